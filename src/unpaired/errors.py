@@ -1,0 +1,44 @@
+"""Errors that are the user's to mend. The command line prints them without a traceback and exits with their code."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class UnpairedError(Exception):
+    """Something that a user can mend: the message says what was given, what was expected and how to mend it."""
+
+    exit_code = 1
+
+
+class UsageError(UnpairedError):
+    """Wrong usage: a flag, a setting, a name of a method or domain, a path that does not exist (exit code 2)."""
+
+    exit_code = 2
+
+
+class WorkError(UnpairedError):
+    """Work that failed: unusable data, a damaged checkpoint, some files not done (exit code 1)."""
+
+
+class UnreadableFile(WorkError):
+    """One file that cannot be used; names it and says why. Callers skip it, count it, and go on."""
+
+    def __init__(self, path: object, why: str) -> None:
+        super().__init__(f"{path}: {why}")
+        self.path = str(path)
+        self.why = why
+
+
+class Diverged(WorkError):
+    """Training left the numbers behind: a term became non-finite or exploded."""
+
+
+def nearest(given: str, known: Iterable[str]) -> str:
+    """Say which known name is meant: `"did you mean 'cyclegan'? "` or the list of all known names."""
+    names = sorted(known)
+    close = difflib.get_close_matches(given, names, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"known: {', '.join(names)}" if names else "none is known"

@@ -1,0 +1,35 @@
+"""The methods, one paper and one file each; this table is the only place that lists them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from unpaired.methods.cyclegan import CycleGAN
+from unpaired.methods.game import Method
+from unpaired.methods.gan import GAN
+from unpaired.methods.unit import UNIT
+
+
+@dataclass(frozen=True)
+class Row:
+    """One method as the command line, the README's table and the report present it."""
+
+    name: str
+    cls: type[Method]
+    year: int
+    paper: str
+    domains: Literal["2", "many"]
+    media: tuple[str, ...]
+    family: Literal["direct", "common space"]
+    tie: str
+
+
+METHODS: dict[str, Row] = {
+    row.name: row
+    for row in (
+        Row("gan", GAN, 2018, "Galanti et al., arXiv:1709.00074", "2", ("image",), "direct", "none but the depth"),
+        Row("cyclegan", CycleGAN, 2017, "Zhu et al., arXiv:1703.10593", "2", ("image",), "direct", "cycle consistency"),
+        Row("unit", UNIT, 2017, "Liu et al., arXiv:1703.00848", "2", ("image",), "common space", "shared layers, cycle"),
+    )
+}

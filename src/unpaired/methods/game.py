@@ -1,0 +1,178 @@
+"""The grammar in which every method is written: a game of players who take turns.
+
+A method names its roles (networks) and its players (which roles learn together), and *plays*: it wires the roles on
+a batch and yields turns. A turn is one or several players with their loss terms. Whoever drives the game (training.loop)
+makes the move: weighs the terms, differentiates them with respect to the turn's own parameters, and steps. So a method
+holds no optimizer and knows no device, rank, precision, file or log.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+Batch = Mapping[str, Tensor]
+"""One tensor per domain, `(B, C, H, W)` in [-1, 1]; the keys are "X", "Y" in the order the domains were given."""
+
+
+@dataclass(frozen=True)
+class Now:
+    """When a play happens: the step (from 0) and the share of the training budget already spent, in [0, 1]."""
+
+    step: int
+    share: float
+
+
+Weight = float | Callable[[Now], float]
+"""A term's weight: a number, or a function of `now` for ramps and schedules."""
+
+
+@dataclass(frozen=True)
+class Player:
+    """Who learns together, and how: data only.
+
+    `clip` bounds the joint gradient norm before the step; `box` clamps every parameter to [-box, box] after it
+    (the weight clipping of Wasserstein GANs).
+    """
+
+    roles: tuple[str, ...]
+    rate: float = 2e-4
+    optimizer: Literal["adam", "adamw", "rmsprop", "sgd"] = "adam"
+    betas: tuple[float, float] = (0.5, 0.999)
+    decay: float = 0.0
+    clip: float | None = None
+    box: float | None = None
+
+
+class Turn:
+    """A move to make: one or several players, and their named terms (scalars; a `None` term is dropped)."""
+
+    def __init__(self, *players: str, **terms: Tensor | None) -> None:
+        if not players:
+            raise TypeError("a turn names at least one player")
+        self.players = players
+        self.terms = {name: term for name, term in terms.items() if term is not None}
+
+
+Move = Turn | list[Turn]
+"""What a play yields: one turn, or a list of turns made simultaneously from the same forward pass."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """A translation that a method offers, with the roles it needs (saved first, averaged, and used to translate)."""
+
+    source: str
+    target: str
+    roles: tuple[str, ...]
+
+
+class Method(nn.Module, ABC):
+    """One paper's game. Subclasses are final: they set `players` and `weights`, assign their roles, and play.
+
+    A role is any submodule named by a player; a submodule named by none is fixed (but saved). Keys of `weights` are a
+    term's name, or `player.term` where two players give the same name to different terms.
+    """
+
+    players: Mapping[str, Player]
+    weights: Mapping[str, Weight]
+    routes: tuple[Route, ...]
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Per preset name, the settings of this method that the preset changes; the signature's defaults are the paper's."""
+    stride: int = 1
+    """Heights and widths that are multiples of it pass through `translate`; set by whoever builds the networks."""
+    restores: bool = False
+    """Whether translating back should give the input again: then the cycle error is a measure of this method."""
+
+    @abstractmethod
+    def play(self, batch: Batch, now: Now) -> Iterator[Move]:
+        """Wire the roles on `batch` and yield the turns of one step."""
+
+    @abstractmethod
+    def translate(self, x: Tensor, source: str, target: str) -> Tensor:
+        """Translate `x` `(B, C, H, W)` in [-1, 1] from domain key `source` to `target`; same height and width out."""
+
+    def weight(self, player: str, term: str, now: Now) -> float:
+        """The weight of `term` in a turn of `player`; `player.term` wins over `term`; unnamed terms are an error."""
+        key = f"{player}.{term}"
+        weight = self.weights[key] if key in self.weights else self.weights[term]
+        return weight(now) if callable(weight) else weight
+
+    def route(self, source: str, target: str) -> Route | None:
+        """The route from `source` to `target`, or None where the method has none."""
+        return next((r for r in self.routes if (r.source, r.target) == (source, target)), None)
+
+    @property
+    def translators(self) -> tuple[str, ...]:
+        """Every role that some route needs, in order of first use."""
+        return tuple(dict.fromkeys(role for route in self.routes for role in route.roles))
+
+
+class Past(nn.Module):
+    """Memory of fakes (Shrivastava et al. 2017, sec. 2.3, as in CycleGAN sec. 4): a critic sees past fakes too.
+
+    Until the memory is full every fake is stored and returned. Afterwards each fake is, half the time, swapped for a
+    stored one. Size 0 returns the fakes as they are. The memory is a buffer, so resuming is exact.
+    """
+
+    count: Tensor
+
+    def __init__(self, size: int = 50) -> None:
+        super().__init__()
+        self.size = size
+        self.register_buffer("memory", torch.empty(0))
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+
+    @torch.no_grad()
+    def forward(self, fakes: Tensor) -> Tensor:
+        """`fakes` (B, ...) -> (B, ...), detached: each item the given one or a past one."""
+        fakes = fakes.detach()
+        if self.size == 0:
+            return fakes
+        if self.memory.numel() == 0:
+            self.memory = fakes.new_zeros(self.size, *fakes.shape[1:], dtype=torch.float32)
+        out = fakes.clone()
+        count = int(self.count)
+        for i, fake in enumerate(fakes):
+            if count < self.size:
+                self.memory[count] = fake
+                count += 1
+            elif torch.rand(()) < 0.5:
+                slot = int(torch.randint(self.size, ()))
+                out[i] = self.memory[slot].to(fake.dtype)
+                self.memory[slot] = fake
+        self.count.fill_(count)
+        return out
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        # The memory takes its shape from the first fakes; a saved one brings its own.
+        saved = state_dict.get(prefix + "memory")
+        if saved is not None and saved.shape != self.memory.shape:
+            self.memory = torch.empty_like(saved, device=self.memory.device)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def still(x: Tensor) -> Tensor:
+    """A paper's own stop-gradient inside a term; never the way to say who learns (that is the turn's player)."""
+    return x.detach()
+
+
+def together(net: nn.Module, *batches: Tensor, **context: Any) -> tuple[Tensor, ...]:
+    """Pass several batches through `net` in one call, where its items do not see each other (`net.per_item`).
+
+    Equal to separate calls and faster. Networks whose items influence each other (batch norm) get separate calls.
+    """
+    if not getattr(net, "per_item", False) or len({b.shape[1:] for b in batches}) > 1:
+        return tuple(net(b, **context) for b in batches)
+    return torch.split(net(torch.cat(batches), **context), [len(b) for b in batches])
+
+
+def total(*terms: Tensor | None) -> Tensor | None:
+    """The sum of the terms that there are; None where there is none."""
+    there = [term for term in terms if term is not None]
+    return torch.stack(there).sum() if there else None

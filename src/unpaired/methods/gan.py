@@ -1,0 +1,56 @@
+"""A critic and nothing else: a shallow generator stays close to its input by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from torch import Tensor
+
+from unpaired.methods.game import Batch, Method, Move, Now, Past, Player, Route, Turn, together
+from unpaired.networks import Networks
+from unpaired.terms.adversarial import Kind, fool, spot
+
+
+class GAN(Method):
+    """Galanti, Wolf, Benaim 2018 (ICLR), arXiv:1709.00074: the role of minimal complexity in unsupervised mapping.
+
+    One way, from X to Y, with the adversarial term alone. `depth` is their complexity: the number of convolutions and
+    deconvolutions of the generator (6 is the smallest that they find sufficient at 64 px). None takes the generator of
+    the network settings.
+
+    Differs: least squares and patches of CycleGAN's critic instead of DiscoGAN's, so that depth is all that changes
+    between it and `cyclegan`.
+    """
+
+    presets = {  # noqa: RUF012 - data
+        "small": {"memory": 0, "rate": 4e-4, "critic_rate": 4e-4},
+        "tiny": {"memory": 0, "rate": 4e-4, "critic_rate": 4e-4},
+    }
+
+    def __init__(
+        self,
+        net: Networks,
+        *,
+        depth: int | None = 6,
+        adversarial: Kind = "lsgan",
+        memory: int = 50,
+        rate: float = 2e-4,
+        critic_rate: float = 2e-4,
+    ) -> None:
+        super().__init__()
+        self.kind: Kind = adversarial
+        self.G, self.D, self.past = net.generator("X", "Y", depth), net.critic("Y"), Past(memory)
+        self.players = {"generator": Player(("G",), rate=rate), "critic": Player(("D",), rate=critic_rate)}
+        self.weights = {"adversarial": 1.0, "critic.adversarial": 0.5}
+        self.routes = (Route("X", "Y", ("G",)),)
+
+    def play(self, batch: Batch, now: Now) -> Iterator[Move]:
+        """The generator, then the critic."""
+        fake = self.G(batch["X"])
+        yield Turn("generator", adversarial=fool(self.D(fake), self.kind))
+        yield Turn("critic", adversarial=spot(*together(self.D, batch["Y"], self.past(fake)), self.kind))
+
+    def translate(self, x: Tensor, source: str, target: str) -> Tensor:
+        """G from X to Y."""
+        out: Tensor = self.G(x)
+        return out

@@ -1,0 +1,120 @@
+"""Layers that the networks share. Every norm here treats items of a batch independently."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+Norm = Literal["instance", "group", "none"]
+Padding = Literal["reflect", "zeros"]
+
+
+class PlainNorm(nn.Module):
+    """Group norm without affine parameters; `groups == channels` is instance norm.
+
+    As group norm because `nn.InstanceNorm2d` gives wrong gradients for channels_last input on a CPU in torch 2.13 (and
+    is slower); the same numbers otherwise.
+    """
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups = groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> the same shape, each group of channels of each item with mean 0 and variance 1."""
+        return F.group_norm(x, self.groups)
+
+
+def norm(kind: Norm, channels: int) -> nn.Module:
+    """Instance norm is the paper's (no affine parameters); group norm is affine, 16 channels a group."""
+    if kind == "instance":
+        return PlainNorm(channels)
+    if kind == "group":
+        return nn.GroupNorm(max(1, channels // 16), channels)
+    return nn.Identity()
+
+
+def conv(inputs: int, outputs: int, kernel: int, padding: Padding = "reflect", stride: int = 1) -> nn.Conv2d:
+    """A convolution that keeps the size (stride 1) or halves it (stride 2)."""
+    return nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2, padding_mode=padding)
+
+
+class ResidualBlock(nn.Module):
+    """`x + norm(conv(relu(norm(conv(x)))))`, 3 x 3 (Johnson et al. 2016, as CycleGAN uses it)."""
+
+    def __init__(self, channels: int, kind: Norm, padding: Padding = "reflect") -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            conv(channels, channels, 3, padding),
+            norm(kind, channels),
+            nn.ReLU(inplace=True),
+            conv(channels, channels, 3, padding),
+            norm(kind, channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> the same shape."""
+        return x + self.body(x)
+
+
+def normal_start(net: nn.Module, deviation: float = 0.02) -> nn.Module:
+    """Convolution weights from N(0, deviation), biases zero: the start of DCGAN and CycleGAN."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(module.weight, 0.0, deviation)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+    return net
+
+
+class Residual(nn.Module):
+    """The input plus a learned change: structure and colours survive from the first step.
+
+    `net` ends in tanh; the sum is `x + 2 tanh`, which can reach any value in [-1, 1] from any other. It is not clamped
+    while training, so that gradients never vanish at the borders.
+    """
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) in [-1, 1] -> the same shape and range."""
+        y: Tensor = x + 2 * self.net(x)
+        return y if self.training else y.clamp(-1, 1)
+
+
+def per_item(net: nn.Module) -> bool:
+    """Whether the items of a batch pass through `net` without seeing each other (no batch norm in it)."""
+    return not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in net.modules())
+
+
+def count_parameters(net: nn.Module) -> int:
+    """The number of parameters, shared ones once."""
+    return sum(p.numel() for p in net.parameters())
+
+
+class Role(nn.Sequential):
+    """A role: layers in order. `per_item` says that its items are independent, so batches may be joined."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__(*layers)
+        self.per_item = per_item(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> what the last layer gives."""
+        for layer in self:
+            x = layer(x)
+        return x
+
+
+def pad_to(x: Tensor, stride: int) -> tuple[Tensor, tuple[int, int]]:
+    """Pad (B, C, H, W) below and right to multiples of `stride`, mirrored; returns it and the height and width before."""
+    height, width = x.shape[-2:]
+    below, right = -height % stride, -width % stride
+    if below or right:
+        mode = "reflect" if below < height and right < width else "replicate"
+        x = F.pad(x, (0, right, 0, below), mode=mode)
+    return x, (height, width)

@@ -1,0 +1,102 @@
+"""Generators, and their halves: encoders and decoders of images."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from unpaired.networks.blocks import Norm, Padding, ResidualBlock, Role, conv, norm
+
+
+def resnet_down(channels: int, width: int, kind: Norm, padding: Padding) -> list[nn.Module]:
+    """c7s1-width, d(2 width), d(4 width) of CycleGAN: (B, channels, H, W) -> (B, 4 width, H/4, W/4)."""
+    layers: list[nn.Module] = [conv(channels, width, 7, padding), norm(kind, width), nn.ReLU(inplace=True)]
+    for w in (width, 2 * width):
+        layers += [conv(w, 2 * w, 3, "zeros", stride=2), norm(kind, 2 * w), nn.ReLU(inplace=True)]
+    return layers
+
+
+def resnet_up(channels: int, width: int, kind: Norm, padding: Padding) -> list[nn.Module]:
+    """u(2 width), u(width), c7s1-channels of CycleGAN, ended by tanh: the way back of `resnet_down`."""
+    layers: list[nn.Module] = []
+    for w in (4 * width, 2 * width):
+        up = nn.ConvTranspose2d(w, w // 2, 3, stride=2, padding=1, output_padding=1)
+        layers += [up, norm(kind, w // 2), nn.ReLU(inplace=True)]
+    return [*layers, conv(width, channels, 7, padding), nn.Tanh()]
+
+
+def light_down(channels: int, width: int, kind: Norm, padding: Padding) -> list[nn.Module]:
+    """As `resnet_down`, for small budgets: space to depth first, so that no layer works at full resolution.
+
+    (B, channels, H, W) -> (B, 2 width, H/4, W/4). The stem and head of a ResNet generator take most of its time.
+    """
+    return [
+        nn.PixelUnshuffle(2),
+        conv(4 * channels, width, 3, padding),
+        norm(kind, width),
+        nn.ReLU(inplace=True),
+        conv(width, 2 * width, 3, "zeros", stride=2),
+        norm(kind, 2 * width),
+        nn.ReLU(inplace=True),
+    ]
+
+
+def light_up(channels: int, width: int, kind: Norm, padding: Padding) -> list[nn.Module]:
+    """The way back of `light_down`, ended by depth to space and tanh."""
+    return [
+        conv(2 * width, 4 * width, 3, padding),
+        nn.PixelShuffle(2),
+        norm(kind, width),
+        nn.ReLU(inplace=True),
+        conv(width, 4 * channels, 3, padding),
+        nn.PixelShuffle(2),
+        nn.Tanh(),
+    ]
+
+
+class LightGenerator(nn.Module):
+    """`light_down`, residual blocks at a quarter of the resolution, and `light_up`, with one long skip at a half.
+
+    The skip joins the stem's features to the decoder's before the head, so that edges need not pass the bottleneck.
+    """
+
+    def __init__(self, inputs: int, outputs: int, width: int, blocks: int, kind: Norm, padding: Padding) -> None:
+        super().__init__()
+        down, up = light_down(inputs, width, kind, padding), light_up(outputs, width, kind, padding)
+        self.stem = nn.Sequential(*down[:4])
+        self.down = nn.Sequential(*down[4:])
+        self.blocks = nn.Sequential(*(ResidualBlock(2 * width, kind, padding) for _ in range(blocks)))
+        self.up = nn.Sequential(*up[:4])
+        self.join = nn.Sequential(conv(2 * width, width, 3, padding), norm(kind, width), nn.ReLU(inplace=True))
+        self.head = nn.Sequential(*up[4:])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, inputs, H, W) in [-1, 1] -> (B, outputs, H, W) in [-1, 1]; H and W multiples of 4."""
+        stem = self.stem(x)
+        deep = self.up(self.blocks(self.down(stem)))
+        y: Tensor = self.head(self.join(torch.cat((stem, deep), dim=1)))
+        return y
+
+
+def stack(inputs: int, outputs: int, width: int, depth: int, kind: Norm) -> Role:
+    """A generator of exactly `depth` convolutions and deconvolutions (Galanti et al. 2018; DiscoGAN's form).
+
+    `depth // 2` 4 x 4 convolutions of stride 2 (leaky .2) and as many deconvolutions; an odd depth has one 3 x 3
+    convolution between them. Widths double up to 8 x `width`. The first, the innermost and the last have no norm.
+    (B, inputs, H, W) -> (B, outputs, H, W), with H and W multiples of `2 ** (depth // 2)`.
+    """
+    half = depth // 2
+    widths = [min(2**i, 8) * width for i in range(half)]
+    layers: list[nn.Module] = []
+    before = inputs
+    for i, w in enumerate(widths):
+        layers += [nn.Conv2d(before, w, 4, 2, 1)]
+        layers += [norm(kind, w)] if 0 < i < half - 1 else []
+        layers += [nn.LeakyReLU(0.2, inplace=True)]
+        before = w
+    if depth % 2:
+        layers += [nn.Conv2d(before, before, 3, 1, 1), nn.LeakyReLU(0.2, inplace=True)]
+    for w in reversed(widths[:-1]):
+        layers += [nn.ConvTranspose2d(before, w, 4, 2, 1), norm(kind, w), nn.ReLU(inplace=True)]
+        before = w
+    return Role(*layers, nn.ConvTranspose2d(before, outputs, 4, 2, 1), nn.Tanh())

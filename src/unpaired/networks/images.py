@@ -1,0 +1,92 @@
+"""The factory that builds a method's roles for images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+from torch import nn
+
+from unpaired.errors import UsageError
+from unpaired.networks.augment import Augment
+from unpaired.networks.blocks import Residual, ResidualBlock, Role, normal_start
+from unpaired.networks.critic import light_critic, patch_critic
+from unpaired.networks.generator import LightGenerator, light_down, light_up, resnet_down, resnet_up, stack
+from unpaired.settings import NetworkSettings
+
+
+class ImageNetworks:
+    """Builds roles for images of `size` pixels; `channels` gives each domain's (keys "X", "Y").
+
+    `stride` grows with what was built: heights and widths that are multiples of it pass through every role.
+    """
+
+    def __init__(self, settings: NetworkSettings, channels: Mapping[str, int], size: int) -> None:
+        self.settings = settings
+        self.channels = channels
+        self.size = size
+        self.stride = 1
+        self.blocks = settings.blocks if settings.blocks is not None else (9 if size > 128 else 6)
+
+    def generator(self, source: str, target: str, depth: int | None = None) -> Role:
+        """`source`'s images -> `target`'s; with a `depth`, a plain stack of so many convolutions."""
+        s, inputs, outputs = self.settings, self.channels[source], self.channels[target]
+        net: nn.Module
+        if depth is not None:
+            if depth < 2 or 2 ** (depth // 2) > self.size:
+                most = 2 * int(math.log2(self.size)) + 1
+                raise UsageError(f"depth {depth}: a generator for {self.size} px has from 2 to {most} layers")
+            self._needs(2 ** (depth // 2))
+            net = stack(inputs, outputs, s.width, depth, s.norm)
+        else:
+            self._needs(4)
+            if s.generator == "light":
+                net = LightGenerator(inputs, outputs, s.width, self.blocks, s.norm, s.padding)
+            else:
+                down = resnet_down(inputs, s.width, s.norm, s.padding)
+                net = nn.Sequential(*down, *self._residual(self.blocks), *resnet_up(outputs, s.width, s.norm, s.padding))
+        normal_start(net)
+        if s.residual and inputs == outputs:
+            net = Residual(net)
+        return Role(net)
+
+    def critic(self, domain: str) -> Role:
+        """`domain`'s images -> scores per patch, seen through the augmentation of the settings."""
+        s = self.settings
+        channels = self.channels[domain]
+        if s.critic == "light":
+            layers = light_critic(channels, s.critic_width)
+        else:
+            layers = patch_critic(channels, s.critic_width, s.critic_layers, s.norm)
+            normal_start(nn.Sequential(*layers))
+        return Role(*([Augment(s.augment)] if s.augment else []), *layers)
+
+    def encoder(self, domain: str) -> Role:
+        """`domain`'s images -> features (B, code channels, H/4, W/4): the convolutions and half the blocks."""
+        self._needs(4)
+        down = light_down if self.settings.generator == "light" else resnet_down
+        layers = down(self.channels[domain], self.settings.width, self.settings.norm, self.settings.padding)
+        return self._role(*layers, *self._residual(self.blocks // 2))
+
+    def decoder(self, domain: str) -> Role:
+        """The mirror of `encoder`: features (B, code channels, H/4, W/4) -> `domain`'s images."""
+        up = light_up if self.settings.generator == "light" else resnet_up
+        layers = up(self.channels[domain], self.settings.width, self.settings.norm, self.settings.padding)
+        return self._role(*self._residual(self.blocks // 2), *layers)
+
+    def shared(self) -> Role:
+        """Features -> features, one residual block: the layer that encoders, or decoders, have in common."""
+        return self._role(*self._residual(1))
+
+    def _residual(self, count: int) -> list[ResidualBlock]:
+        s = self.settings
+        width = (2 if s.generator == "light" else 4) * s.width
+        return [ResidualBlock(width, s.norm, s.padding) for _ in range(count)]
+
+    def _role(self, *layers: nn.Module) -> Role:
+        role = Role(*layers)
+        normal_start(role)
+        return role
+
+    def _needs(self, stride: int) -> None:
+        self.stride = math.lcm(self.stride, stride)

@@ -1,0 +1,44 @@
+"""Adversarial terms: what a critic's scores mean for the two sides of the game."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+Kind = Literal["lsgan", "bce", "hinge"]
+
+
+def wide(x: Tensor) -> Tensor:
+    """At least float32: half-precision scores lose the difference that the game is about."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def fool(scores: Tensor, kind: Kind = "lsgan") -> Tensor:
+    """The generator's term: the critic's `scores` (any shape) on fakes should say real.
+
+    lsgan: `mean((D - 1)^2)` (Mao et al. 2017, eq. 9 with a = 0, b = c = 1; without their half, as CycleGAN has it);
+    bce: `-mean(log sigmoid(D))`, non-saturating (Goodfellow et al. 2014, sec. 3); hinge: `-mean(D)` (Lim and Ye 2017).
+    """
+    scores = wide(scores)
+    if kind == "lsgan":
+        return (scores - 1).square().mean()
+    if kind == "bce":
+        return F.softplus(-scores).mean()
+    return -scores.mean()
+
+
+def spot(real: Tensor, fake: Tensor, kind: Kind = "lsgan") -> Tensor:
+    """The critic's term: scores on `real` should say real and on `fake` fake (shapes as they come).
+
+    lsgan: `mean((D_r - 1)^2) + mean(D_f^2)`; bce: `-mean(log sigmoid(D_r)) - mean(log(1 - sigmoid(D_f)))`;
+    hinge: `mean(max(0, 1 - D_r)) + mean(max(0, 1 + D_f))`.
+    """
+    real, fake = wide(real), wide(fake)
+    if kind == "lsgan":
+        return (real - 1).square().mean() + fake.square().mean()
+    if kind == "bce":
+        return F.softplus(-real).mean() + F.softplus(fake).mean()
+    return F.relu(1 - real).mean() + F.relu(1 + fake).mean()

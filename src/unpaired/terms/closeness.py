@@ -1,0 +1,12 @@
+"""Closeness terms: how far two images are apart."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from unpaired.terms.adversarial import wide
+
+
+def l1(x: Tensor, y: Tensor) -> Tensor:
+    """Mean absolute difference of two tensors of one shape."""
+    return (wide(x) - wide(y)).abs().mean()

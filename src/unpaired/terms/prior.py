@@ -1,0 +1,16 @@
+"""Prior terms: how far codes are from the distribution that they are meant to have."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from unpaired.terms.adversarial import wide
+
+
+def unit_normal(mean: Tensor) -> Tensor:
+    """`mean(mean^2)`: the KL divergence of N(mean, I) from N(0, I), times two and per element.
+
+    UNIT's (Liu et al. 2017) prior with the variance fixed at one, in the scale of the authors' code, which averages
+    `mean^2` and drops the half.
+    """
+    return wide(mean).square().mean()

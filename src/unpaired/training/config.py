@@ -1,0 +1,92 @@
+"""What a run is, resolved and complete: its config.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from unpaired.errors import UsageError, WorkError
+from unpaired.methods import METHODS
+from unpaired.methods.game import Method
+from unpaired.networks.images import ImageNetworks
+from unpaired.settings import DataSettings, NetworkSettings, Section, TrainingSettings
+
+FORMAT = 1
+KEYS = "XYZ"
+"""What methods call the domains, in the order in which they were given."""
+
+
+class Domain(Section):
+    """What training learned of a domain's files, and translating needs to know of it."""
+
+    name: str
+    sources: tuple[str, ...] = Field(description="the folders that its files came from")
+    color: bool = Field(description="whether any of its pictures has colour; a domain without gives gray pictures")
+    bits: Literal[8, 16, 32] = Field(description="bits per channel of its pictures (32: floating point)")
+    low: float = Field(description="raw value that the networks see as -1: 0 for 8 bits, else the lowest measured")
+    high: float = Field(description="raw value that the networks see as 1: 255 for 8 bits, else the highest measured")
+
+
+class RunConfig(Section):
+    """A run, resolved: nothing in it is "auto" once training has begun."""
+
+    format: int = FORMAT
+    unpaired: str = Field(description="the version that wrote it")
+    method: str
+    preset: Literal["tiny", "small", "paper"]
+    method_settings: dict[str, Any]
+    domains: tuple[Domain, ...]
+    channels: Literal[1, 3]
+    pairs: bool = Field(False, description="equal names in the test folders are true pairs")
+    data: DataSettings
+    networks: NetworkSettings
+    training: TrainingSettings
+
+    def key(self, name: str) -> str:
+        """The method's key ("X", "Y") of the domain called `name`; raises UsageError that lists the known ones."""
+        names = [d.name for d in self.domains]
+        if name not in names:
+            raise UsageError(f"domain '{name}': this run knows {' and '.join(names)}")
+        return KEYS[names.index(name)]
+
+    def domain(self, key: str) -> Domain:
+        """The domain that the method calls `key`."""
+        return self.domains[KEYS.index(key)]
+
+
+def build_method(config: RunConfig) -> Method:
+    """The method of a run, freshly initialised from torch's current random state."""
+    channels = {key: config.channels for key, _ in zip(KEYS, config.domains, strict=False)}
+    net = ImageNetworks(config.networks, channels, config.data.size)
+    method = METHODS[config.method].cls(net, **config.method_settings)
+    method.stride = net.stride
+    return method
+
+
+def write_config(path: Path, config: RunConfig) -> None:
+    """Write config.yaml, whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    part.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+    part.replace(path)
+
+
+def read_config(path: Path) -> RunConfig:
+    """Read a run's config.yaml; raises WorkError where it is missing, damaged or of another format."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise WorkError(f"{path}: cannot be read as a run's configuration ({error})") from error
+    if not isinstance(raw, dict) or raw.get("format") != FORMAT:
+        found = raw.get("format") if isinstance(raw, dict) else None
+        raise WorkError(f"{path}: format {found!r}, but this version of unpaired reads format {FORMAT}")
+    try:
+        config = RunConfig.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise WorkError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    if config.method not in METHODS:
+        raise WorkError(f"{path}: method '{config.method}' is not one that this version knows")
+    return config
