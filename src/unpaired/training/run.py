@@ -1,0 +1,103 @@
+"""A run's folder: what is in it, and how a trained model is loaded from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from unpaired.errors import UsageError, WorkError
+from unpaired.methods.game import Method
+from unpaired.training.config import RunConfig, build_method, read_config
+from unpaired.training.weights import owned, read_tensors, restore, write_tensors
+
+Which = Literal["last", "best"]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths within a run's folder."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def checkpoints(self) -> Path:
+        """All that resuming needs, a folder per saved step."""
+        return self.path / "checkpoints"
+
+    @property
+    def files(self) -> Path:
+        """The lists of the files that the run uses, one per domain."""
+        return self.path / "files"
+
+    @property
+    def samples(self) -> Path:
+        """Grids of samples: input, translation, reconstruction."""
+        return self.path / "samples"
+
+    @property
+    def log(self) -> Path:
+        """TensorBoard's event files."""
+        return self.path / "log"
+
+    @property
+    def history(self) -> Path:
+        """One JSON line per record: terms, evaluations, notices."""
+        return self.path / "history.jsonl"
+
+    @property
+    def report(self) -> Path:
+        """The page to look at."""
+        return self.path / "report.html"
+
+    def model(self, which: Which) -> Path:
+        """The translating networks: the last state, or the one whose KID on held-back items was lowest."""
+        return self.path / ("best.safetensors" if which == "best" else "model.safetensors")
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model: its run's configuration, its method with the translating roles loaded (in eval), its step."""
+
+    config: RunConfig
+    method: Method
+    step: int
+    digest: str
+
+
+def save_model(path: Path, method: Method, config: RunConfig, step: int) -> None:
+    """Write the translating roles of `method` (their running average) to `path`, whole or not at all."""
+    about = {"format": str(config.format), "method": config.method, "step": str(step)}
+    write_tensors(path, owned(method, method.translators), about)
+
+
+def load_model(path: Path, which: Which | None = None) -> Model:
+    """Load a run's model from its folder; `which` None takes the best where there is one, else the last.
+
+    Raises UsageError where the path is no run, and WorkError where its files are damaged or of another method.
+    """
+    folder = RunFolder(path)
+    if not path.exists():
+        raise UsageError(f"{path}: no such folder; expected a run, as `unpaired train` makes it")
+    if not folder.config.is_file():
+        raise UsageError(f"{path}: not a run (it has no {folder.config.name}); expected a folder that `unpaired train` made")
+    config = read_config(folder.config)
+    if which is None:
+        which = "best" if folder.model("best").exists() else "last"
+    file = folder.model(which)
+    if not file.exists():
+        if which == "best":
+            raise UsageError(f"{path}: this run has no best checkpoint (nothing was evaluated); use --checkpoint last")
+        raise WorkError(f"{path}: no model has been saved yet; training saves one with its first checkpoint")
+    tensors, about = read_tensors(file)
+    if about.get("method") != config.method:
+        raise WorkError(f"{file}: a checkpoint of method '{about.get('method')}', but this run is '{config.method}'")
+    method = build_method(config)
+    restore(method, tensors, file, method.translators)
+    method.requires_grad_(False).eval()
+    return Model(config, method, int(about.get("step", "0")), about["digest"])

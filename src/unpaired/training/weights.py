@@ -1,0 +1,98 @@
+"""Tensors on disk: safetensors written whole or not at all, checked when read, shared layers saved once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from unpaired.errors import WorkError
+from unpaired.methods.game import Past
+
+
+def owned(module: nn.Module, roles: Iterable[str] | None = None) -> dict[str, Tensor]:
+    """The state of `module` (or of some of its submodules), each tensor under the first of its names only.
+
+    Layers that two roles share have two names; safetensors refuses shared tensors, and loading one name loads both.
+    """
+    wanted = None if roles is None else tuple(f"{role}." for role in roles)
+    seen: dict[int, str] = {}
+    out: dict[str, Tensor] = {}
+    for name, tensor in module.state_dict(keep_vars=True).items():
+        if (wanted is None or name.startswith(wanted)) and id(tensor) not in seen:
+            seen[id(tensor)] = name
+            out[name] = tensor.detach()
+    return out
+
+
+def restore(
+    module: nn.Module, tensors: Mapping[str, Tensor], where: Path, roles: Iterable[str] | None = None
+) -> None:
+    """Load what `owned` gave with the same `roles`; raises WorkError naming `where` if names or shapes differ.
+
+    A memory of fakes takes its shape from the data, so a saved one may have another.
+    """
+    expected = owned(module, roles)
+    growing = {f"{name}.memory" for name, part in module.named_modules() if isinstance(part, Past)}
+    missing, unknown = expected.keys() - tensors.keys(), tensors.keys() - expected.keys()
+    if missing or unknown:
+        what = f"lacks {min(missing)}" if missing else f"has {min(unknown)}, which the run's method does not have"
+        raise WorkError(f"{where}: not a checkpoint of this run's method and networks ({what})")
+    for name, tensor in expected.items():
+        if name not in growing and tensor.shape != tensors[name].shape:
+            given, wanted = tuple(tensors[name].shape), tuple(tensor.shape)
+            raise WorkError(f"{where}: {name} has shape {given}, but this run's networks have {wanted}")
+    module.load_state_dict(dict(tensors), strict=False)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> None:
+    """Write `tensors` with `about` as metadata and a digest of both; the file appears whole or not at all.
+
+    Raises WorkError when the disk is full or not writable; then nothing at `path` has changed.
+    """
+    plain = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
+    part = path.with_name(path.name + ".part")
+    try:
+        save_file(plain, part, metadata={**about, "digest": digest(plain, about)})
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    except (OSError, SafetensorError) as error:
+        part.unlink(missing_ok=True)
+        raise WorkError(f"{path}: cannot be written ({error}); what was saved before is unchanged") from error
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read a file of `write_tensors`; raises WorkError that says what is wrong with any other."""
+    if not path.is_file():
+        raise WorkError(f"{path}: there is no such file")
+    with path.open("rb") as file:
+        head = file.read(9)
+    if head[:2] in (b"PK", b"\x80\x02", b"\x80\x04", b"\x80\x05"):
+        raise WorkError(f"{path}: this is a pickle or zip file, which could run code; unpaired reads only safetensors")
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            about = dict(file.metadata() or {})
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError, ValueError) as error:
+        raise WorkError(f"{path}: damaged or truncated ({error}); restore it or use another checkpoint") from error
+    stated = about.pop("digest", None)
+    if stated != digest(tensors, about):
+        raise WorkError(f"{path}: its content does not match its digest: it was edited, or written by something else")
+    return tensors, {**about, "digest": stated}
+
+
+def digest(tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> str:
+    """SHA-256 over names, types, shapes and bytes of the tensors, and over the metadata."""
+    sha = hashlib.sha256(repr(sorted(about.items())).encode())
+    for name in sorted(tensors):
+        tensor = tensors[name].contiguous()
+        sha.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
+        sha.update(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()) if tensor.numel() else b"")
+    return sha.hexdigest()
