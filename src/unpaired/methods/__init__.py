@@ -30,6 +30,8 @@ METHODS: dict[str, Row] = {
     for row in (
         Row("gan", GAN, 2018, "Galanti et al., arXiv:1709.00074", "2", ("image",), "direct", "none but the depth"),
         Row("cyclegan", CycleGAN, 2017, "Zhu et al., arXiv:1703.10593", "2", ("image",), "direct", "cycle consistency"),
-        Row("unit", UNIT, 2017, "Liu et al., arXiv:1703.00848", "2", ("image",), "common space", "shared layers, cycle"),
+        Row(
+            "unit", UNIT, 2017, "Liu et al., arXiv:1703.00848", "2", ("image",), "common space", "shared layers, cycle"
+        ),
     )
 }

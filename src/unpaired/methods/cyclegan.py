@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from unpaired.methods.game import Batch, Method, Move, Now, Past, Player, Route, Turn, together, total
 from unpaired.networks import Networks
+from unpaired.networks.blocks import Role
 from unpaired.terms.adversarial import fool, spot
 from unpaired.terms.closeness import l1
 
@@ -17,7 +18,7 @@ class CycleGAN(Method):
     """Zhu, Park, Isola, Efros 2017, arXiv:1703.10593.
 
     Eq. (1) with the least squares of sec. 4, eq. (2), eq. (3); identity term of sec. 5.2; memory of fakes of sec. 4.
-    `cycle` "forward" or "backward" keeps one half of eq. (2) (the ablation of sec. 5.1.4), with both generators and both
+    `cycle` "forward" or "backward" keeps half of eq. (2) (the ablation of sec. 5.1.4), with both generators and both
     critics. `one_way` learns X to Y alone: one critic, and F only to hold G to its input.
 
     Differs: the identity term is on by default, as in the authors' code (`lambda_identity` .5 of the cycle's 10).
@@ -82,7 +83,7 @@ class CycleGAN(Method):
         spot_x = None if fake_x is None else spot(*together(self.D_x, x, self.past_x(fake_x)))
         yield Turn("critics", adversarial=total(spot_y, spot_x))
 
-    def _transform(self, generator: nn.Module, given: Tensor, own: Tensor) -> tuple[Tensor, Tensor | None]:
+    def _transform(self, generator: Role, given: Tensor, own: Tensor) -> tuple[Tensor, Tensor | None]:
         """The translation of `given`, and of `own` (an item of the target already) where the identity term needs it."""
         if not self.weights["identity"]:
             return generator(given), None

@@ -1,7 +1,7 @@
 """The grammar in which every method is written: a game of players who take turns.
 
 A method names its roles (networks) and its players (which roles learn together), and *plays*: it wires the roles on
-a batch and yields turns. A turn is one or several players with their loss terms. Whoever drives the game (training.loop)
+a batch and yields turns. A turn is one or several players with their terms. Whoever drives the game (training.loop)
 makes the move: weighs the terms, differentiates them with respect to the turn's own parameters, and steps. So a method
 holds no optimizer and knows no device, rank, precision, file or log.
 """
@@ -15,6 +15,8 @@ from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
+
+from unpaired.networks.blocks import Role
 
 Batch = Mapping[str, Tensor]
 """One tensor per domain, `(B, C, H, W)` in [-1, 1]; the keys are "X", "Y" in the order the domains were given."""
@@ -83,7 +85,7 @@ class Method(nn.Module, ABC):
     weights: Mapping[str, Weight]
     routes: tuple[Route, ...]
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    """Per preset name, the settings of this method that the preset changes; the signature's defaults are the paper's."""
+    """Per preset name, the settings of this method that it changes; the signature's defaults are the paper's."""
     stride: int = 1
     """Heights and widths that are multiples of it pass through `translate`; set by whoever builds the networks."""
     restores: bool = False
@@ -120,6 +122,7 @@ class Past(nn.Module):
     stored one. Size 0 returns the fakes as they are. The memory is a buffer, so resuming is exact.
     """
 
+    memory: Tensor
     count: Tensor
 
     def __init__(self, size: int = 50) -> None:
@@ -135,7 +138,8 @@ class Past(nn.Module):
         if self.size == 0:
             return fakes
         if self.memory.numel() == 0:
-            self.memory = fakes.new_zeros(self.size, *fakes.shape[1:], dtype=torch.float32)
+            wide = torch.promote_types(fakes.dtype, torch.float32)
+            self.memory = fakes.new_zeros(self.size, *fakes.shape[1:], dtype=wide)
         out = fakes.clone()
         count = int(self.count)
         for i, fake in enumerate(fakes):
@@ -162,14 +166,15 @@ def still(x: Tensor) -> Tensor:
     return x.detach()
 
 
-def together(net: nn.Module, *batches: Tensor, **context: Any) -> tuple[Tensor, ...]:
-    """Pass several batches through `net` in one call, where its items do not see each other (`net.per_item`).
+def together(net: Role, one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """Pass two batches through `net` in one call, where its items do not see each other (`net.per_item`).
 
     Equal to separate calls and faster. Networks whose items influence each other (batch norm) get separate calls.
     """
-    if not getattr(net, "per_item", False) or len({b.shape[1:] for b in batches}) > 1:
-        return tuple(net(b, **context) for b in batches)
-    return torch.split(net(torch.cat(batches), **context), [len(b) for b in batches])
+    if not net.per_item or one.shape[1:] != other.shape[1:]:
+        return net(one), net(other)
+    first, second = torch.split(net(torch.cat((one, other))), [len(one), len(other)])
+    return first, second
 
 
 def total(*terms: Tensor | None) -> Tensor | None:

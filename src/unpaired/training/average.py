@@ -47,5 +47,5 @@ class Averages:
                     theirs.append(its.data)
             if ours:
                 torch._foreach_lerp_(ours, theirs, 1 - decay)
-            for mine, its in zip(own.buffers(), live.buffers(), strict=True):
-                mine.copy_(its)
+            for kept, new in zip(own.buffers(), live.buffers(), strict=True):
+                kept.copy_(new)

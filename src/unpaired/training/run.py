@@ -85,7 +85,7 @@ def load_model(path: Path, which: Which | None = None) -> Model:
     if not path.exists():
         raise UsageError(f"{path}: no such folder; expected a run, as `unpaired train` makes it")
     if not folder.config.is_file():
-        raise UsageError(f"{path}: not a run (it has no {folder.config.name}); expected a folder that `unpaired train` made")
+        raise UsageError(f"{path}: not a run (it has no config.yaml); expected a folder that `unpaired train` made")
     config = read_config(folder.config)
     if which is None:
         which = "best" if folder.model("best").exists() else "last"

@@ -31,9 +31,7 @@ def owned(module: nn.Module, roles: Iterable[str] | None = None) -> dict[str, Te
     return out
 
 
-def restore(
-    module: nn.Module, tensors: Mapping[str, Tensor], where: Path, roles: Iterable[str] | None = None
-) -> None:
+def restore(module: nn.Module, tensors: Mapping[str, Tensor], where: Path, roles: Iterable[str] | None = None) -> None:
     """Load what `owned` gave with the same `roles`; raises WorkError naming `where` if names or shapes differ.
 
     A memory of fakes takes its shape from the data, so a saved one may have another.
@@ -94,5 +92,5 @@ def digest(tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> str:
     for name in sorted(tensors):
         tensor = tensors[name].contiguous()
         sha.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
-        sha.update(memoryview(tensor.reshape(-1).view(torch.uint8).numpy()) if tensor.numel() else b"")
+        sha.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes() if tensor.numel() else b"")
     return sha.hexdigest()

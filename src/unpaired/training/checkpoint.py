@@ -1,0 +1,129 @@
+"""Everything that resuming needs, saved whole or not at all, in `checkpoints/step-N/` of a run's folder."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from unpaired.errors import WorkError
+from unpaired.methods.game import Past
+from unpaired.settings import Section
+from unpaired.training.config import FORMAT
+from unpaired.training.loop import Loop
+from unpaired.training.weights import owned, read_tensors, restore, write_tensors
+
+KEPT = 2
+"""Checkpoints that stay on disk; older ones are removed once a newer one is whole."""
+
+
+class Progress(Section):
+    """Where a run stands. The step counts finished steps; the next step's data and randomness follow from it."""
+
+    step: int = 0
+    spent_s: float = 0.0
+    evaluation_s: float = 0.0
+    evaluated_share: float = 0.0
+    best_step: int | None = None
+    best_kid: float | None = None
+    ranks: int = 1
+
+
+def save_checkpoint(folder: Path, loop: Loop, method_name: str, progress: Progress) -> None:
+    """Save the state after `progress.step` steps. Every rank calls it; each writes its own memories of fakes.
+
+    The folder gets its final name once all of it is on disk: killed at any instant, the one before is whole.
+    """
+    final = folder / f"step-{progress.step:09d}"
+    part = folder / f".{final.name}.part"
+    if loop.ranks.first:
+        shutil.rmtree(part, ignore_errors=True)
+        try:
+            part.mkdir(parents=True)
+        except OSError as error:
+            raise WorkError(f"{part}: cannot be written ({error}); earlier checkpoints are unchanged") from error
+    loop.ranks.wait()
+    try:
+        if loop.ranks.first:
+            state = {
+                "progress": progress.model_dump(),
+                "moves": loop.averages.moves,
+                "scalers": {key: scaler.state_dict() for key, scaler in loop.scalers.items()},
+            }
+            about = {"format": str(FORMAT), "method": method_name, "state": json.dumps(state)}
+            tensors = {f"method/{k}": t for k, t in owned(loop.method).items()}
+            tensors |= {f"average/{k}": t for k, t in owned(loop.averages.method, loop.averages.moves).items()}
+            write_tensors(part / "state.safetensors", tensors | loop.tensors(), about)
+        else:
+            write_tensors(part / f"rank-{loop.ranks.index}.safetensors", memories(loop), {"format": str(FORMAT)})
+    except WorkError:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    loop.ranks.wait()
+    if loop.ranks.first:
+        shutil.rmtree(final, ignore_errors=True)
+        part.rename(final)
+        for old in saved_steps(folder)[:-KEPT]:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def saved_steps(folder: Path) -> list[Path]:
+    """The whole checkpoints in `folder`, oldest first."""
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if re.fullmatch(r"step-\d{9}", p.name))
+
+
+def load_checkpoint(folder: Path, loop: Loop, method_name: str) -> Progress:
+    """Load the newest checkpoint into `loop`; raises WorkError with the reason where it cannot be used."""
+    found = saved_steps(folder)
+    if not found:
+        raise WorkError(f"{folder}: no checkpoint has been saved yet, so there is nothing to resume; train anew")
+    file = found[-1] / "state.safetensors"
+    tensors, about = read_tensors(file)
+    if about.get("format") != str(FORMAT):
+        raise WorkError(f"{file}: format {about.get('format')}, but this version of unpaired reads format {FORMAT}")
+    if about.get("method") != method_name:
+        raise WorkError(f"{file}: a checkpoint of method '{about.get('method')}', but the run is '{method_name}'")
+    try:
+        state: dict[str, Any] = json.loads(about["state"])
+        progress = Progress.model_validate(state["progress"])
+    except (KeyError, ValueError, ValidationError) as error:
+        raise WorkError(f"{file}: its state cannot be read ({error})") from error
+    if progress.ranks != loop.ranks.count:
+        raise WorkError(
+            f"{file}: saved by {progress.ranks} ranks and resumed on {loop.ranks.count}; resume on {progress.ranks}, "
+            "since each has its own memory of fakes"
+        )
+    restore(loop.method, part_of(tensors, "method/"), file)
+    restore(loop.averages.method, part_of(tensors, "average/"), file, loop.averages.moves)
+    loop.load_optimizers(tensors, file)
+    loop.averages.moves.update(state["moves"])
+    for key, saved in state["scalers"].items():
+        loop.scalers[key] = torch.amp.GradScaler(loop.device.type)
+        loop.scalers[key].load_state_dict(saved)
+    if not loop.ranks.first:
+        own = found[-1] / f"rank-{loop.ranks.index}.safetensors"
+        loop.method.load_state_dict(read_tensors(own)[0], strict=False)
+    return progress
+
+
+def part_of(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with `prefix`, without it."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def memories(loop: Loop) -> dict[str, Tensor]:
+    """The buffers of this rank's memories of fakes, which differ from rank to rank."""
+    return {
+        f"{name}.{key}": buffer
+        for name, part in loop.method.named_modules()
+        if isinstance(part, Past)
+        for key, buffer in part.named_buffers(recurse=False)
+    }

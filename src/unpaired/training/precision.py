@@ -1,0 +1,60 @@
+"""In which numbers a step is computed, and a short probe that chooses them for the very device."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Literal
+
+import torch
+
+Precision = Literal["fp32", "bf16-mixed", "fp16-mixed"]
+
+TYPES = {"bf16-mixed": torch.bfloat16, "fp16-mixed": torch.float16}
+
+
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[Any]:
+    """The context of one turn, entered anew for each: its cast weights must not outlive an optimizer's step."""
+    if precision == "fp32":
+        return nullcontext()
+    return torch.autocast(device.type, TYPES[precision])
+
+
+def scaler_for(precision: Precision, device: torch.device) -> torch.amp.GradScaler | None:
+    """A loss scaler where float16 needs one. One per set of players that move in one turn: each scale is its own."""
+    return torch.amp.GradScaler(device.type) if precision == "fp16-mixed" else None
+
+
+def candidates(device: torch.device) -> list[Precision]:
+    """The precisions that `device` may be faster in; float32 first."""
+    if device.type == "cuda":
+        return ["fp32", "bf16-mixed" if torch.cuda.is_bf16_supported() else "fp16-mixed"]
+    return ["fp32", "bf16-mixed"] if device.type == "cpu" else ["fp32"]
+
+
+def probe(step: Callable[[Precision], None], device: torch.device, patience_s: float = 20.0) -> tuple[Precision, str]:
+    """Time `step` in each candidate precision; returns the fastest and a sentence that says what was measured.
+
+    One unmeasured step warms each up. Reduced precision must win by a tenth, since float32 is the safer. A candidate
+    whose first step already takes five times the best is not run again (bf16 without hardware for it).
+    """
+    times: dict[Precision, float] = {}
+    started = time.perf_counter()
+    for precision in candidates(device):
+        first = timed(step, precision, device)
+        best = min(times.values(), default=first)
+        slow = first > 5 * best or time.perf_counter() - started > patience_s
+        times[precision] = first if slow else min(timed(step, precision, device) for _ in range(3))
+    chosen = min(times, key=lambda p: times[p] * (1.1 if p != "fp32" else 1.0))
+    measured = ", ".join(f"{p} {t * 1000:.0f} ms" for p, t in times.items())
+    return chosen, f"{chosen} (a step of this run on this {device.type}: {measured})"
+
+
+def timed(step: Callable[[Precision], None], precision: Precision, device: torch.device) -> float:
+    """Seconds that one step takes, the device's queue included."""
+    begun = time.perf_counter()
+    step(precision)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - begun

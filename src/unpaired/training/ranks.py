@@ -1,0 +1,63 @@
+"""What several processes must agree on: mean gradients and shared decisions. With one rank everything is local."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+
+class Ranks:
+    """The processes that train together, by Fabric's collectives. Roles are never wrapped: `play` goes past forward."""
+
+    def __init__(self, fabric: Fabric) -> None:
+        self.fabric = fabric
+        self.count = fabric.world_size
+        self.index = fabric.global_rank
+
+    @property
+    def first(self) -> bool:
+        """Whether this rank is the one that writes and prints."""
+        return self.index == 0
+
+    def share(self, value: Any) -> Any:
+        """The first rank's `value` on every rank."""
+        return value if self.count == 1 else self.fabric.broadcast(value)
+
+    def wait(self) -> None:
+        """Return once every rank has come here."""
+        if self.count > 1:
+            self.fabric.barrier()
+
+    def mean(self, tensor: Tensor) -> Tensor:
+        """The mean of `tensor` over ranks."""
+        if self.count == 1:
+            return tensor
+        return cast(Tensor, self.fabric.all_reduce(tensor, reduce_op="sum")) / self.count
+
+    def any(self, value: bool) -> bool:
+        """Whether `value` holds on some rank."""
+        if self.count == 1:
+            return value
+        flag = torch.tensor(float(value), device=self.fabric.device)
+        return bool(cast(Tensor, self.fabric.all_reduce(flag, reduce_op="sum")) > 0)
+
+    def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Replace gradients by their mean over ranks; a parameter without one on every rank keeps None.
+
+        A rank whose play did not reach a parameter counts as zero there, where some other rank's did.
+        """
+        if self.count == 1 or not parameters:
+            return
+        has = torch.tensor([p.grad is not None for p in parameters], dtype=torch.float32, device=self.fabric.device)
+        somewhere = (cast(Tensor, self.fabric.all_reduce(has, reduce_op="sum")) > 0).tolist()
+        moved = [p for p, there in zip(parameters, somewhere, strict=True) if there]
+        if not moved:
+            return
+        flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in moved])
+        flat = self.mean(flat)
+        for p, piece in zip(moved, torch.split(flat, [p.numel() for p in moved]), strict=True):
+            p.grad = piece.view_as(p).clone()

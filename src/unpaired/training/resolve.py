@@ -1,0 +1,147 @@
+"""From what a user asked for to complete settings: flag over file over preset over the method's own defaults."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
+
+import yaml
+from pydantic import BaseModel, ValidationError, create_model
+
+from unpaired.errors import UsageError, nearest
+from unpaired.methods import METHODS
+from unpaired.methods.game import Method
+from unpaired.presets import PRESETS, Preset
+from unpaired.settings import DataSettings, NetworkSettings, Section, TrainingSettings
+
+SECTIONS: dict[str, type[Section]] = {"data": DataSettings, "networks": NetworkSettings, "training": TrainingSettings}
+T = TypeVar("T", bound=BaseModel)
+RESOLVED_KEYS = {"format", "unpaired", "domains", "channels", "pairs"}
+"""Keys of a run's config.yaml that say what was found; they are passed over when it is given as settings."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a user asked for: settings as flags or keywords (flat names), and a file of settings."""
+
+    method: str | None = None
+    preset: Preset | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    file: Path | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Valid settings, in which "auto" may still stand where the data or the device decide."""
+
+    method: str
+    preset: Preset
+    method_settings: dict[str, Any]
+    data: DataSettings
+    networks: NetworkSettings
+    training: TrainingSettings
+
+
+def method_settings_model(cls: type[Method]) -> type[BaseModel]:
+    """A method's signature as a typed model: its keyword-only parameters, their types and defaults."""
+    hints = get_type_hints(cls.__init__)
+    fields: dict[str, Any] = {
+        name: (hints[name], parameter.default)
+        for name, parameter in inspect.signature(cls.__init__).parameters.items()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    return create_model(f"{cls.__name__}Settings", __base__=Section, **fields)
+
+
+def where_settings_live(method: str) -> dict[str, str]:
+    """Every setting's flat name -> its section ("data", "networks", "training" or "method_settings")."""
+    places = {name: section for section, model in SECTIONS.items() for name in model.model_fields}
+    return places | dict.fromkeys(method_settings_model(METHODS[method].cls).model_fields, "method_settings")
+
+
+def resolve(asked: Asked, default_preset: Preset) -> Settings:
+    """Lay the layers over each other and validate; raises UsageError that names the key and the nearest known one."""
+    from_file = read_settings(asked.file) if asked.file else {}
+    method = asked.method or from_file.get("method", "cyclegan")
+    if method not in METHODS:
+        raise UsageError(f"method '{method}': {nearest(str(method), METHODS)}")
+    preset = asked.preset or from_file.get("preset", default_preset)
+    if preset not in get_args(Preset):
+        raise UsageError(f"preset '{preset}': known: {', '.join(get_args(Preset))}")
+    layers: dict[str, dict[str, Any]] = {section: dict(PRESETS[preset].get(section, {})) for section in SECTIONS}
+    layers["method_settings"] = dict(METHODS[method].cls.presets.get(preset, {}))
+    for section in layers:
+        given = from_file.get(section) or {}
+        if not isinstance(given, dict):
+            raise UsageError(f"{asked.file}: '{section}' is {given!r}; expected keys and values")
+        layers[section] |= given
+    places = where_settings_live(method)
+    for name, value in asked.settings.items():
+        if name not in places:
+            raise UsageError(f"setting '{name}' of {method}: {nearest(name, places)}")
+        layers[places[name]][name] = value
+    _one_budget(layers["training"], asked.settings, from_file.get("training") or {})
+    method_model = method_settings_model(METHODS[method].cls)
+    return Settings(
+        method,
+        preset,
+        validate(method_model, layers["method_settings"], f"setting of {method}").model_dump(),
+        validate(DataSettings, layers["data"], "setting of data"),
+        validate(NetworkSettings, layers["networks"], "setting of networks"),
+        validate(TrainingSettings, layers["training"], "setting of training"),
+    )
+
+
+def _one_budget(training: dict[str, Any], flags: Mapping[str, Any], from_file: Mapping[str, Any]) -> None:
+    """Steps and minutes exclude each other; the higher layer's wins over a lower one's."""
+    for layer in (flags, from_file):
+        given = [name for name in ("steps", "minutes") if layer.get(name) is not None]
+        if len(given) == 2:
+            raise UsageError("both steps and minutes are given; the budget is one of them")
+        if given:
+            training["minutes" if given == ["steps"] else "steps"] = None
+            return
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """Read a YAML file of settings, with the sections of a run's config.yaml; raises UsageError for anything else."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read ({error})") from error
+    except yaml.YAMLError as error:
+        raise UsageError(f"{path}: not YAML ({error})") from error
+    known = {"method", "preset", "method_settings", *SECTIONS}
+    if not isinstance(raw, dict):
+        raise UsageError(f"{path}: expected the keys {', '.join(sorted(known))}")
+    for key in raw:
+        if key not in known | RESOLVED_KEYS:
+            raise UsageError(f"{path}: '{key}': {nearest(str(key), known)}")
+    return {key: value for key, value in raw.items() if key in known}
+
+
+def validate(model: type[T], values: Mapping[str, Any], what: str) -> T:
+    """`values` as `model`; raises UsageError that names the first wrong key, what was given and what was expected."""
+    try:
+        return model.model_validate(dict(values))
+    except ValidationError as error:
+        raise UsageError(explain(error, model, what)) from error
+
+
+def explain(error: ValidationError, model: type[BaseModel], what: str) -> str:
+    """The first error of a validation in words."""
+    first = error.errors()[0]
+    key = str(first["loc"][0]) if first["loc"] else "?"
+    if first["type"] == "extra_forbidden":
+        return f"{what} '{key}': {nearest(key, model.model_fields)}"
+    return f"{what} '{key}': given {first['input']!r}; {first['msg'][0].lower()}{first['msg'][1:]}"
+
+
+def flag_type(annotation: Any) -> Literal["switch", "list", "value"]:
+    """How a setting of this type is written on a command line."""
+    if annotation is bool:
+        return "switch"
+    return "list" if "tuple" in str(annotation) else "value"
