@@ -26,7 +26,7 @@ def patch_critic(channels: int, width: int, layers: int, kind: Norm) -> list[nn.
 def light_critic(channels: int, width: int) -> list[nn.Module]:
     """A small spectral-normed critic (Miyato et al. 2018) behind space to depth, for small budgets and small sets.
 
-    (B, channels, H, W) -> (B, 1, H/8, W/8); each score sees 46 x 46 pixels.
+    (B, channels, H, W) -> (B, 1, H/8, W/8); each score sees 40 x 40 pixels.
     """
     leaky = nn.LeakyReLU(0.2, inplace=True)
     return [

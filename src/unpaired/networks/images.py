@@ -44,7 +44,9 @@ class ImageNetworks:
                 net = LightGenerator(inputs, outputs, s.width, self.blocks, s.norm, s.padding)
             else:
                 down = resnet_down(inputs, s.width, s.norm, s.padding)
-                net = nn.Sequential(*down, *self._residual(self.blocks), *resnet_up(outputs, s.width, s.norm, s.padding))
+                net = nn.Sequential(
+                    *down, *self._residual(self.blocks), *resnet_up(outputs, s.width, s.norm, s.padding)
+                )
         normal_start(net)
         if s.residual and inputs == outputs:
             net = Residual(net)
@@ -53,10 +55,16 @@ class ImageNetworks:
     def critic(self, domain: str) -> Role:
         """`domain`'s images -> scores per patch, seen through the augmentation of the settings."""
         s = self.settings
+        assert s.augment != "auto", "resolved before networks are built"
         channels = self.channels[domain]
         if s.critic == "light":
             layers = light_critic(channels, s.critic_width)
         else:
+            if self.size < 3 * 2**s.critic_layers:
+                raise UsageError(
+                    f"size {self.size}: a patch critic of critic_layers {s.critic_layers} needs at least "
+                    f"{3 * 2**s.critic_layers} px; raise the size or lower critic_layers"
+                )
             layers = patch_critic(channels, s.critic_width, s.critic_layers, s.norm)
             normal_start(nn.Sequential(*layers))
         return Role(*([Augment(s.augment)] if s.augment else []), *layers)

@@ -1,0 +1,44 @@
+"""Three steps of every method, in figures that a refactoring must not move.
+
+After a change that is meant to move them: `python tests/methods/golden_traces.py`, and say why in the commit.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from tiny_methods import LIGHT, NETWORKS, build, loop_of, random_batches
+
+from unpaired.methods import METHODS
+from unpaired.methods.game import Now
+
+FILE = Path(__file__).parents[1] / "data_files" / "golden_traces.json"
+FORMS: dict[str, dict[str, Any]] = {
+    "plain": NETWORKS,
+    "light": {**LIGHT, "augment": ("color", "translation", "cutout")},
+}
+
+
+def trace(name: str, form: str) -> dict[str, Any]:
+    """The terms of three float64 steps on a CPU, and of each role the sum of its parameters and of their sizes."""
+    method = build(name, FORMS[form])
+    loop = loop_of(method)
+    steps = [
+        {term: value.item() for term, value in loop.step([batch], Now(step, step / 3)).items()}
+        for step, batch in enumerate(random_batches(3, items=2))
+    ]
+    roles = [role for player in method.players.values() for role in player.roles]
+    flat = {role: torch.cat([p.detach().flatten() for p in method.get_submodule(role).parameters()]) for role in roles}
+    return {
+        "terms": steps,
+        "sums": {role: values.sum().item() for role, values in flat.items()},
+        "sizes": {role: values.abs().sum().item() for role, values in flat.items()},
+    }
+
+
+if __name__ == "__main__":
+    traces = {f"{name} {form}": trace(name, form) for name in METHODS for form in FORMS}
+    FILE.write_text(json.dumps(traces, indent=1) + "\n", encoding="utf-8")

@@ -1,0 +1,89 @@
+"""CycleGAN against numbers of its authors' own code, run once in float64 and stored as float32."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from tiny_methods import build, loop_of
+from torch import Tensor
+
+from unpaired.methods import cyclegan
+from unpaired.methods.game import Now
+
+DATA = Path(__file__).parents[1] / "data_files"
+ROLES = {"G": "G_A", "F": "G_B", "D_y": "D_A", "D_x": "D_B"}
+LOSSES = ("G_A", "G_B", "cycle_A", "cycle_B", "idt_A", "idt_B", "D_A", "D_B")
+"""Their names, in the order in which ours come up in a step."""
+WEIGHTS = {"G_A": 1.0, "G_B": 1.0, "cycle_A": 10.0, "cycle_B": 10.0, "idt_A": 5.0, "idt_B": 5.0, "D_A": 0.5, "D_B": 0.5}
+
+
+def in_order(trace: dict[str, Tensor], prefix: str) -> list[Tensor]:
+    """The parameters of one of their networks as they come in the network: by layer, weight before bias."""
+    keys = [key for key in trace if key.startswith(prefix + ".")]
+    keys.sort(key=lambda key: ([int(n) for n in re.findall(r"\.(\d+)", key)], key.endswith("bias")))
+    return [trace[key].double() for key in keys]
+
+
+def near(got: Tensor, expected: Tensor) -> None:
+    torch.testing.assert_close(got, expected, rtol=0, atol=1e-6)
+
+
+def recording(term: Callable[..., Tensor], into: list[tuple[Tensor, Tensor]]) -> Callable[..., Tensor]:
+    """The same term; what it was given first, and its value, are kept."""
+
+    def record(first: Tensor, *others: Tensor) -> Tensor:
+        value = term(first, *others)
+        into.append((first.detach().clone(), value.detach()))
+        return value
+
+    return record
+
+
+def test_images_losses_and_parameters_are_the_authors(monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = load_file(DATA / "cyclegan_trace.safetensors")
+    losses = json.loads((DATA / "cyclegan_trace_losses.json").read_text())
+    small = {"width": 8, "critic_width": 8, "blocks": 6}
+    method = build("cyclegan", small, size=64, memory=0)
+    for role, theirs in ROLES.items():
+        ours = list(method.get_submodule(role).parameters())
+        for mine, its in zip(ours, in_order(trace, f"init.{theirs}"), strict=True):
+            mine.data.copy_(its)
+    called: list[tuple[Tensor, Tensor]] = []
+    for name in ("fool", "l1", "spot"):
+        monkeypatch.setattr(cyclegan, name, recording(getattr(cyclegan, name), called))
+    loop = loop_of(method)
+    x, y = trace["real_A"].double(), trace["real_B"].double()
+    with torch.no_grad():
+        near(method.translate(x, "X", "Y"), trace["step0.fake_B"].double())
+        near(method.translate(y, "Y", "X"), trace["step0.fake_A"].double())
+    for step in range(3):
+        called.clear()
+        terms = loop.step([{"X": x, "Y": y}], Now(step, 0.0))
+        values = {name: WEIGHTS[name] * value.item() for name, (_, value) in zip(LOSSES, called, strict=True)}
+        expected = dict(losses[step])
+        whole = expected.pop("G_total")
+        assert values == pytest.approx(expected, abs=1e-6, rel=0)
+        generators = [("adversarial", 1), ("cycle", 10), ("identity", 5)]
+        assert sum(w * terms[f"generators.{t}"].item() for t, w in generators) == pytest.approx(whole, abs=1e-6, rel=0)
+        if step == 0:
+            for name, (image, _) in zip(("rec_A", "rec_B", "idt_A", "idt_B"), called[2:6], strict=True):
+                near(image, trace[f"step0.{name}"].double())
+    for role, theirs in ROLES.items():
+        ours = list(method.get_submodule(role).parameters())
+        for mine, its in zip(ours, in_order(trace, f"after3.{theirs}"), strict=True):
+            near(mine.data, its)
+
+
+def test_the_check_tells_a_wrong_recipe() -> None:
+    """The parameters move far more than the tolerance, so a rate one percent off would be seen."""
+    trace = load_file(DATA / "cyclegan_trace.safetensors")
+    for theirs in ROLES.values():
+        before, after = in_order(trace, f"init.{theirs}"), in_order(trace, f"after3.{theirs}")
+        moved = max((a - b).abs().max().item() for a, b in zip(after, before, strict=True))
+        assert 0.01 * moved > 1e-6

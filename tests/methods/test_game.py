@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from tiny_methods import LIGHT, NETWORKS, build
+from torch import nn
+
+from unpaired.methods.game import Now, Past, Turn, still, together, total
+from unpaired.networks.augment import Augment
+from unpaired.networks.blocks import PlainNorm, Role
+
+
+def numbered(*numbers: int) -> torch.Tensor:
+    return torch.tensor(numbers, dtype=torch.float32).reshape(-1, 1, 1, 1).expand(-1, 3, 2, 2).clone()
+
+
+def test_past_gives_back_what_it_gets_until_it_is_full() -> None:
+    past = Past(5)
+    assert torch.equal(past(numbered(1, 2, 3)), numbered(1, 2, 3))
+    assert torch.equal(past(numbered(4, 5)), numbered(4, 5))
+    assert torch.equal(past.memory, numbered(1, 2, 3, 4, 5)) and past.count == 5
+
+
+def test_a_full_past_swaps_half_the_time_and_keeps_what_it_was_given() -> None:
+    torch.manual_seed(0)
+    past, queries = Past(8), 2000
+    past(numbered(*range(8)))
+    stored, swaps, ages = set(range(8)), 0, []
+    for i in range(8, 8 + queries):
+        shown = int(past(numbered(i))[0, 0, 0, 0])
+        if shown != i:
+            assert shown in stored
+            stored = stored - {shown} | {i}
+            swaps += 1
+            ages.append(i - shown)
+        assert {int(n) for n in past.memory[:, 0, 0, 0]} == stored
+    assert 0.46 * queries < swaps < 0.54 * queries
+    assert 14 < sum(ages) / len(ages) < 18  # each leaves with chance 1/16 a query
+
+
+def test_past_of_size_zero_only_detaches() -> None:
+    fakes = numbered(1, 2).requires_grad_()
+    shown = Past(0)(fakes)
+    assert torch.equal(shown, fakes) and not shown.requires_grad
+
+
+def test_past_detaches_and_keeps_copies() -> None:
+    past, fakes = Past(2), numbered(1, 2).requires_grad_()
+    shown = past(fakes)
+    assert not shown.requires_grad and not past.memory.requires_grad
+    with torch.no_grad():
+        fakes.fill_(9)
+    assert torch.equal(past.memory, numbered(1, 2)) and torch.equal(shown, numbered(1, 2))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+def test_past_remembers_exactly(dtype: torch.dtype) -> None:
+    torch.manual_seed(1)
+    past, fakes = Past(1), torch.rand(1, 3, 2, 2, dtype=torch.float64).to(dtype)
+    past(fakes)
+    shown = [past(torch.zeros_like(fakes)) for _ in range(12)]
+    assert all(s.dtype == dtype for s in shown)
+    assert any(torch.equal(s, fakes) for s in shown)
+
+
+@pytest.mark.parametrize("given", [0, 2, 7])
+def test_past_goes_on_exactly_after_a_round_trip(given: int) -> None:
+    torch.manual_seed(0)
+    past = Past(4)
+    if given:
+        past(numbered(*range(given)))
+    twin = Past(4)
+    twin.load_state_dict(past.state_dict())
+    for i in range(20):
+        torch.manual_seed(i)
+        ours = past(numbered(100 + i))
+        torch.manual_seed(i)
+        assert torch.equal(twin(numbered(100 + i)), ours)
+    assert torch.equal(twin.memory, past.memory) and twin.count == past.count
+
+
+def test_together_is_separate_calls() -> None:
+    torch.manual_seed(0)
+    net = Role(nn.Conv2d(3, 8, 3), PlainNorm(8), nn.ReLU(), nn.Conv2d(8, 1, 3)).double()
+    a, b = torch.randn(2, 3, 8, 8, dtype=torch.float64), torch.randn(1, 3, 8, 8, dtype=torch.float64)
+    joined, separate = together(net, a, b), (net(a), net(b))
+    torch.testing.assert_close(joined, separate, rtol=0, atol=1e-13)
+    gradients = [torch.autograd.grad([(y**2).sum() for y in ys], tuple(net.parameters())) for ys in (joined, separate)]
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("networks", [NETWORKS, LIGHT])
+def test_together_is_separate_calls_for_the_roles_of_methods(networks: dict[str, object]) -> None:
+    method = build("cyclegan", networks).eval()
+    a, b = torch.rand(2, 2, 3, 16, 16, dtype=torch.float64)
+    for role in ("G", "D_y"):
+        net = method.get_submodule(role)
+        assert isinstance(net, Role)
+        torch.testing.assert_close(together(net, a, b), (net(a), net(b)), rtol=0, atol=1e-12)
+
+
+class Counting(Role):
+    calls = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        return super().forward(x)
+
+
+def test_together_calls_once_only_where_items_are_independent_and_alike() -> None:
+    a, b = torch.randn(2, 3, 4, 4), torch.randn(1, 3, 4, 4)
+    plain, normed = Counting(nn.Conv2d(3, 2, 1)), Counting(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2))
+    together(plain, a, b)
+    assert plain.calls == 1
+    together(plain, a, torch.randn(1, 3, 8, 8))
+    assert plain.calls == 3
+    expected = (normed(a), normed(b))
+    normed.calls = 0
+    torch.testing.assert_close(together(normed, a, b), expected)
+    assert normed.calls == 2
+
+
+def test_together_draws_augmentation_per_item() -> None:
+    torch.manual_seed(0)
+    x = torch.rand(1, 3, 16, 16)
+    real, fake = together(Role(Augment(("translation", "color"))), x, x)
+    assert not torch.equal(real, fake)
+
+
+def test_total_adds_what_there_is() -> None:
+    one, two = torch.tensor(1.0, requires_grad=True), torch.tensor(2.0)
+    assert total(None, None) is None
+    assert total(one, None) == 1
+    three = total(one, two)
+    assert three == 3 and three is not None and three.requires_grad
+
+
+def test_a_turn_drops_terms_that_are_none_and_needs_a_player() -> None:
+    turn = Turn("critic", adversarial=torch.ones(()), identity=None)
+    assert list(turn.terms) == ["adversarial"]
+    with pytest.raises(TypeError, match="at least one player"):
+        Turn(adversarial=torch.ones(()))
+
+
+def test_weights_are_numbers_or_functions_of_now_and_the_players_key_wins() -> None:
+    method = build("cyclegan")
+    method.weights = {"adversarial": 1.0, "critics.adversarial": 0.5, "cycle": lambda now: 10 * now.share}
+    now = Now(3, 0.25)
+    assert method.weight("generators", "adversarial", now) == 1
+    assert method.weight("critics", "adversarial", now) == 0.5
+    assert method.weight("generators", "cycle", now) == 2.5
+    with pytest.raises(KeyError):
+        method.weight("generators", "identity", now)
+
+
+def test_still_stops_the_gradient() -> None:
+    x = torch.ones(2, requires_grad=True)
+    assert not still(x).requires_grad and torch.equal(still(x), x)

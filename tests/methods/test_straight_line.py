@@ -1,0 +1,89 @@
+"""The game through the loop equals the same method written straight: freeze, detach, own optimizer calls."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, Protocol
+
+import pytest
+import torch
+from tiny_methods import LIGHT, NETWORKS, build, loop_of, random_batches
+from torch import Tensor, nn
+
+from benchmarks.straight_line import Pool, StraightCycleGAN, StraightGAN, StraightUNIT
+from unpaired.methods.game import Method, Now, Past
+from unpaired.training.loop import stream_seed
+
+
+class Straight(Protocol):
+    def step(self, x: Tensor, y: Tensor) -> dict[str, Tensor]: ...
+
+
+def assert_equal_steps(method: Method, twin: Method, straight: Straight, steps: int, items: int = 1) -> None:
+    """Both take the same steps from the same start; terms and parameters stay equal in float64."""
+    loop = loop_of(method)
+    for step, batch in enumerate(random_batches(steps, items=items)):
+        terms = loop.step([batch], Now(step, 0.0))
+        torch.manual_seed(stream_seed(0, step, 0))
+        expected = straight.step(batch["X"], batch["Y"])
+        assert {k: v.item() for k, v in terms.items()} == pytest.approx(
+            {k: v.item() for k, v in expected.items()}, abs=1e-10, rel=0
+        )
+    for (name, ours), theirs in zip(method.named_parameters(), twin.parameters(), strict=True):
+        # A bias before an instance norm has no effect: its gradient is rounding alone, which Adam divides by its 1e-8.
+        tolerance = 1e-8 if name.endswith("bias") else 1e-10
+        difference = (ours - theirs).abs().max().item()
+        assert difference < tolerance, f"{name} differs by {difference}"
+
+
+def twin_of(method: Method) -> tuple[Method, dict[str, nn.Module]]:
+    twin = copy.deepcopy(method)
+    return twin, dict(twin.named_children())
+
+
+def assert_same_memory(past: nn.Module, pool: Pool) -> None:
+    assert isinstance(past, Past)
+    torch.testing.assert_close(past.memory, torch.cat(pool.images), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("memory", [0, 4])
+def test_cyclegan(memory: int) -> None:
+    method = build("cyclegan", memory=memory)
+    twin, nets = twin_of(method)
+    straight = StraightCycleGAN(nets, memory=memory)
+    assert_equal_steps(method, twin, straight, 14)
+    if memory:
+        assert_same_memory(method.get_submodule("past_x"), straight.pool_x)
+        assert_same_memory(method.get_submodule("past_y"), straight.pool_y)
+
+
+def test_the_memory_of_the_cyclegan_test_was_swapped() -> None:
+    """Without its swaps the critics would have gone elsewhere, so the test above would have told."""
+    with_memory, without = build("cyclegan", memory=4), build("cyclegan", memory=0)
+    for method in (with_memory, without):
+        loop = loop_of(method)
+        for step, batch in enumerate(random_batches(14)):
+            loop.step([batch], Now(step, 0.0))
+    critics = zip(with_memory.get_submodule("D_y").parameters(), without.get_submodule("D_y").parameters(), strict=True)
+    assert max((a - b).abs().max().item() for a, b in critics) > 1e-5
+
+
+def test_cyclegan_of_several_items_with_memory() -> None:
+    method = build("cyclegan", memory=4)
+    twin, nets = twin_of(method)
+    assert_equal_steps(method, twin, StraightCycleGAN(nets, memory=4), 5, items=3)
+
+
+@pytest.mark.parametrize("networks", [NETWORKS, {**LIGHT, "critic": "patch"}])
+@pytest.mark.parametrize("depth", [None, 4])
+def test_gan(depth: int | None, networks: dict[str, Any]) -> None:
+    method = build("gan", networks, depth=depth, memory=4)
+    twin, nets = twin_of(method)
+    assert_equal_steps(method, twin, StraightGAN(nets, memory=4), 10)
+
+
+@pytest.mark.parametrize("items", [1, 2])
+def test_unit(items: int) -> None:
+    method = build("unit")
+    twin, nets = twin_of(method)
+    assert_equal_steps(method, twin, StraightUNIT(nets), 6, items)

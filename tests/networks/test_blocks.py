@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from unpaired.networks.blocks import PlainNorm, ResidualBlock, conv, norm, pad_to
+
+
+def gradients(net: nn.Module, x: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
+    x = x.detach().clone(memory_format=torch.preserve_format).requires_grad_()
+    y = net(x)
+    y.backward(upstream)
+    assert x.grad is not None
+    return y, x.grad
+
+
+def test_plain_norm_is_instance_norm_forward_and_backward() -> None:
+    torch.manual_seed(0)
+    x, upstream = torch.randn(2, 4, 5, 6, dtype=torch.float64) * 3 + 1, torch.randn(2, 4, 5, 6, dtype=torch.float64)
+    ours = gradients(norm("instance", 4), x, upstream)
+    theirs = gradients(nn.InstanceNorm2d(4), x, upstream)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_plain_norm_by_hand(groups: int) -> None:
+    x = torch.randn(2, 4, 3, 3, dtype=torch.float64)
+    y = PlainNorm(groups)(x)
+    for item in range(2):
+        for group in range(groups):
+            part = x[item].chunk(groups)[group]
+            expected = (part - part.mean()) / (part.var(correction=0) + 1e-5).sqrt()
+            torch.testing.assert_close(y[item].chunk(groups)[group], expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["instance", "group", "none"])
+@pytest.mark.parametrize("shape", [(2, 32, 6, 6), (1, 32, 4, 8)])
+def test_norms_have_right_gradients_in_channels_last(kind: str, shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    x, upstream = torch.randn(shape, dtype=torch.float64), torch.randn(shape, dtype=torch.float64)
+    net = norm(kind, 32).double()  # type: ignore[arg-type]
+    plain = gradients(net, x, upstream)
+    for last_upstream in (upstream, upstream.contiguous(memory_format=torch.channels_last)):
+        last = gradients(net, x.contiguous(memory_format=torch.channels_last), last_upstream)
+        torch.testing.assert_close(last, plain, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_residual_block_passes_the_gradient_check(layout: torch.memory_format) -> None:
+    torch.manual_seed(0)
+    block = ResidualBlock(4, "instance").double().to(memory_format=layout)  # type: ignore[call-overload]
+    x = torch.randn(1, 4, 4, 4, dtype=torch.float64).contiguous(memory_format=layout).requires_grad_()
+    assert torch.autograd.gradcheck(block, (x,))
+
+
+def test_a_residual_block_with_no_change_is_the_identity() -> None:
+    block = ResidualBlock(4, "none")
+    for parameter in block.parameters():
+        nn.init.zeros_(parameter)
+    x = torch.randn(2, 4, 5, 5)
+    assert torch.equal(block(x), x)
+
+
+@pytest.mark.parametrize(("kernel", "stride", "size"), [(3, 1, 10), (7, 1, 10), (3, 2, 5)])
+def test_conv_keeps_or_halves_the_size(kernel: int, stride: int, size: int) -> None:
+    assert conv(1, 2, kernel, "reflect", stride)(torch.zeros(1, 1, 10, 10)).shape == (1, 2, size, size)
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "stride", "padded"), [(8, 8, 4, (8, 8)), (9, 5, 4, (12, 8)), (1, 3, 8, (8, 8))]
+)
+def test_pad_to_makes_multiples_and_keeps_the_image(
+    height: int, width: int, stride: int, padded: tuple[int, int]
+) -> None:
+    x = torch.randn(2, 3, height, width)
+    y, size = pad_to(x, stride)
+    assert y.shape[-2:] == padded and size == (height, width)
+    assert torch.equal(y[..., :height, :width], x)
+    assert y.isfinite().all() and not (y[..., height:, :] == 0).any()
+
+
+def test_pad_to_mirrors() -> None:
+    y, _ = pad_to(torch.arange(6.0).reshape(1, 1, 1, 6).expand(1, 1, 4, 6), 4)
+    assert y[0, 0, 0].tolist() == [0, 1, 2, 3, 4, 5, 4, 3]

@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from unpaired.errors import UsageError
+from unpaired.networks.blocks import Role, count_parameters
+from unpaired.networks.critic import light_critic, patch_critic
+from unpaired.networks.images import ImageNetworks
+from unpaired.settings import NetworkSettings
+
+
+def networks(size: int = 32, channels: int = 3, **settings: object) -> ImageNetworks:
+    tiny: dict[str, object] = {"width": 4, "critic_width": 4, "blocks": 2}
+    given = NetworkSettings.model_validate({**tiny, **settings})
+    return ImageNetworks(given, {"X": channels, "Y": channels}, size)
+
+
+def convolutions(net: nn.Module) -> list[nn.Module]:
+    return [m for m in net.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
+
+
+@pytest.mark.parametrize(
+    ("size", "blocks", "generator", "critic"), [(256, 9, 11_378_179, 2_764_737), (128, 6, 7_837_699, 2_764_737)]
+)
+def test_the_papers_networks_have_the_references_number_of_parameters(
+    size: int, blocks: int, generator: int, critic: int
+) -> None:
+    with torch.device("meta"):
+        net = ImageNetworks(NetworkSettings.model_validate({}), {"X": 3, "Y": 3}, size)
+        assert net.blocks == blocks
+        assert count_parameters(net.generator("X", "Y")) == generator
+        assert count_parameters(net.critic("Y")) == critic
+
+
+@pytest.mark.parametrize("kind", ["resnet", "light"])
+@pytest.mark.parametrize("residual", [False, True])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_generators_keep_the_shape_and_stay_in_range(kind: str, residual: bool, channels: int) -> None:
+    net = networks(generator=kind, residual=residual, channels=channels)
+    generator = net.generator("X", "Y").eval()
+    assert net.stride == 4
+    x = torch.rand(2, channels, 20, 36) * 2 - 1
+    y = generator(x)
+    assert y.shape == x.shape and y.abs().max() <= 1
+
+
+def test_a_residual_generator_starts_near_its_input_and_is_clamped_only_in_eval() -> None:
+    generator = networks(residual=True).generator("X", "Y")
+    x = torch.full((1, 3, 16, 16), 1.0)
+    assert (generator.eval()(x) - x).abs().max() < 0.5
+    nn.init.constant_(convolutions(generator)[-1].bias, 2.0)  # type: ignore[arg-type]
+    assert generator.train()(x).max() > 1.5
+    assert generator.eval()(x).max() == 1
+
+
+@pytest.mark.parametrize(("channels", "target"), [(1, 3), (3, 1)])
+def test_a_generator_may_change_the_channels(channels: int, target: int) -> None:
+    settings = NetworkSettings.model_validate({"width": 4, "blocks": 1, "residual": True})
+    net = ImageNetworks(settings, {"X": channels, "Y": target}, 16)
+    assert net.generator("X", "Y")(torch.zeros(1, channels, 16, 16)).shape == (1, target, 16, 16)
+
+
+@pytest.mark.parametrize("depth", range(2, 12))
+def test_a_stack_has_exactly_its_depth_of_convolutions(depth: int) -> None:
+    net = networks(size=32)
+    generator = net.generator("X", "Y", depth)
+    assert len(convolutions(generator)) == depth
+    assert net.stride == 2 ** (depth // 2)
+    x = torch.rand(2, 3, net.stride, 2 * net.stride) * 2 - 1
+    assert generator(x).shape == x.shape
+
+
+@pytest.mark.parametrize("depth", [0, 1, 12])
+def test_a_depth_that_does_not_fit_the_size_is_refused(depth: int) -> None:
+    with pytest.raises(UsageError, match="from 2 to 11 layers"):
+        networks(size=32).generator("X", "Y", depth)
+
+
+@pytest.mark.parametrize("kind", ["resnet", "light"])
+@pytest.mark.parametrize("blocks", [2, 3])
+def test_encoder_shared_and_decoder_fit(kind: str, blocks: int) -> None:
+    net = networks(generator=kind, blocks=blocks)
+    code = net.encoder("X")(torch.zeros(2, 3, 16, 24))
+    assert code.shape == (2, 16 if kind == "resnet" else 8, 4, 6)
+    assert net.shared()(code).shape == code.shape
+    image = net.decoder("Y")(code)
+    assert image.shape == (2, 3, 16, 24) and image.abs().max() <= 1
+
+
+def test_critics_score_patches() -> None:
+    x = torch.zeros(2, 3, 64, 64)
+    assert networks(size=64).critic("X")(x).shape == (2, 1, 6, 6)
+    assert networks(size=64, critic_layers=1).critic("X")(x).shape == (2, 1, 30, 30)
+    assert networks(size=64, critic="light").critic("X")(x).shape == (2, 1, 8, 8)
+
+
+@pytest.mark.parametrize("layers", [1, 2, 3, 4])
+def test_the_smallest_image_of_a_patch_critic_gives_one_score_and_smaller_ones_are_refused(layers: int) -> None:
+    smallest = 3 * 2**layers
+    critic = networks(size=smallest, critic_layers=layers).critic("X")
+    assert critic(torch.zeros(1, 3, smallest, smallest)).shape == (1, 1, 1, 1)
+    with pytest.raises(UsageError, match=f"at least {smallest} px"):
+        networks(size=smallest - 1, critic_layers=layers).critic("X")
+
+
+def receptive_field(critic: nn.Module, size: int = 128) -> int:
+    """Height of the region of the input that the middle score depends on."""
+    x = torch.zeros(1, 3, size, size, dtype=torch.float64, requires_grad=True)
+    scores = critic.double().eval()(x)
+    middle = scores.shape[-1] // 2
+    scores[0, 0, middle, middle].backward()
+    assert x.grad is not None
+    rows = x.grad.abs().sum((0, 1, 3)).nonzero()
+    return int(rows.max() - rows.min()) + 1
+
+
+def positive(layers: list[nn.Module]) -> nn.Module:
+    """The critic with all weights positive, so that no path cancels another or dies in a rectifier."""
+    net = nn.Sequential(*layers)
+    for parameter in net.parameters():
+        nn.init.uniform_(parameter, 0.01, 0.02)
+    return net
+
+
+@pytest.mark.parametrize(("layers", "field"), [(3, 70), (2, 34), (1, 16)])
+def test_the_patch_critic_sees_what_it_says(layers: int, field: int) -> None:
+    assert receptive_field(positive(patch_critic(3, 4, layers, "none"))) == field
+
+
+def test_the_light_critic_sees_what_it_says() -> None:
+    assert receptive_field(positive(light_critic(3, 4))) == 40
+
+
+def test_the_light_critic_is_spectral_normed() -> None:
+    layers = [m for m in light_critic(3, 8) if isinstance(m, nn.Conv2d)]
+    assert len(layers) == 4
+    for layer in layers:
+        for _ in range(200):
+            weight: Tensor = layer.weight
+        assert torch.linalg.matrix_norm(weight.flatten(1), 2).item() == pytest.approx(1, abs=1e-3)
+
+
+def test_weights_start_as_the_papers() -> None:
+    torch.manual_seed(0)
+    net = networks(size=64, width=32, critic_width=32)
+    for role in (net.generator("X", "Y"), net.generator("X", "Y", 6), net.critic("X"), net.encoder("X"), net.shared()):
+        weights = torch.cat([m.weight.flatten() for m in convolutions(role)])  # type: ignore[operator]
+        assert weights.mean().item() == pytest.approx(0, abs=1e-3)
+        assert weights.std().item() == pytest.approx(0.02, rel=0.02)
+        assert all((m.bias == 0).all() for m in convolutions(role))  # type: ignore[union-attr]
+
+
+def test_critics_augment_only_while_they_train() -> None:
+    torch.manual_seed(0)
+    critic = networks(size=64, augment=("color", "translation", "cutout")).critic("X")
+    x = torch.rand(1, 3, 64, 64)
+    assert not torch.equal(critic(x), critic(x))
+    critic.eval()
+    assert torch.equal(critic(x), critic(x))
+
+
+def test_a_role_knows_whether_its_items_are_independent() -> None:
+    assert Role(nn.Conv2d(1, 1, 3), nn.GroupNorm(1, 1)).per_item
+    assert not Role(nn.Sequential(nn.Conv2d(1, 1, 3), nn.BatchNorm2d(1))).per_item
