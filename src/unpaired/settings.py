@@ -31,14 +31,18 @@ class DataSettings(Section):
     )
     jitter: float = Field(286 / 256, ge=1, le=2, description="training enlarges the frame by this and crops at random")
     flip: bool = Field(True, description="mirror half the items left to right")
-    channels: Literal["auto", "1", "3"] = Field("auto", description="channels of the networks; auto: 3 if any is coloured")
+    channels: Literal["auto", "1", "3"] = Field(
+        "auto", description="channels of the networks; auto: 3 if any is coloured"
+    )
     held: float = Field(0.1, ge=0, le=0.5, description="share of each domain held back to choose the best, and to test")
 
 
 class NetworkSettings(Section):
     """What the roles are made of."""
 
-    generator: Literal["resnet", "light"] = Field("resnet", description="form of the generators (and encoders, decoders)")
+    generator: Literal["resnet", "light"] = Field(
+        "resnet", description="form of the generators (and encoders, decoders)"
+    )
     width: int = Field(64, ge=1, description="channels of the first layer of a generator (ngf)")
     blocks: int | None = Field(None, ge=0, description="residual blocks; unset: 9 above 128 px, else 6")
     norm: Norm = Field("instance", description="normalisation of generators and of the patch critic")
@@ -48,7 +52,8 @@ class NetworkSettings(Section):
     critic_width: int = Field(64, ge=1, description="channels of the first layer of a critic (ndf)")
     critic_layers: int = Field(3, ge=1, le=6, description="strided layers of the patch critic")
     augment: tuple[Policy, ...] | Auto = Field(
-        (), description="augmentation of what critics see: color, translation, cutout; auto: by the size of the collection"
+        (),
+        description="augmentation of what critics see: color, translation, cutout; auto: by the size of the collection",
     )
 
 
@@ -60,7 +65,9 @@ class TrainingSettings(Section):
     batch: int = Field(1, ge=1, description="items of each domain per step, over all ranks and micro-batches")
     accumulate: int = Field(1, ge=1, description="micro-batches a rank plays one after the other within a step")
     seed: int = Field(0, ge=0, description="seed of everything random")
-    decay_from: float = Field(0.5, ge=0, le=1, description="share of the budget after which rates fall linearly to zero")
+    decay_from: float = Field(
+        0.5, ge=0, le=1, description="share of the budget after which rates fall linearly to zero"
+    )
     average: float = Field(0.999, ge=0, lt=1, description="decay of the running average of the translating networks")
     device: str = Field("auto", description="auto, cpu, cuda or mps")
     devices: int = Field(1, ge=1, description="devices (ranks) per node")
@@ -68,13 +75,19 @@ class TrainingSettings(Section):
     precision: Literal["auto", "fp32", "bf16-mixed", "fp16-mixed"] = Field(
         "auto", description="auto: decided by a probe of the device"
     )
-    memory_format: Literal["contiguous", "channels_last"] = Field("contiguous", description="layout of images in memory")
+    memory_format: Literal["contiguous", "channels_last"] = Field(
+        "contiguous", description="layout of images in memory"
+    )
     compile: bool = Field(False, description="compile the networks with torch.compile (slow to start)")
     threads: int | None = Field(None, ge=1, description="threads of a CPU; unset: one per core")
     workers: int | None = Field(None, ge=0, description="threads that decode files; unset: by the data and the device")
-    checkpoint_every: int | None = Field(None, ge=1, description="steps between checkpoints; unset: about every 2 minutes")
-    evaluate_every: int | None = Field(None, ge=0, description="steps between evaluations; unset: under a tenth of the time; 0: none")
-    sample_every: int | None = Field(None, ge=0, description="steps between sample grids; unset: about 20 a run; 0: none")
+    checkpoint_every: int | None = Field(
+        None, ge=1, description="steps between checkpoints; unset: about every 2 minutes"
+    )
+    evaluate_every: int | None = Field(
+        None, ge=0, description="steps between evaluations; unset: under a tenth of the time; 0: none"
+    )
+    sample_every: int | None = Field(
+        None, ge=0, description="steps between sample grids; unset: about 20 a run; 0: none"
+    )
     explode: float = Field(1e6, gt=0, description="a term above this stops the run as diverged")
-
-

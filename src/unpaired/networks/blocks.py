@@ -56,7 +56,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape."""
-        return x + self.body(x)
+        y: Tensor = x + self.body(x)
+        return y
 
 
 def normal_start(net: nn.Module, deviation: float = 0.02) -> nn.Module:
@@ -111,7 +112,7 @@ class Role(nn.Sequential):
 
 
 def pad_to(x: Tensor, stride: int) -> tuple[Tensor, tuple[int, int]]:
-    """Pad (B, C, H, W) below and right to multiples of `stride`, mirrored; returns it and the height and width before."""
+    """Pad (B, C, H, W) below and right to multiples of `stride`, mirrored; gives it, and height and width before."""
     height, width = x.shape[-2:]
     below, right = -height % stride, -width % stride
     if below or right:
