@@ -36,6 +36,7 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 __all__ = [
     "SUFFIXES",
     "Facts",
+    "Floats",
     "Picture",
     "from_tensor",
     "normalised",

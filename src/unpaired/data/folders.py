@@ -1,0 +1,177 @@
+"""Folders to domains: which layout this is, and every picture file in it, listed once."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from unpaired.data.paths import Paths
+from unpaired.errors import UsageError, WorkError
+from unpaired.media.image import SUFFIXES
+
+_EXPECTED = "expected a folder for each domain, or one folder with a subfolder for each domain"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a domain's files are: its folder to learn from, and a folder of test files where there is one."""
+
+    name: str
+    train: Path
+    test: Path | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class DomainFiles:
+    """A domain's picture files as listed, not yet opened: `train` (everything where `test` is None) and `test`.
+
+    `ignored` counts files of other kinds; hidden files are not looked at. `note` says what else was left out.
+    """
+
+    name: str
+    train: Paths
+    test: Paths | None
+    ignored: int
+    note: str = ""
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The folders: where training files are, and where test files are if they have a folder of their own."""
+        return (str(self.train.root),) if self.test is None else (str(self.train.root), str(self.test.root))
+
+
+def discover(sources: Sequence[Path | str]) -> list[DomainFiles]:
+    """List the domains of `sources`: two or more folders, or one with a subfolder per domain, trainA and trainB (testA,
+    testB), or train/ and test/ with a subfolder per domain. A domain's own train/ and test/ subfolders are understood.
+
+    Raises UsageError for paths that are no folders, a single domain, two domains of one name and names with "," or "=";
+    WorkError for domains without pictures and folders that cannot be read.
+    """
+    if not sources:
+        raise UsageError(f"no folder given; {_EXPECTED}")
+    folders = [_folder(Path(source)) for source in sources]
+    places = [_place(folder) for folder in folders] if len(folders) > 1 else _places(folders[0])
+    _check_names(places)
+    return [_listed(place) for place in places]
+
+
+def rediscover(name: str, sources: Sequence[str]) -> DomainFiles:
+    """List a known domain's files again, from the folders recorded in a run; raises as `discover` does."""
+    train, *test = (_folder(Path(source)) for source in sources)
+    return _listed(Place(name, train, test[0] if test else None))
+
+
+def _folder(path: Path) -> Path:
+    path = Path(os.path.abspath(path))  # noqa: PTH100 (resolve would follow links, and change the domain's name)
+    if not path.exists():
+        raise UsageError(f"{path}: does not exist; {_EXPECTED}")
+    if not path.is_dir():
+        raise UsageError(f"{path}: is a file; {_EXPECTED}")
+    return path
+
+
+def _places(root: Path) -> list[Place]:
+    """The domains within one folder."""
+    names = _subfolders(root)
+    lettered = [match[1] for name in names if (match := re.fullmatch(r"train([A-Z])", name))]
+    if len(lettered) > 1:
+        return [Place(c, root / f"train{c}", root / f"test{c}" if f"test{c}" in names else None) for c in lettered]
+    if "train" in names:
+        inner = _subfolders(root / "train")
+        tests = _subfolders(root / "test") if "test" in names else []
+        places = [Place(n, root / "train" / n, root / "test" / n if n in tests else None) for n in inner]
+    else:
+        places = [_place(root / name) for name in names]
+    if len(places) < 2:
+        found = f"only one ('{places[0].name}')" if places else "none"
+        raise UsageError(f"{root}: translating needs two domains or more, and this folder has {found}; {_EXPECTED}")
+    return places
+
+
+def _place(folder: Path) -> Place:
+    names = _subfolders(folder)
+    test = folder / "test" if "test" in names else None
+    if "train" not in names:
+        return Place(folder.name, folder, test)
+    others = [name for name in names if name not in ("train", "test")]
+    note = f"beside train/, these folders are not used: {', '.join(others)}" if others else ""
+    return Place(folder.name, folder / "train", test, note)
+
+
+def _check_names(places: Sequence[Place]) -> None:
+    seen: dict[str, Path] = {}
+    for place in places:
+        if not place.name or set(place.name) & {",", "="}:
+            raise UsageError(f"{place.train}: a domain's name is its folder's, without ',' and '='; rename the folder")
+        if place.name in seen:
+            both = f"{seen[place.name]} and {place.train}"
+            raise UsageError(f"two domains are named '{place.name}': {both}; rename one of the folders")
+        seen[place.name] = place.train
+
+
+def _listed(place: Place) -> DomainFiles:
+    ignored = [0]
+    train = Paths.of(place.train, _pictures(place.train, place.test, ignored))
+    test = Paths.of(place.test, _pictures(place.test, None, ignored)) if place.test else None
+    if not len(train):
+        others = f" ({ignored[0]} other files)" if ignored[0] else ""
+        kinds = ", ".join(sorted(SUFFIXES))
+        raise WorkError(
+            f"{place.train}: no pictures for domain '{place.name}'{others}; expected files ending in {kinds}"
+        )
+    note = place.note
+    if test is not None and not len(test):
+        note, test = "; ".join(filter(None, (note, "its test folder has no pictures"))), None
+    return DomainFiles(place.name, train, test, ignored[0], note)
+
+
+def _pictures(root: Path, leave_out: Path | None, ignored: list[int]) -> Iterator[tuple[str, int]]:
+    """(relative name, size) of every picture below `root`: a folder's files by name, then its subfolders by name."""
+    seen: set[tuple[int, int]] = set()
+    pending = [""]
+    while pending:
+        below = pending.pop()
+        folder = os.path.join(root, below)  # noqa: PTH118 (a Path per folder entry is slow)
+        status = os.stat(folder)  # noqa: PTH116
+        if (status.st_dev, status.st_ino) in seen:
+            continue  # a link back to a folder already listed
+        seen.add((status.st_dev, status.st_ino))
+        files, folders = _entries(folder, ignored)
+        yield from ((below + name, size) for name, size in sorted(files))
+        left_out = leave_out.name if leave_out is not None and not below and leave_out.parent == root else None
+        pending.extend(f"{below}{name}/" for name in sorted(folders, reverse=True) if name != left_out)
+
+
+def _entries(folder: str, ignored: list[int]) -> tuple[list[tuple[str, int]], list[str]]:
+    files, folders = [], []
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if entry.is_dir():
+                    folders.append(entry.name)
+                elif "." + entry.name.rpartition(".")[2].lower() in SUFFIXES and entry.is_file():
+                    files.append((entry.name, entry.stat().st_size))
+                else:
+                    ignored[0] += 1
+    except OSError as error:
+        raise WorkError(f"{folder}: the folder cannot be read ({error.strerror})") from error
+    return files, folders
+
+
+def _subfolders(folder: Path) -> list[str]:
+    return sorted(_entries_quickly(folder))
+
+
+def _entries_quickly(folder: Path) -> Iterator[str]:
+    """Names of subfolders, without asking for sizes of what may be a million files."""
+    try:
+        with os.scandir(folder) as entries:
+            yield from (entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+    except OSError as error:
+        raise WorkError(f"{folder}: the folder cannot be read ({error.strerror})") from error

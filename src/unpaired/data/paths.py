@@ -1,0 +1,91 @@
+"""Millions of file names in little memory."""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Iterable, Iterator
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+
+class Paths:
+    """Names below one folder, with file sizes: one block of bytes and three arrays, about 60 bytes a file.
+
+    `paths[i]` is the i-th name relative to `root`, with "/" between folders; `paths.file(i)` the whole path;
+    `paths.sizes` the sizes in bytes (int64). Subsets share the names.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        names: bytes | bytearray,
+        starts: npt.NDArray[np.int64],
+        lengths: npt.NDArray[np.int32],
+        sizes: npt.NDArray[np.int64],
+    ) -> None:
+        self.root = root
+        self._names = names
+        self._starts = starts
+        self._lengths = lengths
+        self.sizes = sizes
+
+    @classmethod
+    def of(cls, root: Path, files: Iterable[tuple[str, int]]) -> Paths:
+        """Pack (name relative to `root`, size in bytes) pairs, in their order."""
+        names = bytearray()
+        starts, lengths, sizes = array("q"), array("i"), array("q")
+        for name, size in files:
+            encoded = os.fsencode(name)
+            starts.append(len(names))
+            lengths.append(len(encoded))
+            sizes.append(size)
+            names += encoded
+        arrays = (np.frombuffer(starts, np.int64), np.frombuffer(lengths, np.int32), np.frombuffer(sizes, np.int64))
+        return cls(root, names, *arrays)
+
+    def __len__(self) -> int:
+        return len(self._starts)
+
+    def __getitem__(self, index: int) -> str:
+        start = int(self._starts[index])
+        return os.fsdecode(bytes(self._names[start : start + int(self._lengths[index])]))
+
+    def __iter__(self) -> Iterator[str]:
+        return (self[i] for i in range(len(self)))
+
+    def file(self, index: int) -> Path:
+        """The whole path of the i-th file."""
+        return self.root / self[index]
+
+    def take(self, indices: npt.NDArray[np.integer] | list[int]) -> Paths:
+        """The files at `indices`, in that order."""
+        chosen = np.asarray(indices, np.int64)
+        return Paths(self.root, self._names, self._starts[chosen], self._lengths[chosen], self.sizes[chosen])
+
+    def hashes(self, salt: str, stems: bool = False) -> npt.NDArray[np.uint64]:
+        """64 bits per name, drawn by `salt`; `stems` leaves the suffix out, so that pairs of names hash alike."""
+        key = blake2b(salt.encode(), digest_size=16).digest()
+        out = np.empty(len(self), np.uint64)
+        for i in range(len(self)):
+            start = int(self._starts[i])
+            name = bytes(self._names[start : start + int(self._lengths[i])])
+            if stems:
+                name = name[: stem_length(name)]
+            out[i] = int.from_bytes(blake2b(name, digest_size=8, key=key).digest(), "little")
+        return out
+
+
+def stem_length(name: bytes) -> int:
+    """How much of a name comes before its suffix."""
+    dot = name.rfind(b".")
+    return dot if dot > name.rfind(b"/") + 1 else len(name)
+
+
+def stem(name: str) -> str:
+    """A relative name without its suffix: what two files of a pair have in common."""
+    encoded = os.fsencode(name)
+    return os.fsdecode(encoded[: stem_length(encoded)])
