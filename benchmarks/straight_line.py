@@ -64,9 +64,12 @@ def entropy(scores: Tensor, real: bool) -> Tensor:
 
 
 class StraightCycleGAN:
-    """Both ways, identity on, least squares; `nets` has G, F, D_x and D_y."""
+    """Both ways, least squares; `nets` has G, F, D_x and D_y. With `identity` 0 its passes are not made."""
 
-    def __init__(self, nets: Mapping[str, nn.Module], rate: float = 2e-4, memory: int = 50) -> None:
+    def __init__(
+        self, nets: Mapping[str, nn.Module], rate: float = 2e-4, memory: int = 50, identity: float = 5.0
+    ) -> None:
+        self.identity = identity
         self.G, self.F, self.D_x, self.D_y = nets["G"], nets["F"], nets["D_x"], nets["D_y"]
         self.generator_optimizer = adam((self.G, self.F), rate)
         self.critic_optimizer = adam((self.D_x, self.D_y), rate)
@@ -82,8 +85,13 @@ class StraightCycleGAN:
         self.generator_optimizer.zero_grad(set_to_none=True)
         adversarial = squares(self.D_y(fake_y), True) + squares(self.D_x(fake_x), True)
         cycle = F.l1_loss(back_x, x) + F.l1_loss(back_y, y)
-        identity = F.l1_loss(self.G(y), y) + F.l1_loss(self.F(x), x)
-        (adversarial + 10 * cycle + 5 * identity).backward()
+        loss = adversarial + 10 * cycle
+        terms = {"generators.adversarial": adversarial.detach(), "generators.cycle": cycle.detach()}
+        if self.identity:
+            identity = F.l1_loss(self.G(y), y) + F.l1_loss(self.F(x), x)
+            loss = loss + self.identity * identity
+            terms["generators.identity"] = identity.detach()
+        loss.backward()
         self.generator_optimizer.step()
 
         freeze((self.D_x, self.D_y), False)
@@ -95,12 +103,7 @@ class StraightCycleGAN:
         (0.5 * critics_y).backward()
         (0.5 * critics_x).backward()
         self.critic_optimizer.step()
-        return {
-            "generators.adversarial": adversarial.detach(),
-            "generators.cycle": cycle.detach(),
-            "generators.identity": identity.detach(),
-            "critics.adversarial": (critics_x + critics_y).detach(),
-        }
+        return {**terms, "critics.adversarial": (critics_x + critics_y).detach()}
 
 
 class StraightGAN:

@@ -57,6 +57,12 @@ def test_cyclegan(memory: int) -> None:
         assert_same_memory(method.get_submodule("past_y"), straight.pool_y)
 
 
+def test_cyclegan_without_the_identity_term() -> None:
+    method = build("cyclegan", identity_weight=0.0)
+    twin, nets = twin_of(method)
+    assert_equal_steps(method, twin, StraightCycleGAN(nets, identity=0.0), 4)
+
+
 def test_the_memory_of_the_cyclegan_test_was_swapped() -> None:
     """Without its swaps the critics would have gone elsewhere, so the test above would have told."""
     with_memory, without = build("cyclegan", memory=4), build("cyclegan", memory=0)

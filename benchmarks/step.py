@@ -1,0 +1,227 @@
+"""Time and memory of a training step against the same method written straight in float32.
+
+Both run alternately in one process (A B, B A, ...) on the same networks and batches; memory is each one's peak in a
+process of its own. `--precision fp32` is equal arithmetic; `auto` is what training chooses on this device.
+
+    python -m benchmarks.step --method cyclegan --preset paper --size 64 --width 32 --precision fp32
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import multiprocessing
+import os
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor
+
+from benchmarks.results import append_row
+from benchmarks.straight_line import StraightCycleGAN, StraightGAN, StraightUNIT
+from unpaired.methods import METHODS
+from unpaired.methods.game import Method, Now
+from unpaired.networks.blocks import count_parameters
+from unpaired.networks.images import ImageNetworks
+from unpaired.training.loop import Loop
+from unpaired.training.precision import Precision, probe
+from unpaired.training.ranks import Ranks
+from unpaired.training.resolve import Asked, Settings, resolve
+
+Side = Literal["ours", "straight"]
+Step = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is measured: settings as training would resolve them, and how the numbers are computed."""
+
+    settings: Settings
+    precision: Precision
+    device: str
+    threads: int
+    seed: int
+
+    def method(self) -> Method:
+        """The method, from the seed."""
+        torch.manual_seed(self.seed)
+        s = self.settings
+        net = ImageNetworks(s.networks, {"X": 3, "Y": 3}, s.data.size)
+        return METHODS[s.method].cls(net, **s.method_settings).to(self.device)
+
+    def batch(self) -> dict[str, Tensor]:
+        """One random batch of each domain."""
+        size = self.settings.data.size
+        shape = (self.settings.training.batch, 3, size, size)
+        return {key: (torch.rand(shape) * 2 - 1).to(self.device) for key in "XY"}
+
+    def step(self, side: Side, method: Method, batch: dict[str, Tensor]) -> Step:
+        """One step as a call without arguments, finished when it returns."""
+        if side == "ours":
+            loop, last = self._loop(method), self.settings.training.memory_format == "channels_last"
+            layout = torch.channels_last if last else torch.contiguous_format
+            method.to(memory_format=layout)  # type: ignore[call-overload]
+            given = {key: x.contiguous(memory_format=layout) for key, x in batch.items()}
+            count = iter(range(10**9))
+
+            def ours() -> None:
+                loop.step([given], Now(next(count), 0.0))
+                self._wait()
+
+            return ours
+        other = straight(method, self.settings.method_settings)
+
+        def theirs() -> None:
+            other.step(batch["X"], batch["Y"])
+            self._wait()
+
+        return theirs
+
+    def _wait(self) -> None:
+        if self.device.startswith("cuda"):
+            torch.cuda.synchronize()
+
+    def _loop(self, method: Method) -> Loop:
+        ranks = Ranks(Fabric(accelerator=self.device.partition(":")[0], devices=1))
+        return Loop(method, ranks, self.precision, seed=self.seed)
+
+
+def straight(method: Method, settings: dict[str, Any]) -> StraightCycleGAN | StraightGAN | StraightUNIT:
+    """The straight-line writing of `method`, on its networks and with its settings."""
+    nets, rate = dict(method.named_children()), settings["rate"]
+    if isinstance(settings.get("cycle"), str):
+        return StraightCycleGAN(nets, rate, settings["memory"], settings["identity_weight"])
+    return StraightGAN(nets, rate, settings["memory"]) if "depth" in settings else StraightUNIT(nets, rate)
+
+
+def times(case: Case, rounds: int) -> dict[Side, list[tuple[float, float]]]:
+    """Wall and processor seconds of each side's steps, alternating; the first round, which warms up, is dropped."""
+    method, batch = case.method(), case.batch()
+    steps: dict[Side, Step] = {
+        "straight": case.step("straight", copy.deepcopy(method), batch),
+        "ours": case.step("ours", method, batch),
+    }
+    taken: dict[Side, list[tuple[float, float]]] = {"straight": [], "ours": []}
+    order: list[Side] = ["straight", "ours"]
+    for _ in range(rounds + 1):
+        for side in order:
+            wall, processor = time.perf_counter(), time.process_time()
+            steps[side]()
+            taken[side].append((time.perf_counter() - wall, time.process_time() - processor))
+        order.reverse()
+    return {side: values[1:] for side, values in taken.items()}
+
+
+def resident_peak() -> float:
+    """The most memory that this process had, in MiB. Linux's `getrusage` would count the parent's before exec too."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines())
+        return int(lines["VmHWM"].split()[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
+
+
+def peak(case: Case, side: Side, results: multiprocessing.SimpleQueue[float]) -> None:
+    """Put the MiB that two steps need beyond what the libraries take (on a GPU: that torch allocates)."""
+    torch.set_num_threads(case.threads)
+    before = resident_peak()
+    step = case.step(side, case.method(), case.batch())
+    step()
+    step()
+    if case.device.startswith("cuda"):
+        results.put(torch.cuda.max_memory_allocated() / 2**20)
+    else:
+        results.put(resident_peak() - before)
+
+
+def memory(case: Case, side: Side) -> float:
+    """`peak` in a fresh process."""
+    fresh = multiprocessing.get_context("spawn")
+    results = fresh.SimpleQueue()
+    process = fresh.Process(target=peak, args=(case, side, results))
+    process.start()
+    process.join()
+    if process.exitcode:
+        raise RuntimeError(f"measuring the memory of {side} failed with exit code {process.exitcode}")
+    return float(results.get())
+
+
+def chosen_precision(case: Case) -> Precision:
+    """What training's probe chooses for this case."""
+    method, batch = case.method(), case.batch()
+
+    def step(precision: Precision) -> None:
+        Loop(method, Ranks(Fabric(accelerator=case.device, devices=1)), precision).step([batch], Now(0, 0.0))
+
+    return probe(step, torch.device(case.device))[0]
+
+
+def measure(case: Case, rounds: int) -> dict[str, Any]:
+    """All figures of a case; `ratio` is the median over rounds of straight / ours (above 1: ours is faster)."""
+    taken = times(case, rounds)
+    pairs = list(zip(taken["straight"], taken["ours"], strict=True))
+    s, method = case.settings, case.method()
+    return {
+        "method": s.method,
+        "preset": s.preset,
+        "size": s.data.size,
+        "batch": s.training.batch,
+        "precision": case.precision,
+        "memory_format": s.training.memory_format,
+        "parameters": count_parameters(method),
+        "seconds": round(statistics.median(wall for wall, _ in taken["ours"]), 4),
+        "straight_seconds": round(statistics.median(wall for wall, _ in taken["straight"]), 4),
+        "ratio": round(statistics.median(a[0] / b[0] for a, b in pairs), 3),
+        "processor_ratio": round(statistics.median(a[1] / b[1] for a, b in pairs), 3),
+        "memory_mib": round(memory(case, "ours")),
+        "straight_memory_mib": round(memory(case, "straight")),
+        "rounds": rounds,
+        "load_before": round(os.getloadavg()[0], 1),
+    }
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command's flags."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--method", choices=METHODS, default="cyclegan")
+    parser.add_argument("--preset", choices=("tiny", "small", "paper"), default="paper")
+    parser.add_argument("--size", type=int, help="pixels; unset: the preset's")
+    parser.add_argument("--batch", type=int, help="items of each domain; unset: the preset's")
+    parser.add_argument("--width", type=int, help="channels of the first layers; unset: the preset's")
+    parser.add_argument("--precision", choices=("auto", "fp32", "bf16-mixed", "fp16-mixed"), default="auto")
+    parser.add_argument("--memory-format", choices=("contiguous", "channels_last"), default="contiguous")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--no-row", action="store_true", help="print only; keep no row in results.jsonl")
+    return parser
+
+
+def main() -> None:
+    """Measure one case, print it, and keep it as a row."""
+    given = arguments().parse_args()
+    torch.set_num_threads(given.threads)
+    flags = {"size": given.size, "batch": given.batch, "width": given.width, "critic_width": given.width}
+    chosen = {key: value for key, value in flags.items() if value is not None}
+    chosen |= {"augment": (), "memory_format": given.memory_format}
+    settings = resolve(Asked(given.method, given.preset, chosen), given.preset)
+    case = Case(settings, "fp32", given.device, given.threads, given.seed)
+    precision = chosen_precision(case) if given.precision == "auto" else given.precision
+    figures = measure(Case(settings, precision, given.device, given.threads, given.seed), given.rounds)
+    if not given.no_row:
+        append_row("step", figures, given.seed, given.device)
+    width = max(map(len, figures))
+    print("\n".join(f"{name:{width}}  {value}" for name, value in figures.items()))
+
+
+if __name__ == "__main__":
+    main()
