@@ -146,7 +146,7 @@ class CheckReport:
             raise WorkError("\n".join(self.errors))
 
     def resolve(self, data: DataSettings) -> Resolved:
-        """Decide what is "auto": crop where all pictures are of about the trained size, 3 channels where any has colour."""
+        """Decide what is "auto": crop where all pictures have about the trained size, 3 channels if any has colour."""
         framing = data.framing
         if framing == "auto":
             sides = np.concatenate([d.shorter for d in self.domains])

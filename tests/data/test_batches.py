@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image
+
+from unpaired.data import draw
+from unpaired.data.batches import Batches, paired
+from unpaired.data.folders import discover
+from unpaired.data.frame import cut, fit, load, tensor
+from unpaired.data.split import split
+from unpaired.errors import UnreadableFile, WorkError
+from unpaired.media.image import Picture
+from unpaired.settings import DataSettings
+from unpaired.training.config import Domain
+
+CROP = DataSettings(size=16, framing="crop", flip=False)
+
+
+def domain(name: str, **changes: Any) -> Domain:
+    return Domain(**({"name": name, "sources": (), "color": False, "bits": 8, "low": 0, "high": 255} | changes))
+
+
+def flat(root: Path, counts: Sequence[int] = (5, 7), size: int = 16) -> Path:
+    """Pictures whose value says which they are: 10, 20, ... in a; 15, 25, ... in b."""
+    for name, offset, count in zip("abc", (10, 15, 12), counts, strict=False):
+        (root / name).mkdir(parents=True)
+        for i in range(count):
+            Image.fromarray(np.full((size, size), offset + 10 * i, np.uint8)).save(root / name / f"{i:02}.png")
+    return root
+
+
+def made(root: Path, data: DataSettings = CROP, seed: int = 0, held: float = 0, **options: Any) -> Batches:
+    found = discover([root])
+    sets = [split(files, held, seed) for files in found]
+    return Batches([domain(f.name) for f in found], sets, data, 1, seed, **options)
+
+
+def values(x: torch.Tensor) -> list[int]:
+    return [round((v + 1) * 127.5) for v in x.mean((1, 2, 3)).tolist()]
+
+
+def test_a_batch_has_a_key_per_domain_in_their_order(tmp_path: Path) -> None:
+    batch = made(flat(tmp_path, (2, 2, 2))).batch(0, 0, 1, 2)
+    assert list(batch) == ["X", "Y", "Z"]
+    assert all(x.shape == (2, 1, 16, 16) and x.dtype == torch.float32 for x in batch.values())
+    assert [sorted(values(x)) for x in batch.values()] == [[10, 20], [15, 25], [12, 22]]
+
+
+def test_an_epoch_shows_every_file_once_and_the_next_in_another_order(tmp_path: Path) -> None:
+    batches = made(flat(tmp_path))
+    seen = [values(batches.batch(step, 0, 1, 1)["X"])[0] for step in range(10)]
+    assert sorted(seen[:5]) == sorted(seen[5:]) == [10, 20, 30, 40, 50]
+    seen = [v for step in range(7) for v in values(batches.batch(step, 0, 1, 5)["X"])]
+    assert all(sorted(seen[i : i + 5]) == [10, 20, 30, 40, 50] for i in range(0, 35, 5))
+    assert len({tuple(seen[i : i + 5]) for i in range(0, 35, 5)}) > 1
+
+
+def test_domains_walk_separately(tmp_path: Path) -> None:
+    batches = made(flat(tmp_path, (6, 6)))
+    walks = [[v // 10 for v in values(batches.batch(0, 0, 1, 6)[key])] for key in "XY"]
+    assert sorted(walks[0]) == sorted(walks[1]) and walks[0] != walks[1]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("memory", [0, 300, 1 << 20])
+def test_pure_in_seed_step_and_shard(tmp_path: Path, workers: int, memory: int) -> None:
+    data = DataSettings(size=8, framing="scale", jitter=1.5)
+    flat(tmp_path)
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (20, 30), np.uint8)).save(tmp_path / "a" / "noise.png")
+    straight = made(tmp_path, data, workers=0)
+    expected = [straight.batch(step, 0, 1, 4) for step in range(6)]
+    batches = made(tmp_path, data, workers=workers, memory=memory)
+    for step in (3, 0, 5, 5, 1):
+        for key, x in batches.batch(step, 0, 1, 4).items():
+            assert torch.equal(x, expected[step][key])
+    for shards in (2, 3, 4):
+        parts = [batches.batch(2, shard, shards, 4)["X"] for shard in range(shards)]
+        assert torch.equal(torch.cat(parts), expected[2]["X"])
+    other = made(tmp_path, data, seed=1).batch(0, 0, 1, 4)
+    assert not torch.equal(other["X"], expected[0]["X"])
+    batches.close()
+    assert torch.equal(batches.batch(4, 0, 1, 4)["Y"], expected[4]["Y"])
+
+
+def test_a_shard_without_items_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="without items"):
+        made(flat(tmp_path)).batch(0, 0, 2, 1)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_file_that_fails_is_replaced_and_named_once(tmp_path: Path, workers: int) -> None:
+    flat(tmp_path)
+    named: list[UnreadableFile] = []
+    batches = made(tmp_path, workers=workers, bad=named.append)
+    whole = [values(batches.batch(s, 0, 1, 5)["X"]) for s in range(3)]
+    (tmp_path / "a" / "01.png").write_bytes(b"")
+    (tmp_path / "a" / "02.png").unlink()
+    batches = made(flat_again(tmp_path), workers=workers, bad=named.append)
+    again = [values(batches.batch(s, 0, 1, 5)["X"]) for s in range(3)]
+    assert again == [[{20: 40, 30: 40}.get(v, v) for v in step] for step in whole]
+    assert sorted(Path(bad.path).name for bad in named) == ["01.png", "02.png"]
+
+
+def flat_again(root: Path) -> Path:
+    """The listing sees 02.png; reading it fails."""
+    (root / "a" / "02.png").write_text("no picture")
+    return root
+
+
+def test_nothing_left_to_read(tmp_path: Path) -> None:
+    batches = made(flat(tmp_path))
+    for path in (tmp_path / "a").iterdir():
+        path.unlink()
+    with pytest.raises(WorkError, match="domain 'a': none of its 5 training files"):
+        batches.batch(0, 0, 1, 1)
+
+
+def test_crops_and_flips_vary_and_stay_inside(tmp_path: Path) -> None:
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        for i in range(2):
+            ramp = np.arange(20 * 24, dtype=np.uint16).reshape(20, 24) % 251
+            Image.fromarray(ramp.astype(np.uint8)).save(tmp_path / name / f"{i}.png")
+    batches = made(tmp_path, DataSettings(size=16, framing="crop"))
+    seen = torch.cat([batches.batch(step, 0, 1, 8)["X"] for step in range(8)])
+    corners = {(a, b) for a, b in zip(seen[:, 0, 0, 0].tolist(), seen[:, 0, 0, -1].tolist(), strict=True)}
+    assert len(corners) > 20
+    assert any(a > b for a, b in corners) and any(a < b for a, b in corners)
+
+
+def test_held_back_items_for_evaluation(tmp_path: Path) -> None:
+    flat(tmp_path, (20, 20))
+    batches = made(tmp_path, held=0.1)
+    assert len(list(batches.items("X", "train"))) == 16
+    items = list(batches.items("X", "validation"))
+    assert len(items) == 2 and items[0].tensor.shape == (1, 16, 16)
+    assert values(items[0].tensor[None]) == [10 + 10 * int(items[0].name[:2])]
+    limited = [item.name for item in batches.items("X", "train", limit=5)]
+    assert len(limited) == 5 and limited == sorted(limited)
+    assert limited == [item.name for item in batches.items("X", "train", limit=5)]
+    assert limited != [item.name for item in batches.items("X", "train")][:5]
+
+
+def test_pairs_by_name(tmp_path: Path) -> None:
+    flat(tmp_path, (20, 20))
+    found = [(name, values(x[None])[0], values(y[None])[0]) for name, x, y in made(tmp_path, held=0.1).pairs("X", "Y")]
+    assert len(found) == 2
+    assert all(y == x + 5 and int(name[:2]) == (x - 10) // 10 for name, x, y in found)
+
+
+def test_paired_ignores_suffixes(tmp_path: Path) -> None:
+    for name in ("a/1.png", "a/2.png", "a/s/3.png", "b/1.jpg", "b/s/3.tif", "b/3.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    ours, theirs = (d.train for d in discover([tmp_path]))
+    assert [(ours[i], theirs[j]) for i, j in paired(ours, theirs)] == [("1.png", "1.jpg"), ("s/3.png", "s/3.tif")]
+
+
+def test_a_bad_file_is_left_out_of_evaluation(tmp_path: Path) -> None:
+    flat(tmp_path)
+    named: list[UnreadableFile] = []
+    batches = made(tmp_path, bad=named.append)
+    (tmp_path / "a" / "01.png").write_bytes(b"")
+    assert [item.name for item in batches.items("X", "train")] == ["00.png", "02.png", "03.png", "04.png"]
+    assert [Path(bad.path).name for bad in named] == ["01.png"]
+
+
+def test_steps_do_not_wait_for_small_collections(tmp_path: Path) -> None:
+    data = DataSettings(size=64, framing="scale")
+    batches = made(flat(tmp_path, (16, 16), size=64), data)
+    for step in range(4):
+        batches.batch(step, 0, 1, 4)
+    times = []
+    for step in range(4, 54):
+        begun = time.perf_counter()
+        batches.batch(step, 0, 1, 4)
+        times.append(time.perf_counter() - begun)
+    assert np.median(times) < 3e-3
+
+
+def test_memory_is_bounded(tmp_path: Path) -> None:
+    batches = made(flat(tmp_path, (24, 24)), memory=10 * 16 * 16, workers=2)
+    for step in range(40):
+        batches.batch(step, 0, 1, 2)
+    assert len(batches._kept) == 10 and len(batches._coming) < 30
+    batches.close()
+
+
+def test_scale_brings_the_shorter_side_to_the_size(tmp_path: Path) -> None:
+    Image.new("L", (300, 100), 50).save(tmp_path / "a.png")
+    data = DataSettings(size=32, framing="scale", jitter=1.25)
+    assert load(tmp_path / "a.png", domain("a"), data, 1, training=True).shape == (40, 120, 1)
+    assert load(tmp_path / "a.png", domain("a"), data, 1, training=False).shape == (32, 96, 1)
+    assert load(tmp_path / "a.png", domain("a"), data, 3, training=False).shape == (32, 96, 3)
+
+
+def test_crop_enlarges_only_what_is_smaller(tmp_path: Path) -> None:
+    Image.new("L", (300, 100), 50).save(tmp_path / "a.png")
+    Image.new("L", (20, 10), 50).save(tmp_path / "b.png")
+    assert load(tmp_path / "a.png", domain("a"), CROP, 1, training=True).shape == (100, 300, 1)
+    assert load(tmp_path / "b.png", domain("a"), CROP, 1, training=True).shape == (16, 32, 1)
+
+
+def test_thin_pictures_do_not_explode() -> None:
+    thin = Picture(np.zeros((1, 100_000, 1), np.float32), None, 8, "L", False)
+    assert fit(thin, domain("a"), 1, 16, True).shape == (16, 256, 1)
+
+
+def test_transparent_is_white_and_colour_becomes_gray() -> None:
+    pixels = np.zeros((2, 2, 3), np.float32)
+    pixels[..., 0] = 255
+    alpha = np.array([[1, 0], [0.5, 1]], np.float32)
+    fitted = fit(Picture(pixels, alpha, 8, "RGBA", True), domain("a"), 1, 2, False)
+    assert fitted[..., 0].tolist() == [[76, 255], [166, 76]] and fitted.dtype == np.uint8
+
+
+def test_sixteen_bits_stay_exact(tmp_path: Path) -> None:
+    raw = (np.arange(256).reshape(16, 16) * 16 + 100).astype(np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", raw)
+    fitted = load(tmp_path / "a.tif", domain("a", bits=16, low=100, high=4180), CROP, 1, training=True)
+    assert np.abs(fitted[..., 0] - np.linspace(-1, 1, 256).reshape(16, 16)).max() < 1e-6
+    Image.new("L", (16, 16), 10).save(tmp_path / "b.png")
+    eight = load(tmp_path / "b.png", domain("a", bits=16, low=0, high=5140), CROP, 1, training=True)
+    assert np.allclose(eight, 0, atol=1e-6)
+
+
+def test_cut_takes_the_centre_and_the_corners() -> None:
+    square = np.arange(5 * 7).reshape(5, 7, 1)
+    assert cut(square, 3)[..., 0].tolist() == [[9, 10, 11], [16, 17, 18], [23, 24, 25]]
+    assert cut(square, 3, 0, 0)[0, 0, 0] == 0 and cut(square, 3, 0.999, 0.999)[-1, -1, 0] == 34
+    assert cut(square, 3, 0, 0, True)[0, :, 0].tolist() == [2, 1, 0]
+    assert cut(square, 5, 0.999, 0.999).shape == (5, 5, 1)
+
+
+def test_tensor_range() -> None:
+    x = tensor(np.array([[[[0], [255]]]], np.uint8))
+    assert x.shape == (1, 1, 1, 2) and x.flatten().tolist() == [-1, 1]
+
+
+def test_numbers_are_well_mixed_and_do_not_change() -> None:
+    # Steele, Lea and Flood's splitmix64 with seed 0 begins with this number.
+    assert hex(int(draw.numbers(0)[0])) == "0xe220a8397b1dcdaf"
+    x = draw.numbers(3, 1, np.arange(4000)).astype(np.float64) / 2**64
+    assert abs(x.mean() - 0.5) < 0.02 and abs(np.corrcoef(x[:-1], x[1:])[0, 1]) < 0.05
+    assert sorted(draw.order(100, 5, 0)) == list(range(100))
+    assert draw.order(100, 5, 0).tolist() != draw.order(100, 5, 1).tolist()

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import os
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from unpaired.data.folders import DomainFiles, discover, rediscover
+from unpaired.data.paths import Paths, stem
+from unpaired.errors import UsageError, WorkError
+
+
+def tree(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"12345")
+    return root
+
+
+def found(domains: list[DomainFiles]) -> dict[str, tuple[list[str], list[str] | None]]:
+    return {d.name: (list(d.train), None if d.test is None else list(d.test)) for d in domains}
+
+
+def test_a_folder_per_domain_with_nested_hidden_and_other_files(tmp_path: Path) -> None:
+    tree(tmp_path / "a", "2.PNG", "10.jpg", "in/deep/1.webp", ".hidden.png", ".git/x.png", "notes.txt", "noending")
+    tree(tmp_path / "b", "1.tif", "1.tiff", "1.bmp", "1.jpeg")
+    domains = discover([tmp_path / "a", tmp_path / "b"])
+    assert found(domains) == {
+        "a": (["10.jpg", "2.PNG", "in/deep/1.webp"], None),
+        "b": (["1.bmp", "1.jpeg", "1.tif", "1.tiff"], None),
+    }
+    assert [d.ignored for d in domains] == [2, 0]
+    assert domains[0].train.sizes.tolist() == [5, 5, 5]
+    assert domains[0].sources == (str(tmp_path / "a"),)
+    assert domains[0].train.file(2) == tmp_path / "a" / "in" / "deep" / "1.webp"
+
+
+def test_one_folder_with_a_subfolder_per_domain(tmp_path: Path) -> None:
+    tree(tmp_path, "horse/1.png", "zebra/1.png", "zebra/test/2.png", ".cache/1.png", "readme.md")
+    assert found(discover([tmp_path])) == {"horse": (["1.png"], None), "zebra": (["1.png"], ["2.png"])}
+
+
+def test_lettered_layout(tmp_path: Path) -> None:
+    tree(tmp_path, "trainA/1.png", "trainB/2.png", "testA/3.png", "testB/4.png")
+    domains = discover([tmp_path])
+    assert found(domains) == {"A": (["1.png"], ["3.png"]), "B": (["2.png"], ["4.png"])}
+    assert domains[0].sources == (str(tmp_path / "trainA"), str(tmp_path / "testA"))
+
+
+def test_lettered_layout_without_tests(tmp_path: Path) -> None:
+    tree(tmp_path, "trainA/1.png", "trainB/2.png")
+    assert found(discover([tmp_path])) == {"A": (["1.png"], None), "B": (["2.png"], None)}
+
+
+def test_train_and_test_in_each_domain(tmp_path: Path) -> None:
+    tree(tmp_path, "a/train/1.png", "a/test/2.png", "a/val/3.png", "b/train/1.png", "b/test/notes.txt")
+    domains = discover([tmp_path])
+    assert found(domains) == {"a": (["1.png"], ["2.png"]), "b": (["1.png"], None)}
+    assert "val" in domains[0].note and "no pictures" in domains[1].note
+
+
+def test_train_and_test_with_domains_inside(tmp_path: Path) -> None:
+    tree(tmp_path, "train/a/1.png", "train/b/2.png", "test/a/3.png")
+    assert found(discover([tmp_path])) == {"a": (["1.png"], ["3.png"]), "b": (["2.png"], None)}
+
+
+def test_rediscover_lists_the_same(tmp_path: Path) -> None:
+    tree(tmp_path, "a/1.png", "a/test/2.png", "b/train/1.png", "trainer/1.png")
+    for domain in discover([tmp_path]):
+        assert found([rediscover(domain.name, domain.sources)]) == found([domain])
+
+
+def test_relative_sources_are_recorded_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree(tmp_path, "a/1.png", "b/1.png")
+    monkeypatch.chdir(tmp_path / "a")
+    domains = discover([Path(), Path("../b")])
+    assert [d.name for d in domains] == ["a", "b"] and domains[1].sources == (str(tmp_path / "b"),)
+
+
+def test_link_loops_end(tmp_path: Path) -> None:
+    tree(tmp_path, "a/1.png", "a/sub/2.png", "b/1.png")
+    (tmp_path / "a" / "sub" / "loop").symlink_to(tmp_path / "a")
+    (tmp_path / "a" / "broken.png").symlink_to(tmp_path / "none.png")
+    (tmp_path / "a" / "linked.png").symlink_to(tmp_path / "b" / "1.png")
+    domains = discover([tmp_path])
+    assert list(domains[0].train) == ["1.png", "linked.png", "sub/2.png"]
+
+
+def usage(sources: list[Path]) -> str:
+    with pytest.raises(UsageError) as caught:
+        discover(sources)
+    return str(caught.value)
+
+
+def test_what_is_no_folder_is_wrong_usage(tmp_path: Path) -> None:
+    tree(tmp_path, "a/1.png", "b/1.png")
+    assert "does not exist" in usage([tmp_path / "a", tmp_path / "none"])
+    assert "is a file" in usage([tmp_path / "a", tmp_path / "b" / "1.png"])
+    assert "no folder given" in usage([])
+
+
+def test_one_domain_or_none(tmp_path: Path) -> None:
+    tree(tmp_path, "a/1.png")
+    assert "only one ('a')" in usage([tmp_path])
+    assert "none" in usage([tmp_path / "a"])
+    tree(tmp_path / "r", "train/1.png", "test/1.png")
+    assert "none" in usage([tmp_path / "r"])
+
+
+def test_two_domains_of_one_name(tmp_path: Path) -> None:
+    tree(tmp_path, "x/cats/1.png", "y/cats/1.png")
+    message = usage([tmp_path / "x" / "cats", tmp_path / "y" / "cats"])
+    assert "'cats'" in message and "rename" in message
+
+
+@pytest.mark.parametrize("name", ["a,b", "a=b"])
+def test_names_with_signs_of_the_command_line(tmp_path: Path, name: str) -> None:
+    tree(tmp_path, f"{name}/1.png", "c/1.png")
+    assert name in usage([tmp_path])
+
+
+def test_empty_domain(tmp_path: Path) -> None:
+    tree(tmp_path, "a/1.png", "b/film.mp4", "b/notes.txt")
+    with pytest.raises(WorkError, match=r"no pictures for domain 'b' \(2 other files\); expected .*\.png"):
+        discover([tmp_path])
+
+
+@pytest.mark.skipif(os.getuid() == 0, reason="root may read everything")
+def test_unreadable_folder(tmp_path: Path) -> None:
+    tree(tmp_path, "a/1.png", "b/1.png", "b/sub/1.png")
+    (tmp_path / "b" / "sub").chmod(0)
+    try:
+        with pytest.raises(WorkError, match="sub: the folder cannot be read"):
+            discover([tmp_path])
+    finally:
+        (tmp_path / "b" / "sub").chmod(0o755)
+
+
+def test_unreadable_folder_whoever_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree(tmp_path, "a/1.png", "b/1.png", "b/sub/1.png")
+    real: Callable[..., object] = os.scandir
+
+    def scandir(path: str) -> object:
+        if str(path).rstrip("/").endswith("sub"):
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(WorkError, match=r"sub/: the folder cannot be read \(Permission denied\)"):
+        discover([tmp_path])
+
+
+def test_two_thousand_files_in_an_order_of_their_own(tmp_path: Path) -> None:
+    names = [f"{i % 7}/{i * 7919 % 2000:04}.png" for i in range(2000)]
+    tree(tmp_path / "a", *names)
+    tree(tmp_path / "b", "1.png")
+    train = discover([tmp_path])[0].train
+    assert list(train) == sorted(names)
+
+
+def test_names_that_are_no_utf8(tmp_path: Path) -> None:
+    tree(tmp_path, "a/1.png", "b/1.png")
+    name = os.fsdecode(b"caf\xe9.png")
+    (tmp_path / "a" / name).write_bytes(b"")
+    train = discover([tmp_path])[0].train
+    assert list(train) == ["1.png", name] and train.file(1).exists()
+
+
+def test_a_name_takes_less_than_a_hundred_bytes() -> None:
+    count = 100_000
+    tracemalloc.start()
+    paths = Paths.of(Path("/data"), ((f"folder{i % 1000:03}/picture{i:07}.jpg", i) for i in range(count)))
+    half = paths.take(np.arange(0, count, 2))
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 100 * count
+    assert (len(half), half[25_000], int(half.sizes[25_000])) == (50_000, "folder000/picture0050000.jpg", 50_000)
+
+
+def test_stems() -> None:
+    assert [stem(n) for n in ("a.png", "x.y/a.tar.png", "x.y/a", ".png", "x/.png")] == [
+        "a",
+        "x.y/a.tar",
+        "x.y/a",
+        ".png",
+        "x/.png",
+    ]
