@@ -18,9 +18,17 @@ from unpaired.methods.game import Now
 
 DATA = Path(__file__).parents[1] / "data_files"
 ROLES = {"G": "G_A", "F": "G_B", "D_y": "D_A", "D_x": "D_B"}
-LOSSES = ("G_A", "G_B", "cycle_A", "cycle_B", "idt_A", "idt_B", "D_A", "D_B")
-"""Their names, in the order in which ours come up in a step."""
-WEIGHTS = {"G_A": 1.0, "G_B": 1.0, "cycle_A": 10.0, "cycle_B": 10.0, "idt_A": 5.0, "idt_B": 5.0, "D_A": 0.5, "D_B": 0.5}
+LOSSES = {
+    "G_A": ("generators", "adversarial"),
+    "G_B": ("generators", "adversarial"),
+    "cycle_A": ("generators", "cycle"),
+    "cycle_B": ("generators", "cycle"),
+    "idt_A": ("generators", "identity"),
+    "idt_B": ("generators", "identity"),
+    "D_A": ("critics", "adversarial"),
+    "D_B": ("critics", "adversarial"),
+}
+"""Their names, in the order in which ours come up in a step, and the turn's player and term that they are part of."""
 
 
 def in_order(trace: dict[str, Tensor], prefix: str) -> list[Tensor]:
@@ -65,12 +73,14 @@ def test_images_losses_and_parameters_are_the_authors(monkeypatch: pytest.Monkey
     for step in range(3):
         called.clear()
         terms = loop.step([{"X": x, "Y": y}], Now(step, 0.0))
-        values = {name: WEIGHTS[name] * value.item() for name, (_, value) in zip(LOSSES, called, strict=True)}
+        weights = {name: method.weight(*part, Now(step, 0.0)) for name, part in LOSSES.items()}
+        values = {name: weights[name] * value.item() for name, (_, value) in zip(LOSSES, called, strict=True)}
         expected = dict(losses[step])
         whole = expected.pop("G_total")
         assert values == pytest.approx(expected, abs=1e-6, rel=0)
-        generators = [("adversarial", 1), ("cycle", 10), ("identity", 5)]
-        assert sum(w * terms[f"generators.{t}"].item() for t, w in generators) == pytest.approx(whole, abs=1e-6, rel=0)
+        generators = {t: terms[f"generators.{t}"].item() for t in ("adversarial", "cycle", "identity")}
+        total = sum(value * method.weight("generators", t, Now(step, 0.0)) for t, value in generators.items())
+        assert total == pytest.approx(whole, abs=1e-6, rel=0)
         if step == 0:
             for name, (image, _) in zip(("rec_A", "rec_B", "idt_A", "idt_B"), called[2:6], strict=True):
                 near(image, trace[f"step0.{name}"].double())

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from unpaired.networks.blocks import PlainNorm, ResidualBlock, conv, norm, pad_to
+from unpaired.networks.blocks import Norm, PlainNorm, ResidualBlock, conv, norm, pad_to
 
 
 def gradients(net: nn.Module, x: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
@@ -34,16 +34,24 @@ def test_plain_norm_by_hand(groups: int) -> None:
             torch.testing.assert_close(y[item].chunk(groups)[group], expected, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5), (torch.bfloat16, 3e-2)]
+)
 @pytest.mark.parametrize("kind", ["instance", "group", "none"])
 @pytest.mark.parametrize("shape", [(2, 32, 6, 6), (1, 32, 4, 8)])
-def test_norms_have_right_gradients_in_channels_last(kind: str, shape: tuple[int, ...]) -> None:
+def test_norms_have_right_gradients_in_channels_last(
+    kind: Norm, shape: tuple[int, ...], dtype: torch.dtype, tolerance: float
+) -> None:
+    """Each type of numbers and each layout has its own kernel; all agree with contiguous float64."""
     torch.manual_seed(0)
-    x, upstream = torch.randn(shape, dtype=torch.float64), torch.randn(shape, dtype=torch.float64)
-    net = norm(kind, 32).double()  # type: ignore[arg-type]
-    plain = gradients(net, x, upstream)
-    for last_upstream in (upstream, upstream.contiguous(memory_format=torch.channels_last)):
-        last = gradients(net, x.contiguous(memory_format=torch.channels_last), last_upstream)
-        torch.testing.assert_close(last, plain, rtol=0, atol=1e-12)
+    x, upstream = torch.randn(2, *shape, dtype=torch.float64).to(dtype)
+    net = norm(kind, 32)
+    plain = gradients(net.double(), x.double(), upstream.double())
+    for layout in (torch.contiguous_format, torch.channels_last):
+        for upstream_layout in (torch.contiguous_format, torch.channels_last):
+            given = x.contiguous(memory_format=layout), upstream.contiguous(memory_format=upstream_layout)
+            y, gradient = gradients(net.to(dtype), *given)
+            torch.testing.assert_close((y.double(), gradient.double()), plain, rtol=tolerance, atol=tolerance)
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])

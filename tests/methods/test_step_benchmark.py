@@ -1,0 +1,39 @@
+"""The benchmark of a step measures what it says, and its rows say what they are of."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from benchmarks.results import append_row, rows
+from benchmarks.step import Case, straight, times
+from unpaired.methods import METHODS
+from unpaired.training.resolve import Asked, resolve
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_both_sides_are_the_same_method_and_take_their_steps(name: str) -> None:
+    small = {"size": 16, "width": 4, "critic_width": 4, "critic_layers": 1, "augment": (), "blocks": 2}
+    case = Case(resolve(Asked(name, "paper", small), "paper"), "fp32", "cpu", torch.get_num_threads(), seed=0)
+    method = case.method()
+    other = straight(method, case.settings.method_settings)
+    assert type(other).__name__ == f"Straight{type(method).__name__}"
+    taken = times(case, rounds=2)
+    assert all(len(pairs) == 2 and min(min(pair) for pair in pairs) > 0 for pairs in taken.values())
+
+
+def test_a_row_keeps_the_command_the_machine_the_seed_and_the_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/somewhere/benchmarks/step.py", "--method", "gan"])
+    file = tmp_path / "results.jsonl"
+    assert rows("step", file) == []
+    append_row("step", {"ratio": 1.1}, seed=3, path=file)
+    append_row("other", {"ratio": 9}, seed=0, path=file)
+    (row,) = rows("step", file)
+    assert row["command"] == "python -m benchmarks.step --method gan"
+    assert row["figures"] == {"ratio": 1.1} and row["seed"] == 3
+    assert row["machine"]["cores"] and row["machine"]["torch"]
