@@ -1,0 +1,158 @@
+"""The command line. Each command imports what it needs when it runs, so that help and mistakes answer at once."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from unpaired import __version__
+from unpaired.errors import UnpairedError, UsageError, nearest
+
+SUPPRESS = argparse.SUPPRESS
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser whose mistakes are UsageErrors, and whose unknown flags name the nearest known one."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, allow_abbrev=False, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of exiting, so that every mistake is printed in one way."""
+        raise UsageError(f"{message}; see `{self.prog} --help`")
+
+    def parse(self, words: Sequence[str]) -> argparse.Namespace:
+        """Parse all of `words`."""
+        asked, unknown = self.parse_known_intermixed_args(words)
+        if unknown:
+            flag = unknown[0].partition("=")[0]
+            self.error(f"{flag}: {nearest(flag, self._option_string_actions)}")
+        return asked
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code: 0, 2 for wrong usage, 1 for work that failed, 130 when interrupted."""
+    words = list(sys.argv[1:] if words is None else words)
+    try:
+        return run(words)
+    except UnpairedError as error:
+        sys.stderr.write(f"unpaired: {error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("unpaired: interrupted\n")
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+
+
+def run(words: list[str]) -> int:
+    """Find the command and run it."""
+    summary = "".join(f"\n  {name:<11}{command.__doc__.splitlines()[0]}" for name, command in COMMANDS.items() if command.__doc__)
+    parser = Parser(
+        prog="unpaired",
+        description="Learn to turn one domain into another from collections without pairs.",
+        epilog=f"commands:{summary}\n\n`unpaired COMMAND --help` explains each.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"unpaired {__version__}")
+    parser.add_argument("command", metavar="COMMAND", nargs="?")
+    own = words[: next((i + 1 for i, word in enumerate(words) if not word.startswith("-")), len(words))]
+    command = parser.parse(own).command
+    if command is None:
+        parser.print_help()
+        return 0
+    if command not in COMMANDS:
+        raise UsageError(f"command '{command}': {nearest(command, COMMANDS)}")
+    return COMMANDS[command](words[len(own) :])
+
+
+def out(text: str) -> None:
+    """Print a result on standard output."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    sys.stdout.flush()
+
+
+def train(words: list[str]) -> int:
+    """Train a translator on two folders (or one with a folder per domain)."""
+    from unpaired.training import flags
+    from unpaired.training.train import Interrupted, resume, train
+    from unpaired.training.record import to_terminal
+
+    parser = Parser(prog="unpaired train", description=train_help(), formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", nargs="*", type=Path, metavar="DATA", help="a folder per domain, or one folder of them")
+    parser.add_argument("--out", type=Path, help="the run's folder (default: runs/DOMAINS, numbered when it exists)")
+    parser.add_argument("--config", type=Path, help="a YAML file of settings (a run's config.yaml will do)")
+    parser.add_argument("--pairs", action="store_true", help="equal names in the test folders are true pairs: measure with them")
+    parser.add_argument("--resume", type=Path, metavar="RUN", help="continue a run; --steps or --minutes extend its budget")
+    parser.add_argument("--changed-data", action="store_true", help="resume although the files of the domains have changed")
+    parser.add_argument("--dry-run", action="store_true", help="print settings, networks and the cost of a step; do nothing")
+    flags.add(parser, words)
+    asked = parser.parse(words)
+    settings = flags.given(asked)
+    try:
+        if asked.resume is not None:
+            flags.only_for_resume(asked, settings)
+            resume(asked.resume, changed_data=asked.changed_data, say=to_terminal, **settings)
+        elif not asked.data:
+            raise UsageError("no data given; expected two folders, or one with a folder per domain: unpaired train A/ B/")
+        else:
+            train(
+                *asked.data,
+                out=asked.out,
+                config=asked.config,
+                pairs=asked.pairs,
+                dry_run=out if asked.dry_run else None,
+                say=to_terminal,
+                **settings,
+            )
+    except Interrupted as stop:
+        to_terminal(str(stop))
+        return 128 + stop.signal
+    return 0
+
+
+def train_help() -> str:
+    """What `unpaired train --help` says first."""
+    return (
+        "Learn to translate between domains from files that are not paired.\n\n"
+        "  unpaired train photos/ paintings/          a folder per domain, named by the folders\n"
+        "  unpaired train DATA/                       a folder per domain in DATA, or trainA, trainB, testA, testB\n"
+        "  unpaired train --resume runs/photos-paintings --steps 20000\n\n"
+        "`train/` and `test/` within a domain are understood; without test folders a part is held back."
+    )
+
+
+def check(words: list[str]) -> int:
+    """Say what is in the data, what is wrong with it, and what training would do."""
+    from unpaired.training.prepare import check_data
+
+    parser = Parser(prog="unpaired check", description="Decode every file and report. Exit code 1 if training could not run.")
+    parser.add_argument("data", nargs="+", type=Path, metavar="DATA", help="a folder per domain, or one folder of them")
+    parser.add_argument("--size", type=int, default=None, help="the size that you would train at")
+    asked = parser.parse(words)
+    out(check_data(asked.data, asked.size))
+    return 0
+
+
+def methods(words: list[str]) -> int:
+    """List the methods."""
+    from unpaired.methods import METHODS
+
+    Parser(prog="unpaired methods", description="List the methods.").parse(words)
+    rows = [("method", "family", "domains", "tie of output to input", "paper")]
+    rows += [(row.name, row.family, row.domains, row.tie, f"{row.paper} ({row.year})") for row in METHODS.values()]
+    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    for row in rows:
+        out("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    return 0
+
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "train": train,
+    "check": check,
+    "methods": methods,
+}

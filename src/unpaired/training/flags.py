@@ -1,0 +1,88 @@
+"""Every setting as a typed flag of `unpaired train`, made from the models: a new setting needs no line here."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic.fields import FieldInfo
+
+from unpaired.errors import UsageError
+from unpaired.methods import METHODS
+from unpaired.presets import PRESETS
+from unpaired.training.resolve import SECTIONS, flag_type, method_settings_model, read_settings
+
+MARK = "setting_"
+TITLES = {"data": "data", "networks": "networks", "training": "training and device"}
+RESUMABLE = {"steps", "minutes", "checkpoint_every", "evaluate_every", "sample_every"}
+"""What may change when a run is resumed; everything else is the run's own."""
+
+
+def add(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
+    """Add the flags of all settings, with those of the method that `words` name (cyclegan where they name none)."""
+    parser.add_argument("--method", metavar="NAME", help=f"one of {', '.join(METHODS)} (default: cyclegan)")
+    parser.add_argument("--preset", metavar="NAME", help=f"one of {', '.join(PRESETS)} (default: small on a CPU, else paper)")
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    first.add_argument("--method")
+    first.add_argument("--config", type=Path)
+    known, _ = first.parse_known_args(list(words))
+    in_file = read_settings(known.config).get("method") if known.config else None
+    method = known.method or in_file or "cyclegan"
+    for section, model in SECTIONS.items():
+        group = parser.add_argument_group(TITLES[section])
+        for name, info in model.model_fields.items():
+            _add(group, name, info)
+    if method in METHODS:
+        group = parser.add_argument_group(f"the method: {method}")
+        for name, info in method_settings_model(METHODS[method].cls).model_fields.items():
+            _add(group, name, info)
+
+
+def _add(group: argparse._ArgumentGroup, name: str, info: FieldInfo) -> None:
+    flag = f"--{name.replace('_', '-')}"
+    text = f"{info.description or ''} (default: {_shown(info.default)})".strip().replace("%", "%%")
+    if flag_type(info.annotation) == "switch":
+        group.add_argument(
+            flag, action=argparse.BooleanOptionalAction, dest=MARK + name, default=argparse.SUPPRESS, help=text
+        )
+    else:
+        choices = [str(c) for c in get_args(info.annotation) if isinstance(c, str)]
+        group.add_argument(
+            flag, dest=MARK + name, default=argparse.SUPPRESS, metavar="|".join(choices) or "VALUE", help=text
+        )
+
+
+def _shown(default: Any) -> str:
+    if default is None:
+        return "unset"
+    return ",".join(default) or "none" if isinstance(default, tuple) else str(default)
+
+
+def given(asked: argparse.Namespace) -> dict[str, Any]:
+    """The settings that were given, as keywords of `unpaired.train`; lists are split, `none` is None (or no item)."""
+    sections = [*SECTIONS.values(), *(method_settings_model(row.cls) for row in METHODS.values())]
+    fields = {name: info for model in sections for name, info in model.model_fields.items()}
+    lists = {name for name, info in fields.items() if flag_type(info.annotation) == "list"}
+    out: dict[str, Any] = {name: getattr(asked, name) for name in ("method", "preset") if getattr(asked, name) is not None}
+    for key, value in vars(asked).items():
+        if not key.startswith(MARK):
+            continue
+        name = key.removeprefix(MARK)
+        if value == "none" and "none" not in get_args(fields[name].annotation):
+            value = () if name in lists else None
+        elif name in lists and value != "auto":
+            value = tuple(value.split(","))
+        out[name] = value
+    return out
+
+
+def only_for_resume(asked: argparse.Namespace, settings: dict[str, Any]) -> None:
+    """Refuse what a resumed run cannot take: its settings and data are its own."""
+    if asked.data or asked.out or asked.config or asked.pairs or asked.dry_run:
+        raise UsageError("--resume RUN takes the data, settings and folder of the run; give no others")
+    wrong = sorted(settings.keys() - RESUMABLE)
+    if wrong:
+        flag = f"--{wrong[0].replace('_', '-')}"
+        raise UsageError(f"{flag}: a resumed run keeps its own; only a budget and the intervals may change")

@@ -1,0 +1,221 @@
+"""Before a run begins: settings resolved, data looked into, everything "auto" decided, and said."""
+
+from __future__ import annotations
+
+import copy
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from unpaired import __version__
+from unpaired.data.batches import Batches
+from unpaired.data.check import check
+from unpaired.data.folders import DomainFiles, discover
+from unpaired.data.report import CheckReport
+from unpaired.data.split import Sets, split
+from unpaired.errors import UsageError
+from unpaired.methods import METHODS
+from unpaired.methods.game import Method, Now
+from unpaired.networks.blocks import count_parameters
+from unpaired.settings import DataSettings, NetworkSettings, TrainingSettings
+from unpaired.training.config import RunConfig
+from unpaired.training.loop import Loop
+from unpaired.training.precision import Precision, probe, timed
+from unpaired.training.ranks import Ranks
+from unpaired.training.record import Say
+from unpaired.training.resolve import Asked, Settings, read_settings, resolve
+
+DECODED = 1000
+"""Files that `train` decodes before it begins; `check` decodes all."""
+SMALL_COLLECTION = 1000
+"""Below so many training files in a domain, critics see augmented images unless the settings say otherwise."""
+PAPER_EPOCHS = 200
+"""CycleGAN's budget, where a preset leaves it open."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run that could begin: its configuration and the files of each domain by use."""
+
+    config: RunConfig
+    sets: list[Sets]
+
+
+def choose_device(asked: Asked) -> str:
+    """The device asked for, or the best that there is; raises UsageError where it is not there."""
+    device = resolve(asked, "small").training.device
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device == "auto":
+        return next(name for name in ("cuda", "mps", "cpu") if there[name])
+    if device not in there:
+        raise UsageError(f"device '{device}': known: auto, {', '.join(there)}")
+    if not there[device]:
+        raise UsageError(f"device '{device}' is not there; found: {', '.join(n for n, is_there in there.items() if is_there)}")
+    return device
+
+
+def prepare(
+    sources: list[Path], asked: Asked, pairs: bool, device: torch.device, ranks: int, say: Say
+) -> Prepared:
+    """Look into the data and resolve every setting but the precision, saying what was decided and why."""
+    settings = resolve(asked, "small" if device.type == "cpu" else "paper")
+    domains = discover(sources)
+    needed_domains(settings.method, domains)
+    found = check(domains, DECODED, settings.training.seed)
+    for path, why in found.unreadable.items():
+        say(f"skipped: {path}: {why}")
+    found.require_usable()
+    data = sized(settings.data, found, explicit_size(asked), say)
+    for warning in found.warnings(data):
+        say(f"note: {warning}")
+    resolved = found.resolve(data)
+    say(f"framing: {resolved.data.framing}, {resolved.data.size} px, {resolved.channels} channels")
+    sets = [split(files, data.held, settings.training.seed, found.unreadable) for files in domains]
+    for part in sets:
+        say(held_words(part))
+    smallest = min(len(part.train) for part in sets)
+    config = RunConfig(
+        unpaired=__version__,
+        method=settings.method,
+        preset=settings.preset,
+        method_settings=settings.method_settings,
+        domains=resolved.domains,
+        channels=resolved.channels,
+        pairs=pairs,
+        data=resolved.data,
+        networks=networked(settings.networks, smallest, say),
+        training=trained(settings, max(len(part.train) for part in sets), device, ranks, say),
+    )
+    return Prepared(config, sets)
+
+
+def needed_domains(method: str, domains: list[DomainFiles]) -> None:
+    """Refuse more domains than the method takes, naming the methods that take many."""
+    if len(domains) > 2 and METHODS[method].domains == "2":
+        names = ", ".join(files.name for files in domains)
+        many = ", ".join(row.name for row in METHODS.values() if row.domains == "many") or "none yet"
+        raise UsageError(f"{method} takes two domains; {len(domains)} were given ({names}). Methods that take many: {many}")
+
+
+def explicit_size(asked: Asked) -> bool:
+    """Whether a size was asked for, rather than left to the preset."""
+    from_file = read_settings(asked.file).get("data") or {} if asked.file else {}
+    return "size" in asked.settings or "size" in from_file
+
+
+def sized(data: DataSettings, found: CheckReport, explicit: bool, say: Say) -> DataSettings:
+    """The size that was asked for, or the preset's, but not above that of the pictures."""
+    sides = np.concatenate([report.shorter for report in found.domains])
+    own = max(16, int(np.median(sides)) // 16 * 16)
+    if explicit or own >= data.size:
+        return data
+    say(f"size: {own} px, since the pictures are no larger (--size to change)")
+    return data.model_copy(update={"size": own})
+
+
+def held_words(sets: Sets) -> str:
+    """How a domain's files are used, in words."""
+    own = "its test folder" if sets.has_test_folder else "held back to test"
+    return (
+        f"{sets.name}: {len(sets.train):,} files to train on, {len(sets.validation):,} held back to choose the best, "
+        f"{len(sets.test):,} {own}"
+    )
+
+
+def networked(networks: NetworkSettings, smallest: int, say: Say) -> NetworkSettings:
+    """Network settings with the augmentation decided by the size of the smaller collection."""
+    if networks.augment != "auto":
+        return networks
+    policies = ("translation", "cutout") if smallest < SMALL_COLLECTION else ()
+    say(f"augmentation of what critics see: {', '.join(policies) or 'none'} ({smallest:,} files in the smaller domain)")
+    return networks.model_copy(update={"augment": policies})
+
+
+def trained(settings: Settings, largest: int, device: torch.device, ranks: int, say: Say) -> TrainingSettings:
+    """Training settings with the budget, threads and device decided."""
+    training = settings.training
+    changes: dict[str, Any] = {"device": device.type}
+    if training.steps is None and training.minutes is None:
+        changes["steps"] = PAPER_EPOCHS * -(-largest // training.batch)
+    if training.batch % (ranks * training.accumulate):
+        raise UsageError(
+            f"batch {training.batch}: must be a multiple of ranks x micro-batches, {ranks} x {training.accumulate}"
+        )
+    if device.type == "cpu":
+        changes["threads"] = training.threads or max(1, len(os.sched_getaffinity(0)) // ranks)
+        changes["workers"] = 1 if training.workers is None else training.workers
+    if training.precision == "fp16-mixed" and device.type != "cuda":
+        raise UsageError("precision fp16-mixed needs a CUDA device; use fp32 or bf16-mixed")
+    decided = training.model_copy(update=changes)
+    budget = f"{decided.steps} steps" if decided.steps else f"{decided.minutes:g} minutes"
+    say(f"method {settings.method}, preset {settings.preset}, {budget}, batch {decided.batch}, on {device}")
+    return decided
+
+
+def probe_precision(config: RunConfig, method: Method, batches: Batches, ranks: Ranks, say: Say) -> RunConfig:
+    """The configuration with the precision that a short probe of this device found fastest; nothing else changes."""
+    batch = device_batch(config, batches, method)
+    loops: dict[Precision, Loop] = {}
+
+    def step(precision: Precision) -> None:
+        if precision not in loops:
+            loops.clear()
+            loops[precision] = Loop(copy.deepcopy(method), ranks, precision)
+        loops[precision].step([batch], Now(0, 0.0))
+
+    chosen, words = probe(step, next(method.parameters()).device)
+    chosen, words = ranks.share((chosen, words))
+    say(f"precision: {words}")
+    return config.model_copy(update={"training": config.training.model_copy(update={"precision": chosen})})
+
+
+def device_batch(config: RunConfig, batches: Batches, method: Method) -> dict[str, torch.Tensor]:
+    """One micro-batch on the method's device."""
+    shards = config.training.accumulate * config.training.devices * config.training.nodes
+    device = next(method.parameters()).device
+    return {key: x.to(device) for key, x in batches.batch(0, 0, shards, config.training.batch).items()}
+
+
+def dry_run_text(config: RunConfig, method: Method, batches: Batches, ranks: Ranks) -> str:
+    """The resolved configuration, the networks with their sizes, and the cost of a step."""
+    import yaml
+
+    batch = device_batch(config, batches, method)
+    loop = Loop(copy.deepcopy(method), ranks, config.training.precision)  # type: ignore[arg-type]
+    device = next(method.parameters()).device
+
+    def step(_: Precision) -> None:
+        loop.step([batch], Now(0, 0.0))
+
+    timed(step, "fp32", device)
+    seconds = min(timed(step, "fp32", device) for _ in range(2)) * config.training.accumulate
+    rows = [f"  {role:<12}{count_parameters(net):>12,} parameters" for role, net in roles(method)]
+    budget = config.training
+    total = f"{budget.steps} steps: about {budget.steps * seconds / 60:.0f} minutes" if budget.steps else f"{budget.minutes:g} minutes: about {60 * (budget.minutes or 0) / seconds:.0f} steps"
+    return "\n".join(
+        [
+            yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False),
+            "networks:",
+            *rows,
+            f"a step takes {seconds * 1000:.0f} ms here ({config.training.precision}); {total}",
+        ]
+    )
+
+
+def roles(method: Method) -> list[tuple[str, torch.nn.Module]]:
+    """Every role by its name, in the players' order."""
+    names = dict.fromkeys(role for player in method.players.values() for role in player.roles)
+    return [(name, method.get_submodule(name)) for name in names]
+
+
+def check_data(sources: list[Path], size: int | None) -> str:
+    """The report of `unpaired check`: every file decoded; raises WorkError after it where training could not run."""
+    started = time.monotonic()
+    found = check(discover(sources), None)
+    data = DataSettings() if size is None else DataSettings(size=size)
+    return found.text(data) + f"\n{time.monotonic() - started:.1f} s"

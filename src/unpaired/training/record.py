@@ -1,0 +1,127 @@
+"""What a run leaves to look at while it trains: a progress line, TensorBoard scalars, sample grids, a history."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from unpaired.media import image
+from unpaired.training.run import RunFolder
+
+Say = Callable[[str], None]
+
+
+class History:
+    """`history.jsonl`: one JSON object a line, each with its `kind` and `step`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def add(self, kind: str, step: int, **facts: Any) -> None:
+        """Append one line."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"kind": kind, "step": step, **facts}) + "\n")
+
+    def read(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """The lines (of one kind), in order; a line cut short by a kill is passed over."""
+        if not self.path.is_file():
+            return []
+        lines = []
+        for text in self.path.read_text(encoding="utf-8").splitlines():
+            try:
+                line = json.loads(text)
+            except ValueError:
+                continue
+            if kind is None or line["kind"] == kind:
+                lines.append(line)
+        return lines
+
+    def rewind(self, step: int) -> None:
+        """Forget what came after `step`, which resuming will do again."""
+        kept = [json.dumps(line) + "\n" for line in self.read() if line["step"] <= step]
+        part = self.path.with_name(self.path.name + ".part")
+        part.write_text("".join(kept), encoding="utf-8")
+        part.replace(self.path)
+
+
+class Record:
+    """The first rank's record of a run; `say` gets whole lines, the live line goes to a terminal where there is one."""
+
+    def __init__(self, folder: RunFolder, say: Say, resumed_at: int | None = None) -> None:
+        self.folder = folder
+        self.say = say
+        self.history = History(folder.history)
+        folder.samples.mkdir(exist_ok=True)
+        if resumed_at is not None:
+            self.history.rewind(resumed_at)
+        self.board = SummaryWriter(str(folder.log), purge_step=None if resumed_at is None else resumed_at + 1)
+        console = Console(stderr=True)
+        self.live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
+        if self.live is not None:
+            self.live.start()
+        self.last_line = time.monotonic()
+
+    def progress(self, words: str) -> None:
+        """Show the live line; without a terminal, a plain line every half minute."""
+        if self.live is not None:
+            self.live.update(Text(words, no_wrap=True, overflow="ellipsis"))
+        elif time.monotonic() - self.last_line >= 30:
+            self.say(words)
+            self.last_line = time.monotonic()
+
+    def terms(self, step: int, share: float, spent_s: float, rate_factor: float, terms: Mapping[str, float]) -> None:
+        """Keep the terms of a step."""
+        for name, value in terms.items():
+            self.board.add_scalar(f"terms/{name}", value, step)
+        self.board.add_scalar("rate_factor", rate_factor, step)
+        self.history.add("terms", step, share=share, spent_s=round(spent_s, 3), terms=dict(terms))
+
+    def measures(self, step: int, measures: Mapping[str, float]) -> None:
+        """Keep the figures of an evaluation as TensorBoard scalars."""
+        for name, value in measures.items():
+            self.board.add_scalar(f"measures/{name}", value, step)
+
+    def samples(self, step: int, route: str, grid: Tensor) -> Path:
+        """Keep a grid `(C, H, W)` in [-1, 1] as a PNG file and in TensorBoard; returns the file's path."""
+        path = self.folder.samples / f"step-{step:09d}-{route}.png"
+        image.write(path, image.from_tensor(grid, 0.0, 255.0, color=grid.shape[0] == 3), None, 8)
+        self.board.add_image(f"samples/{route}", (grid.float().clamp(-1, 1) + 1) / 2, step)
+        self.history.add("samples", step, route=route, file=str(path.relative_to(self.folder.path)))
+        return path
+
+    def notice(self, step: int, words: str) -> None:
+        """Say something that the user should know, and keep it."""
+        self.say(words)
+        self.history.add("notice", step, words=words)
+
+    def close(self) -> None:
+        """Flush and stop the live line."""
+        if self.live is not None:
+            self.live.stop()
+        self.board.close()
+
+
+def to_terminal(words: str) -> None:
+    """Write a line to standard error, where progress belongs (results go to standard output)."""
+    sys.stderr.write(words + "\n")
+    sys.stderr.flush()
+
+
+def duration(seconds: float) -> str:
+    """Seconds as a person reads them: `48 s`, `12 min 5 s`, `3 h 20 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

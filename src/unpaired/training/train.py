@@ -1,0 +1,236 @@
+"""`unpaired.train` and its resumption: from folders to a trained run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from unpaired.data.batches import Batches
+from unpaired.data.folders import rediscover
+from unpaired.data.split import Sets, changed, read_files, write_files
+from unpaired.errors import UnpairedError, UnreadableFile, UsageError, WorkError
+from unpaired.methods.game import Method
+from unpaired.report import write_report
+from unpaired.settings import TrainingSettings
+from unpaired.training.budget import Budget
+from unpaired.training.checkpoint import Progress, load_checkpoint
+from unpaired.training.config import RunConfig, build_method, read_config, write_config
+from unpaired.training.judge import RunJudge
+from unpaired.training.loop import Loop
+from unpaired.training.prepare import Prepared, choose_device, dry_run_text, prepare, probe_precision
+from unpaired.training.ranks import Ranks
+from unpaired.training.record import Record, Say, duration, to_terminal
+from unpaired.training.resolve import Asked
+from unpaired.training.run import RunFolder
+from unpaired.training.session import Interrupted, Session
+
+__all__ = ["Interrupted", "resume", "train"]
+
+
+def train(
+    *data: Path | str,
+    method: str | None = None,
+    preset: str | None = None,
+    out: Path | str | None = None,
+    config: Path | None = None,
+    pairs: bool = False,
+    dry_run: Say | None = None,
+    say: Say = to_terminal,
+    **settings: Any,
+) -> Path | None:
+    """Train on `data` (a folder per domain, or one folder of them); returns the run's folder.
+
+    `settings` are any of data, networks, training and the method, by their names (`size=128, steps=2000`), over those
+    of the file `config`, over the preset's. `pairs` says that equal names in the test folders are true pairs. With
+    `dry_run`, what would happen is told to it and nothing is done. `say` gets what a person should read.
+
+    Raises UsageError for wrong settings or paths, WorkError for unusable data and failures while training, Interrupted
+    after a signal once the state is saved.
+    """
+    asked = Asked(method, preset, settings, Path(config) if config else None)  # type: ignore[arg-type]
+    device = choose_device(asked)
+    fabric, ranks = launched(device, int(settings.get("devices", 1)), int(settings.get("nodes", 1)))
+    say = say if ranks.first else silent
+    prepared = on_first(ranks, partial(prepare, [Path(d) for d in data], asked, pairs, fabric.device, ranks.count, say))
+    chosen = prepared.config
+    network = seated(chosen, fabric)
+    batches = batches_of(chosen, prepared.sets, say)
+    if chosen.training.precision == "auto":
+        chosen = probe_precision(chosen, network, batches, ranks, say)
+    if dry_run is not None:
+        if ranks.first:
+            dry_run(dry_run_text(chosen, network, batches, ranks))
+        return None
+    folder = RunFolder(on_first(ranks, partial(make_folder, chosen, out, prepared)))
+    say(f"run: {folder.path}")
+    loop = Loop(network, ranks, chosen.training.precision, chosen.training.average, chosen.training.seed)  # type: ignore[arg-type]
+    return run(chosen, folder, loop, batches, Progress(ranks=ranks.count), say, resumed=False)
+
+
+def resume(run_path: Path | str, changed_data: bool = False, say: Say = to_terminal, **settings: Any) -> Path:
+    """Continue a run where its newest checkpoint stands, equal to the last bit to one that was never stopped.
+
+    `settings` may give a new budget (`steps` or `minutes`; the schedule then follows it) and the intervals of saving and
+    looking. Files that have changed since the run began are refused, unless `changed_data`.
+
+    Raises UsageError where there is nothing to continue, WorkError for damaged files or changed data, else as `train`.
+    """
+    folder = RunFolder(Path(run_path))
+    if not folder.config.is_file():
+        raise UsageError(f"{run_path}: not a run (it has no config.yaml); expected a folder that `unpaired train` made")
+    config = read_config(folder.config)
+    extended = extend(config, settings)
+    fabric, ranks = launched(config.training.device, config.training.devices, config.training.nodes)
+    say = say if ranks.first else silent
+    sets = on_first(ranks, partial(same_files, config, folder, changed_data, say))
+    network = seated(config, fabric)
+    loop = Loop(network, ranks, config.training.precision, config.training.average, config.training.seed)  # type: ignore[arg-type]
+    progress = load_checkpoint(folder.checkpoints, loop, config.method)
+    training = extended.training
+    budget = Budget(training.steps, training.minutes)
+    if budget.share(progress.step, progress.spent_s) >= 1:
+        raise UsageError(
+            f"{run_path}: already complete ({progress.step} steps, {duration(progress.spent_s)}); "
+            "give a larger budget: --steps or --minutes"
+        )
+    if extended != config:
+        say(f"budget: {budget} (was {Budget(config.training.steps, config.training.minutes)}); the schedule follows it")
+        if ranks.first:
+            write_config(folder.config, extended)
+    say(f"resuming {folder.path} at step {progress.step}")
+    return run(extended, folder, loop, batches_of(extended, sets, say), progress, say, resumed=True)
+
+
+def run(
+    config: RunConfig, folder: RunFolder, loop: Loop, batches: Batches, progress: Progress, say: Say, resumed: bool
+) -> Path:
+    """Train to the end of the budget, then evaluate on the test items and write the report."""
+    record = Record(folder, say, progress.step if resumed else None) if loop.ranks.first else None
+    judge = RunJudge(config, folder, loop.averages.method, batches, record) if record is not None else None
+    training = config.training
+
+    def batch(step: int, shard: int, shards: int) -> dict[str, torch.Tensor]:
+        return batches.batch(step, shard, shards, training.batch)
+
+    session = Session(config, folder, loop, batch, record, judge, progress)
+    try:
+        session.run()
+        if judge is not None:
+            judge.conclude(session)
+    finally:
+        batches.close()
+        if record is not None:
+            record.close()
+            write_report(folder.path)
+    loop.ranks.wait()
+    return folder.path
+
+
+def launched(device: str, devices: int, nodes: int) -> tuple[Fabric, Ranks]:
+    """Fabric with its processes started (by itself, torchrun or SLURM). Networks are not set up with it: see Ranks."""
+    many = devices * nodes > 1
+    accelerator = {"cuda": "cuda", "mps": "mps", "cpu": "cpu"}[device]
+    fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy="ddp" if many else "auto")
+    fabric.launch()
+    return fabric, Ranks(fabric)
+
+
+def on_first(ranks: Ranks, work: Callable[[], Any]) -> Any:
+    """Do `work` on the first rank and give its result, or its error, to all."""
+    result: Any = None
+    if ranks.first:
+        try:
+            result = work()
+        except UnpairedError as error:
+            result = error
+    result = ranks.share(result)
+    if isinstance(result, UnpairedError):
+        raise result
+    return result
+
+
+def seated(config: RunConfig, fabric: Fabric) -> Method:
+    """The run's method on its device, from its seed, laid out and compiled as the settings say."""
+    training = config.training
+    if fabric.device.type == "cpu" and training.threads is not None:
+        torch.set_num_threads(training.threads)
+    torch.manual_seed(training.seed)
+    method = build_method(config).to(fabric.device)
+    if training.memory_format == "channels_last":
+        method = method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if training.compile:
+        for role in {role for player in method.players.values() for role in player.roles}:
+            method.get_submodule(role).compile()
+    return method
+
+
+def batches_of(config: RunConfig, sets: list[Sets], say: Say) -> Batches:
+    """The run's batches; a file that fails later is named."""
+
+    def named(error: UnreadableFile) -> None:
+        say(f"replaced by the next file: {error}")
+
+    training = config.training
+    return Batches(
+        config.domains, sets, config.data, config.channels, training.seed, workers=training.workers, bad=named
+    )
+
+
+def make_folder(config: RunConfig, out: Path | str | None, prepared: Prepared) -> Path:
+    """Create the run's folder with its configuration and lists of files; never one that exists with something in it."""
+    if out is None:
+        base = Path("runs") / "-".join(domain.name for domain in config.domains)
+        path = next(p for n in range(1, 10_000) if not (p := base if n == 1 else base.with_name(f"{base.name}-{n}")).exists())
+    else:
+        path = Path(out)
+        if path.is_file() or (path.is_dir() and any(path.iterdir())):
+            raise UsageError(f"{path}: exists and is not empty; choose another --out, or continue it with --resume {path}")
+    folder = RunFolder(path)
+    try:
+        folder.files.mkdir(parents=True)
+        if not os.access(path, os.W_OK):
+            raise PermissionError("not writable")
+        write_config(folder.config, config)
+        for sets in prepared.sets:
+            write_files(folder.files / f"{sets.name}.tsv", sets)
+    except OSError as error:
+        raise WorkError(f"{path}: the run's folder cannot be written ({error})") from error
+    return path
+
+
+def same_files(config: RunConfig, folder: RunFolder, accept: bool, say: Say) -> list[Sets]:
+    """The run's lists of files, if the folders still hold them."""
+    sets = [read_files(folder.files / f"{d.name}.tsv", d.name, d.sources) for d in config.domains]
+    differences = [
+        words for kept, d in zip(sets, config.domains, strict=True) for words in changed(kept, rediscover(d.name, d.sources))
+    ]
+    if differences and not accept:
+        raise WorkError(
+            f"the data have changed since the run began: {'; '.join(differences)}. Restore them, or give --changed-data "
+            "to go on with those of the run's files that are left"
+        )
+    for words in differences:
+        say(f"changed since the run began: {words}")
+    return sets
+
+
+def extend(config: RunConfig, settings: dict[str, Any]) -> RunConfig:
+    """The configuration with a new budget or intervals."""
+    from unpaired.training.resolve import validate
+
+    given = {name: value for name, value in settings.items() if value is not None}
+    if "steps" in given and "minutes" in given:
+        raise UsageError("both --steps and --minutes are given; the budget is one of them")
+    unset = {"steps": None, "minutes": None} if given.keys() & {"steps", "minutes"} else {}
+    values = config.training.model_dump() | unset | given
+    return config.model_copy(update={"training": validate(TrainingSettings, values, "setting of training")})
+
+
+def silent(words: str) -> None:
+    """Say nothing: the other ranks' voice."""

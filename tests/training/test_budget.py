@@ -1,0 +1,40 @@
+"""The budget's share, the schedule that follows it, and the spacing of evaluations."""
+
+from __future__ import annotations
+
+import pytest
+
+from unpaired.training.budget import Budget, evaluation_due, rate_factor
+
+
+def test_share_of_steps_and_of_minutes() -> None:
+    assert Budget(200, None).share(50, 1e9) == 0.25
+    assert Budget(None, 2.0).share(10**6, 30.0) == 0.25
+    assert Budget(10, None).share(11, 0) == 1
+
+
+def test_rate_is_constant_then_linear_to_zero() -> None:
+    assert [rate_factor(s, 0.5) for s in (0.0, 0.5, 0.75, 1.0)] == [1.0, 1.0, 0.5, 0.0]
+    assert rate_factor(0.3, 1.0) == 1.0
+
+
+def test_remaining_time() -> None:
+    assert Budget(100, None).remaining_s(40, 0, 2.0) == 120
+    assert Budget(None, 1.0).remaining_s(40, 15, 2.0) == 45
+
+
+def test_evaluations_come_at_tenths_and_stay_under_a_tenth_of_the_time() -> None:
+    assert evaluation_due(0.2, 0.19, spent_s=100, evaluation_s=0, cost_s=5)
+    assert not evaluation_due(0.25, 0.2, spent_s=100, evaluation_s=0, cost_s=5)
+    assert not evaluation_due(0.3, 0.2, spent_s=100, evaluation_s=8, cost_s=5)
+
+
+@pytest.mark.parametrize(("step_s", "cost_s"), [(1.0, 0.1), (1.0, 5.0), (1.0, 30.0)])
+def test_over_a_run_evaluations_stay_under_a_tenth(step_s: float, cost_s: float) -> None:
+    spent, evaluations, last = 0.0, 0.0, 0.0
+    for step in range(1, 1000):
+        spent += step_s
+        if evaluation_due(step / 1000, last, spent, evaluations, cost_s):
+            last = step / 1000
+            evaluations += cost_s
+    assert 0 < evaluations <= 0.1 * spent

@@ -1,0 +1,95 @@
+"""Settings: flag over file over preset over the method's own; mistakes name the key and the nearest one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from unpaired.errors import UsageError
+from unpaired.methods import METHODS
+from unpaired.presets import PRESETS
+from unpaired.training.resolve import SECTIONS, Asked, method_settings_model, resolve
+
+
+def asked(file: Path | None = None, method: str | None = None, **settings: object) -> Asked:
+    return Asked(method=method, preset=None, settings=settings, file=file)
+
+
+def test_paper_preset_is_the_papers_facts() -> None:
+    settings = resolve(asked(), "paper")
+    assert settings.method == "cyclegan"
+    assert settings.method_settings["cycle_weight"] == 10
+    assert settings.method_settings["identity_weight"] == 5
+    assert settings.method_settings["memory"] == 50
+    assert settings.method_settings["rate"] == 2e-4
+    assert (settings.data.size, settings.training.batch, settings.networks.width) == (256, 1, 64)
+    assert settings.networks.augment == ()
+
+
+def test_each_layer_wins_over_the_one_below(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("preset: small\nnetworks: {width: 24}\nmethod_settings: {cycle_weight: 7}\ntraining: {batch: 2}\n")
+    settings = resolve(asked(file, batch=8), "paper")
+    assert settings.preset == "small"
+    assert settings.networks.generator == PRESETS["small"]["networks"]["generator"]
+    assert settings.networks.width == 24
+    assert settings.method_settings["cycle_weight"] == 7
+    assert settings.training.batch == 8
+
+
+def test_a_budget_in_steps_replaces_the_presets_minutes(tmp_path: Path) -> None:
+    assert resolve(asked(steps=10), "small").training.minutes is None
+    file = tmp_path / "settings.yaml"
+    file.write_text("training: {steps: 50}\n")
+    training = resolve(asked(file, minutes=2), "small").training
+    assert (training.steps, training.minutes) == (None, 2)
+    with pytest.raises(UsageError, match="both steps and minutes"):
+        resolve(asked(steps=10, minutes=2), "small")
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"cycle_wieght": 3}, "cycle_weight"),
+        ({"size": "large"}, "'size': given 'large'"),
+        ({"batch": 0}, "greater than or equal to 1"),
+        ({"norm": "instanse"}, "'norm'"),
+        ({"cycle": "forwards"}, "'cycle'"),
+    ],
+)
+def test_mistakes_are_named(settings: dict[str, object], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        resolve(asked(**settings), "small")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("netwroks: {width: 3}", "did you mean 'networks'"),
+        ("networks: {widht: 3}", "did you mean 'width'"),
+        ("networks: {width: [3]}", "'width': given"),
+        ("networks: 3", "expected keys and values"),
+        ("- 1", "expected the keys"),
+        ("a: [", "not YAML"),
+        ("method: cyclgan", "did you mean 'cyclegan'"),
+    ],
+)
+def test_mistakes_in_a_file_are_named(text: str, words: str, tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text(text)
+    with pytest.raises(UsageError, match=words):
+        resolve(asked(file), "small")
+
+
+def test_a_settings_flat_name_is_in_one_place_only() -> None:
+    for row in METHODS.values():
+        names = [name for model in SECTIONS.values() for name in model.model_fields]
+        names += list(method_settings_model(row.cls).model_fields)
+        assert len(names) == len(set(names))
+
+
+def test_presets_hold_settings_that_exist() -> None:
+    for preset in PRESETS:
+        for method in METHODS:
+            assert resolve(Asked(method=method), preset).preset == preset

@@ -1,0 +1,111 @@
+"""Files of weights: whole or not at all, and refused when they are not what they seem."""
+
+from __future__ import annotations
+
+import json
+import struct
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from unpaired.errors import WorkError
+from unpaired.training.weights import owned, read_tensors, restore, write_tensors
+
+TENSORS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor(3, dtype=torch.int64), "none": torch.empty(0)}
+
+
+class Shared(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        tail = nn.Linear(2, 2)
+        self.one, self.other = nn.Sequential(nn.Linear(3, 2), tail), nn.Sequential(nn.Linear(4, 2), tail)
+
+
+def saved(folder: Path) -> Path:
+    path = folder / "x.safetensors"
+    write_tensors(path, TENSORS, {"step": "3"})
+    return path
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    tensors, about = read_tensors(saved(tmp_path))
+    assert about["step"] == "3"
+    assert tensors.keys() == TENSORS.keys()
+    assert all(torch.equal(tensors[name], TENSORS[name]) for name in TENSORS)
+    assert [p.name for p in tmp_path.iterdir()] == ["x.safetensors"]
+
+
+def test_shared_layers_are_saved_once_and_stay_shared(tmp_path: Path) -> None:
+    net, other = Shared(), Shared()
+    path = tmp_path / "x.safetensors"
+    write_tensors(path, owned(net), {})
+    assert not any(name.startswith("other.1") for name in owned(net))
+    restore(other, read_tensors(path)[0], path)
+    assert torch.equal(other.other[1].weight, net.one[1].weight)
+    assert other.other[1].weight is other.one[1].weight
+
+
+def test_other_networks_are_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    with pytest.raises(WorkError, match=r"lacks .*one\.0\.bias"):
+        restore(Shared(), {}, path)
+    net = Shared()
+    wrong = owned(net) | {"one.0.weight": torch.zeros(2, 5)}
+    with pytest.raises(WorkError, match=r"shape \(2, 5\)"):
+        restore(net, wrong, path)
+
+
+def test_a_pickle_in_disguise_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    for old in (True, False):
+        torch.save({"a": torch.zeros(2)}, path, _use_new_zipfile_serialization=not old)
+        with pytest.raises(WorkError, match="pickle"):
+            read_tensors(path)
+
+
+def test_truncated_files_are_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    whole = path.read_bytes()
+    for length in (0, 5, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(WorkError, match="damaged or truncated"):
+            read_tensors(path)
+
+
+def test_edited_files_are_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+    with pytest.raises(WorkError, match="digest"):
+        read_tensors(path)
+
+
+def test_edited_metadata_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    content = path.read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"]["step"] = "4"
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + content[8 + length :])
+    with pytest.raises(WorkError, match="digest"):
+        read_tensors(path)
+
+
+def test_a_full_disk_leaves_the_file_before_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = saved(tmp_path)
+
+    def full(*args: object, **kwargs: object) -> None:
+        Path(str(args[1])).write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("unpaired.training.weights.save_file", full)
+    with pytest.raises(WorkError, match="No space left on device"):
+        write_tensors(path, TENSORS, {"step": "4"})
+    assert read_tensors(path)[1]["step"] == "3"
+    assert [p.name for p in tmp_path.iterdir()] == ["x.safetensors"]
+    assert safetensors.torch.load_file(path).keys() == TENSORS.keys()

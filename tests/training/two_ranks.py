@@ -1,0 +1,63 @@
+"""Run by torchrun in test_ranks.py: a few steps of a method on this rank's shards; the first rank saves the parameters."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+from safetensors.torch import save_file
+
+from unpaired.methods import METHODS
+from unpaired.methods.game import Batch, Method, Now
+from unpaired.networks.images import ImageNetworks
+from unpaired.settings import NetworkSettings
+from unpaired.training.loop import Loop
+from unpaired.training.ranks import Ranks
+from unpaired.training.weights import owned
+
+SIZE, BATCH, STEPS = 16, 4, 3
+
+
+def tiny(name: str) -> Method:
+    """A tiny method in float64, the same on every call."""
+    torch.manual_seed(1)
+    net = ImageNetworks(NetworkSettings(width=2, critic_width=2, critic_layers=1, blocks=2), {"X": 1, "Y": 1}, SIZE)
+    settings = {"memory": 0} if name == "cyclegan" else {}
+    return METHODS[name].cls(net, **settings).double()
+
+
+def shard(step: int, index: int, count: int) -> Batch:
+    """Shard `index` of `count` of a step's batch."""
+    generator = torch.Generator().manual_seed(100 + step)
+    whole = {key: torch.rand(BATCH, 1, SIZE, SIZE, generator=generator).double() * 2 - 1 for key in "XY"}
+    return {key: x.chunk(count)[index] for key, x in whole.items()}
+
+
+def train(name: str, ranks: Ranks, shards: int) -> Method:
+    """STEPS steps in which this rank plays its part of `shards` shards."""
+    method = tiny(name)
+    loop = Loop(method, ranks)
+    each = shards // ranks.count
+    for step in range(STEPS):
+        batches = [shard(step, ranks.index * each + i, shards) for i in range(each)]
+        loop.step(batches, Now(step, step / STEPS))
+    return method
+
+
+def main(name: str, out: Path) -> None:
+    """Train on all ranks that torchrun started."""
+    fabric = Fabric(accelerator="cpu", devices=2, strategy="ddp")
+    fabric.launch()
+    ranks = Ranks(fabric)
+    method = train(name, ranks, 2)
+    assert not ranks.any(False)
+    assert ranks.any(ranks.index == 1)
+    assert ranks.share(ranks.index) == 0
+    if ranks.first:
+        save_file(owned(method), out)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))
