@@ -234,6 +234,14 @@ def test_permission_denied(tmp_path: Path) -> None:
     assert "permission" in reason(tmp_path / "a.png")
 
 
+def test_permission_denied_whoever_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deny(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Image, "open", deny)
+    assert reason(tmp_path / "a.png") == "no permission to read it"
+
+
 def test_nothing_leaks_to_the_user(tmp_path: Path) -> None:
     bomb(tmp_path / "a.png", 11_000)
     palette = Image.fromarray(np.zeros((4, 4), np.uint8)).convert("P")

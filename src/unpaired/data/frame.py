@@ -58,10 +58,11 @@ def _middle(pixels: Floats) -> Floats:
 
 def _over_white(picture: Picture) -> Floats:
     """Raw 8-bit values over white: as `to_tensor` does, without its detour through [-1, 1]."""
+    pixels = np.nan_to_num(picture.pixels) if picture.bits == 32 else picture.pixels
     if picture.alpha is None:
-        return picture.pixels
+        return pixels
     alpha = picture.alpha[..., None]
-    return picture.pixels * alpha + np.float32(255) * (1 - alpha)
+    return pixels * alpha + np.float32(255) * (1 - alpha)
 
 
 def _in_range(picture: Picture, domain: Domain) -> Floats:
@@ -78,5 +79,10 @@ def cut(fitted: Fitted, size: int, top: float = 0.5, left: float = 0.5, flip: bo
 
 def tensor(squares: npt.NDArray[Any]) -> Tensor:
     """Squares (B, H, W, C) to float32 (B, C, H, W) in [-1, 1]."""
-    x = torch.from_numpy(squares).permute(0, 3, 1, 2).contiguous()
-    return x.float().mul_(2 / 255).sub_(1) if x.dtype == torch.uint8 else x
+    # NumPy, since torch's threads wait for each other where cores are busy, and this runs beside decoding threads.
+    planes = squares.transpose(0, 3, 1, 2)
+    if squares.dtype == np.float32:
+        return torch.from_numpy(np.ascontiguousarray(planes))
+    x = np.multiply(planes, np.float32(2 / 255), dtype=np.float32, order="C")
+    x -= 1
+    return torch.from_numpy(x)

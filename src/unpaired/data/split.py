@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -19,6 +20,8 @@ SMALLEST = 10
 """Domains with fewer files have nothing held back."""
 MOST_VALIDATION, MOST_TEST = 200, 1000
 _SKIPPED, _TEST_SKIPPED = "skipped", "test-skipped"
+_USES = (*get_args(Which), _SKIPPED, _TEST_SKIPPED)
+_HEADER = "set\tbytes\tname\n"
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def split(files: DomainFiles, held: float, seed: int, unreadable: Container[str]
 def _parted(paths: Paths, unreadable: Container[str]) -> tuple[Paths, Paths]:
     if not unreadable:
         return paths, paths.take([])
-    bad = np.fromiter((str(paths.file(i)) in unreadable for i in range(len(paths))), bool, len(paths))
+    bad = np.fromiter((f"{paths.root}/{name}" in unreadable for name in paths), bool, len(paths))
     return paths.take(np.flatnonzero(~bad)), paths.take(np.flatnonzero(bad))
 
 
@@ -85,7 +88,7 @@ def write_files(path: Path, sets: Sets) -> None:
     named = {which: sets.of(which) for which in get_args(Which)}
     named |= {_SKIPPED: sets.skipped, _TEST_SKIPPED: sets.test_skipped}
     with part.open("w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-        file.write("set\tbytes\tname\n")
+        file.write(_HEADER)
         for which, paths in named.items():
             for i, name in enumerate(paths):
                 file.write(f"{which}\t{paths.sizes[i]}\t{_escaped(name)}\n")
@@ -94,29 +97,26 @@ def write_files(path: Path, sets: Sets) -> None:
 
 def read_files(path: Path, name: str, sources: tuple[str, ...]) -> Sets:
     """Read a list of `write_files`; `sources` are the domain's folders. Raises WorkError where it is damaged."""
-    roots = {which: Path(sources[-1] if which in ("test", _TEST_SKIPPED) else sources[0]) for which in _names()}
+    roots = {which: Path(sources[-1] if which in ("test", _TEST_SKIPPED) else sources[0]) for which in _USES}
+    paths = {which: Paths.of(root, ()) for which, root in roots.items()}
     try:
-        paths = {which: Paths.of(roots[which], _rows(path, which)) for which in _names()}
+        for which, rows in groupby(_rows(path), key=lambda row: row[0]):
+            paths[which] = Paths.of(roots[which], ((name, size) for _, name, size in rows))
     except (OSError, ValueError) as error:
         raise WorkError(f"{path}: cannot be read as a run's list of files ({error})") from error
-    train, validation, test, skipped, test_skipped = (paths[which] for which in _names())
+    train, validation, test, skipped, test_skipped = (paths[which] for which in _USES)
     return Sets(name, train, validation, test, skipped, test_skipped, has_test_folder=len(sources) == 2)
 
 
-def _names() -> tuple[str, ...]:
-    return (*get_args(Which), _SKIPPED, _TEST_SKIPPED)
-
-
-def _rows(path: Path, wanted: str) -> Iterator[tuple[str, int]]:
+def _rows(path: Path) -> Iterator[tuple[str, str, int]]:
     with path.open(encoding="utf-8", errors="surrogateescape", newline="\n") as file:
-        if next(file, "") != "set\tbytes\tname\n":
+        if next(file, "") != _HEADER:
             raise ValueError("its first line is not 'set, bytes, name'")
         for line in file:
             which, size, name = line.removesuffix("\n").split("\t", 2)
-            if which not in _names():
+            if which not in _USES:
                 raise ValueError(f"unknown set '{which}'")
-            if which == wanted:
-                yield _unescaped(name), int(size)
+            yield which, _unescaped(name), int(size)
 
 
 def _escaped(name: str) -> str:

@@ -125,7 +125,8 @@ def resize(pixels: Floats, height: int, width: int, bits: int = 32) -> Floats:
         return pixels
     how = Image.Resampling.BICUBIC
     if bits == 8:
-        small = Image.fromarray(_rounded(pixels, 8).squeeze(-1) if pixels.shape[-1] == 1 else _rounded(pixels, 8))
+        eight = np.clip(pixels + np.float32(0.5), 0, 255).astype(np.uint8)
+        small = Image.fromarray(eight.squeeze(-1) if eight.shape[-1] == 1 else eight)
         return np.asarray(small.resize((width, height), how), np.float32).reshape(height, width, -1)
     planes = [Image.fromarray(np.ascontiguousarray(plane)) for plane in np.moveaxis(pixels, -1, 0)]
     return np.stack([np.asarray(plane.resize((width, height), how), np.float32) for plane in planes], axis=-1)
