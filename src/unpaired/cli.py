@@ -17,8 +17,8 @@ SUPPRESS = argparse.SUPPRESS
 class Parser(argparse.ArgumentParser):
     """An argument parser whose mistakes are UsageErrors, and whose unknown flags name the nearest known one."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, allow_abbrev=False, **kwargs)
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_abbrev=False, **kwargs)
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of exiting, so that every mistake is printed in one way."""
@@ -51,7 +51,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def run(words: list[str]) -> int:
     """Find the command and run it."""
-    summary = "".join(f"\n  {name:<11}{command.__doc__.splitlines()[0]}" for name, command in COMMANDS.items() if command.__doc__)
+    summary = "".join(
+        f"\n  {name:<11}{command.__doc__.splitlines()[0]}" for name, command in COMMANDS.items() if command.__doc__
+    )
     parser = Parser(
         prog="unpaired",
         description="Learn to turn one domain into another from collections without pairs.",
@@ -82,14 +84,24 @@ def train(words: list[str]) -> int:
     from unpaired.training.train import Interrupted, resume, train
     from unpaired.training.record import to_terminal
 
-    parser = Parser(prog="unpaired train", description=train_help(), formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(
+        prog="unpaired train", description=train_help(), formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("data", nargs="*", type=Path, metavar="DATA", help="a folder per domain, or one folder of them")
     parser.add_argument("--out", type=Path, help="the run's folder (default: runs/DOMAINS, numbered when it exists)")
     parser.add_argument("--config", type=Path, help="a YAML file of settings (a run's config.yaml will do)")
-    parser.add_argument("--pairs", action="store_true", help="equal names in the test folders are true pairs: measure with them")
-    parser.add_argument("--resume", type=Path, metavar="RUN", help="continue a run; --steps or --minutes extend its budget")
-    parser.add_argument("--changed-data", action="store_true", help="resume although the files of the domains have changed")
-    parser.add_argument("--dry-run", action="store_true", help="print settings, networks and the cost of a step; do nothing")
+    parser.add_argument(
+        "--pairs", action="store_true", help="equal names in the test folders are true pairs: measure with them"
+    )
+    parser.add_argument(
+        "--resume", type=Path, metavar="RUN", help="continue a run; --steps or --minutes extend its budget"
+    )
+    parser.add_argument(
+        "--changed-data", action="store_true", help="resume although the files of the domains have changed"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print settings, networks and the cost of a step; do nothing"
+    )
     flags.add(parser, words)
     asked = parser.parse(words)
     settings = flags.given(asked)
@@ -98,7 +110,9 @@ def train(words: list[str]) -> int:
             flags.only_for_resume(asked, settings)
             resume(asked.resume, changed_data=asked.changed_data, say=to_terminal, **settings)
         elif not asked.data:
-            raise UsageError("no data given; expected two folders, or one with a folder per domain: unpaired train A/ B/")
+            raise UsageError(
+                "no data given; expected two folders, or one with a folder per domain: unpaired train A/ B/"
+            )
         else:
             train(
                 *asked.data,
@@ -130,7 +144,9 @@ def check(words: list[str]) -> int:
     """Say what is in the data, what is wrong with it, and what training would do."""
     from unpaired.training.prepare import check_data
 
-    parser = Parser(prog="unpaired check", description="Decode every file and report. Exit code 1 if training could not run.")
+    parser = Parser(
+        prog="unpaired check", description="Decode every file and report. Exit code 1 if training could not run."
+    )
     parser.add_argument("data", nargs="+", type=Path, metavar="DATA", help="a folder per domain, or one folder of them")
     parser.add_argument("--size", type=int, default=None, help="the size that you would train at")
     asked = parser.parse(words)

@@ -23,7 +23,9 @@ RESUMABLE = {"steps", "minutes", "checkpoint_every", "evaluate_every", "sample_e
 def add(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     """Add the flags of all settings, with those of the method that `words` name (cyclegan where they name none)."""
     parser.add_argument("--method", metavar="NAME", help=f"one of {', '.join(METHODS)} (default: cyclegan)")
-    parser.add_argument("--preset", metavar="NAME", help=f"one of {', '.join(PRESETS)} (default: small on a CPU, else paper)")
+    parser.add_argument(
+        "--preset", metavar="NAME", help=f"one of {', '.join(PRESETS)} (default: small on a CPU, else paper)"
+    )
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     first.add_argument("--method")
     first.add_argument("--config", type=Path)
@@ -65,7 +67,9 @@ def given(asked: argparse.Namespace) -> dict[str, Any]:
     sections = [*SECTIONS.values(), *(method_settings_model(row.cls) for row in METHODS.values())]
     fields = {name: info for model in sections for name, info in model.model_fields.items()}
     lists = {name for name, info in fields.items() if flag_type(info.annotation) == "list"}
-    out: dict[str, Any] = {name: getattr(asked, name) for name in ("method", "preset") if getattr(asked, name) is not None}
+    out: dict[str, Any] = {
+        name: getattr(asked, name) for name in ("method", "preset") if getattr(asked, name) is not None
+    }
     for key, value in vars(asked).items():
         if not key.startswith(MARK):
             continue

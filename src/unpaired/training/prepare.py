@@ -55,13 +55,13 @@ def choose_device(asked: Asked) -> str:
     if device not in there:
         raise UsageError(f"device '{device}': known: auto, {', '.join(there)}")
     if not there[device]:
-        raise UsageError(f"device '{device}' is not there; found: {', '.join(n for n, is_there in there.items() if is_there)}")
+        raise UsageError(
+            f"device '{device}' is not there; found: {', '.join(n for n, is_there in there.items() if is_there)}"
+        )
     return device
 
 
-def prepare(
-    sources: list[Path], asked: Asked, pairs: bool, device: torch.device, ranks: int, say: Say
-) -> Prepared:
+def prepare(sources: list[Path], asked: Asked, pairs: bool, device: torch.device, ranks: int, say: Say) -> Prepared:
     """Look into the data and resolve every setting but the precision, saying what was decided and why."""
     settings = resolve(asked, "small" if device.type == "cpu" else "paper")
     domains = discover(sources)
@@ -99,7 +99,9 @@ def needed_domains(method: str, domains: list[DomainFiles]) -> None:
     if len(domains) > 2 and METHODS[method].domains == "2":
         names = ", ".join(files.name for files in domains)
         many = ", ".join(row.name for row in METHODS.values() if row.domains == "many") or "none yet"
-        raise UsageError(f"{method} takes two domains; {len(domains)} were given ({names}). Methods that take many: {many}")
+        raise UsageError(
+            f"{method} takes two domains; {len(domains)} were given ({names}). Methods that take many: {many}"
+        )
 
 
 def explicit_size(asked: Asked) -> bool:
@@ -196,7 +198,11 @@ def dry_run_text(config: RunConfig, method: Method, batches: Batches, ranks: Ran
     seconds = min(timed(step, "fp32", device) for _ in range(2)) * config.training.accumulate
     rows = [f"  {role:<12}{count_parameters(net):>12,} parameters" for role, net in roles(method)]
     budget = config.training
-    total = f"{budget.steps} steps: about {budget.steps * seconds / 60:.0f} minutes" if budget.steps else f"{budget.minutes:g} minutes: about {60 * (budget.minutes or 0) / seconds:.0f} steps"
+    total = (
+        f"{budget.steps} steps: about {budget.steps * seconds / 60:.0f} minutes"
+        if budget.steps
+        else f"{budget.minutes:g} minutes: about {60 * (budget.minutes or 0) / seconds:.0f} steps"
+    )
     return "\n".join(
         [
             yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False),

@@ -28,7 +28,7 @@ SAMPLES_A_RUN = 20
 class Judge(Protocol):
     """What a session asks for looks at its own work; `training.judge` answers."""
 
-    def evaluate(self, step: int) -> float | None:
+    def evaluate(self, step: int, spent_s: float, best_kid: float | None) -> float | None:
         """Measure on held-back items and record it; returns the mean KID over the routes, where there is one."""
 
     def samples(self, step: int) -> None:
@@ -142,9 +142,7 @@ class Session:
         settings = self.config.training
         if self._due(settings.sample_every, int(share * SAMPLES_A_RUN) > int(before * SAMPLES_A_RUN) or share >= 1):
             self._judged(lambda judge: judge.samples(self.step))
-        overdue = evaluation_due(
-            share, self.evaluated_share, self.spent_s, self.evaluation_s, self.evaluation_cost_s
-        )
+        overdue = evaluation_due(share, self.evaluated_share, self.spent_s, self.evaluation_s, self.evaluation_cost_s)
         if self._due(settings.evaluate_every, share >= 1 or bool(self.loop.ranks.share(overdue))):
             self._evaluate(share)
         late = time.monotonic() - self.saved_at > CHECKPOINT_EVERY_S
@@ -159,7 +157,7 @@ class Session:
     def _evaluate(self, share: float) -> None:
         begun = time.perf_counter()
         self.evaluated_share = share
-        kid = self._judged(lambda judge: judge.evaluate(self.step))
+        kid = self._judged(lambda judge: judge.evaluate(self.step, self.spent_s, self.best_kid))
         self.evaluation_cost_s = time.perf_counter() - begun
         self.evaluation_s += self.evaluation_cost_s
         if kid is not None and (self.best_kid is None or kid < self.best_kid):
@@ -221,4 +219,3 @@ class Session:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-

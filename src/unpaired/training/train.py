@@ -122,7 +122,7 @@ def run(
     try:
         session.run()
         if judge is not None:
-            judge.conclude(session)
+            judge.conclude(session.step)
     finally:
         batches.close()
         if record is not None:
@@ -186,11 +186,15 @@ def make_folder(config: RunConfig, out: Path | str | None, prepared: Prepared) -
     """Create the run's folder with its configuration and lists of files; never one that exists with something in it."""
     if out is None:
         base = Path("runs") / "-".join(domain.name for domain in config.domains)
-        path = next(p for n in range(1, 10_000) if not (p := base if n == 1 else base.with_name(f"{base.name}-{n}")).exists())
+        path = next(
+            p for n in range(1, 10_000) if not (p := base if n == 1 else base.with_name(f"{base.name}-{n}")).exists()
+        )
     else:
         path = Path(out)
         if path.is_file() or (path.is_dir() and any(path.iterdir())):
-            raise UsageError(f"{path}: exists and is not empty; choose another --out, or continue it with --resume {path}")
+            raise UsageError(
+                f"{path}: exists and is not empty; choose another --out, or continue it with --resume {path}"
+            )
     folder = RunFolder(path)
     try:
         folder.files.mkdir(parents=True)
@@ -208,7 +212,9 @@ def same_files(config: RunConfig, folder: RunFolder, accept: bool, say: Say) -> 
     """The run's lists of files, if the folders still hold them."""
     sets = [read_files(folder.files / f"{d.name}.tsv", d.name, d.sources) for d in config.domains]
     differences = [
-        words for kept, d in zip(sets, config.domains, strict=True) for words in changed(kept, rediscover(d.name, d.sources))
+        words
+        for kept, d in zip(sets, config.domains, strict=True)
+        for words in changed(kept, rediscover(d.name, d.sources))
     ]
     if differences and not accept:
         raise WorkError(

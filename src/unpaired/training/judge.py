@@ -1,0 +1,97 @@
+"""What looks at a run while it trains: measures on held-back items, and grids of samples."""
+
+from __future__ import annotations
+
+import torch
+
+from unpaired.data.batches import Batches
+from unpaired.errors import WorkError
+from unpaired.evaluation import features, trend
+from unpaired.evaluation.measure import RouteMeasures, mean_kid
+from unpaired.evaluation.run import PAIRS_WHILE_TRAINING, Routes, evaluate
+from unpaired.methods.game import Method
+from unpaired.training.config import RunConfig
+from unpaired.training.looks import ROWS, grid
+from unpaired.training.record import Record
+from unpaired.training.run import RunFolder
+
+VALIDATED = 100
+"""Held-back items of each domain that are translated at each evaluation."""
+
+
+class RunJudge:
+    """The first rank's judge of the averaged networks; it changes no weight."""
+
+    def __init__(self, config: RunConfig, folder: RunFolder, method: Method, batches: Batches, record: Record) -> None:
+        self.config, self.folder, self.method = config, folder, method
+        self.batches, self.record = batches, record
+        self.device = next(method.parameters()).device
+        self.routes: Routes | None = None
+        if not features.available():
+            record.notice(0, "no KID and no best checkpoint: pip install 'unpaired[features]' adds the feature network")
+
+    def evaluate(self, step: int, spent_s: float, best_kid: float | None) -> float | None:
+        """Measure on held-back items and record it; returns the mean KID over the routes, where there is one."""
+        if self.routes is None:
+            pairs = PAIRS_WHILE_TRAINING if self.config.pairs else 0
+            self.routes = Routes(
+                self.config, self.method, self.batches, "validation", limit=VALIDATED, device=self.device, pairs=pairs
+            )
+        measures = self.routes.measure()
+        kid = mean_kid(measures)
+        best = kid is not None and (best_kid is None or kid < best_kid)
+        self.record.history.add(
+            "evaluation",
+            step,
+            spent_s=round(spent_s, 3),
+            set="validation",
+            routes=[m.model_dump() for m in measures],
+            mean_kid=kid,
+            best=best,
+        )
+        for m in measures:
+            figures = {name: value for name, value in m.model_dump().items() if isinstance(value, float)}
+            self.record.measures(step, {f"{name}/{m.route}": value for name, value in figures.items()})
+        if measures:
+            self.record.say(f"step {step}: {'; '.join(map(in_words, measures))}{' (best so far)' if best else ''}")
+        return kid
+
+    def samples(self, step: int) -> None:
+        """Record a grid per route: the first held-back items, or training items where none are held back."""
+        self.method.eval()
+        for route in self.method.routes:
+            items = list(self.batches.items(route.source, "validation", ROWS))
+            items = items or list(self.batches.items(route.source, "train", ROWS))
+            names = f"{self.config.domain(route.source).name}-{self.config.domain(route.target).name}"
+            self.record.samples(step, names, grid(self.method, route, [item.tensor for item in items]))
+
+    def conclude(self, step: int) -> None:
+        """After the last step: how it went in words, the measures on the test items, and what to do next."""
+        path = self.folder.path
+        kids = [(line["step"], line["mean_kid"]) for line in self.record.history.read("evaluation") if line["mean_kid"]]
+        if kids:
+            self.record.notice(step, trend.words(kids))
+        try:
+            with torch.random.fork_rng(devices=[]):
+                found = evaluate(path, device=str(self.device))
+            self.record.say(found.text())
+        except WorkError as error:
+            self.record.notice(step, f"not evaluated: {error}")
+        self.record.say(f"report: {self.folder.report}")
+        source, target = (self.config.domain(key).name for key in "XY")
+        self.record.say(f"translate: unpaired translate {path} YOUR_{source.upper()} --to {target}")
+
+
+def in_words(m: RouteMeasures) -> str:
+    """One route's measures, short."""
+    parts = []
+    if m.kid is not None:
+        nothing = "" if m.kid_nothing is None else f" (doing nothing {m.kid_nothing:.0f})"
+        parts.append(f"KID {m.kid:.0f}{nothing}")
+    if m.l1 is not None:
+        parts.append(f"L1 {m.l1:.3f}")
+    if m.ssim is not None:
+        parts.append(f"SSIM {m.ssim:.2f}")
+    if m.kept_edges is not None:
+        parts.append(f"edges kept {m.kept_edges:.2f}")
+    return f"{m.route}: {', '.join(parts)}"
