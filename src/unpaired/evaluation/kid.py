@@ -1,0 +1,138 @@
+"""Distances between two sets of features: KID (unbiased, right for small sets) and FID (biased, for comparison)."""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NamedTuple
+
+import torch
+from torch import Tensor
+
+WHOLE: Final = 2000
+"""Sets of up to so many items are compared whole; larger ones by subsets, as whole kernels would not fit."""
+
+
+class Estimate(NamedTuple):
+    """A value and its standard error, in the value's unit."""
+
+    value: float
+    error: float
+
+
+def kid(real: Tensor, fake: Tensor) -> float:
+    """Kernel distance of features (N, D) and (M, D): Binkowski et al. 2018, arXiv:1801.01401, eq. (4) and sec. 4.
+
+    The unbiased estimator of MMD^2 with the kernel (x.y / D + 1)^3, over the whole sets, in float64. It is 0 on
+    average for two samples of one distribution, so small negative values are right. Reported times 1000.
+
+    Raises `ValueError` for sets of fewer than two items or of unequal dimensions.
+    """
+    _check(real, fake)
+    return _mmd2(*_kernels(real, fake))
+
+
+def kid_estimate(real: Tensor, fake: Tensor, subset: int = 1000, subsets: int = 50, seed: int = 0) -> Estimate:
+    """KID with its standard error, by the delete-d jackknife (Shao & Wu 1989): from how it scatters over subsets.
+
+    Sets of up to `WHOLE` items: the value is `kid` of the whole, the subsets are halves. Larger sets: the value is the
+    mean over `subsets` subsets of `subset` items, as in the paper. The subsets are the same for a seed, and the global
+    random numbers are not touched. With fewer than four items on a side the error is infinite.
+    """
+    _check(real, fake)
+    generator = torch.Generator().manual_seed(seed)
+    small = max(len(real), len(fake)) <= WHOLE
+    sizes = [n // 2 if small else min(subset, n // 2) for n in (len(real), len(fake))]
+    if min(sizes) < 2:
+        return Estimate(kid(real, fake), math.inf)
+    kernels = _kernels(real, fake) if small else None
+    values = []
+    for _ in range(subsets):
+        i, j = (torch.randperm(len(s), generator=generator)[:n] for s, n in zip((real, fake), sizes, strict=True))
+        if kernels is None:
+            values.append(kid(real[i], fake[j]))
+        else:
+            values.append(_mmd2(kernels[0][i][:, i], kernels[1][j][:, j], kernels[2][i][:, j]))
+    scatter = torch.tensor(values, dtype=torch.float64)
+    kept = max(n / len(s) for s, n in zip((real, fake), sizes, strict=True))
+    error = scatter.std().item() * math.sqrt(kept / (1 - kept))
+    return Estimate(scatter.mean().item() if kernels is None else _mmd2(*kernels), error)
+
+
+def real_to_real(real: Tensor, splits: int = 20, seed: int = 0) -> float:
+    """How far apart, in KID, two halves of one real set typically are: the floor below which differences say nothing.
+
+    The root of the mean square over random halvings: the plain mean over all halvings is zero by construction.
+    Of more than `WHOLE` items, that many, evenly spaced, are used. Raises `ValueError` for fewer than four items.
+    """
+    if len(real) < 4:
+        raise ValueError(f"two halves of {len(real)} items cannot be compared; expected at least 4")
+    real = _spread(real, WHOLE)
+    kernel = _kernel(real.double(), real.double())
+    generator = torch.Generator().manual_seed(seed)
+    squares = 0.0
+    for _ in range(splits):
+        order = torch.randperm(len(real), generator=generator)
+        i, j = order[: len(real) // 2], order[len(real) // 2 :]
+        squares += _mmd2(kernel[i][:, i], kernel[j][:, j], kernel[i][:, j]) ** 2
+    return math.sqrt(squares / splits)
+
+
+def fid(real: Tensor, fake: Tensor) -> float:
+    """Frechet distance of features (N, D) and (M, D): Heusel et al. 2017, arXiv:1706.08500, eq. (6), in float64.
+
+    |m1 - m2|^2 + tr S1 + tr S2 - 2 tr (S1 S2)^(1/2). With centred features A and B scaled so that S1 = A'A and
+    S2 = B'B, the last trace is the sum of the singular values of A B', which needs no root of a matrix that has none.
+    See `fid_warning`. Raises `ValueError` for sets of fewer than two items or of unequal dimensions.
+    """
+    _check(real, fake)
+    (mean_r, root_r), (mean_f, root_f) = (_moments(s.double()) for s in (real, fake))
+    spread = root_r.square().sum() + root_f.square().sum()
+    distance = (mean_r - mean_f).square().sum() + spread - 2 * torch.linalg.svdvals(root_r @ root_f.T).sum()
+    return max(float(distance), 0.0)
+
+
+def fid_warning(real: Tensor, fake: Tensor) -> str | None:
+    """What to say beside an FID of sets too small for it; None where both have 2048 items and more than dimensions."""
+    fewest, dimensions = min(len(real), len(fake)), real.shape[1]
+    if fewest >= 2048 and fewest > dimensions:
+        return None
+    return (
+        f"FID of {fewest} items in {dimensions} dimensions is too high by an unknown amount (2048 items, and more than "
+        "dimensions, are the least): compare it only with FIDs of as many items; KID has no such bias"
+    )
+
+
+def _check(real: Tensor, fake: Tensor) -> None:
+    if real.dim() != 2 or fake.dim() != 2 or real.shape[1] != fake.shape[1]:
+        raise ValueError(
+            f"features have the shapes {tuple(real.shape)} and {tuple(fake.shape)}; expected (N, D), (M, D)"
+        )
+    if min(len(real), len(fake)) < 2:
+        raise ValueError(f"sets have {len(real)} and {len(fake)} items; expected at least 2 each")
+
+
+def _spread(items: Tensor, most: int) -> Tensor:
+    if len(items) <= most:
+        return items
+    return items[torch.linspace(0, len(items) - 1, most).long()]
+
+
+def _kernel(x: Tensor, y: Tensor) -> Tensor:
+    return (x @ y.T / x.shape[1] + 1) ** 3
+
+
+def _kernels(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    x, y = real.double(), fake.double()
+    return _kernel(x, x), _kernel(y, y), _kernel(x, y)
+
+
+def _mmd2(xx: Tensor, yy: Tensor, xy: Tensor) -> float:
+    within_x, within_y = ((k.sum() - k.trace()).item() / (len(k) * (len(k) - 1)) for k in (xx, yy))
+    return float(within_x + within_y - 2 * xy.mean().item())
+
+
+def _moments(items: Tensor) -> tuple[Tensor, Tensor]:
+    """The mean (D), and a root R (at most D rows) of the covariance: R'R."""
+    mean = items.mean(0)
+    root = (items - mean) / math.sqrt(len(items) - 1)
+    return mean, torch.linalg.qr(root, mode="r").R if len(items) > items.shape[1] else root

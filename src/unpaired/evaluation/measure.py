@@ -1,0 +1,238 @@
+"""What is measured of a route, on items that training did not see: likeness to the target, content kept, truth if any.
+
+Nothing here knows a method, a file or a run: a route is a function from pictures to pictures. Every figure has its
+baseline beside it: doing nothing (the input taken as the translation) and, for KID and FID, real against real.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+from torch.nn import functional
+
+from unpaired.errors import Diverged
+from unpaired.evaluation import kid as distances
+from unpaired.evaluation import pairs as closeness
+from unpaired.evaluation.features import Features
+
+Translate = Callable[[Tensor], Tensor]
+"""Pictures (B, 1 or 3, H, W) in [-1, 1] to their translations: equal B, H and W, values in [-1, 1]."""
+
+
+class RouteMeasures(BaseModel):
+    """The measures of one route; None where something that the measure needs is missing.
+
+    Differences (`l1`, `cycle`, `change`) are shares of the whole range of values, 0 to 1. `*_nothing` is the same
+    measure of the untranslated input, `*_real` of one half of the real targets against the other.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    route: str = Field(description="source and target")
+    features: str | None = Field(
+        default=None, description="the network whose features KID, FID and kept_features compare"
+    )
+    sources: int = Field(description="items translated")
+    targets: int = Field(description="real items of the target")
+    pairs: int = Field(default=0, description="items whose true translation is known")
+    kid: float | None = Field(default=None, description="KID of translations and targets, times 1000; lower is better")
+    kid_error: float | None = Field(default=None, description="standard error of kid, times 1000")
+    kid_nothing: float | None = Field(default=None, description="KID of sources and targets, times 1000")
+    kid_real: float | None = Field(
+        default=None, description="KID of halves of the targets, root mean square, times 1000"
+    )
+    fid: float | None = Field(default=None, description="FID of translations and targets; lower is better")
+    fid_nothing: float | None = Field(default=None, description="FID of sources and targets")
+    fid_real: float | None = Field(default=None, description="FID of halves of the targets: higher by being small")
+    fid_warning: str | None = Field(default=None, description="why the FID is not to be taken as it stands")
+    l1: float | None = Field(default=None, description="mean absolute difference to the truth; lower is better")
+    l1_nothing: float | None = None
+    psnr: float | None = Field(
+        default=None, description="peak signal to noise ratio to the truth, dB; higher is better"
+    )
+    psnr_nothing: float | None = None
+    ssim: float | None = Field(
+        default=None, description="structural similarity to the truth, -1 to 1; higher is better"
+    )
+    ssim_nothing: float | None = None
+    cycle: float | None = Field(
+        default=None, description="mean absolute difference of the way there and back to the input"
+    )
+    change: float | None = Field(default=None, description="mean absolute difference of translation and input")
+    kept_features: float | None = Field(
+        default=None, description="cosine of the features of translation and input, -1 to 1"
+    )
+    kept_edges: float | None = Field(
+        default=None, description="correlation of the edges of translation and input, -1 to 1"
+    )
+    seconds: float = Field(default=0.0, description="time that translating and measuring took")
+
+
+class Evaluator:
+    """One route's items and references: everything that does not change while a translator learns is computed once.
+
+    `sources` and `targets` are batches (B, 1 or 3, H, W) in [-1, 1], `pairs` batches of a source and its true
+    translation. They are passed over anew by every `measure`, so they are lists or the like, no generators; sizes may
+    differ between batches. Without `features` there is no KID, FID or `kept_features`.
+    """
+
+    def __init__(
+        self,
+        sources: Iterable[Tensor],
+        targets: Iterable[Tensor],
+        pairs: Iterable[tuple[Tensor, Tensor]] | None = None,
+        features: Features | None = None,
+        *,
+        route: str = "source -> target",
+        want_fid: bool = False,
+    ) -> None:
+        for name, given in (("sources", sources), ("targets", targets), ("pairs", pairs)):
+            if isinstance(given, Iterator):
+                raise TypeError(f"{name} is a generator, used up after one pass; expected a list or the like")
+        self._sources, self._pairs, self._features, self._want_fid = sources, pairs or (), features, want_fid
+        blank = RouteMeasures(route=route, sources=sum(map(len, sources)), targets=sum(map(len, targets)))
+        self._real = self._inputs = torch.empty(0, 0)
+        if features is not None:
+            self._real, self._inputs = _gather(features, targets), _gather(features, sources)
+            blank = blank.model_copy(update={"features": features.name, **self._likeness_baselines()})
+        self._baselines = blank.model_copy(update=self._pair_baselines())
+
+    @torch.no_grad()
+    def measure(self, translate: Translate, back: Translate | None = None) -> RouteMeasures:
+        """Measure `translate`, and with `back` what comes back of the input.
+
+        No gradient is recorded, networks keep their mode, and what `translate` draws is drawn from a seed of our own,
+        so the global random numbers stay as they were and equal weights give equal figures. Raises `Diverged` where a
+        translation is not finite.
+        """
+        start = time.perf_counter()
+        found = _Means()
+        outputs = []
+        with _own_random_numbers():
+            for x in self._sources:
+                y = self._finite(translate(x))
+                a, b = _alike(x, y)
+                found.add("change", closeness.l1(a, b))
+                found.add("kept_edges", closeness.edge_correlation(a, b))
+                if back is not None:
+                    found.add("cycle", closeness.l1(*_alike(x, self._finite(back(y)))))
+                if self._features is not None:
+                    outputs.append(self._features(y))
+            for x, truth in self._pairs:
+                found.compare(self._finite(translate(x)), truth)
+        measures = {**found.means(), **(self._likeness(torch.cat(outputs)) if outputs else {})}
+        return self._baselines.model_copy(update={**measures, "seconds": time.perf_counter() - start})
+
+    def _finite(self, y: Tensor) -> Tensor:
+        if not torch.isfinite(y).all():
+            raise Diverged(f"{self._baselines.route}: the translation holds values that are not finite")
+        return y.float()
+
+    def _likeness(self, outputs: Tensor) -> dict[str, float | None]:
+        """Measures by features of the translations `outputs` (N, D)."""
+        measures: dict[str, float | None] = {"kept_features": _cosine(self._inputs, outputs)}
+        if min(len(outputs), len(self._real)) >= 2:
+            value, error = distances.kid_estimate(self._real, outputs)
+            measures |= {"kid": 1000 * value, "kid_error": 1000 * error if error < float("inf") else None}
+            if self._want_fid:
+                measures["fid"] = distances.fid(self._real, outputs)
+        return measures
+
+    def _likeness_baselines(self) -> dict[str, float | str | None]:
+        real, inputs = self._real, self._inputs
+        found: dict[str, float | str | None] = {}
+        if min(len(real), len(inputs)) >= 2:
+            found["kid_nothing"] = 1000 * distances.kid_estimate(real, inputs).value
+        if len(real) >= 4:
+            found["kid_real"] = 1000 * distances.real_to_real(real)
+        if self._want_fid and min(len(real), len(inputs)) >= 2:
+            found |= {"fid_nothing": distances.fid(real, inputs), "fid_warning": distances.fid_warning(real, inputs)}
+            if len(real) >= 4:
+                order = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))
+                found["fid_real"] = distances.fid(real[order[::2]], real[order[1::2]])
+        return found
+
+    def _pair_baselines(self) -> dict[str, float | int]:
+        found, count = _Means(), 0
+        for x, truth in self._pairs:
+            found.compare(x, truth)
+            count += len(x)
+        return {"pairs": count, **{f"{name}_nothing": value for name, value in found.means().items()}}
+
+
+def measure_route(
+    translate: Translate,
+    back: Translate | None,
+    sources: Iterable[Tensor],
+    targets: Iterable[Tensor],
+    pairs: Iterable[tuple[Tensor, Tensor]] | None = None,
+    features: Features | None = None,
+    *,
+    route: str = "source -> target",
+    want_fid: bool = False,
+) -> RouteMeasures:
+    """Measure a route once: an `Evaluator` that is not kept. See there for the arguments."""
+    return Evaluator(sources, targets, pairs, features, route=route, want_fid=want_fid).measure(translate, back)
+
+
+def mean_kid(measures: Iterable[RouteMeasures]) -> float | None:
+    """The mean over routes of KID, times 1000: what the best state is chosen by. None unless every route has one."""
+    values = [m.kid for m in measures]
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known and len(known) == len(values) else None
+
+
+class _Means:
+    """Values per picture by the name of their measure, gathered batch by batch."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[Tensor]] = {}
+
+    def add(self, name: str, values: Tensor) -> None:
+        self._values.setdefault(name, []).append(values.cpu())
+
+    def compare(self, picture: Tensor, truth: Tensor) -> None:
+        """Add the measures against the truth, both in [-1, 1]."""
+        a, b = _alike(picture, truth)
+        self.add("l1", closeness.l1(a, b))
+        self.add("psnr", closeness.psnr(a, b))
+        if min(a.shape[-2:]) >= closeness.WINDOW:
+            self.add("ssim", closeness.ssim(a, b))
+
+    def means(self) -> dict[str, float]:
+        return {name: torch.cat(values).mean().item() for name, values in self._values.items()}
+
+
+def _alike(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """From [-1, 1] to [0, 1], clamped, on one device, gray repeated where the other has colours."""
+    channels = max(x.shape[1], y.shape[1])
+    a, b = ((t.float().clamp(-1, 1) + 1) / 2 for t in (x.to(y.device), y))
+    return a.expand(-1, channels, -1, -1), b.expand(-1, channels, -1, -1)
+
+
+def _gather(features: Features, batches: Iterable[Tensor]) -> Tensor:
+    found = [features(batch) for batch in batches]
+    return torch.cat(found) if found else torch.empty(0, features.dimensions)
+
+
+def _cosine(inputs: Tensor, outputs: Tensor) -> float | None:
+    """Mean cosine of features (N, D) of items and of their translations, each about the mean of its own set.
+
+    About the mean, for what all items of a domain share (being flat, being bright) is the domain's, not an item's.
+    Doing nothing gives 1, translations of other items about 0.
+    """
+    if len(inputs) < 2:
+        return None
+    return functional.cosine_similarity(inputs - inputs.mean(0), outputs - outputs.mean(0)).mean().item()
+
+
+@contextmanager
+def _own_random_numbers() -> Iterator[None]:
+    with torch.random.fork_rng(devices=list(range(torch.cuda.device_count()))):
+        torch.manual_seed(0)
+        yield
