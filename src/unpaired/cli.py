@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -154,6 +155,115 @@ def check(words: list[str]) -> int:
     return 0
 
 
+def translate(words: list[str]) -> int:
+    """Translate files and folders with a trained run."""
+    from unpaired.training.record import to_terminal
+    from unpaired.translate import Options, Translator, translate_files
+
+    parser = Parser(prog="unpaired translate", description=first_line(translate))
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, as `unpaired train` made it")
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="files, or folders (structure kept)")
+    parser.add_argument("--to", metavar="DOMAIN", help="the domain to translate to; needed where there are several")
+    parser.add_argument(
+        "--from", dest="source", metavar="DOMAIN", help="the domain of the inputs, where it is not clear"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where outputs go (default: translated-DOMAIN)")
+    parser.add_argument("--checkpoint", metavar="last|best", help="default: the best where there is one")
+    parser.add_argument(
+        "--scale",
+        default="trained",
+        metavar="trained|native",
+        help="show the networks pictures as large as in training, or as they are (default: trained)",
+    )
+    parser.add_argument(
+        "--mode", default="target", metavar="target|input", help="colour of the output: the target's, or the input's"
+    )
+    parser.add_argument("--source-range", type=span, metavar="LOW,HIGH", help="raw values seen as black and white")
+    parser.add_argument(
+        "--target-range", type=span, metavar="LOW,HIGH", help="raw values of black and white in outputs"
+    )
+    parser.add_argument("--batch", type=int, default=8, metavar="N", help="pictures translated at once (default: 8)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument("--overwrite", action="store_true", help="redo outputs that are there")
+    asked = parser.parse(words)
+    translator = Translator.load(asked.run, asked.checkpoint, asked.device)
+    options = Options(asked.mode, asked.scale, asked.source_range, asked.target_range)
+    way = translator.way(asked.to, asked.source, options)
+    folder = asked.out or Path(f"translated-{way.target.name}")
+    with progress_bar(f"to {way.target.name}") as advance:
+        outcome = translate_files(
+            translator, asked.inputs, folder, way, batch=asked.batch, overwrite=asked.overwrite, progress=advance
+        )
+    for warning in outcome.warnings:
+        to_terminal(f"note: {warning}")
+    for path, why in outcome.failed:
+        to_terminal(f"not done: {path}: {why}")
+    skipped = f", {outcome.skipped} were there already (--overwrite redoes them)" if outcome.skipped else ""
+    failed = f", {len(outcome.failed)} could not be done" if outcome.failed else ""
+    out(f"{outcome.done} translated{skipped}{failed}: {folder}")
+    return 1 if outcome.failed else 0
+
+
+@contextmanager
+def progress_bar(words: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on standard error, where it is a terminal."""
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    bar = Progress(
+        *Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True)
+    )
+    with bar:
+        task = bar.add_task(words, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def span(text: str) -> tuple[float, float]:
+    """`LOW,HIGH` as two numbers."""
+    try:
+        low, high = map(float, text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"'{text}'; expected two numbers, as 0,4095") from error
+    return low, high
+
+
+def evaluate(words: list[str]) -> int:
+    """Measure a run: likeness to the target, content kept, and truth where there are pairs."""
+    from unpaired.evaluation.run import evaluate as measure
+
+    parser = Parser(prog="unpaired evaluate", description=first_line(evaluate))
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, as `unpaired train` made it")
+    parser.add_argument("data", nargs="*", type=Path, metavar="DATA", help="other data than the run's own test items")
+    parser.add_argument(
+        "--pairs", action=argparse.BooleanOptionalAction, help="equal names are true pairs: measure with them"
+    )
+    parser.add_argument(
+        "--fid", action="store_true", help="measure the FID too (needs thousands of items to mean much)"
+    )
+    parser.add_argument("--checkpoint", metavar="last|best", help="default: the best where there is one")
+    parser.add_argument(
+        "--limit", type=int, default=500, metavar="N", help="items of each domain at most (default: 500)"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    asked = parser.parse(words)
+    found = measure(
+        asked.run,
+        asked.data,
+        pairs=asked.pairs,
+        fid=asked.fid,
+        checkpoint=asked.checkpoint,
+        limit=asked.limit,
+        device=asked.device,
+    )
+    out(found.text())
+    return 0
+
+
+def first_line(command: Callable[[list[str]], int]) -> str:
+    """What a command does, in a line."""
+    return (command.__doc__ or "").splitlines()[0]
+
+
 def methods(words: list[str]) -> int:
     """List the methods."""
     from unpaired.methods import METHODS
@@ -170,5 +280,7 @@ def methods(words: list[str]) -> int:
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
     "check": check,
+    "translate": translate,
+    "evaluate": evaluate,
     "methods": methods,
 }

@@ -14,6 +14,7 @@ from torch import Tensor
 from unpaired.data.batches import Batches
 from unpaired.data.folders import discover
 from unpaired.data.split import Sets, Which, read_files
+from unpaired.devices import pick_device
 from unpaired.errors import UsageError, WorkError
 from unpaired.evaluation import features as feature_net
 from unpaired.evaluation.measure import Evaluator, RouteMeasures
@@ -119,7 +120,7 @@ def evaluate(
     fid: bool = False,
     checkpoint: Checkpoint | None = None,
     limit: int = 500,
-    device: str = "cpu",
+    device: str = "auto",
 ) -> Evaluation:
     """Measure a run on its test items, or on `data` (folders with the run's domains), and write `evaluation.json`.
 
@@ -134,7 +135,7 @@ def evaluate(
     if not all(len(part.of(which)) for part in sets):
         raise WorkError(f"{run}: no items were held back (too few files); give some: unpaired evaluate {run} DATA")
     paired = config.pairs if pairs is None else pairs
-    target = torch.device(device)
+    target = pick_device(device)
     batches = Batches(config.domains, sets, config.data, config.channels, config.training.seed, workers=0)
     counted = limit if paired else 0
     routes = Routes(

@@ -75,10 +75,9 @@ def given(asked: argparse.Namespace) -> dict[str, Any]:
             continue
         name = key.removeprefix(MARK)
         if value == "none" and "none" not in get_args(fields[name].annotation):
-            value = () if name in lists else None
-        elif name in lists and value != "auto":
-            value = tuple(value.split(","))
-        out[name] = value
+            out[name] = () if name in lists else None
+        else:
+            out[name] = tuple(value.split(",")) if name in lists and value != "auto" else value
     return out
 
 

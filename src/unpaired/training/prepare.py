@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import yaml
 
 from unpaired import __version__
 from unpaired.data.batches import Batches
@@ -18,6 +19,7 @@ from unpaired.data.check import check
 from unpaired.data.folders import DomainFiles, discover
 from unpaired.data.report import CheckReport
 from unpaired.data.split import Sets, split
+from unpaired.devices import pick_device
 from unpaired.errors import UsageError
 from unpaired.methods import METHODS
 from unpaired.methods.game import Method, Now
@@ -47,18 +49,8 @@ class Prepared:
 
 
 def choose_device(asked: Asked) -> str:
-    """The device asked for, or the best that there is; raises UsageError where it is not there."""
-    device = resolve(asked, "small").training.device
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if device == "auto":
-        return next(name for name in ("cuda", "mps", "cpu") if there[name])
-    if device not in there:
-        raise UsageError(f"device '{device}': known: auto, {', '.join(there)}")
-    if not there[device]:
-        raise UsageError(
-            f"device '{device}' is not there; found: {', '.join(n for n, is_there in there.items() if is_there)}"
-        )
-    return device
+    """The kind of device asked for, or the best that there is; raises UsageError where it is not there."""
+    return pick_device(resolve(asked, "small").training.device).type
 
 
 def prepare(sources: list[Path], asked: Asked, pairs: bool, device: torch.device, ranks: int, say: Say) -> Prepared:
@@ -185,8 +177,6 @@ def device_batch(config: RunConfig, batches: Batches, method: Method) -> dict[st
 
 def dry_run_text(config: RunConfig, method: Method, batches: Batches, ranks: Ranks) -> str:
     """The resolved configuration, the networks with their sizes, and the cost of a step."""
-    import yaml
-
     batch = device_batch(config, batches, method)
     loop = Loop(copy.deepcopy(method), ranks, config.training.precision)  # type: ignore[arg-type]
     device = next(method.parameters()).device

@@ -26,7 +26,7 @@ from unpaired.training.loop import Loop
 from unpaired.training.prepare import Prepared, choose_device, dry_run_text, prepare, probe_precision
 from unpaired.training.ranks import Ranks
 from unpaired.training.record import Record, Say, duration, to_terminal
-from unpaired.training.resolve import Asked
+from unpaired.training.resolve import Asked, validate
 from unpaired.training.run import RunFolder
 from unpaired.training.session import Interrupted, Session
 
@@ -69,7 +69,7 @@ def train(
         return None
     folder = RunFolder(on_first(ranks, partial(make_folder, chosen, out, prepared)))
     say(f"run: {folder.path}")
-    loop = Loop(network, ranks, chosen.training.precision, chosen.training.average, chosen.training.seed)  # type: ignore[arg-type]
+    loop = Loop(network, ranks, chosen.training.precision, chosen.training.average, chosen.training.seed)
     return run(chosen, folder, loop, batches, Progress(ranks=ranks.count), say, resumed=False)
 
 
@@ -228,8 +228,6 @@ def same_files(config: RunConfig, folder: RunFolder, accept: bool, say: Say) -> 
 
 def extend(config: RunConfig, settings: dict[str, Any]) -> RunConfig:
     """The configuration with a new budget or intervals."""
-    from unpaired.training.resolve import validate
-
     given = {name: value for name, value in settings.items() if value is not None}
     if "steps" in given and "minutes" in given:
         raise UsageError("both --steps and --minutes are given; the budget is one of them")

@@ -1,0 +1,262 @@
+"""Runs from folders to checkpoints: resumed to the last bit, interrupted, extended, diverged, never overwritten."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from conftest import TINY, draw_domain
+from torch import Tensor
+
+from unpaired.errors import Diverged, UsageError, WorkError
+from unpaired.training import checkpoint
+from unpaired.training.checkpoint import saved_steps
+from unpaired.training.loop import Loop
+from unpaired.training.session import Interrupted
+from unpaired.training.train import resume, train
+from unpaired.training.weights import read_tensors
+
+pytestmark = pytest.mark.usefixtures("without_features")
+
+METHOD_SETTINGS: dict[str, dict[str, Any]] = {"cyclegan": {"memory": 3}, "gan": {"depth": 4, "memory": 3}, "unit": {}}
+
+
+def quiet(_: str) -> None:
+    pass
+
+
+def trained(data: Path, out: Path, **settings: Any) -> Path:
+    run = train(data, out=out, say=settings.pop("say", quiet), **(TINY | settings))
+    assert run is not None
+    return run
+
+
+def state(run: Path) -> dict[str, Tensor]:
+    return read_tensors(saved_steps(run / "checkpoints")[-1] / "state.safetensors")[0]
+
+
+def test_a_run_describes_itself(discs: Path, tmp_path: Path) -> None:
+    heard: list[str] = []
+    run = trained(discs, tmp_path / "run", steps=3, say=heard.append)
+    names = {p.name for p in run.iterdir()}
+    assert {"config.yaml", "model.safetensors", "checkpoints", "files", "history.jsonl", "log", "samples"} <= names
+    assert (run / "report.html").read_text().count("<html") == 1
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert [d["name"] for d in config["domains"]] == ["blue", "red"]
+    assert "auto" not in json.dumps(config)
+    assert [p.name for p in saved_steps(run / "checkpoints")] == ["step-000000003"]
+    assert list((run / "samples").glob("*blue-red.png"))
+    assert any("held back" in words for words in heard)
+    assert any("pip install" in words for words in heard)
+    assert not (run / "best.safetensors").exists()
+
+
+@pytest.mark.parametrize("method", METHOD_SETTINGS)
+def test_resumed_is_equal_to_the_last_bit(method: str, discs: Path, tmp_path: Path) -> None:
+    settings = {"method": method, "steps": 6, "checkpoint_every": 3, **METHOD_SETTINGS[method]}
+    whole = trained(discs, tmp_path / "whole", **settings)
+    part = tmp_path / "part"
+    stopped_after(discs, part, 4, settings)
+    assert [p.name for p in saved_steps(part / "checkpoints")] == ["step-000000003", "step-000000004"]
+    resume(part, say=quiet)
+    one, other = state(whole), state(part)
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+    ours, theirs = read_tensors(whole / "model.safetensors")[0], read_tensors(part / "model.safetensors")[0]
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def stopped_after(data: Path, out: Path, steps: int, settings: dict[str, Any]) -> None:
+    """Train, with a Ctrl-C that comes in step `steps`."""
+    original, count = Loop.step, 0
+
+    def step(self: Loop, *args: Any, **kwargs: Any) -> Any:
+        nonlocal count
+        count += 1
+        if count == steps:
+            os.kill(os.getpid(), signal.SIGINT)
+        return original(self, *args, **kwargs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Loop, "step", step)
+        with pytest.raises(Interrupted, match=f"saved at step {steps}; continue with: unpaired train --resume"):
+            trained(data, out, **settings)
+
+
+def test_killed_at_any_instant_the_checkpoint_before_is_whole(discs: Path, tmp_path: Path) -> None:
+    """A run in another process is killed (SIGKILL) at different instants; each time it resumes to the same end."""
+    whole = trained(discs, tmp_path / "whole", steps=40, checkpoint_every=1)
+    run = tmp_path / "killed"
+    flags = [word for name, value in TINY.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    words = [str(discs), "--out", str(run), "--steps", "40", "--checkpoint-every", "1", "--sample-every", "0", *flags]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    for kill in range(3):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "unpaired", "train", *(["--resume", str(run)] if kill else words)],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        before = len(steps_saved(run))
+        deadline = time.monotonic() + 120
+        while len(steps_saved(run) - {0}) <= (1 if before else 0) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(0.02 * kill)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert saved_steps(run / "checkpoints")
+    if len(state_step(run)) and state_step(run) != "step-000000040":
+        resume(run, say=quiet)
+    one, other = state(whole), state(run)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def steps_saved(run: Path) -> set[int]:
+    return {int(p.name.removeprefix("step-")) for p in saved_steps(run / "checkpoints")}
+
+
+def state_step(run: Path) -> str:
+    return saved_steps(run / "checkpoints")[-1].name
+
+
+def test_an_extended_budget_says_so_and_goes_on(discs: Path, tmp_path: Path) -> None:
+    run = trained(discs, tmp_path / "run", steps=2)
+    with pytest.raises(UsageError, match="already complete"):
+        resume(run, say=quiet)
+    heard: list[str] = []
+    resume(run, say=heard.append, steps=4)
+    assert any("4 steps (was 2 steps); the schedule follows it" in words for words in heard)
+    assert state_step(run) == "step-000000004"
+    assert yaml.safe_load((run / "config.yaml").read_text())["training"]["steps"] == 4
+
+
+def test_minutes_restore_the_share_that_was_spent(discs: Path, tmp_path: Path) -> None:
+    run = trained(discs, tmp_path / "run", minutes=0.01)
+    spent = json.loads(read_tensors(saved_steps(run / "checkpoints")[-1] / "state.safetensors")[1]["state"])["progress"]
+    assert spent["spent_s"] >= 0.6
+    resume(run, say=quiet, minutes=0.015)
+    again = json.loads(read_tensors(saved_steps(run / "checkpoints")[-1] / "state.safetensors")[1]["state"])["progress"]
+    assert again["spent_s"] >= 0.9
+    assert again["step"] > spent["step"]
+
+
+def test_a_run_folder_is_never_overwritten(discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = trained(discs, tmp_path / "run", steps=1)
+    with pytest.raises(UsageError, match="not empty"):
+        trained(discs, run, steps=1)
+    monkeypatch.chdir(tmp_path)
+    first = train(discs, say=quiet, steps=1, **TINY)
+    second = train(discs, say=quiet, steps=1, **TINY)
+    assert (first, second) == (Path("runs/blue-red"), Path("runs/blue-red-2"))
+
+
+def test_changed_data_are_refused_unless_told(discs: Path, tmp_path: Path) -> None:
+    run = trained(discs, tmp_path / "run", steps=1)
+    gone = discs / "red" / "003.png"
+    gone.unlink()
+    draw_domain(discs / "blue", "green", 1)
+    with pytest.raises(WorkError, match=r"changed.*green/000\.png.*003\.png|changed.*003\.png.*green/000\.png"):
+        resume(run, say=quiet, steps=2)
+    resume(run, say=quiet, steps=2, changed_data=True)
+    assert state_step(run) == "step-000000002"
+
+
+def test_divergence_stops_the_run_and_keeps_the_last_good_state(discs: Path, tmp_path: Path) -> None:
+    original = Loop.step
+
+    def step(self: Loop, batches: Any, now: Any, factor: float = 1.0) -> Any:
+        terms = original(self, batches, now, factor)
+        return terms | {"generators.cycle": torch.tensor(float("nan"))} if now.step == 3 else terms
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Loop, "step", step)
+        with pytest.raises(Diverged, match=r"step 3: generators\.cycle is nan; the state of step 2 is kept"):
+            trained(discs, tmp_path / "run", steps=6, checkpoint_every=2)
+    assert state_step(tmp_path / "run") == "step-000000002"
+    assert all(tensor.isfinite().all() for tensor in state(tmp_path / "run").values())
+    with pytest.raises(Diverged, match="diverged at step 0"):
+        trained(discs, tmp_path / "other", steps=6, explode=1e-3)
+
+
+def test_an_unwritable_or_full_disk_is_a_clear_error(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WorkError, match="cannot be written"):
+        trained(discs, tmp_path / "file" / "run", steps=1)
+
+    original, count = checkpoint.write_tensors, 0
+
+    def full(path: Path, *args: Any) -> None:
+        nonlocal count
+        count += 1
+        if count > 1:
+            raise WorkError(f"{path}: cannot be written ([Errno 28] No space left on device)")
+        original(path, *args)
+
+    monkeypatch.setattr(checkpoint, "write_tensors", full)
+    with pytest.raises(WorkError, match="No space left"):
+        trained(discs, tmp_path / "run", steps=4, checkpoint_every=1)
+    assert [p.name for p in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-000000001"]
+    monkeypatch.undo()
+    monkeypatch.setattr("unpaired.evaluation.features.available", lambda: False)
+    resume(tmp_path / "run", say=quiet)
+    assert state_step(tmp_path / "run") == "step-000000004"
+
+
+def test_an_edited_or_foreign_checkpoint_is_refused(discs: Path, tmp_path: Path) -> None:
+    run = trained(discs, tmp_path / "run", steps=1)
+    other = trained(discs, tmp_path / "other", steps=1, method="unit")
+    file = saved_steps(run / "checkpoints")[-1] / "state.safetensors"
+    good = file.read_bytes()
+    file.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    with pytest.raises(WorkError, match="digest"):
+        resume(run, say=quiet, steps=2)
+    file.write_bytes((saved_steps(other / "checkpoints")[-1] / "state.safetensors").read_bytes())
+    with pytest.raises(WorkError, match="method 'unit', but the run is 'cyclegan'"):
+        resume(run, say=quiet, steps=2)
+    torch.save({"a": 1}, file)
+    with pytest.raises(WorkError, match="pickle"):
+        resume(run, say=quiet, steps=2)
+
+
+def test_looking_changes_no_weight(discs: Path, tmp_path: Path) -> None:
+    """Samples and evaluations leave parameters and randomness as they are."""
+    seen = trained(discs, tmp_path / "seen", steps=4, evaluate_every=1, sample_every=1)
+    blind = trained(discs, tmp_path / "blind", steps=4, evaluate_every=0, sample_every=0)
+    one, other = state(seen), state(blind)
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_unreadable_files_are_named_and_skipped(discs: Path, tmp_path: Path) -> None:
+    (discs / "red" / "bad.png").write_bytes(b"not a picture")
+    heard: list[str] = []
+    trained(discs, tmp_path / "run", steps=1, say=heard.append)
+    assert any("bad.png" in words and "skipped" in words for words in heard)
+
+
+def test_two_domains_are_needed_and_no_more(discs: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="two domains or more"):
+        train(discs / "red", say=quiet, steps=1, **TINY)
+    draw_domain(discs, "green", 12)
+    with pytest.raises(UsageError, match="cyclegan takes two domains; 3 were given"):
+        train(discs, say=quiet, steps=1, **TINY)
+
+
+def test_dry_run_prints_and_does_nothing(discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    told: list[str] = []
+    assert train(discs, dry_run=told.append, say=quiet, steps=10, **TINY) is None
+    assert "width: 4" in told[0]
+    assert "parameters" in told[0]
+    assert "a step takes" in told[0]
+    assert not (tmp_path / "runs").exists()
