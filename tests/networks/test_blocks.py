@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from unpaired.networks.blocks import Norm, PlainNorm, ResidualBlock, conv, norm, pad_to
+from unpaired.networks.blocks import Norm, PlainNorm, ResidualBlock, conv, norm
 
 
 def gradients(net: nn.Module, x: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
@@ -73,21 +73,3 @@ def test_a_residual_block_with_no_change_is_the_identity() -> None:
 @pytest.mark.parametrize(("kernel", "stride", "size"), [(3, 1, 10), (7, 1, 10), (3, 2, 5)])
 def test_conv_keeps_or_halves_the_size(kernel: int, stride: int, size: int) -> None:
     assert conv(1, 2, kernel, "reflect", stride)(torch.zeros(1, 1, 10, 10)).shape == (1, 2, size, size)
-
-
-@pytest.mark.parametrize(
-    ("height", "width", "stride", "padded"), [(8, 8, 4, (8, 8)), (9, 5, 4, (12, 8)), (1, 3, 8, (8, 8))]
-)
-def test_pad_to_makes_multiples_and_keeps_the_image(
-    height: int, width: int, stride: int, padded: tuple[int, int]
-) -> None:
-    x = torch.randn(2, 3, height, width)
-    y, size = pad_to(x, stride)
-    assert y.shape[-2:] == padded and size == (height, width)
-    assert torch.equal(y[..., :height, :width], x)
-    assert y.isfinite().all() and not (y[..., height:, :] == 0).any()
-
-
-def test_pad_to_mirrors() -> None:
-    y, _ = pad_to(torch.arange(6.0).reshape(1, 1, 1, 6).expand(1, 1, 4, 6), 4)
-    assert y[0, 0, 0].tolist() == [0, 1, 2, 3, 4, 5, 4, 3]

@@ -109,13 +109,3 @@ class Role(nn.Sequential):
         for layer in self:
             x = layer(x)
         return x
-
-
-def pad_to(x: Tensor, stride: int) -> tuple[Tensor, tuple[int, int]]:
-    """Pad (B, C, H, W) below and right to multiples of `stride`, mirrored; gives it, and height and width before."""
-    height, width = x.shape[-2:]
-    below, right = -height % stride, -width % stride
-    if below or right:
-        mode = "reflect" if below < height and right < width else "replicate"
-        x = F.pad(x, (0, right, 0, below), mode=mode)
-    return x, (height, width)

@@ -1,0 +1,7 @@
+"""A trained run, used: files, images, arrays and tensors of one domain in, of another out."""
+
+from unpaired.translate.files import Outcome, translate_files
+from unpaired.translate.translator import Translator
+from unpaired.translate.way import Options, Way
+
+__all__ = ["Options", "Outcome", "Translator", "Way", "translate_files"]

@@ -1,0 +1,333 @@
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny_runs import Known, config, domain, make_run
+
+from unpaired.errors import UsageError, WorkError
+from unpaired.media import image as media
+from unpaired.translate import Options, Outcome, Translator, translate_files
+from unpaired.translate import files as module
+from unpaired.translate.files import grouped
+from unpaired.translate.ledger import NAME
+from unpaired.translate.plan import Item
+from unpaired.translate.translator import Prepared
+
+
+def noise(*shape: int, high: int = 256, kind: str = "uint8") -> Any:
+    return np.random.default_rng(0).integers(0, high, shape).astype(kind)
+
+
+def picture(path: Path, array: Any = None) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(noise(20, 24, 3) if array is None else array).save(path)
+    return path
+
+
+def pixels(path: Path) -> Any:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+@pytest.fixture
+def translator() -> Translator:
+    return Translator(config(framing="crop"), Known(-1.0), "cpu")
+
+
+def go(translator: Translator, *inputs: Path, out: Path, to: str = "paintings", **more: Any) -> Outcome:
+    options = more.pop("options", Options())
+    return translate_files(translator, inputs, out, translator.way(to, options=options), **more)
+
+
+def test_a_run_on_disk(tmp_path: Path) -> None:
+    translator = Translator.load(make_run(tmp_path / "run"), device="cpu")
+    shapes = [(16, 16, 3), (37, 53, 3), (5, 40), (16, 16, 3), (30, 9, 4)]
+    for i, shape in enumerate(shapes):
+        picture(tmp_path / "in" / f"{i}.png", noise(*shape))
+    outcome = go(translator, tmp_path / "in", out=tmp_path / "out", batch=2)
+    assert outcome.done == 5 and not outcome.failed
+    assert len(outcome.warnings) == 1 and "--scale native" in outcome.warnings[0]
+    for i, shape in enumerate(shapes):
+        made = pixels(tmp_path / "out" / f"{i}.png")
+        assert made.shape[:2] == shape[:2] and made.shape[2] == (4 if shape[-1] == 4 else 3)
+        alone = translator.finish(
+            item := translator.prepare_file(tmp_path / "in" / f"{i}.png", way := translator.way("paintings")),
+            translator.run([item], way)[0],
+            way,
+            8,
+        )
+        assert np.abs(made[..., :3] - alone).max() <= 0.51
+
+
+def test_structure_names_and_suffixes(translator: Translator, tmp_path: Path) -> None:
+    root = tmp_path / "in"
+    names = ["a.png", "b.JPG", "deep/er/c.webp", "deep/d.bmp", "deep/e.tif", "ü ñ.png"]
+    for name in names:
+        picture(root / name)
+    (root / "notes.txt").write_text("no picture")
+    picture(root / ".hidden.png")
+    seen: list[tuple[int, int]] = []
+    outcome = go(translator, root, out=tmp_path / "out", progress=lambda n, total: seen.append((n, total)))
+    made = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if p.is_file())
+    assert made == sorted([*names, NAME])
+    assert (outcome.done, outcome.skipped, outcome.failed, outcome.warnings) == (6, 0, [], [])
+    assert seen == [(i, 6) for i in range(1, 7)]
+    for name in ("a.png", "deep/d.bmp", "deep/e.tif"):
+        assert np.array_equal(pixels(tmp_path / "out" / name), 255 - pixels(root / name))
+
+
+def test_files_and_folders_together(translator: Translator, tmp_path: Path) -> None:
+    one, folder = picture(tmp_path / "x" / "one.png"), picture(tmp_path / "y" / "sub" / "two.png").parents[1]
+    outcome = go(translator, one, folder, one, out=tmp_path / "out")  # one twice is one
+    assert outcome.done == 2
+    assert (tmp_path / "out" / "one.png").exists() and (tmp_path / "out" / "sub" / "two.png").exists()
+
+
+def test_sixteen_bits(tmp_path: Path) -> None:
+    domains = (domain("t1", False, 16, 0, 4000), domain("t2", False, 16, 0, 4000), domain("rgb"))
+    translator = Translator(config(*domains[:2], framing="crop", channels=1), Known(), "cpu")
+    array = noise(21, 30, high=4001, kind="uint16")
+    for name in ("a.png", "a.tif"):
+        picture(tmp_path / "in" / name, array)
+    go(translator, tmp_path / "in", out=tmp_path / "out", to="t2")
+    for name in ("a.png", "a.tif"):
+        made = pixels(tmp_path / "out" / name)
+        assert made.dtype == np.uint16 and np.abs(made.astype(int) - array).max() <= 1
+    coloured = Translator(config(domains[0], domains[2], framing="crop"), Known(), "cpu")
+    go(coloured, tmp_path / "in" / "a.png", out=tmp_path / "rgb", to="rgb")
+    made = pixels(tmp_path / "rgb" / "a.png")
+    assert made.shape == (21, 30, 3) and np.abs(made[..., 0] - array / 4000 * 255).max() <= 0.51
+    go(coloured, tmp_path / "in", out=tmp_path / "gray", to="rgb", options=Options(mode="input"))
+    assert pixels(tmp_path / "gray" / "a.png").dtype == np.uint16
+    real = (array / np.float32(4000)).astype(np.float32)
+    picture(tmp_path / "real" / "f.tif", real)
+    go(translator, tmp_path / "real", out=tmp_path / "out", to="t2")
+    assert np.allclose(pixels(tmp_path / "out" / "f.tif"), real, atol=1e-6)
+
+
+def test_same_model_and_settings_are_skipped(translator: Translator, tmp_path: Path) -> None:
+    for i in range(4):
+        picture(tmp_path / "in" / f"{i}.png")
+    out = tmp_path / "out"
+
+    def again(to: Translator = translator, **more: Any) -> tuple[int, int, int]:
+        outcome = go(to, tmp_path / "in", out=out, **more)
+        return outcome.done, outcome.skipped, len(outcome.failed)
+
+    assert again() == (4, 0, 0)
+    assert again() == (0, 4, 0)
+    assert again(overwrite=True) == (4, 0, 0)
+    assert again(options=Options(mode="input")) == (4, 0, 0)
+    assert again(to=Translator(config(framing="scale"), Known(-1.0), "cpu"), options=Options(mode="input")) == (4, 0, 0)
+    assert again() == (4, 0, 0)
+    (out / "0.png").unlink()
+    picture(tmp_path / "in" / "1.png", noise(8, 8, 3))
+    assert again() == (2, 2, 0)
+    assert pixels(out / "1.png").shape == (8, 8, 3)
+    picture(out / "2.png")  # changed by hand: no longer ours
+    assert again() == (0, 3, 1)
+
+
+def test_another_model_is_redone(tmp_path: Path) -> None:
+    picture(tmp_path / "in" / "a.png")
+    settings = config(framing="crop")
+    first, other = (Translator.load(make_run(tmp_path / f"r{i}", settings, i), device="cpu") for i in range(2))
+    assert go(first, tmp_path / "in", out=tmp_path / "out").done == 1
+    before = pixels(tmp_path / "out" / "a.png")
+    assert go(other, tmp_path / "in", out=tmp_path / "out").done == 1
+    assert not np.array_equal(before, pixels(tmp_path / "out" / "a.png"))
+    assert go(first, tmp_path / "in" / "a.png", out=tmp_path / "out", overwrite=True).done == 1
+
+
+def test_files_of_others_are_kept(translator: Translator, tmp_path: Path) -> None:
+    picture(tmp_path / "in" / "a.png")
+    picture(tmp_path / "in" / "b.png")
+    theirs = picture(tmp_path / "out" / "a.png", noise(3, 3, 3))
+    before = theirs.read_bytes()
+    outcome = go(translator, tmp_path / "in", out=tmp_path / "out")
+    assert outcome.done == 1 and outcome.failed[0][0] == tmp_path / "in" / "a.png"
+    assert "--overwrite replaces it" in outcome.failed[0][1] and theirs.read_bytes() == before
+    assert go(translator, tmp_path / "in", out=tmp_path / "out", overwrite=True).done == 2
+    assert theirs.read_bytes() != before
+
+
+def test_killed_in_the_middle(translator: Translator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for i in range(6):
+        picture(tmp_path / "in" / f"{i}.png")
+    written = translator.finish
+    count = [0]
+
+    def dying(*args: Any) -> Any:
+        count[0] += 1
+        if count[0] == 4:
+            raise KeyboardInterrupt
+        return written(*args)
+
+    monkeypatch.setattr(translator, "finish", dying)
+    with pytest.raises(KeyboardInterrupt):
+        go(translator, tmp_path / "in", out=tmp_path / "out", batch=2)
+    monkeypatch.undo()
+    assert not list((tmp_path / "out").glob(".*.part"))
+    outcome = go(translator, tmp_path / "in", out=tmp_path / "out")
+    assert not outcome.failed and outcome.done + outcome.skipped == 6 and outcome.done >= 3
+    assert go(translator, tmp_path / "in", out=tmp_path / "out").skipped == 6
+
+
+def test_record_not_finished_is_redone(translator: Translator, tmp_path: Path) -> None:
+    """As kill -9 leaves it between the file's renaming and its record."""
+    picture(tmp_path / "in" / "a.png")
+    go(translator, tmp_path / "in", out=tmp_path / "out")
+    with sqlite3.connect(tmp_path / "out" / NAME) as record:
+        record.execute("UPDATE made SET size = NULL, time = NULL")
+    record.close()
+    outcome = go(translator, tmp_path / "in", out=tmp_path / "out")
+    assert (outcome.done, outcome.failed) == (1, [])
+
+
+def test_bad_files_are_reported_and_the_others_done(translator: Translator, tmp_path: Path) -> None:
+    good = picture(tmp_path / "in" / "good.png")
+    (tmp_path / "in" / "empty.png").touch()
+    (tmp_path / "in" / "cut.png").write_bytes(good.read_bytes()[:200])
+    (tmp_path / "in" / "text.jpg").write_text("hello")
+    Image.fromarray(noise(4, 4).astype(np.float32) * 7).save(tmp_path / "in" / "float.tif")
+    outcome = go(translator, tmp_path / "in", out=tmp_path / "out")
+    reasons = {path.name: why for path, why in outcome.failed}
+    assert outcome.done == 1 and reasons.keys() == {"empty.png", "cut.png", "text.jpg", "float.tif"}
+    assert reasons["empty.png"].startswith("is empty") and "--source-range" in reasons["float.tif"]
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {NAME, "good.png"}
+
+
+def test_refused_before_work(translator: Translator, tmp_path: Path) -> None:
+    one, other = picture(tmp_path / "x" / "a.png"), picture(tmp_path / "y" / "a.png")
+    out = tmp_path / "out"
+    (tmp_path / "z").mkdir()
+    (tmp_path / "notes.txt").touch()
+    for inputs, place, reason in (
+        ([one, other], out, "would both be written to"),
+        ([tmp_path / "x", tmp_path / "y"], out, "would both be written to"),
+        ([tmp_path / "x"], tmp_path / "x", "is also the folder to translate"),
+        ([tmp_path / "x"], tmp_path / "z" / ".." / "x", "is also the folder to translate"),
+        ([one], tmp_path / "x", "would be written over an input"),
+        ([tmp_path / "none.png"], out, "no such file or folder"),
+        ([tmp_path / "notes.txt"], out, "not a picture that can be translated; expected one of .bmp"),
+        ([tmp_path / "z"], out, "no pictures in"),
+        ([one], tmp_path / "notes.txt", "is a file; expected a folder"),
+    ):
+        with pytest.raises(UsageError, match=reason):
+            go(translator, *inputs, out=place, overwrite=True)
+        assert not out.exists()
+    with pytest.raises(UsageError, match="batch 0"):
+        go(translator, one, out=out, batch=0)
+
+
+def test_out_within_the_input_is_not_translated(translator: Translator, tmp_path: Path) -> None:
+    picture(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "loop").symlink_to(tmp_path / "in")
+    for done, skipped in ((1, 0), (0, 1)):
+        outcome = go(translator, tmp_path / "in", out=tmp_path / "in" / "out")
+        assert (outcome.done, outcome.skipped) == (done, skipped)
+
+
+def test_unlisted_folders_are_named(translator: Translator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    picture(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "locked").mkdir()
+    scandir = os.scandir
+
+    def refusing(path: Any) -> Any:
+        if Path(path).name == "locked":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    outcome = go(translator, tmp_path / "in", out=tmp_path / "out")
+    assert outcome.done == 1
+    assert outcome.failed == [(tmp_path / "in" / "locked", "cannot be listed (Permission denied)")]
+    with pytest.raises(UsageError, match=r"no pictures in .*Permission denied"):
+        go(translator, tmp_path / "in" / "locked", out=tmp_path / "out")
+
+
+def test_out_that_cannot_be_written(translator: Translator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = picture(tmp_path / "a.png")
+    (tmp_path / "file").touch()
+    with pytest.raises(WorkError, match="cannot be made"):
+        go(translator, one, out=tmp_path / "file" / "out")
+    monkeypatch.setattr(os, "access", lambda *args: False)
+    with pytest.raises(WorkError, match="no permission to write"):
+        go(translator, one, out=tmp_path / "out")
+
+
+def test_disk_full(translator: Translator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for i in range(5):
+        picture(tmp_path / "in" / f"{i}.png")
+    go(translator, tmp_path / "in" / "0.png", out=tmp_path / "out")
+    before = (tmp_path / "out" / "0.png").read_bytes()
+
+    def full(*args: Any) -> bytes:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(media, "_encoded", full)
+    with pytest.raises(WorkError, match=r"the disk is full.*0 of 5 are translated; the same command goes on"):
+        go(translator, tmp_path / "in", out=tmp_path / "out", overwrite=True)
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"0.png", NAME}
+    assert (tmp_path / "out" / "0.png").read_bytes() == before
+
+
+def test_one_file_that_cannot_be_written(translator: Translator, tmp_path: Path) -> None:
+    for name in ("a.png", "b/c.png"):
+        picture(tmp_path / "in" / name)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "b").touch()  # a file where a folder is needed
+    outcome = go(translator, tmp_path / "in", out=tmp_path / "out")
+    assert outcome.done == 1 and [path.name for path, _ in outcome.failed] == ["c.png"]
+
+
+def test_damaged_record(translator: Translator, tmp_path: Path) -> None:
+    one = picture(tmp_path / "a.png")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / NAME).write_bytes(b"not a database" * 100)
+    with pytest.raises(WorkError, match="record of earlier translations is damaged"):
+        go(translator, one, out=tmp_path / "out")
+
+
+def test_batches_are_of_one_shape(tmp_path: Path) -> None:
+    method = Known()
+    translator = Translator(config(framing="crop"), method, "cpu")
+    for i in range(10):
+        picture(tmp_path / "in" / f"{i}.png", noise(16, 16 + 8 * (i % 2), 3))
+    go(translator, tmp_path / "in", out=tmp_path / "out", batch=4)
+    assert sorted(method.seen) == [(1, 3, 16, 16), (1, 3, 16, 24), (4, 3, 16, 16), (4, 3, 16, 24)]
+
+
+def test_few_pixels_wait_for_their_shape(tmp_path: Path) -> None:
+    translator = Translator(config(framing="crop"), Known(), "cpu")
+    way = translator.way("paintings")
+    begun = []
+
+    def each() -> Iterator[tuple[Item, Prepared]]:
+        for i in range(40):
+            begun.append(i)
+            picture = media.Picture(noise(16 + 4 * i, 16, 3).astype(np.float32), None, 8, "RGB", True)
+            yield Item(tmp_path / str(i), tmp_path / str(i)), translator.prepare(picture, True, way)
+
+    groups = grouped(each(), 8, pixels=4 * 16 * 16)
+    next(groups)
+    assert len(begun) == 4  # 16 x (16 + 20 + 24 + 28) pixels are more than 1024
+    assert 1 + sum(1 for _ in groups) == 40
+
+
+def test_bits_that_suffixes_hold(tmp_path: Path) -> None:
+    translator = Translator(config(framing="crop"), Known(), "cpu")
+    way = translator.way("paintings")
+    deep = media.Picture(noise(16, 16, 1, high=65536).astype(np.float32), None, 16, "I;16", False)
+    gray = translator.prepare(deep, False, translator.way("paintings", options=Options(mode="input")))
+    colour = translator.prepare(deep, False, way)
+    kept = [module.kept_bits(suffix, item) for suffix in (".png", ".TIF", ".jpg") for item in (gray, colour)]
+    assert kept == [16, 8, 16, 16, 8, 8]

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from unpaired.media.image import resize as media_resize
+from unpaired.translate.framing import frame, mirror, resize, spans, through
+
+
+def test_mirror_against_numpy() -> None:
+    for height, width in ((1, 1), (1, 5), (2, 3), (5, 16), (16, 7)):
+        x = torch.arange(height * width, dtype=torch.float32).reshape(1, 1, height, width)
+        expected = np.pad(x[0, 0].numpy(), ((0, 16 - height), (0, 16 - width)), mode="reflect")
+        assert np.array_equal(mirror(x, (16, 16))[0, 0].numpy(), expected)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((37, 53), ((16, 23), (16, 24))),  # enlarged to none: the shorter side shrinks to 16
+        ((8, 8), ((16, 16), (16, 16))),
+        ((1, 5), ((16, 80), (16, 80))),
+        ((1, 100), ((1, 128), (8, 128))),  # not to 16 x 1600: the longer side stays within 8 x 16
+        ((1, 1000), ((1, 1000), (8, 1000))),  # longer than that: its own scale
+    ],
+)
+def test_frame_scaled(size: tuple[int, int], expected: tuple[tuple[int, int], tuple[int, int]]) -> None:
+    framed = frame(*size, 16, True, 4)
+    assert (framed.inner, framed.outer) == expected
+
+
+def test_frame_keeps_larger_pictures_where_training_cropped() -> None:
+    assert frame(37, 53, 16, False, 4).inner == (37, 53)
+    assert frame(8, 10, 16, False, 4).inner == (16, 20)
+    assert frame(8, 10, None, True, 4).inner == (8, 10)
+    assert frame(3, 1, None, True, 4).outer == (8, 8)
+
+
+def test_enlarges() -> None:
+    assert frame(64, 64, 16, True, 4).enlarges == 4
+    assert frame(8, 8, 16, True, 4).enlarges == 0.5
+    assert frame(64, 64, None, True, 4).enlarges == 1
+
+
+def test_resize_is_the_one_of_training() -> None:
+    pixels = np.random.default_rng(0).uniform(-1, 1, (41, 67, 3)).astype(np.float32)
+    for size in ((16, 26), (90, 140)):
+        ours = resize(torch.from_numpy(pixels).permute(2, 0, 1)[None], size)[0].permute(1, 2, 0).numpy()
+        assert np.abs(ours - media_resize(pixels, *size)).max() < 1e-4
+
+
+def test_spans_cover_and_sum_to_one() -> None:
+    for length, side in ((100, 100), (104, 32), (1000, 64), (2048, 512), (36, 32)):
+        total = torch.zeros(length)
+        for start, weights in spans(length, side, 4):
+            assert start % 4 == 0 and len(weights) == min(side, length)
+            total[start : start + side] += weights
+        assert torch.allclose(total, torch.ones(length))
+
+
+@pytest.mark.parametrize(("height", "width"), [(64, 96), (96, 64), (16, 400), (400, 16)])
+def test_tiles_of_a_local_network_are_the_whole(height: int, width: int) -> None:
+    torch.manual_seed(0)
+    local = nn.Conv2d(3, 2, 3, padding=1)
+    sizes = []
+
+    def net(x: Tensor) -> Tensor:
+        sizes.append(x.shape[-2] * x.shape[-1])
+        y: Tensor = local(x)
+        return y
+
+    x = torch.randn(1, 3, height, width)
+    with torch.no_grad():
+        whole = local(x)
+        tiled = through(net, x, 4, whole=1024)
+    assert len(sizes) > 1 and max(sizes) <= 1024
+    # At a tile's border the padding is seen, where its weight is least; else both are equal.
+    off = (tiled - whole).abs()
+    assert off.mean() < 0.05 * whole.abs().mean()
+    assert (off < 1e-5).float().mean() > 0.5
