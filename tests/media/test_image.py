@@ -137,7 +137,7 @@ def test_first_page_of_several(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("form", ["png", "tif", "deflated.tif", "16.tif"])
+@pytest.mark.parametrize("form", ["png", "tif", "gray.tif", "deflated.tif", "16.tif"])
 def test_exif_orientation(tmp_path: Path, orientation: int, form: str) -> None:
     turns: dict[int, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
         1: lambda a: a,
@@ -150,7 +150,7 @@ def test_exif_orientation(tmp_path: Path, orientation: int, form: str) -> None:
         8: np.rot90,
     }
     path = tmp_path / f"a.{form}"
-    data: npt.NDArray[Any] = ramp()
+    data: npt.NDArray[Any] = ramp()[..., :1] if form == "gray.tif" else ramp()
     if form == "png":
         exif = Image.Exif()
         exif[0x112] = orientation
@@ -160,7 +160,7 @@ def test_exif_orientation(tmp_path: Path, orientation: int, form: str) -> None:
         tifffile.imwrite(path, data, photometric="rgb", extratags=[(274, 3, 1, orientation, True)])
     else:
         compression = "tiff_deflate" if form == "deflated.tif" else None
-        Image.fromarray(data).save(path, tiffinfo={274: orientation}, compression=compression)
+        Image.fromarray(data.squeeze()).save(path, tiffinfo={274: orientation}, compression=compression)
     expected = turns[orientation](data)
     assert np.array_equal(media.read(path).pixels, expected)
     facts = media.probe(path)

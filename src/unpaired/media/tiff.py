@@ -51,6 +51,7 @@ def wide(image: Image.Image) -> bool:
 
 def beyond_pillow(image: Image.Image) -> bool:
     """Whether Pillow would decode this TIFF wrongly: wide colour, or uncompressed and to be turned by 90 degrees."""
+    # Pillow maps such gray files into memory with their sides already swapped, and so scrambles them (seen in 13.0).
     raw = any(tile[0] == "raw" for tile in image.tile)  # type: ignore[attr-defined]
     return wide(image) or (raw and _tags(image).get(_ORIENTATION, 1) >= 5)
 
