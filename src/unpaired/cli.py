@@ -82,8 +82,8 @@ def out(text: str) -> None:
 def train(words: list[str]) -> int:
     """Train a translator on two folders (or one with a folder per domain)."""
     from unpaired.training import flags
-    from unpaired.training.train import Interrupted, resume, train
     from unpaired.training.record import to_terminal
+    from unpaired.training.train import Interrupted, resume, train
 
     parser = Parser(
         prog="unpaired train", description=train_help(), formatter_class=argparse.RawDescriptionHelpFormatter
@@ -151,8 +151,9 @@ def check(words: list[str]) -> int:
     parser.add_argument("data", nargs="+", type=Path, metavar="DATA", help="a folder per domain, or one folder of them")
     parser.add_argument("--size", type=int, default=None, help="the size that you would train at")
     asked = parser.parse(words)
-    out(check_data(asked.data, asked.size))
-    return 0
+    text, usable = check_data(asked.data, asked.size)
+    out(text)
+    return 0 if usable else 1
 
 
 def translate(words: list[str]) -> int:
@@ -277,10 +278,24 @@ def methods(words: list[str]) -> int:
     return 0
 
 
+def demo(words: list[str]) -> int:
+    """Train on the samples that come with the package, and show what came of it."""
+    from unpaired.demo import demo as show
+    from unpaired.training.record import to_terminal
+
+    parser = Parser(prog="unpaired demo", description=first_line(demo))
+    parser.add_argument("--out", type=Path, help="the run's folder (default: runs/3d-flat, numbered when it exists)")
+    parser.add_argument("--minutes", type=float, default=5.5, help="minutes of training (default: 5.5)")
+    asked = parser.parse(words)
+    out(str(show(asked.out, asked.minutes, to_terminal) / "report.html"))
+    return 0
+
+
 COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
     "check": check,
     "translate": translate,
     "evaluate": evaluate,
     "methods": methods,
+    "demo": demo,
 }

@@ -1,7 +1,7 @@
 """Every setting of data, networks and training, with its default, as typed models. A method's are its signature.
 
-Defaults are the papers' (CycleGAN's where papers differ); `presets.py` says what each preset changes. "auto" is resolved
-before training begins, and the resolved settings are the run's config.yaml.
+Defaults are the papers' (CycleGAN's where papers differ); `presets.py` says what each preset changes. "auto" is
+resolved before training begins, and the resolved settings are the run's config.yaml.
 """
 
 from __future__ import annotations

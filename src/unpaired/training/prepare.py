@@ -56,6 +56,7 @@ def choose_device(asked: Asked) -> str:
 def prepare(sources: list[Path], asked: Asked, pairs: bool, device: torch.device, ranks: int, say: Say) -> Prepared:
     """Look into the data and resolve every setting but the precision, saying what was decided and why."""
     settings = resolve(asked, "small" if device.type == "cpu" else "paper")
+    possible(settings.training, device, ranks)
     domains = discover(sources)
     needed_domains(settings.method, domains)
     found = check(domains, DECODED, settings.training.seed)
@@ -84,6 +85,16 @@ def prepare(sources: list[Path], asked: Asked, pairs: bool, device: torch.device
         training=trained(settings, max(len(part.train) for part in sets), device, ranks, say),
     )
     return Prepared(config, sets)
+
+
+def possible(training: TrainingSettings, device: torch.device, ranks: int) -> None:
+    """Refuse what this device or number of ranks cannot do, before time is spent."""
+    if training.precision == "fp16-mixed" and device.type != "cuda":
+        raise UsageError("precision fp16-mixed needs a CUDA device; use fp32 or bf16-mixed")
+    if training.batch % (ranks * training.accumulate):
+        raise UsageError(
+            f"batch {training.batch}: must be a multiple of ranks x micro-batches, {ranks} x {training.accumulate}"
+        )
 
 
 def needed_domains(method: str, domains: list[DomainFiles]) -> None:
@@ -136,15 +147,9 @@ def trained(settings: Settings, largest: int, device: torch.device, ranks: int, 
     changes: dict[str, Any] = {"device": device.type}
     if training.steps is None and training.minutes is None:
         changes["steps"] = PAPER_EPOCHS * -(-largest // training.batch)
-    if training.batch % (ranks * training.accumulate):
-        raise UsageError(
-            f"batch {training.batch}: must be a multiple of ranks x micro-batches, {ranks} x {training.accumulate}"
-        )
     if device.type == "cpu":
         changes["threads"] = training.threads or max(1, len(os.sched_getaffinity(0)) // ranks)
         changes["workers"] = 1 if training.workers is None else training.workers
-    if training.precision == "fp16-mixed" and device.type != "cuda":
-        raise UsageError("precision fp16-mixed needs a CUDA device; use fp32 or bf16-mixed")
     decided = training.model_copy(update=changes)
     budget = f"{decided.steps} steps" if decided.steps else f"{decided.minutes:g} minutes"
     say(f"method {settings.method}, preset {settings.preset}, {budget}, batch {decided.batch}, on {device}")
@@ -209,9 +214,9 @@ def roles(method: Method) -> list[tuple[str, torch.nn.Module]]:
     return [(name, method.get_submodule(name)) for name in names]
 
 
-def check_data(sources: list[Path], size: int | None) -> str:
-    """The report of `unpaired check`: every file decoded; raises WorkError after it where training could not run."""
+def check_data(sources: list[Path], size: int | None) -> tuple[str, bool]:
+    """The report of `unpaired check`, every file decoded, and whether training could run."""
     started = time.monotonic()
     found = check(discover(sources), None)
     data = DataSettings() if size is None else DataSettings(size=size)
-    return found.text(data) + f"\n{time.monotonic() - started:.1f} s"
+    return found.text(data) + f"\n{time.monotonic() - started:.1f} s", not found.errors

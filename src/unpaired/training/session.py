@@ -121,8 +121,8 @@ class Session:
     def _explain(self, name: str, value: float) -> str:
         saved = f"the state of step {self.saved_step} is kept" if self.saved_step else "nothing had been saved yet"
         return (
-            f"training diverged at step {self.step}: {name} is {value:g}; {saved} in {self.folder.path}. Lower the rates "
-            "(--rate, --critic-rate), use --precision fp32, or change --seed"
+            f"training diverged at step {self.step}: {name} is {value:g}; {saved} in {self.folder.path}. Lower the "
+            "rates (--rate, --critic-rate), use --precision fp32, or change --seed"
         )
 
     def _record(self, share: float, factor: float, values: dict[str, float]) -> None:

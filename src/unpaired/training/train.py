@@ -76,8 +76,8 @@ def train(
 def resume(run_path: Path | str, changed_data: bool = False, say: Say = to_terminal, **settings: Any) -> Path:
     """Continue a run where its newest checkpoint stands, equal to the last bit to one that was never stopped.
 
-    `settings` may give a new budget (`steps` or `minutes`; the schedule then follows it) and the intervals of saving and
-    looking. Files that have changed since the run began are refused, unless `changed_data`.
+    `settings` may give a new budget (`steps` or `minutes`; the schedule then follows it) and the intervals of saving
+    and looking. Files that have changed since the run began are refused, unless `changed_data`.
 
     Raises UsageError where there is nothing to continue, WorkError for damaged files or changed data, else as `train`.
     """
@@ -218,8 +218,8 @@ def same_files(config: RunConfig, folder: RunFolder, accept: bool, say: Say) -> 
     ]
     if differences and not accept:
         raise WorkError(
-            f"the data have changed since the run began: {'; '.join(differences)}. Restore them, or give --changed-data "
-            "to go on with those of the run's files that are left"
+            f"the data have changed since the run began: {'; '.join(differences)}. Restore them, or give "
+            "--changed-data to go on with those of the run's files that are left"
         )
     for words in differences:
         say(f"changed since the run began: {words}")

@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from unpaired.devices import pick_device
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.image import Floats, Picture, from_tensor, probe, read, to_tensor, without_white
 from unpaired.methods.game import Method
@@ -228,19 +229,6 @@ def notices(framed: Frame, way: Way) -> list[str]:
             "little in contrast"
         )
     return said
-
-
-def pick_device(name: str) -> torch.device:
-    """The device called `name`; auto: CUDA, else MPS, else the CPU. Raises UsageError where there is none such."""
-    if name == "auto":
-        kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-        return torch.device(kind)
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"device '{name}': not on this machine, or not in this torch; try auto or cpu") from error
-    return device
 
 
 def _warn(said: list[str]) -> None:

@@ -1,0 +1,84 @@
+"""How good a translator gets within a budget, on data whose test folders hold true pairs.
+
+    python -m benchmarks.quality $DATA/mri --size 64 --minutes 15 --method cyclegan --preset small
+
+Every flag of `unpaired train` may follow the data. A row goes to results.jsonl: the last and the best checkpoint on the
+test pairs beside doing nothing, steps, seconds, and the curve over time (test pairs only report, they choose nothing).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.results import append_row
+from unpaired.cli import main as unpaired
+from unpaired.evaluation.measure import RouteMeasures
+from unpaired.evaluation.run import evaluate
+from unpaired.training.config import read_config
+from unpaired.training.record import History
+from unpaired.training.run import RunFolder, Which
+
+SHOWN = ("kid", "kid_nothing", "l1", "l1_nothing", "psnr", "psnr_nothing", "ssim", "ssim_nothing", "cycle")
+
+
+def measured(run: Path, which: Which) -> dict[str, Any]:
+    """The figures of one checkpoint on all test pairs."""
+    return {m.route: short(m) for m in evaluate(run, pairs=True, checkpoint=which).routes}
+
+
+def short(measures: RouteMeasures) -> dict[str, float]:
+    """The figures of one route that the README shows."""
+    values = measures.model_dump()
+    return {name: round(values[name], 4) for name in SHOWN if values[name] is not None}
+
+
+def curve(folder: RunFolder) -> list[dict[str, Any]]:
+    """Per evaluation while training: seconds of steps, and L1, SSIM and KID of each route."""
+    return [
+        {
+            "seconds": round(line["spent_s"]),
+            "step": line["step"],
+            **{
+                m["route"]: [round(m[k], 4) if m[k] is not None else None for k in ("l1", "ssim", "kid")]
+                for m in line["routes"]
+            },
+        }
+        for line in History(folder.history).read("evaluation")
+    ]
+
+
+def main(words: list[str]) -> int:
+    """Train, measure, and append a row."""
+    keep = words.index("--keep") if "--keep" in words else None
+    out = Path(words[keep + 1]) if keep is not None else Path(tempfile.mkdtemp()) / "run"
+    flags = words if keep is None else words[:keep] + words[keep + 2 :]
+    code = unpaired(["train", *flags, "--pairs", "--out", str(out)])
+    if code:
+        return code
+    folder = RunFolder(out)
+    config = read_config(folder.config)
+    last = History(folder.history).read("terms")[-1]
+    figures = {
+        "data": Path(config.domains[0].sources[0]).parent.parent.name,
+        "method": config.method,
+        "preset": config.preset,
+        "size": config.data.size,
+        "precision": config.training.precision,
+        "batch": config.training.batch,
+        "steps": last["step"],
+        "seconds": round(last["spent_s"]),
+        "last": measured(out, "last"),
+        "best": measured(out, "best"),
+        "curve": curve(folder),
+    }
+    row = append_row("quality", figures, config.training.seed)
+    sys.stdout.write(json.dumps(row["figures"], indent=1) + f"\n{out}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

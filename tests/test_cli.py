@@ -1,0 +1,150 @@
+"""The command line: results, exit codes, and never a traceback for a user's mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import TINY
+from PIL import Image
+
+from unpaired import __version__
+from unpaired.cli import COMMANDS, main
+from unpaired.methods import METHODS
+
+FLAGS = [word for name, value in TINY.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+
+
+@pytest.fixture
+def run(discs: Path, tmp_path: Path, without_features: None) -> Path:
+    out = tmp_path / "run"
+    assert main(["train", str(discs), "--steps", "2", "--out", str(out), *FLAGS]) == 0
+    return out
+
+
+def test_train_translate_evaluate(
+    run: Path, discs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    assert main(["translate", str(run), str(discs / "red"), "--to", "blue", "--out", str(out)]) == 0
+    assert "12 translated" in capsys.readouterr().out
+    assert Image.open(out / "003.png").size == (20, 18)
+    assert main(["translate", str(run), str(discs / "red"), "--to", "blue", "--out", str(out)]) == 0
+    assert "12 were there already" in capsys.readouterr().out
+    assert main(["evaluate", str(run)]) == 0
+    shown = capsys.readouterr().out
+    assert "red -> blue" in shown
+    assert "pip install" in shown
+    assert (run / "evaluation.json").is_file()
+    monkeypatch.chdir(tmp_path)
+    assert main(["translate", str(run), str(discs / "blue" / "000.png"), "--to", "red"]) == 0
+    assert (tmp_path / "translated-red" / "000.png").is_file()
+
+
+def test_a_bad_file_is_reported_while_the_others_are_done(
+    run: Path, discs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (discs / "red" / "bad.png").write_bytes(b"no picture")
+    assert main(["translate", str(run), str(discs / "red"), "--to", "blue", "--out", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr()
+    assert "12 translated" in said.out
+    assert "bad.png" in said.err
+
+
+def test_resume_by_command(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--resume", str(run), "--steps", "3"]) == 0
+    assert "the schedule follows it" in capsys.readouterr().err
+    assert main(["train", "--resume", str(run), "--steps", "5", "--batch", "4"]) == 2
+    assert "--batch" in capsys.readouterr().err
+    assert main(["train", "elsewhere", "--resume", str(run)]) == 2
+
+
+def test_a_damaged_model_is_refused(run: Path, discs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = run / "model.safetensors"
+    model.write_bytes(model.read_bytes()[:-10])
+    assert main(["translate", str(run), str(discs / "red"), "--to", "blue"]) == 1
+    assert "damaged or truncated" in capsys.readouterr().err
+    (run / "config.yaml").write_text("format: 99")
+    assert main(["translate", str(run), str(discs / "red"), "--to", "blue"]) == 1
+    assert "format 99" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["trian"], "did you mean 'train'"),
+        (["train", "DATA", "--widht", "3"], "did you mean '--width'"),
+        (["train", "DATA", "--method", "cyclegam"], "did you mean 'cyclegan'"),
+        (["train", "DATA", "--preset", "huge"], "known: tiny, small, paper"),
+        (["train", "DATA", "--size", "big"], "given 'big'"),
+        (["train", "DATA", "--steps", "5", "--minutes", "1"], "both steps and minutes"),
+        (["train", "DATA", "--device", "tpu"], "device 'tpu'"),
+        (["train", "DATA", "--precision", "fp16-mixed", "--device", "cpu"], "needs a CUDA device"),
+        (["train", "DATA", "--batch", "3", "--accumulate", "2"], "must be a multiple"),
+        (["train", "DATA", "--config", "nowhere.yaml"], "nowhere.yaml"),
+        (["train", "DATA", "--method", "gan", "--depth", "99"], "depth 99"),
+        (["train"], "no data given"),
+        (["train", "nowhere/", "nothing/"], "does not exist"),
+        (["train", "--resume", "nowhere/"], "not a run"),
+        (["translate", "nowhere/", "x.png"], "no such folder"),
+        (["translate"], "required"),
+        (["evaluate", "DATA"], "not a run"),
+        (["check", "nowhere/"], "does not exist"),
+        (["methods", "--al"], "--al"),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_says_why(
+    words: list[str], said: str, discs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([str(discs) if word == "DATA" else word for word in words]) == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert "unpaired: " in err
+
+
+def test_unknown_domain_lists_the_known(run: Path, discs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["translate", str(run), str(discs / "red"), "--to", "purple"]) == 2
+    assert "blue and red" in capsys.readouterr().err
+
+
+def test_unusable_data_exit_with_1(discs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    assert main(["train", str(discs / "red"), str(tmp_path / "empty"), "--steps", "1"]) == 1
+    assert "no pictures" in capsys.readouterr().err
+    (tmp_path / "one").mkdir()
+    (discs / "red" / "000.png").rename(tmp_path / "one" / "000.png")
+    assert main(["train", str(discs / "red"), str(tmp_path / "one"), "--steps", "1"]) == 1
+    assert "at least 2" in capsys.readouterr().err
+    assert main(["check", str(discs / "red"), str(tmp_path / "one")]) == 1
+
+
+def test_check_reports(discs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (discs / "red" / "bad.jpg").write_bytes(b"")
+    assert main(["check", str(discs), "--size", "16"]) == 0
+    shown = capsys.readouterr().out
+    assert "12 pictures" in shown
+    assert "bad.jpg" in shown
+    assert "Training would" in shown
+
+
+def test_methods_lists_them_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["methods"]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown and row.paper in shown for name, row in METHODS.items())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_exists(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    assert f"unpaired {command}" in capsys.readouterr().out
+
+
+def test_version_and_overview(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert __version__ in capsys.readouterr().out
+    assert main([]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"\n  {name}" in shown for name in COMMANDS)
