@@ -237,10 +237,10 @@ def test_test_items_judge_where_they_were_measured(run: RunFolder) -> None:
         measures("photos -> paintings", 178.0, l1=0.2, l1_nothing=0.1, pairs=9),
         measures("paintings -> photos", 12.0),
     ]
-    about = {"set": "test", "checkpoint": "best", "step": 200, "routes": found}
+    about = {"set": "data/ (test items)", "checkpoint": "best", "step": 200, "routes": found}
     (run.path / "evaluation.json").write_text(json.dumps(about), encoding="utf-8")
     text = read(run).text
-    assert "on test items" in text
+    assert "Measured at the best checkpoint, step 200, on data/ (test items)." in text
     assert "This checkpoint is of step 320 by now" in text
     assert "photos → paintings no gain over untranslated pictures that could be told from chance" in text
     assert "no nearer to the true translations than the input is (L1 0.200; doing nothing 0.100)" in text
@@ -262,6 +262,11 @@ def test_test_items_judge_where_they_were_measured(run: RunFolder) -> None:
 def test_the_verdict_follows_kid_and_its_error(kid: float, said: str) -> None:
     r = RouteMeasures.model_validate(measures("a -> b", kid))
     assert words.likeness(r).startswith(said)
+
+
+def test_a_verdict_on_few_items_says_so() -> None:
+    few = measures("a -> b", 40.0, kid_error=None, kid_real=None, sources=3, targets=3)
+    assert words.likeness(RouteMeasures.model_validate(few)).endswith("Of 3 and 3 items, this is rough.")
 
 
 def test_without_the_feature_network_the_page_says_so(run: RunFolder) -> None:
@@ -335,3 +340,12 @@ def test_curves_are_smoothed_and_thinned() -> None:
 def test_facts_take_the_newest_step_from_the_history_where_nothing_was_saved(run: RunFolder) -> None:
     facts = gather(run.path)
     assert (facts.progress.step, facts.progress.spent_s, facts.share) == (400, 200.0, 1.0)
+
+
+def test_notices_are_told_once_with_their_step(run: RunFolder) -> None:
+    history = History(run.history)
+    trend = words.trend(gather(run.path))
+    for step, said in ((0, "augmented"), (0, "augmented"), (40, "file 3.png failed"), (STEPS, trend)):
+        history.add("notice", step, words=said)
+    assert words.notices(gather(run.path)) == ["augmented", "Step 40: file 3.png failed"]
+    assert read(run).text.count(trend) == 1

@@ -23,7 +23,7 @@ from unpaired.training.run import RunFolder, Which
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Measures of all routes at a step, on the items of `set` ("validation", "test")."""
+    """Measures of all routes at a step, on the items that `set` names; of a `checkpoint` if made after training."""
 
     step: int
     set: str
@@ -44,7 +44,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Facts:
-    """All that the page shows. `evaluations` are those on validation items, `test` is the newest on test items.
+    """All that the page shows. `evaluations` are those while training, `test` is the last of `unpaired evaluate`.
 
     `counts` has the files of each domain, None where their list cannot be read.
     """
@@ -58,7 +58,7 @@ class Facts:
     evaluations: list[Evaluation]
     test: Evaluation | None
     samples: list[Sample]
-    notices: list[str]
+    notices: list[tuple[int, str]]
     counts: tuple[Sets | None, ...]
 
     @property
@@ -68,7 +68,7 @@ class Facts:
 
     @property
     def shown(self) -> Evaluation | None:
-        """The evaluation to judge by: on test items, else the one of the default checkpoint, else the newest."""
+        """The evaluation to judge by: of `unpaired evaluate`, else the default checkpoint's, else the newest."""
         if self.test is not None or not self.evaluations:
             return self.test
         step = self.steps.get(self.default) if self.default else None
@@ -88,7 +88,6 @@ def gather(path: Path) -> Facts:
         lines[line["kind"]].append(line)
     progress = _progress(folder, lines)
     budget = Budget(config.training.steps, config.training.minutes)
-    evaluations = [e for line in lines["evaluation"] if (e := _evaluation(line)) is not None]
     return Facts(
         folder=folder,
         config=config,
@@ -96,10 +95,10 @@ def gather(path: Path) -> Facts:
         share=budget.share(progress.step, progress.spent_s),
         steps=_model_steps(folder),
         terms=_terms(lines["terms"]),
-        evaluations=[e for e in evaluations if e.set == "validation"],
-        test=_test(folder) or next((e for e in reversed(evaluations) if e.set == "test"), None),
+        evaluations=[e for line in lines["evaluation"] if (e := _evaluation(line)) is not None],
+        test=_test(folder),
         samples=[_sample(folder, config, line) for line in lines["samples"]],
-        notices=list(dict.fromkeys(line["words"] for line in lines["notice"])),
+        notices=[(line["step"], line["words"]) for line in lines["notice"]],
         counts=tuple(_counts(folder, d.name, d.sources) for d in config.domains),
     )
 

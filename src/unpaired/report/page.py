@@ -62,7 +62,7 @@ def page(facts: Facts) -> str:
 def opening(facts: Facts) -> str:
     """What was trained on what, whether it worked, and what the user should know."""
     verdict = "".join(f"<p><strong>{escape(head)}</strong> {escape(text)}</p>" for head, text in words.verdict(facts))
-    told = "".join(f"<li>{escape(text)}</li>" for text in facts.notices)
+    told = "".join(f"<li>{escape(text)}</li>" for text in words.notices(facts))
     return (
         f'<h1>{escape(words.title(facts))}</h1>\n<p class="soft">{escape(words.training(facts))}</p>\n'
         f'<div class="verdict">{verdict}</div>\n<p>{escape(words.checkpoints(facts))}</p>\n'

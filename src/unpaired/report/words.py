@@ -55,7 +55,8 @@ def likeness(r: RouteMeasures) -> str:
     if r.kid_nothing is None:
         return f"KID is {r.kid:.3g}."
     real = f", real pictures {r.kid_real:.3g}" if r.kid_real is not None else ""
-    return f"{judged(r, r.kid, r.kid_nothing)} (KID {r.kid:.3g}; doing nothing {r.kid_nothing:.3g}{real})."
+    rough = f" Of {r.sources} and {r.targets} items, this is rough." if r.kid_error is None else ""
+    return f"{judged(r, r.kid, r.kid_nothing)} (KID {r.kid:.3g}; doing nothing {r.kid_nothing:.3g}{real}).{rough}"
 
 
 def judged(r: RouteMeasures, kid: float, nothing: float) -> str:
@@ -85,7 +86,14 @@ def truth(r: RouteMeasures) -> str:
 def trend(facts: Facts) -> str:
     """Whether training still gains; empty where no KID was measured on the way."""
     known = [(e.step, e.mean_kid) for e in facts.evaluations if e.mean_kid is not None]
-    return trends.words(known, "mean KID over the routes") if known else ""
+    return trends.words(known) if known else ""
+
+
+def notices(facts: Facts) -> list[str]:
+    """What was noticed on the way, each once; the newest words on the trend are in the verdict already."""
+    known = trend(facts)
+    said = [f"Step {step:,}: {words}" if step else words for step, words in facts.notices if words != known]
+    return list(dict.fromkeys(said))
 
 
 def checkpoints(facts: Facts) -> str:
@@ -104,11 +112,9 @@ def checkpoints(facts: Facts) -> str:
 
 def measured_on(evaluation: Evaluation) -> str:
     """What an evaluation was made of."""
-    kept = (
-        "items held back to choose the best checkpoint" if evaluation.set == "validation" else f"{evaluation.set} items"
-    )
-    which = f"the {evaluation.checkpoint} checkpoint, " if evaluation.checkpoint else ""
-    return f"Measured at {which}step {evaluation.step:,}, on {kept}, which training never saw."
+    if evaluation.checkpoint is None:
+        return f"Measured at step {evaluation.step:,}, on the items held back to choose the best checkpoint."
+    return f"Measured at the {evaluation.checkpoint} checkpoint, step {evaluation.step:,}, on {evaluation.set}."
 
 
 def stale(facts: Facts, evaluation: Evaluation) -> str:
