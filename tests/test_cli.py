@@ -28,7 +28,8 @@ def test_train_translate_evaluate(
     out = tmp_path / "out"
     assert main(["translate", str(run), str(discs / "red"), "--to", "blue", "--out", str(out)]) == 0
     assert "12 translated" in capsys.readouterr().out
-    assert Image.open(out / "003.png").size == (20, 18)
+    with Image.open(out / "003.png") as picture:
+        assert picture.size == (20, 18)
     assert main(["translate", str(run), str(discs / "red"), "--to", "blue", "--out", str(out)]) == 0
     assert "12 were there already" in capsys.readouterr().out
     assert main(["evaluate", str(run)]) == 0
