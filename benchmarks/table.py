@@ -1,0 +1,96 @@
+"""The README's tables of results, made from results.jsonl: `python -m benchmarks.table` rewrites them in place.
+
+`--check` only says whether they are up to date (exit code 1 if not). The newest row of each kind counts.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.results import rows
+
+README = Path(__file__).parent.parent / "README.md"
+Row = dict[str, Any]
+
+
+def quality() -> str:
+    """A line per run and direction, doing nothing beside it."""
+    newest = {row["command"]: row for row in rows("quality")}
+    lines = [
+        "| data | method, preset | steps, seconds | direction | L1 | PSNR | SSIM | KID x1000 |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    done: set[tuple[str, str]] = set()
+    for row in sorted(newest.values(), key=lambda r: (r["figures"]["data"], r["figures"]["method"])):
+        figures = row["figures"]
+        for route, m in figures["last"].items():
+            if (figures["data"], route) not in done:
+                done.add((figures["data"], route))
+                lines.append(f"| {figures['data']} | doing nothing | - | {arrow(route)} | {four(m, '_nothing')} |")
+            name = f"{figures['method']}, {label(row)}"
+            time = f"{figures['steps']}, {figures['seconds']}"
+            lines.append(f"| {figures['data']} | {name} | {time} | {arrow(route)} | {four(m)} |")
+    return "\n".join(lines)
+
+
+def label(row: Row) -> str:
+    """The preset, and the flags that say what was changed of it."""
+    words = row["command"].split()[4:]
+    hidden = {"--size", "--minutes", "--steps", "--method", "--preset", "--seed", "--keep", "--precision"}
+    shown, skip = [], False
+    for word, value in zip(words, [*words[1:], ""], strict=True):
+        if skip or not word.startswith("--"):
+            skip = False
+        elif word in hidden:
+            skip = True
+        else:
+            shown.append(f"{word} {value}".removesuffix(" ") if not value.startswith("--") else word)
+            skip = not value.startswith("--")
+    return " ".join([row["figures"]["preset"], *(f"`{flag}`" for flag in shown)])
+
+
+def arrow(route: str) -> str:
+    """A route as the table writes it."""
+    return route.replace("->", "→")
+
+
+def four(measures: dict[str, float], suffix: str = "") -> str:
+    """L1, PSNR, SSIM and KID."""
+    digits = {"l1": 3, "psnr": 1, "ssim": 3, "kid": 0}
+    return " | ".join(f"{measures[name + suffix]:.{n}f}" if name + suffix in measures else "-" for name, n in digits.items())
+
+
+def step() -> str:
+    """A line per method and preset: our step against the straight-line one."""
+    newest = {row["command"]: row for row in rows("step")}
+    lines = ["| method, preset | size, batch | precision | straight-line, ms | ours, ms | ratio |", "|---|---|---|---|---|---|"]
+    for row in newest.values():
+        f = row["figures"]
+        lines.append(
+            f"| {f['method']}, {f['preset']} | {f['size']}, {f['batch']} | {f['precision']} | "
+            f"{1000 * f['straight_seconds']:.0f} | {1000 * f['seconds']:.0f} | {f['ratio']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+TABLES: dict[str, Callable[[], str]] = {"quality": quality, "step": step}
+
+
+def main(words: list[str]) -> int:
+    """Rewrite the tables between their markers."""
+    text = before = README.read_text(encoding="utf-8")
+    for name, table in TABLES.items():
+        pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
+        text = re.sub(pattern, lambda m, made=table(): f"{m[1]}{made}\n{m[2]}", text, flags=re.DOTALL)
+    if "--check" in words:
+        return int(text != before)
+    README.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
