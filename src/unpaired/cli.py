@@ -231,6 +231,7 @@ def span(text: str) -> tuple[float, float]:
 def evaluate(words: list[str]) -> int:
     """Measure a run: likeness to the target, content kept, and truth where there are pairs."""
     from unpaired.evaluation.run import evaluate as measure
+    from unpaired.report import write_report
 
     parser = Parser(prog="unpaired evaluate", description=first_line(evaluate))
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, as `unpaired train` made it")
@@ -257,6 +258,7 @@ def evaluate(words: list[str]) -> int:
         device=asked.device,
     )
     out(found.text())
+    write_report(asked.run)
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from lightning_fabric import Fabric
 from unpaired.data.batches import Batches
 from unpaired.data.folders import rediscover
 from unpaired.data.split import Sets, changed, read_files, write_files
-from unpaired.errors import UnpairedError, UnreadableFile, UsageError, WorkError
+from unpaired.errors import Diverged, UnpairedError, UnreadableFile, UsageError, WorkError
 from unpaired.methods.game import Method
 from unpaired.report import write_report
 from unpaired.settings import TrainingSettings
@@ -123,11 +124,16 @@ def run(
         session.run()
         if judge is not None:
             judge.conclude(session.step)
+    except Diverged as error:
+        if record is not None:
+            record.history.add("notice", session.step, words=str(error))
+        raise
     finally:
         batches.close()
         if record is not None:
             record.close()
-            write_report(folder.path)
+            with suppress(WorkError):  # a page that cannot be written must not hide why training stopped
+                write_report(folder.path)
     loop.ranks.wait()
     return folder.path
 
