@@ -61,13 +61,18 @@ def arrow(route: str) -> str:
 def four(measures: dict[str, float], suffix: str = "") -> str:
     """L1, PSNR, SSIM and KID."""
     digits = {"l1": 3, "psnr": 1, "ssim": 3, "kid": 0}
-    return " | ".join(f"{measures[name + suffix]:.{n}f}" if name + suffix in measures else "-" for name, n in digits.items())
+    return " | ".join(
+        f"{measures[name + suffix]:.{n}f}" if name + suffix in measures else "-" for name, n in digits.items()
+    )
 
 
 def step() -> str:
     """A line per method and preset: our step against the straight-line one."""
     newest = {row["command"]: row for row in rows("step")}
-    lines = ["| method, preset | size, batch | precision | straight-line, ms | ours, ms | ratio |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| method, preset | size, batch | precision | straight-line, ms | ours, ms | ratio |",
+        "|---|---|---|---|---|---|",
+    ]
     for row in newest.values():
         f = row["figures"]
         lines.append(
