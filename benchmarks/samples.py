@@ -1,6 +1,6 @@
 """Make the samples that `unpaired demo` trains on, from the emoji task: `python -m benchmarks.samples $DATA/emoji`.
 
-Fluent emoji (MIT), 64 px, as lossless WebP: an item is in one domain only, except for the true pairs of the test folders.
+Fluent emoji (MIT), 64 px, as lossless WebP: an item is in one domain only, but for the true pairs of the test folders.
 """
 
 from __future__ import annotations

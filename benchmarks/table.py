@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -89,8 +88,10 @@ def main(words: list[str]) -> int:
     """Rewrite the tables between their markers."""
     text = before = README.read_text(encoding="utf-8")
     for name, table in TABLES.items():
-        pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
-        text = re.sub(pattern, lambda m, made=table(): f"{m[1]}{made}\n{m[2]}", text, flags=re.DOTALL)
+        head, tail = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        if head in text:
+            before_it, _, rest = text.partition(head)
+            text = f"{before_it}{head}{table()}\n{tail}{rest.partition(tail)[2]}"
     if "--check" in words:
         return int(text != before)
     README.write_text(text, encoding="utf-8")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -36,7 +37,7 @@ def discs(tmp_path: Path) -> Path:
     return root
 
 
-TINY = {
+TINY: dict[str, Any] = {
     "preset": "tiny",
     "size": 16,
     "width": 4,

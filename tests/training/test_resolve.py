@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from unpaired.presets import PRESETS
 from unpaired.training.resolve import SECTIONS, Asked, method_settings_model, resolve
 
 
-def asked(file: Path | None = None, method: str | None = None, **settings: object) -> Asked:
+def asked(file: Path | None = None, method: str | None = None, **settings: Any) -> Asked:
     return Asked(method=method, preset=None, settings=settings, file=file)
 
 
@@ -58,7 +59,7 @@ def test_a_budget_in_steps_replaces_the_presets_minutes(tmp_path: Path) -> None:
         ({"cycle": "forwards"}, "'cycle'"),
     ],
 )
-def test_mistakes_are_named(settings: dict[str, object], words: str) -> None:
+def test_mistakes_are_named(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
         resolve(asked(**settings), "small")
 

@@ -18,12 +18,11 @@ from conftest import TINY, draw_domain
 from torch import Tensor
 
 from unpaired.errors import Diverged, UsageError, WorkError
-from unpaired.training import checkpoint
 from unpaired.training.checkpoint import saved_steps
 from unpaired.training.loop import Loop
 from unpaired.training.session import Interrupted
 from unpaired.training.train import resume, train
-from unpaired.training.weights import read_tensors
+from unpaired.training.weights import read_tensors, write_tensors
 
 pytestmark = pytest.mark.usefixtures("without_features")
 
@@ -194,7 +193,7 @@ def test_an_unwritable_or_full_disk_is_a_clear_error(
     with pytest.raises(WorkError, match="cannot be written"):
         trained(discs, tmp_path / "file" / "run", steps=1)
 
-    original, count = checkpoint.write_tensors, 0
+    original, count = write_tensors, 0
 
     def full(path: Path, *args: Any) -> None:
         nonlocal count
@@ -203,7 +202,7 @@ def test_an_unwritable_or_full_disk_is_a_clear_error(
             raise WorkError(f"{path}: cannot be written ([Errno 28] No space left on device)")
         original(path, *args)
 
-    monkeypatch.setattr(checkpoint, "write_tensors", full)
+    monkeypatch.setattr("unpaired.training.checkpoint.write_tensors", full)
     with pytest.raises(WorkError, match="No space left"):
         trained(discs, tmp_path / "run", steps=4, checkpoint_every=1)
     assert [p.name for p in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-000000001"]

@@ -1,4 +1,4 @@
-"""Run by torchrun in test_ranks.py: a few steps of a method on this rank's shards; the first rank saves the parameters."""
+"""Run by torchrun in test_ranks.py: a few steps on this rank's shards; the first rank saves the parameters."""
 
 from __future__ import annotations
 
