@@ -53,10 +53,8 @@ def curve(folder: RunFolder) -> list[dict[str, Any]]:
 
 def main(words: list[str]) -> int:
     """Train, measure, and append a row."""
-    keep = words.index("--keep") if "--keep" in words else None
-    out = Path(words[keep + 1]) if keep is not None else Path(tempfile.mkdtemp()) / "run"
-    flags = words if keep is None else words[:keep] + words[keep + 2 :]
-    code = unpaired(["train", *flags, "--pairs", "--out", str(out)])
+    out = Path(words[words.index("--out") + 1]) if "--out" in words else Path(tempfile.mkdtemp()) / "run"
+    code = unpaired(["train", *words, "--pairs", *([] if "--out" in words else ["--out", str(out)])])
     if code:
         return code
     folder = RunFolder(out)

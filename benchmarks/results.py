@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import shlex
 import sys
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -43,9 +42,11 @@ def append_row(
     benchmark: str, figures: Mapping[str, Any], seed: int, device: str = "cpu", path: Path = FILE
 ) -> dict[str, Any]:
     """Append a row for the command that is running (as `python -m benchmarks.NAME ...`), and return it."""
+    data = os.environ.get("DATA")
+    words = [f"$DATA{word.removeprefix(data)}" if data and word.startswith(data) else word for word in sys.argv[1:]]
     row = {
         "benchmark": benchmark,
-        "command": shlex.join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *sys.argv[1:]]),
+        "command": " ".join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *words]),
         "machine": machine(device),
         "seed": seed,
         "figures": dict(figures),

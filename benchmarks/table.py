@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.results import rows
+from unpaired.methods import METHODS
 
 README = Path(__file__).parent.parent / "README.md"
 Row = dict[str, Any]
@@ -39,7 +40,7 @@ def quality() -> str:
 def label(row: Row) -> str:
     """The preset, and the flags that say what was changed of it."""
     words = row["command"].split()[4:]
-    hidden = {"--size", "--minutes", "--steps", "--method", "--preset", "--seed", "--keep", "--precision"}
+    hidden = {"--size", "--minutes", "--steps", "--method", "--preset", "--seed", "--out", "--precision", "--threads"}
     shown, skip = [], False
     for word, value in zip(words, [*words[1:], ""], strict=True):
         if skip or not word.startswith("--"):
@@ -81,7 +82,16 @@ def step() -> str:
     return "\n".join(lines)
 
 
-TABLES: dict[str, Callable[[], str]] = {"quality": quality, "step": step}
+def methods() -> str:
+    """The table of methods."""
+    lines = ["| method | family | domains | tie of output to input | paper |", "|---|---|---|---|---|"]
+    for row in METHODS.values():
+        page = f"[{row.name}](docs/methods/{row.name}.md)"
+        lines.append(f"| {page} | {row.family} | {row.domains} | {row.tie} | {row.paper} ({row.year}) |")
+    return "\n".join(lines)
+
+
+TABLES: dict[str, Callable[[], str]] = {"methods": methods, "quality": quality, "step": step}
 
 
 def main(words: list[str]) -> int:

@@ -17,6 +17,8 @@ from unpaired.training.run import RunFolder
 
 VALIDATED = 100
 """Held-back items of each domain that are translated at each evaluation."""
+FEWEST_TO_CHOOSE = 10
+"""Held-back items of a domain below which KID is too rough to choose the best checkpoint by."""
 
 
 class RunJudge:
@@ -29,6 +31,13 @@ class RunJudge:
         self.routes: Routes | None = None
         if not features.available():
             record.notice(0, "no KID and no best checkpoint: pip install 'unpaired[features]' adds the feature network")
+        elif any(
+            len(list(batches.items(key, "validation", FEWEST_TO_CHOOSE))) < FEWEST_TO_CHOOSE for key in batches.keys
+        ):
+            words = (
+                f"fewer than {FEWEST_TO_CHOOSE} items of a domain are held back, too few to choose a best checkpoint by"
+            )
+            record.notice(0, f"{words}; the last is used")
 
     def evaluate(self, step: int, spent_s: float, best_kid: float | None) -> float | None:
         """Measure on held-back items and record it; returns the mean KID over the routes, where there is one."""
@@ -38,7 +47,7 @@ class RunJudge:
                 self.config, self.method, self.batches, "validation", limit=VALIDATED, device=self.device, pairs=pairs
             )
         measures = self.routes.measure()
-        kid = mean_kid(measures)
+        kid = mean_kid(measures) if all(m.sources >= FEWEST_TO_CHOOSE for m in measures) else None
         best = kid is not None and (best_kid is None or kid < best_kid)
         self.record.history.add(
             "evaluation",
