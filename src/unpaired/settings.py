@@ -47,7 +47,9 @@ class NetworkSettings(Section):
     blocks: int | None = Field(None, ge=0, description="residual blocks; unset: 9 above 128 px, else 6")
     norm: Norm = Field("instance", description="normalisation of generators and of the patch critic")
     padding: Padding = Field("reflect", description="padding of the generators")
-    residual: bool = Field(False, description="the output is the input plus a learned change (equal channels only)")
+    residual: bool | Auto = Field(
+        False, description="generators add a learned change to the input; auto: where the domains' values are alike"
+    )
     critic: Literal["patch", "light"] = Field("patch", description="form of the critics")
     critic_width: int = Field(64, ge=1, description="channels of the first layer of a critic (ndf)")
     critic_layers: int = Field(3, ge=1, le=6, description="strided layers of the patch critic")

@@ -29,21 +29,20 @@ class Play:
     def __init__(self, method: Method, batch: Batch, now: Now, seed: int, alone: bool) -> None:
         self.batch = batch
         self.turns: Iterator[Move] = iter(method.play(batch, now))
-        self.alone = alone
         torch.manual_seed(seed)
-        self.state = None if alone else torch.get_rng_state()
+        self.states = [] if alone else random_states(next(iter(batch.values())).device)
 
     def next(self, precision: Precision, device: torch.device) -> list[Turn] | None:
         """The next turns to be made simultaneously, or None at the end.
 
         Every move enters autocast anew, and modes that a method leaves behind are refused.
         """
-        if self.state is not None:
-            torch.set_rng_state(self.state)
+        if self.states:
+            set_random_states(self.states, device)
         with autocast(precision, device):
             move = next(self.turns, None)
-        if self.state is not None:
-            self.state = torch.get_rng_state()
+        if self.states:
+            self.states = random_states(device)
         if torch.is_autocast_enabled(device.type) or not torch.is_grad_enabled():
             raise RuntimeError("the method yielded inside autocast or no_grad, which leaks that mode into the loop")
         if any(x.requires_grad for x in self.batch.values()):
@@ -51,6 +50,18 @@ class Play:
         if move is None:
             return None
         return [move] if isinstance(move, Turn) else move
+
+
+def random_states(device: torch.device) -> list[Tensor]:
+    """The state of the CPU's random numbers, and of the device's own where it is a GPU."""
+    return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
+
+
+def set_random_states(states: list[Tensor], device: torch.device) -> None:
+    """Go on from what `random_states` gave."""
+    torch.set_rng_state(states[0])
+    if len(states) > 1:
+        torch.cuda.set_rng_state(states[1], device)
 
 
 class Loop:
@@ -95,10 +106,10 @@ class Loop:
                 moves.append(turns)
                 if turns is not None:
                     self._backward(turns, now, count, terms)
-            if moves[0] is None:
-                return terms
             if any(names(turns) != names(moves[0]) for turns in moves):
                 raise RuntimeError("micro-batches made different moves; who moves may depend on `now` alone")
+            if moves[0] is None:
+                return terms
             self._move(moves[0])
 
     def _backward(self, turns: list[Turn], now: Now, count: int, terms: dict[str, Tensor]) -> None:

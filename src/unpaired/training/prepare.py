@@ -5,7 +5,9 @@ from __future__ import annotations
 import copy
 import os
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +16,10 @@ import torch
 import yaml
 
 from unpaired import __version__
-from unpaired.data.batches import Batches
+from unpaired.data.batches import Batches, items
 from unpaired.data.check import check
 from unpaired.data.folders import DomainFiles, discover
-from unpaired.data.report import CheckReport
+from unpaired.data.report import CheckReport, Resolved
 from unpaired.data.split import Sets, split
 from unpaired.devices import pick_device
 from unpaired.errors import UsageError
@@ -36,6 +38,8 @@ DECODED = 1000
 """Files that `train` decodes before it begins; `check` decodes all."""
 SMALL_COLLECTION = 1000
 """Below so many training files in a domain, critics see augmented images unless the settings say otherwise."""
+ALIKE = 0.15
+"""Distance of two domains' values, a share of the range, below which the input is a good first guess of the output."""
 PAPER_EPOCHS = 200
 """CycleGAN's budget, where a preset leaves it open."""
 
@@ -81,7 +85,7 @@ def prepare(sources: list[Path], asked: Asked, pairs: bool, device: torch.device
         channels=resolved.channels,
         pairs=pairs,
         data=resolved.data,
-        networks=networked(settings.networks, smallest, say),
+        networks=networked(settings.networks, smallest, partial(distance, resolved, sets), say),
         training=trained(settings, max(len(part.train) for part in sets), device, ranks, say),
     )
     return Prepared(config, sets)
@@ -132,13 +136,35 @@ def held_words(sets: Sets) -> str:
     )
 
 
-def networked(networks: NetworkSettings, smallest: int, say: Say) -> NetworkSettings:
-    """Network settings with the augmentation decided by the size of the smaller collection."""
-    if networks.augment != "auto":
-        return networks
-    policies = ("translation", "cutout") if smallest < SMALL_COLLECTION else ()
-    say(f"augmentation of what critics see: {', '.join(policies) or 'none'} ({smallest:,} files in the smaller domain)")
-    return networks.model_copy(update={"augment": policies})
+def networked(networks: NetworkSettings, smallest: int, distance: Callable[[], float], say: Say) -> NetworkSettings:
+    """Network settings with what was "auto" decided: augmentation by the size of the smaller collection, and whether
+    generators add a change to their input by the distance of the domains' values.
+    """
+    changes: dict[str, Any] = {}
+    if networks.augment == "auto":
+        changes["augment"] = policies = ("translation", "cutout") if smallest < SMALL_COLLECTION else ()
+        words = ", ".join(policies) or "none"
+        say(f"augmentation of what critics see: {words} ({smallest:,} files in the smaller domain)")
+    if networks.residual == "auto":
+        apart = distance()
+        changes["residual"] = apart < ALIKE
+        how = "add a change to their input" if apart < ALIKE else "make their output anew"
+        say(f"generators {how}: the domains' values differ by {apart:.0%} of the range (--residual to choose)")
+    return networks.model_copy(update=changes)
+
+
+def distance(resolved: Resolved, sets: list[Sets], most: int = 100) -> float:
+    """How far two domains' values are apart: the Wasserstein distance of their histograms, as a share of the range.
+
+    The mean over channels, from the first `most` training items of each.
+    """
+    levels = []
+    for domain, part in zip(resolved.domains, sets, strict=True):
+        chosen = range(min(most, len(part.train)))
+        found = [item.tensor for item in items(part.train, domain, resolved.data, resolved.channels, chosen)]
+        values = torch.stack(found).transpose(0, 1).flatten(1).numpy()
+        levels.append(np.quantile(values, np.linspace(0.005, 0.995, 100), axis=1))
+    return float(np.abs(levels[0] - levels[1]).mean()) / 2
 
 
 def trained(settings: Settings, largest: int, device: torch.device, ranks: int, say: Say) -> TrainingSettings:
