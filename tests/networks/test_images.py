@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from unpaired.errors import UsageError
 from unpaired.networks.blocks import Role, count_parameters
-from unpaired.networks.critic import light_critic, patch_critic
+from unpaired.networks.critic import Views, light_critic, patch_critic
 from unpaired.networks.images import ImageNetworks
 from unpaired.settings import NetworkSettings
 
@@ -93,7 +93,7 @@ def test_critics_score_patches() -> None:
     x = torch.zeros(2, 3, 64, 64)
     assert networks(size=64).critic("X")(x).shape == (2, 1, 6, 6)
     assert networks(size=64, critic_layers=1).critic("X")(x).shape == (2, 1, 30, 30)
-    assert networks(size=64, critic="light").critic("X")(x).shape == (2, 1, 8, 8)
+    assert networks(size=64, critic="light").critic("X")(x).shape == (2, 3, 8, 8)
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3, 4])
@@ -129,17 +129,31 @@ def test_the_patch_critic_sees_what_it_says(layers: int, field: int) -> None:
     assert receptive_field(positive(patch_critic(3, 4, layers, "none"))) == field
 
 
-def test_the_light_critic_sees_what_it_says() -> None:
-    assert receptive_field(positive(light_critic(3, 4))) == 40
+def test_the_texture_view_of_the_light_critic_sees_what_it_says() -> None:
+    assert receptive_field(positive([light_critic(3, 4).views[0]])) == 40
 
 
-def test_the_light_critic_is_spectral_normed() -> None:
-    layers = [m for m in light_critic(3, 8) if isinstance(m, nn.Conv2d)]
-    assert len(layers) == 4
-    for layer in layers:
-        for _ in range(200):
-            weight: Tensor = layer.weight
-        assert torch.linalg.matrix_norm(weight.flatten(1), 2).item() == pytest.approx(1, abs=1e-3)
+def test_the_pixels_view_judges_intensities_and_not_their_places() -> None:
+    torch.manual_seed(0)
+    pixels = light_critic(1, 8).views[2]
+    x = torch.rand(2, 1, 16, 16)
+    shuffled = x.flatten(2)[..., torch.randperm(256)].view_as(x)
+    torch.testing.assert_close(pixels(shuffled), pixels(x))
+    assert not torch.allclose(pixels(0.5 * x), pixels(x))
+
+
+def test_views_have_the_same_say_whatever_the_number_of_their_scores() -> None:
+    class Constant(nn.Module):
+        def __init__(self, value: float, height: int, width: int) -> None:
+            super().__init__()
+            self.scores = torch.full((1, 1, height, width), value)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.scores.expand(len(x), -1, -1, -1)
+
+    scores = Views(Constant(1.0, 6, 4), Constant(4.0, 1, 1))(torch.zeros(2, 1, 8, 8))
+    assert scores.shape == (2, 2, 6, 4)
+    assert scores.mean() == 2.5
 
 
 def test_weights_start_as_the_papers() -> None:
@@ -150,6 +164,15 @@ def test_weights_start_as_the_papers() -> None:
         assert weights.mean().item() == pytest.approx(0, abs=1e-3)
         assert weights.std().item() == pytest.approx(0.02, rel=0.02)
         assert all((m.bias == 0).all() for m in convolutions(role))  # type: ignore[union-attr]
+
+
+def test_a_light_generator_starts_without_a_grid() -> None:
+    torch.manual_seed(0)
+    net = networks(generator="light", norm="group")
+    for image in (net.generator("X", "Y")(torch.rand(2, 3, 16, 16)), net.decoder("Y")(torch.rand(2, 8, 4, 4))):
+        blocks = image.unfold(2, 2, 2).unfold(3, 2, 2)
+        torch.testing.assert_close(blocks, blocks[..., :1, :1].expand_as(blocks))
+        assert image.std() > 0
 
 
 def test_critics_augment_only_while_they_train() -> None:

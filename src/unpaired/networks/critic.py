@@ -1,9 +1,10 @@
-"""Critics of images: scores per patch."""
+"""Critics of images: scores per patch, and of the whole."""
 
 from __future__ import annotations
 
-from torch import nn
-from torch.nn.utils.parametrizations import spectral_norm
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from unpaired.networks.blocks import Norm, norm
 
@@ -23,19 +24,44 @@ def patch_critic(channels: int, width: int, layers: int, kind: Norm) -> list[nn.
     return [*net, nn.Conv2d(before, 1, 4, 1, 1)]
 
 
-def light_critic(channels: int, width: int) -> list[nn.Module]:
-    """A small spectral-normed critic (Miyato et al. 2018) behind space to depth, for small budgets and small sets.
+class Views(nn.Module):
+    """Several critics of one image. Their scores are repeated to the finest grid and joined as channels.
 
-    (B, channels, H, W) -> (B, 1, H/8, W/8); each score sees 40 x 40 pixels.
+    So every view has the same say in a mean over the scores, however many scores it gives.
+    """
+
+    def __init__(self, *views: nn.Module) -> None:
+        super().__init__()
+        self.views = nn.ModuleList(views)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, views, h, w), with h and w those of the finest view."""
+        scores = [view(x) for view in self.views]
+        size = max(s.shape[-2] for s in scores), max(s.shape[-1] for s in scores)
+        return torch.cat([F.interpolate(s, size) for s in scores], dim=1)
+
+
+def light_critic(channels: int, width: int) -> Views:
+    """Three small critics for small budgets: of texture, of the whole image, and of its intensities.
+
+    (B, channels, H, W) -> (B, 3, H/8, W/8). Texture: patches of 40 x 40 pixels behind space to depth. Whole: the image
+    shrunk to 16 x 16, one score; patches cannot see that dark and light are exchanged everywhere. Intensities: pixels
+    one by one, pooled over the image, one score; it judges the histogram, hence contrast and hues.
+
+    No norm, which would hide contrast, and no spectral norm, under which a critic is at chance for thousands of steps.
     """
     leaky = nn.LeakyReLU(0.2, inplace=True)
-    return [
-        nn.PixelUnshuffle(2),
-        spectral_norm(nn.Conv2d(4 * channels, width, 3, 1, 1)),
-        leaky,
-        spectral_norm(nn.Conv2d(width, 2 * width, 4, 2, 1)),
-        leaky,
-        spectral_norm(nn.Conv2d(2 * width, 4 * width, 4, 2, 1)),
-        leaky,
-        spectral_norm(nn.Conv2d(4 * width, 1, 3, 1, 1)),
-    ]
+    texture = [nn.PixelUnshuffle(2), nn.Conv2d(4 * channels, width, 3, 1, 1), leaky]
+    texture += [nn.Conv2d(width, 2 * width, 4, 2, 1), leaky, nn.Conv2d(2 * width, 4 * width, 4, 2, 1), leaky]
+    texture += [nn.Conv2d(4 * width, 1, 3, 1, 1)]
+    whole = [nn.AdaptiveAvgPool2d(16), nn.Conv2d(channels, width, 3, 1, 1), leaky]
+    whole += [nn.Conv2d(width, 2 * width, 4, 2, 1), leaky, nn.Conv2d(2 * width, 4 * width, 4, 2, 1), leaky]
+    whole += [nn.Conv2d(4 * width, 1, 4)]
+    pixels = [nn.Conv2d(channels, width, 1), leaky, nn.Conv2d(width, width, 1), leaky, nn.AdaptiveAvgPool2d(1)]
+    pixels += [nn.Conv2d(width, width, 1), leaky, nn.Conv2d(width, 1, 1)]
+    net = Views(nn.Sequential(*texture), nn.Sequential(*whole), nn.Sequential(*pixels))
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, 0.2)
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
+    return net

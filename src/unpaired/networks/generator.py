@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
@@ -42,16 +44,31 @@ def light_down(channels: int, width: int, kind: Norm, padding: Padding) -> list[
 
 
 def light_up(channels: int, width: int, kind: Norm, padding: Padding) -> list[nn.Module]:
-    """The way back of `light_down`, ended by depth to space and tanh."""
+    """The way back of `light_down`: bilinear to a half, depth to space to the whole, tanh.
+
+    Depth to space twice leaves dots of period 4 where nothing else holds the pixels of a block together.
+    """
     return [
-        conv(2 * width, 4 * width, 3, padding),
-        nn.PixelShuffle(2),
+        nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False),
+        conv(2 * width, width, 3, padding),
         norm(kind, width),
         nn.ReLU(inplace=True),
         conv(width, 4 * channels, 3, padding),
         nn.PixelShuffle(2),
         nn.Tanh(),
     ]
+
+
+def even_start(net: nn.Module) -> nn.Module:
+    """Give the pixels of each block of a depth-to-space layer equal weights at the start (ICNR, Aitken et al. 2017)."""
+    for module in net.modules():
+        if isinstance(module, nn.Sequential):
+            for layer, after in itertools.pairwise(module):
+                if isinstance(layer, nn.Conv2d) and isinstance(after, nn.PixelShuffle):
+                    block = after.upscale_factor**2
+                    with torch.no_grad():
+                        layer.weight.copy_(layer.weight[::block].repeat_interleave(block, 0))
+    return net
 
 
 class LightGenerator(nn.Module):

@@ -11,7 +11,7 @@ from unpaired.errors import UsageError
 from unpaired.networks.augment import Augment
 from unpaired.networks.blocks import Residual, ResidualBlock, Role, normal_start
 from unpaired.networks.critic import light_critic, patch_critic
-from unpaired.networks.generator import LightGenerator, light_down, light_up, resnet_down, resnet_up, stack
+from unpaired.networks.generator import LightGenerator, even_start, light_down, light_up, resnet_down, resnet_up, stack
 from unpaired.settings import NetworkSettings
 
 
@@ -47,7 +47,7 @@ class ImageNetworks:
                 net = nn.Sequential(
                     *down, *self._residual(self.blocks), *resnet_up(outputs, s.width, s.norm, s.padding)
                 )
-        normal_start(net)
+        even_start(normal_start(net))
         if s.residual and inputs == outputs:
             net = Residual(net)
         return Role(net)
@@ -58,7 +58,7 @@ class ImageNetworks:
         assert s.augment != "auto", "resolved before networks are built"
         channels = self.channels[domain]
         if s.critic == "light":
-            layers = light_critic(channels, s.critic_width)
+            layers: list[nn.Module] = [light_critic(channels, s.critic_width)]
         else:
             if self.size < 3 * 2**s.critic_layers:
                 raise UsageError(
@@ -93,7 +93,7 @@ class ImageNetworks:
 
     def _role(self, *layers: nn.Module) -> Role:
         role = Role(*layers)
-        normal_start(role)
+        even_start(normal_start(role))
         return role
 
     def _needs(self, stride: int) -> None:
