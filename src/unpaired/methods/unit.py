@@ -27,8 +27,14 @@ class UNIT(Method):
     restores = True
 
     presets = {  # noqa: RUF012 - data
-        "small": {"rate": 4e-4, "critic_rate": 4e-4},
-        "tiny": {"rate": 4e-4, "critic_rate": 4e-4},
+        preset: {
+            "adversarial": "lsgan",
+            "reconstruction_weight": 30.0,
+            "cycle_weight": 20.0,
+            "rate": 4e-4,
+            "critic_rate": 4e-4,
+        }
+        for preset in ("small", "tiny")
     }
 
     def __init__(

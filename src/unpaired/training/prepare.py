@@ -142,7 +142,7 @@ def networked(networks: NetworkSettings, smallest: int, distance: Callable[[], f
     """
     changes: dict[str, Any] = {}
     if networks.augment == "auto":
-        changes["augment"] = policies = ("translation", "cutout") if smallest < SMALL_COLLECTION else ()
+        changes["augment"] = policies = ("translation",) if smallest < SMALL_COLLECTION else ()
         words = ", ".join(policies) or "none"
         say(f"augmentation of what critics see: {words} ({smallest:,} files in the smaller domain)")
     if networks.residual == "auto":
