@@ -20,12 +20,14 @@ from unpaired.training.weights import owned
 SIZE, BATCH, STEPS = 16, 4, 3
 
 
-def tiny(name: str) -> Method:
-    """A tiny method in float64, the same on every call."""
+def tiny(words: str) -> Method:
+    """A tiny method in float64, the same on every call; `words` are its name, and "last" for channels_last."""
+    name, _, last = words.partition(" ")
     torch.manual_seed(1)
     net = ImageNetworks(NetworkSettings(width=2, critic_width=2, critic_layers=1, blocks=2), {"X": 1, "Y": 1}, SIZE)
     settings = {"memory": 0} if name == "cyclegan" else {}
-    return METHODS[name].cls(net, **settings).double()
+    method = METHODS[name].cls(net, **settings).double()
+    return method.to(memory_format=torch.channels_last) if last else method  # type: ignore[call-overload]
 
 
 def shard(step: int, index: int, count: int) -> Batch:
@@ -56,7 +58,7 @@ def main(name: str, out: Path) -> None:
     assert ranks.any(ranks.index == 1)
     assert ranks.share(ranks.index) == 0
     if ranks.first:
-        save_file(owned(method), out)
+        save_file({name: tensor.contiguous() for name, tensor in owned(method).items()}, out)
 
 
 if __name__ == "__main__":

@@ -79,5 +79,11 @@ class Seat:
                 t.dim() and t.shape != self.parameters[i].shape for t in entry.values()
             ):
                 raise WorkError(f"{where}: the optimizer's state does not fit the run's networks")
+            state[i] = {name: laid_out_as(self.parameters[i], t) if t.dim() else t for name, t in entry.items()}
         current = self.optimizer.state_dict()
         self.optimizer.load_state_dict({"state": state, "param_groups": current["param_groups"]})
+
+
+def laid_out_as(parameter: Tensor, values: Tensor) -> Tensor:
+    """A copy of `values` in the memory layout of `parameter`: fused optimizers pair the two by place in memory."""
+    return torch.empty_like(parameter, requires_grad=False).copy_(values)

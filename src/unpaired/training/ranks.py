@@ -9,6 +9,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from unpaired.training.players import laid_out_as
+
 
 class Ranks:
     """The processes that train together, by Fabric's collectives. Roles are never wrapped: `play` goes past forward."""
@@ -60,4 +62,4 @@ class Ranks:
         flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in moved])
         flat = self.mean(flat)
         for p, piece in zip(moved, torch.split(flat, [p.numel() for p in moved]), strict=True):
-            p.grad = piece.view_as(p).clone()
+            p.grad = laid_out_as(p, piece.view_as(p))
