@@ -37,7 +37,7 @@ class CycleGAN(Method):
             "identity_weight": 0.0,
             "memory": 0,
             "rate": 4e-4,
-            "critic_rate": 4e-4,
+            "critic_rate": 1e-3,
         }
         for preset in ("small", "tiny")
     }

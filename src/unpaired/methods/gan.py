@@ -23,8 +23,8 @@ class GAN(Method):
     """
 
     presets = {  # noqa: RUF012 - data
-        "small": {"memory": 0, "rate": 4e-4, "critic_rate": 4e-4},
-        "tiny": {"memory": 0, "rate": 4e-4, "critic_rate": 4e-4},
+        "small": {"memory": 0, "rate": 4e-4, "critic_rate": 1e-3},
+        "tiny": {"memory": 0, "rate": 4e-4, "critic_rate": 1e-3},
     }
 
     def __init__(

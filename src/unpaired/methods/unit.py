@@ -32,7 +32,7 @@ class UNIT(Method):
             "reconstruction_weight": 30.0,
             "cycle_weight": 20.0,
             "rate": 4e-4,
-            "critic_rate": 4e-4,
+            "critic_rate": 1e-3,
         }
         for preset in ("small", "tiny")
     }

@@ -36,7 +36,7 @@ from unpaired.training.resolve import Asked, Settings, read_settings, resolve
 
 DECODED = 1000
 """Files that `train` decodes before it begins; `check` decodes all."""
-SMALL_COLLECTION = 1000
+SMALL_COLLECTION = 2000
 """Below so many training files in a domain, critics see augmented images unless the settings say otherwise."""
 ALIKE = 0.15
 """Distance of two domains' values, a share of the range, below which the input is a good first guess of the output."""
