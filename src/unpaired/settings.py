@@ -19,7 +19,7 @@ Auto = Literal["auto"]
 class Section(BaseModel):
     """A group of settings: unknown keys are errors, and a resolved group does not change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class DataSettings(Section):
@@ -66,7 +66,7 @@ class TrainingSettings(Section):
     minutes: float | None = Field(None, gt=0, description="budget in minutes of steps, evaluations not counted")
     batch: int = Field(1, ge=1, description="items of each domain per step, over all ranks and micro-batches")
     accumulate: int = Field(1, ge=1, description="micro-batches a rank plays one after the other within a step")
-    seed: int = Field(0, ge=0, description="seed of everything random")
+    seed: int = Field(0, ge=0, lt=2**63, description="seed of everything random")
     decay_from: float = Field(
         0.5, ge=0, le=1, description="share of the budget after which rates fall linearly to zero"
     )

@@ -74,6 +74,10 @@ def test_mistakes_are_named(settings: dict[str, Any], words: str) -> None:
         ("- 1", "expected the keys"),
         ("a: [", "not YAML"),
         ("method: cyclgan", "did you mean 'cyclegan'"),
+        ("method: [cyclegan]", "expected one of"),
+        ("preset: [tiny]", "preset"),
+        ("training: {1: 2}", "keys should be strings"),
+        ("method_settings: {rate: -1}", "'rate'"),
     ],
 )
 def test_mistakes_in_a_file_are_named(text: str, words: str, tmp_path: Path) -> None:

@@ -58,11 +58,18 @@ class RunConfig(Section):
 
 
 def build_method(config: RunConfig) -> Method:
-    """The method of a run, freshly initialised from torch's current random state."""
+    """The method of a run, freshly initialised from torch's current random state.
+
+    Raises UsageError where its networks cannot work on images of the run's size.
+    """
     channels = {key: config.channels for key, _ in zip(KEYS, config.domains, strict=False)}
     net = ImageNetworks(config.networks, channels, config.data.size)
     method = METHODS[config.method].cls(net, **config.method_settings)
     method.stride = net.stride
+    if config.data.size % net.stride:
+        below = config.data.size // net.stride * net.stride
+        near = " or ".join(str(size) for size in (below, below + net.stride) if size)
+        raise UsageError(f"size {config.data.size}: these networks need a multiple of {net.stride}; try --size {near}")
     return method
 
 

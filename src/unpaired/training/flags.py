@@ -29,7 +29,10 @@ def add(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     first.add_argument("--method")
     first.add_argument("--config", type=Path)
-    known, _ = first.parse_known_args(list(words))
+    try:
+        known, _ = first.parse_known_args(list(words))
+    except argparse.ArgumentError as error:
+        raise UsageError(f"{error}; see `{parser.prog} --help`") from error
     in_file = read_settings(known.config).get("method") if known.config else None
     method = known.method or in_file or "cyclegan"
     for section, model in SECTIONS.items():

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 import yaml
-from pydantic import BaseModel, ValidationError, create_model
+from pydantic import BaseModel, Field, ValidationError, create_model
 
 from unpaired.errors import UsageError, nearest
 from unpaired.methods import METHODS
@@ -46,10 +46,13 @@ class Settings:
 
 
 def method_settings_model(cls: type[Method]) -> type[BaseModel]:
-    """A method's signature as a typed model: its keyword-only parameters, their types and defaults."""
+    """A method's signature as a typed model: its keyword-only parameters, their types and defaults.
+
+    Numbers are rates, weights and sizes, none of them negative.
+    """
     hints = get_type_hints(cls.__init__)
     fields: dict[str, Any] = {
-        name: (hints[name], parameter.default)
+        name: (hints[name], Field(parameter.default, ge=0) if hints[name] in (int, float) else parameter.default)
         for name, parameter in inspect.signature(cls.__init__).parameters.items()
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     }
@@ -120,6 +123,8 @@ def read_settings(path: Path) -> dict[str, Any]:
     for key in raw:
         if key not in known | RESOLVED_KEYS:
             raise UsageError(f"{path}: '{key}': {nearest(str(key), known)}")
+    if not isinstance(raw.get("method", ""), str):
+        raise UsageError(f"{path}: 'method' is {raw['method']!r}; expected one of {', '.join(METHODS)}")
     return {key: value for key, value in raw.items() if key in known}
 
 
