@@ -38,6 +38,6 @@ def rate_factor(share: float, decay_from: float) -> float:
 def evaluation_due(share: float, last_share: float, spent_s: float, evaluation_s: float, cost_s: float) -> bool:
     """Whether to evaluate now, when unset: at every tenth of the budget, if all evaluations stay under a tenth of it.
 
-    `evaluation_s` were spent on evaluations so far, and the next is expected to take `cost_s`.
+    `evaluation_s` were spent on evaluations so far; one is expected to take `cost_s`, and there will be one at the end.
     """
-    return int(share * 10) > int(last_share * 10) and evaluation_s + cost_s <= 0.1 * spent_s
+    return int(share * 10) > int(last_share * 10) and evaluation_s + 2 * cost_s <= 0.1 * spent_s / share
