@@ -76,6 +76,7 @@ class Routes:
         self.device = device
         net = feature_net.Features(device) if feature_net.available() else None
         self.parts: list[tuple[Route, Evaluator]] = []
+        self.pairs = 0
         for route in method.routes:
             sources = [item.tensor for item in batches.items(route.source, which, limit)]
             targets = [item.tensor for item in batches.items(route.target, which, limit)]
@@ -85,6 +86,7 @@ class Routes:
             known = [(x, y) for _, x, y in batches.pairs(route.source, route.target)][:pairs] if pairs else []
             if not sources or not targets:
                 continue
+            self.pairs += len(known)
             words = f"{config.domain(route.source).name} -> {config.domain(route.target).name}"
             truths = [(a, b) for a, b in zip(chunks([x for x, _ in known]), chunks([y for _, y in known]), strict=True)]
             evaluator = Evaluator(chunks(sources), chunks(targets), truths, net, route=words, want_fid=want_fid)
@@ -127,6 +129,8 @@ def evaluate(
     `pairs` says that equal names are true pairs (None: as training was told). `limit` bounds the items of each domain.
     Raises UsageError where the run or the data do not fit, WorkError where there is nothing to measure on.
     """
+    if limit < 1:
+        raise UsageError(f"limit {limit}: expected the number of items of each domain, 1 or more")
     folder = RunFolder(Path(run))
     model = load_model(folder.path, checkpoint)
     config = model.config
@@ -141,7 +145,7 @@ def evaluate(
     routes = Routes(
         config, model.method.to(target), batches, which, limit=limit, device=target, pairs=counted, want_fid=fid
     )
-    if paired and not any(part.measure(lambda x: x).pairs for _, part in routes.parts):
+    if pairs and not routes.pairs:
         raise UsageError("--pairs: no file of one domain's test items has the name of one of the other's")
     kind = "best" if folder.model("best").exists() and checkpoint != "last" else "last"
     found = Evaluation(str(folder.path), f"{words} ({which} items)", kind, model.step, routes.measure())
@@ -174,5 +178,8 @@ def given_sets(config: RunConfig, data: Sequence[Path | str]) -> tuple[list[Sets
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write JSON, whole or not at all."""
     part = path.with_name(path.name + ".part")
-    part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    part.replace(path)
+    try:
+        part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise WorkError(f"{path}: cannot be written ({error})") from error
