@@ -84,6 +84,15 @@ def test_a_damaged_model_is_refused(run: Path, discs: Path, capsys: pytest.Captu
         (["train", "DATA", "--batch", "3", "--accumulate", "2"], "must be a multiple"),
         (["train", "DATA", "--config", "nowhere.yaml"], "nowhere.yaml"),
         (["train", "DATA", "--method", "gan", "--depth", "99"], "depth 99"),
+        (["train", "DATA", "--size", "18"], "need a multiple of 4; try --size 16 or 20"),
+        (["train", "DATA", "--size", "30", "--method", "gan"], "need a multiple of 8; try --size 24 or 32"),
+        (["train", "DATA", "--rate", "-1"], "'rate': given '-1'"),
+        (["train", "DATA", "--rate", "nan"], "finite"),
+        (["train", "DATA", "--memory", "-4"], "'memory': given '-4'"),
+        (["train", "DATA", "--seed", "99999999999999999999"], "'seed'"),
+        (["train", "DATA", "--device", "meta"], "training runs on cpu, cuda or mps"),
+        (["train", "DATA", "--config"], "expected one argument"),
+        (["train", "DATA", "--pairs"], "--pairs: no file"),
         (["train"], "no data given"),
         (["train", "nowhere/", "nothing/"], "does not exist"),
         (["train", "--resume", "nowhere/"], "not a run"),
@@ -97,6 +106,9 @@ def test_a_damaged_model_is_refused(run: Path, discs: Path, capsys: pytest.Captu
 def test_wrong_usage_exits_with_2_and_says_why(
     words: list[str], said: str, discs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    if "--pairs" in words:
+        for path in (discs / "red").iterdir():
+            path.rename(path.with_name(f"red{path.name}"))
     assert main([str(discs) if word == "DATA" else word for word in words]) == 2
     err = capsys.readouterr().err
     assert said in err

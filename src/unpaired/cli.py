@@ -7,10 +7,13 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from unpaired import __version__
 from unpaired.errors import UnpairedError, UsageError, nearest
+
+if TYPE_CHECKING:
+    from unpaired.training.session import Interrupted
 
 SUPPRESS = argparse.SUPPRESS
 
@@ -125,9 +128,16 @@ def train(words: list[str]) -> int:
                 **settings,
             )
     except Interrupted as stop:
-        to_terminal(str(stop))
-        return 128 + stop.signal
+        return interrupted(stop)
     return 0
+
+
+def interrupted(stop: Interrupted) -> int:
+    """Say how to go on; returns the exit code. Other ranks' is 0, for a launcher kills the first when one fails."""
+    if not str(stop):
+        return 0
+    sys.stderr.write(f"{stop}\n")
+    return 128 + stop.signal
 
 
 def train_help() -> str:
@@ -284,12 +294,16 @@ def demo(words: list[str]) -> int:
     """Train on the samples that come with the package, and show what came of it."""
     from unpaired.demo import demo as show
     from unpaired.training.record import to_terminal
+    from unpaired.training.session import Interrupted
 
     parser = Parser(prog="unpaired demo", description=first_line(demo))
     parser.add_argument("--out", type=Path, help="the run's folder (default: runs/3d-flat, numbered when it exists)")
     parser.add_argument("--minutes", type=float, default=5.5, help="minutes of training (default: 5.5)")
     asked = parser.parse(words)
-    out(str(show(asked.out, asked.minutes, to_terminal) / "report.html"))
+    try:
+        out(str(show(asked.out, asked.minutes, to_terminal) / "report.html"))
+    except Interrupted as stop:
+        return interrupted(stop)
     return 0
 
 

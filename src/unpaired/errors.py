@@ -30,6 +30,10 @@ class UnreadableFile(WorkError):
         self.path = str(path)
         self.why = why
 
+    def __reduce__(self) -> tuple[type[UnreadableFile], tuple[str, str]]:
+        """As other processes get it: exceptions are otherwise made anew from their message alone."""
+        return type(self), (self.path, self.why)
+
 
 class Diverged(WorkError):
     """Training left the numbers behind: a term became non-finite or exploded."""

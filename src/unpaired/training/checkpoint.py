@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,7 @@ class Progress(Section):
     spent_s: float = 0.0
     evaluation_s: float = 0.0
     evaluated_share: float = 0.0
+    evaluation_cost_s: float = 0.0
     best_step: int | None = None
     best_kid: float | None = None
     ranks: int = 1
@@ -42,35 +45,48 @@ def save_checkpoint(folder: Path, loop: Loop, method_name: str, progress: Progre
     """
     final = folder / f"step-{progress.step:09d}"
     part = folder / f".{final.name}.part"
-    if loop.ranks.first:
-        shutil.rmtree(part, ignore_errors=True)
-        try:
-            part.mkdir(parents=True)
-        except OSError as error:
-            raise WorkError(f"{part}: cannot be written ({error}); earlier checkpoints are unchanged") from error
-    loop.ranks.wait()
-    try:
-        if loop.ranks.first:
-            state = {
-                "progress": progress.model_dump(),
-                "moves": loop.averages.moves,
-                "scalers": {key: scaler.state_dict() for key, scaler in loop.scalers.items()},
-            }
-            about = {"format": str(FORMAT), "method": method_name, "state": json.dumps(state)}
-            tensors = {f"method/{k}": t for k, t in owned(loop.method).items()}
-            tensors |= {f"average/{k}": t for k, t in owned(loop.averages.method, loop.averages.moves).items()}
-            write_tensors(part / "state.safetensors", tensors | loop.tensors(), about)
-        else:
-            write_tensors(part / f"rank-{loop.ranks.index}.safetensors", memories(loop), {"format": str(FORMAT)})
-    except WorkError:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
-    loop.ranks.wait()
-    if loop.ranks.first:
+
+    def begin() -> None:
+        for left in folder.glob(".step-*.part"):  # by a kill, or a full disk
+            shutil.rmtree(left, ignore_errors=True)
+        part.mkdir(parents=True)
+
+    def end() -> None:
         shutil.rmtree(final, ignore_errors=True)
         part.rename(final)
         for old in saved_steps(folder)[:-KEPT]:
             shutil.rmtree(old, ignore_errors=True)
+
+    def on_disk(work: Callable[[], None]) -> None:
+        try:
+            work()
+        except OSError as error:
+            raise WorkError(f"{final}: cannot be written ({error}); earlier checkpoints are unchanged") from error
+
+    try:
+        loop.ranks.on_first(partial(on_disk, begin))
+        loop.ranks.on_each(partial(write_part, part, loop, method_name, progress))
+        loop.ranks.on_first(partial(on_disk, end))
+    except WorkError:
+        if loop.ranks.first:
+            shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def write_part(part: Path, loop: Loop, method_name: str, progress: Progress) -> None:
+    """Write this rank's file of a checkpoint."""
+    if not loop.ranks.first:
+        write_tensors(part / f"rank-{loop.ranks.index}.safetensors", memories(loop), {"format": str(FORMAT)})
+        return
+    state = {
+        "progress": progress.model_dump(),
+        "moves": loop.averages.moves,
+        "scalers": {key: scaler.state_dict() for key, scaler in loop.scalers.items()},
+    }
+    about = {"format": str(FORMAT), "method": method_name, "state": json.dumps(state)}
+    tensors = {f"method/{k}": t for k, t in owned(loop.method).items()}
+    tensors |= {f"average/{k}": t for k, t in owned(loop.averages.method, loop.averages.moves).items()}
+    write_tensors(part / "state.safetensors", tensors | loop.tensors(), about)
 
 
 def saved_steps(folder: Path) -> list[Path]:

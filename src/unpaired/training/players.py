@@ -79,7 +79,7 @@ class Seat:
                 t.dim() and t.shape != self.parameters[i].shape for t in entry.values()
             ):
                 raise WorkError(f"{where}: the optimizer's state does not fit the run's networks")
-            state[i] = {name: laid_out_as(self.parameters[i], t) if t.dim() else t for name, t in entry.items()}
+            state[i] = {name: laid_out_as(self.parameters[i], t) if t.dim() else t.clone() for name, t in entry.items()}
         current = self.optimizer.state_dict()
         self.optimizer.load_state_dict({"state": state, "param_groups": current["param_groups"]})
 

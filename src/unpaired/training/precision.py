@@ -33,18 +33,24 @@ def candidates(device: torch.device) -> list[Precision]:
     return ["fp32", "bf16-mixed"] if device.type == "cpu" else ["fp32"]
 
 
-def probe(step: Callable[[Precision], None], device: torch.device, patience_s: float = 20.0) -> tuple[Precision, str]:
+def probe(
+    step: Callable[[Precision], None],
+    device: torch.device,
+    patience_s: float = 20.0,
+    agreed: Callable[[bool], bool] = bool,
+) -> tuple[Precision, str]:
     """Time `step` in each candidate precision; returns the fastest and a sentence that says what was measured.
 
     One unmeasured step warms each up. Reduced precision must win by a tenth, since float32 is the safer. A candidate
-    whose first step already takes five times the best is not run again (bf16 without hardware for it).
+    whose first step already takes five times the best is not run again (bf16 without hardware for it). `agreed` gives
+    what the first rank decides, for all must make the same number of steps.
     """
     times: dict[Precision, float] = {}
     started = time.perf_counter()
     for precision in candidates(device):
         first = timed(step, precision, device)
         best = min(times.values(), default=first)
-        slow = first > 5 * best or time.perf_counter() - started > patience_s
+        slow = agreed(first > 5 * best or time.perf_counter() - started > patience_s)
         times[precision] = first if slow else min(timed(step, precision, device) for _ in range(3))
     chosen = min(times, key=lambda p: times[p] * (1.1 if p != "fp32" else 1.0))
     measured = ", ".join(f"{p} {t * 1000:.0f} ms" for p, t in times.items())

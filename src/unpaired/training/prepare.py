@@ -54,7 +54,10 @@ class Prepared:
 
 def choose_device(asked: Asked) -> str:
     """The kind of device asked for, or the best that there is; raises UsageError where it is not there."""
-    return pick_device(resolve(asked, "small").training.device).type
+    device = pick_device(resolve(asked, "small").training.device)
+    if device.index is not None:
+        raise UsageError(f"device '{device}': give the kind, {device.type}; CUDA_VISIBLE_DEVICES says which of them")
+    return device.type
 
 
 def prepare(sources: list[Path], asked: Asked, pairs: bool, device: torch.device, ranks: int, say: Say) -> Prepared:
@@ -193,7 +196,7 @@ def probe_precision(config: RunConfig, method: Method, batches: Batches, ranks: 
             loops[precision] = Loop(copy.deepcopy(method), ranks, precision)
         loops[precision].step([batch], Now(0, 0.0))
 
-    chosen, words = probe(step, next(method.parameters()).device)
+    chosen, words = probe(step, next(method.parameters()).device, agreed=ranks.share)
     chosen, words = ranks.share((chosen, words))
     say(f"precision: {words}")
     return config.model_copy(update={"training": config.training.model_copy(update={"precision": chosen})})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from unpaired.errors import UnpairedError, WorkError
 from unpaired.training.players import laid_out_as
 
 
@@ -33,6 +34,29 @@ class Ranks:
         """Return once every rank has come here."""
         if self.count > 1:
             self.fabric.barrier()
+
+    def on_first(self, work: Callable[[], Any]) -> Any:
+        """Do `work` on the first rank and give its result, or its error, to all."""
+        result: Any = None
+        if self.first:
+            try:
+                result = work()
+            except UnpairedError as error:
+                result = error
+        result = self.share(result)
+        if isinstance(result, UnpairedError):
+            raise result
+        return result
+
+    def on_each(self, work: Callable[[], None]) -> None:
+        """Do `work` on every rank; where it fails on one it fails on all, which would else wait for ever."""
+        failure: UnpairedError | None = None
+        try:
+            work()
+        except UnpairedError as error:
+            failure = error
+        if self.any(failure is not None):
+            raise failure or WorkError("another rank could not do its part; its message says why")
 
     def mean(self, tensor: Tensor) -> Tensor:
         """The mean of `tensor` over ranks."""

@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Protocol
 
@@ -19,10 +20,13 @@ from unpaired.training.checkpoint import Progress, save_checkpoint
 from unpaired.training.config import RunConfig
 from unpaired.training.loop import Loop
 from unpaired.training.record import Record, duration
-from unpaired.training.run import RunFolder, save_model
+from unpaired.training.run import RunFolder, Which, save_model
 
 CHECKPOINT_EVERY_S = 120.0
+RECORD_EVERY_S = 1.0
 SAMPLES_A_RUN = 20
+PASSED_ON_S = 1.0
+"""Within so many seconds a second signal is the first one, passed on by a launcher that got it too."""
 
 
 class Judge(Protocol):
@@ -36,7 +40,7 @@ class Judge(Protocol):
 
 
 class Interrupted(Exception):
-    """The run was asked to stop, and saved its state."""
+    """The run was asked to stop, and saved its state; ranks other than the first have nothing to say of it."""
 
     def __init__(self, number: int, words: str) -> None:
         super().__init__(words)
@@ -62,9 +66,10 @@ class Session:
         self.evaluated_share = progress.evaluated_share
         self.best_step, self.best_kid = progress.best_step, progress.best_kid
         self.budget = Budget(config.training.steps, config.training.minutes)
-        self.evaluation_cost_s = 0.0
+        self.evaluation_cost_s = progress.evaluation_cost_s
         self.saved_step, self.saved_at = progress.step, time.monotonic()
         self.begun_s, self.begun_step = progress.spent_s, progress.step
+        self.recorded_s = float("-inf")
         self.stop: int | None = None
 
     @property
@@ -85,7 +90,7 @@ class Session:
                 self.step += 1
                 before, share = share, self.share
                 self._record(share, factor, values)
-                if self.loop.ranks.any(self.stop is not None):
+                if share < 1 and self.loop.ranks.any(self.stop is not None):
                     self._interrupt()
                 self._between(before, share)
             self.save()
@@ -134,7 +139,8 @@ class Session:
         shown = "  ".join(f"{name} {value:.3g}" for name, value in values.items())
         speed = f"{1 / step_s:.1f} steps/s" if step_s < 1 else f"{step_s:.1f} s/step"
         self.record.progress(f"step {self.step}  {share:.0%}  {speed}  {left} left  {shown}")
-        if self.step % max(1, int(1 / step_s)) == 0:
+        if self.spent_s - self.recorded_s >= RECORD_EVERY_S:
+            self.recorded_s = self.spent_s
             self.record.terms(self.step, share, self.spent_s, factor, values)
 
     def _between(self, before: float, share: float) -> None:
@@ -162,16 +168,19 @@ class Session:
         self.evaluation_s += self.evaluation_cost_s
         if kid is not None and (self.best_kid is None or kid < self.best_kid):
             self.best_step, self.best_kid = self.step, kid
-            save_model(self.folder.model("best"), self.loop.averages.method, self.config, self.step)
             self.save()
+            self._save_model("best")
 
     def _judged(self, ask: Callable[[Judge], float | None]) -> float | None:
         """Let the first rank's judge look while the others wait; gradients and randomness stay as they are."""
-        out = None
-        if self.judge is not None:
+
+        def asked() -> float | None:
+            if self.judge is None:
+                return None
             with torch.no_grad(), torch.random.fork_rng(devices=[]):
-                out = ask(self.judge)
-        return self.loop.ranks.share(out)  # type: ignore[no-any-return]
+                return ask(self.judge)
+
+        return self.loop.ranks.on_first(asked)  # type: ignore[no-any-return]
 
     def save(self) -> None:
         """Save all that resuming needs and the model; refuses to save lost numbers over good ones."""
@@ -185,30 +194,37 @@ class Session:
             spent_s=self.spent_s,
             evaluation_s=self.evaluation_s,
             evaluated_share=self.evaluated_share,
+            evaluation_cost_s=self.evaluation_cost_s,
             best_step=self.best_step,
             best_kid=self.best_kid,
             ranks=self.loop.ranks.count,
         )
         save_checkpoint(self.folder.checkpoints, self.loop, self.config.method, progress)
-        if self.loop.ranks.first:
-            save_model(self.folder.model("last"), self.loop.averages.method, self.config, self.step)
+        self._save_model("last")
         self.saved_step, self.saved_at = self.step, time.monotonic()
+
+    def _save_model(self, which: Which) -> None:
+        """Save the averaged networks, after the checkpoint that they are from: then a resumed run can do it again."""
+        path, method = self.folder.model(which), self.loop.averages.method
+        self.loop.ranks.on_first(partial(save_model, path, method, self.config, self.step))
 
     def _interrupt(self) -> None:
         number = int(self.loop.ranks.share(self.stop or signal.SIGTERM))
         self.save()
-        raise Interrupted(
-            number, f"stopped and saved at step {self.step}; continue with: unpaired train --resume {self.folder.path}"
-        )
+        words = f"stopped and saved at step {self.step}; continue with: unpaired train --resume {self.folder.path}"
+        raise Interrupted(number, words if self.loop.ranks.first else "")
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
         """Turn the first Ctrl-C or SIGTERM into a stop between steps; a second Ctrl-C stops at once."""
+        stopped_at = 0.0
 
         def note(number: int, _: FrameType | None) -> None:
-            if self.stop is not None:
+            nonlocal stopped_at
+            if self.stop is None:
+                self.stop, stopped_at = number, time.monotonic()
+            elif number == signal.SIGINT and time.monotonic() - stopped_at > PASSED_ON_S:
                 raise KeyboardInterrupt
-            self.stop = number
 
         try:
             before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}

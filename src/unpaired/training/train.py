@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning_fabric.utilities.exceptions import MisconfigurationException
 
-from unpaired.data.batches import Batches
+from unpaired.data.batches import Batches, paired
 from unpaired.data.folders import rediscover
 from unpaired.data.split import Sets, changed, read_files, write_files
-from unpaired.errors import Diverged, UnpairedError, UnreadableFile, UsageError, WorkError
+from unpaired.devices import pick_device
+from unpaired.errors import Diverged, UnreadableFile, UsageError, WorkError
 from unpaired.methods.game import Method
 from unpaired.report import write_report
 from unpaired.settings import TrainingSettings
 from unpaired.training.budget import Budget
 from unpaired.training.checkpoint import Progress, load_checkpoint
 from unpaired.training.config import RunConfig, build_method, read_config, write_config
+from unpaired.training.flags import RESUMABLE
 from unpaired.training.judge import RunJudge
 from unpaired.training.loop import Loop
 from unpaired.training.prepare import Prepared, choose_device, dry_run_text, prepare, probe_precision
 from unpaired.training.ranks import Ranks
 from unpaired.training.record import Record, Say, duration, to_terminal
-from unpaired.training.resolve import Asked, validate
-from unpaired.training.run import RunFolder
+from unpaired.training.resolve import Asked, resolve, validate
+from unpaired.training.run import RunFolder, Which, save_model
 from unpaired.training.session import Interrupted, Session
 
 __all__ = ["Interrupted", "resume", "train"]
@@ -55,20 +58,24 @@ def train(
     after a signal once the state is saved.
     """
     asked = Asked(method, preset, settings, Path(config) if config else None)  # type: ignore[arg-type]
-    device = choose_device(asked)
-    fabric, ranks = launched(device, int(settings.get("devices", 1)), int(settings.get("nodes", 1)))
+    wanted = resolve(asked, "small").training
+    fabric, ranks = launched(choose_device(asked), wanted.devices, wanted.nodes)
     say = say if ranks.first else silent
-    prepared = on_first(ranks, partial(prepare, [Path(d) for d in data], asked, pairs, fabric.device, ranks.count, say))
+    prepared = ranks.on_first(partial(prepare, [Path(d) for d in data], asked, pairs, fabric.device, ranks.count, say))
+    if pairs and not paired(prepared.sets[0].test, prepared.sets[1].test):
+        raise UsageError("--pairs: no file of one domain's test items has the name of one of the other's")
     chosen = prepared.config
     network = seated(chosen, fabric)
     batches = batches_of(chosen, prepared.sets, say)
     if chosen.training.precision == "auto":
         chosen = probe_precision(chosen, network, batches, ranks, say)
     if dry_run is not None:
+        text = dry_run_text(chosen, network, batches, ranks)
+        batches.close()
         if ranks.first:
-            dry_run(dry_run_text(chosen, network, batches, ranks))
+            dry_run(text)
         return None
-    folder = RunFolder(on_first(ranks, partial(make_folder, chosen, out, prepared)))
+    folder = RunFolder(ranks.on_first(partial(make_folder, chosen, out, prepared)))
     say(f"run: {folder.path}")
     loop = Loop(network, ranks, chosen.training.precision, chosen.training.average, chosen.training.seed)
     return run(chosen, folder, loop, batches, Progress(ranks=ranks.count), say, resumed=False)
@@ -87,12 +94,13 @@ def resume(run_path: Path | str, changed_data: bool = False, say: Say = to_termi
         raise UsageError(f"{run_path}: not a run (it has no config.yaml); expected a folder that `unpaired train` made")
     config = read_config(folder.config)
     extended = extend(config, settings)
-    fabric, ranks = launched(config.training.device, config.training.devices, config.training.nodes)
+    fabric, ranks = launched(pick_device(config.training.device).type, config.training.devices, config.training.nodes)
     say = say if ranks.first else silent
-    sets = on_first(ranks, partial(same_files, config, folder, changed_data, say))
+    sets = ranks.on_first(partial(same_files, config, folder, changed_data, say))
     network = seated(config, fabric)
     loop = Loop(network, ranks, config.training.precision, config.training.average, config.training.seed)  # type: ignore[arg-type]
     progress = load_checkpoint(folder.checkpoints, loop, config.method)
+    ranks.on_first(partial(save_models, extended, folder, loop, progress))
     training = extended.training
     budget = Budget(training.steps, training.minutes)
     if budget.share(progress.step, progress.spent_s) >= 1:
@@ -100,10 +108,10 @@ def resume(run_path: Path | str, changed_data: bool = False, say: Say = to_termi
             f"{run_path}: already complete ({progress.step} steps, {duration(progress.spent_s)}); "
             "give a larger budget: --steps or --minutes"
         )
-    if extended != config:
-        say(f"budget: {budget} (was {Budget(config.training.steps, config.training.minutes)}); the schedule follows it")
-        if ranks.first:
-            write_config(folder.config, extended)
+    if budget != (before := Budget(config.training.steps, config.training.minutes)):
+        say(f"budget: {budget} (was {before}); the schedule follows it")
+    if ranks.first and extended != config:
+        write_config(folder.config, extended)
     say(f"resuming {folder.path} at step {progress.step}")
     return run(extended, folder, loop, batches_of(extended, sets, say), progress, say, resumed=True)
 
@@ -112,22 +120,26 @@ def run(
     config: RunConfig, folder: RunFolder, loop: Loop, batches: Batches, progress: Progress, say: Say, resumed: bool
 ) -> Path:
     """Train to the end of the budget, then evaluate on the test items and write the report."""
-    record = Record(folder, say, progress.step if resumed else None) if loop.ranks.first else None
-    judge = RunJudge(config, folder, loop.averages.method, batches, record) if record is not None else None
-    training = config.training
+    record: Record | None = None
 
     def batch(step: int, shard: int, shards: int) -> dict[str, torch.Tensor]:
-        return batches.batch(step, shard, shards, training.batch)
+        return batches.batch(step, shard, shards, config.training.batch)
 
-    session = Session(config, folder, loop, batch, record, judge, progress)
     try:
-        session.run()
+        record = Record(folder, say, progress.step if resumed else None) if loop.ranks.first else None
+        judge = RunJudge(config, folder, loop.averages.method, batches, record) if record is not None else None
+        session = Session(config, folder, loop, batch, record, judge, progress)
+        try:
+            session.run()
+        except Diverged as error:
+            if record is not None:
+                record.history.add("notice", session.step, words=str(error))
+            raise
+        say(f"{session.step} steps in {duration(session.spent_s)}, and {duration(session.evaluation_s)} of evaluations")
         if judge is not None:
             judge.conclude(session.step)
-    except Diverged as error:
-        if record is not None:
-            record.history.add("notice", session.step, words=str(error))
-        raise
+    except OSError as error:
+        raise WorkError(f"{folder.path}: cannot be written ({error}); the last checkpoint is whole") from error
     finally:
         batches.close()
         if record is not None:
@@ -138,27 +150,29 @@ def run(
     return folder.path
 
 
+def save_models(config: RunConfig, folder: RunFolder, loop: Loop, progress: Progress) -> None:
+    """Write the networks of the checkpoint just loaded: a kill may have come between saving it and saving them."""
+    for which in get_args(Which):
+        if which == "last" or progress.best_step == progress.step:
+            save_model(folder.model(which), loop.averages.method, config, progress.step)
+
+
 def launched(device: str, devices: int, nodes: int) -> tuple[Fabric, Ranks]:
-    """Fabric with its processes started (by itself, torchrun or SLURM). Networks are not set up with it: see Ranks."""
+    """Fabric with its processes started (by itself, torchrun or SLURM). Networks are not set up with it: see Ranks.
+
+    Raises UsageError where these devices are not there, or others than were asked for have been started.
+    """
+    if device not in ("cuda", "mps", "cpu"):
+        raise UsageError(f"device '{device}': training runs on cpu, cuda or mps")
     many = devices * nodes > 1
-    accelerator = {"cuda": "cuda", "mps": "mps", "cpu": "cpu"}[device]
-    fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy="ddp" if many else "auto")
-    fabric.launch()
+    if TorchElasticEnvironment.detect() and (started := TorchElasticEnvironment().world_size()) != devices * nodes:
+        raise UsageError(f"torchrun started {started} processes; --devices x --nodes is {devices} x {nodes}")
+    try:
+        fabric = Fabric(accelerator=device, devices=devices, num_nodes=nodes, strategy="ddp" if many else "auto")
+        fabric.launch()
+    except (MisconfigurationException, ValueError) as error:
+        raise UsageError(f"{devices} devices of kind {device} on {nodes} nodes: {error}") from error
     return fabric, Ranks(fabric)
-
-
-def on_first(ranks: Ranks, work: Callable[[], Any]) -> Any:
-    """Do `work` on the first rank and give its result, or its error, to all."""
-    result: Any = None
-    if ranks.first:
-        try:
-            result = work()
-        except UnpairedError as error:
-            result = error
-    result = ranks.share(result)
-    if isinstance(result, UnpairedError):
-        raise result
-    return result
 
 
 def seated(config: RunConfig, fabric: Fabric) -> Method:
@@ -233,7 +247,9 @@ def same_files(config: RunConfig, folder: RunFolder, accept: bool, say: Say) -> 
 
 
 def extend(config: RunConfig, settings: dict[str, Any]) -> RunConfig:
-    """The configuration with a new budget or intervals."""
+    """The configuration with a new budget or intervals; raises UsageError for any other setting."""
+    if others := settings.keys() - RESUMABLE:
+        raise UsageError(f"{min(others)}: a resumed run keeps its own; {', '.join(sorted(RESUMABLE))} may change")
     given = {name: value for name, value in settings.items() if value is not None}
     if "steps" in given and "minutes" in given:
         raise UsageError("both --steps and --minutes are given; the budget is one of them")
