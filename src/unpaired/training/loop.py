@@ -130,11 +130,12 @@ class Loop:
     def _move(self, turns: list[Turn]) -> None:
         """Step the optimizers of all players of these turns, and follow with the averages."""
         seats = [self.seats[player] for turn in turns for player in turn.players]
-        scaler = self._scaler(turns)
-        moved: set[str] = set()
         for seat in seats:
             self.ranks.average_gradients(seat.parameters)
-            moved |= seat.moved()
+        seats = [seat for seat in seats if seat.moved()]  # a scaler refuses an optimizer without gradients
+        moved = {role for seat in seats for role in seat.moved()}
+        scaler = self._scaler(turns)
+        for seat in seats:
             if scaler is not None:
                 scaler.unscale_(seat.optimizer)
             seat.clip()
@@ -144,7 +145,7 @@ class Loop:
             else:
                 seat.optimizer.step()
             seat.after_step()
-        if scaler is not None:
+        if scaler is not None and seats:
             scaler.update()
         self.averages.follow(self.method, moved)
 
