@@ -41,17 +41,35 @@ class Views(nn.Module):
         return torch.cat([F.interpolate(s, size) for s in scores], dim=1)
 
 
+class Steps(nn.Module):
+    """Joins to an image its differences to the next pixel, right and down, enlarged `gain` times and bounded by tanh.
+
+    Shading and faint patterns change by a hundredth of the range from pixel to pixel; a small critic that sees values
+    alone takes long to tell them from an even area, and a generator can hide its input there meanwhile.
+    """
+
+    def __init__(self, gain: float = 10.0) -> None:
+        super().__init__()
+        self.gain = gain
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, 3 C, H, W)."""
+        padded = F.pad(x, (0, 1, 0, 1), mode="replicate")
+        right, down = padded[..., :-1, 1:] - x, padded[..., 1:, :-1] - x
+        return torch.cat((x, torch.tanh(self.gain * right), torch.tanh(self.gain * down)), dim=1)
+
+
 def light_critic(channels: int, width: int) -> Views:
     """Three small critics for small budgets: of texture, of the whole image, and of its intensities.
 
-    (B, channels, H, W) -> (B, 3, H/8, W/8). Texture: patches of 40 x 40 pixels behind space to depth. Whole: the image
+    (B, channels, H, W) -> (B, 3, H/8, W/8). Texture: patches of 40 x 40 pixels and their steps. Whole: the image
     shrunk to 16 x 16, one score; patches cannot see that dark and light are exchanged everywhere. Intensities: pixels
     one by one, pooled over the image, one score; it judges the histogram, hence contrast and hues.
 
     No norm, which would hide contrast, and no spectral norm, under which a critic is at chance for thousands of steps.
     """
     leaky = nn.LeakyReLU(0.2, inplace=True)
-    texture = [nn.PixelUnshuffle(2), nn.Conv2d(4 * channels, width, 3, 1, 1), leaky]
+    texture = [Steps(), nn.PixelUnshuffle(2), nn.Conv2d(12 * channels, width, 3, 1, 1), leaky]
     texture += [nn.Conv2d(width, 2 * width, 4, 2, 1), leaky, nn.Conv2d(2 * width, 4 * width, 4, 2, 1), leaky]
     texture += [nn.Conv2d(4 * width, 1, 3, 1, 1)]
     whole = [nn.AdaptiveAvgPool2d(16), nn.Conv2d(channels, width, 3, 1, 1), leaky]

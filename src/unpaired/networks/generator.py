@@ -35,7 +35,6 @@ def light_down(channels: int, width: int, kind: Norm, padding: Padding) -> list[
     return [
         nn.PixelUnshuffle(2),
         conv(4 * channels, width, 3, padding),
-        norm(kind, width),
         nn.ReLU(inplace=True),
         conv(width, 2 * width, 3, "zeros", stride=2),
         norm(kind, 2 * width),
@@ -43,20 +42,31 @@ def light_down(channels: int, width: int, kind: Norm, padding: Padding) -> list[
     ]
 
 
-def light_up(channels: int, width: int, kind: Norm, padding: Padding) -> list[nn.Module]:
+def light_up(channels: int, width: int, padding: Padding) -> list[nn.Module]:
     """The way back of `light_down`: bilinear to a half, depth to space to the whole, tanh.
 
-    Depth to space twice leaves dots of period 4 where nothing else holds the pixels of a block together.
+    Depth to space twice leaves dots of period 4 where nothing else holds the pixels of a block together. No norm: where
+    one divides by the deviation over the image, a generator sets the scale of its output by a bright spot in a corner
+    (Karras et al. 2020, arXiv:1912.04958, sec. 2).
     """
     return [
         nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False),
         conv(2 * width, width, 3, padding),
-        norm(kind, width),
         nn.ReLU(inplace=True),
         conv(width, 4 * channels, 3, padding),
         nn.PixelShuffle(2),
         nn.Tanh(),
     ]
+
+
+def lively_start(net: nn.Module) -> nn.Module:
+    """Weights of convolutions that a ReLU follows at once from N(0, 2 / fan in) (He et al. 2015), to keep the scale."""
+    for module in net.modules():
+        if isinstance(module, nn.Sequential):
+            for layer, after in itertools.pairwise(module):
+                if isinstance(layer, nn.Conv2d) and isinstance(after, nn.ReLU):
+                    nn.init.kaiming_normal_(layer.weight)
+    return net
 
 
 def even_start(net: nn.Module) -> nn.Module:
@@ -79,13 +89,13 @@ class LightGenerator(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, width: int, blocks: int, kind: Norm, padding: Padding) -> None:
         super().__init__()
-        down, up = light_down(inputs, width, kind, padding), light_up(outputs, width, kind, padding)
-        self.stem = nn.Sequential(*down[:4])
-        self.down = nn.Sequential(*down[4:])
+        down, up = light_down(inputs, width, kind, padding), light_up(outputs, width, padding)
+        self.stem = nn.Sequential(*down[:3])
+        self.down = nn.Sequential(*down[3:])
         self.blocks = nn.Sequential(*(ResidualBlock(2 * width, kind, padding) for _ in range(blocks)))
-        self.up = nn.Sequential(*up[:4])
-        self.join = nn.Sequential(conv(2 * width, width, 3, padding), norm(kind, width), nn.ReLU(inplace=True))
-        self.head = nn.Sequential(*up[4:])
+        self.up = nn.Sequential(*up[:3])
+        self.join = nn.Sequential(conv(2 * width, width, 3, padding), nn.ReLU(inplace=True))
+        self.head = nn.Sequential(*up[3:])
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, inputs, H, W) in [-1, 1] -> (B, outputs, H, W) in [-1, 1]; H and W multiples of 4."""

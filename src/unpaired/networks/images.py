@@ -11,7 +11,16 @@ from unpaired.errors import UsageError
 from unpaired.networks.augment import Augment
 from unpaired.networks.blocks import Residual, ResidualBlock, Role, normal_start
 from unpaired.networks.critic import light_critic, patch_critic
-from unpaired.networks.generator import LightGenerator, even_start, light_down, light_up, resnet_down, resnet_up, stack
+from unpaired.networks.generator import (
+    LightGenerator,
+    even_start,
+    light_down,
+    light_up,
+    lively_start,
+    resnet_down,
+    resnet_up,
+    stack,
+)
 from unpaired.settings import NetworkSettings
 
 
@@ -47,7 +56,7 @@ class ImageNetworks:
                 net = nn.Sequential(
                     *down, *self._residual(self.blocks), *resnet_up(outputs, s.width, s.norm, s.padding)
                 )
-        even_start(normal_start(net))
+        even_start(lively_start(normal_start(net)))
         if s.residual and inputs == outputs:
             net = Residual(net)
         return Role(net)
@@ -78,8 +87,11 @@ class ImageNetworks:
 
     def decoder(self, domain: str) -> Role:
         """The mirror of `encoder`: features (B, code channels, H/4, W/4) -> `domain`'s images."""
-        up = light_up if self.settings.generator == "light" else resnet_up
-        layers = up(self.channels[domain], self.settings.width, self.settings.norm, self.settings.padding)
+        s, channels = self.settings, self.channels[domain]
+        if s.generator == "light":
+            layers = light_up(channels, s.width, s.padding)
+        else:
+            layers = resnet_up(channels, s.width, s.norm, s.padding)
         return self._role(*self._residual(self.blocks // 2), *layers)
 
     def shared(self) -> Role:
@@ -93,7 +105,7 @@ class ImageNetworks:
 
     def _role(self, *layers: nn.Module) -> Role:
         role = Role(*layers)
-        even_start(normal_start(role))
+        even_start(lively_start(normal_start(role)))
         return role
 
     def _needs(self, stride: int) -> None:
