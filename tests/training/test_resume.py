@@ -79,6 +79,13 @@ def test_a_better_state_replaces_the_best_and_a_worse_one_does_not(
     assert (about["progress"]["best_step"], about["progress"]["best_kid"]) == (2, 3.0)
 
 
+def test_a_notice_is_kept_once(discs: Path, tmp_path: Path) -> None:
+    run = trained(discs, tmp_path / "run", steps=1)
+    resume(run, say=quiet, steps=2)
+    words = [line["words"] for line in History(run / "history.jsonl").read("notice")]
+    assert len(words) == len(set(words)) > 0
+
+
 def test_leftovers_of_a_kill_are_cleared(discs: Path, tmp_path: Path) -> None:
     run = trained(discs, tmp_path / "run", steps=1)
     left = run / "checkpoints" / ".step-000000099.part"

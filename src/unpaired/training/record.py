@@ -100,9 +100,10 @@ class Record:
         return path
 
     def notice(self, step: int, words: str) -> None:
-        """Say something that the user should know, and keep it."""
+        """Say something that the user should know, and keep it (once, however often a run is resumed)."""
         self.say(words)
-        self.history.add("notice", step, words=words)
+        if all(line["words"] != words for line in self.history.read("notice")):
+            self.history.add("notice", step, words=words)
 
     def close(self) -> None:
         """Flush and stop the live line."""
