@@ -166,7 +166,9 @@ def launched(device: str, devices: int, nodes: int) -> tuple[Fabric, Ranks]:
         raise UsageError(f"device '{device}': training runs on cpu, cuda or mps")
     many = devices * nodes > 1
     if TorchElasticEnvironment.detect() and (started := TorchElasticEnvironment().world_size()) != devices * nodes:
-        raise UsageError(f"torchrun started {started} processes; --devices x --nodes is {devices} x {nodes}; make them equal")
+        raise UsageError(
+            f"torchrun started {started} processes; --devices x --nodes is {devices} x {nodes}; make them equal"
+        )
     try:
         fabric = Fabric(accelerator=device, devices=devices, num_nodes=nodes, strategy="ddp" if many else "auto")
         fabric.launch()
