@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from unpaired.errors import UsageError
 from unpaired.networks.blocks import Role, count_parameters
-from unpaired.networks.critic import Views, light_critic, patch_critic
+from unpaired.networks.critic import Steps, Views, light_critic, patch_critic
 from unpaired.networks.images import ImageNetworks
 from unpaired.settings import NetworkSettings
 
@@ -130,7 +130,7 @@ def test_the_patch_critic_sees_what_it_says(layers: int, field: int) -> None:
 
 
 def test_the_texture_view_of_the_light_critic_sees_what_it_says() -> None:
-    assert receptive_field(positive([light_critic(3, 4).views[0]])) == 40
+    assert receptive_field(positive([light_critic(3, 4).views[0]])) == 41
 
 
 def test_the_pixels_view_judges_intensities_and_not_their_places() -> None:
@@ -187,3 +187,18 @@ def test_critics_augment_only_while_they_train() -> None:
 def test_a_role_knows_whether_its_items_are_independent() -> None:
     assert Role(nn.Conv2d(1, 1, 3), nn.GroupNorm(1, 1)).per_item
     assert not Role(nn.Sequential(nn.Conv2d(1, 1, 3), nn.BatchNorm2d(1))).per_item
+
+
+def test_steps_are_enlarged_differences_to_the_next_pixel() -> None:
+    x = torch.tensor([[0.0, 0.01], [0.2, 0.01]]).view(1, 1, 2, 2)
+    values, right, down = Steps(10.0)(x).unbind(1)
+    assert torch.equal(values, x[:, 0])
+    assert torch.allclose(right, torch.tanh(torch.tensor([[[0.1, 0.0], [-1.9, 0.0]]])))
+    assert torch.allclose(down, torch.tanh(torch.tensor([[[2.0, 0.0], [0.0, 0.0]]])))
+
+
+def test_the_light_generator_starts_lively_where_nothing_normalises() -> None:
+    torch.manual_seed(0)
+    net = networks(generator="light", norm="group", width=16).generator("X", "Y")
+    join = [m for m in net.modules() if isinstance(m, nn.Conv2d)][-2]
+    assert float(join.weight.detach().std()) == pytest.approx((2 / (9 * join.in_channels)) ** 0.5, rel=0.1)

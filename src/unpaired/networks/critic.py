@@ -62,7 +62,7 @@ class Steps(nn.Module):
 def light_critic(channels: int, width: int) -> Views:
     """Three small critics for small budgets: of texture, of the whole image, and of its intensities.
 
-    (B, channels, H, W) -> (B, 3, H/8, W/8). Texture: patches of 40 x 40 pixels and their steps. Whole: the image
+    (B, channels, H, W) -> (B, 3, H/8, W/8). Texture: patches of 41 x 41 pixels and their steps. Whole: the image
     shrunk to 16 x 16, one score; patches cannot see that dark and light are exchanged everywhere. Intensities: pixels
     one by one, pooled over the image, one score; it judges the histogram, hence contrast and hues.
 
