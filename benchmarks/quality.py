@@ -18,9 +18,9 @@ from benchmarks.results import append_row
 from unpaired.cli import main as unpaired
 from unpaired.evaluation.measure import RouteMeasures
 from unpaired.evaluation.run import evaluate
-from unpaired.training.config import read_config
-from unpaired.training.record import History
-from unpaired.training.run import RunFolder, Which
+from unpaired.runs.config import read_config
+from unpaired.runs.folder import RunFolder, Which
+from unpaired.runs.history import History
 
 SHOWN = ("kid", "kid_nothing", "l1", "l1_nothing", "psnr", "psnr_nothing", "ssim", "ssim_nothing", "cycle")
 

@@ -24,10 +24,10 @@ from unpaired.media import image
 from unpaired.report import charts, pictures, words, write_report
 from unpaired.report.facts import gather
 from unpaired.report.page import evenly
+from unpaired.runs.config import Domain, RunConfig, write_config
+from unpaired.runs.folder import RunFolder
+from unpaired.runs.history import History
 from unpaired.settings import DataSettings, NetworkSettings, TrainingSettings
-from unpaired.training.config import Domain, RunConfig, write_config
-from unpaired.training.record import History
-from unpaired.training.run import RunFolder
 
 SIZE = 16
 STEPS = 400

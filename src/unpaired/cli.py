@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -14,8 +13,6 @@ from unpaired.errors import UnpairedError, UsageError, nearest
 
 if TYPE_CHECKING:
     from unpaired.training.session import Interrupted
-
-SUPPRESS = argparse.SUPPRESS
 
 
 class Parser(argparse.ArgumentParser):
@@ -84,8 +81,8 @@ def out(text: str) -> None:
 
 def train(words: list[str]) -> int:
     """Train a translator on two folders (or one with a folder per domain)."""
+    from unpaired.terminal import to_terminal
     from unpaired.training import flags
-    from unpaired.training.record import to_terminal
     from unpaired.training.train import Interrupted, resume, train
 
     parser = Parser(
@@ -168,7 +165,7 @@ def check(words: list[str]) -> int:
 
 def translate(words: list[str]) -> int:
     """Translate files and folders with a trained run."""
-    from unpaired.training.record import to_terminal
+    from unpaired.terminal import progress_bar, to_terminal
     from unpaired.translate import Options, Translator, translate_files
 
     parser = Parser(prog="unpaired translate", description=first_line(translate))
@@ -213,20 +210,6 @@ def translate(words: list[str]) -> int:
     failed = f", {len(outcome.failed)} could not be done" if outcome.failed else ""
     out(f"{outcome.done} translated{skipped}{failed}: {folder}")
     return 1 if outcome.failed else 0
-
-
-@contextmanager
-def progress_bar(words: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on standard error, where it is a terminal."""
-    from rich.console import Console
-    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
-
-    bar = Progress(
-        *Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True)
-    )
-    with bar:
-        task = bar.add_task(words, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def span(text: str) -> tuple[float, float]:
@@ -293,7 +276,7 @@ def methods(words: list[str]) -> int:
 def demo(words: list[str]) -> int:
     """Train on the samples that come with the package, and show what came of it."""
     from unpaired.demo import demo as show
-    from unpaired.training.record import to_terminal
+    from unpaired.terminal import to_terminal
     from unpaired.training.session import Interrupted
 
     parser = Parser(prog="unpaired demo", description=first_line(demo))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unpaired.training.record import Say
-from unpaired.training.run import RunFolder
+from unpaired.runs.folder import RunFolder
+from unpaired.terminal import Say
 from unpaired.training.train import train
 from unpaired.translate import Translator, translate_files
 

@@ -10,10 +10,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from unpaired.networks.augment import Policy
-from unpaired.networks.blocks import Norm, Padding
-
 Auto = Literal["auto"]
+Norm = Literal["instance", "group", "none"]
+Padding = Literal["reflect", "zeros"]
+Policy = Literal["color", "translation", "cutout"]
 
 
 class Section(BaseModel):

@@ -18,8 +18,8 @@ from unpaired.data.frame import cut, fit, load, tensor
 from unpaired.data.split import split
 from unpaired.errors import UnreadableFile, WorkError
 from unpaired.media.image import Picture
+from unpaired.runs.config import Domain
 from unpaired.settings import DataSettings
-from unpaired.training.config import Domain
 
 CROP = DataSettings(size=16, framing="crop", flip=False)
 

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from unpaired.methods import METHODS
 from unpaired.methods.game import Batch, Method, Move, Now, Turn
+from unpaired.runs.weights import owned, read_tensors, restore, write_tensors
 from unpaired.training.loop import Loop
-from unpaired.training.weights import owned, read_tensors, restore, write_tensors
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in METHODS),

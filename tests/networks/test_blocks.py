@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from unpaired.networks.blocks import Norm, PlainNorm, ResidualBlock, conv, norm
+from unpaired.networks.blocks import PlainNorm, ResidualBlock, conv, norm
+from unpaired.settings import Norm
 
 
 def gradients(net: nn.Module, x: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,8 +13,8 @@ from lightning_fabric import Fabric
 from safetensors.torch import load_file
 from torch import Tensor
 
+from unpaired.runs.weights import owned
 from unpaired.training.ranks import Ranks
-from unpaired.training.weights import owned
 
 
 def on_two_ranks(name: str, folder: Path) -> dict[str, Tensor]:

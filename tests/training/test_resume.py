@@ -19,13 +19,13 @@ from test_train import quiet, state, state_step, stopped_after, trained
 from torch import Tensor
 
 from unpaired.errors import UsageError, WorkError
+from unpaired.runs.history import History
+from unpaired.runs.weights import read_tensors
 from unpaired.training.checkpoint import saved_steps
 from unpaired.training.judge import RunJudge
 from unpaired.training.loop import Loop
-from unpaired.training.record import History
 from unpaired.training.session import Interrupted
 from unpaired.training.train import resume, train
-from unpaired.training.weights import read_tensors
 
 pytestmark = pytest.mark.usefixtures("without_features")
 

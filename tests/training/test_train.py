@@ -18,11 +18,11 @@ from conftest import TINY, draw_domain
 from torch import Tensor
 
 from unpaired.errors import Diverged, UsageError, WorkError
+from unpaired.runs.weights import read_tensors, write_tensors
 from unpaired.training.checkpoint import saved_steps
 from unpaired.training.loop import Loop
 from unpaired.training.session import Interrupted
 from unpaired.training.train import resume, train
-from unpaired.training.weights import read_tensors, write_tensors
 
 pytestmark = pytest.mark.usefixtures("without_features")
 

@@ -12,10 +12,10 @@ from safetensors.torch import save_file
 from unpaired.methods import METHODS
 from unpaired.methods.game import Batch, Method, Now
 from unpaired.networks.images import ImageNetworks
+from unpaired.runs.weights import owned
 from unpaired.settings import NetworkSettings
 from unpaired.training.loop import Loop
 from unpaired.training.ranks import Ranks
-from unpaired.training.weights import owned
 
 SIZE, BATCH, STEPS = 16, 4, 3
 

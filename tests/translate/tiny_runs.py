@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from unpaired.methods.game import Batch, Method, Move, Now, Route
-from unpaired.training.config import Domain, RunConfig, build_method, write_config
-from unpaired.training.run import RunFolder, save_model
+from unpaired.runs.config import Domain, RunConfig, build_method, write_config
+from unpaired.runs.folder import RunFolder, save_model
 
 
 class Known(Method):

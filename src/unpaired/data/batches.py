@@ -17,8 +17,8 @@ from unpaired.data.frame import Fitted, cut, load, tensor
 from unpaired.data.paths import Paths, stem
 from unpaired.data.split import Sets, Which
 from unpaired.errors import UnreadableFile, WorkError
+from unpaired.runs.config import KEYS, Domain
 from unpaired.settings import DataSettings
-from unpaired.training.config import KEYS, Domain
 
 MEMORY = 512 << 20
 """Bytes of decoded pictures that are kept; small collections are decoded once and then never waited for."""

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from unpaired.media.image import Floats, Picture, read, resize, to_tensor, with_bits, with_channels
+from unpaired.runs.config import Domain
 from unpaired.settings import DataSettings
-from unpaired.training.config import Domain
 
 _LONGEST = 16
 Fitted = npt.NDArray[Any]

@@ -13,8 +13,8 @@ import numpy.typing as npt
 from unpaired.data.folders import DomainFiles
 from unpaired.data.split import held_counts
 from unpaired.errors import UnreadableFile, WorkError
+from unpaired.runs.config import Domain
 from unpaired.settings import DataSettings
-from unpaired.training.config import Domain
 
 FEW = 20
 """A domain with fewer usable pictures gets a warning; one with fewer than 2 is an error."""

@@ -20,9 +20,9 @@ from unpaired.evaluation import features as feature_net
 from unpaired.evaluation.measure import Evaluator, RouteMeasures
 from unpaired.evaluation.table import definitions, table
 from unpaired.methods.game import Method, Route
-from unpaired.training.config import RunConfig
-from unpaired.training.run import RunFolder, load_model
-from unpaired.training.run import Which as Checkpoint
+from unpaired.runs.config import RunConfig
+from unpaired.runs.folder import RunFolder, load_model
+from unpaired.runs.folder import Which as Checkpoint
 
 CHUNK = 16
 """Items that are translated at once."""

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Policy = Literal["color", "translation", "cutout"]
+from unpaired.settings import Policy
 
 
 def color(x: Tensor) -> Tensor:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Norm = Literal["instance", "group", "none"]
-Padding = Literal["reflect", "zeros"]
+from unpaired.settings import Norm, Padding
 
 
 class PlainNorm(nn.Module):

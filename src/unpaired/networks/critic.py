@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unpaired.networks.blocks import Norm, norm
+from unpaired.networks.blocks import norm
+from unpaired.settings import Norm
 
 
 def patch_critic(channels: int, width: int, layers: int, kind: Norm) -> list[nn.Module]:

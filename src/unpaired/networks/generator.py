@@ -7,7 +7,8 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from unpaired.networks.blocks import Norm, Padding, ResidualBlock, Role, conv, norm
+from unpaired.networks.blocks import ResidualBlock, Role, conv, norm
+from unpaired.settings import Norm, Padding
 
 
 def resnet_down(channels: int, width: int, kind: Norm, padding: Padding) -> list[nn.Module]:

@@ -14,11 +14,11 @@ from safetensors import SafetensorError, safe_open
 from unpaired.data.split import Sets, read_files
 from unpaired.errors import WorkError
 from unpaired.evaluation.measure import RouteMeasures, mean_kid
+from unpaired.runs.config import RunConfig, read_config
+from unpaired.runs.folder import RunFolder, Which
+from unpaired.runs.history import History
 from unpaired.training.budget import Budget
 from unpaired.training.checkpoint import Progress, saved_steps
-from unpaired.training.config import RunConfig, read_config
-from unpaired.training.record import History
-from unpaired.training.run import RunFolder, Which
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from torch import Tensor
 
 from unpaired.errors import WorkError
 from unpaired.methods.game import Past
+from unpaired.runs.config import FORMAT
+from unpaired.runs.weights import owned, read_tensors, restore, write_tensors
 from unpaired.settings import Section
-from unpaired.training.config import FORMAT
 from unpaired.training.loop import Loop
-from unpaired.training.weights import owned, read_tensors, restore, write_tensors
 
 KEPT = 2
 """Checkpoints that stay on disk; older ones are removed once a newer one is whole."""

@@ -10,10 +10,10 @@ from unpaired.evaluation import features, trend
 from unpaired.evaluation.measure import RouteMeasures, mean_kid
 from unpaired.evaluation.run import PAIRS_WHILE_TRAINING, Routes, evaluate
 from unpaired.methods.game import Method
-from unpaired.training.config import RunConfig
+from unpaired.runs.config import RunConfig
+from unpaired.runs.folder import RunFolder
 from unpaired.training.looks import ROWS, grid
 from unpaired.training.record import Record
-from unpaired.training.run import RunFolder
 
 VALIDATED = 100
 """Held-back items of each domain that are translated at each evaluation."""

@@ -26,12 +26,12 @@ from unpaired.errors import UsageError
 from unpaired.methods import METHODS
 from unpaired.methods.game import Method, Now
 from unpaired.networks.blocks import count_parameters
+from unpaired.runs.config import RunConfig
 from unpaired.settings import DataSettings, NetworkSettings, TrainingSettings
-from unpaired.training.config import RunConfig
+from unpaired.terminal import Say
 from unpaired.training.loop import Loop
 from unpaired.training.precision import Precision, probe, timed
 from unpaired.training.ranks import Ranks
-from unpaired.training.record import Say
 from unpaired.training.resolve import Asked, Settings, read_settings, resolve
 
 DECODED = 1000

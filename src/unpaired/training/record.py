@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.live import Live
@@ -16,42 +13,9 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from unpaired.media import image
-from unpaired.training.run import RunFolder
-
-Say = Callable[[str], None]
-
-
-class History:
-    """`history.jsonl`: one JSON object a line, each with its `kind` and `step`."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def add(self, kind: str, step: int, **facts: Any) -> None:
-        """Append one line."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"kind": kind, "step": step, **facts}) + "\n")
-
-    def read(self, kind: str | None = None) -> list[dict[str, Any]]:
-        """The lines (of one kind), in order; a line cut short by a kill is passed over."""
-        if not self.path.is_file():
-            return []
-        lines = []
-        for text in self.path.read_text(encoding="utf-8").splitlines():
-            try:
-                line = json.loads(text)
-            except ValueError:
-                continue
-            if kind is None or line["kind"] == kind:
-                lines.append(line)
-        return lines
-
-    def rewind(self, step: int) -> None:
-        """Forget what came after `step`, which resuming will do again."""
-        kept = [json.dumps(line) + "\n" for line in self.read() if line["step"] <= step]
-        part = self.path.with_name(self.path.name + ".part")
-        part.write_text("".join(kept), encoding="utf-8")
-        part.replace(self.path)
+from unpaired.runs.folder import RunFolder
+from unpaired.runs.history import History
+from unpaired.terminal import Say
 
 
 class Record:
@@ -110,19 +74,3 @@ class Record:
         if self.live is not None:
             self.live.stop()
         self.board.close()
-
-
-def to_terminal(words: str) -> None:
-    """Write a line to standard error, where progress belongs (results go to standard output)."""
-    sys.stderr.write(words + "\n")
-    sys.stderr.flush()
-
-
-def duration(seconds: float) -> str:
-    """Seconds as a person reads them: `48 s`, `12 min 5 s`, `3 h 20 min`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"

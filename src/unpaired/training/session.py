@@ -15,12 +15,13 @@ from torch import Tensor
 
 from unpaired.errors import Diverged
 from unpaired.methods.game import Batch, Now
+from unpaired.runs.config import RunConfig
+from unpaired.runs.folder import RunFolder, Which, save_model
+from unpaired.terminal import duration
 from unpaired.training.budget import Budget, evaluation_due, rate_factor
 from unpaired.training.checkpoint import Progress, save_checkpoint
-from unpaired.training.config import RunConfig
 from unpaired.training.loop import Loop
-from unpaired.training.record import Record, duration
-from unpaired.training.run import RunFolder, Which, save_model
+from unpaired.training.record import Record
 
 CHECKPOINT_EVERY_S = 120.0
 RECORD_EVERY_S = 1.0

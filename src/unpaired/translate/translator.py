@@ -20,9 +20,9 @@ from unpaired.devices import pick_device
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.image import Floats, Picture, from_tensor, probe, read, to_tensor, without_white
 from unpaired.methods.game import Method
-from unpaired.training.config import RunConfig
-from unpaired.training.run import Which, load_model
-from unpaired.training.weights import digest, owned
+from unpaired.runs.config import RunConfig
+from unpaired.runs.folder import Which, load_model
+from unpaired.runs.weights import digest, owned
 from unpaired.translate.framing import WHOLE, Frame, frame, through
 from unpaired.translate.kinds import Array, array_of, array_of_image, image_of, picture_of
 from unpaired.translate.way import Mode, Options, Range, Scale, Way, find_way

@@ -10,7 +10,7 @@ import numpy as np
 from unpaired.errors import UsageError
 from unpaired.media.image import Picture
 from unpaired.methods.game import Method, Route
-from unpaired.training.config import Domain, RunConfig
+from unpaired.runs.config import Domain, RunConfig
 from unpaired.translate.kinds import TOP
 
 Mode = Literal["target", "input"]

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from unpaired.errors import WorkError
-from unpaired.training.weights import owned, read_tensors, restore, write_tensors
+from unpaired.runs.weights import owned, read_tensors, restore, write_tensors
 
 TENSORS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor(3, dtype=torch.int64), "none": torch.empty(0)}
 
@@ -103,7 +103,7 @@ def test_a_full_disk_leaves_the_file_before_whole(tmp_path: Path, monkeypatch: p
         Path(str(args[1])).write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("unpaired.training.weights.save_file", full)
+    monkeypatch.setattr("unpaired.runs.weights.save_file", full)
     with pytest.raises(WorkError, match="No space left on device"):
         write_tensors(path, TENSORS, {"step": "4"})
     assert read_tensors(path)[1]["step"] == "3"

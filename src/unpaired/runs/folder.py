@@ -8,8 +8,8 @@ from typing import Literal
 
 from unpaired.errors import UsageError, WorkError
 from unpaired.methods.game import Method
-from unpaired.training.config import RunConfig, build_method, read_config
-from unpaired.training.weights import owned, read_tensors, restore, write_tensors
+from unpaired.runs.config import RunConfig, build_method, read_config
+from unpaired.runs.weights import owned, read_tensors, restore, write_tensors
 
 Which = Literal["last", "best"]
 
