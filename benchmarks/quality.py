@@ -22,7 +22,19 @@ from unpaired.runs.config import read_config
 from unpaired.runs.folder import RunFolder, Which
 from unpaired.runs.history import History
 
-SHOWN = ("kid", "kid_nothing", "l1", "l1_nothing", "psnr", "psnr_nothing", "ssim", "ssim_nothing", "cycle")
+SHOWN = (
+    "kid",
+    "kid_nothing",
+    "l1",
+    "l1_nothing",
+    "psnr",
+    "psnr_nothing",
+    "ssim",
+    "ssim_nothing",
+    "cycle",
+    "change",
+    "kept_edges",
+)
 
 
 def measured(run: Path, which: Which) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The README's tables of results, made from results.jsonl: `python -m benchmarks.table` rewrites them in place.
+"""The tables of the README and the docs, made from results.jsonl: `python -m benchmarks.table` rewrites them.
 
 `--check` only says whether they are up to date (exit code 1 if not). The newest row of each kind counts.
 """
@@ -13,13 +13,14 @@ from typing import Any
 from benchmarks.results import rows
 from unpaired.methods import METHODS
 
-README = Path(__file__).parent.parent / "README.md"
+ROOT = Path(__file__).parent.parent
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs" / "methods").glob("*.md")))
 Row = dict[str, Any]
 
 
 def quality() -> str:
     """A line per run and direction, doing nothing beside it."""
-    newest = {row["command"]: row for row in rows("quality")}
+    newest = {row["command"]: row for row in rows("quality") if row["figures"]["method"] != "gan"}
     lines = [
         "| data | method, preset | steps, seconds | direction | L1 | PSNR | SSIM | KID x1000 |",
         "|---|---|---|---|---|---|---|---|",
@@ -91,21 +92,46 @@ def methods() -> str:
     return "\n".join(lines)
 
 
-TABLES: dict[str, Callable[[], str]] = {"methods": methods, "quality": quality, "step": step}
+def depth() -> str:
+    """A line per depth of `gan`: how near its output stays to the input, and to the truth."""
+    newest = {row["command"]: row for row in rows("quality") if row["figures"]["method"] == "gan"}
+    lines = [
+        "| data, direction | depth | steps | change of the input | edges kept | L1 | SSIM | KID x1000 |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for row in sorted(newest.values(), key=lambda r: (r["figures"]["data"], depth_of(r))):
+        figures = row["figures"]
+        for route, m in figures["last"].items():
+            lines.append(
+                f"| {figures['data']}, {arrow(route)} | {depth_of(row)} | {figures['steps']} | {m['change']:.3f} | "
+                f"{m['kept_edges']:.2f} | {m['l1']:.3f} | {m['ssim']:.3f} | {m['kid']:.0f} |"
+            )
+    return "\n".join(lines)
+
+
+def depth_of(row: Row) -> int:
+    """The depth that a row's command asked for."""
+    words = row["command"].split()
+    return int(words[words.index("--depth") + 1]) if "--depth" in words else 6
+
+
+TABLES: dict[str, Callable[[], str]] = {"methods": methods, "quality": quality, "step": step, "depth": depth}
 
 
 def main(words: list[str]) -> int:
     """Rewrite the tables between their markers."""
-    text = before = README.read_text(encoding="utf-8")
-    for name, table in TABLES.items():
-        head, tail = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-        if head in text:
-            before_it, _, rest = text.partition(head)
-            text = f"{before_it}{head}{table()}\n{tail}{rest.partition(tail)[2]}"
-    if "--check" in words:
-        return int(text != before)
-    README.write_text(text, encoding="utf-8")
-    return 0
+    stale = 0
+    for page in PAGES:
+        text = before = page.read_text(encoding="utf-8")
+        for name, table in TABLES.items():
+            head, tail = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+            if head in text:
+                before_it, _, rest = text.partition(head)
+                text = f"{before_it}{head}{table()}\n{tail}{rest.partition(tail)[2]}"
+        stale += text != before
+        if "--check" not in words:
+            page.write_text(text, encoding="utf-8")
+    return int(stale > 0) if "--check" in words else 0
 
 
 if __name__ == "__main__":
