@@ -1,0 +1,40 @@
+"""What happened in a run, as lines of JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+
+class History:
+    """`history.jsonl`: one JSON object a line, each with its `kind` and `step`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def add(self, kind: str, step: int, **facts: Any) -> None:
+        """Append one line."""
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"kind": kind, "step": step, **facts}) + "\n")
+
+    def read(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """The lines (of one kind), in order; a line cut short by a kill is passed over."""
+        if not self.path.is_file():
+            return []
+        lines = []
+        for text in self.path.read_text(encoding="utf-8").splitlines():
+            try:
+                line = json.loads(text)
+            except ValueError:
+                continue
+            if kind is None or line["kind"] == kind:
+                lines.append(line)
+        return lines
+
+    def rewind(self, step: int) -> None:
+        """Forget what came after `step`, which resuming will do again."""
+        kept = [json.dumps(line) + "\n" for line in self.read() if line["step"] <= step]
+        part = self.path.with_name(self.path.name + ".part")
+        part.write_text("".join(kept), encoding="utf-8")
+        part.replace(self.path)
