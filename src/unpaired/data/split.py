@@ -11,6 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from unpaired.atomic import whole
 from unpaired.data.folders import DomainFiles
 from unpaired.data.paths import Paths
 from unpaired.errors import WorkError
@@ -83,16 +84,14 @@ def _parted(paths: Paths, unreadable: Container[str]) -> tuple[Paths, Paths]:
 
 
 def write_files(path: Path, sets: Sets) -> None:
-    """Write the list of a domain's files, "set, size, name" per line, whole or not at all."""
-    part = path.with_name(path.name + ".part")
+    """Write the list of a domain's files, "set, size, name" per line, whole or not at all; raises WorkError."""
     named = {which: sets.of(which) for which in get_args(Which)}
     named |= {_SKIPPED: sets.skipped, _TEST_SKIPPED: sets.test_skipped}
-    with part.open("w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
+    with whole(path) as part, part.open("w", encoding="utf-8", errors="surrogateescape", newline="\n") as file:
         file.write(_HEADER)
         for which, paths in named.items():
             for i, name in enumerate(paths):
                 file.write(f"{which}\t{paths.sizes[i]}\t{_escaped(name)}\n")
-    part.replace(path)
 
 
 def read_files(path: Path, name: str, sources: tuple[str, ...]) -> Sets:

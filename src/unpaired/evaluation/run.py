@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from unpaired.atomic import whole
 from unpaired.data.batches import Batches
 from unpaired.data.folders import discover
 from unpaired.data.split import Sets, Which, read_files
@@ -83,7 +85,7 @@ class Routes:
             if which == "validation":
                 more = max(0, REFERENCES - len(targets))
                 targets += [item.tensor for item in batches.items(route.target, "train", more)] if more else []
-            known = [(x, y) for _, x, y in batches.pairs(route.source, route.target)][:pairs] if pairs else []
+            known = [(x, y) for _, x, y in islice(batches.pairs(route.source, route.target), pairs)] if pairs else []
             if not sources or not targets:
                 continue
             self.pairs += len(known)
@@ -149,13 +151,14 @@ def evaluate(
         raise UsageError("--pairs: no file of one domain's test items has the name of one of the other's")
     kind = "best" if folder.model("best").exists() and checkpoint != "last" else "last"
     found = Evaluation(str(folder.path), f"{words} ({which} items)", kind, model.step, routes.measure())
-    write_json(folder.path / "evaluation.json", found.json())
+    with whole(folder.evaluation) as part:
+        part.write_text(json.dumps(found.json(), indent=2) + "\n", encoding="utf-8")
     return found
 
 
 def own_sets(config: RunConfig, folder: RunFolder) -> tuple[list[Sets], str]:
     """The run's own files by use."""
-    sets = [read_files(folder.files / f"{d.name}.tsv", d.name, d.sources) for d in config.domains]
+    sets = [read_files(folder.list_of(d.name), d.name, d.sources) for d in config.domains]
     return sets, "the run's own data"
 
 
@@ -173,13 +176,3 @@ def given_sets(config: RunConfig, data: Sequence[Path | str]) -> tuple[list[Sets
         test = files.train if files.test is None else files.test
         sets.append(Sets(d.name, none, none, test, none, none, files.test is not None))
     return sets, ", ".join(map(str, data))
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write JSON, whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise WorkError(f"{path}: cannot be written ({error})") from error

@@ -9,7 +9,6 @@ Transparency: networks see a picture over white (`to_tensor`); its alpha travels
 
 from __future__ import annotations
 
-import errno
 import io
 import math
 import os
@@ -26,6 +25,7 @@ import torch
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from unpaired.atomic import whole
 from unpaired.errors import UnreadableFile, UsageError, WorkError
 from unpaired.media import tiff
 from unpaired.media.tiff import Facts
@@ -183,19 +183,12 @@ def write(path: Path, pixels: Floats, alpha: Floats | None = None, bits: int = 8
         raise UsageError(f"{path}: cannot write '{suffix}' files; expected one of {', '.join(sorted(SUFFIXES))}")
     if bits == 32 and suffix not in (".tif", ".tiff"):
         raise UsageError(f"{path}: floating-point pixels need a .tif file")
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with part.open("wb") as file:
-            file.write(_encoded(suffix, pixels, alpha, bits))
-        part.replace(path)
-    except (OSError, ValueError) as error:
-        part.unlink(missing_ok=True)
-        full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-        why = "the disk is full" if full else str(error)
-        raise WorkError(f"{path}: cannot be written ({why})") from error
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
+    # Two processes may translate into one folder, so each has its own part.
+    with whole(path, path.with_name(f".{path.name}.{os.getpid()}.part")) as part:
+        try:
+            part.write_bytes(_encoded(suffix, pixels, alpha, bits))
+        except ValueError as error:
+            raise WorkError(f"{path}: cannot be written ({error})") from error
 
 
 def _encoded(suffix: str, pixels: Floats, alpha: Floats | None, bits: int) -> bytes:

@@ -156,7 +156,7 @@ def _evaluation(line: dict[str, Any]) -> Evaluation | None:
 def _test(folder: RunFolder) -> Evaluation | None:
     """What `unpaired evaluate` wrote last."""
     try:
-        found = json.loads((folder.path / "evaluation.json").read_text(encoding="utf-8"))
+        found = json.loads(folder.evaluation.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return _evaluation(found) if isinstance(found, dict) else None
@@ -170,6 +170,6 @@ def _sample(folder: RunFolder, config: RunConfig, line: dict[str, Any]) -> Sampl
 
 def _counts(folder: RunFolder, name: str, sources: tuple[str, ...]) -> Sets | None:
     try:
-        return read_files(folder.files / f"{name}.tsv", name, sources)
+        return read_files(folder.list_of(name), name, sources)
     except WorkError:
         return None

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from unpaired.errors import WorkError
+from unpaired.atomic import whole
 from unpaired.methods import METHODS
 from unpaired.report import words
 from unpaired.report.charts import kid_chart, swatch, term_chart
@@ -34,13 +34,8 @@ def write_report(run: Path) -> Path:
     """
     facts = gather(run)
     path = facts.folder.report
-    part = path.with_name(path.name + ".part")
-    try:
+    with whole(path) as part:
         part.write_text(page(facts), encoding="utf-8", errors="replace")
-        part.replace(path)
-    except OSError as error:
-        part.unlink(missing_ok=True)
-        raise WorkError(f"{path}: cannot be written ({error})") from error
     return path
 
 

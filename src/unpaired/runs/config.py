@@ -8,6 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError
 
+from unpaired.atomic import whole
 from unpaired.errors import UsageError, WorkError
 from unpaired.methods import METHODS
 from unpaired.methods.game import Method
@@ -74,10 +75,9 @@ def build_method(config: RunConfig) -> Method:
 
 
 def write_config(path: Path, config: RunConfig) -> None:
-    """Write config.yaml, whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
-    part.replace(path)
+    """Write config.yaml, whole or not at all; raises WorkError."""
+    with whole(path) as part:
+        part.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
 
 
 def read_config(path: Path) -> RunConfig:

@@ -35,6 +35,10 @@ class RunFolder:
         """The lists of the files that the run uses, one per domain."""
         return self.path / "files"
 
+    def list_of(self, domain: str) -> Path:
+        """The list of one domain's files."""
+        return self.files / f"{domain}.tsv"
+
     @property
     def samples(self) -> Path:
         """Grids of samples: input, translation, reconstruction."""
@@ -49,6 +53,11 @@ class RunFolder:
     def history(self) -> Path:
         """One JSON line per record: terms, evaluations, notices."""
         return self.path / "history.jsonl"
+
+    @property
+    def evaluation(self) -> Path:
+        """The measures of the last evaluation after training."""
+        return self.path / "evaluation.json"
 
     @property
     def report(self) -> Path:

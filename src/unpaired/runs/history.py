@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from unpaired.atomic import whole
+
 
 class History:
     """`history.jsonl`: one JSON object a line, each with its `kind` and `step`."""
@@ -35,6 +37,5 @@ class History:
     def rewind(self, step: int) -> None:
         """Forget what came after `step`, which resuming will do again."""
         kept = [json.dumps(line) + "\n" for line in self.read() if line["step"] <= step]
-        part = self.path.with_name(self.path.name + ".part")
-        part.write_text("".join(kept), encoding="utf-8")
-        part.replace(self.path)
+        with whole(self.path) as part:
+            part.write_text("".join(kept), encoding="utf-8")

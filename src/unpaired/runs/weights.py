@@ -12,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from unpaired.atomic import whole
 from unpaired.errors import WorkError
 from unpaired.methods.game import Past
 
@@ -55,15 +56,13 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str,
     Raises WorkError when the disk is full or not writable; then nothing at `path` has changed.
     """
     plain = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
-    part = path.with_name(path.name + ".part")
     try:
-        save_file(plain, part, metadata={**about, "digest": digest(plain, about)})
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
-    except (OSError, SafetensorError) as error:
-        part.unlink(missing_ok=True)
-        raise WorkError(f"{path}: cannot be written ({error}); what was saved before is unchanged") from error
+        with whole(path) as part:
+            save_file(plain, part, metadata={**about, "digest": digest(plain, about)})
+            with part.open("rb") as file:
+                os.fsync(file.fileno())
+    except SafetensorError as error:
+        raise WorkError(f"{path}: cannot be written ({error}); what was there before is unchanged") from error
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -225,7 +225,7 @@ def make_folder(config: RunConfig, out: Path | str | None, prepared: Prepared) -
             raise PermissionError("not writable")
         write_config(folder.config, config)
         for sets in prepared.sets:
-            write_files(folder.files / f"{sets.name}.tsv", sets)
+            write_files(folder.list_of(sets.name), sets)
     except OSError as error:
         raise WorkError(f"{path}: the run's folder cannot be written ({error})") from error
     return path
@@ -233,7 +233,7 @@ def make_folder(config: RunConfig, out: Path | str | None, prepared: Prepared) -
 
 def same_files(config: RunConfig, folder: RunFolder, accept: bool, say: Say) -> list[Sets]:
     """The run's lists of files, if the folders still hold them."""
-    sets = [read_files(folder.files / f"{d.name}.tsv", d.name, d.sources) for d in config.domains]
+    sets = [read_files(folder.list_of(d.name), d.name, d.sources) for d in config.domains]
     differences = [
         words
         for kept, d in zip(sets, config.domains, strict=True)

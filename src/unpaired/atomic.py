@@ -1,0 +1,28 @@
+"""Files that appear whole or not at all, wherever the writing of them is cut off."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from unpaired.errors import WorkError
+
+
+@contextmanager
+def whole(path: Path, part: Path | None = None) -> Iterator[Path]:
+    """Give a path beside `path` to write to (`part`, or its name with `.part`), and rename it into place at the end.
+
+    Raises WorkError where the system refuses; after that or any other error `path` is as it was, and nothing is left.
+    """
+    part = part or path.with_name(f"{path.name}.part")
+    try:
+        yield part
+        part.replace(path)
+    except BaseException as error:
+        part.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
+        why = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
+        raise WorkError(f"{path}: cannot be written ({why}); what was there before is unchanged") from error
