@@ -15,6 +15,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from unpaired.data.domain import Domain
 from unpaired.data.folders import DomainFiles
 from unpaired.data.paths import Paths
 from unpaired.data.split import split, write_files
@@ -24,7 +25,7 @@ from unpaired.media import image
 from unpaired.report import charts, pictures, words, write_report
 from unpaired.report.facts import gather
 from unpaired.report.page import evenly
-from unpaired.runs.config import Domain, RunConfig, write_config
+from unpaired.runs.config import RunConfig, write_config
 from unpaired.runs.folder import RunFolder
 from unpaired.runs.history import History
 from unpaired.settings import DataSettings, NetworkSettings, TrainingSettings

@@ -13,12 +13,12 @@ from PIL import Image
 
 from unpaired.data import draw
 from unpaired.data.batches import Batches, paired
+from unpaired.data.domain import Domain
 from unpaired.data.folders import discover
 from unpaired.data.frame import cut, fit, load, tensor
 from unpaired.data.split import split
 from unpaired.errors import UnreadableFile, WorkError
 from unpaired.media.image import Picture
-from unpaired.runs.config import Domain
 from unpaired.settings import DataSettings
 
 CROP = DataSettings(size=16, framing="crop", flip=False)

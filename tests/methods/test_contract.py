@@ -219,15 +219,3 @@ def test_the_table_and_presets_fit_the_class(name: str) -> None:
     known = inspect.signature(row.cls).parameters
     assert all(set(preset) <= set(known) for preset in row.cls.presets.values())
     assert all(p.default is not inspect.Parameter.empty for key, p in known.items() if key != "net")
-
-
-def test_methods_import_networks_terms_and_the_game_alone() -> None:
-    allowed = ("unpaired.methods.game", "unpaired.networks", "unpaired.terms")
-    folder = Path(inspect.getfile(METHODS["gan"].cls)).parent
-    for file in folder.glob("*.py"):
-        if file.name == "__init__.py":
-            continue
-        for line in file.read_text().splitlines():
-            if line.startswith(("from unpaired", "import unpaired")):
-                assert line.split()[1].startswith(allowed), f"{file.name}: {line}"
-            assert not line.startswith(("from torch.optim", "import torch.optim"))

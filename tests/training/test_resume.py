@@ -20,8 +20,8 @@ from torch import Tensor
 
 from unpaired.errors import UsageError, WorkError
 from unpaired.runs.history import History
+from unpaired.runs.progress import saved_steps
 from unpaired.runs.weights import read_tensors
-from unpaired.training.checkpoint import saved_steps
 from unpaired.training.judge import RunJudge
 from unpaired.training.loop import Loop
 from unpaired.training.session import Interrupted

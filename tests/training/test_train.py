@@ -18,8 +18,8 @@ from conftest import TINY, draw_domain
 from torch import Tensor
 
 from unpaired.errors import Diverged, UsageError, WorkError
+from unpaired.runs.progress import saved_steps
 from unpaired.runs.weights import read_tensors, write_tensors
-from unpaired.training.checkpoint import saved_steps
 from unpaired.training.loop import Loop
 from unpaired.training.session import Interrupted
 from unpaired.training.train import resume, train

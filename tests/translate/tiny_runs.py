@@ -9,8 +9,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from unpaired.data.domain import Domain
 from unpaired.methods.game import Batch, Method, Move, Now, Route
-from unpaired.runs.config import Domain, RunConfig, build_method, write_config
+from unpaired.runs.config import RunConfig, build_method, write_config
 from unpaired.runs.folder import RunFolder, save_model
 
 

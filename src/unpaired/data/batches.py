@@ -13,11 +13,11 @@ import numpy.typing as npt
 from torch import Tensor
 
 from unpaired.data import draw
+from unpaired.data.domain import KEYS, Domain
 from unpaired.data.frame import Fitted, cut, load, tensor
 from unpaired.data.paths import Paths, stem
 from unpaired.data.split import Sets, Which
 from unpaired.errors import UnreadableFile, WorkError
-from unpaired.runs.config import KEYS, Domain
 from unpaired.settings import DataSettings
 
 MEMORY = 512 << 20

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from unpaired.data.domain import Domain
 from unpaired.media.image import Floats, Picture, read, resize, to_tensor, with_bits, with_channels
-from unpaired.runs.config import Domain
 from unpaired.settings import DataSettings
 
 _LONGEST = 16

@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from unpaired.data.domain import Domain
 from unpaired.data.folders import DomainFiles
 from unpaired.data.split import held_counts
 from unpaired.errors import UnreadableFile, WorkError
-from unpaired.runs.config import Domain
 from unpaired.settings import DataSettings
 
 FEW = 20

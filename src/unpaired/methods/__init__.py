@@ -25,6 +25,7 @@ class Row:
     tie: str
 
 
+DEFAULT = "cyclegan"
 METHODS: dict[str, Row] = {
     row.name: row
     for row in (

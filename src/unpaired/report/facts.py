@@ -17,8 +17,7 @@ from unpaired.evaluation.measure import RouteMeasures, mean_kid
 from unpaired.runs.config import RunConfig, read_config
 from unpaired.runs.folder import RunFolder, Which
 from unpaired.runs.history import History
-from unpaired.training.budget import Budget
-from unpaired.training.checkpoint import Progress, saved_steps
+from unpaired.runs.progress import Budget, Progress, saved_steps
 
 
 @dataclass(frozen=True)

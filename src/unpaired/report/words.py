@@ -9,8 +9,8 @@ from unpaired.evaluation.features import INSTALL
 from unpaired.evaluation.measure import RouteMeasures
 from unpaired.methods import METHODS
 from unpaired.report.facts import Evaluation, Facts
+from unpaired.runs.progress import Budget
 from unpaired.terminal import duration
-from unpaired.training.budget import Budget
 
 WORKED, PARTLY = 0.7, 0.3
 """Shares of the way from the untranslated pictures to real ones, by KID, from which a route is said to work."""

@@ -9,6 +9,7 @@ import yaml
 from pydantic import Field, ValidationError
 
 from unpaired.atomic import whole
+from unpaired.data.domain import KEYS, Domain
 from unpaired.errors import UsageError, WorkError
 from unpaired.methods import METHODS
 from unpaired.methods.game import Method
@@ -16,19 +17,6 @@ from unpaired.networks.images import ImageNetworks
 from unpaired.settings import DataSettings, NetworkSettings, Section, TrainingSettings
 
 FORMAT = 1
-KEYS = "XYZ"
-"""What methods call the domains, in the order in which they were given."""
-
-
-class Domain(Section):
-    """What training learned of a domain's files, and translating needs to know of it."""
-
-    name: str
-    sources: tuple[str, ...] = Field(description="the folders that its files came from")
-    color: bool = Field(description="whether any of its pictures has colour; a domain without gives gray pictures")
-    bits: Literal[8, 16, 32] = Field(description="bits per channel of its pictures (32: floating point)")
-    low: float = Field(description="raw value that the networks see as -1: 0 for 8 bits, else the lowest measured")
-    high: float = Field(description="raw value that the networks see as 1: 255 for 8 bits, else the highest measured")
 
 
 class RunConfig(Section):

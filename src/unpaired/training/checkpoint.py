@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from collections.abc import Callable
 from functools import partial
@@ -17,25 +16,12 @@ from torch import Tensor
 from unpaired.errors import WorkError
 from unpaired.methods.game import Past
 from unpaired.runs.config import FORMAT
+from unpaired.runs.progress import Progress, saved_steps
 from unpaired.runs.weights import owned, read_tensors, restore, write_tensors
-from unpaired.settings import Section
 from unpaired.training.loop import Loop
 
 KEPT = 2
 """Checkpoints that stay on disk; older ones are removed once a newer one is whole."""
-
-
-class Progress(Section):
-    """Where a run stands. The step counts finished steps; the next step's data and randomness follow from it."""
-
-    step: int = 0
-    spent_s: float = 0.0
-    evaluation_s: float = 0.0
-    evaluated_share: float = 0.0
-    evaluation_cost_s: float = 0.0
-    best_step: int | None = None
-    best_kid: float | None = None
-    ranks: int = 1
 
 
 def save_checkpoint(folder: Path, loop: Loop, method_name: str, progress: Progress) -> None:
@@ -87,13 +73,6 @@ def write_part(part: Path, loop: Loop, method_name: str, progress: Progress) -> 
     tensors = {f"method/{k}": t for k, t in owned(loop.method).items()}
     tensors |= {f"average/{k}": t for k, t in owned(loop.averages.method, loop.averages.moves).items()}
     write_tensors(part / "state.safetensors", tensors | loop.tensors(), about)
-
-
-def saved_steps(folder: Path) -> list[Path]:
-    """The whole checkpoints in `folder`, oldest first."""
-    if not folder.is_dir():
-        return []
-    return sorted(p for p in folder.iterdir() if re.fullmatch(r"step-\d{9}", p.name))
 
 
 def load_checkpoint(folder: Path, loop: Loop, method_name: str) -> Progress:

@@ -10,19 +10,17 @@ from typing import Any, get_args
 from pydantic.fields import FieldInfo
 
 from unpaired.errors import UsageError
-from unpaired.methods import METHODS
+from unpaired.methods import DEFAULT, METHODS
 from unpaired.presets import PRESETS
-from unpaired.training.resolve import SECTIONS, flag_type, method_settings_model, read_settings
+from unpaired.training.resolve import RESUMABLE, SECTIONS, flag_type, method_settings_model, read_settings
 
 MARK = "setting_"
 TITLES = {"data": "data", "networks": "networks", "training": "training and device"}
-RESUMABLE = {"steps", "minutes", "checkpoint_every", "evaluate_every", "sample_every"}
-"""What may change when a run is resumed; everything else is the run's own."""
 
 
 def add(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
-    """Add the flags of all settings, with those of the method that `words` name (cyclegan where they name none)."""
-    parser.add_argument("--method", metavar="NAME", help=f"one of {', '.join(METHODS)} (default: cyclegan)")
+    """Add the flags of all settings, with those of the method that `words` name (the default where they name none)."""
+    parser.add_argument("--method", metavar="NAME", help=f"one of {', '.join(METHODS)} (default: {DEFAULT})")
     parser.add_argument(
         "--preset", metavar="NAME", help=f"one of {', '.join(PRESETS)} (default: small on a CPU, else paper)"
     )
@@ -34,7 +32,7 @@ def add(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     except argparse.ArgumentError as error:
         raise UsageError(f"{error}; see `{parser.prog} --help`") from error
     in_file = read_settings(known.config).get("method") if known.config else None
-    method = known.method or in_file or "cyclegan"
+    method = known.method or in_file or DEFAULT
     for section, model in SECTIONS.items():
         group = parser.add_argument_group(TITLES[section])
         for name, info in model.model_fields.items():

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, create_model
 
 from unpaired.errors import UsageError, nearest
-from unpaired.methods import METHODS
+from unpaired.methods import DEFAULT, METHODS
 from unpaired.methods.game import Method
 from unpaired.presets import PRESETS, Preset
 from unpaired.settings import DataSettings, NetworkSettings, Section, TrainingSettings
@@ -21,6 +21,8 @@ SECTIONS: dict[str, type[Section]] = {"data": DataSettings, "networks": NetworkS
 T = TypeVar("T", bound=BaseModel)
 RESOLVED_KEYS = {"format", "unpaired", "domains", "channels", "pairs"}
 """Keys of a run's config.yaml that say what was found; they are passed over when it is given as settings."""
+RESUMABLE = {"steps", "minutes", "checkpoint_every", "evaluate_every", "sample_every"}
+"""What may change when a run is resumed; everything else is the run's own."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def where_settings_live(method: str) -> dict[str, str]:
 def resolve(asked: Asked, default_preset: Preset) -> Settings:
     """Lay the layers over each other and validate; raises UsageError that names the key and the nearest known one."""
     from_file = read_settings(asked.file) if asked.file else {}
-    method = asked.method or from_file.get("method", "cyclegan")
+    method = asked.method or from_file.get("method", DEFAULT)
     if method not in METHODS:
         raise UsageError(f"method '{method}': {nearest(str(method), METHODS)}")
     preset = asked.preset or from_file.get("preset", default_preset)

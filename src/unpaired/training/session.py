@@ -17,11 +17,12 @@ from unpaired.errors import Diverged
 from unpaired.methods.game import Batch, Now
 from unpaired.runs.config import RunConfig
 from unpaired.runs.folder import RunFolder, Which, save_model
+from unpaired.runs.progress import Budget, Progress
 from unpaired.terminal import duration
-from unpaired.training.budget import Budget, evaluation_due, rate_factor
-from unpaired.training.checkpoint import Progress, save_checkpoint
+from unpaired.training.checkpoint import save_checkpoint
 from unpaired.training.loop import Loop
 from unpaired.training.record import Record
+from unpaired.training.schedule import evaluation_due, rate_factor
 
 CHECKPOINT_EVERY_S = 120.0
 RECORD_EVERY_S = 1.0

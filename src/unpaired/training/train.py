@@ -22,17 +22,16 @@ from unpaired.methods.game import Method
 from unpaired.report import write_report
 from unpaired.runs.config import RunConfig, build_method, read_config, write_config
 from unpaired.runs.folder import RunFolder, Which, save_model
+from unpaired.runs.progress import Budget, Progress
 from unpaired.settings import TrainingSettings
 from unpaired.terminal import Say, duration, to_terminal
-from unpaired.training.budget import Budget
-from unpaired.training.checkpoint import Progress, load_checkpoint
-from unpaired.training.flags import RESUMABLE
+from unpaired.training.checkpoint import load_checkpoint
 from unpaired.training.judge import RunJudge
 from unpaired.training.loop import Loop
 from unpaired.training.prepare import Prepared, choose_device, dry_run_text, prepare, probe_precision
 from unpaired.training.ranks import Ranks
 from unpaired.training.record import Record
-from unpaired.training.resolve import Asked, resolve, validate
+from unpaired.training.resolve import RESUMABLE, Asked, resolve, validate
 from unpaired.training.session import Interrupted, Session
 
 __all__ = ["Interrupted", "resume", "train"]

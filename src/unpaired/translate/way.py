@@ -7,10 +7,11 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from unpaired.data.domain import Domain
 from unpaired.errors import UsageError
 from unpaired.media.image import Picture
 from unpaired.methods.game import Method, Route
-from unpaired.runs.config import Domain, RunConfig
+from unpaired.runs.config import RunConfig
 from unpaired.translate.kinds import TOP
 
 Mode = Literal["target", "input"]

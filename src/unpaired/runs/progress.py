@@ -1,8 +1,25 @@
-"""How much of a run is spent, and what follows from it."""
+"""Where a run stands: what is done, of which budget, and which steps are saved."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
+
+from unpaired.settings import Section
+
+
+class Progress(Section):
+    """Where a run stands. The step counts finished steps; the next step's data and randomness follow from it."""
+
+    step: int = 0
+    spent_s: float = 0.0
+    evaluation_s: float = 0.0
+    evaluated_share: float = 0.0
+    evaluation_cost_s: float = 0.0
+    best_step: int | None = None
+    best_kid: float | None = None
+    ranks: int = 1
 
 
 @dataclass(frozen=True)
@@ -30,14 +47,8 @@ class Budget:
         return f"{self.steps} steps" if self.steps is not None else f"{self.minutes:g} minutes"
 
 
-def rate_factor(share: float, decay_from: float) -> float:
-    """The learning rate's factor: 1 until `decay_from` of the budget, then linearly to zero at its end."""
-    return 1.0 if share <= decay_from else max(0.0, (1 - share) / (1 - decay_from))
-
-
-def evaluation_due(share: float, last_share: float, spent_s: float, evaluation_s: float, cost_s: float) -> bool:
-    """Whether to evaluate now, when unset: at every tenth of the budget, if all evaluations stay under a tenth of it.
-
-    `evaluation_s` were spent on evaluations so far; one is expected to take `cost_s`, and there will be one at the end.
-    """
-    return int(share * 10) > int(last_share * 10) and evaluation_s + 2 * cost_s <= 0.1 * spent_s / share
+def saved_steps(folder: Path) -> list[Path]:
+    """The whole checkpoints in `folder`, oldest first."""
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if re.fullmatch(r"step-\d{9}", p.name))

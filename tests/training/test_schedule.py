@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from unpaired.training.budget import Budget, evaluation_due, rate_factor
+from unpaired.runs.progress import Budget
+from unpaired.training.schedule import evaluation_due, rate_factor
 
 
 def test_share_of_steps_and_of_minutes() -> None:

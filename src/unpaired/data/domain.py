@@ -1,0 +1,23 @@
+"""What a run knows of a domain."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from unpaired.settings import Section
+
+KEYS = "XYZ"
+"""What methods call the domains, in the order in which they were given."""
+
+
+class Domain(Section):
+    """What training learned of a domain's files, and translating needs to know of it."""
+
+    name: str
+    sources: tuple[str, ...] = Field(description="the folders that its files came from")
+    color: bool = Field(description="whether any of its pictures has colour; a domain without gives gray pictures")
+    bits: Literal[8, 16, 32] = Field(description="bits per channel of its pictures (32: floating point)")
+    low: float = Field(description="raw value that the networks see as -1: 0 for 8 bits, else the lowest measured")
+    high: float = Field(description="raw value that the networks see as 1: 255 for 8 bits, else the highest measured")
