@@ -140,6 +140,15 @@ def test_check_reports(discs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "Training would" in shown
 
 
+def test_check_says_what_train_would_do(discs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(discs)]) == 0
+    shown = capsys.readouterr().out
+    assert "scale the shorter side to 16 px" in shown or "cut squares of 16 px" in shown
+    assert "since the pictures are no larger" in shown
+    assert main(["check", str(discs), "--size", "3"]) == 2
+    assert "'size': given 3" in capsys.readouterr().err
+
+
 def test_methods_lists_them_all(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["methods"]) == 0
     shown = capsys.readouterr().out

@@ -83,7 +83,8 @@ def train(words: list[str]) -> int:
     """Train a translator on two folders (or one with a folder per domain)."""
     from unpaired.terminal import to_terminal
     from unpaired.training import flags
-    from unpaired.training.train import Interrupted, resume, train
+    from unpaired.training.session import Interrupted
+    from unpaired.training.train import resume, train
 
     parser = Parser(
         prog="unpaired train", description=train_help(), formatter_class=argparse.RawDescriptionHelpFormatter
@@ -150,6 +151,7 @@ def train_help() -> str:
 
 def check(words: list[str]) -> int:
     """Say what is in the data, what is wrong with it, and what training would do."""
+    from unpaired.terminal import progress_bar
     from unpaired.training.prepare import check_data
 
     parser = Parser(
@@ -158,7 +160,8 @@ def check(words: list[str]) -> int:
     parser.add_argument("data", nargs="+", type=Path, metavar="DATA", help="a folder per domain, or one folder of them")
     parser.add_argument("--size", type=int, default=None, help="the size that you would train at")
     asked = parser.parse(words)
-    text, usable = check_data(asked.data, asked.size)
+    with progress_bar("looking") as advance:
+        text, usable = check_data(asked.data, asked.size, advance)
     out(text)
     return 0 if usable else 1
 

@@ -40,7 +40,7 @@ class Diverged(WorkError):
 
 
 def nearest(given: str, known: Iterable[str]) -> str:
-    """Say which known name is meant: `"did you mean 'cyclegan'? "` or the list of all known names."""
+    """Say which known name is meant: "did you mean 'cyclegan'?", or the list of all known names."""
     names = sorted(known)
     close = difflib.get_close_matches(given, names, n=1, cutoff=0.6)
     if close:

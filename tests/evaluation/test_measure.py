@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor, nn
 
 from unpaired.errors import Diverged
 from unpaired.evaluation.features import Features
-from unpaired.evaluation.measure import Evaluator, RouteMeasures, mean_kid, measure_route
+from unpaired.evaluation.measure import Evaluator, RouteMeasures, Translate, mean_kid
 from unpaired.evaluation.table import definitions, table
 
 
@@ -47,6 +48,10 @@ def darker(x: Tensor) -> Tensor:
 
 def unchanged(x: Tensor) -> Tensor:
     return x
+
+
+def measure_route(translate: Translate, back: Translate | None, *items: Any, **how: Any) -> RouteMeasures:
+    return Evaluator(*items, **how).measure(translate, back)
 
 
 def test_the_truth_measures_as_the_truth() -> None:

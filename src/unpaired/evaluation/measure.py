@@ -165,21 +165,6 @@ class Evaluator:
         return {"pairs": count, **{f"{name}_nothing": value for name, value in found.means().items()}}
 
 
-def measure_route(
-    translate: Translate,
-    back: Translate | None,
-    sources: Iterable[Tensor],
-    targets: Iterable[Tensor],
-    pairs: Iterable[tuple[Tensor, Tensor]] | None = None,
-    features: Features | None = None,
-    *,
-    route: str = "source -> target",
-    want_fid: bool = False,
-) -> RouteMeasures:
-    """Measure a route once: an `Evaluator` that is not kept. See there for the arguments."""
-    return Evaluator(sources, targets, pairs, features, route=route, want_fid=want_fid).measure(translate, back)
-
-
 def mean_kid(measures: Iterable[RouteMeasures]) -> float | None:
     """The mean over routes of KID, times 1000: what the best state is chosen by. None unless every route has one."""
     values = [m.kid for m in measures]

@@ -26,6 +26,7 @@ from unpaired.errors import UsageError
 from unpaired.methods import METHODS
 from unpaired.methods.game import Method, Now
 from unpaired.networks.blocks import count_parameters
+from unpaired.presets import Preset
 from unpaired.runs.config import RunConfig
 from unpaired.settings import DataSettings, NetworkSettings, TrainingSettings
 from unpaired.terminal import Say
@@ -60,9 +61,14 @@ def choose_device(asked: Asked) -> str:
     return device.type
 
 
+def default_preset(device: torch.device) -> Preset:
+    """The preset where none is asked for."""
+    return "small" if device.type == "cpu" else "paper"
+
+
 def prepare(sources: list[Path], asked: Asked, pairs: bool, device: torch.device, ranks: int, say: Say) -> Prepared:
     """Look into the data and resolve every setting but the precision, saying what was decided and why."""
-    settings = resolve(asked, "small" if device.type == "cpu" else "paper")
+    settings = resolve(asked, default_preset(device))
     possible(settings.training, device, ranks)
     domains = discover(sources)
     needed_domains(settings.method, domains)
@@ -243,9 +249,17 @@ def roles(method: Method) -> list[tuple[str, torch.nn.Module]]:
     return [(name, method.get_submodule(name)) for name in names]
 
 
-def check_data(sources: list[Path], size: int | None) -> tuple[str, bool]:
-    """The report of `unpaired check`, every file decoded, and whether training could run."""
+def check_data(sources: list[Path], size: int | None, progress: Callable[[int, int], None]) -> tuple[str, bool]:
+    """The report of `unpaired check`, every file decoded, and whether training could run.
+
+    It is of the settings that `unpaired train` would choose here, or of `size`. `progress` is told (done, total).
+    """
     started = time.monotonic()
-    found = check(discover(sources), None)
-    data = DataSettings() if size is None else DataSettings(size=size)
-    return found.text(data) + f"\n{time.monotonic() - started:.1f} s", not found.errors
+    asked = Asked(settings={} if size is None else {"size": size})
+    data = resolve(asked, default_preset(pick_device("auto"))).data
+    found = check(discover(sources), None, progress=progress)
+    notes: list[str] = []
+    if not found.errors:
+        data = sized(data, found, explicit_size(asked), notes.append)
+    lines = [found.text(data), *notes, f"{time.monotonic() - started:.1f} s"]
+    return "\n".join(lines), not found.errors

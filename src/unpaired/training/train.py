@@ -32,9 +32,7 @@ from unpaired.training.prepare import Prepared, choose_device, dry_run_text, pre
 from unpaired.training.ranks import Ranks
 from unpaired.training.record import Record
 from unpaired.training.resolve import RESUMABLE, Asked, resolve, validate
-from unpaired.training.session import Interrupted, Session
-
-__all__ = ["Interrupted", "resume", "train"]
+from unpaired.training.session import Session
 
 
 def train(
@@ -87,7 +85,8 @@ def resume(run_path: Path | str, changed_data: bool = False, say: Say = to_termi
     `settings` may give a new budget (`steps` or `minutes`; the schedule then follows it) and the intervals of saving
     and looking. Files that have changed since the run began are refused, unless `changed_data`.
 
-    Raises UsageError where there is nothing to continue, WorkError for damaged files or changed data, else as `train`.
+    Raises UsageError where `run_path` is no run or is complete, WorkError where nothing has been saved yet, for damaged
+    files and changed data, else as `train`.
     """
     folder = RunFolder(Path(run_path))
     if not folder.config.is_file():
