@@ -29,7 +29,9 @@ class DataSettings(Section):
     framing: Literal["scale", "crop"] | Auto = Field(
         "auto", description="scale: shrink the shorter side to --size; crop: cut squares at the pictures' own scale"
     )
-    jitter: float = Field(286 / 256, ge=1, le=2, description="training enlarges the frame by this and crops at random")
+    jitter: float = Field(
+        286 / 256, ge=1, le=2, description="training with scale enlarges the frame by this and crops at random"
+    )
     flip: bool = Field(True, description="mirror half the items left to right")
     channels: Literal["auto", "1", "3"] = Field(
         "auto", description="channels of the networks; auto: 3 if any is coloured"
@@ -46,9 +48,10 @@ class NetworkSettings(Section):
     width: int = Field(64, ge=1, description="channels of the first layer of a generator (ngf)")
     blocks: int | None = Field(None, ge=0, description="residual blocks; unset: 9 above 128 px, else 6")
     norm: Norm = Field("instance", description="normalisation of generators and of the patch critic")
-    padding: Padding = Field("reflect", description="padding of the generators")
+    padding: Padding = Field("reflect", description="padding of the stride-1 convolutions of generators")
     residual: bool | Auto = Field(
-        False, description="generators add a learned change to the input; auto: where the domains' values are alike"
+        False,
+        description="generators (not decoders) add a change to the input; auto: where the domains' values are alike",
     )
     critic: Literal["patch", "light"] = Field("patch", description="form of the critics")
     critic_width: int = Field(64, ge=1, description="channels of the first layer of a critic (ndf)")
@@ -81,8 +84,8 @@ class TrainingSettings(Section):
         "contiguous", description="layout of images in memory"
     )
     compile: bool = Field(False, description="compile the networks with torch.compile (slow to start)")
-    threads: int | None = Field(None, ge=1, description="threads of a CPU; unset: one per core")
-    workers: int | None = Field(None, ge=0, description="threads that decode files; unset: by the data and the device")
+    threads: int | None = Field(None, ge=1, description="threads of a CPU; unset: its cores, shared among the ranks")
+    workers: int | None = Field(None, ge=0, description="threads that decode files; unset: 1 on a CPU, else up to 8")
     checkpoint_every: int | None = Field(
         None, ge=1, description="steps between checkpoints; unset: about every 2 minutes"
     )
