@@ -95,4 +95,4 @@ class TrainingSettings(Section):
     sample_every: int | None = Field(
         None, ge=0, description="steps between sample grids; unset: about 20 a run; 0: none"
     )
-    explode: float = Field(1e6, gt=0, description="a term above this stops the run as diverged")
+    explode: float = Field(1e4, gt=0, description="a term above this stops the run as diverged")

@@ -23,7 +23,8 @@ class CycleGAN(Method):
     critics. `one_way` learns X to Y alone: one critic, and F only to hold G to its input.
 
     `cycle_noise` is the deviation of noise on a translation before it is reconstructed (Bashkirova et al. 2019,
-    arXiv:1908.01517): what is hidden in faint patterns is lost in it. 0 is the paper's.
+    arXiv:1908.01517): what is hidden in faint patterns is lost in it. 0 is the paper's. `clip` bounds the norm of each
+    player's gradient, which un-normed critics need; None is the paper's.
 
     Differs: the identity term is on by default, as in the authors' code (`lambda_identity` .5 of the cycle's 10).
     """
@@ -38,6 +39,7 @@ class CycleGAN(Method):
             "memory": 0,
             "rate": 4e-4,
             "critic_rate": 1e-3,
+            "clip": 5.0,
         }
         for preset in ("small", "tiny")
     }
@@ -54,6 +56,7 @@ class CycleGAN(Method):
         memory: int = 50,
         rate: float = 2e-4,
         critic_rate: float = 2e-4,
+        clip: float | None = None,
     ) -> None:
         super().__init__()
         self.forward_cycle, self.backward_cycle = one_way or cycle != "backward", not one_way and cycle != "forward"
@@ -63,8 +66,8 @@ class CycleGAN(Method):
         if not one_way:
             self.D_x, self.past_x = net.critic("X"), Past(memory)
         self.players = {
-            "generators": Player(("G", "F"), rate=rate),
-            "critics": Player(("D_y",) if one_way else ("D_x", "D_y"), rate=critic_rate),
+            "generators": Player(("G", "F"), rate=rate, clip=clip),
+            "critics": Player(("D_y",) if one_way else ("D_x", "D_y"), rate=critic_rate, clip=clip),
         }
         self.weights = {
             "adversarial": 1.0,

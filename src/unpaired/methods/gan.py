@@ -16,15 +16,15 @@ class GAN(Method):
 
     One way, from X to Y, with the adversarial term alone. `depth` is their complexity: the number of convolutions and
     deconvolutions of the generator (6 is the smallest that they find sufficient at 64 px). None takes the generator of
-    the network settings.
+    the network settings. `clip` bounds the norm of each player's gradient; None is the paper's.
 
     Differs: least squares and patches of CycleGAN's critic instead of DiscoGAN's, so that depth is all that changes
     between it and `cyclegan`.
     """
 
     presets = {  # noqa: RUF012 - data
-        "small": {"memory": 0, "rate": 4e-4, "critic_rate": 1e-3},
-        "tiny": {"memory": 0, "rate": 4e-4, "critic_rate": 1e-3},
+        "small": {"memory": 0, "rate": 4e-4, "critic_rate": 1e-3, "clip": 5.0},
+        "tiny": {"memory": 0, "rate": 4e-4, "critic_rate": 1e-3, "clip": 5.0},
     }
 
     def __init__(
@@ -36,11 +36,15 @@ class GAN(Method):
         memory: int = 50,
         rate: float = 2e-4,
         critic_rate: float = 2e-4,
+        clip: float | None = None,
     ) -> None:
         super().__init__()
         self.kind: Kind = adversarial
         self.G, self.D, self.past = net.generator("X", "Y", depth), net.critic("Y"), Past(memory)
-        self.players = {"generator": Player(("G",), rate=rate), "critic": Player(("D",), rate=critic_rate)}
+        self.players = {
+            "generator": Player(("G",), rate=rate, clip=clip),
+            "critic": Player(("D",), rate=critic_rate, clip=clip),
+        }
         self.weights = {"adversarial": 1.0, "critic.adversarial": 0.5}
         self.routes = (Route("X", "Y", ("G",)),)
 

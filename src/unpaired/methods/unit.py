@@ -21,6 +21,8 @@ class UNIT(Method):
     An encoder and a decoder per domain; the encoders' last residual block and the decoders' first are one module each.
     The reconstruction likelihood is Laplacian (L1), as in the paper's sec. 5. Weights are the authors' code's.
 
+    `clip` bounds the norm of each player's gradient; None is the paper's.
+
     Differs: the critics share no layers; fakes are not remembered, as in the paper.
     """
 
@@ -33,6 +35,7 @@ class UNIT(Method):
             "cycle_weight": 20.0,
             "rate": 4e-4,
             "critic_rate": 1e-3,
+            "clip": 5.0,
         }
         for preset in ("small", "tiny")
     }
@@ -49,6 +52,7 @@ class UNIT(Method):
         cycle_prior_weight: float = 0.1,
         rate: float = 1e-4,
         critic_rate: float = 1e-4,
+        clip: float | None = None,
     ) -> None:
         super().__init__()
         self.kind: Kind = adversarial
@@ -57,8 +61,8 @@ class UNIT(Method):
         self.G_x, self.G_y = Role(first, net.decoder("X")), Role(first, net.decoder("Y"))
         self.D_x, self.D_y = net.critic("X"), net.critic("Y")
         self.players = {
-            "coders": Player(("E_x", "E_y", "G_x", "G_y"), rate=rate),
-            "critics": Player(("D_x", "D_y"), rate=critic_rate),
+            "coders": Player(("E_x", "E_y", "G_x", "G_y"), rate=rate, clip=clip),
+            "critics": Player(("D_x", "D_y"), rate=critic_rate, clip=clip),
         }
         self.weights = {
             "adversarial": adversarial_weight,

@@ -67,11 +67,23 @@ def normal_start(net: nn.Module, deviation: float = 0.02) -> nn.Module:
     return net
 
 
+class Bounded(nn.Module):
+    """Clamps to [-1, 1] in eval and passes everything while training.
+
+    Where a tanh saturates, the gradient dies, and one bad moment of a short run can end a generator for good; here the
+    critic sees values out of range and draws them back.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> the same shape."""
+        return x if self.training else x.clamp(-1, 1)
+
+
 class Residual(nn.Module):
     """The input plus a learned change: structure and colours survive from the first step.
 
-    `net` ends in tanh; the sum is `x + 2 tanh`, which can reach any value in [-1, 1] from any other. It is not clamped
-    while training, so that gradients never vanish at the borders.
+    `x + 2 net(x)` can reach any value in [-1, 1] from any other, also where `net` ends in tanh. It is not clamped while
+    training, so that gradients never vanish at the borders.
     """
 
     def __init__(self, net: nn.Module) -> None:

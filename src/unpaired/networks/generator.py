@@ -7,7 +7,7 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from unpaired.networks.blocks import ResidualBlock, Role, conv, norm
+from unpaired.networks.blocks import Bounded, ResidualBlock, Role, conv, norm
 from unpaired.settings import Norm, Padding
 
 
@@ -44,7 +44,7 @@ def light_down(channels: int, width: int, kind: Norm, padding: Padding) -> list[
 
 
 def light_up(channels: int, width: int, padding: Padding) -> list[nn.Module]:
-    """The way back of `light_down`: bilinear to a half, depth to space to the whole, tanh.
+    """The way back of `light_down`: bilinear to a half, depth to space to the whole.
 
     Depth to space twice leaves dots of period 4 where nothing else holds the pixels of a block together. No norm: where
     one divides by the deviation over the image, a generator sets the scale of its output by a bright spot in a corner
@@ -56,7 +56,7 @@ def light_up(channels: int, width: int, padding: Padding) -> list[nn.Module]:
         nn.ReLU(inplace=True),
         conv(width, 4 * channels, 3, padding),
         nn.PixelShuffle(2),
-        nn.Tanh(),
+        Bounded(),
     ]
 
 
