@@ -18,6 +18,7 @@ from unpaired.presets import PRESETS, Preset
 from unpaired.settings import DataSettings, NetworkSettings, Section, TrainingSettings
 
 SECTIONS: dict[str, type[Section]] = {"data": DataSettings, "networks": NetworkSettings, "training": TrainingSettings}
+NUMBERS = (int, float, int | None, float | None)
 T = TypeVar("T", bound=BaseModel)
 RESOLVED_KEYS = {"format", "unpaired", "domains", "channels", "pairs"}
 """Keys of a run's config.yaml that say what was found; they are passed over when it is given as settings."""
@@ -54,7 +55,12 @@ def method_settings_model(cls: type[Method]) -> type[BaseModel]:
     """
     hints = get_type_hints(cls.__init__)
     fields: dict[str, Any] = {
-        name: (hints[name], Field(parameter.default, ge=0) if hints[name] in (int, float) else parameter.default)
+        name: (
+            hints[name],
+            Field(parameter.default, ge=0)
+            if hints[name] in (int, float, int | None, float | None)
+            else parameter.default,
+        )
         for name, parameter in inspect.signature(cls.__init__).parameters.items()
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     }
