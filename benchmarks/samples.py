@@ -1,6 +1,7 @@
-"""Make the samples that `unpaired demo` trains on, from the emoji task: `python -m benchmarks.samples $DATA/emoji`.
+"""Make the samples that `unpaired demo` trains on, from the avatars task: `python -m benchmarks.samples $DATA/avatars`.
 
-Fluent emoji (MIT), 64 px, as lossless WebP: an item is in one domain only, but for the true pairs of the test folders.
+DiceBear's Adventurer avatars (CC BY 4.0), 64 px, as lossless WebP: a training item is in one domain only; the test
+folders hold true pairs.
 """
 
 from __future__ import annotations
@@ -13,22 +14,24 @@ from PIL import Image
 
 import unpaired
 
-TRAIN, TEST = 440, 24
-OUT = Path(unpaired.__file__).parent / "samples" / "emoji"
+TEST = 24
+ALIKE = ("0659", "0731", "0737")
+"""Identities that look the same in two colours."""
+OUT = Path(unpaired.__file__).parent / "samples" / "avatars"
 
 
 def main(data: Path) -> None:
     """Choose by a fixed seed and write."""
-    chance = random.Random(0)
-    names = sorted(p.name for p in (data / "test" / "3d").iterdir())
-    pairs = chance.sample(names, TEST)
-    for domain in ("3d", "flat"):
-        train = chance.sample(sorted((data / "train" / domain).iterdir()), TRAIN)
+    names = sorted(p.name for p in (data / "test" / "black").iterdir() if not p.name.startswith(ALIKE))
+    pairs = random.Random(0).sample(names, TEST)
+    for domain in ("black", "blond"):
+        train = sorted((data / "train" / domain).iterdir())
         for part, files in (("train", train), ("test", [data / "test" / domain / name for name in pairs])):
             folder = OUT / domain / part
             folder.mkdir(parents=True, exist_ok=True)
             for file in files:
-                Image.open(file).convert("RGB").save(folder / f"{file.stem}.webp", lossless=True, quality=100, method=6)
+                picture = Image.open(file).convert("RGB")
+                picture.save(folder / f"{file.stem}.webp", lossless=True, quality=100, method=6)
 
 
 if __name__ == "__main__":
