@@ -14,7 +14,7 @@ SAMPLES = Path(__file__).parent / "samples" / "avatars"
 
 
 def demo(out: Path | None, minutes: float, say: Say) -> Path:
-    """Train black <-> blond hair for `minutes` of steps, translate the test avatars both ways; returns the run's folder."""
+    """Train black and blond hair for `minutes` of steps, translate the test avatars both ways; returns the run."""
     say(f"demo: black hair to blond and back, {minutes:g} minutes of training on this machine")
     run = train(SAMPLES / "black", SAMPLES / "blond", out=out, minutes=minutes, pairs=True, say=say)
     assert run is not None
