@@ -283,7 +283,9 @@ def demo(words: list[str]) -> int:
     from unpaired.training.session import Interrupted
 
     parser = Parser(prog="unpaired demo", description=first_line(demo))
-    parser.add_argument("--out", type=Path, help="the run's folder (default: runs/black-blond, numbered when it exists)")
+    parser.add_argument(
+        "--out", type=Path, help="the run's folder (default: runs/black-blond, numbered when it exists)"
+    )
     parser.add_argument("--minutes", type=float, default=5.5, help="minutes of training (default: 5.5)")
     asked = parser.parse(words)
     try:
