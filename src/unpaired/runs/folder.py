@@ -68,6 +68,14 @@ class RunFolder:
         """The translating networks: the last state, or the one whose KID on held-back items was lowest."""
         return self.path / ("best.safetensors" if which == "best" else "model.safetensors")
 
+    def configuration(self) -> RunConfig:
+        """The run's configuration; raises UsageError where this is no run, WorkError where it is damaged."""
+        if not self.config.is_file():
+            raise UsageError(
+                f"{self.path}: not a run (it has no config.yaml); expected a folder that `unpaired train` made"
+            )
+        return read_config(self.config)
+
 
 @dataclass(frozen=True)
 class Model:
@@ -93,9 +101,7 @@ def load_model(path: Path, which: Which | None = None) -> Model:
     folder = RunFolder(path)
     if not path.exists():
         raise UsageError(f"{path}: no such folder; expected a run, as `unpaired train` makes it")
-    if not folder.config.is_file():
-        raise UsageError(f"{path}: not a run (it has no config.yaml); expected a folder that `unpaired train` made")
-    config = read_config(folder.config)
+    config = folder.configuration()
     if which is None:
         which = "best" if folder.model("best").exists() else "last"
     file = folder.model(which)

@@ -20,7 +20,7 @@ from unpaired.devices import pick_device
 from unpaired.errors import Diverged, UnreadableFile, UsageError, WorkError
 from unpaired.methods.game import Method
 from unpaired.report import write_report
-from unpaired.runs.config import RunConfig, build_method, read_config, write_config
+from unpaired.runs.config import RunConfig, build_method, write_config
 from unpaired.runs.folder import RunFolder, Which, save_model
 from unpaired.runs.progress import Budget, Progress
 from unpaired.settings import TrainingSettings
@@ -89,9 +89,7 @@ def resume(run_path: Path | str, changed_data: bool = False, say: Say = to_termi
     files and changed data, else as `train`.
     """
     folder = RunFolder(Path(run_path))
-    if not folder.config.is_file():
-        raise UsageError(f"{run_path}: not a run (it has no config.yaml); expected a folder that `unpaired train` made")
-    config = read_config(folder.config)
+    config = folder.configuration()
     extended = extend(config, settings)
     fabric, ranks = launched(pick_device(config.training.device).type, config.training.devices, config.training.nodes)
     say = say if ranks.first else silent
