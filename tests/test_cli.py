@@ -9,7 +9,8 @@ from conftest import TINY
 from PIL import Image
 
 from unpaired import __version__
-from unpaired.cli import COMMANDS, main
+from unpaired.cli import main
+from unpaired.commands import COMMANDS
 from unpaired.methods import METHODS
 
 FLAGS = [word for name, value in TINY.items() for word in (f"--{name.replace('_', '-')}", str(value))]

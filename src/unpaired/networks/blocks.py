@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+from contextlib import suppress
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -36,6 +39,52 @@ def norm(kind: Norm, channels: int) -> nn.Module:
 def conv(inputs: int, outputs: int, kernel: int, padding: Padding = "reflect", stride: int = 1) -> nn.Conv2d:
     """A convolution that keeps the size (stride 1) or halves it (stride 2)."""
     return nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2, padding_mode=padding)
+
+
+class Kept(list[Tensor]):
+    """The features met on the way through a network, at most `most` of them (None: all)."""
+
+    def __init__(self, most: int | None = None) -> None:
+        super().__init__()
+        self.most = most
+
+    def keep(self, x: Tensor) -> bool:
+        """Keep `x`; returns whether that was the last one wanted, so that the network may stop there."""
+        self.append(x)
+        return len(self) == self.most
+
+
+class Enough(Exception):
+    """Raised to leave a network once the features that were wanted are kept."""
+
+
+class Traced(nn.Module, ABC):
+    """A network of branches or skips, which tells what goes on inside; `forward` is its trace with nothing kept."""
+
+    @abstractmethod
+    def trace(self, x: Tensor, kept: Kept | None) -> Tensor:
+        """What `forward` gives; the features met on the way are kept."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> what `trace` gives."""
+        return self.trace(x, None)
+
+
+def trace(net: nn.Module, x: Tensor, kept: Kept | None) -> Tensor:
+    """`net(x)`; what activations and residual blocks give is kept, in order. Raises Enough where `kept` is full."""
+    if kept is None:
+        y: Tensor = net(x)
+    elif isinstance(net, Traced):
+        y = net.trace(x, kept)
+    elif isinstance(net, nn.Sequential):
+        y = x
+        for layer in net:
+            y = trace(layer, y, kept)
+    else:
+        y = net(x)
+        if isinstance(net, nn.ReLU | nn.LeakyReLU | ResidualBlock) and kept.keep(y):
+            raise Enough
+    return y
 
 
 class ResidualBlock(nn.Module):
@@ -79,7 +128,7 @@ class Bounded(nn.Module):
         return x if self.training else x.clamp(-1, 1)
 
 
-class Residual(nn.Module):
+class Residual(Traced):
     """The input plus a learned change: structure and colours survive from the first step.
 
     `x + 2 net(x)` can reach any value in [-1, 1] from any other, also where `net` ends in tanh. It is not clamped while
@@ -90,9 +139,9 @@ class Residual(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, x: Tensor) -> Tensor:
+    def trace(self, x: Tensor, kept: Kept | None) -> Tensor:
         """(B, C, H, W) in [-1, 1] -> the same shape and range."""
-        y: Tensor = x + 2 * self.net(x)
+        y = x + 2 * trace(self.net, x, kept)
         return y if self.training else y.clamp(-1, 1)
 
 
@@ -118,3 +167,13 @@ class Role(nn.Sequential):
         for layer in self:
             x = layer(x)
         return x
+
+    def features(self, x: Tensor, most: int | None = None) -> list[Tensor]:
+        """(B, C, H, W) -> what each activation and residual block gives, in order; the first `most` of them.
+
+        The network is left after the last one wanted. For terms that compare what critics or encoders see inside.
+        """
+        kept = Kept(most)
+        with suppress(Enough):
+            trace(self, x, kept)
+        return kept

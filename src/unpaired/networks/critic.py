@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unpaired.networks.blocks import norm
+from unpaired.networks.blocks import Kept, Traced, norm, trace
 from unpaired.settings import Norm
 
 
@@ -25,7 +25,7 @@ def patch_critic(channels: int, width: int, layers: int, kind: Norm) -> list[nn.
     return [*net, nn.Conv2d(before, 1, 4, 1, 1)]
 
 
-class Views(nn.Module):
+class Views(Traced):
     """Several critics of one image. Their scores are repeated to the finest grid and joined as channels.
 
     So every view has the same say in a mean over the scores, however many scores it gives.
@@ -35,9 +35,9 @@ class Views(nn.Module):
         super().__init__()
         self.views = nn.ModuleList(views)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def trace(self, x: Tensor, kept: Kept | None) -> Tensor:
         """(B, C, H, W) -> (B, views, h, w), with h and w those of the finest view."""
-        scores = [view(x) for view in self.views]
+        scores = [trace(view, x, kept) for view in self.views]
         size = max(s.shape[-2] for s in scores), max(s.shape[-1] for s in scores)
         return torch.cat([F.interpolate(s, size) for s in scores], dim=1)
 

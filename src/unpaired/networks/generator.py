@@ -7,7 +7,7 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from unpaired.networks.blocks import Bounded, ResidualBlock, Role, conv, norm
+from unpaired.networks.blocks import Bounded, Kept, ResidualBlock, Role, Traced, conv, norm, trace
 from unpaired.settings import Norm, Padding
 
 
@@ -82,7 +82,7 @@ def even_start(net: nn.Module) -> nn.Module:
     return net
 
 
-class LightGenerator(nn.Module):
+class LightGenerator(Traced):
     """`light_down`, residual blocks at a quarter of the resolution, and `light_up`, with one long skip at a half.
 
     The skip joins the stem's features to the decoder's before the head, so that edges need not pass the bottleneck.
@@ -98,12 +98,12 @@ class LightGenerator(nn.Module):
         self.join = nn.Sequential(conv(2 * width, width, 3, padding), nn.ReLU(inplace=True))
         self.head = nn.Sequential(*up[3:])
 
-    def forward(self, x: Tensor) -> Tensor:
+    def trace(self, x: Tensor, kept: Kept | None) -> Tensor:
         """(B, inputs, H, W) in [-1, 1] -> (B, outputs, H, W) in [-1, 1]; H and W multiples of 4."""
-        stem = self.stem(x)
-        deep = self.up(self.blocks(self.down(stem)))
-        y: Tensor = self.head(self.join(torch.cat((stem, deep), dim=1)))
-        return y
+        stem = deep = trace(self.stem, x, kept)
+        for part in (self.down, self.blocks, self.up):
+            deep = trace(part, deep, kept)
+        return trace(self.head, trace(self.join, torch.cat((stem, deep), dim=1), kept), kept)
 
 
 def stack(inputs: int, outputs: int, width: int, depth: int, kind: Norm) -> Role:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TypeVar
 
 from torch import nn
 
@@ -22,6 +23,8 @@ from unpaired.networks.generator import (
     stack,
 )
 from unpaired.settings import NetworkSettings
+
+Net = TypeVar("Net", bound=nn.Module)
 
 
 class ImageNetworks:
@@ -56,8 +59,8 @@ class ImageNetworks:
                 net = nn.Sequential(
                     *down, *self._residual(self.blocks), *resnet_up(outputs, s.width, s.norm, s.padding)
                 )
-        even_start(lively_start(normal_start(net)))
-        if s.residual and inputs == outputs:
+        _start(net)
+        if s.residual and depth is None and inputs == outputs:
             net = Residual(net)
         return Role(net)
 
@@ -105,8 +108,13 @@ class ImageNetworks:
 
     def _role(self, *layers: nn.Module) -> Role:
         role = Role(*layers)
-        even_start(lively_start(normal_start(role)))
-        return role
+        return _start(role)
 
     def _needs(self, stride: int) -> None:
         self.stride = math.lcm(self.stride, stride)
+
+
+def _start(net: Net) -> Net:
+    """The starting weights of everything but critics."""
+    even_start(lively_start(normal_start(net)))
+    return net

@@ -1,0 +1,17 @@
+"""What a command that trains does when it is interrupted."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from unpaired.training.session import Interrupted
+
+
+def interrupted(stop: Interrupted) -> int:
+    """Say how to go on; returns the exit code. Other ranks' is 0, for a launcher kills the first when one fails."""
+    if not str(stop):
+        return 0
+    sys.stderr.write(f"{stop}\n")
+    return 128 + stop.signal

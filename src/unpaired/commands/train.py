@@ -1,0 +1,72 @@
+"""`unpaired train`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from unpaired.commands.interrupted import interrupted
+from unpaired.commands.parser import Parser, out
+from unpaired.errors import UsageError
+
+
+def train(words: list[str]) -> int:
+    """Train a translator on two folders (or one with a folder per domain)."""
+    from unpaired.terminal import to_terminal
+    from unpaired.training import flags
+    from unpaired.training.session import Interrupted
+    from unpaired.training.train import resume, train
+
+    parser = Parser(
+        prog="unpaired train", description=train_help(), formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", nargs="*", type=Path, metavar="DATA", help="a folder per domain, or one folder of them")
+    parser.add_argument("--out", type=Path, help="the run's folder (default: runs/DOMAINS, numbered when it exists)")
+    parser.add_argument("--config", type=Path, help="a YAML file of settings (a run's config.yaml will do)")
+    parser.add_argument(
+        "--pairs", action="store_true", help="equal names in the test folders are true pairs: measure with them"
+    )
+    parser.add_argument(
+        "--resume", type=Path, metavar="RUN", help="continue a run; --steps or --minutes extend its budget"
+    )
+    parser.add_argument(
+        "--changed-data", action="store_true", help="resume although the files of the domains have changed"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print settings, networks and the cost of a step; do nothing"
+    )
+    flags.add(parser, words)
+    asked = parser.parse(words)
+    settings = flags.given(asked)
+    try:
+        if asked.resume is not None:
+            flags.only_for_resume(asked, settings)
+            resume(asked.resume, changed_data=asked.changed_data, say=to_terminal, **settings)
+        elif not asked.data:
+            raise UsageError(
+                "no data given; expected two folders, or one with a folder per domain: unpaired train A/ B/"
+            )
+        else:
+            train(
+                *asked.data,
+                out=asked.out,
+                config=asked.config,
+                pairs=asked.pairs,
+                dry_run=out if asked.dry_run else None,
+                say=to_terminal,
+                **settings,
+            )
+    except Interrupted as stop:
+        return interrupted(stop)
+    return 0
+
+
+def train_help() -> str:
+    """What `unpaired train --help` says first."""
+    return (
+        "Learn to translate between domains from files that are not paired.\n\n"
+        "  unpaired train photos/ paintings/          a folder per domain, named by the folders\n"
+        "  unpaired train DATA/                       a folder per domain in DATA, or trainA, trainB, testA, testB\n"
+        "  unpaired train --resume runs/photos-paintings --steps 20000\n\n"
+        "`train/` and `test/` within a domain are understood; without test folders a part is held back."
+    )

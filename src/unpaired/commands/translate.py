@@ -1,0 +1,56 @@
+"""`unpaired translate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from unpaired.commands.parser import Parser, first_line, out, span
+
+
+def translate(words: list[str]) -> int:
+    """Translate files and folders with a trained run."""
+    from unpaired.terminal import progress_bar, to_terminal
+    from unpaired.translate import Options, Translator, translate_files
+
+    parser = Parser(prog="unpaired translate", description=first_line(translate))
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, as `unpaired train` made it")
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="files, or folders (structure kept)")
+    parser.add_argument("--to", metavar="DOMAIN", help="the domain to translate to; needed where there are several")
+    parser.add_argument(
+        "--from", dest="source", metavar="DOMAIN", help="the domain of the inputs, where it is not clear"
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where outputs go (default: translated-DOMAIN)")
+    parser.add_argument("--checkpoint", metavar="last|best", help="default: the best where there is one")
+    parser.add_argument(
+        "--scale",
+        default="trained",
+        metavar="trained|native",
+        help="show the networks pictures as large as in training, or as they are (default: trained)",
+    )
+    parser.add_argument(
+        "--mode", default="target", metavar="target|input", help="colour of the output: the target's, or the input's"
+    )
+    parser.add_argument("--source-range", type=span, metavar="LOW,HIGH", help="raw values seen as black and white")
+    parser.add_argument(
+        "--target-range", type=span, metavar="LOW,HIGH", help="raw values of black and white in outputs"
+    )
+    parser.add_argument("--batch", type=int, default=8, metavar="N", help="pictures translated at once (default: 8)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument("--overwrite", action="store_true", help="redo outputs that are there")
+    asked = parser.parse(words)
+    translator = Translator.load(asked.run, asked.checkpoint, asked.device)
+    options = Options(asked.mode, asked.scale, asked.source_range, asked.target_range)
+    way = translator.way(asked.to, asked.source, options)
+    folder = asked.out or Path(f"translated-{way.target.name}")
+    with progress_bar(f"to {way.target.name}") as advance:
+        outcome = translate_files(
+            translator, asked.inputs, folder, way, batch=asked.batch, overwrite=asked.overwrite, progress=advance
+        )
+    for warning in outcome.warnings:
+        to_terminal(f"note: {warning}")
+    for path, why in outcome.failed:
+        to_terminal(f"not done: {path}: {why}")
+    skipped = f", {outcome.skipped} were there already (--overwrite redoes them)" if outcome.skipped else ""
+    failed = f", {len(outcome.failed)} could not be done" if outcome.failed else ""
+    out(f"{outcome.done} translated{skipped}{failed}: {folder}")
+    return 1 if outcome.failed else 0
