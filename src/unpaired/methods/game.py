@@ -86,6 +86,8 @@ class Method(nn.Module, ABC):
     routes: tuple[Route, ...]
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Per preset name, the settings of this method that it changes; the signature's defaults are the paper's."""
+    defences: ClassVar[Mapping[str, Any]] = {}
+    """Settings that keep the method from hiding its input in its output, each with a value worth trying."""
     stride: int = 1
     """Heights and widths that are multiples of it pass through `translate`; set by whoever builds the networks."""
     restores: bool = False

@@ -16,11 +16,17 @@ class Networks(Protocol):
     def critic(self, domain: str) -> Role:
         """`domain`'s items -> scores, one or many per item."""
 
+    def pair_critic(self, domain: str) -> Role:
+        """Two of `domain`'s items, joined as channels -> scores, one or many per pair."""
+
     def encoder(self, domain: str) -> Role:
         """`domain`'s items -> features."""
 
     def decoder(self, domain: str) -> Role:
         """Features -> `domain`'s items."""
+
+    def code_critic(self, outputs: int, width: int | None = None, dropout: float = 0.0) -> Role:
+        """Features, as encoders give them -> logits (B, outputs); `width` None takes that of the critics."""
 
     def shared(self) -> Role:
         """Features -> features of the same shape."""

@@ -11,7 +11,7 @@ from torch import nn
 from unpaired.errors import UsageError
 from unpaired.networks.augment import Augment
 from unpaired.networks.blocks import Residual, ResidualBlock, Role, normal_start
-from unpaired.networks.critic import light_critic, patch_critic
+from unpaired.networks.critic import code_critic, light_critic, patch_critic
 from unpaired.networks.generator import (
     LightGenerator,
     even_start,
@@ -40,6 +40,11 @@ class ImageNetworks:
         self.stride = 1
         self.blocks = settings.blocks if settings.blocks is not None else (9 if size > 128 else 6)
 
+    @property
+    def code_channels(self) -> int:
+        """Channels of the features that encoders give and decoders take."""
+        return (2 if self.settings.generator == "light" else 4) * self.settings.width
+
     def generator(self, source: str, target: str, depth: int | None = None) -> Role:
         """`source`'s images -> `target`'s; with a `depth`, a plain stack of so many convolutions."""
         s, inputs, outputs = self.settings, self.channels[source], self.channels[target]
@@ -66,9 +71,15 @@ class ImageNetworks:
 
     def critic(self, domain: str) -> Role:
         """`domain`'s images -> scores per patch, seen through the augmentation of the settings."""
+        return self._critic(self.channels[domain])
+
+    def pair_critic(self, domain: str) -> Role:
+        """Two of `domain`'s images, joined as channels -> scores per patch; the pair is augmented alike."""
+        return self._critic(2 * self.channels[domain])
+
+    def _critic(self, channels: int) -> Role:
         s = self.settings
         assert s.augment != "auto", "resolved before networks are built"
-        channels = self.channels[domain]
         if s.critic == "light":
             layers: list[nn.Module] = [light_critic(channels, s.critic_width)]
         else:
@@ -101,10 +112,13 @@ class ImageNetworks:
         """Features -> features, one residual block: the layer that encoders, or decoders, have in common."""
         return self._role(*self._residual(1))
 
+    def code_critic(self, outputs: int, width: int | None = None, dropout: float = 0.0) -> Role:
+        """Features (B, code channels, h, w) -> logits (B, outputs); `width` None takes the settings' critic_width."""
+        return Role(*code_critic(self.code_channels, width or self.settings.critic_width, outputs, dropout))
+
     def _residual(self, count: int) -> list[ResidualBlock]:
         s = self.settings
-        width = (2 if s.generator == "light" else 4) * s.width
-        return [ResidualBlock(width, s.norm, s.padding) for _ in range(count)]
+        return [ResidualBlock(self.code_channels, s.norm, s.padding) for _ in range(count)]
 
     def _role(self, *layers: nn.Module) -> Role:
         role = Role(*layers)
