@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from unpaired.terms.adversarial import Kind, fool, spot
+from unpaired.terms.adversarial import AnyKind, fool, spot
 from unpaired.terms.closeness import l1
 from unpaired.terms.prior import unit_normal
 
-KINDS: tuple[Kind, ...] = ("lsgan", "bce", "hinge")
+KINDS: tuple[AnyKind, ...] = ("lsgan", "bce", "hinge", "wgan")
 
 
 def double(*numbers: float) -> Tensor:
@@ -29,9 +29,10 @@ def log_sigmoid(x: float) -> float:
         ("lsgan", (0.25 + 9) / 2),  # scores .5 and -2: (.5 - 1)^2, (-2 - 1)^2
         ("bce", -(log_sigmoid(0.5) + log_sigmoid(-2)) / 2),
         ("hinge", 0.75),
+        ("wgan", 0.75),
     ],
 )
-def test_fool_by_hand(kind: Kind, expected: float) -> None:
+def test_fool_by_hand(kind: AnyKind, expected: float) -> None:
     assert fool(double(0.5, -2), kind).item() == pytest.approx(expected, abs=1e-12)
 
 
@@ -41,9 +42,10 @@ def test_fool_by_hand(kind: Kind, expected: float) -> None:
         ("lsgan", (1 + 4) / 2 + (0.25 + 4) / 2),  # real 2, -1; fake .5, -2
         ("bce", -(log_sigmoid(2) + log_sigmoid(-1)) / 2 - (log_sigmoid(-0.5) + log_sigmoid(2)) / 2),
         ("hinge", (0 + 2) / 2 + (1.5 + 0) / 2),
+        ("wgan", -0.75 - 0.5),
     ],
 )
-def test_spot_by_hand(kind: Kind, expected: float) -> None:
+def test_spot_by_hand(kind: AnyKind, expected: float) -> None:
     assert spot(double(2, -1), double(0.5, -2), kind).item() == pytest.approx(expected, abs=1e-12)
 
 
@@ -55,14 +57,14 @@ def test_least_squares_are_zero_at_their_targets() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_descending_raises_the_scores_a_generator_wants(kind: Kind) -> None:
+def test_descending_raises_the_scores_a_generator_wants(kind: AnyKind) -> None:
     scores = double(-0.5, 0.3)
     fool(scores, kind).backward()
     assert scores.grad is not None and (scores.grad < 0).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_descending_parts_real_from_fake(kind: Kind) -> None:
+def test_descending_parts_real_from_fake(kind: AnyKind) -> None:
     real, fake = double(-0.5, 0.3), double(0.5, 0.1)
     spot(real, fake, kind).backward()
     assert real.grad is not None and (real.grad < 0).all()
@@ -111,7 +113,7 @@ def test_unit_normal_by_hand_is_twice_the_divergence_per_element() -> None:
     assert unit_normal(torch.zeros(4)) == 0
 
 
-def spot_itself(x: Tensor, kind: Kind) -> Tensor:
+def spot_itself(x: Tensor, kind: AnyKind) -> Tensor:
     return spot(x, x.flip(0), kind)
 
 

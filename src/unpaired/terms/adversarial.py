@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Kind = Literal["lsgan", "bce", "hinge"]
+AnyKind = Literal[Kind, "wgan"]
 
 
 def wide(x: Tensor) -> Tensor:
@@ -16,11 +17,12 @@ def wide(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
-def fool(scores: Tensor, kind: Kind = "lsgan") -> Tensor:
+def fool(scores: Tensor, kind: AnyKind = "lsgan") -> Tensor:
     """The generator's term: the critic's `scores` (any shape) on fakes should say real.
 
     lsgan: `mean((D - 1)^2)` (Mao et al. 2017, eq. 9 with a = 0, b = c = 1; without their half, as CycleGAN has it);
-    bce: `-mean(log sigmoid(D))`, non-saturating (Goodfellow et al. 2014, sec. 3); hinge: `-mean(D)` (Lim and Ye 2017).
+    bce: `-mean(log sigmoid(D))`, non-saturating (Goodfellow et al. 2014, sec. 3); hinge: `-mean(D)` (Lim and Ye 2017);
+    wgan: the same, with an unbounded critic (Arjovsky et al. 2017, arXiv:1701.07875).
     """
     scores = wide(scores)
     if kind == "lsgan":
@@ -30,15 +32,18 @@ def fool(scores: Tensor, kind: Kind = "lsgan") -> Tensor:
     return -scores.mean()
 
 
-def spot(real: Tensor, fake: Tensor, kind: Kind = "lsgan") -> Tensor:
+def spot(real: Tensor, fake: Tensor, kind: AnyKind = "lsgan") -> Tensor:
     """The critic's term: scores on `real` should say real and on `fake` fake (shapes as they come).
 
     lsgan: `mean((D_r - 1)^2) + mean(D_f^2)`; bce: `-mean(log sigmoid(D_r)) - mean(log(1 - sigmoid(D_f)))`;
-    hinge: `mean(max(0, 1 - D_r)) + mean(max(0, 1 + D_f))`.
+    hinge: `mean(max(0, 1 - D_r)) + mean(max(0, 1 + D_f))`; wgan: `mean(D_f) - mean(D_r)`, which needs a bound on the
+    critic's slope (`Player.box`, or `penalty.gradient_penalty`).
     """
     real, fake = wide(real), wide(fake)
     if kind == "lsgan":
         return (real - 1).square().mean() + fake.square().mean()
     if kind == "bce":
         return F.softplus(-real).mean() + F.softplus(fake).mean()
+    if kind == "wgan":
+        return fake.mean() - real.mean()
     return F.relu(1 - real).mean() + F.relu(1 + fake).mean()
