@@ -11,7 +11,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Auto = Literal["auto"]
-Norm = Literal["instance", "group", "none"]
+Norm = Literal["instance", "group", "batch", "none"]
+Antialias = bool | Literal["down", "up"]
 Padding = Literal["reflect", "zeros"]
 Policy = Literal["color", "translation", "cutout"]
 
@@ -36,6 +37,9 @@ class DataSettings(Section):
     channels: Literal["auto", "1", "3"] = Field(
         "auto", description="channels of the networks; auto: 3 if any is coloured"
     )
+    attributes: tuple[str, ...] = Field(
+        (), description="columns of the table beside a folder to learn, as black|blond|brown,glasses (| excludes)"
+    )
     held: float = Field(0.1, ge=0, le=0.5, description="share of each domain held back to choose the best, and to test")
 
 
@@ -47,8 +51,13 @@ class NetworkSettings(Section):
     )
     width: int = Field(64, ge=1, description="channels of the first layer of a generator (ngf)")
     blocks: int | None = Field(None, ge=0, description="residual blocks; unset: 9 above 128 px, else 6")
-    norm: Norm = Field("instance", description="normalisation of generators and of the patch critic")
+    norm: Norm = Field(
+        "instance", description="normalisation of generators and of the patch critic; batch needs --average 0"
+    )
     padding: Padding = Field("reflect", description="padding of the stride-1 convolutions of generators")
+    antialias: Antialias = Field(
+        False, description="resnet generators blur where they halve and double the size (true, or one: down, up)"
+    )
     residual: bool | Auto = Field(
         False,
         description="generators (not decoders) add a change to the input; auto: where the domains' values are alike",

@@ -1,10 +1,11 @@
-"""Layers that the networks share. Every norm here treats items of a batch independently."""
+"""Layers that the networks share. Every norm here but batch norm treats the items of a batch independently."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -28,11 +29,16 @@ class PlainNorm(nn.Module):
 
 
 def norm(kind: Norm, channels: int) -> nn.Module:
-    """Instance norm is the paper's (no affine parameters); group norm is affine, 16 channels a group."""
+    """Instance norm is the paper's (no affine parameters); group norm is affine, 16 channels a group.
+
+    Batch norm is affine too, and keeps running statistics of what it saw in training, which it uses in eval.
+    """
     if kind == "instance":
         return PlainNorm(channels)
     if kind == "group":
         return nn.GroupNorm(max(1, channels // 16), channels)
+    if kind == "batch":
+        return nn.BatchNorm2d(channels)
     return nn.Identity()
 
 
@@ -107,12 +113,14 @@ class ResidualBlock(nn.Module):
 
 
 def normal_start(net: nn.Module, deviation: float = 0.02) -> nn.Module:
-    """Convolution weights from N(0, deviation), biases zero: the start of DCGAN and CycleGAN."""
+    """Weights of convolutions from N(0, deviation), of batch norm from N(1, deviation), biases zero: DCGAN's start."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             nn.init.normal_(module.weight, 0.0, deviation)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight, 1.0, deviation)
     return net
 
 
@@ -177,3 +185,16 @@ class Role(nn.Sequential):
         with suppress(Enough):
             trace(self, x, kept)
         return kept
+
+    def look(self, *batches: Tensor) -> list[tuple[Tensor, list[Tensor]]]:
+        """Of each batch (B, C, H, W) what `forward` gives, and all `features`; all are seen through one random draw.
+
+        So equal batches have equal features, also where an augmentation is part of the role.
+        """
+        found: list[tuple[Tensor, list[Tensor]]] = []
+        for i, x in enumerate(batches):
+            gpus = [x.device] if x.is_cuda else []
+            with torch.random.fork_rng(devices=gpus) if i + 1 < len(batches) else nullcontext():
+                kept = Kept()
+                found.append((trace(self, x, kept), kept))
+        return found

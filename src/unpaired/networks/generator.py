@@ -5,26 +5,61 @@ from __future__ import annotations
 import itertools
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unpaired.networks.blocks import Bounded, Kept, ResidualBlock, Role, Traced, conv, norm, trace
-from unpaired.settings import Norm, Padding
+from unpaired.settings import Antialias, Norm, Padding
 
 
-def resnet_down(channels: int, width: int, kind: Norm, padding: Padding) -> list[nn.Module]:
-    """c7s1-width, d(2 width), d(4 width) of CycleGAN: (B, channels, H, W) -> (B, 4 width, H/4, W/4)."""
+class BlurHalf(nn.Module):
+    """Every second pixel of the image blurred by 1 2 1, its border mirrored (Zhang 2019, arXiv:1904.11486)."""
+
+    taps: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        row = torch.tensor([0.25, 0.5, 0.25])
+        self.register_buffer("taps", torch.outer(row, row)[None, None], persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H/2, W/2), for even H and W."""
+        channels = x.shape[1]
+        mirrored = F.pad(x, (1, 1, 1, 1), mode="reflect")
+        return F.conv2d(mirrored, self.taps.expand(channels, 1, 3, 3), stride=2, groups=channels)
+
+
+def resnet_down(
+    channels: int, width: int, kind: Norm, padding: Padding, antialias: Antialias = False
+) -> list[nn.Module]:
+    """c7s1-width, d(2 width), d(4 width) of CycleGAN: (B, channels, H, W) -> (B, 4 width, H/4, W/4).
+
+    With `antialias` (True or "down") each d convolves at stride 1, and a blur halves the size (CUT, arXiv:2007.15651).
+    """
+    blurred = antialias in (True, "down")
     layers: list[nn.Module] = [conv(channels, width, 7, padding), norm(kind, width), nn.ReLU(inplace=True)]
     for w in (width, 2 * width):
-        layers += [conv(w, 2 * w, 3, "zeros", stride=2), norm(kind, 2 * w), nn.ReLU(inplace=True)]
+        layers += [conv(w, 2 * w, 3, "zeros", 1 if blurred else 2), norm(kind, 2 * w), nn.ReLU(inplace=True)]
+        layers += [BlurHalf()] if blurred else []
     return layers
 
 
-def resnet_up(channels: int, width: int, kind: Norm, padding: Padding) -> list[nn.Module]:
-    """u(2 width), u(width), c7s1-channels of CycleGAN, ended by tanh: the way back of `resnet_down`."""
+def resnet_up(channels: int, width: int, kind: Norm, padding: Padding, antialias: Antialias = False) -> list[nn.Module]:
+    """u(2 width), u(width), c7s1-channels of CycleGAN, ended by tanh: the way back of `resnet_down`.
+
+    With `antialias` (True or "up") each u enlarges first and convolves then. CUT's filter, 1 3 3 1 over pixels that are
+    zeros apart, is bilinear interpolation.
+    """
     layers: list[nn.Module] = []
     for w in (4 * width, 2 * width):
-        up = nn.ConvTranspose2d(w, w // 2, 3, stride=2, padding=1, output_padding=1)
-        layers += [up, norm(kind, w // 2), nn.ReLU(inplace=True)]
+        if antialias in (True, "up"):
+            layers += [
+                nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False),
+                conv(w, w // 2, 3, "zeros"),
+            ]
+        else:
+            layers += [nn.ConvTranspose2d(w, w // 2, 3, stride=2, padding=1, output_padding=1)]
+        layers += [norm(kind, w // 2), nn.ReLU(inplace=True)]
     return [*layers, conv(width, channels, 7, padding), nn.Tanh()]
 
 

@@ -39,6 +39,8 @@ class ImageNetworks:
         self.size = size
         self.stride = 1
         self.blocks = settings.blocks if settings.blocks is not None else (9 if size > 128 else 6)
+        if settings.antialias and settings.generator != "resnet":
+            raise UsageError(f"antialias: only resnet generators have it, not '{settings.generator}': --generator resnet")
 
     @property
     def code_channels(self) -> int:
@@ -60,9 +62,10 @@ class ImageNetworks:
             if s.generator == "light":
                 net = LightGenerator(inputs, outputs, s.width, self.blocks, s.norm, s.padding)
             else:
-                down = resnet_down(inputs, s.width, s.norm, s.padding)
                 net = nn.Sequential(
-                    *down, *self._residual(self.blocks), *resnet_up(outputs, s.width, s.norm, s.padding)
+                    *resnet_down(inputs, s.width, s.norm, s.padding, s.antialias),
+                    *self._residual(self.blocks),
+                    *resnet_up(outputs, s.width, s.norm, s.padding, s.antialias),
                 )
         _start(net)
         if s.residual and depth is None and inputs == outputs:
@@ -95,8 +98,11 @@ class ImageNetworks:
     def encoder(self, domain: str) -> Role:
         """`domain`'s images -> features (B, code channels, H/4, W/4): the convolutions and half the blocks."""
         self._needs(4)
-        down = light_down if self.settings.generator == "light" else resnet_down
-        layers = down(self.channels[domain], self.settings.width, self.settings.norm, self.settings.padding)
+        s, channels = self.settings, self.channels[domain]
+        if s.generator == "light":
+            layers = light_down(channels, s.width, s.norm, s.padding)
+        else:
+            layers = resnet_down(channels, s.width, s.norm, s.padding, s.antialias)
         return self._role(*layers, *self._residual(self.blocks // 2))
 
     def decoder(self, domain: str) -> Role:
@@ -105,7 +111,7 @@ class ImageNetworks:
         if s.generator == "light":
             layers = light_up(channels, s.width, s.padding)
         else:
-            layers = resnet_up(channels, s.width, s.norm, s.padding)
+            layers = resnet_up(channels, s.width, s.norm, s.padding, s.antialias)
         return self._role(*self._residual(self.blocks // 2), *layers)
 
     def shared(self) -> Role:

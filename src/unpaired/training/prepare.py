@@ -69,7 +69,7 @@ def default_preset(device: torch.device) -> Preset:
 def prepare(sources: list[Path], asked: Asked, pairs: bool, device: torch.device, ranks: int, say: Say) -> Prepared:
     """Look into the data and resolve every setting but the precision, saying what was decided and why."""
     settings = resolve(asked, default_preset(device))
-    possible(settings.training, device, ranks)
+    possible(settings.training, settings.networks, device, ranks)
     domains = discover(sources)
     needed_domains(settings.method, domains)
     found = check(domains, DECODED, settings.training.seed)
@@ -100,13 +100,18 @@ def prepare(sources: list[Path], asked: Asked, pairs: bool, device: torch.device
     return Prepared(config, sets)
 
 
-def possible(training: TrainingSettings, device: torch.device, ranks: int) -> None:
+def possible(training: TrainingSettings, networks: NetworkSettings, device: torch.device, ranks: int) -> None:
     """Refuse what this device or number of ranks cannot do, before time is spent."""
     if training.precision == "fp16-mixed" and device.type != "cuda":
         raise UsageError("precision fp16-mixed needs a CUDA device; use fp32 or bf16-mixed")
     if training.batch % (ranks * training.accumulate):
         raise UsageError(
             f"batch {training.batch}: must be a multiple of ranks x micro-batches, {ranks} x {training.accumulate}"
+        )
+    if networks.norm == "batch" and training.average:
+        raise UsageError(
+            "norm batch: its statistics are those of the networks as they train, and wrong for their running average; "
+            "add --average 0, or take --norm instance or group"
         )
 
 
