@@ -184,6 +184,38 @@ def test_critics_augment_only_while_they_train() -> None:
     assert torch.equal(critic(x), critic(x))
 
 
+@pytest.mark.parametrize("kind", ["patch", "light"])
+def test_the_outputs_of_a_view_lie_side_by_side(kind: str) -> None:
+    critic = networks(critic=kind, critic_layers=1, critic_width=4).critic("X", outputs=3)
+    x = torch.rand(2, 3, 32, 32)
+    (last, *_) = [layer for layer in critic.modules() if isinstance(layer, nn.Conv2d) and layer.out_channels == 3]
+    before = critic(x).unflatten(1, (-1, 3))
+    with torch.no_grad():
+        last.bias[1] += 1.0  # type: ignore[index]
+    change = critic(x).unflatten(1, (-1, 3)) - before
+    expected = torch.zeros_like(change)
+    expected[:, 0, 1] = 1
+    torch.testing.assert_close(change, expected)
+
+
+@pytest.mark.parametrize("kind", ["resnet", "light"])
+def test_a_code_critic_judges_whole_codes_of_any_size(kind: str) -> None:
+    net = networks(generator=kind, width=4, critic_width=4)
+    critic = net.code_critic(2, width=6).eval()
+    for size in (16, 32):
+        assert critic(net.encoder("X")(torch.rand(3, 3, size, size))).shape == (3, 2)
+    code = torch.rand(1, net.code_channels, 8, 8)
+    assert not torch.allclose(critic(code), critic(2 * code))
+    torch.testing.assert_close(critic(code.repeat(3, 1, 1, 1)), critic(code).expand(3, -1))
+
+
+def test_a_code_critic_drops_features_only_while_it_trains() -> None:
+    critic = networks(width=4).code_critic(1, width=16, dropout=0.5)
+    code = torch.rand(1, 16, 8, 8)
+    assert not torch.equal(critic.train()(code), critic(code))
+    assert torch.equal(critic.eval()(code), critic(code))
+
+
 def test_a_role_knows_whether_its_items_are_independent() -> None:
     assert Role(nn.Conv2d(1, 1, 3), nn.GroupNorm(1, 1)).per_item
     assert not Role(nn.Sequential(nn.Conv2d(1, 1, 3), nn.BatchNorm2d(1))).per_item

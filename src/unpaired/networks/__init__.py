@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from unpaired.labels import Labels
 from unpaired.networks.blocks import Role
 
 
 class Networks(Protocol):
-    """A medium's factory of roles: `images.ImageNetworks` for pictures. Domains are the keys "X", "Y"."""
+    """A medium's factory of roles: `images.ImageNetworks` for pictures. Domains are the keys "X", "Y", ..."""
+
+    @property
+    def domains(self) -> Sequence[str]:
+        """The keys of the domains, in order."""
+
+    @property
+    def labels(self) -> Labels:
+        """The labels of the items, where a method draws labelled ones."""
 
     def generator(self, source: str, target: str, depth: int | None = None) -> Role:
         """`source`'s items -> `target`'s, of the medium's form or a plain stack of `depth` layers."""
 
-    def critic(self, domain: str) -> Role:
-        """`domain`'s items -> scores, one or many per item."""
+    def critic(self, domain: str, outputs: int = 1) -> Role:
+        """`domain`'s items -> scores, one or many per item; for each, `outputs` channels side by side."""
 
     def pair_critic(self, domain: str) -> Role:
         """Two of `domain`'s items, joined as channels -> scores, one or many per pair."""
@@ -27,6 +37,30 @@ class Networks(Protocol):
 
     def code_critic(self, outputs: int, width: int | None = None, dropout: float = 0.0) -> Role:
         """Features, as encoders give them -> logits (B, outputs); `width` None takes that of the critics."""
+
+    def classifier(self, labels: int) -> Role:
+        """Any domain's items -> logits (B, labels)."""
+
+    def relabeller(self, labels: int) -> Role:
+        """Items joined with `labels` label maps (`joined`) -> items: one generator for all domains."""
+
+    def labelled_critic(self, labels: int) -> tuple[Role, Role, Role]:
+        """Items -> what both heads share; the head of the scores; the head of the logits (B, labels)."""
+
+    def label_coders(self, labels: int, dropout: float) -> tuple[Role, Role, Role]:
+        """Items -> code; code joined with `labels` label maps -> items; code -> logits (B, labels)."""
+
+    def unfold(self, codes: int) -> Role:
+        """Codes (B, codes) -> features that `paint` takes."""
+
+    def paint(self, domain: str) -> Role:
+        """Features that `unfold` gave -> `domain`'s items, of the trained size: the last layer of a generator."""
+
+    def fold(self, domain: str, outputs: int) -> Role:
+        """`domain`'s items -> (B, outputs), whatever their size."""
+
+    def coupled_critics(self, *domains: str) -> list[Role]:
+        """A critic per domain, which have all layers but the first in common."""
 
     def shared(self) -> Role:
         """Features -> features of the same shape."""

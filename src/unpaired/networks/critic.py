@@ -10,11 +10,11 @@ from unpaired.networks.blocks import Kept, Traced, norm, trace
 from unpaired.settings import Norm
 
 
-def patch_critic(channels: int, width: int, layers: int, kind: Norm) -> list[nn.Module]:
+def patch_critic(channels: int, width: int, layers: int, kind: Norm, outputs: int = 1) -> list[nn.Module]:
     """PatchGAN (Isola et al. 2017): with `layers` 3 each score sees 70 x 70 pixels; 64-128-256-512 at width 64.
 
     4 x 4 convolutions, `layers` of them with stride 2, the last two with stride 1; leaky .2; no norm in the first.
-    (B, channels, H, W) -> (B, 1, h, w).
+    (B, channels, H, W) -> (B, outputs, h, w).
     """
     net: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
     before = width
@@ -22,7 +22,7 @@ def patch_critic(channels: int, width: int, layers: int, kind: Norm) -> list[nn.
         w = width * min(2**i, 8)
         net += [nn.Conv2d(before, w, 4, 2 if i < layers else 1, 1), norm(kind, w), nn.LeakyReLU(0.2, inplace=True)]
         before = w
-    return [*net, nn.Conv2d(before, 1, 4, 1, 1)]
+    return [*net, nn.Conv2d(before, outputs, 4, 1, 1)]
 
 
 class Views(Traced):
@@ -36,7 +36,7 @@ class Views(Traced):
         self.views = nn.ModuleList(views)
 
     def trace(self, x: Tensor, kept: Kept | None) -> Tensor:
-        """(B, C, H, W) -> (B, views, h, w), with h and w those of the finest view."""
+        """(B, C, H, W) -> (B, views x outputs of each, h, w), with h and w those of the finest view."""
         scores = [trace(view, x, kept) for view in self.views]
         size = max(s.shape[-2] for s in scores), max(s.shape[-1] for s in scores)
         return torch.cat([F.interpolate(s, size) for s in scores], dim=1)
@@ -60,10 +60,10 @@ class Steps(nn.Module):
         return torch.cat((x, torch.tanh(self.gain * right), torch.tanh(self.gain * down)), dim=1)
 
 
-def light_critic(channels: int, width: int) -> Views:
+def light_critic(channels: int, width: int, outputs: int = 1) -> Views:
     """Three small critics for small budgets: of texture, of the whole image, and of its intensities.
 
-    (B, channels, H, W) -> (B, 3, H/8, W/8). Texture: patches of 41 x 41 pixels and their steps. Whole: the image
+    (B, channels, H, W) -> (B, 3 outputs, H/8, W/8). Texture: patches of 41 x 41 pixels, their steps. Whole: the image
     shrunk to 16 x 16, one score; patches cannot see that dark and light are exchanged everywhere. Intensities: pixels
     one by one, pooled over the image, one score; it judges the histogram, hence contrast and hues.
 
@@ -72,15 +72,35 @@ def light_critic(channels: int, width: int) -> Views:
     leaky = nn.LeakyReLU(0.2, inplace=True)
     texture = [Steps(), nn.PixelUnshuffle(2), nn.Conv2d(12 * channels, width, 3, 1, 1), leaky]
     texture += [nn.Conv2d(width, 2 * width, 4, 2, 1), leaky, nn.Conv2d(2 * width, 4 * width, 4, 2, 1), leaky]
-    texture += [nn.Conv2d(4 * width, 1, 3, 1, 1)]
+    texture += [nn.Conv2d(4 * width, outputs, 3, 1, 1)]
     whole = [nn.AdaptiveAvgPool2d(16), nn.Conv2d(channels, width, 3, 1, 1), leaky]
     whole += [nn.Conv2d(width, 2 * width, 4, 2, 1), leaky, nn.Conv2d(2 * width, 4 * width, 4, 2, 1), leaky]
-    whole += [nn.Conv2d(4 * width, 1, 4)]
+    whole += [nn.Conv2d(4 * width, outputs, 4)]
     pixels = [nn.Conv2d(channels, width, 1), leaky, nn.Conv2d(width, width, 1), leaky, nn.AdaptiveAvgPool2d(1)]
-    pixels += [nn.Conv2d(width, width, 1), leaky, nn.Conv2d(width, 1, 1)]
+    pixels += [nn.Conv2d(width, width, 1), leaky, nn.Conv2d(width, outputs, 1)]
     net = Views(nn.Sequential(*texture), nn.Sequential(*whole), nn.Sequential(*pixels))
+    leaky_start(net)
+    return net
+
+
+def code_critic(channels: int, width: int, outputs: int, dropout: float) -> list[nn.Module]:
+    """A critic of codes: two convolutions, the mean over the places, and a perceptron with `dropout`.
+
+    (B, channels, h, w) -> logits (B, outputs), of whatever h and w. What it is to tell of a code (a domain, attributes)
+    belongs to the whole picture, hence the mean; and no norm, which would hide how large the features are.
+    """
+    leaky = nn.LeakyReLU(0.2, inplace=True)
+    net: list[nn.Module] = [nn.Conv2d(channels, width, 3, 1, 1), leaky, nn.Conv2d(width, 2 * width, 4, 2, 1), leaky]
+    net += [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2 * width, 2 * width), leaky]
+    net += [nn.Dropout(dropout)] if dropout else []
+    net += [nn.Linear(2 * width, outputs)]
+    leaky_start(nn.Sequential(*net))
+    return net
+
+
+def leaky_start(net: nn.Module) -> None:
+    """Weights from N(0, 2 / (1.04 fan in)) (He et al. 2015, for leaky .2), biases zero."""
     for layer in net.modules():
-        if isinstance(layer, nn.Conv2d):
+        if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(layer.weight, 0.2)
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
-    return net

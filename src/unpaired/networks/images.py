@@ -22,6 +22,7 @@ from unpaired.networks.generator import (
     resnet_up,
     stack,
 )
+from unpaired.networks.vectors import couple, fold, halvings, light_paint, resnet_paint, unfold
 from unpaired.settings import NetworkSettings
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -40,7 +41,9 @@ class ImageNetworks:
         self.stride = 1
         self.blocks = settings.blocks if settings.blocks is not None else (9 if size > 128 else 6)
         if settings.antialias and settings.generator != "resnet":
-            raise UsageError(f"antialias: only resnet generators have it, not '{settings.generator}': --generator resnet")
+            raise UsageError(
+                f"antialias: only resnet generators have it, not '{settings.generator}': --generator resnet"
+            )
 
     @property
     def code_channels(self) -> int:
@@ -72,26 +75,29 @@ class ImageNetworks:
             net = Residual(net)
         return Role(net)
 
-    def critic(self, domain: str) -> Role:
-        """`domain`'s images -> scores per patch, seen through the augmentation of the settings."""
-        return self._critic(self.channels[domain])
+    def critic(self, domain: str, outputs: int = 1) -> Role:
+        """`domain`'s images -> scores per patch, seen through the augmentation of the settings.
+
+        (B, C, H, W) -> (B, views x outputs, h, w), the `outputs` of a view side by side.
+        """
+        return self._critic(self.channels[domain], outputs)
 
     def pair_critic(self, domain: str) -> Role:
         """Two of `domain`'s images, joined as channels -> scores per patch; the pair is augmented alike."""
         return self._critic(2 * self.channels[domain])
 
-    def _critic(self, channels: int) -> Role:
+    def _critic(self, channels: int, outputs: int = 1) -> Role:
         s = self.settings
         assert s.augment != "auto", "resolved before networks are built"
         if s.critic == "light":
-            layers: list[nn.Module] = [light_critic(channels, s.critic_width)]
+            layers: list[nn.Module] = [light_critic(channels, s.critic_width, outputs)]
         else:
             if self.size < 3 * 2**s.critic_layers:
                 raise UsageError(
                     f"size {self.size}: a patch critic of critic_layers {s.critic_layers} needs at least "
                     f"{3 * 2**s.critic_layers} px; raise the size or lower critic_layers"
                 )
-            layers = patch_critic(channels, s.critic_width, s.critic_layers, s.norm)
+            layers = patch_critic(channels, s.critic_width, s.critic_layers, s.norm, outputs)
             normal_start(nn.Sequential(*layers))
         return Role(*([Augment(s.augment)] if s.augment else []), *layers)
 
@@ -113,6 +119,32 @@ class ImageNetworks:
         else:
             layers = resnet_up(channels, s.width, s.norm, s.padding, s.antialias)
         return self._role(*self._residual(self.blocks // 2), *layers)
+
+    def unfold(self, codes: int) -> Role:
+        """Codes (B, codes) -> features (B, width, size/2, size/2), which `paint` takes."""
+        s = self.settings
+        self._needs(2 ** halvings(self.size))
+        return self._role(*unfold(codes, s.width, self.size, s.norm, s.padding))
+
+    def paint(self, domain: str) -> Role:
+        """Features (B, width, h, w) of `unfold` -> `domain`'s images (B, C, 2 h, 2 w): the last layer of a generator."""
+        s, channels = self.settings, self.channels[domain]
+        light = s.generator == "light"
+        return self._role(*(light_paint(channels, s.width, s.padding) if light else resnet_paint(channels, s.width)))
+
+    def fold(self, domain: str, outputs: int) -> Role:
+        """`domain`'s images of any size, brought to the trained one -> (B, outputs)."""
+        s = self.settings
+        self._needs(2 ** halvings(self.size))
+        light = s.generator == "light"
+        return self._role(*fold(self.channels[domain], outputs, s.width, self.size, s.norm, light))
+
+    def coupled_critics(self, *domains: str) -> list[Role]:
+        """A critic per domain, which have all layers but the first in common."""
+        critics = [self.critic(domain) for domain in domains]
+        for critic in critics[1:]:
+            couple(critics[0], critic)
+        return critics
 
     def shared(self) -> Role:
         """Features -> features, one residual block: the layer that encoders, or decoders, have in common."""
