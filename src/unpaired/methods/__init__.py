@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+from unpaired.methods.cogan import CoGAN
 from unpaired.methods.cyclegan import CycleGAN
 from unpaired.methods.game import Method
 from unpaired.methods.gan import GAN
 from unpaired.methods.unit import UNIT
+from unpaired.methods.vaegan import VAEGAN
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,15 @@ class Row:
 
 
 DEFAULT = "cyclegan"
+LONE: tuple[str, dict[str, Any]] = ("gan", {"depth": None})
+"""As which method, with which settings, a generator from elsewhere enters a run: the one of a single role and way."""
 METHODS: dict[str, Row] = {
     row.name: row
     for row in (
         Row("gan", GAN, 2018, "Galanti et al., arXiv:1709.00074", "2", ("image",), "direct", "none but the depth"),
         Row("cyclegan", CycleGAN, 2017, "Zhu et al., arXiv:1703.10593", "2", ("image",), "direct", "cycle consistency"),
+        Row("vaegan", VAEGAN, 2016, "Larsen et al., arXiv:1512.09300", "2", ("image",), "common space", "none"),
+        Row("cogan", CoGAN, 2016, "Liu and Tuzel, arXiv:1606.07536", "2", ("image",), "common space", "shared layers"),
         Row(
             "unit", UNIT, 2017, "Liu et al., arXiv:1703.00848", "2", ("image",), "common space", "shared layers, cycle"
         ),

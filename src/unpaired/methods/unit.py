@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from unpaired.methods.game import Batch, Method, Move, Now, Player, Route, Turn, together
+from unpaired.methods.game import Batch, Coding, Move, Now, Player, Route, Turn, together
 from unpaired.networks import Networks
 from unpaired.networks.blocks import Role
 from unpaired.terms.adversarial import Kind, fool, spot
@@ -15,7 +15,7 @@ from unpaired.terms.closeness import l1
 from unpaired.terms.prior import unit_normal
 
 
-class UNIT(Method):
+class UNIT(Coding):
     """Liu, Breuel, Kautz 2017, arXiv:1703.00848: eq. (2)-(4) and (10)-(12), the variance of the codes fixed at one.
 
     An encoder and a decoder per domain; the encoders' last residual block and the decoders' first are one module each.
@@ -96,12 +96,15 @@ class UNIT(Method):
             + spot(*together(self.D_y, y, fake_y), self.kind),
         )
 
-    def translate(self, x: Tensor, source: str, target: str) -> Tensor:
-        """The source's encoder, then the target's decoder on the mean of the code."""
-        encoders: dict[str, nn.Module] = {"X": self.E_x, "Y": self.E_y}
-        decoders: dict[str, nn.Module] = {"X": self.G_x, "Y": self.G_y}
-        out: Tensor = decoders[target](encoders[source](x))
-        return out
+    def encode(self, x: Tensor, domain: str) -> Tensor:
+        """The mean of the code."""
+        code: Tensor = (self.E_x if domain == "X" else self.E_y)(x)
+        return code
+
+    def decode(self, code: Tensor, domain: str) -> Tensor:
+        """The domain's decoder."""
+        y: Tensor = (self.G_x if domain == "X" else self.G_y)(code)
+        return y
 
 
 def sample(mean: Tensor) -> Tensor:

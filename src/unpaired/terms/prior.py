@@ -7,6 +7,14 @@ from torch import Tensor
 from unpaired.terms.adversarial import wide
 
 
+def normal(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """`mean((m^2 + s^2 - log s^2 - 1) / 2)`: the KL divergence of N(m, s^2) from N(0, 1) per element (Kingma, Welling
+    2014, appendix B).
+    """
+    mean, log_variance = wide(mean), wide(log_variance)
+    return (mean.square() + log_variance.exp() - log_variance - 1).mean() / 2
+
+
 def unit_normal(mean: Tensor) -> Tensor:
     """`mean(mean^2)`: the KL divergence of N(mean, I) from N(0, I), times two and per element.
 
