@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from unpaired.commands.check import check
+from unpaired.commands.compare import compare
 from unpaired.commands.demo import demo
 from unpaired.commands.evaluate import evaluate
+from unpaired.commands.import_ import import_
+from unpaired.commands.interpolate import interpolate
 from unpaired.commands.methods import methods
+from unpaired.commands.sample import sample
 from unpaired.commands.train import train
 from unpaired.commands.translate import translate
 
@@ -16,6 +20,10 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "check": check,
     "translate": translate,
     "evaluate": evaluate,
+    "sample": sample,
+    "interpolate": interpolate,
+    "compare": compare,
+    "import": import_,
     "methods": methods,
     "demo": demo,
 }

@@ -64,7 +64,7 @@ class Way:
 
     def source_range(self, picture: Picture) -> Range:
         """The raw values of `picture` that become -1 and 1; raises UsageError where they cannot be known."""
-        span = _range(self.options.source_range, self.source, picture.bits)
+        span = range_of(self.options.source_range, self.source, picture.bits)
         if self.options.source_range is None and picture.bits == 32 != self.source.bits:
             known = picture.pixels[np.isfinite(picture.pixels)]
             if known.size and (known.min() < 0 or known.max() > 1):
@@ -77,7 +77,7 @@ class Way:
 
     def target_range(self, bits: int) -> Range:
         """The raw values that -1 and 1 become in a result of `bits`."""
-        return _range(self.options.target_range, self.target, bits)
+        return range_of(self.options.target_range, self.target, bits)
 
 
 def find_way(
@@ -106,7 +106,7 @@ def find_way(
     return Way(route, config.domain(route.source), target, colored, size, shrink, options)
 
 
-def _range(given: Range | None, domain: Domain, bits: int) -> Range:
+def range_of(given: Range | None, domain: Domain, bits: int) -> Range:
     """The override; else the domain's own range where the bits are its own; else all of the bits' range."""
     if given is not None:
         return given
