@@ -10,11 +10,10 @@ import torch
 
 from benchmarks.results import append_row, rows
 from benchmarks.step import Case, straight, times
-from unpaired.methods import METHODS
 from unpaired.training.resolve import Asked, resolve
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", ["cyclegan", "gan", "unit"])
 def test_both_sides_are_the_same_method_and_take_their_steps(name: str) -> None:
     small = {"size": 16, "width": 4, "critic_width": 4, "critic_layers": 1, "augment": (), "blocks": 2}
     case = Case(resolve(Asked(name, "paper", small), "paper"), "fp32", "cpu", torch.get_num_threads(), seed=0)

@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from unpaired.methods.cogan import CoGAN
+from unpaired.methods.combogan import ComboGAN
+from unpaired.methods.cut import CUT
 from unpaired.methods.cyclegan import CycleGAN
+from unpaired.methods.fader import Fader
+from unpaired.methods.fastcut import FastCUT
 from unpaired.methods.game import Method
 from unpaired.methods.gan import GAN
+from unpaired.methods.stargan import StarGAN
 from unpaired.methods.unit import UNIT
 from unpaired.methods.vaegan import VAEGAN
 
@@ -35,10 +40,33 @@ METHODS: dict[str, Row] = {
     for row in (
         Row("gan", GAN, 2018, "Galanti et al., arXiv:1709.00074", "2", ("image",), "direct", "none but the depth"),
         Row("cyclegan", CycleGAN, 2017, "Zhu et al., arXiv:1703.10593", "2", ("image",), "direct", "cycle consistency"),
+        Row("cut", CUT, 2020, "Park et al., arXiv:2007.15651", "2", ("image",), "direct", "patches alike at one place"),
+        Row("fastcut", FastCUT, 2020, "Park et al., arXiv:2007.15651", "2", ("image",), "direct", "as cut, mirrored"),
+        Row("stargan", StarGAN, 2018, "Choi et al., arXiv:1711.09020", "many", ("image",), "direct", "label, cycle"),
         Row("vaegan", VAEGAN, 2016, "Larsen et al., arXiv:1512.09300", "2", ("image",), "common space", "none"),
         Row("cogan", CoGAN, 2016, "Liu and Tuzel, arXiv:1606.07536", "2", ("image",), "common space", "shared layers"),
         Row(
             "unit", UNIT, 2017, "Liu et al., arXiv:1703.00848", "2", ("image",), "common space", "shared layers, cycle"
+        ),
+        Row(
+            "fader",
+            Fader,
+            2017,
+            "Lample et al., arXiv:1706.00409",
+            "many",
+            ("image",),
+            "common space",
+            "a misled reader of codes",
+        ),
+        Row(
+            "combogan",
+            ComboGAN,
+            2017,
+            "Anoosheh et al., arXiv:1712.06909",
+            "many",
+            ("image",),
+            "common space",
+            "cycle through any two",
         ),
     )
 }

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from unpaired.labels import Labels
 from unpaired.networks.blocks import Role
+from unpaired.networks.projector import Projector
 
 
 class Networks(Protocol):
@@ -61,6 +62,9 @@ class Networks(Protocol):
 
     def coupled_critics(self, *domains: str) -> list[Role]:
         """A critic per domain, which have all layers but the first in common."""
+
+    def projector(self, domain: str, patches: int = 256) -> Projector:
+        """What a generator sees inside of `domain`'s items -> codes of `patches` places of each layer."""
 
     def shared(self) -> Role:
         """Features -> features of the same shape."""

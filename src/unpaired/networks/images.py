@@ -9,6 +9,7 @@ from typing import TypeVar
 from torch import nn
 
 from unpaired.errors import UsageError
+from unpaired.labels import Labels, of_domains
 from unpaired.networks.augment import Augment
 from unpaired.networks.blocks import Residual, ResidualBlock, Role, normal_start
 from unpaired.networks.critic import code_critic, light_critic, patch_critic
@@ -22,8 +23,10 @@ from unpaired.networks.generator import (
     resnet_up,
     stack,
 )
+from unpaired.networks.labelled import classifier, deep_decoder, deep_encoder, deep_trunk, fader_halvings
+from unpaired.networks.projector import Projector
 from unpaired.networks.vectors import couple, fold, halvings, light_paint, resnet_paint, unfold
-from unpaired.settings import NetworkSettings
+from unpaired.settings import NetworkSettings, Norm, Padding
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -34,16 +37,25 @@ class ImageNetworks:
     `stride` grows with what was built: heights and widths that are multiples of it pass through every role.
     """
 
-    def __init__(self, settings: NetworkSettings, channels: Mapping[str, int], size: int) -> None:
+    def __init__(
+        self, settings: NetworkSettings, channels: Mapping[str, int], size: int, labels: Labels | None = None
+    ) -> None:
         self.settings = settings
         self.channels = channels
         self.size = size
+        self.domains = tuple(channels)
         self.stride = 1
+        self._labels = labels
         self.blocks = settings.blocks if settings.blocks is not None else (9 if size > 128 else 6)
         if settings.antialias and settings.generator != "resnet":
             raise UsageError(
                 f"antialias: only resnet generators have it, not '{settings.generator}': --generator resnet"
             )
+
+    @property
+    def labels(self) -> Labels:
+        """The labels of the items; the domains themselves where nothing else is told."""
+        return self._labels or of_domains(self.domains)
 
     @property
     def code_channels(self) -> int:
@@ -59,21 +71,21 @@ class ImageNetworks:
                 most = 2 * int(math.log2(self.size)) + 1
                 raise UsageError(f"depth {depth}: a generator for {self.size} px has from 2 to {most} layers")
             self._needs(2 ** (depth // 2))
-            net = stack(inputs, outputs, s.width, depth, s.norm)
+            net = _start(stack(inputs, outputs, s.width, depth, s.norm))
         else:
-            self._needs(4)
-            if s.generator == "light":
-                net = LightGenerator(inputs, outputs, s.width, self.blocks, s.norm, s.padding)
-            else:
-                net = nn.Sequential(
-                    *resnet_down(inputs, s.width, s.norm, s.padding, s.antialias),
-                    *self._residual(self.blocks),
-                    *resnet_up(outputs, s.width, s.norm, s.padding, s.antialias),
-                )
-        _start(net)
+            net = self._generator(inputs, outputs, s.norm, s.padding)
         if s.residual and depth is None and inputs == outputs:
-            net = Residual(net)
+            net = Residual(net, outputs)
         return Role(net)
+
+    def _generator(self, inputs: int, outputs: int, kind: Norm, padding: Padding) -> nn.Module:
+        s = self.settings
+        self._needs(4)
+        if s.generator == "light":
+            return _start(LightGenerator(inputs, outputs, s.width, self.blocks, kind, padding))
+        blocks = [ResidualBlock(self.code_channels, kind, padding) for _ in range(self.blocks)]
+        down = resnet_down(inputs, s.width, kind, padding, s.antialias)
+        return _start(nn.Sequential(*down, *blocks, *resnet_up(outputs, s.width, kind, padding, s.antialias)))
 
     def critic(self, domain: str, outputs: int = 1) -> Role:
         """`domain`'s images -> scores per patch, seen through the augmentation of the settings.
@@ -88,7 +100,6 @@ class ImageNetworks:
 
     def _critic(self, channels: int, outputs: int = 1) -> Role:
         s = self.settings
-        assert s.augment != "auto", "resolved before networks are built"
         if s.critic == "light":
             layers: list[nn.Module] = [light_critic(channels, s.critic_width, outputs)]
         else:
@@ -99,7 +110,12 @@ class ImageNetworks:
                 )
             layers = patch_critic(channels, s.critic_width, s.critic_layers, s.norm, outputs)
             normal_start(nn.Sequential(*layers))
-        return Role(*([Augment(s.augment)] if s.augment else []), *layers)
+        return Role(*self._augment(), *layers)
+
+    def _augment(self) -> list[nn.Module]:
+        policies = self.settings.augment
+        assert policies != "auto", "resolved before networks are built"
+        return [Augment(policies)] if policies else []
 
     def encoder(self, domain: str) -> Role:
         """`domain`'s images -> features (B, code channels, H/4, W/4): the convolutions and half the blocks."""
@@ -120,6 +136,18 @@ class ImageNetworks:
             layers = resnet_up(channels, s.width, s.norm, s.padding, s.antialias)
         return self._role(*self._residual(self.blocks // 2), *layers)
 
+    def projector(self, domain: str, patches: int = 256) -> Projector:
+        """Codes of patches of `domain`'s images, of what a generator without a depth makes of them at each halving, and
+        of its first and fifth residual block, or the last (Park et al. 2020, sec. 3.3 and the appendix).
+        """
+        w, light = self.settings.width, self.settings.generator == "light"
+        # A light generator halves in its stem already; that of a resnet works at the full size.
+        widths = {0: self.channels[domain], **({1: w, 2: 2 * w} if light else {2: 2 * w, 3: 4 * w})}
+        first = max(widths) + 1
+        if self.blocks:
+            widths |= {first: self.code_channels, first + min(5, self.blocks) - 1: self.code_channels}
+        return Projector(widths, patches)
+
     def unfold(self, codes: int) -> Role:
         """Codes (B, codes) -> features (B, width, size/2, size/2), which `paint` takes."""
         s = self.settings
@@ -127,7 +155,7 @@ class ImageNetworks:
         return self._role(*unfold(codes, s.width, self.size, s.norm, s.padding))
 
     def paint(self, domain: str) -> Role:
-        """Features (B, width, h, w) of `unfold` -> `domain`'s images (B, C, 2 h, 2 w): the last layer of a generator."""
+        """Features (B, width, h, w) of `unfold` -> `domain`'s images (B, C, 2 h, 2 w): a generator's last layer."""
         s, channels = self.settings, self.channels[domain]
         light = s.generator == "light"
         return self._role(*(light_paint(channels, s.width, s.padding) if light else resnet_paint(channels, s.width)))
@@ -145,6 +173,45 @@ class ImageNetworks:
         for critic in critics[1:]:
             couple(critics[0], critic)
         return critics
+
+    def classifier(self, labels: int) -> Role:
+        """Any domain's images -> logits (B, labels)."""
+        return Role(classifier(self.channels[self.domains[0]], self.settings.critic_width, labels))
+
+    def relabeller(self, labels: int) -> Role:
+        """Images joined with `labels` maps -> images.
+
+        Zeros pad it, and its norms are affine: an even map of a label vanishes in an instance norm behind padding that
+        mirrors it (Choi et al. 2018, in the authors' code).
+        """
+        s, channels = self.settings, self.channels[self.domains[0]]
+        kind: Norm = "instance-affine" if s.norm == "instance" else s.norm
+        net = self._generator(channels + labels, channels, kind, "zeros")
+        return Role(Residual(net, channels) if s.residual else net)
+
+    def labelled_critic(self, labels: int) -> tuple[Role, Role, Role]:
+        """A critic that also tells labels: what both heads share, the head of the scores, the head of the logits."""
+        s, channels = self.settings, self.channels[self.domains[0]]
+        augment = self._augment()
+        if s.critic == "light":
+            shared = Role(*(augment or [nn.Identity()]))
+            return shared, Role(light_critic(channels, s.critic_width)), self.classifier(labels)
+        trunk = deep_trunk(channels, s.critic_width, self.size)
+        wide = s.critic_width * 2 ** (len(trunk) // 2 - 1)
+        left = max(1, self.size >> (len(trunk) // 2))
+        scores = Role(nn.Conv2d(wide, 1, 3, 1, 1, bias=False))
+        return Role(*augment, *trunk), scores, Role(nn.Conv2d(wide, labels, left, bias=False), nn.Flatten())
+
+    def label_coders(self, labels: int, dropout: float) -> tuple[Role, Role, Role]:
+        """An encoder to a code of 4 x 4, its decoder, which is told the label at every layer, and a critic of codes."""
+        s, channels = self.settings, self.channels[self.domains[0]]
+        count = fader_halvings(self.size)
+        self._needs(2**count)
+        kind: Norm = "instance-affine" if s.norm == "instance" else s.norm
+        encoder = Role(*deep_encoder(channels, s.width, count, kind))
+        decoder = Role(deep_decoder(channels, s.width, count, kind, labels))
+        code = s.width * min(2 ** (count - 1), 16)
+        return encoder, decoder, Role(*code_critic(code, 512, labels, dropout))
 
     def shared(self) -> Role:
         """Features -> features, one residual block: the layer that encoders, or decoders, have in common."""

@@ -1,0 +1,68 @@
+"""CUT: a patch of the translation has more in common with the input's patch at its place than with others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from unpaired.methods.game import Batch, Method, Move, Now, Player, Route, Turn, still, together
+from unpaired.networks import Networks
+from unpaired.terms.adversarial import fool, spot
+from unpaired.terms.contrast import layered_nce
+
+
+class CUT(Method):
+    """Park, Efros, Zhang, Zhu 2020, arXiv:2007.15651: eq. (1) with least squares, eq. (4) and its identity (sec. 3.3).
+
+    One way, from X to Y. The generator's own first half tells what a patch is; H makes it a code. `contrast` is eq. (4)
+    of x and G(x) and of y and G(y), averaged as in the authors' code (the paper's equal weights, halved). `patches` is
+    how many places are drawn of each layer, `temperature` its tau. `clip` bounds the norm of each player's gradient;
+    None is the paper's.
+
+    Differs: layers are looked at after their norm and activation instead of before, and a light generator's first layer
+    is at half the size; the generator blurs where it halves and doubles only with `--antialias true`.
+    """
+
+    presets = {  # noqa: RUF012 - data
+        preset: {"rate": 4e-4, "critic_rate": 1e-3, "clip": 5.0} for preset in ("small", "tiny")
+    }
+
+    def __init__(
+        self,
+        net: Networks,
+        *,
+        contrast_weight: float = 1.0,
+        patches: int = 256,
+        temperature: float = 0.07,
+        rate: float = 2e-4,
+        critic_rate: float = 2e-4,
+        clip: float | None = None,
+    ) -> None:
+        super().__init__()
+        self.temperature = temperature
+        self.G, self.D, self.H = net.generator("X", "Y"), net.critic("Y"), net.projector("X", patches)
+        self.players = {
+            "generator": Player(("G", "H"), rate=rate, clip=clip),
+            "critic": Player(("D",), rate=critic_rate, clip=clip),
+        }
+        self.weights = {"adversarial": 1.0, "critic.adversarial": 0.5, "contrast": contrast_weight}
+        self.routes = (Route("X", "Y", ("G",)),)
+
+    def play(self, batch: Batch, now: Now) -> Iterator[Move]:
+        """The critic, then the generator with H."""
+        x, y = batch["X"], batch["Y"]
+        given = torch.cat((x, y))
+        ((made, seen),) = self.G.look(given)
+        fake = made[: len(x)]
+        yield Turn("critic", adversarial=spot(*together(self.D, y, fake)))
+        places = self.H.places([given, *seen])
+        keys = [still(key) for key in self.H([given, *seen], places)]
+        queries = self.H([made, *self.G.features(made, self.H.most)], places)
+        yield Turn("generator", adversarial=fool(self.D(fake)), contrast=layered_nce(queries, keys, self.temperature))
+
+    def translate(self, x: Tensor, source: str, target: str) -> Tensor:
+        """G from X to Y."""
+        out: Tensor = self.G(x)
+        return out
