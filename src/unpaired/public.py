@@ -1,8 +1,9 @@
 """The public names of `unpaired`, which imports them when one is first asked for."""
 
+from unpaired.comparison import compare
 from unpaired.errors import UnpairedError
 from unpaired.evaluation.run import evaluate
 from unpaired.training.train import resume, train
 from unpaired.translate import Translator
 
-__all__ = ["Translator", "UnpairedError", "evaluate", "resume", "train"]
+__all__ = ["Translator", "UnpairedError", "compare", "evaluate", "resume", "train"]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from unpaired.evaluation.measure import RouteMeasures
 
 
-class _Row(NamedTuple):
+class Row(NamedTuple):
     label: str
     name: str
     digits: int
@@ -16,15 +16,15 @@ class _Row(NamedTuple):
 
 
 ROWS = (
-    _Row("KID x1000", "kid", 1, "lower"),
-    _Row("FID", "fid", 1, "lower"),
-    _Row("L1 to the truth", "l1", 3, "lower"),
-    _Row("PSNR to the truth, dB", "psnr", 1, "higher"),
-    _Row("SSIM to the truth", "ssim", 3, "higher"),
-    _Row("cycle error", "cycle", 3, "lower"),
-    _Row("content kept: features", "kept_features", 3, "1 = all"),
-    _Row("content kept: edges", "kept_edges", 3, "1 = all"),
-    _Row("change", "change", 3, "0 = none"),
+    Row("KID x1000", "kid", 1, "lower"),
+    Row("FID", "fid", 1, "lower"),
+    Row("L1 to the truth", "l1", 3, "lower"),
+    Row("PSNR to the truth, dB", "psnr", 1, "higher"),
+    Row("SSIM to the truth", "ssim", 3, "higher"),
+    Row("cycle error", "cycle", 3, "lower"),
+    Row("content kept: features", "kept_features", 3, "1 = all"),
+    Row("content kept: edges", "kept_edges", 3, "1 = all"),
+    Row("change", "change", 3, "0 = none"),
 )
 DOING_NOTHING = {"cycle": 0.0, "change": 0.0, "kept_features": 1.0, "kept_edges": 1.0}
 HEAD = ("", "translated", "doing nothing", "real to real", "better")

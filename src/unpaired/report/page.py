@@ -41,15 +41,19 @@ def write_report(run: Path) -> Path:
 
 def page(facts: Facts) -> str:
     """The whole page."""
-    title = escape(words.title(facts))
     sections = (opening, pictures, measures, curves, commands, settings)
-    body = "\n".join(section(facts) for section in sections)
+    foot = f"unpaired {facts.config.unpaired}, run {facts.folder.path}"
+    return document(words.title(facts), "\n".join(section(facts) for section in sections), foot)
+
+
+def document(title: str, body: str, foot: str, style: str = "") -> str:
+    """A page that loads nothing, from the HTML of its body; `title` and `foot` are plain text."""
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
-        f"<title>{title}</title><style>{STYLE}</style></head>\n<body><main>\n{body}\n"
-        f"<footer>unpaired {escape(facts.config.unpaired)}, run {escape(str(facts.folder.path))}</footer>\n"
+        f"<title>{escape(title)}</title><style>{STYLE}{style}</style></head>\n<body><main>\n{body}\n"
+        f"<footer>{escape(foot)}</footer>\n"
         "</main></body></html>\n"
     )
 
@@ -125,8 +129,7 @@ def time_line(facts: Facts, route: str, steps: list[int]) -> str:
 def measures(facts: Facts) -> str:
     """The table of measures, each beside what to compare it with."""
     if facts.shown is None:
-        run = command("unpaired", "evaluate", str(facts.folder.path))
-        return f"<h2>Measures</h2><p>This run has not been evaluated. To measure it:</p>{run}"
+        return f"<h2>Measures</h2><p>This run has not been evaluated. To measure it:</p>{evaluating(facts)}"
     return f"<h2>Measures</h2>{measures_table(facts, facts.shown)}"
 
 
@@ -185,6 +188,7 @@ def commands(facts: Facts) -> str:
     resume = ("unpaired", "train", "--resume", run, *(more if facts.share >= 1 else ()))
     translate = command("unpaired", "translate", run, "PICTURES", "--to", target, "--out", "DIR")
     further = "Train it further, with a larger budget" if facts.share >= 1 else "Continue training"
+    going_on = "" if facts.config.imported is not None else f"<p>{further}:</p>{command(*resume)}"
     python = (
         "from unpaired import Translator\n"
         f'translator = Translator.load({run!r})\ntranslator("picture.png", to={target!r}).save("translated.png")'
@@ -192,10 +196,15 @@ def commands(facts: Facts) -> str:
     return (
         "<h2>Using it</h2>"
         f"<p>Translate pictures or whole folders:</p>{translate}"
-        f"<p>Measure it again:</p>{command('unpaired', 'evaluate', run)}"
-        f"<p>{further}:</p>{command(*resume)}"
+        f"<p>Measure it again:</p>{evaluating(facts)}{going_on}"
         f"<p>From Python:</p><pre>{escape(python)}</pre>"
     )
+
+
+def evaluating(facts: Facts) -> str:
+    """The command that measures the run; an imported one needs data for it."""
+    data = () if facts.config.imported is None else tuple(f"{domain.name}/" for domain in facts.config.domains)
+    return command("unpaired", "evaluate", str(facts.folder.path), *data)
 
 
 def command(*parts: str) -> str:

@@ -33,13 +33,18 @@ def add(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
         raise UsageError(f"{error}; see `{parser.prog} --help`") from error
     in_file = read_settings(known.config).get("method") if known.config else None
     method = known.method or in_file or DEFAULT
-    for section, model in SECTIONS.items():
-        group = parser.add_argument_group(TITLES[section])
-        for name, info in model.model_fields.items():
-            _add(group, name, info)
+    add_sections(parser)
     if method in METHODS:
         group = parser.add_argument_group(f"the method: {method}")
         for name, info in method_settings_model(METHODS[method].cls).model_fields.items():
+            _add(group, name, info)
+
+
+def add_sections(parser: argparse.ArgumentParser) -> None:
+    """Add the flags of the settings that every method has: data, networks and training."""
+    for section, model in SECTIONS.items():
+        group = parser.add_argument_group(TITLES[section])
+        for name, info in model.model_fields.items():
             _add(group, name, info)
 
 
@@ -67,7 +72,6 @@ def given(asked: argparse.Namespace) -> dict[str, Any]:
     """The settings that were given, as keywords of `unpaired.train`; lists are split, `none` is None (or no item)."""
     sections = [*SECTIONS.values(), *(method_settings_model(row.cls) for row in METHODS.values())]
     fields = {name: info for model in sections for name, info in model.model_fields.items()}
-    lists = {name for name, info in fields.items() if flag_type(info.annotation) == "list"}
     out: dict[str, Any] = {
         name: getattr(asked, name) for name in ("method", "preset") if getattr(asked, name) is not None
     }
@@ -75,11 +79,16 @@ def given(asked: argparse.Namespace) -> dict[str, Any]:
         if not key.startswith(MARK):
             continue
         name = key.removeprefix(MARK)
-        if value == "none" and "none" not in get_args(fields[name].annotation):
-            out[name] = () if name in lists else None
-        else:
-            out[name] = tuple(value.split(",")) if name in lists and value != "auto" else value
+        out[name] = value_of(value, fields[name].annotation)
     return out
+
+
+def value_of(text: Any, annotation: Any) -> Any:
+    """What was written for a setting of this type: lists are split, `none` is None (or no item); the rest as it is."""
+    is_list = flag_type(annotation) == "list"
+    if text == "none" and "none" not in get_args(annotation):
+        return () if is_list else None
+    return tuple(text.split(",")) if is_list and text != "auto" else text
 
 
 def only_for_resume(asked: argparse.Namespace, settings: dict[str, Any]) -> None:

@@ -1,0 +1,5 @@
+"""Several methods trained alike on the same data, and one page that ranks them and advises."""
+
+from unpaired.comparison.work import compare
+
+__all__ = ["compare"]

@@ -1,0 +1,146 @@
+"""From a method's trained run to its part of the comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from torch import nn
+
+from unpaired import __version__
+from unpaired.comparison.folder import ComparisonFolder, Part, Record
+from unpaired.comparison.looks import Looks
+from unpaired.comparison.plan import Plan
+from unpaired.comparison.result import Comparison, Result
+from unpaired.data.split import Which, read_files
+from unpaired.errors import UnpairedError, WorkError
+from unpaired.evaluation import trend
+from unpaired.evaluation.run import evaluate, own_sets
+from unpaired.methods import METHODS
+from unpaired.report import write_report
+from unpaired.report.facts import Facts, gather
+from unpaired.runs.progress import Budget, Progress
+from unpaired.translate import Translator
+
+LIMIT = 500
+"""Items of each domain that are measured at most."""
+
+
+class Examiner:
+    """Measures runs alike and remembers what it found, so that the page can be written after every method."""
+
+    def __init__(self, folder: ComparisonFolder, plan: Plan, pairs: bool) -> None:
+        self.folder, self.plan = folder, plan
+        self.config = plan.prepared.config
+        sets = [read_files(folder.list_of(d.name), d.name, d.sources) for d in self.config.domains]
+        self.counts = tuple(len(part.train) for part in sets)
+        self.looks = Looks(folder, self.config, sets, pairs)
+        self.found: dict[str, Result] = {}
+
+    def examine(self, name: str) -> Result:
+        """Measure a trained method, picture its translations and time them (once a call).
+
+        Raises WorkError where its run is damaged or split the files otherwise, Diverged where its translations are not
+        finite.
+        """
+        if name not in self.found:
+            self.found[name] = self._examined(name)
+        return self.found[name]
+
+    def _examined(self, name: str) -> Result:
+        run = self.folder.run(name)
+        facts = measured(gather(run.path))
+        for domain in self.config.domains:
+            if read_text(run.list_of(domain.name)) != read_text(self.folder.list_of(domain.name)):
+                raise WorkError(f"{run.path}: the run split the files of {domain.name} otherwise than the comparison")
+        translator = Translator.load(run.path, device=facts.config.training.device)
+        seconds = self.looks.show(name, translator)
+        method, shown = translator.method, facts.test
+        kids = [(e.step, e.mean_kid) for e in facts.evaluations if e.mean_kid is not None]
+        which = facts.default or "last"
+        return Result(
+            method=name,
+            paper=METHODS[name].paper,
+            state="done",
+            steps=facts.progress.step,
+            seconds=facts.progress.spent_s,
+            precision=facts.config.training.precision,
+            checkpoint=which,
+            checkpoint_step=facts.steps.get(which, 0),
+            parameters=parameters(method.get_submodule(role) for role in method.translators),
+            parameters_all=parameters([method]),
+            translate_s=seconds,
+            gains=trend.trend(kids) == "gains",
+            measured_on=shown.set if shown is not None else "",
+            routes=shown.routes if shown is not None else (),
+        )
+
+    def comparison(self, record: Record) -> Comparison:
+        """The whole as it stands, with every method of the record."""
+        results = tuple(self._result(name, part) for name, part in record.methods.items())
+        config = self.config
+        training = next(iter(self.plan.entries.values())).settings.training
+        open_ended = not (training.steps or training.minutes)
+        budget = Budget(config.training.steps, None) if open_ended else Budget(training.steps, training.minutes)
+        return Comparison(
+            unpaired=__version__,
+            path=str(self.folder.path),
+            domains=tuple(d.name for d in config.domains),
+            counts=self.counts,
+            budget=str(budget),
+            preset=config.preset,
+            size=config.data.size,
+            batch=config.training.batch,
+            seed=config.training.seed,
+            device=config.training.device,
+            pairs=record.pairs,
+            settings={name: part.settings for name, part in record.methods.items()},
+            results=results,
+            left_out={name: why for name, why in self.plan.left_out.items() if name not in record.methods},
+        )
+
+    def _result(self, name: str, part: Part) -> Result:
+        """A method's result: measured where it is done, else how far it came."""
+        try:
+            if part.state == "done":
+                return self.examine(name)
+            progress = gather(self.folder.run(name).path).progress
+        except UnpairedError as error:
+            progress = Progress()
+            if part.state == "done":
+                part = Part(settings=part.settings, state="failed", reason=str(error))
+        paper = METHODS[name].paper if name in METHODS else ""
+        steps, seconds = progress.step, progress.spent_s
+        return Result(method=name, paper=paper, state=part.state, reason=part.reason, steps=steps, seconds=seconds)
+
+
+def measured(facts: Facts) -> Facts:
+    """A run's facts with measures on as many held-back items as all are measured on; nothing is measured twice."""
+    sets, words = own_sets(facts.config, facts.folder)
+    which: Which = "test" if all(len(part.test) for part in sets) else "validation"
+    counts = {part.name: min(LIMIT, len(part.of(which))) for part in sets}
+    found, default = facts.test, facts.default
+    known = (
+        found is not None
+        and (found.checkpoint, found.step) == (default, facts.steps.get(default) if default else None)
+        and found.set.startswith(words)
+        and all([m.sources, m.targets] == [counts.get(name) for name in m.route.split(" -> ")] for m in found.routes)
+    )
+    if known or not all(counts.values()):
+        return facts
+    evaluate(facts.folder.path, limit=LIMIT, device=facts.config.training.device)
+    write_report(facts.folder.path)
+    return gather(facts.folder.path)
+
+
+def read_text(path: Path) -> str:
+    """A list of files as it stands; raises WorkError where it is gone."""
+    try:
+        return path.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise WorkError(f"{path}: cannot be read ({error})") from error
+
+
+def parameters(modules: Iterable[nn.Module]) -> int:
+    """Parameters of some modules, each counted once where they share layers."""
+    return sum(p.numel() for p in {id(p): p for module in modules for p in module.parameters()}.values())

@@ -1,0 +1,197 @@
+"""`compare.html`: one page that needs nothing else, and `compare.json`, the same for programs."""
+
+from __future__ import annotations
+
+import json
+import math
+from html import escape
+from typing import Any
+
+from unpaired.atomic import whole
+from unpaired.comparison import ranking, tables, words
+from unpaired.comparison.folder import ComparisonFolder
+from unpaired.comparison.looks import INPUTS, MOST_DIRECTIONS, TRUTH
+from unpaired.comparison.result import Comparison
+from unpaired.comparison.tables import NOTHING, REAL, Cells
+from unpaired.evaluation.table import definitions
+from unpaired.report.page import command, document, settings_table
+from unpaired.report.pictures import embed
+from unpaired.report.words import arrow
+
+OPEN = 2
+"""Directions that are shown unfolded."""
+STYLE = """
+.ranked th:nth-child(2), .ranked td:nth-child(2) { text-align: left; }
+.ranked td:first-child, .ranked th:first-child { text-align: center; padding-left: .3rem; width: 3rem; }
+tr.first td:first-child, tr.first th[scope=row] { color: var(--real); font-weight: 600; }
+tr.nothing td, tr.nothing th { color: var(--nothing); } tr.real td, tr.real th { color: var(--real); }
+tr.none td, tr.none th { color: var(--soft); }
+.rows { display: grid; grid-template-columns: minmax(5rem, max-content) minmax(0, 1fr); gap: .35rem .9rem;
+  align-items: center; }
+.rows img { width: 100%; max-width: 54rem; height: auto; display: block; border-radius: 4px;
+  background: var(--code); }
+.rows .given { color: var(--soft); }
+@media (max-width: 36rem) { .rows { grid-template-columns: 1fr; gap: .1rem; } }
+@media print { .rows > * { break-inside: avoid; } }
+"""
+
+
+def write_page(folder: ComparisonFolder, comparison: Comparison) -> None:
+    """Write both files, each whole or not at all; raises WorkError."""
+    with whole(folder.figures) as part:
+        part.write_text(json.dumps(figures(comparison), indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    with whole(folder.page) as part:
+        part.write_text(page(folder, comparison), encoding="utf-8", errors="replace")
+
+
+def figures(comparison: Comparison) -> dict[str, Any]:
+    """All values of the page, with the rankings and the advice; what is no number is null."""
+    known: dict[str, Any] = comparison.model_dump(mode="json")
+    overall = ranking.overall(comparison.results, comparison.directions)
+    known["ranking"] = {
+        "all": [standing(s) for s in overall],
+        **{d: [standing(s) for s in ranking.in_direction(comparison.results, d)] for d in comparison.directions},
+    }
+    known["advice"] = [{"of": head, "words": text} for head, text in words.advice(comparison)]
+    clean: dict[str, Any] = numbers(known)
+    return clean
+
+
+def standing(s: ranking.Standing) -> dict[str, Any]:
+    """One place in a ranking."""
+    return {"method": s.method, "rank": s.rank, "kid": s.kid, "kid_error": s.error}
+
+
+def numbers(value: Any) -> Any:
+    """The value with None for what is infinite or no number, which JSON has no words for."""
+    if isinstance(value, dict):
+        return {key: numbers(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [numbers(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def text(comparison: Comparison) -> str:
+    """The rankings and the advice for a terminal."""
+    parts = [tables.text(tables.methods(comparison))]
+    parts += [f"{d}\n{tables.text(tables.direction(comparison, d))}" for d in comparison.directions[:OPEN]]
+    parts += [f"{head}: {told}" for head, told in words.advice(comparison)]
+    return "\n\n".join([*parts, *words.notices(comparison)])
+
+
+def page(folder: ComparisonFolder, comparison: Comparison) -> str:
+    """The whole page."""
+    title = f"{' and '.join(comparison.domains)}: methods compared"
+    sections = (
+        opening(title, comparison),
+        ranked(comparison),
+        "".join(pictures(folder, d, comparison) for d in pictured(comparison)),
+        reading(comparison),
+        runs(comparison),
+        settings(comparison),
+    )
+    return document(title, "\n".join(sections), f"unpaired {comparison.unpaired}, comparison {folder.path}", STYLE)
+
+
+def opening(title: str, comparison: Comparison) -> str:
+    """What was compared, what to take, and what failed."""
+    advice = "".join(
+        f"<p><strong>{escape(head)}:</strong> {escape(told)}</p>" for head, told in words.advice(comparison)
+    )
+    told = "".join(f"<li>{escape(line)}</li>" for line in words.notices(comparison))
+    return (
+        f'<h1>{escape(title)}</h1>\n<p class="soft">{escape(words.about(comparison))}</p>\n'
+        f'<div class="verdict">{advice}</div>\n' + (f'<ul class="notices">{told}</ul>' if told else "")
+    )
+
+
+def ranked(comparison: Comparison) -> str:
+    """The table of all methods, and one for each direction."""
+    parts = [
+        f"<h2>Ranking</h2>{tables.html(tables.methods(comparison), mark)}",
+        '<p class="soft hint">KID times 1000, ± its standard error. Content kept: 1 is all. Translating, in all: '
+        f"parameters. Times on {escape(comparison.device)}.</p>",
+    ]
+    for i, d in enumerate(comparison.directions):
+        body = tables.html(tables.direction(comparison, d), mark)
+        parts.append(f"<h3>{escape(arrow(d))}</h3>{body}" if i < OPEN else folded(arrow(d), body))
+    return "".join(parts)
+
+
+def folded(head: str, body: str) -> str:
+    """A part that opens on demand."""
+    return f"<details><summary>{escape(head)}</summary>{body}</details>"
+
+
+def mark(row: Cells) -> str:
+    """A row's class: the first of a ranking, the baselines, and what has no rank."""
+    if row[1] == NOTHING:
+        return "nothing"
+    if row[1] == REAL:
+        return "real"
+    return {"1": "first", "–": "none"}.get(row[0], "ranks")
+
+
+def pictured(comparison: Comparison) -> list[tuple[str, str]]:
+    """The directions of which there are pictures."""
+    names = comparison.domains
+    return [(a, b) for a in names for b in names if a != b][: MOST_DIRECTIONS * 2]
+
+
+def pictures(folder: ComparisonFolder, ends: tuple[str, str], comparison: Comparison) -> str:
+    """One direction: a row of the inputs, of the truth where it is known, and of every method, best first."""
+    place = folder.pictures(*ends)
+    order = [s.method for s in ranking.in_direction(comparison.results, " -> ".join(ends))]
+    done = [r.method for r in comparison.results if r.state == "done"]
+    names = [INPUTS, TRUTH, *dict.fromkeys([*order, *done])]
+    rows = []
+    for name in names:
+        if (path := place / f"{name}.png").is_file() and (picture := embed(path)) is not None:
+            label = {INPUTS: ends[0], TRUTH: f"true {ends[1]}"}.get(name)
+            shown = f'<span class="given">{escape(label)}</span>' if label else f"<strong>{escape(name)}</strong>"
+            rows.append(f'{shown}<img src="{picture.address}" alt="{escape(name)}, {escape(" to ".join(ends))}">')
+    head = f"Pictures: {' → '.join(ends)}"
+    if len(rows) < 2:
+        return ""
+    body = f'<div class="rows">{"".join(rows)}</div>'
+    return f"<h2>{escape(head)}</h2>{body}" if len(comparison.domains) == 2 else folded(head, body)
+
+
+def reading(comparison: Comparison) -> str:
+    """How the ranking was made, and what the figures mean."""
+    measures = [m for r in comparison.results for m in r.routes]
+    lines = [*words.RULES, *(definitions(measures).splitlines() if measures else [])]
+    on = next((f" Measured on {r.measured_on} of each run." for r in comparison.results if r.measured_on), "")
+    listed = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f'<h2>How to read this</h2><p class="soft">{escape(on.strip())}</p><ul class="meanings">{listed}</ul>'
+
+
+def runs(comparison: Comparison) -> str:
+    """Each method's run, to look into or to use."""
+    done = [r.method for r in comparison.results if r.state == "done"]
+    if not done:
+        return ""
+    first = tables.in_order(
+        comparison.results, {s.method: s for s in ranking.overall(comparison.results, comparison.directions)}
+    )[0].method
+    run = f"{comparison.path}/{first}"
+    return (
+        f"<h2>Using one</h2><p>Each method is an ordinary run in {escape(comparison.path)}/METHOD, with a report of "
+        f"its own ({escape(', '.join(done))}).</p>"
+        + command("unpaired", "translate", run, "PICTURES", "--to", comparison.domains[1], "--out", "DIR")
+    )
+
+
+def settings(comparison: Comparison) -> str:
+    """What was set, folded away: what all share once, and each method's own."""
+    parts = [
+        settings_table(f"method: {name}", kept.get("method_settings", {}), None)
+        for name, kept in comparison.settings.items()
+    ]
+    shared = next(iter(comparison.settings.values()), {})
+    parts += [settings_table(name, values, None) for name, values in shared.items() if name in SHOWN]
+    return f"<h2>Settings</h2>{folded('Everything that was asked for', ''.join(parts))}"
+
+
+SHOWN = ("data", "networks", "training")
+"""Sections of settings that methods share (but for what --set gave)."""

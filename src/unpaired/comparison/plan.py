@@ -1,0 +1,185 @@
+"""What is compared: the methods that fit the data, and their settings, all valid before anything is trained."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from unpaired.data.batches import paired
+from unpaired.data.folders import DomainFiles, discover
+from unpaired.errors import UnpairedError, UsageError, nearest
+from unpaired.methods import METHODS, Row
+from unpaired.runs.config import build_method
+from unpaired.settings import DataSettings, NetworkSettings
+from unpaired.training.flags import value_of
+from unpaired.training.prepare import Prepared, choose_device, default_preset, prepare
+from unpaired.training.resolve import SECTIONS, Asked, Settings, method_settings_model, read_settings, resolve
+
+ALL = "all"
+MEDIUM = "image"
+"""The medium in which data are found."""
+SHARED = frozenset({*DataSettings.model_fields, "seed", "steps", "minutes"})
+"""Settings that no method may have for itself: what is compared would not be alike."""
+Each = Mapping[str, Mapping[str, Any]]
+"""Per method, the settings that are its alone."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A method's part: its settings as `train` takes them, and as they were resolved."""
+
+    given: dict[str, Any]
+    settings: Settings
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The resolved settings as plain values, to be kept and compared with."""
+        settings = self.settings
+        sections = {name: getattr(settings, name).model_dump(mode="json") for name in SECTIONS}
+        kept = {"preset": settings.preset, "method_settings": settings.method_settings, **sections}
+        plain: dict[str, Any] = json.loads(json.dumps(kept))
+        return plain
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done; `left_out` says why of the methods that were not named and do not fit."""
+
+    entries: dict[str, Entry]
+    left_out: dict[str, str]
+    prepared: Prepared
+
+
+def make_plan(sources: Sequence[Path], methods: str | Sequence[str], asked: Asked, each: Each, pairs: bool) -> Plan:
+    """Choose the methods, validate every setting and look into the data once.
+
+    Raises UsageError for unknown methods and settings, for named methods that do not fit the data, and for pairs that
+    are not there; WorkError for unusable data.
+    """
+    domains = discover(sources)
+    named = chosen(methods)
+    left_out = {name: why for name, row in METHODS.items() if (why := unfit(row, domains))}
+    refuse_named(named, left_out, len(domains))
+    names = [name for name in named or METHODS if name not in left_out]
+    if not names:
+        raise UsageError(f"no method takes {len(domains)} domains of this medium: {', '.join(map(why_not, METHODS))}")
+    for name in each:
+        if name not in names:
+            raise UsageError(f"--set {name}: {'not compared here' if name in METHODS else nearest(name, names)}")
+    general_only(asked)
+    device = torch.device(choose_device(Asked(names[0], asked.preset, asked.settings, asked.file)))
+    entries = {}
+    for name in names:
+        given = {**asked.settings, **own(name, each.get(name, {}))}
+        wanted = Asked(name, asked.preset, given, asked.file)
+        entries[name] = Entry(given, resolve(wanted, default_preset(device)))
+    one_device(entries[names[0]].settings)
+    first = Asked(names[0], asked.preset, entries[names[0]].given, asked.file)
+    prepared = prepare([*sources], first, pairs, device, 1, lambda _: None)
+    if pairs and not paired(prepared.files.sets[0].test, prepared.files.sets[1].test):
+        raise UsageError("--pairs: no file of one domain's test items has the name of one of the other's")
+    unbuilt = {name: why for name, entry in entries.items() if (why := unbuildable(prepared, entry))}
+    refuse_named(named, unbuilt, len(domains))
+    if len(unbuilt) == len(entries):
+        raise UsageError(next(iter(unbuilt.values())))
+    return Plan({n: e for n, e in entries.items() if n not in unbuilt}, left_out | unbuilt, prepared)
+
+
+def chosen(methods: str | Sequence[str]) -> list[str]:
+    """The methods that were named, each once; none where all are meant. Raises UsageError for unknown ones."""
+    words = methods.split(",") if isinstance(methods, str) else list(methods)
+    names = list(dict.fromkeys(word.strip() for word in words if word.strip()))
+    for name in names:
+        if name not in METHODS and name != ALL:
+            raise UsageError(f"method '{name}': {nearest(name, [*METHODS, ALL])}")
+    if not names:
+        raise UsageError(f"no method named; expected {ALL}, or some of {', '.join(METHODS)}")
+    return [] if ALL in names else names
+
+
+def unfit(row: Row, domains: Sequence[DomainFiles]) -> str:
+    """Why a method cannot learn these data; empty where it can."""
+    if MEDIUM not in row.media:
+        return f"takes {' and '.join(row.media)}; these are of medium {MEDIUM}"
+    if row.domains == "2" and len(domains) > 2:
+        return f"takes two domains; {len(domains)} were given"
+    return ""
+
+
+def why_not(name: str) -> str:
+    """What a method takes, in words."""
+    row = METHODS[name]
+    return f"{name} takes {row.domains} domains of {' and '.join(row.media)}"
+
+
+def refuse_named(named: Sequence[str], unfit_ones: Mapping[str, str], domains: int) -> None:
+    """Methods that were asked for by name must fit; raises UsageError that says which do."""
+    wrong = next((name for name in named if name in unfit_ones), None)
+    if wrong is not None:
+        fitting = ", ".join(name for name in METHODS if name not in unfit_ones) or "none"
+        raise UsageError(f"{wrong}: {unfit_ones[wrong]}. Methods that fit these {domains} domains: {fitting}")
+
+
+def general_only(asked: Asked) -> None:
+    """A file of settings holds those of all methods; raises UsageError for a method's own."""
+    found = read_settings(asked.file).keys() & {"method", "method_settings"} if asked.file else set()
+    if found:
+        raise UsageError(
+            f"{asked.file}: '{min(found)}' is of one method; a comparison takes what is for all "
+            f"({', '.join(['preset', *SECTIONS])}), and --set METHOD.NAME=VALUE for one"
+        )
+
+
+def own(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """One method's own settings; raises UsageError for those that must be equal for all."""
+    if wrong := SHARED & settings.keys():
+        raise UsageError(f"--set {name}.{min(wrong)}: must be equal for all methods; give it as a flag of its own")
+    return dict(settings)
+
+
+def one_device(settings: Settings) -> None:
+    """Refuse several ranks: they are started once for a command, not once for each method."""
+    if settings.training.devices * settings.training.nodes > 1:
+        raise UsageError("a comparison trains on one device; for several, `unpaired train` each method by itself")
+
+
+def unbuildable(prepared: Prepared, entry: Entry) -> str:
+    """Why a method's networks cannot be made for these data; empty where they can."""
+    settings, config = entry.settings, prepared.config
+    known = {name: getattr(settings.networks, name) for name in entry.given if name in NetworkSettings.model_fields}
+    decided = {name: value for name, value in known.items() if value != "auto"}
+    changes = {
+        "method": settings.method,
+        "method_settings": settings.method_settings,
+        "networks": config.networks.model_copy(update=decided),
+    }
+    try:
+        with torch.random.fork_rng(devices=[]):
+            build_method(config.model_copy(update=changes))
+    except UnpairedError as error:
+        return str(error)
+    return ""
+
+
+def parse_each(words: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """`METHOD.NAME=VALUE` words as settings per method; raises UsageError for other forms and unknown names."""
+    out: dict[str, dict[str, Any]] = {}
+    for word in words:
+        place, equals, text = word.partition("=")
+        method, dot, name = place.partition(".")
+        if not (equals and dot and name):
+            raise UsageError(f"--set {word}: expected METHOD.NAME=VALUE, as in --set {next(iter(METHODS))}.rate=0.0001")
+        if method not in METHODS:
+            raise UsageError(f"--set {word}: method '{method}': {nearest(method, METHODS)}")
+        models = (*SECTIONS.values(), method_settings_model(METHODS[method].cls))
+        fields = {key: info for model in models for key, info in model.model_fields.items()}
+        name = name.replace("-", "_")
+        if name not in fields:
+            raise UsageError(f"--set {word}: setting '{name}' of {method}: {nearest(name, fields)}")
+        out.setdefault(method, {})[name] = value_of(text, fields[name].annotation)
+    return out

@@ -1,0 +1,64 @@
+"""What is known of a comparison: plain values, which `compare.json` holds and the page shows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from unpaired.comparison.folder import State
+from unpaired.evaluation.measure import RouteMeasures
+from unpaired.settings import Section
+
+
+class Result(Section):
+    """One method: how its training went, what it costs, and the measures of its routes."""
+
+    method: str
+    paper: str
+    state: State
+    reason: str = Field("", description="why it failed")
+    steps: int = Field(0, description="steps made")
+    seconds: float = Field(0.0, description="seconds of steps")
+    precision: str = ""
+    checkpoint: str = Field("", description="the checkpoint that was measured")
+    checkpoint_step: int = Field(0, description="its step")
+    parameters: int = Field(0, description="parameters of the networks that translate")
+    parameters_all: int = Field(0, description="parameters in all, critics and helpers too")
+    translate_s: float | None = Field(None, description="seconds to translate one item, a few at once")
+    gains: bool = Field(False, description="whether its KID was still falling when the budget ended")
+    measured_on: str = ""
+    routes: tuple[RouteMeasures, ...] = ()
+
+    @property
+    def step_s(self) -> float | None:
+        """Seconds per step."""
+        return self.seconds / self.steps if self.steps else None
+
+    def route(self, direction: str) -> RouteMeasures | None:
+        """The measures of a direction ("a -> b"), where the method offers it and was measured."""
+        return next((r for r in self.routes if r.route == direction), None) if self.state == "done" else None
+
+
+class Comparison(Section):
+    """A whole comparison."""
+
+    unpaired: str
+    path: str
+    domains: tuple[str, ...]
+    counts: tuple[int, ...] = Field(description="items of each domain to train on")
+    budget: str = Field(description="of each method")
+    preset: str
+    size: int
+    batch: int
+    seed: int
+    device: str
+    pairs: bool
+    settings: dict[str, dict[str, Any]] = Field(description="the resolved settings of each method")
+    results: tuple[Result, ...]
+    left_out: dict[str, str] = Field(description="methods that do not fit the data, and why")
+
+    @property
+    def directions(self) -> tuple[str, ...]:
+        """Every direction that some method was measured on."""
+        return tuple(dict.fromkeys(m.route for r in self.results if r.state == "done" for m in r.routes))
