@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from unpaired.terms.adversarial import AnyKind, fool, spot
-from unpaired.terms.closeness import l1
-from unpaired.terms.prior import unit_normal
+from unpaired.terms.closeness import l1, squared
+from unpaired.terms.prior import normal, unit_normal
 
 KINDS: tuple[AnyKind, ...] = ("lsgan", "bce", "hinge", "wgan")
 
@@ -113,12 +113,31 @@ def test_unit_normal_by_hand_is_twice_the_divergence_per_element() -> None:
     assert unit_normal(torch.zeros(4)) == 0
 
 
+def test_squared_by_hand() -> None:
+    assert squared(double(1, -2, 0), double(0, 1, 0)).item() == pytest.approx(10 / 3, abs=1e-12)
+    x = double(1, -1)
+    squared(x, double(0, 0)).backward()
+    torch.testing.assert_close(x.grad, x.detach())
+
+
+def test_normal_is_the_divergence_per_element() -> None:
+    mean, log_variance = double(1, -3, 0), double(0, math.log(4), -1)
+    codes = torch.distributions.Normal(mean, (log_variance / 2).exp())
+    target = torch.distributions.Normal(torch.zeros_like(mean), torch.ones_like(mean))
+    term = normal(mean, log_variance)
+    torch.testing.assert_close(term, torch.distributions.kl_divergence(codes, target).mean())
+    assert term.item() == pytest.approx((0.5 + (9 + 4 - math.log(4) - 1) / 2 + math.exp(-1) / 2) / 3, abs=1e-12)
+    assert normal(torch.zeros(4), torch.zeros(4)) == 0
+
+
 def spot_itself(x: Tensor, kind: AnyKind) -> Tensor:
     return spot(x, x.flip(0), kind)
 
 
 TERMS: dict[str, Callable[[Tensor], Tensor]] = {
     "l1": lambda x: l1(x, x.flip(0)),
+    "squared": lambda x: squared(x, x.flip(0)),
+    "normal": lambda x: normal(x, x.flip(0)),
     "unit_normal": unit_normal,
     **{f"fool {kind}": partial(fool, kind=kind) for kind in KINDS},
     **{f"spot {kind}": partial(spot_itself, kind=kind) for kind in KINDS},

@@ -56,8 +56,13 @@ def unfold(codes: int, width: int, size: int, kind: Norm, padding: Padding) -> l
 
 
 def light_paint(channels: int, width: int, padding: Padding) -> list[nn.Module]:
-    """The last layer of a generator as `light_up` ends: (B, width, h, w) -> (B, channels, 2 h, 2 w)."""
-    return [conv(width, 4 * channels, 3, padding), nn.PixelShuffle(2), Bounded()]
+    """The last layer of a generator, 5 x 5 at full resolution: (B, width, h, w) -> (B, channels, 2 h, 2 w).
+
+    Enlarged bilinearly first: depth to space as in `light_up` left rows of dots, which a generator from noise takes long
+    to lose.
+    """
+    enlarge = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+    return [enlarge, conv(width, channels, 5, padding), Bounded()]
 
 
 def resnet_paint(channels: int, width: int) -> list[nn.Module]:

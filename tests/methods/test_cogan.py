@@ -1,0 +1,106 @@
+"""CoGAN's ties, its steps written straight, and its search."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from tiny_methods import LIGHT, build, loop_of, random_batches
+from torch import Tensor
+
+from unpaired.methods.cogan import CoGAN
+from unpaired.methods.game import Now
+from unpaired.training.loop import stream_seed
+
+
+def cogan(**settings: Any) -> CoGAN:
+    method = build("cogan", **settings)
+    assert isinstance(method, CoGAN)
+    return method
+
+
+def test_critics_share_all_but_the_first_convolution() -> None:
+    method = cogan()
+    one, other = (dict(method.get_submodule(name).named_parameters()) for name in ("D_x", "D_y"))
+    assert {name for name in one if one[name] is not other[name]} == {"0.weight", "0.bias"} < one.keys() == other.keys()
+
+
+def bce(scores: Tensor, real: bool) -> Tensor:
+    return F.binary_cross_entropy_with_logits(scores, torch.ones_like(scores) if real else torch.zeros_like(scores))
+
+
+def test_its_steps_equal_straight_code() -> None:
+    method = cogan()
+    nets = dict(copy.deepcopy(method).named_children())
+    loop = loop_of(method)
+    unique = [
+        {id(p): p for name in names for p in nets[name].parameters()} for names in (("G", "G_x", "G_y"), ("D_x", "D_y"))
+    ]
+    generators, critics = (
+        torch.optim.Adam(own.values(), lr=2e-4, betas=(0.5, 0.999), weight_decay=5e-4) for own in unique
+    )
+    for step, batch in enumerate(random_batches(method, 4, items=2)):
+        ours = loop.step([batch], Now(step, 0.0))
+        torch.manual_seed(stream_seed(0, step, 0))
+        noise = torch.randn(2, 100, dtype=torch.float64)
+        fakes = {d: nets[f"G_{d}"](nets["G"](noise)) for d in "xy"}
+        fooled = bce(nets["D_x"](fakes["x"]), True) + bce(nets["D_y"](fakes["y"]), True)
+        generators.zero_grad()
+        fooled.backward()
+        generators.step()
+        critics.zero_grad()
+        spotted = torch.zeros((), dtype=torch.float64)
+        for d in "xy":
+            spotted = spotted + bce(nets[f"D_{d}"](batch[d.upper()]), True)
+            spotted = spotted + bce(nets[f"D_{d}"](fakes[d].detach()), False)
+        spotted.backward()
+        critics.step()
+        assert ours["generators.adversarial"].item() == pytest.approx(fooled.item(), abs=1e-10)
+        assert ours["critics.adversarial"].item() == pytest.approx(spotted.item(), abs=1e-10)
+    twin = {name: p for role, net in nets.items() for name, p in net.named_parameters(prefix=role)}
+    for name, parameter in method.named_parameters():
+        # The decay keeps biases before an instance norm from being rounding alone.
+        torch.testing.assert_close(parameter, twin[name], rtol=0, atol=1e-8, msg=name)
+
+
+def test_the_search_finds_what_the_generator_made() -> None:
+    """From the fixed draws the steps come closer; the code's own image is found to a small part of the way."""
+    draws = torch.Generator().manual_seed(9)
+    distances = []
+    for steps in (0, 20, 200):
+        method = cogan(codes=8, search_steps=steps).eval()
+        with torch.no_grad():
+            wanted = method.sample(3, draws.manual_seed(9))
+            found = method.decode(method.encode(wanted["X"], "X"), "X")
+            distances.append((found - wanted["X"]).square().flatten(1).sum(1))
+            other = method.translate(wanted["X"], "X", "Y")
+    assert (distances[1] < distances[0]).all() and (distances[2] < distances[1]).all()
+    assert (distances[2] < 0.05 * distances[0]).all()
+    apart = (other - wanted["Y"]).square().flatten(1).sum(1)
+    assert (apart < 0.2 * (wanted["Y"] - wanted["Y"].roll(1, 0)).square().flatten(1).sum(1)).all(), "and so is its pair"
+
+
+def test_the_search_goes_on_where_the_output_is_clamped() -> None:
+    """Light heads clamp; a search with the clamp's own gradient would stand still at a wrong extreme."""
+    method = build("cogan", LIGHT, codes=8, search_starts=1).eval()
+    assert isinstance(method, CoGAN)
+    with torch.no_grad():
+        method.get_submodule("G_x").get_parameter("1.bias").fill_(3.0)  # all white at the start
+        x = -torch.ones(1, 3, 16, 16, dtype=torch.float64)
+        start = method._draw(1, torch.Generator().manual_seed(0))
+        assert (method.decode(start, "X") == 1).all()
+        assert not torch.equal(method.encode(x, "X"), start)
+
+
+def test_the_search_leaves_the_weights_and_the_stream_of_random_numbers() -> None:
+    method = cogan(codes=8)
+    before = {name: p.clone() for name, p in method.named_parameters()}
+    state = torch.get_rng_state()
+    with torch.no_grad():
+        method.eval().translate(random_batches(method, 1)[0]["X"], "X", "Y")
+        assert not torch.is_grad_enabled()
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(torch.equal(p, before[name]) and p.grad is None for name, p in method.named_parameters())

@@ -1,0 +1,109 @@
+"""VAE-GAN's simultaneous move equals three updates written straight, and its likeness shares the critic's draw."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from tiny_methods import LIGHT, NETWORKS, build, loop_of, random_batches
+from torch import Tensor, nn
+
+from unpaired.methods.game import Coding, Now, Sampling
+from unpaired.networks.blocks import Role
+from unpaired.training.loop import stream_seed
+
+
+def bce(scores: Tensor, real: bool) -> Tensor:
+    return F.binary_cross_entropy_with_logits(scores, torch.ones_like(scores) if real else torch.zeros_like(scores))
+
+
+def straight_terms(nets: dict[str, nn.Module], batch: dict[str, Tensor], layer: int) -> dict[str, Tensor]:
+    """The terms of both domains, from the layers one by one."""
+    terms: dict[str, Tensor] = {}
+    for domain in "xy":
+        x = batch[domain.upper()]
+        encoder, decoder, critic = (nets[f"{role}_{domain}"] for role in "EGD")
+        out = encoder(x)
+        mean, log_variance = out[:, : out.shape[1] // 2], out[:, out.shape[1] // 2 :]
+        same = decoder(mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean))
+        made = decoder(torch.randn_like(mean))
+        assert isinstance(critic, Role)
+        seen, seen_same = (critic.features(picture)[layer] for picture in (x, same))
+        real, like, new = critic(x), critic(same), critic(made)
+        own = {
+            "prior": 0.5 * (mean**2 + torch.exp(log_variance) - log_variance - 1).mean(),
+            "reconstruction": ((seen - seen_same) ** 2).mean(),
+            "pixel": (same - x).abs().mean(),
+            "fool": 0.5 * (bce(like, True) + bce(new, True)),
+            "spot": bce(real, True) + 0.5 * (bce(like, False) + bce(new, False)),
+        }
+        terms = {name: terms.get(name, 0) + value for name, value in own.items()}
+    return terms
+
+
+def test_its_steps_equal_straight_code() -> None:
+    method = build("vaegan", pixel_weight=2.0, gamma=0.3, prior_weight=0.5)
+    nets = dict(copy.deepcopy(method).named_children())
+    loop = loop_of(method)
+    parameters = {role: [p for d in "xy" for p in nets[f"{role}_{d}"].parameters()] for role in "EGD"}
+    optimizers = {role: torch.optim.RMSprop(own, lr=3e-4) for role, own in parameters.items()}
+    for step, batch in enumerate(random_batches(method, 4, items=2)):
+        ours = loop.step([batch], Now(step, 0.0))
+        torch.manual_seed(stream_seed(0, step, 0))
+        terms = straight_terms(nets, dict(batch), layer=1)  # the plain critic has two activations
+        losses = {
+            "E": 0.5 * terms["prior"] + terms["reconstruction"] + 2 * terms["pixel"],
+            "G": 0.3 * terms["reconstruction"] + 2 * terms["pixel"] + terms["fool"],
+            "D": terms["spot"],
+        }
+        gradients = {
+            role: torch.autograd.grad(loss, parameters[role], retain_graph=True) for role, loss in losses.items()
+        }
+        for role, optimizer in optimizers.items():
+            for parameter, gradient in zip(parameters[role], gradients[role], strict=True):
+                parameter.grad = gradient
+            optimizer.step()
+        expected = {
+            "encoders.prior": "prior",
+            "encoders.reconstruction": "reconstruction",
+            "encoders.pixel": "pixel",
+            "decoders.reconstruction": "reconstruction",
+            "decoders.pixel": "pixel",
+            "decoders.adversarial": "fool",
+            "critics.adversarial": "spot",
+        }
+        assert {k: v.item() for k, v in ours.items()} == pytest.approx(
+            {k: terms[name].item() for k, name in expected.items()}, abs=1e-10, rel=0
+        )
+    twin = {name: p for role, net in nets.items() for name, p in net.named_parameters(prefix=role)}
+    for name, parameter in method.named_parameters():
+        tolerance = 1e-8 if name.endswith("bias") else 1e-10  # biases before an instance norm: rounding alone
+        torch.testing.assert_close(parameter, twin[name], rtol=0, atol=tolerance, msg=name)
+
+
+@pytest.mark.parametrize("networks", [NETWORKS, LIGHT], ids=["plain", "light"])
+def test_equal_pictures_have_equal_features_where_the_critic_augments(networks: dict[str, Any]) -> None:
+    method = build("vaegan", {**networks, "augment": ("color", "translation", "cutout")}).train()
+    critic = method.get_submodule("D_x")
+    assert isinstance(critic, Role)
+    (x,) = random_batches(method, 1, items=3)
+    torch.manual_seed(0)
+    (first, one), (second, other) = critic.look(x["X"], x["X"].clone())
+    assert torch.equal(first, second) and all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+    apart = critic.look(x["X"])[0][0]
+    assert not torch.equal(apart, first), "the next look has a draw of its own"
+
+
+def test_codes_are_means_and_samples_are_decoded_draws() -> None:
+    method = build("vaegan", codes=6).eval()
+    assert isinstance(method, Coding) and isinstance(method, Sampling)
+    (batch,) = random_batches(method, 1, items=3)
+    with torch.no_grad():
+        code = method.encode(batch["X"], "X")
+        assert code.shape == (3, 6) and torch.equal(code, method.get_submodule("E_x")(batch["X"])[:, :6])
+        made = method.sample(2, torch.Generator().manual_seed(5))
+        draw = torch.randn(2, 6, generator=torch.Generator().manual_seed(5)).double()
+        assert all(torch.equal(made[d.upper()], method.get_submodule(f"G_{d}")(draw)) for d in "xy")
