@@ -33,6 +33,8 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("gan", {"depth": None, "adversarial": "bce"}),
     ("gan", {"depth": 3, "adversarial": "hinge"}),
     ("unit", {"adversarial": "lsgan"}),
+    ("dualgan", {"slope": "penalty"}),
+    ("discogan", {"adversarial": "hinge", "depth": None}),
 ]
 JOINT = Labels(
     groups=(Group(values=("black", "blond", "brown")), Group(values=("glasses",)), Group(values=("happy", "sad"))),

@@ -9,6 +9,8 @@ from unpaired.methods.cogan import CoGAN
 from unpaired.methods.combogan import ComboGAN
 from unpaired.methods.cut import CUT
 from unpaired.methods.cyclegan import CycleGAN
+from unpaired.methods.discogan import DiscoGAN
+from unpaired.methods.dualgan import DualGAN
 from unpaired.methods.fader import Fader
 from unpaired.methods.fastcut import FastCUT
 from unpaired.methods.game import Method
@@ -40,6 +42,8 @@ METHODS: dict[str, Row] = {
     for row in (
         Row("gan", GAN, 2018, "Galanti et al., arXiv:1709.00074", "2", ("image",), "direct", "none but the depth"),
         Row("cyclegan", CycleGAN, 2017, "Zhu et al., arXiv:1703.10593", "2", ("image",), "direct", "cycle consistency"),
+        Row("discogan", DiscoGAN, 2017, "Kim et al., arXiv:1703.05192", "2", ("image",), "direct", "cycle consistency"),
+        Row("dualgan", DualGAN, 2017, "Yi et al., arXiv:1704.02510", "2", ("image",), "direct", "cycle consistency"),
         Row("cut", CUT, 2020, "Park et al., arXiv:2007.15651", "2", ("image",), "direct", "patches alike at one place"),
         Row("fastcut", FastCUT, 2020, "Park et al., arXiv:2007.15651", "2", ("image",), "direct", "as cut, mirrored"),
         Row("stargan", StarGAN, 2018, "Choi et al., arXiv:1711.09020", "many", ("image",), "direct", "label, cycle"),

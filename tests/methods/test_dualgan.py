@@ -1,0 +1,81 @@
+"""DualGAN through the loop equals the same method written straight, with weights clamped and with the penalty."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from test_straight_line import assert_equal_steps, twin_of
+from tiny_methods import build, loop_of, random_batches
+from torch import Tensor, nn
+
+from benchmarks.straight_line import freeze
+from unpaired.methods.game import Now
+
+
+class StraightDualGAN:
+    """With `penalised` weights stay free, and the slope is measured between real items and fakes."""
+
+    def __init__(self, nets: dict[str, nn.Module], penalised: bool, cycle: float = 500.0, turns: int = 3) -> None:
+        self.G, self.F, self.D_x, self.D_y = (nets[name] for name in ("G", "F", "D_x", "D_y"))
+        self.penalised, self.cycle, self.turns, self.steps = penalised, cycle, turns, 0
+        generators, critics = ([*a.parameters(), *b.parameters()] for a, b in ((self.G, self.F), (self.D_x, self.D_y)))
+        self.generator_optimizer = torch.optim.RMSprop(generators, lr=5e-5)
+        self.critic_optimizer = torch.optim.RMSprop(critics, lr=5e-5)
+
+    def step(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        fake_y, fake_x = self.G(x), self.F(y)
+        critics = (self.D_x, self.D_y)
+        freeze(critics, False)
+        self.critic_optimizer.zero_grad()
+        pairs = ((self.D_y, y, fake_y.detach()), (self.D_x, x, fake_x.detach()))
+        spot = torch.stack([critic(fake).mean() - critic(real).mean() for critic, real, fake in pairs]).sum()
+        terms = {"critics.adversarial": spot}
+        if self.penalised:
+            terms["critics.penalty"] = torch.stack([self.penalty(*pair) for pair in pairs]).sum()
+        (spot + 10 * terms.get("critics.penalty", torch.zeros(()))).backward()
+        self.critic_optimizer.step()
+        if not self.penalised:
+            with torch.no_grad():
+                for parameter in (p for critic in critics for p in critic.parameters()):
+                    parameter.clamp_(-0.01, 0.01)
+        if self.steps % self.turns == 0:
+            freeze(critics, True)
+            self.generator_optimizer.zero_grad()
+            fool = -self.D_y(fake_y).mean() - self.D_x(fake_x).mean()
+            cycle = (self.F(fake_y) - x).abs().mean() + (self.G(fake_x) - y).abs().mean()
+            (fool + self.cycle * cycle).backward()
+            self.generator_optimizer.step()
+            terms |= {"generators.adversarial": fool, "generators.cycle": cycle}
+        self.steps += 1
+        return terms
+
+    def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+        share = torch.rand(len(real), 1, 1, 1, dtype=real.dtype)
+        excess = []
+        for a, r, f in zip(share, real, fake, strict=True):
+            between = (a * r + (1 - a) * f)[None].requires_grad_()
+            (slope,) = torch.autograd.grad(critic(between).mean(), between, create_graph=True)
+            excess.append((slope.square().sum().sqrt() - 1).square())
+        return torch.stack(excess).mean()
+
+
+@pytest.mark.parametrize("items", [1, 2])
+@pytest.mark.parametrize("slope", ["box", "penalty"])
+def test_equal_steps(slope: str, items: int) -> None:
+    method = build("dualgan", slope=slope)
+    twin, nets = twin_of(method)
+    assert_equal_steps(method, twin, StraightDualGAN(nets, slope == "penalty"), 5, items)
+
+
+@pytest.mark.parametrize(("settings", "largest"), [({}, 0.01), ({"box": 0.002}, 0.002), ({"slope": "penalty"}, None)])
+def test_weights_of_critics_stay_in_the_box_and_of_generators_do_not(
+    settings: dict[str, Any], largest: float | None
+) -> None:
+    method = build("dualgan", **settings)
+    loop = loop_of(method)
+    loop.step(random_batches(method, 1)[0:1], Now(0, 0.0))
+    sizes = {role: max(p.abs().max().item() for p in net.parameters()) for role, net in method.named_children()}
+    assert sizes["G"] > 0.02 and sizes["F"] > 0.02
+    assert sizes["D_x"] == sizes["D_y"] == largest if largest else min(sizes["D_x"], sizes["D_y"]) > 0.02
