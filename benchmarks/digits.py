@@ -1,0 +1,161 @@
+"""Digits: how many translated ones a classifier reads rightly; training sees no label.
+
+    python -m benchmarks.digits_data $DATA/digits digits
+    python -m benchmarks.digits digits --method unit --preset small --minutes 10
+
+Trains on the unlabelled folders mnist and usps (every flag of `unpaired train` may follow) and measures, both ways:
+
+1. *translated digits*: the share of translated test digits of the source that a classifier of the target reads as what
+   they were. It learned from the target's labelled training digits, is the same for all methods, and its own share on
+   the target's real test digits and on the source's untranslated ones stands beside.
+2. *adapted classifier*: a classifier learns from translated, labelled training digits of the source,
+   and is measured on the target's real test digits; beside it one that learned from the untranslated ones.
+
+A row goes to results.jsonl. `--run RUN` measures a run that is there; `--limit` bounds the test digits, `--learn` the
+translated training digits, for methods that translate slowly.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+
+from benchmarks.digits_data import DOMAINS, SIZE, table
+from benchmarks.results import append_row
+from unpaired import Translator
+from unpaired.cli import main as unpaired
+from unpaired.runs.folder import RunFolder
+from unpaired.runs.history import History
+from unpaired.runs.weights import read_tensors, write_tensors
+
+Digits = tuple[Tensor, Tensor]
+"""Images (N, 1, 32, 32) in [-1, 1] and labels (N,)."""
+BATCH, EPOCHS = 128, 3
+FLAGS = ("--size", str(SIZE), "--no-flip", "--jitter", "1")
+"""A mirrored digit is none; given flags come after these and win."""
+
+
+def load(root: Path, domain: str, part: str, limit: int | None = None) -> Digits:
+    """The first digits of a part, in the order of its table."""
+    with table(root, domain, part).open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))[:limit]
+    images = []
+    for row in rows:
+        with Image.open(root / domain / part / row["file"]) as image:
+            images.append(np.asarray(image.convert("L"), np.float32) / 127.5 - 1)
+    return torch.from_numpy(np.stack(images))[:, None], torch.tensor([int(row["label"]) for row in rows])
+
+
+def network() -> nn.Module:
+    """The classifier: two convolutions, two layers."""
+    return nn.Sequential(
+        *(nn.Conv2d(1, 32, 3, 1, 1), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Conv2d(32, 64, 3, 1, 1), nn.ReLU(), nn.MaxPool2d(2)),
+        *(nn.Flatten(), nn.Linear(64 * (SIZE // 4) ** 2, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, 10)),
+    )
+
+
+def learned(digits: Digits, seed: int, kept: Path | None = None) -> nn.Module:
+    """A classifier of `digits`, trained for three epochs of 60,000; read from `kept` where it is there already."""
+    images, labels = digits
+    torch.manual_seed(seed)
+    net = network()
+    if kept is not None and kept.exists():
+        net.load_state_dict(read_tensors(kept)[0])
+        return net.eval()
+    steps = EPOCHS * 60_000 // BATCH
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
+    for step in range(steps):
+        optimizer.param_groups[0]["lr"] = 1e-3 * (1 - step / steps)
+        chosen = torch.randint(len(images), (BATCH,))
+        optimizer.zero_grad()
+        F.cross_entropy(net(images[chosen]), labels[chosen]).backward()
+        optimizer.step()
+    if kept is not None:
+        write_tensors(kept, net.state_dict(), {})
+    return net.eval()
+
+
+@torch.no_grad()
+def accuracy(net: nn.Module, digits: Digits) -> float:
+    """The share in percent that `net` reads rightly."""
+    right = [(net(x).argmax(1) == y) for x, y in zip(digits[0].split(500), digits[1].split(500), strict=True)]
+    return round(100 * torch.cat(right).double().mean().item(), 2)
+
+
+def translated(translator: Translator, digits: Digits, source: str, target: str) -> Digits:
+    """The digits in the target's domain, with the labels that they had."""
+    parts = [translator(part, to=target, source=source) for part in digits[0].split(100)]
+    return torch.cat(parts), digits[1]
+
+
+def both_protocols(
+    translator: Translator, root: Path, source: str, target: str, asked: argparse.Namespace
+) -> dict[str, Any]:
+    """The figures of one direction."""
+    readers = {
+        name: learned(load(root, name, "train"), asked.seed, root / f"{name}-classifier-{asked.seed}.safetensors")
+        for name in (source, target)
+    }
+    ours, theirs = load(root, source, "test", asked.limit), load(root, target, "test")
+    figures = {
+        "test_digits": len(ours[1]),
+        "classifier_on_real_target": accuracy(readers[target], theirs),
+        "classifier_on_untranslated": accuracy(readers[target], ours),
+        "translated_digits": accuracy(readers[target], translated(translator, ours, source, target)),
+        "source_classifier_on_target": accuracy(readers[source], theirs),
+    }
+    if asked.learn:
+        lesson = translated(translator, load(root, source, "train", asked.learn), source, target)
+        figures |= {"learned_from": len(lesson[1]), "adapted_classifier": accuracy(learned(lesson, asked.seed), theirs)}
+    return figures
+
+
+def main(words: list[str]) -> int:
+    """Train, translate, measure, and append a row."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.digits", allow_abbrev=False)
+    parser.add_argument("root", type=Path, help="what benchmarks.digits_data wrote")
+    parser.add_argument("--run", type=Path, help="a run that is there, instead of training one")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--limit", type=int, help="test digits of the source at most")
+    parser.add_argument("--learn", type=int, default=10_000, help="translated training digits; 0 leaves protocol 2 out")
+    asked, flags = parser.parse_known_args(words)
+    run = asked.run or Path(tempfile.mkdtemp()) / "run"
+    if asked.run is None:
+        folders = [str(asked.root / name) for name in DOMAINS]
+        code = unpaired(["train", *folders, "--out", str(run), *FLAGS, "--seed", str(asked.seed), *flags])
+        if code:
+            return code
+    translator = Translator.load(run, "last")
+    config, last = translator.config, History(RunFolder(run).history).read("terms")[-1]
+    figures = {
+        "method": config.method,
+        "preset": config.preset,
+        "method_settings": config.method_settings,
+        "batch": config.training.batch,
+        "steps": last["step"],
+        "seconds": round(last["spent_s"]),
+        "labels_used_in_training": False,
+        "directions": {
+            f"{source} -> {target}": both_protocols(translator, asked.root, source, target, asked)
+            for source, target in translator.routes
+        },
+    }
+    row = append_row("digits", figures, asked.seed)
+    sys.stdout.write(json.dumps(row["figures"], indent=1) + f"\n{run}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
