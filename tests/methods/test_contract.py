@@ -33,6 +33,8 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("gan", {"depth": None, "adversarial": "bce"}),
     ("gan", {"depth": 3, "adversarial": "hinge"}),
     ("unit", {"adversarial": "lsgan"}),
+    ("cut", {"identity": False, "pixels": False}),
+    ("fastcut", {"pixels": False}),
     ("dualgan", {"slope": "penalty"}),
     ("discogan", {"adversarial": "hinge", "depth": None}),
 ]

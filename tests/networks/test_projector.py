@@ -41,6 +41,10 @@ def test_the_image_its_halvings_and_the_first_and_fifth_block_are_looked_at(
     assert [code.shape for code in codes] == [(1, min(256, size**2), 256) for size in sizes.values()]
 
 
+def test_without_pixels_the_image_is_not_looked_at() -> None:
+    assert networks(blocks=2).projector("X", 256, pixels=False).layers == (2, 3, 4, 5)
+
+
 def test_they_are_the_layers_that_the_paper_names() -> None:
     net = networks(blocks=6)
     generator, head = net.generator("X", "Y"), net.projector("X")

@@ -17,9 +17,10 @@ class CUT(Method):
     """Park, Efros, Zhang, Zhu 2020, arXiv:2007.15651: eq. (1) with least squares, eq. (4) and its identity (sec. 3.3).
 
     One way, from X to Y. The generator's own first half tells what a patch is; H makes it a code. `contrast` is eq. (4)
-    of x and G(x) and of y and G(y), averaged as in the authors' code (the paper's equal weights, halved). `patches` is
-    how many places are drawn of each layer, `temperature` its tau. `clip` bounds the norm of each player's gradient;
-    None is the paper's.
+    of x and G(x) and, with `identity`, of y and G(y), averaged as in the authors' code (the paper's equal weights,
+    halved). `patches` is how many places are drawn of each layer, `temperature` the paper's tau. Without `pixels` the
+    image itself is no layer: it holds G to the input's values, where they are to change. `clip` bounds the norm of each
+    player's gradient; None is the paper's.
 
     Differs: layers are looked at after their norm and activation instead of before, and a light generator's first layer
     is at half the size; the generator blurs where it halves and doubles only with `--antialias true`.
@@ -34,6 +35,8 @@ class CUT(Method):
         net: Networks,
         *,
         contrast_weight: float = 1.0,
+        identity: bool = True,
+        pixels: bool = True,
         patches: int = 256,
         temperature: float = 0.07,
         rate: float = 2e-4,
@@ -41,8 +44,8 @@ class CUT(Method):
         clip: float | None = None,
     ) -> None:
         super().__init__()
-        self.temperature = temperature
-        self.G, self.D, self.H = net.generator("X", "Y"), net.critic("Y"), net.projector("X", patches)
+        self.identity, self.temperature = identity, temperature
+        self.G, self.D, self.H = net.generator("X", "Y"), net.critic("Y"), net.projector("X", patches, pixels)
         self.players = {
             "generator": Player(("G", "H"), rate=rate, clip=clip),
             "critic": Player(("D",), rate=critic_rate, clip=clip),
@@ -53,7 +56,7 @@ class CUT(Method):
     def play(self, batch: Batch, now: Now) -> Iterator[Move]:
         """The critic, then the generator with H."""
         x, y = batch["X"], batch["Y"]
-        given = torch.cat((x, y))
+        given = torch.cat((x, y)) if self.identity else x
         ((made, seen),) = self.G.look(given)
         fake = made[: len(x)]
         yield Turn("critic", adversarial=spot(*together(self.D, y, fake)))

@@ -17,7 +17,7 @@ class FastCUT(Method):
     """Park, Efros, Zhang, Zhu 2020, arXiv:2007.15651: eq. (1) with least squares, eq. (4) with weight 10, no identity.
 
     Half the time G sees x mirrored, and what is seen of its translation is mirrored back (in the authors' code alone).
-    `patches`, `temperature` and `clip` are those of `cut`.
+    `pixels`, `patches`, `temperature` and `clip` are those of `cut`.
 
     Differs: as `cut` does.
     """
@@ -31,6 +31,7 @@ class FastCUT(Method):
         net: Networks,
         *,
         contrast_weight: float = 10.0,
+        pixels: bool = True,
         patches: int = 256,
         temperature: float = 0.07,
         rate: float = 2e-4,
@@ -39,7 +40,7 @@ class FastCUT(Method):
     ) -> None:
         super().__init__()
         self.temperature = temperature
-        self.G, self.D, self.H = net.generator("X", "Y"), net.critic("Y"), net.projector("X", patches)
+        self.G, self.D, self.H = net.generator("X", "Y"), net.critic("Y"), net.projector("X", patches, pixels)
         self.players = {
             "generator": Player(("G", "H"), rate=rate, clip=clip),
             "critic": Player(("D",), rate=critic_rate, clip=clip),

@@ -63,8 +63,10 @@ class Networks(Protocol):
     def coupled_critics(self, *domains: str) -> list[Role]:
         """A critic per domain, which have all layers but the first in common."""
 
-    def projector(self, domain: str, patches: int = 256) -> Projector:
-        """What a generator sees inside of `domain`'s items -> codes of `patches` places of each layer."""
+    def projector(self, domain: str, patches: int = 256, pixels: bool = True) -> Projector:
+        """What a generator sees inside of `domain`'s items, and with `pixels` they themselves -> codes of `patches`
+        places of each layer.
+        """
 
     def shared(self) -> Role:
         """Features -> features of the same shape."""

@@ -136,17 +136,17 @@ class ImageNetworks:
             layers = resnet_up(channels, s.width, s.norm, s.padding, s.antialias)
         return self._role(*self._residual(self.blocks // 2), *layers)
 
-    def projector(self, domain: str, patches: int = 256) -> Projector:
+    def projector(self, domain: str, patches: int = 256, pixels: bool = True) -> Projector:
         """Codes of patches of `domain`'s images, of what a generator without a depth makes of them at each halving, and
-        of its first and fifth residual block, or the last (Park et al. 2020, sec. 3.3 and the appendix).
+        of its first and fifth residual block, or the last (Park et al. 2020). `pixels`: of the images too.
         """
         w, light = self.settings.width, self.settings.generator == "light"
         # A light generator halves in its stem already; that of a resnet works at the full size.
-        widths = {0: self.channels[domain], **({1: w, 2: 2 * w} if light else {2: 2 * w, 3: 4 * w})}
+        widths = {1: w, 2: 2 * w} if light else {2: 2 * w, 3: 4 * w}
         first = max(widths) + 1
         if self.blocks:
             widths |= {first: self.code_channels, first + min(5, self.blocks) - 1: self.code_channels}
-        return Projector(widths, patches)
+        return Projector({0: self.channels[domain], **widths} if pixels else widths, patches)
 
     def unfold(self, codes: int) -> Role:
         """Codes (B, codes) -> features (B, width, size/2, size/2), which `paint` takes."""
