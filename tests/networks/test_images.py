@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from unpaired.errors import UsageError
 from unpaired.networks.blocks import Role, count_parameters
 from unpaired.networks.critic import Steps, Views, light_critic, patch_critic
+from unpaired.networks.generator import BlurHalf
 from unpaired.networks.images import ImageNetworks
 from unpaired.settings import NetworkSettings
 
@@ -60,6 +61,44 @@ def test_a_generator_may_change_the_channels(channels: int, target: int) -> None
     settings = NetworkSettings.model_validate({"width": 4, "blocks": 1, "residual": True})
     net = ImageNetworks(settings, {"X": channels, "Y": target}, 16)
     assert net.generator("X", "Y")(torch.zeros(1, channels, 16, 16)).shape == (1, target, 16, 16)
+
+
+@pytest.mark.parametrize("antialias", [True, "down", "up"])
+def test_an_antialiased_generator_keeps_the_shape_and_blurs_where_it_is_told(antialias: object) -> None:
+    net = networks(antialias=antialias)
+    for role, shape in ((net.generator("X", "Y"), (2, 3, 20, 36)), (net.encoder("X"), (2, 16, 5, 9))):
+        assert role(torch.rand(2, 3, 20, 36) * 2 - 1).shape == shape
+        assert sum(isinstance(m, BlurHalf) for m in role.modules()) == (0 if antialias == "up" else 2)
+    strides = [m.stride[0] for m in convolutions(net.generator("X", "Y")) if isinstance(m, nn.Conv2d)]
+    assert strides.count(2) == (2 if antialias == "up" else 0)
+    enlarging = [m for m in convolutions(net.decoder("Y")) if isinstance(m, nn.ConvTranspose2d)]
+    assert len(enlarging) == (2 if antialias == "down" else 0)
+    assert net.decoder("Y")(torch.zeros(1, 16, 5, 9)).shape == (1, 3, 20, 36)
+
+
+def test_a_blur_weighs_each_pixel_with_its_neighbours() -> None:
+    x = torch.arange(16.0).reshape(1, 1, 4, 4) ** 2
+    row = [0.25, 0.5, 0.25]
+    expected = torch.zeros(2, 2)
+    for i in range(2):
+        for j in range(2):
+            for a in range(3):
+                for b in range(3):  # -1 is mirrored to 1
+                    expected[i, j] += row[a] * row[b] * x[0, 0, abs(2 * i + a - 1), abs(2 * j + b - 1)]
+    torch.testing.assert_close(BlurHalf()(x)[0, 0], expected)
+    assert not BlurHalf().state_dict()
+
+
+def test_light_generators_have_no_antialiasing() -> None:
+    with pytest.raises(UsageError, match="only resnet generators"):
+        networks(generator="light", antialias=True)
+
+
+def test_roles_with_batch_norm_say_that_their_items_are_not_apart() -> None:
+    net = networks(norm="batch")
+    assert not net.generator("X", "Y").per_item and not net.critic("Y").per_item
+    norms = [m for m in net.generator("X", "Y").modules() if isinstance(m, nn.BatchNorm2d)]
+    assert len(norms) == 9 and all(not torch.equal(m.weight, torch.ones_like(m.weight)) for m in norms)
 
 
 @pytest.mark.parametrize("depth", range(2, 12))

@@ -95,7 +95,12 @@ def write_files(path: Path, sets: Sets) -> None:
 
 
 def read_files(path: Path, name: str, sources: tuple[str, ...]) -> Sets:
-    """Read a list of `write_files`; `sources` are the domain's folders. Raises WorkError where it is damaged."""
+    """Read a list of `write_files`; `sources` are the domain's folders. Raises WorkError where it is damaged.
+
+    So it does for a domain without folders, which an imported run has.
+    """
+    if not sources:
+        raise WorkError(f"domain '{name}' has no files of its own: its run was imported, not trained")
     roots = {which: Path(sources[-1] if which in ("test", _TEST_SKIPPED) else sources[0]) for which in _USES}
     paths = {which: Paths.of(root, ()) for which, root in roots.items()}
     try:

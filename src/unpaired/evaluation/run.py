@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from unpaired.atomic import whole
+from unpaired.data.attributes import discover_labelled, domain_sets, labelled
 from unpaired.data.batches import Batches
-from unpaired.data.folders import discover
-from unpaired.data.split import Sets, Which, read_files
+from unpaired.data.folders import DomainFiles, discover
+from unpaired.data.split import Sets, Which
 from unpaired.devices import pick_device
 from unpaired.errors import UsageError, WorkError
 from unpaired.evaluation import features as feature_net
@@ -23,6 +24,7 @@ from unpaired.evaluation.measure import Evaluator, RouteMeasures
 from unpaired.evaluation.table import definitions, table
 from unpaired.methods.game import Method, Route
 from unpaired.runs.config import RunConfig
+from unpaired.runs.files import read_lists
 from unpaired.runs.folder import RunFolder, load_model
 from unpaired.runs.folder import Which as Checkpoint
 
@@ -31,6 +33,11 @@ CHUNK = 16
 REFERENCES = 300
 """Real items of the target that translations are compared with while training: those held back first."""
 PAIRS_WHILE_TRAINING = 100
+
+
+MOST_ROUTES = 12
+"""Routes that are measured, those of four domains; of more, so many are drawn, every domain's alike."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -79,9 +86,12 @@ class Routes:
         net = feature_net.Features(device) if feature_net.available() else None
         self.parts: list[tuple[Route, Evaluator]] = []
         self.pairs = 0
-        for route in method.routes:
-            sources = [item.tensor for item in batches.items(route.source, which, limit)]
-            targets = [item.tensor for item in batches.items(route.target, which, limit)]
+        held: dict[str, list[Tensor]] = {}
+        for route in some(method.routes):
+            for key in (route.source, route.target):
+                if key not in held:
+                    held[key] = [item.tensor for item in batches.items(key, which, limit)]
+            sources, targets = held[route.source], [*held[route.target]]
             if which == "validation":
                 more = max(0, REFERENCES - len(targets))
                 targets += [item.tensor for item in batches.items(route.target, "train", more)] if more else []
@@ -109,6 +119,11 @@ class Routes:
             return self.method.translate(y.to(self.device), route.target, route.source).float().cpu()
 
         return evaluator.measure(there, home if back else None)
+
+
+def some(routes: Sequence[Route], most: int = MOST_ROUTES) -> list[Route]:
+    """All routes, or `most` of them, spread evenly."""
+    return [routes[i * len(routes) // most] for i in range(most)] if len(routes) > most else list(routes)
 
 
 def chunks(items: Sequence[Tensor]) -> list[Tensor]:
@@ -157,22 +172,35 @@ def evaluate(
 
 
 def own_sets(config: RunConfig, folder: RunFolder) -> tuple[list[Sets], str]:
-    """The run's own files by use."""
-    sets = [read_files(folder.list_of(d.name), d.name, d.sources) for d in config.domains]
-    return sets, "the run's own data"
+    """The run's own files by use; raises UsageError where it has none."""
+    if config.imported is not None:
+        raise UsageError(
+            f"{folder.path}: an imported run has no data of its own; give some, in folders named as its domains: "
+            f"unpaired evaluate {folder.path} {' '.join(f'{d.name}/' for d in config.domains)}"
+        )
+    return list(read_lists(folder, config).sets), "the run's own data"
 
 
 def given_sets(config: RunConfig, data: Sequence[Path | str]) -> tuple[list[Sets], str]:
     """The files of other folders, all of them to test on (or those of their test folders)."""
-    found = {files.name: files for files in discover([Path(d) for d in data])}
-    missing = [d.name for d in config.domains if d.name not in found]
-    if missing:
-        names = " and ".join(found)
-        raise UsageError(f"{', '.join(map(str, data))}: no domain '{missing[0]}', which the run knows; found: {names}")
-    sets = []
-    for d in config.domains:
-        files = found[d.name]
-        none = files.train.take([])
-        test = files.train if files.test is None else files.test
-        sets.append(Sets(d.name, none, none, test, none, none, files.test is not None))
-    return sets, ", ".join(map(str, data))
+    words = ", ".join(map(str, data))
+    if config.labels is not None and config.sources:
+        listed, tables, _ = discover_labelled([Path(d) for d in data], config.data.attributes)
+        found = {files.name: (files, table) for files, table in zip(listed, tables, strict=True)}
+        parts = [_known(found, d.name, words) for d in config.sources]
+        whole = [labelled(_to_test(files), table, config.labels, i) for i, (files, table) in enumerate(parts)]
+        return [part for _, part in domain_sets(whole, config.labels)], words
+    folders = {files.name: files for files in discover([Path(d) for d in data])}
+    return [_to_test(_known(folders, d.name, words)) for d in config.domains], words
+
+
+def _known(found: Mapping[str, T], name: str, words: str) -> T:
+    if name not in found:
+        raise UsageError(f"{words}: no domain '{name}', which the run knows; found: {' and '.join(found)}")
+    return found[name]
+
+
+def _to_test(files: DomainFiles) -> Sets:
+    none = files.train.take([])
+    test = files.train if files.test is None else files.test
+    return Sets(files.name, none, none, test, none, none, files.test is not None)

@@ -91,7 +91,7 @@ def gather(path: Path) -> Facts:
         folder=folder,
         config=config,
         progress=progress,
-        share=budget.share(progress.step, progress.spent_s),
+        share=1.0 if config.imported is not None else budget.share(progress.step, progress.spent_s),
         steps=_model_steps(folder),
         terms=_terms(lines["terms"]),
         evaluations=[e for line in lines["evaluation"] if (e := _evaluation(line)) is not None],

@@ -23,9 +23,11 @@ def title(facts: Facts) -> str:
 
 
 def training(facts: Facts) -> str:
-    """What was trained on what, and for how long."""
+    """What was trained on what, and for how long; or what was imported."""
     config, progress = facts.config, facts.progress
     row = METHODS[config.method]
+    if config.imported is not None:
+        return f"Not trained here: its generator was imported from {config.imported}."
     counts = [f"{len(s.train):,} of {s.name}" for s in facts.counts if s is not None]
     trained_on = f" on {' and '.join(counts)}, unpaired," if counts else ""
     evaluating = f", and {duration(progress.evaluation_s)} of evaluations" if progress.evaluation_s else ""
@@ -99,6 +101,8 @@ def notices(facts: Facts) -> list[str]:
 def checkpoints(facts: Facts) -> str:
     """Which checkpoints there are, and which one translating uses."""
     best, last = facts.steps.get("best"), facts.steps.get("last")
+    if facts.config.imported is not None:
+        return "Translating uses the imported generator."
     if best is not None:
         kid = f" {facts.progress.best_kid:.3g}" if facts.progress.best_kid is not None else ""
         other = f" --checkpoint last takes the last one, step {last:,}." if last is not None else ""

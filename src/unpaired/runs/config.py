@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 from unpaired.atomic import whole
 from unpaired.data.domain import KEYS, Domain
 from unpaired.errors import UsageError, WorkError
+from unpaired.labels import Labels
 from unpaired.methods import METHODS
 from unpaired.methods.game import Method
 from unpaired.networks.images import ImageNetworks
@@ -28,8 +29,11 @@ class RunConfig(Section):
     preset: Literal["tiny", "small", "paper"]
     method_settings: dict[str, Any]
     domains: tuple[Domain, ...]
+    sources: tuple[Domain, ...] = Field((), description="labelled data sets, of which the domains are parts")
+    labels: Labels | None = Field(None, description="the labels that a method of labelled items learns")
     channels: Literal[1, 3]
     pairs: bool = Field(False, description="equal names in the test folders are true pairs")
+    imported: str | None = Field(None, description="the file its generator came from: a run that only translates")
     data: DataSettings
     networks: NetworkSettings
     training: TrainingSettings
@@ -52,7 +56,7 @@ def build_method(config: RunConfig) -> Method:
     Raises UsageError where its networks cannot work on images of the run's size.
     """
     channels = {key: config.channels for key, _ in zip(KEYS, config.domains, strict=False)}
-    net = ImageNetworks(config.networks, channels, config.data.size)
+    net = ImageNetworks(config.networks, channels, config.data.size, config.labels)
     method = METHODS[config.method].cls(net, **config.method_settings)
     method.stride = net.stride
     if config.data.size % net.stride:

@@ -14,13 +14,12 @@ from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from unpaired.data.batches import Batches, paired
-from unpaired.data.folders import rediscover
-from unpaired.data.split import Sets, changed, read_files, write_files
 from unpaired.devices import pick_device
 from unpaired.errors import Diverged, UnreadableFile, UsageError, WorkError
 from unpaired.methods.game import Method
 from unpaired.report import write_report
 from unpaired.runs.config import RunConfig, build_method, write_config
+from unpaired.runs.files import Files, changes, read_lists, walks, write_lists
 from unpaired.runs.folder import RunFolder, Which, save_model
 from unpaired.runs.progress import Budget, Progress
 from unpaired.settings import TrainingSettings
@@ -60,11 +59,11 @@ def train(
     fabric, ranks = launched(choose_device(asked), wanted.devices, wanted.nodes)
     say = say if ranks.first else silent
     prepared = ranks.on_first(partial(prepare, [Path(d) for d in data], asked, pairs, fabric.device, ranks.count, say))
-    if pairs and not paired(prepared.sets[0].test, prepared.sets[1].test):
+    if pairs and not paired(prepared.files.sets[0].test, prepared.files.sets[1].test):
         raise UsageError("--pairs: no file of one domain's test items has the name of one of the other's")
     chosen = prepared.config
     network = seated(chosen, fabric)
-    batches = batches_of(chosen, prepared.sets, say)
+    batches = batches_of(chosen, prepared.files, say)
     if chosen.training.precision == "auto":
         chosen = probe_precision(chosen, network, batches, ranks, say)
     if dry_run is not None:
@@ -90,10 +89,15 @@ def resume(run_path: Path | str, changed_data: bool = False, say: Say = to_termi
     """
     folder = RunFolder(Path(run_path))
     config = folder.configuration()
+    if config.imported is not None:
+        raise UsageError(
+            f"{run_path}: imported from {config.imported}: a generator alone, without critics, optimizers or data, so "
+            "there is nothing to resume"
+        )
     extended = extend(config, settings)
     fabric, ranks = launched(pick_device(config.training.device).type, config.training.devices, config.training.nodes)
     say = say if ranks.first else silent
-    sets = ranks.on_first(partial(same_files, config, folder, changed_data, say))
+    files = ranks.on_first(partial(same_files, config, folder, changed_data, say))
     network = seated(config, fabric)
     loop = Loop(network, ranks, config.training.precision, config.training.average, config.training.seed)  # type: ignore[arg-type]
     progress = load_checkpoint(folder.checkpoints, loop, config.method)
@@ -110,7 +114,7 @@ def resume(run_path: Path | str, changed_data: bool = False, say: Say = to_termi
     if ranks.first and extended != config:
         write_config(folder.config, extended)
     say(f"resuming {folder.path} at step {progress.step}")
-    return run(extended, folder, loop, batches_of(extended, sets, say), progress, say, resumed=True)
+    return run(extended, folder, loop, batches_of(extended, files, say), progress, say, resumed=True)
 
 
 def run(
@@ -189,7 +193,7 @@ def seated(config: RunConfig, fabric: Fabric) -> Method:
     return method
 
 
-def batches_of(config: RunConfig, sets: list[Sets], say: Say) -> Batches:
+def batches_of(config: RunConfig, files: Files, say: Say) -> Batches:
     """The run's batches; a file that fails later is named."""
 
     def named(error: UnreadableFile) -> None:
@@ -197,7 +201,14 @@ def batches_of(config: RunConfig, sets: list[Sets], say: Say) -> Batches:
 
     training = config.training
     return Batches(
-        config.domains, sets, config.data, config.channels, training.seed, workers=training.workers, bad=named
+        config.domains,
+        files.sets,
+        config.data,
+        config.channels,
+        training.seed,
+        walks=walks(config, files),
+        workers=training.workers,
+        bad=named,
     )
 
 
@@ -220,21 +231,16 @@ def make_folder(config: RunConfig, out: Path | str | None, prepared: Prepared) -
         if not os.access(path, os.W_OK):
             raise PermissionError("not writable")
         write_config(folder.config, config)
-        for sets in prepared.sets:
-            write_files(folder.list_of(sets.name), sets)
+        write_lists(folder, config, prepared.files)
     except OSError as error:
         raise WorkError(f"{path}: the run's folder cannot be written ({error})") from error
     return path
 
 
-def same_files(config: RunConfig, folder: RunFolder, accept: bool, say: Say) -> list[Sets]:
+def same_files(config: RunConfig, folder: RunFolder, accept: bool, say: Say) -> Files:
     """The run's lists of files, if the folders still hold them."""
-    sets = [read_files(folder.list_of(d.name), d.name, d.sources) for d in config.domains]
-    differences = [
-        words
-        for kept, d in zip(sets, config.domains, strict=True)
-        for words in changed(kept, rediscover(d.name, d.sources))
-    ]
+    files = read_lists(folder, config)
+    differences = changes(config, files)
     if differences and not accept:
         raise WorkError(
             f"the data have changed since the run began: {'; '.join(differences)}. Restore them, or give "
@@ -242,7 +248,7 @@ def same_files(config: RunConfig, folder: RunFolder, accept: bool, say: Say) -> 
         )
     for words in differences:
         say(f"changed since the run began: {words}")
-    return sets
+    return files
 
 
 def extend(config: RunConfig, settings: dict[str, Any]) -> RunConfig:

@@ -1,0 +1,25 @@
+"""`unpaired import`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from unpaired.commands.parser import Parser, first_line, out
+
+
+def import_(words: list[str]) -> int:
+    """Make a run of a generator that the authors' CycleGAN or CUT code saved."""
+    from unpaired.imports.generator import import_generator
+
+    parser = Parser(prog="unpaired import", description=first_line(import_))
+    parser.add_argument("file", type=Path, metavar="FILE", help="latest_net_G_A.pth, latest_net_G.pth and their like")
+    parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="the folder of the run to make")
+    parser.add_argument("--from", dest="source", default="A", metavar="NAME", help="the domain it takes (default: A)")
+    parser.add_argument("--to", default="B", metavar="NAME", help="the domain it gives (default: B)")
+    parser.add_argument(
+        "--size", type=int, default=256, metavar="PX", help="side of the pictures it learned from (default: 256)"
+    )
+    asked = parser.parse(words)
+    out(f"{asked.out}: {import_generator(asked.file, asked.out, asked.source, asked.to, asked.size)}")
+    out(f"translate: unpaired translate {asked.out} YOUR_{asked.source.upper()} --to {asked.to}")
+    return 0

@@ -1,0 +1,160 @@
+"""A generator of the reference authors' CycleGAN or CUT becomes a run that translates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from unpaired import __version__
+from unpaired.data.domain import Domain
+from unpaired.errors import UsageError, WorkError
+from unpaired.imports.layout import EXPECTED, Layout, layout_of, unwrapped
+from unpaired.methods import LONE
+from unpaired.methods.game import Method
+from unpaired.runs.config import RunConfig, build_method, write_config
+from unpaired.runs.folder import RunFolder, save_model
+from unpaired.runs.history import History
+from unpaired.settings import DataSettings, NetworkSettings, TrainingSettings
+
+SMALLEST, LARGEST = 32, 4096
+LUMA = (0.299, 0.587, 0.114)
+"""ITU-R 601: how the authors' loader makes gray of colour, for networks of one channel."""
+
+
+def import_generator(file: Path, out: Path, source: str = "A", target: str = "B", size: int = 256) -> str:
+    """Make `out` a run that translates `source` to `target` by the generator in `file`; returns what it is, in words.
+
+    `size` is that of the pictures it was trained on (their `crop_size`). Raises UsageError for wrong arguments,
+    WorkError where the file holds anything but such a generator.
+    """
+    check(file, out, source, target, size)
+    state = read_state(file)
+    try:
+        layout = layout_of(state)
+    except WorkError as error:
+        raise WorkError(f"{file}: {error}") from error
+    config = config_of(layout, file, (source, target), size)
+    method = build_method(config)
+    fill(method, layout, state)
+    folder = RunFolder(out)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_config(folder.config, config)
+        save_model(folder.model("last"), method, config, 0)
+        words = f"imported from {file.name}: {layout}, for {size} px"
+        History(folder.history).add("notice", 0, words=words)
+    except OSError as error:
+        raise WorkError(f"{out}: the run's folder cannot be written ({error})") from error
+    return words
+
+
+def check(file: Path, out: Path, source: str, target: str, size: int) -> None:
+    """Raise UsageError for what cannot be right, whatever the file holds."""
+    if not file.is_file():
+        raise UsageError(f"{file}: no such file; {EXPECTED}")
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise UsageError(f"{out}: exists and is not empty; choose another --out")
+    for name in (source, target):
+        if not name or set(name) & set(",=/\\"):
+            raise UsageError(f"domain '{name}'; expected a name without ',', '=' and '/'")
+    if source == target:
+        raise UsageError(f"--from {source} --to {target}: expected two names")
+    if not SMALLEST <= size <= LARGEST:
+        raise UsageError(f"size {size}; expected a multiple of 4 from {SMALLEST} to {LARGEST} (their --crop_size)")
+
+
+def read_state(file: Path) -> dict[str, Tensor]:
+    """The tensors of a file of torch.save, in float32, on the CPU, unwrapped; nothing in it is run.
+
+    Raises WorkError where it holds code or objects, or anything else than named tensors of real numbers.
+    """
+    try:
+        found = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever a foreign file's bytes make torch raise
+        if re.search(r"weights_only|Weights only|WeightsUnpickler", str(error)):
+            named = re.search(r"(?:GLOBAL|global|Unsupported class|function|type)\s+`?([\w.]+\.[\w.]+)", str(error))
+            what = f" ({named[1]})" if named else ""
+            raise WorkError(
+                f"{file}: a pickle of more than weights{what}, which could run code and was not loaded; save the "
+                f"network's state_dict alone; {EXPECTED}"
+            ) from None
+        raise WorkError(f"{file}: not a file of torch.save, or damaged ({first_line(error)}); {EXPECTED}") from error
+    return unwrapped(numbers(file, found))
+
+
+def numbers(file: Path, found: Any) -> dict[str, Tensor]:
+    """`found` if it is named tensors; raises WorkError that says what it is."""
+    if not isinstance(found, dict):
+        raise WorkError(f"{file}: holds a {type(found).__name__}; {EXPECTED}")
+    if {"state", "param_groups"} <= found.keys():
+        raise WorkError(f"{file}: an optimizer's state, not a network; {EXPECTED}")
+    for name, value in found.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            keys = ", ".join(map(str, list(found)[:5]))
+            raise WorkError(f"{file}: a dictionary of {keys} ('{name}' is a {type(value).__name__}); {EXPECTED}")
+        if not name.endswith("num_batches_tracked") and not value.is_floating_point():
+            raise WorkError(f"{file}: {name} is of {value.dtype}; expected floating point")
+    return {name: value.float() for name, value in found.items()}
+
+
+def first_line(error: Exception) -> str:
+    """An error in a line."""
+    return next(iter(str(error).splitlines()), type(error).__name__)[:200]
+
+
+def config_of(layout: Layout, file: Path, domains: tuple[str, str], size: int) -> RunConfig:
+    """The configuration of a run whose network has this form."""
+    method, settings = LONE
+    channels = (layout.inputs, layout.outputs)
+    return RunConfig(
+        unpaired=__version__,
+        method=method,
+        preset="paper",
+        method_settings=settings,
+        domains=tuple(
+            Domain(name=name, sources=(), color=count == 3, bits=8, low=0, high=255)
+            for name, count in zip(domains, channels, strict=True)
+        ),
+        channels=3 if 3 in channels else 1,
+        imported=str(file.absolute()),
+        data=DataSettings(size=size, framing="scale"),
+        networks=NetworkSettings(
+            generator="resnet",
+            width=layout.width,
+            blocks=layout.blocks,
+            norm=layout.norm,
+            padding=layout.padding,
+            antialias=layout.antialias,
+        ),
+        training=TrainingSettings(),
+    )
+
+
+@torch.no_grad()
+def fill(method: Method, layout: Layout, state: Mapping[str, Tensor]) -> None:
+    """Put the weights into the one role that translates: the two networks have the same layers in the same order.
+
+    Biases that the file lacks are zero. Where only one end is gray, a run has three channels at both all the same: the
+    stem then makes gray of its input as the authors' loader does, and the head gives its one channel thrice.
+    """
+    (role,) = method.translators
+    kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d)
+    modules = [module for module in method.get_submodule(role).modules() if isinstance(module, kinds)]
+    for module, name in zip(modules, layout.layers, strict=True):
+        weight, bias = state[f"{name}.weight"], state.get(f"{name}.bias")
+        if layout.inputs < layout.outputs and name == layout.layers[0]:
+            weight = weight * weight.new_tensor(LUMA)[:, None, None]
+        if layout.outputs < layout.inputs and name == layout.layers[-1]:
+            weight, bias = weight.expand(3, -1, -1, -1), state[f"{name}.bias"].expand(3)
+        module.weight.copy_(weight)
+        assert module.bias is not None
+        module.bias.copy_(torch.zeros_like(module.bias) if bias is None else bias)
+        if isinstance(module, nn.BatchNorm2d):
+            assert module.running_mean is not None and module.running_var is not None
+            module.running_mean.copy_(state[f"{name}.running_mean"])
+            module.running_var.copy_(state[f"{name}.running_var"])
