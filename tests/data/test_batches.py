@@ -49,7 +49,7 @@ def values(x: torch.Tensor) -> list[int]:
 
 def test_a_batch_has_a_key_per_domain_in_their_order(tmp_path: Path) -> None:
     batch = made(flat(tmp_path, (2, 2, 2))).batch(0, 0, 1, 2)
-    assert list(batch) == ["X", "Y", "Z"]
+    assert list(batch) == ["X", "Y", "X3"]
     assert all(x.shape == (2, 1, 16, 16) and x.dtype == torch.float32 for x in batch.values())
     assert [sorted(values(x)) for x in batch.values()] == [[10, 20], [15, 25], [12, 22]]
 

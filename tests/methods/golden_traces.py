@@ -28,7 +28,7 @@ def trace(name: str, form: str) -> dict[str, Any]:
     loop = loop_of(method)
     steps = [
         {term: value.item() for term, value in loop.step([batch], Now(step, step / 3)).items()}
-        for step, batch in enumerate(random_batches(3, items=2))
+        for step, batch in enumerate(random_batches(method, 3, items=2))
     ]
     roles = [role for player in method.players.values() for role in player.roles]
     flat = {role: torch.cat([p.detach().flatten() for p in method.get_submodule(role).parameters()]) for role in roles}

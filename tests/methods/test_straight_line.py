@@ -22,7 +22,7 @@ class Straight(Protocol):
 def assert_equal_steps(method: Method, twin: Method, straight: Straight, steps: int, items: int = 1) -> None:
     """Both take the same steps from the same start; terms and parameters stay equal in float64."""
     loop = loop_of(method)
-    for step, batch in enumerate(random_batches(steps, items=items)):
+    for step, batch in enumerate(random_batches(method, steps, items=items)):
         terms = loop.step([batch], Now(step, 0.0))
         torch.manual_seed(stream_seed(0, step, 0))
         expected = straight.step(batch["X"], batch["Y"])
@@ -68,7 +68,7 @@ def test_the_memory_of_the_cyclegan_test_was_swapped() -> None:
     with_memory, without = build("cyclegan", memory=4), build("cyclegan", memory=0)
     for method in (with_memory, without):
         loop = loop_of(method)
-        for step, batch in enumerate(random_batches(14)):
+        for step, batch in enumerate(random_batches(method, 14)):
             loop.step([batch], Now(step, 0.0))
     critics = zip(with_memory.get_submodule("D_y").parameters(), without.get_submodule("D_y").parameters(), strict=True)
     assert max((a - b).abs().max().item() for a, b in critics) > 1e-5

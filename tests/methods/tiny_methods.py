@@ -7,8 +7,10 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
+from unpaired.data.domain import KEYS
+from unpaired.labels import Labels
 from unpaired.methods import METHODS
-from unpaired.methods.game import Batch, Method
+from unpaired.methods.game import Batch, Labelled, Method
 from unpaired.networks.images import ImageNetworks
 from unpaired.settings import NetworkSettings
 from unpaired.training.loop import Loop
@@ -18,19 +20,41 @@ NETWORKS: dict[str, Any] = {"width": 4, "blocks": 2, "critic_width": 4, "critic_
 LIGHT: dict[str, Any] = {**NETWORKS, "generator": "light", "critic": "light", "norm": "group"}
 
 
-def build(name: str, networks: dict[str, Any] | None = None, size: int = 16, seed: int = 0, **settings: Any) -> Method:
+def build(
+    name: str,
+    networks: dict[str, Any] | None = None,
+    size: int = 16,
+    seed: int = 0,
+    labels: Labels | None = None,
+    **settings: Any,
+) -> Method:
     torch.manual_seed(seed)
-    net = ImageNetworks(NetworkSettings.model_validate(networks or NETWORKS), {"X": 3, "Y": 3}, size)
+    keys = KEYS[: len(labels.domains) if labels else 2]
+    net = ImageNetworks(NetworkSettings.model_validate(networks or NETWORKS), dict.fromkeys(keys, 3), size, labels)
     method = METHODS[name].cls(net, **settings).double()
     method.stride = net.stride
     return method
 
 
-def random_batches(steps: int, size: int = 16, items: int = 1) -> list[Batch]:
+def random_batches(method: Method, steps: int, size: int = 16, items: int = 1) -> list[Batch]:
+    """What the method draws: items of X and of Y, or twice as many labelled ones, in turn of the first two domains."""
     draws = torch.Generator().manual_seed(1)
     shape = (2, items, 3, size, size)
     pairs = [torch.rand(shape, generator=draws, dtype=torch.float64) * 2 - 1 for _ in range(steps)]
-    return [{"X": x, "Y": y} for x, y in pairs]
+    if not isinstance(method, Labelled):
+        return [{"X": x, "Y": y} for x, y in pairs]
+    goals = method.labels.goals
+    label = torch.zeros(2 * items, method.labels.size, dtype=torch.float64)
+    for i, row in enumerate(label):
+        for g in range(len(method.labels.groups)):
+            goal = [goal for goal in goals if goal.group == g][i % 2]
+            row[goal.columns] = torch.tensor(goal.values, dtype=torch.float64)
+    out: list[Batch] = []
+    for step, (x, y) in enumerate(pairs):
+        known = torch.tensor(method.labels.known(step % len(method.labels.sets)), dtype=torch.float64)
+        joined = torch.stack((x, y), dim=1).flatten(0, 1)
+        out.append({"x": joined, "label": label * known, "known": known.expand(len(label), -1)})
+    return out
 
 
 def loop_of(method: Method) -> Loop:

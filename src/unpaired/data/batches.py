@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from unpaired.data import draw
@@ -17,6 +18,7 @@ from unpaired.data.domain import KEYS, Domain
 from unpaired.data.frame import Fitted, cut, load, tensor
 from unpaired.data.paths import Paths, stem
 from unpaired.data.split import Sets, Which
+from unpaired.data.walks import Spot, Walks, walks_of
 from unpaired.errors import UnreadableFile, WorkError
 from unpaired.settings import DataSettings
 
@@ -33,11 +35,14 @@ class Item(NamedTuple):
 
 
 class Batches:
-    """Training batches of all domains, keyed "X", "Y", ... in their order.
+    """Training batches, by what a method draws of the `walks`, and items of the domains for evaluation.
 
-    Each domain walks its own permutation per epoch; crops and flips are drawn from (seed, domain, position). A file
-    that fails is replaced by the next one in the list, and given to `bad` once. `workers` threads decode the coming
-    batches (0: none, decode when asked). `data.framing` must be resolved.
+    "each": an item of every domain, keyed "X", "Y", ... in their order; "pair": of two domains, which two is drawn by
+    the step; "labelled": items "x" of any domain (of one data set a step), their "label", and what is "known" of it.
+
+    Crops and flips are drawn from (seed, walk, position). A file that fails is replaced by the next one in the list,
+    and given to `bad` once. `workers` threads decode the coming batches (0: none, decode when asked). `data.framing`
+    must be resolved. Without `walks`, each domain is walked through.
     """
 
     def __init__(
@@ -48,12 +53,14 @@ class Batches:
         channels: int,
         seed: int,
         *,
+        walks: Walks | None = None,
         workers: int | None = None,
         bad: Bad | None = None,
         memory: int = MEMORY,
     ) -> None:
         self.keys = KEYS[: len(domains)]
         self._domains, self._sets, self._data, self._channels, self._seed = domains, sets, data, channels, seed
+        self._walks = walks or walks_of(domains, sets, "each", seed)
         self._workers = min(8, os.cpu_count() or 1) if workers is None else workers
         self._pool = ThreadPoolExecutor(self._workers, "decode") if self._workers else None
         self._tell = bad or (lambda _: None)
@@ -61,12 +68,21 @@ class Batches:
         self._kept: dict[tuple[int, int], Fitted] = {}
         self._failed: set[tuple[int, int]] = set()
         self._coming: OrderedDict[tuple[int, int], Future[Fitted]] = OrderedDict()
-        self._orders: OrderedDict[tuple[int, int], npt.NDArray[np.int32]] = OrderedDict()
-        self._all = sum(len(s.train) for s in sets)
+        self._all = sum(self._walks.files())
 
     def batch(self, step: int, shard: int, shards: int, batch: int) -> dict[str, Tensor]:
-        """Shard `shard` of `shards` of a step's `batch` items per domain: float32 (b, C, size, size) in [-1, 1]."""
-        out = {key: self._squares(d, self._positions(step, shard, shards, batch)) for d, key in enumerate(self.keys)}
+        """Shard `shard` of `shards` of a step's `batch` items (of each domain): float32 (b, C, size, size) in [-1, 1].
+
+        With labelled draws "label" and "known" (b, L) are beside "x": 0 and 1, and a label is 0 where it is not known.
+        """
+        out: dict[str, Tensor] = {}
+        for key, spots in self._walks.wanted(step, shard, shards, batch).items():
+            used, out[key] = self._squares(spots)
+        if self._walks.draws == "labelled":
+            pool = self._walks.pool(step)
+            rows = dict(pool.strata)
+            out["label"] = torch.from_numpy(np.stack([rows[spot.walk][i] for spot, i in zip(spots, used, strict=True)]))
+            out["known"] = torch.tensor(pool.known).expand(len(spots), -1)
         self._prefetch(step, shard, shards, batch)
         return out
 
@@ -98,41 +114,30 @@ class Batches:
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
 
-    def _positions(self, step: int, shard: int, shards: int, batch: int) -> range:
-        return range(step * batch + shard * batch // shards, step * batch + (shard + 1) * batch // shards)
-
-    def _index(self, d: int, position: int) -> int:
-        """The file at a position of the domain's endless walk."""
-        count = len(self._sets[d].train)
-        epoch, at = divmod(position, count)
-        if (d, epoch) not in self._orders:
-            self._orders[d, epoch] = draw.order(count, self._seed, d, epoch)
-            if len(self._orders) > 3 * len(self.keys):
-                self._orders.popitem(last=False)
-        return int(self._orders[d, epoch][at])
-
-    def _squares(self, d: int, positions: range) -> Tensor:
+    def _squares(self, spots: Sequence[Spot]) -> tuple[list[int], Tensor]:
+        """The squares cut at `spots`, and the indices of the files that they were really cut from."""
         size = self._data.size
-        chance = draw.numbers(self._seed, d, np.array(positions)[:, None], np.arange(3)[None])
-        places = (chance >> np.uint64(11)).astype(np.float64) * 2.0**-53
         squares: npt.NDArray[np.uint8 | np.float32] | None = None
-        for k, position in enumerate(positions):
-            top, left, mirror = places[k].tolist()
-            fitted = self._fitted(d, self._index(d, position))
+        used = []
+        for k, spot in enumerate(spots):
+            chance = draw.numbers(self._seed, spot.walk, spot.position, np.arange(3))
+            top, left, mirror = ((chance >> np.uint64(11)).astype(np.float64) * 2.0**-53).tolist()
+            index, fitted = self._fitted(spot.walk, spot.file)
+            used.append(index)
             if squares is None:
-                squares = np.empty((len(positions), size, size, self._channels), fitted.dtype)
+                squares = np.empty((len(spots), size, size, self._channels), fitted.dtype)
             squares[k] = cut(fitted, size, top, left, self._data.flip and mirror < 0.5)
         if squares is None:
             raise ValueError("a shard without items: the batch must have one for every shard")
-        return tensor(squares)
+        return used, tensor(squares)
 
-    def _fitted(self, d: int, index: int) -> Fitted:
-        """The decoded picture of a file, or of the next one in the list that can be read."""
-        count = len(self._sets[d].train)
-        for i in range(index, index + count):
-            key = (d, i % count)
+    def _fitted(self, walk: int, index: int) -> tuple[int, Fitted]:
+        """The decoded picture of a file, or of the next one in the list that can be read, and its index."""
+        domain, paths = self._walks.walks[walk]
+        for i in range(index, index + len(paths)):
+            key = (walk, i % len(paths))
             if key in self._kept:
-                return self._kept[key]
+                return key[1], self._kept[key]
             if key in self._failed:
                 continue
             coming = self._coming.pop(key, None)
@@ -145,11 +150,12 @@ class Batches:
             if fitted.nbytes <= self._free:
                 self._kept[key] = fitted
                 self._free -= fitted.nbytes
-            return fitted
-        raise WorkError(f"domain '{self._domains[d].name}': none of its {count:,} training files can be read any more")
+            return key[1], fitted
+        raise WorkError(f"domain '{domain.name}': none of its {len(paths):,} training files can be read any more")
 
-    def _load(self, d: int, index: int) -> Fitted:
-        return load(self._sets[d].train.file(index), self._domains[d], self._data, self._channels, training=True)
+    def _load(self, walk: int, index: int) -> Fitted:
+        domain, paths = self._walks.walks[walk]
+        return load(paths.file(index), domain, self._data, self._channels, training=True)
 
     def _prefetch(self, step: int, shard: int, shards: int, batch: int) -> None:
         """Have the files of the coming steps decoded, some for each worker, and no more than that."""
@@ -160,9 +166,9 @@ class Batches:
             self._coming.popitem(last=False)[1].cancel()
         ahead = 1
         while ahead <= wanted and len(self._coming) < wanted:
-            for d in range(len(self.keys)):
-                for position in self._positions(step + ahead, shard, shards, batch):
-                    key = (d, self._index(d, position))
+            for spots in self._walks.wanted(step + ahead, shard, shards, batch).values():
+                for spot in spots:
+                    key = (spot.walk, spot.file)
                     if key not in self._kept and key not in self._failed and key not in self._coming:
                         self._coming[key] = self._pool.submit(self._load, *key)
             ahead += 1

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from unpaired.settings import Section
 
-KEYS = "XYZ"
+KEYS = ("X", "Y", *(f"X{i}" for i in range(3, 1000)))
 """What methods call the domains, in the order in which they were given."""
 
 

@@ -59,6 +59,13 @@ def discover(sources: Sequence[Path | str]) -> list[DomainFiles]:
     return [_listed(place) for place in places]
 
 
+def discover_whole(sources: Sequence[Path | str]) -> list[DomainFiles]:
+    """List each folder of `sources` as one collection, whatever its subfolders; raises as `discover` does."""
+    places = [_place(_folder(Path(source))) for source in sources]
+    _check_names(places)
+    return [_listed(place) for place in places]
+
+
 def rediscover(name: str, sources: Sequence[str]) -> DomainFiles:
     """List a known domain's files again, from the folders recorded in a run; raises as `discover` does."""
     train, *test = (_folder(Path(source)) for source in sources)

@@ -22,9 +22,9 @@ from unpaired.labels import Draws, Labels
 from unpaired.networks.blocks import Role
 
 Batch = Mapping[str, Tensor]
-"""What a method draws (`Method.draws`). "each": one tensor per domain, `(B, C, H, W)` in [-1, 1], the keys "X", "Y", "X3",
-... in the order the domains were given; "pair": those of two domains; "labelled": items "x" of any domain, with "label" and
-"known" `(B, L)`, 0 and 1, a label being 0 where it is not known.
+"""What a method draws (`Method.draws`): "each", one tensor `(B, C, H, W)` in [-1, 1] per domain, keyed "X", "Y", "X3", ...
+in the order they were given; "pair", those of two domains; "labelled", items "x" of any domain with "label" and "known"
+`(B, L)`, 0 and 1, a label being 0 where it is not known.
 """
 
 
@@ -178,10 +178,17 @@ class Labelled(Method):
         wanted[goal.columns] = torch.tensor(goal.values)
         return self.become(x, wanted)
 
-    def routes_with(self, *roles: str) -> tuple[Route, ...]:
-        """A route between any two domains that are values of one group, by `roles`."""
-        pairs = itertools.permutations(zip(self.domains, self.labels.goals, strict=True), 2)
-        return tuple(Route(a, b, roles) for (a, one), (b, other) in pairs if one.group == other.group)
+    def routes_by(self, roles: tuple[str, ...], classifiers: tuple[str, ...]) -> tuple[Route, ...]:
+        """A route between any two domains that are values of one group, by `roles`.
+
+        The `classifiers` are needed too where items have labels of other groups, which are to stay.
+        """
+        out = []
+        for (a, one), (b, other) in itertools.permutations(zip(self.domains, self.labels.goals, strict=True), 2):
+            if one.group == other.group:
+                told = next(groups for groups in self.labels.sets if one.group in groups)
+                out.append(Route(a, b, roles + (classifiers if len(told) > 1 else ())))
+        return tuple(out)
 
 
 class Sampling(Method):

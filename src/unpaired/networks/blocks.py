@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from contextlib import nullcontext, suppress
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -29,12 +30,14 @@ class PlainNorm(nn.Module):
 
 
 def norm(kind: Norm, channels: int) -> nn.Module:
-    """Instance norm is the paper's (no affine parameters); group norm is affine, 16 channels a group.
+    """Instance norm is CycleGAN's (no affine parameters) or affine; group norm is affine, 16 channels a group.
 
     Batch norm is affine too, and keeps running statistics of what it saw in training, which it uses in eval.
     """
     if kind == "instance":
         return PlainNorm(channels)
+    if kind == "instance-affine":
+        return nn.GroupNorm(channels, channels)
     if kind == "group":
         return nn.GroupNorm(max(1, channels // 16), channels)
     if kind == "batch":
@@ -133,7 +136,24 @@ class Bounded(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> the same shape."""
-        return x if self.training else x.clamp(-1, 1)
+        if self.training:
+            return x
+        clamped: Tensor = ClampedThrough.apply(x) if x.requires_grad else x.clamp(-1, 1)  # type: ignore[no-untyped-call]
+        return clamped
+
+
+class ClampedThrough(torch.autograd.Function):
+    """Clamps to [-1, 1], with the gradient of the identity: a search for an input is not stuck where it clamps."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ARG004 - autograd's signature
+        """Any shape -> the same."""
+        return x.clamp(-1, 1)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ARG004
+        """As it comes."""
+        return gradient
 
 
 class Residual(Traced):
@@ -143,13 +163,14 @@ class Residual(Traced):
     training, so that gradients never vanish at the borders.
     """
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: nn.Module, channels: int) -> None:
         super().__init__()
         self.net = net
+        self.channels = channels
 
     def trace(self, x: Tensor, kept: Kept | None) -> Tensor:
-        """(B, C, H, W) in [-1, 1] -> the same shape and range."""
-        y = x + 2 * trace(self.net, x, kept)
+        """(B, C or more, H, W) in [-1, 1] -> (B, C, H, W) in [-1, 1]; the change is to the first C channels."""
+        y = x[:, : self.channels] + 2 * trace(self.net, x, kept)
         return y if self.training else y.clamp(-1, 1)
 
 

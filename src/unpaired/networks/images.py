@@ -25,7 +25,7 @@ from unpaired.networks.generator import (
 )
 from unpaired.networks.labelled import classifier, deep_decoder, deep_encoder, deep_trunk, fader_halvings
 from unpaired.networks.projector import Projector
-from unpaired.networks.vectors import couple, fold, halvings, light_paint, resnet_paint, unfold
+from unpaired.networks.vectors import couple, fold, halvings, paint, unfold
 from unpaired.settings import NetworkSettings, Norm, Padding
 
 Net = TypeVar("Net", bound=nn.Module)
@@ -152,13 +152,11 @@ class ImageNetworks:
         """Codes (B, codes) -> features (B, width, size/2, size/2), which `paint` takes."""
         s = self.settings
         self._needs(2 ** halvings(self.size))
-        return self._role(*unfold(codes, s.width, self.size, s.norm, s.padding))
+        return self._role(*unfold(codes, s.width, self.size, s.norm))
 
     def paint(self, domain: str) -> Role:
         """Features (B, width, h, w) of `unfold` -> `domain`'s images (B, C, 2 h, 2 w): a generator's last layer."""
-        s, channels = self.settings, self.channels[domain]
-        light = s.generator == "light"
-        return self._role(*(light_paint(channels, s.width, s.padding) if light else resnet_paint(channels, s.width)))
+        return self._role(*paint(self.channels[domain], self.settings.width, self.settings.generator == "light"))
 
     def fold(self, domain: str, outputs: int) -> Role:
         """`domain`'s images of any size, brought to the trained one -> (B, outputs)."""

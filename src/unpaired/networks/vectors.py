@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from unpaired.networks.blocks import Bounded, conv, norm
 from unpaired.networks.critic import Views
-from unpaired.settings import Norm, Padding
+from unpaired.settings import Norm
 
 
 def halvings(size: int) -> int:
@@ -40,34 +40,28 @@ class Fit(nn.Module):
         return x if x.shape[-2:] == wanted else F.interpolate(x, wanted, mode="bilinear", antialias=True)
 
 
-def unfold(codes: int, width: int, size: int, kind: Norm, padding: Padding) -> list[nn.Module]:
+def unfold(codes: int, width: int, size: int, kind: Norm) -> list[nn.Module]:
     """All of a generator but its last layer: codes (B, codes) -> features (B, width, size/2, size/2).
 
-    A linear layer to the smallest grid, then nearest-neighbour doublings, each with a convolution.
+    A linear layer to the smallest grid, then 4 x 4 deconvolutions of stride 2 (DCGAN's form; the kernel covers every
+    pixel equally often).
     """
     sizes, base, kind = widths(width, size), size >> halvings(size), spatial(kind)
     layers: list[nn.Module] = [nn.Linear(codes, sizes[-1] * base * base), nn.Unflatten(1, (sizes[-1], base, base))]
     layers += [norm(kind, sizes[-1]), nn.ReLU(inplace=True)]
     before = sizes[-1]
     for w in reversed(sizes[:-1]):
-        layers += [nn.Upsample(scale_factor=2), conv(before, w, 3, padding), norm(kind, w), nn.ReLU(inplace=True)]
+        layers += [nn.ConvTranspose2d(before, w, 4, 2, 1), norm(kind, w), nn.ReLU(inplace=True)]
         before = w
     return layers
 
 
-def light_paint(channels: int, width: int, padding: Padding) -> list[nn.Module]:
-    """The last layer of a generator, 5 x 5 at full resolution: (B, width, h, w) -> (B, channels, 2 h, 2 w).
+def paint(channels: int, width: int, light: bool) -> list[nn.Module]:
+    """The last layer of a generator, a 6 x 6 deconvolution: (B, width, h, w) -> (B, channels, 2 h, 2 w).
 
-    Enlarged bilinearly first: depth to space as in `light_up` left rows of dots, which a generator from noise takes long
-    to lose.
+    Depth to space as in `light_up` left rows of dots, which a generator from noise takes long to lose.
     """
-    enlarge = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
-    return [enlarge, conv(width, channels, 5, padding), Bounded()]
-
-
-def resnet_paint(channels: int, width: int) -> list[nn.Module]:
-    """The last layer of a generator, one deconvolution and tanh: (B, width, h, w) -> (B, channels, 2 h, 2 w)."""
-    return [nn.ConvTranspose2d(width, channels, 4, 2, 1), nn.Tanh()]
+    return [nn.ConvTranspose2d(width, channels, 6, 2, 2), Bounded() if light else nn.Tanh()]
 
 
 def fold(channels: int, outputs: int, width: int, size: int, kind: Norm, light: bool) -> list[nn.Module]:

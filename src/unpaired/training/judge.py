@@ -8,7 +8,7 @@ from unpaired.data.batches import Batches
 from unpaired.errors import WorkError
 from unpaired.evaluation import features, trend
 from unpaired.evaluation.measure import RouteMeasures, mean_kid
-from unpaired.evaluation.run import PAIRS_WHILE_TRAINING, Routes, evaluate
+from unpaired.evaluation.run import PAIRS_WHILE_TRAINING, Routes, evaluate, some
 from unpaired.methods.game import Method
 from unpaired.runs.config import RunConfig
 from unpaired.runs.folder import RunFolder
@@ -68,7 +68,7 @@ class RunJudge:
     def samples(self, step: int) -> None:
         """Record a grid per route: the first held-back items, or training items where none are held back."""
         self.method.eval()
-        for route in self.method.routes:
+        for route in some(self.method.routes):
             items = list(self.batches.items(route.source, "validation", ROWS))
             items = items or list(self.batches.items(route.source, "train", ROWS))
             names = f"{self.config.domain(route.source).name}-{self.config.domain(route.target).name}"

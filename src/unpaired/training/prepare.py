@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,18 +19,20 @@ import yaml
 from unpaired import __version__
 from unpaired.data.batches import Batches, items
 from unpaired.data.check import check
-from unpaired.data.folders import DomainFiles, discover
+from unpaired.data.domain import Domain
+from unpaired.data.folders import discover
 from unpaired.data.report import CheckReport, Resolved
 from unpaired.data.split import Sets, split
 from unpaired.devices import pick_device
 from unpaired.errors import UsageError
-from unpaired.methods import METHODS
 from unpaired.methods.game import Method, Now
 from unpaired.networks.blocks import count_parameters
 from unpaired.presets import Preset
 from unpaired.runs.config import RunConfig
+from unpaired.runs.files import Files
 from unpaired.settings import DataSettings, NetworkSettings, TrainingSettings
 from unpaired.terminal import Say
+from unpaired.training.collect import collected, find
 from unpaired.training.loop import Loop
 from unpaired.training.precision import Precision, probe, timed
 from unpaired.training.ranks import Ranks
@@ -47,10 +50,10 @@ PAPER_EPOCHS = 200
 
 @dataclass(frozen=True)
 class Prepared:
-    """A run that could begin: its configuration and the files of each domain by use."""
+    """A run that could begin: its configuration and its files by use."""
 
     config: RunConfig
-    sets: list[Sets]
+    files: Files
 
 
 def choose_device(asked: Asked) -> str:
@@ -70,9 +73,8 @@ def prepare(sources: list[Path], asked: Asked, pairs: bool, device: torch.device
     """Look into the data and resolve every setting but the precision, saying what was decided and why."""
     settings = resolve(asked, default_preset(device))
     possible(settings.training, settings.networks, device, ranks)
-    domains = discover(sources)
-    needed_domains(settings.method, domains)
-    found = check(domains, DECODED, settings.training.seed)
+    listing = find(sources, settings.method, settings.data.attributes)
+    found = check(listing.files, DECODED, settings.training.seed)
     for path, why in found.unreadable.items():
         say(f"skipped: {path}: {why}")
     found.require_usable()
@@ -81,23 +83,28 @@ def prepare(sources: list[Path], asked: Asked, pairs: bool, device: torch.device
         say(f"note: {warning}")
     resolved = found.resolve(data)
     say(f"framing: {resolved.data.framing}, {resolved.data.size} px, {resolved.channels} channels")
-    sets = [split(files, data.held, settings.training.seed, found.unreadable) for files in domains]
-    for part in sets:
+    parts = [split(files, data.held, settings.training.seed, found.unreadable) for files in listing.files]
+    domains, files = collected(listing, resolved.domains, parts)
+    for part in files.whole:
         say(held_words(part))
-    smallest = min(len(part.train) for part in sets)
+    if files.data:
+        say(f"domains: {', '.join(f'{part.name} ({len(part.train):,})' for part in files.sets)}")
+    smallest = min(len(part.train) for part in files.sets)
     config = RunConfig(
         unpaired=__version__,
         method=settings.method,
         preset=settings.preset,
         method_settings=settings.method_settings,
-        domains=resolved.domains,
+        domains=domains,
+        sources=resolved.domains if files.data else (),
+        labels=listing.labels,
         channels=resolved.channels,
         pairs=pairs,
         data=resolved.data,
-        networks=networked(settings.networks, smallest, partial(distance, resolved, sets), say),
-        training=trained(settings, max(len(part.train) for part in sets), device, ranks, say),
+        networks=networked(settings.networks, smallest, partial(distance, domains, resolved, files.sets), say),
+        training=trained(settings, max(len(part.train) for part in files.whole), device, ranks, say),
     )
-    return Prepared(config, sets)
+    return Prepared(config, files)
 
 
 def possible(training: TrainingSettings, networks: NetworkSettings, device: torch.device, ranks: int) -> None:
@@ -112,16 +119,6 @@ def possible(training: TrainingSettings, networks: NetworkSettings, device: torc
         raise UsageError(
             "norm batch: its statistics are those of the networks as they train, and wrong for their running average; "
             "add --average 0, or take --norm instance or group"
-        )
-
-
-def needed_domains(method: str, domains: list[DomainFiles]) -> None:
-    """Refuse more domains than the method takes, naming the methods that take many."""
-    if len(domains) > 2 and METHODS[method].domains == "2":
-        names = ", ".join(files.name for files in domains)
-        many = ", ".join(row.name for row in METHODS.values() if row.domains == "many") or "none yet"
-        raise UsageError(
-            f"{method} takes two domains; {len(domains)} were given ({names}). Methods that take many: {many}"
         )
 
 
@@ -167,18 +164,18 @@ def networked(networks: NetworkSettings, smallest: int, distance: Callable[[], f
     return networks.model_copy(update=changes)
 
 
-def distance(resolved: Resolved, sets: list[Sets], most: int = 100) -> float:
-    """How far two domains' values are apart: the Wasserstein distance of their histograms, as a share of the range.
+def distance(domains: Sequence[Domain], resolved: Resolved, sets: Sequence[Sets], most: int = 100) -> float:
+    """How far domains' values are apart: the Wasserstein distance of their histograms, as a share of the range.
 
-    The mean over channels, from the first `most` training items of each.
+    The mean over channels, from the first `most` training items of each; of many domains, between those furthest apart.
     """
     levels = []
-    for domain, part in zip(resolved.domains, sets, strict=True):
+    for domain, part in zip(domains, sets, strict=True):
         chosen = range(min(most, len(part.train)))
         found = [item.tensor for item in items(part.train, domain, resolved.data, resolved.channels, chosen)]
         values = torch.stack(found).transpose(0, 1).flatten(1).numpy()
         levels.append(np.quantile(values, np.linspace(0.005, 0.995, 100), axis=1))
-    return float(np.abs(levels[0] - levels[1]).mean()) / 2
+    return max(float(np.abs(one - other).mean()) / 2 for one, other in itertools.combinations(levels, 2))
 
 
 def trained(settings: Settings, largest: int, device: torch.device, ranks: int, say: Say) -> TrainingSettings:

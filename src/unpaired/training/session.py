@@ -108,7 +108,7 @@ class Session:
         return out
 
     def _laid_out(self, x: Tensor) -> Tensor:
-        last = self.config.training.memory_format == "channels_last"
+        last = x.dim() == 4 and self.config.training.memory_format == "channels_last"
         return x.contiguous(memory_format=torch.channels_last) if last else x
 
     def _guarded(self, terms: dict[str, Tensor]) -> dict[str, float]:

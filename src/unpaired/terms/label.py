@@ -1,0 +1,62 @@
+"""Label terms: what a classifier's logits say of the labels that an item has, or is to get."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from unpaired.terms.adversarial import wide
+
+
+def classes(logits: Tensor, label: Tensor, known: Tensor, spans: Sequence[slice]) -> Tensor:
+    """Cross entropy of `logits` (B, L) with `label` (B, L), in nats, summed over the groups that `spans` cuts L into.
+
+    A group of one value is there or not (binary cross entropy); several exclude each other (softmax), and where none of
+    them holds the group has no say. The mean over the items whose label is `known` (B, L); zero where there is none.
+    """
+    logits = wide(logits)
+    total = logits.new_zeros(())
+    for span in spans:
+        part, truth = logits[:, span], label[:, span].to(logits)
+        each = _exclusive(part, truth) if part.shape[1] > 1 else _single(part, truth)
+        told = known[:, span.start].to(logits) * (truth.sum(1) > 0 if part.shape[1] > 1 else 1.0)
+        total = total + (each * told).sum() / told.sum().clamp(min=1)
+    return total
+
+
+def confused(logits: Tensor, label: Tensor, known: Tensor, spans: Sequence[slice]) -> Tensor:
+    """How far a classifier of codes is from being wrong (Lample et al. 2017, eq. 3): the terms of `classes`, with the
+    opposite of a single value, and of values that exclude each other the others in equal shares.
+    """
+    logits = wide(logits)
+    total = logits.new_zeros(())
+    for span in spans:
+        part, truth = logits[:, span], label[:, span].to(logits)
+        told = known[:, span.start].to(logits)
+        if part.shape[1] > 1:
+            others = (1 - truth) / (1 - truth).sum(1, keepdim=True).clamp(min=1)
+            each = -(others * F.log_softmax(part, dim=1)).sum(1)
+        else:
+            each = _single(part, 1 - truth)
+        total = total + (each * told).sum() / told.sum().clamp(min=1)
+    return total
+
+
+def decided(logits: Tensor, spans: Sequence[slice]) -> Tensor:
+    """The label (B, L) of 0 and 1 that `logits` (B, L) are for: of values that exclude each other the most likely."""
+    parts = [
+        F.one_hot(part.argmax(1), part.shape[1]).to(logits) if part.shape[1] > 1 else (part > 0).to(logits)
+        for part in (logits[:, span] for span in spans)
+    ]
+    return torch.cat(parts, dim=1)
+
+
+def _exclusive(logits: Tensor, truth: Tensor) -> Tensor:
+    return -(truth * F.log_softmax(logits, dim=1)).sum(1)
+
+
+def _single(logits: Tensor, truth: Tensor) -> Tensor:
+    return F.binary_cross_entropy_with_logits(logits, truth, reduction="none").sum(1)
