@@ -66,7 +66,7 @@ def test_rooms_do_not_reach_into_each_other(name: str) -> None:
 
 def test_methods_import_networks_terms_and_the_game_alone() -> None:
     own = ("unpaired.methods.game", "unpaired.labels", "unpaired.networks", "unpaired.terms")
-    others = ("__future__", "abc", "collections", "dataclasses", "math", "typing", "torch")
+    others = ("__future__", "abc", "collections", "dataclasses", "itertools", "math", "typing", "torch")
     for path, tree in room("methods").items():
         if path == "methods/__init__.py":
             continue

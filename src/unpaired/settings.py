@@ -11,7 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Auto = Literal["auto"]
-Norm = Literal["instance", "group", "batch", "none"]
+Norm = Literal["instance", "instance-affine", "group", "batch", "none"]
 Antialias = bool | Literal["down", "up"]
 Padding = Literal["reflect", "zeros"]
 Policy = Literal["color", "translation", "cutout"]

@@ -39,6 +39,10 @@ class RunFolder:
         """The list of one domain's files."""
         return self.files / f"{domain}.tsv"
 
+    def labels_of(self, source: str) -> Path:
+        """The labels of one labelled data set's files."""
+        return self.files / f"{source}.labels.csv"
+
     @property
     def samples(self) -> Path:
         """Grids of samples: input, translation, reconstruction."""
