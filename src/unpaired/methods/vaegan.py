@@ -31,7 +31,6 @@ class VAEGAN(Coding, Sampling):
     Differs: the decoders' adversarial term is non-saturating; no player waits for another to catch up.
     """
 
-    restores = False
     presets = {  # noqa: RUF012 - data
         preset: {
             "optimizer": "adam",
