@@ -24,6 +24,7 @@ FORBIDDEN = {
     "evaluation": ("networks", "terms", "training", "translate", "report"),
     "translate": ("networks", "terms", "data.batches", "training", "evaluation", "report"),
     "report": ("networks", "terms", "training", "translate"),
+    "comparison": ("methods.game", "networks", "terms", "training.loop"),
     "training": ("terms", "translate", "methods.cyclegan", "methods.gan", "methods.unit"),
 }
 """Room -> the rooms and modules that nothing in it may import."""
@@ -62,6 +63,12 @@ def test_rooms_do_not_reach_into_each_other(name: str) -> None:
     barred = [f"unpaired.{other}" for other in FORBIDDEN[name]]
     for path, tree in room(name).items():
         assert not [module for module in imported(tree) if within(module, *barred)], path
+
+
+def test_a_comparison_is_known_to_what_users_call_alone() -> None:
+    for path, tree in TREES.items():
+        if not path.startswith(("comparison/", "commands/")) and path not in ("public.py", "__init__.py"):
+            assert not [module for module in imported(tree) if within(module, "unpaired.comparison")], path
 
 
 def test_methods_import_networks_terms_and_the_game_alone() -> None:

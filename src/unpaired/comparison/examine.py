@@ -12,13 +12,14 @@ from unpaired.comparison.folder import ComparisonFolder, Part, Record
 from unpaired.comparison.looks import Looks
 from unpaired.comparison.plan import Plan
 from unpaired.comparison.result import Comparison, Result
-from unpaired.data.split import Which, read_files
+from unpaired.data.split import Which
 from unpaired.errors import UnpairedError, WorkError
 from unpaired.evaluation import trend
 from unpaired.evaluation.run import evaluate, own_sets
 from unpaired.methods import METHODS
 from unpaired.report import write_report
 from unpaired.report.facts import Facts, gather
+from unpaired.runs.files import read_lists
 from unpaired.runs.progress import Budget, Progress
 from unpaired.translate import Translator
 
@@ -32,7 +33,7 @@ class Examiner:
     def __init__(self, folder: ComparisonFolder, plan: Plan, pairs: bool) -> None:
         self.folder, self.plan = folder, plan
         self.config = plan.prepared.config
-        sets = [read_files(folder.list_of(d.name), d.name, d.sources) for d in self.config.domains]
+        sets = read_lists(folder.lists, self.config).sets
         self.counts = tuple(len(part.train) for part in sets)
         self.looks = Looks(folder, self.config, sets, pairs)
         self.found: dict[str, Result] = {}
@@ -50,9 +51,8 @@ class Examiner:
     def _examined(self, name: str) -> Result:
         run = self.folder.run(name)
         facts = measured(gather(run.path))
-        for domain in self.config.domains:
-            if read_text(run.list_of(domain.name)) != read_text(self.folder.list_of(domain.name)):
-                raise WorkError(f"{run.path}: the run split the files of {domain.name} otherwise than the comparison")
+        if contents(run.files) != contents(self.folder.lists.files):
+            raise WorkError(f"{run.path}: the run split the files otherwise than the comparison, so it was set apart")
         translator = Translator.load(run.path, device=facts.config.training.device)
         seconds = self.looks.show(name, translator)
         method, shown = translator.method, facts.test
@@ -133,12 +133,12 @@ def measured(facts: Facts) -> Facts:
     return gather(facts.folder.path)
 
 
-def read_text(path: Path) -> str:
-    """A list of files as it stands; raises WorkError where it is gone."""
+def contents(folder: Path) -> dict[str, bytes]:
+    """The files of a folder by name; raises WorkError where they cannot be read."""
     try:
-        return path.read_text(encoding="utf-8", errors="surrogateescape")
+        return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
     except OSError as error:
-        raise WorkError(f"{path}: cannot be read ({error})") from error
+        raise WorkError(f"{folder}: cannot be read ({error})") from error
 
 
 def parameters(modules: Iterable[nn.Module]) -> int:

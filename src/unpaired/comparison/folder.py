@@ -14,10 +14,9 @@ from pydantic import Field, ValidationError
 from unpaired import __version__
 from unpaired.atomic import whole
 from unpaired.comparison.plan import Plan
-from unpaired.data.folders import rediscover
-from unpaired.data.split import changed, read_files, write_files
 from unpaired.errors import UsageError, WorkError
-from unpaired.runs.files import listed
+from unpaired.runs.config import RunConfig
+from unpaired.runs.files import changes, listed, read_lists, write_lists
 from unpaired.runs.folder import RunFolder
 from unpaired.runs.progress import saved_steps
 from unpaired.settings import Section
@@ -39,7 +38,7 @@ class Record(Section):
 
     format: int = FORMAT
     unpaired: str = Field(__version__, description="the version that began it")
-    domains: dict[str, tuple[str, ...]] = Field(description="the folders of each domain")
+    data: dict[str, tuple[str, ...]] = Field(description="the folders of each domain, or of each labelled data set")
     pairs: bool = Field(description="equal names in the test folders are true pairs")
     methods: dict[str, Part]
 
@@ -69,9 +68,10 @@ class ComparisonFolder:
         """Everything that the page says, for programs."""
         return self.path / "compare.json"
 
-    def list_of(self, domain: str) -> Path:
-        """The list of one domain's files, as every run must have split them."""
-        return self.path / "files" / f"{domain}.tsv"
+    @property
+    def lists(self) -> RunFolder:
+        """Where the lists of files are, as every run must have split them: laid out as in a run."""
+        return RunFolder(self.path)
 
     def pictures(self, source: str, target: str) -> Path:
         """The rows of pictures of one direction."""
@@ -106,41 +106,45 @@ def open_folder(path: Path, plan: Plan, pairs: bool) -> tuple[ComparisonFolder, 
     the data have changed since it began, or it cannot be written.
     """
     folder = ComparisonFolder(path)
-    if path.is_file() or (path.is_dir() and any(path.iterdir()) and not folder.record.is_file()):
+    if path.is_file() or (path.is_dir() and not folder.record.is_file() and not is_fresh(folder)):
         raise UsageError(f"{path}: exists and is no comparison of ours; choose another --out")
-    domains = {d.name: d.sources for d in listed(plan.prepared.config)}
+    config = plan.prepared.config
+    data = {d.name: d.sources for d in listed(config)}
     begun = folder.record.is_file()
-    record = folder.read() if begun else Record(domains=domains, pairs=pairs, methods={})
+    record = folder.read() if begun else Record(data=data, pairs=pairs, methods={})
     if begun:
-        continued(folder, record, domains, pairs)
+        continued(folder, record, data, pairs)
+        unchanged(folder, config)
     for name, entry in plan.entries.items():
         record = record.with_part(name, renewed(folder, record.methods.get(name), name, entry.record))
     try:
-        folder.list_of("").parent.mkdir(parents=True, exist_ok=True)
-        for sets in [] if begun else plan.prepared.files.whole:
-            write_files(folder.list_of(sets.name), sets)
+        folder.lists.files.mkdir(parents=True, exist_ok=True)
+        if not begun:
+            write_lists(folder.lists, config, plan.prepared.files)
         folder.write(record)
     except OSError as error:
         raise WorkError(f"{path}: the comparison's folder cannot be written ({error})") from error
     return folder, record
 
 
-def continued(folder: ComparisonFolder, record: Record, domains: Mapping[str, tuple[str, ...]], pairs: bool) -> None:
+def is_fresh(folder: ComparisonFolder) -> bool:
+    """Whether nothing is in the folder, or only the lists of a comparison that was killed as it began."""
+    return {path.name for path in folder.path.iterdir()} <= {folder.lists.files.name}
+
+
+def continued(folder: ComparisonFolder, record: Record, data: Mapping[str, tuple[str, ...]], pairs: bool) -> None:
     """Refuse to mix two comparisons."""
-    if record.domains != domains or list(record.domains) != list(domains):
-        old, new = (" and ".join(place for places in d.values() for place in places) for d in (record.domains, domains))
+    if list(record.data.items()) != list(data.items()):
+        old, new = (" and ".join(place for places in d.values() for place in places) for d in (record.data, data))
         raise UsageError(f"{folder.path}: compares other data ({old}), not {new}; choose another --out")
     if record.pairs != pairs:
         how = "with" if record.pairs else "without"
         raise UsageError(f"{folder.path}: was begun {how} --pairs; continue it {how} it, or choose another --out")
-    unchanged(folder, record)
 
 
-def unchanged(folder: ComparisonFolder, record: Record) -> None:
+def unchanged(folder: ComparisonFolder, config: RunConfig) -> None:
     """Raise WorkError where the files are no longer those that the comparison began with."""
-    found = []
-    for name, sources in record.domains.items():
-        found += changed(read_files(folder.list_of(name), name, sources), rediscover(name, sources))
+    found = changes(config, read_lists(folder.lists, config))
     if found:
         raise WorkError(
             f"the data have changed since the comparison in {folder.path} began: {'; '.join(found)}. Methods would not "

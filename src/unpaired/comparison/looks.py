@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -31,7 +31,7 @@ GAP = 2
 class Looks:
     """The same inputs of each direction for every method, drawn once from the seed; rows of pictures as PNG files."""
 
-    def __init__(self, folder: ComparisonFolder, config: RunConfig, sets: list[Sets], pairs: bool) -> None:
+    def __init__(self, folder: ComparisonFolder, config: RunConfig, sets: Sequence[Sets], pairs: bool) -> None:
         self.folder, self.config, self.pairs = folder, config, pairs
         self.batches = Batches(config.domains, sets, config.data, config.channels, config.training.seed, workers=0)
         self.inputs: dict[tuple[str, str], Tensor] = {}

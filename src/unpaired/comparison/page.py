@@ -21,6 +21,8 @@ from unpaired.report.words import arrow
 OPEN = 2
 """Directions that are shown unfolded."""
 STYLE = """
+main { max-width: 72rem; }
+.ranked th, .ranked td { padding: .35rem .55rem; }
 .ranked th:nth-child(2), .ranked td:nth-child(2) { text-align: left; }
 .ranked td:first-child, .ranked th:first-child { text-align: center; padding-left: .3rem; width: 3rem; }
 tr.first td:first-child, tr.first th[scope=row] { color: var(--real); font-weight: 600; }

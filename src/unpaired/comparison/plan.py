@@ -11,11 +11,12 @@ from typing import Any
 import torch
 
 from unpaired.data.batches import paired
-from unpaired.data.folders import DomainFiles, discover
 from unpaired.errors import UnpairedError, UsageError, nearest
-from unpaired.methods import METHODS, Row
+from unpaired.labels import Labels
+from unpaired.methods import METHODS
 from unpaired.runs.config import build_method
 from unpaired.settings import DataSettings, NetworkSettings
+from unpaired.training.collect import Found, find
 from unpaired.training.flags import value_of
 from unpaired.training.prepare import Prepared, choose_device, default_preset, prepare
 from unpaired.training.resolve import SECTIONS, Asked, Settings, method_settings_model, read_settings, resolve
@@ -61,32 +62,31 @@ def make_plan(sources: Sequence[Path], methods: str | Sequence[str], asked: Aske
     Raises UsageError for unknown methods and settings, for named methods that do not fit the data, and for pairs that
     are not there; WorkError for unusable data.
     """
-    domains = discover(sources)
     named = chosen(methods)
-    left_out = {name: why for name, row in METHODS.items() if (why := unfit(row, domains))}
-    refuse_named(named, left_out, len(domains))
-    names = [name for name in named or METHODS if name not in left_out]
-    if not names:
-        raise UsageError(f"no method takes {len(domains)} domains of this medium: {', '.join(map(why_not, METHODS))}")
-    for name in each:
-        if name not in names:
-            raise UsageError(f"--set {name}: {'not compared here' if name in METHODS else nearest(name, names)}")
+    for name in named:
+        if why := of_other_medium(name):
+            raise UsageError(why)
     general_only(asked)
-    device = torch.device(choose_device(Asked(names[0], asked.preset, asked.settings, asked.file)))
+    found, left_out = fitting(sources, named or [*METHODS], asked)
+    refuse_named(named, left_out)
+    for name in each:
+        if name not in found:
+            raise UsageError(f"--set {name}: {'not compared here' if name in METHODS else nearest(name, found)}")
+    first = next(iter(found))
+    device = torch.device(choose_device(Asked(first, asked.preset, asked.settings, asked.file)))
     entries = {}
-    for name in names:
+    for name in found:
         given = {**asked.settings, **own(name, each.get(name, {}))}
-        wanted = Asked(name, asked.preset, given, asked.file)
-        entries[name] = Entry(given, resolve(wanted, default_preset(device)))
-    one_device(entries[names[0]].settings)
-    first = Asked(names[0], asked.preset, entries[names[0]].given, asked.file)
-    prepared = prepare([*sources], first, pairs, device, 1, lambda _: None)
+        entries[name] = Entry(given, resolve(Asked(name, asked.preset, given, asked.file), default_preset(device)))
+    one_device(entries[first].settings)
+    all_alike = Asked(first, asked.preset, asked.settings, asked.file)
+    prepared = prepare([*sources], all_alike, pairs, device, 1, lambda _: None)
     if pairs and not paired(prepared.files.sets[0].test, prepared.files.sets[1].test):
         raise UsageError("--pairs: no file of one domain's test items has the name of one of the other's")
-    unbuilt = {name: why for name, entry in entries.items() if (why := unbuildable(prepared, entry))}
-    refuse_named(named, unbuilt, len(domains))
+    unbuilt = {n: why for n, e in entries.items() if (why := unbuildable(prepared, e, found[n].labels))}
+    refuse_named(named, unbuilt)
     if len(unbuilt) == len(entries):
-        raise UsageError(next(iter(unbuilt.values())))
+        raise UsageError(unbuilt[first])
     return Plan({n: e for n, e in entries.items() if n not in unbuilt}, left_out | unbuilt, prepared)
 
 
@@ -102,27 +102,37 @@ def chosen(methods: str | Sequence[str]) -> list[str]:
     return [] if ALL in names else names
 
 
-def unfit(row: Row, domains: Sequence[DomainFiles]) -> str:
-    """Why a method cannot learn these data; empty where it can."""
-    if MEDIUM not in row.media:
-        return f"takes {' and '.join(row.media)}; these are of medium {MEDIUM}"
-    if row.domains == "2" and len(domains) > 2:
-        return f"takes two domains; {len(domains)} were given"
-    return ""
+def of_other_medium(name: str) -> str:
+    """Why a method cannot learn from files of this medium; empty where it can."""
+    media = METHODS[name].media
+    return "" if MEDIUM in media else f"{name} takes {' and '.join(media)}; these data are of medium {MEDIUM}"
 
 
-def why_not(name: str) -> str:
-    """What a method takes, in words."""
-    row = METHODS[name]
-    return f"{name} takes {row.domains} domains of {' and '.join(row.media)}"
+def fitting(sources: Sequence[Path], names: Sequence[str], asked: Asked) -> tuple[dict[str, Found], dict[str, str]]:
+    """What each method that takes these data makes of them, and why not of the others.
+
+    Raises UsageError where none takes them, and for other wrong paths and settings.
+    """
+    found: dict[str, Found] = {}
+    left_out = {name: why for name in names if (why := of_other_medium(name))}
+    trouble: UsageError | None = None
+    for name in (name for name in names if name not in left_out):
+        attributes = resolve(Asked(name, asked.preset, asked.settings, asked.file), "small").data.attributes
+        try:
+            found[name] = find(sources, name, attributes)
+        except UsageError as error:
+            trouble = trouble or error
+            left_out[name] = str(error)
+    if not found:
+        raise trouble or UsageError(f"no method is for data of medium {MEDIUM}")
+    return found, left_out
 
 
-def refuse_named(named: Sequence[str], unfit_ones: Mapping[str, str], domains: int) -> None:
-    """Methods that were asked for by name must fit; raises UsageError that says which do."""
-    wrong = next((name for name in named if name in unfit_ones), None)
+def refuse_named(named: Sequence[str], unfit: Mapping[str, str]) -> None:
+    """Methods that were asked for by name must fit; raises UsageError that says why one does not."""
+    wrong = next((name for name in named if name in unfit), None)
     if wrong is not None:
-        fitting = ", ".join(name for name in METHODS if name not in unfit_ones) or "none"
-        raise UsageError(f"{wrong}: {unfit_ones[wrong]}. Methods that fit these {domains} domains: {fitting}")
+        raise UsageError(unfit[wrong])
 
 
 def general_only(asked: Asked) -> None:
@@ -148,7 +158,7 @@ def one_device(settings: Settings) -> None:
         raise UsageError("a comparison trains on one device; for several, `unpaired train` each method by itself")
 
 
-def unbuildable(prepared: Prepared, entry: Entry) -> str:
+def unbuildable(prepared: Prepared, entry: Entry, labels: Labels | None) -> str:
     """Why a method's networks cannot be made for these data; empty where they can."""
     settings, config = entry.settings, prepared.config
     known = {name: getattr(settings.networks, name) for name in entry.given if name in NetworkSettings.model_fields}
@@ -156,6 +166,7 @@ def unbuildable(prepared: Prepared, entry: Entry) -> str:
     changes = {
         "method": settings.method,
         "method_settings": settings.method_settings,
+        "labels": labels,
         "networks": config.networks.model_copy(update=decided),
     }
     try:

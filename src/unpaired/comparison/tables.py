@@ -14,6 +14,16 @@ from unpaired.report.table import number
 from unpaired.report.words import arrow
 
 NOTHING, REAL = "doing nothing", "real to real"
+SHORT = {
+    "kid": "KID",
+    "fid": "FID",
+    "kept_features": "kept: features",
+    "kept_edges": "kept: edges",
+    "l1": "L1",
+    "psnr": "PSNR, dB",
+    "ssim": "SSIM",
+}
+"""Heads of columns in the order of importance; further measures follow by their own labels."""
 Cells = list[str]
 
 
@@ -22,8 +32,8 @@ def methods(comparison: Comparison) -> list[Cells]:
     directions = comparison.directions
     order = {s.method: s for s in ranking.overall(comparison.results, directions)}
     head = ["rank", "method", "mean KID", "content kept", "steps", "ms/step", "ms/item", "translating", "in all"]
-    rows = [method_row(r, order.get(r.method), directions) for r in in_order(comparison.results, order)]
-    nothing = [m for d in directions for r in comparison.results[:] if (m := r.route(d)) is not None]
+    rows = [method_row(r, order.get(r.method)) for r in in_order(comparison.results, order)]
+    nothing = [m for d in directions for r in comparison.results if (m := r.route(d)) is not None]
     first = list({m.route: m for m in nothing}.values())
     kid = ranking.mean([ranking.finite(m.kid_nothing) for m in first]) if first else None
     return [head, *rows, ["–", NOTHING, number(kid, 1), "1.00", *["–"] * 5]]
@@ -35,12 +45,12 @@ def in_order(results: Sequence[Result], order: dict[str, Standing]) -> list[Resu
     return sorted(results, key=lambda r: (r.state != "done", places.get(r.method, len(places))))
 
 
-def method_row(r: Result, standing: Standing | None, directions: Sequence[str]) -> Cells:
+def method_row(r: Result, standing: Standing | None) -> Cells:
     """One method's cells."""
     if r.state != "done":
         return ["–", r.method, {"waiting": "not finished"}.get(r.state, r.state), "–", f"{r.steps:,}", *["–"] * 4]
     rank = str(standing.rank) if standing is not None and standing.rank is not None else "–"
-    kid = plus_minus(standing.kid, standing.error, 1) if standing is not None else f"only {only(r, directions)}"
+    kid = plus_minus(standing.kid, standing.error, 1) if standing is not None else one_way(r)
     keeps = [k for m in r.routes if (k := ranking.kept(m)) is not None]
     return [
         rank,
@@ -55,17 +65,22 @@ def method_row(r: Result, standing: Standing | None, directions: Sequence[str]) 
     ]
 
 
-def only(r: Result, directions: Sequence[str]) -> str:
-    """The directions that a method offers where these are not all."""
-    return ", ".join(arrow(d) for d in directions if r.route(d) is not None) or "–"
+def one_way(r: Result) -> str:
+    """KID of a method that does not go every way, and where it does."""
+    kid = ranking.mean([ranking.finite(m.kid) for m in r.routes])
+    error = ranking.error_of_mean([ranking.finite(m.kid_error) for m in r.routes])
+    where = ", ".join(arrow(m.route) for m in r.routes) or "nothing measured"
+    return f"{plus_minus(kid, error, 1)} ({where} only)" if kid is not None else f"{where} only"
 
 
 def direction(comparison: Comparison, words: str) -> list[Cells]:
     """The ranking of one direction with all measures that there are, and doing nothing in its place; a head first."""
     standings = ranking.in_direction(comparison.results, words)
     measures = [s.measures for s in standings if s.measures is not None]
-    columns = [c for c in table.ROWS if any(m.model_dump()[c.name] is not None for m in measures)]
-    head = ["rank", "method", *(f"{c.label}" for c in columns)]
+    known = [c for c in table.ROWS if any(m.model_dump()[c.name] is not None for m in measures)]
+    places = {name: i for i, name in enumerate(SHORT)}
+    columns = sorted(known, key=lambda c: places.get(c.name, len(places)))
+    head = ["rank", "method", *(SHORT.get(c.name, c.label) for c in columns)]
     rows: list[tuple[float, Cells]] = []
     for s in standings:
         if s.measures is not None:

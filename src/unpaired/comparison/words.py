@@ -185,6 +185,8 @@ def in_all(comparison: Comparison, choices: dict[str, Standing | None]) -> str:
     order = [s for s in ranking.overall(comparison.results, comparison.directions) if s.kid is not None]
     if len(names) > 1 and len(different) == 1 and None not in different:
         text = f"{next(iter(different))} is the one to take in every direction."
+    elif different == {None} and not any(m.kid is not None for r in comparison.results for m in r.routes):
+        text = "judge by the pictures: there is nothing to choose by."
     elif different == {None}:
         text = "no method is worth taking in any direction by these figures."
     else:

@@ -94,7 +94,7 @@ class Work:
         """Bring one method to its end, and keep what came of it."""
         settings = self.record.methods[name].settings
         if not finished(self.folder.run(name)):
-            unchanged(self.folder, self.record)
+            unchanged(self.folder, self.plan.prepared.config)
         try:
             self._train(name, entry)
             self.examiner.examine(name)

@@ -1,0 +1,331 @@
+"""Comparisons from folders to a page: what is kept, resumed, refused, and what a failure leaves."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+import signal
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import torch
+from conftest import TINY, draw_domain
+from torch import Tensor
+
+from unpaired.cli import main
+from unpaired.comparison import compare
+from unpaired.comparison.folder import ComparisonFolder
+from unpaired.comparison.plan import parse_each
+from unpaired.comparison.result import Comparison
+from unpaired.errors import UsageError, WorkError
+from unpaired.methods import METHODS, Row
+from unpaired.methods.game import Batch, Method, Move, Now, Player, Route, Turn
+from unpaired.networks import Networks
+from unpaired.runs.folder import RunFolder
+from unpaired.runs.progress import saved_steps
+from unpaired.runs.weights import read_tensors
+from unpaired.training.loop import Loop
+from unpaired.training.session import Interrupted
+
+pytestmark = pytest.mark.usefixtures("without_features")
+
+QUICK: dict[str, Any] = {**TINY, "sample_every": 0, "evaluate_every": 0}
+
+
+class Planted(Method):
+    """One way, and it does at a step what a test says."""
+
+    trouble: ClassVar[str] = "none"
+
+    def __init__(self, net: Networks, *, rate: float = 1e-3) -> None:
+        super().__init__()
+        self.G = net.generator("X", "Y", None)
+        self.players = {"generator": Player(("G",), rate=rate)}
+        self.weights = {"size": 1.0}
+        self.routes = (Route("X", "Y", ("G",)),)
+
+    def play(self, batch: Batch, now: Now) -> Iterator[Move]:
+        if now.step == 1 and Planted.trouble == "crash":
+            raise RuntimeError("planted\nin two lines")
+        size = self.G(batch["X"]).square().mean()
+        yield Turn("generator", size=size * float("nan") if now.step == 1 and Planted.trouble == "nan" else size)
+
+    def translate(self, x: Tensor, source: str, target: str) -> Tensor:
+        out: Tensor = self.G(x)
+        return out
+
+
+@pytest.fixture
+def planted(monkeypatch: pytest.MonkeyPatch) -> type[Planted]:
+    row = Row("planted", Planted, 2000, "Nobody", "2", ("image",), "direct", "none")
+    monkeypatch.setitem(METHODS, "planted", row)
+    monkeypatch.setattr(Planted, "trouble", "none")
+    return Planted
+
+
+def compared(data: Path, out: Path, *methods: str, **more: Any) -> Comparison:
+    heard = more.pop("heard", [])
+    return compare(data, methods=methods, out=out, say=heard.append, **{**QUICK, "steps": 2, **more})
+
+
+def states(comparison: Comparison) -> dict[str, str]:
+    return {r.method: r.state for r in comparison.results}
+
+
+def tensors(run: RunFolder) -> dict[str, Tensor]:
+    return read_tensors(saved_steps(run.checkpoints)[-1] / "state.safetensors")[0]
+
+
+class Page(HTMLParser):
+    """Checks that tags close, and gathers what a page shows."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.images: list[tuple[str, str]] = []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        if tag == "img":
+            self.images.append((given["alt"] or "", given["src"] or ""))
+        if tag not in ("img", "meta"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_each_method_is_a_run_of_the_same_split_and_the_page_shows_them_all(discs: Path, tmp_path: Path) -> None:
+    found = compared(discs, tmp_path / "out", "gan", "cyclegan")
+    assert states(found) == {"gan": "done", "cyclegan": "done"}
+    folder = ComparisonFolder(tmp_path / "out")
+    lists = [sorted(p.read_text() for p in folder.run(name).files.iterdir()) for name in ("gan", "cyclegan")]
+    assert lists[0] == lists[1]
+    assert (folder.run("gan").path / "report.html").is_file()
+    shown = Page(folder.page.read_text())
+    assert [alt for alt, _ in shown.images] == [
+        "inputs, blue to red",
+        "gan, blue to red",
+        "cyclegan, blue to red",
+        "inputs, red to blue",
+        "cyclegan, red to blue",
+    ]
+    assert all(src.startswith("data:image/png;base64,") for _, src in shown.images)
+    assert not re.search(r"<script|https?:", folder.page.read_text())
+    figures = json.loads(folder.figures.read_text())
+    assert figures["budget"] == "2 steps"
+    gan, cyclegan = figures["results"]
+    assert gan["steps"] == cyclegan["steps"] == 2
+    assert [m["route"] for m in gan["routes"]] == ["blue -> red"]
+    assert [m["route"] for m in cyclegan["routes"]] == ["blue -> red", "red -> blue"]
+    assert 0 < gan["parameters"] < gan["parameters_all"] < cyclegan["parameters_all"]
+    assert gan["translate_s"] > 0
+
+
+def test_a_crash_is_kept_with_its_reason_and_tried_again(
+    discs: Path, tmp_path: Path, planted: type[Planted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted.trouble = "crash"
+    found = compared(discs, tmp_path / "out", "planted", "gan")
+    assert states(found) == {"planted": "failed", "gan": "done"}
+    folder = ComparisonFolder(tmp_path / "out")
+    assert "RuntimeError: planted (details" in folder.page.read_text()
+    assert "in two lines" in folder.trouble("planted").read_text()
+    planted.trouble = "none"
+    before = {p: p.stat().st_mtime_ns for p in folder.run("gan").checkpoints.rglob("*")}
+    monkeypatch.setattr("unpaired.comparison.examine.evaluate", None)
+    assert states(compared(discs, tmp_path / "out", "planted", "gan")) == {"planted": "done", "gan": "done"}
+    assert {p: p.stat().st_mtime_ns for p in folder.run("gan").checkpoints.rglob("*")} == before
+
+
+def test_a_diverged_method_stays_out_until_it_gets_settings_of_its_own(
+    discs: Path, tmp_path: Path, planted: type[Planted]
+) -> None:
+    planted.trouble = "nan"
+    found = compared(discs, tmp_path / "out", "planted", "gan")
+    assert states(found) == {"planted": "diverged", "gan": "done"}
+    assert "size is nan" in found.results[0].reason
+    planted.trouble = "none"
+    heard: list[str] = []
+    assert states(compared(discs, tmp_path / "out", "planted", "gan", heard=heard))["planted"] == "diverged"
+    assert any("begins anew" in words for words in heard)
+    other = compared(discs, tmp_path / "out", "planted", "gan", each={"planted": {"rate": 1e-4}})
+    assert states(other) == {"planted": "done", "gan": "done"}
+
+
+def test_an_interrupted_comparison_goes_on_to_the_last_bit(discs: Path, tmp_path: Path, planted: type[Planted]) -> None:
+    compared(discs, tmp_path / "whole", "planted", "gan", steps=4)
+    calls = 0
+    original = Loop.step
+
+    def stepped(self: Loop, *args: Any, **more: Any) -> dict[str, Tensor]:
+        nonlocal calls
+        calls += 1
+        if calls == 6:
+            os.kill(os.getpid(), signal.SIGINT)
+        return original(self, *args, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Loop, "step", stepped)
+        with pytest.raises(Interrupted, match="gan stopped and saved at step 2; the same comparison"):
+            compared(discs, tmp_path / "part", "planted", "gan", steps=4)
+    heard: list[str] = []
+    found = compared(discs, tmp_path / "part", "planted", "gan", steps=4, heard=heard)
+    assert states(found) == {"planted": "done", "gan": "done"}
+    assert any("planted is trained" in words for words in heard)
+    assert any("at step 2" in words for words in heard)
+    for name in ("planted", "gan"):
+        one, other = (tensors(ComparisonFolder(tmp_path / place).run(name)) for place in ("whole", "part"))
+        assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(discs: Path, tmp_path: Path) -> None:
+    compared(discs, tmp_path / "out", "gan")
+    shutil.rmtree(tmp_path / "out" / "gan" / "checkpoints")
+    assert states(compared(discs, tmp_path / "out", "gan")) == {"gan": "done"}
+    assert saved_steps(tmp_path / "out" / "gan" / "checkpoints")
+
+
+def test_methods_can_be_added_and_others_are_still_shown(discs: Path, tmp_path: Path, planted: type[Planted]) -> None:
+    compared(discs, tmp_path / "out", "gan")
+    assert states(compared(discs, tmp_path / "out", "planted")) == {"gan": "done", "planted": "done"}
+
+
+def test_changed_data_are_refused(discs: Path, tmp_path: Path) -> None:
+    compared(discs, tmp_path / "out", "gan")
+    (discs / "red" / "003.png").unlink()
+    with pytest.raises(WorkError, match=r"have changed since the comparison.*003\.png is missing"):
+        compared(discs, tmp_path / "out", "gan", "cyclegan")
+
+
+def test_other_data_pairs_and_settings_are_refused(discs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    compared(discs, out, "gan")
+    with pytest.raises(UsageError, match="gan was trained with other settings there: seed was 0, now 1"):
+        compared(discs, out, "gan", seed=1)
+    with pytest.raises(UsageError, match="begun without --pairs"):
+        compared(discs, out, "gan", pairs=True)
+    for name in ("red", "blue"):
+        draw_domain(tmp_path / "others", name, 12)
+    with pytest.raises(UsageError, match="compares other data"):
+        compared(tmp_path / "others", out, "gan")
+
+
+def test_a_run_that_was_trained_further_is_not_compared(discs: Path, tmp_path: Path) -> None:
+    from unpaired.training.train import resume
+
+    compared(discs, tmp_path / "out", "gan")
+    resume(tmp_path / "out" / "gan", say=lambda _: None, steps=3)
+    found = compared(discs, tmp_path / "out", "gan")
+    assert states(found) == {"gan": "failed"}
+    assert "trained further than the others, for 3 steps in place of 2 steps" in found.results[0].reason
+
+
+def test_a_folder_with_something_else_is_left_alone(discs: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "letter.txt").write_text("mine")
+    with pytest.raises(UsageError, match="is no comparison of ours; choose another --out"):
+        compared(discs, out, "gan")
+    (out / "letter.txt").unlink()
+    compared(discs, out, "gan")
+    (out / "unit").mkdir()
+    (out / "unit" / "letter.txt").write_text("mine")
+    found = compared(discs, out, "gan", "unit")
+    assert states(found) == {"gan": "done", "unit": "failed"}
+    assert "holds something else than a run" in found.results[1].reason
+    assert (out / "unit" / "letter.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"methods": "gan,cyclgan"}, "method 'cyclgan': did you mean 'cyclegan'"),
+        ({"methods": " , "}, "no method named"),
+        ({"methods": "gan", "widht": 3}, "setting 'widht' of gan: did you mean 'width'"),
+        ({"methods": "gan", "each": {"gan": {"dept": 3}}}, "setting 'dept' of gan: did you mean 'depth'"),
+        ({"methods": "gan", "each": {"gan": {"seed": 3}}}, "gan.seed: must be equal for all"),
+        ({"methods": "gan", "each": {"unit": {}}}, "--set unit: not compared here"),
+        ({"methods": "gan", "steps": 2, "minutes": 3}, "both steps and minutes"),
+        ({"methods": "gan", "devices": 2}, "trains on one device"),
+        ({"methods": "gan", "pairs": True}, "--pairs: no file"),
+        ({"methods": "cyclegan", "size": 18}, "size 18: these networks need a multiple of 4"),
+    ],
+)
+def test_mistakes_are_told_before_anything_is_trained(
+    settings: dict[str, Any], words: str, discs: Path, tmp_path: Path
+) -> None:
+    for i, picture in enumerate(sorted((discs / "red").iterdir())):
+        picture.rename(picture.with_name(f"other{i}.png"))
+    with pytest.raises(UsageError, match=re.escape(words)):
+        compare(discs, out=tmp_path / "out", say=lambda _: None, **{**QUICK, **settings})
+    assert not (tmp_path / "out").exists()
+
+
+def test_settings_of_one_method_are_read_as_written() -> None:
+    assert parse_each(["gan.depth=none", "gan.augment=color,cutout", "unit.rate=0.1"]) == {
+        "gan": {"depth": None, "augment": ("color", "cutout")},
+        "unit": {"rate": "0.1"},
+    }
+    for word in ("gan", "gan.depth", "depth=3"):
+        with pytest.raises(UsageError, match=r"expected METHOD\.NAME=VALUE"):
+            parse_each([word])
+    with pytest.raises(UsageError, match="method 'gun': did you mean 'gan'"):
+        parse_each(["gun.depth=3"])
+    with pytest.raises(UsageError, match="setting 'dept' of gan: did you mean 'depth'"):
+        parse_each(["gan.dept=3"])
+
+
+def test_what_does_not_fit_is_left_out_of_all_and_an_error_by_name(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, planted: type[Planted]
+) -> None:
+    draw_domain(discs, "green", 12)
+    for name in [name for name in METHODS if name not in ("gan", "combogan", "planted")]:
+        monkeypatch.delitem(METHODS, name)
+    monkeypatch.setitem(METHODS, "planted", dataclasses.replace(METHODS["planted"], media=("voice",)))
+    found = compared(discs, tmp_path / "out", "all", steps=1)
+    assert states(found) == {"combogan": "done"}
+    assert found.left_out.keys() == {"gan", "planted"}
+    assert "gan takes two domains; 3 were given" in found.left_out["gan"]
+    assert "takes voice" in found.left_out["planted"]
+    page = (tmp_path / "out" / "compare.html").read_text()
+    assert len(Page(page).images) == 12
+    with pytest.raises(UsageError, match="gan takes two domains; 3 were given"):
+        compared(discs, tmp_path / "out2", "gan")
+    with pytest.raises(UsageError, match="planted takes voice"):
+        compared(discs, tmp_path / "out2", "planted")
+
+
+def test_the_command_prints_the_ranking_and_says_how_to_go_on(
+    discs: Path, tmp_path: Path, planted: type[Planted], capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = [word for name, value in QUICK.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    words = ["compare", str(discs), "--steps", "2", "--out", str(tmp_path / "out"), *flags]
+    assert main([*words, "--methods", "gan", "--set", "gan.depth=4", "--pairs"]) == 0
+    said = capsys.readouterr()
+    assert "doing nothing" in said.out
+    assert "PSNR, dB" in said.out
+    assert "judge by the pictures" in said.out
+    assert "comparison: " in said.err
+    planted.trouble = "crash"
+    assert main([*words, "--methods", "gan,planted", "--set", "gan.depth=4", "--pairs"]) == 1
+    assert "planted failed: RuntimeError: planted" in capsys.readouterr().out
+    with pytest.MonkeyPatch.context() as patch:
+        original = Loop.step
+
+        def stepped(self: Loop, *args: Any, **more: Any) -> dict[str, Tensor]:
+            os.kill(os.getpid(), signal.SIGINT)
+            return original(self, *args, **more)
+
+        patch.setattr(Loop, "step", stepped)
+        words[words.index(str(tmp_path / "out"))] = str(tmp_path / "a b")
+        assert main([*words, "--methods", "gan"]) == 130
+    assert f"goes on from there: unpaired compare {discs} --steps 2 --out '{tmp_path}/a b'" in capsys.readouterr().err
