@@ -27,6 +27,9 @@ def train(words: list[str]) -> int:
         "--pairs", action="store_true", help="equal names in the test folders are true pairs: measure with them"
     )
     parser.add_argument(
+        "--teacher", type=Path, metavar="RUN", help="a trained run to learn from, for the methods that do"
+    )
+    parser.add_argument(
         "--resume", type=Path, metavar="RUN", help="continue a run; --steps or --minutes extend its budget"
     )
     parser.add_argument(
@@ -52,6 +55,7 @@ def train(words: list[str]) -> int:
                 out=asked.out,
                 config=asked.config,
                 pairs=asked.pairs,
+                teacher=asked.teacher,
                 dry_run=out if asked.dry_run else None,
                 say=to_terminal,
                 **settings,

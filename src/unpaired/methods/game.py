@@ -12,7 +12,7 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 import torch.nn.functional as F
@@ -83,8 +83,8 @@ class Route:
 class Method(nn.Module, ABC):
     """One paper's game. Subclasses are final: they set `players` and `weights`, assign their roles, and play.
 
-    A role is any submodule named by a player; a submodule named by none is fixed (but saved). Keys of `weights` are a
-    term's name, or `player.term` where two players give the same name to different terms.
+    A role is any submodule named by a player; a submodule named by none is fixed (but saved, unless `Frozen`). Keys of
+    `weights` are a term's name, or `player.term` where two players give the same name to different terms.
     """
 
     players: Mapping[str, Player]
@@ -95,6 +95,8 @@ class Method(nn.Module, ABC):
     """Per preset name, the settings of this method that it changes; the signature's defaults are the paper's."""
     defences: ClassVar[Mapping[str, Any]] = {}
     """Settings that keep the method from hiding its input in its output, each with a value worth trying."""
+    taught: ClassVar[bool] = False
+    """Whether it can learn from another run's translations: then it asks the factory for its `teacher`."""
     stride: int = 1
     """Heights and widths that are multiples of it pass through `translate`; set by whoever builds the networks."""
     restores: bool = False
@@ -197,6 +199,31 @@ class Sampling(Method):
     @abstractmethod
     def sample(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Of each domain `count` items (count, C, H, W) in [-1, 1], those of an index joint; `generator` is a CPU's."""
+
+
+class Frozen(nn.Module):
+    """A network that was trained elsewhere and stays as it is: always in eval, of no player. Gradients pass through.
+
+    It is no part of checkpoints, since it is always at hand where a method is built; the model has it if a route needs
+    it. Copies share it.
+    """
+
+    def __init__(self, net: Role) -> None:
+        super().__init__()
+        self.net = net.requires_grad_(False).eval()
+        self.per_item = net.per_item
+
+    def forward(self, x: Tensor) -> Tensor:
+        """What the network gives."""
+        y: Tensor = self.net(x)
+        return y
+
+    def train(self, mode: bool = True) -> Self:
+        """Stay in eval."""
+        return super().train(False)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
 
 
 class Past(nn.Module):

@@ -68,5 +68,8 @@ class Networks(Protocol):
         places of each layer.
         """
 
+    def teacher(self) -> Role | None:
+        """The translation from the first domain to the second that another run has learned, where one is given."""
+
     def shared(self) -> Role:
         """Features -> features of the same shape."""

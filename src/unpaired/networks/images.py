@@ -38,7 +38,12 @@ class ImageNetworks:
     """
 
     def __init__(
-        self, settings: NetworkSettings, channels: Mapping[str, int], size: int, labels: Labels | None = None
+        self,
+        settings: NetworkSettings,
+        channels: Mapping[str, int],
+        size: int,
+        labels: Labels | None = None,
+        teacher: Role | None = None,
     ) -> None:
         self.settings = settings
         self.channels = channels
@@ -46,6 +51,7 @@ class ImageNetworks:
         self.domains = tuple(channels)
         self.stride = 1
         self._labels = labels
+        self._teacher = teacher
         self.blocks = settings.blocks if settings.blocks is not None else (9 if size > 128 else 6)
         if settings.antialias and settings.generator != "resnet":
             raise UsageError(
@@ -210,6 +216,10 @@ class ImageNetworks:
         decoder = Role(deep_decoder(channels, s.width, count, kind, labels))
         code = s.width * min(2 ** (count - 1), 16)
         return encoder, decoder, Role(*code_critic(code, 512, labels, dropout))
+
+    def teacher(self) -> Role | None:
+        """The translation from "X" to "Y" that another run has learned, where one is given."""
+        return self._teacher
 
     def shared(self) -> Role:
         """Features -> features, one residual block: the layer that encoders, or decoders, have in common."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 from unpaired.evaluation import trend as trends
 from unpaired.evaluation.features import INSTALL
@@ -35,6 +36,8 @@ def training(facts: Facts) -> str:
         f"Method {row.name} ({row.paper}), preset {config.preset}, trained{trained_on} at {config.data.size} px for "
         f"{progress.step:,} steps of {config.training.batch}: {duration(progress.spent_s)} of steps{evaluating}."
     )
+    if config.teacher is not None:
+        text += f" Its teacher was {Path(config.teacher.file).parent}."
     if facts.share < 1:
         budget = Budget(config.training.steps, config.training.minutes)
         text += f" It stopped, or still is, at {int(100 * facts.share)} % of its budget of {budget}."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 import yaml
 from pydantic import Field, ValidationError
 
@@ -14,7 +15,10 @@ from unpaired.errors import UsageError, WorkError
 from unpaired.labels import Labels
 from unpaired.methods import METHODS
 from unpaired.methods.game import Method
+from unpaired.networks.blocks import Role
 from unpaired.networks.images import ImageNetworks
+from unpaired.runs.teacher import Teacher, Through
+from unpaired.runs.weights import read_tensors, restore
 from unpaired.settings import DataSettings, NetworkSettings, Section, TrainingSettings
 
 FORMAT = 1
@@ -34,6 +38,7 @@ class RunConfig(Section):
     channels: Literal[1, 3]
     pairs: bool = Field(False, description="equal names in the test folders are true pairs")
     imported: str | None = Field(None, description="the file its generator came from: a run that only translates")
+    teacher: Teacher | None = Field(None, description="the run that this one learns from")
     data: DataSettings
     networks: NetworkSettings
     training: TrainingSettings
@@ -50,13 +55,15 @@ class RunConfig(Section):
         return self.domains[KEYS.index(key)]
 
 
-def build_method(config: RunConfig) -> Method:
-    """The method of a run, freshly initialised from torch's current random state.
+def build_method(config: RunConfig, taught: bool = True) -> Method:
+    """The method of a run, freshly initialised from torch's current random state; `taught`: with its teacher if any.
 
-    Raises UsageError where its networks cannot work on images of the run's size.
+    Translating needs no teacher. Raises UsageError where its networks cannot work on images of the run's size,
+    WorkError where its teacher is gone or another by now.
     """
+    teacher = teaching(config.teacher) if config.teacher is not None and taught else None
     channels = {key: config.channels for key, _ in zip(KEYS, config.domains, strict=False)}
-    net = ImageNetworks(config.networks, channels, config.data.size, config.labels)
+    net = ImageNetworks(config.networks, channels, config.data.size, config.labels, teacher)
     method = METHODS[config.method].cls(net, **config.method_settings)
     method.stride = net.stride
     if config.data.size % net.stride:
@@ -64,6 +71,24 @@ def build_method(config: RunConfig) -> Method:
         near = " or ".join(str(size) for size in (below, below + net.stride) if size)
         raise UsageError(f"size {config.data.size}: these networks need a multiple of {net.stride}; try --size {near}")
     return method
+
+
+def teaching(teacher: Teacher) -> Role:
+    """A teacher's networks, loaded; raises WorkError where they are gone or not those that were recorded."""
+    file = Path(teacher.file)
+    config = read_config(file.parent / "config.yaml")
+    tensors, about = read_tensors(file)
+    if about["digest"] != teacher.digest:
+        raise WorkError(
+            f"teacher {file.parent}: {file.name} is not what this run began with; it was trained further, or "
+            "replaced. Restore it, or train anew with it"
+        )
+    with torch.random.fork_rng(devices=[]):  # a learner starts alike with and without a teacher
+        method = build_method(config, taught=False)
+    restore(method, tensors, file, method.translators)
+    route = method.route(teacher.source, teacher.target)
+    assert route is not None, "seen to when it was chosen"
+    return Role(Through(method, route))
 
 
 def write_config(path: Path, config: RunConfig) -> None:

@@ -116,7 +116,7 @@ def load_model(path: Path, which: Which | None = None) -> Model:
     tensors, about = read_tensors(file)
     if about.get("method") != config.method:
         raise WorkError(f"{file}: a checkpoint of method '{about.get('method')}', but this run is '{config.method}'")
-    method = build_method(config)
+    method = build_method(config, taught=False)
     restore(method, tensors, file, method.translators)
     method.requires_grad_(False).eval()
     return Model(config, method, int(about.get("step", "0")), about["digest"])

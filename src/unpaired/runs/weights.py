@@ -14,19 +14,22 @@ from torch import Tensor, nn
 
 from unpaired.atomic import whole
 from unpaired.errors import WorkError
-from unpaired.methods.game import Past
+from unpaired.methods.game import Frozen, Past
 
 
 def owned(module: nn.Module, roles: Iterable[str] | None = None) -> dict[str, Tensor]:
     """The state of `module` (or of some of its submodules), each tensor under the first of its names only.
 
     Layers that two roles share have two names; safetensors refuses shared tensors, and loading one name loads both.
+    Of the whole module, what is frozen is left out: it is not the module's own.
     """
     wanted = None if roles is None else tuple(f"{role}." for role in roles)
+    frozen = tuple(f"{name}." for name, part in module.named_modules() if isinstance(part, Frozen) and roles is None)
     seen: dict[int, str] = {}
     out: dict[str, Tensor] = {}
     for name, tensor in module.state_dict(keep_vars=True).items():
-        if (wanted is None or name.startswith(wanted)) and id(tensor) not in seen:
+        of_it = not name.startswith(frozen) if wanted is None else name.startswith(wanted)
+        if of_it and id(tensor) not in seen:
             seen[id(tensor)] = name
             out[name] = tensor.detach()
     return out

@@ -93,7 +93,7 @@ def value_of(text: Any, annotation: Any) -> Any:
 
 def only_for_resume(asked: argparse.Namespace, settings: dict[str, Any]) -> None:
     """Refuse what a resumed run cannot take: its settings and data are its own."""
-    if asked.data or asked.out or asked.config or asked.pairs or asked.dry_run:
+    if asked.data or asked.out or asked.config or asked.pairs or asked.dry_run or asked.teacher:
         raise UsageError("--resume RUN takes the data, settings and folder of the run; give no others")
     wrong = sorted(settings.keys() - RESUMABLE)
     if wrong:

@@ -32,6 +32,7 @@ from unpaired.training.ranks import Ranks
 from unpaired.training.record import Record
 from unpaired.training.resolve import RESUMABLE, Asked, resolve, validate
 from unpaired.training.session import Session
+from unpaired.training.teacher import with_teacher
 
 
 def train(
@@ -41,6 +42,7 @@ def train(
     out: Path | str | None = None,
     config: Path | None = None,
     pairs: bool = False,
+    teacher: Path | str | None = None,
     dry_run: Say | None = None,
     say: Say = to_terminal,
     **settings: Any,
@@ -48,8 +50,9 @@ def train(
     """Train on `data` (a folder per domain, or one folder of them); returns the run's folder.
 
     `settings` are any of data, networks, training and the method, by their names (`size=128, steps=2000`), over those
-    of the file `config`, over the preset's. `pairs` says that equal names in the test folders are true pairs. With
-    `dry_run`, what would happen is told to it and nothing is done. `say` gets what a person should read.
+    of the file `config`, over the preset's. `pairs` says that equal names in the test folders are true pairs. `teacher`
+    is the folder of a trained run that the method learns from, where it does that. With `dry_run`, what would happen is
+    told to it and nothing is done. `say` gets what a person should read.
 
     Raises UsageError for wrong settings or paths, WorkError for unusable data and failures while training, Interrupted
     after a signal once the state is saved.
@@ -62,6 +65,9 @@ def train(
     if pairs and not paired(prepared.files.sets[0].test, prepared.files.sets[1].test):
         raise UsageError("--pairs: no file of one domain's test items has the name of one of the other's")
     chosen = prepared.config
+    if teacher is not None:
+        chosen = ranks.on_first(partial(with_teacher, Path(teacher), chosen))
+        say(f"teacher: {teacher}")
     network = seated(chosen, fabric)
     batches = batches_of(chosen, prepared.files, say)
     if chosen.training.precision == "auto":

@@ -1,0 +1,145 @@
+"""A run that learns from another: what holds of its teacher while it trains, resumes and translates."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import TINY, draw_domain
+from test_train import quiet, state, stopped_after, trained
+
+from unpaired import Translator
+from unpaired.cli import main
+from unpaired.errors import UsageError, WorkError
+from unpaired.methods.game import Frozen, Now
+from unpaired.networks.blocks import Role
+from unpaired.runs.config import build_method, read_config
+from unpaired.runs.folder import load_model
+from unpaired.runs.weights import read_tensors
+from unpaired.terms.closeness import l1
+from unpaired.training.train import resume, train
+
+pytestmark = pytest.mark.usefixtures("without_features")
+SETTINGS: dict[str, Any] = {"steps": 3, "checkpoint_every": 1, "evaluate_every": 0, "sample_every": 0, "method": "gan"}
+DEEP: dict[str, Any] = {**SETTINGS, "depth": 4, "seed": 1}
+
+
+@pytest.fixture
+def teacher(discs: Path, tmp_path: Path) -> Path:
+    return trained(discs, tmp_path / "teacher", **SETTINGS, depth=2)
+
+
+def test_a_frozen_network_stays_as_it_is() -> None:
+    net = Role(torch.nn.Conv2d(3, 3, 1), torch.nn.BatchNorm2d(3))
+    frozen = Frozen(net)
+    whole = torch.nn.ModuleList([frozen]).train()
+    assert not net.training and not any(p.requires_grad for p in net.parameters()) and not frozen.per_item
+    x = torch.randn(2, 3, 4, 4, requires_grad=True)
+    before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
+    frozen(x).square().sum().backward()
+    assert x.grad is not None and x.grad.abs().sum() > 0
+    assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
+    twin = copy.deepcopy(whole)
+    assert twin[0] is frozen
+    assert whole.to(torch.float64)[0].net[0].weight.dtype == torch.float64  # type: ignore[index, union-attr]
+
+
+def test_a_learner_is_held_to_its_teacher(discs: Path, tmp_path: Path, teacher: Path) -> None:
+    run = trained(discs, tmp_path / "deep", **DEEP, teacher=teacher, similarity_weight=2.5)
+    config = read_config(run / "config.yaml")
+    assert config.teacher is not None and Path(config.teacher.file) == teacher / "model.safetensors"
+    method = build_method(config)
+    x = torch.rand(2, 3, 16, 16) * 2 - 1
+    g = load_model(teacher).method
+    with torch.no_grad():
+        turn = next(iter(method.play({"X": x, "Y": x}, Now(0, 0.0))))
+        assert not isinstance(turn, list)
+        expected = l1(method.get_submodule("G")(x), g.translate(x, "X", "Y"))
+    torch.testing.assert_close(turn.terms["similarity"], expected)
+    assert method.weight("generator", "similarity", Now(0, 0.0)) == 2.5
+    told = build_method(config.model_copy(update={"teacher": None}))
+    assert "similarity" not in told.weights
+
+
+def test_a_learner_starts_as_it_would_without_a_teacher(discs: Path, tmp_path: Path, teacher: Path) -> None:
+    config = read_config(trained(discs, tmp_path / "deep", **DEEP, teacher=teacher) / "config.yaml")
+    torch.manual_seed(0)
+    with_one = build_method(config).get_submodule("G").state_dict()
+    torch.manual_seed(0)
+    without = build_method(config, taught=False).get_submodule("G").state_dict()
+    assert all(torch.equal(with_one[name], without[name]) for name in without)
+
+
+def test_resuming_is_exact_and_checkpoints_and_models_are_without_the_teacher(
+    discs: Path, tmp_path: Path, teacher: Path
+) -> None:
+    settings = {**DEEP, "teacher": teacher, "steps": 4}
+    whole, part = trained(discs, tmp_path / "whole", **settings), tmp_path / "part"
+    stopped_after(discs, part, 2, settings)
+    resume(part, say=quiet)
+    one, other = state(whole), state(part)
+    assert one.keys() == other.keys() and [name for name in one if not torch.equal(one[name], other[name])] == []
+    for names in (one, read_tensors(whole / "model.safetensors")[0]):
+        assert names and not [name for name in names if name.startswith(("g.", "method/g.", "average/g."))]
+    shutil.rmtree(teacher)
+    assert Translator.load(whole, device="cpu").routes == (("blue", "red"),)
+
+
+def test_resuming_refuses_another_teacher(discs: Path, tmp_path: Path, teacher: Path) -> None:
+    run = tmp_path / "deep"
+    stopped_after(discs, run, 2, {**DEEP, "teacher": teacher})
+    resume(teacher, steps=4, say=quiet)
+    with pytest.raises(WorkError, match=r"teacher .*model.safetensors is not what this run began with"):
+        resume(run, say=quiet)
+    (teacher / "model.safetensors").unlink()
+    with pytest.raises(WorkError, match="there is no such file"):
+        resume(run, say=quiet)
+
+
+def test_a_teacher_of_the_other_order_and_of_two_ways_will_do(discs: Path, tmp_path: Path) -> None:
+    both = trained(discs, tmp_path / "both", **{**SETTINGS, "method": "cyclegan", "steps": 1})
+    run = train(discs / "red", discs / "blue", out=tmp_path / "deep", say=quiet, **TINY | DEEP, teacher=both)
+    assert run is not None
+    config = read_config(run / "config.yaml")
+    assert [domain.name for domain in read_config(both / "config.yaml").domains] == ["blue", "red"]
+    assert config.teacher is not None and (config.teacher.source, config.teacher.target) == ("Y", "X")
+    x = torch.rand(1, 3, 16, 16) * 2 - 1
+    g = build_method(config).get_submodule("g")
+    with torch.no_grad():
+        torch.testing.assert_close(g(x), load_model(both).method.translate(x, "Y", "X"))
+    assert {name.split(".")[3] for name, _ in g.named_parameters()} == {"F"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"method": "cyclegan", "depth": None}, "cyclegan learns from none; methods that do: .*gan"),
+        ({"size": 32}, "learned from pictures of 16 px, and this run from 32 px"),
+    ],
+)
+def test_a_teacher_that_does_not_fit_is_refused(
+    settings: dict[str, Any], words: str, discs: Path, tmp_path: Path, teacher: Path
+) -> None:
+    wanted = {k: v for k, v in {**DEEP, **settings}.items() if v is not None}
+    with pytest.raises(UsageError, match=words):
+        trained(discs, tmp_path / "run", **wanted, teacher=teacher)
+    assert not (tmp_path / "run").exists()
+
+
+def test_other_domains_ways_and_paths_are_refused(discs: Path, tmp_path: Path, teacher: Path) -> None:
+    green = draw_domain(tmp_path, "green", 12)
+    for other, words in (
+        (green, "does not know 'green'; it knows blue and red"),
+        (discs / "blue", "does not translate red to blue"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            train(discs / "red", other, out=tmp_path / "run", say=quiet, **TINY | DEEP, teacher=teacher)
+    with pytest.raises(UsageError, match="no such folder"):
+        trained(discs, tmp_path / "run", **DEEP, teacher=tmp_path / "nowhere")
+    with pytest.raises(UsageError, match="not a run"):
+        trained(discs, tmp_path / "run", **DEEP, teacher=discs)
+    assert main(["train", "--resume", str(teacher), "--teacher", str(teacher)]) == 2
