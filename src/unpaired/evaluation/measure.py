@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -18,10 +19,24 @@ from torch.nn import functional
 from unpaired.errors import Diverged
 from unpaired.evaluation import kid as distances
 from unpaired.evaluation import pairs as closeness
-from unpaired.evaluation.features import Features
 
 Translate = Callable[[Tensor], Tensor]
 """Pictures (B, 1 or 3, H, W) in [-1, 1] to their translations: equal B, H and W, values in [-1, 1]."""
+
+
+class Extractor(Protocol):
+    """A network whose features are compared: `features.Features`."""
+
+    @property
+    def name(self) -> str:
+        """What it is, as it stands beside figures."""
+
+    @property
+    def dimensions(self) -> int:
+        """How many features there are."""
+
+    def __call__(self, pictures: Tensor, /) -> Tensor:
+        """(B, 1 or 3, H, W) in [-1, 1] -> (B, dimensions)."""
 
 
 class RouteMeasures(BaseModel):
@@ -86,7 +101,7 @@ class Evaluator:
         sources: Iterable[Tensor],
         targets: Iterable[Tensor],
         pairs: Iterable[tuple[Tensor, Tensor]] | None = None,
-        features: Features | None = None,
+        features: Extractor | None = None,
         *,
         route: str = "source -> target",
         want_fid: bool = False,
@@ -200,7 +215,7 @@ def _alike(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return a.expand(-1, channels, -1, -1), b.expand(-1, channels, -1, -1)
 
 
-def _gather(features: Features, batches: Iterable[Tensor]) -> Tensor:
+def _gather(features: Extractor, batches: Iterable[Tensor]) -> Tensor:
     found = [features(batch) for batch in batches]
     return torch.cat(found) if found else torch.empty(0, features.dimensions)
 

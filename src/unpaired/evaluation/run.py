@@ -66,6 +66,50 @@ class Evaluation:
         return f"{head}\n\n{table(self.routes)}\n\n{definitions(self.routes)}"
 
 
+class Held:
+    """The items that routes are measured on, in batches: each domain's are read once."""
+
+    def __init__(self, batches: Batches, which: Which, limit: int) -> None:
+        self.batches, self.which, self.limit = batches, which, limit
+        self._sources: dict[str, list[Tensor]] = {}
+        self._targets: dict[str, list[Tensor]] = {}
+
+    def sources(self, key: str) -> list[Tensor]:
+        """What is translated."""
+        if key not in self._sources:
+            self._sources[key] = chunks([item.tensor for item in self.batches.items(key, self.which, self.limit)])
+        return self._sources[key]
+
+    def targets(self, key: str) -> list[Tensor]:
+        """What translations are compared with: while training, items to train on beside the few that are held back."""
+        if key not in self._targets:
+            more = REFERENCES - sum(map(len, self.sources(key))) if self.which == "validation" else 0
+            extra = [item.tensor for item in self.batches.items(key, "train", more)] if more > 0 else []
+            self._targets[key] = self.sources(key) + chunks(extra)
+        return self._targets[key]
+
+
+class Remembering:
+    """A feature network that knows again the batches it has seen, for a domain's items are part of many routes."""
+
+    def __init__(self, net: feature_net.Features) -> None:
+        self.name, self.dimensions = net.name, net.dimensions
+        self._net = net
+        self._seen: dict[int, tuple[Tensor, Tensor]] | None = {}
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """As the network: (B, C, H, W) in [-1, 1] -> (B, dimensions)."""
+        if self._seen is None:
+            return self._net(x)
+        if id(x) not in self._seen:
+            self._seen[id(x)] = x, self._net(x)
+        return self._seen[id(x)][1]
+
+    def forget(self) -> None:
+        """Remember nothing more: what comes from here on is seen once."""
+        self._seen = None
+
+
 class Routes:
     """The routes of a method, each with an evaluator of its items; measuring again costs the translations only."""
 
@@ -83,26 +127,22 @@ class Routes:
     ) -> None:
         self.method = method
         self.device = device
-        net = feature_net.Features(device) if feature_net.available() else None
+        net = Remembering(feature_net.Features(device)) if feature_net.available() else None
         self.parts: list[tuple[Route, Evaluator]] = []
         self.pairs = 0
-        held: dict[str, list[Tensor]] = {}
+        items = Held(batches, which, limit)
         for route in some(method.routes):
-            for key in (route.source, route.target):
-                if key not in held:
-                    held[key] = [item.tensor for item in batches.items(key, which, limit)]
-            sources, targets = held[route.source], [*held[route.target]]
-            if which == "validation":
-                more = max(0, REFERENCES - len(targets))
-                targets += [item.tensor for item in batches.items(route.target, "train", more)] if more else []
+            sources, targets = items.sources(route.source), items.targets(route.target)
             known = [(x, y) for _, x, y in islice(batches.pairs(route.source, route.target), pairs)] if pairs else []
             if not sources or not targets:
                 continue
             self.pairs += len(known)
             words = f"{config.domain(route.source).name} -> {config.domain(route.target).name}"
             truths = [(a, b) for a, b in zip(chunks([x for x, _ in known]), chunks([y for _, y in known]), strict=True)]
-            evaluator = Evaluator(chunks(sources), chunks(targets), truths, net, route=words, want_fid=want_fid)
+            evaluator = Evaluator(sources, targets, truths, net, route=words, want_fid=want_fid)
             self.parts.append((route, evaluator))
+        if net is not None:
+            net.forget()
 
     def measure(self) -> tuple[RouteMeasures, ...]:
         """Measure every route with the method's present weights, which stay as they are."""

@@ -15,8 +15,8 @@ from unpaired.runs.folder import RunFolder
 from unpaired.training.looks import ROWS, grid
 from unpaired.training.record import Record
 
-VALIDATED = 100
-"""Held-back items of each domain that are translated at each evaluation."""
+VALIDATED, MOST, LEAST = 200, 100, 20
+"""Held-back items that are translated at each evaluation: over all routes, of each at most and at least."""
 FEWEST_TO_CHOOSE = 10
 """Held-back items of a domain below which KID is too rough to choose the best checkpoint by."""
 
@@ -42,9 +42,10 @@ class RunJudge:
     def evaluate(self, step: int, spent_s: float, best_kid: float | None) -> float | None:
         """Measure on held-back items and record it; returns the mean KID over the routes, where there is one."""
         if self.routes is None:
+            limit = min(MOST, max(LEAST, VALIDATED // len(some(self.method.routes))))
             pairs = PAIRS_WHILE_TRAINING if self.config.pairs else 0
             self.routes = Routes(
-                self.config, self.method, self.batches, "validation", limit=VALIDATED, device=self.device, pairs=pairs
+                self.config, self.method, self.batches, "validation", limit=limit, device=self.device, pairs=pairs
             )
         measures = self.routes.measure()
         kid = mean_kid(measures) if all(m.sources >= FEWEST_TO_CHOOSE for m in measures) else None
