@@ -15,7 +15,7 @@ def translate(words: list[str]) -> int:
     parser = Parser(prog="unpaired translate", description=first_line(translate))
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, as `unpaired train` made it")
     parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="files, or folders (structure kept)")
-    parser.add_argument("--to", metavar="DOMAIN", help="the domain to translate to; needed where there are several")
+    parser.add_argument("--to", metavar="DOMAIN", help="the domain to translate to; of labels also A,B and A=0.7")
     parser.add_argument(
         "--from", dest="source", metavar="DOMAIN", help="the domain of the inputs, where it is not clear"
     )
@@ -34,14 +34,17 @@ def translate(words: list[str]) -> int:
     parser.add_argument(
         "--target-range", type=span, metavar="LOW,HIGH", help="raw values of black and white in outputs"
     )
+    parser.add_argument(
+        "--labels", type=Path, metavar="CSV", help="labels of the inputs: what is not asked for stays as it says"
+    )
     parser.add_argument("--batch", type=int, default=8, metavar="N", help="pictures translated at once (default: 8)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--overwrite", action="store_true", help="redo outputs that are there")
     asked = parser.parse(words)
     translator = Translator.load(asked.run, asked.checkpoint, asked.device)
-    options = Options(asked.mode, asked.scale, asked.source_range, asked.target_range)
+    options = Options(asked.mode, asked.scale, asked.source_range, asked.target_range, asked.labels)
     way = translator.way(asked.to, asked.source, options)
-    folder = asked.out or Path(f"translated-{way.target.name}")
+    folder = asked.out or Path(f"translated-{asked.to or way.target.name}")
     with progress_bar(f"to {way.target.name}") as advance:
         outcome = translate_files(
             translator, asked.inputs, folder, way, batch=asked.batch, overwrite=asked.overwrite, progress=advance

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -185,6 +186,22 @@ def _vector(row: tuple[str, ...], table: Table, labels: Labels, of: int) -> list
             out += [_truth(row[table.columns.index(value)], table) for value in group.values]
         else:
             out += [float(value in row) for value in group.values]
+    return out
+
+
+def known_labels(table: Table, labels: Labels) -> dict[str, tuple[float, ...]]:
+    """For each file's own name the labels (L,) that a table tells, NaN for those that it has no column for."""
+    out: dict[str, tuple[float, ...]] = {}
+    for name, row in table.rows.items():
+        vector: list[float] = []
+        for group in labels.groups:
+            if set(group.values) <= set(table.columns):
+                vector += [_truth(row[table.columns.index(value)], table) for value in group.values]
+            elif set(group.values) & set(row):
+                vector += [float(value in row) for value in group.values]
+            else:
+                vector += [math.nan] * len(group.values)
+        out[name.rpartition("/")[2]] = tuple(vector)
     return out
 
 

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from torch import Tensor
@@ -72,7 +72,9 @@ def translate_files(
 
 def _recipe(translator: Translator, way: Way) -> str:
     """What makes two translations of one input equal: the model and the settings."""
-    asked = asdict(way) | {"source": way.source.model_dump(), "target": way.target.model_dump()}
+    asked = asdict(replace(way, wish=None)) | {"source": way.source.model_dump(), "target": way.target.model_dump()}
+    asked["wish"] = None if way.wish is None else (way.wish.label, way.wish.digest)
+    asked["options"].pop("labels")
     facts = [translator.digest, translator.config.method, translator.config.channels, asked]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
@@ -198,16 +200,16 @@ def ahead(
 def grouped(
     prepared: Iterable[tuple[Item, Prepared]], batch: int, pixels: int = WHOLE
 ) -> Iterator[list[tuple[Item, Prepared]]]:
-    """Lists of at most `batch` pictures of one network shape; not more than `pixels` wait for others of their shape."""
-    waiting: dict[tuple[int, int], list[tuple[Item, Prepared]]] = {}
+    """Lists of at most `batch` pictures that are alike; not more than `pixels` wait for others of their kind."""
+    waiting: dict[tuple[object, ...], list[tuple[Item, Prepared]]] = {}
     held = 0
     for item, one in prepared:
-        shape = one.frame.outer
-        waiting.setdefault(shape, []).append((item, one))
+        shape, kind = one.frame.outer, one.alike
+        waiting.setdefault(kind, []).append((item, one))
         held += shape[0] * shape[1]
-        if len(waiting[shape]) == batch:
+        if len(waiting[kind]) == batch:
             held -= batch * shape[0] * shape[1]
-            yield waiting.pop(shape)
+            yield waiting.pop(kind)
         elif held > pixels:
             yield from waiting.values()
             waiting, held = {}, 0

@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypedDict, Unpack, get_args, overload
@@ -19,24 +19,34 @@ from torch import Tensor
 from unpaired.devices import pick_device
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.image import Floats, Picture, from_tensor, probe, read, to_tensor, without_white
-from unpaired.methods.game import Method
+from unpaired.methods.game import Labelled, Method
 from unpaired.runs.config import RunConfig
 from unpaired.runs.folder import Which, load_model
 from unpaired.runs.weights import digest, owned
 from unpaired.translate.framing import WHOLE, Frame, frame, through
 from unpaired.translate.kinds import Array, array_of, array_of_image, image_of, picture_of
 from unpaired.translate.way import Mode, Options, Range, Scale, Way, find_way
+from unpaired.translate.wish import Vector
 
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """A picture on its way: what the networks take `(C, *frame.outer)`, and what the result keeps of the input."""
+    """A picture on its way: what the networks take `(C, *frame.outer)`, and what the result keeps of the input.
+
+    `label` (L,) is what a method that is told by labels is to make of it, NaN for what stays; else None.
+    """
 
     tensor: Tensor
     frame: Frame
     alpha: Floats | None
     color: bool
     bits: int
+    label: Vector | None = None
+
+    @property
+    def alike(self) -> tuple[object, ...]:
+        """What pictures that are translated together have in common."""
+        return self.frame.outer, str(self.label)
 
 
 class How(TypedDict, total=False):
@@ -46,6 +56,7 @@ class How(TypedDict, total=False):
     scale: Scale
     source_range: Range | None
     target_range: Range | None
+    labels: Path | None
 
 
 class Translator:
@@ -146,19 +157,21 @@ class Translator:
         """Read a picture for `run`; raises UnreadableFile. Safe in threads."""
         facts = probe(path)
         picture = read(path, way.size if way.shrink else None)
-        return self.prepare(picture, facts.color, way, (facts.height, facts.width))
+        item = self.prepare(picture, facts.color, way, (facts.height, facts.width))
+        return item if way.wish is None else replace(item, label=way.wish.of(path))
 
     def prepare(self, picture: Picture, holds_color: bool, way: Way, size: tuple[int, int] | None = None) -> Prepared:
         """Make a picture ready for `run`; `size` is the result's height and width where the picture came smaller."""
         height, width = size or picture.pixels.shape[:2]
         framed = frame(height, width, way.size, way.shrink, self.method.stride)
         x = to_tensor(picture, self.config.channels, *way.source_range(picture))
-        return Prepared(framed.enter(x[None])[0], framed, picture.alpha, way.color(holds_color), picture.bits)
+        label = None if way.wish is None else way.wish.label
+        return Prepared(framed.enter(x[None])[0], framed, picture.alpha, way.color(holds_color), picture.bits, label)
 
     def run(self, batch: Sequence[Prepared], way: Way) -> list[Tensor]:
-        """Translate pictures of one network shape together; returns (C, *frame.outer) in [-1, 1] each, on the CPU."""
+        """Translate pictures that are `alike` together; returns (C, *frame.outer) in [-1, 1] each, on the CPU."""
         exact = any(item.bits > 8 for item in batch)
-        return list(self._through(torch.stack([item.tensor for item in batch]), way, exact))
+        return list(self._through(torch.stack([item.tensor for item in batch]), way, exact, batch[0].label))
 
     def finish(self, item: Prepared, y: Tensor, way: Way, bits: int) -> Floats:
         """Raw values (H, W, 1 or 3) of the result at the input's size, for `bits` per channel. Safe in threads."""
@@ -190,19 +203,23 @@ class Translator:
         framed = frame(x.shape[-2], x.shape[-1], way.size, way.shrink, self.method.stride)
         _warn(notices(framed, way))
         batch = x.detach().float().reshape(-1, *x.shape[-3:])
-        return framed.leave(self._through(framed.enter(batch), way, True)).to(x.dtype).reshape(x.shape)
+        label = None if way.wish is None else way.wish.label
+        return framed.leave(self._through(framed.enter(batch), way, True, label)).to(x.dtype).reshape(x.shape)
 
-    def _through(self, x: Tensor, way: Way, exact: bool) -> Tensor:
+    def _through(self, x: Tensor, way: Way, exact: bool, label: Vector | None) -> Tensor:
         """(B, C, H, W) of network shape -> the same, where `x` is; few enough at once for their pixels to fit."""
         most = max(1, WHOLE // (x.shape[-2] * x.shape[-1]))
         with torch.no_grad(), _float32(self.device) if exact else nullcontext():
-            return torch.cat([self._fitting(part, way) for part in x.split(most)])
+            return torch.cat([self._fitting(part, way, label) for part in x.split(most)])
 
-    def _fitting(self, x: Tensor, way: Way) -> Tensor:
+    def _fitting(self, x: Tensor, way: Way, label: Vector | None) -> Tensor:
         """The batch through the method, in halves where the device's memory does not hold it."""
 
         def net(part: Tensor) -> Tensor:
-            return self.method.translate(part.to(self.device), way.route.source, way.route.target).float()
+            part = part.to(self.device)
+            if label is not None and isinstance(self.method, Labelled):
+                return self.method.become(part, torch.tensor(label)).float()
+            return self.method.translate(part, way.route.source, way.route.target).float()
 
         try:
             return through(net, x, self.method.stride, WHOLE).to(x.device)
@@ -212,7 +229,7 @@ class Translator:
                     f"{self.device} has too little memory for {x.shape[-1]} x {x.shape[-2]} pixels; --device cpu takes "
                     "main memory, --scale trained (where the run was framed so) smaller pictures"
                 ) from error
-        return torch.cat([self._fitting(part, way) for part in x.split((len(x) + 1) // 2)])
+        return torch.cat([self._fitting(part, way, label) for part in x.split((len(x) + 1) // 2)])
 
 
 def notices(framed: Frame, way: Way) -> list[str]:

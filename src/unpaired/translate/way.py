@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
@@ -10,9 +11,10 @@ import numpy as np
 from unpaired.data.domain import Domain
 from unpaired.errors import UsageError
 from unpaired.media.image import Picture
-from unpaired.methods.game import Method, Route
+from unpaired.methods.game import Labelled, Method, Route
 from unpaired.runs.config import RunConfig
 from unpaired.translate.kinds import TOP
+from unpaired.translate.wish import Wish, wished
 
 Mode = Literal["target", "input"]
 Scale = Literal["trained", "native"]
@@ -26,13 +28,15 @@ class Options:
     `mode` "target" gives the target's colour (a gray photo becomes a coloured painting), "input" keeps the input's:
     gray stays gray (palettes become RGB in both). `scale` "trained" shows the networks pictures framed as in training,
     "native" at their own scale. `source_range` and `target_range` are the raw values that stand for -1 and 1, instead
-    of those that training measured. Raises UsageError for other values.
+    of those that training measured. `labels` is a table of what the inputs' labels are, for methods that are told them.
+    Raises UsageError for other values.
     """
 
     mode: Mode = "target"
     scale: Scale = "trained"
     source_range: Range | None = None
     target_range: Range | None = None
+    labels: Path | None = None
 
     def __post_init__(self) -> None:
         for name, given, known in (("mode", self.mode, get_args(Mode)), ("scale", self.scale, get_args(Scale))):
@@ -57,6 +61,7 @@ class Way:
     size: int | None
     shrink: bool
     options: Options
+    wish: Wish | None = None
 
     def color(self, holds: bool) -> bool:
         """Whether the result has colour, for an input whose mode `holds` colour or not."""
@@ -88,6 +93,10 @@ def find_way(
     Raises UsageError for an unknown domain (lists the known) and where there is no such route or several (lists them).
     """
     options = options or Options()
+    if isinstance(method, Labelled) and to is not None:
+        return _labelled_way(config, method, to, source, options)
+    if options.labels is not None:
+        raise UsageError("--labels: this run's method is not told by labels")
     to_key, source_key = (None if name is None else config.key(name) for name in (to, source))
     fitting = [r for r in method.routes if to_key in (None, r.target) and source_key in (None, r.source)]
     if len(fitting) != 1:
@@ -98,7 +107,19 @@ def find_way(
         raise UsageError(
             f"this run translates {listed}; say which: --to DOMAIN, and --from DOMAIN where that is not enough"
         )
-    route = fitting[0]
+    return _way(config, fitting[0], options)
+
+
+def _labelled_way(config: RunConfig, method: Labelled, to: str, source: str | None, options: Options) -> Way:
+    """The way to all that `to` asks for; its route is one to the first domain of it."""
+    wish = wished(config, method.labels, to, source, options.labels)
+    first = to.split(",", maxsplit=1)[0].partition("=")[0].strip()
+    routes = [r for r in method.routes if r.target == config.key(first)]
+    chosen = next((r for r in routes if source is not None and r.source == config.key(source)), routes[0])
+    return replace(_way(config, chosen, options), wish=wish)
+
+
+def _way(config: RunConfig, route: Route, options: Options) -> Way:
     target = config.domain(route.target)
     size = config.data.size if options.scale == "trained" else None
     shrink = config.data.framing == "scale"

@@ -1,0 +1,89 @@
+"""What is asked of a method that is told by labels: `blond`, `blond,glasses`, `blond=0.7`."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from unpaired.data.attributes import known_labels, read_table
+from unpaired.errors import UsageError
+from unpaired.labels import Labels
+from unpaired.runs.config import RunConfig
+
+Vector = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The label that results are to have, NaN for what stays; and what is known of the inputs' labels, by file name."""
+
+    label: Vector
+    told: Mapping[str, Vector]
+    digest: str
+
+    def of(self, path: Path | None) -> Vector:
+        """The label wanted of one file: what is known of it stays, what is asked changes."""
+        own = self.told.get(path.name) if path is not None else None
+        if own is None:
+            return self.label
+        return tuple(had if math.isnan(asked) else asked for asked, had in zip(self.label, own, strict=True))
+
+
+def wished(config: RunConfig, labels: Labels, to: str, source: str | None, table: Path | None) -> Wish:
+    """What `to` asks for: domains joined by commas, at most one of a group, each with an amount if need be.
+
+    An amount is a share of the way from the other value: `glasses=0.5`. Where there are several others it is the way
+    from `source`, which must then be known. `table` has the labels of the inputs.
+
+    Raises UsageError for unknown domains and amounts that are no numbers.
+    """
+    names = [domain.name for domain in config.domains]
+    label = labels.blank()
+    asked: dict[int, str] = {}
+    for part in to.split(","):
+        name, _, amount = part.strip().partition("=")
+        config.key(name)
+        goal = labels.goals[names.index(name)]
+        if goal.group in asked:
+            raise UsageError(f"--to {to}: {asked[goal.group]} and {name} exclude each other")
+        asked[goal.group] = name
+        share = _share(to, amount)
+        start = _start(config, labels, goal.group, name, source) if share != 1 else goal.values
+        label[goal.columns] = [(1 - share) * a + share * b for a, b in zip(start, goal.values, strict=True)]
+    if table is None:
+        return Wish(tuple(label), {}, "")
+    return Wish(tuple(label), known_labels(read_table(table), labels), hashlib.sha256(table.read_bytes()).hexdigest())
+
+
+def _share(to: str, amount: str) -> float:
+    if not amount:
+        return 1.0
+    try:
+        share = float(amount)
+    except ValueError:
+        share = math.nan
+    if not math.isfinite(share):
+        raise UsageError(f"--to {to}: '{amount}'; expected a number, as blond=0.7")
+    return share
+
+
+def _start(config: RunConfig, labels: Labels, group: int, name: str, source: str | None) -> Vector:
+    """The values of a group that an amount of `name` starts from."""
+    domains = labels.groups[group].domains
+    if source is None and len(domains) == 2:
+        source = domains[1 - domains.index(name)]
+    if source is None:
+        values = ", ".join(labels.groups[group].values)
+        raise UsageError(f"an amount of one of {values} is a way from another of them; say from which: --from DOMAIN")
+    return _of(config, labels, group, source)
+
+
+def _of(config: RunConfig, labels: Labels, group: int, source: str) -> Vector:
+    config.key(source)
+    goal = labels.goals[[domain.name for domain in config.domains].index(source)]
+    if goal.group != group:
+        raise UsageError(f"--from {source}: not one of {', '.join(labels.groups[group].domains)}")
+    return goal.values
