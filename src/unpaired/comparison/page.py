@@ -163,9 +163,9 @@ def reading(comparison: Comparison) -> str:
     """How the ranking was made, and what the figures mean."""
     measures = [m for r in comparison.results for m in r.routes]
     lines = [*words.RULES, *(definitions(measures).splitlines() if measures else [])]
-    on = next((f" Measured on {r.measured_on} of each run." for r in comparison.results if r.measured_on), "")
+    on = next((f"Measured on {r.measured_on}, the same for all." for r in comparison.results if r.measured_on), "")
     listed = "".join(f"<li>{escape(line)}</li>" for line in lines)
-    return f'<h2>How to read this</h2><p class="soft">{escape(on.strip())}</p><ul class="meanings">{listed}</ul>'
+    return f'<h2>How to read this</h2><p class="soft">{escape(on)}</p><ul class="meanings">{listed}</ul>'
 
 
 def runs(comparison: Comparison) -> str:

@@ -11,7 +11,6 @@ from unpaired.comparison.result import Comparison, Result
 from unpaired.evaluation import table
 from unpaired.evaluation.measure import RouteMeasures
 from unpaired.report.table import number
-from unpaired.report.words import arrow
 
 NOTHING, REAL = "doing nothing", "real to real"
 SHORT = {
@@ -32,7 +31,7 @@ def methods(comparison: Comparison) -> list[Cells]:
     directions = comparison.directions
     order = {s.method: s for s in ranking.overall(comparison.results, directions)}
     head = ["rank", "method", "mean KID", "content kept", "steps", "ms/step", "ms/item", "translating", "in all"]
-    rows = [method_row(r, order.get(r.method)) for r in in_order(comparison.results, order)]
+    rows = [method_row(r, order.get(r.method), len(directions)) for r in in_order(comparison.results, order)]
     nothing = [m for d in directions for r in comparison.results if (m := r.route(d)) is not None]
     first = list({m.route: m for m in nothing}.values())
     kid = ranking.mean([ranking.finite(m.kid_nothing) for m in first]) if first else None
@@ -45,12 +44,12 @@ def in_order(results: Sequence[Result], order: dict[str, Standing]) -> list[Resu
     return sorted(results, key=lambda r: (r.state != "done", places.get(r.method, len(places))))
 
 
-def method_row(r: Result, standing: Standing | None) -> Cells:
+def method_row(r: Result, standing: Standing | None, ways: int) -> Cells:
     """One method's cells."""
     if r.state != "done":
         return ["–", r.method, {"waiting": "not finished"}.get(r.state, r.state), "–", f"{r.steps:,}", *["–"] * 4]
     rank = str(standing.rank) if standing is not None and standing.rank is not None else "–"
-    kid = plus_minus(standing.kid, standing.error, 1) if standing is not None else one_way(r)
+    kid = plus_minus(standing.kid, standing.error, 1) if standing is not None else some_ways(r, ways)
     keeps = [k for m in r.routes if (k := ranking.kept(m)) is not None]
     return [
         rank,
@@ -65,12 +64,11 @@ def method_row(r: Result, standing: Standing | None) -> Cells:
     ]
 
 
-def one_way(r: Result) -> str:
-    """KID of a method that does not go every way, and where it does."""
+def some_ways(r: Result, ways: int) -> str:
+    """Mean KID of a method that does not go every way."""
     kid = ranking.mean([ranking.finite(m.kid) for m in r.routes])
     error = ranking.error_of_mean([ranking.finite(m.kid_error) for m in r.routes])
-    where = ", ".join(arrow(m.route) for m in r.routes) or "nothing measured"
-    return f"{plus_minus(kid, error, 1)} ({where} only)" if kid is not None else f"{where} only"
+    return f"{plus_minus(kid, error, 1)} ({len(r.routes)} of {ways} ways)"
 
 
 def direction(comparison: Comparison, words: str) -> list[Cells]:

@@ -116,10 +116,12 @@ def truth(taken: Standing, standings: Sequence[Standing]) -> str:
         return ""
     if not ranking.nearer_to_truth(taken.measures):
         return "None is notably nearer to the true translations than the input is, whatever KID says."
+    gains = taken.measures.kid is None or ranking.beats_nothing(taken.measures)
+    but = "" if gains else ", though by KID it gains nothing over the input beyond the error"
     limit = taken.measures.l1 * (1 + NOTABLE_TRUTH)
     near = [s.method for s in known if s.method != taken.method and s.measures and (s.measures.l1 or limit) < limit]
     also = f"; {listed(near)} {'is' if len(near) == 1 else 'are'} as near within {NOTABLE_TRUTH:.0%}" if near else ""
-    return f"It is the nearest to the true translations{also}."
+    return f"{taken.method} is the nearest to the true translations{but}{also}."
 
 
 def content(taken: Standing, standings: Sequence[Standing]) -> str:
