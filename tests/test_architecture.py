@@ -25,7 +25,8 @@ FORBIDDEN = {
     "translate": ("networks", "terms", "data.batches", "training", "evaluation", "report"),
     "report": ("networks", "terms", "training", "translate"),
     "comparison": ("methods.game", "networks", "terms", "training.loop"),
-    "training": ("terms", "translate", "methods.cyclegan", "methods.gan", "methods.unit"),
+    "stages": ("methods.game", "networks", "terms", "training.loop"),
+    "training": ("terms", "translate", "stages", "methods.cyclegan", "methods.gan", "methods.unit"),
 }
 """Room -> the rooms and modules that nothing in it may import."""
 

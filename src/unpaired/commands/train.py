@@ -12,6 +12,7 @@ from unpaired.errors import UsageError
 
 def train(words: list[str]) -> int:
     """Train a translator on two folders (or one with a folder per domain)."""
+    from unpaired.stages.depth import auto_depth, is_search, resume_depth
     from unpaired.terminal import to_terminal
     from unpaired.training import flags
     from unpaired.training.session import Interrupted
@@ -30,6 +31,14 @@ def train(words: list[str]) -> int:
         "--teacher", type=Path, metavar="RUN", help="a trained run to learn from, for the methods that do"
     )
     parser.add_argument(
+        "--auto-depth",
+        action="store_true",
+        help="find the least depth that is enough; it then teaches a deep generator",
+    )
+    parser.add_argument(
+        "--threshold", type=float, metavar="KID", help="of --auto-depth: the KID x 1000 under which a depth is enough"
+    )
+    parser.add_argument(
         "--resume", type=Path, metavar="RUN", help="continue a run; --steps or --minutes extend its budget"
     )
     parser.add_argument(
@@ -44,12 +53,31 @@ def train(words: list[str]) -> int:
     try:
         if asked.resume is not None:
             flags.only_for_resume(asked, settings)
+            if is_search(asked.resume):
+                if settings or asked.changed_data:
+                    raise UsageError(f"{asked.resume}: goes on as it was planned; give --resume alone")
+                resume_depth(asked.resume, say=to_terminal)
+                return 0
             resume(asked.resume, changed_data=asked.changed_data, say=to_terminal, **settings)
         elif not asked.data:
             raise UsageError(
                 "no data given; expected two folders, or one with a folder per domain: unpaired train A/ B/"
             )
+        elif asked.auto_depth:
+            if asked.dry_run or asked.teacher is not None:
+                raise UsageError("--auto-depth trains several runs, and a teacher: leave out --dry-run and --teacher")
+            auto_depth(
+                *asked.data,
+                out=asked.out,
+                config=asked.config,
+                pairs=asked.pairs,
+                threshold=asked.threshold,
+                say=to_terminal,
+                **settings,
+            )
         else:
+            if asked.threshold is not None:
+                raise UsageError("--threshold: of --auto-depth, which is not given")
             train(
                 *asked.data,
                 out=asked.out,

@@ -97,6 +97,8 @@ class Method(nn.Module, ABC):
     """Settings that keep the method from hiding its input in its output, each with a value worth trying."""
     taught: ClassVar[bool] = False
     """Whether it can learn from another run's translations: then it asks the factory for its `teacher`."""
+    deepens: ClassVar[str | None] = None
+    """The setting that is the depth of its generator, where a shallow one may teach a deep one."""
     stride: int = 1
     """Heights and widths that are multiples of it pass through `translate`; set by whoever builds the networks."""
     restores: bool = False

@@ -27,6 +27,7 @@ class GAN(Method):
     """
 
     taught = True
+    deepens = "depth"
 
     presets = {  # noqa: RUF012 - data
         "small": {"memory": 0, "rate": 4e-4, "critic_rate": 1e-3, "clip": 5.0},

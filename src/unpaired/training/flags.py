@@ -93,7 +93,8 @@ def value_of(text: Any, annotation: Any) -> Any:
 
 def only_for_resume(asked: argparse.Namespace, settings: dict[str, Any]) -> None:
     """Refuse what a resumed run cannot take: its settings and data are its own."""
-    if asked.data or asked.out or asked.config or asked.pairs or asked.dry_run or asked.teacher:
+    alone = (asked.data, asked.out, asked.config, asked.pairs, asked.dry_run, asked.teacher, asked.auto_depth)
+    if any(alone) or asked.threshold is not None:
         raise UsageError("--resume RUN takes the data, settings and folder of the run; give no others")
     wrong = sorted(settings.keys() - RESUMABLE)
     if wrong:
