@@ -163,7 +163,7 @@ def labelled(sets: Sets, table: Table, labels: Labels, of: int) -> Labelled:
         parts[use] = paths.take([i for i, row in enumerate(found) if row is not None])
         vectors = [_vector(row, table, labels, of) for row in found if row is not None]
         rows[use] = np.array(vectors, np.float32).reshape(-1, labels.size)
-    if not len(parts["train"]):
+    if not any(map(len, parts.values())):
         raise WorkError(f"{table.path}: has no row for any file of {sets.train.root}")
     kept = replace(sets, train=parts["train"], validation=parts["validation"], test=parts["test"])
     return Labelled(kept, labels.known(of), **rows)

@@ -155,14 +155,15 @@ class ImageNetworks:
         return Projector({0: self.channels[domain], **widths} if pixels else widths, patches)
 
     def unfold(self, codes: int) -> Role:
-        """Codes (B, codes) -> features (B, width, size/2, size/2), which `paint` takes."""
+        """Codes (B, codes) -> features (B, width/2, size/2, size/2), which `paint` takes."""
         s = self.settings
         self._needs(2 ** halvings(self.size))
-        return self._role(*unfold(codes, s.width, self.size, s.norm))
+        return self._role(*unfold(codes, s.width, self.size, s.norm, s.padding))
 
     def paint(self, domain: str) -> Role:
-        """Features (B, width, h, w) of `unfold` -> `domain`'s images (B, C, 2 h, 2 w): a generator's last layer."""
-        return self._role(*paint(self.channels[domain], self.settings.width, self.settings.generator == "light"))
+        """Features (B, width/2, h, w) of `unfold` -> `domain`'s images (B, C, 2 h, 2 w): a generator's last layer."""
+        s = self.settings
+        return self._role(*paint(self.channels[domain], s.width, s.padding, s.generator == "light"))
 
     def fold(self, domain: str, outputs: int) -> Role:
         """`domain`'s images of any size, brought to the trained one -> (B, outputs)."""
@@ -215,7 +216,7 @@ class ImageNetworks:
         encoder = Role(*deep_encoder(channels, s.width, count, kind))
         decoder = Role(deep_decoder(channels, s.width, count, kind, labels))
         code = s.width * min(2 ** (count - 1), 16)
-        return encoder, decoder, Role(*code_critic(code, 512, labels, dropout))
+        return encoder, decoder, Role(*code_critic(code, min(512, 16 * s.width), labels, dropout))
 
     def teacher(self) -> Role | None:
         """The translation from "X" to "Y" that another run has learned, where one is given."""

@@ -1,0 +1,133 @@
+"""Labels from tables and subfolders, and the domains that they make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from unpaired.data.attributes import discover_labelled, domain_sets, labelled, read_table, write_labels
+from unpaired.data.split import split
+from unpaired.errors import UsageError, WorkError
+from unpaired.labels import Group, Labels, of_domains
+
+
+def pictures(folder: Path, *names: str) -> Path:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.zeros((8, 8), np.uint8)).save(path)
+    return folder
+
+
+def people(root: Path, table: str = "file,black,blond,glasses\na.png,1,0,1\nb.png,0,1,0\nc.png,0,1,1\n") -> Path:
+    (root / "people.csv").parent.mkdir(parents=True, exist_ok=True)
+    (root / "people.csv").write_text(table)
+    return pictures(root / "people", "a.png", "b.png", "c.png")
+
+
+def test_labels_name_their_domains_and_say_what_each_is() -> None:
+    labels = Labels(groups=(Group(values=("black", "blond")), Group(values=("glasses",))), sets=((0, 1),))
+    assert labels.size == 3 and labels.spans == (slice(0, 2), slice(2, 3))
+    assert labels.domains == ("black", "blond", "glasses", "no-glasses")
+    assert [goal.values for goal in labels.goals] == [(1.0, 0.0), (0.0, 1.0), (1.0,), (0.0,)]
+    assert [goal.columns for goal in labels.goals] == [slice(0, 2), slice(0, 2), slice(2, 3), slice(2, 3)]
+
+
+def test_folders_are_one_group_of_values() -> None:
+    labels = of_domains(("a", "b", "c"))
+    assert labels.domains == ("a", "b", "c") and labels.known(0) == (1.0, 1.0, 1.0)
+
+
+def test_joint_sets_know_their_own_groups() -> None:
+    labels = Labels(groups=(Group(values=("a", "b")), Group(values=("c",))), sets=((0,), (1,)))
+    assert labels.known(0) == (1.0, 1.0, 0.0) and labels.known(1) == (0.0, 0.0, 1.0)
+
+
+def test_celebas_own_format_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "list_attr_celeba.txt"
+    path.write_text("2\nBlond_Hair Male\n000001.jpg  -1  1\n000002.jpg   1 -1\n")
+    table = read_table(path)
+    assert table.columns == ("Blond_Hair", "Male") and table.rows["000002.jpg"] == ("1", "-1")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "expected a header"),
+        ("file,a\n", "expected a header"),
+        ("file,a,b\nx.png,1\n", "row 1 .'x.png'. has 1 values"),
+    ],
+)
+def test_a_damaged_table_is_named(text: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(WorkError, match=words) as error:
+        read_table(tmp_path / "t.csv")
+    assert "t.csv" in str(error.value)
+
+
+def test_a_table_beside_a_folder_gives_labels_and_domains(tmp_path: Path) -> None:
+    files, tables, labels = discover_labelled([people(tmp_path)], ("black|blond", "glasses"))
+    data = labelled(split(files[0], 0, 0), tables[0], labels, 0)
+    rows = dict(zip(data.sets.train, data.train.tolist(), strict=True))
+    assert rows == {"a.png": [1, 0, 1], "b.png": [0, 1, 0], "c.png": [0, 1, 1]}
+    found = {part.name: sorted(part.train) for _, part in domain_sets([data], labels)}
+    assert found == {
+        "black": ["a.png"],
+        "blond": ["b.png", "c.png"],
+        "glasses": ["a.png", "c.png"],
+        "no-glasses": ["b.png"],
+    }
+
+
+def test_a_column_of_texts_is_a_group_of_its_values(tmp_path: Path) -> None:
+    folder = people(tmp_path, "file,hair\na.png,black\nb.png,blond\nc.png,blond\n")
+    files, tables, labels = discover_labelled([folder], ("hair",))
+    assert labels.groups == (Group(values=("black", "blond")),)
+    data = labelled(split(files[0], 0, 0), tables[0], labels, 0)
+    assert data.train.tolist() == [[1, 0], [0, 1], [0, 1]]
+
+
+def test_data_sets_with_different_labels_are_joined(tmp_path: Path) -> None:
+    faces = pictures(tmp_path / "faces", "happy/1.png", "sad/2.png", "sad/3.png")
+    files, tables, labels = discover_labelled([people(tmp_path), faces], ("glasses",))
+    assert labels.sets == ((0,), (1,)) and labels.domains == ("glasses", "no-glasses", "happy", "sad")
+    data = [labelled(split(part, 0, 0), tables[i], labels, i) for i, part in enumerate(files)]
+    assert data[0].train.tolist() == [[1, 0, 0], [0, 0, 0], [1, 0, 0]] and data[0].known == (1, 0, 0)
+    assert data[1].train.tolist() == [[0, 1, 0], [0, 0, 1], [0, 0, 1]] and data[1].known == (0, 1, 1)
+
+
+def test_labels_are_kept_and_read_again(tmp_path: Path) -> None:
+    files, tables, labels = discover_labelled([people(tmp_path)], ("black|blond", "glasses"))
+    sets = split(files[0], 0, 0)
+    data = labelled(sets, tables[0], labels, 0)
+    write_labels(tmp_path / "kept.csv", data, labels)
+    again = labelled(sets, read_table(tmp_path / "kept.csv"), labels, 0)
+    assert np.array_equal(again.train, data.train) and list(again.sets.train) == list(data.sets.train)
+
+
+def test_files_without_a_row_are_left_out_and_none_is_an_error(tmp_path: Path) -> None:
+    folder = people(tmp_path, "file,glasses\na.png,1\nother.png,0\n")
+    files, tables, labels = discover_labelled([folder], ("glasses",))
+    assert list(labelled(split(files[0], 0, 0), tables[0], labels, 0).sets.train) == ["a.png"]
+    folder = people(tmp_path / "2", "file,glasses\nx.png,1\n")
+    files, tables, labels = discover_labelled([folder], ("glasses",))
+    with pytest.raises(WorkError, match="no row for any file"):
+        labelled(split(files[0], 0, 0), tables[0], labels, 0)
+
+
+def test_unknown_attributes_and_missing_tables_are_told(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"'glases'.*glasses"):
+        discover_labelled([people(tmp_path)], ("glases",))
+    with pytest.raises(WorkError, match=r"expected a table \(bare.csv"):
+        discover_labelled([people(tmp_path / "2"), pictures(tmp_path / "bare", "1.png")], ("glasses",))
+
+
+def test_values_that_are_neither_yes_nor_no_are_told(tmp_path: Path) -> None:
+    files, tables, labels = discover_labelled([people(tmp_path)], ("black|blond",))
+    table = people(tmp_path / "2", "file,black,blond\na.png,1,0\nb.png,maybe,1\nc.png,0,1\n").parent / "people.csv"
+    with pytest.raises(WorkError, match=r"people.csv: 'maybe'; expected 0 or 1"):
+        labelled(split(files[0], 0, 0), read_table(table), labels, 0)
+    assert tables[0].path.name == "people.csv"

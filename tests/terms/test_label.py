@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from unpaired.terms.label import classes, confused, decided
+
+SPANS = (slice(0, 3), slice(3, 4))
+
+
+def rows(*values: list[float]) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def softmax(values: list[float], at: int) -> float:
+    return math.exp(values[at]) / sum(math.exp(v) for v in values)
+
+
+def sigmoid(x: float) -> float:
+    return 1 / (1 + math.exp(-x))
+
+
+LOGITS = [[0.5, -1.0, 2.0, 0.3], [1.0, 0.0, -1.0, -2.0]]
+
+
+def test_classes_by_hand() -> None:
+    label = rows([0, 0, 1, 1], [1, 0, 0, 0])
+    exclusive = -(math.log(softmax(LOGITS[0][:3], 2)) + math.log(softmax(LOGITS[1][:3], 0))) / 2
+    single = -(math.log(sigmoid(0.3)) + math.log(1 - sigmoid(-2.0))) / 2
+    found = classes(rows(*LOGITS), label, torch.ones(2, 4), SPANS)
+    assert found.item() == pytest.approx(exclusive + single, abs=1e-12)
+
+
+def test_what_is_not_known_has_no_say_and_nothing_known_is_zero() -> None:
+    label = rows([0, 0, 1, 1], [0, 0, 0, 0])
+    known = rows([1, 1, 1, 0], [0, 0, 0, 0])
+    logits = rows(*LOGITS).requires_grad_()
+    assert classes(logits, label, known, SPANS).item() == pytest.approx(-math.log(softmax(LOGITS[0][:3], 2)), abs=1e-12)
+    none = classes(logits, label, torch.zeros(2, 4), SPANS)
+    assert none.item() == 0 and none.isfinite()
+    none.backward()
+    assert logits.grad is not None and not logits.grad.any()
+
+
+def test_an_item_of_none_of_the_values_has_no_say() -> None:
+    found = classes(rows(LOGITS[0]), rows([0, 0, 0, 1]), torch.ones(1, 4), SPANS)
+    assert found.item() == pytest.approx(-math.log(sigmoid(0.3)), abs=1e-12)
+
+
+def test_confused_by_hand() -> None:
+    found = confused(rows(LOGITS[0]), rows([0, 0, 1, 1]), torch.ones(1, 4), SPANS)
+    others = -(math.log(softmax(LOGITS[0][:3], 0)) + math.log(softmax(LOGITS[0][:3], 1))) / 2
+    assert found.item() == pytest.approx(others - math.log(1 - sigmoid(0.3)), abs=1e-12)
+
+
+def test_confused_draws_away_from_the_truth() -> None:
+    logits = rows([0.0, 0.0, 0.0, 0.0]).requires_grad_()
+    confused(logits, rows([0, 0, 1, 1]), torch.ones(1, 4), SPANS).backward()
+    assert logits.grad is not None
+    assert (logits.grad[0, :2] < 0).all() and (logits.grad[0, 2:] > 0).all()
+
+
+def test_decided_takes_the_likeliest_of_a_group() -> None:
+    assert decided(rows(*LOGITS), SPANS).tolist() == [[0, 0, 1, 1], [1, 0, 0, 0]]

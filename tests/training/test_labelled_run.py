@@ -1,0 +1,122 @@
+"""Runs of methods that draw labelled items or pairs of many domains: trained, resumed, evaluated, translated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import TINY, draw_domain
+from PIL import Image
+
+from unpaired.cli import main
+from unpaired.errors import UsageError, WorkError
+from unpaired.evaluation.run import evaluate
+from unpaired.runs.progress import saved_steps
+from unpaired.runs.weights import read_tensors
+from unpaired.training.session import Interrupted, Session
+from unpaired.training.train import resume, train
+from unpaired.translate import Translator
+
+pytestmark = pytest.mark.usefixtures("without_features")
+COLOURS = ("red", "blue", "green")
+
+
+def quiet(_: str) -> None:
+    pass
+
+
+@pytest.fixture
+def three(tmp_path: Path) -> Path:
+    """Three domains of discs, a folder each."""
+    for name in COLOURS:
+        draw_domain(tmp_path / "three", name, 12)
+    return tmp_path / "three"
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    """One folder of discs of three colours, with a table beside it."""
+    rows = ["file,red,blue,green,low"]
+    for name in COLOURS:
+        files = sorted(draw_domain(tmp_path / "discs", name, 12).iterdir())
+        rows += [
+            ",".join([f"{name}/{path.name}", *(str(name == colour) for colour in COLOURS), str(i % 2)])
+            for i, path in enumerate(files)
+        ]
+    (tmp_path / "discs.csv").write_text("\n".join(rows) + "\n")
+    return tmp_path / "discs"
+
+
+@pytest.mark.parametrize("method", ["stargan", "fader", "combogan"])
+def test_many_folders_from_training_to_translating(
+    method: str, three: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = TINY | {"method": method, "steps": 6, "checkpoint_every": 3, "batch": 3}
+    whole = train(three, out=tmp_path / "whole", say=quiet, **settings)
+    assert whole is not None
+    names = [measures.route for measures in evaluate(whole).routes]
+    assert len(names) == 6 and "blue -> green" in names
+    picture = Image.open(next((three / "red").iterdir()))
+    assert Translator.load(whole)(picture, to="green", source="red").size == picture.size
+
+    original = Session._between
+
+    def stop(self: Session, before: float, share: float) -> None:
+        original(self, before, share)
+        if self.step == 3:
+            self._interrupt()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Session, "_between", stop)
+        with pytest.raises(Interrupted):
+            train(three, out=tmp_path / "part", say=quiet, **settings)
+    resume(tmp_path / "part", say=quiet)
+    one, other = (
+        read_tensors(saved_steps(run / "checkpoints")[-1] / "state.safetensors")[0]
+        for run in (whole, tmp_path / "part")
+    )
+    assert one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_attributes_of_a_table_from_training_to_translating(
+    table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    settings = TINY | {"method": "stargan", "steps": 2, "attributes": ("red|blue|green", "low")}
+    assert train(table, out=run, say=quiet, **settings) == run
+    translator = Translator.load(run)
+    assert translator.domains == ("red", "blue", "green", "low", "no-low")
+    assert ("red", "low") not in translator.routes and ("low", "no-low") in translator.routes
+    picture, out = str(next((table / "red").iterdir())), tmp_path / "out"
+    words = ["translate", str(run), picture, "--to", "green,no-low=0.5", "--labels", f"{table}.csv", "--out", str(out)]
+    assert main(words) == 0, capsys.readouterr().err
+    assert len(list(out.glob("*.png"))) == 1
+    assert main(words) == 0 and "1 were there already" in capsys.readouterr().out
+    assert {m.route for m in evaluate(run, [table]).routes} >= {"red -> blue", "low -> no-low"}
+
+
+def test_the_labels_of_a_run_are_its_own(table: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    settings = TINY | {"method": "fader", "steps": 2, "attributes": ("red|blue|green",)}
+    train(table, out=run, say=quiet, **settings)
+    Path(f"{table}.csv").unlink()
+    resume(run, steps=3, say=quiet)
+    assert [p.name for p in saved_steps(run / "checkpoints")][-1] == "step-000000003"
+
+
+def test_what_labels_need_is_told_before_training(table: Path, three: Path, tmp_path: Path) -> None:
+    settings = TINY | {"steps": 2}
+    with pytest.raises(UsageError, match="--attributes"):
+        train(table, method="stargan", out=tmp_path / "a", say=quiet, **settings)
+    with pytest.raises(UsageError, match=r"takes two domains; 3 were given.*Methods that take many: stargan"):
+        train(three, method="cyclegan", out=tmp_path / "b", say=quiet, **settings)
+    Path(f"{table}.csv").write_text("file,red,blue\nred/000.png,1,0\nred/001.png,1,0\nblue/000.png,0,1\n")
+    with pytest.raises(WorkError, match="'blue' holds for"):
+        train(table, method="stargan", out=tmp_path / "c", say=quiet, attributes=("red|blue",), **settings)
+    assert not (tmp_path / "c").exists()
+
+
+def test_two_values_of_a_table_serve_a_method_of_two_domains(table: Path, tmp_path: Path) -> None:
+    run = train(table, out=tmp_path / "run", say=quiet, attributes=("low",), **(TINY | {"steps": 2}))
+    assert run is not None and Translator.load(run).routes == (("low", "no-low"), ("no-low", "low"))

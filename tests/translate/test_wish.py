@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from unpaired.data.domain import Domain
+from unpaired.errors import UsageError
+from unpaired.labels import Group, Labels
+from unpaired.runs.config import RunConfig
+from unpaired.settings import DataSettings, NetworkSettings, TrainingSettings
+from unpaired.translate.wish import Wish, wished
+
+LABELS = Labels(groups=(Group(values=("black", "blond", "brown")), Group(values=("glasses",))), sets=((0, 1),))
+NAN = math.nan
+
+
+def config() -> RunConfig:
+    domains = [Domain(name=name, sources=(), color=True, bits=8, low=0, high=255) for name in LABELS.domains]
+    return RunConfig(
+        unpaired="0",
+        method="stargan",
+        preset="tiny",
+        method_settings={},
+        domains=tuple(domains),
+        labels=LABELS,
+        channels=3,
+        data=DataSettings(),
+        networks=NetworkSettings(),
+        training=TrainingSettings(),
+    )
+
+
+def asked(to: str, source: str | None = None, table: Path | None = None) -> Wish:
+    return wished(config(), LABELS, to, source, table)
+
+
+def same(found: tuple[float, ...], *expected: float) -> None:
+    assert found == pytest.approx(expected, nan_ok=True)
+
+
+def test_a_value_changes_its_group_alone() -> None:
+    same(asked("blond").label, 0, 1, 0, NAN)
+    same(asked("no-glasses").label, NAN, NAN, NAN, 0)
+    same(asked("brown, glasses").label, 0, 0, 1, 1)
+
+
+def test_an_amount_is_a_share_of_the_way() -> None:
+    same(asked("glasses=0.7").label, NAN, NAN, NAN, 0.7)
+    same(asked("no-glasses=0.7").label, NAN, NAN, NAN, 0.3)
+    same(asked("blond=0.7", source="black").label, 0.3, 0.7, 0, NAN)
+    same(asked("blond=1.5", source="black").label, -0.5, 1.5, 0, NAN)
+
+
+@pytest.mark.parametrize(
+    ("to", "source", "words"),
+    [
+        ("blond,brown", None, "exclude each other"),
+        ("blond=0.7", None, "say from which"),
+        ("blond=0.7", "glasses", "not one of black"),
+        ("blond=much", None, "'much'; expected a number"),
+        ("red", None, "this run knows black"),
+        ("blond=0.5", "green", "this run knows"),
+    ],
+)
+def test_what_cannot_be_meant_is_told(to: str, source: str | None, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        asked(to, source)
+
+
+def test_labels_of_the_inputs_stay_where_nothing_is_asked(tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text("file,black,blond,brown,glasses\nin/a.png,1,0,0,1\n")
+    wish = asked("blond", table=table)
+    same(wish.of(Path("elsewhere/a.png")), 0, 1, 0, 1)
+    same(wish.of(Path("b.png")), 0, 1, 0, NAN)
+    assert wish.digest != asked("blond").digest
