@@ -10,6 +10,7 @@ from tiny_methods import build
 from torch import Tensor, nn
 
 from benchmarks.straight_line import adam, freeze, squares
+from unpaired.methods.game import Now
 
 LOOKED_AT = (5, 8, 9, 10)
 """In the plain generator: the ends of both halvings, and the two blocks that there are."""
@@ -81,3 +82,11 @@ def test_equal_steps(name: str, weight: float, items: int) -> None:
     straight = StraightCUT(nets, weight, name == "fastcut", 20)
     assert_equal_steps(method, twin, straight, 6, items)
     assert straight.mirrored == 0 if name == "cut" else 0 < straight.mirrored < 6
+
+
+@pytest.mark.parametrize(("name", "weight"), [("cut", 1.0), ("fastcut", 10.0)])
+def test_the_contrast_may_rise_with_the_budget_that_is_spent(name: str, weight: float) -> None:
+    method, steady = build(name, ramp=0.4), build(name)
+    for share, part in ((0.0, 0.0), (0.1, 0.25), (0.4, 1.0), (0.9, 1.0)):
+        assert method.weight("generator", "contrast", Now(7, share)) == pytest.approx(part * weight)
+        assert steady.weight("generator", "contrast", Now(7, share)) == weight

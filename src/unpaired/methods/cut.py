@@ -19,15 +19,25 @@ class CUT(Method):
     One way, from X to Y. The generator's own first half tells what a patch is; H makes it a code. `contrast` is eq. (4)
     of x and G(x) and, with `identity`, of y and G(y), averaged as in the authors' code (the paper's equal weights,
     halved). `patches` is how many places are drawn of each layer, `temperature` the paper's tau. Without `pixels` the
-    image itself is no layer: it holds G to the input's values, where they are to change. `clip` bounds the norm of each
-    player's gradient; None is the paper's.
+    image itself is no layer. `ramp` is a share of the budget over which the contrast's weight rises from zero; 0 is the
+    paper's. Where dark and bright are to be exchanged both matter: what the layers give at the start is alike only
+    where values are. `clip` bounds the norm of each player's gradient; None is the paper's.
 
     Differs: layers are looked at after their norm and activation instead of before, and a light generator's first layer
     is at half the size; the generator blurs where it halves and doubles only with `--antialias true`.
     """
 
     presets = {  # noqa: RUF012 - data
-        preset: {"rate": 4e-4, "critic_rate": 1e-3, "clip": 5.0} for preset in ("small", "tiny")
+        preset: {
+            "identity": False,
+            "pixels": False,
+            "contrast_weight": 0.1,
+            "ramp": 0.3,
+            "rate": 4e-4,
+            "critic_rate": 1e-3,
+            "clip": 5.0,
+        }
+        for preset in ("small", "tiny")
     }
 
     def __init__(
@@ -35,6 +45,7 @@ class CUT(Method):
         net: Networks,
         *,
         contrast_weight: float = 1.0,
+        ramp: float = 0.0,
         identity: bool = True,
         pixels: bool = True,
         patches: int = 256,
@@ -51,6 +62,8 @@ class CUT(Method):
             "critic": Player(("D",), rate=critic_rate, clip=clip),
         }
         self.weights = {"adversarial": 1.0, "critic.adversarial": 0.5, "contrast": contrast_weight}
+        if ramp:
+            self.weights["contrast"] = lambda now: contrast_weight * min(1.0, now.share / ramp)
         self.routes = (Route("X", "Y", ("G",)),)
 
     def play(self, batch: Batch, now: Now) -> Iterator[Move]:

@@ -34,6 +34,7 @@ class DiscoGAN(Method):
         preset: {
             "adversarial": "lsgan",
             "adversarial_share": 0.9,
+            "later_rate": 0.9,
             "after": 0.1,
             "turns": 2,
             "depth": None,

@@ -17,13 +17,21 @@ class FastCUT(Method):
     """Park, Efros, Zhang, Zhu 2020, arXiv:2007.15651: eq. (1) with least squares, eq. (4) with weight 10, no identity.
 
     Half the time G sees x mirrored, and what is seen of its translation is mirrored back (in the authors' code alone).
-    `pixels`, `patches`, `temperature` and `clip` are those of `cut`.
+    `ramp`, `pixels`, `patches`, `temperature` and `clip` are those of `cut`.
 
     Differs: as `cut` does.
     """
 
     presets = {  # noqa: RUF012 - data
-        preset: {"rate": 4e-4, "critic_rate": 1e-3, "clip": 5.0} for preset in ("small", "tiny")
+        preset: {
+            "pixels": False,
+            "contrast_weight": 0.1,
+            "ramp": 0.3,
+            "rate": 4e-4,
+            "critic_rate": 1e-3,
+            "clip": 5.0,
+        }
+        for preset in ("small", "tiny")
     }
 
     def __init__(
@@ -31,6 +39,7 @@ class FastCUT(Method):
         net: Networks,
         *,
         contrast_weight: float = 10.0,
+        ramp: float = 0.0,
         pixels: bool = True,
         patches: int = 256,
         temperature: float = 0.07,
@@ -46,6 +55,8 @@ class FastCUT(Method):
             "critic": Player(("D",), rate=critic_rate, clip=clip),
         }
         self.weights = {"adversarial": 1.0, "critic.adversarial": 0.5, "contrast": contrast_weight}
+        if ramp:
+            self.weights["contrast"] = lambda now: contrast_weight * min(1.0, now.share / ramp)
         self.routes = (Route("X", "Y", ("G",)),)
 
     def play(self, batch: Batch, now: Now) -> Iterator[Move]:
