@@ -195,7 +195,7 @@ def test_the_page_hides_nothing_and_escapes_what_it_shows(tmp_path: Path) -> Non
         result("good", measured(THERE, 20.0, psnr=math.inf)),
         result("bad", state="failed", reason="<b>broken</b>"),
         result("late", state="waiting"),
-        left_out={"odd": "odd takes four"},
+        left_out={"odd": "odd takes four. Methods that take two: good", "even": "even takes four"},
         settings={"good": {"method_settings": {"rate": 0.1}, "data": {"size": 64}}},
     )
     folder = ComparisonFolder(tmp_path)
@@ -203,7 +203,7 @@ def test_the_page_hides_nothing_and_escapes_what_it_shows(tmp_path: Path) -> Non
     text = folder.page.read_text()
     assert "bad failed: &lt;b&gt;broken&lt;/b&gt;" in text
     assert "Not finished: late. The same command goes on." in text
-    assert "odd was left out: odd takes four" in text
+    assert "Left out: odd and even: takes four." in text
     assert all(escape(rule) in text for rule in words.RULES)
     figures = json.loads(folder.figures.read_text())
     assert figures["results"][0]["routes"][0]["psnr"] is None

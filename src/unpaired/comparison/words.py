@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from unpaired.comparison import ranking
 from unpaired.comparison.ranking import NOTABLE_KEPT, NOTABLE_TRUTH, UNRELATED, Standing, apart, kept
@@ -225,8 +225,15 @@ def notices(comparison: Comparison) -> list[str]:
     failed = [f"{r.method} {r.state}: {r.reason}" for r in comparison.results if r.state in ("failed", "diverged")]
     waiting = [r.method for r in comparison.results if r.state == "waiting"]
     unfinished = [f"Not finished: {listed(waiting)}. The same command goes on."] if waiting else []
-    left_out = [f"{name} was left out: {why}" for name, why in comparison.left_out.items()]
-    return [*failed, *unfinished, *left_out]
+    return [*failed, *unfinished, *left_out(comparison.left_out)]
+
+
+def left_out(reasons: Mapping[str, str]) -> list[str]:
+    """Methods that do not fit the data, those of one reason together; errors begin with the method's name."""
+    names: dict[str, list[str]] = {}
+    for name, why in reasons.items():
+        names.setdefault(why.removeprefix(f"{name} ").partition(". ")[0], []).append(name)
+    return [f"Left out: {listed(some)}: {why}." for why, some in names.items()]
 
 
 def about(comparison: Comparison) -> str:

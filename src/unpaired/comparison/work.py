@@ -13,7 +13,7 @@ from unpaired.comparison.folder import ComparisonFolder, Part, Record, discard, 
 from unpaired.comparison.page import write_page
 from unpaired.comparison.plan import ALL, Each, Entry, Plan, make_plan
 from unpaired.comparison.result import Comparison
-from unpaired.comparison.words import listed
+from unpaired.comparison.words import left_out, listed
 from unpaired.errors import Diverged, UnpairedError, WorkError
 from unpaired.report.facts import gather
 from unpaired.runs.folder import RunFolder
@@ -87,8 +87,8 @@ class Work:
         count = len(self.plan.entries)
         whole = f": {duration(60 * training.minutes * count)} of steps, and evaluations" if training.minutes else ""
         self.say(f"comparing {listed(list(self.plan.entries))}{budget}{whole}, in {self.folder.path}")
-        for name, why in self.plan.left_out.items():
-            self.say(f"left out: {name}: {why}")
+        for words in left_out(self.plan.left_out):
+            self.say(words)
 
     def _work(self, name: str, entry: Entry) -> None:
         """Bring one method to its end, and keep what came of it."""
