@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from unpaired.commands.audit import audit
 from unpaired.commands.check import check
 from unpaired.commands.compare import compare
 from unpaired.commands.demo import demo
@@ -20,6 +21,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "check": check,
     "translate": translate,
     "evaluate": evaluate,
+    "audit": audit,
     "sample": sample,
     "interpolate": interpolate,
     "compare": compare,

@@ -73,6 +73,13 @@ def build_method(config: RunConfig, taught: bool = True) -> Method:
     return method
 
 
+def build_inverse(config: RunConfig) -> tuple[Role, int]:
+    """A small network from a run's items to its items, freshly initialised, and its stride: alike for every method."""
+    settings = NetworkSettings(generator="light", width=32, blocks=2, norm="group", residual=True)
+    net = ImageNetworks(settings, dict.fromkeys(("X", "Y"), config.channels), config.data.size)
+    return net.generator("X", "Y"), net.stride
+
+
 def teaching(teacher: Teacher) -> Role:
     """A teacher's networks, loaded; raises WorkError where they are gone or not those that were recorded."""
     file = Path(teacher.file)

@@ -64,6 +64,16 @@ class RunFolder:
         return self.path / "evaluation.json"
 
     @property
+    def audit(self) -> Path:
+        """What the last audit found of hidden information."""
+        return self.path / "audit.json"
+
+    @property
+    def audit_picture(self) -> Path:
+        """What that audit shows: translations, their faint signal, and what is read from them."""
+        return self.path / "audit.png"
+
+    @property
     def report(self) -> Path:
         """The page to look at."""
         return self.path / "report.html"
