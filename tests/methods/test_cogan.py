@@ -88,7 +88,7 @@ def test_the_search_goes_on_where_the_output_is_clamped() -> None:
     method = build("cogan", LIGHT, codes=8, search_starts=1).eval()
     assert isinstance(method, CoGAN)
     with torch.no_grad():
-        method.get_submodule("G_x").get_parameter("0.bias").fill_(3.0)  # all white at the start
+        method.get_submodule("G_x").get_parameter("1.bias").fill_(3.0)  # all white at the start
         x = -torch.ones(1, 3, 16, 16, dtype=torch.float64)
         start = method._draw(1, torch.Generator().manual_seed(0))
         assert (method.decode(start, "X") == 1).all()

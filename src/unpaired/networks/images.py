@@ -133,14 +133,19 @@ class ImageNetworks:
             layers = resnet_down(channels, s.width, s.norm, s.padding, s.antialias)
         return self._role(*layers, *self._residual(self.blocks // 2))
 
-    def decoder(self, domain: str) -> Role:
-        """The mirror of `encoder`: features (B, code channels, H/4, W/4) -> `domain`'s images."""
+    def decoder(self, domain: str, inputs: int | None = None) -> Role:
+        """The mirror of `encoder`: features (B, code channels, H/4, W/4) -> `domain`'s images.
+
+        Of `inputs` channels where they are given; a 1 x 1 convolution then makes them the code's.
+        """
+        self._needs(4)
         s, channels = self.settings, self.channels[domain]
         if s.generator == "light":
             layers = light_up(channels, s.width, s.padding)
         else:
             layers = resnet_up(channels, s.width, s.norm, s.padding, s.antialias)
-        return self._role(*self._residual(self.blocks // 2), *layers)
+        enter = [nn.Conv2d(inputs, self.code_channels, 1), nn.ReLU(inplace=True)] if inputs else []
+        return self._role(*enter, *self._residual(self.blocks // 2), *layers)
 
     def projector(self, domain: str, patches: int = 256, pixels: bool = True) -> Projector:
         """Codes of patches of `domain`'s images, of what a generator without a depth makes of them at each halving, and

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from unpaired.networks.blocks import Bounded, conv, norm
 from unpaired.networks.critic import Views
-from unpaired.settings import Norm
+from unpaired.settings import Norm, Padding
 
 
 def halvings(size: int) -> int:
@@ -40,28 +40,37 @@ class Fit(nn.Module):
         return x if x.shape[-2:] == wanted else F.interpolate(x, wanted, mode="bilinear", antialias=True)
 
 
-def unfold(codes: int, width: int, size: int, kind: Norm) -> list[nn.Module]:
-    """All of a generator but its last layer: codes (B, codes) -> features (B, width, size/2, size/2).
+def unfold(codes: int, width: int, size: int, kind: Norm, padding: Padding) -> list[nn.Module]:
+    """All of a generator but its last layer: codes (B, codes) -> features (B, width/2, size/2, size/2).
 
-    A linear layer to the smallest grid, then 4 x 4 deconvolutions of stride 2 (DCGAN's form; the kernel covers every
-    pixel equally often).
+    A linear layer to the smallest grid; for each doubling a convolution, before it at a quarter of the cost, and
+    bilinear enlargement; one more convolution at the end. Deconvolutions and nearest neighbours left a weave of dots,
+    which a generator from noise takes long to lose.
     """
     sizes, base, kind = widths(width, size), size >> halvings(size), spatial(kind)
     layers: list[nn.Module] = [nn.Linear(codes, sizes[-1] * base * base), nn.Unflatten(1, (sizes[-1], base, base))]
     layers += [norm(kind, sizes[-1]), nn.ReLU(inplace=True)]
     before = sizes[-1]
     for w in reversed(sizes[:-1]):
-        layers += [nn.ConvTranspose2d(before, w, 4, 2, 1), norm(kind, w), nn.ReLU(inplace=True)]
+        layers += [conv(before, w, 3, padding), enlarged(), norm(kind, w), nn.ReLU(inplace=True)]
         before = w
-    return layers
+    last = painted(width)
+    return [*layers, conv(before, last, 3, padding), norm(kind, last), nn.ReLU(inplace=True)]
 
 
-def paint(channels: int, width: int, light: bool) -> list[nn.Module]:
-    """The last layer of a generator, a 6 x 6 deconvolution: (B, width, h, w) -> (B, channels, 2 h, 2 w).
+def painted(width: int) -> int:
+    """Channels that the last layer takes, at full resolution, where each costs most."""
+    return max(4, width // 2)
 
-    Depth to space as in `light_up` left rows of dots, which a generator from noise takes long to lose.
-    """
-    return [nn.ConvTranspose2d(width, channels, 6, 2, 2), Bounded() if light else nn.Tanh()]
+
+def enlarged() -> nn.Module:
+    """Twice the height and width."""
+    return nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def paint(channels: int, width: int, padding: Padding, light: bool) -> list[nn.Module]:
+    """The last layer of a generator, a 5 x 5 convolution: (B, width/2, h, w) -> (B, channels, 2 h, 2 w)."""
+    return [enlarged(), conv(painted(width), channels, 5, padding), Bounded() if light else nn.Tanh()]
 
 
 def fold(channels: int, outputs: int, width: int, size: int, kind: Norm, light: bool) -> list[nn.Module]:
