@@ -36,6 +36,7 @@ def figures(comparison: dict[str, Any], result: dict[str, Any]) -> dict[str, Any
         "parameters": result["parameters"],
         "parameters_all": result["parameters_all"],
         "translate_ms": None if result["translate_s"] is None else round(1000 * result["translate_s"], 2),
+        "hidden": {direction: found["share"] for direction, found in result["hidden"].items()},
         "ranks": ranks,
         "routes": {m.route: short(m) | {"kid_error": m.kid_error, "kept_features": m.kept_features} for m in measures},
     }

@@ -24,6 +24,8 @@ from unpaired.comparison.folder import ComparisonFolder
 from unpaired.comparison.plan import parse_each
 from unpaired.comparison.result import Comparison
 from unpaired.errors import UsageError, WorkError
+from unpaired.evaluation.audit import STEPS
+from unpaired.evaluation.audited import Audit, RouteAudit
 from unpaired.methods import METHODS, Row
 from unpaired.methods.game import Batch, Method, Move, Now, Player, Route, Turn
 from unpaired.networks import Networks
@@ -192,6 +194,46 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(discs: Pa
     shutil.rmtree(tmp_path / "out" / "gan" / "checkpoints")
     assert states(compared(discs, tmp_path / "out", "gan")) == {"gan": "done"}
     assert saved_steps(tmp_path / "out" / "gan" / "checkpoints")
+
+
+def test_audits_are_made_once_and_shown_where_they_are_of_the_model(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    def audit(run: Path, device: str) -> Audit:
+        made.append(run)
+        return audited(run)
+
+    monkeypatch.setattr("unpaired.comparison.examine.audit", audit)
+    assert compared(discs, tmp_path / "out", "gan").results[0].hidden == {}
+    found = compared(discs, tmp_path / "out", "gan", audit=True)
+    assert found.results[0].hidden["blue -> red"].share == 0.25
+    compared(discs, tmp_path / "out", "gan", audit=True)
+    assert made == [tmp_path / "out" / "gan"]
+    assert compared(discs, tmp_path / "out", "gan").results[0].hidden == found.results[0].hidden
+    audited(made[0], step=1)
+    assert compared(discs, tmp_path / "out", "gan").results[0].hidden == {}
+
+
+def audited(run: Path, step: int = 2) -> Audit:
+    """An audit as `unpaired audit` leaves it."""
+    route = RouteAudit(
+        route="blue -> red",
+        items=2,
+        own_way_back=False,
+        steps=STEPS,
+        taught_on=8,
+        told=0.9,
+        told_marred=0.6,
+        honest_loss=0.05,
+        hidden=0.25,
+        hidden_error=0.01,
+        passages=(),
+    )
+    found = Audit(run=str(run), set="", checkpoint="last", step=step, seed=0, passage="", routes=(route,))
+    RunFolder(run).audit.write_text(found.model_dump_json())
+    return found
 
 
 def test_methods_can_be_added_and_others_are_still_shown(discs: Path, tmp_path: Path, planted: type[Planted]) -> None:

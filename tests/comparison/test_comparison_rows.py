@@ -11,10 +11,11 @@ from benchmarks import comparison as benchmark
 from benchmarks import results
 from unpaired.comparison import page
 from unpaired.comparison.folder import ComparisonFolder
+from unpaired.comparison.result import Hidden
 
 
 def test_each_method_that_came_to_its_end_gets_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    both = result("both", measured(THERE, 20.0), measured(BACK, 30.0))
+    both = result("both", measured(THERE, 20.0), measured(BACK, 30.0), hidden={BACK: Hidden(share=0.2, error=0.1)})
     page.write_page(ComparisonFolder(tmp_path), comparison(both, result("lost", state="failed", reason="why")))
     written = tmp_path / "results.jsonl"
     monkeypatch.setattr(benchmark, "append_row", lambda *given: results.append_row(*given, path=written))
@@ -25,3 +26,4 @@ def test_each_method_that_came_to_its_end_gets_a_row(tmp_path: Path, monkeypatch
     assert figures["ranks"] == {"all": 1, THERE: 1, BACK: 1}
     assert figures["routes"][BACK]["kid"] == 30.0
     assert figures["translate_ms"] == 4.0
+    assert figures["hidden"] == {BACK: 0.2}

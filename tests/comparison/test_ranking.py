@@ -13,7 +13,7 @@ import pytest
 from unpaired.comparison import page, ranking, tables, words
 from unpaired.comparison.folder import ComparisonFolder
 from unpaired.comparison.ranking import Standing, apart, in_direction, overall, ranked
-from unpaired.comparison.result import Comparison, Result
+from unpaired.comparison.result import Comparison, Hidden, Result
 from unpaired.evaluation.measure import RouteMeasures
 
 THERE, BACK = "photos -> paintings", "paintings -> photos"
@@ -188,6 +188,18 @@ def test_doing_nothing_is_a_row_in_its_place() -> None:
     assert [row[1] for row in rows] == ["method", "bad", "good", "one", "failed", "doing nothing"]
     assert rows[3][2] == "3.0 ± 3.0 (1 of 2 ways)"
     assert rows[4][2] == "diverged"
+
+
+def test_hidden_information_is_a_column_and_a_word_where_it_is_known() -> None:
+    hider = result("hider", measured(THERE, 20.0), hidden={THERE: Hidden(share=0.4, error=0.02)})
+    honest = result("honest", measured(THERE, 60.0), hidden={THERE: Hidden(share=0.08, error=0.05)})
+    whole = comparison(hider, honest, result("unknown", measured(THERE, 80.0)))
+    column = [row[-1] for row in tables.direction(whole, THERE)]
+    assert column == ["hidden", "0.40 ± 0.02", "0.08 ± 0.05", "–", "0.00", "–"]
+    assert [row[4] for row in tables.methods(whole)] == ["hidden", "0.40", "0.08", "–", "0.00"]
+    said = dict(words.advice(whole))["In all"]
+    assert "signal that eyes do not see: hider 40% of the input." in said
+    assert "hidden" not in tables.methods(comparison(result("a", measured(THERE, 20.0))))[0]
 
 
 def test_the_page_hides_nothing_and_escapes_what_it_shows(tmp_path: Path) -> None:

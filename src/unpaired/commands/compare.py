@@ -42,6 +42,9 @@ def compare(words: list[str]) -> int:
         "--pairs", action="store_true", help="equal names in the test folders are true pairs: measure with them"
     )
     parser.add_argument(
+        "--audit", action="store_true", help="measure hidden information too: minutes more for each method on a CPU"
+    )
+    parser.add_argument(
         "--preset", metavar="NAME", help=f"one of {', '.join(PRESETS)} (default: small on a CPU, else paper)"
     )
     flags.add_sections(parser)
@@ -55,6 +58,7 @@ def compare(words: list[str]) -> int:
             config=asked.config,
             pairs=asked.pairs,
             each=parse_each(asked.set),
+            audit=asked.audit,
             say=to_terminal,
             **flags.given(asked),
         )

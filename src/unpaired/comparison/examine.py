@@ -11,16 +11,20 @@ from unpaired import __version__
 from unpaired.comparison.folder import ComparisonFolder, Part, Record
 from unpaired.comparison.looks import Looks
 from unpaired.comparison.plan import Plan
-from unpaired.comparison.result import Comparison, Result
+from unpaired.comparison.result import Comparison, Hidden, Result
 from unpaired.data.split import Which
 from unpaired.errors import UnpairedError, WorkError
 from unpaired.evaluation import trend
+from unpaired.evaluation.audit import STEPS, audit
+from unpaired.evaluation.audited import Audit
 from unpaired.evaluation.run import evaluate, own_sets
 from unpaired.methods import METHODS
 from unpaired.report import write_report
 from unpaired.report.facts import Facts, gather
 from unpaired.runs.files import read_lists
+from unpaired.runs.folder import RunFolder
 from unpaired.runs.progress import Budget, Progress
+from unpaired.terminal import Say
 from unpaired.translate import Translator
 
 LIMIT = 500
@@ -30,8 +34,8 @@ LIMIT = 500
 class Examiner:
     """Measures runs alike and remembers what it found, so that the page can be written after every method."""
 
-    def __init__(self, folder: ComparisonFolder, plan: Plan, pairs: bool) -> None:
-        self.folder, self.plan = folder, plan
+    def __init__(self, folder: ComparisonFolder, plan: Plan, pairs: bool, audits: bool, say: Say) -> None:
+        self.folder, self.plan, self.audits, self.say = folder, plan, audits, say
         self.config = plan.prepared.config
         sets = read_lists(folder.lists, self.config).sets
         self.counts = tuple(len(part.train) for part in sets)
@@ -73,7 +77,26 @@ class Examiner:
             gains=trend.trend(kids) == "gains",
             measured_on=shown.set if shown is not None else "",
             routes=shown.routes if shown is not None else (),
+            hidden=self._hidden(facts),
         )
+
+    def _hidden(self, facts: Facts) -> dict[str, Hidden]:
+        """Hidden information of each direction: audited before at the state that translates, or now if it is wanted."""
+        run, default = facts.folder, facts.default
+        state = (default, facts.steps.get(default) if default else None)
+        known = read_audit(run)
+        alike = known is not None and (known.checkpoint, known.step) == state
+        if known is None or not alike or any(r.steps != STEPS for r in known.routes):
+            if not self.audits:
+                return {}
+            self.say(f"auditing {run.path} for hidden information")
+            try:
+                known = audit(run.path, device=facts.config.training.device)
+            except UnpairedError as error:
+                self.say(f"not audited: {error}")
+                return {}
+            write_report(run.path)
+        return {r.route: Hidden(share=r.hidden, error=r.hidden_error) for r in known.routes}
 
     def comparison(self, record: Record) -> Comparison:
         """The whole as it stands, with every method of the record."""
@@ -131,6 +154,14 @@ def measured(facts: Facts) -> Facts:
     evaluate(facts.folder.path, limit=LIMIT, device=facts.config.training.device)
     write_report(facts.folder.path)
     return gather(facts.folder.path)
+
+
+def read_audit(run: RunFolder) -> Audit | None:
+    """What `unpaired audit` found last; None where there is nothing that can be read."""
+    try:
+        return Audit.model_validate_json(run.audit.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def contents(folder: Path) -> dict[str, bytes]:

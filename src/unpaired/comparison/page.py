@@ -112,7 +112,8 @@ def ranked(comparison: Comparison) -> str:
     parts = [
         f"<h2>Ranking</h2>{tables.html(tables.methods(comparison), mark)}",
         '<p class="soft hint">KID times 1000, ± its standard error. Content kept: 1 is all. Translating, in all: '
-        f"parameters. Times on {escape(comparison.device)}.</p>",
+        "parameters. Hidden: the share of the input in signal that eyes do not see, where that was audited. Times on "
+        f"{escape(comparison.device)}.</p>",
     ]
     for i, d in enumerate(comparison.directions):
         body = tables.html(tables.direction(comparison, d), mark)

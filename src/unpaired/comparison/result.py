@@ -11,6 +11,13 @@ from unpaired.evaluation.measure import RouteMeasures
 from unpaired.settings import Section
 
 
+class Hidden(Section):
+    """Hidden information of one direction, a share of the input, and its standard error."""
+
+    share: float
+    error: float
+
+
 class Result(Section):
     """One method: how its training went, what it costs, and the measures of its routes."""
 
@@ -29,6 +36,7 @@ class Result(Section):
     gains: bool = Field(False, description="whether its KID was still falling when the budget ended")
     measured_on: str = ""
     routes: tuple[RouteMeasures, ...] = ()
+    hidden: dict[str, Hidden] = Field({}, description="of each direction, where the run was audited")
 
     @property
     def step_s(self) -> float | None:

@@ -30,12 +30,18 @@ def methods(comparison: Comparison) -> list[Cells]:
     """Every method: its place by mean KID over all directions, how it was trained, what it costs; a head first."""
     directions = comparison.directions
     order = {s.method: s for s in ranking.overall(comparison.results, directions)}
+    audited = any(r.hidden for r in comparison.results)
     head = ["rank", "method", "mean KID", "content kept", "steps", "ms/step", "ms/item", "translating", "in all"]
     rows = [method_row(r, order.get(r.method), len(directions)) for r in in_order(comparison.results, order)]
     nothing = [m for d in directions for r in comparison.results if (m := r.route(d)) is not None]
     first = list({m.route: m for m in nothing}.values())
     kid = ranking.mean([ranking.finite(m.kid_nothing) for m in first]) if first else None
-    return [head, *rows, ["–", NOTHING, number(kid, 1), "1.00", *["–"] * 5]]
+    table = [head, *rows, ["–", NOTHING, number(kid, 1), "1.00", *["–"] * 5]]
+    if not audited:
+        return table
+    shares = {r.method: [h.share for h in r.hidden.values()] for r in comparison.results} | {NOTHING: [0.0]}
+    hidden = ["hidden", *(number(ranking.mean(shares[row[1]]), 2) for row in table[1:])]
+    return [[*row[:4], cell, *row[4:]] for row, cell in zip(table, hidden, strict=True)]
 
 
 def in_order(results: Sequence[Result], order: dict[str, Standing]) -> list[Result]:
@@ -90,7 +96,11 @@ def direction(comparison: Comparison, words: str) -> list[Cells]:
         rows.append((nothing if nothing is not None else 1e9, ["–", NOTHING, *baseline(one, columns, "nothing")]))
         rows.sort(key=lambda pair: pair[0])
         rows.append((0.0, ["–", REAL, *baseline(one, columns, "real")]))
-    return [head, *(row for _, row in rows)]
+    found = {r.method: r.hidden[words] for r in comparison.results if words in r.hidden}
+    if not found:
+        return [head, *(row for _, row in rows)]
+    shown = {name: plus_minus(h.share, h.error, 2) for name, h in found.items()} | {NOTHING: "0.00"}
+    return [[*head, "hidden"], *([*row, shown.get(row[1], "–")] for _, row in rows)]
 
 
 def cells(m: RouteMeasures, columns: Sequence[table.Row]) -> Cells:

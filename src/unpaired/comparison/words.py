@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from unpaired.comparison import ranking
-from unpaired.comparison.ranking import NOTABLE_KEPT, NOTABLE_TRUTH, UNRELATED, Standing, apart, kept
+from unpaired.comparison.ranking import NOTABLE_KEPT, NOTABLE_TRUTH, SURE, UNRELATED, Standing, apart, kept
 from unpaired.comparison.result import Comparison
+from unpaired.evaluation.audited import SOME
 from unpaired.evaluation.features import INSTALL
 from unpaired.evaluation.measure import RouteMeasures
 from unpaired.report.words import arrow
@@ -37,7 +38,7 @@ def advice(comparison: Comparison) -> list[tuple[str, str]]:
     told = [(arrow(d), in_words(ranking.in_direction(done, d))) for d in comparison.directions[:MOST_TOLD]]
     if len(comparison.directions) > MOST_TOLD:
         told = []
-    return [*told, ("In all", f"{in_all(comparison, choices)}{unsettled(comparison)}")]
+    return [*told, ("In all", f"{in_all(comparison, choices)}{hiding(comparison)}{unsettled(comparison)}")]
 
 
 def in_words(standings: Sequence[Standing]) -> str:
@@ -209,6 +210,22 @@ def costs(comparison: Comparison, names: Sequence[str]) -> str:
         if r.method in names and r.translate_s is not None
     ]
     return f" To translate: {'; '.join(told)} (on {comparison.device})." if told else ""
+
+
+def hiding(comparison: Comparison) -> str:
+    """Who tells of the input in signal that eyes do not see."""
+    found = {
+        r.method: max(r.hidden.values(), key=lambda h: h.share).share
+        for r in comparison.results
+        if any(h.share >= SOME and h.share > SURE * h.error for h in r.hidden.values())
+    }
+    if not found:
+        return ""
+    who = "; ".join(f"{name} {share:.0%} of the input" for name, share in found.items())
+    return (
+        f" Hidden in signal that eyes do not see: {who}. So what can be read back from a translation, as a small cycle "
+        "error, says little of what is seen in it."
+    )
 
 
 def unsettled(comparison: Comparison) -> str:

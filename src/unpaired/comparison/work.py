@@ -32,15 +32,17 @@ def compare(
     config: Path | None = None,
     pairs: bool = False,
     each: Each | None = None,
+    audit: bool = False,
     say: Say = to_terminal,
     **settings: Any,
 ) -> Comparison:
     """Train `methods` (names, or "all" that fit) on `data` with equal budgets; write `compare.html` and `compare.json`.
 
     `settings`, `preset` and `config` are as in `unpaired.train`, for all methods; `each` has those of one method alone,
-    as {"METHOD": {"cycle_weight": 5}}. `minutes` and `steps` are each method's budget. Every method is an ordinary
-    run in `out`/METHOD. Called again with the same arguments it goes on: finished methods are kept, an interrupted one
-    is resumed, one that failed is tried again (one that diverged only with other settings of its own).
+    as {"METHOD": {"cycle_weight": 5}}. `minutes` and `steps` are each method's budget. `audit` measures hidden
+    information too (minutes a method). Every method is an ordinary run in `out`/METHOD. Called again with the same
+    arguments it goes on: finished methods are kept, an interrupted one is resumed, one that failed is tried again (one
+    that diverged only with other settings of its own).
 
     Raises UsageError for wrong settings or paths and a folder that holds something else, WorkError for unusable or
     changed data, Interrupted after a signal once the state is saved. What one method raises is kept with it.
@@ -51,18 +53,25 @@ def compare(
     names = "-".join(domain.name for domain in plan.prepared.config.domains)
     path = Path("runs") / f"compare-{names}" if out is None else Path(out)
     folder, record = open_folder(path, plan, pairs)
-    return Work(folder, record, plan, sources, asked, say).run()
+    return Work(folder, record, plan, sources, asked, audit, say).run()
 
 
 class Work:
     """One call's work on a comparison; the record in its folder says after each method how far it is."""
 
     def __init__(
-        self, folder: ComparisonFolder, record: Record, plan: Plan, sources: list[Path], asked: Asked, say: Say
+        self,
+        folder: ComparisonFolder,
+        record: Record,
+        plan: Plan,
+        sources: list[Path],
+        asked: Asked,
+        audits: bool,
+        say: Say,
     ) -> None:
         self.folder, self.record, self.plan, self.sources = folder, record, plan, sources
         self.asked, self.say = asked, say
-        self.examiner = Examiner(folder, plan, record.pairs)
+        self.examiner = Examiner(folder, plan, record.pairs, audits, say)
 
     def run(self) -> Comparison:
         """Train and measure every method of the plan; the others of the folder are shown as they are."""
