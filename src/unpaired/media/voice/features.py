@@ -1,0 +1,113 @@
+"""What a representation makes of a wave, and the protocol that all representations follow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from unpaired.errors import WorkError
+from unpaired.media.voice.recording import Wave
+
+__all__ = ["Features", "Floats", "Layout", "Representation"]
+
+Floats = npt.NDArray[np.float32]
+Layout = tuple[tuple[str, int], ...]
+"""Names of the groups of rows, in their order, with the number of rows of each."""
+
+
+@dataclass(frozen=True, eq=False)
+class Features:
+    """Rows (rows, frames) float32 in named groups. "values" is what networks see; the others go past them.
+
+    Every representation has "values" and "level" (dB of full scale, one row, which the silence gate reads).
+    """
+
+    rows: Floats
+    layout: Layout
+
+    def __post_init__(self) -> None:
+        if self.rows.ndim != 2 or len(self.rows) != sum(count for _, count in self.layout):
+            raise WorkError(f"features of shape {self.rows.shape} do not fit the rows {dict(self.layout)}")
+
+    @classmethod
+    def of(cls, layout: Layout, **groups: npt.ArrayLike) -> Features:
+        """Features from their groups, each (rows, frames), or (frames,) where it is one row."""
+        parts = [np.atleast_2d(np.asarray(groups[name], np.float32)) for name, _ in layout]
+        return cls(np.concatenate(parts), layout)
+
+    @property
+    def frames(self) -> int:
+        """The number of frames."""
+        return self.rows.shape[1]
+
+    @property
+    def values(self) -> Floats:
+        """(coefficients, frames): what networks see, not yet z-scored."""
+        return self["values"]
+
+    def __getitem__(self, name: str) -> Floats:
+        """A group's rows (count, frames), as a view."""
+        start = 0
+        for group, count in self.layout:
+            if group == name:
+                return self.rows[start : start + count]
+            start += count
+        raise KeyError(name)
+
+    def __contains__(self, name: str) -> bool:
+        return any(group == name for group, _ in self.layout)
+
+    def cut(self, start: int, stop: int | None = None) -> Features:
+        """The frames from `start` to `stop`, as views."""
+        return Features(self.rows[:, start:stop], self.layout)
+
+    def replaced(self, **groups: npt.ArrayLike) -> Features:
+        """A copy in which the named groups are others."""
+        return Features.of(self.layout, **{name: groups.get(name, self[name]) for name, _ in self.layout})
+
+
+class Representation(Protocol):
+    """One way to see a voice as frames of coefficients. Final classes, frozen: their settings are their fields.
+
+    Levels are those of the wave that is given; callers bring it to `loudness.TARGET_LUFS` first.
+    """
+
+    @property
+    def name(self) -> str:
+        """The word for it in settings: world, mel."""
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """The rate of the waves that it takes and gives."""
+
+    @property
+    def hop_samples(self) -> int:
+        """Samples from frame to frame."""
+
+    @property
+    def coefficients(self) -> int:
+        """Rows of "values"."""
+
+    @property
+    def layout(self) -> Layout:
+        """The groups of rows of its features."""
+
+    @property
+    def context_frames(self) -> int:
+        """Frames beside a chunk that its analysis depends on."""
+
+    def settings(self) -> dict[str, int | float | str]:
+        """All that its features depend on: the key of cached analyses, and what a model saves."""
+
+    def analyse(self, wave: Wave) -> Features:
+        """Features of a wave (samples,); frame t stands for the samples from `t * hop_samples` on."""
+
+    def synthesise(self, features: Features) -> Wave:
+        """A wave of `frames * hop_samples` samples."""
+
+    def synthesise_stream(self, stream: Iterable[Features]) -> Iterator[Wave]:
+        """Blocks of the wave of features that come in blocks, in constant memory, without clicks."""

@@ -1,0 +1,68 @@
+"""The generator of HiFi-GAN (Kong et al. 2020, arXiv:2010.05646), V1 and V2, for published weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = ["Generator", "folded"]
+
+_RATES, _SIZES = (8, 8, 2, 2), (16, 16, 4, 4)
+_KERNELS, _DILATIONS = (3, 7, 11), (1, 3, 5)
+_SLOPE, _LAST_SLOPE = 0.1, 0.01  # the published weights were trained with another slope before the last layer
+
+
+class Generator(nn.Module):
+    """Log-mel (B, 80, T) to a wave (B, 1, 256 T) in [-1, 1]. `width` is 512 for V1, 128 for V2."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv_pre = nn.Conv1d(80, width, 7, padding=3)
+        widths = [width >> stage for stage in range(len(_RATES) + 1)]
+        self.ups = nn.ModuleList(
+            nn.ConvTranspose1d(widths[i], widths[i + 1], size, rate, padding=(size - rate) // 2)
+            for i, (rate, size) in enumerate(zip(_RATES, _SIZES, strict=True))
+        )
+        self.resblocks = nn.ModuleList(_Residual(channels, kernel) for channels in widths[1:] for kernel in _KERNELS)
+        self.conv_post = nn.Conv1d(widths[-1], 1, 7, padding=3)
+
+    def forward(self, mel: Tensor) -> Tensor:
+        """Each stage upsamples and averages three residual blocks of different reach."""
+        x = self.conv_pre(mel)
+        for stage, up in enumerate(self.ups):
+            x = up(functional.leaky_relu(x, _SLOPE))
+            first = stage * len(_KERNELS)
+            x = torch.stack([block(x) for block in self.resblocks[first : first + len(_KERNELS)]]).mean(0)
+        return torch.tanh(self.conv_post(functional.leaky_relu(x, _LAST_SLOPE)))
+
+
+class _Residual(nn.Module):
+    def __init__(self, channels: int, kernel: int) -> None:
+        super().__init__()
+
+        def conv(dilation: int) -> nn.Conv1d:
+            return nn.Conv1d(channels, channels, kernel, dilation=dilation, padding=dilation * (kernel - 1) // 2)
+
+        self.convs1 = nn.ModuleList(conv(dilation) for dilation in _DILATIONS)
+        self.convs2 = nn.ModuleList(conv(1) for _ in _DILATIONS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for wide, near in zip(self.convs1, self.convs2, strict=True):
+            x = x + near(functional.leaky_relu(wide(functional.leaky_relu(x, _SLOPE)), _SLOPE))
+        return x
+
+
+def folded(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights without their weight normalisation: w = g v / |v|, the norm over all but the first axis."""
+    plain = {}
+    for name, value in state.items():
+        if name.endswith("weight_g"):
+            direction = state[f"{name[:-1]}v"].float()
+            norm = direction.flatten(1).norm(dim=1).view(-1, 1, 1)
+            plain[name.removesuffix("_g")] = value.float() * direction / norm
+        elif not name.endswith("weight_v"):
+            plain[name] = value.float()
+    return plain

@@ -1,0 +1,113 @@
+"""The representation `mel`: 80 log-mel magnitudes at 22.05 kHz, as HiFi-GAN (Kong et al. 2020) defines them.
+
+Frame t is the Hann-windowed DFT of 1024 samples around sample 256 t + 128 (the wave is mirrored at its ends):
+
+    values_m = log max(1e-5, sum_k F[m, k] sqrt(|X_k|^2 + 1e-9))
+
+with F the triangles of `filterbank` between 0 and 8000 Hz. A wave of n samples has n // 256 frames. A pitch is part of
+the values here, so nothing but the level goes past the networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.nn import functional
+
+from unpaired.media.voice import silence, vocoder
+from unpaired.media.voice.features import Features, Layout
+from unpaired.media.voice.recording import Wave
+
+__all__ = ["BANDS", "HOP", "RATE_HZ", "Mel", "filterbank"]
+
+RATE_HZ, HOP, BANDS = 22050, 256, 80
+_FFT, _TOP_HZ, _LEAST = 1024, 8000.0, 1e-5
+_PAD = (_FFT - HOP) // 2
+
+
+@dataclass(frozen=True)
+class Mel:
+    """Log-mel spectra. `vocoder` makes waves of them: see `vocoder.load`; features do not depend on it."""
+
+    vocoder: str = "auto"
+
+    @property
+    def name(self) -> str:
+        """The word for it in settings."""
+        return "mel"
+
+    @property
+    def sample_rate_hz(self) -> int:
+        """22050."""
+        return RATE_HZ
+
+    @property
+    def hop_samples(self) -> int:
+        """256."""
+        return HOP
+
+    @property
+    def coefficients(self) -> int:
+        """80."""
+        return BANDS
+
+    @property
+    def layout(self) -> Layout:
+        """The groups of rows."""
+        return (("values", BANDS), ("level", 1))
+
+    @property
+    def context_frames(self) -> int:
+        """A frame's window reaches two hops to either side."""
+        return 4
+
+    def settings(self) -> dict[str, int | float | str]:
+        """All that its features depend on."""
+        return {"name": self.name}
+
+    def analyse(self, wave: Wave) -> Features:
+        """Features of a wave of 385 samples or more: `samples // 256` frames."""
+        padded = functional.pad(torch.from_numpy(np.asarray(wave, np.float32))[None], (_PAD, _PAD), mode="reflect")[0]
+        window = torch.hann_window(_FFT)
+        spectrum = torch.stft(padded, _FFT, HOP, window=window, center=False, return_complex=True)
+        size = torch.sqrt(spectrum.real**2 + spectrum.imag**2 + 1e-9)
+        bands = torch.from_numpy(filterbank().astype(np.float32)) @ size
+        values = bands.clamp(min=_LEAST).log().numpy()
+        level = silence.level_db(wave[HOP // 2 :], HOP, values.shape[1], _FFT)
+        return Features.of(self.layout, values=values, level=level)
+
+    def synthesise(self, features: Features) -> Wave:
+        """A wave of `frames * 256` samples."""
+        return vocoder.load(self.vocoder).wave(features.values)
+
+    def synthesise_stream(self, stream: Iterable[Features]) -> Iterator[Wave]:
+        """Blocks of the wave, in constant memory."""
+        return vocoder.stream(vocoder.load(self.vocoder), stream)
+
+
+def filterbank() -> npt.NDArray[np.float64]:
+    """Triangles (80, 513) evenly spaced on Slaney's mel scale from 0 to 8000 Hz, each of area one (per Hz).
+
+    The scale (Auditory Toolbox, 1998) is linear up to 1000 Hz, 15 mel, and logarithmic above, 27 mel per factor 6.4.
+    """
+    edges = _hz(np.linspace(0, _mel(_TOP_HZ), BANDS + 2))
+    low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
+    hz = np.linspace(0, RATE_HZ / 2, _FFT // 2 + 1)
+    triangles = np.minimum((hz - low) / (centre - low), (high - hz) / (high - centre))
+    return np.maximum(triangles, 0) * 2 / (high - low)
+
+
+_LINEAR_HZ, _BEND_HZ, _STEP = 200 / 3, 1000.0, np.log(6.4) / 27
+
+
+def _mel(hz: float) -> float:
+    return hz / _LINEAR_HZ if hz < _BEND_HZ else float(_BEND_HZ / _LINEAR_HZ + np.log(hz / _BEND_HZ) / _STEP)
+
+
+def _hz(mel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    bend = _BEND_HZ / _LINEAR_HZ
+    return np.where(mel < bend, mel * _LINEAR_HZ, _BEND_HZ * np.exp(_STEP * (np.maximum(mel, bend) - bend)))

@@ -1,0 +1,155 @@
+"""The representation `world`: mel-cepstra for the networks; F0, energy and aperiodicity past them.
+
+Frames are 5 ms apart, frame t at sample `t * hop_samples`. Analysis is WORLD's (Morise et al. 2016): F0 by DIO, refined
+by StoneMask; envelope by CheapTrick; aperiodicity by D4C, coded as dB per band. Groups of rows:
+
+    values        c_1..c_order, mel-cepstrum of the envelope (`melcepstrum`), natural logarithm of amplitude
+    energy        c_0, the mean log amplitude along the warped axis: the delivery's, not the voice's, so it is kept
+    f0            Hz, 0 where unvoiced
+    aperiodicity  dB per band of 3 kHz, kept
+    level         dB of full scale
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pyworld
+
+from unpaired.errors import UsageError
+from unpaired.media.voice import melcepstrum, silence
+from unpaired.media.voice.features import Features, Floats, Layout
+from unpaired.media.voice.pulses import leading_frames, phase_at
+from unpaired.media.voice.recording import Wave
+from unpaired.media.voice.seams import CHUNK_SECONDS, CrossFade, used, windowed
+
+__all__ = ["ALPHAS", "FRAME_SECONDS", "World", "log_f0_transform"]
+
+FRAME_SECONDS = 0.005
+ALPHAS = {16000: 0.41, 24000: 0.466, 32000: 0.504, 48000: 0.554}
+"""All-pass constants that bring the warped axis nearest to the mel scale, by sample rate."""
+_QUIET = 1e-12  # CheapTrick of digital zero is rounding noise at 1e-17, whose cepstra mean nothing
+_SIDE, _FADE = 20, 2  # frames: a pulse's response lasts less than 100 ms
+
+
+@dataclass(frozen=True)
+class World:
+    """WORLD at one of the rates of `ALPHAS`; `order` coefficients; F0 looked for within the given bounds.
+
+    Raises UsageError for settings that WORLD cannot work with.
+    """
+
+    sample_rate_hz: int = 16000
+    order: int = 24
+    alpha: float = 0.0
+    f0_floor_hz: float = 71.0
+    f0_ceil_hz: float = 800.0
+
+    def __post_init__(self) -> None:
+        if self.sample_rate_hz not in ALPHAS:
+            raise UsageError(f"world works at {', '.join(map(str, ALPHAS))} Hz, not at {self.sample_rate_hz}")
+        if not 40 <= self.f0_floor_hz < self.f0_ceil_hz <= 2000:
+            raise UsageError(f"F0 from {self.f0_floor_hz} to {self.f0_ceil_hz} Hz: expected 40 <= floor < ceil <= 2000")
+        if not 8 <= self.order <= 80:
+            raise UsageError(f"{self.order} mel-cepstral coefficients: expected 8 to 80")
+        if not self.alpha:
+            object.__setattr__(self, "alpha", ALPHAS[self.sample_rate_hz])
+
+    @property
+    def name(self) -> str:
+        """The word for it in settings."""
+        return "world"
+
+    @property
+    def hop_samples(self) -> int:
+        """Samples from frame to frame: 5 ms."""
+        return self.sample_rate_hz // 200
+
+    @property
+    def coefficients(self) -> int:
+        """Rows of "values"."""
+        return self.order
+
+    @property
+    def layout(self) -> Layout:
+        """The groups of rows."""
+        bands = pyworld.get_num_aperiodicities(self.sample_rate_hz)
+        return (("values", self.order), ("energy", 1), ("f0", 1), ("aperiodicity", bands), ("level", 1))
+
+    @property
+    def context_frames(self) -> int:
+        """DIO's decisions on voicing hang on about a second around."""
+        return 200
+
+    def settings(self) -> dict[str, int | float | str]:
+        """All that its features depend on."""
+        return {"name": self.name, **asdict(self)}
+
+    def analyse(self, wave: Wave) -> Features:
+        """Features of a wave (samples,): `samples // hop_samples + 1` frames."""
+        x, rate = np.ascontiguousarray(wave, np.float64), self.sample_rate_hz
+        rough, times = pyworld.dio(x, rate, self.f0_floor_hz, self.f0_ceil_hz, frame_period=1000 * FRAME_SECONDS)
+        f0 = pyworld.stonemask(x, rough, times, rate)
+        power = pyworld.cheaptrick(x, f0, times, rate, fft_size=self._fft_size)
+        aperiodicity = pyworld.d4c(x, f0, times, rate, fft_size=self._fft_size)
+        cepstra = melcepstrum.encode(np.maximum(power, _QUIET), self.order, self.alpha)
+        return Features.of(
+            self.layout,
+            values=cepstra[:, 1:].T,
+            energy=cepstra[:, 0],
+            f0=f0,
+            aperiodicity=pyworld.code_aperiodicity(aperiodicity, rate).T,
+            level=silence.level_db(wave, self.hop_samples, len(f0), 5 * self.hop_samples),
+        )
+
+    def synthesise(self, features: Features) -> Wave:
+        """A wave of `frames * hop_samples` samples."""
+        f0 = features["f0"][0].astype(np.float64)
+        cepstra = np.concatenate([features["energy"], features.values]).T
+        coded = np.ascontiguousarray(features["aperiodicity"].T, np.float64)
+        aperiodicity = pyworld.decode_aperiodicity(np.minimum(coded, 0), self.sample_rate_hz, self._fft_size)
+        power = np.ascontiguousarray(melcepstrum.decode(cepstra, self._fft_size // 2 + 1, self.alpha))
+        wave = pyworld.synthesize(f0, power, aperiodicity, self.sample_rate_hz, 1000 * FRAME_SECONDS)
+        return np.asarray(wave[: features.frames * self.hop_samples], np.float32)
+
+    def synthesise_stream(self, stream: Iterable[Features]) -> Iterator[Wave]:
+        """Blocks of the wave, in constant memory.
+
+        The glottal pulses of a chunk fall where those of the whole would, so that voices do not break at a seam: a
+        chunk is led in by some frames whose F0 brings the phase to where the last chunk had it.
+        """
+        hop, rate, core = self.hop_samples, self.sample_rate_hz, round(CHUNK_SECONDS / FRAME_SECONDS)
+        fade, half, phase = CrossFade(_FADE * hop), _FADE // 2, 0.0
+        for window in windowed(stream, core, _SIDE):
+            features = _led_in(window.features, phase, rate) if window.lead else window.features
+            count = features.frames - window.features.frames
+            wave = self.synthesise(features)[count * hop :]
+            start, stop = used(window, half)
+            yield fade.join(wave[start * hop : stop * hop], window.last)
+            if not window.last:
+                following = window.lead + core - _SIDE  # the next window's first frame
+                phase = phase_at(features["f0"][0], count + following, rate)
+
+    @property
+    def _fft_size(self) -> int:
+        return int(pyworld.get_cheaptrick_fft_size(self.sample_rate_hz, self.f0_floor_hz))
+
+
+def _led_in(features: Features, phase: float, rate_hz: int) -> Features:
+    """Features with frames before them that bring the phase of the pulses to `phase`."""
+    f0 = leading_frames(features["f0"][0], phase, rate_hz)
+    lead = Features(np.repeat(features.rows[:, :1], len(f0), 1), features.layout).replaced(f0=f0)
+    return Features(np.concatenate([lead.rows, features.rows], 1), features.layout)
+
+
+def log_f0_transform(f0: Floats, source: tuple[float, float], target: tuple[float, float]) -> Floats:
+    """F0 in Hz with mean and deviation of its logarithm brought from `source` to `target`; unvoiced frames stay 0.
+
+    log f' = m_t + (log f - m_s) s_t / s_s. A source without deviation is shifted alone.
+    """
+    ratio = target[1] / source[1] if source[1] > 1e-6 else 1.0
+    voiced = f0 > 0
+    logs = np.log(np.where(voiced, f0, 1.0))
+    return np.where(voiced, np.exp(target[0] + (logs - source[0]) * ratio), 0).astype(np.float32)
