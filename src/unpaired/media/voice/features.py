@@ -42,7 +42,7 @@ class Features:
     @property
     def frames(self) -> int:
         """The number of frames."""
-        return self.rows.shape[1]
+        return int(self.rows.shape[1])
 
     @property
     def values(self) -> Floats:

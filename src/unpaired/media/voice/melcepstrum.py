@@ -27,7 +27,7 @@ Doubles = npt.NDArray[np.float64]
 def warp(omega: npt.ArrayLike, alpha: float) -> Doubles:
     """b(w) for w in radians per sample."""
     w = np.asarray(omega, np.float64)
-    return w + 2 * np.arctan2(alpha * np.sin(w), 1 - alpha * np.cos(w))
+    return np.asarray(w + 2 * np.arctan2(alpha * np.sin(w), 1 - alpha * np.cos(w)), np.float64)
 
 
 @lru_cache(maxsize=8)

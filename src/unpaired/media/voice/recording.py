@@ -20,7 +20,7 @@ from unpaired.atomic import whole
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.voice.survey import Raw, Survey, raw_blocks, survey
 
-__all__ = ["Recording", "Wave", "blocks", "mono", "read", "resampled", "write"]
+__all__ = ["Recording", "Wave", "blocks", "check_suffix", "mono", "read", "resampled", "write"]
 
 Wave = npt.NDArray[np.float32]
 _KINDS = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS")}
@@ -88,9 +88,8 @@ def write(path: Path, waves: Wave | Iterable[Wave], sample_rate_hz: int, exact: 
     Values beyond full scale are clipped to it. `exact` keeps float32 samples (.wav alone) and clips nothing. Raises
     UsageError for other suffixes, WorkError where the system refuses.
     """
+    check_suffix(path)
     suffix = path.suffix.lower()
-    if suffix not in _KINDS:
-        raise UsageError(f"{path}: cannot write '{suffix}' sounds; expected one of {', '.join(sorted(_KINDS))}")
     if exact and suffix != ".wav":
         raise UsageError(f"{path}: exact samples need a .wav file")
     kind, coding = _KINDS[suffix]
@@ -99,6 +98,13 @@ def write(path: Path, waves: Wave | Iterable[Wave], sample_rate_hz: int, exact: 
             _write(part, [waves] if isinstance(waves, np.ndarray) else waves, sample_rate_hz, kind, coding, exact)
         except soundfile.LibsndfileError as error:
             raise WorkError(f"{path}: cannot be written ({error})") from error
+
+
+def check_suffix(path: Path) -> None:
+    """Raises UsageError where `write` does not know the suffix."""
+    if path.suffix.lower() not in _KINDS:
+        known = ", ".join(sorted(_KINDS))
+        raise UsageError(f"{path}: cannot write '{path.suffix.lower()}' sounds; expected one of {known}")
 
 
 def _write(part: Path, waves: Iterable[Wave], rate_hz: int, kind: str, coding: str, exact: bool) -> None:

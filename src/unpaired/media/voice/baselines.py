@@ -1,0 +1,135 @@
+"""Converters of frames that need no training: the floor that every method must beat.
+
+Both take and give values (coefficients, frames), and are fitted on frames of speech of two speakers, (coefficients,
+frames) each, which need not correspond. F0 is `convert.change`'s business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unpaired.errors import WorkError
+from unpaired.media.voice.features import Floats
+
+__all__ = ["Affine", "Baseline", "Nearest"]
+
+_LEAST = 1e-3
+LIBRARY_FRAMES = 60_000
+"""Frames of the target that `Nearest` keeps (5 minutes at 5 ms), evenly taken where there are more."""
+_DISTANCES = 1 << 24  # entries of one matrix of distances: 64 MiB
+
+
+class Baseline(Protocol):
+    """A fitted converter of frames."""
+
+    def __call__(self, values: Floats) -> Floats:
+        """(coefficients, frames) of the source to as many of the target."""
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that it learned."""
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """Mean and deviation of each coefficient from the source's to the target's: y = m_t + (x - m_s) s_t / s_s."""
+
+    scale: Floats
+    shift: Floats
+
+    @classmethod
+    def fit(cls, source: Floats, target: Floats) -> Affine:
+        """Both (coefficients, frames); raises WorkError below two frames, or for unequal coefficients."""
+        (mean_s, deviation_s), (mean_t, deviation_t) = _moments(source, target)
+        scale = deviation_t / deviation_s
+        return cls(scale, mean_t - scale * mean_s)
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Affine:
+        """The inverse of `tensors`."""
+        return cls(tensors["scale"].numpy(), tensors["shift"].numpy())
+
+    def __call__(self, values: Floats) -> Floats:
+        """The transform of (coefficients, frames)."""
+        return values * self.scale + self.shift
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that it learned."""
+        return {"scale": torch.from_numpy(self.scale), "shift": torch.from_numpy(self.shift)}
+
+
+@dataclass(frozen=True, eq=False)
+class Nearest:
+    """Replaces each frame by the mean of the target's `k` nearest (after kNN-VC, Baas et al. 2023, which does so in
+    the features of a self-supervised network). Near is Euclidean between z-scores, each speaker's own, of a frame and
+    its neighbours 3 frames before and after: one frame alone is torn from its sound. `smooth` frames of moving average
+    join what is looked up.
+    """
+
+    mean: Floats
+    deviation: Floats
+    library: Tensor
+    keys: Tensor
+    k: int = 4
+    smooth: int = 3
+
+    @classmethod
+    def fit(cls, source: Floats, target: Floats, k: int = 4, limit: int = LIBRARY_FRAMES) -> Nearest:
+        """Both (coefficients, frames); at most `limit` frames are kept."""
+        (mean_s, deviation_s), (mean_t, deviation_t) = _moments(source, target)
+        kept = np.unique(np.linspace(0, target.shape[1] - 1, limit).round().astype(np.int64))
+        keys = _with_neighbours((target - mean_t) / deviation_t)[kept]
+        library = torch.from_numpy(np.ascontiguousarray(target[:, kept].T))
+        return cls(mean_s, deviation_s, library, keys, min(k, len(kept)))
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Nearest:
+        """The inverse of `tensors`."""
+        mean, deviation = tensors["mean"].numpy(), tensors["deviation"].numpy()
+        return cls(mean, deviation, tensors["library"], tensors["keys"], int(tensors["k"]), int(tensors["smooth"]))
+
+    def __call__(self, values: Floats) -> Floats:
+        """Look every frame of (coefficients, frames) up, in pieces of bounded memory."""
+        queries = _with_neighbours((values - self.mean) / self.deviation)
+        norms = self.keys.square().sum(1)
+        found = []
+        for piece in queries.split(max(1, _DISTANCES // len(self.keys))):
+            far = torch.addmm(norms[None], piece, self.keys.T, alpha=-2)  # the query's own norm orders nothing
+            found.append(self.library[far.topk(self.k, largest=False).indices].mean(1))
+        frames = torch.cat(found).T[None]
+        half = self.smooth // 2
+        padded = torch.nn.functional.pad(frames, (half, half), mode="replicate")
+        return torch.nn.functional.avg_pool1d(padded, 2 * half + 1, 1)[0].numpy()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that it learned."""
+        return {
+            "mean": torch.from_numpy(self.mean),
+            "deviation": torch.from_numpy(self.deviation),
+            "library": self.library,
+            "keys": self.keys,
+            "k": torch.tensor(self.k),
+            "smooth": torch.tensor(self.smooth),
+        }
+
+
+def _with_neighbours(scores: Floats, reach: int = 3) -> Tensor:
+    """(coefficients, frames) as (frames, 3 * coefficients): with the frames `reach` before and after."""
+    at = np.arange(scores.shape[1])
+    near = [scores[:, np.clip(at + shift, 0, len(at) - 1)] for shift in (-reach, 0, reach)]
+    return torch.from_numpy(np.concatenate(near).T.astype(np.float32))
+
+
+def _moments(*groups: Floats) -> list[tuple[Floats, Floats]]:
+    if len({len(group) for group in groups}) > 1:
+        raise WorkError(f"speakers of {' and '.join(str(len(group)) for group in groups)} coefficients do not match")
+    if min(group.shape[1] for group in groups) < 2:
+        raise WorkError("each speaker needs at least two frames of speech")
+    means = [group.mean(1, keepdims=True, dtype=np.float64) for group in groups]
+    deviations = [np.maximum(group.std(1, keepdims=True, dtype=np.float64), _LEAST) for group in groups]
+    return [(m.astype(np.float32), d.astype(np.float32)) for m, d in zip(means, deviations, strict=True)]

@@ -1,0 +1,104 @@
+"""What is known of a speaker's features as a whole: what z-scores them, and what the F0 transform goes by."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+from pydantic import Field
+
+from unpaired.errors import WorkError
+from unpaired.media.voice.features import Features, Floats
+from unpaired.media.voice.silence import Mask
+from unpaired.settings import Section
+
+__all__ = ["VoiceStatistics", "gather", "normalised", "restored"]
+
+_LEAST_DEVIATION = 1e-3
+
+
+class VoiceStatistics(Section):
+    """Statistics over the speech frames of a domain, in the units of its representation's features."""
+
+    mean: tuple[float, ...] = Field(description="mean of each coefficient")
+    deviation: tuple[float, ...] = Field(description="standard deviation of each coefficient, at least 0.001")
+    log_f0_mean: float | None = Field(description="mean of log F0 (Hz) over voiced frames; unset: none is voiced")
+    log_f0_deviation: float | None = Field(description="standard deviation of log F0 over voiced frames")
+    voiced: float | None = Field(description="share of the speech frames that are voiced; unset: no F0 is known")
+    lufs: float = Field(description="mean loudness of its recordings as they were found")
+    frames: int = Field(ge=2, description="speech frames that were counted")
+
+    @property
+    def log_f0(self) -> tuple[float, float] | None:
+        """Mean and deviation of log F0, where there is any."""
+        if self.log_f0_mean is None or self.log_f0_deviation is None:
+            return None
+        return self.log_f0_mean, self.log_f0_deviation
+
+
+def gather(recordings: Iterable[tuple[Features, Mask, float]]) -> VoiceStatistics:
+    """Statistics over recordings: features, which frames are speech, loudness in LUFS as found.
+
+    Raises WorkError below two frames of speech.
+    """
+    values, pitch, loud, has_f0 = _Sums(), _Sums(), [], False
+    for features, mask, lufs in recordings:
+        values.add(features.values[:, mask])
+        loud += [lufs] if math.isfinite(lufs) else []
+        if "f0" in features:
+            has_f0 = True
+            f0 = features["f0"][:, mask]
+            pitch.add(np.log(f0[f0 > 0])[None])
+    if values.count < 2:
+        raise WorkError("the recordings hold no speech: none of their frames is loud enough to tell from silence")
+    mean, deviation = values.moments()
+    f0_mean, f0_deviation = pitch.moments() if pitch.count > 1 else (None, None)
+    return VoiceStatistics(
+        mean=tuple(mean.tolist()),
+        deviation=tuple(np.maximum(deviation, _LEAST_DEVIATION).tolist()),
+        log_f0_mean=None if f0_mean is None else float(f0_mean[0]),
+        log_f0_deviation=None if f0_deviation is None else float(f0_deviation[0]),
+        voiced=pitch.count / values.count if has_f0 else None,
+        lufs=float(np.mean(loud)) if loud else -70.0,
+        frames=values.count,
+    )
+
+
+def normalised(values: Floats, statistics: VoiceStatistics) -> Floats:
+    """(coefficients, frames) z-scored."""
+    mean, deviation = _columns(statistics)
+    return (values - mean) / deviation
+
+
+def restored(scores: Floats, statistics: VoiceStatistics) -> Floats:
+    """The inverse of `normalised`."""
+    mean, deviation = _columns(statistics)
+    return scores * deviation + mean
+
+
+def _columns(statistics: VoiceStatistics) -> tuple[Floats, Floats]:
+    return np.array(statistics.mean, np.float32)[:, None], np.array(statistics.deviation, np.float32)[:, None]
+
+
+class _Sums:
+    """Mean and deviation of the rows of blocks (rows, n), merged block by block (Chan et al. 1983)."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self._mean = self._squares = np.zeros(())
+
+    def add(self, block: Floats) -> None:
+        count = block.shape[1]
+        if not count:
+            return
+        mean = block.mean(1, dtype=np.float64)
+        squares = np.square(block - mean[:, None]).sum(1)
+        total = self.count + count
+        ahead = mean - self._mean
+        self._mean = self._mean + ahead * (count / total)
+        self._squares = self._squares + squares + ahead**2 * (self.count * count / total)
+        self.count = total
+
+    def moments(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._mean, np.sqrt(self._squares / self.count)
