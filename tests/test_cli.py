@@ -124,7 +124,7 @@ def test_unknown_domain_lists_the_known(run: Path, discs: Path, capsys: pytest.C
 def test_unusable_data_exit_with_1(discs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "empty").mkdir()
     assert main(["train", str(discs / "red"), str(tmp_path / "empty"), "--steps", "1"]) == 1
-    assert "no pictures" in capsys.readouterr().err
+    assert "no files to read" in capsys.readouterr().err
     (tmp_path / "one").mkdir()
     (discs / "red" / "000.png").rename(tmp_path / "one" / "000.png")
     assert main(["train", str(discs / "red"), str(tmp_path / "one"), "--steps", "1"]) == 1

@@ -59,7 +59,7 @@ def test_train_and_test_in_each_domain(tmp_path: Path) -> None:
     tree(tmp_path, "a/train/1.png", "a/test/2.png", "a/val/3.png", "b/train/1.png", "b/test/notes.txt")
     domains = discover([tmp_path])
     assert found(domains) == {"a": (["1.png"], ["2.png"]), "b": (["1.png"], None)}
-    assert "val" in domains[0].note and "no pictures" in domains[1].note
+    assert "val" in domains[0].note and "no files" in domains[1].note
 
 
 def test_train_and_test_with_domains_inside(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_names_with_signs_of_the_command_line(tmp_path: Path, name: str) -> None
 
 def test_empty_domain(tmp_path: Path) -> None:
     tree(tmp_path, "a/1.png", "b/film.mp4", "b/notes.txt")
-    with pytest.raises(WorkError, match=r"no pictures for domain 'b' \(2 other files\); expected .*\.png"):
+    with pytest.raises(WorkError, match=r"no files to read for domain 'b' \(2 other files\); expected .*\.png"):
         discover([tmp_path])
 
 
@@ -188,3 +188,13 @@ def test_stems() -> None:
         ".png",
         "x/.png",
     ]
+
+
+def test_pictures_and_recordings_are_not_mixed(tmp_path: Path) -> None:
+    for name in ("a/1.png", "a/2.wav", "b/1.png", "c/1.wav"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(WorkError, match=r"domain 'a' has pictures \(1.png\) and recordings \(2.wav\)"):
+        discover([tmp_path / "a", tmp_path / "b"])
+    with pytest.raises(WorkError, match="'b' has pictures but 'c' has recordings"):
+        discover([tmp_path / "b", tmp_path / "c"])

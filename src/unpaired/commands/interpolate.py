@@ -14,7 +14,7 @@ def interpolate(words: list[str]) -> int:
 
     parser = Parser(prog="unpaired interpolate", description=first_line(interpolate))
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, as `unpaired train` made it")
-    parser.add_argument("ends", nargs=2, type=Path, metavar=("A", "B"), help="the two pictures")
+    parser.add_argument("ends", nargs=2, type=Path, metavar="PICTURE", help="the two pictures")
     parser.add_argument(
         "--from", dest="sources", metavar="DOMAIN[,DOMAIN]", help="the domain of both pictures, or of each"
     )

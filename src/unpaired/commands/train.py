@@ -28,7 +28,10 @@ def train(words: list[str]) -> int:
         "--pairs", action="store_true", help="equal names in the test folders are true pairs: measure with them"
     )
     parser.add_argument(
-        "--teacher", type=Path, metavar="RUN", help="a trained run to learn from, for the methods that do"
+        "--teacher",
+        type=Path,
+        metavar="RUN",
+        help="a trained run (or its model.safetensors) to learn from, for the methods that do",
     )
     parser.add_argument(
         "--auto-depth",

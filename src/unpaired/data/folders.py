@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from unpaired.data.paths import Paths
 from unpaired.errors import UsageError, WorkError
-from unpaired.media.image import SUFFIXES
+from unpaired.media.suffixes import KINDS, Medium, medium_of
 
 _EXPECTED = "expected a folder for each domain, or one folder with a subfolder for each domain"
 
@@ -27,7 +27,7 @@ class Place:
 
 @dataclass(frozen=True)
 class DomainFiles:
-    """A domain's picture files as listed, not yet opened: `train` (everything where `test` is None) and `test`.
+    """A domain's files of one medium as listed, not yet opened: `train` (everything where `test` is None) and `test`.
 
     `ignored` counts files of other kinds; hidden files are not looked at. `note` says what else was left out.
     """
@@ -37,6 +37,7 @@ class DomainFiles:
     test: Paths | None
     ignored: int
     note: str = ""
+    medium: Medium = "image"
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -56,14 +57,22 @@ def discover(sources: Sequence[Path | str]) -> list[DomainFiles]:
     folders = [_folder(Path(source)) for source in sources]
     places = [_place(folder) for folder in folders] if len(folders) > 1 else _places(folders[0])
     _check_names(places)
-    return [_listed(place) for place in places]
+    return _of_one_medium([_listed(place) for place in places])
 
 
 def discover_whole(sources: Sequence[Path | str]) -> list[DomainFiles]:
     """List each folder of `sources` as one collection, whatever its subfolders; raises as `discover` does."""
     places = [_place(_folder(Path(source))) for source in sources]
     _check_names(places)
-    return [_listed(place) for place in places]
+    return _of_one_medium([_listed(place) for place in places])
+
+
+def _of_one_medium(domains: list[DomainFiles]) -> list[DomainFiles]:
+    other = next((files for files in domains if files.medium != domains[0].medium), None)
+    if other is not None:
+        words = " but ".join(f"'{files.name}' has {KINDS[files.medium][0]}" for files in (domains[0], other))
+        raise WorkError(f"{words}; domains are all of one medium")
+    return domains
 
 
 def rediscover(name: str, sources: Sequence[str]) -> DomainFiles:
@@ -121,23 +130,32 @@ def _check_names(places: Sequence[Place]) -> None:
 
 
 def _listed(place: Place) -> DomainFiles:
-    ignored = [0]
-    train = Paths.of(place.train, _pictures(place.train, place.test, ignored))
-    test = Paths.of(place.test, _pictures(place.test, None, ignored)) if place.test else None
+    tally = _Tally()
+    train = Paths.of(place.train, _files(place.train, place.test, tally))
+    test = Paths.of(place.test, _files(place.test, None, tally)) if place.test else None
     if not len(train):
-        others = f" ({ignored[0]} other files)" if ignored[0] else ""
-        kinds = ", ".join(sorted(SUFFIXES))
-        raise WorkError(
-            f"{place.train}: no pictures for domain '{place.name}'{others}; expected files ending in {kinds}"
-        )
+        others = f" ({tally.ignored} other files)" if tally.ignored else ""
+        kinds = "; ".join(f"{what} ({', '.join(sorted(suffixes))})" for what, suffixes in KINDS.values())
+        raise WorkError(f"{place.train}: no files to read for domain '{place.name}'{others}; expected {kinds}")
+    if len(tally.first) > 1:
+        both = " and ".join(f"{KINDS[medium][0]} ({name})" for medium, name in tally.first.items())
+        raise WorkError(f"{place.train}: domain '{place.name}' has {both}; expected one kind, so move the others away")
     note = place.note
     if test is not None and not len(test):
-        note, test = "; ".join(filter(None, (note, "its test folder has no pictures"))), None
-    return DomainFiles(place.name, train, test, ignored[0], note)
+        note, test = "; ".join(filter(None, (note, "its test folder has no files to read"))), None
+    return DomainFiles(place.name, train, test, tally.ignored, note, next(iter(tally.first)))
 
 
-def _pictures(root: Path, leave_out: Path | None, ignored: list[int]) -> Iterator[tuple[str, int]]:
-    """(relative name, size) of every picture below `root`: a folder's files by name, then its subfolders by name."""
+@dataclass
+class _Tally:
+    """What a walk through folders met beside files to read, and the first file of each medium."""
+
+    ignored: int = 0
+    first: dict[Medium, str] = field(default_factory=dict)
+
+
+def _files(root: Path, leave_out: Path | None, tally: _Tally) -> Iterator[tuple[str, int]]:
+    """(relative name, size) of every file to read below `root`: a folder's by name, then its subfolders'."""
     seen: set[tuple[int, int]] = set()
     pending = [""]
     while pending:
@@ -147,13 +165,13 @@ def _pictures(root: Path, leave_out: Path | None, ignored: list[int]) -> Iterato
         if (status.st_dev, status.st_ino) in seen:
             continue  # a link back to a folder already listed
         seen.add((status.st_dev, status.st_ino))
-        files, folders = _entries(folder, ignored)
+        files, folders = _entries(folder, tally)
         yield from ((below + name, size) for name, size in sorted(files))
         left_out = leave_out.name if leave_out is not None and not below and leave_out.parent == root else None
         pending.extend(f"{below}{name}/" for name in sorted(folders, reverse=True) if name != left_out)
 
 
-def _entries(folder: str, ignored: list[int]) -> tuple[list[tuple[str, int]], list[str]]:
+def _entries(folder: str, tally: _Tally) -> tuple[list[tuple[str, int]], list[str]]:
     files, folders = [], []
     try:
         with os.scandir(folder) as entries:
@@ -162,10 +180,11 @@ def _entries(folder: str, ignored: list[int]) -> tuple[list[tuple[str, int]], li
                     continue
                 if entry.is_dir():
                     folders.append(entry.name)
-                elif "." + entry.name.rpartition(".")[2].lower() in SUFFIXES and entry.is_file():
+                elif (medium := medium_of(entry.name)) is not None and entry.is_file():
                     files.append((entry.name, entry.stat().st_size))
+                    tally.first.setdefault(medium, entry.name)
                 else:
-                    ignored[0] += 1
+                    tally.ignored += 1
     except OSError as error:
         raise WorkError(f"{folder}: the folder cannot be read ({error.strerror})") from error
     return files, folders

@@ -28,13 +28,13 @@ from torch import Tensor
 from unpaired.atomic import whole
 from unpaired.errors import UnreadableFile, UsageError, WorkError
 from unpaired.media import tiff
+from unpaired.media.suffixes import PICTURES
 from unpaired.media.tiff import Facts
 
 # What Pillow warns of (odd metadata, large pictures) is either harmless or an error of ours with a better message.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 __all__ = [
-    "SUFFIXES",
     "Facts",
     "Floats",
     "Picture",
@@ -51,7 +51,6 @@ __all__ = [
 ]
 
 Floats = npt.NDArray[np.float32]
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 PIXELS = 1 << 27
 """Pictures of more pixels than this are refused as decompression bombs."""
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
@@ -179,8 +178,8 @@ def write(path: Path, pixels: Floats, alpha: Floats | None = None, bits: int = 8
     (UsageError). JPEG and BMP drop the alpha.
     """
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise UsageError(f"{path}: cannot write '{suffix}' files; expected one of {', '.join(sorted(SUFFIXES))}")
+    if suffix not in PICTURES:
+        raise UsageError(f"{path}: cannot write '{suffix}' files; expected one of {', '.join(sorted(PICTURES))}")
     if bits == 32 and suffix not in (".tif", ".tiff"):
         raise UsageError(f"{path}: floating-point pixels need a .tif file")
     # Two processes may translate into one folder, so each has its own part.

@@ -13,7 +13,8 @@ from torch import Tensor
 from unpaired.data.domain import KEYS, Domain
 from unpaired.data.frame import cut, load, tensor
 from unpaired.errors import UsageError, WorkError
-from unpaired.media.image import SUFFIXES, from_tensor, write
+from unpaired.media.image import from_tensor, write
+from unpaired.media.suffixes import PICTURES
 from unpaired.methods import METHODS
 from unpaired.methods.game import Coding, Method, Sampling
 from unpaired.translate.sheet import sheet
@@ -116,7 +117,7 @@ def _write(
     overwrite: bool,
 ) -> list[Path]:
     """The sheet alone where `out` is a picture's name, else the folder of all pictures and the sheet."""
-    alone = out.suffix.lower() in SUFFIXES
+    alone = out.suffix.lower() in PICTURES
     page = out if alone else out / "sheet.png"
     pictures: dict[Path, tuple[Domain, Tensor]] = {}
     for key, batch in made.items() if not alone else ():

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from unpaired.errors import UsageError
-from unpaired.media.image import SUFFIXES
+from unpaired.media.suffixes import PICTURES
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Plan:
         self._check_outputs()
         if not len(self):
             why = "".join(f"; {path}: {reason}" for path, reason in self.unlisted)
-            known = ", ".join(sorted(SUFFIXES))
+            known = ", ".join(sorted(PICTURES))
             raise UsageError(f"no pictures in {', '.join(map(str, inputs))}{why}; expected {known}")
 
     def __len__(self) -> int:
@@ -85,8 +85,8 @@ class Plan:
                 raise UsageError(f"{given}: no such file or folder")
             if given.is_dir() and Path(os.path.realpath(given)) == self.out:
                 raise UsageError(f"{out}: is also the folder to translate; give another --out")
-            if not given.is_dir() and given.suffix.lower() not in SUFFIXES:
-                known = ", ".join(sorted(SUFFIXES))
+            if not given.is_dir() and given.suffix.lower() not in PICTURES:
+                known = ", ".join(sorted(PICTURES))
                 raise UsageError(f"{given}: not a picture that can be translated; expected one of {known}")
 
     def _search(self, folder: Path) -> Iterator[Path]:
@@ -105,7 +105,7 @@ class Plan:
                             continue
                         if entry.is_dir():
                             waiting.append(Path(entry.path))
-                        elif Path(entry.name).suffix.lower() in SUFFIXES and entry.is_file():
+                        elif Path(entry.name).suffix.lower() in PICTURES and entry.is_file():
                             yield Path(entry.path)
             except OSError as error:
                 self.unlisted.append((now, f"cannot be listed ({error.strerror})"))
