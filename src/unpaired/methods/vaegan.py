@@ -15,6 +15,8 @@ from unpaired.terms.adversarial import Kind, fool, spot
 from unpaired.terms.closeness import l1, squared
 from unpaired.terms.prior import normal
 
+RATES = {"rate": 4e-4, "critic_rate": 4e-4, "clip": 5.0}
+
 
 class VAEGAN(Coding, Sampling):
     """Larsen, Sonderby, Larochelle, Winther 2016, arXiv:1512.09300: algorithm 1, once per domain.
@@ -32,15 +34,7 @@ class VAEGAN(Coding, Sampling):
     """
 
     presets = {  # noqa: RUF012 - data
-        preset: {
-            "optimizer": "adam",
-            "adversarial": "lsgan",
-            "gamma": 1.0,
-            "pixel_weight": 10.0,
-            "rate": 4e-4,
-            "critic_rate": 4e-4,
-            "clip": 5.0,
-        }
+        preset: {"optimizer": "adam", "adversarial": "lsgan", "gamma": 1.0, "pixel_weight": 10.0, **RATES}
         for preset in ("small", "tiny")
     }
 
