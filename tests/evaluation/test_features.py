@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from unpaired import efficientnet
 from unpaired.errors import UsageError, WorkError
-from unpaired.evaluation import features as module
 from unpaired.evaluation.features import Features, available
 
 needs_extra = pytest.mark.skipif(not available(), reason="the extra 'features' is not installed")
@@ -23,7 +23,7 @@ def pictures(*shape: int) -> Tensor:
 
 
 def test_without_the_extra_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PACKAGES", ("no_such_package_anywhere",))
+    monkeypatch.setattr(efficientnet, "PACKAGES", ("no_such_package_anywhere",))
     assert not available()
     with pytest.raises(UsageError, match=r"pip install 'unpaired\[features\]'"):
         Features()

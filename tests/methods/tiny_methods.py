@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from torch import nn
 
 from unpaired.data.domain import KEYS
 from unpaired.labels import Labels
 from unpaired.methods import METHODS
 from unpaired.methods.game import Batch, Labelled, Method
 from unpaired.networks.images import ImageNetworks
+from unpaired.networks.pretrained import offer
 from unpaired.settings import NetworkSettings
 from unpaired.training.loop import Loop
 from unpaired.training.ranks import Ranks
 
 NETWORKS: dict[str, Any] = {"width": 4, "blocks": 2, "critic_width": 4, "critic_layers": 1}
 LIGHT: dict[str, Any] = {**NETWORKS, "generator": "light", "critic": "light", "norm": "group"}
+
+
+def tiny_embedding() -> str:
+    """The name of a network that stands for a pretrained one."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(7)
+        return offer(nn.Sequential(nn.Conv2d(3, 6, 4, 4), nn.Tanh(), nn.Conv2d(6, 5, 3, padding=1)))
 
 
 def build(
@@ -31,7 +41,9 @@ def build(
     torch.manual_seed(seed)
     keys = KEYS[: len(labels.domains) if labels else 2]
     net = ImageNetworks(NetworkSettings.model_validate(networks or NETWORKS), dict.fromkeys(keys, 3), size, labels)
-    method = METHODS[name].cls(net, **settings).double()
+    cls = METHODS[name].cls
+    own = {"embedding": tiny_embedding()} if "embedding" in inspect.signature(cls).parameters else {}
+    method = cls(net, **{**own, **settings}).double()
     method.stride = net.stride
     return method
 

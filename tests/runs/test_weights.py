@@ -58,6 +58,17 @@ def test_other_networks_are_refused(tmp_path: Path) -> None:
         restore(net, wrong, path)
 
 
+@pytest.mark.parametrize("length", [0x4B50, 0x0580])
+def test_a_header_as_long_as_a_pickles_first_bytes_is_read(tmp_path: Path, length: int) -> None:
+    file = tmp_path / "weights.safetensors"
+    for letters in range(length):
+        write_tensors(file, {"x": torch.zeros(1)}, {"about": "a" * (length - 1000 + letters)})
+        if int.from_bytes(file.read_bytes()[:2], "little") == length:
+            break
+    assert file.read_bytes()[:2] in (b"PK", b"\x80\x05")
+    assert torch.equal(read_tensors(file)[0]["x"], torch.zeros(1))
+
+
 def test_a_pickle_in_disguise_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     for old in (True, False):

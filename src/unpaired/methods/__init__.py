@@ -10,6 +10,8 @@ from unpaired.methods.combogan import ComboGAN
 from unpaired.methods.cut import CUT
 from unpaired.methods.cyclegan import CycleGAN
 from unpaired.methods.discogan import DiscoGAN
+from unpaired.methods.dtn import DTN
+from unpaired.methods.dtn_baseline import DTNBaseline
 from unpaired.methods.dualgan import DualGAN
 from unpaired.methods.fader import Fader
 from unpaired.methods.fastcut import FastCUT
@@ -18,6 +20,7 @@ from unpaired.methods.gan import GAN
 from unpaired.methods.stargan import StarGAN
 from unpaired.methods.unit import UNIT
 from unpaired.methods.vaegan import VAEGAN
+from unpaired.methods.xgan import XGAN
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,16 @@ METHODS: dict[str, Row] = {
     row.name: row
     for row in (
         Row("gan", GAN, 2018, "Galanti et al., arXiv:1709.00074", "2", ("image",), "direct", "none but the depth"),
+        Row(
+            "dtn-baseline",
+            DTNBaseline,
+            2017,
+            "Taigman et al., arXiv:1611.02200",
+            "2",
+            ("image",),
+            "direct",
+            "a pretrained embedding",
+        ),
         Row("cyclegan", CycleGAN, 2017, "Zhu et al., arXiv:1703.10593", "2", ("image",), "direct", "cycle consistency"),
         Row("discogan", DiscoGAN, 2017, "Kim et al., arXiv:1703.05192", "2", ("image",), "direct", "cycle consistency"),
         Row("dualgan", DualGAN, 2017, "Yi et al., arXiv:1704.02510", "2", ("image",), "direct", "cycle consistency"),
@@ -72,5 +85,9 @@ METHODS: dict[str, Row] = {
             "common space",
             "cycle through any two",
         ),
+        Row(
+            "xgan", XGAN, 2017, "Royer et al., arXiv:1711.05139", "2", ("image",), "common space", "shared layers, code"
+        ),
+        Row("dtn", DTN, 2017, "Taigman et al., arXiv:1611.02200", "2", ("image",), "common space", "a pretrained code"),
     )
 }

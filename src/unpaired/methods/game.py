@@ -279,7 +279,7 @@ def still(x: Tensor) -> Tensor:
     return x.detach()
 
 
-def together(net: Role, one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+def together(net: Role | Frozen, one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
     """Pass two batches through `net` in one call, where its items do not see each other (`net.per_item`).
 
     Equal to separate calls and faster. Networks whose items influence each other (batch norm) get separate calls.

@@ -33,8 +33,8 @@ class Networks(Protocol):
     def encoder(self, domain: str) -> Role:
         """`domain`'s items -> features."""
 
-    def decoder(self, domain: str) -> Role:
-        """Features -> `domain`'s items."""
+    def decoder(self, domain: str, inputs: int | None = None) -> Role:
+        """Features -> `domain`'s items; `inputs` channels where they are not an encoder's."""
 
     def code_critic(self, outputs: int, width: int | None = None, dropout: float = 0.0) -> Role:
         """Features, as encoders give them -> logits (B, outputs); `width` None takes that of the critics."""

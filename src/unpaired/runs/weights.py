@@ -74,7 +74,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise WorkError(f"{path}: there is no such file")
     with path.open("rb") as file:
         head = file.read(9)
-    if head[:2] in (b"PK", b"\x80\x02", b"\x80\x04", b"\x80\x05"):
+    # A file of safetensors begins with the length of its header and "{"; lengths there are that look like the others.
+    if head[8:] != b"{" and head[:2] in (b"PK", b"\x80\x02", b"\x80\x04", b"\x80\x05"):
         raise WorkError(f"{path}: this is a pickle or zip file, which could run code; unpaired reads only safetensors")
     try:
         with safe_open(path, framework="pt", device="cpu") as file:

