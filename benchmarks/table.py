@@ -109,13 +109,36 @@ def depth() -> str:
     return "\n".join(lines)
 
 
+def stages() -> str:
+    """A line per generator of a search for a depth: the teacher, the deep one that it taught, the fixed deep one."""
+    newest = {row["command"]: row for row in rows("depth")}
+    lines = [
+        "| data, direction | generator | depth | steps | change of the input | edges kept | L1 | SSIM | KID x1000 |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in newest.values():
+        for name, run in row["figures"]["runs"].items():
+            for route, m in run["last"].items():
+                lines.append(
+                    f"| {row['figures']['data']}, {arrow(route)} | {name} | {run['depth']} | {run['steps']} | "
+                    f"{m['change']:.3f} | {m['kept_edges']:.2f} | {m['l1']:.3f} | {m['ssim']:.3f} | {m['kid']:.0f} |"
+                )
+    return "\n".join(lines)
+
+
 def depth_of(row: Row) -> int:
     """The depth that a row's command asked for."""
     words = row["command"].split()
     return int(words[words.index("--depth") + 1]) if "--depth" in words else 6
 
 
-TABLES: dict[str, Callable[[], str]] = {"methods": methods, "quality": quality, "step": step, "depth": depth}
+TABLES: dict[str, Callable[[], str]] = {
+    "methods": methods,
+    "quality": quality,
+    "step": step,
+    "depth": depth,
+    "stages": stages,
+}
 
 
 def main(words: list[str]) -> int:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Kind = Literal["instance", "batch", "none"]
+Kind = Literal["instance", "affine", "batch", "none"]
 
 
 class Down(nn.Module):
@@ -66,14 +66,14 @@ class Reference(nn.Module):
         tracked: bool = False,
     ) -> None:
         super().__init__()
-        biased = norm == "instance" if bias is None else bias
+        biased = norm in ("instance", "affine") if bias is None else bias
 
         def normed(channels: int) -> list[nn.Module]:
             if norm == "none":
                 return [nn.Identity(), nn.ReLU()]
             if norm == "batch":
                 return [nn.BatchNorm2d(channels), nn.ReLU()]
-            return [nn.InstanceNorm2d(channels), nn.ReLU()]
+            return [nn.InstanceNorm2d(channels, affine=norm == "affine"), nn.ReLU()]
 
         conv = partial(nn.Conv2d, bias=biased)
         edge: list[nn.Module] = [] if old else [nn.ReflectionPad2d(3)]

@@ -6,15 +6,17 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import TINY
 from reference_generator import Reference, lively
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from unpaired import Translator, evaluate, resume
+from unpaired import Translator, evaluate, resume, train
 from unpaired.cli import main
 from unpaired.errors import UsageError, WorkError
 from unpaired.imports.generator import import_generator
 from unpaired.report import write_report
+from unpaired.runs.config import build_method, read_config
 from unpaired.runs.folder import load_model
 
 DATA = Path(__file__).parents[1] / "data_files"
@@ -45,6 +47,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     "batch norm": {"norm": "batch"},
     "batch norm with dropout": {"norm": "batch", "dropout": True},
     "batch norm and biases": {"norm": "batch", "bias": True},
+    "instance norm with weights": {"norm": "affine"},
     "no norm": {"norm": "none"},
     "cut": {"down": True, "up": True},
     "cut with batch norm": {"down": True, "up": True, "norm": "batch"},
@@ -105,11 +108,6 @@ def changed(name: str, tensor: Tensor, **form: Any) -> dict[str, Tensor]:
     return {**Reference(**form).saved(), name: tensor}
 
 
-def affine_instance() -> dict[str, Tensor]:
-    state = Reference(norm="batch").saved()
-    return {name: tensor for name, tensor in state.items() if "running" not in name}
-
-
 REFUSED: dict[str, tuple[Any, str]] = {
     "U-Net": (unet(), "U-Net generator"),
     "critic": ({"model.0.weight": torch.zeros(4, 3, 4, 4), "model.0.bias": torch.zeros(4)}, r"a critic \(netD\)"),
@@ -126,7 +124,6 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "another shape": (changed("model.4.weight", torch.zeros(8, 4, 5, 5)), r"shape \(8, 4, 5, 5\), where one has"),
     "four channels": (Reference(inputs=4).saved(), "reads 4 channels"),
     "two channels out": (Reference(outputs=2).saved(), "makes 2 channels"),
-    "affine instance norm": (affine_instance(), "norms have weights and no running statistics"),
     "another blur": (changed("model.7.filt", torch.ones(8, 1, 3, 3) / 9, down=True), "blur model.7.filt is not CUT's"),
     "lost": (changed("model.1.bias", torch.full((4,), torch.nan)), "no finite numbers"),
 }
@@ -208,3 +205,14 @@ def test_an_imported_run_says_what_it_lacks(
     out = tmp_path / "out"
     assert main(["translate", str(run), str(discs / "red"), "--out", str(out), "--device", "cpu"]) == 0
     assert len(list(out.rglob("*.png"))) == 12
+
+
+def test_an_imported_generator_teaches(tmp_path: Path, discs: Path, without_features: None) -> None:
+    net, run = lively(Reference()), tmp_path / "run"
+    import_generator(saved(net.saved(), tmp_path), run, "blue", "red", 32)
+    settings = {**TINY, "size": 32, "method": "gan", "depth": 2, "steps": 1, "sample_every": 0, "evaluate_every": 0}
+    deep = train(discs, out=tmp_path / "deep", teacher=run, say=lambda _: None, **settings)
+    assert deep is not None
+    g, x = build_method(read_config(deep / "config.yaml")).get_submodule("g"), picture()
+    with torch.no_grad():
+        torch.testing.assert_close(g(x), net(x), rtol=0, atol=1e-5)

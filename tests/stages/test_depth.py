@@ -98,7 +98,8 @@ def test_stages_are_runs_and_the_shallow_one_teaches(discs: Path, tmp_path: Path
         "stages.json",
     ]
     config = read_config(deep / "config.yaml")
-    assert config.teacher is not None and Path(config.teacher.file).parent == tmp_path / "out" / "depth-04"
+    assert config.teacher is not None
+    assert Path(config.teacher.file) == tmp_path / "out" / "depth-04" / "model.safetensors"
     assert config.method_settings["depth"] == 8 and config.method_settings["similarity_weight"] == 3
     steps = {p.parent.name: read_config(p).training.steps for p in (tmp_path / "out").glob("*/config.yaml")}
     assert steps == {"depth-02": 2, "depth-04": 2, "depth-06": 2, "deep": 10}
@@ -149,12 +150,12 @@ def test_a_stage_killed_before_its_first_checkpoint_begins_anew(
     assert saved_steps(resume_depth(out, say=quiet) / "checkpoints")[-1].name == "step-000000014"
 
 
-def test_the_measure_is_of_the_checkpoint_that_teaches(tmp_path: Path) -> None:
+def test_the_measure_is_of_the_last_state_which_teaches(tmp_path: Path) -> None:
     history = History(tmp_path / "history.jsonl")
     for step, kid, best in ((1, 90.0, True), (2, 40.0, True), (3, 60.0, False)):
         routes = [{"route": "a -> b", "kid": kid, "kid_error": 3.0, "kid_real": None}]
         history.add("evaluation", step, routes=routes, best=best)
-    assert measured(tmp_path, 4) == Trial(4, 40.0, 3.0, 0.0)
+    assert measured(tmp_path, 4) == Trial(4, 60.0, 3.0, 0.0)
     history.add("evaluation", 4, routes=[{"route": "a -> b", "kid": None}], best=True)
     with pytest.raises(WorkError, match="no KID was measured"):
         measured(tmp_path, 4)

@@ -31,7 +31,7 @@ def train(words: list[str]) -> int:
         "--teacher",
         type=Path,
         metavar="RUN",
-        help="a trained run (or its model.safetensors) to learn from, for the methods that do",
+        help="a trained run, or its model.safetensors, to learn from (methods that do)",
     )
     parser.add_argument(
         "--auto-depth",

@@ -143,7 +143,7 @@ def fill(method: Method, layout: Layout, state: Mapping[str, Tensor]) -> None:
     stem then makes gray of its input as the authors' loader does, and the head gives its one channel thrice.
     """
     (role,) = method.translators
-    kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d)
+    kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d, nn.GroupNorm)
     modules = [module for module in method.get_submodule(role).modules() if isinstance(module, kinds)]
     for module, name in zip(modules, layout.layers, strict=True):
         weight, bias = state[f"{name}.weight"], state.get(f"{name}.bias")

@@ -14,6 +14,8 @@ from unpaired.settings import Antialias, Norm, Padding
 EXPECTED = "expected the ResNet generator of CycleGAN or CUT, as their code saves it (latest_net_G_A.pth)"
 WRAPPERS = ("module.", "_orig_mod.")
 """What other wrappers of torch put before every name of the network within: DataParallel, compile."""
+LEARNED = ("batch", "instance-affine")
+"""Norms with weights."""
 COUNTER = "num_batches_tracked"
 BLURS = {3: (1.0, 2.0, 1.0), 4: (1.0, 3.0, 3.0, 1.0)}
 """CUT's filters by their size: before halving, and after doubling."""
@@ -116,7 +118,7 @@ def layout_of(state: Mapping[str, Tensor]) -> Layout:
         norm=kind,
         padding="reflect" if padded else "zeros",
         antialias=down if down == up else "down" if down else "up",
-        layers=tuple(in_order(names) if kind == "batch" else names.convolutions),
+        layers=tuple(in_order(names) if kind in LEARNED else names.convolutions),
     )
     compare(state, dict(shapes(layout, names, state)))
     for end, channels in (("reads", layout.inputs), ("makes", layout.outputs)):
@@ -134,17 +136,15 @@ def in_order(names: Layers) -> Iterator[str]:
 
 
 def norm_of(state: Mapping[str, Tensor], names: Layers) -> Norm:
-    """The norm that a state tells of; raises WorkError for one of which our networks have no match.
+    """The norm that a state tells of: only batch norm has both weights and running statistics in use.
 
     Old versions of torch saved running statistics of instance norm too, which it does not use. Without any norm the
     authors' convolutions have no bias either (but the last), with instance norm they have.
     """
     first = names.norms[0]
     learned, running = f"{first}.weight" in state, f"{first}.running_mean" in state
-    if learned and not running:
-        raise WorkError(f"a ResNet generator whose norms have weights and no running statistics; {EXPECTED}")
     if learned:
-        return "batch"
+        return "batch" if running else "instance-affine"
     return "instance" if running or f"{names.convolutions[0]}.bias" in state else "none"
 
 
@@ -162,7 +162,7 @@ def shapes(layout: Layout, names: Layers, state: Mapping[str, Tensor]) -> Iterat
         if biased or last:
             yield f"{name}.bias", (after,)
         if not last:
-            kept = (["weight", "bias"] if layout.norm == "batch" else []) + ["running_mean", "running_var"] * tracked
+            kept = (["weight", "bias"] if layout.norm in LEARNED else []) + ["running_mean", "running_var"] * tracked
             yield from ((f"{names.norms[i]}.{part}", (after,)) for part in kept)
     blurs = [(2 * w, 3), (4 * w, 3)] * down + [(4 * w, 4), (2 * w, 4)] * up
     yield from ((f"{name}.filt", (c, 1, n, n)) for name, (c, n) in zip(names.blurs, blurs, strict=True))

@@ -2,7 +2,8 @@
 
 Galanti, Wolf, Benaim 2018, arXiv:1709.00074, Alg. 1. Differs: their discrepancy is the critic's; here it is KID on
 held-back items, which is comparable from depth to depth, where critics trained with different generators are not. Where
-no threshold is given, depth grows while that brings translations nearer to the target.
+no threshold is given, depth grows while that brings translations nearer to the target. Of each depth its last state
+counts, and teaches: that of lowest KID may be one that has hardly begun.
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ class Search:
             self.say(f"depth {found.depth} is taken as teacher")
             shallow, deep = self._stage(found.depth), self.folder / DEEP
             settings: dict[str, Any] = {self.setting: self._deep(found.depth, shallow), **self.plan.settings}
-            self._train(deep, len(trials), shallow, {self.setting: settings[self.setting]})
+            self._train(deep, len(trials), RunFolder(shallow).model("last"), {self.setting: settings[self.setting]})
         except Interrupted as stop:
             words = f"{stop}".partition("; continue")[0]
             raise Interrupted(stop.signal, f"{words}; continue with: unpaired train --resume {self.folder}") from stop
@@ -180,13 +181,9 @@ def finished(run: RunFolder) -> bool:
 
 
 def measured(path: Path, depth: int) -> Trial:
-    """What a trained depth came to: its best checkpoint's KID on held-back items, else the last's.
-
-    Raises WorkError where none was measured.
-    """
+    """What a trained depth came to in the end: KID on held-back items. Raises WorkError where none was measured."""
     lines = [line for line in History(RunFolder(path).history).read("evaluation") if line["routes"]]
-    chosen = [line for line in lines if line["best"]] or lines
-    route = chosen[-1]["routes"][0] if chosen else {}
+    route = lines[-1]["routes"][0] if lines else {}
     if route.get("kid") is None or route.get("kid_error") is None:
         raise WorkError(
             f"{path}: no KID was measured, by which a depth is chosen: too few items are held back, or it was turned "

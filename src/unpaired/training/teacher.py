@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 from unpaired.data.domain import Domain
 from unpaired.errors import UsageError
@@ -13,7 +14,7 @@ from unpaired.runs.teacher import Teacher
 
 
 def with_teacher(path: Path, config: RunConfig) -> RunConfig:
-    """`config`, taught by the run in `path` (its best checkpoint where there is one).
+    """`config`, taught by the run in `path`: its best checkpoint where there is one, or that of the file `path`.
 
     Raises UsageError where the method takes no teacher, where there is no such run, or one that does not fit; WorkError
     where its files are damaged.
@@ -21,7 +22,10 @@ def with_teacher(path: Path, config: RunConfig) -> RunConfig:
     if not METHODS[config.method].cls.taught:
         able = ", ".join(name for name, row in METHODS.items() if row.cls.taught)
         raise UsageError(f"--teacher: {config.method} learns from none; methods that do: {able}")
-    model = load_model(path)
+    named: dict[str, Which] = {RunFolder(path.parent).model(which).name: which for which in get_args(Which)}
+    which = named.get(path.name)
+    run = RunFolder((path.parent if which else path).absolute())
+    model = load_model(run.path, which)
     theirs = model.config
     ends = [(_like(domain, theirs, path), domain) for domain in config.domains[:2]]
     source, target = (theirs.key(one.name) for one, _ in ends)
@@ -34,8 +38,7 @@ def with_teacher(path: Path, config: RunConfig) -> RunConfig:
     ):
         if own != other:
             raise UsageError(f"teacher {path}: learned from {what} {other}, and this run from {own}; make them equal")
-    which: Which = "best" if RunFolder(path).model("best").exists() else "last"
-    file = RunFolder(path.absolute()).model(which)
+    file = run.model(which or ("best" if run.model("best").exists() else "last"))
     return config.model_copy(
         update={"teacher": Teacher(file=str(file), digest=model.digest, source=source, target=target)}
     )

@@ -51,8 +51,8 @@ def train(
 
     `settings` are any of data, networks, training and the method, by their names (`size=128, steps=2000`), over those
     of the file `config`, over the preset's. `pairs` says that equal names in the test folders are true pairs. `teacher`
-    is the folder of a trained run that the method learns from, where it does that. With `dry_run`, what would happen is
-    told to it and nothing is done. `say` gets what a person should read.
+    is the folder of a trained run (or the file of its model) that the method learns from, where it does that. With
+    `dry_run`, what would happen is told to it and nothing is done. `say` gets what a person should read.
 
     Raises UsageError for wrong settings or paths, WorkError for unusable data and failures while training, Interrupted
     after a signal once the state is saved.
