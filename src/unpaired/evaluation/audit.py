@@ -66,7 +66,8 @@ def audit(
         if value < 2:
             raise UsageError(f"--{name} {value}: expected 2 or more")
     folder = RunFolder(Path(run))
-    model = load_model(folder.path, checkpoint)
+    with torch.random.fork_rng(devices=[]):  # networks are drawn before they are loaded
+        model = load_model(folder.path, checkpoint)
     config, method = model.config, model.method
     routes = some([r for r in method.routes if to is None or config.domain(r.target).name == to], MOST_ROUTES)
     if not routes:

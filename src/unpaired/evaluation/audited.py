@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -141,3 +142,11 @@ def _table(r: RouteAudit) -> str:
     return "\n".join(
         "  " + "  ".join([name.ljust(widths[0]), *map(str.rjust, cells, widths[1:])]) for name, *cells in rows
     )
+
+
+def read_audit(file: Path) -> Audit | None:
+    """What the last audit wrote; None where there is none, or it is damaged."""
+    try:
+        return Audit.model_validate_json(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

@@ -14,6 +14,7 @@ from unpaired.methods import METHODS
 from unpaired.report import words
 from unpaired.report.charts import kid_chart, swatch, term_chart
 from unpaired.report.facts import Facts, Sample, gather
+from unpaired.report.hidden import hidden
 from unpaired.report.pictures import Embedded, embed
 from unpaired.report.style import STYLE
 from unpaired.report.table import measures_table
@@ -41,7 +42,7 @@ def write_report(run: Path) -> Path:
 
 def page(facts: Facts) -> str:
     """The whole page."""
-    sections = (opening, pictures, measures, curves, commands, settings)
+    sections = (opening, pictures, measures, hidden, curves, commands, settings)
     foot = f"unpaired {facts.config.unpaired}, run {facts.folder.path}"
     return document(words.title(facts), "\n".join(section(facts) for section in sections), foot)
 

@@ -1,0 +1,92 @@
+"""The audit of runs: what it writes and says, and that it leaves the run as it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import TINY
+
+from unpaired import train
+from unpaired.cli import main
+from unpaired.errors import UsageError
+from unpaired.evaluation.audit import audit
+from unpaired.evaluation.audited import Audit, RouteAudit, advice, read_audit, verdict
+from unpaired.report import write_report
+
+
+@pytest.fixture
+def run(discs: Path, tmp_path: Path, without_features: None) -> Path:
+    made = train(discs, out=tmp_path / "run", steps=2, say=lambda _: None, **TINY)
+    assert made is not None
+    return made
+
+
+def route(**more: Any) -> RouteAudit:
+    given: dict[str, Any] = {"route": "a -> b", "items": 9, "own_way_back": True, "steps": 5, "taught_on": 9}
+    given |= {"told": 0.9, "told_marred": 0.4, "honest_loss": 0.0, "hidden": 0.5, "hidden_error": 0.01, "passages": ()}
+    return RouteAudit.model_validate(given | more)
+
+
+def made(*routes: RouteAudit, **more: Any) -> Audit:
+    given: dict[str, Any] = {"run": "r", "set": "s", "checkpoint": "last", "step": 3, "seed": 0, "passage": "noise"}
+    return Audit.model_validate(given | {"routes": routes} | more)
+
+
+def test_it_writes_what_it_found_leaves_the_weights_and_tells_the_same_again(run: Path) -> None:
+    weights = hashlib.sha256((run / "model.safetensors").read_bytes()).hexdigest()
+    state = torch.get_rng_state()
+    seen: list[tuple[int, int]] = []
+    found = audit(run, inverse_steps=2, limit=3, progress=lambda done, total: seen.append((done, total)))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert hashlib.sha256((run / "model.safetensors").read_bytes()).hexdigest() == weights
+    assert seen == [(i, 8) for i in range(1, 9)]
+    assert list(found.hidden) == ["red -> blue", "blue -> red"]
+    assert found.headline == sum(found.hidden.values()) / 2 and 0 <= found.headline <= 1
+    assert read_audit(run / "audit.json") == found and (run / "audit.png").stat().st_size > 1000
+    again = audit(run, inverse_steps=2, limit=3)
+    assert again.hidden == found.hidden
+    assert all(r.own_way_back and r.row("none").db == 100 and r.row("none").reaction == 0 for r in found.routes)
+    assert found.defences.keys() == found.settings.keys()
+
+
+def test_a_one_way_method_gets_an_inverse_of_the_audits_own(
+    discs: Path, tmp_path: Path, without_features: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = train(discs, method="gan", out=tmp_path / "gan", steps=2, say=lambda _: None, **TINY)
+    assert run is not None
+    assert main(["audit", str(run), "--inverse-steps", "2", "--limit", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "hidden information" in said and "no way back, so the audit trained a small inverse" in said
+    assert not json.loads((run / "audit.json").read_text())["routes"][0]["own_way_back"]
+    assert "<h2>Hidden information</h2>" in (run / "report.html").read_text("utf-8")
+
+
+def test_routes_are_chosen_and_wrong_options_named(run: Path) -> None:
+    assert list(audit(run, to="red", inverse_steps=2, limit=2).hidden) == ["blue -> red"]
+    with pytest.raises(UsageError, match="--to green: this run translates to blue and red"):
+        audit(run, to="green")
+    with pytest.raises(UsageError, match="--inverse-steps 1: expected 2 or more"):
+        audit(run, inverse_steps=1)
+
+
+def test_a_damaged_audit_is_left_out_of_the_page(run: Path) -> None:
+    (run / "audit.json").write_text("{")
+    assert read_audit(run / "audit.json") is None
+    assert "Hidden information" not in write_report(run).read_text("utf-8")
+
+
+def test_words_follow_the_figures() -> None:
+    assert "much of the input" in verdict(route())
+    assert "some of the input" in verdict(route(hidden=0.1))
+    assert "honest" in verdict(route(hidden=0.04)) and "honest" in verdict(route(hidden=0.3, hidden_error=0.2))
+    assert "nothing to hide" in verdict(route(told=0.01, hidden=0.0))
+    assert advice(made(route(hidden=0.01))) == ""
+    assert "no settings against it" in advice(made(route()))
+    said = advice(made(route(), defences={"cycle_noise": 0.1}, settings={"cycle_noise": 0.0}))
+    assert "--cycle-noise 0.1" in said and "this run: cycle_noise 0" in said
+    assert made(route(), route(route="b -> a", hidden=0.1)).headline == pytest.approx(0.3)
