@@ -20,12 +20,11 @@ from unpaired.terms.penalty import gradient_penalty
 class StarGAN(Labelled):
     """Choi et al. 2018, arXiv:1711.09020: eq. (5), (6) with eq. (8), Wasserstein's; joint data sets of sec. 3.2.
 
-    Targets are the labels of the batch, in another order. `turns` is how many steps the critic makes for one of the
-    generator. Where joint data sets know different labels, the generator is told which are asked for (the mask vector,
-    here a value per group), and classification counts what is known.
+    Targets are the labels of the batch, in another order. The critic makes `turns` moves for one of the generator. Where
+    joint data sets know different labels, the generator is told which groups are asked for (the mask vector).
 
-    `adversarial` lsgan without a penalty is faster; `clip` bounds the norm of each player's gradient; None and wgan are
-    the paper's.
+    `own_scores` gives the critic an output for each value of a label, so that it tells real ones of a domain, not of any
+    (as StarGAN v2's does, arXiv:1912.01865, sec. 2). `clip` bounds the norm of each player's gradient; None is the paper's.
 
     Differs: the mask has a value per group of labels, which for the paper's two data sets says the same.
     """
@@ -36,6 +35,7 @@ class StarGAN(Labelled):
         preset: {
             "adversarial": "lsgan",
             "turns": 1,
+            "own_scores": True,
             "rate": 4e-4,
             "critic_rate": 1e-3,
             "clip": 5.0,
@@ -50,6 +50,7 @@ class StarGAN(Labelled):
         *,
         adversarial: Literal["wgan", "lsgan"] = "wgan",
         turns: int = 5,
+        own_scores: bool = False,
         class_weight: float = 1.0,
         cycle_weight: float = 10.0,
         penalty_weight: float = 10.0,
@@ -63,7 +64,8 @@ class StarGAN(Labelled):
         self.every = max(1, turns)
         self.joint = len(self.labels.sets) > 1
         self.G = net.relabeller(self.labels.size + (len(self.labels.groups) if self.joint else 0))
-        self.T, self.D, self.C = net.labelled_critic(self.labels.size)
+        self.scores = len(self.labels.domains) if own_scores else 1
+        self.T, self.D, self.C = net.labelled_critic(self.labels.size, self.scores)
         self.players = {
             "generator": Player(("G",), rate=rate, clip=clip),
             "critic": Player(("T", "D", "C"), rate=critic_rate, clip=clip),
@@ -81,7 +83,7 @@ class StarGAN(Labelled):
         seen = self.T(x)
         yield Turn(
             "critic",
-            adversarial=spot(self.D(seen), self.D(self.T(fake)), self.kind),
+            adversarial=spot(self._score(seen, label, known), self._score(self.T(fake), wanted, known), self.kind),
             classes=classes(self.C(seen), label, known, self.labels.spans),
             penalty=gradient_penalty(lambda it: self.D(self.T(it)), x, fake) if "penalty" in self.weights else None,
         )
@@ -89,10 +91,21 @@ class StarGAN(Labelled):
             seen = self.T(fake)
             yield Turn(
                 "generator",
-                adversarial=fool(self.D(seen), self.kind),
+                adversarial=fool(self._score(seen, wanted, known), self.kind),
                 classes=classes(self.C(seen), wanted, known, self.labels.spans),
                 cycle=l1(self.relabel(fake, label, known), x),
             )
+
+    def _score(self, seen: Tensor, label: Tensor, known: Tensor) -> Tensor:
+        """(B, views, h, w): the critic's scores of what T saw, the mean over the values that the label has."""
+        scores: Tensor = self.D(seen)
+        if self.scores == 1:
+            return scores
+        pairs = [(label[:, span], known[:, span]) for span in self.labels.spans]
+        held = [(part if part.shape[1] > 1 else torch.cat((part, 1 - part), 1)) * told[:, :1] for part, told in pairs]
+        share = torch.cat(held, 1) / torch.cat(held, 1).sum(1, keepdim=True).clamp(min=1)
+        chosen: Tensor = scores.unflatten(1, (-1, self.scores)) * share[:, None, :, None, None]
+        return chosen.sum(2)
 
     def relabel(self, x: Tensor, label: Tensor, known: Tensor) -> Tensor:
         """G on `x` joined with the label, and with the mask where the data sets are several."""

@@ -45,8 +45,8 @@ class Networks(Protocol):
     def relabeller(self, labels: int) -> Role:
         """Items joined with `labels` label maps (`joined`) -> items: one generator for all domains."""
 
-    def labelled_critic(self, labels: int) -> tuple[Role, Role, Role]:
-        """Items -> what both heads share; the head of the scores; the head of the logits (B, labels)."""
+    def labelled_critic(self, labels: int, outputs: int = 1) -> tuple[Role, Role, Role]:
+        """Items -> what both heads share; the head of the scores, `outputs` of each; that of the logits (B, labels)."""
 
     def label_coders(self, labels: int, dropout: float) -> tuple[Role, Role, Role]:
         """Items -> code; code joined with `labels` label maps -> items; code -> logits (B, labels)."""

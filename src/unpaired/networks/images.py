@@ -191,25 +191,30 @@ class ImageNetworks:
     def relabeller(self, labels: int) -> Role:
         """Images joined with `labels` maps -> images.
 
-        Zeros pad it, and its norms are affine: an even map of a label vanishes in an instance norm behind padding that
-        mirrors it (Choi et al. 2018, in the authors' code).
+        An even map of a label vanishes in an instance norm behind padding that mirrors it. So where the norm is of that
+        kind it is affine, and zeros pad (as in the code of Choi et al. 2018).
         """
         s, channels = self.settings, self.channels[self.domains[0]]
-        kind: Norm = "instance-affine" if s.norm == "instance" else s.norm
-        net = self._generator(channels + labels, channels, kind, "zeros")
+        if s.norm in ("instance", "instance-affine"):
+            net = self._generator(channels + labels, channels, "instance-affine", "zeros")
+        else:
+            net = self._generator(channels + labels, channels, s.norm, s.padding)
         return Role(Residual(net, channels) if s.residual else net)
 
-    def labelled_critic(self, labels: int) -> tuple[Role, Role, Role]:
-        """A critic that also tells labels: what both heads share, the head of the scores, the head of the logits."""
+    def labelled_critic(self, labels: int, outputs: int = 1) -> tuple[Role, Role, Role]:
+        """A critic that also tells labels: what both heads share, the head of the scores, the head of the logits.
+
+        Scores are (B, views x outputs, h, w), the `outputs` of a view side by side.
+        """
         s, channels = self.settings, self.channels[self.domains[0]]
         augment = self._augment()
         if s.critic == "light":
             shared = Role(*(augment or [nn.Identity()]))
-            return shared, Role(light_critic(channels, s.critic_width)), self.classifier(labels)
+            return shared, Role(light_critic(channels, s.critic_width, outputs)), self.classifier(labels)
         trunk = deep_trunk(channels, s.critic_width, self.size)
         wide = s.critic_width * 2 ** (len(trunk) // 2 - 1)
         left = max(1, self.size >> (len(trunk) // 2))
-        scores = Role(nn.Conv2d(wide, 1, 3, 1, 1, bias=False))
+        scores = Role(nn.Conv2d(wide, outputs, 3, 1, 1, bias=False))
         return Role(*augment, *trunk), scores, Role(nn.Conv2d(wide, labels, left, bias=False), nn.Flatten())
 
     def label_coders(self, labels: int, dropout: float) -> tuple[Role, Role, Role]:
