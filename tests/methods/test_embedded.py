@@ -1,0 +1,154 @@
+"""dtn, its baseline and xgan through the loop equal the same methods written straight; embeddings stay as they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from test_straight_line import assert_equal_steps, twin_of
+from tiny_methods import build, loop_of, random_batches
+from torch import Tensor, nn
+
+from benchmarks.straight_line import adam, entropy, freeze
+from unpaired.errors import UsageError
+from unpaired.methods.game import Now
+from unpaired.runs.weights import owned, restore
+
+
+class StraightDTNBaseline:
+    def __init__(self, nets: dict[str, nn.Module]) -> None:
+        self.G, self.D, self.f = nets["G"], nets["D"], nets["f"]
+        self.generator, self.critic = adam((self.G,), 2e-4), adam((self.D,), 2e-4)
+
+    def step(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        freeze((self.D,), True)
+        self.generator.zero_grad()
+        fake = self.G(x)
+        adversarial, constancy = entropy(self.D(fake), True), F.mse_loss(self.f(fake), self.f(x))
+        (adversarial + 15 * constancy).backward()
+        self.generator.step()
+        freeze((self.D,), False)
+        self.critic.zero_grad()
+        spot = entropy(self.D(y), True) + entropy(self.D(fake.detach()), False)
+        spot.backward()
+        self.critic.step()
+        return {"generator.adversarial": adversarial, "generator.constancy": constancy, "critic.adversarial": spot}
+
+
+def of_kind(scores: Tensor, kind: int) -> Tensor:
+    """Cross entropy of (B, 3, h, w) with one kind everywhere."""
+    return F.cross_entropy(scores, torch.full((len(scores), *scores.shape[2:]), kind))
+
+
+class StraightDTN:
+    def __init__(self, nets: dict[str, nn.Module]) -> None:
+        self.g, self.D, self.f = nets["g"], nets["D"], nets["f"]
+        self.generator, self.critic = adam((self.g,), 2e-4), adam((self.D,), 2e-4)
+
+    def step(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        freeze((self.D,), True)
+        self.generator.zero_grad()
+        fake, same = self.g(self.f(x)), self.g(self.f(y))
+        adversarial = of_kind(self.D(fake), 2) + of_kind(self.D(same), 2)
+        constancy, identity = F.mse_loss(self.f(fake), self.f(x)), F.mse_loss(same, y)
+        rough = torch.zeros((), dtype=x.dtype)
+        for z in (fake, same):
+            h, w = z.shape[-2:]
+            for i in range(h):
+                for j in range(w):
+                    right = z[..., i, j + 1] - z[..., i, j] if j + 1 < w else torch.zeros_like(z[..., i, j])
+                    down = z[..., i + 1, j] - z[..., i, j] if i + 1 < h else torch.zeros_like(z[..., i, j])
+                    if i + 1 < h or j + 1 < w:
+                        rough = rough + (right**2 + down**2).sqrt().sum() / z.numel()
+        (adversarial + 100 * constancy + identity + 0.05 * rough).backward()
+        self.generator.step()
+        freeze((self.D,), False)
+        self.critic.zero_grad()
+        told = of_kind(self.D(fake.detach()), 0) + of_kind(self.D(same.detach()), 1) + of_kind(self.D(y), 2)
+        told.backward()
+        self.critic.step()
+        return {
+            "generator.adversarial": adversarial,
+            "generator.constancy": constancy,
+            "generator.identity": identity,
+            "generator.smoothness": rough,
+            "critic.adversarial": told,
+        }
+
+
+class StraightXGAN:
+    def __init__(self, nets: dict[str, nn.Module]) -> None:
+        self.nets = nets
+        self.coders = [nets[name] for name in ("E_x", "E_y", "G_x", "G_y")]
+        self.judges = [nets[name] for name in ("D_x", "D_y", "C")]
+        self.coder, self.critic, self.reader = (
+            adam(self.coders, 1e-4),
+            adam(self.judges[:2], 1e-4),
+            adam([nets["C"]], 1e-4),
+        )
+
+    def step(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
+        n = self.nets
+        freeze(self.judges, True)
+        self.coder.zero_grad()
+        u, v = n["E_x"](x), n["E_y"](y)
+        fake_y, fake_x = n["G_y"](u), n["G_x"](v)
+        reconstruction = F.l1_loss(n["G_x"](u), x) + F.l1_loss(n["G_y"](v), y)
+        domain = entropy(n["C"](u), False) + entropy(n["C"](v), True)
+        semantic = F.l1_loss(n["E_y"](fake_y), u) + F.l1_loss(n["E_x"](fake_x), v)
+        adversarial = entropy(n["D_x"](fake_x), True) + entropy(n["D_y"](fake_y), True)
+        (reconstruction + domain + semantic + adversarial).backward()
+        self.coder.step()
+        freeze(self.judges, False)
+        self.critic.zero_grad()
+        self.reader.zero_grad()
+        told = entropy(n["D_x"](x), True) + entropy(n["D_x"](fake_x.detach()), False)
+        told = told + entropy(n["D_y"](y), True) + entropy(n["D_y"](fake_y.detach()), False)
+        read = entropy(n["C"](u.detach()), True) + entropy(n["C"](v.detach()), False)
+        (told + read).backward()
+        self.critic.step()
+        self.reader.step()
+        return {
+            "coders.reconstruction": reconstruction,
+            "coders.domain": domain,
+            "coders.semantic": semantic,
+            "coders.adversarial": adversarial,
+            "critics.adversarial": told,
+            "reader.domain": read,
+        }
+
+
+STRAIGHT: dict[str, Any] = {"dtn-baseline": StraightDTNBaseline, "dtn": StraightDTN, "xgan": StraightXGAN}
+
+
+@pytest.mark.parametrize("items", [1, 2])
+@pytest.mark.parametrize("name", STRAIGHT)
+def test_equal_to_straight_line_code(name: str, items: int) -> None:
+    method = build(name)
+    twin, nets = twin_of(method)
+    assert_equal_steps(method, twin, STRAIGHT[name](nets), 3, items)
+
+
+@pytest.mark.parametrize("name", ["dtn", "dtn-baseline"])
+def test_an_embedding_stays_as_it_is_and_out_of_checkpoints(name: str) -> None:
+    method = build(name)
+    f = method.get_submodule("f")
+    before = [p.clone() for p in f.parameters()]
+    loop_of(method).step(random_batches(method, 1), Now(0, 0.0))
+    assert before and all(torch.equal(p, q) for p, q in zip(f.parameters(), before, strict=True))
+    assert not f.training and not [key for key in owned(method) if key.startswith("f.")]
+    assert any(key.startswith("f.") for key in owned(method, method.translators)) == (name == "dtn")
+
+
+def test_the_baseline_translates_without_its_embedding() -> None:
+    method, absent = build("dtn-baseline"), build("dtn-baseline", seed=1, embedding="own:Gone-0")
+    restore(absent, owned(method, method.translators), Path("model"), absent.translators)
+    x = random_batches(method, 1)[0]["X"]
+    assert torch.equal(absent.eval().translate(x, "X", "Y"), method.eval().translate(x, "X", "Y"))
+    with pytest.raises(UsageError, match="a network of your own"):
+        loop_of(absent).step(random_batches(absent, 1), Now(0, 0.0))
+    with pytest.raises(UsageError, match="a network of your own"):
+        build("dtn", embedding="own:Gone-0")
