@@ -20,11 +20,12 @@ from unpaired.terms.penalty import gradient_penalty
 class StarGAN(Labelled):
     """Choi et al. 2018, arXiv:1711.09020: eq. (5), (6) with eq. (8), Wasserstein's; joint data sets of sec. 3.2.
 
-    Targets are the labels of the batch, in another order. The critic makes `turns` moves for one of the generator. Where
-    joint data sets know different labels, the generator is told which groups are asked for (the mask vector).
+    Targets are the labels of the batch, in another order. The critic makes `turns` moves for one of the generator.
+    Where joint data sets know different labels, the generator is told which groups are asked for (the mask vector).
 
-    `own_scores` gives the critic an output for each value of a label, so that it tells real ones of a domain, not of any
-    (as StarGAN v2's does, arXiv:1912.01865, sec. 2). `clip` bounds the norm of each player's gradient; None is the paper's.
+    `own_scores` gives the critic an output for each value of a label, so that it tells real ones of a domain, not of
+    any (as StarGAN v2's does, arXiv:1912.01865, sec. 2). `clip` bounds the norm of each player's gradient; None is the
+    paper's.
 
     Differs: the mask has a value per group of labels, which for the paper's two data sets says the same.
     """
