@@ -1,0 +1,35 @@
+"""Batch norm: its statistics are those of the weights that trained; a running average of weights must not use them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from test_train import quiet, state, stopped_after, trained
+
+from unpaired.errors import UsageError
+from unpaired.runs.folder import load_model
+from unpaired.training.train import resume
+
+pytestmark = pytest.mark.usefixtures("without_features")
+SETTINGS: dict[str, Any] = {"norm": "batch", "steps": 4, "evaluate_every": 0, "sample_every": 0, "checkpoint_every": 2}
+
+
+def test_it_is_refused_where_weights_are_averaged(discs: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"norm batch: its statistics .* add --average 0"):
+        trained(discs, tmp_path / "run", **SETTINGS)
+
+
+def test_without_an_average_the_model_is_what_trained_and_resuming_is_exact(discs: Path, tmp_path: Path) -> None:
+    settings = {**SETTINGS, "average": 0.0}
+    whole, part = trained(discs, tmp_path / "whole", **settings), tmp_path / "part"
+    stopped_after(discs, part, 3, settings)
+    resume(part, say=quiet)
+    one, other = state(whole), state(part)
+    assert one.keys() == other.keys() and [name for name in one if not torch.equal(one[name], other[name])] == []
+    saved = load_model(whole).method.get_submodule("G").state_dict()
+    tracked = [name for name in saved if name.endswith("running_mean")]
+    assert tracked and all(saved[name].abs().sum() > 0 for name in tracked)
+    assert all(torch.equal(one[f"method/G.{name}"], tensor) for name, tensor in saved.items())
