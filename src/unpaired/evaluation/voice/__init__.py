@@ -1,0 +1,1 @@
+"""Pure measures of converted voices: waves in, figures out, each with its definition."""

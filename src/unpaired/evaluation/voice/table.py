@@ -1,0 +1,107 @@
+"""The measures of voices as a table to read, with what each figure means."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from unpaired.evaluation.voice.frames import GATE_DB
+from unpaired.evaluation.voice.measure import VoiceMeasures
+from unpaired.evaluation.voice.spread import HIGHEST_HZ, LOWEST_HZ
+
+
+class _Row(NamedTuple):
+    label: str
+    name: str
+    digits: int
+    better: str
+
+
+ROWS = (
+    _Row("MCD, dB", "mcd", 2, "lower"),
+    _Row("F0 RMSE, cents", "f0_rmse", 0, "lower"),
+    _Row("voicing error", "voicing", 3, "lower"),
+    _Row("GV distance, dB", "gv", 2, "lower"),
+    _Row("GV bias, dB", "gv_bias", 2, "0"),
+    _Row("modulation distance, dB", "modulation", 2, "lower"),
+    _Row("F0 mean, cents", "f0_mean", 0, "0"),
+    _Row("F0 deviation, cents", "f0_std", 0, "0"),
+    _Row("voiced share", "voiced", 3, "0"),
+    _Row("similarity to target", "similarity", 3, "higher"),
+    _Row("similarity to source", "similarity_source", 3, "lower"),
+    _Row("2nd judge: to target", "second", 3, "higher"),
+    _Row("2nd judge: to source", "second_source", 3, "lower"),
+    _Row("WER", "wer", 3, "lower"),
+    _Row("CER", "cer", 3, "lower"),
+    _Row("MOS, distillmos", "mos", 2, "higher"),
+    _Row("MOS, DNSMOS", "dnsmos", 2, "higher"),
+)
+_SIGNED = {"gv_bias", "f0_mean", "f0_std", "voiced"}
+
+_ALIGNED = (
+    "MCD: 10 / ln 10 * sqrt(2 * sum over c1..c24 of squared differences), dB; mel-cepstra with alpha 0.41 of WORLD's "
+    f"envelope at 16 kHz every 5 ms, of the wave analysed anew; of both sides the frames within {GATE_DB:.0f} dB of "
+    "the sentence's loudest (root mean square of 25 ms), aligned by exact dynamic time warping; the mean along the "
+    "path, then over sentences.",
+    "F0 RMSE, voicing error: along that path; F0 where both are voiced, 1200 cents to the octave.",
+)
+_SPREAD = (
+    "GV distance: mean over c1..c24 of |10 log10(variance of output / of target)|, variances in time within a "
+    "sentence, averaged over sentences; GV bias: without the bars, below 0 is flatter than the target.",
+    "modulation distance: mean absolute difference in dB of the power spectra of the courses of c1..c24, "
+    f"{LOWEST_HZ:.1f} to {HIGHEST_HZ:.0f} Hz, in windows of 640 ms.",
+    "F0 mean and deviation, voiced share: of all loud frames of all sentences, output less target.",
+)
+
+
+def table(measures: Sequence[VoiceMeasures]) -> str:
+    """A block per route: a line per measure that there is, a column per system."""
+    routes = dict.fromkeys(m.route for m in measures)
+    return "\n\n".join(_block(route, [m for m in measures if m.route == route]) for route in routes)
+
+
+def definitions(measures: Sequence[VoiceMeasures]) -> str:
+    """What the figures of these measures mean, a line each; judges are named, missing ones with what to install."""
+    lines: list[str] = []
+    has = {row.name for row in ROWS for m in measures if _value(m, row.name) is not None}
+    if "mcd" in has:
+        lines += _ALIGNED
+    if "gv" in has:
+        lines += _SPREAD
+    if has & {"similarity", "second"}:
+        lines.append("similarity: cosine of the mean speaker embeddings of output and target, or source.")
+    if "wer" in has:
+        lines.append("WER, CER: edits per word, per character of the text; in lower case, without punctuation.")
+    if has & {"mos", "dnsmos"}:
+        lines.append("MOS: what listeners would say from 1 to 5, guessed by a network; the mean over sentences.")
+    if any(m.system == "real target" for m in measures):
+        lines.append("real target: every second of its sentences against the others; WER, CER and MOS of all.")
+    judges = dict.fromkeys(judge for m in measures for judge in m.judges)
+    if judges:
+        lines.append(f"judged by: {', '.join(judges)}.")
+    return "\n".join([*lines, *(f"{reason}." for reason in dict.fromkeys(r for m in measures for r in m.missing))])
+
+
+def _block(route: str, systems: Sequence[VoiceMeasures]) -> str:
+    first = systems[0]
+    paired = ", parallel" if any(m.pairs for m in systems if m.system != "copy-synthesis") else ""
+    rows = [["", *(m.system for m in systems), "better"]]
+    for row in ROWS:
+        values = [_value(m, row.name) for m in systems]
+        if any(value is not None for value in values):
+            rows.append([row.label, *(_number(value, row) for value in values), row.better])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = [f"{route} ({first.outputs} sentences, {first.targets} of the target{paired})"]
+    for label, *cells in rows:
+        padded = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+        lines.append("  ".join(["", label.ljust(widths[0]), *padded]).rstrip())
+    return "\n".join(lines)
+
+
+def _value(m: VoiceMeasures, name: str) -> float | None:
+    value: float | None = m.model_dump(include={name})[name]
+    return value
+
+
+def _number(value: float | None, row: _Row) -> str:
+    return "-" if value is None else f"{value:{'+' if row.name in _SIGNED else ''}.{row.digits}f}"

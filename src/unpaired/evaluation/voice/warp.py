@@ -1,0 +1,78 @@
+"""Exact dynamic time warping of two sequences of coefficients."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+Doubles = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+
+_DIAGONAL, _FIRST, _SECOND = 0, 1, 2
+"""The move into a cell: both sequences advance, the first alone, the second alone."""
+
+
+class Alignment(NamedTuple):
+    """The cheapest path: frames `first[k]` and `second[k]` (K,) lie together, at the distance `distances[k]`."""
+
+    first: Indices
+    second: Indices
+    distances: Doubles
+
+    @property
+    def mean(self) -> float:
+        """The mean distance of the path's cells."""
+        return float(self.distances.mean())
+
+
+def align(a: npt.ArrayLike, b: npt.ArrayLike) -> Alignment:
+    """Align (N, D) with (M, D) at the least sum of Euclidean distances; both from their first to their last frame.
+
+    Steps are (1, 1), (1, 0) and (0, 1), each cell counts once; no band, no slope limit (Sakoe & Chiba 1978, without
+    weights). Of equally cheap ways the one with the fewer cells is taken where it begins diagonally. The cells of an
+    anti-diagonal do not depend on each other, so each is one array operation: O(N M) time, a byte per cell.
+
+    Raises ValueError for empty sequences or unequal D.
+    """
+    x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or not len(x) or not len(y):
+        raise ValueError(f"sequences of shapes {x.shape} and {y.shape}; expected (N, D) and (M, D), N and M at least 1")
+    first, second = _walk_back(_moves(x, y))
+    return Alignment(first, second, np.linalg.norm(x[first] - y[second], axis=1))
+
+
+def _moves(x: Doubles, y: Doubles) -> list[tuple[int, npt.NDArray[np.uint8]]]:
+    """For each anti-diagonal i + j its first i, and the best move into each of its cells."""
+    n, m = len(x), len(y)
+    # Costs by i + 1 on the two diagonals before; what lies outside the matrix is infinitely dear.
+    before, last = np.full(n + 1, np.inf), np.full(n + 1, np.inf)
+    before[0] = 0.0
+    moves = []
+    for diagonal in range(n + m - 1):
+        low, high = max(0, diagonal - m + 1), min(n, diagonal + 1)
+        rows = slice(low + 1, high + 1)
+        above = slice(low, high)
+        distance = np.linalg.norm(x[low:high] - y[diagonal - high + 1 : diagonal - low + 1][::-1], axis=1)
+        ways = np.stack([before[above], last[above], last[rows]])
+        best = ways.argmin(0)
+        moves.append((low, best.astype(np.uint8)))
+        now = np.full(n + 1, np.inf)
+        now[rows] = distance + np.take_along_axis(ways, best[None], 0)[0]
+        before, last = last, now
+    return moves
+
+
+def _walk_back(moves: list[tuple[int, npt.NDArray[np.uint8]]]) -> tuple[Indices, Indices]:
+    low, best = moves[-1]
+    i = low + len(best) - 1
+    j = len(moves) - 1 - i
+    path = [(i, j)]
+    while i or j:
+        low, best = moves[i + j]
+        move = best[i - low]
+        i, j = i - (move != _SECOND), j - (move != _FIRST)
+        path.append((i, j))
+    first, second = np.array(path[::-1], np.int64).T
+    return first, second
