@@ -1,0 +1,204 @@
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from voice_sounds import buzz, tone
+
+from unpaired.errors import UnreadableFile, UsageError, WorkError
+from unpaired.media.voice import recording
+from unpaired.media.voice.recording import Recording, Wave, blocks, read, resampled, write
+from unpaired.media.voice.survey import probe, survey
+
+
+def saved(path: Path, wave: Wave, rate: int = 16000, subtype: str | None = None) -> Path:
+    soundfile.write(path, wave, rate, subtype=subtype)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "subtype", "error"),
+    [
+        ("a.wav", "PCM_16", 1e-4),
+        ("a.wav", "PCM_24", 1e-6),
+        ("a.wav", "FLOAT", 0),
+        ("a.wav", "PCM_U8", 1e-2),
+        ("a.flac", "PCM_16", 1e-4),
+        ("a.ogg", "VORBIS", 0.05),
+        ("a.mp3", None, 0.05),
+    ],
+)
+def test_formats_are_read(tmp_path: Path, name: str, subtype: str | None, error: float) -> None:
+    wave = tone(1)
+    found = read(saved(tmp_path / name, wave, subtype=subtype), 16000)
+    assert found.sample_rate_hz == 16000 and found.notes == ()
+    assert np.abs(found.wave[2000:14000] - wave[2000:14000]).max() <= error
+    assert found.wave.dtype == np.float32
+    assert found.seconds == pytest.approx(1, abs=0.08)
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 22050, 44100, 48000])
+def test_any_rate_becomes_the_asked_one(tmp_path: Path, rate: int) -> None:
+    found = read(saved(tmp_path / "a.wav", tone(1, rate), rate), 16000)
+    assert abs(len(found.wave) - 16000) <= 2
+    assert np.abs(found.wave[500:15500] - tone(1)[500:15500]).max() < 2e-3
+    assert any("upsampled" in note and f"{rate} Hz" in note for note in found.notes) == (rate < 16000)
+
+
+def test_blocks_are_what_one_call_on_the_whole_gives() -> None:
+    wave = buzz(2, 44100)
+    whole = np.concatenate(list(resampled([wave], 44100, 16000)))
+    parts = np.concatenate(list(resampled(np.split(wave, [7, 1000, 1001, 50000]), 44100, 16000)))
+    np.testing.assert_allclose(parts, whole, atol=1e-6)
+
+
+def test_channels_are_averaged(tmp_path: Path) -> None:
+    a, b = tone(1, hz=300), tone(1, hz=700)
+    path = saved(tmp_path / "a.wav", np.stack([a, b], 1), subtype="FLOAT")
+    np.testing.assert_allclose(read(path, 16000).wave, (a + b) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("dead", [0.0, 0.25])  # digital zero, and a constant
+def test_a_dead_channel_is_left_out(tmp_path: Path, dead: float) -> None:
+    wave = tone(1)
+    path = saved(tmp_path / "a.wav", np.stack([wave, np.full_like(wave, dead)], 1), subtype="FLOAT")
+    found = read(path, 16000)
+    np.testing.assert_allclose(found.wave, wave, atol=1e-6)
+    assert found.notes == ("channel 2 of 2 is dead and left out",)
+
+
+def test_few_samples_that_are_no_numbers_are_filled_in(tmp_path: Path) -> None:
+    wave = tone(1, hz=100)
+    broken = wave.copy()
+    broken[[0, 500, 501, 15999]] = [np.nan, np.inf, -np.inf, np.nan]
+    found = read(saved(tmp_path / "a.wav", broken, subtype="FLOAT"), 16000)
+    assert np.abs(found.wave - wave).max() < 0.03
+    assert found.notes == ("4 samples are NaN or infinite; they are filled in from their neighbours",)
+
+
+def test_many_samples_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    wave = tone(1)
+    wave[100:200] = np.nan
+    with pytest.raises(UnreadableFile, match=r"a\.wav: 100 of its 16000 samples are NaN or infinite"):
+        survey(saved(tmp_path / "a.wav", wave, subtype="FLOAT"))
+
+
+def test_clipping_is_noted(tmp_path: Path) -> None:
+    wave = np.clip(tone(1, hz=100, peak=2.0), -1, 1)
+    assert any(note.startswith("clipped: ") for note in survey(saved(tmp_path / "a.wav", wave)).notes)
+    # Only its tops touch full scale, one sample at a time.
+    assert survey(saved(tmp_path / "b.wav", tone(1, hz=1000, peak=1.0))).notes == ()
+
+
+def test_silence_is_noted(tmp_path: Path) -> None:
+    found = survey(saved(tmp_path / "a.wav", np.zeros(16000, np.float32)))
+    assert found.silent and found.notes == ("silent: its loudest sample is digital zero",)
+    found = survey(saved(tmp_path / "b.wav", tone(1, peak=3e-4), subtype="FLOAT"))
+    assert found.silent and found.notes == ("silent: its loudest sample is -70 dB",)
+
+
+def cut(path: Path, share: float = 0.5) -> Path:
+    data = path.read_bytes()
+    path.write_bytes(data[: round(share * len(data))])
+    return path
+
+
+def test_truncated_flac_is_refused(tmp_path: Path) -> None:
+    path = cut(saved(tmp_path / "a.flac", buzz(2)))
+    assert probe(path).samples == 32000  # the header alone does not tell
+    with pytest.raises(UnreadableFile, match=r"a\.flac: is cut short"):
+        survey(path)
+
+
+def test_truncated_mp3_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile, match=r"a\.mp3: is cut short"):
+        survey(cut(saved(tmp_path / "a.mp3", buzz(4))))
+
+
+def test_truncated_wav_is_used_as_far_as_it_goes(tmp_path: Path) -> None:
+    found = read(cut(saved(tmp_path / "a.wav", buzz(2))), 16000)
+    assert found.seconds == pytest.approx(1, abs=0.01)
+    assert found.notes == ("cut short: the header promises more sound than there is; it is used as far as it goes",)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", r"is empty \(0 bytes\)"),
+        (b"What was said, in writing.\n" * 9, "is no WAV, FLAC, OGG or MP3 sound, whatever its name says"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(200), "is no WAV, FLAC, OGG or MP3 sound"),
+    ],
+)
+def test_what_is_no_sound_is_refused_by_name(tmp_path: Path, content: bytes, why: str) -> None:
+    path = tmp_path / "talk.wav"
+    path.write_bytes(content)
+    for look in (probe, survey, lambda p: read(p, 16000)):
+        with pytest.raises(UnreadableFile, match=f"talk.wav: {why}"):
+            look(path)
+
+
+def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile, match="does not exist"):
+        probe(tmp_path / "none.wav")
+    with pytest.raises(UnreadableFile, match="is a folder"):
+        probe(tmp_path)
+
+
+def test_other_formats_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, tone(1), 16000, format="AIFF", subtype="PCM_16")
+    with pytest.raises(UnreadableFile, match="AIFF files are not read"):
+        probe(path)
+
+
+def test_clips_that_hold_nothing_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFile, match="is 10 ms long; at least 100 ms needed"):
+        survey(saved(tmp_path / "a.wav", tone(0.01)))
+    with pytest.raises(UnreadableFile, match="0 samples"):
+        survey(saved(tmp_path / "b.wav", tone(0)))
+
+
+@pytest.mark.parametrize(("name", "error"), [("a.wav", 1e-4), ("a.flac", 1e-4), ("a.ogg", 0.05)])
+def test_written_files_read_back(tmp_path: Path, name: str, error: float) -> None:
+    wave = tone(1)
+    Recording(wave, 16000).save(tmp_path / name)
+    assert np.abs(read(tmp_path / name, 16000).wave - wave)[200:-200].max() <= error
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_values_beyond_full_scale_are_clipped_unless_exact(tmp_path: Path) -> None:
+    wave = tone(1, peak=3)
+    write(tmp_path / "a.wav", wave, 16000)
+    assert np.abs(read(tmp_path / "a.wav", 16000).wave).max() <= 1
+    write(tmp_path / "b.wav", wave, 16000, exact=True)
+    np.testing.assert_array_equal(read(tmp_path / "b.wav", 16000).wave, wave)
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    def broken() -> itertools.chain[Wave]:
+        def fails() -> Wave:
+            raise OSError(28, "No space left on device")
+
+        return itertools.chain([tone(1)], (fails() for _ in range(1)))
+
+    (tmp_path / "a.wav").write_text("before")
+    with pytest.raises(WorkError, match="the disk is full"):
+        write(tmp_path / "a.wav", broken(), 16000)
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["before"]
+
+
+def test_unknown_suffixes_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"cannot write '\.mp3' sounds; expected one of \.flac, \.ogg, \.wav"):
+        write(tmp_path / "a.mp3", tone(1), 16000)
+
+
+def test_blocks_stay_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unpaired.media.voice.survey._BLOCK", 4000)
+    wave = buzz(2)
+    parts = list(blocks(saved(tmp_path / "a.wav", wave, subtype="FLOAT"), 16000))
+    assert max(map(len, parts)) <= 4000
+    np.testing.assert_array_equal(np.concatenate(parts), wave)
+    assert recording.read(tmp_path / "a.wav", 16000).wave.shape == wave.shape
