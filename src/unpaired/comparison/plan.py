@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from unpaired.data.batches import paired
 from unpaired.errors import UnpairedError, UsageError, nearest
 from unpaired.labels import Labels
 from unpaired.methods import METHODS
@@ -81,8 +80,6 @@ def make_plan(sources: Sequence[Path], methods: str | Sequence[str], asked: Aske
     one_device(entries[first].settings)
     all_alike = Asked(first, asked.preset, asked.settings, asked.file)
     prepared = prepare([*sources], all_alike, pairs, device, 1, lambda _: None)
-    if pairs and not paired(prepared.files.sets[0].test, prepared.files.sets[1].test):
-        raise UsageError("--pairs: no file of one domain's test items has the name of one of the other's")
     unbuilt = {n: why for n, e in entries.items() if (why := unbuildable(prepared, e, found[n].labels))}
     refuse_named(named, unbuilt)
     if len(unbuilt) == len(entries):

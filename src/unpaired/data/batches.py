@@ -19,7 +19,7 @@ from unpaired.data.frame import Fitted, cut, load, tensor
 from unpaired.data.paths import Paths, stem
 from unpaired.data.split import Sets, Which
 from unpaired.data.walks import Spot, Walks, walks_of
-from unpaired.errors import UnreadableFile, WorkError
+from unpaired.errors import UnreadableFile, UsageError, WorkError
 from unpaired.settings import DataSettings
 
 MEMORY = 512 << 20
@@ -199,6 +199,12 @@ def items(
 
 def _evaluated(paths: Paths, index: int, domain: Domain, data: DataSettings, channels: int) -> Tensor:
     return tensor(cut(load(paths.file(index), domain, data, channels, training=False), data.size)[None])[0]
+
+
+def require_pairs(sets: Sequence[Sets]) -> None:
+    """Raise UsageError where --pairs is given and no test items of the first two domains have a name in common."""
+    if not paired(sets[0].test, sets[1].test):
+        raise UsageError("--pairs: no file of one domain's test items has the name of one of the other's")
 
 
 def paired(ours: Paths, theirs: Paths) -> list[tuple[int, int]]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unpaired.atomic import whole
 from unpaired.data.attributes import discover_labelled, domain_sets, labelled
-from unpaired.data.batches import Batches
+from unpaired.data.batches import Batches, require_pairs
 from unpaired.data.folders import DomainFiles, discover
 from unpaired.data.split import Sets, Which
 from unpaired.devices import pick_device
@@ -196,14 +196,14 @@ def evaluate(
     if not all(len(part.of(which)) for part in sets):
         raise WorkError(f"{run}: no items were held back (too few files); give some: unpaired evaluate {run} DATA")
     paired = config.pairs if pairs is None else pairs
+    if pairs:
+        require_pairs(sets)
     target = pick_device(device)
     batches = Batches(config.domains, sets, config.data, config.channels, config.training.seed, workers=0)
     counted = limit if paired else 0
     routes = Routes(
         config, model.method.to(target), batches, which, limit=limit, device=target, pairs=counted, want_fid=fid
     )
-    if pairs and not routes.pairs:
-        raise UsageError("--pairs: no file of one domain's test items has the name of one of the other's")
     kind = "best" if folder.model("best").exists() and checkpoint != "last" else "last"
     found = Evaluation(str(folder.path), f"{words} ({which} items)", kind, model.step, routes.measure())
     with whole(folder.evaluation) as part:

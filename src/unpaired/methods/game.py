@@ -22,9 +22,9 @@ from unpaired.labels import Draws, Labels
 from unpaired.networks.blocks import Role
 
 Batch = Mapping[str, Tensor]
-"""What a method draws (`Method.draws`): "each", one tensor `(B, C, H, W)` in [-1, 1] per domain, keyed "X", "Y", "X3", ...
-in the order they were given; "pair", those of two domains; "labelled", items "x" of any domain with "label" and "known"
-`(B, L)`, 0 and 1, a label being 0 where it is not known.
+"""What a method draws (`Method.draws`): "each", one tensor `(B, C, H, W)` in [-1, 1] per domain, keyed "X", "Y", "X3"
+... in the order they were given; "pair", those of two domains; "labelled", items "x" of any domain with "label" and
+"known" `(B, L)`, 0 and 1, a label being 0 where it is not known.
 """
 
 

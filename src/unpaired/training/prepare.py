@@ -17,7 +17,7 @@ import torch
 import yaml
 
 from unpaired import __version__
-from unpaired.data.batches import Batches, items
+from unpaired.data.batches import Batches, items, require_pairs
 from unpaired.data.check import check
 from unpaired.data.domain import Domain
 from unpaired.data.folders import discover
@@ -85,6 +85,8 @@ def prepare(sources: list[Path], asked: Asked, pairs: bool, device: torch.device
     say(f"framing: {resolved.data.framing}, {resolved.data.size} px, {resolved.channels} channels")
     parts = [split(files, data.held, settings.training.seed, found.unreadable) for files in listing.files]
     domains, files = collected(listing, resolved.domains, parts)
+    if pairs:
+        require_pairs(files.sets)
     for part in files.whole:
         say(held_words(part))
     if files.data:

@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning_fabric.utilities.exceptions import MisconfigurationException
 
-from unpaired.data.batches import Batches, paired
+from unpaired.data.batches import Batches
 from unpaired.devices import pick_device
 from unpaired.errors import Diverged, UnreadableFile, UsageError, WorkError
 from unpaired.methods.game import Method
@@ -62,8 +62,6 @@ def train(
     fabric, ranks = launched(choose_device(asked), wanted.devices, wanted.nodes)
     say = say if ranks.first else silent
     prepared = ranks.on_first(partial(prepare, [Path(d) for d in data], asked, pairs, fabric.device, ranks.count, say))
-    if pairs and not paired(prepared.files.sets[0].test, prepared.files.sets[1].test):
-        raise UsageError("--pairs: no file of one domain's test items has the name of one of the other's")
     chosen = prepared.config
     if teacher is not None:
         chosen = ranks.on_first(partial(with_teacher, Path(teacher), chosen))
