@@ -5,7 +5,8 @@
 Both directions between the two speakers of `train/` and `test/`: doing nothing, mean and variance per coefficient
 (affine), full-covariance Gaussian transport, nearest neighbours of frames (kNN), copy-synthesis, the real target. They
 learn from the training sentences, without pairs. A row per direction goes to results.jsonl; the table is printed.
-`text.csv` (file, text) gives the words. `--sentences N` takes the first N test sentences.
+`text.csv` (file, text) gives the words. `--sentences N` takes the first N test sentences, `--no-judges` leaves out what
+networks judge (speakers, words, naturalness), which takes most of the time.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from benchmarks.results import append_row
-from unpaired.evaluation.voice.judges import installed
+from unpaired.evaluation.voice.judges import Judges, installed
 from unpaired.evaluation.voice.measure import VoiceMeasures, measure_conversion
 from unpaired.evaluation.voice.table import definitions, table
 from unpaired.media.voice.features import Features
@@ -95,7 +96,9 @@ def waves(folder: Path, world: World, names: list[str]) -> list[Wave]:
     return [read(folder / name, world.sample_rate_hz).wave for name in names]
 
 
-def direction(data: Path, source: str, target: str, count: int | None) -> tuple[list[VoiceMeasures], float]:
+def direction(
+    data: Path, source: str, target: str, count: int | None, judges: Judges
+) -> tuple[list[VoiceMeasures], float]:
     """Measures of all systems from `source` to `target`, and the seconds they took."""
     start, world = time.perf_counter(), World()
     names = sorted(file.name for file in (data / "test" / source).iterdir())[:count]
@@ -128,7 +131,7 @@ def direction(data: Path, source: str, target: str, count: int | None) -> tuple[
         parallel=True,
         others=made,
         texts=[said[name] for name in names],
-        judges=installed(),
+        judges=judges,
         resynthesise=lambda wave, _: world.synthesise(world.analyse(wave)),
         route=f"{source} -> {target}",
     )
@@ -148,11 +151,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--sentences", type=int)
+    parser.add_argument("--no-judges", action="store_true")
     asked = parser.parse_args()
     speakers = sorted(folder.name for folder in (asked.data / "test").iterdir())
+    judges = Judges() if asked.no_judges else installed()
     every: list[VoiceMeasures] = []
     for source, target in (speakers, speakers[::-1]):
-        measures, seconds = direction(asked.data, source, target, asked.sentences)
+        measures, seconds = direction(asked.data, source, target, asked.sentences, judges)
         row = {"data": asked.data.name, "route": measures[0].route, "systems": figures(measures)}
         append_row("voice-baselines", {**row, "judges": list(measures[0].judges), "seconds": round(seconds)}, seed=0)
         print(table(measures), end="\n\n", flush=True)
