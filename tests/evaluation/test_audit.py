@@ -45,7 +45,7 @@ def test_it_writes_what_it_found_leaves_the_weights_and_tells_the_same_again(run
     assert torch.equal(torch.get_rng_state(), state)
     assert hashlib.sha256((run / "model.safetensors").read_bytes()).hexdigest() == weights
     assert seen == [(i, 8) for i in range(1, 9)]
-    assert list(found.hidden) == ["red -> blue", "blue -> red"]
+    assert list(found.hidden) == ["blue -> red", "red -> blue"]
     assert found.headline == sum(found.hidden.values()) / 2 and 0 <= found.headline <= 1
     assert read_audit(run / "audit.json") == found and (run / "audit.png").stat().st_size > 1000
     again = audit(run, inverse_steps=2, limit=3)

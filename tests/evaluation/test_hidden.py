@@ -24,7 +24,8 @@ def pictures(count: int, seed: int) -> Tensor:
     """Coloured pictures that rise or fall evenly, across and down: without any faint pattern."""
     level, across, down = torch.rand(3, count, 3, 1, 1, generator=torch.Generator().manual_seed(seed)) - 0.5
     ramp = torch.linspace(-0.5, 0.5, SIDE)
-    return level + across * ramp + down * ramp[:, None]
+    made: Tensor = level + across * ramp + down * ramp[:, None]
+    return made
 
 
 def pattern(x: Tensor) -> Tensor:
