@@ -28,7 +28,7 @@ class DTNBaseline(Method):
     presets = {  # noqa: RUF012 - data
         preset: {
             "adversarial": "lsgan",
-            "constancy_weight": 2.0,
+            "constancy_weight": 0.5,
             "rate": 4e-4,
             "critic_rate": 1e-3,
             "clip": 5.0,
