@@ -117,7 +117,11 @@ def test_nothing_reads_or_writes_pickles_of_ours() -> None:
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "torch":
                 assert node.attr != "save", path
                 # The feature network's weights are a package's, imported ones a user's: read as numbers alone.
-                assert node.attr != "load" or path in ("efficientnet.py", "imports/generator.py"), path
+                assert node.attr != "load" or path in (
+                    "efficientnet.py",
+                    "imports/generator.py",
+                    "media/voice/vocoder.py",
+                ), path
 
 
 def test_nothing_asks_objects_what_they_have() -> None:

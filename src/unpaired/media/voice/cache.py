@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from pydantic import ValidationError
 
 from unpaired.atomic import whole
@@ -32,7 +31,7 @@ __all__ = ["Analysed", "Cache", "Entry", "default_folder"]
 
 LIMIT_BYTES = 20 << 30
 _VERSION = 1  # raised when features of equal settings change
-_INLINE = 4  # files that are analysed faster than other processes start
+_INLINE = 8  # files that are analysed faster than other processes start
 
 Progress = Callable[[int, int, Path], None]
 
@@ -144,7 +143,8 @@ def _run(jobs: dict[Path, Job], workers: int | None) -> Iterator[tuple[Path, Ent
         return
     # Forked processes inherit locks of torch's threads, and may wait for them for ever.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=torch.set_num_threads, initargs=(1,))
+    # Each process is one of as many as there are cores; torch, where it is needed, is imported after this.
+    pool = ProcessPoolExecutor(workers, context, os.environ.update, ({"OMP_NUM_THREADS": "1"},))
     try:
         running: dict[Future[Entry | UnreadableFile], Path] = {pool.submit(_work, job): p for p, job in jobs.items()}
         for future in as_completed(running):

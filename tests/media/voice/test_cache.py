@@ -1,0 +1,184 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from voice_sounds import buzz
+
+from unpaired.errors import WorkError
+from unpaired.media.voice import cache, loudness
+from unpaired.media.voice.cache import Cache, default_folder
+from unpaired.media.voice.statistics import VoiceStatistics, gather, normalised, restored
+from unpaired.media.voice.world import World
+
+WORLD = World()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[Path]:
+    folder = tmp_path / "speaker"
+    folder.mkdir()
+    for number in range(2):
+        soundfile.write(folder / f"{number}.wav", 0.3 * buzz(1, hz=120 + 40 * number, seed=number), 16000)
+    return sorted(folder.iterdir())
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """The files that were analysed, not found."""
+    made: list[Path] = []
+    real = cache._made
+
+    def counted(path: Path, *rest: object) -> object:
+        made.append(path)
+        return real(path, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(cache, "_made", counted)
+    return made
+
+
+def test_features_are_those_of_the_wave_at_the_target_loudness(tmp_path: Path, files: list[Path]) -> None:
+    told: list[tuple[int, int, Path]] = []
+    found = Cache(tmp_path / "cache").analysed(files, WORLD, progress=lambda *words: told.append(words))
+    assert told == [(1, 2, files[0]), (2, 2, files[1])]
+    assert [entry.source for entry in found.entries] == files and found.failures == ()
+    entry = found.entries[0]
+    wave, _ = soundfile.read(files[0], dtype="float32")
+    assert entry.lufs == pytest.approx(loudness.loudness(wave, 16000))
+    expected = WORLD.analyse(wave * np.float32(loudness.gain(entry.lufs)))
+    np.testing.assert_allclose(entry.features().rows, expected.rows, rtol=1e-4, atol=1e-4)
+    assert entry.seconds == pytest.approx(1, abs=0.01)
+    assert 0.2 < entry.speech().mean() <= 1
+
+
+def test_a_file_is_analysed_once(tmp_path: Path, files: list[Path], made: list[Path]) -> None:
+    store = Cache(tmp_path / "cache")
+    first = store.analysed([*files, files[0]], WORLD)
+    assert made == files
+    assert store.analysed(files, WORLD) == first
+    assert made == files
+    twin = files[0].rename(files[0].with_name("renamed.wav"))  # what counts is the content
+    assert store.analysed([twin], WORLD).entries[0].rows == first.entries[0].rows
+    assert made == files
+
+
+def test_a_changed_file_or_setting_is_analysed_anew(tmp_path: Path, files: list[Path], made: list[Path]) -> None:
+    store = Cache(tmp_path / "cache")
+    before = store.analysed(files[:1], WORLD).entries[0]
+    other = store.analysed(files[:1], World(order=30)).entries[0]
+    assert len(other.features().values) == 30 and other.rows != before.rows
+    soundfile.write(files[0], buzz(2), 16000)
+    assert store.analysed(files[:1], WORLD).entries[0].frames == 401
+    assert made == [files[0]] * 3
+
+
+@pytest.mark.parametrize("harm", ["short", "flipped", "no rows", "no json", "bad json", "other json"])
+def test_a_corrupt_entry_is_made_anew(tmp_path: Path, files: list[Path], made: list[Path], harm: str) -> None:
+    store = Cache(tmp_path / "cache")
+    entry = store.analysed(files[:1], WORLD).entries[0]
+    rows, about, good = entry.rows, entry.rows.with_suffix(".json"), entry.rows.read_bytes()
+    {
+        "short": lambda: rows.write_bytes(good[:-400]),
+        "flipped": lambda: rows.write_bytes(good[:1000] + bytes([good[1000] ^ 1]) + good[1001:]),
+        "no rows": rows.unlink,
+        "no json": about.unlink,
+        "bad json": lambda: about.write_text("{"),
+        "other json": lambda: about.write_text("[]"),
+    }[harm]()
+    store.analysed(files[:1], WORLD)
+    assert made == files[:1] * 2
+    assert rows.read_bytes() == good
+
+
+def test_unusable_files_are_counted_and_the_rest_goes_on(tmp_path: Path, files: list[Path]) -> None:
+    text, silent, short = (tmp_path / name for name in ("talk.wav", "silent.wav", "short.wav"))
+    text.write_text("hello")
+    soundfile.write(silent, np.zeros(16000), 16000)
+    soundfile.write(short, buzz(0.01), 16000)
+    found = Cache(tmp_path / "cache").analysed([text, files[0], silent, tmp_path / "none.wav", short], WORLD)
+    assert [entry.source for entry in found.entries] == files[:1]
+    whys = {Path(failure.path).name: failure.why for failure in found.failures}
+    assert list(whys) == ["talk.wav", "silent.wav", "none.wav", "short.wav"]
+    assert "whatever its name says" in whys["talk.wav"] and "is silent" in whys["silent.wav"]
+    assert "10 ms" in whys["short.wav"] and "No such file" in whys["none.wav"]
+    assert sorted({path.suffix for path in (tmp_path / "cache").iterdir()}) == [".json", ".rows"]
+
+
+def test_mixed_rates_become_one(tmp_path: Path) -> None:
+    for rate in (8000, 22050, 48000):
+        soundfile.write(tmp_path / f"{rate}.wav", buzz(1, rate), rate)
+    found = Cache(tmp_path / "cache").analysed(sorted(tmp_path.glob("*.wav")), WORLD)
+    assert {entry.frames for entry in found.entries} <= {201, 202}
+    assert [len(entry.notes) for entry in found.entries] == [0, 0, 1]  # 22050, 48000, 8000
+
+
+def test_the_folder_is_bounded_by_age_of_use(tmp_path: Path, files: list[Path]) -> None:
+    import os
+
+    folder = tmp_path / "cache"
+    for age, path in enumerate(files):
+        rows = Cache(folder).analysed([path], WORLD).entries[0].rows
+        os.utime(rows, (1000 - age, 1000 - age))
+    size = rows.stat().st_size
+    third = tmp_path / "third.wav"
+    soundfile.write(third, buzz(1, seed=9), 16000)
+    kept = Cache(folder, limit_bytes=2 * size).analysed([third], WORLD).entries[0]
+    left = {path.stem for path in folder.iterdir()}
+    assert rows.stem not in left and kept.rows.stem in left and len(left) == 2
+    Cache(folder, limit_bytes=0).analysed([third], WORLD)
+    assert {path.stem for path in folder.iterdir()} == {kept.rows.stem}  # what is in use stays
+
+
+def test_other_processes_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(2):
+        soundfile.write(tmp_path / f"{number}.wav", buzz(0.3, seed=number), 16000)
+    (tmp_path / "9.wav").write_text("hello")
+    paths = sorted(tmp_path.glob("*.wav"))
+    alone = Cache(tmp_path / "a").analysed(paths, WORLD)
+    monkeypatch.setattr(cache, "_INLINE", 0)
+    told: list[int] = []
+    spread = Cache(tmp_path / "b").analysed(paths, WORLD, workers=2, progress=lambda done, *_: told.append(done))
+    assert told == [1, 2, 3] and [entry.source for entry in spread.entries] == paths[:2]
+    for one, other in zip(alone.entries, spread.entries, strict=True):
+        assert one.rows.read_bytes() == other.rows.read_bytes()
+    assert spread.failures[0].why == alone.failures[0].why
+
+
+def test_the_default_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+    assert default_folder() == Path("/somewhere/unpaired/voice")
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    assert default_folder() == Path.home() / ".cache/unpaired/voice"
+
+
+def test_statistics_are_those_of_all_speech_frames(tmp_path: Path, files: list[Path]) -> None:
+    entries = Cache(tmp_path / "cache").analysed(files, WORLD).entries
+    found = gather((entry.features(), entry.speech(), entry.lufs) for entry in entries)
+    frames = np.concatenate([entry.features().values[:, entry.speech()] for entry in entries], 1).astype(np.float64)
+    np.testing.assert_allclose(found.mean, frames.mean(1), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found.deviation, frames.std(1), rtol=1e-5)
+    f0 = np.concatenate([entry.features()["f0"][0, entry.speech()] for entry in entries])
+    assert found.log_f0 == pytest.approx((np.log(f0[f0 > 0]).mean(), np.log(f0[f0 > 0]).std()), rel=1e-4)
+    assert found.voiced == pytest.approx((f0 > 0).mean())
+    assert found.lufs == pytest.approx(np.mean([entry.lufs for entry in entries]))
+    assert VoiceStatistics.model_validate_json(found.model_dump_json()) == found
+
+    scores = normalised(frames.astype(np.float32), found)
+    np.testing.assert_allclose(scores.mean(1), 0, atol=1e-4)
+    np.testing.assert_allclose(scores.std(1), 1, atol=1e-4)
+    np.testing.assert_allclose(restored(scores, found), frames, atol=1e-5)
+
+
+def test_no_speech_has_no_statistics() -> None:
+    features = WORLD.analyse(buzz(0.2))
+    with pytest.raises(WorkError, match="hold no speech"):
+        gather([(features, np.zeros(features.frames, np.bool_), -23.0)])
+
+
+def test_whispers_have_no_f0() -> None:
+    features = WORLD.analyse(buzz(0.5))
+    whisper = features.replaced(f0=np.zeros(features.frames))
+    found = gather([(whisper, np.ones(features.frames, np.bool_), -23.0)])
+    assert found.log_f0 is None and found.voiced == 0

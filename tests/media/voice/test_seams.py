@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from voice_sounds import buzz
+
+from unpaired.errors import UnreadableFile, UsageError
+from unpaired.media.voice import convert, world
+from unpaired.media.voice.convert import change, convert_file, convert_waves, scored
+from unpaired.media.voice.features import Features, Floats
+from unpaired.media.voice.loudness import loudness
+from unpaired.media.voice.mel import Mel
+from unpaired.media.voice.recording import read
+from unpaired.media.voice.seams import CrossFade, Windows, converted, windowed
+from unpaired.media.voice.statistics import VoiceStatistics
+from unpaired.media.voice.world import World
+
+WORLD = World()
+LAYOUT = (("values", 2), ("level", 1))
+
+
+def noise(frames: int) -> Features:
+    return Features(np.random.default_rng(0).normal(size=(3, frames)).astype(np.float32), LAYOUT)
+
+
+def pieces(features: Features, size: int) -> list[Features]:
+    return [features.cut(start, start + size) for start in range(0, features.frames, size)]
+
+
+def whole(stream: list[Features]) -> Floats:
+    return np.concatenate([part.rows for part in stream], 1)
+
+
+def blurred(reach: int) -> convert.Change:
+    """A change that sees `reach` frames to either side."""
+
+    def apply(features: Features) -> Features:
+        kernel = np.ones(2 * reach + 1) / (2 * reach + 1)
+        return features.replaced(values=[np.convolve(np.pad(row, reach), kernel, "valid") for row in features.values])
+
+    return apply
+
+
+@pytest.mark.parametrize("size", [1, 7, 50, 1000])
+@pytest.mark.parametrize("frames", [1, 39, 40, 41, 200, 333])
+def test_windows_with_enough_context_give_what_the_whole_gives(frames: int, size: int) -> None:
+    features = noise(frames)
+    windows = Windows(core=20, context=10, fade=6)
+    stream = list(converted(pieces(features, size), blurred(10), windows))
+    np.testing.assert_allclose(whole(stream), blurred(10)(features).rows, atol=1e-5)
+    np.testing.assert_array_equal(whole(stream)[2:], features["level"])  # what is not changed, to the last bit
+
+
+def test_without_enough_context_seams_are_faded() -> None:
+    seen: list[int] = []
+
+    def shifting(features: Features) -> Features:  # another answer in each window
+        seen.append(features.frames)
+        return features.replaced(values=np.full((2, features.frames), len(seen)))
+
+    out = whole(list(converted([noise(200)], shifting, Windows(core=50, context=10, fade=10))))[0]
+    assert out.shape == (200,)
+    assert seen == [65, 80, 80, 65][: len(seen)]
+    assert set(out[:40]) == {1.0} and out[-1] == len(seen)
+    assert np.abs(np.diff(out)).max() < 0.11  # a tenth a frame, no jump
+
+
+def test_memory_is_that_of_a_window() -> None:
+    sizes = [window.features.frames for window in windowed(pieces(noise(5000), 3), 100, 20)]
+    assert max(sizes) <= 141
+    assert sum(sizes) >= 5000
+
+
+def test_a_cross_fade_of_nothing_is_a_cut() -> None:
+    fade = CrossFade(0)
+    a, b = np.arange(3, dtype=np.float32), np.arange(4, dtype=np.float32)
+    np.testing.assert_array_equal(np.concatenate([fade.join(a, False), fade.join(b, True)]), [0, 1, 2, 0, 1, 2, 3])
+
+
+def statistics(mean: float, deviation: float, f0: float = 5.0) -> VoiceStatistics:
+    return VoiceStatistics(
+        mean=(mean,) * 24,
+        deviation=(deviation,) * 24,
+        log_f0_mean=f0,
+        log_f0_deviation=0.2,
+        voiced=0.5,
+        lufs=-23.0,
+        frames=100,
+    )
+
+
+def test_networks_see_z_scores_of_a_multiple_of_frames() -> None:
+    shapes = []
+
+    def network(scores: Floats) -> Floats:
+        shapes.append((scores.shape, scores.dtype))
+        return scores
+
+    apply = scored(network, statistics(1, 2), statistics(10, 4))
+    values = np.full((24, 9), 3, np.float32)
+    np.testing.assert_allclose(apply(values), np.full((24, 9), 14))  # one deviation above the mean of either
+    assert shapes == [((1, 24, 12), np.float32)]
+
+
+def test_a_change_moves_values_and_f0_alone() -> None:
+    features = WORLD.analyse(buzz(1))
+    out = change(lambda values: values + 1, statistics(0, 1, 4.8), statistics(0, 1, 5.8))(features)
+    np.testing.assert_allclose(out.values, features.values + 1, rtol=1e-6)
+    np.testing.assert_allclose(out["f0"], features["f0"] * np.e, rtol=1e-5)
+    for name in ("energy", "aperiodicity", "level"):
+        np.testing.assert_array_equal(out[name], features[name])
+
+
+def unchanged(features: Features) -> Features:
+    return features
+
+
+@pytest.mark.parametrize("samples", [1600, 16000, 16001, 16079, 100_003])
+def test_the_output_is_as_long_as_the_input(samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world, "CHUNK_SECONDS", 1)
+    wave = buzz(samples / 16000)
+    assert sum(map(len, convert_waves(np.array_split(wave, 3), WORLD, unchanged, Windows(200)))) == samples
+
+
+@pytest.mark.parametrize("representation", [WORLD, Mel("griffin-lim")])
+def test_a_file_is_converted_and_as_loud_as_before(tmp_path: Path, representation: World | Mel) -> None:
+    wave = 0.2 * buzz(3, 44100)
+    soundfile.write(tmp_path / "in.flac", wave, 44100)
+    assert convert_file(tmp_path / "in.flac", tmp_path / "out.wav", representation, unchanged) == ()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.flac", "out.wav"]
+    out = read(tmp_path / "out.wav", 16000)
+    assert out.seconds == pytest.approx(3, abs=1e-3)
+    assert loudness(out.wave, 16000) == pytest.approx(loudness(wave, 44100), abs=0.3)
+    assert soundfile.info(tmp_path / "out.wav").samplerate == representation.sample_rate_hz
+
+
+def test_silence_stays_silent(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "in.wav", np.zeros(16000), 16000)
+    notes = convert_file(tmp_path / "in.wav", tmp_path / "out.wav", WORLD, unchanged)
+    assert notes == ("silent: its loudest sample is digital zero",)
+    assert np.abs(read(tmp_path / "out.wav", 16000).wave).max() < 1e-3
+
+
+def test_loud_input_does_not_clip(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "in.wav", np.clip(20 * buzz(2), -1, 1), 16000)
+    notes = convert_file(tmp_path / "in.wav", tmp_path / "out.wav", WORLD, unchanged)
+    assert [note.split(":")[0].split(" is ")[0] for note in notes] == ["clipped", "the output"]
+    assert np.abs(read(tmp_path / "out.wav", 16000).wave).max() < 0.995
+
+
+def test_bad_files_leave_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "talk.wav").write_text("hello")
+    with pytest.raises(UnreadableFile, match=r"talk\.wav"):
+        convert_file(tmp_path / "talk.wav", tmp_path / "out.wav", WORLD, unchanged)
+    soundfile.write(tmp_path / "good.wav", buzz(1), 16000)
+    with pytest.raises(UsageError, match="cannot write"):
+        convert_file(tmp_path / "good.wav", tmp_path / "out.mp3", WORLD, unchanged)
+
+    def fails(features: Features) -> Features:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        convert_file(tmp_path / "good.wav", tmp_path / "out.wav", WORLD, fails)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["good.wav", "talk.wav"]
