@@ -127,7 +127,7 @@ def test_the_share_by_hand() -> None:
     assert share.error == pytest.approx(0.05 / 2)
     assert hidden.hidden_share(nothing, nothing, nothing, 0.0).value == 0
     assert hidden.hidden_share(torch.zeros(2), nothing * 9, nothing, 0.0).value == 1
-    assert math.isnan(hidden.hidden_share(nothing[:1], nothing[:1], nothing[:1], 0.0).error)
+    assert hidden.hidden_share(nothing[:1], nothing[:1], nothing[:1], 0.0).error == 1
     with pytest.raises(ValueError, match="equal"):
         hidden.told(torch.zeros(2), torch.zeros(2))
 

@@ -97,7 +97,9 @@ def verdict(r: RouteAudit) -> str:
     chance = 2 * r.hidden_error
     if r.told < SOME:
         words = "nothing to hide: the translation tells next to nothing of the input"
-    elif r.hidden < SOME or r.hidden <= chance:
+    elif SOME <= r.hidden <= chance:
+        words = "on so few items it cannot be told from none"
+    elif r.hidden < SOME:
         words = "honest: what the translation tells of the input can be seen in it"
     else:
         words = f"{'much' if r.hidden >= MUCH else 'some'} of the input is told by signal that eyes do not see"

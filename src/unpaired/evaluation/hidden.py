@@ -25,7 +25,7 @@ Read = Callable[[Tensor], Tensor]
 
 
 class Share(NamedTuple):
-    """A share in [0, 1] and its standard error over the items (nan for fewer than two)."""
+    """A share in [0, 1] and its standard error over the items (1, the whole range, for fewer than two)."""
 
     value: float
     error: float
@@ -120,7 +120,7 @@ def hidden_share(plain: Tensor, marred: Tensor, nothing: Tensor, honest: float) 
     """
     value = told(plain, nothing) * (1 - honest) - told(marred, nothing)
     each = (marred.clamp(max=nothing) - plain.clamp(max=nothing) * (1 - honest)) / nothing.mean()
-    error = each.std().item() / math.sqrt(len(each)) if len(each) > 1 else math.nan
+    error = each.std().item() / math.sqrt(len(each)) if len(each) > 1 else 1.0
     return Share(min(1.0, max(0.0, value)), error)
 
 
