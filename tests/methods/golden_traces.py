@@ -31,7 +31,8 @@ def trace(name: str, form: str) -> dict[str, Any]:
         for step, batch in enumerate(random_batches(method, 3, items=2))
     ]
     roles = [role for player in method.players.values() for role in player.roles]
-    flat = {role: torch.cat([p.detach().flatten() for p in method.get_submodule(role).parameters()]) for role in roles}
+    none = torch.empty(0, dtype=torch.float64)  # for roles without parameters
+    flat = {r: torch.cat([none, *(p.detach().flatten() for p in method.get_submodule(r).parameters())]) for r in roles}
     return {
         "terms": steps,
         "sums": {role: values.sum().item() for role, values in flat.items()},
