@@ -24,7 +24,10 @@ def evaluate(words: list[str]) -> int:
     )
     parser.add_argument("--checkpoint", metavar="last|best", help="default: the best where there is one")
     parser.add_argument(
-        "--limit", type=int, default=500, metavar="N", help="items of each domain at most (default: 500)"
+        "--limit",
+        type=int,
+        metavar="N",
+        help="items of each domain at most (default: 500, fewer where routes are many)",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     asked = parser.parse(words)

@@ -35,6 +35,8 @@ REFERENCES = 300
 PAIRS_WHILE_TRAINING = 100
 
 
+MOST_ITEMS = 500
+"""Items of a domain that are measured where there are two routes; of many routes fewer, as all take their time."""
 MOST_ROUTES = 12
 """Routes that are measured, those of four domains; of more, so many are drawn, every domain's alike."""
 T = TypeVar("T")
@@ -178,15 +180,16 @@ def evaluate(
     pairs: bool | None = None,
     fid: bool = False,
     checkpoint: Checkpoint | None = None,
-    limit: int = 500,
+    limit: int | None = None,
     device: str = "auto",
 ) -> Evaluation:
     """Measure a run on its test items, or on `data` (folders with the run's domains), and write `evaluation.json`.
 
-    `pairs` says that equal names are true pairs (None: as training was told). `limit` bounds the items of each domain.
+    `pairs` says that equal names are true pairs (None: as training was told). `limit` bounds the items of each
+    domain; None: 500, fewer where routes are many.
     Raises UsageError where the run or the data do not fit, WorkError where there is nothing to measure on.
     """
-    if limit < 1:
+    if limit is not None and limit < 1:
         raise UsageError(f"limit {limit}: expected the number of items of each domain, 1 or more")
     folder = RunFolder(Path(run))
     model = load_model(folder.path, checkpoint)
@@ -200,6 +203,7 @@ def evaluate(
         require_pairs(sets)
     target = pick_device(device)
     batches = Batches(config.domains, sets, config.data, config.channels, config.training.seed, workers=0)
+    limit = limit or min(MOST_ITEMS, 2 * MOST_ITEMS // len(some(model.method.routes)))
     counted = limit if paired else 0
     routes = Routes(
         config, model.method.to(target), batches, which, limit=limit, device=target, pairs=counted, want_fid=fid
