@@ -141,16 +141,21 @@ def _run(jobs: dict[Path, Job], workers: int | None) -> Iterator[tuple[Path, Ent
     if workers <= 1 or len(jobs) <= _INLINE:
         yield from ((path, _work(job)) for path, job in jobs.items())
         return
-    # Forked processes inherit locks of torch's threads, and may wait for them for ever.
+    # WORLD holds the interpreter's lock, so threads would not help. Forked processes inherit locks of torch's threads,
+    # and may wait for them for ever.
     context = multiprocessing.get_context("spawn")
-    # Each process is one of as many as there are cores; torch, where it is needed, is imported after this.
-    pool = ProcessPoolExecutor(workers, context, os.environ.update, ({"OMP_NUM_THREADS": "1"},))
+    pool = ProcessPoolExecutor(workers, context, _alone)
     try:
         running: dict[Future[Entry | UnreadableFile], Path] = {pool.submit(_work, job): p for p, job in jobs.items()}
         for future in as_completed(running):
             yield running[future], future.result()
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _alone() -> None:
+    """One thread for torch, which is imported after this: there are as many processes as cores."""
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def _work(job: Job) -> Entry | UnreadableFile:
