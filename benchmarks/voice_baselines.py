@@ -15,6 +15,7 @@ import argparse
 import csv
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,7 @@ Fit = Callable[[Floats, Floats], Callable[[Floats], Floats]]
 BASELINES: dict[str, Fit] = {"affine": Affine.fit, "Gaussian": Gaussian, "kNN": Nearest.fit}
 
 
+@cache
 def learnt(folder: Path) -> tuple[Floats, VoiceStatistics]:
     """The speech frames (coefficients, frames) of a speaker's training sentences, and their statistics."""
     sentences: list[tuple[Features, Mask, float]] = []
