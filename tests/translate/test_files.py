@@ -15,11 +15,10 @@ from tiny_runs import Known, config, domain, make_run
 from unpaired.errors import UsageError, WorkError
 from unpaired.media import image as media
 from unpaired.translate import Options, Outcome, Translator, translate_files
-from unpaired.translate import files as module
 from unpaired.translate.files import grouped
 from unpaired.translate.ledger import NAME
+from unpaired.translate.pictures import Pictures, Prepared, kept_bits
 from unpaired.translate.plan import Item
-from unpaired.translate.translator import Prepared
 
 
 def noise(*shape: int, high: int = 256, kind: str = "uint8") -> Any:
@@ -47,6 +46,12 @@ def go(translator: Translator, *inputs: Path, out: Path, to: str = "paintings", 
     return translate_files(translator, inputs, out, translator.way(to, options=options), **more)
 
 
+def crafted(translator: Translator, options: Options | None = None) -> Pictures:
+    craft = translator.craft(translator.way("paintings", options=options))
+    assert isinstance(craft, Pictures)
+    return craft
+
+
 def test_a_run_on_disk(tmp_path: Path) -> None:
     translator = Translator.load(make_run(tmp_path / "run"), device="cpu")
     shapes = [(16, 16, 3), (37, 53, 3), (5, 40), (16, 16, 3), (30, 9, 4)]
@@ -58,12 +63,9 @@ def test_a_run_on_disk(tmp_path: Path) -> None:
     for i, shape in enumerate(shapes):
         made = pixels(tmp_path / "out" / f"{i}.png")
         assert made.shape[:2] == shape[:2] and made.shape[2] == (4 if shape[-1] == 4 else 3)
-        alone = translator.finish(
-            item := translator.prepare_file(tmp_path / "in" / f"{i}.png", way := translator.way("paintings")),
-            translator.run([item], way)[0],
-            way,
-            8,
-        )
+        craft = crafted(translator)
+        item = craft.prepare_file(tmp_path / "in" / f"{i}.png")
+        alone = craft.finish(item, craft.run([item])[0], 8)
         assert np.abs(made[..., :3] - alone).max() <= 0.51
 
 
@@ -162,7 +164,7 @@ def test_files_of_others_are_kept(translator: Translator, tmp_path: Path) -> Non
 def test_killed_in_the_middle(translator: Translator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for i in range(6):
         picture(tmp_path / "in" / f"{i}.png")
-    written = translator.finish
+    written = Pictures.finish
     count = [0]
 
     def dying(*args: Any) -> Any:
@@ -171,7 +173,7 @@ def test_killed_in_the_middle(translator: Translator, tmp_path: Path, monkeypatc
             raise KeyboardInterrupt
         return written(*args)
 
-    monkeypatch.setattr(translator, "finish", dying)
+    monkeypatch.setattr(Pictures, "finish", dying)
     with pytest.raises(KeyboardInterrupt):
         go(translator, tmp_path / "in", out=tmp_path / "out", batch=2)
     monkeypatch.undo()
@@ -217,7 +219,7 @@ def test_refused_before_work(translator: Translator, tmp_path: Path) -> None:
         ([tmp_path / "x"], tmp_path / "z" / ".." / "x", "is also the folder to translate"),
         ([one], tmp_path / "x", "would be written over an input"),
         ([tmp_path / "none.png"], out, "no such file or folder"),
-        ([tmp_path / "notes.txt"], out, "not a picture that can be translated; expected one of .bmp"),
+        ([tmp_path / "notes.txt"], out, r"not among the pictures that can be translated \(.bmp"),
         ([tmp_path / "z"], out, "no pictures in"),
         ([one], tmp_path / "notes.txt", "is a file; expected a folder"),
     ):
@@ -308,16 +310,16 @@ def test_batches_are_of_one_shape(tmp_path: Path) -> None:
 
 def test_few_pixels_wait_for_their_shape(tmp_path: Path) -> None:
     translator = Translator(config(framing="crop"), Known(), "cpu")
-    way = translator.way("paintings")
+    craft = crafted(translator)
     begun = []
 
     def each() -> Iterator[tuple[Item, Prepared]]:
         for i in range(40):
             begun.append(i)
             picture = media.Picture(noise(16 + 4 * i, 16, 3).astype(np.float32), None, 8, "RGB", True)
-            yield Item(tmp_path / str(i), tmp_path / str(i)), translator.prepare(picture, True, way)
+            yield Item(tmp_path / str(i), tmp_path / str(i)), craft.prepare(picture, True)
 
-    groups = grouped(each(), 8, pixels=4 * 16 * 16)
+    groups = grouped(each(), 8, 4 * 16 * 16)
     next(groups)
     assert len(begun) == 4  # 16 x (16 + 20 + 24 + 28) pixels are more than 1024
     assert 1 + sum(1 for _ in groups) == 40
@@ -325,9 +327,8 @@ def test_few_pixels_wait_for_their_shape(tmp_path: Path) -> None:
 
 def test_bits_that_suffixes_hold(tmp_path: Path) -> None:
     translator = Translator(config(framing="crop"), Known(), "cpu")
-    way = translator.way("paintings")
     deep = media.Picture(noise(16, 16, 1, high=65536).astype(np.float32), None, 16, "I;16", False)
-    gray = translator.prepare(deep, False, translator.way("paintings", options=Options(mode="input")))
-    colour = translator.prepare(deep, False, way)
-    kept = [module.kept_bits(suffix, item) for suffix in (".png", ".TIF", ".jpg") for item in (gray, colour)]
+    gray = crafted(translator, Options(mode="input")).prepare(deep, False)
+    colour = crafted(translator).prepare(deep, False)
+    kept = [kept_bits(suffix, item) for suffix in (".png", ".TIF", ".jpg") for item in (gray, colour)]
     assert kept == [16, 8, 16, 16, 8, 8]

@@ -11,7 +11,7 @@ from tiny_runs import Known, config, domain, make_run
 from unpaired import translate
 from unpaired.errors import UnreadableFile, UsageError, WorkError
 from unpaired.translate import Options, Translator
-from unpaired.translate import translator as module
+from unpaired.translate import pictures as module
 
 SIXTEEN = (domain("t1", False, 16, 100, 4100), domain("t2", False, 16, 0, 2000))
 
@@ -272,4 +272,5 @@ def test_little_memory_halves_the_batch(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_public_names() -> None:
-    assert set(translate.__all__) == {"Options", "Outcome", "Translator", "Way", "translate_files"}
+    named = {"Options", "Outcome", "Translator", "Way", "interpolate_files", "sample_files", "translate_files"}
+    assert set(translate.__all__) == named

@@ -19,7 +19,7 @@ from unpaired.methods import METHODS
 from unpaired.methods.game import Coding, Method, Sampling
 from unpaired.translate.sheet import sheet
 from unpaired.translate.translator import Translator
-from unpaired.translate.way import range_of
+from unpaired.translate.pictures import range_of
 
 Kind = TypeVar("Kind", bound=Method)
 CHUNK = 16

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from unpaired.errors import UsageError
-from unpaired.media.suffixes import PICTURES
+from unpaired.media.suffixes import KINDS, Medium, medium_of
+from unpaired.translate.craft import require
 
 
 @dataclass(frozen=True)
@@ -38,16 +39,20 @@ def stamp(path: Path) -> tuple[int, int] | None:
 class Plan:
     """The inputs and outputs of one translation, in a temporary database on disk.
 
-    `inputs` are files and folders (searched with their subfolders for pictures; hidden files and the folder `out`
-    itself are passed over); a folder's structure is kept below `out`. `unlisted` are the folders that could not be
-    listed, each with the reason.
+    `inputs` are files and folders (searched with their subfolders for files of the medium; hidden files and the folder
+    `out` itself are passed over); a folder's structure is kept below `out`, where a file is called as `named` says.
+    `unlisted` are the folders that could not be listed, each with the reason.
 
-    Raises UsageError where an input does not exist or is no picture by its suffix, there is none, `out` is an input
-    folder or a file, two inputs would write one output, or an output is itself an input.
+    Raises UsageError where an input does not exist or is not of the medium by its suffix, there is none, `out` is an
+    input folder or a file, two inputs would write one output, or an output is itself an input.
     """
 
-    def __init__(self, inputs: Sequence[Path], out: Path) -> None:
+    def __init__(
+        self, inputs: Sequence[Path], out: Path, medium: Medium = "image", named: Callable[[str], str] = str
+    ) -> None:
         self.out = Path(os.path.realpath(out))
+        self.medium = medium
+        self._foreign: Path | None = None
         self.unlisted: list[tuple[Path, str]] = []
         try:
             self._check(inputs, out)
@@ -61,14 +66,16 @@ class Plan:
                 real = Path(os.path.realpath(given))
                 for path in self._search(given):
                     inner = path.relative_to(given)
-                    self._add(path, self.out / inner, real / inner)
+                    self._add(path, self.out / inner.with_name(named(inner.name)), real / inner)
             else:
-                self._add(given, self.out / given.name, Path(os.path.realpath(given)))
+                self._add(given, self.out / named(given.name), Path(os.path.realpath(given)))
         self._check_outputs()
         if not len(self):
+            if self._foreign is not None:
+                require(self._foreign, medium)
             why = "".join(f"; {path}: {reason}" for path, reason in self.unlisted)
-            known = ", ".join(sorted(PICTURES))
-            raise UsageError(f"no pictures in {', '.join(map(str, inputs))}{why}; expected {known}")
+            words, known = KINDS[medium]
+            raise UsageError(f"no {words} in {', '.join(map(str, inputs))}{why}; expected {', '.join(sorted(known))}")
 
     def __len__(self) -> int:
         return int(self._files.execute("SELECT count(*) FROM files").fetchone()[0])
@@ -85,9 +92,10 @@ class Plan:
                 raise UsageError(f"{given}: no such file or folder")
             if given.is_dir() and Path(os.path.realpath(given)) == self.out:
                 raise UsageError(f"{out}: is also the folder to translate; give another --out")
-            if not given.is_dir() and given.suffix.lower() not in PICTURES:
-                known = ", ".join(sorted(PICTURES))
-                raise UsageError(f"{given}: not a picture that can be translated; expected one of {known}")
+            if not given.is_dir() and medium_of(given.name) != self.medium:
+                require(given, self.medium)
+                words, known = KINDS[self.medium]
+                raise UsageError(f"{given}: not among the {words} that can be translated ({', '.join(sorted(known))})")
 
     def _search(self, folder: Path) -> Iterator[Path]:
         seen: set[str] = {str(self.out)}  # and folders that links lead back to
@@ -105,8 +113,11 @@ class Plan:
                             continue
                         if entry.is_dir():
                             waiting.append(Path(entry.path))
-                        elif Path(entry.name).suffix.lower() in PICTURES and entry.is_file():
-                            yield Path(entry.path)
+                        elif (medium := medium_of(entry.name)) and entry.is_file():
+                            if medium == self.medium:
+                                yield Path(entry.path)
+                            else:
+                                self._foreign = self._foreign or Path(entry.path)
             except OSError as error:
                 self.unlisted.append((now, f"cannot be listed ({error.strerror})"))
 

@@ -10,10 +10,8 @@ import numpy as np
 
 from unpaired.data.domain import Domain
 from unpaired.errors import UsageError
-from unpaired.media.image import Picture
 from unpaired.methods.game import Labelled, Method, Route
 from unpaired.runs.config import RunConfig
-from unpaired.translate.kinds import TOP
 from unpaired.translate.wish import Wish, wished
 
 Mode = Literal["target", "input"]
@@ -23,7 +21,7 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class Options:
-    """How pictures are translated.
+    """How items are translated: all but `labels` is of pictures alone.
 
     `mode` "target" gives the target's colour (a gray photo becomes a coloured painting), "input" keeps the input's:
     gray stays gray (palettes become RGB in both). `scale` "trained" shows the networks pictures framed as in training,
@@ -46,43 +44,26 @@ class Options:
             if span is not None and not (np.isfinite(span).all() and span[0] < span[1]):
                 raise UsageError(f"{name} range {span[0]:g},{span[1]:g}; expected two numbers, the lower first")
 
+    @property
+    def of_pictures(self) -> tuple[str, ...]:
+        """The flags of those that were set and mean something for pictures alone."""
+        names = ("mode", "scale", "source_range", "target_range")
+        return tuple(f"--{n.replace('_', '-')}" for n in names if getattr(self, n) != getattr(Options, n))
+
 
 @dataclass(frozen=True)
 class Way:
-    """A route of a model with the options resolved.
+    """A route of a model, with what was asked beside it.
 
-    Networks see pictures with their shorter side `size`, without `shrink` only enlarged to it; None: as they are.
+    `guessed` says that the source was not named where several lead to the target: then `source` is the first of them.
     """
 
     route: Route
     source: Domain
     target: Domain
-    colored: bool
-    size: int | None
-    shrink: bool
     options: Options
     wish: Wish | None = None
-
-    def color(self, holds: bool) -> bool:
-        """Whether the result has colour, for an input whose mode `holds` colour or not."""
-        return holds if self.options.mode == "input" else self.colored
-
-    def source_range(self, picture: Picture) -> Range:
-        """The raw values of `picture` that become -1 and 1; raises UsageError where they cannot be known."""
-        span = range_of(self.options.source_range, self.source, picture.bits)
-        if self.options.source_range is None and picture.bits == 32 != self.source.bits:
-            known = picture.pixels[np.isfinite(picture.pixels)]
-            if known.size and (known.min() < 0 or known.max() > 1):
-                raise UsageError(
-                    f"its values go from {known.min():g} to {known.max():g}, but '{self.source.name}' was learned from "
-                    f"{self.source.bits}-bit pictures; expected 0 to 1, or the values of black and white "
-                    "(--source-range LOW,HIGH)"
-                )
-        return span
-
-    def target_range(self, bits: int) -> Range:
-        """The raw values that -1 and 1 become in a result of `bits`."""
-        return range_of(self.options.target_range, self.target, bits)
+    guessed: bool = False
 
 
 def find_way(
@@ -116,19 +97,8 @@ def _labelled_way(config: RunConfig, method: Labelled, to: str, source: str | No
     first = to.split(",", maxsplit=1)[0].partition("=")[0].strip()
     routes = [r for r in method.routes if r.target == config.key(first)]
     chosen = next((r for r in routes if source is not None and r.source == config.key(source)), routes[0])
-    return replace(_way(config, chosen, options), wish=wish)
+    return replace(_way(config, chosen, options), wish=wish, guessed=source is None and len(routes) > 1)
 
 
 def _way(config: RunConfig, route: Route, options: Options) -> Way:
-    target = config.domain(route.target)
-    size = config.data.size if options.scale == "trained" else None
-    shrink = config.data.framing == "scale"
-    colored = target.color and config.channels == 3
-    return Way(route, config.domain(route.source), target, colored, size, shrink, options)
-
-
-def range_of(given: Range | None, domain: Domain, bits: int) -> Range:
-    """The override; else the domain's own range where the bits are its own; else all of the bits' range."""
-    if given is not None:
-        return given
-    return (domain.low, domain.high) if bits == domain.bits else (0.0, TOP[bits])
+    return Way(route, config.domain(route.source), config.domain(route.target), options)

@@ -1,0 +1,91 @@
+"""What the translation of files asks of a medium: one small protocol, and where each medium's own is found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import torch
+
+from unpaired.errors import UsageError
+from unpaired.media.suffixes import KINDS, Medium, medium_of
+from unpaired.methods.game import Method
+from unpaired.runs.config import RunConfig
+from unpaired.translate.way import Way
+
+__all__ = ["Craft", "Ready", "craft_of", "require"]
+
+
+class Ready(Protocol):
+    """A file made ready in a thread, for its turn at the networks."""
+
+    @property
+    def alike(self) -> tuple[object, ...]:
+        """What files that pass the networks together have in common."""
+
+    @property
+    def weight(self) -> int:
+        """What it takes of the memory for files that wait for others of their kind."""
+
+
+R = TypeVar("R", bound=Ready)
+M = TypeVar("M")
+
+
+class Craft(Protocol[R, M]):
+    """One way of a model, carried out on files of its medium; and on what is in memory, by `one`.
+
+    `prepare_file` and `write` are called in threads, several at a time; `run` by one thread.
+    """
+
+    @property
+    def medium(self) -> Medium:
+        """The medium that it translates."""
+
+    @property
+    def most_waiting(self) -> int:
+        """The weight of files that may wait for others of their kind."""
+
+    def recipe(self) -> Sequence[object]:
+        """All that its results depend on beside the input, in types of JSON."""
+
+    def named(self, name: str) -> str:
+        """The name of the output of an input called `name`."""
+
+    def prepare_file(self, path: Path) -> R:
+        """Read a file, or as much of it as `run` needs; raises UnreadableFile."""
+
+    def notices(self, ready: R) -> Sequence[str]:
+        """What a user should know of how it is translated; the same words for the same reason."""
+
+    def run(self, batch: Sequence[R]) -> Sequence[M]:
+        """What the networks make of files that are `alike`."""
+
+    def write(self, output: Path, ready: R, made: M) -> Sequence[str]:
+        """Write a result, whole or not at all; gives more notices. Raises UnpairedError, OSError."""
+
+    def one(self, x: Any, sample_rate_hz: int | None = None) -> Any:
+        """Translate what is in memory, or one file, to the same kind of thing; raises UsageError for other kinds."""
+
+
+def craft_of(config: RunConfig, method: Method, device: torch.device, way: Way) -> Craft[Any, Any]:
+    """The craft of a run's medium; raises UsageError where that cannot go the way, or lacks its packages."""
+    if False:  # config.medium == "voice":
+        from unpaired.translate.voices import voices_of  # noqa: PLC0415 (needs the extra `voice`)
+
+        return voices_of(config, method, device, way)
+    from unpaired.translate.pictures import Pictures  # noqa: PLC0415
+
+    return Pictures(config, method, device, way)
+
+
+def require(path: Path, medium: Medium) -> None:
+    """Raise UsageError for a file whose name says that it is of another medium."""
+    other = medium_of(path.name)
+    if other not in (None, medium):
+        assert other is not None
+        wanted, known = KINDS[medium]
+        raise UsageError(
+            f"{path}: is of {KINDS[other][0]}, but this run translates {wanted}; expected {', '.join(sorted(known))}"
+        )
