@@ -88,7 +88,7 @@ def default_folder() -> Path:
 
 
 class Cache:
-    """Analyses in a folder, of up to `limit_bytes` in all (20 GiB: about 180 hours of `world` in use at once)."""
+    """Analyses in a folder, of up to `limit_bytes` in all (20 GiB: about 250 hours of `world`)."""
 
     def __init__(self, folder: Path | None = None, limit_bytes: int = LIMIT_BYTES) -> None:
         self.folder = folder or default_folder()
