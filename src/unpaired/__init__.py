@@ -1,7 +1,7 @@
 """Unsupervised conditional generation: learn to turn one domain into another from collections without pairs.
 
-`train` learns a translator from folders, `Translator` uses it, `evaluate` measures it, `compare` does so for several
-methods; `unpaired --help` is the same on the command line.
+`train` learns a translator from folders, `Translator` uses it, `evaluate` and `audit` measure it, `compare` does so for
+several methods; `offer` makes a network of your own an embedding. `unpaired --help` is the same on the command line.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unpaired.public import Translator, UnpairedError, compare, evaluate, resume, train
+    from unpaired.public import Translator, UnpairedError, audit, compare, evaluate, offer, resume, train
 
 __version__ = "0.1.0"
-__all__ = ["Translator", "UnpairedError", "compare", "evaluate", "resume", "train"]
+__all__ = ["Translator", "UnpairedError", "audit", "compare", "evaluate", "offer", "resume", "train"]
 
 
 def __getattr__(name: str) -> Any:
