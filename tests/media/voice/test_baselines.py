@@ -33,7 +33,7 @@ def slow_nearest(values: Floats, source: Floats, target: Floats, k: int) -> Floa
     """By loops: frames with the third before and after, z-scored, averaged and smoothed over three."""
 
     def scored(x: Floats, of: Floats) -> Floats:
-        return (x - of.mean(1, keepdims=True)) / of.std(1, keepdims=True)
+        return np.asarray((x - of.mean(1, keepdims=True)) / of.std(1, keepdims=True))
 
     def seen(x: Floats, t: int) -> Floats:
         last = x.shape[1] - 1

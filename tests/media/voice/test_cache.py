@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -79,14 +80,15 @@ def test_a_corrupt_entry_is_made_anew(tmp_path: Path, files: list[Path], made: l
     store = Cache(tmp_path / "cache")
     entry = store.analysed(files[:1], WORLD).entries[0]
     rows, about, good = entry.rows, entry.rows.with_suffix(".json"), entry.rows.read_bytes()
-    {
+    harms: dict[str, Callable[[], object]] = {
         "short": lambda: rows.write_bytes(good[:-400]),
         "flipped": lambda: rows.write_bytes(good[:1000] + bytes([good[1000] ^ 1]) + good[1001:]),
         "no rows": rows.unlink,
         "no json": about.unlink,
         "bad json": lambda: about.write_text("{"),
         "other json": lambda: about.write_text("[]"),
-    }[harm]()
+    }
+    harms[harm]()
     store.analysed(files[:1], WORLD)
     assert made == files[:1] * 2
     assert rows.read_bytes() == good

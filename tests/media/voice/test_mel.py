@@ -130,9 +130,9 @@ def test_checkpoints_of_the_authors_are_read_as_tensors_alone(tmp_path: Path) ->
 @pytest.mark.filterwarnings("ignore::FutureWarning")
 def test_weight_normalisation_is_folded() -> None:
     torch.manual_seed(0)
-    layer = weight_norm(torch.nn.ConvTranspose1d(6, 4, 8, 4))
+    layer: torch.nn.Module = weight_norm(torch.nn.ConvTranspose1d(6, 4, 8, 4))
     with torch.no_grad():
-        layer.weight_g.mul_(1.7)
+        layer.get_parameter("weight_g").mul_(1.7)
     plain = folded({f"ups.0.{name}": value for name, value in layer.state_dict().items()})
     assert sorted(plain) == ["ups.0.bias", "ups.0.weight"]
     layer(torch.zeros(1, 6, 3))  # sets the weight
