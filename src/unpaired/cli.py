@@ -31,7 +31,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def run(words: list[str]) -> int:
     """Find the command and run it."""
     summary = "".join(
-        f"\n  {name:<11}{command.__doc__.splitlines()[0]}" for name, command in COMMANDS.items() if command.__doc__
+        f"\n  {name:<13}{command.__doc__.splitlines()[0]}" for name, command in COMMANDS.items() if command.__doc__
     )
     parser = Parser(
         prog="unpaired",
