@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Auto = Literal["auto"]
+Medium = Literal["image", "voice"]
 Norm = Literal["instance", "instance-affine", "group", "batch", "none"]
 Antialias = bool | Literal["down", "up"]
 Padding = Literal["reflect", "zeros"]
@@ -71,6 +72,25 @@ class NetworkSettings(Section):
     )
 
 
+class VoiceSettings(Section):
+    """How recordings are seen, and the networks that only voices have."""
+
+    representation: Literal["world", "mel"] = Field(
+        "world", description="world: mel-cepstra, F0 apart; mel: 80 log-mel bands for a neural vocoder"
+    )
+    sample_rate: Literal[16000, 24000, 32000, 48000] = Field(16000, description="of world, in Hz (mel has 22050)")
+    order: int = Field(24, ge=8, le=80, description="mel-cepstral coefficients of world")
+    f0_floor: float = Field(71.0, ge=40, le=2000, description="lowest F0 that world looks for, in Hz")
+    f0_ceil: float = Field(800.0, ge=40, le=2000, description="highest F0 that world looks for, in Hz")
+    vocoder: str = Field(
+        "auto", description="what makes sounds of mel: auto, hifigan, griffin-lim or a file of HiFi-GAN's weights"
+    )
+    frames: int = Field(128, ge=16, le=4096, description="frames of a training crop, a multiple of 4")
+    form: Literal["2-1-2", "1"] = Field(
+        "2-1-2", description="dimensions that generators work in: time and frequency and back, or time alone"
+    )
+
+
 class TrainingSettings(Section):
     """The loop's settings."""
 
@@ -105,3 +125,9 @@ class TrainingSettings(Section):
         None, ge=0, description="steps between sample grids; unset: about 20 a run; 0: none"
     )
     explode: float = Field(1e4, gt=0, description="a term above this stops the run as diverged")
+
+
+OF_IMAGES = frozenset(
+    "size framing jitter flip channels attributes generator padding antialias critic_layers augment".split()
+)
+"""Settings of data and networks that only pictures have; those of `VoiceSettings` only voices have."""

@@ -16,6 +16,7 @@ from unpaired.data.batches import Batches, paired
 from unpaired.data.domain import Domain
 from unpaired.data.folders import discover
 from unpaired.data.frame import cut, fit, load, tensor
+from unpaired.data.framing import Pictures
 from unpaired.data.split import split
 from unpaired.errors import UnreadableFile, WorkError
 from unpaired.media.image import Picture
@@ -40,7 +41,7 @@ def flat(root: Path, counts: Sequence[int] = (5, 7), size: int = 16) -> Path:
 def made(root: Path, data: DataSettings = CROP, seed: int = 0, held: float = 0, **options: Any) -> Batches:
     found = discover([root])
     sets = [split(files, held, seed) for files in found]
-    return Batches([domain(f.name) for f in found], sets, data, 1, seed, **options)
+    return Batches([domain(f.name) for f in found], sets, Pictures(data, 1), seed, **options)
 
 
 def values(x: torch.Tensor) -> list[int]:

@@ -16,6 +16,7 @@ from unpaired.data.batches import Batches
 from unpaired.data.split import Sets
 from unpaired.media import image
 from unpaired.runs.config import RunConfig
+from unpaired.runs.files import framing_of
 from unpaired.translate import Translator
 
 SHOWN = 8
@@ -33,7 +34,7 @@ class Looks:
 
     def __init__(self, folder: ComparisonFolder, config: RunConfig, sets: Sequence[Sets], pairs: bool) -> None:
         self.folder, self.config, self.pairs = folder, config, pairs
-        self.batches = Batches(config.domains, sets, config.data, config.channels, config.training.seed, workers=0)
+        self.batches = Batches(config.domains, sets, framing_of(config), config.training.seed, workers=0)
         self.inputs: dict[tuple[str, str], Tensor] = {}
 
     def show(self, method: str, translator: Translator) -> float | None:

@@ -1,4 +1,4 @@
-"""Batches that are a pure function of (seed, step, shard), from files, by way of a memory of decoded pictures."""
+"""Batches that are a pure function of (seed, step, shard), from files, by way of a memory of decoded ones."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,20 +15,19 @@ from torch import Tensor
 
 from unpaired.data import draw
 from unpaired.data.domain import KEYS, Domain
-from unpaired.data.frame import Fitted, cut, load, tensor
+from unpaired.data.framing import Example, Framing, Loaded
 from unpaired.data.paths import Paths, stem
 from unpaired.data.split import Sets, Which
 from unpaired.data.walks import Spot, Walks, walks_of
 from unpaired.errors import UnreadableFile, UsageError, WorkError
-from unpaired.settings import DataSettings
 
 MEMORY = 512 << 20
-"""Bytes of decoded pictures that are kept; small collections are decoded once and then never waited for."""
+"""Bytes of decoded files that are kept; small collections are decoded once and then never waited for."""
 Bad = Callable[[UnreadableFile], None]
 
 
 class Item(NamedTuple):
-    """One picture for evaluation: its relative name and (C, size, size) in [-1, 1]."""
+    """One item for evaluation: its relative name and (C, H, W), of a picture (C, size, size) in [-1, 1]."""
 
     name: str
     tensor: Tensor
@@ -40,17 +39,16 @@ class Batches:
     "each": an item of every domain, keyed "X", "Y", ... in their order; "pair": of two domains, which two is drawn by
     the step; "labelled": items "x" of any domain (of one data set a step), their "label", and what is "known" of it.
 
-    Crops and flips are drawn from (seed, walk, position). A file that fails is replaced by the next one in the list,
-    and given to `bad` once. `workers` threads decode the coming batches (0: none, decode when asked). `data.framing`
-    must be resolved. Without `walks`, each domain is walked through.
+    What is cut from a file is drawn from (seed, walk, position). A file that fails is replaced by the next one in the
+    list, and given to `bad` once. `workers` threads decode the coming batches (0: none, decode when asked). Without
+    `walks`, each domain is walked through.
     """
 
     def __init__(
         self,
         domains: Sequence[Domain],
         sets: Sequence[Sets],
-        data: DataSettings,
-        channels: int,
+        framing: Framing,
         seed: int,
         *,
         walks: Walks | None = None,
@@ -59,25 +57,25 @@ class Batches:
         memory: int = MEMORY,
     ) -> None:
         self.keys = KEYS[: len(domains)]
-        self._domains, self._sets, self._data, self._channels, self._seed = domains, sets, data, channels, seed
-        self._walks = walks or walks_of(domains, sets, "each", seed)
+        self._domains, self._sets, self._framing, self._seed = domains, sets, framing, seed
+        self._walks = walks or walks_of(domains, sets, "each", seed, visits=framing.visits)
         self._workers = min(8, os.cpu_count() or 1) if workers is None else workers
         self._pool = ThreadPoolExecutor(self._workers, "decode") if self._workers else None
         self._tell = bad or (lambda _: None)
         self._free = memory
-        self._kept: dict[tuple[int, int], Fitted] = {}
+        self._kept: dict[tuple[int, int], Loaded] = {}
         self._failed: set[tuple[int, int]] = set()
-        self._coming: OrderedDict[tuple[int, int], Future[Fitted]] = OrderedDict()
+        self._coming: OrderedDict[tuple[int, int], Future[Loaded]] = OrderedDict()
         self._all = sum(self._walks.files())
 
     def batch(self, step: int, shard: int, shards: int, batch: int) -> dict[str, Tensor]:
-        """Shard `shard` of `shards` of a step's `batch` items (of each domain): float32 (b, C, size, size) in [-1, 1].
+        """Shard `shard` of `shards` of a step's `batch` items (of each domain): float32 (b, C, H, W).
 
         With labelled draws "label" and "known" (b, L) are beside "x": 0 and 1, and a label is 0 where it is not known.
         """
         out: dict[str, Tensor] = {}
         for key, spots in self._walks.wanted(step, shard, shards, batch).items():
-            used, out[key] = self._squares(spots)
+            used, out[key] = self._examples(spots)
         if self._walks.draws == "labelled":
             pool = self._walks.pool(step)
             rows = dict(pool.strata)
@@ -93,7 +91,7 @@ class Batches:
         chosen: Sequence[int] = range(len(paths))
         if limit is not None and limit < len(paths):
             chosen = np.sort(draw.order(len(paths), self._seed)[:limit]).tolist()
-        return items(paths, self._domains[d], self._data, self._channels, chosen, bad=self._tell)
+        return items(paths, self._domains[d], self._framing, chosen, bad=self._tell)
 
     def pairs(self, source: str, target: str, which: Which = "test") -> Iterator[tuple[str, Tensor, Tensor]]:
         """Items of two domains with one name (suffixes aside): name, source item, target item."""
@@ -101,8 +99,8 @@ class Batches:
         ours, theirs = self._sets[a].of(which), self._sets[b].of(which)
         for i, j in paired(ours, theirs):
             try:
-                x = _evaluated(ours, i, self._domains[a], self._data, self._channels)
-                y = _evaluated(theirs, j, self._domains[b], self._data, self._channels)
+                x = _evaluated(ours, i, self._domains[a], self._framing)
+                y = _evaluated(theirs, j, self._domains[b], self._framing)
             except UnreadableFile as error:
                 self._tell(error)
                 continue
@@ -114,26 +112,26 @@ class Batches:
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
 
-    def _squares(self, spots: Sequence[Spot]) -> tuple[list[int], Tensor]:
-        """The squares cut at `spots`, and the indices of the files that they were really cut from."""
-        size = self._data.size
-        squares: npt.NDArray[np.uint8 | np.float32] | None = None
+    def _examples(self, spots: Sequence[Spot]) -> tuple[list[int], Tensor]:
+        """The examples cut at `spots`, and the indices of the files that they were really cut from."""
+        examples: npt.NDArray[Any] | None = None
         used = []
         for k, spot in enumerate(spots):
             chance = draw.numbers(self._seed, spot.walk, spot.position, np.arange(3))
-            top, left, mirror = ((chance >> np.uint64(11)).astype(np.float64) * 2.0**-53).tolist()
-            index, fitted = self._fitted(spot.walk, spot.file)
+            first, second, third = ((chance >> np.uint64(11)).astype(np.float64) * 2.0**-53).tolist()
+            index, loaded = self._loaded(spot.walk, spot.file)
             used.append(index)
-            if squares is None:
-                squares = np.empty((len(spots), size, size, self._channels), fitted.dtype)
-            squares[k] = cut(fitted, size, top, left, self._data.flip and mirror < 0.5)
-        if squares is None:
+            example: Example = self._framing.cut(loaded, (first, second, third))
+            if examples is None:
+                examples = np.empty((len(spots), *example.shape), example.dtype)
+            examples[k] = example
+        if examples is None:
             raise ValueError("a shard without items: the batch must have one for every shard")
-        return used, tensor(squares)
+        return used, self._framing.tensor(examples)
 
-    def _fitted(self, walk: int, index: int) -> tuple[int, Fitted]:
-        """The decoded picture of a file, or of the next one in the list that can be read, and its index."""
-        domain, paths = self._walks.walks[walk]
+    def _loaded(self, walk: int, index: int) -> tuple[int, Loaded]:
+        """What a file holds, or the next one in the list that can be read, and its index."""
+        domain, paths, _ = self._walks.walks[walk]
         for i in range(index, index + len(paths)):
             key = (walk, i % len(paths))
             if key in self._kept:
@@ -142,20 +140,20 @@ class Batches:
                 continue
             coming = self._coming.pop(key, None)
             try:
-                fitted = self._load(*key) if coming is None else coming.result()
+                loaded = self._load(*key) if coming is None else coming.result()
             except UnreadableFile as error:
                 self._failed.add(key)
                 self._tell(error)
                 continue
-            if fitted.nbytes <= self._free:
-                self._kept[key] = fitted
-                self._free -= fitted.nbytes
-            return key[1], fitted
+            if loaded.nbytes <= self._free:
+                self._kept[key] = loaded
+                self._free -= loaded.nbytes
+            return key[1], loaded
         raise WorkError(f"domain '{domain.name}': none of its {len(paths):,} training files can be read any more")
 
-    def _load(self, walk: int, index: int) -> Fitted:
-        domain, paths = self._walks.walks[walk]
-        return load(paths.file(index), domain, self._data, self._channels, training=True)
+    def _load(self, walk: int, index: int) -> Loaded:
+        domain, paths, _ = self._walks.walks[walk]
+        return self._framing.load(paths.file(index), domain, training=True)
 
     def _prefetch(self, step: int, shard: int, shards: int, batch: int) -> None:
         """Have the files of the coming steps decoded, some for each worker, and no more than that."""
@@ -177,19 +175,18 @@ class Batches:
 def items(
     paths: Paths,
     domain: Domain,
-    data: DataSettings,
-    channels: int,
+    framing: Framing,
     chosen: Sequence[int] | None = None,
     *,
     bad: Bad | None = None,
 ) -> Iterator[Item]:
-    """Files framed for evaluation, one after the other: the centre square at the scale of training.
+    """Files framed for evaluation, one after the other.
 
     A file that cannot be read is given to `bad` and left out.
     """
     for i in range(len(paths)) if chosen is None else chosen:
         try:
-            x = _evaluated(paths, i, domain, data, channels)
+            x = _evaluated(paths, i, domain, framing)
         except UnreadableFile as error:
             if bad is not None:
                 bad(error)
@@ -197,8 +194,8 @@ def items(
         yield Item(paths[i], x)
 
 
-def _evaluated(paths: Paths, index: int, domain: Domain, data: DataSettings, channels: int) -> Tensor:
-    return tensor(cut(load(paths.file(index), domain, data, channels, training=False), data.size)[None])[0]
+def _evaluated(paths: Paths, index: int, domain: Domain, framing: Framing) -> Tensor:
+    return framing.tensor(framing.whole(framing.load(paths.file(index), domain, training=False))[None])[0]
 
 
 def require_pairs(sets: Sequence[Sets]) -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from unpaired.settings import Section
+from unpaired.speaker import VoiceStatistics
 
 KEYS = ("X", "Y", *(f"X{i}" for i in range(3, 1000)))
 """What methods call the domains, in the order in which they were given."""
@@ -17,7 +18,8 @@ class Domain(Section):
 
     name: str
     sources: tuple[str, ...] = Field(description="the folders that its files came from")
-    color: bool = Field(description="whether any of its pictures has colour; a domain without gives gray pictures")
-    bits: Literal[8, 16, 32] = Field(description="bits per channel of its pictures (32: floating point)")
-    low: float = Field(description="raw value that the networks see as -1: 0 for 8 bits, else the lowest measured")
-    high: float = Field(description="raw value that the networks see as 1: 255 for 8 bits, else the highest measured")
+    color: bool = Field(False, description="whether any of its pictures has colour; a domain without gives gray pictures")
+    bits: Literal[8, 16, 32] = Field(8, description="bits per channel of its pictures (32: floating point)")
+    low: float = Field(0, description="raw value that the networks see as -1: 0 for 8 bits, else the lowest measured")
+    high: float = Field(255, description="raw value that the networks see as 1: 255 for 8 bits, or the highest measured")
+    voice: VoiceStatistics | None = Field(None, description="of recordings: what z-scores them, and their F0")

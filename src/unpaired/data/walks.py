@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +25,8 @@ class Walk(NamedTuple):
 
     domain: Domain
     paths: Paths
+    visits: npt.NDArray[np.int64] | None = None
+    """The file of each visit in an epoch, where some files come up more than once."""
 
 
 class Spot(NamedTuple):
@@ -85,13 +87,15 @@ class Walks:
         return self._spot(strata[chosen][0], block)
 
     def _spot(self, walk: int, position: int) -> Spot:
-        count = len(self.walks[walk].paths)
+        _, paths, visits = self.walks[walk]
+        count = len(paths) if visits is None else len(visits)
         epoch, at = divmod(position, count)
         if (walk, epoch) not in self._orders:
             self._orders[walk, epoch] = draw.order(count, self._seed, walk, epoch)
             if len(self._orders) > 3 * len(self.walks):
                 self._orders.popitem(last=False)
-        return Spot(walk, int(self._orders[walk, epoch][at]), position)
+        visit = int(self._orders[walk, epoch][at])
+        return Spot(walk, visit if visits is None else int(visits[visit]), position)
 
 
 def walks_of(
@@ -102,12 +106,13 @@ def walks_of(
     labels: Labels | None = None,
     sources: Sequence[Domain] = (),
     data: Sequence[Labelled] = (),
+    visits: Callable[[Paths], npt.NDArray[np.int64] | None] = lambda _: None,
 ) -> Walks:
     """The walks of a run: of its domains, and for labelled draws of the labelled `data` sets (each a `sources`).
 
-    Without such sets the domains are folders, and their labels say which.
+    Without such sets the domains are folders, and their labels say which. `visits` says how often files come up.
     """
-    walks = [Walk(domain, part.train) for domain, part in zip(domains, sets, strict=True)]
+    walks = [Walk(domain, part.train, visits(part.train)) for domain, part in zip(domains, sets, strict=True)]
     pools: list[Pool] = []
     if draws == "labelled" and data:
         for domain, one in zip(sources, data, strict=True):

@@ -25,6 +25,7 @@ from unpaired.evaluation.run import own_sets, some
 from unpaired.media import image
 from unpaired.methods.game import Method, Route
 from unpaired.runs.config import RunConfig, build_inverse
+from unpaired.runs.files import framing_of
 from unpaired.runs.folder import RunFolder, load_model
 from unpaired.runs.folder import Which as Checkpoint
 
@@ -77,7 +78,7 @@ def audit(
     which: Which = "test" if all(len(part.test) for part in sets) else "validation"
     if not all(len(part.of(which)) and len(part.train) for part in sets):
         raise WorkError(f"{run}: no items were held back (too few files), so there is nothing to audit it on")
-    batches = Batches(config.domains, sets, config.data, config.channels, config.training.seed, workers=0)
+    batches = Batches(config.domains, sets, framing_of(config), config.training.seed, workers=0)
     auditor = Auditor(config, method.to(pick_device(device)), batches, which, limit, inverse_steps, seed)
     total = sum(auditor.cost(route) for route in routes)
     done = iter(range(1, total + 1))

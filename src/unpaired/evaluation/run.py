@@ -24,7 +24,7 @@ from unpaired.evaluation.measure import Evaluator, RouteMeasures
 from unpaired.evaluation.table import definitions, table
 from unpaired.methods.game import Method, Route
 from unpaired.runs.config import RunConfig
-from unpaired.runs.files import read_lists
+from unpaired.runs.files import framing_of, read_lists
 from unpaired.runs.folder import RunFolder, load_model
 from unpaired.runs.folder import Which as Checkpoint
 
@@ -202,7 +202,7 @@ def evaluate(
     if pairs:
         require_pairs(sets)
     target = pick_device(device)
-    batches = Batches(config.domains, sets, config.data, config.channels, config.training.seed, workers=0)
+    batches = Batches(config.domains, sets, framing_of(config), config.training.seed, workers=0)
     limit = limit or min(MOST_ITEMS, 2 * MOST_ITEMS // len(some(model.method.routes)))
     counted = limit if paired else 0
     routes = Routes(

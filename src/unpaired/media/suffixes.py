@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from unpaired.settings import Medium
 
-Medium = Literal["image", "voice"]
+__all__ = ["KINDS", "PICTURES", "SOUNDS", "Medium", "medium_of"]
 
 PICTURES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 """Suffixes of picture files that are read and written."""

@@ -17,9 +17,10 @@ from unpaired.methods import METHODS
 from unpaired.methods.game import Method
 from unpaired.networks.blocks import Role
 from unpaired.networks.images import ImageNetworks
+from unpaired.networks.voices import VoiceNetworks
 from unpaired.runs.teacher import Teacher, Through
 from unpaired.runs.weights import read_tensors, restore
-from unpaired.settings import DataSettings, NetworkSettings, Section, TrainingSettings
+from unpaired.settings import DataSettings, Medium, NetworkSettings, Section, TrainingSettings, VoiceSettings
 
 FORMAT = 1
 
@@ -40,8 +41,14 @@ class RunConfig(Section):
     imported: str | None = Field(None, description="the file its generator came from: a run that only translates")
     teacher: Teacher | None = Field(None, description="the run that this one learns from")
     data: DataSettings
+    voice: VoiceSettings | None = Field(None, description="how recordings are seen; of pictures there is none")
     networks: NetworkSettings
     training: TrainingSettings
+
+    @property
+    def medium(self) -> Medium:
+        """What its items are."""
+        return "image" if self.voice is None else "voice"
 
     def key(self, name: str) -> str:
         """The method's key ("X", "Y") of the domain called `name`; raises UsageError that lists the known ones."""
@@ -58,19 +65,30 @@ class RunConfig(Section):
 def build_method(config: RunConfig, taught: bool = True) -> Method:
     """The method of a run, freshly initialised from torch's current random state; `taught`: with its teacher if any.
 
-    Translating needs no teacher. Raises UsageError where its networks cannot work on images of the run's size,
-    WorkError where its teacher is gone or another by now.
+    Translating needs no teacher. Raises UsageError where its networks cannot work on items of the run's size, WorkError
+    where its teacher is gone or another by now.
     """
     teacher = teaching(config.teacher) if config.teacher is not None and taught else None
-    channels = {key: config.channels for key, _ in zip(KEYS, config.domains, strict=False)}
-    net = ImageNetworks(config.networks, channels, config.data.size, config.labels, teacher)
+    net = networks_of(config, teacher)
     method = METHODS[config.method].cls(net, **config.method_settings)
     method.stride = net.stride
-    if config.data.size % net.stride:
-        below = config.data.size // net.stride * net.stride
+    name, size = ("size", config.data.size) if config.voice is None else ("frames", config.voice.frames)
+    if size % net.stride:
+        below = size // net.stride * net.stride
         near = " or ".join(str(size) for size in (below, below + net.stride) if size)
-        raise UsageError(f"size {config.data.size}: these networks need a multiple of {net.stride}; try --size {near}")
+        raise UsageError(f"{name} {size}: these networks need a multiple of {net.stride}; try --{name} {near}")
     return method
+
+
+def networks_of(config: RunConfig, teacher: Role | None = None) -> ImageNetworks | VoiceNetworks:
+    """The factory of a run's medium."""
+    keys = KEYS[: len(config.domains)]
+    if config.voice is None:
+        channels = dict.fromkeys(keys, config.channels)
+        return ImageNetworks(config.networks, channels, config.data.size, config.labels, teacher)
+    statistics = config.domains[0].voice
+    assert statistics is not None, "every domain of a voice run has them"
+    return VoiceNetworks(config.networks, config.voice, len(statistics.mean), keys, config.labels, teacher)
 
 
 def build_inverse(config: RunConfig) -> tuple[Role, int]:

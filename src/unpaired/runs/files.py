@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from unpaired.data.attributes import Labelled, domain_sets, labelled, read_table, write_labels
 from unpaired.data.domain import Domain
 from unpaired.data.folders import rediscover
+from unpaired.data.framing import Framing, Pictures
 from unpaired.data.split import Sets, changed, read_files, write_files
 from unpaired.data.walks import Walks, walks_of
 from unpaired.methods import METHODS
@@ -58,7 +59,18 @@ def changes(config: RunConfig, files: Files) -> list[str]:
     return [words for kept, d in pairs for words in changed(kept, rediscover(d.name, d.sources))]
 
 
-def walks(config: RunConfig, files: Files) -> Walks:
+def framing_of(config: RunConfig) -> Framing:
+    """How a run sees its files; raises UsageError where its medium's packages are not installed."""
+    if config.voice is None:
+        return Pictures(config.data, config.channels)
+    from unpaired.data.voices import Voices  # noqa: PLC0415 - with packages that are optional
+
+    return Voices(config.voice)
+
+
+def walks(config: RunConfig, files: Files, framing: Framing) -> Walks:
     """The walks through a run's files that its method draws from."""
-    draws = METHODS[config.method].cls.draws
-    return walks_of(config.domains, files.sets, draws, config.training.seed, config.labels, config.sources, files.data)
+    draws, seed = METHODS[config.method].cls.draws, config.training.seed
+    return walks_of(
+        config.domains, files.sets, draws, seed, config.labels, config.sources, files.data, visits=framing.visits
+    )

@@ -19,7 +19,7 @@ from unpaired.errors import Diverged, UnreadableFile, UsageError, WorkError
 from unpaired.methods.game import Method
 from unpaired.report import write_report
 from unpaired.runs.config import RunConfig, build_method, write_config
-from unpaired.runs.files import Files, changes, read_lists, walks, write_lists
+from unpaired.runs.files import Files, changes, framing_of, read_lists, walks, write_lists
 from unpaired.runs.folder import RunFolder, Which, save_model
 from unpaired.runs.progress import Budget, Progress
 from unpaired.settings import TrainingSettings
@@ -203,14 +203,13 @@ def batches_of(config: RunConfig, files: Files, say: Say) -> Batches:
     def named(error: UnreadableFile) -> None:
         say(f"replaced by the next file: {error}")
 
-    training = config.training
+    training, framing = config.training, framing_of(config)
     return Batches(
         config.domains,
         files.sets,
-        config.data,
-        config.channels,
+        framing,
         training.seed,
-        walks=walks(config, files),
+        walks=walks(config, files, framing),
         workers=training.workers,
         bad=named,
     )

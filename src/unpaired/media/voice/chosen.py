@@ -1,0 +1,17 @@
+"""The representation that settings choose."""
+
+from __future__ import annotations
+
+from unpaired.media.voice.features import Representation
+from unpaired.media.voice.mel import Mel
+from unpaired.media.voice.world import World
+from unpaired.settings import VoiceSettings
+
+__all__ = ["representation"]
+
+
+def representation(settings: VoiceSettings) -> Representation:
+    """What `settings` see a recording as; raises UsageError for what it cannot work with."""
+    if settings.representation == "mel":
+        return Mel(settings.vocoder)
+    return World(settings.sample_rate, settings.order, f0_floor_hz=settings.f0_floor, f0_ceil_hz=settings.f0_ceil)
