@@ -71,7 +71,7 @@ class Craft(Protocol[R, M]):
 
 def craft_of(config: RunConfig, method: Method, device: torch.device, way: Way) -> Craft[Any, Any]:
     """The craft of a run's medium; raises UsageError where that cannot go the way, or lacks its packages."""
-    if False:  # config.medium == "voice":
+    if config.medium == "voice":
         from unpaired.translate.voices import voices_of  # noqa: PLC0415 (needs the extra `voice`)
 
         return voices_of(config, method, device, way)

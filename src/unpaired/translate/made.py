@@ -17,9 +17,9 @@ from unpaired.media.image import from_tensor, write
 from unpaired.media.suffixes import PICTURES
 from unpaired.methods import METHODS
 from unpaired.methods.game import Coding, Method, Sampling
+from unpaired.translate.pictures import range_of
 from unpaired.translate.sheet import sheet
 from unpaired.translate.translator import Translator
-from unpaired.translate.pictures import range_of
 
 Kind = TypeVar("Kind", bound=Method)
 CHUNK = 16

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from unpaired.media.voice import loudness, recording, seams, survey
 from unpaired.media.voice.features import Features, Floats, Representation
@@ -17,10 +19,12 @@ from unpaired.media.voice.seams import Windows
 from unpaired.media.voice.statistics import VoiceStatistics, normalised, restored
 from unpaired.media.voice.world import log_f0_transform
 
-__all__ = ["Change", "change", "convert_file", "convert_waves", "scored"]
+__all__ = ["Change", "Network", "change", "convert_file", "convert_wave", "convert_waves", "scored", "voice_change"]
 
 Change = Callable[[Features], Features]
 """Features of a source to as many frames of the target."""
+Network = Callable[[Tensor], Tensor]
+"""Z-scores (1, 1, coefficients, frames) to the same."""
 _PEAK = 0.99
 
 
@@ -55,6 +59,19 @@ def scored(
     return convert
 
 
+def voice_change(
+    network: Network, device: torch.device, source: VoiceStatistics, target: VoiceStatistics, multiple: int = 4
+) -> Change:
+    """The change by a network on a device, without gradients; `multiple` of frames are what its strides need."""
+
+    def scores(values: Floats) -> Floats:
+        with torch.no_grad():
+            made = network(torch.from_numpy(np.ascontiguousarray(values, np.float32))[None].to(device))
+        return np.asarray(made[0].float().cpu().numpy())
+
+    return change(scored(scores, source, target, multiple), source, target)
+
+
 def convert_waves(
     waves: Iterable[Wave], representation: Representation, apply: Change, windows: Windows | None = None
 ) -> Iterator[Wave]:
@@ -69,6 +86,18 @@ def convert_waves(
         yield wave
     if seen.samples > given:
         yield np.zeros(seen.samples - given, np.float32)
+
+
+def convert_wave(
+    wave: Wave, representation: Representation, apply: Change, windows: Windows | None = None
+) -> tuple[Wave, tuple[str, ...]]:
+    """A wave (samples,) at the representation's rate to one as long and as loud, with notes on it in words."""
+    rate = representation.sample_rate_hz
+    before, after = _measured([wave], rate), loudness.Meter(rate)
+    waves = loudness.scaled([wave], loudness.gain(before.lufs()))
+    made = np.concatenate(list(_heard(convert_waves(waves, representation, apply, windows), after)))
+    factor, notes = _back(before, after)
+    return made * np.float32(factor), tuple(notes)
 
 
 def convert_file(

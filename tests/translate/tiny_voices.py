@@ -1,0 +1,52 @@
+"""Voices that are synthesised in milliseconds, and runs of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+from tiny_runs import config as picture_config
+
+from unpaired.data.domain import Domain
+from unpaired.runs.config import RunConfig
+from unpaired.speaker import VoiceStatistics
+
+RATE = 16000
+
+
+def hum(seconds: float = 1.0, f0_hz: float = 120.0, rate: int = RATE, level: float = 0.1) -> npt.NDArray[np.float32]:
+    """A voice-like hum: harmonics up to 4 kHz that fall by 1 / n, its pitch moving a little, fading in and out."""
+    t = np.arange(round(seconds * rate)) / rate
+    phase = 2 * np.pi * np.cumsum(f0_hz * (1 + 0.05 * np.sin(2 * np.pi * 2 * t))) / rate
+    wave = sum(np.sin(n * phase) / n for n in range(1, int(min(4000, rate / 2.2) / f0_hz)))
+    edge = np.minimum(1, np.minimum(t, t[::-1]) / 0.05)
+    return np.asarray(level * wave * edge, np.float32)
+
+
+def sound(path: Path, wave: npt.NDArray[Any] | None = None, rate: int = RATE) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, hum(0.5, rate=rate) if wave is None else wave, rate)
+    return path
+
+
+def speaker(name: str, f0_hz: float, mean: float = 0.0, coefficients: int = 24) -> Domain:
+    """A domain whose coefficients have the deviation 1 and the mean 0, the first another `mean`."""
+    voice = VoiceStatistics(
+        mean=(mean, *[0.0] * (coefficients - 1)),
+        deviation=(1.0,) * coefficients,
+        log_f0_mean=float(np.log(f0_hz)),
+        log_f0_deviation=0.1,
+        voiced=0.6,
+        lufs=-23.0,
+        frames=1000,
+    )
+    return Domain(name=name, sources=(f"data/{name}",), voice=voice)
+
+
+def voice_config(*domains: Domain, voice: dict[str, Any] | None = None, **more: Any) -> RunConfig:
+    given = domains or (speaker("alice", 200.0), speaker("bob", 100.0))
+    plain = picture_config(*given, **more).model_dump()
+    return RunConfig.model_validate(plain | {"voice": {"frames": 16} | (voice or {})})
