@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from unpaired.terms.label import classes, confused, decided
+from unpaired.terms.label import classes, confused, decided, own
 
 SPANS = (slice(0, 3), slice(3, 4))
 
@@ -65,3 +65,10 @@ def test_confused_draws_away_from_the_truth() -> None:
 
 def test_decided_takes_the_likeliest_of_a_group() -> None:
     assert decided(rows(*LOGITS), SPANS).tolist() == [[0, 0, 1, 1], [1, 0, 0, 0]]
+
+
+def test_own_scores_are_those_of_the_values_that_a_label_has() -> None:
+    scores = torch.arange(2 * 10, dtype=torch.float64).reshape(2, 10, 1, 1)  # two views of 3 + 2 values
+    found = own(scores, rows([0, 0, 1, 1], [1, 0, 0, 0]), rows([1, 1, 1, 1], [1, 1, 1, 0]), SPANS)
+    assert found.shape == (2, 2, 1, 1)
+    assert found.flatten().tolist() == [(2 + 3) / 2, (7 + 8) / 2, 10, 15]

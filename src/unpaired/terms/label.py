@@ -62,6 +62,21 @@ def decided(logits: Tensor, spans: Sequence[slice]) -> Tensor:
     return torch.cat(parts, dim=1)
 
 
+def own(scores: Tensor, label: Tensor, known: Tensor, spans: Sequence[slice]) -> Tensor:
+    """Of a critic with an output for each value of a label, the mean of those that an item's label has.
+
+    `scores` (B, views x values, h, w), the values of a view side by side: those of each group in `spans`, and for a
+    group of one value a second for its absence. `label` and `known` are (B, L); where nothing is known the score is
+    zero. -> (B, views, h, w).
+    """
+    groups = [(label[:, span], known[:, span.start : span.start + 1]) for span in spans]
+    held = [(part if part.shape[1] > 1 else torch.cat((part, 1 - part), dim=1)) * told for part, told in groups]
+    share = torch.cat(held, dim=1)
+    share = share / share.sum(1, keepdim=True).clamp(min=1)
+    chosen: Tensor = scores.unflatten(1, (-1, share.shape[1])) * share[:, None, :, None, None]
+    return chosen.sum(2)
+
+
 def _exclusive(logits: Tensor, truth: Tensor) -> Tensor:
     return -(truth * F.log_softmax(logits, dim=1)).sum(1)
 
