@@ -22,6 +22,8 @@ ALPHA: Final = 0.41
 HOP_SECONDS: Final = 0.005
 GATE_DB: Final = 20.0
 """How far below its wave's loudest frame a frame may lie and still be compared."""
+RMS: Final = 0.05
+"""What waves are brought to before analysis, which floors empty bands: so loudness is no difference."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +69,8 @@ Analyse = Callable[[Wave, int], Frames]
 def world_analysis() -> Analyse:
     """The analysis that the published figures are of: WORLD at 16 kHz (needs the extra `voice`).
 
-    Waves of another rate are resampled, so that figures of one rate stand beside those of another.
+    Waves of another rate are resampled, so that figures of one rate stand beside those of another, and all are brought
+    to one loudness.
     """
     from unpaired.media.voice.recording import resampled  # noqa: PLC0415 (optional)
     from unpaired.media.voice.world import World  # noqa: PLC0415
@@ -75,7 +78,9 @@ def world_analysis() -> Analyse:
     world = World(sample_rate_hz=SAMPLE_RATE_HZ, order=ORDER, alpha=ALPHA)
 
     def analyse(wave: Wave, sample_rate_hz: int) -> Frames:
-        features = world.analyse(np.concatenate(list(resampled([wave], sample_rate_hz, SAMPLE_RATE_HZ))))
+        heard = np.concatenate(list(resampled([wave], sample_rate_hz, SAMPLE_RATE_HZ)))
+        rms = float(np.sqrt(np.mean(np.square(heard, dtype=np.float64))))
+        features = world.analyse(heard * np.float32(RMS / rms) if rms > 0 else heard)
         return Frames(
             features.values.T.astype(np.float64),
             features["f0"][0].astype(np.float64),

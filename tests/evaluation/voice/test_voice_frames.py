@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from unpaired.evaluation.voice.closeness import closeness
+from unpaired.evaluation.voice.frames import Frames, Wave, world_analysis
+
+pytest.importorskip("pyworld")
+
+
+def buzz(hz: float, rate: int) -> Wave:
+    """Half a second of equal harmonics below 4 kHz, then as much silence."""
+    time = np.arange(rate // 2) / rate
+    sound = 0.02 * sum(np.cos(2 * np.pi * hz * k * time) for k in range(1, int(4000 / hz)))
+    return np.asarray(np.concatenate([sound, np.zeros(rate // 2)]), np.float32)
+
+
+@pytest.fixture(scope="module")
+def analysed() -> Frames:
+    return world_analysis()(buzz(150, 16000), 16000)
+
+
+def test_frames_are_5_ms_apart_and_hold_what_was_spoken(analysed: Frames) -> None:
+    assert analysed.cepstra.shape == (201, 24)
+    inner = slice(20, 80)
+    np.testing.assert_allclose(analysed.f0[inner], 150, rtol=0.01)
+    assert analysed.loud[inner].all()
+    assert not analysed.loud[120:].any()
+    assert analysed.spanned().shape[0] == analysed.loud.sum()
+
+
+def test_another_rate_gives_the_same_frames(analysed: Frames) -> None:
+    found = closeness(world_analysis()(buzz(150, 48000), 48000), analysed)
+    assert found.mcd_db < 1.5
+    assert found.voicing_error < 0.05
+    assert found.f0_rmse_cents is not None
+    assert found.f0_rmse_cents < 10
+
+
+def test_loudness_is_no_difference(analysed: Frames) -> None:
+    assert closeness(world_analysis()(buzz(150, 16000) / 4, 16000), analysed).mcd_db < 0.01
+
+
+def test_silence_has_frames_without_a_voice() -> None:
+    found = world_analysis()(np.zeros(1600, np.float32), 16000)
+    assert not found.f0.any()
+    assert np.isfinite(found.cepstra).all()
