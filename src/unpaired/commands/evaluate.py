@@ -27,7 +27,13 @@ def evaluate(words: list[str]) -> int:
         "--limit",
         type=int,
         metavar="N",
-        help="items of each domain at most (default: 500, fewer where routes are many)",
+        help="items of each domain at most (default: 500, fewer where routes are many; of recordings some 20)",
+    )
+    parser.add_argument(
+        "--judges",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="of recordings: ask networks too about speakers, words, naturalness (slow)",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     asked = parser.parse(words)
@@ -38,6 +44,7 @@ def evaluate(words: list[str]) -> int:
         fid=asked.fid,
         checkpoint=asked.checkpoint,
         limit=asked.limit,
+        judges=asked.judges,
         device=asked.device,
     )
     out(found.text())

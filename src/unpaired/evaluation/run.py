@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -18,15 +18,19 @@ from unpaired.data.batches import Batches, require_pairs
 from unpaired.data.folders import DomainFiles, discover
 from unpaired.data.split import Sets, Which
 from unpaired.devices import pick_device
-from unpaired.errors import UsageError, WorkError
+from unpaired.errors import UnpairedError, UsageError, WorkError
 from unpaired.evaluation import features as feature_net
 from unpaired.evaluation.measure import Evaluator, RouteMeasures
+from unpaired.evaluation.measured import Measured
 from unpaired.evaluation.table import definitions, table
 from unpaired.methods.game import Method, Route
 from unpaired.runs.config import RunConfig
 from unpaired.runs.files import framing_of, read_lists
-from unpaired.runs.folder import RunFolder, load_model
+from unpaired.runs.folder import Model, RunFolder, load_model
 from unpaired.runs.folder import Which as Checkpoint
+
+if TYPE_CHECKING:
+    from unpaired.evaluation.recordings import VoiceEvaluation
 
 CHUNK = 16
 """Items that are translated at once."""
@@ -44,28 +48,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The measures of every route of a run, with what they were measured on."""
+    """The measures of every route of a run."""
 
-    run: str
-    set: str
-    checkpoint: str
-    step: int
+    about: Measured
     routes: tuple[RouteMeasures, ...]
 
     def json(self) -> dict[str, Any]:
         """As `evaluation.json` holds it."""
-        return {
-            "run": self.run,
-            "set": self.set,
-            "checkpoint": self.checkpoint,
-            "step": self.step,
-            "routes": [measures.model_dump() for measures in self.routes],
-        }
+        return asdict(self.about) | {"routes": [measures.model_dump() for measures in self.routes]}
 
     def text(self) -> str:
         """As a person reads it."""
-        head = f"{self.run}, the {self.checkpoint} checkpoint (step {self.step}), on {self.set}"
-        return f"{head}\n\n{table(self.routes)}\n\n{definitions(self.routes)}"
+        return f"{self.about.text()}\n\n{table(self.routes)}\n\n{definitions(self.routes)}"
 
 
 class Held:
@@ -181,12 +175,15 @@ def evaluate(
     fid: bool = False,
     checkpoint: Checkpoint | None = None,
     limit: int | None = None,
+    judges: bool = True,
     device: str = "auto",
-) -> Evaluation:
+) -> Evaluation | VoiceEvaluation:
     """Measure a run on its test items, or on `data` (folders with the run's domains), and write `evaluation.json`.
 
     `pairs` says that equal names are true pairs (None: as training was told). `limit` bounds the items of each
-    domain; None: 500, fewer where routes are many.
+    domain; None: 500, fewer where routes are many, and of recordings some ten. Recordings are judged by networks too
+    (speakers, words, naturalness), as far as they are installed; without `judges`, quickly and by signals alone.
+
     Raises UsageError where the run or the data do not fit, WorkError where there is nothing to measure on.
     """
     if limit is not None and limit < 1:
@@ -201,18 +198,51 @@ def evaluate(
     paired = config.pairs if pairs is None else pairs
     if pairs:
         require_pairs(sets)
-    target = pick_device(device)
+    kind = "best" if folder.model("best").exists() and checkpoint != "last" else "last"
+    about = Measured(str(folder.path), f"{words} ({which} items)", kind, model.step)
+    found: Evaluation | VoiceEvaluation
+    if config.voice is None:
+        found = _pictures(model, sets, which, about, paired, fid, limit, pick_device(device))
+    elif fid:
+        raise UsageError("--fid: is of pictures, but this run's items are recordings")
+    else:
+        from unpaired.evaluation.recordings import evaluate_recordings  # noqa: PLC0415 - with optional packages
+
+        training = _training(config, folder)
+        found = evaluate_recordings(
+            folder, model, (sets, training), which, about, paired, limit, judges, pick_device(device)
+        )
+    with whole(folder.evaluation) as part:
+        part.write_text(json.dumps(found.json(), indent=2) + "\n", encoding="utf-8")
+    return found
+
+
+def _pictures(
+    model: Model,
+    sets: Sequence[Sets],
+    which: Which,
+    about: Measured,
+    paired: bool,
+    fid: bool,
+    limit: int | None,
+    device: torch.device,
+) -> Evaluation:
+    config = model.config
     batches = Batches(config.domains, sets, framing_of(config), config.training.seed, workers=0)
     limit = limit or min(MOST_ITEMS, 2 * MOST_ITEMS // len(some(model.method.routes)))
     counted = limit if paired else 0
     routes = Routes(
-        config, model.method.to(target), batches, which, limit=limit, device=target, pairs=counted, want_fid=fid
+        config, model.method.to(device), batches, which, limit=limit, device=device, pairs=counted, want_fid=fid
     )
-    kind = "best" if folder.model("best").exists() and checkpoint != "last" else "last"
-    found = Evaluation(str(folder.path), f"{words} ({which} items)", kind, model.step, routes.measure())
-    with whole(folder.evaluation) as part:
-        part.write_text(json.dumps(found.json(), indent=2) + "\n", encoding="utf-8")
-    return found
+    return Evaluation(about, routes.measure())
+
+
+def _training(config: RunConfig, folder: RunFolder) -> list[Sets] | None:
+    """The run's own files; None where their lists are gone, as in a run that was copied without them."""
+    try:
+        return own_sets(config, folder)[0]
+    except UnpairedError:
+        return None
 
 
 def own_sets(config: RunConfig, folder: RunFolder) -> tuple[list[Sets], str]:

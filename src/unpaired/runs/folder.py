@@ -64,6 +64,11 @@ class RunFolder:
         return self.path / "evaluation.json"
 
     @property
+    def listening(self) -> Path:
+        """Sentences of the last evaluation of recordings, as they were and converted, and a list of them."""
+        return self.path / "listening"
+
+    @property
     def audit(self) -> Path:
         """What the last audit found of hidden information."""
         return self.path / "audit.json"

@@ -83,7 +83,7 @@ class RunJudge:
             self.record.notice(step, trend.words(kids))
         try:
             with torch.random.fork_rng(devices=[]):
-                found = evaluate(path, device=str(self.device))
+                found = evaluate(path, judges=False, device=str(self.device))
             self.record.say(found.text())
         except WorkError as error:
             self.record.notice(step, f"not evaluated: {error}")

@@ -1,0 +1,19 @@
+"""What an evaluation was made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A run, the items that it was measured on, in words, and its checkpoint with its step."""
+
+    run: str
+    set: str
+    checkpoint: str
+    step: int
+
+    def text(self) -> str:
+        """In a line."""
+        return f"{self.run}, the {self.checkpoint} checkpoint (step {self.step}), on {self.set}"

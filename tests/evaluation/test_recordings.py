@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from unpaired.data.domain import Domain
+from unpaired.data.folders import discover
+from unpaired.data.split import split, write_files
+from unpaired.errors import UsageError, WorkError
+from unpaired.evaluation import recordings
+from unpaired.evaluation.recordings import excerpt
+from unpaired.evaluation.run import evaluate
+from unpaired.report import write_report
+from unpaired.runs.config import RunConfig, build_method, write_config
+from unpaired.runs.folder import RunFolder, save_model
+from unpaired.speaker import VoiceStatistics
+
+RATE = 16000
+
+
+def hum(f0_hz: float, seconds: float = 0.6) -> Any:
+    t = np.arange(round(seconds * RATE)) / RATE
+    phase = 2 * np.pi * np.cumsum(f0_hz * (1 + 0.05 * np.sin(2 * np.pi * 2 * t))) / RATE
+    return 0.05 * sum(np.sin(n * phase) / n for n in range(1, int(4000 / f0_hz))) * np.minimum(1, t[::-1] / 0.05)
+
+
+def make_run(root: Path) -> Path:
+    """A run of two hums with a model that was never trained: the identity, as it begins."""
+    for name, f0 in (("alice", 200.0), ("bob", 100.0)):
+        for i in range(10):
+            path = root / "data" / name / f"{i}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(path, hum(f0 * (1 + i / 50)), RATE)
+    domains = []
+    for files, f0 in zip(discover([root / "data"]), (200.0, 100.0), strict=True):
+        voice = VoiceStatistics(
+            mean=(0.0,) * 24,
+            deviation=(0.5,) * 24,
+            log_f0_mean=float(np.log(f0)),
+            log_f0_deviation=0.1,
+            voiced=0.9,
+            lufs=-23,
+            frames=1000,
+        )
+        domains.append(Domain(name=files.name, sources=files.sources, voice=voice))
+        folder = RunFolder(root / "run")
+        folder.files.mkdir(parents=True, exist_ok=True)
+        write_files(folder.list_of(files.name), split(files, 0.2, 0))
+    config = RunConfig.model_validate(
+        {
+            "unpaired": "0",
+            "method": "cyclegan",
+            "preset": "tiny",
+            "method_settings": {},
+            "domains": [d.model_dump() for d in domains],
+            "channels": 1,
+            "data": {},
+            "voice": {"frames": 16},
+            "networks": {"width": 4, "blocks": 1, "critic_width": 4, "critic_layers": 1, "residual": True},
+            "training": {},
+        }
+    )
+    torch.manual_seed(0)
+    write_config(folder.config, config)
+    save_model(folder.model("last"), build_method(config), config, 0)
+    return folder.path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("voices"))
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+def test_a_run_beside_its_baselines(run: Path) -> None:
+    found = evaluate(run, pairs=True, judges=False, limit=2, device="cpu")
+    assert isinstance(found, recordings.VoiceEvaluation)
+    assert list(dict.fromkeys(m.route for m in found.routes)) == ["alice -> bob", "bob -> alice"]
+    by = {m.system: m for m in found.routes if m.route == "alice -> bob"}
+    assert list(by) == ["converted", "do nothing", "affine", "kNN", "copy-synthesis", "real target"]
+    for name in ("converted", "affine", "kNN"):
+        assert abs(by[name].f0_mean or 999) < 150  # cents; an octave is 1200
+    assert by["do nothing"].f0_mean == pytest.approx(1200, abs=150)
+    mcd = {name: m.mcd for name, m in by.items()}
+    assert mcd["real target"] is None and (mcd["copy-synthesis"] or 99) < (mcd["do nothing"] or 0)
+    assert by["converted"].outputs == 2 and by["converted"].pairs == 2 and not by["converted"].judges
+    kept = json.loads((run / "evaluation.json").read_text())
+    assert [row["system"] for row in kept["voices"][:2]] == ["converted", "do nothing"] and kept["vocoder"] == "WORLD"
+    text = found.text()
+    assert "MCD: 10 / ln 10" in text and "sounds by: WORLD." in text and "copy-synthesis" in text
+    heard = json.loads((run / "listening" / "listening.json").read_text())
+    assert len(heard) == 4 and list(heard[0]["files"]) == ["source", "converted", "affine", "kNN", "target"]
+    assert all((run / "listening" / name).is_file() for name in heard[0]["files"].values())
+
+
+def test_what_cannot_be_measured(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--fid: is of pictures"):
+        evaluate(run, fid=True, device="cpu")
+    for name in ("alice", "bob"):
+        (tmp_path / name).mkdir()
+        soundfile.write(tmp_path / name / "silence.wav", np.zeros(RATE), RATE)
+    with pytest.raises(WorkError, match="none of the recordings that were held back holds speech"):
+        evaluate(run, [tmp_path / "alice", tmp_path / "bob"], judges=False, device="cpu")
+
+
+def test_excerpts_begin_with_speech_and_end(tmp_path: Path) -> None:
+    wave = np.concatenate([np.zeros(20 * RATE), hum(150, 3.0), np.zeros(RATE), hum(150, 3.0)])
+    soundfile.write(tmp_path / "long.wav", wave, RATE)
+    heard = excerpt(tmp_path / "long.wav", RATE, 2.0)
+    assert heard is not None and len(heard) == 2 * RATE and np.abs(heard[: RATE // 2]).max() > 0.02
+    soundfile.write(tmp_path / "silence.wav", np.zeros(RATE), RATE)
+    assert excerpt(tmp_path / "silence.wav", RATE) is None
+
+
+def test_the_report_lets_one_listen(run: Path) -> None:
+    evaluate(run, judges=False, limit=1, device="cpu")
+    page = write_report(run).read_text()
+    assert page.count("data:audio/flac;base64,") >= 2 * 5 and page.count('class="spectrogram"') >= 2 * 5
+    assert 'class="chart f0"' in page and "media-src data:" in page
+    assert "copy-synthesis" in page and "GV distance" in page and "alice.wav" not in page
