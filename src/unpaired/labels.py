@@ -15,9 +15,13 @@ Draws = Literal["each", "pair", "labelled"]
 
 
 class Group(Section):
-    """Values of one question. A single value is there or not; several exclude each other (hair is black or blond)."""
+    """Values of one question. A single value is there or not; several exclude each other (hair is black or blond).
+
+    `column` is the column of a table that has them as texts; empty where each value has a column, or a folder.
+    """
 
     values: tuple[str, ...] = Field(min_length=1)
+    column: str = ""
 
     @property
     def exclusive(self) -> bool:

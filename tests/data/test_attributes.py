@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unpaired.data.attributes import discover_labelled, domain_sets, labelled, read_table, write_labels
+from unpaired.data.attributes import (
+    discover_labelled,
+    domain_sets,
+    known_labels,
+    labelled,
+    read_table,
+    write_labels,
+)
 from unpaired.data.split import split
 from unpaired.errors import UsageError, WorkError
 from unpaired.labels import Group, Labels, of_domains
@@ -85,7 +92,7 @@ def test_a_table_beside_a_folder_gives_labels_and_domains(tmp_path: Path) -> Non
 def test_a_column_of_texts_is_a_group_of_its_values(tmp_path: Path) -> None:
     folder = people(tmp_path, "file,hair\na.png,black\nb.png,blond\nc.png,blond\n")
     files, tables, labels = discover_labelled([folder], ("hair",))
-    assert labels.groups == (Group(values=("black", "blond")),)
+    assert labels.groups == (Group(values=("black", "blond"), column="hair"),)
     data = labelled(split(files[0], 0, 0), tables[0], labels, 0)
     assert data.train.tolist() == [[1, 0], [0, 1], [0, 1]]
 
@@ -131,3 +138,50 @@ def test_values_that_are_neither_yes_nor_no_are_told(tmp_path: Path) -> None:
     with pytest.raises(WorkError, match=r"people.csv: 'maybe'; expected 0 or 1"):
         labelled(split(files[0], 0, 0), read_table(table), labels, 0)
     assert tables[0].path.name == "people.csv"
+
+
+def test_a_text_is_read_in_its_own_column(tmp_path: Path) -> None:
+    table = "file,eyes,hair\na.png,black,blond\nb.png,blue,black\nc.png,blond,\n"
+    files, tables, labels = discover_labelled([people(tmp_path, table)], ("hair",))
+    assert labels.domains == ("black", "blond"), "an empty cell is no value"
+    data = labelled(split(files[0], 0, 0), tables[0], labels, 0)
+    assert data.train.tolist() == [[0, 1], [1, 0], [0, 0]], "eyes have the same values"
+    assert known_labels(tables[0], labels)["a.png"] == (0, 1)
+    assert np.isnan(known_labels(tables[0], labels)["c.png"]).all()
+
+
+@pytest.mark.parametrize("value", ["a/b", "..", "a,b", "a=b", "long" * 30])
+def test_values_that_cannot_name_domains_or_files_are_refused(value: str, tmp_path: Path) -> None:
+    folder = people(tmp_path, f'file,hair\na.png,"{value}"\nb.png,blond\nc.png,blond\n')
+    with pytest.raises(UsageError, match="cannot name a domain"):
+        discover_labelled([folder], ("hair",))
+
+
+def test_tables_of_other_programs_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes(b'\xef\xbb\xbf"file","a"\r\n"x, y.png","1"\r\n"x, y.png",1\r\n,\r\n')
+    table = read_table(path)
+    assert table.columns == ("a",) and table.rows == {"x, y.png": ("1",)}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("file,a\nx.png,1\nx.png,0\n", "row 2 says of 'x.png' other"),
+        ("file,a,a\nx.png,1,0\n", "two columns are named 'a'"),
+        ("file;a\nx.png;1\n", "parted by commas"),
+        ('file,a\nx.png,"' + "1" * 200_000 + "\n", "cannot be read as a table"),
+    ],
+)
+def test_a_table_that_contradicts_itself_is_named(text: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(WorkError, match=words):
+        read_table(tmp_path / "t.csv")
+
+
+def test_a_row_for_files_of_two_folders_is_refused(tmp_path: Path) -> None:
+    pictures(tmp_path / "people", "one/a.png", "two/a.png")
+    (tmp_path / "people.csv").write_text("file,glasses\na.png,1\n")
+    files, tables, labels = discover_labelled([tmp_path / "people"], ("glasses",))
+    with pytest.raises(WorkError, match=r"row 'a.png' could be of one/a.png and of two/a.png"):
+        labelled(split(files[0], 0, 0), tables[0], labels, 0)

@@ -76,3 +76,17 @@ def test_labels_of_the_inputs_stay_where_nothing_is_asked(tmp_path: Path) -> Non
     same(wish.of(Path("elsewhere/a.png")), 0, 1, 0, 1)
     same(wish.of(Path("b.png")), 0, 1, 0, NAN)
     assert wish.digest != asked("blond").digest
+
+
+def test_labels_of_inputs_are_told_by_as_much_of_their_names_as_there_is(tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text("file,glasses\none/a.png,1\ntwo/a.png,0\nb.png,1\nc.png,\n")
+    wish = asked("blond", table=table)
+    same(wish.of(Path("in/one/a.png")), 0, 1, 0, 1)
+    same(wish.of(Path("in/two/a.png")), 0, 1, 0, 0)
+    same(wish.of(Path("in/a.png")), 0, 1, 0, NAN)
+    same(wish.of(Path("in/b.webp")), 0, 1, 0, 1)
+    same(wish.of(Path("in/c.png")), 0, 1, 0, NAN)
+    with pytest.raises(UsageError, match="no such file"):
+        asked("blond", table=tmp_path / "none.csv")
+    same(asked(" blond , glasses = 0.7").label, 0, 1, 0, 0.7)

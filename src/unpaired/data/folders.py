@@ -12,6 +12,9 @@ from unpaired.data.paths import Paths
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.suffixes import KINDS, Medium, medium_of
 
+FORBIDDEN = frozenset(",=/\\\n\r\0")
+"""What names of domains are without: they are typed in lists and amounts, and files are called by them."""
+LONGEST_NAME = 100
 _EXPECTED = "expected a folder for each domain, or one folder with a subfolder for each domain"
 
 
@@ -118,10 +121,15 @@ def _place(folder: Path) -> Place:
     return Place(folder.name, folder / "train", test, note)
 
 
+def nameable(name: str) -> bool:
+    """Whether a domain can be called so."""
+    return 0 < len(name) <= LONGEST_NAME and name not in (".", "..") and not set(name) & FORBIDDEN
+
+
 def _check_names(places: Sequence[Place]) -> None:
     seen: dict[str, Path] = {}
     for place in places:
-        if not place.name or set(place.name) & {",", "="}:
+        if not nameable(place.name):
             raise UsageError(f"{place.train}: a domain's name is its folder's, without ',' and '='; rename the folder")
         if place.name in seen:
             both = f"{seen[place.name]} and {place.train}"
@@ -138,7 +146,7 @@ def _listed(place: Place) -> DomainFiles:
         kinds = "; ".join(f"{what} ({', '.join(sorted(suffixes))})" for what, suffixes in KINDS.values())
         raise WorkError(f"{place.train}: no files to read for domain '{place.name}'{others}; expected {kinds}")
     if len(tally.first) > 1:
-        both = " and ".join(f"{KINDS[medium][0]} ({name})" for medium, name in tally.first.items())
+        both = " and ".join(f"{words} ({tally.first[m]})" for m, (words, _) in KINDS.items() if m in tally.first)
         raise WorkError(f"{place.train}: domain '{place.name}' has {both}; expected one kind, so move the others away")
     note = place.note
     if test is not None and not len(test):
@@ -182,7 +190,7 @@ def _entries(folder: str, tally: _Tally) -> tuple[list[tuple[str, int]], list[st
                     folders.append(entry.name)
                 elif (medium := medium_of(entry.name)) is not None and entry.is_file():
                     files.append((entry.name, entry.stat().st_size))
-                    tally.first.setdefault(medium, entry.name)
+                    tally.first[medium] = min(tally.first.get(medium, entry.name), entry.name)
                 else:
                     tally.ignored += 1
     except OSError as error:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from unpaired.data.attributes import known_labels, read_table
+from unpaired.data.paths import stem
 from unpaired.errors import UsageError
 from unpaired.labels import Labels
 from unpaired.runs.config import RunConfig
@@ -18,7 +19,10 @@ Vector = tuple[float, ...]
 
 @dataclass(frozen=True)
 class Wish:
-    """The label that results are to have, NaN for what stays; and what is known of the inputs' labels, by file name."""
+    """The label that results are to have, NaN for what stays; and what is known of the inputs' labels, by file name.
+
+    A file is told by as much of its path as a name has, else by its own name, else by its name without suffix.
+    """
 
     label: Vector
     told: Mapping[str, Vector]
@@ -26,7 +30,11 @@ class Wish:
 
     def of(self, path: Path | None) -> Vector:
         """The label wanted of one file: what is known of it stays, what is asked changes."""
-        own = self.told.get(path.name) if path is not None else None
+        own = (
+            next((self.told[name] for name in callings(path) if name in self.told), None)
+            if path and self.told
+            else None
+        )
         if own is None:
             return self.label
         return tuple(had if math.isnan(asked) else asked for asked, had in zip(self.label, own, strict=True))
@@ -44,23 +52,42 @@ def wished(config: RunConfig, labels: Labels, to: str, source: str | None, table
     label = labels.blank()
     asked: dict[int, str] = {}
     for part in to.split(","):
-        name, _, amount = part.strip().partition("=")
+        name, equals, amount = (word.strip() for word in part.partition("="))
         config.key(name)
         goal = labels.goals[names.index(name)]
         if goal.group in asked:
             raise UsageError(f"--to {to}: {asked[goal.group]} and {name} exclude each other")
         asked[goal.group] = name
-        share = _share(to, amount)
+        share = _share(to, amount) if equals else 1.0
         start = _start(config, labels, goal.group, name, source) if share != 1 else goal.values
         label[goal.columns] = [(1 - share) * a + share * b for a, b in zip(start, goal.values, strict=True)]
     if table is None:
         return Wish(tuple(label), {}, "")
-    return Wish(tuple(label), known_labels(read_table(table), labels), hashlib.sha256(table.read_bytes()).hexdigest())
+    if not table.is_file():
+        raise UsageError(f"--labels {table}: no such file; expected a CSV whose first column names the inputs")
+    told = by_names(known_labels(read_table(table), labels))
+    return Wish(tuple(label), told, hashlib.sha256(table.read_bytes()).hexdigest())
+
+
+def by_names(told: Mapping[str, Vector]) -> dict[str, Vector]:
+    """What is told of files, also by their names without folder or suffix, where those are of one file alone."""
+    short: dict[str, dict[Vector, None]] = {}
+    for name, label in told.items():
+        own = name.rpartition("/")[2]
+        for other in {own, stem(name), stem(own)} - told.keys():
+            short.setdefault(other, {})[label] = None
+    return {**told, **{name: next(iter(labels)) for name, labels in short.items() if len(labels) == 1}}
+
+
+def callings(path: Path) -> Iterator[str]:
+    """What a table may call a file: its path from ever further in, with and without suffix."""
+    parts = path.parts
+    for start in range(len(parts)):
+        name = "/".join(parts[start:])
+        yield from (name, stem(name))
 
 
 def _share(to: str, amount: str) -> float:
-    if not amount:
-        return 1.0
     try:
         share = float(amount)
     except ValueError:
