@@ -18,7 +18,9 @@ from unpaired.data.folders import discover
 from unpaired.data.frame import cut, fit, load, tensor
 from unpaired.data.framing import Pictures
 from unpaired.data.split import split
+from unpaired.data.walks import walks_of
 from unpaired.errors import UnreadableFile, WorkError
+from unpaired.labels import of_domains
 from unpaired.media.image import Picture
 from unpaired.settings import DataSettings
 
@@ -254,3 +256,18 @@ def test_numbers_are_well_mixed_and_do_not_change() -> None:
     assert abs(x.mean() - 0.5) < 0.02 and abs(np.corrcoef(x[:-1], x[1:])[0, 1]) < 0.05
     assert sorted(draw.order(100, 5, 0)) == list(range(100))
     assert draw.order(100, 5, 0).tolist() != draw.order(100, 5, 1).tolist()
+
+
+def test_labelled_items_of_domains_of_other_depths_share_a_batch(tmp_path: Path) -> None:
+    flat(tmp_path, (2,))
+    (tmp_path / "deep").mkdir()
+    for i in range(2):
+        Image.fromarray(np.full((16, 16), 65535, np.uint16)).save(tmp_path / "deep" / f"{i}.png")
+    found = discover([tmp_path])
+    sets = [split(files, 0, 0) for files in found]
+    domains = [domain("a"), domain("deep", bits=16, low=0, high=65535)]
+    walks = walks_of(domains, sets, "labelled", 0, of_domains(("a", "deep")))
+    batch = Batches(domains, sets, Pictures(CROP, 1), 0, walks=walks, workers=0).batch(0, 0, 1, 4)
+    assert batch["label"].sum(0).tolist() == [2, 2]
+    deep = batch["label"][:, 1] == 1
+    assert (batch["x"][deep] == 1).all() and sorted(values(batch["x"][~deep])) == [10, 20]

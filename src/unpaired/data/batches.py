@@ -6,10 +6,9 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -114,20 +113,20 @@ class Batches:
 
     def _examples(self, spots: Sequence[Spot]) -> tuple[list[int], Tensor]:
         """The examples cut at `spots`, and the indices of the files that they were really cut from."""
-        examples: npt.NDArray[Any] | None = None
+        examples: list[Example] = []
         used = []
-        for k, spot in enumerate(spots):
+        for spot in spots:
             chance = draw.numbers(self._seed, spot.walk, spot.position, np.arange(3))
             first, second, third = ((chance >> np.uint64(11)).astype(np.float64) * 2.0**-53).tolist()
             index, loaded = self._loaded(spot.walk, spot.file)
             used.append(index)
-            example: Example = self._framing.cut(loaded, (first, second, third))
-            if examples is None:
-                examples = np.empty((len(spots), *example.shape), example.dtype)
-            examples[k] = example
-        if examples is None:
+            examples.append(self._framing.cut(loaded, (first, second, third)))
+        if not examples:
             raise ValueError("a shard without items: the batch must have one for every shard")
-        return used, self._framing.tensor(examples)
+        if len({example.dtype for example in examples}) == 1:
+            return used, self._framing.tensor(np.stack(examples))
+        # Labelled items are of any domain, and those of more than 8 bits are kept otherwise.
+        return used, torch.cat([self._framing.tensor(example[None]) for example in examples])
 
     def _loaded(self, walk: int, index: int) -> tuple[int, Loaded]:
         """What a file holds, or the next one in the list that can be read, and its index."""
