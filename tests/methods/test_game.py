@@ -5,7 +5,8 @@ import torch
 from tiny_methods import LIGHT, NETWORKS, build
 from torch import nn
 
-from unpaired.methods.game import Now, Past, Turn, still, together, total
+from unpaired.labels import Group, Labels
+from unpaired.methods.game import Labelled, Now, Past, Turn, still, together, total
 from unpaired.networks.augment import Augment
 from unpaired.networks.blocks import PlainNorm, Role
 
@@ -156,3 +157,22 @@ def test_weights_are_numbers_or_functions_of_now_and_the_players_key_wins() -> N
 def test_still_stops_the_gradient() -> None:
     x = torch.ones(2, requires_grad=True)
     assert not still(x).requires_grad and torch.equal(still(x), x)
+
+
+def test_what_no_data_set_tells_together_is_asked_alone() -> None:
+    """No classifier is asked then: routes of sets with one group each do not bring one along."""
+    groups = (Group(values=("a", "b")), Group(values=("c",)), Group(values=("d",)))
+    method = build("fader", labels=Labels(groups=groups, sets=((0,), (1,), (2,))))
+    assert isinstance(method, Labelled)
+    seen: list[torch.Tensor] = []
+
+    def relabel(x: torch.Tensor, label: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+        seen.extend((label, known))
+        return x
+
+    def classify(x: torch.Tensor) -> torch.Tensor:
+        raise AssertionError("it was never taught")
+
+    method.relabel, method.classify = relabel, classify  # type: ignore[method-assign]
+    method.become(torch.zeros(1, 3, 16, 16), torch.tensor([1.0, 0.0, 1.0, torch.nan]))
+    assert seen[0].tolist() == [[1, 0, 1, 0]] and seen[1].tolist() == [[1, 1, 1, 0]]

@@ -93,6 +93,8 @@ class Method(nn.Module, ABC):
     draws: ClassVar[Draws] = "each"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Per preset name, the settings of this method that it changes; the signature's defaults are the paper's."""
+    voice_presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """The same where the items are voices."""
     defences: ClassVar[Mapping[str, Any]] = {}
     """Settings that keep the method from hiding its input in its output, each with a value worth trying."""
     taught: ClassVar[bool] = False
@@ -165,11 +167,12 @@ class Labelled(Method):
     def become(self, x: Tensor, wanted: Tensor) -> Tensor:
         """`x` with what is `wanted` (L,), NaN for what stays: that is asked of `classify`.
 
-        Of joint data sets the one is meant whose labels tell all that is wanted; else all that there is.
+        Of joint data sets the one is meant whose labels tell all that is wanted; where none does, that is all that is
+        asked.
         """
         asked = {g for g, span in enumerate(self.labels.spans) if not wanted[span].isnan().any()}
         of = next((i for i, groups in enumerate(self.labels.sets) if asked <= set(groups)), None)
-        known = torch.tensor(self.labels.known(of) if of is not None else [1.0] * self.labels.size)
+        known = torch.tensor(self.labels.known(of)) if of is not None else (~wanted.isnan()).float()
         label, known = wanted.to(x).expand(len(x), -1), known.to(x).expand(len(x), -1)
         if (label.isnan() & (known > 0)).any():
             label = torch.where(label.isnan(), self.classify(x).to(label), label)
