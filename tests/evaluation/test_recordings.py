@@ -14,8 +14,8 @@ from unpaired.data.folders import discover
 from unpaired.data.split import split, write_files
 from unpaired.errors import UsageError, WorkError
 from unpaired.evaluation import recordings
-from unpaired.evaluation.recordings import excerpt
 from unpaired.evaluation.run import evaluate
+from unpaired.evaluation.sentences import excerpt
 from unpaired.report import write_report
 from unpaired.runs.config import RunConfig, build_method, write_config
 from unpaired.runs.folder import RunFolder, save_model
@@ -24,7 +24,7 @@ from unpaired.speaker import VoiceStatistics
 RATE = 16000
 
 
-def hum(f0_hz: float, seconds: float = 0.6) -> Any:
+def hum(f0_hz: float, seconds: float = 0.4) -> Any:
     t = np.arange(round(seconds * RATE)) / RATE
     phase = 2 * np.pi * np.cumsum(f0_hz * (1 + 0.05 * np.sin(2 * np.pi * 2 * t))) / RATE
     return 0.05 * sum(np.sin(n * phase) / n for n in range(1, int(4000 / f0_hz))) * np.minimum(1, t[::-1] / 0.05)

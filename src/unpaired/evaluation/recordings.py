@@ -5,43 +5,30 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
-from itertools import islice
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import torch
 
-from unpaired.data.batches import paired
-from unpaired.data.draw import order
-from unpaired.data.paths import Paths, stem
+from unpaired.data.paths import stem
 from unpaired.data.split import Sets, Which
-from unpaired.data.voices import Voices, files_of
-from unpaired.errors import UnreadableFile, WorkError
+from unpaired.errors import WorkError
 from unpaired.evaluation.measured import Measured
 from unpaired.evaluation.run import some
+from unpaired.evaluation.sentences import LIBRARY_FRAMES, Sentence, Speakers
 from unpaired.evaluation.voice.judges import Judges, installed
 from unpaired.evaluation.voice.measure import VoiceMeasures, measure_conversion
 from unpaired.evaluation.voice.table import definitions, table
 from unpaired.media.voice.baselines import Nearest
-from unpaired.media.voice.chosen import representation, sounds_by
 from unpaired.media.voice.convert import Change, change, convert_wave, scored, voice_change
-from unpaired.media.voice.features import Floats, Representation
-from unpaired.media.voice.recording import Wave, blocks, write
-from unpaired.media.voice.silence import trim
+from unpaired.media.voice.recording import Wave, write
 from unpaired.methods.game import Method, Route
-from unpaired.runs.config import RunConfig
 from unpaired.runs.folder import Model, RunFolder
 from unpaired.speaker import VoiceStatistics
 
-ITEMS, QUICKLY, FEWEST = 40, 12, 4
+ITEMS, QUICKLY, FEWEST = 40, 8, 3
 """Sentences that are converted over all routes, with judges and without, and of each route at least."""
-LONGEST_SECONDS = 15.0
-"""Of a longer recording its beginning is measured, from the first speech on."""
-LIBRARY_FRAMES = 40_000
-"""Frames of training speech of each speaker that the nearest neighbours are looked for in."""
 LISTENED = 3
 """Sentences of a route that are kept to listen to."""
 
@@ -63,107 +50,6 @@ class VoiceEvaluation:
         """As a person reads it."""
         meanings = f"{definitions(self.routes)}\nsounds by: {self.vocoder}."
         return f"{self.about.text()}\n\n{table(self.routes)}\n\n{meanings}"
-
-
-class Sentence(NamedTuple):
-    """A held-back recording, or the beginning of it: its relative name, and its wave at the run's rate."""
-
-    name: str
-    wave: Wave
-
-
-@dataclass
-class Speakers:
-    """The speakers of a run: their held-back sentences, and their training speech; each is read once."""
-
-    config: RunConfig
-    sets: Sequence[Sets]
-    training: Sequence[Sets] | None
-    which: Which
-    limit: int
-    _read: dict[Path, Wave | None] = field(default_factory=dict)
-    _speech: dict[int, Floats | None] = field(default_factory=dict)
-
-    @cached_property
-    def representation(self) -> Representation:
-        """How the run sees recordings."""
-        assert self.config.voice is not None, "a run of recordings"
-        return representation(self.config.voice)
-
-    @cached_property
-    def sounds(self) -> str:
-        """What makes sounds of features."""
-        assert self.config.voice is not None, "a run of recordings"
-        return sounds_by(self.config.voice)
-
-    @cached_property
-    def _framing(self) -> Voices:
-        assert self.config.voice is not None, "a run of recordings"
-        return Voices(self.config.voice)
-
-    def alone(self, speaker: int) -> list[Sentence]:
-        """Up to `limit` sentences of a speaker, drawn by the run's seed."""
-        paths = self.sets[speaker].of(self.which)
-        drawn = order(len(paths), self.config.training.seed).tolist()
-        found = (Sentence(paths[i], wave) for i in drawn if (wave := self._wave(paths, i)) is not None)
-        return list(islice(found, self.limit))
-
-    def together(self, source: int, target: int) -> tuple[list[Sentence], list[Sentence]]:
-        """Up to `limit` sentences that both say, by their names."""
-        ours, theirs = (self.sets[speaker].of(self.which) for speaker in (source, target))
-        known = paired(ours, theirs)
-        both: list[tuple[Sentence, Sentence]] = []
-        for k in order(len(known), self.config.training.seed).tolist():
-            i, j = known[k]
-            x, y = self._wave(ours, i), self._wave(theirs, j)
-            if x is not None and y is not None and len(both) < self.limit:
-                both.append((Sentence(ours[i], x), Sentence(theirs[j], y)))
-        return [x for x, _ in both], [y for _, y in both]
-
-    def speech(self, speaker: int) -> Floats | None:
-        """Coefficients (coefficients, frames) of training speech; None where the training files are gone."""
-        if speaker not in self._speech:
-            self._speech[speaker] = self._gathered(speaker)
-        return self._speech[speaker]
-
-    def _gathered(self, speaker: int) -> Floats | None:
-        if self.training is None:
-            return None
-        files = list(files_of(self.training[speaker].train))
-        parts: list[Floats] = []
-        for start in range(0, len(files), 16):
-            chosen = [files[i] for i in order(len(files), self.config.training.seed)[start : start + 16].tolist()]
-            parts += [e.features().values[:, e.speech()] for e in self._framing.analysed(chosen).entries]
-            if sum(part.shape[1] for part in parts) >= LIBRARY_FRAMES:
-                break
-        speech = np.concatenate(parts, 1)[:, :LIBRARY_FRAMES] if parts else np.zeros((0, 0), np.float32)
-        return speech if speech.shape[1] > 1 else None
-
-    def _wave(self, paths: Paths, index: int) -> Wave | None:
-        path = paths.file(index)
-        if path not in self._read:
-            try:
-                self._read[path] = excerpt(path, self.representation.sample_rate_hz)
-            except UnreadableFile:
-                self._read[path] = None
-        return self._read[path]
-
-
-def excerpt(path: Path, sample_rate_hz: int, seconds: float = LONGEST_SECONDS) -> Wave | None:
-    """A recording without the silence at its ends, at most so long; None where it has no speech.
-
-    Raises UnreadableFile.
-    """
-    held: list[Wave] = []
-    for block in blocks(path, sample_rate_hz):
-        held.append(block)
-        heard = trim(np.concatenate(held), sample_rate_hz)
-        if len(heard) >= seconds * sample_rate_hz:
-            return heard[: round(seconds * sample_rate_hz)]
-        if not len(heard):
-            held = held[-1:]
-    heard = trim(np.concatenate(held), sample_rate_hz) if held else np.zeros(0, np.float32)
-    return heard if len(heard) >= sample_rate_hz // 5 else None
 
 
 def evaluate_recordings(
@@ -255,6 +141,7 @@ class Systems:
             parallel=parallel,
             others={name: out for name, out in made.items() if name != "converted"},
             judges=judges,
+            analyse=self.speakers.analyse,
             resynthesise=self.resynthesise,
             route=self.words,
         )
