@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from unpaired.settings import Medium
+
 Preset = Literal["tiny", "small", "paper"]
 
 LIGHT: dict[str, Any] = {
@@ -32,3 +34,23 @@ PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
     },
 }
 """Section -> setting -> value, over the defaults of `settings.py` (which are the papers')."""
+
+TIME: dict[str, Any] = {"blocks": 2, "norm": "instance-affine", "residual": "auto", "critic": "light"}
+VOICE_PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
+    "paper": {
+        "networks": {"blocks": 6, "norm": "instance-affine"},
+        "training": {"steps": 400_000},
+    },
+    "small": {
+        "voice": {"form": "1"},
+        "networks": {**TIME, "width": 32, "critic_width": 16},
+        "training": {"batch": 8, "minutes": 30.0},
+    },
+    "tiny": {
+        "voice": {"form": "1"},
+        "networks": {**TIME, "width": 16, "critic_width": 8},
+        "training": {"batch": 8, "minutes": 6.0},
+    },
+}
+"""The same for recordings; `paper` is CycleGAN-VC2's sizes and CycleGAN-VC's steps."""
+OF_MEDIUM: dict[Medium, dict[Preset, dict[str, dict[str, Any]]]] = {"image": PRESETS, "voice": VOICE_PRESETS}

@@ -83,6 +83,10 @@ class Batches:
         self._prefetch(step, shard, shards, batch)
         return out
 
+    def count(self, key: str, which: Which) -> int:
+        """How many files of one set a domain has."""
+        return len(self._sets[self.keys.index(key)].of(which))
+
     def items(self, key: str, which: Which, limit: int | None = None) -> Iterator[Item]:
         """A domain's held-back (or training) items, framed for evaluation; of many, a seeded `limit`. Streams."""
         d = self.keys.index(key)

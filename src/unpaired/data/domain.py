@@ -18,8 +18,8 @@ class Domain(Section):
 
     name: str
     sources: tuple[str, ...] = Field(description="the folders that its files came from")
-    color: bool = Field(False, description="whether any of its pictures has colour; a domain without gives gray pictures")
+    color: bool = Field(False, description="whether any of its pictures has colour; without, it gives gray ones")
     bits: Literal[8, 16, 32] = Field(8, description="bits per channel of its pictures (32: floating point)")
     low: float = Field(0, description="raw value that the networks see as -1: 0 for 8 bits, else the lowest measured")
-    high: float = Field(255, description="raw value that the networks see as 1: 255 for 8 bits, or the highest measured")
+    high: float = Field(255, description="raw value that the networks see as 1: 255 for 8 bits, else the highest")
     voice: VoiceStatistics | None = Field(None, description="of recordings: what z-scores them, and their F0")

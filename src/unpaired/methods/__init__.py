@@ -21,6 +21,7 @@ from unpaired.methods.stargan import StarGAN
 from unpaired.methods.unit import UNIT
 from unpaired.methods.vaegan import VAEGAN
 from unpaired.methods.xgan import XGAN
+from unpaired.settings import Medium
 
 
 @dataclass(frozen=True)
@@ -32,18 +33,31 @@ class Row:
     year: int
     paper: str
     domains: Literal["2", "many"]
-    media: tuple[str, ...]
+    media: tuple[Medium, ...]
     family: Literal["direct", "common space"]
     tie: str
+    why_not: str = ""
+    """Why it does not learn from the media that it does not learn from."""
 
 
 DEFAULT = "cyclegan"
 LONE: tuple[str, dict[str, Any]] = ("gan", {"depth": None})
 """As which method, with which settings, a generator from elsewhere enters a run: the one of a single role and way."""
+BOTH: tuple[Medium, ...] = ("image", "voice")
 METHODS: dict[str, Row] = {
     row.name: row
     for row in (
-        Row("gan", GAN, 2018, "Galanti et al., arXiv:1709.00074", "2", ("image",), "direct", "none but the depth"),
+        Row(
+            "gan",
+            GAN,
+            2018,
+            "Galanti et al., arXiv:1709.00074",
+            "2",
+            ("image",),
+            "direct",
+            "none but the depth",
+            "only a generator's depth holds words in place, and voices have none to choose",
+        ),
         Row(
             "dtn-baseline",
             DTNBaseline,
@@ -53,25 +67,64 @@ METHODS: dict[str, Row] = {
             ("image",),
             "direct",
             "a pretrained embedding",
+            "its embedding was trained on pictures",
         ),
-        Row("cyclegan", CycleGAN, 2017, "Zhu et al., arXiv:1703.10593", "2", ("image",), "direct", "cycle consistency"),
-        Row("discogan", DiscoGAN, 2017, "Kim et al., arXiv:1703.05192", "2", ("image",), "direct", "cycle consistency"),
-        Row("dualgan", DualGAN, 2017, "Yi et al., arXiv:1704.02510", "2", ("image",), "direct", "cycle consistency"),
-        Row("cut", CUT, 2020, "Park et al., arXiv:2007.15651", "2", ("image",), "direct", "patches alike at one place"),
-        Row("fastcut", FastCUT, 2020, "Park et al., arXiv:2007.15651", "2", ("image",), "direct", "as cut, mirrored"),
-        Row("stargan", StarGAN, 2018, "Choi et al., arXiv:1711.09020", "many", ("image",), "direct", "label, cycle"),
-        Row("vaegan", VAEGAN, 2016, "Larsen et al., arXiv:1512.09300", "2", ("image",), "common space", "none"),
-        Row("cogan", CoGAN, 2016, "Liu and Tuzel, arXiv:1606.07536", "2", ("image",), "common space", "shared layers"),
+        Row("cyclegan", CycleGAN, 2017, "Zhu et al., arXiv:1703.10593", "2", BOTH, "direct", "cycle consistency"),
         Row(
-            "unit", UNIT, 2017, "Liu et al., arXiv:1703.00848", "2", ("image",), "common space", "shared layers, cycle"
+            "discogan",
+            DiscoGAN,
+            2017,
+            "Kim et al., arXiv:1703.05192",
+            "2",
+            ("image",),
+            "direct",
+            "cycle consistency",
+            "not tried on voices; cyclegan is the same tie",
         ),
+        Row(
+            "dualgan",
+            DualGAN,
+            2017,
+            "Yi et al., arXiv:1704.02510",
+            "2",
+            ("image",),
+            "direct",
+            "cycle consistency",
+            "not tried on voices; cyclegan is the same tie",
+        ),
+        Row("cut", CUT, 2020, "Park et al., arXiv:2007.15651", "2", BOTH, "direct", "patches alike at one place"),
+        Row(
+            "fastcut",
+            FastCUT,
+            2020,
+            "Park et al., arXiv:2007.15651",
+            "2",
+            ("image",),
+            "direct",
+            "as cut, mirrored",
+            "it mirrors its items, and speech backwards is no speech",
+        ),
+        Row("stargan", StarGAN, 2018, "Choi et al., arXiv:1711.09020", "many", BOTH, "direct", "label, cycle"),
+        Row("vaegan", VAEGAN, 2016, "Larsen et al., arXiv:1512.09300", "2", BOTH, "common space", "none"),
+        Row(
+            "cogan",
+            CoGAN,
+            2016,
+            "Liu and Tuzel, arXiv:1606.07536",
+            "2",
+            ("image",),
+            "common space",
+            "shared layers",
+            "one vector is sought for the whole item, with no place for words",
+        ),
+        Row("unit", UNIT, 2017, "Liu et al., arXiv:1703.00848", "2", BOTH, "common space", "shared layers, cycle"),
         Row(
             "fader",
             Fader,
             2017,
             "Lample et al., arXiv:1706.00409",
             "many",
-            ("image",),
+            BOTH,
             "common space",
             "a misled reader of codes",
         ),
@@ -81,13 +134,21 @@ METHODS: dict[str, Row] = {
             2017,
             "Anoosheh et al., arXiv:1712.06909",
             "many",
-            ("image",),
+            BOTH,
             "common space",
             "cycle through any two",
         ),
+        Row("xgan", XGAN, 2017, "Royer et al., arXiv:1711.05139", "2", BOTH, "common space", "shared layers, code"),
         Row(
-            "xgan", XGAN, 2017, "Royer et al., arXiv:1711.05139", "2", ("image",), "common space", "shared layers, code"
+            "dtn",
+            DTN,
+            2017,
+            "Taigman et al., arXiv:1611.02200",
+            "2",
+            ("image",),
+            "common space",
+            "a pretrained code",
+            "its code was trained on pictures",
         ),
-        Row("dtn", DTN, 2017, "Taigman et al., arXiv:1611.02200", "2", ("image",), "common space", "a pretrained code"),
     )
 }

@@ -214,7 +214,7 @@ class VoiceNetworks:
         return [Spread(), views]
 
     def _trunk(self) -> list[nn.Module]:
-        """What tells a voice: convolutions over all coefficients at once, (B, 1, Q, T) -> (B, 4 critic width, 1, T/4)."""
+        """What tells a voice: convolutions over all coefficients, (B, 1, Q, T) -> (B, 4 critic width, 1, T/4)."""
         wide = 4 * self.settings.critic_width
         layers: list[nn.Module] = [Spread(), Flat(self._q)]
         layers += [nn.Conv2d(2 * self._q, wide, (1, 5), 1, (0, 2)), nn.LeakyReLU(0.2)]

@@ -43,7 +43,7 @@ def read_lists(folder: RunFolder, config: RunConfig) -> Files:
     whole = [read_files(folder.list_of(d.name), d.name, d.sources) for d in listed(config)]
     if not config.sources or config.labels is None:
         return Files(whole)
-    tables = [read_table(folder.labels_of(sets.name)) for sets in whole]
+    tables = [read_table(folder.labels_of(sets.name), errors="surrogateescape") for sets in whole]
     data = [labelled(sets, tables[i], config.labels, i) for i, sets in enumerate(whole)]
     return Files([sets for _, sets in domain_sets(data, config.labels)], data)
 

@@ -15,7 +15,7 @@ from unpaired.presets import PRESETS
 from unpaired.training.resolve import RESUMABLE, SECTIONS, flag_type, method_settings_model, read_settings
 
 MARK = "setting_"
-TITLES = {"data": "data", "networks": "networks", "training": "training and device"}
+TITLES = {"data": "data", "voice": "recordings", "networks": "networks", "training": "training and device"}
 
 
 def add(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:

@@ -21,18 +21,22 @@ from unpaired.data.batches import Batches, items, require_pairs
 from unpaired.data.check import check
 from unpaired.data.domain import Domain
 from unpaired.data.folders import discover
-from unpaired.data.report import CheckReport, Resolved
+from unpaired.data.framing import Framing, Pictures
+from unpaired.data.report import CheckReport
 from unpaired.data.split import Sets, split
 from unpaired.devices import pick_device
 from unpaired.errors import UsageError
+from unpaired.media.suffixes import KINDS
+from unpaired.methods import METHODS
 from unpaired.methods.game import Method, Now
 from unpaired.networks.blocks import count_parameters
 from unpaired.presets import Preset
 from unpaired.runs.config import RunConfig
 from unpaired.runs.files import Files
-from unpaired.settings import DataSettings, NetworkSettings, TrainingSettings
+from unpaired.settings import DataSettings, Medium, NetworkSettings, TrainingSettings
 from unpaired.terminal import Say
-from unpaired.training.collect import collected, find
+from unpaired.training.collect import Found, collected, find
+from unpaired.training.listen import Looked, heard, listen
 from unpaired.training.loop import Loop
 from unpaired.training.precision import Precision, probe, timed
 from unpaired.training.ranks import Ranks
@@ -71,42 +75,67 @@ def default_preset(device: torch.device) -> Preset:
 
 def prepare(sources: list[Path], asked: Asked, pairs: bool, device: torch.device, ranks: int, say: Say) -> Prepared:
     """Look into the data and resolve every setting but the precision, saying what was decided and why."""
-    settings = resolve(asked, default_preset(device))
+    preset = default_preset(device)
+    first = resolve(asked, preset)
+    listing = find(sources, first.method, first.data.attributes)
+    medium = listing.files[0].medium
+    settings = resolve(asked, preset, medium)
+    trains_on(settings.method, medium)
     possible(settings.training, settings.networks, device, ranks)
-    listing = find(sources, settings.method, settings.data.attributes)
-    found = check(listing.files, DECODED, settings.training.seed)
-    for path, why in found.unreadable.items():
-        say(f"skipped: {path}: {why}")
-    found.require_usable()
-    data = sized(settings.data, found, explicit_size(asked), say)
-    for warning in found.warnings(data):
-        say(f"note: {warning}")
-    resolved = found.resolve(data)
-    say(f"framing: {resolved.data.framing}, {resolved.data.size} px, {resolved.channels} channels")
-    parts = [split(files, data.held, settings.training.seed, found.unreadable) for files in listing.files]
-    domains, files = collected(listing, resolved.domains, parts)
+    looked = (listen if medium == "voice" else look)(settings, listing, explicit_size(asked), say)
+    domains, files = collected(listing, looked.domains, looked.parts)
     if pairs:
         require_pairs(files.sets)
     for part in files.whole:
         say(held_words(part))
     if files.data:
         say(f"domains: {', '.join(f'{part.name} ({len(part.train):,})' for part in files.sets)}")
-    smallest = min(len(part.train) for part in files.sets)
+    largest = max(looked.crops or [len(part.train) for part in files.whole])
     config = RunConfig(
         unpaired=__version__,
         method=settings.method,
         preset=settings.preset,
         method_settings=settings.method_settings,
         domains=domains,
-        sources=resolved.domains if files.data else (),
+        sources=looked.domains if files.data else (),
         labels=listing.labels,
-        channels=resolved.channels,
+        channels=looked.channels,
         pairs=pairs,
-        data=resolved.data,
-        networks=networked(settings.networks, smallest, partial(distance, domains, resolved, files.sets), say),
-        training=trained(settings, max(len(part.train) for part in files.whole), device, ranks, say),
+        data=looked.data,
+        voice=settings.voice if medium == "voice" else None,
+        networks=looked.networked(domains, files.sets),
+        training=trained(settings, largest, device, ranks, say),
     )
     return Prepared(config, files)
+
+
+def trains_on(method: str, medium: Medium) -> None:
+    """Refuse a method that does not learn from files of this medium, saying why."""
+    row = METHODS[method]
+    if medium not in row.media:
+        fit = ", ".join(name for name, other in METHODS.items() if medium in other.media)
+        raise UsageError(f"{method} does not learn from {KINDS[medium][0]}: {row.why_not}. Methods that do: {fit}")
+
+
+def look(settings: Settings, listing: Found, explicit: bool, say: Say) -> Looked:
+    """Look into pictures; raises WorkError where they cannot be used."""
+    found = check(listing.files, DECODED, settings.training.seed)
+    for path, why in found.unreadable.items():
+        say(f"skipped: {path}: {why}")
+    found.require_usable()
+    data = sized(settings.data, found, explicit, say)
+    for warning in found.warnings(data):
+        say(f"note: {warning}")
+    resolved = found.resolve(data)
+    say(f"framing: {resolved.data.framing}, {resolved.data.size} px, {resolved.channels} channels")
+    parts = [split(files, data.held, settings.training.seed, found.unreadable) for files in listing.files]
+
+    def decided(domains: Sequence[Domain], sets: Sequence[Sets]) -> NetworkSettings:
+        smallest = min(len(part.train) for part in sets)
+        framing = Pictures(resolved.data, resolved.channels)
+        return networked(settings.networks, smallest, partial(distance, domains, framing, sets), say)
+
+    return Looked(resolved.data, resolved.channels, resolved.domains, parts, decided)
 
 
 def possible(training: TrainingSettings, networks: NetworkSettings, device: torch.device, ranks: int) -> None:
@@ -166,7 +195,7 @@ def networked(networks: NetworkSettings, smallest: int, distance: Callable[[], f
     return networks.model_copy(update=changes)
 
 
-def distance(domains: Sequence[Domain], resolved: Resolved, sets: Sequence[Sets], most: int = 100) -> float:
+def distance(domains: Sequence[Domain], framing: Framing, sets: Sequence[Sets], most: int = 100) -> float:
     """How far domains' values are apart: the Wasserstein distance of their histograms, as a share of the range.
 
     The mean over channels, from the first `most` training items of each; of many domains, between those furthest apart.
@@ -174,7 +203,7 @@ def distance(domains: Sequence[Domain], resolved: Resolved, sets: Sequence[Sets]
     levels = []
     for domain, part in zip(domains, sets, strict=True):
         chosen = range(min(most, len(part.train)))
-        found = [item.tensor for item in items(part.train, domain, resolved.data, resolved.channels, chosen)]
+        found = [item.tensor for item in items(part.train, domain, framing, chosen)]
         values = torch.stack(found).transpose(0, 1).flatten(1).numpy()
         levels.append(np.quantile(values, np.linspace(0.005, 0.995, 100), axis=1))
     return max(float(np.abs(one - other).mean()) / 2 for one, other in itertools.combinations(levels, 2))
@@ -260,9 +289,14 @@ def check_data(sources: list[Path], size: int | None, progress: Callable[[int, i
     """
     started = time.monotonic()
     asked = Asked(settings={} if size is None else {"size": size})
-    data = resolve(asked, default_preset(pick_device("auto"))).data
-    found = check(discover(sources), None, progress=progress)
+    listed = discover(sources)
+    settings = resolve(asked, default_preset(pick_device("auto")), listed[0].medium)
+    if listed[0].medium == "voice":
+        text, usable = heard(listed, settings, progress)
+        return f"{text}\n{time.monotonic() - started:.1f} s", usable
+    found = check(listed, None, progress=progress)
     notes: list[str] = []
+    data = settings.data
     if not found.errors:
         data = sized(data, found, explicit_size(asked), notes.append)
     lines = [found.text(data), *notes, f"{time.monotonic() - started:.1f} s"]

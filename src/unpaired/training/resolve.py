@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
@@ -12,12 +12,26 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, create_model
 
 from unpaired.errors import UsageError, nearest
+from unpaired.media.suffixes import KINDS
 from unpaired.methods import DEFAULT, METHODS
 from unpaired.methods.game import Method
-from unpaired.presets import PRESETS, Preset
-from unpaired.settings import DataSettings, NetworkSettings, Section, TrainingSettings
+from unpaired.presets import OF_MEDIUM, Preset
+from unpaired.settings import (
+    OF_IMAGES,
+    DataSettings,
+    Medium,
+    NetworkSettings,
+    Section,
+    TrainingSettings,
+    VoiceSettings,
+)
 
-SECTIONS: dict[str, type[Section]] = {"data": DataSettings, "networks": NetworkSettings, "training": TrainingSettings}
+SECTIONS: dict[str, type[Section]] = {
+    "data": DataSettings,
+    "voice": VoiceSettings,
+    "networks": NetworkSettings,
+    "training": TrainingSettings,
+}
 NUMBERS = (int, float, int | None, float | None)
 T = TypeVar("T", bound=BaseModel)
 RESOLVED_KEYS = {"format", "unpaired", "domains", "sources", "labels", "channels", "pairs", "imported", "teacher"}
@@ -44,6 +58,7 @@ class Settings:
     preset: Preset
     method_settings: dict[str, Any]
     data: DataSettings
+    voice: VoiceSettings
     networks: NetworkSettings
     training: TrainingSettings
 
@@ -73,8 +88,12 @@ def where_settings_live(method: str) -> dict[str, str]:
     return places | dict.fromkeys(method_settings_model(METHODS[method].cls).model_fields, "method_settings")
 
 
-def resolve(asked: Asked, default_preset: Preset) -> Settings:
-    """Lay the layers over each other and validate; raises UsageError that names the key and the nearest known one."""
+def resolve(asked: Asked, default_preset: Preset, medium: Medium | None = None) -> Settings:
+    """Lay the layers over each other and validate; raises UsageError that names the key and the nearest known one.
+
+    With the `medium` that the files were found to be of, settings that only another one has are refused; before it is
+    known (None), presets are those of pictures.
+    """
     from_file = read_settings(asked.file) if asked.file else {}
     method = asked.method or from_file.get("method", DEFAULT)
     if method not in METHODS:
@@ -82,28 +101,52 @@ def resolve(asked: Asked, default_preset: Preset) -> Settings:
     preset = asked.preset or from_file.get("preset", default_preset)
     if preset not in get_args(Preset):
         raise UsageError(f"preset '{preset}': known: {', '.join(get_args(Preset))}")
-    layers: dict[str, dict[str, Any]] = {section: dict(PRESETS[preset].get(section, {})) for section in SECTIONS}
-    layers["method_settings"] = dict(METHODS[method].cls.presets.get(preset, {}))
+    layers: dict[str, dict[str, Any]] = {
+        section: dict(OF_MEDIUM[medium or "image"][preset].get(section, {})) for section in SECTIONS
+    }
+    cls = METHODS[method].cls
+    layers["method_settings"] = dict((cls.voice_presets if medium == "voice" else cls.presets).get(preset, {}))
     for section in layers:
         given = from_file.get(section) or {}
         if not isinstance(given, dict):
             raise UsageError(f"{asked.file}: '{section}' is {given!r}; expected keys and values")
         layers[section] |= given
+        if medium is not None and section in SECTIONS:
+            of_medium(medium, {name: value for name, value in given.items() if not is_default(section, name, value)})
     places = where_settings_live(method)
     for name, value in asked.settings.items():
         if name not in places:
             raise UsageError(f"setting '{name}' of {method}: {nearest(name, places)}")
         layers[places[name]][name] = value
+    if medium is not None:
+        of_medium(medium, [name for name in asked.settings if places[name] != "method_settings"])
     _one_budget(layers["training"], asked.settings, from_file.get("training") or {})
-    method_model = method_settings_model(METHODS[method].cls)
+    method_model = method_settings_model(cls)
     return Settings(
         method,
         preset,
         validate(method_model, layers["method_settings"], f"setting of {method}").model_dump(),
         validate(DataSettings, layers["data"], "setting of data"),
+        validate(VoiceSettings, layers["voice"], "setting of voice"),
         validate(NetworkSettings, layers["networks"], "setting of networks"),
         validate(TrainingSettings, layers["training"], "setting of training"),
     )
+
+
+def of_medium(medium: Medium, names: Iterable[str]) -> None:
+    """Refuse settings that only items of the other medium have; raises UsageError."""
+    strange = OF_IMAGES if medium == "voice" else VoiceSettings.model_fields
+    other: Medium = "image" if medium == "voice" else "voice"
+    for name in names:
+        if name in strange:
+            raise UsageError(f"setting '{name}': of {KINDS[other][0]} alone, and these domains are {KINDS[medium][0]}")
+
+
+def is_default(section: str, name: str, value: Any) -> bool:
+    """Whether a file gives what holds without it, as a complete config.yaml does of settings that nothing uses."""
+    field = SECTIONS[section].model_fields.get(name)
+    default = None if field is None else field.default
+    return bool((list(default) if isinstance(default, tuple) else default) == value)
 
 
 def _one_budget(training: dict[str, Any], flags: Mapping[str, Any], from_file: Mapping[str, Any]) -> None:
