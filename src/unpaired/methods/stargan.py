@@ -37,6 +37,7 @@ class StarGAN(Labelled):
             "adversarial": "lsgan",
             "turns": 1,
             "own_scores": True,
+            "class_weight": 0.1,
             "rate": 4e-4,
             "critic_rate": 1e-3,
             "clip": 5.0,
@@ -73,7 +74,7 @@ class StarGAN(Labelled):
             "generator": Player(("G",), rate=rate, clip=clip),
             "critic": Player(("T", "D", "C"), rate=critic_rate, clip=clip),
         }
-        self.weights = {"adversarial": 1.0, "classes": class_weight, "cycle": cycle_weight}
+        self.weights = {"adversarial": 1.0, "classes": class_weight, "critic.classes": 1.0, "cycle": cycle_weight}
         if adversarial == "wgan":
             self.weights["penalty"] = penalty_weight
         self.routes = self.routes_by(("G",), ("T", "C"))
