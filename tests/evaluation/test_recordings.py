@@ -63,7 +63,7 @@ def make_run(root: Path) -> Path:
             "data": {},
             "voice": {"frames": 16},
             "networks": {"width": 4, "blocks": 1, "critic_width": 4, "critic_layers": 1, "residual": True},
-            "training": {},
+            "training": {"steps": 1},
         }
     )
     torch.manual_seed(0)

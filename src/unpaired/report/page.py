@@ -10,21 +10,29 @@ from typing import Any
 from pydantic import BaseModel
 
 from unpaired.atomic import whole
+from unpaired.media.suffixes import KINDS
 from unpaired.methods import METHODS
-from unpaired.report import words
+from unpaired.report import recordings, words
 from unpaired.report.charts import kid_chart, swatch, term_chart
 from unpaired.report.facts import Facts, Sample, gather
 from unpaired.report.hidden import hidden
 from unpaired.report.pictures import Embedded, embed
 from unpaired.report.style import STYLE
 from unpaired.report.table import measures_table
-from unpaired.settings import DataSettings, NetworkSettings, TrainingSettings
+from unpaired.report.voice import VOICE_STYLE
+from unpaired.settings import DataSettings, NetworkSettings, TrainingSettings, VoiceSettings
 
-SECTIONS: dict[str, type[BaseModel]] = {"data": DataSettings, "networks": NetworkSettings, "training": TrainingSettings}
+SECTIONS: dict[str, type[BaseModel]] = {
+    "data": DataSettings,
+    "voice": VoiceSettings,
+    "networks": NetworkSettings,
+    "training": TrainingSettings,
+}
 EARLIER = 8
 """Steps in the time line of earlier samples at most."""
-POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
 """What a browser may load: nothing but what is in the page."""
+EXAMPLES = {"image": ("picture.png", "translated.png"), "voice": ("recording.flac", "converted.flac")}
 CAPTIONS = ("input", "translation", "reconstruction")
 
 
@@ -42,9 +50,25 @@ def write_report(run: Path) -> Path:
 
 def page(facts: Facts) -> str:
     """The whole page."""
-    sections = (opening, pictures, measures, hidden, curves, commands, settings)
     foot = f"unpaired {facts.config.unpaired}, run {facts.folder.path}"
-    return document(words.title(facts), "\n".join(section(facts) for section in sections), foot)
+    own = of_recordings(facts) if facts.config.medium == "voice" else of_pictures(facts)
+    body = "\n".join([*own, curves(facts), commands(facts), settings(facts)])
+    return document(words.title(facts), body, foot, VOICE_STYLE if facts.config.medium == "voice" else "")
+
+
+def of_pictures(facts: Facts) -> list[str]:
+    """The sections on what a run of pictures does."""
+    return [opening(facts, words.verdict(facts)), pictures(facts), measures(facts), hidden(facts)]
+
+
+def of_recordings(facts: Facts) -> list[str]:
+    """The sections on what a run of recordings does."""
+    test = recordings.read_test(facts.folder)
+    if test is None:
+        not_measured = [("Not measured", "whether it worked is for you to hear.")]
+        return [opening(facts, not_measured), f"<h2>Measures</h2><p>To measure this run:</p>{evaluating(facts)}"]
+    shown = f"<h2>Measures</h2>{recordings.measures_table(test)}"
+    return [opening(facts, recordings.verdict(test)), recordings.listening(facts.folder), shown]
 
 
 def document(title: str, body: str, foot: str, style: str = "") -> str:
@@ -59,9 +83,9 @@ def document(title: str, body: str, foot: str, style: str = "") -> str:
     )
 
 
-def opening(facts: Facts) -> str:
+def opening(facts: Facts, judged: list[tuple[str, str]]) -> str:
     """What was trained on what, whether it worked, and what the user should know."""
-    verdict = "".join(f"<p><strong>{escape(head)}</strong> {escape(text)}</p>" for head, text in words.verdict(facts))
+    verdict = "".join(f"<p><strong>{escape(head)}</strong> {escape(text)}</p>" for head, text in judged)
     told = "".join(f"<li>{escape(text)}</li>" for text in words.notices(facts))
     return (
         f'<h1>{escape(words.title(facts))}</h1>\n<p class="soft">{escape(words.training(facts))}</p>\n'
@@ -187,16 +211,18 @@ def commands(facts: Facts) -> str:
     budget = facts.config.training
     more = ("--steps", str(2 * budget.steps)) if budget.steps else ("--minutes", f"{2 * (budget.minutes or 1):g}")
     resume = ("unpaired", "train", "--resume", run, *(more if facts.share >= 1 else ()))
-    translate = command("unpaired", "translate", run, "PICTURES", "--to", target, "--out", "DIR")
+    kind, _ = KINDS[facts.config.medium]
+    example, saved = EXAMPLES[facts.config.medium]
+    translate = command("unpaired", "translate", run, kind.upper(), "--to", target, "--out", "DIR")
     further = "Train it further, with a larger budget" if facts.share >= 1 else "Continue training"
     going_on = "" if facts.config.imported is not None else f"<p>{further}:</p>{command(*resume)}"
     python = (
         "from unpaired import Translator\n"
-        f'translator = Translator.load({run!r})\ntranslator("picture.png", to={target!r}).save("translated.png")'
+        f'translator = Translator.load({run!r})\ntranslator("{example}", to={target!r}).save("{saved}")'
     )
     return (
         "<h2>Using it</h2>"
-        f"<p>Translate pictures or whole folders:</p>{translate}"
+        f"<p>Translate {kind} or whole folders:</p>{translate}"
         f"<p>Measure it again:</p>{evaluating(facts)}{going_on}"
         f"<p>From Python:</p><pre>{escape(python)}</pre>"
     )
@@ -216,7 +242,8 @@ def command(*parts: str) -> str:
 def settings(facts: Facts) -> str:
     """Everything that was set, folded away."""
     config = facts.config
-    parts = [settings_table(name, getattr(config, name).model_dump(), model) for name, model in SECTIONS.items()]
+    there = {name: model for name, model in SECTIONS.items() if getattr(config, name) is not None}
+    parts = [settings_table(name, getattr(config, name).model_dump(), model) for name, model in there.items()]
     row = METHODS[config.method]
     own = settings_table(f"method: {row.name}", config.method_settings, None)
     domains = "".join(

@@ -82,18 +82,31 @@ def definitions(measures: Sequence[VoiceMeasures]) -> str:
     return "\n".join([*lines, *(f"{reason}." for reason in dict.fromkeys(r for m in measures for r in m.missing))])
 
 
-def _block(route: str, systems: Sequence[VoiceMeasures]) -> str:
-    first = systems[0]
-    paired = ", parallel" if any(m.pairs for m in systems if m.system != "copy-synthesis") else ""
-    rows = [["", *(m.system for m in systems), "better"]]
+def rows(systems: Sequence[VoiceMeasures]) -> list[list[str]]:
+    """The cells of one route: a head of the systems' names, then each measure that there is, its figures and what is
+    better (lower, higher or 0).
+    """
+    out = [["", *(m.system for m in systems), "better"]]
     for row in ROWS:
         values = [_value(m, row.name) for m in systems]
         if any(value is not None for value in values):
-            rows.append([row.label, *(_number(value, row) for value in values), row.better])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [f"{route} ({first.outputs} sentences, {first.targets} of the target{paired})"]
-    for label, *cells in rows:
-        padded = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+            out.append([row.label, *(_number(value, row) for value in values), row.better])
+    return out
+
+
+def about(systems: Sequence[VoiceMeasures]) -> str:
+    """On how many sentences one route was measured."""
+    first = systems[0]
+    paired = ", parallel" if any(m.pairs for m in systems if m.system != "copy-synthesis") else ""
+    return f"{first.outputs} sentences, {first.targets} of the target{paired}"
+
+
+def _block(route: str, systems: Sequence[VoiceMeasures]) -> str:
+    cells = rows(systems)
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [f"{route} ({about(systems)})"]
+    for label, *figures in cells:
+        padded = (figure.rjust(width) for figure, width in zip(figures, widths[1:], strict=True))
         lines.append("  ".join(["", label.ljust(widths[0]), *padded]).rstrip())
     return "\n".join(lines)
 
