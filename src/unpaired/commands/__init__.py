@@ -7,6 +7,7 @@ from collections.abc import Callable
 from unpaired.commands.audit import audit
 from unpaired.commands.check import check
 from unpaired.commands.compare import compare
+from unpaired.commands.convert import convert
 from unpaired.commands.demo import demo
 from unpaired.commands.evaluate import evaluate
 from unpaired.commands.import_ import import_
@@ -20,6 +21,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
     "check": check,
     "translate": translate,
+    "convert": convert,
     "evaluate": evaluate,
     "audit": audit,
     "sample": sample,

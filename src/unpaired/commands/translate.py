@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from unpaired.commands.parser import Parser, first_line, out, span
+
+if TYPE_CHECKING:
+    from unpaired.translate import Outcome
 
 
 def translate(words: list[str]) -> int:
     """Translate files and folders with a trained run."""
-    from unpaired.terminal import progress_bar, to_terminal
+    from unpaired.terminal import progress_bar
     from unpaired.translate import Options, Translator, translate_files
 
     parser = Parser(prog="unpaired translate", description=first_line(translate))
@@ -49,11 +53,18 @@ def translate(words: list[str]) -> int:
         outcome = translate_files(
             translator, asked.inputs, folder, way, batch=asked.batch, overwrite=asked.overwrite, progress=advance
         )
+    out(told(outcome, folder, "translated"))
+    return 1 if outcome.failed else 0
+
+
+def told(outcome: Outcome, folder: Path, done: str) -> str:
+    """What became of the inputs, in a line; what went wrong is written to standard error."""
+    from unpaired.terminal import to_terminal
+
     for warning in outcome.warnings:
         to_terminal(f"note: {warning}")
     for path, why in outcome.failed:
         to_terminal(f"not done: {path}: {why}")
     skipped = f", {outcome.skipped} were there already (--overwrite redoes them)" if outcome.skipped else ""
     failed = f", {len(outcome.failed)} could not be done" if outcome.failed else ""
-    out(f"{outcome.done} translated{skipped}{failed}: {folder}")
-    return 1 if outcome.failed else 0
+    return f"{outcome.done} {done}{skipped}{failed}: {folder}"
