@@ -33,6 +33,7 @@ from unpaired.training.record import Record
 from unpaired.training.resolve import RESUMABLE, Asked, resolve, validate
 from unpaired.training.session import Session
 from unpaired.training.teacher import with_teacher
+from unpaired.training.voice_judge import VoiceJudge
 
 
 def train(
@@ -132,7 +133,7 @@ def run(
 
     try:
         record = Record(folder, say, progress.step if resumed else None) if loop.ranks.first else None
-        judge = RunJudge(config, folder, loop.averages.method, batches, record) if record is not None else None
+        judge = judge_of(config, folder, loop.averages.method, batches, record) if record is not None else None
         session = Session(config, folder, loop, batch, record, judge, progress)
         try:
             session.run()
@@ -153,6 +154,14 @@ def run(
                 write_report(folder.path)
     loop.ranks.wait()
     return folder.path
+
+
+def judge_of(
+    config: RunConfig, folder: RunFolder, method: Method, batches: Batches, record: Record
+) -> RunJudge | VoiceJudge:
+    """What looks at items of the run's medium."""
+    judge = RunJudge if config.voice is None else VoiceJudge
+    return judge(config, folder, method, batches, record)
 
 
 def save_models(config: RunConfig, folder: RunFolder, loop: Loop, progress: Progress) -> None:
