@@ -14,9 +14,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from benchmarks.results import append_row
 from unpaired.cli import main as unpaired
-from unpaired.evaluation.measure import RouteMeasures
 from unpaired.evaluation.run import evaluate
 from unpaired.runs.config import read_config
 from unpaired.runs.folder import RunFolder, Which
@@ -42,10 +43,10 @@ def measured(run: Path, which: Which) -> dict[str, Any]:
     return {m.route: short(m) for m in evaluate(run, pairs=True, checkpoint=which).routes}
 
 
-def short(measures: RouteMeasures) -> dict[str, float]:
-    """The figures of one route that the README shows."""
+def short(measures: BaseModel) -> dict[str, float]:
+    """The figures of one route of pictures that the README shows."""
     values = measures.model_dump()
-    return {name: round(values[name], 4) for name in SHOWN if values[name] is not None}
+    return {name: round(values[name], 4) for name in SHOWN if values.get(name) is not None}
 
 
 def curve(folder: RunFolder) -> list[dict[str, Any]]:

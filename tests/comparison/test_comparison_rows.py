@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ def test_each_method_that_came_to_its_end_gets_a_row(tmp_path: Path, monkeypatch
     both = result("both", measured(THERE, 20.0), measured(BACK, 30.0), hidden={BACK: Hidden(share=0.2, error=0.1)})
     page.write_page(ComparisonFolder(tmp_path), comparison(both, result("lost", state="failed", reason="why")))
     written = tmp_path / "results.jsonl"
-    monkeypatch.setattr(benchmark, "append_row", lambda *given: results.append_row(*given, path=written))
+    monkeypatch.setattr(benchmark, "append_row", partial(results.append_row, path=written))
     assert benchmark.main([str(tmp_path)]) == 0
     (row,) = results.rows("comparison", written)
     figures = row["figures"]

@@ -113,7 +113,7 @@ def test_stargan(turns: int) -> None:
 
 
 def test_fader() -> None:
-    settings = {"adversarial_weight": 1.0, "class_weight": 1.0, "latent_weight": 0.5, "dropout": 0.0}
+    settings: dict[str, Any] = {"adversarial_weight": 1.0, "class_weight": 1.0, "latent_weight": 0.5, "dropout": 0.0}
     method = build("fader", labels=HAIR, **settings)
     twin = copy.deepcopy(method)
     compared(method, twin, StraightFader(dict(twin.named_children()), 0.5), 4)

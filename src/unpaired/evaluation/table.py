@@ -9,6 +9,8 @@ from unpaired.evaluation.measure import RouteMeasures
 
 
 class Row(NamedTuple):
+    """A measure as a table shows it: its label, its field, decimals, and which way is better."""
+
     label: str
     name: str
     digits: int
