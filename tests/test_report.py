@@ -202,7 +202,7 @@ def test_damaged_parts_are_left_out(run: RunFolder) -> None:
     text = read(run).text
     assert text.count("is gone or damaged") == 2
     assert "Translating uses the last checkpoint, step 400" in text
-    assert "trained on 32 of paintings, unpaired" in text
+    assert "trained at 16 px for" in text
 
 
 def test_samples_outside_the_run_are_not_embedded(run: RunFolder, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from unpaired.data.folders import DomainFiles
 from unpaired.data.paths import Paths
-from unpaired.data.split import Sets, changed, held_counts, read_files, split, write_files
+from unpaired.data.split import Sets, changed, held_back, held_counts, read_files, split, write_files
 from unpaired.errors import WorkError
 
 
@@ -112,3 +112,15 @@ def test_damaged_lists(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.tsv").write_text(text)
     with pytest.raises(WorkError, match=r"a\.tsv: cannot be read"):
         read_files(tmp_path / "a.tsv", "a", ("/d",))
+
+
+def test_a_run_is_measured_on_what_most_domains_have(tmp_path: Path) -> None:
+    none, some = (Paths.of(tmp_path, names) for names in ((), [("a.png", 1)]))
+
+    def sets(validation: Paths, test: Paths) -> Sets:
+        return Sets("d", some, validation, test, none, none, has_test_folder=False)
+
+    assert held_back([sets(some, some), sets(some, some)]) == "test"
+    assert held_back([sets(some, some), sets(some, none)]) == "validation"
+    assert held_back([sets(none, some), sets(none, some), sets(none, none)]) == "test", "one rare value keeps none back"
+    assert held_back([sets(some, some), sets(none, none)]) is None

@@ -10,8 +10,12 @@ from conftest import TINY, draw_domain
 from PIL import Image
 
 from unpaired.cli import main
+from unpaired.data.folders import discover_whole
+from unpaired.data.split import split
 from unpaired.errors import UsageError, WorkError
+from unpaired.evaluation.audit import audit
 from unpaired.evaluation.run import evaluate
+from unpaired.report.facts import gather
 from unpaired.runs.progress import saved_steps
 from unpaired.runs.weights import read_tensors
 from unpaired.training.session import Interrupted, Session
@@ -120,3 +124,18 @@ def test_what_labels_need_is_told_before_training(table: Path, three: Path, tmp_
 def test_two_values_of_a_table_serve_a_method_of_two_domains(table: Path, tmp_path: Path) -> None:
     run = train(table, out=tmp_path / "run", say=quiet, attributes=("low",), **(TINY | {"steps": 2}))
     assert run is not None and Translator.load(run).routes == (("low", "no-low"), ("no-low", "low"))
+
+
+def test_a_value_of_which_nothing_is_held_back_keeps_no_other_from_being_measured(table: Path, tmp_path: Path) -> None:
+    rare = list(split(discover_whole([table])[0], 0.1, 0).train)[:3]
+    lines = Path(f"{table}.csv").read_text().splitlines()
+    rows = [f"{line},{int(line.partition(',')[0] in rare)}" for line in lines[1:]]
+    Path(f"{table}.csv").write_text("\n".join([f"{lines[0]},rare", *rows]) + "\n")
+    settings = TINY | {"method": "stargan", "steps": 2, "held": 0.1, "attributes": ("low", "rare")}
+    run = train(table, out=tmp_path / "run", say=quiet, **settings)
+    assert run is not None
+    found = evaluate(run)
+    assert {m.route for m in found.routes} == {"low -> no-low", "no-low -> low"} and "none of rare" in found.text()
+    assert {r.route for r in audit(run, inverse_steps=2).routes} == {"low -> no-low", "no-low -> low"}
+    assert [part.name for part in gather(run).sets] == ["low", "no-low", "rare", "no-rare"]
+    assert "3 of rare" in (run / "report.html").read_text(encoding="utf-8")

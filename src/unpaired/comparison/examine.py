@@ -12,17 +12,16 @@ from unpaired.comparison.folder import ComparisonFolder, Part, Record
 from unpaired.comparison.looks import Looks
 from unpaired.comparison.plan import Plan
 from unpaired.comparison.result import Comparison, Hidden, Result
-from unpaired.data.split import Which
+from unpaired.data.split import held_back
 from unpaired.errors import UnpairedError, WorkError
 from unpaired.evaluation import trend
 from unpaired.evaluation.audit import STEPS, audit
-from unpaired.evaluation.audited import Audit
+from unpaired.evaluation.audited import read_audit
 from unpaired.evaluation.run import evaluate, own_sets
 from unpaired.methods import METHODS
 from unpaired.report import write_report
 from unpaired.report.facts import Facts, gather
 from unpaired.runs.files import read_lists
-from unpaired.runs.folder import RunFolder
 from unpaired.runs.progress import Budget, Progress
 from unpaired.terminal import Say
 from unpaired.translate import Translator
@@ -84,7 +83,7 @@ class Examiner:
         """Hidden information of each direction: audited before at the state that translates, or now if it is wanted."""
         run, default = facts.folder, facts.default
         state = (default, facts.steps.get(default) if default else None)
-        known = read_audit(run)
+        known = read_audit(run.audit)
         alike = known is not None and (known.checkpoint, known.step) == state
         if known is None or not alike or any(r.steps != STEPS for r in known.routes):
             if not self.audits:
@@ -140,7 +139,9 @@ class Examiner:
 def measured(facts: Facts) -> Facts:
     """A run's facts with measures on as many held-back items as all are measured on; nothing is measured twice."""
     sets, words = own_sets(facts.config, facts.folder)
-    which: Which = "test" if all(len(part.test) for part in sets) else "validation"
+    which = held_back(sets)
+    if which is None:
+        return facts
     counts = {part.name: min(LIMIT, len(part.of(which))) for part in sets}
     found, default = facts.test, facts.default
     known = (
@@ -149,19 +150,11 @@ def measured(facts: Facts) -> Facts:
         and found.set.startswith(words)
         and all([m.sources, m.targets] == [counts.get(name) for name in m.route.split(" -> ")] for m in found.routes)
     )
-    if known or not all(counts.values()):
+    if known:
         return facts
     evaluate(facts.folder.path, limit=LIMIT, device=facts.config.training.device)
     write_report(facts.folder.path)
     return gather(facts.folder.path)
-
-
-def read_audit(run: RunFolder) -> Audit | None:
-    """What `unpaired audit` found last; None where there is nothing that can be read."""
-    try:
-        return Audit.model_validate_json(run.audit.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
 
 
 def contents(folder: Path) -> dict[str, bytes]:

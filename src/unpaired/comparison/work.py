@@ -15,7 +15,7 @@ from unpaired.comparison.plan import ALL, Each, Entry, Plan, make_plan
 from unpaired.comparison.result import Comparison
 from unpaired.comparison.words import left_out, listed
 from unpaired.errors import Diverged, UnpairedError, WorkError
-from unpaired.report.facts import gather
+from unpaired.report.facts import finished
 from unpaired.runs.folder import RunFolder
 from unpaired.runs.progress import Budget, saved_steps
 from unpaired.terminal import Say, duration, to_terminal
@@ -158,11 +158,6 @@ class Work:
         comparison = self.examiner.comparison(self.record)
         write_page(self.folder, comparison)
         return comparison
-
-
-def finished(run: RunFolder) -> bool:
-    """Whether a run has spent its budget and saved its state."""
-    return run.config.is_file() and bool(saved_steps(run.checkpoints)) and gather(run.path).share >= 1
 
 
 def own_budget(run: RunFolder, entry: Entry) -> None:

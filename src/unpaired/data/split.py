@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -74,6 +74,16 @@ def split(files: DomainFiles, held: float, seed: int, unreadable: Container[str]
         test_skipped=test_skipped,
         has_test_folder=has_test_folder,
     )
+
+
+def held_back(sets: Sequence[Sets]) -> Which | None:
+    """What a run is measured on: test items, or the ones that chose the best where more domains have such.
+
+    None where not even two domains have any.
+    """
+    having = {which: sum(len(part.of(which)) > 0 for part in sets) for which in ("test", "validation")}
+    which: Which = "validation" if having["validation"] > having["test"] else "test"
+    return which if having[which] > 1 else None
 
 
 def _parted(paths: Paths, unreadable: Container[str]) -> tuple[Paths, Paths]:

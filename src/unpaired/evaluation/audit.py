@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from unpaired.atomic import whole
 from unpaired.data.batches import Batches
-from unpaired.data.split import Which
+from unpaired.data.domain import KEYS
+from unpaired.data.split import Which, held_back
 from unpaired.devices import pick_device
 from unpaired.errors import Diverged, UsageError, WorkError
 from unpaired.evaluation import hidden
@@ -70,13 +71,15 @@ def audit(
     with torch.random.fork_rng(devices=[]):  # networks are drawn before they are loaded
         model = load_model(folder.path, checkpoint)
     config, method = model.config, model.method
-    routes = some([r for r in method.routes if to is None or config.domain(r.target).name == to], MOST_ROUTES)
+    routes = [r for r in method.routes if to is None or config.domain(r.target).name == to]
     if not routes:
         names = sorted({config.domain(r.target).name for r in method.routes})
         raise UsageError(f"--to {to}: this run translates to {' and '.join(names)}")
     sets, words = own_sets(config, folder)
-    which: Which = "test" if all(len(part.test) for part in sets) else "validation"
-    if not all(len(part.of(which)) and len(part.train) for part in sets):
+    which = held_back(sets)
+    lacking = {key for key, part in zip(KEYS, sets, strict=False) if which is None or not len(part.of(which))}
+    routes = some([r for r in routes if not {r.source, r.target} & lacking], MOST_ROUTES)
+    if which is None or not routes:
         raise WorkError(f"{run}: no items were held back (too few files), so there is nothing to audit it on")
     batches = Batches(config.domains, sets, framing_of(config), config.training.seed, workers=0)
     auditor = Auditor(config, method.to(pick_device(device)), batches, which, limit, inverse_steps, seed)
@@ -160,7 +163,7 @@ class Auditor:
             ),
             seconds=time.perf_counter() - start,
         )
-        n = SHOWN
+        n = min(SHOWN, len(x), len(targets))
         looks = Looks(
             found.route,
             {

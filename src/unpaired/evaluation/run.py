@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
@@ -16,7 +17,7 @@ from unpaired.atomic import whole
 from unpaired.data.attributes import discover_labelled, domain_sets, labelled
 from unpaired.data.batches import Batches, require_pairs
 from unpaired.data.folders import DomainFiles, discover
-from unpaired.data.split import Sets, Which
+from unpaired.data.split import Sets, Which, held_back
 from unpaired.devices import pick_device
 from unpaired.errors import UnpairedError, UsageError, WorkError
 from unpaired.evaluation import features as feature_net
@@ -127,7 +128,7 @@ class Routes:
         self.parts: list[tuple[Route, Evaluator]] = []
         self.pairs = 0
         items = Held(batches, which, limit)
-        for route in some(method.routes):
+        for route in some([r for r in method.routes if all(batches.count(key, which) for key in (r.source, r.target))]):
             sources, targets = items.sources(route.source), items.targets(route.target)
             known = [(x, y) for _, x, y in islice(batches.pairs(route.source, route.target), pairs)] if pairs else []
             if not sources or not targets:
@@ -192,14 +193,16 @@ def evaluate(
     model = load_model(folder.path, checkpoint)
     config = model.config
     sets, words = given_sets(config, data) if (data := list(data)) else own_sets(config, folder)
-    which: Which = "test" if all(len(part.test) for part in sets) else "validation"
-    if not all(len(part.of(which)) for part in sets):
+    which = held_back(sets)
+    lacking = [part.name for part in sets if which is not None and not len(part.of(which))]
+    if which is None or (lacking and config.voice is not None):
         raise WorkError(f"{run}: no items were held back (too few files); give some: unpaired evaluate {run} DATA")
     paired = config.pairs if pairs is None else pairs
     if pairs:
         require_pairs(sets)
     kind = "best" if folder.model("best").exists() and checkpoint != "last" else "last"
-    about = Measured(str(folder.path), f"{words} ({which} items)", kind, model.step)
+    none = f", none of {', '.join(lacking)}" if lacking else ""
+    about = Measured(str(folder.path), f"{words} ({which} items{none})", kind, model.step)
     found: Evaluation | VoiceEvaluation
     if config.voice is None:
         found = _pictures(model, sets, which, about, paired, fid, limit, pick_device(device))
@@ -248,9 +251,10 @@ def _training(config: RunConfig, folder: RunFolder) -> list[Sets] | None:
 def own_sets(config: RunConfig, folder: RunFolder) -> tuple[list[Sets], str]:
     """The run's own files by use; raises UsageError where it has none."""
     if config.imported is not None:
+        command = shlex.join(["unpaired", "evaluate", str(folder.path), *(f"{d.name}/" for d in config.domains)])
         raise UsageError(
-            f"{folder.path}: an imported run has no data of its own; give some, in folders named as its domains: "
-            f"unpaired evaluate {folder.path} {' '.join(f'{d.name}/' for d in config.domains)}"
+            f"{folder.path}: an imported run has no data of its own; it can be measured on others, in folders "
+            f"named as its domains: {command}"
         )
     return list(read_lists(folder, config).sets), "the run's own data"
 

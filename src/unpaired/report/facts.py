@@ -11,10 +11,11 @@ from typing import Any
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
-from unpaired.data.split import Sets, read_files
+from unpaired.data.split import Sets
 from unpaired.errors import WorkError
 from unpaired.evaluation.measure import RouteMeasures, mean_kid
 from unpaired.runs.config import RunConfig, read_config
+from unpaired.runs.files import read_lists
 from unpaired.runs.folder import RunFolder, Which
 from unpaired.runs.history import History
 from unpaired.runs.progress import Budget, Progress, saved_steps
@@ -45,7 +46,7 @@ class Sample:
 class Facts:
     """All that the page shows. `evaluations` are those while training, `test` is the last of `unpaired evaluate`.
 
-    `counts` has the files of each domain, None where their list cannot be read.
+    `sets` are the files of each domain, none where their lists cannot be read.
     """
 
     folder: RunFolder
@@ -58,7 +59,7 @@ class Facts:
     test: Evaluation | None
     samples: list[Sample]
     notices: list[tuple[int, str]]
-    counts: tuple[Sets | None, ...]
+    sets: tuple[Sets, ...]
 
     @property
     def default(self) -> Which | None:
@@ -98,8 +99,13 @@ def gather(path: Path) -> Facts:
         test=_test(folder),
         samples=[_sample(folder, config, line) for line in lines["samples"]],
         notices=[(line["step"], line["words"]) for line in lines["notice"]],
-        counts=tuple(_counts(folder, d.name, d.sources) for d in config.domains),
+        sets=_sets(folder, config),
     )
+
+
+def finished(run: RunFolder) -> bool:
+    """Whether a run has spent its budget and saved its state."""
+    return run.config.is_file() and bool(saved_steps(run.checkpoints)) and gather(run.path).share >= 1
 
 
 def _progress(folder: RunFolder, lines: dict[str, list[dict[str, Any]]]) -> Progress:
@@ -167,8 +173,8 @@ def _sample(folder: RunFolder, config: RunConfig, line: dict[str, Any]) -> Sampl
     return Sample(line["step"], words.get(line["route"], line["route"]), folder.samples / Path(line["file"]).name)
 
 
-def _counts(folder: RunFolder, name: str, sources: tuple[str, ...]) -> Sets | None:
+def _sets(folder: RunFolder, config: RunConfig) -> tuple[Sets, ...]:
     try:
-        return read_files(folder.list_of(name), name, sources)
+        return tuple(read_lists(folder, config).sets)
     except WorkError:
-        return None
+        return ()

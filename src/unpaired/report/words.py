@@ -29,11 +29,15 @@ def training(facts: Facts) -> str:
     row = METHODS[config.method]
     if config.imported is not None:
         return f"Not trained here: its generator was imported from {config.imported}."
-    counts = [f"{len(s.train):,} of {s.name}" for s in facts.counts if s is not None]
+    counts = [f"{len(s.train):,} of {s.name}" for s in facts.sets]
     trained_on = f" on {' and '.join(counts)}, unpaired," if counts else ""
     evaluating = f", and {duration(progress.evaluation_s)} of evaluations" if progress.evaluation_s else ""
+    voice = config.voice
+    seen = (
+        f"at {config.data.size} px" if voice is None else f"in crops of {voice.frames} frames ({voice.representation})"
+    )
     text = (
-        f"Method {row.name} ({row.paper}), preset {config.preset}, trained{trained_on} at {config.data.size} px for "
+        f"Method {row.name} ({row.paper}), preset {config.preset}, trained{trained_on} {seen} for "
         f"{progress.step:,} steps of {config.training.batch}: {duration(progress.spent_s)} of steps{evaluating}."
     )
     if config.teacher is not None:

@@ -16,7 +16,7 @@ from unpaired.devices import pick_device
 from unpaired.errors import UnpairedError, UsageError, WorkError
 from unpaired.evaluation.features import INSTALL
 from unpaired.methods import METHODS
-from unpaired.report.facts import gather
+from unpaired.report.facts import finished
 from unpaired.runs.folder import RunFolder
 from unpaired.runs.history import History
 from unpaired.runs.progress import saved_steps
@@ -173,11 +173,6 @@ class Search:
             say=self.say,
             **plan.settings | plan.budget(trials) | settings,
         )
-
-
-def finished(run: RunFolder) -> bool:
-    """Whether a run has spent its budget and saved its state."""
-    return run.config.is_file() and bool(saved_steps(run.checkpoints)) and gather(run.path).share >= 1
 
 
 def measured(path: Path, depth: int) -> Trial:
