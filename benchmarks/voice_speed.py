@@ -2,8 +2,8 @@
 
     python -m benchmarks.voice_speed [--seconds 60] [--hour 3600] [--width 32]
 
-Real-time factors (seconds of work per second of sound; below 1 is faster than life) of analysis, networks and synthesis,
-each alone, for `world` and for `mel`; then a synthesised recording of `--hour` seconds converted from disk to disk by a
+Real-time factors (seconds of work per second of sound) of analysis, networks and synthesis, each alone, for `world` and
+for `mel`; then a synthesised recording of `--hour` seconds converted from disk to disk by a
 process of its own, with the peak of its memory beside that for a tenth of the length. Networks are untrained: they take
 the same time. A row goes to results.jsonl.
 """
@@ -141,9 +141,8 @@ def main() -> None:
         print(f"{name}: " + ", ".join(f"{part} {factor:.3f}" for part, factor in times.items()) + " s per second")
     long = [peak(seconds, asked.width) for seconds in (asked.hour / 10, asked.hour)]
     for found in long:
-        print(
-            f"a file of {found['seconds']:.0f} s: {found['peak_mib']} MiB at most, {found['real_time']:.3f} s per second"
-        )
+        spent = f"{found['real_time']:.3f} s per second"
+        print(f"a file of {found['seconds']:.0f} s: {found['peak_mib']:.0f} MiB at most, {spent}")
     append_row("voice-speed", {"width": asked.width, "parts": parts, "files": long}, seed=0)
 
 
