@@ -15,10 +15,11 @@ from unpaired.runs.config import read_config
 from unpaired.runs.history import History
 from unpaired.runs.progress import saved_steps
 from unpaired.stages import depth as driver
-from unpaired.stages.depth import auto_depth, measured, resume_depth
+from unpaired.stages.depth import asked_depth, auto_depth, measured, resume_depth
 from unpaired.stages.plan import Plan, Trial, deepest, depths, enough
 from unpaired.training.judge import RunJudge
 from unpaired.training.loop import Loop
+from unpaired.training.resolve import Asked
 from unpaired.training.session import Interrupted
 
 SETTINGS: dict[str, Any] = {**TINY, "method": "gan", "sample_every": 0, "checkpoint_every": 2}
@@ -197,3 +198,13 @@ def test_a_folder_of_stages_goes_on_as_planned(tmp_path: Path, capsys: pytest.Ca
     assert "give --resume alone" in capsys.readouterr().err
     assert main(["train", "--resume", str(tmp_path)]) == 1
     assert "cannot be read as a plan of stages" in capsys.readouterr().err
+
+
+def test_the_deep_depth_may_stand_in_a_file_and_is_seen_to_first(discs: Path, tmp_path: Path) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("method_settings: {depth: 6, rate: 0.001}\n", encoding="utf-8")
+    assert asked_depth(Asked("gan", None, {}, settings), "gan") == {"depth": 6}
+    settings.write_text("method_settings: {depth: 2}\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="must be deeper than the shallowest"):
+        auto_depth(discs, out=tmp_path / "out", say=quiet, steps=24, config=settings, **SETTINGS)
+    assert not (tmp_path / "out").exists()

@@ -18,6 +18,7 @@ from unpaired.evaluation.run import evaluate
 from unpaired.report.facts import gather
 from unpaired.runs.progress import saved_steps
 from unpaired.runs.weights import read_tensors
+from unpaired.training.collect import find
 from unpaired.training.session import Interrupted, Session
 from unpaired.training.train import resume, train
 from unpaired.translate import Translator
@@ -139,3 +140,24 @@ def test_a_value_of_which_nothing_is_held_back_keeps_no_other_from_being_measure
     assert {r.route for r in audit(run, inverse_steps=2).routes} == {"low -> no-low", "no-low -> low"}
     assert [part.name for part in gather(run).sets] == ["low", "no-low", "rare", "no-rare"]
     assert "3 of rare" in (run / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_text_beside_a_folder_of_domains_is_no_table_unless_it_is_one(three: Path) -> None:
+    Path(f"{three}.txt").write_text("Where these are from.\n", encoding="utf-8")
+    assert find([three], "stargan", ()).domains == ("blue", "green", "red")
+    Path(f"{three}.csv").write_text("file,low\nred/000.png,1\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="--attributes low"):
+        find([three], "stargan", ())
+
+
+def test_values_of_other_ranges_need_the_domain_of_the_inputs(three: Path, tmp_path: Path) -> None:
+    run = train(three, out=tmp_path / "run", say=quiet, **(TINY | {"method": "stargan", "steps": 1}))
+    assert run is not None
+    translator = Translator.load(run)
+    picture = Image.open(next((three / "red").iterdir()))
+    translator(picture, to="green")
+    deep = translator.config.domains[0].model_copy(update={"bits": 16, "high": 4095})
+    translator.config = translator.config.model_copy(update={"domains": (deep, *translator.config.domains[1:])})
+    with pytest.raises(UsageError, match="--from blue or red"):
+        translator(picture, to="green")
+    translator(picture, to="green", source="red")

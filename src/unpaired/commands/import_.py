@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from unpaired.commands.parser import Parser, first_line, out
@@ -21,5 +22,6 @@ def import_(words: list[str]) -> int:
     )
     asked = parser.parse(words)
     out(f"{asked.out}: {import_generator(asked.file, asked.out, asked.source, asked.to, asked.size)}")
-    out(f"translate: unpaired translate {asked.out} YOUR_{asked.source.upper()} --to {asked.to}")
+    translate = ("unpaired", "translate", str(asked.out), f"YOUR_{asked.source.upper()}", "--to", asked.to)
+    out(f"translate: {shlex.join(translate)}")
     return 0

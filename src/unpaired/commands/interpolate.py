@@ -31,7 +31,7 @@ def interpolate(words: list[str]) -> int:
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
     asked = parser.parse(words)
     translator = Translator.load(asked.run, asked.checkpoint, asked.device)
-    names = asked.sources.split(",") if asked.sources else []
+    names = [name.strip() for name in asked.sources.split(",")] if asked.sources else []
     if len(names) not in (1, 2):
         known = " or ".join(translator.domains)
         raise UsageError(f"say which domain the pictures are of: --from DOMAIN, or --from DOMAIN,DOMAIN; {known}")

@@ -81,6 +81,8 @@ def train(words: list[str]) -> int:
         else:
             if asked.threshold is not None:
                 raise UsageError("--threshold: of --auto-depth, which is not given")
+            if asked.changed_data:
+                raise UsageError("--changed-data: of --resume RUN, which is not given")
             train(
                 *asked.data,
                 out=asked.out,

@@ -87,7 +87,7 @@ def page(folder: ComparisonFolder, comparison: Comparison) -> str:
     sections = (
         opening(title, comparison),
         ranked(comparison),
-        "".join(pictures(folder, d, comparison) for d in pictured(comparison)),
+        "".join(pictures(folder, d, comparison) for d in pictured(folder, comparison)),
         reading(comparison),
         runs(comparison),
         settings(comparison),
@@ -135,10 +135,11 @@ def mark(row: Cells) -> str:
     return {"1": "first", "–": "none"}.get(row[0], "ranks")
 
 
-def pictured(comparison: Comparison) -> list[tuple[str, str]]:
+def pictured(folder: ComparisonFolder, comparison: Comparison) -> list[tuple[str, str]]:
     """The directions of which there are pictures."""
     names = comparison.domains
-    return [(a, b) for a in names for b in names if a != b][: MOST_DIRECTIONS * 2]
+    there = [(a, b) for a in names for b in names if a != b and folder.pictures(a, b).is_dir()]
+    return there[: MOST_DIRECTIONS * 2]
 
 
 def pictures(folder: ComparisonFolder, ends: tuple[str, str], comparison: Comparison) -> str:

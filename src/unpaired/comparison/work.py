@@ -16,7 +16,7 @@ from unpaired.comparison.result import Comparison
 from unpaired.comparison.words import left_out, listed
 from unpaired.errors import Diverged, UnpairedError, WorkError
 from unpaired.report.facts import finished
-from unpaired.runs.folder import RunFolder
+from unpaired.runs.folder import RunFolder, called
 from unpaired.runs.progress import Budget, saved_steps
 from unpaired.terminal import Say, duration, to_terminal
 from unpaired.training.resolve import Asked
@@ -50,8 +50,8 @@ def compare(
     sources = [Path(d) for d in data]
     asked = Asked(None, preset, settings, Path(config) if config else None)  # type: ignore[arg-type]
     plan = make_plan(sources, methods, asked, each or {}, pairs)
-    names = "-".join(domain.name for domain in plan.prepared.config.domains)
-    path = Path("runs") / f"compare-{names}" if out is None else Path(out)
+    names = [domain.name for domain in plan.prepared.config.domains]
+    path = Path("runs") / f"compare-{called(names)}" if out is None else Path(out)
     folder, record = open_folder(path, plan, pairs)
     return Work(folder, record, plan, sources, asked, audit, say).run()
 

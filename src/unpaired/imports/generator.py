@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from unpaired import __version__
 from unpaired.data.domain import Domain
+from unpaired.data.folders import nameable
 from unpaired.errors import UsageError, WorkError
 from unpaired.imports.layout import EXPECTED, Layout, layout_of, unwrapped
 from unpaired.methods import LONE
@@ -60,7 +61,7 @@ def check(file: Path, out: Path, source: str, target: str, size: int) -> None:
     if out.is_file() or (out.is_dir() and any(out.iterdir())):
         raise UsageError(f"{out}: exists and is not empty; choose another --out")
     for name in (source, target):
-        if not name or set(name) & set(",=/\\"):
+        if not nameable(name):
             raise UsageError(f"domain '{name}'; expected a name without ',', '=' and '/'")
     if source == target:
         raise UsageError(f"--from {source} --to {target}: expected two names")

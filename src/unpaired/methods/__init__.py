@@ -78,7 +78,7 @@ METHODS: dict[str, Row] = {
             "2",
             ("image",),
             "direct",
-            "cycle consistency",
+            "cycle, critic's features",
             "not tried on voices; cyclegan is the same tie",
         ),
         Row(

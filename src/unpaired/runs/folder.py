@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,6 +13,15 @@ from unpaired.runs.config import RunConfig, build_method, read_config
 from unpaired.runs.weights import owned, read_tensors, restore, write_tensors
 
 Which = Literal["last", "best"]
+MOST_NAMED, LONGEST = 4, 200
+"""Domains that a folder's name tells, and its bytes: file systems take 255."""
+
+
+def called(domains: Sequence[str]) -> str:
+    """What the folder of a run of these domains is called; of many the first, and how many more."""
+    rest = len(domains) - MOST_NAMED
+    named = domains if rest <= 0 else [*domains[:MOST_NAMED], f"{rest}-more"]
+    return "-".join(named).encode(errors="surrogateescape")[:LONGEST].decode(errors="ignore")
 
 
 @dataclass(frozen=True)

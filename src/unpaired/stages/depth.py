@@ -23,7 +23,7 @@ from unpaired.runs.progress import saved_steps
 from unpaired.stages.plan import DEEPER, DEPTHS, FILE, Plan, Trial, deepest, depths, enough, read_plan
 from unpaired.terminal import Say, to_terminal
 from unpaired.training.prepare import default_preset
-from unpaired.training.resolve import Asked, Settings, resolve
+from unpaired.training.resolve import Asked, Settings, read_settings, resolve
 from unpaired.training.session import Interrupted
 from unpaired.training.train import resume, train
 
@@ -52,6 +52,7 @@ def auto_depth(
     asked = Asked(method, preset, settings, Path(config) if config else None)  # type: ignore[arg-type]
     resolved = resolve(asked, default_preset(pick_device("auto")))
     possible(resolved)
+    given = asked_depth(asked, resolved.method) | settings
     sources = tuple(str(Path(source).absolute()) for source in data)
     folder = place(out, sources)
     plan = Plan(
@@ -63,7 +64,7 @@ def auto_depth(
         threshold=threshold,
         steps=resolved.training.steps,
         minutes=resolved.training.minutes,
-        settings={name: value for name, value in settings.items() if name not in ("steps", "minutes")},
+        settings={name: value for name, value in given.items() if name not in ("steps", "minutes")},
     )
     folder.mkdir(parents=True, exist_ok=True)
     plan.write(folder)
@@ -96,6 +97,18 @@ def possible(settings: Settings) -> None:
         raise UsageError("--auto-depth: give the whole budget, --steps or --minutes")
     if settings.training.devices * settings.training.nodes > 1:
         raise UsageError("--auto-depth: trains on one device; leave out --devices and --nodes")
+
+
+def asked_depth(asked: Asked, method: str) -> dict[str, Any]:
+    """The deep run's depth as a file of settings has it; raises UsageError where what is asked for is not deep."""
+    setting = METHODS[method].cls.deepens
+    assert setting is not None, "seen to before"
+    own = (read_settings(asked.file).get("method_settings") or {}) if asked.file else {}
+    found = {name: value for name, value in own.items() if name == setting}
+    deep = asked.settings.get(setting, found.get(setting))
+    if deep is not None:
+        depths(0, int(deep))
+    return found
 
 
 def place(out: Path | str | None, sources: tuple[str, ...]) -> Path:

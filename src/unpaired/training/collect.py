@@ -41,16 +41,25 @@ def find(sources: Sequence[Path], method: str, attributes: Sequence[str]) -> Fou
         files, tables, labels = discover_labelled(sources, attributes)
         found = Found(files, tables, labels)
     else:
-        if len(sources) == 1 and sources[0].is_dir() and (table := table_of(sources[0])) is not None:
+        if len(sources) == 1 and sources[0].is_dir() and (table := _readable(sources[0])) is not None:
             raise UsageError(
                 f"{table.path} labels the files of {sources[0]}; say which of its columns to learn: --attributes "
-                f"{','.join(table.columns[:3])} (a|b|c where they exclude each other)"
+                f"{','.join(table.columns[:3])} (a|b|c where they exclude each other). Where it does not, give each "
+                "domain's folder by itself"
             )
         listed = discover(sources)
         names = [part.name for part in listed]
         found = Found(listed, (), of_domains(names) if METHODS[method].cls.draws == "labelled" else None)
     needed_domains(method, found.domains)
     return found
+
+
+def _readable(folder: Path) -> Table | None:
+    """The table of a folder; a text of its name beside it that is none was never meant as one."""
+    try:
+        return table_of(folder)
+    except WorkError:
+        return None
 
 
 def needed_domains(method: str, names: Sequence[str]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import torch
 
 from unpaired.data.batches import Batches
@@ -89,7 +91,8 @@ class RunJudge:
             self.record.notice(step, f"not evaluated: {error}")
         self.record.say(f"report: {self.folder.report}")
         source, target = (self.config.domain(key).name for key in "XY")
-        self.record.say(f"translate: unpaired translate {path} YOUR_{source.upper()} --to {target}")
+        words = ("unpaired", "translate", str(path), f"YOUR_{source.upper()}", "--to", target)
+        self.record.say(f"translate: {shlex.join(words)}")
 
 
 def in_words(m: RouteMeasures) -> str:

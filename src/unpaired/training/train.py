@@ -20,7 +20,7 @@ from unpaired.methods.game import Method
 from unpaired.report import write_report
 from unpaired.runs.config import RunConfig, build_method, write_config
 from unpaired.runs.files import Files, changes, framing_of, read_lists, walks, write_lists
-from unpaired.runs.folder import RunFolder, Which, save_model
+from unpaired.runs.folder import RunFolder, Which, called, save_model
 from unpaired.runs.progress import Budget, Progress
 from unpaired.settings import TrainingSettings
 from unpaired.terminal import Say, duration, to_terminal
@@ -227,7 +227,7 @@ def batches_of(config: RunConfig, files: Files, say: Say) -> Batches:
 def make_folder(config: RunConfig, out: Path | str | None, prepared: Prepared) -> Path:
     """Create the run's folder with its configuration and lists of files; never one that exists with something in it."""
     if out is None:
-        base = Path("runs") / "-".join(domain.name for domain in config.domains)
+        base = Path("runs") / called([domain.name for domain in config.domains])
         path = next(
             p for n in range(1, 10_000) if not (p := base if n == 1 else base.with_name(f"{base.name}-{n}")).exists()
         )

@@ -64,6 +64,8 @@ class Pictures:
 
     def __init__(self, config: RunConfig, method: Method, device: torch.device, way: Way) -> None:
         self.method, self.device, self.way = method, device, way
+        if way.guessed and way.options.source_range is None:
+            _alike(config, method, way)
         self.channels: int = config.channels
         self.colored = way.target.color and config.channels == 3
         self.size = config.data.size if way.options.scale == "trained" else None
@@ -215,6 +217,14 @@ class Pictures:
                 "little in contrast"
             )
         return said
+
+
+def _alike(config: RunConfig, method: Method, way: Way) -> None:
+    """Raise UsageError where values mean other things in the domains that the inputs may be of."""
+    sources = [config.domain(r.source) for r in method.routes if r.target == way.route.target]
+    if len({(domain.bits, domain.low, domain.high) for domain in sources}) > 1:
+        names = " or ".join(domain.name for domain in sources)
+        raise UsageError(f"the domains have values of different ranges; say of which the inputs are: --from {names}")
 
 
 def kept_bits(suffix: str, prepared: Prepared) -> int:
