@@ -110,8 +110,8 @@ class Speakers:
             return None
         files = list(files_of(self.training[speaker].train))
         parts: list[Floats] = []
-        for start in range(0, len(files), 16):
-            chosen = [files[i] for i in order(len(files), self.config.training.seed)[start : start + 16].tolist()]
+        for start in range(0, len(files), 8):
+            chosen = [files[i] for i in order(len(files), self.config.training.seed)[start : start + 8].tolist()]
             parts += [e.features().values[:, e.speech()] for e in self._framing.analysed(chosen).entries]
             if sum(part.shape[1] for part in parts) >= LIBRARY_FRAMES:
                 break

@@ -137,6 +137,24 @@ Job = tuple[Path, Path, Representation]
 
 
 def _run(jobs: dict[Path, Job], workers: int | None) -> Iterator[tuple[Path, Entry | UnreadableFile]]:
+    """What is cached first, without other processes: they take longer to start than that."""
+    new = dict(jobs)
+    for path, job in jobs.items():
+        if (entry := _known(job)) is not None:
+            del new[path]
+            yield path, entry
+    yield from _analysed(new, workers)
+
+
+def _known(job: Job) -> Entry | None:
+    path, folder, representation = job
+    try:
+        return _found(path, folder / f"{_key(path, representation)}.rows")
+    except UnreadableFile:
+        return None
+
+
+def _analysed(jobs: dict[Path, Job], workers: int | None) -> Iterator[tuple[Path, Entry | UnreadableFile]]:
     workers = min(workers or os.cpu_count() or 1, len(jobs))
     if workers <= 1 or len(jobs) <= _INLINE:
         yield from ((path, _work(job)) for path, job in jobs.items())
