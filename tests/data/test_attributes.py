@@ -185,3 +185,8 @@ def test_a_row_for_files_of_two_folders_is_refused(tmp_path: Path) -> None:
     files, tables, labels = discover_labelled([tmp_path / "people"], ("glasses",))
     with pytest.raises(WorkError, match=r"row 'a.png' could be of one/a.png and of two/a.png"):
         labelled(split(files[0], 0, 0), tables[0], labels, 0)
+
+
+def test_attributes_without_any_table_say_where_one_is_expected(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"bare has no table of them; expected bare.csv beside it"):
+        discover_labelled([pictures(tmp_path / "bare", "1.png")], ("hair",))

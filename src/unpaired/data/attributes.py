@@ -136,6 +136,12 @@ def discover_labelled(
     files = discover_whole(sources)
     tables = [table_of(_folder_of(part)) for part in files]
     known = [column for table in tables if table for column in table.columns]
+    if not known:
+        folder = _folder_of(files[0])
+        raise UsageError(
+            f"--attributes {','.join(attributes)}: {folder} has no table of them; expected {folder.name}.csv beside "
+            f"it, or {TABLES[0]} in it. Without --attributes, folders are the domains"
+        )
     groups: list[Group] = []
     tell: list[list[int]] = [[] for _ in files]
     for attribute in attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from unpaired.errors import UsageError, WorkError
 from unpaired.methods.game import Method
@@ -125,8 +125,11 @@ def save_model(path: Path, method: Method, config: RunConfig, step: int) -> None
 def load_model(path: Path, which: Which | None = None) -> Model:
     """Load a run's model from its folder; `which` None takes the best where there is one, else the last.
 
-    Raises UsageError where the path is no run, and WorkError where its files are damaged or of another method.
+    Raises UsageError where the path is no run or has no such checkpoint, and WorkError where its files are damaged or
+    of another method.
     """
+    if which not in (None, *get_args(Which)):
+        raise UsageError(f"checkpoint '{which}'; expected {' or '.join(get_args(Which))}")
     folder = RunFolder(path)
     if not path.exists():
         raise UsageError(f"{path}: no such folder; expected a run, as `unpaired train` makes it")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack, get_args, overload
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
 from PIL import Image
 from torch import Tensor
 
 from unpaired.devices import pick_device
-from unpaired.errors import UsageError
 from unpaired.methods.game import Method
 from unpaired.runs.config import RunConfig
 from unpaired.runs.folder import Which, load_model
@@ -52,8 +51,6 @@ class Translator:
 
         Raises UsageError where `run` is no run or has no such checkpoint, WorkError where its files are damaged.
         """
-        if checkpoint not in (None, *get_args(Which)):
-            raise UsageError(f"checkpoint '{checkpoint}'; expected {' or '.join(get_args(Which))}")
         model = load_model(Path(run), checkpoint)
         return cls(model.config, model.method, device)
 
