@@ -15,11 +15,13 @@ from unpaired.methods import METHODS
 from unpaired.methods.game import Batch, Labelled, Method
 from unpaired.networks.images import ImageNetworks
 from unpaired.networks.pretrained import offer
-from unpaired.settings import NetworkSettings
+from unpaired.networks.voices import VoiceNetworks
+from unpaired.settings import NetworkSettings, VoiceSettings
 from unpaired.training.loop import Loop
 from unpaired.training.ranks import Ranks
 
 NETWORKS: dict[str, Any] = {"width": 4, "blocks": 2, "critic_width": 4, "critic_layers": 1}
+VOICE_NETWORKS: dict[str, Any] = {"width": 4, "blocks": 2, "critic_width": 4, "norm": "instance-affine"}
 LIGHT: dict[str, Any] = {**NETWORKS, "generator": "light", "critic": "light", "norm": "group"}
 
 
@@ -48,10 +50,26 @@ def build(
     return method
 
 
-def random_batches(method: Method, steps: int, size: int = 16, items: int = 1) -> list[Batch]:
+VOICE = (1, 10, 16)
+"""A tiny voice: 10 coefficients, which four does not divide, and 16 frames."""
+
+
+def build_voice(name: str, networks: dict[str, Any] | None = None, form: str = "1", **settings: Any) -> Method:
+    torch.manual_seed(0)
+    voice = VoiceSettings.model_validate({"form": form, "frames": VOICE[2]})
+    given = NetworkSettings.model_validate(networks or VOICE_NETWORKS)
+    net = VoiceNetworks(given, voice, VOICE[1], KEYS[:2])
+    method = METHODS[name].cls(net, **settings).double()
+    method.stride = net.stride
+    return method
+
+
+def random_batches(
+    method: Method, steps: int, size: int = 16, items: int = 1, of: tuple[int, ...] | None = None
+) -> list[Batch]:
     """What the method draws: items of X and of Y, or twice as many labelled ones, in turn of the first two domains."""
     draws = torch.Generator().manual_seed(1)
-    shape = (2, items, 3, size, size)
+    shape = (2, items, *(of or (3, size, size)))
     pairs = [torch.rand(shape, generator=draws, dtype=torch.float64) * 2 - 1 for _ in range(steps)]
     if not isinstance(method, Labelled):
         return [{"X": x, "Y": y} for x, y in pairs]

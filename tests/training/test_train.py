@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,9 @@ def test_resumed_is_equal_to_the_last_bit(method: str, discs: Path, tmp_path: Pa
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-def stopped_after(data: Path, out: Path, steps: int, settings: dict[str, Any]) -> None:
+def stopped_after(
+    data: Path, out: Path, steps: int, settings: dict[str, Any], begin: Callable[..., Path] = trained
+) -> None:
     """Train, with a Ctrl-C that comes in step `steps`."""
     original, count = Loop.step, 0
 
@@ -88,7 +91,7 @@ def stopped_after(data: Path, out: Path, steps: int, settings: dict[str, Any]) -
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Loop, "step", step)
         with pytest.raises(Interrupted, match=f"saved at step {steps}; continue with: unpaired train --resume"):
-            trained(data, out, **settings)
+            begin(data, out, **settings)
 
 
 def test_killed_at_any_instant_the_checkpoint_before_is_whole(discs: Path, tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ from unpaired.terms.adversarial import fool, spot
 from unpaired.terms.closeness import l1
 
 TIES = {"cycle_weight": 1.7, "cycle_noise": 0.05, "identity_weight": 0.0, "memory": 0}
-RATES = {"rate": 4e-4, "critic_rate": 1e-3, "clip": 5.0}
-"""What small budgets change of the paper's."""
+RATES = {"rate": 4e-4, "critic_rate": 1e-3, "clip": 5.0}  # what small budgets change of the paper's
+VC = {"memory": 0, "identity_until": 0.025, "critic_rate": 1e-4}
 
 
 class CycleGAN(Method):
@@ -28,8 +28,10 @@ class CycleGAN(Method):
 
     `cycle_noise` is the deviation of noise on a translation before it is reconstructed (Bashkirova et al. 2019,
     arXiv:1908.01517): what is hidden in faint patterns is lost in it. `guess_weight` (there 2) is that of a critic that
-    sees an item and its reconstruction and guesses which is which. 0 is CycleGAN's for both. `clip` bounds the norm of
-    each player's gradient, which un-normed critics need; None is the paper's.
+    sees an item and its reconstruction and guesses which is which. `clip` bounds each player's gradient norm.
+
+    Voices: CycleGAN-VC (arXiv:1711.11293) has the identity term for 10^4 of 4x10^5 steps (`identity_until`, a share);
+    VC2 (arXiv:1904.04631) adds critics of items and their reconstructions (`second_weight` 1).
 
     Differs: the identity term is on by default, as in the authors' code (`lambda_identity` .5 of the cycle's 10). The
     guess critic sees every pair in both orders: what a random order gives in the mean.
@@ -38,6 +40,7 @@ class CycleGAN(Method):
     restores = True
     defences = {"cycle_noise": 0.1, "guess_weight": 2.0}  # noqa: RUF012 - data
     presets = {preset: {**TIES, **RATES} for preset in ("small", "tiny")}  # noqa: RUF012 - data
+    voice_presets = {"paper": VC, "small": VC | RATES, "tiny": VC | RATES}  # noqa: RUF012 - data
 
     def __init__(
         self,
@@ -49,6 +52,8 @@ class CycleGAN(Method):
         cycle_noise: float = 0.0,
         guess_weight: float = 0.0,
         identity_weight: float = 5.0,
+        identity_until: float = 1.0,
+        second_weight: float = 0.0,
         memory: int = 50,
         rate: float = 2e-4,
         critic_rate: float = 2e-4,
@@ -56,65 +61,60 @@ class CycleGAN(Method):
     ) -> None:
         super().__init__()
         self.forward_cycle, self.backward_cycle = one_way or cycle != "backward", not one_way and cycle != "forward"
-        self.one_way, self.cycle_noise = one_way, cycle_noise
+        self.cycle_noise = cycle_noise
         self.G, self.F = net.generator("X", "Y"), net.generator("Y", "X")
         self.D_y, self.past_y = net.critic("Y"), Past(memory)
-        if not one_way:
-            self.D_x, self.past_x = net.critic("X"), Past(memory)
+        self.D_x, self.past_x = None if one_way else net.critic("X"), Past(memory)
         self.D_xx = net.pair_critic("X") if guess_weight and self.forward_cycle else None
         self.D_yy = net.pair_critic("Y") if guess_weight and self.backward_cycle else None
-        critics = sorted(role for role, _ in self.named_children() if role.startswith("D_"))
-        self.players = {
-            "generators": Player(("G", "F"), rate=rate, clip=clip),
-            "critics": Player(tuple(critics), rate=critic_rate, clip=clip),
-        }
-        guessing = {"guess": guess_weight, "critics.guess": 0.5} if guess_weight else {}
-        ties = {"cycle": cycle_weight, "identity": identity_weight}
-        self.weights = {"adversarial": 1.0, "critics.adversarial": 0.5, **ties, **guessing}
+        self.D_x2 = net.critic("X") if second_weight and self.forward_cycle else None
+        self.D_y2 = net.critic("Y") if second_weight and self.backward_cycle else None
+        critics = tuple(sorted(role for role, _ in self.named_children() if role.startswith("D_")))
+        learning = Player(critics, rate=critic_rate, clip=clip)
+        self.players = {"generators": Player(("G", "F"), rate=rate, clip=clip), "critics": learning}
+        self.weights = {"adversarial": 1.0, "critics.adversarial": 0.5, "cycle": cycle_weight}
+        self.weights |= {"guess": guess_weight, "critics.guess": 0.5} if guess_weight else {}
+        self.weights |= {"second": second_weight, "critics.second": 0.5} if second_weight else {}
+        self.weights["identity"] = lambda now: identity_weight if now.share < identity_until else 0.0
         self.routes = (Route("X", "Y", ("G",)),) if one_way else (Route("X", "Y", ("G",)), Route("Y", "X", ("F",)))
 
     def play(self, batch: Batch, now: Now) -> Iterator[Move]:
         """The generators together, then the critics together."""
         x, y = batch["X"], batch["Y"]
-        fake_y, same_y = self._transform(self.G, x, y)
-        fake_x, same_x = (None, None) if self.one_way else self._transform(self.F, y, x)
-        adversarial = total(fool(self.D_y(fake_y)), None if fake_x is None else fool(self.D_x(fake_x)))
-        back_x = self.F(self._noisy(fake_y)) if self.forward_cycle else None
-        back_y = None if fake_x is None or not self.backward_cycle else self.G(self._noisy(fake_x))
+        identity = self.weight("generators", "identity", now) > 0
+        made = [(self.D_y, self.past_y, y, *transform(self.G, x, y, identity))]
+        if self.D_x is not None:
+            made.append((self.D_x, self.past_x, x, *transform(self.F, y, x, identity)))
+        backs = [(x, self.F(self._noisy(made[0][3])), self.D_x2, self.D_xx)] if self.forward_cycle else []
+        backs += [(y, self.G(self._noisy(made[1][3])), self.D_y2, self.D_yy)] if self.backward_cycle else []
         yield Turn(
             "generators",
-            adversarial=adversarial,
-            cycle=total(near(back_x, x), near(back_y, y)),
-            identity=total(near(same_y, y), near(same_x, x)),
-            guess=total(guess(self.D_xx, back_x, x), guess(self.D_yy, back_y, y)),
+            adversarial=total(*(fool(critic(fake)) for critic, _, _, fake, _ in made)),
+            cycle=total(*(l1(back, own) for own, back, _, _ in backs)),
+            identity=total(*(l1(same, own) for _, _, own, _, same in made if same is not None)),
+            guess=total(*(guess(critic, back, own) for own, back, _, critic in backs if critic)),
+            second=total(*(fool(critic(back)) for _, back, critic, _ in backs if critic)),
         )
-        spot_y = spot(*together(self.D_y, y, self.past_y(fake_y)))
-        spot_x = None if fake_x is None else spot(*together(self.D_x, x, self.past_x(fake_x)))
-        guessed = total(guess(self.D_xx, x, back_x), guess(self.D_yy, y, back_y))
-        yield Turn("critics", adversarial=total(spot_y, spot_x), guess=guessed)
-
-    def _transform(self, generator: Role, given: Tensor, own: Tensor) -> tuple[Tensor, Tensor | None]:
-        """The translation of `given`, and of `own` (an item of the target already) where the identity term needs it."""
-        if not self.weights["identity"]:
-            return generator(given), None
-        return together(generator, given, own)
+        yield Turn(
+            "critics",
+            adversarial=total(*(spot(*together(critic, own, past(fake))) for critic, past, own, fake, _ in made)),
+            guess=total(*(guess(critic, own, back) for own, back, _, critic in backs if critic)),
+            second=total(*(spot(*together(critic, own, back)) for own, back, critic, _ in backs if critic)),
+        )
 
     def _noisy(self, fake: Tensor) -> Tensor:
         return fake + self.cycle_noise * torch.randn_like(fake) if self.cycle_noise else fake
 
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:
         """G from X to Y, F from Y to X."""
-        out: Tensor = self.G(x) if target == "Y" else self.F(x)
-        return out
+        return (self.G if target == "Y" else self.F)(x)  # type: ignore[no-any-return]
 
 
-def near(made: Tensor | None, x: Tensor) -> Tensor | None:
-    """The L1 distance to `x` of what is made where it is made."""
-    return None if made is None else l1(made, x)
+def transform(generator: Role, given: Tensor, own: Tensor, identity: bool) -> tuple[Tensor, Tensor | None]:
+    """The translation of `given`, and of `own` (an item of the target already) where the identity term needs it."""
+    return together(generator, given, own) if identity else (generator(given), None)
 
 
-def guess(critic: Role | None, first: Tensor | None, second: Tensor | None) -> Tensor | None:
-    """Small where `critic` says real of the pair in this order and fake of the other; None without a critic."""
-    if critic is None or first is None or second is None:
-        return None
+def guess(critic: Role, first: Tensor, second: Tensor) -> Tensor:
+    """Small where `critic` says real of the pair in this order and fake of the other."""
     return spot(*together(critic, torch.cat((first, second), 1), torch.cat((second, first), 1)))

@@ -94,7 +94,7 @@ class Method(nn.Module, ABC):
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Per preset name, the settings of this method that it changes; the signature's defaults are the paper's."""
     voice_presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    """The same where the items are voices."""
+    """The same where the items are voices; empty: the same as of images."""
     defences: ClassVar[Mapping[str, Any]] = {}
     """Settings that keep the method from hiding its input in its output, each with a value worth trying."""
     taught: ClassVar[bool] = False

@@ -104,13 +104,13 @@ class VoiceNetworks:
         net = Told([*self._down(labels), *self._residual(self.blocks, labels), *self._up(labels)], labels)
         return Role(Added(net)) if self.settings.residual else Role(net)
 
-    def labelled_critic(self, labels: int) -> tuple[Role, Role, Role]:
+    def labelled_critic(self, labels: int, outputs: int = 1) -> tuple[Role, Role, Role]:
         """A critic that also tells labels: what both heads share, the head of the scores, the head of the logits.
 
         Without a norm, which would make a penalty on gradients of single items meaningless.
         """
         wide = 4 * self.settings.critic_width
-        scores = nn.Conv2d(wide, 1, (1, 5), 1, (0, 2))
+        scores = nn.Conv2d(wide, outputs, (1, 5), 1, (0, 2))
         return _leaky(*self._trunk()), _leaky(scores), _leaky(*self._told(labels))
 
     def label_coders(self, labels: int, dropout: float) -> tuple[Role, Role, Role]:

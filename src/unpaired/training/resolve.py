@@ -105,7 +105,8 @@ def resolve(asked: Asked, default_preset: Preset, medium: Medium | None = None) 
         section: dict(OF_MEDIUM[medium or "image"][preset].get(section, {})) for section in SECTIONS
     }
     cls = METHODS[method].cls
-    layers["method_settings"] = dict((cls.voice_presets if medium == "voice" else cls.presets).get(preset, {}))
+    own = cls.voice_presets if medium == "voice" and cls.voice_presets else cls.presets
+    layers["method_settings"] = dict(own.get(preset, {}))
     for section in layers:
         given = from_file.get(section) or {}
         if not isinstance(given, dict):

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from unpaired.evaluation import frames, kid
+
+
+def voices(count: int = 4, scale: float = 1.0, seed: int = 0) -> list[Tensor]:
+    draws = torch.Generator().manual_seed(seed)
+    return [scale * torch.randn(1, 6, 200 + 8 * i, generator=draws) for i in range(count)]
+
+
+def test_places_are_frames_with_those_before_and_after() -> None:
+    voice = torch.arange(2 * 20.0).reshape(1, 2, 20)
+    found = frames.places([voice])
+    assert found.tolist() == [[t - 6, t + 14, t, t + 20, t + 6, t + 26] for t in (6.0, 9.0, 12.0)]
+    many = frames.places([torch.randn(1, 2, 9000)])
+    assert len(many) == frames.MOST
+
+
+def test_the_distance_is_kid_of_places_and_small_between_voices_of_one_kind() -> None:
+    one, other = voices(seed=0), voices(seed=1)
+    found = frames.distance(one, other)
+    assert found == 1000 * kid.kid(frames.places(one), frames.places(other))
+    assert abs(found) < 20
+
+
+def test_blurred_and_moved_voices_are_far() -> None:
+    real = voices()
+    assert frames.distance(real, voices(scale=0.6, seed=1)) > 50
+    assert frames.distance(real, [x + 0.5 for x in voices(seed=1)]) > 200
+    slow = [x.cumsum(-1) / torch.arange(1, x.shape[-1] + 1).sqrt() for x in voices(seed=1)]
+    assert frames.distance(real, slow) > 50

@@ -1,0 +1,92 @@
+"""What every method that learns from voices keeps, on networks made for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from test_contract import Watch
+from tiny_methods import VOICE, VOICE_NETWORKS, build_voice, loop_of, random_batches
+from torch import Tensor
+
+from unpaired.methods import METHODS
+from unpaired.methods.game import Now
+
+NAMES = [name for name, row in METHODS.items() if "voice" in row.media]
+VARIANTS: list[tuple[str, dict[str, Any]]] = [
+    *((name, {}) for name in NAMES),
+    *((name, dict(preset)) for name in NAMES for preset in METHODS[name].cls.presets.values()),
+    *((name, dict(preset)) for name in NAMES for preset in METHODS[name].cls.voice_presets.values()),
+    ("cyclegan", {"second_weight": 1.0}),
+    ("cyclegan", {"second_weight": 1.0, "one_way": True}),
+    ("cyclegan", {"second_weight": 1.0, "cycle": "backward", "guess_weight": 1.0}),
+    ("cut", {"identity": False, "pixels": False}),
+]
+FORMS: dict[str, dict[str, Any]] = {
+    "in time, patches": {"form": "1"},
+    "2-1-2, light": {"form": "2-1-2", "networks": {**VOICE_NETWORKS, "critic": "light", "residual": True}},
+}
+
+
+def voices(items: int = 2, frames: int = VOICE[2]) -> Tensor:
+    draws = torch.Generator().manual_seed(2)
+    return torch.randn(items, 1, VOICE[1], frames, generator=draws, dtype=torch.float64)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("name", "settings"), VARIANTS)
+def test_every_parameter_of_the_mover_gets_a_gradient_and_no_other(
+    name: str, settings: dict[str, Any], form: str
+) -> None:
+    method = build_voice(name, **FORMS[form], **settings)
+    loop = loop_of(method)
+    watch = Watch(method, loop)
+    used: set[str] = set()
+    for step, batch in enumerate(random_batches(method, 2, of=VOICE)):
+        for key, value in loop.step([batch], Now(step, 0.0)).items():
+            assert value.shape == () and value.isfinite()
+            used.add(key if key in method.weights else key.split(".")[1])
+    assert watch.reached == {watch.names[i] for i in watch.owner}
+    assert not watch.foreign and not watch.changed
+    assert used == set(method.weights) - ({"identity"} if settings.get("identity_weight") == 0 else set())
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_voice_of_any_length_keeps_it_and_items_do_not_meet(name: str, form: str) -> None:
+    method = build_voice(name, **FORMS[form]).eval()
+    with torch.no_grad():
+        for route in method.routes:
+            for frames in (16, 36):
+                x = voices(2, frames)
+                y = method.translate(x, route.source, route.target)
+                assert frames % method.stride == 0 and y.shape == x.shape and y.dtype == x.dtype
+                alone = method.translate(x[1:], route.source, route.target)
+                torch.testing.assert_close(alone, y[1:], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_route_needs_the_roles_it_names_and_no_others(name: str) -> None:
+    method = build_voice(name).eval()
+    x, roles = voices(), dict(method.named_children())
+    with torch.no_grad():
+        for route in method.routes:
+            before = method.translate(x, route.source, route.target)
+            needed = {id(p) for role in route.roles for p in roles[role].parameters()}
+            for parameter in method.parameters():
+                if id(parameter) not in needed:
+                    parameter.add_(1)
+            assert torch.equal(method.translate(x, route.source, route.target), before)
+
+
+def test_the_identity_term_ends_at_its_share_of_the_budget() -> None:
+    method = build_voice("cyclegan", identity_until=0.5)
+    loop, (batch, other) = loop_of(method), random_batches(method, 2, of=VOICE)
+    assert "generators.identity" in loop.step([batch], Now(0, 0.49))
+    assert "generators.identity" not in loop.step([other], Now(1, 0.5))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_that_is_not_for_voices_says_why(name: str) -> None:
+    assert bool(METHODS[name].why_not) == ("voice" not in METHODS[name].media)

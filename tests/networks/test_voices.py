@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from unpaired.errors import UsageError
+from unpaired.networks.blocks import count_parameters
+from unpaired.networks.gated import Flat, Gated, Held, Spread, Tall, Told, shuffled
+from unpaired.networks.labelled import joined
+from unpaired.networks.voices import VoiceNetworks
+from unpaired.presets import VOICE_PRESETS
+from unpaired.settings import NetworkSettings, VoiceSettings
+
+
+def networks(q: int = 24, frames: int = 128, form: str = "1", **settings: Any) -> VoiceNetworks:
+    voice = VoiceSettings.model_validate({"frames": frames, "form": form})
+    return VoiceNetworks(NetworkSettings.model_validate(settings), voice, q, ("X", "Y"))
+
+
+def test_small_has_half_a_million_parameters_and_paper_those_of_the_paper() -> None:
+    small = VOICE_PRESETS["small"]
+    settings = small["networks"] | {"residual": True}
+    assert 4e5 < count_parameters(networks(form=small["voice"]["form"], **settings).generator("X", "Y")) < 7e5
+    paper = networks(36, form="2-1-2", **VOICE_PRESETS["paper"]["networks"])
+    assert 14e6 < count_parameters(paper.generator("X", "Y")) < 18e6
+
+
+@pytest.mark.parametrize("form", ["1", "2-1-2"])
+@pytest.mark.parametrize("q", [8, 10, 24])
+def test_shapes_of_roles(form: str, q: int) -> None:
+    net = networks(q, 32, form, width=4, blocks=2, critic_width=4, norm="instance-affine")
+    x = torch.randn(2, 1, q, 32)
+    code = net.encoder("X")(x)
+    assert code.shape == (2, net.code_channels, 1, 8)
+    assert net.decoder("Y")(code).shape == net.generator("X", "Y")(x).shape == x.shape
+    assert net.decoder("Y", 7)(torch.randn(2, 7, 1, 8)).shape == x.shape
+    assert net.code_critic(3)(code).shape == net.classifier(3)(x).shape == (2, 3)
+    label = torch.eye(2)
+    assert net.relabeller(2)(joined(x, label)).shape == x.shape
+    trunk, scores, logits = net.labelled_critic(2)
+    assert scores(trunk(x)).shape[:2] == (2, 1) and logits(trunk(x)).shape == (2, 2)
+    assert net.critic("X", 3)(x).shape[:2] == (2, 3)
+    assert net.pair_critic("X")(torch.cat((x, x), 1)).shape[:2] == (2, 1)
+    unfold = net.unfold(5)
+    assert net.fold("X", 5)(x).shape == (2, 5, 1, 8)
+    assert net.paint("X")(unfold(torch.randn(2, 5))).shape == x.shape
+
+
+def test_a_label_changes_what_is_made_and_a_norm_does_not_hide_it() -> None:
+    torch.manual_seed(0)
+    net = networks(8, 32, width=4, blocks=2, norm="instance")
+    x = torch.randn(1, 1, 8, 32)
+    made = net.relabeller(2)
+    one, other = made(joined(x, torch.tensor([[1.0, 0.0]]))), made(joined(x, torch.tensor([[0.0, 1.0]])))
+    assert (one - other).abs().mean() > 0.01
+
+
+def test_a_residual_generator_begins_near_its_input() -> None:
+    x = torch.randn(2, 1, 24, 64)
+    y = networks(residual=True, width=16, blocks=1, norm="instance-affine").generator("X", "Y")(x)
+    assert 0 < (y - x).abs().mean() < 0.1
+
+
+def test_a_depth_is_refused() -> None:
+    with pytest.raises(UsageError, match="depth 4"):
+        networks().generator("X", "Y", 4)
+
+
+def test_shuffled_is_pixel_shuffle_where_factors_are_equal_and_interleaves_time() -> None:
+    x = torch.randn(2, 12, 3, 5)
+    assert torch.equal(shuffled(x, 2, 2), F.pixel_shuffle(x, 2))
+    time = shuffled(torch.tensor([[[[1.0, 2.0]], [[10.0, 20.0]]]]), 1, 2)
+    assert time.tolist() == [[[[1, 10, 2, 20]]]]
+
+
+def test_a_gate_is_a_gated_linear_unit_that_a_label_moves_after_the_norm() -> None:
+    torch.manual_seed(0)
+    layer = Gated(3, 2, (1, 3), kind="instance", labels=2)
+    x, label = torch.randn(1, 3, 1, 9), torch.tensor([[0.0, 1.0]])
+    assert layer.told is not None
+    normed = F.instance_norm(layer.conv(x)) + layer.told(label)[:, :, None, None]
+    torch.testing.assert_close(layer(x, label), normed[:, :2] * torch.sigmoid(normed[:, 2:]))
+
+
+def test_told_layers_get_the_label_from_the_last_channels() -> None:
+    torch.manual_seed(0)
+    gate = Gated(3, 2, (1, 3), labels=2)
+    x, label = torch.randn(2, 3, 1, 9), torch.eye(2)
+    assert torch.equal(Told([gate], 2)(joined(x, label)), gate(x, label))
+
+
+def test_flat_and_tall_undo_each_other() -> None:
+    x = torch.randn(2, 3, 4, 5)
+    assert Flat(4)(x).shape == (2, 12, 1, 5) and torch.equal(Tall(4)(Flat(4)(x)), x)
+    assert torch.equal(Tall(6)(Flat(6)(x))[:, :, 4:], torch.zeros(2, 3, 2, 5))
+    assert Held(4)(torch.ones(2, 3)).shape == (2, 3, 1, 4) and Held(4)(x[:, :, :1]) is not None
+
+
+def test_spread_is_the_deviation_over_the_frames_around() -> None:
+    x = torch.randn(1, 1, 2, 40, dtype=torch.float64)
+    found = Spread(16)(x)
+    assert torch.equal(found[:, :1], x)
+    window = x[0, 0, 1, 20 - 8 : 20 + 8]
+    torch.testing.assert_close(found[0, 1, 1, 20], (window.var(unbiased=False) + 1e-3).sqrt())

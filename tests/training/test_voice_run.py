@@ -1,0 +1,121 @@
+"""Runs on recordings: the same loop, checkpoints and commands; what is of pictures alone is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from test_train import quiet, state, stopped_after
+from voice_worlds import speaker
+
+from unpaired.errors import UsageError, WorkError
+from unpaired.runs.config import build_method
+from unpaired.runs.folder import RunFolder
+from unpaired.training.prepare import check_data
+from unpaired.training.train import resume, train
+
+VOICE: dict[str, Any] = {
+    "preset": "tiny",
+    "width": 4,
+    "blocks": 1,
+    "critic_width": 4,
+    "batch": 2,
+    "order": 8,
+    "frames": 16,
+    "threads": 1,
+    "precision": "fp32",
+    "steps": 4,
+}
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("unpaired.media.voice.cache._INLINE", 1000)  # starting processes takes longer
+
+
+@pytest.fixture
+def speakers(tmp_path: Path) -> Path:
+    for name, hz in (("low", 110), ("high", 190)):
+        speaker(tmp_path / "voices", name, hz, [0.6] * 10)
+    return tmp_path / "voices"
+
+
+def trained(data: Path, out: Path, **settings: Any) -> Path:
+    run = train(data, out=out, say=settings.pop("say", quiet), **(VOICE | settings))
+    assert run is not None
+    return run
+
+
+def test_a_run_on_recordings_describes_itself(speakers: Path, tmp_path: Path) -> None:
+    heard: list[str] = []
+    run = trained(speakers, tmp_path / "run", evaluate_every=2, say=heard.append)
+    config = yaml.safe_load((run / "config.yaml").read_text())
+    assert config["voice"]["order"] == 8 and len(config["domains"][0]["voice"]["mean"]) == 8
+    assert "auto" not in json.dumps({key: config[key] for key in ("data", "networks", "training")} | {"data": {}})
+    assert list((run / "samples").glob("*high-low.png")) and (run / "report.html").exists()
+    assert any("see recordings as world: 8 coefficients at 16000 Hz" in words for words in heard)
+    assert any("F0 " in words for words in heard) and any("distance of frames" in words for words in heard)
+    lines = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    measured = [line for line in lines if line["kind"] == "evaluation"]
+    assert measured and measured[0]["routes"][0]["kid_nothing"] is not None
+    method = build_method(RunFolder(run).configuration())
+    assert method.translate(torch.randn(1, 1, 8, 20), "X", "Y").shape == (1, 1, 8, 20)
+
+
+@pytest.mark.parametrize("method", ["cyclegan", "stargan"])
+def test_resumed_is_equal_to_the_last_bit(method: str, speakers: Path, tmp_path: Path) -> None:
+    settings = {"method": method, "checkpoint_every": 2, "evaluate_every": 0, "sample_every": 0}
+    whole, part = trained(speakers, tmp_path / "whole", **settings), tmp_path / "part"
+    stopped_after(speakers, part, 3, settings, trained)
+    resume(part, say=quiet)
+    one, other = state(whole), state(part)
+    assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_settings_of_pictures_alone_are_refused_and_the_other_way_round(
+    speakers: Path, discs: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="setting 'size': of pictures alone, and these domains are recordings"):
+        trained(speakers, tmp_path / "run", size=64)
+    with pytest.raises(UsageError, match="setting 'order': of recordings alone, and these domains are pictures"):
+        train(discs, out=tmp_path / "run", say=quiet, order=20)
+    file = tmp_path / "settings.yaml"
+    file.write_text("networks: {generator: light}\n")
+    with pytest.raises(UsageError, match="setting 'generator': of pictures alone"):
+        trained(speakers, tmp_path / "run", config=file)
+    with pytest.raises(UsageError, match="frames 18: these networks need a multiple of 4; try --frames 16 or 20"):
+        trained(speakers, tmp_path / "run", frames=18)
+
+
+def test_the_config_of_a_run_serves_as_settings(speakers: Path, tmp_path: Path) -> None:
+    run = trained(speakers, tmp_path / "run", evaluate_every=0, sample_every=0, steps=1)
+    again = train(speakers, out=tmp_path / "again", config=run / "config.yaml", say=quiet)
+    assert again is not None
+    one, other = (RunFolder(path).configuration() for path in (run, again))
+    assert one == other
+
+
+def test_a_method_of_pictures_says_why_and_names_others(speakers: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"fastcut does not learn from recordings: .*backwards.*cyclegan"):
+        trained(speakers, tmp_path / "run", method="fastcut")
+
+
+def test_little_sound_is_an_error_and_bad_files_are_skipped(speakers: Path, tmp_path: Path) -> None:
+    heard: list[str] = []
+    (speakers / "low" / "text.wav").write_text("no sound")
+    trained(speakers, tmp_path / "run", evaluate_every=0, sample_every=0, steps=1, say=heard.append)
+    assert any(words.startswith("skipped:") and "text.wav" in words for words in heard)
+    for path in list((speakers / "low").glob("0*.wav")):
+        path.unlink()
+    with pytest.raises(WorkError, match=r"domain 'low' has 0.0 s of usable sound \(.*text.wav"):
+        trained(speakers, tmp_path / "other")
+
+
+def test_check_reports_on_recordings(speakers: Path) -> None:
+    text, usable = check_data([speakers], None, lambda done, total: None)
+    assert usable and "10 recordings" in text and "16000 Hz, mono: 10" in text and "learn from 8" in text
