@@ -128,6 +128,18 @@ class TrainingSettings(Section):
 
 
 OF_IMAGES = frozenset(
-    "size framing jitter flip channels attributes generator padding antialias critic_layers augment".split()
+    {
+        "size",
+        "framing",
+        "jitter",
+        "flip",
+        "channels",
+        "attributes",
+        "generator",
+        "padding",
+        "antialias",
+        "critic_layers",
+        "augment",
+    }
 )
 """Settings of data and networks that only pictures have; those of `VoiceSettings` only voices have."""
