@@ -16,7 +16,7 @@ from unpaired.runs.history import History
 from unpaired.runs.progress import saved_steps
 from unpaired.stages import depth as driver
 from unpaired.stages.depth import asked_depth, auto_depth, measured, resume_depth
-from unpaired.stages.plan import Plan, Trial, deepest, depths, enough
+from unpaired.stages.plan import FILE, Plan, Trial, deepest, depths, enough
 from unpaired.training.judge import RunJudge
 from unpaired.training.loop import Loop
 from unpaired.training.resolve import Asked
@@ -193,7 +193,7 @@ def test_flags_that_do_not_go_together(words: list[str], discs: Path, capsys: py
 
 
 def test_a_folder_of_stages_goes_on_as_planned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / driver.FILE).write_text(json.dumps({"format": 1}))
+    (tmp_path / FILE).write_text(json.dumps({"format": 1}))
     assert main(["train", "--resume", str(tmp_path), "--steps", "9"]) == 2
     assert "give --resume alone" in capsys.readouterr().err
     assert main(["train", "--resume", str(tmp_path)]) == 1

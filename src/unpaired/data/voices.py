@@ -90,7 +90,7 @@ class Voices:
         return np.repeat(np.arange(len(files)), crops)
 
     def _crops(self, entry: Entry) -> int:
-        return max(1, round(kept(entry.speech(), entry.frame_seconds).sum() / self.settings.frames))
+        return max(1, round(int(kept(entry.speech(), entry.frame_seconds).sum()) / self.settings.frames))
 
 
 def kept(speech: Mask, frame_seconds: float) -> Mask:

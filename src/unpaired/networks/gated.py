@@ -50,7 +50,7 @@ class Gated(Traced):
 
     def trace(self, x: Tensor, kept: Kept | None) -> Tensor:
         """What `forward` gives, which is kept."""
-        y = self(x)
+        y: Tensor = self(x)
         if kept is not None and kept.keep(y):
             raise Enough
         return y
@@ -71,7 +71,7 @@ class GatedBlock(Traced):
 
     def trace(self, x: Tensor, kept: Kept | None) -> Tensor:
         """What `forward` gives, which is kept."""
-        y = self(x)
+        y: Tensor = self(x)
         if kept is not None and kept.keep(y):
             raise Enough
         return y
@@ -128,7 +128,8 @@ class Tall(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C rows, 1, T) -> (B, C, rows, T)."""
-        return x.squeeze(2).unflatten(1, (-1, self.rows))
+        y: Tensor = x.squeeze(2).unflatten(1, (-1, self.rows))
+        return y
 
 
 class Rows(nn.Module):
