@@ -14,7 +14,6 @@ from unpaired.errors import UsageError, WorkError
 from unpaired.runs.config import read_config
 from unpaired.runs.history import History
 from unpaired.runs.progress import saved_steps
-from unpaired.stages import depth as driver
 from unpaired.stages.depth import asked_depth, auto_depth, measured, resume_depth
 from unpaired.stages.plan import FILE, Plan, Trial, deepest, depths, enough
 from unpaired.training.judge import RunJudge
