@@ -33,6 +33,7 @@ EARLIER = 8
 POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
 """What a browser may load: nothing but what is in the page."""
 EXAMPLES = {"image": ("picture.png", "translated.png"), "voice": ("recording.flac", "converted.flac")}
+DISTANCES = {"image": "KID", "voice": "Distance of frames"}
 CAPTIONS = ("input", "translation", "reconstruction")
 
 
@@ -182,7 +183,7 @@ def kid_curves(facts: Facts) -> str:
     names = {"main": "translations", "nothing": "doing nothing", "real": "real against real", "best": "best checkpoint"}
     legend = "".join(f"<span>{swatch(look)}{name}</span>" for look, name in names.items())
     return (
-        "<h3>KID to the target domain, on held-back items (lower is better)</h3>"
+        f"<h3>{DISTANCES[facts.config.medium]} to the target domain, on held-back items (lower is better)</h3>"
         f'<div class="legend">{legend}</div><div class="charts kid">{"".join(charts)}</div>'
     )
 
