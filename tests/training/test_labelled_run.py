@@ -161,3 +161,8 @@ def test_values_of_other_ranges_need_the_domain_of_the_inputs(three: Path, tmp_p
     with pytest.raises(UsageError, match="--from blue or red"):
         translator(picture, to="green")
     translator(picture, to="green", source="red")
+
+
+def test_checking_tells_the_domains_that_labels_make(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(table), "--attributes", "red|blue|green,low"]) == 0
+    assert "domains: red (12), blue (12), green (12), low (18), no-low (18)" in capsys.readouterr().out

@@ -15,7 +15,7 @@ from voice_worlds import speaker
 from unpaired.errors import UsageError, WorkError
 from unpaired.runs.config import build_method
 from unpaired.runs.folder import RunFolder
-from unpaired.training.prepare import check_data
+from unpaired.training.checked import check_data
 from unpaired.training.train import resume, train
 
 VOICE: dict[str, Any] = {

@@ -38,8 +38,7 @@ def find(sources: Sequence[Path], method: str, attributes: Sequence[str]) -> Fou
     Raises UsageError where the method cannot take as many domains, and as `discover` and `discover_labelled` do.
     """
     if attributes:
-        files, tables, labels = discover_labelled(sources, attributes)
-        found = Found(files, tables, labels)
+        found = labelled_collections(sources, attributes)
     else:
         if len(sources) == 1 and sources[0].is_dir() and (table := _readable(sources[0])) is not None:
             raise UsageError(
@@ -52,6 +51,12 @@ def find(sources: Sequence[Path], method: str, attributes: Sequence[str]) -> Fou
         found = Found(listed, (), of_domains(names) if METHODS[method].cls.draws == "labelled" else None)
     needed_domains(method, found.domains)
     return found
+
+
+def labelled_collections(sources: Sequence[Path], attributes: Sequence[str]) -> Found:
+    """What `sources` hold where `attributes` make the values of labels the domains; as `discover_labelled` raises."""
+    files, tables, labels = discover_labelled(sources, attributes)
+    return Found(files, tables, labels)
 
 
 def _readable(folder: Path) -> Table | None:

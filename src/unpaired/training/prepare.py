@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import itertools
 import os
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,7 +19,6 @@ from unpaired import __version__
 from unpaired.data.batches import Batches, items, require_pairs
 from unpaired.data.check import check
 from unpaired.data.domain import Domain
-from unpaired.data.folders import discover
 from unpaired.data.framing import Framing, Pictures
 from unpaired.data.report import CheckReport
 from unpaired.data.split import Sets, split
@@ -36,7 +34,7 @@ from unpaired.runs.files import Files
 from unpaired.settings import DataSettings, Medium, NetworkSettings, TrainingSettings
 from unpaired.terminal import Say
 from unpaired.training.collect import Found, collected, find
-from unpaired.training.listen import Looked, heard, listen
+from unpaired.training.listen import Looked, listen
 from unpaired.training.loop import Loop
 from unpaired.training.precision import Precision, probe, timed
 from unpaired.training.ranks import Ranks
@@ -89,7 +87,7 @@ def prepare(sources: list[Path], asked: Asked, pairs: bool, device: torch.device
     for part in files.whole:
         say(held_words(part))
     if files.data:
-        say(f"domains: {', '.join(f'{part.name} ({len(part.train):,})' for part in files.sets)}")
+        say(f"domains: {domain_words(files)}")
     largest = max(looked.crops or [len(part.train) for part in files.whole])
     config = RunConfig(
         unpaired=__version__,
@@ -178,6 +176,11 @@ def held_words(sets: Sets) -> str:
     )
 
 
+def domain_words(files: Files) -> str:
+    """The domains that labels make, with their numbers of files, in words."""
+    return ", ".join(f"{part.name} ({len(part.train):,})" for part in files.sets)
+
+
 def networked(networks: NetworkSettings, smallest: int, distance: Callable[[], float], say: Say) -> NetworkSettings:
     """Network settings with what was "auto" decided: augmentation by the size of the smaller collection, and whether
     generators add a change to their input by the distance of the domains' values.
@@ -191,7 +194,8 @@ def networked(networks: NetworkSettings, smallest: int, distance: Callable[[], f
         apart = distance()
         changes["residual"] = apart < ALIKE
         how = "add a change to their input" if apart < ALIKE else "make their output anew"
-        say(f"generators {how}: the domains' values differ by {apart:.0%} of the range (--residual to choose)")
+        why = f"the domains' values differ by {apart:.0%} of the range"
+        say(f"generators, of methods that have them, {how}: {why} (--residual to choose)")
     return networks.model_copy(update=changes)
 
 
@@ -280,24 +284,3 @@ def roles(method: Method) -> list[tuple[str, torch.nn.Module]]:
     """Every role by its name, in the players' order."""
     names = dict.fromkeys(role for player in method.players.values() for role in player.roles)
     return [(name, method.get_submodule(name)) for name in names]
-
-
-def check_data(sources: list[Path], size: int | None, progress: Callable[[int, int], None]) -> tuple[str, bool]:
-    """The report of `unpaired check`, every file decoded, and whether training could run.
-
-    It is of the settings that `unpaired train` would choose here, or of `size`. `progress` is told (done, total).
-    """
-    started = time.monotonic()
-    asked = Asked(settings={} if size is None else {"size": size})
-    listed = discover(sources)
-    settings = resolve(asked, default_preset(pick_device("auto")), listed[0].medium)
-    if listed[0].medium == "voice":
-        text, usable = heard(listed, settings, progress)
-        return f"{text}\n{time.monotonic() - started:.1f} s", usable
-    found = check(listed, None, progress=progress)
-    notes: list[str] = []
-    data = settings.data
-    if not found.errors:
-        data = sized(data, found, explicit_size(asked), notes.append)
-    lines = [found.text(data), *notes, f"{time.monotonic() - started:.1f} s"]
-    return "\n".join(lines), not found.errors
