@@ -64,11 +64,14 @@ class Planted(Method):
 
 
 @pytest.fixture
-def planted(monkeypatch: pytest.MonkeyPatch) -> type[Planted]:
-    row = Row("planted", Planted, 2000, "Nobody", "2", ("image",), "direct", "none")
-    monkeypatch.setitem(METHODS, "planted", row)
+def planted(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Planted]]:
+    """A method that does what a test says; the table of methods is as it was afterwards, and in its order."""
+    before = dict(METHODS)
+    METHODS["planted"] = Row("planted", Planted, 2000, "Nobody", "2", ("image",), "direct", "none")
     monkeypatch.setattr(Planted, "trouble", "none")
-    return Planted
+    yield Planted
+    METHODS.clear()
+    METHODS.update(before)
 
 
 def compared(data: Path, out: Path, *methods: str, **more: Any) -> Comparison:
@@ -327,12 +330,12 @@ def test_settings_of_one_method_are_read_as_written() -> None:
 
 
 def test_what_does_not_fit_is_left_out_of_all_and_an_error_by_name(
-    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, planted: type[Planted]
+    discs: Path, tmp_path: Path, planted: type[Planted]
 ) -> None:
     draw_domain(discs, "green", 12)
     for name in [name for name in METHODS if name not in ("gan", "combogan", "planted")]:
-        monkeypatch.delitem(METHODS, name)
-    monkeypatch.setitem(METHODS, "planted", dataclasses.replace(METHODS["planted"], media=("voice",)))
+        del METHODS[name]
+    METHODS["planted"] = dataclasses.replace(METHODS["planted"], media=("voice",))
     found = compared(discs, tmp_path / "out", "all", steps=1)
     assert states(found) == {"combogan": "done"}
     assert found.left_out.keys() == {"gan", "planted"}

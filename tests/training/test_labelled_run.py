@@ -114,7 +114,7 @@ def test_what_labels_need_is_told_before_training(table: Path, three: Path, tmp_
     settings = TINY | {"steps": 2}
     with pytest.raises(UsageError, match="--attributes"):
         train(table, method="stargan", out=tmp_path / "a", say=quiet, **settings)
-    with pytest.raises(UsageError, match=r"takes two domains; 3 were given.*Methods that take many: .*stargan"):
+    with pytest.raises(UsageError, match=r"takes two domains; 3 were given.*Methods that take many: stargan"):
         train(three, method="cyclegan", out=tmp_path / "b", say=quiet, **settings)
     Path(f"{table}.csv").write_text("file,red,blue\nred/000.png,1,0\nred/001.png,1,0\nblue/000.png,0,1\n")
     with pytest.raises(WorkError, match="'blue' holds for"):
