@@ -48,6 +48,11 @@ class Voices:
         self._entries |= {entry.source: entry for entry in found.entries}
         return found
 
+    def entries(self, paths: Sequence[Path]) -> list[Entry]:
+        """The analyses of those files that have one, in their order; the cache is asked for new ones alone."""
+        self.analysed([path for path in paths if path not in self._entries])
+        return [self._entries[path] for path in paths if path in self._entries]
+
     def load(self, path: Path, domain: Domain, training: bool) -> Loaded:  # noqa: ARG002 - one scale for both
         """The speech of a recording, z-scored: (Q, frames) float32; raises UnreadableFile."""
         assert domain.voice is not None, "statistics are found before training begins"
@@ -85,8 +90,8 @@ class Voices:
     def visits(self, paths: Paths) -> npt.NDArray[np.int64]:
         """Every file as often as it holds crops, at least once."""
         files = [paths.file(i) for i in range(len(paths))]
-        self.analysed([file for file in files if file not in self._entries])
-        crops = [self._crops(self._entries[file]) if file in self._entries else 1 for file in files]
+        found = {entry.source: self._crops(entry) for entry in self.entries(files)}
+        crops = [found.get(file, 1) for file in files]
         return np.repeat(np.arange(len(files)), crops)
 
     def _crops(self, entry: Entry) -> int:

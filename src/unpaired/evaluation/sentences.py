@@ -112,7 +112,7 @@ class Speakers:
         parts: list[Floats] = []
         for start in range(0, len(files), 8):
             chosen = [files[i] for i in order(len(files), self.config.training.seed)[start : start + 8].tolist()]
-            parts += [e.features().values[:, e.speech()] for e in self._framing.analysed(chosen).entries]
+            parts += [e.features().values[:, e.speech()] for e in self._framing.entries(chosen)]
             if sum(part.shape[1] for part in parts) >= LIBRARY_FRAMES:
                 break
         speech = np.concatenate(parts, 1)[:, :LIBRARY_FRAMES] if parts else np.zeros((0, 0), np.float32)

@@ -69,7 +69,7 @@ class Fader(Labelled):
         }
         self.weights = {
             "reconstruction": reconstruction_weight,
-            "latent": lambda now: latent_weight * min(1.0, now.share / ramp if ramp else 1.0),
+            "latent": lambda now: latent_weight * now.ramp(ramp),
             "reader.classes": 1.0,
         }
         if self.judged:

@@ -54,9 +54,8 @@ class FastCUT(Method):
             "generator": Player(("G", "H"), rate=rate, clip=clip),
             "critic": Player(("D",), rate=critic_rate, clip=clip),
         }
-        self.weights = {"adversarial": 1.0, "critic.adversarial": 0.5, "contrast": contrast_weight}
-        if ramp:
-            self.weights["contrast"] = lambda now: contrast_weight * min(1.0, now.share / ramp)
+        self.weights = {"adversarial": 1.0, "critic.adversarial": 0.5}
+        self.weights["contrast"] = lambda now: contrast_weight * now.ramp(ramp)
         self.routes = (Route("X", "Y", ("G",)),)
 
     def play(self, batch: Batch, now: Now) -> Iterator[Move]:

@@ -35,6 +35,10 @@ class Now:
     step: int
     share: float
 
+    def ramp(self, until: float) -> float:
+        """What grows from 0 to 1 until the share `until` of the budget, and is 1 from there on."""
+        return min(1.0, self.share / until) if until else 1.0
+
 
 Weight = float | Callable[[Now], float]
 """A term's weight: a number, or a function of `now` for ramps and schedules."""

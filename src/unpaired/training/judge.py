@@ -14,7 +14,7 @@ from unpaired.evaluation.run import PAIRS_WHILE_TRAINING, Routes, evaluate, some
 from unpaired.methods.game import Method
 from unpaired.runs.config import RunConfig
 from unpaired.runs.folder import RunFolder
-from unpaired.training.looks import ROWS, grid
+from unpaired.training.looks import grid, shown
 from unpaired.training.record import Record
 
 VALIDATED, MOST, LEAST = 200, 100, 20
@@ -51,16 +51,7 @@ class RunJudge:
             )
         measures = self.routes.measure()
         kid = mean_kid(measures) if all(m.sources >= FEWEST_TO_CHOOSE for m in measures) else None
-        best = kid is not None and (best_kid is None or kid < best_kid)
-        self.record.history.add(
-            "evaluation",
-            step,
-            spent_s=round(spent_s, 3),
-            set="validation",
-            routes=[m.model_dump() for m in measures],
-            mean_kid=kid,
-            best=best,
-        )
+        best = self.record.evaluation(step, spent_s, measures, kid, best_kid)
         for m in measures:
             figures = {name: value for name, value in m.model_dump().items() if isinstance(value, float)}
             self.record.measures(step, {f"{name}/{m.route}": value for name, value in figures.items()})
@@ -72,10 +63,8 @@ class RunJudge:
         """Record a grid per route: the first held-back items, or training items where none are held back."""
         self.method.eval()
         for route in some(self.method.routes):
-            items = list(self.batches.items(route.source, "validation", ROWS))
-            items = items or list(self.batches.items(route.source, "train", ROWS))
             names = f"{self.config.domain(route.source).name}-{self.config.domain(route.target).name}"
-            self.record.samples(step, names, grid(self.method, route, [item.tensor for item in items]))
+            self.record.samples(step, names, grid(self.method, route, shown(self.batches, route.source)))
 
     def conclude(self, step: int) -> None:
         """After the last step: how it went in words, the measures on the test items, and what to do next."""

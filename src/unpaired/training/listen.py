@@ -53,7 +53,7 @@ def listen(settings: Settings, listing: Found, explicit: bool, say: Say) -> Look
     parts = [split(files, settings.data.held, settings.training.seed, found.unreadable) for files in listing.files]
     domains = []
     for files, part in zip(listing.files, parts, strict=True):
-        entries = voices.analysed(list(files_of(part.train))).entries
+        entries = voices.entries(list(files_of(part.train)))
         statistics = gather((entry.features(), entry.speech(), entry.lufs) for entry in entries)
         domains.append(Domain(name=files.name, sources=files.sources, voice=statistics))
         say(f"{files.name}: {in_words(domains[-1])}")

@@ -7,9 +7,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from unpaired.data.batches import Batches
 from unpaired.methods.game import Method, Route
 
 ROWS = 6
+
+
+def shown(batches: Batches, key: str) -> list[Tensor]:
+    """What is shown of a domain: its first held-back items, or training items where none are held back."""
+    items = list(batches.items(key, "validation", ROWS)) or list(batches.items(key, "train", ROWS))
+    return [item.tensor for item in items]
 
 
 def grid(method: Method, route: Route, inputs: Sequence[Tensor], scale: float = 1.0) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -12,6 +12,7 @@ from rich.text import Text
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from unpaired.evaluation.measure import RouteMeasures
 from unpaired.media import image
 from unpaired.runs.folder import RunFolder
 from unpaired.runs.history import History
@@ -49,6 +50,16 @@ class Record:
             self.board.add_scalar(f"terms/{name}", value, step)
         self.board.add_scalar("rate_factor", rate_factor, step)
         self.history.add("terms", step, share=share, spent_s=round(spent_s, 3), terms=dict(terms))
+
+    def evaluation(
+        self, step: int, spent_s: float, measures: Sequence[RouteMeasures], mean: float | None, best_yet: float | None
+    ) -> bool:
+        """Keep an evaluation on held-back items and its `mean`; returns whether that is the lowest so far."""
+        best = mean is not None and (best_yet is None or mean < best_yet)
+        routes = [m.model_dump() for m in measures]
+        spent_s = round(spent_s, 3)
+        self.history.add("evaluation", step, spent_s=spent_s, set="validation", routes=routes, mean_kid=mean, best=best)
+        return best
 
     def measures(self, step: int, measures: Mapping[str, float]) -> None:
         """Keep the figures of an evaluation as TensorBoard scalars."""

@@ -13,7 +13,7 @@ from unpaired.evaluation.run import evaluate, some
 from unpaired.methods.game import Method, Route
 from unpaired.runs.config import RunConfig
 from unpaired.runs.folder import RunFolder
-from unpaired.training.looks import ROWS, grid
+from unpaired.training.looks import grid, shown
 from unpaired.training.record import Record
 
 MOST = 30
@@ -44,16 +44,7 @@ class VoiceJudge:
         measures = [self._measured(route) for route in some(self.method.routes) if self._heard(route)]
         distances = [m.kid for m in measures if m.kid is not None]
         mean = sum(distances) / len(distances) if distances and self.chooses else None
-        best = mean is not None and (best_kid is None or mean < best_kid)
-        self.record.history.add(
-            "evaluation",
-            step,
-            spent_s=round(spent_s, 3),
-            set="validation",
-            routes=[m.model_dump() for m in measures],
-            mean_kid=mean,
-            best=best,
-        )
+        best = self.record.evaluation(step, spent_s, measures, mean, best_kid)
         for m in measures:
             self.record.measures(step, {f"frames/{m.route}": m.kid or 0.0})
         if measures:
@@ -85,10 +76,9 @@ class VoiceJudge:
         """Record a grid per route, coefficients from below: the first held-back items, or training items."""
         self.method.eval()
         for route in some(self.method.routes):
-            items = list(self.batches.items(route.source, "validation", ROWS))
-            items = items or list(self.batches.items(route.source, "train", ROWS))
-            shown = self.config.voice.frames if self.config.voice is not None else 0
-            rows = grid(self.method, route, [item.tensor[..., :shown] for item in items], scale=1 / 3)
+            most = self.config.voice.frames if self.config.voice is not None else 0
+            items = [item[..., :most] for item in shown(self.batches, route.source)]
+            rows = grid(self.method, route, items, scale=1 / 3)
             self.record.samples(step, f"{self._name(route.source)}-{self._name(route.target)}", rows)
 
     def conclude(self, step: int) -> None:

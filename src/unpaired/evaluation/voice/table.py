@@ -3,38 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from unpaired.evaluation.table import Row
 from unpaired.evaluation.voice.frames import GATE_DB
 from unpaired.evaluation.voice.measure import VoiceMeasures
 from unpaired.evaluation.voice.spread import HIGHEST_HZ, LOWEST_HZ
 
-
-class _Row(NamedTuple):
-    label: str
-    name: str
-    digits: int
-    better: str
-
-
 ROWS = (
-    _Row("MCD, dB", "mcd", 2, "lower"),
-    _Row("F0 RMSE, cents", "f0_rmse", 0, "lower"),
-    _Row("voicing error", "voicing", 3, "lower"),
-    _Row("GV distance, dB", "gv", 2, "lower"),
-    _Row("GV bias, dB", "gv_bias", 2, "0"),
-    _Row("modulation distance, dB", "modulation", 2, "lower"),
-    _Row("F0 mean, cents", "f0_mean", 0, "0"),
-    _Row("F0 deviation, cents", "f0_std", 0, "0"),
-    _Row("voiced share", "voiced", 3, "0"),
-    _Row("similarity to target", "similarity", 3, "higher"),
-    _Row("similarity to source", "similarity_source", 3, "lower"),
-    _Row("2nd judge: to target", "second", 3, "higher"),
-    _Row("2nd judge: to source", "second_source", 3, "lower"),
-    _Row("WER", "wer", 3, "lower"),
-    _Row("CER", "cer", 3, "lower"),
-    _Row("MOS, distillmos", "mos", 2, "higher"),
-    _Row("MOS, DNSMOS", "dnsmos", 2, "higher"),
+    Row("MCD, dB", "mcd", 2, "lower"),
+    Row("F0 RMSE, cents", "f0_rmse", 0, "lower"),
+    Row("voicing error", "voicing", 3, "lower"),
+    Row("GV distance, dB", "gv", 2, "lower"),
+    Row("GV bias, dB", "gv_bias", 2, "0"),
+    Row("modulation distance, dB", "modulation", 2, "lower"),
+    Row("F0 mean, cents", "f0_mean", 0, "0"),
+    Row("F0 deviation, cents", "f0_std", 0, "0"),
+    Row("voiced share", "voiced", 3, "0"),
+    Row("similarity to target", "similarity", 3, "higher"),
+    Row("similarity to source", "similarity_source", 3, "lower"),
+    Row("2nd judge: to target", "second", 3, "higher"),
+    Row("2nd judge: to source", "second_source", 3, "lower"),
+    Row("WER", "wer", 3, "lower"),
+    Row("CER", "cer", 3, "lower"),
+    Row("MOS, distillmos", "mos", 2, "higher"),
+    Row("MOS, DNSMOS", "dnsmos", 2, "higher"),
 )
 _SIGNED = {"gv_bias", "f0_mean", "f0_std", "voiced"}
 
@@ -116,5 +108,5 @@ def _value(m: VoiceMeasures, name: str) -> float | None:
     return value
 
 
-def _number(value: float | None, row: _Row) -> str:
+def _number(value: float | None, row: Row) -> str:
     return "-" if value is None else f"{value:{'+' if row.name in _SIGNED else ''}.{row.digits}f}"
