@@ -16,6 +16,10 @@ from unpaired.errors import UsageError, WorkError
 from unpaired.evaluation import recordings
 from unpaired.evaluation.run import evaluate
 from unpaired.evaluation.sentences import excerpt
+from unpaired.evaluation.texts import Texts
+from unpaired.evaluation.voice import measure
+from unpaired.evaluation.voice.judges import Judges
+from unpaired.evaluation.voice.words import ErrorRates
 from unpaired.report import write_report
 from unpaired.runs.config import RunConfig, build_method, write_config
 from unpaired.runs.folder import RunFolder, save_model
@@ -42,6 +46,7 @@ def make_run(root: Path) -> Path:
         voice = VoiceStatistics(
             mean=(0.0,) * 24,
             deviation=(0.5,) * 24,
+            unit=(0.5,) * 24,
             log_f0_mean=float(np.log(f0)),
             log_f0_deviation=0.1,
             voiced=0.9,
@@ -128,3 +133,67 @@ def test_the_report_lets_one_listen(run: Path) -> None:
     assert page.count("data:audio/flac;base64,") >= 2 * 5 and page.count('class="spectrogram"') >= 2 * 5
     assert 'class="chart f0"' in page and "media-src data:" in page
     assert "copy-synthesis" in page and "GV distance" in page and "alice.wav" not in page
+
+
+class Deaf:
+    """Hears the same in everything."""
+
+    name = "deaf"
+
+    def __call__(self, wave: Any, sample_rate_hz: int) -> str:
+        return "a hum"
+
+
+def test_texts_are_what_is_compared_with(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+
+    def rates(references: Any, heard: Any) -> ErrorRates:
+        asked.append(sorted(references))
+        return ErrorRates(0.25, 0.125)
+
+    monkeypatch.setattr(measure, "error_rates", rates)
+    monkeypatch.setattr(recordings, "installed", lambda: Judges(recogniser=Deaf()))
+    table = tmp_path / "texts.csv"
+    table.write_text("file,text,note\n" + "".join(f"{a}/{i}.wav,{a} says {i},x\n" for a in ("alice", "bob") for i in range(10)))
+    found = evaluate(run, pairs=False, limit=2, texts=table, device="cpu")
+    assert isinstance(found, recordings.VoiceEvaluation)
+    assert f"texts of {table}" in found.about.text()
+    there, back = asked[: len(asked) // 2], asked[len(asked) // 2 :]
+    assert {text.split()[0] for text in there[0]} == {"alice"} and {text.split()[0] for text in back[0]} == {"bob"}
+    of_target = [texts for texts in there if texts[0].startswith("bob")]
+    assert len(of_target) == 2 and len(there) == 6  # copy-synthesis and the real target say what the target says
+    by = {m.system: m for m in found.routes if m.route == "alice -> bob"}
+    assert by["copy-synthesis"].wer == 0.25
+    table.write_text("file,text\nalice/0,one\n")
+    with pytest.raises(UsageError, match="does not say what . of 2 recordings of 'alice' say"):
+        evaluate(run, limit=2, texts=table, device="cpu")
+    with pytest.raises(UsageError, match="leave out --no-judges"):
+        evaluate(run, texts=table, judges=False, device="cpu")
+    monkeypatch.setattr(recordings, "installed", lambda: Judges(missing=("no words kept: x not installed",)))
+    with pytest.raises(UsageError, match="--texts: no words kept: x not installed"):
+        evaluate(run, texts=table, device="cpu")
+
+
+def test_texts_by_names_with_and_without_domains_and_suffixes(tmp_path: Path) -> None:
+    table = tmp_path / "texts.csv"
+    table.write_text("file,text\n0.wav,zero\n1,one\nbob/1.flac,\"one, he says\"\n")
+    texts = Texts.read(table)
+    assert texts.of("alice", ["0.wav", "0.flac", "1.flac"]) == ["zero", "zero", "one"]
+    assert texts.of("bob", ["1.flac", "1.wav"]) == ["one, he says", "one, he says"]
+    for damaged in ("name,words\n0.wav,zero\n", "file,text\n", ""):
+        table.write_text(damaged)
+        with pytest.raises(UsageError, match="columns file and text"):
+            Texts.read(table)
+    with pytest.raises(UsageError, match="cannot be read"):
+        Texts.read(tmp_path / "none.csv")
+
+
+def test_the_beginning_of_a_long_recording_has_no_known_words(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recordings, "LONGEST_SECONDS", 0.1)
+    monkeypatch.setattr(recordings, "installed", lambda: Judges(recogniser=Deaf()))
+    asked: list[list[str]] = []
+    monkeypatch.setattr(measure, "error_rates", lambda references, heard: asked.append(list(references)))
+    table = tmp_path / "texts.csv"
+    table.write_text("file,text\n" + "".join(f"{i},{i}\n" for i in range(10)))
+    evaluate(run, limit=1, texts=table, device="cpu")
+    assert asked and all(references == [""] for references in asked)

@@ -22,4 +22,4 @@ class Domain(Section):
     bits: Literal[8, 16, 32] = Field(8, description="bits per channel of its pictures (32: floating point)")
     low: float = Field(0, description="raw value that the networks see as -1: 0 for 8 bits, else the lowest measured")
     high: float = Field(255, description="raw value that the networks see as 1: 255 for 8 bits, else the highest")
-    voice: VoiceStatistics | None = Field(None, description="of recordings: what z-scores them, and their F0")
+    voice: VoiceStatistics | None = Field(None, description="of recordings: what scales them, and their F0")

@@ -1,4 +1,4 @@
-"""Recordings to what networks see: speech alone, z-scored, in crops of a fixed number of frames.
+"""Recordings to what networks see: speech alone, scaled, in crops of a fixed number of frames.
 
 Where nobody speaks for longer than a short pause is left out, but for a margin at the speech's ends. A file is visited
 in an epoch as often as it holds crops, each time at a place of its own: so every second of a domain counts alike,
@@ -34,7 +34,7 @@ STRIDE = 4
 
 
 class Voices:
-    """Crops (1, Q, `settings.frames`) of z-scores by the domains' statistics. Analyses are cached on disk."""
+    """Crops (1, Q, `settings.frames`) scaled by the domains' statistics. Analyses are cached on disk."""
 
     def __init__(self, settings: VoiceSettings, cache: Cache | None = None) -> None:
         self.settings = settings
@@ -54,7 +54,7 @@ class Voices:
         return [self._entries[path] for path in paths if path in self._entries]
 
     def load(self, path: Path, domain: Domain, training: bool) -> Loaded:  # noqa: ARG002 - one scale for both
-        """The speech of a recording, z-scored: (Q, frames) float32; raises UnreadableFile."""
+        """The speech of a recording, scaled: (Q, frames) float32; raises UnreadableFile."""
         assert domain.voice is not None, "statistics are found before training begins"
         if path not in self._entries and (failures := self.analysed([path]).failures):
             raise failures[0]

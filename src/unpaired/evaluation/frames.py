@@ -27,7 +27,7 @@ def places(voices: Sequence[Tensor]) -> Tensor:
 
 
 def distance(real: Sequence[Tensor], made: Sequence[Tensor]) -> float:
-    """Kernel distance of the places of two sets of z-scored voices, times 1000: KID's formula on frames themselves.
+    """Kernel distance of the places of two sets of scaled voices, times 1000: KID's formula on frames themselves.
 
     With its cubic kernel, means, covariances and third moments count, of a frame and of how it moves: a blurred voice
     is far. Neighbouring frames are alike, so that the estimate scatters more than its number of places says. Raises

@@ -17,7 +17,7 @@ from unpaired.settings import NetworkSettings, VoiceSettings
 
 
 class VoiceNetworks:
-    """Builds roles for voices (B, 1, Q, T) of `coefficients` Q, z-scored; the `domains` are keys ("X", "Y").
+    """Builds roles for voices (B, 1, Q, T) of `coefficients` Q, scaled; the `domains` are keys ("X", "Y").
 
     Generators are CycleGAN-VC2's (Kaneko et al. 2019, arXiv:1904.04631: 2-1-2-d, its sizes at width 64 with 6 blocks),
     or work in time alone, after CycleGAN-VC (Kaneko and Kameoka 2017, arXiv:1711.11293). Critics are CycleGAN-VC2's

@@ -39,7 +39,7 @@ def listen(settings: Settings, listing: Found, explicit: bool, say: Say) -> Look
     """
     from unpaired.data import recordings  # noqa: PLC0415 - with packages that are optional
     from unpaired.data.voices import Voices, files_of  # noqa: PLC0415
-    from unpaired.media.voice.statistics import gather  # noqa: PLC0415
+    from unpaired.media.voice.statistics import gather, with_common_units  # noqa: PLC0415
 
     voices = Voices(settings.voice)
     with progress_bar("analysing") as advance:
@@ -51,12 +51,14 @@ def listen(settings: Settings, listing: Found, explicit: bool, say: Say) -> Look
         say(f"note: {warning}")
     say(recordings.seen(settings.voice))
     parts = [split(files, settings.data.held, settings.training.seed, found.unreadable) for files in listing.files]
-    domains = []
-    for files, part in zip(listing.files, parts, strict=True):
-        entries = voices.entries(list(files_of(part.train)))
-        statistics = gather((entry.features(), entry.speech(), entry.lufs) for entry in entries)
-        domains.append(Domain(name=files.name, sources=files.sources, voice=statistics))
-        say(f"{files.name}: {in_words(domains[-1])}")
+    entries = [voices.entries(list(files_of(part.train))) for part in parts]
+    speakers = with_common_units([gather((e.features(), e.speech(), e.lufs) for e in own) for own in entries])
+    domains = [
+        Domain(name=files.name, sources=files.sources, voice=speaker)
+        for files, speaker in zip(listing.files, speakers, strict=True)
+    ]
+    for domain in domains:
+        say(f"{domain.name}: {in_words(domain)}")
     changes = {"residual": True} if settings.networks.residual == "auto" else {}
     crops = [len(voices.visits(part.train)) for part in parts]
     return Looked(

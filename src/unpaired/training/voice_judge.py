@@ -100,6 +100,6 @@ class VoiceJudge:
 
 
 def in_words(m: RouteMeasures) -> str:
-    """One route's distance, beside what z-scores alone come to."""
+    """One route's distance, beside what scaling alone comes to."""
     assert m.kid is not None and m.kid_nothing is not None
     return f"{m.route}: distance of frames {m.kid:.1f} (the affine baseline {m.kid_nothing:.1f})"

@@ -1,6 +1,6 @@
 """Recordings through a model on one way: files of any length from disk to disk, and waves in memory.
 
-A recording is brought to the loudness of training, analysed in chunks, z-scored with the source's statistics, passed
+A recording is brought to the loudness of training, analysed in chunks, scaled by the source's statistics, passed
 through the networks in overlapping windows, brought to the target's statistics, its F0 moved from the source's mean and
 deviation to the target's (representation `world`), synthesised, and given its loudness back. What the representation
 keeps of the source (of `world` energy and aperiodicity) is in its description.

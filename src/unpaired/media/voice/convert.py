@@ -24,7 +24,7 @@ __all__ = ["Change", "Network", "change", "convert_file", "convert_wave", "conve
 Change = Callable[[Features], Features]
 """Features of a source to as many frames of the target."""
 Network = Callable[[Tensor], Tensor]
-"""Z-scores (1, 1, coefficients, frames) to the same."""
+"""Scaled values (1, 1, coefficients, frames) to the same."""
 _PEAK = 0.99
 
 
@@ -46,7 +46,7 @@ def change(convert: Callable[[Floats], Floats], source: VoiceStatistics, target:
 def scored(
     network: Callable[[Floats], Floats], source: VoiceStatistics, target: VoiceStatistics, multiple: int = 4
 ) -> Callable[[Floats], Floats]:
-    """A function of values from one of z-scores (1, coefficients, frames) -> the same, as networks are.
+    """A function of values from one of scaled values (1, coefficients, frames) -> the same, as networks are.
 
     Frames are filled up to a multiple (what strides need) with the last one, and cut off again.
     """

@@ -1,9 +1,9 @@
-"""What is known of a speaker's features as a whole: what z-scores them, and what the F0 transform goes by."""
+"""What is known of a speaker's features as a whole: what scales them, and what the F0 transform goes by."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -12,13 +12,13 @@ from unpaired.media.voice.features import Features, Floats
 from unpaired.media.voice.silence import Mask
 from unpaired.speaker import VoiceStatistics
 
-__all__ = ["VoiceStatistics", "gather", "normalised", "restored"]
+__all__ = ["VoiceStatistics", "gather", "normalised", "restored", "with_common_units"]
 
 _LEAST_DEVIATION = 1e-3
 
 
 def gather(recordings: Iterable[tuple[Features, Mask, float]]) -> VoiceStatistics:
-    """Statistics over recordings: features, which frames are speech, loudness in LUFS as found.
+    """Statistics over recordings: features, which frames are speech, loudness in LUFS as found. A unit is a deviation.
 
     Raises WorkError below two frames of speech.
     """
@@ -33,10 +33,12 @@ def gather(recordings: Iterable[tuple[Features, Mask, float]]) -> VoiceStatistic
     if values.count < 2:
         raise WorkError("the recordings hold no speech: none of their frames is loud enough to tell from silence")
     mean, deviation = values.moments()
+    deviations = tuple(np.maximum(deviation, _LEAST_DEVIATION).tolist())
     f0_mean, f0_deviation = pitch.moments() if pitch.count > 1 else (None, None)
     return VoiceStatistics(
         mean=tuple(mean.tolist()),
-        deviation=tuple(np.maximum(deviation, _LEAST_DEVIATION).tolist()),
+        deviation=deviations,
+        unit=deviations,
         log_f0_mean=None if f0_mean is None else float(f0_mean[0]),
         log_f0_deviation=None if f0_deviation is None else float(f0_deviation[0]),
         voiced=pitch.count / values.count if has_f0 else None,
@@ -45,20 +47,37 @@ def gather(recordings: Iterable[tuple[Features, Mask, float]]) -> VoiceStatistic
     )
 
 
+def with_common_units(speakers: Sequence[VoiceStatistics]) -> list[VoiceStatistics]:
+    """The same, with units by which a coefficient moves as much for every speaker, and weighs what it does in the voice.
+
+    Scaled by their deviations alone, all coefficients would count the same: faint upper ones, which hold little but
+    chance, as much as those of the formants. So each keeps its share of the deviation, the geometric mean over the
+    speakers'; the root mean square over coefficients is 1. A distance of voices is then one of log spectra, and no
+    change at all is still the affine baseline.
+    """
+    deviations = np.array([speaker.deviation for speaker in speakers])
+    typical = np.exp(np.log(deviations).mean(0))
+    weights = typical / np.sqrt(np.square(typical).mean())
+    return [
+        speaker.model_copy(update={"unit": tuple(unit.tolist())})
+        for speaker, unit in zip(speakers, deviations / weights, strict=True)
+    ]
+
+
 def normalised(values: Floats, statistics: VoiceStatistics) -> Floats:
-    """(coefficients, frames) z-scored."""
-    mean, deviation = _columns(statistics)
-    return (values - mean) / deviation
+    """(coefficients, frames) around their means, in units."""
+    mean, unit = _columns(statistics)
+    return (values - mean) / unit
 
 
 def restored(scores: Floats, statistics: VoiceStatistics) -> Floats:
     """The inverse of `normalised`."""
-    mean, deviation = _columns(statistics)
-    return scores * deviation + mean
+    mean, unit = _columns(statistics)
+    return scores * unit + mean
 
 
 def _columns(statistics: VoiceStatistics) -> tuple[Floats, Floats]:
-    return np.array(statistics.mean, np.float32)[:, None], np.array(statistics.deviation, np.float32)[:, None]
+    return np.array(statistics.mean, np.float32)[:, None], np.array(statistics.unit, np.float32)[:, None]
 
 
 class _Sums:
