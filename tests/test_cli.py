@@ -76,6 +76,13 @@ def test_a_damaged_model_is_refused(run: Path, discs: Path, capsys: pytest.Captu
     [
         (["trian"], "did you mean 'train'"),
         (["train", "DATA", "--widht", "3"], "did you mean '--width'"),
+        (["train", "DATA", "--depth", "4"], "--depth is a setting of gan, discogan; cyclegan has: --"),
+        (["train", "DATA", "--method", "cut", "--no-one-way"], "--no-one-way is a setting of cyclegan; cut has: --"),
+        (["train", "--resume", "DATA", "--depth", "4"], "--depth: a resumed run keeps its own"),
+        (
+            ["compare", "DATA", "--depth", "4"],
+            "--depth is a setting of gan, discogan; to give it: --set gan.depth=VALUE",
+        ),
         (["train", "DATA", "--method", "cyclegam"], "did you mean 'cyclegan'"),
         (["train", "DATA", "--preset", "huge"], "known: tiny, small, paper"),
         (["train", "DATA", "--size", "big"], "given 'big'"),

@@ -327,6 +327,8 @@ def test_settings_of_one_method_are_read_as_written() -> None:
         parse_each(["gun.depth=3"])
     with pytest.raises(UsageError, match="setting 'dept' of gan: did you mean 'depth'"):
         parse_each(["gan.dept=3"])
+    with pytest.raises(UsageError, match="'depth' is a setting of gan, discogan; unit has: "):
+        parse_each(["unit.depth=3"])
 
 
 def test_what_does_not_fit_is_left_out_of_all_and_an_error_by_name(

@@ -53,6 +53,7 @@ def test_a_budget_in_steps_replaces_the_presets_minutes(tmp_path: Path) -> None:
     ("settings", "words"),
     [
         ({"cycle_wieght": 3}, "cycle_weight"),
+        ({"depth": 4}, "'depth' is a setting of gan, discogan; cyclegan has: "),
         ({"size": "large"}, "'size': given 'large'"),
         ({"batch": 0}, "greater than or equal to 1"),
         ({"norm": "instanse"}, "'norm'"),
@@ -73,6 +74,8 @@ def test_mistakes_are_named(settings: dict[str, Any], words: str) -> None:
         ("networks: 3", "expected keys and values"),
         ("- 1", "expected the keys"),
         ("a: [", "not YAML"),
+        ("method: unit\nmethod_settings: {depth: 2}", "'depth' is a setting of gan, discogan; unit has: "),
+        ("method_settings: {dpeth: 2}", "setting 'dpeth' of cyclegan: known: "),
         ("method: cyclgan", "did you mean 'cyclegan'"),
         ("method: [cyclegan]", "expected one of"),
         ("preset: [tiny]", "preset"),

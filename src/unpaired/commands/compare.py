@@ -48,7 +48,7 @@ def compare(words: list[str]) -> int:
         "--preset", metavar="NAME", help=f"one of {', '.join(PRESETS)} (default: small on a CPU, else paper)"
     )
     flags.add_sections(parser)
-    asked = parser.parse(words)
+    asked = parser.parse(words, flags.of_one)
     again = f"unpaired compare {shlex.join(words)}"
     try:
         found = compare(

@@ -20,12 +20,12 @@ class Parser(argparse.ArgumentParser):
         """Raise instead of exiting, so that every mistake is printed in one way."""
         raise UsageError(f"{message}; see `{self.prog} --help`")
 
-    def parse(self, words: Sequence[str]) -> argparse.Namespace:
-        """Parse all of `words`."""
+    def parse(self, words: Sequence[str], why: Callable[[str], str] = lambda _: "") -> argparse.Namespace:
+        """Parse all of `words`; `why` may say of an unknown flag what it is elsewhere, else the nearest is named."""
         asked, unknown = self.parse_known_intermixed_args(words)
         if unknown:
             flag = unknown[0].partition("=")[0]
-            self.error(f"{flag}: {nearest(flag, self._option_string_actions)}")
+            self.error(why(flag) or f"{flag}: {nearest(flag, self._option_string_actions)}")
         return asked
 
 

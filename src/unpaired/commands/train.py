@@ -51,7 +51,7 @@ def train(words: list[str]) -> int:
         "--dry-run", action="store_true", help="print settings, networks and the cost of a step; do nothing"
     )
     flags.add(parser, words)
-    asked = parser.parse(words)
+    asked = parser.parse(words, lambda flag: flags.of_others(flag, parser, words))
     settings = flags.given(asked)
     try:
         if asked.resume is not None:

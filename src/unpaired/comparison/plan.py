@@ -18,7 +18,15 @@ from unpaired.settings import DataSettings, NetworkSettings
 from unpaired.training.collect import Found, find
 from unpaired.training.flags import value_of
 from unpaired.training.prepare import Prepared, choose_device, default_preset, prepare
-from unpaired.training.resolve import SECTIONS, Asked, Settings, method_settings_model, read_settings, resolve
+from unpaired.training.resolve import (
+    SECTIONS,
+    Asked,
+    Settings,
+    method_settings_model,
+    read_settings,
+    resolve,
+    unknown,
+)
 
 ALL = "all"
 MEDIUM = "image"
@@ -188,6 +196,6 @@ def parse_each(words: Sequence[str]) -> dict[str, dict[str, Any]]:
         fields = {key: info for model in models for key, info in model.model_fields.items()}
         name = name.replace("-", "_")
         if name not in fields:
-            raise UsageError(f"--set {word}: setting '{name}' of {method}: {nearest(name, fields)}")
+            raise UsageError(f"--set {word}: {unknown(name, method, fields)}")
         out.setdefault(method, {})[name] = value_of(text, fields[name].annotation)
     return out

@@ -12,7 +12,14 @@ from pydantic.fields import FieldInfo
 from unpaired.errors import UsageError
 from unpaired.methods import DEFAULT, METHODS
 from unpaired.presets import PRESETS
-from unpaired.training.resolve import RESUMABLE, SECTIONS, flag_type, method_settings_model, read_settings
+from unpaired.training.resolve import (
+    RESUMABLE,
+    SECTIONS,
+    flag_type,
+    method_settings_model,
+    methods_with,
+    read_settings,
+)
 
 MARK = "setting_"
 TITLES = {"data": "data", "voice": "recordings", "networks": "networks", "training": "training and device"}
@@ -24,6 +31,15 @@ def add(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     parser.add_argument(
         "--preset", metavar="NAME", help=f"one of {', '.join(PRESETS)} (default: small on a CPU, else paper)"
     )
+    method = _method(parser, words)
+    add_sections(parser)
+    if method in METHODS:
+        group = parser.add_argument_group(f"the method: {method}")
+        for name, info in method_settings_model(METHODS[method].cls).model_fields.items():
+            _add(group, name, info)
+
+
+def _method(parser: argparse.ArgumentParser, words: Sequence[str]) -> str:
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     first.add_argument("--method")
     first.add_argument("--config", type=Path)
@@ -32,12 +48,35 @@ def add(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     except argparse.ArgumentError as error:
         raise UsageError(f"{error}; see `{parser.prog} --help`") from error
     in_file = read_settings(known.config).get("method") if known.config else None
-    method = known.method or in_file or DEFAULT
-    add_sections(parser)
-    if method in METHODS:
-        group = parser.add_argument_group(f"the method: {method}")
-        for name, info in method_settings_model(METHODS[method].cls).model_fields.items():
-            _add(group, name, info)
+    return str(known.method or in_file or DEFAULT)
+
+
+def of_others(flag: str, parser: argparse.ArgumentParser, words: Sequence[str]) -> str:
+    """What to say of a flag that the method named in `words` lacks and others have; empty where none has it."""
+    others, method = methods_with(setting_of(flag)), _method(parser, words)
+    if not others or method not in METHODS:
+        return ""
+    if any(word.partition("=")[0] == "--resume" for word in words):
+        return kept_by_run(flag)
+    own = ", ".join(map(_flag, method_settings_model(METHODS[method].cls).model_fields))
+    return f"{flag} is a setting of {', '.join(others)}; {method} has: {own}"
+
+
+def of_one(flag: str) -> str:
+    """What to say of a flag that some methods have, where settings are for all; empty where none has it."""
+    others = methods_with(setting_of(flag))
+    if not others:
+        return ""
+    return f"{flag} is a setting of {', '.join(others)}; to give it: --set {others[0]}.{setting_of(flag)}=VALUE"
+
+
+def setting_of(flag: str) -> str:
+    """The setting that a flag would give, with or without `no-` before it."""
+    return flag.removeprefix("--").removeprefix("no-").replace("-", "_")
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def add_sections(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +88,7 @@ def add_sections(parser: argparse.ArgumentParser) -> None:
 
 
 def _add(group: argparse._ArgumentGroup, name: str, info: FieldInfo) -> None:
-    flag = f"--{name.replace('_', '-')}"
+    flag = _flag(name)
     text = f"{info.description or ''} (default: {_shown(info.default)})".strip().replace("%", "%%")
     if flag_type(info.annotation) == "switch":
         group.add_argument(
@@ -98,5 +137,9 @@ def only_for_resume(asked: argparse.Namespace, settings: dict[str, Any]) -> None
         raise UsageError("--resume RUN takes the data, settings and folder of the run; give no others")
     wrong = sorted(settings.keys() - RESUMABLE)
     if wrong:
-        flag = f"--{wrong[0].replace('_', '-')}"
-        raise UsageError(f"{flag}: a resumed run keeps its own; only a budget and the intervals may change")
+        raise UsageError(kept_by_run(_flag(wrong[0])))
+
+
+def kept_by_run(flag: str) -> str:
+    """Why a flag is not given to a run that is resumed."""
+    return f"{flag}: a resumed run keeps its own; only a budget and the intervals may change"

@@ -88,6 +88,19 @@ def where_settings_live(method: str) -> dict[str, str]:
     return places | dict.fromkeys(method_settings_model(METHODS[method].cls).model_fields, "method_settings")
 
 
+def methods_with(setting: str) -> list[str]:
+    """The methods that have a setting of this name of their own."""
+    return [name for name, row in METHODS.items() if setting in method_settings_model(row.cls).model_fields]
+
+
+def unknown(setting: str, method: str, known: Iterable[str]) -> str:
+    """Why `method` is not given `setting`: it is one of other methods, or the nearest of the `known` is meant."""
+    if others := methods_with(setting):
+        own = ", ".join(method_settings_model(METHODS[method].cls).model_fields)
+        return f"'{setting}' is a setting of {', '.join(others)}; {method} has: {own}"
+    return f"setting '{setting}' of {method}: {nearest(setting, known)}"
+
+
 def resolve(asked: Asked, default_preset: Preset, medium: Medium | None = None) -> Settings:
     """Lay the layers over each other and validate; raises UsageError that names the key and the nearest known one.
 
@@ -105,19 +118,22 @@ def resolve(asked: Asked, default_preset: Preset, medium: Medium | None = None) 
         section: dict(OF_MEDIUM[medium or "image"][preset].get(section, {})) for section in SECTIONS
     }
     cls = METHODS[method].cls
+    own_names = method_settings_model(cls).model_fields
     own = cls.voice_presets if medium == "voice" and cls.voice_presets else cls.presets
     layers["method_settings"] = dict(own.get(preset, {}))
     for section in layers:
         given = from_file.get(section) or {}
         if not isinstance(given, dict):
             raise UsageError(f"{asked.file}: '{section}' is {given!r}; expected keys and values")
+        if section == "method_settings" and (strange := [name for name in given if name not in own_names]):
+            raise UsageError(f"{asked.file}: {unknown(str(strange[0]), method, own_names)}")
         layers[section] |= given
         if medium is not None and section in SECTIONS:
             of_medium(medium, {name: value for name, value in given.items() if not is_default(section, name, value)})
     places = where_settings_live(method)
     for name, value in asked.settings.items():
         if name not in places:
-            raise UsageError(f"setting '{name}' of {method}: {nearest(name, places)}")
+            raise UsageError(unknown(name, method, places))
         layers[places[name]][name] = value
     if medium is not None:
         of_medium(medium, [name for name in asked.settings if places[name] != "method_settings"])
