@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import TINY
+from PIL import Image
 from reference_generator import Reference, lively
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -159,11 +160,18 @@ def test_code_in_a_file_is_refused_and_not_run(tmp_path: Path) -> None:
         imported(Reference(), tmp_path)
 
 
+def test_a_picture_is_called_one(tmp_path: Path) -> None:
+    path = tmp_path / "picture.png"
+    Image.new("RGB", (8, 8)).save(path)
+    with pytest.raises(WorkError, match=r"picture.png: not a file of torch.save but a PNG picture; expected"):
+        import_generator(path, tmp_path / "run")
+
+
 @pytest.mark.parametrize("content", [b"", b"no pickle at all", b"PK\x03\x04 cut off"])
 def test_what_torch_did_not_save_is_refused(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "G.pth"
     path.write_bytes(content)
-    with pytest.raises(WorkError, match=r"G.pth: (not a file of torch.save|a pickle of more)"):
+    with pytest.raises(WorkError, match=r"G.pth: not a file of torch.save"):
         import_generator(path, tmp_path / "run")
 
 

@@ -22,6 +22,17 @@ from unpaired.runs.folder import RunFolder, save_model
 from unpaired.runs.history import History
 from unpaired.settings import DataSettings, NetworkSettings, TrainingSettings
 
+BEGINNINGS = (b"PK\x03\x04", b"\x80")
+"""How files of torch.save begin: as archives, those before torch 1.6 as pickles."""
+OTHERS = {
+    b"\x89PNG": "a PNG picture",
+    b"\xff\xd8": "a JPEG picture",
+    b"II*\0": "a TIFF picture",
+    b"MM\0*": "a TIFF picture",
+    b"RIFF": "a WebP picture or a WAV recording",
+    b"fLaC": "a FLAC recording",
+}
+"""How files begin that are taken for such by mistake."""
 SMALLEST, LARGEST = 32, 4096
 LUMA = (0.299, 0.587, 0.114)
 """ITU-R 601: how the authors' loader makes gray of colour, for networks of one channel."""
@@ -74,6 +85,7 @@ def read_state(file: Path) -> dict[str, Tensor]:
 
     Raises WorkError where it holds code or objects, or anything else than named tensors of real numbers.
     """
+    of_torch(file)
     try:
         found = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a foreign file's bytes make torch raise
@@ -86,6 +98,18 @@ def read_state(file: Path) -> dict[str, Tensor]:
             ) from None
         raise WorkError(f"{file}: not a file of torch.save, or damaged ({first_line(error)}); {EXPECTED}") from error
     return unwrapped(numbers(file, found))
+
+
+def of_torch(file: Path) -> None:
+    """Refuse a file that torch did not save, by how it begins; raises WorkError."""
+    try:
+        with file.open("rb") as opened:
+            start = opened.read(8)
+    except OSError as error:
+        raise WorkError(f"{file}: cannot be read ({error})") from error
+    if not start.startswith(BEGINNINGS):
+        what = next((f" but {kind}" for known, kind in OTHERS.items() if start.startswith(known)), "")
+        raise WorkError(f"{file}: not a file of torch.save{what}; {EXPECTED}")
 
 
 def numbers(file: Path, found: Any) -> dict[str, Tensor]:
