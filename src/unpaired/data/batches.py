@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ from unpaired.data.paths import Paths, stem
 from unpaired.data.split import Sets, Which
 from unpaired.data.walks import Spot, Walks, walks_of
 from unpaired.errors import UnreadableFile, UsageError, WorkError
+from unpaired.labels import Labels
 
 MEMORY = 512 << 20
 """Bytes of decoded files that are kept; small collections are decoded once and then never waited for."""
@@ -91,16 +93,16 @@ class Batches:
         """A domain's held-back (or training) items, framed for evaluation; of many, a seeded `limit`. Streams."""
         d = self.keys.index(key)
         paths = self._sets[d].of(which)
-        chosen: Sequence[int] = range(len(paths))
-        if limit is not None and limit < len(paths):
-            chosen = np.sort(draw.order(len(paths), self._seed)[:limit]).tolist()
-        return items(paths, self._domains[d], self._framing, chosen, bad=self._tell)
+        return items(paths, self._domains[d], self._framing, self._chosen(len(paths), limit), bad=self._tell)
 
-    def pairs(self, source: str, target: str, which: Which = "test") -> Iterator[tuple[str, Tensor, Tensor]]:
-        """Items of two domains with one name (suffixes aside): name, source item, target item."""
+    def pairs(
+        self, source: str, target: str, which: Which = "test", limit: int | None = None
+    ) -> Iterator[tuple[str, Tensor, Tensor]]:
+        """Items of two domains with one name (suffixes aside), of many a seeded `limit`: name, source, target item."""
         a, b = self.keys.index(source), self.keys.index(target)
         ours, theirs = self._sets[a].of(which), self._sets[b].of(which)
-        for i, j in paired(ours, theirs):
+        known = paired(ours, theirs)
+        for i, j in (known[n] for n in self._chosen(len(known), limit)):
             try:
                 x = _evaluated(ours, i, self._domains[a], self._framing)
                 y = _evaluated(theirs, j, self._domains[b], self._framing)
@@ -108,6 +110,13 @@ class Batches:
                 self._tell(error)
                 continue
             yield ours[i], x, y
+
+    def _chosen(self, count: int, limit: int | None) -> Sequence[int]:
+        """Which of `count` are looked at, in their order."""
+        if limit is None or limit >= count:
+            return range(count)
+        chosen: list[int] = np.sort(draw.order(count, self._seed)[:limit]).tolist()
+        return chosen
 
     def close(self) -> None:
         """Stop the decoding threads."""
@@ -201,10 +210,19 @@ def _evaluated(paths: Paths, index: int, domain: Domain, framing: Framing) -> Te
     return framing.tensor(framing.whole(framing.load(paths.file(index), domain, training=False))[None])[0]
 
 
-def require_pairs(sets: Sequence[Sets]) -> None:
-    """Raise UsageError where --pairs is given and no test items of the first two domains have a name in common."""
-    if not paired(sets[0].test, sets[1].test):
-        raise UsageError("--pairs: no file of one domain's test items has the name of one of the other's")
+def require_pairs(sets: Sequence[Sets], labels: Labels | None) -> list[str]:
+    """The two domains ("one and other") that can be translated to each other and whose test items share no name.
+
+    With `labels` those of one group can. Raises UsageError where --pairs is given and no two domains share one.
+    """
+    groups = [0] * len(sets) if labels is None else [goal.group for goal in labels.goals]
+    names = [{stem(name) for name in part.test} for part in sets]
+    couples = [(i, j) for i, j in itertools.combinations(range(len(sets)), 2) if groups[i] == groups[j]]
+    lacking = [f"{sets[i].name} and {sets[j].name}" for i, j in couples if names[i].isdisjoint(names[j])]
+    if len(lacking) == len(couples):
+        listed = ", ".join(part.name for part in sets)
+        raise UsageError(f"--pairs: no file among the test items of {listed} has the name of one of another domain")
+    return lacking
 
 
 def paired(ours: Paths, theirs: Paths) -> list[tuple[int, int]]:

@@ -95,7 +95,7 @@ class Told(nn.Module):
 
 
 class Added(Traced):
-    """The input plus a learned change. Voices are scaled by their own statistics, so at the start this is the affine baseline."""
+    """The input plus a learned change: it starts at the affine baseline, as voices are scaled by their own statistics."""
 
     def __init__(self, net: nn.Module, channels: int = 1) -> None:
         super().__init__()

@@ -48,7 +48,7 @@ def gather(recordings: Iterable[tuple[Features, Mask, float]]) -> VoiceStatistic
 
 
 def with_common_units(speakers: Sequence[VoiceStatistics]) -> list[VoiceStatistics]:
-    """The same, with units by which a coefficient moves as much for every speaker, and weighs what it does in the voice.
+    """The same, with units by which a coefficient moves alike for all speakers, and weighs what it does in voices.
 
     Scaled by their deviations alone, all coefficients would count the same: faint upper ones, which hold little but
     chance, as much as those of the formants. So each keeps its share of the deviation, the geometric mean over the
