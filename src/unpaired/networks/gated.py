@@ -95,7 +95,7 @@ class Told(nn.Module):
 
 
 class Added(Traced):
-    """The input plus a learned change: it starts at the affine baseline, as voices are scaled by their own statistics."""
+    """The input plus a learned change. At the start it is the affine baseline: voices are scaled by own statistics."""
 
     def __init__(self, net: nn.Module, channels: int = 1) -> None:
         super().__init__()
