@@ -12,6 +12,7 @@ from unpaired import __version__
 from unpaired.cli import main
 from unpaired.commands import COMMANDS
 from unpaired.methods import METHODS
+from unpaired.terminal import progress_bar
 
 FLAGS = [word for name, value in TINY.items() for word in (f"--{name.replace('_', '-')}", str(value))]
 
@@ -126,6 +127,22 @@ def test_wrong_usage_exits_with_2_and_says_why(
 def test_unknown_domain_lists_the_known(run: Path, discs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["translate", str(run), str(discs / "red"), "--to", "purple"]) == 2
     assert "blue and red" in capsys.readouterr().err
+def test_no_bar_is_shown_before_a_mistake(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main(["audit", str(run), "--limit", "1"]) == 2
+    assert capsys.readouterr().err == "unpaired: --limit 1: expected 2 or more\n"
+    assert main(["translate", str(run), "nowhere/", "--to", "blue"]) == 2
+    assert capsys.readouterr().err == "unpaired: nowhere: no such file or folder\n"
+
+
+def test_a_bar_is_shown_from_the_first_progress_on(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_bar("working") as advance:
+        assert capsys.readouterr().err == ""
+        advance(1, 2)
+        advance(2, 2)
+    assert "working" in capsys.readouterr().err
+
+
 
 
 def test_unusable_data_exit_with_1(discs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
