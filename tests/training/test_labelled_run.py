@@ -98,6 +98,10 @@ def test_attributes_of_a_table_from_training_to_translating(
     assert main(words) == 0, capsys.readouterr().err
     assert len(list(out.glob("*.png"))) == 1
     assert main(words) == 0 and "1 were there already" in capsys.readouterr().out
+    other = tmp_path / "other.csv"
+    other.write_text("file,low\nnobody.png,1\n")
+    assert main([str(other) if word == f"{table}.csv" else word for word in words]) == 2
+    assert f"--labels {other}: has no row for any of the inputs" in capsys.readouterr().err
     assert {m.route for m in evaluate(run, [table]).routes} >= {"red -> blue", "low -> no-low"}
 
 

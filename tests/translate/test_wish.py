@@ -87,6 +87,15 @@ def test_labels_of_inputs_are_told_by_as_much_of_their_names_as_there_is(tmp_pat
     same(wish.of(Path("in/a.png")), 0, 1, 0, NAN)
     same(wish.of(Path("in/b.webp")), 0, 1, 0, 1)
     same(wish.of(Path("in/c.png")), 0, 1, 0, NAN)
+    assert wish.notes([Path("in/b.png"), Path("in/one/a.png")]) == []
+    (note,) = wish.notes([Path("in/b.png"), Path("in/x.png"), Path("in/y.png")])
+    assert "no row for 2 of 3 inputs, as in/x.png" in note
+    with pytest.raises(UsageError, match=r"labels\.csv: has no row for any of the inputs, as x\.png; expected"):
+        wish.notes([Path("x.png"), Path("y.png")])
+    assert asked("blond").notes([Path("x.png")]) == []
+    table.write_text("file,smiling\nb.png,1\n")
+    with pytest.raises(UsageError, match="tells none of this run's labels, black, blond, brown, glasses, no-glasses"):
+        asked("blond", table=table)
     with pytest.raises(UsageError, match="no such file"):
         asked("blond", table=tmp_path / "none.csv")
     same(asked(" blond , glasses = 0.7").label, 0, 1, 0, 0.7)

@@ -28,6 +28,13 @@ _FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 R = TypeVar("R", bound=Ready)
 Progress = Callable[[int, int], None]
 """Told how many of how many inputs are dealt with: translated, skipped or failed."""
+See = Callable[[Iterable[Path]], list[str]]
+"""Is shown the inputs; returns what a person should know of them."""
+
+
+def nothing(_: Iterable[Path]) -> list[str]:
+    """Nothing is to be said of any inputs."""
+    return []
 
 
 @dataclass
@@ -63,14 +70,16 @@ def translate_files(
     same model and settings are skipped, unless `overwrite`; files that were not made here are only replaced with it.
     A file that cannot be read or written is listed in the outcome while the others are done.
 
-    Raises UsageError before any work where the inputs or `out` cannot be meant (see `Plan`), WorkError where `out`
-    cannot be written or the disk is full; what was finished until then stays, and the next call goes on from there.
+    Raises UsageError before any work where the inputs or `out` cannot be meant (see `Plan`) and where a table of labels
+    tells of none of the inputs, WorkError where `out` cannot be written or the disk is full; what was finished until
+    then stays, and the next call goes on from there.
     """
     craft = translator.craft(way)
     told = None if way.wish is None else (way.wish.label, way.wish.digest)
     route = [way.route.source, way.route.target, way.source.model_dump(), way.target.model_dump()]
     model = [translator.digest, translator.config.method, *route, told]
-    return crafted_files(craft, inputs, out, model, batch=batch, overwrite=overwrite, progress=progress)
+    see = nothing if way.wish is None else way.wish.notes
+    return crafted_files(craft, inputs, out, model, batch=batch, overwrite=overwrite, progress=progress, see=see)
 
 
 def crafted_files(
@@ -82,23 +91,32 @@ def crafted_files(
     batch: int = 8,
     overwrite: bool = False,
     progress: Progress | None = None,
+    see: See = nothing,
 ) -> Outcome:
     """As `translate_files`, by any craft; `model`, in types of JSON, and the craft's recipe are what equal results
-    have in common.
+    have in common. `see` is shown the inputs before any work.
     """
     if batch < 1:
         raise UsageError(f"batch {batch}; expected 1 or more")
     plan = Plan([Path(given) for given in inputs], Path(out), craft.medium, craft.named)
     recipe = json.dumps([*model, *craft.recipe()], sort_keys=True)
     with closing(Ledger(plan.out, hashlib.sha256(recipe.encode()).hexdigest())) as ledger:
-        return _Work(craft, ledger, plan, overwrite=overwrite, progress=progress).all(batch)
+        said = see(item.input for item in plan)
+        return _Work(craft, ledger, plan, said, overwrite=overwrite, progress=progress).all(batch)
 
 
 class _Work:
     """One call of `crafted_files`. Only the calling thread touches the ledger and the outcome."""
 
     def __init__(
-        self, craft: Craft[Any, Any], ledger: Ledger, plan: Plan, *, overwrite: bool, progress: Progress | None
+        self,
+        craft: Craft[Any, Any],
+        ledger: Ledger,
+        plan: Plan,
+        said: list[str],
+        *,
+        overwrite: bool,
+        progress: Progress | None,
     ) -> None:
         self.craft = craft
         self.ledger = ledger
@@ -106,7 +124,7 @@ class _Work:
         self.overwrite = overwrite
         self.progress = progress
         self.total = len(plan)
-        self.outcome = Outcome(failed=plan.unlisted)
+        self.outcome = Outcome(failed=plan.unlisted, warnings=said)
         self.settled = 0
 
     def all(self, batch: int) -> Outcome:

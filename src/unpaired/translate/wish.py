@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,17 +27,39 @@ class Wish:
     label: Vector
     told: Mapping[str, Vector]
     digest: str
+    table: Path | None = None
 
     def of(self, path: Path | None) -> Vector:
         """The label wanted of one file: what is known of it stays, what is asked changes."""
-        own = (
-            next((self.told[name] for name in callings(path) if name in self.told), None)
-            if path and self.told
-            else None
-        )
+        own = self._own(path) if path and self.told else None
         if own is None:
             return self.label
         return tuple(had if math.isnan(asked) else asked for asked, had in zip(self.label, own, strict=True))
+
+    def notes(self, paths: Iterable[Path]) -> list[str]:
+        """What to say where the table does not tell of all `paths`; raises UsageError where it tells of none."""
+        if self.table is None:
+            return []
+        total = untold = 0
+        first: Path | None = None
+        for path in paths:
+            total += 1
+            if self._own(path) is None:
+                untold, first = untold + 1, first or path
+        if not untold:
+            return []
+        if untold == total:
+            raise UsageError(
+                f"--labels {self.table}: has no row for any of the inputs, as {first}; expected their names in its "
+                "first column"
+            )
+        return [
+            f"--labels {self.table}: has no row for {untold:,} of {total:,} inputs, as {first}; of these, what is not "
+            "asked for stays what it seems to be"
+        ]
+
+    def _own(self, path: Path) -> Vector | None:
+        return next((self.told[name] for name in callings(path) if name in self.told), None)
 
 
 def wished(config: RunConfig, labels: Labels, to: str, source: str | None, table: Path | None) -> Wish:
@@ -46,7 +68,7 @@ def wished(config: RunConfig, labels: Labels, to: str, source: str | None, table
     An amount is a share of the way from the other value: `glasses=0.5`. Where there are several others it is the way
     from `source`, which must then be known. `table` has the labels of the inputs.
 
-    Raises UsageError for unknown domains and amounts that are no numbers.
+    Raises UsageError for unknown domains, amounts that are no numbers, and a table of none of the labels.
     """
     names = [domain.name for domain in config.domains]
     label = labels.blank()
@@ -65,8 +87,10 @@ def wished(config: RunConfig, labels: Labels, to: str, source: str | None, table
         return Wish(tuple(label), {}, "")
     if not table.is_file():
         raise UsageError(f"--labels {table}: no such file; expected a CSV whose first column names the inputs")
-    told = by_names(known_labels(read_table(table), labels))
-    return Wish(tuple(label), told, hashlib.sha256(table.read_bytes()).hexdigest())
+    rows = known_labels(read_table(table), labels)
+    if all(math.isnan(value) for row in rows.values() for value in row):
+        raise UsageError(f"--labels {table}: tells none of this run's labels, {', '.join(labels.domains)}")
+    return Wish(tuple(label), by_names(rows), hashlib.sha256(table.read_bytes()).hexdigest(), table)
 
 
 def by_names(told: Mapping[str, Vector]) -> dict[str, Vector]:
