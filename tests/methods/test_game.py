@@ -6,7 +6,8 @@ from tiny_methods import LIGHT, NETWORKS, build
 from torch import nn
 
 from unpaired.labels import Group, Labels
-from unpaired.methods.game import Labelled, Now, Past, Turn, still, together, total
+from unpaired.methods.game import Now, Past, Turn, still, together, total
+from unpaired.methods.kinds import Labelled
 from unpaired.networks.augment import Augment
 from unpaired.networks.blocks import PlainNorm, Role
 

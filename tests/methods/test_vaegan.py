@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from tiny_methods import LIGHT, NETWORKS, build, loop_of, random_batches
 from torch import Tensor, nn
 
-from unpaired.methods.game import Coding, Now, Sampling
+from unpaired.methods.game import Now
+from unpaired.methods.kinds import Coding, Sampling
 from unpaired.networks.blocks import Role
 from unpaired.training.loop import stream_seed
 

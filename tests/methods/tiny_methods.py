@@ -12,7 +12,8 @@ from torch import nn
 from unpaired.data.domain import KEYS
 from unpaired.labels import Labels
 from unpaired.methods import METHODS
-from unpaired.methods.game import Batch, Labelled, Method
+from unpaired.methods.game import Batch, Method
+from unpaired.methods.kinds import Labelled
 from unpaired.networks.images import ImageNetworks
 from unpaired.networks.pretrained import offer
 from unpaired.networks.voices import VoiceNetworks

@@ -11,7 +11,7 @@ from tiny_runs import Known, config, domain, make_run
 from unpaired.cli import main
 from unpaired.errors import UsageError
 from unpaired.media.image import from_tensor
-from unpaired.methods.game import Coding, Sampling
+from unpaired.methods.kinds import Coding, Sampling
 from unpaired.translate import Translator, interpolate_files, sample_files
 from unpaired.translate.sheet import GAP, sheet
 

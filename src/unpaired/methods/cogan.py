@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Coding, Move, Now, Player, Route, Sampling, Turn, together
+from unpaired.methods.game import Batch, Move, Now, Player, Route, Turn, together
+from unpaired.methods.kinds import Coding, Sampling
 from unpaired.networks import Networks
 from unpaired.terms.adversarial import Kind, fool, spot
 

@@ -8,7 +8,8 @@ from typing import ClassVar
 from torch import Tensor
 
 from unpaired.labels import Draws
-from unpaired.methods.game import Batch, Coding, Move, Now, Past, Player, Route, Turn, still
+from unpaired.methods.game import Batch, Move, Now, Past, Player, Route, Turn, still
+from unpaired.methods.kinds import Coding
 from unpaired.networks import Networks
 from unpaired.terms.adversarial import fool, spot
 from unpaired.terms.closeness import l1, smooth_l1

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Labelled, Move, Now, Player, Turn, together
+from unpaired.methods.game import Batch, Move, Now, Player, Turn, together
+from unpaired.methods.kinds import Labelled
 from unpaired.networks import Networks
 from unpaired.networks.labelled import joined
 from unpaired.terms.adversarial import fool, spot

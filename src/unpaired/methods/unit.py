@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Coding, Move, Now, Player, Route, Turn, together
+from unpaired.methods.game import Batch, Move, Now, Player, Route, Turn, together
+from unpaired.methods.kinds import Coding
 from unpaired.networks import Networks
 from unpaired.networks.blocks import Role
 from unpaired.terms.adversarial import Kind, fool, spot

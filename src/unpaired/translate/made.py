@@ -16,7 +16,8 @@ from unpaired.errors import UsageError, WorkError
 from unpaired.media.image import from_tensor, write
 from unpaired.media.suffixes import PICTURES
 from unpaired.methods import METHODS
-from unpaired.methods.game import Coding, Method, Sampling
+from unpaired.methods.game import Method
+from unpaired.methods.kinds import Coding, Sampling
 from unpaired.translate.pictures import range_of
 from unpaired.translate.sheet import sheet
 from unpaired.translate.translator import Translator

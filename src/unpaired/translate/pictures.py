@@ -18,7 +18,8 @@ from unpaired.data.domain import Domain
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.image import Floats, Picture, from_tensor, probe, read, to_tensor, without_white, write
 from unpaired.media.suffixes import Medium
-from unpaired.methods.game import Labelled, Method
+from unpaired.methods.game import Method
+from unpaired.methods.kinds import Labelled
 from unpaired.runs.config import RunConfig
 from unpaired.translate.craft import require
 from unpaired.translate.framing import WHOLE, Frame, frame, through

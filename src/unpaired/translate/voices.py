@@ -24,7 +24,8 @@ from unpaired.media.voice.convert import Change, Network, convert_file, convert_
 from unpaired.media.voice.features import Representation
 from unpaired.media.voice.recording import Recording, Wave, read, resampled
 from unpaired.media.voice.survey import SHORTEST_SECONDS, probe
-from unpaired.methods.game import Labelled, Method
+from unpaired.methods.game import Method
+from unpaired.methods.kinds import Labelled
 from unpaired.runs.config import RunConfig
 from unpaired.translate.craft import require
 from unpaired.translate.kinds import Array

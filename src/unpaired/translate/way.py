@@ -10,7 +10,8 @@ import numpy as np
 
 from unpaired.data.domain import Domain
 from unpaired.errors import UsageError
-from unpaired.methods.game import Labelled, Method, Route
+from unpaired.methods.game import Method, Route
+from unpaired.methods.kinds import Labelled
 from unpaired.runs.config import RunConfig
 from unpaired.translate.wish import Wish, wished
 
