@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -126,6 +127,87 @@ def stages() -> str:
     return "\n".join(lines)
 
 
+def comparison() -> str:
+    """A line per compared method, best first by the rank of the first direction; both directions' figures in a cell."""
+    lines = [
+        "| data | method | minutes, steps | L1 | SSIM | KID x1000 | edges kept | ms per item |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    newest = {
+        (tuple(row["figures"]["domains"]), row["figures"]["method"]): row["figures"] for row in rows("comparison")
+    }
+    done: set[str] = set()
+    for (domains, method), f in sorted(
+        newest.items(), key=lambda item: (item[0][0], next(iter(item[1]["ranks"].values())))
+    ):
+        data, routes = ", ".join(domains), list(f["routes"].values())
+        if data not in done:
+            done.add(data)
+            nothing = [both(routes, f"{name}_nothing", n) for name, n in (("l1", 3), ("ssim", 2), ("kid", 0))]
+            lines.append(f"| {data} | doing nothing | - | {' | '.join(nothing)} | 1 | - |")
+        cells = [both(routes, name, n) for name, n in (("l1", 3), ("ssim", 2), ("kid", 0), ("kept_edges", 2))]
+        time = f"{f['seconds'] / 60:.0f}, {f['steps']}"
+        lines.append(f"| {data} | {method} | {time} | {' | '.join(cells)} | {f['translate_ms']:.0f} |")
+    return "\n".join(lines)
+
+
+def digits() -> str:
+    """A line per method: both protocols, MNIST to USPS / USPS to MNIST."""
+    lines = [
+        "| method | steps, minutes | seeds | translated digits, % | adapted classifier, % |",
+        "|---|---|---|---|---|",
+    ]
+    grouped: dict[str, dict[int, Row]] = {}
+    for row in rows("digits"):
+        grouped.setdefault(digits_label(row), {})[row["seed"]] = row["figures"]
+    done = False
+    for name, seeds in grouped.items():
+        runs = [list(f["directions"].values()) for f in seeds.values()]
+        if not done:
+            done = True
+            reference = [both(runs[0], key, 1) for key in ("classifier_on_untranslated", "source_classifier_on_target")]
+            lines.append(f"| untranslated | - | 1 | {' | '.join(reference)} |")
+        cells = [
+            " / ".join(
+                f"{sum(run[way][key] for run in runs) / len(runs):.1f}" if way < len(runs[0]) else "-" for way in (0, 1)
+            )
+            for key in ("translated_digits", "adapted_classifier")
+        ]
+        first = next(iter(seeds.values()))
+        lines.append(f"| {name} | {first['steps']}, {first['seconds'] / 60:.0f} | {len(seeds)} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def digits_label(row: Row) -> str:
+    """The method, and the flags that say what was changed."""
+    words = row["command"].split()[4:]
+    hidden = {"--method", "--seed", "--threads", "--learn", "--evaluate-every", "--sample-every", "--batch", "--steps"}
+    hidden |= {"--minutes", "--preset"}
+    pairs = [(a, b) for a, b in itertools.pairwise(words) if a.startswith("--") and a not in hidden]
+    shown = "".join(f" `{a} {b}`" if not b.startswith("--") else f" `{a}`" for a, b in pairs)
+    return f"{row['figures']['method']}{shown}, {row['figures']['steps'] // 100 * 100} steps"
+
+
+def avatars() -> str:
+    """A line per method: the means over the 12 directions."""
+    lines = [
+        "| method | steps, minutes | asked colour, % | glasses kept, % | PSNR (doing nothing), dB |",
+        "|---|---|---|---|---|",
+    ]
+    for f in (row["figures"] for row in {row["command"]: row for row in rows("avatars")}.values()):
+        m = f["mean"]
+        lines.append(
+            f"| {f['method']} | {f['steps']}, {f['seconds'] / 60:.0f} | {m['colour']:.1f} | {m['glasses']:.1f} | "
+            f"{m['psnr']:.1f} ({m['psnr_nothing']:.1f}) |"
+        )
+    return "\n".join(lines)
+
+
+def both(routes: list[dict[str, Any]], name: str, digits: int) -> str:
+    """A figure of each direction."""
+    return " / ".join(f"{route[name]:.{digits}f}" if route.get(name) is not None else "-" for route in routes)
+
+
 def depth_of(row: Row) -> int:
     """The depth that a row's command asked for."""
     words = row["command"].split()
@@ -138,6 +220,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "step": step,
     "depth": depth,
     "stages": stages,
+    "comparison": comparison,
+    "digits": digits,
+    "avatars": avatars,
 }
 
 
