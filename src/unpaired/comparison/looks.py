@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
 from pathlib import Path
 
 import torch
@@ -64,7 +63,7 @@ class Looks:
     def _drawn(self, source: str, target: str) -> tuple[Tensor, Tensor | None]:
         """Test items, with their truth where there are pairs; else held-back, else training items."""
         ours, theirs = self.config.key(source), self.config.key(target)
-        if self.pairs and (known := list(islice(self.batches.pairs(ours, theirs), SHOWN))):
+        if self.pairs and (known := list(self.batches.pairs(ours, theirs, limit=SHOWN))):
             return torch.stack([x for _, x, _ in known]), torch.stack([y for _, _, y in known])
         for which in ("test", "validation", "train"):
             if items := [item.tensor for item in self.batches.items(ours, which, SHOWN)]:
