@@ -12,15 +12,15 @@ import torch
 from PIL import Image
 
 from unpaired.data import draw
-from unpaired.data.batches import Batches, paired
+from unpaired.data.batches import Batches, paired, require_pairs
 from unpaired.data.domain import Domain
 from unpaired.data.folders import discover
 from unpaired.data.frame import cut, fit, load, tensor
 from unpaired.data.framing import Pictures
-from unpaired.data.split import split
+from unpaired.data.split import Sets, split
 from unpaired.data.walks import walks_of
-from unpaired.errors import UnreadableFile, WorkError
-from unpaired.labels import of_domains
+from unpaired.errors import UnreadableFile, UsageError, WorkError
+from unpaired.labels import Group, Labels, of_domains
 from unpaired.media.image import Picture
 from unpaired.settings import DataSettings
 
@@ -166,6 +166,24 @@ def test_paired_ignores_suffixes(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"")
     ours, theirs = (d.train for d in discover([tmp_path]))
     assert [(ours[i], theirs[j]) for i, j in paired(ours, theirs)] == [("1.png", "1.jpg"), ("s/3.png", "s/3.tif")]
+
+
+def tested(root: Path, **names: str) -> list[Sets]:
+    for domain, name in names.items():
+        for part in ("train", "test"):
+            (root / domain / part).mkdir(parents=True)
+            Image.new("L", (16, 16)).save(root / domain / part / name)
+    return [split(files, 0, 0) for files in discover([root])]
+
+
+def test_pairs_are_looked_for_between_all_domains(tmp_path: Path) -> None:
+    sets = tested(tmp_path / "one", a="1.png", b="1.bmp", c="9.png", d="8.png")
+    lacking = ["a and c", "a and d", "b and c", "b and d", "c and d"]
+    assert require_pairs(sets, None) == lacking == require_pairs(sets, of_domains("abcd"))
+    two = Labels(groups=(Group(values=("a", "b")), Group(values=("c", "d"))), sets=((0, 1),))
+    assert require_pairs(sets, two) == ["c and d"]
+    with pytest.raises(UsageError, match="test items of a, b, c has the name of one of another domain"):
+        require_pairs(tested(tmp_path / "other", a="1.png", b="2.png", c="3.png"), None)
 
 
 def test_a_bad_file_is_left_out_of_evaluation(tmp_path: Path) -> None:

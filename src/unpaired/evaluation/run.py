@@ -198,10 +198,10 @@ def evaluate(
     if which is None or (lacking and config.voice is not None):
         raise WorkError(f"{run}: no items were held back (too few files); give some: unpaired evaluate {run} DATA")
     paired = config.pairs if pairs is None else pairs
-    if pairs:
-        require_pairs(sets)
+    alone = require_pairs(sets, config.labels) if pairs else []
     kind = "best" if folder.model("best").exists() and checkpoint != "last" else "last"
     none = f", none of {', '.join(lacking)}" if lacking else ""
+    none += f", no pairs of {'; '.join(alone)}" if alone else ""
     about = Measured(str(folder.path), f"{words} ({which} items{none})", kind, model.step)
     found: Evaluation | VoiceEvaluation
     if config.voice is None:

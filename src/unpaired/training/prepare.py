@@ -83,7 +83,8 @@ def prepare(sources: list[Path], asked: Asked, pairs: bool, device: torch.device
     looked = (listen if medium == "voice" else look)(settings, listing, explicit_size(asked), say)
     domains, files = collected(listing, looked.domains, looked.parts)
     if pairs:
-        require_pairs(files.sets)
+        for names in require_pairs(files.sets, listing.labels):
+            say(f"note: --pairs: no test items of {names} have equal names, so no truth is known between these")
     for part in files.whole:
         say(held_words(part))
     if files.data:
