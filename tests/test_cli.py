@@ -84,6 +84,9 @@ def test_a_damaged_model_is_refused(run: Path, discs: Path, capsys: pytest.Captu
             ["compare", "DATA", "--depth", "4"],
             "--depth is a setting of gan, discogan; to give it: --set gan.depth=VALUE",
         ),
+        (["compare", "DATA", "--teacher", "RUN"], "--teacher: a comparison gives all methods the same data and budget"),
+        (["compare", "DATA", "--set", "xgan.teacher=RUN"], "--set xgan.teacher=RUN: a comparison gives all"),
+        (["compare", "DATA", "--auto-depth"], "--auto-depth: trains several runs"),
         (["train", "DATA", "--method", "cyclegam"], "did you mean 'cyclegan'"),
         (["train", "DATA", "--preset", "huge"], "known: tiny, small, paper"),
         (["train", "DATA", "--size", "big"], "given 'big'"),
@@ -124,9 +127,6 @@ def test_wrong_usage_exits_with_2_and_says_why(
     assert "unpaired: " in err
 
 
-def test_unknown_domain_lists_the_known(run: Path, discs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["translate", str(run), str(discs / "red"), "--to", "purple"]) == 2
-    assert "blue and red" in capsys.readouterr().err
 def test_no_bar_is_shown_before_a_mistake(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert main(["audit", str(run), "--limit", "1"]) == 2
@@ -143,6 +143,9 @@ def test_a_bar_is_shown_from_the_first_progress_on(capsys: pytest.CaptureFixture
     assert "working" in capsys.readouterr().err
 
 
+def test_unknown_domain_lists_the_known(run: Path, discs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["translate", str(run), str(discs / "red"), "--to", "purple"]) == 2
+    assert "blue and red" in capsys.readouterr().err
 
 
 def test_unusable_data_exit_with_1(discs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ from unpaired.methods import METHODS
 from unpaired.runs.config import build_method
 from unpaired.settings import DataSettings, NetworkSettings
 from unpaired.training.collect import Found, find
-from unpaired.training.flags import value_of
+from unpaired.training.flags import ALONE, value_of
 from unpaired.training.prepare import Prepared, choose_device, default_preset, prepare
 from unpaired.training.resolve import (
     SECTIONS,
@@ -195,6 +195,8 @@ def parse_each(words: Sequence[str]) -> dict[str, dict[str, Any]]:
         models = (*SECTIONS.values(), method_settings_model(METHODS[method].cls))
         fields = {key: info for model in models for key, info in model.model_fields.items()}
         name = name.replace("-", "_")
+        if (flag := f"--{name.replace('_', '-')}") in ALONE:
+            raise UsageError(f"--set {word}: {ALONE[flag]}")
         if name not in fields:
             raise UsageError(f"--set {word}: {unknown(name, method, fields)}")
         out.setdefault(method, {})[name] = value_of(text, fields[name].annotation)

@@ -22,6 +22,13 @@ from unpaired.training.resolve import (
 )
 
 MARK = "setting_"
+ALONE = {
+    "--teacher": "a comparison gives all methods the same data and budget, and a teacher has had some of both before; "
+    "train a taught one by itself: unpaired train",
+    "--auto-depth": "trains several runs with one method, which no other could be compared with; leave it out, or "
+    "do it by itself: unpaired train",
+}
+"""Flags of `unpaired train` that a comparison refuses, and why."""
 TITLES = {"data": "data", "voice": "recordings", "networks": "networks", "training": "training and device"}
 
 
@@ -64,6 +71,8 @@ def of_others(flag: str, parser: argparse.ArgumentParser, words: Sequence[str]) 
 
 def of_one(flag: str) -> str:
     """What to say of a flag that some methods have, where settings are for all; empty where none has it."""
+    if flag in ALONE:
+        return f"{flag}: {ALONE[flag]}"
     others = methods_with(setting_of(flag))
     if not others:
         return ""
