@@ -40,7 +40,7 @@ def measures(route: str, kid: float | None, **more: Any) -> dict[str, Any]:
     return RouteMeasures(route=route, kid=kid, **(given | more)).model_dump()
 
 
-def make_run(path: Path, names: tuple[str, str] = ("photos", "paintings"), size: int = SIZE) -> RunFolder:
+def make_run(path: Path, names: tuple[str, ...] = ("photos", "paintings"), size: int = SIZE) -> RunFolder:
     """A run's folder with its configuration and lists of files, and nothing trained."""
     folder = RunFolder(path)
     folder.files.mkdir(parents=True)
@@ -176,6 +176,11 @@ def test_an_untrained_run_has_a_page(tmp_path: Path) -> None:
     assert "No samples were recorded" in text
     assert "No checkpoint has been saved yet" in text
     assert "0 % of its budget of 400 steps" in text
+
+
+def test_a_title_names_the_first_of_many_domains(tmp_path: Path) -> None:
+    assert words.together(["a", "b", "c"]) == "a and b and c"
+    assert "4 domains: black, blond, brown ..." in read(make_run(tmp_path, ("black", "blond", "brown", "gray"))).text
 
 
 def test_names_are_shown_and_not_obeyed(tmp_path: Path) -> None:

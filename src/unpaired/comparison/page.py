@@ -16,7 +16,7 @@ from unpaired.comparison.tables import NOTHING, REAL, Cells
 from unpaired.evaluation.table import definitions
 from unpaired.report.page import command, document, settings_table
 from unpaired.report.pictures import embed
-from unpaired.report.words import arrow
+from unpaired.report.words import arrow, together
 
 OPEN = 2
 """Directions that are shown unfolded."""
@@ -83,7 +83,7 @@ def text(comparison: Comparison) -> str:
 
 def page(folder: ComparisonFolder, comparison: Comparison) -> str:
     """The whole page."""
-    title = f"{' and '.join(comparison.domains)}: methods compared"
+    title = f"methods compared: {together(comparison.domains)}"
     sections = (
         opening(title, comparison),
         ranked(comparison),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from unpaired.evaluation import trend as trends
@@ -13,6 +14,8 @@ from unpaired.report.facts import Evaluation, Facts
 from unpaired.runs.progress import Budget
 from unpaired.terminal import duration
 
+MOST_NAMED = 3
+"""Domains that a title names."""
 WORKED, PARTLY = 0.7, 0.3
 """Shares of the way from the untranslated pictures to real ones, by KID, from which a route is said to work."""
 
@@ -20,7 +23,14 @@ WORKED, PARTLY = 0.7, 0.3
 def title(facts: Facts) -> str:
     """The domains, and between which of them the run has shown that it translates."""
     routes = max(len({r.route for e in facts.evaluations for r in e.routes}), len({s.route for s in facts.samples}))
-    return f" {('and', '→', '↔')[min(routes, 2)]} ".join(d.name for d in facts.config.domains)
+    return together([d.name for d in facts.config.domains], f" {('and', '→', '↔')[min(routes, 2)]} ")
+
+
+def together(domains: Sequence[str], joint: str = " and ") -> str:
+    """The names of a few domains, joined; of many how many they are, and the first."""
+    if len(domains) <= MOST_NAMED:
+        return joint.join(domains)
+    return f"{len(domains)} domains: {', '.join(domains[:MOST_NAMED])} ..."
 
 
 def training(facts: Facts) -> str:
