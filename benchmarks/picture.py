@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from unpaired import Translator
-from unpaired.demo import SAMPLES
+from unpaired.demo import AVATARS
 
 COUNT, SIDE, GAP = 12, 64, 4
 OUT = Path(__file__).parent.parent / "docs" / "images" / "demo.png"
@@ -19,7 +19,7 @@ def main(run: Path) -> None:
     translator = Translator.load(run)
     rows: list[list[Image.Image]] = []
     for source, target in translator.routes:
-        files = sorted((SAMPLES / source / "test").iterdir())[: 2 * COUNT : 2]
+        files = sorted((AVATARS / source / "test").iterdir())[: 2 * COUNT : 2]
         given = [Image.open(file).convert("RGB") for file in files]
         there = [translator(picture, to=target) for picture in given]
         rows += [given, there, [translator(picture, to=source) for picture in there]]

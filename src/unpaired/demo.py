@@ -1,27 +1,84 @@
-"""The first thing that somebody sees: training on the samples that the package carries, held-out ones translated."""
+"""The first thing that somebody sees: training on samples, held-out ones translated."""
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from unpaired.runs.folder import RunFolder
-from unpaired.terminal import Say
+from unpaired.terminal import Say, progress_bar
 from unpaired.training.train import train
 from unpaired.translate import Translator, translate_files
 
-SAMPLES = Path(__file__).parent / "samples" / "avatars"
+SAMPLES = Path(__file__).parent / "samples"
+AVATARS = SAMPLES / "avatars"
 """Adventurer avatars (CC BY 4.0, see its NOTICE): black hair in `black`, blond in `blond`; 300 of each, not paired."""
+SENTENCES = SAMPLES / "sentences.txt"
+"""A sentence a line, for two synthesised speakers to say."""
+TESTED = 10
+"""Sentences that both speakers say, to test with; of the others each says half."""
 
 
 def demo(out: Path | None, minutes: float, say: Say) -> Path:
     """Train black and blond hair for `minutes` of steps, translate the test avatars both ways; returns the run."""
     say(f"demo: black hair to blond and back, {minutes:g} minutes of training on this machine")
-    run = train(SAMPLES / "black", SAMPLES / "blond", out=out, minutes=minutes, pairs=True, say=say)
+    return _learned([AVATARS / "black", AVATARS / "blond"], "avatars", out, minutes, say)
+
+
+def demo_voice(out: Path | None, minutes: float, say: Say) -> Path:
+    """Let an installed synthesiser speak as two people, train one to the other and back; returns the run.
+
+    Raises UsageError where no synthesiser is installed.
+    """
+    from unpaired.media.voice.spoken import installed  # noqa: PLC0415 - packages that are optional
+
+    synthesiser = installed()
+    first, second = synthesiser.voices
+    say(
+        f"demo: speaker {first} to {second} and back, both spoken by {synthesiser.program}, {minutes:g} minutes of "
+        "training on this machine"
+    )
+    folder = (out.parent if out is not None else Path("runs")) / "demo-voices"
+    plan = recordings(SENTENCES.read_text(encoding="utf-8").splitlines(), (first, second))
+    total, made = sum(map(len, plan.values())), 0
+    with progress_bar("speaking") as advance:
+
+        def told() -> None:
+            nonlocal made
+            made += 1
+            advance(made, total)
+
+        for (speaker, use), texts in plan.items():
+            synthesiser.speak(speaker, texts, folder / speaker / use, told)
+    with (folder / "texts.csv").open("w", encoding="utf-8", newline="") as file:
+        spoken = [
+            (f"{s}/{name}.wav", text) for (s, use), said in plan.items() if use == "test" for name, text in said.items()
+        ]
+        csv.writer(file).writerows([("file", "text"), *spoken])
+    say(f"{total} recordings, and what the test recordings say: {folder}")
+    return _learned([folder / first, folder / second], "recordings", out, minutes, say)
+
+
+def recordings(sentences: Sequence[str], speakers: tuple[str, str]) -> dict[tuple[str, str], Mapping[str, str]]:
+    """What each speaker says to learn from (halves of the sentences, so that none is said by both) and to test with."""
+    named = [(f"{i:03}", text) for i, text in enumerate(sentences)]
+    tests, rest = dict(named[:TESTED]), named[TESTED:]
+    plan: dict[tuple[str, str], Mapping[str, str]] = {}
+    for i, speaker in enumerate(speakers):
+        plan[speaker, "train"], plan[speaker, "test"] = dict(rest[i::2]), tests
+    return plan
+
+
+def _learned(sources: Sequence[Path], items: str, out: Path | None, minutes: float, say: Say) -> Path:
+    """Train on two domains with true pairs in their test folders, and translate those; returns the run."""
+    run = train(*sources, out=out, minutes=minutes, pairs=True, say=say)
     assert run is not None
     translator = Translator.load(run)
+    tests = {source.name: source / "test" for source in sources}
     for source, target in translator.routes:
         folder = run / "translated" / target
-        done = translate_files(translator, [SAMPLES / source / "test"], folder, translator.way(target, source))
-        say(f"{done.done} {source} avatars translated to {target}: {folder}")
+        done = translate_files(translator, [tests[source]], folder, translator.way(target, source))
+        say(f"{done.done} {source} {items} translated to {target}: {folder}")
     say(f"look at the report: {RunFolder(run).report.resolve()}")
     return run

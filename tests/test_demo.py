@@ -1,0 +1,77 @@
+"""The demo of voices, with a synthesiser that says everything alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from voice_worlds import buzz
+
+from unpaired import demo
+from unpaired.cli import main
+from unpaired.errors import WorkError
+from unpaired.media.voice import spoken
+from unpaired.media.voice.recording import write
+from unpaired.runs.folder import RunFolder
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A `flite` that gives each voice's one recording for every text; no other synthesiser is on the path."""
+    place = tmp_path / "bin"
+    place.mkdir()
+    for name, hz in (("slt", 200.0), ("rms", 110.0)):
+        write(place / f"{name}.wav", buzz(0.7, hz=hz), 16000)
+    script = place / "flite"
+    script.write_text('#!/bin/sh\ntest "$1 $3 $5" = "-voice -o -t" && cp "$(dirname "$0")/$2.wav" "$4"\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{place}:/bin:/usr/bin")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return script
+
+
+def test_two_speakers_learn_from_other_halves_and_are_tested_on_the_same_words() -> None:
+    lines = demo.SENTENCES.read_text(encoding="utf-8").splitlines()
+    assert len(set(lines)) == len(lines) >= 60 and all(line[-1] in ".?!" for line in lines)
+    plan = demo.recordings(lines, ("a", "b"))
+    ours, theirs = set(plan["a", "train"].values()), set(plan["b", "train"].values())
+    assert not ours & theirs and plan["a", "test"] == plan["b", "test"]
+    assert ours | theirs | set(plan["a", "test"].values()) == set(lines)
+    assert not plan["a", "train"].keys() & plan["b", "train"].keys()  # unlike names: nothing takes them for pairs
+
+
+def test_the_demo_speaks_trains_and_translates(
+    program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = tmp_path / "sentences.txt"
+    short.write_text("".join(f"This is line {i}.\n" for i in range(10)))
+    monkeypatch.setattr(demo, "SENTENCES", short)
+    monkeypatch.setattr(demo, "TESTED", 2)
+    run = tmp_path / "run"
+    assert main(["demo", "--voice", "--minutes", "0.005", "--out", str(run)]) == 0
+    said = capsys.readouterr()
+    assert str(run / "report.html") in said.out and "slt to rms and back" in said.err
+    voices = tmp_path / "demo-voices"
+    counts = {
+        f"{s}/{use}": len(list((voices / s / use).glob("*.wav"))) for s in ("slt", "rms") for use in ("train", "test")
+    }
+    assert counts == {"slt/train": 4, "slt/test": 2, "rms/train": 4, "rms/test": 2}
+    assert (voices / "texts.csv").read_text().splitlines()[1] == "slt/000.wav,This is line 0."
+    assert "MCD" in said.err and RunFolder(run).configuration().pairs
+    assert len(list((run / "translated" / "rms").glob("*.wav"))) == 2
+    assert "data:audio/flac" in (run / "report.html").read_text()
+
+
+def test_a_synthesiser_that_is_missing_or_fails_is_named(
+    program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made: list[int] = []
+    spoken.installed().speak("rms", {"0": "Hello."}, tmp_path / "said", lambda: made.append(1))
+    assert made == [1]
+    program.write_text("#!/bin/sh\necho no such voice >&2\nexit 3\n")
+    with pytest.raises(WorkError, match=r"flite did not speak \(no such voice"):
+        spoken.installed().speak("rms", {"1": "Hello."}, tmp_path / "said", lambda: None)
+    assert sorted(path.name for path in (tmp_path / "said").iterdir()) == ["0.wav"]
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["demo", "--voice"]) == 2
+    assert "apt install flite" in capsys.readouterr().err
