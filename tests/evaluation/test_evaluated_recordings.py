@@ -14,6 +14,7 @@ from unpaired.data.folders import discover
 from unpaired.data.split import split, write_files
 from unpaired.errors import UsageError, WorkError
 from unpaired.evaluation import recordings
+from unpaired.evaluation.audit import audit
 from unpaired.evaluation.run import evaluate
 from unpaired.evaluation.sentences import excerpt
 from unpaired.evaluation.texts import Texts
@@ -154,7 +155,9 @@ def test_texts_are_what_is_compared_with(run: Path, tmp_path: Path, monkeypatch:
     monkeypatch.setattr(measure, "error_rates", rates)
     monkeypatch.setattr(recordings, "installed", lambda: Judges(recogniser=Deaf()))
     table = tmp_path / "texts.csv"
-    table.write_text("file,text,note\n" + "".join(f"{a}/{i}.wav,{a} says {i},x\n" for a in ("alice", "bob") for i in range(10)))
+    table.write_text(
+        "file,text,note\n" + "".join(f"{a}/{i}.wav,{a} says {i},x\n" for a in ("alice", "bob") for i in range(10))
+    )
     found = evaluate(run, pairs=False, limit=2, texts=table, device="cpu")
     assert isinstance(found, recordings.VoiceEvaluation)
     assert f"texts of {table}" in found.about.text()
@@ -165,7 +168,7 @@ def test_texts_are_what_is_compared_with(run: Path, tmp_path: Path, monkeypatch:
     by = {m.system: m for m in found.routes if m.route == "alice -> bob"}
     assert by["copy-synthesis"].wer == 0.25
     table.write_text("file,text\nalice/0,one\n")
-    with pytest.raises(UsageError, match="does not say what . of 2 recordings of 'alice' say"):
+    with pytest.raises(UsageError, match=r"does not say what \d of 2 recordings of 'alice' say"):
         evaluate(run, limit=2, texts=table, device="cpu")
     with pytest.raises(UsageError, match="leave out --no-judges"):
         evaluate(run, texts=table, judges=False, device="cpu")
@@ -176,7 +179,7 @@ def test_texts_are_what_is_compared_with(run: Path, tmp_path: Path, monkeypatch:
 
 def test_texts_by_names_with_and_without_domains_and_suffixes(tmp_path: Path) -> None:
     table = tmp_path / "texts.csv"
-    table.write_text("file,text\n0.wav,zero\n1,one\nbob/1.flac,\"one, he says\"\n")
+    table.write_text('file,text\n0.wav,zero\n1,one\nbob/1.flac,"one, he says"\n')
     texts = Texts.read(table)
     assert texts.of("alice", ["0.wav", "0.flac", "1.flac"]) == ["zero", "zero", "one"]
     assert texts.of("bob", ["1.flac", "1.wav"]) == ["one, he says", "one, he says"]
@@ -188,7 +191,9 @@ def test_texts_by_names_with_and_without_domains_and_suffixes(tmp_path: Path) ->
         Texts.read(tmp_path / "none.csv")
 
 
-def test_the_beginning_of_a_long_recording_has_no_known_words(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_beginning_of_a_long_recording_has_no_known_words(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(recordings, "LONGEST_SECONDS", 0.1)
     monkeypatch.setattr(recordings, "installed", lambda: Judges(recogniser=Deaf()))
     asked: list[list[str]] = []
@@ -197,3 +202,8 @@ def test_the_beginning_of_a_long_recording_has_no_known_words(run: Path, tmp_pat
     table.write_text("file,text\n" + "".join(f"{i},{i}\n" for i in range(10)))
     evaluate(run, limit=1, texts=table, device="cpu")
     assert asked and all(references == [""] for references in asked)
+
+
+def test_an_audit_is_of_pictures(run: Path) -> None:
+    with pytest.raises(UsageError, match="an audit reads pictures, but this run's items are recordings"):
+        audit(run, device="cpu")

@@ -35,6 +35,12 @@ def evaluate(words: list[str]) -> int:
         default=True,
         help="of recordings: ask networks too about speakers, words, naturalness (slow)",
     )
+    parser.add_argument(
+        "--texts",
+        type=Path,
+        metavar="CSV",
+        help="of recordings: what they say, as file,text, to count word errors by (default: what is heard of them)",
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     asked = parser.parse(words)
     found = measure(
@@ -45,6 +51,7 @@ def evaluate(words: list[str]) -> int:
         checkpoint=asked.checkpoint,
         limit=asked.limit,
         judges=asked.judges,
+        texts=asked.texts,
         device=asked.device,
     )
     out(found.text())

@@ -6,7 +6,6 @@ import json
 import math
 import time
 from collections.abc import Callable, Sequence
-from itertools import islice
 from pathlib import Path
 
 import torch
@@ -71,6 +70,11 @@ def audit(
     with torch.random.fork_rng(devices=[]):  # networks are drawn before they are loaded
         model = load_model(folder.path, checkpoint)
     config, method = model.config, model.method
+    if config.voice is not None:
+        raise UsageError(
+            f"{run}: an audit reads pictures, but this run's items are recordings, which are synthesised anew from "
+            "what the networks make of them; what is kept of a voice and its words: unpaired evaluate"
+        )
     routes = [r for r in method.routes if to is None or config.domain(r.target).name == to]
     if not routes:
         names = sorted({config.domain(r.target).name for r in method.routes})
@@ -211,7 +215,7 @@ class Auditor:
         """True pairs among the test items, where the run knows of some."""
         if not self.config.pairs:
             return None
-        known = list(islice(self.batches.pairs(route.source, route.target), self.limit))
+        known = list(self.batches.pairs(route.source, route.target, limit=self.limit))
         return (self.stacked([x for _, x, _ in known]), self.stacked([y for _, _, y in known])) if known else None
 
     def stacked(self, tensors: Sequence[Tensor]) -> Tensor:

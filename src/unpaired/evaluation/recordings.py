@@ -13,10 +13,11 @@ import torch
 
 from unpaired.data.paths import stem
 from unpaired.data.split import Sets, Which
-from unpaired.errors import WorkError
+from unpaired.errors import UsageError, WorkError
 from unpaired.evaluation.measured import Measured
 from unpaired.evaluation.run import some
-from unpaired.evaluation.sentences import LIBRARY_FRAMES, Sentence, Speakers
+from unpaired.evaluation.sentences import LIBRARY_FRAMES, LONGEST_SECONDS, Sentence, Speakers
+from unpaired.evaluation.texts import Texts
 from unpaired.evaluation.voice.judges import Judges, installed
 from unpaired.evaluation.voice.measure import VoiceMeasures, measure_conversion
 from unpaired.evaluation.voice.table import definitions, table
@@ -62,18 +63,22 @@ def evaluate_recordings(
     limit: int | None,
     judged: bool,
     device: torch.device,
+    texts: Texts | None = None,
 ) -> VoiceEvaluation:
     """Measure the routes of a run of recordings, beside the baselines without training; what there is to hear is
     written to `folder.listening`.
 
     `sets` are the files to measure on and, where they are known, those that the run learned from. With `parallel` equal
-    names are the same sentences. Raises WorkError where nothing can be measured.
+    names are the same sentences. Raises WorkError where nothing can be measured, UsageError where `texts` cannot be
+    compared with.
     """
     routes = some(model.method.routes)
     limit = limit or max(FEWEST, (ITEMS if judged else QUICKLY) // len(routes))
     speakers = Speakers(model.config, *sets, which, limit)
     method = model.method.to(device)
     judges = installed() if judged else Judges()
+    if texts is not None and judges.recogniser is None:
+        raise UsageError(f"--texts: {next((r for r in judges.missing if 'words' in r), 'no recogniser is installed')}")
     measures: list[VoiceMeasures] = []
     heard: list[dict[str, Any]] = []
     shutil.rmtree(folder.listening, ignore_errors=True)
@@ -82,8 +87,9 @@ def evaluate_recordings(
         sources, targets = systems.sentences(parallel)
         if not sources or not targets:
             continue
+        said = None if texts is None else (systems.said(texts, sources), systems.said(texts, targets, of_target=True))
         made = systems.convert([sentence.wave for sentence in sources])
-        measures += systems.measured(sources, targets, made, parallel, judges)
+        measures += systems.measured(sources, targets, made, parallel, judges, said)
         heard += list(_kept(folder.listening, systems, sources, targets, made, parallel))
     if not measures:
         raise WorkError(f"{folder.path}: none of the recordings that were held back holds speech; give others")
@@ -120,6 +126,13 @@ class Systems:
             return self.speakers.together(self.source, self.target)
         return self.speakers.alone(self.source), self.speakers.alone(self.target)
 
+    def said(self, texts: Texts, sentences: Sequence[Sentence], of_target: bool = False) -> list[str]:
+        """What sentences say; nothing of the beginnings of longer ones, whose words are not known."""
+        speaker = self.speakers.config.domains[self.target if of_target else self.source].name
+        known = texts.of(speaker, [sentence.name for sentence in sentences])
+        whole = LONGEST_SECONDS * self.rate
+        return [text if len(one.wave) < whole else "" for text, one in zip(known, sentences, strict=True)]
+
     def convert(self, waves: Sequence[Wave]) -> dict[str, list[Wave]]:
         """The waves by each system."""
         return {name: [self._by(apply, wave) for wave in waves] for name, apply in self.changes.items()}
@@ -131,8 +144,13 @@ class Systems:
         made: Mapping[str, Sequence[Wave]],
         parallel: bool,
         judges: Judges,
+        said: tuple[Sequence[str], Sequence[str]] | None = None,
     ) -> list[VoiceMeasures]:
-        """The measures of what was made, of doing nothing, of copy-synthesis and of the target."""
+        """The measures of what was made, of doing nothing, of copy-synthesis and of the target.
+
+        `said` are the texts of sources and of targets.
+        """
+        texts, target_texts = said or (None, None)
         return measure_conversion(
             [sentence.wave for sentence in sources],
             made["converted"],
@@ -140,6 +158,8 @@ class Systems:
             self.rate,
             parallel=parallel,
             others={name: out for name, out in made.items() if name != "converted"},
+            texts=texts,
+            target_texts=target_texts,
             judges=judges,
             analyse=self.speakers.analyse,
             resynthesise=self.resynthesise,

@@ -6,7 +6,6 @@ import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +23,7 @@ from unpaired.evaluation import features as feature_net
 from unpaired.evaluation.measure import Evaluator, RouteMeasures
 from unpaired.evaluation.measured import Measured
 from unpaired.evaluation.table import definitions, table
+from unpaired.evaluation.texts import Texts
 from unpaired.methods.game import Method, Route
 from unpaired.runs.config import RunConfig
 from unpaired.runs.files import framing_of, read_lists
@@ -130,7 +130,7 @@ class Routes:
         items = Held(batches, which, limit)
         for route in some([r for r in method.routes if all(batches.count(key, which) for key in (r.source, r.target))]):
             sources, targets = items.sources(route.source), items.targets(route.target)
-            known = [(x, y) for _, x, y in islice(batches.pairs(route.source, route.target), pairs)] if pairs else []
+            known = [(x, y) for _, x, y in batches.pairs(route.source, route.target, limit=pairs)] if pairs else []
             if not sources or not targets:
                 continue
             self.pairs += len(known)
@@ -177,6 +177,7 @@ def evaluate(
     checkpoint: Checkpoint | None = None,
     limit: int | None = None,
     judges: bool = True,
+    texts: Path | str | None = None,
     device: str = "auto",
 ) -> Evaluation | VoiceEvaluation:
     """Measure a run on its test items, or on `data` (folders with the run's domains), and write `evaluation.json`.
@@ -184,6 +185,7 @@ def evaluate(
     `pairs` says that equal names are true pairs (None: as training was told). `limit` bounds the items of each
     domain; None: 500, fewer where routes are many, and of recordings some ten. Recordings are judged by networks too
     (speakers, words, naturalness), as far as they are installed; without `judges`, quickly and by signals alone.
+    `texts` is a table of what they say (see `Texts`), which words are compared with.
 
     Raises UsageError where the run or the data do not fit, WorkError where there is nothing to measure on.
     """
@@ -202,18 +204,25 @@ def evaluate(
     kind = "best" if folder.model("best").exists() and checkpoint != "last" else "last"
     none = f", none of {', '.join(lacking)}" if lacking else ""
     none += f", no pairs of {'; '.join(alone)}" if alone else ""
+    said = Texts.read(Path(texts)) if texts is not None else None
+    if said is not None:
+        if config.voice is None:
+            raise UsageError("--texts: is of recordings, but this run's items are pictures")
+        none += f", texts of {said.path}"
     about = Measured(str(folder.path), f"{words} ({which} items{none})", kind, model.step)
     found: Evaluation | VoiceEvaluation
     if config.voice is None:
         found = _pictures(model, sets, which, about, paired, fid, limit, pick_device(device))
     elif fid:
         raise UsageError("--fid: is of pictures, but this run's items are recordings")
+    elif said is not None and not judges:
+        raise UsageError("--texts: words are heard by a judge; leave out --no-judges")
     else:
         from unpaired.evaluation.recordings import evaluate_recordings  # noqa: PLC0415 - with optional packages
 
         training = _training(config, folder)
         found = evaluate_recordings(
-            folder, model, (sets, training), which, about, paired, limit, judges, pick_device(device)
+            folder, model, (sets, training), which, about, paired, limit, judges, pick_device(device), said
         )
     with whole(folder.evaluation) as part:
         part.write_text(json.dumps(found.json(), indent=2) + "\n", encoding="utf-8")

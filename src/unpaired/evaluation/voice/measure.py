@@ -45,6 +45,7 @@ class VoiceMeasures(BaseModel):
     gv: float | None = Field(default=None, description="distance of global variances, dB; lower is better")
     gv_bias: float | None = Field(default=None, description="signed, dB: below 0 is flatter than the target")
     modulation: float | None = Field(default=None, description="distance of modulation spectra, dB; lower is better")
+    frames: float | None = Field(default=None, description="kernel distance of frames, times 1000; lower is better")
     f0_mean: float | None = Field(default=None, description="mean of log F0, signed difference, cents")
     f0_std: float | None = Field(default=None, description="standard deviation of log F0, signed difference, cents")
     voiced: float | None = Field(default=None, description="share of voiced frames, signed difference")
@@ -78,7 +79,8 @@ class VoiceEvaluator:
 
     `sources` and `targets` are held-out sentences; with `parallel` the i-th of both have the same words, and measures
     against the truth are taken. `texts` are the sources' words; without them what the recogniser hears of the sources
-    stands for them. `resynthesise` gives the copy-synthesis its waves. Raises ValueError where counts do not agree.
+    stands for them. `target_texts` are the targets' where they are others. `resynthesise` gives the copy-synthesis its
+    waves. Raises ValueError where counts do not agree.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class VoiceEvaluator:
         *,
         parallel: bool,
         texts: Sequence[str] | None = None,
+        target_texts: Sequence[str] | None = None,
         judges: Judges | None = None,
         analyse: Analyse | None = None,
         resynthesise: Resynthesise | None = None,
@@ -98,8 +101,9 @@ class VoiceEvaluator:
             raise ValueError(f"{route}: {len(sources)} sources and {len(targets)} targets; expected some of both")
         if parallel and len(sources) != len(targets):
             raise ValueError(f"{route}: {len(sources)} sources, {len(targets)} targets; parallel ones are as many")
-        if texts is not None and len(texts) != len(sources):
-            raise ValueError(f"{route}: {len(texts)} texts for {len(sources)} sources")
+        for words, waves, whose in ((texts, sources, "sources"), (target_texts, targets, "targets")):
+            if words is not None and len(words) != len(waves):
+                raise ValueError(f"{route}: {len(words)} texts for {len(waves)} {whose}")
         self._rate, self._parallel, self._route = sample_rate_hz, parallel, route
         self._judges = installed() if judges is None else judges
         self._analyse = world_analysis() if analyse is None else analyse
@@ -107,6 +111,7 @@ class VoiceEvaluator:
         self._sources, self._targets = self._voices(sources, "sources"), self._voices(targets, "targets")
         self._target_spread = spread.spread(self._targets.frames)
         self._texts = texts if texts is not None else self._heard(sources)
+        self._target_texts = self._texts if parallel else target_texts
 
     def measure(self, outputs: Sequence[Wave], system: str = "converted") -> VoiceMeasures:
         """Measure conversions of the sources, in their order. Raises Diverged where a wave is not finite."""
@@ -124,11 +129,11 @@ class VoiceEvaluator:
             return None
         copies = [self._resynthesise(wave, self._rate) for wave in self._targets.waves]
         voices = self._voices(copies, "copy-synthesis")
-        return self._measure(voices, "copy-synthesis", True, self._texts if self._parallel else None)
+        return self._measure(voices, "copy-synthesis", True, self._target_texts)
 
     def real(self) -> VoiceMeasures:
         """The targets: every second sentence against the others; words and naturalness of all."""
-        found = self._judged(self._targets, self._texts if self._parallel else None)
+        found = self._judged(self._targets, self._target_texts)
         if len(self._targets.waves) > 1:
             some, others = self._targets.every_second(0), self._targets.every_second(1)
             found |= self._alike(some, others, spread.spread(others.frames))
@@ -161,6 +166,7 @@ class VoiceEvaluator:
             "gv": apart.gv_db,
             "gv_bias": apart.gv_bias_db,
             "modulation": apart.modulation_db,
+            "frames": spread.frames_apart(out.frames, target.frames),
             "f0_mean": apart.f0_mean_cents,
             "f0_std": apart.f0_std_cents,
             "voiced": apart.voiced_share,
@@ -212,6 +218,7 @@ def measure_conversion(
     parallel: bool,
     others: Mapping[str, Sequence[Wave]] | None = None,
     texts: Sequence[str] | None = None,
+    target_texts: Sequence[str] | None = None,
     judges: Judges | None = None,
     analyse: Analyse | None = None,
     resynthesise: Resynthesise | None = None,
@@ -227,6 +234,7 @@ def measure_conversion(
         sample_rate_hz,
         parallel=parallel,
         texts=texts,
+        target_texts=target_texts,
         judges=judges,
         analyse=analyse,
         resynthesise=resynthesise,

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
+import torch
 
+from unpaired.evaluation import frames as places
 from unpaired.evaluation.voice.frames import HOP_SECONDS, Doubles, Frames
 
 SEGMENT: Final = 128
@@ -106,3 +108,20 @@ def _db(power: Doubles) -> Doubles:
 
 def _less(a: float | None, b: float | None) -> float | None:
     return None if a is None or b is None else a - b
+
+
+def frames_apart(out: Sequence[Frames], target: Sequence[Frames]) -> float | None:
+    """Kernel distance of two collections' frames, times 1000, z-scored by the target's (`evaluation.frames`).
+
+    From the first loud frame of a sentence to the last; None where that is too little.
+    """
+    real = [part for one in target if len(part := one.spanned()) > 2 * places.REACH]
+    made = [part for one in out if len(part := one.spanned()) > 2 * places.REACH]
+    if not real or not made:
+        return None
+    joined = np.concatenate(real)
+    mean, deviation = joined.mean(0), np.maximum(joined.std(0), 1e-3)
+    theirs, ours = ([torch.from_numpy(((x - mean) / deviation).T)[None] for x in some] for some in (real, made))
+    if min(len(places.places(side)) for side in (theirs, ours)) < 2:
+        return None
+    return places.distance(theirs, ours)

@@ -16,6 +16,7 @@ ROWS = (
     Row("GV distance, dB", "gv", 2, "lower"),
     Row("GV bias, dB", "gv_bias", 2, "0"),
     Row("modulation distance, dB", "modulation", 2, "lower"),
+    Row("distance of frames", "frames", 1, "lower"),
     Row("F0 mean, cents", "f0_mean", 0, "0"),
     Row("F0 deviation, cents", "f0_std", 0, "0"),
     Row("voiced share", "voiced", 3, "0"),
@@ -42,6 +43,7 @@ _SPREAD = (
     "sentence, averaged over sentences; GV bias: without the bars, below 0 is flatter than the target.",
     "modulation distance: mean absolute difference in dB of the power spectra of the courses of c1..c24, "
     f"{LOWEST_HZ:.1f} to {HIGHEST_HZ:.0f} Hz, in windows of 640 ms.",
+    "distance of frames: KID's formula on c1..c24 of three frames 30 ms apart, z-scored by the target's, times 1000.",
     "F0 mean and deviation, voiced share: of all loud frames of all sentences, output less target.",
 )
 

@@ -1,0 +1,49 @@
+"""What recordings say, from a table of files and texts."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from unpaired.data.paths import stem
+from unpaired.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Texts:
+    """Texts by the names of files, with and without their suffixes."""
+
+    path: Path
+    known: Mapping[str, str]
+
+    @classmethod
+    def read(cls, path: Path) -> Texts:
+        """Read a CSV with the columns `file` and `text`; raises UsageError where it is none.
+
+        Files are named within their domain's folder (`001.wav`), or with the domain before it (`alice/001.wav`).
+        """
+        try:
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                rows = list(csv.DictReader(file, strict=True))
+        except (OSError, UnicodeDecodeError, csv.Error) as error:
+            raise UsageError(f"--texts {path}: cannot be read as a table of texts ({error})") from error
+        texts = {row["file"].strip(): row["text"].strip() for row in rows if row.get("file") and row.get("text")}
+        if not texts:
+            raise UsageError(f"--texts {path}: expected a CSV with the columns file and text, and a row for each file")
+        return cls(path, {stem(name): text for name, text in texts.items()} | texts)
+
+    def of(self, domain: str, names: Sequence[str]) -> list[str]:
+        """What these files of a domain say; raises UsageError where that is not known of all."""
+        found = [self._of(domain, name) for name in names]
+        if lacking := [name for name, text in zip(names, found, strict=True) if text is None]:
+            raise UsageError(
+                f"--texts {self.path}: does not say what {len(lacking)} of {len(names)} recordings of '{domain}' say "
+                f"({', '.join(lacking[:3])}); give a row for each"
+            )
+        return [text for text in found if text is not None]
+
+    def _of(self, domain: str, name: str) -> str | None:
+        names = (f"{domain}/{name}", name, f"{domain}/{stem(name)}", stem(name))
+        return next((self.known[key] for key in names if key in self.known), None)
