@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,12 +14,13 @@ if TYPE_CHECKING:
 
 def translate(words: list[str]) -> int:
     """Translate files and folders with a trained run."""
-    from unpaired.terminal import progress_bar
+    from unpaired.terminal import progress_bar, to_terminal
     from unpaired.translate import Options, Translator, translate_files
+    from unpaired.translate.stream import translate_stream
 
     parser = Parser(prog="unpaired translate", description=first_line(translate))
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, as `unpaired train` made it")
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="files, or folders (structure kept)")
+    parser.add_argument("inputs", nargs="*", type=Path, metavar="INPUT", help="files, or folders (structure kept)")
     parser.add_argument("--to", metavar="DOMAIN", help="the domain to translate to; of labels also A,B and A=0.7")
     parser.add_argument(
         "--from", dest="source", metavar="DOMAIN", help="the domain of the inputs, where it is not clear"
@@ -44,10 +46,23 @@ def translate(words: list[str]) -> int:
     parser.add_argument("--batch", type=int, default=8, metavar="N", help="pictures translated at once (default: 8)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--overwrite", action="store_true", help="redo outputs that are there")
+    parser.add_argument(
+        "--stream",
+        action="store_true",
+        help="of recordings: convert standard input to standard output, 16-bit PCM (WAV, or bare and mono)",
+    )
+    parser.add_argument("--rate", type=int, metavar="HZ", help="of bare PCM with --stream (default: the run's)")
     asked = parser.parse(words)
+    if asked.stream == bool(asked.inputs):
+        parser.error("expected files or folders to translate, or --stream (which takes none)")
+    if asked.rate is not None and not asked.stream:
+        parser.error("--rate: is of --stream alone; files say it themselves")
     translator = Translator.load(asked.run, asked.checkpoint, asked.device)
     options = Options(asked.mode, asked.scale, asked.source_range, asked.target_range, asked.labels)
     way = translator.way(asked.to, asked.source, options)
+    if asked.stream:
+        translate_stream(translator, way, sys.stdin.buffer, sys.stdout.buffer, asked.rate, to_terminal)
+        return 0
     folder = asked.out or Path(f"translated-{asked.to or way.target.name}")
     with progress_bar(f"to {way.target.name}") as advance:
         outcome = translate_files(

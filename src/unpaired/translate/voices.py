@@ -9,7 +9,7 @@ keeps of the source (of `world` energy and aperiodicity) is in its description.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from unpaired.media.suffixes import Medium
 from unpaired.media.voice.chosen import representation
 from unpaired.media.voice.convert import Change, Network, convert_file, convert_wave, voice_change
 from unpaired.media.voice.features import Representation
+from unpaired.media.voice.live import convert_live, latency_seconds
 from unpaired.media.voice.recording import Recording, Wave, read, resampled
 from unpaired.media.voice.survey import SHORTEST_SECONDS, probe
 from unpaired.methods.game import Method
@@ -96,6 +97,15 @@ class Voices:
         """Convert the file to `output`; its flaws are told."""
         notes = convert_file(ready.path, output, self.representation, self._change_of(ready.path))
         return tuple(f"{ready.path}: {note}" for note in notes)
+
+    def live(self, waves: Iterable[Wave], sample_rate_hz: int) -> Iterator[Wave]:
+        """Sound as it comes, in mono blocks at a rate, to the converted one at the same rate, `latency_s` later."""
+        return convert_live(waves, sample_rate_hz, self.representation, self._any)
+
+    @property
+    def latency_s(self) -> float:
+        """How long after a sound went in it has come out at the latest, in seconds; computing apart."""
+        return latency_seconds(self.representation)
 
     def one(self, x: Any, sample_rate_hz: int | None = None) -> Recording | Array:
         """A wave in memory, or a file of one (see `Translator`)."""

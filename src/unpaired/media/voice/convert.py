@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from unpaired.media.voice import loudness, recording, seams, survey
-from unpaired.media.voice.features import Features, Floats, Representation
+from unpaired.media.voice.features import CHUNK_SECONDS, Features, Floats, Representation
 from unpaired.media.voice.recording import Wave
 from unpaired.media.voice.seams import Windows
 from unpaired.media.voice.statistics import VoiceStatistics, normalised, restored
@@ -73,13 +73,17 @@ def voice_change(
 
 
 def convert_waves(
-    waves: Iterable[Wave], representation: Representation, apply: Change, windows: Windows | None = None
+    waves: Iterable[Wave],
+    representation: Representation,
+    apply: Change,
+    windows: Windows | None = None,
+    chunk_seconds: float = CHUNK_SECONDS,
 ) -> Iterator[Wave]:
     """Blocks of a wave at the representation's rate and loudness to blocks of the converted one, as long in all."""
     seen = _Counted(waves)
-    features = seams.converted(seams.analysed(seen, representation), apply, windows)
+    features = seams.converted(seams.analysed(seen, representation, chunk_seconds), apply, windows)
     given = 0
-    for block in representation.synthesise_stream(features):
+    for block in representation.synthesise_stream(features, chunk_seconds):
         # Frames may reach beyond the end; until it is known, nothing does.
         wave = block[: seen.samples - given] if seen.ended else block
         given += len(wave)

@@ -12,7 +12,10 @@ import numpy.typing as npt
 from unpaired.errors import WorkError
 from unpaired.media.voice.recording import Wave
 
-__all__ = ["Features", "Floats", "Layout", "Representation"]
+__all__ = ["CHUNK_SECONDS", "Features", "Floats", "Layout", "Representation"]
+
+CHUNK_SECONDS: float = 20
+"""Analysis and synthesis work on chunks of about this length."""
 
 Floats = npt.NDArray[np.float32]
 Layout = tuple[tuple[str, int], ...]
@@ -109,5 +112,12 @@ class Representation(Protocol):
     def synthesise(self, features: Features) -> Wave:
         """A wave of `frames * hop_samples` samples."""
 
-    def synthesise_stream(self, stream: Iterable[Features]) -> Iterator[Wave]:
-        """Blocks of the wave of features that come in blocks, in constant memory, without clicks."""
+    @property
+    def reach_frames(self) -> int:
+        """Frames after a chunk that its synthesis waits for."""
+
+    def synthesise_stream(self, stream: Iterable[Features], chunk_seconds: float = CHUNK_SECONDS) -> Iterator[Wave]:
+        """Blocks of the wave of features that come in blocks, in constant memory, without clicks.
+
+        It is made in chunks of `chunk_seconds`, or of less.
+        """

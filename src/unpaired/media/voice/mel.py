@@ -19,7 +19,7 @@ import torch
 from torch.nn import functional
 
 from unpaired.media.voice import silence, vocoder
-from unpaired.media.voice.features import Features, Layout
+from unpaired.media.voice.features import CHUNK_SECONDS, Features, Layout
 from unpaired.media.voice.recording import Wave
 
 __all__ = ["BANDS", "HOP", "RATE_HZ", "Mel", "filterbank"]
@@ -65,6 +65,11 @@ class Mel:
         """A frame's window reaches two hops to either side."""
         return 4
 
+    @property
+    def reach_frames(self) -> int:
+        """What the vocoder needs beside a chunk."""
+        return vocoder.side(vocoder.load(self.vocoder))
+
     def settings(self) -> dict[str, int | float | str]:
         """All that its features depend on."""
         return {"name": self.name}
@@ -84,9 +89,9 @@ class Mel:
         """A wave of `frames * 256` samples."""
         return vocoder.load(self.vocoder).wave(features.values)
 
-    def synthesise_stream(self, stream: Iterable[Features]) -> Iterator[Wave]:
+    def synthesise_stream(self, stream: Iterable[Features], chunk_seconds: float = CHUNK_SECONDS) -> Iterator[Wave]:
         """Blocks of the wave, in constant memory."""
-        return vocoder.stream(vocoder.load(self.vocoder), stream)
+        return vocoder.stream(vocoder.load(self.vocoder), stream, round(chunk_seconds * RATE_HZ / HOP))
 
 
 def filterbank() -> npt.NDArray[np.float64]:

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unpaired.media.voice.features import Features, Floats, Representation
+from unpaired.media.voice.features import CHUNK_SECONDS, Features, Floats, Representation
 from unpaired.media.voice.recording import Wave
 
 __all__ = ["CrossFade", "Window", "Windows", "analysed", "converted", "windowed"]
-
-CHUNK_SECONDS = 20
-"""Analysis and synthesis work on chunks of about this length."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,10 @@ from unpaired.media.voice.hifigan import Generator, folded
 from unpaired.media.voice.recording import Wave
 from unpaired.media.voice.seams import CrossFade, used, windowed
 
-__all__ = ["GriffinLim", "HifiGan", "Vocoder", "load", "stream"]
+__all__ = ["GriffinLim", "HifiGan", "Vocoder", "load", "side", "stream"]
+
+
+_CHUNK, _HALF = 400, 2  # frames: of a chunk, and half of a cross-fade
 
 
 class Vocoder(Protocol):
@@ -53,12 +56,19 @@ def load(name: str) -> Vocoder:
     return GriffinLim("Griffin-Lim (no neural vocoder is installed: pip install 'unpaired[voice-neural]')")
 
 
-def stream(vocoder: Vocoder, features: Iterable[Features]) -> Iterator[Wave]:
-    """Blocks of the wave, in constant memory; those of HiFi-GAN are what the whole at once would give."""
-    half = 2
-    fade = CrossFade(2 * half * mel.HOP)
-    for window in windowed(features, 400, vocoder.context + half):
-        start, stop = used(window, half)
+def side(vocoder: Vocoder) -> int:
+    """Frames beside a chunk that `stream` takes along."""
+    return vocoder.context + _HALF
+
+
+def stream(vocoder: Vocoder, features: Iterable[Features], chunk: int = _CHUNK) -> Iterator[Wave]:
+    """Blocks of the wave, in constant memory; those of HiFi-GAN are what the whole at once would give.
+
+    They are made in chunks of so many frames, 400 at most.
+    """
+    fade = CrossFade(2 * _HALF * mel.HOP)
+    for window in windowed(features, min(chunk, _CHUNK), side(vocoder)):
+        start, stop = used(window, _HALF)
         wave = vocoder.wave(window.features.values)
         yield fade.join(wave[start * mel.HOP : stop * mel.HOP], window.last)
 

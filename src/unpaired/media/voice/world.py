@@ -20,10 +20,10 @@ import pyworld
 
 from unpaired.errors import UsageError
 from unpaired.media.voice import melcepstrum, silence
-from unpaired.media.voice.features import Features, Floats, Layout
+from unpaired.media.voice.features import CHUNK_SECONDS, Features, Floats, Layout
 from unpaired.media.voice.pulses import leading_frames, phase_at
 from unpaired.media.voice.recording import Wave
-from unpaired.media.voice.seams import CHUNK_SECONDS, CrossFade, used, windowed
+from unpaired.media.voice.seams import CrossFade, used, windowed
 
 __all__ = ["ALPHAS", "FRAME_SECONDS", "World", "log_f0_transform"]
 
@@ -83,6 +83,11 @@ class World:
         """DIO's decisions on voicing hang on about a second around."""
         return 200
 
+    @property
+    def reach_frames(self) -> int:
+        """Pulses ring into the frames before and after."""
+        return _SIDE
+
     def settings(self) -> dict[str, int | float | str]:
         """All that its features depend on."""
         return {"name": self.name, **asdict(self)}
@@ -114,13 +119,13 @@ class World:
         wave = pyworld.synthesize(f0, power, aperiodicity, self.sample_rate_hz, 1000 * FRAME_SECONDS)
         return np.asarray(wave[: features.frames * self.hop_samples], np.float32)
 
-    def synthesise_stream(self, stream: Iterable[Features]) -> Iterator[Wave]:
+    def synthesise_stream(self, stream: Iterable[Features], chunk_seconds: float = CHUNK_SECONDS) -> Iterator[Wave]:
         """Blocks of the wave, in constant memory.
 
         The glottal pulses of a chunk fall where those of the whole would, so that voices do not break at a seam: a
         chunk is led in by some frames whose F0 brings the phase to where the last chunk had it.
         """
-        hop, rate, core = self.hop_samples, self.sample_rate_hz, round(CHUNK_SECONDS / FRAME_SECONDS)
+        hop, rate, core = self.hop_samples, self.sample_rate_hz, round(chunk_seconds / FRAME_SECONDS)
         fade, half, phase = CrossFade(_FADE * hop), _FADE // 2, 0.0
         for window in windowed(stream, core, _SIDE):
             features = _led_in(window.features, phase, rate) if window.lead else window.features
