@@ -119,3 +119,12 @@ def test_little_sound_is_an_error_and_bad_files_are_skipped(speakers: Path, tmp_
 def test_check_reports_on_recordings(speakers: Path) -> None:
     text, usable = check_data([speakers], None, lambda done, total: None)
     assert usable and "10 recordings" in text and "16000 Hz, mono: 10" in text and "learn from 8" in text
+
+
+def test_a_table_of_speakers_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    folder = speaker(tmp_path, "all", 120, [0.3, 0.3])
+    (tmp_path / "all.csv").write_text("file,speaker\n00.wav,ann\n01.wav,ben\n")
+    with pytest.raises(UsageError, match="--attributes speaker: of pictures alone; recordings are a folder for each"):
+        train(folder, method="stargan", attributes=("speaker",), say=quiet)
+    with pytest.raises(UsageError, match="a folder for each speaker"):
+        check_data([folder], None, lambda *_: None, ("speaker",))

@@ -45,6 +45,12 @@ def compare(words: list[str]) -> int:
         "--audit", action="store_true", help="measure hidden information too: minutes more for each method on a CPU"
     )
     parser.add_argument(
+        "--judges",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="of recordings: ask networks too about speakers, words, naturalness (slow)",
+    )
+    parser.add_argument(
         "--preset", metavar="NAME", help=f"one of {', '.join(PRESETS)} (default: small on a CPU, else paper)"
     )
     flags.add_sections(parser)
@@ -59,6 +65,7 @@ def compare(words: list[str]) -> int:
             pairs=asked.pairs,
             each=parse_each(asked.set),
             audit=asked.audit,
+            judges=asked.judges,
             say=to_terminal,
             **flags.given(asked),
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from torch import nn
 
 from unpaired import __version__
+from unpaired.comparison import listens
 from unpaired.comparison.folder import ComparisonFolder, Part, Record
 from unpaired.comparison.looks import Looks
 from unpaired.comparison.plan import Plan
@@ -18,6 +19,7 @@ from unpaired.evaluation import trend
 from unpaired.evaluation.audit import STEPS, audit
 from unpaired.evaluation.audited import read_audit
 from unpaired.evaluation.run import evaluate, own_sets
+from unpaired.evaluation.voice.measure import VoiceMeasures
 from unpaired.methods import METHODS
 from unpaired.report import write_report
 from unpaired.report.facts import Facts, gather
@@ -33,12 +35,13 @@ LIMIT = 500
 class Examiner:
     """Measures runs alike and remembers what it found, so that the page can be written after every method."""
 
-    def __init__(self, folder: ComparisonFolder, plan: Plan, pairs: bool, audits: bool, say: Say) -> None:
-        self.folder, self.plan, self.audits, self.say = folder, plan, audits, say
+    def __init__(self, folder: ComparisonFolder, plan: Plan, pairs: bool, audits: bool, judges: bool, say: Say) -> None:
+        self.folder, self.plan, self.audits, self.judges, self.say = folder, plan, audits, judges, say
         self.config = plan.prepared.config
-        sets = read_lists(folder.lists, self.config).sets
-        self.counts = tuple(len(part.train) for part in sets)
-        self.looks = Looks(folder, self.config, sets, pairs)
+        self.sets = read_lists(folder.lists, self.config).sets
+        self.counts = tuple(len(part.train) for part in self.sets)
+        self.looks = Looks(folder, self.config, self.sets, pairs)
+        self.beside: tuple[VoiceMeasures, ...] = ()
         self.found: dict[str, Result] = {}
 
     def examine(self, name: str) -> Result:
@@ -53,12 +56,33 @@ class Examiner:
 
     def _examined(self, name: str) -> Result:
         run = self.folder.run(name)
-        facts = measured(gather(run.path))
+        facts = gather(run.path)
         if contents(run.files) != contents(self.folder.lists.files):
             raise WorkError(f"{run.path}: the run split the files otherwise than the comparison, so it was set apart")
-        translator = Translator.load(run.path, device=facts.config.training.device)
-        seconds = self.looks.show(name, translator)
-        method, shown = translator.method, facts.test
+        return self._heard(name, facts) if facts.config.medium == "voice" else self._seen(name, measured(facts))
+
+    def _seen(self, name: str, facts: Facts) -> Result:
+        translator = Translator.load(facts.folder.path, device=facts.config.training.device)
+        seconds, shown = self.looks.show(name, translator), facts.test
+        found = {
+            "measured_on": shown.set if shown is not None else "",
+            "routes": shown.routes if shown is not None else (),
+            "hidden": self._hidden(facts),
+        }
+        return self._result_of(name, facts, translator, seconds).model_copy(update=found)
+
+    def _heard(self, name: str, facts: Facts) -> Result:
+        test = listens.measured(facts, self.sets, self.judges)
+        known = {m.route for m in self.beside}
+        self.beside += tuple(m for m in listens.beside(test) if m.route not in known)
+        translator = Translator.load(facts.folder.path, device=facts.config.training.device)
+        seconds = listens.seconds(facts.folder, translator)
+        found = {"measured_on": test.set, "voices": listens.converted(test)}
+        return self._result_of(name, facts, translator, seconds).model_copy(update=found)
+
+    def _result_of(self, name: str, facts: Facts, translator: Translator, seconds: float | None) -> Result:
+        """How the training went, and what it costs."""
+        method = translator.method
         kids = [(e.step, e.mean_kid) for e in facts.evaluations if e.mean_kid is not None]
         which = facts.default or "last"
         return Result(
@@ -74,9 +98,6 @@ class Examiner:
             parameters_all=parameters([method]),
             translate_s=seconds,
             gains=trend.trend(kids) == "gains",
-            measured_on=shown.set if shown is not None else "",
-            routes=shown.routes if shown is not None else (),
-            hidden=self._hidden(facts),
         )
 
     def _hidden(self, facts: Facts) -> dict[str, Hidden]:
@@ -111,6 +132,7 @@ class Examiner:
             counts=self.counts,
             budget=str(budget),
             preset=config.preset,
+            medium=config.medium,
             size=config.data.size,
             batch=config.training.batch,
             seed=config.training.seed,
@@ -119,6 +141,7 @@ class Examiner:
             settings={name: part.settings for name, part in record.methods.items()},
             results=results,
             left_out={name: why for name, why in self.plan.left_out.items() if name not in record.methods},
+            beside=self.beside,
         )
 
     def _result(self, name: str, part: Part) -> Result:

@@ -12,9 +12,10 @@ import torch
 
 from unpaired.errors import UnpairedError, UsageError, nearest
 from unpaired.labels import Labels
+from unpaired.media.suffixes import KINDS
 from unpaired.methods import METHODS
 from unpaired.runs.config import build_method
-from unpaired.settings import DataSettings, NetworkSettings
+from unpaired.settings import DataSettings, Medium, NetworkSettings
 from unpaired.training.collect import Found, find
 from unpaired.training.flags import ALONE, value_of
 from unpaired.training.prepare import Prepared, choose_device, default_preset, prepare
@@ -29,8 +30,6 @@ from unpaired.training.resolve import (
 )
 
 ALL = "all"
-MEDIUM = "image"
-"""The medium in which data are found."""
 SHARED = frozenset({*DataSettings.model_fields, "seed", "steps", "minutes"})
 """Settings that no method may have for itself: what is compared would not be alike."""
 Each = Mapping[str, Mapping[str, Any]]
@@ -70,9 +69,6 @@ def make_plan(sources: Sequence[Path], methods: str | Sequence[str], asked: Aske
     are not there; WorkError for unusable data.
     """
     named = chosen(methods)
-    for name in named:
-        if why := of_other_medium(name):
-            raise UsageError(why)
     general_only(asked)
     found, left_out = fitting(sources, named or [*METHODS], asked)
     refuse_named(named, left_out)
@@ -84,7 +80,8 @@ def make_plan(sources: Sequence[Path], methods: str | Sequence[str], asked: Aske
     entries = {}
     for name in found:
         given = {**asked.settings, **own(name, each.get(name, {}))}
-        entries[name] = Entry(given, resolve(Asked(name, asked.preset, given, asked.file), default_preset(device)))
+        wanted = Asked(name, asked.preset, given, asked.file)
+        entries[name] = Entry(given, resolve(wanted, default_preset(device), medium_of(found)))
     one_device(entries[first].settings)
     all_alike = Asked(first, asked.preset, asked.settings, asked.file)
     prepared = prepare([*sources], all_alike, pairs, device, 1, lambda _: None)
@@ -107,10 +104,15 @@ def chosen(methods: str | Sequence[str]) -> list[str]:
     return [] if ALL in names else names
 
 
-def of_other_medium(name: str) -> str:
+def medium_of(found: Mapping[str, Found]) -> Medium:
+    """What the data are."""
+    return next(iter(found.values())).files[0].medium
+
+
+def of_other_medium(name: str, medium: Medium) -> str:
     """Why a method cannot learn from files of this medium; empty where it can."""
-    media = METHODS[name].media
-    return "" if MEDIUM in media else f"{name} takes {' and '.join(media)}; these data are of medium {MEDIUM}"
+    row = METHODS[name]
+    return "" if medium in row.media else f"{name} does not learn from {KINDS[medium][0]}: {row.why_not}"
 
 
 def fitting(sources: Sequence[Path], names: Sequence[str], asked: Asked) -> tuple[dict[str, Found], dict[str, str]]:
@@ -119,9 +121,9 @@ def fitting(sources: Sequence[Path], names: Sequence[str], asked: Asked) -> tupl
     Raises UsageError where none takes them, and for other wrong paths and settings.
     """
     found: dict[str, Found] = {}
-    left_out = {name: why for name in names if (why := of_other_medium(name))}
+    left_out: dict[str, str] = {}
     trouble: UsageError | None = None
-    for name in (name for name in names if name not in left_out):
+    for name in names:
         attributes = resolve(Asked(name, asked.preset, asked.settings, asked.file), "small").data.attributes
         try:
             found[name] = find(sources, name, attributes)
@@ -129,8 +131,11 @@ def fitting(sources: Sequence[Path], names: Sequence[str], asked: Asked) -> tupl
             trouble = trouble or error
             left_out[name] = str(error)
     if not found:
-        raise trouble or UsageError(f"no method is for data of medium {MEDIUM}")
-    return found, left_out
+        raise trouble or UsageError("no method was named")
+    other = {name: why for name in found if (why := of_other_medium(name, medium_of(found)))}
+    if len(other) == len(found):
+        raise UsageError(next(iter(other.values())))
+    return {name: one for name, one in found.items() if name not in other}, left_out | other
 
 
 def refuse_named(named: Sequence[str], unfit: Mapping[str, str]) -> None:

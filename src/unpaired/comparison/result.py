@@ -8,7 +8,8 @@ from pydantic import Field
 
 from unpaired.comparison.folder import State
 from unpaired.evaluation.measure import RouteMeasures
-from unpaired.settings import Section
+from unpaired.evaluation.voice.measure import VoiceMeasures
+from unpaired.settings import Medium, Section
 
 
 class Hidden(Section):
@@ -36,6 +37,7 @@ class Result(Section):
     gains: bool = Field(False, description="whether its KID was still falling when the budget ended")
     measured_on: str = ""
     routes: tuple[RouteMeasures, ...] = ()
+    voices: tuple[VoiceMeasures, ...] = Field((), description="of recordings, in place of routes")
     hidden: dict[str, Hidden] = Field({}, description="of each direction, where the run was audited")
 
     @property
@@ -47,6 +49,10 @@ class Result(Section):
         """The measures of a direction ("a -> b"), where the method offers it and was measured."""
         return next((r for r in self.routes if r.route == direction), None) if self.state == "done" else None
 
+    def voice(self, direction: str) -> VoiceMeasures | None:
+        """The same of recordings."""
+        return next((r for r in self.voices if r.route == direction), None) if self.state == "done" else None
+
 
 class Comparison(Section):
     """A whole comparison."""
@@ -57,6 +63,7 @@ class Comparison(Section):
     counts: tuple[int, ...] = Field(description="items of each domain to train on")
     budget: str = Field(description="of each method")
     preset: str
+    medium: Medium = "image"
     size: int
     batch: int
     seed: int
@@ -65,8 +72,10 @@ class Comparison(Section):
     settings: dict[str, dict[str, Any]] = Field(description="the resolved settings of each method")
     results: tuple[Result, ...]
     left_out: dict[str, str] = Field(description="methods that do not fit the data, and why")
+    beside: tuple[VoiceMeasures, ...] = Field((), description="of recordings: what needs no training, and the target")
 
     @property
     def directions(self) -> tuple[str, ...]:
         """Every direction that some method was measured on."""
-        return tuple(dict.fromkeys(m.route for r in self.results if r.state == "done" for m in r.routes))
+        done = [r for r in self.results if r.state == "done"]
+        return tuple(dict.fromkeys(m.route for r in done for m in (*r.routes, *r.voices)))

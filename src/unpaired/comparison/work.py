@@ -14,7 +14,7 @@ from unpaired.comparison.page import write_page
 from unpaired.comparison.plan import ALL, Each, Entry, Plan, make_plan
 from unpaired.comparison.result import Comparison
 from unpaired.comparison.words import left_out, listed
-from unpaired.errors import Diverged, UnpairedError, WorkError
+from unpaired.errors import Diverged, UnpairedError, UsageError, WorkError
 from unpaired.report.facts import finished
 from unpaired.runs.folder import RunFolder, called
 from unpaired.runs.progress import Budget, saved_steps
@@ -33,6 +33,7 @@ def compare(
     pairs: bool = False,
     each: Each | None = None,
     audit: bool = False,
+    judges: bool = True,
     say: Say = to_terminal,
     **settings: Any,
 ) -> Comparison:
@@ -40,9 +41,9 @@ def compare(
 
     `settings`, `preset` and `config` are as in `unpaired.train`, for all methods; `each` has those of one method alone,
     as {"METHOD": {"cycle_weight": 5}}. `minutes` and `steps` are each method's budget. `audit` measures hidden
-    information too (minutes a method). Every method is an ordinary run in `out`/METHOD. Called again with the same
-    arguments it goes on: finished methods are kept, an interrupted one is resumed, one that failed is tried again (one
-    that diverged only with other settings of its own).
+    information too (minutes a method). Without `judges` recordings are measured by signals alone. Every method is an
+    ordinary run in `out`/METHOD. Called again with the same arguments it goes on: finished methods are kept, an
+    interrupted one is resumed, one that failed is tried again (one that diverged only with other settings of its own).
 
     Raises UsageError for wrong settings or paths and a folder that holds something else, WorkError for unusable or
     changed data, Interrupted after a signal once the state is saved. What one method raises is kept with it.
@@ -51,9 +52,11 @@ def compare(
     asked = Asked(None, preset, settings, Path(config) if config else None)  # type: ignore[arg-type]
     plan = make_plan(sources, methods, asked, each or {}, pairs)
     names = [domain.name for domain in plan.prepared.config.domains]
+    if audit and plan.prepared.config.medium == "voice":
+        raise UsageError("--audit: is of pictures, but these are recordings; leave it out")
     path = Path("runs") / f"compare-{called(names)}" if out is None else Path(out)
     folder, record = open_folder(path, plan, pairs)
-    return Work(folder, record, plan, sources, asked, audit, say).run()
+    return Work(folder, record, plan, sources, asked, audit, judges, say).run()
 
 
 class Work:
@@ -67,11 +70,12 @@ class Work:
         sources: list[Path],
         asked: Asked,
         audits: bool,
+        judges: bool,
         say: Say,
     ) -> None:
         self.folder, self.record, self.plan, self.sources = folder, record, plan, sources
         self.asked, self.say = asked, say
-        self.examiner = Examiner(folder, plan, record.pairs, audits, say)
+        self.examiner = Examiner(folder, plan, record.pairs, audits, judges, say)
 
     def run(self) -> Comparison:
         """Train and measure every method of the plan; the others of the folder are shown as they are."""

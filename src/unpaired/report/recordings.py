@@ -22,7 +22,8 @@ from unpaired.runs.folder import RunFolder
 
 FLAT_DB = -1.0
 """A mean bias of global variance below which a spectrum is said to be blurred."""
-_RATE_HZ = 16000
+RATE_HZ = 16000
+"""The rate of what is heard and drawn."""
 _SHOWN: dict[str, Look] = {"source": "nothing", "converted": "main", "target": "real"}
 
 
@@ -150,15 +151,19 @@ def hint(better: str) -> str:
 
 def listening(folder: RunFolder) -> str:
     """Sentences of the last evaluation: source, converted and target to hear and to see, the baselines to hear."""
-    try:
-        rows = json.loads((folder.listening / "listening.json").read_text(encoding="utf-8"))
-        kept = [Heard.model_validate(row) for row in rows]
-    except (OSError, ValueError, TypeError, ValidationError):
-        kept = []
-    shown = "".join(sentence(folder.listening, one) for one in kept)
+    shown = "".join(sentence(folder.listening, one) for one in heard(folder))
     if not shown:
         return "<h2>To hear</h2><p>Nothing was kept to listen to: evaluate the run.</p>"
     return f"<h2>To hear</h2>{shown}"
+
+
+def heard(folder: RunFolder) -> list[Heard]:
+    """The sentences that the last evaluation kept; none where they cannot be read."""
+    try:
+        rows = json.loads((folder.listening / "listening.json").read_text(encoding="utf-8"))
+        return [Heard.model_validate(row) for row in rows]
+    except (OSError, ValueError, TypeError, ValidationError):
+        return []
 
 
 def sentence(folder: Path, kept: Heard) -> str:
@@ -166,7 +171,7 @@ def sentence(folder: Path, kept: Heard) -> str:
     waves = dict(read(folder, kept.files))
     if not waves:
         return ""
-    figures = "".join(voice(wave, _RATE_HZ, name) for name, wave in waves.items())
+    figures = "".join(voice(wave, RATE_HZ, name) for name, wave in waves.items())
     curves = [Curve(name, pitch(waves[name]), look=look) for name, look in _SHOWN.items() if name in waves]
     told = f"F0 of {', '.join(curve.name for curve in curves)}"
     legend = "".join(f"<span>{swatch(curve.look)}{escape(curve.name)}</span>" for curve in curves)
@@ -184,7 +189,7 @@ def read(folder: Path, files: Mapping[str, str]) -> Iterator[tuple[str, Wave]]:
 
     for name, file in files.items():
         try:
-            yield name, recording.read(folder / Path(file).name, _RATE_HZ).wave
+            yield name, recording.read(folder / Path(file).name, RATE_HZ).wave
         except UnpairedError:
             continue
 
@@ -193,4 +198,4 @@ def pitch(wave: Wave) -> Doubles:
     """F0 (frames,) in Hz every 5 ms, 0 where unvoiced."""
     from unpaired.media.voice.world import World  # noqa: PLC0415 - with packages that are optional
 
-    return np.asarray(World(sample_rate_hz=_RATE_HZ).analyse(wave)["f0"][0], np.float64)
+    return np.asarray(World(sample_rate_hz=RATE_HZ).analyse(wave)["f0"][0], np.float64)

@@ -56,6 +56,11 @@ def find(sources: Sequence[Path], method: str, attributes: Sequence[str]) -> Fou
 def labelled_collections(sources: Sequence[Path], attributes: Sequence[str]) -> Found:
     """What `sources` hold where `attributes` make the values of labels the domains; as `discover_labelled` raises."""
     files, tables, labels = discover_labelled(sources, attributes)
+    if files[0].medium == "voice":
+        raise UsageError(
+            f"--attributes {','.join(attributes)}: of pictures alone; recordings are a folder for each speaker, for "
+            "each is z-scored by its own statistics: unpaired train ALICE/ BOB/ CAROL/"
+        )
     return Found(files, tables, labels)
 
 

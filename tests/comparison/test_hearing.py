@@ -1,0 +1,155 @@
+"""Comparisons of recordings: what ranks, what is advised, and one from folders to a page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from voice_worlds import speaker
+
+from unpaired.comparison import compare, hearing, listens
+from unpaired.comparison.folder import ComparisonFolder
+from unpaired.comparison.page import page, text
+from unpaired.comparison.result import Comparison, Result
+from unpaired.errors import UsageError
+from unpaired.evaluation.voice.measure import VoiceMeasures
+
+TINY: dict[str, Any] = {
+    "preset": "tiny",
+    "width": 4,
+    "blocks": 1,
+    "critic_width": 4,
+    "batch": 2,
+    "order": 8,
+    "frames": 16,
+    "threads": 1,
+    "precision": "fp32",
+    "steps": 2,
+    "sample_every": 0,
+    "evaluate_every": 0,
+}
+
+
+def row(system: str, mcd: float | None = None, route: str = "a -> b", **more: Any) -> VoiceMeasures:
+    return VoiceMeasures(
+        route=route, system=system, outputs=4, targets=4, mcd=mcd, frames=more.pop("frames", 9.0), **more
+    )
+
+
+def comparison(*results: tuple[str, VoiceMeasures], beside: tuple[VoiceMeasures, ...] = ()) -> Comparison:
+    found = tuple(
+        Result(method=name, paper="", state="done", steps=10, seconds=1.0, translate_s=0.5, parameters=9, voices=(m,))
+        for name, m in results
+    )
+    return Comparison(
+        unpaired="0",
+        path="runs/compare",
+        domains=("a", "b"),
+        counts=(3, 3),
+        budget="2 steps",
+        preset="tiny",
+        medium="voice",
+        size=0,
+        batch=1,
+        seed=0,
+        device="cpu",
+        pairs=True,
+        settings={},
+        results=found,
+        left_out={},
+        beside=beside,
+    )
+
+
+FLOOR = (row("do nothing", 10.0), row("affine", 9.0), row("kNN", 8.0), row("real target"))
+
+
+def test_methods_are_ranked_among_what_needs_no_training() -> None:
+    one = comparison(
+        ("x", row("converted", 7.5)), ("y", row("converted", 8.5)), ("z", row("converted", 7.6)), beside=FLOOR
+    )
+    order = [(p.system, p.rank) for p in hearing.places(one, "a -> b")]
+    assert order == [("x", 1), ("z", 1), ("kNN", None), ("y", 3), ("affine", None), ("do nothing", None)]
+    table = hearing.direction(one, "a -> b")
+    assert [cells[1] for cells in table] == ["method", "x", "z", "kNN", "y", "affine", "do nothing", "real target"]
+    assert table[0][2] == "MCD" and table[1][2] == "7.50" and table[-1][2] == "-"
+    assert [cells[:3] for cells in hearing.methods(one)[1:4]] == [
+        ["1", "x", "7.50"],
+        ["1", "z", "7.60"],
+        ["3", "y", "8.50"],
+    ]
+    told = text(one)
+    assert "take x: MCD 7.50 dB (kNN 8.00, affine 9.00, do nothing 10.00). As near within 2%: z." in told
+    assert "x is the one to take in every direction" in told
+
+
+def test_nothing_is_taken_that_is_no_better_than_nearest_frames() -> None:
+    one = comparison(("x", row("converted", 7.95)), beside=FLOOR)
+    assert hearing.choice(one, "a -> b") is None
+    told = dict(hearing.advice(one))
+    assert "kNN, which needs no training, is at least as near to the target" in next(iter(told.values()))
+    assert "no trained method is worth taking" in told["In all"]
+
+
+def test_a_blurred_voice_is_taken_last_and_called_so() -> None:
+    flat, clear = row("converted", 6.0, gv_bias=-3.0), row("converted", 7.0, gv_bias=-0.2, similarity=0.8)
+    one = comparison(("flat", flat), ("clear", clear), beside=FLOOR)
+    told = hearing.in_words(one, "a -> b")
+    assert (
+        told.startswith("take clear: MCD 7.00 dB, similarity 0.80")
+        and "flat is nearer (MCD 6.00 dB), but blurred." in told
+    )
+    alone = comparison(("flat", flat), beside=FLOOR)
+    assert "take flat" in hearing.in_words(alone, "a -> b") and "3.0 dB flatter" in hearing.in_words(alone, "a -> b")
+
+
+def test_without_parallel_sentences_frames_rank() -> None:
+    one = comparison(
+        ("x", row("converted", frames=5.0)), ("y", row("converted", frames=4.0)), beside=(row("kNN", frames=4.5),)
+    )
+    assert [p.system for p in hearing.places(one, "a -> b")] == ["y", "kNN", "x"]
+    assert "distance of frames 4.0 (kNN 4.5)" in hearing.in_words(one, "a -> b")
+
+
+@pytest.fixture
+def voices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr("unpaired.media.voice.cache._INLINE", 1000)  # starting processes takes longer
+    for name, hz in (("low", 110.0), ("high", 190.0)):
+        speaker(tmp_path / "voices" / name, "train", hz, [0.6] * 4)
+        speaker(tmp_path / "voices" / name, "test", hz, [0.6])
+    return tmp_path / "voices"
+
+
+def test_voices_are_compared_and_heard_on_one_page(
+    voices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[str] = []
+    ask: dict[str, Any] = {"methods": ("cyclegan", "unit"), "pairs": True, "judges": False, "say": heard.append, **TINY}
+    found = compare(voices, out=tmp_path / "out", **ask)
+    assert {r.method: r.state for r in found.results} == {"cyclegan": "done", "unit": "done"}, heard
+    assert found.medium == "voice" and set(found.directions) == {"high -> low", "low -> high"}
+    assert {m.system for m in found.beside} == {"do nothing", "affine", "kNN", "copy-synthesis", "real target"}
+    assert all(m.mcd is not None for r in found.results for m in r.voices)
+    assert all((r.translate_s or 0) > 0 for r in found.results)
+    folder = ComparisonFolder(tmp_path / "out")
+    shown = folder.page.read_text()
+    assert shown.count("<audio") == 2 * 6 and "media-src data:" in shown  # source, two methods, affine, kNN, target
+    assert "kNN" in shown and "MCD" in shown and "RECORDINGS" in shown and "mean MCD, dB" in shown
+    ranking = json.loads(folder.figures.read_text())["ranking"]
+    assert ranking["measure"] == "mcd" and len(ranking["high -> low"]) == 5
+    monkeypatch.setattr(listens, "evaluate", lambda *_, **__: pytest.fail("measured twice"))
+    again = compare(voices, out=tmp_path / "out", **ask)
+    assert [r.voices for r in again.results] == [r.voices for r in found.results]
+    assert page(folder, again).count("<audio") == 12
+
+
+def test_what_voices_cannot_be_compared_by(voices: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="gan does not learn from recordings: only a generator's depth"):
+        compare(voices, out=tmp_path / "out", methods="gan", **TINY)
+    with pytest.raises(UsageError, match="--audit: is of pictures"):
+        compare(voices, out=tmp_path / "out", methods="unit", audit=True, **TINY)
+    with pytest.raises(UsageError, match="'size': of pictures alone"):
+        compare(voices, out=tmp_path / "out", methods="unit", size=64, **TINY)
