@@ -218,9 +218,12 @@ class ImageNetworks:
         return Role(*augment, *trunk), scores, Role(nn.Conv2d(wide, labels, left, bias=False), nn.Flatten())
 
     def label_coders(self, labels: int, dropout: float) -> tuple[Role, Role, Role]:
-        """An encoder to a code of 4 x 4, its decoder, which is told the label at every layer, and a critic of codes."""
+        """An encoder to a code of 4 x 4, its decoder, which is told the label at every layer, and a critic of codes.
+
+        Light: of 8 x 8, since places that a code does not tell must be learned, which takes longer than there is.
+        """
         s, channels = self.settings, self.channels[self.domains[0]]
-        count = fader_halvings(self.size)
+        count = fader_halvings(self.size, code=8 if s.generator == "light" else 4)
         self._needs(2**count)
         kind: Norm = "instance-affine" if s.norm == "instance" else s.norm
         encoder = Role(*deep_encoder(channels, s.width, count, kind))
