@@ -53,6 +53,7 @@ def train(words: list[str]) -> int:
     flags.add(parser, words)
     asked = parser.parse(words, lambda flag: flags.of_others(flag, parser, words))
     settings = flags.given(asked)
+    common = {"out": asked.out, "config": asked.config, "pairs": asked.pairs, "say": to_terminal, **settings}
     try:
         if asked.resume is not None:
             flags.only_for_resume(asked, settings)
@@ -69,30 +70,13 @@ def train(words: list[str]) -> int:
         elif asked.auto_depth:
             if asked.dry_run or asked.teacher is not None:
                 raise UsageError("--auto-depth trains several runs, and a teacher: leave out --dry-run and --teacher")
-            auto_depth(
-                *asked.data,
-                out=asked.out,
-                config=asked.config,
-                pairs=asked.pairs,
-                threshold=asked.threshold,
-                say=to_terminal,
-                **settings,
-            )
+            auto_depth(*asked.data, threshold=asked.threshold, **common)
         else:
             if asked.threshold is not None:
                 raise UsageError("--threshold: of --auto-depth, which is not given")
             if asked.changed_data:
                 raise UsageError("--changed-data: of --resume RUN, which is not given")
-            train(
-                *asked.data,
-                out=asked.out,
-                config=asked.config,
-                pairs=asked.pairs,
-                teacher=asked.teacher,
-                dry_run=out if asked.dry_run else None,
-                say=to_terminal,
-                **settings,
-            )
+            train(*asked.data, teacher=asked.teacher, dry_run=out if asked.dry_run else None, **common)
     except Interrupted as stop:
         return interrupted(stop)
     return 0

@@ -9,11 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from unpaired.data.counted import Counted, Report
 from unpaired.data.folders import DomainFiles
 from unpaired.data.paths import Paths
 from unpaired.data.split import held_counts
 from unpaired.data.voices import Voices, files_of
-from unpaired.errors import UnreadableFile, WorkError
+from unpaired.errors import UnreadableFile
 from unpaired.media.voice.chosen import representation
 from unpaired.media.voice.survey import Survey, survey
 from unpaired.settings import VoiceSettings
@@ -29,12 +30,9 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass
-class SpeakerReport:
+class SpeakerReport(Counted):
     """What was found in one domain's recordings. `speech` is unset where silence was not looked for."""
 
-    files: DomainFiles
-    unreadable: list[UnreadableFile] = field(default_factory=list)
-    unreadable_in_train: int = 0
     usable_seconds: list[float] = field(default_factory=list)
     seconds_in_train: float = 0.0
     speech: float | None = None
@@ -42,34 +40,19 @@ class SpeakerReport:
     kinds: Counter[str] = field(default_factory=Counter)
     """Rate and channels in words -> how many files have them."""
 
-    @property
-    def usable(self) -> int:
-        """Files to train on (and to hold back from), less those found unreadable."""
-        return len(self.files.train) - self.unreadable_in_train
-
     def note(self, name: str, seconds: float, notes: Sequence[str], in_train: bool) -> None:
         """Add a file that can be used."""
         self.usable_seconds.append(seconds)
         self.seconds_in_train += seconds if in_train else 0.0
         self.notes += [f"{name}: {note}" for note in notes]
 
-    def refuse(self, error: UnreadableFile, in_train: bool) -> None:
-        """Add a file that cannot."""
-        self.unreadable.append(error)
-        self.unreadable_in_train += in_train
-
 
 @dataclass(frozen=True)
-class RecordingsReport:
+class RecordingsReport(Report):
     """What a look at recordings found; `least_seconds` are two crops."""
 
     domains: tuple[SpeakerReport, ...]
     least_seconds: float
-
-    @property
-    def unreadable(self) -> dict[str, str]:
-        """Whole path -> reason, of every file that cannot be used."""
-        return {bad.path: bad.why for domain in self.domains for bad in domain.unreadable}
 
     @property
     def errors(self) -> list[str]:
@@ -83,11 +66,6 @@ class RecordingsReport:
                     f"{why}; training needs at least {self.least_seconds:.1f} s, two crops"
                 )
         return out
-
-    def require_usable(self) -> None:
-        """Raise WorkError where training is impossible."""
-        if self.errors:
-            raise WorkError("\n".join(self.errors))
 
     @property
     def warnings(self) -> list[str]:

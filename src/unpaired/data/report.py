@@ -10,10 +10,10 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from unpaired.data.counted import Counted, Report
 from unpaired.data.domain import Domain
-from unpaired.data.folders import DomainFiles
 from unpaired.data.split import held_counts
-from unpaired.errors import UnreadableFile, WorkError
+from unpaired.errors import UnreadableFile
 from unpaired.settings import DataSettings
 
 FEW = 20
@@ -44,12 +44,9 @@ def _ints() -> array[int]:
 
 
 @dataclass
-class DomainReport:
+class DomainReport(Counted):
     """What was found in one domain's pictures that were looked at."""
 
-    files: DomainFiles
-    unreadable: list[UnreadableFile] = field(default_factory=list)
-    unreadable_in_train: int = 0
     modes: Counter[str] = field(default_factory=Counter)
     ranges: dict[int, tuple[float, float]] = field(default_factory=dict)
     """bits -> the lowest and the highest raw value of pictures of that depth."""
@@ -61,8 +58,7 @@ class DomainReport:
     def note(self, look: Look | UnreadableFile, in_train: bool) -> None:
         """Add one file's look."""
         if isinstance(look, UnreadableFile):
-            self.unreadable.append(look)
-            self.unreadable_in_train += in_train
+            self.refuse(look, in_train)
             return
         self.modes[look.mode] += 1
         low, high = self.ranges.get(look.bits, (look.low, look.high))
@@ -76,11 +72,6 @@ class DomainReport:
     def looked_at(self) -> int:
         """How many files were opened."""
         return len(self.widths) + len(self.unreadable)
-
-    @property
-    def usable(self) -> int:
-        """Files to train on (and to hold back from), less the ones found unreadable."""
-        return len(self.files.train) - self.unreadable_in_train
 
     @property
     def shorter(self) -> npt.NDArray[np.int32]:
@@ -118,16 +109,11 @@ class Resolved:
 
 
 @dataclass(frozen=True)
-class CheckReport:
+class CheckReport(Report):
     """What a look at the data found. `duplicates` are whole paths of files with the same content in two domains."""
 
     domains: tuple[DomainReport, ...]
     duplicates: tuple[tuple[str, str], ...]
-
-    @property
-    def unreadable(self) -> dict[str, str]:
-        """Whole path -> reason, of every file that cannot be read."""
-        return {bad.path: bad.why for domain in self.domains for bad in domain.unreadable}
 
     @property
     def errors(self) -> list[str]:
@@ -139,11 +125,6 @@ class CheckReport:
                 why = f" ({d.unreadable[0]})" if d.unreadable else ""
                 out.append(f"{d.files.train.root}: domain '{d.files.name}' has {count}{why}; training needs at least 2")
         return out
-
-    def require_usable(self) -> None:
-        """Raise WorkError where training is impossible."""
-        if self.errors:
-            raise WorkError("\n".join(self.errors))
 
     def resolve(self, data: DataSettings) -> Resolved:
         """Decide what is "auto": crop where all pictures have about the trained size, 3 channels if any has colour."""

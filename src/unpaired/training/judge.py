@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import shlex
-
-import torch
-
 from unpaired.data.batches import Batches
-from unpaired.errors import WorkError
-from unpaired.evaluation import features, trend
+from unpaired.evaluation import features
 from unpaired.evaluation.measure import RouteMeasures, mean_kid
-from unpaired.evaluation.run import PAIRS_WHILE_TRAINING, Routes, evaluate, some
+from unpaired.evaluation.run import PAIRS_WHILE_TRAINING, Routes, some
 from unpaired.methods.game import Method
 from unpaired.runs.config import RunConfig
 from unpaired.runs.folder import RunFolder
+from unpaired.training.conclude import conclude
 from unpaired.training.looks import grid, shown
 from unpaired.training.record import Record
 
@@ -67,21 +63,8 @@ class RunJudge:
             self.record.samples(step, names, grid(self.method, route, shown(self.batches, route.source)))
 
     def conclude(self, step: int) -> None:
-        """After the last step: how it went in words, the measures on the test items, and what to do next."""
-        path = self.folder.path
-        kids = [(line["step"], line["mean_kid"]) for line in self.record.history.read("evaluation") if line["mean_kid"]]
-        if kids:
-            self.record.notice(step, trend.words(kids))
-        try:
-            with torch.random.fork_rng(devices=[]):
-                found = evaluate(path, judges=False, device=str(self.device))
-            self.record.say(found.text())
-        except WorkError as error:
-            self.record.notice(step, f"not evaluated: {error}")
-        self.record.say(f"report: {self.folder.report}")
-        source, target = (self.config.domain(key).name for key in "XY")
-        words = ("unpaired", "translate", str(path), f"YOUR_{source.upper()}", "--to", target)
-        self.record.say(f"translate: {shlex.join(words)}")
+        """What is to be said after the last step."""
+        conclude(self.config, self.folder, self.record, step, self.device, "KID x1000", "")
 
 
 def in_words(m: RouteMeasures) -> str:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from unpaired.data.batches import Batches
-from unpaired.errors import WorkError
-from unpaired.evaluation import frames, trend
+from unpaired.evaluation import frames
 from unpaired.evaluation.measure import RouteMeasures
-from unpaired.evaluation.run import evaluate, some
+from unpaired.evaluation.run import some
 from unpaired.methods.game import Method, Route
 from unpaired.runs.config import RunConfig
 from unpaired.runs.folder import RunFolder
+from unpaired.training.conclude import conclude
 from unpaired.training.looks import grid, shown
 from unpaired.training.record import Record
 
@@ -82,21 +81,8 @@ class VoiceJudge:
             self.record.samples(step, f"{self._name(route.source)}-{self._name(route.target)}", rows)
 
     def conclude(self, step: int) -> None:
-        """After the last step: how it went in words, measures of some test recordings, and what to do next."""
-        path = self.folder.path
-        found = [(line["step"], line["mean_kid"]) for line in self.record.history.read("evaluation")]
-        if known := [(at, value) for at, value in found if value]:
-            self.record.notice(step, trend.words(known, "the distance of frames"))
-        try:
-            with torch.random.fork_rng(devices=[]):
-                measured = evaluate(path, judges=False, device=str(self.device))
-            self.record.say(measured.text())
-            self.record.say(f"speakers, words and naturalness judged by networks too: unpaired evaluate {path}")
-        except WorkError as error:
-            self.record.notice(step, f"not evaluated: {error}")
-        self.record.say(f"report: {self.folder.report}")
-        source, target = self._name("X"), self._name("Y")
-        self.record.say(f"translate: unpaired translate {path} YOUR_{source.upper()}.wav --to {target}")
+        """What is to be said after the last step."""
+        conclude(self.config, self.folder, self.record, step, self.device, "the distance of frames", ".wav")
 
 
 def in_words(m: RouteMeasures) -> str:

@@ -1,0 +1,50 @@
+"""What a look at files of any medium counts: those that cannot be used, and whether enough are left."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+
+from unpaired.data.folders import DomainFiles
+from unpaired.errors import UnreadableFile, WorkError
+
+
+@dataclass
+class Counted:
+    """One domain's files, and those of them that cannot be used."""
+
+    files: DomainFiles
+    unreadable: list[UnreadableFile] = field(default_factory=list)
+    unreadable_in_train: int = 0
+
+    @property
+    def usable(self) -> int:
+        """Files to train on (and to hold back from), less those found unreadable."""
+        return len(self.files.train) - self.unreadable_in_train
+
+    def refuse(self, error: UnreadableFile, in_train: bool) -> None:
+        """Add a file that cannot be used."""
+        self.unreadable.append(error)
+        self.unreadable_in_train += in_train
+
+
+@dataclass(frozen=True)
+class Report(ABC):
+    """What a look at the domains found."""
+
+    domains: tuple[Counted, ...]
+
+    @property
+    @abstractmethod
+    def errors(self) -> list[str]:
+        """What makes training impossible."""
+
+    @property
+    def unreadable(self) -> dict[str, str]:
+        """Whole path -> reason, of every file that cannot be used."""
+        return {bad.path: bad.why for domain in self.domains for bad in domain.unreadable}
+
+    def require_usable(self) -> None:
+        """Raise WorkError where training is impossible."""
+        if self.errors:
+            raise WorkError("\n".join(self.errors))

@@ -1,0 +1,37 @@
+"""What is said after the last step: the same of every medium, with commands that can be pasted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from conftest import TINY
+
+from unpaired import train
+from unpaired.runs.folder import RunFolder
+from unpaired.settings import VoiceSettings
+from unpaired.training.conclude import conclude
+from unpaired.training.record import Record
+
+
+def test_commands_that_are_shown_are_quoted(
+    discs: Path, tmp_path: Path, without_features: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    folder = RunFolder(tmp_path / "a run")
+    train(discs, out=folder.path, say=said.append, **TINY | {"steps": 1})
+    assert f"translate: unpaired translate '{folder.path}' YOUR_BLUE --to red" in said
+    config = folder.configuration().model_copy(update={"voice": VoiceSettings()})
+    measured = SimpleNamespace(text=lambda: "measured")
+    monkeypatch.setattr("unpaired.training.conclude.evaluate", lambda *_, **__: measured)
+    record = Record(folder, said.append, 1)
+    conclude(config, folder, record, 1, torch.device("cpu"), "the distance of frames", ".wav")
+    record.close()
+    assert said[-4:] == [
+        "measured",
+        f"speakers, words and naturalness judged by networks too: unpaired evaluate '{folder.path}'",
+        f"report: {folder.report}",
+        f"translate: unpaired translate '{folder.path}' YOUR_BLUE.wav --to red",
+    ]
