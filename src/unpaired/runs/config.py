@@ -17,6 +17,7 @@ from unpaired.methods import METHODS
 from unpaired.methods.game import Method
 from unpaired.networks.blocks import Role
 from unpaired.networks.images import ImageNetworks
+from unpaired.networks.pretrained import digests
 from unpaired.networks.voices import VoiceNetworks
 from unpaired.runs.teacher import Teacher, Through
 from unpaired.runs.weights import read_tensors, restore
@@ -40,6 +41,7 @@ class RunConfig(Section):
     pairs: bool = Field(False, description="equal names in the test folders are true pairs")
     imported: str | None = Field(None, description="the file its generator came from: a run that only translates")
     teacher: Teacher | None = Field(None, description="the run that this one learns from")
+    pretrained: dict[str, str] = Field({}, description="SHA-256 of the weights of embeddings that it learned with")
     data: DataSettings
     voice: VoiceSettings | None = Field(None, description="how recordings are seen; of pictures there is none")
     networks: NetworkSettings
@@ -66,18 +68,31 @@ def build_method(config: RunConfig, taught: bool = True) -> Method:
     """The method of a run, freshly initialised from torch's current random state; `taught`: with its teacher if any.
 
     Translating needs no teacher. Raises UsageError where its networks cannot work on items of the run's size, WorkError
-    where its teacher is gone or another by now.
+    where its teacher is gone or another by now, or an embedding has other weights than when the run began.
     """
     teacher = teaching(config.teacher) if config.teacher is not None and taught else None
     net = networks_of(config, teacher)
     method = METHODS[config.method].cls(net, **config.method_settings)
     method.stride = net.stride
+    if taught:
+        same_weights(config, method)
     name, size = ("size", config.data.size) if config.voice is None else ("frames", config.voice.frames)
     if size % net.stride:
         below = size // net.stride * net.stride
         near = " or ".join(str(size) for size in (below, below + net.stride) if size)
         raise UsageError(f"{name} {size}: these networks need a multiple of {net.stride}; try --{name} {near}")
     return method
+
+
+def same_weights(config: RunConfig, method: Method) -> None:
+    """Refuse embeddings that are installed with other weights than a run began with; raises WorkError."""
+    for name, digest in digests(method).items():
+        known = config.pretrained.get(name, digest)
+        if digest != known:
+            raise WorkError(
+                f"embedding '{name}': its weights here (SHA-256 {digest[:12]} ...) are not those that this run began "
+                f"with ({known[:12]} ...); install the package as it was, or train anew"
+            )
 
 
 def networks_of(config: RunConfig, teacher: Role | None = None) -> ImageNetworks | VoiceNetworks:

@@ -34,7 +34,9 @@ SECTIONS: dict[str, type[Section]] = {
 }
 NUMBERS = (int, float, int | None, float | None)
 T = TypeVar("T", bound=BaseModel)
-RESOLVED_KEYS = {"format", "unpaired", "domains", "sources", "labels", "channels", "pairs", "imported", "teacher"}
+RESOLVED_KEYS = {
+    *("format", "unpaired", "domains", "sources", "labels", "channels", "pairs", "imported", "teacher", "pretrained")
+}
 """Keys of a run's config.yaml that say what was found; they are passed over when it is given as settings."""
 RESUMABLE = {"steps", "minutes", "checkpoint_every", "evaluate_every", "sample_every"}
 """What may change when a run is resumed; everything else is the run's own."""

@@ -17,6 +17,7 @@ from unpaired.data.batches import Batches
 from unpaired.devices import pick_device
 from unpaired.errors import Diverged, UnreadableFile, UsageError, WorkError
 from unpaired.methods.game import Method
+from unpaired.networks.pretrained import digests
 from unpaired.report import write_report
 from unpaired.runs.config import RunConfig, build_method, write_config
 from unpaired.runs.files import Files, changes, framing_of, read_lists, walks, write_lists
@@ -68,6 +69,7 @@ def train(
         chosen = ranks.on_first(partial(with_teacher, Path(teacher), chosen))
         say(f"teacher: {teacher}")
     network = seated(chosen, fabric)
+    chosen = chosen.model_copy(update={"pretrained": digests(network)})
     batches = batches_of(chosen, prepared.files, say)
     if chosen.training.precision == "auto":
         chosen = probe_precision(chosen, network, batches, ranks, say)
