@@ -11,6 +11,7 @@ from PIL import Image
 from unpaired import __version__
 from unpaired.cli import main
 from unpaired.commands import COMMANDS
+from unpaired.errors import WorkError
 from unpaired.methods import METHODS
 from unpaired.terminal import progress_bar
 
@@ -125,6 +126,20 @@ def test_wrong_usage_exits_with_2_and_says_why(
     err = capsys.readouterr().err
     assert said in err
     assert "unpaired: " in err
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_what_another_process_says_is_not_said_again(
+    told: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: list[str]) -> int:
+        error = WorkError("lost")
+        error.told = told
+        raise error
+
+    monkeypatch.setitem(COMMANDS, "methods", fail)
+    assert main(["methods"]) == 1
+    assert capsys.readouterr().err == ("" if told else "unpaired: lost\n")
 
 
 def test_no_bar_is_shown_before_a_mistake(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -18,7 +18,8 @@ def main(words: Sequence[str] | None = None) -> int:
     try:
         return run(words)
     except UnpairedError as error:
-        sys.stderr.write(f"unpaired: {error}\n")
+        if not error.told:
+            sys.stderr.write(f"unpaired: {error}\n")
         return error.exit_code
     except KeyboardInterrupt:
         sys.stderr.write("unpaired: interrupted\n")

@@ -10,6 +10,8 @@ class UnpairedError(Exception):
     """Something that a user can mend: the message says what was given, what was expected and how to mend it."""
 
     exit_code = 1
+    told = False
+    """Whether another process says it, and this one is silent."""
 
 
 class UsageError(UnpairedError):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
 from safetensors.torch import save_file
 
+from unpaired.errors import WorkError
 from unpaired.methods import METHODS
 from unpaired.methods.game import Batch, Method, Now
 from unpaired.networks.images import ImageNetworks
@@ -48,6 +50,23 @@ def train(name: str, ranks: Ranks, shards: int) -> Method:
     return method
 
 
+def fails_once(ranks: Ranks) -> None:
+    """What fails on one rank fails on all with its message, and the first alone says it."""
+
+    def work(rank: int) -> None:
+        if ranks.index == rank:
+            raise WorkError(f"of rank {rank}")
+
+    for rank, ask in ((0, ranks.on_first), (0, ranks.on_each), (1, ranks.on_each)):
+        try:
+            ask(partial(work, rank))
+        except WorkError as error:
+            assert str(error) == f"of rank {rank}" and error.told is not ranks.first
+        else:
+            raise AssertionError("nothing was raised")
+    ranks.on_each(lambda: None)
+
+
 def main(name: str, out: Path) -> None:
     """Train on all ranks that torchrun started."""
     fabric = Fabric(accelerator="cpu", devices=2, strategy="ddp")
@@ -57,6 +76,7 @@ def main(name: str, out: Path) -> None:
     assert not ranks.any(False)
     assert ranks.any(ranks.index == 1)
     assert ranks.share(ranks.index) == 0
+    fails_once(ranks)
     if ranks.first:
         save_file({name: tensor.contiguous() for name, tensor in owned(method).items()}, out)
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from unpaired.errors import UnpairedError, WorkError
+from unpaired.errors import UnpairedError
 from unpaired.training.players import laid_out_as
 
 
@@ -45,18 +46,43 @@ class Ranks:
                 result = error
         result = self.share(result)
         if isinstance(result, UnpairedError):
-            raise result
+            raise self.said_once(result)
         return result
 
     def on_each(self, work: Callable[[], None]) -> None:
-        """Do `work` on every rank; where it fails on one it fails on all, which would else wait for ever."""
+        """Do `work` on every rank; where it fails on one it fails on all alike, which would else wait for ever."""
         failure: UnpairedError | None = None
         try:
             work()
         except UnpairedError as error:
             failure = error
-        if self.any(failure is not None):
-            raise failure or WorkError("another rank could not do its part; its message says why")
+        failed = self._lowest(failure is not None)
+        if failed is not None:
+            shared = failure if self.count == 1 else self.fabric.broadcast(failure, src=failed)
+            assert shared is not None, "that rank failed"
+            raise self.said_once(shared)
+
+    @contextmanager
+    def alike(self) -> Iterator[None]:
+        """What fails within fails on every rank alike, and the first says it."""
+        try:
+            yield
+        except UnpairedError as error:
+            self.said_once(error)
+            raise
+
+    def said_once(self, error: UnpairedError) -> UnpairedError:
+        """An error that every rank raises, marked so that the first alone says it."""
+        error.told = not self.first
+        return error
+
+    def _lowest(self, value: bool) -> int | None:
+        """The lowest rank on which `value` holds, the same on all; None where there is none."""
+        if self.count == 1:
+            return 0 if value else None
+        mine = torch.tensor(float(self.index if value else self.count), device=self.fabric.device)
+        lowest = int(cast(Tensor, self.fabric.all_reduce(mine, reduce_op="min")))
+        return lowest if lowest < self.count else None
 
     def mean(self, tensor: Tensor) -> Tensor:
         """The mean of `tensor` over ranks."""

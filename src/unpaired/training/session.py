@@ -122,7 +122,7 @@ class Session:
         values = dict(zip(terms, stacked.tolist(), strict=True))
         for name, value in values.items():
             if not abs(value) <= self.config.training.explode:
-                raise Diverged(self._explain(name, value))
+                raise self.loop.ranks.said_once(Diverged(self._explain(name, value)))
         return values
 
     def _explain(self, name: str, value: float) -> str:
@@ -190,7 +190,7 @@ class Session:
             return
         lost = not all(bool(p.isfinite().all()) for p in self.loop.method.parameters())
         if self.loop.ranks.any(lost):
-            raise Diverged(self._explain("a network's weight", float("nan")))
+            raise self.loop.ranks.said_once(Diverged(self._explain("a network's weight", float("nan"))))
         progress = Progress(
             step=self.step,
             spent_s=self.spent_s,

@@ -68,7 +68,8 @@ def train(
     if teacher is not None:
         chosen = ranks.on_first(partial(with_teacher, Path(teacher), chosen))
         say(f"teacher: {teacher}")
-    network = seated(chosen, fabric)
+    with ranks.alike():
+        network = seated(chosen, fabric)
     chosen = chosen.model_copy(update={"pretrained": digests(network)})
     batches = batches_of(chosen, prepared.files, say)
     if chosen.training.precision == "auto":
@@ -105,17 +106,16 @@ def resume(run_path: Path | str, changed_data: bool = False, say: Say = to_termi
     fabric, ranks = launched(pick_device(config.training.device).type, config.training.devices, config.training.nodes)
     say = say if ranks.first else silent
     files = ranks.on_first(partial(same_files, config, folder, changed_data, say))
-    network = seated(config, fabric)
+    with ranks.alike():
+        network = seated(config, fabric)
     loop = Loop(network, ranks, config.training.precision, config.training.average, config.training.seed)  # type: ignore[arg-type]
     progress = load_checkpoint(folder.checkpoints, loop, config.method)
     ranks.on_first(partial(save_models, extended, folder, loop, progress))
     training = extended.training
     budget = Budget(training.steps, training.minutes)
     if budget.share(progress.step, progress.spent_s) >= 1:
-        raise UsageError(
-            f"{run_path}: already complete ({progress.step} steps, {duration(progress.spent_s)}); "
-            "give a larger budget: --steps or --minutes"
-        )
+        complete = f"already complete ({progress.step} steps, {duration(progress.spent_s)})"
+        raise ranks.said_once(UsageError(f"{run_path}: {complete}; give a larger budget: --steps or --minutes"))
     if budget != (before := Budget(config.training.steps, config.training.minutes)):
         say(f"budget: {budget} (was {before}); the schedule follows it")
     if ranks.first and extended != config:
