@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -127,28 +128,41 @@ def stages() -> str:
     return "\n".join(lines)
 
 
-def comparison() -> str:
-    """A line per compared method, best first by the rank of the first direction; both directions' figures in a cell."""
-    lines = [
-        "| data | method | minutes, steps | L1 | SSIM | KID x1000 | edges kept | ms per item |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+HEAD = (
+    "| data | method | minutes, steps | L1 | SSIM | KID x1000 | edges kept | ms per item |",
+    "|---|---|---|---|---|---|---|---|",
+)
+
+
+def comparison(only: str | None = None) -> str:
+    """A line per compared method (or of one `only`), best first by the rank of the first direction, beside nothing.
+
+    A cell has the figures of both directions.
+    """
     newest = {
         (tuple(row["figures"]["domains"]), row["figures"]["method"]): row["figures"] for row in rows("comparison")
     }
-    done: set[str] = set()
-    for (domains, method), f in sorted(
-        newest.items(), key=lambda item: (item[0][0], next(iter(item[1]["ranks"].values())))
-    ):
-        data, routes = ", ".join(domains), list(f["routes"].values())
-        if data not in done:
+    lines, done = list(HEAD), set()
+    for (domains, method), f in sorted(newest.items(), key=place):
+        data, routes = " / ".join(domains), list(f["routes"].values())
+        if only not in {None, method}:
+            continue
+        if (data not in done and len(routes) == len(domains)) or only is not None:
             done.add(data)
             nothing = [both(routes, f"{name}_nothing", n) for name, n in (("l1", 3), ("ssim", 2), ("kid", 0))]
-            lines.append(f"| {data} | doing nothing | - | {' | '.join(nothing)} | 1 | - |")
+            lines.append(
+                f"| {data} | doing nothing | - | {' | '.join(nothing)} | {' / '.join('1' for _ in routes)} | - |"
+            )
         cells = [both(routes, name, n) for name, n in (("l1", 3), ("ssim", 2), ("kid", 0), ("kept_edges", 2))]
         time = f"{f['seconds'] / 60:.0f}, {f['steps']}"
         lines.append(f"| {data} | {method} | {time} | {' | '.join(cells)} | {f['translate_ms']:.0f} |")
     return "\n".join(lines)
+
+
+def place(item: tuple[tuple[tuple[str, ...], str], dict[str, Any]]) -> tuple[tuple[str, ...], int, int]:
+    """Where a compared method stands: by data, those that go every way first, then by rank."""
+    (domains, _), figures = item
+    return domains, -len(figures["routes"]), next(iter(figures["ranks"].values()))
 
 
 def digits() -> str:
@@ -231,7 +245,7 @@ def main(words: list[str]) -> int:
     stale = 0
     for page in PAGES:
         text = before = page.read_text(encoding="utf-8")
-        for name, table in TABLES.items():
+        for name, table in (TABLES | {"compared": partial(comparison, page.stem)}).items():
             head, tail = f"<!-- {name} -->\n", f"<!-- /{name} -->"
             if head in text:
                 before_it, _, rest = text.partition(head)
