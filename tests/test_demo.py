@@ -75,3 +75,9 @@ def test_a_synthesiser_that_is_missing_or_fails_is_named(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert main(["demo", "--voice"]) == 2
     assert "apt install flite" in capsys.readouterr().err
+
+
+def test_two_speakers_of_one_voice_are_refused(program: Path, tmp_path: Path) -> None:
+    (program.parent / "rms.wav").write_bytes((program.parent / "slt.wav").read_bytes())
+    with pytest.raises(WorkError, match="lacks the voice of slt or of rms"):
+        demo.demo_voice(tmp_path / "run", 1, lambda _: None)

@@ -6,6 +6,7 @@ import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from unpaired.errors import WorkError
 from unpaired.runs.folder import RunFolder
 from unpaired.terminal import Say, progress_bar
 from unpaired.training.train import train
@@ -29,7 +30,7 @@ def demo(out: Path | None, minutes: float, say: Say) -> Path:
 def demo_voice(out: Path | None, minutes: float, say: Say) -> Path:
     """Let an installed synthesiser speak as two people, train one to the other and back; returns the run.
 
-    Raises UsageError where no synthesiser is installed.
+    Raises UsageError where no synthesiser is installed, WorkError where it fails.
     """
     from unpaired.media.voice.spoken import installed  # noqa: PLC0415 - packages that are optional
 
@@ -51,6 +52,11 @@ def demo_voice(out: Path | None, minutes: float, say: Say) -> Path:
 
         for (speaker, use), texts in plan.items():
             synthesiser.speak(speaker, texts, folder / speaker / use, told)
+    one, other = ((folder / speaker / "test" / f"{min(plan[speaker, 'test'])}.wav") for speaker in (first, second))
+    if one.read_bytes() == other.read_bytes():  # flite takes another voice for one that it lacks, and says nothing
+        raise WorkError(
+            f"{synthesiser.program} lacks the voice of {first} or of {second}: both sound alike in {folder}"
+        )
     with (folder / "texts.csv").open("w", encoding="utf-8", newline="") as file:
         spoken = [
             (f"{s}/{name}.wav", text) for (s, use), said in plan.items() if use == "test" for name, text in said.items()

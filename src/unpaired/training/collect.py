@@ -59,7 +59,7 @@ def labelled_collections(sources: Sequence[Path], attributes: Sequence[str]) -> 
     if files[0].medium == "voice":
         raise UsageError(
             f"--attributes {','.join(attributes)}: of pictures alone; recordings are a folder for each speaker, for "
-            "each is z-scored by its own statistics: unpaired train ALICE/ BOB/ CAROL/"
+            "each is scaled by its own statistics: unpaired train ALICE/ BOB/ CAROL/"
         )
     return Found(files, tables, labels)
 
