@@ -12,7 +12,7 @@ class VoiceStatistics(Section):
 
     mean: tuple[float, ...] = Field(description="mean of each coefficient")
     deviation: tuple[float, ...] = Field(description="standard deviation of each coefficient, at least 0.001")
-    unit: tuple[float, ...] = Field(description="what is 1 of each coefficient to the networks, around its mean")
+    scale: tuple[float, ...] = Field(description="what is 1 of each coefficient to the networks, around its mean")
     log_f0_mean: float | None = Field(description="mean of log F0 (Hz) over voiced frames; unset: none is voiced")
     log_f0_deviation: float | None = Field(description="standard deviation of log F0 over voiced frames")
     voiced: float | None = Field(description="share of the speech frames that are voiced; unset: no F0 is known")

@@ -80,7 +80,7 @@ def test_a_file_that_is_no_sound_is_refused_when_it_is_read(tmp_path: Path, voic
     statistics = VoiceStatistics(
         mean=(0.0,) * 12,
         deviation=(1.0,) * 12,
-        unit=(1.0,) * 12,
+        scale=(1.0,) * 12,
         log_f0_mean=None,
         log_f0_deviation=None,
         voiced=None,

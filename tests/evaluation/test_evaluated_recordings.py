@@ -47,7 +47,7 @@ def make_run(root: Path) -> Path:
         voice = VoiceStatistics(
             mean=(0.0,) * 24,
             deviation=(0.5,) * 24,
-            unit=(0.5,) * 24,
+            scale=(0.5,) * 24,
             log_f0_mean=float(np.log(f0)),
             log_f0_deviation=0.1,
             voiced=0.9,

@@ -37,7 +37,7 @@ def speaker(name: str, f0_hz: float, mean: float = 0.0, coefficients: int = 24) 
     voice = VoiceStatistics(
         mean=(mean, *[0.0] * (coefficients - 1)),
         deviation=(1.0,) * coefficients,
-        unit=(1.0,) * coefficients,
+        scale=(1.0,) * coefficients,
         log_f0_mean=float(np.log(f0_hz)),
         log_f0_deviation=0.1,
         voiced=0.6,

@@ -39,7 +39,7 @@ def listen(settings: Settings, listing: Found, explicit: bool, say: Say) -> Look
     """
     from unpaired.data import recordings  # noqa: PLC0415 - with packages that are optional
     from unpaired.data.voices import Voices, files_of  # noqa: PLC0415
-    from unpaired.media.voice.statistics import gather, with_common_units  # noqa: PLC0415
+    from unpaired.media.voice.statistics import gather, with_common_scales  # noqa: PLC0415
 
     voices = Voices(settings.voice)
     with progress_bar("analysing") as advance:
@@ -52,7 +52,7 @@ def listen(settings: Settings, listing: Found, explicit: bool, say: Say) -> Look
     say(recordings.seen(settings.voice))
     parts = [split(files, settings.data.held, settings.training.seed, found.unreadable) for files in listing.files]
     entries = [voices.entries(list(files_of(part.train))) for part in parts]
-    speakers = with_common_units([gather((e.features(), e.speech(), e.lufs) for e in own) for own in entries])
+    speakers = with_common_scales([gather((e.features(), e.speech(), e.lufs) for e in own) for own in entries])
     domains = [
         Domain(name=files.name, sources=files.sources, voice=speaker)
         for files, speaker in zip(listing.files, speakers, strict=True)

@@ -11,7 +11,7 @@ from voice_sounds import buzz
 from unpaired.errors import WorkError
 from unpaired.media.voice import cache, loudness
 from unpaired.media.voice.cache import Cache, default_folder
-from unpaired.media.voice.statistics import VoiceStatistics, gather, normalised, restored, with_common_units
+from unpaired.media.voice.statistics import VoiceStatistics, gather, normalised, restored, with_common_scales
 from unpaired.media.voice.world import World
 
 WORLD = World()
@@ -173,13 +173,13 @@ def test_statistics_are_those_of_all_speech_frames(tmp_path: Path, files: list[P
     np.testing.assert_allclose(restored(scores, found), frames, atol=1e-5)
 
 
-def test_common_units_keep_what_a_coefficient_weighs_and_bring_speakers_together() -> None:
+def test_common_scales_keep_what_a_coefficient_weighs_and_bring_speakers_together() -> None:
     """By hand: deviations (4, 1) and (1, 1) have the geometric means (2, 1), whose root mean square is sqrt(2.5)."""
     frames = np.random.default_rng(0).standard_normal((2, 10_000))
     frames = (frames - frames.mean(1, keepdims=True)) / frames.std(1, keepdims=True)
-    a, b = with_common_units([described((4.0, 1.0)), described((1.0, 1.0))])
-    np.testing.assert_allclose(a.unit, np.array([2, 1]) * np.sqrt(2.5), rtol=1e-6)
-    np.testing.assert_allclose(b.unit, np.array([0.5, 1]) * np.sqrt(2.5), rtol=1e-6)
+    a, b = with_common_scales([described((4.0, 1.0)), described((1.0, 1.0))])
+    np.testing.assert_allclose(a.scale, np.array([2, 1]) * np.sqrt(2.5), rtol=1e-6)
+    np.testing.assert_allclose(b.scale, np.array([0.5, 1]) * np.sqrt(2.5), rtol=1e-6)
     scores = [normalised(frames * np.array(s.deviation)[:, None], s) for s in (a, b)]
     for each in scores:
         np.testing.assert_allclose(each.std(1), np.array([2, 1]) / np.sqrt(2.5), rtol=1e-4)
@@ -190,7 +190,7 @@ def described(deviation: tuple[float, ...]) -> VoiceStatistics:
     return VoiceStatistics(
         mean=(0.0,) * len(deviation),
         deviation=deviation,
-        unit=deviation,
+        scale=deviation,
         log_f0_mean=None,
         log_f0_deviation=None,
         voiced=None,

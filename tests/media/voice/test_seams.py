@@ -84,7 +84,7 @@ def statistics(mean: float, deviation: float, f0: float = 5.0) -> VoiceStatistic
     return VoiceStatistics(
         mean=(mean,) * 24,
         deviation=(deviation,) * 24,
-        unit=(deviation,) * 24,
+        scale=(deviation,) * 24,
         log_f0_mean=f0,
         log_f0_deviation=0.2,
         voiced=0.5,

@@ -12,13 +12,13 @@ from unpaired.media.voice.features import Features, Floats
 from unpaired.media.voice.silence import Mask
 from unpaired.speaker import VoiceStatistics
 
-__all__ = ["VoiceStatistics", "gather", "normalised", "restored", "with_common_units"]
+__all__ = ["VoiceStatistics", "gather", "normalised", "restored", "with_common_scales"]
 
 _LEAST_DEVIATION = 1e-3
 
 
 def gather(recordings: Iterable[tuple[Features, Mask, float]]) -> VoiceStatistics:
-    """Statistics over recordings: features, which frames are speech, loudness in LUFS as found. A unit is a deviation.
+    """Statistics over recordings: features, which frames are speech, loudness in LUFS as found. A scale is a deviation.
 
     Raises WorkError below two frames of speech.
     """
@@ -38,7 +38,7 @@ def gather(recordings: Iterable[tuple[Features, Mask, float]]) -> VoiceStatistic
     return VoiceStatistics(
         mean=tuple(mean.tolist()),
         deviation=deviations,
-        unit=deviations,
+        scale=deviations,
         log_f0_mean=None if f0_mean is None else float(f0_mean[0]),
         log_f0_deviation=None if f0_deviation is None else float(f0_deviation[0]),
         voiced=pitch.count / values.count if has_f0 else None,
@@ -47,8 +47,8 @@ def gather(recordings: Iterable[tuple[Features, Mask, float]]) -> VoiceStatistic
     )
 
 
-def with_common_units(speakers: Sequence[VoiceStatistics]) -> list[VoiceStatistics]:
-    """The same, with units by which a coefficient moves alike for all speakers, and weighs what it does in voices.
+def with_common_scales(speakers: Sequence[VoiceStatistics]) -> list[VoiceStatistics]:
+    """The same, with scales by which a coefficient moves alike for all speakers, and weighs what it does in voices.
 
     Scaled by their deviations alone, all coefficients would count the same: faint upper ones, which hold little but
     chance, as much as those of the formants. So each keeps its share of the deviation, the geometric mean over the
@@ -59,25 +59,25 @@ def with_common_units(speakers: Sequence[VoiceStatistics]) -> list[VoiceStatisti
     typical = np.exp(np.log(deviations).mean(0))
     weights = typical / np.sqrt(np.square(typical).mean())
     return [
-        speaker.model_copy(update={"unit": tuple(unit.tolist())})
-        for speaker, unit in zip(speakers, deviations / weights, strict=True)
+        speaker.model_copy(update={"scale": tuple(scale.tolist())})
+        for speaker, scale in zip(speakers, deviations / weights, strict=True)
     ]
 
 
 def normalised(values: Floats, statistics: VoiceStatistics) -> Floats:
-    """(coefficients, frames) around their means, in units."""
-    mean, unit = _columns(statistics)
-    return (values - mean) / unit
+    """(coefficients, frames) around their means, over their scales."""
+    mean, scale = _columns(statistics)
+    return (values - mean) / scale
 
 
 def restored(scores: Floats, statistics: VoiceStatistics) -> Floats:
     """The inverse of `normalised`."""
-    mean, unit = _columns(statistics)
-    return scores * unit + mean
+    mean, scale = _columns(statistics)
+    return scores * scale + mean
 
 
 def _columns(statistics: VoiceStatistics) -> tuple[Floats, Floats]:
-    return np.array(statistics.mean, np.float32)[:, None], np.array(statistics.unit, np.float32)[:, None]
+    return np.array(statistics.mean, np.float32)[:, None], np.array(statistics.scale, np.float32)[:, None]
 
 
 class _Sums:
