@@ -1,22 +1,29 @@
 """The figures of a comparison as rows of results.jsonl, one per method.
 
-    unpaired compare $DATA/mri --size 64 --minutes 5 --pairs --out runs/compare-mri
+    unpaired compare $DATA/mri --size 64 --minutes 3 --pairs --out runs/compare-mri
     python -m benchmarks.comparison runs/compare-mri
 
 The first command is the benchmark; the second only copies what its compare.json says. Methods that failed get no row.
+With `--pictures NAME` it also writes docs/images/compared/NAME.png, all methods' translations of the same inputs.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
+from PIL import Image, ImageDraw
+
 from benchmarks.quality import short
 from benchmarks.results import append_row
 from unpaired.comparison.folder import ComparisonFolder
 from unpaired.evaluation.measure import RouteMeasures
+
+PICTURES = Path(__file__).parent.parent / "docs" / "images" / "compared"
+MARGIN, GAP = 84, 2
 
 
 def figures(comparison: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
@@ -42,13 +49,36 @@ def figures(comparison: dict[str, Any], result: dict[str, Any]) -> dict[str, Any
     }
 
 
+def sheet(folder: ComparisonFolder, comparison: dict[str, Any], out: Path) -> None:
+    """Write a picture of the first direction: the inputs, every method's row, the truth; names at the left."""
+    place = folder.pictures(*comparison["domains"][:2])
+    names = ["inputs", *(result["method"] for result in comparison["results"]), "truth"]
+    rows = {
+        name: Image.open(place / f"{name}.png").convert("RGB") for name in names if (place / f"{name}.png").exists()
+    }
+    width, height = next(iter(rows.values())).size
+    picture = Image.new("RGB", (MARGIN + width, len(rows) * (height + GAP) - GAP), "white")
+    draw = ImageDraw.Draw(picture)
+    for i, (name, row) in enumerate(rows.items()):
+        picture.paste(row, (MARGIN, i * (height + GAP)))
+        draw.text((MARGIN - 4, i * (height + GAP) + height // 2), name, fill="black", anchor="rm")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    picture.quantize(256).save(out, optimize=True)
+
+
 def main(words: list[str]) -> int:
     """Append the rows of the comparison in a folder."""
-    (path,) = words
-    comparison = json.loads(ComparisonFolder(Path(path)).figures.read_text(encoding="utf-8"))
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.comparison")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--pictures", metavar="NAME")
+    asked = parser.parse_args(words)
+    folder = ComparisonFolder(asked.folder)
+    comparison = json.loads(folder.figures.read_text(encoding="utf-8"))
     for result in comparison["results"]:
         if result["state"] == "done":
             append_row("comparison", figures(comparison, result), comparison["seed"], comparison["device"])
+    if asked.pictures:
+        sheet(folder, comparison, PICTURES / f"{asked.pictures}.png")
     return 0
 
 

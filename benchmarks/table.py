@@ -16,7 +16,7 @@ from benchmarks.results import rows
 from unpaired.methods import METHODS
 
 ROOT = Path(__file__).parent.parent
-PAGES = (ROOT / "README.md", *sorted((ROOT / "docs" / "methods").glob("*.md")))
+PAGES = (ROOT / "README.md", ROOT / "docs" / "compare.md", *sorted((ROOT / "docs" / "methods").glob("*.md")))
 Row = dict[str, Any]
 
 
