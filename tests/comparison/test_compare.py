@@ -342,13 +342,13 @@ def test_what_does_not_fit_is_left_out_of_all_and_an_error_by_name(
     assert states(found) == {"combogan": "done"}
     assert found.left_out.keys() == {"gan", "planted"}
     assert "gan takes two domains; 3 were given" in found.left_out["gan"]
-    assert "takes voice" in found.left_out["planted"]
+    assert "planted does not learn from pictures" in found.left_out["planted"]
     page = (tmp_path / "out" / "compare.html").read_text()
     assert len(Page(page).images) == 12
     with pytest.raises(UsageError, match="gan takes two domains; 3 were given"):
         compared(discs, tmp_path / "out2", "gan")
-    with pytest.raises(UsageError, match="planted takes voice"):
-        compared(discs, tmp_path / "out2", "planted")
+    with pytest.raises(UsageError, match="planted does not learn from pictures"):
+        compared(discs, tmp_path / "out2", "combogan", "planted")
 
 
 def test_the_command_prints_the_ranking_and_says_how_to_go_on(

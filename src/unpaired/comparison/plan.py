@@ -132,8 +132,8 @@ def fitting(sources: Sequence[Path], names: Sequence[str], asked: Asked) -> tupl
             left_out[name] = str(error)
     if not found:
         raise trouble or UsageError("no method was named")
-    other = {name: why for name in found if (why := of_other_medium(name, medium_of(found)))}
-    if len(other) == len(found):
+    other = {name: why for name in names if (why := of_other_medium(name, medium_of(found)))}
+    if found.keys() <= other.keys():
         raise UsageError(next(iter(other.values())))
     return {name: one for name, one in found.items() if name not in other}, left_out | other
 

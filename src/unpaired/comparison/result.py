@@ -78,4 +78,5 @@ class Comparison(Section):
     def directions(self) -> tuple[str, ...]:
         """Every direction that some method was measured on."""
         done = [r for r in self.results if r.state == "done"]
-        return tuple(dict.fromkeys(m.route for r in done for m in (*r.routes, *r.voices)))
+        measured = [[m.route for m in r.routes] + [m.route for m in r.voices] for r in done]
+        return tuple(dict.fromkeys(route for routes in measured for route in routes))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from unpaired.evaluation.voice.frames import Doubles, Frames
-from unpaired.evaluation.voice.spread import distance, spread
+from unpaired.evaluation.voice.spread import distance, frames_apart, spread
 
 
 def sentence(cepstra: Doubles, f0: Doubles | None = None) -> Frames:
@@ -79,3 +79,16 @@ def test_too_little_gives_none() -> None:
     assert short.modulation is None
     found = distance(short, short)
     assert found.modulation_db is found.f0_mean_cents is found.f0_std_cents is None
+
+
+def test_frames_are_apart_by_what_is_heard_and_not_by_faint_coefficients() -> None:
+    rng = np.random.default_rng(2)
+    real, same = (rng.normal(size=(600, 24)) * np.linspace(1, 0.02, 24) for _ in range(2))
+    faint, loud = same.copy(), same.copy()
+    faint[:, -1] += 3 * 0.02  # three deviations of that coefficient alone
+    loud[:, 0] += 3
+    near, further, far = (frames_apart([sentence(x)], [sentence(real)]) for x in (same, faint, loud))
+    assert near is not None and further is not None and far is not None
+    assert abs(near) < 30 and abs(further - near) < 5 and far > 300
+    assert frames_apart([sentence(2 * same + 7)], [sentence(2 * real + 7)]) == pytest.approx(near)
+    assert frames_apart([sentence(same[:12])], [sentence(real)]) is None  # no frame with 30 ms on both sides

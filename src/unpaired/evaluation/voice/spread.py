@@ -111,17 +111,19 @@ def _less(a: float | None, b: float | None) -> float | None:
 
 
 def frames_apart(out: Sequence[Frames], target: Sequence[Frames]) -> float | None:
-    """Kernel distance of two collections' frames, times 1000, z-scored by the target's (`evaluation.frames`).
+    """Kernel distance of two collections' frames, times 1000 (`evaluation.frames`), about the target's mean.
 
-    From the first loud frame of a sentence to the last; None where that is too little.
+    All coefficients are scaled alike, by the target's deviation as a whole: were each z-scored, faint upper ones, which
+    synthesis moves and nobody hears, would count as much as formants. From the first loud frame of a sentence to the
+    last; None where that is too little.
     """
     real = [part for one in target if len(part := one.spanned()) > 2 * places.REACH]
     made = [part for one in out if len(part := one.spanned()) > 2 * places.REACH]
     if not real or not made:
         return None
     joined = np.concatenate(real)
-    mean, deviation = joined.mean(0), np.maximum(joined.std(0), 1e-3)
-    theirs, ours = ([torch.from_numpy(((x - mean) / deviation).T)[None] for x in some] for some in (real, made))
+    mean, scale = joined.mean(0), max(float(np.sqrt(joined.var(0).mean())), 1e-3)
+    theirs, ours = ([torch.from_numpy(((x - mean) / scale).T)[None] for x in some] for some in (real, made))
     if min(len(places.places(side)) for side in (theirs, ours)) < 2:
         return None
     return places.distance(theirs, ours)

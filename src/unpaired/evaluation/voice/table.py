@@ -43,7 +43,8 @@ _SPREAD = (
     "sentence, averaged over sentences; GV bias: without the bars, below 0 is flatter than the target.",
     "modulation distance: mean absolute difference in dB of the power spectra of the courses of c1..c24, "
     f"{LOWEST_HZ:.1f} to {HIGHEST_HZ:.0f} Hz, in windows of 640 ms.",
-    "distance of frames: KID's formula on c1..c24 of three frames 30 ms apart, z-scored by the target's, times 1000.",
+    "distance of frames: KID's formula on c1..c24 of three frames 30 ms apart, about the target's mean and in units of "
+    "its deviation over all coefficients, times 1000.",
     "F0 mean and deviation, voiced share: of all loud frames of all sentences, output less target.",
 )
 
