@@ -24,7 +24,7 @@ def test_a_voice_streams_through_a_run() -> None:
     translator = Translator(voice_config(), Known(), "cpu")
     out, told = io.BytesIO(), list[str]()
     translate_stream(translator, translator.way("bob"), io.BytesIO(pcm(3, 200)), out, None, told.append)
-    made = np.frombuffer(out.getvalue(), "<i2").astype(np.float32) / 32768
+    made = np.frombuffer(out.getvalue(), "<i2").astype(np.float32) / np.float32(32768)
     assert len(made) == 3 * RATE
     f0 = World().analyse(made)["f0"][0]
     assert np.median(f0[f0 > 0]) == pytest.approx(100, rel=0.05)
