@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from unpaired.methods.game import Batch, Method, Move, Now, Past, Player, Route, Turn, together, total
+from unpaired.methods.game import Batch, Method, Move, Now, Past, Player, Route, Turn, both, noisy, together, total
 from unpaired.networks import Networks
 from unpaired.networks.blocks import Role
 from unpaired.terms.adversarial import fool, spot
@@ -17,6 +17,7 @@ from unpaired.terms.closeness import l1
 TIES = {"cycle_weight": 1.7, "cycle_noise": 0.05, "identity_weight": 0.0, "memory": 0}
 RATES = {"rate": 4e-4, "critic_rate": 1e-3, "clip": 5.0}  # what small budgets change of the paper's
 VC = {"memory": 0, "identity_until": 0.025, "critic_rate": 1e-4}
+SOUNDS = {"memory": 0, "cycle_weight": 2.0, "identity_weight": 0.0, "neighbour_weight": 5.0}
 
 
 class CycleGAN(Method):
@@ -31,7 +32,8 @@ class CycleGAN(Method):
     sees an item and its reconstruction and guesses which is which. `clip` bounds each player's gradient norm.
 
     Voices: CycleGAN-VC (arXiv:1711.11293) has the identity term for 10^4 of 4x10^5 steps (`identity_until`, a share);
-    VC2 (arXiv:1904.04631) adds critics of items and their reconstructions (`second_weight` 1).
+    VC2 (arXiv:1904.04631) adds critics of items and their reconstructions (`second_weight` 1). `neighbour_weight` holds
+    frames to the target's nearest (see `Neighbours`); without it critics accept that sounds are exchanged.
 
     Differs: the identity term is on by default, as in the authors' code (`lambda_identity` .5 of the cycle's 10). The
     guess critic sees every pair in both orders: what a random order gives in the mean.
@@ -40,7 +42,7 @@ class CycleGAN(Method):
     restores = True
     defences = {"cycle_noise": 0.1, "guess_weight": 2.0}  # noqa: RUF012 - data
     presets = {preset: {**TIES, **RATES} for preset in ("small", "tiny")}  # noqa: RUF012 - data
-    voice_presets = {"paper": VC, "small": VC | RATES, "tiny": VC | RATES}  # noqa: RUF012 - data
+    voice_presets = {"paper": VC, "small": SOUNDS | RATES, "tiny": SOUNDS | RATES}  # noqa: RUF012 - data
 
     def __init__(
         self,
@@ -54,6 +56,7 @@ class CycleGAN(Method):
         identity_weight: float = 5.0,
         identity_until: float = 1.0,
         second_weight: float = 0.0,
+        neighbour_weight: float = 0.0,
         memory: int = 50,
         rate: float = 2e-4,
         critic_rate: float = 2e-4,
@@ -69,12 +72,14 @@ class CycleGAN(Method):
         self.D_yy = net.pair_critic("Y") if guess_weight and self.backward_cycle else None
         self.D_x2 = net.critic("X") if second_weight and self.forward_cycle else None
         self.D_y2 = net.critic("Y") if second_weight and self.backward_cycle else None
+        self.near = nn.ModuleList(net.neighbours() for _ in range((2 - one_way) * (neighbour_weight > 0)))
         critics = tuple(sorted(role for role, _ in self.named_children() if role.startswith("D_")))
         learning = Player(critics, rate=critic_rate, clip=clip)
         self.players = {"generators": Player(("G", "F"), rate=rate, clip=clip), "critics": learning}
         self.weights = {"adversarial": 1.0, "critics.adversarial": 0.5, "cycle": cycle_weight}
         self.weights |= {"guess": guess_weight, "critics.guess": 0.5} if guess_weight else {}
         self.weights |= {"second": second_weight, "critics.second": 0.5} if second_weight else {}
+        self.weights |= {"neighbour": neighbour_weight} if neighbour_weight else {}
         self.weights["identity"] = lambda now: identity_weight if now.share < identity_until else 0.0
         self.routes = (Route("X", "Y", ("G",)),) if one_way else (Route("X", "Y", ("G",)), Route("Y", "X", ("F",)))
 
@@ -82,15 +87,16 @@ class CycleGAN(Method):
         """The generators together, then the critics together."""
         x, y = batch["X"], batch["Y"]
         identity = self.weight("generators", "identity", now) > 0
-        made = [(self.D_y, self.past_y, y, *transform(self.G, x, y, identity))]
+        made = [(self.D_y, self.past_y, y, *both(self.G, x, y, identity))]
         if self.D_x is not None:
-            made.append((self.D_x, self.past_x, x, *transform(self.F, y, x, identity)))
-        backs = [(x, self.F(self._noisy(made[0][3])), self.D_x2, self.D_xx)] if self.forward_cycle else []
-        backs += [(y, self.G(self._noisy(made[1][3])), self.D_y2, self.D_yy)] if self.backward_cycle else []
+            made.append((self.D_x, self.past_x, x, *both(self.F, y, x, identity)))
+        backs = [(x, self.F(noisy(made[0][3], self.cycle_noise)), self.D_x2, self.D_xx)] if self.forward_cycle else []
+        backs += [(y, self.G(noisy(made[1][3], self.cycle_noise)), self.D_y2, self.D_yy)] if self.backward_cycle else []
         yield Turn(
             "generators",
             adversarial=total(*(fool(critic(fake)) for critic, _, _, fake, _ in made)),
             cycle=total(*(l1(back, own) for own, back, _, _ in backs)),
+            neighbour=total(*(near(fake, own) for near, (_, _, own, fake, _) in zip(self.near, made, strict=False))),
             identity=total(*(l1(same, own) for _, _, own, _, same in made if same is not None)),
             guess=total(*(guess(critic, back, own) for own, back, _, critic in backs if critic)),
             second=total(*(fool(critic(back)) for _, back, critic, _ in backs if critic)),
@@ -102,17 +108,9 @@ class CycleGAN(Method):
             second=total(*(spot(*together(critic, own, back)) for own, back, critic, _ in backs if critic)),
         )
 
-    def _noisy(self, fake: Tensor) -> Tensor:
-        return fake + self.cycle_noise * torch.randn_like(fake) if self.cycle_noise else fake
-
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:
         """G from X to Y, F from Y to X."""
         return (self.G if target == "Y" else self.F)(x)  # type: ignore[no-any-return]
-
-
-def transform(generator: Role, given: Tensor, own: Tensor, identity: bool) -> tuple[Tensor, Tensor | None]:
-    """The translation of `given`, and of `own` (an item of the target already) where the identity term needs it."""
-    return together(generator, given, own) if identity else (generator(given), None)
 
 
 def guess(critic: Role, first: Tensor, second: Tensor) -> Tensor:

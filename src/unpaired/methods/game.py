@@ -219,6 +219,16 @@ def together(net: Role | Frozen, one: Tensor, other: Tensor) -> tuple[Tensor, Te
     return first, second
 
 
+def both(net: Role, one: Tensor, other: Tensor, wanted: bool) -> tuple[Tensor, Tensor | None]:
+    """As `together`, but without the other where it is not wanted."""
+    return together(net, one, other) if wanted else (net(one), None)
+
+
+def noisy(x: Tensor, deviation: float) -> Tensor:
+    """`x` with normal noise added; what is hidden in faint patterns is lost in it."""
+    return x + deviation * torch.randn_like(x) if deviation else x
+
+
 def total(*terms: Tensor | None) -> Tensor | None:
     """The sum of the terms that there are; None where there is none."""
     there = [term for term in terms if term is not None]

@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Move, Now, Player, Turn
+from unpaired.methods.game import Batch, Move, Now, Player, Turn, noisy
 from unpaired.methods.kinds import Labelled
 from unpaired.networks import Networks
 from unpaired.networks.labelled import joined
@@ -94,12 +94,11 @@ class StarGAN(Labelled):
         )
         if now.step % self.every == 0:
             seen = self.T(fake)
-            faint = self.cycle_noise * torch.randn_like(fake) if self.cycle_noise else 0
             yield Turn(
                 "generator",
                 adversarial=fool(self._score(seen, wanted, known), self.kind),
                 classes=classes(self.C(seen), wanted, known, self.labels.spans),
-                cycle=l1(self.relabel(fake + faint, label, known), x),
+                cycle=l1(self.relabel(noisy(fake, self.cycle_noise), label, known), x),
             )
 
     def _score(self, seen: Tensor, label: Tensor, known: Tensor) -> Tensor:

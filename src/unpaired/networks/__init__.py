@@ -7,6 +7,7 @@ from typing import Protocol
 
 from unpaired.labels import Labels
 from unpaired.networks.blocks import Role
+from unpaired.networks.neighbours import Neighbours
 from unpaired.networks.projector import Projector
 
 
@@ -67,6 +68,9 @@ class Networks(Protocol):
         """What a generator sees inside of `domain`'s items, and with `pixels` they themselves -> codes of `patches`
         places of each layer.
         """
+
+    def neighbours(self) -> Neighbours:
+        """A memory of a domain's frames, which says how far others are from the nearest of them; voices have it."""
 
     def teacher(self) -> Role | None:
         """The translation from the first domain to the second that another run has learned, where one is given."""

@@ -24,6 +24,7 @@ from unpaired.networks.generator import (
     stack,
 )
 from unpaired.networks.labelled import classifier, deep_decoder, deep_encoder, deep_trunk, fader_halvings
+from unpaired.networks.neighbours import Neighbours
 from unpaired.networks.projector import Projector
 from unpaired.networks.vectors import couple, fold, halvings, paint, unfold
 from unpaired.settings import NetworkSettings, Norm, Padding
@@ -230,6 +231,10 @@ class ImageNetworks:
         decoder = Role(deep_decoder(channels, s.width, count, kind, labels))
         code = s.width * min(2 ** (count - 1), 16)
         return encoder, decoder, Role(*code_critic(code, min(512, 16 * s.width), labels, dropout))
+
+    def neighbours(self) -> Neighbours:
+        """Refused: near is a matter of frames of voices."""
+        raise UsageError("neighbour_weight: is of recordings, whose frames have neighbours; pictures: leave it out")
 
     def teacher(self) -> Role | None:
         """The translation from "X" to "Y" that another run has learned, where one is given."""

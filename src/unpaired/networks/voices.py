@@ -12,6 +12,7 @@ from unpaired.labels import Labels, of_domains
 from unpaired.networks.blocks import Role, norm
 from unpaired.networks.critic import Views, leaky_start
 from unpaired.networks.gated import Added, Flat, Gated, GatedBlock, Held, Rows, Spread, Tall, Told
+from unpaired.networks.neighbours import Neighbours
 from unpaired.networks.projector import Projector
 from unpaired.settings import NetworkSettings, VoiceSettings
 
@@ -141,6 +142,10 @@ class VoiceNetworks:
         if self.blocks:
             widths |= {4: self.code_channels, 3 + min(5, self.blocks): self.code_channels}
         return Projector({0: 1, **widths} if pixels else widths, patches)
+
+    def neighbours(self) -> Neighbours:
+        """A memory of frames, and how far others are from the nearest of them."""
+        return Neighbours()
 
     def teacher(self) -> Role | None:
         """The translation from "X" to "Y" that another run has learned, where one is given."""
