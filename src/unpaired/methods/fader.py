@@ -23,7 +23,7 @@ class Fader(Labelled):
     what it is told. `ramp` is the share of the budget over which that weight grows (500,000 of the authors' 1.5 million
     steps). `adversarial_weight` and `class_weight` are the authors' code's options: a critic of patches, and a
     classifier of images, judge what is decoded with other labels; without them the pictures are as blurred as a mean.
-    `absolute` takes L1 for the squares of eq. (1), and is sharper.
+    `neighbour_weight` as in CycleGAN, of voices. `absolute` takes L1 for the squares of eq. (1), and is sharper.
 
     Differs: the misled classifier is given the other values in equal shares, not one of them drawn; the decoder
     enlarges bilinearly. Where labels are of several groups a classifier of images learns to tell those not asked for.
@@ -44,6 +44,8 @@ class Fader(Labelled):
         for preset in ("small", "tiny")
     }
 
+    voice_presets = {p: {**s, "neighbour_weight": 5.0} for p, s in presets.items()}  # noqa: RUF012
+
     def __init__(
         self,
         net: Networks,
@@ -54,6 +56,7 @@ class Fader(Labelled):
         ramp: float = 0.32,
         adversarial_weight: float = 0.0,
         class_weight: float = 0.0,
+        neighbour_weight: float = 0.0,
         dropout: float = 0.3,
         rate: float = 2e-4,
         critic_rate: float = 2e-4,
@@ -64,6 +67,7 @@ class Fader(Labelled):
         self.near = l1 if absolute else squared
         self.judged, self.told = adversarial_weight > 0, class_weight > 0 or len(net.labels.groups) > 1
         self.E, self.G, self.Z = net.label_coders(self.labels.size, dropout)
+        self.nearest = net.labelled_neighbours(self.labels.size) if neighbour_weight else None
         self.players = {
             "coders": Player(("E", "G"), rate=rate, clip=clip),
             "reader": Player(("Z",), rate=critic_rate, clip=clip),
@@ -81,6 +85,7 @@ class Fader(Labelled):
             self.C = net.classifier(self.labels.size)
             self.players["classifier"] = Player(("C",), rate=critic_rate, clip=clip)
             self.weights |= {"classes": class_weight, "classifier.classes": 1.0}
+        self.weights |= {"neighbour": neighbour_weight} if neighbour_weight else {}
         self.routes = self.routes_by(("E", "G"), ("C",))
 
     def play(self, batch: Batch, now: Now) -> Iterator[Move]:
@@ -95,6 +100,7 @@ class Fader(Labelled):
             reconstruction=self.near(same, x),
             latent=confused(self.Z(code), label, known, spans),
             adversarial=fool(self.D(fake)) if self.judged else None,
+            neighbour=self.nearest(fake, other, x, label) if self.nearest is not None else None,
             classes=classes(self.C(fake), other, known, spans) if "classes" in self.weights else None,
         )
         if self.judged:

@@ -23,11 +23,9 @@ class StarGAN(Labelled):
 
     Targets are the labels of the batch, in another order. The critic makes `turns` moves for one of the generator.
     Where joint data sets know different labels, the generator is told which groups are asked for (the mask vector).
-
     `own_scores` gives the critic an output for each value of a label, so that it tells real ones of a domain, not of
-    any (as StarGAN v2's does, arXiv:1912.01865, sec. 2). `cycle_noise` as in CycleGAN: what is hidden in faint patterns
-    of a translation is lost in it. `clip` bounds the norm of each player's gradient; None is the paper's.
-
+    any (StarGAN v2, arXiv:1912.01865, sec. 2). `cycle_noise` and, of voices, `neighbour_weight` as in CycleGAN.
+    `clip` bounds the norm of each player's gradient; None is the paper's.
     Differs: the mask has a value per group of labels, which for the paper's two data sets says the same.
     """
 
@@ -48,6 +46,8 @@ class StarGAN(Labelled):
         for preset in ("small", "tiny")
     }
 
+    voice_presets = {p: {**s, "cycle_noise": 0.0, "neighbour_weight": 5.0} for p, s in presets.items()}  # noqa: RUF012
+
     def __init__(
         self,
         net: Networks,
@@ -59,6 +59,7 @@ class StarGAN(Labelled):
         cycle_weight: float = 10.0,
         cycle_noise: float = 0.0,
         penalty_weight: float = 10.0,
+        neighbour_weight: float = 0.0,
         rate: float = 1e-4,
         critic_rate: float = 1e-4,
         clip: float | None = None,
@@ -66,18 +67,18 @@ class StarGAN(Labelled):
         super().__init__()
         self.labels, self.domains = net.labels, net.domains
         self.kind: Literal["wgan", "lsgan"] = adversarial
-        self.every = max(1, turns)
         self.joint = len(self.labels.sets) > 1
         self.G = net.relabeller(self.labels.size + (len(self.labels.groups) if self.joint else 0))
-        self.own_scores, self.cycle_noise = own_scores, cycle_noise
+        self.own_scores, self.cycle_noise, self.every = own_scores, cycle_noise, max(1, turns)
         self.T, self.D, self.C = net.labelled_critic(self.labels.size, len(self.labels.domains) if own_scores else 1)
+        self.near = net.labelled_neighbours(self.labels.size) if neighbour_weight else None
         self.players = {
             "generator": Player(("G",), rate=rate, clip=clip),
             "critic": Player(("T", "D", "C"), rate=critic_rate, clip=clip),
         }
         self.weights = {"adversarial": 1.0, "classes": class_weight, "critic.classes": 1.0, "cycle": cycle_weight}
-        if adversarial == "wgan":
-            self.weights["penalty"] = penalty_weight
+        self.weights |= {"penalty": penalty_weight} if adversarial == "wgan" else {}
+        self.weights |= {"neighbour": neighbour_weight} if neighbour_weight else {}
         self.routes = self.routes_by(("G",), ("T", "C"))
 
     def play(self, batch: Batch, now: Now) -> Iterator[Move]:
@@ -98,6 +99,7 @@ class StarGAN(Labelled):
                 "generator",
                 adversarial=fool(self._score(seen, wanted, known), self.kind),
                 classes=classes(self.C(seen), wanted, known, self.labels.spans),
+                neighbour=self.near(fake, wanted, x, label) if self.near is not None else None,
                 cycle=l1(self.relabel(noisy(fake, self.cycle_noise), label, known), x),
             )
 

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from unpaired.labels import Labels
 from unpaired.networks.blocks import Role
-from unpaired.networks.neighbours import Neighbours
+from unpaired.networks.neighbours import LabelledNeighbours, Neighbours
 from unpaired.networks.projector import Projector
 
 
@@ -71,6 +71,9 @@ class Networks(Protocol):
 
     def neighbours(self) -> Neighbours:
         """A memory of a domain's frames, which says how far others are from the nearest of them; voices have it."""
+
+    def labelled_neighbours(self, labels: int) -> LabelledNeighbours:
+        """The same for each of the labels, one of which an item has."""
 
     def teacher(self) -> Role | None:
         """The translation from the first domain to the second that another run has learned, where one is given."""

@@ -24,12 +24,14 @@ from unpaired.networks.generator import (
     stack,
 )
 from unpaired.networks.labelled import classifier, deep_decoder, deep_encoder, deep_trunk, fader_halvings
-from unpaired.networks.neighbours import Neighbours
+from unpaired.networks.neighbours import LabelledNeighbours, Neighbours
 from unpaired.networks.projector import Projector
 from unpaired.networks.vectors import couple, fold, halvings, paint, unfold
 from unpaired.settings import NetworkSettings, Norm, Padding
 
 Net = TypeVar("Net", bound=nn.Module)
+
+NO_NEIGHBOURS = "neighbour_weight: is of recordings, whose frames have neighbours; with pictures leave it out"
 
 
 class ImageNetworks:
@@ -234,7 +236,11 @@ class ImageNetworks:
 
     def neighbours(self) -> Neighbours:
         """Refused: near is a matter of frames of voices."""
-        raise UsageError("neighbour_weight: is of recordings, whose frames have neighbours; pictures: leave it out")
+        raise UsageError(NO_NEIGHBOURS)
+
+    def labelled_neighbours(self, labels: int) -> LabelledNeighbours:  # noqa: ARG002 - as voices are asked
+        """Refused as `neighbours`."""
+        raise UsageError(NO_NEIGHBOURS)
 
     def teacher(self) -> Role | None:
         """The translation from "X" to "Y" that another run has learned, where one is given."""

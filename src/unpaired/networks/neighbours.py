@@ -47,6 +47,8 @@ class Neighbours(nn.Module):
 
     def _remember(self, found: Tensor) -> None:
         found = found[-self.size :].to(torch.promote_types(found.dtype, torch.float32))
+        if not len(found):
+            return
         if self.memory.numel() == 0:
             self.memory = found.new_zeros(self.size, found.shape[1])
         at = (int(self.count) + torch.arange(len(found), device=found.device)) % self.size
@@ -59,6 +61,23 @@ class Neighbours(nn.Module):
         if saved is not None and saved.shape != self.memory.shape:
             self.memory = torch.empty_like(saved, device=self.memory.device)
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+class LabelledNeighbours(nn.Module):
+    """`Neighbours` of each of the `labels`, one of which an item has."""
+
+    def __init__(self, labels: int) -> None:
+        super().__init__()
+        self.of = nn.ModuleList(Neighbours() for _ in range(labels))
+
+    def forward(self, made: Tensor, wanted: Tensor, real: Tensor, label: Tensor) -> Tensor:
+        """The mean over the items `made` with labels `wanted` (B, L); `real` with `label` are remembered by theirs."""
+        found = []
+        for i, near in enumerate(self.of):
+            ours, theirs = wanted[:, i] > 0, label[:, i] > 0
+            if ours.any() and (theirs.any() or near.get_buffer("count") > 0):
+                found.append(near(made[ours], real[theirs]) * ours.sum() / len(made))
+        return torch.stack(found).sum()
 
 
 def frames(x: Tensor, shift: int) -> Tensor:

@@ -12,7 +12,7 @@ from unpaired.labels import Labels, of_domains
 from unpaired.networks.blocks import Role, norm
 from unpaired.networks.critic import Views, leaky_start
 from unpaired.networks.gated import Added, Flat, Gated, GatedBlock, Held, Rows, Spread, Tall, Told
-from unpaired.networks.neighbours import Neighbours
+from unpaired.networks.neighbours import LabelledNeighbours, Neighbours
 from unpaired.networks.projector import Projector
 from unpaired.settings import NetworkSettings, VoiceSettings
 
@@ -146,6 +146,10 @@ class VoiceNetworks:
     def neighbours(self) -> Neighbours:
         """A memory of frames, and how far others are from the nearest of them."""
         return Neighbours()
+
+    def labelled_neighbours(self, labels: int) -> LabelledNeighbours:
+        """The same of each speaker."""
+        return LabelledNeighbours(labels)
 
     def teacher(self) -> Role | None:
         """The translation from "X" to "Y" that another run has learned, where one is given."""
