@@ -16,7 +16,12 @@ from benchmarks.results import rows
 from unpaired.methods import METHODS
 
 ROOT = Path(__file__).parent.parent
-PAGES = (ROOT / "README.md", ROOT / "docs" / "compare.md", *sorted((ROOT / "docs" / "methods").glob("*.md")))
+PAGES = (
+    ROOT / "README.md",
+    ROOT / "docs" / "compare.md",
+    ROOT / "docs" / "voice-use.md",
+    *sorted((ROOT / "docs" / "methods").glob("*.md")),
+)
 Row = dict[str, Any]
 
 
@@ -217,6 +222,26 @@ def avatars() -> str:
     return "\n".join(lines)
 
 
+def voices() -> str:
+    """A line per trained converter, beside what needs no training: both directions in a cell."""
+    lines = [
+        "| data | converter | steps, minutes | MCD, dB | GV distance, dB | modulation, dB | similarity | WER |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    kinds = (("mcd", 1), ("gv", 1), ("modulation", 1), ("similarity", 2), ("wer", 2))
+    newest = {row["command"] + row["figures"]["method"]: row["figures"] for row in rows("voices")}
+    done: set[str] = set()
+    for f in newest.values():
+        ways = list(f["routes"].values())
+        data = f"{f['data']}, {ways[0]['converted']['outputs']} sentences"
+        systems = {name: "-" for name in ways[0] if name != "converted"} if data not in done else {}
+        done.add(data)
+        for name, time in (systems | {"converted": f"{f['steps']}, {f['seconds'] / 60:.0f}"}).items():
+            cells = [both([way.get(name, {}) for way in ways], kind, n) for kind, n in kinds]
+            lines.append(f"| {data} | {f['method'] if name == 'converted' else name} | {time} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def both(routes: list[dict[str, Any]], name: str, digits: int) -> str:
     """A figure of each direction."""
     return " / ".join(f"{route[name]:.{digits}f}" if route.get(name) is not None else "-" for route in routes)
@@ -237,6 +262,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "comparison": comparison,
     "digits": digits,
     "avatars": avatars,
+    "voices": voices,
 }
 
 

@@ -1,0 +1,91 @@
+"""The measures of voice converters as rows of results.jsonl: of a run that was evaluated, or of a comparison's runs.
+
+    unpaired train $DATA/voice_flite/train/slt $DATA/voice_flite/train/rms --steps 3000 --out runs/slt-rms
+    unpaired evaluate runs/slt-rms $DATA/voice_flite/test --pairs --texts $DATA/voice_flite/text.csv
+    python -m benchmarks.voices runs/slt-rms
+
+    unpaired compare $DATA/voice_flite --minutes 3 --pairs --no-judges --out runs/compare-voices
+    python -m benchmarks.voices runs/compare-voices
+
+The first commands are the benchmark; the last only copies what `evaluation.json` or `compare.json` says.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.results import append_row
+from unpaired.comparison.folder import ComparisonFolder
+from unpaired.evaluation.voice.measure import VoiceMeasures
+from unpaired.runs.config import read_config
+from unpaired.runs.folder import RunFolder, load_model
+from unpaired.runs.history import History
+
+LEFT_OUT = {"route", "system", "judges", "missing"}
+
+
+def of_run(run: Path) -> tuple[dict[str, Any], int]:
+    """The figures of a run's last evaluation, with those of what stands beside, and its seed."""
+    folder = RunFolder(run)
+    config = read_config(folder.config)
+    found = json.loads(folder.evaluation.read_text(encoding="utf-8"))
+    measures = [VoiceMeasures.model_validate(voice) for voice in found["voices"]]
+    steps = load_model(run, "last").step
+    about = {
+        "data": " / ".join(domain.name for domain in config.domains),
+        "method": config.method,
+        "preset": config.preset,
+        "method_settings": config.method_settings,
+        "steps": steps,
+        "seconds": round(History(folder.history).read("terms")[-1]["spent_s"]),
+        "measured_on": found["set"],
+        "judges": list(measures[0].judges),
+    }
+    return about | {"routes": by_route(measures)}, config.training.seed
+
+
+def by_route(measures: Iterable[VoiceMeasures]) -> dict[str, dict[str, dict[str, float]]]:
+    """Direction -> system -> the numbers that there are."""
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for m in measures:
+        numbers = m.model_dump(exclude=LEFT_OUT, exclude_none=True)
+        found.setdefault(m.route, {})[m.system] = {name: round(value, 4) for name, value in numbers.items()}
+    return found
+
+
+def of_comparison(path: Path) -> None:
+    """Append a row for each method of a comparison."""
+    comparison = json.loads(ComparisonFolder(path).figures.read_text(encoding="utf-8"))
+    beside = [VoiceMeasures.model_validate(voice) for voice in comparison["beside"]]
+    for result in comparison["results"]:
+        if result["state"] == "done":
+            own = [VoiceMeasures.model_validate(voice) for voice in result["voices"]]
+            figures = {
+                "data": " / ".join(comparison["domains"]),
+                "method": result["method"],
+                "preset": comparison["preset"],
+                "steps": result["steps"],
+                "seconds": round(result["seconds"]),
+                "measured_on": result["measured_on"],
+                "parameters": result["parameters"],
+                "routes": by_route([*own, *(b for b in beside if b.route in {m.route for m in own})]),
+            }
+            append_row("voices", figures, comparison["seed"], comparison["device"])
+
+
+def main(words: list[str]) -> int:
+    """Append the rows of a run or of a comparison."""
+    path = Path(words[0])
+    if ComparisonFolder(path).figures.exists():
+        of_comparison(path)
+    else:
+        append_row("voices", *of_run(path))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
