@@ -51,6 +51,7 @@ def settings(name: str, width: int) -> RunConfig:
     voice = VoiceStatistics(
         mean=(0.0,) * count,
         deviation=(1.0,) * count,
+        scale=(1.0,) * count,
         log_f0_mean=4.9,
         log_f0_deviation=0.2,
         voiced=0.6,
