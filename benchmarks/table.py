@@ -18,8 +18,8 @@ from unpaired.methods import METHODS
 ROOT = Path(__file__).parent.parent
 PAGES = (
     ROOT / "README.md",
+    ROOT / "docs" / "results.md",
     ROOT / "docs" / "compare.md",
-    ROOT / "docs" / "voice-use.md",
     *sorted((ROOT / "docs" / "methods").glob("*.md")),
 )
 Row = dict[str, Any]
