@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from unpaired.labels import Draws
 from unpaired.networks.blocks import Role
+from unpaired.networks.memory import Memory
 
 Batch = Mapping[str, Tensor]
 """What a method draws (`Method.draws`): "each", one tensor `(B, C, H, W)` in [-1, 1] per domain, keyed "X", "Y", "X3"
@@ -157,21 +158,15 @@ class Frozen(nn.Module):
         return self
 
 
-class Past(nn.Module):
+class Past(Memory):
     """Memory of fakes (Shrivastava et al. 2017, sec. 2.3, as in CycleGAN sec. 4): a critic sees past fakes too.
 
     Until the memory is full every fake is stored and returned. Afterwards each fake is, half the time, swapped for a
-    stored one. Size 0 returns the fakes as they are. The memory is a buffer, so resuming is exact.
+    stored one. Size 0 returns the fakes as they are.
     """
 
-    memory: Tensor
-    count: Tensor
-
     def __init__(self, size: int = 50) -> None:
-        super().__init__()
-        self.size = size
-        self.register_buffer("memory", torch.empty(0))
-        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+        super().__init__(size)
 
     @torch.no_grad()
     def forward(self, fakes: Tensor) -> Tensor:
@@ -194,13 +189,6 @@ class Past(nn.Module):
                 self.memory[slot] = fake
         self.count.fill_(count)
         return out
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        # The memory takes its shape from the first fakes; a saved one brings its own.
-        saved = state_dict.get(prefix + "memory")
-        if saved is not None and saved.shape != self.memory.shape:
-            self.memory = torch.empty_like(saved, device=self.memory.device)
-        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 def still(x: Tensor) -> Tensor:

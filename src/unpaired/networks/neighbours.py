@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
+
+from unpaired.networks.memory import Memory
 
 AROUND = ((-8, 0.5), (-4, 0.7), (0, 1.0), (4, 0.7), (8, 0.5))
 """What is compared of a place: frames around it, by their distance in frames, and how much they weigh."""
@@ -13,7 +13,7 @@ EVERY = 2
 NEAREST = 3
 
 
-class Neighbours(nn.Module):
+class Neighbours(Memory):
     """A memory of a domain's frames, and how far frames of others are from those that are nearest to them.
 
     The search is Erro, Moreno and Bonafonte's (2010, IEEE TASLP 18:5, INCA): source frames are paired with the nearest
@@ -23,17 +23,10 @@ class Neighbours(nn.Module):
 
     Differs: places are compared with what is around them, so that a sound is known by its neighbours too; targets are
     means of the three nearest; pairs are looked for from the source's side alone, among the last `size` frames seen.
-    The memory is a buffer, so resuming is exact.
     """
 
-    memory: Tensor
-    count: Tensor
-
     def __init__(self, size: int = 5120) -> None:
-        super().__init__()
-        self.size = size
-        self.register_buffer("memory", torch.empty(0))
-        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+        super().__init__(size)
 
     def forward(self, made: Tensor, real: Tensor) -> Tensor:
         """Remember `real` (B, 1, Q, T); the mean square by which `made` (B, 1, Q, T) misses its nearest frames."""
@@ -54,13 +47,6 @@ class Neighbours(nn.Module):
         at = (int(self.count) + torch.arange(len(found), device=found.device)) % self.size
         self.memory[at] = found
         self.count += len(found)
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        # The memory takes its shape from the first frames; a saved one brings its own.
-        saved = state_dict.get(prefix + "memory")
-        if saved is not None and saved.shape != self.memory.shape:
-            self.memory = torch.empty_like(saved, device=self.memory.device)
-        super()._load_from_state_dict(state_dict, prefix, *args)
 
 
 class LabelledNeighbours(nn.Module):

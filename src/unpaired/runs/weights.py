@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from unpaired.atomic import whole
 from unpaired.errors import WorkError
-from unpaired.methods.game import Frozen, Past
+from unpaired.methods.game import Frozen
+from unpaired.networks.memory import Memory
 
 
 def owned(module: nn.Module, roles: Iterable[str] | None = None) -> dict[str, Tensor]:
@@ -38,10 +39,10 @@ def owned(module: nn.Module, roles: Iterable[str] | None = None) -> dict[str, Te
 def restore(module: nn.Module, tensors: Mapping[str, Tensor], where: Path, roles: Iterable[str] | None = None) -> None:
     """Load what `owned` gave with the same `roles`; raises WorkError naming `where` if names or shapes differ.
 
-    A memory of fakes takes its shape from the data, so a saved one may have another.
+    A memory takes its shape from the data, so a saved one may have another.
     """
     expected = owned(module, roles)
-    growing = {f"{name}.memory" for name, part in module.named_modules() if isinstance(part, Past)}
+    growing = {f"{name}.memory" for name, part in module.named_modules() if isinstance(part, Memory)}
     missing, unknown = expected.keys() - tensors.keys(), tensors.keys() - expected.keys()
     if missing or unknown:
         what = f"lacks {min(missing)}" if missing else f"has {min(unknown)}, which the run's method does not have"

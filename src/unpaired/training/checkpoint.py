@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from unpaired.errors import WorkError
-from unpaired.methods.game import Past
+from unpaired.networks.memory import Memory
 from unpaired.runs.config import FORMAT
 from unpaired.runs.progress import Progress, saved_steps
 from unpaired.runs.weights import owned, read_tensors, restore, write_tensors
@@ -25,7 +25,7 @@ KEPT = 2
 
 
 def save_checkpoint(folder: Path, loop: Loop, method_name: str, progress: Progress) -> None:
-    """Save the state after `progress.step` steps. Every rank calls it; each writes its own memories of fakes.
+    """Save the state after `progress.step` steps. Every rank calls it; each writes its own memories.
 
     The folder gets its final name once all of it is on disk: killed at any instant, the one before is whole.
     """
@@ -94,7 +94,7 @@ def load_checkpoint(folder: Path, loop: Loop, method_name: str) -> Progress:
     if progress.ranks != loop.ranks.count:
         raise WorkError(
             f"{file}: saved by {progress.ranks} ranks and resumed on {loop.ranks.count}; resume on {progress.ranks}, "
-            "since each has its own memory of fakes"
+            "since each has memories of its own"
         )
     restore(loop.method, part_of(tensors, "method/"), file)
     restore(loop.averages.method, part_of(tensors, "average/"), file, loop.averages.moves)
@@ -115,10 +115,10 @@ def part_of(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def memories(loop: Loop) -> dict[str, Tensor]:
-    """The buffers of this rank's memories of fakes, which differ from rank to rank."""
+    """The buffers of this rank's memories, which differ from rank to rank."""
     return {
         f"{name}.{key}": buffer
         for name, part in loop.method.named_modules()
-        if isinstance(part, Past)
+        if isinstance(part, Memory)
         for key, buffer in part.named_buffers(recurse=False)
     }

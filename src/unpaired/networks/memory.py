@@ -1,0 +1,31 @@
+"""What is remembered from step to step beside weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class Memory(nn.Module):
+    """Up to `size` rows of what was seen, of which `count` hold something (all, where that is more); each rank has its own.
+
+    Both are buffers, so resuming is exact. The memory takes its shape from the first rows, and is empty until then.
+    """
+
+    memory: Tensor
+    count: Tensor
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+        self.register_buffer("memory", torch.empty(0))
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        # A saved memory brings its own shape.
+        saved = state_dict.get(prefix + "memory")
+        if saved is not None and saved.shape != self.memory.shape:
+            self.memory = torch.empty_like(saved, device=self.memory.device)
+        super()._load_from_state_dict(state_dict, prefix, *args)
