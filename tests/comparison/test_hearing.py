@@ -89,7 +89,7 @@ def test_nothing_is_taken_that_is_no_better_than_nearest_frames() -> None:
     one = comparison(("x", row("converted", 7.95)), beside=FLOOR)
     assert hearing.choice(one, "a -> b") is None
     told = dict(hearing.advice(one))
-    assert "kNN, which needs no training, is at least as near to the target" in next(iter(told.values()))
+    assert "kNN, which needs no training, is as near to the target within 2% or nearer" in next(iter(told.values()))
     assert "no trained method is worth taking" in told["In all"]
 
 
@@ -111,6 +111,11 @@ def test_without_parallel_sentences_frames_rank() -> None:
     )
     assert [p.system for p in hearing.places(one, "a -> b")] == ["y", "kNN", "x"]
     assert "distance of frames 4.0 (kNN 4.5)" in hearing.in_words(one, "a -> b")
+
+
+def test_without_a_floor_the_best_is_taken() -> None:
+    one = comparison(("x", row("converted", 7.0)), ("y", row("converted", 8.0)))
+    assert hearing.in_words(one, "a -> b") == "take x: MCD 7.00 dB."
 
 
 @pytest.fixture

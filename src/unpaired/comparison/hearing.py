@@ -76,7 +76,12 @@ def places(comparison: Comparison, direction: str) -> list[Place]:
 
 def rank(one: float, values: Sequence[float]) -> int:
     """One more than the number of values that are better by more than what tells nothing."""
-    return 1 + sum(other < one - NOTABLE * abs(other) for other in values)
+    return 1 + sum(nearer(other, one) for other in values)
+
+
+def nearer(one: float, other: float) -> bool:
+    """Whether a value is better than another by more than what tells nothing; any is, where the other is infinite."""
+    return one < other - NOTABLE * abs(one)
 
 
 def means(comparison: Comparison) -> dict[str, float]:
@@ -178,7 +183,7 @@ def choice(comparison: Comparison, d: str) -> Place | None:
     """The method to take: the best that is better than what needs no training, unblurred ones first."""
     order = places(comparison, d)
     floor = min((p.value for p in order if p.rank is None), default=float("inf"))
-    better = [p for p in order if p.rank is not None and p.value < floor - NOTABLE * abs(floor)]
+    better = [p for p in order if p.rank is not None and nearer(p.value, floor)]
     return next((p for p in better if not blurred(p.measures)), better[0] if better else None)
 
 
@@ -194,9 +199,11 @@ def in_words(comparison: Comparison, d: str) -> str:
     beside = ", ".join(f"{p.system} {p.value:.{LABELS[name][2]}f}" for p in floor)
     best = next(p for p in order if p.rank is not None)
     if taken is None:
-        least = f"{floor[0].system}, which needs no training, is at least as near to the target" if floor else "nothing"
+        if not floor:
+            return f"take none: {LABELS[name][0]} was not measured."
+        least = f"{floor[0].system}, which needs no training, is as near to the target within {NOTABLE:.0%} or nearer"
         return f"take none yet: {least} (the best trained is {best.system}: {figure(best, name)}; {beside})."
-    text = f"take {taken.system}: {figure(taken, name)} ({beside})."
+    text = f"take {taken.system}: {figure(taken, name)}{f' ({beside})' if beside else ''}."
     near = [p.system for p in order if p.rank == taken.rank and p.system != taken.system]
     if near:
         text += f" As near within {NOTABLE:.0%}: {words.listed(near)}."
@@ -229,23 +236,19 @@ def about(comparison: Comparison) -> str:
 def listening(folder: ComparisonFolder, comparison: Comparison, d: str) -> str:
     """Sentences of one direction by every method, best first, between the source and the target."""
     order = [p.system for p in places(comparison, d)]
-    kept = {
-        r.method: [one for one in heard(folder.run(r.method)) if one.route == d][:HEARD]
-        for r in comparison.results
-        if r.voice(d) is not None
-    }
-    first = next((rows for rows in kept.values() if rows), [])
+    measured = [r.method for r in comparison.results if r.voice(d) is not None]
+    found = {name: [one for one in heard(folder.run(name)) if one.route == d][:HEARD] for name in measured}
+    kept = {name: rows for name, rows in found.items() if rows}
+    first = next(iter(kept), "")
     parts = []
-    for i, one in enumerate(first):
-        figures = [shown(folder, next(iter(kept)), one, "source", "source")]
+    for i, one in enumerate(kept.get(first, [])):
+        figures = [shown(folder, first, one, "source", "source")]
         for system in order:
-            if system in kept:
-                figures += (
-                    [shown(folder, system, kept[system][i], "converted", system)] if i < len(kept[system]) else []
-                )
-            else:
-                figures.append(shown(folder, next(iter(kept)), one, system, system))
-        figures.append(shown(folder, next(iter(kept)), one, "target", "target"))
+            if system not in measured:
+                figures.append(shown(folder, first, one, system, system))
+            elif i < len(kept.get(system, [])):
+                figures.append(shown(folder, system, kept[system][i], "converted", system))
+        figures.append(shown(folder, first, one, "target", "target"))
         parts.append(
             f'<h3><span class="soft">{escape(one.sentence)}</span></h3><div class="grids">{"".join(figures)}</div>'
         )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from unpaired.data.batches import paired
+from unpaired.data.paths import Paths
 from unpaired.data.split import Sets, held_back
 from unpaired.errors import WorkError
 from unpaired.evaluation.run import evaluate
@@ -43,14 +45,22 @@ def is_ours(found: VoiceTest, facts: Facts, sets: Sequence[Sets], judges: bool) 
     if which is None:
         return False
     state = (facts.default, facts.steps.get(facts.default) if facts.default else None)
-    least = min(LIMIT, *(len(part.of(which)) for part in sets))
+    parts = {part.name: part.of(which) for part in sets}
     own = [m for m in found.measures if m.system == CONVERTED]
     return (
         (found.checkpoint, found.step) == state
         and found.set.startswith("the run's own data")
-        and all(m.outputs >= least for m in own)
+        and all(m.outputs >= enough(m.route, parts, facts.config.pairs) for m in own)
         and (not judges or all(m.judges or m.missing for m in own))
     )
+
+
+def enough(route: str, parts: Mapping[str, Paths], pairs: bool) -> int:
+    """How many sentences of a route are measured at least; with `pairs` those that both speakers say."""
+    source, _, target = route.partition(" -> ")
+    if pairs:
+        return min(LIMIT, len(paired(parts[source], parts[target])))
+    return min(LIMIT, len(parts[source]))
 
 
 def converted(test: VoiceTest) -> tuple[VoiceMeasures, ...]:

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 
 
 class Memory(nn.Module):
-    """Up to `size` rows of what was seen, of which `count` hold something (all, where that is more); each rank has its own.
+    """Up to `size` rows of what was seen, of which `count` hold something (all, where that is more).
 
-    Both are buffers, so resuming is exact. The memory takes its shape from the first rows, and is empty until then.
+    Both are buffers, so resuming is exact; each rank has its own. The memory takes its shape from the first rows, and
+    is empty until then.
     """
 
     memory: Tensor
