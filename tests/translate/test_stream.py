@@ -11,6 +11,7 @@ from tiny_voices import RATE, hum, voice_config
 
 from unpaired.cli import main
 from unpaired.errors import UsageError
+from unpaired.media.voice.live import Form, write_live
 from unpaired.media.voice.world import World
 from unpaired.translate import Translator
 from unpaired.translate.stream import translate_stream
@@ -53,9 +54,15 @@ def test_the_command_and_what_it_refuses(
         (["--to", "bob", "--stream", "in.wav"], "which takes none"),
         (["--to", "bob", "in.wav", "--rate", "16000"], "--rate: is of --stream alone"),
         (["--to", "bob", "--stream", "--rate", "16"], "expected 4000 to 192000 Hz"),
+        (["--to", "bob", "--stream", "--out", "as-bob"], "sound goes to standard output"),
     ):
         assert main(["translate", str(run), *words]) == 2
         assert said in capsys.readouterr().err
+    voices = Translator(voice_config(), Known(), "cpu")
+    wav = io.BytesIO()
+    write_live(wav, [hum(0.2, 200)], Form(RATE, wav=True))
+    with pytest.raises(UsageError, match="--rate 16000: the stream is a WAV"):
+        translate_stream(voices, voices.way("bob"), io.BytesIO(wav.getvalue()), io.BytesIO(), 16000, lambda _: None)
     pictures = Translator(config(), Known(one_way=True), "cpu")
     with pytest.raises(UsageError, match="this run translates pictures"):
         translate_stream(pictures, pictures.way(), io.BytesIO(), io.BytesIO(), None, lambda _: None)

@@ -55,6 +55,8 @@ def translate(words: list[str]) -> int:
     asked = parser.parse(words)
     if asked.stream == bool(asked.inputs):
         parser.error("expected files or folders to translate, or --stream (which takes none)")
+    if asked.stream and (asked.out is not None or asked.overwrite):
+        parser.error("--stream: sound goes to standard output (> out.wav); leave out --out and --overwrite")
     if asked.rate is not None and not asked.stream:
         parser.error("--rate: is of --stream alone; files say it themselves")
     translator = Translator.load(asked.run, asked.checkpoint, asked.device)

@@ -29,6 +29,10 @@ CHUNK_SECONDS = 0.5
 """Analysis and synthesis work on chunks of this length, or of twice the context that they need."""
 BLOCK_SECONDS = 0.05
 _LISTEN_SECONDS, _UPDATE_SECONDS = 60, 1
+LOWEST_HZ, HIGHEST_HZ = 4000, 192000
+PCM = "expected 16-bit PCM, as `ffmpeg -i - -c:a pcm_s16le -f wav -` makes it of other sound"
+OTHERS = {b"fLaC": "FLAC", b"OggS": "OGG", b"ID3": "MP3", b"RF64": "RF64", b"RIFX": "RIFX", b"FORM": "AIFF"}
+"""How streams begin that bare PCM does not, and what they are."""
 _ENDLESS, _EXTENSIBLE = 0xFFFFFFFF, 0xFFFE
 _LONGEST = 0x7FFF0000  # bytes; what writes to a pipe gives about the largest number there is
 
@@ -76,9 +80,11 @@ def convert_live(
 def read_live(stream: BinaryIO, bare_rate_hz: int) -> tuple[Form, Iterator[Wave]]:
     """The form of a stream, and its sound as mono blocks; `bare_rate_hz` is the rate where it has no header.
 
-    Raises UsageError for a WAV header that is damaged or of anything but 16-bit PCM.
+    Raises UsageError for a WAV header that is damaged or of anything but 16-bit PCM, and for other sound files.
     """
     head = stream.read(4)
+    if other := next((kind for begin, kind in OTHERS.items() if head.startswith(begin)), None):
+        raise UsageError(f"the stream is of {other}; {PCM}")
     if head != b"RIFF":
         return Form(bare_rate_hz), _blocks(stream, Form(bare_rate_hz), head, math.inf)
     form, size = _wav_header(stream)
@@ -146,7 +152,7 @@ def _blocks(stream: BinaryIO, form: Form, begun: bytes, size: float) -> Iterator
 def _wav_header(stream: BinaryIO) -> tuple[Form, float]:
     """The form, and the bytes of sound that follow; reads up to the first of them."""
     if _exactly(stream, 8)[4:] != b"WAVE":
-        raise UsageError("the stream begins like a WAV file, but is none")
+        raise UsageError(f"the stream begins like a WAV file, but is none; {PCM}")
     form = None
     while True:
         name, size = struct.unpack("<4sI", _exactly(stream, 8))
@@ -162,12 +168,14 @@ def _wav_header(stream: BinaryIO) -> tuple[Form, float]:
 
 def _form(body: bytes) -> Form:
     if len(body) < 16:
-        raise UsageError("the stream's WAV header is damaged")
+        raise UsageError(f"the stream's WAV header is damaged; {PCM}")
     kind, channels, rate, _, _, bits = struct.unpack("<HHIIHH", body[:16])
     if kind == _EXTENSIBLE and len(body) >= 26:
         (kind,) = struct.unpack("<H", body[24:26])
-    if kind != 1 or bits != 16 or not channels or not rate:
-        raise UsageError(f"the stream's WAV is of {bits} bits (format {kind}); expected 16-bit PCM")
+    if kind != 1 or bits != 16 or not channels:
+        raise UsageError(f"the stream's WAV is of {bits} bits (format {kind}) and {channels} channels; {PCM}")
+    if not LOWEST_HZ <= rate <= HIGHEST_HZ:
+        raise UsageError(f"the stream's WAV is of {rate} Hz; expected {LOWEST_HZ} to {HIGHEST_HZ} Hz")
     return Form(rate, channels, wav=True)
 
 
@@ -180,5 +188,5 @@ def _header(rate_hz: int) -> bytes:
 def _exactly(stream: BinaryIO, count: int) -> bytes:
     found = stream.read(count)
     if len(found) < count:
-        raise UsageError("the stream ends within its WAV header")
+        raise UsageError(f"the stream ends within its WAV header; {PCM}")
     return found
