@@ -55,7 +55,8 @@ def demo_voice(out: Path | None, minutes: float, say: Say) -> Path:
     one, other = ((folder / speaker / "test" / f"{min(plan[speaker, 'test'])}.wav") for speaker in (first, second))
     if one.read_bytes() == other.read_bytes():  # flite takes another voice for one that it lacks, and says nothing
         raise WorkError(
-            f"{synthesiser.program} lacks the voice of {first} or of {second}: both sound alike in {folder}"
+            f"{synthesiser.program} lacks the voice of {first} or of {second}: both sound alike in {folder}; remove "
+            "that folder, install a synthesiser with both (apt install flite, or brew install espeak-ng) and try again"
         )
     with (folder / "texts.csv").open("w", encoding="utf-8", newline="") as file:
         spoken = [

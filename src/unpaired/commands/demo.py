@@ -20,7 +20,7 @@ def demo(words: list[str]) -> int:
         "--voice", action="store_true", help="two speakers in place of pictures, spoken by flite or espeak-ng"
     )
     parser.add_argument(
-        "--out", type=Path, help="the run's folder (default: runs/black-blond, numbered when it exists)"
+        "--out", type=Path, help="the run's folder (default: runs/ and both names, numbered when it exists)"
     )
     parser.add_argument("--minutes", type=float, default=5.5, help="minutes of training (default: 5.5)")
     asked = parser.parse(words)

@@ -81,13 +81,14 @@ def evaluate_recordings(
         raise UsageError(f"--texts: {next((r for r in judges.missing if 'words' in r), 'no recogniser is installed')}")
     measures: list[VoiceMeasures] = []
     heard: list[dict[str, Any]] = []
-    shutil.rmtree(folder.listening, ignore_errors=True)
     for route in routes:
         systems = Systems(speakers, method, route, device)
         sources, targets = systems.sentences(parallel)
         if not sources or not targets:
             continue
         said = None if texts is None else (systems.said(texts, sources), systems.said(texts, targets, of_target=True))
+        if not measures:  # what was heard before stays where texts are lacking
+            shutil.rmtree(folder.listening, ignore_errors=True)
         made = systems.convert([sentence.wave for sentence in sources])
         measures += systems.measured(sources, targets, made, parallel, judges, said)
         heard += list(_kept(folder.listening, systems, sources, targets, made, parallel))

@@ -25,11 +25,6 @@ class Windows:
     context: int = 64
     fade: int = 16
 
-    @property
-    def latency_frames(self) -> int:
-        """Frames that must have been heard before a window's first frame is given."""
-        return self.core + self.context + self.fade // 2
-
 
 @dataclass(frozen=True, eq=False)
 class Window:

@@ -43,10 +43,10 @@ class Synthesiser:
         def one(name: str) -> None:
             if not (path := folder / f"{name}.wav").is_file():
                 self._speak(speaker, texts[name], path)
-            told()
 
-        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-            list(pool.map(one, texts))
+        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+            for _ in pool.map(one, texts):
+                told()
 
     def _speak(self, speaker: str, text: str, path: Path) -> None:
         with whole(path, path.with_name(f".{path.name}")) as part:
