@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import itertools
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +21,7 @@ from unpaired.data.domain import Domain
 from unpaired.data.framing import Framing, Pictures
 from unpaired.data.report import CheckReport
 from unpaired.data.split import Sets, split
-from unpaired.devices import pick_device
+from unpaired.devices import cores, pick_device
 from unpaired.errors import UsageError
 from unpaired.media.suffixes import KINDS
 from unpaired.methods import METHODS
@@ -221,7 +220,7 @@ def trained(settings: Settings, largest: int, device: torch.device, ranks: int, 
     if training.steps is None and training.minutes is None:
         changes["steps"] = PAPER_EPOCHS * -(-largest // training.batch)
     if device.type == "cpu":
-        changes["threads"] = training.threads or max(1, len(os.sched_getaffinity(0)) // ranks)
+        changes["threads"] = training.threads or max(1, cores() // ranks)
         changes["workers"] = 1 if training.workers is None else training.workers
     decided = training.model_copy(update=changes)
     budget = f"{decided.steps} steps" if decided.steps else f"{decided.minutes:g} minutes"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unpaired.atomic import whole
+from unpaired.devices import cores
 from unpaired.errors import UnreadableFile, UsageError, WorkError
 from unpaired.media.voice.survey import survey
 
@@ -44,7 +44,7 @@ class Synthesiser:
             if not (path := folder / f"{name}.wav").is_file():
                 self._speak(speaker, texts[name], path)
 
-        with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        with ThreadPoolExecutor(cores()) as pool:
             for _ in pool.map(one, texts):
                 told()
 
