@@ -126,8 +126,12 @@ def kid_chart(
     points: Sequence[tuple[float, float | None]],
     lines: Sequence[tuple[Look, float | None]],
     best: float | None,
+    distance: str,
 ) -> str:
-    """KID of one route over steps, with level lines for what to compare it with, and a ring at the step `best`."""
+    """A distance of one route over steps, with level lines for what to compare it with, and a ring at the step `best`.
+
+    Values are given, and told, times 1000.
+    """
     drawn = finite(points)
     if not drawn:
         return ""
@@ -140,7 +144,8 @@ def kid_chart(
     inner += "".join(
         f'<circle class="best" cx="{axes.x(x):.1f}" cy="{axes.y(y):.1f}" r="7"/>' for x, y in drawn if x == best
     )
-    return _figure(axes, f"KID of {route} over steps, at the end {short(drawn[-1][1])}", "KID x 1000", inner)
+    told = f"{distance} of {route} over steps, at the end {short(drawn[-1][1])}"
+    return _figure(axes, told, f"{distance} x 1000", inner)
 
 
 def swatch(look: str) -> str:

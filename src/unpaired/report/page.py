@@ -33,7 +33,6 @@ EARLIER = 8
 POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
 """What a browser may load: nothing but what is in the page."""
 EXAMPLES = {"image": ("picture.png", "translated.png"), "voice": ("recording.flac", "converted.flac")}
-DISTANCES = {"image": "KID", "voice": "Distance of frames"}
 CAPTIONS = ("input", "translation", "reconstruction")
 
 
@@ -168,14 +167,14 @@ def curves(facts: Facts) -> str:
 def kid_curves(facts: Facts) -> str:
     """KID of each route over steps, with its level lines."""
     charts = []
+    distance = words.DISTANCES[facts.config.medium]
     best = max((e.step for e in facts.evaluations if e.best), default=None)
     for route in dict.fromkeys(r.route for e in facts.evaluations for r in e.routes):
         found = [(e, r) for e in facts.evaluations for r in e.routes if r.route == route]
         last = found[-1][1]
         name = words.arrow(route)
-        chart = kid_chart(
-            name, [(e.step, r.kid) for e, r in found], [("nothing", last.kid_nothing), ("real", last.kid_real)], best
-        )
+        points = [(e.step, r.kid) for e, r in found]
+        chart = kid_chart(name, points, [("nothing", last.kid_nothing), ("real", last.kid_real)], best, distance)
         if chart:
             charts.append(f"<figure><figcaption><strong>{escape(name)}</strong></figcaption>{chart}</figure>")
     if not charts:
@@ -183,7 +182,7 @@ def kid_curves(facts: Facts) -> str:
     names = {"main": "translations", "nothing": "doing nothing", "real": "real against real", "best": "best checkpoint"}
     legend = "".join(f"<span>{swatch(look)}{name}</span>" for look, name in names.items())
     return (
-        f"<h3>{DISTANCES[facts.config.medium]} to the target domain, on held-back items (lower is better)</h3>"
+        f"<h3>{distance[0].upper()}{distance[1:]} to the target domain, on held-back items (lower is better)</h3>"
         f'<div class="legend">{legend}</div><div class="charts kid">{"".join(charts)}</div>'
     )
 

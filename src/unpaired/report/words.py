@@ -14,6 +14,8 @@ from unpaired.report.facts import Evaluation, Facts
 from unpaired.runs.progress import Budget
 from unpaired.terminal import duration
 
+DISTANCES = {"image": "KID", "voice": "distance of frames"}
+"""By which checkpoints of a medium are told apart."""
 MOST_NAMED = 3
 """Domains that a title names."""
 WORKED, PARTLY = 0.7, 0.3
@@ -118,16 +120,19 @@ def notices(facts: Facts) -> list[str]:
 def checkpoints(facts: Facts) -> str:
     """Which checkpoints there are, and which one translating uses."""
     best, last = facts.steps.get("best"), facts.steps.get("last")
+    distance = DISTANCES[facts.config.medium]
     if facts.config.imported is not None:
         return "Translating uses the imported generator."
     if best is not None:
         kid = f" {facts.progress.best_kid:.3g}" if facts.progress.best_kid is not None else ""
         other = f" --checkpoint last takes the last one, step {last:,}." if last is not None else ""
         return (
-            f"Translating uses the best checkpoint: step {best:,}, of lowest mean KID{kid} on held-back items.{other}"
+            f"Translating uses the best checkpoint: step {best:,}, of lowest mean {distance}{kid} on held-back items."
+            f"{other}"
         )
     if last is not None:
-        return f"Translating uses the last checkpoint, step {last:,}: no best one was chosen, as no KID was measured."
+        why = f"no best one was chosen, as no {distance} was measured"
+        return f"Translating uses the last checkpoint, step {last:,}: {why}."
     return "No checkpoint has been saved yet."
 
 
