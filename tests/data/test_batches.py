@@ -168,7 +168,7 @@ def test_paired_ignores_suffixes(tmp_path: Path) -> None:
     assert [(ours[i], theirs[j]) for i, j in paired(ours, theirs)] == [("1.png", "1.jpg"), ("s/3.png", "s/3.tif")]
 
 
-def tested(root: Path, **names: str) -> list[Sets]:
+def sets_with(root: Path, **names: str) -> list[Sets]:
     for domain, name in names.items():
         for part in ("train", "test"):
             (root / domain / part).mkdir(parents=True)
@@ -177,13 +177,13 @@ def tested(root: Path, **names: str) -> list[Sets]:
 
 
 def test_pairs_are_looked_for_between_all_domains(tmp_path: Path) -> None:
-    sets = tested(tmp_path / "one", a="1.png", b="1.bmp", c="9.png", d="8.png")
+    sets = sets_with(tmp_path / "one", a="1.png", b="1.bmp", c="9.png", d="8.png")
     lacking = ["a and c", "a and d", "b and c", "b and d", "c and d"]
     assert require_pairs(sets, None) == lacking == require_pairs(sets, of_domains("abcd"))
     two = Labels(groups=(Group(values=("a", "b")), Group(values=("c", "d"))), sets=((0, 1),))
     assert require_pairs(sets, two) == ["c and d"]
     with pytest.raises(UsageError, match="test items of a, b, c has the name of one of another domain"):
-        require_pairs(tested(tmp_path / "other", a="1.png", b="2.png", c="3.png"), None)
+        require_pairs(sets_with(tmp_path / "other", a="1.png", b="2.png", c="3.png"), None)
 
 
 def test_a_bad_file_is_left_out_of_evaluation(tmp_path: Path) -> None:
