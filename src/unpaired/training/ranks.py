@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
@@ -21,6 +22,7 @@ class Ranks:
         self.fabric = fabric
         self.count = fabric.world_size
         self.index = fabric.global_rank
+        atexit.register(leave)
 
     @property
     def first(self) -> bool:
@@ -113,3 +115,10 @@ class Ranks:
         flat = self.mean(flat)
         for p, piece in zip(moved, torch.split(flat, [p.numel() for p in moved]), strict=True):
             p.grad = laid_out_as(p, piece.view_as(p))
+
+
+def leave() -> None:
+    """Stop gloo's threads before the interpreter ends, which else may abort; Fabric itself does so for NCCL."""
+    there = torch.distributed.is_available() and torch.distributed.is_initialized()
+    if there and torch.distributed.get_backend() == "gloo":
+        torch.distributed.destroy_process_group()
