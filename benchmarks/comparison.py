@@ -20,6 +20,7 @@ from PIL import Image, ImageDraw
 from benchmarks.quality import short
 from benchmarks.results import append_row
 from unpaired.comparison.folder import ComparisonFolder
+from unpaired.comparison.looks import INPUTS, TRUTH
 from unpaired.evaluation.measure import RouteMeasures
 
 PICTURES = Path(__file__).parent.parent / "docs" / "images" / "compared"
@@ -52,7 +53,7 @@ def figures(comparison: dict[str, Any], result: dict[str, Any]) -> dict[str, Any
 def sheet(folder: ComparisonFolder, comparison: dict[str, Any], out: Path) -> None:
     """Write a picture of the first direction: the inputs, every method's row, the truth; names at the left."""
     place = folder.pictures(*comparison["domains"][:2])
-    names = ["inputs", *(result["method"] for result in comparison["results"]), "truth"]
+    names = [INPUTS, *(result["method"] for result in comparison["results"]), TRUTH]
     rows = {
         name: Image.open(place / f"{name}.png").convert("RGB") for name in names if (place / f"{name}.png").exists()
     }

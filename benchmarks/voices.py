@@ -19,13 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.results import append_row
+from benchmarks.voice_baselines import figures
 from unpaired.comparison.folder import ComparisonFolder
 from unpaired.evaluation.voice.measure import VoiceMeasures
 from unpaired.runs.config import read_config
 from unpaired.runs.folder import RunFolder, load_model
 from unpaired.runs.history import History
-
-LEFT_OUT = {"route", "system", "judges", "missing"}
 
 
 def of_run(run: Path) -> tuple[dict[str, Any], int]:
@@ -52,8 +51,7 @@ def by_route(measures: Iterable[VoiceMeasures]) -> dict[str, dict[str, dict[str,
     """Direction -> system -> the numbers that there are."""
     found: dict[str, dict[str, dict[str, float]]] = {}
     for m in measures:
-        numbers = m.model_dump(exclude=LEFT_OUT, exclude_none=True)
-        found.setdefault(m.route, {})[m.system] = {name: round(value, 4) for name, value in numbers.items()}
+        found.setdefault(m.route, {}).update(figures([m]))
     return found
 
 
@@ -64,7 +62,7 @@ def of_comparison(path: Path) -> None:
     for result in comparison["results"]:
         if result["state"] == "done":
             own = [VoiceMeasures.model_validate(voice) for voice in result["voices"]]
-            figures = {
+            row = {
                 "data": " / ".join(comparison["domains"]),
                 "method": result["method"],
                 "preset": comparison["preset"],
@@ -74,7 +72,7 @@ def of_comparison(path: Path) -> None:
                 "parameters": result["parameters"],
                 "routes": by_route([*own, *(b for b in beside if b.route in {m.route for m in own})]),
             }
-            append_row("voices", figures, comparison["seed"], comparison["device"])
+            append_row("voices", row, comparison["seed"], comparison["device"])
 
 
 def main(words: list[str]) -> int:

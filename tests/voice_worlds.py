@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,18 @@ import numpy.typing as npt
 from unpaired.media.voice.recording import write
 from unpaired.settings import VoiceSettings
 
+TINY: dict[str, Any] = {
+    "preset": "tiny",
+    "width": 4,
+    "blocks": 1,
+    "critic_width": 4,
+    "batch": 2,
+    "order": 8,
+    "frames": 16,
+    "threads": 1,
+    "precision": "fp32",
+}
+"""Settings of a run of recordings that takes no time."""
 SMALL = VoiceSettings(order=12, frames=32, form="1")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from voice_worlds import speaker
+from voice_worlds import TINY, speaker
 
 from unpaired.comparison import compare, hearing, listens
 from unpaired.comparison.folder import ComparisonFolder
@@ -16,20 +16,7 @@ from unpaired.comparison.result import Comparison, Result
 from unpaired.errors import UsageError
 from unpaired.evaluation.voice.measure import VoiceMeasures
 
-TINY: dict[str, Any] = {
-    "preset": "tiny",
-    "width": 4,
-    "blocks": 1,
-    "critic_width": 4,
-    "batch": 2,
-    "order": 8,
-    "frames": 16,
-    "threads": 1,
-    "precision": "fp32",
-    "steps": 2,
-    "sample_every": 0,
-    "evaluate_every": 0,
-}
+SHORT: dict[str, Any] = {**TINY, "steps": 2, "sample_every": 0, "evaluate_every": 0}
 
 
 def row(system: str, mcd: float | None = None, route: str = "a -> b", **more: Any) -> VoiceMeasures:
@@ -132,7 +119,13 @@ def test_voices_are_compared_and_heard_on_one_page(
     voices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heard: list[str] = []
-    ask: dict[str, Any] = {"methods": ("cyclegan", "unit"), "pairs": True, "judges": False, "say": heard.append, **TINY}
+    ask: dict[str, Any] = {
+        "methods": ("cyclegan", "unit"),
+        "pairs": True,
+        "judges": False,
+        "say": heard.append,
+        **SHORT,
+    }
     found = compare(voices, out=tmp_path / "out", **ask)
     assert {r.method: r.state for r in found.results} == {"cyclegan": "done", "unit": "done"}, heard
     assert found.medium == "voice" and set(found.directions) == {"high -> low", "low -> high"}
@@ -153,8 +146,8 @@ def test_voices_are_compared_and_heard_on_one_page(
 
 def test_what_voices_cannot_be_compared_by(voices: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="gan does not learn from recordings: only a generator's depth"):
-        compare(voices, out=tmp_path / "out", methods="gan", **TINY)
+        compare(voices, out=tmp_path / "out", methods="gan", **SHORT)
     with pytest.raises(UsageError, match="--audit: is of pictures"):
-        compare(voices, out=tmp_path / "out", methods="unit", audit=True, **TINY)
+        compare(voices, out=tmp_path / "out", methods="unit", audit=True, **SHORT)
     with pytest.raises(UsageError, match="'size': of pictures alone"):
-        compare(voices, out=tmp_path / "out", methods="unit", size=64, **TINY)
+        compare(voices, out=tmp_path / "out", methods="unit", size=64, **SHORT)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from unpaired.labels import Group, Labels
 from unpaired.methods import METHODS
-from unpaired.methods.game import Batch, Frozen, Method, Move, Now, Turn
+from unpaired.methods.game import Batch, Frozen, Method, Move, Now, Route, Turn
 from unpaired.runs.weights import owned, read_tensors, restore, write_tensors
 from unpaired.training.loop import Loop
 
@@ -134,6 +134,14 @@ def test_each_role_is_a_module_of_one_player_and_each_parameter_too(name: str, s
     assert {id(p) for seat in seats.values() for p in seat.parameters} == own
 
 
+def spoil_all_but(method: Method, route: Route) -> None:
+    """Change every parameter of which the route has no need."""
+    needed = {id(p) for role in route.roles for p in method.get_submodule(role).parameters()}
+    for parameter in method.parameters():
+        if id(parameter) not in needed:
+            parameter.add_(1)
+
+
 @pytest.mark.parametrize(("name", "settings"), VARIANTS)
 def test_a_route_needs_the_roles_it_names_and_no_others(name: str, settings: dict[str, Any]) -> None:
     method = build(name, **settings).eval()
@@ -143,10 +151,7 @@ def test_a_route_needs_the_roles_it_names_and_no_others(name: str, settings: dic
         for route in method.routes:
             assert set(route.roles) <= roles.keys()
             before = method.translate(x, route.source, route.target)
-            needed = {id(p) for role in route.roles for p in roles[role].parameters()}
-            for parameter in method.parameters():
-                if id(parameter) not in needed:
-                    parameter.add_(1)
+            spoil_all_but(method, route)
             assert torch.equal(method.translate(x, route.source, route.target), before)
             for role in route.roles:
                 kept = [p.clone() for p in roles[role].parameters()]

@@ -10,7 +10,7 @@ import pytest
 import torch
 import yaml
 from test_train import quiet, state, stopped_after
-from voice_worlds import speaker
+from voice_worlds import TINY, speaker
 
 from unpaired.errors import UsageError, WorkError
 from unpaired.runs.config import build_method
@@ -18,18 +18,7 @@ from unpaired.runs.folder import RunFolder
 from unpaired.training.checked import check_data
 from unpaired.training.train import resume, train
 
-VOICE: dict[str, Any] = {
-    "preset": "tiny",
-    "width": 4,
-    "blocks": 1,
-    "critic_width": 4,
-    "batch": 2,
-    "order": 8,
-    "frames": 16,
-    "threads": 1,
-    "precision": "fp32",
-    "steps": 4,
-}
+VOICE: dict[str, Any] = {**TINY, "steps": 4}
 
 
 @pytest.fixture(autouse=True)

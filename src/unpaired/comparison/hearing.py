@@ -119,8 +119,7 @@ def in_order(comparison: Comparison) -> list[Result]:
 def method_row(r: Result, order: dict[str, float], digits: int) -> Cells:
     """One method's cells."""
     if r.state != "done":
-        state = {"waiting": "not finished"}.get(r.state, r.state)
-        return ["–", r.method, state, "–", "–", "–", f"{r.steps:,}", *["–"] * 4]
+        return ["–", r.method, r.state_in_words, "–", "–", "–", f"{r.steps:,}", *["–"] * 4]
     mean = order.get(r.method)
     return [
         "–" if mean is None else str(rank(mean, [*order.values()])),

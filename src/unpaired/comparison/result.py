@@ -41,6 +41,11 @@ class Result(Section):
     hidden: dict[str, Hidden] = Field({}, description="of each direction, where the run was audited")
 
     @property
+    def state_in_words(self) -> str:
+        """What a table says of it."""
+        return "not finished" if self.state == "waiting" else self.state
+
+    @property
     def step_s(self) -> float | None:
         """Seconds per step."""
         return self.seconds / self.steps if self.steps else None

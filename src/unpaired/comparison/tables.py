@@ -53,7 +53,7 @@ def in_order(results: Sequence[Result], order: dict[str, Standing]) -> list[Resu
 def method_row(r: Result, standing: Standing | None, ways: int) -> Cells:
     """One method's cells."""
     if r.state != "done":
-        return ["–", r.method, {"waiting": "not finished"}.get(r.state, r.state), "–", f"{r.steps:,}", *["–"] * 4]
+        return ["–", r.method, r.state_in_words, "–", f"{r.steps:,}", *["–"] * 4]
     rank = str(standing.rank) if standing is not None and standing.rank is not None else "–"
     kid = plus_minus(standing.kid, standing.error, 1) if standing is not None else some_ways(r, ways)
     keeps = [k for m in r.routes if (k := ranking.kept(m)) is not None]

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from unpaired.data.folders import DomainFiles
 from unpaired.errors import UnreadableFile, WorkError
 
+NAMED = 100
+"""Unusable files of a domain that are named one by one."""
+
 
 @dataclass
 class Counted:
@@ -26,6 +29,13 @@ class Counted:
         """Add a file that cannot be used."""
         self.unreadable.append(error)
         self.unreadable_in_train += in_train
+
+    def refused(self, what: str) -> list[str]:
+        """Lines that name the files that cannot be used, which are `what` ("unreadable file")."""
+        if not self.unreadable:
+            return []
+        lines = [f"  {amount(len(self.unreadable), what)}:", *(f"    {bad}" for bad in self.unreadable[:NAMED])]
+        return lines if len(self.unreadable) <= NAMED else [*lines, f"    and {len(self.unreadable) - NAMED:,} more"]
 
 
 @dataclass(frozen=True)
@@ -48,3 +58,8 @@ class Report(ABC):
         """Raise WorkError where training is impossible."""
         if self.errors:
             raise WorkError("\n".join(self.errors))
+
+
+def amount(count: int, noun: str) -> str:
+    """How many there are, in words: "1 file", "1,200 files"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

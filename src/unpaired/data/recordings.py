@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from unpaired.data.counted import Counted, Report
+from unpaired.data.counted import Counted, Report, amount
 from unpaired.data.folders import DomainFiles
 from unpaired.data.paths import Paths
 from unpaired.data.split import held_counts
@@ -24,7 +24,6 @@ FEW_SECONDS = 60
 """A domain with less sound gets a warning; one with less than two crops is an error."""
 LONG_SILENCE = 0.5
 """A larger share of silence is worth telling."""
-_NAMED = 100
 _NOTES = 5
 Progress = Callable[[int, int], None]
 
@@ -77,7 +76,7 @@ class RecordingsReport(Report):
                 heard = f"{name}: only {d.seconds_in_train:.0f} s of sound"
                 out.append(f"{heard}; expect a voice that is known roughly (minutes are better)")
             if d.unreadable:
-                out.append(f"{name}: {_count(len(d.unreadable), 'file')} cannot be used and will be skipped")
+                out.append(f"{name}: {amount(len(d.unreadable), 'file')} cannot be used and will be skipped")
             if d.speech is not None and d.speech < 1 - LONG_SILENCE:
                 out.append(f"{name}: {1 - d.speech:.0%} of its sound is silence, which is left out")
             if d.files.note:
@@ -178,20 +177,15 @@ def _surveyed(path: Path) -> Survey | UnreadableFile:
 def _found(d: SpeakerReport) -> list[str]:
     files = d.files
     tests = "" if files.test is None else f" and {len(files.test):,} in its test folder"
-    ignored = f"; {_count(files.ignored, 'file')} of other kinds ignored" if files.ignored else ""
-    lines = [f"{files.name}  ({files.train.root})", f"  {_count(len(files.train), 'recording')}{tests}{ignored}"]
+    ignored = f"; {amount(files.ignored, 'file')} of other kinds ignored" if files.ignored else ""
+    lines = [f"{files.name}  ({files.train.root})", f"  {amount(len(files.train), 'recording')}{tests}{ignored}"]
     if d.usable_seconds:
         ordered = sorted(d.usable_seconds)
         total = duration(sum(ordered))
         lines.append(f"  {total} in all; from {ordered[0]:.1f} to {ordered[-1]:.1f} s, median {_middle(ordered):.1f} s")
     if d.kinds:
         lines.append("  " + "; ".join(f"{kind}: {count:,}" for kind, count in d.kinds.most_common()))
-    if d.unreadable:
-        lines.append(f"  {_count(len(d.unreadable), 'unusable file')}:")
-        lines += [f"    {bad}" for bad in d.unreadable[:_NAMED]]
-        if len(d.unreadable) > _NAMED:
-            lines.append(f"    and {len(d.unreadable) - _NAMED:,} more")
-    return lines
+    return [*lines, *d.refused("unusable file")]
 
 
 def _held(d: SpeakerReport, held: float) -> str:
@@ -210,7 +204,3 @@ def _middle(ordered: Sequence[float]) -> float:
 
 def _channels(count: int) -> str:
     return {1: "mono", 2: "stereo"}.get(count, f"{count} channels")
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

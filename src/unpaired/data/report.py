@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from unpaired.data.counted import Counted, Report
+from unpaired.data.counted import Counted, Report, amount
 from unpaired.data.domain import Domain
 from unpaired.data.split import held_counts
 from unpaired.errors import UnreadableFile
@@ -19,7 +19,6 @@ from unpaired.settings import DataSettings
 FEW = 20
 """A domain with fewer usable pictures gets a warning; one with fewer than 2 is an error."""
 _NEARLY = 1.25
-_NAMED = 100
 
 
 @dataclass(frozen=True)
@@ -146,17 +145,17 @@ class CheckReport(Report):
             if 2 <= d.usable < FEW:
                 out.append(f"{name}: only {d.usable} pictures; expect a translator that knows little more than these")
             if d.unreadable:
-                out.append(f"{name}: {_count(len(d.unreadable), 'file')} cannot be read and will be skipped")
+                out.append(f"{name}: {amount(len(d.unreadable), 'file')} cannot be read and will be skipped")
             if len(d.ranges) > 1:
                 out.append(f"{name}: pictures of {' and '.join(map(str, sorted(d.ranges)))} bits are mixed")
             if d.files.note:
                 out.append(f"{name}: {d.files.note}")
             small = int((d.shorter < data.size).sum()) if data is not None else 0
             if data is not None and small:
-                out.append(f"{name}: {_count(small, 'picture')} looked at below {data.size} px will be enlarged")
+                out.append(f"{name}: {amount(small, 'picture')} looked at below {data.size} px will be enlarged")
         if self.duplicates:
             first, second = self.duplicates[0]
-            files = _count(len(self.duplicates), "file")
+            files = amount(len(self.duplicates), "file")
             out.append(f"{files} with the same content in two domains, as {first} and {second}")
         return out
 
@@ -175,12 +174,12 @@ class CheckReport(Report):
 def _found(d: DomainReport) -> list[str]:
     files = d.files
     tests = "" if files.test is None else f" and {len(files.test):,} in its test folder"
-    ignored = f"; {_count(files.ignored, 'file')} of other kinds ignored" if files.ignored else ""
+    ignored = f"; {amount(files.ignored, 'file')} of other kinds ignored" if files.ignored else ""
     total = len(files.train) + (0 if files.test is None else len(files.test))
     looked = "all" if d.looked_at == total else f"{d.looked_at:,}"
     lines = [
         f"{files.name}  ({files.train.root})",
-        f"  {_count(len(files.train), 'picture')}{tests}{ignored}; {looked} looked at",
+        f"  {amount(len(files.train), 'picture')}{tests}{ignored}; {looked} looked at",
     ]
     if d.widths:
         order = np.argsort(np.array(d.widths, np.int64) * np.array(d.heights, np.int64), kind="stable")
@@ -193,12 +192,7 @@ def _found(d: DomainReport) -> list[str]:
         ]
     for bits, (low, high) in sorted(d.ranges.items()):
         lines.append(f"  {bits} bits" + ("" if bits == 8 else f", raw values {low:g} to {high:g}"))
-    if d.unreadable:
-        lines.append(f"  {_count(len(d.unreadable), 'unreadable file')}:")
-        lines += [f"    {bad}" for bad in d.unreadable[:_NAMED]]
-        if len(d.unreadable) > _NAMED:
-            lines.append(f"    and {len(d.unreadable) - _NAMED:,} more")
-    return lines
+    return [*lines, *d.refused("unreadable file")]
 
 
 def _plan(report: CheckReport, data: DataSettings) -> list[str]:
@@ -220,7 +214,3 @@ def _plan(report: CheckReport, data: DataSettings) -> list[str]:
         )
         lines.append(f"  {d.files.name}: learn from {train:,}; {held}")
     return lines
-
-
-def _count(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
