@@ -21,6 +21,8 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("cyclegan", {"second_weight": 1.0}),
     ("cyclegan", {"second_weight": 1.0, "one_way": True}),
     ("cyclegan", {"second_weight": 1.0, "cycle": "backward", "guess_weight": 1.0}),
+    ("cyclegan", {"mask": 0.5}),
+    ("cyclegan", {"mask": 0.5, "second_weight": 1.0, "neighbour_weight": 5.0, "one_way": True}),
     ("cut", {"identity": False, "pixels": False}),
 ]
 FORMS: dict[str, dict[str, Any]] = {
@@ -82,6 +84,19 @@ def test_the_identity_term_ends_at_its_share_of_the_budget() -> None:
     loop, (batch, other) = loop_of(method), random_batches(method, 2, of=VOICE)
     assert "generators.identity" in loop.step([batch], Now(0, 0.49))
     assert "generators.identity" not in loop.step([other], Now(1, 0.5))
+
+
+def test_generators_see_masked_voices_on_the_first_way_alone() -> None:
+    method = build_voice("cyclegan", mask=0.5)
+    seen: list[Tensor] = []
+    for role in ("G", "F"):
+        method.get_submodule(role).register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    loop_of(method).step(random_batches(method, 1, of=VOICE), Now(0, 0.0))
+    assert [x.shape[1] for x in seen] == [2, 1, 2, 1, 1, 1], "forward masked, identity; the same back; both cycles"
+    x = voices()
+    with torch.no_grad():
+        plain, told = (method.translate(given, "X", "Y") for given in (x, torch.cat((x, torch.ones_like(x)), 1)))
+        assert torch.equal(plain, told)
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import yaml
 from test_train import quiet, state, stopped_after
-from voice_worlds import TINY, speaker
+from voice_worlds import TINY, buzz, speaker
 
 from unpaired.errors import UsageError, WorkError
+from unpaired.media.voice.recording import Recording
 from unpaired.runs.config import build_method
 from unpaired.runs.folder import RunFolder
 from unpaired.training.checked import check_data
 from unpaired.training.train import resume, train
+from unpaired.translate import Translator
+from unpaired.translate.stream import translate_stream
 
 VOICE: dict[str, Any] = {**TINY, "steps": 4}
+OPTIONS: list[tuple[str, dict[str, Any]]] = [("cyclegan", {"mask": 0.5})]
 
 
 @pytest.fixture(autouse=True)
@@ -56,14 +62,27 @@ def test_a_run_on_recordings_describes_itself(speakers: Path, tmp_path: Path) ->
     assert method.translate(torch.randn(1, 1, 8, 20), "X", "Y").shape == (1, 1, 8, 20)
 
 
-@pytest.mark.parametrize("method", ["cyclegan", "stargan"])
-def test_resumed_is_equal_to_the_last_bit(method: str, speakers: Path, tmp_path: Path) -> None:
-    settings = {"method": method, "checkpoint_every": 2, "evaluate_every": 0, "sample_every": 0}
+@pytest.mark.parametrize(("method", "own"), [("cyclegan", {}), ("stargan", {}), *OPTIONS])
+def test_resumed_is_equal_to_the_last_bit(method: str, own: dict[str, Any], speakers: Path, tmp_path: Path) -> None:
+    settings = {"method": method, "checkpoint_every": 2, "evaluate_every": 0, "sample_every": 0, **own}
     whole, part = trained(speakers, tmp_path / "whole", **settings), tmp_path / "part"
     stopped_after(speakers, part, 3, settings, trained)
     resume(part, say=quiet)
     one, other = state(whole), state(part)
     assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize(("method", "own"), OPTIONS)
+def test_what_an_option_trains_translates_and_streams(
+    method: str, own: dict[str, Any], speakers: Path, tmp_path: Path
+) -> None:
+    run = trained(speakers, tmp_path / "run", method=method, evaluate_every=0, sample_every=0, **own)
+    translator = Translator.load(run, device="cpu")
+    made = translator(speakers / "low" / "00.wav", to="high")
+    assert isinstance(made, Recording) and np.isfinite(made.wave).all() and len(made.wave) == round(0.6 * 16000)
+    heard, out = np.rint(buzz(1.0) * 32767).astype("<i2").tobytes(), io.BytesIO()
+    translate_stream(translator, translator.way("high", "low"), io.BytesIO(heard), out, None, quiet)
+    assert len(out.getvalue()) == len(heard) and np.frombuffer(out.getvalue(), "<i2").any()
 
 
 def test_settings_of_pictures_alone_are_refused_and_the_other_way_round(

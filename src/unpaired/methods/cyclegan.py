@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from unpaired.methods.game import Batch, Method, Move, Now, Past, Player, Route, Turn, both, noisy, together, total
 from unpaired.networks import Networks
 from unpaired.networks.blocks import Role
+from unpaired.networks.filling import hide
 from unpaired.terms.adversarial import fool, spot
 from unpaired.terms.closeness import l1
 
@@ -32,8 +33,9 @@ class CycleGAN(Method):
     sees an item and its reconstruction and guesses which is which. `clip` bounds each player's gradient norm.
 
     Voices: CycleGAN-VC (arXiv:1711.11293) has the identity term for 10^4 of 4x10^5 steps (`identity_until`, a share);
-    VC2 (arXiv:1904.04631) adds critics of items and their reconstructions (`second_weight` 1). `neighbour_weight` holds
-    frames to the target's nearest (see `Neighbours`); without it critics accept that sounds are exchanged.
+    VC2 (arXiv:1904.04631) adds critics of items and their reconstructions (`second_weight` 1); MaskCycleGAN-VC
+    (arXiv:2102.12841) hides a span of up to the share `mask` (there .5) of an item's frames, for its generator to fill.
+    `neighbour_weight` holds frames to the target's nearest (see `Neighbours`), else critics accept exchanged sounds.
 
     Differs: the identity term is on by default, as in the authors' code (`lambda_identity` .5 of the cycle's 10). The
     guess critic sees every pair in both orders: what a random order gives in the mean.
@@ -57,6 +59,7 @@ class CycleGAN(Method):
         identity_until: float = 1.0,
         second_weight: float = 0.0,
         neighbour_weight: float = 0.0,
+        mask: float = 0.0,
         memory: int = 50,
         rate: float = 2e-4,
         critic_rate: float = 2e-4,
@@ -64,8 +67,8 @@ class CycleGAN(Method):
     ) -> None:
         super().__init__()
         self.forward_cycle, self.backward_cycle = one_way or cycle != "backward", not one_way and cycle != "forward"
-        self.cycle_noise = cycle_noise
-        self.G, self.F = net.generator("X", "Y"), net.generator("Y", "X")
+        self.cycle_noise, self.mask = cycle_noise, mask
+        self.G, self.F = net.generator("X", "Y", mask=mask), net.generator("Y", "X", mask=mask)
         self.D_y, self.past_y = net.critic("Y"), Past(memory)
         self.D_x, self.past_x = None if one_way else net.critic("X"), Past(memory)
         self.D_xx = net.pair_critic("X") if guess_weight and self.forward_cycle else None
@@ -87,9 +90,8 @@ class CycleGAN(Method):
         """The generators together, then the critics together."""
         x, y = batch["X"], batch["Y"]
         identity = self.weight("generators", "identity", now) > 0
-        made = [(self.D_y, self.past_y, y, *both(self.G, x, y, identity))]
-        if self.D_x is not None:
-            made.append((self.D_x, self.past_x, x, *both(self.F, y, x, identity)))
+        made = [(self.D_y, self.past_y, y, *both(self.G, hide(x, self.mask), y, identity))]
+        made += [(self.D_x, self.past_x, x, *both(self.F, hide(y, self.mask), x, identity))] if self.D_x else []
         backs = [(x, self.F(noisy(made[0][3], self.cycle_noise)), self.D_x2, self.D_xx)] if self.forward_cycle else []
         backs += [(y, self.G(noisy(made[1][3], self.cycle_noise)), self.D_y2, self.D_yy)] if self.backward_cycle else []
         yield Turn(

@@ -22,8 +22,11 @@ class Networks(Protocol):
     def labels(self) -> Labels:
         """The labels of the items, where a method draws labelled ones."""
 
-    def generator(self, source: str, target: str, depth: int | None = None) -> Role:
-        """`source`'s items -> `target`'s, of the medium's form or a plain stack of `depth` layers."""
+    def generator(self, source: str, target: str, depth: int | None = None, mask: float = 0.0) -> Role:
+        """`source`'s items -> `target`'s, of the medium's form or a plain stack of `depth` layers.
+
+        With a `mask`, the largest share of frames that `hide` hides of voices, it is also told which it sees.
+        """
 
     def critic(self, domain: str, outputs: int = 1) -> Role:
         """`domain`'s items -> scores, one or many per item; for each, `outputs` channels side by side."""

@@ -71,8 +71,10 @@ class ImageNetworks:
         """Channels of the features that encoders give and decoders take."""
         return (2 if self.settings.generator == "light" else 4) * self.settings.width
 
-    def generator(self, source: str, target: str, depth: int | None = None) -> Role:
+    def generator(self, source: str, target: str, depth: int | None = None, mask: float = 0.0) -> Role:
         """`source`'s images -> `target`'s; with a `depth`, a plain stack of so many convolutions."""
+        if mask:
+            raise UsageError(f"mask {mask:g}: hides frames of recordings; with pictures leave it out (--mask 0)")
         s, inputs, outputs = self.settings, self.channels[source], self.channels[target]
         net: nn.Module
         if depth is not None:

@@ -11,6 +11,7 @@ from unpaired.errors import UsageError
 from unpaired.labels import Labels, of_domains
 from unpaired.networks.blocks import Role, norm
 from unpaired.networks.critic import Views, leaky_start
+from unpaired.networks.filling import Filling
 from unpaired.networks.gated import Added, Flat, Gated, GatedBlock, Held, Rows, Spread, Tall, Told
 from unpaired.networks.neighbours import LabelledNeighbours, Neighbours
 from unpaired.networks.projector import Projector
@@ -56,12 +57,23 @@ class VoiceNetworks:
         """Channels of the features that encoders give and decoders take."""
         return 4 * self.settings.width
 
-    def generator(self, source: str, target: str, depth: int | None = None) -> Role:  # noqa: ARG002 - all are alike
-        """`source`'s voices -> `target`'s."""
+    def generator(
+        self,
+        source: str,  # noqa: ARG002 - all are alike
+        target: str,  # noqa: ARG002
+        depth: int | None = None,
+        mask: float = 0.0,
+    ) -> Role:
+        """`source`'s voices -> `target`'s; with a `mask`, also what `hide` gives of them, whose frames it fills in."""
         if depth is not None:
             raise UsageError(f"depth {depth}: voices have no generators of a chosen depth; leave it out (--depth none)")
-        net = nn.Sequential(*self._down(), *self._residual(self.blocks), *self._up())
-        return Role(Added(net)) if self.settings.residual else Role(net)
+        if mask > 1:
+            raise UsageError(f"mask {mask:g}: the largest share of a crop's frames that is hidden; expected 0 to 1")
+        net: nn.Module = nn.Sequential(
+            *self._down(channels=2 if mask else 1), *self._residual(self.blocks), *self._up()
+        )
+        net = Added(net) if self.settings.residual else net
+        return Role(Filling(net)) if mask else Role(net)
 
     def critic(self, domain: str, outputs: int = 1) -> Role:  # noqa: ARG002
         """`domain`'s voices -> scores per patch of time and frequency (B, outputs, h, w); light: of several views."""
@@ -155,18 +167,18 @@ class VoiceNetworks:
         """The translation from "X" to "Y" that another run has learned, where one is given."""
         return self._teacher
 
-    def _down(self, labels: int = 0) -> list[nn.Module]:
+    def _down(self, labels: int = 0, channels: int = 1) -> list[nn.Module]:
         s, w, q = self.settings, self.settings.width, self._q
         if self._flat:
             return [
                 Flat(q),
-                Gated(q, w, (1, 15), labels=labels),
+                Gated(channels * q, w, (1, 15), labels=labels),
                 Gated(w, 2 * w, (1, 5), (1, 2), s.norm, labels=labels),
                 Gated(2 * w, 4 * w, (1, 5), (1, 2), s.norm, labels=labels),
             ]
         return [
             Rows(4 * self._rows),
-            Gated(1, w, (5, 15), labels=labels),
+            Gated(channels, w, (5, 15), labels=labels),
             Gated(w, 2 * w, (5, 5), (2, 2), s.norm, labels=labels),
             Gated(2 * w, 4 * w, (5, 5), (2, 2), s.norm, labels=labels),
             Flat(self._rows),
