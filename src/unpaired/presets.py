@@ -38,16 +38,17 @@ PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
 TIME: dict[str, Any] = {"blocks": 2, "norm": "instance-affine", "residual": "auto", "critic": "light"}
 VOICE_PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
     "paper": {
+        "voice": {"gate": "auto"},
         "networks": {"blocks": 6, "norm": "instance-affine"},
         "training": {"steps": 400_000},
     },
     "small": {
-        "voice": {"form": "1"},
+        "voice": {"form": "1", "gate": "auto"},
         "networks": {**TIME, "width": 32, "critic_width": 16},
         "training": {"batch": 8, "minutes": 30.0},
     },
     "tiny": {
-        "voice": {"form": "1"},
+        "voice": {"form": "1", "gate": "auto"},
         "networks": {**TIME, "width": 16, "critic_width": 8},
         "training": {"batch": 8, "minutes": 6.0},
     },

@@ -30,11 +30,19 @@ def convert(words: list[str]) -> int:
     parser.add_argument(
         "--vocoder", default="auto", metavar="NAME", help="of mel: auto, hifigan, griffin-lim or a file"
     )
+    parser.add_argument(
+        "--gate",
+        default="auto",
+        metavar="energy|silero|auto",
+        help="what tells speech from silence: its level, or silero-vad; auto: that where it is installed (default)",
+    )
     parser.add_argument("--overwrite", action="store_true", help="redo outputs that are there")
     asked = parser.parse(words)
     if asked.representation not in ("world", "mel"):
         parser.error(f"--representation '{asked.representation}'; expected world or mel")
-    settings = VoiceSettings(representation=asked.representation, vocoder=asked.vocoder)
+    if asked.gate not in ("energy", "silero", "auto"):
+        parser.error(f"--gate '{asked.gate}'; expected energy, silero or auto")
+    settings = VoiceSettings(representation=asked.representation, vocoder=asked.vocoder, gate=asked.gate)
     with progress_bar("analysing") as advance:
         fitted = fit(asked.baseline, asked.source, asked.target, settings, lambda done, total, _: advance(done, total))
     for note in fitted.notes:

@@ -15,7 +15,7 @@ from unpaired.data.paths import Paths
 from unpaired.data.split import held_counts
 from unpaired.data.voices import Voices, files_of
 from unpaired.errors import UnreadableFile
-from unpaired.media.voice.chosen import representation
+from unpaired.media.voice.chosen import gate_in_words, representation
 from unpaired.media.voice.survey import Survey, survey
 from unpaired.settings import VoiceSettings
 from unpaired.terminal import duration
@@ -105,7 +105,7 @@ def seen(settings: VoiceSettings) -> str:
     crop = settings.frames * chosen.hop_samples / chosen.sample_rate_hz
     return (
         f"see recordings as {chosen.name}: {chosen.coefficients} coefficients at {chosen.sample_rate_hz} Hz, in crops "
-        f"of {settings.frames} frames ({crop:.2f} s)"
+        f"of {settings.frames} frames ({crop:.2f} s); speech is told from silence by {gate_in_words(settings)}"
     )
 
 
@@ -147,7 +147,7 @@ def analyse(domains: Sequence[DomainFiles], voices: Voices, progress: Progress |
                 if entry is None:
                     report.refuse(failures[str(file)], in_train)
                 elif not spoken:
-                    report.refuse(UnreadableFile(file, "holds no speech: nothing stands out from its noise"), in_train)
+                    report.refuse(voices.speechless(file), in_train)
                 else:
                     report.note(paths[i], spoken * entry.frame_seconds, entry.notes, in_train)
                     frames, speech = frames + entry.frames, speech + spoken

@@ -20,8 +20,9 @@ from unpaired.data.domain import Domain
 from unpaired.data.framing import Example, Loaded
 from unpaired.data.paths import Paths
 from unpaired.errors import UnreadableFile
+from unpaired.media.voice import silero
 from unpaired.media.voice.cache import Analysed, Cache, Entry, Progress
-from unpaired.media.voice.chosen import representation
+from unpaired.media.voice.chosen import gate, representation
 from unpaired.media.voice.silence import Mask, segments
 from unpaired.media.voice.statistics import normalised
 from unpaired.settings import VoiceSettings
@@ -34,17 +35,23 @@ STRIDE = 4
 
 
 class Voices:
-    """Crops (1, Q, `settings.frames`) scaled by the domains' statistics. Analyses are cached on disk."""
+    """Crops (1, Q, `settings.frames`) scaled by the domains' statistics. Analyses are cached on disk.
+
+    In its `settings` the gate is decided; `pretrained` has the SHA-256 of the network that is the gate, if one is.
+    Raises UsageError where the gate asked for is not installed.
+    """
 
     def __init__(self, settings: VoiceSettings, cache: Cache | None = None) -> None:
-        self.settings = settings
+        self._gate = gate(settings)
+        self.settings = settings.model_copy(update={"gate": "energy" if self._gate is None else "silero"})
+        self.pretrained = {} if self._gate is None else {silero.NAME: self._gate.digest}
         self._cache = cache or Cache()
         self._representation = representation(settings)
         self._entries: dict[Path, Entry] = {}
 
     def analysed(self, paths: Sequence[Path], progress: Progress | None = None) -> Analysed:
         """The files' analyses, made in parallel where the cache has none; they are remembered."""
-        found = self._cache.analysed(paths, self._representation, progress=progress)
+        found = self._cache.analysed(paths, self._representation, self._gate, progress=progress)
         self._entries |= {entry.source: entry for entry in found.entries}
         return found
 
@@ -65,8 +72,14 @@ class Voices:
         except (OSError, ValueError) as error:
             raise UnreadableFile(path, f"its cached analysis is gone ({error})") from error
         if not values.shape[1]:
-            raise UnreadableFile(path, "holds no speech: nothing in it stands out from its noise")
+            raise self.speechless(path)
         return normalised(np.ascontiguousarray(values), domain.voice)
+
+    def speechless(self, path: Path) -> UnreadableFile:
+        """What to say of a recording without speech."""
+        if self._gate is None:
+            return UnreadableFile(path, "holds no speech: nothing in it stands out from its noise")
+        return UnreadableFile(path, f"holds no speech that {silero.NAME} hears (--gate energy goes by the level alone)")
 
     def cut(self, loaded: Loaded, chances: tuple[float, float, float]) -> Example:
         """The frames from a place that the first number chooses; what is too short begins again at its end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -41,7 +42,7 @@ class RunConfig(Section):
     pairs: bool = Field(False, description="equal names in the test folders are true pairs")
     imported: str | None = Field(None, description="the file its generator came from: a run that only translates")
     teacher: Teacher | None = Field(None, description="the run that this one learns from")
-    pretrained: dict[str, str] = Field({}, description="SHA-256 of the weights of embeddings that it learned with")
+    pretrained: dict[str, str] = Field({}, description="SHA-256 of pretrained networks' weights that it learned with")
     data: DataSettings
     voice: VoiceSettings | None = Field(None, description="how recordings are seen; of pictures there is none")
     networks: NetworkSettings
@@ -75,7 +76,7 @@ def build_method(config: RunConfig, taught: bool = True) -> Method:
     method = METHODS[config.method].cls(net, **config.method_settings)
     method.stride = net.stride
     if taught:
-        same_weights(config, method)
+        same_weights(config, digests(method))
     name, size = ("size", config.data.size) if config.voice is None else ("frames", config.voice.frames)
     if size % net.stride:
         below = size // net.stride * net.stride
@@ -84,13 +85,13 @@ def build_method(config: RunConfig, taught: bool = True) -> Method:
     return method
 
 
-def same_weights(config: RunConfig, method: Method) -> None:
-    """Refuse embeddings that are installed with other weights than a run began with; raises WorkError."""
-    for name, digest in digests(method).items():
+def same_weights(config: RunConfig, installed: Mapping[str, str]) -> None:
+    """Refuse pretrained networks that are installed with other weights than a run began with; raises WorkError."""
+    for name, digest in installed.items():
         known = config.pretrained.get(name, digest)
         if digest != known:
             raise WorkError(
-                f"embedding '{name}': its weights here (SHA-256 {digest[:12]} ...) are not those that this run began "
+                f"pretrained '{name}': its weights here (SHA-256 {digest[:12]} ...) are not those that this run began "
                 f"with ({known[:12]} ...); install the package as it was, or train anew"
             )
 

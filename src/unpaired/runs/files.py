@@ -12,7 +12,7 @@ from unpaired.data.framing import Framing, Pictures
 from unpaired.data.split import Sets, changed, read_files, write_files
 from unpaired.data.walks import Walks, walks_of
 from unpaired.methods import METHODS
-from unpaired.runs.config import RunConfig
+from unpaired.runs.config import RunConfig, same_weights
 from unpaired.runs.folder import RunFolder
 
 
@@ -60,12 +60,18 @@ def changes(config: RunConfig, files: Files) -> list[str]:
 
 
 def framing_of(config: RunConfig) -> Framing:
-    """How a run sees its files; raises UsageError where its medium's packages are not installed."""
+    """How a run sees its files.
+
+    Raises UsageError where its medium's packages or its gate of speech are not installed, WorkError where the gate has
+    other weights than when the run began.
+    """
     if config.voice is None:
         return Pictures(config.data, config.channels)
     from unpaired.data.voices import Voices  # noqa: PLC0415 - with packages that are optional
 
-    return Voices(config.voice)
+    voices = Voices(config.voice)
+    same_weights(config, voices.pretrained)
+    return voices
 
 
 def walks(config: RunConfig, files: Files, framing: Framing) -> Walks:

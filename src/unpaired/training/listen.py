@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from unpaired.data.domain import Domain
 from unpaired.data.folders import DomainFiles
 from unpaired.data.split import Sets, split
-from unpaired.settings import DataSettings, NetworkSettings
+from unpaired.settings import DataSettings, NetworkSettings, VoiceSettings
 from unpaired.terminal import Say, progress_bar
 from unpaired.training.collect import Found
 from unpaired.training.resolve import Settings
@@ -21,7 +21,8 @@ class Looked:
     """What a look at the files decided: for each collection its domain and files by use.
 
     `networked` completes the settings of the networks, from the run's domains and files. `crops` are those of each
-    collection's training files, where files hold several.
+    collection's training files, where files hold several. `voice` is how recordings are seen, its gate decided, and
+    `pretrained` the SHA-256 of the network that is the gate, where one is.
     """
 
     data: DataSettings
@@ -30,6 +31,8 @@ class Looked:
     parts: Sequence[Sets]
     networked: Callable[[Sequence[Domain], Sequence[Sets]], NetworkSettings]
     crops: Sequence[int] = ()
+    voice: VoiceSettings | None = None
+    pretrained: Mapping[str, str] = field(default_factory=dict)
 
 
 def listen(settings: Settings, listing: Found, explicit: bool, say: Say) -> Looked:  # noqa: ARG001 - as `look` is asked
@@ -49,7 +52,7 @@ def listen(settings: Settings, listing: Found, explicit: bool, say: Say) -> Look
     found.require_usable()
     for warning in found.warnings:
         say(f"note: {warning}")
-    say(recordings.seen(settings.voice))
+    say(recordings.seen(voices.settings))
     parts = [split(files, settings.data.held, settings.training.seed, found.unreadable) for files in listing.files]
     entries = [voices.entries(list(files_of(part.train))) for part in parts]
     speakers = with_common_scales([gather((e.features(), e.speech(), e.lufs) for e in own) for own in entries])
@@ -61,8 +64,9 @@ def listen(settings: Settings, listing: Found, explicit: bool, say: Say) -> Look
         say(f"{domain.name}: {in_words(domain)}")
     changes = {"residual": True} if settings.networks.residual == "auto" else {}
     crops = [len(voices.visits(part.train)) for part in parts]
+    networks = settings.networks.model_copy(update=changes)
     return Looked(
-        settings.data, 1, tuple(domains), parts, lambda *_: settings.networks.model_copy(update=changes), crops
+        settings.data, 1, tuple(domains), parts, lambda *_: networks, crops, voices.settings, voices.pretrained
     )
 
 

@@ -99,8 +99,9 @@ def prepare(sources: list[Path], asked: Asked, pairs: bool, device: torch.device
         labels=listing.labels,
         channels=looked.channels,
         pairs=pairs,
+        pretrained=dict(looked.pretrained),
         data=looked.data,
-        voice=settings.voice if medium == "voice" else None,
+        voice=looked.voice,
         networks=looked.networked(domains, files.sets),
         training=trained(settings, largest, device, ranks, say),
     )

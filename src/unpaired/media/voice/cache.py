@@ -1,8 +1,9 @@
 """Analyses on disk, keyed by a file's content and the settings, so that a file is analysed once.
 
 An entry is two files: KEY.rows, the features as float32, frame after frame, and KEY.json, written last, which says what
-they are and sums them up. An entry that is not whole is made anew. Of entries that were not asked for just now, those
-unused for longest go where the folder would grow beyond its limit.
+they are and sums them up. With a network as the gate of speech (`silero.py`), its row stands below the others. An entry
+that is not whole is made anew. Of entries that were not asked for just now, those unused for longest go where the
+folder would grow beyond its limit.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from unpaired.atomic import whole
 from unpaired.errors import UnreadableFile
 from unpaired.media.voice import loudness, recording, seams, silence
 from unpaired.media.voice.features import Features, Layout, Representation
+from unpaired.media.voice.silero import GROUP, Silero
 from unpaired.media.voice.survey import survey
 from unpaired.settings import Section
 
@@ -70,8 +72,11 @@ class Entry:
         return Features(frames.T, self.layout)
 
     def speech(self) -> silence.Mask:
-        """Which frames are speech."""
-        return silence.speech(np.asarray(self.features()["level"][0]), self.frame_seconds)
+        """Which frames are speech: as the gate heard them that the files were analysed with, else by their level."""
+        features = self.features()
+        if GROUP in features:
+            return silence.likely(np.asarray(features[GROUP][0]), self.frame_seconds)
+        return silence.speech(np.asarray(features["level"][0]), self.frame_seconds)
 
 
 @dataclass(frozen=True)
@@ -98,15 +103,17 @@ class Cache:
         self,
         paths: Sequence[Path],
         representation: Representation,
+        gate: Silero | None = None,
         workers: int | None = None,
         progress: Progress | None = None,
     ) -> Analysed:
         """The files' analyses, made where there are none, in as many processes as there are cores.
 
+        `gate` tells speech from silence, and where there is none, the level does; each has entries of its own.
         `progress` is called in this process with (done, all, file) as each one is ready.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        jobs = {path: (path, self.folder, representation) for path in dict.fromkeys(paths)}
+        jobs = {path: (path, self.folder, representation, gate) for path in dict.fromkeys(paths)}
         entries: dict[Path, Entry] = {}
         failures: dict[Path, UnreadableFile] = {}
         for done, (path, result) in enumerate(_run(jobs, workers), 1):
@@ -133,7 +140,7 @@ class Cache:
                 total -= stat.st_size
 
 
-Job = tuple[Path, Path, Representation]
+Job = tuple[Path, Path, Representation, Silero | None]
 
 
 def _run(jobs: dict[Path, Job], workers: int | None) -> Iterator[tuple[Path, Entry | UnreadableFile]]:
@@ -147,9 +154,9 @@ def _run(jobs: dict[Path, Job], workers: int | None) -> Iterator[tuple[Path, Ent
 
 
 def _known(job: Job) -> Entry | None:
-    path, folder, representation = job
+    path, folder, representation, gate = job
     try:
-        return _found(path, folder / f"{_key(path, representation)}.rows")
+        return _found(path, folder / f"{_key(path, representation, gate)}.rows")
     except UnreadableFile:
         return None
 
@@ -177,22 +184,24 @@ def _alone() -> None:
 
 
 def _work(job: Job) -> Entry | UnreadableFile:
-    path, folder, representation = job
+    path, folder, representation, gate = job
     try:
-        rows = folder / f"{_key(path, representation)}.rows"
-        return _found(path, rows) or _made(path, rows, representation)
+        rows = folder / f"{_key(path, representation, gate)}.rows"
+        return _found(path, rows) or _made(path, rows, representation, gate)
     except UnreadableFile as error:
         return error
 
 
-def _key(path: Path, representation: Representation) -> str:
+def _key(path: Path, representation: Representation, gate: Silero | None) -> str:
     try:
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise UnreadableFile(path, f"cannot be read ({error.strerror})") from error
-    settings = json.dumps([_VERSION, loudness.TARGET_LUFS, content, representation.settings()], sort_keys=True)
-    return hashlib.sha256(settings.encode()).hexdigest()[:40]
+    settings = [_VERSION, loudness.TARGET_LUFS, content, representation.settings()]
+    if gate is not None:  # levels are part of every entry, so the energy gate adds nothing
+        settings.append(gate.digest)
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:40]
 
 
 def _found(path: Path, rows: Path) -> Entry | None:
@@ -208,7 +217,7 @@ def _found(path: Path, rows: Path) -> Entry | None:
     return _entry(path, rows, facts)
 
 
-def _made(path: Path, rows: Path, representation: Representation) -> Entry:
+def _made(path: Path, rows: Path, representation: Representation, gate: Silero | None) -> Entry:
     found = survey(path)
     if found.silent:
         raise UnreadableFile(path, "is silent: nothing in it is louder than -60 dB of full scale")
@@ -219,13 +228,13 @@ def _made(path: Path, rows: Path, representation: Representation) -> Entry:
     waves = loudness.scaled(recording.blocks(path, rate, found), loudness.gain(meter.lufs()))
     frames, checksum = 0, 0
     with whole(rows, rows.with_suffix(f".{os.getpid()}.part")) as part, part.open("wb") as file:
-        for features in seams.analysed(waves, representation):
+        for features in seams.analysed(waves, representation) if gate is None else gate.analysed(waves, representation):
             data = np.ascontiguousarray(features.rows.T, np.float32).tobytes()
             file.write(data)
             checksum = zlib.crc32(data, checksum)
             frames += features.frames
     facts = _Facts(
-        layout=representation.layout,
+        layout=representation.layout if gate is None else gate.layout(representation),
         frames=frames,
         frame_seconds=representation.hop_samples / rate,
         lufs=meter.lufs() if np.isfinite(meter.lufs()) else None,

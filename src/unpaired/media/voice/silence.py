@@ -1,4 +1,4 @@
-"""Where somebody speaks: a gate on the energy of frames."""
+"""Where somebody speaks: a gate on the energy of frames, or on how likely each is speech (`silero.py`)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from unpaired.media.voice.recording import Wave
 
-__all__ = ["FLOOR_DB", "level_db", "segments", "speech", "trim"]
+__all__ = ["FLOOR_DB", "level_db", "likely", "segments", "speech", "trim"]
 
 FLOOR_DB = -120.0
 """What digital zero measures."""
@@ -39,6 +39,18 @@ def speech(levels: Levels, frame_seconds: float, gap_seconds: float = 0.2, least
     quiet, loud = np.percentile(levels, (10, 95))
     threshold = max(loud - 40, min(quiet + 8, loud - 20), SILENT_DB)
     mask = levels > threshold
+    mask = ~_without_short(~mask, round(gap_seconds / frame_seconds), keep_ends=True)
+    return _without_short(mask, round(least_seconds / frame_seconds), keep_ends=False)
+
+
+def likely(probabilities: Levels, frame_seconds: float, gap_seconds: float = 0.2, least_seconds: float = 0.1) -> Mask:
+    """Which frames are speech, from how likely each is: runs of at least 0.35 that reach 0.5.
+
+    The two thresholds are silero-vad's own. Short pauses and bursts count as in `speech`.
+    """
+    mask = np.zeros(len(probabilities), np.bool_)
+    for start, stop in segments(probabilities >= 0.35):
+        mask[start:stop] = probabilities[start:stop].max() >= 0.5
     mask = ~_without_short(~mask, round(gap_seconds / frame_seconds), keep_ends=True)
     return _without_short(mask, round(least_seconds / frame_seconds), keep_ends=False)
 

@@ -31,7 +31,7 @@ def gather(recordings: Iterable[tuple[Features, Mask, float]]) -> VoiceStatistic
             f0 = features["f0"][:, mask]
             pitch.add(np.log(f0[f0 > 0])[None])
     if values.count < 2:
-        raise WorkError("the recordings hold no speech: none of their frames is loud enough to tell from silence")
+        raise WorkError("the recordings hold no speech: none of their frames could be told from silence")
     mean, deviation = values.moments()
     deviations = tuple(np.maximum(deviation, _LEAST_DEVIATION).tolist())
     f0_mean, f0_deviation = pitch.moments() if pitch.count > 1 else (None, None)
