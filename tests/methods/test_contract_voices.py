@@ -11,7 +11,8 @@ from tiny_methods import VOICE, VOICE_NETWORKS, build_voice, loop_of, random_bat
 from torch import Tensor
 
 from unpaired.methods import METHODS
-from unpaired.methods.game import Now
+from unpaired.methods.game import Batch, Now
+from unpaired.networks.labelled import joined
 
 NAMES = [name for name, row in METHODS.items() if "voice" in row.media]
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
@@ -24,6 +25,8 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("cyclegan", {"mask": 0.5}),
     ("cyclegan", {"mask": 0.5, "second_weight": 1.0, "neighbour_weight": 5.0, "one_way": True}),
     ("cut", {"identity": False, "pixels": False}),
+    ("fader", {"residual_from": 0.5}),
+    ("fader", {"residual_from": 0.5, **METHODS["fader"].cls.voice_presets["small"]}),
 ]
 FORMS: dict[str, dict[str, Any]] = {
     "in time, patches": {"form": "1"},
@@ -46,7 +49,7 @@ def test_every_parameter_of_the_mover_gets_a_gradient_and_no_other(
     watch = Watch(method, loop)
     used: set[str] = set()
     for step, batch in enumerate(random_batches(method, 2, of=VOICE)):
-        for key, value in loop.step([batch], Now(step, 0.0)).items():
+        for key, value in loop.step([batch], Now(step, step / 2)).items():
             assert value.shape == () and value.isfinite()
             used.add(key if key in method.weights else key.split(".")[1])
     assert watch.reached == {watch.names[i] for i in watch.owner}
@@ -97,6 +100,30 @@ def test_generators_see_masked_voices_on_the_first_way_alone() -> None:
     with torch.no_grad():
         plain, told = (method.translate(given, "X", "Y") for given in (x, torch.cat((x, torch.ones_like(x)), 1)))
         assert torch.equal(plain, told)
+
+
+def test_faders_residual_begins_at_nothing_and_leaves_the_coders_as_they_are() -> None:
+    plain, method = build_voice("fader"), build_voice("fader", residual_from=0.5)
+    x, batches = voices(), random_batches(method, 3, of=VOICE)
+    with torch.no_grad():
+        for name in ("E", "G"):
+            method.get_submodule(name).load_state_dict(plain.get_submodule(name).state_dict())
+        assert torch.equal(method.translate(x, "X", "Y"), plain.translate(x, "X", "Y"))
+    loop = loop_of(method)
+    before = {name: value.clone() for name, value in method.state_dict().items()}
+
+    def moved(batch: Batch, now: Now) -> tuple[set[str], set[str]]:
+        terms = loop.step([batch], now)
+        changed = {name.split(".")[0] for name, value in method.state_dict().items() if not value.equal(before[name])}
+        before.update({name: value.clone() for name, value in method.state_dict().items()})
+        return {term.split(".")[0] for term in terms}, changed
+
+    assert moved(batches[0], Now(0, 0.49)) == ({"reader", "coders", "critic", "classifier"}, set("ZEGDC"))
+    assert moved(batches[1], Now(1, 0.5)) == ({"residual", "critic", "classifier"}, set("RDC"))
+    code = method.get_submodule("E")(x)
+    told = joined(code, torch.tensor([[0.0, 1.0]], dtype=x.dtype).expand(2, -1))
+    made = method.get_submodule("G")(told) + method.get_submodule("R")(told)
+    assert torch.equal(method.translate(x, "X", "Y"), made) and method.get_submodule("R")(told).abs().max() > 0
 
 
 @pytest.mark.parametrize("name", METHODS)

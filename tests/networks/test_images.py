@@ -94,6 +94,11 @@ def test_light_generators_have_no_antialiasing() -> None:
         networks(generator="light", antialias=True)
 
 
+def test_images_have_no_residual_of_a_decoder() -> None:
+    with pytest.raises(UsageError, match="residual_from: is of recordings"):
+        networks().label_residual(2)
+
+
 def test_roles_with_batch_norm_say_that_their_items_are_not_apart() -> None:
     net = networks(norm="batch")
     assert not net.generator("X", "Y").per_item and not net.critic("Y").per_item

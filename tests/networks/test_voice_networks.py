@@ -44,6 +44,10 @@ def test_shapes_of_roles(form: str, q: int) -> None:
     assert scores(trunk(x)).shape[:2] == (2, 1) and logits(trunk(x)).shape == (2, 2)
     assert net.critic("X", 3)(x).shape[:2] == (2, 3)
     assert net.pair_critic("X")(torch.cat((x, x), 1)).shape[:2] == (2, 1)
+    _, decoder, _ = net.label_coders(2, 0.0)
+    residual = net.label_residual(2)
+    told = joined(code, label)
+    assert residual(told).equal(torch.zeros_like(x)) and count_parameters(residual) == count_parameters(decoder)
     unfold = net.unfold(5)
     assert net.fold("X", 5)(x).shape == (2, 5, 1, 8)
     assert net.paint("X")(unfold(torch.randn(2, 5))).shape == x.shape

@@ -24,7 +24,7 @@ from unpaired.translate import Translator
 from unpaired.translate.stream import translate_stream
 
 VOICE: dict[str, Any] = {**TINY, "steps": 4}
-OPTIONS: list[tuple[str, dict[str, Any]]] = [("cyclegan", {"mask": 0.5})]
+OPTIONS: list[tuple[str, dict[str, Any]]] = [("cyclegan", {"mask": 0.5}), ("fader", {"residual_from": 0.75})]
 
 
 @pytest.fixture(autouse=True)

@@ -7,13 +7,16 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Move, Now, Player, Turn, together
+from unpaired.methods.game import Batch, Move, Now, Player, Turn, both, together
 from unpaired.methods.kinds import Labelled
 from unpaired.networks import Networks
 from unpaired.networks.labelled import joined
 from unpaired.terms.adversarial import fool, spot
 from unpaired.terms.closeness import l1, squared
 from unpaired.terms.label import classes, confused, decided
+
+JUDGED = {"reconstruction_weight": 10.0, "latent_weight": 0.1, "adversarial_weight": 1.0, "class_weight": 1.0}
+RATES = {"rate": 4e-4, "critic_rate": 1e-3}  # what small budgets change, beside L1
 
 
 class Fader(Labelled):
@@ -25,25 +28,16 @@ class Fader(Labelled):
     classifier of images, judge what is decoded with other labels; without them the pictures are as blurred as a mean.
     `neighbour_weight` as in CycleGAN, of voices. `absolute` takes L1 for the squares of eq. (1), and is sharper.
 
+    `residual_from`, of voices, is the share of the budget after which the coders stay as they are and a second decoder
+    R of the code learns what to add (0 and 1: never), from those two judges, who learn all the time. It is stage 2 of
+    Chou et al. 2018, arXiv:1804.02812, as in its authors' code, but there one critic, Wasserstein's, is both of them.
+
     Differs: the misled classifier is given the other values in equal shares, not one of them drawn; the decoder
     enlarges bilinearly. Where labels are of several groups a classifier of images learns to tell those not asked for.
     """
 
     restores = True
-
-    presets = {  # noqa: RUF012 - data
-        preset: {
-            "absolute": True,
-            "reconstruction_weight": 10.0,
-            "latent_weight": 0.1,
-            "adversarial_weight": 1.0,
-            "class_weight": 1.0,
-            "rate": 4e-4,
-            "critic_rate": 1e-3,
-        }
-        for preset in ("small", "tiny")
-    }
-
+    presets = {preset: {"absolute": True, **JUDGED, **RATES} for preset in ("small", "tiny")}  # noqa: RUF012 - data
     voice_presets = {p: {**s, "neighbour_weight": 5.0} for p, s in presets.items()}  # noqa: RUF012
 
     def __init__(
@@ -57,6 +51,7 @@ class Fader(Labelled):
         adversarial_weight: float = 0.0,
         class_weight: float = 0.0,
         neighbour_weight: float = 0.0,
+        residual_from: float = 1.0,
         dropout: float = 0.3,
         rate: float = 2e-4,
         critic_rate: float = 2e-4,
@@ -64,44 +59,50 @@ class Fader(Labelled):
     ) -> None:
         super().__init__()
         self.labels, self.domains = net.labels, net.domains
-        self.near = l1 if absolute else squared
-        self.judged, self.told = adversarial_weight > 0, class_weight > 0 or len(net.labels.groups) > 1
+        self.near, self.residual_from = l1 if absolute else squared, residual_from
         self.E, self.G, self.Z = net.label_coders(self.labels.size, dropout)
         self.nearest = net.labelled_neighbours(self.labels.size) if neighbour_weight else None
-        self.players = {
-            "coders": Player(("E", "G"), rate=rate, clip=clip),
-            "reader": Player(("Z",), rate=critic_rate, clip=clip),
-        }
+        self.players = {"coders": Player(("E", "G"), rate=rate, clip=clip)}
+        self.players["reader"] = Player(("Z",), rate=critic_rate, clip=clip)
         self.weights = {
             "reconstruction": reconstruction_weight,
             "latent": lambda now: latent_weight * now.ramp(ramp),
             "reader.classes": 1.0,
         }
+        self.R = net.label_residual(self.labels.size) if 0 < residual_from < 1 else None
+        if self.R is not None:
+            self.players["residual"] = Player(("R",), rate=rate, clip=clip)
+            self.weights |= {"residual.adversarial": adversarial_weight or 1.0, "residual.classes": class_weight or 1.0}
+        self.judged = self.R is not None or adversarial_weight > 0
         if self.judged:
             self.D = net.critic(self.domains[0])
             self.players["critic"] = Player(("D",), rate=critic_rate, clip=clip)
             self.weights |= {"adversarial": adversarial_weight, "critic.adversarial": 0.5}
+        self.told = self.R is not None or class_weight > 0 or len(self.labels.groups) > 1
         if self.told:
             self.C = net.classifier(self.labels.size)
             self.players["classifier"] = Player(("C",), rate=critic_rate, clip=clip)
             self.weights |= {"classes": class_weight, "classifier.classes": 1.0}
         self.weights |= {"neighbour": neighbour_weight} if neighbour_weight else {}
-        self.routes = self.routes_by(("E", "G"), ("C",))
+        self.routes = self.routes_by(("E", "G", "R") if self.R is not None else ("E", "G"), ("C",))
 
     def play(self, batch: Batch, now: Now) -> Iterator[Move]:
-        """The reader of codes, the coders, then those who judge what is decoded with other labels."""
+        """The reader of codes and the coders, or the residual; then those who judge what is made with other labels."""
         x, label, known = batch["x"], batch["label"], batch["known"]
         spans, code = self.labels.spans, self.E(x)
-        yield Turn("reader", classes=classes(self.Z(code), label, known, spans))
+        R = self.R if now.share >= self.residual_from else None
+        if R is None:
+            yield Turn("reader", classes=classes(self.Z(code), label, known, spans))
         other = label[torch.randperm(len(label))]
-        same, fake = together(self.G, joined(code, label), joined(code, other))
+        fake, same = both(self.G, joined(code, other), joined(code, label), R is None)
+        fake = fake if R is None else fake + R(joined(code, other))
         yield Turn(
-            "coders",
-            reconstruction=self.near(same, x),
-            latent=confused(self.Z(code), label, known, spans),
+            "coders" if R is None else "residual",
+            reconstruction=self.near(same, x) if same is not None else None,
+            latent=confused(self.Z(code), label, known, spans) if R is None else None,
             adversarial=fool(self.D(fake)) if self.judged else None,
             neighbour=self.nearest(fake, other, x, label) if self.nearest is not None else None,
-            classes=classes(self.C(fake), other, known, spans) if "classes" in self.weights else None,
+            classes=classes(self.C(fake), other, known, spans) if self.told else None,
         )
         if self.judged:
             yield Turn("critic", adversarial=spot(*together(self.D, x, fake)))
@@ -109,9 +110,9 @@ class Fader(Labelled):
             yield Turn("classifier", classes=classes(self.C(x), label, known, spans))
 
     def relabel(self, x: Tensor, label: Tensor, known: Tensor) -> Tensor:
-        """The code of `x`, decoded with the label."""
-        out: Tensor = self.G(joined(self.E(x), label))
-        return out
+        """The code of `x`, decoded with the label, and the residual where there is one."""
+        told = joined(self.E(x), label)
+        return self.G(told) if self.R is None else self.G(told) + self.R(told)  # type: ignore[no-any-return]
 
     def classify(self, x: Tensor) -> Tensor:
         """What the classifier of images tells; there is one where labels are of several groups."""

@@ -55,6 +55,9 @@ class Networks(Protocol):
     def label_coders(self, labels: int, dropout: float) -> tuple[Role, Role, Role]:
         """Items -> code; code joined with `labels` label maps -> items; code -> logits (B, labels)."""
 
+    def label_residual(self, labels: int) -> Role:
+        """Code joined with `labels` label maps -> what to add to items: nothing, until it learns."""
+
     def unfold(self, codes: int) -> Role:
         """Codes (B, codes) -> features that `paint` takes."""
 

@@ -236,6 +236,10 @@ class ImageNetworks:
         code = s.width * min(2 ** (count - 1), 16)
         return encoder, decoder, Role(*code_critic(code, min(512, 16 * s.width), labels, dropout))
 
+    def label_residual(self, labels: int) -> Role:  # noqa: ARG002 - as voices are asked
+        """Refused: sums of what decoders of images give leave their range."""
+        raise UsageError("residual_from: is of recordings; with pictures leave it out (--residual-from 1)")
+
     def neighbours(self) -> Neighbours:
         """Refused: near is a matter of frames of voices."""
         raise UsageError(NO_NEIGHBOURS)

@@ -128,9 +128,16 @@ class VoiceNetworks:
 
     def label_coders(self, labels: int, dropout: float) -> tuple[Role, Role, Role]:
         """Voices -> code; code joined with `labels` label maps -> voices, every gate told; code -> logits."""
-        half = self.blocks // 2
-        decoder = Role(Told([*self._residual(half, labels), *self._up(labels)], labels))
+        decoder = self._label_decoder(labels)
         return self.encoder(self.domains[0]), decoder, self.code_critic(labels, dropout=dropout)
+
+    def label_residual(self, labels: int) -> Role:
+        """Code joined with `labels` label maps -> what to add to voices, every gate told; nothing until it learns."""
+        decoder = self._label_decoder(labels)
+        *_, last = (layer for layer in decoder.modules() if isinstance(layer, nn.Conv2d))
+        for parameter in last.parameters():
+            nn.init.zeros_(parameter)
+        return decoder
 
     def unfold(self, codes: int) -> Role:
         """Codes (B, codes, 1, T/4), or (B, codes) that are held for the trained frames -> features for `paint`."""
@@ -188,6 +195,9 @@ class VoiceNetworks:
 
     def _residual(self, count: int, labels: int = 0) -> list[nn.Module]:
         return [GatedBlock(self.code_channels, self.settings.norm, labels) for _ in range(count)]
+
+    def _label_decoder(self, labels: int) -> Role:
+        return Role(Told([*self._residual(self.blocks // 2, labels), *self._up(labels)], labels))
 
     def _up(self, labels: int = 0) -> list[nn.Module]:
         s, w, q = self.settings, self.settings.width, self._q
