@@ -7,7 +7,8 @@
     unpaired compare $DATA/voice_flite --minutes 3 --pairs --no-judges --out runs/compare-voices
     python -m benchmarks.voices runs/compare-voices
 
-The first commands are the benchmark; the last only copies what `evaluation.json` or `compare.json` says.
+The first commands are the benchmark; the last only copies what `evaluation.json` or `compare.json` says. The rows that
+are there are of `--gate energy`, which is to be given where silero-vad is installed.
 """
 
 from __future__ import annotations
