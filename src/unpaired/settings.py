@@ -85,7 +85,7 @@ class VoiceSettings(Section):
     vocoder: str = Field(
         "auto", description="what makes sounds of mel: auto, hifigan, griffin-lim or a file of HiFi-GAN's weights"
     )
-    gate: Literal["energy", "silero"] | Auto = Field(
+    gate: Literal["energy", "silero", "auto"] = Field(
         "energy", description="what tells speech from silence: its level, or silero-vad; auto: that where installed"
     )
     frames: int = Field(128, ge=16, le=4096, description="frames of a training crop, a multiple of 4")
