@@ -86,7 +86,8 @@ class VoiceSettings(Section):
         "auto", description="what makes sounds of mel: auto, hifigan, griffin-lim or a file of HiFi-GAN's weights"
     )
     gate: Literal["energy", "silero", "auto"] = Field(
-        "energy", description="what tells speech from silence: its level, or silero-vad; auto: that where installed"
+        "energy",
+        description="what tells speech from silence: its level, or silero-vad; auto, as presets have it: that where installed",
     )
     frames: int = Field(128, ge=16, le=4096, description="frames of a training crop, a multiple of 4")
     form: Literal["2-1-2", "1"] = Field(
