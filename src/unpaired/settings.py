@@ -87,7 +87,7 @@ class VoiceSettings(Section):
     )
     gate: Literal["energy", "silero", "auto"] = Field(
         "energy",
-        description="what tells speech from silence: its level, or silero-vad; auto, as presets have it: that where installed",
+        description="tells speech from silence: its level, or silero-vad; auto (of all presets): that where installed",
     )
     frames: int = Field(128, ge=16, le=4096, description="frames of a training crop, a multiple of 4")
     form: Literal["2-1-2", "1"] = Field(
