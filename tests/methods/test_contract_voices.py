@@ -23,7 +23,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("cyclegan", {"second_weight": 1.0, "one_way": True}),
     ("cyclegan", {"second_weight": 1.0, "cycle": "backward", "guess_weight": 1.0}),
     ("cyclegan", {"mask": 0.5}),
-    ("cyclegan", {"mask": 0.5, "second_weight": 1.0, "neighbour_weight": 5.0, "one_way": True}),
+    ("cyclegan", {"mask": 0.5, "second_weight": 1.0, "transport_weight": 5.0, "one_way": True}),
     ("cut", {"identity": False, "pixels": False}),
     ("fader", {"residual_from": 0.5}),
     ("fader", {"residual_from": 0.5, **METHODS["fader"].cls.voice_presets["small"]}),

@@ -21,7 +21,7 @@ class CUT(Method):
     halved). `patches` is how many places are drawn of each layer, `temperature` the paper's tau. Without `pixels` the
     image itself is no layer. `ramp` is a share of the budget over which the contrast's weight rises from zero; 0 is the
     paper's. Where dark and bright are to be exchanged both matter: what the layers give at the start is alike only
-    where values are. `neighbour_weight` as in CycleGAN, of voices. `clip` bounds the norm of each player's gradient.
+    where values are. `transport_weight` as in CycleGAN, of voices. `clip` bounds the norm of each player's gradient.
 
     Differs: layers are looked at after their norm and activation instead of before, and a light generator's first layer
     is at half the size; the generator blurs where it halves and doubles only with `--antialias true`.
@@ -40,7 +40,7 @@ class CUT(Method):
         for preset in ("small", "tiny")
     }
 
-    voice_presets = {p: {**s, "neighbour_weight": 5.0} for p, s in presets.items()}  # noqa: RUF012
+    voice_presets = {p: {**s, "transport_weight": 5.0} for p, s in presets.items()}  # noqa: RUF012
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class CUT(Method):
         pixels: bool = True,
         patches: int = 256,
         temperature: float = 0.07,
-        neighbour_weight: float = 0.0,
+        transport_weight: float = 0.0,
         rate: float = 2e-4,
         critic_rate: float = 2e-4,
         clip: float | None = None,
@@ -60,14 +60,14 @@ class CUT(Method):
         super().__init__()
         self.identity, self.temperature = identity, temperature
         self.G, self.D, self.H = net.generator("X", "Y"), net.critic("Y"), net.projector("X", patches, pixels)
-        self.near = net.neighbours() if neighbour_weight else None
+        self.transport = net.transport() if transport_weight else None
         self.players = {
             "generator": Player(("G", "H"), rate=rate, clip=clip),
             "critic": Player(("D",), rate=critic_rate, clip=clip),
         }
         self.weights = {"adversarial": 1.0, "critic.adversarial": 0.5}
         self.weights["contrast"] = lambda now: contrast_weight * now.ramp(ramp)
-        self.weights |= {"neighbour": neighbour_weight} if neighbour_weight else {}
+        self.weights |= {"transport": transport_weight} if transport_weight else {}
         self.routes = (Route("X", "Y", ("G",)),)
 
     def play(self, batch: Batch, now: Now) -> Iterator[Move]:
@@ -84,7 +84,7 @@ class CUT(Method):
             "generator",
             adversarial=fool(self.D(fake)),
             contrast=layered_nce(queries, keys, self.temperature),
-            neighbour=self.near(fake, y) if self.near is not None else None,
+            transport=self.transport(fake, y) if self.transport is not None else None,
         )
 
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:

@@ -18,7 +18,7 @@ from unpaired.terms.closeness import l1
 TIES = {"cycle_weight": 1.7, "cycle_noise": 0.05, "identity_weight": 0.0, "memory": 0}
 RATES = {"rate": 4e-4, "critic_rate": 1e-3, "clip": 5.0}  # what small budgets change of the paper's
 VC = {"memory": 0, "identity_until": 0.025, "critic_rate": 1e-4}
-SOUNDS = {"memory": 0, "cycle_weight": 2.0, "identity_weight": 0.0, "neighbour_weight": 5.0}
+SOUNDS = {"memory": 0, "cycle_weight": 2.0, "identity_weight": 0.0, "transport_weight": 5.0}
 
 
 class CycleGAN(Method):
@@ -35,7 +35,7 @@ class CycleGAN(Method):
     Voices: CycleGAN-VC (arXiv:1711.11293) has the identity term for 10^4 of 4x10^5 steps (`identity_until`, a share);
     VC2 (arXiv:1904.04631) adds critics of items and their reconstructions (`second_weight` 1); MaskCycleGAN-VC
     (arXiv:2102.12841) hides a span of up to the share `mask` (there .5) of an item's frames, for its generator to fill.
-    `neighbour_weight` holds frames to the target's nearest (see `Neighbours`), else critics accept exchanged sounds.
+    `transport_weight` draws frames to where `Transport` brings them, else critics accept exchanged sounds.
 
     Differs: the identity term is on by default, as in the authors' code (`lambda_identity` .5 of the cycle's 10). The
     guess critic sees every pair in both orders: what a random order gives in the mean.
@@ -58,7 +58,7 @@ class CycleGAN(Method):
         identity_weight: float = 5.0,
         identity_until: float = 1.0,
         second_weight: float = 0.0,
-        neighbour_weight: float = 0.0,
+        transport_weight: float = 0.0,
         mask: float = 0.0,
         memory: int = 50,
         rate: float = 2e-4,
@@ -75,14 +75,14 @@ class CycleGAN(Method):
         self.D_yy = net.pair_critic("Y") if guess_weight and self.backward_cycle else None
         self.D_x2 = net.critic("X") if second_weight and self.forward_cycle else None
         self.D_y2 = net.critic("Y") if second_weight and self.backward_cycle else None
-        self.near = nn.ModuleList(net.neighbours() for _ in range((2 - one_way) * (neighbour_weight > 0)))
+        self.transport = nn.ModuleList(net.transport() for _ in range((2 - one_way) * (transport_weight > 0)))
         critics = tuple(sorted(role for role, _ in self.named_children() if role.startswith("D_")))
         learning = Player(critics, rate=critic_rate, clip=clip)
         self.players = {"generators": Player(("G", "F"), rate=rate, clip=clip), "critics": learning}
         self.weights = {"adversarial": 1.0, "critics.adversarial": 0.5, "cycle": cycle_weight}
         self.weights |= {"guess": guess_weight, "critics.guess": 0.5} if guess_weight else {}
         self.weights |= {"second": second_weight, "critics.second": 0.5} if second_weight else {}
-        self.weights |= {"neighbour": neighbour_weight} if neighbour_weight else {}
+        self.weights |= {"transport": transport_weight} if transport_weight else {}
         self.weights["identity"] = lambda now: identity_weight if now.share < identity_until else 0.0
         self.routes = (Route("X", "Y", ("G",)),) if one_way else (Route("X", "Y", ("G",)), Route("Y", "X", ("F",)))
 
@@ -98,7 +98,7 @@ class CycleGAN(Method):
             "generators",
             adversarial=total(*(fool(critic(fake)) for critic, _, _, fake, _ in made)),
             cycle=total(*(l1(back, own) for own, back, _, _ in backs)),
-            neighbour=total(*(near(fake, own) for near, (_, _, own, fake, _) in zip(self.near, made, strict=False))),
+            transport=total(*(to(fake, own) for to, (_, _, own, fake, _) in zip(self.transport, made, strict=False))),
             identity=total(*(l1(same, own) for _, _, own, _, same in made if same is not None)),
             guess=total(*(guess(critic, back, own) for own, back, _, critic in backs if critic)),
             second=total(*(fool(critic(back)) for _, back, critic, _ in backs if critic)),

@@ -26,7 +26,7 @@ class Fader(Labelled):
     what it is told. `ramp` is the share of the budget over which that weight grows (500,000 of the authors' 1.5 million
     steps). `adversarial_weight` and `class_weight` are the authors' code's options: a critic of patches, and a
     classifier of images, judge what is decoded with other labels; without them the pictures are as blurred as a mean.
-    `neighbour_weight` as in CycleGAN, of voices. `absolute` takes L1 for the squares of eq. (1), and is sharper.
+    `transport_weight` as in CycleGAN, of voices. `absolute` takes L1 for the squares of eq. (1), and is sharper.
 
     `residual_from`, of voices, is the share of the budget after which the coders stay as they are and a second decoder
     R of the code learns what to add (0 and 1: never), from those two judges, who learn all the time. It is stage 2 of
@@ -38,7 +38,7 @@ class Fader(Labelled):
 
     restores = True
     presets = {preset: {"absolute": True, **JUDGED, **RATES} for preset in ("small", "tiny")}  # noqa: RUF012 - data
-    voice_presets = {p: {**s, "neighbour_weight": 5.0} for p, s in presets.items()}  # noqa: RUF012
+    voice_presets = {p: {**s, "transport_weight": 5.0} for p, s in presets.items()}  # noqa: RUF012
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class Fader(Labelled):
         ramp: float = 0.32,
         adversarial_weight: float = 0.0,
         class_weight: float = 0.0,
-        neighbour_weight: float = 0.0,
+        transport_weight: float = 0.0,
         residual_from: float = 1.0,
         dropout: float = 0.3,
         rate: float = 2e-4,
@@ -61,7 +61,7 @@ class Fader(Labelled):
         self.labels, self.domains = net.labels, net.domains
         self.near, self.residual_from = l1 if absolute else squared, residual_from
         self.E, self.G, self.Z = net.label_coders(self.labels.size, dropout)
-        self.nearest = net.labelled_neighbours(self.labels.size) if neighbour_weight else None
+        self.transport = net.labelled_transport(self.labels.size) if transport_weight else None
         self.players = {"coders": Player(("E", "G"), rate=rate, clip=clip)}
         self.players["reader"] = Player(("Z",), rate=critic_rate, clip=clip)
         self.weights = {
@@ -83,7 +83,7 @@ class Fader(Labelled):
             self.C = net.classifier(self.labels.size)
             self.players["classifier"] = Player(("C",), rate=critic_rate, clip=clip)
             self.weights |= {"classes": class_weight, "classifier.classes": 1.0}
-        self.weights |= {"neighbour": neighbour_weight} if neighbour_weight else {}
+        self.weights |= {"transport": transport_weight} if transport_weight else {}
         self.routes = self.routes_by(("E", "G", "R") if self.R is not None else ("E", "G"), ("C",))
 
     def play(self, batch: Batch, now: Now) -> Iterator[Move]:
@@ -101,7 +101,7 @@ class Fader(Labelled):
             reconstruction=self.near(same, x) if same is not None else None,
             latent=confused(self.Z(code), label, known, spans) if R is None else None,
             adversarial=fool(self.D(fake)) if self.judged else None,
-            neighbour=self.nearest(fake, other, x, label) if self.nearest is not None else None,
+            transport=self.transport(fake, other, x, label) if self.transport is not None else None,
             classes=classes(self.C(fake), other, known, spans) if self.told else None,
         )
         if self.judged:

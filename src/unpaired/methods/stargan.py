@@ -24,7 +24,7 @@ class StarGAN(Labelled):
     Targets are the labels of the batch, in another order. The critic makes `turns` moves for one of the generator.
     Where joint data sets know different labels, the generator is told which groups are asked for (the mask vector).
     `own_scores` gives the critic an output for each value of a label, so that it tells real ones of a domain, not of
-    any (StarGAN v2, arXiv:1912.01865, sec. 2). `cycle_noise` and, of voices, `neighbour_weight` as in CycleGAN.
+    any (StarGAN v2, arXiv:1912.01865, sec. 2). `cycle_noise` and, of voices, `transport_weight` as in CycleGAN.
     `clip` bounds the norm of each player's gradient; None is the paper's.
     Differs: the mask has a value per group of labels, which for the paper's two data sets says the same.
     """
@@ -46,7 +46,7 @@ class StarGAN(Labelled):
         for preset in ("small", "tiny")
     }
 
-    voice_presets = {p: {**s, "cycle_noise": 0.0, "neighbour_weight": 5.0} for p, s in presets.items()}  # noqa: RUF012
+    voice_presets = {p: {**s, "cycle_noise": 0.0, "transport_weight": 5.0} for p, s in presets.items()}  # noqa: RUF012
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class StarGAN(Labelled):
         cycle_weight: float = 10.0,
         cycle_noise: float = 0.0,
         penalty_weight: float = 10.0,
-        neighbour_weight: float = 0.0,
+        transport_weight: float = 0.0,
         rate: float = 1e-4,
         critic_rate: float = 1e-4,
         clip: float | None = None,
@@ -71,14 +71,14 @@ class StarGAN(Labelled):
         self.G = net.relabeller(self.labels.size + (len(self.labels.groups) if self.joint else 0))
         self.own_scores, self.cycle_noise, self.every = own_scores, cycle_noise, max(1, turns)
         self.T, self.D, self.C = net.labelled_critic(self.labels.size, len(self.labels.domains) if own_scores else 1)
-        self.near = net.labelled_neighbours(self.labels.size) if neighbour_weight else None
+        self.transport = net.labelled_transport(self.labels.size) if transport_weight else None
         self.players = {
             "generator": Player(("G",), rate=rate, clip=clip),
             "critic": Player(("T", "D", "C"), rate=critic_rate, clip=clip),
         }
         self.weights = {"adversarial": 1.0, "classes": class_weight, "critic.classes": 1.0, "cycle": cycle_weight}
         self.weights |= {"penalty": penalty_weight} if adversarial == "wgan" else {}
-        self.weights |= {"neighbour": neighbour_weight} if neighbour_weight else {}
+        self.weights |= {"transport": transport_weight} if transport_weight else {}
         self.routes = self.routes_by(("G",), ("T", "C"))
 
     def play(self, batch: Batch, now: Now) -> Iterator[Move]:
@@ -99,7 +99,7 @@ class StarGAN(Labelled):
                 "generator",
                 adversarial=fool(self._score(seen, wanted, known), self.kind),
                 classes=classes(self.C(seen), wanted, known, self.labels.spans),
-                neighbour=self.near(fake, wanted, x, label) if self.near is not None else None,
+                transport=self.transport(fake, wanted, x, label) if self.transport is not None else None,
                 cycle=l1(self.relabel(noisy(fake, self.cycle_noise), label, known), x),
             )
 

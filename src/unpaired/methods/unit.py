@@ -22,7 +22,7 @@ class UNIT(Coding):
     An encoder and a decoder per domain; the encoders' last residual block and the decoders' first are one module each.
     The reconstruction likelihood is Laplacian (L1), as in the paper's sec. 5. Weights are the authors' code's.
 
-    `neighbour_weight` as in CycleGAN: of voices, whose frames it holds to the target's nearest.
+    `transport_weight` as in CycleGAN: of voices, whose frames it draws to the target's.
     `clip` bounds the norm of each player's gradient; None is the paper's.
 
     Differs: the critics share no layers; fakes are not remembered, as in the paper.
@@ -42,7 +42,7 @@ class UNIT(Coding):
         for preset in ("small", "tiny")
     }
 
-    voice_presets = {p: {**s, "neighbour_weight": 50.0} for p, s in presets.items()}  # noqa: RUF012
+    voice_presets = {p: {**s, "transport_weight": 50.0} for p, s in presets.items()}  # noqa: RUF012
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class UNIT(Coding):
         prior_weight: float = 0.1,
         cycle_weight: float = 100.0,
         cycle_prior_weight: float = 0.1,
-        neighbour_weight: float = 0.0,
+        transport_weight: float = 0.0,
         rate: float = 1e-4,
         critic_rate: float = 1e-4,
         clip: float | None = None,
@@ -65,7 +65,7 @@ class UNIT(Coding):
         self.E_x, self.E_y = Role(net.encoder("X"), last), Role(net.encoder("Y"), last)
         self.G_x, self.G_y = Role(first, net.decoder("X")), Role(first, net.decoder("Y"))
         self.D_x, self.D_y = net.critic("X"), net.critic("Y")
-        self.near = nn.ModuleList(net.neighbours() for _ in range(2 * (neighbour_weight > 0)))
+        self.transport = nn.ModuleList(net.transport() for _ in range(2 * (transport_weight > 0)))
         self.players = {
             "coders": Player(("E_x", "E_y", "G_x", "G_y"), rate=rate, clip=clip),
             "critics": Player(("D_x", "D_y"), rate=critic_rate, clip=clip),
@@ -78,7 +78,7 @@ class UNIT(Coding):
             "cycle_prior": cycle_prior_weight,
             "critics.adversarial": adversarial_weight,
         }
-        self.weights |= {"neighbour": neighbour_weight} if neighbour_weight else {}
+        self.weights |= {"transport": transport_weight} if transport_weight else {}
         self.routes = (Route("X", "Y", ("E_x", "G_y")), Route("Y", "X", ("E_y", "G_x")))
 
     def play(self, batch: Batch, now: Now) -> Iterator[Move]:
@@ -96,7 +96,7 @@ class UNIT(Coding):
             prior=unit_normal(code_x) + unit_normal(code_y),
             cycle=l1(self.G_x(sample(back_x)), x) + l1(self.G_y(sample(back_y)), y),
             cycle_prior=unit_normal(back_x) + unit_normal(back_y),
-            neighbour=self.near[0](fake_x, x) + self.near[1](fake_y, y) if self.near else None,
+            transport=self.transport[0](fake_x, x) + self.transport[1](fake_y, y) if self.transport else None,
         )
         yield Turn(
             "critics",

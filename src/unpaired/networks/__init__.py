@@ -7,8 +7,8 @@ from typing import Protocol
 
 from unpaired.labels import Labels
 from unpaired.networks.blocks import Role
-from unpaired.networks.neighbours import LabelledNeighbours, Neighbours
 from unpaired.networks.projector import Projector
+from unpaired.networks.transport import LabelledTransport, Transport
 
 
 class Networks(Protocol):
@@ -75,10 +75,10 @@ class Networks(Protocol):
         places of each layer.
         """
 
-    def neighbours(self) -> Neighbours:
-        """A memory of a domain's frames, which says how far others are from the nearest of them; voices have it."""
+    def transport(self) -> Transport:
+        """How far frames are from where optimal transport brings them in a domain; voices have it."""
 
-    def labelled_neighbours(self, labels: int) -> LabelledNeighbours:
+    def labelled_transport(self, labels: int) -> LabelledTransport:
         """The same for each of the labels, one of which an item has."""
 
     def teacher(self) -> Role | None:

@@ -24,14 +24,14 @@ from unpaired.networks.generator import (
     stack,
 )
 from unpaired.networks.labelled import classifier, deep_decoder, deep_encoder, deep_trunk, fader_halvings
-from unpaired.networks.neighbours import LabelledNeighbours, Neighbours
 from unpaired.networks.projector import Projector
+from unpaired.networks.transport import LabelledTransport, Transport
 from unpaired.networks.vectors import couple, fold, halvings, paint, unfold
 from unpaired.settings import NetworkSettings, Norm, Padding
 
 Net = TypeVar("Net", bound=nn.Module)
 
-NO_NEIGHBOURS = "neighbour_weight: is of recordings, whose frames have neighbours; with pictures leave it out"
+NO_TRANSPORT = "transport_weight: is of recordings, whose frames it brings to the target; with pictures leave it out"
 
 
 class ImageNetworks:
@@ -240,13 +240,13 @@ class ImageNetworks:
         """Refused: sums of what decoders of images give leave their range."""
         raise UsageError("residual_from: is of recordings; with pictures leave it out (--residual-from 1)")
 
-    def neighbours(self) -> Neighbours:
+    def transport(self) -> Transport:
         """Refused: near is a matter of frames of voices."""
-        raise UsageError(NO_NEIGHBOURS)
+        raise UsageError(NO_TRANSPORT)
 
-    def labelled_neighbours(self, labels: int) -> LabelledNeighbours:  # noqa: ARG002 - as voices are asked
-        """Refused as `neighbours`."""
-        raise UsageError(NO_NEIGHBOURS)
+    def labelled_transport(self, labels: int) -> LabelledTransport:  # noqa: ARG002 - as voices are asked
+        """Refused as `transport`."""
+        raise UsageError(NO_TRANSPORT)
 
     def teacher(self) -> Role | None:
         """The translation from "X" to "Y" that another run has learned, where one is given."""

@@ -24,6 +24,26 @@ class Memory(nn.Module):
         self.register_buffer("memory", torch.empty(0))
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
+    @property
+    def rows(self) -> Tensor:
+        """What it holds: (min(count, size), ...)."""
+        return self.memory[: min(int(self.count), self.size)]
+
+    def keep(self, rows: Tensor) -> None:
+        """Remember `rows` (N, ...), the oldest giving way; of more than `size` the last."""
+        rows = rows[-self.size :]
+        if not len(rows):
+            return
+        if self.memory.numel() == 0:
+            self.memory = rows.new_zeros(self.size, *rows.shape[1:])
+        at = (int(self.count) + torch.arange(len(rows), device=rows.device)) % self.size
+        self.memory[at] = rows
+        self.count += len(rows)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self.count.zero_()
+
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         # A saved memory brings its own shape.
         saved = state_dict.get(prefix + "memory")

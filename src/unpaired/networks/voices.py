@@ -13,8 +13,8 @@ from unpaired.networks.blocks import Role, norm
 from unpaired.networks.critic import Views, leaky_start
 from unpaired.networks.filling import Filling
 from unpaired.networks.gated import Added, Flat, Gated, GatedBlock, Held, Rows, Spread, Tall, Told
-from unpaired.networks.neighbours import LabelledNeighbours, Neighbours
 from unpaired.networks.projector import Projector
+from unpaired.networks.transport import LabelledTransport, Transport
 from unpaired.settings import NetworkSettings, VoiceSettings
 
 
@@ -162,13 +162,13 @@ class VoiceNetworks:
             widths |= {4: self.code_channels, 3 + min(5, self.blocks): self.code_channels}
         return Projector({0: 1, **widths} if pixels else widths, patches)
 
-    def neighbours(self) -> Neighbours:
-        """A memory of frames, and how far others are from the nearest of them."""
-        return Neighbours()
+    def transport(self) -> Transport:
+        """How far frames are from where optimal transport brings them."""
+        return Transport()
 
-    def labelled_neighbours(self, labels: int) -> LabelledNeighbours:
-        """The same of each speaker."""
-        return LabelledNeighbours(labels)
+    def labelled_transport(self, labels: int) -> LabelledTransport:
+        """The same to each speaker."""
+        return LabelledTransport(labels)
 
     def teacher(self) -> Role | None:
         """The translation from "X" to "Y" that another run has learned, where one is given."""

@@ -1,0 +1,112 @@
+"""Where the frames of voices should go: to the target's frames that optimal transport brings them to."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from unpaired.networks.memory import Memory
+
+AROUND = ((-8, 0.5), (-4, 0.7), (0, 1.0), (4, 0.7), (8, 0.5))
+"""What is compared of a place: frames around it, by their distance in frames, and how much they weigh."""
+EVERY = 4
+SPREAD = 0.025
+"""The entropy's weight, as a share of the mean cost between two places of the target."""
+ITERATIONS = 20
+
+
+class Transport(nn.Module):
+    """How far converted frames are from where entropic optimal transport (Cuturi 2013, arXiv:1306.0895) brings them.
+
+    A critic alone takes any exchange of sounds for a solution that has the target's distribution. Places of the
+    converted and of the target are therefore assigned to each other as a whole, each of the target's getting as much as
+    any other, at the least cost: the nearest alone would take one speaker's [s] for the other's [sh], whose place is
+    closer. A frame is drawn to the mean of what its place is assigned to. What is converted is assigned anew as the
+    generator learns (INCA's loop; Erro, Moreno and Bonafonte 2010, IEEE TASLP 18:5).
+
+    The transport is solved each time `solved` converted places have gathered, against the last `size` of the target.
+    Between, the dual potentials v of those places y assign new places x: in shares softmax over y of v(y) - c(x, y).
+
+    Places are compared with what is around them, so that a sound is known by its neighbours too. Speakers are taken to
+    say the same sounds equally often, as they do over minutes of speech.
+    """
+
+    def __init__(self, size: int = 4096, solved: int = 2048) -> None:
+        super().__init__()
+        self.real, self.made = Memory(size), Memory(solved)
+        self.known = Memory(size)
+        """Places of the target, each with its potential."""
+
+    def forward(self, made: Tensor, real: Tensor) -> Tensor:
+        """Remember both (B, 1, Q, T); the mean square by which frames of `made` miss where they should go."""
+        with torch.no_grad(), torch.autocast(made.device.type, enabled=False):
+            ours = places(made)
+            self.real.keep(places(real))
+            self.made.keep(ours)
+            if not len(self.known.rows) or int(self.made.count) >= self.made.size:
+                self._solve()
+            known, potential = self.known.rows[:, :-1], self.known.rows[:, -1]
+            shares = torch.softmax(potential - costs(ours, known), 1)
+            wanted = shares @ middle(known, made.shape[2])
+        return (frames(made, 0).to(wanted.dtype) - wanted).square().mean()
+
+    def _solve(self) -> None:
+        """Sinkhorn's iterations; the converted places are gathered anew afterwards."""
+        known = self.real.rows
+        potential = potentials(costs(self.made.rows, known))
+        self.known.clear()
+        self.known.keep(torch.cat((known, potential[:, None]), 1))
+        self.made.clear()
+
+
+class LabelledTransport(nn.Module):
+    """`Transport` to each of the `labels`, one of which an item has."""
+
+    def __init__(self, labels: int) -> None:
+        super().__init__()
+        self.towards = nn.ModuleList(Transport() for _ in range(labels))
+
+    def forward(self, made: Tensor, wanted: Tensor, real: Tensor, label: Tensor) -> Tensor:
+        """The mean over the items `made` with labels `wanted` (B, L); `real` with `label` are remembered by theirs."""
+        found = []
+        for i, transport in enumerate(self.towards):
+            ours, theirs = wanted[:, i] > 0, label[:, i] > 0
+            if ours.any() and (theirs.any() or transport.get_buffer("real.count") > 0):
+                found.append(transport(made[ours], real[theirs]) * ours.sum() / len(made))
+        return torch.stack(found).sum()
+
+
+def costs(x: Tensor, y: Tensor) -> Tensor:
+    """Squared distances of places (N, P) and (M, P) over the entropy's weight: (N, M)."""
+    unit = (SPREAD * 2 * y.var(0, correction=0).sum()).clamp_min(torch.finfo(y.dtype).tiny)
+    square = x.square().sum(1)[:, None] + y.square().sum(1)
+    return torch.addmm(square, x, y.T, alpha=-2) / unit
+
+
+def potentials(costs: Tensor) -> Tensor:
+    """Of costs (N, M) over the entropy's weight, the potentials (M,) of the transport between equal shares."""
+    # A row's least cost is part of its own potential: without it the kernel stays within a float.
+    kernel = (costs.amin(1, keepdim=True) - costs).clamp_min(-60).exp()
+    of_y = torch.ones_like(kernel[0])
+    for _ in range(ITERATIONS):
+        of_x = 1 / (kernel @ of_y)
+        of_y = len(costs) / costs.shape[1] / (of_x @ kernel)
+    return of_y.log()
+
+
+def frames(x: Tensor, shift: int) -> Tensor:
+    """Every fourth frame of (B, 1, Q, T), or that `shift` frames later (the last again beyond an end): (N, Q)."""
+    at = (torch.arange(0, x.shape[-1], EVERY, device=x.device) + shift).clamp(0, x.shape[-1] - 1)
+    return x[:, 0, :, at].transpose(1, 2).flatten(0, 1)
+
+
+def places(x: Tensor) -> Tensor:
+    """(B, 1, Q, T) -> (N, 5 Q), in at least single precision: every fourth frame with those around it, weighed."""
+    found = torch.cat([weight * frames(x, shift) for shift, weight in AROUND], 1)
+    return found.to(torch.promote_types(found.dtype, torch.float32))
+
+
+def middle(found: Tensor, coefficients: int) -> Tensor:
+    """The frame itself of places (N, 5 Q): (N, Q)."""
+    at = next(i for i, (shift, _) in enumerate(AROUND) if shift == 0)
+    return found[:, at * coefficients : (at + 1) * coefficients]
