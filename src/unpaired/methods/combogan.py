@@ -22,6 +22,8 @@ class ComboGAN(Coding):
     same domain) is smooth L1, as in the authors' code. `latent_weight` asks that a translation's code is that of its
     input, an option of theirs. A memory of fakes for each domain.
 
+    `transport_weight` as in CycleGAN, of voices.
+
     `clip` bounds the norm of each player's gradient; None is the paper's.
     """
 
@@ -39,6 +41,7 @@ class ComboGAN(Coding):
         }
         for preset in ("small", "tiny")
     }
+    voice_presets = {p: {**s, "transport_weight": 5.0} for p, s in presets.items()}  # noqa: RUF012
 
     def __init__(
         self,
@@ -47,6 +50,7 @@ class ComboGAN(Coding):
         cycle_weight: float = 10.0,
         identity_weight: float = 0.0,
         latent_weight: float = 0.0,
+        transport_weight: float = 0.0,
         memory: int = 50,
         rate: float = 2e-4,
         critic_rate: float = 2e-4,
@@ -59,6 +63,7 @@ class ComboGAN(Coding):
             self.add_module(f"G_{key}", net.decoder(key))
             self.add_module(f"D_{key}", net.critic(key))
             self.add_module(f"past_{key}", Past(memory))
+            self.add_module(f"to_{key}", net.transport() if transport_weight else None)
         coders = tuple(f"{half}_{key}" for key in self.domains for half in "EG")
         self.players = {
             "coders": Player(coders, rate=rate, clip=clip),
@@ -67,6 +72,7 @@ class ComboGAN(Coding):
         self.weights = {"adversarial": 1.0, "critics.adversarial": 0.5, "cycle": cycle_weight}
         self.weights |= {"identity": identity_weight} if identity_weight else {}
         self.weights |= {"latent": latent_weight} if latent_weight else {}
+        self.weights |= {"transport": transport_weight} if transport_weight else {}
         pairs = [(a, b) for a in self.domains for b in self.domains if a != b]
         self.routes = tuple(Route(a, b, (f"E_{a}", f"G_{b}")) for a, b in pairs)
 
@@ -85,6 +91,9 @@ class ComboGAN(Coding):
             if "identity" in self.weights
             else None,
             latent=l1(back_x, still(code_x)) + l1(back_y, still(code_y)) if "latent" in self.weights else None,
+            transport=self.get_submodule(f"to_{a}")(fake_x, x) + self.get_submodule(f"to_{b}")(fake_y, y)
+            if "transport" in self.weights
+            else None,
         )
         past_x, past_y = self.get_submodule(f"past_{a}")(fake_x), self.get_submodule(f"past_{b}")(fake_y)
         yield Turn("critics", adversarial=spot(d_x(x), d_x(past_x)) + spot(d_y(y), d_y(past_y)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from unpaired.methods.game import Batch, Move, Now, Player, Route, Turn, together
 from unpaired.methods.kinds import Coding
@@ -21,7 +21,7 @@ class XGAN(Coding):
     A reader C of codes tells the domain that they are of, and the encoders want it wrong (L_dann). The code of a
     translation is to be that of its input (L_sem), and critics judge translations (L_gan).
 
-    `clip` bounds the norm of each player's gradient; None is the paper's.
+    `transport_weight` as in CycleGAN, of voices. `clip` bounds the norm of each player's gradient; None is the paper's.
 
     Differs: no teacher (the paper's optional L_teach); the encoders learn by C's term with the domains exchanged, not
     by a reversed gradient, which vanishes where C is sure; L_rec is L1, not L2. Weights are one, as those that
@@ -43,6 +43,7 @@ class XGAN(Coding):
         }
         for preset in ("small", "tiny")
     }
+    voice_presets = {p: {**s, "transport_weight": 50.0} for p, s in presets.items()}  # noqa: RUF012
 
     def __init__(
         self,
@@ -53,6 +54,7 @@ class XGAN(Coding):
         reconstruction_weight: float = 1.0,
         domain_weight: float = 1.0,
         semantic_weight: float = 1.0,
+        transport_weight: float = 0.0,
         rate: float = 1e-4,
         critic_rate: float = 1e-4,
         clip: float | None = None,
@@ -63,6 +65,7 @@ class XGAN(Coding):
         self.E_x, self.E_y = Role(net.encoder("X"), last), Role(net.encoder("Y"), last)
         self.G_x, self.G_y = Role(first, net.decoder("X")), Role(first, net.decoder("Y"))
         self.D_x, self.D_y, self.C = net.critic("X"), net.critic("Y"), net.code_critic(1)
+        self.transport = nn.ModuleList(net.transport() for _ in range(2 * (transport_weight > 0)))
         self.players = {
             "coders": Player(("E_x", "E_y", "G_x", "G_y"), rate=rate, clip=clip),
             "critics": Player(("D_x", "D_y"), rate=critic_rate, clip=clip),
@@ -75,6 +78,7 @@ class XGAN(Coding):
             "semantic": semantic_weight,
             "reader.domain": 1.0,
         }
+        self.weights |= {"transport": transport_weight} if transport_weight else {}
         self.routes = (Route("X", "Y", ("E_x", "G_y")), Route("Y", "X", ("E_y", "G_x")))
 
     def play(self, batch: Batch, now: Now) -> Iterator[Move]:
@@ -90,6 +94,7 @@ class XGAN(Coding):
             domain=spot(of_y, of_x, "bce"),
             semantic=l1(self.E_y(fake_y), code_x) + l1(self.E_x(fake_x), code_y),
             adversarial=fool(self.D_x(fake_x), self.kind) + fool(self.D_y(fake_y), self.kind),
+            transport=self.transport[0](fake_x, x) + self.transport[1](fake_y, y) if self.transport else None,
         )
         told_x = spot(*together(self.D_x, x, fake_x), self.kind)
         told_y = spot(*together(self.D_y, y, fake_y), self.kind)
