@@ -1,4 +1,4 @@
-"""Digits: how many translated ones a classifier reads rightly; training sees no label.
+"""Digits: how many translated ones a classifier reads rightly; training sees no label, or the source's by a teacher.
 
     python -m benchmarks.digits_data $DATA/digits digits
     python -m benchmarks.digits digits --method unit --preset small --minutes 10
@@ -12,7 +12,9 @@ Trains on the unlabelled folders mnist and usps (every flag of `unpaired train` 
    and is measured on the target's real test digits; beside it one that learned from the untranslated ones.
 
 A row goes to results.jsonl. `--run RUN` measures a run that is there; `--limit` bounds the test digits, `--learn` the
-translated training digits, for methods that translate slowly.
+translated training digits, for methods that translate slowly. `--source usps` puts usps first, for methods of one way.
+`--teacher` gives `dtn-baseline` or `dtn` as its embedding a reader that learned from the source's labels
+(`benchmarks.digits_readers`; five minutes, kept beside the data); the row then says that labels were used.
 """
 
 from __future__ import annotations
@@ -27,22 +29,16 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
-from torch import Tensor, nn
 
 from benchmarks.digits_data import DOMAINS, SIZE, table
+from benchmarks.digits_readers import Digits, accuracy, learned, teacher
 from benchmarks.results import append_row
-from unpaired import Translator
+from unpaired import Translator, offer
 from unpaired.cli import main as unpaired
 from unpaired.runs.folder import RunFolder, load_model
 from unpaired.runs.history import History
-from unpaired.runs.weights import read_tensors, write_tensors
 
-Digits = tuple[Tensor, Tensor]
-"""Images (N, 1, 32, 32) in [-1, 1] and labels (N,)."""
-BATCH, STEPS = 128, 1400
-"""Three epochs of 60,000 digits, whatever their number, so that all classifiers learn alike."""
 FLAGS = ("--size", str(SIZE), "--no-flip", "--jitter", "1")
 """A mirrored digit is none; given flags come after these and win."""
 
@@ -56,42 +52,6 @@ def load(root: Path, domain: str, part: str, limit: int | None = None) -> Digits
         with Image.open(root / domain / part / row["file"]) as image:
             images.append(np.asarray(image.convert("L"), np.float32) / 127.5 - 1)
     return torch.from_numpy(np.stack(images))[:, None], torch.tensor([int(row["label"]) for row in rows])
-
-
-def network() -> nn.Module:
-    """The classifier: two convolutions, two layers."""
-    return nn.Sequential(
-        *(nn.Conv2d(1, 32, 3, 1, 1), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Conv2d(32, 64, 3, 1, 1), nn.ReLU(), nn.MaxPool2d(2)),
-        *(nn.Flatten(), nn.Linear(64 * (SIZE // 4) ** 2, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, 10)),
-    )
-
-
-def learned(digits: Digits, seed: int, kept: Path | None = None) -> nn.Module:
-    """A classifier of `digits`; read from `kept` where it is there already."""
-    images, labels = digits
-    torch.manual_seed(seed)
-    net = network()
-    if kept is not None and kept.exists():
-        net.load_state_dict(read_tensors(kept)[0])
-        return net.eval()
-    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
-    for step in range(STEPS):
-        optimizer.param_groups[0]["lr"] = 1e-3 * (1 - step / STEPS)
-        chosen = torch.randint(len(images), (BATCH,))
-        optimizer.zero_grad()
-        F.cross_entropy(net(images[chosen]), labels[chosen]).backward()
-        optimizer.step()
-    if kept is not None:
-        write_tensors(kept, net.state_dict(), {})
-    return net.eval()
-
-
-@torch.no_grad()
-def accuracy(net: nn.Module, digits: Digits) -> float:
-    """The share in percent that `net` reads rightly."""
-    right = [(net(x).argmax(1) == y) for x, y in zip(digits[0].split(500), digits[1].split(500), strict=True)]
-    return round(100 * torch.cat(right).double().mean().item(), 2)
 
 
 def translated(translator: Translator, digits: Digits, source: str, target: str) -> Digits:
@@ -122,18 +82,34 @@ def both_protocols(
     return figures
 
 
+def taught(asked: argparse.Namespace, target: str) -> dict[str, Any]:
+    """The teacher's name as an embedding, and what it reads without translations."""
+    kept = asked.root / f"{asked.source}-teacher-{asked.seed}.safetensors"
+    found = teacher(load(asked.root, asked.source, "train"), asked.seed, kept)
+    return {
+        "embedding": offer(found),
+        "teacher_on_source": accuracy(found.classifier, load(asked.root, asked.source, "test")),
+        "teacher_on_target": accuracy(found.classifier, load(asked.root, target, "test")),
+    }
+
+
 def main(words: list[str]) -> int:
     """Train, translate, measure, and append a row."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.digits", allow_abbrev=False)
     parser.add_argument("root", type=Path, help="what benchmarks.digits_data wrote")
     parser.add_argument("--run", type=Path, help="a run that is there, instead of training one")
+    parser.add_argument("--source", choices=DOMAINS, default=DOMAINS[0], help="the first of the two domains")
+    parser.add_argument("--teacher", action="store_true", help="the embedding is a reader of the source's digits")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--limit", type=int, help="test digits of the source at most")
     parser.add_argument("--learn", type=int, default=10_000, help="translated training digits; 0 leaves protocol 2 out")
     asked, flags = parser.parse_known_args(words)
     run = asked.run or Path(tempfile.mkdtemp()) / "run"
+    domains = sorted(DOMAINS, key=lambda name: name != asked.source)
+    told = taught(asked, domains[1]) if asked.teacher else {}
     if asked.run is None:
-        folders = [str(asked.root / name) for name in DOMAINS]
+        folders = [str(asked.root / name) for name in domains]
+        flags = ["--embedding", told["embedding"], *flags] if told else flags
         code = unpaired(["train", *folders, "--out", str(run), *FLAGS, "--seed", str(asked.seed), *flags])
         if code:
             return code
@@ -146,7 +122,8 @@ def main(words: list[str]) -> int:
         "batch": config.training.batch,
         "steps": model.step,
         "seconds": round(History(RunFolder(run).history).read("terms")[-1]["spent_s"]),
-        "labels_used_in_training": False,
+        "labels_used_in_training": bool(told),
+        **told,
         "directions": {
             f"{source} -> {target}": both_protocols(translator, asked.root, source, target, asked)
             for source, target in translator.routes

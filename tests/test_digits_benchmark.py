@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks import digits, digits_data
+from benchmarks import digits, digits_data, digits_readers
 from unpaired.translate import Translator
 
 
@@ -45,13 +45,13 @@ def test_digits_are_written_at_one_size_with_their_labels_beside(root: Path) -> 
 def test_a_classifier_learns_is_kept_and_is_counted(
     root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(digits, "STEPS", 60)
-    monkeypatch.setattr(digits, "BATCH", 6)
+    monkeypatch.setattr(digits_readers, "STEPS", 60)
+    monkeypatch.setattr(digits_readers, "BATCH", 6)
     lesson = digits.load(root, "mnist", "train")
-    net = digits.learned(lesson, 0, tmp_path / "kept.safetensors")
-    assert digits.accuracy(net, digits.load(root, "mnist", "test")) == 100
-    assert digits.accuracy(net, (lesson[0], (lesson[1] + 1) % 3)) == 0
-    kept = digits.learned(lesson, 0, tmp_path / "kept.safetensors")
+    net = digits_readers.learned(lesson, 0, tmp_path / "kept.safetensors")
+    assert digits_readers.accuracy(net, digits.load(root, "mnist", "test")) == 100
+    assert digits_readers.accuracy(net, (lesson[0], (lesson[1] + 1) % 3)) == 0
+    kept = digits_readers.learned(lesson, 0, tmp_path / "kept.safetensors")
     assert torch.equal(kept(lesson[0]), net(lesson[0]))
 
 
@@ -63,8 +63,8 @@ def test_the_whole_of_it(root: Path, monkeypatch: pytest.MonkeyPatch, without_fe
         return rows[-1]
 
     monkeypatch.setattr(digits, "append_row", keep)
-    monkeypatch.setattr(digits, "STEPS", 60)
-    monkeypatch.setattr(digits, "BATCH", 6)
+    monkeypatch.setattr(digits_readers, "STEPS", 60)
+    monkeypatch.setattr(digits_readers, "BATCH", 6)
     monkeypatch.setattr(digits, "translated", as_they_are)
     words = ["--steps", "2", "--method", "unit", "--preset", "tiny", "--width", "4", "--blocks", "1", "--threads", "1"]
     assert digits.main([str(root), *words, "--critic-width", "4", "--precision", "fp32", "--limit", "9"]) == 0
@@ -77,7 +77,55 @@ def test_the_whole_of_it(root: Path, monkeypatch: pytest.MonkeyPatch, without_fe
         assert one["translated_digits"] == one["classifier_on_untranslated"] == 100 == one["adapted_classifier"]
 
 
-def as_they_are(translator: Translator, given: digits.Digits, source: str, target: str) -> digits.Digits:
+def test_a_teacher_of_the_source_is_the_embedding(
+    root: Path, monkeypatch: pytest.MonkeyPatch, without_features: None
+) -> None:
+    rows: list[dict[str, Any]] = []
+
+    def keep(_benchmark: str, figures: dict[str, Any], _seed: int) -> dict[str, Any]:
+        rows.append(figures)
+        return {"figures": {}}
+
+    monkeypatch.setattr(digits, "append_row", keep)
+    for name, value in (("STEPS", 6), ("TEACHER_STEPS", 60), ("BATCH", 6)):
+        monkeypatch.setattr(digits_readers, name, value)
+    monkeypatch.setattr(digits_readers, "varied", lambda x: x.flip(3))
+    words = [str(root), "--source", "usps", "--teacher", "--limit", "3", "--learn", "0", "--method", "dtn-baseline"]
+    tiny = [
+        "--steps",
+        "1",
+        "--preset",
+        "tiny",
+        "--width",
+        "4",
+        "--blocks",
+        "1",
+        "--critic-width",
+        "4",
+        "--threads",
+        "1",
+    ]
+    assert digits.main([*words, *tiny, "--precision", "fp32"]) == 0
+    (figures,) = rows
+    assert list(figures["directions"]) == ["usps -> mnist"] and figures["labels_used_in_training"]
+    assert figures["teacher_on_source"] == 100 == figures["teacher_on_target"]
+    assert figures["embedding"] == figures["method_settings"]["embedding"] and "own:Teacher-" in figures["embedding"]
+
+
+def test_distorted_digits_are_digits() -> None:
+    torch.manual_seed(0)
+    x = torch.full((64, 1, 32, 32), -1.0)
+    x[:, :, 8:24, 14:18] = 1
+    y = digits_readers.varied(x)
+    assert y.shape == x.shape and y.min() == -1 and y.max() <= 1
+    ink = (y + 1).sum((1, 2, 3)) / (x + 1).sum((1, 2, 3))
+    assert 0.1 < ink.min() < 0.6 and 1.4 < ink.max() < 6, "some are thinner, some thicker"
+    assert (y != x).flatten(1).any(1).all()
+
+
+def as_they_are(
+    translator: Translator, given: digits_readers.Digits, source: str, target: str
+) -> digits_readers.Digits:
     """A translator that is asked, and whose answer is put aside: an untrained one says nothing of the measure."""
     y = translator(given[0][:2], to=target, source=source)
     assert y.shape == (2, 1, 32, 32)
