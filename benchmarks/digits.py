@@ -14,7 +14,8 @@ Trains on the unlabelled folders mnist and usps (every flag of `unpaired train` 
 A row goes to results.jsonl. `--run RUN` measures a run that is there; `--limit` bounds the test digits, `--learn` the
 translated training digits, for methods that translate slowly. `--source usps` puts usps first, for methods of one way.
 `--teacher` gives `dtn-baseline` or `dtn` as its embedding a reader that learned from the source's labels
-(`benchmarks.digits_readers`; five minutes, kept beside the data); the row then says that labels were used.
+(`benchmarks.digits_readers`; five minutes, kept beside the data). The row then says that labels were used, and has the
+share of the target's that the teacher reads without any translation, and one that learned from translated digits as it did.
 """
 
 from __future__ import annotations
@@ -79,6 +80,8 @@ def both_protocols(
     if asked.learn:
         lesson = translated(translator, load(root, source, "train", asked.learn), source, target)
         figures |= {"learned_from": len(lesson[1]), "adapted_classifier": accuracy(learned(lesson, asked.seed), theirs)}
+        if asked.teacher:
+            figures["adapted_teacher"] = accuracy(teacher(lesson, asked.seed).classifier, theirs)
     return figures
 
 

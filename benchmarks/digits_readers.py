@@ -102,6 +102,6 @@ def evenly(count: int, most: float, columns: int = 1) -> Tensor:
     return (2 * torch.rand(count, columns) - 1) * most
 
 
-def teacher(digits: Digits, seed: int, kept: Path) -> Teacher:
+def teacher(digits: Digits, seed: int, kept: Path | None = None) -> Teacher:
     """A teacher that learned from `digits`, distorted; read from `kept` where it is there already."""
     return Teacher(learned(digits, seed, kept, TEACHER_STEPS, varied))

@@ -90,7 +90,7 @@ def test_a_teacher_of_the_source_is_the_embedding(
     for name, value in (("STEPS", 6), ("TEACHER_STEPS", 60), ("BATCH", 6)):
         monkeypatch.setattr(digits_readers, name, value)
     monkeypatch.setattr(digits_readers, "varied", lambda x: x.flip(3))
-    words = [str(root), "--source", "usps", "--teacher", "--limit", "3", "--learn", "0", "--method", "dtn-baseline"]
+    words = [str(root), "--source", "usps", "--teacher", "--limit", "3", "--method", "dtn-baseline"]
     tiny = [
         "--steps",
         "1",
@@ -108,6 +108,7 @@ def test_a_teacher_of_the_source_is_the_embedding(
     assert digits.main([*words, *tiny, "--precision", "fp32"]) == 0
     (figures,) = rows
     assert list(figures["directions"]) == ["usps -> mnist"] and figures["labels_used_in_training"]
+    assert 0 <= figures["directions"]["usps -> mnist"]["adapted_teacher"] <= 100
     assert figures["teacher_on_source"] == 100 == figures["teacher_on_target"]
     assert figures["embedding"] == figures["method_settings"]["embedding"] and "own:Teacher-" in figures["embedding"]
 
