@@ -223,7 +223,7 @@ def avatars() -> str:
 
 
 def voices() -> str:
-    """A line per trained converter, beside what needs no training: both directions in a cell."""
+    """A line per trained converter, beside what needs no training: both directions in a cell, of many the range."""
     lines = [
         "| data | converter | steps, minutes | MCD, dB | GV distance, dB | modulation, dB | similarity | WER |",
         "|---|---|---|---|---|---|---|---|",
@@ -243,7 +243,12 @@ def voices() -> str:
 
 
 def both(routes: list[dict[str, Any]], name: str, digits: int) -> str:
-    """A figure of each direction."""
+    """A figure of each direction; of more than two the mean, the least and the greatest."""
+    if len(routes) > 2:
+        known = [route[name] for route in routes if route.get(name) is not None]
+        if not known:
+            return "-"
+        return f"{sum(known) / len(known):.{digits}f} ({min(known):.{digits}f} to {max(known):.{digits}f})"
     return " / ".join(f"{route[name]:.{digits}f}" if route.get(name) is not None else "-" for route in routes)
 
 
