@@ -13,7 +13,7 @@ Trains on the unlabelled folders mnist and usps (every flag of `unpaired train` 
 
 A row goes to results.jsonl. `--run RUN` measures a run that is there; `--limit` bounds the test digits, `--learn` the
 translated training digits, for methods that translate slowly. `--source usps` puts usps first, for methods of one way.
-`--teacher` gives `dtn-baseline` or `dtn` as its embedding a reader that learned from the source's labels
+`--teacher` gives `dtn-baseline`, `dtn` or `xgan` as its embedding a reader that learned from the source's labels
 (`benchmarks.digits_readers`; five minutes, kept beside the data). The row then says that labels were used, and has the
 share of the target's that the teacher reads with no translation, and one that learned from translated digits as it did.
 """

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_methods import LIGHT, NETWORKS, build, loop_of, random_batches
+from tiny_methods import LIGHT, NETWORKS, build, loop_of, random_batches, tiny_embedding
 from torch import Tensor
 
 from unpaired.labels import Group, Labels
@@ -37,6 +37,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("fastcut", {"pixels": False}),
     ("dualgan", {"slope": "penalty"}),
     ("discogan", {"adversarial": "hinge", "depth": None}),
+    ("xgan", {"embedding": tiny_embedding()}),
 ]
 JOINT = Labels(
     groups=(Group(values=("black", "blond", "brown")), Group(values=("glasses",)), Group(values=("happy", "sad"))),

@@ -9,12 +9,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 from test_straight_line import assert_equal_steps, twin_of
-from tiny_methods import build, loop_of, random_batches
+from tiny_methods import LIGHT, NETWORKS, build, build_voice, loop_of, random_batches, tiny_embedding
 from torch import Tensor, nn
 
 from benchmarks.straight_line import adam, entropy, freeze
 from unpaired.errors import UsageError
-from unpaired.methods.game import Now
+from unpaired.methods.game import Now, Turn
 from unpaired.runs.weights import owned, restore
 
 
@@ -80,9 +80,9 @@ class StraightDTN:
 
 
 class StraightXGAN:
-    def __init__(self, nets: dict[str, nn.Module]) -> None:
-        self.nets = nets
-        self.coders = [nets[name] for name in ("E_x", "E_y", "G_x", "G_y")]
+    def __init__(self, nets: dict[str, nn.Module], weight: float = 0.0) -> None:
+        self.nets, self.weight = nets, weight
+        self.coders = [nets[name] for name in ("E_x", "E_y", "G_x", "G_y", "R") if name in nets]
         self.judges = [nets[name] for name in ("D_x", "D_y", "C")]
         self.coder, self.critic, self.reader = (
             adam(self.coders, 1e-4),
@@ -100,7 +100,13 @@ class StraightXGAN:
         domain = entropy(n["C"](u), False) + entropy(n["C"](v), True)
         semantic = F.l1_loss(n["E_y"](fake_y), u) + F.l1_loss(n["E_x"](fake_x), v)
         adversarial = entropy(n["D_x"](fake_x), True) + entropy(n["D_y"](fake_y), True)
-        (reconstruction + domain + semantic + adversarial).backward()
+        teacher = {}
+        if "R" in n:
+            seen, read = n["T"](x), F.conv2d(u, n["R"][0].weight, n["R"][0].bias)  # type: ignore[index]
+            teacher = {
+                "coders.teacher": sum((s - r).abs().sum() for s, r in zip(seen, read, strict=True)) / read.numel()
+            }
+        (reconstruction + domain + semantic + adversarial + sum(self.weight * t for t in teacher.values())).backward()
         self.coder.step()
         freeze(self.judges, False)
         self.critic.zero_grad()
@@ -116,6 +122,7 @@ class StraightXGAN:
             "coders.domain": domain,
             "coders.semantic": semantic,
             "coders.adversarial": adversarial,
+            **teacher,
             "critics.adversarial": told,
             "reader.domain": read,
         }
@@ -143,12 +150,54 @@ def test_an_embedding_stays_as_it_is_and_out_of_checkpoints(name: str) -> None:
     assert any(key.startswith("f.") for key in owned(method, method.translators)) == (name == "dtn")
 
 
-def test_the_baseline_translates_without_its_embedding() -> None:
-    method, absent = build("dtn-baseline"), build("dtn-baseline", seed=1, embedding="own:Gone-0")
+@pytest.mark.parametrize("name", ["dtn-baseline", "xgan"])
+def test_one_that_only_learns_with_its_embedding_translates_without(name: str) -> None:
+    method, absent = build(name, embedding=tiny_embedding()), build(name, seed=1, embedding="own:Gone-0")
     restore(absent, owned(method, method.translators), Path("model"), absent.translators)
     x = random_batches(method, 1)[0]["X"]
     assert torch.equal(absent.eval().translate(x, "X", "Y"), method.eval().translate(x, "X", "Y"))
     with pytest.raises(UsageError, match="a network of your own"):
         loop_of(absent).step(random_batches(absent, 1), Now(0, 0.0))
+
+
+def test_dtn_does_not_translate_without_its_embedding() -> None:
     with pytest.raises(UsageError, match="a network of your own"):
         build("dtn", embedding="own:Gone-0")
+
+
+@pytest.mark.parametrize("networks", [NETWORKS, LIGHT], ids=["plain", "light"])
+def test_xgan_taught_equals_straight_line_code(networks: dict[str, Any]) -> None:
+    method = build("xgan", networks, embedding=tiny_embedding(), teacher_weight=2.5)
+    twin, nets = twin_of(method)
+    code = method.get_submodule("E_x")(random_batches(method, 1)[0]["X"])
+    assert method.get_submodule("R")(code).shape == (1, 5, *code.shape[2:])
+    assert_equal_steps(method, twin, StraightXGAN(nets, 2.5), 3, 2)
+
+
+def test_xgans_teacher_stays_as_it_is_and_out_of_checkpoints_and_of_the_model() -> None:
+    method, plain = build("xgan", embedding=tiny_embedding()), build("xgan", embedding=None)
+    apart = {
+        name for name in owned(method) if not torch.equal(owned(method)[name], owned(plain).get(name, torch.zeros(0)))
+    }
+    assert apart == {"R.0.weight", "R.0.bias"}, "all others start as without it, and the teacher is not saved"
+    assert owned(method, method.translators).keys() == owned(plain, plain.translators).keys()
+    before = {name: tensor.clone() for name, tensor in method.get_submodule("T").state_dict().items()}
+    loop_of(method).step(random_batches(method, 1), Now(0, 0.0))
+    assert before and all(torch.equal(t, before[name]) for name, t in method.get_submodule("T").state_dict().items())
+    assert not method.get_submodule("T").training
+
+
+def test_the_teachers_term_reaches_the_first_encoder_and_the_read_out_alone() -> None:
+    method = build("xgan", embedding=tiny_embedding())
+    turn = next(iter(method.play(random_batches(method, 1)[0], Now(0, 0.0))))
+    assert isinstance(turn, Turn)
+    turn.terms["teacher"].backward()
+    reached = {name.split(".")[0] for name, p in method.named_parameters() if p.grad is not None}
+    assert reached == {"E_x", "R"}
+
+
+def test_voices_have_no_embedding() -> None:
+    assert build_voice("xgan", embedding="")
+    for name in (tiny_embedding(), "own:Gone-0"):
+        with pytest.raises(UsageError, match=r"embedding: sees pictures .* \(--embedding none\)"):
+            build_voice("xgan", embedding=name)

@@ -45,7 +45,8 @@ def build(
     keys = KEYS[: len(labels.domains) if labels else 2]
     net = ImageNetworks(NetworkSettings.model_validate(networks or NETWORKS), dict.fromkeys(keys, 3), size, labels)
     cls = METHODS[name].cls
-    own = {"embedding": tiny_embedding()} if "embedding" in inspect.signature(cls).parameters else {}
+    known = inspect.signature(cls).parameters
+    own = {"embedding": tiny_embedding()} if "embedding" in known and known["embedding"].default is not None else {}
     method = cls(net, **{**own, **settings}).double()
     method.stride = net.stride
     return method

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from unpaired import efficientnet
 from unpaired.errors import UsageError
 from unpaired.networks import pretrained
-from unpaired.networks.pretrained import Embedding, channels, digest_of, digests, embedding, offer
+from unpaired.networks.pretrained import Embedding, channels, digest_of, digests, embedding, missing, offer
 
 
 class Two(nn.Module):
@@ -53,6 +53,7 @@ def test_a_network_of_ones_own_is_found_by_its_weights() -> None:
     name = offer(one)
     assert name.startswith("own:Conv2d-") and name == offer(one) != offer(other)
     assert channels(embedding(name)) == 5
+    assert channels(embedding(offer(nn.Conv2d(3, 4, 4, 4).double()))) == 4, "of any type and device"
     assert digests(nn.Sequential(embedding(name), nn.ReLU(), embedding("own:Gone-0"))) == {name: digest_of(one)}
     assert name.endswith(digest_of(one)[:12])
 
@@ -81,6 +82,7 @@ def test_vectors_are_refused() -> None:
 )
 def test_what_is_not_here_is_told_when_it_is_asked(name: str, words: str) -> None:
     absent = embedding(name)
+    assert missing(nn.Sequential(nn.ReLU(), absent)) is not None and missing(nn.ReLU()) is None
     with pytest.raises(UsageError, match=words):
         channels(absent)
 

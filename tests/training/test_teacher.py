@@ -117,7 +117,7 @@ def test_a_teacher_of_the_other_order_and_of_two_ways_will_do(discs: Path, tmp_p
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"method": "cyclegan", "depth": None}, "cyclegan learns from none; methods that do: .*gan"),
+        ({"method": "cyclegan", "depth": None}, "cyclegan learns from no other run; methods that do: .*gan"),
         ({"size": 32}, "learned from pictures of 16 px, and this run from 32 px"),
     ],
 )

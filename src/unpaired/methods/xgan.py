@@ -6,26 +6,28 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
-from unpaired.methods.game import Batch, Move, Now, Player, Route, Turn, together
+from unpaired.methods.game import Batch, Frozen, Move, Now, Player, Route, Turn, together
 from unpaired.methods.kinds import Coding
 from unpaired.networks import Networks
 from unpaired.networks.blocks import Role
+from unpaired.networks.pretrained import embedding as pretrained
 from unpaired.terms.adversarial import Kind, fool, spot
 from unpaired.terms.closeness import l1
 
 
 class XGAN(Coding):
-    """Royer et al. 2017, arXiv:1711.05139, sec. 3: L_rec + w_d L_dann + w_s L_sem + w_g L_gan.
+    """Royer et al. 2017, arXiv:1711.05139, sec. 3: L_rec + w_d L_dann + w_s L_sem + w_g L_gan + w_t L_teach.
 
     An encoder and a decoder per domain; the encoders' last residual block and the decoders' first are one module each.
     A reader C of codes tells the domain that they are of, and the encoders want it wrong (L_dann). The code of a
-    translation is to be that of its input (L_sem), and critics judge translations (L_gan).
+    translation is to be that of its input (L_sem), and critics judge translations (L_gan). An `embedding`, named as
+    DTN's, is the optional teacher T: what it sees of x is to be read from x's code (L_teach); None leaves it out.
 
     `transport_weight` as in CycleGAN, of voices. `clip` bounds the norm of each player's gradient; None is the paper's.
 
-    Differs: no teacher (the paper's optional L_teach); the encoders learn by C's term with the domains exchanged, not
-    by a reversed gradient, which vanishes where C is sure; L_rec is L1, not L2. Weights are one, as those that
-    reimplemented it have them; the paper tunes them to the task.
+    Differs: not the code but R, a learned 1 x 1 read-out of it, is held to T's normalised maps, whose channels are
+    others; the encoders learn by C's term with the domains exchanged, not by a reversed gradient, which vanishes where
+    C is sure; L_rec is L1, not L2. Weights are one, as reimplementations have them; the paper tunes them to the task.
     """
 
     restores = True
@@ -54,6 +56,8 @@ class XGAN(Coding):
         reconstruction_weight: float = 1.0,
         domain_weight: float = 1.0,
         semantic_weight: float = 1.0,
+        embedding: str | None = None,
+        teacher_weight: float = 1.0,
         transport_weight: float = 0.0,
         rate: float = 1e-4,
         critic_rate: float = 1e-4,
@@ -66,8 +70,10 @@ class XGAN(Coding):
         self.G_x, self.G_y = Role(first, net.decoder("X")), Role(first, net.decoder("Y"))
         self.D_x, self.D_y, self.C = net.critic("X"), net.critic("Y"), net.code_critic(1)
         self.transport = nn.ModuleList(net.transport() for _ in range(2 * (transport_weight > 0)))
+        self.T = Frozen(Role(pretrained(embedding))) if embedding else None
+        self.R = net.read_out(self.T) if self.T else None
         self.players = {
-            "coders": Player(("E_x", "E_y", "G_x", "G_y"), rate=rate, clip=clip),
+            "coders": Player(("E_x", "E_y", "G_x", "G_y", *["R"] * bool(embedding)), rate=rate, clip=clip),
             "critics": Player(("D_x", "D_y"), rate=critic_rate, clip=clip),
             "reader": Player(("C",), rate=critic_rate, clip=clip),
         }
@@ -78,6 +84,7 @@ class XGAN(Coding):
             "semantic": semantic_weight,
             "reader.domain": 1.0,
         }
+        self.weights |= {"teacher": teacher_weight} if embedding else {}
         self.weights |= {"transport": transport_weight} if transport_weight else {}
         self.routes = (Route("X", "Y", ("E_x", "G_y")), Route("Y", "X", ("E_y", "G_x")))
 
@@ -94,6 +101,7 @@ class XGAN(Coding):
             domain=spot(of_y, of_x, "bce"),
             semantic=l1(self.E_y(fake_y), code_x) + l1(self.E_x(fake_x), code_y),
             adversarial=fool(self.D_x(fake_x), self.kind) + fool(self.D_y(fake_y), self.kind),
+            teacher=l1(self.R(code_x), self.T(x)) if self.R is not None and self.T is not None else None,
             transport=self.transport[0](fake_x, x) + self.transport[1](fake_y, y) if self.transport else None,
         )
         told_x = spot(*together(self.D_x, x, fake_x), self.kind)

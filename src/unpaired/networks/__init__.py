@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from torch import nn
+
 from unpaired.labels import Labels
 from unpaired.networks.blocks import Role
 from unpaired.networks.projector import Projector
@@ -83,6 +85,9 @@ class Networks(Protocol):
 
     def teacher(self) -> Role | None:
         """The translation from the first domain to the second that another run has learned, where one is given."""
+
+    def read_out(self, embedding: nn.Module) -> Role:
+        """Features, as encoders give them -> maps of as many channels as an embedding of pictures has."""
 
     def shared(self) -> Role:
         """Features -> features of the same shape."""

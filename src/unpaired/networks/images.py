@@ -24,6 +24,8 @@ from unpaired.networks.generator import (
     stack,
 )
 from unpaired.networks.labelled import classifier, deep_decoder, deep_encoder, deep_trunk, fader_halvings
+from unpaired.networks.pretrained import channels as channels_of
+from unpaired.networks.pretrained import missing
 from unpaired.networks.projector import Projector
 from unpaired.networks.transport import LabelledTransport, Transport
 from unpaired.networks.vectors import couple, fold, halvings, paint, unfold
@@ -251,6 +253,15 @@ class ImageNetworks:
     def teacher(self) -> Role | None:
         """The translation from "X" to "Y" that another run has learned, where one is given."""
         return self._teacher
+
+    def read_out(self, embedding: nn.Module) -> Role:
+        """Features (B, code channels, h, w) -> (B, channels of the embedding's maps, h, w), by a 1 x 1 convolution.
+
+        Empty where the embedding is not here: whatever does without it does without this.
+        """
+        if missing(embedding) is not None:
+            return Role()
+        return self._role(nn.Conv2d(self.code_channels, channels_of(embedding), 1))
 
     def shared(self) -> Role:
         """Features -> features, one residual block: the layer that encoders, or decoders, have in common."""

@@ -105,10 +105,16 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def missing(net: nn.Module) -> UsageError | None:
+    """Why an embedding within `net` is not here; None where all are."""
+    return next((part.reason for part in net.modules() if isinstance(part, Absent)), None)
+
+
 def channels(net: nn.Module) -> int:
     """How many channels the maps of an embedding have; raises UsageError where it is not here."""
+    like = next(net.parameters(), torch.zeros(()))  # one's own network may have been moved with an earlier method
     with torch.no_grad():
-        return int(net(torch.zeros(1, 3, 64, 64)).shape[1])
+        return int(net(like.new_zeros(1, 3, 64, 64)).shape[1])
 
 
 def _find(name: str) -> nn.Module:

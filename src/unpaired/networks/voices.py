@@ -96,6 +96,10 @@ class VoiceNetworks:
         enter = [nn.Conv2d(inputs, self.code_channels, 1), nn.LeakyReLU(0.2)] if inputs else []
         return Role(*enter, *self._residual(self.blocks // 2), *self._up())
 
+    def read_out(self, embedding: nn.Module) -> Role:  # noqa: ARG002 - as images are asked
+        """Refused: embeddings see pictures."""
+        raise UsageError("embedding: sees pictures and hears nothing; with recordings leave it out (--embedding none)")
+
     def shared(self) -> Role:
         """Features -> features, one residual block."""
         return Role(*self._residual(1))

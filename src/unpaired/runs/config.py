@@ -18,7 +18,7 @@ from unpaired.methods import METHODS
 from unpaired.methods.game import Method
 from unpaired.networks.blocks import Role
 from unpaired.networks.images import ImageNetworks
-from unpaired.networks.pretrained import digests
+from unpaired.networks.pretrained import digests, missing
 from unpaired.networks.voices import VoiceNetworks
 from unpaired.runs.teacher import Teacher, Through
 from unpaired.runs.weights import read_tensors, restore
@@ -68,14 +68,17 @@ class RunConfig(Section):
 def build_method(config: RunConfig, taught: bool = True) -> Method:
     """The method of a run, freshly initialised from torch's current random state; `taught`: with its teacher if any.
 
-    Translating needs no teacher. Raises UsageError where its networks cannot work on items of the run's size, WorkError
-    where its teacher is gone or another by now, or an embedding has other weights than when the run began.
+    Translating needs no teacher. Raises UsageError where its networks cannot work on items of the run's size, or an
+    embedding that it learns with is not here, WorkError where its teacher is gone or another by now, or an embedding
+    has other weights than when the run began.
     """
     teacher = teaching(config.teacher) if config.teacher is not None and taught else None
     net = networks_of(config, teacher)
     method = METHODS[config.method].cls(net, **config.method_settings)
     method.stride = net.stride
     if taught:
+        if (reason := missing(method)) is not None:
+            raise reason
         same_weights(config, digests(method))
     name, size = ("size", config.data.size) if config.voice is None else ("frames", config.voice.frames)
     if size % net.stride:

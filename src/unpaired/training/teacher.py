@@ -21,7 +21,7 @@ def with_teacher(path: Path, config: RunConfig) -> RunConfig:
     """
     if not METHODS[config.method].cls.taught:
         able = ", ".join(name for name, row in METHODS.items() if row.cls.taught)
-        raise UsageError(f"--teacher: {config.method} learns from none; methods that do: {able}")
+        raise UsageError(f"--teacher: {config.method} learns from no other run; methods that do: {able}")
     named: dict[str, Which] = {RunFolder(path.parent).model(which).name: which for which in get_args(Which)}
     which = named.get(path.name)
     run = RunFolder((path.parent if which else path).absolute())
