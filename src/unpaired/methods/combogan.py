@@ -91,7 +91,7 @@ class ComboGAN(Coding):
             if "identity" in self.weights
             else None,
             latent=l1(back_x, still(code_x)) + l1(back_y, still(code_y)) if "latent" in self.weights else None,
-            transport=self.get_submodule(f"to_{a}")(fake_x, x) + self.get_submodule(f"to_{b}")(fake_y, y)
+            transport=self.get_submodule(f"to_{a}")(fake_x, y, x) + self.get_submodule(f"to_{b}")(fake_y, x, y)
             if "transport" in self.weights
             else None,
         )

@@ -84,7 +84,7 @@ class CUT(Method):
             "generator",
             adversarial=fool(self.D(fake)),
             contrast=layered_nce(queries, keys, self.temperature),
-            transport=self.transport(fake, y) if self.transport is not None else None,
+            transport=self.transport(fake, x, y) if self.transport is not None else None,
         )
 
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:

@@ -98,7 +98,7 @@ class CycleGAN(Method):
             "generators",
             adversarial=total(*(fool(critic(fake)) for critic, _, _, fake, _ in made)),
             cycle=total(*(l1(back, own) for own, back, _, _ in backs)),
-            transport=total(*(to(fake, own) for to, (_, _, own, fake, _) in zip(self.transport, made, strict=False))),
+            transport=total(*(to(m[3], z, m[2]) for to, z, m in zip(self.transport, (x, y), made, strict=False))),
             identity=total(*(l1(same, own) for _, _, own, _, same in made if same is not None)),
             guess=total(*(guess(critic, back, own) for own, back, _, critic in backs if critic)),
             second=total(*(fool(critic(back)) for _, back, critic, _ in backs if critic)),

@@ -96,7 +96,7 @@ class UNIT(Coding):
             prior=unit_normal(code_x) + unit_normal(code_y),
             cycle=l1(self.G_x(sample(back_x)), x) + l1(self.G_y(sample(back_y)), y),
             cycle_prior=unit_normal(back_x) + unit_normal(back_y),
-            transport=self.transport[0](fake_x, x) + self.transport[1](fake_y, y) if self.transport else None,
+            transport=self.transport[0](fake_x, y, x) + self.transport[1](fake_y, x, y) if self.transport else None,
         )
         yield Turn(
             "critics",

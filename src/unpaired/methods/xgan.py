@@ -102,7 +102,7 @@ class XGAN(Coding):
             semantic=l1(self.E_y(fake_y), code_x) + l1(self.E_x(fake_x), code_y),
             adversarial=fool(self.D_x(fake_x), self.kind) + fool(self.D_y(fake_y), self.kind),
             teacher=l1(self.R(code_x), self.T(x)) if self.R is not None and self.T is not None else None,
-            transport=self.transport[0](fake_x, x) + self.transport[1](fake_y, y) if self.transport else None,
+            transport=self.transport[0](fake_x, y, x) + self.transport[1](fake_y, x, y) if self.transport else None,
         )
         told_x = spot(*together(self.D_x, x, fake_x), self.kind)
         told_y = spot(*together(self.D_y, y, fake_y), self.kind)

@@ -22,7 +22,8 @@ class Transport(nn.Module):
     converted and of the target are therefore assigned to each other as a whole, each of the target's getting as much as
     any other, at the least cost: the nearest alone would take one speaker's [s] for the other's [sh], whose place is
     closer. A frame is drawn to the mean of what its place is assigned to. What is converted is assigned anew as the
-    generator learns (INCA's loop; Erro, Moreno and Bonafonte 2010, IEEE TASLP 18:5).
+    generator learns (INCA's loop; Erro, Moreno and Bonafonte 2010, IEEE TASLP 18:5), half by what it was, scaled as its
+    speaker's statistics are: what a generator makes at first would be assigned as wrongly ever after.
 
     The transport is solved each time `solved` converted places have gathered, against the last `size` of the target.
     Between, the dual potentials v of those places y assign new places x: in shares softmax over y of v(y) - c(x, y).
@@ -37,10 +38,13 @@ class Transport(nn.Module):
         self.known = Memory(size)
         """Places of the target, each with its potential."""
 
-    def forward(self, made: Tensor, real: Tensor) -> Tensor:
-        """Remember both (B, 1, Q, T); the mean square by which frames of `made` miss where they should go."""
+    def forward(self, made: Tensor, given: Tensor, real: Tensor) -> Tensor:
+        """The mean square by which frames of `made`, of `given`, miss where they should go; all (B, 1, Q, T).
+
+        What `made` and `given` are and the target's `real` items are remembered.
+        """
         with torch.no_grad(), torch.autocast(made.device.type, enabled=False):
-            ours = places(made)
+            ours = places((made + given) / 2)
             self.real.keep(places(real))
             self.made.keep(ours)
             if not len(self.known.rows) or int(self.made.count) >= self.made.size:
@@ -66,27 +70,28 @@ class LabelledTransport(nn.Module):
         super().__init__()
         self.towards = nn.ModuleList(Transport() for _ in range(labels))
 
-    def forward(self, made: Tensor, wanted: Tensor, real: Tensor, label: Tensor) -> Tensor:
-        """The mean over the items `made` with labels `wanted` (B, L); `real` with `label` are remembered by theirs."""
+    def forward(self, made: Tensor, wanted: Tensor, given: Tensor, label: Tensor) -> Tensor:
+        """The mean over the items `made` with labels `wanted` (B, L) of `given`, which are real items of `label`."""
         found = []
         for i, transport in enumerate(self.towards):
             ours, theirs = wanted[:, i] > 0, label[:, i] > 0
             if ours.any() and (theirs.any() or transport.get_buffer("real.count") > 0):
-                found.append(transport(made[ours], real[theirs]) * ours.sum() / len(made))
+                found.append(transport(made[ours], given[ours], given[theirs]) * ours.sum() / len(made))
         return torch.stack(found).sum()
 
 
 def costs(x: Tensor, y: Tensor) -> Tensor:
     """Squared distances of places (N, P) and (M, P) over the entropy's weight: (N, M)."""
     unit = (SPREAD * 2 * y.var(0, correction=0).sum()).clamp_min(torch.finfo(y.dtype).tiny)
-    square = x.square().sum(1)[:, None] + y.square().sum(1)
-    return torch.addmm(square, x, y.T, alpha=-2) / unit
+    # The squares are two columns more of one product, so that there is no other pass over (N, M).
+    left = torch.cat((-2 * x, x.square().sum(1, keepdim=True), torch.ones_like(x[:, :1])), 1) / unit
+    return left @ torch.cat((y, torch.ones_like(y[:, :1]), y.square().sum(1, keepdim=True)), 1).T
 
 
 def potentials(costs: Tensor) -> Tensor:
     """Of costs (N, M) over the entropy's weight, the potentials (M,) of the transport between equal shares."""
     # A row's least cost is part of its own potential: without it the kernel stays within a float.
-    kernel = (costs.amin(1, keepdim=True) - costs).clamp_min(-60).exp()
+    kernel = (costs.amin(1, keepdim=True) - costs).clamp_(min=-60).exp_()
     of_y = torch.ones_like(kernel[0])
     for _ in range(ITERATIONS):
         of_x = 1 / (kernel @ of_y)
