@@ -5,8 +5,8 @@
 Both directions between the two speakers of `train/` and `test/`: doing nothing; mean and deviation per coefficient
 (affine); the optimal transport between Gaussians; nearest neighbours of frames (kNN); copy-synthesis; the real target.
 They learn from the training sentences, without pairs. A row per direction goes to results.jsonl; the table is printed.
-`text.csv` (file, text) gives the words. `--sentences N` takes the first N test sentences, `--no-judges` leaves out what
-networks judge (speakers, words, naturalness), which takes most of the time.
+`text.csv` (file, text) gives the words. `--sentences N` takes the first N test sentences; `--judges` says which
+networks judge (all, none, or some of speakers,words,naturalness, of which the last takes most of the time).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.results import append_row
-from unpaired.evaluation.voice.judges import Judges, installed
+from unpaired.evaluation.voice.judges import ALL, Judges, installed, parse_kinds
 from unpaired.evaluation.voice.measure import VoiceEvaluator, VoiceMeasures
 from unpaired.evaluation.voice.table import definitions, table
 from unpaired.media.voice.baselines import Affine, Nearest
@@ -117,10 +117,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--sentences", type=int)
-    parser.add_argument("--no-judges", action="store_true")
+    parser.add_argument("--judges", default=ALL)
     asked = parser.parse_args()
     speakers = sorted(folder.name for folder in (asked.data / "test").iterdir())
-    judges = Judges() if asked.no_judges else installed()
+    judges = installed(parse_kinds(asked.judges))
     every: list[VoiceMeasures] = []
     for source, target in (speakers, speakers[::-1]):
         start = time.perf_counter()

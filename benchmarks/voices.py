@@ -4,7 +4,7 @@
     unpaired evaluate runs/slt-rms $DATA/voice_flite/test --pairs --texts $DATA/voice_flite/text.csv
     python -m benchmarks.voices runs/slt-rms
 
-    unpaired compare $DATA/voice_flite --minutes 3 --pairs --no-judges --out runs/compare-voices
+    unpaired compare $DATA/voice_flite --minutes 3 --pairs --judges none --out runs/compare-voices
     python -m benchmarks.voices runs/compare-voices
 
 The first commands are the benchmark; the last only copies what `evaluation.json` or `compare.json` says. The rows that

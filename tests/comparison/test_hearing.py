@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,12 @@ from unpaired.comparison.folder import ComparisonFolder
 from unpaired.comparison.page import page, text
 from unpaired.comparison.result import Comparison, Result
 from unpaired.errors import UsageError
+from unpaired.evaluation import recordings
+from unpaired.evaluation.voice.judges import Judges, Kind, parse_kinds
 from unpaired.evaluation.voice.measure import VoiceMeasures
+from unpaired.report.facts import gather
+from unpaired.report.recordings import read_test
+from unpaired.runs.files import read_lists
 
 SHORT: dict[str, Any] = {**TINY, "steps": 2, "sample_every": 0, "evaluate_every": 0}
 
@@ -122,7 +128,7 @@ def test_voices_are_compared_and_heard_on_one_page(
     ask: dict[str, Any] = {
         "methods": ("cyclegan", "unit"),
         "pairs": True,
-        "judges": False,
+        "judges": "none",
         "say": heard.append,
         **SHORT,
     }
@@ -142,6 +148,42 @@ def test_voices_are_compared_and_heard_on_one_page(
     again = compare(voices, out=tmp_path / "out", **ask)
     assert [r.voices for r in again.results] == [r.voices for r in found.results]
     assert page(folder, again).count("<audio") == 12
+
+
+def test_judges_that_were_not_asked_before_are_asked_and_no_others(
+    voices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speaker(voices / "low", "test", 110.0, [0.6, 0.15])  # too short to be measured
+    asked: list[tuple[Kind, ...]] = []
+
+    def nobody(kinds: tuple[Kind, ...]) -> Judges:
+        asked.append(kinds)
+        return Judges(missing={kind: (f"no {kind}",) for kind in kinds})
+
+    monkeypatch.setattr(recordings, "installed", nobody)
+
+    compare(voices, out=tmp_path / "out", methods="unit", judges="none", say=lambda _: None, **SHORT)
+    assert asked == [()]
+    facts = gather(ComparisonFolder(tmp_path / "out").run("unit").path)
+    sets = read_lists(facts.folder, facts.config).sets
+    assert [len(part.test) for part in sets] == [1, 2]
+
+    def again(judges: str) -> tuple[str, ...]:
+        asked.clear()
+        return listens.measured(facts, sets, parse_kinds(judges)).measures[0].missing
+
+    assert again("none") == () and not asked
+    assert again("words,speakers") == ("no speakers", "no words") and asked == [("speakers", "words")]
+    assert again("words") == ("no speakers", "no words") and not asked
+    assert again("all") == ("no speakers", "no words", "no naturalness") and len(asked) == 1
+    assert len(again("speakers,naturalness")) == 3 and again("none") and not asked
+
+    found = read_test(facts.folder)
+    assert found is not None and listens.is_ours(found, facts, sets, ())
+    assert {m.outputs for m in found.measures if m.system == "converted"} == {1}
+    assert listens.is_ours(replace(found, limit=2), facts, sets, ())  # all that there are
+    for other in ({"limit": 1}, {"pairs": True}, {"step": 1}, {"asked": ("words",)}):
+        assert not listens.is_ours(replace(found, **other), facts, sets, ("speakers",))
 
 
 def test_what_voices_cannot_be_compared_by(voices: Path, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_run_beside_its_baselines(run: Path) -> None:
-    found = evaluate(run, pairs=True, judges=False, limit=2, device="cpu")
+    found = evaluate(run, pairs=True, judges="none", limit=2, device="cpu")
     assert isinstance(found, recordings.VoiceEvaluation)
     assert list(dict.fromkeys(m.route for m in found.routes)) == ["alice -> bob", "bob -> alice"]
     by = {m.system: m for m in found.routes if m.route == "alice -> bob"}
@@ -102,6 +102,7 @@ def test_a_run_beside_its_baselines(run: Path) -> None:
     assert by["converted"].outputs == 2 and by["converted"].pairs == 2 and not by["converted"].judges
     kept = json.loads((run / "evaluation.json").read_text())
     assert [row["system"] for row in kept["voices"][:2]] == ["converted", "do nothing"] and kept["vocoder"] == "WORLD"
+    assert (kept["pairs"], kept["limit"], kept["asked"]) == (True, 2, [])
     text = found.text()
     assert "MCD: 10 / ln 10" in text and "sounds by: WORLD." in text and "copy-synthesis" in text
     heard = json.loads((run / "listening" / "listening.json").read_text())
@@ -116,7 +117,7 @@ def test_what_cannot_be_measured(run: Path, tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         soundfile.write(tmp_path / name / "silence.wav", np.zeros(RATE), RATE)
     with pytest.raises(WorkError, match="none of the recordings that were held back holds speech"):
-        evaluate(run, [tmp_path / "alice", tmp_path / "bob"], judges=False, device="cpu")
+        evaluate(run, [tmp_path / "alice", tmp_path / "bob"], judges="none", device="cpu")
 
 
 def test_excerpts_begin_with_speech_and_end(tmp_path: Path) -> None:
@@ -129,7 +130,7 @@ def test_excerpts_begin_with_speech_and_end(tmp_path: Path) -> None:
 
 
 def test_the_report_lets_one_listen(run: Path) -> None:
-    evaluate(run, judges=False, limit=1, device="cpu")
+    evaluate(run, judges="none", limit=1, device="cpu")
     page = write_report(run).read_text()
     assert page.count("data:audio/flac;base64,") >= 2 * 5 and page.count('class="spectrogram"') >= 2 * 5
     assert 'class="chart f0"' in page and "media-src data:" in page
@@ -153,7 +154,7 @@ def test_texts_are_what_is_compared_with(run: Path, tmp_path: Path, monkeypatch:
         return ErrorRates(0.25, 0.125)
 
     monkeypatch.setattr(measure, "error_rates", rates)
-    monkeypatch.setattr(recordings, "installed", lambda: Judges(recogniser=Deaf()))
+    monkeypatch.setattr(recordings, "installed", lambda _: Judges(recogniser=Deaf()))
     table = tmp_path / "texts.csv"
     table.write_text(
         "file,text,note\n" + "".join(f"{a}/{i}.wav,{a} says {i},x\n" for a in ("alice", "bob") for i in range(10))
@@ -170,9 +171,15 @@ def test_texts_are_what_is_compared_with(run: Path, tmp_path: Path, monkeypatch:
     table.write_text("file,text\nalice/0,one\n")
     with pytest.raises(UsageError, match=r"does not say what \d of 2 recordings of 'alice' say"):
         evaluate(run, limit=2, texts=table, device="cpu")
-    with pytest.raises(UsageError, match="leave out --no-judges"):
-        evaluate(run, texts=table, judges=False, device="cpu")
-    monkeypatch.setattr(recordings, "installed", lambda: Judges(missing=("no words kept: x not installed",)))
+    with pytest.raises(UsageError, match=r"ask it too: --judges words$"):
+        evaluate(run, texts=table, judges="none", device="cpu")
+    with pytest.raises(UsageError, match=r"ask it too: --judges speakers,naturalness,words$"):
+        evaluate(run, texts=table, judges=["naturalness", "speakers"], device="cpu")
+    with pytest.raises(UsageError, match=r"^--judges 'word': "):
+        evaluate(run, texts=table, judges="word", device="cpu")
+    monkeypatch.setattr(
+        recordings, "installed", lambda _: Judges(missing={"words": ("no words kept: x not installed",)})
+    )
     with pytest.raises(UsageError, match="--texts: no words kept: x not installed"):
         evaluate(run, texts=table, device="cpu")
 
@@ -195,7 +202,7 @@ def test_the_beginning_of_a_long_recording_has_no_known_words(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recordings, "LONGEST_SECONDS", 0.1)
-    monkeypatch.setattr(recordings, "installed", lambda: Judges(recogniser=Deaf()))
+    monkeypatch.setattr(recordings, "installed", lambda _: Judges(recogniser=Deaf()))
     asked: list[list[str]] = []
     monkeypatch.setattr(measure, "error_rates", lambda references, heard: asked.append(list(references)))
     table = tmp_path / "texts.csv"

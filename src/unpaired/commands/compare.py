@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from unpaired.commands.interrupted import interrupted
-from unpaired.commands.parser import Parser, out
+from unpaired.commands.parser import Parser, add_judges, out
 
 
 def compare(words: list[str]) -> int:
@@ -44,12 +44,7 @@ def compare(words: list[str]) -> int:
     parser.add_argument(
         "--audit", action="store_true", help="measure hidden information too: minutes more for each method on a CPU"
     )
-    parser.add_argument(
-        "--judges",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="of recordings: ask networks too about speakers, words, naturalness (slow)",
-    )
+    add_judges(parser)
     parser.add_argument(
         "--preset", metavar="NAME", help=f"one of {', '.join(PRESETS)} (default: small on a CPU, else paper)"
     )

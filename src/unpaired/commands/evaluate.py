@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from unpaired.commands.parser import Parser, first_line, out
+from unpaired.commands.parser import Parser, add_judges, first_line, out
 
 
 def evaluate(words: list[str]) -> int:
@@ -29,12 +29,7 @@ def evaluate(words: list[str]) -> int:
         metavar="N",
         help="items of each domain at most (default: 500, fewer where routes are many; of recordings some 20)",
     )
-    parser.add_argument(
-        "--judges",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="of recordings: ask networks too about speakers, words, naturalness (slow)",
-    )
+    add_judges(parser)
     parser.add_argument(
         "--texts",
         type=Path,

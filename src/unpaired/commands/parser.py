@@ -1,4 +1,4 @@
-"""What the commands share: the parser, whose mistakes are UsageErrors, and standard output."""
+"""What the commands share: the parser, whose mistakes are UsageErrors, flags of several, and standard output."""
 
 from __future__ import annotations
 
@@ -27,6 +27,19 @@ class Parser(argparse.ArgumentParser):
             flag = unknown[0].partition("=")[0]
             self.error(why(flag) or f"{flag}: {nearest(flag, self._option_string_actions)}")
         return asked
+
+
+def add_judges(parser: argparse.ArgumentParser) -> None:
+    """The flag that says which networks judge recordings."""
+    from unpaired.evaluation.voice.judges import ALL, KINDS, NONE
+
+    parser.add_argument(
+        "--judges",
+        default=ALL,
+        metavar="WHICH",
+        help=f"of recordings: networks that judge them, {ALL} that are installed (default; slow), {NONE}, or some of "
+        f"{','.join(KINDS)} (of words English alone is known; naturalness takes most of the time)",
+    )
 
 
 def out(text: str) -> None:

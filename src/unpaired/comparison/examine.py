@@ -19,6 +19,7 @@ from unpaired.evaluation import trend
 from unpaired.evaluation.audit import STEPS, audit
 from unpaired.evaluation.audited import read_audit
 from unpaired.evaluation.run import evaluate, own_sets
+from unpaired.evaluation.voice.judges import Kind
 from unpaired.evaluation.voice.measure import VoiceMeasures
 from unpaired.methods import METHODS
 from unpaired.report import write_report
@@ -35,7 +36,9 @@ LIMIT = 500
 class Examiner:
     """Measures runs alike and remembers what it found, so that the page can be written after every method."""
 
-    def __init__(self, folder: ComparisonFolder, plan: Plan, pairs: bool, audits: bool, judges: bool, say: Say) -> None:
+    def __init__(
+        self, folder: ComparisonFolder, plan: Plan, pairs: bool, audits: bool, judges: tuple[Kind, ...], say: Say
+    ) -> None:
         self.folder, self.plan, self.audits, self.judges, self.say = folder, plan, audits, judges, say
         self.config = plan.prepared.config
         self.sets = read_lists(folder.lists, self.config).sets

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from unpaired.data.batches import paired
-from unpaired.data.paths import Paths
 from unpaired.data.split import Sets, held_back
 from unpaired.errors import WorkError
 from unpaired.evaluation.run import evaluate
+from unpaired.evaluation.voice.judges import Kind
 from unpaired.evaluation.voice.measure import VoiceMeasures
 from unpaired.report import write_report
 from unpaired.report.facts import Facts
@@ -24,7 +23,7 @@ CONVERTED = "converted"
 """What the measures of a run call its own conversions."""
 
 
-def measured(facts: Facts, sets: Sequence[Sets], judges: bool) -> VoiceTest:
+def measured(facts: Facts, sets: Sequence[Sets], judges: tuple[Kind, ...]) -> VoiceTest:
     """A run's measures on as many held-back sentences as all are measured on; nothing is measured twice.
 
     Raises WorkError where there is nothing to measure on.
@@ -39,28 +38,24 @@ def measured(facts: Facts, sets: Sequence[Sets], judges: bool) -> VoiceTest:
     return found
 
 
-def is_ours(found: VoiceTest, facts: Facts, sets: Sequence[Sets], judges: bool) -> bool:
-    """Whether measures are of the state that translates, of enough sentences, and judged where that is wanted."""
+def is_ours(found: VoiceTest, facts: Facts, sets: Sequence[Sets], judges: tuple[Kind, ...]) -> bool:
+    """Whether measures are of the state that translates, of enough sentences, and all of these judges were asked.
+
+    What was asked counts, not what came of it: neither a judge that is not installed nor a recording without speech
+    is there the next time.
+    """
     which = held_back(sets)
     if which is None:
         return False
     state = (facts.default, facts.steps.get(facts.default) if facts.default else None)
-    parts = {part.name: part.of(which) for part in sets}
-    own = [m for m in found.measures if m.system == CONVERTED]
+    most = max(len(part.of(which)) for part in sets)
     return (
         (found.checkpoint, found.step) == state
         and found.set.startswith("the run's own data")
-        and all(m.outputs >= enough(m.route, parts, facts.config.pairs) for m in own)
-        and (not judges or all(m.judges or m.missing for m in own))
+        and found.pairs == facts.config.pairs
+        and found.limit >= min(LIMIT, most)
+        and set(judges) <= set(found.asked)
     )
-
-
-def enough(route: str, parts: Mapping[str, Paths], pairs: bool) -> int:
-    """How many sentences of a route are measured at least; with `pairs` those that both speakers say."""
-    source, _, target = route.partition(" -> ")
-    if pairs:
-        return min(LIMIT, len(paired(parts[source], parts[target])))
-    return min(LIMIT, len(parts[source]))
 
 
 def converted(test: VoiceTest) -> tuple[VoiceMeasures, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from unpaired.comparison.plan import ALL, Each, Entry, Plan, make_plan
 from unpaired.comparison.result import Comparison
 from unpaired.comparison.words import left_out, listed
 from unpaired.errors import Diverged, UnpairedError, UsageError, WorkError
+from unpaired.evaluation.voice.judges import KINDS, Kind, parse_kinds
 from unpaired.report.facts import finished
 from unpaired.runs.folder import RunFolder, called
 from unpaired.runs.progress import Budget, saved_steps
@@ -33,7 +34,7 @@ def compare(
     pairs: bool = False,
     each: Each | None = None,
     audit: bool = False,
-    judges: bool = True,
+    judges: str | Iterable[str] = KINDS,
     say: Say = to_terminal,
     **settings: Any,
 ) -> Comparison:
@@ -41,13 +42,14 @@ def compare(
 
     `settings`, `preset` and `config` are as in `unpaired.train`, for all methods; `each` has those of one method alone,
     as {"METHOD": {"cycle_weight": 5}}. `minutes` and `steps` are each method's budget. `audit` measures hidden
-    information too (minutes a method). Without `judges` recordings are measured by signals alone. Every method is an
+    information too (minutes a method). `judges` of recordings are as in `unpaired.evaluate`. Every method is an
     ordinary run in `out`/METHOD. Called again with the same arguments it goes on: finished methods are kept, an
     interrupted one is resumed, one that failed is tried again (one that diverged only with other settings of its own).
 
     Raises UsageError for wrong settings or paths and a folder that holds something else, WorkError for unusable or
     changed data, Interrupted after a signal once the state is saved. What one method raises is kept with it.
     """
+    kinds = parse_kinds(judges)
     sources = [Path(d) for d in data]
     asked = Asked(None, preset, settings, Path(config) if config else None)  # type: ignore[arg-type]
     plan = make_plan(sources, methods, asked, each or {}, pairs)
@@ -56,7 +58,7 @@ def compare(
         raise UsageError("--audit: is of pictures, but these are recordings; leave it out")
     path = Path("runs") / f"compare-{called(names)}" if out is None else Path(out)
     folder, record = open_folder(path, plan, pairs)
-    return Work(folder, record, plan, sources, asked, audit, judges, say).run()
+    return Work(folder, record, plan, sources, asked, audit, kinds, say).run()
 
 
 class Work:
@@ -70,7 +72,7 @@ class Work:
         sources: list[Path],
         asked: Asked,
         audits: bool,
-        judges: bool,
+        judges: tuple[Kind, ...],
         say: Say,
     ) -> None:
         self.folder, self.record, self.plan, self.sources = folder, record, plan, sources

@@ -18,7 +18,7 @@ from unpaired.evaluation.measured import Measured
 from unpaired.evaluation.run import some
 from unpaired.evaluation.sentences import LIBRARY_FRAMES, LONGEST_SECONDS, Sentence, Speakers
 from unpaired.evaluation.texts import Texts
-from unpaired.evaluation.voice.judges import Judges, installed
+from unpaired.evaluation.voice.judges import Judges, Kind, installed
 from unpaired.evaluation.voice.measure import VoiceMeasures, measure_conversion
 from unpaired.evaluation.voice.table import definitions, table
 from unpaired.media.voice.baselines import Nearest
@@ -36,16 +36,23 @@ LISTENED = 3
 
 @dataclass(frozen=True)
 class VoiceEvaluation:
-    """The measures of every route of a run, of it and of what it is beside; `vocoder` says what made the sounds."""
+    """The measures of every route of a run, of it and of what it is beside; `vocoder` says what made the sounds.
+
+    They are of up to `limit` sentences of each domain, with `pairs` of the same ones, by judges of the kinds `asked`.
+    """
 
     about: Measured
     routes: tuple[VoiceMeasures, ...]
     vocoder: str
+    pairs: bool
+    limit: int
+    asked: tuple[Kind, ...]
 
     def json(self) -> dict[str, Any]:
         """As `evaluation.json` holds it."""
         voices = [measures.model_dump() for measures in self.routes]
-        return asdict(self.about) | {"vocoder": self.vocoder, "voices": voices}
+        how = {"vocoder": self.vocoder, "pairs": self.pairs, "limit": self.limit, "asked": self.asked}
+        return asdict(self.about) | how | {"voices": voices}
 
     def text(self) -> str:
         """As a person reads it."""
@@ -61,7 +68,7 @@ def evaluate_recordings(
     about: Measured,
     parallel: bool,
     limit: int | None,
-    judged: bool,
+    kinds: tuple[Kind, ...],
     device: torch.device,
     texts: Texts | None = None,
 ) -> VoiceEvaluation:
@@ -69,16 +76,16 @@ def evaluate_recordings(
     written to `folder.listening`.
 
     `sets` are the files to measure on and, where they are known, those that the run learned from. With `parallel` equal
-    names are the same sentences. Raises WorkError where nothing can be measured, UsageError where `texts` cannot be
-    compared with.
+    names are the same sentences. Judges of these `kinds` are asked. Raises WorkError where nothing can be measured,
+    UsageError where `texts` cannot be compared with.
     """
     routes = some(model.method.routes)
-    limit = limit or max(FEWEST, (ITEMS if judged else QUICKLY) // len(routes))
+    limit = limit or max(FEWEST, (ITEMS if kinds else QUICKLY) // len(routes))
     speakers = Speakers(model.config, *sets, which, limit)
     method = model.method.to(device)
-    judges = installed() if judged else Judges()
-    if texts is not None and judges.recogniser is None:
-        raise UsageError(f"--texts: {next((r for r in judges.missing if 'words' in r), 'no recogniser is installed')}")
+    judges = installed(kinds)
+    if texts is not None and "words" in judges.missing:
+        raise UsageError(f"--texts: {'; '.join(judges.missing['words'])}")
     measures: list[VoiceMeasures] = []
     heard: list[dict[str, Any]] = []
     for route in routes:
@@ -95,7 +102,7 @@ def evaluate_recordings(
     if not measures:
         raise WorkError(f"{folder.path}: none of the recordings that were held back holds speech; give others")
     (folder.listening / "listening.json").write_text(json.dumps(heard) + "\n", encoding="utf-8")
-    return VoiceEvaluation(about, tuple(measures), speakers.sounds)
+    return VoiceEvaluation(about, tuple(measures), speakers.sounds, parallel, limit, kinds)
 
 
 class Systems:

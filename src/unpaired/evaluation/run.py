@@ -24,6 +24,7 @@ from unpaired.evaluation.measure import Evaluator, RouteMeasures
 from unpaired.evaluation.measured import Measured
 from unpaired.evaluation.table import definitions, table
 from unpaired.evaluation.texts import Texts
+from unpaired.evaluation.voice.judges import KINDS, parse_kinds
 from unpaired.methods.game import Method, Route
 from unpaired.runs.config import RunConfig
 from unpaired.runs.files import framing_of, read_lists
@@ -176,21 +177,23 @@ def evaluate(
     fid: bool = False,
     checkpoint: Checkpoint | None = None,
     limit: int | None = None,
-    judges: bool = True,
+    judges: str | Iterable[str] = KINDS,
     texts: Path | str | None = None,
     device: str = "auto",
 ) -> Evaluation | VoiceEvaluation:
     """Measure a run on its test items, or on `data` (folders with the run's domains), and write `evaluation.json`.
 
     `pairs` says that equal names are true pairs (None: as training was told). `limit` bounds the items of each
-    domain; None: 500, fewer where routes are many, and of recordings some ten. Recordings are judged by networks too
-    (speakers, words, naturalness), as far as they are installed; without `judges`, quickly and by signals alone.
-    `texts` is a table of what they say (see `Texts`), which words are compared with.
+    domain; None: 500, fewer where routes are many, and of recordings some ten. Recordings are judged by networks too,
+    as far as they are installed: `judges` are "all", "none" (quickly, by signals alone), or some of speakers, words and
+    naturalness, as a collection or joined by commas. `texts` is a table of what they say (see `Texts`), which words are
+    compared with.
 
     Raises UsageError where the run or the data do not fit, WorkError where there is nothing to measure on.
     """
     if limit is not None and limit < 1:
         raise UsageError(f"limit {limit}: expected the number of items of each domain, 1 or more")
+    kinds = parse_kinds(judges)
     folder = RunFolder(Path(run))
     model = load_model(folder.path, checkpoint)
     config = model.config
@@ -215,14 +218,14 @@ def evaluate(
         found = _pictures(model, sets, which, about, paired, fid, limit, pick_device(device))
     elif fid:
         raise UsageError("--fid: is of pictures, but this run's items are recordings")
-    elif said is not None and not judges:
-        raise UsageError("--texts: words are heard by a judge; leave out --no-judges")
+    elif said is not None and "words" not in kinds:
+        raise UsageError(f"--texts: words are heard by a judge; ask it too: --judges {','.join((*kinds, 'words'))}")
     else:
         from unpaired.evaluation.recordings import evaluate_recordings  # noqa: PLC0415 - with optional packages
 
         training = _training(config, folder)
         found = evaluate_recordings(
-            folder, model, (sets, training), which, about, paired, limit, judges, pick_device(device), said
+            folder, model, (sets, training), which, about, paired, limit, kinds, pick_device(device), said
         )
     with whole(folder.evaluation) as part:
         part.write_text(json.dumps(found.json(), indent=2) + "\n", encoding="utf-8")

@@ -37,12 +37,15 @@ class Heard(BaseModel):
 
 @dataclass(frozen=True)
 class VoiceTest:
-    """What `unpaired evaluate` wrote last of a run of recordings."""
+    """What `unpaired evaluate` wrote last of a run of recordings: the measures, and how they were asked for."""
 
     step: int
     set: str
     checkpoint: str
     vocoder: str
+    pairs: bool
+    limit: int
+    asked: tuple[str, ...]
     measures: tuple[VoiceMeasures, ...]
 
     @property
@@ -57,7 +60,16 @@ def read_test(folder: RunFolder) -> VoiceTest | None:
     try:
         found = json.loads(folder.evaluation.read_text(encoding="utf-8"))
         measures = tuple(VoiceMeasures.model_validate(row) for row in found["voices"])
-        return VoiceTest(int(found["step"]), found["set"], found["checkpoint"], found["vocoder"], measures)
+        return VoiceTest(
+            int(found["step"]),
+            found["set"],
+            found["checkpoint"],
+            found["vocoder"],
+            found["pairs"],
+            int(found["limit"]),
+            tuple(found["asked"]),
+            measures,
+        )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

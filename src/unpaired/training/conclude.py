@@ -28,7 +28,7 @@ def conclude(
     path = str(folder.path)
     try:
         with torch.random.fork_rng(devices=[]):
-            record.say(evaluate(path, judges=False, device=str(device)).text())
+            record.say(evaluate(path, judges=(), device=str(device)).text())
         if config.medium == "voice":
             judged = shlex.join(("unpaired", "evaluate", path))
             record.say(f"speakers, words and naturalness judged by networks too: {judged}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from unpaired.errors import UsageError
 from unpaired.evaluation.voice import judges, naturalness, optional, speakers, words
 from unpaired.evaluation.voice.frames import Wave
 
@@ -25,12 +26,52 @@ def test_a_missing_package_is_told_with_what_to_install() -> None:
     assert optional.missing("words kept", ("numpy",), "pip install it") is None
 
 
-def test_judges_and_reasons_make_up_all_there_are() -> None:
-    found = judges.installed(english=False)
-    every = (found.speaker, found.second_speaker, found.recogniser, found.mos, found.dnsmos)
-    assert sum(judge is not None for judge in every) + len(found.missing) == 5
-    assert found.recogniser is None
-    assert any("English alone" in reason for reason in found.missing)
+SEATS: dict[judges.Kind, tuple[str, ...]] = {
+    "speakers": ("speaker", "second_speaker"),
+    "words": ("recogniser",),
+    "naturalness": ("mos", "dnsmos"),
+}
+
+
+@pytest.mark.parametrize("asked", [judges.KINDS, (), ("speakers",), ("words", "naturalness")])
+@pytest.mark.parametrize("there", [True, False])
+def test_who_is_asked_judges_or_is_said_to_be_missing(
+    asked: tuple[judges.Kind, ...], there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("resemblyzer", "dvector", "whisper", "distillmos", "dnsmos"):
+        monkeypatch.setattr(judges, f"{name}_missing", lambda name=name: None if there else f"no {name}")
+    found = judges.installed(asked)
+    for kind, seats in SEATS.items():
+        judging = [vars(found)[seat] is not None for seat in seats]
+        assert judging == [there and kind in asked] * len(seats)
+        assert len(found.missing.get(kind, ())) == (len(seats) if kind in asked and not there else 0)
+    if not there:
+        assert list(found.missing) == [*asked]
+        assert all(found.missing[kind] == ["no whisper"] for kind in asked if kind == "words")
+
+
+@pytest.mark.parametrize(
+    ("given", "kinds"),
+    [
+        ("all", judges.KINDS),
+        ("none", ()),
+        ("naturalness, speakers", ("speakers", "naturalness")),
+        (["words", "words"], ("words",)),
+        ((), ()),
+        (judges.KINDS, judges.KINDS),
+    ],
+)
+def test_kinds_are_named_in_any_order(given: str | list[str], kinds: tuple[judges.Kind, ...]) -> None:
+    assert judges.parse_kinds(given) == kinds
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"), [("speaker", "speaker"), ("speakers,none", "none"), ("", ""), ("words,", ""), (["all"], "all")]
+)
+def test_kinds_that_there_are_not(given: str | list[str], wrong: str) -> None:
+    said = f"'{wrong}' is no kind of judges; expected all, none, or some of speakers,words,naturalness joined by commas"
+    with pytest.raises(UsageError, match=f"^--judges '{''.join(given)}': {said}$"):
+        judges.parse_kinds(given)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,7 @@ class Loudness:
         return 1 + 4 * float(np.abs(wave).mean())
 
 
-JUDGES = Judges(speaker=MeanSpeaker(), mos=Loudness(), missing=("no words kept: nobody listens",))
+JUDGES = Judges(speaker=MeanSpeaker(), mos=Loudness(), missing={"words": ("no words kept: nobody listens",)})
 
 
 def waves(seed: int, scale: float, count: int = 4) -> list[Wave]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -155,7 +156,7 @@ class VoiceEvaluator:
             targets=len(self._targets.waves),
             pairs=outputs if found.get("mcd") is not None else 0,
             judges=tuple(judge.name for judge in every if judge is not None),
-            missing=judges.missing,
+            missing=tuple(chain.from_iterable(judges.missing.values())),
         )
         return row.model_copy(update=dict(found))
 
