@@ -63,7 +63,7 @@ class ComboGAN(Coding):
             self.add_module(f"G_{key}", net.decoder(key))
             self.add_module(f"D_{key}", net.critic(key))
             self.add_module(f"past_{key}", Past(memory))
-            self.add_module(f"to_{key}", net.transport() if transport_weight else None)
+            self.add_module(f"to_{key}", net.transport(given=0.5) if transport_weight else None)
         coders = tuple(f"{half}_{key}" for key in self.domains for half in "EG")
         self.players = {
             "coders": Player(coders, rate=rate, clip=clip),

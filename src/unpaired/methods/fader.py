@@ -61,7 +61,7 @@ class Fader(Labelled):
         self.labels, self.domains = net.labels, net.domains
         self.near, self.residual_from = l1 if absolute else squared, residual_from
         self.E, self.G, self.Z = net.label_coders(self.labels.size, dropout)
-        self.transport = net.labelled_transport(self.labels.size) if transport_weight else None
+        self.transport = net.labelled_transport(self.labels.size, given=0.5) if transport_weight else None
         self.players = {"coders": Player(("E", "G"), rate=rate, clip=clip)}
         self.players["reader"] = Player(("Z",), rate=critic_rate, clip=clip)
         self.weights = {

@@ -71,7 +71,7 @@ class StarGAN(Labelled):
         self.G = net.relabeller(self.labels.size + (len(self.labels.groups) if self.joint else 0))
         self.own_scores, self.cycle_noise, self.every = own_scores, cycle_noise, max(1, turns)
         self.T, self.D, self.C = net.labelled_critic(self.labels.size, len(self.labels.domains) if own_scores else 1)
-        self.transport = net.labelled_transport(self.labels.size) if transport_weight else None
+        self.transport = net.labelled_transport(self.labels.size, given=0.5) if transport_weight else None
         self.players = {
             "generator": Player(("G",), rate=rate, clip=clip),
             "critic": Player(("T", "D", "C"), rate=critic_rate, clip=clip),

@@ -65,7 +65,7 @@ class UNIT(Coding):
         self.E_x, self.E_y = Role(net.encoder("X"), last), Role(net.encoder("Y"), last)
         self.G_x, self.G_y = Role(first, net.decoder("X")), Role(first, net.decoder("Y"))
         self.D_x, self.D_y = net.critic("X"), net.critic("Y")
-        self.transport = nn.ModuleList(net.transport() for _ in range(2 * (transport_weight > 0)))
+        self.transport = nn.ModuleList(net.transport(given=0.5) for _ in range(2 * (transport_weight > 0)))
         self.players = {
             "coders": Player(("E_x", "E_y", "G_x", "G_y"), rate=rate, clip=clip),
             "critics": Player(("D_x", "D_y"), rate=critic_rate, clip=clip),

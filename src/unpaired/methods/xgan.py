@@ -69,7 +69,7 @@ class XGAN(Coding):
         self.E_x, self.E_y = Role(net.encoder("X"), last), Role(net.encoder("Y"), last)
         self.G_x, self.G_y = Role(first, net.decoder("X")), Role(first, net.decoder("Y"))
         self.D_x, self.D_y, self.C = net.critic("X"), net.critic("Y"), net.code_critic(1)
-        self.transport = nn.ModuleList(net.transport() for _ in range(2 * (transport_weight > 0)))
+        self.transport = nn.ModuleList(net.transport(given=0.5) for _ in range(2 * (transport_weight > 0)))
         self.T = Frozen(Role(pretrained(embedding))) if embedding else None
         self.R = net.read_out(self.T) if self.T else None
         self.players = {

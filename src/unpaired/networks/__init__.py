@@ -77,10 +77,10 @@ class Networks(Protocol):
         places of each layer.
         """
 
-    def transport(self) -> Transport:
+    def transport(self, given: float = 0.0) -> Transport:
         """How far frames are from where optimal transport brings them in a domain; voices have it."""
 
-    def labelled_transport(self, labels: int) -> LabelledTransport:
+    def labelled_transport(self, labels: int, given: float = 0.0) -> LabelledTransport:
         """The same for each of the labels, one of which an item has."""
 
     def teacher(self) -> Role | None:

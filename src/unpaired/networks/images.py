@@ -242,11 +242,11 @@ class ImageNetworks:
         """Refused: sums of what decoders of images give leave their range."""
         raise UsageError("residual_from: is of recordings; with pictures leave it out (--residual-from 1)")
 
-    def transport(self) -> Transport:
+    def transport(self, given: float = 0.0) -> Transport:  # noqa: ARG002 - as voices are asked
         """Refused: near is a matter of frames of voices."""
         raise UsageError(NO_TRANSPORT)
 
-    def labelled_transport(self, labels: int) -> LabelledTransport:  # noqa: ARG002 - as voices are asked
+    def labelled_transport(self, labels: int, given: float = 0.0) -> LabelledTransport:  # noqa: ARG002 - as voices are
         """Refused as `transport`."""
         raise UsageError(NO_TRANSPORT)
 

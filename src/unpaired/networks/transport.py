@@ -22,8 +22,8 @@ class Transport(nn.Module):
     converted and of the target are therefore assigned to each other as a whole, each of the target's getting as much as
     any other, at the least cost: the nearest alone would take one speaker's [s] for the other's [sh], whose place is
     closer. A frame is drawn to the mean of what its place is assigned to. What is converted is assigned anew as the
-    generator learns (INCA's loop; Erro, Moreno and Bonafonte 2010, IEEE TASLP 18:5), half by what it was, scaled as its
-    speaker's statistics are: what a generator makes at first would be assigned as wrongly ever after.
+    generator learns (INCA's loop; Erro, Moreno and Bonafonte 2010, IEEE TASLP 18:5), in the share `given` by what it
+    was, scaled by its speaker's statistics.
 
     The transport is solved each time `solved` converted places have gathered, against the last `size` of the target.
     Between, the dual potentials v of those places y assign new places x: in shares softmax over y of v(y) - c(x, y).
@@ -32,8 +32,9 @@ class Transport(nn.Module):
     say the same sounds equally often, as they do over minutes of speech.
     """
 
-    def __init__(self, size: int = 4096, solved: int = 2048) -> None:
+    def __init__(self, given: float = 0.0, size: int = 4096, solved: int = 2048) -> None:
         super().__init__()
+        self.given = given
         self.real, self.made = Memory(size), Memory(solved)
         self.known = Memory(size)
         """Places of the target, each with its potential."""
@@ -44,7 +45,7 @@ class Transport(nn.Module):
         What `made` and `given` are and the target's `real` items are remembered.
         """
         with torch.no_grad(), torch.autocast(made.device.type, enabled=False):
-            ours = places((made + given) / 2)
+            ours = places(made.lerp(given.to(made), self.given))
             self.real.keep(places(real))
             self.made.keep(ours)
             if not len(self.known.rows) or int(self.made.count) >= self.made.size:
@@ -66,9 +67,9 @@ class Transport(nn.Module):
 class LabelledTransport(nn.Module):
     """`Transport` to each of the `labels`, one of which an item has."""
 
-    def __init__(self, labels: int) -> None:
+    def __init__(self, labels: int, given: float = 0.0) -> None:
         super().__init__()
-        self.towards = nn.ModuleList(Transport() for _ in range(labels))
+        self.towards = nn.ModuleList(Transport(given) for _ in range(labels))
 
     def forward(self, made: Tensor, wanted: Tensor, given: Tensor, label: Tensor) -> Tensor:
         """The mean over the items `made` with labels `wanted` (B, L) of `given`, which are real items of `label`."""

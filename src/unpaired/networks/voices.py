@@ -166,13 +166,13 @@ class VoiceNetworks:
             widths |= {4: self.code_channels, 3 + min(5, self.blocks): self.code_channels}
         return Projector({0: 1, **widths} if pixels else widths, patches)
 
-    def transport(self) -> Transport:
+    def transport(self, given: float = 0.0) -> Transport:
         """How far frames are from where optimal transport brings them."""
-        return Transport()
+        return Transport(given)
 
-    def labelled_transport(self, labels: int) -> LabelledTransport:
+    def labelled_transport(self, labels: int, given: float = 0.0) -> LabelledTransport:
         """The same to each speaker."""
-        return LabelledTransport(labels)
+        return LabelledTransport(labels, given)
 
     def teacher(self) -> Role | None:
         """The translation from "X" to "Y" that another run has learned, where one is given."""
