@@ -37,6 +37,7 @@ from benchmarks.digits_readers import Digits, accuracy, learned, teacher
 from benchmarks.results import append_row
 from unpaired import Translator, offer
 from unpaired.cli import main as unpaired
+from unpaired.networks.pretrained import OWN
 from unpaired.runs.folder import RunFolder, load_model
 from unpaired.runs.history import History
 
@@ -125,7 +126,7 @@ def main(words: list[str]) -> int:
         "batch": config.training.batch,
         "steps": model.step,
         "seconds": round(History(RunFolder(run).history).read("terms")[-1]["spent_s"]),
-        "labels_used_in_training": bool(told),
+        "labels_used_in_training": (config.method_settings.get("embedding") or "").startswith(OWN),
         **told,
         "directions": {
             f"{source} -> {target}": both_protocols(translator, asked.root, source, target, asked)

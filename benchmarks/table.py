@@ -181,14 +181,14 @@ def digits() -> str:
         grouped.setdefault(digits_label(row), {})[row["seed"]] = row["figures"]
     done = False
     for name, seeds in grouped.items():
-        runs = [list(f["directions"].values()) for f in seeds.values()]
-        if not done:
+        runs = [[f["directions"].get(way) for way in ("mnist -> usps", "usps -> mnist")] for f in seeds.values()]
+        if not done and all(runs[0]):
             done = True
             reference = [both(runs[0], key, 1) for key in ("classifier_on_untranslated", "source_classifier_on_target")]
             lines.append(f"| untranslated | - | 1 | {' | '.join(reference)} |")
         cells = [
             " / ".join(
-                f"{sum(run[way][key] for run in runs) / len(runs):.1f}" if way < len(runs[0]) else "-" for way in (0, 1)
+                f"{sum(run[way][key] for run in runs) / len(runs):.1f}" if runs[0][way] else "-" for way in (0, 1)
             )
             for key in ("translated_digits", "adapted_classifier")
         ]
@@ -202,7 +202,7 @@ def digits_label(row: Row) -> str:
     words = row["command"].split()[4:]
     hidden = {"--method", "--seed", "--threads", "--learn", "--evaluate-every", "--sample-every", "--batch", "--steps"}
     hidden |= {"--minutes", "--preset"}
-    pairs = [(a, b) for a, b in itertools.pairwise(words) if a.startswith("--") and a not in hidden]
+    pairs = [(a, b) for a, b in itertools.pairwise([*words, "--"]) if a.startswith("--") and a not in hidden]
     shown = "".join(f" `{a} {b}`" if not b.startswith("--") else f" `{a}`" for a, b in pairs)
     return f"{row['figures']['method']}{shown}, {row['figures']['steps'] // 100 * 100} steps"
 

@@ -1,8 +1,12 @@
 """The measures of voice converters as rows of results.jsonl: of a run that was evaluated, or of a comparison's runs.
 
-    unpaired train $DATA/voice_flite/train/slt $DATA/voice_flite/train/rms --steps 3000 --out runs/slt-rms
-    unpaired evaluate runs/slt-rms $DATA/voice_flite/test --pairs --texts $DATA/voice_flite/text.csv
+    unpaired train $DATA/voice_flite/train/slt $DATA/voice_flite/train/rms --minutes 20 --out runs/slt-rms
+    unpaired evaluate runs/slt-rms $DATA/voice_flite/test --pairs --limit 12 --texts $DATA/voice_flite/text.csv
     python -m benchmarks.voices runs/slt-rms
+
+    unpaired train $DATA/voice_fillets/train/female $DATA/voice_fillets/train/male --minutes 8 --out runs/female-male
+    unpaired evaluate runs/female-male $DATA/voice_fillets/test --judges speakers,naturalness --limit 10
+    python -m benchmarks.voices runs/female-male
 
     unpaired compare $DATA/voice_flite --minutes 3 --pairs --judges none --out runs/compare-voices
     python -m benchmarks.voices runs/compare-voices

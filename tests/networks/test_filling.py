@@ -40,5 +40,7 @@ def test_nothing_is_hidden_where_nothing_is_asked() -> None:
 def test_what_a_mask_cannot_be_is_refused() -> None:
     with pytest.raises(UsageError, match=r"mask 0\.5: hides frames of recordings; with pictures leave it out"):
         ImageNetworks(NetworkSettings(), {"X": 3, "Y": 3}, 32).generator("X", "Y", mask=0.5)
-    with pytest.raises(UsageError, match=r"mask 1\.5: the largest share .* expected 0 to 1"):
-        VoiceNetworks(NetworkSettings(), VoiceSettings(), 24, ("X", "Y")).generator("X", "Y", mask=1.5)
+    voices = VoiceNetworks(NetworkSettings(), VoiceSettings(), 24, ("X", "Y"))
+    for mask, words in ((1.5, r"mask 1\.5"), (-0.5, r"mask -0\.5")):
+        with pytest.raises(UsageError, match=f"{words}: the largest share .* expected 0 to 1"):
+            voices.generator("X", "Y", mask=mask)

@@ -106,3 +106,14 @@ def test_each_label_has_its_own() -> None:
 def test_pictures_have_none() -> None:
     with pytest.raises(UsageError, match="transport_weight: is of recordings"):
         ImageNetworks(NetworkSettings(), {"X": 3, "Y": 3}, 32).transport()
+
+
+def test_a_target_that_is_constant_and_what_overflowed_leave_numbers() -> None:
+    transport = Transport(size=6, solved=6)
+    made = voices(1, 1)
+    assert transport(made, made, torch.zeros_like(made)).isfinite()
+    broken = made.clone()
+    broken[..., 4] = torch.inf
+    transport(broken, made, broken)
+    for seed in range(2, 6):
+        assert transport(voices(seed, 1), voices(seed, 1), voices(seed + 9, 1)).isfinite()

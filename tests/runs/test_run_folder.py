@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from unpaired.errors import UsageError
+from unpaired.errors import UsageError, WorkError
+from unpaired.runs.config import read_config
 from unpaired.runs.folder import called, load_model
 
 
@@ -18,3 +19,14 @@ def test_a_folder_is_called_by_its_domains_of_many_by_the_first() -> None:
 def test_only_the_checkpoints_that_there_are_can_be_asked_for(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="checkpoint 'bst'; expected last or best"):
         load_model(tmp_path, "bst")  # type: ignore[arg-type]
+
+
+def test_a_setting_that_the_method_no_longer_has_is_named(tmp_path: Path) -> None:
+    known = "format: 1\nunpaired: '0'\nmethod: gan\npreset: small\ndomains: []\nchannels: 1\ntraining: {steps: 1}\n"
+    known += "data: {}\nnetworks: {}\n"
+    path = tmp_path / "config.yaml"
+    path.write_text(known + "method_settings: {rate: 0.1}\n", encoding="utf-8")
+    assert read_config(path).method_settings == {"rate": 0.1}
+    path.write_text(known + "method_settings: {closeness: 0.1}\n", encoding="utf-8")
+    with pytest.raises(WorkError, match="'closeness' is no setting of gan in this version; train anew"):
+        read_config(path)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from unpaired.data.split import Sets, held_back
 from unpaired.errors import WorkError
 from unpaired.evaluation.run import evaluate
-from unpaired.evaluation.voice.judges import Kind
+from unpaired.evaluation.voice.judges import KINDS, Kind
 from unpaired.evaluation.voice.measure import VoiceMeasures
 from unpaired.report import write_report
 from unpaired.report.facts import Facts
@@ -30,6 +30,8 @@ def measured(facts: Facts, sets: Sequence[Sets], judges: tuple[Kind, ...]) -> Vo
     """
     found = read_test(facts.folder)
     if found is None or not is_ours(found, facts, sets, judges):
+        if found is not None and is_ours(found, facts, sets, ()):  # what was judged before is not to be lost
+            judges = tuple(kind for kind in KINDS if kind in judges or kind in found.asked)
         evaluate(facts.folder.path, limit=LIMIT, judges=judges, device=facts.config.training.device)
         write_report(facts.folder.path)
         found = read_test(facts.folder)

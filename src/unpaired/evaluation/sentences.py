@@ -23,6 +23,7 @@ from unpaired.media.voice.features import Floats, Representation
 from unpaired.media.voice.recording import Wave, blocks
 from unpaired.media.voice.silence import trim
 from unpaired.runs.config import RunConfig
+from unpaired.runs.files import framing_of
 
 LONGEST_SECONDS = 15.0
 """Of a longer recording its beginning is measured, from the first speech on."""
@@ -64,8 +65,9 @@ class Speakers:
 
     @cached_property
     def _framing(self) -> Voices:
-        assert self.config.voice is not None, "a run of recordings"
-        return Voices(self.config.voice)
+        framing = framing_of(self.config)
+        assert isinstance(framing, Voices), "a run of recordings"
+        return framing
 
     def alone(self, speaker: int) -> list[Sentence]:
         """Up to `limit` sentences of a speaker, drawn by the run's seed."""

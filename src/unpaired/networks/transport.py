@@ -46,8 +46,8 @@ class Transport(nn.Module):
         """
         with torch.no_grad(), torch.autocast(made.device.type, enabled=False):
             ours = places(made.lerp(given.to(made), self.given))
-            self.real.keep(places(real))
-            self.made.keep(ours)
+            self.real.keep(finite(places(real)))
+            self.made.keep(finite(ours))
             if not len(self.known.rows) or int(self.made.count) >= self.made.size:
                 self._solve()
             known, potential = self.known.rows[:, :-1], self.known.rows[:, -1]
@@ -83,7 +83,7 @@ class LabelledTransport(nn.Module):
 
 def costs(x: Tensor, y: Tensor) -> Tensor:
     """Squared distances of places (N, P) and (M, P) over the entropy's weight: (N, M)."""
-    unit = (SPREAD * 2 * y.var(0, correction=0).sum()).clamp_min(torch.finfo(y.dtype).tiny)
+    unit = (SPREAD * 2 * y.var(0, correction=0).sum()).clamp_min(torch.finfo(y.dtype).eps)
     # The squares are two columns more of one product, so that there is no other pass over (N, M).
     left = torch.cat((-2 * x, x.square().sum(1, keepdim=True), torch.ones_like(x[:, :1])), 1) / unit
     return left @ torch.cat((y, torch.ones_like(y[:, :1]), y.square().sum(1, keepdim=True)), 1).T
@@ -110,6 +110,11 @@ def places(x: Tensor) -> Tensor:
     """(B, 1, Q, T) -> (N, 5 Q), in at least single precision: every fourth frame with those around it, weighed."""
     found = torch.cat([weight * frames(x, shift) for shift, weight in AROUND], 1)
     return found.to(torch.promote_types(found.dtype, torch.float32))
+
+
+def finite(rows: Tensor) -> Tensor:
+    """Those of the rows that are numbers: what overflows in half precision is not to be remembered."""
+    return rows[rows.isfinite().all(1)]
 
 
 def middle(found: Tensor, coefficients: int) -> Tensor:

@@ -67,7 +67,7 @@ class VoiceNetworks:
         """`source`'s voices -> `target`'s; with a `mask`, also what `hide` gives of them, whose frames it fills in."""
         if depth is not None:
             raise UsageError(f"depth {depth}: voices have no generators of a chosen depth; leave it out (--depth none)")
-        if mask > 1:
+        if not 0 <= mask <= 1:
             raise UsageError(f"mask {mask:g}: the largest share of a crop's frames that is hidden; expected 0 to 1")
         net: nn.Module = nn.Sequential(
             *self._down(channels=2 if mask else 1), *self._residual(self.blocks), *self._up()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from inspect import signature
 from pathlib import Path
 from typing import Any, Literal
 
@@ -157,4 +158,6 @@ def read_config(path: Path) -> RunConfig:
         raise WorkError(f"{path}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     if config.method not in METHODS:
         raise WorkError(f"{path}: method '{config.method}' is not one that this version knows")
+    if unknown := config.method_settings.keys() - signature(METHODS[config.method].cls).parameters.keys():
+        raise WorkError(f"{path}: '{min(unknown)}' is no setting of {config.method} in this version; train anew")
     return config

@@ -71,7 +71,8 @@ def train(
     with ranks.alike():
         network = seated(chosen, fabric)
     chosen = chosen.model_copy(update={"pretrained": chosen.pretrained | digests(network)})
-    batches = batches_of(chosen, prepared.files, say)
+    with ranks.alike():
+        batches = batches_of(chosen, prepared.files, say)
     if chosen.training.precision == "auto":
         chosen = probe_precision(chosen, network, batches, ranks, say)
     if dry_run is not None:
@@ -118,7 +119,8 @@ def resume(run_path: Path | str, changed_data: bool = False, say: Say = to_termi
         raise ranks.said_once(UsageError(f"{run_path}: {complete}; give a larger budget: --steps or --minutes"))
     if budget != (before := Budget(config.training.steps, config.training.minutes)):
         say(f"budget: {budget} (was {before}); the schedule follows it")
-    batches = batches_of(extended, files, say)
+    with ranks.alike():
+        batches = batches_of(extended, files, say)
     if ranks.first and extended != config:
         write_config(folder.config, extended)
     say(f"resuming {folder.path} at step {progress.step}")
