@@ -8,6 +8,12 @@
     unpaired evaluate runs/female-male $DATA/voice_fillets/test --judges speakers,naturalness --limit 10
     python -m benchmarks.voices runs/female-male
 
+    unpaired train $DATA/voice_flite/train/slt $DATA/voice_flite/train/rms $DATA/voice_fillets/train/female \\
+        $DATA/voice_fillets/train/male --method stargan --minutes 8 --out runs/four
+    unpaired evaluate runs/four $DATA/voice_flite/test/slt $DATA/voice_flite/test/rms $DATA/voice_fillets/test/female \\
+        $DATA/voice_fillets/test/male --judges speakers --limit 5
+    python -m benchmarks.voices runs/four
+
     unpaired compare $DATA/voice_flite --minutes 3 --pairs --judges none --out runs/compare-voices
     python -m benchmarks.voices runs/compare-voices
 
