@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -104,6 +103,15 @@ def peak(seconds: float, width: int) -> dict[str, float]:
     return found
 
 
+def peak_mib() -> float:
+    """The most memory that this process has had, in MiB (Linux).
+
+    `getrusage` would count what the process that started it had at that time.
+    """
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 1024
+
+
 def converted(seconds: float, width: int) -> dict[str, float]:
     """What `peak` runs."""
     with tempfile.TemporaryDirectory() as folder:
@@ -112,11 +120,11 @@ def converted(seconds: float, width: int) -> dict[str, float]:
         config = settings("world", width)
         translator = Translator(config, build_method(config), "cpu")
         craft = translator.craft(translator.way("b"))
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        before = peak_mib()
         begin = time.perf_counter()
         craft.write(Path(folder) / "out.flac", craft.prepare_file(source), None)
         spent = time.perf_counter() - begin
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    after = peak_mib()
     return {
         "seconds": seconds,
         "before_mib": round(before),
