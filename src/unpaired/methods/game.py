@@ -174,9 +174,7 @@ class Past(Memory):
         fakes = fakes.detach()
         if self.size == 0:
             return fakes
-        if self.memory.numel() == 0:
-            wide = torch.promote_types(fakes.dtype, torch.float32)
-            self.memory = fakes.new_zeros(self.size, *fakes.shape[1:], dtype=wide)
+        self._take_shape(fakes)
         out = fakes.clone()
         count = int(self.count)
         for i, fake in enumerate(fakes):

@@ -34,11 +34,16 @@ class Memory(nn.Module):
         rows = rows[-self.size :]
         if not len(rows):
             return
-        if self.memory.numel() == 0:
-            self.memory = rows.new_zeros(self.size, *rows.shape[1:])
+        self._take_shape(rows)
         at = (int(self.count) + torch.arange(len(rows), device=rows.device)) % self.size
-        self.memory[at] = rows
+        self.memory[at] = rows.to(self.memory.dtype)
         self.count += len(rows)
+
+    def _take_shape(self, rows: Tensor) -> None:
+        """Make room for such rows (N, ...), in at least single precision, unless there is room already."""
+        if self.memory.numel() == 0:
+            wide = torch.promote_types(rows.dtype, torch.float32)
+            self.memory = rows.new_zeros(self.size, *rows.shape[1:], dtype=wide)
 
     def clear(self) -> None:
         """Forget all."""

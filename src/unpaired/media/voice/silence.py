@@ -38,9 +38,7 @@ def speech(levels: Levels, frame_seconds: float, gap_seconds: float = 0.2, least
         return np.zeros(0, np.bool_)
     quiet, loud = np.percentile(levels, (10, 95))
     threshold = max(loud - 40, min(quiet + 8, loud - 20), SILENT_DB)
-    mask = levels > threshold
-    mask = ~_without_short(~mask, round(gap_seconds / frame_seconds), keep_ends=True)
-    return _without_short(mask, round(least_seconds / frame_seconds), keep_ends=False)
+    return _joined(levels > threshold, round(gap_seconds / frame_seconds), round(least_seconds / frame_seconds))
 
 
 def likely(probabilities: Levels, frame_seconds: float, gap_seconds: float = 0.2, least_seconds: float = 0.1) -> Mask:
@@ -51,8 +49,7 @@ def likely(probabilities: Levels, frame_seconds: float, gap_seconds: float = 0.2
     mask = np.zeros(len(probabilities), np.bool_)
     for start, stop in segments(probabilities >= 0.35):
         mask[start:stop] = probabilities[start:stop].max() >= 0.5
-    mask = ~_without_short(~mask, round(gap_seconds / frame_seconds), keep_ends=True)
-    return _without_short(mask, round(least_seconds / frame_seconds), keep_ends=False)
+    return _joined(mask, round(gap_seconds / frame_seconds), round(least_seconds / frame_seconds))
 
 
 def segments(mask: Mask) -> list[tuple[int, int]]:
@@ -69,6 +66,12 @@ def trim(wave: Wave, sample_rate_hz: int, margin_seconds: float = 0.05) -> Wave:
         return wave[:0]
     margin = round(margin_seconds * sample_rate_hz)
     return wave[max(runs[0][0] * hop - margin, 0) : runs[-1][1] * hop + margin]
+
+
+def _joined(mask: Mask, gap: int, least: int) -> Mask:
+    """With pauses below `gap` frames counted as speech, and then without bursts below `least`."""
+    mask = ~_without_short(~mask, gap, keep_ends=True)
+    return _without_short(mask, least, keep_ends=False)
 
 
 def _without_short(mask: Mask, least: int, keep_ends: bool) -> Mask:
