@@ -15,9 +15,9 @@ from unpaired.comparison.folder import ComparisonFolder
 from unpaired.comparison.page import page, text
 from unpaired.comparison.result import Comparison, Result
 from unpaired.errors import UsageError
-from unpaired.evaluation import recordings
+from unpaired.evaluation import recordings, texts
 from unpaired.evaluation.voice.judges import Judges, Kind, parse_kinds
-from unpaired.evaluation.voice.measure import VoiceMeasures
+from unpaired.evaluation.voice.measure import VoiceEvaluator, VoiceMeasures
 from unpaired.report.facts import gather
 from unpaired.report.recordings import read_test
 from unpaired.runs.files import read_lists
@@ -111,6 +111,15 @@ def test_without_a_floor_the_best_is_taken() -> None:
     assert hearing.in_words(one, "a -> b") == "take x: MCD 7.00 dB."
 
 
+class Deaf:
+    """Hears the same in everything."""
+
+    name = "deaf"
+
+    def __call__(self, wave: Any, sample_rate_hz: int) -> str:
+        return "a hum"
+
+
 @pytest.fixture
 def voices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -161,6 +170,7 @@ def test_judges_that_were_not_asked_before_are_asked_and_no_others(
         return Judges(missing={kind: (f"no {kind}",) for kind in kinds})
 
     monkeypatch.setattr(recordings, "installed", nobody)
+    monkeypatch.setattr(listens, "installed", lambda _: Judges())
 
     compare(voices, out=tmp_path / "out", methods="unit", judges="none", say=lambda _: None, **SHORT)
     assert asked == [()]
@@ -170,7 +180,7 @@ def test_judges_that_were_not_asked_before_are_asked_and_no_others(
 
     def again(judges: str) -> tuple[str, ...]:
         asked.clear()
-        return listens.measured(facts, sets, parse_kinds(judges)).measures[0].missing
+        return listens.measured(facts, sets, listens.Jury(parse_kinds(judges))).measures[0].missing
 
     assert again("none") == () and not asked
     assert again("words,speakers") == ("no speakers", "no words") and asked == [("speakers", "words")]
@@ -179,11 +189,49 @@ def test_judges_that_were_not_asked_before_are_asked_and_no_others(
     assert len(again("speakers,naturalness")) == 3 and again("none") and not asked
 
     found = read_test(facts.folder)
-    assert found is not None and listens.is_ours(found, facts, sets, ())
+    assert found is not None and listens.is_ours(found, facts, sets)
     assert {m.outputs for m in found.measures if m.system == "converted"} == {1}
-    assert listens.is_ours(replace(found, limit=2), facts, sets, ())  # all that there are
-    for other in ({"limit": 1}, {"pairs": True}, {"step": 1}, {"asked": ("words",)}):
-        assert not listens.is_ours(replace(found, **other), facts, sets, ("speakers",))
+    assert listens.is_ours(replace(found, limit=2), facts, sets)  # all that there are
+    for other in ({"limit": 1}, {"pairs": True}, {"step": 1}):
+        assert not listens.is_ours(replace(found, **other), facts, sets)
+    assert not listens.Jury(("speakers",)).has_heard(replace(found, asked=("words",)))
+
+    monkeypatch.setattr(listens, "installed", lambda _: Judges(recogniser=Deaf()))  # installed since
+    assert not listens.Jury(("words",)).has_heard(found) and listens.Jury(()).names == ("deaf",)
+
+
+def test_texts_are_of_all_methods_and_what_stands_beside_is_measured_once(
+    voices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (recordings, listens, texts):
+        monkeypatch.setattr(module, "installed", lambda _: Judges(recogniser=Deaf()))
+    copies: list[VoiceEvaluator] = []
+    copy = VoiceEvaluator.copy_synthesis
+
+    def counted(self: VoiceEvaluator) -> VoiceMeasures | None:
+        copies.append(self)
+        return copy(self)
+
+    monkeypatch.setattr(VoiceEvaluator, "copy_synthesis", counted)
+    table = tmp_path / "texts.csv"
+    table.write_text("file,text\nlow/00,a hum\n")
+    ask: dict[str, Any] = {"methods": "cyclegan,unit", "judges": "words", "say": lambda _: None, **SHORT}
+    with pytest.raises(UsageError, match="does not say what 1 of 1 recordings of 'high' say"):
+        compare(voices, out=tmp_path / "out", texts=table, **ask)
+    assert not (tmp_path / "out").exists()
+    table.write_text("file,text\nlow/00,a hum\nhigh/00,a hiss\n")
+
+    plain = compare(voices, out=tmp_path / "out", **ask)
+    assert [m.wer for r in plain.results for m in r.voices] == [0.0] * 4  # the same is heard of all
+    copies.clear()
+    found = compare(voices, out=tmp_path / "out", texts=table, **ask)
+    assert len(copies) == 2, "of each direction once"
+    rates = {(r.method, m.route): m.wer for r in found.results for m in r.voices}
+    assert rates == {
+        (name, way): wer for name in ("cyclegan", "unit") for way, wer in (("high -> low", 0.5), ("low -> high", 0.0))
+    }
+    monkeypatch.setattr(listens, "evaluate", lambda *_, **__: pytest.fail("measured twice"))
+    compare(voices, out=tmp_path / "out", texts=table, **ask)
 
 
 def test_what_voices_cannot_be_compared_by(voices: Path, tmp_path: Path) -> None:
@@ -193,3 +241,5 @@ def test_what_voices_cannot_be_compared_by(voices: Path, tmp_path: Path) -> None
         compare(voices, out=tmp_path / "out", methods="unit", audit=True, **SHORT)
     with pytest.raises(UsageError, match="'size': of pictures alone"):
         compare(voices, out=tmp_path / "out", methods="unit", size=64, **SHORT)
+    with pytest.raises(UsageError, match="--texts: words are heard by a judge; ask it too: --judges words"):
+        compare(voices, out=tmp_path / "out", methods="unit", judges="none", texts=tmp_path / "t.csv", **SHORT)

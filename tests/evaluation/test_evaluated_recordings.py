@@ -13,7 +13,7 @@ from unpaired.data.domain import Domain
 from unpaired.data.folders import discover
 from unpaired.data.split import split, write_files
 from unpaired.errors import UsageError, WorkError
-from unpaired.evaluation import recordings
+from unpaired.evaluation import recordings, texts
 from unpaired.evaluation.audit import audit
 from unpaired.evaluation.run import evaluate
 from unpaired.evaluation.sentences import excerpt
@@ -155,16 +155,17 @@ def test_texts_are_what_is_compared_with(run: Path, tmp_path: Path, monkeypatch:
 
     monkeypatch.setattr(measure, "error_rates", rates)
     monkeypatch.setattr(recordings, "installed", lambda _: Judges(recogniser=Deaf()))
+    monkeypatch.setattr(texts, "installed", lambda _: Judges())
     table = tmp_path / "texts.csv"
     table.write_text(
         "file,text,note\n" + "".join(f"{a}/{i}.wav,{a} says {i},x\n" for a in ("alice", "bob") for i in range(10))
     )
     found = evaluate(run, pairs=False, limit=2, texts=table, device="cpu")
     assert isinstance(found, recordings.VoiceEvaluation)
-    assert f"texts of {table}" in found.about.text()
+    assert f"texts of {table}" in found.about.text() and found.texts == str(table)
     there, back = asked[: len(asked) // 2], asked[len(asked) // 2 :]
     assert {text.split()[0] for text in there[0]} == {"alice"} and {text.split()[0] for text in back[0]} == {"bob"}
-    of_target = [texts for texts in there if texts[0].startswith("bob")]
+    of_target = [said for said in there if said[0].startswith("bob")]
     assert len(of_target) == 2 and len(there) == 6  # copy-synthesis and the real target say what the target says
     by = {m.system: m for m in found.routes if m.route == "alice -> bob"}
     assert by["copy-synthesis"].wer == 0.25
@@ -177,9 +178,7 @@ def test_texts_are_what_is_compared_with(run: Path, tmp_path: Path, monkeypatch:
         evaluate(run, texts=table, judges=["naturalness", "speakers"], device="cpu")
     with pytest.raises(UsageError, match=r"^--judges 'word': "):
         evaluate(run, texts=table, judges="word", device="cpu")
-    monkeypatch.setattr(
-        recordings, "installed", lambda _: Judges(missing={"words": ("no words kept: x not installed",)})
-    )
+    monkeypatch.setattr(texts, "installed", lambda _: Judges(missing={"words": ("no words kept: x not installed",)}))
     with pytest.raises(UsageError, match="--texts: no words kept: x not installed"):
         evaluate(run, texts=table, device="cpu")
 
@@ -187,9 +186,9 @@ def test_texts_are_what_is_compared_with(run: Path, tmp_path: Path, monkeypatch:
 def test_texts_by_names_with_and_without_domains_and_suffixes(tmp_path: Path) -> None:
     table = tmp_path / "texts.csv"
     table.write_text('file,text\n0.wav,zero\n1,one\nbob/1.flac,"one, he says"\n')
-    texts = Texts.read(table)
-    assert texts.of("alice", ["0.wav", "0.flac", "1.flac"]) == ["zero", "zero", "one"]
-    assert texts.of("bob", ["1.flac", "1.wav"]) == ["one, he says", "one, he says"]
+    known = Texts.read(table)
+    assert known.of("alice", ["0.wav", "0.flac", "1.flac"]) == ["zero", "zero", "one"]
+    assert known.of("bob", ["1.flac", "1.wav"]) == ["one, he says", "one, he says"]
     for damaged in ("name,words\n0.wav,zero\n", "file,text\n", ""):
         table.write_text(damaged)
         with pytest.raises(UsageError, match="columns file and text"):
@@ -203,12 +202,24 @@ def test_the_beginning_of_a_long_recording_has_no_known_words(
 ) -> None:
     monkeypatch.setattr(recordings, "LONGEST_SECONDS", 0.1)
     monkeypatch.setattr(recordings, "installed", lambda _: Judges(recogniser=Deaf()))
+    monkeypatch.setattr(texts, "installed", lambda _: Judges())
     asked: list[list[str]] = []
     monkeypatch.setattr(measure, "error_rates", lambda references, heard: asked.append(list(references)))
     table = tmp_path / "texts.csv"
     table.write_text("file,text\n" + "".join(f"{i},{i}\n" for i in range(10)))
     evaluate(run, limit=1, texts=table, device="cpu")
     assert asked and all(references == [""] for references in asked)
+
+
+def test_what_is_known_beside_a_run_is_not_measured_again(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = evaluate(run, limit=2, judges="none", device="cpu")
+    assert isinstance(first, recordings.VoiceEvaluation)
+    beside = [m.model_copy(update={"gv": 123.0}) for m in first.routes if m.system != "converted"]
+    monkeypatch.setattr(measure.VoiceEvaluator, "copy_synthesis", lambda _: pytest.fail("measured again"))
+    again = evaluate(run, limit=2, judges="none", beside=beside, device="cpu")
+    assert isinstance(again, recordings.VoiceEvaluation)
+    assert [m for m in again.routes if m.system != "converted"] == beside
+    assert [m for m in again.routes if m.system == "converted"] == [m for m in first.routes if m.system == "converted"]
 
 
 def test_an_audit_is_of_pictures(run: Path) -> None:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from unpaired.commands.interrupted import interrupted
-from unpaired.commands.parser import Parser, add_judges, out
+from unpaired.commands.parser import Parser, add_judges, add_texts, out
 
 
 def compare(words: list[str]) -> int:
@@ -45,6 +45,7 @@ def compare(words: list[str]) -> int:
         "--audit", action="store_true", help="measure hidden information too: minutes more for each method on a CPU"
     )
     add_judges(parser)
+    add_texts(parser)
     parser.add_argument(
         "--preset", metavar="NAME", help=f"one of {', '.join(PRESETS)} (default: small on a CPU, else paper)"
     )
@@ -61,6 +62,7 @@ def compare(words: list[str]) -> int:
             each=parse_each(asked.set),
             audit=asked.audit,
             judges=asked.judges,
+            texts=asked.texts,
             say=to_terminal,
             **flags.given(asked),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from unpaired.commands.parser import Parser, add_judges, first_line, out
+from unpaired.commands.parser import Parser, add_judges, add_texts, first_line, out
 
 
 def evaluate(words: list[str]) -> int:
@@ -30,12 +30,7 @@ def evaluate(words: list[str]) -> int:
         help="items of each domain at most (default: 500, fewer where routes are many; of recordings some 20)",
     )
     add_judges(parser)
-    parser.add_argument(
-        "--texts",
-        type=Path,
-        metavar="CSV",
-        help="of recordings: what they say, as file,text, to count word errors by (default: what is heard of them)",
-    )
+    add_texts(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     asked = parser.parse(words)
     found = measure(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from unpaired.errors import UsageError, nearest
@@ -39,6 +40,16 @@ def add_judges(parser: argparse.ArgumentParser) -> None:
         metavar="WHICH",
         help=f"of recordings: networks that judge them, {ALL} that are installed (default; slow), {NONE}, or some of "
         f"{','.join(KINDS)} (of words English alone is known; naturalness takes most of the time)",
+    )
+
+
+def add_texts(parser: argparse.ArgumentParser) -> None:
+    """The flag of a table of what recordings say."""
+    parser.add_argument(
+        "--texts",
+        type=Path,
+        metavar="CSV",
+        help="of recordings: what they say, as file,text, to count word errors by (default: what is heard of them)",
     )
 
 

@@ -19,11 +19,11 @@ from unpaired.evaluation import trend
 from unpaired.evaluation.audit import STEPS, audit
 from unpaired.evaluation.audited import read_audit
 from unpaired.evaluation.run import evaluate, own_sets
-from unpaired.evaluation.voice.judges import Kind
 from unpaired.evaluation.voice.measure import VoiceMeasures
 from unpaired.methods import METHODS
 from unpaired.report import write_report
 from unpaired.report.facts import Facts, gather
+from unpaired.report.recordings import VoiceTest
 from unpaired.runs.files import read_lists
 from unpaired.runs.progress import Budget, Progress
 from unpaired.terminal import Say
@@ -37,14 +37,15 @@ class Examiner:
     """Measures runs alike and remembers what it found, so that the page can be written after every method."""
 
     def __init__(
-        self, folder: ComparisonFolder, plan: Plan, pairs: bool, audits: bool, judges: tuple[Kind, ...], say: Say
+        self, folder: ComparisonFolder, plan: Plan, pairs: bool, audits: bool, jury: listens.Jury, say: Say
     ) -> None:
-        self.folder, self.plan, self.audits, self.judges, self.say = folder, plan, audits, judges, say
+        self.folder, self.plan, self.audits, self.jury, self.say = folder, plan, audits, jury, say
         self.config = plan.prepared.config
         self.sets = read_lists(folder.lists, self.config).sets
         self.counts = tuple(len(part.train) for part in self.sets)
         self.looks = Looks(folder, self.config, self.sets, pairs)
         self.beside: tuple[VoiceMeasures, ...] = ()
+        self._heard_last: VoiceTest | None = None
         self.found: dict[str, Result] = {}
 
     def examine(self, name: str) -> Result:
@@ -75,7 +76,7 @@ class Examiner:
         return self._result_of(name, facts, translator, seconds).model_copy(update=found)
 
     def _heard(self, name: str, facts: Facts) -> Result:
-        test = listens.measured(facts, self.sets, self.judges)
+        test = self._heard_last = listens.measured(facts, self.sets, self.jury, self._heard_last)
         known = {m.route for m in self.beside}
         self.beside += tuple(m for m in listens.beside(test) if m.route not in known)
         translator = Translator.load(facts.folder.path, device=facts.config.training.device)

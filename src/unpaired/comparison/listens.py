@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 from unpaired.data.split import Sets, held_back
 from unpaired.errors import WorkError
 from unpaired.evaluation.run import evaluate
-from unpaired.evaluation.voice.judges import KINDS, Kind
+from unpaired.evaluation.texts import Texts
+from unpaired.evaluation.voice.judges import KINDS, Kind, installed
 from unpaired.evaluation.voice.measure import VoiceMeasures
 from unpaired.report import write_report
 from unpaired.report.facts import Facts
@@ -23,16 +26,56 @@ CONVERTED = "converted"
 """What the measures of a run call its own conversions."""
 
 
-def measured(facts: Facts, sets: Sequence[Sets], judges: tuple[Kind, ...]) -> VoiceTest:
+@dataclass(frozen=True)
+class Jury:
+    """Who judges recordings, and what they say, where a table tells."""
+
+    kinds: tuple[Kind, ...]
+    texts: Texts | None = None
+
+    @property
+    def table(self) -> str:
+        """The file of the table; empty where there is none."""
+        return "" if self.texts is None else str(self.texts.path)
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The judges that are installed."""
+        return installed(self.kinds).names
+
+    def has_heard(self, found: VoiceTest) -> bool:
+        """Whether these judges were asked, all that are installed now, and compared words with the same."""
+        heard = {name for m in found.measures for name in m.judges}
+        return set(self.kinds) <= set(found.asked) and set(self.names) <= heard and self.table == found.texts
+
+    def require_texts(self, sets: Sequence[Sets]) -> None:
+        """Raise UsageError where the table does not say what all held-back recordings say."""
+        which = held_back(sets)
+        if self.texts is not None and which is not None:
+            for part in sets:
+                paths = part.of(which)
+                self.texts.of(part.name, [paths[i] for i in range(len(paths))])
+
+
+def measured(facts: Facts, sets: Sequence[Sets], jury: Jury, before: VoiceTest | None = None) -> VoiceTest:
     """A run's measures on as many held-back sentences as all are measured on; nothing is measured twice.
 
-    Raises WorkError where there is nothing to measure on.
+    What stands beside a run is taken from another's test `before`, where it was measured alike. Raises WorkError where
+    there is nothing to measure on.
     """
     found = read_test(facts.folder)
-    if found is None or not is_ours(found, facts, sets, judges):
-        if found is not None and is_ours(found, facts, sets, ()):  # what was judged before is not to be lost
-            judges = tuple(kind for kind in KINDS if kind in judges or kind in found.asked)
-        evaluate(facts.folder.path, limit=LIMIT, judges=judges, device=facts.config.training.device)
+    alike = found is not None and is_ours(found, facts, sets)
+    if found is None or not alike or not jury.has_heard(found):
+        asked: Collection[str] = found.asked if found is not None and alike else ()
+        kinds = tuple(kind for kind in KINDS if kind in jury.kinds or kind in asked)  # none that judged is lost
+        evaluate(
+            facts.folder.path,
+            limit=LIMIT,
+            judges=kinds,
+            texts=jury.table or None,
+            beside=known(before, Jury(kinds, jury.texts)),
+            device=facts.config.training.device,
+        )
         write_report(facts.folder.path)
         found = read_test(facts.folder)
     if found is None:
@@ -40,11 +83,17 @@ def measured(facts: Facts, sets: Sequence[Sets], judges: tuple[Kind, ...]) -> Vo
     return found
 
 
-def is_ours(found: VoiceTest, facts: Facts, sets: Sequence[Sets], judges: tuple[Kind, ...]) -> bool:
-    """Whether measures are of the state that translates, of enough sentences, and all of these judges were asked.
+def known(before: VoiceTest | None, jury: Jury) -> tuple[VoiceMeasures, ...]:
+    """What stands beside every run, where a test has it by the same judges, of as many sentences."""
+    if before is None or (before.asked, before.limit) != (jury.kinds, LIMIT) or not jury.has_heard(before):
+        return ()
+    return beside(before)
 
-    What was asked counts, not what came of it: neither a judge that is not installed nor a recording without speech
-    is there the next time.
+
+def is_ours(found: VoiceTest, facts: Facts, sets: Sequence[Sets]) -> bool:
+    """Whether measures are of the state that translates, and of as many sentences as were asked.
+
+    What was asked counts, not what came of it: a recording without speech has none the next time either.
     """
     which = held_back(sets)
     if which is None:
@@ -56,7 +105,6 @@ def is_ours(found: VoiceTest, facts: Facts, sets: Sequence[Sets], judges: tuple[
         and found.set.startswith("the run's own data")
         and found.pairs == facts.config.pairs
         and found.limit >= min(LIMIT, most)
-        and set(judges) <= set(found.asked)
     )
 
 

@@ -10,12 +10,14 @@ from typing import Any
 
 from unpaired.comparison.examine import Examiner
 from unpaired.comparison.folder import ComparisonFolder, Part, Record, discard, open_folder, unchanged
+from unpaired.comparison.listens import Jury
 from unpaired.comparison.page import write_page
 from unpaired.comparison.plan import ALL, Each, Entry, Plan, make_plan
 from unpaired.comparison.result import Comparison
 from unpaired.comparison.words import left_out, listed
 from unpaired.errors import Diverged, UnpairedError, UsageError, WorkError
-from unpaired.evaluation.voice.judges import KINDS, Kind, parse_kinds
+from unpaired.evaluation.texts import asked_texts
+from unpaired.evaluation.voice.judges import KINDS, parse_kinds
 from unpaired.report.facts import finished
 from unpaired.runs.folder import RunFolder, called
 from unpaired.runs.progress import Budget, saved_steps
@@ -35,6 +37,7 @@ def compare(
     each: Each | None = None,
     audit: bool = False,
     judges: str | Iterable[str] = KINDS,
+    texts: Path | str | None = None,
     say: Say = to_terminal,
     **settings: Any,
 ) -> Comparison:
@@ -42,9 +45,10 @@ def compare(
 
     `settings`, `preset` and `config` are as in `unpaired.train`, for all methods; `each` has those of one method alone,
     as {"METHOD": {"cycle_weight": 5}}. `minutes` and `steps` are each method's budget. `audit` measures hidden
-    information too (minutes a method). `judges` of recordings are as in `unpaired.evaluate`. Every method is an
-    ordinary run in `out`/METHOD. Called again with the same arguments it goes on: finished methods are kept, an
-    interrupted one is resumed, one that failed is tried again (one that diverged only with other settings of its own).
+    information too (minutes a method). `judges` and `texts` of recordings are as in `unpaired.evaluate`; `texts` must
+    say what all held-back ones say. Every method is an ordinary run in `out`/METHOD. Called again with the same
+    arguments it goes on: finished methods are kept, an interrupted one is resumed, one that failed is tried again (one
+    that diverged only with other settings of its own).
 
     Raises UsageError for wrong settings or paths and a folder that holds something else, WorkError for unusable or
     changed data, Interrupted after a signal once the state is saved. What one method raises is kept with it.
@@ -56,9 +60,12 @@ def compare(
     names = [domain.name for domain in plan.prepared.config.domains]
     if audit and plan.prepared.config.medium == "voice":
         raise UsageError("--audit: is of pictures, but these are recordings; leave it out")
+    recordings = plan.prepared.config.medium == "voice"
+    jury = Jury(kinds, asked_texts(texts, recordings, kinds) if texts is not None else None)
+    jury.require_texts(plan.prepared.files.sets)
     path = Path("runs") / f"compare-{called(names)}" if out is None else Path(out)
     folder, record = open_folder(path, plan, pairs)
-    return Work(folder, record, plan, sources, asked, audit, kinds, say).run()
+    return Work(folder, record, plan, sources, asked, audit, jury, say).run()
 
 
 class Work:
@@ -72,12 +79,12 @@ class Work:
         sources: list[Path],
         asked: Asked,
         audits: bool,
-        judges: tuple[Kind, ...],
+        jury: Jury,
         say: Say,
     ) -> None:
         self.folder, self.record, self.plan, self.sources = folder, record, plan, sources
         self.asked, self.say = asked, say
-        self.examiner = Examiner(folder, plan, record.pairs, audits, judges, say)
+        self.examiner = Examiner(folder, plan, record.pairs, audits, jury, say)
 
     def run(self) -> Comparison:
         """Train and measure every method of the plan; the others of the folder are shown as they are."""

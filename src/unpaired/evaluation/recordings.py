@@ -13,7 +13,7 @@ import torch
 
 from unpaired.data.paths import stem
 from unpaired.data.split import Sets, Which
-from unpaired.errors import UsageError, WorkError
+from unpaired.errors import WorkError
 from unpaired.evaluation.measured import Measured
 from unpaired.evaluation.run import some
 from unpaired.evaluation.sentences import LIBRARY_FRAMES, LONGEST_SECONDS, Sentence, Speakers
@@ -38,7 +38,8 @@ LISTENED = 3
 class VoiceEvaluation:
     """The measures of every route of a run, of it and of what it is beside; `vocoder` says what made the sounds.
 
-    They are of up to `limit` sentences of each domain, with `pairs` of the same ones, by judges of the kinds `asked`.
+    They are of up to `limit` sentences of each domain, with `pairs` of the same ones, by judges of the kinds `asked`;
+    words are compared with `texts`, a file's name, or with what is heard of the sources.
     """
 
     about: Measured
@@ -47,12 +48,13 @@ class VoiceEvaluation:
     pairs: bool
     limit: int
     asked: tuple[Kind, ...]
+    texts: str
 
     def json(self) -> dict[str, Any]:
         """As `evaluation.json` holds it."""
         voices = [measures.model_dump() for measures in self.routes]
         how = {"vocoder": self.vocoder, "pairs": self.pairs, "limit": self.limit, "asked": self.asked}
-        return asdict(self.about) | how | {"voices": voices}
+        return asdict(self.about) | how | {"texts": self.texts, "voices": voices}
 
     def text(self) -> str:
         """As a person reads it."""
@@ -71,21 +73,20 @@ def evaluate_recordings(
     kinds: tuple[Kind, ...],
     device: torch.device,
     texts: Texts | None = None,
+    beside: Sequence[VoiceMeasures] = (),
 ) -> VoiceEvaluation:
     """Measure the routes of a run of recordings, beside the baselines without training; what there is to hear is
     written to `folder.listening`.
 
     `sets` are the files to measure on and, where they are known, those that the run learned from. With `parallel` equal
-    names are the same sentences. Judges of these `kinds` are asked. Raises WorkError where nothing can be measured,
-    UsageError where `texts` cannot be compared with.
+    names are the same sentences. Judges of these `kinds` are asked. Of a route whose measures are known `beside`, the
+    run alone is measured. Raises WorkError where nothing can be measured, UsageError where `texts` do not say all.
     """
     routes = some(model.method.routes)
     limit = limit or max(FEWEST, (ITEMS if kinds else QUICKLY) // len(routes))
     speakers = Speakers(model.config, *sets, which, limit)
     method = model.method.to(device)
     judges = installed(kinds)
-    if texts is not None and "words" in judges.missing:
-        raise UsageError(f"--texts: {'; '.join(judges.missing['words'])}")
     measures: list[VoiceMeasures] = []
     heard: list[dict[str, Any]] = []
     for route in routes:
@@ -97,12 +98,14 @@ def evaluate_recordings(
         if not measures:  # what was heard before stays where texts are lacking
             shutil.rmtree(folder.listening, ignore_errors=True)
         made = systems.convert([sentence.wave for sentence in sources])
-        measures += systems.measured(sources, targets, made, parallel, judges, said)
+        known = [m for m in beside if m.route == systems.words]
+        measures += systems.measured(sources, targets, made, parallel, judges, said, known)
         heard += list(_kept(folder.listening, systems, sources, targets, made, parallel))
     if not measures:
         raise WorkError(f"{folder.path}: none of the recordings that were held back holds speech; give others")
     (folder.listening / "listening.json").write_text(json.dumps(heard) + "\n", encoding="utf-8")
-    return VoiceEvaluation(about, tuple(measures), speakers.sounds, parallel, limit, kinds)
+    said_by = "" if texts is None else str(texts.path)
+    return VoiceEvaluation(about, tuple(measures), speakers.sounds, parallel, limit, kinds, said_by)
 
 
 class Systems:
@@ -153,10 +156,11 @@ class Systems:
         parallel: bool,
         judges: Judges,
         said: tuple[Sequence[str], Sequence[str]] | None = None,
+        known: Sequence[VoiceMeasures] = (),
     ) -> list[VoiceMeasures]:
         """The measures of what was made, of doing nothing, of copy-synthesis and of the target.
 
-        `said` are the texts of sources and of targets.
+        `said` are the texts of sources and of targets; what is `known` of all but the run is not measured again.
         """
         texts, target_texts = said or (None, None)
         return measure_conversion(
@@ -166,6 +170,7 @@ class Systems:
             self.rate,
             parallel=parallel,
             others={name: out for name, out in made.items() if name != "converted"},
+            known=known,
             texts=texts,
             target_texts=target_texts,
             judges=judges,

@@ -23,8 +23,9 @@ from unpaired.evaluation import features as feature_net
 from unpaired.evaluation.measure import Evaluator, RouteMeasures
 from unpaired.evaluation.measured import Measured
 from unpaired.evaluation.table import definitions, table
-from unpaired.evaluation.texts import Texts
+from unpaired.evaluation.texts import asked_texts
 from unpaired.evaluation.voice.judges import KINDS, parse_kinds
+from unpaired.evaluation.voice.measure import VoiceMeasures
 from unpaired.methods.game import Method, Route
 from unpaired.runs.config import RunConfig
 from unpaired.runs.files import framing_of, read_lists
@@ -179,6 +180,7 @@ def evaluate(
     limit: int | None = None,
     judges: str | Iterable[str] = KINDS,
     texts: Path | str | None = None,
+    beside: Sequence[VoiceMeasures] = (),
     device: str = "auto",
 ) -> Evaluation | VoiceEvaluation:
     """Measure a run on its test items, or on `data` (folders with the run's domains), and write `evaluation.json`.
@@ -187,7 +189,8 @@ def evaluate(
     domain; None: 500, fewer where routes are many, and of recordings some ten. Recordings are judged by networks too,
     as far as they are installed: `judges` are "all", "none" (quickly, by signals alone), or some of speakers, words and
     naturalness, as a collection or joined by commas. `texts` is a table of what they say (see `Texts`), which words are
-    compared with.
+    compared with. `beside` are the measures of what stands beside the run (see `measure_conversion`), where another
+    run's evaluation took them of the same recordings in the same way: they are not taken again.
 
     Raises UsageError where the run or the data do not fit, WorkError where there is nothing to measure on.
     """
@@ -207,25 +210,20 @@ def evaluate(
     kind = "best" if folder.model("best").exists() and checkpoint != "last" else "last"
     none = f", none of {', '.join(lacking)}" if lacking else ""
     none += f", no pairs of {'; '.join(alone)}" if alone else ""
-    said = Texts.read(Path(texts)) if texts is not None else None
-    if said is not None:
-        if config.voice is None:
-            raise UsageError("--texts: is of recordings, but this run's items are pictures")
-        none += f", texts of {said.path}"
+    said = asked_texts(texts, config.voice is not None, kinds) if texts is not None else None
+    none += f", texts of {said.path}" if said is not None else ""
     about = Measured(str(folder.path), f"{words} ({which} items{none})", kind, model.step)
     found: Evaluation | VoiceEvaluation
     if config.voice is None:
         found = _pictures(model, sets, which, about, paired, fid, limit, pick_device(device))
     elif fid:
         raise UsageError("--fid: is of pictures, but this run's items are recordings")
-    elif said is not None and "words" not in kinds:
-        raise UsageError(f"--texts: words are heard by a judge; ask it too: --judges {','.join((*kinds, 'words'))}")
     else:
         from unpaired.evaluation.recordings import evaluate_recordings  # noqa: PLC0415 - with optional packages
 
         training = _training(config, folder)
         found = evaluate_recordings(
-            folder, model, (sets, training), which, about, paired, limit, kinds, pick_device(device), said
+            folder, model, (sets, training), which, about, paired, limit, kinds, pick_device(device), said, beside
         )
     with whole(folder.evaluation) as part:
         part.write_text(json.dumps(found.json(), indent=2) + "\n", encoding="utf-8")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from unpaired.data.paths import stem
 from unpaired.errors import UsageError
+from unpaired.evaluation.voice.judges import Kind, installed
 
 
 @dataclass(frozen=True)
@@ -47,3 +48,14 @@ class Texts:
     def _of(self, domain: str, name: str) -> str | None:
         names = (f"{domain}/{name}", name, f"{domain}/{stem(name)}", stem(name))
         return next((self.known[key] for key in names if key in self.known), None)
+
+
+def asked_texts(path: Path | str, recordings: bool, kinds: Collection[Kind]) -> Texts:
+    """The table to count word errors by; raises UsageError where it cannot be read, or nobody would hear the words."""
+    if not recordings:
+        raise UsageError("--texts: is of recordings, but these items are pictures")
+    if "words" not in kinds:
+        raise UsageError(f"--texts: words are heard by a judge; ask it too: --judges {','.join((*kinds, 'words'))}")
+    if lacking := installed(kinds).missing.get("words"):
+        raise UsageError(f"--texts: {'; '.join(lacking)}")
+    return Texts.read(Path(path))

@@ -46,6 +46,7 @@ class VoiceTest:
     pairs: bool
     limit: int
     asked: tuple[str, ...]
+    texts: str
     measures: tuple[VoiceMeasures, ...]
 
     @property
@@ -68,6 +69,7 @@ def read_test(folder: RunFolder) -> VoiceTest | None:
             found["pairs"],
             int(found["limit"]),
             tuple(found["asked"]),
+            found["texts"],
             measures,
         )
     except (OSError, ValueError, KeyError, TypeError):

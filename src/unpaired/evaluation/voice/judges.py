@@ -42,6 +42,12 @@ class Judges:
     dnsmos: Listener | None = None
     missing: Mapping[Kind, Sequence[str]] = field(default_factory=dict)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those that there are."""
+        every = (self.speaker, self.second_speaker, self.recogniser, self.mos, self.dnsmos)
+        return tuple(judge.name for judge in every if judge is not None)
+
 
 def parse_kinds(which: str | Iterable[str]) -> tuple[Kind, ...]:
     """The kinds that a user asks, in the order of `KINDS`: all, none, or names (joined by commas, or of a collection).

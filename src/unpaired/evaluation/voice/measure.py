@@ -147,16 +147,14 @@ class VoiceEvaluator:
         return self._row(system, len(out.waves), found)
 
     def _row(self, system: str, outputs: int, found: Mapping[str, float | None]) -> VoiceMeasures:
-        judges = self._judges
-        every = (judges.speaker, judges.second_speaker, judges.recogniser, judges.mos, judges.dnsmos)
         row = VoiceMeasures(
             route=self._route,
             system=system,
             outputs=outputs,
             targets=len(self._targets.waves),
             pairs=outputs if found.get("mcd") is not None else 0,
-            judges=tuple(judge.name for judge in every if judge is not None),
-            missing=tuple(chain.from_iterable(judges.missing.values())),
+            judges=self._judges.names,
+            missing=tuple(chain.from_iterable(self._judges.missing.values())),
         )
         return row.model_copy(update=dict(found))
 
@@ -218,6 +216,7 @@ def measure_conversion(
     *,
     parallel: bool,
     others: Mapping[str, Sequence[Wave]] | None = None,
+    known: Sequence[VoiceMeasures] = (),
     texts: Sequence[str] | None = None,
     target_texts: Sequence[str] | None = None,
     judges: Judges | None = None,
@@ -227,7 +226,7 @@ def measure_conversion(
 ) -> list[VoiceMeasures]:
     """Measures of `outputs`, then of doing nothing, of `others` by name, of copy-synthesis, of the real target.
 
-    See `VoiceEvaluator` for what is given and raised.
+    Where all but the first are `known` they are taken as they are. See `VoiceEvaluator` for what is given and raised.
     """
     evaluator = VoiceEvaluator(
         sources,
@@ -241,6 +240,8 @@ def measure_conversion(
         resynthesise=resynthesise,
         route=route,
     )
+    if known:
+        return [evaluator.measure(outputs), *known]
     rows = [evaluator.measure(outputs), evaluator.nothing()]
     rows += [evaluator.measure(waves, name) for name, waves in (others or {}).items()]
     copy = evaluator.copy_synthesis()
