@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
-
 import torch
 
 from unpaired.errors import UsageError
@@ -21,8 +18,3 @@ def pick_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"device '{name}': not on this machine, or not in this torch; try auto or cpu") from error
     return device
-
-
-def cores() -> int:
-    """Cores that this process may use; all, where the system does not tell (macOS, Windows)."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unpaired.cores import cores
 from unpaired.data import draw
 from unpaired.data.domain import KEYS, Domain
 from unpaired.data.framing import Example, Framing, Loaded
@@ -60,7 +60,7 @@ class Batches:
         self.keys = KEYS[: len(domains)]
         self._domains, self._sets, self._framing, self._seed = domains, sets, framing, seed
         self._walks = walks or walks_of(domains, sets, "each", seed, visits=framing.visits)
-        self._workers = min(8, os.cpu_count() or 1) if workers is None else workers
+        self._workers = min(8, cores()) if workers is None else workers
         self._pool = ThreadPoolExecutor(self._workers, "decode") if self._workers else None
         self._tell = bad or (lambda _: None)
         self._free = memory

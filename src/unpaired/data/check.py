@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from unpaired.cores import cores
 from unpaired.data import draw
 from unpaired.data.folders import DomainFiles
 from unpaired.data.paths import Paths
@@ -42,7 +42,7 @@ def check(
     twins = _common([np.concatenate([paths.sizes for paths in parts]) for parts in chosen])
     total = sum(len(paths) for parts in chosen for paths in parts)
     done, reports, digests = 0, [], []
-    with ThreadPoolExecutor(workers or min(8, os.cpu_count() or 1), "check") as pool:
+    with ThreadPoolExecutor(workers or min(8, cores()), "check") as pool:
         for files, parts in zip(domains, chosen, strict=True):
             report = DomainReport(files)
             found = np.zeros(sum(map(len, parts)), np.uint64)

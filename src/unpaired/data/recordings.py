@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from unpaired.cores import cores
 from unpaired.data.counted import Counted, Report, amount
 from unpaired.data.folders import DomainFiles
 from unpaired.data.paths import Paths
@@ -113,7 +113,7 @@ def look(domains: Sequence[DomainFiles], settings: VoiceSettings, progress: Prog
     """Decode every file, in threads. `progress` is called with (done, total)."""
     total = sum(len(files.train) + (0 if files.test is None else len(files.test)) for files in domains)
     done, reports = 0, []
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1), "check") as pool:
+    with ThreadPoolExecutor(min(8, cores()), "check") as pool:
         for files in domains:
             report = SpeakerReport(files)
             for paths, in_train in _parts(files):

@@ -15,13 +15,14 @@ import torch
 import yaml
 
 from unpaired import __version__
+from unpaired.cores import cores
 from unpaired.data.batches import Batches, items, require_pairs
 from unpaired.data.check import check
 from unpaired.data.domain import Domain
 from unpaired.data.framing import Framing, Pictures
 from unpaired.data.report import CheckReport
 from unpaired.data.split import Sets, split
-from unpaired.devices import cores, pick_device
+from unpaired.devices import pick_device
 from unpaired.errors import UsageError
 from unpaired.media.suffixes import KINDS
 from unpaired.methods import METHODS

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from unpaired.cores import cores
 from unpaired.errors import UnpairedError, UsageError, WorkError
 from unpaired.translate.craft import Craft, Ready
 from unpaired.translate.ledger import Ledger, State
@@ -21,7 +22,7 @@ from unpaired.translate.plan import Item, Plan
 from unpaired.translate.translator import Translator
 from unpaired.translate.way import Way
 
-WORKERS = max(2, min(8, os.cpu_count() or 1))
+WORKERS = max(2, min(8, cores()))
 _FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 """Failures of writing that the next file would meet too."""
 

@@ -22,6 +22,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from unpaired.atomic import whole
+from unpaired.cores import cores
 from unpaired.errors import UnreadableFile
 from unpaired.media.voice import loudness, recording, seams, silence
 from unpaired.media.voice.features import Features, Layout, Representation
@@ -162,7 +163,7 @@ def _known(job: Job) -> Entry | None:
 
 
 def _analysed(jobs: dict[Path, Job], workers: int | None) -> Iterator[tuple[Path, Entry | UnreadableFile]]:
-    workers = min(workers or os.cpu_count() or 1, len(jobs))
+    workers = min(workers or cores(), len(jobs))
     if workers <= 1 or len(jobs) <= _INLINE:
         yield from ((path, _work(job)) for path, job in jobs.items())
         return

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unpaired.atomic import whole
-from unpaired.devices import cores
+from unpaired.cores import cores
 from unpaired.errors import UnreadableFile, UsageError, WorkError
 from unpaired.media.voice.survey import survey
 
