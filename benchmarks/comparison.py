@@ -4,7 +4,8 @@
     python -m benchmarks.comparison runs/compare-mri
 
 The first command is the benchmark; the second only copies what its compare.json says. Methods that failed get no row.
-With `--pictures NAME` it also writes docs/images/compared/NAME.png, all methods' translations of the same inputs.
+With `--pictures NAME` it also writes docs/images/compared/NAME.png, all methods' translations of the same inputs, and
+with `--each` NAME/METHOD.png, one method's between the inputs and the truth. `--only-pictures` appends no row.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from unpaired.evaluation.measure import RouteMeasures
 
 PICTURES = Path(__file__).parent.parent / "docs" / "images" / "compared"
 MARGIN, GAP = 84, 2
+COLOURS = 64
 
 
 def figures(comparison: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
@@ -50,10 +52,17 @@ def figures(comparison: dict[str, Any], result: dict[str, Any]) -> dict[str, Any
     }
 
 
-def sheet(folder: ComparisonFolder, comparison: dict[str, Any], out: Path) -> None:
-    """Write a picture of the first direction: the inputs, every method's row, the truth; names at the left."""
+def sheets(folder: ComparisonFolder, comparison: dict[str, Any], name: str, each: bool) -> None:
+    """Write the pictures of the first direction: all methods' in one, and `each` alone."""
     place = folder.pictures(*comparison["domains"][:2])
-    names = [INPUTS, *(result["method"] for result in comparison["results"]), TRUTH]
+    methods = [result["method"] for result in comparison["results"] if (place / f"{result['method']}.png").exists()]
+    sheet(place, [INPUTS, *methods, TRUTH], PICTURES / f"{name}.png")
+    for method in methods if each else ():
+        sheet(place, [INPUTS, method, TRUTH], PICTURES / name / f"{method}.png")
+
+
+def sheet(place: Path, names: list[str], out: Path) -> None:
+    """Write rows below each other, those that there are; names at the left."""
     rows = {
         name: Image.open(place / f"{name}.png").convert("RGB") for name in names if (place / f"{name}.png").exists()
     }
@@ -64,7 +73,7 @@ def sheet(folder: ComparisonFolder, comparison: dict[str, Any], out: Path) -> No
         picture.paste(row, (MARGIN, i * (height + GAP)))
         draw.text((MARGIN - 4, i * (height + GAP) + height // 2), name, fill="black", anchor="rm")
     out.parent.mkdir(parents=True, exist_ok=True)
-    picture.quantize(256).save(out, optimize=True)
+    picture.quantize(COLOURS).save(out, optimize=True)
 
 
 def main(words: list[str]) -> int:
@@ -72,14 +81,16 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.comparison")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pictures", metavar="NAME")
+    parser.add_argument("--each", action="store_true")
+    parser.add_argument("--only-pictures", action="store_true")
     asked = parser.parse_args(words)
     folder = ComparisonFolder(asked.folder)
     comparison = json.loads(folder.figures.read_text(encoding="utf-8"))
     for result in comparison["results"]:
-        if result["state"] == "done":
+        if result["state"] == "done" and not asked.only_pictures:
             append_row("comparison", figures(comparison, result), comparison["seed"], comparison["device"])
     if asked.pictures:
-        sheet(folder, comparison, PICTURES / f"{asked.pictures}.png")
+        sheets(folder, comparison, asked.pictures, asked.each)
     return 0
 
 
