@@ -86,10 +86,13 @@ def test_it_is_solved_once_enough_has_gathered() -> None:
 
 
 def test_memories_are_loaded_with_what_they_held() -> None:
-    transport, other = Transport(), Transport()
+    transport, other, used = Transport(), Transport(), Transport()
     transport(voices(1), voices(2), voices(3))
-    other.load_state_dict(transport.state_dict())
-    assert other(voices(4), voices(5), voices(6)).item() == transport(voices(4), voices(5), voices(6)).item()
+    used(voices(7), voices(8), voices(9))
+    for loaded in (other, used):
+        loaded.load_state_dict(transport.state_dict())
+    expected = transport(voices(4), voices(5), voices(6)).item()
+    assert [loaded(voices(4), voices(5), voices(6)).item() for loaded in (other, used)] == [expected] * 2
 
 
 def test_each_label_has_its_own() -> None:
@@ -106,6 +109,16 @@ def test_each_label_has_its_own() -> None:
 def test_pictures_have_none() -> None:
     with pytest.raises(UsageError, match="transport_weight: is of recordings"):
         ImageNetworks(NetworkSettings(), {"X": 3, "Y": 3}, 32).transport()
+
+
+def test_nothing_is_solved_of_converted_voices_that_all_overflowed() -> None:
+    transport, plain = Transport(), Transport()
+    made, given, real = voices(1, 1), voices(2, 1), voices(3, 1)
+    assert transport(torch.full_like(made, torch.inf), given, real).isnan(), "so that the step is skipped"
+    for each in (transport, plain):
+        each(made, given, real)
+    assert torch.equal(transport.made.rows, plain.made.rows)
+    assert transport(made, given, real).isfinite() and len(transport.known.rows) == 2 * len(plain.known.rows)
 
 
 def test_a_target_that_is_constant_and_what_overflowed_leave_numbers() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -38,6 +40,7 @@ class Transport(nn.Module):
         self.real, self.made = Memory(size), Memory(solved)
         self.known = Memory(size)
         """Places of the target, each with its potential."""
+        self._costs: Costs | None = None  # to those that are known, from which it follows
 
     def forward(self, made: Tensor, given: Tensor, real: Tensor) -> Tensor:
         """The mean square by which frames of `made`, of `given`, miss where they should go; all (B, 1, Q, T).
@@ -48,20 +51,33 @@ class Transport(nn.Module):
             ours = places(made.lerp(given.to(made), self.given))
             self.real.keep(finite(places(real)))
             self.made.keep(finite(ours))
-            if not len(self.known.rows) or int(self.made.count) >= self.made.size:
-                self._solve()
-            known, potential = self.known.rows[:, :-1], self.known.rows[:, -1]
-            shares = torch.softmax(potential - costs(ours, known), 1)
-            wanted = shares @ middle(known, made.shape[2])
+            wanted = self._wanted(ours, made.shape[2])
         return (frames(made, 0).to(wanted.dtype) - wanted).square().mean()
+
+    def _wanted(self, ours: Tensor, coefficients: int) -> Tensor:
+        """Where the frames of these places should go: (N, Q)."""
+        gathered = int(self.made.count)
+        if gathered >= self.made.size or (gathered and not len(self.known.rows)):
+            self._solve()
+        if not len(self.known.rows):  # all that was converted overflowed
+            return torch.full_like(middle(ours, coefficients), torch.nan)
+        known, potential = self.known.rows[:, :-1], self.known.rows[:, -1]
+        if self._costs is None:
+            self._costs = Costs(known)
+        return torch.softmax(potential - self._costs(ours), 1) @ middle(known, coefficients)
 
     def _solve(self) -> None:
         """Sinkhorn's iterations; the converted places are gathered anew afterwards."""
         known = self.real.rows
-        potential = potentials(costs(self.made.rows, known))
+        potential = potentials(Costs(known)(self.made.rows))
         self.known.clear()
         self.known.keep(torch.cat((known, potential[:, None]), 1))
         self.made.clear()
+        self._costs = None
+
+    def _load_from_state_dict(self, *args: Any) -> None:
+        self._costs = None
+        super()._load_from_state_dict(*args)
 
 
 class LabelledTransport(nn.Module):
@@ -81,12 +97,18 @@ class LabelledTransport(nn.Module):
         return torch.stack(found).sum()
 
 
-def costs(x: Tensor, y: Tensor) -> Tensor:
-    """Squared distances of places (N, P) and (M, P) over the entropy's weight: (N, M)."""
-    unit = (SPREAD * 2 * y.var(0, correction=0).sum()).clamp_min(torch.finfo(y.dtype).eps)
-    # The squares are two columns more of one product, so that there is no other pass over (N, M).
-    left = torch.cat((-2 * x, x.square().sum(1, keepdim=True), torch.ones_like(x[:, :1])), 1) / unit
-    return left @ torch.cat((y, torch.ones_like(y[:, :1]), y.square().sum(1, keepdim=True)), 1).T
+class Costs:
+    """Squared distances to places `y` (M, P) over the entropy's weight; what follows from `y` is worked out once."""
+
+    def __init__(self, y: Tensor) -> None:
+        self._weight = (SPREAD * 2 * y.var(0, correction=0).sum()).clamp_min(torch.finfo(y.dtype).eps)
+        # The squares are two columns more of one product, so that there is no other pass over (N, M).
+        self._right = torch.cat((y, torch.ones_like(y[:, :1]), y.square().sum(1, keepdim=True)), 1).T
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Of places (N, P): (N, M)."""
+        left = torch.cat((-2 * x, x.square().sum(1, keepdim=True), torch.ones_like(x[:, :1])), 1) / self._weight
+        return left @ self._right
 
 
 def potentials(costs: Tensor) -> Tensor:
