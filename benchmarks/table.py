@@ -170,41 +170,52 @@ def place(item: tuple[tuple[tuple[str, ...], str], dict[str, Any]]) -> tuple[tup
     return domains, -len(figures["routes"]), next(iter(figures["ranks"].values()))
 
 
+WAYS = ("mnist -> usps", "usps -> mnist")
+PROTOCOLS = ("translated_digits", "adapted_classifier", "adapted_teacher")
+
+
 def digits() -> str:
-    """A line per method: both protocols, MNIST to USPS / USPS to MNIST."""
-    lines = [
-        "| method | steps, minutes | seeds | translated digits, % | adapted classifier, % |",
-        "|---|---|---|---|---|",
-    ]
-    grouped: dict[str, dict[int, Row]] = {}
-    for row in rows("digits"):
-        grouped.setdefault(digits_label(row), {})[row["seed"]] = row["figures"]
-    done = False
-    for name, seeds in grouped.items():
-        runs = [[f["directions"].get(way) for way in ("mnist -> usps", "usps -> mnist")] for f in seeds.values()]
-        if not done and all(runs[0]):
-            done = True
-            reference = [both(runs[0], key, 1) for key in ("classifier_on_untranslated", "source_classifier_on_target")]
-            lines.append(f"| untranslated | - | 1 | {' | '.join(reference)} |")
-        cells = [
-            " / ".join(
-                f"{sum(run[way][key] for run in runs) / len(runs):.1f}" if runs[0][way] else "-" for way in (0, 1)
-            )
-            for key in ("translated_digits", "adapted_classifier")
-        ]
-        first = next(iter(seeds.values()))
-        lines.append(f"| {name} | {first['steps']}, {first['seconds'] / 60:.0f} | {len(seeds)} | {' | '.join(cells)} |")
+    """A line per method: the protocols of both directions; first what there is without any translation."""
+    head = ("method", "steps, minutes", "labels", "seeds", "translated, %", "adapted, %", "adapted, distorted, %")
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    grouped: dict[str, list[Row]] = {}
+    for row in {row["command"] + str(row["seed"]): row for row in rows("digits")}.values():
+        grouped.setdefault(digits_label(row), []).append(row)
+    every = [row["figures"] for group in grouped.values() for row in group]
+    plain = [f["directions"] for f in every]
+    taught = {next(iter(f["directions"])): f["teacher_on_target"] for f in every if "teacher_on_target" in f}
+    nothing = [by_way(plain, key) for key in ("classifier_on_untranslated", "source_classifier_on_target")]
+    nothing.append(cell([[taught.get(way)] for way in WAYS]))
+    lines.append(f"| untranslated | - | - | 1 | {' | '.join(nothing)} |")
+    for name, group in grouped.items():
+        f = group[0]["figures"]
+        labels = "source's" if f.get("labels_used_in_training") else "none"
+        cells = " | ".join(by_way([row["figures"]["directions"] for row in group], key) for key in PROTOCOLS)
+        seeds = len({row["seed"] for row in group})
+        lines.append(f"| {name} | {f['steps']}, {f['seconds'] / 60:.0f} | {labels} | {seeds} | {cells} |")
     return "\n".join(lines)
+
+
+def by_way(runs: list[dict[str, Any]], key: str) -> str:
+    """A figure of both directions, each the mean over the runs that have it."""
+    return cell([[run[way].get(key) for run in runs if way in run] for way in WAYS])
+
+
+def cell(ways: list[list[float | None]]) -> str:
+    """The means of directions, or a dash; one dash where no direction has any."""
+    known = [[value for value in values if value is not None] for values in ways]
+    shown = [f"{sum(values) / len(values):.1f}" if values else "-" for values in known]
+    return " / ".join(shown) if any(known) else "-"
 
 
 def digits_label(row: Row) -> str:
     """The method, and the flags that say what was changed."""
     words = row["command"].split()[4:]
     hidden = {"--method", "--seed", "--threads", "--learn", "--evaluate-every", "--sample-every", "--batch", "--steps"}
-    hidden |= {"--minutes", "--preset"}
+    hidden |= {"--minutes", "--preset", "--source"}
     pairs = [(a, b) for a, b in itertools.pairwise([*words, "--"]) if a.startswith("--") and a not in hidden]
     shown = "".join(f" `{a} {b}`" if not b.startswith("--") else f" `{a}`" for a, b in pairs)
-    return f"{row['figures']['method']}{shown}, {row['figures']['steps'] // 100 * 100} steps"
+    return f"{row['figures']['method']}{shown}"
 
 
 def avatars() -> str:
