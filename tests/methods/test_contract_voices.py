@@ -102,8 +102,10 @@ def test_generators_see_masked_voices_on_the_first_way_alone() -> None:
         assert torch.equal(plain, told)
 
 
-def test_faders_residual_begins_at_nothing_and_leaves_the_coders_as_they_are() -> None:
-    plain, method = build_voice("fader"), build_voice("fader", residual_from=0.5)
+@pytest.mark.parametrize("norm", ["instance-affine", "batch"])
+def test_faders_residual_begins_at_nothing_and_leaves_the_coders_as_they_are(norm: str) -> None:
+    networks = {**VOICE_NETWORKS, "norm": norm}
+    plain, method = build_voice("fader", networks), build_voice("fader", networks, residual_from=0.5)
     x, batches = voices(), random_batches(method, 3, of=VOICE)
     with torch.no_grad():
         for name in ("E", "G"):

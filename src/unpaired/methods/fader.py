@@ -89,12 +89,13 @@ class Fader(Labelled):
     def play(self, batch: Batch, now: Now) -> Iterator[Move]:
         """The reader of codes and the coders, or the residual; then those who judge what is made with other labels."""
         x, label, known = batch["x"], batch["label"], batch["known"]
-        spans, code = self.labels.spans, self.E(x)
         R = self.R if now.share >= self.residual_from else None
+        E, G = self.E.train(R is None), self.G.train(R is None)  # statistics of batch norm stay as they are too
+        spans, code = self.labels.spans, E(x)
         if R is None:
             yield Turn("reader", classes=classes(self.Z(code), label, known, spans))
         other = label[torch.randperm(len(label))]
-        fake, same = both(self.G, joined(code, other), joined(code, label), R is None)
+        fake, same = both(G, joined(code, other), joined(code, label), R is None)
         fake = fake if R is None else fake + R(joined(code, other))
         yield Turn(
             "coders" if R is None else "residual",
