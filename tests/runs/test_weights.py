@@ -38,6 +38,11 @@ def test_round_trip(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["x.safetensors"]
 
 
+def test_others_may_read_weights_as_they_may_any_new_file(tmp_path: Path) -> None:
+    (tmp_path / "new").touch()
+    assert saved(tmp_path).stat().st_mode == (tmp_path / "new").stat().st_mode
+
+
 def test_shared_layers_are_saved_once_and_stay_shared(tmp_path: Path) -> None:
     net, other = Shared(), Shared()
     path = tmp_path / "x.safetensors"

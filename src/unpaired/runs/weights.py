@@ -62,7 +62,10 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], about: Mapping[str,
     plain = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
     try:
         with whole(path) as part:
+            part.touch()
+            mode = part.stat().st_mode  # the umask's; safetensors makes files that nobody else may read
             save_file(plain, part, metadata={**about, "digest": digest(plain, about)})
+            part.chmod(mode)
             with part.open("rb") as file:
                 os.fsync(file.fileno())
     except SafetensorError as error:
