@@ -221,6 +221,7 @@ def test_refused_before_work(translator: Translator, tmp_path: Path) -> None:
         ([tmp_path / "notes.txt"], out, r"not among the pictures that can be translated \(.bmp"),
         ([tmp_path / "z"], out, "no pictures in"),
         ([one], tmp_path / "notes.txt", "is a file; expected a folder"),
+        ([one], tmp_path / "b.PNG", "is the name of a file; expected a folder"),
     ):
         with pytest.raises(UsageError, match=reason):
             go(translator, *inputs, out=place, overwrite=True)

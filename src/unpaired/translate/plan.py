@@ -44,7 +44,7 @@ class Plan:
     `unlisted` are the folders that could not be listed, each with the reason.
 
     Raises UsageError where an input does not exist or is not of the medium by its suffix, there is none, `out` is an
-    input folder or a file, two inputs would write one output, or an output is itself an input.
+    input folder, a file or called like one, two inputs would write one output, or an output is itself an input.
     """
 
     def __init__(
@@ -87,6 +87,10 @@ class Plan:
     def _check(self, inputs: Sequence[Path], out: Path) -> None:
         if out.exists() and not out.is_dir():
             raise UsageError(f"{out}: is a file; expected a folder for the translations")
+        if medium_of(out.name) and not out.exists():
+            raise UsageError(
+                f"{out}: is the name of a file; expected a folder for the translations, which keep their inputs' names"
+            )
         for given in inputs:
             if not given.exists():
                 raise UsageError(f"{given}: no such file or folder")
