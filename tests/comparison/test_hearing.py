@@ -19,7 +19,7 @@ from unpaired.evaluation import recordings, texts
 from unpaired.evaluation.voice.judges import Judges, Kind, parse_kinds
 from unpaired.evaluation.voice.measure import VoiceEvaluator, VoiceMeasures
 from unpaired.report.facts import gather
-from unpaired.report.recordings import read_test
+from unpaired.report.recordings import VoiceTest, read_test
 from unpaired.runs.files import read_lists
 
 SHORT: dict[str, Any] = {**TINY, "steps": 2, "sample_every": 0, "evaluate_every": 0}
@@ -133,11 +133,14 @@ def voices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_voices_are_compared_and_heard_on_one_page(
     voices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for module in (recordings, listens):
+        monkeypatch.setattr(module, "installed", lambda _: Judges(recogniser=Deaf()))
     heard: list[str] = []
     ask: dict[str, Any] = {
         "methods": ("cyclegan", "unit"),
         "pairs": True,
-        "judges": "none",
+        "judges": "words",
+        "each": {"unit": {"order": 9}},
         "say": heard.append,
         **SHORT,
     }
@@ -153,6 +156,9 @@ def test_voices_are_compared_and_heard_on_one_page(
     assert "kNN" in shown and "MCD" in shown and "RECORDINGS" in shown and "mean MCD, dB" in shown
     ranking = json.loads(folder.figures.read_text())["ranking"]
     assert ranking["measure"] == "mcd" and len(ranking["high -> low"]) == 5
+    tests = [read_test(folder.run(name)) for name in ("cyclegan", "unit")]
+    one, other = ([m for m in listens.beside(test) if m.system == "affine"] for test in tests if test is not None)
+    assert len(one) == len(other) == 2 and one != other, "each beside what is made of its own coefficients"
     monkeypatch.setattr(listens, "evaluate", lambda *_, **__: pytest.fail("measured twice"))
     again = compare(voices, out=tmp_path / "out", **ask)
     assert [r.voices for r in again.results] == [r.voices for r in found.results]
@@ -232,6 +238,14 @@ def test_texts_are_of_all_methods_and_what_stands_beside_is_measured_once(
     }
     monkeypatch.setattr(listens, "evaluate", lambda *_, **__: pytest.fail("measured twice"))
     compare(voices, out=tmp_path / "out", texts=table, **ask)
+
+
+def test_what_stands_beside_is_known_of_every_direction_that_some_method_went() -> None:
+    there, back = row("kNN"), row("kNN", route="b -> a")
+    rows = ((there, row("converted"), back), (row("kNN", 9.0), row("converted")))  # the later goes one way alone
+    tests = [VoiceTest(1, "", "last", "WORLD", True, listens.LIMIT, (), "", measures) for measures in rows]
+    assert listens.known(tests, listens.Jury(())) == (tests[1].measures[0], back)
+    assert listens.known([replace(tests[0], limit=1)], listens.Jury(())) == ()
 
 
 def test_what_voices_cannot_be_compared_by(voices: Path, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from unpaired.report.facts import Facts, gather
 from unpaired.report.recordings import VoiceTest
 from unpaired.runs.files import read_lists
 from unpaired.runs.progress import Budget, Progress
+from unpaired.settings import VoiceSettings
 from unpaired.terminal import Say
 from unpaired.translate import Translator
 
@@ -45,7 +46,7 @@ class Examiner:
         self.counts = tuple(len(part.train) for part in self.sets)
         self.looks = Looks(folder, self.config, self.sets, pairs)
         self.beside: tuple[VoiceMeasures, ...] = ()
-        self._heard_last: VoiceTest | None = None
+        self._tests: list[tuple[VoiceSettings | None, VoiceTest]] = []
         self.found: dict[str, Result] = {}
 
     def examine(self, name: str) -> Result:
@@ -76,7 +77,9 @@ class Examiner:
         return self._result_of(name, facts, translator, seconds).model_copy(update=found)
 
     def _heard(self, name: str, facts: Facts) -> Result:
-        test = self._heard_last = listens.measured(facts, self.sets, self.jury, self._heard_last)
+        seen_alike = [test for voice, test in self._tests if voice == facts.config.voice]
+        test = listens.measured(facts, self.sets, self.jury, seen_alike)
+        self._tests.append((facts.config.voice, test))
         known = {m.route for m in self.beside}
         self.beside += tuple(m for m in listens.beside(test) if m.route not in known)
         translator = Translator.load(facts.folder.path, device=facts.config.training.device)

@@ -57,11 +57,11 @@ class Jury:
                 self.texts.of(part.name, [paths[i] for i in range(len(paths))])
 
 
-def measured(facts: Facts, sets: Sequence[Sets], jury: Jury, before: VoiceTest | None = None) -> VoiceTest:
+def measured(facts: Facts, sets: Sequence[Sets], jury: Jury, before: Sequence[VoiceTest] = ()) -> VoiceTest:
     """A run's measures on as many held-back sentences as all are measured on; nothing is measured twice.
 
-    What stands beside a run is taken from another's test `before`, where it was measured alike. Raises WorkError where
-    there is nothing to measure on.
+    What stands beside a run is taken from others' tests `before`, where it was measured alike; they must see recordings
+    by the same settings. Raises WorkError where there is nothing to measure on.
     """
     found = read_test(facts.folder)
     alike = found is not None and is_ours(found, facts, sets)
@@ -83,11 +83,10 @@ def measured(facts: Facts, sets: Sequence[Sets], jury: Jury, before: VoiceTest |
     return found
 
 
-def known(before: VoiceTest | None, jury: Jury) -> tuple[VoiceMeasures, ...]:
-    """What stands beside every run, where a test has it by the same judges, of as many sentences."""
-    if before is None or (before.asked, before.limit) != (jury.kinds, LIMIT) or not jury.has_heard(before):
-        return ()
-    return beside(before)
+def known(before: Sequence[VoiceTest], jury: Jury) -> tuple[VoiceMeasures, ...]:
+    """What stands beside every run, of the directions where a test has it by the same judges, of as many sentences."""
+    alike = [test for test in before if (test.asked, test.limit) == (jury.kinds, LIMIT) and jury.has_heard(test)]
+    return tuple({(m.route, m.system): m for test in alike for m in beside(test)}.values())
 
 
 def is_ours(found: VoiceTest, facts: Facts, sets: Sequence[Sets]) -> bool:
