@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from unpaired.data.domain import Domain
 from unpaired.data.folders import discover
 from unpaired.data.split import split, write_files
 from unpaired.errors import UsageError, WorkError
-from unpaired.evaluation import recordings, texts
+from unpaired.evaluation import recordings, sentences, texts
 from unpaired.evaluation.audit import audit
 from unpaired.evaluation.run import evaluate
 from unpaired.evaluation.sentences import excerpt
@@ -21,6 +22,7 @@ from unpaired.evaluation.texts import Texts
 from unpaired.evaluation.voice import measure
 from unpaired.evaluation.voice.judges import Judges
 from unpaired.evaluation.voice.words import ErrorRates
+from unpaired.media.voice.convert import convert_wave
 from unpaired.report import write_report
 from unpaired.runs.config import RunConfig, build_method, write_config
 from unpaired.runs.folder import RunFolder, save_model
@@ -216,10 +218,21 @@ def test_what_is_known_beside_a_run_is_not_measured_again(run: Path, monkeypatch
     assert isinstance(first, recordings.VoiceEvaluation)
     beside = [m.model_copy(update={"gv": 123.0}) for m in first.routes if m.system != "converted"]
     monkeypatch.setattr(measure.VoiceEvaluator, "copy_synthesis", lambda _: pytest.fail("measured again"))
+    monkeypatch.setattr(recordings, "LISTENED", 1)
+    convert = Mock(wraps=convert_wave)
+    monkeypatch.setattr(recordings, "convert_wave", convert)
     again = evaluate(run, limit=2, judges="none", beside=beside, device="cpu")
+    assert convert.call_count == 2 * (2 + 1 + 1), "of each direction two by the run, one by affine and kNN to listen to"
     assert isinstance(again, recordings.VoiceEvaluation)
     assert [m for m in again.routes if m.system != "converted"] == beside
     assert [m for m in again.routes if m.system == "converted"] == [m for m in first.routes if m.system == "converted"]
+
+
+def test_no_more_pairs_are_read_than_are_measured(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Mock(wraps=excerpt)
+    monkeypatch.setattr(sentences, "excerpt", read)
+    evaluate(run, pairs=True, limit=1, judges="none", device="cpu")
+    assert read.call_count == 2, "one of each speaker, for both directions"
 
 
 def test_an_audit_is_of_pictures(run: Path) -> None:

@@ -97,8 +97,8 @@ def evaluate_recordings(
         said = None if texts is None else (systems.said(texts, sources), systems.said(texts, targets, of_target=True))
         if not measures:  # what was heard before stays where texts are lacking
             shutil.rmtree(folder.listening, ignore_errors=True)
-        made = systems.convert([sentence.wave for sentence in sources])
         known = [m for m in beside if m.route == systems.words]
+        made = systems.convert([sentence.wave for sentence in sources], LISTENED if known else None)
         measures += systems.measured(sources, targets, made, parallel, judges, said, known)
         heard += list(_kept(folder.listening, systems, sources, targets, made, parallel))
     if not measures:
@@ -144,9 +144,10 @@ class Systems:
         whole = LONGEST_SECONDS * self.rate
         return [text if len(one.wave) < whole else "" for text, one in zip(known, sentences, strict=True)]
 
-    def convert(self, waves: Sequence[Wave]) -> dict[str, list[Wave]]:
-        """The waves by each system."""
-        return {name: [self._by(apply, wave) for wave in waves] for name, apply in self.changes.items()}
+    def convert(self, waves: Sequence[Wave], beside: int | None = None) -> dict[str, list[Wave]]:
+        """The waves by the run, and the first `beside` of them (None: all) by what stands beside it."""
+        given = {name: waves if name == "converted" else waves[:beside] for name in self.changes}
+        return {name: [self._by(apply, wave) for wave in given[name]] for name, apply in self.changes.items()}
 
     def measured(
         self,

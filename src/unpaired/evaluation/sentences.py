@@ -82,9 +82,11 @@ class Speakers:
         known = paired(ours, theirs)
         both: list[tuple[Sentence, Sentence]] = []
         for k in order(len(known), self.config.training.seed).tolist():
+            if len(both) == self.limit:
+                break
             i, j = known[k]
             x, y = self._wave(ours, i), self._wave(theirs, j)
-            if x is not None and y is not None and len(both) < self.limit:
+            if x is not None and y is not None:
                 both.append((Sentence(ours[i], x), Sentence(theirs[j], y)))
         return [x for x, _ in both], [y for _, y in both]
 
