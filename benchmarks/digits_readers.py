@@ -64,7 +64,7 @@ def accuracy(net: nn.Module, digits: Digits) -> float:
 class Teacher(nn.Module):
     """What a translation is to keep: the log shares that a classifier gives the ten digits, as a map of one pixel.
 
-    It is the pretrained network of `dtn-baseline` and `dtn`. With it the source's labels are used, as in the
+    It is the pretrained network of `dtn-baseline`, `dtn` and `xgan`. With it the source's labels are used, as in the
     literature's rows; what it reads of the target without any translation is a figure of its own.
     """
 

@@ -236,8 +236,11 @@ def test_texts_are_of_all_methods_and_what_stands_beside_is_measured_once(
     assert rates == {
         (name, way): wer for name in ("cyclegan", "unit") for way, wer in (("high -> low", 0.5), ("low -> high", 0.0))
     }
+    table.write_text(table.read_text().replace("a hiss", "a hum"))
+    mended = compare(voices, out=tmp_path / "out", texts=table, **ask)
+    assert [m.wer for r in mended.results for m in r.voices] == [0.0] * 4
     monkeypatch.setattr(listens, "evaluate", lambda *_, **__: pytest.fail("measured twice"))
-    compare(voices, out=tmp_path / "out", texts=table, **ask)
+    compare(voices, out=tmp_path / "out", texts=table.rename(tmp_path / "moved.csv"), **ask)
 
 
 def test_what_stands_beside_is_known_of_every_direction_that_some_method_went() -> None:

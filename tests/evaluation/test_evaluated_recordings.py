@@ -164,7 +164,7 @@ def test_texts_are_what_is_compared_with(run: Path, tmp_path: Path, monkeypatch:
     )
     found = evaluate(run, pairs=False, limit=2, texts=table, device="cpu")
     assert isinstance(found, recordings.VoiceEvaluation)
-    assert f"texts of {table}" in found.about.text() and found.texts == str(table)
+    assert f"texts of {table}" in found.about.text() and found.texts == Texts.read(table).digest
     there, back = asked[: len(asked) // 2], asked[len(asked) // 2 :]
     assert {text.split()[0] for text in there[0]} == {"alice"} and {text.split()[0] for text in back[0]} == {"bob"}
     of_target = [said for said in there if said[0].startswith("bob")]

@@ -33,11 +33,6 @@ class Jury:
     kinds: tuple[Kind, ...]
     texts: Texts | None = None
 
-    @property
-    def table(self) -> str:
-        """The file of the table; empty where there is none."""
-        return "" if self.texts is None else str(self.texts.path)
-
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The judges that are installed."""
@@ -46,7 +41,8 @@ class Jury:
     def has_heard(self, found: VoiceTest) -> bool:
         """Whether these judges were asked, all that are installed now, and compared words with the same."""
         heard = {name for m in found.measures for name in m.judges}
-        return set(self.kinds) <= set(found.asked) and set(self.names) <= heard and self.table == found.texts
+        said = "" if self.texts is None else self.texts.digest
+        return set(self.kinds) <= set(found.asked) and set(self.names) <= heard and found.texts == said
 
     def require_texts(self, sets: Sequence[Sets]) -> None:
         """Raise UsageError where the table does not say what all held-back recordings say."""
@@ -72,7 +68,7 @@ def measured(facts: Facts, sets: Sequence[Sets], jury: Jury, before: Sequence[Vo
             facts.folder.path,
             limit=LIMIT,
             judges=kinds,
-            texts=jury.table or None,
+            texts=None if jury.texts is None else jury.texts.path,
             beside=known(before, Jury(kinds, jury.texts)),
             device=facts.config.training.device,
         )

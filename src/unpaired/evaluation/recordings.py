@@ -39,7 +39,7 @@ class VoiceEvaluation:
     """The measures of every route of a run, of it and of what it is beside; `vocoder` says what made the sounds.
 
     They are of up to `limit` sentences of each domain, with `pairs` of the same ones, by judges of the kinds `asked`;
-    words are compared with `texts`, a file's name, or with what is heard of the sources.
+    words are compared with the texts of this digest, or (none) with what is heard of the sources.
     """
 
     about: Measured
@@ -104,7 +104,7 @@ def evaluate_recordings(
     if not measures:
         raise WorkError(f"{folder.path}: none of the recordings that were held back holds speech; give others")
     (folder.listening / "listening.json").write_text(json.dumps(heard) + "\n", encoding="utf-8")
-    said_by = "" if texts is None else str(texts.path)
+    said_by = "" if texts is None else texts.digest
     return VoiceEvaluation(about, tuple(measures), speakers.sounds, parallel, limit, kinds, said_by)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,11 @@ from unpaired.evaluation.voice.judges import Kind, installed
 
 @dataclass(frozen=True)
 class Texts:
-    """Texts by the names of files, with and without their suffixes."""
+    """Texts by the names of files, with and without their suffixes; `digest` is that of the table as it was read."""
 
     path: Path
     known: Mapping[str, str]
+    digest: str
 
     @classmethod
     def read(cls, path: Path) -> Texts:
@@ -26,14 +28,16 @@ class Texts:
         Files are named within their domain's folder (`001.wav`), or with the domain before it (`alice/001.wav`).
         """
         try:
-            with path.open(encoding="utf-8-sig", newline="") as file:
-                rows = list(csv.DictReader(file, strict=True))
+            content = path.read_bytes()
+            rows = list(csv.DictReader(content.decode("utf-8-sig").splitlines(keepends=True), strict=True))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise UsageError(f"--texts {path}: cannot be read as a table of texts ({error})") from error
         texts = {row["file"].strip(): row["text"].strip() for row in rows if row.get("file") and row.get("text")}
         if not texts:
             raise UsageError(f"--texts {path}: expected a CSV with the columns file and text, and a row for each file")
-        return cls(path, {stem(name): text for name, text in texts.items()} | texts)
+        return cls(
+            path, {stem(name): text for name, text in texts.items()} | texts, hashlib.sha256(content).hexdigest()
+        )
 
     def of(self, domain: str, names: Sequence[str]) -> list[str]:
         """What these files of a domain say; raises UsageError where that is not known of all."""

@@ -24,6 +24,13 @@ def called(domains: Sequence[str]) -> str:
     return "-".join(named).encode(errors="surrogateescape")[:LONGEST].decode(errors="ignore")
 
 
+def require_free(path: Path) -> None:
+    """Raise UsageError where a new run cannot take the folder `path`, as it is a file or has something in it."""
+    if path.is_file() or (path.is_dir() and any(path.iterdir())):
+        going_on = f", or continue it with --resume {path}" if RunFolder(path).config.is_file() else ""
+        raise UsageError(f"{path}: exists and is not empty; choose another --out{going_on}")
+
+
 @dataclass(frozen=True)
 class RunFolder:
     """The paths within a run's folder."""

@@ -21,7 +21,7 @@ from unpaired.networks.pretrained import digests
 from unpaired.report import write_report
 from unpaired.runs.config import RunConfig, build_method, write_config
 from unpaired.runs.files import Files, changes, framing_of, read_lists, walks, write_lists
-from unpaired.runs.folder import RunFolder, Which, called, save_model
+from unpaired.runs.folder import RunFolder, Which, called, require_free, save_model
 from unpaired.runs.progress import Budget, Progress
 from unpaired.settings import TrainingSettings
 from unpaired.terminal import Say, duration, to_terminal
@@ -63,6 +63,8 @@ def train(
     wanted = resolve(asked, "small").training
     fabric, ranks = launched(choose_device(asked), wanted.devices, wanted.nodes)
     say = say if ranks.first else silent
+    if out is not None and dry_run is None:
+        ranks.on_first(partial(require_free, Path(out)))  # before the data are read, which may take minutes
     prepared = ranks.on_first(partial(prepare, [Path(d) for d in data], asked, pairs, fabric.device, ranks.count, say))
     chosen = prepared.config
     if teacher is not None:
@@ -238,10 +240,7 @@ def make_folder(config: RunConfig, out: Path | str | None, prepared: Prepared) -
         )
     else:
         path = Path(out)
-        if path.is_file() or (path.is_dir() and any(path.iterdir())):
-            raise UsageError(
-                f"{path}: exists and is not empty; choose another --out, or continue it with --resume {path}"
-            )
+        require_free(path)
     folder = RunFolder(path)
     try:
         folder.files.mkdir(parents=True)
