@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,15 +30,14 @@ class Texts:
         """
         try:
             content = path.read_bytes()
-            rows = list(csv.DictReader(content.decode("utf-8-sig").splitlines(keepends=True), strict=True))
+            rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
             raise UsageError(f"--texts {path}: cannot be read as a table of texts ({error})") from error
         texts = {row["file"].strip(): row["text"].strip() for row in rows if row.get("file") and row.get("text")}
         if not texts:
             raise UsageError(f"--texts {path}: expected a CSV with the columns file and text, and a row for each file")
-        return cls(
-            path, {stem(name): text for name, text in texts.items()} | texts, hashlib.sha256(content).hexdigest()
-        )
+        digest = hashlib.sha256(content).hexdigest()
+        return cls(path, {stem(name): text for name, text in texts.items()} | texts, digest)
 
     def of(self, domain: str, names: Sequence[str]) -> list[str]:
         """What these files of a domain say; raises UsageError where that is not known of all."""
