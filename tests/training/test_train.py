@@ -156,7 +156,7 @@ def test_a_run_folder_is_never_overwritten(discs: Path, tmp_path: Path, monkeypa
     said: list[str] = []
     with pytest.raises(UsageError, match="not empty; choose another --out, or continue it with --resume"):
         trained(discs, run, steps=1, say=said.append)
-    with pytest.raises(UsageError, match="not empty; choose another --out$"):
+    with pytest.raises(UsageError, match=r"not empty; choose another --out$"):
         trained(discs, discs / "red", steps=1, say=said.append)
     assert not said, "refused before the data are looked at"
     monkeypatch.chdir(tmp_path)
