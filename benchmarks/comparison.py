@@ -26,7 +26,7 @@ from unpaired.evaluation.measure import RouteMeasures
 
 PICTURES = Path(__file__).parent.parent / "docs" / "images" / "compared"
 MARGIN, GAP = 84, 2
-COLOURS = 64
+COLOURS, FEW = 256, 64
 
 
 def figures(comparison: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
@@ -56,13 +56,13 @@ def sheets(folder: ComparisonFolder, comparison: dict[str, Any], name: str, each
     """Write the pictures of the first direction: all methods' in one, and `each` alone."""
     place = folder.pictures(*comparison["domains"][:2])
     methods = [result["method"] for result in comparison["results"] if (place / f"{result['method']}.png").exists()]
-    sheet(place, [INPUTS, *methods, TRUTH], PICTURES / f"{name}.png")
+    sheet(place, [INPUTS, *methods, TRUTH], PICTURES / f"{name}.png", COLOURS)
     for method in methods if each else ():
-        sheet(place, [INPUTS, method, TRUTH], PICTURES / name / f"{method}.png")
+        sheet(place, [INPUTS, method, TRUTH], PICTURES / name / f"{method}.png", FEW)
 
 
-def sheet(place: Path, names: list[str], out: Path) -> None:
-    """Write rows below each other, those that there are; names at the left."""
+def sheet(place: Path, names: list[str], out: Path, colours: int) -> None:
+    """Write rows below each other, those that there are, in so many colours; names at the left."""
     rows = {
         name: Image.open(place / f"{name}.png").convert("RGB") for name in names if (place / f"{name}.png").exists()
     }
@@ -73,7 +73,7 @@ def sheet(place: Path, names: list[str], out: Path) -> None:
         picture.paste(row, (MARGIN, i * (height + GAP)))
         draw.text((MARGIN - 4, i * (height + GAP) + height // 2), name, fill="black", anchor="rm")
     out.parent.mkdir(parents=True, exist_ok=True)
-    picture.quantize(COLOURS).save(out, optimize=True)
+    picture.quantize(colours).save(out, optimize=True)
 
 
 def main(words: list[str]) -> int:
