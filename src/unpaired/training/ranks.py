@@ -5,14 +5,16 @@ from __future__ import annotations
 import atexit
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from unpaired.errors import UnpairedError
 from unpaired.training.players import laid_out_as
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 class Ranks:

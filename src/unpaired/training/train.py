@@ -6,12 +6,9 @@ import os
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import torch
-from lightning_fabric import Fabric
-from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment
-from lightning_fabric.utilities.exceptions import MisconfigurationException
 
 from unpaired.data.batches import Batches
 from unpaired.devices import pick_device
@@ -35,6 +32,9 @@ from unpaired.training.resolve import RESUMABLE, Asked, resolve, validate
 from unpaired.training.session import Session
 from unpaired.training.teacher import with_teacher
 from unpaired.training.voice_judge import VoiceJudge
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 def train(
@@ -183,6 +183,11 @@ def launched(device: str, devices: int, nodes: int) -> tuple[Fabric, Ranks]:
 
     Raises UsageError where these devices are not there, or others than were asked for have been started.
     """
+    # here, for they take seconds that help, mistakes and looks into the data need not wait
+    from lightning_fabric import Fabric  # noqa: PLC0415
+    from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment  # noqa: PLC0415
+    from lightning_fabric.utilities.exceptions import MisconfigurationException  # noqa: PLC0415
+
     if device not in ("cuda", "mps", "cpu"):
         raise UsageError(f"device '{device}': training runs on cpu, cuda or mps")
     many = devices * nodes > 1
