@@ -8,9 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from unpaired.comparison.folder import ComparisonFolder
 from unpaired.data.folders import DomainFiles, discover, rediscover
+from unpaired.data.ours import TRAINED, TRANSLATED
 from unpaired.data.paths import Paths, stem
 from unpaired.errors import UsageError, WorkError
+from unpaired.runs.folder import RunFolder
+from unpaired.translate.ledger import NAME as LEDGER
 
 
 def tree(root: Path, *names: str) -> Path:
@@ -149,7 +153,7 @@ def test_unreadable_folder_whoever_asks(tmp_path: Path, monkeypatch: pytest.Monk
         return real(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    with pytest.raises(WorkError, match=r"sub/: the folder cannot be read \(Permission denied\)"):
+    with pytest.raises(WorkError, match=r"sub/?: the folder cannot be read \(Permission denied\)"):
         discover([tmp_path])
 
 
@@ -198,3 +202,26 @@ def test_pictures_and_recordings_are_not_mixed(tmp_path: Path) -> None:
         discover([tmp_path / "a", tmp_path / "b"])
     with pytest.raises(WorkError, match="'b' has pictures but 'c' has recordings"):
         discover([tmp_path / "b", tmp_path / "c"])
+
+
+def test_what_unpaired_wrote_is_no_data(tmp_path: Path) -> None:
+    runs = ("runs/x/config.yaml", "runs/x/history.jsonl", "runs/x/samples/1.png", "runs/deep/4/config.yaml")
+    tree(tmp_path, "a/1.png", "b/1.png", *runs, "runs/deep/4/model.safetensors", "out/.unpaired.sqlite", "out/1.png")
+    tree(tmp_path / "b", "out/.unpaired.sqlite", "out/2.png", "in/compared/comparison.yaml", "in/compared/p/3.png")
+    domains = discover([tmp_path])
+    assert found(domains) == {"a": (["1.png"], None), "b": (["1.png"], None)}
+    assert [d.note for d in domains] == [
+        "left out, as unpaired wrote them: out, runs",
+        "left out, as unpaired wrote them: out, in/compared",
+    ]
+    assert found(discover([tmp_path / "a", tmp_path / "out"]))["out"] == (["1.png"], None), "given by name, it counts"
+    with pytest.raises(UsageError, match=r"runs/x: is a run or a comparison of ours, not data; expected"):
+        discover([tmp_path / "runs" / "x", tmp_path / "a"])
+    tree(tmp_path, "runs/1.png")
+    assert [d.name for d in discover([tmp_path])] == ["a", "b", "runs"], "other files are data"
+
+
+def test_the_marks_of_ours_are_those_that_are_written(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    names = {run.config.name, run.history.name, run.model("last").name, ComparisonFolder(tmp_path).record.name}
+    assert names == {name for mark in TRAINED for name in mark} and TRANSLATED == (LEDGER,)

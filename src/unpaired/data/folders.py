@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from unpaired.data.ours import is_ours, is_trained
 from unpaired.data.paths import Paths
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.suffixes import KINDS, Medium, medium_of
@@ -32,7 +33,8 @@ class Place:
 class DomainFiles:
     """A domain's files of one medium as listed, not yet opened: `train` (everything where `test` is None) and `test`.
 
-    `ignored` counts files of other kinds; hidden files are not looked at. `note` says what else was left out.
+    `ignored` counts files of other kinds; hidden files are not looked at. `note` says what else was left out: folders
+    beside train/, and what unpaired itself wrote below the folder.
     """
 
     name: str
@@ -52,8 +54,9 @@ def discover(sources: Sequence[Path | str]) -> list[DomainFiles]:
     """List the domains of `sources`: two or more folders, or one with a subfolder per domain, trainA and trainB (testA,
     testB), or train/ and test/ with a subfolder per domain. A domain's own train/ and test/ subfolders are understood.
 
-    Raises UsageError for paths that are no folders, a single domain, two domains of one name and names with "," or "=";
-    WorkError for domains without pictures and folders that cannot be read.
+    Runs, comparisons and folders of translations among the subfolders are left out. Raises UsageError for paths that
+    are no folders, or runs, a single domain, two domains of one name and names with "," or "="; WorkError for domains
+    without pictures and folders that cannot be read.
     """
     if not sources:
         raise UsageError(f"no folder given; {_EXPECTED}")
@@ -90,12 +93,15 @@ def _folder(path: Path) -> Path:
         raise UsageError(f"{path}: does not exist; {_EXPECTED}")
     if not path.is_dir():
         raise UsageError(f"{path}: is a file; {_EXPECTED}")
+    if is_trained(path):
+        raise UsageError(f"{path}: is a run or a comparison of ours, not data; {_EXPECTED}")
     return path
 
 
 def _places(root: Path) -> list[Place]:
     """The domains within one folder."""
-    names = _subfolders(root)
+    found = _subfolders(root)
+    names = [name for name in found if not holds_ours_alone(root / name)]
     lettered = [match[1] for name in names if (match := re.fullmatch(r"train([A-Z])", name))]
     if len(lettered) > 1:
         return [Place(c, root / f"train{c}", root / f"test{c}" if f"test{c}" in names else None) for c in lettered]
@@ -105,10 +111,28 @@ def _places(root: Path) -> list[Place]:
         places = [Place(n, root / "train" / n, root / "test" / n if n in tests else None) for n in inner]
     else:
         places = [_place(root / name) for name in names]
+        if places and (ours := [name for name in found if name not in names]):
+            note = "; ".join(filter(None, (places[0].note, left_out(ours))))
+            places[0] = replace(places[0], note=note)
     if len(places) < 2:
-        found = f"only one ('{places[0].name}')" if places else "none"
-        raise UsageError(f"{root}: translating needs two domains or more, and this folder has {found}; {_EXPECTED}")
+        few = f"only one ('{places[0].name}')" if places else "none"
+        raise UsageError(f"{root}: translating needs two domains or more, and this folder has {few}; {_EXPECTED}")
     return places
+
+
+def holds_ours_alone(folder: Path, levels: int = 2) -> bool:
+    """Whether a folder is what unpaired wrote, or holds nothing else (`runs`, and there the stages of a search)."""
+    if is_ours(folder):
+        return True
+    inner = _subfolders(folder) if levels else []
+    if not inner or not all(holds_ours_alone(folder / name, levels - 1) for name in inner):
+        return False
+    return not _entries(str(folder), _Tally())[0]
+
+
+def left_out(ours: Sequence[str]) -> str:
+    """What is said of folders that unpaired wrote."""
+    return f"left out, as unpaired wrote {'it' if len(ours) == 1 else 'them'}: {', '.join(ours)}"
 
 
 def _place(folder: Path) -> Place:
@@ -148,7 +172,7 @@ def _listed(place: Place) -> DomainFiles:
     if len(tally.first) > 1:
         both = " and ".join(f"{words} ({tally.first[m]})" for m, (words, _) in KINDS.items() if m in tally.first)
         raise WorkError(f"{place.train}: domain '{place.name}' has {both}; expected one kind, so move the others away")
-    note = place.note
+    note = "; ".join(filter(None, (place.note, left_out(tally.ours) if tally.ours else "")))
     if test is not None and not len(test):
         note, test = "; ".join(filter(None, (note, "its test folder has no files to read"))), None
     return DomainFiles(place.name, train, test, tally.ignored, note, next(iter(tally.first)))
@@ -159,6 +183,7 @@ class _Tally:
     """What a walk through folders met beside files to read, and the first file of each medium."""
 
     ignored: int = 0
+    ours: list[str] = field(default_factory=list)
     first: dict[Medium, str] = field(default_factory=dict)
 
 
@@ -175,8 +200,12 @@ def _files(root: Path, leave_out: Path | None, tally: _Tally) -> Iterator[tuple[
         seen.add((status.st_dev, status.st_ino))
         files, folders = _entries(folder, tally)
         yield from ((below + name, size) for name, size in sorted(files))
-        left_out = leave_out.name if leave_out is not None and not below and leave_out.parent == root else None
-        pending.extend(f"{below}{name}/" for name in sorted(folders, reverse=True) if name != left_out)
+        apart = leave_out.name if leave_out is not None and not below and leave_out.parent == root else None
+        for name in sorted(folders, reverse=True):
+            if is_ours(os.path.join(folder, name)):  # noqa: PTH118
+                tally.ours.append(below + name)
+            elif name != apart:
+                pending.append(f"{below}{name}/")
 
 
 def _entries(folder: str, tally: _Tally) -> tuple[list[tuple[str, int]], list[str]]:
