@@ -73,7 +73,7 @@ def test_mistakes_are_named(settings: dict[str, Any], words: str) -> None:
         ("networks: {width: [3]}", "'width': given"),
         ("networks: 3", "expected keys and values"),
         ("- 1", "expected the keys"),
-        ("a: [", "not YAML"),
+        ("a: [", "no YAML file of settings"),
         ("method: unit\nmethod_settings: {depth: 2}", "'depth' is a setting of gan, discogan; unit has: "),
         ("method_settings: {dpeth: 2}", "setting 'dpeth' of cyclegan: known: "),
         ("method: cyclgan", "did you mean 'cyclegan'"),

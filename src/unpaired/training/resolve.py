@@ -183,10 +183,10 @@ def read_settings(path: Path) -> dict[str, Any]:
     """Read a YAML file of settings, with the sections of a run's config.yaml; raises UsageError for anything else."""
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read ({error})") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path}: not YAML ({error})") from error
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"{path}: no YAML file of settings ({' '.join(str(error).split())})") from error
     known = {"method", "preset", "method_settings", *SECTIONS}
     if not isinstance(raw, dict):
         raise UsageError(f"{path}: expected the keys {', '.join(sorted(known))}")
