@@ -9,7 +9,7 @@
     python -m benchmarks.voices runs/female-male
 
     unpaired train $DATA/voice_flite/train/slt $DATA/voice_flite/train/rms $DATA/voice_fillets/train/female \\
-        $DATA/voice_fillets/train/male --method stargan --minutes 8 --out runs/four
+        $DATA/voice_fillets/train/male --method stargan --minutes 8 --out runs/four  # and fader
     unpaired evaluate runs/four $DATA/voice_flite/test/slt $DATA/voice_flite/test/rms $DATA/voice_fillets/test/female \\
         $DATA/voice_fillets/test/male --judges speakers --limit 5
     python -m benchmarks.voices runs/four
