@@ -241,12 +241,13 @@ def voices() -> str:
     ]
     kinds = (("mcd", 1), ("gv", 1), ("modulation", 1), ("similarity", 2), ("wer", 2))
     newest = {row["command"] + row["figures"]["method"]: row["figures"] for row in rows("voices")}
-    done: set[str] = set()
+    done: set[tuple[str, bool]] = set()
     for f in newest.values():
         ways = list(f["routes"].values())
         data = f"{f['data']}, {ways[0]['converted']['outputs']} sentences"
-        systems = {name: "-" for name in ways[0] if name != "converted"} if data not in done else {}
-        done.add(data)
+        judged = ways[0]["converted"].get("similarity") is not None
+        systems = {name: "-" for name in ways[0] if name != "converted"} if (data, judged) not in done else {}
+        done.add((data, judged))
         for name, time in (systems | {"converted": f"{f['steps']}, {f['seconds'] / 60:.0f}"}).items():
             cells = [both([way.get(name, {}) for way in ways], kind, n) for kind, n in kinds]
             lines.append(f"| {data} | {f['method'] if name == 'converted' else name} | {time} | {' | '.join(cells)} |")

@@ -17,6 +17,10 @@
     unpaired compare $DATA/voice_flite --minutes 3 --pairs --judges none --out runs/compare-voices
     python -m benchmarks.voices runs/compare-voices
 
+    unpaired compare $DATA/voice_flite --minutes 20 --pairs --judges speakers,words \\
+        --texts $DATA/voice_flite/text.csv --out runs/compare-voices-20
+    python -m benchmarks.voices runs/compare-voices-20
+
 The first commands are the benchmark; the last only copies what `evaluation.json` or `compare.json` says. The rows that
 are there are of `--gate energy`, which is to be given where silero-vad is installed.
 """
@@ -80,6 +84,7 @@ def of_comparison(path: Path) -> None:
                 "steps": result["steps"],
                 "seconds": round(result["seconds"]),
                 "measured_on": result["measured_on"],
+                "judges": list(own[0].judges),
                 "parameters": result["parameters"],
                 "routes": by_route([*own, *(b for b in beside if b.route in {m.route for m in own})]),
             }

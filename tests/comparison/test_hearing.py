@@ -98,6 +98,15 @@ def test_a_blurred_voice_is_taken_last_and_called_so() -> None:
     assert "take flat" in hearing.in_words(alone, "a -> b") and "3.0 dB flatter" in hearing.in_words(alone, "a -> b")
 
 
+def test_lost_words_are_told() -> None:
+    def told(wer: float) -> str:
+        beside = (row("do nothing", 10.0, wer=0.125), row("kNN", 7.5, wer=0.5))
+        return hearing.in_words(comparison(("x", row("converted", 6.0, wer=wer)), beside=beside), "a -> b")
+
+    assert told(0.5).endswith("But words are lost: of every hundred 50 are misheard, 12 of the sources'.")
+    assert "lost" not in told(0.2)
+
+
 def test_without_parallel_sentences_frames_rank() -> None:
     one = comparison(
         ("x", row("converted", frames=5.0)), ("y", row("converted", frames=4.0)), beside=(row("kNN", frames=4.5),)

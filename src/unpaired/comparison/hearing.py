@@ -25,6 +25,8 @@ from unpaired.terminal import duration
 
 NOTABLE = 0.02
 """Share of the better figure by which two must differ to be told apart."""
+LOST = 0.1
+"""Word error rate above that of the sources from which on words are said to be lost."""
 FLOOR = ("do nothing", "affine", "kNN")
 """What needs no training."""
 LAST = ("copy-synthesis", "real target")
@@ -208,9 +210,18 @@ def in_words(comparison: Comparison, d: str) -> str:
         text += f" As near within {NOTABLE:.0%}: {words.listed(near)}."
     if best.system != taken.system and blurred(best.measures):
         text += f" {best.system} is nearer ({figure(best, name)}), but blurred."
+    text += lost_words(taken.measures, floor)
     if blurred(taken.measures):
         text += f" Its spectrum is {-(taken.measures.gv_bias or 0):.1f} dB flatter than the target's, that is, blurred."
     return text
+
+
+def lost_words(m: VoiceMeasures, floor: Sequence[Place]) -> str:
+    """What is said of a voice whose words are recognised much worse than those of the sources; else nothing."""
+    before = next((p.measures.wer for p in floor if p.system == FLOOR[0]), None)
+    if m.wer is None or before is None or m.wer <= before + LOST:
+        return ""
+    return f" But words are lost: of every hundred {100 * m.wer:.0f} are misheard, {100 * before:.0f} of the sources'."
 
 
 def figure(place: Place, name: str) -> str:
