@@ -60,9 +60,10 @@ def measured(facts: Facts, sets: Sequence[Sets], jury: Jury, before: Sequence[Vo
     by the same settings. Raises WorkError where there is nothing to measure on.
     """
     found = read_test(facts.folder)
-    alike = found is not None and is_ours(found, facts, sets)
-    if found is None or not alike or not jury.has_heard(found):
-        asked: Collection[str] = found.asked if found is not None and alike else ()
+    if found is not None and not is_ours(found, facts, sets):
+        found = None
+    if found is None or not jury.has_heard(found):
+        asked: Collection[str] = found.asked if found is not None else ()
         kinds = tuple(kind for kind in KINDS if kind in jury.kinds or kind in asked)  # none that judged is lost
         evaluate(
             facts.folder.path,

@@ -58,9 +58,9 @@ def compare(
     asked = Asked(None, preset, settings, Path(config) if config else None)  # type: ignore[arg-type]
     plan = make_plan(sources, methods, asked, each or {}, pairs)
     names = [domain.name for domain in plan.prepared.config.domains]
-    if audit and plan.prepared.config.medium == "voice":
-        raise UsageError("--audit: is of pictures, but these are recordings; leave it out")
     recordings = plan.prepared.config.medium == "voice"
+    if audit and recordings:
+        raise UsageError("--audit: is of pictures, but these are recordings; leave it out")
     jury = Jury(kinds, asked_texts(texts, recordings, kinds) if texts is not None else None)
     jury.require_texts(plan.prepared.files.sets)
     path = Path("runs") / f"compare-{called(names)}" if out is None else Path(out)

@@ -124,10 +124,13 @@ def holds_ours_alone(folder: Path, levels: int = 2) -> bool:
     """Whether a folder is what unpaired wrote, or holds nothing else (`runs`, and there the stages of a search)."""
     if is_ours(folder):
         return True
-    inner = _subfolders(folder) if levels else []
-    if not inner or not all(holds_ours_alone(folder / name, levels - 1) for name in inner):
-        return False
-    return not _entries(str(folder), _Tally())[0]
+    inner = []
+    for name, is_folder in _entries_quickly(folder):
+        if is_folder:
+            inner.append(name)
+        elif medium_of(name) is not None and (folder / name).is_file():
+            return False  # at the first, for there may be a million
+    return levels > 0 and bool(inner) and all(holds_ours_alone(folder / name, levels - 1) for name in inner)
 
 
 def left_out(ours: Sequence[str]) -> str:
@@ -228,13 +231,13 @@ def _entries(folder: str, tally: _Tally) -> tuple[list[tuple[str, int]], list[st
 
 
 def _subfolders(folder: Path) -> list[str]:
-    return sorted(_entries_quickly(folder))
+    return sorted(name for name, is_folder in _entries_quickly(folder) if is_folder)
 
 
-def _entries_quickly(folder: Path) -> Iterator[str]:
-    """Names of subfolders, without asking for sizes of what may be a million files."""
+def _entries_quickly(folder: Path) -> Iterator[tuple[str, bool]]:
+    """Names, and whether they are subfolders, without asking for sizes of what may be a million files."""
     try:
         with os.scandir(folder) as entries:
-            yield from (entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir())
+            yield from ((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
     except OSError as error:
         raise WorkError(f"{folder}: the folder cannot be read ({error.strerror})") from error
