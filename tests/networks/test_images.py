@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from unpaired.errors import UsageError
 from unpaired.networks.blocks import Role, count_parameters
 from unpaired.networks.critic import Steps, Views, light_critic, patch_critic
-from unpaired.networks.generator import BlurHalf
+from unpaired.networks.generator import Blur
 from unpaired.networks.images import ImageNetworks
 from unpaired.settings import NetworkSettings
 
@@ -68,7 +68,7 @@ def test_an_antialiased_generator_keeps_the_shape_and_blurs_where_it_is_told(ant
     net = networks(antialias=antialias)
     for role, shape in ((net.generator("X", "Y"), (2, 3, 20, 36)), (net.encoder("X"), (2, 16, 5, 9))):
         assert role(torch.rand(2, 3, 20, 36) * 2 - 1).shape == shape
-        assert sum(isinstance(m, BlurHalf) for m in role.modules()) == (0 if antialias == "up" else 2)
+        assert sum(isinstance(m, Blur) for m in role.modules()) == (0 if antialias == "up" else 2)
     strides = [m.stride[0] for m in convolutions(net.generator("X", "Y")) if isinstance(m, nn.Conv2d)]
     assert strides.count(2) == (2 if antialias == "up" else 0)
     enlarging = [m for m in convolutions(net.decoder("Y")) if isinstance(m, nn.ConvTranspose2d)]
@@ -85,8 +85,8 @@ def test_a_blur_weighs_each_pixel_with_its_neighbours() -> None:
             for a in range(3):
                 for b in range(3):  # -1 is mirrored to 1
                     expected[i, j] += row[a] * row[b] * x[0, 0, abs(2 * i + a - 1), abs(2 * j + b - 1)]
-    torch.testing.assert_close(BlurHalf()(x)[0, 0], expected)
-    assert not BlurHalf().state_dict()
+    torch.testing.assert_close(Blur(2)(x)[0, 0], expected)
+    assert not Blur(2).state_dict()
 
 
 def test_light_generators_have_no_antialiasing() -> None:

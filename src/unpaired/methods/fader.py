@@ -13,9 +13,9 @@ from unpaired.networks import Networks
 from unpaired.networks.labelled import joined
 from unpaired.terms.adversarial import fool, spot
 from unpaired.terms.closeness import l1, squared
-from unpaired.terms.label import classes, confused, decided
+from unpaired.terms.label import classes, confused, decided, own
 
-JUDGED = {"reconstruction_weight": 10.0, "latent_weight": 0.1, "adversarial_weight": 1.0, "class_weight": 1.0}
+JUDGED = {"reconstruction_weight": 10.0, "latent_weight": 0.1, "adversarial_weight": 1.0, "class_weight": 0.1}
 RATES = {"rate": 4e-4, "critic_rate": 1e-3}  # what small budgets change, beside L1
 
 
@@ -37,8 +37,8 @@ class Fader(Labelled):
     """
 
     restores = True
-    presets = {preset: {"absolute": True, **JUDGED, **RATES} for preset in ("small", "tiny")}  # noqa: RUF012 - data
-    voice_presets = {p: {**s, "transport_weight": 5.0} for p, s in presets.items()}  # noqa: RUF012
+    presets = {preset: {"absolute": True, "own_scores": True, **JUDGED, **RATES} for preset in ("small", "tiny")}  # noqa: RUF012 - data
+    voice_presets = {p: {**s, "own_scores": False, "class_weight": 1.0, "transport_weight": 5.0} for p, s in presets.items()}  # noqa: RUF012
 
     def __init__(
         self,
@@ -50,6 +50,7 @@ class Fader(Labelled):
         ramp: float = 0.32,
         adversarial_weight: float = 0.0,
         class_weight: float = 0.0,
+        own_scores: bool = False,
         transport_weight: float = 0.0,
         residual_from: float = 1.0,
         dropout: float = 0.3,
@@ -60,6 +61,7 @@ class Fader(Labelled):
         super().__init__()
         self.labels, self.domains = net.labels, net.domains
         self.near, self.residual_from = l1 if absolute else squared, residual_from
+        self.own_scores = own_scores
         self.E, self.G, self.Z = net.label_coders(self.labels.size, dropout)
         self.transport = net.labelled_transport(self.labels.size, given=0.5) if transport_weight else None
         self.players = {"coders": Player(("E", "G"), rate=rate, clip=clip)}
@@ -75,7 +77,7 @@ class Fader(Labelled):
             self.weights |= {"residual.adversarial": adversarial_weight or 1.0, "residual.classes": class_weight or 1.0}
         self.judged = self.R is not None or adversarial_weight > 0
         if self.judged:
-            self.D = net.critic(self.domains[0])
+            self.D = net.critic(self.domains[0], len(self.labels.domains) if own_scores else 1)
             self.players["critic"] = Player(("D",), rate=critic_rate, clip=clip)
             self.weights |= {"adversarial": adversarial_weight, "critic.adversarial": 0.5}
         self.told = self.R is not None or class_weight > 0 or len(self.labels.groups) > 1
@@ -101,14 +103,19 @@ class Fader(Labelled):
             "coders" if R is None else "residual",
             reconstruction=self.near(same, x) if same is not None else None,
             latent=confused(self.Z(code), label, known, spans) if R is None else None,
-            adversarial=fool(self.D(fake)) if self.judged else None,
+            adversarial=fool(self._own(self.D(fake), other, known)) if self.judged else None,
             transport=self.transport(fake, other, x, label) if self.transport is not None else None,
             classes=classes(self.C(fake), other, known, spans) if self.told else None,
         )
         if self.judged:
-            yield Turn("critic", adversarial=spot(*together(self.D, x, fake)))
+            real, made = together(self.D, x, fake)
+            yield Turn("critic", adversarial=spot(self._own(real, label, known), self._own(made, other, known)))
         if self.told:
             yield Turn("classifier", classes=classes(self.C(x), label, known, spans))
+
+    def _own(self, scores: Tensor, label: Tensor, known: Tensor) -> Tensor:
+        """The critic's scores, by the outputs of the values that the label has."""
+        return own(scores, label, known, self.labels.spans) if self.own_scores else scores
 
     def relabel(self, x: Tensor, label: Tensor, known: Tensor) -> Tensor:
         """The code of `x`, decoded with the label, and the residual where there is one."""

@@ -35,6 +35,7 @@ class UNIT(Coding):
             "adversarial": "lsgan",
             "reconstruction_weight": 30.0,
             "cycle_weight": 20.0,
+            "deviation": 0.03,
             "rate": 4e-4,
             "critic_rate": 1e-3,
             "clip": 5.0,
@@ -42,7 +43,7 @@ class UNIT(Coding):
         for preset in ("small", "tiny")
     }
 
-    voice_presets = {p: {**s, "transport_weight": 50.0} for p, s in presets.items()}  # noqa: RUF012
+    voice_presets = {p: {**s, "deviation": 1.0, "transport_weight": 50.0} for p, s in presets.items()}  # noqa: RUF012
 
     def __init__(
         self,
@@ -55,12 +56,14 @@ class UNIT(Coding):
         cycle_weight: float = 100.0,
         cycle_prior_weight: float = 0.1,
         transport_weight: float = 0.0,
+        deviation: float = 1.0,
         rate: float = 1e-4,
         critic_rate: float = 1e-4,
         clip: float | None = None,
     ) -> None:
         super().__init__()
         self.kind: Kind = adversarial
+        self.deviation = deviation
         last, first = net.shared(), net.shared()
         self.E_x, self.E_y = Role(net.encoder("X"), last), Role(net.encoder("Y"), last)
         self.G_x, self.G_y = Role(first, net.decoder("X")), Role(first, net.decoder("Y"))
@@ -85,7 +88,7 @@ class UNIT(Coding):
         """The coders of both domains together, then the critics together."""
         x, y = batch["X"], batch["Y"]
         code_x, code_y = self.E_x(x), self.E_y(y)
-        z_x, z_y = sample(code_x), sample(code_y)
+        z_x, z_y = self.sample(code_x), self.sample(code_y)
         same_x, fake_x = together(self.G_x, z_x, z_y)
         same_y, fake_y = together(self.G_y, z_y, z_x)
         back_x, back_y = self.E_y(fake_y), self.E_x(fake_x)
@@ -94,7 +97,7 @@ class UNIT(Coding):
             adversarial=fool(self.D_x(fake_x), self.kind) + fool(self.D_y(fake_y), self.kind),
             reconstruction=l1(same_x, x) + l1(same_y, y),
             prior=unit_normal(code_x) + unit_normal(code_y),
-            cycle=l1(self.G_x(sample(back_x)), x) + l1(self.G_y(sample(back_y)), y),
+            cycle=l1(self.G_x(self.sample(back_x)), x) + l1(self.G_y(self.sample(back_y)), y),
             cycle_prior=unit_normal(back_x) + unit_normal(back_y),
             transport=self.transport[0](fake_x, y, x) + self.transport[1](fake_y, x, y) if self.transport else None,
         )
@@ -114,7 +117,6 @@ class UNIT(Coding):
         y: Tensor = (self.G_x if domain == "X" else self.G_y)(code)
         return y
 
-
-def sample(mean: Tensor) -> Tensor:
-    """A code from N(mean, I): the reparametrised draw of a variational auto-encoder."""
-    return mean + torch.randn_like(mean)
+    def sample(self, mean: Tensor) -> Tensor:
+        """A code from N(mean, deviation^2 I): the reparametrised draw of a variational auto-encoder."""
+        return mean + self.deviation * torch.randn_like(mean)

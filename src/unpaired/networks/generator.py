@@ -12,21 +12,24 @@ from unpaired.networks.blocks import Bounded, Kept, ResidualBlock, Role, Traced,
 from unpaired.settings import Antialias, Norm, Padding
 
 
-class BlurHalf(nn.Module):
-    """Every second pixel of the image blurred by 1 2 1, its border mirrored (Zhang 2019, arXiv:1904.11486)."""
+class Blur(nn.Module):
+    """The image blurred by 1 2 1, its border mirrored; with `stride` 2 every second pixel (Zhang 2019,
+    arXiv:1904.11486).
+    """
 
     taps: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, stride: int = 1) -> None:
         super().__init__()
+        self.stride = stride
         row = torch.tensor([0.25, 0.5, 0.25])
         self.register_buffer("taps", torch.outer(row, row)[None, None], persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C, H/2, W/2), for even H and W."""
+        """(B, C, H, W) -> (B, C, H/stride, W/stride), for H and W that are multiples of it."""
         channels = x.shape[1]
         mirrored = F.pad(x, (1, 1, 1, 1), mode="reflect")
-        return F.conv2d(mirrored, self.taps.expand(channels, 1, 3, 3), stride=2, groups=channels)
+        return F.conv2d(mirrored, self.taps.expand(channels, 1, 3, 3), stride=self.stride, groups=channels)
 
 
 def resnet_down(
@@ -40,7 +43,7 @@ def resnet_down(
     layers: list[nn.Module] = [conv(channels, width, 7, padding), norm(kind, width), nn.ReLU(inplace=True)]
     for w in (width, 2 * width):
         layers += [conv(w, 2 * w, 3, "zeros", 1 if blurred else 2), norm(kind, 2 * w), nn.ReLU(inplace=True)]
-        layers += [BlurHalf()] if blurred else []
+        layers += [Blur(2)] if blurred else []
     return layers
 
 
@@ -78,18 +81,18 @@ def light_down(channels: int, width: int, kind: Norm, padding: Padding) -> list[
     ]
 
 
-def light_up(channels: int, width: int, padding: Padding) -> list[nn.Module]:
+def light_up(channels: int, width: int, padding: Padding, labels: int = 0) -> list[nn.Module]:
     """The way back of `light_down`: bilinear to a half, depth to space to the whole.
 
     Depth to space twice leaves dots of period 4 where nothing else holds the pixels of a block together. No norm: where
     one divides by the deviation over the image, a generator sets the scale of its output by a bright spot in a corner
-    (Karras et al. 2020, arXiv:1912.04958, sec. 2).
+    (Karras et al. 2020, arXiv:1912.04958, sec. 2). Both convolutions take so many `labels` more.
     """
     return [
         nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False),
-        conv(2 * width, width, 3, padding),
+        conv(2 * width + labels, width, 3, padding),
         nn.ReLU(inplace=True),
-        conv(width, 4 * channels, 3, padding),
+        conv(width + labels, 4 * channels, 3, padding),
         nn.PixelShuffle(2),
         Bounded(),
     ]

@@ -12,12 +12,12 @@ from unpaired.errors import UsageError
 from unpaired.labels import Labels, of_domains
 from unpaired.networks.augment import Augment
 from unpaired.networks.blocks import Residual, ResidualBlock, Role, normal_start
+from unpaired.networks.coders import LightDecoder, PictureCode, quiet_block
 from unpaired.networks.critic import code_critic, light_critic, patch_critic
 from unpaired.networks.generator import (
     LightGenerator,
     even_start,
     light_down,
-    light_up,
     lively_start,
     resnet_down,
     resnet_up,
@@ -138,7 +138,8 @@ class ImageNetworks:
             layers = light_down(channels, s.width, s.norm, s.padding)
         else:
             layers = resnet_down(channels, s.width, s.norm, s.padding, s.antialias)
-        return self._role(*layers, *self._residual(self.blocks // 2))
+        role = self._role(*layers, *self._residual(self.blocks // 2))
+        return Role(PictureCode(role, channels, self.code_channels)) if self._identical else role
 
     def decoder(self, domain: str, inputs: int | None = None) -> Role:
         """The mirror of `encoder`: features (B, code channels, H/4, W/4) -> `domain`'s images.
@@ -147,12 +148,17 @@ class ImageNetworks:
         """
         self._needs(4)
         s, channels = self.settings, self.channels[domain]
-        if s.generator == "light":
-            layers = light_up(channels, s.width, s.padding)
-        else:
-            layers = resnet_up(channels, s.width, s.norm, s.padding, s.antialias)
         enter = [nn.Conv2d(inputs, self.code_channels, 1), nn.ReLU(inplace=True)] if inputs else []
-        return self._role(*enter, *self._residual(self.blocks // 2), *layers)
+        if s.generator == "light":
+            return Role(*_start(nn.Sequential(*enter)), self._light_decoder(channels, s.norm, pictured=not inputs))
+        up = resnet_up(channels, s.width, s.norm, s.padding, s.antialias)
+        return self._role(*enter, *self._residual(self.blocks // 2), *up)
+
+    def _light_decoder(self, channels: int, kind: Norm, labels: int = 0, *, pictured: bool = True) -> LightDecoder:
+        s, pictured = self.settings, pictured and self._identical
+        return _start(
+            LightDecoder(channels, s.width, self.blocks // 2, kind, s.padding, labels, pictured=pictured)
+        ).start()
 
     def projector(self, domain: str, patches: int = 256, pixels: bool = True) -> Projector:
         """Codes of patches of `domain`'s images, of what a generator without a depth makes of them at each halving, and
@@ -227,12 +233,16 @@ class ImageNetworks:
     def label_coders(self, labels: int, dropout: float) -> tuple[Role, Role, Role]:
         """An encoder to a code of 4 x 4, its decoder, which is told the label at every layer, and a critic of codes.
 
-        Light: of 8 x 8, since places that a code does not tell must be learned, which takes longer than there is.
+        Light: the encoder and the code of the other methods, since places that a code does not tell must be learned,
+        which takes longer than there is.
         """
         s, channels = self.settings, self.channels[self.domains[0]]
-        count = fader_halvings(self.size, code=8 if s.generator == "light" else 4)
-        self._needs(2**count)
         kind: Norm = "instance-affine" if s.norm == "instance" else s.norm
+        if s.generator == "light":
+            told = Role(self._light_decoder(channels, kind, labels))
+            return self.encoder(self.domains[0]), told, self.code_critic(labels, dropout=dropout)
+        count = fader_halvings(self.size)
+        self._needs(2**count)
         encoder = Role(*deep_encoder(channels, s.width, count, kind))
         decoder = Role(deep_decoder(channels, s.width, count, kind, labels))
         code = s.width * min(2 ** (count - 1), 16)
@@ -265,11 +275,18 @@ class ImageNetworks:
 
     def shared(self) -> Role:
         """Features -> features, one residual block: the layer that encoders, or decoders, have in common."""
-        return self._role(*self._residual(1))
+        s = self.settings
+        return quiet_block(self.code_channels, s.norm, s.padding) if self._identical else self._role(*self._residual(1))
 
     def code_critic(self, outputs: int, width: int | None = None, dropout: float = 0.0) -> Role:
         """Features (B, code channels, h, w) -> logits (B, outputs); `width` None takes the settings' critic_width."""
         return Role(*code_critic(self.code_channels, width or self.settings.critic_width, outputs, dropout))
+
+    @property
+    def _identical(self) -> bool:
+        """Whether coders begin at the identity."""
+        s = self.settings
+        return s.generator == "light" and bool(s.residual) and len(set(self.channels.values())) == 1
 
     def _residual(self, count: int) -> list[ResidualBlock]:
         s = self.settings

@@ -34,9 +34,9 @@ class Conditioned(nn.Module):
         return x
 
 
-def fader_halvings(size: int, most: int = 6, code: int = 4) -> int:
-    """How often an image of `size` pixels is halved: down to `code` x `code`, six times at most, as Fader's 256 are."""
-    return max(1, min(most, int(math.log2(size / code))))
+def fader_halvings(size: int, most: int = 6) -> int:
+    """How often an image of `size` pixels is halved: down to 4 x 4, six times at most, as Fader's 256 are."""
+    return max(1, min(most, int(math.log2(size / 4))))
 
 
 def deep_encoder(channels: int, width: int, count: int, kind: Norm) -> list[nn.Module]:

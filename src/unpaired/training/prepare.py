@@ -185,7 +185,7 @@ def domain_words(files: Files) -> str:
 
 def networked(networks: NetworkSettings, smallest: int, distance: Callable[[], float], say: Say) -> NetworkSettings:
     """Network settings with what was "auto" decided: augmentation by the size of the smaller collection, and whether
-    generators add a change to their input by the distance of the domains' values.
+    networks add a change to their input by the distance of the domains' values.
     """
     changes: dict[str, Any] = {}
     if networks.augment == "auto":
@@ -197,7 +197,7 @@ def networked(networks: NetworkSettings, smallest: int, distance: Callable[[], f
         changes["residual"] = apart < ALIKE
         how = "add a change to their input" if apart < ALIKE else "make their output anew"
         why = f"the domains' values differ by {apart:.0%} of the range"
-        say(f"generators, of methods that have them, {how}: {why} (--residual to choose)")
+        say(f"networks that translate {how}: {why} (--residual to choose)")
     return networks.model_copy(update=changes)
 
 
