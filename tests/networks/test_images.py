@@ -6,9 +6,11 @@ from torch import Tensor, nn
 
 from unpaired.errors import UsageError
 from unpaired.networks.blocks import Role, count_parameters
+from unpaired.networks.coders import cosines
 from unpaired.networks.critic import Steps, Views, light_critic, patch_critic
 from unpaired.networks.generator import Blur
 from unpaired.networks.images import ImageNetworks
+from unpaired.networks.labelled import joined
 from unpaired.settings import NetworkSettings
 
 
@@ -278,3 +280,29 @@ def test_the_light_generator_starts_lively_where_nothing_normalises() -> None:
     net = networks(generator="light", norm="group", width=16).generator("X", "Y")
     join = [m for m in net.modules() if isinstance(m, nn.Conv2d)][-2]
     assert float(join.weight.detach().std()) == pytest.approx((2 / (9 * join.in_channels)) ** 0.5, rel=0.1)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("norm", ["instance", "group", "batch", "none"])
+def test_light_coders_that_add_begin_at_the_identity(channels: int, norm: str) -> None:
+    net = networks(generator="light", residual=True, width=24, channels=channels, norm=norm)
+    x = torch.rand(2, channels, 16, 24) * 2 - 1
+    code = net.shared()(net.encoder("X")(x))
+    assert code.shape == (2, 48, 4, 6)
+    torch.testing.assert_close(net.decoder("Y")(net.shared()(code)), x, atol=1e-5, rtol=0)
+    encoder, decoder, _ = net.label_coders(2, 0.0)
+    told = joined(encoder(x), torch.tensor([[1.0, 0.0], [0.0, 1.0]]))
+    torch.testing.assert_close(decoder(told), x, atol=1e-5, rtol=0)
+
+
+def test_cosines_are_orthonormal_and_slow_ones_come_first() -> None:
+    taps = cosines(3, 48).flatten(1)
+    torch.testing.assert_close(taps @ taps.T, torch.eye(48), atol=1e-6, rtol=0)
+    even = torch.full((3, 4, 4), 0.25)
+    torch.testing.assert_close(cosines(3, 3).sum(0), even)
+    assert cosines(3, 8).shape == (8, 3, 4, 4)
+
+
+def test_a_change_of_light_coders_has_no_stripes_of_two_pixels() -> None:
+    stripes = torch.tensor([1.0, -1.0]).repeat(8).expand(1, 1, 16, 16)
+    torch.testing.assert_close(Blur()(stripes), torch.zeros(1, 1, 16, 16))

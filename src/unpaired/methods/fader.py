@@ -16,7 +16,8 @@ from unpaired.terms.closeness import l1, squared
 from unpaired.terms.label import classes, confused, decided, own
 
 JUDGED = {"reconstruction_weight": 10.0, "latent_weight": 0.1, "adversarial_weight": 1.0, "class_weight": 0.1}
-RATES = {"rate": 4e-4, "critic_rate": 1e-3}  # what small budgets change, beside L1
+SMALL = {**JUDGED, "absolute": True, "own_scores": True, "rate": 4e-4, "critic_rate": 1e-3}
+VOICE = {**SMALL, "own_scores": False, "class_weight": 1.0, "transport_weight": 5.0}
 
 
 class Fader(Labelled):
@@ -26,19 +27,17 @@ class Fader(Labelled):
     what it is told. `ramp` is the share of the budget over which that weight grows (500,000 of the authors' 1.5 million
     steps). `adversarial_weight` and `class_weight` are the authors' code's options: a critic of patches, and a
     classifier of images, judge what is decoded with other labels; without them the pictures are as blurred as a mean.
-    `transport_weight` as in CycleGAN, of voices. `absolute` takes L1 for the squares of eq. (1), and is sharper.
-
+    `own_scores` and, of voices, `transport_weight` as in StarGAN. `absolute` takes L1 for the squares of eq. (1).
     `residual_from`, of voices, is the share of the budget after which the coders stay as they are and a second decoder
-    R of the code learns what to add (0 and 1: never), from those two judges, who learn all the time. It is stage 2 of
-    Chou et al. 2018, arXiv:1804.02812, as in its authors' code, but there one critic, Wasserstein's, is both of them.
-
+    R of the code learns what to add (0 and 1: never), from those two judges, who learn all the time: stage 2 of
+    Chou et al. 2018, arXiv:1804.02812, as its authors' code has it, where one critic, Wasserstein's, is both.
     Differs: the misled classifier is given the other values in equal shares, not one of them drawn; the decoder
     enlarges bilinearly. Where labels are of several groups a classifier of images learns to tell those not asked for.
     """
 
     restores = True
-    presets = {preset: {"absolute": True, "own_scores": True, **JUDGED, **RATES} for preset in ("small", "tiny")}  # noqa: RUF012 - data
-    voice_presets = {p: {**s, "own_scores": False, "class_weight": 1.0, "transport_weight": 5.0} for p, s in presets.items()}  # noqa: RUF012
+    presets = {"small": SMALL, "tiny": SMALL}  # noqa: RUF012 - data
+    voice_presets = {"small": VOICE, "tiny": VOICE}  # noqa: RUF012
 
     def __init__(
         self,
@@ -59,18 +58,13 @@ class Fader(Labelled):
         clip: float | None = 5.0,
     ) -> None:
         super().__init__()
-        self.labels, self.domains = net.labels, net.domains
+        self.labels, self.domains, self.own_scores = net.labels, net.domains, own_scores
         self.near, self.residual_from = l1 if absolute else squared, residual_from
-        self.own_scores = own_scores
         self.E, self.G, self.Z = net.label_coders(self.labels.size, dropout)
         self.transport = net.labelled_transport(self.labels.size, given=0.5) if transport_weight else None
-        self.players = {"coders": Player(("E", "G"), rate=rate, clip=clip)}
-        self.players["reader"] = Player(("Z",), rate=critic_rate, clip=clip)
-        self.weights = {
-            "reconstruction": reconstruction_weight,
-            "latent": lambda now: latent_weight * now.ramp(ramp),
-            "reader.classes": 1.0,
-        }
+        coders, reader = Player(("E", "G"), rate=rate, clip=clip), Player(("Z",), rate=critic_rate, clip=clip)
+        self.players = {"coders": coders, "reader": reader}
+        self.weights = {"reconstruction": reconstruction_weight, "reader.classes": 1.0}
         self.R = net.label_residual(self.labels.size) if 0 < residual_from < 1 else None
         if self.R is not None:
             self.players["residual"] = Player(("R",), rate=rate, clip=clip)
@@ -85,18 +79,18 @@ class Fader(Labelled):
             self.C = net.classifier(self.labels.size)
             self.players["classifier"] = Player(("C",), rate=critic_rate, clip=clip)
             self.weights |= {"classes": class_weight, "classifier.classes": 1.0}
+        self.weights |= {"latent": lambda now: latent_weight * now.ramp(ramp)}
         self.weights |= {"transport": transport_weight} if transport_weight else {}
         self.routes = self.routes_by(("E", "G", "R") if self.R is not None else ("E", "G"), ("C",))
 
     def play(self, batch: Batch, now: Now) -> Iterator[Move]:
         """The reader of codes and the coders, or the residual; then those who judge what is made with other labels."""
-        x, label, known = batch["x"], batch["label"], batch["known"]
+        x, label, known, spans = batch["x"], batch["label"], batch["known"], self.labels.spans
         R = self.R if now.share >= self.residual_from else None
         E, G = self.E.train(R is None), self.G.train(R is None)  # statistics of batch norm stay as they are too
-        spans, code = self.labels.spans, E(x)
+        code, other = E(x), label[torch.randperm(len(label))]
         if R is None:
             yield Turn("reader", classes=classes(self.Z(code), label, known, spans))
-        other = label[torch.randperm(len(label))]
         fake, same = both(G, joined(code, other), joined(code, label), R is None)
         fake = fake if R is None else fake + R(joined(code, other))
         yield Turn(
@@ -113,9 +107,8 @@ class Fader(Labelled):
         if self.told:
             yield Turn("classifier", classes=classes(self.C(x), label, known, spans))
 
-    def _own(self, scores: Tensor, label: Tensor, known: Tensor) -> Tensor:
-        """The critic's scores, by the outputs of the values that the label has."""
-        return own(scores, label, known, self.labels.spans) if self.own_scores else scores
+    def _own(self, scores: Tensor, *of: Tensor) -> Tensor:
+        return own(scores, *of, self.labels.spans) if self.own_scores else scores
 
     def relabel(self, x: Tensor, label: Tensor, known: Tensor) -> Tensor:
         """The code of `x`, decoded with the label, and the residual where there is one."""

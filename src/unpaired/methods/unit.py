@@ -17,15 +17,14 @@ from unpaired.terms.prior import unit_normal
 
 
 class UNIT(Coding):
-    """Liu, Breuel, Kautz 2017, arXiv:1703.00848: eq. (2)-(4) and (10)-(12), the variance of the codes fixed at one.
+    """Liu, Breuel, Kautz 2017, arXiv:1703.00848: eq. (2)-(4) and (10)-(12), the variance of the codes fixed.
 
     An encoder and a decoder per domain; the encoders' last residual block and the decoders' first are one module each.
     The reconstruction likelihood is Laplacian (L1), as in the paper's sec. 5. Weights are the authors' code's.
+    `deviation` is that of the codes, one in the paper; small beside a picture where coders begin at the identity.
+    `transport_weight` as in CycleGAN, of voices. `clip` bounds the norm of each player's gradient; None is the paper's.
 
-    `transport_weight` as in CycleGAN: of voices, whose frames it draws to the target's.
-    `clip` bounds the norm of each player's gradient; None is the paper's.
-
-    Differs: the critics share no layers; fakes are not remembered, as in the paper.
+    Differs: the critics share no layers.
     """
 
     restores = True
@@ -35,14 +34,13 @@ class UNIT(Coding):
             "adversarial": "lsgan",
             "reconstruction_weight": 30.0,
             "cycle_weight": 20.0,
-            "deviation": 0.03,
             "rate": 4e-4,
             "critic_rate": 1e-3,
             "clip": 5.0,
+            "deviation": 0.03,
         }
         for preset in ("small", "tiny")
     }
-
     voice_presets = {p: {**s, "deviation": 1.0, "transport_weight": 50.0} for p, s in presets.items()}  # noqa: RUF012
 
     def __init__(
