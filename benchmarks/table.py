@@ -140,7 +140,7 @@ HEAD = (
 
 
 def comparison(only: str | None = None) -> str:
-    """A line per compared method (or of one `only`), best first by the rank of the first direction, beside nothing.
+    """A line per compared method (or of one `only`), best first by the KID of the first direction, beside nothing.
 
     A cell has the figures of both directions.
     """
@@ -164,10 +164,10 @@ def comparison(only: str | None = None) -> str:
     return "\n".join(lines)
 
 
-def place(item: tuple[tuple[tuple[str, ...], str], dict[str, Any]]) -> tuple[tuple[str, ...], int, int]:
-    """Where a compared method stands: by data, those that go every way first, then by rank."""
+def place(item: tuple[tuple[tuple[str, ...], str], dict[str, Any]]) -> tuple[tuple[str, ...], int, float]:
+    """Where a compared method stands: by data, those that go every way first, then by KID."""
     (domains, _), figures = item
-    return domains, -len(figures["routes"]), next(iter(figures["ranks"].values()))
+    return domains, -len(figures["routes"]), next(iter(figures["routes"].values()))["kid"]
 
 
 WAYS = ("mnist -> usps", "usps -> mnist")
@@ -182,7 +182,8 @@ def digits() -> str:
     for row in {row["command"] + str(row["seed"]): row for row in rows("digits")}.values():
         grouped.setdefault(digits_label(row), []).append(row)
     every = [row["figures"] for group in grouped.values() for row in group]
-    plain = [f["directions"] for f in every]
+    most = max(way["test_digits"] for f in every for way in f["directions"].values())
+    plain = [f["directions"] for f in every if any(w["test_digits"] == most for w in f["directions"].values())]
     taught = {next(iter(f["directions"])): f["teacher_on_target"] for f in every if "teacher_on_target" in f}
     nothing = [by_way(plain, key) for key in ("classifier_on_untranslated", "source_classifier_on_target")]
     nothing.append(cell([[taught.get(way)] for way in WAYS]))
