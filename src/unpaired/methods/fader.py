@@ -107,8 +107,8 @@ class Fader(Labelled):
         if self.told:
             yield Turn("classifier", classes=classes(self.C(x), label, known, spans))
 
-    def _own(self, scores: Tensor, *of: Tensor) -> Tensor:
-        return own(scores, *of, self.labels.spans) if self.own_scores else scores
+    def _own(self, scores: Tensor, label: Tensor, known: Tensor) -> Tensor:
+        return own(scores, label, known, self.labels.spans) if self.own_scores else scores
 
     def relabel(self, x: Tensor, label: Tensor, known: Tensor) -> Tensor:
         """The code of `x`, decoded with the label, and the residual where there is one."""
