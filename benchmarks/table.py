@@ -181,10 +181,10 @@ def digits() -> str:
     grouped: dict[str, list[Row]] = {}
     for row in {row["command"] + str(row["seed"]): row for row in rows("digits")}.values():
         grouped.setdefault(digits_label(row), []).append(row)
-    every = [row["figures"] for group in grouped.values() for row in group]
-    most = max(way["test_digits"] for f in every for way in f["directions"].values())
-    plain = [f["directions"] for f in every if any(w["test_digits"] == most for w in f["directions"].values())]
-    taught = {next(iter(f["directions"])): f["teacher_on_target"] for f in every if "teacher_on_target" in f}
+    every = [row for group in grouped.values() for row in group]
+    plain = [row["figures"]["directions"] for row in every if "--limit" not in row["command"]]
+    read = [row["figures"] for row in every if "teacher_on_target" in row["figures"]]
+    taught = {next(iter(f["directions"])): f["teacher_on_target"] for f in read}
     nothing = [by_way(plain, key) for key in ("classifier_on_untranslated", "source_classifier_on_target")]
     nothing.append(cell([[taught.get(way)] for way in WAYS]))
     lines.append(f"| untranslated | - | - | 1 | {' | '.join(nothing)} |")

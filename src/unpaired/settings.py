@@ -61,7 +61,7 @@ class NetworkSettings(Section):
     )
     residual: bool | Auto = Field(
         False,
-        description="what translates begins at its input, and adds to it; auto: where the domains' values are alike",
+        description="generators and light coders add to their input; auto: where the domains' values are alike",
     )
     critic: Literal["patch", "light"] = Field("patch", description="form of the critics")
     critic_width: int = Field(64, ge=1, description="channels of the first layer of a critic (ndf)")

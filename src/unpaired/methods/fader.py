@@ -13,7 +13,7 @@ from unpaired.networks import Networks
 from unpaired.networks.labelled import joined
 from unpaired.terms.adversarial import fool, spot
 from unpaired.terms.closeness import l1, squared
-from unpaired.terms.label import classes, confused, decided, own
+from unpaired.terms.label import classes, confused, decided
 
 JUDGED = {"reconstruction_weight": 10.0, "latent_weight": 0.1, "adversarial_weight": 1.0, "class_weight": 0.1}
 SMALL = {**JUDGED, "absolute": True, "own_scores": True, "rate": 4e-4, "critic_rate": 1e-3}
@@ -64,14 +64,18 @@ class Fader(Labelled):
         self.transport = net.labelled_transport(self.labels.size, given=0.5) if transport_weight else None
         coders, reader = Player(("E", "G"), rate=rate, clip=clip), Player(("Z",), rate=critic_rate, clip=clip)
         self.players = {"coders": coders, "reader": reader}
-        self.weights = {"reconstruction": reconstruction_weight, "reader.classes": 1.0}
+        self.weights = {
+            "reconstruction": reconstruction_weight,
+            "latent": lambda now: latent_weight * now.ramp(ramp),
+            "reader.classes": 1.0,
+        }
         self.R = net.label_residual(self.labels.size) if 0 < residual_from < 1 else None
         if self.R is not None:
             self.players["residual"] = Player(("R",), rate=rate, clip=clip)
             self.weights |= {"residual.adversarial": adversarial_weight or 1.0, "residual.classes": class_weight or 1.0}
         self.judged = self.R is not None or adversarial_weight > 0
         if self.judged:
-            self.D = net.critic(self.domains[0], len(self.labels.domains) if own_scores else 1)
+            self.D = net.critic(self.domains[0], self.outputs)
             self.players["critic"] = Player(("D",), rate=critic_rate, clip=clip)
             self.weights |= {"adversarial": adversarial_weight, "critic.adversarial": 0.5}
         self.told = self.R is not None or class_weight > 0 or len(self.labels.groups) > 1
@@ -79,7 +83,6 @@ class Fader(Labelled):
             self.C = net.classifier(self.labels.size)
             self.players["classifier"] = Player(("C",), rate=critic_rate, clip=clip)
             self.weights |= {"classes": class_weight, "classifier.classes": 1.0}
-        self.weights |= {"latent": lambda now: latent_weight * now.ramp(ramp)}
         self.weights |= {"transport": transport_weight} if transport_weight else {}
         self.routes = self.routes_by(("E", "G", "R") if self.R is not None else ("E", "G"), ("C",))
 
@@ -97,18 +100,15 @@ class Fader(Labelled):
             "coders" if R is None else "residual",
             reconstruction=self.near(same, x) if same is not None else None,
             latent=confused(self.Z(code), label, known, spans) if R is None else None,
-            adversarial=fool(self._own(self.D(fake), other, known)) if self.judged else None,
+            adversarial=fool(self.scored(self.D(fake), other, known)) if self.judged else None,
             transport=self.transport(fake, other, x, label) if self.transport is not None else None,
             classes=classes(self.C(fake), other, known, spans) if self.told else None,
         )
         if self.judged:
             real, made = together(self.D, x, fake)
-            yield Turn("critic", adversarial=spot(self._own(real, label, known), self._own(made, other, known)))
+            yield Turn("critic", adversarial=spot(self.scored(real, label, known), self.scored(made, other, known)))
         if self.told:
             yield Turn("classifier", classes=classes(self.C(x), label, known, spans))
-
-    def _own(self, scores: Tensor, label: Tensor, known: Tensor) -> Tensor:
-        return own(scores, label, known, self.labels.spans) if self.own_scores else scores
 
     def relabel(self, x: Tensor, label: Tensor, known: Tensor) -> Tensor:
         """The code of `x`, decoded with the label, and the residual where there is one."""

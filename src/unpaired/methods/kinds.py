@@ -13,6 +13,7 @@ from torch import Tensor
 
 from unpaired.labels import Draws, Labels
 from unpaired.methods.game import Method, Route
+from unpaired.terms.label import own
 
 
 class Coding(Method):
@@ -40,6 +41,8 @@ class Labelled(Method):
     draws: ClassVar[Draws] = "labelled"
     labels: Labels
     domains: Sequence[str]
+    own_scores: bool = False
+    """Whether its critic has an output for each value of a label, and so tells real items of a domain, not of any."""
 
     @abstractmethod
     def relabel(self, x: Tensor, label: Tensor, known: Tensor) -> Tensor:
@@ -48,6 +51,15 @@ class Labelled(Method):
     @abstractmethod
     def classify(self, x: Tensor) -> Tensor:
         """The labels (B, L), 0 and 1, that `x` (B, C, H, W) seems to have."""
+
+    @property
+    def outputs(self) -> int:
+        """How many outputs the critic has."""
+        return len(self.labels.domains) if self.own_scores else 1
+
+    def scored(self, scores: Tensor, label: Tensor, known: Tensor) -> Tensor:
+        """What the critic gives (B, views x outputs, h, w) -> the scores that count for the label (B, views, h, w)."""
+        return own(scores, label, known, self.labels.spans) if self.own_scores else scores
 
     def become(self, x: Tensor, wanted: Tensor) -> Tensor:
         """`x` with what is `wanted` (L,), NaN for what stays: that is asked of `classify`.

@@ -14,7 +14,7 @@ from unpaired.networks import Networks
 from unpaired.networks.labelled import joined
 from unpaired.terms.adversarial import fool, spot
 from unpaired.terms.closeness import l1
-from unpaired.terms.label import classes, decided, own
+from unpaired.terms.label import classes, decided
 from unpaired.terms.penalty import gradient_penalty
 
 
@@ -70,7 +70,7 @@ class StarGAN(Labelled):
         self.joint = len(self.labels.sets) > 1
         self.G = net.relabeller(self.labels.size + (len(self.labels.groups) if self.joint else 0))
         self.own_scores, self.cycle_noise, self.every = own_scores, cycle_noise, max(1, turns)
-        self.T, self.D, self.C = net.labelled_critic(self.labels.size, len(self.labels.domains) if own_scores else 1)
+        self.T, self.D, self.C = net.labelled_critic(self.labels.size, self.outputs)
         self.transport = net.labelled_transport(self.labels.size, given=0.5) if transport_weight else None
         self.players = {
             "generator": Player(("G",), rate=rate, clip=clip),
@@ -105,8 +105,7 @@ class StarGAN(Labelled):
 
     def _score(self, seen: Tensor, label: Tensor, known: Tensor) -> Tensor:
         """(B, views, h, w): the critic's scores of what T saw, by the outputs of the values that the label has."""
-        scores: Tensor = self.D(seen)
-        return own(scores, label, known, self.labels.spans) if self.own_scores else scores
+        return self.scored(self.D(seen), label, known)
 
     def relabel(self, x: Tensor, label: Tensor, known: Tensor) -> Tensor:
         """G on `x` joined with the label, and with the mask where the data sets are several."""

@@ -45,6 +45,11 @@ def norm(kind: Norm, channels: int) -> nn.Module:
     return nn.Identity()
 
 
+def affine(kind: Norm) -> Norm:
+    """The kind, an instance norm with affine parameters."""
+    return "instance-affine" if kind == "instance" else kind
+
+
 def conv(inputs: int, outputs: int, kernel: int, padding: Padding = "reflect", stride: int = 1) -> nn.Conv2d:
     """A convolution that keeps the size (stride 1) or halves it (stride 2)."""
     return nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2, padding_mode=padding)
@@ -125,6 +130,13 @@ def normal_start(net: nn.Module, deviation: float = 0.02) -> nn.Module:
         elif isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.weight, 1.0, deviation)
     return net
+
+
+def nothing_yet(layer: nn.Module) -> nn.Module:
+    """The layer with weights and biases of zero: what it is to add is nothing, until it learns."""
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
 
 
 class Bounded(nn.Module):

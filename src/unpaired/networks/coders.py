@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unpaired.networks.blocks import Kept, ResidualBlock, Role, Traced, conv, norm, trace
+from unpaired.networks.blocks import Kept, ResidualBlock, Role, Traced, affine, conv, norm, nothing_yet, trace
 from unpaired.networks.generator import Blur, light_down, light_up
 from unpaired.networks.labelled import joined
 from unpaired.settings import Norm, Padding
@@ -105,14 +105,7 @@ def quiet_block(channels: int, kind: Norm, padding: Padding) -> Role:
 
     So an instance norm is affine here; where there is no norm the last convolution's weights are.
     """
-    block = ResidualBlock(channels, "instance-affine" if kind == "instance" else kind, padding)
+    block = ResidualBlock(channels, affine(kind), padding)
     *_, before, last = block.body
     nothing_yet(before if kind == "none" else last)
     return Role(block)
-
-
-def nothing_yet(layer: nn.Module) -> nn.Module:
-    """The layer, with weights and biases of zero."""
-    for parameter in layer.parameters():
-        nn.init.zeros_(parameter)
-    return layer

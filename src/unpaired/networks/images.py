@@ -11,7 +11,7 @@ from torch import nn
 from unpaired.errors import UsageError
 from unpaired.labels import Labels, of_domains
 from unpaired.networks.augment import Augment
-from unpaired.networks.blocks import Residual, ResidualBlock, Role, normal_start
+from unpaired.networks.blocks import Residual, ResidualBlock, Role, affine, normal_start
 from unpaired.networks.coders import LightDecoder, PictureCode, quiet_block
 from unpaired.networks.critic import code_critic, light_critic, patch_critic
 from unpaired.networks.generator import (
@@ -237,7 +237,7 @@ class ImageNetworks:
         which takes longer than there is.
         """
         s, channels = self.settings, self.channels[self.domains[0]]
-        kind: Norm = "instance-affine" if s.norm == "instance" else s.norm
+        kind = affine(s.norm)
         if s.generator == "light":
             told = Role(self._light_decoder(channels, kind, labels))
             return self.encoder(self.domains[0]), told, self.code_critic(labels, dropout=dropout)

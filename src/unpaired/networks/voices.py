@@ -9,7 +9,7 @@ from torch import nn
 
 from unpaired.errors import UsageError
 from unpaired.labels import Labels, of_domains
-from unpaired.networks.blocks import Role, norm
+from unpaired.networks.blocks import Role, norm, nothing_yet
 from unpaired.networks.critic import Views, leaky_start
 from unpaired.networks.filling import Filling
 from unpaired.networks.gated import Added, Flat, Gated, GatedBlock, Held, Rows, Spread, Tall, Told
@@ -139,8 +139,7 @@ class VoiceNetworks:
         """Code joined with `labels` label maps -> what to add to voices, every gate told; nothing until it learns."""
         decoder = self._label_decoder(labels)
         *_, last = (layer for layer in decoder.modules() if isinstance(layer, nn.Conv2d))
-        for parameter in last.parameters():
-            nn.init.zeros_(parameter)
+        nothing_yet(last)
         return decoder
 
     def unfold(self, codes: int) -> Role:
