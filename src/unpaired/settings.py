@@ -6,9 +6,10 @@ resolved before training begins, and the resolved settings are the run's config.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 Auto = Literal["auto"]
 Medium = Literal["image", "voice"]
@@ -22,10 +23,21 @@ class Section(BaseModel):
     """A group of settings: unknown keys are errors, and a resolved group does not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    idle: ClassVar[Mapping[str, tuple[str, Any]]] = {}
+    """Settings that do nothing while another one, named here, has this value: to give them then is an error."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _choice(cls, value: Any, info: ValidationInfo) -> Any:
+        """A command line gives numbers as text, and a YAML file text like "3" as a number: either names the choice."""
+        choices = get_args(cls.model_fields[info.field_name or ""].annotation)
+        return next((c for c in choices if isinstance(c, int | str) and str(c) == str(value)), value)
 
 
 class DataSettings(Section):
     """How files become batches."""
+
+    idle = {"jitter": ("framing", "crop")}
 
     size: int = Field(256, ge=8, le=4096, description="side of the square images that the networks see, in pixels")
     framing: Literal["scale", "crop"] | Auto = Field(
@@ -46,6 +58,8 @@ class DataSettings(Section):
 
 class NetworkSettings(Section):
     """What the roles are made of."""
+
+    idle = {"antialias": ("generator", "light"), "critic_layers": ("critic", "light")}
 
     generator: Literal["resnet", "light"] = Field(
         "resnet", description="form of the generators (and encoders, decoders)"
@@ -74,6 +88,11 @@ class NetworkSettings(Section):
 
 class VoiceSettings(Section):
     """How recordings are seen, and the networks that only voices have."""
+
+    idle = {
+        **dict.fromkeys(("sample_rate", "order", "f0_floor", "f0_ceil"), ("representation", "mel")),
+        "vocoder": ("representation", "world"),
+    }
 
     representation: Literal["world", "mel"] = Field(
         "world", description="world: mel-cepstra, F0 apart; mel: 80 log-mel bands for a neural vocoder"

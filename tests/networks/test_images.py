@@ -91,11 +91,6 @@ def test_a_blur_weighs_each_pixel_with_its_neighbours() -> None:
     assert not Blur(2).state_dict()
 
 
-def test_light_generators_have_no_antialiasing() -> None:
-    with pytest.raises(UsageError, match="only resnet generators"):
-        networks(generator="light", antialias=True)
-
-
 def test_images_have_no_residual_of_a_decoder() -> None:
     with pytest.raises(UsageError, match="residual_from: is of recordings"):
         networks().label_residual(2)

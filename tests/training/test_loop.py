@@ -23,11 +23,11 @@ class Duel(Method):
 
     def __init__(self, together: bool = True, **player: float) -> None:
         super().__init__()
-        self.G, self.D, self.idle = (Role(nn.Linear(1, 1, bias=False)) for _ in range(3))
-        for role, value in ((self.G, 2.0), (self.D, 3.0), (self.idle, 5.0)):
+        self.G, self.D, self.unused = (Role(nn.Linear(1, 1, bias=False)) for _ in range(3))
+        for role, value in ((self.G, 2.0), (self.D, 3.0), (self.unused, 5.0)):
             nn.init.constant_(next(role.parameters()), value)
         form = {"optimizer": "sgd", "rate": 0.1} | player
-        self.players = {name: Player((role,), **form) for name, role in (("g", "G"), ("d", "D"), ("i", "idle"))}  # type: ignore[arg-type]
+        self.players = {name: Player((role,), **form) for name, role in (("g", "G"), ("d", "D"), ("i", "unused"))}  # type: ignore[arg-type]
         self.weights = {"score": 1.0}
         self.routes = ()
         self.together = together
@@ -51,7 +51,7 @@ def of(method: Method) -> Loop:
 
 
 def weights(method: Duel) -> list[float]:
-    return [float(next(role.parameters()).detach()) for role in (method.G, method.D, method.idle)]
+    return [float(next(role.parameters()).detach()) for role in (method.G, method.D, method.unused)]
 
 
 def batch(value: float = 1.0) -> dict[str, Tensor]:

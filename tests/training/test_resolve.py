@@ -66,6 +66,27 @@ def test_mistakes_are_named(settings: dict[str, Any], words: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("method", "settings", "mend"),
+    [
+        ("cyclegan", {"identity_until": 0.5}, {"identity_weight": 1.0}),
+        ("xgan", {"teacher_weight": 2.0}, {"embedding": "efficientnet-lite0"}),
+        ("dualgan", {"box": 0.1}, {"slope": "box"}),
+        ("unit", {"antialias": True}, {"generator": "resnet"}),
+        ("unit", {"critic_layers": 2}, {"critic": "patch"}),
+        ("unit", {"jitter": 1.5, "framing": "crop"}, {"framing": "auto"}),
+        ("unit", {"order": 30, "representation": "mel"}, {"representation": "world"}),
+    ],
+)
+def test_a_setting_that_would_do_nothing_is_refused(
+    method: str, settings: dict[str, Any], mend: dict[str, Any]
+) -> None:
+    name = next(iter(settings))
+    with pytest.raises(UsageError, match=rf"'{name}': does nothing while '{next(iter(mend))}' is "):
+        resolve(Asked(method=method, settings=settings), "small")
+    resolve(Asked(method=method, settings=settings | mend), "small")
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("netwroks: {width: 3}", "did you mean 'networks'"),
@@ -88,6 +109,11 @@ def test_mistakes_in_a_file_are_named(text: str, words: str, tmp_path: Path) -> 
     file.write_text(text)
     with pytest.raises(UsageError, match=words):
         resolve(asked(file), "small")
+
+
+def test_a_choice_is_named_by_text_or_by_number() -> None:
+    found = resolve(asked(sample_rate="24000", channels=3), "small", None)
+    assert (found.voice.sample_rate, found.data.channels) == (24000, "3")
 
 
 def test_a_settings_flat_name_is_in_one_place_only() -> None:

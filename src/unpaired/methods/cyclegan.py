@@ -36,13 +36,13 @@ class CycleGAN(Method):
     VC2 (arXiv:1904.04631) adds critics of items and their reconstructions (`second_weight` 1); MaskCycleGAN-VC
     (arXiv:2102.12841) hides a span of up to the share `mask` (there .5) of an item's frames, for its generator to fill.
     `transport_weight` draws frames to where `Transport` brings them, else critics accept exchanged sounds.
-
     Differs: the identity term is on by default, as in the authors' code (`lambda_identity` .5 of the cycle's 10). The
     guess critic sees every pair in both orders: what a random order gives in the mean.
     """
 
     restores = True
     defences = {"cycle_noise": 0.1, "guess_weight": 2.0}  # noqa: RUF012 - data
+    idle = {"identity_until": ("identity_weight", 0.0)}  # noqa: RUF012 - data
     presets = {preset: {**TIES, **RATES} for preset in ("small", "tiny")}  # noqa: RUF012 - data
     voice_presets = {"paper": VC, "small": SOUNDS | RATES, "tiny": SOUNDS | RATES}  # noqa: RUF012 - data
 

@@ -30,7 +30,7 @@ class DualGAN(Method):
     """
 
     restores = True
-
+    idle = {"box": ("slope", "penalty"), "penalty_weight": ("slope", "box")}  # noqa: RUF012 - data
     presets = {  # noqa: RUF012 - data
         preset: {
             "slope": "penalty",

@@ -100,6 +100,8 @@ class Method(nn.Module, ABC):
     """The same where the items are voices; empty: the same as of images."""
     defences: ClassVar[Mapping[str, Any]] = {}
     """Settings that keep the method from hiding its input in its output, each with a value worth trying."""
+    idle: ClassVar[Mapping[str, tuple[str, Any]]] = {}
+    """Settings that do nothing while another one, named here, has this value."""
     taught: ClassVar[bool] = False
     """Whether it can learn from another run's translations: then it asks the factory for its `teacher`."""
     deepens: ClassVar[str | None] = None

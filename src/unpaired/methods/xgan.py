@@ -31,6 +31,7 @@ class XGAN(Coding):
     """
 
     restores = True
+    idle = {"teacher_weight": ("embedding", None)}  # noqa: RUF012 - data
 
     presets = {  # noqa: RUF012 - data
         preset: {
@@ -111,10 +112,8 @@ class XGAN(Coding):
 
     def encode(self, x: Tensor, domain: str) -> Tensor:
         """The domain's encoder."""
-        code: Tensor = (self.E_x if domain == "X" else self.E_y)(x)
-        return code
+        return (self.E_x if domain == "X" else self.E_y)(x)  # type: ignore[no-any-return]
 
     def decode(self, code: Tensor, domain: str) -> Tensor:
         """The domain's decoder."""
-        y: Tensor = (self.G_x if domain == "X" else self.G_y)(code)
-        return y
+        return (self.G_x if domain == "X" else self.G_y)(code)  # type: ignore[no-any-return]

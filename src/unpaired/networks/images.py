@@ -58,10 +58,6 @@ class ImageNetworks:
         self._labels = labels
         self._teacher = teacher
         self.blocks = settings.blocks if settings.blocks is not None else (9 if size > 128 else 6)
-        if settings.antialias and settings.generator != "resnet":
-            raise UsageError(
-                f"antialias: only resnet generators have it, not '{settings.generator}': --generator resnet"
-            )
 
     @property
     def labels(self) -> Labels:

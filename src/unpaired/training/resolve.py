@@ -65,7 +65,7 @@ class Settings:
     training: TrainingSettings
 
 
-def method_settings_model(cls: type[Method]) -> type[BaseModel]:
+def method_settings_model(cls: type[Method]) -> type[Section]:
     """A method's signature as a typed model: its keyword-only parameters, their types and defaults.
 
     Numbers are rates, weights and sizes, none of them negative.
@@ -81,7 +81,9 @@ def method_settings_model(cls: type[Method]) -> type[BaseModel]:
         for name, parameter in inspect.signature(cls.__init__).parameters.items()
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     }
-    return create_model(f"{cls.__name__}Settings", __base__=Section, **fields)
+    model: type[Section] = create_model(f"{cls.__name__}Settings", __base__=Section, **fields)
+    model.idle = cls.idle
+    return model
 
 
 def where_settings_live(method: str) -> dict[str, str]:
@@ -116,13 +118,36 @@ def resolve(asked: Asked, default_preset: Preset, medium: Medium | None = None) 
     preset = asked.preset or from_file.get("preset", default_preset)
     if preset not in get_args(Preset):
         raise UsageError(f"preset '{preset}': known: {', '.join(get_args(Preset))}")
+    layers, given = _layered(asked, from_file, method, preset, medium)
+    _one_budget(layers["training"], asked.settings, from_file.get("training") or {})
+    own = validate(method_settings_model(METHODS[method].cls), layers["method_settings"], f"setting of {method}")
+    found = Settings(
+        method,
+        preset,
+        own.model_dump(),
+        validate(DataSettings, layers["data"], "setting of data"),
+        validate(VoiceSettings, layers["voice"], "setting of voice"),
+        validate(NetworkSettings, layers["networks"], "setting of networks"),
+        validate(TrainingSettings, layers["training"], "setting of training"),
+    )
+    effective(own, given["method_settings"])
+    for section in SECTIONS:
+        effective(getattr(found, section), given[section])
+    return found
+
+
+def _layered(
+    asked: Asked, from_file: Mapping[str, Any], method: str, preset: Preset, medium: Medium | None
+) -> tuple[dict[str, dict[str, Any]], dict[str, set[str]]]:
+    """Of each section the values by layer, the lowest first, and the names that the user gave."""
+    cls = METHODS[method].cls
+    own = cls.voice_presets if medium == "voice" and cls.voice_presets else cls.presets
     layers: dict[str, dict[str, Any]] = {
         section: dict(OF_MEDIUM[medium or "image"][preset].get(section, {})) for section in SECTIONS
     }
-    cls = METHODS[method].cls
-    own_names = method_settings_model(cls).model_fields
-    own = cls.voice_presets if medium == "voice" and cls.voice_presets else cls.presets
     layers["method_settings"] = dict(own.get(preset, {}))
+    names: dict[str, set[str]] = {}
+    own_names = method_settings_model(cls).model_fields
     for section in layers:
         given = from_file.get(section) or {}
         if not isinstance(given, dict):
@@ -130,6 +155,7 @@ def resolve(asked: Asked, default_preset: Preset, medium: Medium | None = None) 
         if section == "method_settings" and (strange := [name for name in given if name not in own_names]):
             raise UsageError(f"{asked.file}: {unknown(str(strange[0]), method, own_names)}")
         layers[section] |= given
+        names[section] = set(given)
         if medium is not None and section in SECTIONS:
             of_medium(medium, {name: value for name, value in given.items() if not is_default(section, name, value)})
     places = where_settings_live(method)
@@ -137,19 +163,10 @@ def resolve(asked: Asked, default_preset: Preset, medium: Medium | None = None) 
         if name not in places:
             raise UsageError(unknown(name, method, places))
         layers[places[name]][name] = value
+        names[places[name]].add(name)
     if medium is not None:
         of_medium(medium, [name for name in asked.settings if places[name] != "method_settings"])
-    _one_budget(layers["training"], asked.settings, from_file.get("training") or {})
-    method_model = method_settings_model(cls)
-    return Settings(
-        method,
-        preset,
-        validate(method_model, layers["method_settings"], f"setting of {method}").model_dump(),
-        validate(DataSettings, layers["data"], "setting of data"),
-        validate(VoiceSettings, layers["voice"], "setting of voice"),
-        validate(NetworkSettings, layers["networks"], "setting of networks"),
-        validate(TrainingSettings, layers["training"], "setting of training"),
-    )
+    return layers, names
 
 
 def of_medium(medium: Medium, names: Iterable[str]) -> None:
@@ -159,6 +176,16 @@ def of_medium(medium: Medium, names: Iterable[str]) -> None:
     for name in names:
         if name in strange:
             raise UsageError(f"setting '{name}': of {KINDS[other][0]} alone, and these domains are {KINDS[medium][0]}")
+
+
+def effective(settings: Section, given: Iterable[str]) -> None:
+    """Refuse what was given and does nothing beside the other settings; raises UsageError."""
+    for name in sorted(given):
+        other, value = settings.idle.get(name, (None, None))
+        changed = getattr(settings, name) != type(settings).model_fields[name].default
+        if other is not None and changed and getattr(settings, other) == value:
+            told = f"'{value}'" if isinstance(value, str) else "not given" if value is None else f"{value:g}"
+            raise UsageError(f"setting '{name}': does nothing while '{other}' is {told}; change that, or leave it out")
 
 
 def is_default(section: str, name: str, value: Any) -> bool:
