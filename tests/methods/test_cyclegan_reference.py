@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from tiny_methods import build, loop_of
 from torch import Tensor
 
-from unpaired.methods import cyclegan
+from unpaired.methods import cyclegan, game
 from unpaired.methods.game import Now
 
 DATA = Path(__file__).parents[1] / "data_files"
@@ -63,8 +63,8 @@ def test_images_losses_and_parameters_are_the_authors(monkeypatch: pytest.Monkey
         for mine, its in zip(ours, in_order(trace, f"init.{theirs}"), strict=True):
             mine.data.copy_(its)
     called: list[tuple[Tensor, Tensor]] = []
-    for name in ("fool", "l1", "spot"):
-        monkeypatch.setattr(cyclegan, name, recording(getattr(cyclegan, name), called))
+    for module, name in ((cyclegan, "fool"), (cyclegan, "l1"), (game, "spot")):
+        monkeypatch.setattr(module, name, recording(getattr(module, name), called))
     loop = loop_of(method)
     x, y = trace["real_A"].double(), trace["real_B"].double()
     with torch.no_grad():

@@ -6,7 +6,7 @@ from tiny_methods import LIGHT, NETWORKS, build
 from torch import nn
 
 from unpaired.labels import Group, Labels
-from unpaired.methods.game import Now, Past, Turn, still, together, total
+from unpaired.methods.game import Now, Past, Turn, still, together
 from unpaired.methods.kinds import Labelled
 from unpaired.networks.augment import Augment
 from unpaired.networks.blocks import PlainNorm, Role
@@ -127,14 +127,6 @@ def test_together_draws_augmentation_per_item() -> None:
     x = torch.rand(1, 3, 16, 16)
     real, fake = together(Role(Augment(("translation", "color"))), x, x)
     assert not torch.equal(real, fake)
-
-
-def test_total_adds_what_there_is() -> None:
-    one, two = torch.tensor(1.0, requires_grad=True), torch.tensor(2.0)
-    assert total(None, None) is None
-    assert total(one, None) == 1
-    three = total(one, two)
-    assert three == 3 and three is not None and three.requires_grad
 
 
 def test_a_turn_drops_terms_that_are_none_and_needs_a_player() -> None:

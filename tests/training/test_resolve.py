@@ -69,6 +69,8 @@ def test_mistakes_are_named(settings: dict[str, Any], words: str) -> None:
     ("method", "settings", "mend"),
     [
         ("cyclegan", {"identity_until": 0.5}, {"identity_weight": 1.0}),
+        ("cyclegan", {"cycle": "backward", "one_way": True}, {"one_way": False}),
+        ("stargan", {"penalty_weight": 5.0}, {"adversarial": "wgan"}),
         ("xgan", {"teacher_weight": 2.0}, {"embedding": "efficientnet-lite0"}),
         ("dualgan", {"box": 0.1}, {"slope": "box"}),
         ("unit", {"antialias": True}, {"generator": "resnet"}),

@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Move, Now, Player, Route, Turn, together
+from unpaired.methods.game import Batch, Move, Now, Player, Route, Turn, spotted
 from unpaired.methods.kinds import Coding, Sampling
 from unpaired.networks import Networks
-from unpaired.terms.adversarial import Kind, fool, spot
+from unpaired.terms.adversarial import Kind, fool
 
 
 class CoGAN(Coding, Sampling):
@@ -65,8 +65,8 @@ class CoGAN(Coding, Sampling):
         shared = self.G(torch.randn(len(x), self.codes, device=x.device, dtype=x.dtype))
         fake_x, fake_y = self.G_x(shared), self.G_y(shared)
         yield Turn("generators", adversarial=fool(self.D_x(fake_x), self.kind) + fool(self.D_y(fake_y), self.kind))
-        spot_x = spot(*together(self.D_x, x, fake_x), self.kind)
-        spot_y = spot(*together(self.D_y, y, fake_y), self.kind)
+        spot_x = spotted(self.D_x, x, fake_x, self.kind)
+        spot_y = spotted(self.D_y, y, fake_y, self.kind)
         yield Turn("critics", adversarial=spot_x + spot_y)
 
     def decode(self, code: Tensor, domain: str) -> Tensor:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Method, Move, Now, Player, Route, Turn, still, together
+from unpaired.methods.game import Batch, Method, Move, Now, Player, Route, Turn, spotted, still
 from unpaired.networks import Networks
-from unpaired.terms.adversarial import fool, spot
+from unpaired.terms.adversarial import fool
 from unpaired.terms.contrast import layered_nce
 
 
@@ -76,7 +76,7 @@ class CUT(Method):
         given = torch.cat((x, y)) if self.identity else x
         ((made, seen),) = self.G.look(given)
         fake = made[: len(x)]
-        yield Turn("critic", adversarial=spot(*together(self.D, y, fake)))
+        yield Turn("critic", adversarial=spotted(self.D, y, fake))
         places = self.H.places([given, *seen])
         keys = [still(key) for key in self.H([given, *seen], places)]
         queries = self.H([made, *self.G.features(made, self.H.most)], places)

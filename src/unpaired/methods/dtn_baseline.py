@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Frozen, Method, Move, Now, Past, Player, Route, Turn, together
+from unpaired.methods.game import Batch, Frozen, Method, Move, Now, Past, Player, Route, Turn, spotted
 from unpaired.networks import Networks
 from unpaired.networks.blocks import Role
 from unpaired.networks.pretrained import embedding as pretrained
-from unpaired.terms.adversarial import Kind, fool, spot
+from unpaired.terms.adversarial import Kind, fool
 from unpaired.terms.closeness import squared
 
 
@@ -64,7 +64,7 @@ class DTNBaseline(Method):
         x, y = batch["X"], batch["Y"]
         fake = self.G(x)
         yield Turn("generator", adversarial=fool(self.D(fake), self.kind), constancy=squared(self.f(fake), self.f(x)))
-        yield Turn("critic", adversarial=spot(*together(self.D, y, self.past(fake)), self.kind))
+        yield Turn("critic", adversarial=spotted(self.D, y, self.past(fake), self.kind))
 
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:
         """G from X to Y."""

@@ -8,10 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Method, Move, Now, Player, Route, Turn, together
+from unpaired.methods.game import Batch, Method, Move, Now, Player, Route, Turn, spotted
 from unpaired.networks import Networks
 from unpaired.networks.blocks import Role
-from unpaired.terms.adversarial import fool, spot
+from unpaired.terms.adversarial import fool
 from unpaired.terms.closeness import l1
 from unpaired.terms.penalty import gradient_penalty
 
@@ -84,7 +84,7 @@ class DualGAN(Method):
             fake_y, fake_x = self.G(x), self.F(y)
         yield Turn(
             "critics",
-            adversarial=spot(*together(self.D_y, y, fake_y), "wgan") + spot(*together(self.D_x, x, fake_x), "wgan"),
+            adversarial=spotted(self.D_y, y, fake_y, "wgan") + spotted(self.D_x, x, fake_x, "wgan"),
             penalty=penalty(self.D_y, y, fake_y) + penalty(self.D_x, x, fake_x) if self.penalised else None,
         )
         if generators_move:

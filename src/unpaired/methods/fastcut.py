@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Method, Move, Now, Player, Route, Turn, still, together
+from unpaired.methods.game import Batch, Method, Move, Now, Player, Route, Turn, spotted, still
 from unpaired.networks import Networks
-from unpaired.terms.adversarial import fool, spot
+from unpaired.terms.adversarial import fool
 from unpaired.terms.contrast import layered_nce
 
 
@@ -63,7 +63,7 @@ class FastCUT(Method):
         x = batch["X"]
         mirrored = bool(torch.rand(()) < 0.5)
         ((fake, seen),) = self.G.look(x.flip(3) if mirrored else x)
-        yield Turn("critic", adversarial=spot(*together(self.D, batch["Y"], fake)))
+        yield Turn("critic", adversarial=spotted(self.D, batch["Y"], fake))
         layers = [x, *(self.G.features(x, self.H.most) if mirrored else seen)]
         again = [fake, *self.G.features(fake, self.H.most)]
         places = self.H.places(layers)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from unpaired.labels import Draws
 from unpaired.networks.blocks import Role
 from unpaired.networks.memory import Memory
+from unpaired.terms.adversarial import AnyKind, spot
 
 Batch = Mapping[str, Tensor]
 """What a method draws (`Method.draws`): "each", one tensor `(B, C, H, W)` in [-1, 1] per domain, keyed "X", "Y", "X3"
@@ -207,6 +208,11 @@ def together(net: Role | Frozen, one: Tensor, other: Tensor) -> tuple[Tensor, Te
     return first, second
 
 
+def spotted(critic: Role | Frozen, real: Tensor, fake: Tensor, kind: AnyKind = "lsgan") -> Tensor:
+    """The term `spot` of a critic's scores on real items and fakes, seen `together`."""
+    return spot(*together(critic, real, fake), kind)
+
+
 def both(net: Role, one: Tensor, other: Tensor, wanted: bool) -> tuple[Tensor, Tensor | None]:
     """As `together`, but without the other where it is not wanted."""
     return together(net, one, other) if wanted else (net(one), None)
@@ -215,9 +221,3 @@ def both(net: Role, one: Tensor, other: Tensor, wanted: bool) -> tuple[Tensor, T
 def noisy(x: Tensor, deviation: float) -> Tensor:
     """`x` with normal noise added; what is hidden in faint patterns is lost in it."""
     return x + deviation * torch.randn_like(x) if deviation else x
-
-
-def total(*terms: Tensor | None) -> Tensor | None:
-    """The sum of the terms that there are; None where there is none."""
-    there = [term for term in terms if term is not None]
-    return torch.stack(there).sum() if there else None

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Frozen, Method, Move, Now, Past, Player, Route, Turn, together
+from unpaired.methods.game import Batch, Frozen, Method, Move, Now, Past, Player, Route, Turn, spotted
 from unpaired.networks import Networks
-from unpaired.terms.adversarial import Kind, fool, spot
+from unpaired.terms.adversarial import Kind, fool
 from unpaired.terms.closeness import l1
 
 
@@ -66,7 +66,7 @@ class GAN(Method):
         fake = self.G(x)
         similarity = l1(fake, self.g(x)) if self.g is not None else None
         yield Turn("generator", adversarial=fool(self.D(fake), self.kind), similarity=similarity)
-        yield Turn("critic", adversarial=spot(*together(self.D, batch["Y"], self.past(fake)), self.kind))
+        yield Turn("critic", adversarial=spotted(self.D, batch["Y"], self.past(fake), self.kind))
 
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:
         """G from X to Y."""

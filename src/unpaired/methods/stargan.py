@@ -30,6 +30,7 @@ class StarGAN(Labelled):
     """
 
     restores = True
+    idle = {"penalty_weight": ("adversarial", "lsgan")}  # noqa: RUF012 - data
     defences = {"cycle_noise": 0.1}  # noqa: RUF012 - data
     presets = {  # noqa: RUF012 - data
         preset: {

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from unpaired.methods.game import Batch, Move, Now, Player, Route, Turn, together
+from unpaired.methods.game import Batch, Move, Now, Player, Route, Turn, spotted, together
 from unpaired.methods.kinds import Coding
 from unpaired.networks import Networks
 from unpaired.networks.blocks import Role
-from unpaired.terms.adversarial import Kind, fool, spot
+from unpaired.terms.adversarial import Kind, fool
 from unpaired.terms.closeness import l1
 from unpaired.terms.prior import unit_normal
 
@@ -101,8 +101,7 @@ class UNIT(Coding):
         )
         yield Turn(
             "critics",
-            adversarial=spot(*together(self.D_x, x, fake_x), self.kind)
-            + spot(*together(self.D_y, y, fake_y), self.kind),
+            adversarial=spotted(self.D_x, x, fake_x, self.kind) + spotted(self.D_y, y, fake_y, self.kind),
         )
 
     def encode(self, x: Tensor, domain: str) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
-from unpaired.methods.game import Batch, Frozen, Move, Now, Player, Route, Turn, together
+from unpaired.methods.game import Batch, Frozen, Move, Now, Player, Route, Turn, spotted, together
 from unpaired.methods.kinds import Coding
 from unpaired.networks import Networks
 from unpaired.networks.blocks import Role
@@ -105,10 +105,10 @@ class XGAN(Coding):
             teacher=l1(self.R(code_x), self.T(x)) if self.R is not None and self.T is not None else None,
             transport=self.transport[0](fake_x, y, x) + self.transport[1](fake_y, x, y) if self.transport else None,
         )
-        told_x = spot(*together(self.D_x, x, fake_x), self.kind)
-        told_y = spot(*together(self.D_y, y, fake_y), self.kind)
+        told_x = spotted(self.D_x, x, fake_x, self.kind)
+        told_y = spotted(self.D_y, y, fake_y, self.kind)
         critics = Turn("critics", adversarial=told_x + told_y)
-        yield [critics, Turn("reader", domain=spot(*together(self.C, code_x, code_y), "bce"))]
+        yield [critics, Turn("reader", domain=spotted(self.C, code_x, code_y, "bce"))]
 
     def encode(self, x: Tensor, domain: str) -> Tensor:
         """The domain's encoder."""

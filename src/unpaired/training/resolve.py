@@ -74,9 +74,7 @@ def method_settings_model(cls: type[Method]) -> type[Section]:
     fields: dict[str, Any] = {
         name: (
             hints[name],
-            Field(parameter.default, ge=0)
-            if hints[name] in (int, float, int | None, float | None)
-            else parameter.default,
+            Field(parameter.default, ge=0) if hints[name] in NUMBERS else parameter.default,
         )
         for name, parameter in inspect.signature(cls.__init__).parameters.items()
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
@@ -184,7 +182,7 @@ def effective(settings: Section, given: Iterable[str]) -> None:
         other, value = settings.idle.get(name, (None, None))
         changed = getattr(settings, name) != type(settings).model_fields[name].default
         if other is not None and changed and getattr(settings, other) == value:
-            told = f"'{value}'" if isinstance(value, str) else "not given" if value is None else f"{value:g}"
+            told = "not given" if value is None else f"'{value}'" if isinstance(value, str) else str(value).lower()
             raise UsageError(f"setting '{name}': does nothing while '{other}' is {told}; change that, or leave it out")
 
 
