@@ -241,8 +241,8 @@ def test_the_outputs_of_a_view_lie_side_by_side(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["resnet", "light"])
 def test_a_code_critic_judges_whole_codes_of_any_size(kind: str) -> None:
-    net = networks(generator=kind, width=4, critic_width=4)
-    critic = net.code_critic(2, width=6).eval()
+    net = networks(generator=kind, width=4, critic_width=6)
+    critic = net.code_critic(2).eval()
     for size in (16, 32):
         assert critic(net.encoder("X")(torch.rand(3, 3, size, size))).shape == (3, 2)
     code = torch.rand(1, net.code_channels, 8, 8)
@@ -251,7 +251,7 @@ def test_a_code_critic_judges_whole_codes_of_any_size(kind: str) -> None:
 
 
 def test_a_code_critic_drops_features_only_while_it_trains() -> None:
-    critic = networks(width=4).code_critic(1, width=16, dropout=0.5)
+    critic = networks(width=4, critic_width=16).code_critic(1, dropout=0.5)
     code = torch.rand(1, 16, 8, 8)
     assert not torch.equal(critic.train()(code), critic(code))
     assert torch.equal(critic.eval()(code), critic(code))

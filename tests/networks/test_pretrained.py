@@ -31,7 +31,7 @@ def test_maps_are_brought_together_with_the_same_say() -> None:
     net = Embedding(Two())
     x = torch.rand(2, 3, 32, 24) * 2 - 1
     y = net(x)
-    assert y.shape == (2, 6, 8, 6) and channels(net) == 6
+    assert y.shape == (2, 6, 8, 6) and channels(net, 64) == 6
     one = y[:, :4]
     torch.testing.assert_close(one.mean((1, 2, 3)), torch.zeros(2), atol=1e-5, rtol=0)
     # mean squares over all channels: of each map 3 = 6 channels / 2 maps, before enlarging smooths the second
@@ -52,8 +52,8 @@ def test_a_network_of_ones_own_is_found_by_its_weights() -> None:
     one, other = nn.Conv2d(3, 5, 4, 4), nn.Conv2d(3, 5, 4, 4)
     name = offer(one)
     assert name.startswith("own:Conv2d-") and name == offer(one) != offer(other)
-    assert channels(embedding(name)) == 5
-    assert channels(embedding(offer(nn.Conv2d(3, 4, 4, 4).double()))) == 4, "of any type and device"
+    assert channels(embedding(name), 64) == 5
+    assert channels(embedding(offer(nn.Conv2d(3, 4, 4, 4).double())), 64) == 4, "of any type and device"
     assert digests(nn.Sequential(embedding(name), nn.ReLU(), embedding("own:Gone-0"))) == {name: digest_of(one)}
     assert name.endswith(digest_of(one)[:12])
 
@@ -84,7 +84,7 @@ def test_what_is_not_here_is_told_when_it_is_asked(name: str, words: str) -> Non
     absent = embedding(name)
     assert missing(nn.Sequential(nn.ReLU(), absent)) is not None and missing(nn.ReLU()) is None
     with pytest.raises(UsageError, match=words):
-        channels(absent)
+        channels(absent, 64)
 
 
 def test_what_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +96,7 @@ def test_what_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         ("timm:resnet18", r"pip install 'unpaired\[embeddings\]'"),
     ):
         with pytest.raises(UsageError, match=words):
-            channels(embedding(name))
+            channels(embedding(name), 64)
 
 
 @pytest.mark.skipif(not efficientnet.available(), reason="the extra 'features' is not installed")
@@ -138,7 +138,7 @@ def test_a_model_of_timm_sees_its_own_scale_and_gives_the_middle_maps(monkeypatc
     assert [m.shape[-1] for m in maps] == [8, 4, 2]
     torch.testing.assert_close(maps[0], torch.full((1, 3, 8, 8), 1.0))  # (.75 - .5) / .25
     with pytest.raises(UsageError, match="timm:other"):
-        channels(embedding("timm:other"))
+        channels(embedding("timm:other"), 64)
 
 
 def test_the_trunk_of_hed_is_read_from_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

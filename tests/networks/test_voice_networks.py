@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 from unpaired.errors import UsageError
 from unpaired.networks.blocks import count_parameters
@@ -36,7 +37,8 @@ def test_shapes_of_roles(form: str, q: int) -> None:
     code = net.encoder("X")(x)
     assert code.shape == (2, net.code_channels, 1, 8)
     assert net.decoder("Y")(code).shape == net.generator("X", "Y")(x).shape == x.shape
-    assert net.decoder("Y", 7)(torch.randn(2, 7, 1, 8)).shape == x.shape
+    with pytest.raises(UsageError, match="hears nothing"):
+        net.decoder("Y", nn.Identity())
     assert net.code_critic(3)(code).shape == net.classifier(3)(x).shape == (2, 3)
     label = torch.eye(2)
     assert net.relabeller(2)(joined(x, label)).shape == x.shape

@@ -10,6 +10,7 @@ import pytest
 from unpaired.errors import UsageError
 from unpaired.methods import METHODS
 from unpaired.presets import PRESETS
+from unpaired.settings import Medium
 from unpaired.training.resolve import SECTIONS, Asked, method_settings_model, resolve
 
 
@@ -26,6 +27,8 @@ def test_paper_preset_is_the_papers_facts() -> None:
     assert settings.method_settings["rate"] == 2e-4
     assert (settings.data.size, settings.training.batch, settings.networks.width) == (256, 1, 64)
     assert settings.networks.augment == ()
+    assert resolve(asked(method="stargan"), "paper").training.batch == 16
+    assert resolve(asked(method="stargan", batch=8), "paper").training.batch == 8
 
 
 def test_each_layer_wins_over_the_one_below(tmp_path: Path) -> None:
@@ -83,9 +86,11 @@ def test_a_setting_that_would_do_nothing_is_refused(
     method: str, settings: dict[str, Any], mend: dict[str, Any]
 ) -> None:
     name = next(iter(settings))
+    medium: Medium = "voice" if "order" in settings else "image"
     with pytest.raises(UsageError, match=rf"'{name}': does nothing while '{next(iter(mend))}' is "):
-        resolve(Asked(method=method, settings=settings), "small")
-    resolve(Asked(method=method, settings=settings | mend), "small")
+        resolve(Asked(method=method, settings=settings), "small", medium)
+    resolve(Asked(method=method, settings=settings | mend), "small", medium)
+    resolve(Asked(method=method, settings=settings), "small")  # of an early look, whose preset may be another
 
 
 @pytest.mark.parametrize(

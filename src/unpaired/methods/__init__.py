@@ -38,6 +38,8 @@ class Row:
     tie: str
     why_not: str = ""
     """Why it does not learn from the media that it does not learn from."""
+    batch: int = 1
+    """Items of each domain (or of all, where they are drawn together) per step in the paper: preset `paper`."""
 
 
 DEFAULT = "cyclegan"
@@ -80,6 +82,7 @@ METHODS: dict[str, Row] = {
             "direct",
             "cycle, critic's features",
             "not tried on voices; cyclegan is the same tie",
+            batch=64,
         ),
         Row(
             "dualgan",
@@ -104,7 +107,9 @@ METHODS: dict[str, Row] = {
             "as cut, mirrored",
             "it mirrors its items, and speech backwards is no speech",
         ),
-        Row("stargan", StarGAN, 2018, "Choi et al., arXiv:1711.09020", "many", BOTH, "direct", "label, cycle"),
+        Row(
+            "stargan", StarGAN, 2018, "Choi et al., arXiv:1711.09020", "many", BOTH, "direct", "label, cycle", batch=16
+        ),
         Row("vaegan", VAEGAN, 2016, "Larsen et al., arXiv:1512.09300", "2", BOTH, "common space", "none"),
         Row(
             "cogan",
@@ -116,6 +121,7 @@ METHODS: dict[str, Row] = {
             "common space",
             "shared layers",
             "one vector is sought for the whole item, with no place for words",
+            batch=64,
         ),
         Row("unit", UNIT, 2017, "Liu et al., arXiv:1703.00848", "2", BOTH, "common space", "shared layers, cycle"),
         Row(
@@ -127,6 +133,7 @@ METHODS: dict[str, Row] = {
             BOTH,
             "common space",
             "a misled reader of codes",
+            batch=32,
         ),
         Row(
             "combogan",

@@ -10,7 +10,6 @@ from torch import Tensor
 from unpaired.methods.game import Batch, Frozen, Method, Move, Now, Player, Route, Turn, together
 from unpaired.networks import Networks
 from unpaired.networks.blocks import Role
-from unpaired.networks.pretrained import channels
 from unpaired.networks.pretrained import embedding as pretrained
 from unpaired.terms.closeness import squared
 from unpaired.terms.label import said
@@ -62,7 +61,7 @@ class DTN(Method):
     ) -> None:
         super().__init__()
         self.f = Frozen(Role(pretrained(embedding)))
-        self.g, self.D = net.decoder("Y", channels(self.f)), net.critic("Y", outputs=KINDS)
+        self.g, self.D = net.decoder("Y", self.f), net.critic("Y", outputs=KINDS)
         self.players = {
             "generator": Player(("g",), rate=rate, clip=clip),
             "critic": Player(("D",), rate=critic_rate, clip=clip),

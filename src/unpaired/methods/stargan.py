@@ -17,6 +17,10 @@ from unpaired.terms.closeness import l1
 from unpaired.terms.label import classes, decided
 from unpaired.terms.penalty import gradient_penalty
 
+SMALL = {"adversarial": "lsgan", "turns": 1, "own_scores": True, "class_weight": 0.1, "cycle_weight": 1.7}
+RATES = {"cycle_noise": 0.05, "rate": 4e-4, "critic_rate": 1e-3, "clip": 5.0}
+VOICE = {"cycle_noise": 0.0, "transport_weight": 5.0}
+
 
 class StarGAN(Labelled):
     """Choi et al. 2018, arXiv:1711.09020: eq. (5), (6) with eq. (8), Wasserstein's; joint data sets of sec. 3.2.
@@ -32,22 +36,8 @@ class StarGAN(Labelled):
     restores = True
     idle = {"penalty_weight": ("adversarial", "lsgan")}  # noqa: RUF012 - data
     defences = {"cycle_noise": 0.1}  # noqa: RUF012 - data
-    presets = {  # noqa: RUF012 - data
-        preset: {
-            "adversarial": "lsgan",
-            "turns": 1,
-            "own_scores": True,
-            "class_weight": 0.1,
-            "rate": 4e-4,
-            "critic_rate": 1e-3,
-            "clip": 5.0,
-            "cycle_weight": 1.7,
-            "cycle_noise": 0.05,
-        }
-        for preset in ("small", "tiny")
-    }
-
-    voice_presets = {p: {**s, "cycle_noise": 0.0, "transport_weight": 5.0} for p, s in presets.items()}  # noqa: RUF012
+    presets = dict.fromkeys(("small", "tiny"), SMALL | RATES)
+    voice_presets = dict.fromkeys(("small", "tiny"), SMALL | RATES | VOICE)
 
     def __init__(
         self,
@@ -92,7 +82,7 @@ class StarGAN(Labelled):
             "critic",
             adversarial=spot(self._score(seen, label, known), self._score(self.T(fake), wanted, known), self.kind),
             classes=classes(self.C(seen), label, known, self.labels.spans),
-            penalty=gradient_penalty(lambda it: self.D(self.T(it)), x, fake) if "penalty" in self.weights else None,
+            penalty=self._slope(x, fake, label, wanted, known) if "penalty" in self.weights else None,
         )
         if now.step % self.every == 0:
             seen = self.T(fake)
@@ -107,6 +97,13 @@ class StarGAN(Labelled):
     def _score(self, seen: Tensor, label: Tensor, known: Tensor) -> Tensor:
         """(B, views, h, w): the critic's scores of what T saw, by the outputs of the values that the label has."""
         return self.scored(self.D(seen), label, known)
+
+    def _slope(self, x: Tensor, fake: Tensor, label: Tensor, wanted: Tensor, known: Tensor) -> Tensor:
+        """The penalty on the scores that count: those for the label of `x` and those for that of `fake`, half each."""
+        real = gradient_penalty(lambda it: self._score(self.T(it), label, known), x, fake)
+        if not self.own_scores:
+            return real
+        return (real + gradient_penalty(lambda it: self._score(self.T(it), wanted, known), x, fake)) / 2
 
     def relabel(self, x: Tensor, label: Tensor, known: Tensor) -> Tensor:
         """G on `x` joined with the label, and with the mask where the data sets are several."""

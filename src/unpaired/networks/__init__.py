@@ -39,11 +39,11 @@ class Networks(Protocol):
     def encoder(self, domain: str) -> Role:
         """`domain`'s items -> features."""
 
-    def decoder(self, domain: str, inputs: int | None = None) -> Role:
-        """Features -> `domain`'s items; `inputs` channels where they are not an encoder's."""
+    def decoder(self, domain: str, embedding: nn.Module | None = None) -> Role:
+        """Features, as encoders give them or the `embedding` of pictures -> `domain`'s items."""
 
-    def code_critic(self, outputs: int, width: int | None = None, dropout: float = 0.0) -> Role:
-        """Features, as encoders give them -> logits (B, outputs); `width` None takes that of the critics."""
+    def code_critic(self, outputs: int, dropout: float = 0.0) -> Role:
+        """Features, as encoders give them -> logits (B, outputs)."""
 
     def classifier(self, labels: int) -> Role:
         """Any domain's items -> logits (B, labels)."""

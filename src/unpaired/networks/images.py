@@ -137,12 +137,13 @@ class ImageNetworks:
         role = self._role(*layers, *self._residual(self.blocks // 2))
         return Role(PictureCode(role, channels, self.code_channels)) if self._identical else role
 
-    def decoder(self, domain: str, inputs: int | None = None) -> Role:
+    def decoder(self, domain: str, embedding: nn.Module | None = None) -> Role:
         """The mirror of `encoder`: features (B, code channels, H/4, W/4) -> `domain`'s images.
 
-        Of `inputs` channels where they are given; a 1 x 1 convolution then makes them the code's.
+        Of an `embedding`, a 1 x 1 convolution makes its maps of as many channels as a code has.
         """
         self._needs(4)
+        inputs = None if embedding is None else channels_of(embedding, self.size)
         s, channels = self.settings, self.channels[domain]
         enter = [nn.Conv2d(inputs, self.code_channels, 1), nn.ReLU(inplace=True)] if inputs else []
         if s.generator == "light":
@@ -224,7 +225,7 @@ class ImageNetworks:
         wide = s.critic_width * 2 ** (len(trunk) // 2 - 1)
         left = max(1, self.size >> (len(trunk) // 2))
         scores = Role(nn.Conv2d(wide, outputs, 3, 1, 1, bias=False))
-        return Role(*augment, *trunk), scores, Role(nn.Conv2d(wide, labels, left, bias=False), nn.Flatten())
+        return Role(*augment, *trunk), scores, _told(nn.Conv2d(wide, labels, left, bias=False))
 
     def label_coders(self, labels: int, dropout: float) -> tuple[Role, Role, Role]:
         """An encoder to a code of 4 x 4, its decoder, which is told the label at every layer, and a critic of codes.
@@ -267,16 +268,16 @@ class ImageNetworks:
         """
         if missing(embedding) is not None:
             return Role()
-        return self._role(nn.Conv2d(self.code_channels, channels_of(embedding), 1))
+        return self._role(nn.Conv2d(self.code_channels, channels_of(embedding, self.size), 1))
 
     def shared(self) -> Role:
         """Features -> features, one residual block: the layer that encoders, or decoders, have in common."""
         s = self.settings
         return quiet_block(self.code_channels, s.norm, s.padding) if self._identical else self._role(*self._residual(1))
 
-    def code_critic(self, outputs: int, width: int | None = None, dropout: float = 0.0) -> Role:
-        """Features (B, code channels, h, w) -> logits (B, outputs); `width` None takes the settings' critic_width."""
-        return Role(*code_critic(self.code_channels, width or self.settings.critic_width, outputs, dropout))
+    def code_critic(self, outputs: int, dropout: float = 0.0) -> Role:
+        """Features (B, code channels, h, w) -> logits (B, outputs)."""
+        return Role(*code_critic(self.code_channels, self.settings.critic_width, outputs, dropout))
 
     @property
     def _identical(self) -> bool:
@@ -294,6 +295,11 @@ class ImageNetworks:
 
     def _needs(self, stride: int) -> None:
         self.stride = math.lcm(self.stride, stride)
+
+
+def _told(head: nn.Conv2d) -> Role:
+    """Logits (B, labels): at the trained size of one place, of larger pictures the mean over those that there are."""
+    return Role(head, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
 def _start(net: Net) -> Net:

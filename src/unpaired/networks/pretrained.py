@@ -110,11 +110,15 @@ def missing(net: nn.Module) -> UsageError | None:
     return next((part.reason for part in net.modules() if isinstance(part, Absent)), None)
 
 
-def channels(net: nn.Module) -> int:
-    """How many channels the maps of an embedding have; raises UsageError where it is not here."""
+def channels(net: nn.Module, size: int) -> int:
+    """How many channels the maps of an embedding have; raises UsageError where it is not here or `size` is not its."""
     like = next(net.parameters(), torch.zeros(()))  # one's own network may have been moved with an earlier method
     with torch.no_grad():
-        return int(net(like.new_zeros(1, 3, 64, 64)).shape[1])
+        try:
+            return int(net(like.new_zeros(1, 3, size, size)).shape[1])
+        except RuntimeError as error:
+            name = next((part.name for part in net.modules() if isinstance(part, Embedding)), "")
+            raise UsageError(f"embedding '{name}': cannot be shown pictures of {size} px ({error})") from error
 
 
 def _find(name: str) -> nn.Module:

@@ -17,6 +17,8 @@ from unpaired.networks.projector import Projector
 from unpaired.networks.transport import LabelledTransport, Transport
 from unpaired.settings import NetworkSettings, VoiceSettings
 
+NO_EMBEDDING = "embedding: sees pictures and hears nothing; with recordings leave it out (--embedding none)"
+
 
 class VoiceNetworks:
     """Builds roles for voices (B, 1, Q, T) of `coefficients` Q, scaled; the `domains` are keys ("X", "Y").
@@ -91,22 +93,23 @@ class VoiceNetworks:
         """`domain`'s voices -> features (B, code channels, 1, T/4): the way down and half the blocks."""
         return Role(*self._down(), *self._residual(self.blocks // 2))
 
-    def decoder(self, domain: str, inputs: int | None = None) -> Role:  # noqa: ARG002
-        """The mirror of `encoder`; of `inputs` channels where given, which a 1 x 1 convolution makes the code's."""
-        enter = [nn.Conv2d(inputs, self.code_channels, 1), nn.LeakyReLU(0.2)] if inputs else []
-        return Role(*enter, *self._residual(self.blocks // 2), *self._up())
+    def decoder(self, domain: str, embedding: nn.Module | None = None) -> Role:  # noqa: ARG002
+        """The mirror of `encoder`."""
+        if embedding is not None:
+            raise UsageError(NO_EMBEDDING)
+        return Role(*self._residual(self.blocks // 2), *self._up())
 
     def read_out(self, embedding: nn.Module) -> Role:  # noqa: ARG002 - as images are asked
         """Refused: embeddings see pictures."""
-        raise UsageError("embedding: sees pictures and hears nothing; with recordings leave it out (--embedding none)")
+        raise UsageError(NO_EMBEDDING)
 
     def shared(self) -> Role:
         """Features -> features, one residual block."""
         return Role(*self._residual(1))
 
-    def code_critic(self, outputs: int, width: int | None = None, dropout: float = 0.0) -> Role:
+    def code_critic(self, outputs: int, dropout: float = 0.0) -> Role:
         """Features (B, code channels, 1, t) -> logits (B, outputs), the mean over time of what frames seem to say."""
-        w = width or 2 * self.settings.critic_width
+        w = 2 * self.settings.critic_width
         net: list[nn.Module] = [nn.Conv2d(self.code_channels, w, (1, 5), 1, (0, 2)), nn.LeakyReLU(0.2)]
         net += [nn.Conv2d(w, w, (1, 3), 1, (0, 1)), nn.LeakyReLU(0.2)]
         net += [nn.Dropout(dropout)] if dropout else []

@@ -79,7 +79,7 @@ def prepare(sources: list[Path], asked: Asked, pairs: bool, device: torch.device
     medium = listing.files[0].medium
     settings = resolve(asked, preset, medium)
     trains_on(settings.method, medium)
-    possible(settings.training, settings.networks, device, ranks)
+    possible(settings, device, ranks)
     looked = (listen if medium == "voice" else look)(settings, listing, explicit_size(asked), say)
     domains, files = collected(listing, looked.domains, looked.parts)
     if pairs:
@@ -138,13 +138,19 @@ def look(settings: Settings, listing: Found, explicit: bool, say: Say) -> Looked
     return Looked(resolved.data, resolved.channels, resolved.domains, parts, decided)
 
 
-def possible(training: TrainingSettings, networks: NetworkSettings, device: torch.device, ranks: int) -> None:
+def possible(settings: Settings, device: torch.device, ranks: int) -> None:
     """Refuse what this device or number of ranks cannot do, before time is spent."""
+    training, networks = settings.training, settings.networks
     if training.precision == "fp16-mixed" and device.type != "cuda":
         raise UsageError("precision fp16-mixed needs a CUDA device; use fp32 or bf16-mixed")
     if training.batch % (ranks * training.accumulate):
         raise UsageError(
             f"batch {training.batch}: must be a multiple of ranks x micro-batches, {ranks} x {training.accumulate}"
+        )
+    if METHODS[settings.method].cls.draws == "labelled" and training.batch < 2 * ranks * training.accumulate:
+        raise UsageError(
+            f"batch {training.batch}: {settings.method} takes the labels to ask for from the other items of a "
+            f"micro-batch, so it needs two or more in each: --batch {2 * ranks * training.accumulate}"
         )
     if networks.norm == "batch" and training.average:
         raise UsageError(

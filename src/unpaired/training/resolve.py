@@ -106,8 +106,8 @@ def unknown(setting: str, method: str, known: Iterable[str]) -> str:
 def resolve(asked: Asked, default_preset: Preset, medium: Medium | None = None) -> Settings:
     """Lay the layers over each other and validate; raises UsageError that names the key and the nearest known one.
 
-    With the `medium` that the files were found to be of, settings that only another one has are refused; before it is
-    known (None), presets are those of pictures.
+    With the `medium` that the files were found to be of, settings that only another one has, or that do nothing, are
+    refused; before it is known (None), presets are those of pictures, and `default_preset` may be any.
     """
     from_file = read_settings(asked.file) if asked.file else {}
     method = asked.method or from_file.get("method", DEFAULT)
@@ -128,9 +128,10 @@ def resolve(asked: Asked, default_preset: Preset, medium: Medium | None = None) 
         validate(NetworkSettings, layers["networks"], "setting of networks"),
         validate(TrainingSettings, layers["training"], "setting of training"),
     )
-    effective(own, given["method_settings"])
-    for section in SECTIONS:
-        effective(getattr(found, section), given[section])
+    if medium is not None:
+        effective(own, given["method_settings"])
+        for section in SECTIONS:
+            effective(getattr(found, section), given[section])
     return found
 
 
@@ -143,6 +144,8 @@ def _layered(
     layers: dict[str, dict[str, Any]] = {
         section: dict(OF_MEDIUM[medium or "image"][preset].get(section, {})) for section in SECTIONS
     }
+    if preset == "paper":
+        layers["training"].setdefault("batch", METHODS[method].batch)
     layers["method_settings"] = dict(own.get(preset, {}))
     names: dict[str, set[str]] = {}
     own_names = method_settings_model(cls).model_fields

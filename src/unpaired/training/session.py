@@ -65,9 +65,10 @@ class Session:
         self.config, self.folder, self.loop, self.batches = config, folder, loop, batches
         self.record, self.judge = record, judge
         self.step, self.spent_s, self.evaluation_s = progress.step, progress.spent_s, progress.evaluation_s
-        self.evaluated_share = progress.evaluated_share
         self.best_step, self.best_kid = progress.best_step, progress.best_kid
         self.budget = Budget(config.training.steps, config.training.minutes)
+        # Of a larger budget than before, what is spent is a smaller share.
+        self.evaluated_share = min(progress.evaluated_share, self.budget.share(progress.step, progress.spent_s))
         self.evaluation_cost_s = progress.evaluation_cost_s
         self.saved_step, self.saved_at = progress.step, time.monotonic()
         self.begun_s, self.begun_step = progress.spent_s, progress.step
@@ -118,7 +119,7 @@ class Session:
         """
         if self.loop.device.type != "cpu" and self.step % 20:
             return {}
-        stacked = self.loop.ranks.mean(torch.stack([term.double() for term in terms.values()]))
+        stacked = self.loop.ranks.mean(torch.stack([term.float() for term in terms.values()]))
         values = dict(zip(terms, stacked.tolist(), strict=True))
         for name, value in values.items():
             if not abs(value) <= self.config.training.explode:

@@ -276,7 +276,7 @@ def extend(config: RunConfig, settings: dict[str, Any]) -> RunConfig:
     """The configuration with a new budget or intervals; raises UsageError for any other setting."""
     if others := settings.keys() - RESUMABLE:
         raise UsageError(f"{min(others)}: a resumed run keeps its own; {', '.join(sorted(RESUMABLE))} may change")
-    given = {name: value for name, value in settings.items() if value is not None}
+    given = {name: value for name, value in settings.items() if value is not None or name not in ("steps", "minutes")}
     if "steps" in given and "minutes" in given:
         raise UsageError("both --steps and --minutes are given; the budget is one of them")
     unset = {"steps": None, "minutes": None} if given.keys() & {"steps", "minutes"} else {}
