@@ -301,3 +301,10 @@ def test_cosines_are_orthonormal_and_slow_ones_come_first() -> None:
 def test_a_change_of_light_coders_has_no_stripes_of_two_pixels() -> None:
     stripes = torch.tensor([1.0, -1.0]).repeat(8).expand(1, 1, 16, 16)
     torch.testing.assert_close(Blur()(stripes), torch.zeros(1, 1, 16, 16))
+
+
+@pytest.mark.parametrize("critic", ["patch", "light"])
+def test_a_critic_tells_one_set_of_labels_whatever_the_size(critic: str) -> None:
+    shared, _, logits = networks(critic=critic).labelled_critic(3)
+    for height, width in ((32, 32), (32, 48), (64, 64)):
+        assert logits(shared(torch.rand(2, 3, height, width))).shape == (2, 3)

@@ -124,6 +124,9 @@ def test_what_labels_need_is_told_before_training(table: Path, three: Path, tmp_
     with pytest.raises(WorkError, match="'blue' holds for"):
         train(table, method="stargan", out=tmp_path / "c", say=quiet, attributes=("red|blue",), **settings)
     assert not (tmp_path / "c").exists()
+    alone = settings | {"method": "stargan", "batch": 2, "accumulate": 2}
+    with pytest.raises(UsageError, match=r"batch 2: stargan takes the labels .* other items.*--batch 4"):
+        train(three, out=tmp_path / "d", say=quiet, **alone)
 
 
 def test_two_values_of_a_table_serve_a_method_of_two_domains(table: Path, tmp_path: Path) -> None:

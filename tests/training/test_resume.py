@@ -182,3 +182,18 @@ def test_two_ranks_by_a_file_of_settings_resume_to_the_last_bit(discs: Path, tmp
     for whole, name in zip(before, names, strict=True):
         again = read_tensors(last / name)[0]
         assert [key for key in whole if not torch.equal(whole[key], again[key])] == []
+
+
+def test_a_larger_budget_is_evaluated_on_the_way(discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+    monkeypatch.setattr(RunJudge, "evaluate", lambda self, step, spent_s, best_kid: looked.append(step))
+    run = trained(discs, tmp_path / "run", steps=4, evaluate_every=None, sample_every=0)
+    assert looked[-1] == 4
+    resume(run, steps=20, say=quiet)
+    assert any(4 < step < 20 for step in looked), looked
+
+
+def test_an_interval_may_be_taken_back(discs: Path, tmp_path: Path) -> None:
+    run = trained(discs, tmp_path / "run", steps=1, sample_every=1)
+    resume(run, steps=2, sample_every=None, say=quiet)
+    assert yaml.safe_load((run / "config.yaml").read_text())["training"]["sample_every"] is None
