@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,11 +11,10 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 
 from unpaired import __version__
 from unpaired.cores import cores
-from unpaired.data.batches import Batches, items, require_pairs
+from unpaired.data.batches import items, require_pairs
 from unpaired.data.check import check
 from unpaired.data.domain import Domain
 from unpaired.data.framing import Framing, Pictures
@@ -26,8 +24,6 @@ from unpaired.devices import pick_device
 from unpaired.errors import UsageError
 from unpaired.media.suffixes import KINDS
 from unpaired.methods import METHODS
-from unpaired.methods.game import Method, Now
-from unpaired.networks.blocks import count_parameters
 from unpaired.presets import Preset
 from unpaired.runs.config import RunConfig
 from unpaired.runs.files import Files
@@ -35,9 +31,6 @@ from unpaired.settings import DataSettings, Medium, NetworkSettings, TrainingSet
 from unpaired.terminal import Say
 from unpaired.training.collect import Found, collected, find
 from unpaired.training.listen import Looked, listen
-from unpaired.training.loop import Loop
-from unpaired.training.precision import Precision, probe, timed
-from unpaired.training.ranks import Ranks
 from unpaired.training.resolve import Asked, Settings, read_settings, resolve
 
 DECODED = 1000
@@ -234,61 +227,3 @@ def trained(settings: Settings, largest: int, device: torch.device, ranks: int, 
     budget = f"{decided.steps} steps" if decided.steps else f"{decided.minutes:g} minutes"
     say(f"method {settings.method}, preset {settings.preset}, {budget}, batch {decided.batch}, on {device}")
     return decided
-
-
-def probe_precision(config: RunConfig, method: Method, batches: Batches, ranks: Ranks, say: Say) -> RunConfig:
-    """The configuration with the precision that a short probe of this device found fastest; nothing else changes."""
-    batch = device_batch(config, batches, method)
-    loops: dict[Precision, Loop] = {}
-
-    def step(precision: Precision) -> None:
-        if precision not in loops:
-            loops.clear()
-            loops[precision] = Loop(copy.deepcopy(method), ranks, precision)
-        loops[precision].step([batch], Now(0, 0.0))
-
-    chosen, words = probe(step, next(method.parameters()).device, agreed=ranks.share)
-    chosen, words = ranks.share((chosen, words))
-    say(f"precision: {words}")
-    return config.model_copy(update={"training": config.training.model_copy(update={"precision": chosen})})
-
-
-def device_batch(config: RunConfig, batches: Batches, method: Method) -> dict[str, torch.Tensor]:
-    """One micro-batch on the method's device."""
-    shards = config.training.accumulate * config.training.devices * config.training.nodes
-    device = next(method.parameters()).device
-    return {key: x.to(device) for key, x in batches.batch(0, 0, shards, config.training.batch).items()}
-
-
-def dry_run_text(config: RunConfig, method: Method, batches: Batches, ranks: Ranks) -> str:
-    """The resolved configuration, the networks with their sizes, and the cost of a step."""
-    batch = device_batch(config, batches, method)
-    loop = Loop(copy.deepcopy(method), ranks, config.training.precision)  # type: ignore[arg-type]
-    device = next(method.parameters()).device
-
-    def step(_: Precision) -> None:
-        loop.step([batch], Now(0, 0.0))
-
-    timed(step, "fp32", device)
-    seconds = min(timed(step, "fp32", device) for _ in range(2)) * config.training.accumulate
-    rows = [f"  {role:<12}{count_parameters(net):>12,} parameters" for role, net in roles(method)]
-    budget = config.training
-    total = (
-        f"{budget.steps} steps: about {budget.steps * seconds / 60:.0f} minutes"
-        if budget.steps
-        else f"{budget.minutes:g} minutes: about {60 * (budget.minutes or 0) / seconds:.0f} steps"
-    )
-    return "\n".join(
-        [
-            yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False),
-            "networks:",
-            *rows,
-            f"a step takes {seconds * 1000:.0f} ms here ({config.training.precision}); {total}",
-        ]
-    )
-
-
-def roles(method: Method) -> list[tuple[str, torch.nn.Module]]:
-    """Every role by its name, in the players' order."""
-    names = dict.fromkeys(role for player in method.players.values() for role in player.roles)
-    return [(name, method.get_submodule(name)) for name in names]

@@ -25,12 +25,13 @@ from unpaired.terminal import Say, duration, to_terminal
 from unpaired.training.checkpoint import load_checkpoint
 from unpaired.training.judge import RunJudge
 from unpaired.training.loop import Loop
-from unpaired.training.prepare import Prepared, choose_device, dry_run_text, prepare, probe_precision
+from unpaired.training.prepare import Prepared, choose_device, prepare
 from unpaired.training.ranks import Ranks
 from unpaired.training.record import Record
 from unpaired.training.resolve import RESUMABLE, Asked, resolve, validate
 from unpaired.training.session import Session
 from unpaired.training.teacher import with_teacher
+from unpaired.training.trial import dry_run_text, probe_precision
 from unpaired.training.voice_judge import VoiceJudge
 
 if TYPE_CHECKING:
