@@ -20,7 +20,7 @@ from benchmarks.results import append_row
 from unpaired.cli import main as unpaired
 from unpaired.evaluation.run import evaluate
 from unpaired.runs.config import read_config
-from unpaired.runs.folder import RunFolder, Which
+from unpaired.runs.folder import Checkpoint, RunFolder
 from unpaired.runs.history import History
 
 SHOWN = (
@@ -38,7 +38,7 @@ SHOWN = (
 )
 
 
-def measured(run: Path, which: Which) -> dict[str, Any]:
+def measured(run: Path, which: Checkpoint) -> dict[str, Any]:
     """The figures of one checkpoint on all test pairs."""
     return {m.route: short(m) for m in evaluate(run, pairs=True, checkpoint=which).routes}
 

@@ -216,3 +216,28 @@ def test_version_and_overview(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([]) == 0
     shown = capsys.readouterr().out
     assert all(f"\n  {name}" in shown for name in COMMANDS)
+
+
+def test_judges_of_recordings_are_refused_for_pictures(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(run), "--judges", "speakers"]) == 2
+    assert "--judges: they judge recordings" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["evaluate", "audit"])
+def test_a_run_that_cannot_be_written_is_refused_before_it_is_measured(
+    command: str, run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)  # the tests' user may be one who may do everything
+    assert main([command, str(run)]) == 1
+    assert "is not writable" in capsys.readouterr().err
+
+
+def test_a_folder_that_may_not_be_looked_into_is_named(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", denied)
+    assert main(["evaluate", str(run)]) == 1
+    assert f"unpaired: {run / 'config.yaml'}: Permission denied" in capsys.readouterr().err

@@ -11,6 +11,12 @@ from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
 
 Say = Callable[[str], None]
 """Takes a whole line that a person should read."""
+Advance = Callable[[int, int], None]
+"""Told how much of the work is done, and of how much."""
+
+
+def unseen(done: int, total: int) -> None:
+    """Show no progress."""
 
 
 def to_terminal(words: str) -> None:
@@ -30,7 +36,7 @@ def duration(seconds: float) -> str:
 
 
 @contextmanager
-def progress_bar(words: str) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(words: str) -> Iterator[Advance]:
     """A bar on standard error from the first progress on, so that what goes wrong before stands alone."""
     bar = Progress(
         *Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True)

@@ -12,9 +12,10 @@ import pytest
 
 from unpaired.comparison import page, ranking, tables, words
 from unpaired.comparison.folder import ComparisonFolder
-from unpaired.comparison.ranking import Standing, apart, in_direction, overall, ranked
+from unpaired.comparison.ranking import Standing, in_direction, overall, ranked
 from unpaired.comparison.result import Comparison, Hidden, Result
 from unpaired.evaluation.measure import RouteMeasures
+from unpaired.evaluation.standing import apart
 
 THERE, BACK = "photos -> paintings", "paintings -> photos"
 

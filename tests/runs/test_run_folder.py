@@ -7,7 +7,7 @@ import pytest
 
 from unpaired.errors import UsageError, WorkError
 from unpaired.runs.config import read_config
-from unpaired.runs.folder import called, load_model
+from unpaired.runs.folder import RunFolder, called, load_model, numbered, require_free
 
 
 def test_a_folder_is_called_by_its_domains_of_many_by_the_first() -> None:
@@ -30,3 +30,26 @@ def test_a_setting_that_the_method_no_longer_has_is_named(tmp_path: Path) -> Non
     path.write_text(known + "method_settings: {closeness: 0.1}\n", encoding="utf-8")
     with pytest.raises(WorkError, match="'closeness' is no setting of gan in this version; train anew"):
         read_config(path)
+
+
+def test_what_is_in_the_way_of_a_new_run_is_told(tmp_path: Path) -> None:
+    require_free(tmp_path / "none")
+    (tmp_path / "file").touch()
+    with pytest.raises(UsageError, match="file: is a file"):
+        require_free(tmp_path / "file")
+    run = RunFolder(tmp_path / "run")
+    run.path.mkdir()
+    require_free(run.path)
+    run.config.touch()
+    with pytest.raises(UsageError, match="no checkpoint; choose another --out, or remove"):
+        require_free(run.path)
+    (run.checkpoints / "step-000000001").mkdir(parents=True)
+    with pytest.raises(UsageError, match="or continue it with --resume"):
+        require_free(run.path)
+
+
+def test_the_first_free_number_is_taken(tmp_path: Path) -> None:
+    assert numbered(tmp_path / "a-b") == tmp_path / "a-b"
+    (tmp_path / "a-b").mkdir()
+    (tmp_path / "a-b-2").mkdir()
+    assert numbered(tmp_path / "a-b") == tmp_path / "a-b-3"

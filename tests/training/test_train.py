@@ -154,7 +154,7 @@ def test_minutes_restore_the_share_that_was_spent(discs: Path, tmp_path: Path) -
 def test_a_run_folder_is_never_overwritten(discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = trained(discs, tmp_path / "run", steps=1)
     said: list[str] = []
-    with pytest.raises(UsageError, match="not empty; choose another --out, or continue it with --resume"):
+    with pytest.raises(UsageError, match="holds a run; choose another --out, or continue it with --resume"):
         trained(discs, run, steps=1, say=said.append)
     with pytest.raises(UsageError, match=r"not empty; choose another --out$"):
         trained(discs, discs / "red", steps=1, say=said.append)

@@ -332,3 +332,11 @@ def test_bits_that_suffixes_hold(tmp_path: Path) -> None:
     colour = crafted(translator).prepare(deep, False)
     kept = [kept_bits(suffix, item) for suffix in (".png", ".TIF", ".jpg") for item in (gray, colour)]
     assert kept == [16, 8, 16, 16, 8, 8]
+
+
+@pytest.mark.parametrize("suffix", ["tif", "png", "webp"])
+def test_pages_beyond_the_first_are_said_to_be_left_out(suffix: str, translator: Translator, tmp_path: Path) -> None:
+    first, second = (Image.new("RGB", (16, 16), colour) for colour in ("red", "blue"))
+    first.save(tmp_path / f"many.{suffix}", save_all=True, append_images=[second])
+    found = go(translator, tmp_path / f"many.{suffix}", out=tmp_path / "out")
+    assert found.done == 1 and "only the first is translated" in " ".join(found.warnings)

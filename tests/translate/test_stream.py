@@ -52,8 +52,8 @@ def test_the_command_and_what_it_refuses(
     for words, said in (
         (["--to", "bob"], "expected files or folders to translate, or --stream"),
         (["--to", "bob", "--stream", "in.wav"], "which takes none"),
-        (["--to", "bob", "in.wav", "--rate", "16000"], "--rate: is of --stream alone"),
-        (["--to", "bob", "--stream", "--rate", "16"], "expected 4000 to 192000 Hz"),
+        (["--to", "bob", "in.wav", "--sample-rate", "16000"], "--sample-rate: is of --stream alone"),
+        (["--to", "bob", "--stream", "--sample-rate", "16"], "expected 4000 to 192000 Hz"),
         (["--to", "bob", "--stream", "--out", "as-bob"], "sound goes to standard output"),
     ):
         assert main(["translate", str(run), *words]) == 2
@@ -61,7 +61,7 @@ def test_the_command_and_what_it_refuses(
     voices = Translator(voice_config(), Known(), "cpu")
     wav = io.BytesIO()
     write_live(wav, [hum(0.2, 200)], Form(RATE, wav=True))
-    with pytest.raises(UsageError, match="--rate 16000: the stream is a WAV"):
+    with pytest.raises(UsageError, match="--sample-rate 16000: the stream is a WAV"):
         translate_stream(voices, voices.way("bob"), io.BytesIO(wav.getvalue()), io.BytesIO(), 16000, lambda _: None)
     pictures = Translator(config(), Known(one_way=True), "cpu")
     with pytest.raises(UsageError, match="this run translates pictures"):

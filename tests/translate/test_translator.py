@@ -277,3 +277,21 @@ def test_little_memory_halves_the_batch(monkeypatch: pytest.MonkeyPatch) -> None
 def test_public_names() -> None:
     named = {"Options", "Outcome", "Translator", "Way", "interpolate_files", "sample_files", "translate_files"}
     assert set(translate.__all__) == named
+
+
+def test_a_range_that_the_pictures_bits_do_not_hold_is_refused() -> None:
+    translator = Translator(config(), Known(), "cpu")
+    array = np.zeros((16, 16, 3), np.uint8)
+    assert translator(array, to="paintings", target_range=(0, 200)).max() == 0
+    with pytest.raises(UsageError, match="a picture of 8 bits holds 0 to 255"):
+        translator(array, to="paintings", target_range=(0, 1000))
+
+
+def test_a_picture_of_no_number_is_refused() -> None:
+    with pytest.raises(UsageError, match="without one finite value"):
+        Translator(config(), Known(), "cpu")(np.full((16, 16, 3), np.nan, np.float32), to="paintings")
+
+
+def test_what_is_asked_of_labels_is_for_methods_that_are_told_them() -> None:
+    with pytest.raises(UsageError, match=r"cyclegan is not told labels.*stargan, fader are"):
+        Translator(config(), Known(), "cpu").way("photos=0.5")

@@ -12,6 +12,7 @@ def evaluate(words: list[str]) -> int:
     """Measure a run: likeness to the target, content kept, and truth where there are pairs."""
     from unpaired.evaluation.run import evaluate as measure
     from unpaired.report import write_report
+    from unpaired.terminal import progress_bar
 
     parser = Parser(prog="unpaired evaluate", description=first_line(evaluate))
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, as `unpaired train` made it")
@@ -33,17 +34,19 @@ def evaluate(words: list[str]) -> int:
     add_texts(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     asked = parser.parse(words)
-    found = measure(
-        asked.run,
-        asked.data,
-        pairs=asked.pairs,
-        fid=asked.fid,
-        checkpoint=asked.checkpoint,
-        limit=asked.limit,
-        judges=asked.judges,
-        texts=asked.texts,
-        device=asked.device,
-    )
+    with progress_bar("measuring") as advance:
+        found = measure(
+            asked.run,
+            asked.data,
+            pairs=asked.pairs,
+            fid=asked.fid,
+            checkpoint=asked.checkpoint,
+            limit=asked.limit,
+            judges=asked.judges,
+            texts=asked.texts,
+            device=asked.device,
+            progress=advance,
+        )
     out(found.text())
     write_report(asked.run)
     return 0

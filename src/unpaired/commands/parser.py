@@ -36,7 +36,6 @@ def add_judges(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument(
         "--judges",
-        default=ALL,
         metavar="WHICH",
         help=f"of recordings: networks that judge them, {ALL} that are installed (default; slow), {NONE}, or some of "
         f"{','.join(KINDS)} (of words English alone is known; naturalness takes most of the time)",

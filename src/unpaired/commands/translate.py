@@ -51,19 +51,19 @@ def translate(words: list[str]) -> int:
         action="store_true",
         help="of recordings: convert standard input to standard output, 16-bit PCM (WAV, or bare and mono)",
     )
-    parser.add_argument("--rate", type=int, metavar="HZ", help="of bare PCM with --stream (default: the run's)")
+    parser.add_argument("--sample-rate", type=int, metavar="HZ", help="of bare PCM with --stream (default: the run's)")
     asked = parser.parse(words)
     if asked.stream == bool(asked.inputs):
         parser.error("expected files or folders to translate, or --stream (which takes none)")
     if asked.stream and (asked.out is not None or asked.overwrite):
         parser.error("--stream: sound goes to standard output (> out.wav); leave out --out and --overwrite")
-    if asked.rate is not None and not asked.stream:
-        parser.error("--rate: is of --stream alone; files say it themselves")
+    if asked.sample_rate is not None and not asked.stream:
+        parser.error("--sample-rate: is of --stream alone; files say it themselves")
     translator = Translator.load(asked.run, asked.checkpoint, asked.device)
     options = Options(asked.mode, asked.scale, asked.source_range, asked.target_range, asked.labels)
     way = translator.way(asked.to, asked.source, options)
     if asked.stream:
-        translate_stream(translator, way, sys.stdin.buffer, sys.stdout.buffer, asked.rate, to_terminal)
+        translate_stream(translator, way, sys.stdin.buffer, sys.stdout.buffer, asked.sample_rate, to_terminal)
         return 0
     folder = asked.out or Path(f"translated-{asked.to or way.target.name}")
     with progress_bar(f"to {way.target.name}") as advance:

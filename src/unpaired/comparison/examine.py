@@ -18,7 +18,8 @@ from unpaired.errors import UnpairedError, WorkError
 from unpaired.evaluation import trend
 from unpaired.evaluation.audit import STEPS, audit
 from unpaired.evaluation.audited import read_audit
-from unpaired.evaluation.run import evaluate, own_sets
+from unpaired.evaluation.items import own_sets
+from unpaired.evaluation.run import evaluate
 from unpaired.evaluation.voice.measure import VoiceMeasures
 from unpaired.methods import METHODS
 from unpaired.report import write_report

@@ -13,13 +13,10 @@ from dataclasses import dataclass
 
 from unpaired.comparison.result import Result
 from unpaired.evaluation.measure import RouteMeasures
+from unpaired.evaluation.standing import apart, finite
 
-SURE = 2.0
-"""Standard errors that a difference must exceed."""
 NOTABLE_KEPT = 0.05
 """Difference of the share of content kept from which it is worth a word."""
-NOTABLE_TRUTH = 0.03
-"""Share by which distances to the truth must differ; their error is not known."""
 UNRELATED = 0.1
 """Content kept by features below which translations might as well be of other items."""
 
@@ -33,13 +30,6 @@ class Standing:
     kid: float | None
     error: float | None
     measures: RouteMeasures | None = None
-
-
-def apart(better: float, worse: float, *errors: float | None) -> bool:
-    """Whether `better` is lower than `worse` beyond their errors; an unknown error tells nothing apart."""
-    if None in errors:
-        return False
-    return worse - better > SURE * math.hypot(*(error for error in errors if error is not None))
 
 
 def ranked(standings: Sequence[Standing]) -> list[Standing]:
@@ -86,23 +76,7 @@ def error_of_mean(errors: Sequence[float | None]) -> float | None:
     return math.hypot(*known) / len(known) if known and len(known) == len(errors) else None
 
 
-def finite(value: float | None) -> float | None:
-    """The value where it is a number."""
-    return value if value is not None and math.isfinite(value) else None
-
-
 def kept(m: RouteMeasures) -> float | None:
     """Content kept: the mean of what is kept of features and of edges, of those that were measured."""
     known = [value for value in (m.kept_features, m.kept_edges) if value is not None and math.isfinite(value)]
     return sum(known) / len(known) if known else None
-
-
-def beats_nothing(m: RouteMeasures) -> bool:
-    """Whether translations are nearer to the target than the inputs are, by KID, beyond its error."""
-    kid, nothing = finite(m.kid), finite(m.kid_nothing)
-    return kid is not None and nothing is not None and apart(kid, nothing, finite(m.kid_error))
-
-
-def nearer_to_truth(m: RouteMeasures) -> bool:
-    """Whether translations are nearer to the true ones than the inputs are, by L1."""
-    return m.l1 is not None and m.l1_nothing is not None and m.l1 < m.l1_nothing * (1 - NOTABLE_TRUTH)

@@ -10,6 +10,7 @@ from unpaired.comparison.ranking import Standing
 from unpaired.comparison.result import Comparison, Result
 from unpaired.evaluation import table
 from unpaired.evaluation.measure import RouteMeasures
+from unpaired.evaluation.standing import finite
 from unpaired.report.table import number
 
 NOTHING, REAL = "doing nothing", "real to real"
@@ -35,7 +36,7 @@ def methods(comparison: Comparison) -> list[Cells]:
     rows = [method_row(r, order.get(r.method), len(directions)) for r in in_order(comparison.results, order)]
     nothing = [m for d in directions for r in comparison.results if (m := r.route(d)) is not None]
     first = list({m.route: m for m in nothing}.values())
-    kid = ranking.mean([ranking.finite(m.kid_nothing) for m in first]) if first else None
+    kid = ranking.mean([finite(m.kid_nothing) for m in first]) if first else None
     table = [head, *rows, ["–", NOTHING, number(kid, 1), "1.00", *["–"] * 5]]
     if not audited:
         return table
@@ -72,8 +73,8 @@ def method_row(r: Result, standing: Standing | None, ways: int) -> Cells:
 
 def some_ways(r: Result, ways: int) -> str:
     """Mean KID of a method that does not go every way."""
-    kid = ranking.mean([ranking.finite(m.kid) for m in r.routes])
-    error = ranking.error_of_mean([ranking.finite(m.kid_error) for m in r.routes])
+    kid = ranking.mean([finite(m.kid) for m in r.routes])
+    error = ranking.error_of_mean([finite(m.kid_error) for m in r.routes])
     return f"{plus_minus(kid, error, 1)} ({len(r.routes)} of {ways} ways)"
 
 
@@ -92,7 +93,7 @@ def direction(comparison: Comparison, words: str) -> list[Cells]:
             rows.append((s.kid if s.kid is not None else 0.0, [rank, s.method, *cells(s.measures, columns)]))
     if measures:
         one = measures[0]
-        nothing = ranking.finite(one.kid_nothing)
+        nothing = finite(one.kid_nothing)
         rows.append((nothing if nothing is not None else 1e9, ["–", NOTHING, *baseline(one, columns, "nothing")]))
         rows.sort(key=lambda pair: pair[0])
         rows.append((0.0, ["–", REAL, *baseline(one, columns, "real")]))
@@ -119,7 +120,7 @@ def baseline(m: RouteMeasures, columns: Sequence[table.Row], kind: str) -> Cells
 def plus_minus(value: float | None, error: float | None, digits: int) -> str:
     """A figure with its error, where that is known."""
     shown = number(value, digits)
-    return f"{shown} ± {number(error, digits)}" if ranking.finite(error) is not None else shown
+    return f"{shown} ± {number(error, digits)}" if finite(error) is not None else shown
 
 
 def html(rows: Sequence[Cells], mark: Callable[[Cells], str]) -> str:

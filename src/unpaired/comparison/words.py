@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from unpaired.comparison import ranking
-from unpaired.comparison.ranking import NOTABLE_KEPT, NOTABLE_TRUTH, SURE, UNRELATED, Standing, apart, kept
+from unpaired.comparison.ranking import NOTABLE_KEPT, UNRELATED, Standing, kept
 from unpaired.comparison.result import Comparison
 from unpaired.evaluation.audited import SOME
 from unpaired.evaluation.features import INSTALL
 from unpaired.evaluation.measure import RouteMeasures
+from unpaired.evaluation.standing import NOTABLE_TRUTH, SURE, apart, beats_nothing, finite, nearer_to_truth
 from unpaired.report.words import arrow
 from unpaired.terminal import duration
 
@@ -55,8 +56,8 @@ def in_words(standings: Sequence[Standing]) -> str:
 
 def choice(standings: Sequence[Standing]) -> Standing | None:
     """The method to take in a direction; None where none is worth it."""
-    gains = [s for s in standings if s.measures is not None and ranking.beats_nothing(s.measures)]
-    true = [s for s in standings if s.measures is not None and ranking.nearer_to_truth(s.measures)]
+    gains = [s for s in standings if s.measures is not None and beats_nothing(s.measures)]
+    true = [s for s in standings if s.measures is not None and nearer_to_truth(s.measures)]
     if true:
         return min(true, key=lambda s: (s.measures.l1 if s.measures else None) or 0.0)
     if not gains:
@@ -89,7 +90,7 @@ def figures(s: Standing) -> str:
 
 def kid_words(m: RouteMeasures) -> str:
     """KID with its error and baselines."""
-    error = f" ± {m.kid_error:.3g}" if ranking.finite(m.kid_error) is not None else ""
+    error = f" ± {m.kid_error:.3g}" if finite(m.kid_error) is not None else ""
     known = {"doing nothing": m.kid_nothing, "real to real": m.kid_real}
     baselines = ", ".join(f"{name} {value:.3g}" for name, value in known.items() if value is not None)
     return f"KID {m.kid:.3g}{error}" + (f" ({baselines})" if baselines else "")
@@ -115,9 +116,9 @@ def truth(taken: Standing, standings: Sequence[Standing]) -> str:
     known = [s for s in standings if s.measures is not None and s.measures.l1 is not None]
     if not known or taken.measures is None or taken.measures.l1 is None:
         return ""
-    if not ranking.nearer_to_truth(taken.measures):
+    if not nearer_to_truth(taken.measures):
         return "None is notably nearer to the true translations than the input is, whatever KID says."
-    gains = taken.measures.kid is None or ranking.beats_nothing(taken.measures)
+    gains = taken.measures.kid is None or beats_nothing(taken.measures)
     but = "" if gains else ", though by KID it gains nothing over the input beyond the error"
     limit = taken.measures.l1 * (1 + NOTABLE_TRUTH)
     near = [s.method for s in known if s.method != taken.method and s.measures and (s.measures.l1 or limit) < limit]
@@ -140,7 +141,7 @@ def content(taken: Standing, standings: Sequence[Standing]) -> str:
     better = [
         s
         for s in standings
-        if s.measures is not None and ranking.beats_nothing(s.measures) and (content_of(s) or 0.0) >= own + NOTABLE_KEPT
+        if s.measures is not None and beats_nothing(s.measures) and (content_of(s) or 0.0) >= own + NOTABLE_KEPT
     ]
     if better:
         most = max(better, key=lambda s: content_of(s) or 0.0)

@@ -36,7 +36,7 @@ def compare(
     pairs: bool = False,
     each: Each | None = None,
     audit: bool = False,
-    judges: str | Iterable[str] = KINDS,
+    judges: str | Iterable[str] | None = None,
     texts: Path | str | None = None,
     say: Say = to_terminal,
     **settings: Any,
@@ -53,7 +53,7 @@ def compare(
     Raises UsageError for wrong settings or paths and a folder that holds something else, WorkError for unusable or
     changed data, Interrupted after a signal once the state is saved. What one method raises is kept with it.
     """
-    kinds = parse_kinds(judges)
+    kinds = parse_kinds(KINDS if judges is None else judges)
     sources = [Path(d) for d in data]
     asked = Asked(None, preset, settings, Path(config) if config else None)  # type: ignore[arg-type]
     plan = make_plan(sources, methods, asked, each or {}, pairs)

@@ -157,7 +157,10 @@ def _check_names(places: Sequence[Place]) -> None:
     seen: dict[str, Path] = {}
     for place in places:
         if not nameable(place.name):
-            raise UsageError(f"{place.train}: a domain's name is its folder's, without ',' and '='; rename the folder")
+            raise UsageError(
+                f"{place.train}: a domain's name is its folder's, without ',' and '=', of at most {LONGEST_NAME} "
+                "characters; rename the folder"
+            )
         if place.name in seen:
             both = f"{seen[place.name]} and {place.train}"
             raise UsageError(f"two domains are named '{place.name}': {both}; rename one of the folders")

@@ -20,14 +20,15 @@ from unpaired.errors import Diverged, UsageError, WorkError
 from unpaired.evaluation import hidden
 from unpaired.evaluation.audit_picture import Looks, draw
 from unpaired.evaluation.audited import Audit, PassageRow, RouteAudit
+from unpaired.evaluation.items import own_sets
 from unpaired.evaluation.readers import Back, Fitting, taught
-from unpaired.evaluation.run import own_sets, some
+from unpaired.evaluation.routes import some
 from unpaired.media import image
 from unpaired.methods.game import Method, Route
 from unpaired.runs.config import RunConfig, build_inverse
 from unpaired.runs.files import framing_of
-from unpaired.runs.folder import RunFolder, load_model
-from unpaired.runs.folder import Which as Checkpoint
+from unpaired.runs.folder import Checkpoint, RunFolder, load_model, require_writable
+from unpaired.terminal import Advance, unseen
 
 CHUNK = 16
 FAINT = "noise .02, JPEG 75"
@@ -38,8 +39,6 @@ MOST_ROUTES = 4
 """Of more routes so many are audited, spread evenly."""
 STEPS = 150
 INVERSE_RATE = 1e-3
-Progress = Callable[[int, int], None]
-"""Told how many steps of teaching are done, and of how many."""
 
 
 def audit(
@@ -51,7 +50,7 @@ def audit(
     inverse_steps: int = STEPS,
     device: str = "auto",
     seed: int = 0,
-    progress: Progress = lambda _done, _all: None,
+    progress: Advance = unseen,
 ) -> Audit:
     """Measure hidden information on a run's held-out items, and write `audit.json` and `audit.png` into its folder.
 
@@ -70,6 +69,7 @@ def audit(
     with torch.random.fork_rng(devices=[]):  # networks are drawn before they are loaded
         model = load_model(folder.path, checkpoint)
     config, method = model.config, model.method
+    require_writable(folder.path)
     if config.voice is not None:
         raise UsageError(
             f"{run}: an audit reads pictures, but this run's items are recordings, which are synthesised anew from "

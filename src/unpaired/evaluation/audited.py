@@ -8,6 +8,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from unpaired.evaluation.standing import SURE
+
 SOME, MUCH = 0.05, 0.2
 """Hidden information from which a route is said to hide some, and much."""
 
@@ -94,7 +96,7 @@ The table is of the way back as it is, not taught anything: dB, what the passage
 
 def verdict(r: RouteAudit) -> str:
     """The headline of a route, in words."""
-    chance = 2 * r.hidden_error
+    chance = SURE * r.hidden_error
     if r.told < SOME:
         words = "nothing to hide: the translation tells next to nothing of the input"
     elif SOME <= r.hidden <= chance:
@@ -122,7 +124,7 @@ def basis(r: RouteAudit, passage: str) -> str:
 
 def advice(audit: Audit) -> str:
     """What to do about it; empty where there is nothing to do."""
-    if not any(r.hidden >= SOME and r.hidden > 2 * r.hidden_error and r.told >= SOME for r in audit.routes):
+    if not any(r.hidden >= SOME and r.hidden > SURE * r.hidden_error and r.told >= SOME for r in audit.routes):
         return ""
     words = (
         "What to do: do not judge these translations by their reconstruction; look at them, and at `unpaired evaluate`."

@@ -117,6 +117,11 @@ class Evaluator:
             blank = blank.model_copy(update={"features": features.name, **self._likeness_baselines()})
         self._baselines = blank.model_copy(update=self._pair_baselines())
 
+    @property
+    def batches(self) -> int:
+        """How often `measure` translates."""
+        return sum(1 for _ in self._sources) + sum(1 for _ in self._pairs)
+
     @torch.no_grad()
     def measure(self, translate: Translate, back: Translate | None = None) -> RouteMeasures:
         """Measure `translate`, and with `back` what comes back of the input.

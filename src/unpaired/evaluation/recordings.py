@@ -15,7 +15,7 @@ from unpaired.data.paths import stem
 from unpaired.data.split import Sets, Which
 from unpaired.errors import WorkError
 from unpaired.evaluation.measured import Measured
-from unpaired.evaluation.run import some
+from unpaired.evaluation.routes import some
 from unpaired.evaluation.sentences import LIBRARY_FRAMES, LONGEST_SECONDS, Sentence, Speakers
 from unpaired.evaluation.texts import Texts
 from unpaired.evaluation.voice.judges import Judges, Kind, installed

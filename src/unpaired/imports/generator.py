@@ -18,7 +18,7 @@ from unpaired.imports.layout import EXPECTED, Layout, layout_of, unwrapped
 from unpaired.methods import LONE
 from unpaired.methods.game import Method
 from unpaired.runs.config import RunConfig, build_method, write_config
-from unpaired.runs.folder import RunFolder, save_model
+from unpaired.runs.folder import RunFolder, require_free, save_model
 from unpaired.runs.history import History
 from unpaired.settings import DataSettings, NetworkSettings, TrainingSettings
 
@@ -69,8 +69,7 @@ def check(file: Path, out: Path, source: str, target: str, size: int) -> None:
     """Raise UsageError for what cannot be right, whatever the file holds."""
     if not file.is_file():
         raise UsageError(f"{file}: no such file; {EXPECTED}")
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise UsageError(f"{out}: exists and is not empty; choose another --out")
+    require_free(out)
     for name in (source, target):
         if not nameable(name):
             raise UsageError(f"domain '{name}'; expected a name without ',', '=' and '/'")

@@ -89,7 +89,7 @@ def probe(path: Path) -> Facts:
         if known and image.getexif().get(ExifTags.Base.Orientation, 1) >= 5:
             width, height = height, width
         gray = mode in ("1", "L", "LA", "La", "I", "F") or mode.startswith("I;16")
-        return Facts(width, height, mode, bits, not gray)
+        return Facts(width, height, mode, bits, not gray, getattr(image, "n_frames", 1))
 
 
 def read(path: Path, side: int | None = None) -> Picture:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,8 @@ _SCALE = {np.dtype(np.uint8): (8, 255.0), np.dtype(np.uint16): (16, 65535.0)}
 @dataclass(frozen=True)
 class Facts:
     """What a picture's header says: size as displayed (EXIF orientation applied), mode, bits per channel (32: floating
-    point or wide integers), and whether the mode can hold colour (the pixels may still be gray).
+    point or wide integers), whether the mode can hold colour (the pixels may still be gray), and how many pages or
+    frames there are, of which the first is read.
     """
 
     width: int
@@ -35,6 +36,7 @@ class Facts:
     mode: str
     bits: int
     color: bool
+    frames: int = 1
 
 
 def is_tiff(path: Path) -> bool:
@@ -63,7 +65,7 @@ def _tags(image: Image.Image) -> Any:
 def facts(path: Path) -> Facts:
     """Read the first page's header; raises what tifffile raises."""
     with tifffile.TiffFile(path) as file:
-        return _facts(file.pages[0])
+        return replace(_facts(file.pages[0]), frames=len(file.pages))
 
 
 def _facts(page: Any) -> Facts:

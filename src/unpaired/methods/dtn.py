@@ -22,7 +22,7 @@ KINDS: Final = 3
 
 
 class DTN(Method):
-    """Taigman, Polyak, Wolf 2017, arXiv:1611.02200: eq. (3) to (8).
+    """Taigman, Polyak, Wolf 2017, arXiv:1611.02200, sec. 4.
 
     One way, from X to Y, by G = g after f. f, `embedding`, is frozen: "efficientnet-lite0", "vgg16-hed", "timm:NAME",
     or the name that `unpaired.offer` gave to a network of one's own. g decodes its maps. The critic D tells g(f(x)),

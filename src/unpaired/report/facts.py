@@ -16,7 +16,7 @@ from unpaired.errors import WorkError
 from unpaired.evaluation.measure import RouteMeasures, mean_kid
 from unpaired.runs.config import RunConfig, read_config
 from unpaired.runs.files import read_lists
-from unpaired.runs.folder import RunFolder, Which
+from unpaired.runs.folder import Checkpoint, RunFolder
 from unpaired.runs.history import History
 from unpaired.runs.progress import Budget, Progress, saved_steps
 
@@ -53,7 +53,7 @@ class Facts:
     config: RunConfig
     progress: Progress
     share: float
-    steps: dict[Which, int]
+    steps: dict[Checkpoint, int]
     terms: dict[str, list[tuple[float, float | None]]]
     evaluations: list[Evaluation]
     test: Evaluation | None
@@ -62,7 +62,7 @@ class Facts:
     sets: tuple[Sets, ...]
 
     @property
-    def default(self) -> Which | None:
+    def default(self) -> Checkpoint | None:
         """The checkpoint that translating uses where none is named."""
         return next((which for which in ("best", "last") if which in self.steps), None)
 
@@ -130,9 +130,9 @@ def _header(path: Path) -> dict[str, str]:
         return {}
 
 
-def _model_steps(folder: RunFolder) -> dict[Which, int]:
+def _model_steps(folder: RunFolder) -> dict[Checkpoint, int]:
     """The step of each saved model."""
-    out: dict[Which, int] = {}
+    out: dict[Checkpoint, int] = {}
     for which in ("best", "last"):
         step = _header(folder.model(which)).get("step", "")
         if step.isdecimal():

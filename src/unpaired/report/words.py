@@ -9,6 +9,7 @@ from pathlib import Path
 from unpaired.evaluation import trend as trends
 from unpaired.evaluation.features import INSTALL
 from unpaired.evaluation.measure import RouteMeasures
+from unpaired.evaluation.standing import SURE, nearer_to_truth
 from unpaired.methods import METHODS
 from unpaired.report.facts import Evaluation, Facts
 from unpaired.runs.progress import Budget
@@ -82,7 +83,7 @@ def likeness(r: RouteMeasures) -> str:
 
 def judged(r: RouteMeasures, kid: float, nothing: float) -> str:
     """The judgement on a route by its KID and that of doing nothing; two standard errors are within chance."""
-    chance, floor = 2 * (r.kid_error or 0.0), r.kid_real or 0.0
+    chance, floor = SURE * (r.kid_error or 0.0), r.kid_real or 0.0
     if kid > nothing + chance:
         return "did not work: translations are further from the target than untranslated pictures"
     if kid >= nothing - chance or nothing <= floor:
@@ -98,7 +99,7 @@ def truth(r: RouteMeasures) -> str:
     """How near a route's translations are to the true ones, where those are known."""
     if r.l1 is None or r.l1_nothing is None:
         return ""
-    nearer = "nearer to" if r.l1 < r.l1_nothing else "no nearer to"
+    nearer = "nearer to" if nearer_to_truth(r) else "hardly nearer to" if r.l1 < r.l1_nothing else "no nearer to"
     return (
         f" They are {nearer} the true translations than the input is (L1 {r.l1:.3f}; doing nothing {r.l1_nothing:.3f})."
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from unpaired.methods.game import Method
 from unpaired.runs.config import RunConfig, build_method, read_config
 from unpaired.runs.weights import owned, read_tensors, restore, write_tensors
 
-Which = Literal["last", "best"]
+Checkpoint = Literal["last", "best"]
 MOST_NAMED, LONGEST = 4, 200
 """Domains that a folder's name tells, and its bytes: file systems take 255."""
 
@@ -26,9 +27,27 @@ def called(domains: Sequence[str]) -> str:
 
 def require_free(path: Path) -> None:
     """Raise UsageError where a new run cannot take the folder `path`, as it is a file or has something in it."""
-    if path.is_file() or (path.is_dir() and any(path.iterdir())):
-        going_on = f", or continue it with --resume {path}" if RunFolder(path).config.is_file() else ""
-        raise UsageError(f"{path}: exists and is not empty; choose another --out{going_on}")
+    if path.is_file():
+        raise UsageError(f"{path}: is a file; choose another --out")
+    if path.is_dir() and any(path.iterdir()):
+        run = RunFolder(path)
+        if not run.config.is_file():
+            raise UsageError(f"{path}: exists and is not empty; choose another --out")
+        if run.checkpoints.is_dir() and any(run.checkpoints.glob("step-*")):
+            raise UsageError(f"{path}: holds a run; choose another --out, or continue it with --resume {path}")
+        raise UsageError(f"{path}: holds a run that has no checkpoint; choose another --out, or remove that folder")
+
+
+def numbered(base: Path) -> Path:
+    """`base`, or the first of base-2, base-3 and so on that does not exist."""
+    paths = (base if n == 1 else base.with_name(f"{base.name}-{n}") for n in range(1, 10_000))
+    return next(path for path in paths if not path.exists())
+
+
+def require_writable(path: Path) -> None:
+    """Raise WorkError where nothing can be written into a folder that is there."""
+    if path.is_dir() and not os.access(path, os.W_OK):
+        raise WorkError(f"{path}: is not writable, and what is found is written into it; copy the run elsewhere")
 
 
 @dataclass(frozen=True)
@@ -100,7 +119,7 @@ class RunFolder:
         """The page to look at."""
         return self.path / "report.html"
 
-    def model(self, which: Which) -> Path:
+    def model(self, which: Checkpoint) -> Path:
         """The translating networks: the last state, or the one whose KID on held-back items was lowest."""
         return self.path / ("best.safetensors" if which == "best" else "model.safetensors")
 
@@ -129,14 +148,14 @@ def save_model(path: Path, method: Method, config: RunConfig, step: int) -> None
     write_tensors(path, owned(method, method.translators), about)
 
 
-def load_model(path: Path, which: Which | None = None) -> Model:
+def load_model(path: Path, which: Checkpoint | None = None) -> Model:
     """Load a run's model from its folder; `which` None takes the best where there is one, else the last.
 
     Raises UsageError where the path is no run or has no such checkpoint, and WorkError where its files are damaged or
     of another method.
     """
-    if which not in (None, *get_args(Which)):
-        raise UsageError(f"checkpoint '{which}'; expected {' or '.join(get_args(Which))}")
+    if which not in (None, *get_args(Checkpoint)):
+        raise UsageError(f"checkpoint '{which}'; expected {' or '.join(get_args(Checkpoint))}")
     folder = RunFolder(path)
     if not path.exists():
         raise UsageError(f"{path}: no such folder; expected a run, as `unpaired train` makes it")

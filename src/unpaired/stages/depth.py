@@ -17,7 +17,7 @@ from unpaired.errors import UnpairedError, UsageError, WorkError
 from unpaired.evaluation.features import INSTALL
 from unpaired.methods import METHODS
 from unpaired.report.facts import finished
-from unpaired.runs.folder import RunFolder
+from unpaired.runs.folder import RunFolder, called, numbered
 from unpaired.runs.history import History
 from unpaired.runs.progress import saved_steps
 from unpaired.stages.plan import DEEPER, DEPTHS, FILE, Plan, Trial, deepest, depths, enough, read_plan
@@ -114,8 +114,7 @@ def asked_depth(asked: Asked, method: str) -> dict[str, Any]:
 def place(out: Path | str | None, sources: tuple[str, ...]) -> Path:
     """The folder of the search: `out`, or one named by the data; raises UsageError where it has something in it."""
     if out is None:
-        base = Path("runs") / f"{'-'.join(Path(source).name for source in sources)}-depths"
-        return next(p for n in range(1, 10_000) if not (p := base if n == 1 else Path(f"{base}-{n}")).exists())
+        return numbered(Path("runs") / f"{called([Path(source).name for source in sources])}-depths")
     path = Path(out)
     if path.is_file() or (path.is_dir() and any(path.iterdir())):
         raise UsageError(f"{path}: exists and is not empty; choose another --out, or continue it with --resume {path}")

@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError
 
 from unpaired.atomic import whole
 from unpaired.errors import UsageError, WorkError
+from unpaired.evaluation.standing import SURE
 from unpaired.settings import Section
 
 FILE = "stages.json"
@@ -83,11 +84,11 @@ def enough(trials: Sequence[Trial], threshold: float | None, last: bool) -> Tria
     if threshold is not None:
         if newest.kid <= threshold:
             return newest
-    elif newest.kid <= newest.floor + 2 * newest.error:
+    elif newest.kid <= newest.floor + SURE * newest.error:
         return newest
     elif len(trials) > 1:
         before = trials[-2]
-        if before.kid - newest.kid <= 2 * math.hypot(before.error, newest.error):
+        if before.kid - newest.kid <= SURE * math.hypot(before.error, newest.error):
             return before
     return min(trials, key=lambda trial: trial.kid) if last else None
 

@@ -12,7 +12,7 @@ from unpaired.terms.adversarial import wide
 def total_variation(x: Tensor) -> Tensor:
     """`mean(sqrt(r^2 + d^2))` of the differences r to the pixel right and d to the one below, of (B, C, H, W).
 
-    Taigman et al. 2017, eq. 9 with B = 1, as a mean. Pixels at the right and lower border have the one difference.
+    L_TV of Taigman et al. 2017, sec. 4, with B = 1, as a mean. Pixels at the right and lower border have one of them.
     """
     x = wide(x)
     right = F.pad(x[..., :, 1:] - x[..., :, :-1], (0, 1, 0, 0))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import torch
 
-from unpaired.methods.game import Method
+from unpaired.methods.game import Frozen, Method
 
 
 @dataclass
@@ -26,7 +26,8 @@ class Averages:
     def of(cls, method: Method, decay: float) -> Averages:
         """Start from a copy of `method` as it stands."""
         twin = copy.deepcopy(method).requires_grad_(False).eval()
-        return cls(twin, decay, dict.fromkeys(method.translators, 0))
+        moving = [role for role in method.translators if not isinstance(method.get_submodule(role), Frozen)]
+        return cls(twin, decay, dict.fromkeys(moving, 0))
 
     @torch.no_grad()
     def follow(self, method: Method, moved: set[str]) -> None:

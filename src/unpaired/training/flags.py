@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -36,14 +36,19 @@ def add(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
     """Add the flags of all settings, with those of the method that `words` name (the default where they name none)."""
     parser.add_argument("--method", metavar="NAME", help=f"one of {', '.join(METHODS)} (default: {DEFAULT})")
     parser.add_argument(
-        "--preset", metavar="NAME", help=f"one of {', '.join(PRESETS)} (default: small on a CPU, else paper)"
+        "--preset",
+        metavar="NAME",
+        help=f"one of {', '.join(PRESETS)} (default: small on a CPU, else paper); the defaults below are of pictures",
     )
     method = _method(parser, words)
     add_sections(parser)
     if method in METHODS:
-        group = parser.add_argument_group(f"the method: {method}")
+        group = parser.add_argument_group(
+            f"the method: {method}",
+            f"Its equations and settings are told in docs/methods/{method}.md and help(unpaired).",
+        )
         for name, info in method_settings_model(METHODS[method].cls).model_fields.items():
-            _add(group, name, info)
+            _add(group, name, info, {preset: METHODS[method].cls.presets.get(preset, {}) for preset in PRESETS})
 
 
 def _method(parser: argparse.ArgumentParser, words: Sequence[str]) -> str:
@@ -93,12 +98,15 @@ def add_sections(parser: argparse.ArgumentParser) -> None:
     for section, model in SECTIONS.items():
         group = parser.add_argument_group(TITLES[section])
         for name, info in model.model_fields.items():
-            _add(group, name, info)
+            _add(group, name, info, {preset: values.get(section, {}) for preset, values in PRESETS.items()})
 
 
-def _add(group: argparse._ArgumentGroup, name: str, info: FieldInfo) -> None:
+def _add(group: argparse._ArgumentGroup, name: str, info: FieldInfo, presets: Mapping[str, Mapping[str, Any]]) -> None:
     flag = _flag(name)
-    text = f"{info.description or ''} (default: {_shown(info.default)})".strip().replace("%", "%%")
+    shown = {preset: _shown(values.get(name, info.default)) for preset, values in presets.items()}
+    same = len(set(shown.values())) == 1
+    default = _shown(info.default) if same else ", ".join(f"{preset} {value}" for preset, value in shown.items())
+    text = f"{info.description or ''} (default: {default})".strip().replace("%", "%%")
     if flag_type(info.annotation) == "switch":
         group.add_argument(
             flag, action=argparse.BooleanOptionalAction, dest=MARK + name, default=argparse.SUPPRESS, help=text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from unpaired.data.batches import Batches
 from unpaired.evaluation import features
 from unpaired.evaluation.measure import RouteMeasures, mean_kid
-from unpaired.evaluation.run import PAIRS_WHILE_TRAINING, Routes, some
+from unpaired.evaluation.routes import PAIRS_WHILE_TRAINING, Routes, some
 from unpaired.methods.game import Method
 from unpaired.runs.config import RunConfig
 from unpaired.runs.folder import RunFolder

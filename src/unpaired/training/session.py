@@ -16,7 +16,7 @@ from torch import Tensor
 from unpaired.errors import Diverged
 from unpaired.methods.game import Batch, Now
 from unpaired.runs.config import RunConfig
-from unpaired.runs.folder import RunFolder, Which, save_model
+from unpaired.runs.folder import Checkpoint, RunFolder, save_model
 from unpaired.runs.progress import Budget, Progress
 from unpaired.terminal import duration
 from unpaired.training.checkpoint import save_checkpoint
@@ -207,7 +207,7 @@ class Session:
         self._save_model("last")
         self.saved_step, self.saved_at = self.step, time.monotonic()
 
-    def _save_model(self, which: Which) -> None:
+    def _save_model(self, which: Checkpoint) -> None:
         """Save the averaged networks, after the checkpoint that they are from: then a resumed run can do it again."""
         path, method = self.folder.model(which), self.loop.averages.method
         self.loop.ranks.on_first(partial(save_model, path, method, self.config, self.step))

@@ -9,7 +9,7 @@ from unpaired.data.domain import Domain
 from unpaired.errors import UsageError
 from unpaired.methods import METHODS
 from unpaired.runs.config import RunConfig
-from unpaired.runs.folder import RunFolder, Which, load_model
+from unpaired.runs.folder import Checkpoint, RunFolder, load_model
 from unpaired.runs.teacher import Teacher
 
 
@@ -22,7 +22,7 @@ def with_teacher(path: Path, config: RunConfig) -> RunConfig:
     if not METHODS[config.method].cls.taught:
         able = ", ".join(name for name, row in METHODS.items() if row.cls.taught)
         raise UsageError(f"--teacher: {config.method} learns from no other run; methods that do: {able}")
-    named: dict[str, Which] = {RunFolder(path.parent).model(which).name: which for which in get_args(Which)}
+    named: dict[str, Checkpoint] = {RunFolder(path.parent).model(which).name: which for which in get_args(Checkpoint)}
     which = named.get(path.name)
     run = RunFolder((path.parent if which else path).absolute())
     model = load_model(run.path, which)

@@ -18,7 +18,7 @@ from unpaired.networks.pretrained import digests
 from unpaired.report import write_report
 from unpaired.runs.config import RunConfig, build_method, write_config
 from unpaired.runs.files import Files, changes, framing_of, read_lists, walks, write_lists
-from unpaired.runs.folder import RunFolder, Which, called, require_free, save_model
+from unpaired.runs.folder import Checkpoint, RunFolder, called, numbered, require_free, save_model
 from unpaired.runs.progress import Budget, Progress
 from unpaired.settings import TrainingSettings
 from unpaired.terminal import Say, duration, to_terminal
@@ -174,7 +174,7 @@ def judge_of(
 
 def save_models(config: RunConfig, folder: RunFolder, loop: Loop, progress: Progress) -> None:
     """Write the networks of the checkpoint just loaded: a kill may have come between saving it and saving them."""
-    for which in get_args(Which):
+    for which in get_args(Checkpoint):
         if which == "last" or progress.best_step == progress.step:
             save_model(folder.model(which), loop.averages.method, config, progress.step)
 
@@ -240,10 +240,7 @@ def batches_of(config: RunConfig, files: Files, say: Say) -> Batches:
 def make_folder(config: RunConfig, out: Path | str | None, prepared: Prepared) -> Path:
     """Create the run's folder with its configuration and lists of files; never one that exists with something in it."""
     if out is None:
-        base = Path("runs") / called([domain.name for domain in config.domains])
-        path = next(
-            p for n in range(1, 10_000) if not (p := base if n == 1 else base.with_name(f"{base.name}-{n}")).exists()
-        )
+        path = numbered(Path("runs") / called([domain.name for domain in config.domains]))
     else:
         path = Path(out)
         require_free(path)

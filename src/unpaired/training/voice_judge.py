@@ -7,7 +7,7 @@ from torch import Tensor
 from unpaired.data.batches import Batches
 from unpaired.evaluation import frames
 from unpaired.evaluation.measure import RouteMeasures
-from unpaired.evaluation.run import some
+from unpaired.evaluation.routes import some
 from unpaired.methods.game import Method, Route
 from unpaired.runs.config import RunConfig
 from unpaired.runs.folder import RunFolder
@@ -57,7 +57,7 @@ class VoiceJudge:
         sources, targets = self.held[route.source], self.held[route.target]
         made = [self._translated(x, route) for x in sources]
         return RouteMeasures(
-            route=f"{self._name(route.source)} to {self._name(route.target)}",
+            route=f"{self._name(route.source)} -> {self._name(route.target)}",
             features=frames.NAME,
             sources=len(sources),
             targets=len(targets),

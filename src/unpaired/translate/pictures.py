@@ -32,7 +32,8 @@ from unpaired.translate.wish import Vector
 class Prepared:
     """A picture on its way: what the networks take `(C, *frame.outer)`, and what the result keeps of the input.
 
-    `label` (L,) is what a method that is told by labels is to make of it, NaN for what stays; else None.
+    `label` (L,) is what a method that is told by labels is to make of it, NaN for what stays; else None. `frames` are
+    those of its file, of which it is the first.
     """
 
     tensor: Tensor
@@ -41,6 +42,7 @@ class Prepared:
     color: bool
     bits: int
     label: Vector | None = None
+    frames: int = 1
 
     @property
     def alike(self) -> tuple[object, ...]:
@@ -86,7 +88,7 @@ class Pictures:
         """Read a picture for `run`; raises UnreadableFile."""
         facts = probe(path)
         picture = read(path, self.size if self.shrink else None)
-        item = self.prepare(picture, facts.color, (facts.height, facts.width))
+        item = replace(self.prepare(picture, facts.color, (facts.height, facts.width)), frames=facts.frames)
         wish = self.way.wish
         return item if wish is None else replace(item, label=wish.of(path))
 
@@ -99,8 +101,9 @@ class Pictures:
         return Prepared(framed.enter(x[None])[0], framed, picture.alpha, color, picture.bits, self._label)
 
     def notices(self, ready: Prepared) -> list[str]:
-        """How the networks' frame shows in the result."""
-        return self._notices(ready.frame)
+        """How the networks' frame shows in the result, and what of the file is not in it."""
+        more = ["of files with several pages or frames only the first is translated"] if ready.frames > 1 else []
+        return self._notices(ready.frame) + more
 
     def run(self, batch: Sequence[Prepared]) -> list[Tensor]:
         """Translate pictures that are `alike` together; returns (C, *frame.outer) in [-1, 1] each, on the CPU."""
@@ -112,8 +115,13 @@ class Pictures:
         y = item.frame.leave(y[None])[0]
         if item.alpha is not None:
             y = without_white(y, item.alpha)
-        options, target = self.way.options, self.way.target
-        return from_tensor(y, *range_of(options.target_range, target, bits), item.color)
+        low, high = range_of(self.way.options.target_range, self.way.target, bits)
+        if bits < 32 and not 0 <= low < high <= TOP[bits]:
+            raise UsageError(
+                f"--target-range {low:g},{high:g}: a picture of {bits} bits holds 0 to {TOP[bits]:g}; give a range "
+                "within that, or inputs of more bits"
+            )
+        return from_tensor(y, low, high, item.color)
 
     def write(self, output: Path, ready: Prepared, made: Tensor) -> tuple[str, ...]:
         """With the input's bits where the suffix holds them."""
@@ -145,6 +153,8 @@ class Pictures:
     def _source_range(self, picture: Picture) -> Range:
         """The raw values of `picture` that become -1 and 1; raises UsageError where they cannot be known."""
         given, source = self.way.options.source_range, self.way.source
+        if not np.isfinite(picture.pixels).any():
+            raise UsageError("a picture without one finite value; expected numbers")
         if given is None and picture.bits == 32 != source.bits:
             known = picture.pixels[np.isfinite(picture.pixels)]
             if known.size and (known.min() < 0 or known.max() > 1):

@@ -24,11 +24,11 @@ def translate_stream(
     from unpaired.translate.voices import voices_of  # noqa: PLC0415
 
     if rate_hz is not None and not LOWEST_HZ <= rate_hz <= HIGHEST_HZ:
-        raise UsageError(f"--rate {rate_hz}: expected {LOWEST_HZ} to {HIGHEST_HZ} Hz")
+        raise UsageError(f"--sample-rate {rate_hz}: expected {LOWEST_HZ} to {HIGHEST_HZ} Hz")
     voices = voices_of(translator.config, translator.method, translator.device, way)
     form, waves = read_live(source, rate_hz or voices.representation.sample_rate_hz)
     if rate_hz is not None and form.wav:
-        raise UsageError(f"--rate {rate_hz}: the stream is a WAV, which says its rate itself; leave it out")
+        raise UsageError(f"--sample-rate {rate_hz}: the stream is a WAV, which says its rate itself; leave it out")
     say(
         f"{way.source.name} to {way.target.name}: {'WAV' if form.wav else 'bare 16-bit mono PCM'} at "
         f"{form.sample_rate_hz} Hz; sound comes out {voices.latency_s:.1f} s after it went in, or sooner"

@@ -13,7 +13,7 @@ from torch import Tensor
 from unpaired.devices import pick_device
 from unpaired.methods.game import Method
 from unpaired.runs.config import RunConfig
-from unpaired.runs.folder import Which, load_model
+from unpaired.runs.folder import Checkpoint, load_model
 from unpaired.runs.weights import digest, owned
 from unpaired.translate.craft import Craft, craft_of
 from unpaired.translate.kinds import Array
@@ -46,7 +46,9 @@ class Translator:
         self.method = method.requires_grad_(False).eval().to(self.device)
 
     @classmethod
-    def load(cls, run: str | os.PathLike[str], checkpoint: Which | None = None, device: str = "auto") -> Translator:
+    def load(
+        cls, run: str | os.PathLike[str], checkpoint: Checkpoint | None = None, device: str = "auto"
+    ) -> Translator:
         """The model of a run's folder: its `checkpoint` "last" or "best"; None takes the best where there is one.
 
         Raises UsageError where `run` is no run or has no such checkpoint, WorkError where its files are damaged.

@@ -10,6 +10,7 @@ import numpy as np
 
 from unpaired.data.domain import Domain
 from unpaired.errors import UsageError
+from unpaired.methods import METHODS
 from unpaired.methods.game import Method, Route
 from unpaired.methods.kinds import Labelled
 from unpaired.runs.config import RunConfig
@@ -79,16 +80,19 @@ def find_way(
         return _labelled_way(config, method, to, source, options)
     if options.labels is not None:
         raise UsageError("--labels: this run's method is not told by labels")
+    if to is not None and set(to) & {"=", ","}:
+        told = ", ".join(name for name, row in METHODS.items() if issubclass(row.cls, Labelled))
+        raise UsageError(f"--to {to}: {config.method} is not told labels, and so makes one domain; {told} are")
     to_key, source_key = (None if name is None else config.key(name) for name in (to, source))
     fitting = [r for r in method.routes if to_key in (None, r.target) and source_key in (None, r.source)]
     if len(fitting) != 1:
-        listed = ", ".join(f"{config.domain(r.source).name} to {config.domain(r.target).name}" for r in method.routes)
+        offered = fitting or method.routes
+        listed = ", ".join(f"{config.domain(r.source).name} to {config.domain(r.target).name}" for r in offered)
         asked = (f" from '{source}'" if source else "") + (f" to '{to}'" if to else "")
         if not fitting:
             raise UsageError(f"this run cannot translate{asked}; it translates {listed}")
-        raise UsageError(
-            f"this run translates {listed}; say which: --to DOMAIN, and --from DOMAIN where that is not enough"
-        )
+        flags = "--from DOMAIN" if to else "--to DOMAIN" if source else "--to DOMAIN, and --from DOMAIN if need be"
+        raise UsageError(f"this run translates {listed}; say which: {flags}")
     return _way(config, fitting[0], options)
 
 
