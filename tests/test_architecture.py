@@ -48,6 +48,15 @@ def imported(tree: ast.Module) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+NAMES = {f"unpaired.{path.removesuffix('.py').removesuffix('/__init__').replace('/', '.')}": path for path in TREES}
+
+
+def needed(tree: ast.Module) -> set[str]:
+    """The modules of the package that a module imports as it is imported itself."""
+    top = ast.Module([node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)], [])
+    return {name if name in NAMES else name.rpartition(".")[0] for name in imported(top)} & NAMES.keys()
+
+
 def within(name: str, *modules: str) -> bool:
     return any(name == module or name.startswith(f"{module}.") for module in modules)
 
@@ -64,6 +73,14 @@ def test_rooms_do_not_reach_into_each_other(name: str) -> None:
     barred = [f"unpaired.{other}" for other in FORBIDDEN[name]]
     for path, tree in room(name).items():
         assert not [module for module in imported(tree) if within(module, *barred)], path
+
+
+def test_no_module_needs_itself() -> None:
+    needs = {name: needed(TREES[path]) for name, path in NAMES.items()}
+    while free := [name for name, others in needs.items() if not others & needs.keys()]:
+        for name in free:
+            del needs[name]
+    assert not needs, "imports at the top of these make a circle, or need one"
 
 
 def test_a_comparison_is_known_to_what_users_call_alone() -> None:

@@ -1,6 +1,9 @@
-"""Which device computes."""
+"""Which device computes, and with which random numbers."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 
@@ -18,3 +21,11 @@ def pick_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"device '{name}': not on this machine, or not in this torch; try auto or cpu") from error
     return device
+
+
+@contextmanager
+def own_random_numbers(seed: int = 0) -> Iterator[None]:
+    """What is drawn within is the same each time, on all devices, and the global random numbers stay as they were."""
+    with torch.random.fork_rng(devices=list(range(torch.cuda.device_count()))):
+        torch.manual_seed(seed)
+        yield

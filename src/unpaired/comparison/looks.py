@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -13,6 +12,7 @@ from torch import Tensor
 from unpaired.comparison.folder import ComparisonFolder
 from unpaired.data.batches import Batches
 from unpaired.data.split import Sets
+from unpaired.devices import own_random_numbers
 from unpaired.media import image
 from unpaired.runs.config import RunConfig
 from unpaired.runs.files import framing_of
@@ -95,11 +95,3 @@ def timed(translator: Translator, x: Tensor, source: str, target: str) -> tuple[
     if seconds < SLOW_S:
         seconds = min(once()[1] for _ in range(3))
     return y, seconds
-
-
-@contextmanager
-def own_random_numbers() -> Iterator[None]:
-    """What a translation draws is the same each time, and the global random numbers stay as they were."""
-    with torch.random.fork_rng(devices=list(range(torch.cuda.device_count()))):
-        torch.manual_seed(0)
-        yield

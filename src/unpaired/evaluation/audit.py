@@ -15,7 +15,7 @@ from unpaired.atomic import whole
 from unpaired.data.batches import Batches
 from unpaired.data.domain import KEYS
 from unpaired.data.split import Which, held_back
-from unpaired.devices import pick_device
+from unpaired.devices import own_random_numbers, pick_device
 from unpaired.errors import Diverged, UsageError, WorkError
 from unpaired.evaluation import hidden
 from unpaired.evaluation.audit_picture import Looks, draw
@@ -90,9 +90,8 @@ def audit(
     total = sum(auditor.cost(route) for route in routes)
     done = iter(range(1, total + 1))
     found = []
-    with torch.random.fork_rng(devices=list(range(torch.cuda.device_count()))):
-        for route in routes:
-            torch.manual_seed(seed)
+    for route in routes:
+        with own_random_numbers(seed):
             found.append(auditor.route(route, lambda: progress(next(done), total)))
     result = Audit(
         run=str(folder.path),

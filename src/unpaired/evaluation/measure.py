@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from typing import Protocol
 
 import torch
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional
 
+from unpaired.devices import own_random_numbers
 from unpaired.errors import Diverged
 from unpaired.evaluation import kid as distances
 from unpaired.evaluation import pairs as closeness
@@ -133,7 +133,7 @@ class Evaluator:
         start = time.perf_counter()
         found = _Means()
         outputs = []
-        with _own_random_numbers():
+        with own_random_numbers():
             for x in self._sources:
                 y = self._finite(translate(x))
                 a, b = _alike(x, y)
@@ -234,10 +234,3 @@ def _cosine(inputs: Tensor, outputs: Tensor) -> float | None:
     if len(inputs) < 2:
         return None
     return functional.cosine_similarity(inputs - inputs.mean(0), outputs - outputs.mean(0)).mean().item()
-
-
-@contextmanager
-def _own_random_numbers() -> Iterator[None]:
-    with torch.random.fork_rng(devices=list(range(torch.cuda.device_count()))):
-        torch.manual_seed(0)
-        yield

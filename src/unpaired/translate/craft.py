@@ -8,13 +8,12 @@ from typing import Any, Protocol, TypeVar
 
 import torch
 
-from unpaired.errors import UsageError
-from unpaired.media.suffixes import KINDS, Medium, medium_of
+from unpaired.media.suffixes import Medium
 from unpaired.methods.game import Method
 from unpaired.runs.config import RunConfig
 from unpaired.translate.way import Way
 
-__all__ = ["Craft", "Ready", "craft_of", "require"]
+__all__ = ["Craft", "Ready", "craft_of"]
 
 
 class Ready(Protocol):
@@ -78,14 +77,3 @@ def craft_of(config: RunConfig, method: Method, device: torch.device, way: Way) 
     from unpaired.translate.pictures import Pictures  # noqa: PLC0415
 
     return Pictures(config, method, device, way)
-
-
-def require(path: Path, medium: Medium) -> None:
-    """Raise UsageError for a file whose name says that it is of another medium."""
-    other = medium_of(path.name)
-    if other not in (None, medium):
-        assert other is not None
-        wanted, known = KINDS[medium]
-        raise UsageError(
-            f"{path}: is of {KINDS[other][0]}, but this run translates {wanted}; expected {', '.join(sorted(known))}"
-        )

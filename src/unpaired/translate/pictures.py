@@ -21,8 +21,8 @@ from unpaired.media.suffixes import Medium
 from unpaired.methods.game import Method
 from unpaired.methods.kinds import Labelled
 from unpaired.runs.config import RunConfig
-from unpaired.translate.craft import require
 from unpaired.translate.framing import WHOLE, Frame, frame, through
+from unpaired.translate.inputs import require
 from unpaired.translate.kinds import TOP, Array, array_of, array_of_image, image_of, picture_of
 from unpaired.translate.way import Range, Way
 from unpaired.translate.wish import Vector

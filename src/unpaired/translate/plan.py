@@ -11,7 +11,7 @@ from pathlib import Path
 
 from unpaired.errors import UsageError
 from unpaired.media.suffixes import KINDS, Medium, medium_of
-from unpaired.translate.craft import require
+from unpaired.translate.inputs import require
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from unpaired.media.voice.survey import SHORTEST_SECONDS, probe
 from unpaired.methods.game import Method
 from unpaired.methods.kinds import Labelled
 from unpaired.runs.config import RunConfig
-from unpaired.translate.craft import require
+from unpaired.translate.inputs import require
 from unpaired.translate.kinds import Array
 from unpaired.translate.way import Way
 from unpaired.translate.wish import Vector

@@ -13,9 +13,10 @@ from voice_sounds import buzz, tone
 
 from unpaired.errors import UsageError
 from unpaired.media.voice import vocoder
+from unpaired.media.voice.bands import filterbank
 from unpaired.media.voice.features import Features
 from unpaired.media.voice.hifigan import Generator, folded
-from unpaired.media.voice.mel import Mel, filterbank
+from unpaired.media.voice.mel import Mel
 from unpaired.media.voice.seams import analysed
 
 MEL = Mel("griffin-lim")

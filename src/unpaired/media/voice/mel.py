@@ -14,19 +14,16 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch.nn import functional
 
 from unpaired.media.voice import silence, vocoder
+from unpaired.media.voice.bands import BANDS, FFT, HOP, RATE_HZ, filterbank
 from unpaired.media.voice.features import CHUNK_SECONDS, Features, Layout
 from unpaired.media.voice.recording import Wave
 
-__all__ = ["BANDS", "HOP", "RATE_HZ", "Mel", "filterbank"]
-
-RATE_HZ, HOP, BANDS = 22050, 256, 80
-_FFT, _TOP_HZ, _LEAST = 1024, 8000.0, 1e-5
-_PAD = (_FFT - HOP) // 2
+_LEAST = 1e-5
+_PAD = (FFT - HOP) // 2
 
 
 @dataclass(frozen=True)
@@ -77,12 +74,12 @@ class Mel:
     def analyse(self, wave: Wave) -> Features:
         """Features of a wave of 385 samples or more: `samples // 256` frames."""
         padded = functional.pad(torch.from_numpy(np.asarray(wave, np.float32))[None], (_PAD, _PAD), mode="reflect")[0]
-        window = torch.hann_window(_FFT)
-        spectrum = torch.stft(padded, _FFT, HOP, window=window, center=False, return_complex=True)
+        window = torch.hann_window(FFT)
+        spectrum = torch.stft(padded, FFT, HOP, window=window, center=False, return_complex=True)
         size = torch.sqrt(spectrum.real**2 + spectrum.imag**2 + 1e-9)
         bands = torch.from_numpy(filterbank().astype(np.float32)) @ size
         values = bands.clamp(min=_LEAST).log().numpy()
-        level = silence.level_db(wave[HOP // 2 :], HOP, values.shape[1], _FFT)
+        level = silence.level_db(wave[HOP // 2 :], HOP, values.shape[1], FFT)
         return Features.of(self.layout, values=values, level=level)
 
     def synthesise(self, features: Features) -> Wave:
@@ -92,27 +89,3 @@ class Mel:
     def synthesise_stream(self, stream: Iterable[Features], chunk_seconds: float = CHUNK_SECONDS) -> Iterator[Wave]:
         """Blocks of the wave, in constant memory."""
         return vocoder.stream(vocoder.load(self.vocoder), stream, round(chunk_seconds * RATE_HZ / HOP))
-
-
-def filterbank() -> npt.NDArray[np.float64]:
-    """Triangles (80, 513) evenly spaced on Slaney's mel scale from 0 to 8000 Hz, each of area one (per Hz).
-
-    The scale (Auditory Toolbox, 1998) is linear up to 1000 Hz, 15 mel, and logarithmic above, 27 mel per factor 6.4.
-    """
-    edges = _hz(np.linspace(0, _mel(_TOP_HZ), BANDS + 2))
-    low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    hz = np.linspace(0, RATE_HZ / 2, _FFT // 2 + 1)
-    triangles = np.minimum((hz - low) / (centre - low), (high - hz) / (high - centre))
-    return np.maximum(triangles, 0) * 2 / (high - low)
-
-
-_LINEAR_HZ, _BEND_HZ, _STEP = 200 / 3, 1000.0, np.log(6.4) / 27
-
-
-def _mel(hz: float) -> float:
-    return hz / _LINEAR_HZ if hz < _BEND_HZ else float(_BEND_HZ / _LINEAR_HZ + np.log(hz / _BEND_HZ) / _STEP)
-
-
-def _hz(mel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    bend = _BEND_HZ / _LINEAR_HZ
-    return np.where(mel < bend, mel * _LINEAR_HZ, _BEND_HZ * np.exp(_STEP * (np.maximum(mel, bend) - bend)))

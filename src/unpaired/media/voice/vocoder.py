@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from unpaired.errors import UsageError
-from unpaired.media.voice import mel
+from unpaired.media.voice.bands import HOP, filterbank
 from unpaired.media.voice.features import Features, Floats
 from unpaired.media.voice.hifigan import Generator, folded
 from unpaired.media.voice.recording import Wave
@@ -66,11 +66,11 @@ def stream(vocoder: Vocoder, features: Iterable[Features], chunk: int = _CHUNK) 
 
     They are made in chunks of so many frames, 400 at most.
     """
-    fade = CrossFade(2 * _HALF * mel.HOP)
+    fade = CrossFade(2 * _HALF * HOP)
     for window in windowed(features, min(chunk, _CHUNK), side(vocoder)):
         start, stop = used(window, _HALF)
         wave = vocoder.wave(window.features.values)
-        yield fade.join(wave[start * mel.HOP : stop * mel.HOP], window.last)
+        yield fade.join(wave[start * HOP : stop * HOP], window.last)
 
 
 class HifiGan:
@@ -102,25 +102,25 @@ class GriffinLim:
     def __init__(self, words: str = "Griffin-Lim", rounds: int = 48, momentum: float = 0.99) -> None:
         self.words = words
         self._rounds, self._momentum = rounds, momentum
-        bank = mel.filterbank()
+        bank = filterbank()
         self._inverse = torch.from_numpy(np.linalg.pinv(bank).astype(np.float32))
         self._bank = torch.from_numpy(bank.astype(np.float32))
 
     def wave(self, values: Floats) -> Wave:
         """Magnitudes by non-negative least squares, then phases; the same values give the same wave."""
-        window, count = torch.hann_window(1024), values.shape[1] * mel.HOP
+        window, count = torch.hann_window(1024), values.shape[1] * HOP
         size = self._magnitudes(torch.from_numpy(np.exp(values)))
         turns = torch.rand(size.shape, generator=torch.Generator().manual_seed(0))
         phase, previous = torch.polar(torch.ones_like(turns), 2 * torch.pi * turns), torch.zeros(())
         wave = torch.zeros(count)
         for _ in range(self._rounds):
-            wave = torch.istft(size * phase, 1024, mel.HOP, window=window, length=count)
-            again = torch.stft(wave, 1024, mel.HOP, window=window, return_complex=True, pad_mode="constant")
+            wave = torch.istft(size * phase, 1024, HOP, window=window, length=count)
+            again = torch.stft(wave, 1024, HOP, window=window, return_complex=True, pad_mode="constant")
             again = again[:, : size.shape[1]]
             ahead = again + self._momentum / (1 + self._momentum) * (again - previous)
             phase, previous = ahead / ahead.abs().clamp(min=1e-12), again
         # Frames stand for the samples around 256 t + 128, and were taken to stand for those around 256 t.
-        return torch.nn.functional.pad(wave, (mel.HOP // 2, 0))[:count].numpy()
+        return torch.nn.functional.pad(wave, (HOP // 2, 0))[:count].numpy()
 
     def _magnitudes(self, bands: Tensor) -> Tensor:
         size = (self._inverse @ bands).clamp(min=1e-6)
