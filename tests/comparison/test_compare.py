@@ -180,7 +180,7 @@ def test_an_interrupted_comparison_goes_on_to_the_last_bit(discs: Path, tmp_path
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Loop, "step", stepped)
-        with pytest.raises(Interrupted, match="gan stopped and saved at step 2; the same comparison"):
+        with pytest.raises(Interrupted, match="gan stopped and saved at step 2; continue with: the same comparison"):
             compared(discs, tmp_path / "part", "planted", "gan", steps=4)
     heard: list[str] = []
     found = compared(discs, tmp_path / "part", "planted", "gan", steps=4, heard=heard)

@@ -270,7 +270,7 @@ def test_texts_are_of_all_methods_and_what_stands_beside_is_measured_once(
 def test_what_stands_beside_is_known_of_every_direction_that_some_method_went() -> None:
     there, back = row("kNN"), row("kNN", route="b -> a")
     rows = ((there, row("converted"), back), (row("kNN", 9.0), row("converted")))  # the later goes one way alone
-    tests = [VoiceTest(1, "", "last", "WORLD", True, listens.LIMIT, (), "", measures) for measures in rows]
+    tests = [VoiceTest(1, "", "last", "WORLD", True, listens.LIMIT, (), "", measures, own=True) for measures in rows]
     assert listens.known(tests, listens.Jury(())) == (tests[1].measures[0], back)
     assert listens.known([replace(tests[0], limit=1)], listens.Jury(())) == ()
 
@@ -278,9 +278,9 @@ def test_what_stands_beside_is_known_of_every_direction_that_some_method_went() 
 def test_what_voices_cannot_be_compared_by(voices: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="gan does not learn from recordings: only a generator's depth"):
         compare(voices, out=tmp_path / "out", methods="gan", **SHORT)
-    with pytest.raises(UsageError, match="--audit: is of pictures"):
+    with pytest.raises(UsageError, match="--audit: for pictures only"):
         compare(voices, out=tmp_path / "out", methods="unit", audit=True, **SHORT)
-    with pytest.raises(UsageError, match="'size': of pictures alone"):
+    with pytest.raises(UsageError, match="'size': for pictures only"):
         compare(voices, out=tmp_path / "out", methods="unit", size=64, **SHORT)
     with pytest.raises(UsageError, match="--texts: words are heard by a judge; ask it too: --judges words"):
         compare(voices, out=tmp_path / "out", methods="unit", judges="none", texts=tmp_path / "t.csv", **SHORT)

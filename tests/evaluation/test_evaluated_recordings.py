@@ -113,7 +113,7 @@ def test_a_run_beside_its_baselines(run: Path) -> None:
 
 
 def test_what_cannot_be_measured(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--fid: is of pictures"):
+    with pytest.raises(UsageError, match="--fid: for pictures only"):
         evaluate(run, fid=True, device="cpu")
     for name in ("alice", "bob"):
         (tmp_path / name).mkdir()

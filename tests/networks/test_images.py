@@ -92,7 +92,7 @@ def test_a_blur_weighs_each_pixel_with_its_neighbours() -> None:
 
 
 def test_images_have_no_residual_of_a_decoder() -> None:
-    with pytest.raises(UsageError, match="residual_from: is of recordings"):
+    with pytest.raises(UsageError, match="residual_from: for recordings only"):
         networks().label_residual(2)
 
 

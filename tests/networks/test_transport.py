@@ -107,7 +107,7 @@ def test_each_label_has_its_own() -> None:
 
 
 def test_pictures_have_none() -> None:
-    with pytest.raises(UsageError, match="transport_weight: is of recordings"):
+    with pytest.raises(UsageError, match="transport_weight: for recordings only"):
         ImageNetworks(NetworkSettings(), {"X": 3, "Y": 3}, 32).transport()
 
 

@@ -88,13 +88,13 @@ def test_what_an_option_trains_translates_and_streams(
 def test_settings_of_pictures_alone_are_refused_and_the_other_way_round(
     speakers: Path, discs: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match="setting 'size': of pictures alone, and these domains are recordings"):
+    with pytest.raises(UsageError, match="setting 'size': for pictures only, and these domains are recordings"):
         trained(speakers, tmp_path / "run", size=64)
-    with pytest.raises(UsageError, match="setting 'order': of recordings alone, and these domains are pictures"):
+    with pytest.raises(UsageError, match="setting 'order': for recordings only, and these domains are pictures"):
         train(discs, out=tmp_path / "run", say=quiet, order=20)
     file = tmp_path / "settings.yaml"
     file.write_text("networks: {generator: light}\n")
-    with pytest.raises(UsageError, match="setting 'generator': of pictures alone"):
+    with pytest.raises(UsageError, match="setting 'generator': for pictures only"):
         trained(speakers, tmp_path / "run", config=file)
     with pytest.raises(UsageError, match="frames 18: these networks need a multiple of 4; try --frames 16 or 20"):
         trained(speakers, tmp_path / "run", frames=18)
@@ -132,7 +132,7 @@ def test_check_reports_on_recordings(speakers: Path) -> None:
 def test_a_table_of_speakers_is_refused_with_what_to_do(tmp_path: Path) -> None:
     folder = speaker(tmp_path, "all", 120, [0.3, 0.3])
     (tmp_path / "all.csv").write_text("file,speaker\n00.wav,ann\n01.wav,ben\n")
-    with pytest.raises(UsageError, match="--attributes speaker: of pictures alone; recordings are a folder for each"):
+    with pytest.raises(UsageError, match="--attributes speaker: for pictures only; recordings are a folder for each"):
         train(folder, method="stargan", attributes=("speaker",), say=quiet)
     with pytest.raises(UsageError, match="a folder for each speaker"):
         check_data([folder], None, lambda *_: None, ("speaker",))

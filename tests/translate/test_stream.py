@@ -52,7 +52,7 @@ def test_the_command_and_what_it_refuses(
     for words, said in (
         (["--to", "bob"], "expected files or folders to translate, or --stream"),
         (["--to", "bob", "--stream", "in.wav"], "which takes none"),
-        (["--to", "bob", "in.wav", "--sample-rate", "16000"], "--sample-rate: is of --stream alone"),
+        (["--to", "bob", "in.wav", "--sample-rate", "16000"], "--sample-rate: for --stream only"),
         (["--to", "bob", "--stream", "--sample-rate", "16"], "expected 4000 to 192000 Hz"),
         (["--to", "bob", "--stream", "--out", "as-bob"], "sound goes to standard output"),
     ):

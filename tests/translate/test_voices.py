@@ -136,16 +136,16 @@ def test_media_are_not_mixed(translator: Translator, tmp_path: Path) -> None:
     wave = sound(tmp_path / "sounds" / "s.wav")
     pictures = Translator(config(framing="crop"), Known(), "cpu")
     for given in (image, image.parent):
-        with pytest.raises(UsageError, match=r"p\.png: is of pictures, but this run translates recordings"):
+        with pytest.raises(UsageError, match=r"p\.png: for pictures only, but this run translates recordings"):
             go(translator, given, out=tmp_path / "out")
     for given in (wave, wave.parent):
-        with pytest.raises(UsageError, match=r"s\.wav: is of recordings, but this run translates pictures"):
+        with pytest.raises(UsageError, match=r"s\.wav: holds recordings, but this run translates pictures"):
             go(pictures, given, out=tmp_path / "out", to="paintings")
-    with pytest.raises(UsageError, match=r"p\.png: is of pictures"):
+    with pytest.raises(UsageError, match=r"p\.png: holds pictures"):
         translator(image, to="bob")
-    with pytest.raises(UsageError, match=r"s\.wav: is of recordings"):
+    with pytest.raises(UsageError, match=r"s\.wav: holds recordings"):
         pictures(wave, to="paintings")
-    with pytest.raises(UsageError, match="sample rate is of recordings"):
+    with pytest.raises(UsageError, match="sample rate belongs to recordings"):
         pictures(np.zeros((8, 8), np.uint8), to="paintings", sample_rate_hz=16000)
     assert not (tmp_path / "out").exists()
 
@@ -163,7 +163,7 @@ def test_wrong_inputs(translator: Translator, tmp_path: Path) -> None:
         translator(hum()[:100], to="bob", sample_rate_hz=RATE)
     with pytest.raises(UsageError, match="NaN or infinite"):
         translator(np.full(RATE, np.nan), to="bob", sample_rate_hz=RATE)
-    with pytest.raises(UsageError, match="--scale: is of pictures"):
+    with pytest.raises(UsageError, match="--scale: for pictures only"):
         translator(hum(), to="bob", sample_rate_hz=RATE, scale="native")
     with pytest.raises(UsageError, match="files say it themselves"):
         translator.craft(translator.way("bob")).one("a.wav", RATE)
@@ -171,5 +171,5 @@ def test_wrong_inputs(translator: Translator, tmp_path: Path) -> None:
         translator(tmp_path / "none.wav", to="bob")
     with pytest.raises(UsageError, match="both be written"):
         go(translator, sound(tmp_path / "a.mp3"), sound(tmp_path / "a.flac"), out=tmp_path / "out")
-    with pytest.raises(UsageError, match="--mode: is of pictures"):
+    with pytest.raises(UsageError, match="--mode: for pictures only"):
         translator.craft(translator.way("bob", options=Options(mode="input")))

@@ -67,7 +67,7 @@ def compare(words: list[str]) -> int:
             **flags.given(asked),
         )
     except Interrupted as stop:
-        return interrupted(Interrupted(stop.signal, f"{stop}: {again}" if str(stop) else ""))
+        return interrupted(Interrupted(stop.signal, stop.done, again))
     except KeyboardInterrupt:
         sys.stderr.write(f"interrupted; what is done is kept; go on with: {again}\n")
         return 130

@@ -73,9 +73,9 @@ def train(words: list[str]) -> int:
             auto_depth(*asked.data, threshold=asked.threshold, **common)
         else:
             if asked.threshold is not None:
-                raise UsageError("--threshold: of --auto-depth, which is not given")
+                raise UsageError("--threshold: only valid with --auto-depth")
             if asked.changed_data:
-                raise UsageError("--changed-data: of --resume RUN, which is not given")
+                raise UsageError("--changed-data: only valid with --resume RUN")
             train(*asked.data, teacher=asked.teacher, dry_run=out if asked.dry_run else None, **common)
     except Interrupted as stop:
         return interrupted(stop)

@@ -58,7 +58,7 @@ def translate(words: list[str]) -> int:
     if asked.stream and (asked.out is not None or asked.overwrite):
         parser.error("--stream: sound goes to standard output (> out.wav); leave out --out and --overwrite")
     if asked.sample_rate is not None and not asked.stream:
-        parser.error("--sample-rate: is of --stream alone; files say it themselves")
+        parser.error("--sample-rate: for --stream only; files say it themselves")
     translator = Translator.load(asked.run, asked.checkpoint, asked.device)
     options = Options(asked.mode, asked.scale, asked.source_range, asked.target_range, asked.labels)
     way = translator.way(asked.to, asked.source, options)

@@ -169,7 +169,7 @@ class Examiner:
 
 def measured(facts: Facts) -> Facts:
     """A run's facts with measures on as many held-back items as all are measured on; nothing is measured twice."""
-    sets, words = own_sets(facts.config, facts.folder)
+    sets, _ = own_sets(facts.config, facts.folder)
     which = held_back(sets)
     if which is None:
         return facts
@@ -178,7 +178,7 @@ def measured(facts: Facts) -> Facts:
     known = (
         found is not None
         and (found.checkpoint, found.step) == (default, facts.steps.get(default) if default else None)
-        and found.set.startswith(words)
+        and found.own
         and all([m.sources, m.targets] == [counts.get(name) for name in m.route.split(" -> ")] for m in found.routes)
     )
     if known:

@@ -98,7 +98,7 @@ def is_ours(found: VoiceTest, facts: Facts, sets: Sequence[Sets]) -> bool:
     most = max(len(part.of(which)) for part in sets)
     return (
         (found.checkpoint, found.step) == state
-        and found.set.startswith("the run's own data")
+        and found.own
         and found.pairs == facts.config.pairs
         and found.limit >= min(LIMIT, most)
     )

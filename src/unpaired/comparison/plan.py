@@ -150,7 +150,7 @@ def general_only(asked: Asked) -> None:
     found = read_settings(asked.file).keys() & {"method", "method_settings"} if asked.file else set()
     if found:
         raise UsageError(
-            f"{asked.file}: '{min(found)}' is of one method; a comparison takes what is for all "
+            f"{asked.file}: '{min(found)}' belongs to one method; a comparison takes what is for all "
             f"({', '.join(['preset', *SECTIONS])}), and --set METHOD.NAME=VALUE for one"
         )
 

@@ -60,7 +60,7 @@ def compare(
     names = [domain.name for domain in plan.prepared.config.domains]
     recordings = plan.prepared.config.medium == "voice"
     if audit and recordings:
-        raise UsageError("--audit: is of pictures, but these are recordings; leave it out")
+        raise UsageError("--audit: for pictures only, but these are recordings; leave it out")
     jury = Jury(kinds, asked_texts(texts, recordings, kinds) if texts is not None else None)
     jury.require_texts(plan.prepared.files.sets)
     path = Path("runs") / f"compare-{called(names)}" if out is None else Path(out)
@@ -122,7 +122,8 @@ class Work:
             self.examiner.examine(name)
             part = Part(settings=settings, state="done")
         except Interrupted as stop:
-            raise Interrupted(stop.signal, self._stopped(name) if str(stop) else "") from stop
+            done = f"{name} {stop.done}" if stop.done else ""
+            raise Interrupted(stop.signal, done, "the same comparison") from stop
         except Diverged as error:
             part = Part(settings=settings, state="diverged", reason=str(error))
         except UnpairedError as error:
@@ -153,11 +154,6 @@ class Work:
                 say=self.say,
                 **entry.given,
             )
-
-    def _stopped(self, name: str) -> str:
-        saved = saved_steps(self.folder.run(name).checkpoints)
-        step = f" at step {int(saved[-1].name.removeprefix('step-'))}" if saved else ""
-        return f"{name} stopped and saved{step}; the same comparison goes on from there"
 
     def _kept(self, name: str, error: Exception) -> str:
         """A defect's or the machine's error in a line; where in the code it came from goes to a file."""

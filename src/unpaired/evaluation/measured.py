@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Measured:
-    """A run, the items that it was measured on, in words, and its checkpoint with its step."""
+    """A run, the items that it was measured on, in words, whether they are its `own`, and its checkpoint's step."""
 
     run: str
     set: str
     checkpoint: str
     step: int
+    own: bool
 
     def text(self) -> str:
         """In a line."""

@@ -99,12 +99,12 @@ def evaluate(
     none += f", no pairs of {'; '.join(alone)}" if alone else ""
     said = asked_texts(texts, config.voice is not None, kinds) if texts is not None else None
     none += f", texts of {said.path}" if said is not None else ""
-    about = Measured(str(folder.path), f"{words} ({which} items{none})", kind, model.step)
+    about = Measured(str(folder.path), f"{words} ({which} items{none})", kind, model.step, own=not data)
     found: Evaluation | VoiceEvaluation
     if config.voice is None:
         found = _pictures(model, sets, which, about, paired, fid, limit, pick_device(device), progress)
     elif fid:
-        raise UsageError("--fid: is of pictures, but this run's items are recordings")
+        raise UsageError("--fid: for pictures only, but this run's items are recordings")
     else:
         from unpaired.evaluation.recordings import evaluate_recordings  # noqa: PLC0415 - with optional packages
 

@@ -57,7 +57,7 @@ class Texts:
 def asked_texts(path: Path | str, recordings: bool, kinds: Collection[Kind]) -> Texts:
     """The table to count word errors by; raises UsageError where it cannot be read, or nobody would hear the words."""
     if not recordings:
-        raise UsageError("--texts: is of recordings, but these items are pictures")
+        raise UsageError("--texts: for recordings only, but these items are pictures")
     if "words" not in kinds:
         raise UsageError(f"--texts: words are heard by a judge; ask it too: --judges {','.join((*kinds, 'words'))}")
     if lacking := installed(kinds).missing.get("words"):

@@ -33,7 +33,7 @@ from unpaired.settings import NetworkSettings, Norm, Padding
 
 Net = TypeVar("Net", bound=nn.Module)
 
-NO_TRANSPORT = "transport_weight: is of recordings, whose frames it brings to the target; with pictures leave it out"
+NO_TRANSPORT = "transport_weight: for recordings only, whose frames it brings to the target; with pictures leave it out"
 
 
 class ImageNetworks:
@@ -247,7 +247,7 @@ class ImageNetworks:
 
     def label_residual(self, labels: int) -> Role:  # noqa: ARG002 - as voices are asked
         """Refused: sums of what decoders of images give leave their range."""
-        raise UsageError("residual_from: is of recordings; with pictures leave it out (--residual-from 1)")
+        raise UsageError("residual_from: for recordings only; with pictures leave it out (--residual-from 1)")
 
     def transport(self, given: float = 0.0) -> Transport:  # noqa: ARG002 - as voices are asked
         """Refused: near is a matter of frames of voices."""

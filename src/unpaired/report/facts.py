@@ -23,7 +23,9 @@ from unpaired.runs.progress import Budget, Progress, saved_steps
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Measures of all routes at a step, on the items that `set` names; of a `checkpoint` if made after training."""
+    """Measures of all routes at a step, on the items that `set` names, the run's `own` or others; of a `checkpoint` if
+    made after training.
+    """
 
     step: int
     set: str
@@ -31,6 +33,7 @@ class Evaluation:
     mean_kid: float | None
     best: bool = False
     checkpoint: str | None = None
+    own: bool = True
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,13 @@ def _evaluation(line: dict[str, Any]) -> Evaluation | None:
     try:
         routes = tuple(RouteMeasures.model_validate(route) for route in line["routes"])
         return Evaluation(
-            int(line["step"]), line["set"], routes, mean_kid(routes), bool(line.get("best")), line.get("checkpoint")
+            int(line["step"]),
+            line["set"],
+            routes,
+            mean_kid(routes),
+            bool(line.get("best")),
+            line.get("checkpoint"),
+            bool(line.get("own", True)),
         )
     except (KeyError, TypeError, ValueError):
         return None

@@ -48,6 +48,7 @@ class VoiceTest:
     asked: tuple[str, ...]
     texts: str
     measures: tuple[VoiceMeasures, ...]
+    own: bool
 
     @property
     def routes(self) -> dict[str, list[VoiceMeasures]]:
@@ -71,6 +72,7 @@ def read_test(folder: RunFolder) -> VoiceTest | None:
             tuple(found["asked"]),
             found["texts"],
             measures,
+            bool(found["own"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -140,8 +140,7 @@ class Search:
             settings: dict[str, Any] = {self.setting: self._deep(found.depth, shallow), **self.plan.settings}
             self._train(deep, len(trials), RunFolder(shallow).model("last"), {self.setting: settings[self.setting]})
         except Interrupted as stop:
-            words = f"{stop}".partition("; continue")[0]
-            raise Interrupted(stop.signal, f"{words}; continue with: unpaired train --resume {self.folder}") from stop
+            raise Interrupted(stop.signal, stop.done, f"unpaired train --resume {self.folder}") from stop
         return deep
 
     def _search(self) -> tuple[Trial, list[Trial]]:

@@ -58,7 +58,7 @@ def labelled_collections(sources: Sequence[Path], attributes: Sequence[str]) -> 
     files, tables, labels = discover_labelled(sources, attributes)
     if files[0].medium == "voice":
         raise UsageError(
-            f"--attributes {','.join(attributes)}: of pictures alone; recordings are a folder for each speaker, for "
+            f"--attributes {','.join(attributes)}: for pictures only; recordings are a folder for each speaker, for "
             "each is scaled by its own statistics: unpaired train ALICE/ BOB/ CAROL/"
         )
     return Found(files, tables, labels)

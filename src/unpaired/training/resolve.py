@@ -176,7 +176,7 @@ def of_medium(medium: Medium, names: Iterable[str]) -> None:
     other: Medium = "image" if medium == "voice" else "voice"
     for name in names:
         if name in strange:
-            raise UsageError(f"setting '{name}': of {KINDS[other][0]} alone, and these domains are {KINDS[medium][0]}")
+            raise UsageError(f"setting '{name}': for {KINDS[other][0]} only, but these domains are {KINDS[medium][0]}")
 
 
 def effective(settings: Section, given: Iterable[str]) -> None:

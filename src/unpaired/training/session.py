@@ -42,11 +42,14 @@ class Judge(Protocol):
 
 
 class Interrupted(Exception):
-    """The run was asked to stop, and saved its state; ranks other than the first have nothing to say of it."""
+    """The run was asked to stop by a signal of this number.
 
-    def __init__(self, number: int, words: str) -> None:
-        super().__init__(words)
-        self.signal = number
+    What is `done` and how to go on `again` are its words; ranks other than the first have nothing to say (empty).
+    """
+
+    def __init__(self, number: int, done: str = "", again: str = "") -> None:
+        super().__init__(f"{done}; continue with: {again}" if done else "")
+        self.signal, self.done = number, done
 
 
 class Session:
@@ -215,8 +218,10 @@ class Session:
     def _interrupt(self) -> None:
         number = int(self.loop.ranks.share(self.stop or signal.SIGTERM))
         self.save()
-        words = f"stopped and saved at step {self.step}; continue with: unpaired train --resume {self.folder.path}"
-        raise Interrupted(number, words if self.loop.ranks.first else "")
+        if not self.loop.ranks.first:
+            raise Interrupted(number)
+        done = f"stopped and saved at step {self.step}"
+        raise Interrupted(number, done, f"unpaired train --resume {self.folder.path}")
 
     @contextmanager
     def _listening(self) -> Iterator[None]:

@@ -15,5 +15,5 @@ def require(path: Path, medium: Medium) -> None:
         assert other is not None
         wanted, known = KINDS[medium]
         raise UsageError(
-            f"{path}: is of {KINDS[other][0]}, but this run translates {wanted}; expected {', '.join(sorted(known))}"
+            f"{path}: holds {KINDS[other][0]}, but this run translates {wanted}; expected {', '.join(sorted(known))}"
         )

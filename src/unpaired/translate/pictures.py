@@ -132,7 +132,7 @@ class Pictures:
     def one(self, x: Any, sample_rate_hz: int | None = None) -> Image.Image | Array | Tensor:
         """A picture in memory, or a file of one (see `Translator`)."""
         if sample_rate_hz is not None:
-            raise UsageError("a sample rate is of recordings, but this run translates pictures")
+            raise UsageError("a sample rate belongs to recordings, but this run translates pictures")
         if isinstance(x, Tensor):
             return self._tensor(x)
         if isinstance(x, np.ndarray):

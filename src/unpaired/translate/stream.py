@@ -19,7 +19,7 @@ def translate_stream(
     runs of pictures, other rates, a rate beside a header's, and other sound.
     """
     if translator.config.medium != "voice":
-        raise UsageError("--stream: is of recordings, but this run translates pictures")
+        raise UsageError("--stream: for recordings only, but this run translates pictures")
     from unpaired.media.voice.live import HIGHEST_HZ, LOWEST_HZ, read_live, write_live  # noqa: PLC0415 - optional
     from unpaired.translate.voices import voices_of  # noqa: PLC0415
 

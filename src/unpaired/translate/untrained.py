@@ -58,7 +58,7 @@ def fit(
     speakers = discover([Path(source), Path(target)])
     for files in speakers:
         if files.medium != "voice":
-            raise UsageError(f"'{files.name}' has {KINDS[files.medium][0]}; converters without training are of voices")
+            raise UsageError(f"'{files.name}' has {KINDS[files.medium][0]}; converters without training are for voices")
     known = [_known(files, Framing(settings), progress) for files in speakers]
     (ours, us, about_us), (theirs, them, about_them) = known
     baseline = _FITS[kind](ours, theirs)

@@ -153,7 +153,7 @@ class Voices:
 def voices_of(config: RunConfig, method: Method, device: torch.device, way: Way) -> Voices:
     """The craft of a run's way; raises UsageError for options of pictures, and where the source must be named."""
     if way.options.of_pictures:
-        raise UsageError(f"{', '.join(way.options.of_pictures)}: is of pictures, but this run translates recordings")
+        raise UsageError(f"{', '.join(way.options.of_pictures)}: for pictures only, but this run translates recordings")
     if way.guessed:
         known = ", ".join(d.name for d in config.domains if d.name != way.target.name)
         raise UsageError(f"whose voice is it? Each speaker's is measured differently: --from, one of {known}")

@@ -173,9 +173,9 @@ def _form(body: bytes) -> Form:
     if kind == _EXTENSIBLE and len(body) >= 26:
         (kind,) = struct.unpack("<H", body[24:26])
     if kind != 1 or bits != 16 or not channels:
-        raise UsageError(f"the stream's WAV is of {bits} bits (format {kind}) and {channels} channels; {PCM}")
+        raise UsageError(f"the stream's WAV has {bits} bits (format {kind}) and {channels} channels; {PCM}")
     if not LOWEST_HZ <= rate <= HIGHEST_HZ:
-        raise UsageError(f"the stream's WAV is of {rate} Hz; expected {LOWEST_HZ} to {HIGHEST_HZ} Hz")
+        raise UsageError(f"the stream's WAV has {rate} Hz; expected {LOWEST_HZ} to {HIGHEST_HZ} Hz")
     return Form(rate, channels, wav=True)
 
 
