@@ -110,10 +110,9 @@ class Examiner:
 
     def _hidden(self, facts: Facts) -> dict[str, Hidden]:
         """Hidden information of each direction: audited before at the state that translates, or now if it is wanted."""
-        run, default = facts.folder, facts.default
-        state = (default, facts.steps.get(default) if default else None)
+        run = facts.folder
         known = read_audit(run.audit)
-        alike = known is not None and (known.checkpoint, known.step) == state
+        alike = known is not None and (known.checkpoint, known.step) == facts.translating
         if known is None or not alike or any(r.steps != STEPS for r in known.routes):
             if not self.audits:
                 return {}
@@ -174,10 +173,10 @@ def measured(facts: Facts) -> Facts:
     if which is None:
         return facts
     counts = {part.name: min(LIMIT, len(part.of(which))) for part in sets}
-    found, default = facts.test, facts.default
+    found = facts.test
     known = (
         found is not None
-        and (found.checkpoint, found.step) == (default, facts.steps.get(default) if default else None)
+        and (found.checkpoint, found.step) == facts.translating
         and found.own
         and all([m.sources, m.targets] == [counts.get(name) for name in m.route.split(" -> ")] for m in found.routes)
     )

@@ -94,10 +94,9 @@ def is_ours(found: VoiceTest, facts: Facts, sets: Sequence[Sets]) -> bool:
     which = held_back(sets)
     if which is None:
         return False
-    state = (facts.default, facts.steps.get(facts.default) if facts.default else None)
     most = max(len(part.of(which)) for part in sets)
     return (
-        (found.checkpoint, found.step) == state
+        (found.checkpoint, found.step) == facts.translating
         and found.own
         and found.pairs == facts.config.pairs
         and found.limit >= min(LIMIT, most)

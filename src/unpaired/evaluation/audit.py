@@ -96,7 +96,7 @@ def audit(
     result = Audit(
         run=str(folder.path),
         set=f"{words} ({which} items)",
-        checkpoint="best" if folder.model("best").exists() and checkpoint != "last" else "last",
+        checkpoint=model.checkpoint,
         step=model.step,
         seed=seed,
         passage=FAINT,

@@ -94,12 +94,11 @@ def evaluate(
         raise WorkError(f"{run}: no items were held back (too few files); give some: unpaired evaluate {run} DATA")
     paired = config.pairs if pairs is None else pairs
     alone = require_pairs(sets, config.labels) if pairs else []
-    kind = "best" if folder.model("best").exists() and checkpoint != "last" else "last"
     none = f", none of {', '.join(lacking)}" if lacking else ""
     none += f", no pairs of {'; '.join(alone)}" if alone else ""
     said = asked_texts(texts, config.voice is not None, kinds) if texts is not None else None
     none += f", texts of {said.path}" if said is not None else ""
-    about = Measured(str(folder.path), f"{words} ({which} items{none})", kind, model.step, own=not data)
+    about = Measured(str(folder.path), f"{words} ({which} items{none})", model.checkpoint, model.step, own=not data)
     found: Evaluation | VoiceEvaluation
     if config.voice is None:
         found = _pictures(model, sets, which, about, paired, fid, limit, pick_device(device), progress)

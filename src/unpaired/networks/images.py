@@ -23,7 +23,7 @@ from unpaired.networks.generator import (
     resnet_up,
     stack,
 )
-from unpaired.networks.labelled import classifier, deep_decoder, deep_encoder, deep_trunk, fader_halvings
+from unpaired.networks.labelled import classifier, deep_critic, deep_decoder, deep_encoder, fader_halvings
 from unpaired.networks.pretrained import channels as channels_of
 from unpaired.networks.pretrained import missing
 from unpaired.networks.projector import Projector
@@ -221,11 +221,8 @@ class ImageNetworks:
         if s.critic == "light":
             shared = Role(*(augment or [nn.Identity()]))
             return shared, Role(light_critic(channels, s.critic_width, outputs)), self.classifier(labels)
-        trunk = deep_trunk(channels, s.critic_width, self.size)
-        wide = s.critic_width * 2 ** (len(trunk) // 2 - 1)
-        left = max(1, self.size >> (len(trunk) // 2))
-        scores = Role(nn.Conv2d(wide, outputs, 3, 1, 1, bias=False))
-        return Role(*augment, *trunk), scores, _told(nn.Conv2d(wide, labels, left, bias=False))
+        trunk, scores, logits = deep_critic(channels, s.critic_width, self.size, labels, outputs)
+        return Role(*augment, *trunk), Role(*scores), Role(*logits)
 
     def label_coders(self, labels: int, dropout: float) -> tuple[Role, Role, Role]:
         """An encoder to a code of 4 x 4, its decoder, which is told the label at every layer, and a critic of codes.
@@ -295,11 +292,6 @@ class ImageNetworks:
 
     def _needs(self, stride: int) -> None:
         self.stride = math.lcm(self.stride, stride)
-
-
-def _told(head: nn.Conv2d) -> Role:
-    """Logits (B, labels): at the trained size of one place, of larger pictures the mean over those that there are."""
-    return Role(head, nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
 def _start(net: Net) -> Net:

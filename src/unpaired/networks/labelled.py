@@ -73,6 +73,17 @@ def deep_trunk(channels: int, width: int, size: int) -> list[nn.Module]:
     return layers
 
 
+def deep_critic(channels: int, width: int, size: int, labels: int, outputs: int) -> tuple[list[nn.Module], ...]:
+    """`deep_trunk`, its head of `outputs` scores per place, and that of the logits (B, labels).
+
+    At the trained `size` the last sees all that is left; of larger images it gives the mean over their places.
+    """
+    trunk = deep_trunk(channels, width, size)
+    wide, left = width * 2 ** (len(trunk) // 2 - 1), max(1, size >> (len(trunk) // 2))
+    logits = [nn.Conv2d(wide, labels, left, bias=False), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    return trunk, [nn.Conv2d(wide, outputs, 3, 1, 1, bias=False)], logits
+
+
 def classifier(channels: int, width: int, labels: int) -> nn.Sequential:
     """A small classifier: (B, channels, H, W) -> logits (B, labels)."""
     net: list[nn.Module] = []

@@ -70,11 +70,16 @@ class Facts:
         return next((which for which in ("best", "last") if which in self.steps), None)
 
     @property
+    def translating(self) -> tuple[Checkpoint | None, int | None]:
+        """That checkpoint and its step."""
+        return self.default, None if self.default is None else self.steps[self.default]
+
+    @property
     def shown(self) -> Evaluation | None:
         """The evaluation to judge by: of `unpaired evaluate`, else the default checkpoint's, else the newest."""
         if self.test is not None or not self.evaluations:
             return self.test
-        step = self.steps.get(self.default) if self.default else None
+        _, step = self.translating
         return next((e for e in reversed(self.evaluations) if e.step == step), self.evaluations[-1])
 
     def name(self, key: str) -> str:

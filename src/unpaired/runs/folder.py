@@ -134,10 +134,13 @@ class RunFolder:
 
 @dataclass(frozen=True)
 class Model:
-    """A trained model: its run's configuration, its method with the translating roles loaded (in eval), its step."""
+    """A trained model: its run's configuration, its method with the translating roles loaded (in eval), which
+    checkpoint it is, its step and the digest of its file.
+    """
 
     config: RunConfig
     method: Method
+    checkpoint: Checkpoint
     step: int
     digest: str
 
@@ -173,4 +176,4 @@ def load_model(path: Path, which: Checkpoint | None = None) -> Model:
     method = build_method(config, taught=False)
     restore(method, tensors, file, method.translators)
     method.requires_grad_(False).eval()
-    return Model(config, method, int(about.get("step", "0")), about["digest"])
+    return Model(config, method, which, int(about.get("step", "0")), about["digest"])

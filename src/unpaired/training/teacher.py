@@ -38,7 +38,7 @@ def with_teacher(path: Path, config: RunConfig) -> RunConfig:
     ):
         if own != other:
             raise UsageError(f"teacher {path}: learned from {what} {other}, and this run from {own}; make them equal")
-    file = run.model(which or ("best" if run.model("best").exists() else "last"))
+    file = run.model(model.checkpoint)
     return config.model_copy(
         update={"teacher": Teacher(file=str(file), digest=model.digest, source=source, target=target)}
     )
