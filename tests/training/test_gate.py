@@ -63,7 +63,6 @@ def test_without_it_a_run_goes_by_levels_ever_after(
         train(speakers, out=tmp_path / "run", say=quiet, **{**FIRST, "gate": "silero"})
     preset = {name: value for name, value in FIRST.items() if name != "gate"}
     run = train(speakers, out=tmp_path / "run", say=quiet, **preset)
-    assert run is not None
     config = RunFolder(run).configuration()
     assert config.voice is not None and config.voice.gate == "energy" and config.pretrained == {}
     now(monkeypatch, "1" * 64)

@@ -59,7 +59,6 @@ def test_many_folders_from_training_to_translating(
 ) -> None:
     settings = TINY | {"method": method, "steps": 6, "checkpoint_every": 3, "batch": 3}
     whole = train(three, out=tmp_path / "whole", say=quiet, **settings)
-    assert whole is not None
     names = [measures.route for measures in evaluate(whole).routes]
     assert len(names) == 6 and "blue -> green" in names
     picture = Image.open(next((three / "red").iterdir()))
@@ -141,7 +140,6 @@ def test_a_value_of_which_nothing_is_held_back_keeps_no_other_from_being_measure
     Path(f"{table}.csv").write_text("\n".join([f"{lines[0]},rare", *rows]) + "\n")
     settings = TINY | {"method": "stargan", "steps": 2, "held": 0.1, "attributes": ("low", "rare")}
     run = train(table, out=tmp_path / "run", say=quiet, **settings)
-    assert run is not None
     found = evaluate(run)
     assert {m.route for m in found.routes} == {"low -> no-low", "no-low -> low"} and "none of rare" in found.text()
     assert {r.route for r in audit(run, inverse_steps=2).routes} == {"low -> no-low", "no-low -> low"}
@@ -159,7 +157,6 @@ def test_a_text_beside_a_folder_of_domains_is_no_table_unless_it_is_one(three: P
 
 def test_values_of_other_ranges_need_the_domain_of_the_inputs(three: Path, tmp_path: Path) -> None:
     run = train(three, out=tmp_path / "run", say=quiet, **(TINY | {"method": "stargan", "steps": 1}))
-    assert run is not None
     translator = Translator.load(run)
     picture = Image.open(next((three / "red").iterdir()))
     translator(picture, to="green")

@@ -151,7 +151,6 @@ def test_a_resumed_run_keeps_its_settings(discs: Path, tmp_path: Path) -> None:
 def test_a_runs_config_given_back_gives_the_same_settings(discs: Path, tmp_path: Path) -> None:
     run = trained(discs, tmp_path / "run", steps=1, blocks=0, augment=("color",))
     again = train(discs, out=tmp_path / "again", config=run / "config.yaml", say=quiet)
-    assert again is not None
     one, other = (yaml.safe_load((path / "config.yaml").read_text()) for path in (run, again))
     assert one == other
     ours, theirs = state(run), state(again)

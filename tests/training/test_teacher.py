@@ -103,7 +103,6 @@ def test_resuming_refuses_another_teacher(discs: Path, tmp_path: Path, teacher: 
 def test_a_teacher_of_the_other_order_and_of_two_ways_will_do(discs: Path, tmp_path: Path) -> None:
     both = trained(discs, tmp_path / "both", **{**SETTINGS, "method": "cyclegan", "steps": 1})
     run = train(discs / "red", discs / "blue", out=tmp_path / "deep", say=quiet, **TINY | DEEP, teacher=both)
-    assert run is not None
     config = read_config(run / "config.yaml")
     assert [domain.name for domain in read_config(both / "config.yaml").domains] == ["blue", "red"]
     assert config.teacher is not None and (config.teacher.source, config.teacher.target) == ("Y", "X")

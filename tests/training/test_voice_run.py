@@ -42,7 +42,6 @@ def speakers(tmp_path: Path) -> Path:
 
 def trained(data: Path, out: Path, **settings: Any) -> Path:
     run = train(data, out=out, say=settings.pop("say", quiet), **(VOICE | settings))
-    assert run is not None
     return run
 
 
@@ -103,7 +102,6 @@ def test_settings_of_pictures_alone_are_refused_and_the_other_way_round(
 def test_the_config_of_a_run_serves_as_settings(speakers: Path, tmp_path: Path) -> None:
     run = trained(speakers, tmp_path / "run", evaluate_every=0, sample_every=0, steps=1)
     again = train(speakers, out=tmp_path / "again", config=run / "config.yaml", say=quiet)
-    assert again is not None
     one, other = (RunFolder(path).configuration() for path in (run, again))
     assert one == other
 

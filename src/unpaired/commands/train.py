@@ -16,7 +16,7 @@ def train(words: list[str]) -> int:
     from unpaired.terminal import to_terminal
     from unpaired.training import flags
     from unpaired.training.session import Interrupted
-    from unpaired.training.train import resume, train
+    from unpaired.training.train import dry_run, resume, train
 
     parser = Parser(
         prog="unpaired train", description=train_help(), formatter_class=argparse.RawDescriptionHelpFormatter
@@ -76,7 +76,11 @@ def train(words: list[str]) -> int:
                 raise UsageError("--threshold: only valid with --auto-depth")
             if asked.changed_data:
                 raise UsageError("--changed-data: only valid with --resume RUN")
-            train(*asked.data, teacher=asked.teacher, dry_run=out if asked.dry_run else None, **common)
+            if asked.dry_run:
+                common.pop("out")
+                out(dry_run(*asked.data, teacher=asked.teacher, **common))
+            else:
+                train(*asked.data, teacher=asked.teacher, **common)
     except Interrupted as stop:
         return interrupted(stop)
     return 0

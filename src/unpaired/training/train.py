@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import Any, get_args
 
 import torch
 
 from unpaired.data.batches import Batches
 from unpaired.devices import pick_device
-from unpaired.errors import Diverged, UnreadableFile, UsageError, WorkError
+from unpaired.errors import Diverged, UsageError, WorkError
 from unpaired.methods.game import Method
-from unpaired.networks.pretrained import digests
 from unpaired.report import write_report
-from unpaired.runs.config import RunConfig, build_method, write_config
-from unpaired.runs.files import Files, changes, framing_of, read_lists, walks, write_lists
+from unpaired.runs.config import RunConfig, write_config
+from unpaired.runs.files import Files, changes, read_lists, write_lists
 from unpaired.runs.folder import Checkpoint, RunFolder, called, numbered, require_free, save_model
 from unpaired.runs.progress import Budget, Progress
 from unpaired.settings import TrainingSettings
@@ -25,17 +24,12 @@ from unpaired.terminal import Say, duration, to_terminal
 from unpaired.training.checkpoint import load_checkpoint
 from unpaired.training.judge import RunJudge
 from unpaired.training.loop import Loop
-from unpaired.training.prepare import Prepared, choose_device, prepare
-from unpaired.training.ranks import Ranks
+from unpaired.training.ready import batches_of, launched, make_ready, seated, silent
 from unpaired.training.record import Record
-from unpaired.training.resolve import RESUMABLE, Asked, resolve, validate
+from unpaired.training.resolve import RESUMABLE, Asked, validate
 from unpaired.training.session import Session
-from unpaired.training.teacher import with_teacher
-from unpaired.training.trial import dry_run_text, probe_precision
+from unpaired.training.trial import dry_run_text
 from unpaired.training.voice_judge import VoiceJudge
-
-if TYPE_CHECKING:
-    from lightning_fabric import Fabric
 
 
 def train(
@@ -46,48 +40,48 @@ def train(
     config: Path | None = None,
     pairs: bool = False,
     teacher: Path | str | None = None,
-    dry_run: Say | None = None,
     say: Say = to_terminal,
     **settings: Any,
-) -> Path | None:
+) -> Path:
     """Train on `data` (a folder per domain, or one folder of them); returns the run's folder.
 
     `settings` are any of data, networks, training and the method, by their names (`size=128, steps=2000`), over those
     of the file `config`, over the preset's. `pairs` says that equal names in the test folders are true pairs. `teacher`
-    is the folder of a trained run (or the file of its model) that the method learns from, where it does that. With
-    `dry_run`, what would happen is told to it and nothing is done. `say` gets what a person should read.
+    is the folder of a trained run (or the file of its model) that the method learns from, where it does that. `say`
+    gets what a person should read.
 
     Raises UsageError for wrong settings or paths, WorkError for unusable data and failures while training, Interrupted
     after a signal once the state is saved.
     """
     asked = Asked(method, preset, settings, Path(config) if config else None)  # type: ignore[arg-type]
-    wanted = resolve(asked, "small").training
-    fabric, ranks = launched(choose_device(asked), wanted.devices, wanted.nodes)
-    say = say if ranks.first else silent
-    if out is not None and dry_run is None:
-        ranks.on_first(partial(require_free, Path(out)))  # before the data are read, which may take minutes
-    prepared = ranks.on_first(partial(prepare, [Path(d) for d in data], asked, pairs, fabric.device, ranks.count, say))
-    chosen = prepared.config
-    if teacher is not None:
-        chosen = ranks.on_first(partial(with_teacher, Path(teacher), chosen))
-        say(f"teacher: {teacher}")
-    with ranks.alike():
-        network = seated(chosen, fabric)
-    chosen = chosen.model_copy(update={"pretrained": chosen.pretrained | digests(network)})
-    with ranks.alike():
-        batches = batches_of(chosen, prepared.files, say)
-    if chosen.training.precision == "auto":
-        chosen = probe_precision(chosen, network, batches, ranks, say)
-    if dry_run is not None:
-        text = dry_run_text(chosen, network, batches, ranks)
-        batches.close()
-        if ranks.first:
-            dry_run(text)
-        return None
-    folder = RunFolder(ranks.on_first(partial(make_folder, chosen, out, prepared)))
-    say(f"run: {folder.path}")
-    loop = Loop(network, ranks, chosen.training.precision, chosen.training.average, chosen.training.seed)
-    return run(chosen, folder, loop, batches, Progress(ranks=ranks.count), say, resumed=False)
+    ready = make_ready(data, asked, pairs, teacher, out, say)
+    folder = RunFolder(ready.ranks.on_first(partial(make_folder, ready.config, out, ready.files)))
+    ready.say(f"run: {folder.path}")
+    training = ready.config.training
+    loop = Loop(ready.network, ready.ranks, training.precision, training.average, training.seed)  # type: ignore[arg-type]
+    progress = Progress(ranks=ready.ranks.count)
+    return run(ready.config, folder, loop, ready.batches, progress, ready.say, resumed=False)
+
+
+def dry_run(
+    *data: Path | str,
+    method: str | None = None,
+    preset: str | None = None,
+    config: Path | None = None,
+    pairs: bool = False,
+    teacher: Path | str | None = None,
+    say: Say = to_terminal,
+    **settings: Any,
+) -> str:
+    """What `train` would do with the same arguments: its settings, networks and the cost of a step; nothing is done.
+
+    Raises as `train`; ranks other than the first give an empty text.
+    """
+    asked = Asked(method, preset, settings, Path(config) if config else None)  # type: ignore[arg-type]
+    ready = make_ready(data, asked, pairs, teacher, None, say)
+    with closing(ready.batches):
+        text = dry_run_text(ready.config, ready.network, ready.batches, ready.ranks)
+    return text if ready.ranks.first else ""
 
 
 def resume(run_path: Path | str, changed_data: bool = False, say: Say = to_terminal, **settings: Any) -> Path:
@@ -179,65 +173,7 @@ def save_models(config: RunConfig, folder: RunFolder, loop: Loop, progress: Prog
             save_model(folder.model(which), loop.averages.method, config, progress.step)
 
 
-def launched(device: str, devices: int, nodes: int) -> tuple[Fabric, Ranks]:
-    """Fabric with its processes started (by itself, torchrun or SLURM). Networks are not set up with it: see Ranks.
-
-    Raises UsageError where these devices are not there, or others than were asked for have been started.
-    """
-    # here, for they take seconds that help, mistakes and looks into the data need not wait
-    from lightning_fabric import Fabric  # noqa: PLC0415
-    from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment  # noqa: PLC0415
-    from lightning_fabric.utilities.exceptions import MisconfigurationException  # noqa: PLC0415
-
-    if device not in ("cuda", "mps", "cpu"):
-        raise UsageError(f"device '{device}': training runs on cpu, cuda or mps")
-    many = devices * nodes > 1
-    if TorchElasticEnvironment.detect() and (started := TorchElasticEnvironment().world_size()) != devices * nodes:
-        raise UsageError(
-            f"torchrun started {started} processes; --devices x --nodes is {devices} x {nodes}; make them equal"
-        )
-    try:
-        fabric = Fabric(accelerator=device, devices=devices, num_nodes=nodes, strategy="ddp" if many else "auto")
-        fabric.launch()
-    except (MisconfigurationException, ValueError) as error:
-        raise UsageError(f"{devices} devices of kind {device} on {nodes} nodes: {error}") from error
-    return fabric, Ranks(fabric)
-
-
-def seated(config: RunConfig, fabric: Fabric) -> Method:
-    """The run's method on its device, from its seed, laid out and compiled as the settings say."""
-    training = config.training
-    if fabric.device.type == "cpu" and training.threads is not None:
-        torch.set_num_threads(training.threads)
-    torch.manual_seed(training.seed)
-    method = build_method(config).to(fabric.device)
-    if training.memory_format == "channels_last":
-        method = method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    if training.compile:
-        for role in {role for player in method.players.values() for role in player.roles}:
-            method.get_submodule(role).compile()
-    return method
-
-
-def batches_of(config: RunConfig, files: Files, say: Say) -> Batches:
-    """The run's batches; a file that fails later is named."""
-
-    def named(error: UnreadableFile) -> None:
-        say(f"replaced by the next file: {error}")
-
-    training, framing = config.training, framing_of(config)
-    return Batches(
-        config.domains,
-        files.sets,
-        framing,
-        training.seed,
-        walks=walks(config, files, framing),
-        workers=training.workers,
-        bad=named,
-    )
-
-
-def make_folder(config: RunConfig, out: Path | str | None, prepared: Prepared) -> Path:
+def make_folder(config: RunConfig, out: Path | str | None, files: Files) -> Path:
     """Create the run's folder with its configuration and lists of files; never one that exists with something in it."""
     if out is None:
         path = numbered(Path("runs") / called([domain.name for domain in config.domains]))
@@ -250,7 +186,7 @@ def make_folder(config: RunConfig, out: Path | str | None, prepared: Prepared) -
         if not os.access(path, os.W_OK):
             raise PermissionError("not writable")
         write_config(folder.config, config)
-        write_lists(folder, config, prepared.files)
+        write_lists(folder, config, files)
     except OSError as error:
         raise WorkError(f"{path}: the run's folder cannot be written ({error})") from error
     return path
@@ -280,7 +216,3 @@ def extend(config: RunConfig, settings: dict[str, Any]) -> RunConfig:
     unset = {"steps": None, "minutes": None} if given.keys() & {"steps", "minutes"} else {}
     values = config.training.model_dump() | unset | given
     return config.model_copy(update={"training": validate(TrainingSettings, values, "setting of training")})
-
-
-def silent(words: str) -> None:
-    """Say nothing: the other ranks' voice."""
