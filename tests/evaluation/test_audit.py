@@ -21,8 +21,7 @@ from unpaired.report import write_report
 
 @pytest.fixture
 def run(discs: Path, tmp_path: Path, without_features: None) -> Path:
-    made = train(discs, out=tmp_path / "run", steps=2, say=lambda _: None, **TINY)
-    return made
+    return train(discs, out=tmp_path / "run", steps=2, say=lambda _: None, **TINY)
 
 
 def route(**more: Any) -> RouteAudit:

@@ -35,8 +35,7 @@ def quiet(_: str) -> None:
 
 
 def trained(data: Path, out: Path, **settings: Any) -> Path:
-    run = train(data, out=out, say=settings.pop("say", quiet), **(TINY | settings))
-    return run
+    return train(data, out=out, say=settings.pop("say", quiet), **(TINY | settings))
 
 
 def state(run: Path) -> dict[str, Tensor]:

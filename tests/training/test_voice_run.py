@@ -41,8 +41,7 @@ def speakers(tmp_path: Path) -> Path:
 
 
 def trained(data: Path, out: Path, **settings: Any) -> Path:
-    run = train(data, out=out, say=settings.pop("say", quiet), **(VOICE | settings))
-    return run
+    return train(data, out=out, say=settings.pop("say", quiet), **(VOICE | settings))
 
 
 def test_a_run_on_recordings_describes_itself(speakers: Path, tmp_path: Path) -> None:
