@@ -143,14 +143,16 @@ class Auditor:
         average = known_x.mean(0)
         nothing = hidden.squared(average.expand_as(x), x)
         if not nothing.sum() > 0:
-            raise WorkError(f"{self.words(route)}: all inputs are equal, so translations have nothing to tell of them")
+            raise WorkError(
+                f"{self.config.words(route)}: all inputs are equal, so translations have nothing to tell of them"
+            )
         honest = hidden.honest_loss([targets], targets.mean(0), faint)
         passed = faint(y)
         errors = hidden.squared(read(plain, y), x), hidden.squared(read(marred, passed), x)
         share = hidden.hidden_share(*errors, nothing, honest)
         pairs = self.pairs(route)
         found = RouteAudit(
-            route=self.words(route),
+            route=self.config.words(route),
             items=len(x),
             pairs=len(pairs[0]) if pairs is not None else 0,
             own_way_back=self.back(route) is not None,
@@ -229,12 +231,8 @@ class Auditor:
         parts = [self.method.translate(part, route.source, route.target).float() for part in x.split(CHUNK)]
         y = torch.cat(parts)
         if not torch.isfinite(y).all():
-            raise Diverged(f"{self.words(route)}: the translation holds values that are not finite")
+            raise Diverged(f"{self.config.words(route)}: the translation holds values that are not finite")
         return y.clamp(-1, 1)
-
-    def words(self, route: Route) -> str:
-        """The route by the names of its domains."""
-        return f"{self.config.domain(route.source).name} -> {self.config.domain(route.target).name}"
 
 
 @torch.no_grad()

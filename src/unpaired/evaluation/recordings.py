@@ -116,7 +116,7 @@ class Systems:
         config = speakers.config
         self.rate = speakers.representation.sample_rate_hz
         source, target = config.domain(route.source), config.domain(route.target)
-        self.words = f"{source.name} -> {target.name}"
+        self.words = config.words(route)
         self.source, self.target = config.domains.index(source), config.domains.index(target)
         known = _voice(source.voice), _voice(target.voice)
 

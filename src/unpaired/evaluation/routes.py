@@ -95,9 +95,8 @@ class Routes:
             if not sources or not targets:
                 continue
             self.pairs += len(known)
-            words = f"{config.domain(route.source).name} -> {config.domain(route.target).name}"
             truths = [(a, b) for a, b in zip(chunks([x for x, _ in known]), chunks([y for _, y in known]), strict=True)]
-            evaluator = Evaluator(sources, targets, truths, net, route=words, want_fid=want_fid)
+            evaluator = Evaluator(sources, targets, truths, net, route=config.words(route), want_fid=want_fid)
             self.parts.append((route, evaluator))
         if net is not None:
             net.forget()

@@ -16,7 +16,7 @@ from unpaired.data.domain import KEYS, Domain
 from unpaired.errors import UsageError, WorkError
 from unpaired.labels import Labels
 from unpaired.methods import METHODS
-from unpaired.methods.game import Method
+from unpaired.methods.game import Method, Route
 from unpaired.networks.blocks import Role
 from unpaired.networks.images import ImageNetworks
 from unpaired.networks.pretrained import digests, missing
@@ -64,6 +64,10 @@ class RunConfig(Section):
     def domain(self, key: str) -> Domain:
         """The domain that the method calls `key`."""
         return self.domains[KEYS.index(key)]
+
+    def words(self, route: Route, between: str = " -> ") -> str:
+        """A route by the names of its domains."""
+        return f"{self.domain(route.source).name}{between}{self.domain(route.target).name}"
 
 
 def build_method(config: RunConfig, taught: bool = True) -> Method:

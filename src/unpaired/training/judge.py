@@ -59,8 +59,9 @@ class RunJudge:
         """Record a grid per route: the first held-back items, or training items where none are held back."""
         self.method.eval()
         for route in some(self.method.routes):
-            names = f"{self.config.domain(route.source).name}-{self.config.domain(route.target).name}"
-            self.record.samples(step, names, grid(self.method, route, shown(self.batches, route.source)))
+            self.record.samples(
+                step, self.config.words(route, "-"), grid(self.method, route, shown(self.batches, route.source))
+            )
 
     def conclude(self, step: int) -> None:
         """What is to be said after the last step."""

@@ -57,7 +57,7 @@ class VoiceJudge:
         sources, targets = self.held[route.source], self.held[route.target]
         made = [self._translated(x, route) for x in sources]
         return RouteMeasures(
-            route=f"{self._name(route.source)} -> {self._name(route.target)}",
+            route=self.config.words(route),
             features=frames.NAME,
             sources=len(sources),
             targets=len(targets),
@@ -68,9 +68,6 @@ class VoiceJudge:
     def _translated(self, x: Tensor, route: Route) -> Tensor:
         return self.method.translate(x[None].to(self.device), route.source, route.target)[0].float().cpu()
 
-    def _name(self, key: str) -> str:
-        return self.config.domain(key).name
-
     def samples(self, step: int) -> None:
         """Record a grid per route, coefficients from below: the first held-back items, or training items."""
         self.method.eval()
@@ -78,7 +75,7 @@ class VoiceJudge:
             most = self.config.voice.frames if self.config.voice is not None else 0
             items = [item[..., :most] for item in shown(self.batches, route.source)]
             rows = grid(self.method, route, items, scale=1 / 3)
-            self.record.samples(step, f"{self._name(route.source)}-{self._name(route.target)}", rows)
+            self.record.samples(step, self.config.words(route, "-"), rows)
 
     def conclude(self, step: int) -> None:
         """What is to be said after the last step."""
