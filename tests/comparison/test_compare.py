@@ -375,4 +375,4 @@ def test_the_command_prints_the_ranking_and_says_how_to_go_on(
         patch.setattr(Loop, "step", stepped)
         words[words.index(str(tmp_path / "out"))] = str(tmp_path / "a b")
         assert main([*words, "--methods", "gan"]) == 130
-    assert f"goes on from there: unpaired compare {discs} --steps 2 --out '{tmp_path}/a b'" in capsys.readouterr().err
+    assert f"continue with: unpaired compare {discs} --steps 2 --out '{tmp_path}/a b'" in capsys.readouterr().err

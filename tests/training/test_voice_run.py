@@ -86,9 +86,9 @@ def test_what_an_option_trains_translates_and_streams(
 def test_settings_of_pictures_alone_are_refused_and_the_other_way_round(
     speakers: Path, discs: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match="setting 'size': for pictures only, and these domains are recordings"):
+    with pytest.raises(UsageError, match="setting 'size': for pictures only, but these domains are recordings"):
         trained(speakers, tmp_path / "run", size=64)
-    with pytest.raises(UsageError, match="setting 'order': for recordings only, and these domains are pictures"):
+    with pytest.raises(UsageError, match="setting 'order': for recordings only, but these domains are pictures"):
         train(discs, out=tmp_path / "run", say=quiet, order=20)
     file = tmp_path / "settings.yaml"
     file.write_text("networks: {generator: light}\n")

@@ -59,7 +59,7 @@ def test_what_it_cannot_do(data: Path, tmp_path: Path) -> None:
     for name in ("p", "q"):
         (tmp_path / name).mkdir()
         Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / name / "p.png")
-    with pytest.raises(UsageError, match="'p' has pictures; converters without training are of voices"):
+    with pytest.raises(UsageError, match="'p' has pictures; converters without training are for voices"):
         fit("knn", tmp_path / "p", tmp_path / "q")
     sound(tmp_path / "quiet" / "a.wav", np.zeros(RATE))
     with pytest.raises(WorkError, match=r"'quiet': none of its recordings can be used; skipped: .*silent"):

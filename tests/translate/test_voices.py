@@ -136,7 +136,7 @@ def test_media_are_not_mixed(translator: Translator, tmp_path: Path) -> None:
     wave = sound(tmp_path / "sounds" / "s.wav")
     pictures = Translator(config(framing="crop"), Known(), "cpu")
     for given in (image, image.parent):
-        with pytest.raises(UsageError, match=r"p\.png: for pictures only, but this run translates recordings"):
+        with pytest.raises(UsageError, match=r"p\.png: holds pictures, but this run translates recordings"):
             go(translator, given, out=tmp_path / "out")
     for given in (wave, wave.parent):
         with pytest.raises(UsageError, match=r"s\.wav: holds recordings, but this run translates pictures"):
