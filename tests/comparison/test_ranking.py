@@ -70,6 +70,12 @@ def told(*results: Result, direction: str = THERE) -> str:
     return words.in_words(in_direction(results, direction))
 
 
+def test_batches_that_differ_are_told_from_the_fewest_to_the_most() -> None:
+    assert "in batches of 4," in words.about(comparison())
+    sizes = {"gan": {"training": {"batch": 1}}, "stargan": {"training": {"batch": 16}}}
+    assert "in batches of 1 to 16," in words.about(comparison(settings=sizes))
+
+
 def test_apart_is_twice_the_error_of_the_difference() -> None:
     assert apart(10, 20.1, 3, 4)
     assert not apart(10, 19.9, 3, 4)

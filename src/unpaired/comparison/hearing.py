@@ -238,7 +238,7 @@ def about(comparison: Comparison) -> str:
     items = " and ".join(f"{n:,} of {d}" for n, d in zip(comparison.counts, comparison.domains, strict=True))
     return (
         f"{len(comparison.results)} methods, each trained for {comparison.budget} on {items} (recordings, unpaired), "
-        f"in batches of {comparison.batch}, preset {comparison.preset}, seed {comparison.seed}, on "
+        f"in batches of {comparison.batches}, preset {comparison.preset}, seed {comparison.seed}, on "
         f"{comparison.device}; {duration(sum(r.seconds for r in comparison.results))} of steps in all."
     )
 

@@ -80,6 +80,12 @@ class Comparison(Section):
     beside: tuple[VoiceMeasures, ...] = Field((), description="of recordings: what needs no training, and the target")
 
     @property
+    def batches(self) -> str:
+        """Items of each domain per step: of all methods, or from the fewest to the most."""
+        sizes = sorted({method["training"]["batch"] for method in self.settings.values()} or {self.batch})
+        return f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+
+    @property
     def directions(self) -> tuple[str, ...]:
         """Every direction that some method was measured on."""
         done = [r for r in self.results if r.state == "done"]

@@ -260,7 +260,7 @@ def about(comparison: Comparison) -> str:
     spent = sum(r.seconds for r in comparison.results)
     return (
         f"{len(comparison.results)} methods, each trained for {comparison.budget} on {items}, unpaired, at "
-        f"{comparison.size} px in batches of {comparison.batch}, preset {comparison.preset}, seed {comparison.seed}, "
+        f"{comparison.size} px in batches of {comparison.batches}, preset {comparison.preset}, seed {comparison.seed}, "
         f"on {comparison.device}; {duration(spent)} of steps in all."
     )
 
