@@ -215,7 +215,7 @@ def test_the_page_hides_nothing_and_escapes_what_it_shows(tmp_path: Path) -> Non
         result("bad", state="failed", reason="<b>broken</b>"),
         result("late", state="waiting"),
         left_out={"odd": "odd takes four. Methods that take two: good", "even": "even takes four"},
-        settings={"good": {"method_settings": {"rate": 0.1}, "data": {"size": 64}}},
+        settings={"good": {"method_settings": {"rate": 0.1}, "data": {"size": 64}, "training": {"batch": 4}}},
     )
     folder = ComparisonFolder(tmp_path)
     page.write_page(folder, whole)
