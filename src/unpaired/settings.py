@@ -37,8 +37,6 @@ class Section(BaseModel):
 class DataSettings(Section):
     """How files become batches."""
 
-    idle = {"jitter": ("framing", "crop")}
-
     size: int = Field(256, ge=8, le=4096, description="side of the square images that the networks see, in pixels")
     framing: Literal["scale", "crop"] | Auto = Field(
         "auto", description="scale: shrink the shorter side to --size; crop: cut squares at the pictures' own scale"

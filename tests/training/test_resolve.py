@@ -78,7 +78,6 @@ def test_mistakes_are_named(settings: dict[str, Any], words: str) -> None:
         ("dualgan", {"box": 0.1}, {"slope": "box"}),
         ("unit", {"antialias": True}, {"generator": "resnet"}),
         ("unit", {"critic_layers": 2}, {"critic": "patch"}),
-        ("unit", {"jitter": 1.5, "framing": "crop"}, {"framing": "auto"}),
         ("unit", {"order": 30, "representation": "mel"}, {"representation": "world"}),
     ],
 )
