@@ -171,6 +171,7 @@ def place(item: tuple[tuple[tuple[str, ...], str], dict[str, Any]]) -> tuple[tup
 
 
 WAYS = ("mnist -> usps", "usps -> mnist")
+PLAIN = ("classifier_on_untranslated", "source_classifier_on_target", "teacher_on_target")
 PROTOCOLS = ("translated_digits", "adapted_classifier", "adapted_teacher")
 
 
@@ -182,19 +183,27 @@ def digits() -> str:
     for row in {row["command"] + str(row["seed"]): row for row in rows("digits")}.values():
         grouped.setdefault(digits_label(row), []).append(row)
     every = [row for group in grouped.values() for row in group]
-    plain = [row["figures"]["directions"] for row in every if "--limit" not in row["command"]]
-    read = [row["figures"] for row in every if "teacher_on_target" in row["figures"]]
-    taught = {next(iter(f["directions"])): f["teacher_on_target"] for f in read}
-    nothing = [by_way(plain, key) for key in ("classifier_on_untranslated", "source_classifier_on_target")]
-    nothing.append(cell([[taught.get(way)] for way in WAYS]))
-    lines.append(f"| untranslated | - | - | 1 | {' | '.join(nothing)} |")
+    seeds: dict[int, dict[str, Any]] = {}  # what is read of untranslated digits hangs on the seed alone
+    for row in every:
+        if "--limit" not in row["command"]:
+            seeds.setdefault(row["seed"], {}).update(untranslated(row["figures"]))
+    nothing = [by_way(list(seeds.values()), key) for key in PLAIN]
+    lines.append(f"| untranslated | - | - | {len(seeds)} | {' | '.join(nothing)} |")
     for name, group in grouped.items():
         f = group[0]["figures"]
         labels = "source's" if f.get("labels_used_in_training") else "none"
         cells = " | ".join(by_way([row["figures"]["directions"] for row in group], key) for key in PROTOCOLS)
-        seeds = len({row["seed"] for row in group})
-        lines.append(f"| {name} | {f['steps']}, {f['seconds'] / 60:.0f} | {labels} | {seeds} | {cells} |")
+        count = len({row["seed"] for row in group})
+        lines.append(f"| {name} | {f['steps']}, {f['seconds'] / 60:.0f} | {labels} | {count} | {cells} |")
     return "\n".join(lines)
+
+
+def untranslated(figures: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """What a run tells of each way without its translations; a teacher is of the first way."""
+    ways = {way: {key: found[key] for key in PLAIN if key in found} for way, found in figures["directions"].items()}
+    if "teacher_on_target" in figures:
+        ways = {next(iter(ways)): {**next(iter(ways.values())), "teacher_on_target": figures["teacher_on_target"]}}
+    return ways
 
 
 def by_way(runs: list[dict[str, Any]], key: str) -> str:

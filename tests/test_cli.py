@@ -220,7 +220,7 @@ def test_version_and_overview(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_judges_of_recordings_are_refused_for_pictures(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", str(run), "--judges", "speakers"]) == 2
-    assert "--judges: they judge recordings" in capsys.readouterr().err
+    assert "--judges: for recordings only" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["evaluate", "audit"])

@@ -21,7 +21,9 @@ def main(words: Sequence[str] | None = None) -> int:
         if not error.told:
             sys.stderr.write(f"unpaired: {error}\n")
         return error.exit_code
-    except PermissionError as error:  # of a folder that was not looked into: what is written has errors of its own
+    except PermissionError as error:
+        if error.filename is None:
+            raise
         sys.stderr.write(f"unpaired: {error.filename}: {error.strerror}\n")
         return 1
     except KeyboardInterrupt:

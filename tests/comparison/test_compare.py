@@ -351,6 +351,17 @@ def test_what_does_not_fit_is_left_out_of_all_and_an_error_by_name(
         compared(discs, tmp_path / "out2", "combogan", "planted")
 
 
+@pytest.mark.usefixtures("planted")
+def test_methods_that_need_more_items_a_step_are_left_out(discs: Path, tmp_path: Path) -> None:
+    for name in [name for name in METHODS if name not in ("stargan", "gan")]:
+        del METHODS[name]
+    found = compared(discs, tmp_path / "out", "all", steps=1, batch=1)
+    assert states(found) == {"gan": "done"}
+    assert "needs two or more" in found.left_out["stargan"]
+    with pytest.raises(UsageError, match="batch 1: stargan takes the labels"):
+        compared(discs, tmp_path / "out2", "stargan", "gan", steps=1, batch=1)
+
+
 def test_the_command_prints_the_ranking_and_says_how_to_go_on(
     discs: Path, tmp_path: Path, planted: type[Planted], capsys: pytest.CaptureFixture[str]
 ) -> None:

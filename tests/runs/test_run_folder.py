@@ -41,7 +41,10 @@ def test_what_is_in_the_way_of_a_new_run_is_told(tmp_path: Path) -> None:
     run.path.mkdir()
     require_free(run.path)
     run.config.touch()
-    with pytest.raises(UsageError, match="no checkpoint; choose another --out, or remove"):
+    with pytest.raises(UsageError, match="without checkpoint and model; choose another --out, or remove"):
+        require_free(run.path)
+    run.model("last").touch()
+    with pytest.raises(UsageError, match=r"holds a run; choose another --out$"):  # imported
         require_free(run.path)
     (run.checkpoints / "step-000000001").mkdir(parents=True)
     with pytest.raises(UsageError, match="or continue it with --resume"):

@@ -174,7 +174,7 @@ def test_what_cannot_be_is_refused(discs: Path, tmp_path: Path, without_features
     assert not out.exists()
     with pytest.raises(WorkError, match="no KID was measured"):
         auto_depth(discs, out=out, say=quiet, steps=16, **SETTINGS)
-    with pytest.raises(UsageError, match="exists and is not empty"):
+    with pytest.raises(UsageError, match="holds such a search; choose another --out, or continue it with --resume"):
         auto_depth(discs, out=out, say=quiet, steps=16, **SETTINGS)
 
 

@@ -133,3 +133,9 @@ def test_presets_hold_settings_that_exist() -> None:
     for preset in PRESETS:
         for method in METHODS:
             assert resolve(Asked(method=method), preset).preset == preset
+
+
+def test_a_file_may_hold_what_does_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("method: xgan\nmethod_settings: {teacher_weight: 2.0}\n")
+    assert resolve(asked(file), "small", "image").method_settings["teacher_weight"] == 2

@@ -77,13 +77,18 @@ def train(words: list[str]) -> int:
             if asked.changed_data:
                 raise UsageError("--changed-data: only valid with --resume RUN")
             if asked.dry_run:
-                common.pop("out")
-                out(dry_run(*asked.data, teacher=asked.teacher, **common))
+                told(dry_run(*asked.data, teacher=asked.teacher, **{k: v for k, v in common.items() if k != "out"}))
             else:
                 train(*asked.data, teacher=asked.teacher, **common)
     except Interrupted as stop:
         return interrupted(stop)
     return 0
+
+
+def told(text: str) -> None:
+    """Print what there is to say; ranks other than the first have nothing."""
+    if text:
+        out(text)
 
 
 def train_help() -> str:

@@ -59,6 +59,8 @@ def compare(
     plan = make_plan(sources, methods, asked, each or {}, pairs)
     names = [domain.name for domain in plan.prepared.config.domains]
     recordings = plan.prepared.config.medium == "voice"
+    if kinds and judges is not None and not recordings:
+        raise UsageError("--judges: for recordings only, but these are pictures; leave it out")
     if audit and recordings:
         raise UsageError("--audit: for pictures only, but these are recordings; leave it out")
     jury = Jury(kinds, asked_texts(texts, recordings, kinds) if texts is not None else None)

@@ -86,7 +86,7 @@ def evaluate(
     config = model.config
     require_writable(folder.path)
     if kinds and judges is not None and config.voice is None:
-        raise UsageError("--judges: they judge recordings, but this run's items are pictures")
+        raise UsageError("--judges: for recordings only, but this run's items are pictures")
     sets, words = given_sets(config, data) if (data := list(data)) else own_sets(config, folder)
     which = held_back(sets)
     lacking = [part.name for part in sets if which is not None and not len(part.of(which))]

@@ -116,7 +116,9 @@ def channels(net: nn.Module, size: int) -> int:
     with torch.no_grad():
         try:
             return int(net(like.new_zeros(1, 3, size, size)).shape[1])
-        except RuntimeError as error:
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, AssertionError, ValueError) as error:
             name = next((part.name for part in net.modules() if isinstance(part, Embedding)), "")
             raise UsageError(f"embedding '{name}': cannot be shown pictures of {size} px ({error})") from error
 

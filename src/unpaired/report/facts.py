@@ -166,7 +166,7 @@ def _evaluation(line: dict[str, Any]) -> Evaluation | None:
             mean_kid(routes),
             bool(line.get("best")),
             line.get("checkpoint"),
-            bool(line.get("own", True)),
+            bool(line.get("own", "checkpoint" not in line)),
         )
     except (KeyError, TypeError, ValueError):
         return None

@@ -35,7 +35,11 @@ def require_free(path: Path) -> None:
             raise UsageError(f"{path}: exists and is not empty; choose another --out")
         if run.checkpoints.is_dir() and any(run.checkpoints.glob("step-*")):
             raise UsageError(f"{path}: holds a run; choose another --out, or continue it with --resume {path}")
-        raise UsageError(f"{path}: holds a run that has no checkpoint; choose another --out, or remove that folder")
+        if run.model("last").exists():
+            raise UsageError(f"{path}: holds a run; choose another --out")
+        raise UsageError(
+            f"{path}: holds a run without checkpoint and model; choose another --out, or remove that folder"
+        )
 
 
 def numbered(base: Path) -> Path:

@@ -17,7 +17,7 @@ from unpaired.errors import UnpairedError, UsageError, WorkError
 from unpaired.evaluation.features import INSTALL
 from unpaired.methods import METHODS
 from unpaired.report.facts import finished
-from unpaired.runs.folder import RunFolder, called, numbered
+from unpaired.runs.folder import RunFolder, called, numbered, require_free
 from unpaired.runs.history import History
 from unpaired.runs.progress import saved_steps
 from unpaired.stages.plan import DEEPER, DEPTHS, FILE, Plan, Trial, deepest, depths, enough, read_plan
@@ -116,8 +116,9 @@ def place(out: Path | str | None, sources: tuple[str, ...]) -> Path:
     if out is None:
         return numbered(Path("runs") / f"{called([Path(source).name for source in sources])}-depths")
     path = Path(out)
-    if path.is_file() or (path.is_dir() and any(path.iterdir())):
-        raise UsageError(f"{path}: exists and is not empty; choose another --out, or continue it with --resume {path}")
+    if is_search(path):
+        raise UsageError(f"{path}: holds such a search; choose another --out, or continue it with --resume {path}")
+    require_free(path)
     return path
 
 

@@ -41,7 +41,7 @@ def add(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
         help=f"one of {', '.join(PRESETS)} (default: small on a CPU, else paper); the defaults below are of pictures",
     )
     method = _method(parser, words)
-    add_sections(parser)
+    add_sections(parser, {"batch": METHODS[method].batch} if method in METHODS else {})
     if method in METHODS:
         group = parser.add_argument_group(
             f"the method: {method}",
@@ -93,12 +93,16 @@ def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def add_sections(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of the settings that every method has: data, networks and training."""
+def add_sections(parser: argparse.ArgumentParser, paper: Mapping[str, Any] | None = None) -> None:
+    """Add the flags of the settings that every method has: data, networks and training.
+
+    `paper` has what the preset of that name takes of the method's paper.
+    """
+    known = {**PRESETS, "paper": {**PRESETS["paper"], "training": {**PRESETS["paper"]["training"], **(paper or {})}}}
     for section, model in SECTIONS.items():
         group = parser.add_argument_group(TITLES[section])
         for name, info in model.model_fields.items():
-            _add(group, name, info, {preset: values.get(section, {}) for preset, values in PRESETS.items()})
+            _add(group, name, info, {preset: values.get(section, {}) for preset, values in known.items()})
 
 
 def _add(group: argparse._ArgumentGroup, name: str, info: FieldInfo, presets: Mapping[str, Mapping[str, Any]]) -> None:

@@ -140,16 +140,24 @@ def possible(settings: Settings, device: torch.device, ranks: int) -> None:
         raise UsageError(
             f"batch {training.batch}: must be a multiple of ranks x micro-batches, {ranks} x {training.accumulate}"
         )
-    if METHODS[settings.method].cls.draws == "labelled" and training.batch < 2 * ranks * training.accumulate:
-        raise UsageError(
-            f"batch {training.batch}: {settings.method} takes the labels to ask for from the other items of a "
-            f"micro-batch, so it needs two or more in each: --batch {2 * ranks * training.accumulate}"
-        )
+    if too_few := alone(settings, ranks):
+        raise UsageError(too_few)
     if networks.norm == "batch" and training.average:
         raise UsageError(
             "norm batch: its statistics are those of the networks as they train, and wrong for their running average; "
             "add --average 0, or take --norm instance or group"
         )
+
+
+def alone(settings: Settings, ranks: int = 1) -> str:
+    """Why a method that takes its labels from a batch cannot learn with these settings; empty where it can."""
+    shards = ranks * settings.training.accumulate
+    if METHODS[settings.method].cls.draws != "labelled" or settings.training.batch >= 2 * shards:
+        return ""
+    return (
+        f"batch {settings.training.batch}: {settings.method} takes the labels to ask for from the other items of a "
+        f"micro-batch, so it needs two or more in each: --batch {2 * shards}"
+    )
 
 
 def explicit_size(asked: Asked) -> bool:

@@ -116,7 +116,7 @@ def resolve(asked: Asked, default_preset: Preset, medium: Medium | None = None) 
     preset = asked.preset or from_file.get("preset", default_preset)
     if preset not in get_args(Preset):
         raise UsageError(f"preset '{preset}': known: {', '.join(get_args(Preset))}")
-    layers, given = _layered(asked, from_file, method, preset, medium)
+    layers = _layered(asked, from_file, method, preset, medium)
     _one_budget(layers["training"], asked.settings, from_file.get("training") or {})
     own = validate(method_settings_model(METHODS[method].cls), layers["method_settings"], f"setting of {method}")
     found = Settings(
@@ -129,16 +129,15 @@ def resolve(asked: Asked, default_preset: Preset, medium: Medium | None = None) 
         validate(TrainingSettings, layers["training"], "setting of training"),
     )
     if medium is not None:
-        effective(own, given["method_settings"])
-        for section in SECTIONS:
-            effective(getattr(found, section), given[section])
+        for section in (own, found.data, found.voice, found.networks, found.training):
+            effective(section, asked.settings)
     return found
 
 
 def _layered(
     asked: Asked, from_file: Mapping[str, Any], method: str, preset: Preset, medium: Medium | None
-) -> tuple[dict[str, dict[str, Any]], dict[str, set[str]]]:
-    """Of each section the values by layer, the lowest first, and the names that the user gave."""
+) -> dict[str, dict[str, Any]]:
+    """The values of each section, one layer over the other."""
     cls = METHODS[method].cls
     own = cls.voice_presets if medium == "voice" and cls.voice_presets else cls.presets
     layers: dict[str, dict[str, Any]] = {
@@ -147,7 +146,6 @@ def _layered(
     if preset == "paper":
         layers["training"].setdefault("batch", METHODS[method].batch)
     layers["method_settings"] = dict(own.get(preset, {}))
-    names: dict[str, set[str]] = {}
     own_names = method_settings_model(cls).model_fields
     for section in layers:
         given = from_file.get(section) or {}
@@ -156,7 +154,6 @@ def _layered(
         if section == "method_settings" and (strange := [name for name in given if name not in own_names]):
             raise UsageError(f"{asked.file}: {unknown(str(strange[0]), method, own_names)}")
         layers[section] |= given
-        names[section] = set(given)
         if medium is not None and section in SECTIONS:
             of_medium(medium, {name: value for name, value in given.items() if not is_default(section, name, value)})
     places = where_settings_live(method)
@@ -164,10 +161,9 @@ def _layered(
         if name not in places:
             raise UsageError(unknown(name, method, places))
         layers[places[name]][name] = value
-        names[places[name]].add(name)
     if medium is not None:
         of_medium(medium, [name for name in asked.settings if places[name] != "method_settings"])
-    return layers, names
+    return layers
 
 
 def of_medium(medium: Medium, names: Iterable[str]) -> None:
@@ -180,11 +176,14 @@ def of_medium(medium: Medium, names: Iterable[str]) -> None:
 
 
 def effective(settings: Section, given: Iterable[str]) -> None:
-    """Refuse what was given and does nothing beside the other settings; raises UsageError."""
-    for name in sorted(given):
-        other, value = settings.idle.get(name, (None, None))
+    """Refuse what was given and does nothing beside the other settings; raises UsageError.
+
+    A file may hold such settings: a run's complete configuration does.
+    """
+    for name in sorted(settings.idle.keys() & set(given)):
+        other, value = settings.idle[name]
         changed = getattr(settings, name) != type(settings).model_fields[name].default
-        if other is not None and changed and getattr(settings, other) == value:
+        if changed and getattr(settings, other) == value:
             told = "not given" if value is None else f"'{value}'" if isinstance(value, str) else str(value).lower()
             raise UsageError(f"setting '{name}': does nothing while '{other}' is {told}; change that, or leave it out")
 

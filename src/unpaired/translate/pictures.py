@@ -116,7 +116,7 @@ class Pictures:
         if item.alpha is not None:
             y = without_white(y, item.alpha)
         low, high = range_of(self.way.options.target_range, self.way.target, bits)
-        if bits < 32 and not 0 <= low < high <= TOP[bits]:
+        if bits < 32 and not (low >= 0 and high <= TOP[bits]):
             raise UsageError(
                 f"--target-range {low:g},{high:g}: a picture of {bits} bits holds 0 to {TOP[bits]:g}; give a range "
                 "within that, or inputs of more bits"

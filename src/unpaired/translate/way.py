@@ -87,7 +87,7 @@ def find_way(
     fitting = [r for r in method.routes if to_key in (None, r.target) and source_key in (None, r.source)]
     if len(fitting) != 1:
         offered = fitting or method.routes
-        listed = ", ".join(f"{config.domain(r.source).name} to {config.domain(r.target).name}" for r in offered)
+        listed = ", ".join(config.words(r, " to ") for r in offered)
         asked = (f" from '{source}'" if source else "") + (f" to '{to}'" if to else "")
         if not fitting:
             raise UsageError(f"this run cannot translate{asked}; it translates {listed}")
