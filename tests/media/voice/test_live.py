@@ -93,7 +93,7 @@ def test_channels_are_averaged_and_the_sound_ends_where_the_header_says() -> Non
     [
         (b"RIFF\0\0\0\0AVI ", "is none"),
         (b"fLaC\0\0\0\x22", "is of FLAC; expected 16-bit PCM"),
-        (b"RIFF\0\0\0\0WAVE" + struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 100, 200, 2, 16), "is of 100 Hz"),
+        (b"RIFF\0\0\0\0WAVE" + struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 100, 200, 2, 16), "has 100 Hz"),
         (b"RIFF\0\0\0\0WAVEfmt ", "ends within its WAV header"),
         (b"RIFF\0\0\0\0WAVEdata\0\0\0\0", "does not say what its sound is"),
         (b"RIFF\0\0\0\0WAVE" + struct.pack("<4sIHHIIHH", b"fmt ", 16, 3, 1, 8000, 32000, 4, 32), "expected 16-bit PCM"),
