@@ -80,7 +80,7 @@ def deep_critic(channels: int, width: int, size: int, labels: int, outputs: int)
     """
     trunk = deep_trunk(channels, width, size)
     wide, left = width * 2 ** (len(trunk) // 2 - 1), max(1, size >> (len(trunk) // 2))
-    scores = [nn.Conv2d(wide, outputs, 3, 1, 1, bias=False)]
+    scores: list[nn.Module] = [nn.Conv2d(wide, outputs, 3, 1, 1, bias=False)]
     return trunk, scores, [nn.Conv2d(wide, labels, left, bias=False), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
 
 
