@@ -171,7 +171,8 @@ def place(item: tuple[tuple[tuple[str, ...], str], dict[str, Any]]) -> tuple[tup
 
 
 WAYS = ("mnist -> usps", "usps -> mnist")
-PLAIN = ("classifier_on_untranslated", "source_classifier_on_target", "teacher_on_target")
+TEACHER = "teacher_on_target"
+PLAIN = ("classifier_on_untranslated", "source_classifier_on_target", TEACHER)
 PROTOCOLS = ("translated_digits", "adapted_classifier", "adapted_teacher")
 
 
@@ -183,12 +184,10 @@ def digits() -> str:
     for row in {row["command"] + str(row["seed"]): row for row in rows("digits")}.values():
         grouped.setdefault(digits_label(row), []).append(row)
     every = [row for group in grouped.values() for row in group]
-    seeds: dict[int, dict[str, Any]] = {}  # what is read of untranslated digits hangs on the seed alone
-    for row in every:
-        if "--limit" not in row["command"]:
-            seeds.setdefault(row["seed"], {}).update(untranslated(row["figures"]))
-    nothing = [by_way(list(seeds.values()), key) for key in PLAIN]
-    lines.append(f"| untranslated | - | - | {len(seeds)} | {' | '.join(nothing)} |")
+    plain = untranslated([row for row in every if "--limit" not in row["command"]])
+    nothing = [cell([list(plain.get((way, key), {}).values()) for way in WAYS]) for key in PLAIN]
+    seeds = len({seed for told in plain.values() for seed in told})
+    lines.append(f"| untranslated | - | - | {seeds} | {' | '.join(nothing)} |")
     for name, group in grouped.items():
         f = group[0]["figures"]
         labels = "source's" if f.get("labels_used_in_training") else "none"
@@ -198,12 +197,17 @@ def digits() -> str:
     return "\n".join(lines)
 
 
-def untranslated(figures: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """What a run tells of each way without its translations; a teacher is of the first way."""
-    ways = {way: {key: found[key] for key in PLAIN if key in found} for way, found in figures["directions"].items()}
-    if "teacher_on_target" in figures:
-        ways = {next(iter(ways)): {**next(iter(ways.values())), "teacher_on_target": figures["teacher_on_target"]}}
-    return ways
+def untranslated(runs: list[Row]) -> dict[tuple[str, str], dict[int, float]]:
+    """What is read of digits as they are: a way and a figure -> its value by seed, on which it hangs alone."""
+    out: dict[tuple[str, str], dict[int, float]] = {}
+    for row in runs:
+        figures, ways = row["figures"], row["figures"]["directions"]
+        told = {(way, key): found[key] for way, found in ways.items() for key in PLAIN if key in found}
+        if TEACHER in figures:
+            told[next(iter(ways)), TEACHER] = figures[TEACHER]  # it learned from the first domain
+        for where, value in told.items():
+            out.setdefault(where, {})[row["seed"]] = value
+    return out
 
 
 def by_way(runs: list[dict[str, Any]], key: str) -> str:

@@ -55,3 +55,11 @@ VOICE_PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
 }
 """The same for recordings; `paper` is CycleGAN-VC2's sizes and CycleGAN-VC's steps."""
 OF_MEDIUM: dict[Medium, dict[Preset, dict[str, dict[str, Any]]]] = {"image": PRESETS, "voice": VOICE_PRESETS}
+
+
+def sections(preset: Preset, medium: Medium = "image", batch: int = 1) -> dict[str, dict[str, Any]]:
+    """What a preset changes, by section; `paper` takes the `batch` of the method's paper."""
+    found = {section: dict(values) for section, values in OF_MEDIUM[medium][preset].items()}
+    if preset == "paper":
+        found["training"].setdefault("batch", batch)
+    return found

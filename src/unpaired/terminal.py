@@ -6,9 +6,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
-
 Say = Callable[[str], None]
 """Takes a whole line that a person should read."""
 Advance = Callable[[int, int], None]
@@ -38,6 +35,10 @@ def duration(seconds: float) -> str:
 @contextmanager
 def progress_bar(words: str) -> Iterator[Advance]:
     """A bar on standard error from the first progress on, so that what goes wrong before stands alone."""
+    # here, for most who import this module show no bar
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn  # noqa: PLC0415
+
     bar = Progress(
         *Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True)
     )

@@ -53,7 +53,7 @@ def train(words: list[str]) -> int:
     flags.add(parser, words)
     asked = parser.parse(words, lambda flag: flags.of_others(flag, parser, words))
     settings = flags.given(asked)
-    common = {"out": asked.out, "config": asked.config, "pairs": asked.pairs, "say": to_terminal, **settings}
+    common = {"config": asked.config, "pairs": asked.pairs, "say": to_terminal, **settings}
     try:
         if asked.resume is not None:
             flags.only_for_resume(asked, settings)
@@ -70,16 +70,16 @@ def train(words: list[str]) -> int:
         elif asked.auto_depth:
             if asked.dry_run or asked.teacher is not None:
                 raise UsageError("--auto-depth trains several runs, and a teacher: leave out --dry-run and --teacher")
-            auto_depth(*asked.data, threshold=asked.threshold, **common)
+            auto_depth(*asked.data, out=asked.out, threshold=asked.threshold, **common)
         else:
             if asked.threshold is not None:
                 raise UsageError("--threshold: only valid with --auto-depth")
             if asked.changed_data:
                 raise UsageError("--changed-data: only valid with --resume RUN")
             if asked.dry_run:
-                told(dry_run(*asked.data, teacher=asked.teacher, **{k: v for k, v in common.items() if k != "out"}))
+                told(dry_run(*asked.data, teacher=asked.teacher, **common))
             else:
-                train(*asked.data, teacher=asked.teacher, **common)
+                train(*asked.data, out=asked.out, teacher=asked.teacher, **common)
     except Interrupted as stop:
         return interrupted(stop)
     return 0

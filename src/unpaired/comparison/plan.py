@@ -18,7 +18,7 @@ from unpaired.runs.config import build_method
 from unpaired.settings import DataSettings, Medium, NetworkSettings
 from unpaired.training.collect import Found, find
 from unpaired.training.flags import ALONE, value_of
-from unpaired.training.prepare import Prepared, alone, choose_device, default_preset, prepare
+from unpaired.training.prepare import Prepared, choose_device, default_preset, prepare, too_few
 from unpaired.training.resolve import (
     SECTIONS,
     Asked,
@@ -83,7 +83,7 @@ def make_plan(sources: Sequence[Path], methods: str | Sequence[str], asked: Aske
         wanted = Asked(name, asked.preset, given, asked.file)
         entries[name] = Entry(given, resolve(wanted, default_preset(device), medium_of(found)))
     one_device(entries[first].settings)
-    able = next((name for name, entry in entries.items() if not alone(entry.settings)), first)
+    able = next((name for name, entry in entries.items() if not too_few(entry.settings)), first)
     all_alike = Asked(able, asked.preset, asked.settings, asked.file)
     prepared = prepare([*sources], all_alike, pairs, device, 1, lambda _: None)
     unbuilt = {n: why for n, e in entries.items() if (why := unbuildable(prepared, e, found[n].labels))}
@@ -172,8 +172,8 @@ def one_device(settings: Settings) -> None:
 def unbuildable(prepared: Prepared, entry: Entry, labels: Labels | None) -> str:
     """Why a method's networks cannot be made for these data; empty where they can."""
     settings, config = entry.settings, prepared.config
-    if too_few := alone(settings):
-        return too_few
+    if why := too_few(settings):
+        return why
     known = {name: getattr(settings.networks, name) for name in entry.given if name in NetworkSettings.model_fields}
     decided = {name: value for name, value in known.items() if value != "auto"}
     changes = {

@@ -16,8 +16,8 @@ from unpaired.comparison.plan import ALL, Each, Entry, Plan, make_plan
 from unpaired.comparison.result import Comparison
 from unpaired.comparison.words import left_out, listed
 from unpaired.errors import Diverged, UnpairedError, UsageError, WorkError
-from unpaired.evaluation.texts import asked_texts
-from unpaired.evaluation.voice.judges import KINDS, parse_kinds
+from unpaired.evaluation.texts import asked_texts, require_recordings
+from unpaired.evaluation.voice.judges import parse_kinds
 from unpaired.report.facts import finished
 from unpaired.runs.folder import RunFolder, called
 from unpaired.runs.progress import Budget, saved_steps
@@ -53,14 +53,13 @@ def compare(
     Raises UsageError for wrong settings or paths and a folder that holds something else, WorkError for unusable or
     changed data, Interrupted after a signal once the state is saved. What one method raises is kept with it.
     """
-    kinds = parse_kinds(KINDS if judges is None else judges)
+    kinds = parse_kinds(judges)
     sources = [Path(d) for d in data]
     asked = Asked(None, preset, settings, Path(config) if config else None)  # type: ignore[arg-type]
     plan = make_plan(sources, methods, asked, each or {}, pairs)
     names = [domain.name for domain in plan.prepared.config.domains]
     recordings = plan.prepared.config.medium == "voice"
-    if kinds and judges is not None and not recordings:
-        raise UsageError("--judges: for recordings only, but these are pictures; leave it out")
+    require_recordings(judges, kinds, recordings)
     if audit and recordings:
         raise UsageError("--audit: for pictures only, but these are recordings; leave it out")
     jury = Jury(kinds, asked_texts(texts, recordings, kinds) if texts is not None else None)

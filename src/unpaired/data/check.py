@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import blake2b
 from pathlib import Path
@@ -18,8 +18,8 @@ from unpaired.data.paths import Paths
 from unpaired.data.report import CheckReport, DomainReport, Look
 from unpaired.errors import UnreadableFile
 from unpaired.media.image import probe, read
+from unpaired.terminal import Advance
 
-Progress = Callable[[int, int], None]
 _SMALL = 64
 _WINDOW = 64
 
@@ -30,7 +30,7 @@ def check(
     seed: int = 0,
     *,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: Advance | None = None,
 ) -> CheckReport:
     """Decode a seeded `decode` pictures, shared among the domains (None: all).
 

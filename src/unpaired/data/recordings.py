@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,14 +18,13 @@ from unpaired.errors import UnreadableFile
 from unpaired.media.voice.chosen import gate_in_words, representation
 from unpaired.media.voice.survey import Survey, survey
 from unpaired.settings import VoiceSettings
-from unpaired.terminal import duration
+from unpaired.terminal import Advance, duration
 
 FEW_SECONDS = 60
 """A domain with less sound gets a warning; one with less than two crops is an error."""
 LONG_SILENCE = 0.5
 """A larger share of silence is worth telling."""
 _NOTES = 5
-Progress = Callable[[int, int], None]
 
 
 @dataclass
@@ -109,7 +108,7 @@ def seen(settings: VoiceSettings) -> str:
     )
 
 
-def look(domains: Sequence[DomainFiles], settings: VoiceSettings, progress: Progress | None = None) -> RecordingsReport:
+def look(domains: Sequence[DomainFiles], settings: VoiceSettings, progress: Advance | None = None) -> RecordingsReport:
     """Decode every file, in threads. `progress` is called with (done, total)."""
     total = sum(len(files.train) + (0 if files.test is None else len(files.test)) for files in domains)
     done, reports = 0, []
@@ -130,7 +129,7 @@ def look(domains: Sequence[DomainFiles], settings: VoiceSettings, progress: Prog
     return RecordingsReport(tuple(reports), least_seconds(settings))
 
 
-def analyse(domains: Sequence[DomainFiles], voices: Voices, progress: Progress | None = None) -> RecordingsReport:
+def analyse(domains: Sequence[DomainFiles], voices: Voices, progress: Advance | None = None) -> RecordingsReport:
     """Analyse every file (or take its analysis from the cache), in processes. `progress` gets (done, total)."""
     every = [file for files in domains for paths, _ in _parts(files) for file in files_of(paths)]
     found = voices.analysed(every, None if progress is None else lambda done, total, _: progress(done, total))

@@ -20,8 +20,8 @@ from unpaired.evaluation.measure import RouteMeasures
 from unpaired.evaluation.measured import Measured
 from unpaired.evaluation.routes import Routes, some
 from unpaired.evaluation.table import definitions, table
-from unpaired.evaluation.texts import asked_texts
-from unpaired.evaluation.voice.judges import KINDS, parse_kinds
+from unpaired.evaluation.texts import asked_texts, require_recordings
+from unpaired.evaluation.voice.judges import parse_kinds
 from unpaired.evaluation.voice.measure import VoiceMeasures
 from unpaired.runs.config import RunConfig
 from unpaired.runs.files import framing_of
@@ -80,13 +80,12 @@ def evaluate(
     """
     if limit is not None and limit < 1:
         raise UsageError(f"limit {limit}: expected the number of items of each domain, 1 or more")
-    kinds = parse_kinds(KINDS if judges is None else judges)
+    kinds = parse_kinds(judges)
     folder = RunFolder(Path(run))
     model = load_model(folder.path, checkpoint)
     config = model.config
     require_writable(folder.path)
-    if kinds and judges is not None and config.voice is None:
-        raise UsageError("--judges: for recordings only, but this run's items are pictures")
+    require_recordings(judges, kinds, config.voice is not None)
     sets, words = given_sets(config, data) if (data := list(data)) else own_sets(config, folder)
     which = held_back(sets)
     lacking = [part.name for part in sets if which is not None and not len(part.of(which))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +52,12 @@ class Texts:
     def _of(self, domain: str, name: str) -> str | None:
         names = (f"{domain}/{name}", name, f"{domain}/{stem(name)}", stem(name))
         return next((self.known[key] for key in names if key in self.known), None)
+
+
+def require_recordings(judges: str | Iterable[str] | None, kinds: Collection[Kind], recordings: bool) -> None:
+    """Raise UsageError where judges of recordings were asked for (not None) and the items are pictures."""
+    if kinds and judges is not None and not recordings:
+        raise UsageError("--judges: for recordings only, but these items are pictures")
 
 
 def asked_texts(path: Path | str, recordings: bool, kinds: Collection[Kind]) -> Texts:

@@ -89,7 +89,18 @@ def probe(path: Path) -> Facts:
         if known and image.getexif().get(ExifTags.Base.Orientation, 1) >= 5:
             width, height = height, width
         gray = mode in ("1", "L", "LA", "La", "I", "F") or mode.startswith("I;16")
-        return Facts(width, height, mode, bits, not gray, getattr(image, "n_frames", 1))
+        return Facts(width, height, mode, bits, not gray, _several(image))
+
+
+def _several(image: Image.Image) -> bool:
+    """Whether there is a second page or frame; the image stands there then."""
+    if image.format != "TIFF":
+        return getattr(image, "n_frames", 1) > 1
+    try:
+        image.seek(1)  # n_frames of a TIFF walks all its pages
+    except EOFError:
+        return False
+    return True
 
 
 def read(path: Path, side: int | None = None) -> Picture:

@@ -27,8 +27,8 @@ _SCALE = {np.dtype(np.uint8): (8, 255.0), np.dtype(np.uint16): (16, 65535.0)}
 @dataclass(frozen=True)
 class Facts:
     """What a picture's header says: size as displayed (EXIF orientation applied), mode, bits per channel (32: floating
-    point or wide integers), whether the mode can hold colour (the pixels may still be gray), and how many pages or
-    frames there are, of which the first is read.
+    point or wide integers), whether the mode can hold colour (the pixels may still be gray), and whether there are
+    `several` pages or frames, of which the first is read.
     """
 
     width: int
@@ -36,7 +36,7 @@ class Facts:
     mode: str
     bits: int
     color: bool
-    frames: int = 1
+    several: bool = False
 
 
 def is_tiff(path: Path) -> bool:
@@ -65,7 +65,15 @@ def _tags(image: Image.Image) -> Any:
 def facts(path: Path) -> Facts:
     """Read the first page's header; raises what tifffile raises."""
     with tifffile.TiffFile(path) as file:
-        return replace(_facts(file.pages[0]), frames=len(file.pages))
+        return replace(_facts(file.pages[0]), several=_has_second(file))
+
+
+def _has_second(file: tifffile.TiffFile) -> bool:
+    try:
+        file.pages[1]  # the number of pages would take a walk over all of them
+    except IndexError:
+        return False
+    return True
 
 
 def _facts(page: Any) -> Facts:

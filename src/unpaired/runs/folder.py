@@ -11,6 +11,7 @@ from typing import Literal, get_args
 from unpaired.errors import UsageError, WorkError
 from unpaired.methods.game import Method
 from unpaired.runs.config import RunConfig, build_method, read_config
+from unpaired.runs.progress import saved_steps
 from unpaired.runs.weights import owned, read_tensors, restore, write_tensors
 
 Checkpoint = Literal["last", "best"]
@@ -33,7 +34,7 @@ def require_free(path: Path) -> None:
         run = RunFolder(path)
         if not run.config.is_file():
             raise UsageError(f"{path}: exists and is not empty; choose another --out")
-        if run.checkpoints.is_dir() and any(run.checkpoints.glob("step-*")):
+        if saved_steps(run.checkpoints):
             raise UsageError(f"{path}: holds a run; choose another --out, or continue it with --resume {path}")
         if run.model("last").exists():
             raise UsageError(f"{path}: holds a run; choose another --out")

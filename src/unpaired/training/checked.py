@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from unpaired.data.check import check
 from unpaired.data.folders import discover
 from unpaired.data.split import split
 from unpaired.devices import pick_device
+from unpaired.terminal import Advance
 from unpaired.training.collect import collected, labelled_collections
 from unpaired.training.listen import heard
 from unpaired.training.prepare import default_preset, domain_words, explicit_size, sized
@@ -17,7 +18,7 @@ from unpaired.training.resolve import Asked, resolve
 
 
 def check_data(
-    sources: list[Path], size: int | None, progress: Callable[[int, int], None], attributes: Sequence[str] = ()
+    sources: list[Path], size: int | None, progress: Advance, attributes: Sequence[str] = ()
 ) -> tuple[str, bool]:
     """The report of `unpaired check`, every file decoded, and whether training could run.
 

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from unpaired.errors import UsageError
 from unpaired.methods import DEFAULT, METHODS
-from unpaired.presets import PRESETS
+from unpaired.presets import PRESETS, sections
 from unpaired.training.resolve import (
     RESUMABLE,
     SECTIONS,
@@ -41,11 +41,11 @@ def add(parser: argparse.ArgumentParser, words: Sequence[str]) -> None:
         help=f"one of {', '.join(PRESETS)} (default: small on a CPU, else paper); the defaults below are of pictures",
     )
     method = _method(parser, words)
-    add_sections(parser, {"batch": METHODS[method].batch} if method in METHODS else {})
+    add_sections(parser, METHODS[method].batch if method in METHODS else 1)
     if method in METHODS:
         group = parser.add_argument_group(
             f"the method: {method}",
-            f"Its equations and settings are told in docs/methods/{method}.md and help(unpaired).",
+            f"Its equations and settings are told in docs/methods/{method}.md.",
         )
         for name, info in method_settings_model(METHODS[method].cls).model_fields.items():
             _add(group, name, info, {preset: METHODS[method].cls.presets.get(preset, {}) for preset in PRESETS})
@@ -93,12 +93,9 @@ def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def add_sections(parser: argparse.ArgumentParser, paper: Mapping[str, Any] | None = None) -> None:
-    """Add the flags of the settings that every method has: data, networks and training.
-
-    `paper` has what the preset of that name takes of the method's paper.
-    """
-    known = {**PRESETS, "paper": {**PRESETS["paper"], "training": {**PRESETS["paper"]["training"], **(paper or {})}}}
+def add_sections(parser: argparse.ArgumentParser, batch: int = 1) -> None:
+    """Add the flags of the settings that every method has: data, networks and training; `batch` is the paper's."""
+    known = {preset: sections(preset, batch=batch) for preset in PRESETS}
     for section, model in SECTIONS.items():
         group = parser.add_argument_group(TITLES[section])
         for name, info in model.model_fields.items():

@@ -11,7 +11,7 @@ from unpaired.data.domain import Domain
 from unpaired.data.folders import DomainFiles
 from unpaired.data.split import Sets, split
 from unpaired.settings import DataSettings, NetworkSettings, VoiceSettings
-from unpaired.terminal import Say, progress_bar
+from unpaired.terminal import Advance, Say, progress_bar
 from unpaired.training.collect import Found
 from unpaired.training.resolve import Settings
 
@@ -81,7 +81,7 @@ def in_words(domain: Domain) -> str:
     return f"{voice.frames:,} frames of speech{pitch}, {voice.lufs:.0f} LUFS"
 
 
-def heard(domains: Sequence[DomainFiles], settings: Settings, progress: Callable[[int, int], None]) -> tuple[str, bool]:
+def heard(domains: Sequence[DomainFiles], settings: Settings, progress: Advance) -> tuple[str, bool]:
     """The report of `unpaired check` on recordings, and whether training could run."""
     from unpaired.data import recordings  # noqa: PLC0415
 

@@ -140,8 +140,8 @@ def possible(settings: Settings, device: torch.device, ranks: int) -> None:
         raise UsageError(
             f"batch {training.batch}: must be a multiple of ranks x micro-batches, {ranks} x {training.accumulate}"
         )
-    if too_few := alone(settings, ranks):
-        raise UsageError(too_few)
+    if why := too_few(settings, ranks):
+        raise UsageError(why)
     if networks.norm == "batch" and training.average:
         raise UsageError(
             "norm batch: its statistics are those of the networks as they train, and wrong for their running average; "
@@ -149,7 +149,7 @@ def possible(settings: Settings, device: torch.device, ranks: int) -> None:
         )
 
 
-def alone(settings: Settings, ranks: int = 1) -> str:
+def too_few(settings: Settings, ranks: int = 1) -> str:
     """Why a method that takes its labels from a batch cannot learn with these settings; empty where it can."""
     shards = ranks * settings.training.accumulate
     if METHODS[settings.method].cls.draws != "labelled" or settings.training.batch >= 2 * shards:

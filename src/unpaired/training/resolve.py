@@ -15,7 +15,7 @@ from unpaired.errors import UsageError, nearest
 from unpaired.media.suffixes import KINDS
 from unpaired.methods import DEFAULT, METHODS
 from unpaired.methods.game import Method
-from unpaired.presets import OF_MEDIUM, Preset
+from unpaired.presets import Preset, sections
 from unpaired.settings import (
     OF_IMAGES,
     DataSettings,
@@ -140,11 +140,8 @@ def _layered(
     """The values of each section, one layer over the other."""
     cls = METHODS[method].cls
     own = cls.voice_presets if medium == "voice" and cls.voice_presets else cls.presets
-    layers: dict[str, dict[str, Any]] = {
-        section: dict(OF_MEDIUM[medium or "image"][preset].get(section, {})) for section in SECTIONS
-    }
-    if preset == "paper":
-        layers["training"].setdefault("batch", METHODS[method].batch)
+    changed = sections(preset, medium or "image", METHODS[method].batch)
+    layers: dict[str, dict[str, Any]] = {section: changed.get(section, {}) for section in SECTIONS}
     layers["method_settings"] = dict(own.get(preset, {}))
     own_names = method_settings_model(cls).model_fields
     for section in layers:

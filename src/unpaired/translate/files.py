@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from unpaired.cores import cores
 from unpaired.errors import UnpairedError, UsageError, WorkError
+from unpaired.terminal import Advance
 from unpaired.translate.craft import Craft, Ready
 from unpaired.translate.ledger import Ledger, State
 from unpaired.translate.plan import Item, Plan
@@ -27,8 +28,6 @@ _FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 """Failures of writing that the next file would meet too."""
 
 R = TypeVar("R", bound=Ready)
-Progress = Callable[[int, int], None]
-"""Told how many of how many inputs are dealt with: translated, skipped or failed."""
 See = Callable[[Iterable[Path]], list[str]]
 """Is shown the inputs; returns what a person should know of them."""
 
@@ -56,7 +55,7 @@ def translate_files(
     *,
     batch: int = 8,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: Advance | None = None,
 ) -> Outcome:
     """Translate files and folders (their structure kept) into the folder `out`, each under its own name.
 
@@ -91,7 +90,7 @@ def crafted_files(
     *,
     batch: int = 8,
     overwrite: bool = False,
-    progress: Progress | None = None,
+    progress: Advance | None = None,
     see: See = nothing,
 ) -> Outcome:
     """As `translate_files`, by any craft; `model`, in types of JSON, and the craft's recipe are what equal results
@@ -117,7 +116,7 @@ class _Work:
         said: list[str],
         *,
         overwrite: bool,
-        progress: Progress | None,
+        progress: Advance | None,
     ) -> None:
         self.craft = craft
         self.ledger = ledger

@@ -32,8 +32,8 @@ from unpaired.translate.wish import Vector
 class Prepared:
     """A picture on its way: what the networks take `(C, *frame.outer)`, and what the result keeps of the input.
 
-    `label` (L,) is what a method that is told by labels is to make of it, NaN for what stays; else None. `frames` are
-    those of its file, of which it is the first.
+    `label` (L,) is what a method that is told by labels is to make of it, NaN for what stays; else None. `several`:
+    its file has other pages or frames after it.
     """
 
     tensor: Tensor
@@ -42,7 +42,7 @@ class Prepared:
     color: bool
     bits: int
     label: Vector | None = None
-    frames: int = 1
+    several: bool = False
 
     @property
     def alike(self) -> tuple[object, ...]:
@@ -88,7 +88,7 @@ class Pictures:
         """Read a picture for `run`; raises UnreadableFile."""
         facts = probe(path)
         picture = read(path, self.size if self.shrink else None)
-        item = replace(self.prepare(picture, facts.color, (facts.height, facts.width)), frames=facts.frames)
+        item = replace(self.prepare(picture, facts.color, (facts.height, facts.width)), several=facts.several)
         wish = self.way.wish
         return item if wish is None else replace(item, label=wish.of(path))
 
@@ -102,7 +102,7 @@ class Pictures:
 
     def notices(self, ready: Prepared) -> list[str]:
         """How the networks' frame shows in the result, and what of the file is not in it."""
-        more = ["of files with several pages or frames only the first is translated"] if ready.frames > 1 else []
+        more = ["of files with several pages or frames only the first is translated"] if ready.several else []
         return self._notices(ready.frame) + more
 
     def run(self, batch: Sequence[Prepared]) -> list[Tensor]:
@@ -153,11 +153,11 @@ class Pictures:
     def _source_range(self, picture: Picture) -> Range:
         """The raw values of `picture` that become -1 and 1; raises UsageError where they cannot be known."""
         given, source = self.way.options.source_range, self.way.source
-        if not np.isfinite(picture.pixels).any():
-            raise UsageError("a picture without one finite value; expected numbers")
-        if given is None and picture.bits == 32 != source.bits:
+        if picture.bits == 32:
             known = picture.pixels[np.isfinite(picture.pixels)]
-            if known.size and (known.min() < 0 or known.max() > 1):
+            if not known.size:
+                raise UsageError("a picture without one finite value; expected numbers")
+            if given is None and source.bits != 32 and (known.min() < 0 or known.max() > 1):
                 raise UsageError(
                     f"its values go from {known.min():g} to {known.max():g}, but '{source.name}' was learned from "
                     f"{source.bits}-bit pictures; expected 0 to 1, or the values of black and white "

@@ -49,12 +49,12 @@ class Judges:
         return tuple(judge.name for judge in every if judge is not None)
 
 
-def parse_kinds(which: str | Iterable[str]) -> tuple[Kind, ...]:
+def parse_kinds(which: str | Iterable[str] | None) -> tuple[Kind, ...]:
     """The kinds that a user asks, in the order of `KINDS`: all, none, or names (joined by commas, or of a collection).
 
-    Raises UsageError for anything else.
+    None: nothing was asked, which is all. Raises UsageError for anything else.
     """
-    if which == ALL:
+    if which is None or which == ALL:
         return KINDS
     if which == NONE:
         return ()

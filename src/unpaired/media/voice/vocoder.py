@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from unpaired.errors import UsageError
-from unpaired.media.voice.bands import HOP, filterbank
+from unpaired.media.voice.bands import FFT, HOP, filterbank
 from unpaired.media.voice.features import Features, Floats
 from unpaired.media.voice.hifigan import Generator, folded
 from unpaired.media.voice.recording import Wave
@@ -108,14 +108,14 @@ class GriffinLim:
 
     def wave(self, values: Floats) -> Wave:
         """Magnitudes by non-negative least squares, then phases; the same values give the same wave."""
-        window, count = torch.hann_window(1024), values.shape[1] * HOP
+        window, count = torch.hann_window(FFT), values.shape[1] * HOP
         size = self._magnitudes(torch.from_numpy(np.exp(values)))
         turns = torch.rand(size.shape, generator=torch.Generator().manual_seed(0))
         phase, previous = torch.polar(torch.ones_like(turns), 2 * torch.pi * turns), torch.zeros(())
         wave = torch.zeros(count)
         for _ in range(self._rounds):
-            wave = torch.istft(size * phase, 1024, HOP, window=window, length=count)
-            again = torch.stft(wave, 1024, HOP, window=window, return_complex=True, pad_mode="constant")
+            wave = torch.istft(size * phase, FFT, HOP, window=window, length=count)
+            again = torch.stft(wave, FFT, HOP, window=window, return_complex=True, pad_mode="constant")
             again = again[:, : size.shape[1]]
             ahead = again + self._momentum / (1 + self._momentum) * (again - previous)
             phase, previous = ahead / ahead.abs().clamp(min=1e-12), again
