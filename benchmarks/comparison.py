@@ -48,13 +48,15 @@ def figures(comparison: dict[str, Any], result: dict[str, Any]) -> dict[str, Any
         "translate_ms": None if result["translate_s"] is None else round(1000 * result["translate_s"], 2),
         "hidden": {direction: found["share"] for direction, found in result["hidden"].items()},
         "ranks": ranks,
-        "routes": {m.route: short(m) | {"kid_error": m.kid_error, "kept_features": m.kept_features} for m in measures},
+        "routes": {
+            m.route: short(m) | {"kid_error": m.kid_error, "kept_features": m.feature_similarity} for m in measures
+        },
     }
 
 
 def sheets(folder: ComparisonFolder, comparison: dict[str, Any], name: str, each: bool) -> None:
     """Write the pictures of the first direction: all methods' in one, and `each` alone."""
-    place = folder.pictures(*comparison["domains"][:2])
+    place = folder.image_rows(*comparison["domains"][:2])
     methods = [result["method"] for result in comparison["results"] if (place / f"{result['method']}.png").exists()]
     sheet(place, [INPUTS, *methods, TRUTH], PICTURES / f"{name}.png", COLOURS)
     for method in methods if each else ():
@@ -85,7 +87,7 @@ def main(words: list[str]) -> int:
     parser.add_argument("--only-pictures", action="store_true")
     asked = parser.parse_args(words)
     folder = ComparisonFolder(asked.folder)
-    comparison = json.loads(folder.figures.read_text(encoding="utf-8"))
+    comparison = json.loads(folder.results_file.read_text(encoding="utf-8"))
     for result in comparison["results"]:
         if result["state"] == "done" and not asked.only_pictures:
             append_row("comparison", figures(comparison, result), comparison["seed"], comparison["device"])

@@ -18,7 +18,7 @@ from benchmarks.quality import measured
 from benchmarks.results import append_row
 from unpaired.cli import main as unpaired
 from unpaired.runs.config import read_config
-from unpaired.stages.depth import measured as trial_of
+from unpaired.stages.depth import read_trial as trial_of
 
 
 def main(words: list[str]) -> int:

@@ -35,9 +35,9 @@ from PIL import Image
 from benchmarks.digits_data import DOMAINS, SIZE, table
 from benchmarks.digits_readers import Digits, accuracy, learned, teacher
 from benchmarks.results import append_row
-from unpaired import Translator, offer
+from unpaired import Translator, register_embedding
 from unpaired.cli import main as unpaired
-from unpaired.networks.pretrained import OWN
+from unpaired.networks.pretrained import CUSTOM_PREFIX
 from unpaired.runs.folder import RunFolder, load_model
 from unpaired.runs.history import History
 
@@ -91,7 +91,7 @@ def taught(asked: argparse.Namespace, target: str) -> dict[str, Any]:
     kept = asked.root / f"{asked.source}-teacher-{asked.seed}.safetensors"
     found = teacher(load(asked.root, asked.source, "train"), asked.seed, kept)
     return {
-        "embedding": offer(found),
+        "embedding": register_embedding(found),
         "teacher_on_source": accuracy(found.classifier, load(asked.root, asked.source, "test")),
         "teacher_on_target": accuracy(found.classifier, load(asked.root, target, "test")),
     }
@@ -123,10 +123,10 @@ def main(words: list[str]) -> int:
         "method": config.method,
         "preset": config.preset,
         "method_settings": config.method_settings,
-        "batch": config.training.batch,
+        "batch": config.training.batch_size,
         "steps": model.step,
         "seconds": round(History(RunFolder(run).history).read("terms")[-1]["spent_s"]),
-        "labels_used_in_training": (config.method_settings.get("embedding") or "").startswith(OWN),
+        "labels_used_in_training": (config.method_settings.get("embedding") or "").startswith(CUSTOM_PREFIX),
         **told,
         "directions": {
             f"{source} -> {target}": both_protocols(translator, asked.root, source, target, asked)

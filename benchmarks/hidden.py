@@ -46,7 +46,7 @@ def figures(run: Path, defence: str) -> tuple[dict[str, Any], int]:
         "size": config.data.size,
         "steps": load_model(run, "last").step,
         "defence": defence,
-        "headline": round(audited.headline, 4),
+        "headline": round(audited.mean_hidden, 4),
         "audit": {r.route: told(r) for r in audited.routes},
         "quality": {m.route: short(m) for m in measures},
     }
@@ -57,10 +57,10 @@ def told(r: RouteAudit) -> dict[str, Any]:
     """The figures of one route: the headline's, and what the way back as it is tells after each passage."""
     return {
         **{name: round(value, 4) for name, value in r.model_dump(include=set(NAMES)).items()},
-        "steps": r.steps,
-        "own_way_back": r.own_way_back,
-        "as_is": {row.passage: round(row.told, 4) for row in r.passages},
-        "real": {row.passage: round(row.reaction, 4) for row in r.passages},
+        "steps": r.probe_steps,
+        "own_way_back": r.has_reverse_route,
+        "as_is": {row.perturbation: round(row.r2, 4) for row in r.perturbations},
+        "real": {row.perturbation: round(row.sensitivity, 4) for row in r.perturbations},
     }
 
 

@@ -79,7 +79,7 @@ def main(words: list[str]) -> int:
         "preset": config.preset,
         "size": config.data.size,
         "precision": config.training.precision,
-        "batch": config.training.batch,
+        "batch": config.training.batch_size,
         "steps": last["step"],
         "seconds": round(last["spent_s"]),
         "last": measured(out, "last"),

@@ -28,13 +28,13 @@ from torch import Tensor
 from benchmarks.results import append_row
 from benchmarks.straight_line import StraightCycleGAN, StraightGAN, StraightUNIT
 from unpaired.methods import METHODS
-from unpaired.methods.game import Method, Now
+from unpaired.methods.game import Method, StepContext
 from unpaired.networks.blocks import count_parameters
-from unpaired.networks.images import ImageNetworks
-from unpaired.training.loop import Loop
-from unpaired.training.precision import Precision, probe
-from unpaired.training.ranks import Ranks
-from unpaired.training.resolve import Asked, Settings, resolve
+from unpaired.networks.images import ImageNetworkFactory
+from unpaired.training.loop import TrainingLoop
+from unpaired.training.precision import Precision, benchmark_precisions
+from unpaired.training.ranks import Distributed
+from unpaired.training.resolve import Settings, SettingsRequest, resolve_settings
 
 Side = Literal["ours", "straight"]
 Step = Callable[[], None]
@@ -54,13 +54,13 @@ class Case:
         """The method, from the seed."""
         torch.manual_seed(self.seed)
         s = self.settings
-        net = ImageNetworks(s.networks, {"X": 3, "Y": 3}, s.data.size)
+        net = ImageNetworkFactory(s.networks, {"X": 3, "Y": 3}, s.data.size)
         return METHODS[s.method].cls(net, **s.method_settings).to(self.device)
 
     def batch(self) -> dict[str, Tensor]:
         """One random batch of each domain."""
         size = self.settings.data.size
-        shape = (self.settings.training.batch, 3, size, size)
+        shape = (self.settings.training.batch_size, 3, size, size)
         return {key: (torch.rand(shape) * 2 - 1).to(self.device) for key in "XY"}
 
     def step(self, side: Side, method: Method, batch: dict[str, Tensor]) -> Step:
@@ -73,7 +73,7 @@ class Case:
             count = iter(range(10**9))
 
             def ours() -> None:
-                loop.step([given], Now(next(count), 0.0))
+                loop.step([given], StepContext(next(count), 0.0))
                 self._wait()
 
             return ours
@@ -89,9 +89,9 @@ class Case:
         if self.device.startswith("cuda"):
             torch.cuda.synchronize()
 
-    def _loop(self, method: Method) -> Loop:
-        ranks = Ranks(Fabric(accelerator=self.device.partition(":")[0], devices=1))
-        return Loop(method, ranks, self.precision, seed=self.seed)
+    def _loop(self, method: Method) -> TrainingLoop:
+        ranks = Distributed(Fabric(accelerator=self.device.partition(":")[0], devices=1))
+        return TrainingLoop(method, ranks, self.precision, seed=self.seed)
 
 
 def straight(method: Method, settings: dict[str, Any]) -> StraightCycleGAN | StraightGAN | StraightUNIT:
@@ -159,9 +159,11 @@ def chosen_precision(case: Case) -> Precision:
     method, batch = case.method(), case.batch()
 
     def step(precision: Precision) -> None:
-        Loop(method, Ranks(Fabric(accelerator=case.device, devices=1)), precision).step([batch], Now(0, 0.0))
+        TrainingLoop(method, Distributed(Fabric(accelerator=case.device, devices=1)), precision).step(
+            [batch], StepContext(0, 0.0)
+        )
 
-    return probe(step, torch.device(case.device))[0]
+    return benchmark_precisions(step, torch.device(case.device))[0]
 
 
 def measure(case: Case, rounds: int) -> dict[str, Any]:
@@ -173,7 +175,7 @@ def measure(case: Case, rounds: int) -> dict[str, Any]:
         "method": s.method,
         "preset": s.preset,
         "size": s.data.size,
-        "batch": s.training.batch,
+        "batch": s.training.batch_size,
         "precision": case.precision,
         "memory_format": s.training.memory_format,
         "parameters": count_parameters(method),
@@ -213,7 +215,7 @@ def main() -> None:
     flags = {"size": given.size, "batch": given.batch, "width": given.width, "critic_width": given.width}
     chosen = {key: value for key, value in flags.items() if value is not None}
     chosen |= {"augment": (), "memory_format": given.memory_format}
-    settings = resolve(Asked(given.method, given.preset, chosen), given.preset)
+    settings = resolve_settings(SettingsRequest(given.method, given.preset, chosen), given.preset)
     case = Case(settings, "fp32", given.device, given.threads, given.seed)
     precision = chosen_precision(case) if given.precision == "auto" else given.precision
     figures = measure(Case(settings, precision, given.device, given.threads, given.seed), given.rounds)

@@ -95,7 +95,7 @@ def methods() -> str:
     lines = ["| method | family | domains | tie of output to input | paper |", "|---|---|---|---|---|"]
     for row in METHODS.values():
         page = f"[{row.name}](docs/methods/{row.name}.md)"
-        lines.append(f"| {page} | {row.family} | {row.domains} | {row.tie} | {row.paper} ({row.year}) |")
+        lines.append(f"| {page} | {row.family} | {row.domains} | {row.constraint} | {row.paper} ({row.year}) |")
     return "\n".join(lines)
 
 

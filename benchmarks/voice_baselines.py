@@ -22,15 +22,15 @@ from typing import Any
 import numpy as np
 
 from benchmarks.results import append_row
-from unpaired.evaluation.voice.judges import ALL, Judges, installed, parse_kinds
+from unpaired.evaluation.voice.judges import ALL, Judges, find_judges, parse_kinds
 from unpaired.evaluation.voice.measure import VoiceEvaluator, VoiceMeasures
-from unpaired.evaluation.voice.table import definitions, table
-from unpaired.media.voice.baselines import Affine, Nearest
-from unpaired.media.voice.convert import change
-from unpaired.media.voice.features import Features, Floats
+from unpaired.evaluation.voice.table import format_definitions, format_table
+from unpaired.media.voice.baselines import AffineBaseline, NearestNeighbourBaseline
+from unpaired.media.voice.convert import make_feature_converter
+from unpaired.media.voice.features import Floats, VoiceFeatures
 from unpaired.media.voice.recording import Wave, read
-from unpaired.media.voice.silence import Mask, speech
-from unpaired.media.voice.statistics import VoiceStatistics, gather
+from unpaired.media.voice.silence import Mask, detect_speech_by_level
+from unpaired.media.voice.statistics import VoiceStatistics, compute_statistics
 from unpaired.media.voice.world import FRAME_SECONDS, World
 
 WORLD = World()
@@ -58,17 +58,17 @@ def roots(covariance: Any) -> tuple[Any, Any]:
 
 
 Fit = Callable[[Floats, Floats], Callable[[Floats], Floats]]
-BASELINES: dict[str, Fit] = {"affine": Affine.fit, "Gaussian": Gaussian, "kNN": Nearest.fit}
+BASELINES: dict[str, Fit] = {"affine": AffineBaseline.fit, "Gaussian": Gaussian, "kNN": NearestNeighbourBaseline.fit}
 
 
 @cache
 def learnt(folder: Path) -> tuple[Floats, VoiceStatistics]:
     """The speech frames (coefficients, frames) of a speaker's training sentences, and their statistics."""
-    sentences: list[tuple[Features, Mask, float]] = []
+    sentences: list[tuple[VoiceFeatures, Mask, float]] = []
     for file in sorted(folder.iterdir()):
         features = WORLD.analyse(read(file, WORLD.sample_rate_hz).wave)
-        sentences.append((features, speech(features["level"][0], FRAME_SECONDS), float("nan")))
-    return np.concatenate([f.values[:, mask] for f, mask, _ in sentences], axis=1), gather(sentences)
+        sentences.append((features, detect_speech_by_level(features["level"][0], FRAME_SECONDS), float("nan")))
+    return np.concatenate([f.values[:, mask] for f, mask, _ in sentences], axis=1), compute_statistics(sentences)
 
 
 def copied(wave: Wave, _: int) -> Wave:
@@ -90,19 +90,19 @@ def direction(data: Path, source: str, target: str, count: int | None, judges: J
         truth,
         WORLD.sample_rate_hz,
         parallel=True,
-        texts=[said[name] for name in names],
+        transcripts=[said[name] for name in names],
         judges=judges,
         resynthesise=copied,
         route=f"{source} -> {target}",
     )
     (frames, ours), (target_frames, theirs) = (learnt(data / "train" / speaker) for speaker in (source, target))
     analysed = [WORLD.analyse(wave) for wave in given]
-    measures = [evaluator.nothing()]
+    measures = [evaluator.measure_identity()]
     for name, fit in BASELINES.items():
-        convert = change(fit(frames, target_frames), ours, theirs)
+        convert = make_feature_converter(fit(frames, target_frames), ours, theirs)
         measures.append(evaluator.measure([WORLD.synthesise(convert(f)) for f in analysed], name))
-    copy = evaluator.copy_synthesis()
-    return [*measures, *([] if copy is None else [copy]), evaluator.real()]
+    copy = evaluator.measure_copy_synthesis()
+    return [*measures, *([] if copy is None else [copy]), evaluator.measure_targets()]
 
 
 def figures(measures: list[VoiceMeasures]) -> dict[str, dict[str, float]]:
@@ -120,7 +120,7 @@ def main() -> None:
     parser.add_argument("--judges", default=ALL)
     asked = parser.parse_args()
     speakers = sorted(folder.name for folder in (asked.data / "test").iterdir())
-    judges = installed(parse_kinds(asked.judges))
+    judges = find_judges(parse_kinds(asked.judges))
     every: list[VoiceMeasures] = []
     for source, target in (speakers, speakers[::-1]):
         start = time.perf_counter()
@@ -128,9 +128,9 @@ def main() -> None:
         seconds = time.perf_counter() - start
         row = {"data": asked.data.name, "route": measures[0].route, "systems": figures(measures)}
         append_row("voice-baselines", {**row, "judges": list(measures[0].judges), "seconds": round(seconds)}, seed=0)
-        print(table(measures), end="\n\n", flush=True)
+        print(format_table(measures), end="\n\n", flush=True)
         every += measures
-    print(definitions(every))
+    print(format_definitions(every))
 
 
 if __name__ == "__main__":

@@ -26,8 +26,8 @@ import torch
 from benchmarks.results import append_row
 from unpaired.data.domain import Domain
 from unpaired.media.voice import recording, seams
-from unpaired.media.voice.chosen import representation
-from unpaired.media.voice.convert import voice_change
+from unpaired.media.voice.chosen import build_representation
+from unpaired.media.voice.convert import make_network_converter
 from unpaired.media.voice.recording import Wave
 from unpaired.runs.config import RunConfig, build_method
 from unpaired.speaker import VoiceStatistics
@@ -49,11 +49,11 @@ def settings(name: str, width: int) -> RunConfig:
     count = {"world": 24, "mel": 80}[name]
     voice = VoiceStatistics(
         mean=(0.0,) * count,
-        deviation=(1.0,) * count,
+        std=(1.0,) * count,
         scale=(1.0,) * count,
         log_f0_mean=4.9,
-        log_f0_deviation=0.2,
-        voiced=0.6,
+        log_f0_std=0.2,
+        voiced_fraction=0.6,
         lufs=-23,
         frames=1000,
     )
@@ -77,10 +77,12 @@ def factors(name: str, seconds: float, width: int) -> dict[str, float]:
     """Real-time factors of the parts."""
     config = settings(name, width)
     assert config.voice is not None
-    seen, method = representation(config.voice), build_method(config).eval()
+    seen, method = build_representation(config.voice), build_method(config).eval()
     voice = config.domains[0].voice
     assert voice is not None
-    apply = voice_change(lambda x: method.translate(x, "X", "Y"), torch.device("cpu"), voice, voice, method.stride)
+    apply = make_network_converter(
+        lambda x: method.translate(x, "X", "Y"), torch.device("cpu"), voice, voice, method.stride
+    )
     wave = hum(seconds, seen.sample_rate_hz)
     times: dict[str, float] = {}
 
@@ -90,8 +92,8 @@ def factors(name: str, seconds: float, width: int) -> dict[str, float]:
         times[part] = round((time.perf_counter() - begin) / seconds, 4)
         return out
 
-    features = timed("analysis", lambda: list(seams.analysed([wave], seen)))
-    made = timed("networks", lambda: list(seams.converted(features, apply)))
+    features = timed("analysis", lambda: list(seams.analyse_stream([wave], seen)))
+    made = timed("networks", lambda: list(seams.convert_windows(features, apply)))
     timed("synthesis", lambda: list(seen.synthesise_stream(made)))
     return times
 
@@ -119,7 +121,7 @@ def converted(seconds: float, width: int) -> dict[str, float]:
         recording.write(source, (block for _ in range(round(seconds / BLOCK_SECONDS))), 16000)
         config = settings("world", width)
         translator = Translator(config, build_method(config), "cpu")
-        craft = translator.craft(translator.way("b"))
+        craft = translator.create_pipeline(translator.resolve_request("b"))
         before = peak_mib()
         begin = time.perf_counter()
         craft.write(Path(folder) / "out.flac", craft.prepare_file(source), None)

@@ -72,7 +72,7 @@ def by_route(measures: Iterable[VoiceMeasures]) -> dict[str, dict[str, dict[str,
 
 def of_comparison(path: Path) -> None:
     """Append a row for each method of a comparison."""
-    comparison = json.loads(ComparisonFolder(path).figures.read_text(encoding="utf-8"))
+    comparison = json.loads(ComparisonFolder(path).results_file.read_text(encoding="utf-8"))
     beside = [VoiceMeasures.model_validate(voice) for voice in comparison["beside"]]
     for result in comparison["results"]:
         if result["state"] == "done":
@@ -94,7 +94,7 @@ def of_comparison(path: Path) -> None:
 def main(words: list[str]) -> int:
     """Append the rows of a run or of a comparison."""
     path = Path(words[0])
-    if ComparisonFolder(path).figures.exists():
+    if ComparisonFolder(path).results_file.exists():
         of_comparison(path)
     else:
         append_row("voices", *of_run(path))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import unpaired
-from unpaired.methods import DEFAULT, METHODS
+from unpaired.methods import DEFAULT_METHOD, METHODS
 
 SOURCE = Path(unpaired.__file__).parent
 TREES = {file.relative_to(SOURCE).as_posix(): ast.parse(file.read_text("utf-8")) for file in SOURCE.rglob("*.py")}
@@ -106,7 +106,7 @@ def test_no_method_is_named_or_imported_outside_the_methods() -> None:
         if not path.startswith("methods/"):
             assert not words_of(tree) & METHODS.keys(), path
             assert not [module for module in imported(tree) if within(module, *own)], path
-    assert DEFAULT in METHODS
+    assert DEFAULT_METHOD in METHODS
 
 
 def test_terms_are_functions_without_state() -> None:

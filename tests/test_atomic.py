@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from unpaired.atomic import whole
+from unpaired.atomic import atomic_write
 from unpaired.errors import WorkError
 
 
 def test_a_file_changes_only_when_all_of_it_is_written(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with whole(path) as part:
+    with atomic_write(path) as part:
         part.write_text("new")
         assert path.read_text() == "old"
     assert path.read_text() == "new" and [p.name for p in tmp_path.iterdir()] == ["a.txt"]
@@ -24,7 +24,7 @@ def test_what_the_system_refuses_is_a_work_error(tmp_path: Path, error: OSError)
     path.write_text("old")
     with (
         pytest.raises(WorkError, match=r"a\.txt: cannot be written \(.*(disk is full|no permission)") as caught,
-        whole(path) as part,
+        atomic_write(path) as part,
     ):
         part.write_text("half")
         raise error
@@ -33,7 +33,7 @@ def test_what_the_system_refuses_is_a_work_error(tmp_path: Path, error: OSError)
 
 
 def test_other_errors_pass_and_leave_nothing(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), whole(tmp_path / "a.txt", tmp_path / "own.part") as part:
+    with pytest.raises(KeyboardInterrupt), atomic_write(tmp_path / "a.txt", tmp_path / "own.part") as part:
         part.write_text("half")
         raise KeyboardInterrupt
     assert not list(tmp_path.iterdir())

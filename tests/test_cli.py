@@ -137,7 +137,7 @@ def test_what_another_process_says_is_not_said_again(
 ) -> None:
     def fail(_: list[str]) -> int:
         error = WorkError("lost")
-        error.told = told
+        error.is_reported_elsewhere = told
         raise error
 
     monkeypatch.setitem(COMMANDS, "methods", fail)

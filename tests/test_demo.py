@@ -33,7 +33,7 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_two_speakers_learn_from_other_halves_and_are_tested_on_the_same_words() -> None:
     lines = demo.SENTENCES.read_text(encoding="utf-8").splitlines()
     assert len(set(lines)) == len(lines) >= 60 and all(line[-1] in ".?!" for line in lines)
-    plan = demo.recordings(lines, ("a", "b"))
+    plan = demo.assign_sentences(lines, ("a", "b"))
     ours, theirs = set(plan["a", "train"].values()), set(plan["b", "train"].values())
     assert not ours & theirs and plan["a", "test"] == plan["b", "test"]
     assert ours | theirs | set(plan["a", "test"].values()) == set(lines)
@@ -57,7 +57,7 @@ def test_the_demo_speaks_trains_and_translates(
     }
     assert counts == {"slt/train": 4, "slt/test": 2, "rms/train": 4, "rms/test": 2}
     assert (voices / "texts.csv").read_text().splitlines()[1] == "slt/000.wav,This is line 0."
-    assert "MCD" in said.err and RunFolder(run).configuration().pairs
+    assert "MCD" in said.err and RunFolder(run).load_config().pairs
     assert len(list((run / "translated" / "rms").glob("*.wav"))) == 2
     assert "data:audio/flac" in (run / "report.html").read_text()
 
@@ -66,11 +66,11 @@ def test_a_synthesiser_that_is_missing_or_fails_is_named(
     program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made: list[int] = []
-    spoken.installed().speak("rms", {"0": "Hello."}, tmp_path / "said", lambda: made.append(1))
+    spoken.find_synthesiser().speak("rms", {"0": "Hello."}, tmp_path / "said", lambda: made.append(1))
     assert made == [1]
     program.write_text("#!/bin/sh\necho no such voice >&2\nexit 3\n")
     with pytest.raises(WorkError, match=r"flite did not speak \(no such voice"):
-        spoken.installed().speak("rms", {"1": "Hello."}, tmp_path / "said", lambda: None)
+        spoken.find_synthesiser().speak("rms", {"1": "Hello."}, tmp_path / "said", lambda: None)
     assert sorted(path.name for path in (tmp_path / "said").iterdir()) == ["0.wav"]
     monkeypatch.setenv("PATH", str(tmp_path))
     assert main(["demo", "--voice"]) == 2

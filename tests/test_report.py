@@ -18,13 +18,13 @@ from safetensors.torch import save_file
 from unpaired.data.domain import Domain
 from unpaired.data.folders import DomainFiles
 from unpaired.data.paths import Paths
-from unpaired.data.split import split, write_files
+from unpaired.data.split import split_files, write_file_list
 from unpaired.errors import WorkError
 from unpaired.evaluation.measure import RouteMeasures
 from unpaired.media import image
 from unpaired.report import charts, pictures, words, write_report
-from unpaired.report.facts import gather
-from unpaired.report.page import evenly
+from unpaired.report.facts import read_run_summary
+from unpaired.report.page import select_evenly
 from unpaired.runs.config import RunConfig, write_config
 from unpaired.runs.folder import RunFolder
 from unpaired.runs.history import History
@@ -46,7 +46,7 @@ def make_run(path: Path, names: tuple[str, ...] = ("photos", "paintings"), size:
     folder.files.mkdir(parents=True)
     domain = {"color": True, "bits": 8, "low": 0.0, "high": 255.0}
     config = RunConfig(
-        unpaired="0.1.0",
+        unpaired_version="0.1.0",
         method="cyclegan",
         preset="tiny",
         method_settings={"cycle_weight": 10.0, "one_way": False},
@@ -54,12 +54,12 @@ def make_run(path: Path, names: tuple[str, ...] = ("photos", "paintings"), size:
         channels=3,
         data=DataSettings(size=size),
         networks=NetworkSettings(),
-        training=TrainingSettings(steps=STEPS, batch=4),
+        training=TrainingSettings(steps=STEPS, batch_size=4),
     )
     write_config(folder.config, config)
     for name in names:
-        files = Paths.of(Path("data"), [(f"{i}.png", 10) for i in range(40)])
-        write_files(folder.files / f"{name}.tsv", split(DomainFiles(name, files, None, 0), 0.1, 0))
+        files = Paths.from_files(Path("data"), [(f"{i}.png", 10) for i in range(40)])
+        write_file_list(folder.files / f"{name}.tsv", split_files(DomainFiles(name, files, None, 0), 0.1, 0))
     return folder
 
 
@@ -79,11 +79,11 @@ def train(folder: RunFolder, names: tuple[str, str] = ("photos", "paintings"), s
             )
             for a, b in routes:
                 file = folder.samples / f"step-{step:09d}-{a}-{b}.png"
-                image.write(file, np.full((2 * side + 2, 3 * side + 4, 3), step % 255, np.float32))
+                image.write_image(file, np.full((2 * side + 2, 3 * side + 4, 3), step % 255, np.float32))
                 history.add("samples", step, route=f"{a}-{b}", file=f"samples/{file.name}")
     for which, step in (("best", 320), ("last", STEPS)):
         about = {"format": "1", "method": "cyclegan", "step": str(step)}
-        save_file({"w": torch.zeros(1)}, folder.model(which), metadata=about)  # type: ignore[arg-type]
+        save_file({"w": torch.zeros(1)}, folder.model_path(which), metadata=about)  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_an_untrained_run_has_a_page(tmp_path: Path) -> None:
 
 
 def test_a_title_names_the_first_of_many_domains(tmp_path: Path) -> None:
-    assert words.together(["a", "b", "c"]) == "a and b and c"
+    assert words.join_domains(["a", "b", "c"]) == "a and b and c"
     assert "4 domains: black, blond, brown ..." in read(make_run(tmp_path, ("black", "blond", "brown", "gray"))).text
 
 
@@ -200,7 +200,7 @@ def test_damaged_parts_are_left_out(run: RunFolder) -> None:
     (run.path / "evaluation.json").write_text('{"routes": [{"surprise": 1}]}', encoding="utf-8")
     (run.samples / "step-000000400-photos-paintings.png").write_bytes(b"no picture")
     (run.samples / "step-000000400-paintings-photos.png").unlink()
-    run.model("best").write_bytes(b"no tensors")
+    run.model_path("best").write_bytes(b"no tensors")
     (run.files / "photos.tsv").unlink()
     with run.history.open("a", encoding="utf-8") as file:
         file.write('{"kind": "terms", "step": 401, "te')
@@ -211,7 +211,7 @@ def test_damaged_parts_are_left_out(run: RunFolder) -> None:
 
 
 def test_samples_outside_the_run_are_not_embedded(run: RunFolder, tmp_path: Path) -> None:
-    image.write(tmp_path / "private.png", np.zeros((8, 8, 3), np.float32))
+    image.write_image(tmp_path / "private.png", np.zeros((8, 8, 3), np.float32))
     History(run.history).add("samples", STEPS + 1, route="photos-paintings", file="../private.png")
     assert "private.png is gone or damaged" in read(run).text
 
@@ -267,12 +267,12 @@ def test_test_items_judge_where_they_were_measured(run: RunFolder) -> None:
 )
 def test_the_verdict_follows_kid_and_its_error(kid: float, said: str) -> None:
     r = RouteMeasures.model_validate(measures("a -> b", kid))
-    assert words.likeness(r).startswith(said)
+    assert words.describe_likeness(r).startswith(said)
 
 
 def test_a_verdict_on_few_items_says_so() -> None:
     few = measures("a -> b", 40.0, kid_error=None, kid_real=None, sources=3, targets=3)
-    assert words.likeness(RouteMeasures.model_validate(few)).endswith("Of 3 and 3 items, this is rough.")
+    assert words.describe_likeness(RouteMeasures.model_validate(few)).endswith("Of 3 and 3 items, this is rough.")
 
 
 def test_without_the_feature_network_the_page_says_so(run: RunFolder) -> None:
@@ -302,16 +302,16 @@ def test_a_finished_run_is_continued_with_a_larger_budget(run: RunFolder) -> Non
 def test_heavy_grids_are_made_lighter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "HEAVY", 100_000)
     noise = np.random.default_rng(0).integers(0, 256, (200, 900, 3)).astype(np.float32)
-    image.write(tmp_path / "heavy.png", noise)
-    image.write(tmp_path / "light.png", noise[:20, :30])
+    image.write_image(tmp_path / "heavy.png", noise)
+    image.write_image(tmp_path / "light.png", noise[:20, :30])
     heavy, light, small = (
-        pictures.embed(tmp_path / name, small)
+        pictures.embed_image(tmp_path / name, small)
         for name, small in (("heavy.png", False), ("light.png", False), ("heavy.png", True))
     )
     assert heavy is not None and light is not None and small is not None
-    assert heavy.address.startswith("data:image/webp")
-    assert light.address.startswith("data:image/png")
-    assert len(small.address) < len(heavy.address) / 4
+    assert heavy.data_url.startswith("data:image/webp")
+    assert light.data_url.startswith("data:image/png")
+    assert len(small.data_url) < len(heavy.data_url) / 4
     assert (small.width, small.height) == (900, 200)
 
 
@@ -328,30 +328,36 @@ def test_a_folder_without_configuration_is_a_work_error(tmp_path: Path) -> None:
 
 
 def test_axes_have_round_numbers() -> None:
-    assert charts.ticks(0, 1) == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0])
-    assert charts.ticks(-3, 12) == pytest.approx([0, 5, 10])
-    assert [charts.short(x) for x in (0, 0.25, 1500, 20_000, 1_500_000)] == ["0", "0.25", "1,500", "20k", "1.5M"]
-    assert charts.span([2.0, 4.0]) == pytest.approx((0, 4.24))
-    assert charts.span([0.0, 0.0])[1] > 0
-    assert charts.span([-3.0, -1.0]) == pytest.approx((-3.12, -0.88))
+    assert charts.make_ticks(0, 1) == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1.0])
+    assert charts.make_ticks(-3, 12) == pytest.approx([0, 5, 10])
+    assert [charts.format_number(x) for x in (0, 0.25, 1500, 20_000, 1_500_000)] == [
+        "0",
+        "0.25",
+        "1,500",
+        "20k",
+        "1.5M",
+    ]
+    assert charts.compute_range([2.0, 4.0]) == pytest.approx((0, 4.24))
+    assert charts.compute_range([0.0, 0.0])[1] > 0
+    assert charts.compute_range([-3.0, -1.0]) == pytest.approx((-3.12, -0.88))
 
 
 def test_curves_are_smoothed_and_thinned() -> None:
-    assert charts.smoothed([0, 3, 6, 0], 1) == [0, 3, 3, 0]
-    assert charts.thinned([(0, 1), (1, 3), (2, 8)], 2) == [charts.Bucket(0.5, 2, 1, 3), charts.Bucket(2, 8, 8, 8)]
-    assert charts.finite([(2, 1.0), (1, None), (0, math.nan), (1, 5.0)]) == [(1, 5.0), (2, 1.0)]
-    assert evenly(list(range(10)), 4) == [0, 3, 6, 9]
+    assert charts.smooth([0, 3, 6, 0], 1) == [0, 3, 3, 0]
+    assert charts.bucket_points([(0, 1), (1, 3), (2, 8)], 2) == [charts.Bucket(0.5, 2, 1, 3), charts.Bucket(2, 8, 8, 8)]
+    assert charts.select_finite([(2, 1.0), (1, None), (0, math.nan), (1, 5.0)]) == [(1, 5.0), (2, 1.0)]
+    assert select_evenly(list(range(10)), 4) == [0, 3, 6, 9]
 
 
 def test_facts_take_the_newest_step_from_the_history_where_nothing_was_saved(run: RunFolder) -> None:
-    facts = gather(run.path)
-    assert (facts.progress.step, facts.progress.spent_s, facts.share) == (400, 200.0, 1.0)
+    facts = read_run_summary(run.path)
+    assert (facts.progress.step, facts.progress.spent_s, facts.budget_fraction) == (400, 200.0, 1.0)
 
 
 def test_notices_are_told_once_with_their_step(run: RunFolder) -> None:
     history = History(run.history)
-    trend = words.trend(gather(run.path))
+    trend = words.describe_trend(read_run_summary(run.path))
     for step, said in ((0, "augmented"), (0, "augmented"), (40, "file 3.png failed"), (STEPS, trend)):
         history.add("notice", step, words=said)
-    assert words.notices(gather(run.path)) == ["augmented", "Step 40: file 3.png failed"]
+    assert words.list_notices(read_run_summary(run.path)) == ["augmented", "Step 40: file 3.png failed"]
     assert read(run).text.count(trend) == 1

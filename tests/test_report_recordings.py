@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from unpaired.evaluation.voice.measure import VoiceMeasures
-from unpaired.report.recordings import judged, listening, read_test
+from unpaired.report.recordings import describe_route, read_test, render_listening
 from unpaired.runs.folder import RunFolder
 
 
@@ -31,17 +31,17 @@ def test_a_route_is_judged_by_what_needs_no_training(run: dict[str, float], word
         row("kNN", similarity=0.8, mcd=8.3),
         row("copy-synthesis", similarity=0.99, mcd=2.5),
     ]
-    assert words in judged([row("converted", **run), *floor])
+    assert words in describe_route([row("converted", **run), *floor])
 
 
 def test_what_is_damaged_is_left_out(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
-    assert read_test(folder) is None and "evaluate the run" in listening(folder)
+    assert read_test(folder) is None and "evaluate the run" in render_listening(folder)
     for text in ("{", "[]", json.dumps({"routes": []}), json.dumps({"voices": [{"surprise": 1}], "step": 1})):
         folder.evaluation.write_text(text)
         assert read_test(folder) is None
-    folder.listening.mkdir()
+    folder.listening_samples.mkdir()
     gone = {"route": "a -> b", "sentence": "1", "files": {"source": "../gone.flac"}}
     for text in ("{", "3", "[3]", json.dumps([gone])):
-        (folder.listening / "listening.json").write_text(text)
-        assert "evaluate the run" in listening(folder)
+        (folder.listening_samples / "listening.json").write_text(text)
+        assert "evaluate the run" in render_listening(folder)

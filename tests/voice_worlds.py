@@ -25,7 +25,7 @@ TINY: dict[str, Any] = {
     "precision": "fp32",
 }
 """Settings of a run of recordings that takes no time, with the gate that every machine has."""
-SMALL = VoiceSettings(order=12, frames=32, form="1")
+SMALL = VoiceSettings(mcep_order=12, crop_frames=32, generator_dims="1")
 
 
 def buzz(seconds: float, rate_hz: int = 16000, hz: float = 120.0, seed: int = 0) -> npt.NDArray[np.float32]:

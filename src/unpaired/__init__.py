@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unpaired.public import Translator, UnpairedError, audit, compare, evaluate, offer, resume, train
+    from unpaired.public import Translator, UnpairedError, audit, compare, evaluate, register_embedding, resume, train
 
 __version__ = "0.1.0"
-__all__ = ["Translator", "UnpairedError", "audit", "compare", "evaluate", "offer", "resume", "train"]
+__all__ = ["Translator", "UnpairedError", "audit", "compare", "evaluate", "register_embedding", "resume", "train"]
 
 
 def __getattr__(name: str) -> Any:

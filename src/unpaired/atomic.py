@@ -11,18 +11,18 @@ from unpaired.errors import WorkError
 
 
 @contextmanager
-def whole(path: Path, part: Path | None = None) -> Iterator[Path]:
+def atomic_write(path: Path, temporary: Path | None = None) -> Iterator[Path]:
     """Give a path beside `path` to write to (`part`, or its name with `.part`), and rename it into place at the end.
 
     Raises WorkError where the system refuses; after that or any other error `path` is as it was, and nothing is left.
     """
-    part = part or path.with_name(f"{path.name}.part")
+    temporary = temporary or path.with_name(f"{path.name}.part")
     try:
-        yield part
-        part.replace(path)
+        yield temporary
+        temporary.replace(path)
     except BaseException as error:
-        part.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         if not isinstance(error, OSError):
             raise
-        why = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
-        raise WorkError(f"{path}: cannot be written ({why}); what was there before is unchanged") from error
+        reason = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
+        raise WorkError(f"{path}: cannot be written ({reason}); what was there before is unchanged") from error

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 from unpaired import __version__
 from unpaired.commands import COMMANDS
 from unpaired.commands.parser import Parser
-from unpaired.errors import UnpairedError, UsageError, nearest
+from unpaired.errors import UnpairedError, UsageError, suggest_name
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 2 for wrong usage, 1 for work that failed, 130 when interrupted."""
-    words = list(sys.argv[1:] if words is None else words)
+    argv = list(sys.argv[1:] if argv is None else argv)
     try:
-        return run(words)
+        return run_command(argv)
     except UnpairedError as error:
-        if not error.told:
+        if not error.is_reported_elsewhere:
             sys.stderr.write(f"unpaired: {error}\n")
         return error.exit_code
     except PermissionError as error:
@@ -34,7 +34,7 @@ def main(words: Sequence[str] | None = None) -> int:
         return 0
 
 
-def run(words: list[str]) -> int:
+def run_command(argv: list[str]) -> int:
     """Find the command and run it."""
     summary = "".join(
         f"\n  {name:<13}{command.__doc__.splitlines()[0]}" for name, command in COMMANDS.items() if command.__doc__
@@ -47,11 +47,11 @@ def run(words: list[str]) -> int:
     )
     parser.add_argument("--version", action="version", version=f"unpaired {__version__}")
     parser.add_argument("command", metavar="COMMAND", nargs="?")
-    own = words[: next((i + 1 for i, word in enumerate(words) if not word.startswith("-")), len(words))]
-    command = parser.parse(own).command
+    global_args = argv[: next((i + 1 for i, word in enumerate(argv) if not word.startswith("-")), len(argv))]
+    command = parser.parse_all(global_args).command
     if command is None:
         parser.print_help()
         return 0
     if command not in COMMANDS:
-        raise UsageError(f"command '{command}': {nearest(command, COMMANDS)}")
-    return COMMANDS[command](words[len(own) :])
+        raise UsageError(f"command '{command}': {suggest_name(command, COMMANDS)}")
+    return COMMANDS[command](argv[len(global_args) :])

@@ -6,6 +6,6 @@ import os
 import sys
 
 
-def cores() -> int:
+def count_cores() -> int:
     """Cores that this process may use; all, where the system does not tell (macOS, Windows)."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1

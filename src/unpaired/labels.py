@@ -8,13 +8,13 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from unpaired.settings import Section
+from unpaired.settings import StrictModel
 
-Draws = Literal["each", "pair", "labelled"]
+BatchKind = Literal["each", "pair", "labelled"]
 """What a method takes of a step: an item of each domain, of two of them, or labelled items of any."""
 
 
-class Group(Section):
+class LabelGroup(StrictModel):
     """Values of one question. A single value is there or not; several exclude each other (hair is black or blond).
 
     `column` is the column of a table that has them as texts; empty where each value has a column, or a folder.
@@ -24,32 +24,32 @@ class Group(Section):
     column: str = ""
 
     @property
-    def exclusive(self) -> bool:
+    def is_exclusive(self) -> bool:
         """Whether one of several values holds."""
         return len(self.values) > 1
 
     @property
     def domains(self) -> tuple[str, ...]:
         """What its values are called as domains: a single value has a counterpart without it."""
-        return self.values if self.exclusive else (self.values[0], f"no-{self.values[0]}")
+        return self.values if self.is_exclusive else (self.values[0], f"no-{self.values[0]}")
 
 
-class Goal(NamedTuple):
+class DomainLabel(NamedTuple):
     """A domain as labels say it: the columns of its group, and the values they have."""
 
-    group: int
+    group_index: int
     columns: slice
     values: tuple[float, ...]
 
 
-class Labels(Section):
+class Labels(StrictModel):
     """A label is a vector (L,) of 0 and 1, the values of all groups one after the other.
 
     `sets` says for each data set which groups its items' labels tell; of joint data sets each may know others.
     """
 
-    groups: tuple[Group, ...]
-    sets: tuple[tuple[int, ...], ...]
+    groups: tuple[LabelGroup, ...]
+    dataset_groups: tuple[tuple[int, ...], ...]
 
     @property
     def size(self) -> int:
@@ -57,7 +57,7 @@ class Labels(Section):
         return sum(len(group.values) for group in self.groups)
 
     @property
-    def spans(self) -> tuple[slice, ...]:
+    def group_slices(self) -> tuple[slice, ...]:
         """The columns of each group."""
         ends = [sum(len(group.values) for group in self.groups[: i + 1]) for i in range(len(self.groups))]
         return tuple(slice(end - len(group.values), end) for end, group in zip(ends, self.groups, strict=True))
@@ -73,26 +73,28 @@ class Labels(Section):
         return tuple(name for group in self.groups for name in group.domains)
 
     @property
-    def goals(self) -> tuple[Goal, ...]:
+    def domain_labels(self) -> tuple[DomainLabel, ...]:
         """What each of `domains` is, as labels say it."""
         return tuple(
-            Goal(g, span, _one_hot(i, len(group.values)) if group.exclusive else (1.0 - i,))
-            for g, (group, span) in enumerate(zip(self.groups, self.spans, strict=True))
+            DomainLabel(g, span, _one_hot(i, len(group.values)) if group.is_exclusive else (1.0 - i,))
+            for g, (group, span) in enumerate(zip(self.groups, self.group_slices, strict=True))
             for i in range(len(group.domains))
         )
 
-    def known(self, of: int) -> tuple[float, ...]:
+    def label_mask(self, dataset: int) -> tuple[float, ...]:
         """For each column 1 where data set `of` tells it, else 0."""
-        return tuple(float(g in self.sets[of]) for g, group in enumerate(self.groups) for _ in group.values)
+        return tuple(
+            float(g in self.dataset_groups[dataset]) for g, group in enumerate(self.groups) for _ in group.values
+        )
 
-    def blank(self) -> list[float]:
+    def create_unknown_label(self) -> list[float]:
         """A label of which nothing is known: NaN everywhere."""
         return [math.nan] * self.size
 
 
-def of_domains(names: Sequence[str]) -> Labels:
+def create_domain_labels(names: Sequence[str]) -> Labels:
     """The labels of folders that are a domain each: one group of values that exclude each other."""
-    return Labels(groups=(Group(values=tuple(names)),), sets=((0,),))
+    return Labels(groups=(LabelGroup(values=tuple(names)),), dataset_groups=((0,),))
 
 
 def _one_hot(index: int, length: int) -> tuple[float, ...]:

@@ -11,7 +11,7 @@ from unpaired.settings import Medium
 
 Preset = Literal["tiny", "small", "paper"]
 
-LIGHT: dict[str, Any] = {
+LIGHT_NETWORKS: dict[str, Any] = {
     "generator": "light",
     "blocks": 4,
     "norm": "group",
@@ -24,18 +24,18 @@ PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
     "paper": {"data": {"size": 256}, "networks": {}, "training": {}},
     "small": {
         "data": {"size": 128},
-        "networks": {**LIGHT, "width": 48, "critic_width": 32},
+        "networks": {**LIGHT_NETWORKS, "width": 48, "critic_width": 32},
         "training": {"batch": 4, "minutes": 30.0, "memory_format": "channels_last"},
     },
     "tiny": {
         "data": {"size": 64},
-        "networks": {**LIGHT, "width": 24, "critic_width": 16},
+        "networks": {**LIGHT_NETWORKS, "width": 24, "critic_width": 16},
         "training": {"batch": 4, "minutes": 6.0, "memory_format": "channels_last"},
     },
 }
 """Section -> setting -> value, over the defaults of `settings.py` (which are the papers')."""
 
-TIME: dict[str, Any] = {"blocks": 2, "norm": "instance-affine", "residual": "auto", "critic": "light"}
+TIME_ONLY_NETWORKS: dict[str, Any] = {"blocks": 2, "norm": "instance-affine", "residual": "auto", "critic": "light"}
 VOICE_PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
     "paper": {
         "voice": {"gate": "auto"},
@@ -44,22 +44,22 @@ VOICE_PRESETS: dict[Preset, dict[str, dict[str, Any]]] = {
     },
     "small": {
         "voice": {"form": "1", "gate": "auto"},
-        "networks": {**TIME, "width": 32, "critic_width": 16},
+        "networks": {**TIME_ONLY_NETWORKS, "width": 32, "critic_width": 16},
         "training": {"batch": 8, "minutes": 30.0},
     },
     "tiny": {
         "voice": {"form": "1", "gate": "auto"},
-        "networks": {**TIME, "width": 16, "critic_width": 8},
+        "networks": {**TIME_ONLY_NETWORKS, "width": 16, "critic_width": 8},
         "training": {"batch": 8, "minutes": 6.0},
     },
 }
 """The same for recordings; `paper` is CycleGAN-VC2's sizes and CycleGAN-VC's steps."""
-OF_MEDIUM: dict[Medium, dict[Preset, dict[str, dict[str, Any]]]] = {"image": PRESETS, "voice": VOICE_PRESETS}
+PRESETS_BY_MEDIUM: dict[Medium, dict[Preset, dict[str, dict[str, Any]]]] = {"image": PRESETS, "voice": VOICE_PRESETS}
 
 
-def sections(preset: Preset, medium: Medium = "image", batch: int = 1) -> dict[str, dict[str, Any]]:
+def get_preset_sections(preset: Preset, medium: Medium = "image", batch_size: int = 1) -> dict[str, dict[str, Any]]:
     """What a preset changes, by section; `paper` takes the `batch` of the method's paper."""
-    found = {section: dict(values) for section, values in OF_MEDIUM[medium][preset].items()}
+    values_by_section = {section: dict(values) for section, values in PRESETS_BY_MEDIUM[medium][preset].items()}
     if preset == "paper":
-        found["training"].setdefault("batch", batch)
-    return found
+        values_by_section["training"].setdefault("batch", batch_size)
+    return values_by_section

@@ -4,8 +4,8 @@ from unpaired.comparison import compare
 from unpaired.errors import UnpairedError
 from unpaired.evaluation.audit import audit
 from unpaired.evaluation.run import evaluate
-from unpaired.networks.pretrained import offer
+from unpaired.networks.pretrained import register_embedding
 from unpaired.training.train import resume, train
 from unpaired.translate import Translator
 
-__all__ = ["Translator", "UnpairedError", "audit", "compare", "evaluate", "offer", "resume", "train"]
+__all__ = ["Translator", "UnpairedError", "audit", "compare", "evaluate", "register_embedding", "resume", "train"]

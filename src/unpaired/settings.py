@@ -16,32 +16,32 @@ Medium = Literal["image", "voice"]
 Norm = Literal["instance", "instance-affine", "group", "batch", "none"]
 Antialias = bool | Literal["down", "up"]
 Padding = Literal["reflect", "zeros"]
-Policy = Literal["color", "translation", "cutout"]
+AugmentPolicy = Literal["color", "translation", "cutout"]
 
 
-class Section(BaseModel):
+class StrictModel(BaseModel):
     """A group of settings: unknown keys are errors, and a resolved group does not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-    idle: ClassVar[Mapping[str, tuple[str, Any]]] = {}
+    ignored_if: ClassVar[Mapping[str, tuple[str, Any]]] = {}
     """Settings that do nothing while another one, named here, has this value: to give them then is an error."""
 
     @field_validator("*", mode="before")
     @classmethod
-    def _choice(cls, value: Any, info: ValidationInfo) -> Any:
+    def _match_choice(cls, value: Any, info: ValidationInfo) -> Any:
         """A command line gives numbers as text, and a YAML file text like "3" as a number: either names the choice."""
         choices = get_args(cls.model_fields[info.field_name or ""].annotation)
         return next((c for c in choices if isinstance(c, int | str) and str(c) == str(value)), value)
 
 
-class DataSettings(Section):
+class DataSettings(StrictModel):
     """How files become batches."""
 
     size: int = Field(256, ge=8, le=4096, description="side of the square images that the networks see, in pixels")
-    framing: Literal["scale", "crop"] | Auto = Field(
+    resize_mode: Literal["scale", "crop"] | Auto = Field(
         "auto", description="scale: shrink the shorter side to --size; crop: cut squares at the pictures' own scale"
     )
-    jitter: float = Field(
+    load_size_ratio: float = Field(
         286 / 256, ge=1, le=2, description="training with scale enlarges the frame by this and crops at random"
     )
     flip: bool = Field(True, description="mirror half the items left to right")
@@ -51,13 +51,15 @@ class DataSettings(Section):
     attributes: tuple[str, ...] = Field(
         (), description="columns of the table beside a folder to learn, as black|blond|brown,glasses (| excludes)"
     )
-    held: float = Field(0.1, ge=0, le=0.5, description="share of each domain held back to choose the best, and to test")
+    holdout_fraction: float = Field(
+        0.1, ge=0, le=0.5, description="share of each domain held back to choose the best, and to test"
+    )
 
 
-class NetworkSettings(Section):
+class NetworkSettings(StrictModel):
     """What the roles are made of."""
 
-    idle = {"antialias": ("generator", "light"), "critic_layers": ("critic", "light")}
+    ignored_if = {"antialias": ("generator", "light"), "critic_layers": ("critic", "light")}
 
     generator: Literal["resnet", "light"] = Field(
         "resnet", description="form of the generators (and encoders, decoders)"
@@ -75,19 +77,19 @@ class NetworkSettings(Section):
         False,
         description="generators and light coders add to their input; auto: where the domains' values are alike",
     )
-    critic: Literal["patch", "light"] = Field("patch", description="form of the critics")
-    critic_width: int = Field(64, ge=1, description="channels of the first layer of a critic (ndf)")
-    critic_layers: int = Field(3, ge=1, le=6, description="strided layers of the patch critic")
-    augment: tuple[Policy, ...] | Auto = Field(
+    discriminator: Literal["patch", "light"] = Field("patch", description="form of the critics")
+    discriminator_width: int = Field(64, ge=1, description="channels of the first layer of a critic (ndf)")
+    discriminator_layers: int = Field(3, ge=1, le=6, description="strided layers of the patch critic")
+    augment: tuple[AugmentPolicy, ...] | Auto = Field(
         (),
         description="augmentation of what critics see: color, translation, cutout; auto: by the size of the collection",
     )
 
 
-class VoiceSettings(Section):
+class VoiceSettings(StrictModel):
     """How recordings are seen, and the networks that only voices have."""
 
-    idle = {
+    ignored_if = {
         **dict.fromkeys(("sample_rate", "order", "f0_floor", "f0_ceil"), ("representation", "mel")),
         "vocoder": ("representation", "world"),
     }
@@ -96,34 +98,34 @@ class VoiceSettings(Section):
         "world", description="world: mel-cepstra, F0 apart; mel: 80 log-mel bands for a neural vocoder"
     )
     sample_rate: Literal[16000, 24000, 32000, 48000] = Field(16000, description="of world, in Hz (mel has 22050)")
-    order: int = Field(24, ge=8, le=80, description="mel-cepstral coefficients of world")
+    mcep_order: int = Field(24, ge=8, le=80, description="mel-cepstral coefficients of world")
     f0_floor: float = Field(71.0, ge=40, le=2000, description="lowest F0 that world looks for, in Hz")
     f0_ceil: float = Field(800.0, ge=40, le=2000, description="highest F0 that world looks for, in Hz")
     vocoder: str = Field(
         "auto", description="what makes sounds of mel: auto, hifigan, griffin-lim or a file of HiFi-GAN's weights"
     )
-    gate: Literal["energy", "silero", "auto"] = Field(
+    vad: Literal["energy", "silero", "auto"] = Field(
         "energy",
         description="tells speech from silence: its level, or silero-vad; auto (of all presets): that where installed",
     )
-    frames: int = Field(128, ge=16, le=4096, description="frames of a training crop, a multiple of 4")
-    form: Literal["2-1-2", "1"] = Field(
+    crop_frames: int = Field(128, ge=16, le=4096, description="frames of a training crop, a multiple of 4")
+    generator_dims: Literal["2-1-2", "1"] = Field(
         "2-1-2", description="dimensions that generators work in: time and frequency and back, or time alone"
     )
 
 
-class TrainingSettings(Section):
+class TrainingSettings(StrictModel):
     """The loop's settings."""
 
     steps: int | None = Field(None, ge=1, description="budget in steps")
     minutes: float | None = Field(None, gt=0, description="budget in minutes of steps, evaluations not counted")
-    batch: int = Field(1, ge=1, description="items of each domain per step, over all ranks and micro-batches")
-    accumulate: int = Field(1, ge=1, description="micro-batches a rank plays one after the other within a step")
+    batch_size: int = Field(1, ge=1, description="items of each domain per step, over all ranks and micro-batches")
+    grad_accumulation: int = Field(1, ge=1, description="micro-batches a rank plays one after the other within a step")
     seed: int = Field(0, ge=0, lt=2**63, description="seed of everything random")
-    decay_from: float = Field(
+    lr_decay_start: float = Field(
         0.5, ge=0, le=1, description="share of the budget after which rates fall linearly to zero"
     )
-    average: float = Field(0.999, ge=0, lt=1, description="decay of the running average of the translating networks")
+    ema_decay: float = Field(0.999, ge=0, lt=1, description="decay of the running average of the translating networks")
     device: str = Field("auto", description="auto, cpu, cuda or mps")
     devices: int = Field(1, ge=1, description="devices (ranks) per node")
     nodes: int = Field(1, ge=1, description="nodes")
@@ -145,10 +147,10 @@ class TrainingSettings(Section):
     sample_every: int | None = Field(
         None, ge=0, description="steps between sample grids; unset: about 20 a run; 0: none"
     )
-    explode: float = Field(1e4, gt=0, description="a term above this stops the run as diverged")
+    divergence_threshold: float = Field(1e4, gt=0, description="a term above this stops the run as diverged")
 
 
-OF_IMAGES = frozenset(
+IMAGE_ONLY_SETTINGS = frozenset(
     {
         "size",
         "framing",

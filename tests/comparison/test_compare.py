@@ -21,19 +21,19 @@ from torch import Tensor
 from unpaired.cli import main
 from unpaired.comparison import compare
 from unpaired.comparison.folder import ComparisonFolder
-from unpaired.comparison.plan import parse_each
+from unpaired.comparison.plan import parse_method_overrides
 from unpaired.comparison.result import Comparison
 from unpaired.errors import UsageError, WorkError
-from unpaired.evaluation.audit import STEPS
+from unpaired.evaluation.audit import PROBE_STEPS
 from unpaired.evaluation.audited import Audit, RouteAudit
-from unpaired.methods import METHODS, Row
-from unpaired.methods.game import Batch, Method, Move, Now, Player, Route, Turn
-from unpaired.networks import Networks
+from unpaired.methods import METHODS, MethodInfo
+from unpaired.methods.game import Batch, Method, Player, Route, StepContext, Turn, Turns
+from unpaired.networks import NetworkFactory
 from unpaired.runs.folder import RunFolder
-from unpaired.runs.progress import saved_steps
+from unpaired.runs.progress import list_checkpoints
 from unpaired.runs.weights import read_tensors
-from unpaired.training.loop import Loop
-from unpaired.training.session import Interrupted
+from unpaired.training.loop import TrainingLoop
+from unpaired.training.session import TrainingInterrupt
 
 pytestmark = pytest.mark.usefixtures("without_features")
 
@@ -45,14 +45,14 @@ class Planted(Method):
 
     trouble: ClassVar[str] = "none"
 
-    def __init__(self, net: Networks, *, rate: float = 1e-3) -> None:
+    def __init__(self, net: NetworkFactory, *, rate: float = 1e-3) -> None:
         super().__init__()
         self.G = net.generator("X", "Y", None)
-        self.players = {"generator": Player(("G",), rate=rate)}
-        self.weights = {"size": 1.0}
+        self.players = {"generator": Player(("G",), lr=rate)}
+        self.loss_weights = {"size": 1.0}
         self.routes = (Route("X", "Y", ("G",)),)
 
-    def play(self, batch: Batch, now: Now) -> Iterator[Move]:
+    def play(self, batch: Batch, now: StepContext) -> Iterator[Turns]:
         if now.step == 1 and Planted.trouble == "crash":
             raise RuntimeError("planted\nin two lines")
         size = self.G(batch["X"]).square().mean()
@@ -67,7 +67,7 @@ class Planted(Method):
 def planted(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Planted]]:
     """A method that does what a test says; the table of methods is as it was afterwards, and in its order."""
     before = dict(METHODS)
-    METHODS["planted"] = Row("planted", Planted, 2000, "Nobody", "2", ("image",), "direct", "none")
+    METHODS["planted"] = MethodInfo("planted", Planted, 2000, "Nobody", "2", ("image",), "direct", "none")
     monkeypatch.setattr(Planted, "trouble", "none")
     yield Planted
     METHODS.clear()
@@ -76,7 +76,7 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Planted]]:
 
 def compared(data: Path, out: Path, *methods: str, **more: Any) -> Comparison:
     heard = more.pop("heard", [])
-    return compare(data, methods=methods, out=out, say=heard.append, **{**QUICK, "steps": 2, **more})
+    return compare(data, methods=methods, out=out, log=heard.append, **{**QUICK, "steps": 2, **more})
 
 
 def states(comparison: Comparison) -> dict[str, str]:
@@ -84,7 +84,7 @@ def states(comparison: Comparison) -> dict[str, str]:
 
 
 def tensors(run: RunFolder) -> dict[str, Tensor]:
-    return read_tensors(saved_steps(run.checkpoints)[-1] / "state.safetensors")[0]
+    return read_tensors(list_checkpoints(run.checkpoints)[-1] / "state.safetensors")[0]
 
 
 class Page(HTMLParser):
@@ -112,10 +112,10 @@ def test_each_method_is_a_run_of_the_same_split_and_the_page_shows_them_all(disc
     found = compared(discs, tmp_path / "out", "gan", "cyclegan")
     assert states(found) == {"gan": "done", "cyclegan": "done"}
     folder = ComparisonFolder(tmp_path / "out")
-    lists = [sorted(p.read_text() for p in folder.run(name).files.iterdir()) for name in ("gan", "cyclegan")]
+    lists = [sorted(p.read_text() for p in folder.get_run(name).files.iterdir()) for name in ("gan", "cyclegan")]
     assert lists[0] == lists[1]
-    assert (folder.run("gan").path / "report.html").is_file()
-    shown = Page(folder.page.read_text())
+    assert (folder.get_run("gan").path / "report.html").is_file()
+    shown = Page(folder.page_file.read_text())
     assert [alt for alt, _ in shown.images] == [
         "inputs, blue to red",
         "gan, blue to red",
@@ -124,8 +124,8 @@ def test_each_method_is_a_run_of_the_same_split_and_the_page_shows_them_all(disc
         "cyclegan, red to blue",
     ]
     assert all(src.startswith("data:image/png;base64,") for _, src in shown.images)
-    assert not re.search(r"<script|https?:", folder.page.read_text())
-    figures = json.loads(folder.figures.read_text())
+    assert not re.search(r"<script|https?:", folder.page_file.read_text())
+    figures = json.loads(folder.results_file.read_text())
     assert figures["budget"] == "2 steps"
     gan, cyclegan = figures["results"]
     assert gan["steps"] == cyclegan["steps"] == 2
@@ -142,13 +142,13 @@ def test_a_crash_is_kept_with_its_reason_and_tried_again(
     found = compared(discs, tmp_path / "out", "planted", "gan")
     assert states(found) == {"planted": "failed", "gan": "done"}
     folder = ComparisonFolder(tmp_path / "out")
-    assert "RuntimeError: planted (details" in folder.page.read_text()
-    assert "in two lines" in folder.trouble("planted").read_text()
+    assert "RuntimeError: planted (details" in folder.page_file.read_text()
+    assert "in two lines" in folder.error_log("planted").read_text()
     planted.trouble = "none"
-    before = {p: p.stat().st_mtime_ns for p in folder.run("gan").checkpoints.rglob("*")}
+    before = {p: p.stat().st_mtime_ns for p in folder.get_run("gan").checkpoints.rglob("*")}
     monkeypatch.setattr("unpaired.comparison.examine.evaluate", None)
     assert states(compared(discs, tmp_path / "out", "planted", "gan")) == {"planted": "done", "gan": "done"}
-    assert {p: p.stat().st_mtime_ns for p in folder.run("gan").checkpoints.rglob("*")} == before
+    assert {p: p.stat().st_mtime_ns for p in folder.get_run("gan").checkpoints.rglob("*")} == before
 
 
 def test_a_diverged_method_stays_out_until_it_gets_settings_of_its_own(
@@ -169,9 +169,9 @@ def test_a_diverged_method_stays_out_until_it_gets_settings_of_its_own(
 def test_an_interrupted_comparison_goes_on_to_the_last_bit(discs: Path, tmp_path: Path, planted: type[Planted]) -> None:
     compared(discs, tmp_path / "whole", "planted", "gan", steps=4)
     calls = 0
-    original = Loop.step
+    original = TrainingLoop.step
 
-    def stepped(self: Loop, *args: Any, **more: Any) -> dict[str, Tensor]:
+    def stepped(self: TrainingLoop, *args: Any, **more: Any) -> dict[str, Tensor]:
         nonlocal calls
         calls += 1
         if calls == 6:
@@ -179,8 +179,10 @@ def test_an_interrupted_comparison_goes_on_to_the_last_bit(discs: Path, tmp_path
         return original(self, *args, **more)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Loop, "step", stepped)
-        with pytest.raises(Interrupted, match="gan stopped and saved at step 2; continue with: the same comparison"):
+        patch.setattr(TrainingLoop, "step", stepped)
+        with pytest.raises(
+            TrainingInterrupt, match="gan stopped and saved at step 2; continue with: the same comparison"
+        ):
             compared(discs, tmp_path / "part", "planted", "gan", steps=4)
     heard: list[str] = []
     found = compared(discs, tmp_path / "part", "planted", "gan", steps=4, heard=heard)
@@ -188,7 +190,7 @@ def test_an_interrupted_comparison_goes_on_to_the_last_bit(discs: Path, tmp_path
     assert any("planted is trained" in words for words in heard)
     assert any("at step 2" in words for words in heard)
     for name in ("planted", "gan"):
-        one, other = (tensors(ComparisonFolder(tmp_path / place).run(name)) for place in ("whole", "part"))
+        one, other = (tensors(ComparisonFolder(tmp_path / place).get_run(name)) for place in ("whole", "part"))
         assert all(torch.equal(one[key], other[key]) for key in one)
 
 
@@ -196,7 +198,7 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(discs: Pa
     compared(discs, tmp_path / "out", "gan")
     shutil.rmtree(tmp_path / "out" / "gan" / "checkpoints")
     assert states(compared(discs, tmp_path / "out", "gan")) == {"gan": "done"}
-    assert saved_steps(tmp_path / "out" / "gan" / "checkpoints")
+    assert list_checkpoints(tmp_path / "out" / "gan" / "checkpoints")
 
 
 def test_audits_are_made_once_and_shown_where_they_are_of_the_model(
@@ -211,7 +213,7 @@ def test_audits_are_made_once_and_shown_where_they_are_of_the_model(
     monkeypatch.setattr("unpaired.comparison.examine.audit", audit)
     assert compared(discs, tmp_path / "out", "gan").results[0].hidden == {}
     found = compared(discs, tmp_path / "out", "gan", audit=True)
-    assert found.results[0].hidden["blue -> red"].share == 0.25
+    assert found.results[0].hidden["blue -> red"].fraction == 0.25
     compared(discs, tmp_path / "out", "gan", audit=True)
     assert made == [tmp_path / "out" / "gan"]
     assert compared(discs, tmp_path / "out", "gan").results[0].hidden == found.results[0].hidden
@@ -224,17 +226,17 @@ def audited(run: Path, step: int = 2) -> Audit:
     route = RouteAudit(
         route="blue -> red",
         items=2,
-        own_way_back=False,
-        steps=STEPS,
-        taught_on=8,
-        told=0.9,
-        told_marred=0.6,
-        honest_loss=0.05,
+        has_reverse_route=False,
+        probe_steps=PROBE_STEPS,
+        train_items=8,
+        r2=0.9,
+        r2_perturbed=0.6,
+        real_image_change=0.05,
         hidden=0.25,
         hidden_error=0.01,
-        passages=(),
+        perturbations=(),
     )
-    found = Audit(run=str(run), set="", checkpoint="last", step=step, seed=0, passage="", routes=(route,))
+    found = Audit(run=str(run), set="", checkpoint="last", step=step, seed=0, perturbation="", routes=(route,))
     RunFolder(run).audit.write_text(found.model_dump_json())
     return found
 
@@ -268,7 +270,7 @@ def test_a_run_that_was_trained_further_is_not_compared(discs: Path, tmp_path: P
     from unpaired.training.train import resume
 
     compared(discs, tmp_path / "out", "gan")
-    resume(tmp_path / "out" / "gan", say=lambda _: None, steps=3)
+    resume(tmp_path / "out" / "gan", log=lambda _: None, steps=3)
     found = compared(discs, tmp_path / "out", "gan")
     assert states(found) == {"gan": "failed"}
     assert "trained further than the others, for 3 steps in place of 2 steps" in found.results[0].reason
@@ -311,24 +313,24 @@ def test_mistakes_are_told_before_anything_is_trained(
     for i, picture in enumerate(sorted((discs / "red").iterdir())):
         picture.rename(picture.with_name(f"other{i}.png"))
     with pytest.raises(UsageError, match=re.escape(words)):
-        compare(discs, out=tmp_path / "out", say=lambda _: None, **{**QUICK, **settings})
+        compare(discs, out=tmp_path / "out", log=lambda _: None, **{**QUICK, **settings})
     assert not (tmp_path / "out").exists()
 
 
 def test_settings_of_one_method_are_read_as_written() -> None:
-    assert parse_each(["gan.depth=none", "gan.augment=color,cutout", "unit.rate=0.1"]) == {
+    assert parse_method_overrides(["gan.depth=none", "gan.augment=color,cutout", "unit.rate=0.1"]) == {
         "gan": {"depth": None, "augment": ("color", "cutout")},
         "unit": {"rate": "0.1"},
     }
     for word in ("gan", "gan.depth", "depth=3"):
         with pytest.raises(UsageError, match=r"expected METHOD\.NAME=VALUE"):
-            parse_each([word])
+            parse_method_overrides([word])
     with pytest.raises(UsageError, match="method 'gun': did you mean 'gan'"):
-        parse_each(["gun.depth=3"])
+        parse_method_overrides(["gun.depth=3"])
     with pytest.raises(UsageError, match="setting 'dept' of gan: did you mean 'depth'"):
-        parse_each(["gan.dept=3"])
+        parse_method_overrides(["gan.dept=3"])
     with pytest.raises(UsageError, match="'depth' is a setting of gan, discogan; unit has: "):
-        parse_each(["unit.depth=3"])
+        parse_method_overrides(["unit.depth=3"])
 
 
 def test_what_does_not_fit_is_left_out_of_all_and_an_error_by_name(
@@ -340,9 +342,9 @@ def test_what_does_not_fit_is_left_out_of_all_and_an_error_by_name(
     METHODS["planted"] = dataclasses.replace(METHODS["planted"], media=("voice",))
     found = compared(discs, tmp_path / "out", "all", steps=1)
     assert states(found) == {"combogan": "done"}
-    assert found.left_out.keys() == {"gan", "planted"}
-    assert "gan takes two domains; 3 were given" in found.left_out["gan"]
-    assert "planted does not learn from pictures" in found.left_out["planted"]
+    assert found.excluded.keys() == {"gan", "planted"}
+    assert "gan takes two domains; 3 were given" in found.excluded["gan"]
+    assert "planted does not learn from pictures" in found.excluded["planted"]
     page = (tmp_path / "out" / "compare.html").read_text()
     assert len(Page(page).images) == 12
     with pytest.raises(UsageError, match="gan takes two domains; 3 were given"):
@@ -357,7 +359,7 @@ def test_methods_that_need_more_items_a_step_are_left_out(discs: Path, tmp_path:
         del METHODS[name]
     found = compared(discs, tmp_path / "out", "all", steps=1, batch=1)
     assert states(found) == {"gan": "done"}
-    assert "needs two or more" in found.left_out["stargan"]
+    assert "needs two or more" in found.excluded["stargan"]
     with pytest.raises(UsageError, match="batch 1: stargan takes the labels"):
         compared(discs, tmp_path / "out2", "stargan", "gan", steps=1, batch=1)
 
@@ -377,13 +379,13 @@ def test_the_command_prints_the_ranking_and_says_how_to_go_on(
     assert main([*words, "--methods", "gan,planted", "--set", "gan.depth=4", "--pairs"]) == 1
     assert "planted failed: RuntimeError: planted" in capsys.readouterr().out
     with pytest.MonkeyPatch.context() as patch:
-        original = Loop.step
+        original = TrainingLoop.step
 
-        def stepped(self: Loop, *args: Any, **more: Any) -> dict[str, Tensor]:
+        def stepped(self: TrainingLoop, *args: Any, **more: Any) -> dict[str, Tensor]:
             os.kill(os.getpid(), signal.SIGINT)
             return original(self, *args, **more)
 
-        patch.setattr(Loop, "step", stepped)
+        patch.setattr(TrainingLoop, "step", stepped)
         words[words.index(str(tmp_path / "out"))] = str(tmp_path / "a b")
         assert main([*words, "--methods", "gan"]) == 130
     assert f"continue with: unpaired compare {discs} --steps 2 --out '{tmp_path}/a b'" in capsys.readouterr().err

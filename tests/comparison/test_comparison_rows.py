@@ -12,11 +12,13 @@ from benchmarks import comparison as benchmark
 from benchmarks import results
 from unpaired.comparison import page
 from unpaired.comparison.folder import ComparisonFolder
-from unpaired.comparison.result import Hidden
+from unpaired.comparison.result import HiddenInformation
 
 
 def test_each_method_that_came_to_its_end_gets_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    both = result("both", measured(THERE, 20.0), measured(BACK, 30.0), hidden={BACK: Hidden(share=0.2, error=0.1)})
+    both = result(
+        "both", measured(THERE, 20.0), measured(BACK, 30.0), hidden={BACK: HiddenInformation(fraction=0.2, error=0.1)}
+    )
     page.write_page(ComparisonFolder(tmp_path), comparison(both, result("lost", state="failed", reason="why")))
     written = tmp_path / "results.jsonl"
     monkeypatch.setattr(benchmark, "append_row", partial(results.append_row, path=written))

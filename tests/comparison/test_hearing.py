@@ -13,49 +13,51 @@ from voice_worlds import TINY, speaker
 
 from unpaired.comparison import compare, hearing, listens
 from unpaired.comparison.folder import ComparisonFolder
-from unpaired.comparison.page import page, text
-from unpaired.comparison.result import Comparison, Result
+from unpaired.comparison.page import format_comparison, render_page
+from unpaired.comparison.result import Comparison, MethodResult
 from unpaired.errors import UsageError
 from unpaired.evaluation import recordings, texts
 from unpaired.evaluation.voice import measure
-from unpaired.evaluation.voice.judges import Judges, Kind, parse_kinds
+from unpaired.evaluation.voice.judges import JudgeKind, Judges, parse_kinds
 from unpaired.evaluation.voice.measure import VoiceEvaluator, VoiceMeasures
 from unpaired.evaluation.voice.words import ErrorRates
-from unpaired.report.facts import gather
+from unpaired.report.facts import read_run_summary
 from unpaired.report.recordings import VoiceTest, read_test
-from unpaired.runs.files import read_lists
+from unpaired.runs.files import read_file_lists
 
 SHORT: dict[str, Any] = {**TINY, "steps": 2, "sample_every": 0, "evaluate_every": 0}
 
 
 def row(system: str, mcd: float | None = None, route: str = "a -> b", **more: Any) -> VoiceMeasures:
     return VoiceMeasures(
-        route=route, system=system, outputs=4, targets=4, mcd=mcd, frames=more.pop("frames", 9.0), **more
+        route=route, system=system, outputs=4, targets=4, mcd=mcd, frame_distance=more.pop("frames", 9.0), **more
     )
 
 
 def comparison(*results: tuple[str, VoiceMeasures], beside: tuple[VoiceMeasures, ...] = ()) -> Comparison:
     found = tuple(
-        Result(method=name, paper="", state="done", steps=10, seconds=1.0, translate_s=0.5, parameters=9, voices=(m,))
+        MethodResult(
+            method=name, paper="", state="done", steps=10, seconds=1.0, translate_s=0.5, parameters=9, voices=(m,)
+        )
         for name, m in results
     )
     return Comparison(
         unpaired="0",
         path="runs/compare",
         domains=("a", "b"),
-        counts=(3, 3),
+        train_counts=(3, 3),
         budget="2 steps",
         preset="tiny",
         medium="voice",
         size=0,
-        batch=1,
+        batch_size=1,
         seed=0,
         device="cpu",
         pairs=True,
         settings={},
         results=found,
-        left_out={},
-        beside=beside,
+        excluded={},
+        baselines=beside,
     )
 
 
@@ -66,25 +68,25 @@ def test_methods_are_ranked_among_what_needs_no_training() -> None:
     one = comparison(
         ("x", row("converted", 7.5)), ("y", row("converted", 8.5)), ("z", row("converted", 7.6)), beside=FLOOR
     )
-    order = [(p.system, p.rank) for p in hearing.places(one, "a -> b")]
+    order = [(p.system, p.rank) for p in hearing.rank_systems(one, "a -> b")]
     assert order == [("x", 1), ("z", 1), ("kNN", None), ("y", 3), ("affine", None), ("do nothing", None)]
-    table = hearing.direction(one, "a -> b")
+    table = hearing.build_direction_table(one, "a -> b")
     assert [cells[1] for cells in table] == ["method", "x", "z", "kNN", "y", "affine", "do nothing", "real target"]
     assert table[0][2] == "MCD" and table[1][2] == "7.50" and table[-1][2] == "-"
-    assert [cells[:3] for cells in hearing.methods(one)[1:4]] == [
+    assert [cells[:3] for cells in hearing.build_methods_table(one)[1:4]] == [
         ["1", "x", "7.50"],
         ["1", "z", "7.60"],
         ["3", "y", "8.50"],
     ]
-    told = text(one)
+    told = format_comparison(one)
     assert "take x: MCD 7.50 dB (kNN 8.00, affine 9.00, do nothing 10.00). As near within 2%: z." in told
     assert "x is the one to take in every direction" in told
 
 
 def test_nothing_is_taken_that_is_no_better_than_nearest_frames() -> None:
     one = comparison(("x", row("converted", 7.95)), beside=FLOOR)
-    assert hearing.choice(one, "a -> b") is None
-    told = dict(hearing.advice(one))
+    assert hearing.choose_system(one, "a -> b") is None
+    told = dict(hearing.recommend(one))
     assert "kNN, which needs no training, is as near to the target within 2% or nearer" in next(iter(told.values()))
     assert "no trained method is worth taking" in told["In all"]
 
@@ -92,19 +94,21 @@ def test_nothing_is_taken_that_is_no_better_than_nearest_frames() -> None:
 def test_a_blurred_voice_is_taken_last_and_called_so() -> None:
     flat, clear = row("converted", 6.0, gv_bias=-3.0), row("converted", 7.0, gv_bias=-0.2, similarity=0.8)
     one = comparison(("flat", flat), ("clear", clear), beside=FLOOR)
-    told = hearing.in_words(one, "a -> b")
+    told = hearing.describe_direction(one, "a -> b")
     assert (
         told.startswith("take clear: MCD 7.00 dB, similarity 0.80")
         and "flat is nearer (MCD 6.00 dB), but blurred." in told
     )
     alone = comparison(("flat", flat), beside=FLOOR)
-    assert "take flat" in hearing.in_words(alone, "a -> b") and "3.0 dB flatter" in hearing.in_words(alone, "a -> b")
+    assert "take flat" in hearing.describe_direction(
+        alone, "a -> b"
+    ) and "3.0 dB flatter" in hearing.describe_direction(alone, "a -> b")
 
 
 def test_lost_words_are_told() -> None:
     def told(wer: float) -> str:
         beside = (row("do nothing", 10.0, wer=0.125), row("kNN", 7.5, wer=0.5))
-        return hearing.in_words(comparison(("x", row("converted", 6.0, wer=wer)), beside=beside), "a -> b")
+        return hearing.describe_direction(comparison(("x", row("converted", 6.0, wer=wer)), beside=beside), "a -> b")
 
     assert told(0.5).endswith("But words are lost: of every hundred 50 are misheard, 12 of the sources'.")
     assert "lost" not in told(0.2)
@@ -114,13 +118,13 @@ def test_without_parallel_sentences_frames_rank() -> None:
     one = comparison(
         ("x", row("converted", frames=5.0)), ("y", row("converted", frames=4.0)), beside=(row("kNN", frames=4.5),)
     )
-    assert [p.system for p in hearing.places(one, "a -> b")] == ["y", "kNN", "x"]
-    assert "distance of frames 4.0 (kNN 4.5)" in hearing.in_words(one, "a -> b")
+    assert [p.system for p in hearing.rank_systems(one, "a -> b")] == ["y", "kNN", "x"]
+    assert "distance of frames 4.0 (kNN 4.5)" in hearing.describe_direction(one, "a -> b")
 
 
 def test_without_a_floor_the_best_is_taken() -> None:
     one = comparison(("x", row("converted", 7.0)), ("y", row("converted", 8.0)))
-    assert hearing.in_words(one, "a -> b") == "take x: MCD 7.00 dB."
+    assert hearing.describe_direction(one, "a -> b") == "take x: MCD 7.00 dB."
 
 
 class Deaf:
@@ -172,46 +176,48 @@ def test_voices_are_compared_and_heard_on_one_page(
     found = compare(voices, out=tmp_path / "out", **ask)
     assert {r.method: r.state for r in found.results} == {"cyclegan": "done", "unit": "done"}, heard
     assert found.medium == "voice" and set(found.directions) == {"high -> low", "low -> high"}
-    assert {m.system for m in found.beside} == {"do nothing", "affine", "kNN", "copy-synthesis", "real target"}
+    assert {m.system for m in found.baselines} == {"do nothing", "affine", "kNN", "copy-synthesis", "real target"}
     assert all(m.mcd is not None for r in found.results for m in r.voices)
     assert all((r.translate_s or 0) > 0 for r in found.results)
     folder = ComparisonFolder(tmp_path / "out")
-    shown = folder.page.read_text()
+    shown = folder.page_file.read_text()
     assert shown.count("<audio") == 2 * 6 and "media-src data:" in shown  # source, two methods, affine, kNN, target
     assert "kNN" in shown and "MCD" in shown and "RECORDINGS" in shown and "mean MCD, dB" in shown
-    ranking = json.loads(folder.figures.read_text())["ranking"]
+    ranking = json.loads(folder.results_file.read_text())["ranking"]
     assert ranking["measure"] == "mcd" and len(ranking["high -> low"]) == 5
-    tests = [read_test(folder.run(name)) for name in ("cyclegan", "unit")]
-    one, other = ([m for m in listens.beside(test) if m.system == "affine"] for test in tests if test is not None)
+    tests = [read_test(folder.get_run(name)) for name in ("cyclegan", "unit")]
+    one, other = (
+        [m for m in listens.select_baselines(test) if m.system == "affine"] for test in tests if test is not None
+    )
     assert len(one) == len(other) == 2 and one != other, "each beside what is made of its own coefficients"
     monkeypatch.setattr(listens, "evaluate", lambda *_, **__: pytest.fail("measured twice"))
     again = compare(voices, out=tmp_path / "out", **ask)
     assert [r.voices for r in again.results] == [r.voices for r in found.results]
-    assert page(folder, again).count("<audio") == 12
+    assert render_page(folder, again).count("<audio") == 12
 
 
 def test_judges_that_were_not_asked_before_are_asked_and_no_others(
     voices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     speaker(voices / "low", "test", 110.0, [0.6, 0.15])  # too short to be measured
-    asked: list[tuple[Kind, ...]] = []
+    asked: list[tuple[JudgeKind, ...]] = []
 
-    def nobody(kinds: tuple[Kind, ...]) -> Judges:
+    def nobody(kinds: tuple[JudgeKind, ...]) -> Judges:
         asked.append(kinds)
         return Judges(missing={kind: (f"no {kind}",) for kind in kinds})
 
     monkeypatch.setattr(recordings, "installed", nobody)
     monkeypatch.setattr(listens, "installed", lambda _: Judges())
 
-    compare(voices, out=tmp_path / "out", methods="unit", judges="none", say=lambda _: None, **SHORT)
+    compare(voices, out=tmp_path / "out", methods="unit", judges="none", log=lambda _: None, **SHORT)
     assert asked == [()]
-    facts = gather(ComparisonFolder(tmp_path / "out").run("unit").path)
-    sets = read_lists(facts.folder, facts.config).sets
+    facts = read_run_summary(ComparisonFolder(tmp_path / "out").get_run("unit").path)
+    sets = read_file_lists(facts.folder, facts.config).splits
     assert [len(part.test) for part in sets] == [1, 2]
 
     def again(judges: str) -> tuple[str, ...]:
         asked.clear()
-        return listens.measured(facts, sets, listens.Jury(parse_kinds(judges))).measures[0].missing
+        return listens.measure_recordings(facts, sets, listens.JudgeSettings(parse_kinds(judges))).measures[0].missing
 
     assert again("none") == () and not asked
     assert again("words,speakers") == ("no speakers", "no words") and asked == [("speakers", "words")]
@@ -220,15 +226,17 @@ def test_judges_that_were_not_asked_before_are_asked_and_no_others(
     assert len(again("speakers,naturalness")) == 3 and again("none") and not asked
 
     found = read_test(facts.folder)
-    assert found is not None and listens.is_ours(found, facts, sets)
+    assert found is not None and listens.is_current(found, facts, sets)
     assert {m.outputs for m in found.measures if m.system == "converted"} == {1}
-    assert listens.is_ours(replace(found, limit=2), facts, sets)  # all that there are
+    assert listens.is_current(replace(found, limit=2), facts, sets)  # all that there are
     for other in ({"limit": 1}, {"pairs": True}, {"step": 1}):
-        assert not listens.is_ours(replace(found, **other), facts, sets)
-    assert not listens.Jury(("speakers",)).has_heard(replace(found, asked=("words",)))
+        assert not listens.is_current(replace(found, **other), facts, sets)
+    assert not listens.JudgeSettings(("speakers",)).covers(replace(found, judge_kinds=("words",)))
 
     monkeypatch.setattr(listens, "installed", lambda _: Judges(recogniser=Deaf()))  # installed since
-    assert not listens.Jury(("words",)).has_heard(found) and listens.Jury(()).names == ("deaf",)
+    assert not listens.JudgeSettings(("words",)).covers(found) and listens.JudgeSettings(()).installed_judges == (
+        "deaf",
+    )
 
 
 @pytest.mark.usefixtures("deaf")
@@ -236,7 +244,7 @@ def test_texts_are_of_all_methods_and_what_stands_beside_is_measured_once(
     voices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copies: list[VoiceEvaluator] = []
-    copy = VoiceEvaluator.copy_synthesis
+    copy = VoiceEvaluator.measure_copy_synthesis
 
     def counted(self: VoiceEvaluator) -> VoiceMeasures | None:
         copies.append(self)
@@ -270,9 +278,12 @@ def test_texts_are_of_all_methods_and_what_stands_beside_is_measured_once(
 def test_what_stands_beside_is_known_of_every_direction_that_some_method_went() -> None:
     there, back = row("kNN"), row("kNN", route="b -> a")
     rows = ((there, row("converted"), back), (row("kNN", 9.0), row("converted")))  # the later goes one way alone
-    tests = [VoiceTest(1, "", "last", "WORLD", True, listens.LIMIT, (), "", measures, own=True) for measures in rows]
-    assert listens.known(tests, listens.Jury(())) == (tests[1].measures[0], back)
-    assert listens.known([replace(tests[0], limit=1)], listens.Jury(())) == ()
+    tests = [
+        VoiceTest(1, "", "last", "WORLD", True, listens.MAX_UTTERANCES, (), "", measures, is_own_data=True)
+        for measures in rows
+    ]
+    assert listens.select_known_baselines(tests, listens.JudgeSettings(())) == (tests[1].measures[0], back)
+    assert listens.select_known_baselines([replace(tests[0], limit=1)], listens.JudgeSettings(())) == ()
 
 
 def test_what_voices_cannot_be_compared_by(voices: Path, tmp_path: Path) -> None:

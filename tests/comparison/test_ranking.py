@@ -12,10 +12,10 @@ import pytest
 
 from unpaired.comparison import page, ranking, tables, words
 from unpaired.comparison.folder import ComparisonFolder
-from unpaired.comparison.ranking import Standing, in_direction, overall, ranked
-from unpaired.comparison.result import Comparison, Hidden, Result
+from unpaired.comparison.ranking import RankedMethod, assign_ranks, rank_direction, rank_overall
+from unpaired.comparison.result import Comparison, HiddenInformation, MethodResult
 from unpaired.evaluation.measure import RouteMeasures
-from unpaired.evaluation.standing import apart
+from unpaired.evaluation.standing import significantly_lower
 
 THERE, BACK = "photos -> paintings", "paintings -> photos"
 
@@ -35,7 +35,7 @@ def measured(route: str, kid: float | None, **more: Any) -> RouteMeasures:
     return RouteMeasures(route=route, kid=kid, **(given | more))
 
 
-def result(name: str, *routes: RouteMeasures, **more: Any) -> Result:
+def result(name: str, *routes: RouteMeasures, **more: Any) -> MethodResult:
     given: dict[str, Any] = {
         "state": "done",
         "steps": 100,
@@ -44,10 +44,10 @@ def result(name: str, *routes: RouteMeasures, **more: Any) -> Result:
         "parameters_all": 2000,
         "translate_s": 0.004,
     }
-    return Result(method=name, paper="Somebody", routes=routes, **(given | more))
+    return MethodResult(method=name, paper="Somebody", routes=routes, **(given | more))
 
 
-def comparison(*results: Result, **more: Any) -> Comparison:
+def comparison(*results: MethodResult, **more: Any) -> Comparison:
     given: dict[str, Any] = {
         "unpaired": "0.1.0",
         "path": "runs/compare",
@@ -66,26 +66,26 @@ def comparison(*results: Result, **more: Any) -> Comparison:
     return Comparison(results=results, **(given | more))
 
 
-def told(*results: Result, direction: str = THERE) -> str:
-    return words.in_words(in_direction(results, direction))
+def told(*results: MethodResult, direction: str = THERE) -> str:
+    return words.describe_direction(rank_direction(results, direction))
 
 
 def test_batches_that_differ_are_told_from_the_fewest_to_the_most() -> None:
-    assert "in batches of 4," in words.about(comparison())
+    assert "in batches of 4," in words.describe_setup(comparison())
     sizes = {"gan": {"training": {"batch": 1}}, "stargan": {"training": {"batch": 16}}}
-    assert "in batches of 1 to 16," in words.about(comparison(settings=sizes))
+    assert "in batches of 1 to 16," in words.describe_setup(comparison(settings=sizes))
 
 
 def test_apart_is_twice_the_error_of_the_difference() -> None:
-    assert apart(10, 20.1, 3, 4)
-    assert not apart(10, 19.9, 3, 4)
-    assert not apart(20.1, 10, 3, 4)
-    assert not apart(0, 1000, None, 4)
+    assert significantly_lower(10, 20.1, 3, 4)
+    assert not significantly_lower(10, 19.9, 3, 4)
+    assert not significantly_lower(20.1, 10, 3, 4)
+    assert not significantly_lower(0, 1000, None, 4)
 
 
 def test_ranks_count_who_is_better_beyond_the_error() -> None:
     given = [("far", 60.0), ("first", 10.0), ("near", 17.0), ("between", 21.0), ("unmeasured", None)]
-    found = ranked([Standing(name, None, kid, 3.0) for name, kid in given])
+    found = assign_ranks([RankedMethod(name, None, kid, 3.0) for name, kid in given])
     # 2 sqrt(18) is 8.5: near is tied with both neighbours, between is worse than first only, far than all three.
     assert [(s.method, s.rank) for s in found] == [
         ("first", 1),
@@ -102,7 +102,7 @@ def test_a_mean_over_directions_has_the_error_of_a_mean_and_takes_all_of_them() 
         result("one way", measured(THERE, 1.0)),
         result("lost", measured(THERE, math.nan), measured(BACK, 2.0)),
     ]
-    first, last = overall(results, (THERE, BACK))
+    first, last = rank_overall(results, (THERE, BACK))
     assert (first.method, first.kid, first.error) == ("both", 20.0, 2.5)
     assert (last.method, last.kid, last.rank) == ("lost", None, None)
 
@@ -165,24 +165,24 @@ def test_without_kid_truth_decides_or_nothing_does() -> None:
 
 def test_in_all_one_for_both_ways_or_which_for_which() -> None:
     two = result("two", measured(THERE, 20.0), measured(BACK, 20.0), gains=True)
-    assert dict(words.advice(comparison(two)))["In all"] == (
+    assert dict(words.recommend(comparison(two)))["In all"] == (
         "two is the one to take in every direction. Of the methods that go every way, two has the lowest mean KID "
         "(20). To translate: two 1,000 parameters, 4 ms an item (on cpu). two was still getting better at the "
         "end: with a larger budget the order may change."
     )
     one = result("one", measured(THERE, 5.0))
-    text = dict(words.advice(comparison(two, one)))["In all"]
+    text = dict(words.recommend(comparison(two, one)))["In all"]
     assert text.startswith("by direction: photos → paintings one; paintings → photos two.")
     none = result("none", measured(THERE, 100.0), measured(BACK, 100.0))
-    assert "no method is worth taking" in dict(words.advice(comparison(none)))["In all"]
-    assert words.advice(comparison(result("a", state="failed", reason="why")))[0][0] == "Nothing to compare yet"
-    assert words.advice(comparison(result("a")))[0][0] == "Not measured"
+    assert "no method is worth taking" in dict(words.recommend(comparison(none)))["In all"]
+    assert words.recommend(comparison(result("a", state="failed", reason="why")))[0][0] == "Nothing to compare yet"
+    assert words.recommend(comparison(result("a")))[0][0] == "Not measured"
 
 
 def test_doing_nothing_is_a_row_in_its_place() -> None:
     good, bad = result("good", measured(THERE, 20.0)), result("bad", measured(THERE, 140.0))
     failed = result("failed", state="diverged", reason="lost")
-    found = tables.direction(comparison(bad, good, failed), THERE)
+    found = tables.build_direction_table(comparison(bad, good, failed), THERE)
     assert found[0] == ["rank", "method", "KID", "kept: features", "kept: edges", "change"]
     assert [row[:3] for row in found[1:]] == [
         ["1", "good", "20.0 ± 3.0"],
@@ -191,22 +191,22 @@ def test_doing_nothing_is_a_row_in_its_place() -> None:
         ["–", "real to real", "5.0"],
     ]
     assert found[2][3:] == ["1.000", "1.000", "0.000"]
-    rows = tables.methods(comparison(bad, good, failed, result("one", measured(BACK, 3.0))))
+    rows = tables.build_methods_table(comparison(bad, good, failed, result("one", measured(BACK, 3.0))))
     assert [row[1] for row in rows] == ["method", "bad", "good", "one", "failed", "doing nothing"]
     assert rows[3][2] == "3.0 ± 3.0 (1 of 2 ways)"
     assert rows[4][2] == "diverged"
 
 
 def test_hidden_information_is_a_column_and_a_word_where_it_is_known() -> None:
-    hider = result("hider", measured(THERE, 20.0), hidden={THERE: Hidden(share=0.4, error=0.02)})
-    honest = result("honest", measured(THERE, 60.0), hidden={THERE: Hidden(share=0.08, error=0.05)})
+    hider = result("hider", measured(THERE, 20.0), hidden={THERE: HiddenInformation(fraction=0.4, error=0.02)})
+    honest = result("honest", measured(THERE, 60.0), hidden={THERE: HiddenInformation(fraction=0.08, error=0.05)})
     whole = comparison(hider, honest, result("unknown", measured(THERE, 80.0)))
-    column = [row[-1] for row in tables.direction(whole, THERE)]
+    column = [row[-1] for row in tables.build_direction_table(whole, THERE)]
     assert column == ["hidden", "0.40 ± 0.02", "0.08 ± 0.05", "–", "0.00", "–"]
-    assert [row[4] for row in tables.methods(whole)] == ["hidden", "0.40", "0.08", "–", "0.00"]
-    said = dict(words.advice(whole))["In all"]
+    assert [row[4] for row in tables.build_methods_table(whole)] == ["hidden", "0.40", "0.08", "–", "0.00"]
+    said = dict(words.recommend(whole))["In all"]
     assert "signal that eyes do not see: hider 40% of the input." in said
-    assert "hidden" not in tables.methods(comparison(result("a", measured(THERE, 20.0))))[0]
+    assert "hidden" not in tables.build_methods_table(comparison(result("a", measured(THERE, 20.0))))[0]
 
 
 def test_the_page_hides_nothing_and_escapes_what_it_shows(tmp_path: Path) -> None:
@@ -219,21 +219,21 @@ def test_the_page_hides_nothing_and_escapes_what_it_shows(tmp_path: Path) -> Non
     )
     folder = ComparisonFolder(tmp_path)
     page.write_page(folder, whole)
-    text = folder.page.read_text()
+    text = folder.page_file.read_text()
     assert "bad failed: &lt;b&gt;broken&lt;/b&gt;" in text
     assert "Not finished: late. The same command goes on." in text
     assert "Left out: odd and even: takes four." in text
     assert all(escape(rule) in text for rule in words.RULES)
-    figures = json.loads(folder.figures.read_text())
+    figures = json.loads(folder.results_file.read_text())
     assert figures["results"][0]["routes"][0]["psnr"] is None
     assert figures["ranking"][THERE] == [{"method": "good", "rank": 1, "kid": 20.0, "kid_error": 3.0}]
     assert figures["advice"][0]["words"].startswith("take good")
-    assert page.text(whole).count("good") >= 3
+    assert page.format_comparison(whole).count("good") >= 3
 
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_of_many_directions_only_the_whole_is_told(count: int) -> None:
     routes = [measured(f"a -> {i}", 20.0) for i in range(count)]
-    heads = [head for head, _ in words.advice(comparison(result("m", *routes)))]
+    heads = [head for head, _ in words.recommend(comparison(result("m", *routes)))]
     assert heads == (["a → 0", "a → 1", "In all"] if count == 2 else ["In all"])
-    assert ranking.kept(routes[0]) == pytest.approx(0.7)
+    assert ranking.content_kept(routes[0]) == pytest.approx(0.7)

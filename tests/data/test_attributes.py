@@ -9,16 +9,16 @@ import pytest
 from PIL import Image
 
 from unpaired.data.attributes import (
-    discover_labelled,
-    domain_sets,
-    known_labels,
-    labelled,
+    attach_labels,
+    discover_labelled_data,
+    iterate_domain_splits,
+    read_known_labels,
     read_table,
     write_labels,
 )
-from unpaired.data.split import split
+from unpaired.data.split import split_files
 from unpaired.errors import UsageError, WorkError
-from unpaired.labels import Group, Labels, of_domains
+from unpaired.labels import LabelGroup, Labels, create_domain_labels
 
 
 def pictures(folder: Path, *names: str) -> Path:
@@ -36,28 +36,30 @@ def people(root: Path, table: str = "file,black,blond,glasses\na.png,1,0,1\nb.pn
 
 
 def test_labels_name_their_domains_and_say_what_each_is() -> None:
-    labels = Labels(groups=(Group(values=("black", "blond")), Group(values=("glasses",))), sets=((0, 1),))
-    assert labels.size == 3 and labels.spans == (slice(0, 2), slice(2, 3))
+    labels = Labels(
+        groups=(LabelGroup(values=("black", "blond")), LabelGroup(values=("glasses",))), dataset_groups=((0, 1),)
+    )
+    assert labels.size == 3 and labels.group_slices == (slice(0, 2), slice(2, 3))
     assert labels.domains == ("black", "blond", "glasses", "no-glasses")
-    assert [goal.values for goal in labels.goals] == [(1.0, 0.0), (0.0, 1.0), (1.0,), (0.0,)]
-    assert [goal.columns for goal in labels.goals] == [slice(0, 2), slice(0, 2), slice(2, 3), slice(2, 3)]
+    assert [goal.values for goal in labels.domain_labels] == [(1.0, 0.0), (0.0, 1.0), (1.0,), (0.0,)]
+    assert [goal.columns for goal in labels.domain_labels] == [slice(0, 2), slice(0, 2), slice(2, 3), slice(2, 3)]
 
 
 def test_folders_are_one_group_of_values() -> None:
-    labels = of_domains(("a", "b", "c"))
-    assert labels.domains == ("a", "b", "c") and labels.known(0) == (1.0, 1.0, 1.0)
+    labels = create_domain_labels(("a", "b", "c"))
+    assert labels.domains == ("a", "b", "c") and labels.label_mask(0) == (1.0, 1.0, 1.0)
 
 
 def test_joint_sets_know_their_own_groups() -> None:
-    labels = Labels(groups=(Group(values=("a", "b")), Group(values=("c",))), sets=((0,), (1,)))
-    assert labels.known(0) == (1.0, 1.0, 0.0) and labels.known(1) == (0.0, 0.0, 1.0)
+    labels = Labels(groups=(LabelGroup(values=("a", "b")), LabelGroup(values=("c",))), dataset_groups=((0,), (1,)))
+    assert labels.label_mask(0) == (1.0, 1.0, 0.0) and labels.label_mask(1) == (0.0, 0.0, 1.0)
 
 
 def test_celebas_own_format_is_read(tmp_path: Path) -> None:
     path = tmp_path / "list_attr_celeba.txt"
     path.write_text("2\nBlond_Hair Male\n000001.jpg  -1  1\n000002.jpg   1 -1\n")
     table = read_table(path)
-    assert table.columns == ("Blond_Hair", "Male") and table.rows["000002.jpg"] == ("1", "-1")
+    assert table.columns == ("Blond_Hair", "Male") and table.cells_by_name["000002.jpg"] == ("1", "-1")
 
 
 @pytest.mark.parametrize(
@@ -76,11 +78,11 @@ def test_a_damaged_table_is_named(text: str, words: str, tmp_path: Path) -> None
 
 
 def test_a_table_beside_a_folder_gives_labels_and_domains(tmp_path: Path) -> None:
-    files, tables, labels = discover_labelled([people(tmp_path)], ("black|blond", "glasses"))
-    data = labelled(split(files[0], 0, 0), tables[0], labels, 0)
-    rows = dict(zip(data.sets.train, data.train.tolist(), strict=True))
+    files, tables, labels = discover_labelled_data([people(tmp_path)], ("black|blond", "glasses"))
+    data = attach_labels(split_files(files[0], 0, 0), tables[0], labels, 0)
+    rows = dict(zip(data.splits.train, data.train.tolist(), strict=True))
     assert rows == {"a.png": [1, 0, 1], "b.png": [0, 1, 0], "c.png": [0, 1, 1]}
-    found = {part.name: sorted(part.train) for _, part in domain_sets([data], labels)}
+    found = {part.name: sorted(part.train) for _, part in iterate_domain_splits([data], labels)}
     assert found == {
         "black": ["a.png"],
         "blond": ["b.png", "c.png"],
@@ -91,77 +93,77 @@ def test_a_table_beside_a_folder_gives_labels_and_domains(tmp_path: Path) -> Non
 
 def test_a_column_of_texts_is_a_group_of_its_values(tmp_path: Path) -> None:
     folder = people(tmp_path, "file,hair\na.png,black\nb.png,blond\nc.png,blond\n")
-    files, tables, labels = discover_labelled([folder], ("hair",))
-    assert labels.groups == (Group(values=("black", "blond"), column="hair"),)
-    data = labelled(split(files[0], 0, 0), tables[0], labels, 0)
+    files, tables, labels = discover_labelled_data([folder], ("hair",))
+    assert labels.groups == (LabelGroup(values=("black", "blond"), column="hair"),)
+    data = attach_labels(split_files(files[0], 0, 0), tables[0], labels, 0)
     assert data.train.tolist() == [[1, 0], [0, 1], [0, 1]]
 
 
 def test_data_sets_with_different_labels_are_joined(tmp_path: Path) -> None:
     faces = pictures(tmp_path / "faces", "happy/1.png", "sad/2.png", "sad/3.png")
-    files, tables, labels = discover_labelled([people(tmp_path), faces], ("glasses",))
-    assert labels.sets == ((0,), (1,)) and labels.domains == ("glasses", "no-glasses", "happy", "sad")
-    data = [labelled(split(part, 0, 0), tables[i], labels, i) for i, part in enumerate(files)]
-    assert data[0].train.tolist() == [[1, 0, 0], [0, 0, 0], [1, 0, 0]] and data[0].known == (1, 0, 0)
-    assert data[1].train.tolist() == [[0, 1, 0], [0, 0, 1], [0, 0, 1]] and data[1].known == (0, 1, 1)
+    files, tables, labels = discover_labelled_data([people(tmp_path), faces], ("glasses",))
+    assert labels.dataset_groups == ((0,), (1,)) and labels.domains == ("glasses", "no-glasses", "happy", "sad")
+    data = [attach_labels(split_files(part, 0, 0), tables[i], labels, i) for i, part in enumerate(files)]
+    assert data[0].train.tolist() == [[1, 0, 0], [0, 0, 0], [1, 0, 0]] and data[0].known_columns == (1, 0, 0)
+    assert data[1].train.tolist() == [[0, 1, 0], [0, 0, 1], [0, 0, 1]] and data[1].known_columns == (0, 1, 1)
 
 
 def test_labels_are_kept_and_read_again(tmp_path: Path) -> None:
-    files, tables, labels = discover_labelled([people(tmp_path)], ("black|blond", "glasses"))
-    sets = split(files[0], 0, 0)
-    data = labelled(sets, tables[0], labels, 0)
+    files, tables, labels = discover_labelled_data([people(tmp_path)], ("black|blond", "glasses"))
+    sets = split_files(files[0], 0, 0)
+    data = attach_labels(sets, tables[0], labels, 0)
     write_labels(tmp_path / "kept.csv", data, labels)
-    again = labelled(sets, read_table(tmp_path / "kept.csv"), labels, 0)
-    assert np.array_equal(again.train, data.train) and list(again.sets.train) == list(data.sets.train)
+    again = attach_labels(sets, read_table(tmp_path / "kept.csv"), labels, 0)
+    assert np.array_equal(again.train, data.train) and list(again.splits.train) == list(data.splits.train)
 
 
 def test_files_without_a_row_are_left_out_and_none_is_an_error(tmp_path: Path) -> None:
     folder = people(tmp_path, "file,glasses\na.png,1\nother.png,0\n")
-    files, tables, labels = discover_labelled([folder], ("glasses",))
-    assert list(labelled(split(files[0], 0, 0), tables[0], labels, 0).sets.train) == ["a.png"]
+    files, tables, labels = discover_labelled_data([folder], ("glasses",))
+    assert list(attach_labels(split_files(files[0], 0, 0), tables[0], labels, 0).splits.train) == ["a.png"]
     folder = people(tmp_path / "2", "file,glasses\nx.png,1\n")
-    files, tables, labels = discover_labelled([folder], ("glasses",))
+    files, tables, labels = discover_labelled_data([folder], ("glasses",))
     with pytest.raises(WorkError, match="no row for any file"):
-        labelled(split(files[0], 0, 0), tables[0], labels, 0)
+        attach_labels(split_files(files[0], 0, 0), tables[0], labels, 0)
 
 
 def test_unknown_attributes_and_missing_tables_are_told(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"'glases'.*glasses"):
-        discover_labelled([people(tmp_path)], ("glases",))
+        discover_labelled_data([people(tmp_path)], ("glases",))
     with pytest.raises(WorkError, match=r"expected a table \(bare.csv"):
-        discover_labelled([people(tmp_path / "2"), pictures(tmp_path / "bare", "1.png")], ("glasses",))
+        discover_labelled_data([people(tmp_path / "2"), pictures(tmp_path / "bare", "1.png")], ("glasses",))
 
 
 def test_values_that_are_neither_yes_nor_no_are_told(tmp_path: Path) -> None:
-    files, tables, labels = discover_labelled([people(tmp_path)], ("black|blond",))
+    files, tables, labels = discover_labelled_data([people(tmp_path)], ("black|blond",))
     table = people(tmp_path / "2", "file,black,blond\na.png,1,0\nb.png,maybe,1\nc.png,0,1\n").parent / "people.csv"
     with pytest.raises(WorkError, match=r"people.csv: 'maybe'; expected 0 or 1"):
-        labelled(split(files[0], 0, 0), read_table(table), labels, 0)
+        attach_labels(split_files(files[0], 0, 0), read_table(table), labels, 0)
     assert tables[0].path.name == "people.csv"
 
 
 def test_a_text_is_read_in_its_own_column(tmp_path: Path) -> None:
     table = "file,eyes,hair\na.png,black,blond\nb.png,blue,black\nc.png,blond,\n"
-    files, tables, labels = discover_labelled([people(tmp_path, table)], ("hair",))
+    files, tables, labels = discover_labelled_data([people(tmp_path, table)], ("hair",))
     assert labels.domains == ("black", "blond"), "an empty cell is no value"
-    data = labelled(split(files[0], 0, 0), tables[0], labels, 0)
+    data = attach_labels(split_files(files[0], 0, 0), tables[0], labels, 0)
     assert data.train.tolist() == [[0, 1], [1, 0], [0, 0]], "eyes have the same values"
-    assert known_labels(tables[0], labels)["a.png"] == (0, 1)
-    assert np.isnan(known_labels(tables[0], labels)["c.png"]).all()
+    assert read_known_labels(tables[0], labels)["a.png"] == (0, 1)
+    assert np.isnan(read_known_labels(tables[0], labels)["c.png"]).all()
 
 
 @pytest.mark.parametrize("value", ["a/b", "..", "a,b", "a=b", "long" * 30])
 def test_values_that_cannot_name_domains_or_files_are_refused(value: str, tmp_path: Path) -> None:
     folder = people(tmp_path, f'file,hair\na.png,"{value}"\nb.png,blond\nc.png,blond\n')
     with pytest.raises(UsageError, match="cannot name a domain"):
-        discover_labelled([folder], ("hair",))
+        discover_labelled_data([folder], ("hair",))
 
 
 def test_tables_of_other_programs_are_read(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes(b'\xef\xbb\xbf"file","a"\r\n"x, y.png","1"\r\n"x, y.png",1\r\n,\r\n')
     table = read_table(path)
-    assert table.columns == ("a",) and table.rows == {"x, y.png": ("1",)}
+    assert table.columns == ("a",) and table.cells_by_name == {"x, y.png": ("1",)}
 
 
 @pytest.mark.parametrize(
@@ -182,11 +184,11 @@ def test_a_table_that_contradicts_itself_is_named(text: str, words: str, tmp_pat
 def test_a_row_for_files_of_two_folders_is_refused(tmp_path: Path) -> None:
     pictures(tmp_path / "people", "one/a.png", "two/a.png")
     (tmp_path / "people.csv").write_text("file,glasses\na.png,1\n")
-    files, tables, labels = discover_labelled([tmp_path / "people"], ("glasses",))
+    files, tables, labels = discover_labelled_data([tmp_path / "people"], ("glasses",))
     with pytest.raises(WorkError, match=r"row 'a.png' could be of one/a.png and of two/a.png"):
-        labelled(split(files[0], 0, 0), tables[0], labels, 0)
+        attach_labels(split_files(files[0], 0, 0), tables[0], labels, 0)
 
 
 def test_attributes_without_any_table_say_where_one_is_expected(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"bare has no table of them; expected bare.csv beside it"):
-        discover_labelled([pictures(tmp_path / "bare", "1.png")], ("hair",))
+        discover_labelled_data([pictures(tmp_path / "bare", "1.png")], ("hair",))

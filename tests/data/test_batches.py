@@ -12,19 +12,19 @@ import torch
 from PIL import Image
 
 from unpaired.data import draw
-from unpaired.data.batches import Batches, paired, require_pairs
+from unpaired.data.batches import BatchLoader, match_names, require_pairs
 from unpaired.data.domain import Domain
 from unpaired.data.folders import discover
-from unpaired.data.frame import cut, fit, load, tensor
-from unpaired.data.framing import Pictures
-from unpaired.data.split import Sets, split
-from unpaired.data.walks import walks_of
-from unpaired.errors import UnreadableFile, UsageError, WorkError
-from unpaired.labels import Group, Labels, of_domains
-from unpaired.media.image import Picture
+from unpaired.data.frame import convert_crops_to_tensor, crop, load_scaled_image, scale_image
+from unpaired.data.framing import ImageTransform
+from unpaired.data.split import DomainSplits, split_files
+from unpaired.data.walks import create_batch_sampler
+from unpaired.errors import UnreadableFileError, UsageError, WorkError
+from unpaired.labels import LabelGroup, Labels, create_domain_labels
+from unpaired.media.image import DecodedImage
 from unpaired.settings import DataSettings
 
-CROP = DataSettings(size=16, framing="crop", flip=False)
+CROP = DataSettings(size=16, resize_mode="crop", flip=False)
 
 
 def domain(name: str, **changes: Any) -> Domain:
@@ -40,10 +40,10 @@ def flat(root: Path, counts: Sequence[int] = (5, 7), size: int = 16) -> Path:
     return root
 
 
-def made(root: Path, data: DataSettings = CROP, seed: int = 0, held: float = 0, **options: Any) -> Batches:
+def made(root: Path, data: DataSettings = CROP, seed: int = 0, held: float = 0, **options: Any) -> BatchLoader:
     found = discover([root])
-    sets = [split(files, held, seed) for files in found]
-    return Batches([domain(f.name) for f in found], sets, Pictures(data, 1), seed, **options)
+    sets = [split_files(files, held, seed) for files in found]
+    return BatchLoader([domain(f.name) for f in found], sets, ImageTransform(data, 1), seed, **options)
 
 
 def values(x: torch.Tensor) -> list[int]:
@@ -51,7 +51,7 @@ def values(x: torch.Tensor) -> list[int]:
 
 
 def test_a_batch_has_a_key_per_domain_in_their_order(tmp_path: Path) -> None:
-    batch = made(flat(tmp_path, (2, 2, 2))).batch(0, 0, 1, 2)
+    batch = made(flat(tmp_path, (2, 2, 2))).load_batch(0, 0, 1, 2)
     assert list(batch) == ["X", "Y", "X3"]
     assert all(x.shape == (2, 1, 16, 16) and x.dtype == torch.float32 for x in batch.values())
     assert [sorted(values(x)) for x in batch.values()] == [[10, 20], [15, 25], [12, 22]]
@@ -59,56 +59,56 @@ def test_a_batch_has_a_key_per_domain_in_their_order(tmp_path: Path) -> None:
 
 def test_an_epoch_shows_every_file_once_and_the_next_in_another_order(tmp_path: Path) -> None:
     batches = made(flat(tmp_path))
-    seen = [values(batches.batch(step, 0, 1, 1)["X"])[0] for step in range(10)]
+    seen = [values(batches.load_batch(step, 0, 1, 1)["X"])[0] for step in range(10)]
     assert sorted(seen[:5]) == sorted(seen[5:]) == [10, 20, 30, 40, 50]
-    seen = [v for step in range(7) for v in values(batches.batch(step, 0, 1, 5)["X"])]
+    seen = [v for step in range(7) for v in values(batches.load_batch(step, 0, 1, 5)["X"])]
     assert all(sorted(seen[i : i + 5]) == [10, 20, 30, 40, 50] for i in range(0, 35, 5))
     assert len({tuple(seen[i : i + 5]) for i in range(0, 35, 5)}) > 1
 
 
 def test_domains_walk_separately(tmp_path: Path) -> None:
     batches = made(flat(tmp_path, (6, 6)))
-    walks = [[v // 10 for v in values(batches.batch(0, 0, 1, 6)[key])] for key in "XY"]
+    walks = [[v // 10 for v in values(batches.load_batch(0, 0, 1, 6)[key])] for key in "XY"]
     assert sorted(walks[0]) == sorted(walks[1]) and walks[0] != walks[1]
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("memory", [0, 300, 1 << 20])
 def test_pure_in_seed_step_and_shard(tmp_path: Path, workers: int, memory: int) -> None:
-    data = DataSettings(size=8, framing="scale", jitter=1.5)
+    data = DataSettings(size=8, resize_mode="scale", load_size_ratio=1.5)
     flat(tmp_path)
     rng = np.random.default_rng(0)
     Image.fromarray(rng.integers(0, 256, (20, 30), np.uint8)).save(tmp_path / "a" / "noise.png")
     straight = made(tmp_path, data, workers=0)
-    expected = [straight.batch(step, 0, 1, 4) for step in range(6)]
+    expected = [straight.load_batch(step, 0, 1, 4) for step in range(6)]
     batches = made(tmp_path, data, workers=workers, memory=memory)
     for step in (3, 0, 5, 5, 1):
-        for key, x in batches.batch(step, 0, 1, 4).items():
+        for key, x in batches.load_batch(step, 0, 1, 4).items():
             assert torch.equal(x, expected[step][key])
     for shards in (2, 3, 4):
-        parts = [batches.batch(2, shard, shards, 4)["X"] for shard in range(shards)]
+        parts = [batches.load_batch(2, shard, shards, 4)["X"] for shard in range(shards)]
         assert torch.equal(torch.cat(parts), expected[2]["X"])
-    other = made(tmp_path, data, seed=1).batch(0, 0, 1, 4)
+    other = made(tmp_path, data, seed=1).load_batch(0, 0, 1, 4)
     assert not torch.equal(other["X"], expected[0]["X"])
     batches.close()
-    assert torch.equal(batches.batch(4, 0, 1, 4)["Y"], expected[4]["Y"])
+    assert torch.equal(batches.load_batch(4, 0, 1, 4)["Y"], expected[4]["Y"])
 
 
 def test_a_shard_without_items_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="without items"):
-        made(flat(tmp_path)).batch(0, 0, 2, 1)
+        made(flat(tmp_path)).load_batch(0, 0, 2, 1)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_file_that_fails_is_replaced_and_named_once(tmp_path: Path, workers: int) -> None:
     flat(tmp_path)
-    named: list[UnreadableFile] = []
+    named: list[UnreadableFileError] = []
     batches = made(tmp_path, workers=workers, bad=named.append)
-    whole = [values(batches.batch(s, 0, 1, 5)["X"]) for s in range(3)]
+    whole = [values(batches.load_batch(s, 0, 1, 5)["X"]) for s in range(3)]
     (tmp_path / "a" / "01.png").write_bytes(b"")
     (tmp_path / "a" / "02.png").unlink()
     batches = made(flat_again(tmp_path), workers=workers, bad=named.append)
-    again = [values(batches.batch(s, 0, 1, 5)["X"]) for s in range(3)]
+    again = [values(batches.load_batch(s, 0, 1, 5)["X"]) for s in range(3)]
     assert again == [[{20: 40, 30: 40}.get(v, v) for v in step] for step in whole]
     assert sorted(Path(bad.path).name for bad in named) == ["01.png", "02.png"]
 
@@ -124,7 +124,7 @@ def test_nothing_left_to_read(tmp_path: Path) -> None:
     for path in (tmp_path / "a").iterdir():
         path.unlink()
     with pytest.raises(WorkError, match="domain 'a': none of its 5 training files"):
-        batches.batch(0, 0, 1, 1)
+        batches.load_batch(0, 0, 1, 1)
 
 
 def test_crops_and_flips_vary_and_stay_inside(tmp_path: Path) -> None:
@@ -133,8 +133,8 @@ def test_crops_and_flips_vary_and_stay_inside(tmp_path: Path) -> None:
         for i in range(2):
             ramp = np.arange(20 * 24, dtype=np.uint16).reshape(20, 24) % 251
             Image.fromarray(ramp.astype(np.uint8)).save(tmp_path / name / f"{i}.png")
-    batches = made(tmp_path, DataSettings(size=16, framing="crop"))
-    seen = torch.cat([batches.batch(step, 0, 1, 8)["X"] for step in range(8)])
+    batches = made(tmp_path, DataSettings(size=16, resize_mode="crop"))
+    seen = torch.cat([batches.load_batch(step, 0, 1, 8)["X"] for step in range(8)])
     corners = {(a, b) for a, b in zip(seen[:, 0, 0, 0].tolist(), seen[:, 0, 0, -1].tolist(), strict=True)}
     assert len(corners) > 20
     assert any(a > b for a, b in corners) and any(a < b for a, b in corners)
@@ -143,19 +143,22 @@ def test_crops_and_flips_vary_and_stay_inside(tmp_path: Path) -> None:
 def test_held_back_items_for_evaluation(tmp_path: Path) -> None:
     flat(tmp_path, (20, 20))
     batches = made(tmp_path, held=0.1)
-    assert len(list(batches.items("X", "train"))) == 16
-    items = list(batches.items("X", "validation"))
+    assert len(list(batches.iterate_items("X", "train"))) == 16
+    items = list(batches.iterate_items("X", "validation"))
     assert len(items) == 2 and items[0].tensor.shape == (1, 16, 16)
     assert values(items[0].tensor[None]) == [10 + 10 * int(items[0].name[:2])]
-    limited = [item.name for item in batches.items("X", "train", limit=5)]
+    limited = [item.name for item in batches.iterate_items("X", "train", limit=5)]
     assert len(limited) == 5 and limited == sorted(limited)
-    assert limited == [item.name for item in batches.items("X", "train", limit=5)]
-    assert limited != [item.name for item in batches.items("X", "train")][:5]
+    assert limited == [item.name for item in batches.iterate_items("X", "train", limit=5)]
+    assert limited != [item.name for item in batches.iterate_items("X", "train")][:5]
 
 
 def test_pairs_by_name(tmp_path: Path) -> None:
     flat(tmp_path, (20, 20))
-    found = [(name, values(x[None])[0], values(y[None])[0]) for name, x, y in made(tmp_path, held=0.1).pairs("X", "Y")]
+    found = [
+        (name, values(x[None])[0], values(y[None])[0])
+        for name, x, y in made(tmp_path, held=0.1).iterate_pairs("X", "Y")
+    ]
     assert len(found) == 2
     assert all(y == x + 5 and int(name[:2]) == (x - 10) // 10 for name, x, y in found)
 
@@ -165,22 +168,22 @@ def test_paired_ignores_suffixes(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     ours, theirs = (d.train for d in discover([tmp_path]))
-    assert [(ours[i], theirs[j]) for i, j in paired(ours, theirs)] == [("1.png", "1.jpg"), ("s/3.png", "s/3.tif")]
+    assert [(ours[i], theirs[j]) for i, j in match_names(ours, theirs)] == [("1.png", "1.jpg"), ("s/3.png", "s/3.tif")]
 
 
-def sets_with(root: Path, **names: str) -> list[Sets]:
+def sets_with(root: Path, **names: str) -> list[DomainSplits]:
     for domain, name in names.items():
         for part in ("train", "test"):
             (root / domain / part).mkdir(parents=True)
             Image.new("L", (16, 16)).save(root / domain / part / name)
-    return [split(files, 0, 0) for files in discover([root])]
+    return [split_files(files, 0, 0) for files in discover([root])]
 
 
 def test_pairs_are_looked_for_between_all_domains(tmp_path: Path) -> None:
     sets = sets_with(tmp_path / "one", a="1.png", b="1.bmp", c="9.png", d="8.png")
     lacking = ["a and c", "a and d", "b and c", "b and d", "c and d"]
-    assert require_pairs(sets, None) == lacking == require_pairs(sets, of_domains("abcd"))
-    two = Labels(groups=(Group(values=("a", "b")), Group(values=("c", "d"))), sets=((0, 1),))
+    assert require_pairs(sets, None) == lacking == require_pairs(sets, create_domain_labels("abcd"))
+    two = Labels(groups=(LabelGroup(values=("a", "b")), LabelGroup(values=("c", "d"))), dataset_groups=((0, 1),))
     assert require_pairs(sets, two) == ["c and d"]
     with pytest.raises(UsageError, match="test items of a, b, c has the name of one of another domain"):
         require_pairs(sets_with(tmp_path / "other", a="1.png", b="2.png", c="3.png"), None)
@@ -188,22 +191,22 @@ def test_pairs_are_looked_for_between_all_domains(tmp_path: Path) -> None:
 
 def test_a_bad_file_is_left_out_of_evaluation(tmp_path: Path) -> None:
     flat(tmp_path)
-    named: list[UnreadableFile] = []
+    named: list[UnreadableFileError] = []
     batches = made(tmp_path, bad=named.append)
     (tmp_path / "a" / "01.png").write_bytes(b"")
-    assert [item.name for item in batches.items("X", "train")] == ["00.png", "02.png", "03.png", "04.png"]
+    assert [item.name for item in batches.iterate_items("X", "train")] == ["00.png", "02.png", "03.png", "04.png"]
     assert [Path(bad.path).name for bad in named] == ["01.png"]
 
 
 def test_steps_do_not_wait_for_small_collections(tmp_path: Path) -> None:
-    data = DataSettings(size=64, framing="scale")
+    data = DataSettings(size=64, resize_mode="scale")
     batches = made(flat(tmp_path, (16, 16), size=64), data)
     for step in range(4):
-        batches.batch(step, 0, 1, 4)
+        batches.load_batch(step, 0, 1, 4)
     times = []
     for step in range(4, 54):
         begun = time.perf_counter()
-        batches.batch(step, 0, 1, 4)
+        batches.load_batch(step, 0, 1, 4)
         times.append(time.perf_counter() - begun)
     assert np.median(times) < 3e-3
 
@@ -211,69 +214,69 @@ def test_steps_do_not_wait_for_small_collections(tmp_path: Path) -> None:
 def test_memory_is_bounded(tmp_path: Path) -> None:
     batches = made(flat(tmp_path, (24, 24)), memory=10 * 16 * 16, workers=2)
     for step in range(40):
-        batches.batch(step, 0, 1, 2)
-    assert len(batches._kept) == 10 and len(batches._coming) < 30
+        batches.load_batch(step, 0, 1, 2)
+    assert len(batches._cache) == 10 and len(batches._pending_files) < 30
     batches.close()
 
 
 def test_scale_brings_the_shorter_side_to_the_size(tmp_path: Path) -> None:
     Image.new("L", (300, 100), 50).save(tmp_path / "a.png")
-    data = DataSettings(size=32, framing="scale", jitter=1.25)
-    assert load(tmp_path / "a.png", domain("a"), data, 1, training=True).shape == (40, 120, 1)
-    assert load(tmp_path / "a.png", domain("a"), data, 1, training=False).shape == (32, 96, 1)
-    assert load(tmp_path / "a.png", domain("a"), data, 3, training=False).shape == (32, 96, 3)
+    data = DataSettings(size=32, resize_mode="scale", load_size_ratio=1.25)
+    assert load_scaled_image(tmp_path / "a.png", domain("a"), data, 1, training=True).shape == (40, 120, 1)
+    assert load_scaled_image(tmp_path / "a.png", domain("a"), data, 1, training=False).shape == (32, 96, 1)
+    assert load_scaled_image(tmp_path / "a.png", domain("a"), data, 3, training=False).shape == (32, 96, 3)
 
 
 def test_crop_enlarges_only_what_is_smaller(tmp_path: Path) -> None:
     Image.new("L", (300, 100), 50).save(tmp_path / "a.png")
     Image.new("L", (20, 10), 50).save(tmp_path / "b.png")
-    assert load(tmp_path / "a.png", domain("a"), CROP, 1, training=True).shape == (100, 300, 1)
-    assert load(tmp_path / "b.png", domain("a"), CROP, 1, training=True).shape == (16, 32, 1)
+    assert load_scaled_image(tmp_path / "a.png", domain("a"), CROP, 1, training=True).shape == (100, 300, 1)
+    assert load_scaled_image(tmp_path / "b.png", domain("a"), CROP, 1, training=True).shape == (16, 32, 1)
 
 
 def test_thin_pictures_do_not_explode() -> None:
-    thin = Picture(np.zeros((1, 100_000, 1), np.float32), None, 8, "L", False)
-    assert fit(thin, domain("a"), 1, 16, True).shape == (16, 256, 1)
+    thin = DecodedImage(np.zeros((1, 100_000, 1), np.float32), None, 8, "L", False)
+    assert scale_image(thin, domain("a"), 1, 16, True).shape == (16, 256, 1)
 
 
 def test_transparent_is_white_and_colour_becomes_gray() -> None:
     pixels = np.zeros((2, 2, 3), np.float32)
     pixels[..., 0] = 255
     alpha = np.array([[1, 0], [0.5, 1]], np.float32)
-    fitted = fit(Picture(pixels, alpha, 8, "RGBA", True), domain("a"), 1, 2, False)
+    fitted = scale_image(DecodedImage(pixels, alpha, 8, "RGBA", True), domain("a"), 1, 2, False)
     assert fitted[..., 0].tolist() == [[76, 255], [166, 76]] and fitted.dtype == np.uint8
 
 
 def test_sixteen_bits_stay_exact(tmp_path: Path) -> None:
     raw = (np.arange(256).reshape(16, 16) * 16 + 100).astype(np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", raw)
-    fitted = load(tmp_path / "a.tif", domain("a", bits=16, low=100, high=4180), CROP, 1, training=True)
+    fitted = load_scaled_image(tmp_path / "a.tif", domain("a", bits=16, low=100, high=4180), CROP, 1, training=True)
     assert np.abs(fitted[..., 0] - np.linspace(-1, 1, 256).reshape(16, 16)).max() < 1e-6
     Image.new("L", (16, 16), 10).save(tmp_path / "b.png")
-    eight = load(tmp_path / "b.png", domain("a", bits=16, low=0, high=5140), CROP, 1, training=True)
+    eight = load_scaled_image(tmp_path / "b.png", domain("a", bits=16, low=0, high=5140), CROP, 1, training=True)
     assert np.allclose(eight, 0, atol=1e-6)
 
 
 def test_cut_takes_the_centre_and_the_corners() -> None:
     square = np.arange(5 * 7).reshape(5, 7, 1)
-    assert cut(square, 3)[..., 0].tolist() == [[9, 10, 11], [16, 17, 18], [23, 24, 25]]
-    assert cut(square, 3, 0, 0)[0, 0, 0] == 0 and cut(square, 3, 0.999, 0.999)[-1, -1, 0] == 34
-    assert cut(square, 3, 0, 0, True)[0, :, 0].tolist() == [2, 1, 0]
-    assert cut(square, 5, 0.999, 0.999).shape == (5, 5, 1)
+    assert crop(square, 3)[..., 0].tolist() == [[9, 10, 11], [16, 17, 18], [23, 24, 25]]
+    assert crop(square, 3, 0, 0)[0, 0, 0] == 0 and crop(square, 3, 0.999, 0.999)[-1, -1, 0] == 34
+    assert crop(square, 3, 0, 0, True)[0, :, 0].tolist() == [2, 1, 0]
+    assert crop(square, 5, 0.999, 0.999).shape == (5, 5, 1)
 
 
 def test_tensor_range() -> None:
-    x = tensor(np.array([[[[0], [255]]]], np.uint8))
+    x = convert_crops_to_tensor(np.array([[[[0], [255]]]], np.uint8))
     assert x.shape == (1, 1, 1, 2) and x.flatten().tolist() == [-1, 1]
 
 
 def test_numbers_are_well_mixed_and_do_not_change() -> None:
     # Steele, Lea and Flood's splitmix64 with seed 0 begins with this number.
-    assert hex(int(draw.numbers(0)[0])) == "0xe220a8397b1dcdaf"
-    x = draw.numbers(3, 1, np.arange(4000)).astype(np.float64) / 2**64
+    assert hex(int(draw.generate_bits(0)[0])) == "0xe220a8397b1dcdaf"
+    x = draw.generate_bits(3, 1, np.arange(4000)).astype(np.float64) / 2**64
     assert abs(x.mean() - 0.5) < 0.02 and abs(np.corrcoef(x[:-1], x[1:])[0, 1]) < 0.05
-    assert sorted(draw.order(100, 5, 0)) == list(range(100))
-    assert draw.order(100, 5, 0).tolist() != draw.order(100, 5, 1).tolist()
+    assert sorted(draw.generate_permutation(100, 5, 0)) == list(range(100))
+    assert draw.generate_permutation(100, 5, 0).tolist() != draw.generate_permutation(100, 5, 1).tolist()
 
 
 def test_labelled_items_of_domains_of_other_depths_share_a_batch(tmp_path: Path) -> None:
@@ -282,10 +285,12 @@ def test_labelled_items_of_domains_of_other_depths_share_a_batch(tmp_path: Path)
     for i in range(2):
         Image.fromarray(np.full((16, 16), 65535, np.uint16)).save(tmp_path / "deep" / f"{i}.png")
     found = discover([tmp_path])
-    sets = [split(files, 0, 0) for files in found]
+    sets = [split_files(files, 0, 0) for files in found]
     domains = [domain("a"), domain("deep", bits=16, low=0, high=65535)]
-    walks = walks_of(domains, sets, "labelled", 0, of_domains(("a", "deep")))
-    batch = Batches(domains, sets, Pictures(CROP, 1), 0, walks=walks, workers=0).batch(0, 0, 1, 4)
+    walks = create_batch_sampler(domains, sets, "labelled", 0, create_domain_labels(("a", "deep")))
+    batch = BatchLoader(domains, sets, ImageTransform(CROP, 1), 0, batch_sampler=walks, workers=0).load_batch(
+        0, 0, 1, 4
+    )
     assert batch["label"].sum(0).tolist() == [2, 2]
     deep = batch["label"][:, 1] == 1
     assert (batch["x"][deep] == 1).all() and sorted(values(batch["x"][~deep])) == [10, 20]

@@ -7,9 +7,9 @@ import pytest
 import tifffile
 from PIL import Image
 
-from unpaired.data.check import check
+from unpaired.data.check import inspect_images
 from unpaired.data.folders import discover
-from unpaired.data.report import CheckReport
+from unpaired.data.report import ImageDataReport
 from unpaired.errors import WorkError
 from unpaired.settings import DataSettings
 
@@ -32,8 +32,8 @@ def two(root: Path, count: int = 3, gray: bool = False) -> Path:
     return root
 
 
-def look(root: Path, decode: int | None = None, seed: int = 0) -> CheckReport:
-    return check(discover([root]), decode, seed, workers=2)
+def look(root: Path, decode: int | None = None, seed: int = 0) -> ImageDataReport:
+    return inspect_images(discover([root]), decode, seed, workers=2)
 
 
 def test_what_was_found(tmp_path: Path) -> None:
@@ -41,15 +41,15 @@ def test_what_was_found(tmp_path: Path) -> None:
     picture(tmp_path / "a" / "wide.png", 9, (100, 20), gray=True)
     (tmp_path / "a" / "notes.txt").write_text("")
     a, b = look(tmp_path).domains
-    assert (a.looked_at, a.usable, a.colored, dict(a.modes)) == (4, 4, 3, {"RGB": 3, "L": 1})
-    assert sorted(a.shorter.tolist()) == [20, 32, 32, 32] and sorted(a.widths) == [40, 40, 40, 100]
-    assert (b.looked_at, b.files.ignored, a.files.ignored) == (3, 0, 1)
+    assert (a.inspected_count, a.usable_count, a.color_count, dict(a.modes)) == (4, 4, 3, {"RGB": 3, "L": 1})
+    assert sorted(a.shorter_sides.tolist()) == [20, 32, 32, 32] and sorted(a.widths) == [40, 40, 40, 100]
+    assert (b.inspected_count, b.files.ignored, a.files.ignored) == (3, 0, 1)
 
 
 def test_the_report_in_words(tmp_path: Path) -> None:
     two(tmp_path)
     (tmp_path / "a" / "zero.png").write_bytes(b"")
-    text = look(tmp_path).text(DataSettings(size=32))
+    text = look(tmp_path).format_text(DataSettings(size=32))
     for line in (
         f"a  ({tmp_path}/a)",
         "  4 pictures; all looked at",
@@ -68,7 +68,7 @@ def test_the_report_in_words(tmp_path: Path) -> None:
 def test_the_plan_names_the_split(tmp_path: Path) -> None:
     two(tmp_path, 20)
     picture(tmp_path / "b" / "test" / "0.png")
-    text = look(tmp_path).text(DataSettings(size=64))
+    text = look(tmp_path).format_text(DataSettings(size=64))
     assert "  a: learn from 16; 2 choose the best, 2 test" in text.splitlines()
     assert "  b: learn from 18; 2 choose the best, 1 test" in text.splitlines()
     assert "21 pictures looked at below 64 px will be enlarged" in text
@@ -81,8 +81,8 @@ def test_bad_files_are_named_and_the_rest_is_used(tmp_path: Path) -> None:
         (tmp_path / "b" / name).write_bytes(data)
     report = look(tmp_path)
     assert {Path(p).name for p in report.unreadable} == set(bad)
-    assert report.domains[1].usable == 3 and not report.errors
-    assert any("3 files cannot be read" in w for w in report.warnings())
+    assert report.domains[1].usable_count == 3 and not report.errors
+    assert any("3 files cannot be read" in w for w in report.list_warnings())
     report.require_usable()
 
 
@@ -94,7 +94,7 @@ def test_too_few_usable_pictures(tmp_path: Path, count: int) -> None:
     report = look(tmp_path)
     with pytest.raises(WorkError, match=r"domain 'b' has (no usable pictures|1 usable picture) \(.*empty.*at least 2"):
         report.require_usable()
-    assert "Training is impossible" in report.text(DataSettings())
+    assert "Training is impossible" in report.format_text(DataSettings())
 
 
 def test_a_domain_of_one_image(tmp_path: Path) -> None:
@@ -105,8 +105,8 @@ def test_a_domain_of_one_image(tmp_path: Path) -> None:
 
 
 def test_few_pictures_are_a_warning(tmp_path: Path) -> None:
-    assert any("only 3 pictures" in w for w in look(two(tmp_path / "few")).warnings())
-    assert not look(two(tmp_path / "enough", 20)).warnings()
+    assert any("only 3 pictures" in w for w in look(two(tmp_path / "few")).list_warnings())
+    assert not look(two(tmp_path / "enough", 20)).list_warnings()
 
 
 def test_duplicates_across_domains(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_duplicates_across_domains(tmp_path: Path) -> None:
     (tmp_path / "a" / "again.png").write_bytes((tmp_path / "a" / "2.png").read_bytes())
     report = look(tmp_path)
     assert report.duplicates == ((str(tmp_path / "a" / "1.png"), str(tmp_path / "b" / "copy.png")),)
-    assert "same content" in report.text()
+    assert "same content" in report.format_text()
 
 
 def test_equal_sizes_are_not_yet_duplicates(tmp_path: Path) -> None:
@@ -131,9 +131,9 @@ def test_a_seeded_part_is_decoded(tmp_path: Path) -> None:
         picture(tmp_path / "b" / "test" / f"{i}.png", 500 + i)
     seen: list[tuple[int, int]] = []
     domains = discover([tmp_path])
-    report = check(domains, 10, seed=1, workers=2, progress=lambda done, total: seen.append((done, total)))
-    assert [d.looked_at for d in report.domains] == [5, 5] and seen == [(i, 10) for i in range(1, 11)]
-    assert "5 looked at" in report.text()
+    report = inspect_images(domains, 10, seed=1, workers=2, progress=lambda done, total: seen.append((done, total)))
+    assert [d.inspected_count for d in report.domains] == [5, 5] and seen == [(i, 10) for i in range(1, 11)]
+    assert "5 looked at" in report.format_text()
 
 
 def test_sixteen_bits_are_measured(tmp_path: Path) -> None:
@@ -147,7 +147,9 @@ def test_sixteen_bits_are_measured(tmp_path: Path) -> None:
     assert (b.bits, b.low, b.high) == (8, 0, 255) and resolved.channels == 1
     picture(tmp_path / "a" / "8.png", gray=True)
     mixed = look(tmp_path)
-    assert mixed.domains[0].domain(1).high == 255 * 257 and any("8 and 16 bits" in w for w in mixed.warnings())
+    assert mixed.domains[0].create_domain(1).high == 255 * 257 and any(
+        "8 and 16 bits" in w for w in mixed.list_warnings()
+    )
 
 
 @pytest.mark.parametrize(
@@ -162,8 +164,8 @@ def test_framing_by_the_data(tmp_path: Path, sizes: list[tuple[int, int]], frami
     for i, size in enumerate(sizes):
         for domain in "ab":
             picture(tmp_path / domain / f"{i}.png", i, size)
-    assert look(tmp_path).resolve(DataSettings(size=32)).data.framing == framing
-    assert look(tmp_path).resolve(DataSettings(size=32, framing="scale")).data.framing == "scale"
+    assert look(tmp_path).resolve(DataSettings(size=32)).data.resize_mode == framing
+    assert look(tmp_path).resolve(DataSettings(size=32, resize_mode="scale")).data.resize_mode == "scale"
 
 
 def test_channels_by_the_data_and_by_setting(tmp_path: Path) -> None:

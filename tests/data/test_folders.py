@@ -10,11 +10,11 @@ import pytest
 
 from unpaired.comparison.folder import ComparisonFolder
 from unpaired.data.folders import DomainFiles, discover, rediscover
-from unpaired.data.ours import TRAINED, TRANSLATED
-from unpaired.data.paths import Paths, stem
+from unpaired.data.ours import RUN_MARKERS, TRANSLATION_MARKERS
+from unpaired.data.paths import Paths, remove_suffix
 from unpaired.errors import UsageError, WorkError
 from unpaired.runs.folder import RunFolder
-from unpaired.translate.ledger import NAME as LEDGER
+from unpaired.translate.ledger import DATABASE_NAME as LEDGER
 
 
 def tree(root: Path, *names: str) -> Path:
@@ -39,7 +39,7 @@ def test_a_folder_per_domain_with_nested_hidden_and_other_files(tmp_path: Path) 
     assert [d.ignored for d in domains] == [2, 0]
     assert domains[0].train.sizes.tolist() == [5, 5, 5]
     assert domains[0].sources == (str(tmp_path / "a"),)
-    assert domains[0].train.file(2) == tmp_path / "a" / "in" / "deep" / "1.webp"
+    assert domains[0].train.get_path(2) == tmp_path / "a" / "in" / "deep" / "1.webp"
 
 
 def test_one_folder_with_a_subfolder_per_domain(tmp_path: Path) -> None:
@@ -170,13 +170,13 @@ def test_names_that_are_no_utf8(tmp_path: Path) -> None:
     name = os.fsdecode(b"caf\xe9.png")
     (tmp_path / "a" / name).write_bytes(b"")
     train = discover([tmp_path])[0].train
-    assert list(train) == ["1.png", name] and train.file(1).exists()
+    assert list(train) == ["1.png", name] and train.get_path(1).exists()
 
 
 def test_a_name_takes_less_than_a_hundred_bytes() -> None:
     count = 100_000
     tracemalloc.start()
-    paths = Paths.of(Path("/data"), ((f"folder{i % 1000:03}/picture{i:07}.jpg", i) for i in range(count)))
+    paths = Paths.from_files(Path("/data"), ((f"folder{i % 1000:03}/picture{i:07}.jpg", i) for i in range(count)))
     half = paths.take(np.arange(0, count, 2))
     held, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
@@ -185,7 +185,7 @@ def test_a_name_takes_less_than_a_hundred_bytes() -> None:
 
 
 def test_stems() -> None:
-    assert [stem(n) for n in ("a.png", "x.y/a.tar.png", "x.y/a", ".png", "x/.png")] == [
+    assert [remove_suffix(n) for n in ("a.png", "x.y/a.tar.png", "x.y/a", ".png", "x/.png")] == [
         "a",
         "x.y/a.tar",
         "x.y/a",
@@ -223,5 +223,5 @@ def test_what_unpaired_wrote_is_no_data(tmp_path: Path) -> None:
 
 def test_the_marks_of_ours_are_those_that_are_written(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
-    names = {run.config.name, run.history.name, run.model("last").name, ComparisonFolder(tmp_path).record.name}
-    assert names == {name for mark in TRAINED for name in mark} and TRANSLATED == (LEDGER,)
+    names = {run.config.name, run.history.name, run.model_path("last").name, ComparisonFolder(tmp_path).manifest.name}
+    assert names == {name for mark in RUN_MARKERS for name in mark} and TRANSLATION_MARKERS == (LEDGER,)

@@ -6,17 +6,25 @@ import pytest
 
 from unpaired.data.folders import DomainFiles
 from unpaired.data.paths import Paths
-from unpaired.data.split import Sets, changed, held_back, held_counts, read_files, split, write_files
+from unpaired.data.split import (
+    DomainSplits,
+    choose_evaluation_split,
+    compute_holdout_counts,
+    describe_changes,
+    read_file_list,
+    split_files,
+    write_file_list,
+)
 from unpaired.errors import WorkError
 
 
 def files(count: int, tests: int | None = None, suffix: str = "png", start: int = 0) -> DomainFiles:
     names = [(f"p{i:04}.{suffix}", i) for i in range(start, start + count)]
-    test = None if tests is None else Paths.of(Path("/d/test"), [(f"t{i}.png", i) for i in range(tests)])
-    return DomainFiles("a", Paths.of(Path("/d"), names), test, 0)
+    test = None if tests is None else Paths.from_files(Path("/d/test"), [(f"t{i}.png", i) for i in range(tests)])
+    return DomainFiles("a", Paths.from_files(Path("/d"), names), test, 0)
 
 
-def contents(sets: Sets) -> list[list[str]]:
+def contents(sets: DomainSplits) -> list[list[str]]:
     return [list(p) for p in (sets.train, sets.validation, sets.test, sets.skipped, sets.test_skipped)]
 
 
@@ -34,11 +42,11 @@ def contents(sets: Sets) -> list[list[str]]:
     ],
 )
 def test_how_many_are_held_back(count: int, held: float, tests: bool, expected: tuple[int, int]) -> None:
-    assert held_counts(count, held, tests) == expected
+    assert compute_holdout_counts(count, held, tests) == expected
 
 
 def test_parts_are_disjoint_complete_and_sorted() -> None:
-    sets = split(files(200), 0.1, seed=3)
+    sets = split_files(files(200), 0.1, seed=3)
     parts = contents(sets)
     assert [len(p) for p in parts] == [160, 20, 20, 0, 0]
     assert sorted(name for part in parts for name in part) == list(files(200).train)
@@ -48,24 +56,24 @@ def test_parts_are_disjoint_complete_and_sorted() -> None:
 def test_the_split_depends_on_the_seed_and_not_on_the_order() -> None:
     listed = files(200)
     turned = DomainFiles("a", listed.train.take(list(range(199, -1, -1))), None, 0)
-    one, other = split(listed, 0.1, 0), split(turned, 0.1, 0)
+    one, other = split_files(listed, 0.1, 0), split_files(turned, 0.1, 0)
     assert sorted(one.test) == sorted(other.test) and sorted(one.validation) == sorted(other.validation)
-    assert sorted(split(listed, 0.1, 1).test) != sorted(one.test)
+    assert sorted(split_files(listed, 0.1, 1).test) != sorted(one.test)
 
 
 def test_files_of_one_name_are_held_back_together() -> None:
-    one, other = split(files(200), 0.1, 0), split(files(200, suffix="jpg"), 0.1, 0)
+    one, other = split_files(files(200), 0.1, 0), split_files(files(200, suffix="jpg"), 0.1, 0)
     assert [n[:-4] for n in one.test] == [n[:-4] for n in other.test]
 
 
 def test_a_test_folder_is_the_test_set() -> None:
-    sets = split(files(100, tests=7), 0.1, 0)
+    sets = split_files(files(100, tests=7), 0.1, 0)
     assert len(sets.train) == 90 and len(sets.validation) == 10
-    assert list(sets.test) == [f"t{i}.png" for i in range(7)] and sets.test.file(0) == Path("/d/test/t0.png")
+    assert list(sets.test) == [f"t{i}.png" for i in range(7)] and sets.test.get_path(0) == Path("/d/test/t0.png")
 
 
 def test_unreadable_files_are_set_aside() -> None:
-    sets = split(files(20, tests=3), 0.1, 0, {"/d/p0003.png", "/d/test/t1.png"})
+    sets = split_files(files(20, tests=3), 0.1, 0, {"/d/p0003.png", "/d/test/t1.png"})
     assert list(sets.skipped) == ["p0003.png"] and list(sets.test_skipped) == ["t1.png"]
     assert len(sets.train) + len(sets.validation) == 19 and list(sets.test) == ["t0.png", "t2.png"]
 
@@ -73,54 +81,56 @@ def test_unreadable_files_are_set_aside() -> None:
 @pytest.mark.parametrize("tests", [None, 3])
 def test_the_list_comes_back(tmp_path: Path, tests: int | None) -> None:
     listed = files(30, tests)
-    sets = split(listed, 0.1, 0, {"/d/p0003.png", "/d/test/t1.png"})
-    write_files(tmp_path / "a.tsv", sets)
-    back = read_files(tmp_path / "a.tsv", "a", listed.sources)
+    sets = split_files(listed, 0.1, 0, {"/d/p0003.png", "/d/test/t1.png"})
+    write_file_list(tmp_path / "a.tsv", sets)
+    back = read_file_list(tmp_path / "a.tsv", "a", listed.sources)
     assert contents(back) == contents(sets) and back.has_test_folder == sets.has_test_folder
     assert back.train.sizes.tolist() == sets.train.sizes.tolist()
-    assert back.test.file(0) == sets.test.file(0)
-    assert changed(back, listed) == []
+    assert back.test.get_path(0) == sets.test.get_path(0)
+    assert describe_changes(back, listed) == []
     assert [p.name for p in tmp_path.iterdir()] == ["a.tsv"]
 
 
 def test_strange_names_come_back(tmp_path: Path) -> None:
     names = ["a\tb.png", "a\nb.png", "a\\nb.png", "c\udce9.png", "d\r.png"]
-    listed = DomainFiles("a", Paths.of(tmp_path, [(n, 1) for n in names]), None, 0)
-    write_files(tmp_path / "a.tsv", split(listed, 0, 0))
-    assert list(read_files(tmp_path / "a.tsv", "a", listed.sources).train) == names
+    listed = DomainFiles("a", Paths.from_files(tmp_path, [(n, 1) for n in names]), None, 0)
+    write_file_list(tmp_path / "a.tsv", split_files(listed, 0, 0))
+    assert list(read_file_list(tmp_path / "a.tsv", "a", listed.sources).train) == names
 
 
 def test_what_has_changed_is_said() -> None:
-    recorded = split(files(30), 0.1, 0)
-    assert changed(recorded, files(31)) == ["a: p0030.png is new"]
-    assert changed(recorded, files(25)) == ["a: p0025.png, p0026.png, p0027.png and 2 more are missing"]
-    moved = changed(recorded, files(30, start=2))
+    recorded = split_files(files(30), 0.1, 0)
+    assert describe_changes(recorded, files(31)) == ["a: p0030.png is new"]
+    assert describe_changes(recorded, files(25)) == ["a: p0025.png, p0026.png, p0027.png and 2 more are missing"]
+    moved = describe_changes(recorded, files(30, start=2))
     assert moved == ["a: p0000.png, p0001.png are missing", "a: p0030.png, p0031.png are new"]
-    resized = DomainFiles("a", Paths.of(Path("/d"), [(f"p{i:04}.png", max(i, 1)) for i in range(30)]), None, 0)
-    assert changed(recorded, resized) == ["a: p0000.png is of another size"]
+    resized = DomainFiles("a", Paths.from_files(Path("/d"), [(f"p{i:04}.png", max(i, 1)) for i in range(30)]), None, 0)
+    assert describe_changes(recorded, resized) == ["a: p0000.png is of another size"]
 
 
 def test_a_change_in_the_test_folder_is_seen() -> None:
-    recorded = split(files(30, tests=3), 0.1, 0)
-    assert changed(recorded, files(30, tests=3)) == []
-    assert changed(recorded, files(30, tests=4)) == ["a: t3.png is new"]
-    assert changed(recorded, files(30)) == ["a: t0.png, t1.png, t2.png are missing"]
+    recorded = split_files(files(30, tests=3), 0.1, 0)
+    assert describe_changes(recorded, files(30, tests=3)) == []
+    assert describe_changes(recorded, files(30, tests=4)) == ["a: t3.png is new"]
+    assert describe_changes(recorded, files(30)) == ["a: t0.png, t1.png, t2.png are missing"]
 
 
 @pytest.mark.parametrize("text", ["", "set\tbytes\tname\nother\t1\ta\n", "set\tbytes\tname\ntrain\tmany\ta\n", "x\n"])
 def test_damaged_lists(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.tsv").write_text(text)
     with pytest.raises(WorkError, match=r"a\.tsv: cannot be read"):
-        read_files(tmp_path / "a.tsv", "a", ("/d",))
+        read_file_list(tmp_path / "a.tsv", "a", ("/d",))
 
 
 def test_a_run_is_measured_on_what_most_domains_have(tmp_path: Path) -> None:
-    none, some = (Paths.of(tmp_path, names) for names in ((), [("a.png", 1)]))
+    none, some = (Paths.from_files(tmp_path, names) for names in ((), [("a.png", 1)]))
 
-    def sets(validation: Paths, test: Paths) -> Sets:
-        return Sets("d", some, validation, test, none, none, has_test_folder=False)
+    def sets(validation: Paths, test: Paths) -> DomainSplits:
+        return DomainSplits("d", some, validation, test, none, none, has_test_folder=False)
 
-    assert held_back([sets(some, some), sets(some, some)]) == "test"
-    assert held_back([sets(some, some), sets(some, none)]) == "validation"
-    assert held_back([sets(none, some), sets(none, some), sets(none, none)]) == "test", "one rare value keeps none back"
-    assert held_back([sets(some, some), sets(none, none)]) is None
+    assert choose_evaluation_split([sets(some, some), sets(some, some)]) == "test"
+    assert choose_evaluation_split([sets(some, some), sets(some, none)]) == "validation"
+    assert choose_evaluation_split([sets(none, some), sets(none, some), sets(none, none)]) == "test", (
+        "one rare value keeps none back"
+    )
+    assert choose_evaluation_split([sets(some, some), sets(none, none)]) is None

@@ -7,106 +7,106 @@ import pytest
 import torch
 from voice_worlds import SMALL, buzz, speaker
 
-from unpaired.data.batches import Batches
+from unpaired.data.batches import BatchLoader
 from unpaired.data.domain import Domain
 from unpaired.data.folders import discover
-from unpaired.data.recordings import analyse, look
-from unpaired.data.split import split
-from unpaired.data.voices import Voices, files_of, kept
-from unpaired.errors import UnreadableFile, WorkError
+from unpaired.data.recordings import analyse_recordings, inspect_recordings
+from unpaired.data.split import split_files
+from unpaired.data.voices import VoiceTransform, add_speech_margin, iterate_paths
+from unpaired.errors import UnreadableFileError, WorkError
 from unpaired.media.voice.cache import Cache
 from unpaired.media.voice.recording import write
-from unpaired.media.voice.statistics import gather
+from unpaired.media.voice.statistics import compute_statistics
 from unpaired.speaker import VoiceStatistics
 
 
 @pytest.fixture
-def voices(tmp_path: Path) -> Voices:
-    return Voices(SMALL, Cache(tmp_path / "cache"))
+def voices(tmp_path: Path) -> VoiceTransform:
+    return VoiceTransform(SMALL, Cache(tmp_path / "cache"))
 
 
-def batches_of(root: Path, voices: Voices) -> Batches:
+def batches_of(root: Path, voices: VoiceTransform) -> BatchLoader:
     found = discover([root])
-    sets = [split(files, 0, 0) for files in found]
+    sets = [split_files(files, 0, 0) for files in found]
     domains = []
     for files in found:
-        entries = voices.analysed(list(files_of(files.train))).entries
-        statistics = gather((e.features(), e.speech(), e.lufs) for e in entries)
+        entries = voices.analyse(list(iterate_paths(files.train))).entries
+        statistics = compute_statistics((e.load_features(), e.detect_speech(), e.lufs) for e in entries)
         domains.append(Domain(name=files.name, sources=(), voice=statistics))
-    return Batches(domains, sets, voices, 0, workers=0)
+    return BatchLoader(domains, sets, voices, 0, workers=0)
 
 
-def test_crops_are_z_scored_speech_and_a_function_of_the_step(tmp_path: Path, voices: Voices) -> None:
+def test_crops_are_z_scored_speech_and_a_function_of_the_step(tmp_path: Path, voices: VoiceTransform) -> None:
     root = tmp_path / "voices"
     for i, name in enumerate("ab"):
         speaker(root, name, 110 + 60 * i, (1.0, 1.5))
     batches = batches_of(root, voices)
-    batch = batches.batch(3, 0, 1, 4)
+    batch = batches.load_batch(3, 0, 1, 4)
     assert batch["X"].shape == (4, 1, 12, 32) and batch["X"].dtype == torch.float32
-    assert torch.equal(batches_of(root, voices).batch(3, 0, 1, 4)["Y"], batch["Y"])
-    seen = torch.cat([batches.batch(step, 0, 1, 8)["X"] for step in range(8)])
+    assert torch.equal(batches_of(root, voices).load_batch(3, 0, 1, 4)["Y"], batch["Y"])
+    seen = torch.cat([batches.load_batch(step, 0, 1, 8)["X"] for step in range(8)])
     assert seen.mean().abs() < 0.3 and 0.6 < seen.std() < 1.4
     assert len({float(x) for x in seen[:, 0, 0, 0]}) > 30
 
 
-def test_long_files_come_up_as_often_as_they_hold_crops(tmp_path: Path, voices: Voices) -> None:
+def test_long_files_come_up_as_often_as_they_hold_crops(tmp_path: Path, voices: VoiceTransform) -> None:
     speaker(tmp_path / "voices", "a", 110, (0.4, 2.0))
     (files,) = discover([speaker(tmp_path / "voices", "b", 110, (0.4,)).parent / "a", tmp_path / "voices" / "b"])[:1]
-    visits = voices.visits(files.train)
+    visits = voices.list_visits(files.train)
     counts = np.bincount(visits)
     assert counts[0] >= 1 and counts[1] >= 4 * counts[0]
 
 
-def test_short_recordings_are_repeated_and_long_ones_cut(voices: Voices) -> None:
+def test_short_recordings_are_repeated_and_long_ones_cut(voices: VoiceTransform) -> None:
     short = np.arange(2 * 20, dtype=np.float32).reshape(2, 20)
-    crop = voices.cut(short, (0, 0, 0))
+    crop = voices.crop(short, (0, 0, 0))
     assert crop.shape == (1, 2, 32) and crop[0, 0].tolist() == [*range(20), *range(12)]
-    assert voices.whole(short).shape == (1, 2, 32)
+    assert voices.crop_for_evaluation(short).shape == (1, 2, 32)
     long = np.arange(300, dtype=np.float32)[None]
-    assert voices.cut(long, (0.9999, 0, 0))[0, 0, -1] == 299 and voices.cut(long, (0, 0, 0))[0, 0, 0] == 0
-    assert voices.whole(long).shape == (1, 1, 256) and voices.whole(long)[0, 0, 0] == 22
-    assert voices.whole(long[:, :47]).shape == (1, 1, 44)
+    assert voices.crop(long, (0.9999, 0, 0))[0, 0, -1] == 299 and voices.crop(long, (0, 0, 0))[0, 0, 0] == 0
+    assert voices.crop_for_evaluation(long).shape == (1, 1, 256) and voices.crop_for_evaluation(long)[0, 0, 0] == 22
+    assert voices.crop_for_evaluation(long[:, :47]).shape == (1, 1, 44)
 
 
 def test_a_margin_is_kept_around_speech() -> None:
     speech = np.zeros(100, bool)
     speech[40:50] = True
-    assert np.flatnonzero(kept(speech, 0.005)).tolist() == list(range(30, 60))
-    assert not kept(np.zeros(5, bool), 0.005).any()
+    assert np.flatnonzero(add_speech_margin(speech, 0.005)).tolist() == list(range(30, 60))
+    assert not add_speech_margin(np.zeros(5, bool), 0.005).any()
 
 
-def test_a_file_that_is_no_sound_is_refused_when_it_is_read(tmp_path: Path, voices: Voices) -> None:
+def test_a_file_that_is_no_sound_is_refused_when_it_is_read(tmp_path: Path, voices: VoiceTransform) -> None:
     (tmp_path / "a.wav").write_text("no sound")
     statistics = VoiceStatistics(
         mean=(0.0,) * 12,
-        deviation=(1.0,) * 12,
+        std=(1.0,) * 12,
         scale=(1.0,) * 12,
         log_f0_mean=None,
-        log_f0_deviation=None,
-        voiced=None,
+        log_f0_std=None,
+        voiced_fraction=None,
         lufs=-23,
         frames=9,
     )
-    with pytest.raises(UnreadableFile, match="no WAV, FLAC"):
+    with pytest.raises(UnreadableFileError, match="no WAV, FLAC"):
         voices.load(tmp_path / "a.wav", Domain(name="a", sources=(), voice=statistics), training=True)
 
 
-def test_a_look_names_what_is_wrong_and_what_is_little(tmp_path: Path, voices: Voices) -> None:
+def test_a_look_names_what_is_wrong_and_what_is_little(tmp_path: Path, voices: VoiceTransform) -> None:
     place = speaker(tmp_path, "a", 110, (1.0, 1.2))
     (place / "text.wav").write_text("no sound")
     write(place / "zero.wav", np.zeros(16000, np.float32), 16000)
     write(place / "narrow.wav", buzz(1.0, 8000), 8000)
     speaker(tmp_path, "b", 170, (0.3,))
     files = discover([tmp_path / "a", tmp_path / "b"])
-    for found in (look(files, SMALL), analyse(files, voices)):
+    for found in (inspect_recordings(files, SMALL), analyse_recordings(files, voices)):
         one = found.domains[0]
-        assert {Path(path).name for path in found.unreadable} == {"text.wav", "zero.wav"} and one.usable == 3
+        assert {Path(path).name for path in found.unreadable} == {"text.wav", "zero.wav"} and one.usable_count == 3
         assert any("only 3 s of sound" in words or "only 2 s" in words for words in found.warnings)
         assert any("narrow.wav: its sample rate of 8000 Hz" in words for words in found.warnings)
         assert any("2 files cannot be used" in words for words in found.warnings)
         assert len(found.errors) == 1 and "domain 'b' has 0." in found.errors[0]
         with pytest.raises(WorkError, match="two crops"):
             found.require_usable()
-    text = look(files, SMALL).text(SMALL)
+    text = inspect_recordings(files, SMALL).format_text(SMALL)
     assert "16000 Hz, mono: 2; 8000 Hz, mono: 1" in text or "16000 Hz, mono: 2" in text
     assert "Training is impossible" in text

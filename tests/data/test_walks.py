@@ -7,22 +7,22 @@ from pathlib import Path
 
 import numpy as np
 
-from unpaired.data.attributes import Labelled
+from unpaired.data.attributes import LabelledSplits
 from unpaired.data.domain import Domain
 from unpaired.data.paths import Paths
-from unpaired.data.split import Sets
-from unpaired.data.walks import walks_of
-from unpaired.labels import Group, Labels, of_domains
+from unpaired.data.split import DomainSplits
+from unpaired.data.walks import create_batch_sampler
+from unpaired.labels import LabelGroup, Labels, create_domain_labels
 
 
 def domain(name: str) -> Domain:
     return Domain(name=name, sources=(), color=False, bits=8, low=0, high=255)
 
 
-def sets(name: str, count: int) -> Sets:
-    paths = Paths.of(Path(name), [(f"{i}.png", 1) for i in range(count)])
+def sets(name: str, count: int) -> DomainSplits:
+    paths = Paths.from_files(Path(name), [(f"{i}.png", 1) for i in range(count)])
     none = paths.take([])
-    return Sets(name, paths, none, none, none, none, False)
+    return DomainSplits(name, paths, none, none, none, none, False)
 
 
 NAMES = ("a", "b", "c", "d")
@@ -31,39 +31,39 @@ SETS = [sets(name, 3 + i) for i, name in enumerate(NAMES)]
 
 
 def test_a_pair_is_drawn_by_the_step_alone_and_all_pairs_come_up() -> None:
-    walks = walks_of(DOMAINS, SETS, "pair", seed=3)
-    drawn = [tuple(walks.wanted(step, 0, 1, 2)) for step in range(200)]
-    assert drawn == [tuple(walks.wanted(step, 1, 2, 2)) for step in range(200)], "another rank, another pair"
+    walks = create_batch_sampler(DOMAINS, SETS, "pair", seed=3)
+    drawn = [tuple(walks.select_indices(step, 0, 1, 2)) for step in range(200)]
+    assert drawn == [tuple(walks.select_indices(step, 1, 2, 2)) for step in range(200)], "another rank, another pair"
     assert len(set(drawn)) == 12 and all(len(set(pair)) == 2 for pair in drawn)
-    assert tuple(walks_of(DOMAINS[:2], SETS[:2], "pair", seed=3).wanted(5, 0, 1, 1)) == ("X", "Y")
+    assert tuple(create_batch_sampler(DOMAINS[:2], SETS[:2], "pair", seed=3).select_indices(5, 0, 1, 1)) == ("X", "Y")
 
 
 def test_labelled_items_come_from_all_folders_alike() -> None:
-    walks = walks_of(DOMAINS, SETS, "labelled", 0, of_domains(NAMES))
-    spots = [spot for step in range(30) for spot in walks.wanted(step, 0, 1, 4)["x"]]
-    assert all(len({spot.walk for spot in spots[i : i + 4]}) == 4 for i in range(0, 120, 4))
-    first = [spot.file for spot in spots if spot.walk == 0]
+    walks = create_batch_sampler(DOMAINS, SETS, "labelled", 0, create_domain_labels(NAMES))
+    spots = [spot for step in range(30) for spot in walks.select_indices(step, 0, 1, 4)["x"]]
+    assert all(len({spot.sampler_index for spot in spots[i : i + 4]}) == 4 for i in range(0, 120, 4))
+    first = [spot.file_index for spot in spots if spot.sampler_index == 0]
     assert all(sorted(first[i : i + 3]) == [0, 1, 2] for i in range(0, 30, 3)), "every epoch has every file once"
-    rows = dict(walks.pool(0).strata)
+    rows = dict(walks.get_pool(0).strata)
     assert [rows[walk][0].tolist().index(1) for walk in range(4)] == [0, 1, 2, 3]
 
 
 def test_shards_are_parts_of_the_whole_batch() -> None:
-    walks = walks_of(DOMAINS, SETS, "labelled", 0, of_domains(NAMES))
-    whole = walks.wanted(7, 0, 1, 6)["x"]
-    assert whole == walks.wanted(7, 0, 2, 6)["x"] + walks.wanted(7, 1, 2, 6)["x"]
+    walks = create_batch_sampler(DOMAINS, SETS, "labelled", 0, create_domain_labels(NAMES))
+    whole = walks.select_indices(7, 0, 1, 6)["x"]
+    assert whole == walks.select_indices(7, 0, 2, 6)["x"] + walks.select_indices(7, 1, 2, 6)["x"]
 
 
 def test_joint_data_sets_take_turns_by_the_step() -> None:
-    labels = Labels(groups=(Group(values=("g",)), Group(values=("h",))), sets=((0,), (1,)))
+    labels = Labels(groups=(LabelGroup(values=("g",)), LabelGroup(values=("h",))), dataset_groups=((0,), (1,)))
     rows = [np.array([[1, 0]] * 5, np.float32), np.array([[0, 1]] * 7, np.float32)]
     none = np.zeros((0, 2), np.float32)
-    data = [Labelled(sets(f"s{i}", 5 + 2 * i), labels.known(i), rows[i], none, none) for i in range(2)]
-    walks = walks_of(DOMAINS, SETS, "labelled", 0, labels, [domain("s0"), domain("s1")], data)
+    data = [LabelledSplits(sets(f"s{i}", 5 + 2 * i), labels.label_mask(i), rows[i], none, none) for i in range(2)]
+    walks = create_batch_sampler(DOMAINS, SETS, "labelled", 0, labels, [domain("s0"), domain("s1")], data)
     seen: Counter[int] = Counter()
     for step in range(14):
-        spots = walks.wanted(step, 0, 1, 5)["x"]
-        assert {spot.walk for spot in spots} == {4 + step % 2}
-        assert walks.pool(step).known == labels.known(step % 2)
-        seen.update(spot.file for spot in spots if spot.walk == 4)
+        spots = walks.select_indices(step, 0, 1, 5)["x"]
+        assert {spot.sampler_index for spot in spots} == {4 + step % 2}
+        assert walks.get_pool(step).known_columns == labels.label_mask(step % 2)
+        seen.update(spot.file_index for spot in spots if spot.sampler_index == 4)
     assert set(seen.values()) == {7}, "seven steps of five items show five files seven times each"

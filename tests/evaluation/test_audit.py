@@ -15,13 +15,13 @@ from unpaired import train
 from unpaired.cli import main
 from unpaired.errors import UsageError
 from unpaired.evaluation.audit import audit
-from unpaired.evaluation.audited import Audit, RouteAudit, advice, read_audit, verdict
+from unpaired.evaluation.audited import Audit, RouteAudit, describe_verdict, read_audit, recommend
 from unpaired.report import write_report
 
 
 @pytest.fixture
 def run(discs: Path, tmp_path: Path, without_features: None) -> Path:
-    return train(discs, out=tmp_path / "run", steps=2, say=lambda _: None, **TINY)
+    return train(discs, out=tmp_path / "run", steps=2, log=lambda _: None, **TINY)
 
 
 def route(**more: Any) -> RouteAudit:
@@ -44,18 +44,20 @@ def test_it_writes_what_it_found_leaves_the_weights_and_tells_the_same_again(run
     assert hashlib.sha256((run / "model.safetensors").read_bytes()).hexdigest() == weights
     assert seen == [(i, 8) for i in range(1, 9)]
     assert list(found.hidden) == ["blue -> red", "red -> blue"]
-    assert found.headline == sum(found.hidden.values()) / 2 and 0 <= found.headline <= 1
+    assert found.mean_hidden == sum(found.hidden.values()) / 2 and 0 <= found.mean_hidden <= 1
     assert read_audit(run / "audit.json") == found and (run / "audit.png").stat().st_size > 1000
     again = audit(run, inverse_steps=2, limit=3)
     assert again.hidden == found.hidden
-    assert all(r.own_way_back and r.row("none").db == 100 and r.row("none").reaction == 0 for r in found.routes)
-    assert found.defences.keys() == found.settings.keys()
+    assert all(
+        r.has_reverse_route and r.get_row("none").db == 100 and r.get_row("none").sensitivity == 0 for r in found.routes
+    )
+    assert found.steganography_defences.keys() == found.settings.keys()
 
 
 def test_a_one_way_method_gets_an_inverse_of_the_audits_own(
     discs: Path, tmp_path: Path, without_features: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run = train(discs, method="gan", out=tmp_path / "gan", steps=2, say=lambda _: None, **TINY)
+    run = train(discs, method="gan", out=tmp_path / "gan", steps=2, log=lambda _: None, **TINY)
     assert main(["audit", str(run), "--inverse-steps", "2", "--limit", "2"]) == 0
     said = capsys.readouterr().out
     assert "hidden information" in said and "no way back, so the audit trained a small inverse" in said
@@ -78,12 +80,14 @@ def test_a_damaged_audit_is_left_out_of_the_page(run: Path) -> None:
 
 
 def test_words_follow_the_figures() -> None:
-    assert "much of the input" in verdict(route())
-    assert "some of the input" in verdict(route(hidden=0.1))
-    assert "honest" in verdict(route(hidden=0.04)) and "told from none" in verdict(route(hidden=0.3, hidden_error=0.2))
-    assert "nothing to hide" in verdict(route(told=0.01, hidden=0.0))
-    assert advice(made(route(hidden=0.01))) == ""
-    assert "no settings against it" in advice(made(route()))
-    said = advice(made(route(), defences={"cycle_noise": 0.1}, settings={"cycle_noise": 0.0}))
+    assert "much of the input" in describe_verdict(route())
+    assert "some of the input" in describe_verdict(route(hidden=0.1))
+    assert "honest" in describe_verdict(route(hidden=0.04)) and "told from none" in describe_verdict(
+        route(hidden=0.3, hidden_error=0.2)
+    )
+    assert "nothing to hide" in describe_verdict(route(told=0.01, hidden=0.0))
+    assert recommend(made(route(hidden=0.01))) == ""
+    assert "no settings against it" in recommend(made(route()))
+    said = recommend(made(route(), defences={"cycle_noise": 0.1}, settings={"cycle_noise": 0.0}))
     assert "--cycle-noise 0.1" in said and "this run: cycle_noise 0" in said
-    assert made(route(), route(route="b -> a", hidden=0.1)).headline == pytest.approx(0.3)
+    assert made(route(), route(route="b -> a", hidden=0.1)).mean_hidden == pytest.approx(0.3)

@@ -12,13 +12,13 @@ import torch
 
 from unpaired.data.domain import Domain
 from unpaired.data.folders import discover
-from unpaired.data.split import split, write_files
+from unpaired.data.split import split_files, write_file_list
 from unpaired.errors import UsageError, WorkError
 from unpaired.evaluation import recordings, sentences, texts
 from unpaired.evaluation.audit import audit
 from unpaired.evaluation.run import evaluate
-from unpaired.evaluation.sentences import excerpt
-from unpaired.evaluation.texts import Texts
+from unpaired.evaluation.sentences import read_excerpt
+from unpaired.evaluation.texts import Transcripts
 from unpaired.evaluation.voice import measure
 from unpaired.evaluation.voice.judges import Judges
 from unpaired.evaluation.voice.words import ErrorRates
@@ -48,18 +48,18 @@ def make_run(root: Path) -> Path:
     for files, f0 in zip(discover([root / "data"]), (200.0, 100.0), strict=True):
         voice = VoiceStatistics(
             mean=(0.0,) * 24,
-            deviation=(0.5,) * 24,
+            std=(0.5,) * 24,
             scale=(0.5,) * 24,
             log_f0_mean=float(np.log(f0)),
-            log_f0_deviation=0.1,
-            voiced=0.9,
+            log_f0_std=0.1,
+            voiced_fraction=0.9,
             lufs=-23,
             frames=1000,
         )
         domains.append(Domain(name=files.name, sources=files.sources, voice=voice))
         folder = RunFolder(root / "run")
         folder.files.mkdir(parents=True, exist_ok=True)
-        write_files(folder.list_of(files.name), split(files, 0.2, 0))
+        write_file_list(folder.file_list_path(files.name), split_files(files, 0.2, 0))
     config = RunConfig.model_validate(
         {
             "unpaired": "0",
@@ -76,7 +76,7 @@ def make_run(root: Path) -> Path:
     )
     torch.manual_seed(0)
     write_config(folder.config, config)
-    save_model(folder.model("last"), build_method(config), config, 0)
+    save_model(folder.model_path("last"), build_method(config), config, 0)
     return folder.path
 
 
@@ -125,10 +125,10 @@ def test_what_cannot_be_measured(run: Path, tmp_path: Path) -> None:
 def test_excerpts_begin_with_speech_and_end(tmp_path: Path) -> None:
     wave = np.concatenate([np.zeros(20 * RATE), hum(150, 3.0), np.zeros(RATE), hum(150, 3.0)])
     soundfile.write(tmp_path / "long.wav", wave, RATE)
-    heard = excerpt(tmp_path / "long.wav", RATE, 2.0)
+    heard = read_excerpt(tmp_path / "long.wav", RATE, 2.0)
     assert heard is not None and len(heard) == 2 * RATE and np.abs(heard[: RATE // 2]).max() > 0.02
     soundfile.write(tmp_path / "silence.wav", np.zeros(RATE), RATE)
-    assert excerpt(tmp_path / "silence.wav", RATE) is None
+    assert read_excerpt(tmp_path / "silence.wav", RATE) is None
 
 
 def test_the_report_lets_one_listen(run: Path) -> None:
@@ -164,7 +164,7 @@ def test_texts_are_what_is_compared_with(run: Path, tmp_path: Path, monkeypatch:
     )
     found = evaluate(run, pairs=False, limit=2, texts=table, device="cpu")
     assert isinstance(found, recordings.VoiceEvaluation)
-    assert f"texts of {table}" in found.about.text() and found.texts == Texts.read(table).digest
+    assert f"texts of {table}" in found.provenance.text() and found.texts == Transcripts.read(table).digest
     there, back = asked[: len(asked) // 2], asked[len(asked) // 2 :]
     assert {text.split()[0] for text in there[0]} == {"alice"} and {text.split()[0] for text in back[0]} == {"bob"}
     of_target = [said for said in there if said[0].startswith("bob")]
@@ -188,15 +188,15 @@ def test_texts_are_what_is_compared_with(run: Path, tmp_path: Path, monkeypatch:
 def test_texts_by_names_with_and_without_domains_and_suffixes(tmp_path: Path) -> None:
     table = tmp_path / "texts.csv"
     table.write_text('file,text\n0.wav,zero\n1,one\nbob/1.flac,"one, he says"\n')
-    known = Texts.read(table)
-    assert known.of("alice", ["0.wav", "0.flac", "1.flac"]) == ["zero", "zero", "one"]
-    assert known.of("bob", ["1.flac", "1.wav"]) == ["one, he says", "one, he says"]
+    known = Transcripts.read(table)
+    assert known.get_texts("alice", ["0.wav", "0.flac", "1.flac"]) == ["zero", "zero", "one"]
+    assert known.get_texts("bob", ["1.flac", "1.wav"]) == ["one, he says", "one, he says"]
     for damaged in ("name,words\n0.wav,zero\n", "file,text\n", ""):
         table.write_text(damaged)
         with pytest.raises(UsageError, match="columns file and text"):
-            Texts.read(table)
+            Transcripts.read(table)
     with pytest.raises(UsageError, match="cannot be read"):
-        Texts.read(tmp_path / "none.csv")
+        Transcripts.read(tmp_path / "none.csv")
 
 
 def test_the_beginning_of_a_long_recording_has_no_known_words(
@@ -221,7 +221,7 @@ def test_what_is_known_beside_a_run_is_not_measured_again(run: Path, monkeypatch
     monkeypatch.setattr(recordings, "LISTENED", 1)
     convert = Mock(wraps=convert_wave)
     monkeypatch.setattr(recordings, "convert_wave", convert)
-    again = evaluate(run, limit=2, judges="none", beside=beside, device="cpu")
+    again = evaluate(run, limit=2, judges="none", baselines=beside, device="cpu")
     assert convert.call_count == 2 * (2 + 1 + 1), "of each direction two by the run, one by affine and kNN to listen to"
     assert isinstance(again, recordings.VoiceEvaluation)
     assert [m for m in again.routes if m.system != "converted"] == beside
@@ -229,7 +229,7 @@ def test_what_is_known_beside_a_run_is_not_measured_again(run: Path, monkeypatch
 
 
 def test_no_more_pairs_are_read_than_are_measured(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read = Mock(wraps=excerpt)
+    read = Mock(wraps=read_excerpt)
     monkeypatch.setattr(sentences, "excerpt", read)
     evaluate(run, pairs=True, limit=1, judges="none", device="cpu")
     assert read.call_count == 2, "one of each speaker, for both directions"

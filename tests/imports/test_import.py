@@ -219,7 +219,7 @@ def test_an_imported_generator_teaches(tmp_path: Path, discs: Path, without_feat
     net, run = lively(Reference()), tmp_path / "run"
     import_generator(saved(net.saved(), tmp_path), run, "blue", "red", 32)
     settings = {**TINY, "size": 32, "method": "gan", "depth": 2, "steps": 1, "sample_every": 0, "evaluate_every": 0}
-    deep = train(discs, out=tmp_path / "deep", teacher=run, say=lambda _: None, **settings)
+    deep = train(discs, out=tmp_path / "deep", teacher=run, log=lambda _: None, **settings)
     g, x = build_method(read_config(deep / "config.yaml")).get_submodule("g"), picture()
     with torch.no_grad():
         torch.testing.assert_close(g(x), net(x), rtol=0, atol=1e-5)

@@ -18,7 +18,7 @@ import tifffile
 import torch
 from PIL import Image
 
-from unpaired.errors import UnreadableFile, UsageError, WorkError
+from unpaired.errors import UnreadableFileError, UsageError, WorkError
 from unpaired.media import image as media
 
 Bytes = npt.NDArray[np.uint8]
@@ -29,65 +29,65 @@ def ramp(height: int = 6, width: int = 8, channels: int = 3) -> Bytes:
 
 
 def reason(path: Path) -> str:
-    with pytest.raises(UnreadableFile) as caught:
-        media.read(path)
+    with pytest.raises(UnreadableFileError) as caught:
+        media.read_image(path)
     assert caught.value.path == str(path)
-    return caught.value.why
+    return caught.value.reason
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "tiff"])
 def test_lossless_formats_give_the_stored_values(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a.{suffix}"
     Image.fromarray(ramp()).save(path)
-    picture = media.read(path)
+    picture = media.read_image(path)
     assert np.array_equal(picture.pixels, ramp()) and picture.pixels.dtype == np.float32
-    assert (picture.alpha, picture.bits, picture.mode, picture.color) == (None, 8, "RGB", True)
-    assert media.probe(path) == media.Facts(8, 6, "RGB", 8, True)
+    assert (picture.alpha, picture.bits, picture.mode, picture.has_color) == (None, 8, "RGB", True)
+    assert media.read_header(path) == media.ImageHeader(8, 6, "RGB", 8, True)
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "jpeg", "webp"])
 def test_lossy_formats(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"a.{suffix}"
     Image.new("RGB", (8, 6), (200, 30, 60)).save(path, quality=95)
-    assert np.abs(media.read(path).pixels - (200, 30, 60)).max() < 8
+    assert np.abs(media.read_image(path).pixels - (200, 30, 60)).max() < 8
 
 
 def test_gray_one_bit_and_palette(tmp_path: Path) -> None:
     gray = ramp(channels=1)[..., 0]
     Image.fromarray(gray).save(tmp_path / "l.png")
-    assert np.array_equal(media.read(tmp_path / "l.png").pixels, gray[..., None])
+    assert np.array_equal(media.read_image(tmp_path / "l.png").pixels, gray[..., None])
     Image.fromarray(gray).convert("1", dither=Image.Dither.NONE).save(tmp_path / "1.png")
-    one = media.read(tmp_path / "1.png")
-    assert np.array_equal(one.pixels[..., 0], (gray >= 128) * 255.0) and one.mode == "1" and not one.color
+    one = media.read_image(tmp_path / "1.png")
+    assert np.array_equal(one.pixels[..., 0], (gray >= 128) * 255.0) and one.mode == "1" and not one.has_color
     palette = Image.fromarray(np.array([[0, 1], [2, 0]], np.uint8), "L").convert("P")
     palette.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
     palette.save(tmp_path / "p.png")
-    read = media.read(tmp_path / "p.png")
+    read = media.read_image(tmp_path / "p.png")
     assert read.pixels.tolist() == [[[255, 0, 0], [0, 255, 0]], [[0, 0, 255], [255, 0, 0]]] and read.alpha is None
     palette.save(tmp_path / "t.png", transparency=bytes([0, 128, 255]))
-    clear = media.read(tmp_path / "t.png")
+    clear = media.read_image(tmp_path / "t.png")
     assert clear.alpha is not None
     assert np.allclose(clear.alpha, np.array([[0, 128 / 255], [1, 0]]))
 
 
 def test_gray_stored_as_colour_is_known_as_gray(tmp_path: Path) -> None:
     Image.fromarray(ramp(channels=1)[..., 0]).convert("RGB").save(tmp_path / "g.png")
-    assert media.read(tmp_path / "g.png").color is False
-    assert media.probe(tmp_path / "g.png").color is True
+    assert media.read_image(tmp_path / "g.png").has_color is False
+    assert media.read_header(tmp_path / "g.png").is_color is True
 
 
 @pytest.mark.parametrize("mode", ["LA", "RGBA"])
 def test_alpha(tmp_path: Path, mode: str) -> None:
     data = ramp(channels=len(mode))
     Image.fromarray(data).save(tmp_path / "a.png")
-    picture = media.read(tmp_path / "a.png")
+    picture = media.read_image(tmp_path / "a.png")
     assert picture.alpha is not None
     assert np.array_equal(picture.pixels, data[..., :-1]) and np.allclose(picture.alpha * 255, data[..., -1])
 
 
 def test_cmyk_becomes_rgb(tmp_path: Path) -> None:
     Image.new("CMYK", (4, 4), (0, 255, 255, 0)).save(tmp_path / "c.tif")
-    assert media.read(tmp_path / "c.tif").pixels[0, 0].tolist() == [255, 0, 0]
+    assert media.read_image(tmp_path / "c.tif").pixels[0, 0].tolist() == [255, 0, 0]
 
 
 def test_sixteen_bit_gray(tmp_path: Path) -> None:
@@ -95,9 +95,9 @@ def test_sixteen_bit_gray(tmp_path: Path) -> None:
     Image.fromarray(deep).save(tmp_path / "a.png")
     tifffile.imwrite(tmp_path / "b.tif", deep, byteorder=">")
     for name in ("a.png", "b.tif"):
-        picture = media.read(tmp_path / name)
-        assert np.array_equal(picture.pixels[..., 0], deep) and picture.bits == 16 and not picture.color
-        assert media.probe(tmp_path / name).bits == 16
+        picture = media.read_image(tmp_path / name)
+        assert np.array_equal(picture.pixels[..., 0], deep) and picture.bits == 16 and not picture.has_color
+        assert media.read_header(tmp_path / name).bits == 16
 
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
@@ -106,10 +106,12 @@ def test_sixteen_bit_colour_tiff(tmp_path: Path, compression: str | None, channe
     deep = (np.arange(48 * channels) * 311).astype(np.uint16).reshape(6, 8, channels)
     extra: dict[str, Any] = {"extrasamples": ["unassalpha"]} if channels == 4 else {}
     tifffile.imwrite(tmp_path / "a.tif", deep, photometric="rgb", compression=compression, **extra)
-    picture = media.read(tmp_path / "a.tif")
+    picture = media.read_image(tmp_path / "a.tif")
     assert np.array_equal(picture.pixels, deep[..., :3]) and picture.bits == 16
     assert (picture.alpha is None) == (channels == 3)
-    assert media.probe(tmp_path / "a.tif") == media.Facts(8, 6, "RGB;16" if channels == 3 else "RGBA;16", 16, True)
+    assert media.read_header(tmp_path / "a.tif") == media.ImageHeader(
+        8, 6, "RGB;16" if channels == 3 else "RGBA;16", 16, True
+    )
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64, np.int32])
@@ -117,23 +119,23 @@ def test_sixteen_bit_colour_tiff(tmp_path: Path, compression: str | None, channe
 def test_floating_point_tiff(tmp_path: Path, kind: type, channels: int) -> None:
     data: npt.NDArray[Any] = (np.arange(48 * channels) - 20).astype(kind).reshape(6, 8, channels)
     tifffile.imwrite(tmp_path / "a.tif", data.squeeze(), photometric="rgb" if channels == 3 else "minisblack")
-    picture = media.read(tmp_path / "a.tif")
+    picture = media.read_image(tmp_path / "a.tif")
     assert np.array_equal(picture.pixels, data.astype(np.float32)) and picture.bits == 32
-    facts = media.probe(tmp_path / "a.tif")
-    assert (facts.width, facts.height, facts.bits, facts.color) == (8, 6, 32, channels == 3)
+    facts = media.read_header(tmp_path / "a.tif")
+    assert (facts.width, facts.height, facts.bits, facts.is_color) == (8, 6, 32, channels == 3)
 
 
 def test_planar_and_inverted_tiff(tmp_path: Path) -> None:
     deep = (np.arange(144) * 311).astype(np.uint16).reshape(3, 6, 8)
     tifffile.imwrite(tmp_path / "a.tif", deep, photometric="rgb", planarconfig="separate")
-    assert np.array_equal(media.read(tmp_path / "a.tif").pixels, np.moveaxis(deep, 0, -1))
+    assert np.array_equal(media.read_image(tmp_path / "a.tif").pixels, np.moveaxis(deep, 0, -1))
     tifffile.imwrite(tmp_path / "b.tif", ramp(channels=1)[..., 0], photometric="miniswhite")
-    assert np.array_equal(media.read(tmp_path / "b.tif").pixels, 255 - ramp(channels=1))
+    assert np.array_equal(media.read_image(tmp_path / "b.tif").pixels, 255 - ramp(channels=1))
 
 
 def test_first_page_of_several(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", np.stack([ramp(), 255 - ramp()]), photometric="rgb")
-    assert np.array_equal(media.read(tmp_path / "a.tif").pixels, ramp())
+    assert np.array_equal(media.read_image(tmp_path / "a.tif").pixels, ramp())
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -162,8 +164,8 @@ def test_exif_orientation(tmp_path: Path, orientation: int, form: str) -> None:
         compression = "tiff_deflate" if form == "deflated.tif" else None
         Image.fromarray(data.squeeze()).save(path, tiffinfo={274: orientation}, compression=compression)
     expected = turns[orientation](data)
-    assert np.array_equal(media.read(path).pixels, expected)
-    facts = media.probe(path)
+    assert np.array_equal(media.read_image(path).pixels, expected)
+    facts = media.read_header(path)
     assert (facts.height, facts.width) == expected.shape[:2]
 
 
@@ -171,8 +173,8 @@ def test_jpeg_decodes_smaller_but_not_below_the_side(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x112] = 6
     Image.new("RGB", (640, 400), (10, 200, 10)).save(tmp_path / "a.jpg", exif=exif)
-    assert media.read(tmp_path / "a.jpg", side=90).pixels.shape == (160, 100, 3)
-    assert media.read(tmp_path / "a.jpg", side=500).pixels.shape == (640, 400, 3)
+    assert media.read_image(tmp_path / "a.jpg", side=90).pixels.shape == (160, 100, 3)
+    assert media.read_image(tmp_path / "a.jpg", side=500).pixels.shape == (640, 400, 3)
 
 
 def test_each_kind_of_bad_file_is_named_with_its_reason(tmp_path: Path) -> None:
@@ -202,7 +204,7 @@ def test_truncated(tmp_path: Path, suffix: str) -> None:
 
 def test_a_wrong_suffix_on_a_good_picture_is_forgiven(tmp_path: Path) -> None:
     Image.fromarray(ramp()).save(tmp_path / "a.jpg", format="PNG")
-    assert np.array_equal(media.read(tmp_path / "a.jpg").pixels, ramp())
+    assert np.array_equal(media.read_image(tmp_path / "a.jpg").pixels, ramp())
 
 
 def bomb(path: Path, side: int) -> None:
@@ -216,9 +218,9 @@ def bomb(path: Path, side: int) -> None:
 @pytest.mark.parametrize("side", [11_600, 20_000, 60_000])
 def test_decompression_bomb(tmp_path: Path, side: int) -> None:
     bomb(tmp_path / "a.png", side)
-    assert f"{media.PIXELS:,}" in reason(tmp_path / "a.png")
-    with pytest.raises(UnreadableFile):
-        media.probe(tmp_path / "a.png")
+    assert f"{media.MAX_IMAGE_PIXELS:,}" in reason(tmp_path / "a.png")
+    with pytest.raises(UnreadableFileError):
+        media.read_header(tmp_path / "a.png")
 
 
 def test_decompression_bomb_in_a_tiff_unknown_to_pillow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -264,21 +266,21 @@ def test_nothing_leaks_to_the_user(tmp_path: Path) -> None:
 
 def test_to_tensor_is_linear_clamped_and_over_white() -> None:
     pixels = np.array([[[100.0], [200.0], [300.0], [400.0], [np.nan]]], np.float32)
-    picture = media.Picture(pixels, None, 16, "I;16", False)
+    picture = media.DecodedImage(pixels, None, 16, "I;16", False)
     assert media.to_tensor(picture, 1, 200, 300).tolist() == [[[-1, -1, 1, 1, -1]]]
     assert media.to_tensor(picture, 3, 0, 400)[:, 0, 1].tolist() == [0, 0, 0]
     alpha = np.array([[1, 0.5, 0, 0.5, 1]], np.float32)
-    over = media.to_tensor(media.Picture(pixels, alpha, 16, "I;16", False), 1, 0, 400)
+    over = media.to_tensor(media.DecodedImage(pixels, alpha, 16, "I;16", False), 1, 0, 400)
     assert over[0, 0].tolist() == [-0.5, 0.5, 1, 1, -1]
 
 
 def test_luma() -> None:
-    picture = media.Picture(np.array([[[255, 0, 0], [0, 255, 0]]], np.float32), None, 8, "RGB", True)
+    picture = media.DecodedImage(np.array([[[255, 0, 0], [0, 255, 0]]], np.float32), None, 8, "RGB", True)
     assert torch.allclose(media.to_tensor(picture, 1, 0, 255), torch.tensor([[[2 * 0.299 - 1, 2 * 0.587 - 1]]]))
 
 
 def test_from_tensor_inverts_to_tensor() -> None:
-    picture = media.Picture(ramp().astype(np.float32), None, 8, "RGB", True)
+    picture = media.DecodedImage(ramp().astype(np.float32), None, 8, "RGB", True)
     back = media.from_tensor(media.to_tensor(picture, 3, 0, 255), 0, 255, True)
     assert np.abs(back - picture.pixels).max() < 1e-4
     assert media.from_tensor(torch.zeros(1, 2, 3), 10, 20, True).tolist() == [[[15.0] * 3] * 3] * 2
@@ -287,16 +289,16 @@ def test_from_tensor_inverts_to_tensor() -> None:
 
 def test_without_white_undoes_the_white() -> None:
     alpha = np.array([[1, 0.25, 0]], np.float32)
-    picture = media.Picture(np.full((1, 3, 1), 51, np.float32), alpha, 8, "LA", False)
-    again = media.without_white(media.to_tensor(picture, 1, 0, 255), alpha)
+    picture = media.DecodedImage(np.full((1, 3, 1), 51, np.float32), alpha, 8, "LA", False)
+    again = media.remove_white(media.to_tensor(picture, 1, 0, 255), alpha)
     assert torch.allclose(again, torch.tensor([[[-0.6, -0.6, 1.0]]]), atol=1e-5)
 
 
 def test_with_bits() -> None:
-    picture = media.Picture(np.full((1, 1, 1), 255, np.float32), None, 8, "L", False)
-    deep = media.with_bits(picture, 16)
+    picture = media.DecodedImage(np.full((1, 1, 1), 255, np.float32), None, 8, "L", False)
+    deep = media.convert_bits(picture, 16)
     assert (deep.pixels.item(), deep.bits) == (65535, 16)
-    assert media.with_bits(deep, 8).pixels.item() == 255 and media.with_bits(deep, 32) is deep
+    assert media.convert_bits(deep, 8).pixels.item() == 255 and media.convert_bits(deep, 32) is deep
 
 
 @pytest.mark.parametrize("bits", [8, 32])
@@ -341,8 +343,8 @@ def test_write_read_round_trip(tmp_path: Path, suffix: str, channels: int, alpha
     pixels = ramp(channels=channels).astype(np.float32) * np.float32(scale)
     opacity = ramp(channels=1)[..., 0].astype(np.float32) / np.float32(255) if alpha else None
     path = tmp_path / f"a.{suffix}"
-    media.write(path, pixels, opacity, bits)
-    back = media.read(path)
+    media.write_image(path, pixels, opacity, bits)
+    back = media.read_image(path)
     assert np.array_equal(back.pixels, pixels) and back.bits == bits
     assert (back.alpha is None) == (opacity is None)
     if opacity is not None and back.alpha is not None:
@@ -352,15 +354,15 @@ def test_write_read_round_trip(tmp_path: Path, suffix: str, channels: int, alpha
 @pytest.mark.parametrize("suffix", ["jpg", "bmp", "webp"])
 def test_write_reduces_what_the_format_cannot_hold(tmp_path: Path, suffix: str) -> None:
     pixels = np.full((16, 16, 3), 40000, np.float32)
-    media.write(tmp_path / f"a.{suffix}", pixels, np.ones((16, 16), np.float32), 16)
-    back = media.read(tmp_path / f"a.{suffix}")
+    media.write_image(tmp_path / f"a.{suffix}", pixels, np.ones((16, 16), np.float32), 16)
+    back = media.read_image(tmp_path / f"a.{suffix}")
     assert np.abs(back.pixels - 40000 / 257).max() < 3 and back.bits == 8
     assert back.alpha is None or back.alpha.min() == 1
 
 
 def test_write_clamps_rounds_and_leaves_no_trace(tmp_path: Path) -> None:
-    media.write(tmp_path / "a.png", np.array([[[-5.0], [1.6], [999.0], [np.nan]]], np.float32))
-    assert media.read(tmp_path / "a.png").pixels[..., 0].tolist() == [[0, 2, 255, 0]]
+    media.write_image(tmp_path / "a.png", np.array([[[-5.0], [1.6], [999.0], [np.nan]]], np.float32))
+    assert media.read_image(tmp_path / "a.png").pixels[..., 0].tolist() == [[0, 2, 255, 0]]
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
     mask = os.umask(0o022)
     os.umask(mask)
@@ -370,22 +372,22 @@ def test_write_clamps_rounds_and_leaves_no_trace(tmp_path: Path) -> None:
 def test_write_refuses_what_cannot_be(tmp_path: Path) -> None:
     pixels = np.zeros((2, 2, 1), np.float32)
     with pytest.raises(UsageError, match=r"a\.gif.*\.png"):
-        media.write(tmp_path / "a.gif", pixels)
+        media.write_image(tmp_path / "a.gif", pixels)
     with pytest.raises(UsageError, match=r"\.tif"):
-        media.write(tmp_path / "a.png", pixels, bits=32)
+        media.write_image(tmp_path / "a.png", pixels, bits=32)
     with pytest.raises(WorkError, match=r"nowhere/a\.png: cannot be written"):
-        media.write(tmp_path / "nowhere" / "a.png", pixels)
+        media.write_image(tmp_path / "nowhere" / "a.png", pixels)
 
 
 def test_a_full_disk_leaves_the_old_file_and_no_rest(tmp_path: Path) -> None:
     path = tmp_path / "a.bmp"
-    media.write(path, np.zeros((4, 4, 3), np.float32))
+    media.write_image(path, np.zeros((4, 4, 3), np.float32))
     before = path.read_bytes()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
     try:
         with pytest.raises(WorkError, match=r"a\.bmp: cannot be written"):
-            media.write(path, np.zeros((200, 200, 3), np.float32))
+            media.write_image(path, np.zeros((200, 200, 3), np.float32))
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["a.bmp"]

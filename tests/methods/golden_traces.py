@@ -13,7 +13,7 @@ import torch
 from tiny_methods import LIGHT, NETWORKS, build, loop_of, random_batches
 
 from unpaired.methods import METHODS
-from unpaired.methods.game import Now
+from unpaired.methods.game import StepContext
 
 FILE = Path(__file__).parents[1] / "data_files" / "golden_traces.json"
 FORMS: dict[str, dict[str, Any]] = {
@@ -27,7 +27,7 @@ def trace(name: str, form: str) -> dict[str, Any]:
     method = build(name, FORMS[form])
     loop = loop_of(method)
     steps = [
-        {term: value.item() for term, value in loop.step([batch], Now(step, step / 3)).items()}
+        {term: value.item() for term, value in loop.step([batch], StepContext(step, step / 3)).items()}
         for step, batch in enumerate(random_batches(method, 3, items=2))
     ]
     roles = [role for player in method.players.values() for role in player.roles]

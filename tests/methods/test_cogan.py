@@ -12,8 +12,8 @@ from tiny_methods import LIGHT, build, loop_of, random_batches
 from torch import Tensor
 
 from unpaired.methods.cogan import CoGAN
-from unpaired.methods.game import Now
-from unpaired.training.loop import stream_seed
+from unpaired.methods.game import StepContext
+from unpaired.training.loop import derive_seed
 
 
 def cogan(**settings: Any) -> CoGAN:
@@ -43,8 +43,8 @@ def test_its_steps_equal_straight_code() -> None:
         torch.optim.Adam(own.values(), lr=2e-4, betas=(0.5, 0.999), weight_decay=5e-4) for own in unique
     )
     for step, batch in enumerate(random_batches(method, 4, items=2)):
-        ours = loop.step([batch], Now(step, 0.0))
-        torch.manual_seed(stream_seed(0, step, 0))
+        ours = loop.step([batch], StepContext(step, 0.0))
+        torch.manual_seed(derive_seed(0, step, 0))
         noise = torch.randn(2, 100, dtype=torch.float64)
         fakes = {d: nets[f"G_{d}"](nets["G"](noise)) for d in "xy"}
         fooled = bce(nets["D_x"](fakes["x"]), True) + bce(nets["D_y"](fakes["y"]), True)
@@ -90,7 +90,7 @@ def test_the_search_goes_on_where_the_output_is_clamped() -> None:
     with torch.no_grad():
         method.get_submodule("G_x").get_parameter("1.bias").fill_(3.0)  # all white at the start
         x = -torch.ones(1, 3, 16, 16, dtype=torch.float64)
-        start = method._draw(1, torch.Generator().manual_seed(0))
+        start = method._sample_codes(1, torch.Generator().manual_seed(0))
         assert (method.decode(start, "X") == 1).all()
         assert not torch.equal(method.encode(x, "X"), start)
 

@@ -14,11 +14,11 @@ import torch
 from tiny_methods import LIGHT, NETWORKS, build, loop_of, random_batches, tiny_embedding
 from torch import Tensor
 
-from unpaired.labels import Group, Labels
+from unpaired.labels import LabelGroup, Labels
 from unpaired.methods import METHODS
-from unpaired.methods.game import Batch, Frozen, Method, Move, Now, Route, Turn
-from unpaired.runs.weights import owned, read_tensors, restore, write_tensors
-from unpaired.training.loop import Loop
+from unpaired.methods.game import Batch, FrozenNetwork, Method, Route, StepContext, Turn, Turns
+from unpaired.runs.weights import collect_state, load_state, read_tensors, write_tensors
+from unpaired.training.loop import TrainingLoop
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in METHODS),
@@ -40,13 +40,17 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("xgan", {"embedding": tiny_embedding()}),
 ]
 JOINT = Labels(
-    groups=(Group(values=("black", "blond", "brown")), Group(values=("glasses",)), Group(values=("happy", "sad"))),
-    sets=((0, 1), (2,)),
+    groups=(
+        LabelGroup(values=("black", "blond", "brown")),
+        LabelGroup(values=("glasses",)),
+        LabelGroup(values=("happy", "sad")),
+    ),
+    dataset_groups=((0, 1), (2,)),
 )
 """Attributes of several groups, from two data sets that know different ones."""
-VARIANTS += [(name, {"labels": JOINT}) for name, row in METHODS.items() if row.cls.draws == "labelled"]
+VARIANTS += [(name, {"labels": JOINT}) for name, row in METHODS.items() if row.cls.batch_kind == "labelled"]
 STEPS = 2
-Play = Callable[[Batch, Now], Iterator[Move]]
+Play = Callable[[Batch, StepContext], Iterator[Turns]]
 
 
 def image(items: int = 2, size: int = 16) -> Tensor:
@@ -57,10 +61,10 @@ def image(items: int = 2, size: int = 16) -> Tensor:
 class Watch:
     """Notes, whenever an optimizer of the loop steps, who has gradients, and what the step changed."""
 
-    def __init__(self, method: Method, loop: Loop) -> None:
+    def __init__(self, method: Method, loop: TrainingLoop) -> None:
         self.method = method
         self.names = {id(p): name for name, p in method.named_parameters()}
-        self.owner = {id(p): player for player, seat in loop.seats.items() for p in seat.parameters}
+        self.owner = {id(p): player for player, seat in loop.optimizers.items() for p in seat.parameters}
         self.reached: set[str] = set()
         self.foreign: set[str] = set()
         self.changed: set[str] = set()
@@ -69,15 +73,15 @@ class Watch:
         self.playing: tuple[str, ...] = ()
         original = method.play
 
-        def play(batch: Batch, now: Now) -> Iterator[Move]:
-            for move in original(batch, now):
+        def play(batch: Batch, context: StepContext) -> Iterator[Turns]:
+            for move in original(batch, context):
                 turns = [move] if isinstance(move, Turn) else move
                 self.playing = tuple(player for turn in turns for player in turn.players)
                 self.moves.append(self.playing)
                 yield move
 
         method.play = play  # type: ignore[method-assign]
-        for player, seat in loop.seats.items():
+        for player, seat in loop.optimizers.items():
             seat.optimizer.register_step_pre_hook(lambda *_, player=player: self.see(player))
             seat.optimizer.register_step_post_hook(lambda *_, player=player: self.compare(player))
 
@@ -103,7 +107,7 @@ def test_every_parameter_of_the_mover_gets_a_gradient_and_no_other(
     loop = loop_of(method)
     watch = Watch(method, loop)
     for step, batch in enumerate(random_batches(method, STEPS)):
-        loop.step([batch], Now(step, 0.0))
+        loop.step([batch], StepContext(step, 0.0))
     assert {player for move in watch.moves for player in move} == set(method.players)
     assert watch.reached == {watch.names[i] for i in watch.owner}
     assert not watch.foreign and not watch.changed
@@ -116,10 +120,10 @@ def test_weights_name_the_terms_that_come_up_and_no_others(name: str) -> None:
     loop = loop_of(method)
     used: set[str] = set()
     for step, batch in enumerate(random_batches(method, STEPS)):
-        for key, value in loop.step([batch], Now(step, 0.0)).items():
+        for key, value in loop.step([batch], StepContext(step, 0.0)).items():
             assert value.shape == () and value.isfinite() and not value.requires_grad
-            used.add(key if key in method.weights else key.split(".")[1])
-    assert used == set(method.weights)
+            used.add(key if key in method.loss_weights else key.split(".")[1])
+    assert used == set(method.loss_weights)
 
 
 @pytest.mark.parametrize(("name", "settings"), VARIANTS)
@@ -127,10 +131,10 @@ def test_each_role_is_a_module_of_one_player_and_each_parameter_too(name: str, s
     method = build(name, **settings)
     roles = [role for player in method.players.values() for role in player.roles]
     assert len(roles) == len(set(roles)) and set(roles) <= dict(method.named_children()).keys()
-    seats = loop_of(method).seats
+    seats = loop_of(method).optimizers
     for one, other in combinations(seats.values(), 2):
         assert not {id(p) for p in one.parameters} & {id(p) for p in other.parameters}
-    fixed = {id(p) for part in method.modules() if isinstance(part, Frozen) for p in part.parameters()}
+    fixed = {id(p) for part in method.modules() if isinstance(part, FrozenNetwork) for p in part.parameters()}
     own = {id(p) for p in method.parameters()} - fixed
     assert {id(p) for seat in seats.values() for p in seat.parameters} == own
 
@@ -147,7 +151,7 @@ def spoil_all_but(method: Method, route: Route) -> None:
 def test_a_route_needs_the_roles_it_names_and_no_others(name: str, settings: dict[str, Any]) -> None:
     method = build(name, **settings).eval()
     x, roles = image(), dict(method.named_children())
-    assert method.routes and method.translators
+    assert method.routes and method.translation_roles
     with torch.no_grad():
         for route in method.routes:
             assert set(route.roles) <= roles.keys()
@@ -185,7 +189,7 @@ def test_a_method_that_restores_has_a_way_back(name: str) -> None:
     method = build(name)
     ways = {(route.source, route.target) for route in method.routes}
     assert all(method.route(*way) is not None for way in ways) and method.route("X", "X") is None
-    if method.restores:
+    if method.is_cycle_consistent:
         assert {(target, source) for source, target in ways} == ways
 
 
@@ -203,16 +207,18 @@ def test_scores_from_before_the_critics_step_are_refused(name: str) -> None:
         method = build(name)
         original = method.play
 
-        def stale(batch: Batch, now: Now, play: Play = original, backwards: bool = backwards) -> Iterator[Move]:
+        def stale(
+            batch: Batch, context: StepContext, play: Play = original, backwards: bool = backwards
+        ) -> Iterator[Turns]:
             nonlocal moves
-            made = list(play(batch, now))
+            made = list(play(batch, context))
             turns = [turn for move in made for turn in ([move] if isinstance(move, Turn) else move)]
             moves = len(turns)
             yield from reversed(turns) if backwards else turns
 
         method.play = stale  # type: ignore[method-assign]
         try:
-            loop_of(method).step(random_batches(method, 1), Now(0, 0.0))
+            loop_of(method).step(random_batches(method, 1), StepContext(0, 0.0))
         except RuntimeError as error:
             refused += 1
             assert re.search("modified by an inplace operation|through the graph a second time", str(error))
@@ -223,13 +229,13 @@ def test_scores_from_before_the_critics_step_are_refused(name: str) -> None:
 def test_shared_layers_survive_saving_by_identity(name: str, tmp_path: Path) -> None:
     method, other = build(name, seed=0), build(name, seed=1)
     loop = loop_of(method)
-    loop.step(random_batches(method, 1), Now(0, 0.0))
-    write_tensors(tmp_path / "state.safetensors", owned(method), {})
+    loop.step(random_batches(method, 1), StepContext(0, 0.0))
+    write_tensors(tmp_path / "state.safetensors", collect_state(method), {})
     tensors, _ = read_tensors(tmp_path / "state.safetensors")
-    restore(other, tensors, tmp_path)
+    load_state(other, tensors, tmp_path)
     for ours, theirs in zip(method.state_dict().items(), other.state_dict().items(), strict=True):
         assert ours[0] == theirs[0] and torch.equal(ours[1], theirs[1])
-    for copy in (other, loop.averages.method):
+    for copy in (other, loop.ema.method):
         assert ties(copy) == ties(method)
 
 

@@ -11,8 +11,8 @@ from tiny_methods import VOICE, VOICE_NETWORKS, build_voice, loop_of, random_bat
 from torch import Tensor
 
 from unpaired.methods import METHODS
-from unpaired.methods.game import Batch, Now
-from unpaired.networks.labelled import joined
+from unpaired.methods.game import Batch, StepContext
+from unpaired.networks.labelled import concat_label
 
 NAMES = [name for name, row in METHODS.items() if "voice" in row.media]
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
@@ -49,12 +49,12 @@ def test_every_parameter_of_the_mover_gets_a_gradient_and_no_other(
     watch = Watch(method, loop)
     used: set[str] = set()
     for step, batch in enumerate(random_batches(method, 2, of=VOICE)):
-        for key, value in loop.step([batch], Now(step, step / 2)).items():
+        for key, value in loop.step([batch], StepContext(step, step / 2)).items():
             assert value.shape == () and value.isfinite()
-            used.add(key if key in method.weights else key.split(".")[1])
+            used.add(key if key in method.loss_weights else key.split(".")[1])
     assert watch.reached == {watch.names[i] for i in watch.owner}
     assert not watch.foreign and not watch.changed
-    assert used == set(method.weights) - ({"identity"} if settings.get("identity_weight") == 0 else set())
+    assert used == set(method.loss_weights) - ({"identity"} if settings.get("identity_weight") == 0 else set())
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -85,8 +85,8 @@ def test_a_route_needs_the_roles_it_names_and_no_others(name: str) -> None:
 def test_the_identity_term_ends_at_its_share_of_the_budget() -> None:
     method = build_voice("cyclegan", identity_until=0.5)
     loop, (batch, other) = loop_of(method), random_batches(method, 2, of=VOICE)
-    assert "generators.identity" in loop.step([batch], Now(0, 0.49))
-    assert "generators.identity" not in loop.step([other], Now(1, 0.5))
+    assert "generators.identity" in loop.step([batch], StepContext(0, 0.49))
+    assert "generators.identity" not in loop.step([other], StepContext(1, 0.5))
 
 
 def test_generators_see_masked_voices_on_the_first_way_alone() -> None:
@@ -94,7 +94,7 @@ def test_generators_see_masked_voices_on_the_first_way_alone() -> None:
     seen: list[Tensor] = []
     for role in ("G", "F"):
         method.get_submodule(role).register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-    loop_of(method).step(random_batches(method, 1, of=VOICE), Now(0, 0.0))
+    loop_of(method).step(random_batches(method, 1, of=VOICE), StepContext(0, 0.0))
     assert [x.shape[1] for x in seen] == [2, 1, 2, 1, 1, 1], "forward masked, identity; the same back; both cycles"
     x = voices()
     with torch.no_grad():
@@ -114,20 +114,20 @@ def test_faders_residual_begins_at_nothing_and_leaves_the_coders_as_they_are(nor
     loop = loop_of(method)
     before = {name: value.clone() for name, value in method.state_dict().items()}
 
-    def moved(batch: Batch, now: Now) -> tuple[set[str], set[str]]:
+    def moved(batch: Batch, now: StepContext) -> tuple[set[str], set[str]]:
         terms = loop.step([batch], now)
         changed = {name.split(".")[0] for name, value in method.state_dict().items() if not value.equal(before[name])}
         before.update({name: value.clone() for name, value in method.state_dict().items()})
         return {term.split(".")[0] for term in terms}, changed
 
-    assert moved(batches[0], Now(0, 0.49)) == ({"reader", "coders", "critic", "classifier"}, set("ZEGDC"))
-    assert moved(batches[1], Now(1, 0.5)) == ({"residual", "critic", "classifier"}, set("RDC"))
+    assert moved(batches[0], StepContext(0, 0.49)) == ({"reader", "coders", "critic", "classifier"}, set("ZEGDC"))
+    assert moved(batches[1], StepContext(1, 0.5)) == ({"residual", "critic", "classifier"}, set("RDC"))
     code = method.get_submodule("E")(x)
-    told = joined(code, torch.tensor([[0.0, 1.0]], dtype=x.dtype).expand(2, -1))
+    told = concat_label(code, torch.tensor([[0.0, 1.0]], dtype=x.dtype).expand(2, -1))
     made = method.get_submodule("G")(told) + method.get_submodule("R")(told)
     assert torch.equal(method.translate(x, "X", "Y"), made) and method.get_submodule("R")(told).abs().max() > 0
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_that_is_not_for_voices_says_why(name: str) -> None:
-    assert bool(METHODS[name].why_not) == ("voice" not in METHODS[name].media)
+    assert bool(METHODS[name].unsupported_reason) == ("voice" not in METHODS[name].media)

@@ -10,7 +10,7 @@ from tiny_methods import build
 from torch import Tensor, nn
 
 from benchmarks.straight_line import adam, freeze, squares
-from unpaired.methods.game import Now
+from unpaired.methods.game import StepContext
 
 LOOKED_AT = (5, 8, 9, 10)
 """In the plain generator: the ends of both halvings, and the two blocks that there are."""
@@ -88,5 +88,5 @@ def test_equal_steps(name: str, weight: float, items: int) -> None:
 def test_the_contrast_may_rise_with_the_budget_that_is_spent(name: str, weight: float) -> None:
     method, steady = build(name, ramp=0.4), build(name)
     for share, part in ((0.0, 0.0), (0.1, 0.25), (0.4, 1.0), (0.9, 1.0)):
-        assert method.weight("generator", "contrast", Now(7, share)) == pytest.approx(part * weight)
-        assert steady.weight("generator", "contrast", Now(7, share)) == weight
+        assert method.loss_weight("generator", "contrast", StepContext(7, share)) == pytest.approx(part * weight)
+        assert steady.loss_weight("generator", "contrast", StepContext(7, share)) == weight

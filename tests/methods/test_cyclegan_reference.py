@@ -14,7 +14,7 @@ from tiny_methods import build, loop_of
 from torch import Tensor
 
 from unpaired.methods import cyclegan, game
-from unpaired.methods.game import Now
+from unpaired.methods.game import StepContext
 
 DATA = Path(__file__).parents[1] / "data_files"
 ROLES = {"G": "G_A", "F": "G_B", "D_y": "D_A", "D_x": "D_B"}
@@ -72,14 +72,16 @@ def test_images_losses_and_parameters_are_the_authors(monkeypatch: pytest.Monkey
         near(method.translate(y, "Y", "X"), trace["step0.fake_A"].double())
     for step in range(3):
         called.clear()
-        terms = loop.step([{"X": x, "Y": y}], Now(step, 0.0))
-        weights = {name: method.weight(*part, Now(step, 0.0)) for name, part in LOSSES.items()}
+        terms = loop.step([{"X": x, "Y": y}], StepContext(step, 0.0))
+        weights = {name: method.loss_weight(*part, StepContext(step, 0.0)) for name, part in LOSSES.items()}
         values = {name: weights[name] * value.item() for name, (_, value) in zip(LOSSES, called, strict=True)}
         expected = dict(losses[step])
         whole = expected.pop("G_total")
         assert values == pytest.approx(expected, abs=1e-6, rel=0)
         generators = {t: terms[f"generators.{t}"].item() for t in ("adversarial", "cycle", "identity")}
-        total = sum(value * method.weight("generators", t, Now(step, 0.0)) for t, value in generators.items())
+        total = sum(
+            value * method.loss_weight("generators", t, StepContext(step, 0.0)) for t, value in generators.items()
+        )
         assert total == pytest.approx(whole, abs=1e-6, rel=0)
         if step == 0:
             for name, (image, _) in zip(("rec_A", "rec_B", "idt_A", "idt_B"), called[2:6], strict=True):

@@ -10,7 +10,7 @@ from tiny_methods import LIGHT, build
 from torch import Tensor, nn
 
 from benchmarks.straight_line import entropy, freeze
-from unpaired.methods.game import Now, Turn
+from unpaired.methods.game import StepContext, Turn
 
 
 def seen(critic: nn.Module, x: Tensor) -> tuple[Tensor, list[Tensor]]:
@@ -72,16 +72,17 @@ def test_equal_steps(later: bool, items: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("after", "early", "later"), [(10, Now(9, 0.9), Now(10, 0.0)), (0.25, Now(99, 0.2), Now(0, 0.25))]
+    ("after", "early", "later"),
+    [(10, StepContext(9, 0.9), StepContext(10, 0.0)), (0.25, StepContext(99, 0.2), StepContext(0, 0.25))],
 )
 def test_reconstruction_counts_little_at_first_by_steps_or_by_the_share_of_the_budget(
-    after: float, early: Now, later: Now
+    after: float, early: StepContext, later: StepContext
 ) -> None:
     method = build("discogan", after=after)
     terms = ("adversarial", "features", "reconstruction")
-    assert [method.weight("generators", t, early) for t in terms] == pytest.approx([0.099, 0.891, 0.0025])
-    assert [method.weight("generators", t, later) for t in terms] == pytest.approx([0.05, 0.45, 0.125])
-    assert method.weight("critics", "adversarial", early) == 0.5
+    assert [method.loss_weight("generators", t, early) for t in terms] == pytest.approx([0.099, 0.891, 0.0025])
+    assert [method.loss_weight("generators", t, later) for t in terms] == pytest.approx([0.05, 0.45, 0.125])
+    assert method.loss_weight("critics", "adversarial", early) == 0.5
 
 
 def test_features_are_zero_where_translations_are_the_real_items_whatever_the_augmentation() -> None:
@@ -89,5 +90,5 @@ def test_features_are_zero_where_translations_are_the_real_items_whatever_the_au
     for role in ("G", "F"):
         setattr(method, role, nn.Identity())
     x = torch.rand(2, 3, 16, 16, dtype=torch.float64)
-    (turn,) = method.play({"X": x, "Y": x}, Now(1, 0.0))
-    assert isinstance(turn, Turn) and turn.terms["features"] == 0
+    (turn,) = method.play({"X": x, "Y": x}, StepContext(1, 0.0))
+    assert isinstance(turn, Turn) and turn.losses["features"] == 0

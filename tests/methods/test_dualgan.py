@@ -11,7 +11,7 @@ from tiny_methods import build, loop_of, random_batches
 from torch import Tensor, nn
 
 from benchmarks.straight_line import freeze
-from unpaired.methods.game import Now
+from unpaired.methods.game import StepContext
 
 
 class StraightDualGAN:
@@ -75,7 +75,7 @@ def test_weights_of_critics_stay_in_the_box_and_of_generators_do_not(
 ) -> None:
     method = build("dualgan", **settings)
     loop = loop_of(method)
-    loop.step(random_batches(method, 1)[0:1], Now(0, 0.0))
+    loop.step(random_batches(method, 1)[0:1], StepContext(0, 0.0))
     sizes = {role: max(p.abs().max().item() for p in net.parameters()) for role, net in method.named_children()}
     assert sizes["G"] > 0.02 and sizes["F"] > 0.02
     assert sizes["D_x"] == sizes["D_y"] == largest if largest else min(sizes["D_x"], sizes["D_y"]) > 0.02

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from benchmarks.straight_line import adam, entropy, freeze
 from unpaired.errors import UsageError
-from unpaired.methods.game import Now, Turn
-from unpaired.runs.weights import owned, restore
+from unpaired.methods.game import StepContext, Turn
+from unpaired.runs.weights import collect_state, load_state
 
 
 class StraightDTNBaseline:
@@ -144,20 +144,20 @@ def test_an_embedding_stays_as_it_is_and_out_of_checkpoints(name: str) -> None:
     method = build(name)
     f = method.get_submodule("f")
     before = [p.clone() for p in f.parameters()]
-    loop_of(method).step(random_batches(method, 1), Now(0, 0.0))
+    loop_of(method).step(random_batches(method, 1), StepContext(0, 0.0))
     assert before and all(torch.equal(p, q) for p, q in zip(f.parameters(), before, strict=True))
-    assert not f.training and not [key for key in owned(method) if key.startswith("f.")]
-    assert any(key.startswith("f.") for key in owned(method, method.translators)) == (name == "dtn")
+    assert not f.training and not [key for key in collect_state(method) if key.startswith("f.")]
+    assert any(key.startswith("f.") for key in collect_state(method, method.translation_roles)) == (name == "dtn")
 
 
 @pytest.mark.parametrize("name", ["dtn-baseline", "xgan"])
 def test_one_that_only_learns_with_its_embedding_translates_without(name: str) -> None:
     method, absent = build(name, embedding=tiny_embedding()), build(name, seed=1, embedding="own:Gone-0")
-    restore(absent, owned(method, method.translators), Path("model"), absent.translators)
+    load_state(absent, collect_state(method, method.translation_roles), Path("model"), absent.translation_roles)
     x = random_batches(method, 1)[0]["X"]
     assert torch.equal(absent.eval().translate(x, "X", "Y"), method.eval().translate(x, "X", "Y"))
     with pytest.raises(UsageError, match="a network of your own"):
-        loop_of(absent).step(random_batches(absent, 1), Now(0, 0.0))
+        loop_of(absent).step(random_batches(absent, 1), StepContext(0, 0.0))
 
 
 def test_dtn_does_not_translate_without_its_embedding() -> None:
@@ -177,21 +177,25 @@ def test_xgan_taught_equals_straight_line_code(networks: dict[str, Any]) -> None
 def test_xgans_teacher_stays_as_it_is_and_out_of_checkpoints_and_of_the_model() -> None:
     method, plain = build("xgan", embedding=tiny_embedding()), build("xgan", embedding=None)
     apart = {
-        name for name in owned(method) if not torch.equal(owned(method)[name], owned(plain).get(name, torch.zeros(0)))
+        name
+        for name in collect_state(method)
+        if not torch.equal(collect_state(method)[name], collect_state(plain).get(name, torch.zeros(0)))
     }
     assert apart == {"R.0.weight", "R.0.bias"}, "all others start as without it, and the teacher is not saved"
-    assert owned(method, method.translators).keys() == owned(plain, plain.translators).keys()
+    assert (
+        collect_state(method, method.translation_roles).keys() == collect_state(plain, plain.translation_roles).keys()
+    )
     before = {name: tensor.clone() for name, tensor in method.get_submodule("T").state_dict().items()}
-    loop_of(method).step(random_batches(method, 1), Now(0, 0.0))
+    loop_of(method).step(random_batches(method, 1), StepContext(0, 0.0))
     assert before and all(torch.equal(t, before[name]) for name, t in method.get_submodule("T").state_dict().items())
     assert not method.get_submodule("T").training
 
 
 def test_the_teachers_term_reaches_the_first_encoder_and_the_read_out_alone() -> None:
     method = build("xgan", embedding=tiny_embedding())
-    turn = next(iter(method.play(random_batches(method, 1)[0], Now(0, 0.0))))
+    turn = next(iter(method.play(random_batches(method, 1)[0], StepContext(0, 0.0))))
     assert isinstance(turn, Turn)
-    turn.terms["teacher"].backward()
+    turn.losses["teacher"].backward()
     reached = {name.split(".")[0] for name, p in method.named_parameters() if p.grad is not None}
     assert reached == {"E_x", "R"}
 

@@ -5,11 +5,11 @@ import torch
 from tiny_methods import LIGHT, NETWORKS, build
 from torch import nn
 
-from unpaired.labels import Group, Labels
-from unpaired.methods.game import Now, Past, Turn, still, together
-from unpaired.methods.kinds import Labelled
+from unpaired.labels import LabelGroup, Labels
+from unpaired.methods.game import ImagePool, StepContext, Turn, detach, forward_pair
+from unpaired.methods.kinds import LabelConditionedMethod
 from unpaired.networks.augment import Augment
-from unpaired.networks.blocks import PlainNorm, Role
+from unpaired.networks.blocks import NonAffineGroupNorm, Role
 
 
 def numbered(*numbers: int) -> torch.Tensor:
@@ -17,7 +17,7 @@ def numbered(*numbers: int) -> torch.Tensor:
 
 
 def test_past_gives_back_what_it_gets_until_it_is_full() -> None:
-    past = Past(5)
+    past = ImagePool(5)
     assert torch.equal(past(numbered(1, 2, 3)), numbered(1, 2, 3))
     assert torch.equal(past(numbered(4, 5)), numbered(4, 5))
     assert torch.equal(past.memory, numbered(1, 2, 3, 4, 5)) and past.count == 5
@@ -25,7 +25,7 @@ def test_past_gives_back_what_it_gets_until_it_is_full() -> None:
 
 def test_a_full_past_swaps_half_the_time_and_keeps_what_it_was_given() -> None:
     torch.manual_seed(0)
-    past, queries = Past(8), 2000
+    past, queries = ImagePool(8), 2000
     past(numbered(*range(8)))
     stored, swaps, ages = set(range(8)), 0, []
     for i in range(8, 8 + queries):
@@ -42,12 +42,12 @@ def test_a_full_past_swaps_half_the_time_and_keeps_what_it_was_given() -> None:
 
 def test_past_of_size_zero_only_detaches() -> None:
     fakes = numbered(1, 2).requires_grad_()
-    shown = Past(0)(fakes)
+    shown = ImagePool(0)(fakes)
     assert torch.equal(shown, fakes) and not shown.requires_grad
 
 
 def test_past_detaches_and_keeps_copies() -> None:
-    past, fakes = Past(2), numbered(1, 2).requires_grad_()
+    past, fakes = ImagePool(2), numbered(1, 2).requires_grad_()
     shown = past(fakes)
     assert not shown.requires_grad and not past.memory.requires_grad
     with torch.no_grad():
@@ -58,7 +58,7 @@ def test_past_detaches_and_keeps_copies() -> None:
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
 def test_past_remembers_exactly(dtype: torch.dtype) -> None:
     torch.manual_seed(1)
-    past, fakes = Past(1), torch.rand(1, 3, 2, 2, dtype=torch.float64).to(dtype)
+    past, fakes = ImagePool(1), torch.rand(1, 3, 2, 2, dtype=torch.float64).to(dtype)
     past(fakes)
     shown = [past(torch.zeros_like(fakes)) for _ in range(12)]
     assert all(s.dtype == dtype for s in shown)
@@ -68,10 +68,10 @@ def test_past_remembers_exactly(dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("given", [0, 2, 7])
 def test_past_goes_on_exactly_after_a_round_trip(given: int) -> None:
     torch.manual_seed(0)
-    past = Past(4)
+    past = ImagePool(4)
     if given:
         past(numbered(*range(given)))
-    twin = Past(4)
+    twin = ImagePool(4)
     twin.load_state_dict(past.state_dict())
     for i in range(20):
         torch.manual_seed(i)
@@ -83,9 +83,9 @@ def test_past_goes_on_exactly_after_a_round_trip(given: int) -> None:
 
 def test_together_is_separate_calls() -> None:
     torch.manual_seed(0)
-    net = Role(nn.Conv2d(3, 8, 3), PlainNorm(8), nn.ReLU(), nn.Conv2d(8, 1, 3)).double()
+    net = Role(nn.Conv2d(3, 8, 3), NonAffineGroupNorm(8), nn.ReLU(), nn.Conv2d(8, 1, 3)).double()
     a, b = torch.randn(2, 3, 8, 8, dtype=torch.float64), torch.randn(1, 3, 8, 8, dtype=torch.float64)
-    joined, separate = together(net, a, b), (net(a), net(b))
+    joined, separate = forward_pair(net, a, b), (net(a), net(b))
     torch.testing.assert_close(joined, separate, rtol=0, atol=1e-13)
     gradients = [torch.autograd.grad([(y**2).sum() for y in ys], tuple(net.parameters())) for ys in (joined, separate)]
     torch.testing.assert_close(gradients[0], gradients[1], rtol=0, atol=1e-10)
@@ -98,7 +98,7 @@ def test_together_is_separate_calls_for_the_roles_of_methods(networks: dict[str,
     for role in ("G", "D_y"):
         net = method.get_submodule(role)
         assert isinstance(net, Role)
-        torch.testing.assert_close(together(net, a, b), (net(a), net(b)), rtol=0, atol=1e-12)
+        torch.testing.assert_close(forward_pair(net, a, b), (net(a), net(b)), rtol=0, atol=1e-12)
 
 
 class Counting(Role):
@@ -112,60 +112,64 @@ class Counting(Role):
 def test_together_calls_once_only_where_items_are_independent_and_alike() -> None:
     a, b = torch.randn(2, 3, 4, 4), torch.randn(1, 3, 4, 4)
     plain, normed = Counting(nn.Conv2d(3, 2, 1)), Counting(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2))
-    together(plain, a, b)
+    forward_pair(plain, a, b)
     assert plain.calls == 1
-    together(plain, a, torch.randn(1, 3, 8, 8))
+    forward_pair(plain, a, torch.randn(1, 3, 8, 8))
     assert plain.calls == 3
     expected = (normed(a), normed(b))
     normed.calls = 0
-    torch.testing.assert_close(together(normed, a, b), expected)
+    torch.testing.assert_close(forward_pair(normed, a, b), expected)
     assert normed.calls == 2
 
 
 def test_together_draws_augmentation_per_item() -> None:
     torch.manual_seed(0)
     x = torch.rand(1, 3, 16, 16)
-    real, fake = together(Role(Augment(("translation", "color"))), x, x)
+    real, fake = forward_pair(Role(Augment(("translation", "color"))), x, x)
     assert not torch.equal(real, fake)
 
 
 def test_a_turn_drops_terms_that_are_none_and_needs_a_player() -> None:
     turn = Turn("critic", adversarial=torch.ones(()), identity=None)
-    assert list(turn.terms) == ["adversarial"]
+    assert list(turn.losses) == ["adversarial"]
     with pytest.raises(TypeError, match="at least one player"):
         Turn(adversarial=torch.ones(()))
 
 
 def test_weights_are_numbers_or_functions_of_now_and_the_players_key_wins() -> None:
     method = build("cyclegan")
-    method.weights = {"adversarial": 1.0, "critics.adversarial": 0.5, "cycle": lambda now: 10 * now.share}
-    now = Now(3, 0.25)
-    assert method.weight("generators", "adversarial", now) == 1
-    assert method.weight("critics", "adversarial", now) == 0.5
-    assert method.weight("generators", "cycle", now) == 2.5
+    method.loss_weights = {
+        "adversarial": 1.0,
+        "critics.adversarial": 0.5,
+        "cycle": lambda now: 10 * now.budget_fraction,
+    }
+    now = StepContext(3, 0.25)
+    assert method.loss_weight("generators", "adversarial", now) == 1
+    assert method.loss_weight("critics", "adversarial", now) == 0.5
+    assert method.loss_weight("generators", "cycle", now) == 2.5
     with pytest.raises(KeyError):
-        method.weight("generators", "identity", now)
+        method.loss_weight("generators", "identity", now)
 
 
 def test_still_stops_the_gradient() -> None:
     x = torch.ones(2, requires_grad=True)
-    assert not still(x).requires_grad and torch.equal(still(x), x)
+    assert not detach(x).requires_grad and torch.equal(detach(x), x)
 
 
 def test_what_no_data_set_tells_together_is_asked_alone() -> None:
     """No classifier is asked then: routes of sets with one group each do not bring one along."""
-    groups = (Group(values=("a", "b")), Group(values=("c",)), Group(values=("d",)))
-    method = build("fader", labels=Labels(groups=groups, sets=((0,), (1,), (2,))))
-    assert isinstance(method, Labelled)
+    groups = (LabelGroup(values=("a", "b")), LabelGroup(values=("c",)), LabelGroup(values=("d",)))
+    method = build("fader", labels=Labels(groups=groups, dataset_groups=((0,), (1,), (2,))))
+    assert isinstance(method, LabelConditionedMethod)
     seen: list[torch.Tensor] = []
 
-    def relabel(x: torch.Tensor, label: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
-        seen.extend((label, known))
+    def relabel(x: torch.Tensor, label: torch.Tensor, label_mask: torch.Tensor) -> torch.Tensor:
+        seen.extend((label, label_mask))
         return x
 
     def classify(x: torch.Tensor) -> torch.Tensor:
         raise AssertionError("it was never taught")
 
-    method.relabel, method.classify = relabel, classify  # type: ignore[method-assign]
-    method.become(torch.zeros(1, 3, 16, 16), torch.tensor([1.0, 0.0, 1.0, torch.nan]))
+    method.apply_labels, method.classify = relabel, classify  # type: ignore[method-assign]
+    method.translate_to_labels(torch.zeros(1, 3, 16, 16), torch.tensor([1.0, 0.0, 1.0, torch.nan]))
     assert seen[0].tolist() == [[1, 0, 1, 0]] and seen[1].tolist() == [[1, 1, 1, 0]]

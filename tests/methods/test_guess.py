@@ -7,8 +7,8 @@ import torch
 from tiny_methods import build, loop_of, random_batches
 from torch import Tensor
 
-from unpaired.methods.cyclegan import guess
-from unpaired.methods.game import Now
+from unpaired.methods.cyclegan import guess_loss
+from unpaired.methods.game import StepContext
 from unpaired.networks.blocks import Role
 
 
@@ -23,7 +23,7 @@ def test_it_is_small_for_the_right_order_and_pulls_the_pair_together() -> None:
     critic = Role(Brighter())
     white, black = torch.ones(2, 1, 4, 4), -torch.ones(2, 1, 4, 4, requires_grad=True)
     # scores 1 and -1: (1 - 1)^2 + (-1)^2 the right way round, (-1 - 1)^2 + 1^2 the other.
-    right, wrong = guess(critic, white, black), guess(critic, black, white)
+    right, wrong = guess_loss(critic, white, black), guess_loss(critic, black, white)
     assert (right.item(), wrong.item()) == (1.0, 5.0)
     (gradient,) = torch.autograd.grad(wrong, black)
     assert (gradient < 0).all(), "a reconstruction darker than its input is to become brighter"
@@ -36,7 +36,7 @@ def test_a_weight_of_zero_builds_no_critic_and_leaves_every_figure() -> None:
         build("cyclegan", guess_weight=2.0),
     )
     assert plain.state_dict().keys() == without.state_dict().keys() < with_it.state_dict().keys()
-    terms = [loop_of(method).step(random_batches(method, 1), Now(0, 0.0)) for method in (plain, with_it)]
+    terms = [loop_of(method).step(random_batches(method, 1), StepContext(0, 0.0)) for method in (plain, with_it)]
     assert terms[1].keys() - terms[0].keys() == {"generators.guess", "critics.guess"}
     shared = ("generators.cycle", "generators.adversarial")
     assert [terms[1][name].item() for name in shared] == pytest.approx([terms[0][name].item() for name in shared])

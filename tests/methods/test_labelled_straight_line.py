@@ -11,11 +11,13 @@ import torch.nn.functional as F
 from tiny_methods import build, loop_of, random_batches
 from torch import Tensor, nn
 
-from unpaired.labels import Group, Labels
-from unpaired.methods.game import Method, Now
-from unpaired.training.loop import stream_seed
+from unpaired.labels import LabelGroup, Labels
+from unpaired.methods.game import Method, StepContext
+from unpaired.training.loop import derive_seed
 
-HAIR = Labels(groups=(Group(values=("black", "blond", "brown")), Group(values=("glasses",))), sets=((0, 1),))
+HAIR = Labels(
+    groups=(LabelGroup(values=("black", "blond", "brown")), LabelGroup(values=("glasses",))), dataset_groups=((0, 1),)
+)
 
 
 def adam(rate: float, *nets: nn.Module) -> torch.optim.Adam:
@@ -94,8 +96,8 @@ class StraightFader:
 def compared(method: Method, twin: Method, straight: Any, steps: int) -> None:
     loop = loop_of(method)
     for step, batch in enumerate(random_batches(method, steps, items=2)):
-        loop.step([batch], Now(step, step / 10))
-        torch.manual_seed(stream_seed(0, step, 0))
+        loop.step([batch], StepContext(step, step / 10))
+        torch.manual_seed(derive_seed(0, step, 0))
         straight.step(step, batch["x"], batch["label"])
     moved = 0.0
     for (name, ours), theirs in zip(method.named_parameters(), twin.parameters(), strict=True):
@@ -148,7 +150,7 @@ def test_combogan() -> None:
 
     straight, loop = Straight(), loop_of(method)
     for step, batch in enumerate(random_batches(method, 3)):
-        loop.step([batch], Now(step, 0.0))
+        loop.step([batch], StepContext(step, 0.0))
         straight.step(step, batch["X"], batch["Y"])
     for (name, ours), theirs in zip(method.named_parameters(), twin.parameters(), strict=True):
         assert (ours - theirs).abs().max().item() < (1e-7 if name.endswith("bias") else 1e-10), name

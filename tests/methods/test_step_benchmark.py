@@ -10,13 +10,15 @@ import torch
 
 from benchmarks.results import append_row, rows
 from benchmarks.step import Case, straight, times
-from unpaired.training.resolve import Asked, resolve
+from unpaired.training.resolve import SettingsRequest, resolve_settings
 
 
 @pytest.mark.parametrize("name", ["cyclegan", "gan", "unit"])
 def test_both_sides_are_the_same_method_and_take_their_steps(name: str) -> None:
     small = {"size": 16, "width": 4, "critic_width": 4, "critic_layers": 1, "augment": (), "blocks": 2}
-    case = Case(resolve(Asked(name, "paper", small), "paper"), "fp32", "cpu", torch.get_num_threads(), seed=0)
+    case = Case(
+        resolve_settings(SettingsRequest(name, "paper", small), "paper"), "fp32", "cpu", torch.get_num_threads(), seed=0
+    )
     method = case.method()
     other = straight(method, case.settings.method_settings)
     assert type(other).__name__ == f"Straight{type(method).__name__}"

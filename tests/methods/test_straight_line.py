@@ -11,8 +11,8 @@ from tiny_methods import LIGHT, NETWORKS, build, loop_of, random_batches
 from torch import Tensor, nn
 
 from benchmarks.straight_line import Pool, StraightCycleGAN, StraightGAN, StraightUNIT
-from unpaired.methods.game import Method, Now, Past
-from unpaired.training.loop import stream_seed
+from unpaired.methods.game import ImagePool, Method, StepContext
+from unpaired.training.loop import derive_seed
 
 
 class Straight(Protocol):
@@ -23,8 +23,8 @@ def assert_equal_steps(method: Method, twin: Method, straight: Straight, steps: 
     """Both take the same steps from the same start; terms and parameters stay equal in float64."""
     loop = loop_of(method)
     for step, batch in enumerate(random_batches(method, steps, items=items)):
-        terms = loop.step([batch], Now(step, 0.0))
-        torch.manual_seed(stream_seed(0, step, 0))
+        terms = loop.step([batch], StepContext(step, 0.0))
+        torch.manual_seed(derive_seed(0, step, 0))
         expected = straight.step(batch["X"], batch["Y"])
         assert {k: v.item() for k, v in terms.items()} == pytest.approx(
             {k: v.item() for k, v in expected.items()}, abs=1e-10, rel=0
@@ -42,7 +42,7 @@ def twin_of(method: Method) -> tuple[Method, dict[str, nn.Module]]:
 
 
 def assert_same_memory(past: nn.Module, pool: Pool) -> None:
-    assert isinstance(past, Past)
+    assert isinstance(past, ImagePool)
     torch.testing.assert_close(past.memory, torch.cat(pool.images), rtol=0, atol=1e-10)
 
 
@@ -69,7 +69,7 @@ def test_the_memory_of_the_cyclegan_test_was_swapped() -> None:
     for method in (with_memory, without):
         loop = loop_of(method)
         for step, batch in enumerate(random_batches(method, 14)):
-            loop.step([batch], Now(step, 0.0))
+            loop.step([batch], StepContext(step, 0.0))
     critics = zip(with_memory.get_submodule("D_y").parameters(), without.get_submodule("D_y").parameters(), strict=True)
     assert max((a - b).abs().max().item() for a, b in critics) > 1e-5
 

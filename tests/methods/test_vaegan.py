@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from tiny_methods import LIGHT, NETWORKS, build, loop_of, random_batches
 from torch import Tensor, nn
 
-from unpaired.methods.game import Now
-from unpaired.methods.kinds import Coding, Sampling
+from unpaired.methods.game import StepContext
+from unpaired.methods.kinds import EncoderDecoderMethod, SamplingMethod
 from unpaired.networks.blocks import Role
-from unpaired.training.loop import stream_seed
+from unpaired.training.loop import derive_seed
 
 
 def bce(scores: Tensor, real: bool) -> Tensor:
@@ -32,7 +32,7 @@ def straight_terms(nets: dict[str, nn.Module], batch: dict[str, Tensor], layer: 
         same = decoder(mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean))
         made = decoder(torch.randn_like(mean))
         assert isinstance(critic, Role)
-        seen, seen_same = (critic.features(picture)[layer] for picture in (x, same))
+        seen, seen_same = (critic.extract_features(picture)[layer] for picture in (x, same))
         real, like, new = critic(x), critic(same), critic(made)
         own = {
             "prior": 0.5 * (mean**2 + torch.exp(log_variance) - log_variance - 1).mean(),
@@ -52,8 +52,8 @@ def test_its_steps_equal_straight_code() -> None:
     parameters = {role: [p for d in "xy" for p in nets[f"{role}_{d}"].parameters()] for role in "EGD"}
     optimizers = {role: torch.optim.RMSprop(own, lr=3e-4) for role, own in parameters.items()}
     for step, batch in enumerate(random_batches(method, 4, items=2)):
-        ours = loop.step([batch], Now(step, 0.0))
-        torch.manual_seed(stream_seed(0, step, 0))
+        ours = loop.step([batch], StepContext(step, 0.0))
+        torch.manual_seed(derive_seed(0, step, 0))
         terms = straight_terms(nets, dict(batch), layer=1)  # the plain critic has two activations
         losses = {
             "E": 0.5 * terms["prior"] + terms["reconstruction"] + 2 * terms["pixel"],
@@ -92,15 +92,15 @@ def test_equal_pictures_have_equal_features_where_the_critic_augments(networks: 
     assert isinstance(critic, Role)
     (x,) = random_batches(method, 1, items=3)
     torch.manual_seed(0)
-    (first, one), (second, other) = critic.look(x["X"], x["X"].clone())
+    (first, one), (second, other) = critic.forward_with_features(x["X"], x["X"].clone())
     assert torch.equal(first, second) and all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
-    apart = critic.look(x["X"])[0][0]
+    apart = critic.forward_with_features(x["X"])[0][0]
     assert not torch.equal(apart, first), "the next look has a draw of its own"
 
 
 def test_codes_are_means_and_samples_are_decoded_draws() -> None:
     method = build("vaegan", codes=6).eval()
-    assert isinstance(method, Coding) and isinstance(method, Sampling)
+    assert isinstance(method, EncoderDecoderMethod) and isinstance(method, SamplingMethod)
     (batch,) = random_batches(method, 1, items=3)
     with torch.no_grad():
         code = method.encode(batch["X"], "X")

@@ -9,17 +9,17 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from unpaired.data.domain import KEYS
+from unpaired.data.domain import DOMAIN_KEYS
 from unpaired.labels import Labels
 from unpaired.methods import METHODS
 from unpaired.methods.game import Batch, Method
-from unpaired.methods.kinds import Labelled
-from unpaired.networks.images import ImageNetworks
-from unpaired.networks.pretrained import offer
-from unpaired.networks.voices import VoiceNetworks
+from unpaired.methods.kinds import LabelConditionedMethod
+from unpaired.networks.images import ImageNetworkFactory
+from unpaired.networks.pretrained import register_embedding
+from unpaired.networks.voices import VoiceNetworkFactory
 from unpaired.settings import NetworkSettings, VoiceSettings
-from unpaired.training.loop import Loop
-from unpaired.training.ranks import Ranks
+from unpaired.training.loop import TrainingLoop
+from unpaired.training.ranks import Distributed
 
 NETWORKS: dict[str, Any] = {"width": 4, "blocks": 2, "critic_width": 4, "critic_layers": 1}
 VOICE_NETWORKS: dict[str, Any] = {"width": 4, "blocks": 2, "critic_width": 4, "norm": "instance-affine"}
@@ -30,7 +30,7 @@ def tiny_embedding() -> str:
     """The name of a network that stands for a pretrained one."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
-        return offer(nn.Sequential(nn.Conv2d(3, 6, 4, 4), nn.Tanh(), nn.Conv2d(6, 5, 3, padding=1)))
+        return register_embedding(nn.Sequential(nn.Conv2d(3, 6, 4, 4), nn.Tanh(), nn.Conv2d(6, 5, 3, padding=1)))
 
 
 def build(
@@ -42,8 +42,10 @@ def build(
     **settings: Any,
 ) -> Method:
     torch.manual_seed(seed)
-    keys = KEYS[: len(labels.domains) if labels else 2]
-    net = ImageNetworks(NetworkSettings.model_validate(networks or NETWORKS), dict.fromkeys(keys, 3), size, labels)
+    keys = DOMAIN_KEYS[: len(labels.domains) if labels else 2]
+    net = ImageNetworkFactory(
+        NetworkSettings.model_validate(networks or NETWORKS), dict.fromkeys(keys, 3), size, labels
+    )
     cls = METHODS[name].cls
     known = inspect.signature(cls).parameters
     own = {"embedding": tiny_embedding()} if "embedding" in known and known["embedding"].default is not None else {}
@@ -60,7 +62,7 @@ def build_voice(name: str, networks: dict[str, Any] | None = None, form: str = "
     torch.manual_seed(0)
     voice = VoiceSettings.model_validate({"form": form, "frames": VOICE[2]})
     given = NetworkSettings.model_validate(networks or VOICE_NETWORKS)
-    net = VoiceNetworks(given, voice, VOICE[1], KEYS[:2])
+    net = VoiceNetworkFactory(given, voice, VOICE[1], DOMAIN_KEYS[:2])
     method = METHODS[name].cls(net, **settings).double()
     method.stride = net.stride
     return method
@@ -73,21 +75,21 @@ def random_batches(
     draws = torch.Generator().manual_seed(1)
     shape = (2, items, *(of or (3, size, size)))
     pairs = [torch.rand(shape, generator=draws, dtype=torch.float64) * 2 - 1 for _ in range(steps)]
-    if not isinstance(method, Labelled):
+    if not isinstance(method, LabelConditionedMethod):
         return [{"X": x, "Y": y} for x, y in pairs]
-    goals = method.labels.goals
+    goals = method.labels.domain_labels
     label = torch.zeros(2 * items, method.labels.size, dtype=torch.float64)
     for i, row in enumerate(label):
         for g in range(len(method.labels.groups)):
-            goal = [goal for goal in goals if goal.group == g][i % 2]
+            goal = [goal for goal in goals if goal.group_index == g][i % 2]
             row[goal.columns] = torch.tensor(goal.values, dtype=torch.float64)
     out: list[Batch] = []
     for step, (x, y) in enumerate(pairs):
-        known = torch.tensor(method.labels.known(step % len(method.labels.sets)), dtype=torch.float64)
+        known = torch.tensor(method.labels.label_mask(step % len(method.labels.dataset_groups)), dtype=torch.float64)
         joined = torch.stack((x, y), dim=1).flatten(0, 1)
         out.append({"x": joined, "label": label * known, "known": known.expand(len(label), -1)})
     return out
 
 
-def loop_of(method: Method) -> Loop:
-    return Loop(method, Ranks(Fabric(accelerator="cpu", devices=1)))
+def loop_of(method: Method) -> TrainingLoop:
+    return TrainingLoop(method, Distributed(Fabric(accelerator="cpu", devices=1)))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from unpaired.networks.augment import POLICIES, Augment, color, cutout, translation
+from unpaired.networks.augment import POLICIES, Augment, random_color, random_cutout, random_translation
 
 NAMES = ("color", "translation", "cutout")
 
@@ -31,7 +31,7 @@ def test_policies_keep_shape_and_dtype(name: str, shape: tuple[int, ...]) -> Non
     assert POLICIES[name](x.bfloat16()).dtype == torch.bfloat16
 
 
-@pytest.mark.parametrize("policy", [lambda x: translation(x, 0), lambda x: cutout(x, 0)])
+@pytest.mark.parametrize("policy", [lambda x: random_translation(x, 0), lambda x: random_cutout(x, 0)])
 def test_nothing_moved_or_cut_is_the_identity(policy: Callable[[Tensor], Tensor]) -> None:
     x = torch.rand(2, 3, 8, 6)
     assert torch.equal(policy(x), x)
@@ -42,7 +42,7 @@ def test_translation_shifts_each_item_by_up_to_an_eighth_in_every_direction() ->
     one = torch.rand(2, 8, 16) + 0.1
     shifts = {(down, right): shifted(one, down, right) for down in range(-1, 2) for right in range(-2, 3)}
     counts = dict.fromkeys(shifts, 0)
-    for item in translation(one.expand(1500, 2, 8, 16)):
+    for item in random_translation(one.expand(1500, 2, 8, 16)):
         (found,) = (shift for shift, image in shifts.items() if torch.equal(image, item))
         counts[found] += 1
     assert min(counts.values()) > 60 and max(counts.values()) < 145  # 100 expected of each of the 15
@@ -51,7 +51,7 @@ def test_translation_shifts_each_item_by_up_to_an_eighth_in_every_direction() ->
 def test_cutout_cuts_a_square_of_half_the_size_whose_centre_is_anywhere() -> None:
     torch.manual_seed(0)
     x = torch.ones(4000, 1, 8, 8)
-    y = cutout(x)
+    y = random_cutout(x)
     assert set(y.unique().tolist()) == {0, 1}
     holes = (y == 0).squeeze(1)
     heights, widths = holes.any(2).sum(1), holes.any(1).sum(1)
@@ -65,7 +65,7 @@ def test_cutout_cuts_a_square_of_half_the_size_whose_centre_is_anywhere() -> Non
 def test_color_is_brightness_then_saturation_then_contrast_with_draws_of_its_item() -> None:
     x = torch.rand(5, 3, 4, 4, dtype=torch.float64) * 2 - 1
     torch.manual_seed(3)
-    got = color(x)
+    got = random_color(x)
     torch.manual_seed(3)
     draws = torch.rand(3, 5, 1, 1, 1, dtype=torch.float64).flatten(1)
     for i, item in enumerate(x):
@@ -79,22 +79,22 @@ def test_color_is_brightness_then_saturation_then_contrast_with_draws_of_its_ite
 def test_color_draws_over_the_whole_range() -> None:
     torch.manual_seed(0)
     flat = torch.zeros(3000, 3, 1, 1)
-    moved = color(flat)[:, 0, 0, 0]
+    moved = random_color(flat)[:, 0, 0, 0]
     assert moved.min() < -0.49 and moved.max() > 0.49 and moved.mean().abs() < 0.03
     pair = torch.zeros(3000, 1, 1, 2)
     pair[..., 1] = 1
-    contrast = color(pair).diff(dim=-1).flatten()
+    contrast = random_color(pair).diff(dim=-1).flatten()
     assert 0.5 <= contrast.min() < 0.51 and 1.49 < contrast.max() <= 1.5
     hue = torch.zeros(3000, 3, 1, 1)
     hue[:, 0] = 1
-    colored = color(hue)
+    colored = random_color(hue)
     spread = colored[:, 0] - colored[:, 1]  # saturation x contrast
     assert -1e-6 < spread.min() < 0.01 and 2.8 < spread.max() <= 3
 
 
 def test_saturation_does_nothing_to_gray() -> None:
     torch.manual_seed(0)
-    gray = color(torch.rand(4, 1, 4, 4).expand(4, 3, 4, 4))
+    gray = random_color(torch.rand(4, 1, 4, 4).expand(4, 3, 4, 4))
     torch.testing.assert_close(gray, gray.mean(1, keepdim=True).expand_as(gray))
 
 
@@ -131,5 +131,5 @@ def test_augment_is_the_policies_in_order_and_the_identity_in_eval() -> None:
     torch.manual_seed(2)
     got = augment(x)
     torch.manual_seed(2)
-    assert torch.equal(got, cutout(translation(color(x))))
+    assert torch.equal(got, random_cutout(random_translation(random_color(x))))
     assert augment.eval()(x) is x

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from unpaired.networks.blocks import PlainNorm, ResidualBlock, conv, norm
+from unpaired.networks.blocks import NonAffineGroupNorm, ResidualBlock, conv, norm
 from unpaired.settings import Norm
 
 
@@ -27,7 +27,7 @@ def test_plain_norm_is_instance_norm_forward_and_backward() -> None:
 @pytest.mark.parametrize("groups", [1, 2, 4])
 def test_plain_norm_by_hand(groups: int) -> None:
     x = torch.randn(2, 4, 3, 3, dtype=torch.float64)
-    y = PlainNorm(groups)(x)
+    y = NonAffineGroupNorm(groups)(x)
     for item in range(2):
         for group in range(groups):
             part = x[item].chunk(groups)[group]

@@ -8,16 +8,16 @@ import pytest
 import torch
 
 from unpaired.errors import UsageError
-from unpaired.networks.filling import hide
-from unpaired.networks.images import ImageNetworks
-from unpaired.networks.voices import VoiceNetworks
+from unpaired.networks.filling import mask_frames
+from unpaired.networks.images import ImageNetworkFactory
+from unpaired.networks.voices import VoiceNetworkFactory
 from unpaired.settings import NetworkSettings, VoiceSettings
 
 
 def test_hidden_is_one_span_of_every_length_and_place() -> None:
     torch.manual_seed(0)
     x = torch.randn(2000, 1, 3, 8, dtype=torch.float64)
-    hidden = hide(x, 0.5)
+    hidden = mask_frames(x, 0.5)
     values, mask = hidden[:, :1], hidden[:, 1:]
     assert hidden.dtype == x.dtype and torch.equal(values, x * mask) and set(mask.unique().tolist()) == {0.0, 1.0}
     assert torch.equal(mask, mask[:, :, :1].expand_as(mask)), "whole frames"
@@ -33,14 +33,14 @@ def test_hidden_is_one_span_of_every_length_and_place() -> None:
 
 def test_nothing_is_hidden_where_nothing_is_asked() -> None:
     x = torch.randn(2, 1, 3, 8)
-    assert hide(x, 0.0) is x
-    assert torch.equal(hide(x, 0.01), torch.cat((x, torch.ones_like(x)), 1)), "less than a frame"
+    assert mask_frames(x, 0.0) is x
+    assert torch.equal(mask_frames(x, 0.01), torch.cat((x, torch.ones_like(x)), 1)), "less than a frame"
 
 
 def test_what_a_mask_cannot_be_is_refused() -> None:
     with pytest.raises(UsageError, match=r"mask 0\.5: hides frames of recordings; with pictures leave it out"):
-        ImageNetworks(NetworkSettings(), {"X": 3, "Y": 3}, 32).generator("X", "Y", mask=0.5)
-    voices = VoiceNetworks(NetworkSettings(), VoiceSettings(), 24, ("X", "Y"))
+        ImageNetworkFactory(NetworkSettings(), {"X": 3, "Y": 3}, 32).generator("X", "Y", max_mask_fraction=0.5)
+    voices = VoiceNetworkFactory(NetworkSettings(), VoiceSettings(), 24, ("X", "Y"))
     for mask, words in ((1.5, r"mask 1\.5"), (-0.5, r"mask -0\.5")):
         with pytest.raises(UsageError, match=f"{words}: the largest share .* expected 0 to 1"):
-            voices.generator("X", "Y", mask=mask)
+            voices.generator("X", "Y", max_mask_fraction=mask)

@@ -13,7 +13,15 @@ from torch import Tensor, nn
 from unpaired import efficientnet
 from unpaired.errors import UsageError
 from unpaired.networks import pretrained
-from unpaired.networks.pretrained import Embedding, channels, digest_of, digests, embedding, missing, offer
+from unpaired.networks.pretrained import (
+    Embedding,
+    collect_digests,
+    count_map_channels,
+    find_missing_embedding,
+    hash_weights,
+    load_embedding,
+    register_embedding,
+)
 
 
 class Two(nn.Module):
@@ -31,7 +39,7 @@ def test_maps_are_brought_together_with_the_same_say() -> None:
     net = Embedding(Two())
     x = torch.rand(2, 3, 32, 24) * 2 - 1
     y = net(x)
-    assert y.shape == (2, 6, 8, 6) and channels(net, 64) == 6
+    assert y.shape == (2, 6, 8, 6) and count_map_channels(net, 64) == 6
     one = y[:, :4]
     torch.testing.assert_close(one.mean((1, 2, 3)), torch.zeros(2), atol=1e-5, rtol=0)
     # mean squares over all channels: of each map 3 = 6 channels / 2 maps, before enlarging smooths the second
@@ -50,20 +58,24 @@ def test_gradients_reach_the_image_and_no_weight() -> None:
 def test_a_network_of_ones_own_is_found_by_its_weights() -> None:
     torch.manual_seed(0)
     one, other = nn.Conv2d(3, 5, 4, 4), nn.Conv2d(3, 5, 4, 4)
-    name = offer(one)
-    assert name.startswith("own:Conv2d-") and name == offer(one) != offer(other)
-    assert channels(embedding(name), 64) == 5
-    assert channels(embedding(offer(nn.Conv2d(3, 4, 4, 4).double())), 64) == 4, "of any type and device"
-    assert digests(nn.Sequential(embedding(name), nn.ReLU(), embedding("own:Gone-0"))) == {name: digest_of(one)}
-    assert name.endswith(digest_of(one)[:12])
+    name = register_embedding(one)
+    assert name.startswith("own:Conv2d-") and name == register_embedding(one) != register_embedding(other)
+    assert count_map_channels(load_embedding(name), 64) == 5
+    assert count_map_channels(load_embedding(register_embedding(nn.Conv2d(3, 4, 4, 4).double())), 64) == 4, (
+        "of any type and device"
+    )
+    assert collect_digests(nn.Sequential(load_embedding(name), nn.ReLU(), load_embedding("own:Gone-0"))) == {
+        name: hash_weights(one)
+    }
+    assert name.endswith(hash_weights(one)[:12])
 
 
 def test_what_comes_in_a_file_is_known_by_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "weights").write_bytes(b"abc")
-    monkeypatch.setitem(pretrained.KNOWN, "planted", lambda: nn.Conv2d(3, 5, 4, 4))
-    monkeypatch.setitem(pretrained.FILES, "planted", lambda: tmp_path / "weights")
+    monkeypatch.setitem(pretrained.BUILTIN_EMBEDDINGS, "planted", lambda: nn.Conv2d(3, 5, 4, 4))
+    monkeypatch.setitem(pretrained.WEIGHT_FILES, "planted", lambda: tmp_path / "weights")
     known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, appendix B.1
-    assert digests(embedding("planted")) == {"planted": known}
+    assert collect_digests(load_embedding("planted")) == {"planted": known}
 
 
 def test_vectors_are_refused() -> None:
@@ -81,10 +93,13 @@ def test_vectors_are_refused() -> None:
     ],
 )
 def test_what_is_not_here_is_told_when_it_is_asked(name: str, words: str) -> None:
-    absent = embedding(name)
-    assert missing(nn.Sequential(nn.ReLU(), absent)) is not None and missing(nn.ReLU()) is None
+    absent = load_embedding(name)
+    assert (
+        find_missing_embedding(nn.Sequential(nn.ReLU(), absent)) is not None
+        and find_missing_embedding(nn.ReLU()) is None
+    )
     with pytest.raises(UsageError, match=words):
-        channels(absent, 64)
+        count_map_channels(absent, 64)
 
 
 def test_what_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,13 +111,13 @@ def test_what_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         ("timm:resnet18", r"pip install 'unpaired\[embeddings\]'"),
     ):
         with pytest.raises(UsageError, match=words):
-            channels(embedding(name), 64)
+            count_map_channels(load_embedding(name), 64)
 
 
-@pytest.mark.skipif(not efficientnet.available(), reason="the extra 'features' is not installed")
+@pytest.mark.skipif(not efficientnet.is_available(), reason="the extra 'features' is not installed")
 def test_efficientnet_gives_what_its_package_does_and_draws_nothing() -> None:
     before = torch.get_rng_state()
-    net, whole = embedding("efficientnet-lite0"), efficientnet.load()
+    net, whole = load_embedding("efficientnet-lite0"), efficientnet.load()
     assert torch.equal(before, torch.get_rng_state())
     x = torch.rand(1, 3, 64, 64) * 2 - 1
     y: Any = whole._swish(whole._conv_stem(((x + 1) * 127.5 - 127) / 128))  # type: ignore[operator]
@@ -132,13 +147,13 @@ def test_a_model_of_timm_sees_its_own_scale_and_gives_the_middle_maps(monkeypatc
     timm.create_model = create_model  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "timm", timm)
     monkeypatch.setattr(pretrained, "find_spec", lambda _: ModuleSpec("timm", None))
-    net = embedding("timm:tiny")
+    net = load_embedding("timm:tiny")
     assert isinstance(net, Embedding)
     maps = net.network(torch.full((1, 3, 32, 32), 0.5))
     assert [m.shape[-1] for m in maps] == [8, 4, 2]
     torch.testing.assert_close(maps[0], torch.full((1, 3, 8, 8), 1.0))  # (.75 - .5) / .25
     with pytest.raises(UsageError, match="timm:other"):
-        channels(embedding("timm:other"), 64)
+        count_map_channels(load_embedding("timm:other"), 64)
 
 
 def test_the_trunk_of_hed_is_read_from_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -5,14 +5,14 @@ import torch
 from torch import Tensor, nn
 
 from unpaired.networks.blocks import ResidualBlock
-from unpaired.networks.images import ImageNetworks
+from unpaired.networks.images import ImageNetworkFactory
 from unpaired.networks.projector import Projector
 from unpaired.settings import NetworkSettings
 
 
-def networks(**settings: object) -> ImageNetworks:
+def networks(**settings: object) -> ImageNetworkFactory:
     given = NetworkSettings.model_validate({"width": 4, "critic_width": 4, **settings})
-    return ImageNetworks(given, {"X": 3, "Y": 3}, 32)
+    return ImageNetworkFactory(given, {"X": 3, "Y": 3}, 32)
 
 
 @pytest.mark.parametrize(
@@ -34,15 +34,15 @@ def test_the_image_its_halvings_and_the_first_and_fifth_block_are_looked_at(
     net = networks(**settings)
     generator, head = net.generator("X", "Y"), net.projector("X")
     x = torch.rand(1, 3, 32, 32)
-    layers = [x, *generator.features(x, head.most)]
-    assert head.layers == tuple(sizes) and len(layers) == head.most + 1
+    layers = [x, *generator.extract_features(x, head.num_features)]
+    assert head.layers == tuple(sizes) and len(layers) == head.num_features + 1
     assert {i: layers[i].shape[-1] for i in head.layers} == sizes
-    codes = head(layers, head.places(layers))
+    codes = head(layers, head.sample_positions(layers))
     assert [code.shape for code in codes] == [(1, min(256, size**2), 256) for size in sizes.values()]
 
 
 def test_without_pixels_the_image_is_not_looked_at() -> None:
-    assert networks(blocks=2).projector("X", 256, pixels=False).layers == (2, 3, 4, 5)
+    assert networks(blocks=2).projector("X", 256, with_pixels=False).layers == (2, 3, 4, 5)
 
 
 def test_they_are_the_layers_that_the_paper_names() -> None:
@@ -54,7 +54,7 @@ def test_they_are_the_layers_that_the_paper_names() -> None:
     for module in (*modules, blocks[0], blocks[4]):
         module.register_forward_hook(lambda *given: seen.append(given[2].clone()))
     x = torch.rand(1, 3, 32, 32)
-    layers = [x, *generator.features(x, head.most)]
+    layers = [x, *generator.extract_features(x, head.num_features)]
     for i, raw in zip(head.layers[1:3], seen[:2], strict=True):
         torch.testing.assert_close(layers[i], torch.relu(nn.functional.instance_norm(raw)))
     for i, raw in zip(head.layers[3:], seen[2:], strict=True):
@@ -62,21 +62,21 @@ def test_they_are_the_layers_that_the_paper_names() -> None:
 
 
 def test_places_are_different_ones_and_a_function_of_the_seed() -> None:
-    head = Projector({0: 3, 2: 4}, patches=10)
+    head = Projector({0: 3, 2: 4}, num_patches=10)
     layers = [torch.zeros(2, 3, 8, 8), torch.zeros(0), torch.zeros(2, 4, 3, 3)]
     torch.manual_seed(0)
-    wide, small = head.places(layers)
+    wide, small = head.sample_positions(layers)
     assert len(wide) == len(set(wide.tolist())) == 10 and wide.min() >= 0 and wide.max() < 64
     assert sorted(small.tolist()) == list(range(9))
     torch.manual_seed(0)
-    again = head.places(layers)
+    again = head.sample_positions(layers)
     assert torch.equal(again[0], wide) and torch.equal(again[1], small)
-    assert not torch.equal(head.places(layers)[0], wide)
+    assert not torch.equal(head.sample_positions(layers)[0], wide)
 
 
 def test_a_code_is_of_the_patch_at_its_place() -> None:
     torch.manual_seed(0)
-    head, layer = Projector({0: 3}, codes=5), torch.randn(2, 3, 4, 6)
+    head, layer = Projector({0: 3}, code_dim=5), torch.randn(2, 3, 4, 6)
     (codes,) = head([layer], [torch.tensor([13, 0])])
     for item in range(2):
         torch.testing.assert_close(codes[item, 0], head.heads[0](layer[item, :, 2, 1]))

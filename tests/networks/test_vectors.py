@@ -7,25 +7,25 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from unpaired.networks.blocks import Bounded, Role
-from unpaired.networks.images import ImageNetworks
-from unpaired.networks.vectors import Fit, couple, halvings, widths
+from unpaired.networks.blocks import EvalClamp, Role
+from unpaired.networks.images import ImageNetworkFactory
+from unpaired.networks.vectors import Resize, count_halvings, share_layers, widths_per_level
 from unpaired.settings import NetworkSettings
 
 RESNET: dict[str, Any] = {"width": 4, "critic_width": 4, "critic_layers": 1}
 LIGHT: dict[str, Any] = {**RESNET, "generator": "light", "critic": "light", "norm": "group"}
 
 
-def factory(size: int = 16, **settings: Any) -> ImageNetworks:
-    return ImageNetworks(NetworkSettings.model_validate(settings), {"X": 3, "Y": 3}, size)
+def factory(size: int = 16, **settings: Any) -> ImageNetworkFactory:
+    return ImageNetworkFactory(NetworkSettings.model_validate(settings), {"X": 3, "Y": 3}, size)
 
 
 @pytest.mark.parametrize(
     ("size", "count", "left"), [(8, 1, 4), (12, 1, 6), (16, 2, 4), (28, 2, 7), (32, 3, 4), (64, 4, 4), (256, 6, 4)]
 )
 def test_sizes_are_halved_until_four_to_seven_are_left(size: int, count: int, left: int) -> None:
-    assert halvings(size) == count and size >> count == left
-    assert widths(10, size) == [10 * w for w in (1, 2, 4, 4, 4, 4)[:count]]
+    assert count_halvings(size) == count and size >> count == left
+    assert widths_per_level(10, size) == [10 * w for w in (1, 2, 4, 4, 4, 4)[:count]]
 
 
 @pytest.mark.parametrize("settings", [RESNET, LIGHT, {**LIGHT, "norm": "none"}], ids=["resnet", "light", "none"])
@@ -33,18 +33,18 @@ def test_sizes_are_halved_until_four_to_seven_are_left(size: int, count: int, le
 def test_codes_become_images_of_the_trained_size_and_back(settings: dict[str, Any], size: int) -> None:
     net = factory(size, **settings)
     code = torch.randn(2, 5)
-    features = net.unfold(5)(code)
+    features = net.decode_vector(5)(code)
     assert features.shape == (2, 4, size // 2, size // 2)
-    image = net.paint("X").eval()(features)
+    image = net.render("X").eval()(features)
     assert image.shape == (2, 3, size, size) and image.abs().max() <= 1
-    fold = net.fold("X", 7)
+    fold = net.encode_vector("X", 7)
     assert fold(image).shape == (2, 7) == fold(torch.randn(2, 3, size + 4, 3 * size)).shape
-    assert net.stride == 2 ** halvings(size) and size % net.stride == 0
+    assert net.stride == 2 ** count_halvings(size) and size % net.stride == 0
 
 
 def test_a_code_says_how_strong_a_channel_is_also_with_instance_norm() -> None:
     """An instance norm would make two grids that differ by a factor per channel equal."""
-    role = factory(16, **RESNET).unfold(6)
+    role = factory(16, **RESNET).decode_vector(6)
     grid, rest = Role(*list(role)[:2]), Role(*list(role)[2:])
     x = torch.rand(1, 8, 4, 4) + 0.5
     assert grid(torch.zeros(1, 6)).shape == x.shape
@@ -53,16 +53,16 @@ def test_a_code_says_how_strong_a_channel_is_also_with_instance_norm() -> None:
 
 def test_fitting_brings_to_the_size_and_leaves_what_has_it() -> None:
     x = torch.rand(2, 3, 8, 8)
-    assert Fit(8)(x) is x
+    assert Resize(8)(x) is x
     wide = torch.rand(1, 1, 2, 16)
     expected = F.interpolate(wide, (4, 4), mode="bilinear", antialias=True)
-    assert torch.equal(Fit(4)(wide), expected)
+    assert torch.equal(Resize(4)(wide), expected)
 
 
 def test_coupling_keeps_own_first_convolutions_alone() -> None:
     one, other = (nn.Sequential(nn.Identity(), nn.Conv2d(1, 2, 1), nn.ReLU(), nn.Conv2d(2, 1, 1)) for _ in range(2))
     own = other[1]
-    couple(one, other)
+    share_layers(one, other)
     assert other[1] is own and other[1] is not one[1]
     assert other[2] is one[2] and other[3] is one[3]
 
@@ -70,7 +70,7 @@ def test_coupling_keeps_own_first_convolutions_alone() -> None:
 @pytest.mark.parametrize("settings", [RESNET, LIGHT])
 def test_coupled_critics_see_first_layers_of_their_own(settings: dict[str, Any]) -> None:
     torch.manual_seed(0)
-    first, second = factory(**settings).coupled_critics("X", "Y")
+    first, second = factory(**settings).coupled_discriminators("X", "Y")
     x = torch.randn(1, 3, 16, 16)
     assert not torch.allclose(first(x), second(x))
     mine, theirs = dict(first.named_parameters()), dict(second.named_parameters())
@@ -84,7 +84,7 @@ def test_coupled_critics_see_first_layers_of_their_own(settings: dict[str, Any])
 
 def test_clamping_in_eval_passes_gradients() -> None:
     x = torch.tensor([-3.0, 0.5, 2.0], requires_grad=True)
-    bounded = Bounded().eval()
+    bounded = EvalClamp().eval()
     y = bounded(x)
     assert y.tolist() == [-1, 0.5, 1] == bounded(x.detach()).tolist()
     (slope,) = torch.autograd.grad((y * torch.tensor([1.0, 2.0, 3.0])).sum(), x)

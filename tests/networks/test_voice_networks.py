@@ -9,16 +9,24 @@ from torch import nn
 
 from unpaired.errors import UsageError
 from unpaired.networks.blocks import count_parameters
-from unpaired.networks.gated import Flat, Gated, Held, Spread, Tall, Told, shuffled
-from unpaired.networks.labelled import joined
-from unpaired.networks.voices import VoiceNetworks
+from unpaired.networks.gated import (
+    FlattenFrequency,
+    GatedConv,
+    LabelConditioned,
+    LocalDeviation,
+    RepeatOverTime,
+    UnflattenFrequency,
+    pixel_shuffle,
+)
+from unpaired.networks.labelled import concat_label
+from unpaired.networks.voices import VoiceNetworkFactory
 from unpaired.presets import VOICE_PRESETS
 from unpaired.settings import NetworkSettings, VoiceSettings
 
 
-def networks(q: int = 24, frames: int = 128, form: str = "1", **settings: Any) -> VoiceNetworks:
+def networks(q: int = 24, frames: int = 128, form: str = "1", **settings: Any) -> VoiceNetworkFactory:
     voice = VoiceSettings.model_validate({"frames": frames, "form": form})
-    return VoiceNetworks(NetworkSettings.model_validate(settings), voice, q, ("X", "Y"))
+    return VoiceNetworkFactory(NetworkSettings.model_validate(settings), voice, q, ("X", "Y"))
 
 
 def test_small_has_half_a_million_parameters_and_paper_those_of_the_paper() -> None:
@@ -39,28 +47,28 @@ def test_shapes_of_roles(form: str, q: int) -> None:
     assert net.decoder("Y")(code).shape == net.generator("X", "Y")(x).shape == x.shape
     with pytest.raises(UsageError, match="hears nothing"):
         net.decoder("Y", nn.Identity())
-    assert net.code_critic(3)(code).shape == net.classifier(3)(x).shape == (2, 3)
+    assert net.latent_discriminator(3)(code).shape == net.classifier(3)(x).shape == (2, 3)
     label = torch.eye(2)
-    assert net.relabeller(2)(joined(x, label)).shape == x.shape
-    trunk, scores, logits = net.labelled_critic(2)
+    assert net.conditional_generator(2)(concat_label(x, label)).shape == x.shape
+    trunk, scores, logits = net.discriminator_with_classifier(2)
     assert scores(trunk(x)).shape[:2] == (2, 1) and logits(trunk(x)).shape == (2, 2)
-    assert net.critic("X", 3)(x).shape[:2] == (2, 3)
-    assert net.pair_critic("X")(torch.cat((x, x), 1)).shape[:2] == (2, 1)
-    _, decoder, _ = net.label_coders(2, 0.0)
-    residual = net.label_residual(2)
-    told = joined(code, label)
+    assert net.discriminator("X", 3)(x).shape[:2] == (2, 3)
+    assert net.pair_discriminator("X")(torch.cat((x, x), 1)).shape[:2] == (2, 1)
+    _, decoder, _ = net.conditional_autoencoder(2, 0.0)
+    residual = net.conditional_residual_decoder(2)
+    told = concat_label(code, label)
     assert residual(told).equal(torch.zeros_like(x)) and count_parameters(residual) == count_parameters(decoder)
-    unfold = net.unfold(5)
-    assert net.fold("X", 5)(x).shape == (2, 5, 1, 8)
-    assert net.paint("X")(unfold(torch.randn(2, 5))).shape == x.shape
+    unfold = net.decode_vector(5)
+    assert net.encode_vector("X", 5)(x).shape == (2, 5, 1, 8)
+    assert net.render("X")(unfold(torch.randn(2, 5))).shape == x.shape
 
 
 def test_a_label_changes_what_is_made_and_a_norm_does_not_hide_it() -> None:
     torch.manual_seed(0)
     net = networks(8, 32, width=4, blocks=2, norm="instance")
     x = torch.randn(1, 1, 8, 32)
-    made = net.relabeller(2)
-    one, other = made(joined(x, torch.tensor([[1.0, 0.0]]))), made(joined(x, torch.tensor([[0.0, 1.0]])))
+    made = net.conditional_generator(2)
+    one, other = made(concat_label(x, torch.tensor([[1.0, 0.0]]))), made(concat_label(x, torch.tensor([[0.0, 1.0]])))
     assert (one - other).abs().mean() > 0.01
 
 
@@ -77,37 +85,39 @@ def test_a_depth_is_refused() -> None:
 
 def test_shuffled_is_pixel_shuffle_where_factors_are_equal_and_interleaves_time() -> None:
     x = torch.randn(2, 12, 3, 5)
-    assert torch.equal(shuffled(x, 2, 2), F.pixel_shuffle(x, 2))
-    time = shuffled(torch.tensor([[[[1.0, 2.0]], [[10.0, 20.0]]]]), 1, 2)
+    assert torch.equal(pixel_shuffle(x, 2, 2), F.pixel_shuffle(x, 2))
+    time = pixel_shuffle(torch.tensor([[[[1.0, 2.0]], [[10.0, 20.0]]]]), 1, 2)
     assert time.tolist() == [[[[1, 10, 2, 20]]]]
 
 
 def test_a_gate_is_a_gated_linear_unit_that_a_label_moves_after_the_norm() -> None:
     torch.manual_seed(0)
-    layer = Gated(3, 2, (1, 3), kind="instance", labels=2)
+    layer = GatedConv(3, 2, (1, 3), kind="instance", num_labels=2)
     x, label = torch.randn(1, 3, 1, 9), torch.tensor([[0.0, 1.0]])
-    assert layer.told is not None
-    normed = F.instance_norm(layer.conv(x)) + layer.told(label)[:, :, None, None]
+    assert layer.label_bias is not None
+    normed = F.instance_norm(layer.conv(x)) + layer.label_bias(label)[:, :, None, None]
     torch.testing.assert_close(layer(x, label), normed[:, :2] * torch.sigmoid(normed[:, 2:]))
 
 
 def test_told_layers_get_the_label_from_the_last_channels() -> None:
     torch.manual_seed(0)
-    gate = Gated(3, 2, (1, 3), labels=2)
+    gate = GatedConv(3, 2, (1, 3), num_labels=2)
     x, label = torch.randn(2, 3, 1, 9), torch.eye(2)
-    assert torch.equal(Told([gate], 2)(joined(x, label)), gate(x, label))
+    assert torch.equal(LabelConditioned([gate], 2)(concat_label(x, label)), gate(x, label))
 
 
 def test_flat_and_tall_undo_each_other() -> None:
     x = torch.randn(2, 3, 4, 5)
-    assert Flat(4)(x).shape == (2, 12, 1, 5) and torch.equal(Tall(4)(Flat(4)(x)), x)
-    assert torch.equal(Tall(6)(Flat(6)(x))[:, :, 4:], torch.zeros(2, 3, 2, 5))
-    assert Held(4)(torch.ones(2, 3)).shape == (2, 3, 1, 4) and Held(4)(x[:, :, :1]) is not None
+    assert FlattenFrequency(4)(x).shape == (2, 12, 1, 5) and torch.equal(
+        UnflattenFrequency(4)(FlattenFrequency(4)(x)), x
+    )
+    assert torch.equal(UnflattenFrequency(6)(FlattenFrequency(6)(x))[:, :, 4:], torch.zeros(2, 3, 2, 5))
+    assert RepeatOverTime(4)(torch.ones(2, 3)).shape == (2, 3, 1, 4) and RepeatOverTime(4)(x[:, :, :1]) is not None
 
 
 def test_spread_is_the_deviation_over_the_frames_around() -> None:
     x = torch.randn(1, 1, 2, 40, dtype=torch.float64)
-    found = Spread(16)(x)
+    found = LocalDeviation(16)(x)
     assert torch.equal(found[:, :1], x)
     window = x[0, 0, 1, 20 - 8 : 20 + 8]
     torch.testing.assert_close(found[0, 1, 1, 20], (window.var(unbiased=False) + 1e-3).sqrt())

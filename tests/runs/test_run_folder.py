@@ -7,13 +7,13 @@ import pytest
 
 from unpaired.errors import UsageError, WorkError
 from unpaired.runs.config import read_config
-from unpaired.runs.folder import RunFolder, called, load_model, numbered, require_free
+from unpaired.runs.folder import RunFolder, format_run_name, load_model, next_free_path, require_unused
 
 
 def test_a_folder_is_called_by_its_domains_of_many_by_the_first() -> None:
-    assert called(["photos", "paintings"]) == "photos-paintings"
-    assert called([str(i) for i in range(40)]) == "0-1-2-3-36-more"
-    assert len(os.fsencode(called(["ä" * 100] * 4))) <= 255
+    assert format_run_name(["photos", "paintings"]) == "photos-paintings"
+    assert format_run_name([str(i) for i in range(40)]) == "0-1-2-3-36-more"
+    assert len(os.fsencode(format_run_name(["ä" * 100] * 4))) <= 255
 
 
 def test_only_the_checkpoints_that_there_are_can_be_asked_for(tmp_path: Path) -> None:
@@ -33,26 +33,26 @@ def test_a_setting_that_the_method_no_longer_has_is_named(tmp_path: Path) -> Non
 
 
 def test_what_is_in_the_way_of_a_new_run_is_told(tmp_path: Path) -> None:
-    require_free(tmp_path / "none")
+    require_unused(tmp_path / "none")
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="file: is a file"):
-        require_free(tmp_path / "file")
+        require_unused(tmp_path / "file")
     run = RunFolder(tmp_path / "run")
     run.path.mkdir()
-    require_free(run.path)
+    require_unused(run.path)
     run.config.touch()
     with pytest.raises(UsageError, match="without checkpoint and model; choose another --out, or remove"):
-        require_free(run.path)
-    run.model("last").touch()
+        require_unused(run.path)
+    run.model_path("last").touch()
     with pytest.raises(UsageError, match=r"holds a run; choose another --out$"):  # imported
-        require_free(run.path)
+        require_unused(run.path)
     (run.checkpoints / "step-000000001").mkdir(parents=True)
     with pytest.raises(UsageError, match="or continue it with --resume"):
-        require_free(run.path)
+        require_unused(run.path)
 
 
 def test_the_first_free_number_is_taken(tmp_path: Path) -> None:
-    assert numbered(tmp_path / "a-b") == tmp_path / "a-b"
+    assert next_free_path(tmp_path / "a-b") == tmp_path / "a-b"
     (tmp_path / "a-b").mkdir()
     (tmp_path / "a-b-2").mkdir()
-    assert numbered(tmp_path / "a-b") == tmp_path / "a-b-3"
+    assert next_free_path(tmp_path / "a-b") == tmp_path / "a-b-3"

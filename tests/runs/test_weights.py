@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from unpaired.errors import WorkError
-from unpaired.runs.weights import owned, read_tensors, restore, write_tensors
+from unpaired.runs.weights import collect_state, load_state, read_tensors, write_tensors
 
 TENSORS = {"a": torch.arange(6.0).view(2, 3), "b": torch.tensor(3, dtype=torch.int64), "none": torch.empty(0)}
 
@@ -46,9 +46,9 @@ def test_others_may_read_weights_as_they_may_any_new_file(tmp_path: Path) -> Non
 def test_shared_layers_are_saved_once_and_stay_shared(tmp_path: Path) -> None:
     net, other = Shared(), Shared()
     path = tmp_path / "x.safetensors"
-    write_tensors(path, owned(net), {})
-    assert not any(name.startswith(("one.1", "other.1")) for name in owned(net))
-    restore(other, read_tensors(path)[0], path)
+    write_tensors(path, collect_state(net), {})
+    assert not any(name.startswith(("one.1", "other.1")) for name in collect_state(net))
+    load_state(other, read_tensors(path)[0], path)
     assert torch.equal(other.tail.weight, net.tail.weight)
     assert other.other[1] is other.one[1] is other.tail
 
@@ -56,11 +56,11 @@ def test_shared_layers_are_saved_once_and_stay_shared(tmp_path: Path) -> None:
 def test_other_networks_are_refused(tmp_path: Path) -> None:
     path = saved(tmp_path)
     with pytest.raises(WorkError, match=r"lacks .*one\.0\.bias"):
-        restore(Shared(), {}, path)
+        load_state(Shared(), {}, path)
     net = Shared()
-    wrong = owned(net) | {"one.0.weight": torch.zeros(2, 5)}
+    wrong = collect_state(net) | {"one.0.weight": torch.zeros(2, 5)}
     with pytest.raises(WorkError, match=r"shape \(2, 5\)"):
-        restore(net, wrong, path)
+        load_state(net, wrong, path)
 
 
 @pytest.mark.parametrize("length", [0x4B50, 0x0580])

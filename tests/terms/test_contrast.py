@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from unpaired.terms.contrast import info_nce, layered_nce
+from unpaired.terms.contrast import info_nce, multilayer_nce
 
 
 def test_a_slow_loop_gives_the_same() -> None:
@@ -70,6 +70,6 @@ def test_layers_have_the_same_say_however_many_places_they_have() -> None:
     torch.manual_seed(0)
     one, other = torch.randn(2, 1, 8, 4), torch.randn(2, 1, 3, 4)
     expected = (info_nce(one[0], one[1], 0.2) + info_nce(other[0], other[1], 0.2)) / 2
-    torch.testing.assert_close(layered_nce([one[0], other[0]], [one[1], other[1]], 0.2), expected)
+    torch.testing.assert_close(multilayer_nce([one[0], other[0]], [one[1], other[1]], 0.2), expected)
     with pytest.raises(ValueError, match="shorter"):
-        layered_nce([one[0], other[0]], [one[1]])
+        multilayer_nce([one[0], other[0]], [one[1]])

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from unpaired.terms.label import classes, confused, decided, own
+from unpaired.terms.label import classification_loss, inverted_label_loss, predict_labels, select_domain_scores
 
 SPANS = (slice(0, 3), slice(3, 4))
 
@@ -30,7 +30,7 @@ def test_classes_by_hand() -> None:
     label = rows([0, 0, 1, 1], [1, 0, 0, 0])
     exclusive = -(math.log(softmax(LOGITS[0][:3], 2)) + math.log(softmax(LOGITS[1][:3], 0))) / 2
     single = -(math.log(sigmoid(0.3)) + math.log(1 - sigmoid(-2.0))) / 2
-    found = classes(rows(*LOGITS), label, torch.ones(2, 4), SPANS)
+    found = classification_loss(rows(*LOGITS), label, torch.ones(2, 4), SPANS)
     assert found.item() == pytest.approx(exclusive + single, abs=1e-12)
 
 
@@ -38,37 +38,39 @@ def test_what_is_not_known_has_no_say_and_nothing_known_is_zero() -> None:
     label = rows([0, 0, 1, 1], [0, 0, 0, 0])
     known = rows([1, 1, 1, 0], [0, 0, 0, 0])
     logits = rows(*LOGITS).requires_grad_()
-    assert classes(logits, label, known, SPANS).item() == pytest.approx(-math.log(softmax(LOGITS[0][:3], 2)), abs=1e-12)
-    none = classes(logits, label, torch.zeros(2, 4), SPANS)
+    assert classification_loss(logits, label, known, SPANS).item() == pytest.approx(
+        -math.log(softmax(LOGITS[0][:3], 2)), abs=1e-12
+    )
+    none = classification_loss(logits, label, torch.zeros(2, 4), SPANS)
     assert none.item() == 0 and none.isfinite()
     none.backward()
     assert logits.grad is not None and not logits.grad.any()
 
 
 def test_an_item_of_none_of_the_values_has_no_say() -> None:
-    found = classes(rows(LOGITS[0]), rows([0, 0, 0, 1]), torch.ones(1, 4), SPANS)
+    found = classification_loss(rows(LOGITS[0]), rows([0, 0, 0, 1]), torch.ones(1, 4), SPANS)
     assert found.item() == pytest.approx(-math.log(sigmoid(0.3)), abs=1e-12)
 
 
 def test_confused_by_hand() -> None:
-    found = confused(rows(LOGITS[0]), rows([0, 0, 1, 1]), torch.ones(1, 4), SPANS)
+    found = inverted_label_loss(rows(LOGITS[0]), rows([0, 0, 1, 1]), torch.ones(1, 4), SPANS)
     others = -(math.log(softmax(LOGITS[0][:3], 0)) + math.log(softmax(LOGITS[0][:3], 1))) / 2
     assert found.item() == pytest.approx(others - math.log(1 - sigmoid(0.3)), abs=1e-12)
 
 
 def test_confused_draws_away_from_the_truth() -> None:
     logits = rows([0.0, 0.0, 0.0, 0.0]).requires_grad_()
-    confused(logits, rows([0, 0, 1, 1]), torch.ones(1, 4), SPANS).backward()
+    inverted_label_loss(logits, rows([0, 0, 1, 1]), torch.ones(1, 4), SPANS).backward()
     assert logits.grad is not None
     assert (logits.grad[0, :2] < 0).all() and (logits.grad[0, 2:] > 0).all()
 
 
 def test_decided_takes_the_likeliest_of_a_group() -> None:
-    assert decided(rows(*LOGITS), SPANS).tolist() == [[0, 0, 1, 1], [1, 0, 0, 0]]
+    assert predict_labels(rows(*LOGITS), SPANS).tolist() == [[0, 0, 1, 1], [1, 0, 0, 0]]
 
 
 def test_own_scores_are_those_of_the_values_that_a_label_has() -> None:
     scores = torch.arange(2 * 10, dtype=torch.float64).reshape(2, 10, 1, 1)  # two views of 3 + 2 values
-    found = own(scores, rows([0, 0, 1, 1], [1, 0, 0, 0]), rows([1, 1, 1, 1], [1, 1, 1, 0]), SPANS)
+    found = select_domain_scores(scores, rows([0, 0, 1, 1], [1, 0, 0, 0]), rows([1, 1, 1, 1], [1, 1, 1, 0]), SPANS)
     assert found.shape == (2, 2, 1, 1)
     assert found.flatten().tolist() == [(2 + 3) / 2, (7 + 8) / 2, 10, 15]

@@ -3,27 +3,27 @@ from __future__ import annotations
 import pytest
 import torch
 
-from unpaired.terms.closeness import matched
+from unpaired.terms.closeness import feature_matching
 
 
 def test_by_hand() -> None:
     """Means (2, 0) and (1, 1): (1 + 1) / 2; and 3 against 1 in a second layer: 4."""
     some = [torch.tensor([[1.0, 0], [3, 0]]), torch.tensor([[3.0]])]
     others = [torch.tensor([[1.0, 2], [1, 0]]), torch.tensor([[1.0]])]
-    assert matched(some, others).item() == 5
+    assert feature_matching(some, others).item() == 5
 
 
 def test_only_the_means_of_batches_count() -> None:
     x = torch.randn(4, 3, 2, 2)
-    assert matched([x], [x]) == 0
-    assert matched([x], [x.flip(0)]).item() == pytest.approx(0, abs=1e-12)
+    assert feature_matching([x], [x]) == 0
+    assert feature_matching([x], [x.flip(0)]).item() == pytest.approx(0, abs=1e-12)
 
 
 def test_descending_brings_the_means_together_and_float32_is_the_least() -> None:
     x = torch.tensor([[1.0], [3.0]], requires_grad=True)
-    matched([x], [torch.zeros(2, 1)]).backward()
+    feature_matching([x], [torch.zeros(2, 1)]).backward()
     assert x.grad is not None
     assert torch.equal(x.grad, torch.full((2, 1), 2.0))
-    assert matched([x.bfloat16()], [x.bfloat16()]).dtype == torch.float32
+    assert feature_matching([x.bfloat16()], [x.bfloat16()]).dtype == torch.float32
     with pytest.raises(ValueError, match="shorter"):
-        matched([x, x], [x])
+        feature_matching([x, x], [x])

@@ -4,7 +4,7 @@ import math
 
 import torch
 
-from unpaired.terms.label import said
+from unpaired.terms.label import class_cross_entropy
 from unpaired.terms.smoothness import total_variation
 
 
@@ -31,15 +31,15 @@ def test_its_gradient_lowers_a_peak_and_half_precision_is_widened() -> None:
 
 def test_said_is_the_cross_entropy_of_a_kind_over_views_and_places() -> None:
     even = torch.zeros(2, 6, 2, 2)
-    assert math.isclose(said(even, 1, 3).item(), math.log(3), rel_tol=1e-6)
+    assert math.isclose(class_cross_entropy(even, 1, 3).item(), math.log(3), rel_tol=1e-6)
     scores = torch.zeros(1, 6, 1, 1)
     scores[0, 1], scores[0, 5] = math.log(2), math.log(4)
     # first view: 2 of 1 + 2 + 1; second: 1 of 1 + 1 + 4
-    assert math.isclose(said(scores, 1, 3).item(), (math.log(4 / 2) + math.log(6 / 1)) / 2, rel_tol=1e-6)
-    assert said(20 * torch.tensor([[0.0, 1.0, 0.0]]), 1, 3) < 1e-6
+    assert math.isclose(class_cross_entropy(scores, 1, 3).item(), (math.log(4 / 2) + math.log(6 / 1)) / 2, rel_tol=1e-6)
+    assert class_cross_entropy(20 * torch.tensor([[0.0, 1.0, 0.0]]), 1, 3) < 1e-6
 
 
 def test_said_draws_towards_the_kind() -> None:
     scores = torch.zeros(2, 3, 2, 2, requires_grad=True)
-    said(scores, 2, 3).backward()
+    class_cross_entropy(scores, 2, 3).backward()
     assert scores.grad is not None and (scores.grad[:, 2] < 0).all() and (scores.grad[:, :2] > 0).all()

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from unpaired.terms.adversarial import AnyKind, fool, spot
-from unpaired.terms.closeness import l1, squared
-from unpaired.terms.prior import normal, unit_normal
+from unpaired.terms.adversarial import AnyAdversarialLoss, discriminator_loss, generator_loss
+from unpaired.terms.closeness import l1, mse
+from unpaired.terms.prior import kl_divergence, kl_divergence_unit_variance
 
-KINDS: tuple[AnyKind, ...] = ("lsgan", "bce", "hinge", "wgan")
+KINDS: tuple[AnyAdversarialLoss, ...] = ("lsgan", "bce", "hinge", "wgan")
 
 
 def double(*numbers: float) -> Tensor:
@@ -32,8 +32,8 @@ def log_sigmoid(x: float) -> float:
         ("wgan", 0.75),
     ],
 )
-def test_fool_by_hand(kind: AnyKind, expected: float) -> None:
-    assert fool(double(0.5, -2), kind).item() == pytest.approx(expected, abs=1e-12)
+def test_fool_by_hand(kind: AnyAdversarialLoss, expected: float) -> None:
+    assert generator_loss(double(0.5, -2), kind).item() == pytest.approx(expected, abs=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -45,47 +45,49 @@ def test_fool_by_hand(kind: AnyKind, expected: float) -> None:
         ("wgan", -0.75 - 0.5),
     ],
 )
-def test_spot_by_hand(kind: AnyKind, expected: float) -> None:
-    assert spot(double(2, -1), double(0.5, -2), kind).item() == pytest.approx(expected, abs=1e-12)
+def test_spot_by_hand(kind: AnyAdversarialLoss, expected: float) -> None:
+    assert discriminator_loss(double(2, -1), double(0.5, -2), kind).item() == pytest.approx(expected, abs=1e-12)
 
 
 def test_least_squares_are_zero_at_their_targets() -> None:
-    assert fool(torch.ones(2, 1, 3, 3)) == 0
-    assert spot(torch.ones(2, 1, 3, 3), torch.zeros(2, 1, 3, 3)) == 0
-    assert spot(torch.ones(3), -torch.ones(3), "hinge") == 0
-    assert spot(torch.full((3,), 50.0), torch.full((3,), -50.0), "bce").item() == pytest.approx(0, abs=1e-12)
+    assert generator_loss(torch.ones(2, 1, 3, 3)) == 0
+    assert discriminator_loss(torch.ones(2, 1, 3, 3), torch.zeros(2, 1, 3, 3)) == 0
+    assert discriminator_loss(torch.ones(3), -torch.ones(3), "hinge") == 0
+    assert discriminator_loss(torch.full((3,), 50.0), torch.full((3,), -50.0), "bce").item() == pytest.approx(
+        0, abs=1e-12
+    )
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_descending_raises_the_scores_a_generator_wants(kind: AnyKind) -> None:
+def test_descending_raises_the_scores_a_generator_wants(kind: AnyAdversarialLoss) -> None:
     scores = double(-0.5, 0.3)
-    fool(scores, kind).backward()
+    generator_loss(scores, kind).backward()
     assert scores.grad is not None and (scores.grad < 0).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_descending_parts_real_from_fake(kind: AnyKind) -> None:
+def test_descending_parts_real_from_fake(kind: AnyAdversarialLoss) -> None:
     real, fake = double(-0.5, 0.3), double(0.5, 0.1)
-    spot(real, fake, kind).backward()
+    discriminator_loss(real, fake, kind).backward()
     assert real.grad is not None and (real.grad < 0).all()
     assert fake.grad is not None and (fake.grad > 0).all()
 
 
 def test_hinge_leaves_what_is_beyond_the_margin() -> None:
     real, fake = double(1.5), double(-1.5)
-    spot(real, fake, "hinge").backward()
+    discriminator_loss(real, fake, "hinge").backward()
     assert real.grad == 0 and fake.grad == 0
 
 
 def test_bce_stays_finite_for_huge_scores() -> None:
     scores = torch.tensor([-1e4, 1e4])
-    assert fool(scores, "bce").item() == 5000
-    assert spot(scores, scores, "bce").item() == 10000
+    assert generator_loss(scores, "bce").item() == 5000
+    assert discriminator_loss(scores, scores, "bce").item() == 10000
 
 
 def test_spot_weighs_both_sides_alike_whatever_their_numbers() -> None:
     one, many = torch.full((1,), 3.0), torch.full((7,), 2.0)
-    assert spot(one, many).item() == 4 + 4
+    assert discriminator_loss(one, many).item() == 4 + 4
 
 
 def test_l1_by_hand() -> None:
@@ -103,20 +105,20 @@ def test_l1_gradient_points_to_the_target() -> None:
 
 def test_unit_normal_by_hand_is_twice_the_divergence_per_element() -> None:
     mean = double(1, -3)
-    term = unit_normal(mean)
+    term = kl_divergence_unit_variance(mean)
     assert term.item() == 5
     codes = torch.distributions.Normal(mean, torch.ones_like(mean))
     target = torch.distributions.Normal(torch.zeros_like(mean), torch.ones_like(mean))
     torch.testing.assert_close(term, 2 * torch.distributions.kl_divergence(codes, target).mean())
     term.backward()
     torch.testing.assert_close(mean.grad, mean.detach())
-    assert unit_normal(torch.zeros(4)) == 0
+    assert kl_divergence_unit_variance(torch.zeros(4)) == 0
 
 
 def test_squared_by_hand() -> None:
-    assert squared(double(1, -2, 0), double(0, 1, 0)).item() == pytest.approx(10 / 3, abs=1e-12)
+    assert mse(double(1, -2, 0), double(0, 1, 0)).item() == pytest.approx(10 / 3, abs=1e-12)
     x = double(1, -1)
-    squared(x, double(0, 0)).backward()
+    mse(x, double(0, 0)).backward()
     torch.testing.assert_close(x.grad, x.detach())
 
 
@@ -124,22 +126,22 @@ def test_normal_is_the_divergence_per_element() -> None:
     mean, log_variance = double(1, -3, 0), double(0, math.log(4), -1)
     codes = torch.distributions.Normal(mean, (log_variance / 2).exp())
     target = torch.distributions.Normal(torch.zeros_like(mean), torch.ones_like(mean))
-    term = normal(mean, log_variance)
+    term = kl_divergence(mean, log_variance)
     torch.testing.assert_close(term, torch.distributions.kl_divergence(codes, target).mean())
     assert term.item() == pytest.approx((0.5 + (9 + 4 - math.log(4) - 1) / 2 + math.exp(-1) / 2) / 3, abs=1e-12)
-    assert normal(torch.zeros(4), torch.zeros(4)) == 0
+    assert kl_divergence(torch.zeros(4), torch.zeros(4)) == 0
 
 
-def spot_itself(x: Tensor, kind: AnyKind) -> Tensor:
-    return spot(x, x.flip(0), kind)
+def spot_itself(x: Tensor, kind: AnyAdversarialLoss) -> Tensor:
+    return discriminator_loss(x, x.flip(0), kind)
 
 
 TERMS: dict[str, Callable[[Tensor], Tensor]] = {
     "l1": lambda x: l1(x, x.flip(0)),
-    "squared": lambda x: squared(x, x.flip(0)),
-    "normal": lambda x: normal(x, x.flip(0)),
-    "unit_normal": unit_normal,
-    **{f"fool {kind}": partial(fool, kind=kind) for kind in KINDS},
+    "squared": lambda x: mse(x, x.flip(0)),
+    "normal": lambda x: kl_divergence(x, x.flip(0)),
+    "unit_normal": kl_divergence_unit_variance,
+    **{f"fool {kind}": partial(generator_loss, kind=kind) for kind in KINDS},
     **{f"spot {kind}": partial(spot_itself, kind=kind) for kind in KINDS},
 }
 

@@ -26,7 +26,7 @@ def test_without_an_average_the_model_is_what_trained_and_resuming_is_exact(disc
     settings = {**SETTINGS, "average": 0.0}
     whole, part = trained(discs, tmp_path / "whole", **settings), tmp_path / "part"
     stopped_after(discs, part, 3, settings)
-    resume(part, say=quiet)
+    resume(part, log=quiet)
     one, other = state(whole), state(part)
     assert one.keys() == other.keys() and [name for name in one if not torch.equal(one[name], other[name])] == []
     saved = load_model(whole).method.get_submodule("G").state_dict()

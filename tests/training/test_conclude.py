@@ -12,8 +12,8 @@ from conftest import TINY
 from unpaired import train
 from unpaired.runs.folder import RunFolder
 from unpaired.settings import VoiceSettings
-from unpaired.training.conclude import conclude
-from unpaired.training.record import Record
+from unpaired.training.conclude import finish_training
+from unpaired.training.record import TrainingLog
 
 
 def test_commands_that_are_shown_are_quoted(
@@ -21,13 +21,13 @@ def test_commands_that_are_shown_are_quoted(
 ) -> None:
     said: list[str] = []
     folder = RunFolder(tmp_path / "a run")
-    train(discs, out=folder.path, say=said.append, **TINY | {"steps": 1})
+    train(discs, out=folder.path, log=said.append, **TINY | {"steps": 1})
     assert f"translate: unpaired translate '{folder.path}' YOUR_BLUE --to red" in said
-    config = folder.configuration().model_copy(update={"voice": VoiceSettings()})
+    config = folder.load_config().model_copy(update={"voice": VoiceSettings()})
     measured = SimpleNamespace(text=lambda: "measured")
     monkeypatch.setattr("unpaired.training.conclude.evaluate", lambda *_, **__: measured)
-    record = Record(folder, said.append, 1)
-    conclude(config, folder, record, 1, torch.device("cpu"), "the distance of frames", ".wav")
+    record = TrainingLog(folder, said.append, 1)
+    finish_training(config, folder, record, 1, torch.device("cpu"), "the distance of frames", ".wav")
     record.close()
     assert said[-4:] == [
         "measured",

@@ -11,7 +11,7 @@ from voice_worlds import TINY, speaker
 
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.voice import silero
-from unpaired.media.voice.silero import Silero
+from unpaired.media.voice.silero import SileroVad
 from unpaired.runs.folder import RunFolder
 from unpaired.training.train import resume, train
 
@@ -29,30 +29,30 @@ def speakers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def now(monkeypatch: pytest.MonkeyPatch, digest: str | None) -> None:
-    found = None if digest is None else Silero(Path("none"), digest)
+    found = None if digest is None else SileroVad(Path("none"), digest)
     monkeypatch.setattr(silero, "installed", lambda: found)
 
 
 def test_a_run_keeps_its_gate(speakers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[str] = []
     now(monkeypatch, "1" * 64)
-    run = train(speakers, out=tmp_path / "run", say=heard.append, **{**FIRST, "gate": "auto"})
+    run = train(speakers, out=tmp_path / "run", log=heard.append, **{**FIRST, "gate": "auto"})
     assert run is not None and any("speech is told from silence by silero-vad" in words for words in heard)
-    config = RunFolder(run).configuration()
-    assert config.voice is not None and config.voice.gate == "silero"
+    config = RunFolder(run).load_config()
+    assert config.voice is not None and config.voice.vad == "silero"
     assert config.pretrained == {"silero-vad": "1" * 64}
     assert config.domains[0].voice is not None
     assert config.domains[0].voice.frames == 6 * 52  # of six files, eight steps: 51.2 frames
     before = (run / "config.yaml").read_bytes()
     now(monkeypatch, None)
     with pytest.raises(UsageError, match=r"What was begun with this gate goes on with it alone"):
-        resume(run, say=quiet, steps=2)
+        resume(run, log=quiet, steps=2)
     now(monkeypatch, "2" * 64)
     with pytest.raises(WorkError, match=r"'silero-vad': its weights here \(SHA-256 222222222222 .*install the package"):
-        resume(run, say=quiet, steps=2)
+        resume(run, log=quiet, steps=2)
     assert (run / "config.yaml").read_bytes() == before
     now(monkeypatch, "1" * 64)
-    resume(run, say=quiet, steps=2)
+    resume(run, log=quiet, steps=2)
 
 
 def test_without_it_a_run_goes_by_levels_ever_after(
@@ -60,13 +60,13 @@ def test_without_it_a_run_goes_by_levels_ever_after(
 ) -> None:
     now(monkeypatch, None)
     with pytest.raises(UsageError, match=r"silero-vad .* not both installed"):
-        train(speakers, out=tmp_path / "run", say=quiet, **{**FIRST, "gate": "silero"})
+        train(speakers, out=tmp_path / "run", log=quiet, **{**FIRST, "gate": "silero"})
     preset = {name: value for name, value in FIRST.items() if name != "gate"}
-    run = train(speakers, out=tmp_path / "run", say=quiet, **preset)
-    config = RunFolder(run).configuration()
-    assert config.voice is not None and config.voice.gate == "energy" and config.pretrained == {}
+    run = train(speakers, out=tmp_path / "run", log=quiet, **preset)
+    config = RunFolder(run).load_config()
+    assert config.voice is not None and config.voice.vad == "energy" and config.pretrained == {}
     now(monkeypatch, "1" * 64)
-    resume(run, say=quiet, steps=2)
+    resume(run, log=quiet, steps=2)
 
 
 def test_a_file_without_speech_is_named_with_what_to_do(
@@ -75,4 +75,4 @@ def test_a_file_without_speech_is_named_with_what_to_do(
     now(monkeypatch, "1" * 64)
     monkeypatch.setattr(silero, "probabilities", lambda *_: iter([np.zeros(19, np.float32)]))
     with pytest.raises(WorkError, match=r"holds no speech that silero-vad hears \(--gate energy"):
-        train(speakers, out=tmp_path / "run", say=quiet, **{**FIRST, "gate": "silero"})
+        train(speakers, out=tmp_path / "run", log=quiet, **{**FIRST, "gate": "silero"})

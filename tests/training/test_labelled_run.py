@@ -10,16 +10,16 @@ from conftest import TINY, draw_domain
 from PIL import Image
 
 from unpaired.cli import main
-from unpaired.data.folders import discover_whole
-from unpaired.data.split import split
+from unpaired.data.folders import discover_collections
+from unpaired.data.split import split_files
 from unpaired.errors import UsageError, WorkError
 from unpaired.evaluation.audit import audit
 from unpaired.evaluation.run import evaluate
-from unpaired.report.facts import gather
-from unpaired.runs.progress import saved_steps
+from unpaired.report.facts import read_run_summary
+from unpaired.runs.progress import list_checkpoints
 from unpaired.runs.weights import read_tensors
-from unpaired.training.collect import find
-from unpaired.training.session import Interrupted, Session
+from unpaired.training.collect import list_data
+from unpaired.training.session import Trainer, TrainingInterrupt
 from unpaired.training.train import resume, train
 from unpaired.translate import Translator
 
@@ -58,26 +58,26 @@ def test_many_folders_from_training_to_translating(
     method: str, three: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = TINY | {"method": method, "steps": 6, "checkpoint_every": 3, "batch": 3}
-    whole = train(three, out=tmp_path / "whole", say=quiet, **settings)
+    whole = train(three, out=tmp_path / "whole", log=quiet, **settings)
     names = [measures.route for measures in evaluate(whole).routes]
     assert len(names) == 6 and "blue -> green" in names
     picture = Image.open(next((three / "red").iterdir()))
     assert Translator.load(whole)(picture, to="green", source="red").size == picture.size
 
-    original = Session._between
+    original = Trainer._run_scheduled_tasks
 
-    def stop(self: Session, before: float, share: float) -> None:
+    def stop(self: Trainer, before: float, share: float) -> None:
         original(self, before, share)
         if self.step == 3:
             self._interrupt()
 
     with monkeypatch.context() as patch:
-        patch.setattr(Session, "_between", stop)
-        with pytest.raises(Interrupted):
-            train(three, out=tmp_path / "part", say=quiet, **settings)
-    resume(tmp_path / "part", say=quiet)
+        patch.setattr(Trainer, "_between", stop)
+        with pytest.raises(TrainingInterrupt):
+            train(three, out=tmp_path / "part", log=quiet, **settings)
+    resume(tmp_path / "part", log=quiet)
     one, other = (
-        read_tensors(saved_steps(run / "checkpoints")[-1] / "state.safetensors")[0]
+        read_tensors(list_checkpoints(run / "checkpoints")[-1] / "state.safetensors")[0]
         for run in (whole, tmp_path / "part")
     )
     assert one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
@@ -88,7 +88,7 @@ def test_attributes_of_a_table_from_training_to_translating(
 ) -> None:
     run = tmp_path / "run"
     settings = TINY | {"method": "stargan", "steps": 2, "attributes": ("red|blue|green", "low")}
-    assert train(table, out=run, say=quiet, **settings) == run
+    assert train(table, out=run, log=quiet, **settings) == run
     translator = Translator.load(run)
     assert translator.domains == ("red", "blue", "green", "low", "no-low")
     assert ("red", "low") not in translator.routes and ("low", "no-low") in translator.routes
@@ -107,56 +107,56 @@ def test_attributes_of_a_table_from_training_to_translating(
 def test_the_labels_of_a_run_are_its_own(table: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     settings = TINY | {"method": "fader", "steps": 2, "attributes": ("red|blue|green",)}
-    train(table, out=run, say=quiet, **settings)
+    train(table, out=run, log=quiet, **settings)
     Path(f"{table}.csv").unlink()
-    resume(run, steps=3, say=quiet)
-    assert [p.name for p in saved_steps(run / "checkpoints")][-1] == "step-000000003"
+    resume(run, steps=3, log=quiet)
+    assert [p.name for p in list_checkpoints(run / "checkpoints")][-1] == "step-000000003"
 
 
 def test_what_labels_need_is_told_before_training(table: Path, three: Path, tmp_path: Path) -> None:
     settings = TINY | {"steps": 2}
     with pytest.raises(UsageError, match="--attributes"):
-        train(table, method="stargan", out=tmp_path / "a", say=quiet, **settings)
+        train(table, method="stargan", out=tmp_path / "a", log=quiet, **settings)
     with pytest.raises(UsageError, match=r"takes two domains; 3 were given.*Methods that take many: stargan"):
-        train(three, method="cyclegan", out=tmp_path / "b", say=quiet, **settings)
+        train(three, method="cyclegan", out=tmp_path / "b", log=quiet, **settings)
     Path(f"{table}.csv").write_text("file,red,blue\nred/000.png,1,0\nred/001.png,1,0\nblue/000.png,0,1\n")
     with pytest.raises(WorkError, match="'blue' holds for"):
-        train(table, method="stargan", out=tmp_path / "c", say=quiet, attributes=("red|blue",), **settings)
+        train(table, method="stargan", out=tmp_path / "c", log=quiet, attributes=("red|blue",), **settings)
     assert not (tmp_path / "c").exists()
     alone = settings | {"method": "stargan", "batch": 2, "accumulate": 2}
     with pytest.raises(UsageError, match=r"batch 2: stargan takes the labels .* other items.*--batch 4"):
-        train(three, out=tmp_path / "d", say=quiet, **alone)
+        train(three, out=tmp_path / "d", log=quiet, **alone)
 
 
 def test_two_values_of_a_table_serve_a_method_of_two_domains(table: Path, tmp_path: Path) -> None:
-    run = train(table, out=tmp_path / "run", say=quiet, attributes=("low",), **(TINY | {"steps": 2}))
+    run = train(table, out=tmp_path / "run", log=quiet, attributes=("low",), **(TINY | {"steps": 2}))
     assert run is not None and Translator.load(run).routes == (("low", "no-low"), ("no-low", "low"))
 
 
 def test_a_value_of_which_nothing_is_held_back_keeps_no_other_from_being_measured(table: Path, tmp_path: Path) -> None:
-    rare = list(split(discover_whole([table])[0], 0.1, 0).train)[:3]
+    rare = list(split_files(discover_collections([table])[0], 0.1, 0).train)[:3]
     lines = Path(f"{table}.csv").read_text().splitlines()
     rows = [f"{line},{int(line.partition(',')[0] in rare)}" for line in lines[1:]]
     Path(f"{table}.csv").write_text("\n".join([f"{lines[0]},rare", *rows]) + "\n")
     settings = TINY | {"method": "stargan", "steps": 2, "held": 0.1, "attributes": ("low", "rare")}
-    run = train(table, out=tmp_path / "run", say=quiet, **settings)
+    run = train(table, out=tmp_path / "run", log=quiet, **settings)
     found = evaluate(run)
     assert {m.route for m in found.routes} == {"low -> no-low", "no-low -> low"} and "none of rare" in found.text()
     assert {r.route for r in audit(run, inverse_steps=2).routes} == {"low -> no-low", "no-low -> low"}
-    assert [part.name for part in gather(run).sets] == ["low", "no-low", "rare", "no-rare"]
+    assert [part.name for part in read_run_summary(run).sets] == ["low", "no-low", "rare", "no-rare"]
     assert "3 of rare" in (run / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_text_beside_a_folder_of_domains_is_no_table_unless_it_is_one(three: Path) -> None:
     Path(f"{three}.txt").write_text("Where these are from.\n", encoding="utf-8")
-    assert find([three], "stargan", ()).domains == ("blue", "green", "red")
+    assert list_data([three], "stargan", ()).domains == ("blue", "green", "red")
     Path(f"{three}.csv").write_text("file,low\nred/000.png,1\n", encoding="utf-8")
     with pytest.raises(UsageError, match="--attributes low"):
-        find([three], "stargan", ())
+        list_data([three], "stargan", ())
 
 
 def test_values_of_other_ranges_need_the_domain_of_the_inputs(three: Path, tmp_path: Path) -> None:
-    run = train(three, out=tmp_path / "run", say=quiet, **(TINY | {"method": "stargan", "steps": 1}))
+    run = train(three, out=tmp_path / "run", log=quiet, **(TINY | {"method": "stargan", "steps": 1}))
     translator = Translator.load(run)
     picture = Image.open(next((three / "red").iterdir()))
     translator(picture, to="green")

@@ -9,13 +9,13 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from unpaired.methods.game import Batch, Method, Move, Now, Player, Turn
+from unpaired.methods.game import Batch, Method, Player, StepContext, Turn, Turns
 from unpaired.networks.blocks import Role
 from unpaired.training import loop as loops
-from unpaired.training.loop import Loop
-from unpaired.training.ranks import Ranks
+from unpaired.training.loop import TrainingLoop
+from unpaired.training.ranks import Distributed
 
-NOW = Now(0, 0.0)
+NOW = StepContext(0, 0.0)
 
 
 class Duel(Method):
@@ -28,11 +28,11 @@ class Duel(Method):
             nn.init.constant_(next(role.parameters()), value)
         form = {"optimizer": "sgd", "rate": 0.1} | player
         self.players = {name: Player((role,), **form) for name, role in (("g", "G"), ("d", "D"), ("i", "unused"))}  # type: ignore[arg-type]
-        self.weights = {"score": 1.0}
+        self.loss_weights = {"score": 1.0}
         self.routes = ()
         self.together = together
 
-    def play(self, batch: Batch, now: Now) -> Iterator[Move]:
+    def play(self, batch: Batch, now: StepContext) -> Iterator[Turns]:
         """`g` lowers D(G(x)), `d` raises it."""
         score = self.D(self.G(batch["X"])).float().mean()
         if self.together:
@@ -46,8 +46,8 @@ class Duel(Method):
         return x
 
 
-def of(method: Method) -> Loop:
-    return Loop(method, Ranks(Fabric(accelerator="cpu", devices=1)))
+def of(method: Method) -> TrainingLoop:
+    return TrainingLoop(method, Distributed(Fabric(accelerator="cpu", devices=1)))
 
 
 def weights(method: Duel) -> list[float]:
@@ -105,7 +105,7 @@ def half(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "rmsprop"])
 def test_scaled_steps_are_the_unscaled_ones_after_clipping(together: bool, optimizer: str) -> None:
     scaled, plain = Duel(together, optimizer=optimizer, clip=0.5), Duel(together, optimizer=optimizer, clip=0.5)  # type: ignore[arg-type]
-    loop, other = of(scaled), Loop(plain, Ranks(Fabric(accelerator="cpu", devices=1)))
+    loop, other = of(scaled), TrainingLoop(plain, Distributed(Fabric(accelerator="cpu", devices=1)))
     loop.precision = "fp16-mixed"
     with pytest.MonkeyPatch.context() as patch:
         loop.step([batch()], NOW)

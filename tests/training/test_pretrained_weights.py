@@ -13,21 +13,21 @@ from torch import nn
 from unpaired import Translator, resume, train
 from unpaired.errors import UsageError, WorkError
 from unpaired.networks import pretrained
-from unpaired.networks.pretrained import digest_of, offer
+from unpaired.networks.pretrained import hash_weights, register_embedding
 from unpaired.runs.config import read_config, write_config
 
 
 def test_a_run_goes_on_with_the_weights_that_it_began_with(discs: Path, tmp_path: Path, without_features: None) -> None:
     network = nn.Conv2d(3, 4, 4, 4)
-    name = offer(network)
+    name = register_embedding(network)
     run = tmp_path / "run"
-    train(discs, method="dtn-baseline", embedding=name, out=run, say=quiet, **TINY | {"steps": 1})
+    train(discs, method="dtn-baseline", embedding=name, out=run, log=quiet, **TINY | {"steps": 1})
     config = read_config(run / "config.yaml")
-    assert config.pretrained == {name: digest_of(network)}
-    resume(run, steps=2, say=quiet)
+    assert config.pretrained == {name: hash_weights(network)}
+    resume(run, steps=2, log=quiet)
     write_config(run / "config.yaml", config.model_copy(update={"pretrained": {name: "0" * 64}}))
     with pytest.raises(WorkError, match=r"not those that this run began with \(000000000000 \.\.\.\)"):
-        resume(run, steps=3, say=quiet)
+        resume(run, steps=3, log=quiet)
     assert Translator.load(run).routes == (("blue", "red"),)
 
 
@@ -35,19 +35,19 @@ def test_a_teacher_of_codes_resumes_to_the_last_bit_and_translating_does_without
     discs: Path, tmp_path: Path, without_features: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = nn.Conv2d(3, 4, 4, 4)
-    settings = TINY | {"method": "xgan", "embedding": offer(network), "teacher_weight": 2.0, "steps": 4}
+    settings = TINY | {"method": "xgan", "embedding": register_embedding(network), "teacher_weight": 2.0, "steps": 4}
     settings |= {"checkpoint_every": 2, "evaluate_every": 0, "sample_every": 0}
     whole, part = trained(discs, tmp_path / "whole", **settings), tmp_path / "part"
     stopped_after(discs, part, 3, settings)
     monkeypatch.setattr(pretrained, "_offered", {})
     with pytest.raises(UsageError, match="a network of your own; give it first"):
-        resume(part, say=quiet)
-    offer(network)
-    resume(part, say=quiet)
+        resume(part, log=quiet)
+    register_embedding(network)
+    resume(part, log=quiet)
     one, other = state(whole), state(part)
     assert one.keys() == other.keys() and {"R.0.weight"} <= {name.split("/")[-1] for name in one}
     assert [name for name in one if not torch.equal(one[name], other[name])] == []
-    assert read_config(part / "config.yaml").pretrained == {settings["embedding"]: digest_of(network)}
+    assert read_config(part / "config.yaml").pretrained == {settings["embedding"]: hash_weights(network)}
     monkeypatch.setattr(pretrained, "_offered", {})
     assert Translator.load(part).routes == (("blue", "red"), ("red", "blue"))
 
@@ -55,10 +55,10 @@ def test_a_teacher_of_codes_resumes_to_the_last_bit_and_translating_does_without
 def test_an_embedding_that_is_not_here_is_refused_before_a_run_begins(discs: Path, tmp_path: Path) -> None:
     for method in ("dtn-baseline", "xgan"):
         with pytest.raises(UsageError, match="a network of your own; give it first"):
-            train(discs, method=method, embedding="own:Gone-0", out=tmp_path / "run", say=quiet, **TINY | {"steps": 1})
+            train(discs, method=method, embedding="own:Gone-0", out=tmp_path / "run", log=quiet, **TINY | {"steps": 1})
     assert not (tmp_path / "run").exists()
 
 
 def test_runs_without_embeddings_keep_none(discs: Path, tmp_path: Path, without_features: None) -> None:
-    train(discs, out=tmp_path / "run", say=quiet, **TINY | {"steps": 1})
+    train(discs, out=tmp_path / "run", log=quiet, **TINY | {"steps": 1})
     assert read_config(tmp_path / "run" / "config.yaml").pretrained == {}

@@ -13,8 +13,8 @@ from lightning_fabric import Fabric
 from safetensors.torch import load_file
 from torch import Tensor
 
-from unpaired.runs.weights import owned
-from unpaired.training.ranks import Ranks
+from unpaired.runs.weights import collect_state
+from unpaired.training.ranks import Distributed
 
 
 def on_two_ranks(name: str, folder: Path) -> dict[str, Tensor]:
@@ -34,7 +34,7 @@ def on_two_ranks(name: str, folder: Path) -> dict[str, Tensor]:
 
 
 def in_one_process(name: str, shards: int) -> dict[str, Tensor]:
-    return owned(two_ranks.train(name, Ranks(Fabric(accelerator="cpu", devices=1)), shards))
+    return collect_state(two_ranks.train(name, Distributed(Fabric(accelerator="cpu", devices=1)), shards))
 
 
 def difference(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
@@ -51,5 +51,5 @@ def test_accumulated_shards_equal_the_joined_batch() -> None:
     """For CycleGAN without its memory, whose terms are means over items."""
     joined, accumulated = in_one_process("cyclegan", 1), in_one_process("cyclegan", 2)
     assert difference(joined, accumulated) < 1e-10
-    start = owned(two_ranks.tiny("cyclegan"))
+    start = collect_state(two_ranks.tiny("cyclegan"))
     assert difference(joined, start) > 1e-5

@@ -11,45 +11,45 @@ from unpaired.errors import UsageError
 from unpaired.methods import METHODS
 from unpaired.presets import PRESETS
 from unpaired.settings import Medium
-from unpaired.training.resolve import SECTIONS, Asked, method_settings_model, resolve
+from unpaired.training.resolve import SECTIONS, SettingsRequest, build_method_settings_model, resolve_settings
 
 
-def asked(file: Path | None = None, method: str | None = None, **settings: Any) -> Asked:
-    return Asked(method=method, preset=None, settings=settings, file=file)
+def asked(file: Path | None = None, method: str | None = None, **settings: Any) -> SettingsRequest:
+    return SettingsRequest(method=method, preset=None, settings=settings, file=file)
 
 
 def test_paper_preset_is_the_papers_facts() -> None:
-    settings = resolve(asked(), "paper")
+    settings = resolve_settings(asked(), "paper")
     assert settings.method == "cyclegan"
     assert settings.method_settings["cycle_weight"] == 10
     assert settings.method_settings["identity_weight"] == 5
     assert settings.method_settings["memory"] == 50
     assert settings.method_settings["rate"] == 2e-4
-    assert (settings.data.size, settings.training.batch, settings.networks.width) == (256, 1, 64)
+    assert (settings.data.size, settings.training.batch_size, settings.networks.width) == (256, 1, 64)
     assert settings.networks.augment == ()
-    assert resolve(asked(method="stargan"), "paper").training.batch == 16
-    assert resolve(asked(method="stargan", batch=8), "paper").training.batch == 8
+    assert resolve_settings(asked(method="stargan"), "paper").training.batch_size == 16
+    assert resolve_settings(asked(method="stargan", batch=8), "paper").training.batch_size == 8
 
 
 def test_each_layer_wins_over_the_one_below(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text("preset: small\nnetworks: {width: 24}\nmethod_settings: {cycle_weight: 7}\ntraining: {batch: 2}\n")
-    settings = resolve(asked(file, batch=8), "paper")
+    settings = resolve_settings(asked(file, batch=8), "paper")
     assert settings.preset == "small"
     assert settings.networks.generator == PRESETS["small"]["networks"]["generator"]
     assert settings.networks.width == 24
     assert settings.method_settings["cycle_weight"] == 7
-    assert settings.training.batch == 8
+    assert settings.training.batch_size == 8
 
 
 def test_a_budget_in_steps_replaces_the_presets_minutes(tmp_path: Path) -> None:
-    assert resolve(asked(steps=10), "small").training.minutes is None
+    assert resolve_settings(asked(steps=10), "small").training.minutes is None
     file = tmp_path / "settings.yaml"
     file.write_text("training: {steps: 50}\n")
-    training = resolve(asked(file, minutes=2), "small").training
+    training = resolve_settings(asked(file, minutes=2), "small").training
     assert (training.steps, training.minutes) == (None, 2)
     with pytest.raises(UsageError, match="both steps and minutes"):
-        resolve(asked(steps=10, minutes=2), "small")
+        resolve_settings(asked(steps=10, minutes=2), "small")
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_a_budget_in_steps_replaces_the_presets_minutes(tmp_path: Path) -> None:
 )
 def test_mistakes_are_named(settings: dict[str, Any], words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        resolve(asked(**settings), "small")
+        resolve_settings(asked(**settings), "small")
 
 
 @pytest.mark.parametrize(
@@ -87,9 +87,11 @@ def test_a_setting_that_would_do_nothing_is_refused(
     name = next(iter(settings))
     medium: Medium = "voice" if "order" in settings else "image"
     with pytest.raises(UsageError, match=rf"'{name}': does nothing while '{next(iter(mend))}' is "):
-        resolve(Asked(method=method, settings=settings), "small", medium)
-    resolve(Asked(method=method, settings=settings | mend), "small", medium)
-    resolve(Asked(method=method, settings=settings), "small")  # of an early look, whose preset may be another
+        resolve_settings(SettingsRequest(method=method, settings=settings), "small", medium)
+    resolve_settings(SettingsRequest(method=method, settings=settings | mend), "small", medium)
+    resolve_settings(
+        SettingsRequest(method=method, settings=settings), "small"
+    )  # of an early look, whose preset may be another
 
 
 @pytest.mark.parametrize(
@@ -114,28 +116,28 @@ def test_mistakes_in_a_file_are_named(text: str, words: str, tmp_path: Path) -> 
     file = tmp_path / "settings.yaml"
     file.write_text(text)
     with pytest.raises(UsageError, match=words):
-        resolve(asked(file), "small")
+        resolve_settings(asked(file), "small")
 
 
 def test_a_choice_is_named_by_text_or_by_number() -> None:
-    found = resolve(asked(sample_rate="24000", channels=3), "small", None)
+    found = resolve_settings(asked(sample_rate="24000", channels=3), "small", None)
     assert (found.voice.sample_rate, found.data.channels) == (24000, "3")
 
 
 def test_a_settings_flat_name_is_in_one_place_only() -> None:
     for row in METHODS.values():
         names = [name for model in SECTIONS.values() for name in model.model_fields]
-        names += list(method_settings_model(row.cls).model_fields)
+        names += list(build_method_settings_model(row.cls).model_fields)
         assert len(names) == len(set(names))
 
 
 def test_presets_hold_settings_that_exist() -> None:
     for preset in PRESETS:
         for method in METHODS:
-            assert resolve(Asked(method=method), preset).preset == preset
+            assert resolve_settings(SettingsRequest(method=method), preset).preset == preset
 
 
 def test_a_file_may_hold_what_does_nothing(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text("method: xgan\nmethod_settings: {teacher_weight: 2.0}\n")
-    assert resolve(asked(file), "small", "image").method_settings["teacher_weight"] == 2
+    assert resolve_settings(asked(file), "small", "image").method_settings["teacher_weight"] == 2

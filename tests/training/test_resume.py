@@ -20,11 +20,11 @@ from torch import Tensor
 
 from unpaired.errors import UsageError, WorkError
 from unpaired.runs.history import History
-from unpaired.runs.progress import saved_steps
+from unpaired.runs.progress import list_checkpoints
 from unpaired.runs.weights import read_tensors
-from unpaired.training.judge import RunJudge
-from unpaired.training.loop import Loop
-from unpaired.training.session import Interrupted
+from unpaired.training.judge import ImageValidator
+from unpaired.training.loop import TrainingLoop
+from unpaired.training.session import TrainingInterrupt
 from unpaired.training.train import resume, train
 
 pytestmark = pytest.mark.usefixtures("without_features")
@@ -43,7 +43,7 @@ def test_resumed_is_equal_in_every_layout_and_precision(settings: dict[str, Any]
     settings = {"steps": 4, "checkpoint_every": 2, "evaluate_every": 0, "sample_every": 0, **settings}
     whole, part = trained(discs, tmp_path / "whole", **settings), tmp_path / "part"
     stopped_after(discs, part, 3, settings)
-    resume(part, say=quiet)
+    resume(part, log=quiet)
     one, other = state(whole), state(part)
     assert one.keys() == other.keys()
     assert [name for name in one if not torch.equal(one[name], other[name])] == []
@@ -52,7 +52,7 @@ def test_resumed_is_equal_in_every_layout_and_precision(settings: dict[str, Any]
 def test_a_kill_between_a_checkpoint_and_its_models_is_mended(
     discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(RunJudge, "evaluate", lambda self, step, spent_s, best_kid: 10.0 - step)
+    monkeypatch.setattr(ImageValidator, "evaluate", lambda self, step, spent_s, best_kid: 10.0 - step)
     run = trained(discs, tmp_path / "run", steps=3, evaluate_every=1, sample_every=0)
     before = {name: read_tensors(run / name) for name in ("model.safetensors", "best.safetensors")}
     assert all(about["step"] == "3" for _, about in before.values())
@@ -60,7 +60,7 @@ def test_a_kill_between_a_checkpoint_and_its_models_is_mended(
         (run / name).unlink()  # not overwritten: what was read is mapped from the file
         (run / name).write_bytes(b"of an earlier step")
     with pytest.raises(UsageError, match="already complete"):
-        resume(run, say=quiet)
+        resume(run, log=quiet)
     for name, (tensors, about) in before.items():
         now, about_now = read_tensors(run / name)
         assert about_now == about
@@ -71,17 +71,17 @@ def test_a_better_state_replaces_the_best_and_a_worse_one_does_not(
     discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kids = {1: 5.0, 2: 3.0, 3: 4.0}
-    monkeypatch.setattr(RunJudge, "evaluate", lambda self, step, spent_s, best_kid: kids[step])
+    monkeypatch.setattr(ImageValidator, "evaluate", lambda self, step, spent_s, best_kid: kids[step])
     run = trained(discs, tmp_path / "run", steps=3, evaluate_every=1, sample_every=0)
     assert read_tensors(run / "best.safetensors")[1]["step"] == "2"
     assert read_tensors(run / "model.safetensors")[1]["step"] == "3"
-    about = json.loads(read_tensors(saved_steps(run / "checkpoints")[-1] / "state.safetensors")[1]["state"])
+    about = json.loads(read_tensors(list_checkpoints(run / "checkpoints")[-1] / "state.safetensors")[1]["state"])
     assert (about["progress"]["best_step"], about["progress"]["best_kid"]) == (2, 3.0)
 
 
 def test_a_notice_is_kept_once(discs: Path, tmp_path: Path) -> None:
     run = trained(discs, tmp_path / "run", steps=1)
-    resume(run, say=quiet, steps=2)
+    resume(run, log=quiet, steps=2)
     words = [line["words"] for line in History(run / "history.jsonl").read("notice")]
     assert len(words) == len(set(words)) > 0
 
@@ -91,7 +91,7 @@ def test_leftovers_of_a_kill_are_cleared(discs: Path, tmp_path: Path) -> None:
     left = run / "checkpoints" / ".step-000000099.part"
     left.mkdir()
     (left / "state.safetensors.part").write_bytes(b"half")
-    resume(run, say=quiet, steps=2)
+    resume(run, log=quiet, steps=2)
     assert not left.exists()
 
 
@@ -99,7 +99,7 @@ def test_a_signal_that_comes_twice_at_once_saves_all_the_same(discs: Path, tmp_p
     """Launchers pass on what the terminal has sent to all."""
     with pytest.MonkeyPatch.context() as patch:
         signalled(patch, 2, signal.SIGTERM, signal.SIGTERM, signal.SIGINT)
-        with pytest.raises(Interrupted, match="saved at step 2"):
+        with pytest.raises(TrainingInterrupt, match="saved at step 2"):
             trained(discs, tmp_path / "run", steps=4)
     assert state_step(tmp_path / "run") == "step-000000002"
 
@@ -113,15 +113,15 @@ def test_a_signal_in_the_last_step_lets_the_run_end(discs: Path, tmp_path: Path)
 
 def signalled(patch: pytest.MonkeyPatch, step: int, *signals: signal.Signals) -> None:
     """Have these signals come in a step (from 1)."""
-    original = Loop.step
+    original = TrainingLoop.step
 
-    def stepped(self: Loop, batches: Any, now: Any, factor: float = 1.0) -> dict[str, Tensor]:
+    def stepped(self: TrainingLoop, batches: Any, now: Any, factor: float = 1.0) -> dict[str, Tensor]:
         if now.step == step - 1:
             for number in signals:
                 os.kill(os.getpid(), number)
         return original(self, batches, now, factor)
 
-    patch.setattr(Loop, "step", stepped)
+    patch.setattr(TrainingLoop, "step", stepped)
 
 
 def test_a_full_disk_while_recording_is_a_clear_error(
@@ -139,18 +139,18 @@ def test_a_full_disk_while_recording_is_a_clear_error(
 def test_a_resumed_run_keeps_its_settings(discs: Path, tmp_path: Path) -> None:
     run = trained(discs, tmp_path / "run", steps=1)
     with pytest.raises(UsageError, match="batch: a resumed run keeps its own"):
-        resume(run, say=quiet, steps=2, batch=4)
+        resume(run, log=quiet, steps=2, batch=4)
     config = yaml.safe_load((run / "config.yaml").read_text())
     config["training"]["device"] = "cuda"
     (run / "config.yaml").write_text(yaml.safe_dump(config))
     if not torch.cuda.is_available():
         with pytest.raises(UsageError, match="device 'cuda'"):
-            resume(run, say=quiet, steps=2)
+            resume(run, log=quiet, steps=2)
 
 
 def test_a_runs_config_given_back_gives_the_same_settings(discs: Path, tmp_path: Path) -> None:
     run = trained(discs, tmp_path / "run", steps=1, blocks=0, augment=("color",))
-    again = train(discs, out=tmp_path / "again", config=run / "config.yaml", say=quiet)
+    again = train(discs, out=tmp_path / "again", config=run / "config.yaml", log=quiet)
     one, other = (yaml.safe_load((path / "config.yaml").read_text()) for path in (run, again))
     assert one == other
     ours, theirs = state(run), state(again)
@@ -172,7 +172,7 @@ def test_two_ranks_by_a_file_of_settings_resume_to_the_last_bit(discs: Path, tmp
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    last = saved_steps(run / "checkpoints")[-1]
+    last = list_checkpoints(run / "checkpoints")[-1]
     names = ("state.safetensors", "rank-1.safetensors")
     before = [read_tensors(last / name)[0] for name in names]
     shutil.rmtree(last)
@@ -185,14 +185,14 @@ def test_two_ranks_by_a_file_of_settings_resume_to_the_last_bit(discs: Path, tmp
 
 def test_a_larger_budget_is_evaluated_on_the_way(discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[int] = []
-    monkeypatch.setattr(RunJudge, "evaluate", lambda self, step, spent_s, best_kid: looked.append(step))
+    monkeypatch.setattr(ImageValidator, "evaluate", lambda self, step, spent_s, best_kid: looked.append(step))
     run = trained(discs, tmp_path / "run", steps=4, evaluate_every=None, sample_every=0)
     assert looked[-1] == 4
-    resume(run, steps=20, say=quiet)
+    resume(run, steps=20, log=quiet)
     assert any(4 < step < 20 for step in looked), looked
 
 
 def test_an_interval_may_be_taken_back(discs: Path, tmp_path: Path) -> None:
     run = trained(discs, tmp_path / "run", steps=1, sample_every=1)
-    resume(run, steps=2, sample_every=None, say=quiet)
+    resume(run, steps=2, sample_every=None, log=quiet)
     assert yaml.safe_load((run / "config.yaml").read_text())["training"]["sample_every"] is None

@@ -15,7 +15,7 @@ from test_train import quiet, state, stopped_after, trained
 from unpaired import Translator
 from unpaired.cli import main
 from unpaired.errors import UsageError, WorkError
-from unpaired.methods.game import Frozen, Now
+from unpaired.methods.game import FrozenNetwork, StepContext
 from unpaired.networks.blocks import Role
 from unpaired.runs.config import build_method, read_config
 from unpaired.runs.folder import load_model
@@ -35,9 +35,9 @@ def teacher(discs: Path, tmp_path: Path) -> Path:
 
 def test_a_frozen_network_stays_as_it_is() -> None:
     net = Role(torch.nn.Conv2d(3, 3, 1), torch.nn.BatchNorm2d(3))
-    frozen = Frozen(net)
+    frozen = FrozenNetwork(net)
     whole = torch.nn.ModuleList([frozen]).train()
-    assert not net.training and not any(p.requires_grad for p in net.parameters()) and not frozen.per_item
+    assert not net.training and not any(p.requires_grad for p in net.parameters()) and not frozen.is_batch_independent
     x = torch.randn(2, 3, 4, 4, requires_grad=True)
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     frozen(x).square().sum().backward()
@@ -56,13 +56,13 @@ def test_a_learner_is_held_to_its_teacher(discs: Path, tmp_path: Path, teacher: 
     x = torch.rand(2, 3, 16, 16) * 2 - 1
     g = load_model(teacher).method
     with torch.no_grad():
-        turn = next(iter(method.play({"X": x, "Y": x}, Now(0, 0.0))))
+        turn = next(iter(method.play({"X": x, "Y": x}, StepContext(0, 0.0))))
         assert not isinstance(turn, list)
         expected = l1(method.get_submodule("G")(x), g.translate(x, "X", "Y"))
-    torch.testing.assert_close(turn.terms["similarity"], expected)
-    assert method.weight("generator", "similarity", Now(0, 0.0)) == 2.5
+    torch.testing.assert_close(turn.losses["similarity"], expected)
+    assert method.loss_weight("generator", "similarity", StepContext(0, 0.0)) == 2.5
     told = build_method(config.model_copy(update={"teacher": None}))
-    assert "similarity" not in told.weights
+    assert "similarity" not in told.loss_weights
 
 
 def test_a_learner_starts_as_it_would_without_a_teacher(discs: Path, tmp_path: Path, teacher: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_learner_starts_as_it_would_without_a_teacher(discs: Path, tmp_path: P
     torch.manual_seed(0)
     with_one = build_method(config).get_submodule("G").state_dict()
     torch.manual_seed(0)
-    without = build_method(config, taught=False).get_submodule("G").state_dict()
+    without = build_method(config, include_teacher=False).get_submodule("G").state_dict()
     assert all(torch.equal(with_one[name], without[name]) for name in without)
 
 
@@ -80,7 +80,7 @@ def test_resuming_is_exact_and_checkpoints_and_models_are_without_the_teacher(
     settings = {**DEEP, "teacher": teacher, "steps": 4}
     whole, part = trained(discs, tmp_path / "whole", **settings), tmp_path / "part"
     stopped_after(discs, part, 2, settings)
-    resume(part, say=quiet)
+    resume(part, log=quiet)
     one, other = state(whole), state(part)
     assert one.keys() == other.keys() and [name for name in one if not torch.equal(one[name], other[name])] == []
     for names in (one, read_tensors(whole / "model.safetensors")[0]):
@@ -92,17 +92,17 @@ def test_resuming_is_exact_and_checkpoints_and_models_are_without_the_teacher(
 def test_resuming_refuses_another_teacher(discs: Path, tmp_path: Path, teacher: Path) -> None:
     run = tmp_path / "deep"
     stopped_after(discs, run, 2, {**DEEP, "teacher": teacher})
-    resume(teacher, steps=4, say=quiet)
+    resume(teacher, steps=4, log=quiet)
     with pytest.raises(WorkError, match=r"teacher .*model.safetensors is not what this run began with"):
-        resume(run, say=quiet)
+        resume(run, log=quiet)
     (teacher / "model.safetensors").unlink()
     with pytest.raises(WorkError, match="there is no such file"):
-        resume(run, say=quiet)
+        resume(run, log=quiet)
 
 
 def test_a_teacher_of_the_other_order_and_of_two_ways_will_do(discs: Path, tmp_path: Path) -> None:
     both = trained(discs, tmp_path / "both", **{**SETTINGS, "method": "cyclegan", "steps": 1})
-    run = train(discs / "red", discs / "blue", out=tmp_path / "deep", say=quiet, **TINY | DEEP, teacher=both)
+    run = train(discs / "red", discs / "blue", out=tmp_path / "deep", log=quiet, **TINY | DEEP, teacher=both)
     config = read_config(run / "config.yaml")
     assert [domain.name for domain in read_config(both / "config.yaml").domains] == ["blue", "red"]
     assert config.teacher is not None and (config.teacher.source, config.teacher.target) == ("Y", "X")
@@ -136,7 +136,7 @@ def test_other_domains_ways_and_paths_are_refused(discs: Path, tmp_path: Path, t
         (discs / "blue", "does not translate red to blue"),
     ):
         with pytest.raises(UsageError, match=words):
-            train(discs / "red", other, out=tmp_path / "run", say=quiet, **TINY | DEEP, teacher=teacher)
+            train(discs / "red", other, out=tmp_path / "run", log=quiet, **TINY | DEEP, teacher=teacher)
     with pytest.raises(UsageError, match="no such folder"):
         trained(discs, tmp_path / "run", **DEEP, teacher=tmp_path / "nowhere")
     with pytest.raises(UsageError, match="not a run"):

@@ -18,11 +18,11 @@ import yaml
 from conftest import TINY, draw_domain
 from torch import Tensor
 
-from unpaired.errors import Diverged, UsageError, WorkError
-from unpaired.runs.progress import saved_steps
+from unpaired.errors import DivergenceError, UsageError, WorkError
+from unpaired.runs.progress import list_checkpoints
 from unpaired.runs.weights import read_tensors, write_tensors
-from unpaired.training.loop import Loop
-from unpaired.training.session import Interrupted
+from unpaired.training.loop import TrainingLoop
+from unpaired.training.session import TrainingInterrupt
 from unpaired.training.train import dry_run, resume, train
 
 pytestmark = pytest.mark.usefixtures("without_features")
@@ -35,11 +35,11 @@ def quiet(_: str) -> None:
 
 
 def trained(data: Path, out: Path, **settings: Any) -> Path:
-    return train(data, out=out, say=settings.pop("say", quiet), **(TINY | settings))
+    return train(data, out=out, log=settings.pop("say", quiet), **(TINY | settings))
 
 
 def state(run: Path) -> dict[str, Tensor]:
-    return read_tensors(saved_steps(run / "checkpoints")[-1] / "state.safetensors")[0]
+    return read_tensors(list_checkpoints(run / "checkpoints")[-1] / "state.safetensors")[0]
 
 
 def test_a_run_describes_itself(discs: Path, tmp_path: Path) -> None:
@@ -51,7 +51,7 @@ def test_a_run_describes_itself(discs: Path, tmp_path: Path) -> None:
     config = yaml.safe_load((run / "config.yaml").read_text())
     assert [d["name"] for d in config["domains"]] == ["blue", "red"]
     assert "auto" not in json.dumps(config)
-    assert [p.name for p in saved_steps(run / "checkpoints")] == ["step-000000003"]
+    assert [p.name for p in list_checkpoints(run / "checkpoints")] == ["step-000000003"]
     assert list((run / "samples").glob("*blue-red.png"))
     assert any("held back" in words for words in heard)
     assert any("pip install" in words for words in heard)
@@ -64,8 +64,8 @@ def test_resumed_is_equal_to_the_last_bit(method: str, discs: Path, tmp_path: Pa
     whole = trained(discs, tmp_path / "whole", **settings)
     part = tmp_path / "part"
     stopped_after(discs, part, 4, settings)
-    assert [p.name for p in saved_steps(part / "checkpoints")] == ["step-000000003", "step-000000004"]
-    resume(part, say=quiet)
+    assert [p.name for p in list_checkpoints(part / "checkpoints")] == ["step-000000003", "step-000000004"]
+    resume(part, log=quiet)
     one, other = state(whole), state(part)
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
@@ -77,9 +77,9 @@ def stopped_after(
     data: Path, out: Path, steps: int, settings: dict[str, Any], begin: Callable[..., Path] = trained
 ) -> None:
     """Train, with a Ctrl-C that comes in step `steps`."""
-    original, count = Loop.step, 0
+    original, count = TrainingLoop.step, 0
 
-    def step(self: Loop, *args: Any, **kwargs: Any) -> Any:
+    def step(self: TrainingLoop, *args: Any, **kwargs: Any) -> Any:
         nonlocal count
         count += 1
         if count == steps:
@@ -87,8 +87,8 @@ def stopped_after(
         return original(self, *args, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Loop, "step", step)
-        with pytest.raises(Interrupted, match=f"saved at step {steps}; continue with: unpaired train --resume"):
+        patch.setattr(TrainingLoop, "step", step)
+        with pytest.raises(TrainingInterrupt, match=f"saved at step {steps}; continue with: unpaired train --resume"):
             begin(data, out, **settings)
 
 
@@ -113,27 +113,27 @@ def test_killed_at_any_instant_the_checkpoint_before_is_whole(discs: Path, tmp_p
         time.sleep(0.02 * kill)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert saved_steps(run / "checkpoints")
+        assert list_checkpoints(run / "checkpoints")
     if len(state_step(run)) and state_step(run) != "step-000000040":
-        resume(run, say=quiet)
+        resume(run, log=quiet)
     one, other = state(whole), state(run)
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 def steps_saved(run: Path) -> set[int]:
-    return {int(p.name.removeprefix("step-")) for p in saved_steps(run / "checkpoints")}
+    return {int(p.name.removeprefix("step-")) for p in list_checkpoints(run / "checkpoints")}
 
 
 def state_step(run: Path) -> str:
-    return saved_steps(run / "checkpoints")[-1].name
+    return list_checkpoints(run / "checkpoints")[-1].name
 
 
 def test_an_extended_budget_says_so_and_goes_on(discs: Path, tmp_path: Path) -> None:
     run = trained(discs, tmp_path / "run", steps=2)
     with pytest.raises(UsageError, match="already complete"):
-        resume(run, say=quiet)
+        resume(run, log=quiet)
     heard: list[str] = []
-    resume(run, say=heard.append, steps=4)
+    resume(run, log=heard.append, steps=4)
     assert any("4 steps (was 2 steps); the schedule follows it" in words for words in heard)
     assert state_step(run) == "step-000000004"
     assert yaml.safe_load((run / "config.yaml").read_text())["training"]["steps"] == 4
@@ -141,10 +141,14 @@ def test_an_extended_budget_says_so_and_goes_on(discs: Path, tmp_path: Path) -> 
 
 def test_minutes_restore_the_share_that_was_spent(discs: Path, tmp_path: Path) -> None:
     run = trained(discs, tmp_path / "run", minutes=0.01)
-    spent = json.loads(read_tensors(saved_steps(run / "checkpoints")[-1] / "state.safetensors")[1]["state"])["progress"]
+    spent = json.loads(read_tensors(list_checkpoints(run / "checkpoints")[-1] / "state.safetensors")[1]["state"])[
+        "progress"
+    ]
     assert spent["spent_s"] >= 0.6
-    resume(run, say=quiet, minutes=0.015)
-    again = json.loads(read_tensors(saved_steps(run / "checkpoints")[-1] / "state.safetensors")[1]["state"])["progress"]
+    resume(run, log=quiet, minutes=0.015)
+    again = json.loads(read_tensors(list_checkpoints(run / "checkpoints")[-1] / "state.safetensors")[1]["state"])[
+        "progress"
+    ]
     assert again["spent_s"] >= 0.9
     assert again["step"] > spent["step"]
 
@@ -158,8 +162,8 @@ def test_a_run_folder_is_never_overwritten(discs: Path, tmp_path: Path, monkeypa
         trained(discs, discs / "red", steps=1, say=said.append)
     assert not said, "refused before the data are looked at"
     monkeypatch.chdir(tmp_path)
-    first = train(discs, say=quiet, steps=1, **TINY)
-    second = train(discs, say=quiet, steps=1, **TINY)
+    first = train(discs, log=quiet, steps=1, **TINY)
+    second = train(discs, log=quiet, steps=1, **TINY)
     assert (first, second) == (Path("runs/blue-red"), Path("runs/blue-red-2"))
 
 
@@ -169,25 +173,25 @@ def test_changed_data_are_refused_unless_told(discs: Path, tmp_path: Path) -> No
     gone.unlink()
     draw_domain(discs / "blue", "green", 1)
     with pytest.raises(WorkError, match=r"changed.*green/000\.png.*003\.png|changed.*003\.png.*green/000\.png"):
-        resume(run, say=quiet, steps=2)
-    resume(run, say=quiet, steps=2, changed_data=True)
+        resume(run, log=quiet, steps=2)
+    resume(run, log=quiet, steps=2, changed_data=True)
     assert state_step(run) == "step-000000002"
 
 
 def test_divergence_stops_the_run_and_keeps_the_last_good_state(discs: Path, tmp_path: Path) -> None:
-    original = Loop.step
+    original = TrainingLoop.step
 
-    def step(self: Loop, batches: Any, now: Any, factor: float = 1.0) -> Any:
+    def step(self: TrainingLoop, batches: Any, now: Any, factor: float = 1.0) -> Any:
         terms = original(self, batches, now, factor)
         return terms | {"generators.cycle": torch.tensor(float("nan"))} if now.step == 3 else terms
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Loop, "step", step)
-        with pytest.raises(Diverged, match=r"step 3: generators\.cycle is nan; the state of step 2 is kept"):
+        patch.setattr(TrainingLoop, "step", step)
+        with pytest.raises(DivergenceError, match=r"step 3: generators\.cycle is nan; the state of step 2 is kept"):
             trained(discs, tmp_path / "run", steps=6, checkpoint_every=2)
     assert state_step(tmp_path / "run") == "step-000000002"
     assert all(tensor.isfinite().all() for tensor in state(tmp_path / "run").values())
-    with pytest.raises(Diverged, match="diverged at step 0"):
+    with pytest.raises(DivergenceError, match="diverged at step 0"):
         trained(discs, tmp_path / "other", steps=6, explode=1e-3)
 
 
@@ -213,24 +217,24 @@ def test_an_unwritable_or_full_disk_is_a_clear_error(
     assert [p.name for p in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-000000001"]
     monkeypatch.undo()
     monkeypatch.setattr("unpaired.evaluation.features.available", lambda: False)
-    resume(tmp_path / "run", say=quiet)
+    resume(tmp_path / "run", log=quiet)
     assert state_step(tmp_path / "run") == "step-000000004"
 
 
 def test_an_edited_or_foreign_checkpoint_is_refused(discs: Path, tmp_path: Path) -> None:
     run = trained(discs, tmp_path / "run", steps=1)
     other = trained(discs, tmp_path / "other", steps=1, method="unit")
-    file = saved_steps(run / "checkpoints")[-1] / "state.safetensors"
+    file = list_checkpoints(run / "checkpoints")[-1] / "state.safetensors"
     good = file.read_bytes()
     file.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
     with pytest.raises(WorkError, match="digest"):
-        resume(run, say=quiet, steps=2)
-    file.write_bytes((saved_steps(other / "checkpoints")[-1] / "state.safetensors").read_bytes())
+        resume(run, log=quiet, steps=2)
+    file.write_bytes((list_checkpoints(other / "checkpoints")[-1] / "state.safetensors").read_bytes())
     with pytest.raises(WorkError, match="method 'unit', but the run is 'cyclegan'"):
-        resume(run, say=quiet, steps=2)
+        resume(run, log=quiet, steps=2)
     torch.save({"a": 1}, file)
     with pytest.raises(WorkError, match="pickle"):
-        resume(run, say=quiet, steps=2)
+        resume(run, log=quiet, steps=2)
 
 
 def test_looking_changes_no_weight(discs: Path, tmp_path: Path) -> None:
@@ -250,15 +254,15 @@ def test_unreadable_files_are_named_and_skipped(discs: Path, tmp_path: Path) -> 
 
 def test_two_domains_are_needed_and_no_more(discs: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="two domains or more"):
-        train(discs / "red", say=quiet, steps=1, **TINY)
+        train(discs / "red", log=quiet, steps=1, **TINY)
     draw_domain(discs, "green", 12)
     with pytest.raises(UsageError, match="cyclegan takes two domains; 3 were given"):
-        train(discs, say=quiet, steps=1, **TINY)
+        train(discs, log=quiet, steps=1, **TINY)
 
 
 def test_dry_run_prints_and_does_nothing(discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    told = dry_run(discs, say=quiet, steps=10, **TINY)
+    told = dry_run(discs, log=quiet, steps=10, **TINY)
     assert "width: 4" in told
     assert "parameters" in told
     assert "a step takes" in told

@@ -41,7 +41,7 @@ def speakers(tmp_path: Path) -> Path:
 
 
 def trained(data: Path, out: Path, **settings: Any) -> Path:
-    return train(data, out=out, say=settings.pop("say", quiet), **(VOICE | settings))
+    return train(data, out=out, log=settings.pop("say", quiet), **(VOICE | settings))
 
 
 def test_a_run_on_recordings_describes_itself(speakers: Path, tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_run_on_recordings_describes_itself(speakers: Path, tmp_path: Path) ->
     lines = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     measured = [line for line in lines if line["kind"] == "evaluation"]
     assert measured and measured[0]["routes"][0]["kid_nothing"] is not None
-    method = build_method(RunFolder(run).configuration())
+    method = build_method(RunFolder(run).load_config())
     assert method.translate(torch.randn(1, 1, 8, 20), "X", "Y").shape == (1, 1, 8, 20)
 
 
@@ -65,7 +65,7 @@ def test_resumed_is_equal_to_the_last_bit(method: str, own: dict[str, Any], spea
     settings = {"method": method, "checkpoint_every": 2, "evaluate_every": 0, "sample_every": 0, **own}
     whole, part = trained(speakers, tmp_path / "whole", **settings), tmp_path / "part"
     stopped_after(speakers, part, 3, settings, trained)
-    resume(part, say=quiet)
+    resume(part, log=quiet)
     one, other = state(whole), state(part)
     assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
@@ -79,7 +79,7 @@ def test_what_an_option_trains_translates_and_streams(
     made = translator(speakers / "low" / "00.wav", to="high")
     assert isinstance(made, Recording) and np.isfinite(made.wave).all() and len(made.wave) == round(0.6 * 16000)
     heard, out = np.rint(buzz(1.0) * 32767).astype("<i2").tobytes(), io.BytesIO()
-    translate_stream(translator, translator.way("high", "low"), io.BytesIO(heard), out, None, quiet)
+    translate_stream(translator, translator.resolve_request("high", "low"), io.BytesIO(heard), out, None, quiet)
     assert len(out.getvalue()) == len(heard) and np.frombuffer(out.getvalue(), "<i2").any()
 
 
@@ -89,7 +89,7 @@ def test_settings_of_pictures_alone_are_refused_and_the_other_way_round(
     with pytest.raises(UsageError, match="setting 'size': for pictures only, but these domains are recordings"):
         trained(speakers, tmp_path / "run", size=64)
     with pytest.raises(UsageError, match="setting 'order': for recordings only, but these domains are pictures"):
-        train(discs, out=tmp_path / "run", say=quiet, order=20)
+        train(discs, out=tmp_path / "run", log=quiet, order=20)
     file = tmp_path / "settings.yaml"
     file.write_text("networks: {generator: light}\n")
     with pytest.raises(UsageError, match="setting 'generator': for pictures only"):
@@ -100,8 +100,8 @@ def test_settings_of_pictures_alone_are_refused_and_the_other_way_round(
 
 def test_the_config_of_a_run_serves_as_settings(speakers: Path, tmp_path: Path) -> None:
     run = trained(speakers, tmp_path / "run", evaluate_every=0, sample_every=0, steps=1)
-    again = train(speakers, out=tmp_path / "again", config=run / "config.yaml", say=quiet)
-    one, other = (RunFolder(path).configuration() for path in (run, again))
+    again = train(speakers, out=tmp_path / "again", config=run / "config.yaml", log=quiet)
+    one, other = (RunFolder(path).load_config() for path in (run, again))
     assert one == other
 
 
@@ -130,6 +130,6 @@ def test_a_table_of_speakers_is_refused_with_what_to_do(tmp_path: Path) -> None:
     folder = speaker(tmp_path, "all", 120, [0.3, 0.3])
     (tmp_path / "all.csv").write_text("file,speaker\n00.wav,ann\n01.wav,ben\n")
     with pytest.raises(UsageError, match="--attributes speaker: for pictures only; recordings are a folder for each"):
-        train(folder, method="stargan", attributes=("speaker",), say=quiet)
+        train(folder, method="stargan", attributes=("speaker",), log=quiet)
     with pytest.raises(UsageError, match="a folder for each speaker"):
         check_data([folder], None, lambda *_: None, ("speaker",))

@@ -12,12 +12,12 @@ from safetensors.torch import save_file
 
 from unpaired.errors import WorkError
 from unpaired.methods import METHODS
-from unpaired.methods.game import Batch, Method, Now
-from unpaired.networks.images import ImageNetworks
-from unpaired.runs.weights import owned
+from unpaired.methods.game import Batch, Method, StepContext
+from unpaired.networks.images import ImageNetworkFactory
+from unpaired.runs.weights import collect_state
 from unpaired.settings import NetworkSettings
-from unpaired.training.loop import Loop
-from unpaired.training.ranks import Ranks
+from unpaired.training.loop import TrainingLoop
+from unpaired.training.ranks import Distributed
 
 SIZE, BATCH, STEPS = 16, 4, 3
 
@@ -26,7 +26,9 @@ def tiny(words: str) -> Method:
     """A tiny method in float64, the same on every call; `words` are its name, and "last" for channels_last."""
     name, _, last = words.partition(" ")
     torch.manual_seed(1)
-    net = ImageNetworks(NetworkSettings(width=2, critic_width=2, critic_layers=1, blocks=2), {"X": 1, "Y": 1}, SIZE)
+    net = ImageNetworkFactory(
+        NetworkSettings(width=2, discriminator_width=2, discriminator_layers=1, blocks=2), {"X": 1, "Y": 1}, SIZE
+    )
     settings = {"memory": 0} if name == "cyclegan" else {}
     method = METHODS[name].cls(net, **settings).double()
     return method.to(memory_format=torch.channels_last) if last else method  # type: ignore[call-overload]
@@ -39,46 +41,46 @@ def shard(step: int, index: int, count: int) -> Batch:
     return {key: x.chunk(count)[index] for key, x in whole.items()}
 
 
-def train(name: str, ranks: Ranks, shards: int) -> Method:
+def train(name: str, ranks: Distributed, shards: int) -> Method:
     """STEPS steps in which this rank plays its part of `shards` shards."""
     method = tiny(name)
-    loop = Loop(method, ranks)
-    each = shards // ranks.count
+    loop = TrainingLoop(method, ranks)
+    each = shards // ranks.world_size
     for step in range(STEPS):
-        batches = [shard(step, ranks.index * each + i, shards) for i in range(each)]
-        loop.step(batches, Now(step, step / STEPS))
+        batches = [shard(step, ranks.rank * each + i, shards) for i in range(each)]
+        loop.step(batches, StepContext(step, step / STEPS))
     return method
 
 
-def fails_once(ranks: Ranks) -> None:
+def fails_once(ranks: Distributed) -> None:
     """What fails on one rank fails on all with its message, and the first alone says it."""
 
     def work(rank: int) -> None:
-        if ranks.index == rank:
+        if ranks.rank == rank:
             raise WorkError(f"of rank {rank}")
 
-    for rank, ask in ((0, ranks.on_first), (0, ranks.on_each), (1, ranks.on_each)):
+    for rank, ask in ((0, ranks.run_on_first), (0, ranks.run_on_all), (1, ranks.run_on_all)):
         try:
             ask(partial(work, rank))
         except WorkError as error:
-            assert str(error) == f"of rank {rank}" and error.told is not ranks.first
+            assert str(error) == f"of rank {rank}" and error.is_reported_elsewhere is not ranks.is_first
         else:
             raise AssertionError("nothing was raised")
-    ranks.on_each(lambda: None)
+    ranks.run_on_all(lambda: None)
 
 
 def main(name: str, out: Path) -> None:
     """Train on all ranks that torchrun started."""
     fabric = Fabric(accelerator="cpu", devices=2, strategy="ddp")
     fabric.launch()
-    ranks = Ranks(fabric)
+    ranks = Distributed(fabric)
     method = train(name, ranks, 2)
     assert not ranks.any(False)
-    assert ranks.any(ranks.index == 1)
-    assert ranks.share(ranks.index) == 0
+    assert ranks.any(ranks.rank == 1)
+    assert ranks.broadcast(ranks.rank) == 0
     fails_once(ranks)
-    if ranks.first:
-        save_file({name: tensor.contiguous() for name, tensor in owned(method).items()}, out)
+    if ranks.is_first:
+        save_file({name: tensor.contiguous() for name, tensor in collect_state(method).items()}, out)
 
 
 if __name__ == "__main__":

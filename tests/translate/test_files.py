@@ -15,10 +15,10 @@ from tiny_runs import Known, config, domain, make_run
 from unpaired.errors import UsageError, WorkError
 from unpaired.media import image as media
 from unpaired.translate import Options, Outcome, Translator, translate_files
-from unpaired.translate.files import grouped
-from unpaired.translate.ledger import NAME
-from unpaired.translate.pictures import Pictures, Prepared, kept_bits
-from unpaired.translate.plan import Item
+from unpaired.translate.files import group_into_batches
+from unpaired.translate.ledger import DATABASE_NAME
+from unpaired.translate.pictures import ImagePipeline, PreparedImage, get_output_bits
+from unpaired.translate.plan import TranslationJob
 
 
 def noise(*shape: int, high: int = 256, kind: str = "uint8") -> Any:
@@ -43,12 +43,12 @@ def translator() -> Translator:
 
 def go(translator: Translator, *inputs: Path, out: Path, to: str = "paintings", **more: Any) -> Outcome:
     options = more.pop("options", Options())
-    return translate_files(translator, inputs, out, translator.way(to, options=options), **more)
+    return translate_files(translator, inputs, out, translator.resolve_request(to, options=options), **more)
 
 
-def crafted(translator: Translator, options: Options | None = None) -> Pictures:
-    craft = translator.craft(translator.way("paintings", options=options))
-    assert isinstance(craft, Pictures)
+def crafted(translator: Translator, options: Options | None = None) -> ImagePipeline:
+    craft = translator.create_pipeline(translator.resolve_request("paintings", options=options))
+    assert isinstance(craft, ImagePipeline)
     return craft
 
 
@@ -65,7 +65,7 @@ def test_a_run_on_disk(tmp_path: Path) -> None:
         assert made.shape[:2] == shape[:2] and made.shape[2] == (4 if shape[-1] == 4 else 3)
         craft = crafted(translator)
         item = craft.prepare_file(tmp_path / "in" / f"{i}.png")
-        alone = craft.finish(item, craft.run([item])[0], 8)
+        alone = craft.restore_pixels(item, craft.run([item])[0], 8)
         assert np.abs(made[..., :3] - alone).max() <= 0.51
 
 
@@ -79,7 +79,7 @@ def test_structure_names_and_suffixes(translator: Translator, tmp_path: Path) ->
     seen: list[tuple[int, int]] = []
     outcome = go(translator, root, out=tmp_path / "out", progress=lambda n, total: seen.append((n, total)))
     made = sorted(str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if p.is_file())
-    assert made == sorted([*names, NAME])
+    assert made == sorted([*names, DATABASE_NAME])
     assert (outcome.done, outcome.skipped, outcome.failed, outcome.warnings) == (6, 0, [], [])
     assert seen == [(i, 6) for i in range(1, 7)]
     for name in ("a.png", "deep/d.bmp", "deep/e.tif"):
@@ -186,7 +186,7 @@ def test_record_not_finished_is_redone(translator: Translator, tmp_path: Path) -
     """As kill -9 leaves it between the file's renaming and its record."""
     picture(tmp_path / "in" / "a.png")
     go(translator, tmp_path / "in", out=tmp_path / "out")
-    with sqlite3.connect(tmp_path / "out" / NAME) as record:
+    with sqlite3.connect(tmp_path / "out" / DATABASE_NAME) as record:
         record.execute("UPDATE made SET size = NULL, time = NULL")
     record.close()
     outcome = go(translator, tmp_path / "in", out=tmp_path / "out")
@@ -203,7 +203,7 @@ def test_bad_files_are_reported_and_the_others_done(translator: Translator, tmp_
     reasons = {path.name: why for path, why in outcome.failed}
     assert outcome.done == 1 and reasons.keys() == {"empty.png", "cut.png", "text.jpg", "float.tif"}
     assert reasons["empty.png"].startswith("is empty") and "--source-range" in reasons["float.tif"]
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {NAME, "good.png"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {DATABASE_NAME, "good.png"}
 
 
 def test_refused_before_work(translator: Translator, tmp_path: Path) -> None:
@@ -278,7 +278,7 @@ def test_disk_full(translator: Translator, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(media, "_encoded", full)
     with pytest.raises(WorkError, match=r"the disk is full.*0 of 5 are translated; the same command goes on"):
         go(translator, tmp_path / "in", out=tmp_path / "out", overwrite=True)
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {"0.png", NAME}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"0.png", DATABASE_NAME}
     assert (tmp_path / "out" / "0.png").read_bytes() == before
 
 
@@ -294,7 +294,7 @@ def test_one_file_that_cannot_be_written(translator: Translator, tmp_path: Path)
 def test_damaged_record(translator: Translator, tmp_path: Path) -> None:
     one = picture(tmp_path / "a.png")
     (tmp_path / "out").mkdir()
-    (tmp_path / "out" / NAME).write_bytes(b"not a database" * 100)
+    (tmp_path / "out" / DATABASE_NAME).write_bytes(b"not a database" * 100)
     with pytest.raises(WorkError, match="record of earlier translations is damaged"):
         go(translator, one, out=tmp_path / "out")
 
@@ -313,13 +313,13 @@ def test_few_pixels_wait_for_their_shape(tmp_path: Path) -> None:
     craft = crafted(translator)
     begun = []
 
-    def each() -> Iterator[tuple[Item, Prepared]]:
+    def each() -> Iterator[tuple[TranslationJob, PreparedImage]]:
         for i in range(40):
             begun.append(i)
-            picture = media.Picture(noise(16 + 4 * i, 16, 3).astype(np.float32), None, 8, "RGB", True)
-            yield Item(tmp_path / str(i), tmp_path / str(i)), craft.prepare(picture, True)
+            picture = media.DecodedImage(noise(16 + 4 * i, 16, 3).astype(np.float32), None, 8, "RGB", True)
+            yield TranslationJob(tmp_path / str(i), tmp_path / str(i)), craft.prepare_image(picture, True)
 
-    groups = grouped(each(), 8, 4 * 16 * 16)
+    groups = group_into_batches(each(), 8, 4 * 16 * 16)
     next(groups)
     assert len(begun) == 4  # 16 x (16 + 20 + 24 + 28) pixels are more than 1024
     assert 1 + sum(1 for _ in groups) == 40
@@ -327,10 +327,10 @@ def test_few_pixels_wait_for_their_shape(tmp_path: Path) -> None:
 
 def test_bits_that_suffixes_hold(tmp_path: Path) -> None:
     translator = Translator(config(framing="crop"), Known(), "cpu")
-    deep = media.Picture(noise(16, 16, 1, high=65536).astype(np.float32), None, 16, "I;16", False)
-    gray = crafted(translator, Options(mode="input")).prepare(deep, False)
-    colour = crafted(translator).prepare(deep, False)
-    kept = [kept_bits(suffix, item) for suffix in (".png", ".TIF", ".jpg") for item in (gray, colour)]
+    deep = media.DecodedImage(noise(16, 16, 1, high=65536).astype(np.float32), None, 16, "I;16", False)
+    gray = crafted(translator, Options(mode="input")).prepare_image(deep, False)
+    colour = crafted(translator).prepare_image(deep, False)
+    kept = [get_output_bits(suffix, item) for suffix in (".png", ".TIF", ".jpg") for item in (gray, colour)]
     assert kept == [16, 8, 16, 16, 8, 8]
 
 

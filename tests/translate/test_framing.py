@@ -6,14 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from unpaired.media.image import resize as media_resize
-from unpaired.translate.framing import frame, mirror, resize, spans, through
+from unpaired.translate.framing import apply_tiled, compute_tile_spans, create_size_adapter, pad_by_reflection, resize
 
 
 def test_mirror_against_numpy() -> None:
     for height, width in ((1, 1), (1, 5), (2, 3), (5, 16), (16, 7)):
         x = torch.arange(height * width, dtype=torch.float32).reshape(1, 1, height, width)
         expected = np.pad(x[0, 0].numpy(), ((0, 16 - height), (0, 16 - width)), mode="reflect")
-        assert np.array_equal(mirror(x, (16, 16))[0, 0].numpy(), expected)
+        assert np.array_equal(pad_by_reflection(x, (16, 16))[0, 0].numpy(), expected)
 
 
 @pytest.mark.parametrize(
@@ -27,21 +27,21 @@ def test_mirror_against_numpy() -> None:
     ],
 )
 def test_frame_scaled(size: tuple[int, int], expected: tuple[tuple[int, int], tuple[int, int]]) -> None:
-    framed = frame(*size, 16, True, 4)
-    assert (framed.inner, framed.outer) == expected
+    framed = create_size_adapter(*size, 16, True, 4)
+    assert (framed.resized_size, framed.padded_size) == expected
 
 
 def test_frame_keeps_larger_pictures_where_training_cropped() -> None:
-    assert frame(37, 53, 16, False, 4).inner == (37, 53)
-    assert frame(8, 10, 16, False, 4).inner == (16, 20)
-    assert frame(8, 10, None, True, 4).inner == (8, 10)
-    assert frame(3, 1, None, True, 4).outer == (8, 8)
+    assert create_size_adapter(37, 53, 16, False, 4).resized_size == (37, 53)
+    assert create_size_adapter(8, 10, 16, False, 4).resized_size == (16, 20)
+    assert create_size_adapter(8, 10, None, True, 4).resized_size == (8, 10)
+    assert create_size_adapter(3, 1, None, True, 4).padded_size == (8, 8)
 
 
 def test_enlarges() -> None:
-    assert frame(64, 64, 16, True, 4).enlarges == 4
-    assert frame(8, 8, 16, True, 4).enlarges == 0.5
-    assert frame(64, 64, None, True, 4).enlarges == 1
+    assert create_size_adapter(64, 64, 16, True, 4).upscale_factor == 4
+    assert create_size_adapter(8, 8, 16, True, 4).upscale_factor == 0.5
+    assert create_size_adapter(64, 64, None, True, 4).upscale_factor == 1
 
 
 def test_resize_is_the_one_of_training() -> None:
@@ -54,7 +54,7 @@ def test_resize_is_the_one_of_training() -> None:
 def test_spans_cover_and_sum_to_one() -> None:
     for length, side in ((100, 100), (104, 32), (1000, 64), (2048, 512), (36, 32)):
         total = torch.zeros(length)
-        for start, weights in spans(length, side, 4):
+        for start, weights in compute_tile_spans(length, side, 4):
             assert start % 4 == 0 and len(weights) == min(side, length)
             total[start : start + side] += weights
         assert torch.allclose(total, torch.ones(length))
@@ -74,7 +74,7 @@ def test_tiles_of_a_local_network_are_the_whole(height: int, width: int) -> None
     x = torch.randn(1, 3, height, width)
     with torch.no_grad():
         whole = local(x)
-        tiled = through(net, x, 4, whole=1024)
+        tiled = apply_tiled(net, x, 4, max_pixels=1024)
     assert len(sizes) > 1 and max(sizes) <= 1024
     # At a tile's border the padding is seen, where its weight is least; else both are equal.
     off = (tiled - whole).abs()

@@ -11,9 +11,9 @@ from tiny_runs import Known, config, domain, make_run
 from unpaired.cli import main
 from unpaired.errors import UsageError
 from unpaired.media.image import from_tensor
-from unpaired.methods.kinds import Coding, Sampling
+from unpaired.methods.kinds import EncoderDecoderMethod, SamplingMethod
 from unpaired.translate import Translator, interpolate_files, sample_files
-from unpaired.translate.sheet import GAP, sheet
+from unpaired.translate.sheet import GAP_PIXELS, render_image_grid
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def test_samples_are_joint_and_follow_the_seed(runs: Path, tmp_path: Path) -> No
     expected = {tmp_path / "one" / name / f"{i:04}.png" for name in ("photos", "paintings") for i in range(18)}
     assert set(files) == expected | {tmp_path / "one" / "sheet.png"} and all(path.is_file() for path in files)
     method = translator.method
-    assert isinstance(method, Sampling)
+    assert isinstance(method, SamplingMethod)
     draws = torch.Generator().manual_seed(3)
     with torch.no_grad():
         parts = [method.sample(n, draws) for n in (16, 2)]
@@ -53,7 +53,7 @@ def test_samples_are_joint_and_follow_the_seed(runs: Path, tmp_path: Path) -> No
         truth = torch.cat([part[key] for part in parts])
         for i in (0, 17):
             made = shown(tmp_path / "one" / name / f"{i:04}.png")
-            assert np.array_equal(made, np.rint(from_tensor(truth[i], 0, 255, color=True)))
+            assert np.array_equal(made, np.rint(from_tensor(truth[i], 0, 255, is_color=True)))
     sample_files(translator, 2, tmp_path / "again", seed=3)
     sample_files(translator, 2, tmp_path / "other", seed=4)
     first = "photos/0000.png"
@@ -87,33 +87,33 @@ def test_the_path_goes_from_one_picture_to_the_other_in_both_domains(runs: Path,
     ends = picture(tmp_path / "a.png", 0, (16, 16)), picture(tmp_path / "b.png", 1, (16, 16))
     interpolate_files(translator, ends, ("photos", "paintings"), tmp_path / "out", steps=3)
     method = translator.method
-    assert isinstance(method, Coding)
+    assert isinstance(method, EncoderDecoderMethod)
     a, b = (torch.tensor(shown(end)).permute(2, 0, 1)[None] / 127.5 - 1 for end in ends)
     with torch.no_grad():
         codes = method.encode(a, "X"), method.encode(b, "Y")
         for key, folder in (("X", "photos"), ("Y", "paintings")):
             for i, code in enumerate((codes[0], (codes[0] + codes[1]) / 2, codes[1])):
-                truth = from_tensor(method.decode(code, key)[0], 0, 255, color=True)
+                truth = from_tensor(method.decode(code, key)[0], 0, 255, is_color=True)
                 assert np.abs(shown(tmp_path / "out" / folder / f"{i:04}.png") - truth).max() <= 1
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["paintings", "photos", "sheet.png"]
 
 
 def test_a_sheet_shows_every_picture_where_it_belongs() -> None:
     rows = [(name, torch.rand(3, 3, 8, 10) * 2 - 1) for name in ("one", "a longer name")]
-    page = sheet(rows, ["first", "", "last"])
-    bottom, right = page.shape[0] - GAP, page.shape[1]
+    page = render_image_grid(rows, ["first", "", "last"])
+    bottom, right = page.shape[0] - GAP_PIXELS, page.shape[1]
     for j, (_, pictures) in enumerate(reversed(rows)):
-        y = bottom - 8 - j * (8 + GAP)
+        y = bottom - 8 - j * (8 + GAP_PIXELS)
         left = next(x for x in range(right) if (page[y : y + 8, x : x + 10] == values(pictures[0])).all())
         for i, one in enumerate(pictures):
-            x = left + i * (10 + GAP)
+            x = left + i * (10 + GAP_PIXELS)
             assert (page[y : y + 8, x : x + 10] == values(one)).all()
         assert (page[y : y + 8, :left] < 128).any(), "the row's name"
-    assert (page[: bottom - 2 * (8 + GAP), left:] < 128).any(), "the columns' words"
+    assert (page[: bottom - 2 * (8 + GAP_PIXELS), left:] < 128).any(), "the columns' words"
 
 
 def values(x: torch.Tensor) -> np.ndarray:
-    return np.rint(from_tensor(x, 0, 255, color=True))
+    return np.rint(from_tensor(x, 0, 255, is_color=True))
 
 
 def test_methods_that_cannot_are_told_which_can(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from tiny_voices import RATE, hum, voice_config
 
 from unpaired.cli import main
 from unpaired.errors import UsageError
-from unpaired.media.voice.live import Form, write_live
+from unpaired.media.voice.live import PcmFormat, write_pcm_stream
 from unpaired.media.voice.world import World
 from unpaired.translate import Translator
 from unpaired.translate.stream import translate_stream
@@ -24,7 +24,7 @@ def pcm(seconds: float, f0_hz: float, rate: int = RATE) -> bytes:
 def test_a_voice_streams_through_a_run() -> None:
     translator = Translator(voice_config(), Known(), "cpu")
     out, told = io.BytesIO(), list[str]()
-    translate_stream(translator, translator.way("bob"), io.BytesIO(pcm(3, 200)), out, None, told.append)
+    translate_stream(translator, translator.resolve_request("bob"), io.BytesIO(pcm(3, 200)), out, None, told.append)
     made = np.frombuffer(out.getvalue(), "<i2").astype(np.float32) / np.float32(32768)
     assert len(made) == 3 * RATE
     f0 = World().analyse(made)["f0"][0]
@@ -35,7 +35,9 @@ def test_a_voice_streams_through_a_run() -> None:
 def test_another_rate_comes_back_as_it_went_in() -> None:
     translator = Translator(voice_config(), Known(), "cpu")
     out = io.BytesIO()
-    translate_stream(translator, translator.way("bob"), io.BytesIO(pcm(2, 200, 24000)), out, 24000, lambda _: None)
+    translate_stream(
+        translator, translator.resolve_request("bob"), io.BytesIO(pcm(2, 200, 24000)), out, 24000, lambda _: None
+    )
     assert len(out.getvalue()) / 2 == pytest.approx(2 * 24000, abs=240)
 
 
@@ -60,9 +62,11 @@ def test_the_command_and_what_it_refuses(
         assert said in capsys.readouterr().err
     voices = Translator(voice_config(), Known(), "cpu")
     wav = io.BytesIO()
-    write_live(wav, [hum(0.2, 200)], Form(RATE, wav=True))
+    write_pcm_stream(wav, [hum(0.2, 200)], PcmFormat(RATE, has_wav_header=True))
     with pytest.raises(UsageError, match="--sample-rate 16000: the stream is a WAV"):
-        translate_stream(voices, voices.way("bob"), io.BytesIO(wav.getvalue()), io.BytesIO(), 16000, lambda _: None)
+        translate_stream(
+            voices, voices.resolve_request("bob"), io.BytesIO(wav.getvalue()), io.BytesIO(), 16000, lambda _: None
+        )
     pictures = Translator(config(), Known(one_way=True), "cpu")
     with pytest.raises(UsageError, match="this run translates pictures"):
-        translate_stream(pictures, pictures.way(), io.BytesIO(), io.BytesIO(), None, lambda _: None)
+        translate_stream(pictures, pictures.resolve_request(), io.BytesIO(), io.BytesIO(), None, lambda _: None)

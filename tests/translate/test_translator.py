@@ -9,7 +9,7 @@ from PIL import Image
 from tiny_runs import Known, config, domain, make_run
 
 from unpaired import translate
-from unpaired.errors import UnreadableFile, UsageError, WorkError
+from unpaired.errors import UnreadableFileError, UsageError, WorkError
 from unpaired.translate import Options, Translator
 from unpaired.translate import pictures as module
 
@@ -210,7 +210,7 @@ def test_routes_and_names() -> None:
     two_way, one_way = Translator(config(), Known(), "cpu"), Translator(config(), Known(one_way=True), "cpu")
     x = torch.zeros(3, 16, 16)
     assert one_way(x).shape == x.shape and two_way(x, source="photos").shape == x.shape
-    assert two_way.way("photos").source.name == "paintings"
+    assert two_way.resolve_request("photos").source.name == "paintings"
     with pytest.raises(UsageError, match="photos to paintings, paintings to photos; say which: --to"):
         two_way(x)
     with pytest.raises(UsageError, match="'painting': this run knows photos and paintings"):
@@ -243,7 +243,7 @@ def test_wrong_inputs(run: Path, tmp_path: Path) -> None:
     for span in ((1.0, 1.0), (0.0, float("inf"))):
         with pytest.raises(UsageError, match="target range"):
             Options(target_range=span)
-    with pytest.raises(UnreadableFile):
+    with pytest.raises(UnreadableFileError):
         translator(tmp_path / "none.png", to="photos")
     with pytest.raises(UsageError, match="device 'warp'"):
         Translator(config(), Known(), "warp")
@@ -294,4 +294,4 @@ def test_a_picture_of_no_number_is_refused() -> None:
 
 def test_what_is_asked_of_labels_is_for_methods_that_are_told_them() -> None:
     with pytest.raises(UsageError, match=r"cyclegan is not told labels.*stargan, fader are"):
-        Translator(config(), Known(), "cpu").way("photos=0.5")
+        Translator(config(), Known(), "cpu").resolve_request("photos=0.5")

@@ -11,7 +11,7 @@ from tiny_voices import RATE, hum, sound
 from unpaired.cli import main
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.voice.world import World
-from unpaired.translate.untrained import fit
+from unpaired.translate.untrained import fit_baseline
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +34,7 @@ def c1_and_f0(path: Path) -> tuple[float, float]:
     wave, rate = soundfile.read(path)
     assert rate == RATE
     features = World().analyse(wave.astype(np.float32))
-    middle = features.cut(40, 120)
+    middle = features.slice_frames(40, 120)
     return float(middle.values[0].mean()), float(np.median(middle["f0"]))
 
 
@@ -55,12 +55,12 @@ def test_a_converter_in_seconds(data: Path, tmp_path: Path, kind: str, capsys: p
 
 def test_what_it_cannot_do(data: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="baseline 'gmm'; expected affine or knn"):
-        fit("gmm", data / "alice", data / "bob")  # type: ignore[arg-type]
+        fit_baseline("gmm", data / "alice", data / "bob")  # type: ignore[arg-type]
     for name in ("p", "q"):
         (tmp_path / name).mkdir()
         Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / name / "p.png")
     with pytest.raises(UsageError, match="'p' has pictures; converters without training are for voices"):
-        fit("knn", tmp_path / "p", tmp_path / "q")
+        fit_baseline("knn", tmp_path / "p", tmp_path / "q")
     sound(tmp_path / "quiet" / "a.wav", np.zeros(RATE))
     with pytest.raises(WorkError, match=r"'quiet': none of its recordings can be used; skipped: .*silent"):
-        fit("affine", data / "alice", tmp_path / "quiet")
+        fit_baseline("affine", data / "alice", tmp_path / "quiet")

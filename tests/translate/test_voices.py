@@ -11,8 +11,8 @@ from PIL import Image
 from tiny_runs import Known, config, make_run
 from tiny_voices import RATE, hum, sound, speaker, voice_config
 
-from unpaired.errors import UnreadableFile, UsageError
-from unpaired.media.voice.loudness import loudness
+from unpaired.errors import UnreadableFileError, UsageError
+from unpaired.media.voice.loudness import measure_loudness
 from unpaired.media.voice.recording import Recording
 from unpaired.media.voice.world import World
 from unpaired.translate import Options, Outcome, Translator, translate_files
@@ -24,7 +24,7 @@ def translator() -> Translator:
 
 
 def go(translator: Translator, *inputs: Path, out: Path, to: str = "bob", **more: Any) -> Outcome:
-    return translate_files(translator, inputs, out, translator.way(to), **more)
+    return translate_files(translator, inputs, out, translator.resolve_request(to), **more)
 
 
 def pitch(wave: Any, rate: int = RATE) -> float:
@@ -62,7 +62,9 @@ def test_pitch_is_moved_and_loudness_kept(translator: Translator, tmp_path: Path
     go(translator, path, out=tmp_path / "out")
     after = soundfile.read(tmp_path / "out" / "a.wav")[0]
     assert pitch(before) == pytest.approx(200, rel=0.03) and pitch(after) == pytest.approx(100, rel=0.03)
-    assert abs(loudness(after.astype(np.float32), RATE) - loudness(before.astype(np.float32), RATE)) < 0.2
+    assert (
+        abs(measure_loudness(after.astype(np.float32), RATE) - measure_loudness(before.astype(np.float32), RATE)) < 0.2
+    )
 
 
 def test_the_targets_statistics_are_given(tmp_path: Path) -> None:
@@ -166,10 +168,10 @@ def test_wrong_inputs(translator: Translator, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--scale: for pictures only"):
         translator(hum(), to="bob", sample_rate_hz=RATE, scale="native")
     with pytest.raises(UsageError, match="files say it themselves"):
-        translator.craft(translator.way("bob")).one("a.wav", RATE)
-    with pytest.raises(UnreadableFile):
+        translator.create_pipeline(translator.resolve_request("bob")).translate_object("a.wav", RATE)
+    with pytest.raises(UnreadableFileError):
         translator(tmp_path / "none.wav", to="bob")
     with pytest.raises(UsageError, match="both be written"):
         go(translator, sound(tmp_path / "a.mp3"), sound(tmp_path / "a.flac"), out=tmp_path / "out")
     with pytest.raises(UsageError, match="--mode: for pictures only"):
-        translator.craft(translator.way("bob", options=Options(mode="input")))
+        translator.create_pipeline(translator.resolve_request("bob", options=Options(mode="input")))

@@ -7,19 +7,21 @@ import pytest
 
 from unpaired.data.domain import Domain
 from unpaired.errors import UsageError
-from unpaired.labels import Group, Labels
+from unpaired.labels import LabelGroup, Labels
 from unpaired.runs.config import RunConfig
 from unpaired.settings import DataSettings, NetworkSettings, TrainingSettings
-from unpaired.translate.wish import Wish, wished
+from unpaired.translate.wish import LabelRequest, parse_label_request
 
-LABELS = Labels(groups=(Group(values=("black", "blond", "brown")), Group(values=("glasses",))), sets=((0, 1),))
+LABELS = Labels(
+    groups=(LabelGroup(values=("black", "blond", "brown")), LabelGroup(values=("glasses",))), dataset_groups=((0, 1),)
+)
 NAN = math.nan
 
 
 def config() -> RunConfig:
     domains = [Domain(name=name, sources=(), color=True, bits=8, low=0, high=255) for name in LABELS.domains]
     return RunConfig(
-        unpaired="0",
+        unpaired_version="0",
         method="stargan",
         preset="tiny",
         method_settings={},
@@ -32,8 +34,8 @@ def config() -> RunConfig:
     )
 
 
-def asked(to: str, source: str | None = None, table: Path | None = None) -> Wish:
-    return wished(config(), LABELS, to, source, table)
+def asked(to: str, source: str | None = None, table: Path | None = None) -> LabelRequest:
+    return parse_label_request(config(), LABELS, to, source, table)
 
 
 def same(found: tuple[float, ...], *expected: float) -> None:
@@ -73,8 +75,8 @@ def test_labels_of_the_inputs_stay_where_nothing_is_asked(tmp_path: Path) -> Non
     table = tmp_path / "labels.csv"
     table.write_text("file,black,blond,brown,glasses\nin/a.png,1,0,0,1\n")
     wish = asked("blond", table=table)
-    same(wish.of(Path("elsewhere/a.png")), 0, 1, 0, 1)
-    same(wish.of(Path("b.png")), 0, 1, 0, NAN)
+    same(wish.get_target_label(Path("elsewhere/a.png")), 0, 1, 0, 1)
+    same(wish.get_target_label(Path("b.png")), 0, 1, 0, NAN)
     assert wish.digest != asked("blond").digest
 
 
@@ -82,17 +84,17 @@ def test_labels_of_inputs_are_told_by_as_much_of_their_names_as_there_is(tmp_pat
     table = tmp_path / "labels.csv"
     table.write_text("file,glasses\none/a.png,1\ntwo/a.png,0\nb.png,1\nc.png,\n")
     wish = asked("blond", table=table)
-    same(wish.of(Path("in/one/a.png")), 0, 1, 0, 1)
-    same(wish.of(Path("in/two/a.png")), 0, 1, 0, 0)
-    same(wish.of(Path("in/a.png")), 0, 1, 0, NAN)
-    same(wish.of(Path("in/b.webp")), 0, 1, 0, 1)
-    same(wish.of(Path("in/c.png")), 0, 1, 0, NAN)
-    assert wish.notes([Path("in/b.png"), Path("in/one/a.png")]) == []
-    (note,) = wish.notes([Path("in/b.png"), Path("in/x.png"), Path("in/y.png")])
+    same(wish.get_target_label(Path("in/one/a.png")), 0, 1, 0, 1)
+    same(wish.get_target_label(Path("in/two/a.png")), 0, 1, 0, 0)
+    same(wish.get_target_label(Path("in/a.png")), 0, 1, 0, NAN)
+    same(wish.get_target_label(Path("in/b.webp")), 0, 1, 0, 1)
+    same(wish.get_target_label(Path("in/c.png")), 0, 1, 0, NAN)
+    assert wish.check_inputs([Path("in/b.png"), Path("in/one/a.png")]) == []
+    (note,) = wish.check_inputs([Path("in/b.png"), Path("in/x.png"), Path("in/y.png")])
     assert "no row for 2 of 3 inputs, as in/x.png" in note
     with pytest.raises(UsageError, match=r"labels\.csv: has no row for any of the inputs, as x\.png; expected"):
-        wish.notes([Path("x.png"), Path("y.png")])
-    assert asked("blond").notes([Path("x.png")]) == []
+        wish.check_inputs([Path("x.png"), Path("y.png")])
+    assert asked("blond").check_inputs([Path("x.png")]) == []
     table.write_text("file,smiling\nb.png,1\n")
     with pytest.raises(UsageError, match="tells none of this run's labels, black, blond, brown, glasses, no-glasses"):
         asked("blond", table=table)

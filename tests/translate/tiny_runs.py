@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from unpaired.data.domain import Domain
-from unpaired.methods.game import Batch, Method, Move, Now, Route
+from unpaired.methods.game import Batch, Method, Route, StepContext, Turns
 from unpaired.runs.config import RunConfig, build_method, write_config
 from unpaired.runs.folder import RunFolder, save_model
 
@@ -22,11 +22,11 @@ class Known(Method):
         super().__init__()
         self.change = change
         self.stride = stride
-        self.players, self.weights = {}, {}
+        self.players, self.loss_weights = {}, {}
         self.routes = (Route("X", "Y", ()),) if one_way else (Route("X", "Y", ()), Route("Y", "X", ()))
         self.seen: list[tuple[int, ...]] = []
 
-    def play(self, batch: Batch, now: Now) -> Iterator[Move]:
+    def play(self, batch: Batch, now: StepContext) -> Iterator[Turns]:
         yield from ()
 
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:
@@ -67,5 +67,5 @@ def make_run(folder: Path, settings: RunConfig | None = None, seed: int = 0) -> 
     settings = settings or config()
     torch.manual_seed(seed)
     write_config(RunFolder(folder).config, settings)
-    save_model(RunFolder(folder).model("last"), build_method(settings), settings, 0)
+    save_model(RunFolder(folder).model_path("last"), build_method(settings), settings, 0)
     return folder

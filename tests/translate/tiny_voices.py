@@ -36,11 +36,11 @@ def speaker(name: str, f0_hz: float, mean: float = 0.0, coefficients: int = 24) 
     """A domain whose coefficients have the deviation 1 and the mean 0, the first another `mean`."""
     voice = VoiceStatistics(
         mean=(mean, *[0.0] * (coefficients - 1)),
-        deviation=(1.0,) * coefficients,
+        std=(1.0,) * coefficients,
         scale=(1.0,) * coefficients,
         log_f0_mean=float(np.log(f0_hz)),
-        log_f0_deviation=0.1,
-        voiced=0.6,
+        log_f0_std=0.1,
+        voiced_fraction=0.6,
         lufs=-23.0,
         frames=1000,
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unpaired.commands.parser import Parser, out
+from unpaired.commands.parser import Parser, print_result
 
 
-def check(words: list[str]) -> int:
+def check(argv: list[str]) -> int:
     """Say what is in the data, what is wrong with it, and what training would do."""
     from unpaired.terminal import progress_bar
     from unpaired.training.checked import check_data
@@ -20,9 +20,9 @@ def check(words: list[str]) -> int:
     parser.add_argument(
         "--attributes", metavar="A,B|C", help="columns of the table beside a folder that you would learn"
     )
-    asked = parser.parse(words)
-    attributes = asked.attributes.split(",") if asked.attributes else ()
+    args = parser.parse_all(argv)
+    attributes = args.attributes.split(",") if args.attributes else ()
     with progress_bar("looking") as advance:
-        text, usable = check_data(asked.data, asked.size, advance, attributes)
-    out(text)
+        text, usable = check_data(args.data, args.size, advance, attributes)
+    print_result(text)
     return 0 if usable else 1

@@ -7,23 +7,23 @@ import shlex
 import sys
 from pathlib import Path
 
-from unpaired.commands.interrupted import interrupted
-from unpaired.commands.parser import Parser, add_judges, add_texts, out
+from unpaired.commands.interrupted import report_interrupt
+from unpaired.commands.parser import Parser, add_judges, add_texts, print_result
 
 
-def compare(words: list[str]) -> int:
+def compare(argv: list[str]) -> int:
     """Train several methods alike on the same data, and rank them on one page."""
     from unpaired.comparison import compare
-    from unpaired.comparison.page import text
-    from unpaired.comparison.plan import ALL, parse_each
+    from unpaired.comparison.page import format_comparison
+    from unpaired.comparison.plan import ALL, parse_method_overrides
     from unpaired.methods import METHODS
     from unpaired.presets import PRESETS
-    from unpaired.terminal import to_terminal
+    from unpaired.terminal import log_to_terminal
     from unpaired.training import flags
-    from unpaired.training.session import Interrupted
+    from unpaired.training.session import TrainingInterrupt
 
     parser = Parser(
-        prog="unpaired compare", description=compare_help(), formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="unpaired compare", description=format_compare_help(), formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.set_defaults(method=None)
     parser.add_argument("data", nargs="+", type=Path, metavar="DATA", help="a folder per domain, or one folder of them")
@@ -49,33 +49,33 @@ def compare(words: list[str]) -> int:
     parser.add_argument(
         "--preset", metavar="NAME", help=f"one of {', '.join(PRESETS)} (default: small on a CPU, else paper)"
     )
-    flags.add_sections(parser)
-    asked = parser.parse(words, flags.of_one)
-    again = f"unpaired compare {shlex.join(words)}"
+    flags.add_section_flags(parser)
+    args = parser.parse_all(argv, flags.explain_compare_flag)
+    resume_command = f"unpaired compare {shlex.join(argv)}"
     try:
-        found = compare(
-            *asked.data,
-            methods=asked.methods,
-            out=asked.out,
-            config=asked.config,
-            pairs=asked.pairs,
-            each=parse_each(asked.set),
-            audit=asked.audit,
-            judges=asked.judges,
-            texts=asked.texts,
-            say=to_terminal,
-            **flags.given(asked),
+        comparison = compare(
+            *args.data,
+            methods=args.methods,
+            out=args.out,
+            config=args.config,
+            pairs=args.pairs,
+            overrides=parse_method_overrides(args.set),
+            audit=args.audit,
+            judges=args.judges,
+            texts=args.texts,
+            log=log_to_terminal,
+            **flags.parse_settings(args),
         )
-    except Interrupted as stop:
-        return interrupted(Interrupted(stop.signal, stop.done, again))
+    except TrainingInterrupt as interrupt:
+        return report_interrupt(TrainingInterrupt(interrupt.signal, interrupt.summary, resume_command))
     except KeyboardInterrupt:
-        sys.stderr.write(f"interrupted; what is done is kept; go on with: {again}\n")
+        sys.stderr.write(f"interrupted; what is done is kept; go on with: {resume_command}\n")
         return 130
-    out(text(found))
-    return 1 if any(result.state in ("failed", "diverged") for result in found.results) else 0
+    print_result(format_comparison(comparison))
+    return 1 if any(result.state in ("failed", "diverged") for result in comparison.results) else 0
 
 
-def compare_help() -> str:
+def format_compare_help() -> str:
     """What `unpaired compare --help` says first."""
     return (
         "Train several methods with the same data, split and budget, measure them on the same held-out items, and\n"

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unpaired.commands.parser import Parser, first_line, out
-from unpaired.commands.translate import told
+from unpaired.commands.parser import Parser, get_summary, print_result
+from unpaired.commands.translate import format_outcome
 
 
-def convert(words: list[str]) -> int:
+def convert(argv: list[str]) -> int:
     """Convert recordings from one speaker to another without training, in seconds."""
     from unpaired.settings import VoiceSettings
-    from unpaired.terminal import progress_bar, to_terminal
-    from unpaired.translate.files import crafted_files
-    from unpaired.translate.untrained import fit
+    from unpaired.terminal import log_to_terminal, progress_bar
+    from unpaired.translate.files import process_files
+    from unpaired.translate.untrained import fit_baseline
 
-    parser = Parser(prog="unpaired convert", description=first_line(convert))
+    parser = Parser(prog="unpaired convert", description=get_summary(convert))
     parser.add_argument("source", type=Path, metavar="SOURCE", help="a folder of recordings of the speaker to convert")
     parser.add_argument("target", type=Path, metavar="TARGET", help="a folder of recordings of the speaker to become")
     parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="files, or folders (structure kept)")
@@ -37,18 +37,20 @@ def convert(words: list[str]) -> int:
         help="what tells speech from silence: its level, or silero-vad; auto: that where it is installed (default)",
     )
     parser.add_argument("--overwrite", action="store_true", help="redo outputs that are there")
-    asked = parser.parse(words)
-    if asked.representation not in ("world", "mel"):
-        parser.error(f"--representation '{asked.representation}'; expected world or mel")
-    if asked.gate not in ("energy", "silero", "auto"):
-        parser.error(f"--gate '{asked.gate}'; expected energy, silero or auto")
-    settings = VoiceSettings(representation=asked.representation, vocoder=asked.vocoder, gate=asked.gate)
+    args = parser.parse_all(argv)
+    if args.representation not in ("world", "mel"):
+        parser.error(f"--representation '{args.representation}'; expected world or mel")
+    if args.gate not in ("energy", "silero", "auto"):
+        parser.error(f"--gate '{args.gate}'; expected energy, silero or auto")
+    settings = VoiceSettings(representation=args.representation, vocoder=args.vocoder, vad=args.gate)
     with progress_bar("analysing") as advance:
-        fitted = fit(asked.baseline, asked.source, asked.target, settings, lambda done, total, _: advance(done, total))
-    for note in fitted.notes:
-        to_terminal(f"note: {note}")
-    folder = asked.out or Path(f"converted-{fitted.target}")
-    with progress_bar(f"to {fitted.target}") as advance:
-        outcome = crafted_files(fitted.craft, asked.inputs, folder, [], overwrite=asked.overwrite, progress=advance)
-    out(told(outcome, folder, "converted"))
+        converter = fit_baseline(
+            args.baseline, args.source, args.target, settings, lambda done, total, _: advance(done, total)
+        )
+    for note in converter.notes:
+        log_to_terminal(f"note: {note}")
+    folder = args.out or Path(f"converted-{converter.target}")
+    with progress_bar(f"to {converter.target}") as advance:
+        outcome = process_files(converter.pipeline, args.inputs, folder, [], overwrite=args.overwrite, progress=advance)
+    print_result(format_outcome(outcome, folder, "converted"))
     return 1 if outcome.failed else 0

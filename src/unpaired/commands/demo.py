@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unpaired.commands.interrupted import interrupted
-from unpaired.commands.parser import Parser, first_line, out
+from unpaired.commands.interrupted import report_interrupt
+from unpaired.commands.parser import Parser, get_summary, print_result
 
 
-def demo(words: list[str]) -> int:
+def demo(argv: list[str]) -> int:
     """Train on samples (pictures that come with the package, or voices), and show what came of it."""
-    from unpaired.demo import demo as pictures
+    from unpaired.demo import demo as demo_images
     from unpaired.demo import demo_voice
-    from unpaired.terminal import to_terminal
-    from unpaired.training.session import Interrupted
+    from unpaired.terminal import log_to_terminal
+    from unpaired.training.session import TrainingInterrupt
 
-    parser = Parser(prog="unpaired demo", description=first_line(demo))
+    parser = Parser(prog="unpaired demo", description=get_summary(demo))
     parser.add_argument(
         "--voice", action="store_true", help="two speakers in place of pictures, spoken by flite or espeak-ng"
     )
@@ -23,10 +23,10 @@ def demo(words: list[str]) -> int:
         "--out", type=Path, help="the run's folder (default: runs/ and both names, numbered when it exists)"
     )
     parser.add_argument("--minutes", type=float, default=5.5, help="minutes of training (default: 5.5)")
-    asked = parser.parse(words)
+    args = parser.parse_all(argv)
     try:
-        show = demo_voice if asked.voice else pictures
-        out(str(show(asked.out, asked.minutes, to_terminal) / "report.html"))
-    except Interrupted as stop:
-        return interrupted(stop)
+        run_demo = demo_voice if args.voice else demo_images
+        print_result(str(run_demo(args.out, args.minutes, log_to_terminal) / "report.html"))
+    except TrainingInterrupt as interrupt:
+        return report_interrupt(interrupt)
     return 0

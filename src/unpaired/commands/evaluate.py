@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from unpaired.commands.parser import Parser, add_judges, add_texts, first_line, out
+from unpaired.commands.parser import Parser, add_judges, add_texts, get_summary, print_result
 
 
-def evaluate(words: list[str]) -> int:
+def evaluate(argv: list[str]) -> int:
     """Measure a run: likeness to the target, content kept, and truth where there are pairs."""
-    from unpaired.evaluation.run import evaluate as measure
+    from unpaired.evaluation.run import evaluate as run_evaluation
     from unpaired.report import write_report
     from unpaired.terminal import progress_bar
 
-    parser = Parser(prog="unpaired evaluate", description=first_line(evaluate))
+    parser = Parser(prog="unpaired evaluate", description=get_summary(evaluate))
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, as `unpaired train` made it")
     parser.add_argument("data", nargs="*", type=Path, metavar="DATA", help="other data than the run's own test items")
     parser.add_argument(
@@ -33,20 +33,20 @@ def evaluate(words: list[str]) -> int:
     add_judges(parser)
     add_texts(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    asked = parser.parse(words)
+    args = parser.parse_all(argv)
     with progress_bar("measuring") as advance:
-        found = measure(
-            asked.run,
-            asked.data,
-            pairs=asked.pairs,
-            fid=asked.fid,
-            checkpoint=asked.checkpoint,
-            limit=asked.limit,
-            judges=asked.judges,
-            texts=asked.texts,
-            device=asked.device,
+        evaluation = run_evaluation(
+            args.run,
+            args.data,
+            pairs=args.pairs,
+            fid=args.fid,
+            checkpoint=args.checkpoint,
+            limit=args.limit,
+            judges=args.judges,
+            texts=args.texts,
+            device=args.device,
             progress=advance,
         )
-    out(found.text())
-    write_report(asked.run)
+    print_result(evaluation.text())
+    write_report(args.run)
     return 0

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unpaired.commands.parser import Parser, first_line, out
+from unpaired.commands.parser import Parser, get_summary, print_result
 from unpaired.errors import UsageError
 
 
-def interpolate(words: list[str]) -> int:
+def interpolate(argv: list[str]) -> int:
     """Show what lies between two pictures in every domain, with a run whose method has codes."""
     from unpaired.translate import Translator, interpolate_files
 
-    parser = Parser(prog="unpaired interpolate", description=first_line(interpolate))
+    parser = Parser(prog="unpaired interpolate", description=get_summary(interpolate))
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, as `unpaired train` made it")
     parser.add_argument("ends", nargs=2, type=Path, metavar="PICTURE", help="the two pictures")
     parser.add_argument(
@@ -29,19 +29,19 @@ def interpolate(words: list[str]) -> int:
     parser.add_argument("--checkpoint", metavar="last|best", help="default: the best where there is one")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
-    asked = parser.parse(words)
-    translator = Translator.load(asked.run, asked.checkpoint, asked.device)
-    names = [name.strip() for name in asked.sources.split(",")] if asked.sources else []
+    args = parser.parse_all(argv)
+    translator = Translator.load(args.run, args.checkpoint, args.device)
+    names = [name.strip() for name in args.sources.split(",")] if args.sources else []
     if len(names) not in (1, 2):
         known = " or ".join(translator.domains)
         raise UsageError(f"say which domain the pictures are of: --from DOMAIN, or --from DOMAIN,DOMAIN; {known}")
     files = interpolate_files(
         translator,
-        (asked.ends[0], asked.ends[1]),
+        (args.ends[0], args.ends[1]),
         (names[0], names[-1]),
-        asked.out,
-        steps=asked.steps,
-        overwrite=asked.overwrite,
+        args.out,
+        steps=args.steps,
+        overwrite=args.overwrite,
     )
-    out(str(files[-1]))
+    print_result(str(files[-1]))
     return 0

@@ -6,12 +6,12 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from unpaired.training.session import Interrupted
+    from unpaired.training.session import TrainingInterrupt
 
 
-def interrupted(stop: Interrupted) -> int:
+def report_interrupt(interrupt: TrainingInterrupt) -> int:
     """Say how to go on; returns the exit code. Other ranks' is 0, for a launcher kills the first when one fails."""
-    if not str(stop):
+    if not str(interrupt):
         return 0
-    sys.stderr.write(f"{stop}\n")
-    return 128 + stop.signal
+    sys.stderr.write(f"{interrupt}\n")
+    return 128 + interrupt.signal

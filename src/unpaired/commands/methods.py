@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from unpaired.commands.parser import Parser, out
+from unpaired.commands.parser import Parser, print_result
 
 
-def methods(words: list[str]) -> int:
+def methods(argv: list[str]) -> int:
     """List the methods."""
     from unpaired.methods import METHODS
 
-    Parser(prog="unpaired methods", description="List the methods.").parse(words)
+    Parser(prog="unpaired methods", description="List the methods.").parse_all(argv)
     rows = [("method", "family", "domains", "tie of output to input", "paper")]
-    rows += [(row.name, row.family, row.domains, row.tie, f"{row.paper} ({row.year})") for row in METHODS.values()]
+    rows += [
+        (row.name, row.family, row.domains, row.constraint, f"{row.paper} ({row.year})") for row in METHODS.values()
+    ]
     widths = [max(len(row[i]) for row in rows) for i in range(5)]
     for row in rows:
-        out("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print_result("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     return 0

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from unpaired.errors import UsageError, nearest
+from unpaired.errors import UsageError, suggest_name
 
 
 class Parser(argparse.ArgumentParser):
@@ -21,24 +21,26 @@ class Parser(argparse.ArgumentParser):
         """Raise instead of exiting, so that every mistake is printed in one way."""
         raise UsageError(f"{message}; see `{self.prog} --help`")
 
-    def parse(self, words: Sequence[str], why: Callable[[str], str] = lambda _: "") -> argparse.Namespace:
+    def parse_all(
+        self, argv: Sequence[str], explain_unknown: Callable[[str], str] = lambda _: ""
+    ) -> argparse.Namespace:
         """Parse all of `words`; `why` may say of an unknown flag what it is elsewhere, else the nearest is named."""
-        asked, unknown = self.parse_known_intermixed_args(words)
+        args, unknown = self.parse_known_intermixed_args(argv)
         if unknown:
             flag = unknown[0].partition("=")[0]
-            self.error(why(flag) or f"{flag}: {nearest(flag, self._option_string_actions)}")
-        return asked
+            self.error(explain_unknown(flag) or f"{flag}: {suggest_name(flag, self._option_string_actions)}")
+        return args
 
 
 def add_judges(parser: argparse.ArgumentParser) -> None:
     """The flag that says which networks judge recordings."""
-    from unpaired.evaluation.voice.judges import ALL, KINDS, NONE
+    from unpaired.evaluation.voice.judges import ALL, JUDGE_KINDS, NONE
 
     parser.add_argument(
         "--judges",
         metavar="WHICH",
         help=f"of recordings: networks that judge them, {ALL} that are installed (default; slow), {NONE}, or some of "
-        f"{','.join(KINDS)} (of words English alone is known; naturalness takes most of the time)",
+        f"{','.join(JUDGE_KINDS)} (of words English alone is known; naturalness takes most of the time)",
     )
 
 
@@ -52,13 +54,13 @@ def add_texts(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def out(text: str) -> None:
+def print_result(text: str) -> None:
     """Print a result on standard output."""
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
     sys.stdout.flush()
 
 
-def span(text: str) -> tuple[float, float]:
+def parse_range(text: str) -> tuple[float, float]:
     """`LOW,HIGH` as two numbers."""
     try:
         low, high = map(float, text.split(","))
@@ -67,6 +69,6 @@ def span(text: str) -> tuple[float, float]:
     return low, high
 
 
-def first_line(command: Callable[[list[str]], int]) -> str:
+def get_summary(command: Callable[[list[str]], int]) -> str:
     """What a command does, in a line."""
     return (command.__doc__ or "").splitlines()[0]

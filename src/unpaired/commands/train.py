@@ -5,21 +5,21 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from unpaired.commands.interrupted import interrupted
-from unpaired.commands.parser import Parser, out
+from unpaired.commands.interrupted import report_interrupt
+from unpaired.commands.parser import Parser, print_result
 from unpaired.errors import UsageError
 
 
-def train(words: list[str]) -> int:
+def train(argv: list[str]) -> int:
     """Train a translator on two folders (or one with a folder per domain)."""
-    from unpaired.stages.depth import auto_depth, is_search, resume_depth
-    from unpaired.terminal import to_terminal
+    from unpaired.stages.depth import is_depth_search, resume_depth_search, search_depth
+    from unpaired.terminal import log_to_terminal
     from unpaired.training import flags
-    from unpaired.training.session import Interrupted
+    from unpaired.training.session import TrainingInterrupt
     from unpaired.training.train import dry_run, resume, train
 
     parser = Parser(
-        prog="unpaired train", description=train_help(), formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="unpaired train", description=format_train_help(), formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("data", nargs="*", type=Path, metavar="DATA", help="a folder per domain, or one folder of them")
     parser.add_argument("--out", type=Path, help="the run's folder (default: runs/DOMAINS, numbered when it exists)")
@@ -50,48 +50,48 @@ def train(words: list[str]) -> int:
     parser.add_argument(
         "--dry-run", action="store_true", help="print settings, networks and the cost of a step; do nothing"
     )
-    flags.add(parser, words)
-    asked = parser.parse(words, lambda flag: flags.of_others(flag, parser, words))
-    settings = flags.given(asked)
-    common = {"config": asked.config, "pairs": asked.pairs, "say": to_terminal, **settings}
+    flags.add_flags(parser, argv)
+    args = parser.parse_all(argv, lambda flag: flags.explain_other_methods_flag(flag, parser, argv))
+    settings = flags.parse_settings(args)
+    shared_options = {"config": args.config, "pairs": args.pairs, "say": log_to_terminal, **settings}
     try:
-        if asked.resume is not None:
-            flags.only_for_resume(asked, settings)
-            if is_search(asked.resume):
-                if settings or asked.changed_data:
-                    raise UsageError(f"{asked.resume}: goes on as it was planned; give --resume alone")
-                resume_depth(asked.resume, say=to_terminal)
+        if args.resume is not None:
+            flags.refuse_settings_of_run(args, settings)
+            if is_depth_search(args.resume):
+                if settings or args.changed_data:
+                    raise UsageError(f"{args.resume}: goes on as it was planned; give --resume alone")
+                resume_depth_search(args.resume, log=log_to_terminal)
                 return 0
-            resume(asked.resume, changed_data=asked.changed_data, say=to_terminal, **settings)
-        elif not asked.data:
+            resume(args.resume, changed_data=args.changed_data, log=log_to_terminal, **settings)
+        elif not args.data:
             raise UsageError(
                 "no data given; expected two folders, or one with a folder per domain: unpaired train A/ B/"
             )
-        elif asked.auto_depth:
-            if asked.dry_run or asked.teacher is not None:
+        elif args.auto_depth:
+            if args.dry_run or args.teacher is not None:
                 raise UsageError("--auto-depth trains several runs, and a teacher: leave out --dry-run and --teacher")
-            auto_depth(*asked.data, out=asked.out, threshold=asked.threshold, **common)
+            search_depth(*args.data, out=args.out, threshold=args.threshold, **shared_options)
         else:
-            if asked.threshold is not None:
+            if args.threshold is not None:
                 raise UsageError("--threshold: only valid with --auto-depth")
-            if asked.changed_data:
+            if args.changed_data:
                 raise UsageError("--changed-data: only valid with --resume RUN")
-            if asked.dry_run:
-                told(dry_run(*asked.data, teacher=asked.teacher, **common))
+            if args.dry_run:
+                print_plan(dry_run(*args.data, teacher=args.teacher, **shared_options))
             else:
-                train(*asked.data, out=asked.out, teacher=asked.teacher, **common)
-    except Interrupted as stop:
-        return interrupted(stop)
+                train(*args.data, out=args.out, teacher=args.teacher, **shared_options)
+    except TrainingInterrupt as interrupt:
+        return report_interrupt(interrupt)
     return 0
 
 
-def told(text: str) -> None:
+def print_plan(text: str) -> None:
     """Print what there is to say; ranks other than the first have nothing."""
     if text:
-        out(text)
+        print_result(text)
 
 
-def train_help() -> str:
+def format_train_help() -> str:
     """What `unpaired train --help` says first."""
     return (
         "Learn to translate between domains from files that are not paired.\n\n"

@@ -6,19 +6,19 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unpaired.commands.parser import Parser, first_line, out, span
+from unpaired.commands.parser import Parser, get_summary, parse_range, print_result
 
 if TYPE_CHECKING:
     from unpaired.translate import Outcome
 
 
-def translate(words: list[str]) -> int:
+def translate(argv: list[str]) -> int:
     """Translate files and folders with a trained run."""
-    from unpaired.terminal import progress_bar, to_terminal
+    from unpaired.terminal import log_to_terminal, progress_bar
     from unpaired.translate import Options, Translator, translate_files
     from unpaired.translate.stream import translate_stream
 
-    parser = Parser(prog="unpaired translate", description=first_line(translate))
+    parser = Parser(prog="unpaired translate", description=get_summary(translate))
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, as `unpaired train` made it")
     parser.add_argument("inputs", nargs="*", type=Path, metavar="INPUT", help="files, or folders (structure kept)")
     parser.add_argument("--to", metavar="DOMAIN", help="the domain to translate to; of labels also A,B and A=0.7")
@@ -36,9 +36,11 @@ def translate(words: list[str]) -> int:
     parser.add_argument(
         "--mode", default="target", metavar="target|input", help="colour of the output: the target's, or the input's"
     )
-    parser.add_argument("--source-range", type=span, metavar="LOW,HIGH", help="raw values seen as black and white")
     parser.add_argument(
-        "--target-range", type=span, metavar="LOW,HIGH", help="raw values of black and white in outputs"
+        "--source-range", type=parse_range, metavar="LOW,HIGH", help="raw values seen as black and white"
+    )
+    parser.add_argument(
+        "--target-range", type=parse_range, metavar="LOW,HIGH", help="raw values of black and white in outputs"
     )
     parser.add_argument(
         "--labels", type=Path, metavar="CSV", help="labels of the inputs: what is not asked for stays as it says"
@@ -52,36 +54,36 @@ def translate(words: list[str]) -> int:
         help="of recordings: convert standard input to standard output, 16-bit PCM (WAV, or bare and mono)",
     )
     parser.add_argument("--sample-rate", type=int, metavar="HZ", help="of bare PCM with --stream (default: the run's)")
-    asked = parser.parse(words)
-    if asked.stream == bool(asked.inputs):
+    args = parser.parse_all(argv)
+    if args.stream == bool(args.inputs):
         parser.error("expected files or folders to translate, or --stream (which takes none)")
-    if asked.stream and (asked.out is not None or asked.overwrite):
+    if args.stream and (args.out is not None or args.overwrite):
         parser.error("--stream: sound goes to standard output (> out.wav); leave out --out and --overwrite")
-    if asked.sample_rate is not None and not asked.stream:
+    if args.sample_rate is not None and not args.stream:
         parser.error("--sample-rate: for --stream only; files say it themselves")
-    translator = Translator.load(asked.run, asked.checkpoint, asked.device)
-    options = Options(asked.mode, asked.scale, asked.source_range, asked.target_range, asked.labels)
-    way = translator.way(asked.to, asked.source, options)
-    if asked.stream:
-        translate_stream(translator, way, sys.stdin.buffer, sys.stdout.buffer, asked.sample_rate, to_terminal)
+    translator = Translator.load(args.run, args.checkpoint, args.device)
+    options = Options(args.mode, args.scale, args.source_range, args.target_range, args.labels)
+    request = translator.resolve_request(args.to, args.source, options)
+    if args.stream:
+        translate_stream(translator, request, sys.stdin.buffer, sys.stdout.buffer, args.sample_rate, log_to_terminal)
         return 0
-    folder = asked.out or Path(f"translated-{asked.to or way.target.name}")
-    with progress_bar(f"to {way.target.name}") as advance:
+    folder = args.out or Path(f"translated-{args.to or request.target.name}")
+    with progress_bar(f"to {request.target.name}") as advance:
         outcome = translate_files(
-            translator, asked.inputs, folder, way, batch=asked.batch, overwrite=asked.overwrite, progress=advance
+            translator, args.inputs, folder, request, batch_size=args.batch, overwrite=args.overwrite, progress=advance
         )
-    out(told(outcome, folder, "translated"))
+    print_result(format_outcome(outcome, folder, "translated"))
     return 1 if outcome.failed else 0
 
 
-def told(outcome: Outcome, folder: Path, done: str) -> str:
+def format_outcome(outcome: Outcome, folder: Path, verb: str) -> str:
     """What became of the inputs, in a line; what went wrong is written to standard error."""
-    from unpaired.terminal import to_terminal
+    from unpaired.terminal import log_to_terminal
 
     for warning in outcome.warnings:
-        to_terminal(f"note: {warning}")
-    for path, why in outcome.failed:
-        to_terminal(f"not done: {path}: {why}")
+        log_to_terminal(f"note: {warning}")
+    for path, reason in outcome.failed:
+        log_to_terminal(f"not done: {path}: {reason}")
     skipped = f", {outcome.skipped} were there already (--overwrite redoes them)" if outcome.skipped else ""
     failed = f", {len(outcome.failed)} could not be done" if outcome.failed else ""
-    return f"{outcome.done} {done}{skipped}{failed}: {folder}"
+    return f"{outcome.done} {verb}{skipped}{failed}: {folder}"

@@ -9,185 +9,211 @@ from torch import nn
 
 from unpaired import __version__
 from unpaired.comparison import listens
-from unpaired.comparison.folder import ComparisonFolder, Part, Record
-from unpaired.comparison.looks import Looks
-from unpaired.comparison.plan import Plan
-from unpaired.comparison.result import Comparison, Hidden, Result
-from unpaired.data.split import held_back
+from unpaired.comparison.folder import ComparisonFolder, ComparisonManifest, MethodRecord
+from unpaired.comparison.looks import ImageRows
+from unpaired.comparison.plan import ComparisonPlan
+from unpaired.comparison.result import Comparison, HiddenInformation, MethodResult
+from unpaired.data.split import choose_evaluation_split
 from unpaired.errors import UnpairedError, WorkError
 from unpaired.evaluation import trend
-from unpaired.evaluation.audit import STEPS, audit
+from unpaired.evaluation.audit import PROBE_STEPS, audit
 from unpaired.evaluation.audited import read_audit
-from unpaired.evaluation.items import own_sets
+from unpaired.evaluation.items import load_own_sets
 from unpaired.evaluation.run import evaluate
 from unpaired.evaluation.voice.measure import VoiceMeasures
 from unpaired.methods import METHODS
 from unpaired.report import write_report
-from unpaired.report.facts import Facts, gather
+from unpaired.report.facts import RunSummary, read_run_summary
 from unpaired.report.recordings import VoiceTest
-from unpaired.runs.files import read_lists
+from unpaired.runs.files import read_file_lists
 from unpaired.runs.progress import Budget, Progress
 from unpaired.settings import VoiceSettings
-from unpaired.terminal import Say
+from unpaired.terminal import LogCallback
 from unpaired.translate import Translator
 
-LIMIT = 500
+MAX_ITEMS = 500
 """Items of each domain that are measured at most."""
 
 
-class Examiner:
+class ComparisonEvaluator:
     """Measures runs alike and remembers what it found, so that the page can be written after every method."""
 
     def __init__(
-        self, folder: ComparisonFolder, plan: Plan, pairs: bool, audits: bool, jury: listens.Jury, say: Say
+        self,
+        folder: ComparisonFolder,
+        plan: ComparisonPlan,
+        pairs: bool,
+        run_audits: bool,
+        judge_settings: listens.JudgeSettings,
+        log: LogCallback,
     ) -> None:
-        self.folder, self.plan, self.audits, self.jury, self.say = folder, plan, audits, jury, say
-        self.config = plan.prepared.config
-        self.sets = read_lists(folder.lists, self.config).sets
-        self.counts = tuple(len(part.train) for part in self.sets)
-        self.looks = Looks(folder, self.config, self.sets, pairs)
-        self.beside: tuple[VoiceMeasures, ...] = ()
-        self._tests: list[tuple[VoiceSettings | None, VoiceTest]] = []
-        self.found: dict[str, Result] = {}
+        self.folder, self.plan, self.run_audits, self.judge_settings, self.log = (
+            folder,
+            plan,
+            run_audits,
+            judge_settings,
+            log,
+        )
+        self.config = plan.run_plan.config
+        self.sets = read_file_lists(folder.split_folder, self.config).splits
+        self.train_counts = tuple(len(part.train) for part in self.sets)
+        self.image_rows = ImageRows(folder, self.config, self.sets, pairs)
+        self.baselines: tuple[VoiceMeasures, ...] = ()
+        self._voice_tests: list[tuple[VoiceSettings | None, VoiceTest]] = []
+        self.results: dict[str, MethodResult] = {}
 
-    def examine(self, name: str) -> Result:
+    def evaluate_method(self, name: str) -> MethodResult:
         """Measure a trained method, picture its translations and time them (once a call).
 
         Raises WorkError where its run is damaged or split the files otherwise, Diverged where its translations are not
         finite.
         """
-        if name not in self.found:
-            self.found[name] = self._examined(name)
-        return self.found[name]
+        if name not in self.results:
+            self.results[name] = self._evaluate(name)
+        return self.results[name]
 
-    def _examined(self, name: str) -> Result:
-        run = self.folder.run(name)
-        facts = gather(run.path)
-        if contents(run.files) != contents(self.folder.lists.files):
+    def _evaluate(self, name: str) -> MethodResult:
+        run = self.folder.get_run(name)
+        summary = read_run_summary(run.path)
+        if read_contents(run.files) != read_contents(self.folder.split_folder.files):
             raise WorkError(f"{run.path}: the run split the files otherwise than the comparison, so it was set apart")
-        return self._heard(name, facts) if facts.config.medium == "voice" else self._seen(name, measured(facts))
+        return (
+            self._evaluate_recordings(name, summary)
+            if summary.config.medium == "voice"
+            else self._evaluate_images(name, measure_images(summary))
+        )
 
-    def _seen(self, name: str, facts: Facts) -> Result:
-        translator = Translator.load(facts.folder.path, device=facts.config.training.device)
-        seconds, shown = self.looks.show(name, translator), facts.test
-        found = {
-            "measured_on": shown.set if shown is not None else "",
-            "routes": shown.routes if shown is not None else (),
-            "hidden": self._hidden(facts),
+    def _evaluate_images(self, name: str, summary: RunSummary) -> MethodResult:
+        translator = Translator.load(summary.folder.path, device=summary.config.training.device)
+        seconds, evaluation = self.image_rows.write_rows(name, translator), summary.test
+        measures = {
+            "measured_on": evaluation.set if evaluation is not None else "",
+            "routes": evaluation.routes if evaluation is not None else (),
+            "hidden": self._audit_hidden(summary),
         }
-        return self._result_of(name, facts, translator, seconds).model_copy(update=found)
+        return self._build_result(name, summary, translator, seconds).model_copy(update=measures)
 
-    def _heard(self, name: str, facts: Facts) -> Result:
-        seen_alike = [test for voice, test in self._tests if voice == facts.config.voice]
-        test = listens.measured(facts, self.sets, self.jury, seen_alike)
-        self._tests.append((facts.config.voice, test))
-        known = {m.route for m in self.beside}
-        self.beside += tuple(m for m in listens.beside(test) if m.route not in known)
-        translator = Translator.load(facts.folder.path, device=facts.config.training.device)
-        seconds = listens.seconds(facts.folder, translator)
-        found = {"measured_on": test.set, "voices": listens.converted(test)}
-        return self._result_of(name, facts, translator, seconds).model_copy(update=found)
+    def _evaluate_recordings(self, name: str, summary: RunSummary) -> MethodResult:
+        comparable_tests = [test for voice, test in self._voice_tests if voice == summary.config.voice]
+        test = listens.measure_recordings(summary, self.sets, self.judge_settings, comparable_tests)
+        self._voice_tests.append((summary.config.voice, test))
+        known_routes = {m.route for m in self.baselines}
+        self.baselines += tuple(m for m in listens.select_baselines(test) if m.route not in known_routes)
+        translator = Translator.load(summary.folder.path, device=summary.config.training.device)
+        seconds = listens.time_translation(summary.folder, translator)
+        measures = {"measured_on": test.set, "voices": listens.select_converted(test)}
+        return self._build_result(name, summary, translator, seconds).model_copy(update=measures)
 
-    def _result_of(self, name: str, facts: Facts, translator: Translator, seconds: float | None) -> Result:
+    def _build_result(
+        self, name: str, summary: RunSummary, translator: Translator, seconds: float | None
+    ) -> MethodResult:
         """How the training went, and what it costs."""
         method = translator.method
-        kids = [(e.step, e.mean_kid) for e in facts.evaluations if e.mean_kid is not None]
-        which = facts.default or "last"
-        return Result(
+        kids = [(e.step, e.mean_kid) for e in summary.evaluations if e.mean_kid is not None]
+        checkpoint = summary.default_checkpoint or "last"
+        return MethodResult(
             method=name,
             paper=METHODS[name].paper,
             state="done",
-            steps=facts.progress.step,
-            seconds=facts.progress.spent_s,
-            precision=facts.config.training.precision,
-            checkpoint=which,
-            checkpoint_step=facts.steps.get(which, 0),
-            parameters=parameters(method.get_submodule(role) for role in method.translators),
-            parameters_all=parameters([method]),
+            steps=summary.progress.step,
+            seconds=summary.progress.spent_s,
+            precision=summary.config.training.precision,
+            checkpoint=checkpoint,
+            checkpoint_step=summary.steps.get(checkpoint, 0),
+            parameters=count_parameters(method.get_submodule(role) for role in method.translation_roles),
+            total_parameters=count_parameters([method]),
             translate_s=seconds,
-            gains=trend.trend(kids) == "gains",
+            is_still_improving=trend.classify_trend(kids) == "gains",
         )
 
-    def _hidden(self, facts: Facts) -> dict[str, Hidden]:
+    def _audit_hidden(self, summary: RunSummary) -> dict[str, HiddenInformation]:
         """Hidden information of each direction: audited before at the state that translates, or now if it is wanted."""
-        run = facts.folder
-        known = read_audit(run.audit)
-        alike = known is not None and (known.checkpoint, known.step) == facts.translating
-        if known is None or not alike or any(r.steps != STEPS for r in known.routes):
-            if not self.audits:
+        run = summary.folder
+        previous_audit = read_audit(run.audit)
+        is_current = (
+            previous_audit is not None
+            and (previous_audit.checkpoint, previous_audit.step) == summary.translating_checkpoint
+        )
+        if previous_audit is None or not is_current or any(r.probe_steps != PROBE_STEPS for r in previous_audit.routes):
+            if not self.run_audits:
                 return {}
-            self.say(f"auditing {run.path} for hidden information")
+            self.log(f"auditing {run.path} for hidden information")
             try:
-                known = audit(run.path, device=facts.config.training.device)
+                previous_audit = audit(run.path, device=summary.config.training.device)
             except UnpairedError as error:
-                self.say(f"not audited: {error}")
+                self.log(f"not audited: {error}")
                 return {}
             write_report(run.path)
-        return {r.route: Hidden(share=r.hidden, error=r.hidden_error) for r in known.routes}
+        return {r.route: HiddenInformation(fraction=r.hidden, error=r.hidden_error) for r in previous_audit.routes}
 
-    def comparison(self, record: Record) -> Comparison:
+    def build_comparison(self, manifest: ComparisonManifest) -> Comparison:
         """The whole as it stands, with every method of the record."""
-        results = tuple(self._result(name, part) for name, part in record.methods.items())
+        results = tuple(self._get_result(name, record) for name, record in manifest.methods.items())
         config = self.config
         training = next(iter(self.plan.entries.values())).settings.training
-        open_ended = not (training.steps or training.minutes)
-        budget = Budget(config.training.steps, None) if open_ended else Budget(training.steps, training.minutes)
+        has_no_budget = not (training.steps or training.minutes)
+        budget = Budget(config.training.steps, None) if has_no_budget else Budget(training.steps, training.minutes)
         return Comparison(
             unpaired=__version__,
             path=str(self.folder.path),
             domains=tuple(d.name for d in config.domains),
-            counts=self.counts,
+            train_counts=self.train_counts,
             budget=str(budget),
             preset=config.preset,
             medium=config.medium,
             size=config.data.size,
-            batch=config.training.batch,
+            batch_size=config.training.batch_size,
             seed=config.training.seed,
             device=config.training.device,
-            pairs=record.pairs,
-            settings={name: part.settings for name, part in record.methods.items()},
+            pairs=manifest.pairs,
+            settings={name: record.settings for name, record in manifest.methods.items()},
             results=results,
-            left_out={name: why for name, why in self.plan.left_out.items() if name not in record.methods},
-            beside=self.beside,
+            excluded={name: reason for name, reason in self.plan.excluded.items() if name not in manifest.methods},
+            baselines=self.baselines,
         )
 
-    def _result(self, name: str, part: Part) -> Result:
+    def _get_result(self, name: str, record: MethodRecord) -> MethodResult:
         """A method's result: measured where it is done, else how far it came."""
         try:
-            if part.state == "done":
-                return self.examine(name)
-            progress = gather(self.folder.run(name).path).progress
+            if record.state == "done":
+                return self.evaluate_method(name)
+            progress = read_run_summary(self.folder.get_run(name).path).progress
         except UnpairedError as error:
             progress = Progress()
-            if part.state == "done":
-                part = Part(settings=part.settings, state="failed", reason=str(error))
+            if record.state == "done":
+                record = MethodRecord(settings=record.settings, state="failed", reason=str(error))
         paper = METHODS[name].paper if name in METHODS else ""
         steps, seconds = progress.step, progress.spent_s
-        return Result(method=name, paper=paper, state=part.state, reason=part.reason, steps=steps, seconds=seconds)
+        return MethodResult(
+            method=name, paper=paper, state=record.state, reason=record.reason, steps=steps, seconds=seconds
+        )
 
 
-def measured(facts: Facts) -> Facts:
+def measure_images(summary: RunSummary) -> RunSummary:
     """A run's facts with measures on as many held-back items as all are measured on; nothing is measured twice."""
-    sets, _ = own_sets(facts.config, facts.folder)
-    which = held_back(sets)
-    if which is None:
-        return facts
-    counts = {part.name: min(LIMIT, len(part.of(which))) for part in sets}
-    found = facts.test
-    known = (
-        found is not None
-        and (found.checkpoint, found.step) == facts.translating
-        and found.own
-        and all([m.sources, m.targets] == [counts.get(name) for name in m.route.split(" -> ")] for m in found.routes)
+    sets, _ = load_own_sets(summary.config, summary.folder)
+    split = choose_evaluation_split(sets)
+    if split is None:
+        return summary
+    expected_counts = {part.name: min(MAX_ITEMS, len(part.get_paths(split))) for part in sets}
+    evaluation = summary.test
+    is_current = (
+        evaluation is not None
+        and (evaluation.checkpoint, evaluation.step) == summary.translating_checkpoint
+        and evaluation.is_own_data
+        and all(
+            [m.sources, m.targets] == [expected_counts.get(name) for name in m.route.split(" -> ")]
+            for m in evaluation.routes
+        )
     )
-    if known:
-        return facts
-    evaluate(facts.folder.path, limit=LIMIT, device=facts.config.training.device)
-    write_report(facts.folder.path)
-    return gather(facts.folder.path)
+    if is_current:
+        return summary
+    evaluate(summary.folder.path, limit=MAX_ITEMS, device=summary.config.training.device)
+    write_report(summary.folder.path)
+    return read_run_summary(summary.folder.path)
 
 
-def contents(folder: Path) -> dict[str, bytes]:
+def read_contents(folder: Path) -> dict[str, bytes]:
     """The files of a folder by name; raises WorkError where they cannot be read."""
     try:
         return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
@@ -195,6 +221,6 @@ def contents(folder: Path) -> dict[str, bytes]:
         raise WorkError(f"{folder}: cannot be read ({error})") from error
 
 
-def parameters(modules: Iterable[nn.Module]) -> int:
+def count_parameters(modules: Iterable[nn.Module]) -> int:
     """Parameters of some modules, each counted once where they share layers."""
     return sum(p.numel() for p in {id(p): p for module in modules for p in module.parameters()}.values())

@@ -12,20 +12,20 @@ import yaml
 from pydantic import Field, ValidationError
 
 from unpaired import __version__
-from unpaired.atomic import whole
-from unpaired.comparison.plan import Plan
+from unpaired.atomic import atomic_write
+from unpaired.comparison.plan import ComparisonPlan
 from unpaired.errors import UsageError, WorkError
 from unpaired.runs.config import RunConfig
-from unpaired.runs.files import changes, listed, read_lists, write_lists
+from unpaired.runs.files import describe_data_changes, list_listed_domains, read_file_lists, write_file_lists
 from unpaired.runs.folder import RunFolder
-from unpaired.runs.progress import saved_steps
-from unpaired.settings import Section
+from unpaired.runs.progress import list_checkpoints
+from unpaired.settings import StrictModel
 
 FORMAT = 1
 State = Literal["waiting", "done", "failed", "diverged"]
 
 
-class Part(Section):
+class MethodRecord(StrictModel):
     """One method of a comparison: its resolved settings, how far it is, and why it failed where it did."""
 
     settings: dict[str, Any]
@@ -33,18 +33,18 @@ class Part(Section):
     reason: str = ""
 
 
-class Record(Section):
+class ComparisonManifest(StrictModel):
     """What a folder compares: `comparison.yaml`. Whoever continues it must want the same."""
 
     format: int = FORMAT
     unpaired: str = Field(__version__, description="the version that began it")
     data: dict[str, tuple[str, ...]] = Field(description="the folders of each domain, or of each labelled data set")
     pairs: bool = Field(description="equal names in the test folders are true pairs")
-    methods: dict[str, Part]
+    methods: dict[str, MethodRecord]
 
-    def with_part(self, name: str, part: Part) -> Record:
+    def with_method(self, name: str, method_record: MethodRecord) -> ComparisonManifest:
         """The record with one method's part replaced, or added."""
-        return self.model_copy(update={"methods": {**self.methods, name: part}})
+        return self.model_copy(update={"methods": {**self.methods, name: method_record}})
 
 
 @dataclass(frozen=True)
@@ -54,137 +54,145 @@ class ComparisonFolder:
     path: Path
 
     @property
-    def record(self) -> Path:
+    def manifest(self) -> Path:
         """What is compared, and how far it is."""
         return self.path / "comparison.yaml"
 
     @property
-    def page(self) -> Path:
+    def page_file(self) -> Path:
         """The page to look at."""
         return self.path / "compare.html"
 
     @property
-    def figures(self) -> Path:
+    def results_file(self) -> Path:
         """Everything that the page says, for programs."""
         return self.path / "compare.json"
 
     @property
-    def lists(self) -> RunFolder:
+    def split_folder(self) -> RunFolder:
         """Where the lists of files are, as every run must have split them: laid out as in a run."""
         return RunFolder(self.path)
 
-    def pictures(self, source: str, target: str) -> Path:
+    def image_rows(self, source: str, target: str) -> Path:
         """The rows of pictures of one direction."""
         return self.path / "pictures" / f"{source}-{target}"
 
-    def trouble(self, method: str) -> Path:
+    def error_log(self, method: str) -> Path:
         """Where in the code a method failed."""
         return self.path / "errors" / f"{method}.txt"
 
-    def run(self, method: str) -> RunFolder:
+    def get_run(self, method: str) -> RunFolder:
         """One method's run."""
         return RunFolder(self.path / method)
 
-    def write(self, record: Record) -> None:
+    def write(self, manifest: ComparisonManifest) -> None:
         """Write the record, whole or not at all; raises WorkError."""
-        with whole(self.record) as part:
-            part.write_text(yaml.safe_dump(record.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
+        with atomic_write(self.manifest) as temporary:
+            temporary.write_text(yaml.safe_dump(manifest.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
 
-    def read(self) -> Record:
+    def read(self) -> ComparisonManifest:
         """Read the record; raises WorkError where it is damaged or of another format."""
         try:
-            return Record.model_validate(yaml.safe_load(self.record.read_text(encoding="utf-8")))
+            return ComparisonManifest.model_validate(yaml.safe_load(self.manifest.read_text(encoding="utf-8")))
         except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
-            why = str(error).splitlines()[0]
-            raise WorkError(f"{self.record}: cannot be read as the record of a comparison ({why})") from error
+            reason = str(error).splitlines()[0]
+            raise WorkError(f"{self.manifest}: cannot be read as the record of a comparison ({reason})") from error
 
 
-def open_folder(path: Path, plan: Plan, pairs: bool) -> tuple[ComparisonFolder, Record]:
+def open_folder(path: Path, plan: ComparisonPlan, pairs: bool) -> tuple[ComparisonFolder, ComparisonManifest]:
     """Begin a comparison in `path`, or continue the one that is there: methods may be added, finished ones are kept.
 
     Raises UsageError where the folder holds something else, or a comparison of other data or settings; WorkError where
     the data have changed since it began, or it cannot be written.
     """
     folder = ComparisonFolder(path)
-    if path.is_file() or (path.is_dir() and not folder.record.is_file() and not is_fresh(folder)):
+    if path.is_file() or (path.is_dir() and not folder.manifest.is_file() and not is_unused(folder)):
         raise UsageError(f"{path}: exists and is no comparison of ours; choose another --out")
-    config = plan.prepared.config
-    data = {d.name: d.sources for d in listed(config)}
-    begun = folder.record.is_file()
-    record = folder.read() if begun else Record(data=data, pairs=pairs, methods={})
-    if begun:
-        continued(folder, record, data, pairs)
-        unchanged(folder, config)
+    config = plan.run_plan.config
+    data = {d.name: d.sources for d in list_listed_domains(config)}
+    exists = folder.manifest.is_file()
+    manifest = folder.read() if exists else ComparisonManifest(data=data, pairs=pairs, methods={})
+    if exists:
+        require_same_comparison(folder, manifest, data, pairs)
+        require_unchanged_data(folder, config)
     for name, entry in plan.entries.items():
-        record = record.with_part(name, renewed(folder, record.methods.get(name), name, entry.record))
+        manifest = manifest.with_method(
+            name, update_method(folder, manifest.methods.get(name), name, entry.resolved_settings)
+        )
     try:
-        folder.lists.files.mkdir(parents=True, exist_ok=True)
-        if not begun:
-            write_lists(folder.lists, config, plan.prepared.files)
-        folder.write(record)
+        folder.split_folder.files.mkdir(parents=True, exist_ok=True)
+        if not exists:
+            write_file_lists(folder.split_folder, config, plan.run_plan.files)
+        folder.write(manifest)
     except OSError as error:
         raise WorkError(f"{path}: the comparison's folder cannot be written ({error})") from error
-    return folder, record
+    return folder, manifest
 
 
-def is_fresh(folder: ComparisonFolder) -> bool:
+def is_unused(folder: ComparisonFolder) -> bool:
     """Whether nothing is in the folder, or only the lists of a comparison that was killed as it began."""
-    return {path.name for path in folder.path.iterdir()} <= {folder.lists.files.name}
+    return {path.name for path in folder.path.iterdir()} <= {folder.split_folder.files.name}
 
 
-def continued(folder: ComparisonFolder, record: Record, data: Mapping[str, tuple[str, ...]], pairs: bool) -> None:
+def require_same_comparison(
+    folder: ComparisonFolder, manifest: ComparisonManifest, data: Mapping[str, tuple[str, ...]], pairs: bool
+) -> None:
     """Refuse to mix two comparisons."""
-    if list(record.data.items()) != list(data.items()):
-        old, new = (" and ".join(place for places in d.values() for place in places) for d in (record.data, data))
+    if list(manifest.data.items()) != list(data.items()):
+        old, new = (" and ".join(place for places in d.values() for place in places) for d in (manifest.data, data))
         raise UsageError(f"{folder.path}: compares other data ({old}), not {new}; choose another --out")
-    if record.pairs != pairs:
-        how = "with" if record.pairs else "without"
-        raise UsageError(f"{folder.path}: was begun {how} --pairs; continue it {how} it, or choose another --out")
+    if manifest.pairs != pairs:
+        option = "with" if manifest.pairs else "without"
+        raise UsageError(f"{folder.path}: was begun {option} --pairs; continue it {option} it, or choose another --out")
 
 
-def unchanged(folder: ComparisonFolder, config: RunConfig) -> None:
+def require_unchanged_data(folder: ComparisonFolder, config: RunConfig) -> None:
     """Raise WorkError where the files are no longer those that the comparison began with."""
-    found = changes(config, read_lists(folder.lists, config))
-    if found:
+    changed_files = describe_data_changes(config, read_file_lists(folder.split_folder, config))
+    if changed_files:
         raise WorkError(
-            f"the data have changed since the comparison in {folder.path} began: {'; '.join(found)}. Methods would not "
+            f"the data have changed since the comparison in {folder.path} began: {'; '.join(changed_files)}. Methods would not "
             "see the same; restore them, or compare anew with another --out"
         )
 
 
-def renewed(folder: ComparisonFolder, old: Part | None, name: str, settings: dict[str, Any]) -> Part:
+def update_method(
+    folder: ComparisonFolder, old: MethodRecord | None, name: str, settings: dict[str, Any]
+) -> MethodRecord:
     """A method's part as it is now wanted: its old state stays where its settings do.
 
     One that failed may be given other settings, and begins anew. Raises UsageError where that would mix two runs.
     """
     if old is None:
-        return Part(settings=settings)
-    if (difference := first_difference(old.settings, settings)) is None:
+        return MethodRecord(settings=settings)
+    if (difference := find_difference(old.settings, settings)) is None:
         return old
-    if old.state in ("failed", "diverged") or not saved_steps(folder.run(name).checkpoints):
-        discard(folder.run(name))
-        return Part(settings=settings)
+    if old.state in ("failed", "diverged") or not list_checkpoints(folder.get_run(name).checkpoints):
+        remove_run(folder.get_run(name))
+        return MethodRecord(settings=settings)
     raise UsageError(
         f"{folder.path}: {name} was trained with other settings there: {difference}. Give the same ones, or choose "
         "another --out"
     )
 
 
-def discard(run: RunFolder) -> None:
+def remove_run(get_run: RunFolder) -> None:
     """Remove a run that is to begin anew; raises UsageError where its place holds something else."""
-    if not run.path.exists():
+    if not get_run.path.exists():
         return
-    if not run.path.is_dir() or (any(run.path.iterdir()) and not (run.config.is_file() or run.files.is_dir())):
-        raise UsageError(f"{run.path}: holds something else than a run; move it away, or choose another --out")
-    shutil.rmtree(run.path)
+    if not get_run.path.is_dir() or (
+        any(get_run.path.iterdir()) and not (get_run.config.is_file() or get_run.files.is_dir())
+    ):
+        raise UsageError(f"{get_run.path}: holds something else than a run; move it away, or choose another --out")
+    shutil.rmtree(get_run.path)
 
 
-def first_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
+def find_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
     """The first setting that both know and that differs, in words."""
     for key in (key for key in old if key in new):
         if isinstance(old[key], dict) and isinstance(new[key], dict):
-            if (inner := first_difference(old[key], new[key])) is not None:
-                return inner
+            if (nested := find_difference(old[key], new[key])) is not None:
+                return nested
         elif old[key] != new[key]:
             return f"{key} was {old[key]}, now {new[key]}"
     return None

@@ -10,177 +10,201 @@ from typing import Any
 
 import torch
 
-from unpaired.errors import UnpairedError, UsageError, nearest
+from unpaired.errors import UnpairedError, UsageError, suggest_name
 from unpaired.labels import Labels
-from unpaired.media.suffixes import KINDS
+from unpaired.media.suffixes import FILE_TYPES
 from unpaired.methods import METHODS
 from unpaired.runs.config import build_method
 from unpaired.settings import DataSettings, Medium, NetworkSettings
-from unpaired.training.collect import Found, find
-from unpaired.training.flags import ALONE, value_of
-from unpaired.training.prepare import Prepared, choose_device, default_preset, prepare, too_few
+from unpaired.training.collect import DataListing, list_data
+from unpaired.training.flags import FLAGS_REFUSED_BY_COMPARE, parse_value
+from unpaired.training.prepare import RunPlan, choose_default_preset, choose_device, explain_small_batch, plan_run
 from unpaired.training.resolve import (
     SECTIONS,
-    Asked,
     Settings,
-    method_settings_model,
+    SettingsRequest,
+    build_method_settings_model,
+    explain_unknown_setting,
     read_settings,
-    resolve,
-    unknown,
+    resolve_settings,
 )
 
 ALL = "all"
-SHARED = frozenset({*DataSettings.model_fields, "seed", "steps", "minutes"})
+SHARED_SETTINGS = frozenset({*DataSettings.model_fields, "seed", "steps", "minutes"})
 """Settings that no method may have for itself: what is compared would not be alike."""
-Each = Mapping[str, Mapping[str, Any]]
+MethodOverrides = Mapping[str, Mapping[str, Any]]
 """Per method, the settings that are its alone."""
 
 
 @dataclass(frozen=True)
-class Entry:
+class PlannedMethod:
     """A method's part: its settings as `train` takes them, and as they were resolved."""
 
-    given: dict[str, Any]
+    train_settings: dict[str, Any]
     settings: Settings
 
     @property
-    def record(self) -> dict[str, Any]:
+    def resolved_settings(self) -> dict[str, Any]:
         """The resolved settings as plain values, to be kept and compared with."""
         settings = self.settings
         sections = {name: getattr(settings, name).model_dump(mode="json") for name in SECTIONS}
-        kept = {"preset": settings.preset, "method_settings": settings.method_settings, **sections}
-        plain: dict[str, Any] = json.loads(json.dumps(kept))
+        resolved = {"preset": settings.preset, "method_settings": settings.method_settings, **sections}
+        plain: dict[str, Any] = json.loads(json.dumps(resolved))
         return plain
 
 
 @dataclass(frozen=True)
-class Plan:
+class ComparisonPlan:
     """What is to be done; `left_out` says why of the methods that were not named and do not fit."""
 
-    entries: dict[str, Entry]
-    left_out: dict[str, str]
-    prepared: Prepared
+    entries: dict[str, PlannedMethod]
+    excluded: dict[str, str]
+    run_plan: RunPlan
 
 
-def make_plan(sources: Sequence[Path], methods: str | Sequence[str], asked: Asked, each: Each, pairs: bool) -> Plan:
+def make_plan(
+    sources: Sequence[Path],
+    methods: str | Sequence[str],
+    request: SettingsRequest,
+    overrides: MethodOverrides,
+    pairs: bool,
+) -> ComparisonPlan:
     """Choose the methods, validate every setting and look into the data once.
 
     Raises UsageError for unknown methods and settings, for named methods that do not fit the data, and for pairs that
     are not there; WorkError for unusable data.
     """
-    named = chosen(methods)
-    general_only(asked)
-    found, left_out = fitting(sources, named or [*METHODS], asked)
-    refuse_named(named, left_out)
-    for name in each:
-        if name not in found:
-            raise UsageError(f"--set {name}: {'not compared here' if name in METHODS else nearest(name, found)}")
-    first = next(iter(found))
-    device = torch.device(choose_device(Asked(first, asked.preset, asked.settings, asked.file)))
+    named_methods = parse_method_names(methods)
+    require_general_settings(request)
+    fitting, excluded = find_fitting_methods(sources, named_methods or [*METHODS], request)
+    require_named_fit(named_methods, excluded)
+    for name in overrides:
+        if name not in fitting:
+            raise UsageError(f"--set {name}: {'not compared here' if name in METHODS else suggest_name(name, fitting)}")
+    first = next(iter(fitting))
+    device = torch.device(choose_device(SettingsRequest(first, request.preset, request.settings, request.file)))
     entries = {}
-    for name in found:
-        given = {**asked.settings, **own(name, each.get(name, {}))}
-        wanted = Asked(name, asked.preset, given, asked.file)
-        entries[name] = Entry(given, resolve(wanted, default_preset(device), medium_of(found)))
-    one_device(entries[first].settings)
-    able = next((name for name, entry in entries.items() if not too_few(entry.settings)), first)
-    all_alike = Asked(able, asked.preset, asked.settings, asked.file)
-    prepared = prepare([*sources], all_alike, pairs, device, 1, lambda _: None)
-    unbuilt = {n: why for n, e in entries.items() if (why := unbuildable(prepared, e, found[n].labels))}
-    refuse_named(named, unbuilt)
-    if len(unbuilt) == len(entries):
-        raise UsageError(unbuilt[first])
-    return Plan({n: e for n, e in entries.items() if n not in unbuilt}, left_out | unbuilt, prepared)
+    for name in fitting:
+        train_settings = {**request.settings, **select_own_settings(name, overrides.get(name, {}))}
+        method_request = SettingsRequest(name, request.preset, train_settings, request.file)
+        entries[name] = PlannedMethod(
+            train_settings, resolve_settings(method_request, choose_default_preset(device), get_medium(fitting))
+        )
+    require_single_device(entries[first].settings)
+    buildable_method = next(
+        (name for name, planned in entries.items() if not explain_small_batch(planned.settings)), first
+    )
+    shared_request = SettingsRequest(buildable_method, request.preset, request.settings, request.file)
+    run_plan = plan_run([*sources], shared_request, pairs, device, 1, lambda _: None)
+    unbuildable = {
+        n: reason for n, e in entries.items() if (reason := explain_build_failure(run_plan, e, fitting[n].labels))
+    }
+    require_named_fit(named_methods, unbuildable)
+    if len(unbuildable) == len(entries):
+        raise UsageError(unbuildable[first])
+    return ComparisonPlan({n: e for n, e in entries.items() if n not in unbuildable}, excluded | unbuildable, run_plan)
 
 
-def chosen(methods: str | Sequence[str]) -> list[str]:
+def parse_method_names(methods: str | Sequence[str]) -> list[str]:
     """The methods that were named, each once; none where all are meant. Raises UsageError for unknown ones."""
-    words = methods.split(",") if isinstance(methods, str) else list(methods)
-    names = list(dict.fromkeys(word.strip() for word in words if word.strip()))
+    names_text = methods.split(",") if isinstance(methods, str) else list(methods)
+    names = list(dict.fromkeys(word.strip() for word in names_text if word.strip()))
     for name in names:
         if name not in METHODS and name != ALL:
-            raise UsageError(f"method '{name}': {nearest(name, [*METHODS, ALL])}")
+            raise UsageError(f"method '{name}': {suggest_name(name, [*METHODS, ALL])}")
     if not names:
         raise UsageError(f"no method named; expected {ALL}, or some of {', '.join(METHODS)}")
     return [] if ALL in names else names
 
 
-def medium_of(found: Mapping[str, Found]) -> Medium:
+def get_medium(fitting: Mapping[str, DataListing]) -> Medium:
     """What the data are."""
-    return next(iter(found.values())).files[0].medium
+    return next(iter(fitting.values())).files[0].medium
 
 
-def of_other_medium(name: str, medium: Medium) -> str:
+def explain_medium_mismatch(name: str, medium: Medium) -> str:
     """Why a method cannot learn from files of this medium; empty where it can."""
     row = METHODS[name]
-    return "" if medium in row.media else f"{name} does not learn from {KINDS[medium][0]}: {row.why_not}"
+    return (
+        "" if medium in row.media else f"{name} does not learn from {FILE_TYPES[medium][0]}: {row.unsupported_reason}"
+    )
 
 
-def fitting(sources: Sequence[Path], names: Sequence[str], asked: Asked) -> tuple[dict[str, Found], dict[str, str]]:
+def find_fitting_methods(
+    sources: Sequence[Path], names: Sequence[str], request: SettingsRequest
+) -> tuple[dict[str, DataListing], dict[str, str]]:
     """What each method that takes these data makes of them, and why not of the others.
 
     Raises UsageError where none takes them, and for other wrong paths and settings.
     """
-    found: dict[str, Found] = {}
-    left_out: dict[str, str] = {}
-    trouble: UsageError | None = None
+    fitting: dict[str, DataListing] = {}
+    excluded: dict[str, str] = {}
+    first_error: UsageError | None = None
     for name in names:
-        attributes = resolve(Asked(name, asked.preset, asked.settings, asked.file), "small").data.attributes
+        attributes = resolve_settings(
+            SettingsRequest(name, request.preset, request.settings, request.file), "small"
+        ).data.attributes
         try:
-            found[name] = find(sources, name, attributes)
+            fitting[name] = list_data(sources, name, attributes)
         except UsageError as error:
-            trouble = trouble or error
-            left_out[name] = str(error)
-    if not found:
-        raise trouble or UsageError("no method was named")
-    other = {name: why for name in names if (why := of_other_medium(name, medium_of(found)))}
-    if found.keys() <= other.keys():
-        raise UsageError(next(iter(other.values())))
-    return {name: one for name, one in found.items() if name not in other}, left_out | other
+            first_error = first_error or error
+            excluded[name] = str(error)
+    if not fitting:
+        raise first_error or UsageError("no method was named")
+    mismatched = {name: reason for name in names if (reason := explain_medium_mismatch(name, get_medium(fitting)))}
+    if fitting.keys() <= mismatched.keys():
+        raise UsageError(next(iter(mismatched.values())))
+    return {name: data for name, data in fitting.items() if name not in mismatched}, excluded | mismatched
 
 
-def refuse_named(named: Sequence[str], unfit: Mapping[str, str]) -> None:
+def require_named_fit(named_methods: Sequence[str], excluded: Mapping[str, str]) -> None:
     """Methods that were asked for by name must fit; raises UsageError that says why one does not."""
-    wrong = next((name for name in named if name in unfit), None)
-    if wrong is not None:
-        raise UsageError(unfit[wrong])
+    excluded_name = next((name for name in named_methods if name in excluded), None)
+    if excluded_name is not None:
+        raise UsageError(excluded[excluded_name])
 
 
-def general_only(asked: Asked) -> None:
+def require_general_settings(request: SettingsRequest) -> None:
     """A file of settings holds those of all methods; raises UsageError for a method's own."""
-    found = read_settings(asked.file).keys() & {"method", "method_settings"} if asked.file else set()
-    if found:
+    method_keys = read_settings(request.file).keys() & {"method", "method_settings"} if request.file else set()
+    if method_keys:
         raise UsageError(
-            f"{asked.file}: '{min(found)}' belongs to one method; a comparison takes what is for all "
+            f"{request.file}: '{min(method_keys)}' belongs to one method; a comparison takes what is for all "
             f"({', '.join(['preset', *SECTIONS])}), and --set METHOD.NAME=VALUE for one"
         )
 
 
-def own(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+def select_own_settings(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """One method's own settings; raises UsageError for those that must be equal for all."""
-    if wrong := SHARED & settings.keys():
-        raise UsageError(f"--set {name}.{min(wrong)}: must be equal for all methods; give it as a flag of its own")
+    if shared_names := SHARED_SETTINGS & settings.keys():
+        raise UsageError(
+            f"--set {name}.{min(shared_names)}: must be equal for all methods; give it as a flag of its own"
+        )
     return dict(settings)
 
 
-def one_device(settings: Settings) -> None:
+def require_single_device(settings: Settings) -> None:
     """Refuse several ranks: they are started once for a command, not once for each method."""
     if settings.training.devices * settings.training.nodes > 1:
         raise UsageError("a comparison trains on one device; for several, `unpaired train` each method by itself")
 
 
-def unbuildable(prepared: Prepared, entry: Entry, labels: Labels | None) -> str:
+def explain_build_failure(run_plan: RunPlan, planned: PlannedMethod, labels: Labels | None) -> str:
     """Why a method's networks cannot be made for these data; empty where they can."""
-    settings, config = entry.settings, prepared.config
-    if why := too_few(settings):
-        return why
-    known = {name: getattr(settings.networks, name) for name in entry.given if name in NetworkSettings.model_fields}
-    decided = {name: value for name, value in known.items() if value != "auto"}
+    settings, config = planned.settings, run_plan.config
+    if reason := explain_small_batch(settings):
+        return reason
+    network_settings = {
+        name: getattr(settings.networks, name)
+        for name in planned.train_settings
+        if name in NetworkSettings.model_fields
+    }
+    fixed_settings = {name: value for name, value in network_settings.items() if value != "auto"}
     changes = {
         "method": settings.method,
         "method_settings": settings.method_settings,
         "labels": labels,
-        "networks": config.networks.model_copy(update=decided),
+        "networks": config.networks.model_copy(update=fixed_settings),
     }
     try:
         with torch.random.fork_rng(devices=[]):
@@ -190,22 +214,24 @@ def unbuildable(prepared: Prepared, entry: Entry, labels: Labels | None) -> str:
     return ""
 
 
-def parse_each(words: Sequence[str]) -> dict[str, dict[str, Any]]:
+def parse_method_overrides(assignments: Sequence[str]) -> dict[str, dict[str, Any]]:
     """`METHOD.NAME=VALUE` words as settings per method; raises UsageError for other forms and unknown names."""
     out: dict[str, dict[str, Any]] = {}
-    for word in words:
-        place, equals, text = word.partition("=")
-        method, dot, name = place.partition(".")
+    for assignment in assignments:
+        target, equals, text = assignment.partition("=")
+        method, dot, name = target.partition(".")
         if not (equals and dot and name):
-            raise UsageError(f"--set {word}: expected METHOD.NAME=VALUE, as in --set {next(iter(METHODS))}.rate=0.0001")
+            raise UsageError(
+                f"--set {assignment}: expected METHOD.NAME=VALUE, as in --set {next(iter(METHODS))}.rate=0.0001"
+            )
         if method not in METHODS:
-            raise UsageError(f"--set {word}: method '{method}': {nearest(method, METHODS)}")
-        models = (*SECTIONS.values(), method_settings_model(METHODS[method].cls))
+            raise UsageError(f"--set {assignment}: method '{method}': {suggest_name(method, METHODS)}")
+        models = (*SECTIONS.values(), build_method_settings_model(METHODS[method].cls))
         fields = {key: info for model in models for key, info in model.model_fields.items()}
         name = name.replace("-", "_")
-        if (flag := f"--{name.replace('_', '-')}") in ALONE:
-            raise UsageError(f"--set {word}: {ALONE[flag]}")
+        if (flag := f"--{name.replace('_', '-')}") in FLAGS_REFUSED_BY_COMPARE:
+            raise UsageError(f"--set {assignment}: {FLAGS_REFUSED_BY_COMPARE[flag]}")
         if name not in fields:
-            raise UsageError(f"--set {word}: {unknown(name, method, fields)}")
-        out.setdefault(method, {})[name] = value_of(text, fields[name].annotation)
+            raise UsageError(f"--set {assignment}: {explain_unknown_setting(name, method, fields)}")
+        out.setdefault(method, {})[name] = parse_value(text, fields[name].annotation)
     return out

@@ -11,18 +11,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from unpaired.comparison.result import Result
+from unpaired.comparison.result import MethodResult
 from unpaired.evaluation.measure import RouteMeasures
-from unpaired.evaluation.standing import apart, finite
+from unpaired.evaluation.standing import finite_or_none, significantly_lower
 
-NOTABLE_KEPT = 0.05
+MIN_CONTENT_DIFFERENCE = 0.05
 """Difference of the share of content kept from which it is worth a word."""
-UNRELATED = 0.1
+MIN_RELATED_SIMILARITY = 0.1
 """Content kept by features below which translations might as well be of other items."""
 
 
 @dataclass(frozen=True)
-class Standing:
+class RankedMethod:
     """A method in the ranking of one direction (or of all); `rank` is None without a KID."""
 
     method: str
@@ -32,51 +32,57 @@ class Standing:
     measures: RouteMeasures | None = None
 
 
-def ranked(standings: Sequence[Standing]) -> list[Standing]:
+def assign_ranks(methods: Sequence[RankedMethod]) -> list[RankedMethod]:
     """In order of KID (those without one last), with ranks."""
-    known = [s for s in standings if s.kid is not None]
+    measured = [s for s in methods if s.kid is not None]
 
-    def rank(one: Standing) -> int | None:
-        if one.kid is None:
+    def compute_rank(method: RankedMethod) -> int | None:
+        if method.kid is None:
             return None
-        return 1 + sum(apart(s.kid, one.kid, s.error, one.error) for s in known if s.kid is not None)
+        return 1 + sum(
+            significantly_lower(s.kid, method.kid, s.error, method.error) for s in measured if s.kid is not None
+        )
 
-    placed = [Standing(s.method, rank(s), s.kid, s.error, s.measures) for s in standings]
-    return sorted(placed, key=lambda s: math.inf if s.kid is None else s.kid)
+    ranked = [RankedMethod(s.method, compute_rank(s), s.kid, s.error, s.measures) for s in methods]
+    return sorted(ranked, key=lambda s: math.inf if s.kid is None else s.kid)
 
 
-def in_direction(results: Sequence[Result], direction: str) -> list[Standing]:
+def rank_direction(results: Sequence[MethodResult], direction: str) -> list[RankedMethod]:
     """The ranking of one direction: the methods that offer it and were measured."""
-    found = [(r.method, m) for r in results if (m := r.route(direction)) is not None]
-    return ranked([Standing(name, None, finite(m.kid), finite(m.kid_error), m) for name, m in found])
+    measures = [(r.method, m) for r in results if (m := r.get_route(direction)) is not None]
+    return assign_ranks(
+        [RankedMethod(name, None, finite_or_none(m.kid), finite_or_none(m.kid_error), m) for name, m in measures]
+    )
 
 
-def overall(results: Sequence[Result], directions: Sequence[str]) -> list[Standing]:
+def rank_overall(results: Sequence[MethodResult], directions: Sequence[str]) -> list[RankedMethod]:
     """The ranking by mean KID over all directions, of the methods that offer all of them."""
-    out = []
+    methods = []
     for result in results:
-        measures = [m for d in directions if (m := result.route(d)) is not None]
-        kids = [finite(m.kid) for m in measures]
+        measures = [m for d in directions if (m := result.get_route(d)) is not None]
+        kids = [finite_or_none(m.kid) for m in measures]
         if not directions or len(measures) < len(directions):
             continue
-        errors = [finite(m.kid_error) for m in measures]
-        out.append(Standing(result.method, None, mean(kids), error_of_mean(errors)))
-    return ranked(out)
+        errors = [finite_or_none(m.kid_error) for m in measures]
+        methods.append(RankedMethod(result.method, None, mean_if_complete(kids), standard_error_of_mean(errors)))
+    return assign_ranks(methods)
 
 
-def mean(values: Sequence[float | None]) -> float | None:
+def mean_if_complete(values: Sequence[float | None]) -> float | None:
     """The mean where all values are known."""
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known and len(known) == len(values) else None
+    known_values = [value for value in values if value is not None]
+    return sum(known_values) / len(known_values) if known_values and len(known_values) == len(values) else None
 
 
-def error_of_mean(errors: Sequence[float | None]) -> float | None:
+def standard_error_of_mean(errors: Sequence[float | None]) -> float | None:
     """The standard error of a mean of independent values, where all of theirs are known."""
-    known = [error for error in errors if error is not None]
-    return math.hypot(*known) / len(known) if known and len(known) == len(errors) else None
+    known_errors = [error for error in errors if error is not None]
+    return math.hypot(*known_errors) / len(known_errors) if known_errors and len(known_errors) == len(errors) else None
 
 
-def kept(m: RouteMeasures) -> float | None:
+def content_kept(m: RouteMeasures) -> float | None:
     """Content kept: the mean of what is kept of features and of edges, of those that were measured."""
-    known = [value for value in (m.kept_features, m.kept_edges) if value is not None and math.isfinite(value)]
-    return sum(known) / len(known) if known else None
+    known_values = [
+        value for value in (m.feature_similarity, m.edge_similarity) if value is not None and math.isfinite(value)
+    ]
+    return sum(known_values) / len(known_values) if known_values else None

@@ -9,17 +9,17 @@ from pydantic import Field
 from unpaired.comparison.folder import State
 from unpaired.evaluation.measure import RouteMeasures
 from unpaired.evaluation.voice.measure import VoiceMeasures
-from unpaired.settings import Medium, Section
+from unpaired.settings import Medium, StrictModel
 
 
-class Hidden(Section):
+class HiddenInformation(StrictModel):
     """Hidden information of one direction, a share of the input, and its standard error."""
 
-    share: float
+    fraction: float
     error: float
 
 
-class Result(Section):
+class MethodResult(StrictModel):
     """One method: how its training went, what it costs, and the measures of its routes."""
 
     method: str
@@ -32,16 +32,16 @@ class Result(Section):
     checkpoint: str = Field("", description="the checkpoint that was measured")
     checkpoint_step: int = Field(0, description="its step")
     parameters: int = Field(0, description="parameters of the networks that translate")
-    parameters_all: int = Field(0, description="parameters in all, critics and helpers too")
+    total_parameters: int = Field(0, description="parameters in all, critics and helpers too")
     translate_s: float | None = Field(None, description="seconds to translate one item, a few at once")
-    gains: bool = Field(False, description="whether its KID was still falling when the budget ended")
+    is_still_improving: bool = Field(False, description="whether its KID was still falling when the budget ended")
     measured_on: str = ""
     routes: tuple[RouteMeasures, ...] = ()
     voices: tuple[VoiceMeasures, ...] = Field((), description="of recordings, in place of routes")
-    hidden: dict[str, Hidden] = Field({}, description="of each direction, where the run was audited")
+    hidden: dict[str, HiddenInformation] = Field({}, description="of each direction, where the run was audited")
 
     @property
-    def state_in_words(self) -> str:
+    def state_label(self) -> str:
         """What a table says of it."""
         return "not finished" if self.state == "waiting" else self.state
 
@@ -50,39 +50,41 @@ class Result(Section):
         """Seconds per step."""
         return self.seconds / self.steps if self.steps else None
 
-    def route(self, direction: str) -> RouteMeasures | None:
+    def get_route(self, direction: str) -> RouteMeasures | None:
         """The measures of a direction ("a -> b"), where the method offers it and was measured."""
         return next((r for r in self.routes if r.route == direction), None) if self.state == "done" else None
 
-    def voice(self, direction: str) -> VoiceMeasures | None:
+    def get_voice_route(self, direction: str) -> VoiceMeasures | None:
         """The same of recordings."""
         return next((r for r in self.voices if r.route == direction), None) if self.state == "done" else None
 
 
-class Comparison(Section):
+class Comparison(StrictModel):
     """A whole comparison."""
 
     unpaired: str
     path: str
     domains: tuple[str, ...]
-    counts: tuple[int, ...] = Field(description="items of each domain to train on")
+    train_counts: tuple[int, ...] = Field(description="items of each domain to train on")
     budget: str = Field(description="of each method")
     preset: str
     medium: Medium = "image"
     size: int
-    batch: int
+    batch_size: int
     seed: int
     device: str
     pairs: bool
     settings: dict[str, dict[str, Any]] = Field(description="the resolved settings of each method")
-    results: tuple[Result, ...]
-    left_out: dict[str, str] = Field(description="methods that do not fit the data, and why")
-    beside: tuple[VoiceMeasures, ...] = Field((), description="of recordings: what needs no training, and the target")
+    results: tuple[MethodResult, ...]
+    excluded: dict[str, str] = Field(description="methods that do not fit the data, and why")
+    baselines: tuple[VoiceMeasures, ...] = Field(
+        (), description="of recordings: what needs no training, and the target"
+    )
 
     @property
-    def batches(self) -> str:
+    def batch_sizes(self) -> str:
         """Items of each domain per step: of all methods, or from the fewest to the most."""
-        sizes = sorted({method["training"]["batch"] for method in self.settings.values()} or {self.batch})
+        sizes = sorted({method["training"]["batch"] for method in self.settings.values()} or {self.batch_size})
         return f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
 
     @property

@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from unpaired.comparison import ranking
-from unpaired.comparison.ranking import NOTABLE_KEPT, UNRELATED, Standing, kept
+from unpaired.comparison.ranking import MIN_CONTENT_DIFFERENCE, MIN_RELATED_SIMILARITY, RankedMethod, content_kept
 from unpaired.comparison.result import Comparison
-from unpaired.evaluation.audited import SOME
-from unpaired.evaluation.features import INSTALL
+from unpaired.evaluation.audited import SOME_HIDDEN
+from unpaired.evaluation.features import INSTALL_HINT
 from unpaired.evaluation.measure import RouteMeasures
-from unpaired.evaluation.standing import NOTABLE_TRUTH, SURE, apart, beats_nothing, finite, nearer_to_truth
-from unpaired.report.words import arrow
-from unpaired.terminal import duration
+from unpaired.evaluation.standing import (
+    MIN_STANDARD_ERRORS,
+    MIN_TRUTH_GAIN,
+    beats_identity,
+    finite_or_none,
+    is_nearer_to_truth,
+    significantly_lower,
+)
+from unpaired.report.words import format_route
+from unpaired.terminal import format_duration
 
-MOST_TOLD = 2
+MAX_PARAGRAPHS = 2
 """Directions that get a paragraph each; of more, only what they have in common is told."""
 NONE = "none"
 RULES = (
@@ -28,133 +35,159 @@ RULES = (
 )
 
 
-def advice(comparison: Comparison) -> list[tuple[str, str]]:
+def recommend(comparison: Comparison) -> list[tuple[str, str]]:
     """Paragraphs with their heads: for each direction, and in all."""
-    done = [r for r in comparison.results if r.state == "done"]
-    if not done:
+    finished = [r for r in comparison.results if r.state == "done"]
+    if not finished:
         return [("Nothing to compare yet", "no method has been trained and measured to its end.")]
     if not comparison.directions:
         return [("Not measured", "no items were held back, too few files for that: judge by the pictures.")]
-    choices = {d: choice(ranking.in_direction(done, d)) for d in comparison.directions}
-    told = [(arrow(d), in_words(ranking.in_direction(done, d))) for d in comparison.directions[:MOST_TOLD]]
-    if len(comparison.directions) > MOST_TOLD:
-        told = []
-    return [*told, ("In all", f"{in_all(comparison, choices)}{hiding(comparison)}{unsettled(comparison)}")]
+    choices = {d: choose_method(ranking.rank_direction(finished, d)) for d in comparison.directions}
+    paragraphs = [
+        (format_route(d), describe_direction(ranking.rank_direction(finished, d)))
+        for d in comparison.directions[:MAX_PARAGRAPHS]
+    ]
+    if len(comparison.directions) > MAX_PARAGRAPHS:
+        paragraphs = []
+    return [
+        *paragraphs,
+        (
+            "In all",
+            f"{summarize_directions(comparison, choices)}{describe_hidden(comparison)}{describe_unfinished_training(comparison)}",
+        ),
+    ]
 
 
-def in_words(standings: Sequence[Standing]) -> str:
+def describe_direction(ranked_methods: Sequence[RankedMethod]) -> str:
     """What to take in one direction, and why."""
-    if all(s.kid is None for s in standings):
-        return without_kid(standings)
-    taken = choice(standings)
-    if taken is None or taken.measures is None:
-        return nothing_gained(standings)
-    parts = [f"take {taken.method}: {figures(taken)}."]
-    parts += filter(None, (against_best(taken, standings), truth(taken, standings), content(taken, standings)))
+    if all(s.kid is None for s in ranked_methods):
+        return describe_without_kid(ranked_methods)
+    chosen = choose_method(ranked_methods)
+    if chosen is None or chosen.measures is None:
+        return explain_no_gain(ranked_methods)
+    parts = [f"take {chosen.method}: {format_measures(chosen)}."]
+    parts += filter(
+        None,
+        (
+            describe_best(chosen, ranked_methods),
+            describe_truth(chosen, ranked_methods),
+            describe_content(chosen, ranked_methods),
+        ),
+    )
     return " ".join(parts)
 
 
-def choice(standings: Sequence[Standing]) -> Standing | None:
+def choose_method(ranked_methods: Sequence[RankedMethod]) -> RankedMethod | None:
     """The method to take in a direction; None where none is worth it."""
-    gains = [s for s in standings if s.measures is not None and beats_nothing(s.measures)]
-    true = [s for s in standings if s.measures is not None and nearer_to_truth(s.measures)]
-    if true:
-        return min(true, key=lambda s: (s.measures.l1 if s.measures else None) or 0.0)
-    if not gains:
+    improving = [s for s in ranked_methods if s.measures is not None and beats_identity(s.measures)]
+    nearer = [s for s in ranked_methods if s.measures is not None and is_nearer_to_truth(s.measures)]
+    if nearer:
+        return min(nearer, key=lambda s: (s.measures.l1 if s.measures else None) or 0.0)
+    if not improving:
         return None
-    first = gains[0]
-    return max((s for s in gains if alike(first, s)), key=lambda s: content_of(s) or 0.0)
+    first = improving[0]
+    return max((s for s in improving if is_tied(first, s)), key=lambda s: get_content_kept(s) or 0.0)
 
 
-def alike(best: Standing, other: Standing) -> bool:
+def is_tied(best: RankedMethod, other: RankedMethod) -> bool:
     """Whether KID cannot tell the two apart."""
-    return best.kid is not None and other.kid is not None and not apart(best.kid, other.kid, best.error, other.error)
+    return (
+        best.kid is not None
+        and other.kid is not None
+        and not significantly_lower(best.kid, other.kid, best.error, other.error)
+    )
 
 
-def content_of(s: Standing) -> float | None:
+def get_content_kept(s: RankedMethod) -> float | None:
     """The content that a method keeps in this direction."""
-    return kept(s.measures) if s.measures is not None else None
+    return content_kept(s.measures) if s.measures is not None else None
 
 
-def figures(s: Standing) -> str:
+def format_measures(s: RankedMethod) -> str:
     """KID beside what it would be without translating, the content kept, and the distance to the truth."""
     m = s.measures
     if m is None:
         return ""
-    parts = [kid_words(m)] if m.kid is not None else []
-    parts += [f"content kept {k:.2f}"] if (k := kept(m)) is not None else []
-    if m.l1 is not None and m.l1_nothing is not None:
-        parts.append(f"L1 to the truth {m.l1:.3f} (doing nothing {m.l1_nothing:.3f})")
+    parts = [format_kid(m)] if m.kid is not None else []
+    parts += [f"content kept {k:.2f}"] if (k := content_kept(m)) is not None else []
+    if m.l1 is not None and m.l1_baseline is not None:
+        parts.append(f"L1 to the truth {m.l1:.3f} (doing nothing {m.l1_baseline:.3f})")
     return ", ".join(parts)
 
 
-def kid_words(m: RouteMeasures) -> str:
+def format_kid(m: RouteMeasures) -> str:
     """KID with its error and baselines."""
-    error = f" ± {m.kid_error:.3g}" if finite(m.kid_error) is not None else ""
-    known = {"doing nothing": m.kid_nothing, "real to real": m.kid_real}
-    baselines = ", ".join(f"{name} {value:.3g}" for name, value in known.items() if value is not None)
+    error = f" ± {m.kid_error:.3g}" if finite_or_none(m.kid_error) is not None else ""
+    baseline_values = {"doing nothing": m.kid_baseline, "real to real": m.kid_real}
+    baselines = ", ".join(f"{name} {value:.3g}" for name, value in baseline_values.items() if value is not None)
     return f"KID {m.kid:.3g}{error}" + (f" ({baselines})" if baselines else "")
 
 
-def against_best(taken: Standing, standings: Sequence[Standing]) -> str:
+def describe_best(chosen: RankedMethod, ranked_methods: Sequence[RankedMethod]) -> str:
     """How the method taken stands to the best by KID, and who else is within the error."""
-    best = standings[0]
-    if not alike(best, taken):
+    best = ranked_methods[0]
+    if not is_tied(best, chosen):
         return (
-            f"By KID {best.method} is nearer to the target ({figures(best)}): a trade-off of looks against truth. L1 "
+            f"By KID {best.method} is nearer to the target ({format_measures(best)}): a trade-off of looks against truth. L1 "
             "forgives blur, so look at the pictures of both."
         )
-    others = [s.method for s in standings if s.method != taken.method and alike(best, s)]
+    others = [s.method for s in ranked_methods if s.method != chosen.method and is_tied(best, s)]
     if not others:
         return "No other comes within the error of its KID."
-    are = "is" if len(others) == 1 else "are"
-    return f"{listed(others)} {are} within the error of KID, which does not tell them apart."
+    verb = "is" if len(others) == 1 else "are"
+    return f"{join_names(others)} {verb} within the error of KID, which does not tell them apart."
 
 
-def truth(taken: Standing, standings: Sequence[Standing]) -> str:
+def describe_truth(chosen: RankedMethod, ranked_methods: Sequence[RankedMethod]) -> str:
     """What the true pairs say beside KID."""
-    known = [s for s in standings if s.measures is not None and s.measures.l1 is not None]
-    if not known or taken.measures is None or taken.measures.l1 is None:
+    with_truth = [s for s in ranked_methods if s.measures is not None and s.measures.l1 is not None]
+    if not with_truth or chosen.measures is None or chosen.measures.l1 is None:
         return ""
-    if not nearer_to_truth(taken.measures):
+    if not is_nearer_to_truth(chosen.measures):
         return "None is notably nearer to the true translations than the input is, whatever KID says."
-    gains = taken.measures.kid is None or beats_nothing(taken.measures)
-    but = "" if gains else ", though by KID it gains nothing over the input beyond the error"
-    limit = taken.measures.l1 * (1 + NOTABLE_TRUTH)
-    near = [s.method for s in known if s.method != taken.method and s.measures and (s.measures.l1 or limit) < limit]
-    also = f"; {listed(near)} {'is' if len(near) == 1 else 'are'} as near within {NOTABLE_TRUTH:.0%}" if near else ""
-    return f"{taken.method} is the nearest to the true translations{but}{also}."
+    beats_input = chosen.measures.kid is None or beats_identity(chosen.measures)
+    caveat = "" if beats_input else ", though by KID it gains nothing over the input beyond the error"
+    limit = chosen.measures.l1 * (1 + MIN_TRUTH_GAIN)
+    tied = [
+        s.method for s in with_truth if s.method != chosen.method and s.measures and (s.measures.l1 or limit) < limit
+    ]
+    tied_text = (
+        f"; {join_names(tied)} {'is' if len(tied) == 1 else 'are'} as near within {MIN_TRUTH_GAIN:.0%}" if tied else ""
+    )
+    return f"{chosen.method} is the nearest to the true translations{caveat}{tied_text}."
 
 
-def content(taken: Standing, standings: Sequence[Standing]) -> str:
+def describe_content(chosen: RankedMethod, ranked_methods: Sequence[RankedMethod]) -> str:
     """Who keeps more of the input than the method taken, at which KID; and whether anything is kept at all."""
-    own = content_of(taken)
-    if own is None or taken.measures is None:
+    chosen_content = get_content_kept(chosen)
+    if chosen_content is None or chosen.measures is None:
         return ""
     parts = []
-    features = taken.measures.kept_features
-    if features is not None and features < UNRELATED:
+    features = chosen.measures.feature_similarity
+    if features is not None and features < MIN_RELATED_SIMILARITY:
         parts.append(
             f"By features its translations have little to do with their inputs ({features:.2f}): look whether they "
             "correspond at all."
         )
     better = [
         s
-        for s in standings
-        if s.measures is not None and beats_nothing(s.measures) and (content_of(s) or 0.0) >= own + NOTABLE_KEPT
+        for s in ranked_methods
+        if s.measures is not None
+        and beats_identity(s.measures)
+        and (get_content_kept(s) or 0.0) >= chosen_content + MIN_CONTENT_DIFFERENCE
     ]
     if better:
-        most = max(better, key=lambda s: content_of(s) or 0.0)
+        most = max(better, key=lambda s: get_content_kept(s) or 0.0)
         parts.append(
-            f"A trade-off: {most.method} keeps more of the input ({figures(most)}). Take it where content matters "
+            f"A trade-off: {most.method} keeps more of the input ({format_measures(most)}). Take it where content matters "
             "more than likeness to the target."
         )
     return " ".join(parts)
 
 
-def nothing_gained(standings: Sequence[Standing]) -> str:
+def explain_no_gain(ranked_methods: Sequence[RankedMethod]) -> str:
     """What to say where no method beats doing nothing."""
-    best = standings[0]
+    best = ranked_methods[0]
     m = best.measures
     if m is None:
         return "nothing was measured."
@@ -162,109 +195,115 @@ def nothing_gained(standings: Sequence[Standing]) -> str:
         return (
             f"{m.sources} and {m.targets} held-back items are too few to tell anything by KID; judge by the pictures."
         )
-    if m.kid_nothing is not None and m.kid_real is not None and m.kid_nothing <= m.kid_real:
+    if m.kid_baseline is not None and m.kid_real is not None and m.kid_baseline <= m.kid_real:
         return (
             f"take none by these figures: untranslated pictures cannot be told from real ones by KID "
-            f"({kid_words(m)}), so KID has nothing to rank by here. Judge by the pictures, or by true pairs (--pairs)."
+            f"({format_kid(m)}), so KID has nothing to rank by here. Judge by the pictures, or by true pairs (--pairs)."
         )
     return (
         f"take none yet: nothing beats doing nothing by more than the error of KID (best: {best.method}, "
-        f"{figures(best)}). Train longer, or look whether the two collections differ in what you mean them to."
+        f"{format_measures(best)}). Train longer, or look whether the two collections differ in what you mean them to."
     )
 
 
-def without_kid(standings: Sequence[Standing]) -> str:
+def describe_without_kid(ranked_methods: Sequence[RankedMethod]) -> str:
     """What to say without KID."""
-    taken = choice(standings)
-    why = INSTALL if not any(s.measures and s.measures.features for s in standings) else "too few items are held back"
-    if taken is None:
-        return f"no KID was measured ({why}), so there is no ranking: judge by the pictures."
-    return f"take {taken.method}, the nearest to the true translations: {figures(taken)}. No KID was measured ({why})."
+    chosen = choose_method(ranked_methods)
+    reason = (
+        INSTALL_HINT
+        if not any(s.measures and s.measures.features for s in ranked_methods)
+        else "too few items are held back"
+    )
+    if chosen is None:
+        return f"no KID was measured ({reason}), so there is no ranking: judge by the pictures."
+    return f"take {chosen.method}, the nearest to the true translations: {format_measures(chosen)}. No KID was measured ({reason})."
 
 
-def in_all(comparison: Comparison, choices: dict[str, Standing | None]) -> str:
+def summarize_directions(comparison: Comparison, choices: dict[str, RankedMethod | None]) -> str:
     """One method for all directions, or which for which."""
-    names = {d: s.method if s is not None else None for d, s in choices.items()}
-    different = set(names.values())
-    order = [s for s in ranking.overall(comparison.results, comparison.directions) if s.kid is not None]
-    if len(names) > 1 and len(different) == 1 and None not in different:
-        text = f"{next(iter(different))} is the one to take in every direction."
-    elif different == {None} and not any(m.kid is not None for r in comparison.results for m in r.routes):
+    chosen_names = {d: s.method if s is not None else None for d, s in choices.items()}
+    distinct_names = set(chosen_names.values())
+    order = [s for s in ranking.rank_overall(comparison.results, comparison.directions) if s.kid is not None]
+    if len(chosen_names) > 1 and len(distinct_names) == 1 and None not in distinct_names:
+        text = f"{next(iter(distinct_names))} is the one to take in every direction."
+    elif distinct_names == {None} and not any(m.kid is not None for r in comparison.results for m in r.routes):
         text = "judge by the pictures: there is nothing to choose by."
-    elif different == {None}:
+    elif distinct_names == {None}:
         text = "no method is worth taking in any direction by these figures."
     else:
-        text = f"by direction: {'; '.join(f'{arrow(d)} {name or NONE}' for d, name in names.items())}."
-    if len(names) > 1 and order:
+        text = f"by direction: {'; '.join(f'{format_route(d)} {name or NONE}' for d, name in chosen_names.items())}."
+    if len(chosen_names) > 1 and order:
         best = order[0]
-        tied = [s.method for s in order[1:] if alike(best, s)]
-        also = f", {listed(tied)} within its error" if tied else ""
-        text += f" Of the methods that go every way, {best.method} has the lowest mean KID ({best.kid:.3g}{also})."
-    return f"{text}{costs(comparison, [n for n in dict.fromkeys(names.values()) if n is not None])}"
+        tied = [s.method for s in order[1:] if is_tied(best, s)]
+        tied_text = f", {join_names(tied)} within its error" if tied else ""
+        text += f" Of the methods that go every way, {best.method} has the lowest mean KID ({best.kid:.3g}{tied_text})."
+    return f"{text}{describe_costs(comparison, [n for n in dict.fromkeys(chosen_names.values()) if n is not None])}"
 
 
-def costs(comparison: Comparison, names: Sequence[str]) -> str:
+def describe_costs(comparison: Comparison, names: Sequence[str]) -> str:
     """What the methods advised cost."""
-    told = [
+    cost_texts = [
         f"{r.method} {r.parameters:,} parameters, {1000 * r.translate_s:.0f} ms an item"
         for r in comparison.results
         if r.method in names and r.translate_s is not None
     ]
-    return f" To translate: {'; '.join(told)} (on {comparison.device})." if told else ""
+    return f" To translate: {'; '.join(cost_texts)} (on {comparison.device})." if cost_texts else ""
 
 
-def hiding(comparison: Comparison) -> str:
+def describe_hidden(comparison: Comparison) -> str:
     """Who tells of the input in signal that eyes do not see."""
-    found = {
-        r.method: max(r.hidden.values(), key=lambda h: h.share).share
+    hidden_by_method = {
+        r.method: max(r.hidden.values(), key=lambda h: h.fraction).fraction
         for r in comparison.results
-        if any(h.share >= SOME and h.share > SURE * h.error for h in r.hidden.values())
+        if any(h.fraction >= SOME_HIDDEN and h.fraction > MIN_STANDARD_ERRORS * h.error for h in r.hidden.values())
     }
-    if not found:
+    if not hidden_by_method:
         return ""
-    who = "; ".join(f"{name} {share:.0%} of the input" for name, share in found.items())
+    hidden_text = "; ".join(f"{name} {share:.0%} of the input" for name, share in hidden_by_method.items())
     return (
-        f" Hidden in signal that eyes do not see: {who}. So what can be read back from a translation, as a small cycle "
+        f" Hidden in signal that eyes do not see: {hidden_text}. So what can be read back from a translation, as a small cycle "
         "error, says little of what is seen in it."
     )
 
 
-def unsettled(comparison: Comparison) -> str:
+def describe_unfinished_training(comparison: Comparison) -> str:
     """Who was still getting better when the budget ended."""
-    gaining = [r.method for r in comparison.results if r.state == "done" and r.gains]
-    if not gaining:
+    improving = [r.method for r in comparison.results if r.state == "done" and r.is_still_improving]
+    if not improving:
         return ""
-    was = "was" if len(gaining) == 1 else "were"
-    return f" {listed(gaining)} {was} still getting better at the end: with a larger budget the order may change."
-
-
-def notices(comparison: Comparison) -> list[str]:
-    """What failed, what is not finished, and what was left out, each with its reason."""
-    failed = [f"{r.method} {r.state}: {r.reason}" for r in comparison.results if r.state in ("failed", "diverged")]
-    waiting = [r.method for r in comparison.results if r.state == "waiting"]
-    unfinished = [f"Not finished: {listed(waiting)}. The same command goes on."] if waiting else []
-    return [*failed, *unfinished, *left_out(comparison.left_out)]
-
-
-def left_out(reasons: Mapping[str, str]) -> list[str]:
-    """Methods that do not fit the data, those of one reason together; errors begin with the method's name."""
-    names: dict[str, list[str]] = {}
-    for name, why in reasons.items():
-        names.setdefault(why.removeprefix(f"{name} ").partition(". ")[0], []).append(name)
-    return [f"Left out: {listed(some)}: {why}." for why, some in names.items()]
-
-
-def about(comparison: Comparison) -> str:
-    """What was compared on what."""
-    items = " and ".join(f"{n:,} of {d}" for n, d in zip(comparison.counts, comparison.domains, strict=True))
-    spent = sum(r.seconds for r in comparison.results)
+    verb = "was" if len(improving) == 1 else "were"
     return (
-        f"{len(comparison.results)} methods, each trained for {comparison.budget} on {items}, unpaired, at "
-        f"{comparison.size} px in batches of {comparison.batches}, preset {comparison.preset}, seed {comparison.seed}, "
-        f"on {comparison.device}; {duration(spent)} of steps in all."
+        f" {join_names(improving)} {verb} still getting better at the end: with a larger budget the order may change."
     )
 
 
-def listed(names: Sequence[str]) -> str:
+def list_notices(comparison: Comparison) -> list[str]:
+    """What failed, what is not finished, and what was left out, each with its reason."""
+    failed = [f"{r.method} {r.state}: {r.reason}" for r in comparison.results if r.state in ("failed", "diverged")]
+    waiting = [r.method for r in comparison.results if r.state == "waiting"]
+    unfinished = [f"Not finished: {join_names(waiting)}. The same command goes on."] if waiting else []
+    return [*failed, *unfinished, *list_excluded(comparison.excluded)]
+
+
+def list_excluded(reasons: Mapping[str, str]) -> list[str]:
+    """Methods that do not fit the data, those of one reason together; errors begin with the method's name."""
+    names: dict[str, list[str]] = {}
+    for name, reason in reasons.items():
+        names.setdefault(reason.removeprefix(f"{name} ").partition(". ")[0], []).append(name)
+    return [f"Left out: {join_names(method_names)}: {why}." for why, method_names in names.items()]
+
+
+def describe_setup(comparison: Comparison) -> str:
+    """What was compared on what."""
+    items = " and ".join(f"{n:,} of {d}" for n, d in zip(comparison.train_counts, comparison.domains, strict=True))
+    seconds = sum(r.seconds for r in comparison.results)
+    return (
+        f"{len(comparison.results)} methods, each trained for {comparison.budget} on {items}, unpaired, at "
+        f"{comparison.size} px in batches of {comparison.batch_sizes}, preset {comparison.preset}, seed {comparison.seed}, "
+        f"on {comparison.device}; {format_duration(seconds)} of steps in all."
+    )
+
+
+def join_names(names: Sequence[str]) -> str:
     """Names as a person lists them."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -8,22 +8,29 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from unpaired.comparison.examine import Examiner
-from unpaired.comparison.folder import ComparisonFolder, Part, Record, discard, open_folder, unchanged
-from unpaired.comparison.listens import Jury
+from unpaired.comparison.examine import ComparisonEvaluator
+from unpaired.comparison.folder import (
+    ComparisonFolder,
+    ComparisonManifest,
+    MethodRecord,
+    open_folder,
+    remove_run,
+    require_unchanged_data,
+)
+from unpaired.comparison.listens import JudgeSettings
 from unpaired.comparison.page import write_page
-from unpaired.comparison.plan import ALL, Each, Entry, Plan, make_plan
+from unpaired.comparison.plan import ALL, ComparisonPlan, MethodOverrides, PlannedMethod, make_plan
 from unpaired.comparison.result import Comparison
-from unpaired.comparison.words import left_out, listed
-from unpaired.errors import Diverged, UnpairedError, UsageError, WorkError
-from unpaired.evaluation.texts import asked_texts, require_recordings
+from unpaired.comparison.words import join_names, list_excluded
+from unpaired.errors import DivergenceError, UnpairedError, UsageError, WorkError
+from unpaired.evaluation.texts import read_transcripts, require_recordings
 from unpaired.evaluation.voice.judges import parse_kinds
-from unpaired.report.facts import finished
-from unpaired.runs.folder import RunFolder, called
-from unpaired.runs.progress import Budget, saved_steps
-from unpaired.terminal import Say, duration, to_terminal
-from unpaired.training.resolve import Asked
-from unpaired.training.session import Interrupted
+from unpaired.report.facts import is_finished
+from unpaired.runs.folder import RunFolder, format_run_name
+from unpaired.runs.progress import Budget, list_checkpoints
+from unpaired.terminal import LogCallback, format_duration, log_to_terminal
+from unpaired.training.resolve import SettingsRequest
+from unpaired.training.session import TrainingInterrupt
 from unpaired.training.train import resume, train
 
 
@@ -34,11 +41,11 @@ def compare(
     preset: str | None = None,
     config: Path | None = None,
     pairs: bool = False,
-    each: Each | None = None,
+    overrides: MethodOverrides | None = None,
     audit: bool = False,
     judges: str | Iterable[str] | None = None,
     texts: Path | str | None = None,
-    say: Say = to_terminal,
+    log: LogCallback = log_to_terminal,
     **settings: Any,
 ) -> Comparison:
     """Train `methods` (names, or "all" that fit) on `data` with equal budgets; write `compare.html` and `compare.json`.
@@ -53,130 +60,134 @@ def compare(
     Raises UsageError for wrong settings or paths and a folder that holds something else, WorkError for unusable or
     changed data, Interrupted after a signal once the state is saved. What one method raises is kept with it.
     """
-    kinds = parse_kinds(judges)
+    judge_kinds = parse_kinds(judges)
     sources = [Path(d) for d in data]
-    asked = Asked(None, preset, settings, Path(config) if config else None)  # type: ignore[arg-type]
-    plan = make_plan(sources, methods, asked, each or {}, pairs)
-    names = [domain.name for domain in plan.prepared.config.domains]
-    recordings = plan.prepared.config.medium == "voice"
-    require_recordings(judges, kinds, recordings)
-    if audit and recordings:
+    request = SettingsRequest(None, preset, settings, Path(config) if config else None)  # type: ignore[arg-type]
+    plan = make_plan(sources, methods, request, overrides or {}, pairs)
+    names = [domain.name for domain in plan.run_plan.config.domains]
+    is_voice = plan.run_plan.config.medium == "voice"
+    require_recordings(judges, judge_kinds, is_voice)
+    if audit and is_voice:
         raise UsageError("--audit: for pictures only, but these are recordings; leave it out")
-    jury = Jury(kinds, asked_texts(texts, recordings, kinds) if texts is not None else None)
-    jury.require_texts(plan.prepared.files.sets)
-    path = Path("runs") / f"compare-{called(names)}" if out is None else Path(out)
-    folder, record = open_folder(path, plan, pairs)
-    return Work(folder, record, plan, sources, asked, audit, jury, say).run()
+    judge_settings = JudgeSettings(
+        judge_kinds, read_transcripts(texts, is_voice, judge_kinds) if texts is not None else None
+    )
+    judge_settings.require_texts(plan.run_plan.files.splits)
+    path = Path("runs") / f"compare-{format_run_name(names)}" if out is None else Path(out)
+    folder, manifest = open_folder(path, plan, pairs)
+    return ComparisonRunner(folder, manifest, plan, sources, request, audit, judge_settings, log).run()
 
 
-class Work:
+class ComparisonRunner:
     """One call's work on a comparison; the record in its folder says after each method how far it is."""
 
     def __init__(
         self,
         folder: ComparisonFolder,
-        record: Record,
-        plan: Plan,
+        manifest: ComparisonManifest,
+        plan: ComparisonPlan,
         sources: list[Path],
-        asked: Asked,
-        audits: bool,
-        jury: Jury,
-        say: Say,
+        request: SettingsRequest,
+        run_audits: bool,
+        judge_settings: JudgeSettings,
+        log: LogCallback,
     ) -> None:
-        self.folder, self.record, self.plan, self.sources = folder, record, plan, sources
-        self.asked, self.say = asked, say
-        self.examiner = Examiner(folder, plan, record.pairs, audits, jury, say)
+        self.folder, self.manifest, self.plan, self.sources = folder, manifest, plan, sources
+        self.request, self.log = request, log
+        self.examiner = ComparisonEvaluator(folder, plan, manifest.pairs, run_audits, judge_settings, log)
 
     def run(self) -> Comparison:
         """Train and measure every method of the plan; the others of the folder are shown as they are."""
-        self._announce()
+        self._log_plan()
         entries = self.plan.entries
-        for number, (name, entry) in enumerate(entries.items(), 1):
-            part = self.record.methods[name]
-            if part.state == "diverged":
-                self.say(f"{name} {part.reason}; given other settings of its own (--set), it begins anew")
+        for number, (name, planned) in enumerate(entries.items(), 1):
+            method_record = self.manifest.methods[name]
+            if method_record.state == "diverged":
+                self.log(f"{name} {method_record.reason}; given other settings of its own (--set), it begins anew")
                 continue
-            self.say(f"\n=== {name} ({number} of {len(entries)}) ===")
-            self._work(name, entry)
-            self._page()
+            self.log(f"\n=== {name} ({number} of {len(entries)}) ===")
+            self._process_method(name, planned)
+            self._write_page()
             gc.collect()
-        comparison = self._page()
-        self.say(f"comparison: {self.folder.page}")
+        comparison = self._write_page()
+        self.log(f"comparison: {self.folder.page_file}")
         return comparison
 
-    def _announce(self) -> None:
+    def _log_plan(self) -> None:
         training = next(iter(self.plan.entries.values())).settings.training
         budget = f", {Budget(training.steps, training.minutes)} each" if training.steps or training.minutes else ""
         count = len(self.plan.entries)
-        whole = f": {duration(60 * training.minutes * count)} of steps, and evaluations" if training.minutes else ""
-        self.say(f"comparing {listed(list(self.plan.entries))}{budget}{whole}, in {self.folder.path}")
-        for words in left_out(self.plan.left_out):
-            self.say(words)
+        total_text = (
+            f": {format_duration(60 * training.minutes * count)} of steps, and evaluations" if training.minutes else ""
+        )
+        self.log(f"comparing {join_names(list(self.plan.entries))}{budget}{total_text}, in {self.folder.path}")
+        for line in list_excluded(self.plan.excluded):
+            self.log(line)
 
-    def _work(self, name: str, entry: Entry) -> None:
+    def _process_method(self, name: str, planned: PlannedMethod) -> None:
         """Bring one method to its end, and keep what came of it."""
-        settings = self.record.methods[name].settings
-        if not finished(self.folder.run(name)):
-            unchanged(self.folder, self.plan.prepared.config)
+        settings = self.manifest.methods[name].settings
+        if not is_finished(self.folder.get_run(name)):
+            require_unchanged_data(self.folder, self.plan.run_plan.config)
         try:
-            self._train(name, entry)
-            self.examiner.examine(name)
-            part = Part(settings=settings, state="done")
-        except Interrupted as stop:
-            done = f"{name} {stop.done}" if stop.done else ""
-            raise Interrupted(stop.signal, done, "the same comparison") from stop
-        except Diverged as error:
-            part = Part(settings=settings, state="diverged", reason=str(error))
+            self._train_method(name, planned)
+            self.examiner.evaluate_method(name)
+            method_record = MethodRecord(settings=settings, state="done")
+        except TrainingInterrupt as interrupt:
+            done = f"{name} {interrupt.summary}" if interrupt.summary else ""
+            raise TrainingInterrupt(interrupt.signal, done, "the same comparison") from interrupt
+        except DivergenceError as error:
+            method_record = MethodRecord(settings=settings, state="diverged", reason=str(error))
         except UnpairedError as error:
-            part = Part(settings=settings, state="failed", reason=str(error))
+            method_record = MethodRecord(settings=settings, state="failed", reason=str(error))
         except Exception as error:
-            part = Part(settings=settings, state="failed", reason=self._kept(name, error))
-        if part.reason:
-            self.say(f"{name} {part.state}: {part.reason}")
-        self.record = self.record.with_part(name, part)
-        self.folder.write(self.record)
+            method_record = MethodRecord(settings=settings, state="failed", reason=self._write_error_log(name, error))
+        if method_record.reason:
+            self.log(f"{name} {method_record.state}: {method_record.reason}")
+        self.manifest = self.manifest.with_method(name, method_record)
+        self.folder.write(self.manifest)
 
-    def _train(self, name: str, entry: Entry) -> None:
-        run = self.folder.run(name)
-        if finished(run):
-            self.say(f"{name} is trained: {run.path}")
-            own_budget(run, entry)
-        elif saved_steps(run.checkpoints):
-            resume(run.path, say=self.say)
+    def _train_method(self, name: str, planned: PlannedMethod) -> None:
+        run = self.folder.get_run(name)
+        if is_finished(run):
+            self.log(f"{name} is trained: {run.path}")
+            require_same_budget(run, planned)
+        elif list_checkpoints(run.checkpoints):
+            resume(run.path, log=self.log)
         else:
-            discard(run)
+            remove_run(run)
             train(
                 *self.sources,
                 method=name,
-                preset=self.asked.preset,
+                preset=self.request.preset,
                 out=run.path,
-                config=self.asked.file,
-                pairs=self.record.pairs,
-                say=self.say,
-                **entry.given,
+                config=self.request.file,
+                pairs=self.manifest.pairs,
+                log=self.log,
+                **planned.train_settings,
             )
 
-    def _kept(self, name: str, error: Exception) -> str:
+    def _write_error_log(self, name: str, error: Exception) -> str:
         """A defect's or the machine's error in a line; where in the code it came from goes to a file."""
-        path = self.folder.trouble(name)
+        path = self.folder.error_log(name)
         path.parent.mkdir(exist_ok=True)
         path.write_text(traceback.format_exc(), encoding="utf-8")
         first = (str(error).splitlines() or [""])[0]
         return f"{type(error).__name__}: {first} (details in {path})"
 
-    def _page(self) -> Comparison:
-        comparison = self.examiner.comparison(self.record)
+    def _write_page(self) -> Comparison:
+        comparison = self.examiner.build_comparison(self.manifest)
         write_page(self.folder, comparison)
         return comparison
 
 
-def own_budget(run: RunFolder, entry: Entry) -> None:
+def require_same_budget(run: RunFolder, planned: PlannedMethod) -> None:
     """Raise WorkError where somebody has trained a run further than the comparison would."""
-    wanted, found = entry.settings.training, run.configuration().training
-    given = Budget(wanted.steps, wanted.minutes)
-    now = Budget(found.steps, found.minutes)
-    if (wanted.steps or wanted.minutes) and given != now:
+    planned_training, run_training = planned.settings.training, run.load_config().training
+    planned_budget = Budget(planned_training.steps, planned_training.minutes)
+    run_budget = Budget(run_training.steps, run_training.minutes)
+    if (planned_training.steps or planned_training.minutes) and planned_budget != run_budget:
         raise WorkError(
-            f"{run.path} was trained further than the others, for {now} in place of {given}; to compare it, move it "
+            f"{run.path} was trained further than the others, for {run_budget} in place of {planned_budget}; to compare it, move it "
             "away and call again"
         )

@@ -12,29 +12,29 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unpaired.cores import cores
+from unpaired.cores import count_cores
 from unpaired.data import draw
-from unpaired.data.domain import KEYS, Domain
-from unpaired.data.framing import Example, Framing, Loaded
-from unpaired.data.paths import Paths, stem
-from unpaired.data.split import Sets, Which
-from unpaired.data.walks import Spot, Walks, walks_of
-from unpaired.errors import UnreadableFile, UsageError, WorkError
+from unpaired.data.domain import DOMAIN_KEYS, Domain
+from unpaired.data.framing import Example, ItemTransform, LoadedItem
+from unpaired.data.paths import Paths, remove_suffix
+from unpaired.data.split import DomainSplits, SplitName
+from unpaired.data.walks import BatchSampler, SampleIndex, create_batch_sampler
+from unpaired.errors import UnreadableFileError, UsageError, WorkError
 from unpaired.labels import Labels
 
-MEMORY = 512 << 20
+CACHE_BYTES = 512 << 20
 """Bytes of decoded files that are kept; small collections are decoded once and then never waited for."""
-Bad = Callable[[UnreadableFile], None]
+UnreadableFileHandler = Callable[[UnreadableFileError], None]
 
 
-class Item(NamedTuple):
+class EvaluationItem(NamedTuple):
     """One item for evaluation: its relative name and (C, H, W), of a picture (C, size, size) in [-1, 1]."""
 
     name: str
     tensor: Tensor
 
 
-class Batches:
+class BatchLoader:
     """Training batches, by what a method draws of the `walks`, and items of the domains for evaluation.
 
     "each": an item of every domain, keyed "X", "Y", ... in their order; "pair": of two domains, which two is drawn by
@@ -48,184 +48,217 @@ class Batches:
     def __init__(
         self,
         domains: Sequence[Domain],
-        sets: Sequence[Sets],
-        framing: Framing,
+        splits: Sequence[DomainSplits],
+        transform: ItemTransform,
         seed: int,
         *,
-        walks: Walks | None = None,
+        batch_sampler: BatchSampler | None = None,
         workers: int | None = None,
-        bad: Bad | None = None,
-        memory: int = MEMORY,
+        on_unreadable: UnreadableFileHandler | None = None,
+        cache_bytes: int = CACHE_BYTES,
     ) -> None:
-        self.keys = KEYS[: len(domains)]
-        self._domains, self._sets, self._framing, self._seed = domains, sets, framing, seed
-        self._walks = walks or walks_of(domains, sets, "each", seed, visits=framing.visits)
-        self._workers = min(8, cores()) if workers is None else workers
-        self._pool = ThreadPoolExecutor(self._workers, "decode") if self._workers else None
-        self._tell = bad or (lambda _: None)
-        self._free = memory
-        self._kept: dict[tuple[int, int], Loaded] = {}
-        self._failed: set[tuple[int, int]] = set()
-        self._coming: OrderedDict[tuple[int, int], Future[Loaded]] = OrderedDict()
-        self._all = sum(self._walks.files())
+        self.keys = DOMAIN_KEYS[: len(domains)]
+        self._domains, self._splits, self._transform, self._seed = domains, splits, transform, seed
+        self._batch_sampler = batch_sampler or create_batch_sampler(
+            domains, splits, "each", seed, list_visits=transform.list_visits
+        )
+        self._workers = min(8, count_cores()) if workers is None else workers
+        self._executor = ThreadPoolExecutor(self._workers, "decode") if self._workers else None
+        self._on_unreadable = on_unreadable or (lambda _: None)
+        self._free_cache_bytes = cache_bytes
+        self._cache: dict[tuple[int, int], LoadedItem] = {}
+        self._failed_files: set[tuple[int, int]] = set()
+        self._pending_files: OrderedDict[tuple[int, int], Future[LoadedItem]] = OrderedDict()
+        self._file_count = sum(self._batch_sampler.count_files())
 
-    def batch(self, step: int, shard: int, shards: int, batch: int) -> dict[str, Tensor]:
+    def load_batch(self, step: int, shard: int, shard_count: int, batch_size: int) -> dict[str, Tensor]:
         """Shard `shard` of `shards` of a step's `batch` items (of each domain): float32 (b, C, H, W).
 
         With labelled draws "label" and "known" (b, L) are beside "x": 0 and 1, and a label is 0 where it is not known.
         """
         out: dict[str, Tensor] = {}
-        for key, spots in self._walks.wanted(step, shard, shards, batch).items():
-            used, out[key] = self._examples(spots)
-        if self._walks.draws == "labelled":
-            pool = self._walks.pool(step)
-            rows = dict(pool.strata)
-            out["label"] = torch.from_numpy(np.stack([rows[spot.walk][i] for spot, i in zip(spots, used, strict=True)]))
-            out["known"] = torch.tensor(pool.known).expand(len(spots), -1)
-        self._prefetch(step, shard, shards, batch)
+        for key, sample_indices in self._batch_sampler.select_indices(step, shard, shard_count, batch_size).items():
+            file_indices, out[key] = self._load_examples(sample_indices)
+        if self._batch_sampler.batch_kind == "labelled":
+            labelled_pool = self._batch_sampler.get_pool(step)
+            labels_by_sampler = dict(labelled_pool.strata)
+            out["label"] = torch.from_numpy(
+                np.stack(
+                    [
+                        labels_by_sampler[sample_index.sampler_index][file_index]
+                        for sample_index, file_index in zip(sample_indices, file_indices, strict=True)
+                    ]
+                )
+            )
+            out["known"] = torch.tensor(labelled_pool.known_columns).expand(len(sample_indices), -1)
+        self._prefetch(step, shard, shard_count, batch_size)
         return out
 
-    def count(self, key: str, which: Which) -> int:
+    def count_files(self, key: str, split_name: SplitName) -> int:
         """How many files of one set a domain has."""
-        return len(self._sets[self.keys.index(key)].of(which))
+        return len(self._splits[self.keys.index(key)].get_paths(split_name))
 
-    def items(self, key: str, which: Which, limit: int | None = None) -> Iterator[Item]:
+    def iterate_items(self, key: str, split_name: SplitName, limit: int | None = None) -> Iterator[EvaluationItem]:
         """A domain's held-back (or training) items, framed for evaluation; of many, a seeded `limit`. Streams."""
-        d = self.keys.index(key)
-        paths = self._sets[d].of(which)
-        return items(paths, self._domains[d], self._framing, self._chosen(len(paths), limit), bad=self._tell)
+        domain_index = self.keys.index(key)
+        paths = self._splits[domain_index].get_paths(split_name)
+        return iterate_items(
+            paths,
+            self._domains[domain_index],
+            self._transform,
+            self._select_indices(len(paths), limit),
+            on_unreadable=self._on_unreadable,
+        )
 
-    def pairs(
-        self, source: str, target: str, which: Which = "test", limit: int | None = None
+    def iterate_pairs(
+        self, source: str, target: str, split_name: SplitName = "test", limit: int | None = None
     ) -> Iterator[tuple[str, Tensor, Tensor]]:
         """Items of two domains with one name (suffixes aside), of many a seeded `limit`: name, source, target item."""
         a, b = self.keys.index(source), self.keys.index(target)
-        ours, theirs = self._sets[a].of(which), self._sets[b].of(which)
-        known = paired(ours, theirs)
-        for i, j in (known[n] for n in self._chosen(len(known), limit)):
+        source_paths, target_paths = self._splits[a].get_paths(split_name), self._splits[b].get_paths(split_name)
+        index_pairs = match_names(source_paths, target_paths)
+        for i, j in (index_pairs[n] for n in self._select_indices(len(index_pairs), limit)):
             try:
-                x = _evaluated(ours, i, self._domains[a], self._framing)
-                y = _evaluated(theirs, j, self._domains[b], self._framing)
-            except UnreadableFile as error:
-                self._tell(error)
+                x = _load_evaluation_item(source_paths, i, self._domains[a], self._transform)
+                y = _load_evaluation_item(target_paths, j, self._domains[b], self._transform)
+            except UnreadableFileError as error:
+                self._on_unreadable(error)
                 continue
-            yield ours[i], x, y
+            yield source_paths[i], x, y
 
-    def _chosen(self, count: int, limit: int | None) -> Sequence[int]:
+    def _select_indices(self, count: int, limit: int | None) -> Sequence[int]:
         """Which of `count` are looked at, in their order."""
         if limit is None or limit >= count:
             return range(count)
-        chosen: list[int] = np.sort(draw.order(count, self._seed)[:limit]).tolist()
-        return chosen
+        selected_indices: list[int] = np.sort(draw.generate_permutation(count, self._seed)[:limit]).tolist()
+        return selected_indices
 
     def close(self) -> None:
         """Stop the decoding threads."""
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-            self._pool = None
+        if self._executor is not None:
+            self._executor.shutdown(cancel_futures=True)
+            self._executor = None
 
-    def _examples(self, spots: Sequence[Spot]) -> tuple[list[int], Tensor]:
+    def _load_examples(self, sample_indices: Sequence[SampleIndex]) -> tuple[list[int], Tensor]:
         """The examples cut at `spots`, and the indices of the files that they were really cut from."""
         examples: list[Example] = []
-        used = []
-        for spot in spots:
-            chance = draw.numbers(self._seed, spot.walk, spot.position, np.arange(3))
-            first, second, third = ((chance >> np.uint64(11)).astype(np.float64) * 2.0**-53).tolist()
-            index, loaded = self._loaded(spot.walk, spot.file)
-            used.append(index)
-            examples.append(self._framing.cut(loaded, (first, second, third)))
+        file_indices = []
+        for sample_index in sample_indices:
+            random_bits = draw.generate_bits(
+                self._seed, sample_index.sampler_index, sample_index.position, np.arange(3)
+            )
+            first, second, third = ((random_bits >> np.uint64(11)).astype(np.float64) * 2.0**-53).tolist()
+            index, loaded_item = self._load_readable(sample_index.sampler_index, sample_index.file_index)
+            file_indices.append(index)
+            examples.append(self._transform.crop(loaded_item, (first, second, third)))
         if not examples:
             raise ValueError("a shard without items: the batch must have one for every shard")
         if len({example.dtype for example in examples}) == 1:
-            return used, self._framing.tensor(np.stack(examples))
+            return file_indices, self._transform.to_tensor(np.stack(examples))
         # Labelled items are of any domain, and those of more than 8 bits are kept otherwise.
-        return used, torch.cat([self._framing.tensor(example[None]) for example in examples])
+        return file_indices, torch.cat([self._transform.to_tensor(example[None]) for example in examples])
 
-    def _loaded(self, walk: int, index: int) -> tuple[int, Loaded]:
+    def _load_readable(self, sampler_index: int, file_index: int) -> tuple[int, LoadedItem]:
         """What a file holds, or the next one in the list that can be read, and its index."""
-        domain, paths, _ = self._walks.walks[walk]
-        for i in range(index, index + len(paths)):
-            key = (walk, i % len(paths))
-            if key in self._kept:
-                return key[1], self._kept[key]
-            if key in self._failed:
+        domain, paths, _ = self._batch_sampler.samplers[sampler_index]
+        for i in range(file_index, file_index + len(paths)):
+            key = (sampler_index, i % len(paths))
+            if key in self._cache:
+                return key[1], self._cache[key]
+            if key in self._failed_files:
                 continue
-            coming = self._coming.pop(key, None)
+            pending_item = self._pending_files.pop(key, None)
             try:
-                loaded = self._load(*key) if coming is None else coming.result()
-            except UnreadableFile as error:
-                self._failed.add(key)
-                self._tell(error)
+                loaded_item = self._load_file(*key) if pending_item is None else pending_item.result()
+            except UnreadableFileError as error:
+                self._failed_files.add(key)
+                self._on_unreadable(error)
                 continue
-            if loaded.nbytes <= self._free:
-                self._kept[key] = loaded
-                self._free -= loaded.nbytes
-            return key[1], loaded
+            if loaded_item.nbytes <= self._free_cache_bytes:
+                self._cache[key] = loaded_item
+                self._free_cache_bytes -= loaded_item.nbytes
+            return key[1], loaded_item
         raise WorkError(f"domain '{domain.name}': none of its {len(paths):,} training files can be read any more")
 
-    def _load(self, walk: int, index: int) -> Loaded:
-        domain, paths, _ = self._walks.walks[walk]
-        return self._framing.load(paths.file(index), domain, training=True)
+    def _load_file(self, sampler_index: int, file_index: int) -> LoadedItem:
+        domain, paths, _ = self._batch_sampler.samplers[sampler_index]
+        return self._transform.load(paths.get_path(file_index), domain, training=True)
 
-    def _prefetch(self, step: int, shard: int, shards: int, batch: int) -> None:
+    def _prefetch(self, step: int, shard: int, shard_count: int, batch_size: int) -> None:
         """Have the files of the coming steps decoded, some for each worker, and no more than that."""
-        if self._pool is None or len(self._kept) + len(self._failed) == self._all:
+        if self._executor is None or len(self._cache) + len(self._failed_files) == self._file_count:
             return
-        wanted = max(2 * self._workers, 2 * len(self.keys) * (batch // shards + 1))
-        while len(self._coming) > 2 * wanted:  # left over from a walk that went elsewhere
-            self._coming.popitem(last=False)[1].cancel()
-        ahead = 1
-        while ahead <= wanted and len(self._coming) < wanted:
-            for spots in self._walks.wanted(step + ahead, shard, shards, batch).values():
-                for spot in spots:
-                    key = (spot.walk, spot.file)
-                    if key not in self._kept and key not in self._failed and key not in self._coming:
-                        self._coming[key] = self._pool.submit(self._load, *key)
-            ahead += 1
+        target_count = max(2 * self._workers, 2 * len(self.keys) * (batch_size // shard_count + 1))
+        while len(self._pending_files) > 2 * target_count:  # left over from a walk that went elsewhere
+            self._pending_files.popitem(last=False)[1].cancel()
+        steps_ahead = 1
+        while steps_ahead <= target_count and len(self._pending_files) < target_count:
+            for sample_indices in self._batch_sampler.select_indices(
+                step + steps_ahead, shard, shard_count, batch_size
+            ).values():
+                for sample_index in sample_indices:
+                    key = (sample_index.sampler_index, sample_index.file_index)
+                    if key not in self._cache and key not in self._failed_files and key not in self._pending_files:
+                        self._pending_files[key] = self._executor.submit(self._load_file, *key)
+            steps_ahead += 1
 
 
-def items(
+def iterate_items(
     paths: Paths,
     domain: Domain,
-    framing: Framing,
-    chosen: Sequence[int] | None = None,
+    transform: ItemTransform,
+    selected_indices: Sequence[int] | None = None,
     *,
-    bad: Bad | None = None,
-) -> Iterator[Item]:
+    on_unreadable: UnreadableFileHandler | None = None,
+) -> Iterator[EvaluationItem]:
     """Files framed for evaluation, one after the other.
 
     A file that cannot be read is given to `bad` and left out.
     """
-    for i in range(len(paths)) if chosen is None else chosen:
+    for i in range(len(paths)) if selected_indices is None else selected_indices:
         try:
-            x = _evaluated(paths, i, domain, framing)
-        except UnreadableFile as error:
-            if bad is not None:
-                bad(error)
+            x = _load_evaluation_item(paths, i, domain, transform)
+        except UnreadableFileError as error:
+            if on_unreadable is not None:
+                on_unreadable(error)
             continue
-        yield Item(paths[i], x)
+        yield EvaluationItem(paths[i], x)
 
 
-def _evaluated(paths: Paths, index: int, domain: Domain, framing: Framing) -> Tensor:
-    return framing.tensor(framing.whole(framing.load(paths.file(index), domain, training=False))[None])[0]
+def _load_evaluation_item(paths: Paths, index: int, domain: Domain, transform: ItemTransform) -> Tensor:
+    return transform.to_tensor(
+        transform.crop_for_evaluation(transform.load(paths.get_path(index), domain, training=False))[None]
+    )[0]
 
 
-def require_pairs(sets: Sequence[Sets], labels: Labels | None) -> list[str]:
+def require_pairs(splits: Sequence[DomainSplits], labels: Labels | None) -> list[str]:
     """The two domains ("one and other") that can be translated to each other and whose test items share no name.
 
     With `labels` those of one group can. Raises UsageError where --pairs is given and no two domains share one.
     """
-    groups = [0] * len(sets) if labels is None else [goal.group for goal in labels.goals]
-    names = [{stem(name) for name in part.test} for part in sets]
-    couples = [(i, j) for i, j in itertools.combinations(range(len(sets)), 2) if groups[i] == groups[j]]
-    lacking = [f"{sets[i].name} and {sets[j].name}" for i, j in couples if names[i].isdisjoint(names[j])]
-    if len(lacking) == len(couples):
-        listed = ", ".join(part.name for part in sets)
-        raise UsageError(f"--pairs: no file among the test items of {listed} has the name of one of another domain")
-    return lacking
+    group_by_domain = [0] * len(splits) if labels is None else [goal.group_index for goal in labels.domain_labels]
+    names_by_domain = [{remove_suffix(name) for name in domain_splits.test} for domain_splits in splits]
+    domain_pairs = [
+        (i, j) for i, j in itertools.combinations(range(len(splits)), 2) if group_by_domain[i] == group_by_domain[j]
+    ]
+    pairs_without_matches = [
+        f"{splits[i].name} and {splits[j].name}"
+        for i, j in domain_pairs
+        if names_by_domain[i].isdisjoint(names_by_domain[j])
+    ]
+    if len(pairs_without_matches) == len(domain_pairs):
+        domain_names = ", ".join(domain_splits.name for domain_splits in splits)
+        raise UsageError(
+            f"--pairs: no file among the test items of {domain_names} has the name of one of another domain"
+        )
+    return pairs_without_matches
 
 
-def paired(ours: Paths, theirs: Paths) -> list[tuple[int, int]]:
+def match_names(source_paths: Paths, target_paths: Paths) -> list[tuple[int, int]]:
     """Indices of files with one relative name, suffixes aside."""
-    places = {stem(name): j for j, name in enumerate(theirs)}
-    return [(i, places[stem(name)]) for i, name in enumerate(ours) if stem(name) in places]
+    index_by_stem = {remove_suffix(name): j for j, name in enumerate(target_paths)}
+    return [
+        (i, index_by_stem[remove_suffix(name)])
+        for i, name in enumerate(source_paths)
+        if remove_suffix(name) in index_by_stem
+    ]

@@ -6,14 +6,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from unpaired.settings import Section
+from unpaired.settings import StrictModel
 from unpaired.speaker import VoiceStatistics
 
-KEYS = ("X", "Y", *(f"X{i}" for i in range(3, 1000)))
+DOMAIN_KEYS = ("X", "Y", *(f"X{i}" for i in range(3, 1000)))
 """What methods call the domains, in the order in which they were given."""
 
 
-class Domain(Section):
+class Domain(StrictModel):
     """What training learned of a domain's files, and translating needs to know of it."""
 
     name: str

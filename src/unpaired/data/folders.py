@@ -8,19 +8,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from unpaired.data.ours import is_ours, is_trained
+from unpaired.data.ours import is_artifact, is_run_folder
 from unpaired.data.paths import Paths
 from unpaired.errors import UsageError, WorkError
-from unpaired.media.suffixes import KINDS, Medium, medium_of
+from unpaired.media.suffixes import FILE_TYPES, Medium, infer_medium
 
-FORBIDDEN = frozenset(",=/\\\n\r\0")
+FORBIDDEN_CHARACTERS = frozenset(",=/\\\n\r\0")
 """What names of domains are without: they are typed in lists and amounts, and files are called by them."""
-LONGEST_NAME = 100
+MAX_NAME_LENGTH = 100
 _EXPECTED = "expected a folder for each domain, or one folder with a subfolder for each domain"
 
 
 @dataclass(frozen=True)
-class Place:
+class DomainFolders:
     """Where a domain's files are: its folder to learn from, and a folder of test files where there is one."""
 
     name: str
@@ -60,161 +60,196 @@ def discover(sources: Sequence[Path | str]) -> list[DomainFiles]:
     """
     if not sources:
         raise UsageError(f"no folder given; {_EXPECTED}")
-    folders = [_folder(Path(source)) for source in sources]
-    places = [_place(folder) for folder in folders] if len(folders) > 1 else _places(folders[0])
-    _check_names(places)
-    return _of_one_medium([_listed(place) for place in places])
+    folders = [_resolve_folder(Path(source)) for source in sources]
+    domain_folders = (
+        [_create_domain_folders(folder) for folder in folders] if len(folders) > 1 else _find_domain_folders(folders[0])
+    )
+    _check_names(domain_folders)
+    return _require_one_medium([_list_domain_files(domain_folder) for domain_folder in domain_folders])
 
 
-def discover_whole(sources: Sequence[Path | str]) -> list[DomainFiles]:
+def discover_collections(sources: Sequence[Path | str]) -> list[DomainFiles]:
     """List each folder of `sources` as one collection, whatever its subfolders; raises as `discover` does."""
-    places = [_place(_folder(Path(source))) for source in sources]
-    _check_names(places)
-    return _of_one_medium([_listed(place) for place in places])
+    domain_folders = [_create_domain_folders(_resolve_folder(Path(source))) for source in sources]
+    _check_names(domain_folders)
+    return _require_one_medium([_list_domain_files(domain_folder) for domain_folder in domain_folders])
 
 
-def _of_one_medium(domains: list[DomainFiles]) -> list[DomainFiles]:
-    other = next((files for files in domains if files.medium != domains[0].medium), None)
-    if other is not None:
-        words = " but ".join(f"'{files.name}' has {KINDS[files.medium][0]}" for files in (domains[0], other))
-        raise WorkError(f"{words}; domains are all of one medium")
+def _require_one_medium(domains: list[DomainFiles]) -> list[DomainFiles]:
+    other_domain = next((files for files in domains if files.medium != domains[0].medium), None)
+    if other_domain is not None:
+        contents = " but ".join(
+            f"'{files.name}' has {FILE_TYPES[files.medium][0]}" for files in (domains[0], other_domain)
+        )
+        raise WorkError(f"{contents}; domains are all of one medium")
     return domains
 
 
 def rediscover(name: str, sources: Sequence[str]) -> DomainFiles:
     """List a known domain's files again, from the folders recorded in a run; raises as `discover` does."""
-    train, *test = (_folder(Path(source)) for source in sources)
-    return _listed(Place(name, train, test[0] if test else None))
+    train, *test = (_resolve_folder(Path(source)) for source in sources)
+    return _list_domain_files(DomainFolders(name, train, test[0] if test else None))
 
 
-def _folder(path: Path) -> Path:
+def _resolve_folder(path: Path) -> Path:
     path = Path(os.path.abspath(path))  # noqa: PTH100 (resolve would follow links, and change the domain's name)
     if not path.exists():
         raise UsageError(f"{path}: does not exist; {_EXPECTED}")
     if not path.is_dir():
         raise UsageError(f"{path}: is a file; {_EXPECTED}")
-    if is_trained(path):
+    if is_run_folder(path):
         raise UsageError(f"{path}: is a run or a comparison of ours, not data; {_EXPECTED}")
     return path
 
 
-def _places(root: Path) -> list[Place]:
+def _find_domain_folders(root: Path) -> list[DomainFolders]:
     """The domains within one folder."""
-    found = _subfolders(root)
-    names = [name for name in found if not holds_ours_alone(root / name)]
-    lettered = [match[1] for name in names if (match := re.fullmatch(r"train([A-Z])", name))]
-    if len(lettered) > 1:
-        return [Place(c, root / f"train{c}", root / f"test{c}" if f"test{c}" in names else None) for c in lettered]
+    subfolders = _list_subfolders(root)
+    names = [name for name in subfolders if not contains_only_artifacts(root / name)]
+    domain_letters = [match[1] for name in names if (match := re.fullmatch(r"train([A-Z])", name))]
+    if len(domain_letters) > 1:
+        return [
+            DomainFolders(letter, root / f"train{letter}", root / f"test{letter}" if f"test{letter}" in names else None)
+            for letter in domain_letters
+        ]
     if "train" in names:
-        inner = _subfolders(root / "train")
-        tests = _subfolders(root / "test") if "test" in names else []
-        places = [Place(n, root / "train" / n, root / "test" / n if n in tests else None) for n in inner]
+        domain_names = _list_subfolders(root / "train")
+        test_names = _list_subfolders(root / "test") if "test" in names else []
+        domain_folders = [
+            DomainFolders(n, root / "train" / n, root / "test" / n if n in test_names else None) for n in domain_names
+        ]
     else:
-        places = [_place(root / name) for name in names]
-        if places and (ours := [name for name in found if name not in names]):
-            note = "; ".join(filter(None, (places[0].note, left_out(ours))))
-            places[0] = replace(places[0], note=note)
-    if len(places) < 2:
-        few = f"only one ('{places[0].name}')" if places else "none"
-        raise UsageError(f"{root}: translating needs two domains or more, and this folder has {few}; {_EXPECTED}")
-    return places
+        domain_folders = [_create_domain_folders(root / name) for name in names]
+        if domain_folders and (artifacts := [name for name in subfolders if name not in names]):
+            note = "; ".join(filter(None, (domain_folders[0].note, describe_skipped_artifacts(artifacts))))
+            domain_folders[0] = replace(domain_folders[0], note=note)
+    if len(domain_folders) < 2:
+        found_domains = f"only one ('{domain_folders[0].name}')" if domain_folders else "none"
+        raise UsageError(
+            f"{root}: translating needs two domains or more, and this folder has {found_domains}; {_EXPECTED}"
+        )
+    return domain_folders
 
 
-def holds_ours_alone(folder: Path, levels: int = 2) -> bool:
+def contains_only_artifacts(folder: Path, levels: int = 2) -> bool:
     """Whether a folder is what unpaired wrote, or holds nothing else (`runs`, and there the stages of a search)."""
-    if is_ours(folder):
+    if is_artifact(folder):
         return True
-    inner = []
-    for name, is_folder in _entries_quickly(folder):
+    subfolders = []
+    for name, is_folder in _scan_names(folder):
         if is_folder:
-            inner.append(name)
-        elif medium_of(name) is not None and (folder / name).is_file():
+            subfolders.append(name)
+        elif infer_medium(name) is not None and (folder / name).is_file():
             return False  # at the first, for there may be a million
-    return levels > 0 and bool(inner) and all(holds_ours_alone(folder / name, levels - 1) for name in inner)
+    return (
+        levels > 0
+        and bool(subfolders)
+        and all(contains_only_artifacts(folder / name, levels - 1) for name in subfolders)
+    )
 
 
-def left_out(ours: Sequence[str]) -> str:
+def describe_skipped_artifacts(artifacts: Sequence[str]) -> str:
     """What is said of folders that unpaired wrote."""
-    return f"left out, as unpaired wrote {'it' if len(ours) == 1 else 'them'}: {', '.join(ours)}"
+    return f"left out, as unpaired wrote {'it' if len(artifacts) == 1 else 'them'}: {', '.join(artifacts)}"
 
 
-def _place(folder: Path) -> Place:
-    names = _subfolders(folder)
+def _create_domain_folders(folder: Path) -> DomainFolders:
+    names = _list_subfolders(folder)
     test = folder / "test" if "test" in names else None
     if "train" not in names:
-        return Place(folder.name, folder, test)
+        return DomainFolders(folder.name, folder, test)
     others = [name for name in names if name not in ("train", "test")]
     note = f"beside train/, these folders are not used: {', '.join(others)}" if others else ""
-    return Place(folder.name, folder / "train", test, note)
+    return DomainFolders(folder.name, folder / "train", test, note)
 
 
-def nameable(name: str) -> bool:
+def is_valid_name(name: str) -> bool:
     """Whether a domain can be called so."""
-    return 0 < len(name) <= LONGEST_NAME and name not in (".", "..") and not set(name) & FORBIDDEN
+    return 0 < len(name) <= MAX_NAME_LENGTH and name not in (".", "..") and not set(name) & FORBIDDEN_CHARACTERS
 
 
-def _check_names(places: Sequence[Place]) -> None:
-    seen: dict[str, Path] = {}
-    for place in places:
-        if not nameable(place.name):
+def _check_names(domain_folders: Sequence[DomainFolders]) -> None:
+    folder_by_name: dict[str, Path] = {}
+    for domain_folder in domain_folders:
+        if not is_valid_name(domain_folder.name):
             raise UsageError(
-                f"{place.train}: a domain's name is its folder's, without ',' and '=', of at most {LONGEST_NAME} "
+                f"{domain_folder.train}: a domain's name is its folder's, without ',' and '=', of at most {MAX_NAME_LENGTH} "
                 "characters; rename the folder"
             )
-        if place.name in seen:
-            both = f"{seen[place.name]} and {place.train}"
-            raise UsageError(f"two domains are named '{place.name}': {both}; rename one of the folders")
-        seen[place.name] = place.train
+        if domain_folder.name in folder_by_name:
+            both_folders = f"{folder_by_name[domain_folder.name]} and {domain_folder.train}"
+            raise UsageError(f"two domains are named '{domain_folder.name}': {both_folders}; rename one of the folders")
+        folder_by_name[domain_folder.name] = domain_folder.train
 
 
-def _listed(place: Place) -> DomainFiles:
-    tally = _Tally()
-    train = Paths.of(place.train, _files(place.train, place.test, tally))
-    test = Paths.of(place.test, _files(place.test, None, tally)) if place.test else None
+def _list_domain_files(domain_folder: DomainFolders) -> DomainFiles:
+    counts = _ListingCounts()
+    train = Paths.from_files(domain_folder.train, _iterate_files(domain_folder.train, domain_folder.test, counts))
+    test = (
+        Paths.from_files(domain_folder.test, _iterate_files(domain_folder.test, None, counts))
+        if domain_folder.test
+        else None
+    )
     if not len(train):
-        others = f" ({tally.ignored} other files)" if tally.ignored else ""
-        kinds = "; ".join(f"{what} ({', '.join(sorted(suffixes))})" for what, suffixes in KINDS.values())
-        raise WorkError(f"{place.train}: no files to read for domain '{place.name}'{others}; expected {kinds}")
-    if len(tally.first) > 1:
-        both = " and ".join(f"{words} ({tally.first[m]})" for m, (words, _) in KINDS.items() if m in tally.first)
-        raise WorkError(f"{place.train}: domain '{place.name}' has {both}; expected one kind, so move the others away")
-    note = "; ".join(filter(None, (place.note, left_out(tally.ours) if tally.ours else "")))
+        others = f" ({counts.ignored} other files)" if counts.ignored else ""
+        file_types = "; ".join(
+            f"{plural_noun} ({', '.join(sorted(suffixes))})" for plural_noun, suffixes in FILE_TYPES.values()
+        )
+        raise WorkError(
+            f"{domain_folder.train}: no files to read for domain '{domain_folder.name}'{others}; expected {file_types}"
+        )
+    if len(counts.first_by_medium) > 1:
+        both_media = " and ".join(
+            f"{plural_noun} ({counts.first_by_medium[m]})"
+            for m, (plural_noun, _) in FILE_TYPES.items()
+            if m in counts.first_by_medium
+        )
+        raise WorkError(
+            f"{domain_folder.train}: domain '{domain_folder.name}' has {both_media}; expected one kind, so move the others away"
+        )
+    note = "; ".join(
+        filter(None, (domain_folder.note, describe_skipped_artifacts(counts.artifacts) if counts.artifacts else ""))
+    )
     if test is not None and not len(test):
         note, test = "; ".join(filter(None, (note, "its test folder has no files to read"))), None
-    return DomainFiles(place.name, train, test, tally.ignored, note, next(iter(tally.first)))
+    return DomainFiles(domain_folder.name, train, test, counts.ignored, note, next(iter(counts.first_by_medium)))
 
 
 @dataclass
-class _Tally:
+class _ListingCounts:
     """What a walk through folders met beside files to read, and the first file of each medium."""
 
     ignored: int = 0
-    ours: list[str] = field(default_factory=list)
-    first: dict[Medium, str] = field(default_factory=dict)
+    artifacts: list[str] = field(default_factory=list)
+    first_by_medium: dict[Medium, str] = field(default_factory=dict)
 
 
-def _files(root: Path, leave_out: Path | None, tally: _Tally) -> Iterator[tuple[str, int]]:
+def _iterate_files(root: Path, excluded_folder: Path | None, counts: _ListingCounts) -> Iterator[tuple[str, int]]:
     """(relative name, size) of every file to read below `root`: a folder's by name, then its subfolders'."""
-    seen: set[tuple[int, int]] = set()
+    visited: set[tuple[int, int]] = set()
     pending = [""]
     while pending:
-        below = pending.pop()
-        folder = os.path.join(root, below)  # noqa: PTH118 (a Path per folder entry is slow)
+        relative_folder = pending.pop()
+        folder = os.path.join(root, relative_folder)  # noqa: PTH118 (a Path per folder entry is slow)
         status = os.stat(folder)  # noqa: PTH116
-        if (status.st_dev, status.st_ino) in seen:
+        if (status.st_dev, status.st_ino) in visited:
             continue  # a link back to a folder already listed
-        seen.add((status.st_dev, status.st_ino))
-        files, folders = _entries(folder, tally)
-        yield from ((below + name, size) for name, size in sorted(files))
-        apart = leave_out.name if leave_out is not None and not below and leave_out.parent == root else None
+        visited.add((status.st_dev, status.st_ino))
+        files, folders = _scan_folder(folder, counts)
+        yield from ((relative_folder + name, size) for name, size in sorted(files))
+        excluded_name = (
+            excluded_folder.name
+            if excluded_folder is not None and not relative_folder and excluded_folder.parent == root
+            else None
+        )
         for name in sorted(folders, reverse=True):
-            if is_ours(os.path.join(folder, name)):  # noqa: PTH118
-                tally.ours.append(below + name)
-            elif name != apart:
-                pending.append(f"{below}{name}/")
+            if is_artifact(os.path.join(folder, name)):  # noqa: PTH118
+                counts.artifacts.append(relative_folder + name)
+            elif name != excluded_name:
+                pending.append(f"{relative_folder}{name}/")
 
 
-def _entries(folder: str, tally: _Tally) -> tuple[list[tuple[str, int]], list[str]]:
+def _scan_folder(folder: str, counts: _ListingCounts) -> tuple[list[tuple[str, int]], list[str]]:
     files, folders = [], []
     try:
         with os.scandir(folder) as entries:
@@ -223,21 +258,21 @@ def _entries(folder: str, tally: _Tally) -> tuple[list[tuple[str, int]], list[st
                     continue
                 if entry.is_dir():
                     folders.append(entry.name)
-                elif (medium := medium_of(entry.name)) is not None and entry.is_file():
+                elif (medium := infer_medium(entry.name)) is not None and entry.is_file():
                     files.append((entry.name, entry.stat().st_size))
-                    tally.first[medium] = min(tally.first.get(medium, entry.name), entry.name)
+                    counts.first_by_medium[medium] = min(counts.first_by_medium.get(medium, entry.name), entry.name)
                 else:
-                    tally.ignored += 1
+                    counts.ignored += 1
     except OSError as error:
         raise WorkError(f"{folder}: the folder cannot be read ({error.strerror})") from error
     return files, folders
 
 
-def _subfolders(folder: Path) -> list[str]:
-    return sorted(name for name, is_folder in _entries_quickly(folder) if is_folder)
+def _list_subfolders(folder: Path) -> list[str]:
+    return sorted(name for name, is_folder in _scan_names(folder) if is_folder)
 
 
-def _entries_quickly(folder: Path) -> Iterator[tuple[str, bool]]:
+def _scan_names(folder: Path) -> Iterator[tuple[str, bool]]:
     """Names, and whether they are subfolders, without asking for sizes of what may be a million files."""
     try:
         with os.scandir(folder) as entries:

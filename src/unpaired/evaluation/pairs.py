@@ -7,18 +7,18 @@ from typing import Final
 from torch import Tensor
 from torch.nn import functional
 
-WINDOW: Final = 7
+SSIM_WINDOW: Final = 7
 
 
 def l1(x: Tensor, y: Tensor) -> Tensor:
     """Mean absolute difference per picture, (B,), in units of the whole range (0 equal, 1 black against white)."""
-    _check(x, y)
+    _require_same_shape(x, y)
     return (x.double() - y.double()).abs().mean((1, 2, 3))
 
 
 def psnr(x: Tensor, y: Tensor) -> Tensor:
     """Peak signal to noise ratio per picture, (B,), in dB: -10 log10 of the mean squared difference, capped at 100."""
-    _check(x, y)
+    _require_same_shape(x, y)
     error = (x.double() - y.double()).square().mean((1, 2, 3))
     return -10 * error.clamp(min=1e-10).log10()
 
@@ -30,17 +30,22 @@ def ssim(x: Tensor, y: Tensor) -> Tensor:
     scikit-image calls `structural_similarity` without further arguments. The paper's Gaussian windows of 11 x 11 give
     other figures. Raises `ValueError` for sides under 7.
     """
-    _check(x, y)
-    if min(x.shape[-2:]) < WINDOW:
-        raise ValueError(f"pictures of {x.shape[-1]} x {x.shape[-2]} px hold no {WINDOW} x {WINDOW} window for SSIM")
+    _require_same_shape(x, y)
+    if min(x.shape[-2:]) < SSIM_WINDOW:
+        raise ValueError(
+            f"pictures of {x.shape[-1]} x {x.shape[-2]} px hold no {SSIM_WINDOW} x {SSIM_WINDOW} window for SSIM"
+        )
     x, y = x.double(), y.double()
-    mean_x, mean_y = _windows(x), _windows(y)
-    sample = WINDOW**2 / (WINDOW**2 - 1)
-    var_x, var_y = sample * (_windows(x * x) - mean_x**2), sample * (_windows(y * y) - mean_y**2)
-    cov = sample * (_windows(x * y) - mean_x * mean_y)
+    mean_x, mean_y = _window_means(x), _window_means(y)
+    bessel_factor = SSIM_WINDOW**2 / (SSIM_WINDOW**2 - 1)
+    var_x, var_y = (
+        bessel_factor * (_window_means(x * x) - mean_x**2),
+        bessel_factor * (_window_means(y * y) - mean_y**2),
+    )
+    cov = bessel_factor * (_window_means(x * y) - mean_x * mean_y)
     c1, c2 = 0.01**2, 0.03**2
-    likeness = (2 * mean_x * mean_y + c1) * (2 * cov + c2)
-    return (likeness / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))).mean((1, 2, 3))
+    numerator = (2 * mean_x * mean_y + c1) * (2 * cov + c2)
+    return (numerator / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))).mean((1, 2, 3))
 
 
 def edge_correlation(x: Tensor, y: Tensor) -> Tensor:
@@ -53,22 +58,22 @@ def edge_correlation(x: Tensor, y: Tensor) -> Tensor:
         raise ValueError(
             f"pictures have the shapes {tuple(x.shape)} and {tuple(y.shape)}; expected equal but for channels"
         )
-    a, b = _edges(x), _edges(y)
+    a, b = _edge_magnitudes(x), _edge_magnitudes(y)
     a, b = a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)
     return (a * b).sum(1) / (a.square().sum(1) * b.square().sum(1)).sqrt().clamp(min=1e-12)
 
 
-def _edges(x: Tensor) -> Tensor:
+def _edge_magnitudes(x: Tensor) -> Tensor:
     gray = x.double().mean(1)
     down = gray[:, 2:, 1:-1] - gray[:, :-2, 1:-1]
     right = gray[:, 1:-1, 2:] - gray[:, 1:-1, :-2]
     return (down.square() + right.square()).sqrt().flatten(1)
 
 
-def _windows(x: Tensor) -> Tensor:
-    return functional.avg_pool2d(x, WINDOW, stride=1)
+def _window_means(x: Tensor) -> Tensor:
+    return functional.avg_pool2d(x, SSIM_WINDOW, stride=1)
 
 
-def _check(x: Tensor, y: Tensor) -> None:
+def _require_same_shape(x: Tensor, y: Tensor) -> None:
     if x.shape != y.shape or x.dim() != 4:
         raise ValueError(f"pictures have the shapes {tuple(x.shape)} and {tuple(y.shape)}; expected equal (B, C, H, W)")

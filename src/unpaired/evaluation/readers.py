@@ -10,15 +10,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unpaired.errors import Diverged
-from unpaired.evaluation.hidden import Passage
+from unpaired.errors import DivergenceError
+from unpaired.evaluation.hidden import Perturbation
 from unpaired.methods.game import Method, Route
 
-RATE = 5e-4
+LEARNING_RATE = 5e-4
 """Adam's rate at the start of teaching; it falls to zero along a cosine."""
 
 
-class Back(nn.Module):
+class ReverseTranslator(nn.Module):
     """A method's own way back as a reader: a copy, so that teaching it leaves the method as it is."""
 
     def __init__(self, method: Method, route: Route) -> None:
@@ -33,7 +33,7 @@ class Back(nn.Module):
         return self.method.translate(y, self.route.source, self.route.target)
 
 
-class Fitting(nn.Module):
+class PadToStride(nn.Module):
     """A network for heights and widths that are multiples of `stride`, for any: padded, and cut again."""
 
     def __init__(self, net: nn.Module, stride: int) -> None:
@@ -48,38 +48,38 @@ class Fitting(nn.Module):
         return out
 
 
-def taught(
-    reader: nn.Module,
+def train_probe(
+    probe: nn.Module,
     translations: Tensor,
     inputs: Tensor,
-    passage: Passage,
+    perturbation: Perturbation,
     steps: int,
     *,
-    batch: int = 8,
-    rate: float = RATE,
+    batch_size: int = 8,
+    lr: float = LEARNING_RATE,
     seed: int = 0,
-    tell: Callable[[], None] = lambda: None,
+    on_step: Callable[[], None] = lambda: None,
 ) -> nn.Module:
     """A copy of `reader` that has learned to tell `inputs` from `translations` (N, C, H, W) after a passage, in eval.
 
     Mean squared error, Adam, `steps` of `batch` items drawn with `seed` (equal draws whatever the passage); `tell` is
     called after each. Its parameters that want a gradient learn; those of `reader` stay. Raises Diverged.
     """
-    reader = copy.deepcopy(reader).train()
-    parameters = [p for p in reader.parameters() if p.requires_grad]
-    optimizer = torch.optim.Adam(parameters, rate, (0.9, 0.99))
+    probe = copy.deepcopy(probe).train()
+    parameters = [p for p in probe.parameters() if p.requires_grad]
+    optimizer = torch.optim.Adam(parameters, lr, (0.9, 0.99))
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda t: (1 + math.cos(math.pi * t / steps)) / 2)
-    draws = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     for _ in range(steps):
-        chosen = torch.randint(len(inputs), (min(batch, len(inputs)),), generator=draws)
-        y, x = translations[chosen.to(translations.device)], inputs[chosen.to(inputs.device)]
-        loss = functional.mse_loss(reader(passage(y)), x)
+        indices = torch.randint(len(inputs), (min(batch_size, len(inputs)),), generator=generator)
+        y, x = translations[indices.to(translations.device)], inputs[indices.to(inputs.device)]
+        loss = functional.mse_loss(probe(perturbation(y)), x)
         if not torch.isfinite(loss):
-            raise Diverged("the audit's reader of translations diverged; give another --seed")
+            raise DivergenceError("the audit's reader of translations diverged; give another --seed")
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         schedule.step()
-        tell()
-    return reader.eval()
+        on_step()
+    return probe.eval()

@@ -11,26 +11,32 @@ from typing import Any
 
 import torch
 
-from unpaired.data.paths import stem
-from unpaired.data.split import Sets, Which
+from unpaired.data.paths import remove_suffix
+from unpaired.data.split import DomainSplits, SplitName
 from unpaired.errors import WorkError
-from unpaired.evaluation.measured import Measured
-from unpaired.evaluation.routes import some
-from unpaired.evaluation.sentences import LIBRARY_FRAMES, LONGEST_SECONDS, Sentence, Speakers
-from unpaired.evaluation.texts import Texts
-from unpaired.evaluation.voice.judges import Judges, Kind, installed
+from unpaired.evaluation.measured import Provenance
+from unpaired.evaluation.routes import select_evenly
+from unpaired.evaluation.sentences import LIBRARY_FRAMES, MAX_SECONDS, SpeakerRecordings, Utterance
+from unpaired.evaluation.texts import Transcripts
+from unpaired.evaluation.voice.judges import JudgeKind, Judges, find_judges
 from unpaired.evaluation.voice.measure import VoiceMeasures, measure_conversion
-from unpaired.evaluation.voice.table import definitions, table
-from unpaired.media.voice.baselines import Nearest
-from unpaired.media.voice.convert import Change, change, convert_wave, scored, voice_change
+from unpaired.evaluation.voice.table import format_definitions, format_table
+from unpaired.media.voice.baselines import NearestNeighbourBaseline
+from unpaired.media.voice.convert import (
+    FeatureConverter,
+    convert_wave,
+    make_feature_converter,
+    make_network_converter,
+    wrap_with_normalisation,
+)
 from unpaired.media.voice.recording import Wave, write
 from unpaired.methods.game import Method, Route
-from unpaired.runs.folder import Model, RunFolder
+from unpaired.runs.folder import RunFolder, TrainedModel
 from unpaired.speaker import VoiceStatistics
 
-ITEMS, QUICKLY, FEWEST = 40, 8, 3
+MAX_UTTERANCES, MAX_UTTERANCES_WITHOUT_JUDGES, MIN_UTTERANCES_PER_ROUTE = 40, 8, 3
 """Sentences that are converted over all routes, with judges and without, and of each route at least."""
-LISTENED = 3
+LISTENING_UTTERANCES = 3
 """Sentences of a route that are kept to listen to."""
 
 
@@ -42,38 +48,38 @@ class VoiceEvaluation:
     words are compared with the texts of this digest, or (none) with what is heard of the sources.
     """
 
-    about: Measured
+    provenance: Provenance
     routes: tuple[VoiceMeasures, ...]
     vocoder: str
     pairs: bool
     limit: int
-    asked: tuple[Kind, ...]
+    judge_kinds: tuple[JudgeKind, ...]
     texts: str
 
     def json(self) -> dict[str, Any]:
         """As `evaluation.json` holds it."""
         voices = [measures.model_dump() for measures in self.routes]
-        how = {"vocoder": self.vocoder, "pairs": self.pairs, "limit": self.limit, "asked": self.asked}
-        return asdict(self.about) | how | {"texts": self.texts, "voices": voices}
+        settings = {"vocoder": self.vocoder, "pairs": self.pairs, "limit": self.limit, "asked": self.judge_kinds}
+        return asdict(self.provenance) | settings | {"texts": self.texts, "voices": voices}
 
     def text(self) -> str:
         """As a person reads it."""
-        meanings = f"{definitions(self.routes)}\nsounds by: {self.vocoder}."
-        return f"{self.about.text()}\n\n{table(self.routes)}\n\n{meanings}"
+        meanings = f"{format_definitions(self.routes)}\nsounds by: {self.vocoder}."
+        return f"{self.provenance.text()}\n\n{format_table(self.routes)}\n\n{meanings}"
 
 
 def evaluate_recordings(
     folder: RunFolder,
-    model: Model,
-    sets: tuple[Sequence[Sets], Sequence[Sets] | None],
-    which: Which,
-    about: Measured,
-    parallel: bool,
+    model: TrainedModel,
+    sets: tuple[Sequence[DomainSplits], Sequence[DomainSplits] | None],
+    split: SplitName,
+    provenance: Provenance,
+    is_parallel: bool,
     limit: int | None,
-    kinds: tuple[Kind, ...],
+    judge_kinds: tuple[JudgeKind, ...],
     device: torch.device,
-    texts: Texts | None = None,
-    beside: Sequence[VoiceMeasures] = (),
+    texts: Transcripts | None = None,
+    baselines: Sequence[VoiceMeasures] = (),
 ) -> VoiceEvaluation:
     """Measure the routes of a run of recordings, beside the baselines without training; what there is to hear is
     written to `folder.listening`.
@@ -82,133 +88,162 @@ def evaluate_recordings(
     names are the same sentences. Judges of these `kinds` are asked. Of a route whose measures are known `beside`, the
     run alone is measured. Raises WorkError where nothing can be measured, UsageError where `texts` do not say all.
     """
-    routes = some(model.method.routes)
-    limit = limit or max(FEWEST, (ITEMS if kinds else QUICKLY) // len(routes))
-    speakers = Speakers(model.config, *sets, which, limit)
+    routes = select_evenly(model.method.routes)
+    limit = limit or max(
+        MIN_UTTERANCES_PER_ROUTE, (MAX_UTTERANCES if judge_kinds else MAX_UTTERANCES_WITHOUT_JUDGES) // len(routes)
+    )
+    speakers = SpeakerRecordings(model.config, *sets, split, limit)
     method = model.method.to(device)
-    judges = installed(kinds)
+    judges = find_judges(judge_kinds)
     measures: list[VoiceMeasures] = []
-    heard: list[dict[str, Any]] = []
+    listening: list[dict[str, Any]] = []
     for route in routes:
-        systems = Systems(speakers, method, route, device)
-        sources, targets = systems.sentences(parallel)
+        systems = ConversionSystems(speakers, method, route, device)
+        sources, targets = systems.select_utterances(is_parallel)
         if not sources or not targets:
             continue
-        said = None if texts is None else (systems.said(texts, sources), systems.said(texts, targets, of_target=True))
+        transcripts = (
+            None
+            if texts is None
+            else (systems.get_transcripts(texts, sources), systems.get_transcripts(texts, targets, of_target=True))
+        )
         if not measures:  # what was heard before stays where texts are lacking
-            shutil.rmtree(folder.listening, ignore_errors=True)
-        known = [m for m in beside if m.route == systems.words]
-        made = systems.convert([sentence.wave for sentence in sources], LISTENED if known else None)
-        measures += systems.measured(sources, targets, made, parallel, judges, said, known)
-        heard += list(_kept(folder.listening, systems, sources, targets, made, parallel))
+            shutil.rmtree(folder.listening_samples, ignore_errors=True)
+        known_baselines = [m for m in baselines if m.route == systems.route_name]
+        converted = systems.convert(
+            [utterance.wave for utterance in sources], LISTENING_UTTERANCES if known_baselines else None
+        )
+        measures += systems.measure(sources, targets, converted, is_parallel, judges, transcripts, known_baselines)
+        listening += list(_write_listening(folder.listening_samples, systems, sources, targets, converted, is_parallel))
     if not measures:
         raise WorkError(f"{folder.path}: none of the recordings that were held back holds speech; give others")
-    (folder.listening / "listening.json").write_text(json.dumps(heard) + "\n", encoding="utf-8")
-    said_by = "" if texts is None else texts.digest
-    return VoiceEvaluation(about, tuple(measures), speakers.sounds, parallel, limit, kinds, said_by)
+    (folder.listening_samples / "listening.json").write_text(json.dumps(listening) + "\n", encoding="utf-8")
+    transcripts_digest = "" if texts is None else texts.digest
+    return VoiceEvaluation(
+        provenance, tuple(measures), speakers.vocoder_name, is_parallel, limit, judge_kinds, transcripts_digest
+    )
 
 
-class Systems:
+class ConversionSystems:
     """What converts on a route: the run, and the baselines without training."""
 
-    def __init__(self, speakers: Speakers, method: Method, route: Route, device: torch.device) -> None:
+    def __init__(self, speakers: SpeakerRecordings, method: Method, route: Route, device: torch.device) -> None:
         self.speakers, self.route = speakers, route
         config = speakers.config
-        self.rate = speakers.representation.sample_rate_hz
-        source, target = config.domain(route.source), config.domain(route.target)
-        self.words = config.words(route)
+        self.sample_rate_hz = speakers.representation.sample_rate_hz
+        source, target = config.get_domain(route.source), config.get_domain(route.target)
+        self.route_name = config.format_route(route)
         self.source, self.target = config.domains.index(source), config.domains.index(target)
-        known = _voice(source.voice), _voice(target.voice)
+        statistics = _require_statistics(source.voice), _require_statistics(target.voice)
 
         def net(x: torch.Tensor) -> torch.Tensor:
             return method.translate(x, route.source, route.target)
 
-        self.changes: dict[str, Change] = {
-            "converted": voice_change(net, device, *known, method.stride),
-            "affine": change(scored(lambda scores: scores, *known, 1), *known),
+        self.conversions: dict[str, FeatureConverter] = {
+            "converted": make_network_converter(net, device, *statistics, method.stride),
+            "affine": make_feature_converter(
+                wrap_with_normalisation(lambda scores: scores, *statistics, 1), *statistics
+            ),
         }
-        ours, theirs = speakers.speech(self.source), speakers.speech(self.target)
-        if ours is not None and theirs is not None:
-            self.changes["kNN"] = change(Nearest.fit(ours, theirs, limit=LIBRARY_FRAMES), *known)
+        source_speech, target_speech = (
+            speakers.get_training_speech(self.source),
+            speakers.get_training_speech(self.target),
+        )
+        if source_speech is not None and target_speech is not None:
+            self.conversions["kNN"] = make_feature_converter(
+                NearestNeighbourBaseline.fit(source_speech, target_speech, max_frames=LIBRARY_FRAMES), *statistics
+            )
 
-    def sentences(self, parallel: bool) -> tuple[list[Sentence], list[Sentence]]:
+    def select_utterances(self, is_parallel: bool) -> tuple[list[Utterance], list[Utterance]]:
         """What is converted, and what it is compared with."""
-        if parallel:
-            return self.speakers.together(self.source, self.target)
-        return self.speakers.alone(self.source), self.speakers.alone(self.target)
+        if is_parallel:
+            return self.speakers.select_parallel_utterances(self.source, self.target)
+        return self.speakers.select_utterances(self.source), self.speakers.select_utterances(self.target)
 
-    def said(self, texts: Texts, sentences: Sequence[Sentence], of_target: bool = False) -> list[str]:
+    def get_transcripts(
+        self, texts: Transcripts, utterances: Sequence[Utterance], of_target: bool = False
+    ) -> list[str]:
         """What sentences say; nothing of the beginnings of longer ones, whose words are not known."""
-        speaker = self.speakers.config.domains[self.target if of_target else self.source].name
-        known = texts.of(speaker, [sentence.name for sentence in sentences])
-        whole = LONGEST_SECONDS * self.rate
-        return [text if len(one.wave) < whole else "" for text, one in zip(known, sentences, strict=True)]
+        speaker_name = self.speakers.config.domains[self.target if of_target else self.source].name
+        transcripts = texts.get_texts(speaker_name, [utterance.name for utterance in utterances])
+        max_length = MAX_SECONDS * self.sample_rate_hz
+        return [
+            text if len(utterance.wave) < max_length else ""
+            for text, utterance in zip(transcripts, utterances, strict=True)
+        ]
 
-    def convert(self, waves: Sequence[Wave], beside: int | None = None) -> dict[str, list[Wave]]:
+    def convert(self, waves: Sequence[Wave], baseline_limit: int | None = None) -> dict[str, list[Wave]]:
         """The waves by the run, and the first `beside` of them (None: all) by what stands beside it."""
-        given = {name: waves if name == "converted" else waves[:beside] for name in self.changes}
-        return {name: [self._by(apply, wave) for wave in given[name]] for name, apply in self.changes.items()}
+        inputs = {name: waves if name == "converted" else waves[:baseline_limit] for name in self.conversions}
+        return {
+            name: [self._convert_wave(conversion, wave) for wave in inputs[name]]
+            for name, conversion in self.conversions.items()
+        }
 
-    def measured(
+    def measure(
         self,
-        sources: Sequence[Sentence],
-        targets: Sequence[Sentence],
-        made: Mapping[str, Sequence[Wave]],
-        parallel: bool,
+        sources: Sequence[Utterance],
+        targets: Sequence[Utterance],
+        converted: Mapping[str, Sequence[Wave]],
+        is_parallel: bool,
         judges: Judges,
-        said: tuple[Sequence[str], Sequence[str]] | None = None,
-        known: Sequence[VoiceMeasures] = (),
+        transcripts: tuple[Sequence[str], Sequence[str]] | None = None,
+        known_baselines: Sequence[VoiceMeasures] = (),
     ) -> list[VoiceMeasures]:
         """The measures of what was made, of doing nothing, of copy-synthesis and of the target.
 
         `said` are the texts of sources and of targets; what is `known` of all but the run is not measured again.
         """
-        texts, target_texts = said or (None, None)
+        texts, target_texts = transcripts or (None, None)
         return measure_conversion(
-            [sentence.wave for sentence in sources],
-            made["converted"],
-            [sentence.wave for sentence in targets],
-            self.rate,
-            parallel=parallel,
-            others={name: out for name, out in made.items() if name != "converted"},
-            known=known,
-            texts=texts,
-            target_texts=target_texts,
+            [utterance.wave for utterance in sources],
+            converted["converted"],
+            [utterance.wave for utterance in targets],
+            self.sample_rate_hz,
+            parallel=is_parallel,
+            baseline_outputs={name: out for name, out in converted.items() if name != "converted"},
+            precomputed_measures=known_baselines,
+            transcripts=texts,
+            target_transcripts=target_texts,
             judges=judges,
             analyse=self.speakers.analyse,
             resynthesise=self.resynthesise,
-            route=self.words,
+            route=self.route_name,
         )
 
     def resynthesise(self, wave: Wave, sample_rate_hz: int) -> Wave:  # noqa: ARG002 - always the run's
         """A wave through analysis and synthesis."""
-        return self._by(lambda features: features, wave)
+        return self._convert_wave(lambda features: features, wave)
 
-    def _by(self, apply: Change, wave: Wave) -> Wave:
-        return convert_wave(wave, self.speakers.representation, apply)[0]
-
-
-def _voice(found: VoiceStatistics | None) -> VoiceStatistics:
-    assert found is not None, "every domain of a run of recordings has its statistics"
-    return found
+    def _convert_wave(self, conversion: FeatureConverter, wave: Wave) -> Wave:
+        return convert_wave(wave, self.speakers.representation, conversion)[0]
 
 
-def _kept(
+def _require_statistics(statistics: VoiceStatistics | None) -> VoiceStatistics:
+    assert statistics is not None, "every domain of a run of recordings has its statistics"
+    return statistics
+
+
+def _write_listening(
     folder: Path,
-    systems: Systems,
-    sources: Sequence[Sentence],
-    targets: Sequence[Sentence],
-    made: Mapping[str, Sequence[Wave]],
-    parallel: bool,
+    systems: ConversionSystems,
+    sources: Sequence[Utterance],
+    targets: Sequence[Utterance],
+    converted: Mapping[str, Sequence[Wave]],
+    is_parallel: bool,
 ) -> Iterator[dict[str, Any]]:
     """Write the first sentences of a route as FLAC; what each is, for the page. Unpaired targets say other words."""
-    for i, sentence in enumerate(sources[:LISTENED]):
+    for i, utterance in enumerate(sources[:LISTENING_UTTERANCES]):
         target = targets[i % len(targets)]
-        waves = {"source": sentence.wave, **{name: out[i] for name, out in made.items()}, "target": target.wave}
+        waves = {"source": utterance.wave, **{name: out[i] for name, out in converted.items()}, "target": target.wave}
         files = {}
         for name, wave in waves.items():
-            files[name] = f"{systems.words.replace(' -> ', '-')}-{i}-{name}.flac"
+            files[name] = f"{systems.route_name.replace(' -> ', '-')}-{i}-{name}.flac"
             folder.mkdir(parents=True, exist_ok=True)
-            write(folder / files[name], wave, systems.rate)
-        said = stem(sentence.name) if parallel else f"{stem(sentence.name)}; the target says {stem(target.name)}"
-        yield {"route": systems.words, "sentence": said, "files": files}
+            write(folder / files[name], wave, systems.sample_rate_hz)
+        sentence = (
+            remove_suffix(utterance.name)
+            if is_parallel
+            else f"{remove_suffix(utterance.name)}; the target says {remove_suffix(target.name)}"
+        )
+        yield {"route": systems.route_name, "sentence": sentence, "files": files}

@@ -7,125 +7,142 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from unpaired.data.batches import Batches
-from unpaired.data.split import Which
+from unpaired.data.batches import BatchLoader
+from unpaired.data.split import SplitName
 from unpaired.evaluation import features as feature_net
-from unpaired.evaluation.measure import Evaluator, RouteMeasures
+from unpaired.evaluation.measure import RouteEvaluator, RouteMeasures
 from unpaired.methods.game import Method, Route
 from unpaired.runs.config import RunConfig
-from unpaired.terminal import Advance, unseen
+from unpaired.terminal import ProgressCallback, ignore_progress
 
-CHUNK = 16
+CHUNK_SIZE = 16
 """Items that are translated at once."""
-REFERENCES = 300
+MIN_REFERENCES = 300
 """Real items of the target that translations are compared with while training: those held back first."""
-PAIRS_WHILE_TRAINING = 100
-MOST_ROUTES = 12
+TRAINING_PAIRS = 100
+MAX_ROUTES = 12
 """Routes that are measured, those of four domains; of more, so many are drawn, every domain's alike."""
 
 
-class Held:
+class EvaluationItems:
     """The items that routes are measured on, in batches: each domain's are read once."""
 
-    def __init__(self, batches: Batches, which: Which, limit: int) -> None:
-        self.batches, self.which, self.limit = batches, which, limit
+    def __init__(self, batches: BatchLoader, split: SplitName, limit: int) -> None:
+        self.batches, self.split, self.limit = batches, split, limit
         self._sources: dict[str, list[Tensor]] = {}
         self._targets: dict[str, list[Tensor]] = {}
 
     def sources(self, key: str) -> list[Tensor]:
         """What is translated."""
         if key not in self._sources:
-            self._sources[key] = chunks([item.tensor for item in self.batches.items(key, self.which, self.limit)])
+            self._sources[key] = stack_batches(
+                [item.tensor for item in self.batches.iterate_items(key, self.split, self.limit)]
+            )
         return self._sources[key]
 
     def targets(self, key: str) -> list[Tensor]:
         """What translations are compared with: while training, items to train on beside the few that are held back."""
         if key not in self._targets:
-            more = REFERENCES - sum(map(len, self.sources(key))) if self.which == "validation" else 0
-            extra = [item.tensor for item in self.batches.items(key, "train", more)] if more > 0 else []
-            self._targets[key] = self.sources(key) + chunks(extra)
+            missing = MIN_REFERENCES - sum(map(len, self.sources(key))) if self.split == "validation" else 0
+            extra = [item.tensor for item in self.batches.iterate_items(key, "train", missing)] if missing > 0 else []
+            self._targets[key] = self.sources(key) + stack_batches(extra)
         return self._targets[key]
 
 
-class Remembering:
+class CachedFeatures:
     """A feature network that knows again the batches it has seen, for a domain's items are part of many routes."""
 
-    def __init__(self, net: feature_net.Features) -> None:
+    def __init__(self, net: feature_net.EfficientNetFeatures) -> None:
         self.name, self.dimensions = net.name, net.dimensions
         self._net = net
-        self._seen: dict[int, tuple[Tensor, Tensor]] | None = {}
+        self._cache: dict[int, tuple[Tensor, Tensor]] | None = {}
 
     def __call__(self, x: Tensor) -> Tensor:
         """As the network: (B, C, H, W) in [-1, 1] -> (B, dimensions)."""
-        if self._seen is None:
+        if self._cache is None:
             return self._net(x)
-        if id(x) not in self._seen:
-            self._seen[id(x)] = x, self._net(x)
-        return self._seen[id(x)][1]
+        if id(x) not in self._cache:
+            self._cache[id(x)] = x, self._net(x)
+        return self._cache[id(x)][1]
 
-    def forget(self) -> None:
+    def disable_cache(self) -> None:
         """Remember nothing more: what comes from here on is seen once."""
-        self._seen = None
+        self._cache = None
 
 
-class Routes:
+class MethodEvaluator:
     """The routes of a method, each with an evaluator of its items; measuring again costs the translations only."""
 
     def __init__(
         self,
         config: RunConfig,
         method: Method,
-        batches: Batches,
-        which: Which,
+        batches: BatchLoader,
+        split: SplitName,
         *,
         limit: int,
         device: torch.device,
         pairs: int = 0,
-        want_fid: bool = False,
+        with_fid: bool = False,
     ) -> None:
         self.method = method
         self.device = device
-        net = Remembering(feature_net.Features(device)) if feature_net.available() else None
-        self.parts: list[tuple[Route, Evaluator]] = []
+        net = CachedFeatures(feature_net.EfficientNetFeatures(device)) if feature_net.is_available() else None
+        self.evaluators: list[tuple[Route, RouteEvaluator]] = []
         self.pairs = 0
-        items = Held(batches, which, limit)
-        for route in some([r for r in method.routes if all(batches.count(key, which) for key in (r.source, r.target))]):
+        items = EvaluationItems(batches, split, limit)
+        for route in select_evenly(
+            [r for r in method.routes if all(batches.count_files(key, split) for key in (r.source, r.target))]
+        ):
             sources, targets = items.sources(route.source), items.targets(route.target)
-            known = [(x, y) for _, x, y in batches.pairs(route.source, route.target, limit=pairs)] if pairs else []
+            loaded_pairs = (
+                [(x, y) for _, x, y in batches.iterate_pairs(route.source, route.target, limit=pairs)] if pairs else []
+            )
             if not sources or not targets:
                 continue
-            self.pairs += len(known)
-            truths = [(a, b) for a, b in zip(chunks([x for x, _ in known]), chunks([y for _, y in known]), strict=True)]
-            evaluator = Evaluator(sources, targets, truths, net, route=config.words(route), want_fid=want_fid)
-            self.parts.append((route, evaluator))
+            self.pairs += len(loaded_pairs)
+            truths = [
+                (a, b)
+                for a, b in zip(
+                    stack_batches([x for x, _ in loaded_pairs]),
+                    stack_batches([y for _, y in loaded_pairs]),
+                    strict=True,
+                )
+            ]
+            evaluator = RouteEvaluator(
+                sources, targets, truths, net, route=config.format_route(route), with_fid=with_fid
+            )
+            self.evaluators.append((route, evaluator))
         if net is not None:
-            net.forget()
+            net.disable_cache()
 
-    def measure(self, progress: Advance = unseen) -> tuple[RouteMeasures, ...]:
+    def measure(self, progress: ProgressCallback = ignore_progress) -> tuple[RouteMeasures, ...]:
         """Measure every route with the method's present weights, which stay as they are."""
         self.method.eval()
-        total = sum(evaluator.batches for _, evaluator in self.parts)
+        total = sum(evaluator.batch_count for _, evaluator in self.evaluators)
         done = iter(range(1, total + 1))
-        return tuple(self._measure(route, part, lambda: progress(next(done), total)) for route, part in self.parts)
+        return tuple(
+            self._measure(route, evaluator, lambda: progress(next(done), total)) for route, evaluator in self.evaluators
+        )
 
-    def _measure(self, route: Route, evaluator: Evaluator, one: Callable[[], None]) -> RouteMeasures:
-        back = self.method.restores and self.method.route(route.target, route.source) is not None
+    def _measure(self, route: Route, evaluator: RouteEvaluator, on_batch: Callable[[], None]) -> RouteMeasures:
+        has_reverse = self.method.is_cycle_consistent and self.method.route(route.target, route.source) is not None
 
-        def there(x: Tensor) -> Tensor:
-            one()
+        def translate(x: Tensor) -> Tensor:
+            on_batch()
             return self.method.translate(x.to(self.device), route.source, route.target).float().cpu()
 
-        def home(y: Tensor) -> Tensor:
+        def translate_back(y: Tensor) -> Tensor:
             return self.method.translate(y.to(self.device), route.target, route.source).float().cpu()
 
-        return evaluator.measure(there, home if back else None)
+        return evaluator.measure(translate, translate_back if has_reverse else None)
 
 
-def some(routes: Sequence[Route], most: int = MOST_ROUTES) -> list[Route]:
+def select_evenly(routes: Sequence[Route], limit: int = MAX_ROUTES) -> list[Route]:
     """All routes, or `most` of them, spread evenly."""
-    return [routes[i * len(routes) // most] for i in range(most)] if len(routes) > most else list(routes)
+    return [routes[i * len(routes) // limit] for i in range(limit)] if len(routes) > limit else list(routes)
 
 
-def chunks(items: Sequence[Tensor]) -> list[Tensor]:
+def stack_batches(items: Sequence[Tensor]) -> list[Tensor]:
     """Items (C, H, W) as batches."""
-    return [torch.stack(list(items[i : i + CHUNK])) for i in range(0, len(items), CHUNK)]
+    return [torch.stack(list(items[i : i + CHUNK_SIZE])) for i in range(0, len(items), CHUNK_SIZE)]

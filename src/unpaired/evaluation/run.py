@@ -10,28 +10,28 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from unpaired.atomic import whole
-from unpaired.data.batches import Batches, require_pairs
-from unpaired.data.split import Sets, Which, held_back
+from unpaired.atomic import atomic_write
+from unpaired.data.batches import BatchLoader, require_pairs
+from unpaired.data.split import DomainSplits, SplitName, choose_evaluation_split
 from unpaired.devices import pick_device
 from unpaired.errors import UnpairedError, UsageError, WorkError
-from unpaired.evaluation.items import given_sets, own_sets
+from unpaired.evaluation.items import load_given_sets, load_own_sets
 from unpaired.evaluation.measure import RouteMeasures
-from unpaired.evaluation.measured import Measured
-from unpaired.evaluation.routes import Routes, some
-from unpaired.evaluation.table import definitions, table
-from unpaired.evaluation.texts import asked_texts, require_recordings
+from unpaired.evaluation.measured import Provenance
+from unpaired.evaluation.routes import MethodEvaluator, select_evenly
+from unpaired.evaluation.table import format_definitions, format_table
+from unpaired.evaluation.texts import read_transcripts, require_recordings
 from unpaired.evaluation.voice.judges import parse_kinds
 from unpaired.evaluation.voice.measure import VoiceMeasures
 from unpaired.runs.config import RunConfig
-from unpaired.runs.files import framing_of
-from unpaired.runs.folder import Checkpoint, Model, RunFolder, load_model, require_writable
-from unpaired.terminal import Advance, unseen
+from unpaired.runs.files import build_item_transform
+from unpaired.runs.folder import Checkpoint, RunFolder, TrainedModel, load_model, require_writable
+from unpaired.terminal import ProgressCallback, ignore_progress
 
 if TYPE_CHECKING:
     from unpaired.evaluation.recordings import VoiceEvaluation
 
-MOST_ITEMS = 500
+MAX_ITEMS = 500
 """Items of a domain that are measured where there are two routes; of many routes fewer, as all take their time."""
 
 
@@ -39,16 +39,16 @@ MOST_ITEMS = 500
 class Evaluation:
     """The measures of every route of a run."""
 
-    about: Measured
+    provenance: Provenance
     routes: tuple[RouteMeasures, ...]
 
     def json(self) -> dict[str, Any]:
         """As `evaluation.json` holds it."""
-        return asdict(self.about) | {"routes": [measures.model_dump() for measures in self.routes]}
+        return asdict(self.provenance) | {"routes": [measures.model_dump() for measures in self.routes]}
 
     def text(self) -> str:
         """As a person reads it."""
-        return f"{self.about.text()}\n\n{table(self.routes)}\n\n{definitions(self.routes)}"
+        return f"{self.provenance.text()}\n\n{format_table(self.routes)}\n\n{format_definitions(self.routes)}"
 
 
 def evaluate(
@@ -61,9 +61,9 @@ def evaluate(
     limit: int | None = None,
     judges: str | Iterable[str] | None = None,
     texts: Path | str | None = None,
-    beside: Sequence[VoiceMeasures] = (),
+    baselines: Sequence[VoiceMeasures] = (),
     device: str = "auto",
-    progress: Advance = unseen,
+    progress: ProgressCallback = ignore_progress,
 ) -> Evaluation | VoiceEvaluation:
     """Measure a run on its test items, or on `data` (folders with the run's domains), and write `evaluation.json`.
 
@@ -80,65 +80,79 @@ def evaluate(
     """
     if limit is not None and limit < 1:
         raise UsageError(f"limit {limit}: expected the number of items of each domain, 1 or more")
-    kinds = parse_kinds(judges)
+    judge_kinds = parse_kinds(judges)
     folder = RunFolder(Path(run))
     model = load_model(folder.path, checkpoint)
     config = model.config
     require_writable(folder.path)
-    require_recordings(judges, kinds, config.voice is not None)
-    sets, words = given_sets(config, data) if (data := list(data)) else own_sets(config, folder)
-    which = held_back(sets)
-    lacking = [part.name for part in sets if which is not None and not len(part.of(which))]
-    if which is None or (lacking and config.voice is not None):
+    require_recordings(judges, judge_kinds, config.voice is not None)
+    sets, description = load_given_sets(config, data) if (data := list(data)) else load_own_sets(config, folder)
+    split = choose_evaluation_split(sets)
+    empty_domains = [part.name for part in sets if split is not None and not len(part.get_paths(split))]
+    if split is None or (empty_domains and config.voice is not None):
         raise WorkError(f"{run}: no items were held back (too few files); give some: unpaired evaluate {run} DATA")
-    paired = config.pairs if pairs is None else pairs
-    alone = require_pairs(sets, config.labels) if pairs else []
-    none = f", none of {', '.join(lacking)}" if lacking else ""
-    none += f", no pairs of {'; '.join(alone)}" if alone else ""
-    said = asked_texts(texts, config.voice is not None, kinds) if texts is not None else None
-    none += f", texts of {said.path}" if said is not None else ""
-    about = Measured(str(folder.path), f"{words} ({which} items{none})", model.checkpoint, model.step, own=not data)
-    found: Evaluation | VoiceEvaluation
+    use_pairs = config.pairs if pairs is None else pairs
+    unpaired_domains = require_pairs(sets, config.labels) if pairs else []
+    details = f", none of {', '.join(empty_domains)}" if empty_domains else ""
+    details += f", no pairs of {'; '.join(unpaired_domains)}" if unpaired_domains else ""
+    transcripts = read_transcripts(texts, config.voice is not None, judge_kinds) if texts is not None else None
+    details += f", texts of {transcripts.path}" if transcripts is not None else ""
+    provenance = Provenance(
+        str(folder.path), f"{description} ({split} items{details})", model.checkpoint, model.step, is_own_data=not data
+    )
+    evaluation: Evaluation | VoiceEvaluation
     if config.voice is None:
-        found = _pictures(model, sets, which, about, paired, fid, limit, pick_device(device), progress)
+        evaluation = _evaluate_images(
+            model, sets, split, provenance, use_pairs, fid, limit, pick_device(device), progress
+        )
     elif fid:
         raise UsageError("--fid: for pictures only, but this run's items are recordings")
     else:
         from unpaired.evaluation.recordings import evaluate_recordings  # noqa: PLC0415 - with optional packages
 
-        training = _training(config, folder)
-        found = evaluate_recordings(
-            folder, model, (sets, training), which, about, paired, limit, kinds, pick_device(device), said, beside
+        training = _load_training_sets(config, folder)
+        evaluation = evaluate_recordings(
+            folder,
+            model,
+            (sets, training),
+            split,
+            provenance,
+            use_pairs,
+            limit,
+            judge_kinds,
+            pick_device(device),
+            transcripts,
+            baselines,
         )
-    with whole(folder.evaluation) as part:
-        part.write_text(json.dumps(found.json(), indent=2) + "\n", encoding="utf-8")
-    return found
+    with atomic_write(folder.evaluation) as temporary:
+        temporary.write_text(json.dumps(evaluation.json(), indent=2) + "\n", encoding="utf-8")
+    return evaluation
 
 
-def _pictures(
-    model: Model,
-    sets: Sequence[Sets],
-    which: Which,
-    about: Measured,
-    paired: bool,
+def _evaluate_images(
+    model: TrainedModel,
+    sets: Sequence[DomainSplits],
+    split: SplitName,
+    provenance: Provenance,
+    use_pairs: bool,
     fid: bool,
     limit: int | None,
     device: torch.device,
-    progress: Advance,
+    progress: ProgressCallback,
 ) -> Evaluation:
     config = model.config
-    batches = Batches(config.domains, sets, framing_of(config), config.training.seed, workers=0)
-    limit = limit or min(MOST_ITEMS, 2 * MOST_ITEMS // len(some(model.method.routes)))
-    counted = limit if paired else 0
-    routes = Routes(
-        config, model.method.to(device), batches, which, limit=limit, device=device, pairs=counted, want_fid=fid
+    batches = BatchLoader(config.domains, sets, build_item_transform(config), config.training.seed, workers=0)
+    limit = limit or min(MAX_ITEMS, 2 * MAX_ITEMS // len(select_evenly(model.method.routes)))
+    pair_limit = limit if use_pairs else 0
+    routes = MethodEvaluator(
+        config, model.method.to(device), batches, split, limit=limit, device=device, pairs=pair_limit, with_fid=fid
     )
-    return Evaluation(about, routes.measure(progress))
+    return Evaluation(provenance, routes.measure(progress))
 
 
-def _training(config: RunConfig, folder: RunFolder) -> list[Sets] | None:
+def _load_training_sets(config: RunConfig, folder: RunFolder) -> list[DomainSplits] | None:
     """The run's own files; None where their lists are gone, as in a run that was copied without them."""
     try:
-        return own_sets(config, folder)[0]
+        return load_own_sets(config, folder)[0]
     except UnpairedError:
         return None

@@ -12,19 +12,19 @@ from torch import Tensor, nn
 
 from unpaired import __version__
 from unpaired.data.domain import Domain
-from unpaired.data.folders import nameable
+from unpaired.data.folders import is_valid_name
 from unpaired.errors import UsageError, WorkError
-from unpaired.imports.layout import EXPECTED, Layout, layout_of, unwrapped
-from unpaired.methods import LONE
+from unpaired.imports.layout import EXPECTED_FILE, GeneratorLayout, infer_layout, remove_wrappers
+from unpaired.methods import SINGLE_GENERATOR_METHOD
 from unpaired.methods.game import Method
 from unpaired.runs.config import RunConfig, build_method, write_config
-from unpaired.runs.folder import RunFolder, require_free, save_model
+from unpaired.runs.folder import RunFolder, require_unused, save_model
 from unpaired.runs.history import History
 from unpaired.settings import DataSettings, NetworkSettings, TrainingSettings
 
-BEGINNINGS = (b"PK\x03\x04", b"\x80")
+TORCH_SIGNATURES = (b"PK\x03\x04", b"\x80")
 """How files of torch.save begin: as archives, those before torch 1.6 as pickles."""
-OTHERS = {
+OTHER_SIGNATURES = {
     b"\x89PNG": "a PNG picture",
     b"\xff\xd8": "a JPEG picture",
     b"II*\0": "a TIFF picture",
@@ -33,8 +33,8 @@ OTHERS = {
     b"fLaC": "a FLAC recording",
 }
 """How files begin that are taken for such by mistake."""
-SMALLEST, LARGEST = 32, 4096
-LUMA = (0.299, 0.587, 0.114)
+MIN_SIZE, MAX_SIZE = 32, 4096
+LUMA_WEIGHTS = (0.299, 0.587, 0.114)
 """ITU-R 601: how the authors' loader makes gray of colour, for networks of one channel."""
 
 
@@ -44,99 +44,108 @@ def import_generator(file: Path, out: Path, source: str = "A", target: str = "B"
     `size` is that of the pictures it was trained on (their `crop_size`). Raises UsageError for wrong arguments,
     WorkError where the file holds anything but such a generator.
     """
-    check(file, out, source, target, size)
-    state = read_state(file)
+    check_arguments(file, out, source, target, size)
+    state_dict = read_state_dict(file)
     try:
-        layout = layout_of(state)
+        layout = infer_layout(state_dict)
     except WorkError as error:
         raise WorkError(f"{file}: {error}") from error
-    config = config_of(layout, file, (source, target), size)
+    config = create_run_config(layout, file, (source, target), size)
     method = build_method(config)
-    fill(method, layout, state)
+    load_weights(method, layout, state_dict)
     folder = RunFolder(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
         write_config(folder.config, config)
-        save_model(folder.model("last"), method, config, 0)
-        words = f"imported from {file.name}: {layout}, for {size} px"
-        History(folder.history).add("notice", 0, words=words)
+        save_model(folder.model_path("last"), method, config, 0)
+        description = f"imported from {file.name}: {layout}, for {size} px"
+        History(folder.history).add("notice", 0, words=description)
     except OSError as error:
         raise WorkError(f"{out}: the run's folder cannot be written ({error})") from error
-    return words
+    return description
 
 
-def check(file: Path, out: Path, source: str, target: str, size: int) -> None:
+def check_arguments(file: Path, out: Path, source: str, target: str, size: int) -> None:
     """Raise UsageError for what cannot be right, whatever the file holds."""
     if not file.is_file():
-        raise UsageError(f"{file}: no such file; {EXPECTED}")
-    require_free(out)
+        raise UsageError(f"{file}: no such file; {EXPECTED_FILE}")
+    require_unused(out)
     for name in (source, target):
-        if not nameable(name):
+        if not is_valid_name(name):
             raise UsageError(f"domain '{name}'; expected a name without ',', '=' and '/'")
     if source == target:
         raise UsageError(f"--from {source} --to {target}: expected two names")
-    if not SMALLEST <= size <= LARGEST:
-        raise UsageError(f"size {size}; expected a multiple of 4 from {SMALLEST} to {LARGEST} (their --crop_size)")
+    if not MIN_SIZE <= size <= MAX_SIZE:
+        raise UsageError(f"size {size}; expected a multiple of 4 from {MIN_SIZE} to {MAX_SIZE} (their --crop_size)")
 
 
-def read_state(file: Path) -> dict[str, Tensor]:
+def read_state_dict(file: Path) -> dict[str, Tensor]:
     """The tensors of a file of torch.save, in float32, on the CPU, unwrapped; nothing in it is run.
 
     Raises WorkError where it holds code or objects, or anything else than named tensors of real numbers.
     """
-    of_torch(file)
+    require_torch_file(file)
     try:
-        found = torch.load(file, map_location="cpu", weights_only=True)
+        content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a foreign file's bytes make torch raise
         if re.search(r"weights_only|Weights only|WeightsUnpickler", str(error)):
-            named = re.search(r"(?:GLOBAL|global|Unsupported class|function|type)\s+`?([\w.]+\.[\w.]+)", str(error))
-            what = f" ({named[1]})" if named else ""
+            match = re.search(r"(?:GLOBAL|global|Unsupported class|function|type)\s+`?([\w.]+\.[\w.]+)", str(error))
+            class_text = f" ({match[1]})" if match else ""
             raise WorkError(
-                f"{file}: a pickle of more than weights{what}, which could run code and was not loaded; save the "
-                f"network's state_dict alone; {EXPECTED}"
+                f"{file}: a pickle of more than weights{class_text}, which could run code and was not loaded; save the "
+                f"network's state_dict alone; {EXPECTED_FILE}"
             ) from None
-        raise WorkError(f"{file}: not a file of torch.save, or damaged ({first_line(error)}); {EXPECTED}") from error
-    return unwrapped(numbers(file, found))
+        raise WorkError(
+            f"{file}: not a file of torch.save, or damaged ({get_first_line(error)}); {EXPECTED_FILE}"
+        ) from error
+    return remove_wrappers(require_tensors(file, content))
 
 
-def of_torch(file: Path) -> None:
+def require_torch_file(file: Path) -> None:
     """Refuse a file that torch did not save, by how it begins; raises WorkError."""
     try:
-        with file.open("rb") as opened:
-            start = opened.read(8)
+        with file.open("rb") as stream:
+            first_bytes = stream.read(8)
     except OSError as error:
         raise WorkError(f"{file}: cannot be read ({error})") from error
-    if not start.startswith(BEGINNINGS):
-        what = next((f" but {kind}" for known, kind in OTHERS.items() if start.startswith(known)), "")
-        raise WorkError(f"{file}: not a file of torch.save{what}; {EXPECTED}")
+    if not first_bytes.startswith(TORCH_SIGNATURES):
+        file_type_text = next(
+            (
+                f" but {file_type}"
+                for signature, file_type in OTHER_SIGNATURES.items()
+                if first_bytes.startswith(signature)
+            ),
+            "",
+        )
+        raise WorkError(f"{file}: not a file of torch.save{file_type_text}; {EXPECTED_FILE}")
 
 
-def numbers(file: Path, found: Any) -> dict[str, Tensor]:
+def require_tensors(file: Path, content: Any) -> dict[str, Tensor]:
     """`found` if it is named tensors; raises WorkError that says what it is."""
-    if not isinstance(found, dict):
-        raise WorkError(f"{file}: holds a {type(found).__name__}; {EXPECTED}")
-    if {"state", "param_groups"} <= found.keys():
-        raise WorkError(f"{file}: an optimizer's state, not a network; {EXPECTED}")
-    for name, value in found.items():
+    if not isinstance(content, dict):
+        raise WorkError(f"{file}: holds a {type(content).__name__}; {EXPECTED_FILE}")
+    if {"state", "param_groups"} <= content.keys():
+        raise WorkError(f"{file}: an optimizer's state, not a network; {EXPECTED_FILE}")
+    for name, value in content.items():
         if not isinstance(name, str) or not isinstance(value, Tensor):
-            keys = ", ".join(map(str, list(found)[:5]))
-            raise WorkError(f"{file}: a dictionary of {keys} ('{name}' is a {type(value).__name__}); {EXPECTED}")
+            keys = ", ".join(map(str, list(content)[:5]))
+            raise WorkError(f"{file}: a dictionary of {keys} ('{name}' is a {type(value).__name__}); {EXPECTED_FILE}")
         if not name.endswith("num_batches_tracked") and not value.is_floating_point():
             raise WorkError(f"{file}: {name} is of {value.dtype}; expected floating point")
-    return {name: value.float() for name, value in found.items()}
+    return {name: value.float() for name, value in content.items()}
 
 
-def first_line(error: Exception) -> str:
+def get_first_line(error: Exception) -> str:
     """An error in a line."""
     return next(iter(str(error).splitlines()), type(error).__name__)[:200]
 
 
-def config_of(layout: Layout, file: Path, domains: tuple[str, str], size: int) -> RunConfig:
+def create_run_config(layout: GeneratorLayout, file: Path, domains: tuple[str, str], size: int) -> RunConfig:
     """The configuration of a run whose network has this form."""
-    method, settings = LONE
-    channels = (layout.inputs, layout.outputs)
+    method, settings = SINGLE_GENERATOR_METHOD
+    channels = (layout.in_channels, layout.out_channels)
     return RunConfig(
-        unpaired=__version__,
+        unpaired_version=__version__,
         method=method,
         preset="paper",
         method_settings=settings,
@@ -145,8 +154,8 @@ def config_of(layout: Layout, file: Path, domains: tuple[str, str], size: int) -
             for name, count in zip(domains, channels, strict=True)
         ),
         channels=3 if 3 in channels else 1,
-        imported=str(file.absolute()),
-        data=DataSettings(size=size, framing="scale"),
+        imported_from=str(file.absolute()),
+        data=DataSettings(size=size, resize_mode="scale"),
         networks=NetworkSettings(
             generator="resnet",
             width=layout.width,
@@ -160,25 +169,25 @@ def config_of(layout: Layout, file: Path, domains: tuple[str, str], size: int) -
 
 
 @torch.no_grad()
-def fill(method: Method, layout: Layout, state: Mapping[str, Tensor]) -> None:
+def load_weights(method: Method, layout: GeneratorLayout, state_dict: Mapping[str, Tensor]) -> None:
     """Put the weights into the one role that translates: the two networks have the same layers in the same order.
 
     Biases that the file lacks are zero. Where only one end is gray, a run has three channels at both all the same: the
     stem then makes gray of its input as the authors' loader does, and the head gives its one channel thrice.
     """
-    (role,) = method.translators
-    kinds = (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d, nn.GroupNorm)
-    modules = [module for module in method.get_submodule(role).modules() if isinstance(module, kinds)]
-    for module, name in zip(modules, layout.layers, strict=True):
-        weight, bias = state[f"{name}.weight"], state.get(f"{name}.bias")
-        if layout.inputs < layout.outputs and name == layout.layers[0]:
-            weight = weight * weight.new_tensor(LUMA)[:, None, None]
-        if layout.outputs < layout.inputs and name == layout.layers[-1]:
-            weight, bias = weight.expand(3, -1, -1, -1), state[f"{name}.bias"].expand(3)
+    (role,) = method.translation_roles
+    layer_types = (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d, nn.GroupNorm)
+    modules = [module for module in method.get_submodule(role).modules() if isinstance(module, layer_types)]
+    for module, name in zip(modules, layout.layer_names, strict=True):
+        weight, bias = state_dict[f"{name}.weight"], state_dict.get(f"{name}.bias")
+        if layout.in_channels < layout.out_channels and name == layout.layer_names[0]:
+            weight = weight * weight.new_tensor(LUMA_WEIGHTS)[:, None, None]
+        if layout.out_channels < layout.in_channels and name == layout.layer_names[-1]:
+            weight, bias = weight.expand(3, -1, -1, -1), state_dict[f"{name}.bias"].expand(3)
         module.weight.copy_(weight)
         assert module.bias is not None
         module.bias.copy_(torch.zeros_like(module.bias) if bias is None else bias)
         if isinstance(module, nn.BatchNorm2d):
             assert module.running_mean is not None and module.running_var is not None
-            module.running_mean.copy_(state[f"{name}.running_mean"])
-            module.running_var.copy_(state[f"{name}.running_var"])
+            module.running_mean.copy_(state_dict[f"{name}.running_mean"])
+            module.running_var.copy_(state_dict[f"{name}.running_var"])

@@ -11,18 +11,18 @@ from torch import Tensor
 from unpaired.errors import WorkError
 from unpaired.settings import Antialias, Norm, Padding
 
-EXPECTED = "expected the ResNet generator of CycleGAN or CUT, as their code saves it (latest_net_G_A.pth)"
-WRAPPERS = ("module.", "_orig_mod.")
+EXPECTED_FILE = "expected the ResNet generator of CycleGAN or CUT, as their code saves it (latest_net_G_A.pth)"
+WRAPPER_PREFIXES = ("module.", "_orig_mod.")
 """What other wrappers of torch put before every name of the network within: DataParallel, compile."""
-LEARNED = ("batch", "instance-affine")
+LEARNED_NORMS = ("batch", "instance-affine")
 """Norms with weights."""
-COUNTER = "num_batches_tracked"
-BLURS = {3: (1.0, 2.0, 1.0), 4: (1.0, 3.0, 3.0, 1.0)}
+COUNTER_SUFFIX = "num_batches_tracked"
+BLUR_KERNELS = {3: (1.0, 2.0, 1.0), 4: (1.0, 3.0, 3.0, 1.0)}
 """CUT's filters by their size: before halving, and after doubling."""
 
 
 @dataclass
-class Layers:
+class LayerNames:
     """The names of a network's layers with weights, in the order of its forward pass, by what they are."""
 
     convolutions: list[str] = field(default_factory=list)
@@ -31,183 +31,210 @@ class Layers:
 
 
 @dataclass(frozen=True)
-class Layout:
+class GeneratorLayout:
     """The form of a generator; `layers` names what holds its weights, in order: convolutions, and learned norms."""
 
-    inputs: int
-    outputs: int
+    in_channels: int
+    out_channels: int
     width: int
     blocks: int
     norm: Norm
     padding: Padding
     antialias: Antialias
-    layers: tuple[str, ...]
+    layer_names: tuple[str, ...]
 
     def __str__(self) -> str:
-        where = f" {self.antialias}" if isinstance(self.antialias, str) else ""
-        blur = f", antialiased{where}" if self.antialias else ""
-        edge = "" if self.padding == "reflect" else ", padded with zeros"
+        antialias_side = f" {self.antialias}" if isinstance(self.antialias, str) else ""
+        antialias_text = f", antialiased{antialias_side}" if self.antialias else ""
+        padding_text = "" if self.padding == "reflect" else ", padded with zeros"
         return (
-            f"ResNet of {self.blocks} blocks, ngf {self.width}, {self.inputs} to {self.outputs} channels, "
-            f"{self.norm} norm{blur}{edge}"
+            f"ResNet of {self.blocks} blocks, ngf {self.width}, {self.in_channels} to {self.out_channels} channels, "
+            f"{self.norm} norm{antialias_text}{padding_text}"
         )
 
 
-def layers(blocks: int, padded: bool, dropout: bool, down: bool, up: bool) -> Layers:
+def list_layer_names(
+    blocks: int, has_padding_layers: bool, has_dropout: bool, antialias_down: bool, antialias_up: bool
+) -> LayerNames:
     """The names in a Sequential of this form, where padding, rectifiers and dropout have places and no weights."""
-    out = Layers()
-    place = pad = int(padded)
+    layer_names = LayerNames()
+    index = padding_offset = int(has_padding_layers)
 
-    def add(changes: bool = False) -> None:
-        nonlocal place
-        if changes and up:
-            out.blurs.append(f"model.{place}")
-            place += 1
-        out.convolutions.append(f"model.{place}")
-        out.norms.append(f"model.{place + 1}")
-        place += 3
+    def add_layer(upsamples: bool = False) -> None:
+        nonlocal index
+        if upsamples and antialias_up:
+            layer_names.blurs.append(f"model.{index}")
+            index += 1
+        layer_names.convolutions.append(f"model.{index}")
+        layer_names.norms.append(f"model.{index + 1}")
+        index += 3
 
-    add()
+    add_layer()
     for _ in range(2):
-        add()
-        if down:
-            out.blurs.append(f"model.{place}")
-            place += 1
+        add_layer()
+        if antialias_down:
+            layer_names.blurs.append(f"model.{index}")
+            index += 1
     for _ in range(blocks):
-        for inner in (pad, 2 * pad + 3 + dropout):
-            out.convolutions.append(f"model.{place}.conv_block.{inner}")
-            out.norms.append(f"model.{place}.conv_block.{inner + 1}")
-        place += 1
+        for inner_index in (padding_offset, 2 * padding_offset + 3 + has_dropout):
+            layer_names.convolutions.append(f"model.{index}.conv_block.{inner_index}")
+            layer_names.norms.append(f"model.{index}.conv_block.{inner_index + 1}")
+        index += 1
     for _ in range(2):
-        add(changes=True)
-    out.convolutions.append(f"model.{place + pad}")
-    return out
+        add_layer(upsamples=True)
+    layer_names.convolutions.append(f"model.{index + padding_offset}")
+    return layer_names
 
 
-def unwrapped(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def remove_wrappers(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The state without what wrappers put before every name, and without counters, which nothing here needs."""
-    names, cut = list(state), 0
-    while names and (wrapper := next((w for w in WRAPPERS if all(name.startswith(w, cut) for name in names)), None)):
-        cut += len(wrapper)
-    return {name[cut:]: tensor for name, tensor in state.items() if not name.endswith(COUNTER)}
+    layer_names, prefix_length = list(state_dict), 0
+    while layer_names and (
+        wrapper := next(
+            (w for w in WRAPPER_PREFIXES if all(name.startswith(w, prefix_length) for name in layer_names)), None
+        )
+    ):
+        prefix_length += len(wrapper)
+    return {name[prefix_length:]: tensor for name, tensor in state_dict.items() if not name.endswith(COUNTER_SUFFIX)}
 
 
-def layout_of(state: Mapping[str, Tensor]) -> Layout:
+def infer_layout(state_dict: Mapping[str, Tensor]) -> GeneratorLayout:
     """The form of the generator whose (unwrapped) state this is; raises WorkError that says what else it is."""
-    if other := other_network(state):
-        raise WorkError(f"{other}; {EXPECTED}")
-    padded = "model.0.weight" not in state
-    stem = state.get(f"model.{int(padded)}.weight")
-    numbers = {name.split(".")[1] for name in state if ".conv_block." in name}
-    if stem is None or stem.ndim != 4 or not numbers:
-        raise WorkError(f"no ResNet generator (it begins with {first_of(state)}); {EXPECTED}")
-    first = min(map(int, numbers))
-    dropped = state.get(f"model.{first}.conv_block.{6 if padded else 4}.weight")
-    dropout = dropped is not None and dropped.ndim == 4
-    down = f"model.{6 + padded}.filt" in state
-    up = f"model.{first + len(numbers)}.filt" in state
-    names = layers(len(numbers), padded, dropout, down, up)
-    kind = norm_of(state, names)
-    width, inputs = stem.shape[:2]
-    head = state.get(f"{names.convolutions[-1]}.weight")
-    layout = Layout(
-        inputs=inputs,
-        outputs=0 if head is None else len(head),
+    if other_network_name := identify_other_network(state_dict):
+        raise WorkError(f"{other_network_name}; {EXPECTED_FILE}")
+    has_padding_layers = "model.0.weight" not in state_dict
+    stem = state_dict.get(f"model.{int(has_padding_layers)}.weight")
+    block_indices = {name.split(".")[1] for name in state_dict if ".conv_block." in name}
+    if stem is None or stem.ndim != 4 or not block_indices:
+        raise WorkError(f"no ResNet generator (it begins with {describe_first_tensor(state_dict)}); {EXPECTED_FILE}")
+    first_block = min(map(int, block_indices))
+    weight_after_dropout = state_dict.get(f"model.{first_block}.conv_block.{6 if has_padding_layers else 4}.weight")
+    has_dropout = weight_after_dropout is not None and weight_after_dropout.ndim == 4
+    antialias_down = f"model.{6 + has_padding_layers}.filt" in state_dict
+    antialias_up = f"model.{first_block + len(block_indices)}.filt" in state_dict
+    layer_names = list_layer_names(len(block_indices), has_padding_layers, has_dropout, antialias_down, antialias_up)
+    norm = infer_norm(state_dict, layer_names)
+    width, in_channels = stem.shape[:2]
+    head = state_dict.get(f"{layer_names.convolutions[-1]}.weight")
+    layout = GeneratorLayout(
+        in_channels=in_channels,
+        out_channels=0 if head is None else len(head),
         width=width,
-        blocks=len(numbers),
-        norm=kind,
-        padding="reflect" if padded else "zeros",
-        antialias=down if down == up else "down" if down else "up",
-        layers=tuple(in_order(names) if kind in LEARNED else names.convolutions),
+        blocks=len(block_indices),
+        norm=norm,
+        padding="reflect" if has_padding_layers else "zeros",
+        antialias=antialias_down if antialias_down == antialias_up else "down" if antialias_down else "up",
+        layer_names=tuple(iterate_weight_layers(layer_names) if norm in LEARNED_NORMS else layer_names.convolutions),
     )
-    compare(state, dict(shapes(layout, names, state)))
-    for end, channels in (("reads", layout.inputs), ("makes", layout.outputs)):
+    check_shapes(state_dict, dict(iterate_expected_shapes(layout, layer_names, state_dict)))
+    for verb, channels in (("reads", layout.in_channels), ("makes", layout.out_channels)):
         if channels not in (1, 3):
-            raise WorkError(f"a ResNet generator that {end} {channels} channels; expected 1 or 3")
-    check_blurs(state, names)
+            raise WorkError(f"a ResNet generator that {verb} {channels} channels; expected 1 or 3")
+    check_blurs(state_dict, layer_names)
     return layout
 
 
-def in_order(names: Layers) -> Iterator[str]:
+def iterate_weight_layers(layer_names: LayerNames) -> Iterator[str]:
     """Each convolution and its norm."""
-    for i, convolution in enumerate(names.convolutions):
+    for i, convolution in enumerate(layer_names.convolutions):
         yield convolution
-        yield from names.norms[i : i + 1]
+        yield from layer_names.norms[i : i + 1]
 
 
-def norm_of(state: Mapping[str, Tensor], names: Layers) -> Norm:
+def infer_norm(state_dict: Mapping[str, Tensor], layer_names: LayerNames) -> Norm:
     """The norm that a state tells of: only batch norm has both weights and running statistics in use.
 
     Old versions of torch saved running statistics of instance norm too, which it does not use. Without any norm the
     authors' convolutions have no bias either (but the last), with instance norm they have.
     """
-    first = names.norms[0]
-    learned, running = f"{first}.weight" in state, f"{first}.running_mean" in state
-    if learned:
-        return "batch" if running else "instance-affine"
-    return "instance" if running or f"{names.convolutions[0]}.bias" in state else "none"
+    first_norm = layer_names.norms[0]
+    has_weights, has_running_stats = f"{first_norm}.weight" in state_dict, f"{first_norm}.running_mean" in state_dict
+    if has_weights:
+        return "batch" if has_running_stats else "instance-affine"
+    return "instance" if has_running_stats or f"{layer_names.convolutions[0]}.bias" in state_dict else "none"
 
 
-def shapes(layout: Layout, names: Layers, state: Mapping[str, Tensor]) -> Iterator[tuple[str, tuple[int, ...]]]:
+def iterate_expected_shapes(
+    layout: GeneratorLayout, layer_names: LayerNames, state_dict: Mapping[str, Tensor]
+) -> Iterator[tuple[str, tuple[int, ...]]]:
     """Every tensor that a generator of this form has, with its shape."""
-    w, down, up = layout.width, layout.antialias in (True, "down"), layout.antialias in (True, "up")
-    inner = [(4 * w, 4 * w, 3, False)] * (2 * layout.blocks)
-    form = [(layout.inputs, w, 7, False), (w, 2 * w, 3, False), (2 * w, 4 * w, 3, False), *inner]
-    form += [(4 * w, 2 * w, 3, not up), (2 * w, w, 3, not up), (w, layout.outputs, 7, False)]
-    biased = f"{names.convolutions[0]}.bias" in state
-    tracked = f"{names.norms[0]}.running_mean" in state
-    for i, (name, (before, after, side, transposed)) in enumerate(zip(names.convolutions, form, strict=True)):
-        yield f"{name}.weight", (before, after, side, side) if transposed else (after, before, side, side)
-        last = i == len(form) - 1
-        if biased or last:
-            yield f"{name}.bias", (after,)
-        if not last:
-            kept = (["weight", "bias"] if layout.norm in LEARNED else []) + ["running_mean", "running_var"] * tracked
-            yield from ((f"{names.norms[i]}.{part}", (after,)) for part in kept)
-    blurs = [(2 * w, 3), (4 * w, 3)] * down + [(4 * w, 4), (2 * w, 4)] * up
-    yield from ((f"{name}.filt", (c, 1, n, n)) for name, (c, n) in zip(names.blurs, blurs, strict=True))
+    w, antialias_down, antialias_up = layout.width, layout.antialias in (True, "down"), layout.antialias in (True, "up")
+    block_specs = [(4 * w, 4 * w, 3, False)] * (2 * layout.blocks)
+    convolution_specs = [
+        (layout.in_channels, w, 7, False),
+        (w, 2 * w, 3, False),
+        (2 * w, 4 * w, 3, False),
+        *block_specs,
+    ]
+    convolution_specs += [
+        (4 * w, 2 * w, 3, not antialias_up),
+        (2 * w, w, 3, not antialias_up),
+        (w, layout.out_channels, 7, False),
+    ]
+    has_bias = f"{layer_names.convolutions[0]}.bias" in state_dict
+    has_running_stats = f"{layer_names.norms[0]}.running_mean" in state_dict
+    for i, (name, (in_channels, out_channels, kernel_size, is_transposed)) in enumerate(
+        zip(layer_names.convolutions, convolution_specs, strict=True)
+    ):
+        yield (
+            f"{name}.weight",
+            (in_channels, out_channels, kernel_size, kernel_size)
+            if is_transposed
+            else (out_channels, in_channels, kernel_size, kernel_size),
+        )
+        is_last = i == len(convolution_specs) - 1
+        if has_bias or is_last:
+            yield f"{name}.bias", (out_channels,)
+        if not is_last:
+            norm_parts = (["weight", "bias"] if layout.norm in LEARNED_NORMS else []) + [
+                "running_mean",
+                "running_var",
+            ] * has_running_stats
+            yield from ((f"{layer_names.norms[i]}.{part}", (out_channels,)) for part in norm_parts)
+    blurs = [(2 * w, 3), (4 * w, 3)] * antialias_down + [(4 * w, 4), (2 * w, 4)] * antialias_up
+    yield from ((f"{name}.filt", (c, 1, n, n)) for name, (c, n) in zip(layer_names.blurs, blurs, strict=True))
 
 
-def compare(state: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]) -> None:
+def check_shapes(state_dict: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]) -> None:
     """Raise WorkError for the first tensor that is missing, or is there and should not be, or has another shape."""
     for name, shape in expected.items():
-        if name not in state:
-            raise WorkError(f"nearly a ResNet generator, but it lacks {name}; {EXPECTED}")
-        if tuple(state[name].shape) != shape:
+        if name not in state_dict:
+            raise WorkError(f"nearly a ResNet generator, but it lacks {name}; {EXPECTED_FILE}")
+        if tuple(state_dict[name].shape) != shape:
             raise WorkError(
-                f"nearly a ResNet generator, but {name} has shape {tuple(state[name].shape)}, where one has {shape}; "
-                f"{EXPECTED}"
+                f"nearly a ResNet generator, but {name} has shape {tuple(state_dict[name].shape)}, where one has {shape}; "
+                f"{EXPECTED_FILE}"
             )
-    for name, tensor in state.items():
+    for name, tensor in state_dict.items():
         if name not in expected:
-            raise WorkError(f"nearly a ResNet generator, but it also has {name} {tuple(tensor.shape)}; {EXPECTED}")
+            raise WorkError(f"nearly a ResNet generator, but it also has {name} {tuple(tensor.shape)}; {EXPECTED_FILE}")
         if not bool(tensor.isfinite().all()):
             raise WorkError(f"{name} has values that are no finite numbers: the network was lost while it trained")
 
 
-def check_blurs(state: Mapping[str, Tensor], names: Layers) -> None:
+def check_blurs(state_dict: Mapping[str, Tensor], layer_names: LayerNames) -> None:
     """Raise WorkError where a blur is not CUT's."""
-    for name in names.blurs:
-        given = state[f"{name}.filt"].float()
-        row = torch.tensor(BLURS[given.shape[-1]])
-        wanted = torch.outer(row, row)
-        wanted *= (4 if given.shape[-1] == 4 else 1) / wanted.sum()
-        if not torch.allclose(given, wanted.expand_as(given), atol=1e-6):
-            raise WorkError(f"a ResNet generator whose blur {name}.filt is not CUT's; {EXPECTED}")
+    for name in layer_names.blurs:
+        blur_filter = state_dict[f"{name}.filt"].float()
+        kernel = torch.tensor(BLUR_KERNELS[blur_filter.shape[-1]])
+        expected_filter = torch.outer(kernel, kernel)
+        expected_filter *= (4 if blur_filter.shape[-1] == 4 else 1) / expected_filter.sum()
+        if not torch.allclose(blur_filter, expected_filter.expand_as(blur_filter), atol=1e-6):
+            raise WorkError(f"a ResNet generator whose blur {name}.filt is not CUT's; {EXPECTED_FILE}")
 
 
-def other_network(state: Mapping[str, Tensor]) -> str | None:
+def identify_other_network(state_dict: Mapping[str, Tensor]) -> str | None:
     """What the state is, if it is another network of the authors' programs."""
-    if any(name.startswith("model.model.") for name in state):
+    if any(name.startswith("model.model.") for name in state_dict):
         return "a U-Net generator, which cannot be imported"
-    if any(name.startswith("mlp_") for name in state):
+    if any(name.startswith("mlp_") for name in state_dict):
         return "the feature network of CUT (netF), not its generator"
-    first = state.get("model.0.weight", state.get("net.0.weight"))
-    if first is not None and first.ndim == 4 and first.shape[-1] in (1, 4):
+    first_weight = state_dict.get("model.0.weight", state_dict.get("net.0.weight"))
+    if first_weight is not None and first_weight.ndim == 4 and first_weight.shape[-1] in (1, 4):
         return "a critic (netD), not a generator"
     return None
 
 
-def first_of(state: Mapping[str, Tensor]) -> str:
+def describe_first_tensor(state_dict: Mapping[str, Tensor]) -> str:
     """The first tensor's name and shape."""
-    return next((f"{name} {tuple(tensor.shape)}" for name, tensor in state.items()), "nothing")
+    return next((f"{name} {tuple(tensor.shape)}" for name, tensor in state_dict.items()), "nothing")

@@ -25,74 +25,74 @@ import torch
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from unpaired.atomic import whole
-from unpaired.errors import UnreadableFile, UsageError, WorkError
+from unpaired.atomic import atomic_write
+from unpaired.errors import UnreadableFileError, UsageError, WorkError
 from unpaired.media import tiff
-from unpaired.media.suffixes import PICTURES
-from unpaired.media.tiff import Facts
+from unpaired.media.suffixes import IMAGE_SUFFIXES
+from unpaired.media.tiff import ImageHeader
 
 # What Pillow warns of (odd metadata, large pictures) is either harmless or an error of ours with a better message.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 __all__ = [
-    "Facts",
-    "Floats",
-    "Picture",
+    "DecodedImage",
+    "FloatArray",
+    "ImageHeader",
+    "convert_bits",
+    "convert_channels",
     "from_tensor",
-    "normalised",
-    "probe",
-    "read",
+    "normalise",
+    "read_header",
+    "read_image",
+    "remove_white",
     "resize",
     "to_tensor",
-    "with_bits",
-    "with_channels",
-    "without_white",
-    "write",
+    "write_image",
 ]
 
-Floats = npt.NDArray[np.float32]
-PIXELS = 1 << 27
+FloatArray = npt.NDArray[np.float32]
+MAX_IMAGE_PIXELS = 1 << 27
 """Pictures of more pixels than this are refused as decompression bombs."""
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+_PILLOW_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
-_WHITE = {8: 255.0, 16: 65535.0}
+_MAX_VALUES = {8: 255.0, 16: 65535.0}
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class DecodedImage:
     """A decoded picture: pixels (H, W, C) float32 of raw values, C 1 or 3; alpha (H, W) float32 in [0, 1] or None.
 
     `bits` is 8, 16 or 32 (floating point or wide integers), `mode` the file's own mode, `color` whether any pixel's
     channels differ.
     """
 
-    pixels: Floats
-    alpha: Floats | None
+    pixels: FloatArray
+    alpha: FloatArray | None
     bits: int
     mode: str
-    color: bool
+    has_color: bool
 
 
-def probe(path: Path) -> Facts:
+def read_header(path: Path) -> ImageHeader:
     """Read a picture's header, not its pixels; raises UnreadableFile where there is none to read."""
-    with _opened(path) as image:
+    with _open_image(path) as image:
         if image is None:
-            facts = tiff.facts(path)
-            _check_size(path, facts.width, facts.height)
-            return facts
-        bits, mode = _bits(image), image.mode
+            header = tiff.read_header(path)
+            _check_size(path, header.width, header.height)
+            return header
+        bits, mode = _get_bits(image), image.mode
         if bits == 16 and mode in ("RGB", "RGBA"):
             mode += ";16"
         width, height = image.size
         # Pillow has swapped a TIFF's size already; asking a PNG without early EXIF for it would decode the pixels.
-        known = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
-        if known and image.getexif().get(ExifTags.Base.Orientation, 1) >= 5:
+        has_exif = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
+        if has_exif and image.getexif().get(ExifTags.Base.Orientation, 1) >= 5:
             width, height = height, width
-        gray = mode in ("1", "L", "LA", "La", "I", "F") or mode.startswith("I;16")
-        return Facts(width, height, mode, bits, not gray, _several(image))
+        is_gray = mode in ("1", "L", "LA", "La", "I", "F") or mode.startswith("I;16")
+        return ImageHeader(width, height, mode, bits, not is_gray, _has_more_pages(image))
 
 
-def _several(image: Image.Image) -> bool:
+def _has_more_pages(image: Image.Image) -> bool:
     """Whether there is a second page or frame; the image stands there then."""
     if image.format != "TIFF":
         return getattr(image, "n_frames", 1) > 1
@@ -103,64 +103,66 @@ def _several(image: Image.Image) -> bool:
     return True
 
 
-def read(path: Path, side: int | None = None) -> Picture:
+def read_image(path: Path, side: int | None = None) -> DecodedImage:
     """Decode a picture (its first page), turned as EXIF says; raises UnreadableFile with the reason in words.
 
     With `side`, a JPEG may come at 1/2, 1/4 or 1/8 of its size, its shorter side at least `side`: much faster.
     """
-    with _opened(path) as image:
-        if image is None or (image.format == "TIFF" and tiff.beyond_pillow(image)):
-            pixels, alpha, bits, mode = tiff.read(path, PIXELS)
+    with _open_image(path) as image:
+        if image is None or (image.format == "TIFF" and tiff.needs_tifffile(image)):
+            pixels, alpha, bits, mode = tiff.read_first_page(path, MAX_IMAGE_PIXELS)
         else:
             mode = image.mode
             if side is not None:
                 shrink = side / min(image.size)
                 image.draft(None, (math.ceil(image.width * shrink), math.ceil(image.height * shrink)))
             pixels, alpha, bits = _decode(ImageOps.exif_transpose(image))
-        color = pixels.shape[-1] == 3 and bool((pixels[..., 1:] != pixels[..., :1]).any())
-        return Picture(pixels.astype(np.float32), alpha, bits, mode, color)
+        has_color = pixels.shape[-1] == 3 and bool((pixels[..., 1:] != pixels[..., :1]).any())
+        return DecodedImage(pixels.astype(np.float32), alpha, bits, mode, has_color)
 
 
-def with_bits(picture: Picture, bits: int) -> Picture:
+def convert_bits(decoded_image: DecodedImage, bits: int) -> DecodedImage:
     """The picture with its raw values on the scale of `bits` (8 -> 16: times 257); floating point stays."""
-    if bits == picture.bits or 32 in (bits, picture.bits):
-        return picture
-    factor = np.float32(_WHITE[bits] / _WHITE[picture.bits])
-    return Picture(picture.pixels * factor, picture.alpha, bits, picture.mode, picture.color)
+    if bits == decoded_image.bits or 32 in (bits, decoded_image.bits):
+        return decoded_image
+    factor = np.float32(_MAX_VALUES[bits] / _MAX_VALUES[decoded_image.bits])
+    return DecodedImage(
+        decoded_image.pixels * factor, decoded_image.alpha, bits, decoded_image.mode, decoded_image.has_color
+    )
 
 
-def resize(pixels: Floats, height: int, width: int, bits: int = 32) -> Floats:
+def resize(pixels: FloatArray, height: int, width: int, bits: int = 32) -> FloatArray:
     """Antialiased bicubic resampling of (H, W, C); computed in 8 bits (faster) for `bits` 8, else in float32."""
     if pixels.shape[:2] == (height, width):
         return pixels
-    how = Image.Resampling.BICUBIC
+    resample = Image.Resampling.BICUBIC
     if bits == 8:
-        eight = np.clip(pixels + np.float32(0.5), 0, 255).astype(np.uint8)
-        small = Image.fromarray(eight.squeeze(-1) if eight.shape[-1] == 1 else eight)
-        return np.asarray(small.resize((width, height), how), np.float32).reshape(height, width, -1)
+        pixels_8bit = np.clip(pixels + np.float32(0.5), 0, 255).astype(np.uint8)
+        pillow_image = Image.fromarray(pixels_8bit.squeeze(-1) if pixels_8bit.shape[-1] == 1 else pixels_8bit)
+        return np.asarray(pillow_image.resize((width, height), resample), np.float32).reshape(height, width, -1)
     planes = [Image.fromarray(np.ascontiguousarray(plane)) for plane in np.moveaxis(pixels, -1, 0)]
-    return np.stack([np.asarray(plane.resize((width, height), how), np.float32) for plane in planes], axis=-1)
+    return np.stack([np.asarray(plane.resize((width, height), resample), np.float32) for plane in planes], axis=-1)
 
 
-def to_tensor(picture: Picture, channels: int, low: float, high: float) -> Tensor:
+def to_tensor(decoded_image: DecodedImage, channels: int, low: float, high: float) -> Tensor:
     """The picture over white as float32 (channels, H, W): raw `low`..`high` to -1..1, clamped; NaN is low.
 
     Colour becomes gray by luma (ITU-R BT.601), gray becomes colour by repeating it.
     """
-    x = torch.from_numpy(np.ascontiguousarray(np.moveaxis(picture.pixels, -1, 0)))
-    x = normalised(x, low, high)
-    if picture.alpha is not None:
-        alpha = torch.from_numpy(picture.alpha)
+    x = torch.from_numpy(np.ascontiguousarray(np.moveaxis(decoded_image.pixels, -1, 0)))
+    x = normalise(x, low, high)
+    if decoded_image.alpha is not None:
+        alpha = torch.from_numpy(decoded_image.alpha)
         x = x * alpha + (1 - alpha)
-    return with_channels(x, channels)
+    return convert_channels(x, channels)
 
 
-def normalised(raw: Tensor, low: float, high: float) -> Tensor:
+def normalise(raw: Tensor, low: float, high: float) -> Tensor:
     """Raw values `low`..`high` as float32 -1..1, clamped."""
     return ((raw.float().nan_to_num(low, high, low) - low) * (2 / (high - low)) - 1).clamp(-1, 1)
 
 
-def with_channels(x: Tensor, channels: int) -> Tensor:
+def convert_channels(x: Tensor, channels: int) -> Tensor:
     """(..., C, H, W) with 1 or 3 channels, as asked: luma, or the gray channel repeated."""
     if x.shape[-3] == channels:
         return x
@@ -169,95 +171,97 @@ def with_channels(x: Tensor, channels: int) -> Tensor:
     return (x * x.new_tensor(_LUMA).view(3, 1, 1)).sum(-3, keepdim=True)
 
 
-def from_tensor(tensor: Tensor, low: float, high: float, color: bool) -> Floats:
+def from_tensor(tensor: Tensor, low: float, high: float, is_color: bool) -> FloatArray:
     """(C, H, W) in [-1, 1] to raw values (H, W, 3 if `color` else 1) within `low`..`high`."""
-    x = with_channels(tensor.detach().float().cpu(), 3 if color else 1)
+    x = convert_channels(tensor.detach().float().cpu(), 3 if is_color else 1)
     raw = (x.clamp(-1, 1) + 1) * ((high - low) / 2) + low
     return np.ascontiguousarray(raw.permute(1, 2, 0).numpy())
 
 
-def without_white(tensor: Tensor, alpha: Floats) -> Tensor:
+def remove_white(tensor: Tensor, alpha: FloatArray) -> Tensor:
     """Undo the white of `to_tensor` under half-transparent pixels of (C, H, W); alpha (H, W) in [0, 1]."""
-    a = torch.from_numpy(alpha).to(tensor)
-    return torch.where(a > 0, (tensor - (1 - a)) / a.clamp(min=1 / 255), tensor).clamp(-1, 1)
+    alpha_tensor = torch.from_numpy(alpha).to(tensor)
+    return torch.where(alpha_tensor > 0, (tensor - (1 - alpha_tensor)) / alpha_tensor.clamp(min=1 / 255), tensor).clamp(
+        -1, 1
+    )
 
 
-def write(path: Path, pixels: Floats, alpha: Floats | None = None, bits: int = 8) -> None:
+def write_image(path: Path, pixels: FloatArray, alpha: FloatArray | None = None, bits: int = 8) -> None:
     """Write raw values (H, W, 1 or 3) in the format of the suffix, whole or not at all; raises WorkError.
 
     16 bits are kept by TIFF and by gray PNG without alpha, and become 8 elsewhere; floating point (32) needs TIFF
     (UsageError). JPEG and BMP drop the alpha.
     """
     suffix = path.suffix.lower()
-    if suffix not in PICTURES:
-        raise UsageError(f"{path}: cannot write '{suffix}' files; expected one of {', '.join(sorted(PICTURES))}")
+    if suffix not in IMAGE_SUFFIXES:
+        raise UsageError(f"{path}: cannot write '{suffix}' files; expected one of {', '.join(sorted(IMAGE_SUFFIXES))}")
     if bits == 32 and suffix not in (".tif", ".tiff"):
         raise UsageError(f"{path}: floating-point pixels need a .tif file")
     # Two processes may translate into one folder, so each has its own part.
-    with whole(path, path.with_name(f".{path.name}.{os.getpid()}.part")) as part:
+    with atomic_write(path, path.with_name(f".{path.name}.{os.getpid()}.part")) as temporary_path:
         try:
-            part.write_bytes(_encoded(suffix, pixels, alpha, bits))
+            temporary_path.write_bytes(_encode(suffix, pixels, alpha, bits))
         except ValueError as error:
             raise WorkError(f"{path}: cannot be written ({error})") from error
 
 
-def _encoded(suffix: str, pixels: Floats, alpha: Floats | None, bits: int) -> bytes:
+def _encode(suffix: str, pixels: FloatArray, alpha: FloatArray | None, bits: int) -> bytes:
     buffer = io.BytesIO()
     if suffix in (".tif", ".tiff"):
-        full = _rounded(pixels, bits) if bits < 32 else pixels
+        samples = _round_pixels(pixels, bits) if bits < 32 else pixels
         if alpha is not None:
-            top = _WHITE.get(bits, 1.0)
-            full = np.concatenate(
-                [full, (np.rint(alpha * top) if bits < 32 else alpha)[..., None].astype(full.dtype)], -1
+            max_value = _MAX_VALUES.get(bits, 1.0)
+            samples = np.concatenate(
+                [samples, (np.rint(alpha * max_value) if bits < 32 else alpha)[..., None].astype(samples.dtype)], -1
             )
-        tiff.write(buffer, full, alpha is not None)
+        tiff.write_tiff(buffer, samples, alpha is not None)
         return buffer.getvalue()
-    drops = suffix in (".jpg", ".jpeg", ".bmp")
+    drops_alpha = suffix in (".jpg", ".jpeg", ".bmp")
     if bits == 16 and (suffix != ".png" or pixels.shape[-1] == 3 or alpha is not None):
         pixels, bits = pixels * np.float32(1 / 257), 8
-    planes = _rounded(pixels, bits)
-    if alpha is not None and not drops:
-        planes = np.concatenate([planes, _rounded(alpha * np.float32(255), 8)[..., None]], axis=-1)
+    planes = _round_pixels(pixels, bits)
+    if alpha is not None and not drops_alpha:
+        planes = np.concatenate([planes, _round_pixels(alpha * np.float32(255), 8)[..., None]], axis=-1)
     image = Image.fromarray(planes.squeeze(-1) if planes.shape[-1] == 1 else planes)
     options: dict[str, Any] = {"PNG": {}, "JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}, "BMP": {}}
-    form = {".png": "PNG", ".webp": "WEBP", ".bmp": "BMP"}.get(suffix, "JPEG")
-    image.save(buffer, form, **options[form])
+    image_format = {".png": "PNG", ".webp": "WEBP", ".bmp": "BMP"}.get(suffix, "JPEG")
+    image.save(buffer, image_format, **options[image_format])
     return buffer.getvalue()
 
 
-def _rounded(pixels: Floats, bits: int) -> npt.NDArray[Any]:
-    return np.rint(np.clip(np.nan_to_num(pixels), 0, _WHITE[bits])).astype(np.uint8 if bits == 8 else np.uint16)
+def _round_pixels(pixels: FloatArray, bits: int) -> npt.NDArray[Any]:
+    return np.rint(np.clip(np.nan_to_num(pixels), 0, _MAX_VALUES[bits])).astype(np.uint8 if bits == 8 else np.uint16)
 
 
-def _bits(image: Image.Image) -> int:
-    if image.format == "TIFF" and tiff.wide(image):
+def _get_bits(image: Image.Image) -> int:
+    if image.format == "TIFF" and tiff.has_wide_channels(image):
         return 16
     if image.mode.startswith("I;16"):
         return 16
     return 32 if image.mode in ("I", "F") else 8
 
 
-def _decode(image: Image.Image) -> tuple[npt.NDArray[Any], Floats | None, int]:
-    bits = _bits(image)
+def _decode(image: Image.Image) -> tuple[npt.NDArray[Any], FloatArray | None, int]:
+    bits = _get_bits(image)
     if bits != 8:
         return np.asarray(image)[..., None], None, bits
-    clear = "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBA", "RGBa")
-    gray = image.mode in ("1", "L", "LA", "La")
+    has_alpha = "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBA", "RGBa")
+    is_gray = image.mode in ("1", "L", "LA", "La")
     if image.mode == "1":
         image = image.convert("L")
-    wanted = ("LA" if clear else "L") if gray else ("RGBA" if clear else "RGB")
-    pixels = np.asarray(image if image.mode == wanted else image.convert(wanted))
-    if not clear:
+    target_mode = ("LA" if has_alpha else "L") if is_gray else ("RGBA" if has_alpha else "RGB")
+    pixels = np.asarray(image if image.mode == target_mode else image.convert(target_mode))
+    if not has_alpha:
         return pixels.reshape(*pixels.shape[:2], -1), None, bits
     return pixels[..., :-1], pixels[..., -1].astype(np.float32) / np.float32(255), bits
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image | None]:
+def _open_image(path: Path) -> Iterator[Image.Image | None]:
     """The file as an undecoded image, None for a TIFF unknown to Pillow; all failures are UnreadableFile."""
     try:
         try:
-            image = Image.open(path, formats=_FORMATS)
+            image = Image.open(path, formats=_PILLOW_FORMATS)
         except UnidentifiedImageError:
             if not tiff.is_tiff(path):
                 raise
@@ -266,20 +270,23 @@ def _opened(path: Path) -> Iterator[Image.Image | None]:
         with image:
             _check_size(path, *image.size)
             yield image
-    except UnreadableFile:
+    except UnreadableFileError:
         raise
     except Exception as error:
         # Decoders of damaged files raise about anything: OSError, SyntaxError, struct.error, KeyError, zlib.error ...
-        raise UnreadableFile(path, _why(path, error)) from error
+        raise UnreadableFileError(path, _explain_error(path, error)) from error
 
 
 def _check_size(path: Path, width: int, height: int) -> None:
-    if width * height > PIXELS:
-        raise UnreadableFile(path, f"{width} x {height} pixels, more than the limit of {PIXELS:,}")
+    if width * height > MAX_IMAGE_PIXELS:
+        raise UnreadableFileError(path, f"{width} x {height} pixels, more than the limit of {MAX_IMAGE_PIXELS:,}")
 
 
 _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
-    ((Image.DecompressionBombError, Image.DecompressionBombWarning), f"more pixels than the limit of {PIXELS:,}"),
+    (
+        (Image.DecompressionBombError, Image.DecompressionBombWarning),
+        f"more pixels than the limit of {MAX_IMAGE_PIXELS:,}",
+    ),
     ((FileNotFoundError,), "does not exist"),
     ((PermissionError,), "no permission to read it"),
     ((IsADirectoryError,), "is a folder"),
@@ -287,9 +294,9 @@ _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
 )
 
 
-def _why(path: Path, error: Exception) -> str:
-    for kinds, reason in _REASONS:
-        if isinstance(error, kinds):
+def _explain_error(path: Path, error: Exception) -> str:
+    for error_types, reason in _REASONS:
+        if isinstance(error, error_types):
             return reason
     if path.stat().st_size == 0:
         return "is empty (0 bytes)"

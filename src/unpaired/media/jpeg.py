@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 
-def through_jpeg(x: Tensor, quality: int) -> Tensor:
+def compress_jpeg(x: Tensor, quality: int) -> Tensor:
     """Pictures (B, 1 or 3, H, W) in [-1, 1], written as JPEG of `quality` 1 to 100 and read again, where `x` is.
 
     Colours keep their full resolution (4:4:4). Other channels raise ValueError.
@@ -18,16 +18,16 @@ def through_jpeg(x: Tensor, quality: int) -> Tensor:
     if x.shape[1] not in (1, 3):
         raise ValueError(f"pictures of {x.shape[1]} channels; JPEG holds 1 or 3")
     levels = ((x.detach().float().cpu().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
-    out = torch.stack([_through(picture, quality) for picture in levels])
+    out = torch.stack([_compress_image(image_levels, quality) for image_levels in levels])
     return (out.float() / 127.5 - 1).to(x)
 
 
-def _through(levels: Tensor, quality: int) -> Tensor:
+def _compress_image(levels: Tensor, quality: int) -> Tensor:
     """(C, H, W) of bytes -> the same."""
     buffer = io.BytesIO()
     pixels = levels.permute(1, 2, 0).numpy()
     image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     image.save(buffer, "JPEG", quality=quality, subsampling=0)
-    with Image.open(buffer) as read:
-        back = np.asarray(read)
-    return torch.from_numpy(back.reshape(pixels.shape).copy()).permute(2, 0, 1)
+    with Image.open(buffer) as decoded_image:
+        decoded_pixels = np.asarray(decoded_image)
+    return torch.from_numpy(decoded_pixels.reshape(pixels.shape).copy()).permute(2, 0, 1)

@@ -25,7 +25,7 @@ from unpaired.settings import Medium
 
 
 @dataclass(frozen=True)
-class Row:
+class MethodInfo:
     """One method as the command line, the README's table and the report present it."""
 
     name: str
@@ -35,21 +35,21 @@ class Row:
     domains: Literal["2", "many"]
     media: tuple[Medium, ...]
     family: Literal["direct", "common space"]
-    tie: str
-    why_not: str = ""
+    constraint: str
+    unsupported_reason: str = ""
     """Why it does not learn from the media that it does not learn from."""
-    batch: int = 1
+    paper_batch_size: int = 1
     """Items of each domain (or of all, where they are drawn together) per step in the paper: preset `paper`."""
 
 
-DEFAULT = "cyclegan"
-LONE: tuple[str, dict[str, Any]] = ("gan", {"depth": None})
+DEFAULT_METHOD = "cyclegan"
+SINGLE_GENERATOR_METHOD: tuple[str, dict[str, Any]] = ("gan", {"depth": None})
 """As which method, with which settings, a generator from elsewhere enters a run: the one of a single role and way."""
-BOTH: tuple[Medium, ...] = ("image", "voice")
-METHODS: dict[str, Row] = {
-    row.name: row
-    for row in (
-        Row(
+ALL_MEDIA: tuple[Medium, ...] = ("image", "voice")
+METHODS: dict[str, MethodInfo] = {
+    info.name: info
+    for info in (
+        MethodInfo(
             "gan",
             GAN,
             2018,
@@ -60,7 +60,7 @@ METHODS: dict[str, Row] = {
             "none but the depth",
             "only a generator's depth holds words in place, and voices have none to choose",
         ),
-        Row(
+        MethodInfo(
             "dtn-baseline",
             DTNBaseline,
             2017,
@@ -71,8 +71,10 @@ METHODS: dict[str, Row] = {
             "a pretrained embedding",
             "its embedding was trained on pictures",
         ),
-        Row("cyclegan", CycleGAN, 2017, "Zhu et al., arXiv:1703.10593", "2", BOTH, "direct", "cycle consistency"),
-        Row(
+        MethodInfo(
+            "cyclegan", CycleGAN, 2017, "Zhu et al., arXiv:1703.10593", "2", ALL_MEDIA, "direct", "cycle consistency"
+        ),
+        MethodInfo(
             "discogan",
             DiscoGAN,
             2017,
@@ -82,9 +84,9 @@ METHODS: dict[str, Row] = {
             "direct",
             "cycle, critic's features",
             "not tried on voices; cyclegan is the same tie",
-            batch=64,
+            paper_batch_size=64,
         ),
-        Row(
+        MethodInfo(
             "dualgan",
             DualGAN,
             2017,
@@ -95,8 +97,10 @@ METHODS: dict[str, Row] = {
             "cycle consistency",
             "not tried on voices; cyclegan is the same tie",
         ),
-        Row("cut", CUT, 2020, "Park et al., arXiv:2007.15651", "2", BOTH, "direct", "patches alike at one place"),
-        Row(
+        MethodInfo(
+            "cut", CUT, 2020, "Park et al., arXiv:2007.15651", "2", ALL_MEDIA, "direct", "patches alike at one place"
+        ),
+        MethodInfo(
             "fastcut",
             FastCUT,
             2020,
@@ -107,11 +111,19 @@ METHODS: dict[str, Row] = {
             "as cut, mirrored",
             "it mirrors its items, and speech backwards is no speech",
         ),
-        Row(
-            "stargan", StarGAN, 2018, "Choi et al., arXiv:1711.09020", "many", BOTH, "direct", "label, cycle", batch=16
+        MethodInfo(
+            "stargan",
+            StarGAN,
+            2018,
+            "Choi et al., arXiv:1711.09020",
+            "many",
+            ALL_MEDIA,
+            "direct",
+            "label, cycle",
+            paper_batch_size=16,
         ),
-        Row("vaegan", VAEGAN, 2016, "Larsen et al., arXiv:1512.09300", "2", BOTH, "common space", "none"),
-        Row(
+        MethodInfo("vaegan", VAEGAN, 2016, "Larsen et al., arXiv:1512.09300", "2", ALL_MEDIA, "common space", "none"),
+        MethodInfo(
             "cogan",
             CoGAN,
             2016,
@@ -121,32 +133,36 @@ METHODS: dict[str, Row] = {
             "common space",
             "shared layers",
             "one vector is sought for the whole item, with no place for words",
-            batch=64,
+            paper_batch_size=64,
         ),
-        Row("unit", UNIT, 2017, "Liu et al., arXiv:1703.00848", "2", BOTH, "common space", "shared layers, cycle"),
-        Row(
+        MethodInfo(
+            "unit", UNIT, 2017, "Liu et al., arXiv:1703.00848", "2", ALL_MEDIA, "common space", "shared layers, cycle"
+        ),
+        MethodInfo(
             "fader",
             Fader,
             2017,
             "Lample et al., arXiv:1706.00409",
             "many",
-            BOTH,
+            ALL_MEDIA,
             "common space",
             "a misled reader of codes",
-            batch=32,
+            paper_batch_size=32,
         ),
-        Row(
+        MethodInfo(
             "combogan",
             ComboGAN,
             2017,
             "Anoosheh et al., arXiv:1712.06909",
             "many",
-            BOTH,
+            ALL_MEDIA,
             "common space",
             "cycle through any two",
         ),
-        Row("xgan", XGAN, 2017, "Royer et al., arXiv:1711.05139", "2", BOTH, "common space", "shared layers, code"),
-        Row(
+        MethodInfo(
+            "xgan", XGAN, 2017, "Royer et al., arXiv:1711.05139", "2", ALL_MEDIA, "common space", "shared layers, code"
+        ),
+        MethodInfo(
             "dtn",
             DTN,
             2017,

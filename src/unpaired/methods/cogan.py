@@ -8,13 +8,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Move, Now, Player, Route, Turn, spotted
-from unpaired.methods.kinds import Coding, Sampling
-from unpaired.networks import Networks
-from unpaired.terms.adversarial import Kind, fool
+from unpaired.methods.game import Batch, Turns, StepContext, Player, Route, Turn, discriminator_loss_joint
+from unpaired.methods.kinds import EncoderDecoderMethod, SamplingMethod
+from unpaired.networks import NetworkFactory
+from unpaired.terms.adversarial import AdversarialLoss, generator_loss
 
 
-class CoGAN(Coding, Sampling):
+class CoGAN(EncoderDecoderMethod, SamplingMethod):
     """Liu, Tuzel 2016, arXiv:1606.07536: eq. (2) of two GANs, tied as sec. 3 says.
 
     G is what the generators share, and G_x, G_y are their last layers; the critics share all layers but the first.
@@ -29,45 +29,49 @@ class CoGAN(Coding, Sampling):
     """
 
     presets = {  # noqa: RUF012 - data
-        preset: {"adversarial": "lsgan", "decay": 0.0, "rate": 4e-4, "critic_rate": 4e-4, "clip": 5.0}
+        preset: {"adversarial_loss": "lsgan", "weight_decay": 0.0, "lr": 4e-4, "lr_d": 4e-4, "grad_clip": 5.0}
         for preset in ("small", "tiny")
     }
 
     def __init__(
         self,
-        net: Networks,
+        net: NetworkFactory,
         *,
-        codes: int = 100,
-        adversarial: Kind = "bce",
-        search_steps: int = 50,
-        search_starts: int = 64,
-        rate: float = 2e-4,
-        critic_rate: float = 2e-4,
-        decay: float = 5e-4,
-        clip: float | None = None,
+        latent_dim: int = 100,
+        adversarial_loss: AdversarialLoss = "bce",
+        inversion_steps: int = 50,
+        inversion_candidates: int = 64,
+        lr: float = 2e-4,
+        lr_d: float = 2e-4,
+        weight_decay: float = 5e-4,
+        grad_clip: float | None = None,
     ) -> None:
         super().__init__()
-        self.codes, self.kind = codes, adversarial
-        self.search_steps, self.search_starts = search_steps, max(1, search_starts)
-        self.G = net.unfold(codes)
-        self.G_x, self.G_y = net.paint("X"), net.paint("Y")
-        self.D_x, self.D_y = net.coupled_critics("X", "Y")
+        self.latent_dim, self.adversarial_loss = latent_dim, adversarial_loss
+        self.inversion_steps, self.inversion_candidates = inversion_steps, max(1, inversion_candidates)
+        self.G = net.decode_vector(latent_dim)
+        self.G_x, self.G_y = net.render("X"), net.render("Y")
+        self.D_x, self.D_y = net.coupled_discriminators("X", "Y")
         self.players = {
-            "generators": Player(("G", "G_x", "G_y"), rate=rate, decay=decay, clip=clip),
-            "critics": Player(("D_x", "D_y"), rate=critic_rate, decay=decay, clip=clip),
+            "generators": Player(("G", "G_x", "G_y"), lr=lr, weight_decay=weight_decay, grad_clip=grad_clip),
+            "discriminators": Player(("D_x", "D_y"), lr=lr_d, weight_decay=weight_decay, grad_clip=grad_clip),
         }
-        self.weights = {"adversarial": 1.0}
+        self.loss_weights = {"adversarial": 1.0}
         self.routes = (Route("X", "Y", ("G", "G_x", "G_y")), Route("Y", "X", ("G", "G_x", "G_y")))
 
-    def play(self, batch: Batch, now: Now) -> Iterator[Move]:
+    def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
         """The generators together, then the critics together."""
         x, y = batch["X"], batch["Y"]
-        shared = self.G(torch.randn(len(x), self.codes, device=x.device, dtype=x.dtype))
-        fake_x, fake_y = self.G_x(shared), self.G_y(shared)
-        yield Turn("generators", adversarial=fool(self.D_x(fake_x), self.kind) + fool(self.D_y(fake_y), self.kind))
-        spot_x = spotted(self.D_x, x, fake_x, self.kind)
-        spot_y = spotted(self.D_y, y, fake_y, self.kind)
-        yield Turn("critics", adversarial=spot_x + spot_y)
+        shared_features = self.G(torch.randn(len(x), self.latent_dim, device=x.device, dtype=x.dtype))
+        fake_x, fake_y = self.G_x(shared_features), self.G_y(shared_features)
+        yield Turn(
+            "generators",
+            adversarial=generator_loss(self.D_x(fake_x), self.adversarial_loss)
+            + generator_loss(self.D_y(fake_y), self.adversarial_loss),
+        )
+        loss_x = discriminator_loss_joint(self.D_x, x, fake_x, self.adversarial_loss)
+        loss_y = discriminator_loss_joint(self.D_y, y, fake_y, self.adversarial_loss)
+        yield Turn("discriminators", adversarial=loss_x + loss_y)
 
     def decode(self, code: Tensor, domain: str) -> Tensor:
         """The domain's image of each code, at the trained size."""
@@ -76,26 +80,26 @@ class CoGAN(Coding, Sampling):
 
     def encode(self, x: Tensor, domain: str) -> Tensor:
         """The codes (B, codes) whose images are closest to `x`, as far as the search finds them; always the same."""
-        start = self._draw(self.search_starts, torch.Generator().manual_seed(0))
-        images = self.decode(start, domain)
+        candidates = self._sample_codes(self.inversion_candidates, torch.Generator().manual_seed(0))
+        images = self.decode(candidates, domain)
         x = F.interpolate(x, images.shape[-2:], mode="bilinear", antialias=True).to(images.dtype)
         nearest = [(images - item).square().flatten(1).sum(1).argmin() for item in x]
-        code = start[torch.stack(nearest)]
+        code = candidates[torch.stack(nearest)]
         velocity = torch.zeros_like(code)
-        for step in range(self.search_steps):
+        for step in range(self.inversion_steps):
             with torch.enable_grad():
                 code = code.detach().requires_grad_()
                 distance = (self.decode(code, domain) - x).square().sum()
-                (slope,) = torch.autograd.grad(distance, code)
-            velocity = 0.8 * velocity + slope / slope.norm(dim=1, keepdim=True).clamp(min=1e-12)
-            code = code.detach() - (1 - step / self.search_steps) * 0.3 * velocity
-            code = code * (self.codes**0.5 / code.norm(dim=1, keepdim=True)).clamp(max=1)
+                (gradient,) = torch.autograd.grad(distance, code)
+            velocity = 0.8 * velocity + gradient / gradient.norm(dim=1, keepdim=True).clamp(min=1e-12)
+            code = code.detach() - (1 - step / self.inversion_steps) * 0.3 * velocity
+            code = code * (self.latent_dim**0.5 / code.norm(dim=1, keepdim=True)).clamp(max=1)
         return code
 
     def sample(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Joint pairs: each draw shown in both domains."""
-        code = self._draw(count, generator)
+        code = self._sample_codes(count, generator)
         return {domain: self.decode(code, domain) for domain in "XY"}
 
-    def _draw(self, count: int, generator: torch.Generator) -> Tensor:
-        return torch.randn(count, self.codes, generator=generator).to(next(self.parameters()))
+    def _sample_codes(self, count: int, generator: torch.Generator) -> Tensor:
+        return torch.randn(count, self.latent_dim, generator=generator).to(next(self.parameters()))

@@ -7,10 +7,20 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Method, Move, Now, Player, Route, Turn, spotted, still
-from unpaired.networks import Networks
-from unpaired.terms.adversarial import fool
-from unpaired.terms.contrast import layered_nce
+from unpaired.methods.game import (
+    Batch,
+    Method,
+    Turns,
+    StepContext,
+    Player,
+    Route,
+    Turn,
+    discriminator_loss_joint,
+    detach,
+)
+from unpaired.networks import NetworkFactory
+from unpaired.terms.adversarial import generator_loss
+from unpaired.terms.contrast import multilayer_nce
 
 
 class CUT(Method):
@@ -29,13 +39,13 @@ class CUT(Method):
 
     presets = {  # noqa: RUF012 - data
         preset: {
-            "identity": False,
-            "pixels": False,
-            "contrast_weight": 0.1,
-            "ramp": 0.3,
-            "rate": 4e-4,
-            "critic_rate": 1e-3,
-            "clip": 5.0,
+            "nce_identity": False,
+            "nce_pixels": False,
+            "nce_weight": 0.1,
+            "nce_warmup": 0.3,
+            "lr": 4e-4,
+            "lr_d": 1e-3,
+            "grad_clip": 5.0,
         }
         for preset in ("small", "tiny")
     }
@@ -44,46 +54,50 @@ class CUT(Method):
 
     def __init__(
         self,
-        net: Networks,
+        net: NetworkFactory,
         *,
-        contrast_weight: float = 1.0,
-        ramp: float = 0.0,
-        identity: bool = True,
-        pixels: bool = True,
-        patches: int = 256,
+        nce_weight: float = 1.0,
+        nce_warmup: float = 0.0,
+        nce_identity: bool = True,
+        nce_pixels: bool = True,
+        num_patches: int = 256,
         temperature: float = 0.07,
         transport_weight: float = 0.0,
-        rate: float = 2e-4,
-        critic_rate: float = 2e-4,
-        clip: float | None = None,
+        lr: float = 2e-4,
+        lr_d: float = 2e-4,
+        grad_clip: float | None = None,
     ) -> None:
         super().__init__()
-        self.identity, self.temperature = identity, temperature
-        self.G, self.D, self.H = net.generator("X", "Y"), net.critic("Y"), net.projector("X", patches, pixels)
-        self.transport = net.transport() if transport_weight else None
+        self.nce_identity, self.temperature = nce_identity, temperature
+        self.G, self.D, self.H = (
+            net.generator("X", "Y"),
+            net.discriminator("Y"),
+            net.projector("X", num_patches, nce_pixels),
+        )
+        self.transport = net.transport_loss() if transport_weight else None
         self.players = {
-            "generator": Player(("G", "H"), rate=rate, clip=clip),
-            "critic": Player(("D",), rate=critic_rate, clip=clip),
+            "generator": Player(("G", "H"), lr=lr, grad_clip=grad_clip),
+            "discriminator": Player(("D",), lr=lr_d, grad_clip=grad_clip),
         }
-        self.weights = {"adversarial": 1.0, "critic.adversarial": 0.5}
-        self.weights["contrast"] = lambda now: contrast_weight * now.ramp(ramp)
-        self.weights |= {"transport": transport_weight} if transport_weight else {}
+        self.loss_weights = {"adversarial": 1.0, "discriminator.adversarial": 0.5}
+        self.loss_weights["nce"] = lambda context: nce_weight * context.warmup_factor(nce_warmup)
+        self.loss_weights |= {"transport": transport_weight} if transport_weight else {}
         self.routes = (Route("X", "Y", ("G",)),)
 
-    def play(self, batch: Batch, now: Now) -> Iterator[Move]:
+    def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
         """The critic, then the generator with H."""
         x, y = batch["X"], batch["Y"]
-        given = torch.cat((x, y)) if self.identity else x
-        ((made, seen),) = self.G.look(given)
-        fake = made[: len(x)]
-        yield Turn("critic", adversarial=spotted(self.D, y, fake))
-        places = self.H.places([given, *seen])
-        keys = [still(key) for key in self.H([given, *seen], places)]
-        queries = self.H([made, *self.G.features(made, self.H.most)], places)
+        inputs = torch.cat((x, y)) if self.nce_identity else x
+        ((outputs, features),) = self.G.forward_with_features(inputs)
+        fake = outputs[: len(x)]
+        yield Turn("discriminator", adversarial=discriminator_loss_joint(self.D, y, fake))
+        positions = self.H.sample_positions([inputs, *features])
+        keys = [detach(key) for key in self.H([inputs, *features], positions)]
+        queries = self.H([outputs, *self.G.extract_features(outputs, self.H.num_features)], positions)
         yield Turn(
             "generator",
-            adversarial=fool(self.D(fake)),
-            contrast=layered_nce(queries, keys, self.temperature),
+            adversarial=generator_loss(self.D(fake)),
+            nce=multilayer_nce(queries, keys, self.temperature),
             transport=self.transport(fake, x, y) if self.transport is not None else None,
         )
 

@@ -8,18 +8,30 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Method, Move, Now, Past, Player, Route, Turn, both, noisy, spotted
-from unpaired.networks import Networks
+from unpaired.methods.game import (
+    Batch,
+    Method,
+    Turns,
+    StepContext,
+    ImagePool,
+    Player,
+    Route,
+    Turn,
+    forward_pair_optional,
+    add_noise,
+    discriminator_loss_joint,
+)
+from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
-from unpaired.networks.filling import hide
-from unpaired.terms.adversarial import fool
+from unpaired.networks.filling import mask_frames
+from unpaired.terms.adversarial import generator_loss
 from unpaired.terms.closeness import l1
-from unpaired.terms.optional import maybe, total
+from unpaired.terms.optional import call_unless_none, sum_not_none
 
-TIES = {"cycle_weight": 1.7, "cycle_noise": 0.05, "identity_weight": 0.0, "memory": 0}
-RATES = {"rate": 4e-4, "critic_rate": 1e-3, "clip": 5.0}  # what small budgets change of the paper's
-VC = {"memory": 0, "identity_until": 0.025, "critic_rate": 1e-4}
-SOUNDS = {"memory": 0, "cycle_weight": 2.0, "identity_weight": 0.0, "transport_weight": 5.0}
+SMALL_LOSSES = {"cycle_weight": 1.7, "cycle_noise": 0.05, "identity_weight": 0.0, "pool_size": 0}
+SMALL_OPTIMIZER = {"lr": 4e-4, "lr_d": 1e-3, "grad_clip": 5.0}  # what small budgets change of the paper's
+VOICE_PAPER = {"pool_size": 0, "identity_end": 0.025, "lr_d": 1e-4}
+VOICE_SMALL_LOSSES = {"pool_size": 0, "cycle_weight": 2.0, "identity_weight": 0.0, "transport_weight": 5.0}
 
 
 class CycleGAN(Method):
@@ -39,75 +51,108 @@ class CycleGAN(Method):
     Differs: the identity term is on, as in the authors' code (.5 of the cycle's); the guess critic sees both orders.
     """
 
-    restores = True
-    defences = {"cycle_noise": 0.1, "guess_weight": 2.0}  # noqa: RUF012 - data
-    idle = {"identity_until": ("identity_weight", 0.0), "cycle": ("one_way", True)}  # noqa: RUF012 - data
-    presets = {preset: {**TIES, **RATES} for preset in ("small", "tiny")}  # noqa: RUF012 - data
-    voice_presets = {"paper": VC, "small": SOUNDS | RATES, "tiny": SOUNDS | RATES}  # noqa: RUF012 - data
+    is_cycle_consistent = True
+    steganography_defences = {"cycle_noise": 0.1, "guess_weight": 2.0}  # noqa: RUF012 - data
+    ignored_if = {"identity_end": ("identity_weight", 0.0), "cycle_direction": ("one_way", True)}  # noqa: RUF012 - data
+    presets = {preset: {**SMALL_LOSSES, **SMALL_OPTIMIZER} for preset in ("small", "tiny")}  # noqa: RUF012 - data
+    voice_presets = {
+        "paper": VOICE_PAPER,
+        "small": VOICE_SMALL_LOSSES | SMALL_OPTIMIZER,
+        "tiny": VOICE_SMALL_LOSSES | SMALL_OPTIMIZER,
+    }  # noqa: RUF012 - data
 
     def __init__(
         self,
-        net: Networks,
+        net: NetworkFactory,
         *,
-        cycle: Literal["both", "forward", "backward"] = "both",
+        cycle_direction: Literal["both", "forward", "backward"] = "both",
         one_way: bool = False,
         cycle_weight: float = 10.0,
         cycle_noise: float = 0.0,
         guess_weight: float = 0.0,
         identity_weight: float = 5.0,
-        identity_until: float = 1.0,
-        second_weight: float = 0.0,
+        identity_end: float = 1.0,
+        two_step_weight: float = 0.0,
         transport_weight: float = 0.0,
-        mask: float = 0.0,
-        memory: int = 50,
-        rate: float = 2e-4,
-        critic_rate: float = 2e-4,
-        clip: float | None = None,
+        max_mask_fraction: float = 0.0,
+        pool_size: int = 50,
+        lr: float = 2e-4,
+        lr_d: float = 2e-4,
+        grad_clip: float | None = None,
     ) -> None:
         super().__init__()
-        self.forward_cycle, self.backward_cycle = one_way or cycle != "backward", not one_way and cycle != "forward"
-        self.cycle_noise, self.mask = cycle_noise, mask
-        self.G, self.F = net.generator("X", "Y", mask=mask), net.generator("Y", "X", mask=mask)
-        self.D_y, self.past_y = net.critic("Y"), Past(memory)
-        self.D_x, self.past_x = None if one_way else net.critic("X"), Past(memory)
-        self.D_xx = net.pair_critic("X") if guess_weight and self.forward_cycle else None
-        self.D_yy = net.pair_critic("Y") if guess_weight and self.backward_cycle else None
-        self.D_x2 = net.critic("X") if second_weight and self.forward_cycle else None
-        self.D_y2 = net.critic("Y") if second_weight and self.backward_cycle else None
-        self.to_y, self.to_x = (net.transport() if transport_weight and way else None for way in (True, not one_way))
-        critics = tuple(sorted(role for role, _ in self.named_children() if role.startswith("D_")))
-        learning = Player(critics, rate=critic_rate, clip=clip)
-        self.players = {"generators": Player(("G", "F"), rate=rate, clip=clip), "critics": learning}
-        self.weights = {"adversarial": 1.0, "critics.adversarial": 0.5, "cycle": cycle_weight}
-        self.weights |= {"guess": guess_weight, "critics.guess": 0.5} if guess_weight else {}
-        self.weights |= {"second": second_weight, "critics.second": 0.5} if second_weight else {}
-        self.weights |= {"transport": transport_weight} if transport_weight else {}
-        self.weights["identity"] = lambda now: identity_weight if now.share < identity_until else 0.0
+        self.has_forward_cycle, self.has_backward_cycle = (
+            one_way or cycle_direction != "backward",
+            not one_way and cycle_direction != "forward",
+        )
+        self.cycle_noise, self.max_mask_fraction = cycle_noise, max_mask_fraction
+        self.G, self.F = (
+            net.generator("X", "Y", max_mask_fraction=max_mask_fraction),
+            net.generator("Y", "X", max_mask_fraction=max_mask_fraction),
+        )
+        self.D_y, self.pool_y = net.discriminator("Y"), ImagePool(pool_size)
+        self.D_x, self.pool_x = None if one_way else net.discriminator("X"), ImagePool(pool_size)
+        self.D_xx = net.pair_discriminator("X") if guess_weight and self.has_forward_cycle else None
+        self.D_yy = net.pair_discriminator("Y") if guess_weight and self.has_backward_cycle else None
+        self.D_x2 = net.discriminator("X") if two_step_weight and self.has_forward_cycle else None
+        self.D_y2 = net.discriminator("Y") if two_step_weight and self.has_backward_cycle else None
+        self.transport_y, self.transport_x = (
+            net.transport_loss() if transport_weight and is_enabled else None for is_enabled in (True, not one_way)
+        )
+        discriminator_roles = tuple(sorted(role for role, _ in self.named_children() if role.startswith("D_")))
+        discriminators = Player(discriminator_roles, lr=lr_d, grad_clip=grad_clip)
+        self.players = {"generators": Player(("G", "F"), lr=lr, grad_clip=grad_clip), "discriminators": discriminators}
+        self.loss_weights = {"adversarial": 1.0, "discriminators.adversarial": 0.5, "cycle": cycle_weight}
+        self.loss_weights |= {"guess": guess_weight, "discriminators.guess": 0.5} if guess_weight else {}
+        self.loss_weights |= {"two_step": two_step_weight, "discriminators.two_step": 0.5} if two_step_weight else {}
+        self.loss_weights |= {"transport": transport_weight} if transport_weight else {}
+        self.loss_weights["identity"] = lambda context: (
+            identity_weight if context.budget_fraction < identity_end else 0.0
+        )
         self.routes = (Route("X", "Y", ("G",)),) if one_way else (Route("X", "Y", ("G",)), Route("Y", "X", ("F",)))
 
-    def play(self, batch: Batch, now: Now) -> Iterator[Move]:
+    def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
         """The generators together, then the critics together."""
-        x, y, identity = batch["X"], batch["Y"], self.weight("generators", "identity", now) > 0
-        fake_y, same_y = both(self.G, hide(x, self.mask), y, identity)
-        fake_x, same_x = both(self.F, hide(y, self.mask), x, identity) if self.D_x else (None, None)
-        back_x = self.F(noisy(fake_y, self.cycle_noise)) if self.forward_cycle else None
-        back_y = self.G(noisy(fake_x, self.cycle_noise)) if self.backward_cycle and fake_x is not None else None
+        x, y, has_identity = batch["X"], batch["Y"], self.loss_weight("generators", "identity", context) > 0
+        fake_y, idt_y = forward_pair_optional(self.G, mask_frames(x, self.max_mask_fraction), y, has_identity)
+        fake_x, idt_x = (
+            forward_pair_optional(self.F, mask_frames(y, self.max_mask_fraction), x, has_identity)
+            if self.D_x
+            else (None, None)
+        )
+        rec_x = self.F(add_noise(fake_y, self.cycle_noise)) if self.has_forward_cycle else None
+        rec_y = self.G(add_noise(fake_x, self.cycle_noise)) if self.has_backward_cycle and fake_x is not None else None
         yield Turn(
             "generators",
-            adversarial=total(fool(self.D_y(fake_y)), maybe(fool, maybe(self.D_x, fake_x))),
-            cycle=total(maybe(l1, back_x, x), maybe(l1, back_y, y)),
-            transport=total(maybe(self.to_y, fake_y, x, y), maybe(self.to_x, fake_x, y, x)),
-            identity=total(maybe(l1, same_y, y), maybe(l1, same_x, x)),
-            guess=total(maybe(guess, self.D_xx, back_x, x), maybe(guess, self.D_yy, back_y, y)),
-            second=total(maybe(fool, maybe(self.D_x2, back_x)), maybe(fool, maybe(self.D_y2, back_y))),
+            adversarial=sum_not_none(
+                generator_loss(self.D_y(fake_y)), call_unless_none(generator_loss, call_unless_none(self.D_x, fake_x))
+            ),
+            cycle=sum_not_none(call_unless_none(l1, rec_x, x), call_unless_none(l1, rec_y, y)),
+            transport=sum_not_none(
+                call_unless_none(self.transport_y, fake_y, x, y), call_unless_none(self.transport_x, fake_x, y, x)
+            ),
+            identity=sum_not_none(call_unless_none(l1, idt_y, y), call_unless_none(l1, idt_x, x)),
+            guess=sum_not_none(
+                call_unless_none(guess_loss, self.D_xx, rec_x, x), call_unless_none(guess_loss, self.D_yy, rec_y, y)
+            ),
+            two_step=sum_not_none(
+                call_unless_none(generator_loss, call_unless_none(self.D_x2, rec_x)),
+                call_unless_none(generator_loss, call_unless_none(self.D_y2, rec_y)),
+            ),
         )
         yield Turn(
-            "critics",
-            adversarial=total(
-                spotted(self.D_y, y, self.past_y(fake_y)), maybe(spotted, self.D_x, x, maybe(self.past_x, fake_x))
+            "discriminators",
+            adversarial=sum_not_none(
+                discriminator_loss_joint(self.D_y, y, self.pool_y(fake_y)),
+                call_unless_none(discriminator_loss_joint, self.D_x, x, call_unless_none(self.pool_x, fake_x)),
             ),
-            guess=total(maybe(guess, self.D_xx, x, back_x), maybe(guess, self.D_yy, y, back_y)),
-            second=total(maybe(spotted, self.D_x2, x, back_x), maybe(spotted, self.D_y2, y, back_y)),
+            guess=sum_not_none(
+                call_unless_none(guess_loss, self.D_xx, x, rec_x), call_unless_none(guess_loss, self.D_yy, y, rec_y)
+            ),
+            two_step=sum_not_none(
+                call_unless_none(discriminator_loss_joint, self.D_x2, x, rec_x),
+                call_unless_none(discriminator_loss_joint, self.D_y2, y, rec_y),
+            ),
         )
 
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:
@@ -115,6 +160,6 @@ class CycleGAN(Method):
         return (self.G if target == "Y" else self.F)(x)  # type: ignore[no-any-return]
 
 
-def guess(critic: Role, first: Tensor, second: Tensor) -> Tensor:
+def guess_loss(discriminator: Role, first: Tensor, second: Tensor) -> Tensor:
     """Small where `critic` says real of the pair in this order and fake of the other."""
-    return spotted(critic, torch.cat((first, second), 1), torch.cat((second, first), 1))
+    return discriminator_loss_joint(discriminator, torch.cat((first, second), 1), torch.cat((second, first), 1))

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Method, Move, Now, Player, Route, Turn, together
-from unpaired.networks import Networks
-from unpaired.terms.adversarial import Kind, fool, spot
-from unpaired.terms.closeness import matched, squared
+from unpaired.methods.game import Batch, Method, Turns, StepContext, Player, Route, Turn, forward_pair
+from unpaired.networks import NetworkFactory
+from unpaired.terms.adversarial import AdversarialLoss, generator_loss, discriminator_loss
+from unpaired.terms.closeness import feature_matching, mse
 
 
 class DiscoGAN(Method):
@@ -28,84 +28,91 @@ class DiscoGAN(Method):
     of augmentation, where there is one.
     """
 
-    restores = True
+    is_cycle_consistent = True
 
     presets = {  # noqa: RUF012 - data
         preset: {
-            "adversarial": "lsgan",
-            "adversarial_share": 0.9,
-            "later_rate": 0.9,
-            "after": 0.1,
-            "turns": 2,
+            "adversarial_loss": "lsgan",
+            "adversarial_fraction": 0.9,
+            "final_reconstruction_fraction": 0.9,
+            "reconstruction_switch": 0.1,
+            "discriminator_every": 2,
             "depth": None,
-            "decay": 0.0,
-            "rate": 4e-4,
-            "critic_rate": 1e-3,
-            "clip": 5.0,
+            "weight_decay": 0.0,
+            "lr": 4e-4,
+            "lr_d": 1e-3,
+            "grad_clip": 5.0,
         }
         for preset in ("small", "tiny")
     }
 
     def __init__(
         self,
-        net: Networks,
+        net: NetworkFactory,
         *,
-        adversarial: Kind = "bce",
-        adversarial_share: float = 0.1,
-        first_rate: float = 0.01,
-        later_rate: float = 0.5,
-        after: float = 10_000.0,
-        turns: int = 3,
+        adversarial_loss: AdversarialLoss = "bce",
+        adversarial_fraction: float = 0.1,
+        initial_reconstruction_fraction: float = 0.01,
+        final_reconstruction_fraction: float = 0.5,
+        reconstruction_switch: float = 10_000.0,
+        discriminator_every: int = 3,
         depth: int | None = 8,
-        decay: float = 1e-5,
-        rate: float = 2e-4,
-        critic_rate: float = 2e-4,
-        clip: float | None = None,
+        weight_decay: float = 1e-5,
+        lr: float = 2e-4,
+        lr_d: float = 2e-4,
+        grad_clip: float | None = None,
     ) -> None:
         super().__init__()
-        self.kind: Kind = adversarial
-        self.every = max(2, turns)
+        self.adversarial_loss: AdversarialLoss = adversarial_loss
+        self.discriminator_every = max(2, discriminator_every)
         self.G, self.F = net.generator("X", "Y", depth), net.generator("Y", "X", depth)
-        self.D_x, self.D_y = net.critic("X"), net.critic("Y")
+        self.D_x, self.D_y = net.discriminator("X"), net.discriminator("Y")
         self.players = {
-            "generators": Player(("G", "F"), rate=rate, decay=decay, clip=clip),
-            "critics": Player(("D_x", "D_y"), rate=critic_rate, decay=decay, clip=clip),
+            "generators": Player(("G", "F"), lr=lr, weight_decay=weight_decay, grad_clip=grad_clip),
+            "discriminators": Player(("D_x", "D_y"), lr=lr_d, weight_decay=weight_decay, grad_clip=grad_clip),
         }
 
-        def weight(of_likeness: float, of_reconstruction: float) -> Callable[[Now], float]:
-            def at(now: Now) -> float:
-                early = (now.share if after < 1 else now.step) < after
-                r = first_rate if early else later_rate
-                return (1 - r) * of_likeness + r * of_reconstruction
+        def make_loss_weight(adversarial_scale: float, reconstruction_scale: float) -> Callable[[StepContext], float]:
+            def loss_weight_at(context: StepContext) -> float:
+                is_early = (
+                    context.budget_fraction if reconstruction_switch < 1 else context.step
+                ) < reconstruction_switch
+                r = initial_reconstruction_fraction if is_early else final_reconstruction_fraction
+                return (1 - r) * adversarial_scale + r * reconstruction_scale
 
-            return at
+            return loss_weight_at
 
-        self.weights = {
-            "critics.adversarial": 0.5,
-            "adversarial": weight(adversarial_share, 0.0),
-            "features": weight(1 - adversarial_share, 0.0),
+        self.loss_weights = {
+            "discriminators.adversarial": 0.5,
+            "adversarial": make_loss_weight(adversarial_fraction, 0.0),
+            "feature_matching": make_loss_weight(1 - adversarial_fraction, 0.0),
             # The authors' images are in [0, 1], where squared distances are a quarter of ours.
-            "reconstruction": weight(0.0, 0.25),
+            "reconstruction": make_loss_weight(0.0, 0.25),
         }
         self.routes = (Route("X", "Y", ("G",)), Route("Y", "X", ("F",)))
 
-    def play(self, batch: Batch, now: Now) -> Iterator[Move]:
+    def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
         """The critics, or the generators."""
         x, y = batch["X"], batch["Y"]
-        critics_move = now.step % self.every == 0
-        with torch.set_grad_enabled(not critics_move):
+        is_discriminator_step = context.step % self.discriminator_every == 0
+        with torch.set_grad_enabled(not is_discriminator_step):
             fake_y, fake_x = self.G(x), self.F(y)
-        if critics_move:
-            spot_y, spot_x = together(self.D_y, y, fake_y), together(self.D_x, x, fake_x)
-            yield Turn("critics", adversarial=spot(*spot_y, self.kind) + spot(*spot_x, self.kind))
+        if is_discriminator_step:
+            scores_y, scores_x = forward_pair(self.D_y, y, fake_y), forward_pair(self.D_x, x, fake_x)
+            yield Turn(
+                "discriminators",
+                adversarial=discriminator_loss(*scores_y, self.adversarial_loss)
+                + discriminator_loss(*scores_x, self.adversarial_loss),
+            )
             return
-        (_, real_y), (score_y, seen_y) = self.D_y.look(y, fake_y)
-        (_, real_x), (score_x, seen_x) = self.D_x.look(x, fake_x)
+        (_, real_features_y), (score_y, fake_features_y) = self.D_y.forward_with_features(y, fake_y)
+        (_, real_features_x), (score_x, fake_features_x) = self.D_x.forward_with_features(x, fake_x)
         yield Turn(
             "generators",
-            adversarial=fool(score_y, self.kind) + fool(score_x, self.kind),
-            features=matched(real_y[1:], seen_y[1:]) + matched(real_x[1:], seen_x[1:]),
-            reconstruction=squared(self.F(fake_y), x) + squared(self.G(fake_x), y),
+            adversarial=generator_loss(score_y, self.adversarial_loss) + generator_loss(score_x, self.adversarial_loss),
+            feature_matching=feature_matching(real_features_y[1:], fake_features_y[1:])
+            + feature_matching(real_features_x[1:], fake_features_x[1:]),
+            reconstruction=mse(self.F(fake_y), x) + mse(self.G(fake_x), y),
         )
 
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:

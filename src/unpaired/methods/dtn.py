@@ -7,18 +7,18 @@ from typing import Final
 
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Frozen, Method, Move, Now, Player, Route, Turn, together
-from unpaired.networks import Networks
+from unpaired.methods.game import Batch, FrozenNetwork, Method, Turns, StepContext, Player, Route, Turn, forward_pair
+from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
-from unpaired.networks.pretrained import embedding as pretrained
-from unpaired.terms.closeness import squared
-from unpaired.terms.label import said
+from unpaired.networks.pretrained import load_embedding as pretrained
+from unpaired.terms.closeness import mse
+from unpaired.terms.label import class_cross_entropy
 from unpaired.terms.smoothness import total_variation
 
-OF_X: Final = 0
-OF_Y: Final = 1
-REAL: Final = 2
-KINDS: Final = 3
+CLASS_FAKE_X: Final = 0
+CLASS_FAKE_Y: Final = 1
+CLASS_REAL: Final = 2
+NUM_CLASSES: Final = 3
 
 
 class DTN(Method):
@@ -37,59 +37,64 @@ class DTN(Method):
 
     presets = {  # noqa: RUF012 - data
         preset: {
-            "constancy_weight": 5.0,
+            "perceptual_weight": 5.0,
             "identity_weight": 15.0,
-            "smoothness_weight": 0.05,
-            "rate": 4e-4,
-            "critic_rate": 1e-3,
-            "clip": 5.0,
+            "tv_weight": 0.05,
+            "lr": 4e-4,
+            "lr_d": 1e-3,
+            "grad_clip": 5.0,
         }
         for preset in ("small", "tiny")
     }
 
     def __init__(
         self,
-        net: Networks,
+        net: NetworkFactory,
         *,
         embedding: str = "efficientnet-lite0",
-        constancy_weight: float = 100.0,
+        perceptual_weight: float = 100.0,
         identity_weight: float = 1.0,
-        smoothness_weight: float = 0.05,
-        rate: float = 2e-4,
-        critic_rate: float = 2e-4,
-        clip: float | None = None,
+        tv_weight: float = 0.05,
+        lr: float = 2e-4,
+        lr_d: float = 2e-4,
+        grad_clip: float | None = None,
     ) -> None:
         super().__init__()
-        self.f = Frozen(Role(pretrained(embedding)))
-        self.g, self.D = net.decoder("Y", self.f), net.critic("Y", outputs=KINDS)
+        self.f = FrozenNetwork(Role(pretrained(embedding)))
+        self.g, self.D = net.decoder("Y", self.f), net.discriminator("Y", outputs=NUM_CLASSES)
         self.players = {
-            "generator": Player(("g",), rate=rate, clip=clip),
-            "critic": Player(("D",), rate=critic_rate, clip=clip),
+            "generator": Player(("g",), lr=lr, grad_clip=grad_clip),
+            "discriminator": Player(("D",), lr=lr_d, grad_clip=grad_clip),
         }
-        self.weights = {
+        self.loss_weights = {
             "adversarial": 1.0,
-            "constancy": constancy_weight,
+            "perceptual": perceptual_weight,
             "identity": identity_weight,
-            "smoothness": smoothness_weight,
+            "tv": tv_weight,
         }
         self.routes = (Route("X", "Y", ("f", "g")),)
 
-    def play(self, batch: Batch, now: Now) -> Iterator[Move]:
+    def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
         """The generator, then the critic."""
         x, y = batch["X"], batch["Y"]
-        code_x, code_y = together(self.f, x, y)
-        fake, same = together(self.g, code_x, code_y)
-        of_fake, of_same = together(self.D, fake, same)
+        code_x, code_y = forward_pair(self.f, x, y)
+        fake, idt = forward_pair(self.g, code_x, code_y)
+        logits_fake, logits_idt = forward_pair(self.D, fake, idt)
         yield Turn(
             "generator",
-            adversarial=said(of_fake, REAL, KINDS) + said(of_same, REAL, KINDS),
-            constancy=squared(self.f(fake), code_x),
-            identity=squared(same, y),
-            smoothness=total_variation(fake) + total_variation(same),
+            adversarial=class_cross_entropy(logits_fake, CLASS_REAL, NUM_CLASSES)
+            + class_cross_entropy(logits_idt, CLASS_REAL, NUM_CLASSES),
+            perceptual=mse(self.f(fake), code_x),
+            identity=mse(idt, y),
+            tv=total_variation(fake) + total_variation(idt),
         )
-        of_fake, of_same = together(self.D, fake, same)
-        told = said(of_fake, OF_X, KINDS) + said(of_same, OF_Y, KINDS) + said(self.D(y), REAL, KINDS)
-        yield Turn("critic", adversarial=told)
+        logits_fake, logits_idt = forward_pair(self.D, fake, idt)
+        loss = (
+            class_cross_entropy(logits_fake, CLASS_FAKE_X, NUM_CLASSES)
+            + class_cross_entropy(logits_idt, CLASS_FAKE_Y, NUM_CLASSES)
+            + class_cross_entropy(self.D(y), CLASS_REAL, NUM_CLASSES)
+        )
+        yield Turn("discriminator", adversarial=loss)
 
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:
         """g after f, from X to Y."""

@@ -6,12 +6,23 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Frozen, Method, Move, Now, Past, Player, Route, Turn, spotted
-from unpaired.networks import Networks
+from unpaired.methods.game import (
+    Batch,
+    FrozenNetwork,
+    Method,
+    Turns,
+    StepContext,
+    ImagePool,
+    Player,
+    Route,
+    Turn,
+    discriminator_loss_joint,
+)
+from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
-from unpaired.networks.pretrained import embedding as pretrained
-from unpaired.terms.adversarial import Kind, fool
-from unpaired.terms.closeness import squared
+from unpaired.networks.pretrained import load_embedding as pretrained
+from unpaired.terms.adversarial import AdversarialLoss, generator_loss
+from unpaired.terms.closeness import mse
 
 
 class DTNBaseline(Method):
@@ -27,44 +38,50 @@ class DTNBaseline(Method):
 
     presets = {  # noqa: RUF012 - data
         preset: {
-            "adversarial": "lsgan",
-            "constancy_weight": 0.5,
-            "rate": 4e-4,
-            "critic_rate": 1e-3,
-            "clip": 5.0,
+            "adversarial_loss": "lsgan",
+            "perceptual_weight": 0.5,
+            "lr": 4e-4,
+            "lr_d": 1e-3,
+            "grad_clip": 5.0,
         }
         for preset in ("small", "tiny")
     }
 
     def __init__(
         self,
-        net: Networks,
+        net: NetworkFactory,
         *,
         embedding: str = "efficientnet-lite0",
-        adversarial: Kind = "bce",
-        constancy_weight: float = 15.0,
-        memory: int = 0,
-        rate: float = 2e-4,
-        critic_rate: float = 2e-4,
-        clip: float | None = None,
+        adversarial_loss: AdversarialLoss = "bce",
+        perceptual_weight: float = 15.0,
+        pool_size: int = 0,
+        lr: float = 2e-4,
+        lr_d: float = 2e-4,
+        grad_clip: float | None = None,
     ) -> None:
         super().__init__()
-        self.kind: Kind = adversarial
-        self.G, self.D, self.past = net.generator("X", "Y"), net.critic("Y"), Past(memory)
-        self.f = Frozen(Role(pretrained(embedding)))
+        self.adversarial_loss: AdversarialLoss = adversarial_loss
+        self.G, self.D, self.pool = net.generator("X", "Y"), net.discriminator("Y"), ImagePool(pool_size)
+        self.f = FrozenNetwork(Role(pretrained(embedding)))
         self.players = {
-            "generator": Player(("G",), rate=rate, clip=clip),
-            "critic": Player(("D",), rate=critic_rate, clip=clip),
+            "generator": Player(("G",), lr=lr, grad_clip=grad_clip),
+            "discriminator": Player(("D",), lr=lr_d, grad_clip=grad_clip),
         }
-        self.weights = {"adversarial": 1.0, "constancy": constancy_weight}
+        self.loss_weights = {"adversarial": 1.0, "perceptual": perceptual_weight}
         self.routes = (Route("X", "Y", ("G",)),)
 
-    def play(self, batch: Batch, now: Now) -> Iterator[Move]:
+    def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
         """The generator, then the critic."""
         x, y = batch["X"], batch["Y"]
         fake = self.G(x)
-        yield Turn("generator", adversarial=fool(self.D(fake), self.kind), constancy=squared(self.f(fake), self.f(x)))
-        yield Turn("critic", adversarial=spotted(self.D, y, self.past(fake), self.kind))
+        yield Turn(
+            "generator",
+            adversarial=generator_loss(self.D(fake), self.adversarial_loss),
+            perceptual=mse(self.f(fake), self.f(x)),
+        )
+        yield Turn(
+            "discriminator", adversarial=discriminator_loss_joint(self.D, y, self.pool(fake), self.adversarial_loss)
+        )
 
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:
         """G from X to Y."""

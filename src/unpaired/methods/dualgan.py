@@ -8,10 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Method, Move, Now, Player, Route, Turn, spotted
-from unpaired.networks import Networks
+from unpaired.methods.game import Batch, Method, Turns, StepContext, Player, Route, Turn, discriminator_loss_joint
+from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
-from unpaired.terms.adversarial import fool
+from unpaired.terms.adversarial import generator_loss
 from unpaired.terms.closeness import l1
 from unpaired.terms.penalty import gradient_penalty
 
@@ -29,68 +29,75 @@ class DualGAN(Method):
     cross entropy and a cycle weight of 20 since; the paper is followed here.
     """
 
-    restores = True
-    idle = {"box": ("slope", "penalty"), "penalty_weight": ("slope", "box")}  # noqa: RUF012 - data
+    is_cycle_consistent = True
+    ignored_if = {
+        "weight_clip": ("lipschitz_constraint", "gradient-penalty"),
+        "gradient_penalty_weight": ("lipschitz_constraint", "weight-clip"),
+    }  # noqa: RUF012 - data
     presets = {  # noqa: RUF012 - data
         preset: {
-            "slope": "penalty",
-            "turns": 2,
+            "lipschitz_constraint": "gradient-penalty",
+            "n_critic": 2,
             "cycle_weight": 20.0,
             "optimizer": "adam",
-            "rate": 4e-4,
-            "critic_rate": 1e-3,
+            "lr": 4e-4,
+            "lr_d": 1e-3,
         }
         for preset in ("small", "tiny")
     }
 
     def __init__(
         self,
-        net: Networks,
+        net: NetworkFactory,
         *,
-        turns: int = 3,
-        slope: Literal["box", "penalty"] = "box",
-        box: float = 0.01,
-        penalty_weight: float = 10.0,
+        n_critic: int = 3,
+        lipschitz_constraint: Literal["weight-clip", "gradient-penalty"] = "weight-clip",
+        weight_clip: float = 0.01,
+        gradient_penalty_weight: float = 10.0,
         cycle_weight: float = 500.0,
         optimizer: Literal["rmsprop", "adam"] = "rmsprop",
-        rate: float = 5e-5,
-        critic_rate: float = 5e-5,
-        clip: float | None = None,
+        lr: float = 5e-5,
+        lr_d: float = 5e-5,
+        grad_clip: float | None = None,
     ) -> None:
         super().__init__()
-        self.every, self.penalised = max(1, turns), slope == "penalty"
+        self.n_critic, self.has_gradient_penalty = max(1, n_critic), lipschitz_constraint == "gradient-penalty"
         self.G, self.F = net.generator("X", "Y"), net.generator("Y", "X")
-        self.D_x, self.D_y = net.critic("X"), net.critic("Y")
+        self.D_x, self.D_y = net.discriminator("X"), net.discriminator("Y")
         self.players = {
-            "generators": Player(("G", "F"), rate=rate, optimizer=optimizer, clip=clip),
-            "critics": Player(
+            "generators": Player(("G", "F"), lr=lr, optimizer=optimizer, grad_clip=grad_clip),
+            "discriminators": Player(
                 ("D_x", "D_y"),
-                rate=critic_rate,
+                lr=lr_d,
                 optimizer=optimizer,
-                clip=clip,
-                box=None if self.penalised else box,
+                grad_clip=grad_clip,
+                weight_clip=None if self.has_gradient_penalty else weight_clip,
             ),
         }
-        self.weights = {"adversarial": 1.0, "cycle": cycle_weight}
-        if self.penalised:
-            self.weights["penalty"] = penalty_weight
+        self.loss_weights = {"adversarial": 1.0, "cycle": cycle_weight}
+        if self.has_gradient_penalty:
+            self.loss_weights["gradient_penalty"] = gradient_penalty_weight
         self.routes = (Route("X", "Y", ("G",)), Route("Y", "X", ("F",)))
 
-    def play(self, batch: Batch, now: Now) -> Iterator[Move]:
+    def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
         """The critics, and every so many steps the generators."""
         x, y = batch["X"], batch["Y"]
-        generators_move = now.step % self.every == 0
-        with torch.set_grad_enabled(generators_move):
+        is_generator_step = context.step % self.n_critic == 0
+        with torch.set_grad_enabled(is_generator_step):
             fake_y, fake_x = self.G(x), self.F(y)
         yield Turn(
-            "critics",
-            adversarial=spotted(self.D_y, y, fake_y, "wgan") + spotted(self.D_x, x, fake_x, "wgan"),
-            penalty=penalty(self.D_y, y, fake_y) + penalty(self.D_x, x, fake_x) if self.penalised else None,
+            "discriminators",
+            adversarial=discriminator_loss_joint(self.D_y, y, fake_y, "wgan")
+            + discriminator_loss_joint(self.D_x, x, fake_x, "wgan"),
+            gradient_penalty=mean_score_gradient_penalty(self.D_y, y, fake_y)
+            + mean_score_gradient_penalty(self.D_x, x, fake_x)
+            if self.has_gradient_penalty
+            else None,
         )
-        if generators_move:
+        if is_generator_step:
             yield Turn(
                 "generators",
-                adversarial=fool(self.D_y(fake_y), "wgan") + fool(self.D_x(fake_x), "wgan"),
+                adversarial=generator_loss(self.D_y(fake_y), "wgan") + generator_loss(self.D_x(fake_x), "wgan"),
                 cycle=l1(self.F(fake_y), x) + l1(self.G(fake_x), y),
             )
 
@@ -100,6 +107,6 @@ class DualGAN(Method):
         return out
 
 
-def penalty(critic: Role, real: Tensor, fake: Tensor) -> Tensor:
+def mean_score_gradient_penalty(discriminator: Role, real: Tensor, fake: Tensor) -> Tensor:
     """On the slope of the mean of an item's scores, which is what the adversarial terms are made of."""
-    return gradient_penalty(lambda items: critic(items).flatten(1).mean(1), real, fake)
+    return gradient_penalty(lambda items: discriminator(items).flatten(1).mean(1), real, fake)

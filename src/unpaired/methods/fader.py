@@ -7,20 +7,25 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Move, Now, Player, Turn, both, together
-from unpaired.methods.kinds import Labelled
-from unpaired.networks import Networks
-from unpaired.networks.labelled import joined
-from unpaired.terms.adversarial import fool, spot
-from unpaired.terms.closeness import l1, squared
-from unpaired.terms.label import classes, confused, decided
+from unpaired.methods.game import Batch, Turns, StepContext, Player, Turn, forward_pair_optional, forward_pair
+from unpaired.methods.kinds import LabelConditionedMethod
+from unpaired.networks import NetworkFactory
+from unpaired.networks.labelled import concat_label
+from unpaired.terms.adversarial import generator_loss, discriminator_loss
+from unpaired.terms.closeness import l1, mse
+from unpaired.terms.label import classification_loss, inverted_label_loss, predict_labels
 
-JUDGED = {"reconstruction_weight": 10.0, "latent_weight": 0.1, "adversarial_weight": 1.0, "class_weight": 0.1}
-SMALL = {**JUDGED, "absolute": True, "own_scores": True, "rate": 4e-4, "critic_rate": 1e-3}
-VOICE = {**SMALL, "own_scores": False, "class_weight": 1.0, "transport_weight": 5.0}
+SMALL_WEIGHTS = {
+    "reconstruction_weight": 10.0,
+    "latent_adversarial_weight": 0.1,
+    "adversarial_weight": 1.0,
+    "classification_weight": 0.1,
+}
+SMALL = {**SMALL_WEIGHTS, "l1_reconstruction": True, "per_domain_scores": True, "lr": 4e-4, "lr_d": 1e-3}
+VOICE = {**SMALL, "per_domain_scores": False, "classification_weight": 1.0, "transport_weight": 5.0}
 
 
-class Fader(Labelled):
+class Fader(LabelConditionedMethod):
     """Lample et al. 2017, arXiv:1706.00409: eq. (1)-(3), with the ramp of the latent weight of sec. 4.
 
     A classifier reads the labels off the code and the encoder learns to mislead it, so the decoder must take them from
@@ -35,86 +40,111 @@ class Fader(Labelled):
     enlarges bilinearly. Where labels are of several groups a classifier of images learns to tell those not asked for.
     """
 
-    restores = True
+    is_cycle_consistent = True
     presets = {"small": SMALL, "tiny": SMALL}  # noqa: RUF012 - data
     voice_presets = {"small": VOICE, "tiny": VOICE}  # noqa: RUF012
 
     def __init__(
         self,
-        net: Networks,
+        net: NetworkFactory,
         *,
-        absolute: bool = False,
+        l1_reconstruction: bool = False,
         reconstruction_weight: float = 1.0,
-        latent_weight: float = 1e-4,
-        ramp: float = 0.32,
+        latent_adversarial_weight: float = 1e-4,
+        latent_adversarial_warmup: float = 0.32,
         adversarial_weight: float = 0.0,
-        class_weight: float = 0.0,
-        own_scores: bool = False,
+        classification_weight: float = 0.0,
+        per_domain_scores: bool = False,
         transport_weight: float = 0.0,
-        residual_from: float = 1.0,
-        dropout: float = 0.3,
-        rate: float = 2e-4,
-        critic_rate: float = 2e-4,
-        clip: float | None = 5.0,
+        residual_decoder_start: float = 1.0,
+        latent_discriminator_dropout: float = 0.3,
+        lr: float = 2e-4,
+        lr_d: float = 2e-4,
+        grad_clip: float | None = 5.0,
     ) -> None:
         super().__init__()
-        self.labels, self.domains, self.own_scores = net.labels, net.domains, own_scores
-        self.near, self.residual_from = l1 if absolute else squared, residual_from
-        self.E, self.G, self.Z = net.label_coders(self.labels.size, dropout)
-        self.transport = net.labelled_transport(self.labels.size, given=0.5) if transport_weight else None
-        coders, reader = Player(("E", "G"), rate=rate, clip=clip), Player(("Z",), rate=critic_rate, clip=clip)
-        self.players = {"coders": coders, "reader": reader}
-        self.weights = {
-            "reconstruction": reconstruction_weight,
-            "latent": lambda now: latent_weight * now.ramp(ramp),
-            "reader.classes": 1.0,
-        }
-        self.R = net.label_residual(self.labels.size) if 0 < residual_from < 1 else None
-        if self.R is not None:
-            self.players["residual"] = Player(("R",), rate=rate, clip=clip)
-            self.weights |= {"residual.adversarial": adversarial_weight or 1.0, "residual.classes": class_weight or 1.0}
-        self.judged = self.R is not None or adversarial_weight > 0
-        if self.judged:
-            self.D = net.critic(self.domains[0], self.outputs)
-            self.players["critic"] = Player(("D",), rate=critic_rate, clip=clip)
-            self.weights |= {"adversarial": adversarial_weight, "critic.adversarial": 0.5}
-        self.told = self.R is not None or class_weight > 0 or len(self.labels.groups) > 1
-        if self.told:
-            self.C = net.classifier(self.labels.size)
-            self.players["classifier"] = Player(("C",), rate=critic_rate, clip=clip)
-            self.weights |= {"classes": class_weight, "classifier.classes": 1.0}
-        self.weights |= {"transport": transport_weight} if transport_weight else {}
-        self.routes = self.routes_by(("E", "G", "R") if self.R is not None else ("E", "G"), ("C",))
-
-    def play(self, batch: Batch, now: Now) -> Iterator[Move]:
-        """The reader of codes and the coders, or the residual; then those who judge what is made with other labels."""
-        x, label, known, spans = batch["x"], batch["label"], batch["known"], self.labels.spans
-        R = self.R if now.share >= self.residual_from else None
-        E, G = self.E.train(R is None), self.G.train(R is None)  # statistics of batch norm stay as they are too
-        code, other = E(x), label[torch.randperm(len(label))]
-        if R is None:
-            yield Turn("reader", classes=classes(self.Z(code), label, known, spans))
-        fake, same = both(G, joined(code, other), joined(code, label), R is None)
-        fake = fake if R is None else fake + R(joined(code, other))
-        yield Turn(
-            "coders" if R is None else "residual",
-            reconstruction=self.near(same, x) if same is not None else None,
-            latent=confused(self.Z(code), label, known, spans) if R is None else None,
-            adversarial=fool(self.scored(self.D(fake), other, known)) if self.judged else None,
-            transport=self.transport(fake, other, x, label) if self.transport is not None else None,
-            classes=classes(self.C(fake), other, known, spans) if self.told else None,
+        self.labels, self.domains, self.per_domain_scores = net.labels, net.domains, per_domain_scores
+        self.reconstruction_loss, self.residual_decoder_start = l1 if l1_reconstruction else mse, residual_decoder_start
+        self.E, self.G, self.Z = net.conditional_autoencoder(self.labels.size, latent_discriminator_dropout)
+        self.transport = (
+            net.conditional_transport_loss(self.labels.size, source_weight=0.5) if transport_weight else None
         )
-        if self.judged:
-            real, made = together(self.D, x, fake)
-            yield Turn("critic", adversarial=spot(self.scored(real, label, known), self.scored(made, other, known)))
-        if self.told:
-            yield Turn("classifier", classes=classes(self.C(x), label, known, spans))
+        autoencoder, latent_discriminator = (
+            Player(("E", "G"), lr=lr, grad_clip=grad_clip),
+            Player(("Z",), lr=lr_d, grad_clip=grad_clip),
+        )
+        self.players = {"autoencoder": autoencoder, "latent_discriminator": latent_discriminator}
+        self.loss_weights = {
+            "reconstruction": reconstruction_weight,
+            "latent_adversarial": lambda context: (
+                latent_adversarial_weight * context.warmup_factor(latent_adversarial_warmup)
+            ),
+            "latent_discriminator.classification": 1.0,
+        }
+        self.R = net.conditional_residual_decoder(self.labels.size) if 0 < residual_decoder_start < 1 else None
+        if self.R is not None:
+            self.players["residual_decoder"] = Player(("R",), lr=lr, grad_clip=grad_clip)
+            self.loss_weights |= {
+                "residual_decoder.adversarial": adversarial_weight or 1.0,
+                "residual_decoder.classification": classification_weight or 1.0,
+            }
+        self.has_discriminator = self.R is not None or adversarial_weight > 0
+        if self.has_discriminator:
+            self.D = net.discriminator(self.domains[0], self.discriminator_outputs)
+            self.players["discriminator"] = Player(("D",), lr=lr_d, grad_clip=grad_clip)
+            self.loss_weights |= {"adversarial": adversarial_weight, "discriminator.adversarial": 0.5}
+        self.has_classifier = self.R is not None or classification_weight > 0 or len(self.labels.groups) > 1
+        if self.has_classifier:
+            self.C = net.classifier(self.labels.size)
+            self.players["classifier"] = Player(("C",), lr=lr_d, grad_clip=grad_clip)
+            self.loss_weights |= {"classification": classification_weight, "classifier.classification": 1.0}
+        self.loss_weights |= {"transport": transport_weight} if transport_weight else {}
+        self.routes = self.build_routes(("E", "G", "R") if self.R is not None else ("E", "G"), ("C",))
 
-    def relabel(self, x: Tensor, label: Tensor, known: Tensor) -> Tensor:
+    def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
+        """The reader of codes and the coders, or the residual; then those who judge what is made with other labels."""
+        x, label, label_mask, group_slices = batch["x"], batch["label"], batch["label_mask"], self.labels.group_slices
+        R = self.R if context.budget_fraction >= self.residual_decoder_start else None
+        E, G = self.E.train(R is None), self.G.train(R is None)  # statistics of batch norm stay as they are too
+        code, target_label = E(x), label[torch.randperm(len(label))]
+        if R is None:
+            yield Turn(
+                "latent_discriminator",
+                classification=classification_loss(self.Z(code), label, label_mask, group_slices),
+            )
+        fake, rec = forward_pair_optional(G, concat_label(code, target_label), concat_label(code, label), R is None)
+        fake = fake if R is None else fake + R(concat_label(code, target_label))
+        yield Turn(
+            "autoencoder" if R is None else "residual_decoder",
+            reconstruction=self.reconstruction_loss(rec, x) if rec is not None else None,
+            latent_adversarial=inverted_label_loss(self.Z(code), label, label_mask, group_slices)
+            if R is None
+            else None,
+            adversarial=generator_loss(self.select_label_scores(self.D(fake), target_label, label_mask))
+            if self.has_discriminator
+            else None,
+            transport=self.transport(fake, target_label, x, label) if self.transport is not None else None,
+            classification=classification_loss(self.C(fake), target_label, label_mask, group_slices)
+            if self.has_classifier
+            else None,
+        )
+        if self.has_discriminator:
+            real_scores, fake_scores = forward_pair(self.D, x, fake)
+            yield Turn(
+                "discriminator",
+                adversarial=discriminator_loss(
+                    self.select_label_scores(real_scores, label, label_mask),
+                    self.select_label_scores(fake_scores, target_label, label_mask),
+                ),
+            )
+        if self.has_classifier:
+            yield Turn("classifier", classification=classification_loss(self.C(x), label, label_mask, group_slices))
+
+    def apply_labels(self, x: Tensor, label: Tensor, label_mask: Tensor) -> Tensor:
         """The code of `x`, decoded with the label, and the residual where there is one."""
-        told = joined(self.E(x), label)
-        return self.G(told) if self.R is None else self.G(told) + self.R(told)  # type: ignore[no-any-return]
+        conditioned_code = concat_label(self.E(x), label)
+        return self.G(conditioned_code) if self.R is None else self.G(conditioned_code) + self.R(conditioned_code)  # type: ignore[no-any-return]
 
     def classify(self, x: Tensor) -> Tensor:
         """What the classifier of images tells; there is one where labels are of several groups."""
-        return decided(self.C(x), self.labels.spans)
+        return predict_labels(self.C(x), self.labels.group_slices)

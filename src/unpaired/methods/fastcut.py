@@ -7,10 +7,20 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Method, Move, Now, Player, Route, Turn, spotted, still
-from unpaired.networks import Networks
-from unpaired.terms.adversarial import fool
-from unpaired.terms.contrast import layered_nce
+from unpaired.methods.game import (
+    Batch,
+    Method,
+    Turns,
+    StepContext,
+    Player,
+    Route,
+    Turn,
+    discriminator_loss_joint,
+    detach,
+)
+from unpaired.networks import NetworkFactory
+from unpaired.terms.adversarial import generator_loss
+from unpaired.terms.contrast import multilayer_nce
 
 
 class FastCUT(Method):
@@ -24,52 +34,58 @@ class FastCUT(Method):
 
     presets = {  # noqa: RUF012 - data
         preset: {
-            "pixels": False,
-            "contrast_weight": 0.1,
-            "ramp": 0.3,
-            "rate": 4e-4,
-            "critic_rate": 1e-3,
-            "clip": 5.0,
+            "nce_pixels": False,
+            "nce_weight": 0.1,
+            "nce_warmup": 0.3,
+            "lr": 4e-4,
+            "lr_d": 1e-3,
+            "grad_clip": 5.0,
         }
         for preset in ("small", "tiny")
     }
 
     def __init__(
         self,
-        net: Networks,
+        net: NetworkFactory,
         *,
-        contrast_weight: float = 10.0,
-        ramp: float = 0.0,
-        pixels: bool = True,
-        patches: int = 256,
+        nce_weight: float = 10.0,
+        nce_warmup: float = 0.0,
+        nce_pixels: bool = True,
+        num_patches: int = 256,
         temperature: float = 0.07,
-        rate: float = 2e-4,
-        critic_rate: float = 2e-4,
-        clip: float | None = None,
+        lr: float = 2e-4,
+        lr_d: float = 2e-4,
+        grad_clip: float | None = None,
     ) -> None:
         super().__init__()
         self.temperature = temperature
-        self.G, self.D, self.H = net.generator("X", "Y"), net.critic("Y"), net.projector("X", patches, pixels)
+        self.G, self.D, self.H = (
+            net.generator("X", "Y"),
+            net.discriminator("Y"),
+            net.projector("X", num_patches, nce_pixels),
+        )
         self.players = {
-            "generator": Player(("G", "H"), rate=rate, clip=clip),
-            "critic": Player(("D",), rate=critic_rate, clip=clip),
+            "generator": Player(("G", "H"), lr=lr, grad_clip=grad_clip),
+            "discriminator": Player(("D",), lr=lr_d, grad_clip=grad_clip),
         }
-        self.weights = {"adversarial": 1.0, "critic.adversarial": 0.5}
-        self.weights["contrast"] = lambda now: contrast_weight * now.ramp(ramp)
+        self.loss_weights = {"adversarial": 1.0, "discriminator.adversarial": 0.5}
+        self.loss_weights["nce"] = lambda context: nce_weight * context.warmup_factor(nce_warmup)
         self.routes = (Route("X", "Y", ("G",)),)
 
-    def play(self, batch: Batch, now: Now) -> Iterator[Move]:
+    def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
         """The critic, then the generator with H."""
         x = batch["X"]
-        mirrored = bool(torch.rand(()) < 0.5)
-        ((fake, seen),) = self.G.look(x.flip(3) if mirrored else x)
-        yield Turn("critic", adversarial=spotted(self.D, batch["Y"], fake))
-        layers = [x, *(self.G.features(x, self.H.most) if mirrored else seen)]
-        again = [fake, *self.G.features(fake, self.H.most)]
-        places = self.H.places(layers)
-        keys = [still(key) for key in self.H(layers, places)]
-        queries = self.H([layer.flip(3) for layer in again] if mirrored else again, places)
-        yield Turn("generator", adversarial=fool(self.D(fake)), contrast=layered_nce(queries, keys, self.temperature))
+        is_flipped = bool(torch.rand(()) < 0.5)
+        ((fake, features),) = self.G.forward_with_features(x.flip(3) if is_flipped else x)
+        yield Turn("discriminator", adversarial=discriminator_loss_joint(self.D, batch["Y"], fake))
+        input_layers = [x, *(self.G.extract_features(x, self.H.num_features) if is_flipped else features)]
+        output_layers = [fake, *self.G.extract_features(fake, self.H.num_features)]
+        positions = self.H.sample_positions(input_layers)
+        keys = [detach(key) for key in self.H(input_layers, positions)]
+        queries = self.H([layer.flip(3) for layer in output_layers] if is_flipped else output_layers, positions)
+        yield Turn(
+            "generator", adversarial=generator_loss(self.D(fake)), nce=multilayer_nce(queries, keys, self.temperature)
+        )
 
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:
         """G from X to Y."""

@@ -16,10 +16,10 @@ from typing import Any, ClassVar, Literal, Self
 import torch
 from torch import Tensor, nn
 
-from unpaired.labels import Draws
+from unpaired.labels import BatchKind
 from unpaired.networks.blocks import Role
-from unpaired.networks.memory import Memory
-from unpaired.terms.adversarial import AnyKind, spot
+from unpaired.networks.memory import TensorPool
+from unpaired.terms.adversarial import AnyAdversarialLoss, discriminator_loss
 
 Batch = Mapping[str, Tensor]
 """What a method draws (`Method.draws`): "each", one tensor `(B, C, H, W)` in [-1, 1] per domain, keyed "X", "Y", "X3"
@@ -29,18 +29,18 @@ Batch = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Now:
+class StepContext:
     """When a play happens: the step (from 0) and the share of the training budget already spent, in [0, 1]."""
 
     step: int
-    share: float
+    budget_fraction: float
 
-    def ramp(self, until: float) -> float:
+    def warmup_factor(self, warmup_fraction: float) -> float:
         """What grows from 0 to 1 until the share `until` of the budget, and is 1 from there on."""
-        return min(1.0, self.share / until) if until else 1.0
+        return min(1.0, self.budget_fraction / warmup_fraction) if warmup_fraction else 1.0
 
 
-Weight = float | Callable[[Now], float]
+LossWeight = float | Callable[[StepContext], float]
 """A term's weight: a number, or a function of `now` for ramps and schedules."""
 
 
@@ -53,25 +53,25 @@ class Player:
     """
 
     roles: tuple[str, ...]
-    rate: float = 2e-4
+    lr: float = 2e-4
     optimizer: Literal["adam", "adamw", "rmsprop", "sgd"] = "adam"
     betas: tuple[float, float] = (0.5, 0.999)
-    decay: float = 0.0
-    clip: float | None = None
-    box: float | None = None
+    weight_decay: float = 0.0
+    grad_clip: float | None = None
+    weight_clip: float | None = None
 
 
 class Turn:
     """A move to make: one or several players, and their named terms (scalars; a `None` term is dropped)."""
 
-    def __init__(self, *players: str, **terms: Tensor | None) -> None:
+    def __init__(self, *players: str, **losses: Tensor | None) -> None:
         if not players:
             raise TypeError("a turn names at least one player")
         self.players = players
-        self.terms = {name: term for name, term in terms.items() if term is not None}
+        self.losses = {name: term for name, term in losses.items() if term is not None}
 
 
-Move = Turn | list[Turn]
+Turns = Turn | list[Turn]
 """What a play yields: one turn, or a list of turns made simultaneously from the same forward pass."""
 
 
@@ -92,51 +92,51 @@ class Method(nn.Module, ABC):
     """
 
     players: Mapping[str, Player]
-    weights: Mapping[str, Weight]
+    loss_weights: Mapping[str, LossWeight]
     routes: tuple[Route, ...]
-    draws: ClassVar[Draws] = "each"
+    batch_kind: ClassVar[BatchKind] = "each"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Per preset name, the settings of this method that it changes; the signature's defaults are the paper's."""
     voice_presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """The same where the items are voices; empty: the same as of images."""
-    defences: ClassVar[Mapping[str, Any]] = {}
+    steganography_defences: ClassVar[Mapping[str, Any]] = {}
     """Settings that keep the method from hiding its input in its output, each with a value worth trying."""
-    idle: ClassVar[Mapping[str, tuple[str, Any]]] = {}
+    ignored_if: ClassVar[Mapping[str, tuple[str, Any]]] = {}
     """Settings that do nothing while another one, named here, has this value."""
-    taught: ClassVar[bool] = False
+    accepts_teacher: ClassVar[bool] = False
     """Whether it can learn from another run's translations: then it asks the factory for its `teacher`."""
-    deepens: ClassVar[str | None] = None
+    depth_setting: ClassVar[str | None] = None
     """The setting that is the depth of its generator, where a shallow one may teach a deep one."""
     stride: int = 1
     """Heights and widths that are multiples of it pass through `translate`; set by whoever builds the networks."""
-    restores: bool = False
+    is_cycle_consistent: bool = False
     """Whether translating back should give the input again: then the cycle error is a measure of this method."""
 
     @abstractmethod
-    def play(self, batch: Batch, now: Now) -> Iterator[Move]:
+    def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
         """Wire the roles on `batch` and yield the turns of one step."""
 
     @abstractmethod
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:
         """Translate `x` `(B, C, H, W)` in [-1, 1] from domain key `source` to `target`; same height and width out."""
 
-    def weight(self, player: str, term: str, now: Now) -> float:
+    def loss_weight(self, player: str, loss: str, context: StepContext) -> float:
         """The weight of `term` in a turn of `player`; `player.term` wins over `term`; unnamed terms are an error."""
-        key = f"{player}.{term}"
-        weight = self.weights[key] if key in self.weights else self.weights[term]
-        return weight(now) if callable(weight) else weight
+        key = f"{player}.{loss}"
+        weight = self.loss_weights[key] if key in self.loss_weights else self.loss_weights[loss]
+        return weight(context) if callable(weight) else weight
 
     def route(self, source: str, target: str) -> Route | None:
         """The route from `source` to `target`, or None where the method has none."""
         return next((r for r in self.routes if (r.source, r.target) == (source, target)), None)
 
     @property
-    def translators(self) -> tuple[str, ...]:
+    def translation_roles(self) -> tuple[str, ...]:
         """Every role that some route needs, in order of first use."""
         return tuple(dict.fromkeys(role for route in self.routes for role in route.roles))
 
 
-class Frozen(nn.Module):
+class FrozenNetwork(nn.Module):
     """A network that was trained elsewhere and stays as it is: always in eval, of no player. Gradients pass through.
 
     It is no part of checkpoints, since it is always at hand where a method is built; the model has it if a route needs
@@ -146,7 +146,7 @@ class Frozen(nn.Module):
     def __init__(self, net: Role) -> None:
         super().__init__()
         self.net = net.requires_grad_(False).eval()
-        self.per_item = net.per_item
+        self.is_batch_independent = net.is_batch_independent
 
     def forward(self, x: Tensor) -> Tensor:
         """What the network gives."""
@@ -161,7 +161,7 @@ class Frozen(nn.Module):
         return self
 
 
-class Past(Memory):
+class ImagePool(TensorPool):
     """Memory of fakes (Shrivastava et al. 2017, sec. 2.3, as in CycleGAN sec. 4): a critic sees past fakes too.
 
     Until the memory is full every fake is stored and returned. Afterwards each fake is, half the time, swapped for a
@@ -177,7 +177,7 @@ class Past(Memory):
         fakes = fakes.detach()
         if self.size == 0:
             return fakes
-        self._take_shape(fakes)
+        self._allocate(fakes)
         out = fakes.clone()
         count = int(self.count)
         for i, fake in enumerate(fakes):
@@ -192,32 +192,34 @@ class Past(Memory):
         return out
 
 
-def still(x: Tensor) -> Tensor:
+def detach(x: Tensor) -> Tensor:
     """A paper's own stop-gradient inside a term; never the way to say who learns (that is the turn's player)."""
     return x.detach()
 
 
-def together(net: Role | Frozen, one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+def forward_pair(net: Role | FrozenNetwork, batch_a: Tensor, batch_b: Tensor) -> tuple[Tensor, Tensor]:
     """Pass two batches through `net` in one call, where its items do not see each other (`net.per_item`).
 
     Equal to separate calls and faster. Networks whose items influence each other (batch norm) get separate calls.
     """
-    if not net.per_item or one.shape[1:] != other.shape[1:]:
-        return net(one), net(other)
-    first, second = torch.split(net(torch.cat((one, other))), [len(one), len(other)])
-    return first, second
+    if not net.is_batch_independent or batch_a.shape[1:] != batch_b.shape[1:]:
+        return net(batch_a), net(batch_b)
+    output_a, output_b = torch.split(net(torch.cat((batch_a, batch_b))), [len(batch_a), len(batch_b)])
+    return output_a, output_b
 
 
-def spotted(critic: Role | Frozen, real: Tensor, fake: Tensor, kind: AnyKind = "lsgan") -> Tensor:
+def discriminator_loss_joint(
+    discriminator: Role | FrozenNetwork, real: Tensor, fake: Tensor, kind: AnyAdversarialLoss = "lsgan"
+) -> Tensor:
     """The term `spot` of a critic's scores on real items and fakes, seen `together`."""
-    return spot(*together(critic, real, fake), kind)
+    return discriminator_loss(*forward_pair(discriminator, real, fake), kind)
 
 
-def both(net: Role, one: Tensor, other: Tensor, wanted: bool) -> tuple[Tensor, Tensor | None]:
+def forward_pair_optional(net: Role, batch_a: Tensor, batch_b: Tensor, include_b: bool) -> tuple[Tensor, Tensor | None]:
     """As `together`, but without the other where it is not wanted."""
-    return together(net, one, other) if wanted else (net(one), None)
+    return forward_pair(net, batch_a, batch_b) if include_b else (net(batch_a), None)
 
 
-def noisy(x: Tensor, deviation: float) -> Tensor:
+def add_noise(x: Tensor, std: float) -> Tensor:
     """`x` with normal noise added; what is hidden in faint patterns is lost in it."""
-    return x + deviation * torch.randn_like(x) if deviation else x
+    return x + std * torch.randn_like(x) if std else x

@@ -6,9 +6,20 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Frozen, Method, Move, Now, Past, Player, Route, Turn, spotted
-from unpaired.networks import Networks
-from unpaired.terms.adversarial import Kind, fool
+from unpaired.methods.game import (
+    Batch,
+    FrozenNetwork,
+    Method,
+    Turns,
+    StepContext,
+    ImagePool,
+    Player,
+    Route,
+    Turn,
+    discriminator_loss_joint,
+)
+from unpaired.networks import NetworkFactory
+from unpaired.terms.adversarial import AdversarialLoss, generator_loss
 from unpaired.terms.closeness import l1
 
 
@@ -26,47 +37,52 @@ class GAN(Method):
     between it and `cyclegan`.
     """
 
-    taught = True
-    deepens = "depth"
+    accepts_teacher = True
+    depth_setting = "depth"
 
     presets = {  # noqa: RUF012 - data
-        "small": {"memory": 0, "rate": 4e-4, "critic_rate": 1e-3, "clip": 5.0},
-        "tiny": {"memory": 0, "rate": 4e-4, "critic_rate": 1e-3, "clip": 5.0},
+        "small": {"pool_size": 0, "lr": 4e-4, "lr_d": 1e-3, "grad_clip": 5.0},
+        "tiny": {"pool_size": 0, "lr": 4e-4, "lr_d": 1e-3, "grad_clip": 5.0},
     }
 
     def __init__(
         self,
-        net: Networks,
+        net: NetworkFactory,
         *,
         depth: int | None = 6,
-        adversarial: Kind = "lsgan",
-        similarity_weight: float = 1.0,
-        memory: int = 50,
-        rate: float = 2e-4,
-        critic_rate: float = 2e-4,
-        clip: float | None = None,
+        adversarial_loss: AdversarialLoss = "lsgan",
+        distillation_weight: float = 1.0,
+        pool_size: int = 50,
+        lr: float = 2e-4,
+        lr_d: float = 2e-4,
+        grad_clip: float | None = None,
     ) -> None:
         super().__init__()
-        self.kind: Kind = adversarial
-        self.G, self.D, self.past = net.generator("X", "Y", depth), net.critic("Y"), Past(memory)
+        self.adversarial_loss: AdversarialLoss = adversarial_loss
+        self.G, self.D, self.pool = net.generator("X", "Y", depth), net.discriminator("Y"), ImagePool(pool_size)
         teacher = net.teacher()
-        self.g = Frozen(teacher) if teacher is not None else None
+        self.g = FrozenNetwork(teacher) if teacher is not None else None
         self.players = {
-            "generator": Player(("G",), rate=rate, clip=clip),
-            "critic": Player(("D",), rate=critic_rate, clip=clip),
+            "generator": Player(("G",), lr=lr, grad_clip=grad_clip),
+            "discriminator": Player(("D",), lr=lr_d, grad_clip=grad_clip),
         }
-        self.weights = {"adversarial": 1.0, "critic.adversarial": 0.5}
+        self.loss_weights = {"adversarial": 1.0, "discriminator.adversarial": 0.5}
         if self.g is not None:
-            self.weights["similarity"] = similarity_weight
+            self.loss_weights["distillation"] = distillation_weight
         self.routes = (Route("X", "Y", ("G",)),)
 
-    def play(self, batch: Batch, now: Now) -> Iterator[Move]:
+    def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
         """The generator, then the critic."""
         x = batch["X"]
         fake = self.G(x)
-        similarity = l1(fake, self.g(x)) if self.g is not None else None
-        yield Turn("generator", adversarial=fool(self.D(fake), self.kind), similarity=similarity)
-        yield Turn("critic", adversarial=spotted(self.D, batch["Y"], self.past(fake), self.kind))
+        distillation = l1(fake, self.g(x)) if self.g is not None else None
+        yield Turn(
+            "generator", adversarial=generator_loss(self.D(fake), self.adversarial_loss), distillation=distillation
+        )
+        yield Turn(
+            "discriminator",
+            adversarial=discriminator_loss_joint(self.D, batch["Y"], self.pool(fake), self.adversarial_loss),
+        )
 
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:
         """G from X to Y."""

@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unpaired.labels import Draws, Labels
+from unpaired.labels import BatchKind, Labels
 from unpaired.methods.game import Method, Route
-from unpaired.terms.label import own
+from unpaired.terms.label import select_domain_scores
 
 
-class Coding(Method):
+class EncoderDecoderMethod(Method):
     """A method whose every domain has an encoder and a decoder; translating is the source's, then the target's."""
 
     @abstractmethod
@@ -35,17 +35,17 @@ class Coding(Method):
         return F.interpolate(y, x.shape[-2:], mode="bilinear", antialias=True)
 
 
-class Labelled(Method):
+class LabelConditionedMethod(Method):
     """A method that takes an item of any domain and is told by a label what to make of it."""
 
-    draws: ClassVar[Draws] = "labelled"
+    batch_kind: ClassVar[BatchKind] = "labelled"
     labels: Labels
     domains: Sequence[str]
-    own_scores: bool = False
+    per_domain_scores: bool = False
     """Whether its critic has an output for each value of a label, and so tells real items of a domain, not of any."""
 
     @abstractmethod
-    def relabel(self, x: Tensor, label: Tensor, known: Tensor) -> Tensor:
+    def apply_labels(self, x: Tensor, label: Tensor, label_mask: Tensor) -> Tensor:
         """`x` (B, C, H, W) in [-1, 1] with the label (B, L) in [0, 1]; where `known` (B, L) is 0 nothing is asked."""
 
     @abstractmethod
@@ -53,49 +53,57 @@ class Labelled(Method):
         """The labels (B, L), 0 and 1, that `x` (B, C, H, W) seems to have."""
 
     @property
-    def outputs(self) -> int:
+    def discriminator_outputs(self) -> int:
         """How many outputs the critic has."""
-        return len(self.labels.domains) if self.own_scores else 1
+        return len(self.labels.domains) if self.per_domain_scores else 1
 
-    def scored(self, scores: Tensor, label: Tensor, known: Tensor) -> Tensor:
+    def select_label_scores(self, scores: Tensor, label: Tensor, label_mask: Tensor) -> Tensor:
         """What the critic gives (B, views x outputs, h, w) -> the scores that count for the label (B, views, h, w)."""
-        return own(scores, label, known, self.labels.spans) if self.own_scores else scores
+        return (
+            select_domain_scores(scores, label, label_mask, self.labels.group_slices)
+            if self.per_domain_scores
+            else scores
+        )
 
-    def become(self, x: Tensor, wanted: Tensor) -> Tensor:
+    def translate_to_labels(self, x: Tensor, target_label: Tensor) -> Tensor:
         """`x` with what is `wanted` (L,), NaN for what stays: that is asked of `classify`.
 
         Of joint data sets the one is meant whose labels tell all that is wanted; where none does, that is all that is
         asked.
         """
-        asked = {g for g, span in enumerate(self.labels.spans) if not wanted[span].isnan().any()}
-        of = next((i for i, groups in enumerate(self.labels.sets) if asked <= set(groups)), None)
-        known = torch.tensor(self.labels.known(of)) if of is not None else (~wanted.isnan()).float()
-        label, known = wanted.to(x).expand(len(x), -1), known.to(x).expand(len(x), -1)
-        if (label.isnan() & (known > 0)).any():
+        target_groups = {g for g, span in enumerate(self.labels.group_slices) if not target_label[span].isnan().any()}
+        dataset = next((i for i, groups in enumerate(self.labels.dataset_groups) if target_groups <= set(groups)), None)
+        label_mask = (
+            torch.tensor(self.labels.label_mask(dataset)) if dataset is not None else (~target_label.isnan()).float()
+        )
+        label, label_mask = target_label.to(x).expand(len(x), -1), label_mask.to(x).expand(len(x), -1)
+        if (label.isnan() & (label_mask > 0)).any():
             label = torch.where(label.isnan(), self.classify(x).to(label), label)
-        return self.relabel(x, label.nan_to_num() * known, known)
+        return self.apply_labels(x, label.nan_to_num() * label_mask, label_mask)
 
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:
         """`x` with the values of the domain `target`; other labels stay what they seem to be."""
-        goal = self.labels.goals[self.domains.index(target)]
-        wanted = torch.full((self.labels.size,), torch.nan)
-        wanted[goal.columns] = torch.tensor(goal.values)
-        return self.become(x, wanted)
+        domain_label = self.labels.domain_labels[self.domains.index(target)]
+        target_label = torch.full((self.labels.size,), torch.nan)
+        target_label[domain_label.columns] = torch.tensor(domain_label.values)
+        return self.translate_to_labels(x, target_label)
 
-    def routes_by(self, roles: tuple[str, ...], classifiers: tuple[str, ...]) -> tuple[Route, ...]:
+    def build_routes(self, roles: tuple[str, ...], classifiers: tuple[str, ...]) -> tuple[Route, ...]:
         """A route between any two domains that are values of one group, by `roles`.
 
         The `classifiers` are needed too where items have labels of other groups, which are to stay.
         """
         out = []
-        for (a, one), (b, other) in itertools.permutations(zip(self.domains, self.labels.goals, strict=True), 2):
-            if one.group == other.group:
-                told = next(groups for groups in self.labels.sets if one.group in groups)
-                out.append(Route(a, b, roles + (classifiers if len(told) > 1 else ())))
+        for (a, label_a), (b, label_b) in itertools.permutations(
+            zip(self.domains, self.labels.domain_labels, strict=True), 2
+        ):
+            if label_a.group_index == label_b.group_index:
+                dataset_groups = next(groups for groups in self.labels.dataset_groups if label_a.group_index in groups)
+                out.append(Route(a, b, roles + (classifiers if len(dataset_groups) > 1 else ())))
         return tuple(out)
 
 
-class Sampling(Method):
+class SamplingMethod(Method):
     """A method that makes items from nothing but random numbers."""
 
     @abstractmethod

@@ -8,21 +8,27 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Move, Now, Player, Turn, noisy
-from unpaired.methods.kinds import Labelled
-from unpaired.networks import Networks
-from unpaired.networks.labelled import joined
-from unpaired.terms.adversarial import fool, spot
+from unpaired.methods.game import Batch, Turns, StepContext, Player, Turn, add_noise
+from unpaired.methods.kinds import LabelConditionedMethod
+from unpaired.networks import NetworkFactory
+from unpaired.networks.labelled import concat_label
+from unpaired.terms.adversarial import generator_loss, discriminator_loss
 from unpaired.terms.closeness import l1
-from unpaired.terms.label import classes, decided
+from unpaired.terms.label import classification_loss, predict_labels
 from unpaired.terms.penalty import gradient_penalty
 
-SMALL = {"adversarial": "lsgan", "turns": 1, "own_scores": True, "class_weight": 0.1, "cycle_weight": 1.7}
-RATES = {"cycle_noise": 0.05, "rate": 4e-4, "critic_rate": 1e-3, "clip": 5.0}
+SMALL = {
+    "adversarial_loss": "lsgan",
+    "n_critic": 1,
+    "per_domain_scores": True,
+    "classification_weight": 0.1,
+    "cycle_weight": 1.7,
+}
+SMALL_OPTIMIZER = {"cycle_noise": 0.05, "lr": 4e-4, "lr_d": 1e-3, "grad_clip": 5.0}
 VOICE = {"cycle_noise": 0.0, "transport_weight": 5.0}
 
 
-class StarGAN(Labelled):
+class StarGAN(LabelConditionedMethod):
     """Choi et al. 2018, arXiv:1711.09020: eq. (5), (6) with eq. (8), Wasserstein's; joint data sets of sec. 3.2.
 
     Targets are the labels of the batch, in another order. The critic makes `turns` moves for one of the generator.
@@ -33,85 +39,107 @@ class StarGAN(Labelled):
     Differs: the mask has a value per group of labels, which for the paper's two data sets says the same.
     """
 
-    restores = True
-    idle = {"penalty_weight": ("adversarial", "lsgan")}  # noqa: RUF012 - data
-    defences = {"cycle_noise": 0.1}  # noqa: RUF012 - data
-    presets = dict.fromkeys(("small", "tiny"), SMALL | RATES)
-    voice_presets = dict.fromkeys(("small", "tiny"), SMALL | RATES | VOICE)
+    is_cycle_consistent = True
+    ignored_if = {"gradient_penalty_weight": ("adversarial_loss", "lsgan")}  # noqa: RUF012 - data
+    steganography_defences = {"cycle_noise": 0.1}  # noqa: RUF012 - data
+    presets = dict.fromkeys(("small", "tiny"), SMALL | SMALL_OPTIMIZER)
+    voice_presets = dict.fromkeys(("small", "tiny"), SMALL | SMALL_OPTIMIZER | VOICE)
 
     def __init__(
         self,
-        net: Networks,
+        net: NetworkFactory,
         *,
-        adversarial: Literal["wgan", "lsgan"] = "wgan",
-        turns: int = 5,
-        own_scores: bool = False,
-        class_weight: float = 1.0,
+        adversarial_loss: Literal["wgan", "lsgan"] = "wgan",
+        n_critic: int = 5,
+        per_domain_scores: bool = False,
+        classification_weight: float = 1.0,
         cycle_weight: float = 10.0,
         cycle_noise: float = 0.0,
-        penalty_weight: float = 10.0,
+        gradient_penalty_weight: float = 10.0,
         transport_weight: float = 0.0,
-        rate: float = 1e-4,
-        critic_rate: float = 1e-4,
-        clip: float | None = None,
+        lr: float = 1e-4,
+        lr_d: float = 1e-4,
+        grad_clip: float | None = None,
     ) -> None:
         super().__init__()
         self.labels, self.domains = net.labels, net.domains
-        self.kind: Literal["wgan", "lsgan"] = adversarial
-        self.joint = len(self.labels.sets) > 1
-        self.G = net.relabeller(self.labels.size + (len(self.labels.groups) if self.joint else 0))
-        self.own_scores, self.cycle_noise, self.every = own_scores, cycle_noise, max(1, turns)
-        self.T, self.D, self.C = net.labelled_critic(self.labels.size, self.outputs)
-        self.transport = net.labelled_transport(self.labels.size, given=0.5) if transport_weight else None
-        self.players = {
-            "generator": Player(("G",), rate=rate, clip=clip),
-            "critic": Player(("T", "D", "C"), rate=critic_rate, clip=clip),
-        }
-        self.weights = {"adversarial": 1.0, "classes": class_weight, "critic.classes": 1.0, "cycle": cycle_weight}
-        self.weights |= {"penalty": penalty_weight} if adversarial == "wgan" else {}
-        self.weights |= {"transport": transport_weight} if transport_weight else {}
-        self.routes = self.routes_by(("G",), ("T", "C"))
-
-    def play(self, batch: Batch, now: Now) -> Iterator[Move]:
-        """The critic, and every `turns` steps the generator."""
-        x, label, known = batch["x"], batch["label"], batch["known"]
-        wanted = label[torch.randperm(len(label))]
-        fake = self.relabel(x, wanted, known)
-        seen = self.T(x)
-        yield Turn(
-            "critic",
-            adversarial=spot(self._score(seen, label, known), self._score(self.T(fake), wanted, known), self.kind),
-            classes=classes(self.C(seen), label, known, self.labels.spans),
-            penalty=self._slope(x, fake, label, wanted, known) if "penalty" in self.weights else None,
+        self.adversarial_loss: Literal["wgan", "lsgan"] = adversarial_loss
+        self.has_several_datasets = len(self.labels.dataset_groups) > 1
+        self.G = net.conditional_generator(
+            self.labels.size + (len(self.labels.groups) if self.has_several_datasets else 0)
         )
-        if now.step % self.every == 0:
-            seen = self.T(fake)
+        self.per_domain_scores, self.cycle_noise, self.n_critic = per_domain_scores, cycle_noise, max(1, n_critic)
+        self.T, self.D, self.C = net.discriminator_with_classifier(self.labels.size, self.discriminator_outputs)
+        self.transport = (
+            net.conditional_transport_loss(self.labels.size, source_weight=0.5) if transport_weight else None
+        )
+        self.players = {
+            "generator": Player(("G",), lr=lr, grad_clip=grad_clip),
+            "discriminator": Player(("T", "D", "C"), lr=lr_d, grad_clip=grad_clip),
+        }
+        self.loss_weights = {
+            "adversarial": 1.0,
+            "classification": classification_weight,
+            "discriminator.classification": 1.0,
+            "cycle": cycle_weight,
+        }
+        self.loss_weights |= {"gradient_penalty": gradient_penalty_weight} if adversarial_loss == "wgan" else {}
+        self.loss_weights |= {"transport": transport_weight} if transport_weight else {}
+        self.routes = self.build_routes(("G",), ("T", "C"))
+
+    def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
+        """The critic, and every `turns` steps the generator."""
+        x, label, label_mask = batch["x"], batch["label"], batch["label_mask"]
+        target_label = label[torch.randperm(len(label))]
+        fake = self.apply_labels(x, target_label, label_mask)
+        features = self.T(x)
+        yield Turn(
+            "discriminator",
+            adversarial=discriminator_loss(
+                self._score(features, label, label_mask),
+                self._score(self.T(fake), target_label, label_mask),
+                self.adversarial_loss,
+            ),
+            classification=classification_loss(self.C(features), label, label_mask, self.labels.group_slices),
+            gradient_penalty=self._gradient_penalty(x, fake, label, target_label, label_mask)
+            if "gradient_penalty" in self.loss_weights
+            else None,
+        )
+        if context.step % self.n_critic == 0:
+            features = self.T(fake)
             yield Turn(
                 "generator",
-                adversarial=fool(self._score(seen, wanted, known), self.kind),
-                classes=classes(self.C(seen), wanted, known, self.labels.spans),
-                transport=self.transport(fake, wanted, x, label) if self.transport is not None else None,
-                cycle=l1(self.relabel(noisy(fake, self.cycle_noise), label, known), x),
+                adversarial=generator_loss(self._score(features, target_label, label_mask), self.adversarial_loss),
+                classification=classification_loss(
+                    self.C(features), target_label, label_mask, self.labels.group_slices
+                ),
+                transport=self.transport(fake, target_label, x, label) if self.transport is not None else None,
+                cycle=l1(self.apply_labels(add_noise(fake, self.cycle_noise), label, label_mask), x),
             )
 
-    def _score(self, seen: Tensor, label: Tensor, known: Tensor) -> Tensor:
+    def _score(self, features: Tensor, label: Tensor, label_mask: Tensor) -> Tensor:
         """(B, views, h, w): the critic's scores of what T saw, by the outputs of the values that the label has."""
-        return self.scored(self.D(seen), label, known)
+        return self.select_label_scores(self.D(features), label, label_mask)
 
-    def _slope(self, x: Tensor, fake: Tensor, label: Tensor, wanted: Tensor, known: Tensor) -> Tensor:
+    def _gradient_penalty(
+        self, x: Tensor, fake: Tensor, label: Tensor, target_label: Tensor, label_mask: Tensor
+    ) -> Tensor:
         """The penalty on the scores that count: those for the label of `x` and those for that of `fake`, half each."""
-        real = gradient_penalty(lambda it: self._score(self.T(it), label, known), x, fake)
-        if not self.own_scores:
-            return real
-        return (real + gradient_penalty(lambda it: self._score(self.T(it), wanted, known), x, fake)) / 2
+        source_label_penalty = gradient_penalty(lambda items: self._score(self.T(items), label, label_mask), x, fake)
+        if not self.per_domain_scores:
+            return source_label_penalty
+        return (
+            source_label_penalty
+            + gradient_penalty(lambda items: self._score(self.T(items), target_label, label_mask), x, fake)
+        ) / 2
 
-    def relabel(self, x: Tensor, label: Tensor, known: Tensor) -> Tensor:
+    def apply_labels(self, x: Tensor, label: Tensor, label_mask: Tensor) -> Tensor:
         """G on `x` joined with the label, and with the mask where the data sets are several."""
-        if self.joint:
-            label = torch.cat((label, known[:, [span.start for span in self.labels.spans]]), dim=1)
-        out: Tensor = self.G(joined(x, label))
+        if self.has_several_datasets:
+            label = torch.cat((label, label_mask[:, [span.start for span in self.labels.group_slices]]), dim=1)
+        out: Tensor = self.G(concat_label(x, label))
         return out
 
     def classify(self, x: Tensor) -> Tensor:
         """What the critic's class head tells."""
-        return decided(self.C(self.T(x)), self.labels.spans)
+        return predict_labels(self.C(self.T(x)), self.labels.group_slices)

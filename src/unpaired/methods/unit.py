@@ -7,16 +7,16 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from unpaired.methods.game import Batch, Move, Now, Player, Route, Turn, spotted, together
-from unpaired.methods.kinds import Coding
-from unpaired.networks import Networks
+from unpaired.methods.game import Batch, Turns, StepContext, Player, Route, Turn, discriminator_loss_joint, forward_pair
+from unpaired.methods.kinds import EncoderDecoderMethod
+from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
-from unpaired.terms.adversarial import Kind, fool
+from unpaired.terms.adversarial import AdversarialLoss, generator_loss
 from unpaired.terms.closeness import l1
-from unpaired.terms.prior import unit_normal
+from unpaired.terms.prior import kl_divergence_unit_variance
 
 
-class UNIT(Coding):
+class UNIT(EncoderDecoderMethod):
     """Liu, Breuel, Kautz 2017, arXiv:1703.00848: eq. (2)-(4) and (10)-(12), the variance of the codes fixed.
 
     An encoder and a decoder per domain; the encoders' last residual block and the decoders' first are one module each.
@@ -27,81 +27,84 @@ class UNIT(Coding):
     Differs: the critics share no layers.
     """
 
-    restores = True
+    is_cycle_consistent = True
 
     presets = {  # noqa: RUF012 - data
         preset: {
-            "adversarial": "lsgan",
+            "adversarial_loss": "lsgan",
             "reconstruction_weight": 30.0,
             "cycle_weight": 20.0,
-            "rate": 4e-4,
-            "critic_rate": 1e-3,
-            "clip": 5.0,
-            "deviation": 0.03,
+            "lr": 4e-4,
+            "lr_d": 1e-3,
+            "grad_clip": 5.0,
+            "latent_std": 0.03,
         }
         for preset in ("small", "tiny")
     }
-    voice_presets = {p: {**s, "deviation": 1.0, "transport_weight": 50.0} for p, s in presets.items()}  # noqa: RUF012
+    voice_presets = {p: {**s, "latent_std": 1.0, "transport_weight": 50.0} for p, s in presets.items()}  # noqa: RUF012
 
     def __init__(
         self,
-        net: Networks,
+        net: NetworkFactory,
         *,
-        adversarial: Kind = "bce",
+        adversarial_loss: AdversarialLoss = "bce",
         adversarial_weight: float = 10.0,
         reconstruction_weight: float = 100.0,
-        prior_weight: float = 0.1,
+        kl_weight: float = 0.1,
         cycle_weight: float = 100.0,
-        cycle_prior_weight: float = 0.1,
+        cycle_kl_weight: float = 0.1,
         transport_weight: float = 0.0,
-        deviation: float = 1.0,
-        rate: float = 1e-4,
-        critic_rate: float = 1e-4,
-        clip: float | None = None,
+        latent_std: float = 1.0,
+        lr: float = 1e-4,
+        lr_d: float = 1e-4,
+        grad_clip: float | None = None,
     ) -> None:
         super().__init__()
-        self.kind: Kind = adversarial
-        self.deviation = deviation
-        last, first = net.shared(), net.shared()
-        self.E_x, self.E_y = Role(net.encoder("X"), last), Role(net.encoder("Y"), last)
-        self.G_x, self.G_y = Role(first, net.decoder("X")), Role(first, net.decoder("Y"))
-        self.D_x, self.D_y = net.critic("X"), net.critic("Y")
-        self.transport = nn.ModuleList(net.transport(given=0.5) for _ in range(2 * (transport_weight > 0)))
+        self.adversarial_loss: AdversarialLoss = adversarial_loss
+        self.latent_std = latent_std
+        shared_encoder_block, shared_decoder_block = net.shared_block(), net.shared_block()
+        self.E_x, self.E_y = Role(net.encoder("X"), shared_encoder_block), Role(net.encoder("Y"), shared_encoder_block)
+        self.G_x, self.G_y = Role(shared_decoder_block, net.decoder("X")), Role(shared_decoder_block, net.decoder("Y"))
+        self.D_x, self.D_y = net.discriminator("X"), net.discriminator("Y")
+        self.transport = nn.ModuleList(net.transport_loss(source_weight=0.5) for _ in range(2 * (transport_weight > 0)))
         self.players = {
-            "coders": Player(("E_x", "E_y", "G_x", "G_y"), rate=rate, clip=clip),
-            "critics": Player(("D_x", "D_y"), rate=critic_rate, clip=clip),
+            "autoencoders": Player(("E_x", "E_y", "G_x", "G_y"), lr=lr, grad_clip=grad_clip),
+            "discriminators": Player(("D_x", "D_y"), lr=lr_d, grad_clip=grad_clip),
         }
-        self.weights = {
+        self.loss_weights = {
             "adversarial": adversarial_weight,
             "reconstruction": reconstruction_weight,
-            "prior": prior_weight,
+            "kl": kl_weight,
             "cycle": cycle_weight,
-            "cycle_prior": cycle_prior_weight,
-            "critics.adversarial": adversarial_weight,
+            "cycle_kl": cycle_kl_weight,
+            "discriminators.adversarial": adversarial_weight,
         }
-        self.weights |= {"transport": transport_weight} if transport_weight else {}
+        self.loss_weights |= {"transport": transport_weight} if transport_weight else {}
         self.routes = (Route("X", "Y", ("E_x", "G_y")), Route("Y", "X", ("E_y", "G_x")))
 
-    def play(self, batch: Batch, now: Now) -> Iterator[Move]:
+    def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
         """The coders of both domains together, then the critics together."""
         x, y = batch["X"], batch["Y"]
         code_x, code_y = self.E_x(x), self.E_y(y)
-        z_x, z_y = self.sample(code_x), self.sample(code_y)
-        same_x, fake_x = together(self.G_x, z_x, z_y)
-        same_y, fake_y = together(self.G_y, z_y, z_x)
-        back_x, back_y = self.E_y(fake_y), self.E_x(fake_x)
+        z_x, z_y = self.reparameterize(code_x), self.reparameterize(code_y)
+        rec_x, fake_x = forward_pair(self.G_x, z_x, z_y)
+        rec_y, fake_y = forward_pair(self.G_y, z_y, z_x)
+        cycle_code_x, cycle_code_y = self.E_y(fake_y), self.E_x(fake_x)
         yield Turn(
-            "coders",
-            adversarial=fool(self.D_x(fake_x), self.kind) + fool(self.D_y(fake_y), self.kind),
-            reconstruction=l1(same_x, x) + l1(same_y, y),
-            prior=unit_normal(code_x) + unit_normal(code_y),
-            cycle=l1(self.G_x(self.sample(back_x)), x) + l1(self.G_y(self.sample(back_y)), y),
-            cycle_prior=unit_normal(back_x) + unit_normal(back_y),
+            "autoencoders",
+            adversarial=generator_loss(self.D_x(fake_x), self.adversarial_loss)
+            + generator_loss(self.D_y(fake_y), self.adversarial_loss),
+            reconstruction=l1(rec_x, x) + l1(rec_y, y),
+            kl=kl_divergence_unit_variance(code_x) + kl_divergence_unit_variance(code_y),
+            cycle=l1(self.G_x(self.reparameterize(cycle_code_x)), x)
+            + l1(self.G_y(self.reparameterize(cycle_code_y)), y),
+            cycle_kl=kl_divergence_unit_variance(cycle_code_x) + kl_divergence_unit_variance(cycle_code_y),
             transport=self.transport[0](fake_x, y, x) + self.transport[1](fake_y, x, y) if self.transport else None,
         )
         yield Turn(
-            "critics",
-            adversarial=spotted(self.D_x, x, fake_x, self.kind) + spotted(self.D_y, y, fake_y, self.kind),
+            "discriminators",
+            adversarial=discriminator_loss_joint(self.D_x, x, fake_x, self.adversarial_loss)
+            + discriminator_loss_joint(self.D_y, y, fake_y, self.adversarial_loss),
         )
 
     def encode(self, x: Tensor, domain: str) -> Tensor:
@@ -114,6 +117,6 @@ class UNIT(Coding):
         y: Tensor = (self.G_x if domain == "X" else self.G_y)(code)
         return y
 
-    def sample(self, mean: Tensor) -> Tensor:
+    def reparameterize(self, mean: Tensor) -> Tensor:
         """A code from N(mean, deviation^2 I): the reparametrised draw of a variational auto-encoder."""
-        return mean + self.deviation * torch.randn_like(mean)
+        return mean + self.latent_std * torch.randn_like(mean)

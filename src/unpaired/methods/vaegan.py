@@ -8,18 +8,18 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Move, Now, Player, Route, Turn, together
-from unpaired.methods.kinds import Coding, Sampling
-from unpaired.networks import Networks
+from unpaired.methods.game import Batch, Turns, StepContext, Player, Route, Turn, forward_pair
+from unpaired.methods.kinds import EncoderDecoderMethod, SamplingMethod
+from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
-from unpaired.terms.adversarial import Kind, fool, spot
-from unpaired.terms.closeness import l1, squared
-from unpaired.terms.prior import normal
+from unpaired.terms.adversarial import AdversarialLoss, generator_loss, discriminator_loss
+from unpaired.terms.closeness import l1, mse
+from unpaired.terms.prior import kl_divergence
 
-RATES = {"rate": 4e-4, "critic_rate": 4e-4, "clip": 5.0}
+SMALL_OPTIMIZER = {"lr": 4e-4, "lr_d": 4e-4, "grad_clip": 5.0}
 
 
-class VAEGAN(Coding, Sampling):
+class VAEGAN(EncoderDecoderMethod, SamplingMethod):
     """Larsen, Sonderby, Larochelle, Winther 2016, arXiv:1512.09300: algorithm 1, once per domain.
 
     Translating takes one domain's encoder and the other's decoder. Their codes are unrelated, so it is the baseline
@@ -35,74 +35,85 @@ class VAEGAN(Coding, Sampling):
     """
 
     presets = {  # noqa: RUF012 - data
-        preset: {"optimizer": "adam", "adversarial": "lsgan", "gamma": 1.0, "pixel_weight": 10.0, **RATES}
+        preset: {
+            "optimizer": "adam",
+            "adversarial_loss": "lsgan",
+            "decoder_reconstruction_weight": 1.0,
+            "pixel_weight": 10.0,
+            **SMALL_OPTIMIZER,
+        }
         for preset in ("small", "tiny")
     }
 
     def __init__(
         self,
-        net: Networks,
+        net: NetworkFactory,
         *,
-        codes: int = 128,
-        layer: int = 3,
-        adversarial: Kind = "bce",
-        gamma: float = 0.016,
-        prior_weight: float = 0.008,
+        latent_dim: int = 128,
+        feature_layer: int = 3,
+        adversarial_loss: AdversarialLoss = "bce",
+        decoder_reconstruction_weight: float = 0.016,
+        kl_weight: float = 0.008,
         pixel_weight: float = 0.0,
         optimizer: Literal["adam", "rmsprop"] = "rmsprop",
-        rate: float = 3e-4,
-        critic_rate: float = 3e-4,
-        clip: float | None = None,
+        lr: float = 3e-4,
+        lr_d: float = 3e-4,
+        grad_clip: float | None = None,
     ) -> None:
         super().__init__()
-        self.codes, self.layer, self.kind = codes, layer, adversarial
-        self.E_x, self.E_y = net.fold("X", 2 * codes), net.fold("Y", 2 * codes)
-        self.G_x, self.G_y = Role(net.unfold(codes), net.paint("X")), Role(net.unfold(codes), net.paint("Y"))
-        self.D_x, self.D_y = net.critic("X"), net.critic("Y")
+        self.latent_dim, self.feature_layer, self.adversarial_loss = latent_dim, feature_layer, adversarial_loss
+        self.E_x, self.E_y = net.encode_vector("X", 2 * latent_dim), net.encode_vector("Y", 2 * latent_dim)
+        self.G_x, self.G_y = (
+            Role(net.decode_vector(latent_dim), net.render("X")),
+            Role(net.decode_vector(latent_dim), net.render("Y")),
+        )
+        self.D_x, self.D_y = net.discriminator("X"), net.discriminator("Y")
         self.players = {
-            "encoders": Player(("E_x", "E_y"), rate, optimizer, clip=clip),
-            "decoders": Player(("G_x", "G_y"), rate, optimizer, clip=clip),
-            "critics": Player(("D_x", "D_y"), critic_rate, optimizer, clip=clip),
+            "encoders": Player(("E_x", "E_y"), lr, optimizer, grad_clip=grad_clip),
+            "decoders": Player(("G_x", "G_y"), lr, optimizer, grad_clip=grad_clip),
+            "discriminators": Player(("D_x", "D_y"), lr_d, optimizer, grad_clip=grad_clip),
         }
-        self.weights = {
+        self.loss_weights = {
             "adversarial": 1.0,
-            "prior": prior_weight,
+            "kl": kl_weight,
             "reconstruction": 1.0,
-            "decoders.reconstruction": gamma,
+            "decoders.reconstruction": decoder_reconstruction_weight,
             "pixel": pixel_weight,
         }
         self.routes = (Route("X", "Y", ("E_x", "G_y")), Route("Y", "X", ("E_y", "G_x")))
 
-    def play(self, batch: Batch, now: Now) -> Iterator[Move]:
+    def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
         """All three players of both domains at once, from one forward pass."""
-        x = self._domain(batch["X"], self.E_x, self.G_x, self.D_x)
-        y = self._domain(batch["Y"], self.E_y, self.G_y, self.D_y)
-        term = {name: x[name] + y[name] for name in x}
-        likeness = {"reconstruction": term["reconstruction"], "pixel": term["pixel"]}
+        x = self._compute_losses(batch["X"], self.E_x, self.G_x, self.D_x)
+        y = self._compute_losses(batch["Y"], self.E_y, self.G_y, self.D_y)
+        losses = {name: x[name] + y[name] for name in x}
+        reconstruction_losses = {"reconstruction": losses["reconstruction"], "pixel": losses["pixel"]}
         yield [
-            Turn("encoders", prior=term["prior"], **likeness),
-            Turn("decoders", adversarial=term["fool"], **likeness),
-            Turn("critics", adversarial=term["spot"]),
+            Turn("encoders", kl=losses["kl"], **reconstruction_losses),
+            Turn("decoders", adversarial=losses["generator"], **reconstruction_losses),
+            Turn("discriminators", adversarial=losses["discriminator"]),
         ]
 
-    def _domain(self, x: Tensor, encoder: Role, decoder: Role, critic: Role) -> dict[str, Tensor]:
+    def _compute_losses(self, x: Tensor, encoder: Role, decoder: Role, discriminator: Role) -> dict[str, Tensor]:
         mean, log_variance = encoder(x).chunk(2, dim=1)
         code = mean + (log_variance / 2).exp() * torch.randn_like(mean)
-        same, new = together(decoder, code, torch.randn_like(mean))
-        (real, seen), (like, seen_same), (made, _) = critic.look(x, same, new)
-        layer = min(self.layer, len(seen)) - 1
-        fake = torch.cat((like, made))
+        rec, prior_sample = forward_pair(decoder, code, torch.randn_like(mean))
+        (real_scores, real_features), (rec_scores, rec_features), (sample_scores, _) = (
+            discriminator.forward_with_features(x, rec, prior_sample)
+        )
+        layer_index = min(self.feature_layer, len(real_features)) - 1
+        fake_scores = torch.cat((rec_scores, sample_scores))
         return {
-            "prior": normal(mean, log_variance),
-            "reconstruction": squared(seen[layer], seen_same[layer]),
-            "pixel": l1(same, x),
-            "fool": fool(fake, self.kind),
-            "spot": spot(real, fake, self.kind),
+            "kl": kl_divergence(mean, log_variance),
+            "reconstruction": mse(real_features[layer_index], rec_features[layer_index]),
+            "pixel": l1(rec, x),
+            "generator": generator_loss(fake_scores, self.adversarial_loss),
+            "discriminator": discriminator_loss(real_scores, fake_scores, self.adversarial_loss),
         }
 
     def encode(self, x: Tensor, domain: str) -> Tensor:
         """The mean of the code (B, codes)."""
-        mean: Tensor = (self.E_x if domain == "X" else self.E_y)(x)[:, : self.codes]
+        mean: Tensor = (self.E_x if domain == "X" else self.E_y)(x)[:, : self.latent_dim]
         return mean
 
     def decode(self, code: Tensor, domain: str) -> Tensor:
@@ -112,5 +123,5 @@ class VAEGAN(Coding, Sampling):
 
     def sample(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
         """Draws from the prior, each decoded in both domains, which have nothing to do with each other."""
-        code = torch.randn(count, self.codes, generator=generator).to(next(self.parameters()))
+        code = torch.randn(count, self.latent_dim, generator=generator).to(next(self.parameters()))
         return {domain: self.decode(code, domain) for domain in "XY"}

@@ -6,16 +6,26 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
-from unpaired.methods.game import Batch, Frozen, Move, Now, Player, Route, Turn, spotted, together
-from unpaired.methods.kinds import Coding
-from unpaired.networks import Networks
+from unpaired.methods.game import (
+    Batch,
+    FrozenNetwork,
+    Turns,
+    StepContext,
+    Player,
+    Route,
+    Turn,
+    discriminator_loss_joint,
+    forward_pair,
+)
+from unpaired.methods.kinds import EncoderDecoderMethod
+from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
-from unpaired.networks.pretrained import embedding as pretrained
-from unpaired.terms.adversarial import Kind, fool, spot
+from unpaired.networks.pretrained import load_embedding as pretrained
+from unpaired.terms.adversarial import AdversarialLoss, generator_loss, discriminator_loss
 from unpaired.terms.closeness import l1
 
 
-class XGAN(Coding):
+class XGAN(EncoderDecoderMethod):
     """Royer et al. 2017, arXiv:1711.05139, sec. 3: L_rec + w_d L_dann + w_s L_sem + w_g L_gan + w_t L_teach.
 
     An encoder and a decoder per domain; the encoders' last residual block and the decoders' first are one module each.
@@ -30,19 +40,19 @@ class XGAN(Coding):
     C is sure; L_rec is L1, not L2. Weights are one, as reimplementations have them; the paper tunes them to the task.
     """
 
-    restores = True
-    idle = {"teacher_weight": ("embedding", None)}  # noqa: RUF012 - data
+    is_cycle_consistent = True
+    ignored_if = {"teacher_weight": ("embedding", None)}  # noqa: RUF012 - data
 
     presets = {  # noqa: RUF012 - data
         preset: {
-            "adversarial": "lsgan",
+            "adversarial_loss": "lsgan",
             "adversarial_weight": 10.0,
             "reconstruction_weight": 30.0,
-            "domain_weight": 1.0,
-            "semantic_weight": 10.0,
-            "rate": 4e-4,
-            "critic_rate": 1e-3,
-            "clip": 5.0,
+            "latent_adversarial_weight": 1.0,
+            "latent_consistency_weight": 10.0,
+            "lr": 4e-4,
+            "lr_d": 1e-3,
+            "grad_clip": 5.0,
         }
         for preset in ("small", "tiny")
     }
@@ -50,65 +60,69 @@ class XGAN(Coding):
 
     def __init__(
         self,
-        net: Networks,
+        net: NetworkFactory,
         *,
-        adversarial: Kind = "bce",
+        adversarial_loss: AdversarialLoss = "bce",
         adversarial_weight: float = 1.0,
         reconstruction_weight: float = 1.0,
-        domain_weight: float = 1.0,
-        semantic_weight: float = 1.0,
+        latent_adversarial_weight: float = 1.0,
+        latent_consistency_weight: float = 1.0,
         embedding: str | None = None,
         teacher_weight: float = 1.0,
         transport_weight: float = 0.0,
-        rate: float = 1e-4,
-        critic_rate: float = 1e-4,
-        clip: float | None = None,
+        lr: float = 1e-4,
+        lr_d: float = 1e-4,
+        grad_clip: float | None = None,
     ) -> None:
         super().__init__()
-        self.kind: Kind = adversarial
-        last, first = net.shared(), net.shared()
-        self.E_x, self.E_y = Role(net.encoder("X"), last), Role(net.encoder("Y"), last)
-        self.G_x, self.G_y = Role(first, net.decoder("X")), Role(first, net.decoder("Y"))
-        self.D_x, self.D_y, self.C = net.critic("X"), net.critic("Y"), net.code_critic(1)
-        self.transport = nn.ModuleList(net.transport(given=0.5) for _ in range(2 * (transport_weight > 0)))
-        self.T = Frozen(Role(pretrained(embedding))) if embedding else None
-        self.R = net.read_out(self.T) if self.T else None
+        self.adversarial_loss: AdversarialLoss = adversarial_loss
+        shared_encoder_block, shared_decoder_block = net.shared_block(), net.shared_block()
+        self.E_x, self.E_y = Role(net.encoder("X"), shared_encoder_block), Role(net.encoder("Y"), shared_encoder_block)
+        self.G_x, self.G_y = Role(shared_decoder_block, net.decoder("X")), Role(shared_decoder_block, net.decoder("Y"))
+        self.D_x, self.D_y, self.C = net.discriminator("X"), net.discriminator("Y"), net.latent_discriminator(1)
+        self.transport = nn.ModuleList(net.transport_loss(source_weight=0.5) for _ in range(2 * (transport_weight > 0)))
+        self.T = FrozenNetwork(Role(pretrained(embedding))) if embedding else None
+        self.R = net.embedding_head(self.T) if self.T else None
         self.players = {
-            "coders": Player(("E_x", "E_y", "G_x", "G_y", *["R"] * bool(embedding)), rate=rate, clip=clip),
-            "critics": Player(("D_x", "D_y"), rate=critic_rate, clip=clip),
-            "reader": Player(("C",), rate=critic_rate, clip=clip),
+            "autoencoders": Player(("E_x", "E_y", "G_x", "G_y", *["R"] * bool(embedding)), lr=lr, grad_clip=grad_clip),
+            "discriminators": Player(("D_x", "D_y"), lr=lr_d, grad_clip=grad_clip),
+            "latent_discriminator": Player(("C",), lr=lr_d, grad_clip=grad_clip),
         }
-        self.weights = {
+        self.loss_weights = {
             "adversarial": adversarial_weight,
             "reconstruction": reconstruction_weight,
-            "domain": domain_weight,
-            "semantic": semantic_weight,
-            "reader.domain": 1.0,
+            "latent_adversarial": latent_adversarial_weight,
+            "latent_consistency": latent_consistency_weight,
+            "latent_discriminator.classification": 1.0,
         }
-        self.weights |= {"teacher": teacher_weight} if embedding else {}
-        self.weights |= {"transport": transport_weight} if transport_weight else {}
+        self.loss_weights |= {"teacher": teacher_weight} if embedding else {}
+        self.loss_weights |= {"transport": transport_weight} if transport_weight else {}
         self.routes = (Route("X", "Y", ("E_x", "G_y")), Route("Y", "X", ("E_y", "G_x")))
 
-    def play(self, batch: Batch, now: Now) -> Iterator[Move]:
+    def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
         """The coders of both domains together, then the critics and the reader of codes at once."""
         x, y = batch["X"], batch["Y"]
         code_x, code_y = self.E_x(x), self.E_y(y)
-        same_x, fake_x = together(self.G_x, code_x, code_y)
-        same_y, fake_y = together(self.G_y, code_y, code_x)
-        of_x, of_y = together(self.C, code_x, code_y)
+        rec_x, fake_x = forward_pair(self.G_x, code_x, code_y)
+        rec_y, fake_y = forward_pair(self.G_y, code_y, code_x)
+        domain_logits_x, domain_logits_y = forward_pair(self.C, code_x, code_y)
         yield Turn(
-            "coders",
-            reconstruction=l1(same_x, x) + l1(same_y, y),
-            domain=spot(of_y, of_x, "bce"),
-            semantic=l1(self.E_y(fake_y), code_x) + l1(self.E_x(fake_x), code_y),
-            adversarial=fool(self.D_x(fake_x), self.kind) + fool(self.D_y(fake_y), self.kind),
+            "autoencoders",
+            reconstruction=l1(rec_x, x) + l1(rec_y, y),
+            latent_adversarial=discriminator_loss(domain_logits_y, domain_logits_x, "bce"),
+            latent_consistency=l1(self.E_y(fake_y), code_x) + l1(self.E_x(fake_x), code_y),
+            adversarial=generator_loss(self.D_x(fake_x), self.adversarial_loss)
+            + generator_loss(self.D_y(fake_y), self.adversarial_loss),
             teacher=l1(self.R(code_x), self.T(x)) if self.R is not None and self.T is not None else None,
             transport=self.transport[0](fake_x, y, x) + self.transport[1](fake_y, x, y) if self.transport else None,
         )
-        told_x = spotted(self.D_x, x, fake_x, self.kind)
-        told_y = spotted(self.D_y, y, fake_y, self.kind)
-        critics = Turn("critics", adversarial=told_x + told_y)
-        yield [critics, Turn("reader", domain=spotted(self.C, code_x, code_y, "bce"))]
+        loss_x = discriminator_loss_joint(self.D_x, x, fake_x, self.adversarial_loss)
+        loss_y = discriminator_loss_joint(self.D_y, y, fake_y, self.adversarial_loss)
+        discriminator_turn = Turn("discriminators", adversarial=loss_x + loss_y)
+        yield [
+            discriminator_turn,
+            Turn("latent_discriminator", classification=discriminator_loss_joint(self.C, code_x, code_y, "bce")),
+        ]
 
     def encode(self, x: Tensor, domain: str) -> Tensor:
         """The domain's encoder."""

@@ -10,10 +10,10 @@ from torch import nn
 from unpaired.labels import Labels
 from unpaired.networks.blocks import Role
 from unpaired.networks.projector import Projector
-from unpaired.networks.transport import LabelledTransport, Transport
+from unpaired.networks.transport import ConditionalTransportLoss, OptimalTransportLoss
 
 
-class Networks(Protocol):
+class NetworkFactory(Protocol):
     """A medium's factory of roles: `images.ImageNetworks` for pictures. Domains are the keys "X", "Y", ..."""
 
     @property
@@ -24,16 +24,16 @@ class Networks(Protocol):
     def labels(self) -> Labels:
         """The labels of the items, where a method draws labelled ones."""
 
-    def generator(self, source: str, target: str, depth: int | None = None, mask: float = 0.0) -> Role:
+    def generator(self, source: str, target: str, depth: int | None = None, max_mask_fraction: float = 0.0) -> Role:
         """`source`'s items -> `target`'s, of the medium's form or a plain stack of `depth` layers.
 
         With a `mask`, the largest share of frames that `hide` hides of voices, it is also told which it sees.
         """
 
-    def critic(self, domain: str, outputs: int = 1) -> Role:
+    def discriminator(self, domain: str, outputs: int = 1) -> Role:
         """`domain`'s items -> scores, one or many per item; for each, `outputs` channels side by side."""
 
-    def pair_critic(self, domain: str) -> Role:
+    def pair_discriminator(self, domain: str) -> Role:
         """Two of `domain`'s items, joined as channels -> scores, one or many per pair."""
 
     def encoder(self, domain: str) -> Role:
@@ -42,52 +42,52 @@ class Networks(Protocol):
     def decoder(self, domain: str, embedding: nn.Module | None = None) -> Role:
         """Features, as encoders give them or the `embedding` of pictures -> `domain`'s items."""
 
-    def code_critic(self, outputs: int, dropout: float = 0.0) -> Role:
+    def latent_discriminator(self, outputs: int, dropout: float = 0.0) -> Role:
         """Features, as encoders give them -> logits (B, outputs)."""
 
-    def classifier(self, labels: int) -> Role:
+    def classifier(self, num_labels: int) -> Role:
         """Any domain's items -> logits (B, labels)."""
 
-    def relabeller(self, labels: int) -> Role:
+    def conditional_generator(self, num_labels: int) -> Role:
         """Items joined with `labels` label maps (`joined`) -> items: one generator for all domains."""
 
-    def labelled_critic(self, labels: int, outputs: int = 1) -> tuple[Role, Role, Role]:
+    def discriminator_with_classifier(self, num_labels: int, outputs: int = 1) -> tuple[Role, Role, Role]:
         """Items -> what both heads share; the head of the scores, `outputs` of each; that of the logits (B, labels)."""
 
-    def label_coders(self, labels: int, dropout: float) -> tuple[Role, Role, Role]:
+    def conditional_autoencoder(self, num_labels: int, dropout: float) -> tuple[Role, Role, Role]:
         """Items -> code; code joined with `labels` label maps -> items; code -> logits (B, labels)."""
 
-    def label_residual(self, labels: int) -> Role:
+    def conditional_residual_decoder(self, num_labels: int) -> Role:
         """Code joined with `labels` label maps -> what to add to items: nothing, until it learns."""
 
-    def unfold(self, codes: int) -> Role:
+    def decode_vector(self, latent_dim: int) -> Role:
         """Codes (B, codes) -> features that `paint` takes."""
 
-    def paint(self, domain: str) -> Role:
+    def render(self, domain: str) -> Role:
         """Features that `unfold` gave -> `domain`'s items, of the trained size: the last layer of a generator."""
 
-    def fold(self, domain: str, outputs: int) -> Role:
+    def encode_vector(self, domain: str, outputs: int) -> Role:
         """`domain`'s items -> (B, outputs), whatever their size."""
 
-    def coupled_critics(self, *domains: str) -> list[Role]:
+    def coupled_discriminators(self, *domains: str) -> list[Role]:
         """A critic per domain, which have all layers but the first in common."""
 
-    def projector(self, domain: str, patches: int = 256, pixels: bool = True) -> Projector:
+    def projector(self, domain: str, num_patches: int = 256, with_pixels: bool = True) -> Projector:
         """What a generator sees inside of `domain`'s items, and with `pixels` they themselves -> codes of `patches`
         places of each layer.
         """
 
-    def transport(self, given: float = 0.0) -> Transport:
+    def transport_loss(self, source_weight: float = 0.0) -> OptimalTransportLoss:
         """How far frames are from where optimal transport brings them in a domain; voices have it."""
 
-    def labelled_transport(self, labels: int, given: float = 0.0) -> LabelledTransport:
+    def conditional_transport_loss(self, num_labels: int, source_weight: float = 0.0) -> ConditionalTransportLoss:
         """The same for each of the labels, one of which an item has."""
 
     def teacher(self) -> Role | None:
         """The translation from the first domain to the second that another run has learned, where one is given."""
 
-    def read_out(self, embedding: nn.Module) -> Role:
+    def embedding_head(self, embedding: nn.Module) -> Role:
         """Features, as encoders give them -> maps of as many channels as an embedding of pictures has."""
 
-    def shared(self) -> Role:
+    def shared_block(self) -> Role:
         """Features -> features of the same shape."""

@@ -8,23 +8,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unpaired.settings import Policy
+from unpaired.settings import AugmentPolicy
 
 
-def color(x: Tensor) -> Tensor:
+def random_color(x: Tensor) -> Tensor:
     """Random brightness (+- .5), saturation (x 0..2) and contrast (x .5..1.5), per item.
 
     For gray images saturation does nothing. A critic that sees this cannot judge brightness or contrast.
     """
-    draw = torch.rand(3, len(x), 1, 1, 1, device=x.device, dtype=x.dtype)
-    x = x + (draw[0] - 0.5)
+    uniform = torch.rand(3, len(x), 1, 1, 1, device=x.device, dtype=x.dtype)
+    x = x + (uniform[0] - 0.5)
     gray = x.mean(1, keepdim=True)
-    x = gray + (x - gray) * (draw[1] * 2)
+    x = gray + (x - gray) * (uniform[1] * 2)
     mean = x.mean((1, 2, 3), keepdim=True)
-    return mean + (x - mean) * (draw[2] + 0.5)
+    return mean + (x - mean) * (uniform[2] + 0.5)
 
 
-def translation(x: Tensor, ratio: float = 0.125) -> Tensor:
+def random_translation(x: Tensor, ratio: float = 0.125) -> Tensor:
     """Shift each item by up to `ratio` of its size in each direction; what comes in is zero."""
     b, _, h, w = x.shape
     dh, dw = int(h * ratio + 0.5), int(w * ratio + 0.5)
@@ -37,7 +37,7 @@ def translation(x: Tensor, ratio: float = 0.125) -> Tensor:
     return padded.permute(0, 2, 3, 1)[items, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
-def cutout(x: Tensor, ratio: float = 0.5) -> Tensor:
+def random_cutout(x: Tensor, ratio: float = 0.5) -> Tensor:
     """Set a square of `ratio` of the size to zero in each item, its centre anywhere in the image."""
     b, _, h, w = x.shape
     ch, cw = int(h * ratio + 0.5), int(w * ratio + 0.5)
@@ -50,13 +50,13 @@ def cutout(x: Tensor, ratio: float = 0.5) -> Tensor:
     return x.masked_fill(hole, 0.0)
 
 
-POLICIES = {"color": color, "translation": translation, "cutout": cutout}
+POLICIES = {"color": random_color, "translation": random_translation, "cutout": random_cutout}
 
 
 class Augment(nn.Module):
     """Applies the policies while training, a fresh draw for every item of every call; the identity in eval."""
 
-    def __init__(self, policies: Sequence[Policy]) -> None:
+    def __init__(self, policies: Sequence[AugmentPolicy]) -> None:
         super().__init__()
         self.policies = tuple(policies)
 

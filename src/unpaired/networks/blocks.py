@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from unpaired.settings import Norm, Padding
 
 
-class PlainNorm(nn.Module):
+class NonAffineGroupNorm(nn.Module):
     """Group norm without affine parameters; `groups == channels` is instance norm.
 
     As group norm because `nn.InstanceNorm2d` gives wrong gradients for channels_last input on a CPU in torch 2.13 (and
@@ -35,7 +35,7 @@ def norm(kind: Norm, channels: int) -> nn.Module:
     Batch norm is affine too, and keeps running statistics of what it saw in training, which it uses in eval.
     """
     if kind == "instance":
-        return PlainNorm(channels)
+        return NonAffineGroupNorm(channels)
     if kind == "instance-affine":
         return nn.GroupNorm(channels, channels)
     if kind == "group":
@@ -45,7 +45,7 @@ def norm(kind: Norm, channels: int) -> nn.Module:
     return nn.Identity()
 
 
-def affine(kind: Norm) -> Norm:
+def as_affine(kind: Norm) -> Norm:
     """The kind, an instance norm with affine parameters."""
     return "instance-affine" if kind == "instance" else kind
 
@@ -55,49 +55,49 @@ def conv(inputs: int, outputs: int, kernel: int, padding: Padding = "reflect", s
     return nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2, padding_mode=padding)
 
 
-class Kept(list[Tensor]):
+class FeatureCollector(list[Tensor]):
     """The features met on the way through a network, at most `most` of them (None: all)."""
 
-    def __init__(self, most: int | None = None) -> None:
+    def __init__(self, limit: int | None = None) -> None:
         super().__init__()
-        self.most = most
+        self.limit = limit
 
-    def keep(self, x: Tensor) -> bool:
+    def collect(self, x: Tensor) -> bool:
         """Keep `x`; returns whether that was the last one wanted, so that the network may stop there."""
         self.append(x)
-        return len(self) == self.most
+        return len(self) == self.limit
 
 
-class Enough(Exception):
+class EarlyExit(Exception):
     """Raised to leave a network once the features that were wanted are kept."""
 
 
-class Traced(nn.Module, ABC):
+class FeatureModule(nn.Module, ABC):
     """A network of branches or skips, which tells what goes on inside; `forward` is its trace with nothing kept."""
 
     @abstractmethod
-    def trace(self, x: Tensor, kept: Kept | None) -> Tensor:
+    def forward_collecting(self, x: Tensor, collector: FeatureCollector | None) -> Tensor:
         """What `forward` gives; the features met on the way are kept."""
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> what `trace` gives."""
-        return self.trace(x, None)
+        return self.forward_collecting(x, None)
 
 
-def trace(net: nn.Module, x: Tensor, kept: Kept | None) -> Tensor:
+def forward_collecting(net: nn.Module, x: Tensor, collector: FeatureCollector | None) -> Tensor:
     """`net(x)`; what activations and residual blocks give is kept, in order. Raises Enough where `kept` is full."""
-    if kept is None:
+    if collector is None:
         y: Tensor = net(x)
-    elif isinstance(net, Traced):
-        y = net.trace(x, kept)
+    elif isinstance(net, FeatureModule):
+        y = net.forward_collecting(x, collector)
     elif isinstance(net, nn.Sequential):
         y = x
         for layer in net:
-            y = trace(layer, y, kept)
+            y = forward_collecting(layer, y, collector)
     else:
         y = net(x)
-        if isinstance(net, nn.ReLU | nn.LeakyReLU | ResidualBlock) and kept.keep(y):
-            raise Enough
+        if isinstance(net, nn.ReLU | nn.LeakyReLU | ResidualBlock) and collector.collect(y):
+            raise EarlyExit
     return y
 
 
@@ -120,26 +120,26 @@ class ResidualBlock(nn.Module):
         return y
 
 
-def normal_start(net: nn.Module, deviation: float = 0.02) -> nn.Module:
+def init_normal(net: nn.Module, std: float = 0.02) -> nn.Module:
     """Weights of convolutions from N(0, deviation), of batch norm from N(1, deviation), biases zero: DCGAN's start."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(module.weight, 0.0, deviation)
+            nn.init.normal_(module.weight, 0.0, std)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         elif isinstance(module, nn.BatchNorm2d):
-            nn.init.normal_(module.weight, 1.0, deviation)
+            nn.init.normal_(module.weight, 1.0, std)
     return net
 
 
-def nothing_yet(layer: nn.Module) -> nn.Module:
+def zero_init(layer: nn.Module) -> nn.Module:
     """The layer with weights and biases of zero: what it is to add is nothing, until it learns."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
     return layer
 
 
-class Bounded(nn.Module):
+class EvalClamp(nn.Module):
     """Clamps to [-1, 1] in eval and passes everything while training.
 
     Where a tanh saturates, the gradient dies, and one bad moment of a short run can end a generator for good; here the
@@ -150,11 +150,11 @@ class Bounded(nn.Module):
         """(B, C, H, W) -> the same shape."""
         if self.training:
             return x
-        clamped: Tensor = ClampedThrough.apply(x) if x.requires_grad else x.clamp(-1, 1)  # type: ignore[no-untyped-call]
+        clamped: Tensor = StraightThroughClamp.apply(x) if x.requires_grad else x.clamp(-1, 1)  # type: ignore[no-untyped-call]
         return clamped
 
 
-class ClampedThrough(torch.autograd.Function):
+class StraightThroughClamp(torch.autograd.Function):
     """Clamps to [-1, 1], with the gradient of the identity: a search for an input is not stuck where it clamps."""
 
     @staticmethod
@@ -168,7 +168,7 @@ class ClampedThrough(torch.autograd.Function):
         return gradient
 
 
-class Residual(Traced):
+class ImageResidual(FeatureModule):
     """The input plus a learned change: structure and colours survive from the first step.
 
     `x + 2 net(x)` can reach any value in [-1, 1] from any other, also where `net` ends in tanh. It is not clamped while
@@ -180,13 +180,13 @@ class Residual(Traced):
         self.net = net
         self.channels = channels
 
-    def trace(self, x: Tensor, kept: Kept | None) -> Tensor:
+    def forward_collecting(self, x: Tensor, collector: FeatureCollector | None) -> Tensor:
         """(B, C or more, H, W) in [-1, 1] -> (B, C, H, W) in [-1, 1]; the change is to the first C channels."""
-        y = x[:, : self.channels] + 2 * trace(self.net, x, kept)
+        y = x[:, : self.channels] + 2 * forward_collecting(self.net, x, collector)
         return y if self.training else y.clamp(-1, 1)
 
 
-def per_item(net: nn.Module) -> bool:
+def is_batch_independent(net: nn.Module) -> bool:
     """Whether the items of a batch pass through `net` without seeing each other (no batch norm in it)."""
     return not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in net.modules())
 
@@ -201,7 +201,7 @@ class Role(nn.Sequential):
 
     def __init__(self, *layers: nn.Module) -> None:
         super().__init__(*layers)
-        self.per_item = per_item(self)
+        self.is_batch_independent = is_batch_independent(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) -> what the last layer gives."""
@@ -209,25 +209,25 @@ class Role(nn.Sequential):
             x = layer(x)
         return x
 
-    def features(self, x: Tensor, most: int | None = None) -> list[Tensor]:
+    def extract_features(self, x: Tensor, limit: int | None = None) -> list[Tensor]:
         """(B, C, H, W) -> what each activation and residual block gives, in order; the first `most` of them.
 
         The network is left after the last one wanted. For terms that compare what critics or encoders see inside.
         """
-        kept = Kept(most)
-        with suppress(Enough):
-            trace(self, x, kept)
-        return kept
+        collector = FeatureCollector(limit)
+        with suppress(EarlyExit):
+            forward_collecting(self, x, collector)
+        return collector
 
-    def look(self, *batches: Tensor) -> list[tuple[Tensor, list[Tensor]]]:
+    def forward_with_features(self, *batches: Tensor) -> list[tuple[Tensor, list[Tensor]]]:
         """Of each batch (B, C, H, W) what `forward` gives, and all `features`; all are seen through one random draw.
 
         So equal batches have equal features, also where an augmentation is part of the role.
         """
-        found: list[tuple[Tensor, list[Tensor]]] = []
+        results: list[tuple[Tensor, list[Tensor]]] = []
         for i, x in enumerate(batches):
             gpus = [x.device] if x.is_cuda else []
             with torch.random.fork_rng(devices=gpus) if i + 1 < len(batches) else nullcontext():
-                kept = Kept()
-                found.append((trace(self, x, kept), kept))
-        return found
+                collector = FeatureCollector()
+                results.append((forward_collecting(self, x, collector), collector))
+        return results

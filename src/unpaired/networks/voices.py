@@ -8,19 +8,29 @@ from collections.abc import Sequence
 from torch import nn
 
 from unpaired.errors import UsageError
-from unpaired.labels import Labels, of_domains
-from unpaired.networks.blocks import Role, norm, nothing_yet
-from unpaired.networks.critic import Views, leaky_start
-from unpaired.networks.filling import Filling
-from unpaired.networks.gated import Added, Flat, Gated, GatedBlock, Held, Rows, Spread, Tall, Told
+from unpaired.labels import Labels, create_domain_labels
+from unpaired.networks.blocks import Role, norm, zero_init
+from unpaired.networks.critic import MultiViewDiscriminator, init_kaiming_leaky
+from unpaired.networks.filling import MaskedInfilling
+from unpaired.networks.gated import (
+    FlattenFrequency,
+    GatedConv,
+    GatedResidualBlock,
+    LabelConditioned,
+    LocalDeviation,
+    PadOrCropRows,
+    RepeatOverTime,
+    UnflattenFrequency,
+    VoiceResidual,
+)
 from unpaired.networks.projector import Projector
-from unpaired.networks.transport import LabelledTransport, Transport
+from unpaired.networks.transport import ConditionalTransportLoss, OptimalTransportLoss
 from unpaired.settings import NetworkSettings, VoiceSettings
 
 NO_EMBEDDING = "embedding: sees pictures and hears nothing; with recordings leave it out (--embedding none)"
 
 
-class VoiceNetworks:
+class VoiceNetworkFactory:
     """Builds roles for voices (B, 1, Q, T) of `coefficients` Q, scaled; the `domains` are keys ("X", "Y").
 
     Generators are CycleGAN-VC2's (Kaneko et al. 2019, arXiv:1904.04631: 2-1-2-d, its sizes at width 64 with 6 blocks),
@@ -41,9 +51,9 @@ class VoiceNetworks:
         self.settings = settings
         self.domains = tuple(domains)
         self.stride = 4
-        self.frames = voice.frames
+        self.crop_frames = voice.crop_frames
         self.blocks = 6 if settings.blocks is None else settings.blocks
-        self._flat = voice.form == "1"
+        self._is_1d = voice.generator_dims == "1"
         self._q = coefficients
         self._rows = -(-coefficients // 4)
         self._labels = labels
@@ -52,7 +62,7 @@ class VoiceNetworks:
     @property
     def labels(self) -> Labels:
         """The labels of the items; the domains themselves where nothing else is told."""
-        return self._labels or of_domains(self.domains)
+        return self._labels or create_domain_labels(self.domains)
 
     @property
     def code_channels(self) -> int:
@@ -64,101 +74,116 @@ class VoiceNetworks:
         source: str,  # noqa: ARG002 - all are alike
         target: str,  # noqa: ARG002
         depth: int | None = None,
-        mask: float = 0.0,
+        max_mask_fraction: float = 0.0,
     ) -> Role:
         """`source`'s voices -> `target`'s; with a `mask`, also what `hide` gives of them, whose frames it fills in."""
         if depth is not None:
             raise UsageError(f"depth {depth}: voices have no generators of a chosen depth; leave it out (--depth none)")
-        if not 0 <= mask <= 1:
-            raise UsageError(f"mask {mask:g}: the largest share of a crop's frames that is hidden; expected 0 to 1")
+        if not 0 <= max_mask_fraction <= 1:
+            raise UsageError(
+                f"mask {max_mask_fraction:g}: the largest share of a crop's frames that is hidden; expected 0 to 1"
+            )
         net: nn.Module = nn.Sequential(
-            *self._down(channels=2 if mask else 1), *self._residual(self.blocks), *self._up()
+            *self._encoder_layers(channels=2 if max_mask_fraction else 1),
+            *self._residual_blocks(self.blocks),
+            *self._decoder_layers(),
         )
-        net = Added(net) if self.settings.residual else net
-        return Role(Filling(net)) if mask else Role(net)
+        net = VoiceResidual(net) if self.settings.residual else net
+        return Role(MaskedInfilling(net)) if max_mask_fraction else Role(net)
 
-    def critic(self, domain: str, outputs: int = 1) -> Role:  # noqa: ARG002
+    def discriminator(self, domain: str, outputs: int = 1) -> Role:  # noqa: ARG002
         """`domain`'s voices -> scores per patch of time and frequency (B, outputs, h, w); light: of several views."""
-        return Role(*self._critic(1, outputs))
+        return Role(*self._discriminator_layers(1, outputs))
 
-    def pair_critic(self, domain: str) -> Role:  # noqa: ARG002
+    def pair_discriminator(self, domain: str) -> Role:  # noqa: ARG002
         """Two of `domain`'s voices, joined as channels -> scores per patch."""
-        return Role(*self._critic(2, 1))
+        return Role(*self._discriminator_layers(2, 1))
 
-    def coupled_critics(self, *domains: str) -> list[Role]:
+    def coupled_discriminators(self, *domains: str) -> list[Role]:
         """Refused: voices have no such critics."""
         raise UsageError(f"critics of {', '.join(domains)} with common layers: voices have none")
 
     def encoder(self, domain: str) -> Role:  # noqa: ARG002
         """`domain`'s voices -> features (B, code channels, 1, T/4): the way down and half the blocks."""
-        return Role(*self._down(), *self._residual(self.blocks // 2))
+        return Role(*self._encoder_layers(), *self._residual_blocks(self.blocks // 2))
 
     def decoder(self, domain: str, embedding: nn.Module | None = None) -> Role:  # noqa: ARG002
         """The mirror of `encoder`."""
         if embedding is not None:
             raise UsageError(NO_EMBEDDING)
-        return Role(*self._residual(self.blocks // 2), *self._up())
+        return Role(*self._residual_blocks(self.blocks // 2), *self._decoder_layers())
 
-    def read_out(self, embedding: nn.Module) -> Role:  # noqa: ARG002 - as images are asked
+    def embedding_head(self, embedding: nn.Module) -> Role:  # noqa: ARG002 - as images are asked
         """Refused: embeddings see pictures."""
         raise UsageError(NO_EMBEDDING)
 
-    def shared(self) -> Role:
+    def shared_block(self) -> Role:
         """Features -> features, one residual block."""
-        return Role(*self._residual(1))
+        return Role(*self._residual_blocks(1))
 
-    def code_critic(self, outputs: int, dropout: float = 0.0) -> Role:
+    def latent_discriminator(self, outputs: int, dropout: float = 0.0) -> Role:
         """Features (B, code channels, 1, t) -> logits (B, outputs), the mean over time of what frames seem to say."""
-        w = 2 * self.settings.critic_width
+        w = 2 * self.settings.discriminator_width
         net: list[nn.Module] = [nn.Conv2d(self.code_channels, w, (1, 5), 1, (0, 2)), nn.LeakyReLU(0.2)]
         net += [nn.Conv2d(w, w, (1, 3), 1, (0, 1)), nn.LeakyReLU(0.2)]
         net += [nn.Dropout(dropout)] if dropout else []
-        return _leaky(*net, nn.Conv2d(w, outputs, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        return _build_leaky_role(*net, nn.Conv2d(w, outputs, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
-    def classifier(self, labels: int) -> Role:
+    def classifier(self, num_labels: int) -> Role:
         """Any domain's voices -> logits (B, labels), the mean over time."""
-        return _leaky(*self._trunk(), *self._told(labels))
+        return _build_leaky_role(*self._trunk_layers(), *self._classifier_head(num_labels))
 
-    def relabeller(self, labels: int) -> Role:
+    def conditional_generator(self, num_labels: int) -> Role:
         """Voices joined with `labels` label maps -> voices: every gate is told the label."""
-        net = Told([*self._down(labels), *self._residual(self.blocks, labels), *self._up(labels)], labels)
-        return Role(Added(net)) if self.settings.residual else Role(net)
+        net = LabelConditioned(
+            [
+                *self._encoder_layers(num_labels),
+                *self._residual_blocks(self.blocks, num_labels),
+                *self._decoder_layers(num_labels),
+            ],
+            num_labels,
+        )
+        return Role(VoiceResidual(net)) if self.settings.residual else Role(net)
 
-    def labelled_critic(self, labels: int, outputs: int = 1) -> tuple[Role, Role, Role]:
+    def discriminator_with_classifier(self, num_labels: int, outputs: int = 1) -> tuple[Role, Role, Role]:
         """A critic that also tells labels: what both heads share, the head of the scores, the head of the logits.
 
         Without a norm, which would make a penalty on gradients of single items meaningless.
         """
-        wide = 4 * self.settings.critic_width
-        scores = nn.Conv2d(wide, outputs, (1, 5), 1, (0, 2))
-        return _leaky(*self._trunk()), _leaky(scores), _leaky(*self._told(labels))
+        trunk_channels = 4 * self.settings.discriminator_width
+        scores = nn.Conv2d(trunk_channels, outputs, (1, 5), 1, (0, 2))
+        return (
+            _build_leaky_role(*self._trunk_layers()),
+            _build_leaky_role(scores),
+            _build_leaky_role(*self._classifier_head(num_labels)),
+        )
 
-    def label_coders(self, labels: int, dropout: float) -> tuple[Role, Role, Role]:
+    def conditional_autoencoder(self, num_labels: int, dropout: float) -> tuple[Role, Role, Role]:
         """Voices -> code; code joined with `labels` label maps -> voices, every gate told; code -> logits."""
-        decoder = self._label_decoder(labels)
-        return self.encoder(self.domains[0]), decoder, self.code_critic(labels, dropout=dropout)
+        decoder = self._build_conditional_decoder(num_labels)
+        return self.encoder(self.domains[0]), decoder, self.latent_discriminator(num_labels, dropout=dropout)
 
-    def label_residual(self, labels: int) -> Role:
+    def conditional_residual_decoder(self, num_labels: int) -> Role:
         """Code joined with `labels` label maps -> what to add to voices, every gate told; nothing until it learns."""
-        decoder = self._label_decoder(labels)
+        decoder = self._build_conditional_decoder(num_labels)
         *_, last = (layer for layer in decoder.modules() if isinstance(layer, nn.Conv2d))
-        nothing_yet(last)
+        zero_init(last)
         return decoder
 
-    def unfold(self, codes: int) -> Role:
+    def decode_vector(self, latent_dim: int) -> Role:
         """Codes (B, codes, 1, T/4), or (B, codes) that are held for the trained frames -> features for `paint`."""
-        enter = [Held(self.frames // 4), nn.Conv2d(codes, self.code_channels, 1), nn.LeakyReLU(0.2)]
-        return Role(*enter, *self._residual(self.blocks // 2))
+        enter = [RepeatOverTime(self.crop_frames // 4), nn.Conv2d(latent_dim, self.code_channels, 1), nn.LeakyReLU(0.2)]
+        return Role(*enter, *self._residual_blocks(self.blocks // 2))
 
-    def paint(self, domain: str) -> Role:  # noqa: ARG002
+    def render(self, domain: str) -> Role:  # noqa: ARG002
         """Features that `unfold` gave -> `domain`'s voices."""
-        return Role(*self._up())
+        return Role(*self._decoder_layers())
 
-    def fold(self, domain: str, outputs: int) -> Role:
+    def encode_vector(self, domain: str, outputs: int) -> Role:
         """`domain`'s voices -> (B, outputs, 1, T/4): codes of voices keep their time, in which the words are."""
         return Role(self.encoder(domain), nn.Conv2d(self.code_channels, outputs, 1))
 
-    def projector(self, domain: str, patches: int = 256, pixels: bool = True) -> Projector:  # noqa: ARG002
+    def projector(self, domain: str, num_patches: int = 256, with_pixels: bool = True) -> Projector:  # noqa: ARG002
         """Codes of places of `domain`'s voices, of what a generator makes of them at each halving, and of its first and
         fifth residual block, or the last. `pixels`: of the voices too.
         """
@@ -166,105 +191,113 @@ class VoiceNetworks:
         widths = {2: 2 * w, 3: 4 * w}
         if self.blocks:
             widths |= {4: self.code_channels, 3 + min(5, self.blocks): self.code_channels}
-        return Projector({0: 1, **widths} if pixels else widths, patches)
+        return Projector({0: 1, **widths} if with_pixels else widths, num_patches)
 
-    def transport(self, given: float = 0.0) -> Transport:
+    def transport_loss(self, source_weight: float = 0.0) -> OptimalTransportLoss:
         """How far frames are from where optimal transport brings them."""
-        return Transport(given)
+        return OptimalTransportLoss(source_weight)
 
-    def labelled_transport(self, labels: int, given: float = 0.0) -> LabelledTransport:
+    def conditional_transport_loss(self, num_labels: int, source_weight: float = 0.0) -> ConditionalTransportLoss:
         """The same to each speaker."""
-        return LabelledTransport(labels, given)
+        return ConditionalTransportLoss(num_labels, source_weight)
 
     def teacher(self) -> Role | None:
         """The translation from "X" to "Y" that another run has learned, where one is given."""
         return self._teacher
 
-    def _down(self, labels: int = 0, channels: int = 1) -> list[nn.Module]:
+    def _encoder_layers(self, num_labels: int = 0, channels: int = 1) -> list[nn.Module]:
         s, w, q = self.settings, self.settings.width, self._q
-        if self._flat:
+        if self._is_1d:
             return [
-                Flat(q),
-                Gated(channels * q, w, (1, 15), labels=labels),
-                Gated(w, 2 * w, (1, 5), (1, 2), s.norm, labels=labels),
-                Gated(2 * w, 4 * w, (1, 5), (1, 2), s.norm, labels=labels),
+                FlattenFrequency(q),
+                GatedConv(channels * q, w, (1, 15), num_labels=num_labels),
+                GatedConv(w, 2 * w, (1, 5), (1, 2), s.norm, num_labels=num_labels),
+                GatedConv(2 * w, 4 * w, (1, 5), (1, 2), s.norm, num_labels=num_labels),
             ]
         return [
-            Rows(4 * self._rows),
-            Gated(channels, w, (5, 15), labels=labels),
-            Gated(w, 2 * w, (5, 5), (2, 2), s.norm, labels=labels),
-            Gated(2 * w, 4 * w, (5, 5), (2, 2), s.norm, labels=labels),
-            Flat(self._rows),
+            PadOrCropRows(4 * self._rows),
+            GatedConv(channels, w, (5, 15), num_labels=num_labels),
+            GatedConv(w, 2 * w, (5, 5), (2, 2), s.norm, num_labels=num_labels),
+            GatedConv(2 * w, 4 * w, (5, 5), (2, 2), s.norm, num_labels=num_labels),
+            FlattenFrequency(self._rows),
             nn.Conv2d(4 * w * self._rows, self.code_channels, 1),
             norm(s.norm, self.code_channels),
         ]
 
-    def _residual(self, count: int, labels: int = 0) -> list[nn.Module]:
-        return [GatedBlock(self.code_channels, self.settings.norm, labels) for _ in range(count)]
+    def _residual_blocks(self, count: int, num_labels: int = 0) -> list[nn.Module]:
+        return [GatedResidualBlock(self.code_channels, self.settings.norm, num_labels) for _ in range(count)]
 
-    def _label_decoder(self, labels: int) -> Role:
-        return Role(Told([*self._residual(self.blocks // 2, labels), *self._up(labels)], labels))
+    def _build_conditional_decoder(self, num_labels: int) -> Role:
+        return Role(
+            LabelConditioned(
+                [*self._residual_blocks(self.blocks // 2, num_labels), *self._decoder_layers(num_labels)], num_labels
+            )
+        )
 
-    def _up(self, labels: int = 0) -> list[nn.Module]:
+    def _decoder_layers(self, num_labels: int = 0) -> list[nn.Module]:
         s, w, q = self.settings, self.settings.width, self._q
-        if self._flat:
+        if self._is_1d:
             return [
-                Gated(4 * w, 2 * w, (1, 5), kind=s.norm, shuffle=(1, 2), labels=labels),
-                Gated(2 * w, w, (1, 5), kind=s.norm, shuffle=(1, 2), labels=labels),
-                self._last(nn.Conv2d(w, q, (1, 15), 1, (0, 7))),
-                Tall(q),
+                GatedConv(4 * w, 2 * w, (1, 5), kind=s.norm, upscale_factor=(1, 2), num_labels=num_labels),
+                GatedConv(2 * w, w, (1, 5), kind=s.norm, upscale_factor=(1, 2), num_labels=num_labels),
+                self._init_output_layer(nn.Conv2d(w, q, (1, 15), 1, (0, 7))),
+                UnflattenFrequency(q),
             ]
         return [
             nn.Conv2d(self.code_channels, 4 * w * self._rows, 1),
             norm(s.norm, 4 * w * self._rows),
-            Tall(self._rows),
-            Gated(4 * w, 2 * w, (5, 5), kind=s.norm, shuffle=(2, 2), labels=labels),
-            Gated(2 * w, w, (5, 5), kind=s.norm, shuffle=(2, 2), labels=labels),
-            self._last(nn.Conv2d(w, 1, (5, 15), 1, (2, 7))),
-            Rows(q),
+            UnflattenFrequency(self._rows),
+            GatedConv(4 * w, 2 * w, (5, 5), kind=s.norm, upscale_factor=(2, 2), num_labels=num_labels),
+            GatedConv(2 * w, w, (5, 5), kind=s.norm, upscale_factor=(2, 2), num_labels=num_labels),
+            self._init_output_layer(nn.Conv2d(w, 1, (5, 15), 1, (2, 7))),
+            PadOrCropRows(q),
         ]
 
-    def _last(self, layer: nn.Conv2d) -> nn.Conv2d:
+    def _init_output_layer(self, layer: nn.Conv2d) -> nn.Conv2d:
         if self.settings.residual:  # a change begins small, so that training begins at the affine baseline
             nn.init.normal_(layer.weight, 0.0, 0.1 / math.sqrt(layer.weight[0].numel()))
         return layer
 
-    def _critic(self, channels: int, outputs: int) -> list[nn.Module]:
-        s, w = self.settings, self.settings.critic_width
-        if s.critic == "patch":
+    def _discriminator_layers(self, channels: int, outputs: int) -> list[nn.Module]:
+        s, w = self.settings, self.settings.discriminator_width
+        if s.discriminator == "patch":
             return [
-                Gated(channels, w, (3, 3)),
-                Gated(w, 2 * w, (3, 3), (2, 2), s.norm),
-                Gated(2 * w, 4 * w, (3, 3), (2, 2), s.norm),
-                Gated(4 * w, 8 * w, (3, 3), (2, 2), s.norm),
-                Gated(8 * w, 8 * w, (1, 5), kind=s.norm),
+                GatedConv(channels, w, (3, 3)),
+                GatedConv(w, 2 * w, (3, 3), (2, 2), s.norm),
+                GatedConv(2 * w, 4 * w, (3, 3), (2, 2), s.norm),
+                GatedConv(4 * w, 8 * w, (3, 3), (2, 2), s.norm),
+                GatedConv(8 * w, 8 * w, (1, 5), kind=s.norm),
                 nn.Conv2d(8 * w, outputs, (1, 3), 1, (0, 1)),
             ]
         leaky = nn.LeakyReLU(0.2)
         patches: list[nn.Module] = [nn.Conv2d(2 * channels, w, 3, 1, 1), leaky, nn.Conv2d(w, 2 * w, 4, 2, 1), leaky]
         patches += [nn.Conv2d(2 * w, 4 * w, 4, 2, 1), leaky, nn.Conv2d(4 * w, outputs, 3, 1, 1)]
-        rows: list[nn.Module] = [Flat(self._q), nn.Conv2d(2 * channels * self._q, 4 * w, (1, 5), 1, (0, 2)), leaky]
+        rows: list[nn.Module] = [
+            FlattenFrequency(self._q),
+            nn.Conv2d(2 * channels * self._q, 4 * w, (1, 5), 1, (0, 2)),
+            leaky,
+        ]
         rows += [nn.Conv2d(4 * w, 4 * w, (1, 4), (1, 2), (0, 1)), leaky]
         rows += [nn.Conv2d(4 * w, 4 * w, (1, 4), (1, 2), (0, 1)), leaky, nn.Conv2d(4 * w, outputs, 1)]
-        views = Views(nn.Sequential(*patches), nn.Sequential(*rows))
-        leaky_start(views)
-        return [Spread(), views]
+        views = MultiViewDiscriminator(nn.Sequential(*patches), nn.Sequential(*rows))
+        init_kaiming_leaky(views)
+        return [LocalDeviation(), views]
 
-    def _trunk(self) -> list[nn.Module]:
+    def _trunk_layers(self) -> list[nn.Module]:
         """What tells a voice: convolutions over all coefficients, (B, 1, Q, T) -> (B, 4 critic width, 1, T/4)."""
-        wide = 4 * self.settings.critic_width
-        layers: list[nn.Module] = [Spread(), Flat(self._q)]
-        layers += [nn.Conv2d(2 * self._q, wide, (1, 5), 1, (0, 2)), nn.LeakyReLU(0.2)]
+        trunk_channels = 4 * self.settings.discriminator_width
+        layers: list[nn.Module] = [LocalDeviation(), FlattenFrequency(self._q)]
+        layers += [nn.Conv2d(2 * self._q, trunk_channels, (1, 5), 1, (0, 2)), nn.LeakyReLU(0.2)]
         for _ in range(2):
-            layers += [nn.Conv2d(wide, wide, (1, 4), (1, 2), (0, 1)), nn.LeakyReLU(0.2)]
+            layers += [nn.Conv2d(trunk_channels, trunk_channels, (1, 4), (1, 2), (0, 1)), nn.LeakyReLU(0.2)]
         return layers
 
-    def _told(self, labels: int) -> list[nn.Module]:
-        wide = 4 * self.settings.critic_width
-        return [nn.Conv2d(wide, labels, (1, 3), 1, (0, 1)), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    def _classifier_head(self, num_labels: int) -> list[nn.Module]:
+        trunk_channels = 4 * self.settings.discriminator_width
+        return [nn.Conv2d(trunk_channels, num_labels, (1, 3), 1, (0, 1)), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
 
 
-def _leaky(*layers: nn.Module) -> Role:
+def _build_leaky_role(*layers: nn.Module) -> Role:
     role = Role(*layers)
-    leaky_start(role)
+    init_kaiming_leaky(role)
     return role

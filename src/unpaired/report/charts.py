@@ -10,11 +10,11 @@ from typing import Literal
 
 WIDTH, HEIGHT = 360, 200
 LEFT, RIGHT, TOP, BOTTOM = 50, 12, 12, 40
-BUCKETS = 160
+MAX_BUCKETS = 160
 """Points of a drawn curve at most; more could not be told apart at this width."""
 
 Point = tuple[float, float]
-Look = Literal["main", "nothing", "real"]
+LineStyle = Literal["main", "nothing", "real"]
 
 
 @dataclass(frozen=True)
@@ -42,8 +42,8 @@ class Axes:
 
     def y(self, value: float) -> float:
         """A value to vertical place, held within the plot."""
-        share = (value - self.y_low) / (self.y_high - self.y_low)
-        return HEIGHT - BOTTOM - min(max(share, 0.0), 1.0) * (HEIGHT - TOP - BOTTOM)
+        fraction = (value - self.y_low) / (self.y_high - self.y_low)
+        return HEIGHT - BOTTOM - min(max(fraction, 0.0), 1.0) * (HEIGHT - TOP - BOTTOM)
 
     def path(self, points: Sequence[Point]) -> str:
         """The points as the `d` of a path."""
@@ -51,12 +51,12 @@ class Axes:
         return "M" + "L".join(places)
 
 
-def finite(points: Sequence[tuple[float, float | None]]) -> list[Point]:
+def select_finite(points: Sequence[tuple[float, float | None]]) -> list[Point]:
     """The points that can be drawn, in order of x."""
     return sorted((x, y) for x, y in points if y is not None and math.isfinite(x) and math.isfinite(y))
 
 
-def thinned(points: Sequence[Point], buckets: int = BUCKETS) -> list[Bucket]:
+def bucket_points(points: Sequence[Point], buckets: int = MAX_BUCKETS) -> list[Bucket]:
     """At most `buckets` points: runs of neighbours of equal number become one each."""
     size = max(1, math.ceil(len(points) / buckets))
     out = []
@@ -66,25 +66,25 @@ def thinned(points: Sequence[Point], buckets: int = BUCKETS) -> list[Bucket]:
     return out
 
 
-def smoothed(values: Sequence[float], reach: int) -> list[float]:
+def smooth(values: Sequence[float], radius_limit: int) -> list[float]:
     """The mean of each value and up to `reach` neighbours to each side (as many on both, so that ends do not lag)."""
     out = []
     for i in range(len(values)):
-        near = min(reach, i, len(values) - 1 - i)
-        out.append(sum(values[i - near : i + near + 1]) / (2 * near + 1))
+        radius = min(radius_limit, i, len(values) - 1 - i)
+        out.append(sum(values[i - radius : i + radius + 1]) / (2 * radius + 1))
     return out
 
 
-def ticks(low: float, high: float, about: int = 5) -> list[float]:
+def make_ticks(low: float, high: float, target_count: int = 5) -> list[float]:
     """Round numbers within `low`..`high`: multiples of 1, 2 or 5 times a power of ten."""
-    rough = (high - low) / about
+    rough = (high - low) / target_count
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [i * step for i in range(first, last + 1)]
 
 
-def short(value: float) -> str:
+def format_number(value: float) -> str:
     """A number as an axis shows it: `0.25`, `1,500`, `20k`, `1.5M`."""
     for size, mark in ((1e6, "M"), (1e4, "k")):
         if abs(value) >= size:
@@ -93,38 +93,42 @@ def short(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
-def span(values: Sequence[float]) -> tuple[float, float]:
+def compute_range(values: Sequence[float]) -> tuple[float, float]:
     """The range of a value axis: from zero where nothing is below it, never empty, with a little room."""
     low, high = min(values), max(values)
     low = min(low, 0.0) if low >= 0 or high > 0 else low
     if high <= low:
         high = low + 1.0
-    room = 0.06 * (high - low)
-    return (low - room if low < 0 else low), high + room
+    padding = 0.06 * (high - low)
+    return (low - padding if low < 0 else low), high + padding
 
 
-def term_chart(name: str, points: Sequence[tuple[float, float | None]]) -> str:
+def render_loss_chart(name: str, points: Sequence[tuple[float, float | None]]) -> str:
     """A term over steps: the smoothed course, and behind it the range of single steps (cut where rarely so wide)."""
-    drawn = thinned(finite(points))
-    if not drawn:
+    buckets = bucket_points(select_finite(points))
+    if not buckets:
         return ""
-    means = smoothed([b.y for b in drawn], len(drawn) // 24)
-    lows, highs = sorted(b.low for b in drawn), sorted(b.high for b in drawn)
-    rare = len(drawn) // 20
-    seen = [*(b.y for b in drawn), lows[rare], highs[-1 - rare]]
-    axes = _axes([b.x for b in drawn], span(seen))
-    upper = [(b.x, b.high) for b in drawn]
-    lower = [(b.x, b.low) for b in reversed(drawn)]
-    course = [(b.x, y) for b, y in zip(drawn, means, strict=True)]
-    inner = f'<path class="band" d="{axes.path([*upper, *lower])}Z"/>' if len(drawn) > 1 else _dots(axes, course)
-    inner += f'<path class="main" d="{axes.path(course)}"/>'
-    return _figure(axes, f"{name} over steps, at the end {short(means[-1])}", "value", inner)
+    means = smooth([b.y for b in buckets], len(buckets) // 24)
+    lows, highs = sorted(b.low for b in buckets), sorted(b.high for b in buckets)
+    outlier_count = len(buckets) // 20
+    shown_values = [*(b.y for b in buckets), lows[outlier_count], highs[-1 - outlier_count]]
+    axes = _make_axes([b.x for b in buckets], compute_range(shown_values))
+    upper = [(b.x, b.high) for b in buckets]
+    lower = [(b.x, b.low) for b in reversed(buckets)]
+    smoothed_points = [(b.x, y) for b, y in zip(buckets, means, strict=True)]
+    inner = (
+        f'<path class="band" d="{axes.path([*upper, *lower])}Z"/>'
+        if len(buckets) > 1
+        else _render_dots(axes, smoothed_points)
+    )
+    inner += f'<path class="main" d="{axes.path(smoothed_points)}"/>'
+    return _render_figure(axes, f"{name} over steps, at the end {format_number(means[-1])}", "value", inner)
 
 
-def kid_chart(
+def render_distance_chart(
     route: str,
     points: Sequence[tuple[float, float | None]],
-    lines: Sequence[tuple[Look, float | None]],
+    lines: Sequence[tuple[LineStyle, float | None]],
     best: float | None,
     distance: str,
 ) -> str:
@@ -132,52 +136,56 @@ def kid_chart(
 
     Values are given, and told, times 1000.
     """
-    drawn = finite(points)
-    if not drawn:
+    shown_points = select_finite(points)
+    if not shown_points:
         return ""
-    levels = [(look, y) for look, y in lines if y is not None and math.isfinite(y)]
-    axes = _axes([0.0, *(x for x, _ in drawn)], span([*(y for _, y in drawn), *(y for _, y in levels)]))
+    levels = [(style, y) for style, y in lines if y is not None and math.isfinite(y)]
+    axes = _make_axes(
+        [0.0, *(x for x, _ in shown_points)], compute_range([*(y for _, y in shown_points), *(y for _, y in levels)])
+    )
     inner = "".join(
-        f'<path class="{look}" d="{axes.path([(axes.x_low, y), (axes.x_high, y)])}"/>' for look, y in levels
+        f'<path class="{style}" d="{axes.path([(axes.x_low, y), (axes.x_high, y)])}"/>' for style, y in levels
     )
-    inner += f'<path class="main" d="{axes.path(drawn)}"/>' + _dots(axes, drawn)
+    inner += f'<path class="main" d="{axes.path(shown_points)}"/>' + _render_dots(axes, shown_points)
     inner += "".join(
-        f'<circle class="best" cx="{axes.x(x):.1f}" cy="{axes.y(y):.1f}" r="7"/>' for x, y in drawn if x == best
+        f'<circle class="best" cx="{axes.x(x):.1f}" cy="{axes.y(y):.1f}" r="7"/>' for x, y in shown_points if x == best
     )
-    told = f"{distance} of {route} over steps, at the end {short(drawn[-1][1])}"
-    return _figure(axes, told, f"{distance} x 1000", inner)
+    label = f"{distance} of {route} over steps, at the end {format_number(shown_points[-1][1])}"
+    return _render_figure(axes, label, f"{distance} x 1000", inner)
 
 
-def swatch(look: str) -> str:
+def render_swatch(style: str) -> str:
     """A short piece of a line, for a legend."""
-    inner = '<circle class="best" cx="14" cy="6" r="4.5"/>' if look == "best" else f'<path class="{look}" d="M1 6H27"/>'
+    inner = (
+        '<circle class="best" cx="14" cy="6" r="4.5"/>' if style == "best" else f'<path class="{style}" d="M1 6H27"/>'
+    )
     return f'<svg class="swatch" viewBox="0 0 28 12" aria-hidden="true">{inner}</svg>'
 
 
-def _axes(xs: Sequence[float], y_span: tuple[float, float]) -> Axes:
+def _make_axes(xs: Sequence[float], y_span: tuple[float, float]) -> Axes:
     low, high = min(xs), max(xs)
     return Axes(low, high if high > low else low + 1.0, *y_span)
 
 
-def _dots(axes: Axes, points: Sequence[Point]) -> str:
+def _render_dots(axes: Axes, points: Sequence[Point]) -> str:
     return "".join(f'<circle class="dot" cx="{axes.x(x):.1f}" cy="{axes.y(y):.1f}" r="3"/>' for x, y in points)
 
 
-def _figure(axes: Axes, told: str, unit: str, inner: str) -> str:
+def _render_figure(axes: Axes, label: str, unit: str, inner: str) -> str:
     """The drawing with its axes; `told` is what somebody hears who cannot see it."""
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
     parts = []
-    for value in ticks(axes.y_low, axes.y_high):
+    for value in make_ticks(axes.y_low, axes.y_high):
         y = axes.y(value)
         parts.append(f'<path class="grid" d="M{LEFT} {y:.1f}H{right}"/>')
-        parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{short(value)}</text>')
-    for value in ticks(axes.x_low, axes.x_high):
+        parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{format_number(value)}</text>')
+    for value in make_ticks(axes.x_low, axes.x_high):
         x = axes.x(value)
         parts.append(f'<path class="axis" d="M{x:.1f} {bottom}v4"/>')
-        parts.append(f'<text x="{x:.1f}" y="{bottom + 17}" text-anchor="middle">{short(value)}</text>')
+        parts.append(f'<text x="{x:.1f}" y="{bottom + 17}" text-anchor="middle">{format_number(value)}</text>')
     middle = (TOP + bottom) / 2
     parts.append(f'<path class="axis" d="M{LEFT} {bottom}H{right}"/>')
     parts.append(f'<text x="{(LEFT + right) / 2}" y="{HEIGHT - 6}" text-anchor="middle">steps</text>')
     parts.append(f'<text transform="translate(11 {middle}) rotate(-90)" text-anchor="middle">{escape(unit)}</text>')
-    head = f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(told)}">'
+    head = f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">'
     return f"{head}{''.join(parts)}{inner}</svg>"

@@ -11,18 +11,18 @@ from typing import Any
 from pydantic import ValidationError
 from safetensors import SafetensorError, safe_open
 
-from unpaired.data.split import Sets
+from unpaired.data.split import DomainSplits
 from unpaired.errors import WorkError
 from unpaired.evaluation.measure import RouteMeasures, mean_kid
 from unpaired.runs.config import RunConfig, read_config
-from unpaired.runs.files import read_lists
+from unpaired.runs.files import read_file_lists
 from unpaired.runs.folder import Checkpoint, RunFolder
 from unpaired.runs.history import History
-from unpaired.runs.progress import Budget, Progress, saved_steps
+from unpaired.runs.progress import Budget, Progress, list_checkpoints
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class EvaluationSummary:
     """Measures of all routes at a step, on the items that `set` names, the run's `own` or others; of a `checkpoint` if
     made after training.
     """
@@ -31,13 +31,13 @@ class Evaluation:
     set: str
     routes: tuple[RouteMeasures, ...]
     mean_kid: float | None
-    best: bool = False
+    is_best: bool = False
     checkpoint: str | None = None
-    own: bool = True
+    is_own_data: bool = True
 
 
 @dataclass(frozen=True)
-class Sample:
+class SampleGrid:
     """A grid of samples: the words for its route, and its file."""
 
     step: int
@@ -46,7 +46,7 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Facts:
+class RunSummary:
     """All that the page shows. `evaluations` are those while training, `test` is the last of `unpaired evaluate`.
 
     `sets` are the files of each domain, none where their lists cannot be read.
@@ -55,73 +55,81 @@ class Facts:
     folder: RunFolder
     config: RunConfig
     progress: Progress
-    share: float
+    budget_fraction: float
     steps: dict[Checkpoint, int]
-    terms: dict[str, list[tuple[float, float | None]]]
-    evaluations: list[Evaluation]
-    test: Evaluation | None
-    samples: list[Sample]
+    losses: dict[str, list[tuple[float, float | None]]]
+    evaluations: list[EvaluationSummary]
+    test: EvaluationSummary | None
+    samples: list[SampleGrid]
     notices: list[tuple[int, str]]
-    sets: tuple[Sets, ...]
+    sets: tuple[DomainSplits, ...]
 
     @property
-    def default(self) -> Checkpoint | None:
+    def default_checkpoint(self) -> Checkpoint | None:
         """The checkpoint that translating uses where none is named."""
-        return next((which for which in ("best", "last") if which in self.steps), None)
+        return next((checkpoint for checkpoint in ("best", "last") if checkpoint in self.steps), None)
 
     @property
-    def translating(self) -> tuple[Checkpoint | None, int | None]:
+    def translating_checkpoint(self) -> tuple[Checkpoint | None, int | None]:
         """That checkpoint and its step."""
-        return self.default, None if self.default is None else self.steps[self.default]
+        return self.default_checkpoint, None if self.default_checkpoint is None else self.steps[self.default_checkpoint]
 
     @property
-    def shown(self) -> Evaluation | None:
+    def shown_evaluation(self) -> EvaluationSummary | None:
         """The evaluation to judge by: of `unpaired evaluate`, else the default checkpoint's, else the newest."""
         if self.test is not None or not self.evaluations:
             return self.test
-        _, step = self.translating
+        _, step = self.translating_checkpoint
         return next((e for e in reversed(self.evaluations) if e.step == step), self.evaluations[-1])
 
-    def name(self, key: str) -> str:
+    def get_domain_name(self, key: str) -> str:
         """The name of the domain that the method calls `key`."""
-        return self.config.domain(key).name
+        return self.config.get_domain(key).name
 
 
-def gather(path: Path) -> Facts:
+def read_run_summary(path: Path) -> RunSummary:
     """Read a run's folder; raises WorkError where its configuration cannot be read."""
     folder = RunFolder(path)
     config = read_config(folder.config)
     lines: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for line in History(folder.history).read():
         lines[line["kind"]].append(line)
-    progress = _progress(folder, lines)
+    progress = _read_progress(folder, lines)
     budget = Budget(config.training.steps, config.training.minutes)
-    return Facts(
+    return RunSummary(
         folder=folder,
         config=config,
         progress=progress,
-        share=1.0 if config.imported is not None else budget.share(progress.step, progress.spent_s),
-        steps=_model_steps(folder),
-        terms=_terms(lines["terms"]),
-        evaluations=[e for line in lines["evaluation"] if (e := _evaluation(line)) is not None],
-        test=_test(folder),
-        samples=[_sample(folder, config, line) for line in lines["samples"]],
+        budget_fraction=1.0
+        if config.imported_from is not None
+        else budget.spent_fraction(progress.step, progress.spent_s),
+        steps=_read_model_steps(folder),
+        losses=_group_losses(lines["terms"]),
+        evaluations=[e for line in lines["evaluation"] if (e := _parse_evaluation(line)) is not None],
+        test=_read_test(folder),
+        samples=[_parse_sample(folder, config, line) for line in lines["samples"]],
         notices=[(line["step"], line["words"]) for line in lines["notice"]],
-        sets=_sets(folder, config),
+        sets=_read_sets(folder, config),
     )
 
 
-def finished(run: RunFolder) -> bool:
+def is_finished(run: RunFolder) -> bool:
     """Whether a run has spent its budget and saved its state."""
-    return run.config.is_file() and bool(saved_steps(run.checkpoints)) and gather(run.path).share >= 1
+    return (
+        run.config.is_file()
+        and bool(list_checkpoints(run.checkpoints))
+        and read_run_summary(run.path).budget_fraction >= 1
+    )
 
 
-def _progress(folder: RunFolder, lines: dict[str, list[dict[str, Any]]]) -> Progress:
+def _read_progress(folder: RunFolder, lines: dict[str, list[dict[str, Any]]]) -> Progress:
     """The newest checkpoint's; from the history where nothing has been saved."""
-    saved = saved_steps(folder.checkpoints)
+    saved = list_checkpoints(folder.checkpoints)
     if saved:
         try:
-            return Progress.model_validate(json.loads(_header(saved[-1] / "state.safetensors")["state"])["progress"])
+            return Progress.model_validate(
+                json.loads(_read_metadata(saved[-1] / "state.safetensors")["state"])["progress"]
+            )
         except (KeyError, ValueError, ValidationError):
             pass
     steps = [line["step"] for group in lines.values() for line in group]
@@ -129,7 +137,7 @@ def _progress(folder: RunFolder, lines: dict[str, list[dict[str, Any]]]) -> Prog
     return Progress(step=max(steps, default=0), spent_s=max(spent, default=0.0))
 
 
-def _header(path: Path) -> dict[str, str]:
+def _read_metadata(path: Path) -> dict[str, str]:
     """The metadata of a file of tensors, without its tensors."""
     try:
         with safe_open(path, framework="pt") as file:
@@ -138,28 +146,28 @@ def _header(path: Path) -> dict[str, str]:
         return {}
 
 
-def _model_steps(folder: RunFolder) -> dict[Checkpoint, int]:
+def _read_model_steps(folder: RunFolder) -> dict[Checkpoint, int]:
     """The step of each saved model."""
-    out: dict[Checkpoint, int] = {}
-    for which in ("best", "last"):
-        step = _header(folder.model(which)).get("step", "")
+    steps: dict[Checkpoint, int] = {}
+    for checkpoint in ("best", "last"):
+        step = _read_metadata(folder.model_path(checkpoint)).get("step", "")
         if step.isdecimal():
-            out[which] = int(step)
-    return out
+            steps[checkpoint] = int(step)
+    return steps
 
 
-def _terms(lines: list[dict[str, Any]]) -> dict[str, list[tuple[float, float | None]]]:
-    out: dict[str, list[tuple[float, float | None]]] = defaultdict(list)
+def _group_losses(lines: list[dict[str, Any]]) -> dict[str, list[tuple[float, float | None]]]:
+    losses: dict[str, list[tuple[float, float | None]]] = defaultdict(list)
     for line in lines:
         for name, value in line["terms"].items():
-            out[name].append((line["step"], value))
-    return dict(out)
+            losses[name].append((line["step"], value))
+    return dict(losses)
 
 
-def _evaluation(line: dict[str, Any]) -> Evaluation | None:
+def _parse_evaluation(line: dict[str, Any]) -> EvaluationSummary | None:
     try:
         routes = tuple(RouteMeasures.model_validate(route) for route in line["routes"])
-        return Evaluation(
+        return EvaluationSummary(
             int(line["step"]),
             line["set"],
             routes,
@@ -172,23 +180,25 @@ def _evaluation(line: dict[str, Any]) -> Evaluation | None:
         return None
 
 
-def _test(folder: RunFolder) -> Evaluation | None:
+def _read_test(folder: RunFolder) -> EvaluationSummary | None:
     """What `unpaired evaluate` wrote last."""
     try:
-        found = json.loads(folder.evaluation.read_text(encoding="utf-8"))
+        content = json.loads(folder.evaluation.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return _evaluation(found) if isinstance(found, dict) else None
+    return _parse_evaluation(content) if isinstance(content, dict) else None
 
 
-def _sample(folder: RunFolder, config: RunConfig, line: dict[str, Any]) -> Sample:
+def _parse_sample(folder: RunFolder, config: RunConfig, line: dict[str, Any]) -> SampleGrid:
     names = [d.name for d in config.domains]
-    words = {f"{a}-{b}": f"{a} → {b}" for a in names for b in names if a != b}
-    return Sample(line["step"], words.get(line["route"], line["route"]), folder.samples / Path(line["file"]).name)
+    route_names = {f"{a}-{b}": f"{a} → {b}" for a in names for b in names if a != b}
+    return SampleGrid(
+        line["step"], route_names.get(line["route"], line["route"]), folder.samples / Path(line["file"]).name
+    )
 
 
-def _sets(folder: RunFolder, config: RunConfig) -> tuple[Sets, ...]:
+def _read_sets(folder: RunFolder, config: RunConfig) -> tuple[DomainSplits, ...]:
     try:
-        return tuple(read_lists(folder, config).sets)
+        return tuple(read_file_lists(folder, config).splits)
     except WorkError:
         return ()

@@ -4,36 +4,37 @@ from __future__ import annotations
 
 from html import escape
 
-from unpaired.evaluation.audited import Audit, advice, read_audit, verdict
+from unpaired.evaluation.audited import Audit, describe_verdict, read_audit, recommend
 from unpaired.report import words
-from unpaired.report.facts import Facts
-from unpaired.report.pictures import embed
+from unpaired.report.facts import RunSummary
+from unpaired.report.pictures import embed_image
 
 
-def hidden(facts: Facts) -> str:
+def render_hidden(summary: RunSummary) -> str:
     """The headline of each route in words, what to do, and the audit's picture; empty without an audit."""
-    audit = read_audit(facts.folder.audit)
+    audit = read_audit(summary.folder.audit)
     if audit is None:
         return ""
     routes = "".join(
-        f"<p><strong>{escape(words.arrow(r.route))}</strong> {escape(verdict(r))}</p>" for r in audit.routes
+        f"<p><strong>{escape(words.format_route(r.route))}</strong> {escape(describe_verdict(r))}</p>"
+        for r in audit.routes
     )
-    told = f"<p>{escape(text)}</p>" if (text := advice(audit)) else ""
+    recommendation = f"<p>{escape(text)}</p>" if (text := recommend(audit)) else ""
     about = (
         f"Audited at the {audit.checkpoint} checkpoint, step {audit.step:,}, on {audit.set}. Hidden information is the "
-        f"share of the inputs that can be read from their translations, but not after {audit.passage}, which eyes "
-        f"hardly see: 0 none, 1 all.{_stale(facts, audit)}"
+        f"share of the inputs that can be read from their translations, but not after {audit.perturbation}, which eyes "
+        f"hardly see: 0 none, 1 all.{_describe_staleness(summary, audit)}"
     )
-    picture = embed(facts.folder.audit_picture)
-    shown = (
-        f'<figure><img src="{picture.address}" alt="what the audit saw"><figcaption>Faint signal is amplified 15 '
+    picture = embed_image(summary.folder.audit_image)
+    figure = (
+        f'<figure><img src="{picture.data_url}" alt="what the audit saw"><figcaption>Faint signal is amplified 15 '
         "times; compare the translation's with a real target's.</figcaption></figure>"
         if picture
         else ""
     )
-    return f'<h2>Hidden information</h2>{routes}{told}<p class="soft">{escape(about)}</p>{shown}'
+    return f'<h2>Hidden information</h2>{routes}{recommendation}<p class="soft">{escape(about)}</p>{figure}'
 
 
-def _stale(facts: Facts, audit: Audit) -> str:
-    step = next((step for which, step in facts.steps.items() if which == audit.checkpoint), audit.step)
+def _describe_staleness(summary: RunSummary, audit: Audit) -> str:
+    step = next((step for checkpoint, step in summary.steps.items() if checkpoint == audit.checkpoint), audit.step)
     return "" if step == audit.step else f" This checkpoint is of step {step:,} by now: audit again."

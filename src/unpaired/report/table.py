@@ -8,16 +8,16 @@ from html import escape
 from unpaired.evaluation import table
 from unpaired.evaluation.measure import RouteMeasures
 from unpaired.report import words
-from unpaired.report.facts import Evaluation, Facts
+from unpaired.report.facts import EvaluationSummary, RunSummary
 
-BETTER = {"lower": "lower is better", "higher": "higher is better"}
+BETTER_LABELS = {"lower": "lower is better", "higher": "higher is better"}
 
 
-def measures_table(facts: Facts, evaluation: Evaluation) -> str:
+def measures_table(summary: RunSummary, evaluation: EvaluationSummary) -> str:
     """The table, what it was measured on, and what its rows mean."""
-    about = escape(words.measured_on(evaluation) + words.stale(facts, evaluation))
-    groups = "".join(group(r) for r in evaluation.routes)
-    meanings = "".join(f"<li>{escape(line)}</li>" for line in table.definitions(evaluation.routes).splitlines())
+    about = escape(words.describe_measurement(evaluation) + words.describe_staleness(summary, evaluation))
+    groups = "".join(render_route(r) for r in evaluation.routes)
+    meanings = "".join(f"<li>{escape(line)}</li>" for line in table.format_definitions(evaluation.routes).splitlines())
     heads = "".join(f'<th scope="col">{name}</th>' for name in ("translations", "doing nothing", "real to real"))
     return (
         f'<p class="soft">{about}</p><div class="scroll"><table class="measures">'
@@ -26,35 +26,41 @@ def measures_table(facts: Facts, evaluation: Evaluation) -> str:
     )
 
 
-def group(r: RouteMeasures) -> str:
+def render_route(r: RouteMeasures) -> str:
     """The rows of a route."""
     pairs = f", {r.pairs:,} true pairs" if r.pairs else ""
     items = f'<span class="soft">{r.sources:,} translated, {r.targets:,} real{pairs}</span>'
-    head = f'<tr><th colspan="4" scope="rowgroup">{escape(words.arrow(r.route))} &ensp;{items}</th></tr>'
+    head = f'<tr><th colspan="4" scope="rowgroup">{escape(words.format_route(r.route))} &ensp;{items}</th></tr>'
     values = r.model_dump()
-    rows = (row(values, *field) for field in table.ROWS if values[field.name] is not None)
+    rows = (render_row(values, *field) for field in table.ROWS if values[field.name] is not None)
     return f"<tbody>{head}{''.join(rows)}</tbody>"
 
 
-def row(values: dict[str, float | None], label: str, name: str, digits: int, better: str) -> str:
+def render_row(values: dict[str, float | None], label: str, name: str, digits: int, better: str) -> str:
     """The measure `name` and its baselines."""
     value, error = values[name], values.get(f"{name}_error")
-    shown = number(value, digits) + (f" ± {number(error, digits)}" if error is not None else "")
-    nothing = values.get(f"{name}_nothing", table.DOING_NOTHING.get(name))
-    baselines = "".join(f"<td>{number(x, digits)}</td>" for x in (nothing, values.get(f"{name}_real")))
-    hint = f'<span class="soft hint">{escape(BETTER.get(better, better))}</span>'
-    judged = compared(value, values.get(f"{name}_nothing"), better)
-    return f'<tr><th scope="row">{escape(label)} {hint}</th><td>{judged}{shown}</td>{baselines}</tr>'
+    value_text = format_number(value, digits) + (f" ± {format_number(error, digits)}" if error is not None else "")
+    identity = values.get(f"{name}_nothing", table.IDENTITY_VALUES.get(name))
+    baselines = "".join(f"<td>{format_number(x, digits)}</td>" for x in (identity, values.get(f"{name}_real")))
+    hint = f'<span class="soft hint">{escape(BETTER_LABELS.get(better, better))}</span>'
+    verdict_html = render_verdict(value, values.get(f"{name}_nothing"), better)
+    return f'<tr><th scope="row">{escape(label)} {hint}</th><td>{verdict_html}{value_text}</td>{baselines}</tr>'
 
 
-def compared(value: float | None, nothing: float | None, better: str) -> str:
+def render_verdict(value: float | None, identity: float | None, better: str) -> str:
     """A word on whether a value is better than doing nothing, where that can be said."""
-    if value is None or nothing is None or value == nothing or not math.isfinite(value) or better not in BETTER:
+    if (
+        value is None
+        or identity is None
+        or value == identity
+        or not math.isfinite(value)
+        or better not in BETTER_LABELS
+    ):
         return ""
-    good = (value < nothing) == (better == "lower")
-    return '<span class="good">better</span> ' if good else '<span class="bad">worse</span> '
+    is_better = (value < identity) == (better == "lower")
+    return '<span class="good">better</span> ' if is_better else '<span class="bad">worse</span> '
 
 
-def number(value: float | None, digits: int) -> str:
+def format_number(value: float | None, digits: int) -> str:
     """A figure, or a dash where it was not or cannot be measured."""
     return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from unpaired.report.charts import Look, short, ticks
+from unpaired.report.charts import LineStyle, format_number, make_ticks
 
 Wave = npt.NDArray[np.float32]
 Floats = npt.NDArray[np.floating]
@@ -40,24 +40,26 @@ class Curve:
     name: str
     f0: Floats
     hop_seconds: float = 0.005
-    look: Look = "main"
+    style: LineStyle = "main"
 
 
-def audio(wave: Wave, sample_rate_hz: int, label: str, seconds: float = LISTEN_SECONDS) -> str:
+def render_audio(wave: Wave, sample_rate_hz: int, label: str, seconds: float = LISTEN_SECONDS) -> str:
     """A player with the wave in it as 16-bit FLAC, so what is heard is what was measured; cut after `seconds`.
 
     Needs the extra `voice` (soundfile). Values beyond full scale are clipped.
     """
     import soundfile  # noqa: PLC0415 (optional)
 
-    heard = np.clip(np.nan_to_num(wave[: round(seconds * sample_rate_hz)]), -1, 1)
+    samples = np.clip(np.nan_to_num(wave[: round(seconds * sample_rate_hz)]), -1, 1)
     buffer = io.BytesIO()
-    soundfile.write(buffer, heard, sample_rate_hz, format="FLAC", subtype="PCM_16")
+    soundfile.write(buffer, samples, sample_rate_hz, format="FLAC", subtype="PCM_16")
     address = f"data:audio/flac;base64,{base64.b64encode(buffer.getvalue()).decode()}"
     return f'<audio controls preload="none" aria-label="{escape(label)}" src="{address}"></audio>'
 
 
-def levels(wave: Wave, sample_rate_hz: int, bands: int = BANDS, columns: int = COLUMNS) -> npt.NDArray[np.float64]:
+def compute_mel_levels(
+    wave: Wave, sample_rate_hz: int, bands: int = BANDS, columns: int = COLUMNS
+) -> npt.NDArray[np.float64]:
     """Levels (bands, frames) in dB below the loudest, -70 to 0: frequencies from 0 to 8 kHz (or half the rate) on the
     mel scale, low ones first; Hann windows of 25 ms, at least 5 ms apart and at most `columns`.
     """
@@ -69,16 +71,16 @@ def levels(wave: Wave, sample_rate_hz: int, bands: int = BANDS, columns: int = C
     power = np.abs(np.fft.rfft(frames * np.hanning(size + 1)[:-1], fft_size, axis=1)) ** 2
     highest = 2595 * math.log10(1 + min(HIGHEST_HZ, sample_rate_hz / 2) / 700)
     hertz = 700 * (10 ** (np.linspace(0, highest, bands) / 2595) - 1)
-    at = hertz * fft_size / sample_rate_hz
+    bin_positions = hertz * fft_size / sample_rate_hz
     decibels = 10 * np.log10(np.maximum(power, 1e-12))
-    drawn = np.stack([np.interp(at, np.arange(decibels.shape[1]), row) for row in decibels], axis=1)
-    return np.asarray(np.clip(drawn - drawn.max(), -RANGE_DB, 0))
+    mel_levels = np.stack([np.interp(bin_positions, np.arange(decibels.shape[1]), row) for row in decibels], axis=1)
+    return np.asarray(np.clip(mel_levels - mel_levels.max(), -RANGE_DB, 0))
 
 
-def spectrogram(wave: Wave, sample_rate_hz: int, label: str) -> str:
+def render_spectrogram(wave: Wave, sample_rate_hz: int, label: str) -> str:
     """A picture of the wave: time to the right, mel frequency upwards, 70 dB from dark to light."""
-    shares = levels(wave, sample_rate_hz)[::-1] / RANGE_DB + 1
-    place = shares * (len(_COLOURS) - 1)
+    fractions = compute_mel_levels(wave, sample_rate_hz)[::-1] / RANGE_DB + 1
+    place = fractions * (len(_COLOURS) - 1)
     colours = np.stack([np.interp(place, np.arange(len(_COLOURS)), channel) for channel in _COLOURS.T], axis=-1)
     buffer = io.BytesIO()
     Image.fromarray(np.rint(colours).astype(np.uint8)).save(buffer, "WEBP", quality=85)
@@ -86,7 +88,7 @@ def spectrogram(wave: Wave, sample_rate_hz: int, label: str) -> str:
     return f'<img class="spectrogram" alt="{escape(label)}" src="{address}">'
 
 
-def f0_chart(curves: Sequence[Curve], told: str) -> str:
+def f0_chart(curves: Sequence[Curve], label: str) -> str:
     """F0 over time on a logarithmic axis, a line per voiced stretch; the empty text where nothing is voiced."""
     voiced = [curve.f0[curve.f0 > 0] for curve in curves]
     pitches = np.concatenate(voiced) if voiced else np.zeros(0)
@@ -102,39 +104,41 @@ def f0_chart(curves: Sequence[Curve], told: str) -> str:
         return _HEIGHT - _BOTTOM - (math.log2(hertz) - low) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
 
     parts = []
-    for hertz in ticks(2**low, 2**high, 4):
+    for hertz in make_ticks(2**low, 2**high, 4):
         parts.append(f'<path class="grid" d="M{_LEFT} {y(hertz):.1f}H{_WIDTH - _RIGHT}"/>')
-        parts.append(f'<text x="{_LEFT - 6}" y="{y(hertz) + 4:.1f}" text-anchor="end">{short(hertz)}</text>')
+        parts.append(f'<text x="{_LEFT - 6}" y="{y(hertz) + 4:.1f}" text-anchor="end">{format_number(hertz)}</text>')
     bottom = _HEIGHT - _BOTTOM
-    for seconds in ticks(0, end, 6):
+    for seconds in make_ticks(0, end, 6):
         parts.append(f'<path class="axis" d="M{x(seconds):.1f} {bottom}v4"/>')
-        parts.append(f'<text x="{x(seconds):.1f}" y="{bottom + 16}" text-anchor="middle">{short(seconds)}</text>')
+        parts.append(
+            f'<text x="{x(seconds):.1f}" y="{bottom + 16}" text-anchor="middle">{format_number(seconds)}</text>'
+        )
     parts.append(f'<path class="axis" d="M{_LEFT} {bottom}H{_WIDTH - _RIGHT}"/>')
     parts.append(f'<text x="{(_LEFT + _WIDTH - _RIGHT) / 2}" y="{_HEIGHT - 3}" text-anchor="middle">seconds</text>')
     parts.append(f'<text x="4" y="{_TOP + 2}">F0, Hz</text>')
     for curve in curves:
-        for begin, stop in stretches(curve.f0):
+        for begin, stop in find_voiced_segments(curve.f0):
             points = (f"{x(i * curve.hop_seconds):.1f} {y(float(curve.f0[i])):.1f}" for i in range(begin, stop))
             parts.append(
-                f'<path class="{curve.look}" d="M{"L".join(points)}"><title>{escape(curve.name)}</title></path>'
+                f'<path class="{curve.style}" d="M{"L".join(points)}"><title>{escape(curve.name)}</title></path>'
             )
-    head = f'<svg class="chart f0" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(told)}">'
+    head = f'<svg class="chart f0" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(label)}">'
     return f"{head}{''.join(parts)}</svg>"
 
 
-def stretches(f0: Floats) -> list[tuple[int, int]]:
+def find_voiced_segments(f0: Floats) -> list[tuple[int, int]]:
     """First frame and frame after the last of each voiced stretch of at least two frames."""
     edges = np.diff(np.concatenate([[0], (f0 > 0).astype(np.int8), [0]]))
     begins, stops = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
     return [(int(b), int(s)) for b, s in zip(begins, stops, strict=True) if s - b > 1]
 
 
-def voice(wave: Wave, sample_rate_hz: int, title: str, caption: str = "") -> str:
+def render_voice(wave: Wave, sample_rate_hz: int, title: str, caption: str = "") -> str:
     """A wave to listen to and to look at, as one figure."""
-    told = f"<strong>{escape(title)}</strong> {escape(caption)}".rstrip()
-    picture = spectrogram(wave, sample_rate_hz, f"spectrogram: {title}")
-    player = audio(wave, sample_rate_hz, f"listen: {title}")
-    return f'<figure class="voice"><figcaption>{told}</figcaption>{picture}{player}</figure>'
+    caption_html = f"<strong>{escape(title)}</strong> {escape(caption)}".rstrip()
+    picture = render_spectrogram(wave, sample_rate_hz, f"spectrogram: {title}")
+    player = render_audio(wave, sample_rate_hz, f"listen: {title}")
+    return f'<figure class="voice"><figcaption>{caption_html}</figcaption>{picture}{player}</figure>'
 
 
 VOICE_STYLE: Final = """

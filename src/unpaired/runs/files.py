@@ -5,78 +5,87 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from unpaired.data.attributes import Labelled, domain_sets, labelled, read_table, write_labels
+from unpaired.data.attributes import LabelledSplits, attach_labels, iterate_domain_splits, read_table, write_labels
 from unpaired.data.domain import Domain
 from unpaired.data.folders import rediscover
-from unpaired.data.framing import Framing, Pictures
-from unpaired.data.split import Sets, changed, read_files, write_files
-from unpaired.data.walks import Walks, walks_of
+from unpaired.data.framing import ImageTransform, ItemTransform
+from unpaired.data.split import DomainSplits, describe_changes, read_file_list, write_file_list
+from unpaired.data.walks import BatchSampler, create_batch_sampler
 from unpaired.methods import METHODS
-from unpaired.runs.config import RunConfig, same_weights
+from unpaired.runs.config import RunConfig, require_same_weights
 from unpaired.runs.folder import RunFolder
 
 
 @dataclass(frozen=True)
-class Files:
+class RunFiles:
     """A run's files: those of each domain by use, and the labelled data sets that they are parts of, if any."""
 
-    sets: Sequence[Sets]
-    data: Sequence[Labelled] = ()
+    splits: Sequence[DomainSplits]
+    labelled_datasets: Sequence[LabelledSplits] = ()
 
     @property
-    def whole(self) -> Sequence[Sets]:
+    def collection_splits(self) -> Sequence[DomainSplits]:
         """The collections as they were listed: the data sets, else the domains."""
-        return [one.sets for one in self.data] or self.sets
+        return [dataset.splits for dataset in self.labelled_datasets] or self.splits
 
 
-def write_lists(folder: RunFolder, config: RunConfig, files: Files) -> None:
+def write_file_lists(folder: RunFolder, config: RunConfig, files: RunFiles) -> None:
     """Write the lists of a run's files; raises WorkError."""
-    for sets in files.whole:
-        write_files(folder.list_of(sets.name), sets)
-    for one in files.data:
+    for split in files.collection_splits:
+        write_file_list(folder.file_list_path(split.name), split)
+    for dataset in files.labelled_datasets:
         assert config.labels is not None, "labelled data have labels"
-        write_labels(folder.labels_of(one.sets.name), one, config.labels)
+        write_labels(folder.labels_path(dataset.splits.name), dataset, config.labels)
 
 
-def read_lists(folder: RunFolder, config: RunConfig) -> Files:
+def read_file_lists(folder: RunFolder, config: RunConfig) -> RunFiles:
     """The files of a run as it recorded them; raises WorkError where a list is damaged."""
-    whole = [read_files(folder.list_of(d.name), d.name, d.sources) for d in listed(config)]
+    splits = [read_file_list(folder.file_list_path(d.name), d.name, d.sources) for d in list_listed_domains(config)]
     if not config.sources or config.labels is None:
-        return Files(whole)
-    tables = [read_table(folder.labels_of(sets.name), errors="surrogateescape") for sets in whole]
-    data = [labelled(sets, tables[i], config.labels, i) for i, sets in enumerate(whole)]
-    return Files([sets for _, sets in domain_sets(data, config.labels)], data)
+        return RunFiles(splits)
+    tables = [read_table(folder.labels_path(split.name), errors="surrogateescape") for split in splits]
+    datasets = [attach_labels(split, tables[i], config.labels, i) for i, split in enumerate(splits)]
+    return RunFiles([split for _, split in iterate_domain_splits(datasets, config.labels)], datasets)
 
 
-def listed(config: RunConfig) -> Sequence[Domain]:
+def list_listed_domains(config: RunConfig) -> Sequence[Domain]:
     """What has a list: the labelled data sets, else the domains."""
     return config.sources or config.domains
 
 
-def changes(config: RunConfig, files: Files) -> list[str]:
+def describe_data_changes(config: RunConfig, files: RunFiles) -> list[str]:
     """How the folders differ from a run's lists, in sentences; empty where nothing has changed."""
-    pairs = zip(files.whole, listed(config), strict=True)
-    return [words for kept, d in pairs for words in changed(kept, rediscover(d.name, d.sources))]
+    pairs = zip(files.collection_splits, list_listed_domains(config), strict=True)
+    return [
+        difference for recorded, d in pairs for difference in describe_changes(recorded, rediscover(d.name, d.sources))
+    ]
 
 
-def framing_of(config: RunConfig) -> Framing:
+def build_item_transform(config: RunConfig) -> ItemTransform:
     """How a run sees its files.
 
     Raises UsageError where its medium's packages or its gate of speech are not installed, WorkError where the gate has
     other weights than when the run began.
     """
     if config.voice is None:
-        return Pictures(config.data, config.channels)
-    from unpaired.data.voices import Voices  # noqa: PLC0415 - with packages that are optional
+        return ImageTransform(config.data, config.channels)
+    from unpaired.data.voices import VoiceTransform  # noqa: PLC0415 - with packages that are optional
 
-    voices = Voices(config.voice)
-    same_weights(config, voices.pretrained)
-    return voices
+    transform = VoiceTransform(config.voice)
+    require_same_weights(config, transform.pretrained)
+    return transform
 
 
-def walks(config: RunConfig, files: Files, framing: Framing) -> Walks:
+def build_batch_sampler(config: RunConfig, files: RunFiles, transform: ItemTransform) -> BatchSampler:
     """The walks through a run's files that its method draws from."""
-    draws, seed = METHODS[config.method].cls.draws, config.training.seed
-    return walks_of(
-        config.domains, files.sets, draws, seed, config.labels, config.sources, files.data, visits=framing.visits
+    batch_kind, seed = METHODS[config.method].cls.batch_kind, config.training.seed
+    return create_batch_sampler(
+        config.domains,
+        files.splits,
+        batch_kind,
+        seed,
+        config.labels,
+        config.sources,
+        files.labelled_datasets,
+        list_visits=transform.list_visits,
     )

@@ -11,22 +11,22 @@ from typing import Literal, get_args
 from unpaired.errors import UsageError, WorkError
 from unpaired.methods.game import Method
 from unpaired.runs.config import RunConfig, build_method, read_config
-from unpaired.runs.progress import saved_steps
-from unpaired.runs.weights import owned, read_tensors, restore, write_tensors
+from unpaired.runs.progress import list_checkpoints
+from unpaired.runs.weights import collect_state, load_state, read_tensors, write_tensors
 
 Checkpoint = Literal["last", "best"]
-MOST_NAMED, LONGEST = 4, 200
+MAX_NAMED_DOMAINS, MAX_NAME_BYTES = 4, 200
 """Domains that a folder's name tells, and its bytes: file systems take 255."""
 
 
-def called(domains: Sequence[str]) -> str:
+def format_run_name(domains: Sequence[str]) -> str:
     """What the folder of a run of these domains is called; of many the first, and how many more."""
-    rest = len(domains) - MOST_NAMED
-    named = domains if rest <= 0 else [*domains[:MOST_NAMED], f"{rest}-more"]
-    return "-".join(named).encode(errors="surrogateescape")[:LONGEST].decode(errors="ignore")
+    rest = len(domains) - MAX_NAMED_DOMAINS
+    name_parts = domains if rest <= 0 else [*domains[:MAX_NAMED_DOMAINS], f"{rest}-more"]
+    return "-".join(name_parts).encode(errors="surrogateescape")[:MAX_NAME_BYTES].decode(errors="ignore")
 
 
-def require_free(path: Path) -> None:
+def require_unused(path: Path) -> None:
     """Raise UsageError where a new run cannot take the folder `path`, as it is a file or has something in it."""
     if path.is_file():
         raise UsageError(f"{path}: is a file; choose another --out")
@@ -34,16 +34,16 @@ def require_free(path: Path) -> None:
         run = RunFolder(path)
         if not run.config.is_file():
             raise UsageError(f"{path}: exists and is not empty; choose another --out")
-        if saved_steps(run.checkpoints):
+        if list_checkpoints(run.checkpoints):
             raise UsageError(f"{path}: holds a run; choose another --out, or continue it with --resume {path}")
-        if run.model("last").exists():
+        if run.model_path("last").exists():
             raise UsageError(f"{path}: holds a run; choose another --out")
         raise UsageError(
             f"{path}: holds a run without checkpoint and model; choose another --out, or remove that folder"
         )
 
 
-def numbered(base: Path) -> Path:
+def next_free_path(base: Path) -> Path:
     """`base`, or the first of base-2, base-3 and so on that does not exist."""
     paths = (base if n == 1 else base.with_name(f"{base.name}-{n}") for n in range(1, 10_000))
     return next(path for path in paths if not path.exists())
@@ -76,11 +76,11 @@ class RunFolder:
         """The lists of the files that the run uses, one per domain."""
         return self.path / "files"
 
-    def list_of(self, domain: str) -> Path:
+    def file_list_path(self, domain: str) -> Path:
         """The list of one domain's files."""
         return self.files / f"{domain}.tsv"
 
-    def labels_of(self, source: str) -> Path:
+    def labels_path(self, source: str) -> Path:
         """The labels of one labelled data set's files."""
         return self.files / f"{source}.labels.csv"
 
@@ -90,7 +90,7 @@ class RunFolder:
         return self.path / "samples"
 
     @property
-    def log(self) -> Path:
+    def tensorboard(self) -> Path:
         """TensorBoard's event files."""
         return self.path / "log"
 
@@ -105,7 +105,7 @@ class RunFolder:
         return self.path / "evaluation.json"
 
     @property
-    def listening(self) -> Path:
+    def listening_samples(self) -> Path:
         """Sentences of the last evaluation of recordings, as they were and converted, and a list of them."""
         return self.path / "listening"
 
@@ -115,7 +115,7 @@ class RunFolder:
         return self.path / "audit.json"
 
     @property
-    def audit_picture(self) -> Path:
+    def audit_image(self) -> Path:
         """What that audit shows: translations, their faint signal, and what is read from them."""
         return self.path / "audit.png"
 
@@ -124,11 +124,11 @@ class RunFolder:
         """The page to look at."""
         return self.path / "report.html"
 
-    def model(self, which: Checkpoint) -> Path:
+    def model_path(self, checkpoint: Checkpoint) -> Path:
         """The translating networks: the last state, or the one whose KID on held-back items was lowest."""
-        return self.path / ("best.safetensors" if which == "best" else "model.safetensors")
+        return self.path / ("best.safetensors" if checkpoint == "best" else "model.safetensors")
 
-    def configuration(self) -> RunConfig:
+    def load_config(self) -> RunConfig:
         """The run's configuration; raises UsageError where this is no run, WorkError where it is damaged."""
         if not self.config.is_file():
             raise UsageError(
@@ -138,7 +138,7 @@ class RunFolder:
 
 
 @dataclass(frozen=True)
-class Model:
+class TrainedModel:
     """A trained model: its run's configuration, its method with the translating roles loaded (in eval), which
     checkpoint it is, its step and the digest of its file.
     """
@@ -152,33 +152,33 @@ class Model:
 
 def save_model(path: Path, method: Method, config: RunConfig, step: int) -> None:
     """Write the translating roles of `method` (their running average) to `path`, whole or not at all."""
-    about = {"format": str(config.format), "method": config.method, "step": str(step)}
-    write_tensors(path, owned(method, method.translators), about)
+    metadata = {"format": str(config.format), "method": config.method, "step": str(step)}
+    write_tensors(path, collect_state(method, method.translation_roles), metadata)
 
 
-def load_model(path: Path, which: Checkpoint | None = None) -> Model:
+def load_model(path: Path, checkpoint: Checkpoint | None = None) -> TrainedModel:
     """Load a run's model from its folder; `which` None takes the best where there is one, else the last.
 
     Raises UsageError where the path is no run or has no such checkpoint, and WorkError where its files are damaged or
     of another method.
     """
-    if which not in (None, *get_args(Checkpoint)):
-        raise UsageError(f"checkpoint '{which}'; expected {' or '.join(get_args(Checkpoint))}")
+    if checkpoint not in (None, *get_args(Checkpoint)):
+        raise UsageError(f"checkpoint '{checkpoint}'; expected {' or '.join(get_args(Checkpoint))}")
     folder = RunFolder(path)
     if not path.exists():
         raise UsageError(f"{path}: no such folder; expected a run, as `unpaired train` makes it")
-    config = folder.configuration()
-    if which is None:
-        which = "best" if folder.model("best").exists() else "last"
-    file = folder.model(which)
+    config = folder.load_config()
+    if checkpoint is None:
+        checkpoint = "best" if folder.model_path("best").exists() else "last"
+    file = folder.model_path(checkpoint)
     if not file.exists():
-        if which == "best":
+        if checkpoint == "best":
             raise UsageError(f"{path}: this run has no best checkpoint (nothing was evaluated); use --checkpoint last")
         raise WorkError(f"{path}: no model has been saved yet; training saves one with its first checkpoint")
-    tensors, about = read_tensors(file)
-    if about.get("method") != config.method:
-        raise WorkError(f"{file}: a checkpoint of method '{about.get('method')}', but this run is '{config.method}'")
-    method = build_method(config, taught=False)
-    restore(method, tensors, file, method.translators)
+    tensors, metadata = read_tensors(file)
+    if metadata.get("method") != config.method:
+        raise WorkError(f"{file}: a checkpoint of method '{metadata.get('method')}', but this run is '{config.method}'")
+    method = build_method(config, include_teacher=False)
+    load_state(method, tensors, file, method.translation_roles)
     method.requires_grad_(False).eval()
-    return Model(config, method, which, int(about.get("step", "0")), about["digest"])
+    return TrainedModel(config, method, checkpoint, int(metadata.get("step", "0")), metadata["digest"])

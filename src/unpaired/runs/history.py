@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from unpaired.atomic import whole
+from unpaired.atomic import atomic_write
 
 
 class History:
@@ -15,10 +15,10 @@ class History:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def add(self, kind: str, step: int, **facts: Any) -> None:
+    def add(self, kind: str, step: int, **fields: Any) -> None:
         """Append one line."""
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"kind": kind, "step": step, **facts}) + "\n")
+            file.write(json.dumps({"kind": kind, "step": step, **fields}) + "\n")
 
     def read(self, kind: str | None = None) -> list[dict[str, Any]]:
         """The lines (of one kind), in order; a line cut short by a kill is passed over."""
@@ -36,6 +36,6 @@ class History:
 
     def rewind(self, step: int) -> None:
         """Forget what came after `step`, which resuming will do again."""
-        kept = [json.dumps(line) + "\n" for line in self.read() if line["step"] <= step]
-        with whole(self.path) as part:
-            part.write_text("".join(kept), encoding="utf-8")
+        kept_lines = [json.dumps(line) + "\n" for line in self.read() if line["step"] <= step]
+        with atomic_write(self.path) as temporary:
+            temporary.write_text("".join(kept_lines), encoding="utf-8")

@@ -6,20 +6,20 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from unpaired.settings import Section
+from unpaired.settings import StrictModel
 
 
-class Progress(Section):
+class Progress(StrictModel):
     """Where a run stands. The step counts finished steps; the next step's data and randomness follow from it."""
 
     step: int = 0
     spent_s: float = 0.0
     evaluation_s: float = 0.0
-    evaluated_share: float = 0.0
+    evaluated_fraction: float = 0.0
     evaluation_cost_s: float = 0.0
     best_step: int | None = None
-    best_kid: float | None = None
-    ranks: int = 1
+    validation_metric: float | None = None
+    world_size: int = 1
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Budget:
     steps: int | None
     minutes: float | None
 
-    def share(self, step: int, spent_s: float) -> float:
+    def spent_fraction(self, step: int, spent_s: float) -> float:
         """The share spent after `step` steps and `spent_s` seconds of steps, in [0, 1]."""
         if self.steps is not None:
             return min(1.0, step / self.steps)
@@ -47,7 +47,7 @@ class Budget:
         return f"{self.steps} steps" if self.steps is not None else f"{self.minutes:g} minutes"
 
 
-def saved_steps(folder: Path) -> list[Path]:
+def list_checkpoints(folder: Path) -> list[Path]:
     """The whole checkpoints in `folder`, oldest first."""
     if not folder.is_dir():
         return []

@@ -6,10 +6,10 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from unpaired.methods.game import Method, Route
-from unpaired.settings import Section
+from unpaired.settings import StrictModel
 
 
-class Teacher(Section):
+class Teacher(StrictModel):
     """A trained model whose translations another run learns from. The digest tells whether it is still the same."""
 
     file: str = Field(description="its weights, in the folder of its run")
@@ -18,7 +18,7 @@ class Teacher(Section):
     target: str = Field(description="what it calls the learner's second domain")
 
 
-class Through(nn.Module):
+class RouteModule(nn.Module):
     """A route of a method, with the roles that the route needs and none of the others."""
 
     def __init__(self, method: Method, route: Route) -> None:
@@ -26,8 +26,8 @@ class Through(nn.Module):
         for name in [name for name, _ in method.named_children() if name not in route.roles]:
             delattr(method, name)
         self.method = method
-        self.ends = route.source, route.target
+        self.domain_keys = route.source, route.target
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, H, W) in [-1, 1] -> its translation, of the same shape and range."""
-        return self.method.translate(x, *self.ends)
+        return self.method.translate(x, *self.domain_keys)

@@ -14,23 +14,33 @@ from typing import Any
 
 from unpaired.devices import pick_device
 from unpaired.errors import UnpairedError, UsageError, WorkError
-from unpaired.evaluation.features import INSTALL
+from unpaired.evaluation.features import INSTALL_HINT
 from unpaired.methods import METHODS
-from unpaired.report.facts import finished
-from unpaired.runs.folder import RunFolder, called, numbered, require_free
+from unpaired.report.facts import is_finished
+from unpaired.runs.folder import RunFolder, format_run_name, next_free_path, require_unused
 from unpaired.runs.history import History
-from unpaired.runs.progress import saved_steps
-from unpaired.stages.plan import DEEPER, DEPTHS, FILE, Plan, Trial, deepest, depths, enough, read_plan
-from unpaired.terminal import Say, to_terminal
-from unpaired.training.prepare import default_preset
-from unpaired.training.resolve import Asked, Settings, read_settings, resolve
-from unpaired.training.session import Interrupted
+from unpaired.runs.progress import list_checkpoints
+from unpaired.stages.plan import (
+    EXTRA_DEPTH,
+    PLAN_FILE,
+    TRIAL_DEPTHS,
+    DepthSearchPlan,
+    DepthTrial,
+    choose_depth,
+    compute_max_depth,
+    list_trial_depths,
+    read_plan,
+)
+from unpaired.terminal import LogCallback, log_to_terminal
+from unpaired.training.prepare import choose_default_preset
+from unpaired.training.resolve import Settings, SettingsRequest, read_settings, resolve_settings
+from unpaired.training.session import TrainingInterrupt
 from unpaired.training.train import resume, train
 
-DEEP = "deep"
+DEEP_RUN = "deep"
 
 
-def auto_depth(
+def search_depth(
     *data: Path | str,
     method: str | None = None,
     preset: str | None = None,
@@ -38,7 +48,7 @@ def auto_depth(
     config: Path | None = None,
     pairs: bool = False,
     threshold: float | None = None,
-    say: Say = to_terminal,
+    log: LogCallback = log_to_terminal,
     **settings: Any,
 ) -> Path:
     """Train at growing depths until one is enough, then a deep generator with that one as teacher; returns its run.
@@ -49,13 +59,13 @@ def auto_depth(
 
     Raises UsageError and WorkError as `train` does, and where no KID can be measured; Interrupted after a signal.
     """
-    asked = Asked(method, preset, settings, Path(config) if config else None)  # type: ignore[arg-type]
-    resolved = resolve(asked, default_preset(pick_device("auto")))
-    possible(resolved)
-    given = asked_depth(asked, resolved.method) | settings
+    request = SettingsRequest(method, preset, settings, Path(config) if config else None)  # type: ignore[arg-type]
+    resolved = resolve_settings(request, choose_default_preset(pick_device("auto")))
+    require_depth_search_support(resolved)
+    deep_settings = read_requested_depth(request, resolved.method) | settings
     sources = tuple(str(Path(source).absolute()) for source in data)
-    folder = place(out, sources)
-    plan = Plan(
+    folder = choose_search_folder(out, sources)
+    plan = DepthSearchPlan(
         data=sources,
         method=resolved.method,
         preset=preset,
@@ -64,34 +74,36 @@ def auto_depth(
         threshold=threshold,
         steps=resolved.training.steps,
         minutes=resolved.training.minutes,
-        settings={name: value for name, value in given.items() if name not in ("steps", "minutes")},
+        settings={name: value for name, value in deep_settings.items() if name not in ("steps", "minutes")},
     )
     folder.mkdir(parents=True, exist_ok=True)
     plan.write(folder)
     try:
-        return Search(folder, plan, say).run()
+        return DepthSearch(folder, plan, log).run()
     except UnpairedError:
-        if [path.name for path in folder.iterdir()] == [FILE]:  # nothing was trained: nothing is to be gone on with
+        if [path.name for path in folder.iterdir()] == [
+            PLAN_FILE
+        ]:  # nothing was trained: nothing is to be gone on with
             shutil.rmtree(folder)
         raise
 
 
-def resume_depth(folder: Path, say: Say = to_terminal) -> Path:
+def resume_depth_search(folder: Path, log: LogCallback = log_to_terminal) -> Path:
     """Go on with a folder of `auto_depth` where it stands; a finished one is left as it is. Returns the deep run."""
-    return Search(folder, read_plan(folder), say).run()
+    return DepthSearch(folder, read_plan(folder), log).run()
 
 
-def is_search(folder: Path) -> bool:
+def is_depth_search(folder: Path) -> bool:
     """Whether a folder holds the stages of `auto_depth`."""
-    return (folder / FILE).is_file()
+    return (folder / PLAN_FILE).is_file()
 
 
-def possible(settings: Settings) -> None:
+def require_depth_search_support(settings: Settings) -> None:
     """Refuse what a search cannot do, before time is spent."""
-    able = [name for name, row in METHODS.items() if row.cls.deepens is not None]
-    if settings.method not in able:
+    supported = [name for name, row in METHODS.items() if row.cls.depth_setting is not None]
+    if settings.method not in supported:
         raise UsageError(
-            f"--auto-depth: {settings.method} has no depth to choose; methods that have: {', '.join(able)}"
+            f"--auto-depth: {settings.method} has no depth to choose; methods that have: {', '.join(supported)}"
         )
     if settings.training.steps is None and settings.training.minutes is None:
         raise UsageError("--auto-depth: give the whole budget, --steps or --minutes")
@@ -99,79 +111,91 @@ def possible(settings: Settings) -> None:
         raise UsageError("--auto-depth: trains on one device; leave out --devices and --nodes")
 
 
-def asked_depth(asked: Asked, method: str) -> dict[str, Any]:
+def read_requested_depth(request: SettingsRequest, method: str) -> dict[str, Any]:
     """The deep run's depth as a file of settings has it; raises UsageError where what is asked for is not deep."""
-    setting = METHODS[method].cls.deepens
-    assert setting is not None, "seen to before"
-    own = (read_settings(asked.file).get("method_settings") or {}) if asked.file else {}
-    found = {name: value for name, value in own.items() if name == setting}
-    deep = asked.settings.get(setting, found.get(setting))
-    if deep is not None:
-        depths(0, int(deep))
-    return found
+    depth_setting = METHODS[method].cls.depth_setting
+    assert depth_setting is not None, "seen to before"
+    file_settings = (read_settings(request.file).get("method_settings") or {}) if request.file else {}
+    depth_settings = {name: value for name, value in file_settings.items() if name == depth_setting}
+    deep_depth = request.settings.get(depth_setting, depth_settings.get(depth_setting))
+    if deep_depth is not None:
+        list_trial_depths(0, int(deep_depth))
+    return depth_settings
 
 
-def place(out: Path | str | None, sources: tuple[str, ...]) -> Path:
+def choose_search_folder(out: Path | str | None, sources: tuple[str, ...]) -> Path:
     """The folder of the search: `out`, or one named by the data; raises UsageError where it has something in it."""
     if out is None:
-        return numbered(Path("runs") / f"{called([Path(source).name for source in sources])}-depths")
+        return next_free_path(Path("runs") / f"{format_run_name([Path(source).name for source in sources])}-depths")
     path = Path(out)
-    if is_search(path):
+    if is_depth_search(path):
         raise UsageError(f"{path}: holds such a search; choose another --out, or continue it with --resume {path}")
-    require_free(path)
+    require_unused(path)
     return path
 
 
-class Search:
+class DepthSearch:
     """One call's work on a folder of stages. What to do next follows from the plan and from the runs that are there."""
 
-    def __init__(self, folder: Path, plan: Plan, say: Say) -> None:
-        self.folder, self.plan, self.say = folder, plan, say
-        setting = METHODS[plan.method].cls.deepens
-        assert setting is not None, "seen to when the plan was made"
-        self.setting = setting
+    def __init__(self, folder: Path, plan: DepthSearchPlan, log: LogCallback) -> None:
+        self.folder, self.plan, self.log = folder, plan, log
+        depth_setting = METHODS[plan.method].cls.depth_setting
+        assert depth_setting is not None, "seen to when the plan was made"
+        self.depth_setting = depth_setting
 
     def run(self) -> Path:
         """Find the depth and train the deep run."""
         try:
-            found, trials = self._search()
-            self.say("; ".join(map(str, trials)))
-            self.say(f"depth {found.depth} is taken as teacher")
-            shallow, deep = self._stage(found.depth), self.folder / DEEP
-            settings: dict[str, Any] = {self.setting: self._deep(found.depth, shallow), **self.plan.settings}
-            self._train(deep, len(trials), RunFolder(shallow).model("last"), {self.setting: settings[self.setting]})
-        except Interrupted as stop:
-            raise Interrupted(stop.signal, stop.done, f"unpaired train --resume {self.folder}") from stop
-        return deep
+            chosen, trials = self._find_depth()
+            self.log("; ".join(map(str, trials)))
+            self.log(f"depth {chosen.depth} is taken as teacher")
+            shallow_path, deep_path = self._get_stage_path(chosen.depth), self.folder / DEEP_RUN
+            settings: dict[str, Any] = {
+                self.depth_setting: self._choose_deep_depth(chosen.depth, shallow_path),
+                **self.plan.settings,
+            }
+            self._train_stage(
+                deep_path,
+                len(trials),
+                RunFolder(shallow_path).model_path("last"),
+                {self.depth_setting: settings[self.depth_setting]},
+            )
+        except TrainingInterrupt as interrupt:
+            raise TrainingInterrupt(
+                interrupt.signal, interrupt.summary, f"unpaired train --resume {self.folder}"
+            ) from interrupt
+        return deep_path
 
-    def _search(self) -> tuple[Trial, list[Trial]]:
-        trials: list[Trial] = []
-        to_try = list(DEPTHS)
+    def _find_depth(self) -> tuple[DepthTrial, list[DepthTrial]]:
+        trials: list[DepthTrial] = []
+        trial_depths = list(TRIAL_DEPTHS)
         while True:
-            depth = to_try[len(trials)]
-            self._train(self._stage(depth), None, None, {self.setting: depth, "evaluate_every": None})
-            trials.append(measured(self._stage(depth), depth))
-            size = RunFolder(self._stage(depth)).configuration().data.size
-            deep = self.plan.settings.get(self.setting, deepest(size))
-            to_try = depths(size, None if deep is None else int(deep))
-            found = enough(trials, self.plan.threshold, len(trials) == len(to_try))
-            if found is not None:
-                return found, trials
+            depth = trial_depths[len(trials)]
+            self._train_stage(
+                self._get_stage_path(depth), None, None, {self.depth_setting: depth, "evaluate_every": None}
+            )
+            trials.append(read_trial(self._get_stage_path(depth), depth))
+            size = RunFolder(self._get_stage_path(depth)).load_config().data.size
+            deep_depth = self.plan.settings.get(self.depth_setting, compute_max_depth(size))
+            trial_depths = list_trial_depths(size, None if deep_depth is None else int(deep_depth))
+            chosen = choose_depth(trials, self.plan.threshold, len(trials) == len(trial_depths))
+            if chosen is not None:
+                return chosen, trials
 
-    def _stage(self, depth: int) -> Path:
+    def _get_stage_path(self, depth: int) -> Path:
         return self.folder / f"depth-{depth:02d}"
 
-    def _deep(self, found: int, shallow: Path) -> int:
-        return min(found + DEEPER, deepest(RunFolder(shallow).configuration().data.size))
+    def _choose_deep_depth(self, shallow_depth: int, shallow_path: Path) -> int:
+        return min(shallow_depth + EXTRA_DEPTH, compute_max_depth(RunFolder(shallow_path).load_config().data.size))
 
-    def _train(self, path: Path, trials: int | None, teacher: Path | None, settings: dict[str, Any]) -> None:
+    def _train_stage(self, path: Path, trial_count: int | None, teacher: Path | None, settings: dict[str, Any]) -> None:
         """Bring one stage to its end, from wherever it stands."""
-        run, plan = RunFolder(path), self.plan
-        if finished(run):
+        run_folder, plan = RunFolder(path), self.plan
+        if is_finished(run_folder):
             return
-        self.say(f"\n=== {path.name} ===")
-        if saved_steps(run.checkpoints):
-            resume(path, say=self.say)
+        self.log(f"\n=== {path.name} ===")
+        if list_checkpoints(run_folder.checkpoints):
+            resume(path, log=self.log)
             return
         shutil.rmtree(path, ignore_errors=True)  # stopped before its first checkpoint
         train(
@@ -182,18 +206,18 @@ class Search:
             config=None if plan.config is None else Path(plan.config),
             pairs=plan.pairs,
             teacher=teacher,
-            say=self.say,
-            **plan.settings | plan.budget(trials) | settings,
+            log=self.log,
+            **plan.settings | plan.get_stage_budget(trial_count) | settings,
         )
 
 
-def measured(path: Path, depth: int) -> Trial:
+def read_trial(path: Path, depth: int) -> DepthTrial:
     """What a trained depth came to in the end: KID on held-back items. Raises WorkError where none was measured."""
     lines = [line for line in History(RunFolder(path).history).read("evaluation") if line["routes"]]
     route = lines[-1]["routes"][0] if lines else {}
     if route.get("kid") is None or route.get("kid_error") is None:
         raise WorkError(
             f"{path}: no KID was measured, by which a depth is chosen: too few items are held back, or it was turned "
-            f"off. {INSTALL}; or choose a depth yourself: --depth N"
+            f"off. {INSTALL_HINT}; or choose a depth yourself: --depth N"
         )
-    return Trial(depth, route["kid"], route["kid_error"], route.get("kid_real") or 0.0)
+    return DepthTrial(depth, route["kid"], route["kid_error"], route.get("kid_real") or 0.0)

@@ -8,23 +8,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Kind = Literal["lsgan", "bce", "hinge"]
-AnyKind = Literal[Kind, "wgan"]
+AdversarialLoss = Literal["lsgan", "bce", "hinge"]
+AnyAdversarialLoss = Literal[AdversarialLoss, "wgan"]
 
 
-def wide(x: Tensor) -> Tensor:
+def upcast(x: Tensor) -> Tensor:
     """At least float32: half-precision scores lose the difference that the game is about."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
-def fool(scores: Tensor, kind: AnyKind = "lsgan") -> Tensor:
+def generator_loss(scores: Tensor, kind: AnyAdversarialLoss = "lsgan") -> Tensor:
     """The generator's term: the critic's `scores` (any shape) on fakes should say real.
 
     lsgan: `mean((D - 1)^2)` (Mao et al. 2017, eq. 9 with a = 0, b = c = 1; without their half, as CycleGAN has it);
     bce: `-mean(log sigmoid(D))`, non-saturating (Goodfellow et al. 2014, sec. 3); hinge: `-mean(D)` (Lim and Ye 2017);
     wgan: the same, with an unbounded critic (Arjovsky et al. 2017, arXiv:1701.07875).
     """
-    scores = wide(scores)
+    scores = upcast(scores)
     if kind == "lsgan":
         return (scores - 1).square().mean()
     if kind == "bce":
@@ -32,14 +32,14 @@ def fool(scores: Tensor, kind: AnyKind = "lsgan") -> Tensor:
     return -scores.mean()
 
 
-def spot(real: Tensor, fake: Tensor, kind: AnyKind = "lsgan") -> Tensor:
+def discriminator_loss(real: Tensor, fake: Tensor, kind: AnyAdversarialLoss = "lsgan") -> Tensor:
     """The critic's term: scores on `real` should say real and on `fake` fake (shapes as they come).
 
     lsgan: `mean((D_r - 1)^2) + mean(D_f^2)`; bce: `-mean(log sigmoid(D_r)) - mean(log(1 - sigmoid(D_f)))`;
     hinge: `mean(max(0, 1 - D_r)) + mean(max(0, 1 + D_f))`; wgan: `mean(D_f) - mean(D_r)`, which needs a bound on the
     critic's slope (`Player.box`, or `penalty.gradient_penalty`).
     """
-    real, fake = wide(real), wide(fake)
+    real, fake = upcast(real), upcast(fake)
     if kind == "lsgan":
         return (real - 1).square().mean() + fake.square().mean()
     if kind == "bce":

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unpaired.terms.adversarial import wide
+from unpaired.terms.adversarial import upcast
 
 
 def info_nce(queries: Tensor, keys: Tensor, temperature: float = 0.07) -> Tensor:
@@ -19,13 +19,13 @@ def info_nce(queries: Tensor, keys: Tensor, temperature: float = 0.07) -> Tensor
     """
     # Half precision would err by a twentieth of what the temperature makes of a cosine.
     with torch.autocast(queries.device.type, enabled=False):
-        queries, keys = F.normalize(wide(queries), dim=-1), F.normalize(wide(keys), dim=-1)
-        alike = queries @ keys.transpose(1, 2) / temperature
-        own = torch.arange(keys.shape[1], device=keys.device).repeat(len(keys))
-        return F.cross_entropy(alike.flatten(0, 1), own)
+        queries, keys = F.normalize(upcast(queries), dim=-1), F.normalize(upcast(keys), dim=-1)
+        logits = queries @ keys.transpose(1, 2) / temperature
+        targets = torch.arange(keys.shape[1], device=keys.device).repeat(len(keys))
+        return F.cross_entropy(logits.flatten(0, 1), targets)
 
 
-def layered_nce(queries: Sequence[Tensor], keys: Sequence[Tensor], temperature: float = 0.07) -> Tensor:
+def multilayer_nce(queries: Sequence[Tensor], keys: Sequence[Tensor], temperature: float = 0.07) -> Tensor:
     """The mean of `info_nce` over layers (Park et al. 2020, eq. 4, as in the authors' code)."""
-    terms = [info_nce(query, key, temperature) for query, key in zip(queries, keys, strict=True)]
-    return torch.stack(terms).mean()
+    losses = [info_nce(query, key, temperature) for query, key in zip(queries, keys, strict=True)]
+    return torch.stack(losses).mean()

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 
-def maybe(term: Callable[..., Tensor] | None, *parts: Any) -> Tensor | None:
+def call_unless_none(loss_function: Callable[..., Tensor] | None, *args: Any) -> Tensor | None:
     """`term` of the parts; None where it or one of them is."""
-    return None if term is None or any(part is None for part in parts) else term(*parts)
+    return None if loss_function is None or any(part is None for part in args) else loss_function(*args)
 
 
-def total(*terms: Tensor | None) -> Tensor | None:
+def sum_not_none(*losses: Tensor | None) -> Tensor | None:
     """The sum of the terms that there are; None where there is none."""
-    there = [term for term in terms if term is not None]
-    return torch.stack(there).sum() if there else None
+    present_losses = [loss for loss in losses if loss is not None]
+    return torch.stack(present_losses).sum() if present_losses else None

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unpaired.terms.adversarial import wide
+from unpaired.terms.adversarial import upcast
 
 
 def total_variation(x: Tensor) -> Tensor:
@@ -14,9 +14,9 @@ def total_variation(x: Tensor) -> Tensor:
 
     L_TV of Taigman et al. 2017, sec. 4, with B = 1, as a mean. Pixels at the right and lower border have one of them.
     """
-    x = wide(x)
+    x = upcast(x)
     right = F.pad(x[..., :, 1:] - x[..., :, :-1], (0, 1, 0, 0))
     down = F.pad(x[..., 1:, :] - x[..., :-1, :], (0, 0, 0, 1))
     # Unlike the root of a sum of squares, the norm has a gradient at zero.
-    size: Tensor = torch.linalg.vector_norm(torch.stack((right, down)), dim=0)
-    return size.mean()
+    gradient_norm: Tensor = torch.linalg.vector_norm(torch.stack((right, down)), dim=0)
+    return gradient_norm.mean()

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 import torch
 
-from unpaired.methods.game import Frozen, Method
+from unpaired.methods.game import FrozenNetwork, Method
 
 
 @dataclass
-class Averages:
+class ExponentialMovingAverage:
     """Running average of a method's translators (Karras et al. 2018): GAN weights oscillate, their average does not.
 
     The copy is of the whole method at once, so that shared layers stay shared. A role that did not move keeps its
@@ -20,33 +20,35 @@ class Averages:
 
     method: Method
     decay: float
-    moves: dict[str, int] = field(default_factory=dict)
+    update_counts: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, method: Method, decay: float) -> Averages:
+    def from_method(cls, method: Method, decay: float) -> ExponentialMovingAverage:
         """Start from a copy of `method` as it stands."""
-        twin = copy.deepcopy(method).requires_grad_(False).eval()
-        moving = [role for role in method.translators if not isinstance(method.get_submodule(role), Frozen)]
-        return cls(twin, decay, dict.fromkeys(moving, 0))
+        averaged = copy.deepcopy(method).requires_grad_(False).eval()
+        averaged_roles = [
+            role for role in method.translation_roles if not isinstance(method.get_submodule(role), FrozenNetwork)
+        ]
+        return cls(averaged, decay, dict.fromkeys(averaged_roles, 0))
 
     @torch.no_grad()
-    def follow(self, method: Method, moved: set[str]) -> None:
+    def update(self, method: Method, updated_roles: set[str]) -> None:
         """Take one step of the average for each translator among the `moved` roles; buffers are copied."""
-        seen: set[int] = set()
-        for role in self.moves:
-            if role not in moved:
+        updated_ids: set[int] = set()
+        for role in self.update_counts:
+            if role not in updated_roles:
                 continue
-            n = self.moves[role]
-            self.moves[role] = n + 1
+            n = self.update_counts[role]
+            self.update_counts[role] = n + 1
             decay = min(self.decay, (1 + n) / (10 + n))
-            ours, theirs = [], []
-            own, live = self.method.get_submodule(role), method.get_submodule(role)
-            for mine, its in zip(own.parameters(), live.parameters(), strict=True):
-                if id(mine) not in seen:
-                    seen.add(id(mine))
-                    ours.append(mine.data)
-                    theirs.append(its.data)
-            if ours:
-                torch._foreach_lerp_(ours, theirs, 1 - decay)
-            for kept, new in zip(own.buffers(), live.buffers(), strict=True):
-                kept.copy_(new)
+            ema_parameters, live_parameters = [], []
+            ema_role, live_role = self.method.get_submodule(role), method.get_submodule(role)
+            for ema_parameter, live_parameter in zip(ema_role.parameters(), live_role.parameters(), strict=True):
+                if id(ema_parameter) not in updated_ids:
+                    updated_ids.add(id(ema_parameter))
+                    ema_parameters.append(ema_parameter.data)
+                    live_parameters.append(live_parameter.data)
+            if ema_parameters:
+                torch._foreach_lerp_(ema_parameters, live_parameters, 1 - decay)
+            for ema_buffer, live_buffer in zip(ema_role.buffers(), live_role.buffers(), strict=True):
+                ema_buffer.copy_(live_buffer)

@@ -6,19 +6,19 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from unpaired.data.check import check
+from unpaired.data.check import inspect_images
 from unpaired.data.folders import discover
-from unpaired.data.split import split
+from unpaired.data.split import split_files
 from unpaired.devices import pick_device
-from unpaired.terminal import Advance
-from unpaired.training.collect import collected, labelled_collections
-from unpaired.training.listen import heard
-from unpaired.training.prepare import default_preset, domain_words, explicit_size, sized
-from unpaired.training.resolve import Asked, resolve
+from unpaired.terminal import ProgressCallback
+from unpaired.training.collect import build_domains, list_labelled_data
+from unpaired.training.listen import check_voice_data
+from unpaired.training.prepare import choose_default_preset, describe_domains, is_size_explicit, limit_size
+from unpaired.training.resolve import SettingsRequest, resolve_settings
 
 
 def check_data(
-    sources: list[Path], size: int | None, progress: Advance, attributes: Sequence[str] = ()
+    sources: list[Path], size: int | None, progress: ProgressCallback, attributes: Sequence[str] = ()
 ) -> tuple[str, bool]:
     """The report of `unpaired check`, every file decoded, and whether training could run.
 
@@ -26,21 +26,21 @@ def check_data(
     collection and the domains that its labels make. `progress` is told (done, total).
     """
     started = time.monotonic()
-    asked = Asked(settings={} if size is None else {"size": size})
-    listing = labelled_collections(sources, attributes) if attributes else None
-    listed = listing.files if listing is not None else discover(sources)
-    settings = resolve(asked, default_preset(pick_device("auto")), listed[0].medium)
-    if listed[0].medium == "voice":
-        text, usable = heard(listed, settings, progress)
-        return f"{text}\n{time.monotonic() - started:.1f} s", usable
-    found = check(listed, None, progress=progress)
+    request = SettingsRequest(settings={} if size is None else {"size": size})
+    listing = list_labelled_data(sources, attributes) if attributes else None
+    domain_files = listing.files if listing is not None else discover(sources)
+    settings = resolve_settings(request, choose_default_preset(pick_device("auto")), domain_files[0].medium)
+    if domain_files[0].medium == "voice":
+        text, is_usable = check_voice_data(domain_files, settings, progress)
+        return f"{text}\n{time.monotonic() - started:.1f} s", is_usable
+    report = inspect_images(domain_files, None, progress=progress)
     notes: list[str] = []
     data = settings.data
-    if not found.errors:
-        data = sized(data, found, explicit_size(asked), notes.append)
+    if not report.errors:
+        data = limit_size(data, report, is_size_explicit(request), notes.append)
         if listing is not None:
-            whole = [split(files, 0, 0, found.unreadable) for files in listing.files]
-            _, files = collected(listing, found.resolve(data).domains, whole)
-            notes.append(f"domains: {domain_words(files)}")
-    lines = [found.text(data), *notes, f"{time.monotonic() - started:.1f} s"]
-    return "\n".join(lines), not found.errors
+            splits = [split_files(files, 0, 0, report.unreadable) for files in listing.files]
+            _, files = build_domains(listing, report.resolve(data).domains, splits)
+            notes.append(f"domains: {describe_domains(files)}")
+    lines = [report.format_text(data), *notes, f"{time.monotonic() - started:.1f} s"]
+    return "\n".join(lines), not report.errors

@@ -6,22 +6,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unpaired.data.attributes import Table, discover_labelled, domain_sets, labelled, table_of
-from unpaired.data.domain import KEYS, Domain
+from unpaired.data.attributes import (
+    LabelTable,
+    attach_labels,
+    discover_labelled_data,
+    find_table,
+    iterate_domain_splits,
+)
+from unpaired.data.domain import DOMAIN_KEYS, Domain
 from unpaired.data.folders import DomainFiles, discover
-from unpaired.data.split import Sets
+from unpaired.data.split import DomainSplits
 from unpaired.errors import UsageError, WorkError
-from unpaired.labels import Labels, of_domains
+from unpaired.labels import Labels, create_domain_labels
 from unpaired.methods import METHODS
-from unpaired.runs.files import Files
+from unpaired.runs.files import RunFiles
 
 
 @dataclass(frozen=True)
-class Found:
+class DataListing:
     """The collections as listed (domains, or labelled data sets with their tables), and the labels, if any."""
 
     files: Sequence[DomainFiles]
-    tables: Sequence[Table]
+    tables: Sequence[LabelTable]
     labels: Labels | None
 
     @property
@@ -32,72 +38,78 @@ class Found:
         return tuple(files.name for files in self.files)
 
 
-def find(sources: Sequence[Path], method: str, attributes: Sequence[str]) -> Found:
+def list_data(sources: Sequence[Path], method: str, attributes: Sequence[str]) -> DataListing:
     """List what `sources` hold; `attributes` make the values of labels the domains. Opens no picture.
 
     Raises UsageError where the method cannot take as many domains, and as `discover` and `discover_labelled` do.
     """
     if attributes:
-        found = labelled_collections(sources, attributes)
+        listing = list_labelled_data(sources, attributes)
     else:
-        if len(sources) == 1 and sources[0].is_dir() and (table := _readable(sources[0])) is not None:
+        if len(sources) == 1 and sources[0].is_dir() and (table := _read_table_if_valid(sources[0])) is not None:
             raise UsageError(
                 f"{table.path} labels the files of {sources[0]}; say which of its columns to learn: --attributes "
                 f"{','.join(table.columns[:3])} (a|b|c where they exclude each other). Where it does not, give each "
                 "domain's folder by itself"
             )
-        listed = discover(sources)
-        names = [part.name for part in listed]
-        found = Found(listed, (), of_domains(names) if METHODS[method].cls.draws == "labelled" else None)
-    needed_domains(method, found.domains)
-    return found
+        domain_files = discover(sources)
+        names = [part.name for part in domain_files]
+        listing = DataListing(
+            domain_files, (), create_domain_labels(names) if METHODS[method].cls.batch_kind == "labelled" else None
+        )
+    require_domain_count(method, listing.domains)
+    return listing
 
 
-def labelled_collections(sources: Sequence[Path], attributes: Sequence[str]) -> Found:
+def list_labelled_data(sources: Sequence[Path], attributes: Sequence[str]) -> DataListing:
     """What `sources` hold where `attributes` make the values of labels the domains; as `discover_labelled` raises."""
-    files, tables, labels = discover_labelled(sources, attributes)
+    files, tables, labels = discover_labelled_data(sources, attributes)
     if files[0].medium == "voice":
         raise UsageError(
             f"--attributes {','.join(attributes)}: for pictures only; recordings are a folder for each speaker, for "
             "each is scaled by its own statistics: unpaired train ALICE/ BOB/ CAROL/"
         )
-    return Found(files, tables, labels)
+    return DataListing(files, tables, labels)
 
 
-def _readable(folder: Path) -> Table | None:
+def _read_table_if_valid(folder: Path) -> LabelTable | None:
     """The table of a folder; a text of its name beside it that is none was never meant as one."""
     try:
-        return table_of(folder)
+        return find_table(folder)
     except WorkError:
         return None
 
 
-def needed_domains(method: str, names: Sequence[str]) -> None:
+def require_domain_count(method: str, names: Sequence[str]) -> None:
     """Refuse more domains than the method takes, naming the methods that take many."""
-    if len(names) > len(KEYS):
-        raise UsageError(f"{len(names):,} domains; at most {len(KEYS)} can be told apart")
+    if len(names) > len(DOMAIN_KEYS):
+        raise UsageError(f"{len(names):,} domains; at most {len(DOMAIN_KEYS)} can be told apart")
     if len(names) > 2 and METHODS[method].domains == "2":
-        many = ", ".join(row.name for row in METHODS.values() if row.domains == "many")
+        able = ", ".join(row.name for row in METHODS.values() if row.domains == "many")
         raise UsageError(
-            f"{method} takes two domains; {len(names)} were given ({', '.join(names)}). Methods that take many: {many}"
+            f"{method} takes two domains; {len(names)} were given ({', '.join(names)}). Methods that take many: {able}"
         )
 
 
-def collected(found: Found, listed: Sequence[Domain], sets: Sequence[Sets]) -> tuple[tuple[Domain, ...], Files]:
+def build_domains(
+    listing: DataListing, listed_domains: Sequence[Domain], splits: Sequence[DomainSplits]
+) -> tuple[tuple[Domain, ...], RunFiles]:
     """The domains of a run and their files, from what was `listed` and how it was split.
 
     Raises WorkError where a value of the labels has fewer than two files to train on.
     """
-    if not found.tables or found.labels is None:
-        return tuple(listed), Files(sets)
-    labels = found.labels
-    data = [labelled(sets[i], table, labels, i) for i, table in enumerate(found.tables)]
-    parts = list(domain_sets(data, labels))
-    for of, part in parts:
-        if len(part.train) < 2:
+    if not listing.tables or listing.labels is None:
+        return tuple(listed_domains), RunFiles(splits)
+    labels = listing.labels
+    datasets = [attach_labels(splits[i], table, labels, i) for i, table in enumerate(listing.tables)]
+    domain_splits = list(iterate_domain_splits(datasets, labels))
+    for dataset_index, split in domain_splits:
+        if len(split.train) < 2:
             raise WorkError(
-                f"{found.tables[of].path}: '{part.name}' holds for {len(part.train)} of the training files; a domain "
+                f"{listing.tables[dataset_index].path}: '{split.name}' holds for {len(split.train)} of the training files; a domain "
                 "needs at least 2"
             )
-    domains = tuple(listed[of].model_copy(update={"name": part.name}) for of, part in parts)
-    return domains, Files([part for _, part in parts], data)
+    domains = tuple(
+        listed_domains[dataset_index].model_copy(update={"name": split.name}) for dataset_index, split in domain_splits
+    )
+    return domains, RunFiles([split for _, split in domain_splits], datasets)

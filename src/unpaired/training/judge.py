@@ -2,82 +2,92 @@
 
 from __future__ import annotations
 
-from unpaired.data.batches import Batches
+from unpaired.data.batches import BatchLoader
 from unpaired.evaluation import features
 from unpaired.evaluation.measure import RouteMeasures, mean_kid
-from unpaired.evaluation.routes import PAIRS_WHILE_TRAINING, Routes, some
+from unpaired.evaluation.routes import TRAINING_PAIRS, MethodEvaluator, select_evenly
 from unpaired.methods.game import Method
 from unpaired.runs.config import RunConfig
 from unpaired.runs.folder import RunFolder
-from unpaired.training.conclude import conclude
-from unpaired.training.looks import grid, shown
-from unpaired.training.record import Record
+from unpaired.training.conclude import finish_training
+from unpaired.training.looks import make_sample_grid, select_sample_items
+from unpaired.training.record import TrainingLog
 
-VALIDATED, MOST, LEAST = 200, 100, 20
+MAX_VALIDATION_ITEMS, MAX_ITEMS_PER_ROUTE, MIN_ITEMS_PER_ROUTE = 200, 100, 20
 """Held-back items that are translated at each evaluation: over all routes, of each at most and at least."""
-FEWEST_TO_CHOOSE = 10
+MIN_ITEMS_FOR_BEST = 10
 """Held-back items of a domain below which KID is too rough to choose the best checkpoint by."""
 
 
-class RunJudge:
+class ImageValidator:
     """The first rank's judge of the averaged networks; it changes no weight."""
 
-    def __init__(self, config: RunConfig, folder: RunFolder, method: Method, batches: Batches, record: Record) -> None:
+    def __init__(
+        self, config: RunConfig, folder: RunFolder, method: Method, batches: BatchLoader, training_log: TrainingLog
+    ) -> None:
         self.config, self.folder, self.method = config, folder, method
-        self.batches, self.record = batches, record
+        self.batches, self.training_log = batches, training_log
         self.device = next(method.parameters()).device
-        self.routes: Routes | None = None
-        if not features.available():
-            record.notice(0, "no KID and no best checkpoint: pip install 'unpaired[features]' adds the feature network")
-        elif any(
-            len(list(batches.items(key, "validation", FEWEST_TO_CHOOSE))) < FEWEST_TO_CHOOSE for key in batches.keys
-        ):
-            words = (
-                f"fewer than {FEWEST_TO_CHOOSE} items of a domain are held back, too few to choose a best checkpoint by"
+        self.evaluator: MethodEvaluator | None = None
+        if not features.is_available():
+            training_log.log_notice(
+                0, "no KID and no best checkpoint: pip install 'unpaired[features]' adds the feature network"
             )
-            record.notice(0, f"{words}; the last is used")
+        elif any(
+            len(list(batches.iterate_items(key, "validation", MIN_ITEMS_FOR_BEST))) < MIN_ITEMS_FOR_BEST
+            for key in batches.keys
+        ):
+            reason = f"fewer than {MIN_ITEMS_FOR_BEST} items of a domain are held back, too few to choose a best checkpoint by"
+            training_log.log_notice(0, f"{reason}; the last is used")
 
-    def evaluate(self, step: int, spent_s: float, best_kid: float | None) -> float | None:
+    def evaluate(self, step: int, spent_s: float, validation_metric: float | None) -> float | None:
         """Measure on held-back items and record it; returns the mean KID over the routes, where there is one."""
-        if self.routes is None:
-            limit = min(MOST, max(LEAST, VALIDATED // len(some(self.method.routes))))
-            pairs = PAIRS_WHILE_TRAINING if self.config.pairs else 0
-            self.routes = Routes(
+        if self.evaluator is None:
+            limit = min(
+                MAX_ITEMS_PER_ROUTE,
+                max(MIN_ITEMS_PER_ROUTE, MAX_VALIDATION_ITEMS // len(select_evenly(self.method.routes))),
+            )
+            pairs = TRAINING_PAIRS if self.config.pairs else 0
+            self.evaluator = MethodEvaluator(
                 self.config, self.method, self.batches, "validation", limit=limit, device=self.device, pairs=pairs
             )
-        measures = self.routes.measure()
-        kid = mean_kid(measures) if all(m.sources >= FEWEST_TO_CHOOSE for m in measures) else None
-        best = self.record.evaluation(step, spent_s, measures, kid, best_kid)
-        for m in measures:
-            figures = {name: value for name, value in m.model_dump().items() if isinstance(value, float)}
-            self.record.measures(step, {f"{name}/{m.route}": value for name, value in figures.items()})
-        if measures:
-            self.record.say(f"step {step}: {'; '.join(map(in_words, measures))}{' (best so far)' if best else ''}")
-        return kid
+        metrics = self.evaluator.measure()
+        metric = mean_kid(metrics) if all(m.sources >= MIN_ITEMS_FOR_BEST for m in metrics) else None
+        is_best = self.training_log.log_evaluation(step, spent_s, metrics, metric, validation_metric)
+        for m in metrics:
+            scalars = {name: value for name, value in m.model_dump().items() if isinstance(value, float)}
+            self.training_log.log_metrics(step, {f"{name}/{m.route}": value for name, value in scalars.items()})
+        if metrics:
+            self.training_log.log(
+                f"step {step}: {'; '.join(map(format_metrics, metrics))}{' (best so far)' if is_best else ''}"
+            )
+        return metric
 
-    def samples(self, step: int) -> None:
+    def log_samples(self, step: int) -> None:
         """Record a grid per route: the first held-back items, or training items where none are held back."""
         self.method.eval()
-        for route in some(self.method.routes):
-            self.record.samples(
-                step, self.config.words(route, "-"), grid(self.method, route, shown(self.batches, route.source))
+        for route in select_evenly(self.method.routes):
+            self.training_log.log_samples(
+                step,
+                self.config.format_route(route, "-"),
+                make_sample_grid(self.method, route, select_sample_items(self.batches, route.source)),
             )
 
-    def conclude(self, step: int) -> None:
+    def finish(self, step: int) -> None:
         """What is to be said after the last step."""
-        conclude(self.config, self.folder, self.record, step, self.device, "KID x1000", "")
+        finish_training(self.config, self.folder, self.training_log, step, self.device, "KID x1000", "")
 
 
-def in_words(m: RouteMeasures) -> str:
+def format_metrics(m: RouteMeasures) -> str:
     """One route's measures, short."""
     parts = []
     if m.kid is not None:
-        nothing = "" if m.kid_nothing is None else f" (doing nothing {m.kid_nothing:.0f})"
-        parts.append(f"KID {m.kid:.0f}{nothing}")
+        baseline = "" if m.kid_baseline is None else f" (doing nothing {m.kid_baseline:.0f})"
+        parts.append(f"KID {m.kid:.0f}{baseline}")
     if m.l1 is not None:
         parts.append(f"L1 {m.l1:.3f}")
     if m.ssim is not None:
         parts.append(f"SSIM {m.ssim:.2f}")
-    if m.kept_edges is not None:
-        parts.append(f"edges kept {m.kept_edges:.2f}")
+    if m.edge_similarity is not None:
+        parts.append(f"edges kept {m.edge_similarity:.2f}")
     return f"{m.route}: {', '.join(parts)}"

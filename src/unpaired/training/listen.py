@@ -9,15 +9,15 @@ from typing import Literal
 
 from unpaired.data.domain import Domain
 from unpaired.data.folders import DomainFiles
-from unpaired.data.split import Sets, split
+from unpaired.data.split import DomainSplits, split_files
 from unpaired.settings import DataSettings, NetworkSettings, VoiceSettings
-from unpaired.terminal import Advance, Say, progress_bar
-from unpaired.training.collect import Found
+from unpaired.terminal import LogCallback, ProgressCallback, progress_bar
+from unpaired.training.collect import DataListing
 from unpaired.training.resolve import Settings
 
 
 @dataclass(frozen=True)
-class Looked:
+class ResolvedData:
     """What a look at the files decided: for each collection its domain and files by use.
 
     `networked` completes the settings of the networks, from the run's domains and files. `crops` are those of each
@@ -28,62 +28,78 @@ class Looked:
     data: DataSettings
     channels: Literal[1, 3]
     domains: tuple[Domain, ...]
-    parts: Sequence[Sets]
-    networked: Callable[[Sequence[Domain], Sequence[Sets]], NetworkSettings]
-    crops: Sequence[int] = ()
+    splits: Sequence[DomainSplits]
+    resolve_networks: Callable[[Sequence[Domain], Sequence[DomainSplits]], NetworkSettings]
+    crop_counts: Sequence[int] = ()
     voice: VoiceSettings | None = None
     pretrained: Mapping[str, str] = field(default_factory=dict)
 
 
-def listen(settings: Settings, listing: Found, explicit: bool, say: Say) -> Looked:  # noqa: ARG001 - as `look` is asked
+def setup_voice_data(
+    settings: Settings, listing: DataListing, is_size_explicit: bool, log: LogCallback
+) -> ResolvedData:
     """Analyse the recordings (in processes, cached) and find the statistics of each domain.
 
     Raises UsageError where the packages for sounds are not installed, WorkError where the recordings cannot be used.
     """
     from unpaired.data import recordings  # noqa: PLC0415 - with packages that are optional
-    from unpaired.data.voices import Voices, files_of  # noqa: PLC0415
-    from unpaired.media.voice.statistics import gather, with_common_scales  # noqa: PLC0415
+    from unpaired.data.voices import VoiceTransform, iterate_paths  # noqa: PLC0415
+    from unpaired.media.voice.statistics import compute_statistics, unify_scales  # noqa: PLC0415
 
-    voices = Voices(settings.voice)
+    transform = VoiceTransform(settings.voice)
     with progress_bar("analysing") as advance:
-        found = recordings.analyse(listing.files, voices, advance)
-    for path, why in found.unreadable.items():
-        say(f"skipped: {path}: {why}")
-    found.require_usable()
-    for warning in found.warnings:
-        say(f"note: {warning}")
-    say(recordings.seen(voices.settings))
-    parts = [split(files, settings.data.held, settings.training.seed, found.unreadable) for files in listing.files]
-    entries = [voices.entries(list(files_of(part.train))) for part in parts]
-    speakers = with_common_scales([gather((e.features(), e.speech(), e.lufs) for e in own) for own in entries])
+        inspection = recordings.analyse_recordings(listing.files, transform, advance)
+    for path, reason in inspection.unreadable.items():
+        log(f"skipped: {path}: {reason}")
+    inspection.require_usable()
+    for warning in inspection.warnings:
+        log(f"note: {warning}")
+    log(recordings.describe_representation(transform.settings))
+    splits = [
+        split_files(files, settings.data.holdout_fraction, settings.training.seed, inspection.unreadable)
+        for files in listing.files
+    ]
+    entries = [transform.get_entries(list(iterate_paths(part.train))) for part in splits]
+    statistics = unify_scales(
+        [compute_statistics((e.load_features(), e.detect_speech(), e.lufs) for e in own) for own in entries]
+    )
     domains = [
-        Domain(name=files.name, sources=files.sources, voice=speaker)
-        for files, speaker in zip(listing.files, speakers, strict=True)
+        Domain(name=files.name, sources=files.sources, voice=voice_statistics)
+        for files, voice_statistics in zip(listing.files, statistics, strict=True)
     ]
     for domain in domains:
-        say(f"{domain.name}: {in_words(domain)}")
+        log(f"{domain.name}: {format_voice_statistics(domain)}")
     changes = {"residual": True} if settings.networks.residual == "auto" else {}
-    crops = [len(voices.visits(part.train)) for part in parts]
+    crop_counts = [len(transform.list_visits(part.train)) for part in splits]
     networks = settings.networks.model_copy(update=changes)
-    return Looked(
-        settings.data, 1, tuple(domains), parts, lambda *_: networks, crops, voices.settings, voices.pretrained
+    return ResolvedData(
+        settings.data,
+        1,
+        tuple(domains),
+        splits,
+        lambda *_: networks,
+        crop_counts,
+        transform.settings,
+        transform.pretrained,
     )
 
 
-def in_words(domain: Domain) -> str:
+def format_voice_statistics(domain: Domain) -> str:
     """A domain's statistics, short."""
     voice = domain.voice
     assert voice is not None
     pitch = ""
-    if voice.log_f0 is not None:
-        mean, deviation = voice.log_f0
-        pitch = f", F0 {math.exp(mean):.0f} Hz ({math.exp(mean - deviation):.0f} to {math.exp(mean + deviation):.0f})"
+    if voice.log_f0_mean_std is not None:
+        mean, std = voice.log_f0_mean_std
+        pitch = f", F0 {math.exp(mean):.0f} Hz ({math.exp(mean - std):.0f} to {math.exp(mean + std):.0f})"
     return f"{voice.frames:,} frames of speech{pitch}, {voice.lufs:.0f} LUFS"
 
 
-def heard(domains: Sequence[DomainFiles], settings: Settings, progress: Advance) -> tuple[str, bool]:
+def check_voice_data(
+    domains: Sequence[DomainFiles], settings: Settings, progress: ProgressCallback
+) -> tuple[str, bool]:
     """The report of `unpaired check` on recordings, and whether training could run."""
     from unpaired.data import recordings  # noqa: PLC0415
 
-    found = recordings.look(domains, settings.voice, progress)
-    return found.text(settings.voice, settings.data.held), not found.errors
+    inspection = recordings.inspect_recordings(domains, settings.voice, progress)
+    return inspection.format_text(settings.voice, settings.data.holdout_fraction), not inspection.errors

@@ -10,14 +10,14 @@ import torch
 from torch import Tensor
 
 from unpaired.errors import WorkError
-from unpaired.methods.game import Batch, Method, Move, Now, Turn
-from unpaired.training.average import Averages
-from unpaired.training.players import Seat
-from unpaired.training.precision import Precision, autocast, scaler_for
-from unpaired.training.ranks import Ranks
+from unpaired.methods.game import Batch, Method, StepContext, Turn, Turns
+from unpaired.training.average import ExponentialMovingAverage
+from unpaired.training.players import PlayerOptimizer
+from unpaired.training.precision import Precision, autocast, build_grad_scaler
+from unpaired.training.ranks import Distributed
 
 
-def stream_seed(seed: int, step: int, shard: int) -> int:
+def derive_seed(seed: int, step: int, shard: int) -> int:
     """The seed of everything that a play draws: a function of (seed, step, shard), so no random state is saved."""
     text = f"{seed}/{step}/{shard}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") >> 1
@@ -26,23 +26,23 @@ def stream_seed(seed: int, step: int, shard: int) -> int:
 class Play:
     """One micro-batch's play in progress, with its own stream of randomness."""
 
-    def __init__(self, method: Method, batch: Batch, now: Now, seed: int, alone: bool) -> None:
+    def __init__(self, method: Method, batch: Batch, context: StepContext, seed: int, is_single: bool) -> None:
         self.batch = batch
-        self.turns: Iterator[Move] = iter(method.play(batch, now))
+        self.moves: Iterator[Turns] = iter(method.play(batch, context))
         torch.manual_seed(seed)
-        self.states = [] if alone else random_states(next(iter(batch.values())).device)
+        self.rng_states = [] if is_single else get_rng_states(next(iter(batch.values())).device)
 
-    def next(self, precision: Precision, device: torch.device) -> list[Turn] | None:
+    def next_turns(self, precision: Precision, device: torch.device) -> list[Turn] | None:
         """The next turns to be made simultaneously, or None at the end.
 
         Every move enters autocast anew, and modes that a method leaves behind are refused.
         """
-        if self.states:
-            set_random_states(self.states, device)
+        if self.rng_states:
+            set_rng_states(self.rng_states, device)
         with autocast(precision, device):
-            move = next(self.turns, None)
-        if self.states:
-            self.states = random_states(device)
+            move = next(self.moves, None)
+        if self.rng_states:
+            self.rng_states = get_rng_states(device)
         if torch.is_autocast_enabled(device.type) or not torch.is_grad_enabled():
             raise RuntimeError("the method yielded inside autocast or no_grad, which leaks that mode into the loop")
         if any(x.requires_grad for x in self.batch.values()):
@@ -52,19 +52,19 @@ class Play:
         return [move] if isinstance(move, Turn) else move
 
 
-def random_states(device: torch.device) -> list[Tensor]:
+def get_rng_states(device: torch.device) -> list[Tensor]:
     """The state of the CPU's random numbers, and of the device's own where it is a GPU."""
     return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
 
 
-def set_random_states(states: list[Tensor], device: torch.device) -> None:
+def set_rng_states(rng_states: list[Tensor], device: torch.device) -> None:
     """Go on from what `random_states` gave."""
-    torch.set_rng_state(states[0])
-    if len(states) > 1:
-        torch.cuda.set_rng_state(states[1], device)
+    torch.set_rng_state(rng_states[0])
+    if len(rng_states) > 1:
+        torch.cuda.set_rng_state(rng_states[1], device)
 
 
-class Loop:
+class TrainingLoop:
     """Moves a method's players. `step` makes one step of training from micro-batches of this rank.
 
     For each turn: the sum of weight x term, its gradient with respect to the turn's own players (which is all that
@@ -72,110 +72,123 @@ class Loop:
     """
 
     def __init__(
-        self, method: Method, ranks: Ranks, precision: Precision = "fp32", average: float = 0.999, seed: int = 0
+        self,
+        method: Method,
+        distributed: Distributed,
+        precision: Precision = "fp32",
+        ema_decay: float = 0.999,
+        seed: int = 0,
     ) -> None:
         self.method = method
-        self.ranks = ranks
+        self.distributed = distributed
         self.device = next(method.parameters()).device
         self.precision: Precision = precision
         self.seed = seed
-        self.seats = {name: Seat(method, player) for name, player in method.players.items()}
-        self.averages = Averages.of(method, average)
+        self.optimizers = {name: PlayerOptimizer(method, player) for name, player in method.players.items()}
+        self.ema = ExponentialMovingAverage.from_method(method, ema_decay)
         self.scalers: dict[str, torch.amp.GradScaler] = {}
 
-    def step(self, batches: Sequence[Batch], now: Now, factor: float = 1.0) -> dict[str, Tensor]:
+    def step(self, batches: Sequence[Batch], context: StepContext, lr_factor: float = 1.0) -> dict[str, Tensor]:
         """Make one step; returns each term as `player.term`, the mean over this rank's micro-batches, on the device.
 
         `batches` are this rank's micro-batches (`(B, C, H, W)` per domain key); `factor` scales every player's rate.
         """
-        for seat in self.seats.values():
-            seat.set_rate(factor)
-        count = len(batches)
-        first = self.ranks.index * count
-        alone = count == 1
+        for player_optimizer in self.optimizers.values():
+            player_optimizer.set_lr_factor(lr_factor)
+        micro_batch_count = len(batches)
+        first_shard = self.distributed.rank * micro_batch_count
+        is_single = micro_batch_count == 1
         self.method.train()
         plays = [
-            Play(self.method, batch, now, stream_seed(self.seed, now.step, first + i), alone)
+            Play(self.method, batch, context, derive_seed(self.seed, context.step, first_shard + i), is_single)
             for i, batch in enumerate(batches)
         ]
-        terms: dict[str, Tensor] = {}
+        losses: dict[str, Tensor] = {}
         while True:
             moves: list[list[Turn] | None] = []
             for play in plays:
-                turns = play.next(self.precision, self.device)
+                turns = play.next_turns(self.precision, self.device)
                 moves.append(turns)
                 if turns is not None:
-                    self._backward(turns, now, count, terms)
-            if any(names(turns) != names(moves[0]) for turns in moves):
+                    self._accumulate_gradients(turns, context, micro_batch_count, losses)
+            if any(list_player_names(turns) != list_player_names(moves[0]) for turns in moves):
                 raise RuntimeError("micro-batches made different moves; who moves may depend on `now` alone")
             if moves[0] is None:
-                return terms
-            self._move(moves[0])
+                return losses
+            self._step_optimizers(moves[0])
 
-    def _backward(self, turns: list[Turn], now: Now, count: int, terms: dict[str, Tensor]) -> None:
+    def _accumulate_gradients(
+        self, turns: list[Turn], context: StepContext, micro_batch_count: int, losses: dict[str, Tensor]
+    ) -> None:
         """Add to the gradients of each turn's own players."""
-        scaler = self._scaler(turns)
+        scaler = self._get_scaler(turns)
         for i, turn in enumerate(turns):
-            parameters = [p for player in turn.players for p in self.seats[player].parameters]
-            losses = []
-            for name, term in turn.terms.items():
+            parameters = [p for player in turn.players for p in self.optimizers[player].parameters]
+            weighted_losses = []
+            for name, loss in turn.losses.items():
                 key = f"{turn.players[0]}.{name}"
-                terms[key] = terms.get(key, 0) + term.detach() / count
-                losses.append(self.method.weight(turn.players[0], name, now) * term)
-            loss = torch.stack(losses).sum() / count
+                losses[key] = losses.get(key, 0) + loss.detach() / micro_batch_count
+                weighted_losses.append(self.method.loss_weight(turn.players[0], name, context) * loss)
+            total_loss = torch.stack(weighted_losses).sum() / micro_batch_count
             if scaler is not None:
-                loss = scaler.scale(loss)
-            torch.autograd.backward(loss, inputs=parameters, retain_graph=i + 1 < len(turns))
+                total_loss = scaler.scale(total_loss)
+            torch.autograd.backward(total_loss, inputs=parameters, retain_graph=i + 1 < len(turns))
 
-    def _move(self, turns: list[Turn]) -> None:
+    def _step_optimizers(self, turns: list[Turn]) -> None:
         """Step the optimizers of all players of these turns, and follow with the averages."""
-        seats = [self.seats[player] for turn in turns for player in turn.players]
-        for seat in seats:
-            self.ranks.average_gradients(seat.parameters)
-        seats = [seat for seat in seats if seat.moved()]  # a scaler refuses an optimizer without gradients
-        moved = {role for seat in seats for role in seat.moved()}
-        scaler = self._scaler(turns)
-        for seat in seats:
+        player_optimizers = [self.optimizers[player] for turn in turns for player in turn.players]
+        for player_optimizer in player_optimizers:
+            self.distributed.average_gradients(player_optimizer.parameters)
+        player_optimizers = [
+            player_optimizer for player_optimizer in player_optimizers if player_optimizer.get_updated_roles()
+        ]  # a scaler refuses an optimizer without gradients
+        updated_roles = {
+            role for player_optimizer in player_optimizers for role in player_optimizer.get_updated_roles()
+        }
+        scaler = self._get_scaler(turns)
+        for player_optimizer in player_optimizers:
             if scaler is not None:
-                scaler.unscale_(seat.optimizer)
-            seat.clip()
-        for seat in seats:
+                scaler.unscale_(player_optimizer.optimizer)
+            player_optimizer.clip_gradients()
+        for player_optimizer in player_optimizers:
             if scaler is not None:
-                scaler.step(seat.optimizer)
+                scaler.step(player_optimizer.optimizer)
             else:
-                seat.optimizer.step()
-            seat.after_step()
-        if scaler is not None and seats:
+                player_optimizer.optimizer.step()
+            player_optimizer.finish_step()
+        if scaler is not None and player_optimizers:
             scaler.update()
-        self.averages.follow(self.method, moved)
+        self.ema.update(self.method, updated_roles)
 
-    def _scaler(self, turns: list[Turn]) -> torch.amp.GradScaler | None:
-        key = "+".join(names(turns))
+    def _get_scaler(self, turns: list[Turn]) -> torch.amp.GradScaler | None:
+        key = "+".join(list_player_names(turns))
         if key not in self.scalers:
-            scaler = scaler_for(self.precision, self.device)
+            scaler = build_grad_scaler(self.precision, self.device)
             if scaler is None:
                 return None
             self.scalers[key] = scaler
         return self.scalers[key]
 
-    def tensors(self) -> dict[str, Tensor]:
+    def get_optimizer_state(self) -> dict[str, Tensor]:
         """The optimizers' states, as `optimizer/player/index.name`."""
         return {
             f"optimizer/{name}/{key}": tensor
-            for name, seat in self.seats.items()
-            for key, tensor in seat.tensors().items()
+            for name, player_optimizer in self.optimizers.items()
+            for key, tensor in player_optimizer.get_state().items()
         }
 
-    def load_optimizers(self, tensors: dict[str, Tensor], where: Path) -> None:
+    def load_optimizer_state(self, tensors: dict[str, Tensor], path: Path) -> None:
         """Load what `tensors` gave; raises WorkError naming `where` when it does not fit."""
-        for name, seat in self.seats.items():
+        for name, player_optimizer in self.optimizers.items():
             prefix = f"optimizer/{name}/"
-            seat.load({k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}, where)
-        unknown = {k.split("/")[1] for k in tensors if k.startswith("optimizer/")} - self.seats.keys()
+            player_optimizer.load_state(
+                {k.removeprefix(prefix): t for k, t in tensors.items() if k.startswith(prefix)}, path
+            )
+        unknown = {k.split("/")[1] for k in tensors if k.startswith("optimizer/")} - self.optimizers.keys()
         if unknown:
-            raise WorkError(f"{where}: player '{min(unknown)}' is not one of this run's method")
+            raise WorkError(f"{path}: player '{min(unknown)}' is not one of this run's method")
 
 
-def names(turns: list[Turn] | None) -> list[str]:
+def list_player_names(turns: list[Turn] | None) -> list[str]:
     """The players of some turns, in order."""
     return [] if turns is None else [player for turn in turns for player in turn.players]

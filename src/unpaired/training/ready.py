@@ -10,66 +10,68 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from unpaired.data.batches import Batches
-from unpaired.errors import UnreadableFile, UsageError
+from unpaired.data.batches import BatchLoader
+from unpaired.errors import UnreadableFileError, UsageError
 from unpaired.methods.game import Method
-from unpaired.networks.pretrained import digests
+from unpaired.networks.pretrained import collect_digests
 from unpaired.runs.config import RunConfig, build_method
-from unpaired.runs.files import Files, framing_of, walks
-from unpaired.runs.folder import require_free
-from unpaired.terminal import Say
-from unpaired.training.prepare import choose_device, prepare
-from unpaired.training.ranks import Ranks
-from unpaired.training.resolve import Asked, resolve
-from unpaired.training.teacher import with_teacher
-from unpaired.training.trial import probe_precision
+from unpaired.runs.files import RunFiles, build_batch_sampler, build_item_transform
+from unpaired.runs.folder import require_unused
+from unpaired.terminal import LogCallback
+from unpaired.training.prepare import choose_device, plan_run
+from unpaired.training.ranks import Distributed
+from unpaired.training.resolve import SettingsRequest, resolve_settings
+from unpaired.training.teacher import add_teacher
+from unpaired.training.trial import choose_precision
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 
 @dataclass(frozen=True)
-class Ready:
+class TrainingSetup:
     """Everything that a run needs before it has a folder."""
 
     config: RunConfig
-    files: Files
-    network: Method
-    batches: Batches
-    ranks: Ranks
-    say: Say
+    files: RunFiles
+    method: Method
+    batches: BatchLoader
+    distributed: Distributed
+    log: LogCallback
 
 
-def make_ready(
+def setup_training(
     data: Sequence[Path | str],
-    asked: Asked,
+    request: SettingsRequest,
     pairs: bool,
     teacher: Path | str | None,
     out: Path | str | None,
-    say: Say,
-) -> Ready:
+    log: LogCallback,
+) -> TrainingSetup:
     """Look into the data and build what learns; a folder `out` that is taken is refused first."""
-    wanted = resolve(asked, "small").training
-    fabric, ranks = launched(choose_device(asked), wanted.devices, wanted.nodes)
-    say = say if ranks.first else silent
+    training_settings = resolve_settings(request, "small").training
+    fabric, distributed = launch_distributed(choose_device(request), training_settings.devices, training_settings.nodes)
+    log = log if distributed.is_first else discard_message
     if out is not None:
-        ranks.on_first(partial(require_free, Path(out)))  # before the data are read, which may take minutes
-    prepared = ranks.on_first(partial(prepare, [Path(d) for d in data], asked, pairs, fabric.device, ranks.count, say))
-    config = prepared.config
+        distributed.run_on_first(partial(require_unused, Path(out)))  # before the data are read, which may take minutes
+    plan = distributed.run_on_first(
+        partial(plan_run, [Path(d) for d in data], request, pairs, fabric.device, distributed.world_size, log)
+    )
+    config = plan.config
     if teacher is not None:
-        config = ranks.on_first(partial(with_teacher, Path(teacher), config))
-        say(f"teacher: {teacher}")
-    with ranks.alike():
-        network = seated(config, fabric)
-    config = config.model_copy(update={"pretrained": config.pretrained | digests(network)})
-    with ranks.alike():
-        batches = batches_of(config, prepared.files, say)
+        config = distributed.run_on_first(partial(add_teacher, Path(teacher), config))
+        log(f"teacher: {teacher}")
+    with distributed.report_errors_once():
+        method = build_on_device(config, fabric)
+    config = config.model_copy(update={"pretrained": config.pretrained | collect_digests(method)})
+    with distributed.report_errors_once():
+        batches = build_batches(config, plan.files, log)
     if config.training.precision == "auto":
-        config = probe_precision(config, network, batches, ranks, say)
-    return Ready(config, prepared.files, network, batches, ranks, say)
+        config = choose_precision(config, method, batches, distributed, log)
+    return TrainingSetup(config, plan.files, method, batches, distributed, log)
 
 
-def launched(device: str, devices: int, nodes: int) -> tuple[Fabric, Ranks]:
+def launch_distributed(device: str, devices: int, nodes: int) -> tuple[Fabric, Distributed]:
     """Fabric with its processes started (by itself, torchrun or SLURM). Networks are not set up with it: see Ranks.
 
     Raises UsageError where these devices are not there, or others than were asked for have been started.
@@ -81,20 +83,25 @@ def launched(device: str, devices: int, nodes: int) -> tuple[Fabric, Ranks]:
 
     if device not in ("cuda", "mps", "cpu"):
         raise UsageError(f"device '{device}': training runs on cpu, cuda or mps")
-    many = devices * nodes > 1
-    if TorchElasticEnvironment.detect() and (started := TorchElasticEnvironment().world_size()) != devices * nodes:
+    is_distributed = devices * nodes > 1
+    if (
+        TorchElasticEnvironment.detect()
+        and (process_count := TorchElasticEnvironment().world_size()) != devices * nodes
+    ):
         raise UsageError(
-            f"torchrun started {started} processes; --devices x --nodes is {devices} x {nodes}; make them equal"
+            f"torchrun started {process_count} processes; --devices x --nodes is {devices} x {nodes}; make them equal"
         )
     try:
-        fabric = Fabric(accelerator=device, devices=devices, num_nodes=nodes, strategy="ddp" if many else "auto")
+        fabric = Fabric(
+            accelerator=device, devices=devices, num_nodes=nodes, strategy="ddp" if is_distributed else "auto"
+        )
         fabric.launch()
     except (MisconfigurationException, ValueError) as error:
         raise UsageError(f"{devices} devices of kind {device} on {nodes} nodes: {error}") from error
-    return fabric, Ranks(fabric)
+    return fabric, Distributed(fabric)
 
 
-def seated(config: RunConfig, fabric: Fabric) -> Method:
+def build_on_device(config: RunConfig, fabric: Fabric) -> Method:
     """The run's method on its device, from its seed, laid out and compiled as the settings say."""
     training = config.training
     if fabric.device.type == "cpu" and training.threads is not None:
@@ -109,23 +116,23 @@ def seated(config: RunConfig, fabric: Fabric) -> Method:
     return method
 
 
-def batches_of(config: RunConfig, files: Files, say: Say) -> Batches:
+def build_batches(config: RunConfig, files: RunFiles, log: LogCallback) -> BatchLoader:
     """The run's batches; a file that fails later is named."""
 
-    def named(error: UnreadableFile) -> None:
-        say(f"replaced by the next file: {error}")
+    def log_replacement(error: UnreadableFileError) -> None:
+        log(f"replaced by the next file: {error}")
 
-    training, framing = config.training, framing_of(config)
-    return Batches(
+    training, transform = config.training, build_item_transform(config)
+    return BatchLoader(
         config.domains,
-        files.sets,
-        framing,
+        files.splits,
+        transform,
         training.seed,
-        walks=walks(config, files, framing),
+        batch_sampler=build_batch_sampler(config, files, transform),
         workers=training.workers,
-        bad=named,
+        on_unreadable=log_replacement,
     )
 
 
-def silent(words: str) -> None:
+def discard_message(message: str) -> None:
     """Say nothing: the other ranks' voice."""

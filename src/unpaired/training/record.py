@@ -16,72 +16,89 @@ from unpaired.evaluation.measure import RouteMeasures
 from unpaired.media import image
 from unpaired.runs.folder import RunFolder
 from unpaired.runs.history import History
-from unpaired.terminal import Say
+from unpaired.terminal import LogCallback
 
 
-class Record:
+class TrainingLog:
     """The first rank's record of a run; `say` gets whole lines, the live line goes to a terminal where there is one."""
 
-    def __init__(self, folder: RunFolder, say: Say, resumed_at: int | None = None) -> None:
+    def __init__(self, folder: RunFolder, log: LogCallback, resumed_at: int | None = None) -> None:
         self.folder = folder
-        self.say = say
+        self.log = log
         self.history = History(folder.history)
         folder.samples.mkdir(exist_ok=True)
         if resumed_at is not None:
             self.history.rewind(resumed_at)
-        self.board = SummaryWriter(str(folder.log), purge_step=None if resumed_at is None else resumed_at + 1)
+        self.tensorboard = SummaryWriter(
+            str(folder.tensorboard), purge_step=None if resumed_at is None else resumed_at + 1
+        )
         console = Console(stderr=True)
-        self.live = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
-        if self.live is not None:
-            self.live.start()
-        self.last_line = time.monotonic()
+        self.live_display = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
+        if self.live_display is not None:
+            self.live_display.start()
+        self.last_line_at = time.monotonic()
 
-    def progress(self, words: str) -> None:
+    def log_progress(self, message: str) -> None:
         """Show the live line; without a terminal, a plain line every half minute."""
-        if self.live is not None:
-            self.live.update(Text(words, no_wrap=True, overflow="ellipsis"))
-        elif time.monotonic() - self.last_line >= 30:
-            self.say(words)
-            self.last_line = time.monotonic()
+        if self.live_display is not None:
+            self.live_display.update(Text(message, no_wrap=True, overflow="ellipsis"))
+        elif time.monotonic() - self.last_line_at >= 30:
+            self.log(message)
+            self.last_line_at = time.monotonic()
 
-    def terms(self, step: int, share: float, spent_s: float, rate_factor: float, terms: Mapping[str, float]) -> None:
+    def log_losses(
+        self, step: int, budget_fraction: float, spent_s: float, lr_factor: float, terms: Mapping[str, float]
+    ) -> None:
         """Keep the terms of a step."""
         for name, value in terms.items():
-            self.board.add_scalar(f"terms/{name}", value, step)
-        self.board.add_scalar("rate_factor", rate_factor, step)
-        self.history.add("terms", step, share=share, spent_s=round(spent_s, 3), terms=dict(terms))
+            self.tensorboard.add_scalar(f"terms/{name}", value, step)
+        self.tensorboard.add_scalar("rate_factor", lr_factor, step)
+        self.history.add("terms", step, share=budget_fraction, spent_s=round(spent_s, 3), terms=dict(terms))
 
-    def evaluation(
-        self, step: int, spent_s: float, measures: Sequence[RouteMeasures], mean: float | None, best_yet: float | None
+    def log_evaluation(
+        self,
+        step: int,
+        spent_s: float,
+        metrics: Sequence[RouteMeasures],
+        validation_metric: float | None,
+        best_metric: float | None,
     ) -> bool:
         """Keep an evaluation on held-back items and its `mean`; returns whether that is the lowest so far."""
-        best = mean is not None and (best_yet is None or mean < best_yet)
-        routes = [m.model_dump() for m in measures]
+        is_best = validation_metric is not None and (best_metric is None or validation_metric < best_metric)
+        routes = [m.model_dump() for m in metrics]
         spent_s = round(spent_s, 3)
-        self.history.add("evaluation", step, spent_s=spent_s, set="validation", routes=routes, mean_kid=mean, best=best)
-        return best
+        self.history.add(
+            "evaluation",
+            step,
+            spent_s=spent_s,
+            set="validation",
+            routes=routes,
+            mean_kid=validation_metric,
+            best=is_best,
+        )
+        return is_best
 
-    def measures(self, step: int, measures: Mapping[str, float]) -> None:
+    def log_metrics(self, step: int, measures: Mapping[str, float]) -> None:
         """Keep the figures of an evaluation as TensorBoard scalars."""
         for name, value in measures.items():
-            self.board.add_scalar(f"measures/{name}", value, step)
+            self.tensorboard.add_scalar(f"measures/{name}", value, step)
 
-    def samples(self, step: int, route: str, grid: Tensor) -> Path:
+    def log_samples(self, step: int, route: str, grid: Tensor) -> Path:
         """Keep a grid `(C, H, W)` in [-1, 1] as a PNG file and in TensorBoard; returns the file's path."""
         path = self.folder.samples / f"step-{step:09d}-{route}.png"
-        image.write(path, image.from_tensor(grid, 0.0, 255.0, color=grid.shape[0] == 3), None, 8)
-        self.board.add_image(f"samples/{route}", (grid.float().clamp(-1, 1) + 1) / 2, step)
+        image.write_image(path, image.from_tensor(grid, 0.0, 255.0, is_color=grid.shape[0] == 3), None, 8)
+        self.tensorboard.add_image(f"samples/{route}", (grid.float().clamp(-1, 1) + 1) / 2, step)
         self.history.add("samples", step, route=route, file=str(path.relative_to(self.folder.path)))
         return path
 
-    def notice(self, step: int, words: str) -> None:
+    def log_notice(self, step: int, message: str) -> None:
         """Say something that the user should know, and keep it (once, however often a run is resumed)."""
-        self.say(words)
-        if all(line["words"] != words for line in self.history.read("notice")):
-            self.history.add("notice", step, words=words)
+        self.log(message)
+        if all(line["words"] != message for line in self.history.read("notice")):
+            self.history.add("notice", step, words=message)
 
     def close(self) -> None:
         """Flush and stop the live line."""
-        if self.live is not None:
-            self.live.stop()
-        self.board.close()
+        if self.live_display is not None:
+            self.live_display.stop()
+        self.tensorboard.close()

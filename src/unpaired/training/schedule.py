@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 
-def rate_factor(share: float, decay_from: float) -> float:
+def compute_lr_factor(budget_fraction: float, lr_decay_start: float) -> float:
     """The learning rate's factor: 1 until `decay_from` of the budget, then linearly to zero at its end."""
-    return 1.0 if share <= decay_from else max(0.0, (1 - share) / (1 - decay_from))
+    return 1.0 if budget_fraction <= lr_decay_start else max(0.0, (1 - budget_fraction) / (1 - lr_decay_start))
 
 
-def evaluation_due(share: float, last_share: float, spent_s: float, evaluation_s: float, cost_s: float) -> bool:
+def is_evaluation_due(
+    budget_fraction: float, last_fraction: float, spent_s: float, evaluation_s: float, cost_s: float
+) -> bool:
     """Whether to evaluate now, when unset: at every tenth of the budget, if all evaluations stay under a tenth of it.
 
     `evaluation_s` were spent on evaluations so far; one is expected to take `cost_s`, and there will be one at the end.
     """
-    return int(share * 10) > int(last_share * 10) and evaluation_s + 2 * cost_s <= 0.1 * spent_s / share
+    return (
+        int(budget_fraction * 10) > int(last_fraction * 10)
+        and evaluation_s + 2 * cost_s <= 0.1 * spent_s / budget_fraction
+    )

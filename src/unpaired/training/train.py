@@ -10,26 +10,26 @@ from typing import Any, get_args
 
 import torch
 
-from unpaired.data.batches import Batches
+from unpaired.data.batches import BatchLoader
 from unpaired.devices import pick_device
-from unpaired.errors import Diverged, UsageError, WorkError
+from unpaired.errors import DivergenceError, UsageError, WorkError
 from unpaired.methods.game import Method
 from unpaired.report import write_report
 from unpaired.runs.config import RunConfig, write_config
-from unpaired.runs.files import Files, changes, read_lists, write_lists
-from unpaired.runs.folder import Checkpoint, RunFolder, called, numbered, require_free, save_model
+from unpaired.runs.files import RunFiles, describe_data_changes, read_file_lists, write_file_lists
+from unpaired.runs.folder import Checkpoint, RunFolder, format_run_name, next_free_path, require_unused, save_model
 from unpaired.runs.progress import Budget, Progress
 from unpaired.settings import TrainingSettings
-from unpaired.terminal import Say, duration, to_terminal
+from unpaired.terminal import LogCallback, format_duration, log_to_terminal
 from unpaired.training.checkpoint import load_checkpoint
-from unpaired.training.judge import RunJudge
-from unpaired.training.loop import Loop
-from unpaired.training.ready import batches_of, launched, make_ready, seated, silent
-from unpaired.training.record import Record
-from unpaired.training.resolve import RESUMABLE, Asked, validate
-from unpaired.training.session import Session
-from unpaired.training.trial import dry_run_text
-from unpaired.training.voice_judge import VoiceJudge
+from unpaired.training.judge import ImageValidator
+from unpaired.training.loop import TrainingLoop
+from unpaired.training.ready import build_batches, build_on_device, discard_message, launch_distributed, setup_training
+from unpaired.training.record import TrainingLog
+from unpaired.training.resolve import RESUMABLE_SETTINGS, SettingsRequest, validate
+from unpaired.training.session import Trainer
+from unpaired.training.trial import format_dry_run
+from unpaired.training.voice_judge import VoiceValidator
 
 
 def train(
@@ -40,7 +40,7 @@ def train(
     config: Path | None = None,
     pairs: bool = False,
     teacher: Path | str | None = None,
-    say: Say = to_terminal,
+    log: LogCallback = log_to_terminal,
     **settings: Any,
 ) -> Path:
     """Train on `data` (a folder per domain, or one folder of them); returns the run's folder.
@@ -53,14 +53,14 @@ def train(
     Raises UsageError for wrong settings or paths, WorkError for unusable data and failures while training, Interrupted
     after a signal once the state is saved.
     """
-    asked = Asked(method, preset, settings, Path(config) if config else None)  # type: ignore[arg-type]
-    ready = make_ready(data, asked, pairs, teacher, out, say)
-    folder = RunFolder(ready.ranks.on_first(partial(make_folder, ready.config, out, ready.files)))
-    ready.say(f"run: {folder.path}")
-    training = ready.config.training
-    loop = Loop(ready.network, ready.ranks, training.precision, training.average, training.seed)  # type: ignore[arg-type]
-    progress = Progress(ranks=ready.ranks.count)
-    return run(ready.config, folder, loop, ready.batches, progress, ready.say, resumed=False)
+    request = SettingsRequest(method, preset, settings, Path(config) if config else None)  # type: ignore[arg-type]
+    setup = setup_training(data, request, pairs, teacher, out, log)
+    folder = RunFolder(setup.distributed.run_on_first(partial(make_run_folder, setup.config, out, setup.files)))
+    setup.log(f"run: {folder.path}")
+    training = setup.config.training
+    loop = TrainingLoop(setup.method, setup.distributed, training.precision, training.ema_decay, training.seed)  # type: ignore[arg-type]
+    progress = Progress(world_size=setup.distributed.world_size)
+    return run_training(setup.config, folder, loop, setup.batches, progress, setup.log, is_resumed=False)
 
 
 def dry_run(
@@ -70,21 +70,23 @@ def dry_run(
     config: Path | None = None,
     pairs: bool = False,
     teacher: Path | str | None = None,
-    say: Say = to_terminal,
+    log: LogCallback = log_to_terminal,
     **settings: Any,
 ) -> str:
     """What `train` would do with the same arguments: its settings, networks and the cost of a step; nothing is done.
 
     Raises as `train`; ranks other than the first give an empty text.
     """
-    asked = Asked(method, preset, settings, Path(config) if config else None)  # type: ignore[arg-type]
-    ready = make_ready(data, asked, pairs, teacher, None, say)
-    with closing(ready.batches):
-        text = dry_run_text(ready.config, ready.network, ready.batches, ready.ranks)
-    return text if ready.ranks.first else ""
+    request = SettingsRequest(method, preset, settings, Path(config) if config else None)  # type: ignore[arg-type]
+    setup = setup_training(data, request, pairs, teacher, None, log)
+    with closing(setup.batches):
+        text = format_dry_run(setup.config, setup.method, setup.batches, setup.distributed)
+    return text if setup.distributed.is_first else ""
 
 
-def resume(run_path: Path | str, changed_data: bool = False, say: Say = to_terminal, **settings: Any) -> Path:
+def resume(
+    run_path: Path | str, changed_data: bool = False, log: LogCallback = log_to_terminal, **settings: Any
+) -> Path:
     """Continue a run where its newest checkpoint stands, equal to the last bit to one that was never stopped.
 
     `settings` may give a new budget (`steps` or `minutes`; the schedule then follows it) and the intervals of saving
@@ -94,125 +96,145 @@ def resume(run_path: Path | str, changed_data: bool = False, say: Say = to_termi
     files and changed data, else as `train`.
     """
     folder = RunFolder(Path(run_path))
-    config = folder.configuration()
-    if config.imported is not None:
+    config = folder.load_config()
+    if config.imported_from is not None:
         raise UsageError(
-            f"{run_path}: imported from {config.imported}: a generator alone, without critics, optimizers or data, so "
+            f"{run_path}: imported from {config.imported_from}: a generator alone, without critics, optimizers or data, so "
             "there is nothing to resume"
         )
-    extended = extend(config, settings)
-    fabric, ranks = launched(pick_device(config.training.device).type, config.training.devices, config.training.nodes)
-    say = say if ranks.first else silent
-    files = ranks.on_first(partial(same_files, config, folder, changed_data, say))
-    with ranks.alike():
-        network = seated(config, fabric)
-    loop = Loop(network, ranks, config.training.precision, config.training.average, config.training.seed)  # type: ignore[arg-type]
+    extended_config = extend_config(config, settings)
+    fabric, distributed = launch_distributed(
+        pick_device(config.training.device).type, config.training.devices, config.training.nodes
+    )
+    log = log if distributed.is_first else discard_message
+    files = distributed.run_on_first(partial(require_same_files, config, folder, changed_data, log))
+    with distributed.report_errors_once():
+        method = build_on_device(config, fabric)
+    loop = TrainingLoop(method, distributed, config.training.precision, config.training.ema_decay, config.training.seed)  # type: ignore[arg-type]
     progress = load_checkpoint(folder.checkpoints, loop, config.method)
-    ranks.on_first(partial(save_models, extended, folder, loop, progress))
-    training = extended.training
+    distributed.run_on_first(partial(save_models, extended_config, folder, loop, progress))
+    training = extended_config.training
     budget = Budget(training.steps, training.minutes)
-    if budget.share(progress.step, progress.spent_s) >= 1:
-        complete = f"already complete ({progress.step} steps, {duration(progress.spent_s)})"
-        raise ranks.said_once(UsageError(f"{run_path}: {complete}; give a larger budget: --steps or --minutes"))
-    if budget != (before := Budget(config.training.steps, config.training.minutes)):
-        say(f"budget: {budget} (was {before}); the schedule follows it")
-    with ranks.alike():
-        batches = batches_of(extended, files, say)
-    if ranks.first and extended != config:
-        write_config(folder.config, extended)
-    say(f"resuming {folder.path} at step {progress.step}")
-    return run(extended, folder, loop, batches, progress, say, resumed=True)
+    if budget.spent_fraction(progress.step, progress.spent_s) >= 1:
+        message = f"already complete ({progress.step} steps, {format_duration(progress.spent_s)})"
+        raise distributed.mark_reported_once(
+            UsageError(f"{run_path}: {message}; give a larger budget: --steps or --minutes")
+        )
+    if budget != (old_budget := Budget(config.training.steps, config.training.minutes)):
+        log(f"budget: {budget} (was {old_budget}); the schedule follows it")
+    with distributed.report_errors_once():
+        batches = build_batches(extended_config, files, log)
+    if distributed.is_first and extended_config != config:
+        write_config(folder.config, extended_config)
+    log(f"resuming {folder.path} at step {progress.step}")
+    return run_training(extended_config, folder, loop, batches, progress, log, is_resumed=True)
 
 
-def run(
-    config: RunConfig, folder: RunFolder, loop: Loop, batches: Batches, progress: Progress, say: Say, resumed: bool
+def run_training(
+    config: RunConfig,
+    folder: RunFolder,
+    loop: TrainingLoop,
+    batches: BatchLoader,
+    progress: Progress,
+    log: LogCallback,
+    is_resumed: bool,
 ) -> Path:
     """Train to the end of the budget, then evaluate on the test items and write the report."""
-    record: Record | None = None
+    training_log: TrainingLog | None = None
 
-    def batch(step: int, shard: int, shards: int) -> dict[str, torch.Tensor]:
-        return batches.batch(step, shard, shards, config.training.batch)
+    def load_batch(step: int, shard: int, shards: int) -> dict[str, torch.Tensor]:
+        return batches.load_batch(step, shard, shards, config.training.batch_size)
 
     try:
-        record = Record(folder, say, progress.step if resumed else None) if loop.ranks.first else None
-        judge = judge_of(config, folder, loop.averages.method, batches, record) if record is not None else None
-        session = Session(config, folder, loop, batch, record, judge, progress)
+        training_log = (
+            TrainingLog(folder, log, progress.step if is_resumed else None) if loop.distributed.is_first else None
+        )
+        validator = (
+            build_validator(config, folder, loop.ema.method, batches, training_log)
+            if training_log is not None
+            else None
+        )
+        trainer = Trainer(config, folder, loop, load_batch, training_log, validator, progress)
         try:
-            session.run()
-        except Diverged as error:
-            if record is not None:
-                record.history.add("notice", session.step, words=str(error))
+            trainer.run()
+        except DivergenceError as error:
+            if training_log is not None:
+                training_log.history.add("notice", trainer.step, words=str(error))
             raise
-        say(f"{session.step} steps in {duration(session.spent_s)}, and {duration(session.evaluation_s)} of evaluations")
-        if judge is not None:
-            judge.conclude(session.step)
+        log(
+            f"{trainer.step} steps in {format_duration(trainer.spent_s)}, and {format_duration(trainer.evaluation_s)} of evaluations"
+        )
+        if validator is not None:
+            validator.finish(trainer.step)
     except OSError as error:
         raise WorkError(f"{folder.path}: cannot be written ({error}); the last checkpoint is whole") from error
     finally:
         batches.close()
-        if record is not None:
-            record.close()
+        if training_log is not None:
+            training_log.close()
             with suppress(WorkError):  # a page that cannot be written must not hide why training stopped
                 write_report(folder.path)
-    loop.ranks.wait()
+    loop.distributed.barrier()
     return folder.path
 
 
-def judge_of(
-    config: RunConfig, folder: RunFolder, method: Method, batches: Batches, record: Record
-) -> RunJudge | VoiceJudge:
+def build_validator(
+    config: RunConfig, folder: RunFolder, method: Method, batches: BatchLoader, training_log: TrainingLog
+) -> ImageValidator | VoiceValidator:
     """What looks at items of the run's medium."""
-    judge = RunJudge if config.voice is None else VoiceJudge
-    return judge(config, folder, method, batches, record)
+    validator_class = ImageValidator if config.voice is None else VoiceValidator
+    return validator_class(config, folder, method, batches, training_log)
 
 
-def save_models(config: RunConfig, folder: RunFolder, loop: Loop, progress: Progress) -> None:
+def save_models(config: RunConfig, folder: RunFolder, loop: TrainingLoop, progress: Progress) -> None:
     """Write the networks of the checkpoint just loaded: a kill may have come between saving it and saving them."""
-    for which in get_args(Checkpoint):
-        if which == "last" or progress.best_step == progress.step:
-            save_model(folder.model(which), loop.averages.method, config, progress.step)
+    for checkpoint in get_args(Checkpoint):
+        if checkpoint == "last" or progress.best_step == progress.step:
+            save_model(folder.model_path(checkpoint), loop.ema.method, config, progress.step)
 
 
-def make_folder(config: RunConfig, out: Path | str | None, files: Files) -> Path:
+def make_run_folder(config: RunConfig, out: Path | str | None, files: RunFiles) -> Path:
     """Create the run's folder with its configuration and lists of files; never one that exists with something in it."""
     if out is None:
-        path = numbered(Path("runs") / called([domain.name for domain in config.domains]))
+        path = next_free_path(Path("runs") / format_run_name([domain.name for domain in config.domains]))
     else:
         path = Path(out)
-        require_free(path)
+        require_unused(path)
     folder = RunFolder(path)
     try:
         folder.files.mkdir(parents=True)
         if not os.access(path, os.W_OK):
             raise PermissionError("not writable")
         write_config(folder.config, config)
-        write_lists(folder, config, files)
+        write_file_lists(folder, config, files)
     except OSError as error:
         raise WorkError(f"{path}: the run's folder cannot be written ({error})") from error
     return path
 
 
-def same_files(config: RunConfig, folder: RunFolder, accept: bool, say: Say) -> Files:
+def require_same_files(config: RunConfig, folder: RunFolder, accept_changes: bool, log: LogCallback) -> RunFiles:
     """The run's lists of files, if the folders still hold them."""
-    files = read_lists(folder, config)
-    differences = changes(config, files)
-    if differences and not accept:
+    files = read_file_lists(folder, config)
+    differences = describe_data_changes(config, files)
+    if differences and not accept_changes:
         raise WorkError(
             f"the data have changed since the run began: {'; '.join(differences)}. Restore them, or give "
             "--changed-data to go on with those of the run's files that are left"
         )
-    for words in differences:
-        say(f"changed since the run began: {words}")
+    for difference in differences:
+        log(f"changed since the run began: {difference}")
     return files
 
 
-def extend(config: RunConfig, settings: dict[str, Any]) -> RunConfig:
+def extend_config(config: RunConfig, settings: dict[str, Any]) -> RunConfig:
     """The configuration with a new budget or intervals; raises UsageError for any other setting."""
-    if others := settings.keys() - RESUMABLE:
-        raise UsageError(f"{min(others)}: a resumed run keeps its own; {', '.join(sorted(RESUMABLE))} may change")
-    given = {name: value for name, value in settings.items() if value is not None or name not in ("steps", "minutes")}
-    if "steps" in given and "minutes" in given:
+    if refused := settings.keys() - RESUMABLE_SETTINGS:
+        raise UsageError(
+            f"{min(refused)}: a resumed run keeps its own; {', '.join(sorted(RESUMABLE_SETTINGS))} may change"
+        )
+    changed = {name: value for name, value in settings.items() if value is not None or name not in ("steps", "minutes")}
+    if "steps" in changed and "minutes" in changed:
         raise UsageError("both --steps and --minutes are given; the budget is one of them")
-    unset = {"steps": None, "minutes": None} if given.keys() & {"steps", "minutes"} else {}
-    values = config.training.model_dump() | unset | given
+    cleared_budget = {"steps": None, "minutes": None} if changed.keys() & {"steps", "minutes"} else {}
+    values = config.training.model_dump() | cleared_budget | changed
     return config.model_copy(update={"training": validate(TrainingSettings, values, "setting of training")})

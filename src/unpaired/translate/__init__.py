@@ -3,6 +3,14 @@
 from unpaired.translate.files import Outcome, translate_files
 from unpaired.translate.made import interpolate_files, sample_files
 from unpaired.translate.translator import Translator
-from unpaired.translate.way import Options, Way
+from unpaired.translate.way import Options, TranslationRequest
 
-__all__ = ["Options", "Outcome", "Translator", "Way", "interpolate_files", "sample_files", "translate_files"]
+__all__ = [
+    "Options",
+    "Outcome",
+    "TranslationRequest",
+    "Translator",
+    "interpolate_files",
+    "sample_files",
+    "translate_files",
+]

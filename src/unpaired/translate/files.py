@@ -14,25 +14,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from unpaired.cores import cores
+from unpaired.cores import count_cores
 from unpaired.errors import UnpairedError, UsageError, WorkError
-from unpaired.terminal import Advance
-from unpaired.translate.craft import Craft, Ready
-from unpaired.translate.ledger import Ledger, State
-from unpaired.translate.plan import Item, Plan
+from unpaired.terminal import ProgressCallback
+from unpaired.translate.craft import FilePipeline, PipelineItem
+from unpaired.translate.ledger import Manifest, OutputState
+from unpaired.translate.plan import TranslationJob, TranslationJobs
 from unpaired.translate.translator import Translator
-from unpaired.translate.way import Way
+from unpaired.translate.way import TranslationRequest
 
-WORKERS = max(2, min(8, cores()))
-_FATAL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+WORKERS = max(2, min(8, count_cores()))
+_FATAL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 """Failures of writing that the next file would meet too."""
 
-R = TypeVar("R", bound=Ready)
-See = Callable[[Iterable[Path]], list[str]]
+R = TypeVar("R", bound=PipelineItem)
+InputChecker = Callable[[Iterable[Path]], list[str]]
 """Is shown the inputs; returns what a person should know of them."""
 
 
-def nothing(_: Iterable[Path]) -> list[str]:
+def skip_input_check(_: Iterable[Path]) -> list[str]:
     """Nothing is to be said of any inputs."""
     return []
 
@@ -51,11 +51,11 @@ def translate_files(
     translator: Translator,
     inputs: Sequence[str | os.PathLike[str]],
     out: str | os.PathLike[str],
-    way: Way,
+    request: TranslationRequest,
     *,
-    batch: int = 8,
+    batch_size: int = 8,
     overwrite: bool = False,
-    progress: Advance | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Outcome:
     """Translate files and folders (their structure kept) into the folder `out`, each under its own name.
 
@@ -74,159 +74,180 @@ def translate_files(
     tells of none of the inputs, WorkError where `out` cannot be written or the disk is full; what was finished until
     then stays, and the next call goes on from there.
     """
-    craft = translator.craft(way)
-    told = None if way.wish is None else (way.wish.label, way.wish.digest)
-    route = [way.route.source, way.route.target, way.source.model_dump(), way.target.model_dump()]
-    model = [translator.digest, translator.config.method, *route, told]
-    see = nothing if way.wish is None else way.wish.notes
-    return crafted_files(craft, inputs, out, model, batch=batch, overwrite=overwrite, progress=progress, see=see)
+    pipeline = translator.create_pipeline(request)
+    label_key = None if request.label_request is None else (request.label_request.label, request.label_request.digest)
+    route_key = [request.route.source, request.route.target, request.source.model_dump(), request.target.model_dump()]
+    model_key = [translator.weights_digest, translator.config.method, *route_key, label_key]
+    check_inputs = skip_input_check if request.label_request is None else request.label_request.check_inputs
+    return process_files(
+        pipeline,
+        inputs,
+        out,
+        model_key,
+        batch_size=batch_size,
+        overwrite=overwrite,
+        progress=progress,
+        check_inputs=check_inputs,
+    )
 
 
-def crafted_files(
-    craft: Craft[Any, Any],
+def process_files(
+    pipeline: FilePipeline[Any, Any],
     inputs: Sequence[str | os.PathLike[str]],
     out: str | os.PathLike[str],
-    model: Sequence[object],
+    model_key: Sequence[object],
     *,
-    batch: int = 8,
+    batch_size: int = 8,
     overwrite: bool = False,
-    progress: Advance | None = None,
-    see: See = nothing,
+    progress: ProgressCallback | None = None,
+    check_inputs: InputChecker = skip_input_check,
 ) -> Outcome:
     """As `translate_files`, by any craft; `model`, in types of JSON, and the craft's recipe are what equal results
     have in common. `see` is shown the inputs before any work.
     """
-    if batch < 1:
-        raise UsageError(f"batch {batch}; expected 1 or more")
-    plan = Plan([Path(given) for given in inputs], Path(out), craft.medium, craft.named)
-    recipe = json.dumps([*model, *craft.recipe()], sort_keys=True)
-    with closing(Ledger(plan.out, hashlib.sha256(recipe.encode()).hexdigest())) as ledger:
-        said = see(item.input for item in plan)
-        return _Work(craft, ledger, plan, said, overwrite=overwrite, progress=progress).all(batch)
+    if batch_size < 1:
+        raise UsageError(f"batch {batch_size}; expected 1 or more")
+    jobs = TranslationJobs(
+        [Path(input_path) for input_path in inputs], Path(out), pipeline.medium, pipeline.make_output_name
+    )
+    settings_json = json.dumps([*model_key, *pipeline.get_result_settings()], sort_keys=True)
+    with closing(Manifest(jobs.out, hashlib.sha256(settings_json.encode()).hexdigest())) as manifest:
+        input_warnings = check_inputs(job.input for job in jobs)
+        return _FileProcessor(pipeline, manifest, jobs, input_warnings, overwrite=overwrite, progress=progress).run(
+            batch_size
+        )
 
 
-class _Work:
+class _FileProcessor:
     """One call of `crafted_files`. Only the calling thread touches the ledger and the outcome."""
 
     def __init__(
         self,
-        craft: Craft[Any, Any],
-        ledger: Ledger,
-        plan: Plan,
-        said: list[str],
+        pipeline: FilePipeline[Any, Any],
+        manifest: Manifest,
+        jobs: TranslationJobs,
+        input_warnings: list[str],
         *,
         overwrite: bool,
-        progress: Advance | None,
+        progress: ProgressCallback | None,
     ) -> None:
-        self.craft = craft
-        self.ledger = ledger
-        self.plan = plan
+        self.pipeline = pipeline
+        self.manifest = manifest
+        self.jobs = jobs
         self.overwrite = overwrite
         self.progress = progress
-        self.total = len(plan)
-        self.outcome = Outcome(failed=plan.unlisted, warnings=said)
-        self.settled = 0
+        self.total = len(jobs)
+        self.outcome = Outcome(failed=jobs.unlisted_folders, warnings=input_warnings)
+        self.finished_count = 0
 
-    def all(self, batch: int) -> Outcome:
+    def run(self, batch_size: int) -> Outcome:
         """Read ahead, translate in batches, write behind; what is in flight is bounded by workers and batch."""
-        pool = ThreadPoolExecutor(WORKERS, "unpaired-translate")
+        executor = ThreadPoolExecutor(WORKERS, "unpaired-translate")
         try:
-            writing: deque[tuple[Item, Future[Sequence[str]]]] = deque()
-            for group in grouped(self._read(pool), batch, self.craft.most_waiting):
-                writing.extend(self._translate(group, pool))
-                while writing and (len(writing) > batch + WORKERS or writing[0][1].done()):
-                    self._written(*writing.popleft())
-            while writing:
-                self._written(*writing.popleft())
+            pending_writes: deque[tuple[TranslationJob, Future[Sequence[str]]]] = deque()
+            for group in group_into_batches(self._prepare_items(executor), batch_size, self.pipeline.max_waiting_cost):
+                pending_writes.extend(self._translate_batch(group, executor))
+                while pending_writes and (len(pending_writes) > batch_size + WORKERS or pending_writes[0][1].done()):
+                    self._record_written(*pending_writes.popleft())
+            while pending_writes:
+                self._record_written(*pending_writes.popleft())
         finally:
-            pool.shutdown(cancel_futures=True)
+            executor.shutdown(cancel_futures=True)
         return self.outcome
 
-    def _todo(self) -> Iterator[Item]:
-        for item in self.plan:
-            state = State.ABSENT if self.overwrite else self.ledger.state(item)
-            if state is State.ABSENT:
-                yield item
-            elif state is State.MADE:
+    def _iterate_pending_jobs(self) -> Iterator[TranslationJob]:
+        for job in self.jobs:
+            state = OutputState.ABSENT if self.overwrite else self.manifest.get_state(job)
+            if state is OutputState.ABSENT:
+                yield job
+            elif state is OutputState.UP_TO_DATE:
                 self.outcome.skipped += 1
-                self._settle()
+                self._advance_progress()
             else:
-                why = f"{item.output} is there and is not ours (or was changed); --overwrite replaces it"
-                self._fail(item, why)
+                reason = f"{job.output} is there and is not ours (or was changed); --overwrite replaces it"
+                self._record_failure(job, reason)
 
-    def _read(self, pool: ThreadPoolExecutor) -> Iterator[tuple[Item, Any]]:
-        prepare = self.craft.prepare_file
-        for item, future in ahead(self._todo(), lambda item: pool.submit(prepare, item.input), WORKERS):
+    def _prepare_items(self, executor: ThreadPoolExecutor) -> Iterator[tuple[TranslationJob, Any]]:
+        prepare = self.pipeline.prepare_file
+        for job, future in submit_ahead(
+            self._iterate_pending_jobs(), lambda job: executor.submit(prepare, job.input), WORKERS
+        ):
             try:
-                yield item, future.result()
+                yield job, future.result()
             except UnpairedError as error:
-                self._fail(item, error)
+                self._record_failure(job, error)
 
-    def _translate(
-        self, group: Sequence[tuple[Item, Any]], pool: ThreadPoolExecutor
-    ) -> Iterator[tuple[Item, Future[Sequence[str]]]]:
-        for _, ready in group:
-            self._warn(self.craft.notices(ready))
-        results = self.craft.run([ready for _, ready in group])
-        self.ledger.begin(item for item, _ in group)
-        for (item, ready), made in zip(group, results, strict=True):
-            yield item, pool.submit(self._write, item.output, ready, made)
+    def _translate_batch(
+        self, group: Sequence[tuple[TranslationJob, Any]], executor: ThreadPoolExecutor
+    ) -> Iterator[tuple[TranslationJob, Future[Sequence[str]]]]:
+        for _, prepared_item in group:
+            self._add_warnings(self.pipeline.list_warnings(prepared_item))
+        results = self.pipeline.run([prepared_item for _, prepared_item in group])
+        self.manifest.mark_started(job for job, _ in group)
+        for (job, prepared_item), result in zip(group, results, strict=True):
+            yield job, executor.submit(self._write, job.output, prepared_item, result)
 
-    def _write(self, output: Path, ready: Any, made: Any) -> Sequence[str]:
+    def _write(self, output: Path, prepared_item: Any, result: Any) -> Sequence[str]:
         output.parent.mkdir(parents=True, exist_ok=True)
-        return self.craft.write(output, ready, made)
+        return self.pipeline.write(output, prepared_item, result)
 
-    def _written(self, item: Item, future: Future[Sequence[str]]) -> None:
+    def _record_written(self, job: TranslationJob, future: Future[Sequence[str]]) -> None:
         try:
-            self._warn(future.result())
+            self._add_warnings(future.result())
         except (UnpairedError, OSError) as error:
             cause = error.__cause__ if isinstance(error, UnpairedError) else error
-            if isinstance(cause, OSError) and cause.errno in _FATAL:
-                done = f"{self.outcome.done} of {self.total} are translated; the same command goes on from there"
-                raise WorkError(f"{error}; {done}") from error
-            self._fail(item, error)
+            if isinstance(cause, OSError) and cause.errno in _FATAL_ERRNOS:
+                progress_text = (
+                    f"{self.outcome.done} of {self.total} are translated; the same command goes on from there"
+                )
+                raise WorkError(f"{error}; {progress_text}") from error
+            self._record_failure(job, error)
         else:
-            self.ledger.finish(item)
+            self.manifest.mark_finished(job)
             self.outcome.done += 1
-            self._settle()
+            self._advance_progress()
 
-    def _warn(self, said: Sequence[str]) -> None:
-        self.outcome.warnings.extend(text for text in dict.fromkeys(said) if text not in self.outcome.warnings)
+    def _add_warnings(self, new_warnings: Sequence[str]) -> None:
+        self.outcome.warnings.extend(text for text in dict.fromkeys(new_warnings) if text not in self.outcome.warnings)
 
-    def _fail(self, item: Item, why: object) -> None:
-        self.outcome.failed.append((item.input, str(why).removeprefix(f"{item.input}: ")))
-        self._settle()
+    def _record_failure(self, job: TranslationJob, reason: object) -> None:
+        self.outcome.failed.append((job.input, str(reason).removeprefix(f"{job.input}: ")))
+        self._advance_progress()
 
-    def _settle(self) -> None:
-        self.settled += 1
+    def _advance_progress(self) -> None:
+        self.finished_count += 1
         if self.progress is not None:
-            self.progress(self.settled, self.total)
+            self.progress(self.finished_count, self.total)
 
 
-def ahead(items: Iterable[Item], start: Callable[[Item], Future[R]], depth: int) -> Iterator[tuple[Item, Future[R]]]:
+def submit_ahead(
+    jobs: Iterable[TranslationJob], start: Callable[[TranslationJob], Future[R]], depth: int
+) -> Iterator[tuple[TranslationJob, Future[R]]]:
     """Each item with the work that `start` began on it, in order, `depth` of them begun before the first is taken."""
-    begun: deque[tuple[Item, Future[R]]] = deque()
-    for item in items:
-        begun.append((item, start(item)))
-        if len(begun) > depth:
-            yield begun.popleft()
-    while begun:
-        yield begun.popleft()
+    pending: deque[tuple[TranslationJob, Future[R]]] = deque()
+    for job in jobs:
+        pending.append((job, start(job)))
+        if len(pending) > depth:
+            yield pending.popleft()
+    while pending:
+        yield pending.popleft()
 
 
-def grouped(ready: Iterable[tuple[Item, R]], batch: int, most: int) -> Iterator[list[tuple[Item, R]]]:
+def group_into_batches(
+    prepared_item: Iterable[tuple[TranslationJob, R]], batch_size: int, max_waiting_cost: int
+) -> Iterator[list[tuple[TranslationJob, R]]]:
     """Lists of at most `batch` files that are alike; not more than the weight `most` waits for others of its kind."""
-    waiting: dict[tuple[object, ...], list[tuple[Item, R]]] = {}
-    held = 0
-    for item, one in ready:
-        kind = one.alike
-        waiting.setdefault(kind, []).append((item, one))
-        held += one.weight
-        if len(waiting[kind]) == batch:
-            full = waiting.pop(kind)
-            held -= sum(each.weight for _, each in full)
-            yield full
-        elif held > most:
+    waiting: dict[tuple[object, ...], list[tuple[TranslationJob, R]]] = {}
+    waiting_cost = 0
+    for job, waiting_item in prepared_item:
+        batch_key = waiting_item.batch_key
+        waiting.setdefault(batch_key, []).append((job, waiting_item))
+        waiting_cost += waiting_item.memory_cost
+        if len(waiting[batch_key]) == batch_size:
+            full_batch = waiting.pop(batch_key)
+            waiting_cost -= sum(batch_item.memory_cost for _, batch_item in full_batch)
+            yield full_batch
+        elif waiting_cost > max_waiting_cost:
             yield from waiting.values()
-            waiting, held = {}, 0
+            waiting, waiting_cost = {}, 0
     yield from waiting.values()

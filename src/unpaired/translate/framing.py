@@ -10,55 +10,58 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-WHOLE = 2**21
+MAX_NETWORK_PIXELS = 2**21
 """Pixels that pass through a network at once (full HD does): about 2 GB with the paper's generator in float32."""
-OVERLAP = 128
+TILE_OVERLAP = 128
 """Pixels that neighbouring tiles of a larger picture share."""
-LONGEST = 8
+MAX_ENLARGED_SIZES = 8
 """A picture smaller than the trained size is not enlarged beyond this many trained sizes of its longer side."""
 
 
 @dataclass(frozen=True)
-class Frame:
+class SizeAdapter:
     """How a picture of `height` x `width` enters the networks: resized to `inner`, mirrored out to `outer`."""
 
     height: int
     width: int
-    inner: tuple[int, int]
-    outer: tuple[int, int]
+    resized_size: tuple[int, int]
+    padded_size: tuple[int, int]
 
     @property
-    def enlarges(self) -> float:
+    def upscale_factor(self) -> float:
         """By how much the result is enlarged to have the input's size again; 1 where it is not resized."""
-        return max(self.height / self.inner[0], self.width / self.inner[1])
+        return max(self.height / self.resized_size[0], self.width / self.resized_size[1])
 
-    def enter(self, x: Tensor) -> Tensor:
+    def adapt_input(self, x: Tensor) -> Tensor:
         """(B, C, height, width) -> (B, C, *outer)."""
-        return mirror(resize(x, self.inner), self.outer)
+        return pad_by_reflection(resize(x, self.resized_size), self.padded_size)
 
-    def leave(self, y: Tensor) -> Tensor:
+    def restore_output(self, y: Tensor) -> Tensor:
         """(B, C, *outer) -> (B, C, height, width), within [-1, 1]."""
-        return resize(y[..., : self.inner[0], : self.inner[1]], (self.height, self.width)).clamp(-1, 1)
+        return resize(y[..., : self.resized_size[0], : self.resized_size[1]], (self.height, self.width)).clamp(-1, 1)
 
 
-def frame(height: int, width: int, size: int | None, shrink: bool, stride: int) -> Frame:
+def create_size_adapter(height: int, width: int, size: int | None, shrink: bool, stride: int) -> SizeAdapter:
     """The frame of a picture: its shorter side becomes `size` pixels, without `shrink` only if it is smaller; with None
     it keeps its own scale.
 
     Both sides become multiples of `stride`, at least two of them: the reflecting layers need as much. Thin pictures
     (1 x 1000) are enlarged less, so that their longer side stays within `LONGEST` times `size`.
     """
-    inner = (height, width)
+    resized_size = (height, width)
     if size is not None:
-        short, long = min(inner), max(inner)
+        short, long = min(resized_size), max(resized_size)
         factor = size / short
         if factor > 1:
-            factor = max(1.0, min(factor, LONGEST * size / long))
+            factor = max(1.0, min(factor, MAX_ENLARGED_SIZES * size / long))
         elif not shrink:
             factor = 1.0
-        inner = (max(1, round(height * factor)), max(1, round(width * factor)))
-    outer = (max(2, math.ceil(inner[0] / stride)) * stride, max(2, math.ceil(inner[1] / stride)) * stride)
-    return Frame(height, width, inner, outer)
+        resized_size = (max(1, round(height * factor)), max(1, round(width * factor)))
+    padded_size = (
+        max(2, math.ceil(resized_size[0] / stride)) * stride,
+        max(2, math.ceil(resized_size[1] / stride)) * stride,
+    )
+    return SizeAdapter(height, width, resized_size, padded_size)
 
 
 def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
@@ -68,51 +71,51 @@ def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(x, size, mode="bicubic", antialias=True, align_corners=False)
 
 
-def mirror(x: Tensor, size: tuple[int, int]) -> Tensor:
+def pad_by_reflection(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Extend (B, C, H, W) below and right to `size`, mirrored at the border as often as it takes."""
     for dim, length in ((-2, size[0]), (-1, size[1])):
-        now = x.shape[dim]
-        if now < length:
-            period = max(1, 2 * (now - 1))
-            at = torch.arange(length, device=x.device) % period
-            x = x.index_select(dim, torch.where(at < now, at, period - at))
+        current_length = x.shape[dim]
+        if current_length < length:
+            period = max(1, 2 * (current_length - 1))
+            indices = torch.arange(length, device=x.device) % period
+            x = x.index_select(dim, torch.where(indices < current_length, indices, period - indices))
     return x
 
 
-def through(net: Callable[[Tensor], Tensor], x: Tensor, stride: int, whole: int) -> Tensor:
+def apply_tiled(net: Callable[[Tensor], Tensor], x: Tensor, stride: int, max_pixels: int) -> Tensor:
     """`net(x)` for (B, C, H, W); above `whole` pixels in overlapping tiles that are faded into each other.
 
     Norms over a picture become norms over a tile, so tiles may differ a little in contrast; fading hides their seams.
     The tiles' results are collected where `x` is.
     """
     height, width = x.shape[-2:]
-    if height * width <= whole:
+    if height * width <= max_pixels:
         return net(x)
-    short = min(height, width, max(2 * stride, math.isqrt(whole) // stride * stride))
-    long = max(2 * stride, whole // short // stride * stride)
-    sides = (short, min(width, long)) if height <= width else (min(height, long), short)
+    short = min(height, width, max(2 * stride, math.isqrt(max_pixels) // stride * stride))
+    long = max(2 * stride, max_pixels // short // stride * stride)
+    tile_size = (short, min(width, long)) if height <= width else (min(height, long), short)
     out: Tensor | None = None
-    for top, fade_y in spans(height, sides[0], stride):
-        for left, fade_x in spans(width, sides[1], stride):
-            area = (..., slice(top, top + sides[0]), slice(left, left + sides[1]))
-            tile = net(x[area]).to(x.device)
+    for top, fade_y in compute_tile_spans(height, tile_size[0], stride):
+        for left, fade_x in compute_tile_spans(width, tile_size[1], stride):
+            tile_slices = (..., slice(top, top + tile_size[0]), slice(left, left + tile_size[1]))
+            tile = net(x[tile_slices]).to(x.device)
             if out is None:
                 out = x.new_zeros(*tile.shape[:2], height, width)
-            out[area] += tile * (fade_y[:, None] * fade_x).to(x.device)
+            out[tile_slices] += tile * (fade_y[:, None] * fade_x).to(x.device)
     assert out is not None
     return out
 
 
-def spans(length: int, side: int, stride: int) -> list[tuple[int, Tensor]]:
+def compute_tile_spans(length: int, tile_length: int, stride: int) -> list[tuple[int, Tensor]]:
     """Starts (multiples of `stride`) of spans that cover `length`, and each one's weights; those of all sum to one."""
-    if side >= length:
+    if tile_length >= length:
         return [(0, torch.ones(length))]
-    overlap = min(OVERLAP, side // 2)
-    count = math.ceil((length - overlap) / (side - overlap))
-    starts = [i * (length - side) // (count - 1) // stride * stride for i in range(count)]
-    steps = torch.arange(side)
-    fade = torch.minimum(steps + 1, side - steps).clamp(max=overlap).float()
-    total = torch.zeros(length)
+    overlap = min(TILE_OVERLAP, tile_length // 2)
+    count = math.ceil((length - overlap) / (tile_length - overlap))
+    starts = [i * (length - tile_length) // (count - 1) // stride * stride for i in range(count)]
+    positions = torch.arange(tile_length)
+    fade = torch.minimum(positions + 1, tile_length - positions).clamp(max=overlap).float()
+    weight_sum = torch.zeros(length)
     for start in starts:
-        total[start : start + side] += fade
-    return [(start, fade / total[start : start + side]) for start in starts]
+        weight_sum[start : start + tile_length] += fade
+    return [(start, fade / weight_sum[start : start + tile_length]) for start in starts]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from unpaired.errors import UsageError
-from unpaired.media.suffixes import KINDS, Medium, medium_of
+from unpaired.media.suffixes import FILE_TYPES, Medium, infer_medium
 
 
-def require(path: Path, medium: Medium) -> None:
+def require_medium(path: Path, medium: Medium) -> None:
     """Raise UsageError for a file whose name says that it is of another medium."""
-    other = medium_of(path.name)
-    if other not in (None, medium):
-        assert other is not None
-        wanted, known = KINDS[medium]
+    file_medium = infer_medium(path.name)
+    if file_medium not in (None, medium):
+        assert file_medium is not None
+        expected_files, suffixes = FILE_TYPES[medium]
         raise UsageError(
-            f"{path}: holds {KINDS[other][0]}, but this run translates {wanted}; expected {', '.join(sorted(known))}"
+            f"{path}: holds {FILE_TYPES[file_medium][0]}, but this run translates {expected_files}; expected {', '.join(sorted(suffixes))}"
         )

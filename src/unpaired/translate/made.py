@@ -10,22 +10,22 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from unpaired.data.domain import KEYS, Domain
-from unpaired.data.frame import cut, load, tensor
+from unpaired.data.domain import DOMAIN_KEYS, Domain
+from unpaired.data.frame import convert_crops_to_tensor, crop, load_scaled_image
 from unpaired.errors import UsageError, WorkError
-from unpaired.media.image import from_tensor, write
-from unpaired.media.suffixes import PICTURES
+from unpaired.media.image import from_tensor, write_image
+from unpaired.media.suffixes import IMAGE_SUFFIXES
 from unpaired.methods import METHODS
 from unpaired.methods.game import Method
-from unpaired.methods.kinds import Coding, Sampling
-from unpaired.translate.pictures import range_of
-from unpaired.translate.sheet import sheet
+from unpaired.methods.kinds import EncoderDecoderMethod, SamplingMethod
+from unpaired.translate.pictures import get_value_range
+from unpaired.translate.sheet import render_image_grid
 from unpaired.translate.translator import Translator
 
-Kind = TypeVar("Kind", bound=Method)
-CHUNK = 16
+CapabilityT = TypeVar("CapabilityT", bound=Method)
+SAMPLE_BATCH_SIZE = 16
 """Items made at once."""
-COLUMNS = 16
+GRID_COLUMNS = 16
 """Pictures in a row of a sheet of samples."""
 
 
@@ -44,16 +44,24 @@ def sample_files(
     """
     if count < 1:
         raise UsageError(f"n {count}; expected 1 or more")
-    method = _of_kind(translator, Sampling, "make pictures from noise")  # type: ignore[type-abstract]
-    draws = torch.Generator().manual_seed(seed)
+    method = _require_capability(translator, SamplingMethod, "make pictures from noise")  # type: ignore[type-abstract]
+    random_generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
-        parts = [method.sample(min(CHUNK, count - done), draws) for done in range(0, count, CHUNK)]
-    made = {key: torch.cat([part[key].float().cpu() for part in parts]) for key in parts[0]}
-    domains = {key: translator.config.domain(key) for key in made}
+        sample_batches = [
+            method.sample(min(SAMPLE_BATCH_SIZE, count - done), random_generator)
+            for done in range(0, count, SAMPLE_BATCH_SIZE)
+        ]
+    images_by_domain = {
+        key: torch.cat([sample_batch[key].float().cpu() for sample_batch in sample_batches])
+        for key in sample_batches[0]
+    }
+    domains = {key: translator.config.get_domain(key) for key in images_by_domain}
     rows = [
-        (domains[key].name, made[key][start : start + COLUMNS]) for start in range(0, count, COLUMNS) for key in made
+        (domains[key].name, images_by_domain[key][start : start + GRID_COLUMNS])
+        for start in range(0, count, GRID_COLUMNS)
+        for key in images_by_domain
     ]
-    return _write(translator, Path(out), made, rows, (), overwrite)
+    return _write_images(translator, Path(out), images_by_domain, rows, (), overwrite)
 
 
 def interpolate_files(
@@ -76,65 +84,69 @@ def interpolate_files(
     """
     if steps < 2:
         raise UsageError(f"steps {steps}; expected 2 (the ends alone) or more")
-    method = _of_kind(translator, Coding, "interpolate, for it has no codes")  # type: ignore[type-abstract]
+    method = _require_capability(translator, EncoderDecoderMethod, "interpolate, for it has no codes")  # type: ignore[type-abstract]
     config = translator.config
     codes = []
     with torch.no_grad():
         for end, name in zip(map(Path, ends), sources, strict=True):
-            key = config.key(name)
+            key = config.find_key(name)
             if not end.exists():
                 raise UsageError(f"{end}: no such file")
-            fitted = load(end, config.domain(key), config.data, config.channels, training=False)
-            x = tensor(cut(fitted, config.data.size)[None]).to(translator.device)
+            scaled_image = load_scaled_image(end, config.get_domain(key), config.data, config.channels, training=False)
+            x = convert_crops_to_tensor(crop(scaled_image, config.data.size)[None]).to(translator.device)
             codes.append(method.encode(x, key))
-        path = torch.cat([torch.lerp(codes[0], codes[1], i / (steps - 1)) for i in range(steps)])
-        keys = KEYS[: len(config.domains)]
-        made = {key: _chunked(lambda part, key=key: method.decode(part, key), path) for key in keys}  # type: ignore[misc]
-    rows = [(config.domain(key).name, pictures) for key, pictures in made.items()]
+        interpolated_codes = torch.cat([torch.lerp(codes[0], codes[1], i / (steps - 1)) for i in range(steps)])
+        keys = DOMAIN_KEYS[: len(config.domains)]
+        images_by_domain = {
+            key: _run_in_batches(lambda part, key=key: method.decode(part, key), interpolated_codes) for key in keys
+        }  # type: ignore[misc]
+    rows = [(config.get_domain(key).name, images) for key, images in images_by_domain.items()]
     first, last = (f"{Path(end).name} ({name})" for end, name in zip(ends, sources, strict=True))
-    words = [first, *[""] * (steps - 2), last]
-    return _write(translator, Path(out), made, rows, words, overwrite)
+    column_labels = [first, *[""] * (steps - 2), last]
+    return _write_images(translator, Path(out), images_by_domain, rows, column_labels, overwrite)
 
 
-def _of_kind(translator: Translator, kind: type[Kind], what: str) -> Kind:
+def _require_capability(translator: Translator, capability: type[CapabilityT], action: str) -> CapabilityT:
     """The run's method, where it is of the kind; raises UsageError that names the methods which are."""
     method = translator.method
-    if isinstance(method, kind):
+    if isinstance(method, capability):
         return method
-    able = ", ".join(row.name for row in METHODS.values() if issubclass(row.cls, kind))
-    raise UsageError(f"this run's method, {translator.config.method}, cannot {what}; those that can: {able}")
+    capable_methods = ", ".join(row.name for row in METHODS.values() if issubclass(row.cls, capability))
+    raise UsageError(
+        f"this run's method, {translator.config.method}, cannot {action}; those that can: {capable_methods}"
+    )
 
 
-def _chunked(net: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    return torch.cat([net(part).float().cpu() for part in x.split(CHUNK)])
+def _run_in_batches(net: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    return torch.cat([net(part).float().cpu() for part in x.split(SAMPLE_BATCH_SIZE)])
 
 
-def _write(
+def _write_images(
     translator: Translator,
     out: Path,
-    made: dict[str, Tensor],
+    images_by_domain: dict[str, Tensor],
     rows: Sequence[tuple[str, Tensor]],
-    columns: Sequence[str],
+    column_labels: Sequence[str],
     overwrite: bool,
 ) -> list[Path]:
     """The sheet alone where `out` is a picture's name, else the folder of all pictures and the sheet."""
-    alone = out.suffix.lower() in PICTURES
-    page = out if alone else out / "sheet.png"
-    pictures: dict[Path, tuple[Domain, Tensor]] = {}
-    for key, batch in made.items() if not alone else ():
-        domain = translator.config.domain(key)
-        pictures |= {out / domain.name / f"{i:04}.png": (domain, x) for i, x in enumerate(batch)}
-    there = [path for path in (page, *pictures) if path.exists()]
-    if there and not overwrite:
-        raise UsageError(f"{there[0]}: is there already; choose another --out, or --overwrite it")
+    is_grid_only = out.suffix.lower() in IMAGE_SUFFIXES
+    grid_path = out if is_grid_only else out / "sheet.png"
+    image_by_path: dict[Path, tuple[Domain, Tensor]] = {}
+    for key, images in images_by_domain.items() if not is_grid_only else ():
+        domain = translator.config.get_domain(key)
+        image_by_path |= {out / domain.name / f"{i:04}.png": (domain, x) for i, x in enumerate(images)}
+    existing_paths = [path for path in (grid_path, *image_by_path) if path.exists()]
+    if existing_paths and not overwrite:
+        raise UsageError(f"{existing_paths[0]}: is there already; choose another --out, or --overwrite it")
     try:
-        for path in (page, *pictures):
+        for path in (grid_path, *image_by_path):
             path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise WorkError(f"{out}: cannot be written ({error})") from error
-    for path, (domain, x) in pictures.items():
-        colored = domain.color and translator.config.channels == 3
-        bits = 16 if domain.bits == 16 and not colored else 8
-        write(path, from_tensor(x, *range_of(None, domain, bits), colored), bits=bits)
-    write(page, sheet(rows, columns))
-    return [*pictures, page]
+    for path, (domain, x) in image_by_path.items():
+        is_color = domain.color and translator.config.channels == 3
+        bits = 16 if domain.bits == 16 and not is_color else 8
+        write_image(path, from_tensor(x, *get_value_range(None, domain, bits), is_color), bits=bits)
+    write_image(grid_path, render_image_grid(rows, column_labels))
+    return [*image_by_path, grid_path]

@@ -10,33 +10,33 @@ from functools import cached_property
 from pathlib import Path
 
 from unpaired.errors import UsageError
-from unpaired.media.suffixes import KINDS, Medium, medium_of
-from unpaired.translate.inputs import require
+from unpaired.media.suffixes import FILE_TYPES, Medium, infer_medium
+from unpaired.translate.inputs import require_medium
 
 
 @dataclass(frozen=True)
-class Item:
+class TranslationJob:
     """One input file and the file that its translation becomes."""
 
     input: Path
     output: Path
 
     @cached_property
-    def origin(self) -> tuple[bytes, int | None, int | None]:
+    def input_signature(self) -> tuple[bytes, int | None, int | None]:
         """The input's path, size and time of change when first asked (before it is read)."""
-        return (os.fsencode(self.input.absolute()), *(stamp(self.input) or (None, None)))
+        return (os.fsencode(self.input.absolute()), *(file_signature(self.input) or (None, None)))
 
 
-def stamp(path: Path) -> tuple[int, int] | None:
+def file_signature(path: Path) -> tuple[int, int] | None:
     """Size in bytes and time of change in ns; None where there is no such file."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_size, found.st_mtime_ns
+    return status.st_size, status.st_mtime_ns
 
 
-class Plan:
+class TranslationJobs:
     """The inputs and outputs of one translation, in a temporary database on disk.
 
     `inputs` are files and folders (searched with their subfolders for files of the medium; hidden files and the folder
@@ -48,100 +48,110 @@ class Plan:
     """
 
     def __init__(
-        self, inputs: Sequence[Path], out: Path, medium: Medium = "image", named: Callable[[str], str] = str
+        self, inputs: Sequence[Path], out: Path, medium: Medium = "image", make_output_name: Callable[[str], str] = str
     ) -> None:
         self.out = Path(os.path.realpath(out))
         self.medium = medium
-        self._foreign: Path | None = None
-        self.unlisted: list[tuple[Path, str]] = []
+        self._other_medium_file: Path | None = None
+        self.unlisted_folders: list[tuple[Path, str]] = []
         try:
-            self._check(inputs, out)
+            self._check_inputs(inputs, out)
         except OSError as error:
             raise UsageError(f"{error.filename}: cannot be looked at ({error.strerror})") from error
-        self._files = sqlite3.connect("", isolation_level=None)
-        self._files.execute("CREATE TABLE files (output BLOB PRIMARY KEY, input BLOB, real BLOB) WITHOUT ROWID")
-        self._files.execute("BEGIN")
-        for given in inputs:
-            if given.is_dir():
-                real = Path(os.path.realpath(given))
-                for path in self._search(given):
-                    inner = path.relative_to(given)
-                    self._add(path, self.out / inner.with_name(named(inner.name)), real / inner)
+        self._database = sqlite3.connect("", isolation_level=None)
+        self._database.execute("CREATE TABLE files (output BLOB PRIMARY KEY, input BLOB, real BLOB) WITHOUT ROWID")
+        self._database.execute("BEGIN")
+        for input_path in inputs:
+            if input_path.is_dir():
+                real_path = Path(os.path.realpath(input_path))
+                for path in self._find_files(input_path):
+                    relative_path = path.relative_to(input_path)
+                    self._add_job(
+                        path,
+                        self.out / relative_path.with_name(make_output_name(relative_path.name)),
+                        real_path / relative_path,
+                    )
             else:
-                self._add(given, self.out / named(given.name), Path(os.path.realpath(given)))
+                self._add_job(
+                    input_path, self.out / make_output_name(input_path.name), Path(os.path.realpath(input_path))
+                )
         self._check_outputs()
         if not len(self):
-            if self._foreign is not None:
-                require(self._foreign, medium)
-            why = "".join(f"; {path}: {reason}" for path, reason in self.unlisted)
-            words, known = KINDS[medium]
-            raise UsageError(f"no {words} in {', '.join(map(str, inputs))}{why}; expected {', '.join(sorted(known))}")
+            if self._other_medium_file is not None:
+                require_medium(self._other_medium_file, medium)
+            reasons = "".join(f"; {path}: {reason}" for path, reason in self.unlisted_folders)
+            expected_files, suffixes = FILE_TYPES[medium]
+            raise UsageError(
+                f"no {expected_files} in {', '.join(map(str, inputs))}{reasons}; expected {', '.join(sorted(suffixes))}"
+            )
 
     def __len__(self) -> int:
-        return int(self._files.execute("SELECT count(*) FROM files").fetchone()[0])
+        return int(self._database.execute("SELECT count(*) FROM files").fetchone()[0])
 
-    def __iter__(self) -> Iterator[Item]:
-        for output, given in self._files.execute("SELECT output, input FROM files ORDER BY output"):
-            yield Item(Path(os.fsdecode(given)), Path(os.fsdecode(output)))
+    def __iter__(self) -> Iterator[TranslationJob]:
+        for output, input_path in self._database.execute("SELECT output, input FROM files ORDER BY output"):
+            yield TranslationJob(Path(os.fsdecode(input_path)), Path(os.fsdecode(output)))
 
-    def _check(self, inputs: Sequence[Path], out: Path) -> None:
+    def _check_inputs(self, inputs: Sequence[Path], out: Path) -> None:
         if out.exists() and not out.is_dir():
             raise UsageError(f"{out}: is a file; expected a folder for the translations")
-        if medium_of(out.name) and not out.exists():
+        if infer_medium(out.name) and not out.exists():
             raise UsageError(
                 f"{out}: is the name of a file; expected a folder for the translations, which keep their inputs' names"
             )
-        for given in inputs:
-            if not given.exists():
-                raise UsageError(f"{given}: no such file or folder")
-            if given.is_dir() and Path(os.path.realpath(given)) == self.out:
+        for input_path in inputs:
+            if not input_path.exists():
+                raise UsageError(f"{input_path}: no such file or folder")
+            if input_path.is_dir() and Path(os.path.realpath(input_path)) == self.out:
                 raise UsageError(f"{out}: is also the folder to translate; give another --out")
-            if not given.is_dir() and medium_of(given.name) != self.medium:
-                require(given, self.medium)
-                words, known = KINDS[self.medium]
-                raise UsageError(f"{given}: not among the {words} that can be translated ({', '.join(sorted(known))})")
+            if not input_path.is_dir() and infer_medium(input_path.name) != self.medium:
+                require_medium(input_path, self.medium)
+                expected_files, suffixes = FILE_TYPES[self.medium]
+                raise UsageError(
+                    f"{input_path}: not among the {expected_files} that can be translated ({', '.join(sorted(suffixes))})"
+                )
 
-    def _search(self, folder: Path) -> Iterator[Path]:
-        seen: set[str] = {str(self.out)}  # and folders that links lead back to
-        waiting = [folder]
-        while waiting:
-            now = waiting.pop()
-            real = os.path.realpath(now)
-            if real in seen:
+    def _find_files(self, folder: Path) -> Iterator[Path]:
+        visited: set[str] = {str(self.out)}  # and folders that links lead back to
+        pending_folders = [folder]
+        while pending_folders:
+            current_folder = pending_folders.pop()
+            real_path = os.path.realpath(current_folder)
+            if real_path in visited:
                 continue
-            seen.add(real)
+            visited.add(real_path)
             try:
-                with os.scandir(now) as entries:
+                with os.scandir(current_folder) as entries:
                     for entry in entries:
                         if entry.name.startswith("."):
                             continue
                         if entry.is_dir():
-                            waiting.append(Path(entry.path))
-                        elif (medium := medium_of(entry.name)) and entry.is_file():
+                            pending_folders.append(Path(entry.path))
+                        elif (medium := infer_medium(entry.name)) and entry.is_file():
                             if medium == self.medium:
                                 yield Path(entry.path)
                             else:
-                                self._foreign = self._foreign or Path(entry.path)
+                                self._other_medium_file = self._other_medium_file or Path(entry.path)
             except OSError as error:
-                self.unlisted.append((now, f"cannot be listed ({error.strerror})"))
+                self.unlisted_folders.append((current_folder, f"cannot be listed ({error.strerror})"))
 
-    def _add(self, given: Path, output: Path, real: Path) -> None:
-        row = (os.fsencode(output), os.fsencode(given), os.fsencode(real))
+    def _add_job(self, input_path: Path, output: Path, real_path: Path) -> None:
+        row = (os.fsencode(output), os.fsencode(input_path), os.fsencode(real_path))
         try:
-            self._files.execute("INSERT INTO files VALUES (?, ?, ?)", row)
+            self._database.execute("INSERT INTO files VALUES (?, ?, ?)", row)
         except sqlite3.IntegrityError:
-            held = self._files.execute("SELECT input, real FROM files WHERE output = ?", row[:1]).fetchone()
-            if held[1] != row[2]:
+            existing_row = self._database.execute("SELECT input, real FROM files WHERE output = ?", row[:1]).fetchone()
+            if existing_row[1] != row[2]:
                 raise UsageError(
-                    f"{os.fsdecode(held[0])} and {given} would both be written to {output}; "
+                    f"{os.fsdecode(existing_row[0])} and {input_path} would both be written to {output}; "
                     "translate them into different folders"
                 ) from None
 
     def _check_outputs(self) -> None:
-        over = self._files.execute(
+        overwritten_row = self._database.execute(
             "SELECT input FROM files WHERE output IN (SELECT real FROM files) LIMIT 1"
         ).fetchone()
-        if over is not None:
+        if overwritten_row is not None:
             raise UsageError(
-                f"the translation of {os.fsdecode(over[0])} would be written over an input; give another --out"
+                f"the translation of {os.fsdecode(overwritten_row[0])} would be written over an input; give another --out"
             )

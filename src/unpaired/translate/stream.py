@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from unpaired.errors import UsageError
-from unpaired.terminal import Say
+from unpaired.terminal import LogCallback
 from unpaired.translate.translator import Translator
-from unpaired.translate.way import Way
+from unpaired.translate.way import TranslationRequest
 
 
 def translate_stream(
-    translator: Translator, way: Way, source: BinaryIO, sink: BinaryIO, rate_hz: int | None, say: Say
+    translator: Translator,
+    request: TranslationRequest,
+    source: BinaryIO,
+    sink: BinaryIO,
+    sample_rate_hz: int | None,
+    log: LogCallback,
 ) -> None:
     """Convert 16-bit PCM from `source` to `sink` as it comes, in the form and at the rate that it comes in, mono.
 
@@ -20,17 +25,19 @@ def translate_stream(
     """
     if translator.config.medium != "voice":
         raise UsageError("--stream: for recordings only, but this run translates pictures")
-    from unpaired.media.voice.live import HIGHEST_HZ, LOWEST_HZ, read_live, write_live  # noqa: PLC0415 - optional
-    from unpaired.translate.voices import voices_of  # noqa: PLC0415
+    from unpaired.media.voice.live import MAX_SAMPLE_RATE_HZ, MIN_SAMPLE_RATE_HZ, read_pcm_stream, write_pcm_stream  # noqa: PLC0415 - optional
+    from unpaired.translate.voices import create_voice_pipeline  # noqa: PLC0415
 
-    if rate_hz is not None and not LOWEST_HZ <= rate_hz <= HIGHEST_HZ:
-        raise UsageError(f"--sample-rate {rate_hz}: expected {LOWEST_HZ} to {HIGHEST_HZ} Hz")
-    voices = voices_of(translator.config, translator.method, translator.device, way)
-    form, waves = read_live(source, rate_hz or voices.representation.sample_rate_hz)
-    if rate_hz is not None and form.wav:
-        raise UsageError(f"--sample-rate {rate_hz}: the stream is a WAV, which says its rate itself; leave it out")
-    say(
-        f"{way.source.name} to {way.target.name}: {'WAV' if form.wav else 'bare 16-bit mono PCM'} at "
-        f"{form.sample_rate_hz} Hz; sound comes out {voices.latency_s:.1f} s after it went in, or sooner"
+    if sample_rate_hz is not None and not MIN_SAMPLE_RATE_HZ <= sample_rate_hz <= MAX_SAMPLE_RATE_HZ:
+        raise UsageError(f"--sample-rate {sample_rate_hz}: expected {MIN_SAMPLE_RATE_HZ} to {MAX_SAMPLE_RATE_HZ} Hz")
+    pipeline = create_voice_pipeline(translator.config, translator.method, translator.device, request)
+    stream_format, waves = read_pcm_stream(source, sample_rate_hz or pipeline.representation.sample_rate_hz)
+    if sample_rate_hz is not None and stream_format.has_wav_header:
+        raise UsageError(
+            f"--sample-rate {sample_rate_hz}: the stream is a WAV, which says its rate itself; leave it out"
+        )
+    log(
+        f"{request.source.name} to {request.target.name}: {'WAV' if stream_format.has_wav_header else 'bare 16-bit mono PCM'} at "
+        f"{stream_format.sample_rate_hz} Hz; sound comes out {pipeline.latency_s:.1f} s after it went in, or sooner"
     )
-    write_live(sink, voices.live(waves, form.sample_rate_hz), form)
+    write_pcm_stream(sink, pipeline.convert_stream(waves, stream_format.sample_rate_hz), stream_format)

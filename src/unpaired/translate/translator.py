@@ -14,22 +14,22 @@ from unpaired.devices import pick_device
 from unpaired.methods.game import Method
 from unpaired.runs.config import RunConfig
 from unpaired.runs.folder import Checkpoint, load_model
-from unpaired.runs.weights import digest, owned
-from unpaired.translate.craft import Craft, craft_of
+from unpaired.runs.weights import collect_state, compute_digest
+from unpaired.translate.craft import FilePipeline, create_pipeline
 from unpaired.translate.kinds import Array
-from unpaired.translate.way import Mode, Options, Range, Scale, Way, find_way
+from unpaired.translate.way import ColorMode, Options, Scale, TranslationRequest, ValueRange, resolve_request
 
 if TYPE_CHECKING:
     from unpaired.media.voice.recording import Recording
 
 
-class How(TypedDict, total=False):
+class OptionsKwargs(TypedDict, total=False):
     """The fields of `Options` as keywords."""
 
-    mode: Mode
+    mode: ColorMode
     scale: Scale
-    source_range: Range | None
-    target_range: Range | None
+    source_range: ValueRange | None
+    target_range: ValueRange | None
     labels: Path | None
 
 
@@ -64,31 +64,37 @@ class Translator:
     @property
     def routes(self) -> tuple[tuple[str, str], ...]:
         """The translations that the model offers, as names of source and target."""
-        name = self.config.domain
+        name = self.config.get_domain
         return tuple((name(r.source).name, name(r.target).name) for r in self.method.routes)
 
     @cached_property
-    def digest(self) -> str:
+    def weights_digest(self) -> str:
         """SHA-256 of the translating networks' weights."""
-        weights = owned(self.method, self.method.translators)
-        return digest({name: tensor.cpu() for name, tensor in weights.items()}, {})
+        weights = collect_state(self.method, self.method.translation_roles)
+        return compute_digest({name: tensor.cpu() for name, tensor in weights.items()}, {})
 
-    def way(self, to: str | None = None, source: str | None = None, options: Options | None = None) -> Way:
+    def resolve_request(
+        self, to: str | None = None, source: str | None = None, options: Options | None = None
+    ) -> TranslationRequest:
         """The one translation to domain `to` (from `source`); raises UsageError where there is none, or several."""
-        return find_way(self.config, self.method, to, source, options)
+        return resolve_request(self.config, self.method, to, source, options)
 
-    def craft(self, way: Way) -> Craft[Any, Any]:
+    def create_pipeline(self, request: TranslationRequest) -> FilePipeline[Any, Any]:
         """How files of the run's medium go this way; raises UsageError where they cannot."""
-        return craft_of(self.config, self.method, self.device, way)
+        return create_pipeline(self.config, self.method, self.device, request)
 
     @overload
     def __call__(
-        self, x: Image.Image, to: str | None = None, source: str | None = None, **how: Unpack[How]
+        self, x: Image.Image, to: str | None = None, source: str | None = None, **option_kwargs: Unpack[OptionsKwargs]
     ) -> Image.Image: ...
 
     @overload
     def __call__(
-        self, x: str | os.PathLike[str], to: str | None = None, source: str | None = None, **how: Unpack[How]
+        self,
+        x: str | os.PathLike[str],
+        to: str | None = None,
+        source: str | None = None,
+        **option_kwargs: Unpack[OptionsKwargs],
     ) -> Image.Image | Recording: ...
 
     @overload
@@ -98,11 +104,13 @@ class Translator:
         to: str | None = None,
         source: str | None = None,
         sample_rate_hz: int | None = None,
-        **how: Unpack[How],
+        **option_kwargs: Unpack[OptionsKwargs],
     ) -> Array: ...
 
     @overload
-    def __call__(self, x: Tensor, to: str | None = None, source: str | None = None, **how: Unpack[How]) -> Tensor: ...
+    def __call__(
+        self, x: Tensor, to: str | None = None, source: str | None = None, **option_kwargs: Unpack[OptionsKwargs]
+    ) -> Tensor: ...
 
     def __call__(
         self,
@@ -110,7 +118,7 @@ class Translator:
         to: str | None = None,
         source: str | None = None,
         sample_rate_hz: int | None = None,
-        **how: Unpack[How],
+        **option_kwargs: Unpack[OptionsKwargs],
     ) -> Image.Image | Recording | Array | Tensor:
         """Translate `x` to domain `to`, which may be left out where the model has one route.
 
@@ -133,6 +141,6 @@ class Translator:
         result was enlarged more than twofold, a picture is so large that it was translated in tiles, or a recording has
         a flaw.
         """
-        craft = self.craft(self.way(to, source, Options(**how)))
-        out: Image.Image | Recording | Array | Tensor = craft.one(x, sample_rate_hz)
+        pipeline = self.create_pipeline(self.resolve_request(to, source, Options(**option_kwargs)))
+        out: Image.Image | Recording | Array | Tensor = pipeline.translate_object(x, sample_rate_hz)
         return out

@@ -8,61 +8,68 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from unpaired.data.attributes import known_labels, read_table
-from unpaired.data.paths import stem
+from unpaired.data.attributes import read_known_labels, read_table
+from unpaired.data.paths import remove_suffix
 from unpaired.errors import UsageError
 from unpaired.labels import Labels
 from unpaired.runs.config import RunConfig
 
-Vector = tuple[float, ...]
+LabelVector = tuple[float, ...]
 
 
 @dataclass(frozen=True)
-class Wish:
+class LabelRequest:
     """The label that results are to have, NaN for what stays; and what is known of the inputs' labels, by file name.
 
     A file is told by as much of its path as a name has, else by its own name, else by its name without suffix.
     """
 
-    label: Vector
-    told: Mapping[str, Vector]
+    label: LabelVector
+    known_labels: Mapping[str, LabelVector]
     digest: str
     table: Path | None = None
 
-    def of(self, path: Path | None) -> Vector:
+    def get_target_label(self, path: Path | None) -> LabelVector:
         """The label wanted of one file: what is known of it stays, what is asked changes."""
-        own = self._own(path) if path and self.told else None
-        if own is None:
+        input_label = self._find_known_label(path) if path and self.known_labels else None
+        if input_label is None:
             return self.label
-        return tuple(had if math.isnan(asked) else asked for asked, had in zip(self.label, own, strict=True))
+        return tuple(
+            input_value if math.isnan(requested_value) else requested_value
+            for requested_value, input_value in zip(self.label, input_label, strict=True)
+        )
 
-    def notes(self, paths: Iterable[Path]) -> list[str]:
+    def check_inputs(self, paths: Iterable[Path]) -> list[str]:
         """What to say where the table does not tell of all `paths`; raises UsageError where it tells of none."""
         if self.table is None:
             return []
-        total = untold = 0
-        first: Path | None = None
+        total = unlabelled_count = 0
+        first_unlabelled: Path | None = None
         for path in paths:
             total += 1
-            if self._own(path) is None:
-                untold, first = untold + 1, first or path
-        if not untold:
+            if self._find_known_label(path) is None:
+                unlabelled_count, first_unlabelled = unlabelled_count + 1, first_unlabelled or path
+        if not unlabelled_count:
             return []
-        if untold == total:
+        if unlabelled_count == total:
             raise UsageError(
-                f"--labels {self.table}: has no row for any of the inputs, as {first}; expected their names in its "
+                f"--labels {self.table}: has no row for any of the inputs, as {first_unlabelled}; expected their names in its "
                 "first column"
             )
         return [
-            f"--labels {self.table}: has no row for {untold:,} of {total:,} inputs, as {first}; of these, what is not "
+            f"--labels {self.table}: has no row for {unlabelled_count:,} of {total:,} inputs, as {first_unlabelled}; of these, what is not "
             "asked for stays what it seems to be"
         ]
 
-    def _own(self, path: Path) -> Vector | None:
-        return next((self.told[name] for name in callings(path) if name in self.told), None)
+    def _find_known_label(self, path: Path) -> LabelVector | None:
+        return next(
+            (self.known_labels[name] for name in iterate_candidate_names(path) if name in self.known_labels), None
+        )
 
 
-def wished(config: RunConfig, labels: Labels, to: str, source: str | None, table: Path | None) -> Wish:
+def parse_label_request(
+    config: RunConfig, labels: Labels, to: str, source: str | None, table: Path | None
+) -> LabelRequest:
     """What `to` asks for: domains joined by commas, at most one of a group, each with an amount if need be.
 
     An amount is a share of the way from the other value: `glasses=0.5`. Where there are several others it is the way
@@ -71,57 +78,66 @@ def wished(config: RunConfig, labels: Labels, to: str, source: str | None, table
     Raises UsageError for unknown domains, amounts that are no numbers, and a table of none of the labels.
     """
     names = [domain.name for domain in config.domains]
-    label = labels.blank()
-    asked: dict[int, str] = {}
-    for part in to.split(","):
-        name, equals, amount = (word.strip() for word in part.partition("="))
-        config.key(name)
-        goal = labels.goals[names.index(name)]
-        if goal.group in asked:
-            raise UsageError(f"--to {to}: {asked[goal.group]} and {name} exclude each other")
-        asked[goal.group] = name
-        share = _share(to, amount) if equals else 1.0
-        start = _start(config, labels, goal.group, name, source) if share != 1 else goal.values
-        label[goal.columns] = [(1 - share) * a + share * b for a, b in zip(start, goal.values, strict=True)]
+    label = labels.create_unknown_label()
+    name_by_group: dict[int, str] = {}
+    for requested_domain in to.split(","):
+        name, separator, amount = (word.strip() for word in requested_domain.partition("="))
+        config.find_key(name)
+        goal = labels.domain_labels[names.index(name)]
+        if goal.group_index in name_by_group:
+            raise UsageError(f"--to {to}: {name_by_group[goal.group_index]} and {name} exclude each other")
+        name_by_group[goal.group_index] = name
+        fraction = _parse_fraction(to, amount) if separator else 1.0
+        start_values = (
+            _get_start_values(config, labels, goal.group_index, name, source) if fraction != 1 else goal.values
+        )
+        label[goal.columns] = [
+            (1 - fraction) * a + fraction * b for a, b in zip(start_values, goal.values, strict=True)
+        ]
     if table is None:
-        return Wish(tuple(label), {}, "")
+        return LabelRequest(tuple(label), {}, "")
     if not table.is_file():
         raise UsageError(f"--labels {table}: no such file; expected a CSV whose first column names the inputs")
-    rows = known_labels(read_table(table), labels)
-    if all(math.isnan(value) for row in rows.values() for value in row):
+    labels_by_name = read_known_labels(read_table(table), labels)
+    if all(math.isnan(value) for row in labels_by_name.values() for value in row):
         raise UsageError(f"--labels {table}: tells none of this run's labels, {', '.join(labels.domains)}")
-    return Wish(tuple(label), by_names(rows), hashlib.sha256(table.read_bytes()).hexdigest(), table)
+    return LabelRequest(
+        tuple(label), index_by_names(labels_by_name), hashlib.sha256(table.read_bytes()).hexdigest(), table
+    )
 
 
-def by_names(told: Mapping[str, Vector]) -> dict[str, Vector]:
+def index_by_names(known_labels: Mapping[str, LabelVector]) -> dict[str, LabelVector]:
     """What is told of files, also by their names without folder or suffix, where those are of one file alone."""
-    short: dict[str, dict[Vector, None]] = {}
-    for name, label in told.items():
-        own = name.rpartition("/")[2]
-        for other in {own, stem(name), stem(own)} - told.keys():
-            short.setdefault(other, {})[label] = None
-    return {**told, **{name: next(iter(labels)) for name, labels in short.items() if len(labels) == 1}}
+    labels_by_short_name: dict[str, dict[LabelVector, None]] = {}
+    for name, label in known_labels.items():
+        file_name = name.rpartition("/")[2]
+        for short_name in {file_name, remove_suffix(name), remove_suffix(file_name)} - known_labels.keys():
+            labels_by_short_name.setdefault(short_name, {})[label] = None
+    return {
+        **known_labels,
+        **{name: next(iter(labels)) for name, labels in labels_by_short_name.items() if len(labels) == 1},
+    }
 
 
-def callings(path: Path) -> Iterator[str]:
+def iterate_candidate_names(path: Path) -> Iterator[str]:
     """What a table may call a file: its path from ever further in, with and without suffix."""
     parts = path.parts
     for start in range(len(parts)):
         name = "/".join(parts[start:])
-        yield from (name, stem(name))
+        yield from (name, remove_suffix(name))
 
 
-def _share(to: str, amount: str) -> float:
+def _parse_fraction(to: str, amount: str) -> float:
     try:
-        share = float(amount)
+        fraction = float(amount)
     except ValueError:
-        share = math.nan
-    if not math.isfinite(share):
+        fraction = math.nan
+    if not math.isfinite(fraction):
         raise UsageError(f"--to {to}: '{amount}'; expected a number, as blond=0.7")
-    return share
+    return fraction
 
 
-def _start(config: RunConfig, labels: Labels, group: int, name: str, source: str | None) -> Vector:
+def _get_start_values(config: RunConfig, labels: Labels, group: int, name: str, source: str | None) -> LabelVector:
     """The values of a group that an amount of `name` starts from."""
     domains = labels.groups[group].domains
     if source is None and len(domains) == 2:
@@ -129,12 +145,12 @@ def _start(config: RunConfig, labels: Labels, group: int, name: str, source: str
     if source is None:
         values = ", ".join(labels.groups[group].values)
         raise UsageError(f"an amount of one of {values} is a way from another of them; say from which: --from DOMAIN")
-    return _of(config, labels, group, source)
+    return _get_group_values(config, labels, group, source)
 
 
-def _of(config: RunConfig, labels: Labels, group: int, source: str) -> Vector:
-    config.key(source)
-    goal = labels.goals[[domain.name for domain in config.domains].index(source)]
-    if goal.group != group:
+def _get_group_values(config: RunConfig, labels: Labels, group: int, source: str) -> LabelVector:
+    config.find_key(source)
+    goal = labels.domain_labels[[domain.name for domain in config.domains].index(source)]
+    if goal.group_index != group:
         raise UsageError(f"--from {source}: not one of {', '.join(labels.groups[group].domains)}")
     return goal.values

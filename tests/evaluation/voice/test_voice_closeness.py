@@ -5,20 +5,20 @@ import math
 import numpy as np
 import pytest
 
-from unpaired.evaluation.voice.closeness import closeness
-from unpaired.evaluation.voice.frames import Doubles, Frames
+from unpaired.evaluation.voice.closeness import compute_aligned_metrics
+from unpaired.evaluation.voice.frames import Doubles, FrameFeatures
 
 
-def frames(cepstra: Doubles, f0: float = 100.0, level: Doubles | None = None) -> Frames:
+def frames(cepstra: Doubles, f0: float = 100.0, level: Doubles | None = None) -> FrameFeatures:
     count = len(cepstra)
-    return Frames(cepstra, np.full(count, f0), np.zeros(count) if level is None else level)
+    return FrameFeatures(cepstra, np.full(count, f0), np.zeros(count) if level is None else level)
 
 
 def test_mcd_by_hand() -> None:
     a, b = np.zeros((1, 24)), np.zeros((1, 24))
     b[0, 0], b[0, 1] = 0.3, 0.4
     # 10 / ln 10 * sqrt(2 * (0.09 + 0.16)) = 4.342945 * 0.707107
-    assert closeness(frames(a), frames(b)).mcd_db == pytest.approx(3.0709, abs=1e-4)
+    assert compute_aligned_metrics(frames(a), frames(b)).mcd_db == pytest.approx(3.0709, abs=1e-4)
 
 
 def test_mcd_is_the_distance_of_log_spectra() -> None:
@@ -28,13 +28,17 @@ def test_mcd_is_the_distance_of_log_spectra() -> None:
     axis = np.linspace(0, math.pi, 20001)
     decibels = 20 / math.log(10) * difference[0] @ np.cos(np.arange(1, 25)[:, None] * axis)
     expected = math.sqrt(np.trapezoid(decibels**2, axis) / math.pi)
-    assert closeness(frames(np.zeros((1, 24))), frames(difference)).mcd_db == pytest.approx(expected, rel=1e-6)
+    assert compute_aligned_metrics(frames(np.zeros((1, 24))), frames(difference)).mcd_db == pytest.approx(
+        expected, rel=1e-6
+    )
 
 
 def test_a_sentence_is_no_distance_from_itself_and_noise_adds_to_it() -> None:
     rng = np.random.default_rng(0)
     sentence, noise = rng.normal(size=(50, 24)), rng.normal(size=(50, 24))
-    found = [closeness(frames(sentence + s * noise), frames(sentence)).mcd_db for s in (0.0, 0.05, 0.1, 0.3)]
+    found = [
+        compute_aligned_metrics(frames(sentence + s * noise), frames(sentence)).mcd_db for s in (0.0, 0.05, 0.1, 0.3)
+    ]
     assert found[0] == 0
     assert found == sorted(found)
     assert len(set(found)) == 4
@@ -44,29 +48,29 @@ def test_only_frames_within_20_db_of_the_loudest_count() -> None:
     sentence = np.random.default_rng(0).normal(size=(6, 24))
     level = np.array([-30.0, -9.9, 10.0, -10.1, 0.0, -60.0])
     ours = frames(sentence, level=level)
-    assert ours.loud.tolist() == [False, True, True, False, True, False]
+    assert ours.is_loud.tolist() == [False, True, True, False, True, False]
     changed = sentence.copy()
     changed[[0, 3, 5]] += 7
-    assert closeness(frames(changed, level=level), ours).mcd_db == 0
+    assert compute_aligned_metrics(frames(changed, level=level), ours).mcd_db == 0
 
 
 def test_silence_is_compared_whole() -> None:
     level = np.full(4, -120.0)
-    assert frames(np.zeros((4, 24)), level=level).loud.all()
+    assert frames(np.zeros((4, 24)), level=level).is_loud.all()
 
 
 def test_f0_and_voicing_are_taken_along_the_path() -> None:
     cepstra = np.arange(4.0)[:, None] * np.ones((1, 24))
-    ours = Frames(cepstra, np.array([100.0, 200.0, 0.0, 100.0]), np.zeros(4))
-    truth = Frames(cepstra, np.array([100.0, 100.0, 100.0, 0.0]), np.zeros(4))
-    found = closeness(ours, truth)
+    ours = FrameFeatures(cepstra, np.array([100.0, 200.0, 0.0, 100.0]), np.zeros(4))
+    truth = FrameFeatures(cepstra, np.array([100.0, 100.0, 100.0, 0.0]), np.zeros(4))
+    found = compute_aligned_metrics(ours, truth)
     assert found.voicing_error == 0.5
     assert found.f0_rmse_cents == pytest.approx(math.sqrt(1200**2 / 2))
-    assert closeness(frames(cepstra, f0=0.0), truth).f0_rmse_cents is None
+    assert compute_aligned_metrics(frames(cepstra, f0=0.0), truth).f0_rmse_cents is None
 
 
 def test_frames_of_unequal_lengths_are_refused() -> None:
     with pytest.raises(ValueError, match=r"expected \(T, D\)"):
-        Frames(np.zeros((3, 24)), np.zeros(2), np.zeros(3))
+        FrameFeatures(np.zeros((3, 24)), np.zeros(2), np.zeros(3))
     with pytest.raises(ValueError, match="at least 1"):
-        Frames(np.zeros((0, 24)), np.zeros(0), np.zeros(0))
+        FrameFeatures(np.zeros((0, 24)), np.zeros(0), np.zeros(0))

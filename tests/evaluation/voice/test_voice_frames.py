@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from unpaired.evaluation.voice.closeness import closeness
-from unpaired.evaluation.voice.frames import Frames, Wave, world_analysis
+from unpaired.evaluation.voice.closeness import compute_aligned_metrics
+from unpaired.evaluation.voice.frames import FrameFeatures, Wave, build_world_analyser
 
 pytest.importorskip("pyworld")
 
@@ -17,32 +17,34 @@ def buzz(hz: float, rate: int) -> Wave:
 
 
 @pytest.fixture(scope="module")
-def analysed() -> Frames:
-    return world_analysis()(buzz(150, 16000), 16000)
+def analysed() -> FrameFeatures:
+    return build_world_analyser()(buzz(150, 16000), 16000)
 
 
-def test_frames_are_5_ms_apart_and_hold_what_was_spoken(analysed: Frames) -> None:
+def test_frames_are_5_ms_apart_and_hold_what_was_spoken(analysed: FrameFeatures) -> None:
     assert analysed.cepstra.shape == (201, 24)
     inner = slice(20, 80)
     np.testing.assert_allclose(analysed.f0[inner], 150, rtol=0.01)
-    assert analysed.loud[inner].all()
-    assert not analysed.loud[120:].any()
-    assert analysed.spanned().shape[0] == analysed.loud.sum()
+    assert analysed.is_loud[inner].all()
+    assert not analysed.is_loud[120:].any()
+    assert analysed.trim_to_loud().shape[0] == analysed.is_loud.sum()
 
 
-def test_another_rate_gives_the_same_frames(analysed: Frames) -> None:
-    found = closeness(world_analysis()(buzz(150, 48000), 48000), analysed)
+def test_another_rate_gives_the_same_frames(analysed: FrameFeatures) -> None:
+    found = compute_aligned_metrics(build_world_analyser()(buzz(150, 48000), 48000), analysed)
     assert found.mcd_db < 1.5
     assert found.voicing_error < 0.05
     assert found.f0_rmse_cents is not None
     assert found.f0_rmse_cents < 10
 
 
-def test_loudness_is_no_difference(analysed: Frames) -> None:
-    assert closeness(world_analysis()(buzz(150, 16000) / np.float32(4), 16000), analysed).mcd_db < 0.01
+def test_loudness_is_no_difference(analysed: FrameFeatures) -> None:
+    assert (
+        compute_aligned_metrics(build_world_analyser()(buzz(150, 16000) / np.float32(4), 16000), analysed).mcd_db < 0.01
+    )
 
 
 def test_silence_has_frames_without_a_voice() -> None:
-    found = world_analysis()(np.zeros(1600, np.float32), 16000)
+    found = build_world_analyser()(np.zeros(1600, np.float32), 16000)
     assert not found.f0.any()
     assert np.isfinite(found.cepstra).all()

@@ -21,26 +21,26 @@ def voice(hz: float, seconds: float = 2.0) -> Wave:
 
 
 def test_a_missing_package_is_told_with_what_to_install() -> None:
-    told = optional.missing("words kept", ("numpy", "no_such_package"), "pip install it")
+    told = optional.explain_missing("words kept", ("numpy", "no_such_package"), "pip install it")
     assert told == "no words kept: no_such_package not installed (pip install it)"
-    assert optional.missing("words kept", ("numpy",), "pip install it") is None
+    assert optional.explain_missing("words kept", ("numpy",), "pip install it") is None
 
 
-SEATS: dict[judges.Kind, tuple[str, ...]] = {
+SEATS: dict[judges.JudgeKind, tuple[str, ...]] = {
     "speakers": ("speaker", "second_speaker"),
     "words": ("recogniser",),
     "naturalness": ("mos", "dnsmos"),
 }
 
 
-@pytest.mark.parametrize("asked", [judges.KINDS, (), ("speakers",), ("words", "naturalness")])
+@pytest.mark.parametrize("asked", [judges.JUDGE_KINDS, (), ("speakers",), ("words", "naturalness")])
 @pytest.mark.parametrize("there", [True, False])
 def test_who_is_asked_judges_or_is_said_to_be_missing(
-    asked: tuple[judges.Kind, ...], there: bool, monkeypatch: pytest.MonkeyPatch
+    asked: tuple[judges.JudgeKind, ...], there: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("resemblyzer", "dvector", "whisper", "distillmos", "dnsmos"):
         monkeypatch.setattr(judges, f"{name}_missing", lambda name=name: None if there else f"no {name}")
-    found = judges.installed(asked)
+    found = judges.find_judges(asked)
     for kind, seats in SEATS.items():
         judging = [vars(found)[seat] is not None for seat in seats]
         assert judging == [there and kind in asked] * len(seats)
@@ -53,15 +53,15 @@ def test_who_is_asked_judges_or_is_said_to_be_missing(
 @pytest.mark.parametrize(
     ("given", "kinds"),
     [
-        ("all", judges.KINDS),
+        ("all", judges.JUDGE_KINDS),
         ("none", ()),
         ("naturalness, speakers", ("speakers", "naturalness")),
         (["words", "words"], ("words",)),
         ((), ()),
-        (judges.KINDS, judges.KINDS),
+        (judges.JUDGE_KINDS, judges.JUDGE_KINDS),
     ],
 )
-def test_kinds_are_named_in_any_order(given: str | list[str], kinds: tuple[judges.Kind, ...]) -> None:
+def test_kinds_are_named_in_any_order(given: str | list[str], kinds: tuple[judges.JudgeKind, ...]) -> None:
     assert judges.parse_kinds(given) == kinds
 
 
@@ -77,8 +77,8 @@ def test_kinds_that_there_are_not(given: str | list[str], wrong: str) -> None:
 @pytest.mark.parametrize(
     ("encoder", "reason"),
     [
-        (speakers.Resemblyzer(), speakers.resemblyzer_missing()),
-        (speakers.DVector(), speakers.dvector_missing()),
+        (speakers.Resemblyzer(), speakers.explain_missing_resemblyzer()),
+        (speakers.DVector(), speakers.explain_missing_dvector()),
     ],
 )
 def test_speaker_encoders(encoder: speakers.SpeakerEncoder, reason: str | None) -> None:
@@ -95,11 +95,11 @@ def test_speaker_encoders(encoder: speakers.SpeakerEncoder, reason: str | None) 
 @pytest.mark.parametrize(
     ("listener", "reason"),
     [
-        (naturalness.DistillMos(), naturalness.distillmos_missing()),
-        (naturalness.Dnsmos(), naturalness.dnsmos_missing()),
+        (naturalness.DistillMos(), naturalness.explain_missing_distillmos()),
+        (naturalness.Dnsmos(), naturalness.explain_missing_dnsmos()),
     ],
 )
-def test_listeners(listener: naturalness.Listener, reason: str | None) -> None:
+def test_listeners(listener: naturalness.MosPredictor, reason: str | None) -> None:
     if reason is not None:
         pytest.skip(reason)
     score = listener(voice(100), RATE)
@@ -108,16 +108,16 @@ def test_listeners(listener: naturalness.Listener, reason: str | None) -> None:
 
 
 def test_the_recogniser_hears_no_words_in_a_buzz() -> None:
-    reason = words.whisper_missing()
+    reason = words.explain_missing_whisper()
     if reason is not None:
         pytest.skip(reason)
-    assert len(words.plain(words.Whisper()(voice(100), RATE)).split()) < 5
+    assert len(words.normalise_text(words.Whisper()(voice(100), RATE)).split()) < 5
 
 
 def test_error_rates_by_hand() -> None:
     pytest.importorskip("jiwer")
-    found = words.error_rates(["The cat sat.", "", "Yes"], ["the bat sat", "noise", "yes!"])
+    found = words.compute_error_rates(["The cat sat.", "", "Yes"], ["the bat sat", "noise", "yes!"])
     assert found is not None
-    assert found.words == pytest.approx(1 / 4)
-    assert found.characters == pytest.approx(1 / 14)
-    assert words.error_rates([""], ["something"]) is None
+    assert found.wer == pytest.approx(1 / 4)
+    assert found.cer == pytest.approx(1 / 14)
+    assert words.compute_error_rates([""], ["something"]) is None

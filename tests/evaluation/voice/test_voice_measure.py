@@ -3,21 +3,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from unpaired.errors import Diverged
-from unpaired.evaluation.voice.frames import Doubles, Frames, Wave
+from unpaired.errors import DivergenceError
+from unpaired.evaluation.voice.frames import Doubles, FrameFeatures, Wave
 from unpaired.evaluation.voice.judges import Judges
 from unpaired.evaluation.voice.measure import VoiceEvaluator, VoiceMeasures, measure_conversion
 from unpaired.evaluation.voice.speakers import similarity
-from unpaired.evaluation.voice.table import ROWS, definitions, table
-from unpaired.evaluation.voice.words import plain
+from unpaired.evaluation.voice.table import ROWS, format_definitions, format_table
+from unpaired.evaluation.voice.words import normalise_text
 
 RATE = 16000
 
 
-def analyse(wave: Wave, sample_rate_hz: int) -> Frames:
+def analyse(wave: Wave, sample_rate_hz: int) -> FrameFeatures:
     """A stand-in for WORLD: 24 samples to a frame, as they are."""
     cepstra = wave[: len(wave) // 24 * 24].reshape(-1, 24).astype(np.float64)
-    return Frames(cepstra, 100 + 50 * np.abs(cepstra[:, 0]), np.zeros(len(cepstra)))
+    return FrameFeatures(cepstra, 100 + 50 * np.abs(cepstra[:, 0]), np.zeros(len(cepstra)))
 
 
 class MeanSpeaker:
@@ -38,7 +38,7 @@ class Loudness:
         return 1 + 4 * float(np.abs(wave).mean())
 
 
-JUDGES = Judges(speaker=MeanSpeaker(), mos=Loudness(), missing={"words": ("no words kept: nobody listens",)})
+JUDGES = Judges(speaker_encoder=MeanSpeaker(), mos=Loudness(), missing={"words": ("no words kept: nobody listens",)})
 
 
 def waves(seed: int, scale: float, count: int = 4) -> list[Wave]:
@@ -55,7 +55,7 @@ def measures() -> list[VoiceMeasures]:
         targets,
         RATE,
         parallel=True,
-        others={"affine": waves(2, 0.2)},
+        baseline_outputs={"affine": waves(2, 0.2)},
         judges=JUDGES,
         analyse=analyse,
         resynthesise=lambda wave, _: wave,
@@ -87,13 +87,13 @@ def test_what_must_stand_beside_a_conversion_does(measures: list[VoiceMeasures])
 def test_the_evaluator_gives_equal_figures_again() -> None:
     evaluator = VoiceEvaluator(waves(0, 0.1), waves(1, 0.2), RATE, parallel=True, judges=JUDGES, analyse=analyse)
     assert evaluator.measure(waves(3, 0.2)) == evaluator.measure(waves(3, 0.2))
-    assert evaluator.copy_synthesis() is None
+    assert evaluator.measure_copy_synthesis() is None
 
 
 def test_without_pairs_nothing_is_aligned() -> None:
     evaluator = VoiceEvaluator(waves(0, 0.1), waves(1, 0.2, 3), RATE, parallel=False, judges=JUDGES, analyse=analyse)
-    found = evaluator.nothing()
-    assert found.mcd is found.voicing is found.f0_rmse is None
+    found = evaluator.measure_identity()
+    assert found.mcd is found.voicing_error is found.f0_rmse is None
     assert found.gv is not None
     assert (found.outputs, found.targets, found.pairs) == (4, 3, 0)
 
@@ -102,19 +102,19 @@ def test_copies_are_compared_with_their_originals_where_nothing_else_is_parallel
     evaluator = VoiceEvaluator(
         waves(0, 0.1), waves(1, 0.2), RATE, parallel=False, judges=JUDGES, analyse=analyse, resynthesise=lambda w, _: w
     )
-    copy = evaluator.copy_synthesis()
+    copy = evaluator.measure_copy_synthesis()
     assert copy is not None
     assert copy.mcd == 0
 
 
 def test_the_table_shows_every_system_and_the_definitions_what_is_missing(measures: list[VoiceMeasures]) -> None:
-    text = table(measures)
+    text = format_table(measures)
     lines = text.splitlines()
     assert lines[0] == "a -> b (4 sentences, 4 of the target, parallel)"
     assert [word for word in ("converted", "do nothing", "affine", "copy-synthesis") if word in lines[1]]
     assert any(line.strip().startswith("MCD, dB") and " - " in line for line in lines)
     assert "WER" not in text
-    told = definitions(measures)
+    told = format_definitions(measures)
     for word in ("alpha 0.41", "c1..c24", "within 20 dB", "exact dynamic time warping", "1.6 to 50 Hz"):
         assert word in told
     assert "no words kept: nobody listens." in told
@@ -131,7 +131,7 @@ def test_what_cannot_be_measured_is_refused() -> None:
     evaluator = VoiceEvaluator(good, waves(1, 0.2), RATE, parallel=True, judges=JUDGES, analyse=analyse)
     broken = [wave.copy() for wave in good]
     broken[1][5] = np.nan
-    with pytest.raises(Diverged, match="converted 1 holds samples that are not finite"):
+    with pytest.raises(DivergenceError, match="converted 1 holds samples that are not finite"):
         evaluator.measure(broken)
     with pytest.raises(ValueError, match="1 outputs of 4 sources"):
         evaluator.measure(good[:1])
@@ -140,7 +140,7 @@ def test_what_cannot_be_measured_is_refused() -> None:
     with pytest.raises(ValueError, match="expected some of both"):
         VoiceEvaluator([], good, RATE, parallel=False, judges=JUDGES, analyse=analyse)
     with pytest.raises(ValueError, match="1 texts for 4 sources"):
-        VoiceEvaluator(good, good, RATE, parallel=True, judges=JUDGES, analyse=analyse, texts=["one"])
+        VoiceEvaluator(good, good, RATE, parallel=True, judges=JUDGES, analyse=analyse, transcripts=["one"])
 
 
 def test_similarity_is_of_mean_embeddings() -> None:
@@ -150,4 +150,4 @@ def test_similarity_is_of_mean_embeddings() -> None:
 
 
 def test_texts_are_compared_without_case_and_punctuation() -> None:
-    assert plain("  It's  FINE, isn't_it? ") == "its fine isntit"
+    assert normalise_text("  It's  FINE, isn't_it? ") == "its fine isntit"

@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from unpaired.evaluation.voice.frames import Doubles, Frames
-from unpaired.evaluation.voice.spread import distance, frames_apart, spread
+from unpaired.evaluation.voice.frames import Doubles, FrameFeatures
+from unpaired.evaluation.voice.spread import compare_distributions, compute_distribution, compute_frame_distance
 
 
-def sentence(cepstra: Doubles, f0: Doubles | None = None) -> Frames:
-    return Frames(cepstra, np.full(len(cepstra), 100.0) if f0 is None else f0, np.zeros(len(cepstra)))
+def sentence(cepstra: Doubles, f0: Doubles | None = None) -> FrameFeatures:
+    return FrameFeatures(cepstra, np.full(len(cepstra), 100.0) if f0 is None else f0, np.zeros(len(cepstra)))
 
 
 @pytest.fixture
@@ -19,30 +19,30 @@ def spoken() -> Doubles:
 
 
 def test_a_collection_is_no_distance_from_itself(spoken: Doubles) -> None:
-    own = spread([sentence(spoken)])
-    assert distance(own, own) == (0, 0, 0, 0, 0, 0)
+    own = compute_distribution([sentence(spoken)])
+    assert compare_distributions(own, own) == (0, 0, 0, 0, 0, 0)
 
 
 def test_variance_by_hand() -> None:
     """Half the amplitude is a quarter of the variance: 6.02 dB flatter, in both measures of spread."""
     rng = np.random.default_rng(1)
     x = rng.normal(size=(300, 24))
-    found = distance(spread([sentence(x / 2)]), spread([sentence(x)]))
+    found = compare_distributions(compute_distribution([sentence(x / 2)]), compute_distribution([sentence(x)]))
     assert found.gv_db == pytest.approx(20 * math.log10(2))
     assert found.gv_bias_db == pytest.approx(-20 * math.log10(2))
     assert found.modulation_db == pytest.approx(20 * math.log10(2))
 
 
 def test_what_sets_sentences_apart_is_no_variance(spoken: Doubles) -> None:
-    one = spread([sentence(spoken), sentence(spoken)])
-    shifted = spread([sentence(spoken), sentence(spoken + 5)])
+    one = compute_distribution([sentence(spoken), sentence(spoken)])
+    shifted = compute_distribution([sentence(spoken), sentence(spoken + 5)])
     np.testing.assert_allclose(shifted.variance, one.variance)
 
 
 def test_the_modulation_spectrum_finds_a_wobble_where_it_is() -> None:
     """12.5 Hz is bin 8 of 1.5625 Hz; a Hann window spreads it to its neighbours alone."""
     course = np.sin(2 * math.pi * 12.5 * np.arange(256) * 0.005)[:, None]
-    power = spread([sentence(course)]).modulation
+    power = compute_distribution([sentence(course)]).modulation
     assert power is not None
     assert power.shape == (32, 1)
     assert power[7, 0] == pytest.approx((128 / 4) ** 2, rel=1e-6)
@@ -51,13 +51,13 @@ def test_the_modulation_spectrum_finds_a_wobble_where_it_is() -> None:
 
 
 def test_blur_is_seen_by_modulation_and_variance(spoken: Doubles) -> None:
-    real = spread([sentence(spoken)])
+    real = compute_distribution([sentence(spoken)])
 
     def blurred(reach: int) -> Doubles:
         kernel = np.ones(reach) / reach
         return np.stack([np.convolve(c, kernel, mode="same") for c in spoken.T], axis=1)
 
-    found = [distance(spread([sentence(blurred(reach))]), real) for reach in (1, 3, 9, 21)]
+    found = [compare_distributions(compute_distribution([sentence(blurred(reach))]), real) for reach in (1, 3, 9, 21)]
     modulations = [d.modulation_db for d in found if d.modulation_db is not None]
     assert modulations == sorted(modulations)
     assert modulations[1] > modulations[0] + 0.1
@@ -66,18 +66,18 @@ def test_blur_is_seen_by_modulation_and_variance(spoken: Doubles) -> None:
 
 def test_f0_by_hand() -> None:
     x = np.zeros((4, 24))
-    low = spread([sentence(x, np.array([100.0, 0.0, 200.0, 0.0]))])
-    high = spread([sentence(x, np.array([200.0, 200.0, 400.0, 400.0]))])
-    found = distance(high, low)
+    low = compute_distribution([sentence(x, np.array([100.0, 0.0, 200.0, 0.0]))])
+    high = compute_distribution([sentence(x, np.array([200.0, 200.0, 400.0, 400.0]))])
+    found = compare_distributions(high, low)
     assert found.f0_mean_cents == pytest.approx(1200)
     assert found.f0_std_cents == pytest.approx(0, abs=1e-9)
-    assert found.voiced_share == 0.5
+    assert found.voiced_fraction == 0.5
 
 
 def test_too_little_gives_none() -> None:
-    short = spread([sentence(np.zeros((127, 24)), np.zeros(127))])
+    short = compute_distribution([sentence(np.zeros((127, 24)), np.zeros(127))])
     assert short.modulation is None
-    found = distance(short, short)
+    found = compare_distributions(short, short)
     assert found.modulation_db is found.f0_mean_cents is found.f0_std_cents is None
 
 
@@ -87,8 +87,8 @@ def test_frames_are_apart_by_what_is_heard_and_not_by_faint_coefficients() -> No
     faint, loud = same.copy(), same.copy()
     faint[:, -1] += 3 * 0.02  # three deviations of that coefficient alone
     loud[:, 0] += 3
-    near, further, far = (frames_apart([sentence(x)], [sentence(real)]) for x in (same, faint, loud))
+    near, further, far = (compute_frame_distance([sentence(x)], [sentence(real)]) for x in (same, faint, loud))
     assert near is not None and further is not None and far is not None
     assert abs(near) < 30 and abs(further - near) < 5 and far > 300
-    assert frames_apart([sentence(2 * same + 7)], [sentence(2 * real + 7)]) == pytest.approx(near)
-    assert frames_apart([sentence(same[:12])], [sentence(real)]) is None  # no frame with 30 ms on both sides
+    assert compute_frame_distance([sentence(2 * same + 7)], [sentence(2 * real + 7)]) == pytest.approx(near)
+    assert compute_frame_distance([sentence(same[:12])], [sentence(real)]) is None  # no frame with 30 ms on both sides

@@ -51,19 +51,19 @@ def test_by_hand() -> None:
     path = align([[0.0], [1.0], [5.0]], [[0.0], [0.0], [1.0], [4.0]])
     assert path.first.tolist() == [0, 0, 1, 2]
     assert path.second.tolist() == [0, 1, 2, 3]
-    assert path.mean == pytest.approx(1 / 4)
+    assert path.mean_distance == pytest.approx(1 / 4)
 
 
 def test_a_sequence_aligns_with_itself_on_the_diagonal() -> None:
     a = np.random.default_rng(0).normal(size=(20, 4))
     path = align(a, a)
     assert path.first.tolist() == path.second.tolist() == list(range(20))
-    assert path.mean == 0
+    assert path.mean_distance == 0
 
 
 def test_held_frames_cost_nothing() -> None:
     a = np.random.default_rng(1).normal(size=(10, 4))
-    assert align(a, np.repeat(a, 3, 0)).mean == 0
+    assert align(a, np.repeat(a, 3, 0)).mean_distance == 0
 
 
 @pytest.mark.parametrize("shapes", [((0, 2), (3, 2)), ((3, 2), (3, 4)), ((3,), (3,))])

@@ -6,7 +6,7 @@ import torch
 
 from unpaired.errors import WorkError
 from unpaired.media.voice import baselines
-from unpaired.media.voice.baselines import Affine, Nearest
+from unpaired.media.voice.baselines import AffineBaseline, NearestNeighbourBaseline
 from unpaired.media.voice.features import Floats
 
 
@@ -16,14 +16,14 @@ def frames(count: int, mean: float = 0, deviation: float = 1, seed: int = 0, coe
 
 def test_affine_by_hand() -> None:
     source, target = np.array([[0, 2], [5, 5]], np.float32), np.array([[10, 30], [1, 3]], np.float32)
-    fitted = Affine.fit(source, target)
+    fitted = AffineBaseline.fit(source, target)
     # Mean 1 and deviation 1 become 20 and 10; a row without deviation is at the target's mean.
     np.testing.assert_allclose(fitted(np.array([[1, 3], [5, 5]], np.float32)), [[20, 40], [2, 2]], rtol=1e-5)
 
 
 def test_affine_gives_the_targets_moments() -> None:
     source, target = frames(500, 3, 2), frames(400, -1, 0.5, seed=1)
-    out = Affine.fit(source, target)(source)
+    out = AffineBaseline.fit(source, target)(source)
     np.testing.assert_allclose(out.mean(1), target.mean(1), atol=1e-4)
     np.testing.assert_allclose(out.std(1), target.std(1), rtol=1e-4)
     assert out.dtype == np.float32
@@ -44,33 +44,33 @@ def slow_nearest(values: Floats, source: Floats, target: Floats, k: int) -> Floa
 def test_nearest_is_the_slow_search(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(baselines, "_DISTANCES", piece)
     source, target, values = frames(30, 2, 3), frames(40, -1, 0.5, seed=1), frames(17, 2, 3, seed=2)
-    out = Nearest.fit(source, target)(values)
+    out = NearestNeighbourBaseline.fit(source, target)(values)
     assert out.shape == values.shape and out.dtype == np.float32
     np.testing.assert_allclose(out, slow_nearest(values, source, target, 4), atol=1e-5)
 
 
 def test_the_target_finds_itself() -> None:
     target = frames(50)
-    found = Nearest.fit(target, target, k=1)
+    found = NearestNeighbourBaseline.fit(target, target, k=1)
     inner = np.stack([target[:, t - 1 : t + 2].mean(1) for t in range(1, 49)], 1)
     np.testing.assert_allclose(found(target)[:, 1:-1], inner, atol=1e-5)
 
 
 def test_the_library_is_bounded() -> None:
-    fitted = Nearest.fit(frames(30), frames(500, seed=1), limit=100)
+    fitted = NearestNeighbourBaseline.fit(frames(30), frames(500, seed=1), max_frames=100)
     assert fitted.library.shape == (100, 3)
-    assert Nearest.fit(frames(30), frames(2, seed=1)).k == 2
+    assert NearestNeighbourBaseline.fit(frames(30), frames(2, seed=1)).k == 2
 
 
-@pytest.mark.parametrize("kind", [Affine, Nearest])
-def test_what_was_learned_is_tensors(kind: type[Affine | Nearest]) -> None:
+@pytest.mark.parametrize("kind", [AffineBaseline, NearestNeighbourBaseline])
+def test_what_was_learned_is_tensors(kind: type[AffineBaseline | NearestNeighbourBaseline]) -> None:
     fitted = kind.fit(frames(60), frames(50, 3, seed=1))
-    again = kind.from_tensors({name: torch.clone(tensor) for name, tensor in fitted.tensors().items()})
+    again = kind.from_tensors({name: torch.clone(tensor) for name, tensor in fitted.to_tensors().items()})
     np.testing.assert_array_equal(again(frames(9, seed=2)), fitted(frames(9, seed=2)))
 
 
-@pytest.mark.parametrize("kind", [Affine, Nearest])
-def test_unusable_speakers(kind: type[Affine | Nearest]) -> None:
+@pytest.mark.parametrize("kind", [AffineBaseline, NearestNeighbourBaseline])
+def test_unusable_speakers(kind: type[AffineBaseline | NearestNeighbourBaseline]) -> None:
     with pytest.raises(WorkError, match="at least two frames"):
         kind.fit(frames(1), frames(9))
     with pytest.raises(WorkError, match="3 and 4 coefficients"):

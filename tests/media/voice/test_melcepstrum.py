@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from unpaired.media.voice.melcepstrum import decode, encode, matrices, warp
+from unpaired.media.voice.melcepstrum import build_matrices, decode, encode, warp_frequency
 
 ALPHA, BINS = 0.41, 513
 
@@ -71,9 +71,9 @@ def test_a_flat_spectrum_is_its_level_alone() -> None:
 def test_the_axis_is_warped_towards_mel() -> None:
     hz = np.array([500, 1000, 2000, 4000])
     mel = np.log(1 + hz / 1000) / np.log(1 + 8000 / 1000)  # Fant 1968
-    np.testing.assert_allclose(warp(hz / 8000 * np.pi, ALPHA) / np.pi, mel, atol=0.04)
-    np.testing.assert_allclose(warp([0, np.pi], ALPHA), [0, np.pi], atol=1e-12)
+    np.testing.assert_allclose(warp_frequency(hz / 8000 * np.pi, ALPHA) / np.pi, mel, atol=0.04)
+    np.testing.assert_allclose(warp_frequency([0, np.pi], ALPHA), [0, np.pi], atol=1e-12)
 
 
 def test_matrices_are_constants() -> None:
-    assert matrices(24, ALPHA, BINS) is matrices(24, ALPHA, BINS)
+    assert build_matrices(24, ALPHA, BINS) is build_matrices(24, ALPHA, BINS)

@@ -8,10 +8,10 @@ import pytest
 import soundfile
 from voice_sounds import buzz, tone
 
-from unpaired.errors import UnreadableFile, UsageError, WorkError
+from unpaired.errors import UnreadableFileError, UsageError, WorkError
 from unpaired.media.voice import recording
-from unpaired.media.voice.recording import Recording, Wave, blocks, read, resampled, write
-from unpaired.media.voice.survey import probe, survey
+from unpaired.media.voice.recording import Recording, Wave, read, read_blocks, resample, write
+from unpaired.media.voice.survey import inspect_audio, read_header
 
 
 def saved(path: Path, wave: Wave, rate: int = 16000, subtype: str | None = None) -> Path:
@@ -50,8 +50,8 @@ def test_any_rate_becomes_the_asked_one(tmp_path: Path, rate: int) -> None:
 
 def test_blocks_are_what_one_call_on_the_whole_gives() -> None:
     wave = buzz(2, 44100)
-    whole = np.concatenate(list(resampled([wave], 44100, 16000)))
-    parts = np.concatenate(list(resampled(np.split(wave, [7, 1000, 1001, 50000]), 44100, 16000)))
+    whole = np.concatenate(list(resample([wave], 44100, 16000)))
+    parts = np.concatenate(list(resample(np.split(wave, [7, 1000, 1001, 50000]), 44100, 16000)))
     np.testing.assert_allclose(parts, whole, atol=1e-6)
 
 
@@ -82,22 +82,22 @@ def test_few_samples_that_are_no_numbers_are_filled_in(tmp_path: Path) -> None:
 def test_many_samples_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
     wave = tone(1)
     wave[100:200] = np.nan
-    with pytest.raises(UnreadableFile, match=r"a\.wav: 100 of its 16000 samples are NaN or infinite"):
-        survey(saved(tmp_path / "a.wav", wave, subtype="FLOAT"))
+    with pytest.raises(UnreadableFileError, match=r"a\.wav: 100 of its 16000 samples are NaN or infinite"):
+        inspect_audio(saved(tmp_path / "a.wav", wave, subtype="FLOAT"))
 
 
 def test_clipping_is_noted(tmp_path: Path) -> None:
     wave = np.clip(tone(1, hz=100, peak=2.0), -1, 1)
-    assert any(note.startswith("clipped: ") for note in survey(saved(tmp_path / "a.wav", wave)).notes)
+    assert any(note.startswith("clipped: ") for note in inspect_audio(saved(tmp_path / "a.wav", wave)).notes)
     # Only its tops touch full scale, one sample at a time.
-    assert survey(saved(tmp_path / "b.wav", tone(1, hz=1000, peak=1.0))).notes == ()
+    assert inspect_audio(saved(tmp_path / "b.wav", tone(1, hz=1000, peak=1.0))).notes == ()
 
 
 def test_silence_is_noted(tmp_path: Path) -> None:
-    found = survey(saved(tmp_path / "a.wav", np.zeros(16000, np.float32)))
-    assert found.silent and found.notes == ("silent: its loudest sample is digital zero",)
-    found = survey(saved(tmp_path / "b.wav", tone(1, peak=3e-4), subtype="FLOAT"))
-    assert found.silent and found.notes == ("silent: its loudest sample is -70 dB",)
+    found = inspect_audio(saved(tmp_path / "a.wav", np.zeros(16000, np.float32)))
+    assert found.is_silent and found.notes == ("silent: its loudest sample is digital zero",)
+    found = inspect_audio(saved(tmp_path / "b.wav", tone(1, peak=3e-4), subtype="FLOAT"))
+    assert found.is_silent and found.notes == ("silent: its loudest sample is -70 dB",)
 
 
 def cut(path: Path, share: float = 0.5) -> Path:
@@ -108,14 +108,14 @@ def cut(path: Path, share: float = 0.5) -> Path:
 
 def test_truncated_flac_is_refused(tmp_path: Path) -> None:
     path = cut(saved(tmp_path / "a.flac", buzz(2)))
-    assert probe(path).samples == 32000  # the header alone does not tell
-    with pytest.raises(UnreadableFile, match=r"a\.flac: is cut short"):
-        survey(path)
+    assert read_header(path).samples == 32000  # the header alone does not tell
+    with pytest.raises(UnreadableFileError, match=r"a\.flac: is cut short"):
+        inspect_audio(path)
 
 
 def test_truncated_mp3_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableFile, match=r"a\.mp3: is cut short"):
-        survey(cut(saved(tmp_path / "a.mp3", buzz(4))))
+    with pytest.raises(UnreadableFileError, match=r"a\.mp3: is cut short"):
+        inspect_audio(cut(saved(tmp_path / "a.mp3", buzz(4))))
 
 
 def test_truncated_wav_is_used_as_far_as_it_goes(tmp_path: Path) -> None:
@@ -135,30 +135,30 @@ def test_truncated_wav_is_used_as_far_as_it_goes(tmp_path: Path) -> None:
 def test_what_is_no_sound_is_refused_by_name(tmp_path: Path, content: bytes, why: str) -> None:
     path = tmp_path / "talk.wav"
     path.write_bytes(content)
-    for look in (probe, survey, lambda p: read(p, 16000)):
-        with pytest.raises(UnreadableFile, match=f"talk.wav: {why}"):
+    for look in (read_header, inspect_audio, lambda p: read(p, 16000)):
+        with pytest.raises(UnreadableFileError, match=f"talk.wav: {why}"):
             look(path)
 
 
 def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableFile, match="does not exist"):
-        probe(tmp_path / "none.wav")
-    with pytest.raises(UnreadableFile, match="is a folder"):
-        probe(tmp_path)
+    with pytest.raises(UnreadableFileError, match="does not exist"):
+        read_header(tmp_path / "none.wav")
+    with pytest.raises(UnreadableFileError, match="is a folder"):
+        read_header(tmp_path)
 
 
 def test_other_formats_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     soundfile.write(path, tone(1), 16000, format="AIFF", subtype="PCM_16")
-    with pytest.raises(UnreadableFile, match="AIFF files are not read"):
-        probe(path)
+    with pytest.raises(UnreadableFileError, match="AIFF files are not read"):
+        read_header(path)
 
 
 def test_clips_that_hold_nothing_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableFile, match="is 10 ms long; at least 100 ms needed"):
-        survey(saved(tmp_path / "a.wav", tone(0.01)))
-    with pytest.raises(UnreadableFile, match="0 samples"):
-        survey(saved(tmp_path / "b.wav", tone(0)))
+    with pytest.raises(UnreadableFileError, match="is 10 ms long; at least 100 ms needed"):
+        inspect_audio(saved(tmp_path / "a.wav", tone(0.01)))
+    with pytest.raises(UnreadableFileError, match="0 samples"):
+        inspect_audio(saved(tmp_path / "b.wav", tone(0)))
 
 
 @pytest.mark.parametrize(("name", "error"), [("a.wav", 1e-4), ("a.flac", 1e-4), ("a.ogg", 0.05)])
@@ -173,7 +173,7 @@ def test_values_beyond_full_scale_are_clipped_unless_exact(tmp_path: Path) -> No
     wave = tone(1, peak=3)
     write(tmp_path / "a.wav", wave, 16000)
     assert np.abs(read(tmp_path / "a.wav", 16000).wave).max() <= 1
-    write(tmp_path / "b.wav", wave, 16000, exact=True)
+    write(tmp_path / "b.wav", wave, 16000, as_float=True)
     np.testing.assert_array_equal(read(tmp_path / "b.wav", 16000).wave, wave)
 
 
@@ -198,7 +198,7 @@ def test_unknown_suffixes_are_refused(tmp_path: Path) -> None:
 def test_blocks_stay_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("unpaired.media.voice.survey._BLOCK", 4000)
     wave = buzz(2)
-    parts = list(blocks(saved(tmp_path / "a.wav", wave, subtype="FLOAT"), 16000))
+    parts = list(read_blocks(saved(tmp_path / "a.wav", wave, subtype="FLOAT"), 16000))
     assert max(map(len, parts)) <= 4000
     np.testing.assert_array_equal(np.concatenate(parts), wave)
     assert recording.read(tmp_path / "a.wav", 16000).wave.shape == wave.shape

@@ -7,14 +7,14 @@ import pytest
 import soundfile
 from voice_sounds import buzz
 
-from unpaired.errors import UnreadableFile, UsageError
+from unpaired.errors import UnreadableFileError, UsageError
 from unpaired.media.voice import convert, world
-from unpaired.media.voice.convert import change, convert_file, convert_waves, scored
-from unpaired.media.voice.features import Features, Floats
-from unpaired.media.voice.loudness import loudness
+from unpaired.media.voice.convert import convert_file, convert_waves, make_feature_converter, wrap_with_normalisation
+from unpaired.media.voice.features import Floats, VoiceFeatures
+from unpaired.media.voice.loudness import measure_loudness
 from unpaired.media.voice.mel import Mel
 from unpaired.media.voice.recording import read
-from unpaired.media.voice.seams import CrossFade, Windows, converted, windowed
+from unpaired.media.voice.seams import CrossFade, WindowSizes, convert_windows, split_into_windows
 from unpaired.media.voice.statistics import VoiceStatistics
 from unpaired.media.voice.world import World
 
@@ -22,24 +22,26 @@ WORLD = World()
 LAYOUT = (("values", 2), ("level", 1))
 
 
-def noise(frames: int) -> Features:
-    return Features(np.random.default_rng(0).normal(size=(3, frames)).astype(np.float32), LAYOUT)
+def noise(frames: int) -> VoiceFeatures:
+    return VoiceFeatures(np.random.default_rng(0).normal(size=(3, frames)).astype(np.float32), LAYOUT)
 
 
-def pieces(features: Features, size: int) -> list[Features]:
-    return [features.cut(start, start + size) for start in range(0, features.frames, size)]
+def pieces(features: VoiceFeatures, size: int) -> list[VoiceFeatures]:
+    return [features.slice_frames(start, start + size) for start in range(0, features.num_frames, size)]
 
 
-def whole(stream: list[Features]) -> Floats:
+def whole(stream: list[VoiceFeatures]) -> Floats:
     return np.concatenate([part.rows for part in stream], 1)
 
 
-def blurred(reach: int) -> convert.Change:
+def blurred(reach: int) -> convert.FeatureConverter:
     """A change that sees `reach` frames to either side."""
 
-    def apply(features: Features) -> Features:
+    def apply(features: VoiceFeatures) -> VoiceFeatures:
         kernel = np.ones(2 * reach + 1) / (2 * reach + 1)
-        return features.replaced(values=[np.convolve(np.pad(row, reach), kernel, "valid") for row in features.values])
+        return features.replace_groups(
+            values=[np.convolve(np.pad(row, reach), kernel, "valid") for row in features.values]
+        )
 
     return apply
 
@@ -48,8 +50,8 @@ def blurred(reach: int) -> convert.Change:
 @pytest.mark.parametrize("frames", [1, 39, 40, 41, 200, 333])
 def test_windows_with_enough_context_give_what_the_whole_gives(frames: int, size: int) -> None:
     features = noise(frames)
-    windows = Windows(core=20, context=10, fade=6)
-    stream = list(converted(pieces(features, size), blurred(10), windows))
+    windows = WindowSizes(core=20, context=10, fade=6)
+    stream = list(convert_windows(pieces(features, size), blurred(10), windows))
     np.testing.assert_allclose(whole(stream), blurred(10)(features).rows, atol=1e-5)
     np.testing.assert_array_equal(whole(stream)[2:], features["level"])  # what is not changed, to the last bit
 
@@ -57,11 +59,11 @@ def test_windows_with_enough_context_give_what_the_whole_gives(frames: int, size
 def test_without_enough_context_seams_are_faded() -> None:
     seen: list[int] = []
 
-    def shifting(features: Features) -> Features:  # another answer in each window
-        seen.append(features.frames)
-        return features.replaced(values=np.full((2, features.frames), len(seen)))
+    def shifting(features: VoiceFeatures) -> VoiceFeatures:  # another answer in each window
+        seen.append(features.num_frames)
+        return features.replace_groups(values=np.full((2, features.num_frames), len(seen)))
 
-    out = whole(list(converted([noise(200)], shifting, Windows(core=50, context=10, fade=10))))[0]
+    out = whole(list(convert_windows([noise(200)], shifting, WindowSizes(core=50, context=10, fade=10))))[0]
     assert out.shape == (200,)
     assert seen == [65, 80, 80, 65][: len(seen)]
     assert set(out[:40]) == {1.0} and out[-1] == len(seen)
@@ -69,7 +71,7 @@ def test_without_enough_context_seams_are_faded() -> None:
 
 
 def test_memory_is_that_of_a_window() -> None:
-    sizes = [window.features.frames for window in windowed(pieces(noise(5000), 3), 100, 20)]
+    sizes = [window.features.num_frames for window in split_into_windows(pieces(noise(5000), 3), 100, 20)]
     assert max(sizes) <= 141
     assert sum(sizes) >= 5000
 
@@ -83,11 +85,11 @@ def test_a_cross_fade_of_nothing_is_a_cut() -> None:
 def statistics(mean: float, deviation: float, f0: float = 5.0) -> VoiceStatistics:
     return VoiceStatistics(
         mean=(mean,) * 24,
-        deviation=(deviation,) * 24,
+        std=(deviation,) * 24,
         scale=(deviation,) * 24,
         log_f0_mean=f0,
-        log_f0_deviation=0.2,
-        voiced=0.5,
+        log_f0_std=0.2,
+        voiced_fraction=0.5,
         lufs=-23.0,
         frames=100,
     )
@@ -100,7 +102,7 @@ def test_networks_see_z_scores_of_a_multiple_of_frames() -> None:
         shapes.append((scores.shape, str(scores.dtype)))
         return scores
 
-    apply = scored(network, statistics(1, 2), statistics(10, 4))
+    apply = wrap_with_normalisation(network, statistics(1, 2), statistics(10, 4))
     values = np.full((24, 9), 3, np.float32)
     np.testing.assert_allclose(apply(values), np.full((24, 9), 14))  # one deviation above the mean of either
     assert shapes == [((1, 24, 12), "float32")]
@@ -108,14 +110,14 @@ def test_networks_see_z_scores_of_a_multiple_of_frames() -> None:
 
 def test_a_change_moves_values_and_f0_alone() -> None:
     features = WORLD.analyse(buzz(1))
-    out = change(lambda values: values + 1, statistics(0, 1, 4.8), statistics(0, 1, 5.8))(features)
+    out = make_feature_converter(lambda values: values + 1, statistics(0, 1, 4.8), statistics(0, 1, 5.8))(features)
     np.testing.assert_allclose(out.values, features.values + 1, rtol=1e-6)
     np.testing.assert_allclose(out["f0"], features["f0"] * np.e, rtol=1e-5)
     for name in ("energy", "aperiodicity", "level"):
         np.testing.assert_array_equal(out[name], features[name])
 
 
-def unchanged(features: Features) -> Features:
+def unchanged(features: VoiceFeatures) -> VoiceFeatures:
     return features
 
 
@@ -123,7 +125,7 @@ def unchanged(features: Features) -> Features:
 def test_the_output_is_as_long_as_the_input(samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world, "CHUNK_SECONDS", 1)
     wave = buzz(samples / 16000)
-    assert sum(map(len, convert_waves(np.array_split(wave, 3), WORLD, unchanged, Windows(200)))) == samples
+    assert sum(map(len, convert_waves(np.array_split(wave, 3), WORLD, unchanged, WindowSizes(200)))) == samples
 
 
 @pytest.mark.parametrize("representation", [WORLD, Mel("griffin-lim")])
@@ -134,7 +136,7 @@ def test_a_file_is_converted_and_as_loud_as_before(tmp_path: Path, representatio
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.flac", "out.wav"]
     out = read(tmp_path / "out.wav", 16000)
     assert out.seconds == pytest.approx(3, abs=1e-3)
-    assert loudness(out.wave, 16000) == pytest.approx(loudness(wave, 44100), abs=0.3)
+    assert measure_loudness(out.wave, 16000) == pytest.approx(measure_loudness(wave, 44100), abs=0.3)
     assert soundfile.info(tmp_path / "out.wav").samplerate == representation.sample_rate_hz
 
 
@@ -154,13 +156,13 @@ def test_loud_input_does_not_clip(tmp_path: Path) -> None:
 
 def test_bad_files_leave_nothing_behind(tmp_path: Path) -> None:
     (tmp_path / "talk.wav").write_text("hello")
-    with pytest.raises(UnreadableFile, match=r"talk\.wav"):
+    with pytest.raises(UnreadableFileError, match=r"talk\.wav"):
         convert_file(tmp_path / "talk.wav", tmp_path / "out.wav", WORLD, unchanged)
     soundfile.write(tmp_path / "good.wav", buzz(1), 16000)
     with pytest.raises(UsageError, match="cannot write"):
         convert_file(tmp_path / "good.wav", tmp_path / "out.mp3", WORLD, unchanged)
 
-    def fails(features: Features) -> Features:
+    def fails(features: VoiceFeatures) -> VoiceFeatures:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -17,15 +17,21 @@ from voice_sounds import buzz
 from unpaired.errors import UsageError
 from unpaired.media.voice import silero
 from unpaired.media.voice.cache import Cache
-from unpaired.media.voice.chosen import gate, gate_in_words
-from unpaired.media.voice.features import Features, Floats, Representation
+from unpaired.media.voice.chosen import describe_vad, load_vad
+from unpaired.media.voice.features import Floats, Representation, VoiceFeatures
 from unpaired.media.voice.recording import Wave
-from unpaired.media.voice.silence import likely, segments, speech
-from unpaired.media.voice.silero import RATE_HZ, STEP, Silero, installed, probabilities
+from unpaired.media.voice.silence import detect_speech_by_level, detect_speech_by_probability, find_segments
+from unpaired.media.voice.silero import (
+    RATE_HZ,
+    WINDOW_SAMPLES,
+    SileroVad,
+    compute_speech_probabilities,
+    find_silero_vad,
+)
 from unpaired.media.voice.world import World
 from unpaired.settings import VoiceSettings
 
-FOUND = installed()
+FOUND = find_silero_vad()
 needs_silero = pytest.mark.skipif(FOUND is None, reason="silero-vad is not installed")
 
 
@@ -34,9 +40,9 @@ def numbered(_: Path, waves: Iterable[Wave]) -> Iterator[Floats]:
     samples = done = 0
     for wave in waves:
         samples += len(wave)
-        yield np.arange(done, samples // STEP, dtype=np.float32)
-        done = samples // STEP
-    if samples % STEP:
+        yield np.arange(done, samples // WINDOW_SAMPLES, dtype=np.float32)
+        done = samples // WINDOW_SAMPLES
+    if samples % WINDOW_SAMPLES:
         yield np.array([done], np.float32)
 
 
@@ -48,8 +54,8 @@ class Levels:
     def __init__(self, rate: int, hop: int) -> None:
         self.sample_rate_hz, self.hop_samples = rate, hop
 
-    def analyse(self, wave: Wave) -> Features:
-        return Features(wave[None, :: self.hop_samples], self.layout)
+    def analyse(self, wave: Wave) -> VoiceFeatures:
+        return VoiceFeatures(wave[None, :: self.hop_samples], self.layout)
 
 
 @pytest.mark.parametrize("rate, hop", [(16000, 80), (22050, 256)])
@@ -57,11 +63,11 @@ def test_every_frame_gets_the_step_that_it_begins_in(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(silero, "probabilities", numbered)
     representation = cast(Representation, Levels(rate, hop))
     blocks = np.array_split(np.zeros(50 * rate + 77, np.float32), 23)  # three chunks
-    parts = list(Silero(Path("none"), "1").analysed(iter(blocks), representation))
+    parts = list(SileroVad(Path("none"), "1").analyse_stream(iter(blocks), representation))
     assert len(parts) == 3 and parts[0].layout == (("values", 1), ("speech", 1))
     row = np.concatenate([part["speech"][0] for part in parts])
     assert len(row) == -(-(50 * rate + 77) // hop)
-    assert row.tolist() == [int(Fraction(frame * hop, rate) * RATE_HZ / STEP) for frame in range(len(row))]
+    assert row.tolist() == [int(Fraction(frame * hop, rate) * RATE_HZ / WINDOW_SAMPLES) for frame in range(len(row))]
 
 
 def test_both_readers_of_a_long_sound_go_in_step(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,8 +81,8 @@ def test_both_readers_of_a_long_sound_go_in_step(monkeypatch: pytest.MonkeyPatch
             yield np.zeros(16000, np.float32)
 
     frames = 0
-    for part in Silero(Path("none"), "1").analysed(blocks(), cast(Representation, Levels(16000, 160))):
-        frames += part.frames
+    for part in SileroVad(Path("none"), "1").analyse_stream(blocks(), cast(Representation, Levels(16000, 160))):
+        frames += part.num_frames
         lags.append(read - frames / 100)
     assert frames == 30_000 and max(lags) < 3  # seconds that wait for one of the two
 
@@ -87,25 +93,29 @@ def test_runs_that_reach_the_upper_threshold_are_speech() -> None:
     chances[220:300], chances[260] = 0.36, 0.5
     chances[320:350] = 0.9  # a pause of 0.1 s before it
     chances[392:398] = 1  # 30 ms
-    assert segments(likely(chances, 0.005)) == [(220, 350)]
-    assert likely(np.ones(50, np.float32), 0.005).all() and likely(chances[:0], 0.005).shape == (0,)
+    assert find_segments(detect_speech_by_probability(chances, 0.005)) == [(220, 350)]
+    assert detect_speech_by_probability(np.ones(50, np.float32), 0.005).all() and detect_speech_by_probability(
+        chances[:0], 0.005
+    ).shape == (0,)
 
 
 def test_each_gate_has_entries_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(silero, "probabilities", lambda *_: iter([np.repeat(np.array([0, 1], np.float32), 16)]))
     path, store, world = tmp_path / "a.wav", Cache(tmp_path / "cache"), World()
     soundfile.write(path, buzz(1), 16000)
-    by_level = store.analysed([path], world).entries[0]
-    heard = store.analysed([path], world, Silero(Path("none"), "1")).entries[0]
-    assert heard.rows != by_level.rows and heard.layout == (*by_level.layout, ("speech", 1))
-    np.testing.assert_array_equal(heard.features().rows[:-1], by_level.features().rows)
-    np.testing.assert_array_equal(by_level.speech(), speech(by_level.features()["level"][0], 0.005))
-    assert segments(heard.speech()) == [(103, 201)]  # 16 steps of 512 samples are 102.4 frames
-    assert store.analysed([path], world).entries[0] == by_level
+    by_level = store.analyse([path], world).entries[0]
+    heard = store.analyse([path], world, SileroVad(Path("none"), "1")).entries[0]
+    assert heard.rows_path != by_level.rows_path and heard.layout == (*by_level.layout, ("speech", 1))
+    np.testing.assert_array_equal(heard.load_features().rows[:-1], by_level.load_features().rows)
+    np.testing.assert_array_equal(
+        by_level.detect_speech(), detect_speech_by_level(by_level.load_features()["level"][0], 0.005)
+    )
+    assert find_segments(heard.detect_speech()) == [(103, 201)]  # 16 steps of 512 samples are 102.4 frames
+    assert store.analyse([path], world).entries[0] == by_level
     monkeypatch.undo()  # no network: what is found is not made
-    assert store.analysed([path], world, Silero(Path("none"), "1")).entries[0] == heard
+    assert store.analyse([path], world, SileroVad(Path("none"), "1")).entries[0] == heard
     monkeypatch.setattr(silero, "probabilities", lambda *_: iter([np.ones(32, np.float32)]))
-    assert store.analysed([path], world, Silero(Path("none"), "2")).entries[0].speech().all()
+    assert store.analyse([path], world, SileroVad(Path("none"), "2")).entries[0].detect_speech().all()
 
 
 def test_it_is_found_without_being_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,23 +123,23 @@ def test_it_is_found_without_being_imported(tmp_path: Path, monkeypatch: pytest.
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("raise AssertionError('imported')")
     monkeypatch.syspath_prepend(tmp_path)
-    assert installed() is None  # an older version, without the file
+    assert find_silero_vad() is None  # an older version, without the file
     weights = tmp_path / "silero_vad" / "data" / "silero_vad_16k_sequence.onnx"
     weights.parent.mkdir()
     weights.write_bytes(b"abc")
-    found = installed()
+    found = find_silero_vad()
     assert found is not None and found.weights == weights and found.digest.startswith("ba7816bf8f01cfea")
 
 
 def test_settings_choose_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
-    found = Silero(Path("none"), "1")
+    found = SileroVad(Path("none"), "1")
     monkeypatch.setattr(silero, "installed", lambda: found)
-    assert gate(VoiceSettings(gate="energy")) is None and gate(VoiceSettings(gate="auto")) is found
-    assert gate_in_words(VoiceSettings(gate="silero")) == "silero-vad"
+    assert load_vad(VoiceSettings(vad="energy")) is None and load_vad(VoiceSettings(vad="auto")) is found
+    assert describe_vad(VoiceSettings(vad="silero")) == "silero-vad"
     monkeypatch.setattr(silero, "installed", lambda: None)
-    assert gate(VoiceSettings(gate="auto")) is None and gate_in_words(VoiceSettings(gate="auto")) == "its level"
+    assert load_vad(VoiceSettings(vad="auto")) is None and describe_vad(VoiceSettings(vad="auto")) == "its level"
     with pytest.raises(UsageError, match=r"gate 'silero': .*not both installed: pip install 'unpaired\[voice-gate\]'"):
-        gate(VoiceSettings(gate="silero"))
+        load_vad(VoiceSettings(vad="silero"))
 
 
 @needs_silero
@@ -141,14 +151,14 @@ def test_blocks_are_heard_as_the_stock_network_hears_steps() -> None:
     stock = onnxruntime.InferenceSession(
         str(FOUND.weights.with_name("silero_vad.onnx")), providers=["CPUExecutionProvider"]
     )
-    padded = np.pad(wave, (64, -len(wave) % STEP))
+    padded = np.pad(wave, (64, -len(wave) % WINDOW_SAMPLES))
     state, expected = np.zeros((2, 1, 128), np.float32), []
-    for start in range(0, len(padded) - 64, STEP):
-        step = {"input": padded[None, start : start + 64 + STEP], "state": state, "sr": np.array(16000)}
+    for start in range(0, len(padded) - 64, WINDOW_SAMPLES):
+        step = {"input": padded[None, start : start + 64 + WINDOW_SAMPLES], "state": state, "sr": np.array(16000)}
         chance, state = stock.run(None, step)
         expected.append(float(chance[0, 0]))
     for cuts in ([], [100, 101, 9000, 9512, 40000]):
-        found = np.concatenate(list(probabilities(FOUND.weights, np.split(wave, cuts))))
+        found = np.concatenate(list(compute_speech_probabilities(FOUND.weights, np.split(wave, cuts))))
         np.testing.assert_allclose(found, expected, atol=1e-5)
     assert np.ptp(expected) > 0.05
 
@@ -157,6 +167,6 @@ def test_blocks_are_heard_as_the_stock_network_hears_steps() -> None:
 def test_noise_is_no_speech_and_torch_keeps_its_threads(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).normal(0, 0.1, 32000), 16000)
     threads = torch.get_num_threads()
-    entry = Cache(tmp_path / "cache").analysed([tmp_path / "a.wav"], World(), FOUND).entries[0]
-    assert not entry.speech().any() and speech(entry.features()["level"][0], 0.005).all()
+    entry = Cache(tmp_path / "cache").analyse([tmp_path / "a.wav"], World(), FOUND).entries[0]
+    assert not entry.detect_speech().any() and detect_speech_by_level(entry.load_features()["level"][0], 0.005).all()
     assert "silero_vad" not in sys.modules and torch.get_num_threads() == threads

@@ -6,24 +6,24 @@ from voice_sounds import buzz
 
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.voice import pulses, world
-from unpaired.media.voice.features import Features
-from unpaired.media.voice.seams import analysed
-from unpaired.media.voice.world import World, log_f0_transform
+from unpaired.media.voice.features import VoiceFeatures
+from unpaired.media.voice.seams import analyse_stream
+from unpaired.media.voice.world import World, transform_log_f0
 
 WORLD = World()
 
 
-def joined(parts: list[Features]) -> Features:
-    return Features(np.concatenate([part.rows for part in parts], 1), parts[0].layout)
+def joined(parts: list[VoiceFeatures]) -> VoiceFeatures:
+    return VoiceFeatures(np.concatenate([part.rows for part in parts], 1), parts[0].layout)
 
 
 def test_features() -> None:
     wave = buzz(1)
     features = WORLD.analyse(wave)
-    assert features.frames == len(wave) // 80 + 1
+    assert features.num_frames == len(wave) // 80 + 1
     assert features.rows.dtype == np.float32 and np.isfinite(features.rows).all()
     assert [len(features[name]) for name, _ in WORLD.layout] == [24, 1, 1, 1, 1]
-    assert WORLD.coefficients == len(features.values) == 24
+    assert WORLD.num_coefficients == len(features.values) == 24
     f0 = features["f0"][0]
     assert np.median(f0[f0 > 0]) == pytest.approx(120, rel=0.2)
 
@@ -32,12 +32,12 @@ def test_synthesis_is_heard_as_the_original() -> None:
     wave = buzz(2)
     before = WORLD.analyse(wave)
     copy = WORLD.synthesise(before)
-    assert copy.dtype == np.float32 and len(copy) == before.frames * 80
+    assert copy.dtype == np.float32 and len(copy) == before.num_frames * 80
     after = WORLD.analyse(copy)
-    loud = (before["level"][0] > -30) & (after["level"][0, : before.frames] > -30)
-    distance = 10 / np.log(10) * np.sqrt(2 * np.square(before.values - after.values[:, : before.frames]).sum(0))
+    loud = (before["level"][0] > -30) & (after["level"][0, : before.num_frames] > -30)
+    distance = 10 / np.log(10) * np.sqrt(2 * np.square(before.values - after.values[:, : before.num_frames]).sum(0))
     assert distance[loud].mean() < 4  # dB; unrelated speech is at 10
-    ratio = after["f0"][0, : before.frames][loud] / np.maximum(before["f0"][0][loud], 1)
+    ratio = after["f0"][0, : before.num_frames][loud] / np.maximum(before["f0"][0][loud], 1)
     assert np.median(np.abs(ratio - 1)) < 0.02
 
 
@@ -48,33 +48,33 @@ def test_digital_silence_is_finite_and_stays_silent() -> None:
 
 
 def test_the_shortest_recording_is_analysed() -> None:
-    assert WORLD.analyse(buzz(0.1)).frames == 21
+    assert WORLD.analyse(buzz(0.1)).num_frames == 21
 
 
 def test_chunks_of_a_stream_give_what_the_whole_gives() -> None:
     wave = buzz(9)
     whole = WORLD.analyse(wave)
-    parts = joined(list(analysed(np.array_split(wave, 7), WORLD, chunk_seconds=3)))
-    assert parts.frames == whole.frames
+    parts = joined(list(analyse_stream(np.array_split(wave, 7), WORLD, chunk_seconds=3)))
+    assert parts.num_frames == whole.num_frames
     same_voicing = (parts["f0"] > 0) == (whole["f0"] > 0)
     assert same_voicing.mean() > 0.995
     assert np.abs(parts.values - whole.values)[:, same_voicing[0]].max() < 1e-3
     np.testing.assert_allclose(parts["level"], whole["level"], atol=1e-3)
 
 
-def voiced(frames: int) -> Features:
+def voiced(frames: int) -> VoiceFeatures:
     """A steady vowel that glides, voiced throughout, without noise below 3 kHz."""
     features = WORLD.analyse(buzz(1))
-    vowel = Features(np.repeat(features.rows[:, 30:31], frames, 1), features.layout)
+    vowel = VoiceFeatures(np.repeat(features.rows[:, 30:31], frames, 1), features.layout)
     f0 = 120 + 40 * np.sin(np.arange(frames) / 70)
-    return vowel.replaced(f0=f0, aperiodicity=np.full((1, frames), -60))
+    return vowel.replace_groups(f0=f0, aperiodicity=np.full((1, frames), -60))
 
 
 def test_synthesis_in_chunks_sets_its_pulses_where_the_whole_does(monkeypatch: pytest.MonkeyPatch) -> None:
     features = voiced(1000)
     whole = WORLD.synthesise(features)
     monkeypatch.setattr(world, "CHUNK_SECONDS", 1)
-    parts = [features.cut(start, start + 77) for start in range(0, 1000, 77)]
+    parts = [features.slice_frames(start, start + 77) for start in range(0, 1000, 77)]
     stream = np.concatenate(list(WORLD.synthesise_stream(parts)))
     assert len(stream) == len(whole) == 80000
     error = np.square(stream - whole).sum() / np.square(whole).sum()
@@ -92,18 +92,18 @@ def test_a_seam_does_not_click(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_phase_of_pulses() -> None:
-    assert pulses.phase_at(np.full(11, 200.0), 10, 16000) == pytest.approx(2 * np.pi * 200 * 0.05)
-    assert pulses.phase_at(np.zeros(11), 10, 16000) == pytest.approx(2 * np.pi * 500 * 0.05)
+    assert pulses.compute_pulse_phase(np.full(11, 200.0), 10, 16000) == pytest.approx(2 * np.pi * 200 * 0.05)
+    assert pulses.compute_pulse_phase(np.zeros(11), 10, 16000) == pytest.approx(2 * np.pi * 500 * 0.05)
     # Interpolated from 100 to 200 Hz over one frame of 80 samples: their mean is half a sample's step below 150.
-    assert pulses.phase_at([100.0, 200.0], 1, 16000) == pytest.approx(2 * np.pi * (150 - 0.625) * 0.005)
+    assert pulses.compute_pulse_phase([100.0, 200.0], 1, 16000) == pytest.approx(2 * np.pi * (150 - 0.625) * 0.005)
 
 
 @pytest.mark.parametrize("first", [0.0, 93.0, 310.0])
 @pytest.mark.parametrize("phase", [0.1, 3.0, 6.2])
 def test_leading_frames_bring_the_phase(first: float, phase: float) -> None:
     f0 = np.array([first, 100.0])
-    lead = pulses.leading_frames(f0, phase, 16000)
-    reached = pulses.phase_at(np.concatenate([lead, f0]), len(lead), 16000) % (2 * np.pi)
+    lead = pulses.compute_lead_in_f0(f0, phase, 16000)
+    reached = pulses.compute_pulse_phase(np.concatenate([lead, f0]), len(lead), 16000) % (2 * np.pi)
     assert reached == pytest.approx(phase, abs=1e-6)
     assert (lead >= 100).all() and (lead <= 200).all()
 
@@ -112,9 +112,9 @@ def test_log_f0_transform() -> None:
     f0 = np.array([[0, 100, 200, 0]], np.float32)
     source, target = (np.log(100), 0.2), (np.log(200), 0.1)
     expected = [0, 200, 200 * np.sqrt(2), 0]  # an octave above the mean becomes half of one
-    np.testing.assert_allclose(log_f0_transform(f0, source, target)[0], expected, rtol=1e-5)
-    np.testing.assert_allclose(log_f0_transform(f0, source, source), f0, rtol=1e-5)
-    np.testing.assert_allclose(log_f0_transform(f0, (np.log(100), 0), target)[0], [0, 200, 400, 0], rtol=1e-5)
+    np.testing.assert_allclose(transform_log_f0(f0, source, target)[0], expected, rtol=1e-5)
+    np.testing.assert_allclose(transform_log_f0(f0, source, source), f0, rtol=1e-5)
+    np.testing.assert_allclose(transform_log_f0(f0, (np.log(100), 0), target)[0], [0, 200, 400, 0], rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_settings_that_cannot_be(settings: dict[str, int]) -> None:
 
 
 def test_settings_name_all_that_features_depend_on() -> None:
-    assert WORLD.settings() == {
+    assert WORLD.get_settings() == {
         "name": "world",
         "sample_rate_hz": 16000,
         "order": 24,
@@ -140,17 +140,17 @@ def test_settings_name_all_that_features_depend_on() -> None:
 def test_other_rates(rate: int) -> None:
     wide = World(sample_rate_hz=rate, order=36)
     features = wide.analyse(buzz(0.5, rate))
-    assert features.frames == 101
+    assert features.num_frames == 101
     assert len(wide.synthesise(features)) == 101 * rate // 200
 
 
 def test_features_know_their_rows() -> None:
-    features = Features.of((("values", 2), ("level", 1)), values=[[1, 2], [3, 4]], level=[5, 6])
+    features = VoiceFeatures.from_groups((("values", 2), ("level", 1)), values=[[1, 2], [3, 4]], level=[5, 6])
     np.testing.assert_array_equal(features["level"], [[5, 6]])
     assert "f0" not in features and "level" in features
-    np.testing.assert_array_equal(features.replaced(level=[7, 8]).rows, [[1, 2], [3, 4], [7, 8]])
-    np.testing.assert_array_equal(features.cut(1).values, [[2], [4]])
+    np.testing.assert_array_equal(features.replace_groups(level=[7, 8]).rows, [[1, 2], [3, 4], [7, 8]])
+    np.testing.assert_array_equal(features.slice_frames(1).values, [[2], [4]])
     with pytest.raises(KeyError):
         features["f0"]
     with pytest.raises(WorkError, match="do not fit"):
-        Features(np.zeros((4, 2), np.float32), features.layout)
+        VoiceFeatures(np.zeros((4, 2), np.float32), features.layout)

@@ -17,17 +17,17 @@ Doubles = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 SAMPLE_RATE_HZ: Final = 16000
-ORDER: Final = 24
-ALPHA: Final = 0.41
+MCEP_ORDER: Final = 24
+MCEP_ALPHA: Final = 0.41
 HOP_SECONDS: Final = 0.005
-GATE_DB: Final = 20.0
+LOUD_RANGE_DB: Final = 20.0
 """How far below its wave's loudest frame a frame may lie and still be compared."""
-RMS: Final = 0.05
+TARGET_RMS: Final = 0.05
 """What waves are brought to before analysis, which floors empty bands: so loudness is no difference."""
 
 
 @dataclass(frozen=True, eq=False)
-class Frames:
+class FrameFeatures:
     """A wave every 5 ms: `cepstra` (T, 24) are c1..c24, `f0` (T,) Hz and 0 where unvoiced, `level_db` (T,).
 
     Mel-cepstra are of the natural logarithm of amplitude, alpha 0.41 at 16 kHz; the level is the root mean square of
@@ -47,41 +47,41 @@ class Frames:
             )
 
     @property
-    def loud(self) -> Mask:
+    def is_loud(self) -> Mask:
         """(T,): within 20 dB of the loudest frame."""
-        return np.asarray(self.level_db > self.level_db.max() - GATE_DB)
+        return np.asarray(self.level_db > self.level_db.max() - LOUD_RANGE_DB)
 
-    def gated(self) -> Frames:
+    def select_loud(self) -> FrameFeatures:
         """The loud frames alone, in their order."""
-        keep = self.loud
-        return Frames(self.cepstra[keep], self.f0[keep], self.level_db[keep])
+        keep = self.is_loud
+        return FrameFeatures(self.cepstra[keep], self.f0[keep], self.level_db[keep])
 
-    def spanned(self) -> Doubles:
+    def trim_to_loud(self) -> Doubles:
         """The cepstra (S, D) from the first loud frame to the last, pauses between them included."""
-        first, last = np.flatnonzero(self.loud)[[0, -1]]
+        first, last = np.flatnonzero(self.is_loud)[[0, -1]]
         return self.cepstra[first : last + 1]
 
 
-Analyse = Callable[[Wave, int], Frames]
+FrameAnalyser = Callable[[Wave, int], FrameFeatures]
 """A wave (samples,) at a rate in Hz to its frames."""
 
 
-def world_analysis() -> Analyse:
+def build_world_analyser() -> FrameAnalyser:
     """The analysis that the published figures are of: WORLD at 16 kHz (needs the extra `voice`).
 
     Waves of another rate are resampled, so that figures of one rate stand beside those of another, and all are brought
     to one loudness.
     """
-    from unpaired.media.voice.recording import resampled  # noqa: PLC0415 (optional)
+    from unpaired.media.voice.recording import resample  # noqa: PLC0415 (optional)
     from unpaired.media.voice.world import World  # noqa: PLC0415
 
-    world = World(sample_rate_hz=SAMPLE_RATE_HZ, order=ORDER, alpha=ALPHA)
+    world = World(sample_rate_hz=SAMPLE_RATE_HZ, order=MCEP_ORDER, alpha=MCEP_ALPHA)
 
-    def analyse(wave: Wave, sample_rate_hz: int) -> Frames:
-        heard = np.concatenate(list(resampled([wave], sample_rate_hz, SAMPLE_RATE_HZ)))
-        rms = float(np.sqrt(np.mean(np.square(heard, dtype=np.float64))))
-        features = world.analyse(heard * np.float32(RMS / rms) if rms > 0 else heard)
-        return Frames(
+    def analyse(wave: Wave, sample_rate_hz: int) -> FrameFeatures:
+        resampled_wave = np.concatenate(list(resample([wave], sample_rate_hz, SAMPLE_RATE_HZ)))
+        rms = float(np.sqrt(np.mean(np.square(resampled_wave, dtype=np.float64))))
+        features = world.analyse(resampled_wave * np.float32(TARGET_RMS / rms) if rms > 0 else resampled_wave)
+        return FrameFeatures(
             features.values.T.astype(np.float64),
             features["f0"][0].astype(np.float64),
             features["level"][0].astype(np.float64),

@@ -10,19 +10,25 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar, get_args
 
 from unpaired.errors import UsageError
-from unpaired.evaluation.voice.naturalness import DistillMos, Dnsmos, Listener, distillmos_missing, dnsmos_missing
+from unpaired.evaluation.voice.naturalness import (
+    DistillMos,
+    Dnsmos,
+    MosPredictor,
+    explain_missing_distillmos,
+    explain_missing_dnsmos,
+)
 from unpaired.evaluation.voice.speakers import (
     DVector,
     Resemblyzer,
     SpeakerEncoder,
-    dvector_missing,
-    resemblyzer_missing,
+    explain_missing_dvector,
+    explain_missing_resemblyzer,
 )
-from unpaired.evaluation.voice.words import Recogniser, Whisper, whisper_missing
+from unpaired.evaluation.voice.words import Recogniser, Whisper, explain_missing_whisper
 
-Kind = Literal["speakers", "words", "naturalness"]
+JudgeKind = Literal["speakers", "words", "naturalness"]
 """What judges judge."""
-KINDS: tuple[Kind, ...] = get_args(Kind)
+JUDGE_KINDS: tuple[JudgeKind, ...] = get_args(JudgeKind)
 ALL, NONE = "all", "none"
 """Every kind of judges, and no kind, as users say it."""
 T = TypeVar("T")
@@ -35,56 +41,56 @@ class Judges:
     `missing` says of kinds that were asked why some of them, or all, cannot be had, in words that tell what to install.
     """
 
-    speaker: SpeakerEncoder | None = None
-    second_speaker: SpeakerEncoder | None = None
+    speaker_encoder: SpeakerEncoder | None = None
+    second_speaker_encoder: SpeakerEncoder | None = None
     recogniser: Recogniser | None = None
-    mos: Listener | None = None
-    dnsmos: Listener | None = None
-    missing: Mapping[Kind, Sequence[str]] = field(default_factory=dict)
+    mos: MosPredictor | None = None
+    dnsmos: MosPredictor | None = None
+    missing: Mapping[JudgeKind, Sequence[str]] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
         """Those that there are."""
-        every = (self.speaker, self.second_speaker, self.recogniser, self.mos, self.dnsmos)
-        return tuple(judge.name for judge in every if judge is not None)
+        judges = (self.speaker_encoder, self.second_speaker_encoder, self.recogniser, self.mos, self.dnsmos)
+        return tuple(judge.name for judge in judges if judge is not None)
 
 
-def parse_kinds(which: str | Iterable[str] | None) -> tuple[Kind, ...]:
+def parse_kinds(selection: str | Iterable[str] | None) -> tuple[JudgeKind, ...]:
     """The kinds that a user asks, in the order of `KINDS`: all, none, or names (joined by commas, or of a collection).
 
     None: nothing was asked, which is all. Raises UsageError for anything else.
     """
-    if which is None or which == ALL:
-        return KINDS
-    if which == NONE:
+    if selection is None or selection == ALL:
+        return JUDGE_KINDS
+    if selection == NONE:
         return ()
-    names = [name.strip() for name in (which.split(",") if isinstance(which, str) else which)]
-    if unknown := [name for name in names if name not in KINDS]:
-        given = which if isinstance(which, str) else ",".join(names)
+    names = [name.strip() for name in (selection.split(",") if isinstance(selection, str) else selection)]
+    if unknown := [name for name in names if name not in JUDGE_KINDS]:
+        listed = selection if isinstance(selection, str) else ",".join(names)
         raise UsageError(
-            f"--judges '{given}': '{unknown[0]}' is no kind of judges; "
-            f"expected {ALL}, {NONE}, or some of {','.join(KINDS)} joined by commas"
+            f"--judges '{listed}': '{unknown[0]}' is no kind of judges; "
+            f"expected {ALL}, {NONE}, or some of {','.join(JUDGE_KINDS)} joined by commas"
         )
-    return tuple(kind for kind in KINDS if kind in names)
+    return tuple(kind for kind in JUDGE_KINDS if kind in names)
 
 
-def installed(kinds: Collection[Kind] = KINDS) -> Judges:
+def find_judges(kinds: Collection[JudgeKind] = JUDGE_KINDS) -> Judges:
     """The judges of these kinds whose packages are installed."""
-    missing: dict[Kind, list[str]] = {}
+    missing: dict[JudgeKind, list[str]] = {}
 
-    def judge(kind: Kind, make: Callable[[], T], why_not: Callable[[], str | None]) -> T | None:
+    def make_judge(kind: JudgeKind, factory: Callable[[], T], explain: Callable[[], str | None]) -> T | None:
         if kind not in kinds:
             return None
-        if (reason := why_not()) is None:
-            return make()
+        if (reason := explain()) is None:
+            return factory()
         missing.setdefault(kind, []).append(reason)
         return None
 
     return Judges(
-        judge("speakers", Resemblyzer, resemblyzer_missing),
-        judge("speakers", DVector, dvector_missing),
-        judge("words", Whisper, whisper_missing),
-        judge("naturalness", DistillMos, distillmos_missing),
-        judge("naturalness", Dnsmos, dnsmos_missing),
+        make_judge("speakers", Resemblyzer, explain_missing_resemblyzer),
+        make_judge("speakers", DVector, explain_missing_dvector),
+        make_judge("words", Whisper, explain_missing_whisper),
+        make_judge("naturalness", DistillMos, explain_missing_distillmos),
+        make_judge("naturalness", Dnsmos, explain_missing_dnsmos),
         missing,
     )

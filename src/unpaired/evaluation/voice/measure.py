@@ -14,14 +14,14 @@ from itertools import chain
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from unpaired.errors import Diverged
+from unpaired.errors import DivergenceError
 from unpaired.evaluation.voice import spread
-from unpaired.evaluation.voice.closeness import Closeness, closeness
-from unpaired.evaluation.voice.frames import Analyse, Doubles, Frames, Wave, world_analysis
-from unpaired.evaluation.voice.judges import Judges, installed
-from unpaired.evaluation.voice.naturalness import Listener
+from unpaired.evaluation.voice.closeness import AlignedMetrics, compute_aligned_metrics
+from unpaired.evaluation.voice.frames import Doubles, FrameAnalyser, FrameFeatures, Wave, build_world_analyser
+from unpaired.evaluation.voice.judges import Judges, find_judges
+from unpaired.evaluation.voice.naturalness import MosPredictor
 from unpaired.evaluation.voice.speakers import SpeakerEncoder, similarity
-from unpaired.evaluation.voice.words import error_rates
+from unpaired.evaluation.voice.words import compute_error_rates
 
 Resynthesise = Callable[[Wave, int], Wave]
 """A wave at a rate in Hz through analysis and synthesis, nothing changed between."""
@@ -42,18 +42,24 @@ class VoiceMeasures(BaseModel):
     pairs: int = Field(default=0, description="outputs whose sentence the target spoke too")
     mcd: float | None = Field(default=None, description="mel-cepstral distortion to the truth, dB; lower is better")
     f0_rmse: float | None = Field(default=None, description="F0 against the truth, cents, root mean square")
-    voicing: float | None = Field(default=None, description="share of aligned frames that differ in voicing, 0 to 1")
+    voicing_error: float | None = Field(
+        default=None, description="share of aligned frames that differ in voicing, 0 to 1"
+    )
     gv: float | None = Field(default=None, description="distance of global variances, dB; lower is better")
     gv_bias: float | None = Field(default=None, description="signed, dB: below 0 is flatter than the target")
     modulation: float | None = Field(default=None, description="distance of modulation spectra, dB; lower is better")
-    frames: float | None = Field(default=None, description="kernel distance of frames, times 1000; lower is better")
+    frame_distance: float | None = Field(
+        default=None, description="kernel distance of frames, times 1000; lower is better"
+    )
     f0_mean: float | None = Field(default=None, description="mean of log F0, signed difference, cents")
     f0_std: float | None = Field(default=None, description="standard deviation of log F0, signed difference, cents")
-    voiced: float | None = Field(default=None, description="share of voiced frames, signed difference")
+    voiced_fraction: float | None = Field(default=None, description="share of voiced frames, signed difference")
     similarity: float | None = Field(default=None, description="cosine of speaker embeddings to the target, -1 to 1")
     similarity_source: float | None = Field(default=None, description="the same to the source; lower is better")
-    second: float | None = Field(default=None, description="similarity to the target by the second encoder, -1 to 1")
-    second_source: float | None = Field(default=None, description="the same to the source; lower is better")
+    similarity_second: float | None = Field(
+        default=None, description="similarity to the target by the second encoder, -1 to 1"
+    )
+    similarity_second_source: float | None = Field(default=None, description="the same to the source; lower is better")
     wer: float | None = Field(default=None, description="word error rate of what is recognised; lower is better")
     cer: float | None = Field(default=None, description="character error rate; lower is better")
     mos: float | None = Field(default=None, description="predicted opinion score, 1 to 5, distillmos")
@@ -63,16 +69,16 @@ class VoiceMeasures(BaseModel):
 
 
 @dataclass(frozen=True, eq=False)
-class _Voices:
+class _Utterances:
     """A collection of sentences: frames of each, and embeddings (N, D) by both encoders."""
 
     waves: Sequence[Wave]
-    frames: list[Frames]
+    frames: list[FrameFeatures]
     embeddings: tuple[Doubles | None, Doubles | None]
 
-    def every_second(self, start: int) -> _Voices:
+    def take_every_second(self, start: int) -> _Utterances:
         first, second = (None if e is None else e[start::2] for e in self.embeddings)
-        return _Voices(self.waves[start::2], self.frames[start::2], (first, second))
+        return _Utterances(self.waves[start::2], self.frames[start::2], (first, second))
 
 
 class VoiceEvaluator:
@@ -91,10 +97,10 @@ class VoiceEvaluator:
         sample_rate_hz: int,
         *,
         parallel: bool,
-        texts: Sequence[str] | None = None,
-        target_texts: Sequence[str] | None = None,
+        transcripts: Sequence[str] | None = None,
+        target_transcripts: Sequence[str] | None = None,
         judges: Judges | None = None,
-        analyse: Analyse | None = None,
+        analyse: FrameAnalyser | None = None,
         resynthesise: Resynthesise | None = None,
         route: str = "source -> target",
     ) -> None:
@@ -102,106 +108,122 @@ class VoiceEvaluator:
             raise ValueError(f"{route}: {len(sources)} sources and {len(targets)} targets; expected some of both")
         if parallel and len(sources) != len(targets):
             raise ValueError(f"{route}: {len(sources)} sources, {len(targets)} targets; parallel ones are as many")
-        for words, waves, whose in ((texts, sources, "sources"), (target_texts, targets, "targets")):
-            if words is not None and len(words) != len(waves):
-                raise ValueError(f"{route}: {len(words)} texts for {len(waves)} {whose}")
+        for transcript_list, waves, group in (
+            (transcripts, sources, "sources"),
+            (target_transcripts, targets, "targets"),
+        ):
+            if transcript_list is not None and len(transcript_list) != len(waves):
+                raise ValueError(f"{route}: {len(transcript_list)} texts for {len(waves)} {group}")
         self._rate, self._parallel, self._route = sample_rate_hz, parallel, route
-        self._judges = installed() if judges is None else judges
-        self._analyse = world_analysis() if analyse is None else analyse
+        self._judges = find_judges() if judges is None else judges
+        self._analyse = build_world_analyser() if analyse is None else analyse
         self._resynthesise = resynthesise
-        self._sources, self._targets = self._voices(sources, "sources"), self._voices(targets, "targets")
-        self._target_spread = spread.spread(self._targets.frames)
-        self._texts = texts if texts is not None else self._heard(sources)
-        self._target_texts = self._texts if parallel else target_texts
+        self._sources, self._targets = (
+            self._analyse_utterances(sources, "sources"),
+            self._analyse_utterances(targets, "targets"),
+        )
+        self._target_distribution = spread.compute_distribution(self._targets.frames)
+        self._transcripts = transcripts if transcripts is not None else self._transcribe(sources)
+        self._target_transcripts = self._transcripts if parallel else target_transcripts
 
     def measure(self, outputs: Sequence[Wave], system: str = "converted") -> VoiceMeasures:
         """Measure conversions of the sources, in their order. Raises Diverged where a wave is not finite."""
         if len(outputs) != len(self._sources.waves):
             raise ValueError(f"{self._route}: {len(outputs)} outputs of {len(self._sources.waves)} sources")
-        return self._measure(self._voices(outputs, system), system, self._parallel, self._texts)
+        return self._measure(self._analyse_utterances(outputs, system), system, self._parallel, self._transcripts)
 
-    def nothing(self) -> VoiceMeasures:
+    def measure_identity(self) -> VoiceMeasures:
         """The sources taken as their own conversions."""
-        return self._measure(self._sources, "do nothing", self._parallel, self._texts)
+        return self._measure(self._sources, "do nothing", self._parallel, self._transcripts)
 
-    def copy_synthesis(self) -> VoiceMeasures | None:
+    def measure_copy_synthesis(self) -> VoiceMeasures | None:
         """The targets through analysis and synthesis; None without `resynthesise`."""
         if self._resynthesise is None:
             return None
         copies = [self._resynthesise(wave, self._rate) for wave in self._targets.waves]
-        voices = self._voices(copies, "copy-synthesis")
-        return self._measure(voices, "copy-synthesis", True, self._target_texts)
+        voices = self._analyse_utterances(copies, "copy-synthesis")
+        return self._measure(voices, "copy-synthesis", True, self._target_transcripts)
 
-    def real(self) -> VoiceMeasures:
+    def measure_targets(self) -> VoiceMeasures:
         """The targets: every second sentence against the others; words and naturalness of all."""
-        found = self._judged(self._targets, self._target_texts)
+        values = self._measure_with_judges(self._targets, self._target_transcripts)
         if len(self._targets.waves) > 1:
-            some, others = self._targets.every_second(0), self._targets.every_second(1)
-            found |= self._alike(some, others, spread.spread(others.frames))
-        return self._row("real target", len(self._targets.waves), found)
+            even, odd = self._targets.take_every_second(0), self._targets.take_every_second(1)
+            values |= self._compare_distributions(even, odd, spread.compute_distribution(odd.frames))
+        return self._build_measures("real target", len(self._targets.waves), values)
 
-    def _measure(self, out: _Voices, system: str, paired: bool, texts: Sequence[str] | None) -> VoiceMeasures:
-        found = self._alike(out, self._targets, self._target_spread) | self._judged(out, texts)
-        if paired:
-            found |= _closeness([closeness(a, b) for a, b in zip(out.frames, self._targets.frames, strict=True)])
-        return self._row(system, len(out.waves), found)
+    def _measure(
+        self, out: _Utterances, system: str, has_references: bool, transcripts: Sequence[str] | None
+    ) -> VoiceMeasures:
+        values = self._compare_distributions(out, self._targets, self._target_distribution) | self._measure_with_judges(
+            out, transcripts
+        )
+        if has_references:
+            values |= _average_aligned_metrics(
+                [compute_aligned_metrics(a, b) for a, b in zip(out.frames, self._targets.frames, strict=True)]
+            )
+        return self._build_measures(system, len(out.waves), values)
 
-    def _row(self, system: str, outputs: int, found: Mapping[str, float | None]) -> VoiceMeasures:
+    def _build_measures(self, system: str, outputs: int, values: Mapping[str, float | None]) -> VoiceMeasures:
         row = VoiceMeasures(
             route=self._route,
             system=system,
             outputs=outputs,
             targets=len(self._targets.waves),
-            pairs=outputs if found.get("mcd") is not None else 0,
+            pairs=outputs if values.get("mcd") is not None else 0,
             judges=self._judges.names,
             missing=tuple(chain.from_iterable(self._judges.missing.values())),
         )
-        return row.model_copy(update=dict(found))
+        return row.model_copy(update=dict(values))
 
-    def _alike(self, out: _Voices, target: _Voices, target_spread: spread.Spread) -> dict[str, float | None]:
+    def _compare_distributions(
+        self, out: _Utterances, target: _Utterances, target_distribution: spread.VoiceDistribution
+    ) -> dict[str, float | None]:
         """Measures that need no alignment."""
-        apart = spread.distance(spread.spread(out.frames), target_spread)
-        found: dict[str, float | None] = {
-            "gv": apart.gv_db,
-            "gv_bias": apart.gv_bias_db,
-            "modulation": apart.modulation_db,
-            "frames": spread.frames_apart(out.frames, target.frames),
-            "f0_mean": apart.f0_mean_cents,
-            "f0_std": apart.f0_std_cents,
-            "voiced": apart.voiced_share,
+        distances = spread.compare_distributions(spread.compute_distribution(out.frames), target_distribution)
+        values: dict[str, float | None] = {
+            "gv": distances.gv_db,
+            "gv_bias": distances.gv_bias_db,
+            "modulation": distances.modulation_db,
+            "frames": spread.compute_frame_distance(out.frames, target.frames),
+            "f0_mean": distances.f0_mean_cents,
+            "f0_std": distances.f0_std_cents,
+            "voiced": distances.voiced_fraction,
         }
         for name, i in (("similarity", 0), ("second", 1)):
-            found[name] = _cosine(out.embeddings[i], target.embeddings[i])
-            found[f"{name}_source"] = _cosine(out.embeddings[i], self._sources.embeddings[i])
-        return found
+            values[name] = _compute_similarity(out.embeddings[i], target.embeddings[i])
+            values[f"{name}_source"] = _compute_similarity(out.embeddings[i], self._sources.embeddings[i])
+        return values
 
-    def _judged(self, out: _Voices, texts: Sequence[str] | None) -> dict[str, float | None]:
+    def _measure_with_judges(self, out: _Utterances, transcripts: Sequence[str] | None) -> dict[str, float | None]:
         """Measures of each sentence alone."""
-        heard = self._heard(out.waves) if texts is not None else None
-        rates = None if texts is None or heard is None else error_rates(texts, heard)
+        hypotheses = self._transcribe(out.waves) if transcripts is not None else None
+        rates = None if transcripts is None or hypotheses is None else compute_error_rates(transcripts, hypotheses)
         return {
-            "wer": None if rates is None else rates.words,
-            "cer": None if rates is None else rates.characters,
-            "mos": self._opinion(self._judges.mos, out.waves),
-            "dnsmos": self._opinion(self._judges.dnsmos, out.waves),
+            "wer": None if rates is None else rates.wer,
+            "cer": None if rates is None else rates.cer,
+            "mos": self._predict_mos(self._judges.mos, out.waves),
+            "dnsmos": self._predict_mos(self._judges.dnsmos, out.waves),
         }
 
-    def _opinion(self, listener: Listener | None, waves: Sequence[Wave]) -> float | None:
-        return None if listener is None else float(np.mean([listener(wave, self._rate) for wave in waves]))
+    def _predict_mos(self, predictor: MosPredictor | None, waves: Sequence[Wave]) -> float | None:
+        return None if predictor is None else float(np.mean([predictor(wave, self._rate) for wave in waves]))
 
-    def _heard(self, waves: Sequence[Wave]) -> list[str] | None:
-        hear = self._judges.recogniser
-        return None if hear is None else [hear(wave, self._rate) for wave in waves]
+    def _transcribe(self, waves: Sequence[Wave]) -> list[str] | None:
+        recogniser = self._judges.recogniser
+        return None if recogniser is None else [recogniser(wave, self._rate) for wave in waves]
 
-    def _voices(self, waves: Sequence[Wave], name: str) -> _Voices:
+    def _analyse_utterances(self, waves: Sequence[Wave], name: str) -> _Utterances:
         for i, wave in enumerate(waves):
             if wave.ndim != 1 or not len(wave):
                 raise ValueError(f"{self._route}: {name} {i} has the shape {wave.shape}; expected (samples,)")
             if not np.isfinite(wave).all():
-                raise Diverged(f"{self._route}: {name} {i} holds samples that are not finite")
+                raise DivergenceError(f"{self._route}: {name} {i} holds samples that are not finite")
         frames = [self._analyse(wave, self._rate) for wave in waves]
-        return _Voices(
-            waves, frames, (self._embed(self._judges.speaker, waves), self._embed(self._judges.second_speaker, waves))
+        return _Utterances(
+            waves,
+            frames,
+            (self._embed(self._judges.speaker_encoder, waves), self._embed(self._judges.second_speaker_encoder, waves)),
         )
 
     def _embed(self, encoder: SpeakerEncoder | None, waves: Sequence[Wave]) -> Doubles | None:
@@ -215,12 +237,12 @@ def measure_conversion(
     sample_rate_hz: int,
     *,
     parallel: bool,
-    others: Mapping[str, Sequence[Wave]] | None = None,
-    known: Sequence[VoiceMeasures] = (),
-    texts: Sequence[str] | None = None,
-    target_texts: Sequence[str] | None = None,
+    baseline_outputs: Mapping[str, Sequence[Wave]] | None = None,
+    precomputed_measures: Sequence[VoiceMeasures] = (),
+    transcripts: Sequence[str] | None = None,
+    target_transcripts: Sequence[str] | None = None,
     judges: Judges | None = None,
-    analyse: Analyse | None = None,
+    analyse: FrameAnalyser | None = None,
     resynthesise: Resynthesise | None = None,
     route: str = "source -> target",
 ) -> list[VoiceMeasures]:
@@ -233,30 +255,30 @@ def measure_conversion(
         targets,
         sample_rate_hz,
         parallel=parallel,
-        texts=texts,
-        target_texts=target_texts,
+        transcripts=transcripts,
+        target_transcripts=target_transcripts,
         judges=judges,
         analyse=analyse,
         resynthesise=resynthesise,
         route=route,
     )
-    if known:
-        return [evaluator.measure(outputs), *known]
-    rows = [evaluator.measure(outputs), evaluator.nothing()]
-    rows += [evaluator.measure(waves, name) for name, waves in (others or {}).items()]
-    copy = evaluator.copy_synthesis()
-    return [*rows, *([] if copy is None else [copy]), evaluator.real()]
+    if precomputed_measures:
+        return [evaluator.measure(outputs), *precomputed_measures]
+    rows = [evaluator.measure(outputs), evaluator.measure_identity()]
+    rows += [evaluator.measure(waves, name) for name, waves in (baseline_outputs or {}).items()]
+    copy_synthesis = evaluator.measure_copy_synthesis()
+    return [*rows, *([] if copy_synthesis is None else [copy_synthesis]), evaluator.measure_targets()]
 
 
-def _closeness(pairs: Sequence[Closeness]) -> dict[str, float | None]:
+def _average_aligned_metrics(metrics: Sequence[AlignedMetrics]) -> dict[str, float | None]:
     """The means over sentences, F0 over those that have it."""
-    f0 = [pair.f0_rmse_cents for pair in pairs if pair.f0_rmse_cents is not None]
+    f0 = [pair.f0_rmse_cents for pair in metrics if pair.f0_rmse_cents is not None]
     return {
-        "mcd": float(np.mean([pair.mcd_db for pair in pairs])),
-        "voicing": float(np.mean([pair.voicing_error for pair in pairs])),
+        "mcd": float(np.mean([pair.mcd_db for pair in metrics])),
+        "voicing": float(np.mean([pair.voicing_error for pair in metrics])),
         "f0_rmse": float(np.mean(f0)) if f0 else None,
     }
 
 
-def _cosine(a: Doubles | None, b: Doubles | None) -> float | None:
+def _compute_similarity(a: Doubles | None, b: Doubles | None) -> float | None:
     return None if a is None or b is None else similarity(a, b)

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 
 from unpaired.evaluation.voice.frames import Wave
-from unpaired.evaluation.voice.optional import at_16_khz, missing
+from unpaired.evaluation.voice.optional import explain_missing, resample_to_16_khz
 
 
-class Listener(Protocol):
+class MosPredictor(Protocol):
     """A wave (samples,) at a rate in Hz to a mean opinion score, 1 to 5."""
 
     name: str
@@ -35,7 +35,7 @@ class DistillMos:
     @torch.no_grad()
     def __call__(self, wave: Wave, sample_rate_hz: int) -> float:
         """The score."""
-        return float(_distillmos()(torch.from_numpy(at_16_khz(wave, sample_rate_hz)[None])))
+        return float(_load_distillmos()(torch.from_numpy(resample_to_16_khz(wave, sample_rate_hz)[None])))
 
 
 class Dnsmos:
@@ -45,20 +45,20 @@ class Dnsmos:
 
     def __call__(self, wave: Wave, sample_rate_hz: int) -> float:
         """The score; short waves are repeated to 9 s, as its authors do."""
-        heard = np.clip(at_16_khz(wave, sample_rate_hz), -1, 1)
-        return float(_dnsmos().run(heard, 16000)["ovrl_mos"])
+        resampled_wave = np.clip(resample_to_16_khz(wave, sample_rate_hz), -1, 1)
+        return float(_load_dnsmos().run(resampled_wave, 16000)["ovrl_mos"])
 
 
-def distillmos_missing() -> str | None:
+def explain_missing_distillmos() -> str | None:
     """Why `DistillMos` cannot be had, in words, or None."""
-    return missing(
+    return explain_missing(
         "naturalness by distillmos", ("distillmos", "xls_r_sqa"), "pip install --no-deps distillmos==0.9.1 xls-r-sqa"
     )
 
 
-def dnsmos_missing() -> str | None:
+def explain_missing_dnsmos() -> str | None:
     """Why `Dnsmos` cannot be had, in words, or None."""
-    return missing(
+    return explain_missing(
         "naturalness by DNSMOS",
         ("speechmos", "onnxruntime", "librosa", "requests"),
         "pip install speechmos==0.0.1.1 onnxruntime librosa requests",
@@ -66,16 +66,16 @@ def dnsmos_missing() -> str | None:
 
 
 @lru_cache(maxsize=1)
-def _distillmos() -> Any:
+def _load_distillmos() -> Any:
     quiet = contextlib.redirect_stdout(io.StringIO())
-    with quiet, _spared("torchaudio"), torch.random.fork_rng(devices=[]):
+    with quiet, _stub_module("torchaudio"), torch.random.fork_rng(devices=[]):
         from distillmos import ConvTransformerSQAModel  # noqa: PLC0415 (optional)
 
         return ConvTransformerSQAModel().eval()
 
 
 @lru_cache(maxsize=1)
-def _dnsmos() -> Any:
+def _load_dnsmos() -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         from speechmos import dnsmos  # noqa: PLC0415 (optional)
@@ -84,15 +84,15 @@ def _dnsmos() -> Any:
 
 
 @contextlib.contextmanager
-def _spared(name: str) -> Iterator[None]:
+def _stub_module(name: str) -> Iterator[None]:
     """An empty module under this name while a package is imported that uses it in its command line alone.
 
     torchaudio must be of torch's own version and build, and has none for CPUs of the newest.
     """
-    present = name in sys.modules
+    was_imported = name in sys.modules
     sys.modules.setdefault(name, ModuleType(name))
     try:
         yield
     finally:
-        if not present:
+        if not was_imported:
             del sys.modules[name]

@@ -8,13 +8,13 @@ from typing import Any, cast
 from unpaired.evaluation.voice.frames import SAMPLE_RATE_HZ, Wave
 
 
-def missing(measure: str, modules: tuple[str, ...], mend: str) -> str | None:
+def explain_missing(measure: str, modules: tuple[str, ...], install_command: str) -> str | None:
     """In words that the measure lacks some of its modules, and what to install; None where all are there."""
-    lacking = [module for module in modules if find_spec(module) is None]
-    return f"no {measure}: {', '.join(lacking)} not installed ({mend})" if lacking else None
+    missing_modules = [module for module in modules if find_spec(module) is None]
+    return f"no {measure}: {', '.join(missing_modules)} not installed ({install_command})" if missing_modules else None
 
 
-def at_16_khz(wave: Wave, sample_rate_hz: int) -> Wave:
+def resample_to_16_khz(wave: Wave, sample_rate_hz: int) -> Wave:
     """The wave as the judges hear it."""
     if sample_rate_hz == SAMPLE_RATE_HZ:
         return wave
@@ -23,7 +23,7 @@ def at_16_khz(wave: Wave, sample_rate_hz: int) -> Wave:
     return cast(Wave, soxr.resample(wave, sample_rate_hz, SAMPLE_RATE_HZ, quality="HQ"))
 
 
-def single_thread() -> Any:
+def make_single_thread_options() -> Any:
     """Options of an ONNX session on one thread: the order of sums, and so the last digits, hang on their number."""
     import onnxruntime  # noqa: PLC0415 (optional)
 

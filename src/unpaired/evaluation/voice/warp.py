@@ -22,7 +22,7 @@ class Alignment(NamedTuple):
     distances: Doubles
 
     @property
-    def mean(self) -> float:
+    def mean_distance(self) -> float:
         """The mean distance of the path's cells."""
         return float(self.distances.mean())
 
@@ -39,32 +39,32 @@ def align(a: npt.ArrayLike, b: npt.ArrayLike) -> Alignment:
     x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if x.ndim != 2 or y.ndim != 2 or x.shape[1] != y.shape[1] or not len(x) or not len(y):
         raise ValueError(f"sequences of shapes {x.shape} and {y.shape}; expected (N, D) and (M, D), N and M at least 1")
-    first, second = _walk_back(_moves(x, y))
+    first, second = _trace_path(_compute_moves(x, y))
     return Alignment(first, second, np.linalg.norm(x[first] - y[second], axis=1))
 
 
-def _moves(x: Doubles, y: Doubles) -> list[tuple[int, npt.NDArray[np.uint8]]]:
+def _compute_moves(x: Doubles, y: Doubles) -> list[tuple[int, npt.NDArray[np.uint8]]]:
     """For each anti-diagonal i + j its first i, and the best move into each of its cells."""
     n, m = len(x), len(y)
     # Costs by i + 1 on the two diagonals before; what lies outside the matrix is infinitely dear.
-    before, last = np.full(n + 1, np.inf), np.full(n + 1, np.inf)
-    before[0] = 0.0
+    two_back, one_back = np.full(n + 1, np.inf), np.full(n + 1, np.inf)
+    two_back[0] = 0.0
     moves = []
     for diagonal in range(n + m - 1):
         low, high = max(0, diagonal - m + 1), min(n, diagonal + 1)
-        rows = slice(low + 1, high + 1)
-        above = slice(low, high)
+        cells = slice(low + 1, high + 1)
+        previous_cells = slice(low, high)
         distance = np.linalg.norm(x[low:high] - y[diagonal - high + 1 : diagonal - low + 1][::-1], axis=1)
-        ways = np.stack([before[above], last[above], last[rows]])
-        best = ways.argmin(0)
+        candidates = np.stack([two_back[previous_cells], one_back[previous_cells], one_back[cells]])
+        best = candidates.argmin(0)
         moves.append((low, best.astype(np.uint8)))
-        now = np.full(n + 1, np.inf)
-        now[rows] = distance + np.take_along_axis(ways, best[None], 0)[0]
-        before, last = last, now
+        current = np.full(n + 1, np.inf)
+        current[cells] = distance + np.take_along_axis(candidates, best[None], 0)[0]
+        two_back, one_back = one_back, current
     return moves
 
 
-def _walk_back(moves: list[tuple[int, npt.NDArray[np.uint8]]]) -> tuple[Indices, Indices]:
+def _trace_path(moves: list[tuple[int, npt.NDArray[np.uint8]]]) -> tuple[Indices, Indices]:
     low, best = moves[-1]
     i = low + len(best) - 1
     j = len(moves) - 1 - i

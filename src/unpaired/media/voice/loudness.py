@@ -11,74 +11,74 @@ from scipy import signal
 
 from unpaired.media.voice.recording import Wave
 
-__all__ = ["TARGET_LUFS", "Meter", "gain", "loudness", "scaled"]
+__all__ = ["TARGET_LUFS", "LoudnessMeter", "compute_gain", "measure_loudness", "scale_blocks"]
 
 TARGET_LUFS = -23.0
 """The loudness at which representations see recordings (EBU R 128)."""
-_LARGEST_GAIN_DB = 40.0
-_ABSOLUTE_LUFS, _RELATIVE_LU, _OFFSET = -70.0, -10.0, -0.691
+_MAX_GAIN_DB = 40.0
+_ABSOLUTE_THRESHOLD_LUFS, _RELATIVE_THRESHOLD_LU, _LUFS_OFFSET = -70.0, -10.0, -0.691
 
 
-class Meter:
+class LoudnessMeter:
     """Measures the loudness and the peak of a mono sound that comes in blocks."""
 
     def __init__(self, sample_rate_hz: int) -> None:
         self.peak = 0.0
-        self._filter = _weighting(sample_rate_hz)
-        self._state = np.zeros((len(self._filter), 2))
-        self._step = sample_rate_hz // 10
-        self._rest = np.zeros(0)
-        self._steps: list[npt.NDArray[np.float64]] = []
+        self._filter = _build_k_weighting(sample_rate_hz)
+        self._filter_state = np.zeros((len(self._filter), 2))
+        self._step_samples = sample_rate_hz // 10
+        self._remainder = np.zeros(0)
+        self._step_energies: list[npt.NDArray[np.float64]] = []
 
     def add(self, wave: Wave) -> None:
         """Take the next block."""
         if not len(wave):
             return
         self.peak = max(self.peak, float(np.abs(wave).max()))
-        weighted, self._state = signal.sosfilt(self._filter, wave.astype(np.float64), zi=self._state)
-        joined = np.concatenate([self._rest, np.square(weighted)])
-        cut = len(joined) // self._step * self._step
-        self._steps.append(joined[:cut].reshape(-1, self._step).sum(1))
-        self._rest = joined[cut:]
+        weighted, self._filter_state = signal.sosfilt(self._filter, wave.astype(np.float64), zi=self._filter_state)
+        joined = np.concatenate([self._remainder, np.square(weighted)])
+        cut = len(joined) // self._step_samples * self._step_samples
+        self._step_energies.append(joined[:cut].reshape(-1, self._step_samples).sum(1))
+        self._remainder = joined[cut:]
 
     def lufs(self) -> float:
         """Integrated loudness so far in LUFS; minus infinity for silence. A sound below 0.4 s is one gating block."""
-        steps = np.concatenate([*self._steps, np.zeros(0)])
-        if len(steps) < 4:
-            samples = len(steps) * self._step + len(self._rest)
-            blocks = np.array([(steps.sum() + self._rest.sum()) / max(samples, 1)])
+        step_energies = np.concatenate([*self._step_energies, np.zeros(0)])
+        if len(step_energies) < 4:
+            samples = len(step_energies) * self._step_samples + len(self._remainder)
+            blocks = np.array([(step_energies.sum() + self._remainder.sum()) / max(samples, 1)])
         else:
-            blocks = np.convolve(steps, np.ones(4), "valid") / (4 * self._step)
-        level = _OFFSET + 10 * np.log10(np.maximum(blocks, 1e-20))
-        blocks = blocks[level > _ABSOLUTE_LUFS]
+            blocks = np.convolve(step_energies, np.ones(4), "valid") / (4 * self._step_samples)
+        level = _LUFS_OFFSET + 10 * np.log10(np.maximum(blocks, 1e-20))
+        blocks = blocks[level > _ABSOLUTE_THRESHOLD_LUFS]
         if not len(blocks):
             return -math.inf
-        gate = _OFFSET + 10 * math.log10(blocks.mean()) + _RELATIVE_LU
-        loud = blocks[_OFFSET + 10 * np.log10(blocks) > gate]
-        return _OFFSET + 10 * math.log10(loud.mean())
+        relative_threshold = _LUFS_OFFSET + 10 * math.log10(blocks.mean()) + _RELATIVE_THRESHOLD_LU
+        loud = blocks[_LUFS_OFFSET + 10 * np.log10(blocks) > relative_threshold]
+        return _LUFS_OFFSET + 10 * math.log10(loud.mean())
 
 
-def loudness(wave: Wave, sample_rate_hz: int) -> float:
+def measure_loudness(wave: Wave, sample_rate_hz: int) -> float:
     """Integrated loudness of a mono wave in LUFS."""
-    meter = Meter(sample_rate_hz)
+    meter = LoudnessMeter(sample_rate_hz)
     meter.add(wave)
     return meter.lufs()
 
 
-def gain(from_lufs: float, to_lufs: float = TARGET_LUFS) -> float:
+def compute_gain(from_lufs: float, to_lufs: float = TARGET_LUFS) -> float:
     """The factor that brings a sound from one loudness to another: 1 for silence, at most 40 dB."""
     if not (math.isfinite(from_lufs) and math.isfinite(to_lufs)):
         return 1.0
-    return float(10 ** (min(to_lufs - from_lufs, _LARGEST_GAIN_DB) / 20))
+    return float(10 ** (min(to_lufs - from_lufs, _MAX_GAIN_DB) / 20))
 
 
-def scaled(waves: Iterable[Wave], factor: float) -> Iterator[Wave]:
+def scale_blocks(waves: Iterable[Wave], factor: float) -> Iterator[Wave]:
     """The blocks times a factor."""
     for wave in waves:
         yield wave * np.float32(factor)
 
 
-def _weighting(sample_rate_hz: int) -> npt.NDArray[np.float64]:
+def _build_k_weighting(sample_rate_hz: int) -> npt.NDArray[np.float64]:
     """The K-weighting of BS.1770 as two second-order sections (2, 6), its analogue prototypes at any rate.
 
     The prototypes' numbers are those that give the standard's table at 48 kHz.

@@ -18,12 +18,12 @@ import torch
 from torch.nn import functional
 
 from unpaired.media.voice import silence, vocoder
-from unpaired.media.voice.bands import BANDS, FFT, HOP, RATE_HZ, filterbank
-from unpaired.media.voice.features import CHUNK_SECONDS, Features, Layout
+from unpaired.media.voice.bands import HOP_LENGTH, N_FFT, N_MELS, RATE_HZ, build_mel_filterbank
+from unpaired.media.voice.features import CHUNK_SECONDS, FeatureLayout, VoiceFeatures
 from unpaired.media.voice.recording import Wave
 
-_LEAST = 1e-5
-_PAD = (FFT - HOP) // 2
+_MIN_MAGNITUDE = 1e-5
+_PAD = (N_FFT - HOP_LENGTH) // 2
 
 
 @dataclass(frozen=True)
@@ -45,17 +45,17 @@ class Mel:
     @property
     def hop_samples(self) -> int:
         """256."""
-        return HOP
+        return HOP_LENGTH
 
     @property
-    def coefficients(self) -> int:
+    def num_coefficients(self) -> int:
         """80."""
-        return BANDS
+        return N_MELS
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> FeatureLayout:
         """The groups of rows."""
-        return (("values", BANDS), ("level", 1))
+        return (("values", N_MELS), ("level", 1))
 
     @property
     def context_frames(self) -> int:
@@ -63,29 +63,33 @@ class Mel:
         return 4
 
     @property
-    def reach_frames(self) -> int:
+    def lookahead_frames(self) -> int:
         """What the vocoder needs beside a chunk."""
-        return vocoder.side(vocoder.load(self.vocoder))
+        return vocoder.get_context_frames(vocoder.load_vocoder(self.vocoder))
 
-    def settings(self) -> dict[str, int | float | str]:
+    def get_settings(self) -> dict[str, int | float | str]:
         """All that its features depend on."""
         return {"name": self.name}
 
-    def analyse(self, wave: Wave) -> Features:
+    def analyse(self, wave: Wave) -> VoiceFeatures:
         """Features of a wave of 385 samples or more: `samples // 256` frames."""
         padded = functional.pad(torch.from_numpy(np.asarray(wave, np.float32))[None], (_PAD, _PAD), mode="reflect")[0]
-        window = torch.hann_window(FFT)
-        spectrum = torch.stft(padded, FFT, HOP, window=window, center=False, return_complex=True)
-        size = torch.sqrt(spectrum.real**2 + spectrum.imag**2 + 1e-9)
-        bands = torch.from_numpy(filterbank().astype(np.float32)) @ size
-        values = bands.clamp(min=_LEAST).log().numpy()
-        level = silence.level_db(wave[HOP // 2 :], HOP, values.shape[1], FFT)
-        return Features.of(self.layout, values=values, level=level)
+        window = torch.hann_window(N_FFT)
+        spectrum = torch.stft(padded, N_FFT, HOP_LENGTH, window=window, center=False, return_complex=True)
+        magnitude = torch.sqrt(spectrum.real**2 + spectrum.imag**2 + 1e-9)
+        bands = torch.from_numpy(build_mel_filterbank().astype(np.float32)) @ magnitude
+        values = bands.clamp(min=_MIN_MAGNITUDE).log().numpy()
+        level = silence.compute_level_db(wave[HOP_LENGTH // 2 :], HOP_LENGTH, values.shape[1], N_FFT)
+        return VoiceFeatures.from_groups(self.layout, values=values, level=level)
 
-    def synthesise(self, features: Features) -> Wave:
+    def synthesise(self, features: VoiceFeatures) -> Wave:
         """A wave of `frames * 256` samples."""
-        return vocoder.load(self.vocoder).wave(features.values)
+        return vocoder.load_vocoder(self.vocoder).synthesise(features.values)
 
-    def synthesise_stream(self, stream: Iterable[Features], chunk_seconds: float = CHUNK_SECONDS) -> Iterator[Wave]:
+    def synthesise_stream(
+        self, stream: Iterable[VoiceFeatures], chunk_seconds: float = CHUNK_SECONDS
+    ) -> Iterator[Wave]:
         """Blocks of the wave, in constant memory."""
-        return vocoder.stream(vocoder.load(self.vocoder), stream, round(chunk_seconds * RATE_HZ / HOP))
+        return vocoder.synthesise_stream(
+            vocoder.load_vocoder(self.vocoder), stream, round(chunk_seconds * RATE_HZ / HOP_LENGTH)
+        )

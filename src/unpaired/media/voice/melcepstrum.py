@@ -19,22 +19,22 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["decode", "encode", "matrices", "warp"]
+__all__ = ["build_matrices", "decode", "encode", "warp_frequency"]
 
 Doubles = npt.NDArray[np.float64]
 
 
-def warp(omega: npt.ArrayLike, alpha: float) -> Doubles:
+def warp_frequency(omega: npt.ArrayLike, alpha: float) -> Doubles:
     """b(w) for w in radians per sample."""
     w = np.asarray(omega, np.float64)
     return np.asarray(w + 2 * np.arctan2(alpha * np.sin(w), 1 - alpha * np.cos(w)), np.float64)
 
 
 @lru_cache(maxsize=8)
-def matrices(order: int, alpha: float, bins: int) -> tuple[Doubles, Doubles]:
+def build_matrices(order: int, alpha: float, bins: int) -> tuple[Doubles, Doubles]:
     """Encode (bins, order + 1) and decode (order + 1, bins), for envelopes at `bins` points from 0 to Nyquist."""
     omega = np.linspace(0, np.pi, bins)
-    decoding = np.cos(np.arange(order + 1)[:, None] * warp(omega, alpha))
+    decoding = np.cos(np.arange(order + 1)[:, None] * warp_frequency(omega, alpha))
     slope = (1 - alpha**2) / (1 + alpha**2 - 2 * alpha * np.cos(omega))
     weight = slope / (bins - 1)
     weight[[0, -1]] /= 2
@@ -45,11 +45,11 @@ def matrices(order: int, alpha: float, bins: int) -> tuple[Doubles, Doubles]:
 
 def encode(power: Doubles, order: int, alpha: float) -> Doubles:
     """Power spectra (frames, bins) to mel-cepstra (frames, order + 1): natural logarithm, of the amplitude."""
-    encoding, _ = matrices(order, alpha, power.shape[-1])
+    encoding, _ = build_matrices(order, alpha, power.shape[-1])
     return np.asarray(0.5 * np.log(power) @ encoding)
 
 
 def decode(cepstra: npt.NDArray[np.floating], bins: int, alpha: float) -> Doubles:
     """Mel-cepstra (frames, order + 1) to power spectra (frames, bins)."""
-    _, decoding = matrices(cepstra.shape[-1] - 1, alpha, bins)
+    _, decoding = build_matrices(cepstra.shape[-1] - 1, alpha, bins)
     return np.exp(2 * cepstra.astype(np.float64) @ decoding)

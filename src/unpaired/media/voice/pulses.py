@@ -12,33 +12,33 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["leading_frames", "phase_at"]
+__all__ = ["compute_lead_in_f0", "compute_pulse_phase"]
 
-_UNVOICED_HZ = 500.0
-_LEAD = 4
-_LOWEST_HZ = 100.0
-_PERIOD_SECONDS = 0.005
+_UNVOICED_F0_HZ = 500.0
+_LEAD_IN_FRAMES = 4
+_MIN_LEAD_IN_F0_HZ = 100.0
+_FRAME_SECONDS = 0.005
 
 
-def phase_at(f0: npt.ArrayLike, frame: int, rate_hz: int) -> float:
+def compute_pulse_phase(f0: npt.ArrayLike, frame: int, rate_hz: int) -> float:
     """Radians from the first sample to that of `frame`, synthesis beginning with `f0` (Hz, beyond `frame`)."""
     pitch = np.asarray(f0, np.float64)[: frame + 1]
     voiced = (pitch > 0).astype(np.float64)
-    times = np.arange(len(pitch)) * _PERIOD_SECONDS
-    at = np.arange(round(frame * _PERIOD_SECONDS * rate_hz)) / rate_hz
-    k = np.searchsorted(times, at, side="right") - 1
-    share = (at - times[k]) / (times[k + 1] - times[k])
-    hz = pitch[k] + share * (pitch[k + 1] - pitch[k])
-    hz[voiced[k] + share * (voiced[k + 1] - voiced[k]) <= 0.5] = _UNVOICED_HZ
+    frame_times = np.arange(len(pitch)) * _FRAME_SECONDS
+    sample_times = np.arange(round(frame * _FRAME_SECONDS * rate_hz)) / rate_hz
+    k = np.searchsorted(frame_times, sample_times, side="right") - 1
+    fraction = (sample_times - frame_times[k]) / (frame_times[k + 1] - frame_times[k])
+    hz = pitch[k] + fraction * (pitch[k + 1] - pitch[k])
+    hz[voiced[k] + fraction * (voiced[k + 1] - voiced[k]) <= 0.5] = _UNVOICED_F0_HZ
     return float(2 * math.pi * hz.sum() / rate_hz)
 
 
-def leading_frames(f0: npt.NDArray[np.floating], phase: float, rate_hz: int) -> npt.NDArray[np.float64]:
+def compute_lead_in_f0(f0: npt.NDArray[np.floating], phase: float, rate_hz: int) -> npt.NDArray[np.float64]:
     """F0 of frames to put before `f0`, after which the phase is `phase` (radians, modulo a turn)."""
 
-    def advance(hz: float) -> float:
-        return phase_at(np.concatenate([np.full(_LEAD, hz), f0[:1]]), _LEAD, rate_hz)
+    def compute_advance(hz: float) -> float:
+        return compute_pulse_phase(np.concatenate([np.full(_LEAD_IN_FRAMES, hz), f0[:1]]), _LEAD_IN_FRAMES, rate_hz)
 
-    low = advance(_LOWEST_HZ)
-    slope = advance(_LOWEST_HZ + 1) - low  # the advance is linear in it
-    return np.full(_LEAD, _LOWEST_HZ + ((phase - low) % (2 * math.pi)) / slope)
+    low = compute_advance(_MIN_LEAD_IN_F0_HZ)
+    slope = compute_advance(_MIN_LEAD_IN_F0_HZ + 1) - low  # the advance is linear in it
+    return np.full(_LEAD_IN_FRAMES, _MIN_LEAD_IN_F0_HZ + ((phase - low) % (2 * math.pi)) / slope)

@@ -8,46 +8,46 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from unpaired.errors import WorkError
-from unpaired.media.voice.features import Features, Floats
+from unpaired.media.voice.features import Floats, VoiceFeatures
 from unpaired.media.voice.silence import Mask
 from unpaired.speaker import VoiceStatistics
 
-__all__ = ["VoiceStatistics", "gather", "normalised", "restored", "with_common_scales"]
+__all__ = ["VoiceStatistics", "compute_statistics", "denormalise", "normalise", "unify_scales"]
 
-_LEAST_DEVIATION = 1e-3
+_MIN_DEVIATION = 1e-3
 
 
-def gather(recordings: Iterable[tuple[Features, Mask, float]]) -> VoiceStatistics:
+def compute_statistics(recordings: Iterable[tuple[VoiceFeatures, Mask, float]]) -> VoiceStatistics:
     """Statistics over recordings: features, which frames are speech, loudness in LUFS as found. A scale is a deviation.
 
     Raises WorkError below two frames of speech.
     """
-    values, pitch, loud, has_f0 = _Sums(), _Sums(), [], False
+    values, pitch, loudness_values, has_f0 = _RunningMoments(), _RunningMoments(), [], False
     for features, mask, lufs in recordings:
         values.add(features.values[:, mask])
-        loud += [lufs] if math.isfinite(lufs) else []
+        loudness_values += [lufs] if math.isfinite(lufs) else []
         if "f0" in features:
             has_f0 = True
             f0 = features["f0"][:, mask]
             pitch.add(np.log(f0[f0 > 0])[None])
     if values.count < 2:
         raise WorkError("the recordings hold no speech: none of their frames could be told from silence")
-    mean, deviation = values.moments()
-    deviations = tuple(np.maximum(deviation, _LEAST_DEVIATION).tolist())
-    f0_mean, f0_deviation = pitch.moments() if pitch.count > 1 else (None, None)
+    mean, deviation = values.compute_moments()
+    deviations = tuple(np.maximum(deviation, _MIN_DEVIATION).tolist())
+    f0_mean, f0_deviation = pitch.compute_moments() if pitch.count > 1 else (None, None)
     return VoiceStatistics(
         mean=tuple(mean.tolist()),
-        deviation=deviations,
+        std=deviations,
         scale=deviations,
         log_f0_mean=None if f0_mean is None else float(f0_mean[0]),
-        log_f0_deviation=None if f0_deviation is None else float(f0_deviation[0]),
-        voiced=pitch.count / values.count if has_f0 else None,
-        lufs=float(np.mean(loud)) if loud else -70.0,
+        log_f0_std=None if f0_deviation is None else float(f0_deviation[0]),
+        voiced_fraction=pitch.count / values.count if has_f0 else None,
+        lufs=float(np.mean(loudness_values)) if loudness_values else -70.0,
         frames=values.count,
     )
 
 
-def with_common_scales(speakers: Sequence[VoiceStatistics]) -> list[VoiceStatistics]:
+def unify_scales(speakers: Sequence[VoiceStatistics]) -> list[VoiceStatistics]:
     """The same, with scales by which a coefficient moves alike for all speakers, and weighs what it does in voices.
 
     Scaled by their deviations alone, all coefficients would count the same: faint upper ones, which hold little but
@@ -55,37 +55,37 @@ def with_common_scales(speakers: Sequence[VoiceStatistics]) -> list[VoiceStatist
     speakers'; the root mean square over coefficients is 1. A distance of voices is then one of log spectra, and no
     change at all is still the affine baseline.
     """
-    deviations = np.array([speaker.deviation for speaker in speakers])
-    typical = np.exp(np.log(deviations).mean(0))
-    weights = typical / np.sqrt(np.square(typical).mean())
+    deviations = np.array([speaker.std for speaker in speakers])
+    mean_deviation = np.exp(np.log(deviations).mean(0))
+    weights = mean_deviation / np.sqrt(np.square(mean_deviation).mean())
     return [
         speaker.model_copy(update={"scale": tuple(scale.tolist())})
         for speaker, scale in zip(speakers, deviations / weights, strict=True)
     ]
 
 
-def normalised(values: Floats, statistics: VoiceStatistics) -> Floats:
+def normalise(values: Floats, statistics: VoiceStatistics) -> Floats:
     """(coefficients, frames) around their means, over their scales."""
-    mean, scale = _columns(statistics)
+    mean, scale = _get_mean_and_scale(statistics)
     return (values - mean) / scale
 
 
-def restored(scores: Floats, statistics: VoiceStatistics) -> Floats:
+def denormalise(normalised: Floats, statistics: VoiceStatistics) -> Floats:
     """The inverse of `normalised`."""
-    mean, scale = _columns(statistics)
-    return scores * scale + mean
+    mean, scale = _get_mean_and_scale(statistics)
+    return normalised * scale + mean
 
 
-def _columns(statistics: VoiceStatistics) -> tuple[Floats, Floats]:
+def _get_mean_and_scale(statistics: VoiceStatistics) -> tuple[Floats, Floats]:
     return np.array(statistics.mean, np.float32)[:, None], np.array(statistics.scale, np.float32)[:, None]
 
 
-class _Sums:
+class _RunningMoments:
     """Mean and deviation of the rows of blocks (rows, n), merged block by block (Chan et al. 1983)."""
 
     def __init__(self) -> None:
         self.count = 0
-        self._mean = self._squares = np.zeros(())
+        self._mean = self._squared_deviations = np.zeros(())
 
     def add(self, block: Floats) -> None:
         count = block.shape[1]
@@ -94,10 +94,10 @@ class _Sums:
         mean = block.mean(1, dtype=np.float64)
         squares = np.square(block - mean[:, None]).sum(1)
         total = self.count + count
-        ahead = mean - self._mean
-        self._mean = self._mean + ahead * (count / total)
-        self._squares = self._squares + squares + ahead**2 * (self.count * count / total)
+        delta = mean - self._mean
+        self._mean = self._mean + delta * (count / total)
+        self._squared_deviations = self._squared_deviations + squares + delta**2 * (self.count * count / total)
         self.count = total
 
-    def moments(self) -> tuple[np.ndarray, np.ndarray]:
-        return self._mean, np.sqrt(self._squares / self.count)
+    def compute_moments(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._mean, np.sqrt(self._squared_deviations / self.count)

@@ -20,18 +20,18 @@ import pyworld
 
 from unpaired.errors import UsageError
 from unpaired.media.voice import melcepstrum, silence
-from unpaired.media.voice.features import CHUNK_SECONDS, Features, Floats, Layout
-from unpaired.media.voice.pulses import leading_frames, phase_at
+from unpaired.media.voice.features import CHUNK_SECONDS, FeatureLayout, Floats, VoiceFeatures
+from unpaired.media.voice.pulses import compute_lead_in_f0, compute_pulse_phase
 from unpaired.media.voice.recording import Wave
-from unpaired.media.voice.seams import CrossFade, used, windowed
+from unpaired.media.voice.seams import CrossFade, get_core_range, split_into_windows
 
-__all__ = ["ALPHAS", "FRAME_SECONDS", "World", "log_f0_transform"]
+__all__ = ["ALPHAS", "FRAME_SECONDS", "World", "transform_log_f0"]
 
 FRAME_SECONDS = 0.005
 ALPHAS = {16000: 0.41, 24000: 0.466, 32000: 0.504, 48000: 0.554}
 """All-pass constants that bring the warped axis nearest to the mel scale, by sample rate."""
-_QUIET = 1e-12  # CheapTrick of digital zero is rounding noise at 1e-17, whose cepstra mean nothing
-_SIDE, _FADE = 20, 2  # frames: a pulse's response lasts less than 100 ms
+_MIN_POWER = 1e-12  # CheapTrick of digital zero is rounding noise at 1e-17, whose cepstra mean nothing
+_CONTEXT_FRAMES, _FADE_FRAMES = 20, 2  # frames: a pulse's response lasts less than 100 ms
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,12 @@ class World:
         return self.sample_rate_hz // 200
 
     @property
-    def coefficients(self) -> int:
+    def num_coefficients(self) -> int:
         """Rows of "values"."""
         return self.order
 
     @property
-    def layout(self) -> Layout:
+    def layout(self) -> FeatureLayout:
         """The groups of rows."""
         bands = pyworld.get_num_aperiodicities(self.sample_rate_hz)
         return (("values", self.order), ("energy", 1), ("f0", 1), ("aperiodicity", bands), ("level", 1))
@@ -84,32 +84,32 @@ class World:
         return 200
 
     @property
-    def reach_frames(self) -> int:
+    def lookahead_frames(self) -> int:
         """Pulses ring into the frames before and after."""
-        return _SIDE
+        return _CONTEXT_FRAMES
 
-    def settings(self) -> dict[str, int | float | str]:
+    def get_settings(self) -> dict[str, int | float | str]:
         """All that its features depend on."""
         return {"name": self.name, **asdict(self)}
 
-    def analyse(self, wave: Wave) -> Features:
+    def analyse(self, wave: Wave) -> VoiceFeatures:
         """Features of a wave (samples,): `samples // hop_samples + 1` frames."""
         x, rate = np.ascontiguousarray(wave, np.float64), self.sample_rate_hz
-        rough, times = pyworld.dio(x, rate, self.f0_floor_hz, self.f0_ceil_hz, frame_period=1000 * FRAME_SECONDS)
-        f0 = pyworld.stonemask(x, rough, times, rate)
+        coarse_f0, times = pyworld.dio(x, rate, self.f0_floor_hz, self.f0_ceil_hz, frame_period=1000 * FRAME_SECONDS)
+        f0 = pyworld.stonemask(x, coarse_f0, times, rate)
         power = pyworld.cheaptrick(x, f0, times, rate, fft_size=self._fft_size)
         aperiodicity = pyworld.d4c(x, f0, times, rate, fft_size=self._fft_size)
-        cepstra = melcepstrum.encode(np.maximum(power, _QUIET), self.order, self.alpha)
-        return Features.of(
+        cepstra = melcepstrum.encode(np.maximum(power, _MIN_POWER), self.order, self.alpha)
+        return VoiceFeatures.from_groups(
             self.layout,
             values=cepstra[:, 1:].T,
             energy=cepstra[:, 0],
             f0=f0,
             aperiodicity=pyworld.code_aperiodicity(aperiodicity, rate).T,
-            level=silence.level_db(wave, self.hop_samples, len(f0), 5 * self.hop_samples),
+            level=silence.compute_level_db(wave, self.hop_samples, len(f0), 5 * self.hop_samples),
         )
 
-    def synthesise(self, features: Features) -> Wave:
+    def synthesise(self, features: VoiceFeatures) -> Wave:
         """A wave of `frames * hop_samples` samples."""
         f0 = features["f0"][0].astype(np.float64)
         cepstra = np.concatenate([features["energy"], features.values]).T
@@ -117,39 +117,41 @@ class World:
         aperiodicity = pyworld.decode_aperiodicity(np.minimum(coded, 0), self.sample_rate_hz, self._fft_size)
         power = np.ascontiguousarray(melcepstrum.decode(cepstra, self._fft_size // 2 + 1, self.alpha))
         wave = pyworld.synthesize(f0, power, aperiodicity, self.sample_rate_hz, 1000 * FRAME_SECONDS)
-        return np.asarray(wave[: features.frames * self.hop_samples], np.float32)
+        return np.asarray(wave[: features.num_frames * self.hop_samples], np.float32)
 
-    def synthesise_stream(self, stream: Iterable[Features], chunk_seconds: float = CHUNK_SECONDS) -> Iterator[Wave]:
+    def synthesise_stream(
+        self, stream: Iterable[VoiceFeatures], chunk_seconds: float = CHUNK_SECONDS
+    ) -> Iterator[Wave]:
         """Blocks of the wave, in constant memory.
 
         The glottal pulses of a chunk fall where those of the whole would, so that voices do not break at a seam: a
         chunk is led in by some frames whose F0 brings the phase to where the last chunk had it.
         """
         hop, rate, core = self.hop_samples, self.sample_rate_hz, round(chunk_seconds / FRAME_SECONDS)
-        fade, half, phase = CrossFade(_FADE * hop), _FADE // 2, 0.0
-        for window in windowed(stream, core, _SIDE):
-            features = _led_in(window.features, phase, rate) if window.lead else window.features
-            count = features.frames - window.features.frames
-            wave = self.synthesise(features)[count * hop :]
-            start, stop = used(window, half)
-            yield fade.join(wave[start * hop : stop * hop], window.last)
-            if not window.last:
-                following = window.lead + core - _SIDE  # the next window's first frame
-                phase = phase_at(features["f0"][0], count + following, rate)
+        cross_fade, half_fade, phase = CrossFade(_FADE_FRAMES * hop), _FADE_FRAMES // 2, 0.0
+        for window in split_into_windows(stream, core, _CONTEXT_FRAMES):
+            features = _prepend_lead_in(window.features, phase, rate) if window.left_context else window.features
+            num_lead_in = features.num_frames - window.features.num_frames
+            wave = self.synthesise(features)[num_lead_in * hop :]
+            start, stop = get_core_range(window, half_fade)
+            yield cross_fade.join(wave[start * hop : stop * hop], window.is_last)
+            if not window.is_last:
+                following = window.left_context + core - _CONTEXT_FRAMES  # the next window's first frame
+                phase = compute_pulse_phase(features["f0"][0], num_lead_in + following, rate)
 
     @property
     def _fft_size(self) -> int:
         return int(pyworld.get_cheaptrick_fft_size(self.sample_rate_hz, self.f0_floor_hz))
 
 
-def _led_in(features: Features, phase: float, rate_hz: int) -> Features:
+def _prepend_lead_in(features: VoiceFeatures, phase: float, rate_hz: int) -> VoiceFeatures:
     """Features with frames before them that bring the phase of the pulses to `phase`."""
-    f0 = leading_frames(features["f0"][0], phase, rate_hz)
-    lead = Features(np.repeat(features.rows[:, :1], len(f0), 1), features.layout).replaced(f0=f0)
-    return Features(np.concatenate([lead.rows, features.rows], 1), features.layout)
+    f0 = compute_lead_in_f0(features["f0"][0], phase, rate_hz)
+    lead_in = VoiceFeatures(np.repeat(features.rows[:, :1], len(f0), 1), features.layout).replace_groups(f0=f0)
+    return VoiceFeatures(np.concatenate([lead_in.rows, features.rows], 1), features.layout)
 
 
-def log_f0_transform(f0: Floats, source: tuple[float, float], target: tuple[float, float]) -> Floats:
+def transform_log_f0(f0: Floats, source: tuple[float, float], target: tuple[float, float]) -> Floats:
     """F0 in Hz with mean and deviation of its logarithm brought from `source` to `target`; unvoiced frames stay 0.
 
     log f' = m_t + (log f - m_s) s_t / s_s. A source without deviation is shifted alone.
