@@ -26,8 +26,8 @@ from torch import Tensor, nn
 
 from benchmarks.results import append_row
 from unpaired import Translator
-from unpaired.cli import main as unpaired
-from unpaired.evaluation.pairs import psnr
+from unpaired.cli.main import main as unpaired
+from unpaired.metrics.paired import psnr
 from unpaired.runs.folder import RunFolder
 from unpaired.runs.history import History
 
@@ -94,7 +94,7 @@ def measured(translator: Translator, root: Path, seed: int) -> dict[str, dict[st
                 "colour": share(tell_colour, y, b),
                 "glasses": share(tell_glasses, y, glasses),
                 "psnr": closeness(y, truth),
-                "psnr_nothing": closeness(x, truth),
+                "psnr_baseline": closeness(x, truth),
             }
     real = [(share(tell_colour, x, i), share(tell_glasses, x, glasses)) for i, (x, glasses) in enumerate(tests)]
     out["real"] = {"colour": sum(c for c, _ in real) / 4, "glasses": sum(g for _, g in real) / 4}
@@ -116,7 +116,7 @@ def main(words: list[str]) -> int:
     translator = Translator.load(run)
     found = measured(translator, asked.data, asked.seed)
     routes = [row for route, row in found.items() if route != "real"]
-    last = History(RunFolder(run).history).read("terms")[-1]
+    last = History(RunFolder(run).history).read("losses")[-1]
     figures = {
         "method": translator.config.method,
         "preset": translator.config.preset,

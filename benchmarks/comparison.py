@@ -21,8 +21,8 @@ from PIL import Image, ImageDraw
 from benchmarks.quality import short
 from benchmarks.results import append_row
 from unpaired.comparison.folder import ComparisonFolder
-from unpaired.comparison.looks import INPUTS, TRUTH
-from unpaired.evaluation.measure import RouteMeasures
+from unpaired.media.image.image_rows import INPUTS, TRUTH
+from unpaired.media.image.measurement import RouteMeasures
 
 PICTURES = Path(__file__).parent.parent / "docs" / "images" / "compared"
 MARGIN, GAP = 84, 2
@@ -40,16 +40,16 @@ def figures(comparison: dict[str, Any], result: dict[str, Any]) -> dict[str, Any
     }
     return {
         "domains": comparison["domains"],
-        **{name: comparison[name] for name in ("preset", "size", "batch", "budget")},
+        **{name: comparison[name] for name in ("preset", "size", "batch_size", "budget")},
         **{name: result[name] for name in ("method", "precision", "steps", "checkpoint", "checkpoint_step")},
         "seconds": round(result["seconds"]),
         "parameters": result["parameters"],
         "parameters_all": result["parameters_all"],
         "translate_ms": None if result["translate_s"] is None else round(1000 * result["translate_s"], 2),
-        "hidden": {direction: found["share"] for direction, found in result["hidden"].items()},
+        "hidden": {direction: found["fraction"] for direction, found in result["hidden"].items()},
         "ranks": ranks,
         "routes": {
-            m.route: short(m) | {"kid_error": m.kid_error, "kept_features": m.feature_similarity} for m in measures
+            m.route: short(m) | {"kid_error": m.kid_error, "feature_similarity": m.feature_similarity} for m in measures
         },
     }
 

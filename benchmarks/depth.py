@@ -16,9 +16,9 @@ from pathlib import Path
 
 from benchmarks.quality import measured
 from benchmarks.results import append_row
-from unpaired.cli import main as unpaired
-from unpaired.runs.config import read_config
-from unpaired.stages.depth import read_trial as trial_of
+from unpaired.cli.main import main as unpaired
+from unpaired.config.run_config import read_config
+from unpaired.stages.depth_search import read_trial as trial_of
 
 
 def main(words: list[str]) -> int:

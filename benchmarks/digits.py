@@ -36,12 +36,12 @@ from benchmarks.digits_data import DOMAINS, SIZE, table
 from benchmarks.digits_readers import Digits, accuracy, learned, teacher
 from benchmarks.results import append_row
 from unpaired import Translator, register_embedding
-from unpaired.cli import main as unpaired
+from unpaired.cli.main import main as unpaired
 from unpaired.networks.pretrained import CUSTOM_PREFIX
 from unpaired.runs.folder import RunFolder, load_model
 from unpaired.runs.history import History
 
-FLAGS = ("--size", str(SIZE), "--no-flip", "--jitter", "1")
+FLAGS = ("--size", str(SIZE), "--no-flip", "--load-size-ratio", "1")
 """A mirrored digit is none; given flags come after these and win."""
 
 
@@ -123,9 +123,9 @@ def main(words: list[str]) -> int:
         "method": config.method,
         "preset": config.preset,
         "method_settings": config.method_settings,
-        "batch": config.training.batch_size,
+        "batch_size": config.training.batch_size,
         "steps": model.step,
-        "seconds": round(History(RunFolder(run).history).read("terms")[-1]["spent_s"]),
+        "seconds": round(History(RunFolder(run).history).read("losses")[-1]["spent_s"]),
         "labels_used_in_training": (config.method_settings.get("embedding") or "").startswith(CUSTOM_PREFIX),
         **told,
         "directions": {

@@ -18,11 +18,11 @@ from typing import Any
 
 from benchmarks.quality import short
 from benchmarks.results import append_row
-from unpaired.cli import main as unpaired
+from unpaired.cli.main import main as unpaired
+from unpaired.config.run_config import read_config
 from unpaired.evaluation.audit import audit
-from unpaired.evaluation.audited import RouteAudit
+from unpaired.evaluation.audit_results import RouteAudit
 from unpaired.evaluation.run import evaluate
-from unpaired.runs.config import read_config
 from unpaired.runs.folder import RunFolder, load_model
 
 DEFENCES: Mapping[str, Sequence[str]] = {
@@ -31,7 +31,7 @@ DEFENCES: Mapping[str, Sequence[str]] = {
     "noise-0.1": ("--cycle-noise", "0.1", "--guess-weight", "0"),
     "guess-2": ("--cycle-noise", "0", "--guess-weight", "2"),
 }
-NAMES = ("hidden", "hidden_error", "told", "told_marred", "honest_loss")
+NAMES = ("hidden", "hidden_error", "r2", "r2_perturbed", "real_image_change")
 
 
 def figures(run: Path, defence: str) -> tuple[dict[str, Any], int]:
@@ -58,7 +58,7 @@ def told(r: RouteAudit) -> dict[str, Any]:
     return {
         **{name: round(value, 4) for name, value in r.model_dump(include=set(NAMES)).items()},
         "steps": r.probe_steps,
-        "own_way_back": r.has_reverse_route,
+        "has_reverse_route": r.has_reverse_route,
         "as_is": {row.perturbation: round(row.r2, 4) for row in r.perturbations},
         "real": {row.perturbation: round(row.sensitivity, 4) for row in r.perturbations},
     }

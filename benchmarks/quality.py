@@ -17,24 +17,24 @@ from typing import Any
 from pydantic import BaseModel
 
 from benchmarks.results import append_row
-from unpaired.cli import main as unpaired
+from unpaired.cli.main import main as unpaired
+from unpaired.config.run_config import read_config
 from unpaired.evaluation.run import evaluate
-from unpaired.runs.config import read_config
 from unpaired.runs.folder import Checkpoint, RunFolder
 from unpaired.runs.history import History
 
 SHOWN = (
     "kid",
-    "kid_nothing",
+    "kid_baseline",
     "l1",
-    "l1_nothing",
+    "l1_baseline",
     "psnr",
-    "psnr_nothing",
+    "psnr_baseline",
     "ssim",
-    "ssim_nothing",
+    "ssim_baseline",
     "cycle",
     "change",
-    "kept_edges",
+    "edge_similarity",
 )
 
 
@@ -72,14 +72,14 @@ def main(words: list[str]) -> int:
         return code
     folder = RunFolder(out)
     config = read_config(folder.config)
-    last = History(folder.history).read("terms")[-1]
+    last = History(folder.history).read("losses")[-1]
     figures = {
         "data": Path(config.domains[0].sources[0]).parent.parent.name,
         "method": config.method,
         "preset": config.preset,
         "size": config.data.size,
         "precision": config.training.precision,
-        "batch": config.training.batch_size,
+        "batch_size": config.training.batch_size,
         "steps": last["step"],
         "seconds": round(last["spent_s"]),
         "last": measured(out, "last"),

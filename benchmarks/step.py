@@ -27,14 +27,14 @@ from torch import Tensor
 
 from benchmarks.results import append_row
 from benchmarks.straight_line import StraightCycleGAN, StraightGAN, StraightUNIT
+from unpaired.config.resolve import Settings, SettingsRequest, resolve_settings
 from unpaired.methods import METHODS
-from unpaired.methods.game import Method, StepContext
+from unpaired.methods.base import Method, StepContext
 from unpaired.networks.blocks import count_parameters
-from unpaired.networks.images import ImageNetworkFactory
+from unpaired.networks.image_factory import ImageNetworkFactory
+from unpaired.training.distributed import Distributed
 from unpaired.training.loop import TrainingLoop
 from unpaired.training.precision import Precision, benchmark_precisions
-from unpaired.training.ranks import Distributed
-from unpaired.training.resolve import Settings, SettingsRequest, resolve_settings
 
 Side = Literal["ours", "straight"]
 Step = Callable[[], None]
@@ -96,10 +96,10 @@ class Case:
 
 def straight(method: Method, settings: dict[str, Any]) -> StraightCycleGAN | StraightGAN | StraightUNIT:
     """The straight-line writing of `method`, on its networks and with its settings."""
-    nets, rate = dict(method.named_children()), settings["rate"]
+    nets, rate = dict(method.named_children()), settings["lr"]
     if isinstance(settings.get("cycle"), str):
-        return StraightCycleGAN(nets, rate, settings["memory"], settings["identity_weight"])
-    return StraightGAN(nets, rate, settings["memory"]) if "depth" in settings else StraightUNIT(nets, rate)
+        return StraightCycleGAN(nets, rate, settings["pool_size"], settings["identity_weight"])
+    return StraightGAN(nets, rate, settings["pool_size"]) if "depth" in settings else StraightUNIT(nets, rate)
 
 
 def times(case: Case, rounds: int) -> dict[Side, list[tuple[float, float]]]:
@@ -175,7 +175,7 @@ def measure(case: Case, rounds: int) -> dict[str, Any]:
         "method": s.method,
         "preset": s.preset,
         "size": s.data.size,
-        "batch": s.training.batch_size,
+        "batch_size": s.training.batch_size,
         "precision": case.precision,
         "memory_format": s.training.memory_format,
         "parameters": count_parameters(method),
@@ -212,7 +212,7 @@ def main() -> None:
     """Measure one case, print it, and keep it as a row."""
     given = arguments().parse_args()
     torch.set_num_threads(given.threads)
-    flags = {"size": given.size, "batch": given.batch, "width": given.width, "critic_width": given.width}
+    flags = {"size": given.size, "batch": given.batch, "width": given.width, "discriminator_width": given.width}
     chosen = {key: value for key, value in flags.items() if value is not None}
     chosen |= {"augment": (), "memory_format": given.memory_format}
     settings = resolve_settings(SettingsRequest(given.method, given.preset, chosen), given.preset)

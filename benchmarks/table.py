@@ -38,7 +38,7 @@ def quality() -> str:
         for route, m in figures["last"].items():
             if (figures["data"], route) not in done:
                 done.add((figures["data"], route))
-                lines.append(f"| {figures['data']} | doing nothing | - | {arrow(route)} | {four(m, '_nothing')} |")
+                lines.append(f"| {figures['data']} | doing nothing | - | {arrow(route)} | {four(m, '_baseline')} |")
             name = f"{figures['method']}, {label(row)}"
             time = f"{figures['steps']}, {figures['seconds']}"
             lines.append(f"| {figures['data']} | {name} | {time} | {arrow(route)} | {four(m)} |")
@@ -84,7 +84,7 @@ def step() -> str:
     for row in newest.values():
         f = row["figures"]
         lines.append(
-            f"| {f['method']}, {f['preset']} | {f['size']}, {f['batch']} | {f['precision']} | "
+            f"| {f['method']}, {f['preset']} | {f['size']}, {f['batch_size']} | {f['precision']} | "
             f"{1000 * f['straight_seconds']:.0f} | {1000 * f['seconds']:.0f} | {f['ratio']:.2f} |"
         )
     return "\n".join(lines)
@@ -111,7 +111,7 @@ def depth() -> str:
         for route, m in figures["last"].items():
             lines.append(
                 f"| {figures['data']}, {arrow(route)} | {depth_of(row)} | {figures['steps']} | {m['change']:.3f} | "
-                f"{m['kept_edges']:.2f} | {m['l1']:.3f} | {m['ssim']:.3f} | {m['kid']:.0f} |"
+                f"{m['edge_similarity']:.2f} | {m['l1']:.3f} | {m['ssim']:.3f} | {m['kid']:.0f} |"
             )
     return "\n".join(lines)
 
@@ -128,7 +128,7 @@ def stages() -> str:
             for route, m in run["last"].items():
                 lines.append(
                     f"| {row['figures']['data']}, {arrow(route)} | {name} | {run['depth']} | {run['steps']} | "
-                    f"{m['change']:.3f} | {m['kept_edges']:.2f} | {m['l1']:.3f} | {m['ssim']:.3f} | {m['kid']:.0f} |"
+                    f"{m['change']:.3f} | {m['edge_similarity']:.2f} | {m['l1']:.3f} | {m['ssim']:.3f} | {m['kid']:.0f} |"
                 )
     return "\n".join(lines)
 
@@ -154,11 +154,11 @@ def comparison(only: str | None = None) -> str:
             continue
         if (data not in done and len(routes) == len(domains)) or only is not None:
             done.add(data)
-            nothing = [both(routes, f"{name}_nothing", n) for name, n in (("l1", 3), ("ssim", 2), ("kid", 0))]
+            nothing = [both(routes, f"{name}_baseline", n) for name, n in (("l1", 3), ("ssim", 2), ("kid", 0))]
             lines.append(
                 f"| {data} | doing nothing | - | {' | '.join(nothing)} | {' / '.join('1' for _ in routes)} | - |"
             )
-        cells = [both(routes, name, n) for name, n in (("l1", 3), ("ssim", 2), ("kid", 0), ("kept_edges", 2))]
+        cells = [both(routes, name, n) for name, n in (("l1", 3), ("ssim", 2), ("kid", 0), ("edge_similarity", 2))]
         time = f"{f['seconds'] / 60:.0f}, {f['steps']}"
         lines.append(f"| {data} | {method} | {time} | {' | '.join(cells)} | {f['translate_ms']:.0f} |")
     return "\n".join(lines)
@@ -242,7 +242,7 @@ def avatars() -> str:
         m = f["mean"]
         lines.append(
             f"| {f['method']} | {f['steps']}, {f['seconds'] / 60:.0f} | {m['colour']:.1f} | {m['glasses']:.1f} | "
-            f"{m['psnr']:.1f} ({m['psnr_nothing']:.1f}) |"
+            f"{m['psnr']:.1f} ({m['psnr_baseline']:.1f}) |"
         )
     return "\n".join(lines)
 

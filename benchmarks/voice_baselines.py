@@ -22,15 +22,15 @@ from typing import Any
 import numpy as np
 
 from benchmarks.results import append_row
-from unpaired.evaluation.voice.judges import ALL, Judges, find_judges, parse_kinds
-from unpaired.evaluation.voice.measure import VoiceEvaluator, VoiceMeasures
-from unpaired.evaluation.voice.table import format_definitions, format_table
-from unpaired.media.voice.baselines import AffineBaseline, NearestNeighbourBaseline
-from unpaired.media.voice.convert import make_feature_converter
+from unpaired.media.voice.audio_io import Wave, read
+from unpaired.media.voice.baseline_converters import AffineBaseline, NearestNeighbourBaseline
+from unpaired.media.voice.conversion import make_feature_converter
 from unpaired.media.voice.features import Floats, VoiceFeatures
-from unpaired.media.voice.recording import Wave, read
-from unpaired.media.voice.silence import Mask, detect_speech_by_level
+from unpaired.media.voice.metrics.judges import ALL, Judges, find_judges, parse_kinds
+from unpaired.media.voice.metrics.measurement import VoiceEvaluator, VoiceMeasures
+from unpaired.media.voice.metrics.measures_table import format_definitions, format_table
 from unpaired.media.voice.statistics import VoiceStatistics, compute_statistics
+from unpaired.media.voice.vad import Mask, detect_speech_by_level
 from unpaired.media.voice.world import FRAME_SECONDS, World
 
 WORLD = World()

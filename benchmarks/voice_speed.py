@@ -24,13 +24,13 @@ import numpy as np
 import torch
 
 from benchmarks.results import append_row
+from unpaired.config.run_config import RunConfig, build_method
 from unpaired.data.domain import Domain
-from unpaired.media.voice import recording, seams
-from unpaired.media.voice.chosen import build_representation
-from unpaired.media.voice.convert import make_network_converter
-from unpaired.media.voice.recording import Wave
-from unpaired.runs.config import RunConfig, build_method
-from unpaired.speaker import VoiceStatistics
+from unpaired.media.voice import audio_io, chunking
+from unpaired.media.voice.audio_io import Wave
+from unpaired.media.voice.conversion import make_network_converter
+from unpaired.media.voice.representations import build_representation
+from unpaired.media.voice.speaker_statistics import VoiceStatistics
 from unpaired.translate.translator import Translator
 
 BLOCK_SECONDS = 10
@@ -67,7 +67,7 @@ def settings(name: str, width: int) -> RunConfig:
             "channels": 1,
             "data": {},
             "voice": {"representation": name},
-            "networks": {"width": width, "critic_width": 8, "residual": True},
+            "networks": {"width": width, "discriminator_width": 8, "residual": True},
             "training": {"steps": 1},
         }
     )
@@ -92,8 +92,8 @@ def factors(name: str, seconds: float, width: int) -> dict[str, float]:
         times[part] = round((time.perf_counter() - begin) / seconds, 4)
         return out
 
-    features = timed("analysis", lambda: list(seams.analyse_stream([wave], seen)))
-    made = timed("networks", lambda: list(seams.convert_windows(features, apply)))
+    features = timed("analysis", lambda: list(chunking.analyse_stream([wave], seen)))
+    made = timed("networks", lambda: list(chunking.convert_windows(features, apply)))
     timed("synthesis", lambda: list(seen.synthesise_stream(made)))
     return times
 
@@ -118,7 +118,7 @@ def converted(seconds: float, width: int) -> dict[str, float]:
     """What `peak` runs."""
     with tempfile.TemporaryDirectory() as folder:
         source, block = Path(folder) / "hour.flac", hum(BLOCK_SECONDS, 16000)
-        recording.write(source, (block for _ in range(round(seconds / BLOCK_SECONDS))), 16000)
+        audio_io.write(source, (block for _ in range(round(seconds / BLOCK_SECONDS))), 16000)
         config = settings("world", width)
         translator = Translator(config, build_method(config), "cpu")
         craft = translator.create_pipeline(translator.resolve_request("b"))

@@ -36,8 +36,8 @@ from typing import Any
 from benchmarks.results import append_row
 from benchmarks.voice_baselines import figures
 from unpaired.comparison.folder import ComparisonFolder
-from unpaired.evaluation.voice.measure import VoiceMeasures
-from unpaired.runs.config import read_config
+from unpaired.config.run_config import read_config
+from unpaired.media.voice.metrics.measurement import VoiceMeasures
 from unpaired.runs.folder import RunFolder, load_model
 from unpaired.runs.history import History
 
@@ -55,7 +55,7 @@ def of_run(run: Path) -> tuple[dict[str, Any], int]:
         "preset": config.preset,
         "method_settings": config.method_settings,
         "steps": steps,
-        "seconds": round(History(folder.history).read("terms")[-1]["spent_s"]),
+        "seconds": round(History(folder.history).read("losses")[-1]["spent_s"]),
         "measured_on": found["set"],
         "judges": list(measures[0].judges),
     }
@@ -73,7 +73,7 @@ def by_route(measures: Iterable[VoiceMeasures]) -> dict[str, dict[str, dict[str,
 def of_comparison(path: Path) -> None:
     """Append a row for each method of a comparison."""
     comparison = json.loads(ComparisonFolder(path).results_file.read_text(encoding="utf-8"))
-    beside = [VoiceMeasures.model_validate(voice) for voice in comparison["beside"]]
+    beside = [VoiceMeasures.model_validate(voice) for voice in comparison["baselines"]]
     for result in comparison["results"]:
         if result["state"] == "done":
             own = [VoiceMeasures.model_validate(voice) for voice in result["voices"]]

@@ -42,8 +42,8 @@ TINY: dict[str, Any] = {
     "size": 16,
     "width": 4,
     "blocks": 1,
-    "critic_width": 4,
-    "batch": 2,
+    "discriminator_width": 4,
+    "batch_size": 2,
     "threads": 1,
     "precision": "fp32",
 }
@@ -53,4 +53,4 @@ TINY: dict[str, Any] = {
 @pytest.fixture
 def without_features(monkeypatch: pytest.MonkeyPatch) -> None:
     """As where the optional feature network is not installed; also what keeps a training test fast."""
-    monkeypatch.setattr("unpaired.evaluation.features.available", lambda: False)
+    monkeypatch.setattr("unpaired.metrics.features.is_available", lambda: False)

@@ -9,11 +9,11 @@ from conftest import TINY
 from PIL import Image
 
 from unpaired import __version__
-from unpaired.cli import main
-from unpaired.commands import COMMANDS
+from unpaired.cli import COMMANDS
+from unpaired.cli.main import main
+from unpaired.console import progress_bar
 from unpaired.errors import WorkError
 from unpaired.methods import METHODS
-from unpaired.terminal import progress_bar
 
 FLAGS = [word for name, value in TINY.items() for word in (f"--{name.replace('_', '-')}", str(value))]
 
@@ -94,14 +94,14 @@ def test_a_damaged_model_is_refused(run: Path, discs: Path, capsys: pytest.Captu
         (["train", "DATA", "--steps", "5", "--minutes", "1"], "both steps and minutes"),
         (["train", "DATA", "--device", "tpu"], "device 'tpu'"),
         (["train", "DATA", "--precision", "fp16-mixed", "--device", "cpu"], "needs a CUDA device"),
-        (["train", "DATA", "--batch", "3", "--accumulate", "2"], "must be a multiple"),
+        (["train", "DATA", "--batch", "3", "--grad-accumulation", "2"], "must be a multiple"),
         (["train", "DATA", "--config", "nowhere.yaml"], "nowhere.yaml"),
         (["train", "DATA", "--method", "gan", "--depth", "99"], "depth 99"),
         (["train", "DATA", "--size", "18"], "need a multiple of 4; try --size 16 or 20"),
         (["train", "DATA", "--size", "30", "--method", "gan"], "need a multiple of 8; try --size 24 or 32"),
-        (["train", "DATA", "--rate", "-1"], "'rate': given '-1'"),
+        (["train", "DATA", "--lr", "-1"], "'lr': given '-1'"),
         (["train", "DATA", "--rate", "nan"], "finite"),
-        (["train", "DATA", "--memory", "-4"], "'memory': given '-4'"),
+        (["train", "DATA", "--pool-size", "-4"], "'pool_size': given '-4'"),
         (["train", "DATA", "--seed", "99999999999999999999"], "'seed'"),
         (["train", "DATA", "--device", "meta"], "training runs on cpu, cuda or mps"),
         (["train", "DATA", "--config"], "expected one argument"),

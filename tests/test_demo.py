@@ -8,10 +8,10 @@ import pytest
 from voice_worlds import buzz
 
 from unpaired import demo
-from unpaired.cli import main
+from unpaired.cli.main import main
 from unpaired.errors import WorkError
-from unpaired.media.voice import spoken
-from unpaired.media.voice.recording import write
+from unpaired.media.voice import text_to_speech
+from unpaired.media.voice.audio_io import write
 from unpaired.runs.folder import RunFolder
 
 
@@ -46,7 +46,7 @@ def test_the_demo_speaks_trains_and_translates(
     short = tmp_path / "sentences.txt"
     short.write_text("".join(f"This is line {i}.\n" for i in range(10)))
     monkeypatch.setattr(demo, "SENTENCES", short)
-    monkeypatch.setattr(demo, "TESTED", 2)
+    monkeypatch.setattr(demo, "TEST_SENTENCES", 2)
     run = tmp_path / "run"
     assert main(["demo", "--voice", "--minutes", "0.005", "--out", str(run)]) == 0
     said = capsys.readouterr()
@@ -66,11 +66,11 @@ def test_a_synthesiser_that_is_missing_or_fails_is_named(
     program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     made: list[int] = []
-    spoken.find_synthesiser().speak("rms", {"0": "Hello."}, tmp_path / "said", lambda: made.append(1))
+    text_to_speech.find_synthesiser().speak("rms", {"0": "Hello."}, tmp_path / "said", lambda: made.append(1))
     assert made == [1]
     program.write_text("#!/bin/sh\necho no such voice >&2\nexit 3\n")
     with pytest.raises(WorkError, match=r"flite did not speak \(no such voice"):
-        spoken.find_synthesiser().speak("rms", {"1": "Hello."}, tmp_path / "said", lambda: None)
+        text_to_speech.find_synthesiser().speak("rms", {"1": "Hello."}, tmp_path / "said", lambda: None)
     assert sorted(path.name for path in (tmp_path / "said").iterdir()) == ["0.wav"]
     monkeypatch.setenv("PATH", str(tmp_path))
     assert main(["demo", "--voice"]) == 2

@@ -67,7 +67,7 @@ def test_the_whole_of_it(root: Path, monkeypatch: pytest.MonkeyPatch, without_fe
     monkeypatch.setattr(digits_readers, "BATCH", 6)
     monkeypatch.setattr(digits, "translated", as_they_are)
     words = ["--steps", "2", "--method", "unit", "--preset", "tiny", "--width", "4", "--blocks", "1", "--threads", "1"]
-    assert digits.main([str(root), *words, "--critic-width", "4", "--precision", "fp32", "--limit", "9"]) == 0
+    assert digits.main([str(root), *words, "--discriminator-width", "4", "--precision", "fp32", "--limit", "9"]) == 0
     ((there, figures),) = [(row, row["figures"]) for row in rows]
     assert there["benchmark"] == "digits" and figures["method"] == "unit" and figures["steps"] == 2
     assert set(figures["directions"]) == {"mnist -> usps", "usps -> mnist"}
@@ -100,7 +100,7 @@ def test_a_teacher_of_the_source_is_the_embedding(
         "4",
         "--blocks",
         "1",
-        "--critic-width",
+        "--discriminator-width",
         "4",
         "--threads",
         "1",

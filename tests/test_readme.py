@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from benchmarks.table import main
-from unpaired.commands import COMMANDS
+from unpaired.cli import COMMANDS
 from unpaired.methods import METHODS
 
 ROOT = Path(__file__).parent.parent

@@ -15,28 +15,35 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from unpaired.config.run_config import RunConfig, write_config
+from unpaired.config.settings import DataSettings, NetworkSettings, TrainingSettings
 from unpaired.data.domain import Domain
 from unpaired.data.folders import DomainFiles
 from unpaired.data.paths import Paths
 from unpaired.data.split import split_files, write_file_list
 from unpaired.errors import WorkError
-from unpaired.evaluation.measure import RouteMeasures
-from unpaired.media import image
-from unpaired.report import charts, pictures, words, write_report
-from unpaired.report.facts import read_run_summary
+from unpaired.media.image import image_io
+from unpaired.media.image.measurement import RouteMeasures
+from unpaired.report import charts, embedded_images, run_text, write_report
 from unpaired.report.page import select_evenly
-from unpaired.runs.config import RunConfig, write_config
 from unpaired.runs.folder import RunFolder
 from unpaired.runs.history import History
-from unpaired.settings import DataSettings, NetworkSettings, TrainingSettings
+from unpaired.runs.summary import read_run_summary
 
 SIZE = 16
 STEPS = 400
 
 
 def measures(route: str, kid: float | None, **more: Any) -> dict[str, Any]:
-    given = {"features": "Net, 224 px", "sources": 20, "targets": 24, "kid_error": 4.0, "kid_nothing": 180.0}
-    given |= {"kid_real": 6.0, "cycle": 0.05, "change": 0.1, "kept_features": 0.7, "kept_edges": 0.8, "seconds": 1.0}
+    given = {"features": "Net, 224 px", "sources": 20, "targets": 24, "kid_error": 4.0, "kid_baseline": 180.0}
+    given |= {
+        "kid_real": 6.0,
+        "cycle": 0.05,
+        "change": 0.1,
+        "feature_similarity": 0.7,
+        "edge_similarity": 0.8,
+        "seconds": 1.0,
+    }
     return RouteMeasures(route=route, kid=kid, **(given | more)).model_dump()
 
 
@@ -70,7 +77,7 @@ def train(folder: RunFolder, names: tuple[str, str] = ("photos", "paintings"), s
     routes = [(a, b) for a, b in (names, names[::-1])]
     for step in range(1, STEPS + 1):
         terms = {"generators.cycle": 1 / step + 0.2, "critics.adversarial": 0.5 + 0.1 * math.sin(step)}
-        history.add("terms", step, share=step / STEPS, spent_s=step * 0.5, terms=terms)
+        history.add("losses", step, share=step / STEPS, spent_s=step * 0.5, terms=terms)
         if step % 40 == 0:
             kids = [20 + 400 / step, 30 + 900 / step]
             found = [measures(f"{a} -> {b}", kid) for (a, b), kid in zip(routes, kids, strict=True)]
@@ -79,7 +86,7 @@ def train(folder: RunFolder, names: tuple[str, str] = ("photos", "paintings"), s
             )
             for a, b in routes:
                 file = folder.samples / f"step-{step:09d}-{a}-{b}.png"
-                image.write_image(file, np.full((2 * side + 2, 3 * side + 4, 3), step % 255, np.float32))
+                image_io.write_image(file, np.full((2 * side + 2, 3 * side + 4, 3), step % 255, np.float32))
                 history.add("samples", step, route=f"{a}-{b}", file=f"samples/{file.name}")
     for which, step in (("best", 320), ("last", STEPS)):
         about = {"format": "1", "method": "cyclegan", "step": str(step)}
@@ -179,7 +186,7 @@ def test_an_untrained_run_has_a_page(tmp_path: Path) -> None:
 
 
 def test_a_title_names_the_first_of_many_domains(tmp_path: Path) -> None:
-    assert words.join_domains(["a", "b", "c"]) == "a and b and c"
+    assert run_text.join_domains(["a", "b", "c"]) == "a and b and c"
     assert "4 domains: black, blond, brown ..." in read(make_run(tmp_path, ("black", "blond", "brown", "gray"))).text
 
 
@@ -211,7 +218,7 @@ def test_damaged_parts_are_left_out(run: RunFolder) -> None:
 
 
 def test_samples_outside_the_run_are_not_embedded(run: RunFolder, tmp_path: Path) -> None:
-    image.write_image(tmp_path / "private.png", np.zeros((8, 8, 3), np.float32))
+    image_io.write_image(tmp_path / "private.png", np.zeros((8, 8, 3), np.float32))
     History(run.history).add("samples", STEPS + 1, route="photos-paintings", file="../private.png")
     assert "private.png is gone or damaged" in read(run).text
 
@@ -219,7 +226,7 @@ def test_samples_outside_the_run_are_not_embedded(run: RunFolder, tmp_path: Path
 def test_what_is_not_finite_is_not_drawn(run: RunFolder) -> None:
     history = History(run.history)
     for step, value in ((401, math.nan), (402, math.inf), (403, 0.2)):
-        history.add("terms", step, share=1.0, spent_s=201.0, terms={"generators.cycle": value, "lost": math.nan})
+        history.add("losses", step, share=1.0, spent_s=201.0, terms={"generators.cycle": value, "lost": math.nan})
     history.add(
         "evaluation", 403, spent_s=201, set="validation", routes=[measures("photos -> paintings", math.nan)], best=False
     )
@@ -240,7 +247,7 @@ def test_long_histories_are_thinned(tmp_path: Path) -> None:
 
 def test_test_items_judge_where_they_were_measured(run: RunFolder) -> None:
     found = [
-        measures("photos -> paintings", 178.0, l1=0.2, l1_nothing=0.1, pairs=9),
+        measures("photos -> paintings", 178.0, l1=0.2, l1_baseline=0.1, pairs=9),
         measures("paintings -> photos", 12.0),
     ]
     about = {"set": "data/ (test items)", "checkpoint": "best", "step": 200, "routes": found}
@@ -267,16 +274,16 @@ def test_test_items_judge_where_they_were_measured(run: RunFolder) -> None:
 )
 def test_the_verdict_follows_kid_and_its_error(kid: float, said: str) -> None:
     r = RouteMeasures.model_validate(measures("a -> b", kid))
-    assert words.describe_likeness(r).startswith(said)
+    assert run_text.describe_likeness(r).startswith(said)
 
 
 def test_a_verdict_on_few_items_says_so() -> None:
     few = measures("a -> b", 40.0, kid_error=None, kid_real=None, sources=3, targets=3)
-    assert words.describe_likeness(RouteMeasures.model_validate(few)).endswith("Of 3 and 3 items, this is rough.")
+    assert run_text.describe_likeness(RouteMeasures.model_validate(few)).endswith("Of 3 and 3 items, this is rough.")
 
 
 def test_without_the_feature_network_the_page_says_so(run: RunFolder) -> None:
-    bare = {"features": None, "kid_error": None, "kid_nothing": None, "kid_real": None, "kept_features": None}
+    bare = {"features": None, "kid_error": None, "kid_baseline": None, "kid_real": None, "feature_similarity": None}
     found = [measures("photos -> paintings", None, **bare)]
     about = {"set": "test", "checkpoint": "last", "step": STEPS, "routes": found}
     (run.path / "evaluation.json").write_text(json.dumps(about), encoding="utf-8")
@@ -300,12 +307,12 @@ def test_a_finished_run_is_continued_with_a_larger_budget(run: RunFolder) -> Non
 
 
 def test_heavy_grids_are_made_lighter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pictures, "HEAVY", 100_000)
+    monkeypatch.setattr(embedded_images, "MAX_PNG_BYTES", 100_000)
     noise = np.random.default_rng(0).integers(0, 256, (200, 900, 3)).astype(np.float32)
-    image.write_image(tmp_path / "heavy.png", noise)
-    image.write_image(tmp_path / "light.png", noise[:20, :30])
+    image_io.write_image(tmp_path / "heavy.png", noise)
+    image_io.write_image(tmp_path / "light.png", noise[:20, :30])
     heavy, light, small = (
-        pictures.embed_image(tmp_path / name, small)
+        embedded_images.embed_image(tmp_path / name, small)
         for name, small in (("heavy.png", False), ("light.png", False), ("heavy.png", True))
     )
     assert heavy is not None and light is not None and small is not None
@@ -356,8 +363,8 @@ def test_facts_take_the_newest_step_from_the_history_where_nothing_was_saved(run
 
 def test_notices_are_told_once_with_their_step(run: RunFolder) -> None:
     history = History(run.history)
-    trend = words.describe_trend(read_run_summary(run.path))
+    trend = run_text.describe_trend(read_run_summary(run.path))
     for step, said in ((0, "augmented"), (0, "augmented"), (40, "file 3.png failed"), (STEPS, trend)):
         history.add("notice", step, words=said)
-    assert words.list_notices(read_run_summary(run.path)) == ["augmented", "Step 40: file 3.png failed"]
+    assert run_text.list_notices(read_run_summary(run.path)) == ["augmented", "Step 40: file 3.png failed"]
     assert read(run).text.count(trend) == 1

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from unpaired.evaluation.voice.measure import VoiceMeasures
-from unpaired.report.recordings import describe_route, read_test, render_listening
+from unpaired.media.voice.metrics.measurement import VoiceMeasures
+from unpaired.media.voice.report import describe_route, read_test, render_listening
 from unpaired.runs.folder import RunFolder
 
 

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from unpaired.media.voice.recording import write
-from unpaired.settings import VoiceSettings
+from unpaired.config.settings import VoiceSettings
+from unpaired.media.voice.audio_io import write
 
 TINY: dict[str, Any] = {
     "preset": "tiny",
     "width": 4,
     "blocks": 1,
-    "critic_width": 4,
-    "batch": 2,
-    "order": 8,
-    "frames": 16,
-    "gate": "energy",
+    "discriminator_width": 4,
+    "batch_size": 2,
+    "mcep_order": 8,
+    "crop_frames": 16,
+    "vad": "energy",
     "threads": 1,
     "precision": "fp32",
 }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from unpaired.public import Translator, UnpairedError, audit, compare, evaluate, register_embedding, resume, train
+    from unpaired.api import Translator, UnpairedError, audit, compare, evaluate, register_embedding, resume, train
 
 __version__ = "0.1.0"
 __all__ = ["Translator", "UnpairedError", "audit", "compare", "evaluate", "register_embedding", "resume", "train"]
@@ -19,6 +19,6 @@ def __getattr__(name: str) -> Any:
     """Import the public names when one is first asked for, so that `unpaired --help` need not wait for torch."""
     if name not in __all__:
         raise AttributeError(f"module 'unpaired' has no attribute '{name}'")
-    from unpaired import public  # noqa: PLC0415
+    from unpaired import api  # noqa: PLC0415
 
-    return getattr(public, name)
+    return getattr(api, name)

@@ -1,5 +1,5 @@
 """`python -m unpaired`."""
 
-from unpaired.cli import main
+from unpaired.cli.main import main
 
 raise SystemExit(main())

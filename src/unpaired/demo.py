@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from unpaired.console import LogCallback, progress_bar
 from unpaired.errors import WorkError
 from unpaired.runs.folder import RunFolder
-from unpaired.terminal import LogCallback, progress_bar
 from unpaired.training.train import train
 from unpaired.translate import Translator, translate_files
 
@@ -33,7 +33,7 @@ def demo_voice(out: Path | None, minutes: float, log: LogCallback) -> Path:
 
     Raises UsageError where no synthesiser is installed, WorkError where it fails.
     """
-    from unpaired.media.voice.spoken import find_synthesiser  # noqa: PLC0415 - packages that are optional
+    from unpaired.media.voice.text_to_speech import find_synthesiser  # noqa: PLC0415 - packages that are optional
 
     synthesiser = find_synthesiser()
     first, second = synthesiser.voices

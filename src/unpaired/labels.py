@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from unpaired.settings import StrictModel
+from unpaired.config.settings import StrictModel
 
 BatchKind = Literal["each", "pair", "labelled"]
 """What a method takes of a step: an item of each domain, of two of them, or labelled items of any."""

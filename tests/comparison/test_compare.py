@@ -18,22 +18,22 @@ import torch
 from conftest import TINY, draw_domain
 from torch import Tensor
 
-from unpaired.cli import main
+from unpaired.cli.main import main
 from unpaired.comparison import compare
 from unpaired.comparison.folder import ComparisonFolder
 from unpaired.comparison.plan import parse_method_overrides
 from unpaired.comparison.result import Comparison
 from unpaired.errors import UsageError, WorkError
 from unpaired.evaluation.audit import PROBE_STEPS
-from unpaired.evaluation.audited import Audit, RouteAudit
+from unpaired.evaluation.audit_results import Audit, RouteAudit
 from unpaired.methods import METHODS, MethodInfo
-from unpaired.methods.game import Batch, Method, Player, Route, StepContext, Turn, Turns
+from unpaired.methods.base import Batch, Method, Player, Route, StepContext, Turn, Turns
 from unpaired.networks import NetworkFactory
 from unpaired.runs.folder import RunFolder
 from unpaired.runs.progress import list_checkpoints
 from unpaired.runs.weights import read_tensors
 from unpaired.training.loop import TrainingLoop
-from unpaired.training.session import TrainingInterrupt
+from unpaired.training.trainer import TrainingInterrupt
 
 pytestmark = pytest.mark.usefixtures("without_features")
 
@@ -146,7 +146,7 @@ def test_a_crash_is_kept_with_its_reason_and_tried_again(
     assert "in two lines" in folder.error_log("planted").read_text()
     planted.trouble = "none"
     before = {p: p.stat().st_mtime_ns for p in folder.get_run("gan").checkpoints.rglob("*")}
-    monkeypatch.setattr("unpaired.comparison.examine.evaluate", None)
+    monkeypatch.setattr("unpaired.comparison.measurement.evaluate", None)
     assert states(compared(discs, tmp_path / "out", "planted", "gan")) == {"planted": "done", "gan": "done"}
     assert {p: p.stat().st_mtime_ns for p in folder.get_run("gan").checkpoints.rglob("*")} == before
 
@@ -162,7 +162,7 @@ def test_a_diverged_method_stays_out_until_it_gets_settings_of_its_own(
     heard: list[str] = []
     assert states(compared(discs, tmp_path / "out", "planted", "gan", heard=heard))["planted"] == "diverged"
     assert any("begins anew" in words for words in heard)
-    other = compared(discs, tmp_path / "out", "planted", "gan", each={"planted": {"rate": 1e-4}})
+    other = compared(discs, tmp_path / "out", "planted", "gan", each={"planted": {"lr": 1e-4}})
     assert states(other) == {"planted": "done", "gan": "done"}
 
 
@@ -210,7 +210,7 @@ def test_audits_are_made_once_and_shown_where_they_are_of_the_model(
         made.append(run)
         return audited(run)
 
-    monkeypatch.setattr("unpaired.comparison.examine.audit", audit)
+    monkeypatch.setattr("unpaired.comparison.measurement.audit", audit)
     assert compared(discs, tmp_path / "out", "gan").results[0].hidden == {}
     found = compared(discs, tmp_path / "out", "gan", audit=True)
     assert found.results[0].hidden["blue -> red"].fraction == 0.25
@@ -320,7 +320,7 @@ def test_mistakes_are_told_before_anything_is_trained(
 def test_settings_of_one_method_are_read_as_written() -> None:
     assert parse_method_overrides(["gan.depth=none", "gan.augment=color,cutout", "unit.rate=0.1"]) == {
         "gan": {"depth": None, "augment": ("color", "cutout")},
-        "unit": {"rate": "0.1"},
+        "unit": {"lr": "0.1"},
     }
     for word in ("gan", "gan.depth", "depth=3"):
         with pytest.raises(UsageError, match=r"expected METHOD\.NAME=VALUE"):

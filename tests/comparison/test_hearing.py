@@ -11,19 +11,19 @@ from typing import Any
 import pytest
 from voice_worlds import TINY, speaker
 
-from unpaired.comparison import compare, hearing, listens
+from unpaired.comparison import compare
 from unpaired.comparison.folder import ComparisonFolder
 from unpaired.comparison.page import format_comparison, render_page
 from unpaired.comparison.result import Comparison, MethodResult
 from unpaired.errors import UsageError
-from unpaired.evaluation import recordings, texts
-from unpaired.evaluation.voice import measure
-from unpaired.evaluation.voice.judges import JudgeKind, Judges, parse_kinds
-from unpaired.evaluation.voice.measure import VoiceEvaluator, VoiceMeasures
-from unpaired.evaluation.voice.words import ErrorRates
-from unpaired.report.facts import read_run_summary
-from unpaired.report.recordings import VoiceTest, read_test
+from unpaired.media.voice import comparison_measures, comparison_sections, evaluation, transcripts
+from unpaired.media.voice.metrics import measurement
+from unpaired.media.voice.metrics.judges import JudgeKind, Judges, parse_kinds
+from unpaired.media.voice.metrics.measurement import VoiceEvaluator, VoiceMeasures
+from unpaired.media.voice.metrics.word_errors import ErrorRates
+from unpaired.media.voice.report import VoiceTest, read_test
 from unpaired.runs.files import read_file_lists
+from unpaired.runs.summary import read_run_summary
 
 SHORT: dict[str, Any] = {**TINY, "steps": 2, "sample_every": 0, "evaluate_every": 0}
 
@@ -68,12 +68,12 @@ def test_methods_are_ranked_among_what_needs_no_training() -> None:
     one = comparison(
         ("x", row("converted", 7.5)), ("y", row("converted", 8.5)), ("z", row("converted", 7.6)), beside=FLOOR
     )
-    order = [(p.system, p.rank) for p in hearing.rank_systems(one, "a -> b")]
+    order = [(p.system, p.rank) for p in comparison_sections.rank_systems(one, "a -> b")]
     assert order == [("x", 1), ("z", 1), ("kNN", None), ("y", 3), ("affine", None), ("do nothing", None)]
-    table = hearing.build_direction_table(one, "a -> b")
+    table = comparison_sections.build_direction_table(one, "a -> b")
     assert [cells[1] for cells in table] == ["method", "x", "z", "kNN", "y", "affine", "do nothing", "real target"]
     assert table[0][2] == "MCD" and table[1][2] == "7.50" and table[-1][2] == "-"
-    assert [cells[:3] for cells in hearing.build_methods_table(one)[1:4]] == [
+    assert [cells[:3] for cells in comparison_sections.build_methods_table(one)[1:4]] == [
         ["1", "x", "7.50"],
         ["1", "z", "7.60"],
         ["3", "y", "8.50"],
@@ -85,8 +85,8 @@ def test_methods_are_ranked_among_what_needs_no_training() -> None:
 
 def test_nothing_is_taken_that_is_no_better_than_nearest_frames() -> None:
     one = comparison(("x", row("converted", 7.95)), beside=FLOOR)
-    assert hearing.choose_system(one, "a -> b") is None
-    told = dict(hearing.recommend(one))
+    assert comparison_sections.choose_system(one, "a -> b") is None
+    told = dict(comparison_sections.recommend(one))
     assert "kNN, which needs no training, is as near to the target within 2% or nearer" in next(iter(told.values()))
     assert "no trained method is worth taking" in told["In all"]
 
@@ -94,21 +94,23 @@ def test_nothing_is_taken_that_is_no_better_than_nearest_frames() -> None:
 def test_a_blurred_voice_is_taken_last_and_called_so() -> None:
     flat, clear = row("converted", 6.0, gv_bias=-3.0), row("converted", 7.0, gv_bias=-0.2, similarity=0.8)
     one = comparison(("flat", flat), ("clear", clear), beside=FLOOR)
-    told = hearing.describe_direction(one, "a -> b")
+    told = comparison_sections.describe_direction(one, "a -> b")
     assert (
         told.startswith("take clear: MCD 7.00 dB, similarity 0.80")
         and "flat is nearer (MCD 6.00 dB), but blurred." in told
     )
     alone = comparison(("flat", flat), beside=FLOOR)
-    assert "take flat" in hearing.describe_direction(
+    assert "take flat" in comparison_sections.describe_direction(
         alone, "a -> b"
-    ) and "3.0 dB flatter" in hearing.describe_direction(alone, "a -> b")
+    ) and "3.0 dB flatter" in comparison_sections.describe_direction(alone, "a -> b")
 
 
 def test_lost_words_are_told() -> None:
     def told(wer: float) -> str:
         beside = (row("do nothing", 10.0, wer=0.125), row("kNN", 7.5, wer=0.5))
-        return hearing.describe_direction(comparison(("x", row("converted", 6.0, wer=wer)), beside=beside), "a -> b")
+        return comparison_sections.describe_direction(
+            comparison(("x", row("converted", 6.0, wer=wer)), beside=beside), "a -> b"
+        )
 
     assert told(0.5).endswith("But words are lost: of every hundred 50 are misheard, 12 of the sources'.")
     assert "lost" not in told(0.2)
@@ -118,13 +120,13 @@ def test_without_parallel_sentences_frames_rank() -> None:
     one = comparison(
         ("x", row("converted", frames=5.0)), ("y", row("converted", frames=4.0)), beside=(row("kNN", frames=4.5),)
     )
-    assert [p.system for p in hearing.rank_systems(one, "a -> b")] == ["y", "kNN", "x"]
-    assert "distance of frames 4.0 (kNN 4.5)" in hearing.describe_direction(one, "a -> b")
+    assert [p.system for p in comparison_sections.rank_systems(one, "a -> b")] == ["y", "kNN", "x"]
+    assert "distance of frames 4.0 (kNN 4.5)" in comparison_sections.describe_direction(one, "a -> b")
 
 
 def test_without_a_floor_the_best_is_taken() -> None:
     one = comparison(("x", row("converted", 7.0)), ("y", row("converted", 8.0)))
-    assert hearing.describe_direction(one, "a -> b") == "take x: MCD 7.00 dB."
+    assert comparison_sections.describe_direction(one, "a -> b") == "take x: MCD 7.00 dB."
 
 
 class Deaf:
@@ -145,15 +147,15 @@ def unlike(references: Sequence[str], heard: Sequence[str]) -> ErrorRates:
 @pytest.fixture
 def deaf(monkeypatch: pytest.MonkeyPatch) -> None:
     """The only judge that is installed."""
-    monkeypatch.setattr(measure, "error_rates", unlike)
-    for module in (recordings, listens, texts):
+    monkeypatch.setattr(measurement, "error_rates", unlike)
+    for module in (evaluation, comparison_measures, transcripts):
         monkeypatch.setattr(module, "installed", lambda _: Judges(recogniser=Deaf()))
 
 
 @pytest.fixture
 def voices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("unpaired.media.voice.cache._INLINE", 1000)  # starting processes takes longer
+    monkeypatch.setattr("unpaired.media.voice.cache._MAX_INLINE_FILES", 1000)  # starting processes takes longer
     for name, hz in (("low", 110.0), ("high", 190.0)):
         speaker(tmp_path / "voices" / name, "train", hz, [0.6] * 4)
         speaker(tmp_path / "voices" / name, "test", hz, [0.6])
@@ -169,8 +171,8 @@ def test_voices_are_compared_and_heard_on_one_page(
         "methods": ("cyclegan", "unit"),
         "pairs": True,
         "judges": "words",
-        "each": {"unit": {"order": 9}},
-        "say": heard.append,
+        "each": {"unit": {"mcep_order": 9}},
+        "log": heard.append,
         **SHORT,
     }
     found = compare(voices, out=tmp_path / "out", **ask)
@@ -187,10 +189,12 @@ def test_voices_are_compared_and_heard_on_one_page(
     assert ranking["measure"] == "mcd" and len(ranking["high -> low"]) == 5
     tests = [read_test(folder.get_run(name)) for name in ("cyclegan", "unit")]
     one, other = (
-        [m for m in listens.select_baselines(test) if m.system == "affine"] for test in tests if test is not None
+        [m for m in comparison_measures.select_baselines(test) if m.system == "affine"]
+        for test in tests
+        if test is not None
     )
     assert len(one) == len(other) == 2 and one != other, "each beside what is made of its own coefficients"
-    monkeypatch.setattr(listens, "evaluate", lambda *_, **__: pytest.fail("measured twice"))
+    monkeypatch.setattr(comparison_measures, "evaluate", lambda *_, **__: pytest.fail("measured twice"))
     again = compare(voices, out=tmp_path / "out", **ask)
     assert [r.voices for r in again.results] == [r.voices for r in found.results]
     assert render_page(folder, again).count("<audio") == 12
@@ -206,8 +210,8 @@ def test_judges_that_were_not_asked_before_are_asked_and_no_others(
         asked.append(kinds)
         return Judges(missing={kind: (f"no {kind}",) for kind in kinds})
 
-    monkeypatch.setattr(recordings, "installed", nobody)
-    monkeypatch.setattr(listens, "installed", lambda _: Judges())
+    monkeypatch.setattr(evaluation, "installed", nobody)
+    monkeypatch.setattr(comparison_measures, "installed", lambda _: Judges())
 
     compare(voices, out=tmp_path / "out", methods="unit", judges="none", log=lambda _: None, **SHORT)
     assert asked == [()]
@@ -217,7 +221,11 @@ def test_judges_that_were_not_asked_before_are_asked_and_no_others(
 
     def again(judges: str) -> tuple[str, ...]:
         asked.clear()
-        return listens.measure_recordings(facts, sets, listens.JudgeSettings(parse_kinds(judges))).measures[0].missing
+        return (
+            comparison_measures.measure_recordings(facts, sets, comparison_measures.JudgeSettings(parse_kinds(judges)))
+            .measures[0]
+            .missing
+        )
 
     assert again("none") == () and not asked
     assert again("words,speakers") == ("no speakers", "no words") and asked == [("speakers", "words")]
@@ -226,17 +234,17 @@ def test_judges_that_were_not_asked_before_are_asked_and_no_others(
     assert len(again("speakers,naturalness")) == 3 and again("none") and not asked
 
     found = read_test(facts.folder)
-    assert found is not None and listens.is_current(found, facts, sets)
+    assert found is not None and comparison_measures.is_current(found, facts, sets)
     assert {m.outputs for m in found.measures if m.system == "converted"} == {1}
-    assert listens.is_current(replace(found, limit=2), facts, sets)  # all that there are
+    assert comparison_measures.is_current(replace(found, limit=2), facts, sets)  # all that there are
     for other in ({"limit": 1}, {"pairs": True}, {"step": 1}):
-        assert not listens.is_current(replace(found, **other), facts, sets)
-    assert not listens.JudgeSettings(("speakers",)).covers(replace(found, judge_kinds=("words",)))
+        assert not comparison_measures.is_current(replace(found, **other), facts, sets)
+    assert not comparison_measures.JudgeSettings(("speakers",)).covers(replace(found, judge_kinds=("words",)))
 
-    monkeypatch.setattr(listens, "installed", lambda _: Judges(recogniser=Deaf()))  # installed since
-    assert not listens.JudgeSettings(("words",)).covers(found) and listens.JudgeSettings(()).installed_judges == (
-        "deaf",
-    )
+    monkeypatch.setattr(comparison_measures, "installed", lambda _: Judges(recogniser=Deaf()))  # installed since
+    assert not comparison_measures.JudgeSettings(("words",)).covers(found) and comparison_measures.JudgeSettings(
+        ()
+    ).installed_judges == ("deaf",)
 
 
 @pytest.mark.usefixtures("deaf")
@@ -250,10 +258,10 @@ def test_texts_are_of_all_methods_and_what_stands_beside_is_measured_once(
         copies.append(self)
         return copy(self)
 
-    monkeypatch.setattr(VoiceEvaluator, "copy_synthesis", counted)
+    monkeypatch.setattr(VoiceEvaluator, "measure_copy_synthesis", counted)
     table = tmp_path / "texts.csv"
     table.write_text("file,text\nlow/00,a hum\n")
-    ask: dict[str, Any] = {"methods": "cyclegan,unit", "judges": "words", "say": lambda _: None, **SHORT}
+    ask: dict[str, Any] = {"methods": "cyclegan,unit", "judges": "words", "log": lambda _: None, **SHORT}
     with pytest.raises(UsageError, match="does not say what 1 of 1 recordings of 'high' say"):
         compare(voices, out=tmp_path / "out", texts=table, **ask)
     assert not (tmp_path / "out").exists()
@@ -271,7 +279,7 @@ def test_texts_are_of_all_methods_and_what_stands_beside_is_measured_once(
     table.write_text(table.read_text().replace("a hiss", "a hum"))
     mended = compare(voices, out=tmp_path / "out", texts=table, **ask)
     assert [m.wer for r in mended.results for m in r.voices] == [0.0] * 4
-    monkeypatch.setattr(listens, "evaluate", lambda *_, **__: pytest.fail("measured twice"))
+    monkeypatch.setattr(comparison_measures, "evaluate", lambda *_, **__: pytest.fail("measured twice"))
     compare(voices, out=tmp_path / "out", texts=table.rename(tmp_path / "moved.csv"), **ask)
 
 
@@ -279,11 +287,17 @@ def test_what_stands_beside_is_known_of_every_direction_that_some_method_went() 
     there, back = row("kNN"), row("kNN", route="b -> a")
     rows = ((there, row("converted"), back), (row("kNN", 9.0), row("converted")))  # the later goes one way alone
     tests = [
-        VoiceTest(1, "", "last", "WORLD", True, listens.MAX_UTTERANCES, (), "", measures, is_own_data=True)
+        VoiceTest(1, "", "last", "WORLD", True, comparison_measures.MAX_UTTERANCES, (), "", measures, is_own_data=True)
         for measures in rows
     ]
-    assert listens.select_known_baselines(tests, listens.JudgeSettings(())) == (tests[1].measures[0], back)
-    assert listens.select_known_baselines([replace(tests[0], limit=1)], listens.JudgeSettings(())) == ()
+    assert comparison_measures.select_known_baselines(tests, comparison_measures.JudgeSettings(())) == (
+        tests[1].measures[0],
+        back,
+    )
+    assert (
+        comparison_measures.select_known_baselines([replace(tests[0], limit=1)], comparison_measures.JudgeSettings(()))
+        == ()
+    )
 
 
 def test_what_voices_cannot_be_compared_by(voices: Path, tmp_path: Path) -> None:

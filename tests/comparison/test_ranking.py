@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from unpaired.comparison import page, ranking, tables, words
+from unpaired.comparison import page, ranking, recommendations, tables
 from unpaired.comparison.folder import ComparisonFolder
 from unpaired.comparison.ranking import RankedMethod, assign_ranks, rank_direction, rank_overall
 from unpaired.comparison.result import Comparison, HiddenInformation, MethodResult
-from unpaired.evaluation.measure import RouteMeasures
-from unpaired.evaluation.standing import significantly_lower
+from unpaired.media.image.measurement import RouteMeasures
+from unpaired.metrics.significance import significantly_lower
 
 THERE, BACK = "photos -> paintings", "paintings -> photos"
 
@@ -26,10 +26,10 @@ def measured(route: str, kid: float | None, **more: Any) -> RouteMeasures:
         "sources": 50,
         "targets": 60,
         "kid_error": 3.0,
-        "kid_nothing": 100.0,
+        "kid_baseline": 100.0,
         "kid_real": 5.0,
-        "kept_features": 0.6,
-        "kept_edges": 0.8,
+        "feature_similarity": 0.6,
+        "edge_similarity": 0.8,
         "change": 0.1,
     }
     return RouteMeasures(route=route, kid=kid, **(given | more))
@@ -56,7 +56,7 @@ def comparison(*results: MethodResult, **more: Any) -> Comparison:
         "budget": "5 minutes",
         "preset": "small",
         "size": 64,
-        "batch": 4,
+        "batch_size": 4,
         "seed": 0,
         "device": "cpu",
         "pairs": False,
@@ -67,13 +67,13 @@ def comparison(*results: MethodResult, **more: Any) -> Comparison:
 
 
 def told(*results: MethodResult, direction: str = THERE) -> str:
-    return words.describe_direction(rank_direction(results, direction))
+    return recommendations.describe_direction(rank_direction(results, direction))
 
 
 def test_batches_that_differ_are_told_from_the_fewest_to_the_most() -> None:
-    assert "in batches of 4," in words.describe_setup(comparison())
-    sizes = {"gan": {"training": {"batch": 1}}, "stargan": {"training": {"batch": 16}}}
-    assert "in batches of 1 to 16," in words.describe_setup(comparison(settings=sizes))
+    assert "in batches of 4," in recommendations.describe_setup(comparison())
+    sizes = {"gan": {"training": {"batch_size": 1}}, "stargan": {"training": {"batch_size": 16}}}
+    assert "in batches of 1 to 16," in recommendations.describe_setup(comparison(settings=sizes))
 
 
 def test_apart_is_twice_the_error_of_the_difference() -> None:
@@ -108,7 +108,7 @@ def test_a_mean_over_directions_has_the_error_of_a_mean_and_takes_all_of_them() 
 
 
 def test_of_those_within_the_error_the_one_that_keeps_most_is_advised() -> None:
-    a, b = result("a", measured(THERE, 20.0)), result("b", measured(THERE, 24.0, kept_edges=1.0))
+    a, b = result("a", measured(THERE, 20.0)), result("b", measured(THERE, 24.0, edge_similarity=1.0))
     text = told(a, b)
     assert text.startswith("take b: KID 24 ± 3 (doing nothing 100, real to real 5), content kept 0.80.")
     assert "a is within the error of KID" in text
@@ -116,7 +116,7 @@ def test_of_those_within_the_error_the_one_that_keeps_most_is_advised() -> None:
 
 
 def test_a_better_likeness_that_keeps_less_is_a_trade_off() -> None:
-    a = result("a", measured(THERE, 20.0, kept_features=0.3))
+    a = result("a", measured(THERE, 20.0, feature_similarity=0.3))
     b = result("b", measured(THERE, 50.0))
     text = told(a, b)
     assert text.startswith("take a:")
@@ -127,21 +127,21 @@ def test_a_better_likeness_that_keeps_less_is_a_trade_off() -> None:
 
 
 def test_translations_of_something_else_are_told() -> None:
-    text = told(result("a", measured(THERE, 20.0, kept_features=0.02, kept_edges=0.1)))
+    text = told(result("a", measured(THERE, 20.0, feature_similarity=0.02, edge_similarity=0.1)))
     assert "little to do with their inputs (0.02)" in text
 
 
 def test_nothing_beats_doing_nothing() -> None:
     text = told(result("a", measured(THERE, 95.0)), result("b", measured(THERE, 140.0)))
     assert text.startswith("take none yet: nothing beats doing nothing by more than the error of KID (best: a, KID 95")
-    alike = told(result("a", measured(THERE, 4.0, kid_nothing=4.5)))
+    alike = told(result("a", measured(THERE, 4.0, kid_baseline=4.5)))
     assert "cannot be told from real ones by KID" in alike
     few = told(result("a", measured(THERE, 4.0, kid_error=None)))
     assert "too few to tell" in few
 
 
 def test_where_the_truth_is_known_it_decides() -> None:
-    true = {"pairs": 20, "l1_nothing": 0.3}
+    true = {"pairs": 20, "l1_baseline": 0.3}
     sharp = result("sharp", measured(THERE, 20.0, l1=0.2, **true))
     close = result("close", measured(THERE, 60.0, l1=0.1, **true))
     text = told(sharp, close)
@@ -158,25 +158,28 @@ def test_where_the_truth_is_known_it_decides() -> None:
 def test_without_kid_truth_decides_or_nothing_does() -> None:
     plain = measured(THERE, None, features=None, kid_error=None)
     assert "pip install" in told(result("a", plain))
-    near = plain.model_copy(update={"l1": 0.1, "l1_nothing": 0.3})
-    far = plain.model_copy(update={"l1": 0.2, "l1_nothing": 0.3})
+    near = plain.model_copy(update={"l1": 0.1, "l1_baseline": 0.3})
+    far = plain.model_copy(update={"l1": 0.2, "l1_baseline": 0.3})
     assert told(result("a", far), result("b", near)).startswith("take b, the nearest to the true translations")
 
 
 def test_in_all_one_for_both_ways_or_which_for_which() -> None:
     two = result("two", measured(THERE, 20.0), measured(BACK, 20.0), gains=True)
-    assert dict(words.recommend(comparison(two)))["In all"] == (
+    assert dict(recommendations.recommend(comparison(two)))["In all"] == (
         "two is the one to take in every direction. Of the methods that go every way, two has the lowest mean KID "
         "(20). To translate: two 1,000 parameters, 4 ms an item (on cpu). two was still getting better at the "
         "end: with a larger budget the order may change."
     )
     one = result("one", measured(THERE, 5.0))
-    text = dict(words.recommend(comparison(two, one)))["In all"]
+    text = dict(recommendations.recommend(comparison(two, one)))["In all"]
     assert text.startswith("by direction: photos → paintings one; paintings → photos two.")
     none = result("none", measured(THERE, 100.0), measured(BACK, 100.0))
-    assert "no method is worth taking" in dict(words.recommend(comparison(none)))["In all"]
-    assert words.recommend(comparison(result("a", state="failed", reason="why")))[0][0] == "Nothing to compare yet"
-    assert words.recommend(comparison(result("a")))[0][0] == "Not measured"
+    assert "no method is worth taking" in dict(recommendations.recommend(comparison(none)))["In all"]
+    assert (
+        recommendations.recommend(comparison(result("a", state="failed", reason="why")))[0][0]
+        == "Nothing to compare yet"
+    )
+    assert recommendations.recommend(comparison(result("a")))[0][0] == "Not measured"
 
 
 def test_doing_nothing_is_a_row_in_its_place() -> None:
@@ -204,7 +207,7 @@ def test_hidden_information_is_a_column_and_a_word_where_it_is_known() -> None:
     column = [row[-1] for row in tables.build_direction_table(whole, THERE)]
     assert column == ["hidden", "0.40 ± 0.02", "0.08 ± 0.05", "–", "0.00", "–"]
     assert [row[4] for row in tables.build_methods_table(whole)] == ["hidden", "0.40", "0.08", "–", "0.00"]
-    said = dict(words.recommend(whole))["In all"]
+    said = dict(recommendations.recommend(whole))["In all"]
     assert "signal that eyes do not see: hider 40% of the input." in said
     assert "hidden" not in tables.build_methods_table(comparison(result("a", measured(THERE, 20.0))))[0]
 
@@ -215,7 +218,7 @@ def test_the_page_hides_nothing_and_escapes_what_it_shows(tmp_path: Path) -> Non
         result("bad", state="failed", reason="<b>broken</b>"),
         result("late", state="waiting"),
         left_out={"odd": "odd takes four. Methods that take two: good", "even": "even takes four"},
-        settings={"good": {"method_settings": {"rate": 0.1}, "data": {"size": 64}, "training": {"batch": 4}}},
+        settings={"good": {"method_settings": {"lr": 0.1}, "data": {"size": 64}, "training": {"batch_size": 4}}},
     )
     folder = ComparisonFolder(tmp_path)
     page.write_page(folder, whole)
@@ -223,7 +226,7 @@ def test_the_page_hides_nothing_and_escapes_what_it_shows(tmp_path: Path) -> Non
     assert "bad failed: &lt;b&gt;broken&lt;/b&gt;" in text
     assert "Not finished: late. The same command goes on." in text
     assert "Left out: odd and even: takes four." in text
-    assert all(escape(rule) in text for rule in words.RULES)
+    assert all(escape(rule) in text for rule in recommendations.RULES)
     figures = json.loads(folder.results_file.read_text())
     assert figures["results"][0]["routes"][0]["psnr"] is None
     assert figures["ranking"][THERE] == [{"method": "good", "rank": 1, "kid": 20.0, "kid_error": 3.0}]
@@ -234,6 +237,6 @@ def test_the_page_hides_nothing_and_escapes_what_it_shows(tmp_path: Path) -> Non
 @pytest.mark.parametrize("count", [2, 3])
 def test_of_many_directions_only_the_whole_is_told(count: int) -> None:
     routes = [measured(f"a -> {i}", 20.0) for i in range(count)]
-    heads = [head for head, _ in words.recommend(comparison(result("m", *routes)))]
+    heads = [head for head, _ in recommendations.recommend(comparison(result("m", *routes)))]
     assert heads == (["a → 0", "a → 1", "In all"] if count == 2 else ["In all"])
     assert ranking.content_kept(routes[0]) == pytest.approx(0.7)

@@ -7,11 +7,11 @@ import pytest
 import tifffile
 from PIL import Image
 
-from unpaired.data.check import inspect_images
+from unpaired.config.settings import DataSettings
 from unpaired.data.folders import discover
-from unpaired.data.report import ImageDataReport
 from unpaired.errors import WorkError
-from unpaired.settings import DataSettings
+from unpaired.media.image.inspection import inspect_images
+from unpaired.media.image.inspection_report import ImageDataReport
 
 
 def picture(path: Path, seed: int = 0, size: tuple[int, int] = (40, 32), gray: bool = False) -> None:
@@ -58,7 +58,7 @@ def test_the_report_in_words(tmp_path: Path) -> None:
         "  8 bits",
         f"    {tmp_path}/a/zero.png: is empty (0 bytes)",
         "  a: only 3 pictures; expect a translator that knows little more than these",
-        "  cut squares of 32 px at the pictures' own scale (--framing crop)",
+        "  cut squares of 32 px at the pictures' own scale (--resize-mode crop)",
         "  see colour (--channels 3)",
         "  a: learn from 3; nothing is held back",
     ):
@@ -153,7 +153,7 @@ def test_sixteen_bits_are_measured(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sizes", "framing"),
+    ("sizes", "resize_mode"),
     [
         ([(32, 32), (90, 40)], "crop"),
         ([(32, 32), (90, 41)], "scale"),

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from unpaired.comparison.folder import ComparisonFolder
+from unpaired.data.artifacts import RUN_MARKERS, TRANSLATION_MARKERS
 from unpaired.data.folders import DomainFiles, discover, rediscover
-from unpaired.data.ours import RUN_MARKERS, TRANSLATION_MARKERS
 from unpaired.data.paths import Paths, remove_suffix
 from unpaired.errors import UsageError, WorkError
 from unpaired.runs.folder import RunFolder
-from unpaired.translate.ledger import DATABASE_NAME as LEDGER
+from unpaired.translate.manifest import DATABASE_NAME as LEDGER
 
 
 def tree(root: Path, *names: str) -> Path:

@@ -29,7 +29,7 @@ def contents(sets: DomainSplits) -> list[list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("count", "held", "tests", "expected"),
+    ("count", "holdout_fraction", "tests", "expected"),
     [
         (9, 0.1, False, (0, 0)),
         (10, 0.1, False, (1, 1)),

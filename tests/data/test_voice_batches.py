@@ -10,14 +10,14 @@ from voice_worlds import SMALL, buzz, speaker
 from unpaired.data.batches import BatchLoader
 from unpaired.data.domain import Domain
 from unpaired.data.folders import discover
-from unpaired.data.recordings import analyse_recordings, inspect_recordings
 from unpaired.data.split import split_files
-from unpaired.data.voices import VoiceTransform, add_speech_margin, iterate_paths
 from unpaired.errors import UnreadableFileError, WorkError
+from unpaired.media.voice.audio_io import write
 from unpaired.media.voice.cache import Cache
-from unpaired.media.voice.recording import write
+from unpaired.media.voice.inspection import analyse_recordings, inspect_recordings
+from unpaired.media.voice.speaker_statistics import VoiceStatistics
 from unpaired.media.voice.statistics import compute_statistics
-from unpaired.speaker import VoiceStatistics
+from unpaired.media.voice.transform import VoiceTransform, add_speech_margin, iterate_paths
 
 
 @pytest.fixture

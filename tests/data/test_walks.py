@@ -10,8 +10,8 @@ import numpy as np
 from unpaired.data.attributes import LabelledSplits
 from unpaired.data.domain import Domain
 from unpaired.data.paths import Paths
+from unpaired.data.sampler import create_batch_sampler
 from unpaired.data.split import DomainSplits
-from unpaired.data.walks import create_batch_sampler
 from unpaired.labels import LabelGroup, Labels, create_domain_labels
 
 

@@ -12,10 +12,10 @@ import torch
 from conftest import TINY
 
 from unpaired import train
-from unpaired.cli import main
+from unpaired.cli.main import main
 from unpaired.errors import UsageError
 from unpaired.evaluation.audit import audit
-from unpaired.evaluation.audited import Audit, RouteAudit, describe_verdict, read_audit, recommend
+from unpaired.evaluation.audit_results import Audit, RouteAudit, describe_verdict, read_audit, recommend
 from unpaired.report import write_report
 
 

@@ -10,23 +10,23 @@ import pytest
 import soundfile
 import torch
 
+from unpaired.config.run_config import RunConfig, build_method, write_config
 from unpaired.data.domain import Domain
 from unpaired.data.folders import discover
 from unpaired.data.split import split_files, write_file_list
 from unpaired.errors import UsageError, WorkError
-from unpaired.evaluation import recordings, sentences, texts
 from unpaired.evaluation.audit import audit
 from unpaired.evaluation.run import evaluate
-from unpaired.evaluation.sentences import read_excerpt
-from unpaired.evaluation.texts import Transcripts
-from unpaired.evaluation.voice import measure
-from unpaired.evaluation.voice.judges import Judges
-from unpaired.evaluation.voice.words import ErrorRates
-from unpaired.media.voice.convert import convert_wave
+from unpaired.media.voice import evaluation, transcripts, utterances
+from unpaired.media.voice.conversion import convert_wave
+from unpaired.media.voice.metrics import measurement
+from unpaired.media.voice.metrics.judges import Judges
+from unpaired.media.voice.metrics.word_errors import ErrorRates
+from unpaired.media.voice.speaker_statistics import VoiceStatistics
+from unpaired.media.voice.transcripts import Transcripts
+from unpaired.media.voice.utterances import read_excerpt
 from unpaired.report import write_report
-from unpaired.runs.config import RunConfig, build_method, write_config
 from unpaired.runs.folder import RunFolder, save_model
-from unpaired.speaker import VoiceStatistics
 
 RATE = 16000
 
@@ -69,8 +69,14 @@ def make_run(root: Path) -> Path:
             "domains": [d.model_dump() for d in domains],
             "channels": 1,
             "data": {},
-            "voice": {"frames": 16},
-            "networks": {"width": 4, "blocks": 1, "critic_width": 4, "critic_layers": 1, "residual": True},
+            "voice": {"crop_frames": 16},
+            "networks": {
+                "width": 4,
+                "blocks": 1,
+                "discriminator_width": 4,
+                "discriminator_layers": 1,
+                "residual": True,
+            },
             "training": {"steps": 1},
         }
     )
@@ -92,7 +98,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 
 def test_a_run_beside_its_baselines(run: Path) -> None:
     found = evaluate(run, pairs=True, judges="none", limit=2, device="cpu")
-    assert isinstance(found, recordings.VoiceEvaluation)
+    assert isinstance(found, evaluation.VoiceEvaluation)
     assert list(dict.fromkeys(m.route for m in found.routes)) == ["alice -> bob", "bob -> alice"]
     by = {m.system: m for m in found.routes if m.route == "alice -> bob"}
     assert list(by) == ["converted", "do nothing", "affine", "kNN", "copy-synthesis", "real target"]
@@ -155,15 +161,15 @@ def test_texts_are_what_is_compared_with(run: Path, tmp_path: Path, monkeypatch:
         asked.append(sorted(references))
         return ErrorRates(0.25, 0.125)
 
-    monkeypatch.setattr(measure, "error_rates", rates)
-    monkeypatch.setattr(recordings, "installed", lambda _: Judges(recogniser=Deaf()))
-    monkeypatch.setattr(texts, "installed", lambda _: Judges())
+    monkeypatch.setattr(measurement, "error_rates", rates)
+    monkeypatch.setattr(evaluation, "installed", lambda _: Judges(recogniser=Deaf()))
+    monkeypatch.setattr(transcripts, "installed", lambda _: Judges())
     table = tmp_path / "texts.csv"
     table.write_text(
         "file,text,note\n" + "".join(f"{a}/{i}.wav,{a} says {i},x\n" for a in ("alice", "bob") for i in range(10))
     )
     found = evaluate(run, pairs=False, limit=2, texts=table, device="cpu")
-    assert isinstance(found, recordings.VoiceEvaluation)
+    assert isinstance(found, evaluation.VoiceEvaluation)
     assert f"texts of {table}" in found.provenance.text() and found.texts == Transcripts.read(table).digest
     there, back = asked[: len(asked) // 2], asked[len(asked) // 2 :]
     assert {text.split()[0] for text in there[0]} == {"alice"} and {text.split()[0] for text in back[0]} == {"bob"}
@@ -180,7 +186,9 @@ def test_texts_are_what_is_compared_with(run: Path, tmp_path: Path, monkeypatch:
         evaluate(run, texts=table, judges=["naturalness", "speakers"], device="cpu")
     with pytest.raises(UsageError, match=r"^--judges 'word': "):
         evaluate(run, texts=table, judges="word", device="cpu")
-    monkeypatch.setattr(texts, "installed", lambda _: Judges(missing={"words": ("no words kept: x not installed",)}))
+    monkeypatch.setattr(
+        transcripts, "installed", lambda _: Judges(missing={"words": ("no words kept: x not installed",)})
+    )
     with pytest.raises(UsageError, match="--texts: no words kept: x not installed"):
         evaluate(run, texts=table, device="cpu")
 
@@ -202,11 +210,11 @@ def test_texts_by_names_with_and_without_domains_and_suffixes(tmp_path: Path) ->
 def test_the_beginning_of_a_long_recording_has_no_known_words(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recordings, "LONGEST_SECONDS", 0.1)
-    monkeypatch.setattr(recordings, "installed", lambda _: Judges(recogniser=Deaf()))
-    monkeypatch.setattr(texts, "installed", lambda _: Judges())
+    monkeypatch.setattr(evaluation, "MAX_SECONDS", 0.1)
+    monkeypatch.setattr(evaluation, "installed", lambda _: Judges(recogniser=Deaf()))
+    monkeypatch.setattr(transcripts, "installed", lambda _: Judges())
     asked: list[list[str]] = []
-    monkeypatch.setattr(measure, "error_rates", lambda references, heard: asked.append(list(references)))
+    monkeypatch.setattr(measurement, "error_rates", lambda references, heard: asked.append(list(references)))
     table = tmp_path / "texts.csv"
     table.write_text("file,text\n" + "".join(f"{i},{i}\n" for i in range(10)))
     evaluate(run, limit=1, texts=table, device="cpu")
@@ -215,22 +223,22 @@ def test_the_beginning_of_a_long_recording_has_no_known_words(
 
 def test_what_is_known_beside_a_run_is_not_measured_again(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = evaluate(run, limit=2, judges="none", device="cpu")
-    assert isinstance(first, recordings.VoiceEvaluation)
+    assert isinstance(first, evaluation.VoiceEvaluation)
     beside = [m.model_copy(update={"gv": 123.0}) for m in first.routes if m.system != "converted"]
-    monkeypatch.setattr(measure.VoiceEvaluator, "copy_synthesis", lambda _: pytest.fail("measured again"))
-    monkeypatch.setattr(recordings, "LISTENED", 1)
+    monkeypatch.setattr(measurement.VoiceEvaluator, "measure_copy_synthesis", lambda _: pytest.fail("measured again"))
+    monkeypatch.setattr(evaluation, "LISTENING_UTTERANCES", 1)
     convert = Mock(wraps=convert_wave)
-    monkeypatch.setattr(recordings, "convert_wave", convert)
+    monkeypatch.setattr(evaluation, "convert_wave", convert)
     again = evaluate(run, limit=2, judges="none", baselines=beside, device="cpu")
     assert convert.call_count == 2 * (2 + 1 + 1), "of each direction two by the run, one by affine and kNN to listen to"
-    assert isinstance(again, recordings.VoiceEvaluation)
+    assert isinstance(again, evaluation.VoiceEvaluation)
     assert [m for m in again.routes if m.system != "converted"] == beside
     assert [m for m in again.routes if m.system == "converted"] == [m for m in first.routes if m.system == "converted"]
 
 
 def test_no_more_pairs_are_read_than_are_measured(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read = Mock(wraps=read_excerpt)
-    monkeypatch.setattr(sentences, "excerpt", read)
+    monkeypatch.setattr(utterances, "read_excerpt", read)
     evaluate(run, pairs=True, limit=1, judges="none", device="cpu")
     assert read.call_count == 2, "one of each speaker, for both directions"
 

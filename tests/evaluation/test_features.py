@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from unpaired import efficientnet
 from unpaired.errors import UsageError, WorkError
-from unpaired.evaluation.features import EfficientNetFeatures, is_available
+from unpaired.metrics.features import EfficientNetFeatures, is_available
+from unpaired.networks import efficientnet
 
 needs_extra = pytest.mark.skipif(not is_available(), reason="the extra 'features' is not installed")
 

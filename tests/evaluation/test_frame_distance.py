@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from unpaired.evaluation import frames, kid
+from unpaired.metrics import frame_distance, kid
 
 
 def voices(count: int = 4, scale: float = 1.0, seed: int = 0) -> list[Tensor]:
@@ -13,22 +13,22 @@ def voices(count: int = 4, scale: float = 1.0, seed: int = 0) -> list[Tensor]:
 
 def test_places_are_frames_with_those_before_and_after() -> None:
     voice = torch.arange(2 * 20.0).reshape(1, 2, 20)
-    found = frames.context_windows([voice])
+    found = frame_distance.context_windows([voice])
     assert found.tolist() == [[t - 6, t + 14, t, t + 20, t + 6, t + 26] for t in (6.0, 9.0, 12.0)]
-    many = frames.context_windows([torch.randn(1, 2, 9000)])
-    assert len(many) == frames.MAX_WINDOWS
+    many = frame_distance.context_windows([torch.randn(1, 2, 9000)])
+    assert len(many) == frame_distance.MAX_WINDOWS
 
 
 def test_the_distance_is_kid_of_places_and_small_between_voices_of_one_kind() -> None:
     one, other = voices(seed=0), voices(seed=1)
-    found = frames.frame_distance(one, other)
-    assert found == 1000 * kid.kid(frames.context_windows(one), frames.context_windows(other))
+    found = frame_distance.frame_distance(one, other)
+    assert found == 1000 * kid.kid(frame_distance.context_windows(one), frame_distance.context_windows(other))
     assert abs(found) < 20
 
 
 def test_blurred_and_moved_voices_are_far() -> None:
     real = voices()
-    assert frames.frame_distance(real, voices(scale=0.6, seed=1)) > 50
-    assert frames.frame_distance(real, [x + 0.5 for x in voices(seed=1)]) > 200
+    assert frame_distance.frame_distance(real, voices(scale=0.6, seed=1)) > 50
+    assert frame_distance.frame_distance(real, [x + 0.5 for x in voices(seed=1)]) > 200
     slow = [x.cumsum(-1) / torch.arange(1, x.shape[-1] + 1).sqrt() for x in voices(seed=1)]
-    assert frames.frame_distance(real, slow) > 50
+    assert frame_distance.frame_distance(real, slow) > 50

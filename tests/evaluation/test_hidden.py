@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unpaired.evaluation import hidden
-from unpaired.evaluation.readers import PadToStride, train_probe
-from unpaired.media.jpeg import compress_jpeg
+from unpaired.media.image.jpeg import compress_jpeg
+from unpaired.metrics import steganography
+from unpaired.metrics.probes import PadToStride, train_probe
 
 SIDE = 16
 CHECKER = (-1.0) ** torch.arange(SIDE)[:, None] * (-1.0) ** torch.arange(SIDE)
@@ -71,21 +71,29 @@ class Decoder(nn.Module):
 
 
 def measure(
-    translate: Callable[[Tensor], Tensor], reader: nn.Module, passage: hidden.Perturbation = hidden.noise_then_jpeg
-) -> tuple[hidden.FractionEstimate, float, float]:
+    translate: Callable[[Tensor], Tensor],
+    reader: nn.Module,
+    passage: steganography.Perturbation = steganography.noise_then_jpeg,
+) -> tuple[steganography.FractionEstimate, float, float]:
     """Hidden information, and what the reader tells as it is, without and with the passage."""
     train, test = pictures(96, 1), pictures(48, 2)
     torch.manual_seed(0)
     with torch.no_grad():
         known, y = translate(train), translate(test)
-    nothing = hidden.squared_error(train.mean(0).expand_as(test), test)
-    plain = train_probe(reader, known, train, hidden.identity, 150, lr=0.03)
+    nothing = steganography.squared_error(train.mean(0).expand_as(test), test)
+    plain = train_probe(reader, known, train, steganography.identity, 150, lr=0.03)
     marred = train_probe(reader, known, train, passage, 150, lr=0.03)
-    honest = hidden.real_image_change([y], known.mean(0), passage)
+    honest = steganography.real_image_change([y], known.mean(0), passage)
     with torch.no_grad():
-        as_is = [hidden.r2(hidden.squared_error(reader(p(y)), test), nothing) for p in (hidden.identity, passage)]
-        share = hidden.hidden_fraction(
-            hidden.squared_error(plain(y), test), hidden.squared_error(marred(passage(y)), test), nothing, honest
+        as_is = [
+            steganography.r2(steganography.squared_error(reader(p(y)), test), nothing)
+            for p in (steganography.identity, passage)
+        ]
+        share = steganography.hidden_fraction(
+            steganography.squared_error(plain(y), test),
+            steganography.squared_error(marred(passage(y)), test),
+            nothing,
+            honest,
         )
     return share, as_is[0], as_is[1]
 
@@ -112,51 +120,51 @@ def test_an_honest_translation_hides_nothing_whether_it_keeps_all_or_loses_colou
 
 
 def test_a_way_back_that_only_is_fragile_is_not_called_hiding() -> None:
-    share, told, marred = measure(same, Decoder((1.0, 1.0, 0.0)), hidden.gaussian_noise(0.02))
+    share, told, marred = measure(same, Decoder((1.0, 1.0, 0.0)), steganography.gaussian_noise(0.02))
     assert told > 0.9 and marred < 0.3, "noise ruins the way back as it is"
     assert share.value < 0.05, "yet everything is there to be seen"
 
 
 def test_the_share_by_hand() -> None:
     nothing = torch.tensor([2.0, 2.0])
-    assert hidden.r2(torch.tensor([0.5, 0.5]), nothing) == 0.75
-    assert hidden.r2(torch.tensor([3.0, 3.0]), nothing) == 0
-    share = hidden.hidden_fraction(torch.tensor([0.0, 1.0]), torch.tensor([1.0, 2.0]), nothing, 0.1)
+    assert steganography.r2(torch.tensor([0.5, 0.5]), nothing) == 0.75
+    assert steganography.r2(torch.tensor([3.0, 3.0]), nothing) == 0
+    share = steganography.hidden_fraction(torch.tensor([0.0, 1.0]), torch.tensor([1.0, 2.0]), nothing, 0.1)
     # told .75 and .25; .75 * .9 - .25; each item loses (1 - 0) / 2 and (2 - .9) / 2.
     assert share.value == pytest.approx(0.425)
     assert share.error == pytest.approx(0.05 / 2)
-    assert hidden.hidden_fraction(nothing, nothing, nothing, 0.0).value == 0
-    assert hidden.hidden_fraction(torch.zeros(2), nothing * 9, nothing, 0.0).value == 1
-    assert hidden.hidden_fraction(nothing[:1], nothing[:1], nothing[:1], 0.0).error == 1
+    assert steganography.hidden_fraction(nothing, nothing, nothing, 0.0).value == 0
+    assert steganography.hidden_fraction(torch.zeros(2), nothing * 9, nothing, 0.0).value == 1
+    assert steganography.hidden_fraction(nothing[:1], nothing[:1], nothing[:1], 0.0).error == 1
     with pytest.raises(ValueError, match="equal"):
-        hidden.r2(torch.zeros(2), torch.zeros(2))
+        steganography.r2(torch.zeros(2), torch.zeros(2))
 
 
 def test_an_honest_picture_loses_what_a_passage_changes_in_it() -> None:
     targets = torch.tensor([1.0, -1.0]).view(2, 1, 1, 1).expand(2, 1, 4, 4)
-    assert hidden.real_image_change([targets], torch.zeros(1, 4, 4), lambda y: 0.9 * y) == pytest.approx(0.01)
-    assert hidden.real_image_change([torch.zeros(1, 1, 4, 4)], torch.zeros(1, 4, 4), hidden.identity) == 0
+    assert steganography.real_image_change([targets], torch.zeros(1, 4, 4), lambda y: 0.9 * y) == pytest.approx(0.01)
+    assert steganography.real_image_change([torch.zeros(1, 1, 4, 4)], torch.zeros(1, 4, 4), steganography.identity) == 0
 
 
 def test_the_reaction_of_a_reading_by_hand() -> None:
     y = torch.tensor([0.5, -0.5]).view(2, 1, 1, 1).expand(2, 1, 4, 4)
-    assert hidden.sensitivity(lambda y: 2 * y, [y], lambda y: y + 0.1) == pytest.approx(0.04)
-    assert hidden.sensitivity(torch.zeros_like, [y], hidden.gaussian_noise(0.1)) == 0
+    assert steganography.sensitivity(lambda y: 2 * y, [y], lambda y: y + 0.1) == pytest.approx(0.04)
+    assert steganography.sensitivity(torch.zeros_like, [y], steganography.gaussian_noise(0.1)) == 0
 
 
 def test_passages_change_as_much_as_they_say() -> None:
     y = pictures(8, 3)
     torch.manual_seed(1)
-    assert (hidden.gaussian_noise(0.05)(y) - y).std().item() == pytest.approx(0.05, rel=0.05)
-    levels = (hidden.quantize_8bit(y) + 1) * 127.5
+    assert (steganography.gaussian_noise(0.05)(y) - y).std().item() == pytest.approx(0.05, rel=0.05)
+    levels = (steganography.quantize_8bit(y) + 1) * 127.5
     assert (
         torch.allclose(levels, levels.round(), atol=1e-4)
-        and (hidden.quantize_8bit(y) - y).abs().max() <= 1 / 255 + 1e-6
+        and (steganography.quantize_8bit(y) - y).abs().max() <= 1 / 255 + 1e-6
     )
-    errors = [hidden.squared_error(hidden.jpeg(q)(y), y).mean().item() for q in (95, 75, 20)]
+    errors = [steganography.squared_error(steganography.jpeg(q)(y), y).mean().item() for q in (95, 75, 20)]
     assert errors == sorted(errors) and errors[0] > 0
-    assert 35 < 10 * math.log10(4 / hidden.squared_error(hidden.noise_then_jpeg(y), y).mean().item()) < 48
-    assert all(p(y).shape == y.shape and p(y).abs().max() <= 1 for p in hidden.PERTURBATIONS.values())
+    assert 35 < 10 * math.log10(4 / steganography.squared_error(steganography.noise_then_jpeg(y), y).mean().item()) < 48
+    assert all(p(y).shape == y.shape and p(y).abs().max() <= 1 for p in steganography.PERTURBATIONS.values())
 
 
 def test_jpeg_takes_gray_and_colour_and_nothing_else() -> None:
@@ -170,8 +178,8 @@ def test_jpeg_takes_gray_and_colour_and_nothing_else() -> None:
 
 def test_faint_signal_is_made_visible_and_even_areas_stay_gray() -> None:
     y = torch.full((1, 1, SIDE, SIDE), 0.3)
-    assert hidden.amplify_faint_signal(y).abs().max() < 1e-5
-    shown = hidden.amplify_faint_signal(y + 0.01 * CHECKER)
+    assert steganography.amplify_faint_signal(y).abs().max() < 1e-5
+    shown = steganography.amplify_faint_signal(y + 0.01 * CHECKER)
     assert shown.abs().mean() == pytest.approx(math.tanh(0.15), rel=0.1)
 
 
@@ -179,12 +187,12 @@ def test_teaching_leaves_the_reader_as_it_was_and_draws_alike() -> None:
     reader, x = Decoder((1.0, 0.0, 0.0)), pictures(12, 4)
     before = [p.clone() for p in reader.parameters()]
     heard: list[int] = []
-    one = train_probe(reader, 0.5 * x, x, hidden.identity, 5, on_step=lambda: heard.append(1))
-    two = train_probe(reader, 0.5 * x, x, hidden.identity, 5)
+    one = train_probe(reader, 0.5 * x, x, steganography.identity, 5, on_step=lambda: heard.append(1))
+    two = train_probe(reader, 0.5 * x, x, steganography.identity, 5)
     assert len(heard) == 5
     assert all(torch.equal(a, b) for a, b in zip(reader.parameters(), before, strict=True))
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True))
-    assert hidden.squared_error(one(0.5 * x), x).mean() < hidden.squared_error(reader(0.5 * x), x).mean()
+    assert steganography.squared_error(one(0.5 * x), x).mean() < steganography.squared_error(reader(0.5 * x), x).mean()
 
 
 def test_sizes_that_do_not_fit_are_padded() -> None:

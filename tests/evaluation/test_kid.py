@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from unpaired.evaluation import kid as module
-from unpaired.evaluation.kid import explain_fid_bias, fid, kid, kid_estimate, kid_of_real_halves
+from unpaired.metrics import kid as module
+from unpaired.metrics.kid import explain_fid_bias, fid, kid, kid_estimate, kid_of_real_halves
 
 
 def normal(n: int, d: int, seed: int, shift: float = 0.0, scale: float = 1.0) -> Tensor:
@@ -59,7 +59,7 @@ def test_estimate_of_small_sets_is_the_whole_with_an_honest_error() -> None:
 def test_estimate_of_large_sets_goes_by_subsets(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = normal(400, 4, 0, shift=0.4), normal(300, 4, 1)
     whole = kid_estimate(x, y)
-    monkeypatch.setattr(module, "WHOLE", 100)
+    monkeypatch.setattr(module, "MAX_NETWORK_PIXELS", 100)
     parts = kid_estimate(x, y, subset=60, subsets=100)
     assert parts.value != whole.value
     assert abs(parts.value - whole.value) < 2 * whole.error

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from unpaired.errors import DivergenceError
-from unpaired.evaluation.features import EfficientNetFeatures
-from unpaired.evaluation.measure import RouteEvaluator, RouteMeasures, Translate, mean_kid
-from unpaired.evaluation.table import format_definitions, format_table
+from unpaired.media.image.measurement import RouteEvaluator, RouteMeasures, Translate, mean_kid
+from unpaired.media.image.text_table import format_definitions, format_table
+from unpaired.metrics.features import EfficientNetFeatures
 
 
 class Pooled(EfficientNetFeatures):
@@ -72,7 +72,7 @@ def test_the_truth_measures_as_the_truth() -> None:
 def test_doing_nothing_measures_as_its_baselines() -> None:
     m = measure_route(unchanged, unchanged, SOURCES, TARGETS, PAIRS, Pooled(), want_fid=True)
     for name in ("kid", "fid", "l1", "psnr", "ssim"):
-        assert getattr(m, name) == pytest.approx(getattr(m, f"{name}_nothing"), rel=1e-6), name
+        assert getattr(m, name) == pytest.approx(getattr(m, f"{name}_baseline"), rel=1e-6), name
     assert (m.cycle, m.change) == (0, 0)
     assert (m.feature_similarity, m.edge_similarity) == pytest.approx((1, 1))
 
@@ -85,7 +85,18 @@ def test_content_of_other_items_is_not_kept() -> None:
 
 def test_what_cannot_be_measured_is_none() -> None:
     m = measure_route(brighter, None, SOURCES, TARGETS)
-    missing = ("features", "kid", "kid_nothing", "kid_real", "fid", "kept_features", "l1", "psnr", "ssim", "cycle")
+    missing = (
+        "features",
+        "kid",
+        "kid_baseline",
+        "kid_real",
+        "fid",
+        "feature_similarity",
+        "l1",
+        "psnr",
+        "ssim",
+        "cycle",
+    )
     assert all(getattr(m, name) is None for name in missing)
     assert m.change is not None and m.edge_similarity is not None
     one = measure_route(brighter, None, [SOURCES[0][:1]], [TARGETS[0][:1]], None, Pooled())

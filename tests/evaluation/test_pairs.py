@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from unpaired.evaluation.pairs import edge_correlation, l1, psnr, ssim
+from unpaired.metrics.paired import edge_correlation, l1, psnr, ssim
 
 
 def pictures(*shape: int, seed: int = 0) -> Tensor:

@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from unpaired.evaluation.trend import Trend, classify_trend, describe_trend
+from unpaired.metrics.trend import Trend, classify_trend, describe_trend
 
 
 def curve(values: list[float], noise: float = 0.0, seed: int = 0) -> list[tuple[int, float]]:

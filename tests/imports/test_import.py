@@ -13,11 +13,11 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from unpaired import Translator, evaluate, resume, train
-from unpaired.cli import main
+from unpaired.cli.main import main
+from unpaired.config.run_config import build_method, read_config
 from unpaired.errors import UsageError, WorkError
-from unpaired.imports.generator import import_generator
+from unpaired.importers.cyclegan import import_generator
 from unpaired.report import write_report
-from unpaired.runs.config import build_method, read_config
 from unpaired.runs.folder import load_model
 
 DATA = Path(__file__).parents[1] / "data_files"

@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from unpaired.errors import UnreadableFileError, UsageError, WorkError
-from unpaired.media import image as media
+from unpaired.media.image import image_io as media
 
 Bytes = npt.NDArray[np.uint8]
 

@@ -13,7 +13,7 @@ import torch
 from tiny_methods import LIGHT, NETWORKS, build, loop_of, random_batches
 
 from unpaired.methods import METHODS
-from unpaired.methods.game import StepContext
+from unpaired.methods.base import StepContext
 
 FILE = Path(__file__).parents[1] / "data_files" / "golden_traces.json"
 FORMS: dict[str, dict[str, Any]] = {
@@ -34,7 +34,7 @@ def trace(name: str, form: str) -> dict[str, Any]:
     none = torch.empty(0, dtype=torch.float64)  # for roles without parameters
     flat = {r: torch.cat([none, *(p.detach().flatten() for p in method.get_submodule(r).parameters())]) for r in roles}
     return {
-        "terms": steps,
+        "losses": steps,
         "sums": {role: values.sum().item() for role, values in flat.items()},
         "sizes": {role: values.abs().sum().item() for role, values in flat.items()},
     }

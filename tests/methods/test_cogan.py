@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from tiny_methods import LIGHT, build, loop_of, random_batches
 from torch import Tensor
 
+from unpaired.methods.base import StepContext
 from unpaired.methods.cogan import CoGAN
-from unpaired.methods.game import StepContext
 from unpaired.training.loop import derive_seed
 
 
@@ -71,7 +71,7 @@ def test_the_search_finds_what_the_generator_made() -> None:
     draws = torch.Generator().manual_seed(9)
     distances = []
     for steps in (0, 20, 200):
-        method = cogan(codes=8, search_steps=steps).eval()
+        method = cogan(codes=8, inversion_steps=steps).eval()
         with torch.no_grad():
             wanted = method.sample(3, draws.manual_seed(9))
             found = method.decode(method.encode(wanted["X"], "X"), "X")
@@ -85,7 +85,7 @@ def test_the_search_finds_what_the_generator_made() -> None:
 
 def test_the_search_goes_on_where_the_output_is_clamped() -> None:
     """Light heads clamp; a search with the clamp's own gradient would stand still at a wrong extreme."""
-    method = build("cogan", LIGHT, codes=8, search_starts=1).eval()
+    method = build("cogan", LIGHT, codes=8, inversion_candidates=1).eval()
     assert isinstance(method, CoGAN)
     with torch.no_grad():
         method.get_submodule("G_x").get_parameter("1.bias").fill_(3.0)  # all white at the start

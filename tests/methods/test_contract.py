@@ -16,7 +16,7 @@ from torch import Tensor
 
 from unpaired.labels import LabelGroup, Labels
 from unpaired.methods import METHODS
-from unpaired.methods.game import Batch, FrozenNetwork, Method, Route, StepContext, Turn, Turns
+from unpaired.methods.base import Batch, FrozenNetwork, Method, Route, StepContext, Turn, Turns
 from unpaired.runs.weights import collect_state, load_state, read_tensors, write_tensors
 from unpaired.training.loop import TrainingLoop
 
@@ -35,7 +35,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("unit", {"adversarial": "lsgan"}),
     ("cut", {"identity": False, "pixels": False}),
     ("fastcut", {"pixels": False}),
-    ("dualgan", {"slope": "penalty"}),
+    ("dualgan", {"lipschitz_constraint": "gradient-penalty"}),
     ("discogan", {"adversarial": "hinge", "depth": None}),
     ("xgan", {"embedding": tiny_embedding()}),
 ]

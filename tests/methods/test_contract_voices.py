@@ -11,26 +11,29 @@ from tiny_methods import VOICE, VOICE_NETWORKS, build_voice, loop_of, random_bat
 from torch import Tensor
 
 from unpaired.methods import METHODS
-from unpaired.methods.game import Batch, StepContext
-from unpaired.networks.labelled import concat_label
+from unpaired.methods.base import Batch, StepContext
+from unpaired.networks.conditional import concat_label
 
 NAMES = [name for name, row in METHODS.items() if "voice" in row.media]
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in NAMES),
     *((name, dict(preset)) for name in NAMES for preset in METHODS[name].cls.presets.values()),
     *((name, dict(preset)) for name in NAMES for preset in METHODS[name].cls.voice_presets.values()),
-    ("cyclegan", {"second_weight": 1.0}),
-    ("cyclegan", {"second_weight": 1.0, "one_way": True}),
-    ("cyclegan", {"second_weight": 1.0, "cycle": "backward", "guess_weight": 1.0}),
+    ("cyclegan", {"two_step_weight": 1.0}),
+    ("cyclegan", {"two_step_weight": 1.0, "one_way": True}),
+    ("cyclegan", {"two_step_weight": 1.0, "cycle": "backward", "guess_weight": 1.0}),
     ("cyclegan", {"mask": 0.5}),
-    ("cyclegan", {"mask": 0.5, "second_weight": 1.0, "transport_weight": 5.0, "one_way": True}),
+    ("cyclegan", {"mask": 0.5, "two_step_weight": 1.0, "transport_weight": 5.0, "one_way": True}),
     ("cut", {"identity": False, "pixels": False}),
-    ("fader", {"residual_from": 0.5}),
-    ("fader", {"residual_from": 0.5, **METHODS["fader"].cls.voice_presets["small"]}),
+    ("fader", {"residual_decoder_start": 0.5}),
+    ("fader", {"residual_decoder_start": 0.5, **METHODS["fader"].cls.voice_presets["small"]}),
 ]
 FORMS: dict[str, dict[str, Any]] = {
-    "in time, patches": {"form": "1"},
-    "2-1-2, light": {"form": "2-1-2", "networks": {**VOICE_NETWORKS, "critic": "light", "residual": True}},
+    "in time, patches": {"generator_dims": "1"},
+    "2-1-2, light": {
+        "generator_dims": "2-1-2",
+        "networks": {**VOICE_NETWORKS, "discriminator": "light", "residual": True},
+    },
 }
 
 
@@ -83,7 +86,7 @@ def test_a_route_needs_the_roles_it_names_and_no_others(name: str) -> None:
 
 
 def test_the_identity_term_ends_at_its_share_of_the_budget() -> None:
-    method = build_voice("cyclegan", identity_until=0.5)
+    method = build_voice("cyclegan", identity_end=0.5)
     loop, (batch, other) = loop_of(method), random_batches(method, 2, of=VOICE)
     assert "generators.identity" in loop.step([batch], StepContext(0, 0.49))
     assert "generators.identity" not in loop.step([other], StepContext(1, 0.5))
@@ -105,7 +108,7 @@ def test_generators_see_masked_voices_on_the_first_way_alone() -> None:
 @pytest.mark.parametrize("norm", ["instance-affine", "batch"])
 def test_faders_residual_begins_at_nothing_and_leaves_the_coders_as_they_are(norm: str) -> None:
     networks = {**VOICE_NETWORKS, "norm": norm}
-    plain, method = build_voice("fader", networks), build_voice("fader", networks, residual_from=0.5)
+    plain, method = build_voice("fader", networks), build_voice("fader", networks, residual_decoder_start=0.5)
     x, batches = voices(), random_batches(method, 3, of=VOICE)
     with torch.no_grad():
         for name in ("E", "G"):
@@ -120,8 +123,11 @@ def test_faders_residual_begins_at_nothing_and_leaves_the_coders_as_they_are(nor
         before.update({name: value.clone() for name, value in method.state_dict().items()})
         return {term.split(".")[0] for term in terms}, changed
 
-    assert moved(batches[0], StepContext(0, 0.49)) == ({"reader", "coders", "critic", "classifier"}, set("ZEGDC"))
-    assert moved(batches[1], StepContext(1, 0.5)) == ({"residual", "critic", "classifier"}, set("RDC"))
+    assert moved(batches[0], StepContext(0, 0.49)) == (
+        {"latent_discriminator", "autoencoder", "discriminator", "classifier"},
+        set("ZEGDC"),
+    )
+    assert moved(batches[1], StepContext(1, 0.5)) == ({"residual_decoder", "discriminator", "classifier"}, set("RDC"))
     code = method.get_submodule("E")(x)
     told = concat_label(code, torch.tensor([[0.0, 1.0]], dtype=x.dtype).expand(2, -1))
     made = method.get_submodule("G")(told) + method.get_submodule("R")(told)

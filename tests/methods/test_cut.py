@@ -10,7 +10,7 @@ from tiny_methods import build
 from torch import Tensor, nn
 
 from benchmarks.straight_line import adam, freeze, squares
-from unpaired.methods.game import StepContext
+from unpaired.methods.base import StepContext
 
 LOOKED_AT = (5, 8, 9, 10)
 """In the plain generator: the ends of both halvings, and the two blocks that there are."""

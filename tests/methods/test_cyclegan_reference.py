@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 from tiny_methods import build, loop_of
 from torch import Tensor
 
-from unpaired.methods import cyclegan, game
-from unpaired.methods.game import StepContext
+from unpaired.methods import cyclegan
+from unpaired.methods.base import StepContext
 
 DATA = Path(__file__).parents[1] / "data_files"
 ROLES = {"G": "G_A", "F": "G_B", "D_y": "D_A", "D_x": "D_B"}
@@ -56,14 +56,14 @@ def recording(term: Callable[..., Tensor], into: list[tuple[Tensor, Tensor]]) ->
 def test_images_losses_and_parameters_are_the_authors(monkeypatch: pytest.MonkeyPatch) -> None:
     trace = load_file(DATA / "cyclegan_trace.safetensors")
     losses = json.loads((DATA / "cyclegan_trace_losses.json").read_text())
-    small = {"width": 8, "critic_width": 8, "blocks": 6}
+    small = {"width": 8, "discriminator_width": 8, "blocks": 6}
     method = build("cyclegan", small, size=64, memory=0)
     for role, theirs in ROLES.items():
         ours = list(method.get_submodule(role).parameters())
         for mine, its in zip(ours, in_order(trace, f"init.{theirs}"), strict=True):
             mine.data.copy_(its)
     called: list[tuple[Tensor, Tensor]] = []
-    for module, name in ((cyclegan, "fool"), (cyclegan, "l1"), (game, "spot")):
+    for module, name in ((cyclegan, "generator_loss"), (cyclegan, "l1"), (base, "discriminator_loss")):
         monkeypatch.setattr(module, name, recording(getattr(module, name), called))
     loop = loop_of(method)
     x, y = trace["real_A"].double(), trace["real_B"].double()

@@ -10,7 +10,7 @@ from tiny_methods import LIGHT, build
 from torch import Tensor, nn
 
 from benchmarks.straight_line import entropy, freeze
-from unpaired.methods.game import StepContext, Turn
+from unpaired.methods.base import StepContext, Turn
 
 
 def seen(critic: nn.Module, x: Tensor) -> tuple[Tensor, list[Tensor]]:

@@ -11,7 +11,7 @@ from tiny_methods import build, loop_of, random_batches
 from torch import Tensor, nn
 
 from benchmarks.straight_line import freeze
-from unpaired.methods.game import StepContext
+from unpaired.methods.base import StepContext
 
 
 class StraightDualGAN:
@@ -62,14 +62,17 @@ class StraightDualGAN:
 
 
 @pytest.mark.parametrize("items", [1, 2])
-@pytest.mark.parametrize("slope", ["box", "penalty"])
+@pytest.mark.parametrize("lipschitz_constraint", ["weight-clip", "gradient-penalty"])
 def test_equal_steps(slope: str, items: int) -> None:
     method = build("dualgan", slope=slope)
     twin, nets = twin_of(method)
     assert_equal_steps(method, twin, StraightDualGAN(nets, slope == "penalty"), 5, items)
 
 
-@pytest.mark.parametrize(("settings", "largest"), [({}, 0.01), ({"box": 0.002}, 0.002), ({"slope": "penalty"}, None)])
+@pytest.mark.parametrize(
+    ("settings", "largest"),
+    [({}, 0.01), ({"weight_clip": 0.002}, 0.002), ({"lipschitz_constraint": "gradient-penalty"}, None)],
+)
 def test_weights_of_critics_stay_in_the_box_and_of_generators_do_not(
     settings: dict[str, Any], largest: float | None
 ) -> None:

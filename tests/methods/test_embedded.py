@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from benchmarks.straight_line import adam, entropy, freeze
 from unpaired.errors import UsageError
-from unpaired.methods.game import StepContext, Turn
+from unpaired.methods.base import StepContext, Turn
 from unpaired.runs.weights import collect_state, load_state
 
 

@@ -6,8 +6,8 @@ from tiny_methods import LIGHT, NETWORKS, build
 from torch import nn
 
 from unpaired.labels import LabelGroup, Labels
-from unpaired.methods.game import ImagePool, StepContext, Turn, detach, forward_pair
-from unpaired.methods.kinds import LabelConditionedMethod
+from unpaired.methods.base import ImagePool, StepContext, Turn, detach, forward_pair
+from unpaired.methods.capabilities import LabelConditionedMethod
 from unpaired.networks.augment import Augment
 from unpaired.networks.blocks import NonAffineGroupNorm, Role
 

@@ -7,8 +7,8 @@ import torch
 from tiny_methods import build, loop_of, random_batches
 from torch import Tensor
 
+from unpaired.methods.base import StepContext
 from unpaired.methods.cyclegan import guess_loss
-from unpaired.methods.game import StepContext
 from unpaired.networks.blocks import Role
 
 

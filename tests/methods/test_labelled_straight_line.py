@@ -12,7 +12,7 @@ from tiny_methods import build, loop_of, random_batches
 from torch import Tensor, nn
 
 from unpaired.labels import LabelGroup, Labels
-from unpaired.methods.game import Method, StepContext
+from unpaired.methods.base import Method, StepContext
 from unpaired.training.loop import derive_seed
 
 HAIR = Labels(
@@ -115,7 +115,12 @@ def test_stargan(turns: int) -> None:
 
 
 def test_fader() -> None:
-    settings: dict[str, Any] = {"adversarial_weight": 1.0, "class_weight": 1.0, "latent_weight": 0.5, "dropout": 0.0}
+    settings: dict[str, Any] = {
+        "adversarial_weight": 1.0,
+        "classification_weight": 1.0,
+        "latent_weight": 0.5,
+        "dropout": 0.0,
+    }
     method = build("fader", labels=HAIR, **settings)
     twin = copy.deepcopy(method)
     compared(method, twin, StraightFader(dict(twin.named_children()), 0.5), 4)

@@ -10,12 +10,12 @@ import torch
 
 from benchmarks.results import append_row, rows
 from benchmarks.step import Case, straight, times
-from unpaired.training.resolve import SettingsRequest, resolve_settings
+from unpaired.config.resolve import SettingsRequest, resolve_settings
 
 
 @pytest.mark.parametrize("name", ["cyclegan", "gan", "unit"])
 def test_both_sides_are_the_same_method_and_take_their_steps(name: str) -> None:
-    small = {"size": 16, "width": 4, "critic_width": 4, "critic_layers": 1, "augment": (), "blocks": 2}
+    small = {"size": 16, "width": 4, "discriminator_width": 4, "discriminator_layers": 1, "augment": (), "blocks": 2}
     case = Case(
         resolve_settings(SettingsRequest(name, "paper", small), "paper"), "fp32", "cpu", torch.get_num_threads(), seed=0
     )

@@ -11,7 +11,7 @@ from tiny_methods import LIGHT, NETWORKS, build, loop_of, random_batches
 from torch import Tensor, nn
 
 from benchmarks.straight_line import Pool, StraightCycleGAN, StraightGAN, StraightUNIT
-from unpaired.methods.game import ImagePool, Method, StepContext
+from unpaired.methods.base import ImagePool, Method, StepContext
 from unpaired.training.loop import derive_seed
 
 
@@ -80,7 +80,7 @@ def test_cyclegan_of_several_items_with_memory() -> None:
     assert_equal_steps(method, twin, StraightCycleGAN(nets, memory=4), 5, items=3)
 
 
-@pytest.mark.parametrize("networks", [NETWORKS, {**LIGHT, "critic": "patch"}])
+@pytest.mark.parametrize("networks", [NETWORKS, {**LIGHT, "discriminator": "patch"}])
 @pytest.mark.parametrize("depth", [None, 4])
 def test_gan(depth: int | None, networks: dict[str, Any]) -> None:
     method = build("gan", networks, depth=depth, memory=4)

@@ -11,8 +11,8 @@ import torch.nn.functional as F
 from tiny_methods import LIGHT, NETWORKS, build, loop_of, random_batches
 from torch import Tensor, nn
 
-from unpaired.methods.game import StepContext
-from unpaired.methods.kinds import EncoderDecoderMethod, SamplingMethod
+from unpaired.methods.base import StepContext
+from unpaired.methods.capabilities import EncoderDecoderMethod, SamplingMethod
 from unpaired.networks.blocks import Role
 from unpaired.training.loop import derive_seed
 
@@ -46,7 +46,7 @@ def straight_terms(nets: dict[str, nn.Module], batch: dict[str, Tensor], layer: 
 
 
 def test_its_steps_equal_straight_code() -> None:
-    method = build("vaegan", pixel_weight=2.0, gamma=0.3, prior_weight=0.5)
+    method = build("vaegan", pixel_weight=2.0, gamma=0.3, kl_weight=0.5)
     nets = dict(copy.deepcopy(method).named_children())
     loop = loop_of(method)
     parameters = {role: [p for d in "xy" for p in nets[f"{role}_{d}"].parameters()] for role in "EGD"}

@@ -9,21 +9,21 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from unpaired.config.settings import NetworkSettings, VoiceSettings
 from unpaired.data.domain import DOMAIN_KEYS
 from unpaired.labels import Labels
 from unpaired.methods import METHODS
-from unpaired.methods.game import Batch, Method
-from unpaired.methods.kinds import LabelConditionedMethod
-from unpaired.networks.images import ImageNetworkFactory
+from unpaired.methods.base import Batch, Method
+from unpaired.methods.capabilities import LabelConditionedMethod
+from unpaired.networks.image_factory import ImageNetworkFactory
 from unpaired.networks.pretrained import register_embedding
-from unpaired.networks.voices import VoiceNetworkFactory
-from unpaired.settings import NetworkSettings, VoiceSettings
+from unpaired.networks.voice_factory import VoiceNetworkFactory
+from unpaired.training.distributed import Distributed
 from unpaired.training.loop import TrainingLoop
-from unpaired.training.ranks import Distributed
 
-NETWORKS: dict[str, Any] = {"width": 4, "blocks": 2, "critic_width": 4, "critic_layers": 1}
-VOICE_NETWORKS: dict[str, Any] = {"width": 4, "blocks": 2, "critic_width": 4, "norm": "instance-affine"}
-LIGHT: dict[str, Any] = {**NETWORKS, "generator": "light", "critic": "light", "norm": "group"}
+NETWORKS: dict[str, Any] = {"width": 4, "blocks": 2, "discriminator_width": 4, "discriminator_layers": 1}
+VOICE_NETWORKS: dict[str, Any] = {"width": 4, "blocks": 2, "discriminator_width": 4, "norm": "instance-affine"}
+LIGHT: dict[str, Any] = {**NETWORKS, "generator": "light", "discriminator": "light", "norm": "group"}
 
 
 def tiny_embedding() -> str:
@@ -60,7 +60,7 @@ VOICE = (1, 10, 16)
 
 def build_voice(name: str, networks: dict[str, Any] | None = None, form: str = "1", **settings: Any) -> Method:
     torch.manual_seed(0)
-    voice = VoiceSettings.model_validate({"form": form, "frames": VOICE[2]})
+    voice = VoiceSettings.model_validate({"generator_dims": form, "crop_frames": VOICE[2]})
     given = NetworkSettings.model_validate(networks or VOICE_NETWORKS)
     net = VoiceNetworkFactory(given, voice, VOICE[1], DOMAIN_KEYS[:2])
     method = METHODS[name].cls(net, **settings).double()

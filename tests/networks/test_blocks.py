@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from unpaired.config.settings import Norm
 from unpaired.networks.blocks import NonAffineGroupNorm, ResidualBlock, conv, norm
-from unpaired.settings import Norm
 
 
 def gradients(net: nn.Module, x: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:

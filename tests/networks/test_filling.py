@@ -7,11 +7,11 @@ from collections import Counter
 import pytest
 import torch
 
+from unpaired.config.settings import NetworkSettings, VoiceSettings
 from unpaired.errors import UsageError
-from unpaired.networks.filling import mask_frames
-from unpaired.networks.images import ImageNetworkFactory
-from unpaired.networks.voices import VoiceNetworkFactory
-from unpaired.settings import NetworkSettings, VoiceSettings
+from unpaired.networks.image_factory import ImageNetworkFactory
+from unpaired.networks.masking import mask_frames
+from unpaired.networks.voice_factory import VoiceNetworkFactory
 
 
 def test_hidden_is_one_span_of_every_length_and_place() -> None:

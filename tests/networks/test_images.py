@@ -4,18 +4,23 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from unpaired.config.settings import NetworkSettings
 from unpaired.errors import UsageError
 from unpaired.networks.blocks import Role, count_parameters
-from unpaired.networks.coders import dct_kernels
-from unpaired.networks.critic import FiniteDifferences, MultiViewDiscriminator, light_discriminator, patch_discriminator
+from unpaired.networks.conditional import concat_label
+from unpaired.networks.discriminator import (
+    FiniteDifferences,
+    MultiViewDiscriminator,
+    light_discriminator,
+    patch_discriminator,
+)
 from unpaired.networks.generator import Blur
-from unpaired.networks.images import ImageNetworkFactory
-from unpaired.networks.labelled import concat_label
-from unpaired.settings import NetworkSettings
+from unpaired.networks.identity_autoencoder import dct_kernels
+from unpaired.networks.image_factory import ImageNetworkFactory
 
 
 def networks(size: int = 32, channels: int = 3, **settings: object) -> ImageNetworkFactory:
-    tiny: dict[str, object] = {"width": 4, "critic_width": 4, "blocks": 2}
+    tiny: dict[str, object] = {"width": 4, "discriminator_width": 4, "blocks": 2}
     given = NetworkSettings.model_validate({**tiny, **settings})
     return ImageNetworkFactory(given, {"X": channels, "Y": channels}, size)
 
@@ -133,17 +138,17 @@ def test_encoder_shared_and_decoder_fit(kind: str, blocks: int) -> None:
 def test_critics_score_patches() -> None:
     x = torch.zeros(2, 3, 64, 64)
     assert networks(size=64).discriminator("X")(x).shape == (2, 1, 6, 6)
-    assert networks(size=64, critic_layers=1).discriminator("X")(x).shape == (2, 1, 30, 30)
+    assert networks(size=64, discriminator_layers=1).discriminator("X")(x).shape == (2, 1, 30, 30)
     assert networks(size=64, critic="light").discriminator("X")(x).shape == (2, 3, 8, 8)
 
 
 @pytest.mark.parametrize("layers", [1, 2, 3, 4])
 def test_the_smallest_image_of_a_patch_critic_gives_one_score_and_smaller_ones_are_refused(layers: int) -> None:
     smallest = 3 * 2**layers
-    critic = networks(size=smallest, critic_layers=layers).discriminator("X")
+    critic = networks(size=smallest, discriminator_layers=layers).discriminator("X")
     assert critic(torch.zeros(1, 3, smallest, smallest)).shape == (1, 1, 1, 1)
     with pytest.raises(UsageError, match=f"at least {smallest} px"):
-        networks(size=smallest - 1, critic_layers=layers).discriminator("X")
+        networks(size=smallest - 1, discriminator_layers=layers).discriminator("X")
 
 
 def receptive_field(critic: nn.Module, size: int = 128) -> int:
@@ -199,7 +204,7 @@ def test_views_have_the_same_say_whatever_the_number_of_their_scores() -> None:
 
 def test_weights_start_as_the_papers() -> None:
     torch.manual_seed(0)
-    net = networks(size=64, width=32, critic_width=32)
+    net = networks(size=64, width=32, discriminator_width=32)
     for role in (
         net.generator("X", "Y"),
         net.generator("X", "Y", 6),
@@ -233,7 +238,7 @@ def test_critics_augment_only_while_they_train() -> None:
 
 @pytest.mark.parametrize("kind", ["patch", "light"])
 def test_the_outputs_of_a_view_lie_side_by_side(kind: str) -> None:
-    critic = networks(critic=kind, critic_layers=1, critic_width=4).discriminator("X", outputs=3)
+    critic = networks(critic=kind, discriminator_layers=1, discriminator_width=4).discriminator("X", outputs=3)
     x = torch.rand(2, 3, 32, 32)
     (last, *_) = [layer for layer in critic.modules() if isinstance(layer, nn.Conv2d) and layer.out_channels == 3]
     before = critic(x).unflatten(1, (-1, 3))
@@ -247,7 +252,7 @@ def test_the_outputs_of_a_view_lie_side_by_side(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["resnet", "light"])
 def test_a_code_critic_judges_whole_codes_of_any_size(kind: str) -> None:
-    net = networks(generator=kind, width=4, critic_width=6)
+    net = networks(generator=kind, width=4, discriminator_width=6)
     critic = net.latent_discriminator(2).eval()
     for size in (16, 32):
         assert critic(net.encoder("X")(torch.rand(3, 3, size, size))).shape == (3, 2)
@@ -257,7 +262,7 @@ def test_a_code_critic_judges_whole_codes_of_any_size(kind: str) -> None:
 
 
 def test_a_code_critic_drops_features_only_while_it_trains() -> None:
-    critic = networks(width=4, critic_width=16).latent_discriminator(1, dropout=0.5)
+    critic = networks(width=4, discriminator_width=16).latent_discriminator(1, dropout=0.5)
     code = torch.rand(1, 16, 8, 8)
     assert not torch.equal(critic.train()(code), critic(code))
     assert torch.equal(critic.eval()(code), critic(code))

@@ -10,9 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from unpaired import efficientnet
 from unpaired.errors import UsageError
-from unpaired.networks import pretrained
+from unpaired.networks import efficientnet, pretrained
 from unpaired.networks.pretrained import (
     Embedding,
     collect_digests,

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from unpaired.config.settings import NetworkSettings
 from unpaired.errors import UsageError
-from unpaired.networks.images import ImageNetworkFactory
+from unpaired.networks.image_factory import ImageNetworkFactory
 from unpaired.networks.transport import (
     CONTEXT_FRAMES,
     ENTROPY_WEIGHT,
@@ -20,7 +21,6 @@ from unpaired.networks.transport import (
     OptimalTransportLoss,
     sinkhorn_potentials,
 )
-from unpaired.settings import NetworkSettings
 
 
 def voices(seed: int, items: int = 2) -> Tensor:

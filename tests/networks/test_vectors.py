@@ -7,13 +7,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from unpaired.config.settings import NetworkSettings
 from unpaired.networks.blocks import EvalClamp, Role
-from unpaired.networks.images import ImageNetworkFactory
-from unpaired.networks.vectors import Resize, count_halvings, share_layers, widths_per_level
-from unpaired.settings import NetworkSettings
+from unpaired.networks.image_factory import ImageNetworkFactory
+from unpaired.networks.vector_codes import Resize, count_halvings, share_layers, widths_per_level
 
-RESNET: dict[str, Any] = {"width": 4, "critic_width": 4, "critic_layers": 1}
-LIGHT: dict[str, Any] = {**RESNET, "generator": "light", "critic": "light", "norm": "group"}
+RESNET: dict[str, Any] = {"width": 4, "discriminator_width": 4, "discriminator_layers": 1}
+LIGHT: dict[str, Any] = {**RESNET, "generator": "light", "discriminator": "light", "norm": "group"}
 
 
 def factory(size: int = 16, **settings: Any) -> ImageNetworkFactory:

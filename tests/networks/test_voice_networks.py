@@ -7,9 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from unpaired.config.presets import VOICE_PRESETS
+from unpaired.config.settings import NetworkSettings, VoiceSettings
 from unpaired.errors import UsageError
 from unpaired.networks.blocks import count_parameters
-from unpaired.networks.gated import (
+from unpaired.networks.conditional import concat_label
+from unpaired.networks.gated_convolutions import (
     FlattenFrequency,
     GatedConv,
     LabelConditioned,
@@ -18,14 +21,11 @@ from unpaired.networks.gated import (
     UnflattenFrequency,
     pixel_shuffle,
 )
-from unpaired.networks.labelled import concat_label
-from unpaired.networks.voices import VoiceNetworkFactory
-from unpaired.presets import VOICE_PRESETS
-from unpaired.settings import NetworkSettings, VoiceSettings
+from unpaired.networks.voice_factory import VoiceNetworkFactory
 
 
 def networks(q: int = 24, frames: int = 128, form: str = "1", **settings: Any) -> VoiceNetworkFactory:
-    voice = VoiceSettings.model_validate({"frames": frames, "form": form})
+    voice = VoiceSettings.model_validate({"crop_frames": frames, "generator_dims": form})
     return VoiceNetworkFactory(NetworkSettings.model_validate(settings), voice, q, ("X", "Y"))
 
 
@@ -40,7 +40,7 @@ def test_small_has_half_a_million_parameters_and_paper_those_of_the_paper() -> N
 @pytest.mark.parametrize("form", ["1", "2-1-2"])
 @pytest.mark.parametrize("q", [8, 10, 24])
 def test_shapes_of_roles(form: str, q: int) -> None:
-    net = networks(q, 32, form, width=4, blocks=2, critic_width=4, norm="instance-affine")
+    net = networks(q, 32, form, width=4, blocks=2, discriminator_width=4, norm="instance-affine")
     x = torch.randn(2, 1, q, 32)
     code = net.encoder("X")(x)
     assert code.shape == (2, net.code_channels, 1, 8)

@@ -26,7 +26,7 @@ def test_a_line_cut_short_is_passed_over(tmp_path: Path) -> None:
 def test_rewinding_forgets_what_came_after(tmp_path: Path) -> None:
     history = History(tmp_path / "history.jsonl")
     for step in (1, 2, 3):
-        history.add("terms", step)
+        history.add("losses", step)
     history.rewind(2)
     assert [line["step"] for line in history.read()] == [1, 2]
     assert [p.name for p in tmp_path.iterdir()] == ["history.jsonl"]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from unpaired.config.run_config import read_config
 from unpaired.errors import UsageError, WorkError
-from unpaired.runs.config import read_config
 from unpaired.runs.folder import RunFolder, format_run_name, load_model, next_free_path, require_unused
 
 
@@ -26,7 +26,7 @@ def test_a_setting_that_the_method_no_longer_has_is_named(tmp_path: Path) -> Non
     known += "data: {}\nnetworks: {}\n"
     path = tmp_path / "config.yaml"
     path.write_text(known + "method_settings: {rate: 0.1}\n", encoding="utf-8")
-    assert read_config(path).method_settings == {"rate": 0.1}
+    assert read_config(path).method_settings == {"lr": 0.1}
     path.write_text(known + "method_settings: {closeness: 0.1}\n", encoding="utf-8")
     with pytest.raises(WorkError, match="'closeness' is no setting of gan in this version; train anew"):
         read_config(path)

@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from conftest import TINY
 
-from unpaired.cli import main
+from unpaired.cli.main import main
+from unpaired.config.resolve import SettingsRequest
+from unpaired.config.run_config import read_config
 from unpaired.errors import UsageError, WorkError
-from unpaired.runs.config import read_config
+from unpaired.media.image.validation import ImageValidator
 from unpaired.runs.history import History
 from unpaired.runs.progress import list_checkpoints
-from unpaired.stages.depth import read_requested_depth, read_trial, resume_depth_search, search_depth
-from unpaired.stages.plan import (
+from unpaired.stages.depth_plan import (
     PLAN_FILE,
     DepthSearchPlan,
     DepthTrial,
@@ -23,10 +24,9 @@ from unpaired.stages.plan import (
     compute_max_depth,
     list_trial_depths,
 )
-from unpaired.training.judge import ImageValidator
+from unpaired.stages.depth_search import read_requested_depth, read_trial, resume_depth_search, search_depth
 from unpaired.training.loop import TrainingLoop
-from unpaired.training.resolve import SettingsRequest
-from unpaired.training.session import TrainingInterrupt
+from unpaired.training.trainer import TrainingInterrupt
 
 SETTINGS: dict[str, Any] = {**TINY, "method": "gan", "sample_every": 0, "checkpoint_every": 2}
 
@@ -96,7 +96,7 @@ def kids(monkeypatch: pytest.MonkeyPatch, without_features: None) -> dict[int, f
 
 def test_stages_are_runs_and_the_shallow_one_teaches(discs: Path, tmp_path: Path, kids: dict[int, float]) -> None:
     heard: list[str] = []
-    deep = search_depth(discs, out=tmp_path / "out", log=heard.append, steps=16, similarity_weight=3, **SETTINGS)
+    deep = search_depth(discs, out=tmp_path / "out", log=heard.append, steps=16, distillation_weight=3, **SETTINGS)
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         "deep",
         "depth-02",
@@ -107,7 +107,7 @@ def test_stages_are_runs_and_the_shallow_one_teaches(discs: Path, tmp_path: Path
     config = read_config(deep / "config.yaml")
     assert config.teacher is not None
     assert Path(config.teacher.file) == tmp_path / "out" / "depth-04" / "model.safetensors"
-    assert config.method_settings["depth"] == 8 and config.method_settings["similarity_weight"] == 3
+    assert config.method_settings["depth"] == 8 and config.method_settings["distillation_weight"] == 3
     steps = {p.parent.name: read_config(p).training.steps for p in (tmp_path / "out").glob("*/config.yaml")}
     assert steps == {"depth-02": 2, "depth-04": 2, "depth-06": 2, "deep": 10}
     assert "depth 4 is taken as teacher" in heard
@@ -175,7 +175,7 @@ def test_what_cannot_be_is_refused(discs: Path, tmp_path: Path, without_features
     with pytest.raises(UsageError, match="cyclegan has no depth to choose; methods that have: gan"):
         search_depth(discs, out=out, log=quiet, steps=16, **{**SETTINGS, "method": "cyclegan"})
     with pytest.raises(UsageError, match="give the whole budget"):
-        search_depth(discs, out=out, log=quiet, **{**SETTINGS, "preset": "paper", "critic_layers": 1})
+        search_depth(discs, out=out, log=quiet, **{**SETTINGS, "preset": "paper", "discriminator_layers": 1})
     with pytest.raises(UsageError, match="on one device"):
         search_depth(discs, out=out, log=quiet, steps=16, devices=2, **SETTINGS)
     with pytest.raises(UsageError, match="does not exist"):

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from unpaired.terms.contrast import info_nce, multilayer_nce
+from unpaired.losses.contrastive import info_nce, multilayer_nce
 
 
 def test_a_slow_loop_gives_the_same() -> None:

@@ -6,7 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from unpaired.terms.label import classification_loss, inverted_label_loss, predict_labels, select_domain_scores
+from unpaired.losses.classification import (
+    classification_loss,
+    inverted_label_loss,
+    predict_labels,
+    select_domain_scores,
+)
 
 SPANS = (slice(0, 3), slice(3, 4))
 

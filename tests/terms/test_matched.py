@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from unpaired.terms.closeness import feature_matching
+from unpaired.losses.distances import feature_matching
 
 
 def test_by_hand() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from unpaired.terms.closeness import l1
-from unpaired.terms.optional import call_unless_none, sum_not_none
+from unpaired.losses.distances import l1
+from unpaired.losses.optional import call_unless_none, sum_not_none
 
 
 def test_total_adds_what_there_is() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from unpaired.terms.penalty import gradient_penalty
+from unpaired.losses.gradient_penalty import gradient_penalty
 
 
 def batch(*items: tuple[float, ...], dtype: torch.dtype = torch.float64) -> Tensor:

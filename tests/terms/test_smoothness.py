@@ -4,8 +4,8 @@ import math
 
 import torch
 
-from unpaired.terms.label import class_cross_entropy
-from unpaired.terms.smoothness import total_variation
+from unpaired.losses.classification import class_cross_entropy
+from unpaired.losses.total_variation import total_variation
 
 
 def test_total_variation_by_hand() -> None:

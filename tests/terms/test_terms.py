@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from unpaired.terms.adversarial import AnyAdversarialLoss, discriminator_loss, generator_loss
-from unpaired.terms.closeness import l1, mse
-from unpaired.terms.prior import kl_divergence, kl_divergence_unit_variance
+from unpaired.losses.adversarial import AnyAdversarialLoss, discriminator_loss, generator_loss
+from unpaired.losses.distances import l1, mse
+from unpaired.losses.prior import kl_divergence, kl_divergence_unit_variance
 
 KINDS: tuple[AnyAdversarialLoss, ...] = ("lsgan", "bce", "hinge", "wgan")
 

@@ -23,7 +23,7 @@ def test_it_is_refused_where_weights_are_averaged(discs: Path, tmp_path: Path) -
 
 
 def test_without_an_average_the_model_is_what_trained_and_resuming_is_exact(discs: Path, tmp_path: Path) -> None:
-    settings = {**SETTINGS, "average": 0.0}
+    settings = {**SETTINGS, "ema_decay": 0.0}
     whole, part = trained(discs, tmp_path / "whole", **settings), tmp_path / "part"
     stopped_after(discs, part, 3, settings)
     resume(part, log=quiet)

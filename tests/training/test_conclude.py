@@ -10,10 +10,10 @@ import torch
 from conftest import TINY
 
 from unpaired import train
+from unpaired.config.settings import VoiceSettings
 from unpaired.runs.folder import RunFolder
-from unpaired.settings import VoiceSettings
-from unpaired.training.conclude import finish_training
-from unpaired.training.record import TrainingLog
+from unpaired.training.finish import finish_training
+from unpaired.training.logging import TrainingLog
 
 
 def test_commands_that_are_shown_are_quoted(
@@ -25,7 +25,7 @@ def test_commands_that_are_shown_are_quoted(
     assert f"translate: unpaired translate '{folder.path}' YOUR_BLUE --to red" in said
     config = folder.load_config().model_copy(update={"voice": VoiceSettings()})
     measured = SimpleNamespace(text=lambda: "measured")
-    monkeypatch.setattr("unpaired.training.conclude.evaluate", lambda *_, **__: measured)
+    monkeypatch.setattr("unpaired.training.finish.evaluate", lambda *_, **__: measured)
     record = TrainingLog(folder, said.append, 1)
     finish_training(config, folder, record, 1, torch.device("cpu"), "the distance of frames", ".wav")
     record.close()

@@ -10,8 +10,8 @@ from test_train import quiet
 from voice_worlds import TINY, speaker
 
 from unpaired.errors import UsageError, WorkError
-from unpaired.media.voice import silero
-from unpaired.media.voice.silero import SileroVad
+from unpaired.media.voice import silero_vad
+from unpaired.media.voice.silero_vad import SileroVad
 from unpaired.runs.folder import RunFolder
 from unpaired.training.train import resume, train
 
@@ -21,8 +21,10 @@ FIRST = {**TINY, "steps": 1, "evaluate_every": 0, "sample_every": 0}
 @pytest.fixture
 def speakers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("unpaired.media.voice.cache._INLINE", 1000)
-    monkeypatch.setattr(silero, "probabilities", lambda *_: iter([np.ones(8, np.float32), np.zeros(11, np.float32)]))
+    monkeypatch.setattr("unpaired.media.voice.cache._MAX_INLINE_FILES", 1000)
+    monkeypatch.setattr(
+        silero_vad, "compute_speech_probabilities", lambda *_: iter([np.ones(8, np.float32), np.zeros(11, np.float32)])
+    )
     for name, hz in (("low", 110), ("high", 190)):
         speaker(tmp_path / "voices", name, hz, [0.6] * 6)
     return tmp_path / "voices"
@@ -30,13 +32,13 @@ def speakers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def now(monkeypatch: pytest.MonkeyPatch, digest: str | None) -> None:
     found = None if digest is None else SileroVad(Path("none"), digest)
-    monkeypatch.setattr(silero, "installed", lambda: found)
+    monkeypatch.setattr(silero_vad, "installed", lambda: found)
 
 
 def test_a_run_keeps_its_gate(speakers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[str] = []
     now(monkeypatch, "1" * 64)
-    run = train(speakers, out=tmp_path / "run", log=heard.append, **{**FIRST, "gate": "auto"})
+    run = train(speakers, out=tmp_path / "run", log=heard.append, **{**FIRST, "vad": "auto"})
     assert run is not None and any("speech is told from silence by silero-vad" in words for words in heard)
     config = RunFolder(run).load_config()
     assert config.voice is not None and config.voice.vad == "silero"
@@ -60,8 +62,8 @@ def test_without_it_a_run_goes_by_levels_ever_after(
 ) -> None:
     now(monkeypatch, None)
     with pytest.raises(UsageError, match=r"silero-vad .* not both installed"):
-        train(speakers, out=tmp_path / "run", log=quiet, **{**FIRST, "gate": "silero"})
-    preset = {name: value for name, value in FIRST.items() if name != "gate"}
+        train(speakers, out=tmp_path / "run", log=quiet, **{**FIRST, "vad": "silero"})
+    preset = {name: value for name, value in FIRST.items() if name != "vad"}
     run = train(speakers, out=tmp_path / "run", log=quiet, **preset)
     config = RunFolder(run).load_config()
     assert config.voice is not None and config.voice.vad == "energy" and config.pretrained == {}
@@ -73,6 +75,6 @@ def test_a_file_without_speech_is_named_with_what_to_do(
     speakers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now(monkeypatch, "1" * 64)
-    monkeypatch.setattr(silero, "probabilities", lambda *_: iter([np.zeros(19, np.float32)]))
+    monkeypatch.setattr(silero_vad, "compute_speech_probabilities", lambda *_: iter([np.zeros(19, np.float32)]))
     with pytest.raises(WorkError, match=r"holds no speech that silero-vad hears \(--gate energy"):
-        train(speakers, out=tmp_path / "run", log=quiet, **{**FIRST, "gate": "silero"})
+        train(speakers, out=tmp_path / "run", log=quiet, **{**FIRST, "vad": "silero"})

@@ -9,18 +9,18 @@ import torch
 from conftest import TINY, draw_domain
 from PIL import Image
 
-from unpaired.cli import main
+from unpaired.cli.main import main
+from unpaired.data.collections import list_data
 from unpaired.data.folders import discover_collections
 from unpaired.data.split import split_files
 from unpaired.errors import UsageError, WorkError
 from unpaired.evaluation.audit import audit
 from unpaired.evaluation.run import evaluate
-from unpaired.report.facts import read_run_summary
 from unpaired.runs.progress import list_checkpoints
+from unpaired.runs.summary import read_run_summary
 from unpaired.runs.weights import read_tensors
-from unpaired.training.collect import list_data
-from unpaired.training.session import Trainer, TrainingInterrupt
 from unpaired.training.train import resume, train
+from unpaired.training.trainer import Trainer, TrainingInterrupt
 from unpaired.translate import Translator
 
 pytestmark = pytest.mark.usefixtures("without_features")
@@ -57,7 +57,7 @@ def table(tmp_path: Path) -> Path:
 def test_many_folders_from_training_to_translating(
     method: str, three: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = TINY | {"method": method, "steps": 6, "checkpoint_every": 3, "batch": 3}
+    settings = TINY | {"method": method, "steps": 6, "checkpoint_every": 3, "batch_size": 3}
     whole = train(three, out=tmp_path / "whole", log=quiet, **settings)
     names = [measures.route for measures in evaluate(whole).routes]
     assert len(names) == 6 and "blue -> green" in names
@@ -123,7 +123,7 @@ def test_what_labels_need_is_told_before_training(table: Path, three: Path, tmp_
     with pytest.raises(WorkError, match="'blue' holds for"):
         train(table, method="stargan", out=tmp_path / "c", log=quiet, attributes=("red|blue",), **settings)
     assert not (tmp_path / "c").exists()
-    alone = settings | {"method": "stargan", "batch": 2, "accumulate": 2}
+    alone = settings | {"method": "stargan", "batch_size": 2, "grad_accumulation": 2}
     with pytest.raises(UsageError, match=r"batch 2: stargan takes the labels .* other items.*--batch 4"):
         train(three, out=tmp_path / "d", log=quiet, **alone)
 
@@ -138,7 +138,7 @@ def test_a_value_of_which_nothing_is_held_back_keeps_no_other_from_being_measure
     lines = Path(f"{table}.csv").read_text().splitlines()
     rows = [f"{line},{int(line.partition(',')[0] in rare)}" for line in lines[1:]]
     Path(f"{table}.csv").write_text("\n".join([f"{lines[0]},rare", *rows]) + "\n")
-    settings = TINY | {"method": "stargan", "steps": 2, "held": 0.1, "attributes": ("low", "rare")}
+    settings = TINY | {"method": "stargan", "steps": 2, "holdout_fraction": 0.1, "attributes": ("low", "rare")}
     run = train(table, out=tmp_path / "run", log=quiet, **settings)
     found = evaluate(run)
     assert {m.route for m in found.routes} == {"low -> no-low", "no-low -> low"} and "none of rare" in found.text()

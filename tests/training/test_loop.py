@@ -9,11 +9,11 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from unpaired.methods.game import Batch, Method, Player, StepContext, Turn, Turns
+from unpaired.methods.base import Batch, Method, Player, StepContext, Turn, Turns
 from unpaired.networks.blocks import Role
 from unpaired.training import loop as loops
+from unpaired.training.distributed import Distributed
 from unpaired.training.loop import TrainingLoop
-from unpaired.training.ranks import Distributed
 
 NOW = StepContext(0, 0.0)
 
@@ -26,7 +26,7 @@ class Duel(Method):
         self.G, self.D, self.unused = (Role(nn.Linear(1, 1, bias=False)) for _ in range(3))
         for role, value in ((self.G, 2.0), (self.D, 3.0), (self.unused, 5.0)):
             nn.init.constant_(next(role.parameters()), value)
-        form = {"optimizer": "sgd", "rate": 0.1} | player
+        form = {"optimizer": "sgd", "lr": 0.1} | player
         self.players = {name: Player((role,), **form) for name, role in (("g", "G"), ("d", "D"), ("i", "unused"))}  # type: ignore[arg-type]
         self.loss_weights = {"score": 1.0}
         self.routes = ()

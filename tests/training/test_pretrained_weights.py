@@ -11,10 +11,10 @@ from test_train import quiet, state, stopped_after, trained
 from torch import nn
 
 from unpaired import Translator, resume, train
+from unpaired.config.run_config import read_config, write_config
 from unpaired.errors import UsageError, WorkError
 from unpaired.networks import pretrained
 from unpaired.networks.pretrained import hash_weights, register_embedding
-from unpaired.runs.config import read_config, write_config
 
 
 def test_a_run_goes_on_with_the_weights_that_it_began_with(discs: Path, tmp_path: Path, without_features: None) -> None:
@@ -39,7 +39,7 @@ def test_a_teacher_of_codes_resumes_to_the_last_bit_and_translating_does_without
     settings |= {"checkpoint_every": 2, "evaluate_every": 0, "sample_every": 0}
     whole, part = trained(discs, tmp_path / "whole", **settings), tmp_path / "part"
     stopped_after(discs, part, 3, settings)
-    monkeypatch.setattr(pretrained, "_offered", {})
+    monkeypatch.setattr(pretrained, "_registered", {})
     with pytest.raises(UsageError, match="a network of your own; give it first"):
         resume(part, log=quiet)
     register_embedding(network)
@@ -48,7 +48,7 @@ def test_a_teacher_of_codes_resumes_to_the_last_bit_and_translating_does_without
     assert one.keys() == other.keys() and {"R.0.weight"} <= {name.split("/")[-1] for name in one}
     assert [name for name in one if not torch.equal(one[name], other[name])] == []
     assert read_config(part / "config.yaml").pretrained == {settings["embedding"]: hash_weights(network)}
-    monkeypatch.setattr(pretrained, "_offered", {})
+    monkeypatch.setattr(pretrained, "_registered", {})
     assert Translator.load(part).routes == (("blue", "red"), ("red", "blue"))
 
 

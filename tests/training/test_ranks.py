@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from unpaired.runs.weights import collect_state
-from unpaired.training.ranks import Distributed
+from unpaired.training.distributed import Distributed
 
 
 def on_two_ranks(name: str, folder: Path) -> dict[str, Tensor]:

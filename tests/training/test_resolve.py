@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from unpaired.config.presets import PRESETS
+from unpaired.config.resolve import SECTIONS, SettingsRequest, build_method_settings_model, resolve_settings
+from unpaired.config.settings import Medium
 from unpaired.errors import UsageError
 from unpaired.methods import METHODS
-from unpaired.presets import PRESETS
-from unpaired.settings import Medium
-from unpaired.training.resolve import SECTIONS, SettingsRequest, build_method_settings_model, resolve_settings
 
 
 def asked(file: Path | None = None, method: str | None = None, **settings: Any) -> SettingsRequest:
@@ -23,8 +23,8 @@ def test_paper_preset_is_the_papers_facts() -> None:
     assert settings.method == "cyclegan"
     assert settings.method_settings["cycle_weight"] == 10
     assert settings.method_settings["identity_weight"] == 5
-    assert settings.method_settings["memory"] == 50
-    assert settings.method_settings["rate"] == 2e-4
+    assert settings.method_settings["pool_size"] == 50
+    assert settings.method_settings["lr"] == 2e-4
     assert (settings.data.size, settings.training.batch_size, settings.networks.width) == (256, 1, 64)
     assert settings.networks.augment == ()
     assert resolve_settings(asked(method="stargan"), "paper").training.batch_size == 16
@@ -58,7 +58,7 @@ def test_a_budget_in_steps_replaces_the_presets_minutes(tmp_path: Path) -> None:
         ({"cycle_wieght": 3}, "cycle_weight"),
         ({"depth": 4}, "'depth' is a setting of gan, discogan; cyclegan has: "),
         ({"size": "large"}, "'size': given 'large'"),
-        ({"batch": 0}, "greater than or equal to 1"),
+        ({"batch_size": 0}, "greater than or equal to 1"),
         ({"norm": "instanse"}, "'norm'"),
         ({"cycle": "forwards"}, "'cycle'"),
     ],
@@ -71,21 +71,21 @@ def test_mistakes_are_named(settings: dict[str, Any], words: str) -> None:
 @pytest.mark.parametrize(
     ("method", "settings", "mend"),
     [
-        ("cyclegan", {"identity_until": 0.5}, {"identity_weight": 1.0}),
+        ("cyclegan", {"identity_end": 0.5}, {"identity_weight": 1.0}),
         ("cyclegan", {"cycle": "backward", "one_way": True}, {"one_way": False}),
-        ("stargan", {"penalty_weight": 5.0}, {"adversarial": "wgan"}),
+        ("stargan", {"gradient_penalty_weight": 5.0}, {"adversarial": "wgan"}),
         ("xgan", {"teacher_weight": 2.0}, {"embedding": "efficientnet-lite0"}),
-        ("dualgan", {"box": 0.1}, {"slope": "box"}),
+        ("dualgan", {"weight_clip": 0.1}, {"lipschitz_constraint": "weight-clip"}),
         ("unit", {"antialias": True}, {"generator": "resnet"}),
-        ("unit", {"critic_layers": 2}, {"critic": "patch"}),
-        ("unit", {"order": 30, "representation": "mel"}, {"representation": "world"}),
+        ("unit", {"discriminator_layers": 2}, {"discriminator": "patch"}),
+        ("unit", {"mcep_order": 30, "representation": "mel"}, {"representation": "world"}),
     ],
 )
 def test_a_setting_that_would_do_nothing_is_refused(
     method: str, settings: dict[str, Any], mend: dict[str, Any]
 ) -> None:
     name = next(iter(settings))
-    medium: Medium = "voice" if "order" in settings else "image"
+    medium: Medium = "voice" if "mcep_order" in settings else "image"
     with pytest.raises(UsageError, match=rf"'{name}': does nothing while '{next(iter(mend))}' is "):
         resolve_settings(SettingsRequest(method=method, settings=settings), "small", medium)
     resolve_settings(SettingsRequest(method=method, settings=settings | mend), "small", medium)
@@ -109,7 +109,7 @@ def test_a_setting_that_would_do_nothing_is_refused(
         ("method: [cyclegan]", "expected one of"),
         ("preset: [tiny]", "preset"),
         ("training: {1: 2}", "keys should be strings"),
-        ("method_settings: {rate: -1}", "'rate'"),
+        ("method_settings: {lr: -1}", "'lr'"),
     ],
 )
 def test_mistakes_in_a_file_are_named(text: str, words: str, tmp_path: Path) -> None:

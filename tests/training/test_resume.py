@@ -19,13 +19,13 @@ from test_train import quiet, state, state_step, stopped_after, trained
 from torch import Tensor
 
 from unpaired.errors import UsageError, WorkError
+from unpaired.media.image.validation import ImageValidator
 from unpaired.runs.history import History
 from unpaired.runs.progress import list_checkpoints
 from unpaired.runs.weights import read_tensors
-from unpaired.training.judge import ImageValidator
 from unpaired.training.loop import TrainingLoop
-from unpaired.training.session import TrainingInterrupt
 from unpaired.training.train import resume, train
+from unpaired.training.trainer import TrainingInterrupt
 
 pytestmark = pytest.mark.usefixtures("without_features")
 
@@ -34,8 +34,8 @@ pytestmark = pytest.mark.usefixtures("without_features")
     "settings",
     [
         {"memory_format": "channels_last"},
-        {"memory_format": "contiguous", "precision": "bf16-mixed", "accumulate": 2},
-        {"memory_format": "channels_last", "preset": "paper", "critic_layers": 2, "memory": 3},
+        {"memory_format": "contiguous", "precision": "bf16-mixed", "grad_accumulation": 2},
+        {"memory_format": "channels_last", "preset": "paper", "discriminator_layers": 2, "pool_size": 3},
     ],
     ids=["channels last", "bf16 in micro-batches", "paper, channels last"],
 )
@@ -76,13 +76,13 @@ def test_a_better_state_replaces_the_best_and_a_worse_one_does_not(
     assert read_tensors(run / "best.safetensors")[1]["step"] == "2"
     assert read_tensors(run / "model.safetensors")[1]["step"] == "3"
     about = json.loads(read_tensors(list_checkpoints(run / "checkpoints")[-1] / "state.safetensors")[1]["state"])
-    assert (about["progress"]["best_step"], about["progress"]["best_kid"]) == (2, 3.0)
+    assert (about["progress"]["best_step"], about["progress"]["validation_metric"]) == (2, 3.0)
 
 
 def test_a_notice_is_kept_once(discs: Path, tmp_path: Path) -> None:
     run = trained(discs, tmp_path / "run", steps=1)
     resume(run, log=quiet, steps=2)
-    words = [line["words"] for line in History(run / "history.jsonl").read("notice")]
+    words = [line["message"] for line in History(run / "history.jsonl").read("notice")]
     assert len(words) == len(set(words)) > 0
 
 

@@ -13,14 +13,14 @@ from conftest import TINY, draw_domain
 from test_train import quiet, state, stopped_after, trained
 
 from unpaired import Translator
-from unpaired.cli import main
+from unpaired.cli.main import main
+from unpaired.config.run_config import build_method, read_config
 from unpaired.errors import UsageError, WorkError
-from unpaired.methods.game import FrozenNetwork, StepContext
+from unpaired.losses.distances import l1
+from unpaired.methods.base import FrozenNetwork, StepContext
 from unpaired.networks.blocks import Role
-from unpaired.runs.config import build_method, read_config
 from unpaired.runs.folder import load_model
 from unpaired.runs.weights import read_tensors
-from unpaired.terms.closeness import l1
 from unpaired.training.train import resume, train
 
 pytestmark = pytest.mark.usefixtures("without_features")
@@ -49,7 +49,7 @@ def test_a_frozen_network_stays_as_it_is() -> None:
 
 
 def test_a_learner_is_held_to_its_teacher(discs: Path, tmp_path: Path, teacher: Path) -> None:
-    run = trained(discs, tmp_path / "deep", **DEEP, teacher=teacher, similarity_weight=2.5)
+    run = trained(discs, tmp_path / "deep", **DEEP, teacher=teacher, distillation_weight=2.5)
     config = read_config(run / "config.yaml")
     assert config.teacher is not None and Path(config.teacher.file) == teacher / "model.safetensors"
     method = build_method(config)

@@ -22,12 +22,16 @@ from unpaired.errors import DivergenceError, UsageError, WorkError
 from unpaired.runs.progress import list_checkpoints
 from unpaired.runs.weights import read_tensors, write_tensors
 from unpaired.training.loop import TrainingLoop
-from unpaired.training.session import TrainingInterrupt
 from unpaired.training.train import dry_run, resume, train
+from unpaired.training.trainer import TrainingInterrupt
 
 pytestmark = pytest.mark.usefixtures("without_features")
 
-METHOD_SETTINGS: dict[str, dict[str, Any]] = {"cyclegan": {"memory": 3}, "gan": {"depth": 4, "memory": 3}, "unit": {}}
+METHOD_SETTINGS: dict[str, dict[str, Any]] = {
+    "cyclegan": {"pool_size": 3},
+    "gan": {"depth": 4, "pool_size": 3},
+    "unit": {},
+}
 
 
 def quiet(_: str) -> None:
@@ -192,7 +196,7 @@ def test_divergence_stops_the_run_and_keeps_the_last_good_state(discs: Path, tmp
     assert state_step(tmp_path / "run") == "step-000000002"
     assert all(tensor.isfinite().all() for tensor in state(tmp_path / "run").values())
     with pytest.raises(DivergenceError, match="diverged at step 0"):
-        trained(discs, tmp_path / "other", steps=6, explode=1e-3)
+        trained(discs, tmp_path / "other", steps=6, divergence_threshold=1e-3)
 
 
 def test_an_unwritable_or_full_disk_is_a_clear_error(
@@ -216,7 +220,7 @@ def test_an_unwritable_or_full_disk_is_a_clear_error(
         trained(discs, tmp_path / "run", steps=4, checkpoint_every=1)
     assert [p.name for p in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-000000001"]
     monkeypatch.undo()
-    monkeypatch.setattr("unpaired.evaluation.features.available", lambda: False)
+    monkeypatch.setattr("unpaired.metrics.features.is_available", lambda: False)
     resume(tmp_path / "run", log=quiet)
     assert state_step(tmp_path / "run") == "step-000000004"
 

@@ -14,23 +14,23 @@ import yaml
 from test_train import quiet, state, stopped_after
 from voice_worlds import TINY, buzz, speaker
 
+from unpaired.config.run_config import build_method
 from unpaired.errors import UsageError, WorkError
-from unpaired.media.voice.recording import Recording
-from unpaired.runs.config import build_method
+from unpaired.media.voice.audio_io import Recording
 from unpaired.runs.folder import RunFolder
-from unpaired.training.checked import check_data
+from unpaired.training.data_report import check_data
 from unpaired.training.train import resume, train
 from unpaired.translate import Translator
-from unpaired.translate.stream import translate_stream
+from unpaired.translate.streaming import translate_stream
 
 VOICE: dict[str, Any] = {**TINY, "steps": 4}
-OPTIONS: list[tuple[str, dict[str, Any]]] = [("cyclegan", {"mask": 0.5}), ("fader", {"residual_from": 0.75})]
+OPTIONS: list[tuple[str, dict[str, Any]]] = [("cyclegan", {"mask": 0.5}), ("fader", {"residual_decoder_start": 0.75})]
 
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("unpaired.media.voice.cache._INLINE", 1000)  # starting processes takes longer
+    monkeypatch.setattr("unpaired.media.voice.cache._MAX_INLINE_FILES", 1000)  # starting processes takes longer
 
 
 @pytest.fixture
@@ -48,14 +48,14 @@ def test_a_run_on_recordings_describes_itself(speakers: Path, tmp_path: Path) ->
     heard: list[str] = []
     run = trained(speakers, tmp_path / "run", evaluate_every=2, say=heard.append)
     config = yaml.safe_load((run / "config.yaml").read_text())
-    assert config["voice"]["order"] == 8 and len(config["domains"][0]["voice"]["mean"]) == 8
+    assert config["voice"]["mcep_order"] == 8 and len(config["domains"][0]["voice"]["mean"]) == 8
     assert "auto" not in json.dumps({key: config[key] for key in ("data", "networks", "training")} | {"data": {}})
     assert list((run / "samples").glob("*high-low.png")) and (run / "report.html").exists()
     assert any("see recordings as world: 8 coefficients at 16000 Hz" in words for words in heard)
     assert any("F0 " in words for words in heard) and any("distance of frames" in words for words in heard)
     lines = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     measured = [line for line in lines if line["kind"] == "evaluation"]
-    assert measured and measured[0]["routes"][0]["kid_nothing"] is not None
+    assert measured and measured[0]["routes"][0]["kid_baseline"] is not None
     method = build_method(RunFolder(run).load_config())
     assert method.translate(torch.randn(1, 1, 8, 20), "X", "Y").shape == (1, 1, 8, 20)
 

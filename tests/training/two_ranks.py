@@ -10,14 +10,14 @@ import torch
 from lightning_fabric import Fabric
 from safetensors.torch import save_file
 
+from unpaired.config.settings import NetworkSettings
 from unpaired.errors import WorkError
 from unpaired.methods import METHODS
-from unpaired.methods.game import Batch, Method, StepContext
-from unpaired.networks.images import ImageNetworkFactory
+from unpaired.methods.base import Batch, Method, StepContext
+from unpaired.networks.image_factory import ImageNetworkFactory
 from unpaired.runs.weights import collect_state
-from unpaired.settings import NetworkSettings
+from unpaired.training.distributed import Distributed
 from unpaired.training.loop import TrainingLoop
-from unpaired.training.ranks import Distributed
 
 SIZE, BATCH, STEPS = 16, 4, 3
 
@@ -29,7 +29,7 @@ def tiny(words: str) -> Method:
     net = ImageNetworkFactory(
         NetworkSettings(width=2, discriminator_width=2, discriminator_layers=1, blocks=2), {"X": 1, "Y": 1}, SIZE
     )
-    settings = {"memory": 0} if name == "cyclegan" else {}
+    settings = {"pool_size": 0} if name == "cyclegan" else {}
     method = METHODS[name].cls(net, **settings).double()
     return method.to(memory_format=torch.channels_last) if last else method  # type: ignore[call-overload]
 

@@ -13,12 +13,12 @@ from PIL import Image
 from tiny_runs import Known, config, domain, make_run
 
 from unpaired.errors import UsageError, WorkError
-from unpaired.media import image as media
+from unpaired.media.image import image_io as media
+from unpaired.media.image.pipeline import ImagePipeline, PreparedImage, get_output_bits
 from unpaired.translate import Options, Outcome, Translator, translate_files
 from unpaired.translate.files import group_into_batches
-from unpaired.translate.ledger import DATABASE_NAME
-from unpaired.translate.pictures import ImagePipeline, PreparedImage, get_output_bits
-from unpaired.translate.plan import TranslationJob
+from unpaired.translate.jobs import TranslationJob
+from unpaired.translate.manifest import DATABASE_NAME
 
 
 def noise(*shape: int, high: int = 256, kind: str = "uint8") -> Any:
@@ -38,7 +38,7 @@ def pixels(path: Path) -> Any:
 
 @pytest.fixture
 def translator() -> Translator:
-    return Translator(config(framing="crop"), Known(-1.0), "cpu")
+    return Translator(config(resize_mode="crop"), Known(-1.0), "cpu")
 
 
 def go(translator: Translator, *inputs: Path, out: Path, to: str = "paintings", **more: Any) -> Outcome:
@@ -95,7 +95,7 @@ def test_files_and_folders_together(translator: Translator, tmp_path: Path) -> N
 
 def test_sixteen_bits(tmp_path: Path) -> None:
     domains = (domain("t1", False, 16, 0, 4000), domain("t2", False, 16, 0, 4000), domain("rgb"))
-    translator = Translator(config(*domains[:2], framing="crop", channels=1), Known(), "cpu")
+    translator = Translator(config(*domains[:2], resize_mode="crop", channels=1), Known(), "cpu")
     array = noise(21, 30, high=4001, kind="uint16")
     for name in ("a.png", "a.tif"):
         picture(tmp_path / "in" / name, array)
@@ -103,7 +103,7 @@ def test_sixteen_bits(tmp_path: Path) -> None:
     for name in ("a.png", "a.tif"):
         made = pixels(tmp_path / "out" / name)
         assert made.dtype == np.uint16 and np.abs(made.astype(int) - array).max() <= 1
-    coloured = Translator(config(domains[0], domains[2], framing="crop"), Known(), "cpu")
+    coloured = Translator(config(domains[0], domains[2], resize_mode="crop"), Known(), "cpu")
     go(coloured, tmp_path / "in" / "a.png", out=tmp_path / "rgb", to="rgb")
     made = pixels(tmp_path / "rgb" / "a.png")
     assert made.shape == (21, 30, 3) and np.abs(made[..., 0] - array / 4000 * 255).max() <= 0.51
@@ -128,7 +128,11 @@ def test_same_model_and_settings_are_skipped(translator: Translator, tmp_path: P
     assert again() == (0, 4, 0)
     assert again(overwrite=True) == (4, 0, 0)
     assert again(options=Options(mode="input")) == (4, 0, 0)
-    assert again(to=Translator(config(framing="scale"), Known(-1.0), "cpu"), options=Options(mode="input")) == (4, 0, 0)
+    assert again(to=Translator(config(resize_mode="scale"), Known(-1.0), "cpu"), options=Options(mode="input")) == (
+        4,
+        0,
+        0,
+    )
     assert again() == (4, 0, 0)
     (out / "0.png").unlink()
     picture(tmp_path / "in" / "1.png", noise(8, 8, 3))
@@ -140,7 +144,7 @@ def test_same_model_and_settings_are_skipped(translator: Translator, tmp_path: P
 
 def test_another_model_is_redone(tmp_path: Path) -> None:
     picture(tmp_path / "in" / "a.png")
-    settings = config(framing="crop")
+    settings = config(resize_mode="crop")
     first, other = (Translator.load(make_run(tmp_path / f"r{i}", settings, i), device="cpu") for i in range(2))
     assert go(first, tmp_path / "in", out=tmp_path / "out").done == 1
     before = pixels(tmp_path / "out" / "a.png")
@@ -275,7 +279,7 @@ def test_disk_full(translator: Translator, tmp_path: Path, monkeypatch: pytest.M
     def full(*args: Any) -> bytes:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(media, "_encoded", full)
+    monkeypatch.setattr(media, "_encode", full)
     with pytest.raises(WorkError, match=r"the disk is full.*0 of 5 are translated; the same command goes on"):
         go(translator, tmp_path / "in", out=tmp_path / "out", overwrite=True)
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"0.png", DATABASE_NAME}
@@ -301,7 +305,7 @@ def test_damaged_record(translator: Translator, tmp_path: Path) -> None:
 
 def test_batches_are_of_one_shape(tmp_path: Path) -> None:
     method = Known()
-    translator = Translator(config(framing="crop"), method, "cpu")
+    translator = Translator(config(resize_mode="crop"), method, "cpu")
     for i in range(10):
         picture(tmp_path / "in" / f"{i}.png", noise(16, 16 + 8 * (i % 2), 3))
     go(translator, tmp_path / "in", out=tmp_path / "out", batch=4)
@@ -309,7 +313,7 @@ def test_batches_are_of_one_shape(tmp_path: Path) -> None:
 
 
 def test_few_pixels_wait_for_their_shape(tmp_path: Path) -> None:
-    translator = Translator(config(framing="crop"), Known(), "cpu")
+    translator = Translator(config(resize_mode="crop"), Known(), "cpu")
     craft = crafted(translator)
     begun = []
 
@@ -326,7 +330,7 @@ def test_few_pixels_wait_for_their_shape(tmp_path: Path) -> None:
 
 
 def test_bits_that_suffixes_hold(tmp_path: Path) -> None:
-    translator = Translator(config(framing="crop"), Known(), "cpu")
+    translator = Translator(config(resize_mode="crop"), Known(), "cpu")
     deep = media.DecodedImage(noise(16, 16, 1, high=65536).astype(np.float32), None, 16, "I;16", False)
     gray = crafted(translator, Options(mode="input")).prepare_image(deep, False)
     colour = crafted(translator).prepare_image(deep, False)

@@ -5,8 +5,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from unpaired.media.image import resize as media_resize
-from unpaired.translate.framing import apply_tiled, compute_tile_spans, create_size_adapter, pad_by_reflection, resize
+from unpaired.media.image.image_io import resize as media_resize
+from unpaired.media.image.size_adapter import (
+    apply_tiled,
+    compute_tile_spans,
+    create_size_adapter,
+    pad_by_reflection,
+    resize,
+)
 
 
 def test_mirror_against_numpy() -> None:

@@ -8,12 +8,12 @@ import torch
 from PIL import Image
 from tiny_runs import Known, config, domain, make_run
 
-from unpaired.cli import main
+from unpaired.cli.main import main
 from unpaired.errors import UsageError
-from unpaired.media.image import from_tensor
-from unpaired.methods.kinds import EncoderDecoderMethod, SamplingMethod
+from unpaired.media.image.image_io import from_tensor
+from unpaired.methods.capabilities import EncoderDecoderMethod, SamplingMethod
 from unpaired.translate import Translator, interpolate_files, sample_files
-from unpaired.translate.sheet import GAP_PIXELS, render_image_grid
+from unpaired.translate.image_grid import GAP_PIXELS, render_image_grid
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +22,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("runs")
     for name in ("vaegan", "unit"):
         make_run(root / name, config(method=name))
-    make_run(root / "cogan", config(method="cogan", search_steps=3, search_starts=4))
+    make_run(root / "cogan", config(method="cogan", inversion_steps=3, inversion_candidates=4))
     make_run(root / "gray", config(domain("photos", color=False, bits=16, high=4000), domain("art"), method="cogan"))
     make_run(root / "cyclegan", config())
     return root

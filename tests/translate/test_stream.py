@@ -9,12 +9,12 @@ import pytest
 from tiny_runs import Known, config, make_run
 from tiny_voices import RATE, hum, voice_config
 
-from unpaired.cli import main
+from unpaired.cli.main import main
 from unpaired.errors import UsageError
-from unpaired.media.voice.live import PcmFormat, write_pcm_stream
+from unpaired.media.voice.realtime import PcmFormat, write_pcm_stream
 from unpaired.media.voice.world import World
 from unpaired.translate import Translator
-from unpaired.translate.stream import translate_stream
+from unpaired.translate.streaming import translate_stream
 
 
 def pcm(seconds: float, f0_hz: float, rate: int = RATE) -> bytes:

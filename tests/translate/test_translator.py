@@ -10,8 +10,8 @@ from tiny_runs import Known, config, domain, make_run
 
 from unpaired import translate
 from unpaired.errors import UnreadableFileError, UsageError, WorkError
+from unpaired.media.image import pipeline as module
 from unpaired.translate import Options, Translator
-from unpaired.translate import pictures as module
 
 SIXTEEN = (domain("t1", False, 16, 100, 4100), domain("t2", False, 16, 0, 2000))
 
@@ -67,7 +67,7 @@ def test_any_size(run: Path, size: tuple[int, int], scale: str) -> None:
 
 
 def test_padding_leaves_pixels_in_place() -> None:
-    translator = Translator(config(framing="crop"), Known(), "cpu")
+    translator = Translator(config(resize_mode="crop"), Known(), "cpu")
     array = noise(37, 53, 3)
     assert np.array_equal(translator(array, to="paintings"), array)
     assert translator.method.seen == [(1, 3, 40, 56)]
@@ -76,10 +76,10 @@ def test_padding_leaves_pixels_in_place() -> None:
 def test_framing_of_training_is_followed() -> None:
     scaled, cropped = Known(), Known()
     array = noise(24, 30, 3)
-    Translator(config(framing="scale"), scaled, "cpu")(array, to="paintings")
-    Translator(config(framing="crop"), cropped, "cpu")(array, to="paintings")
+    Translator(config(resize_mode="scale"), scaled, "cpu")(array, to="paintings")
+    Translator(config(resize_mode="crop"), cropped, "cpu")(array, to="paintings")
     assert scaled.seen == [(1, 3, 16, 20)] and cropped.seen == [(1, 3, 24, 32)]
-    Translator(config(framing="scale"), scaled, "cpu")(array, to="paintings", scale="native")
+    Translator(config(resize_mode="scale"), scaled, "cpu")(array, to="paintings", scale="native")
     assert scaled.seen[1] == (1, 3, 24, 32)
 
 
@@ -91,17 +91,17 @@ def test_enlarging_warns() -> None:
 
 
 def test_large_pictures_go_in_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "WHOLE", 1024)
+    monkeypatch.setattr(module, "MAX_NETWORK_PIXELS", 1024)
     method = Known()
     array = noise(100, 70, 3)
     with pytest.warns(UserWarning, match="tiles"):
-        out = Translator(config(framing="crop"), method, "cpu")(array, to="paintings")
+        out = Translator(config(resize_mode="crop"), method, "cpu")(array, to="paintings")
     assert np.array_equal(out, array) and len(method.seen) > 1
     assert all(h * w <= 1024 for *_, h, w in method.seen)
 
 
 def test_alpha_is_kept(tmp_path: Path) -> None:
-    translator = Translator(config(framing="crop"), Known(), "cpu")
+    translator = Translator(config(resize_mode="crop"), Known(), "cpu")
     array = noise(20, 24, 4)
     array[..., 3] = 255
     array[:5, :, 3] = 0
@@ -116,7 +116,7 @@ def test_alpha_is_kept(tmp_path: Path) -> None:
 
 
 def test_colour_is_the_targets_or_the_inputs(tmp_path: Path) -> None:
-    both = config(domain("gray", False), domain("coloured"), framing="crop")
+    both = config(domain("gray", False), domain("coloured"), resize_mode="crop")
     translator = Translator(both, Known(), "cpu")
     gray, colour = Image.fromarray(noise(16, 16)), Image.fromarray(noise(16, 16, 3))
     assert translator(gray, to="coloured").mode == "RGB"
@@ -134,12 +134,12 @@ def test_colour_is_the_targets_or_the_inputs(tmp_path: Path) -> None:
     assert translator(noise(16, 16), to="coloured").shape == (16, 16, 3)
     assert translator(noise(16, 16), to="gray").shape == (16, 16)
     assert translator(noise(16, 16, 1), to="gray").shape == (16, 16, 1)
-    one = Translator(config(framing="crop", channels=1), Known(), "cpu")
+    one = Translator(config(resize_mode="crop", channels=1), Known(), "cpu")
     assert one(colour, to="paintings").mode == "L"
 
 
 def test_sixteen_bits_survive() -> None:
-    translator = Translator(config(*SIXTEEN, framing="crop", channels=1), Known(), "cpu")
+    translator = Translator(config(*SIXTEEN, resize_mode="crop", channels=1), Known(), "cpu")
     array = noise(37, 53, high=4000, kind="uint16") + np.uint16(101)
     out = translator(array, to="t2")
     assert out.dtype == np.uint16
@@ -149,12 +149,12 @@ def test_sixteen_bits_survive() -> None:
     same = translator(array, to="t2", source_range=(0, 65535), target_range=(0, 65535))
     assert np.abs(same.astype(int) - array).max() <= 1
     wide = noise(37, 53, high=65536, kind="uint16")
-    eight = Translator(config(domain("a", False), domain("b", False), framing="crop"), Known(), "cpu")
+    eight = Translator(config(domain("a", False), domain("b", False), resize_mode="crop"), Known(), "cpu")
     assert np.abs(eight(wide, to="b").astype(int) - wide).max() <= 1
 
 
 def test_other_bits_use_their_own_range() -> None:
-    translator = Translator(config(*SIXTEEN, framing="crop", channels=1), Known(), "cpu")
+    translator = Translator(config(*SIXTEEN, resize_mode="crop", channels=1), Known(), "cpu")
     assert np.array_equal(translator(noise(16, 16), to="t2"), noise(16, 16))
     real = np.random.default_rng(0).random((16, 16)).astype(np.float32)
     assert np.allclose(translator(real, to="t2"), real, atol=1e-6)
@@ -163,7 +163,7 @@ def test_other_bits_use_their_own_range() -> None:
         translator(real * 1000, to="t2")
     shifted = translator(real * 1000, to="t2", source_range=(0, 1000))
     assert np.allclose(shifted, real, atol=1e-6)
-    own = config(domain("ct", False, 32, -1000, 1000), domain("mr", False, 32, 0, 1), framing="crop", channels=1)
+    own = config(domain("ct", False, 32, -1000, 1000), domain("mr", False, 32, 0, 1), resize_mode="crop", channels=1)
     hounsfield = real * 2000 - 1000
     assert np.allclose(Translator(own, Known(), "cpu")(hounsfield, to="mr"), real, atol=1e-6)
 
@@ -175,8 +175,8 @@ def test_more_bits_are_computed_in_float32(monkeypatch: pytest.MonkeyPatch) -> N
         asked.append(device)
         return torch.no_grad()
 
-    monkeypatch.setattr(module, "_float32", note)
-    translator = Translator(config(*SIXTEEN, framing="crop", channels=1), Known(), "cpu")
+    monkeypatch.setattr(module, "_disable_tf32", note)
+    translator = Translator(config(*SIXTEEN, resize_mode="crop", channels=1), Known(), "cpu")
     translator(noise(16, 16), to="t2")
     assert not asked
     translator(noise(16, 16, kind="uint16"), to="t2")
@@ -184,7 +184,7 @@ def test_more_bits_are_computed_in_float32(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_exif_orientation(tmp_path: Path) -> None:
-    translator = Translator(config(framing="crop"), Known(), "cpu")
+    translator = Translator(config(resize_mode="crop"), Known(), "cpu")
     array = noise(16, 32, 3)
     image = Image.fromarray(array)
     exif = Image.Exif()

@@ -8,10 +8,10 @@ import soundfile
 from PIL import Image
 from tiny_voices import RATE, hum, sound
 
-from unpaired.cli import main
+from unpaired.cli.main import main
 from unpaired.errors import UsageError, WorkError
+from unpaired.media.voice.baseline_fitting import fit_baseline
 from unpaired.media.voice.world import World
-from unpaired.translate.untrained import fit_baseline
 
 
 @pytest.fixture(autouse=True)

@@ -12,8 +12,8 @@ from tiny_runs import Known, config, make_run
 from tiny_voices import RATE, hum, sound, speaker, voice_config
 
 from unpaired.errors import UnreadableFileError, UsageError
+from unpaired.media.voice.audio_io import Recording
 from unpaired.media.voice.loudness import measure_loudness
-from unpaired.media.voice.recording import Recording
 from unpaired.media.voice.world import World
 from unpaired.translate import Options, Outcome, Translator, translate_files
 
@@ -136,7 +136,7 @@ def test_media_are_not_mixed(translator: Translator, tmp_path: Path) -> None:
     image.parent.mkdir()
     Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(image)
     wave = sound(tmp_path / "sounds" / "s.wav")
-    pictures = Translator(config(framing="crop"), Known(), "cpu")
+    pictures = Translator(config(resize_mode="crop"), Known(), "cpu")
     for given in (image, image.parent):
         with pytest.raises(UsageError, match=r"p\.png: holds pictures, but this run translates recordings"):
             go(translator, given, out=tmp_path / "out")

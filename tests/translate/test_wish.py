@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from unpaired.config.run_config import RunConfig
+from unpaired.config.settings import DataSettings, NetworkSettings, TrainingSettings
 from unpaired.data.domain import Domain
 from unpaired.errors import UsageError
 from unpaired.labels import LabelGroup, Labels
-from unpaired.runs.config import RunConfig
-from unpaired.settings import DataSettings, NetworkSettings, TrainingSettings
-from unpaired.translate.wish import LabelRequest, parse_label_request
+from unpaired.translate.label_request import LabelRequest, parse_label_request
 
 LABELS = Labels(
     groups=(LabelGroup(values=("black", "blond", "brown")), LabelGroup(values=("glasses",))), dataset_groups=((0, 1),)

@@ -9,9 +9,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from unpaired.config.run_config import RunConfig, build_method, write_config
 from unpaired.data.domain import Domain
-from unpaired.methods.game import Batch, Method, Route, StepContext, Turns
-from unpaired.runs.config import RunConfig, build_method, write_config
+from unpaired.methods.base import Batch, Method, Route, StepContext, Turns
 from unpaired.runs.folder import RunFolder, save_model
 
 
@@ -54,8 +54,8 @@ def config(
             "method_settings": more,
             "domains": domains or (domain("photos"), domain("paintings")),
             "channels": channels,
-            "data": {"size": size, "framing": framing},
-            "networks": {"width": 4, "blocks": 1, "critic_width": 4, "critic_layers": 1},
+            "data": {"size": size, "resize_mode": framing},
+            "networks": {"width": 4, "blocks": 1, "discriminator_width": 4, "discriminator_layers": 1},
             "training": {},
         }
     )

@@ -10,9 +10,9 @@ import numpy.typing as npt
 import soundfile
 from tiny_runs import config as picture_config
 
+from unpaired.config.run_config import RunConfig
 from unpaired.data.domain import Domain
-from unpaired.runs.config import RunConfig
-from unpaired.speaker import VoiceStatistics
+from unpaired.media.voice.speaker_statistics import VoiceStatistics
 
 RATE = 16000
 
@@ -50,4 +50,4 @@ def speaker(name: str, f0_hz: float, mean: float = 0.0, coefficients: int = 24) 
 def voice_config(*domains: Domain, voice: dict[str, Any] | None = None, **more: Any) -> RunConfig:
     given = domains or (speaker("alice", 200.0), speaker("bob", 100.0))
     plain = picture_config(*given, **more).model_dump()
-    return RunConfig.model_validate(plain | {"voice": {"frames": 16} | (voice or {})})
+    return RunConfig.model_validate(plain | {"voice": {"crop_frames": 16} | (voice or {})})

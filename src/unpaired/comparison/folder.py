@@ -14,12 +14,12 @@ from pydantic import Field, ValidationError
 from unpaired import __version__
 from unpaired.atomic import atomic_write
 from unpaired.comparison.plan import ComparisonPlan
+from unpaired.config.run_config import RunConfig
+from unpaired.config.settings import StrictModel
 from unpaired.errors import UsageError, WorkError
-from unpaired.runs.config import RunConfig
 from unpaired.runs.files import describe_data_changes, list_listed_domains, read_file_lists, write_file_lists
 from unpaired.runs.folder import RunFolder
 from unpaired.runs.progress import list_checkpoints
-from unpaired.settings import StrictModel
 
 FORMAT = 1
 State = Literal["waiting", "done", "failed", "diverged"]

@@ -8,17 +8,18 @@ from html import escape
 from typing import Any
 
 from unpaired.atomic import atomic_write
-from unpaired.comparison import hearing, ranking, tables, words
+from unpaired.comparison import ranking, recommendations, tables
 from unpaired.comparison.folder import ComparisonFolder
-from unpaired.comparison.looks import INPUTS, MAX_DIRECTIONS, TRUTH
 from unpaired.comparison.result import Comparison
 from unpaired.comparison.tables import IDENTITY, REAL_HALVES, Cells
-from unpaired.evaluation.table import format_definitions
-from unpaired.evaluation.voice.table import format_definitions as voice_definitions
+from unpaired.media.image.image_rows import INPUTS, MAX_DIRECTIONS, TRUTH
+from unpaired.media.image.text_table import format_definitions
+from unpaired.media.voice import comparison_sections as voice_sections
+from unpaired.media.voice.metrics.measures_table import format_definitions as voice_definitions
+from unpaired.media.voice.report_figures import VOICE_STYLE
+from unpaired.report.embedded_images import embed_image
 from unpaired.report.page import render_command, render_document, render_settings_table
-from unpaired.report.pictures import embed_image
-from unpaired.report.voice import VOICE_STYLE
-from unpaired.report.words import format_route, join_domains
+from unpaired.report.run_text import format_route, join_domains
 
 OPEN_DIRECTIONS = 2
 """Directions that are shown unfolded."""
@@ -52,7 +53,7 @@ def build_json(comparison: Comparison) -> dict[str, Any]:
     """All values of the page, with the rankings and the advice; what is no number is null."""
     values: dict[str, Any] = comparison.model_dump(mode="json")
     values["ranking"] = rank_voices(comparison) if comparison.medium == "voice" else rank_images(comparison)
-    values["advice"] = [{"of": heading, "words": text} for heading, text in recommend(comparison)]
+    values["advice"] = [{"direction": heading, "text": text} for heading, text in recommend(comparison)]
     finite_values: dict[str, Any] = replace_non_finite(values)
     return finite_values
 
@@ -71,15 +72,18 @@ def rank_images(comparison: Comparison) -> dict[str, Any]:
 
 def rank_voices(comparison: Comparison) -> dict[str, Any]:
     """The orders of a comparison of recordings, and the measure that makes them."""
-    means = hearing.compute_means(comparison)
+    means = voice_sections.compute_means(comparison)
     return {
-        "measure": hearing.get_ranking_measure(comparison),
+        "measure": voice_sections.get_ranking_measure(comparison),
         "all": [
-            {"method": name, "rank": hearing.compute_rank(mean, [*means.values()]), "mean": mean}
+            {"method": name, "rank": voice_sections.compute_rank(mean, [*means.values()]), "mean": mean}
             for name, mean in means.items()
         ],
         **{
-            d: [{"method": p.system, "rank": p.rank, "value": p.value} for p in hearing.rank_systems(comparison, d)]
+            d: [
+                {"method": p.system, "rank": p.rank, "value": p.value}
+                for p in voice_sections.rank_systems(comparison, d)
+            ]
             for d in comparison.directions
         },
     }
@@ -87,7 +91,9 @@ def rank_voices(comparison: Comparison) -> dict[str, Any]:
 
 def recommend(comparison: Comparison) -> list[tuple[str, str]]:
     """Paragraphs with their heads."""
-    return hearing.recommend(comparison) if comparison.medium == "voice" else words.recommend(comparison)
+    return (
+        voice_sections.recommend(comparison) if comparison.medium == "voice" else recommendations.recommend(comparison)
+    )
 
 
 def standing_to_dict(s: ranking.RankedMethod) -> dict[str, Any]:
@@ -110,14 +116,14 @@ def format_comparison(comparison: Comparison) -> str:
     parts = [tables.format_text(methods)]
     parts += [f"{d}\n{tables.format_text(rows)}" for d, rows in list(by_direction.items())[:OPEN_DIRECTIONS]]
     parts += [f"{heading}: {paragraph}" for heading, paragraph in recommend(comparison)]
-    return "\n\n".join([*parts, *words.list_notices(comparison)])
+    return "\n\n".join([*parts, *recommendations.list_notices(comparison)])
 
 
 def build_tables(comparison: Comparison) -> tuple[list[Cells], dict[str, list[Cells]]]:
     """The table of all methods, and that of each direction."""
     if comparison.medium == "voice":
-        return hearing.build_methods_table(comparison), {
-            d: hearing.build_direction_table(comparison, d) for d in comparison.directions
+        return voice_sections.build_methods_table(comparison), {
+            d: voice_sections.build_direction_table(comparison, d) for d in comparison.directions
         }
     return tables.build_methods_table(comparison), {
         d: tables.build_direction_table(comparison, d) for d in comparison.directions
@@ -150,8 +156,12 @@ def render_header(title: str, comparison: Comparison) -> str:
         f"<p><strong>{escape(heading)}:</strong> {escape(paragraph)}</p>"
         for heading, paragraph in recommend(comparison)
     )
-    about = hearing.describe_setup(comparison) if comparison.medium == "voice" else words.describe_setup(comparison)
-    notices = "".join(f"<li>{escape(line)}</li>" for line in words.list_notices(comparison))
+    about = (
+        voice_sections.describe_setup(comparison)
+        if comparison.medium == "voice"
+        else recommendations.describe_setup(comparison)
+    )
+    notices = "".join(f"<li>{escape(line)}</li>" for line in recommendations.list_notices(comparison))
     return (
         f'<h1>{escape(title)}</h1>\n<p class="soft">{escape(about)}</p>\n'
         f'<div class="verdict">{paragraphs}</div>\n' + (f'<ul class="notices">{notices}</ul>' if notices else "")
@@ -183,9 +193,9 @@ def render_details(heading: str, body: str) -> str:
 
 def get_row_class(row: Cells) -> str:
     """A row's class: the first of a ranking, the baselines, and what has no rank."""
-    if row[1] in (IDENTITY, *hearing.BASELINES):
+    if row[1] in (IDENTITY, *voice_sections.BASELINES):
         return "nothing"
-    if row[1] in (REAL_HALVES, *hearing.REFERENCES):
+    if row[1] in (REAL_HALVES, *voice_sections.REFERENCES):
         return "real"
     return {"1": "first", "–": "none"}.get(row[0], "ranks")
 
@@ -193,8 +203,8 @@ def get_row_class(row: Cells) -> str:
 def render_listening(folder: ComparisonFolder, comparison: Comparison) -> str:
     """What there is to hear, direction by direction."""
     parts = []
-    for i, d in enumerate(comparison.directions[: hearing.MAX_DIRECTIONS]):
-        if body := hearing.render_listening(folder, comparison, d):
+    for i, d in enumerate(comparison.directions[: voice_sections.MAX_DIRECTIONS]):
+        if body := voice_sections.render_listening(folder, comparison, d):
             heading = f"To hear: {format_route(d)}"
             parts.append(f"<h2>{escape(heading)}</h2>{body}" if i < OPEN_DIRECTIONS else render_details(heading, body))
     return "".join(parts)
@@ -232,10 +242,10 @@ def render_explanations(comparison: Comparison) -> str:
     """How the ranking was made, and what the figures mean."""
     if comparison.medium == "voice":
         voice_measures = [*(m for r in comparison.results for m in r.voices), *comparison.baselines]
-        lines = [*hearing.RULES, *voice_definitions(voice_measures).splitlines()]
+        lines = [*voice_sections.RULES, *voice_definitions(voice_measures).splitlines()]
     else:
         measures = [m for r in comparison.results for m in r.routes]
-        lines = [*words.RULES, *(format_definitions(measures).splitlines() if measures else [])]
+        lines = [*recommendations.RULES, *(format_definitions(measures).splitlines() if measures else [])]
     measured_on = next(
         (f"Measured on {r.measured_on}, the same for all." for r in comparison.results if r.measured_on), ""
     )
@@ -249,7 +259,7 @@ def render_usage(comparison: Comparison) -> str:
     if not finished_methods:
         return ""
     if is_voice := comparison.medium == "voice":
-        first = hearing.sort_results(comparison)[0].method
+        first = voice_sections.sort_results(comparison)[0].method
     else:
         order = {s.method: s for s in ranking.rank_overall(comparison.results, comparison.directions)}
         first = tables.sort_results(comparison.results, order)[0].method

@@ -10,16 +10,8 @@ from typing import Any
 
 import torch
 
-from unpaired.errors import UnpairedError, UsageError, suggest_name
-from unpaired.labels import Labels
-from unpaired.media.suffixes import FILE_TYPES
-from unpaired.methods import METHODS
-from unpaired.runs.config import build_method
-from unpaired.settings import DataSettings, Medium, NetworkSettings
-from unpaired.training.collect import DataListing, list_data
-from unpaired.training.flags import FLAGS_REFUSED_BY_COMPARE, parse_value
-from unpaired.training.prepare import RunPlan, choose_default_preset, choose_device, explain_small_batch, plan_run
-from unpaired.training.resolve import (
+from unpaired.cli.setting_flags import FLAGS_REFUSED_BY_COMPARE, parse_value
+from unpaired.config.resolve import (
     SECTIONS,
     Settings,
     SettingsRequest,
@@ -28,6 +20,14 @@ from unpaired.training.resolve import (
     read_settings,
     resolve_settings,
 )
+from unpaired.config.run_config import build_method
+from unpaired.config.settings import DataSettings, Medium, NetworkSettings
+from unpaired.data.collections import DataListing, list_data
+from unpaired.errors import UnpairedError, UsageError, suggest_name
+from unpaired.labels import Labels
+from unpaired.media.suffixes import FILE_TYPES
+from unpaired.methods import METHODS
+from unpaired.training.run_plan import RunPlan, choose_default_preset, choose_device, explain_small_batch, plan_run
 
 ALL = "all"
 SHARED_SETTINGS = frozenset({*DataSettings.model_fields, "seed", "steps", "minutes"})

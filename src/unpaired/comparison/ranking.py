@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unpaired.comparison.result import MethodResult
-from unpaired.evaluation.measure import RouteMeasures
-from unpaired.evaluation.standing import finite_or_none, significantly_lower
+from unpaired.media.image.measurement import RouteMeasures
+from unpaired.metrics.significance import finite_or_none, significantly_lower
 
 MIN_CONTENT_DIFFERENCE = 0.05
 """Difference of the share of content kept from which it is worth a word."""

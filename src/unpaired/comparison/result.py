@@ -7,9 +7,9 @@ from typing import Any
 from pydantic import Field
 
 from unpaired.comparison.folder import State
-from unpaired.evaluation.measure import RouteMeasures
-from unpaired.evaluation.voice.measure import VoiceMeasures
-from unpaired.settings import Medium, StrictModel
+from unpaired.config.settings import Medium, StrictModel
+from unpaired.media.image.measurement import RouteMeasures
+from unpaired.media.voice.metrics.measurement import VoiceMeasures
 
 
 class HiddenInformation(StrictModel):
@@ -84,7 +84,7 @@ class Comparison(StrictModel):
     @property
     def batch_sizes(self) -> str:
         """Items of each domain per step: of all methods, or from the fewest to the most."""
-        sizes = sorted({method["training"]["batch"] for method in self.settings.values()} or {self.batch_size})
+        sizes = sorted({method["training"]["batch_size"] for method in self.settings.values()} or {self.batch_size})
         return f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
 
     @property

@@ -8,17 +8,17 @@ from html import escape
 from unpaired.comparison import ranking
 from unpaired.comparison.ranking import RankedMethod
 from unpaired.comparison.result import Comparison, MethodResult
-from unpaired.evaluation import table
-from unpaired.evaluation.measure import RouteMeasures
-from unpaired.evaluation.standing import finite_or_none
-from unpaired.report.table import format_number
+from unpaired.media.image import text_table
+from unpaired.media.image.measurement import RouteMeasures
+from unpaired.media.image.report_table import format_number
+from unpaired.metrics.significance import finite_or_none
 
 IDENTITY, REAL_HALVES = "doing nothing", "real to real"
 SHORT_LABELS = {
     "kid": "KID",
     "fid": "FID",
-    "kept_features": "kept: features",
-    "kept_edges": "kept: edges",
+    "feature_similarity": "kept: features",
+    "edge_similarity": "kept: edges",
     "l1": "L1",
     "psnr": "PSNR, dB",
     "ssim": "SSIM",
@@ -92,7 +92,7 @@ def build_direction_table(comparison: Comparison, direction: str) -> list[Cells]
     """The ranking of one direction with all measures that there are, and doing nothing in its place; a head first."""
     ranked_methods = ranking.rank_direction(comparison.results, direction)
     measures = [s.measures for s in ranked_methods if s.measures is not None]
-    measured_rows = [c for c in table.ROWS if any(m.model_dump()[c.name] is not None for m in measures)]
+    measured_rows = [c for c in text_table.ROWS if any(m.model_dump()[c.name] is not None for m in measures)]
     places = {name: i for i, name in enumerate(SHORT_LABELS)}
     columns = sorted(measured_rows, key=lambda c: places.get(c.name, len(places)))
     head = ["rank", "method", *(SHORT_LABELS.get(c.name, c.label) for c in columns)]
@@ -121,16 +121,16 @@ def build_direction_table(comparison: Comparison, direction: str) -> list[Cells]
     return [[*head, "hidden"], *([*row, hidden_cells.get(row[1], "–")] for _, row in rows)]
 
 
-def format_measures(m: RouteMeasures, columns: Sequence[table.MeasureRow]) -> Cells:
+def format_measures(m: RouteMeasures, columns: Sequence[text_table.MeasureRow]) -> Cells:
     """The measures of one method."""
     values = m.model_dump()
     return [format_with_error(values[c.name], values.get(f"{c.name}_error"), c.digits) for c in columns]
 
 
-def format_baseline(m: RouteMeasures, columns: Sequence[table.MeasureRow], kind: str) -> Cells:
+def format_baseline(m: RouteMeasures, columns: Sequence[text_table.MeasureRow], kind: str) -> Cells:
     """The same measures of untranslated items, or between real ones."""
     values = m.model_dump()
-    constant = table.IDENTITY_VALUES if kind == "nothing" else {}
+    constant = text_table.IDENTITY_VALUES if kind == "nothing" else {}
     return [format_number(values.get(f"{c.name}_{kind}", constant.get(c.name)), c.digits) for c in columns]
 
 

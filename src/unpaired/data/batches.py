@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from unpaired.cores import count_cores
-from unpaired.data import draw
+from unpaired.data import counter_rng
 from unpaired.data.domain import DOMAIN_KEYS, Domain
-from unpaired.data.framing import Example, ItemTransform, LoadedItem
+from unpaired.data.item_transform import Example, ItemTransform, LoadedItem
 from unpaired.data.paths import Paths, remove_suffix
+from unpaired.data.sampler import BatchSampler, SampleIndex, create_batch_sampler
 from unpaired.data.split import DomainSplits, SplitName
-from unpaired.data.walks import BatchSampler, SampleIndex, create_batch_sampler
 from unpaired.errors import UnreadableFileError, UsageError, WorkError
 from unpaired.labels import Labels
 
@@ -130,7 +130,7 @@ class BatchLoader:
         """Which of `count` are looked at, in their order."""
         if limit is None or limit >= count:
             return range(count)
-        selected_indices: list[int] = np.sort(draw.generate_permutation(count, self._seed)[:limit]).tolist()
+        selected_indices: list[int] = np.sort(counter_rng.generate_permutation(count, self._seed)[:limit]).tolist()
         return selected_indices
 
     def close(self) -> None:
@@ -144,7 +144,7 @@ class BatchLoader:
         examples: list[Example] = []
         file_indices = []
         for sample_index in sample_indices:
-            random_bits = draw.generate_bits(
+            random_bits = counter_rng.generate_bits(
                 self._seed, sample_index.sampler_index, sample_index.position, np.arange(3)
             )
             first, second, third = ((random_bits >> np.uint64(11)).astype(np.float64) * 2.0**-53).tolist()

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from unpaired.settings import StrictModel
-from unpaired.speaker import VoiceStatistics
+from unpaired.config.settings import StrictModel
+from unpaired.media.voice.speaker_statistics import VoiceStatistics
 
 DOMAIN_KEYS = ("X", "Y", *(f"X{i}" for i in range(3, 1000)))
 """What methods call the domains, in the order in which they were given."""

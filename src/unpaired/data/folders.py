@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from unpaired.data.ours import is_artifact, is_run_folder
+from unpaired.data.artifacts import is_artifact, is_run_folder
 from unpaired.data.paths import Paths
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.suffixes import FILE_TYPES, Medium, infer_medium

@@ -12,27 +12,27 @@ import torch
 from torch import Tensor, nn
 
 from unpaired.atomic import atomic_write
+from unpaired.config.run_config import RunConfig, build_inverse
+from unpaired.console import ProgressCallback, ignore_progress
 from unpaired.data.batches import BatchLoader
 from unpaired.data.domain import DOMAIN_KEYS
 from unpaired.data.split import SplitName, choose_evaluation_split
 from unpaired.devices import isolate_rng, pick_device
 from unpaired.errors import DivergenceError, UsageError, WorkError
-from unpaired.evaluation import hidden
-from unpaired.evaluation.audit_picture import RouteImages, draw_audit_image
-from unpaired.evaluation.audited import Audit, PerturbationRow, RouteAudit
-from unpaired.evaluation.items import load_own_sets
-from unpaired.evaluation.readers import PadToStride, ReverseTranslator, train_probe
-from unpaired.evaluation.routes import select_evenly
-from unpaired.media import image
-from unpaired.methods.game import Method, Route
-from unpaired.runs.config import RunConfig, build_inverse
+from unpaired.evaluation.audit_figure import RouteImages, draw_audit_image
+from unpaired.evaluation.audit_results import Audit, PerturbationRow, RouteAudit
+from unpaired.evaluation.test_sets import load_own_sets
+from unpaired.media.image import image_io
+from unpaired.media.image.route_evaluation import select_evenly
+from unpaired.methods.base import Method, Route
+from unpaired.metrics import steganography
+from unpaired.metrics.probes import PadToStride, ReverseTranslator, train_probe
 from unpaired.runs.files import build_item_transform
 from unpaired.runs.folder import Checkpoint, RunFolder, load_model, require_writable
-from unpaired.terminal import ProgressCallback, ignore_progress
 
 CHUNK_SIZE = 16
 HEADLINE_PERTURBATION = "noise .02, JPEG 75"
-"""The passage of the headline, by its name in `hidden.PASSAGES`."""
+"""The passage of the headline, by its name in `steganography.PASSAGES`."""
 SHOWN_ITEMS = 4
 """Items in the picture, of each route."""
 MAX_ROUTES = 4
@@ -55,7 +55,7 @@ def audit(
     """Measure hidden information on a run's held-out items, and write `audit.json` and `audit.png` into its folder.
 
     The result's `headline` is its one number, `hidden` that of each route; both are shares in [0, 1] that compare
-    between methods on the same data (see `hidden.hidden_share`). `to` audits the routes to one domain only, `limit`
+    between methods on the same data (see `steganography.hidden_share`). `to` audits the routes to one domain only, `limit`
     bounds the items, `inverse_steps` the teaching of each reader: two a route, and as much again to train an inverse
     where the method has no way back. With few steps the number may be too large (what a reader did not learn to see
     counts as hidden), and of a trained inverse too small. The run's weights stay, and so do torch's random numbers.
@@ -110,7 +110,7 @@ def audit(
         },
         routes=tuple(route_audit for route_audit, _ in route_audits),
     )
-    image.write_image(folder.audit_image, draw_audit_image([images for _, images in route_audits]))
+    image_io.write_image(folder.audit_image, draw_audit_image([images for _, images in route_audits]))
     with atomic_write(folder.audit) as temporary:
         temporary.write_text(json.dumps(result.model_dump(), indent=2) + "\n", encoding="utf-8")
     return result
@@ -154,24 +154,24 @@ class Auditor:
         targets = self.load_items(route.target, self.split, self.limit)
         train_y, y = self.translate(train_x, route), self.translate(x, route)
         probe = self.build_probe(route, train_y, train_x, on_step)
-        headline_perturbation = hidden.PERTURBATIONS[HEADLINE_PERTURBATION]
+        headline_perturbation = steganography.PERTURBATIONS[HEADLINE_PERTURBATION]
         clean_probe, perturbed_probe = (
             self.train_perturbed_probe(probe, train_y, train_x, perturbation, on_step)
-            for perturbation in (hidden.identity, headline_perturbation)
+            for perturbation in (steganography.identity, headline_perturbation)
         )
         mean_input = train_x.mean(0)
-        baseline_errors = hidden.squared_error(mean_input.expand_as(x), x)
+        baseline_errors = steganography.squared_error(mean_input.expand_as(x), x)
         if not baseline_errors.sum() > 0:
             raise WorkError(
                 f"{self.config.format_route(route)}: all inputs are equal, so translations have nothing to tell of them"
             )
-        real_change = hidden.real_image_change([targets], targets.mean(0), headline_perturbation)
+        real_change = steganography.real_image_change([targets], targets.mean(0), headline_perturbation)
         perturbed = headline_perturbation(y)
         errors = (
-            hidden.squared_error(reconstruct(clean_probe, y), x),
-            hidden.squared_error(reconstruct(perturbed_probe, perturbed), x),
+            steganography.squared_error(reconstruct(clean_probe, y), x),
+            steganography.squared_error(reconstruct(perturbed_probe, perturbed), x),
         )
-        hidden_fraction = hidden.hidden_fraction(*errors, baseline_errors, real_change)
+        hidden_fraction = steganography.hidden_fraction(*errors, baseline_errors, real_change)
         pairs = self.load_pairs(route)
         route_audit = RouteAudit(
             route=self.config.format_route(route),
@@ -180,14 +180,14 @@ class Auditor:
             has_reverse_route=self.reverse_route(route) is not None,
             probe_steps=self.steps,
             train_items=len(train_x),
-            r2=hidden.r2(errors[0], baseline_errors),
-            r2_perturbed=hidden.r2(errors[1], baseline_errors),
+            r2=steganography.r2(errors[0], baseline_errors),
+            r2_perturbed=steganography.r2(errors[1], baseline_errors),
             real_image_change=real_change,
             hidden=hidden_fraction.value,
             hidden_error=hidden_fraction.error,
             perturbations=tuple(
                 _measure_perturbation(name, perturbation, probe, y, x, mean_input, targets, pairs)
-                for name, perturbation in hidden.PERTURBATIONS.items()
+                for name, perturbation in steganography.PERTURBATIONS.items()
             ),
             seconds=time.perf_counter() - start,
         )
@@ -197,12 +197,12 @@ class Auditor:
             {
                 "input": x[:n],
                 "translation": y[:n],
-                "its faint signal": hidden.amplify_faint_signal(y[:n]),
+                "its faint signal": steganography.amplify_faint_signal(y[:n]),
                 "a real target": targets[:n],
-                "its faint signal ": hidden.amplify_faint_signal(targets[:n]),
+                "its faint signal ": steganography.amplify_faint_signal(targets[:n]),
                 "way back": reconstruct(probe, y[:n]),
-                "after noise .02": reconstruct(probe, hidden.PERTURBATIONS["noise .02"](y[:n])),
-                "after JPEG 75": reconstruct(probe, hidden.PERTURBATIONS["JPEG 75"](y[:n])),
+                "after noise .02": reconstruct(probe, steganography.PERTURBATIONS["noise .02"](y[:n])),
+                "after JPEG 75": reconstruct(probe, steganography.PERTURBATIONS["JPEG 75"](y[:n])),
                 "taught, after both": reconstruct(perturbed_probe, perturbed[:n]),
             },
         )
@@ -219,7 +219,7 @@ class Auditor:
             inverse,
             train_y,
             train_x,
-            hidden.identity,
+            steganography.identity,
             2 * self.steps,
             batch_size=self.batch_size,
             lr=INVERSE_LR,
@@ -228,7 +228,12 @@ class Auditor:
         )
 
     def train_perturbed_probe(
-        self, probe: nn.Module, y: Tensor, x: Tensor, perturbation: hidden.Perturbation, on_step: Callable[[], None]
+        self,
+        probe: nn.Module,
+        y: Tensor,
+        x: Tensor,
+        perturbation: steganography.Perturbation,
+        on_step: Callable[[], None],
     ) -> nn.Module:
         """A copy of the reader taught on translations `y` of `x` after the passage `p`."""
         return train_probe(
@@ -279,7 +284,7 @@ def reconstruct(probe: nn.Module, y: Tensor) -> Tensor:
 
 def _measure_perturbation(
     name: str,
-    perturbation: hidden.Perturbation,
+    perturbation: steganography.Perturbation,
     probe: nn.Module,
     y: Tensor,
     x: Tensor,
@@ -289,16 +294,18 @@ def _measure_perturbation(
 ) -> PerturbationRow:
     perturbed = perturbation(y)
     reconstruction = reconstruct(probe, perturbed)
-    change = hidden.squared_error(perturbed, y).mean().item()
+    change = steganography.squared_error(perturbed, y).mean().item()
 
     def compute_r2(reconstruction: Tensor, x: Tensor) -> float:
-        return hidden.r2(hidden.squared_error(reconstruction, x), hidden.squared_error(mean_input.expand_as(x), x))
+        return steganography.r2(
+            steganography.squared_error(reconstruction, x), steganography.squared_error(mean_input.expand_as(x), x)
+        )
 
     return PerturbationRow(
         perturbation=name,
         db=min(100.0, 10 * math.log10(4 / change)) if change else 100.0,
         error=(reconstruction - x).abs().mean().item() / 2,
         r2=compute_r2(reconstruction, x),
-        sensitivity=hidden.sensitivity(lambda part: reconstruct(probe, part), [targets], perturbation),
+        sensitivity=steganography.sensitivity(lambda part: reconstruct(probe, part), [targets], perturbation),
         r2_true_pairs=compute_r2(reconstruct(probe, perturbation(pairs[1])), pairs[0]) if pairs is not None else None,
     )

@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from unpaired.atomic import atomic_write
+from unpaired.config.run_config import RunConfig
+from unpaired.console import ProgressCallback, ignore_progress
 from unpaired.data.batches import BatchLoader, require_pairs
 from unpaired.data.split import DomainSplits, SplitName, choose_evaluation_split
 from unpaired.devices import pick_device
 from unpaired.errors import UnpairedError, UsageError, WorkError
-from unpaired.evaluation.items import load_given_sets, load_own_sets
-from unpaired.evaluation.measure import RouteMeasures
-from unpaired.evaluation.measured import Provenance
-from unpaired.evaluation.routes import MethodEvaluator, select_evenly
-from unpaired.evaluation.table import format_definitions, format_table
-from unpaired.evaluation.texts import read_transcripts, require_recordings
-from unpaired.evaluation.voice.judges import parse_kinds
-from unpaired.evaluation.voice.measure import VoiceMeasures
-from unpaired.runs.config import RunConfig
+from unpaired.evaluation.provenance import Provenance
+from unpaired.evaluation.test_sets import load_given_sets, load_own_sets
+from unpaired.media.image.measurement import RouteMeasures
+from unpaired.media.image.route_evaluation import MethodEvaluator, select_evenly
+from unpaired.media.image.text_table import format_definitions, format_table
+from unpaired.media.voice.metrics.judges import parse_kinds
+from unpaired.media.voice.metrics.measurement import VoiceMeasures
+from unpaired.media.voice.transcripts import read_transcripts, require_recordings
 from unpaired.runs.files import build_item_transform
 from unpaired.runs.folder import Checkpoint, RunFolder, TrainedModel, load_model, require_writable
-from unpaired.terminal import ProgressCallback, ignore_progress
 
 if TYPE_CHECKING:
-    from unpaired.evaluation.recordings import VoiceEvaluation
+    from unpaired.media.voice.evaluation import VoiceEvaluation
 
 MAX_ITEMS = 500
 """Items of a domain that are measured where there are two routes; of many routes fewer, as all take their time."""
@@ -108,7 +108,7 @@ def evaluate(
     elif fid:
         raise UsageError("--fid: for pictures only, but this run's items are recordings")
     else:
-        from unpaired.evaluation.recordings import evaluate_recordings  # noqa: PLC0415 - with optional packages
+        from unpaired.media.voice.evaluation import evaluate_recordings  # noqa: PLC0415 - with optional packages
 
         training = _load_training_sets(config, folder)
         evaluation = evaluate_recordings(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unpaired.settings import Medium
+from unpaired.config.settings import Medium
 
 __all__ = ["AUDIO_SUFFIXES", "FILE_TYPES", "IMAGE_SUFFIXES", "Medium", "infer_medium"]
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from unpaired.config.settings import Medium
+from unpaired.methods.base import Method
 from unpaired.methods.cogan import CoGAN
 from unpaired.methods.combogan import ComboGAN
 from unpaired.methods.cut import CUT
@@ -15,13 +17,11 @@ from unpaired.methods.dtn_baseline import DTNBaseline
 from unpaired.methods.dualgan import DualGAN
 from unpaired.methods.fader import Fader
 from unpaired.methods.fastcut import FastCUT
-from unpaired.methods.game import Method
 from unpaired.methods.gan import GAN
 from unpaired.methods.stargan import StarGAN
 from unpaired.methods.unit import UNIT
 from unpaired.methods.vaegan import VAEGAN
 from unpaired.methods.xgan import XGAN
-from unpaired.settings import Medium
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Turns, StepContext, Player, Route, Turn, discriminator_loss_joint
-from unpaired.methods.kinds import EncoderDecoderMethod, SamplingMethod
+from unpaired.losses.adversarial import AdversarialLoss, generator_loss
+from unpaired.methods.base import Batch, Player, Route, StepContext, Turn, Turns, discriminator_loss_joint
+from unpaired.methods.capabilities import EncoderDecoderMethod, SamplingMethod
 from unpaired.networks import NetworkFactory
-from unpaired.terms.adversarial import AdversarialLoss, generator_loss
 
 
 class CoGAN(EncoderDecoderMethod, SamplingMethod):

@@ -8,11 +8,11 @@ from typing import ClassVar
 from torch import Tensor
 
 from unpaired.labels import BatchKind
-from unpaired.methods.game import Batch, Turns, StepContext, ImagePool, Player, Route, Turn, detach
-from unpaired.methods.kinds import EncoderDecoderMethod
+from unpaired.losses.adversarial import discriminator_loss, generator_loss
+from unpaired.losses.distances import l1, smooth_l1
+from unpaired.methods.base import Batch, ImagePool, Player, Route, StepContext, Turn, Turns, detach
+from unpaired.methods.capabilities import EncoderDecoderMethod
 from unpaired.networks import NetworkFactory
-from unpaired.terms.adversarial import generator_loss, discriminator_loss
-from unpaired.terms.closeness import l1, smooth_l1
 
 
 class ComboGAN(EncoderDecoderMethod):

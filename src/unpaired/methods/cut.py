@@ -7,20 +7,20 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from unpaired.methods.game import (
+from unpaired.losses.adversarial import generator_loss
+from unpaired.losses.contrastive import multilayer_nce
+from unpaired.methods.base import (
     Batch,
     Method,
-    Turns,
-    StepContext,
     Player,
     Route,
+    StepContext,
     Turn,
-    discriminator_loss_joint,
+    Turns,
     detach,
+    discriminator_loss_joint,
 )
 from unpaired.networks import NetworkFactory
-from unpaired.terms.adversarial import generator_loss
-from unpaired.terms.contrast import multilayer_nce
 
 
 class CUT(Method):

@@ -8,25 +8,25 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from unpaired.methods.game import (
+from unpaired.losses.adversarial import generator_loss
+from unpaired.losses.distances import l1
+from unpaired.losses.optional import call_unless_none, sum_not_none
+from unpaired.methods.base import (
     Batch,
-    Method,
-    Turns,
-    StepContext,
     ImagePool,
+    Method,
     Player,
     Route,
+    StepContext,
     Turn,
-    forward_pair_optional,
+    Turns,
     add_noise,
     discriminator_loss_joint,
+    forward_pair_optional,
 )
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
-from unpaired.networks.filling import mask_frames
-from unpaired.terms.adversarial import generator_loss
-from unpaired.terms.closeness import l1
-from unpaired.terms.optional import call_unless_none, sum_not_none
+from unpaired.networks.masking import mask_frames
 
 SMALL_LOSSES = {"cycle_weight": 1.7, "cycle_noise": 0.05, "identity_weight": 0.0, "pool_size": 0}
 SMALL_OPTIMIZER = {"lr": 4e-4, "lr_d": 1e-3, "grad_clip": 5.0}  # what small budgets change of the paper's
@@ -59,7 +59,7 @@ class CycleGAN(Method):
         "paper": VOICE_PAPER,
         "small": VOICE_SMALL_LOSSES | SMALL_OPTIMIZER,
         "tiny": VOICE_SMALL_LOSSES | SMALL_OPTIMIZER,
-    }  # noqa: RUF012 - data
+    }
 
     def __init__(
         self,

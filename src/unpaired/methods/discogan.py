@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Method, Turns, StepContext, Player, Route, Turn, forward_pair
+from unpaired.losses.adversarial import AdversarialLoss, discriminator_loss, generator_loss
+from unpaired.losses.distances import feature_matching, mse
+from unpaired.methods.base import Batch, Method, Player, Route, StepContext, Turn, Turns, forward_pair
 from unpaired.networks import NetworkFactory
-from unpaired.terms.adversarial import AdversarialLoss, generator_loss, discriminator_loss
-from unpaired.terms.closeness import feature_matching, mse
 
 
 class DiscoGAN(Method):

@@ -7,13 +7,13 @@ from typing import Final
 
 from torch import Tensor
 
-from unpaired.methods.game import Batch, FrozenNetwork, Method, Turns, StepContext, Player, Route, Turn, forward_pair
+from unpaired.losses.classification import class_cross_entropy
+from unpaired.losses.distances import mse
+from unpaired.losses.total_variation import total_variation
+from unpaired.methods.base import Batch, FrozenNetwork, Method, Player, Route, StepContext, Turn, Turns, forward_pair
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
 from unpaired.networks.pretrained import load_embedding as pretrained
-from unpaired.terms.closeness import mse
-from unpaired.terms.label import class_cross_entropy
-from unpaired.terms.smoothness import total_variation
 
 CLASS_FAKE_X: Final = 0
 CLASS_FAKE_Y: Final = 1

@@ -6,23 +6,23 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from unpaired.methods.game import (
+from unpaired.losses.adversarial import AdversarialLoss, generator_loss
+from unpaired.losses.distances import mse
+from unpaired.methods.base import (
     Batch,
     FrozenNetwork,
-    Method,
-    Turns,
-    StepContext,
     ImagePool,
+    Method,
     Player,
     Route,
+    StepContext,
     Turn,
+    Turns,
     discriminator_loss_joint,
 )
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
 from unpaired.networks.pretrained import load_embedding as pretrained
-from unpaired.terms.adversarial import AdversarialLoss, generator_loss
-from unpaired.terms.closeness import mse
 
 
 class DTNBaseline(Method):

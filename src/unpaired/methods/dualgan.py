@@ -8,12 +8,12 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Method, Turns, StepContext, Player, Route, Turn, discriminator_loss_joint
+from unpaired.losses.adversarial import generator_loss
+from unpaired.losses.distances import l1
+from unpaired.losses.gradient_penalty import gradient_penalty
+from unpaired.methods.base import Batch, Method, Player, Route, StepContext, Turn, Turns, discriminator_loss_joint
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
-from unpaired.terms.adversarial import generator_loss
-from unpaired.terms.closeness import l1
-from unpaired.terms.penalty import gradient_penalty
 
 
 class DualGAN(Method):
@@ -33,7 +33,7 @@ class DualGAN(Method):
     ignored_if = {
         "weight_clip": ("lipschitz_constraint", "gradient-penalty"),
         "gradient_penalty_weight": ("lipschitz_constraint", "weight-clip"),
-    }  # noqa: RUF012 - data
+    }
     presets = {  # noqa: RUF012 - data
         preset: {
             "lipschitz_constraint": "gradient-penalty",

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Turns, StepContext, Player, Turn, forward_pair_optional, forward_pair
-from unpaired.methods.kinds import LabelConditionedMethod
+from unpaired.losses.adversarial import discriminator_loss, generator_loss
+from unpaired.losses.classification import classification_loss, inverted_label_loss, predict_labels
+from unpaired.losses.distances import l1, mse
+from unpaired.methods.base import Batch, Player, StepContext, Turn, Turns, forward_pair, forward_pair_optional
+from unpaired.methods.capabilities import LabelConditionedMethod
 from unpaired.networks import NetworkFactory
-from unpaired.networks.labelled import concat_label
-from unpaired.terms.adversarial import generator_loss, discriminator_loss
-from unpaired.terms.closeness import l1, mse
-from unpaired.terms.label import classification_loss, inverted_label_loss, predict_labels
+from unpaired.networks.conditional import concat_label
 
 SMALL_WEIGHTS = {
     "reconstruction_weight": 10.0,

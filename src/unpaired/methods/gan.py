@@ -6,21 +6,21 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from unpaired.methods.game import (
+from unpaired.losses.adversarial import AdversarialLoss, generator_loss
+from unpaired.losses.distances import l1
+from unpaired.methods.base import (
     Batch,
     FrozenNetwork,
-    Method,
-    Turns,
-    StepContext,
     ImagePool,
+    Method,
     Player,
     Route,
+    StepContext,
     Turn,
+    Turns,
     discriminator_loss_joint,
 )
 from unpaired.networks import NetworkFactory
-from unpaired.terms.adversarial import AdversarialLoss, generator_loss
-from unpaired.terms.closeness import l1
 
 
 class GAN(Method):

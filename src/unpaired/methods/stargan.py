@@ -8,14 +8,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Turns, StepContext, Player, Turn, add_noise
-from unpaired.methods.kinds import LabelConditionedMethod
+from unpaired.losses.adversarial import discriminator_loss, generator_loss
+from unpaired.losses.classification import classification_loss, predict_labels
+from unpaired.losses.distances import l1
+from unpaired.losses.gradient_penalty import gradient_penalty
+from unpaired.methods.base import Batch, Player, StepContext, Turn, Turns, add_noise
+from unpaired.methods.capabilities import LabelConditionedMethod
 from unpaired.networks import NetworkFactory
-from unpaired.networks.labelled import concat_label
-from unpaired.terms.adversarial import generator_loss, discriminator_loss
-from unpaired.terms.closeness import l1
-from unpaired.terms.label import classification_loss, predict_labels
-from unpaired.terms.penalty import gradient_penalty
+from unpaired.networks.conditional import concat_label
 
 SMALL = {
     "adversarial_loss": "lsgan",

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor, nn
 
-from unpaired.methods.game import Batch, Turns, StepContext, Player, Route, Turn, discriminator_loss_joint, forward_pair
-from unpaired.methods.kinds import EncoderDecoderMethod
+from unpaired.losses.adversarial import AdversarialLoss, generator_loss
+from unpaired.losses.distances import l1
+from unpaired.losses.prior import kl_divergence_unit_variance
+from unpaired.methods.base import Batch, Player, Route, StepContext, Turn, Turns, discriminator_loss_joint, forward_pair
+from unpaired.methods.capabilities import EncoderDecoderMethod
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
-from unpaired.terms.adversarial import AdversarialLoss, generator_loss
-from unpaired.terms.closeness import l1
-from unpaired.terms.prior import kl_divergence_unit_variance
 
 
 class UNIT(EncoderDecoderMethod):

@@ -8,13 +8,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from unpaired.methods.game import Batch, Turns, StepContext, Player, Route, Turn, forward_pair
-from unpaired.methods.kinds import EncoderDecoderMethod, SamplingMethod
+from unpaired.losses.adversarial import AdversarialLoss, discriminator_loss, generator_loss
+from unpaired.losses.distances import l1, mse
+from unpaired.losses.prior import kl_divergence
+from unpaired.methods.base import Batch, Player, Route, StepContext, Turn, Turns, forward_pair
+from unpaired.methods.capabilities import EncoderDecoderMethod, SamplingMethod
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
-from unpaired.terms.adversarial import AdversarialLoss, generator_loss, discriminator_loss
-from unpaired.terms.closeness import l1, mse
-from unpaired.terms.prior import kl_divergence
 
 SMALL_OPTIMIZER = {"lr": 4e-4, "lr_d": 4e-4, "grad_clip": 5.0}
 

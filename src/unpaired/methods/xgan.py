@@ -6,23 +6,23 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 
-from unpaired.methods.game import (
+from unpaired.losses.adversarial import AdversarialLoss, discriminator_loss, generator_loss
+from unpaired.losses.distances import l1
+from unpaired.methods.base import (
     Batch,
     FrozenNetwork,
-    Turns,
-    StepContext,
     Player,
     Route,
+    StepContext,
     Turn,
+    Turns,
     discriminator_loss_joint,
     forward_pair,
 )
-from unpaired.methods.kinds import EncoderDecoderMethod
+from unpaired.methods.capabilities import EncoderDecoderMethod
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
 from unpaired.networks.pretrained import load_embedding as pretrained
-from unpaired.terms.adversarial import AdversarialLoss, generator_loss, discriminator_loss
-from unpaired.terms.closeness import l1
 
 
 class XGAN(EncoderDecoderMethod):

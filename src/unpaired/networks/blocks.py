@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unpaired.settings import Norm, Padding
+from unpaired.config.settings import Norm, Padding
 
 
 class NonAffineGroupNorm(nn.Module):

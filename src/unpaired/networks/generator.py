@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from unpaired.config.settings import Antialias, Norm, Padding
 from unpaired.networks.blocks import (
     EvalClamp,
     FeatureCollector,
@@ -18,7 +19,6 @@ from unpaired.networks.blocks import (
     forward_collecting,
     norm,
 )
-from unpaired.settings import Antialias, Norm, Padding
 
 
 class Blur(nn.Module):

@@ -17,8 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unpaired import efficientnet
 from unpaired.errors import UsageError, suggest_name
+from unpaired.networks import efficientnet
 
 CUSTOM_PREFIX = "own:"
 TIMM_PREFIX = "timm:"

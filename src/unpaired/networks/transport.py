@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from unpaired.networks.memory import TensorPool
+from unpaired.networks.image_pool import TensorPool
 
 CONTEXT_FRAMES = ((-8, 0.5), (-4, 0.7), (0, 1.0), (4, 0.7), (8, 0.5))
 """What is compared of a place: frames around it, by their distance in frames, and how much they weigh."""

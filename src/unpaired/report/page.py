@@ -10,17 +10,18 @@ from typing import Any
 from pydantic import BaseModel
 
 from unpaired.atomic import atomic_write
+from unpaired.config.settings import DataSettings, NetworkSettings, TrainingSettings, VoiceSettings
+from unpaired.media.image.report_table import measures_table
 from unpaired.media.suffixes import FILE_TYPES
+from unpaired.media.voice import report
+from unpaired.media.voice.report_figures import VOICE_STYLE
 from unpaired.methods import METHODS
-from unpaired.report import recordings, words
+from unpaired.report import run_text
+from unpaired.report.audit_section import render_hidden
 from unpaired.report.charts import render_distance_chart, render_loss_chart, render_swatch
-from unpaired.report.facts import RunSummary, SampleGrid, read_run_summary
-from unpaired.report.hidden import render_hidden
-from unpaired.report.pictures import EmbeddedImage, embed_image
+from unpaired.report.embedded_images import EmbeddedImage, embed_image
 from unpaired.report.style import STYLE
-from unpaired.report.table import measures_table
-from unpaired.report.voice import VOICE_STYLE
-from unpaired.settings import DataSettings, NetworkSettings, TrainingSettings, VoiceSettings
+from unpaired.runs.summary import RunSummary, SampleGrid, read_run_summary
 
 SECTIONS: dict[str, type[BaseModel]] = {
     "data": DataSettings,
@@ -56,14 +57,14 @@ def render_page(summary: RunSummary) -> str:
     )
     body = "\n".join([*medium_sections, render_curves(summary), render_commands(summary), render_settings(summary)])
     return render_document(
-        words.format_title(summary), body, footer, VOICE_STYLE if summary.config.medium == "voice" else ""
+        run_text.format_title(summary), body, footer, VOICE_STYLE if summary.config.medium == "voice" else ""
     )
 
 
 def render_image_sections(summary: RunSummary) -> list[str]:
     """The sections on what a run of pictures does."""
     return [
-        render_header(summary, words.describe_verdict(summary)),
+        render_header(summary, run_text.describe_verdict(summary)),
         render_images(summary),
         render_measures(summary),
         render_hidden(summary),
@@ -72,17 +73,17 @@ def render_image_sections(summary: RunSummary) -> list[str]:
 
 def render_voice_sections(summary: RunSummary) -> list[str]:
     """The sections on what a run of recordings does."""
-    test = recordings.read_test(summary.folder)
+    test = report.read_test(summary.folder)
     if test is None:
         not_measured = [("Not measured", "whether it worked is for you to hear.")]
         return [
             render_header(summary, not_measured),
             f"<h2>Measures</h2><p>To measure this run:</p>{render_evaluate_command(summary)}",
         ]
-    measures = f"<h2>Measures</h2>{recordings.render_measures_table(test)}"
+    measures = f"<h2>Measures</h2>{report.render_measures_table(test)}"
     return [
-        render_header(summary, recordings.describe_verdict(test)),
-        recordings.render_listening(summary.folder),
+        render_header(summary, report.describe_verdict(test)),
+        report.render_listening(summary.folder),
         measures,
     ]
 
@@ -102,10 +103,10 @@ def render_document(title: str, body: str, footer: str, style: str = "") -> str:
 def render_header(summary: RunSummary, verdicts: list[tuple[str, str]]) -> str:
     """What was trained on what, whether it worked, and what the user should know."""
     verdict = "".join(f"<p><strong>{escape(head)}</strong> {escape(text)}</p>" for head, text in verdicts)
-    notices = "".join(f"<li>{escape(text)}</li>" for text in words.list_notices(summary))
+    notices = "".join(f"<li>{escape(text)}</li>" for text in run_text.list_notices(summary))
     return (
-        f'<h1>{escape(words.format_title(summary))}</h1>\n<p class="soft">{escape(words.describe_training(summary))}</p>\n'
-        f'<div class="verdict">{verdict}</div>\n<p>{escape(words.describe_checkpoints(summary))}</p>\n'
+        f'<h1>{escape(run_text.format_title(summary))}</h1>\n<p class="soft">{escape(run_text.describe_training(summary))}</p>\n'
+        f'<div class="verdict">{verdict}</div>\n<p>{escape(run_text.describe_checkpoints(summary))}</p>\n'
         + (f'<ul class="notices">{notices}</ul>' if notices else "")
     )
 
@@ -193,12 +194,12 @@ def render_curves(summary: RunSummary) -> str:
 def render_kid_curves(summary: RunSummary) -> str:
     """KID of each route over steps, with its level lines."""
     charts = []
-    distance = words.DISTANCE_NAMES[summary.config.medium]
+    distance = run_text.DISTANCE_NAMES[summary.config.medium]
     best = max((e.step for e in summary.evaluations if e.is_best), default=None)
     for route in dict.fromkeys(r.route for e in summary.evaluations for r in e.routes):
         evaluations = [(e, r) for e in summary.evaluations for r in e.routes if r.route == route]
         last = evaluations[-1][1]
-        name = words.format_route(route)
+        name = run_text.format_route(route)
         points = [(e.step, r.kid) for e, r in evaluations]
         chart = render_distance_chart(
             name, points, [("nothing", last.kid_baseline), ("real", last.kid_real)], best, distance

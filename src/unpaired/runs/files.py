@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from unpaired.config.run_config import RunConfig, require_same_weights
 from unpaired.data.attributes import LabelledSplits, attach_labels, iterate_domain_splits, read_table, write_labels
 from unpaired.data.domain import Domain
 from unpaired.data.folders import rediscover
-from unpaired.data.framing import ImageTransform, ItemTransform
+from unpaired.data.item_transform import ImageTransform, ItemTransform
+from unpaired.data.sampler import BatchSampler, create_batch_sampler
 from unpaired.data.split import DomainSplits, describe_changes, read_file_list, write_file_list
-from unpaired.data.walks import BatchSampler, create_batch_sampler
 from unpaired.methods import METHODS
-from unpaired.runs.config import RunConfig, require_same_weights
 from unpaired.runs.folder import RunFolder
 
 
@@ -69,7 +69,7 @@ def build_item_transform(config: RunConfig) -> ItemTransform:
     """
     if config.voice is None:
         return ImageTransform(config.data, config.channels)
-    from unpaired.data.voices import VoiceTransform  # noqa: PLC0415 - with packages that are optional
+    from unpaired.media.voice.transform import VoiceTransform  # noqa: PLC0415 - with packages that are optional
 
     transform = VoiceTransform(config.voice)
     require_same_weights(config, transform.pretrained)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from unpaired.config.run_config import RunConfig, build_method, read_config
 from unpaired.errors import UsageError, WorkError
-from unpaired.methods.game import Method
-from unpaired.runs.config import RunConfig, build_method, read_config
+from unpaired.methods.base import Method
 from unpaired.runs.progress import list_checkpoints
 from unpaired.runs.weights import collect_state, load_state, read_tensors, write_tensors
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from unpaired.settings import StrictModel
+from unpaired.config.settings import StrictModel
 
 
 class Progress(StrictModel):

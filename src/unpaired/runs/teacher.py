@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 from torch import Tensor, nn
 
-from unpaired.methods.game import Method, Route
-from unpaired.settings import StrictModel
+from unpaired.config.settings import StrictModel
+from unpaired.methods.base import Method, Route
 
 
 class Teacher(StrictModel):

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from unpaired.atomic import atomic_write
 from unpaired.errors import WorkError
-from unpaired.methods.game import FrozenNetwork
-from unpaired.networks.memory import TensorPool
+from unpaired.methods.base import FrozenNetwork
+from unpaired.networks.image_pool import TensorPool
 
 
 def collect_state(module: nn.Module, roles: Iterable[str] | None = None) -> dict[str, Tensor]:

@@ -13,9 +13,9 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from unpaired.config.run_config import FORMAT
 from unpaired.errors import WorkError
-from unpaired.networks.memory import TensorPool
-from unpaired.runs.config import FORMAT
+from unpaired.networks.image_pool import TensorPool
 from unpaired.runs.progress import Progress, list_checkpoints
 from unpaired.runs.weights import collect_state, load_state, read_tensors, write_tensors
 from unpaired.training.loop import TrainingLoop
@@ -68,12 +68,12 @@ def write_rank_state(folder: Path, loop: TrainingLoop, method_name: str, progres
         return
     state = {
         "progress": progress.model_dump(),
-        "moves": loop.ema.update_counts,
+        "update_counts": loop.ema.update_counts,
         "scalers": {key: scaler.state_dict() for key, scaler in loop.scalers.items()},
     }
     metadata = {"format": str(FORMAT), "method": method_name, "state": json.dumps(state)}
     tensors = {f"method/{k}": t for k, t in collect_state(loop.method).items()}
-    tensors |= {f"average/{k}": t for k, t in collect_state(loop.ema.method, loop.ema.update_counts).items()}
+    tensors |= {f"ema/{k}": t for k, t in collect_state(loop.ema.method, loop.ema.update_counts).items()}
     write_tensors(folder / "state.safetensors", tensors | loop.get_optimizer_state(), metadata)
 
 
@@ -96,12 +96,12 @@ def load_checkpoint(folder: Path, loop: TrainingLoop, method_name: str) -> Progr
     if progress.world_size != loop.distributed.world_size:
         raise WorkError(
             f"{file}: saved by {progress.world_size} ranks and resumed on {loop.distributed.world_size}; resume on {progress.world_size}, "
-            "since each has memories of its own"
+            "since each has an image pool of its own"
         )
     load_state(loop.method, select_prefix(tensors, "method/"), file)
-    load_state(loop.ema.method, select_prefix(tensors, "average/"), file, loop.ema.update_counts)
+    load_state(loop.ema.method, select_prefix(tensors, "ema/"), file, loop.ema.update_counts)
     loop.load_optimizer_state(tensors, file)
-    loop.ema.update_counts.update(state["moves"])
+    loop.ema.update_counts.update(state["update_counts"])
     for key, scaler_state in state["scalers"].items():
         loop.scalers[key] = torch.amp.GradScaler(loop.device.type)
         loop.scalers[key].load_state_dict(scaler_state)

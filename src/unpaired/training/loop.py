@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from unpaired.errors import WorkError
-from unpaired.methods.game import Batch, Method, StepContext, Turn, Turns
-from unpaired.training.average import ExponentialMovingAverage
-from unpaired.training.players import PlayerOptimizer
+from unpaired.methods.base import Batch, Method, StepContext, Turn, Turns
+from unpaired.training.distributed import Distributed
+from unpaired.training.ema import ExponentialMovingAverage
+from unpaired.training.optimizers import PlayerOptimizer
 from unpaired.training.precision import Precision, autocast, build_grad_scaler
-from unpaired.training.ranks import Distributed
 
 
 def derive_seed(seed: int, step: int, shard: int) -> int:

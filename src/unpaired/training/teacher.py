@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
+from unpaired.config.run_config import RunConfig
 from unpaired.data.domain import Domain
 from unpaired.errors import UsageError
 from unpaired.methods import METHODS
-from unpaired.runs.config import RunConfig
 from unpaired.runs.folder import Checkpoint, RunFolder, load_model
 from unpaired.runs.teacher import Teacher
 

@@ -10,26 +10,26 @@ from typing import Any, get_args
 
 import torch
 
+from unpaired.config.resolve import RESUMABLE_SETTINGS, SettingsRequest, validate
+from unpaired.config.run_config import RunConfig, write_config
+from unpaired.config.settings import TrainingSettings
+from unpaired.console import LogCallback, format_duration, log_to_terminal
 from unpaired.data.batches import BatchLoader
 from unpaired.devices import pick_device
 from unpaired.errors import DivergenceError, UsageError, WorkError
-from unpaired.methods.game import Method
+from unpaired.media.image.validation import ImageValidator
+from unpaired.media.voice.validation import VoiceValidator
+from unpaired.methods.base import Method
 from unpaired.report import write_report
-from unpaired.runs.config import RunConfig, write_config
 from unpaired.runs.files import RunFiles, describe_data_changes, read_file_lists, write_file_lists
 from unpaired.runs.folder import Checkpoint, RunFolder, format_run_name, next_free_path, require_unused, save_model
 from unpaired.runs.progress import Budget, Progress
-from unpaired.settings import TrainingSettings
-from unpaired.terminal import LogCallback, format_duration, log_to_terminal
 from unpaired.training.checkpoint import load_checkpoint
-from unpaired.training.judge import ImageValidator
+from unpaired.training.logging import TrainingLog
 from unpaired.training.loop import TrainingLoop
-from unpaired.training.ready import build_batches, build_on_device, discard_message, launch_distributed, setup_training
-from unpaired.training.record import TrainingLog
-from unpaired.training.resolve import RESUMABLE_SETTINGS, SettingsRequest, validate
-from unpaired.training.session import Trainer
-from unpaired.training.trial import format_dry_run
-from unpaired.training.voice_judge import VoiceValidator
+from unpaired.training.setup import build_batches, build_on_device, discard_message, launch_distributed, setup_training
+from unpaired.training.step_benchmark import format_dry_run
+from unpaired.training.trainer import Trainer
 
 
 def train(
@@ -159,7 +159,7 @@ def run_training(
             trainer.run()
         except DivergenceError as error:
             if training_log is not None:
-                training_log.history.add("notice", trainer.step, words=str(error))
+                training_log.history.add("notice", trainer.step, message=str(error))
             raise
         log(
             f"{trainer.step} steps in {format_duration(trainer.spent_s)}, and {format_duration(trainer.evaluation_s)} of evaluations"

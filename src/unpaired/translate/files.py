@@ -14,14 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from unpaired.console import ProgressCallback
 from unpaired.cores import count_cores
 from unpaired.errors import UnpairedError, UsageError, WorkError
-from unpaired.terminal import ProgressCallback
-from unpaired.translate.craft import FilePipeline, PipelineItem
-from unpaired.translate.ledger import Manifest, OutputState
-from unpaired.translate.plan import TranslationJob, TranslationJobs
+from unpaired.translate.jobs import TranslationJob, TranslationJobs
+from unpaired.translate.manifest import Manifest, OutputState
+from unpaired.translate.pipeline import FilePipeline, PipelineItem
+from unpaired.translate.route_request import TranslationRequest
 from unpaired.translate.translator import Translator
-from unpaired.translate.way import TranslationRequest
 
 WORKERS = max(2, min(8, count_cores()))
 _FATAL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 from PIL import Image
 from torch import Tensor
 
+from unpaired.config.run_config import RunConfig
 from unpaired.devices import pick_device
-from unpaired.methods.game import Method
-from unpaired.runs.config import RunConfig
+from unpaired.media.image.array_io import Array
+from unpaired.methods.base import Method
 from unpaired.runs.folder import Checkpoint, load_model
 from unpaired.runs.weights import collect_state, compute_digest
-from unpaired.translate.craft import FilePipeline, create_pipeline
-from unpaired.translate.kinds import Array
-from unpaired.translate.way import ColorMode, Options, Scale, TranslationRequest, ValueRange, resolve_request
+from unpaired.translate.pipeline import FilePipeline, create_pipeline
+from unpaired.translate.route_request import ColorMode, Options, Scale, TranslationRequest, ValueRange, resolve_request
 
 if TYPE_CHECKING:
-    from unpaired.media.voice.recording import Recording
+    from unpaired.media.voice.audio_io import Recording
 
 
 class OptionsKwargs(TypedDict, total=False):

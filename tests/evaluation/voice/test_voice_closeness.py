@@ -5,8 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from unpaired.evaluation.voice.closeness import compute_aligned_metrics
-from unpaired.evaluation.voice.frames import Doubles, FrameFeatures
+from unpaired.media.voice.metrics.acoustic_frames import Doubles, FrameFeatures
+from unpaired.media.voice.metrics.mcd import compute_aligned_metrics
 
 
 def frames(cepstra: Doubles, f0: float = 100.0, level: Doubles | None = None) -> FrameFeatures:

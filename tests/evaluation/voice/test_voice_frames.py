@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from unpaired.evaluation.voice.closeness import compute_aligned_metrics
-from unpaired.evaluation.voice.frames import FrameFeatures, Wave, build_world_analyser
+from unpaired.media.voice.metrics.acoustic_frames import FrameFeatures, Wave, build_world_analyser
+from unpaired.media.voice.metrics.mcd import compute_aligned_metrics
 
 pytest.importorskip("pyworld")
 

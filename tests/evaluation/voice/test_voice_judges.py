@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from unpaired.errors import UsageError
-from unpaired.evaluation.voice import judges, naturalness, optional, speakers, words
-from unpaired.evaluation.voice.frames import Wave
+from unpaired.media.voice.metrics import judges, naturalness, optional_packages, speakers, word_errors
+from unpaired.media.voice.metrics.acoustic_frames import Wave
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of packages that are not ours
 
@@ -21,9 +21,9 @@ def voice(hz: float, seconds: float = 2.0) -> Wave:
 
 
 def test_a_missing_package_is_told_with_what_to_install() -> None:
-    told = optional.explain_missing("words kept", ("numpy", "no_such_package"), "pip install it")
+    told = optional_packages.explain_missing("words kept", ("numpy", "no_such_package"), "pip install it")
     assert told == "no words kept: no_such_package not installed (pip install it)"
-    assert optional.explain_missing("words kept", ("numpy",), "pip install it") is None
+    assert optional_packages.explain_missing("words kept", ("numpy",), "pip install it") is None
 
 
 SEATS: dict[judges.JudgeKind, tuple[str, ...]] = {
@@ -108,16 +108,16 @@ def test_listeners(listener: naturalness.MosPredictor, reason: str | None) -> No
 
 
 def test_the_recogniser_hears_no_words_in_a_buzz() -> None:
-    reason = words.explain_missing_whisper()
+    reason = word_errors.explain_missing_whisper()
     if reason is not None:
         pytest.skip(reason)
-    assert len(words.normalise_text(words.Whisper()(voice(100), RATE)).split()) < 5
+    assert len(word_errors.normalise_text(word_errors.Whisper()(voice(100), RATE)).split()) < 5
 
 
 def test_error_rates_by_hand() -> None:
     pytest.importorskip("jiwer")
-    found = words.compute_error_rates(["The cat sat.", "", "Yes"], ["the bat sat", "noise", "yes!"])
+    found = word_errors.compute_error_rates(["The cat sat.", "", "Yes"], ["the bat sat", "noise", "yes!"])
     assert found is not None
     assert found.wer == pytest.approx(1 / 4)
     assert found.cer == pytest.approx(1 / 14)
-    assert words.compute_error_rates([""], ["something"]) is None
+    assert word_errors.compute_error_rates([""], ["something"]) is None

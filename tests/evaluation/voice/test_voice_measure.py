@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from unpaired.errors import DivergenceError
-from unpaired.evaluation.voice.frames import Doubles, FrameFeatures, Wave
-from unpaired.evaluation.voice.judges import Judges
-from unpaired.evaluation.voice.measure import VoiceEvaluator, VoiceMeasures, measure_conversion
-from unpaired.evaluation.voice.speakers import similarity
-from unpaired.evaluation.voice.table import ROWS, format_definitions, format_table
-from unpaired.evaluation.voice.words import normalise_text
+from unpaired.media.voice.metrics.acoustic_frames import Doubles, FrameFeatures, Wave
+from unpaired.media.voice.metrics.judges import Judges
+from unpaired.media.voice.metrics.measurement import VoiceEvaluator, VoiceMeasures, measure_conversion
+from unpaired.media.voice.metrics.measures_table import ROWS, format_definitions, format_table
+from unpaired.media.voice.metrics.speakers import similarity
+from unpaired.media.voice.metrics.word_errors import normalise_text
 
 RATE = 16000
 

@@ -5,8 +5,12 @@ import math
 import numpy as np
 import pytest
 
-from unpaired.evaluation.voice.frames import Doubles, FrameFeatures
-from unpaired.evaluation.voice.spread import compare_distributions, compute_distribution, compute_frame_distance
+from unpaired.media.voice.metrics.acoustic_frames import Doubles, FrameFeatures
+from unpaired.media.voice.metrics.distribution import (
+    compare_distributions,
+    compute_distribution,
+    compute_frame_distance,
+)
 
 
 def sentence(cepstra: Doubles, f0: Doubles | None = None) -> FrameFeatures:

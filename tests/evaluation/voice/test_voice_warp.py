@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from unpaired.evaluation.voice.warp import Doubles, align
+from unpaired.media.voice.metrics.dtw import Doubles, align
 
 
 def slow_cost(a: Doubles, b: Doubles) -> float:

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from unpaired.errors import WorkError
-from unpaired.media.voice import baselines
-from unpaired.media.voice.baselines import AffineBaseline, NearestNeighbourBaseline
+from unpaired.media.voice import baseline_converters
+from unpaired.media.voice.baseline_converters import AffineBaseline, NearestNeighbourBaseline
 from unpaired.media.voice.features import Floats
 
 
@@ -42,7 +42,7 @@ def slow_nearest(values: Floats, source: Floats, target: Floats, k: int) -> Floa
 
 @pytest.mark.parametrize("piece", [1 << 24, 200])  # in one piece, and in pieces of 5 frames
 def test_nearest_is_the_slow_search(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(baselines, "_DISTANCES", piece)
+    monkeypatch.setattr(baseline_converters, "_MAX_DISTANCES", piece)
     source, target, values = frames(30, 2, 3), frames(40, -1, 0.5, seed=1), frames(17, 2, 3, seed=2)
     out = NearestNeighbourBaseline.fit(source, target)(values)
     assert out.shape == values.shape and out.dtype == np.float32

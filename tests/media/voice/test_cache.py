@@ -36,7 +36,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
         made.append(path)
         return real(path, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(cache, "_made", counted)
+    monkeypatch.setattr(cache, "_analyse_and_store", counted)
     return made
 
 
@@ -139,7 +139,7 @@ def test_other_processes_give_the_same(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "9.wav").write_text("hello")
     paths = sorted(tmp_path.glob("*.wav"))
     alone = Cache(tmp_path / "a").analyse(paths, WORLD)
-    monkeypatch.setattr(cache, "_INLINE", 0)
+    monkeypatch.setattr(cache, "_MAX_INLINE_FILES", 0)
     told: list[int] = []
     spread = Cache(tmp_path / "b").analyse(paths, WORLD, workers=2, progress=lambda done, *_: told.append(done))
     assert told == [1, 2, 3] and [entry.source for entry in spread.entries] == paths[:2]

@@ -9,19 +9,19 @@ import pytest
 from voice_worlds import buzz
 
 from unpaired.errors import UsageError
-from unpaired.media.voice import live
-from unpaired.media.voice.convert import convert_wave
+from unpaired.media.voice import realtime
+from unpaired.media.voice.audio_io import Wave
+from unpaired.media.voice.conversion import convert_wave
 from unpaired.media.voice.features import VoiceFeatures
-from unpaired.media.voice.live import (
+from unpaired.media.voice.loudness import measure_loudness
+from unpaired.media.voice.mel import Mel
+from unpaired.media.voice.realtime import (
     PcmFormat,
     compute_latency_seconds,
     convert_realtime,
     read_pcm_stream,
     write_pcm_stream,
 )
-from unpaired.media.voice.loudness import measure_loudness
-from unpaired.media.voice.mel import Mel
-from unpaired.media.voice.recording import Wave
 from unpaired.media.voice.world import World
 
 RATE = 16000
@@ -114,7 +114,7 @@ def test_other_streams_are_refused(wav: bytes, said: str) -> None:
 
 
 def test_silence_is_no_measure_of_loudness() -> None:
-    level = live._LoudnessTracker(RATE)
+    level = realtime._LoudnessTracker(RATE)
     quiet = [np.zeros(800, np.float32) for _ in range(5)]
     loud = [buzz(0.05, RATE, seed=i) for i in range(20)]
     raised = list(level.normalise([*quiet, *loud]))

@@ -7,7 +7,7 @@ import pytest
 from voice_sounds import buzz, tone
 
 from unpaired.media.voice.loudness import LoudnessMeter, compute_gain, measure_loudness
-from unpaired.media.voice.silence import compute_level_db, detect_speech_by_level, find_segments, trim_silence
+from unpaired.media.voice.vad import compute_level_db, detect_speech_by_level, find_segments, trim_silence
 
 
 @pytest.mark.parametrize("rate", [16000, 22050, 48000])

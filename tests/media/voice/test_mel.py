@@ -13,11 +13,11 @@ from voice_sounds import buzz, tone
 
 from unpaired.errors import UsageError
 from unpaired.media.voice import vocoder
-from unpaired.media.voice.bands import build_mel_filterbank
+from unpaired.media.voice.chunking import analyse_stream
 from unpaired.media.voice.features import VoiceFeatures
 from unpaired.media.voice.hifigan import HifiGanGenerator, remove_weight_norm
 from unpaired.media.voice.mel import Mel
-from unpaired.media.voice.seams import analyse_stream
+from unpaired.media.voice.mel_filterbank import build_mel_filterbank
 
 MEL = Mel("griffin-lim")
 

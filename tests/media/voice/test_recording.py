@@ -9,9 +9,9 @@ import soundfile
 from voice_sounds import buzz, tone
 
 from unpaired.errors import UnreadableFileError, UsageError, WorkError
-from unpaired.media.voice import recording
-from unpaired.media.voice.recording import Recording, Wave, read, read_blocks, resample, write
-from unpaired.media.voice.survey import inspect_audio, read_header
+from unpaired.media.voice import audio_io
+from unpaired.media.voice.audio_inspection import inspect_audio, read_header
+from unpaired.media.voice.audio_io import Recording, Wave, read, read_blocks, resample, write
 
 
 def saved(path: Path, wave: Wave, rate: int = 16000, subtype: str | None = None) -> Path:
@@ -196,9 +196,9 @@ def test_unknown_suffixes_are_refused(tmp_path: Path) -> None:
 
 
 def test_blocks_stay_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("unpaired.media.voice.survey._BLOCK", 4000)
+    monkeypatch.setattr("unpaired.media.voice.audio_inspection._BLOCK_SAMPLES", 4000)
     wave = buzz(2)
     parts = list(read_blocks(saved(tmp_path / "a.wav", wave, subtype="FLOAT"), 16000))
     assert max(map(len, parts)) <= 4000
     np.testing.assert_array_equal(np.concatenate(parts), wave)
-    assert recording.read(tmp_path / "a.wav", 16000).wave.shape == wave.shape
+    assert audio_io.read(tmp_path / "a.wav", 16000).wave.shape == wave.shape

@@ -8,13 +8,13 @@ import soundfile
 from voice_sounds import buzz
 
 from unpaired.errors import UnreadableFileError, UsageError
-from unpaired.media.voice import convert, world
-from unpaired.media.voice.convert import convert_file, convert_waves, make_feature_converter, wrap_with_normalisation
+from unpaired.media.voice import conversion, world
+from unpaired.media.voice.audio_io import read
+from unpaired.media.voice.chunking import CrossFade, WindowSizes, convert_windows, split_into_windows
+from unpaired.media.voice.conversion import convert_file, convert_waves, make_feature_converter, wrap_with_normalisation
 from unpaired.media.voice.features import Floats, VoiceFeatures
 from unpaired.media.voice.loudness import measure_loudness
 from unpaired.media.voice.mel import Mel
-from unpaired.media.voice.recording import read
-from unpaired.media.voice.seams import CrossFade, WindowSizes, convert_windows, split_into_windows
 from unpaired.media.voice.statistics import VoiceStatistics
 from unpaired.media.voice.world import World
 
@@ -34,7 +34,7 @@ def whole(stream: list[VoiceFeatures]) -> Floats:
     return np.concatenate([part.rows for part in stream], 1)
 
 
-def blurred(reach: int) -> convert.FeatureConverter:
+def blurred(reach: int) -> conversion.FeatureConverter:
     """A change that sees `reach` frames to either side."""
 
     def apply(features: VoiceFeatures) -> VoiceFeatures:

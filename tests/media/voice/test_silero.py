@@ -14,22 +14,22 @@ import soundfile
 import torch
 from voice_sounds import buzz
 
+from unpaired.config.settings import VoiceSettings
 from unpaired.errors import UsageError
-from unpaired.media.voice import silero
+from unpaired.media.voice import silero_vad
+from unpaired.media.voice.audio_io import Wave
 from unpaired.media.voice.cache import Cache
-from unpaired.media.voice.chosen import describe_vad, load_vad
 from unpaired.media.voice.features import Floats, Representation, VoiceFeatures
-from unpaired.media.voice.recording import Wave
-from unpaired.media.voice.silence import detect_speech_by_level, detect_speech_by_probability, find_segments
-from unpaired.media.voice.silero import (
+from unpaired.media.voice.representations import describe_vad, load_vad
+from unpaired.media.voice.silero_vad import (
     RATE_HZ,
     WINDOW_SAMPLES,
     SileroVad,
     compute_speech_probabilities,
     find_silero_vad,
 )
+from unpaired.media.voice.vad import detect_speech_by_level, detect_speech_by_probability, find_segments
 from unpaired.media.voice.world import World
-from unpaired.settings import VoiceSettings
 
 FOUND = find_silero_vad()
 needs_silero = pytest.mark.skipif(FOUND is None, reason="silero-vad is not installed")
@@ -60,7 +60,7 @@ class Levels:
 
 @pytest.mark.parametrize("rate, hop", [(16000, 80), (22050, 256)])
 def test_every_frame_gets_the_step_that_it_begins_in(monkeypatch: pytest.MonkeyPatch, rate: int, hop: int) -> None:
-    monkeypatch.setattr(silero, "probabilities", numbered)
+    monkeypatch.setattr(silero_vad, "compute_speech_probabilities", numbered)
     representation = cast(Representation, Levels(rate, hop))
     blocks = np.array_split(np.zeros(50 * rate + 77, np.float32), 23)  # three chunks
     parts = list(SileroVad(Path("none"), "1").analyse_stream(iter(blocks), representation))
@@ -71,7 +71,7 @@ def test_every_frame_gets_the_step_that_it_begins_in(monkeypatch: pytest.MonkeyP
 
 
 def test_both_readers_of_a_long_sound_go_in_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(silero, "probabilities", numbered)
+    monkeypatch.setattr(silero_vad, "compute_speech_probabilities", numbered)
     read, lags = 0, []
 
     def blocks() -> Iterator[Wave]:
@@ -100,7 +100,9 @@ def test_runs_that_reach_the_upper_threshold_are_speech() -> None:
 
 
 def test_each_gate_has_entries_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(silero, "probabilities", lambda *_: iter([np.repeat(np.array([0, 1], np.float32), 16)]))
+    monkeypatch.setattr(
+        silero_vad, "compute_speech_probabilities", lambda *_: iter([np.repeat(np.array([0, 1], np.float32), 16)])
+    )
     path, store, world = tmp_path / "a.wav", Cache(tmp_path / "cache"), World()
     soundfile.write(path, buzz(1), 16000)
     by_level = store.analyse([path], world).entries[0]
@@ -114,7 +116,7 @@ def test_each_gate_has_entries_of_its_own(tmp_path: Path, monkeypatch: pytest.Mo
     assert store.analyse([path], world).entries[0] == by_level
     monkeypatch.undo()  # no network: what is found is not made
     assert store.analyse([path], world, SileroVad(Path("none"), "1")).entries[0] == heard
-    monkeypatch.setattr(silero, "probabilities", lambda *_: iter([np.ones(32, np.float32)]))
+    monkeypatch.setattr(silero_vad, "compute_speech_probabilities", lambda *_: iter([np.ones(32, np.float32)]))
     assert store.analyse([path], world, SileroVad(Path("none"), "2")).entries[0].detect_speech().all()
 
 
@@ -133,10 +135,10 @@ def test_it_is_found_without_being_imported(tmp_path: Path, monkeypatch: pytest.
 
 def test_settings_choose_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
     found = SileroVad(Path("none"), "1")
-    monkeypatch.setattr(silero, "installed", lambda: found)
+    monkeypatch.setattr(silero_vad, "installed", lambda: found)
     assert load_vad(VoiceSettings(vad="energy")) is None and load_vad(VoiceSettings(vad="auto")) is found
     assert describe_vad(VoiceSettings(vad="silero")) == "silero-vad"
-    monkeypatch.setattr(silero, "installed", lambda: None)
+    monkeypatch.setattr(silero_vad, "installed", lambda: None)
     assert load_vad(VoiceSettings(vad="auto")) is None and describe_vad(VoiceSettings(vad="auto")) == "its level"
     with pytest.raises(UsageError, match=r"gate 'silero': .*not both installed: pip install 'unpaired\[voice-gate\]'"):
         load_vad(VoiceSettings(vad="silero"))

@@ -6,8 +6,8 @@ from voice_sounds import buzz
 
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.voice import pulses, world
+from unpaired.media.voice.chunking import analyse_stream
 from unpaired.media.voice.features import VoiceFeatures
-from unpaired.media.voice.seams import analyse_stream
 from unpaired.media.voice.world import World, transform_log_f0
 
 WORLD = World()

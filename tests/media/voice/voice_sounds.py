@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from unpaired.media.voice.recording import Wave
+from unpaired.media.voice.audio_io import Wave
 
 
 def buzz(seconds: float, rate_hz: int = 16000, hz: float = 120.0, seed: int = 0) -> Wave:

@@ -22,13 +22,13 @@ import numpy as np
 from pydantic import ValidationError
 
 from unpaired.atomic import atomic_write
+from unpaired.config.settings import StrictModel
 from unpaired.cores import count_cores
 from unpaired.errors import UnreadableFileError
-from unpaired.media.voice import loudness, recording, seams, silence
+from unpaired.media.voice import audio_io, chunking, loudness, vad
+from unpaired.media.voice.audio_inspection import inspect_audio
 from unpaired.media.voice.features import FeatureLayout, Representation, VoiceFeatures
-from unpaired.media.voice.silero import SPEECH_GROUP, SileroVad
-from unpaired.media.voice.survey import inspect_audio
-from unpaired.settings import StrictModel
+from unpaired.media.voice.silero_vad import SPEECH_GROUP, SileroVad
 
 __all__ = ["AnalysisResult", "Cache", "CachedAnalysis", "get_default_folder"]
 
@@ -72,12 +72,12 @@ class CachedAnalysis:
         frames = np.memmap(self.rows_path, np.float32, "r", shape=(self.num_frames, count))
         return VoiceFeatures(frames.T, self.layout)
 
-    def detect_speech(self) -> silence.Mask:
+    def detect_speech(self) -> vad.Mask:
         """Which frames are speech: as the gate heard them that the files were analysed with, else by their level."""
         features = self.load_features()
         if SPEECH_GROUP in features:
-            return silence.detect_speech_by_probability(np.asarray(features[SPEECH_GROUP][0]), self.frame_seconds)
-        return silence.detect_speech_by_level(np.asarray(features["level"][0]), self.frame_seconds)
+            return vad.detect_speech_by_probability(np.asarray(features[SPEECH_GROUP][0]), self.frame_seconds)
+        return vad.detect_speech_by_level(np.asarray(features["level"][0]), self.frame_seconds)
 
 
 @dataclass(frozen=True)
@@ -234,13 +234,13 @@ def _analyse_and_store(
         raise UnreadableFileError(path, "is silent: nothing in it is louder than -60 dB of full scale")
     rate = representation.sample_rate_hz
     meter = loudness.LoudnessMeter(rate)
-    for wave in recording.read_blocks(path, rate, inspection):
+    for wave in audio_io.read_blocks(path, rate, inspection):
         meter.add(wave)
-    waves = loudness.scale_blocks(recording.read_blocks(path, rate, inspection), loudness.compute_gain(meter.lufs()))
+    waves = loudness.scale_blocks(audio_io.read_blocks(path, rate, inspection), loudness.compute_gain(meter.lufs()))
     frames, checksum = 0, 0
     with atomic_write(rows_path, rows_path.with_suffix(f".{os.getpid()}.part")) as part, part.open("wb") as file:
         for features in (
-            seams.analyse_stream(waves, representation) if vad is None else vad.analyse_stream(waves, representation)
+            chunking.analyse_stream(waves, representation) if vad is None else vad.analyse_stream(waves, representation)
         ):
             data = np.ascontiguousarray(features.rows.T, np.float32).tobytes()
             file.write(data)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unpaired.errors import WorkError
-from unpaired.media.voice.recording import Wave
+from unpaired.media.voice.audio_io import Wave
 
 __all__ = ["CHUNK_SECONDS", "FeatureLayout", "Floats", "Representation", "VoiceFeatures"]
 

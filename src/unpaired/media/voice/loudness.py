@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import signal
 
-from unpaired.media.voice.recording import Wave
+from unpaired.media.voice.audio_io import Wave
 
 __all__ = ["TARGET_LUFS", "LoudnessMeter", "compute_gain", "measure_loudness", "scale_blocks"]
 

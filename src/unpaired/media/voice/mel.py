@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from unpaired.media.voice import silence, vocoder
-from unpaired.media.voice.bands import HOP_LENGTH, N_FFT, N_MELS, RATE_HZ, build_mel_filterbank
+from unpaired.media.voice import vad, vocoder
+from unpaired.media.voice.audio_io import Wave
 from unpaired.media.voice.features import CHUNK_SECONDS, FeatureLayout, VoiceFeatures
-from unpaired.media.voice.recording import Wave
+from unpaired.media.voice.mel_filterbank import HOP_LENGTH, N_FFT, N_MELS, RATE_HZ, build_mel_filterbank
 
 _MIN_MAGNITUDE = 1e-5
 _PAD = (N_FFT - HOP_LENGTH) // 2
@@ -79,7 +79,7 @@ class Mel:
         magnitude = torch.sqrt(spectrum.real**2 + spectrum.imag**2 + 1e-9)
         bands = torch.from_numpy(build_mel_filterbank().astype(np.float32)) @ magnitude
         values = bands.clamp(min=_MIN_MAGNITUDE).log().numpy()
-        level = silence.compute_level_db(wave[HOP_LENGTH // 2 :], HOP_LENGTH, values.shape[1], N_FFT)
+        level = vad.compute_level_db(wave[HOP_LENGTH // 2 :], HOP_LENGTH, values.shape[1], N_FFT)
         return VoiceFeatures.from_groups(self.layout, values=values, level=level)
 
     def synthesise(self, features: VoiceFeatures) -> Wave:

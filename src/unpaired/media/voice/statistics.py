@@ -9,8 +9,8 @@ import numpy as np
 
 from unpaired.errors import WorkError
 from unpaired.media.voice.features import Floats, VoiceFeatures
-from unpaired.media.voice.silence import Mask
-from unpaired.speaker import VoiceStatistics
+from unpaired.media.voice.speaker_statistics import VoiceStatistics
+from unpaired.media.voice.vad import Mask
 
 __all__ = ["VoiceStatistics", "compute_statistics", "denormalise", "normalise", "unify_scales"]
 

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor
 
 from unpaired.errors import UsageError
-from unpaired.media.voice.bands import HOP_LENGTH, N_FFT, build_mel_filterbank
+from unpaired.media.voice.audio_io import Wave
+from unpaired.media.voice.chunking import CrossFade, get_core_range, split_into_windows
 from unpaired.media.voice.features import Floats, VoiceFeatures
 from unpaired.media.voice.hifigan import HifiGanGenerator, remove_weight_norm
-from unpaired.media.voice.recording import Wave
-from unpaired.media.voice.seams import CrossFade, get_core_range, split_into_windows
+from unpaired.media.voice.mel_filterbank import HOP_LENGTH, N_FFT, build_mel_filterbank
 
 __all__ = ["GriffinLim", "HifiGan", "Vocoder", "get_context_frames", "load_vocoder", "synthesise_stream"]
 

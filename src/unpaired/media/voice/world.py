@@ -19,11 +19,11 @@ import numpy as np
 import pyworld
 
 from unpaired.errors import UsageError
-from unpaired.media.voice import melcepstrum, silence
+from unpaired.media.voice import melcepstrum, vad
+from unpaired.media.voice.audio_io import Wave
+from unpaired.media.voice.chunking import CrossFade, get_core_range, split_into_windows
 from unpaired.media.voice.features import CHUNK_SECONDS, FeatureLayout, Floats, VoiceFeatures
 from unpaired.media.voice.pulses import compute_lead_in_f0, compute_pulse_phase
-from unpaired.media.voice.recording import Wave
-from unpaired.media.voice.seams import CrossFade, get_core_range, split_into_windows
 
 __all__ = ["ALPHAS", "FRAME_SECONDS", "World", "transform_log_f0"]
 
@@ -106,7 +106,7 @@ class World:
             energy=cepstra[:, 0],
             f0=f0,
             aperiodicity=pyworld.code_aperiodicity(aperiodicity, rate).T,
-            level=silence.compute_level_db(wave, self.hop_samples, len(f0), 5 * self.hop_samples),
+            level=vad.compute_level_db(wave, self.hop_samples, len(f0), 5 * self.hop_samples),
         )
 
     def synthesise(self, features: VoiceFeatures) -> Wave:

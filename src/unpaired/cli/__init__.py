@@ -1,0 +1,34 @@
+"""The commands, one file each. A command imports the rooms that it needs when it runs, so that help answers at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from unpaired.cli.audit import audit
+from unpaired.cli.check import check
+from unpaired.cli.compare import compare
+from unpaired.cli.convert import convert
+from unpaired.cli.demo import demo
+from unpaired.cli.evaluate import evaluate
+from unpaired.cli.import_ import import_
+from unpaired.cli.interpolate import interpolate
+from unpaired.cli.methods import methods
+from unpaired.cli.sample import sample
+from unpaired.cli.train import train
+from unpaired.cli.translate import translate
+
+COMMANDS: dict[str, Callable[[list[str]], int]] = {
+    "train": train,
+    "check": check,
+    "translate": translate,
+    "convert": convert,
+    "evaluate": evaluate,
+    "audit": audit,
+    "sample": sample,
+    "interpolate": interpolate,
+    "compare": compare,
+    "import": import_,
+    "methods": methods,
+    "demo": demo,
+}
+"""In the order in which help lists them."""

@@ -1,0 +1,86 @@
+"""`unpaired compare`."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+
+from unpaired.cli.arguments import Parser, add_judges, add_texts, print_result
+from unpaired.cli.interruption import report_interrupt
+
+
+def compare(argv: list[str]) -> int:
+    """Train several methods alike on the same data, and rank them on one page."""
+    from unpaired.cli import setting_flags
+    from unpaired.comparison import compare
+    from unpaired.comparison.page import format_comparison
+    from unpaired.comparison.plan import ALL, parse_method_overrides
+    from unpaired.config.presets import PRESETS
+    from unpaired.console import log_to_terminal
+    from unpaired.methods import METHODS
+    from unpaired.training.trainer import TrainingInterrupt
+
+    parser = Parser(
+        prog="unpaired compare", description=format_compare_help(), formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.set_defaults(method=None)
+    parser.add_argument("data", nargs="+", type=Path, metavar="DATA", help="a folder per domain, or one folder of them")
+    parser.add_argument(
+        "--methods",
+        default=ALL,
+        metavar="NAME,NAME",
+        help=f"{ALL} that fit the data (default), or of {', '.join(METHODS)}",
+    )
+    parser.add_argument("--out", type=Path, help="the comparison's folder (default: runs/compare-DOMAINS)")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="METHOD.NAME=VALUE", help="a setting of one method alone"
+    )
+    parser.add_argument("--config", type=Path, help="a YAML file of settings for all")
+    parser.add_argument(
+        "--pairs", action="store_true", help="equal names in the test folders are true pairs: measure with them"
+    )
+    parser.add_argument(
+        "--audit", action="store_true", help="measure hidden information too: minutes more for each method on a CPU"
+    )
+    add_judges(parser)
+    add_texts(parser)
+    parser.add_argument(
+        "--preset", metavar="NAME", help=f"one of {', '.join(PRESETS)} (default: small on a CPU, else paper)"
+    )
+    setting_flags.add_section_flags(parser)
+    args = parser.parse_all(argv, setting_flags.explain_compare_flag)
+    resume_command = f"unpaired compare {shlex.join(argv)}"
+    try:
+        comparison = compare(
+            *args.data,
+            methods=args.methods,
+            out=args.out,
+            config=args.config,
+            pairs=args.pairs,
+            overrides=parse_method_overrides(args.set),
+            audit=args.audit,
+            judges=args.judges,
+            texts=args.texts,
+            log=log_to_terminal,
+            **setting_flags.parse_settings(args),
+        )
+    except TrainingInterrupt as interrupt:
+        return report_interrupt(TrainingInterrupt(interrupt.signal, interrupt.summary, resume_command))
+    except KeyboardInterrupt:
+        sys.stderr.write(f"interrupted; what is done is kept; go on with: {resume_command}\n")
+        return 130
+    print_result(format_comparison(comparison))
+    return 1 if any(result.state in ("failed", "diverged") for result in comparison.results) else 0
+
+
+def format_compare_help() -> str:
+    """What `unpaired compare --help` says first."""
+    return (
+        "Train several methods with the same data, split and budget, measure them on the same held-out items, and\n"
+        "write one page.\n\n"
+        "  unpaired compare photos/ paintings/ --minutes 10                  every method that fits, 10 minutes each\n"
+        "  unpaired compare DATA/ --methods A,B --steps 5000 --set A.rate=0.0001\n\n"
+        "The same command again goes on: finished methods are kept, an interrupted one is resumed."
+    )

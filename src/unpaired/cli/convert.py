@@ -1,0 +1,56 @@
+"""`unpaired convert`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from unpaired.cli.arguments import Parser, get_summary, print_result
+from unpaired.cli.translate import format_outcome
+
+
+def convert(argv: list[str]) -> int:
+    """Convert recordings from one speaker to another without training, in seconds."""
+    from unpaired.config.settings import VoiceSettings
+    from unpaired.console import log_to_terminal, progress_bar
+    from unpaired.media.voice.baseline_fitting import fit_baseline
+    from unpaired.translate.files import process_files
+
+    parser = Parser(prog="unpaired convert", description=get_summary(convert))
+    parser.add_argument("source", type=Path, metavar="SOURCE", help="a folder of recordings of the speaker to convert")
+    parser.add_argument("target", type=Path, metavar="TARGET", help="a folder of recordings of the speaker to become")
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="files, or folders (structure kept)")
+    parser.add_argument(
+        "--baseline",
+        default="knn",
+        metavar="affine|knn",
+        help="affine: mean and deviation of each coefficient; knn: the target's nearest frames (default: knn)",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where outputs go (default: converted-TARGET)")
+    parser.add_argument("--representation", default="world", metavar="world|mel", help="default: world")
+    parser.add_argument(
+        "--vocoder", default="auto", metavar="NAME", help="of mel: auto, hifigan, griffin-lim or a file"
+    )
+    parser.add_argument(
+        "--gate",
+        default="auto",
+        metavar="energy|silero|auto",
+        help="what tells speech from silence: its level, or silero-vad; auto: that where it is installed (default)",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="redo outputs that are there")
+    args = parser.parse_all(argv)
+    if args.representation not in ("world", "mel"):
+        parser.error(f"--representation '{args.representation}'; expected world or mel")
+    if args.gate not in ("energy", "silero", "auto"):
+        parser.error(f"--gate '{args.gate}'; expected energy, silero or auto")
+    settings = VoiceSettings(representation=args.representation, vocoder=args.vocoder, vad=args.gate)
+    with progress_bar("analysing") as advance:
+        converter = fit_baseline(
+            args.baseline, args.source, args.target, settings, lambda done, total, _: advance(done, total)
+        )
+    for note in converter.notes:
+        log_to_terminal(f"note: {note}")
+    folder = args.out or Path(f"converted-{converter.target}")
+    with progress_bar(f"to {converter.target}") as advance:
+        outcome = process_files(converter.pipeline, args.inputs, folder, [], overwrite=args.overwrite, progress=advance)
+    print_result(format_outcome(outcome, folder, "converted"))
+    return 1 if outcome.failed else 0

@@ -1,0 +1,20 @@
+"""`unpaired methods`."""
+
+from __future__ import annotations
+
+from unpaired.cli.arguments import Parser, print_result
+
+
+def methods(argv: list[str]) -> int:
+    """List the methods."""
+    from unpaired.methods import METHODS
+
+    Parser(prog="unpaired methods", description="List the methods.").parse_all(argv)
+    rows = [("method", "family", "domains", "tie of output to input", "paper")]
+    rows += [
+        (row.name, row.family, row.domains, row.constraint, f"{row.paper} ({row.year})") for row in METHODS.values()
+    ]
+    widths = [max(len(row[i]) for row in rows) for i in range(5)]
+    for row in rows:
+        print_result("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    return 0

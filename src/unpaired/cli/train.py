@@ -1,0 +1,102 @@
+"""`unpaired train`."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from unpaired.cli.arguments import Parser, print_result
+from unpaired.cli.interruption import report_interrupt
+from unpaired.errors import UsageError
+
+
+def train(argv: list[str]) -> int:
+    """Train a translator on two folders (or one with a folder per domain)."""
+    from unpaired.cli import setting_flags
+    from unpaired.console import log_to_terminal
+    from unpaired.stages.depth_search import is_depth_search, resume_depth_search, search_depth
+    from unpaired.training.train import dry_run, resume, train
+    from unpaired.training.trainer import TrainingInterrupt
+
+    parser = Parser(
+        prog="unpaired train", description=format_train_help(), formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("data", nargs="*", type=Path, metavar="DATA", help="a folder per domain, or one folder of them")
+    parser.add_argument("--out", type=Path, help="the run's folder (default: runs/DOMAINS, numbered when it exists)")
+    parser.add_argument("--config", type=Path, help="a YAML file of settings (a run's config.yaml will do)")
+    parser.add_argument(
+        "--pairs", action="store_true", help="equal names in the test folders are true pairs: measure with them"
+    )
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        metavar="RUN",
+        help="a trained run, or its model.safetensors, to learn from (methods that do)",
+    )
+    parser.add_argument(
+        "--auto-depth",
+        action="store_true",
+        help="find the least depth that is enough; it then teaches a deep generator",
+    )
+    parser.add_argument(
+        "--threshold", type=float, metavar="KID", help="of --auto-depth: the KID x 1000 under which a depth is enough"
+    )
+    parser.add_argument(
+        "--resume", type=Path, metavar="RUN", help="continue a run; --steps or --minutes extend its budget"
+    )
+    parser.add_argument(
+        "--changed-data", action="store_true", help="resume although the files of the domains have changed"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print settings, networks and the cost of a step; do nothing"
+    )
+    setting_flags.add_flags(parser, argv)
+    args = parser.parse_all(argv, lambda flag: setting_flags.explain_other_methods_flag(flag, parser, argv))
+    settings = setting_flags.parse_settings(args)
+    shared_options = {"config": args.config, "pairs": args.pairs, "say": log_to_terminal, **settings}
+    try:
+        if args.resume is not None:
+            setting_flags.refuse_settings_of_run(args, settings)
+            if is_depth_search(args.resume):
+                if settings or args.changed_data:
+                    raise UsageError(f"{args.resume}: goes on as it was planned; give --resume alone")
+                resume_depth_search(args.resume, log=log_to_terminal)
+                return 0
+            resume(args.resume, changed_data=args.changed_data, log=log_to_terminal, **settings)
+        elif not args.data:
+            raise UsageError(
+                "no data given; expected two folders, or one with a folder per domain: unpaired train A/ B/"
+            )
+        elif args.auto_depth:
+            if args.dry_run or args.teacher is not None:
+                raise UsageError("--auto-depth trains several runs, and a teacher: leave out --dry-run and --teacher")
+            search_depth(*args.data, out=args.out, threshold=args.threshold, **shared_options)
+        else:
+            if args.threshold is not None:
+                raise UsageError("--threshold: only valid with --auto-depth")
+            if args.changed_data:
+                raise UsageError("--changed-data: only valid with --resume RUN")
+            if args.dry_run:
+                print_plan(dry_run(*args.data, teacher=args.teacher, **shared_options))
+            else:
+                train(*args.data, out=args.out, teacher=args.teacher, **shared_options)
+    except TrainingInterrupt as interrupt:
+        return report_interrupt(interrupt)
+    return 0
+
+
+def print_plan(text: str) -> None:
+    """Print what there is to say; ranks other than the first have nothing."""
+    if text:
+        print_result(text)
+
+
+def format_train_help() -> str:
+    """What `unpaired train --help` says first."""
+    return (
+        "Learn to translate between domains from files that are not paired.\n\n"
+        "  unpaired train photos/ paintings/          a folder per domain, named by the folders\n"
+        "  unpaired train DATA/                       a folder per domain in DATA, or trainA, trainB, testA, testB\n"
+        "  unpaired train --resume runs/photos-paintings --steps 20000\n\n"
+        "`train/` and `test/` within a domain are understood; without test folders a part is held back."
+    )

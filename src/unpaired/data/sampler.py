@@ -1,0 +1,147 @@
+"""Which files a step takes: endless walks through collections, as a pure function of (seed, step, shard)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from unpaired.data import counter_rng
+from unpaired.data.attributes import LabelledSplits, LabelMatrix
+from unpaired.data.domain import DOMAIN_KEYS, Domain
+from unpaired.data.paths import Paths
+from unpaired.data.split import DomainSplits
+from unpaired.labels import BatchKind, Labels
+
+_PAIR_STREAM, _STRATUM_STREAM = 1 << 20, 1 << 21
+"""Words that keep these draws apart from those of domains, which are numbered from 0."""
+
+
+class ItemSampler(NamedTuple):
+    """The training files that are walked through, each epoch in its own order, and how they are read."""
+
+    domain: Domain
+    paths: Paths
+    visited_files: npt.NDArray[np.int64] | None = None
+    """The file of each visit in an epoch, where some files come up more than once."""
+
+
+class SampleIndex(NamedTuple):
+    """A place on a walk: the file's number, and the position, from which its crop and flip are drawn."""
+
+    sampler_index: int
+    file_index: int
+    position: int
+
+
+class LabelledPool(NamedTuple):
+    """A labelled data set: its walks (number, labels (N, L) of its files), and which columns its labels tell."""
+
+    strata: tuple[tuple[int, LabelMatrix], ...]
+    known_columns: tuple[float, ...]
+
+
+class BatchSampler:
+    """The walks of a run. `pools` are those of labelled draws, whose items come from all strata alike."""
+
+    def __init__(
+        self,
+        samplers: Sequence[ItemSampler],
+        batch_kind: BatchKind,
+        domain_count: int,
+        seed: int,
+        pools: Sequence[LabelledPool] = (),
+    ) -> None:
+        self.samplers, self.batch_kind, self.pools = samplers, batch_kind, pools
+        self._domain_count, self._seed = domain_count, seed
+        self._epoch_orders: OrderedDict[tuple[int, int], npt.NDArray[np.int32]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self.samplers)
+
+    def select_indices(self, step: int, shard: int, shard_count: int, batch_size: int) -> dict[str, list[SampleIndex]]:
+        """Where shard `shard` of `shards` of a step's `batch` items (of each domain) are, by their key."""
+        positions = range(
+            step * batch_size + shard * batch_size // shard_count,
+            step * batch_size + (shard + 1) * batch_size // shard_count,
+        )
+        if self.batch_kind == "labelled":
+            cycle, pool_index = divmod(step, len(self.pools))
+            position_offset = (step - cycle) * batch_size
+            return {"x": [self._sample_stratum(pool_index, position - position_offset) for position in positions]}
+        domain_indices: Sequence[int] = range(self._domain_count)
+        if self.batch_kind == "pair" and self._domain_count > 2:
+            domain_indices = counter_rng.generate_permutation(self._domain_count, self._seed, _PAIR_STREAM, step)[
+                :2
+            ].tolist()
+        return {
+            DOMAIN_KEYS[domain_index]: [self._select_index(domain_index, position) for position in positions]
+            for domain_index in domain_indices
+        }
+
+    def count_files(self) -> list[int]:
+        """How many files each walk that is drawn from has."""
+        if self.batch_kind == "labelled":
+            return [len(self.samplers[sampler].paths) for pool in self.pools for sampler, _ in pool.strata]
+        return [len(sampler.paths) for sampler in self.samplers[: self._domain_count]]
+
+    def get_pool(self, step: int) -> LabelledPool:
+        """The labelled data set of a step."""
+        return self.pools[step % len(self.pools)]
+
+    def _sample_stratum(self, pool_index: int, position: int) -> SampleIndex:
+        """Every run of as many positions as there are strata has one item of each, in an order of its own."""
+        strata = self.pools[pool_index].strata
+        block, offset = divmod(position, len(strata))
+        stratum = counter_rng.generate_permutation(len(strata), self._seed, _STRATUM_STREAM + pool_index, block)[offset]
+        return self._select_index(strata[stratum][0], block)
+
+    def _select_index(self, sampler_index: int, position: int) -> SampleIndex:
+        _, paths, visits = self.samplers[sampler_index]
+        visit_count = len(paths) if visits is None else len(visits)
+        epoch, offset = divmod(position, visit_count)
+        if (sampler_index, epoch) not in self._epoch_orders:
+            self._epoch_orders[sampler_index, epoch] = counter_rng.generate_permutation(
+                visit_count, self._seed, sampler_index, epoch
+            )
+            if len(self._epoch_orders) > 3 * len(self.samplers):
+                self._epoch_orders.popitem(last=False)
+        visit = int(self._epoch_orders[sampler_index, epoch][offset])
+        return SampleIndex(sampler_index, visit if visits is None else int(visits[visit]), position)
+
+
+def create_batch_sampler(
+    domains: Sequence[Domain],
+    splits: Sequence[DomainSplits],
+    batch_kind: BatchKind,
+    seed: int,
+    labels: Labels | None = None,
+    sources: Sequence[Domain] = (),
+    labelled_data: Sequence[LabelledSplits] = (),
+    list_visits: Callable[[Paths], npt.NDArray[np.int64] | None] = lambda _: None,
+) -> BatchSampler:
+    """The walks of a run: of its domains, and for labelled draws of the labelled `data` sets (each a `sources`).
+
+    Without such sets the domains are folders, and their labels say which. `visits` says how often files come up.
+    """
+    samplers = [
+        ItemSampler(domain, domain_splits.train, list_visits(domain_splits.train))
+        for domain, domain_splits in zip(domains, splits, strict=True)
+    ]
+    pools: list[LabelledPool] = []
+    if batch_kind == "labelled" and labelled_data:
+        for domain, labelled_splits in zip(sources, labelled_data, strict=True):
+            pools.append(LabelledPool(((len(samplers), labelled_splits.train),), labelled_splits.known_columns))
+            samplers.append(ItemSampler(domain, labelled_splits.splits.train))
+    elif batch_kind == "labelled":
+        assert labels is not None, "labelled draws have labels"
+        eye = np.eye(len(domains), dtype=np.float32)
+        strata = tuple(
+            (sampler_index, np.broadcast_to(eye[sampler_index], (len(sampler.paths), len(eye))))
+            for sampler_index, sampler in enumerate(samplers)
+        )
+        pools.append(LabelledPool(strata, labels.label_mask(0)))
+    return BatchSampler(samplers, batch_kind, len(domains), seed, pools)

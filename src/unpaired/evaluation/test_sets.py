@@ -1,0 +1,56 @@
+"""What a run is measured on: its own files by use, or those of other folders."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from unpaired.config.run_config import RunConfig
+from unpaired.data.attributes import attach_labels, discover_labelled_data, iterate_domain_splits
+from unpaired.data.folders import DomainFiles, discover
+from unpaired.data.split import DomainSplits
+from unpaired.errors import UsageError
+from unpaired.runs.files import read_file_lists
+from unpaired.runs.folder import RunFolder
+
+T = TypeVar("T")
+
+
+def load_own_sets(config: RunConfig, folder: RunFolder) -> tuple[list[DomainSplits], str]:
+    """The run's own files by use; raises UsageError where it has none."""
+    if config.imported_from is not None:
+        command = shlex.join(["unpaired", "evaluate", str(folder.path), *(f"{d.name}/" for d in config.domains)])
+        raise UsageError(
+            f"{folder.path}: an imported run has no data of its own; it can be measured on others, in folders "
+            f"named as its domains: {command}"
+        )
+    return list(read_file_lists(folder, config).splits), "the run's own data"
+
+
+def load_given_sets(config: RunConfig, data: Sequence[Path | str]) -> tuple[list[DomainSplits], str]:
+    """The files of other folders, all of them to test on (or those of their test folders)."""
+    description = ", ".join(map(str, data))
+    if config.labels is not None and config.sources:
+        files_by_domain, tables, _ = discover_labelled_data([Path(d) for d in data], config.data.attributes)
+        domains = {files.name: (files, table) for files, table in zip(files_by_domain, tables, strict=True)}
+        domain_files = [_require_domain(domains, d.name, description) for d in config.sources]
+        labelled_sets = [
+            attach_labels(_as_test_set(files), table, config.labels, i) for i, (files, table) in enumerate(domain_files)
+        ]
+        return [part for _, part in iterate_domain_splits(labelled_sets, config.labels)], description
+    folders = {files.name: files for files in discover([Path(d) for d in data])}
+    return [_as_test_set(_require_domain(folders, d.name, description)) for d in config.domains], description
+
+
+def _require_domain(domains: Mapping[str, T], name: str, description: str) -> T:
+    if name not in domains:
+        raise UsageError(f"{description}: no domain '{name}', which the run knows; found: {' and '.join(domains)}")
+    return domains[name]
+
+
+def _as_test_set(files: DomainFiles) -> DomainSplits:
+    empty = files.train.take([])
+    test = files.train if files.test is None else files.test
+    return DomainSplits(files.name, empty, empty, test, empty, empty, files.test is not None)

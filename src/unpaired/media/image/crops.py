@@ -1,0 +1,96 @@
+"""From a picture of any size to the square that networks see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from unpaired.config.settings import DataSettings
+from unpaired.data.domain import Domain
+from unpaired.media.image.image_io import (
+    DecodedImage,
+    FloatArray,
+    convert_bits,
+    convert_channels,
+    read_image,
+    resize,
+    to_tensor,
+)
+
+_MAX_ASPECT_RATIO = 16
+ScaledImage = npt.NDArray[Any]
+"""A picture at the scale of training, (H, W, C), sides at least the trained size: uint8 0..255, or float32 in [-1, 1]
+for domains of more than 8 bits.
+"""
+
+
+def load_scaled_image(path: Path, domain: Domain, data: DataSettings, channels: int, training: bool) -> ScaledImage:
+    """Read a file and bring it to the scale of training (resolved framing); raises UnreadableFile.
+
+    scale: the shorter side becomes `size`, in training `size * jitter`. crop: the picture's own scale, enlarged only
+    where it is smaller than `size`.
+    """
+    side = round(data.size * data.load_size_ratio) if training and data.resize_mode == "scale" else data.size
+    image = read_image(path, side if data.resize_mode == "scale" else None)
+    return scale_image(image, domain, channels, side, data.resize_mode == "scale")
+
+
+def scale_image(image: DecodedImage, domain: Domain, channels: int, side: int, shrink: bool) -> ScaledImage:
+    """The picture over white with `channels` channels, its shorter side `side` (if `shrink`) or at least `side`.
+
+    Of pictures more than 16 times as long as wide only the middle is kept.
+    """
+    image = convert_bits(image, domain.bits)
+    is_8bit = domain.bits == 8
+    pixels = _crop_long_sides(_composite_over_white(image) if is_8bit else _normalise_image(image, domain))
+    height, width = pixels.shape[:2]
+    factor = side / min(height, width)
+    if shrink or factor > 1:
+        pixels = resize(pixels, max(side, round(height * factor)), max(side, round(width * factor)), domain.bits)
+    x = convert_channels(torch.from_numpy(pixels).permute(2, 0, 1), channels)
+    pixels = np.ascontiguousarray(x.permute(1, 2, 0).numpy())
+    if is_8bit:
+        return np.asarray(np.rint(np.clip(pixels, 0, 255)), np.uint8)
+    return np.clip(pixels, np.float32(-1), np.float32(1))
+
+
+def _crop_long_sides(pixels: FloatArray) -> FloatArray:
+    y, x = ((n - min(n, _MAX_ASPECT_RATIO * min(pixels.shape[:2]))) // 2 for n in pixels.shape[:2])
+    return pixels[y : pixels.shape[0] - y, x : pixels.shape[1] - x]
+
+
+def _composite_over_white(image: DecodedImage) -> FloatArray:
+    """Raw 8-bit values over white: as `to_tensor` does, without its detour through [-1, 1]."""
+    pixels = np.nan_to_num(image.pixels) if image.bits == 32 else image.pixels
+    if image.alpha is None:
+        return pixels
+    alpha = image.alpha[..., None]
+    return pixels * alpha + np.float32(255) * (1 - alpha)
+
+
+def _normalise_image(image: DecodedImage, domain: Domain) -> FloatArray:
+    return to_tensor(image, image.pixels.shape[-1], domain.low, domain.high).permute(1, 2, 0).numpy()
+
+
+def crop(scaled_image: ScaledImage, size: int, top: float = 0.5, left: float = 0.5, flip: bool = False) -> ScaledImage:
+    """The (size, size, C) square whose place is `top`, `left` in [0, 1) of what there is to choose from."""
+    y = int(top * (scaled_image.shape[0] - size + 1))
+    x = int(left * (scaled_image.shape[1] - size + 1))
+    crop_pixels = scaled_image[y : y + size, x : x + size]
+    return crop_pixels[:, ::-1] if flip else crop_pixels
+
+
+def convert_crops_to_tensor(crops: npt.NDArray[Any]) -> Tensor:
+    """Squares (B, H, W, C) to float32 (B, C, H, W) in [-1, 1]."""
+    # NumPy, since torch's threads wait for each other where cores are busy, and this runs beside decoding threads.
+    planes = crops.transpose(0, 3, 1, 2)
+    if crops.dtype == np.float32:
+        return torch.from_numpy(np.ascontiguousarray(planes))
+    x = np.multiply(planes, np.float32(2 / 255), dtype=np.float32, order="C")
+    x -= 1
+    return torch.from_numpy(x)

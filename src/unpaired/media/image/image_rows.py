@@ -1,0 +1,99 @@
+"""Every method's translations of the same pictures, and how long they took."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from unpaired.comparison.folder import ComparisonFolder
+from unpaired.config.run_config import RunConfig
+from unpaired.data.batches import BatchLoader
+from unpaired.data.split import DomainSplits
+from unpaired.devices import isolate_rng
+from unpaired.media.image import image_io
+from unpaired.runs.files import build_item_transform
+from unpaired.translate import Translator
+
+IMAGES_PER_ROW = 8
+"""Pictures in a row."""
+MAX_DIRECTIONS = 12
+"""Directions that are pictured."""
+SLOW_S = 2.0
+"""A translation that takes longer is timed once, others are warmed up and timed three times."""
+INPUTS, TRUTH = "inputs", "truth"
+GAP = 2
+
+
+class ImageRows:
+    """The same inputs of each direction for every method, drawn once from the seed; rows of pictures as PNG files."""
+
+    def __init__(self, folder: ComparisonFolder, config: RunConfig, sets: Sequence[DomainSplits], pairs: bool) -> None:
+        self.folder, self.config, self.pairs = folder, config, pairs
+        self.batches = BatchLoader(config.domains, sets, build_item_transform(config), config.training.seed, workers=0)
+        self.inputs: dict[tuple[str, str], Tensor] = {}
+
+    def write_rows(self, method: str, translator: Translator) -> float | None:
+        """Translate the inputs of every direction and write the rows; returns seconds per item, the mean over them."""
+        times = []
+        for source, target in translator.routes[:MAX_DIRECTIONS]:
+            x = self._get_inputs(source, target)
+            if not len(x):
+                continue
+            y, seconds = time_translation(translator, x, source, target)
+            times.append(seconds / len(x))
+            self._write(self.folder.image_rows(source, target) / f"{method}.png", y, target)
+        return sum(times) / len(times) if times else None
+
+    def _get_inputs(self, source: str, target: str) -> Tensor:
+        """The inputs (N, C, H, W) of a direction; their row (and that of the truth) is written when first asked for."""
+        if (source, target) not in self.inputs:
+            x, truth = self._select_inputs(source, target)
+            self.inputs[source, target] = x
+            folder = self.folder.image_rows(source, target)
+            if len(x):
+                self._write(folder / f"{INPUTS}.png", x, source)
+            if truth is not None:
+                self._write(folder / f"{TRUTH}.png", truth, target)
+        return self.inputs[source, target]
+
+    def _select_inputs(self, source: str, target: str) -> tuple[Tensor, Tensor | None]:
+        """Test items, with their truth where there are pairs; else held-back, else training items."""
+        source_key, target_key = self.config.find_key(source), self.config.find_key(target)
+        if self.pairs and (
+            loaded_pairs := list(self.batches.iterate_pairs(source_key, target_key, limit=IMAGES_PER_ROW))
+        ):
+            return torch.stack([x for _, x, _ in loaded_pairs]), torch.stack([y for _, _, y in loaded_pairs])
+        for split in ("test", "validation", "train"):
+            if items := [item.tensor for item in self.batches.iterate_items(source_key, split, IMAGES_PER_ROW)]:
+                return torch.stack(items), None
+        return torch.empty(0, self.config.channels, 1, 1), None
+
+    def _write(self, path: Path, images: Tensor, domain: str) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        color = self.config.get_domain(self.config.find_key(domain)).color
+        image_io.write_image(path, image_io.from_tensor(join_images(images), 0.0, 255.0, color))
+
+
+def join_images(images: Tensor) -> Tensor:
+    """Pictures (N, C, H, W) side by side, white between them: (C, H, W')."""
+    white = images.new_ones(*images.shape[1:3], GAP)
+    return torch.cat([part for image_tensor in images.cpu() for part in (image_tensor, white)][:-1], dim=2)
+
+
+def time_translation(translator: Translator, x: Tensor, source: str, target: str) -> tuple[Tensor, float]:
+    """The translation of `x` and the seconds that it took."""
+
+    def translate_once() -> tuple[Tensor, float]:
+        start = time.perf_counter()
+        with isolate_rng():
+            y = translator(x, to=target, source=source)
+        return y, time.perf_counter() - start
+
+    y, seconds = translate_once()
+    if seconds < SLOW_S:
+        seconds = min(translate_once()[1] for _ in range(3))
+    return y, seconds

@@ -1,0 +1,139 @@
+"""Look into the pictures before training, in threads: decode them, and compare contents across domains."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from unpaired.console import ProgressCallback
+from unpaired.cores import count_cores
+from unpaired.data import counter_rng
+from unpaired.data.folders import DomainFiles
+from unpaired.data.paths import Paths
+from unpaired.errors import UnreadableFileError
+from unpaired.media.image.image_io import read_header, read_image
+from unpaired.media.image.inspection_report import ImageDataReport, ImageDomainReport, ImageInspection
+
+_DECODED_SIDE = 64
+_MAX_PENDING_FILES = 64
+
+
+def inspect_images(
+    domains: Sequence[DomainFiles],
+    max_files: int | None,
+    seed: int = 0,
+    *,
+    workers: int | None = None,
+    progress: ProgressCallback | None = None,
+) -> ImageDataReport:
+    """Decode a seeded `decode` pictures, shared among the domains (None: all).
+
+    Nothing that a file does stops the look: unreadable ones are recorded with their reason. `progress` is called with
+    (done, total). Duplicates across domains are found among the pictures decoded.
+    """
+    files_per_domain = None if max_files is None else max(1, max_files // len(domains))
+    selections = [_select_files(files, files_per_domain, seed) for files in domains]
+    shared_sizes = _find_shared_sizes(
+        [np.concatenate([paths.sizes for paths in selection]) for selection in selections]
+    )
+    total = sum(len(paths) for selection in selections for paths in selection)
+    finished_count, reports, digests = 0, [], []
+    with ThreadPoolExecutor(workers or min(8, count_cores()), "check") as executor:
+        for files, selection in zip(domains, selections, strict=True):
+            report = ImageDomainReport(files)
+            domain_digests = np.zeros(sum(map(len, selection)), np.uint64)
+            for i, (in_train, inspection) in enumerate(_inspect_files(executor, selection, shared_sizes)):
+                report.add_inspection(inspection, in_train)
+                domain_digests[i] = inspection.digest if isinstance(inspection, ImageInspection) else 0
+                finished_count += 1
+                if progress is not None:
+                    progress(finished_count, total)
+            reports.append(report)
+            digests.append(domain_digests)
+    return ImageDataReport(tuple(reports), tuple(_find_duplicates(selections, digests)))
+
+
+def _select_files(files: DomainFiles, files_per_domain: int | None, seed: int) -> tuple[Paths, Paths]:
+    """A seeded `share` of a domain's files: from the ones to train on, and from the test folder."""
+    test = files.train.take([]) if files.test is None else files.test
+    count, total = len(files.train), len(files.train) + len(test)
+    if files_per_domain is None or files_per_domain >= total:
+        return files.train, test
+    selected_indices = np.sort(counter_rng.generate_permutation(total, seed)[:files_per_domain])
+    return files.train.take(selected_indices[selected_indices < count]), test.take(
+        selected_indices[selected_indices >= count] - count
+    )
+
+
+def _find_shared_sizes(sizes: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+    """The file sizes that occur in more than one domain: only such files can be duplicates."""
+    distinct_sizes = np.concatenate([np.unique(s) for s in sizes])
+    values, counts = np.unique(distinct_sizes, return_counts=True)
+    return values[counts > 1]
+
+
+def _inspect_files(
+    executor: ThreadPoolExecutor, selection: tuple[Paths, Paths], shared_sizes: npt.NDArray[np.int64]
+) -> Iterator[tuple[bool, ImageInspection | UnreadableFileError]]:
+    """Look at all files in order, a window of them at a time, so that memory stays constant."""
+    pending: deque[tuple[bool, Future[ImageInspection | UnreadableFileError]]] = deque()
+    for paths, in_train in zip(selection, (True, False), strict=True):
+        needs_digest = np.isin(paths.sizes, shared_sizes)
+        for i in range(len(paths)):
+            pending.append((in_train, executor.submit(_inspect_file, paths.get_path(i), bool(needs_digest[i]))))
+            if len(pending) >= _MAX_PENDING_FILES:
+                from_train, future = pending.popleft()
+                yield from_train, future.result()
+    for from_train, future in pending:
+        yield from_train, future.result()
+
+
+def _inspect_file(path: Path, needs_digest: bool) -> ImageInspection | UnreadableFileError:
+    try:
+        header = read_header(path)
+        # A JPEG decodes smaller here, which finds the same damage in less time; others come whole.
+        image = read_image(path, _DECODED_SIDE)
+        digest = int.from_bytes(blake2b(path.read_bytes(), digest_size=8).digest(), "little") if needs_digest else 0
+    except UnreadableFileError as error:
+        return error
+    except OSError as error:
+        return UnreadableFileError(path, error.strerror or str(error))
+    low, high = 0.0, 255.0
+    if image.bits != 8:
+        finite_values = image.pixels[np.isfinite(image.pixels)]
+        if not finite_values.size:
+            return UnreadableFileError(path, "has no finite pixel")
+        low, high = float(finite_values.min()), float(finite_values.max())
+    return ImageInspection(
+        header.width,
+        header.height,
+        header.mode,
+        image.bits,
+        image.has_color,
+        image.alpha is not None,
+        low,
+        high,
+        digest,
+    )
+
+
+def _find_duplicates(
+    selections: Sequence[tuple[Paths, Paths]], digests: Sequence[npt.NDArray[np.uint64]]
+) -> Iterator[tuple[str, str]]:
+    for a in range(len(selections)):
+        for b in range(a + 1, len(selections)):
+            shared_digests, indices_a, indices_b = np.intersect1d(digests[a], digests[b], return_indices=True)
+            for digest, i, j in zip(shared_digests, indices_a, indices_b, strict=True):
+                if digest:
+                    yield _get_file_path(selections[a], int(i)), _get_file_path(selections[b], int(j))
+
+
+def _get_file_path(selection: tuple[Paths, Paths], index: int) -> str:
+    train, test = selection
+    return str(train.get_path(index) if index < len(train) else test.get_path(index - len(train)))

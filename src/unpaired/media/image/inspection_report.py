@@ -1,0 +1,226 @@
+"""What a look at the data found, what it means for training, and both in words."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from unpaired.config.settings import DataSettings
+from unpaired.data.domain import Domain
+from unpaired.data.inspection import DataReport, DomainInspection, format_count
+from unpaired.data.split import compute_holdout_counts
+from unpaired.errors import UnreadableFileError
+
+FEW_IMAGES = 20
+"""A domain with fewer usable pictures gets a warning; one with fewer than 2 is an error."""
+_CROP_SIZE_TOLERANCE = 1.25
+
+
+@dataclass(frozen=True)
+class ImageInspection:
+    """What one decoded file shows: its displayed size, mode, bits, whether it has colour and transparency, its range of
+    raw values, and a digest of its bytes where another domain has a file of that size (else 0).
+    """
+
+    width: int
+    height: int
+    mode: str
+    bits: int
+    has_color: bool
+    has_alpha: bool
+    low: float
+    high: float
+    digest: int
+
+
+def _create_int_array() -> array[int]:
+    return array("i")
+
+
+@dataclass
+class ImageDomainReport(DomainInspection):
+    """What was found in one domain's pictures that were looked at."""
+
+    modes: Counter[str] = field(default_factory=Counter)
+    range_by_bits: dict[int, tuple[float, float]] = field(default_factory=dict)
+    """bits -> the lowest and the highest raw value of pictures of that depth."""
+    color_count: int = 0
+    alpha_count: int = 0
+    widths: array[int] = field(default_factory=_create_int_array)
+    heights: array[int] = field(default_factory=_create_int_array)
+
+    def add_inspection(self, inspection: ImageInspection | UnreadableFileError, in_train: bool) -> None:
+        """Add one file's look."""
+        if isinstance(inspection, UnreadableFileError):
+            self.add_unreadable(inspection, in_train)
+            return
+        self.modes[inspection.mode] += 1
+        low, high = self.range_by_bits.get(inspection.bits, (inspection.low, inspection.high))
+        self.range_by_bits[inspection.bits] = min(low, inspection.low), max(high, inspection.high)
+        self.color_count += inspection.has_color
+        self.alpha_count += inspection.has_alpha
+        self.widths.append(inspection.width)
+        self.heights.append(inspection.height)
+
+    @property
+    def inspected_count(self) -> int:
+        """How many files were opened."""
+        return len(self.widths) + len(self.unreadable)
+
+    @property
+    def shorter_sides(self) -> npt.NDArray[np.int32]:
+        """The shorter side of each picture that could be read."""
+        return np.minimum(np.array(self.widths, np.int32), np.array(self.heights, np.int32))
+
+    def create_domain(self, channels: int) -> Domain:
+        """What a run records of this domain. The range is 0..255 for 8 bits, else what was measured."""
+        bits = max(self.range_by_bits, default=8)
+        low, high = 0.0, 255.0
+        if bits != 8:
+            # Pictures of 8 bits in a domain of 16 are read on the scale of 16.
+            factors = {depth: 257.0 if (depth, bits) == (8, 16) else 1.0 for depth in self.range_by_bits}
+            low = min(self.range_by_bits[depth][0] * factor for depth, factor in factors.items())
+            high = max(self.range_by_bits[depth][1] * factor for depth, factor in factors.items())
+        return Domain.model_validate(
+            {
+                "name": self.files.name,
+                "sources": self.files.sources,
+                "color": channels == 3 and self.color_count > 0,
+                "bits": bits,
+                "low": low,
+                "high": high if high > low else low + 1,
+            }
+        )
+
+
+@dataclass(frozen=True)
+class ResolvedImageData:
+    """What "auto" came to: the data settings without it, the channels of the networks, and each domain."""
+
+    data: DataSettings
+    channels: Literal[1, 3]
+    domains: tuple[Domain, ...]
+
+
+@dataclass(frozen=True)
+class ImageDataReport(DataReport):
+    """What a look at the data found. `duplicates` are whole paths of files with the same content in two domains."""
+
+    domains: tuple[ImageDomainReport, ...]
+    duplicates: tuple[tuple[str, str], ...]
+
+    @property
+    def errors(self) -> list[str]:
+        """What makes training impossible."""
+        out = []
+        for d in self.domains:
+            if d.usable_count < 2:
+                count = f"{d.usable_count or 'no'} usable picture{'' if d.usable_count == 1 else 's'}"
+                reason = f" ({d.unreadable[0]})" if d.unreadable else ""
+                out.append(
+                    f"{d.files.train.root}: domain '{d.files.name}' has {count}{reason}; training needs at least 2"
+                )
+        return out
+
+    def resolve(self, data: DataSettings) -> ResolvedImageData:
+        """Decide what is "auto": crop where all pictures have about the trained size, 3 channels if any has colour."""
+        resize_mode = data.resize_mode
+        if resize_mode == "auto":
+            sides = np.concatenate([d.shorter_sides for d in self.domains])
+            is_near_size = (
+                bool(sides.size) and sides.min() >= data.size and sides.max() <= _CROP_SIZE_TOLERANCE * data.size
+            )
+            resize_mode = "crop" if is_near_size else "scale"
+        has_color = any(d.color_count for d in self.domains)
+        channels: Literal[1, 3] = 3 if data.channels == "3" or (data.channels == "auto" and has_color) else 1
+        resolved_settings = DataSettings.model_validate(
+            data.model_dump() | {"resize_mode": resize_mode, "channels": str(channels)}
+        )
+        return ResolvedImageData(resolved_settings, channels, tuple(d.create_domain(channels) for d in self.domains))
+
+    def list_warnings(self, data: DataSettings | None = None) -> list[str]:
+        """What a user should know before training."""
+        out = []
+        for d in self.domains:
+            name = d.files.name
+            if 2 <= d.usable_count < FEW_IMAGES:
+                out.append(
+                    f"{name}: only {d.usable_count} pictures; expect a translator that knows little more than these"
+                )
+            if d.unreadable:
+                out.append(f"{name}: {format_count(len(d.unreadable), 'file')} cannot be read and will be skipped")
+            if len(d.range_by_bits) > 1:
+                out.append(f"{name}: pictures of {' and '.join(map(str, sorted(d.range_by_bits)))} bits are mixed")
+            if d.files.note:
+                out.append(f"{name}: {d.files.note}")
+            small_count = int((d.shorter_sides < data.size).sum()) if data is not None else 0
+            if data is not None and small_count:
+                out.append(
+                    f"{name}: {format_count(small_count, 'picture')} looked at below {data.size} px will be enlarged"
+                )
+        if self.duplicates:
+            first, second = self.duplicates[0]
+            files = format_count(len(self.duplicates), "file")
+            out.append(f"{files} with the same content in two domains, as {first} and {second}")
+        return out
+
+    def format_text(self, data: DataSettings | None = None) -> str:
+        """The report in words; with settings of data, also what training would do."""
+        lines = [line for d in self.domains for line in _format_domain(d)]
+        if warnings := self.list_warnings(data):
+            lines += ["", "Take note", *(f"  {warning}" for warning in warnings)]
+        if self.errors:
+            lines += ["", "Training is impossible", *(f"  {error}" for error in self.errors)]
+        elif data is not None:
+            lines += ["", "Training would", *_format_training_plan(self, data)]
+        return "\n".join(lines)
+
+
+def _format_domain(d: ImageDomainReport) -> list[str]:
+    files = d.files
+    test_text = "" if files.test is None else f" and {len(files.test):,} in its test folder"
+    ignored_text = f"; {format_count(files.ignored, 'file')} of other kinds ignored" if files.ignored else ""
+    total = len(files.train) + (0 if files.test is None else len(files.test))
+    inspected_text = "all" if d.inspected_count == total else f"{d.inspected_count:,}"
+    lines = [
+        f"{files.name}  ({files.train.root})",
+        f"  {format_count(len(files.train), 'picture')}{test_text}{ignored_text}; {inspected_text} looked at",
+    ]
+    if d.widths:
+        order = np.argsort(np.array(d.widths, np.int64) * np.array(d.heights, np.int64), kind="stable")
+        small, middle, large = (f"{d.widths[i]} x {d.heights[i]}" for i in order[[0, len(order) // 2, -1]])
+        modes = ", ".join(f"{mode} {count:,}" for mode, count in d.modes.most_common())
+        alpha_text = f"; {d.alpha_count:,} with transparency, seen over white" if d.alpha_count else ""
+        lines += [
+            f"  sizes {small}" + ("" if small == large else f" to {large}, median {middle}") + " pixels",
+            f"  modes {modes}; {d.color_count:,} with colour{alpha_text}",
+        ]
+    for bits, (low, high) in sorted(d.range_by_bits.items()):
+        lines.append(f"  {bits} bits" + ("" if bits == 8 else f", raw values {low:g} to {high:g}"))
+    return [*lines, *d.format_unreadable("unreadable file")]
+
+
+def _format_training_plan(report: ImageDataReport, data: DataSettings) -> list[str]:
+    resolved = report.resolve(data)
+    size = data.size
+    if resolved.data.resize_mode == "crop":
+        lines = [f"  cut squares of {size} px at the pictures' own scale (--resize-mode crop)"]
+    else:
+        lines = [f"  scale the shorter side to {size} px and cut squares from it (--resize-mode scale)"]
+    lines.append(f"  see {'colour' if resolved.channels == 3 else 'gray'} (--channels {resolved.channels})")
+    for d in report.domains:
+        has_test = d.files.test is not None
+        validation, test = compute_holdout_counts(d.usable_count, data.holdout_fraction, has_test)
+        if d.files.test is not None:
+            test = len(d.files.test) - (len(d.unreadable) - d.unreadable_in_train)
+        train = d.usable_count - validation - (0 if has_test else test)
+        holdout_text = (
+            "nothing is held back" if not validation and not test else f"{validation:,} choose the best, {test:,} test"
+        )
+        lines.append(f"  {d.files.name}: learn from {train:,}; {holdout_text}")
+    return lines

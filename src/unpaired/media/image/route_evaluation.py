@@ -1,0 +1,148 @@
+"""The routes of a method, measured on items that are read once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from unpaired.config.run_config import RunConfig
+from unpaired.console import ProgressCallback, ignore_progress
+from unpaired.data.batches import BatchLoader
+from unpaired.data.split import SplitName
+from unpaired.media.image.measurement import RouteEvaluator, RouteMeasures
+from unpaired.methods.base import Method, Route
+from unpaired.metrics import features as feature_net
+
+CHUNK_SIZE = 16
+"""Items that are translated at once."""
+MIN_REFERENCES = 300
+"""Real items of the target that translations are compared with while training: those held back first."""
+TRAINING_PAIRS = 100
+MAX_ROUTES = 12
+"""Routes that are measured, those of four domains; of more, so many are drawn, every domain's alike."""
+
+
+class EvaluationItems:
+    """The items that routes are measured on, in batches: each domain's are read once."""
+
+    def __init__(self, batches: BatchLoader, split: SplitName, limit: int) -> None:
+        self.batches, self.split, self.limit = batches, split, limit
+        self._sources: dict[str, list[Tensor]] = {}
+        self._targets: dict[str, list[Tensor]] = {}
+
+    def sources(self, key: str) -> list[Tensor]:
+        """What is translated."""
+        if key not in self._sources:
+            self._sources[key] = stack_batches(
+                [item.tensor for item in self.batches.iterate_items(key, self.split, self.limit)]
+            )
+        return self._sources[key]
+
+    def targets(self, key: str) -> list[Tensor]:
+        """What translations are compared with: while training, items to train on beside the few that are held back."""
+        if key not in self._targets:
+            missing = MIN_REFERENCES - sum(map(len, self.sources(key))) if self.split == "validation" else 0
+            extra = [item.tensor for item in self.batches.iterate_items(key, "train", missing)] if missing > 0 else []
+            self._targets[key] = self.sources(key) + stack_batches(extra)
+        return self._targets[key]
+
+
+class CachedFeatures:
+    """A feature network that knows again the batches it has seen, for a domain's items are part of many routes."""
+
+    def __init__(self, net: feature_net.EfficientNetFeatures) -> None:
+        self.name, self.dimensions = net.name, net.dimensions
+        self._net = net
+        self._cache: dict[int, tuple[Tensor, Tensor]] | None = {}
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """As the network: (B, C, H, W) in [-1, 1] -> (B, dimensions)."""
+        if self._cache is None:
+            return self._net(x)
+        if id(x) not in self._cache:
+            self._cache[id(x)] = x, self._net(x)
+        return self._cache[id(x)][1]
+
+    def disable_cache(self) -> None:
+        """Remember nothing more: what comes from here on is seen once."""
+        self._cache = None
+
+
+class MethodEvaluator:
+    """The routes of a method, each with an evaluator of its items; measuring again costs the translations only."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        method: Method,
+        batches: BatchLoader,
+        split: SplitName,
+        *,
+        limit: int,
+        device: torch.device,
+        pairs: int = 0,
+        with_fid: bool = False,
+    ) -> None:
+        self.method = method
+        self.device = device
+        net = CachedFeatures(feature_net.EfficientNetFeatures(device)) if feature_net.is_available() else None
+        self.evaluators: list[tuple[Route, RouteEvaluator]] = []
+        self.pairs = 0
+        items = EvaluationItems(batches, split, limit)
+        for route in select_evenly(
+            [r for r in method.routes if all(batches.count_files(key, split) for key in (r.source, r.target))]
+        ):
+            sources, targets = items.sources(route.source), items.targets(route.target)
+            loaded_pairs = (
+                [(x, y) for _, x, y in batches.iterate_pairs(route.source, route.target, limit=pairs)] if pairs else []
+            )
+            if not sources or not targets:
+                continue
+            self.pairs += len(loaded_pairs)
+            truths = [
+                (a, b)
+                for a, b in zip(
+                    stack_batches([x for x, _ in loaded_pairs]),
+                    stack_batches([y for _, y in loaded_pairs]),
+                    strict=True,
+                )
+            ]
+            evaluator = RouteEvaluator(
+                sources, targets, truths, net, route=config.format_route(route), with_fid=with_fid
+            )
+            self.evaluators.append((route, evaluator))
+        if net is not None:
+            net.disable_cache()
+
+    def measure(self, progress: ProgressCallback = ignore_progress) -> tuple[RouteMeasures, ...]:
+        """Measure every route with the method's present weights, which stay as they are."""
+        self.method.eval()
+        total = sum(evaluator.batch_count for _, evaluator in self.evaluators)
+        done = iter(range(1, total + 1))
+        return tuple(
+            self._measure(route, evaluator, lambda: progress(next(done), total)) for route, evaluator in self.evaluators
+        )
+
+    def _measure(self, route: Route, evaluator: RouteEvaluator, on_batch: Callable[[], None]) -> RouteMeasures:
+        has_reverse = self.method.is_cycle_consistent and self.method.route(route.target, route.source) is not None
+
+        def translate(x: Tensor) -> Tensor:
+            on_batch()
+            return self.method.translate(x.to(self.device), route.source, route.target).float().cpu()
+
+        def translate_back(y: Tensor) -> Tensor:
+            return self.method.translate(y.to(self.device), route.target, route.source).float().cpu()
+
+        return evaluator.measure(translate, translate_back if has_reverse else None)
+
+
+def select_evenly(routes: Sequence[Route], limit: int = MAX_ROUTES) -> list[Route]:
+    """All routes, or `most` of them, spread evenly."""
+    return [routes[i * len(routes) // limit] for i in range(limit)] if len(routes) > limit else list(routes)
+
+
+def stack_batches(items: Sequence[Tensor]) -> list[Tensor]:
+    """Items (C, H, W) as batches."""
+    return [torch.stack(list(items[i : i + CHUNK_SIZE])) for i in range(0, len(items), CHUNK_SIZE)]

@@ -1,0 +1,196 @@
+"""Whole files converted from disk to disk in constant memory, their loudness given back."""
+
+from __future__ import annotations
+
+import math
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unpaired.media.voice import audio_inspection, audio_io, chunking, loudness
+from unpaired.media.voice.audio_io import Wave
+from unpaired.media.voice.chunking import WindowSizes
+from unpaired.media.voice.features import CHUNK_SECONDS, Floats, Representation, VoiceFeatures
+from unpaired.media.voice.statistics import VoiceStatistics, denormalise, normalise
+from unpaired.media.voice.world import transform_log_f0
+
+__all__ = [
+    "FeatureConverter",
+    "FeatureNetwork",
+    "convert_file",
+    "convert_wave",
+    "convert_waves",
+    "make_feature_converter",
+    "make_network_converter",
+    "wrap_with_normalisation",
+]
+
+FeatureConverter = Callable[[VoiceFeatures], VoiceFeatures]
+"""Features of a source to as many frames of the target."""
+FeatureNetwork = Callable[[Tensor], Tensor]
+"""Scaled values (1, 1, coefficients, frames) to the same."""
+_MAX_PEAK = 0.99
+
+
+def make_feature_converter(
+    convert_values: Callable[[Floats], Floats], source: VoiceStatistics, target: VoiceStatistics
+) -> FeatureConverter:
+    """A change by a function of values (coefficients, frames) -> the same, with the log-F0 transform beside it.
+
+    Energy, aperiodicity and level stay the source's.
+    """
+
+    def convert_features(features: VoiceFeatures) -> VoiceFeatures:
+        groups = {"values": convert_values(features.values)}
+        if "f0" in features and source.log_f0_mean_std and target.log_f0_mean_std:
+            groups["f0"] = transform_log_f0(features["f0"], source.log_f0_mean_std, target.log_f0_mean_std)
+        return features.replace_groups(**groups)
+
+    return convert_features
+
+
+def wrap_with_normalisation(
+    network: Callable[[Floats], Floats], source: VoiceStatistics, target: VoiceStatistics, multiple: int = 4
+) -> Callable[[Floats], Floats]:
+    """A function of values from one of scaled values (1, coefficients, frames) -> the same, as networks are.
+
+    Frames are filled up to a multiple (what strides need) with the last one, and cut off again.
+    """
+
+    def convert(values: Floats) -> Floats:
+        frames = values.shape[1]
+        padded = np.pad(normalise(values, source), ((0, 0), (0, -frames % multiple)), mode="edge")
+        return denormalise(network(padded[None])[0, :, :frames], target)
+
+    return convert
+
+
+def make_network_converter(
+    network: FeatureNetwork, device: torch.device, source: VoiceStatistics, target: VoiceStatistics, multiple: int = 4
+) -> FeatureConverter:
+    """The change by a network on a device, without gradients; `multiple` of frames are what its strides need."""
+
+    def run_network(values: Floats) -> Floats:
+        with torch.no_grad():
+            output = network(torch.from_numpy(np.ascontiguousarray(values, np.float32))[None].to(device))
+        return np.asarray(output[0].float().cpu().numpy())
+
+    return make_feature_converter(wrap_with_normalisation(run_network, source, target, multiple), source, target)
+
+
+def convert_waves(
+    waves: Iterable[Wave],
+    representation: Representation,
+    converter: FeatureConverter,
+    windows: WindowSizes | None = None,
+    chunk_seconds: float = CHUNK_SECONDS,
+) -> Iterator[Wave]:
+    """Blocks of a wave at the representation's rate and loudness to blocks of the converted one, as long in all."""
+    counter = _SampleCounter(waves)
+    features = chunking.convert_windows(
+        chunking.analyse_stream(counter, representation, chunk_seconds), converter, windows
+    )
+    num_emitted = 0
+    for block in representation.synthesise_stream(features, chunk_seconds):
+        # Frames may reach beyond the end; until it is known, nothing does.
+        wave = block[: counter.samples - num_emitted] if counter.is_exhausted else block
+        num_emitted += len(wave)
+        yield wave
+    if counter.samples > num_emitted:
+        yield np.zeros(counter.samples - num_emitted, np.float32)
+
+
+def convert_wave(
+    wave: Wave, representation: Representation, converter: FeatureConverter, windows: WindowSizes | None = None
+) -> tuple[Wave, tuple[str, ...]]:
+    """A wave (samples,) at the representation's rate to one as long and as loud, with notes on it in words."""
+    rate = representation.sample_rate_hz
+    source_meter, output_meter = _measure_loudness([wave], rate), loudness.LoudnessMeter(rate)
+    waves = loudness.scale_blocks([wave], loudness.compute_gain(source_meter.lufs()))
+    converted = np.concatenate(
+        list(_pass_through_meter(convert_waves(waves, representation, converter, windows), output_meter))
+    )
+    factor, notes = _compute_output_gain(source_meter, output_meter)
+    return converted * np.float32(factor), tuple(notes)
+
+
+def convert_file(
+    source: Path,
+    output: Path,
+    representation: Representation,
+    converter: FeatureConverter,
+    windows: WindowSizes | None = None,
+) -> tuple[str, ...]:
+    """Convert a sound file to another, .wav, .flac or .ogg, mono at the representation's rate, as loud as it was.
+
+    Memory does not grow with length: the sound is read twice, and passes a temporary file beside the output. Gives
+    notes on the source and on the output, in words. Raises UnreadableFile, UsageError, WorkError.
+    """
+    rate, inspection = representation.sample_rate_hz, audio_inspection.inspect_audio(source)
+    audio_io.check_suffix(output)
+    source_meter = _measure_loudness(audio_io.read_blocks(source, rate, inspection), rate)
+    waves = loudness.scale_blocks(
+        audio_io.read_blocks(source, rate, inspection), loudness.compute_gain(source_meter.lufs())
+    )
+    output_meter = loudness.LoudnessMeter(rate)
+    with tempfile.TemporaryDirectory(prefix=f".{output.name}.{os.getpid()}.", dir=output.parent) as folder:
+        draft = Path(folder) / "draft.wav"
+        audio_io.write(
+            draft,
+            _pass_through_meter(convert_waves(waves, representation, converter, windows), output_meter),
+            rate,
+            as_float=True,
+        )
+        factor, notes = _compute_output_gain(source_meter, output_meter)
+        audio_io.write(output, loudness.scale_blocks(_read_draft(draft), factor), rate)
+    return (*inspection.notes, *notes)
+
+
+def _compute_output_gain(
+    source_meter: loudness.LoudnessMeter, output_meter: loudness.LoudnessMeter
+) -> tuple[float, list[str]]:
+    factor = loudness.compute_gain(output_meter.lufs(), source_meter.lufs())
+    if not math.isfinite(source_meter.lufs()):
+        factor = 1.0 if output_meter.peak < 1 else _MAX_PEAK / output_meter.peak
+    if factor * output_meter.peak <= _MAX_PEAK:
+        return factor, []
+    attenuation_db = 20 * math.log10(factor * output_meter.peak / _MAX_PEAK)
+    return _MAX_PEAK / output_meter.peak, [
+        f"the output is {attenuation_db:.1f} dB quieter than the source, so that it does not clip"
+    ]
+
+
+def _measure_loudness(waves: Iterable[Wave], rate_hz: int) -> loudness.LoudnessMeter:
+    meter = loudness.LoudnessMeter(rate_hz)
+    for wave in waves:
+        meter.add(wave)
+    return meter
+
+
+def _pass_through_meter(waves: Iterable[Wave], meter: loudness.LoudnessMeter) -> Iterator[Wave]:
+    for wave in waves:
+        meter.add(wave)
+        yield wave
+
+
+def _read_draft(path: Path) -> Iterator[Wave]:
+    for block in audio_inspection.read_raw_blocks(path):
+        yield block[:, 0]
+
+
+class _SampleCounter:
+    """Waves that are counted as they pass."""
+
+    def __init__(self, waves: Iterable[Wave]) -> None:
+        self.samples, self.is_exhausted, self._waves = 0, False, waves
+
+    def __iter__(self) -> Iterator[Wave]:
+        for wave in self._waves:
+            self.samples += len(wave)
+            yield wave
+        self.is_exhausted = True

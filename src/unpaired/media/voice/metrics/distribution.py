@@ -1,0 +1,131 @@
+"""How alike two collections of sentences are without any alignment: variance, modulation, F0.
+
+A blurred conversion has a good MCD and a bad spread; so both stand side by side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+import torch
+
+from unpaired.media.voice.metrics.acoustic_frames import HOP_SECONDS, Doubles, FrameFeatures
+from unpaired.metrics import frame_distance as frame_distance
+
+SEGMENT_FRAMES: Final = 128
+"""Frames of a segment of the modulation spectrum: 640 ms, bins of 1.56 Hz."""
+MAX_MODULATION_BIN: Final = 32
+MIN_MODULATION_HZ: Final = 1 / (SEGMENT_FRAMES * HOP_SECONDS)
+MAX_MODULATION_HZ: Final = MAX_MODULATION_BIN / (SEGMENT_FRAMES * HOP_SECONDS)
+_MIN_POWER: Final = 1e-12
+
+
+@dataclass(frozen=True, eq=False)
+class VoiceDistribution:
+    """Statistics of sentences: `variance` (D,) of each coefficient in time, `modulation` (32, D) power or None.
+
+    `f0_mean_cents` and `f0_std_cents` are of 1200 log2(F0 / Hz) over voiced frames, None where there are none.
+    """
+
+    variance: Doubles
+    modulation: Doubles | None
+    f0_mean_cents: float | None
+    f0_std_cents: float | None
+    voiced_fraction: float
+
+
+class DistributionDistance(NamedTuple):
+    """Output against target; None where a side has too little. Signed figures are output less target.
+
+    `gv_db` is the mean over coefficients of |10 log10(variance / variance)|, `gv_bias_db` the same without the bars
+    (below zero: flatter than the target). `modulation_db` is the mean over coefficients and modulation frequencies
+    of the absolute difference in dB.
+    """
+
+    gv_db: float
+    gv_bias_db: float
+    modulation_db: float | None
+    f0_mean_cents: float | None
+    f0_std_cents: float | None
+    voiced_fraction: float
+
+
+def compute_distribution(utterances: Sequence[FrameFeatures]) -> VoiceDistribution:
+    """Statistics of at least one sentence.
+
+    Variance: over the loud frames of a sentence, averaged over sentences (Toda 2007), so that what sets sentences
+    apart does not count. Modulation: power spectra of the coefficients' courses (Takamichi 2014) in Hann windows of
+    640 ms, half overlapping, from a sentence's first loud frame to its last, about the segment's mean, averaged over
+    all segments; None where no sentence is as long.
+    """
+    loud_utterances = [sentence.select_loud() for sentence in utterances]
+    variance = np.mean([sentence.cepstra.var(0) for sentence in loud_utterances], axis=0)
+    f0 = np.concatenate([sentence.f0 for sentence in loud_utterances])
+    cents = 1200 * np.log2(f0[f0 > 0])
+    powers = [power for sentence in utterances for power in _compute_segment_powers(sentence.trim_to_loud())]
+    return VoiceDistribution(
+        variance,
+        np.mean(powers, axis=0) if powers else None,
+        float(cents.mean()) if len(cents) else None,
+        float(cents.std()) if len(cents) else None,
+        float(np.mean(f0 > 0)),
+    )
+
+
+def compare_distributions(output: VoiceDistribution, target: VoiceDistribution) -> DistributionDistance:
+    """Compare the statistics of conversions with those of the target."""
+    variance_ratio_db = _to_db(output.variance) - _to_db(target.variance)
+    modulation = None
+    if output.modulation is not None and target.modulation is not None:
+        modulation = float(np.abs(_to_db(output.modulation) - _to_db(target.modulation)).mean())
+    return DistributionDistance(
+        float(np.abs(variance_ratio_db).mean()),
+        float(variance_ratio_db.mean()),
+        modulation,
+        _subtract(output.f0_mean_cents, target.f0_mean_cents),
+        _subtract(output.f0_std_cents, target.f0_std_cents),
+        output.voiced_fraction - target.voiced_fraction,
+    )
+
+
+def _compute_segment_powers(trajectory: Doubles) -> list[Doubles]:
+    """Power (32, D) at 1.56 to 50 Hz of each segment of a course (S, D)."""
+    window = np.hanning(SEGMENT_FRAMES + 1)[:-1, None]
+    powers = []
+    for start in range(0, len(trajectory) - SEGMENT_FRAMES + 1, SEGMENT_FRAMES // 2):
+        segment = trajectory[start : start + SEGMENT_FRAMES]
+        spectrum = np.fft.rfft((segment - segment.mean(0)) * window, axis=0)
+        powers.append(np.abs(spectrum[1 : MAX_MODULATION_BIN + 1]) ** 2)
+    return powers
+
+
+def _to_db(power: Doubles) -> Doubles:
+    return 10 * np.log10(np.maximum(power, _MIN_POWER))
+
+
+def _subtract(a: float | None, b: float | None) -> float | None:
+    return None if a is None or b is None else a - b
+
+
+def compute_frame_distance(outputs: Sequence[FrameFeatures], targets: Sequence[FrameFeatures]) -> float | None:
+    """Kernel distance of two collections' frames, times 1000 (`evaluation.frames`), about the target's mean.
+
+    All coefficients are scaled alike, by the target's deviation as a whole: were each z-scored, faint upper ones, which
+    synthesis moves and nobody hears, would count as much as formants. From the first loud frame of a sentence to the
+    last; None where that is too little.
+    """
+    target_parts = [part for one in targets if len(part := one.trim_to_loud()) > 2 * frame_distance.CONTEXT_FRAMES]
+    output_parts = [part for one in outputs if len(part := one.trim_to_loud()) > 2 * frame_distance.CONTEXT_FRAMES]
+    if not target_parts or not output_parts:
+        return None
+    joined = np.concatenate(target_parts)
+    mean, scale = joined.mean(0), max(float(np.sqrt(joined.var(0).mean())), 1e-3)
+    scaled_targets, scaled_outputs = (
+        [torch.from_numpy(((x - mean) / scale).T)[None] for x in some] for some in (target_parts, output_parts)
+    )
+    if min(len(frame_distance.context_windows(side)) for side in (scaled_targets, scaled_outputs)) < 2:
+        return None
+    return frame_distance.frame_distance(scaled_targets, scaled_outputs)

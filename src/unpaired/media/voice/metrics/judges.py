@@ -1,0 +1,96 @@
+"""The networks that judge voices: those asked, as far as they are installed.
+
+Each is loaded when it is first asked, and once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar, get_args
+
+from unpaired.errors import UsageError
+from unpaired.media.voice.metrics.naturalness import (
+    DistillMos,
+    Dnsmos,
+    MosPredictor,
+    explain_missing_distillmos,
+    explain_missing_dnsmos,
+)
+from unpaired.media.voice.metrics.speakers import (
+    DVector,
+    Resemblyzer,
+    SpeakerEncoder,
+    explain_missing_dvector,
+    explain_missing_resemblyzer,
+)
+from unpaired.media.voice.metrics.word_errors import Recogniser, Whisper, explain_missing_whisper
+
+JudgeKind = Literal["speakers", "words", "naturalness"]
+"""What judges judge."""
+JUDGE_KINDS: tuple[JudgeKind, ...] = get_args(JudgeKind)
+ALL, NONE = "all", "none"
+"""Every kind of judges, and no kind, as users say it."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Judges:
+    """Who judges what; None where nobody does.
+
+    `missing` says of kinds that were asked why some of them, or all, cannot be had, in words that tell what to install.
+    """
+
+    speaker_encoder: SpeakerEncoder | None = None
+    second_speaker_encoder: SpeakerEncoder | None = None
+    recogniser: Recogniser | None = None
+    mos: MosPredictor | None = None
+    dnsmos: MosPredictor | None = None
+    missing: Mapping[JudgeKind, Sequence[str]] = field(default_factory=dict)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Those that there are."""
+        judges = (self.speaker_encoder, self.second_speaker_encoder, self.recogniser, self.mos, self.dnsmos)
+        return tuple(judge.name for judge in judges if judge is not None)
+
+
+def parse_kinds(selection: str | Iterable[str] | None) -> tuple[JudgeKind, ...]:
+    """The kinds that a user asks, in the order of `KINDS`: all, none, or names (joined by commas, or of a collection).
+
+    None: nothing was asked, which is all. Raises UsageError for anything else.
+    """
+    if selection is None or selection == ALL:
+        return JUDGE_KINDS
+    if selection == NONE:
+        return ()
+    names = [name.strip() for name in (selection.split(",") if isinstance(selection, str) else selection)]
+    if unknown := [name for name in names if name not in JUDGE_KINDS]:
+        listed = selection if isinstance(selection, str) else ",".join(names)
+        raise UsageError(
+            f"--judges '{listed}': '{unknown[0]}' is no kind of judges; "
+            f"expected {ALL}, {NONE}, or some of {','.join(JUDGE_KINDS)} joined by commas"
+        )
+    return tuple(kind for kind in JUDGE_KINDS if kind in names)
+
+
+def find_judges(kinds: Collection[JudgeKind] = JUDGE_KINDS) -> Judges:
+    """The judges of these kinds whose packages are installed."""
+    missing: dict[JudgeKind, list[str]] = {}
+
+    def make_judge(kind: JudgeKind, factory: Callable[[], T], explain: Callable[[], str | None]) -> T | None:
+        if kind not in kinds:
+            return None
+        if (reason := explain()) is None:
+            return factory()
+        missing.setdefault(kind, []).append(reason)
+        return None
+
+    return Judges(
+        make_judge("speakers", Resemblyzer, explain_missing_resemblyzer),
+        make_judge("speakers", DVector, explain_missing_dvector),
+        make_judge("words", Whisper, explain_missing_whisper),
+        make_judge("naturalness", DistillMos, explain_missing_distillmos),
+        make_judge("naturalness", Dnsmos, explain_missing_dnsmos),
+        missing,
+    )

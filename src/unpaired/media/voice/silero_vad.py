@@ -1,0 +1,111 @@
+"""Where somebody speaks, as silero-vad hears it: a small recurrent network that comes with the package of that name.
+
+Its file of weights is run by ONNX Runtime. The package itself is not imported: that would bring torch to one thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from unpaired.media.voice import chunking
+from unpaired.media.voice.audio_io import Wave, resample
+from unpaired.media.voice.features import FeatureLayout, Floats, Representation, VoiceFeatures
+
+__all__ = ["NAME", "SPEECH_GROUP", "SileroVad", "compute_speech_probabilities", "find_silero_vad"]
+
+NAME = "silero-vad"
+SPEECH_GROUP = "speech"
+"""The group of features that says how likely each frame is speech, 0 to 1."""
+RATE_HZ = 16000
+WINDOW_SAMPLES = 512
+"""Samples (32 ms) that get one probability."""
+_CONTEXT_SAMPLES = 64  # samples that the network sees beside a step, before it
+_STATE_SHAPE = (1, 1, 128)
+_WEIGHTS_FILE = Path("data", "silero_vad_16k_sequence.onnx")
+
+
+@dataclass(frozen=True)
+class SileroVad:
+    """The network as it is installed: its file, and the SHA-256 of it."""
+
+    weights: Path
+    digest: str
+
+    def extend_layout(self, representation: Representation) -> FeatureLayout:
+        """The groups of a representation, and "speech"."""
+        return (*representation.layout, (SPEECH_GROUP, 1))
+
+    def analyse_stream(self, waves: Iterable[Wave], representation: Representation) -> Iterator[VoiceFeatures]:
+        """As `chunking.analysed`, with the group "speech"; in the memory of a chunk, since both read the waves in step."""
+        waves, vad_waves = itertools.tee(waves)
+        probability_blocks = compute_speech_probabilities(
+            self.weights, resample(vad_waves, representation.sample_rate_hz, RATE_HZ)
+        )
+        buffer, first_window, frame = np.zeros(0, np.float32), 0, 0
+        for features in chunking.analyse_stream(waves, representation):
+            if not features.num_frames:
+                continue
+            samples = (frame + np.arange(features.num_frames)) * representation.hop_samples
+            window_indices = samples * RATE_HZ // (representation.sample_rate_hz * WINDOW_SAMPLES)
+            while (
+                first_window + len(buffer) <= window_indices[-1]
+                and (more := next(probability_blocks, None)) is not None
+            ):
+                buffer = np.concatenate([buffer, more])
+            row = buffer[
+                np.minimum(window_indices - first_window, len(buffer) - 1)
+            ]  # the last frame may begin where the sound ends
+            yield VoiceFeatures(np.concatenate([features.rows, row[None]]), self.extend_layout(representation))
+            num_dropped = min(int(window_indices[-1]) - first_window, len(buffer) - 1)
+            buffer, first_window, frame = buffer[num_dropped:], first_window + num_dropped, frame + features.num_frames
+
+
+def find_silero_vad() -> SileroVad | None:
+    """The network, where silero-vad (6.2.3 or later) and onnxruntime are installed."""
+    spec = find_spec("silero_vad")
+    if spec is None or spec.origin is None or find_spec("onnxruntime") is None:
+        return None
+    weights = Path(spec.origin).parent / _WEIGHTS_FILE
+    return SileroVad(weights, hashlib.sha256(weights.read_bytes()).hexdigest()) if weights.is_file() else None
+
+
+def compute_speech_probabilities(weights: Path, waves: Iterable[Wave]) -> Iterator[Floats]:
+    """How likely each 32 ms of a wave at 16 kHz, which comes in blocks, are speech: (steps,) float32, 0 to 1.
+
+    What is left at the end counts as if zeros followed.
+    """
+    session = _create_session(weights)
+    hidden, cell = np.zeros(_STATE_SHAPE, np.float32), np.zeros(_STATE_SHAPE, np.float32)
+    buffer = np.zeros(_CONTEXT_SAMPLES, np.float32)
+    for wave in itertools.chain(waves, [None]):
+        buffer = np.concatenate(
+            [buffer, np.zeros(-(len(buffer) - _CONTEXT_SAMPLES) % WINDOW_SAMPLES, np.float32) if wave is None else wave]
+        )
+        num_samples = (len(buffer) - _CONTEXT_SAMPLES) // WINDOW_SAMPLES * WINDOW_SAMPLES
+        if not num_samples:
+            continue
+        windows = np.lib.stride_tricks.sliding_window_view(
+            buffer[: _CONTEXT_SAMPLES + num_samples], _CONTEXT_SAMPLES + WINDOW_SAMPLES
+        )[::WINDOW_SAMPLES]
+        inputs = {"input": np.ascontiguousarray(windows), "h": hidden, "c": cell}
+        speech_probabilities, hidden, cell = session.run(["speech_probs", "hn", "cn"], inputs)
+        buffer = buffer[num_samples:]
+        yield speech_probabilities
+
+
+@lru_cache(maxsize=1)
+def _create_session(weights: Path) -> Any:
+    import onnxruntime  # noqa: PLC0415 (optional)
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,155 @@
+"""The speakers of a run of recordings: sentences held back to measure on, and speech that was learned from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from unpaired.config.run_config import RunConfig
+from unpaired.data.batches import match_names
+from unpaired.data.counter_rng import generate_permutation
+from unpaired.data.paths import Paths
+from unpaired.data.split import DomainSplits, SplitName
+from unpaired.errors import UnreadableFileError
+from unpaired.media.voice.audio_io import Wave, read_blocks
+from unpaired.media.voice.features import Floats, Representation
+from unpaired.media.voice.metrics.acoustic_frames import FrameAnalyser, FrameFeatures, build_world_analyser
+from unpaired.media.voice.representations import build_representation, describe_synthesis
+from unpaired.media.voice.transform import VoiceTransform, iterate_paths
+from unpaired.media.voice.vad import trim_silence
+from unpaired.runs.files import build_item_transform
+
+MAX_SECONDS = 15.0
+"""Of a longer recording its beginning is measured, from the first speech on."""
+LIBRARY_FRAMES = 40_000
+"""Frames of training speech of each speaker that the nearest neighbours are looked for in."""
+
+
+class Utterance(NamedTuple):
+    """A held-back recording, or the beginning of it: its relative name, and its wave at the run's rate."""
+
+    name: str
+    wave: Wave
+
+
+@dataclass
+class SpeakerRecordings:
+    """The speakers of a run: their held-back sentences, and their training speech; each is read once."""
+
+    config: RunConfig
+    sets: Sequence[DomainSplits]
+    training: Sequence[DomainSplits] | None
+    split: SplitName
+    limit: int
+    _waves: dict[Path, Wave | None] = field(default_factory=dict)
+    _training_speech: dict[int, Floats | None] = field(default_factory=dict)
+    _frames: dict[int, FrameFeatures | None] = field(default_factory=dict)
+
+    @cached_property
+    def representation(self) -> Representation:
+        """How the run sees recordings."""
+        assert self.config.voice is not None, "a run of recordings"
+        return build_representation(self.config.voice)
+
+    @cached_property
+    def vocoder_name(self) -> str:
+        """What makes sounds of features."""
+        assert self.config.voice is not None, "a run of recordings"
+        return describe_synthesis(self.config.voice)
+
+    @cached_property
+    def _transform(self) -> VoiceTransform:
+        transform = build_item_transform(self.config)
+        assert isinstance(transform, VoiceTransform), "a run of recordings"
+        return transform
+
+    def select_utterances(self, speaker: int) -> list[Utterance]:
+        """Up to `limit` sentences of a speaker, drawn by the run's seed."""
+        paths = self.sets[speaker].get_paths(self.split)
+        indices = generate_permutation(len(paths), self.config.training.seed).tolist()
+        utterances = (Utterance(paths[i], wave) for i in indices if (wave := self._read_wave(paths, i)) is not None)
+        return list(islice(utterances, self.limit))
+
+    def select_parallel_utterances(self, source: int, target: int) -> tuple[list[Utterance], list[Utterance]]:
+        """Up to `limit` sentences that both say, by their names."""
+        source_paths, target_paths = (self.sets[speaker].get_paths(self.split) for speaker in (source, target))
+        name_pairs = match_names(source_paths, target_paths)
+        utterance_pairs: list[tuple[Utterance, Utterance]] = []
+        for k in generate_permutation(len(name_pairs), self.config.training.seed).tolist():
+            if len(utterance_pairs) == self.limit:
+                break
+            i, j = name_pairs[k]
+            x, y = self._read_wave(source_paths, i), self._read_wave(target_paths, j)
+            if x is not None and y is not None:
+                utterance_pairs.append((Utterance(source_paths[i], x), Utterance(target_paths[j], y)))
+        return [x for x, _ in utterance_pairs], [y for _, y in utterance_pairs]
+
+    def get_training_speech(self, speaker: int) -> Floats | None:
+        """Coefficients (coefficients, frames) of training speech; None where the training files are gone."""
+        if speaker not in self._training_speech:
+            self._training_speech[speaker] = self._collect_training_speech(speaker)
+        return self._training_speech[speaker]
+
+    def analyse(self, wave: Wave, sample_rate_hz: int) -> FrameFeatures:
+        """What measures compare of a wave; held-back sentences, which are part of many routes, are analysed once."""
+        key = id(wave)
+        if key not in self._frames:
+            return self._analyse_world(wave, sample_rate_hz)
+        frames = self._frames[key] or self._analyse_world(wave, sample_rate_hz)
+        self._frames[key] = frames
+        return frames
+
+    @cached_property
+    def _analyse_world(self) -> FrameAnalyser:
+        return build_world_analyser()
+
+    def _collect_training_speech(self, speaker: int) -> Floats | None:
+        if self.training is None:
+            return None
+        files = list(iterate_paths(self.training[speaker].train))
+        parts: list[Floats] = []
+        for start in range(0, len(files), 8):
+            batch_files = [
+                files[i]
+                for i in generate_permutation(len(files), self.config.training.seed)[start : start + 8].tolist()
+            ]
+            parts += [e.load_features().values[:, e.detect_speech()] for e in self._transform.get_entries(batch_files)]
+            if sum(part.shape[1] for part in parts) >= LIBRARY_FRAMES:
+                break
+        speech = np.concatenate(parts, 1)[:, :LIBRARY_FRAMES] if parts else np.zeros((0, 0), np.float32)
+        return speech if speech.shape[1] > 1 else None
+
+    def _read_wave(self, paths: Paths, index: int) -> Wave | None:
+        path = paths.get_path(index)
+        if path not in self._waves:
+            try:
+                wave = read_excerpt(path, self.representation.sample_rate_hz)
+            except UnreadableFileError:
+                wave = None
+            self._waves[path] = wave
+            if wave is not None:
+                self._frames[id(wave)] = None
+        return self._waves[path]
+
+
+def read_excerpt(path: Path, sample_rate_hz: int, seconds: float = MAX_SECONDS) -> Wave | None:
+    """A recording without the silence at its ends, at most so long; None where it has no speech.
+
+    Raises UnreadableFile.
+    """
+    audio_blocks: list[Wave] = []
+    for block in read_blocks(path, sample_rate_hz):
+        audio_blocks.append(block)
+        speech = trim_silence(np.concatenate(audio_blocks), sample_rate_hz)
+        if len(speech) >= seconds * sample_rate_hz:
+            return speech[: round(seconds * sample_rate_hz)]
+        if not len(speech):
+            audio_blocks = audio_blocks[-1:]
+    speech = trim_silence(np.concatenate(audio_blocks), sample_rate_hz) if audio_blocks else np.zeros(0, np.float32)
+    return speech if len(speech) >= sample_rate_hz // 5 else None

@@ -1,0 +1,49 @@
+"""Pictures as part of the page: nothing is loaded from elsewhere, and the page stays light."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from unpaired.errors import UnreadableFileError
+from unpaired.media.image import image_io
+
+MAX_PNG_BYTES = 1_500_000
+"""Bytes above which a grid is embedded as WebP instead of the PNG as it is."""
+LARGE_PX, SMALL_PX = 1600, 304
+
+
+@dataclass(frozen=True)
+class EmbeddedImage:
+    """A picture as a `data:` address, and its size in pixels before it was made smaller."""
+
+    data_url: str
+    width: int
+    height: int
+
+
+def embed_image(path: Path, is_thumbnail: bool = False) -> EmbeddedImage | None:
+    """The picture at `path` for the page, `small` for the time line; None where the file is gone or damaged."""
+    try:
+        image_file = image_io.read_image(path)
+        data = path.read_bytes()
+    except (UnreadableFileError, OSError):
+        return None
+    height, width = image_file.pixels.shape[:2]
+    if not is_thumbnail and data[:4] == b"\x89PNG" and len(data) <= MAX_PNG_BYTES:
+        return EmbeddedImage(f"data:image/png;base64,{base64.b64encode(data).decode()}", width, height)
+    scale = min(1.0, (SMALL_PX if is_thumbnail else LARGE_PX) / width)
+    resized = image_io.resize(
+        image_file.pixels, max(1, round(height * scale)), max(1, round(width * scale)), image_file.bits
+    )
+    buffer = io.BytesIO()
+    pixels = np.rint(np.clip(resized, 0, 255)).astype(np.uint8)
+    Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(
+        buffer, "WEBP", quality=80 if is_thumbnail else 92
+    )
+    return EmbeddedImage(f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}", width, height)

@@ -1,0 +1,223 @@
+"""`unpaired train --auto-depth`: find the shallowest generator that is enough, then train a deep one that it teaches.
+
+Galanti, Wolf, Benaim 2018, arXiv:1709.00074, Alg. 1. Differs: their discrepancy is the critic's; here it is KID on
+held-back items, which is comparable from depth to depth, where critics trained with different generators are not. Where
+no threshold is given, depth grows while that brings translations nearer to the target. Of each depth its last state
+counts, and teaches: that of lowest KID may be one that has hardly begun.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from unpaired.config.resolve import Settings, SettingsRequest, read_settings, resolve_settings
+from unpaired.console import LogCallback, log_to_terminal
+from unpaired.devices import pick_device
+from unpaired.errors import UnpairedError, UsageError, WorkError
+from unpaired.methods import METHODS
+from unpaired.metrics.features import INSTALL_HINT
+from unpaired.runs.folder import RunFolder, format_run_name, next_free_path, require_unused
+from unpaired.runs.history import History
+from unpaired.runs.progress import list_checkpoints
+from unpaired.runs.summary import is_finished
+from unpaired.stages.depth_plan import (
+    EXTRA_DEPTH,
+    PLAN_FILE,
+    TRIAL_DEPTHS,
+    DepthSearchPlan,
+    DepthTrial,
+    choose_depth,
+    compute_max_depth,
+    list_trial_depths,
+    read_plan,
+)
+from unpaired.training.run_plan import choose_default_preset
+from unpaired.training.train import resume, train
+from unpaired.training.trainer import TrainingInterrupt
+
+DEEP_RUN = "deep"
+
+
+def search_depth(
+    *data: Path | str,
+    method: str | None = None,
+    preset: str | None = None,
+    out: Path | str | None = None,
+    config: Path | None = None,
+    pairs: bool = False,
+    threshold: float | None = None,
+    log: LogCallback = log_to_terminal,
+    **settings: Any,
+) -> Path:
+    """Train at growing depths until one is enough, then a deep generator with that one as teacher; returns its run.
+
+    All runs are in the folder `out`, which `resume_depth` goes on with after a kill. `steps` or `minutes` are the whole
+    budget: each depth gets an eighth, the deep run the rest. `depth` is the deep run's; left out, it is four layers
+    deeper than the one found. `threshold` (KID x 1000) is when a depth is enough; None: when the next is no nearer.
+
+    Raises UsageError and WorkError as `train` does, and where no KID can be measured; Interrupted after a signal.
+    """
+    request = SettingsRequest(method, preset, settings, Path(config) if config else None)  # type: ignore[arg-type]
+    resolved = resolve_settings(request, choose_default_preset(pick_device("auto")))
+    require_depth_search_support(resolved)
+    deep_settings = read_requested_depth(request, resolved.method) | settings
+    sources = tuple(str(Path(source).absolute()) for source in data)
+    folder = choose_search_folder(out, sources)
+    plan = DepthSearchPlan(
+        data=sources,
+        method=resolved.method,
+        preset=preset,
+        config=None if config is None else str(Path(config).absolute()),
+        pairs=pairs,
+        threshold=threshold,
+        steps=resolved.training.steps,
+        minutes=resolved.training.minutes,
+        settings={name: value for name, value in deep_settings.items() if name not in ("steps", "minutes")},
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    plan.write(folder)
+    try:
+        return DepthSearch(folder, plan, log).run()
+    except UnpairedError:
+        if [path.name for path in folder.iterdir()] == [
+            PLAN_FILE
+        ]:  # nothing was trained: nothing is to be gone on with
+            shutil.rmtree(folder)
+        raise
+
+
+def resume_depth_search(folder: Path, log: LogCallback = log_to_terminal) -> Path:
+    """Go on with a folder of `auto_depth` where it stands; a finished one is left as it is. Returns the deep run."""
+    return DepthSearch(folder, read_plan(folder), log).run()
+
+
+def is_depth_search(folder: Path) -> bool:
+    """Whether a folder holds the stages of `auto_depth`."""
+    return (folder / PLAN_FILE).is_file()
+
+
+def require_depth_search_support(settings: Settings) -> None:
+    """Refuse what a search cannot do, before time is spent."""
+    supported = [name for name, row in METHODS.items() if row.cls.depth_setting is not None]
+    if settings.method not in supported:
+        raise UsageError(
+            f"--auto-depth: {settings.method} has no depth to choose; methods that have: {', '.join(supported)}"
+        )
+    if settings.training.steps is None and settings.training.minutes is None:
+        raise UsageError("--auto-depth: give the whole budget, --steps or --minutes")
+    if settings.training.devices * settings.training.nodes > 1:
+        raise UsageError("--auto-depth: trains on one device; leave out --devices and --nodes")
+
+
+def read_requested_depth(request: SettingsRequest, method: str) -> dict[str, Any]:
+    """The deep run's depth as a file of settings has it; raises UsageError where what is asked for is not deep."""
+    depth_setting = METHODS[method].cls.depth_setting
+    assert depth_setting is not None, "seen to before"
+    file_settings = (read_settings(request.file).get("method_settings") or {}) if request.file else {}
+    depth_settings = {name: value for name, value in file_settings.items() if name == depth_setting}
+    deep_depth = request.settings.get(depth_setting, depth_settings.get(depth_setting))
+    if deep_depth is not None:
+        list_trial_depths(0, int(deep_depth))
+    return depth_settings
+
+
+def choose_search_folder(out: Path | str | None, sources: tuple[str, ...]) -> Path:
+    """The folder of the search: `out`, or one named by the data; raises UsageError where it has something in it."""
+    if out is None:
+        return next_free_path(Path("runs") / f"{format_run_name([Path(source).name for source in sources])}-depths")
+    path = Path(out)
+    if is_depth_search(path):
+        raise UsageError(f"{path}: holds such a search; choose another --out, or continue it with --resume {path}")
+    require_unused(path)
+    return path
+
+
+class DepthSearch:
+    """One call's work on a folder of stages. What to do next follows from the plan and from the runs that are there."""
+
+    def __init__(self, folder: Path, plan: DepthSearchPlan, log: LogCallback) -> None:
+        self.folder, self.plan, self.log = folder, plan, log
+        depth_setting = METHODS[plan.method].cls.depth_setting
+        assert depth_setting is not None, "seen to when the plan was made"
+        self.depth_setting = depth_setting
+
+    def run(self) -> Path:
+        """Find the depth and train the deep run."""
+        try:
+            chosen, trials = self._find_depth()
+            self.log("; ".join(map(str, trials)))
+            self.log(f"depth {chosen.depth} is taken as teacher")
+            shallow_path, deep_path = self._get_stage_path(chosen.depth), self.folder / DEEP_RUN
+            settings: dict[str, Any] = {
+                self.depth_setting: self._choose_deep_depth(chosen.depth, shallow_path),
+                **self.plan.settings,
+            }
+            self._train_stage(
+                deep_path,
+                len(trials),
+                RunFolder(shallow_path).model_path("last"),
+                {self.depth_setting: settings[self.depth_setting]},
+            )
+        except TrainingInterrupt as interrupt:
+            raise TrainingInterrupt(
+                interrupt.signal, interrupt.summary, f"unpaired train --resume {self.folder}"
+            ) from interrupt
+        return deep_path
+
+    def _find_depth(self) -> tuple[DepthTrial, list[DepthTrial]]:
+        trials: list[DepthTrial] = []
+        trial_depths = list(TRIAL_DEPTHS)
+        while True:
+            depth = trial_depths[len(trials)]
+            self._train_stage(
+                self._get_stage_path(depth), None, None, {self.depth_setting: depth, "evaluate_every": None}
+            )
+            trials.append(read_trial(self._get_stage_path(depth), depth))
+            size = RunFolder(self._get_stage_path(depth)).load_config().data.size
+            deep_depth = self.plan.settings.get(self.depth_setting, compute_max_depth(size))
+            trial_depths = list_trial_depths(size, None if deep_depth is None else int(deep_depth))
+            chosen = choose_depth(trials, self.plan.threshold, len(trials) == len(trial_depths))
+            if chosen is not None:
+                return chosen, trials
+
+    def _get_stage_path(self, depth: int) -> Path:
+        return self.folder / f"depth-{depth:02d}"
+
+    def _choose_deep_depth(self, shallow_depth: int, shallow_path: Path) -> int:
+        return min(shallow_depth + EXTRA_DEPTH, compute_max_depth(RunFolder(shallow_path).load_config().data.size))
+
+    def _train_stage(self, path: Path, trial_count: int | None, teacher: Path | None, settings: dict[str, Any]) -> None:
+        """Bring one stage to its end, from wherever it stands."""
+        run_folder, plan = RunFolder(path), self.plan
+        if is_finished(run_folder):
+            return
+        self.log(f"\n=== {path.name} ===")
+        if list_checkpoints(run_folder.checkpoints):
+            resume(path, log=self.log)
+            return
+        shutil.rmtree(path, ignore_errors=True)  # stopped before its first checkpoint
+        train(
+            *plan.data,
+            method=plan.method,
+            preset=plan.preset,
+            out=path,
+            config=None if plan.config is None else Path(plan.config),
+            pairs=plan.pairs,
+            teacher=teacher,
+            log=self.log,
+            **plan.settings | plan.get_stage_budget(trial_count) | settings,
+        )
+
+
+def read_trial(path: Path, depth: int) -> DepthTrial:
+    """What a trained depth came to in the end: KID on held-back items. Raises WorkError where none was measured."""
+    lines = [line for line in History(RunFolder(path).history).read("evaluation") if line["routes"]]
+    route = lines[-1]["routes"][0] if lines else {}
+    if route.get("kid") is None or route.get("kid_error") is None:
+        raise WorkError(
+            f"{path}: no KID was measured, by which a depth is chosen: too few items are held back, or it was turned "
+            f"off. {INSTALL_HINT}; or choose a depth yourself: --depth N"
+        )
+    return DepthTrial(depth, route["kid"], route["kid_error"], route.get("kid_real") or 0.0)

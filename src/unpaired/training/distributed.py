@@ -1,0 +1,132 @@
+"""What several processes must agree on: mean gradients and shared decisions. With one rank everything is local."""
+
+from __future__ import annotations
+
+import atexit
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from unpaired.errors import UnpairedError
+from unpaired.training.optimizers import copy_with_layout
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+
+class Distributed:
+    """The processes that train together, by Fabric's collectives. Roles are never wrapped: `play` goes past forward."""
+
+    def __init__(self, fabric: Fabric) -> None:
+        self.fabric = fabric
+        self.world_size = fabric.world_size
+        self.rank = fabric.global_rank
+        atexit.register(destroy_gloo_group)
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this rank is the one that writes and prints."""
+        return self.rank == 0
+
+    def broadcast(self, value: Any) -> Any:
+        """The first rank's `value` on every rank."""
+        return value if self.world_size == 1 else self.fabric.broadcast(value)
+
+    def barrier(self) -> None:
+        """Return once every rank has come here."""
+        if self.world_size > 1:
+            self.fabric.barrier()
+
+    def run_on_first(self, work: Callable[[], Any]) -> Any:
+        """Do `work` on the first rank and give its result, or its error, to all."""
+        result: Any = None
+        if self.is_first:
+            try:
+                result = work()
+            except UnpairedError as error:
+                result = error
+        result = self.broadcast(result)
+        if isinstance(result, UnpairedError):
+            raise self.mark_reported_once(result)
+        return result
+
+    def run_on_all(self, work: Callable[[], None]) -> None:
+        """Do `work` on every rank; where it fails on one it fails on all alike, which would else wait for ever."""
+        failure: UnpairedError | None = None
+        try:
+            work()
+        except UnpairedError as error:
+            failure = error
+        failed_rank = self._find_lowest_rank(failure is not None)
+        if failed_rank is not None:
+            shared_error = failure if self.world_size == 1 else self.fabric.broadcast(failure, src=failed_rank)
+            assert shared_error is not None, "that rank failed"
+            raise self.mark_reported_once(shared_error)
+
+    @contextmanager
+    def report_errors_once(self) -> Iterator[None]:
+        """What fails within fails on every rank alike, and the first says it."""
+        try:
+            yield
+        except UnpairedError as error:
+            self.mark_reported_once(error)
+            raise
+
+    def mark_reported_once(self, error: UnpairedError) -> UnpairedError:
+        """An error that every rank raises, marked so that the first alone says it."""
+        error.is_reported_elsewhere = not self.is_first
+        return error
+
+    def _find_lowest_rank(self, value: bool) -> int | None:
+        """The lowest rank on which `value` holds, the same on all; None where there is none."""
+        if self.world_size == 1:
+            return 0 if value else None
+        rank_if_true = torch.tensor(float(self.rank if value else self.world_size), device=self.fabric.device)
+        lowest = int(cast(Tensor, self.fabric.all_reduce(rank_if_true, reduce_op="min")))
+        return lowest if lowest < self.world_size else None
+
+    def mean(self, tensor: Tensor) -> Tensor:
+        """The mean of `tensor` over ranks."""
+        if self.world_size == 1:
+            return tensor
+        return cast(Tensor, self.fabric.all_reduce(tensor, reduce_op="sum")) / self.world_size
+
+    def any(self, value: bool) -> bool:
+        """Whether `value` holds on some rank."""
+        if self.world_size == 1:
+            return value
+        flag = torch.tensor(float(value), device=self.fabric.device)
+        return bool(cast(Tensor, self.fabric.all_reduce(flag, reduce_op="sum")) > 0)
+
+    def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
+        """Replace gradients by their mean over ranks; a parameter without one on every rank keeps None.
+
+        A rank whose play did not reach a parameter counts as zero there, where some other rank's did.
+        """
+        if self.world_size == 1 or not parameters:
+            return
+        has_gradient = torch.tensor(
+            [p.grad is not None for p in parameters], dtype=torch.float32, device=self.fabric.device
+        )
+        has_gradient_anywhere = (cast(Tensor, self.fabric.all_reduce(has_gradient, reduce_op="sum")) > 0).tolist()
+        synced_parameters = [p for p, is_present in zip(parameters, has_gradient_anywhere, strict=True) if is_present]
+        if not synced_parameters:
+            return
+        flat_gradients = torch.cat(
+            [(torch.zeros_like(p) if p.grad is None else p.grad).reshape(-1) for p in synced_parameters]
+        )
+        flat_gradients = self.mean(flat_gradients)
+        for p, gradient in zip(
+            synced_parameters, torch.split(flat_gradients, [p.numel() for p in synced_parameters]), strict=True
+        ):
+            p.grad = copy_with_layout(p, gradient.view_as(p))
+
+
+def destroy_gloo_group() -> None:
+    """Stop gloo's threads before the interpreter ends, which else may abort; Fabric itself does so for NCCL."""
+    is_initialized = torch.distributed.is_available() and torch.distributed.is_initialized()
+    if is_initialized and torch.distributed.get_backend() == "gloo":
+        torch.distributed.destroy_process_group()

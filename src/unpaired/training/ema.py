@@ -1,0 +1,54 @@
+"""The running average of the translating roles, which is what translation uses."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+
+import torch
+
+from unpaired.methods.base import FrozenNetwork, Method
+
+
+@dataclass
+class ExponentialMovingAverage:
+    """Running average of a method's translators (Karras et al. 2018): GAN weights oscillate, their average does not.
+
+    The copy is of the whole method at once, so that shared layers stay shared. A role that did not move keeps its
+    average. The effective decay is `min(decay, (1 + n) / (10 + n))` after n moves, so that the start is forgotten.
+    """
+
+    method: Method
+    decay: float
+    update_counts: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def from_method(cls, method: Method, decay: float) -> ExponentialMovingAverage:
+        """Start from a copy of `method` as it stands."""
+        averaged = copy.deepcopy(method).requires_grad_(False).eval()
+        averaged_roles = [
+            role for role in method.translation_roles if not isinstance(method.get_submodule(role), FrozenNetwork)
+        ]
+        return cls(averaged, decay, dict.fromkeys(averaged_roles, 0))
+
+    @torch.no_grad()
+    def update(self, method: Method, updated_roles: set[str]) -> None:
+        """Take one step of the average for each translator among the `moved` roles; buffers are copied."""
+        updated_ids: set[int] = set()
+        for role in self.update_counts:
+            if role not in updated_roles:
+                continue
+            n = self.update_counts[role]
+            self.update_counts[role] = n + 1
+            decay = min(self.decay, (1 + n) / (10 + n))
+            ema_parameters, live_parameters = [], []
+            ema_role, live_role = self.method.get_submodule(role), method.get_submodule(role)
+            for ema_parameter, live_parameter in zip(ema_role.parameters(), live_role.parameters(), strict=True):
+                if id(ema_parameter) not in updated_ids:
+                    updated_ids.add(id(ema_parameter))
+                    ema_parameters.append(ema_parameter.data)
+                    live_parameters.append(live_parameter.data)
+            if ema_parameters:
+                torch._foreach_lerp_(ema_parameters, live_parameters, 1 - decay)
+            for ema_buffer, live_buffer in zip(ema_role.buffers(), live_role.buffers(), strict=True):
+                ema_buffer.copy_(live_buffer)

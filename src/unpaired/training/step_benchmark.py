@@ -1,0 +1,87 @@
+"""A few steps on trial, before a run begins: which precision is fastest here, and what a step costs."""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+import yaml
+
+from unpaired.config.run_config import RunConfig
+from unpaired.console import LogCallback
+from unpaired.data.batches import BatchLoader
+from unpaired.methods.base import Method, StepContext
+from unpaired.networks.blocks import count_parameters
+from unpaired.training.distributed import Distributed
+from unpaired.training.loop import TrainingLoop
+from unpaired.training.precision import Precision, benchmark_precisions, time_step
+
+TIMED_STEPS = 6
+"""Consecutive steps that are timed: in some methods a player moves in every second or third alone."""
+
+
+def choose_precision(
+    config: RunConfig, method: Method, batches: BatchLoader, distributed: Distributed, log: LogCallback
+) -> RunConfig:
+    """The configuration with the precision that a short probe of this device found fastest; nothing else changes."""
+    batch = load_device_batch(config, batches, method)
+    loops: dict[Precision, TrainingLoop] = {}
+
+    def step(precision: Precision) -> None:
+        if precision not in loops:
+            loops.clear()
+            loops[precision] = TrainingLoop(copy.deepcopy(method), distributed, precision)
+        loops[precision].step([batch], StepContext(0, 0.0))
+
+    log("precision: to be chosen by a few steps of each")
+    fastest, summary = benchmark_precisions(step, next(method.parameters()).device, agree=distributed.broadcast)
+    fastest, summary = distributed.broadcast((fastest, summary))
+    log(f"precision: {summary}")
+    return config.model_copy(update={"training": config.training.model_copy(update={"precision": fastest})})
+
+
+def load_device_batch(config: RunConfig, batches: BatchLoader, method: Method) -> dict[str, torch.Tensor]:
+    """One micro-batch on the method's device."""
+    shards = config.training.grad_accumulation * config.training.devices * config.training.nodes
+    device = next(method.parameters()).device
+    return {key: x.to(device) for key, x in batches.load_batch(0, 0, shards, config.training.batch_size).items()}
+
+
+def format_dry_run(config: RunConfig, method: Method, batches: BatchLoader, distributed: Distributed) -> str:
+    """The resolved configuration, the networks with their sizes, and the cost of a step."""
+    batch = load_device_batch(config, batches, method)
+    loop = TrainingLoop(copy.deepcopy(method), distributed, config.training.precision)  # type: ignore[arg-type]
+    device = next(method.parameters()).device
+
+    steps = iter(range(1 + TIMED_STEPS))
+
+    def step(_: Precision) -> None:
+        loop.step([batch], StepContext(next(steps), 0.0))
+
+    time_step(step, "fp32", device)  # the first is slower
+    seconds = (
+        sum(time_step(step, "fp32", device) for _ in range(TIMED_STEPS))
+        / TIMED_STEPS
+        * config.training.grad_accumulation
+    )
+    rows = [f"  {role:<12}{count_parameters(net):>12,} parameters" for role, net in list_roles(method)]
+    training = config.training
+    cost = (
+        f"{training.steps} steps: about {training.steps * seconds / 60:.0f} minutes"
+        if training.steps
+        else f"{training.minutes:g} minutes: about {60 * (training.minutes or 0) / seconds:.0f} steps"
+    )
+    return "\n".join(
+        [
+            yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False),
+            "networks:",
+            *rows,
+            f"a step takes {seconds * 1000:.0f} ms here ({config.training.precision}); {cost}",
+        ]
+    )
+
+
+def list_roles(method: Method) -> list[tuple[str, torch.nn.Module]]:
+    """Every role by its name, in the players' order."""
+    names = dict.fromkeys(role for player in method.players.values() for role in player.roles)
+    return [(name, method.get_submodule(name)) for name in names]

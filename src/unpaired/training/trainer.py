@@ -1,0 +1,261 @@
+"""One run from its first step, or the step it was resumed at, to the end of its budget."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from types import FrameType
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from unpaired.config.run_config import RunConfig
+from unpaired.console import format_duration
+from unpaired.errors import DivergenceError
+from unpaired.methods.base import Batch, StepContext
+from unpaired.runs.folder import Checkpoint, RunFolder, save_model
+from unpaired.runs.progress import Budget, Progress
+from unpaired.training.checkpoint import save_checkpoint
+from unpaired.training.logging import TrainingLog
+from unpaired.training.loop import TrainingLoop
+from unpaired.training.schedule import compute_lr_factor, is_evaluation_due
+
+CHECKPOINT_EVERY_S = 120.0
+LOG_EVERY_S = 1.0
+SAMPLES_PER_RUN = 20
+DUPLICATE_SIGNAL_S = 1.0
+"""Within so many seconds a second signal is the first one, passed on by a launcher that got it too."""
+
+
+class Validator(Protocol):
+    """What a session asks for looks at its own work; `training.judge` answers."""
+
+    def evaluate(self, step: int, spent_s: float, validation_metric: float | None) -> float | None:
+        """Measure on held-back items and record it; returns the mean KID over the routes, where there is one."""
+
+    def log_samples(self, step: int) -> None:
+        """Record a grid of samples."""
+
+
+class TrainingInterrupt(Exception):
+    """The run was asked to stop by a signal of this number.
+
+    What is `done` and how to go on `again` are its words; ranks other than the first have nothing to say (empty).
+    """
+
+    def __init__(self, number: int, summary: str = "", resume_command: str = "") -> None:
+        super().__init__(f"{summary}; continue with: {resume_command}" if summary else "")
+        self.signal, self.summary = number, summary
+
+
+class Trainer:
+    """Steps, and what is due between them. It acts between steps only: half a step could not be resumed."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        folder: RunFolder,
+        loop: TrainingLoop,
+        load_batch: Callable[[int, int, int], Batch],
+        training_log: TrainingLog | None,
+        validator: Validator | None,
+        progress: Progress,
+    ) -> None:
+        self.config, self.folder, self.loop, self.load_batch = config, folder, loop, load_batch
+        self.training_log, self.validator = training_log, validator
+        self.step, self.spent_s, self.evaluation_s = progress.step, progress.spent_s, progress.evaluation_s
+        self.best_step, self.validation_metric = progress.best_step, progress.validation_metric
+        self.budget = Budget(config.training.steps, config.training.minutes)
+        # Of a larger budget than before, what is spent is a smaller share.
+        self.evaluated_fraction = min(
+            progress.evaluated_fraction, self.budget.spent_fraction(progress.step, progress.spent_s)
+        )
+        self.evaluation_cost_s = progress.evaluation_cost_s
+        self.saved_step, self.saved_at = progress.step, time.monotonic()
+        self.start_s, self.start_step = progress.spent_s, progress.step
+        self.last_logged_s = float("-inf")
+        self.stop_signal: int | None = None
+
+    @property
+    def budget_fraction(self) -> float:
+        """The share of the budget that is spent; the first rank's clock counts for all."""
+        return float(self.loop.distributed.broadcast(self.budget.spent_fraction(self.step, self.spent_s)))
+
+    def run(self) -> None:
+        """Train to the end of the budget; raises Interrupted after a signal and Diverged when the numbers are lost."""
+        with self._catch_signals():
+            fraction = self.budget_fraction
+            while fraction < 1:
+                started = time.perf_counter()
+                lr_factor = compute_lr_factor(fraction, self.config.training.lr_decay_start)
+                losses = self.loop.step(self._micro_batches(), StepContext(self.step, fraction), lr_factor)
+                values = self._check_losses(losses)
+                self.spent_s += time.perf_counter() - started
+                self.step += 1
+                previous_fraction, fraction = fraction, self.budget_fraction
+                self._log_step(fraction, lr_factor, values)
+                if fraction < 1 and self.loop.distributed.any(self.stop_signal is not None):
+                    self._interrupt()
+                self._run_scheduled_tasks(previous_fraction, fraction)
+            self.save()
+
+    def _micro_batches(self) -> list[Batch]:
+        distributed, count = self.loop.distributed, self.config.training.grad_accumulation
+        first_shard, shards = distributed.rank * count, distributed.world_size * count
+        transfer = {"device": self.loop.device, "non_blocking": True}
+        micro_batches: list[Batch] = []
+        for i in range(count):
+            batch = self.load_batch(self.step, first_shard + i, shards)
+            micro_batches.append({key: self._to_memory_format(x.to(**transfer)) for key, x in batch.items()})  # type: ignore[call-overload]
+        return micro_batches
+
+    def _to_memory_format(self, x: Tensor) -> Tensor:
+        is_channels_last = x.dim() == 4 and self.config.training.memory_format == "channels_last"
+        return x.contiguous(memory_format=torch.channels_last) if is_channels_last else x
+
+    def _check_losses(self, losses: dict[str, Tensor]) -> dict[str, float]:
+        """The terms as numbers, the mean over ranks, so that all ranks decide alike; raises Diverged on lost ones.
+
+        Between readings a GPU runs ahead, so it is read in two of twenty steps (some players move in every second
+        alone), and before every save.
+        """
+        if self.loop.device.type != "cpu" and self.step % 20 > 1:
+            return {}
+        stacked = self.loop.distributed.mean(torch.stack([loss.float() for loss in losses.values()]))
+        values = dict(zip(losses, stacked.tolist(), strict=True))
+        for name, value in values.items():
+            if not abs(value) <= self.config.training.divergence_threshold:
+                raise self.loop.distributed.mark_reported_once(DivergenceError(self._explain_divergence(name, value)))
+        return values
+
+    def _explain_divergence(self, name: str, value: float) -> str:
+        saved = f"the state of step {self.saved_step} is kept" if self.saved_step else "nothing had been saved yet"
+        return (
+            f"training diverged at step {self.step}: {name} is {value:g}; {saved} in {self.folder.path}. Lower the "
+            "rates (--rate, --lr-d), use --precision fp32, or change --seed"
+        )
+
+    def _log_step(self, budget_fraction: float, lr_factor: float, values: dict[str, float]) -> None:
+        if self.training_log is None or not values:
+            return
+        step_count = self.step - self.start_step
+        step_s = (self.spent_s - self.start_s) / step_count
+        remaining = format_duration(self.budget.remaining_s(self.step, self.spent_s, step_s))
+        losses_text = "  ".join(f"{name} {value:.3g}" for name, value in values.items())
+        speed = f"{1 / step_s:.1f} steps/s" if step_s < 1 else f"{step_s:.1f} s/step"
+        self.training_log.log_progress(
+            f"step {self.step}  {budget_fraction:.0%}  {speed}  {remaining} left  {losses_text}"
+        )
+        if self.spent_s - self.last_logged_s >= LOG_EVERY_S:
+            self.last_logged_s = self.spent_s
+            self.training_log.log_losses(self.step, budget_fraction, self.spent_s, lr_factor, values)
+
+    def _run_scheduled_tasks(self, previous_fraction: float, budget_fraction: float) -> None:
+        """What is due after a step: samples, an evaluation, a checkpoint. All ranks come to the same decisions."""
+        settings = self.config.training
+        if self._is_due(
+            settings.sample_every,
+            int(budget_fraction * SAMPLES_PER_RUN) > int(previous_fraction * SAMPLES_PER_RUN) or budget_fraction >= 1,
+        ):
+            self._run_validator(lambda validator: validator.log_samples(self.step))
+        is_due = is_evaluation_due(
+            budget_fraction, self.evaluated_fraction, self.spent_s, self.evaluation_s, self.evaluation_cost_s
+        )
+        if self._is_due(settings.evaluate_every, budget_fraction >= 1 or bool(self.loop.distributed.broadcast(is_due))):
+            self._evaluate(budget_fraction)
+        is_late = time.monotonic() - self.saved_at > CHECKPOINT_EVERY_S
+        if self._is_due(settings.checkpoint_every, bool(self.loop.distributed.broadcast(is_late))):
+            self.save()
+
+    def _is_due(self, every: int | None, is_due_by_default: bool) -> bool:
+        if every is None:
+            return is_due_by_default
+        return every > 0 and self.step % every == 0
+
+    def _evaluate(self, budget_fraction: float) -> None:
+        started = time.perf_counter()
+        self.evaluated_fraction = budget_fraction
+        metric = self._run_validator(
+            lambda validator: validator.evaluate(self.step, self.spent_s, self.validation_metric)
+        )
+        self.evaluation_cost_s = time.perf_counter() - started
+        self.evaluation_s += self.evaluation_cost_s
+        if metric is not None and (self.validation_metric is None or metric < self.validation_metric):
+            self.best_step, self.validation_metric = self.step, metric
+            self.save()
+            self._save_model("best")
+
+    def _run_validator(self, action: Callable[[Validator], float | None]) -> float | None:
+        """Let the first rank's judge look while the others wait; gradients and randomness stay as they are."""
+
+        def run_action() -> float | None:
+            if self.validator is None:
+                return None
+            with torch.no_grad(), torch.random.fork_rng(devices=[]):
+                return action(self.validator)
+
+        return self.loop.distributed.run_on_first(run_action)  # type: ignore[no-any-return]
+
+    def save(self) -> None:
+        """Save all that resuming needs and the model; refuses to save lost numbers over good ones."""
+        if self.step == self.saved_step:
+            return
+        is_nonfinite = not all(bool(p.isfinite().all()) for p in self.loop.method.parameters())
+        if self.loop.distributed.any(is_nonfinite):
+            raise self.loop.distributed.mark_reported_once(
+                DivergenceError(self._explain_divergence("a network's weight", float("nan")))
+            )
+        progress = Progress(
+            step=self.step,
+            spent_s=self.spent_s,
+            evaluation_s=self.evaluation_s,
+            evaluated_fraction=self.evaluated_fraction,
+            evaluation_cost_s=self.evaluation_cost_s,
+            best_step=self.best_step,
+            validation_metric=self.validation_metric,
+            world_size=self.loop.distributed.world_size,
+        )
+        save_checkpoint(self.folder.checkpoints, self.loop, self.config.method, progress)
+        self._save_model("last")
+        self.saved_step, self.saved_at = self.step, time.monotonic()
+
+    def _save_model(self, checkpoint: Checkpoint) -> None:
+        """Save the averaged networks, after the checkpoint that they are from: then a resumed run can do it again."""
+        path, method = self.folder.model_path(checkpoint), self.loop.ema.method
+        self.loop.distributed.run_on_first(partial(save_model, path, method, self.config, self.step))
+
+    def _interrupt(self) -> None:
+        number = int(self.loop.distributed.broadcast(self.stop_signal or signal.SIGTERM))
+        self.save()
+        if not self.loop.distributed.is_first:
+            raise TrainingInterrupt(number)
+        summary = f"stopped and saved at step {self.step}"
+        raise TrainingInterrupt(number, summary, f"unpaired train --resume {self.folder.path}")
+
+    @contextmanager
+    def _catch_signals(self) -> Iterator[None]:
+        """Turn the first Ctrl-C or SIGTERM into a stop between steps; a second Ctrl-C stops at once."""
+        stopped_at = 0.0
+
+        def handle_signal(number: int, _: FrameType | None) -> None:
+            nonlocal stopped_at
+            if self.stop_signal is None:
+                self.stop_signal, stopped_at = number, time.monotonic()
+            elif number == signal.SIGINT and time.monotonic() - stopped_at > DUPLICATE_SIGNAL_S:
+                raise KeyboardInterrupt
+
+        try:
+            previous_handlers = {
+                number: signal.signal(number, handle_signal) for number in (signal.SIGINT, signal.SIGTERM)
+            }
+        except ValueError:  # not the main thread: whoever called from there handles signals
+            previous_handlers = {}
+        try:
+            yield
+        finally:
+            for number, handler in previous_handlers.items():
+                signal.signal(number, handler)

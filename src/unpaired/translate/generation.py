@@ -1,0 +1,153 @@
+"""Pictures that no input file has: draws from noise, and what lies between two pictures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from unpaired.data.domain import DOMAIN_KEYS, Domain
+from unpaired.errors import UsageError, WorkError
+from unpaired.media.image.crops import convert_crops_to_tensor, crop, load_scaled_image
+from unpaired.media.image.image_io import from_tensor, write_image
+from unpaired.media.image.pipeline import get_value_range
+from unpaired.media.suffixes import IMAGE_SUFFIXES
+from unpaired.methods import METHODS
+from unpaired.methods.base import Method
+from unpaired.methods.capabilities import EncoderDecoderMethod, SamplingMethod
+from unpaired.translate.image_grid import render_image_grid
+from unpaired.translate.translator import Translator
+
+CapabilityT = TypeVar("CapabilityT", bound=Method)
+SAMPLE_BATCH_SIZE = 16
+"""Items made at once."""
+GRID_COLUMNS = 16
+"""Pictures in a row of a sheet of samples."""
+
+
+def sample_files(
+    translator: Translator,
+    count: int,
+    out: str | os.PathLike[str],
+    *,
+    seed: int = 0,
+    overwrite: bool = False,
+) -> list[Path]:
+    """Write `count` joint samples: `out`/DOMAIN/0000.png ... for every domain, and `out`/sheet.png; returns the paths.
+
+    Equal names belong together. Raises UsageError where the run's method makes nothing from noise (names those that
+    do), or files are there already and `overwrite` is not given; WorkError where `out` cannot be written.
+    """
+    if count < 1:
+        raise UsageError(f"n {count}; expected 1 or more")
+    method = _require_capability(translator, SamplingMethod, "make pictures from noise")  # type: ignore[type-abstract]
+    random_generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        sample_batches = [
+            method.sample(min(SAMPLE_BATCH_SIZE, count - done), random_generator)
+            for done in range(0, count, SAMPLE_BATCH_SIZE)
+        ]
+    images_by_domain = {
+        key: torch.cat([sample_batch[key].float().cpu() for sample_batch in sample_batches])
+        for key in sample_batches[0]
+    }
+    domains = {key: translator.config.get_domain(key) for key in images_by_domain}
+    rows = [
+        (domains[key].name, images_by_domain[key][start : start + GRID_COLUMNS])
+        for start in range(0, count, GRID_COLUMNS)
+        for key in images_by_domain
+    ]
+    return _write_images(translator, Path(out), images_by_domain, rows, (), overwrite)
+
+
+def interpolate_files(
+    translator: Translator,
+    ends: tuple[str | os.PathLike[str], str | os.PathLike[str]],
+    sources: tuple[str, str],
+    out: str | os.PathLike[str],
+    *,
+    steps: int = 8,
+    overwrite: bool = False,
+) -> list[Path]:
+    """Write what lies between two pictures: codes on the straight line between theirs, decoded in every domain.
+
+    `sources` are the domains of the two. They are seen as in training (the centre square). `out` is a picture's name,
+    for a sheet with a row for each domain and `steps` columns from one end to the other; or else a folder, for the
+    sheet and every picture alone (DOMAIN/0000.png ...). Returns the paths.
+
+    Raises UsageError where the run's method has no codes (names those that do), a picture or domain does not exist, or
+    files are there already and `overwrite` is not given; UnreadableFile for damaged pictures.
+    """
+    if steps < 2:
+        raise UsageError(f"steps {steps}; expected 2 (the ends alone) or more")
+    method = _require_capability(translator, EncoderDecoderMethod, "interpolate, for it has no codes")  # type: ignore[type-abstract]
+    config = translator.config
+    codes = []
+    with torch.no_grad():
+        for end, name in zip(map(Path, ends), sources, strict=True):
+            key = config.find_key(name)
+            if not end.exists():
+                raise UsageError(f"{end}: no such file")
+            scaled_image = load_scaled_image(end, config.get_domain(key), config.data, config.channels, training=False)
+            x = convert_crops_to_tensor(crop(scaled_image, config.data.size)[None]).to(translator.device)
+            codes.append(method.encode(x, key))
+        interpolated_codes = torch.cat([torch.lerp(codes[0], codes[1], i / (steps - 1)) for i in range(steps)])
+        keys = DOMAIN_KEYS[: len(config.domains)]
+        images_by_domain = {
+            key: _run_in_batches(partial(method.decode, domain=key), interpolated_codes) for key in keys
+        }
+    rows = [(config.get_domain(key).name, images) for key, images in images_by_domain.items()]
+    first, last = (f"{Path(end).name} ({name})" for end, name in zip(ends, sources, strict=True))
+    column_labels = [first, *[""] * (steps - 2), last]
+    return _write_images(translator, Path(out), images_by_domain, rows, column_labels, overwrite)
+
+
+def _require_capability(translator: Translator, capability: type[CapabilityT], action: str) -> CapabilityT:
+    """The run's method, where it is of the kind; raises UsageError that names the methods which are."""
+    method = translator.method
+    if isinstance(method, capability):
+        return method
+    capable_methods = ", ".join(row.name for row in METHODS.values() if issubclass(row.cls, capability))
+    raise UsageError(
+        f"this run's method, {translator.config.method}, cannot {action}; those that can: {capable_methods}"
+    )
+
+
+def _run_in_batches(net: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    return torch.cat([net(part).float().cpu() for part in x.split(SAMPLE_BATCH_SIZE)])
+
+
+def _write_images(
+    translator: Translator,
+    out: Path,
+    images_by_domain: dict[str, Tensor],
+    rows: Sequence[tuple[str, Tensor]],
+    column_labels: Sequence[str],
+    overwrite: bool,
+) -> list[Path]:
+    """The sheet alone where `out` is a picture's name, else the folder of all pictures and the sheet."""
+    is_grid_only = out.suffix.lower() in IMAGE_SUFFIXES
+    grid_path = out if is_grid_only else out / "sheet.png"
+    image_by_path: dict[Path, tuple[Domain, Tensor]] = {}
+    for key, images in images_by_domain.items() if not is_grid_only else ():
+        domain = translator.config.get_domain(key)
+        image_by_path |= {out / domain.name / f"{i:04}.png": (domain, x) for i, x in enumerate(images)}
+    existing_paths = [path for path in (grid_path, *image_by_path) if path.exists()]
+    if existing_paths and not overwrite:
+        raise UsageError(f"{existing_paths[0]}: is there already; choose another --out, or --overwrite it")
+    try:
+        for path in (grid_path, *image_by_path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WorkError(f"{out}: cannot be written ({error})") from error
+    for path, (domain, x) in image_by_path.items():
+        is_color = domain.color and translator.config.channels == 3
+        bits = 16 if domain.bits == 16 and not is_color else 8
+        write_image(path, from_tensor(x, *get_value_range(None, domain, bits), is_color), bits=bits)
+    write_image(grid_path, render_image_grid(rows, column_labels))
+    return [*image_by_path, grid_path]

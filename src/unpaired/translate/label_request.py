@@ -1,0 +1,156 @@
+"""What is asked of a method that is told by labels: `blond`, `blond,glasses`, `blond=0.7`."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from unpaired.config.run_config import RunConfig
+from unpaired.data.attributes import read_known_labels, read_table
+from unpaired.data.paths import remove_suffix
+from unpaired.errors import UsageError
+from unpaired.labels import Labels
+
+LabelVector = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class LabelRequest:
+    """The label that results are to have, NaN for what stays; and what is known of the inputs' labels, by file name.
+
+    A file is told by as much of its path as a name has, else by its own name, else by its name without suffix.
+    """
+
+    label: LabelVector
+    known_labels: Mapping[str, LabelVector]
+    digest: str
+    table: Path | None = None
+
+    def get_target_label(self, path: Path | None) -> LabelVector:
+        """The label wanted of one file: what is known of it stays, what is asked changes."""
+        input_label = self._find_known_label(path) if path and self.known_labels else None
+        if input_label is None:
+            return self.label
+        return tuple(
+            input_value if math.isnan(requested_value) else requested_value
+            for requested_value, input_value in zip(self.label, input_label, strict=True)
+        )
+
+    def check_inputs(self, paths: Iterable[Path]) -> list[str]:
+        """What to say where the table does not tell of all `paths`; raises UsageError where it tells of none."""
+        if self.table is None:
+            return []
+        total = unlabelled_count = 0
+        first_unlabelled: Path | None = None
+        for path in paths:
+            total += 1
+            if self._find_known_label(path) is None:
+                unlabelled_count, first_unlabelled = unlabelled_count + 1, first_unlabelled or path
+        if not unlabelled_count:
+            return []
+        if unlabelled_count == total:
+            raise UsageError(
+                f"--labels {self.table}: has no row for any of the inputs, as {first_unlabelled}; expected their names in its "
+                "first column"
+            )
+        return [
+            f"--labels {self.table}: has no row for {unlabelled_count:,} of {total:,} inputs, as {first_unlabelled}; of these, what is not "
+            "asked for stays what it seems to be"
+        ]
+
+    def _find_known_label(self, path: Path) -> LabelVector | None:
+        return next(
+            (self.known_labels[name] for name in iterate_candidate_names(path) if name in self.known_labels), None
+        )
+
+
+def parse_label_request(
+    config: RunConfig, labels: Labels, to: str, source: str | None, table: Path | None
+) -> LabelRequest:
+    """What `to` asks for: domains joined by commas, at most one of a group, each with an amount if need be.
+
+    An amount is a share of the way from the other value: `glasses=0.5`. Where there are several others it is the way
+    from `source`, which must then be known. `table` has the labels of the inputs.
+
+    Raises UsageError for unknown domains, amounts that are no numbers, and a table of none of the labels.
+    """
+    names = [domain.name for domain in config.domains]
+    label = labels.create_unknown_label()
+    name_by_group: dict[int, str] = {}
+    for requested_domain in to.split(","):
+        name, separator, amount = (word.strip() for word in requested_domain.partition("="))
+        config.find_key(name)
+        goal = labels.domain_labels[names.index(name)]
+        if goal.group_index in name_by_group:
+            raise UsageError(f"--to {to}: {name_by_group[goal.group_index]} and {name} exclude each other")
+        name_by_group[goal.group_index] = name
+        fraction = _parse_fraction(to, amount) if separator else 1.0
+        start_values = (
+            _get_start_values(config, labels, goal.group_index, name, source) if fraction != 1 else goal.values
+        )
+        label[goal.columns] = [
+            (1 - fraction) * a + fraction * b for a, b in zip(start_values, goal.values, strict=True)
+        ]
+    if table is None:
+        return LabelRequest(tuple(label), {}, "")
+    if not table.is_file():
+        raise UsageError(f"--labels {table}: no such file; expected a CSV whose first column names the inputs")
+    labels_by_name = read_known_labels(read_table(table), labels)
+    if all(math.isnan(value) for row in labels_by_name.values() for value in row):
+        raise UsageError(f"--labels {table}: tells none of this run's labels, {', '.join(labels.domains)}")
+    return LabelRequest(
+        tuple(label), index_by_names(labels_by_name), hashlib.sha256(table.read_bytes()).hexdigest(), table
+    )
+
+
+def index_by_names(known_labels: Mapping[str, LabelVector]) -> dict[str, LabelVector]:
+    """What is told of files, also by their names without folder or suffix, where those are of one file alone."""
+    labels_by_short_name: dict[str, dict[LabelVector, None]] = {}
+    for name, label in known_labels.items():
+        file_name = name.rpartition("/")[2]
+        for short_name in {file_name, remove_suffix(name), remove_suffix(file_name)} - known_labels.keys():
+            labels_by_short_name.setdefault(short_name, {})[label] = None
+    return {
+        **known_labels,
+        **{name: next(iter(labels)) for name, labels in labels_by_short_name.items() if len(labels) == 1},
+    }
+
+
+def iterate_candidate_names(path: Path) -> Iterator[str]:
+    """What a table may call a file: its path from ever further in, with and without suffix."""
+    parts = path.parts
+    for start in range(len(parts)):
+        name = "/".join(parts[start:])
+        yield from (name, remove_suffix(name))
+
+
+def _parse_fraction(to: str, amount: str) -> float:
+    try:
+        fraction = float(amount)
+    except ValueError:
+        fraction = math.nan
+    if not math.isfinite(fraction):
+        raise UsageError(f"--to {to}: '{amount}'; expected a number, as blond=0.7")
+    return fraction
+
+
+def _get_start_values(config: RunConfig, labels: Labels, group: int, name: str, source: str | None) -> LabelVector:
+    """The values of a group that an amount of `name` starts from."""
+    domains = labels.groups[group].domains
+    if source is None and len(domains) == 2:
+        source = domains[1 - domains.index(name)]
+    if source is None:
+        values = ", ".join(labels.groups[group].values)
+        raise UsageError(f"an amount of one of {values} is a way from another of them; say from which: --from DOMAIN")
+    return _get_group_values(config, labels, group, source)
+
+
+def _get_group_values(config: RunConfig, labels: Labels, group: int, source: str) -> LabelVector:
+    config.find_key(source)
+    goal = labels.domain_labels[[domain.name for domain in config.domains].index(source)]
+    if goal.group_index != group:
+        raise UsageError(f"--from {source}: not one of {', '.join(labels.groups[group].domains)}")
+    return goal.values

@@ -1,0 +1,81 @@
+"""What the translation of files asks of a medium: one small protocol, and where each medium's own is found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import torch
+
+from unpaired.config.run_config import RunConfig
+from unpaired.media.suffixes import Medium
+from unpaired.methods.base import Method
+from unpaired.translate.route_request import TranslationRequest
+
+__all__ = ["FilePipeline", "PipelineItem", "create_pipeline"]
+
+
+class PipelineItem(Protocol):
+    """A file made ready in a thread, for its turn at the networks."""
+
+    @property
+    def batch_key(self) -> tuple[object, ...]:
+        """What files that pass the networks together have in common."""
+
+    @property
+    def memory_cost(self) -> int:
+        """What it takes of the memory for files that wait for others of their kind."""
+
+
+R = TypeVar("R", bound=PipelineItem)
+M = TypeVar("M")
+
+
+class FilePipeline(Protocol[R, M]):
+    """One way of a model, carried out on files of its medium; and on what is in memory, by `one`.
+
+    `prepare_file` and `write` are called in threads, several at a time; `run` by one thread.
+    """
+
+    @property
+    def medium(self) -> Medium:
+        """The medium that it translates."""
+
+    @property
+    def max_waiting_cost(self) -> int:
+        """The weight of files that may wait for others of their kind."""
+
+    def get_result_settings(self) -> Sequence[object]:
+        """All that its results depend on beside the input, in types of JSON."""
+
+    def make_output_name(self, name: str) -> str:
+        """The name of the output of an input called `name`."""
+
+    def prepare_file(self, path: Path) -> R:
+        """Read a file, or as much of it as `run` needs; raises UnreadableFile."""
+
+    def list_warnings(self, prepared_item: R) -> Sequence[str]:
+        """What a user should know of how it is translated; the same words for the same reason."""
+
+    def run(self, batch: Sequence[R]) -> Sequence[M]:
+        """What the networks make of files that are `alike`."""
+
+    def write(self, output: Path, prepared_item: R, result: M) -> Sequence[str]:
+        """Write a result, whole or not at all; gives more notices. Raises UnpairedError, OSError."""
+
+    def translate_object(self, x: Any, sample_rate_hz: int | None = None) -> Any:
+        """Translate what is in memory, or one file, to the same kind of thing; raises UsageError for other kinds."""
+
+
+def create_pipeline(
+    config: RunConfig, method: Method, device: torch.device, request: TranslationRequest
+) -> FilePipeline[Any, Any]:
+    """The craft of a run's medium; raises UsageError where that cannot go the way, or lacks its packages."""
+    if config.medium == "voice":
+        from unpaired.media.voice.pipeline import create_voice_pipeline  # noqa: PLC0415 (needs the extra `voice`)
+
+        return create_voice_pipeline(config, method, device, request)
+    from unpaired.media.image.pipeline import ImagePipeline  # noqa: PLC0415
+
+    return ImagePipeline(config, method, device, request)

@@ -1,0 +1,43 @@
+"""Sound translated while it is spoken, from one stream to another."""
+
+from __future__ import annotations
+
+from typing import BinaryIO
+
+from unpaired.console import LogCallback
+from unpaired.errors import UsageError
+from unpaired.translate.route_request import TranslationRequest
+from unpaired.translate.translator import Translator
+
+
+def translate_stream(
+    translator: Translator,
+    request: TranslationRequest,
+    source: BinaryIO,
+    sink: BinaryIO,
+    sample_rate_hz: int | None,
+    log: LogCallback,
+) -> None:
+    """Convert 16-bit PCM from `source` to `sink` as it comes, in the form and at the rate that it comes in, mono.
+
+    A stream without a WAV header is mono at `rate_hz` (None: the rate of the run's features). Raises UsageError for
+    runs of pictures, other rates, a rate beside a header's, and other sound.
+    """
+    if translator.config.medium != "voice":
+        raise UsageError("--stream: for recordings only, but this run translates pictures")
+    from unpaired.media.voice.pipeline import create_voice_pipeline  # noqa: PLC0415
+    from unpaired.media.voice.realtime import MAX_SAMPLE_RATE_HZ, MIN_SAMPLE_RATE_HZ, read_pcm_stream, write_pcm_stream  # noqa: PLC0415 - optional
+
+    if sample_rate_hz is not None and not MIN_SAMPLE_RATE_HZ <= sample_rate_hz <= MAX_SAMPLE_RATE_HZ:
+        raise UsageError(f"--sample-rate {sample_rate_hz}: expected {MIN_SAMPLE_RATE_HZ} to {MAX_SAMPLE_RATE_HZ} Hz")
+    pipeline = create_voice_pipeline(translator.config, translator.method, translator.device, request)
+    stream_format, waves = read_pcm_stream(source, sample_rate_hz or pipeline.representation.sample_rate_hz)
+    if sample_rate_hz is not None and stream_format.has_wav_header:
+        raise UsageError(
+            f"--sample-rate {sample_rate_hz}: the stream is a WAV, which says its rate itself; leave it out"
+        )
+    log(
+        f"{request.source.name} to {request.target.name}: {'WAV' if stream_format.has_wav_header else 'bare 16-bit mono PCM'} at "
+        f"{stream_format.sample_rate_hz} Hz; sound comes out {pipeline.latency_s:.1f} s after it went in, or sooner"
+    )
+    write_pcm_stream(sink, pipeline.convert_stream(waves, stream_format.sample_rate_hz), stream_format)
