@@ -60,15 +60,6 @@ def print_result(text: str) -> None:
     sys.stdout.flush()
 
 
-def parse_range(text: str) -> tuple[float, float]:
-    """`LOW,HIGH` as two numbers."""
-    try:
-        low, high = map(float, text.split(","))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"'{text}'; expected two numbers, as 0,4095") from error
-    return low, high
-
-
 def get_summary(command: Callable[[list[str]], int]) -> str:
     """What a command does, in a line."""
     return (command.__doc__ or "").splitlines()[0]

@@ -23,6 +23,6 @@ def check(argv: list[str]) -> int:
     args = parser.parse_all(argv)
     attributes = args.attributes.split(",") if args.attributes else ()
     with progress_bar("looking") as advance:
-        text, usable = check_data(args.data, args.size, advance, attributes)
-    print_result(text)
-    return 0 if usable else 1
+        result = check_data(args.data, args.size, advance, attributes)
+    print_result(result.text)
+    return 0 if result.is_usable else 1

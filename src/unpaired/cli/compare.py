@@ -17,7 +17,6 @@ def compare(argv: list[str]) -> int:
     from unpaired.comparison import compare
     from unpaired.comparison.page import format_comparison
     from unpaired.comparison.plan import ALL, parse_method_overrides
-    from unpaired.config.presets import PRESETS
     from unpaired.console import log_to_terminal
     from unpaired.methods import METHODS
     from unpaired.training.trainer import TrainingInterrupt
@@ -47,9 +46,11 @@ def compare(argv: list[str]) -> int:
     add_judges(parser)
     add_texts(parser)
     parser.add_argument(
-        "--preset", metavar="NAME", help=f"one of {', '.join(PRESETS)} (default: small on a CPU, else paper)"
+        "--preset",
+        metavar="NAME",
+        help=f"one of {', '.join(setting_flags.PRESETS)} (default: small on a CPU, else paper)",
     )
-    setting_flags.add_section_flags(parser)
+    setting_flags.add_section_flags(parser, argv)
     args = parser.parse_all(argv, setting_flags.explain_compare_flag)
     resume_command = f"unpaired compare {shlex.join(argv)}"
     try:
@@ -81,6 +82,6 @@ def format_compare_help() -> str:
         "Train several methods with the same data, split and budget, measure them on the same held-out items, and\n"
         "write one page.\n\n"
         "  unpaired compare photos/ paintings/ --minutes 10                  every method that fits, 10 minutes each\n"
-        "  unpaired compare DATA/ --methods A,B --steps 5000 --set A.rate=0.0001\n\n"
+        "  unpaired compare DATA/ --methods A,B --steps 5000 --set A.lr=0.0001\n\n"
         "The same command again goes on: finished methods are kept, an interrupted one is resumed."
     )

@@ -10,43 +10,28 @@ from unpaired.cli.translate import format_outcome
 
 def convert(argv: list[str]) -> int:
     """Convert recordings from one speaker to another without training, in seconds."""
-    from unpaired.config.settings import VoiceSettings
+    from unpaired.cli import setting_flags
+    from unpaired.config.resolve import validate
     from unpaired.console import log_to_terminal, progress_bar
-    from unpaired.media.voice.baseline_fitting import fit_baseline
+    from unpaired.data.folders import discover
+    from unpaired.media import MEDIA
     from unpaired.translate.files import process_files
 
     parser = Parser(prog="unpaired convert", description=get_summary(convert))
-    parser.add_argument("source", type=Path, metavar="SOURCE", help="a folder of recordings of the speaker to convert")
-    parser.add_argument("target", type=Path, metavar="TARGET", help="a folder of recordings of the speaker to become")
+    parser.add_argument("source", type=Path, metavar="SOURCE", help="folder of recordings of the speaker to convert")
+    parser.add_argument("target", type=Path, metavar="TARGET", help="folder of recordings of the target speaker")
     parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="files, or folders (structure kept)")
-    parser.add_argument(
-        "--baseline",
-        default="knn",
-        metavar="affine|knn",
-        help="affine: mean and deviation of each coefficient; knn: the target's nearest frames (default: knn)",
-    )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where outputs go (default: converted-TARGET)")
-    parser.add_argument("--representation", default="world", metavar="world|mel", help="default: world")
-    parser.add_argument(
-        "--vocoder", default="auto", metavar="NAME", help="of mel: auto, hifigan, griffin-lim or a file"
-    )
-    parser.add_argument(
-        "--gate",
-        default="auto",
-        metavar="energy|silero|auto",
-        help="what tells speech from silence: its level, or silero-vad; auto: that where it is installed (default)",
-    )
-    parser.add_argument("--overwrite", action="store_true", help="redo outputs that are there")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="output folder (default: converted-TARGET)")
+    parser.add_argument("--overwrite", action="store_true", help="redo outputs that exist")
+    models = [medium.convert_options_model for medium in MEDIA.values()]
+    setting_flags.add_option_flags(parser, models)
     args = parser.parse_all(argv)
-    if args.representation not in ("world", "mel"):
-        parser.error(f"--representation '{args.representation}'; expected world or mel")
-    if args.gate not in ("energy", "silero", "auto"):
-        parser.error(f"--gate '{args.gate}'; expected energy, silero or auto")
-    settings = VoiceSettings(representation=args.representation, vocoder=args.vocoder, vad=args.gate)
+    speakers = discover([args.source, args.target])
+    medium = speakers[0].medium
+    fields = {name: info for model in models for name, info in model.model_fields.items()}
+    options = validate(medium.convert_options_model, setting_flags.parse_options(args, fields), "option")
     with progress_bar("analysing") as advance:
-        converter = fit_baseline(
-            args.baseline, args.source, args.target, settings, lambda done, total, _: advance(done, total)
-        )
+        converter = medium.fit_converter(speakers, options, advance)
     for note in converter.notes:
         log_to_terminal(f"note: {note}")
     folder = args.out or Path(f"converted-{converter.target}")

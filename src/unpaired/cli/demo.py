@@ -9,24 +9,29 @@ from unpaired.cli.interruption import report_interrupt
 
 
 def demo(argv: list[str]) -> int:
-    """Train on samples (pictures that come with the package, or voices), and show what came of it."""
+    """Train on sample data (pictures that come with the package, or voices) and write a report."""
     from unpaired.console import log_to_terminal
-    from unpaired.demo import demo as demo_images
-    from unpaired.demo import demo_voice
+    from unpaired.media import MEDIA
     from unpaired.training.trainer import TrainingInterrupt
 
     parser = Parser(prog="unpaired demo", description=get_summary(demo))
-    parser.add_argument(
-        "--voice", action="store_true", help="two speakers in place of pictures, spoken by flite or espeak-ng"
-    )
+    default, *others = MEDIA.values()
+    for medium in others:
+        parser.add_argument(
+            f"--{medium.name}",
+            dest="medium",
+            action="store_const",
+            const=medium,
+            default=default,
+            help=f"{medium.files_noun} instead of {default.files_noun}",
+        )
     parser.add_argument(
         "--out", type=Path, help="the run's folder (default: runs/ and both names, numbered when it exists)"
     )
     parser.add_argument("--minutes", type=float, default=5.5, help="minutes of training (default: 5.5)")
     args = parser.parse_all(argv)
     try:
-        run_demo = demo_voice if args.voice else demo_images
-        print_result(str(run_demo(args.out, args.minutes, log_to_terminal) / "report.html"))
+        print_result(str(args.medium.run_demo(args.minutes, args.out, log_to_terminal) / "report.html"))
     except TrainingInterrupt as interrupt:
         return report_interrupt(interrupt)
     return 0

@@ -10,7 +10,7 @@ from unpaired.errors import UsageError
 
 def interpolate(argv: list[str]) -> int:
     """Show what lies between two pictures in every domain, with a run whose method has codes."""
-    from unpaired.translate import Translator, interpolate_files
+    from unpaired.translate import Translator
 
     parser = Parser(prog="unpaired interpolate", description=get_summary(interpolate))
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, as `unpaired train` made it")
@@ -35,7 +35,7 @@ def interpolate(argv: list[str]) -> int:
     if len(names) not in (1, 2):
         known = " or ".join(translator.domains)
         raise UsageError(f"say which domain the pictures are of: --from DOMAIN, or --from DOMAIN,DOMAIN; {known}")
-    files = interpolate_files(
+    files = translator.config.get_medium().interpolate(
         translator,
         (args.ends[0], args.ends[1]),
         (names[0], names[-1]),

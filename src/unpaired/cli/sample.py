@@ -9,7 +9,7 @@ from unpaired.cli.arguments import Parser, get_summary, print_result
 
 def sample(argv: list[str]) -> int:
     """Make pictures of every domain from noise, with a run whose method can."""
-    from unpaired.translate import Translator, sample_files
+    from unpaired.translate import Translator
 
     parser = Parser(prog="unpaired sample", description=get_summary(sample))
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, as `unpaired train` made it")
@@ -21,6 +21,7 @@ def sample(argv: list[str]) -> int:
     parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
     args = parser.parse_all(argv)
     translator = Translator.load(args.run, args.checkpoint, args.device)
-    files = sample_files(translator, args.n, args.out, seed=args.seed, overwrite=args.overwrite)
+    medium = translator.config.get_medium()
+    files = medium.sample(translator, args.n, args.out, seed=args.seed, overwrite=args.overwrite)
     print_result(str(files[-1]))
     return 0

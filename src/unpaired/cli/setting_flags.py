@@ -1,54 +1,96 @@
-"""Every setting as a typed flag of `unpaired train`, made from the models: a new setting needs no line here."""
+"""Every setting as a typed flag, made from the models: a new setting needs no line here."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
+from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from unpaired.config.presets import PRESETS, get_preset_sections
 from unpaired.config.resolve import (
     RESUMABLE_SETTINGS,
-    SECTIONS,
     build_method_settings_model,
     find_methods_with,
     get_flag_type,
+    get_preset_values,
     read_settings,
 )
+from unpaired.config.settings import DataSettings, NetworkSettings, Preset, TrainingSettings
 from unpaired.errors import UsageError
+from unpaired.media import MEDIA
 from unpaired.methods import DEFAULT_METHOD, METHODS
 
 DEST_PREFIX = "setting_"
+PRESETS: tuple[Preset, ...] = get_args(Preset)
 FLAGS_REFUSED_BY_COMPARE = {
-    "--teacher": "a comparison gives all methods the same data and budget, and a teacher has had some of both before; "
-    "train a taught one by itself: unpaired train",
-    "--auto-depth": "trains several runs with one method, which no other could be compared with; leave it out, or "
-    "do it by itself: unpaired train",
+    "--teacher": "a comparison gives all methods the same data and budget, and a teacher has used some of both before; "
+    "train that method by itself: unpaired train",
+    "--auto-depth": "trains several runs with one method, which no other could be compared with; train that method by "
+    "itself: unpaired train",
 }
 """Flags of `unpaired train` that a comparison refuses, and why."""
-SECTION_TITLES = {"data": "data", "voice": "recordings", "networks": "networks", "training": "training and device"}
+COMMON_SETTINGS = ("size", "steps", "minutes", "seed", "device")
+"""Settings that `--help` shows; with --method, --preset, --out, --pairs, --config, --resume and --dry-run they are the
+twelve flags that people use. `--help-all` shows all.
+"""
 
 
-def add_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
-    """Add the flags of all settings, with those of the method that `words` name (the default where they name none)."""
-    parser.add_argument("--method", metavar="NAME", help=f"one of {', '.join(METHODS)} (default: {DEFAULT_METHOD})")
+class HelpAll(argparse.Action):
+    """Print the help with every flag."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        """Print and exit."""
+        parser.print_help()
+        parser.exit()
+
+
+def add_train_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
+    """Add the flags of all settings, with those of the method that `argv` names (the default where it names none)."""
+    parser.add_argument(
+        "--method", metavar="NAME", help=f"method (default: {DEFAULT_METHOD}); `unpaired methods` lists all"
+    )
     parser.add_argument(
         "--preset",
         metavar="NAME",
-        help=f"one of {', '.join(PRESETS)} (default: small on a CPU, else paper); the defaults below are of pictures",
+        help=f"one of {', '.join(PRESETS)} (default: small on a CPU, else paper)",
     )
     method = _find_method(parser, argv)
-    add_section_flags(parser, METHODS[method].paper_batch_size if method in METHODS else 1)
+    add_section_flags(parser, argv, method if method in METHODS else DEFAULT_METHOD)
     if method in METHODS:
-        group = parser.add_argument_group(
-            f"the method: {method}",
-            f"Its equations and settings are told in docs/methods/{method}.md.",
-        )
-        for name, info in build_method_settings_model(METHODS[method].cls).model_fields.items():
-            _add_flag(group, name, info, {preset: METHODS[method].cls.presets.get(preset, {}) for preset in PRESETS})
+        group = parser.add_argument_group(f"method {method}", f"Equations and results: docs/methods/{method}.md")
+        model = build_method_settings_model(METHODS[method].cls)
+        medium = next(iter(MEDIA.values()))
+        defaults = {preset: get_preset_values(method, medium, preset)["method_settings"] for preset in PRESETS}
+        _add_flags(group, model, defaults, _is_help_all(argv))
+
+
+def add_section_flags(parser: argparse.ArgumentParser, argv: Sequence[str], method: str = DEFAULT_METHOD) -> None:
+    """Add the flags of the settings that every method has; unless `argv` asks for all, help shows the common ones."""
+    is_shown = _is_help_all(argv)
+    parser.add_argument("--help-all", action=HelpAll, nargs=0, help="show every flag, by section")
+    first = next(iter(MEDIA.values()))
+    defaults = {preset: get_preset_values(method, first, preset) for preset in PRESETS}
+
+    def section(name: str) -> dict[Preset, Mapping[str, Any]]:
+        return {preset: values[name] for preset, values in defaults.items()}
+
+    _add_flags(parser.add_argument_group("data"), DataSettings, section("data"), is_shown)
+    for medium in MEDIA.values():
+        values = {preset: medium.presets[preset].get("medium_settings", {}) for preset in PRESETS}
+        _add_flags(parser.add_argument_group(medium.settings_title), medium.settings_model, values, is_shown)
+    networks = parser.add_argument_group(
+        "networks", f"Preset defaults are those of {first.files_noun}." if is_shown else None
+    )
+    for model in (NetworkSettings, *(medium.network_settings_model for medium in MEDIA.values())):
+        _add_flags(networks, model, section("networks"), is_shown)
+    _add_flags(parser.add_argument_group("training"), TrainingSettings, section("training"), is_shown)
+
+
+def _is_help_all(argv: Sequence[str]) -> bool:
+    return "--help-all" in argv
 
 
 def _find_method(parser: argparse.ArgumentParser, argv: Sequence[str]) -> str:
@@ -64,18 +106,18 @@ def _find_method(parser: argparse.ArgumentParser, argv: Sequence[str]) -> str:
 
 
 def explain_other_methods_flag(flag: str, parser: argparse.ArgumentParser, argv: Sequence[str]) -> str:
-    """What to say of a flag that the method named in `words` lacks and others have; empty where none has it."""
+    """Explain a flag that the method named in `argv` lacks and others have; empty where none has it."""
     owners, method = find_methods_with(parse_setting_name(flag)), _find_method(parser, argv)
     if not owners or method not in METHODS:
         return ""
     if any(argument.partition("=")[0] == "--resume" for argument in argv):
         return explain_resume_flag(flag)
-    own_flags = ", ".join(map(_format_flag, build_method_settings_model(METHODS[method].cls).model_fields))
+    own_flags = ", ".join(map(format_flag, build_method_settings_model(METHODS[method].cls).model_fields))
     return f"{flag} is a setting of {', '.join(owners)}; {method} has: {own_flags}"
 
 
 def explain_compare_flag(flag: str) -> str:
-    """What to say of a flag that some methods have, where settings are for all; empty where none has it."""
+    """Explain a flag that a comparison does not take as such; empty where no method has it."""
     if flag in FLAGS_REFUSED_BY_COMPARE:
         return f"{flag}: {FLAGS_REFUSED_BY_COMPARE[flag]}"
     owners = find_methods_with(parse_setting_name(flag))
@@ -85,77 +127,105 @@ def explain_compare_flag(flag: str) -> str:
 
 
 def parse_setting_name(flag: str) -> str:
-    """The setting that a flag would give, with or without `no-` before it."""
+    """Return the setting that a flag gives, with or without `no-` before it."""
     return flag.removeprefix("--").removeprefix("no-").replace("-", "_")
 
 
-def _format_flag(name: str) -> str:
+def format_flag(name: str) -> str:
+    """Return the flag of a setting."""
     return f"--{name.replace('_', '-')}"
 
 
-def add_section_flags(parser: argparse.ArgumentParser, batch: int = 1) -> None:
-    """Add the flags of the settings that every method has: data, networks and training; `batch` is the paper's."""
-    preset_values = {preset: get_preset_sections(preset, batch_size=batch) for preset in PRESETS}
-    for section, model in SECTIONS.items():
-        group = parser.add_argument_group(SECTION_TITLES[section])
-        for name, info in model.model_fields.items():
-            _add_flag(group, name, info, {preset: values.get(section, {}) for preset, values in preset_values.items()})
+def add_option_flags(parser: argparse.ArgumentParser, models: Sequence[type[BaseModel]]) -> None:
+    """Add the flags of options of all media, each once."""
+    for model in models:
+        _add_flags(parser, model, {}, is_shown=True)
+
+
+def _add_flags(
+    group: argparse._ActionsContainer,
+    model: type[BaseModel],
+    presets: Mapping[Preset, Mapping[str, Any]],
+    is_shown: bool,
+) -> None:
+    """Add the flags of a model that are not there yet; those that help does not show are accepted all the same."""
+    for name, info in model.model_fields.items():
+        if format_flag(name) not in group._option_string_actions:
+            _add_flag(group, name, info, presets, is_shown or name in COMMON_SETTINGS)
 
 
 def _add_flag(
-    group: argparse._ArgumentGroup, name: str, info: FieldInfo, presets: Mapping[str, Mapping[str, Any]]
+    group: argparse._ActionsContainer,
+    name: str,
+    info: FieldInfo,
+    presets: Mapping[Preset, Mapping[str, Any]],
+    is_shown: bool,
 ) -> None:
-    flag = _format_flag(name)
-    defaults = {preset: _format_default(values.get(name, info.default)) for preset, values in presets.items()}
-    is_same = len(set(defaults.values())) == 1
-    default = (
-        _format_default(info.default)
-        if is_same
-        else ", ".join(f"{preset} {value}" for preset, value in defaults.items())
-    )
-    text = f"{info.description or ''} (default: {default})".strip().replace("%", "%%")
+    text = format_setting_help(name, info, presets).replace("%", "%%") if is_shown else argparse.SUPPRESS
+    options: dict[str, Any] = {"dest": DEST_PREFIX + name, "default": argparse.SUPPRESS, "help": text}
     if get_flag_type(info.annotation) == "switch":
-        group.add_argument(
-            flag, action=argparse.BooleanOptionalAction, dest=DEST_PREFIX + name, default=argparse.SUPPRESS, help=text
-        )
+        group.add_argument(format_flag(name), action=argparse.BooleanOptionalAction, **options)
     else:
         choices = [str(c) for c in get_args(info.annotation) if isinstance(c, str)]
-        group.add_argument(
-            flag, dest=DEST_PREFIX + name, default=argparse.SUPPRESS, metavar="|".join(choices) or "VALUE", help=text
-        )
+        group.add_argument(format_flag(name), metavar="|".join(choices) or "VALUE", **options)
 
 
-def _format_default(default: Any) -> str:
-    if default is None:
+def format_setting_help(name: str, info: FieldInfo, presets: Mapping[Preset, Mapping[str, Any]]) -> str:
+    """Return a setting's help text with its default, by preset where the presets differ."""
+    return f"{info.description or ''} (default: {format_preset_defaults(name, info, presets)})".strip()
+
+
+def format_preset_defaults(name: str, info: FieldInfo, presets: Mapping[Preset, Mapping[str, Any]]) -> str:
+    """Return a setting's default, by preset where the presets differ."""
+    defaults = {preset: format_value(values.get(name, info.default)) for preset, values in presets.items()}
+    if len(set(defaults.values())) <= 1:
+        return next(iter(defaults.values()), format_value(info.default))
+    return ", ".join(f"{preset} {value}" for preset, value in defaults.items())
+
+
+def format_value(value: Any) -> str:
+    """Return a setting's value as it is written on a command line."""
+    if value is None:
         return "unset"
-    return ",".join(default) or "none" if isinstance(default, tuple) else str(default)
+    return ",".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
+
+
+def iterate_models() -> Iterator[type[BaseModel]]:
+    """Yield every model whose fields are flags of `unpaired train`."""
+    yield from (DataSettings, NetworkSettings, TrainingSettings)
+    for medium in MEDIA.values():
+        yield from (medium.settings_model, medium.network_settings_model)
+    yield from (build_method_settings_model(info.cls) for info in METHODS.values())
 
 
 def parse_settings(namespace: argparse.Namespace) -> dict[str, Any]:
-    """The settings that were given, as keywords of `unpaired.train`; lists are split, `none` is None (or no item)."""
-    models = [*SECTIONS.values(), *(build_method_settings_model(row.cls) for row in METHODS.values())]
-    fields = {name: info for model in models for name, info in model.model_fields.items()}
+    """Return the given settings as keywords of `unpaired.train`; lists are split, `none` is None (or an empty list)."""
+    fields = {name: info for model in iterate_models() for name, info in model.model_fields.items()}
     settings: dict[str, Any] = {
         name: getattr(namespace, name) for name in ("method", "preset") if getattr(namespace, name) is not None
     }
-    for key, value in vars(namespace).items():
-        if not key.startswith(DEST_PREFIX):
-            continue
-        name = key.removeprefix(DEST_PREFIX)
-        settings[name] = parse_value(value, fields[name].annotation)
-    return settings
+    return settings | parse_options(namespace, fields)
+
+
+def parse_options(namespace: argparse.Namespace, fields: Mapping[str, FieldInfo]) -> dict[str, Any]:
+    """Return the given values of `fields`."""
+    return {
+        name: parse_value(value, fields[name].annotation)
+        for key, value in vars(namespace).items()
+        if key.startswith(DEST_PREFIX) and (name := key.removeprefix(DEST_PREFIX)) in fields
+    }
 
 
 def parse_value(text: Any, annotation: Any) -> Any:
-    """What was written for a setting of this type: lists are split, `none` is None (or no item); the rest as it is."""
+    """Parse a value for a setting of this type: lists are split, `none` is None (or an empty list)."""
     is_list = get_flag_type(annotation) == "list"
     if text == "none" and "none" not in get_args(annotation):
-        return () if is_list else None
+        return () if is_list and type(None) not in get_args(annotation) else None
     return tuple(text.split(",")) if is_list and text != "auto" else text
 
 
 def refuse_settings_of_run(namespace: argparse.Namespace, settings: dict[str, Any]) -> None:
-    """Refuse what a resumed run cannot take: its settings and data are its own."""
+    """Raise UsageError for what a resumed run cannot take: its settings and data are its own."""
     refused_values = (
         namespace.data,
         namespace.out,
@@ -169,9 +239,9 @@ def refuse_settings_of_run(namespace: argparse.Namespace, settings: dict[str, An
         raise UsageError("--resume RUN takes the data, settings and folder of the run; give no others")
     refused_settings = sorted(settings.keys() - RESUMABLE_SETTINGS)
     if refused_settings:
-        raise UsageError(explain_resume_flag(_format_flag(refused_settings[0])))
+        raise UsageError(explain_resume_flag(format_flag(refused_settings[0])))
 
 
 def explain_resume_flag(flag: str) -> str:
-    """Why a flag is not given to a run that is resumed."""
+    """Explain why a resumed run does not take a flag."""
     return f"{flag}: a resumed run keeps its own; only a budget and the intervals may change"

@@ -21,39 +21,43 @@ def train(argv: list[str]) -> int:
     parser = Parser(
         prog="unpaired train", description=format_train_help(), formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("data", nargs="*", type=Path, metavar="DATA", help="a folder per domain, or one folder of them")
-    parser.add_argument("--out", type=Path, help="the run's folder (default: runs/DOMAINS, numbered when it exists)")
-    parser.add_argument("--config", type=Path, help="a YAML file of settings (a run's config.yaml will do)")
     parser.add_argument(
-        "--pairs", action="store_true", help="equal names in the test folders are true pairs: measure with them"
+        "data", nargs="*", type=Path, metavar="DATA", help="one folder per domain, or one folder that contains them"
+    )
+    parser.add_argument("--out", type=Path, help="folder of the run (default: runs/DOMAINS, numbered if it exists)")
+    parser.add_argument("--config", type=Path, help="YAML file of settings, such as a run's config.yaml")
+    parser.add_argument(
+        "--pairs",
+        action="store_true",
+        help="files of equal names in the test folders are true pairs: use them to measure",
     )
     parser.add_argument(
         "--teacher",
         type=Path,
         metavar="RUN",
-        help="a trained run, or its model.safetensors, to learn from (methods that do)",
+        help="trained run, or its model.safetensors, to distill from (methods: gan)",
     )
     parser.add_argument(
         "--auto-depth",
         action="store_true",
-        help="find the least depth that is enough; it then teaches a deep generator",
+        help="find the smallest sufficient generator depth, which then teaches a deep generator (distillation)",
     )
     parser.add_argument(
-        "--threshold", type=float, metavar="KID", help="of --auto-depth: the KID x 1000 under which a depth is enough"
+        "--threshold", type=float, metavar="KID", help="with --auto-depth: a depth suffices below this KID x 1000"
     )
     parser.add_argument(
         "--resume", type=Path, metavar="RUN", help="continue a run; --steps or --minutes extend its budget"
     )
     parser.add_argument(
-        "--changed-data", action="store_true", help="resume although the files of the domains have changed"
+        "--changed-data", action="store_true", help="with --resume: go on although files of the domains have changed"
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="print settings, networks and the cost of a step; do nothing"
+        "--dry-run", action="store_true", help="print settings, networks and the time of a step; train nothing"
     )
-    setting_flags.add_flags(parser, argv)
+    setting_flags.add_train_flags(parser, argv)
     args = parser.parse_all(argv, lambda flag: setting_flags.explain_other_methods_flag(flag, parser, argv))
     settings = setting_flags.parse_settings(args)
-    shared_options = {"config": args.config, "pairs": args.pairs, "say": log_to_terminal, **settings}
+    shared_options = {"config": args.config, "pairs": args.pairs, "log": log_to_terminal, **settings}
     try:
         if args.resume is not None:
             setting_flags.refuse_settings_of_run(args, settings)
@@ -94,9 +98,10 @@ def print_plan(text: str) -> None:
 def format_train_help() -> str:
     """What `unpaired train --help` says first."""
     return (
-        "Learn to translate between domains from files that are not paired.\n\n"
+        "Train a translator between domains on unpaired files.\n\n"
         "  unpaired train photos/ paintings/          a folder per domain, named by the folders\n"
         "  unpaired train DATA/                       a folder per domain in DATA, or trainA, trainB, testA, testB\n"
         "  unpaired train --resume runs/photos-paintings --steps 20000\n\n"
-        "`train/` and `test/` within a domain are understood; without test folders a part is held back."
+        "A domain may have `train/` and `test/` folders; without test folders, a part of its files is held out.\n"
+        "--help shows the flags that people use, --help-all all of them."
     )

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unpaired.cli.arguments import Parser, get_summary, parse_range, print_result
+from unpaired.cli.arguments import Parser, get_summary, print_result
 
 if TYPE_CHECKING:
     from unpaired.translate import Outcome
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 def translate(argv: list[str]) -> int:
     """Translate files and folders with a trained run."""
+    from unpaired.cli import setting_flags
     from unpaired.console import log_to_terminal, progress_bar
-    from unpaired.translate import Options, Translator, translate_files
-    from unpaired.translate.streaming import translate_stream
+    from unpaired.media import MEDIA
+    from unpaired.translate import Translator, translate_files
 
     parser = Parser(prog="unpaired translate", description=get_summary(translate))
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, as `unpaired train` made it")
@@ -27,25 +28,14 @@ def translate(argv: list[str]) -> int:
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="where outputs go (default: translated-DOMAIN)")
     parser.add_argument("--checkpoint", metavar="last|best", help="default: the best where there is one")
-    parser.add_argument(
-        "--scale",
-        default="trained",
-        metavar="trained|native",
-        help="show the networks pictures as large as in training, or as they are (default: trained)",
-    )
-    parser.add_argument(
-        "--mode", default="target", metavar="target|input", help="colour of the output: the target's, or the input's"
-    )
-    parser.add_argument(
-        "--source-range", type=parse_range, metavar="LOW,HIGH", help="raw values seen as black and white"
-    )
-    parser.add_argument(
-        "--target-range", type=parse_range, metavar="LOW,HIGH", help="raw values of black and white in outputs"
-    )
+    models = [medium.translate_options_model for medium in MEDIA.values()]
+    setting_flags.add_option_flags(parser, models)
     parser.add_argument(
         "--labels", type=Path, metavar="CSV", help="labels of the inputs: what is not asked for stays as it says"
     )
-    parser.add_argument("--batch", type=int, default=8, metavar="N", help="pictures translated at once (default: 8)")
+    parser.add_argument(
+        "--batch-size", type=int, default=8, metavar="N", help="pictures translated at once (default: 8)"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--overwrite", action="store_true", help="redo outputs that are there")
     parser.add_argument(
@@ -62,15 +52,25 @@ def translate(argv: list[str]) -> int:
     if args.sample_rate is not None and not args.stream:
         parser.error("--sample-rate: for --stream only; files say it themselves")
     translator = Translator.load(args.run, args.checkpoint, args.device)
-    options = Options(args.mode, args.scale, args.source_range, args.target_range, args.labels)
+    fields = {name: info for model in models for name, info in model.model_fields.items()}
+    options = setting_flags.parse_options(args, fields) | {"labels": args.labels}
     request = translator.resolve_request(args.to, args.source, options)
     if args.stream:
-        translate_stream(translator, request, sys.stdin.buffer, sys.stdout.buffer, args.sample_rate, log_to_terminal)
+        medium = translator.config.get_medium()
+        medium.translate_stream(
+            translator, request, sys.stdin.buffer, sys.stdout.buffer, args.sample_rate, log_to_terminal
+        )
         return 0
     folder = args.out or Path(f"translated-{args.to or request.target.name}")
     with progress_bar(f"to {request.target.name}") as advance:
         outcome = translate_files(
-            translator, args.inputs, folder, request, batch_size=args.batch, overwrite=args.overwrite, progress=advance
+            translator,
+            args.inputs,
+            folder,
+            request,
+            batch_size=args.batch_size,
+            overwrite=args.overwrite,
+            progress=advance,
         )
     print_result(format_outcome(outcome, folder, "translated"))
     return 1 if outcome.failed else 0

@@ -108,7 +108,7 @@ def open_folder(path: Path, plan: ComparisonPlan, pairs: bool) -> tuple[Comparis
     folder = ComparisonFolder(path)
     if path.is_file() or (path.is_dir() and not folder.manifest.is_file() and not is_unused(folder)):
         raise UsageError(f"{path}: exists and is no comparison of ours; choose another --out")
-    config = plan.run_plan.config
+    config = plan.config
     data = {d.name: d.sources for d in list_listed_domains(config)}
     exists = folder.manifest.is_file()
     manifest = folder.read() if exists else ComparisonManifest(data=data, pairs=pairs, methods={})
@@ -122,7 +122,7 @@ def open_folder(path: Path, plan: ComparisonPlan, pairs: bool) -> tuple[Comparis
     try:
         folder.split_folder.files.mkdir(parents=True, exist_ok=True)
         if not exists:
-            write_file_lists(folder.split_folder, config, plan.run_plan.files)
+            write_file_lists(folder.split_folder, config, plan.files)
         folder.write(manifest)
     except OSError as error:
         raise WorkError(f"{path}: the comparison's folder cannot be written ({error})") from error

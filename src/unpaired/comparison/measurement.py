@@ -54,7 +54,7 @@ class ComparisonEvaluator:
             judge_settings,
             log,
         )
-        self.config = plan.run_plan.config
+        self.config = plan.config
         self.sets = read_file_lists(folder.split_folder, self.config).splits
         self.train_counts = tuple(len(part.train) for part in self.sets)
         self.image_rows = ImageRows(folder, self.config, self.sets, pairs)

@@ -15,23 +15,27 @@ from unpaired.config.resolve import (
     SECTIONS,
     Settings,
     SettingsRequest,
-    build_method_settings_model,
     explain_unknown_setting,
-    read_settings,
+    get_section_models,
     resolve_settings,
 )
-from unpaired.config.run_config import build_method
-from unpaired.config.settings import DataSettings, Medium, NetworkSettings
-from unpaired.data.collections import DataListing, list_data
+from unpaired.config.run_config import RunConfig
+from unpaired.config.settings import DataSettings, TrainingSettings
 from unpaired.errors import UnpairedError, UsageError, suggest_name
 from unpaired.labels import Labels
-from unpaired.media.suffixes import FILE_TYPES
+from unpaired.media import MEDIA
 from unpaired.methods import METHODS
-from unpaired.training.run_plan import RunPlan, choose_default_preset, choose_device, explain_small_batch, plan_run
+from unpaired.runs.files import RunFiles
+from unpaired.runs.method_builder import build_method
+from unpaired.training.feasibility import explain_small_batch, explain_unsupported
+from unpaired.training.listing import DataListing, list_data
+from unpaired.training.setup import choose_default_preset, choose_device, configure_run
 
 ALL = "all"
-SHARED_SETTINGS = frozenset({*DataSettings.model_fields, "seed", "steps", "minutes"})
-"""Settings that no method may have for itself: what is compared would not be alike."""
+SHARED_SETTINGS = frozenset(
+    {*DataSettings.model_fields, "seed", "steps", "minutes"}.union(*(m.settings_model.model_fields for m in MEDIA.values()))
+)
+"""Settings that must be equal for all methods: otherwise the comparison would not be fair."""
 MethodOverrides = Mapping[str, Mapping[str, Any]]
 """Per method, the settings that are its alone."""
 
@@ -47,9 +51,8 @@ class PlannedMethod:
     def resolved_settings(self) -> dict[str, Any]:
         """The resolved settings as plain values, to be kept and compared with."""
         settings = self.settings
-        sections = {name: getattr(settings, name).model_dump(mode="json") for name in SECTIONS}
-        resolved = {"preset": settings.preset, "method_settings": settings.method_settings, **sections}
-        plain: dict[str, Any] = json.loads(json.dumps(resolved))
+        sections = {name: section.model_dump(mode="json") for name, section in settings.sections().items()}
+        plain: dict[str, Any] = json.loads(json.dumps({"preset": settings.preset, **sections}))
         return plain
 
 
@@ -59,7 +62,8 @@ class ComparisonPlan:
 
     entries: dict[str, PlannedMethod]
     excluded: dict[str, str]
-    run_plan: RunPlan
+    config: RunConfig
+    files: RunFiles
 
 
 def make_plan(
@@ -82,27 +86,29 @@ def make_plan(
         if name not in fitting:
             raise UsageError(f"--set {name}: {'not compared here' if name in METHODS else suggest_name(name, fitting)}")
     first = next(iter(fitting))
-    device = torch.device(choose_device(SettingsRequest(first, request.preset, request.settings, request.file)))
+    medium = fitting[first].medium
+    device = torch.device(choose_device(request.early(TrainingSettings, "training", "device").device))
     entries = {}
     for name in fitting:
         train_settings = {**request.settings, **select_own_settings(name, overrides.get(name, {}))}
-        method_request = SettingsRequest(name, request.preset, train_settings, request.file)
+        method_request = request.with_method(name, train_settings)
         entries[name] = PlannedMethod(
-            train_settings, resolve_settings(method_request, choose_default_preset(device), get_medium(fitting))
+            train_settings, resolve_settings(method_request, medium, choose_default_preset(device))
         )
     require_single_device(entries[first].settings)
     buildable_method = next(
         (name for name, planned in entries.items() if not explain_small_batch(planned.settings)), first
     )
-    shared_request = SettingsRequest(buildable_method, request.preset, request.settings, request.file)
-    run_plan = plan_run([*sources], shared_request, pairs, device, 1, lambda _: None)
+    shared_request = request.with_method(buildable_method)
+    config, files = configure_run([*sources], shared_request, pairs, device, 1, lambda _: None)
     unbuildable = {
-        n: reason for n, e in entries.items() if (reason := explain_build_failure(run_plan, e, fitting[n].labels))
+        n: reason for n, e in entries.items() if (reason := explain_build_failure(config, e, fitting[n].labels))
     }
     require_named_fit(named_methods, unbuildable)
     if len(unbuildable) == len(entries):
         raise UsageError(unbuildable[first])
-    return ComparisonPlan({n: e for n, e in entries.items() if n not in unbuildable}, excluded | unbuildable, run_plan)
+    buildable = {n: e for n, e in entries.items() if n not in unbuildable}
+    return ComparisonPlan(buildable, excluded | unbuildable, config, files)
 
 
 def parse_method_names(methods: str | Sequence[str]) -> list[str]:
@@ -117,19 +123,6 @@ def parse_method_names(methods: str | Sequence[str]) -> list[str]:
     return [] if ALL in names else names
 
 
-def get_medium(fitting: Mapping[str, DataListing]) -> Medium:
-    """What the data are."""
-    return next(iter(fitting.values())).files[0].medium
-
-
-def explain_medium_mismatch(name: str, medium: Medium) -> str:
-    """Why a method cannot learn from files of this medium; empty where it can."""
-    row = METHODS[name]
-    return (
-        "" if medium in row.media else f"{name} does not learn from {FILE_TYPES[medium][0]}: {row.unsupported_reason}"
-    )
-
-
 def find_fitting_methods(
     sources: Sequence[Path], names: Sequence[str], request: SettingsRequest
 ) -> tuple[dict[str, DataListing], dict[str, str]]:
@@ -141,17 +134,15 @@ def find_fitting_methods(
     excluded: dict[str, str] = {}
     first_error: UsageError | None = None
     for name in names:
-        attributes = resolve_settings(
-            SettingsRequest(name, request.preset, request.settings, request.file), "small"
-        ).data.attributes
         try:
-            fitting[name] = list_data(sources, name, attributes)
+            fitting[name] = list_data(sources, name, request.early_attributes())
         except UsageError as error:
             first_error = first_error or error
             excluded[name] = str(error)
     if not fitting:
         raise first_error or UsageError("no method was named")
-    mismatched = {name: reason for name in names if (reason := explain_medium_mismatch(name, get_medium(fitting)))}
+    medium = next(iter(fitting.values())).medium
+    mismatched = {name: reason for name in names if (reason := explain_unsupported(name, medium))}
     if fitting.keys() <= mismatched.keys():
         raise UsageError(next(iter(mismatched.values())))
     return {name: data for name, data in fitting.items() if name not in mismatched}, excluded | mismatched
@@ -166,7 +157,7 @@ def require_named_fit(named_methods: Sequence[str], excluded: Mapping[str, str])
 
 def require_general_settings(request: SettingsRequest) -> None:
     """A file of settings holds those of all methods; raises UsageError for a method's own."""
-    method_keys = read_settings(request.file).keys() & {"method", "method_settings"} if request.file else set()
+    method_keys = request.file_settings.keys() & {"method", "method_settings"}
     if method_keys:
         raise UsageError(
             f"{request.file}: '{min(method_keys)}' belongs to one method; a comparison takes what is for all "
@@ -189,15 +180,15 @@ def require_single_device(settings: Settings) -> None:
         raise UsageError("a comparison trains on one device; for several, `unpaired train` each method by itself")
 
 
-def explain_build_failure(run_plan: RunPlan, planned: PlannedMethod, labels: Labels | None) -> str:
+def explain_build_failure(config: RunConfig, planned: PlannedMethod, labels: Labels | None) -> str:
     """Why a method's networks cannot be made for these data; empty where they can."""
-    settings, config = planned.settings, run_plan.config
+    settings = planned.settings
     if reason := explain_small_batch(settings):
         return reason
     network_settings = {
         name: getattr(settings.networks, name)
         for name in planned.train_settings
-        if name in NetworkSettings.model_fields
+        if name in type(settings.networks).model_fields
     }
     fixed_settings = {name: value for name, value in network_settings.items() if value != "auto"}
     changes = {
@@ -222,11 +213,11 @@ def parse_method_overrides(assignments: Sequence[str]) -> dict[str, dict[str, An
         method, dot, name = target.partition(".")
         if not (equals and dot and name):
             raise UsageError(
-                f"--set {assignment}: expected METHOD.NAME=VALUE, as in --set {next(iter(METHODS))}.rate=0.0001"
+                f"--set {assignment}: expected METHOD.NAME=VALUE, as in --set {next(iter(METHODS))}.lr=0.0001"
             )
         if method not in METHODS:
             raise UsageError(f"--set {assignment}: method '{method}': {suggest_name(method, METHODS)}")
-        models = (*SECTIONS.values(), build_method_settings_model(METHODS[method].cls))
+        models = [m for medium in MEDIA.values() for m in get_section_models(method, medium).values()]
         fields = {key: info for model in models for key, info in model.model_fields.items()}
         name = name.replace("-", "_")
         if (flag := f"--{name.replace('_', '-')}") in FLAGS_REFUSED_BY_COMPARE:

@@ -64,15 +64,15 @@ def compare(
     sources = [Path(d) for d in data]
     request = SettingsRequest(None, preset, settings, Path(config) if config else None)  # type: ignore[arg-type]
     plan = make_plan(sources, methods, request, overrides or {}, pairs)
-    names = [domain.name for domain in plan.run_plan.config.domains]
-    is_voice = plan.run_plan.config.medium == "voice"
+    names = [domain.name for domain in plan.config.domains]
+    is_voice = plan.config.medium == "voice"
     require_recordings(judges, judge_kinds, is_voice)
     if audit and is_voice:
         raise UsageError("--audit: for pictures only, but these are recordings; leave it out")
     judge_settings = JudgeSettings(
         judge_kinds, read_transcripts(texts, is_voice, judge_kinds) if texts is not None else None
     )
-    judge_settings.require_texts(plan.run_plan.files.splits)
+    judge_settings.require_texts(plan.files.splits)
     path = Path("runs") / f"compare-{format_run_name(names)}" if out is None else Path(out)
     folder, manifest = open_folder(path, plan, pairs)
     return ComparisonRunner(folder, manifest, plan, sources, request, audit, judge_settings, log).run()
@@ -128,7 +128,7 @@ class ComparisonRunner:
         """Bring one method to its end, and keep what came of it."""
         settings = self.manifest.methods[name].settings
         if not is_finished(self.folder.get_run(name)):
-            require_unchanged_data(self.folder, self.plan.run_plan.config)
+            require_unchanged_data(self.folder, self.plan.config)
         try:
             self._train_method(name, planned)
             self.examiner.evaluate_method(name)

@@ -5,193 +5,241 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, create_model
+from typing_extensions import Doc
 
-from unpaired.config.presets import Preset, get_preset_sections
-from unpaired.config.settings import (
-    IMAGE_ONLY_SETTINGS,
-    DataSettings,
-    Medium,
-    NetworkSettings,
-    StrictModel,
-    TrainingSettings,
-    VoiceSettings,
-)
+from unpaired.config.settings import DataSettings, NetworkSettings, Preset, StrictModel, TrainingSettings
 from unpaired.errors import UsageError, suggest_name
-from unpaired.media.suffixes import FILE_TYPES
+from unpaired.media import MEDIA, Medium
 from unpaired.methods import DEFAULT_METHOD, METHODS
 from unpaired.methods.base import Method
 
-SECTIONS: dict[str, type[StrictModel]] = {
-    "data": DataSettings,
-    "voice": VoiceSettings,
-    "networks": NetworkSettings,
-    "training": TrainingSettings,
-}
+SECTIONS = ("method_settings", "data", "medium_settings", "networks", "training")
+"""Sections of settings in a file, in the order in which help shows them."""
 NUMBER_TYPES = (int, float, int | None, float | None)
 T = TypeVar("T", bound=BaseModel)
 RUN_ONLY_KEYS = {
-    *("format", "unpaired", "domains", "sources", "labels", "channels", "pairs", "imported", "teacher", "pretrained")
+    *("format", "unpaired_version", "domains", "sources", "labels", "pairs", "imported_from", "teacher", "pretrained")
 }
-"""Keys of a run's config.yaml that say what was found; they are passed over when it is given as settings."""
+"""Keys of a run's config.yaml that are results, not settings; they are ignored when it is given with --config."""
 RESUMABLE_SETTINGS = {"steps", "minutes", "checkpoint_every", "evaluate_every", "sample_every"}
-"""What may change when a run is resumed; everything else is the run's own."""
+"""Settings that may change when a run is resumed."""
 
 
 @dataclass(frozen=True)
 class SettingsRequest:
-    """What a user asked for: settings as flags or keywords (flat names), and a file of settings."""
+    """What a user asked for: flags or keywords (flat names), over the sections of a settings file, read once."""
 
-    method: str | None = None
-    preset: Preset | None = None
+    method: str
+    preset: Preset | None
     settings: Mapping[str, Any] = field(default_factory=dict)
     file: Path | None = None
+    file_settings: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def read(
+        cls,
+        method: str | None = None,
+        preset: str | None = None,
+        settings: Mapping[str, Any] | None = None,
+        file: Path | str | None = None,
+    ) -> SettingsRequest:
+        """Read the file and check the names of the method, the preset and every flat setting.
+
+        Raises UsageError that names the key and the nearest known one.
+        """
+        path = None if file is None else Path(file)
+        file_settings = {} if path is None else read_settings(path)
+        method = method or file_settings.get("method", DEFAULT_METHOD)
+        if method not in METHODS:
+            raise UsageError(f"method '{method}': {suggest_name(str(method), METHODS)}")
+        preset = preset or file_settings.get("preset")
+        if preset is not None and preset not in get_args(Preset):
+            raise UsageError(f"preset '{preset}': known: {', '.join(get_args(Preset))}")
+        known = list_setting_names(method)
+        for name in settings or {}:
+            if name not in known:
+                raise UsageError(explain_unknown_setting(name, method, known))
+        return cls(method, preset, dict(settings or {}), path, file_settings)  # type: ignore[arg-type]
+
+    def with_method(self, method: str, settings: Mapping[str, Any] | None = None) -> SettingsRequest:
+        """Return the same request for another method, with other flat settings if they are given."""
+        values = dict(self.settings if settings is None else settings)
+        return SettingsRequest(method, self.preset, values, self.file, self.file_settings)
+
+    def section(self, name: str) -> dict[str, Any]:
+        """Return a section of the file; raises UsageError where it is no mapping."""
+        values = self.file_settings.get(name) or {}
+        if not isinstance(values, dict):
+            raise UsageError(f"{self.file}: '{name}' is {values!r}; expected keys and values")
+        return dict(values)
+
+    def is_given(self, setting: str) -> bool:
+        """Whether a setting was given as a flag or in the file."""
+        return setting in self.settings or any(setting in self.section(section) for section in SECTIONS)
+
+    def early(self, model: type[T], section: str, *names: str) -> T:
+        """Validate some settings of a section before the data are read; the others have their defaults.
+
+        Raises UsageError.
+        """
+        given = {**self.section(section), **self.settings}
+        return validate(model, {name: given[name] for name in names if name in given}, f"setting of {section}")
+
+    def early_attributes(self) -> tuple[str, ...]:
+        """Return the setting `attributes`, which says how the data are listed."""
+        return self.early(DataSettings, "data", "attributes").attributes
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Valid settings, in which "auto" may still stand where the data or the device decide."""
+    """Valid settings of a method on a medium; "auto" may still stand where the data or the device decide."""
 
     method: str
     preset: Preset
-    method_settings: dict[str, Any]
+    medium: Medium
+    method_settings: StrictModel
     data: DataSettings
-    voice: VoiceSettings
+    medium_settings: StrictModel
     networks: NetworkSettings
     training: TrainingSettings
+    given: frozenset[str] = frozenset()
+    """Names of the settings that the user gave, by flag or file."""
+
+    def sections(self) -> dict[str, StrictModel]:
+        """Return the settings by section."""
+        return {name: getattr(self, name) for name in SECTIONS}
 
 
+@cache
 def build_method_settings_model(cls: type[Method]) -> type[StrictModel]:
-    """A method's signature as a typed model: its keyword-only parameters, their types and defaults.
+    """Build a typed model from a method's signature: its keyword-only parameters, types, defaults and help texts.
 
-    Numbers are rates, weights and sizes, none of them negative.
+    Numbers are rates, weights and sizes, so none may be negative.
     """
     hints = get_type_hints(cls.__init__)
-    fields: dict[str, Any] = {
-        name: (
-            hints[name],
-            Field(parameter.default, ge=0) if hints[name] in NUMBER_TYPES else parameter.default,
-        )
-        for name, parameter in inspect.signature(cls.__init__).parameters.items()
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-    }
+    annotated = get_type_hints(cls.__init__, include_extras=True)
+    fields: dict[str, Any] = {}
+    for name, parameter in inspect.signature(cls.__init__).parameters.items():
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+            bound = {"ge": 0} if hints[name] in NUMBER_TYPES else {}
+            fields[name] = (hints[name], Field(parameter.default, description=_find_doc(annotated[name]), **bound))
     model: type[StrictModel] = create_model(f"{cls.__name__}Settings", __base__=StrictModel, **fields)
     model.ignored_if = cls.ignored_if
     return model
 
 
-def map_settings_to_sections(method: str) -> dict[str, str]:
-    """Every setting's flat name -> its section ("data", "networks", "training" or "method_settings")."""
-    sections_by_setting = {name: section for section, model in SECTIONS.items() for name in model.model_fields}
-    return sections_by_setting | dict.fromkeys(
-        build_method_settings_model(METHODS[method].cls).model_fields, "method_settings"
-    )
+def _find_doc(annotation: Any) -> str | None:
+    extras = getattr(annotation, "__metadata__", ())
+    return next((extra.documentation for extra in extras if isinstance(extra, Doc)), None)
+
+
+def get_section_models(method: str, medium: Medium) -> dict[str, type[StrictModel]]:
+    """Return the model of every section for a method on a medium."""
+    return {
+        "method_settings": build_method_settings_model(METHODS[method].cls),
+        "data": DataSettings,
+        "medium_settings": medium.settings_model,
+        "networks": medium.network_settings_model,
+        "training": TrainingSettings,
+    }
+
+
+def list_setting_names(method: str) -> set[str]:
+    """Return the flat names of all settings of a method on any medium."""
+    models = [model for medium in MEDIA.values() for model in get_section_models(method, medium).values()]
+    return {name for model in models for name in model.model_fields}
 
 
 def find_methods_with(setting: str) -> list[str]:
-    """The methods that have a setting of this name of their own."""
-    return [
-        name
-        for name, method_info in METHODS.items()
-        if setting in build_method_settings_model(method_info.cls).model_fields
-    ]
+    """Return the methods that have a setting of this name of their own."""
+    return [name for name, info in METHODS.items() if setting in build_method_settings_model(info.cls).model_fields]
 
 
 def explain_unknown_setting(setting: str, method: str, candidates: Iterable[str]) -> str:
-    """Why `method` is not given `setting`: it is one of other methods, or the nearest of the `known` is meant."""
+    """Explain an unknown setting: other methods have it, or the nearest candidate is meant."""
     if owners := find_methods_with(setting):
         own_settings = ", ".join(build_method_settings_model(METHODS[method].cls).model_fields)
         return f"'{setting}' is a setting of {', '.join(owners)}; {method} has: {own_settings}"
     return f"setting '{setting}' of {method}: {suggest_name(setting, candidates)}"
 
 
-def resolve_settings(request: SettingsRequest, default_preset: Preset, medium: Medium | None = None) -> Settings:
-    """Lay the layers over each other and validate; raises UsageError that names the key and the nearest known one.
+def resolve_settings(request: SettingsRequest, medium: Medium, default_preset: Preset) -> Settings:
+    """Lay the layers over each other and validate them.
 
-    With the `medium` that the files were found to be of, settings that only another one has, or that do nothing, are
-    refused; before it is known (None), presets are those of pictures, and `default_preset` may be any.
+    Raises UsageError that names the key and the nearest known one, for settings of another medium, and for settings
+    that have no effect beside the others.
     """
-    file_settings = read_settings(request.file) if request.file else {}
-    method = request.method or file_settings.get("method", DEFAULT_METHOD)
-    if method not in METHODS:
-        raise UsageError(f"method '{method}': {suggest_name(str(method), METHODS)}")
-    preset = request.preset or file_settings.get("preset", default_preset)
-    if preset not in get_args(Preset):
-        raise UsageError(f"preset '{preset}': known: {', '.join(get_args(Preset))}")
-    values_by_section = _merge_layers(request, file_settings, method, preset, medium)
-    _resolve_budget(values_by_section["training"], request.settings, file_settings.get("training") or {})
-    method_settings = validate(
-        build_method_settings_model(METHODS[method].cls), values_by_section["method_settings"], f"setting of {method}"
-    )
-    settings = Settings(
-        method,
-        preset,
-        method_settings.model_dump(),
-        validate(DataSettings, values_by_section["data"], "setting of data"),
-        validate(VoiceSettings, values_by_section["voice"], "setting of voice"),
-        validate(NetworkSettings, values_by_section["networks"], "setting of networks"),
-        validate(TrainingSettings, values_by_section["training"], "setting of training"),
-    )
-    if medium is not None:
-        for section in (method_settings, settings.data, settings.voice, settings.networks, settings.training):
-            refuse_ineffective(section, request.settings)
-    return settings
-
-
-def _merge_layers(
-    request: SettingsRequest, file_settings: Mapping[str, Any], method: str, preset: Preset, medium: Medium | None
-) -> dict[str, dict[str, Any]]:
-    """The values of each section, one layer over the other."""
-    cls = METHODS[method].cls
-    method_presets = cls.voice_presets if medium == "voice" and cls.voice_presets else cls.presets
-    preset_values = get_preset_sections(preset, medium or "image", METHODS[method].paper_batch_size)
-    values_by_section: dict[str, dict[str, Any]] = {section: preset_values.get(section, {}) for section in SECTIONS}
-    values_by_section["method_settings"] = dict(method_presets.get(preset, {}))
-    method_setting_names = build_method_settings_model(cls).model_fields
-    for section in values_by_section:
-        section_values = file_settings.get(section) or {}
-        if not isinstance(section_values, dict):
-            raise UsageError(f"{request.file}: '{section}' is {section_values!r}; expected keys and values")
-        if section == "method_settings" and (
-            unknown_names := [name for name in section_values if name not in method_setting_names]
-        ):
-            raise UsageError(
-                f"{request.file}: {explain_unknown_setting(str(unknown_names[0]), method, method_setting_names)}"
-            )
-        values_by_section[section] |= section_values
-        if medium is not None and section in SECTIONS:
-            refuse_other_medium(
-                medium, {name: value for name, value in section_values.items() if not is_default(section, name, value)}
-            )
-    sections_by_setting = map_settings_to_sections(method)
+    info = METHODS[request.method]
+    preset: Preset = request.preset or default_preset
+    models = get_section_models(request.method, medium)
+    values = get_preset_values(request.method, medium, preset)
+    for section, model in models.items():
+        given = request.section(section)
+        if section == "method_settings":
+            for name in given:
+                if name not in model.model_fields:
+                    reason = explain_unknown_setting(str(name), request.method, model.model_fields)
+                    raise UsageError(f"{request.file}: {reason}")
+        for name, value in given.items():
+            if name in model.model_fields or not refuse_other_medium(medium, str(name), value):
+                values[section][name] = value
     for name, value in request.settings.items():
-        if name not in sections_by_setting:
-            raise UsageError(explain_unknown_setting(name, method, sections_by_setting))
-        values_by_section[sections_by_setting[name]][name] = value
-    if medium is not None:
-        refuse_other_medium(
-            medium, [name for name in request.settings if sections_by_setting[name] != "method_settings"]
-        )
-    return values_by_section
+        section = next((section for section, model in models.items() if name in model.model_fields), "")
+        if not section:
+            refuse_other_medium(medium, name)
+            raise UsageError(explain_unknown_setting(name, request.method, list_setting_names(request.method)))
+        values[section][name] = value
+    _resolve_budget(values["training"], request)
+    validated: dict[str, Any] = {
+        section: validate(model, values[section], f"setting of {section_label(section, info.name, medium)}")
+        for section, model in models.items()
+    }
+    for section in validated.values():
+        refuse_ineffective(section, request.settings)
+    given_names = frozenset({*request.settings, *(name for section in SECTIONS for name in request.section(section))})
+    return Settings(request.method, preset, medium, given=given_names, **validated)
 
 
-def refuse_other_medium(medium: Medium, names: Iterable[str]) -> None:
-    """Refuse settings that only items of the other medium have; raises UsageError."""
-    refused_names = IMAGE_ONLY_SETTINGS if medium == "voice" else VoiceSettings.model_fields
-    other_medium: Medium = "image" if medium == "voice" else "voice"
-    for name in names:
-        if name in refused_names:
-            raise UsageError(
-                f"setting '{name}': for {FILE_TYPES[other_medium][0]} only, but these domains are {FILE_TYPES[medium][0]}"
-            )
+def section_label(section: str, method: str, medium: Medium) -> str:
+    """Return the name of a section in messages."""
+    return {"method_settings": method, "medium_settings": medium.name}.get(section, section)
+
+
+def get_preset_values(method: str, medium: Medium, preset: Preset) -> dict[str, dict[str, Any]]:
+    """Return what a preset changes, by section; `paper` takes the batch size of the method's paper."""
+    info = METHODS[method]
+    values = {section: dict(medium.presets[preset].get(section, {})) for section in SECTIONS}
+    if preset == "paper":
+        values["training"].setdefault("batch_size", info.paper_batch_size)
+    values["method_settings"] = dict(info.cls.media_presets.get(medium.name, info.cls.presets).get(preset, {}))
+    return values
+
+
+def refuse_other_medium(medium: Medium, name: str, file_value: Any = None) -> bool:
+    """Raise UsageError for a setting that only another medium has; returns False where no other medium has it.
+
+    A file's `file_value` that equals the other medium's default is ignored (True): a complete config.yaml has such.
+    """
+    for other in MEDIA.values():
+        for model in (other.settings_model, other.network_settings_model):
+            if name in model.model_fields:
+                default = model.model_fields[name].default
+                if file_value is not None and (list(default) if isinstance(default, tuple) else default) == file_value:
+                    return True
+                raise UsageError(
+                    f"setting '{name}': for {other.files_noun} only, but these domains are {medium.files_noun}"
+                )
+    return False
 
 
 def refuse_ineffective(settings: StrictModel, names: Iterable[str]) -> None:
-    """Refuse what was given and does nothing beside the other settings; raises UsageError.
+    """Raise UsageError for a given setting that has no effect beside the others.
 
     A file may hold such settings: a run's complete configuration does.
     """
@@ -203,20 +251,13 @@ def refuse_ineffective(settings: StrictModel, names: Iterable[str]) -> None:
                 "not given" if value is None else f"'{value}'" if isinstance(value, str) else str(value).lower()
             )
             raise UsageError(
-                f"setting '{name}': does nothing while '{other_name}' is {value_text}; change that, or leave it out"
+                f"setting '{name}': has no effect while '{other_name}' is {value_text}; change that, or leave it out"
             )
 
 
-def is_default(section: str, name: str, value: Any) -> bool:
-    """Whether a file gives what holds without it, as a complete config.yaml does of settings that nothing uses."""
-    field = SECTIONS[section].model_fields.get(name)
-    default = None if field is None else field.default
-    return bool((list(default) if isinstance(default, tuple) else default) == value)
-
-
-def _resolve_budget(training: dict[str, Any], flags: Mapping[str, Any], file_settings: Mapping[str, Any]) -> None:
-    """Steps and minutes exclude each other; the higher layer's wins over a lower one's."""
-    for layer in (flags, file_settings):
+def _resolve_budget(training: dict[str, Any], request: SettingsRequest) -> None:
+    """Let steps and minutes exclude each other: the higher layer's wins over the lower one's."""
+    for layer in (request.settings, request.section("training")):
         budget_names = [name for name in ("steps", "minutes") if layer.get(name) is not None]
         if len(budget_names) == 2:
             raise UsageError("both steps and minutes are given; the budget is one of them")
@@ -233,11 +274,11 @@ def read_settings(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"{path}: no YAML file of settings ({' '.join(str(error).split())})") from error
-    known_keys = {"method", "preset", "method_settings", *SECTIONS}
+    known_keys = {"method", "preset", *SECTIONS}
     if not isinstance(raw, dict):
         raise UsageError(f"{path}: expected the keys {', '.join(sorted(known_keys))}")
     for key in raw:
-        if key not in known_keys | RUN_ONLY_KEYS:
+        if key not in known_keys | RUN_ONLY_KEYS | {"medium"}:
             raise UsageError(f"{path}: '{key}': {suggest_name(str(key), known_keys)}")
     if not isinstance(raw.get("method", ""), str):
         raise UsageError(f"{path}: 'method' is {raw['method']!r}; expected one of {', '.join(METHODS)}")
@@ -245,7 +286,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 
 
 def validate(model: type[T], values: Mapping[str, Any], label: str) -> T:
-    """`values` as `model`; raises UsageError that names the first wrong key, what was given and what was expected."""
+    """Validate `values` as `model`; raises UsageError that names the first wrong key, its value and what is expected."""
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
@@ -253,7 +294,7 @@ def validate(model: type[T], values: Mapping[str, Any], label: str) -> T:
 
 
 def format_validation_error(error: ValidationError, model: type[BaseModel], label: str) -> str:
-    """The first error of a validation in words."""
+    """Return the first error of a validation as a sentence."""
     first_error = error.errors()[0]
     key = str(first_error["loc"][0]) if first_error["loc"] else "?"
     if first_error["type"] == "extra_forbidden":
@@ -262,7 +303,7 @@ def format_validation_error(error: ValidationError, model: type[BaseModel], labe
 
 
 def get_flag_type(annotation: Any) -> Literal["switch", "list", "value"]:
-    """How a setting of this type is written on a command line."""
+    """Return how a setting of this type is written on a command line."""
     if annotation is bool:
         return "switch"
-    return "list" if "tuple" in str(annotation) else "value"
+    return "list" if get_origin(annotation) is tuple or "tuple" in str(annotation) else "value"

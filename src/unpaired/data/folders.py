@@ -11,7 +11,7 @@ from pathlib import Path
 from unpaired.data.artifacts import is_artifact, is_run_folder
 from unpaired.data.paths import Paths
 from unpaired.errors import UsageError, WorkError
-from unpaired.media.suffixes import FILE_TYPES, Medium, infer_medium
+from unpaired.media import MEDIA, Medium, infer_medium
 
 FORBIDDEN_CHARACTERS = frozenset(",=/\\\n\r\0")
 """What names of domains are without: they are typed in lists and amounts, and files are called by them."""
@@ -42,7 +42,7 @@ class DomainFiles:
     test: Paths | None
     ignored: int
     note: str = ""
-    medium: Medium = "image"
+    medium: Medium = field(kw_only=True)
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -76,11 +76,9 @@ def discover_collections(sources: Sequence[Path | str]) -> list[DomainFiles]:
 
 
 def _require_one_medium(domains: list[DomainFiles]) -> list[DomainFiles]:
-    other_domain = next((files for files in domains if files.medium != domains[0].medium), None)
+    other_domain = next((files for files in domains if files.medium is not domains[0].medium), None)
     if other_domain is not None:
-        contents = " but ".join(
-            f"'{files.name}' has {FILE_TYPES[files.medium][0]}" for files in (domains[0], other_domain)
-        )
+        contents = " but ".join(f"'{files.name}' has {files.medium.files_noun}" for files in (domains[0], other_domain))
         raise WorkError(f"{contents}; domains are all of one medium")
     return domains
 
@@ -192,17 +190,13 @@ def _list_domain_files(domain_folder: DomainFolders) -> DomainFiles:
     )
     if not len(train):
         others = f" ({counts.ignored} other files)" if counts.ignored else ""
-        file_types = "; ".join(
-            f"{plural_noun} ({', '.join(sorted(suffixes))})" for plural_noun, suffixes in FILE_TYPES.values()
-        )
+        file_types = "; ".join(f"{medium.files_noun} ({medium.expected_suffixes()})" for medium in MEDIA.values())
         raise WorkError(
             f"{domain_folder.train}: no files to read for domain '{domain_folder.name}'{others}; expected {file_types}"
         )
     if len(counts.first_by_medium) > 1:
         both_media = " and ".join(
-            f"{plural_noun} ({counts.first_by_medium[m]})"
-            for m, (plural_noun, _) in FILE_TYPES.items()
-            if m in counts.first_by_medium
+            f"{MEDIA[name].files_noun} ({file})" for name, file in sorted(counts.first_by_medium.items())
         )
         raise WorkError(
             f"{domain_folder.train}: domain '{domain_folder.name}' has {both_media}; expected one kind, so move the others away"
@@ -212,7 +206,8 @@ def _list_domain_files(domain_folder: DomainFolders) -> DomainFiles:
     )
     if test is not None and not len(test):
         note, test = "; ".join(filter(None, (note, "its test folder has no files to read"))), None
-    return DomainFiles(domain_folder.name, train, test, counts.ignored, note, next(iter(counts.first_by_medium)))
+    medium = MEDIA[next(iter(counts.first_by_medium))]
+    return DomainFiles(domain_folder.name, train, test, counts.ignored, note, medium=medium)
 
 
 @dataclass
@@ -221,7 +216,7 @@ class _ListingCounts:
 
     ignored: int = 0
     artifacts: list[str] = field(default_factory=list)
-    first_by_medium: dict[Medium, str] = field(default_factory=dict)
+    first_by_medium: dict[str, str] = field(default_factory=dict)
 
 
 def _iterate_files(root: Path, excluded_folder: Path | None, counts: _ListingCounts) -> Iterator[tuple[str, int]]:
@@ -260,7 +255,8 @@ def _scan_folder(folder: str, counts: _ListingCounts) -> tuple[list[tuple[str, i
                     folders.append(entry.name)
                 elif (medium := infer_medium(entry.name)) is not None and entry.is_file():
                     files.append((entry.name, entry.stat().st_size))
-                    counts.first_by_medium[medium] = min(counts.first_by_medium.get(medium, entry.name), entry.name)
+                    first = counts.first_by_medium.get(medium.name, entry.name)
+                    counts.first_by_medium[medium.name] = min(first, entry.name)
                 else:
                     counts.ignored += 1
     except OSError as error:

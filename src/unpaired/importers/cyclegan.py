@@ -11,16 +11,20 @@ import torch
 from torch import Tensor, nn
 
 from unpaired import __version__
-from unpaired.config.run_config import RunConfig, build_method, write_config
-from unpaired.config.settings import DataSettings, NetworkSettings, TrainingSettings
+from unpaired.config.resolve import build_method_settings_model
+from unpaired.config.run_config import RunConfig, write_config
+from unpaired.config.settings import DataSettings, TrainingSettings
 from unpaired.data.domain import Domain
 from unpaired.data.folders import is_valid_name
 from unpaired.errors import UsageError, WorkError
 from unpaired.importers.state_dict_layout import EXPECTED_FILE, GeneratorLayout, infer_layout, remove_wrappers
-from unpaired.methods import SINGLE_GENERATOR_METHOD
+from unpaired.media.image.settings import ImageSettings, ImageStatistics
+from unpaired.methods import METHODS, SINGLE_GENERATOR_METHOD
 from unpaired.methods.base import Method
+from unpaired.networks.image_settings import ImageNetworkSettings
 from unpaired.runs.folder import RunFolder, require_unused, save_model
 from unpaired.runs.history import History
+from unpaired.runs.method_builder import build_method
 
 TORCH_SIGNATURES = (b"PK\x03\x04", b"\x80")
 """How files of torch.save begin: as archives, those before torch 1.6 as pickles."""
@@ -148,15 +152,16 @@ def create_run_config(layout: GeneratorLayout, file: Path, domains: tuple[str, s
         unpaired_version=__version__,
         method=method,
         preset="paper",
-        method_settings=settings,
+        medium="image",
+        method_settings=build_method_settings_model(METHODS[method].cls).model_validate(settings),
+        medium_settings=ImageSettings(size=size, resize_mode="scale", channels="3" if 3 in channels else "1"),
         domains=tuple(
-            Domain(name=name, sources=(), color=count == 3, bits=8, low=0, high=255)
+            Domain(name=name, sources=(), statistics=ImageStatistics(color=count == 3))
             for name, count in zip(domains, channels, strict=True)
         ),
-        channels=3 if 3 in channels else 1,
         imported_from=str(file.absolute()),
-        data=DataSettings(size=size, resize_mode="scale"),
-        networks=NetworkSettings(
+        data=DataSettings(),
+        networks=ImageNetworkSettings(
             generator="resnet",
             width=layout.width,
             blocks=layout.blocks,

@@ -1,1 +1,31 @@
-"""Files to arrays and back. Nothing else in the package opens a file of a domain."""
+"""The media: one object each, in one table. Nothing outside this package asks which medium a run has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from unpaired.errors import UsageError
+from unpaired.media.base import Medium
+from unpaired.media.image.medium import ImageMedium
+from unpaired.media.voice.medium import VoiceMedium
+
+__all__ = ["MEDIA", "Medium", "infer_medium", "require_medium"]
+
+MEDIA: dict[str, Medium] = {medium.name: medium for medium in (ImageMedium(), VoiceMedium())}
+"""Every medium by its name. The first is the one that help and examples show."""
+
+
+def infer_medium(name: str) -> Medium | None:
+    """Return the medium of a file by its suffix; None for files that no medium reads."""
+    suffix = "." + name.rpartition(".")[2].lower()
+    return next((medium for medium in MEDIA.values() if suffix in medium.suffixes), None)
+
+
+def require_medium(path: Path, medium: Medium) -> None:
+    """Raise UsageError for a file whose suffix belongs to another medium."""
+    other = infer_medium(path.name)
+    if other is not None and other is not medium:
+        raise UsageError(
+            f"{path}: holds {other.files_noun}, but this run translates {medium.files_noun}; expected "
+            f"{medium.expected_suffixes()}"
+        )

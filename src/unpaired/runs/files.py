@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from unpaired.config.run_config import RunConfig, require_same_weights
+from unpaired.config.run_config import RunConfig
 from unpaired.data.attributes import LabelledSplits, attach_labels, iterate_domain_splits, read_table, write_labels
 from unpaired.data.domain import Domain
 from unpaired.data.folders import rediscover
-from unpaired.data.item_transform import ImageTransform, ItemTransform
+from unpaired.data.item_transform import ItemTransform
 from unpaired.data.sampler import BatchSampler, create_batch_sampler
 from unpaired.data.split import DomainSplits, describe_changes, read_file_list, write_file_list
 from unpaired.methods import METHODS
 from unpaired.runs.folder import RunFolder
+from unpaired.runs.method_builder import require_same_weights
 
 
 @dataclass(frozen=True)
@@ -62,16 +63,12 @@ def describe_data_changes(config: RunConfig, files: RunFiles) -> list[str]:
 
 
 def build_item_transform(config: RunConfig) -> ItemTransform:
-    """How a run sees its files.
+    """Build the transform from a run's files to tensors.
 
-    Raises UsageError where its medium's packages or its gate of speech are not installed, WorkError where the gate has
-    other weights than when the run began.
+    Raises UsageError where its medium's optional packages are missing, WorkError where a pretrained network has other
+    weights than when the run began.
     """
-    if config.voice is None:
-        return ImageTransform(config.data, config.channels)
-    from unpaired.media.voice.transform import VoiceTransform  # noqa: PLC0415 - with packages that are optional
-
-    transform = VoiceTransform(config.voice)
+    transform = config.get_medium().create_transform(config)
     require_same_weights(config, transform.pretrained)
     return transform
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from unpaired.config.run_config import RunConfig, build_method, read_config
+from unpaired.config.run_config import RunConfig, read_config
 from unpaired.errors import UsageError, WorkError
 from unpaired.methods.base import Method
+from unpaired.runs.method_builder import build_method
 from unpaired.runs.progress import list_checkpoints
 from unpaired.runs.weights import collect_state, load_state, read_tensors, write_tensors
 

@@ -12,7 +12,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from unpaired.config.resolve import Settings, SettingsRequest, read_settings, resolve_settings
+from unpaired.config.resolve import SettingsRequest
+from unpaired.config.run_config import get_item_size
+from unpaired.config.settings import TrainingSettings
 from unpaired.console import LogCallback, log_to_terminal
 from unpaired.devices import pick_device
 from unpaired.errors import UnpairedError, UsageError, WorkError
@@ -59,21 +61,21 @@ def search_depth(
 
     Raises UsageError and WorkError as `train` does, and where no KID can be measured; Interrupted after a signal.
     """
-    request = SettingsRequest(method, preset, settings, Path(config) if config else None)  # type: ignore[arg-type]
-    resolved = resolve_settings(request, choose_default_preset(pick_device("auto")))
-    require_depth_search_support(resolved)
-    deep_settings = read_requested_depth(request, resolved.method) | settings
+    request = SettingsRequest.read(method, preset, settings, config)
+    training = request.early(TrainingSettings, "training", "steps", "minutes", "devices", "nodes")
+    require_depth_search_support(request.method, training)
+    deep_settings = read_requested_depth(request) | settings
     sources = tuple(str(Path(source).absolute()) for source in data)
     folder = choose_search_folder(out, sources)
     plan = DepthSearchPlan(
         data=sources,
-        method=resolved.method,
+        method=request.method,
         preset=preset,
         config=None if config is None else str(Path(config).absolute()),
         pairs=pairs,
         threshold=threshold,
-        steps=resolved.training.steps,
-        minutes=resolved.training.minutes,
+        steps=training.steps,
+        minutes=training.minutes,
         settings={name: value for name, value in deep_settings.items() if name not in ("steps", "minutes")},
     )
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,24 +100,24 @@ def is_depth_search(folder: Path) -> bool:
     return (folder / PLAN_FILE).is_file()
 
 
-def require_depth_search_support(settings: Settings) -> None:
+def require_depth_search_support(method: str, training: TrainingSettings) -> None:
     """Refuse what a search cannot do, before time is spent."""
     supported = [name for name, row in METHODS.items() if row.cls.depth_setting is not None]
-    if settings.method not in supported:
+    if method not in supported:
         raise UsageError(
-            f"--auto-depth: {settings.method} has no depth to choose; methods that have: {', '.join(supported)}"
+            f"--auto-depth: {method} has no depth to choose; methods that have: {', '.join(supported)}"
         )
-    if settings.training.steps is None and settings.training.minutes is None:
+    if training.steps is None and training.minutes is None:
         raise UsageError("--auto-depth: give the whole budget, --steps or --minutes")
-    if settings.training.devices * settings.training.nodes > 1:
+    if training.devices * training.nodes > 1:
         raise UsageError("--auto-depth: trains on one device; leave out --devices and --nodes")
 
 
-def read_requested_depth(request: SettingsRequest, method: str) -> dict[str, Any]:
+def read_requested_depth(request: SettingsRequest) -> dict[str, Any]:
     """The deep run's depth as a file of settings has it; raises UsageError where what is asked for is not deep."""
-    depth_setting = METHODS[method].cls.depth_setting
+    depth_setting = METHODS[request.method].cls.depth_setting
     assert depth_setting is not None, "seen to before"
-    file_settings = (read_settings(request.file).get("method_settings") or {}) if request.file else {}
+    file_settings = request.section("method_settings")
     depth_settings = {name: value for name, value in file_settings.items() if name == depth_setting}
     deep_depth = request.settings.get(depth_setting, depth_settings.get(depth_setting))
     if deep_depth is not None:
@@ -175,7 +177,7 @@ class DepthSearch:
                 self._get_stage_path(depth), None, None, {self.depth_setting: depth, "evaluate_every": None}
             )
             trials.append(read_trial(self._get_stage_path(depth), depth))
-            size = RunFolder(self._get_stage_path(depth)).load_config().data.size
+            size = get_item_size(RunFolder(self._get_stage_path(depth)).load_config())
             deep_depth = self.plan.settings.get(self.depth_setting, compute_max_depth(size))
             trial_depths = list_trial_depths(size, None if deep_depth is None else int(deep_depth))
             chosen = choose_depth(trials, self.plan.threshold, len(trials) == len(trial_depths))
@@ -186,7 +188,7 @@ class DepthSearch:
         return self.folder / f"depth-{depth:02d}"
 
     def _choose_deep_depth(self, shallow_depth: int, shallow_path: Path) -> int:
-        return min(shallow_depth + EXTRA_DEPTH, compute_max_depth(RunFolder(shallow_path).load_config().data.size))
+        return min(shallow_depth + EXTRA_DEPTH, compute_max_depth(get_item_size(RunFolder(shallow_path).load_config())))
 
     def _train_stage(self, path: Path, trial_count: int | None, teacher: Path | None, settings: dict[str, Any]) -> None:
         """Bring one stage to its end, from wherever it stands."""

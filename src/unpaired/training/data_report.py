@@ -1,4 +1,4 @@
-"""What `unpaired check` says: the data decoded whole, and what training would do with them."""
+"""The text of `unpaired check`: every file read, and what training would do with them."""
 
 from __future__ import annotations
 
@@ -8,39 +8,30 @@ from pathlib import Path
 
 from unpaired.config.resolve import SettingsRequest, resolve_settings
 from unpaired.console import ProgressCallback
-from unpaired.data.collections import build_domains, list_labelled_data
 from unpaired.data.folders import discover
 from unpaired.data.split import split_files
 from unpaired.devices import pick_device
-from unpaired.media.image.inspection import inspect_images
-from unpaired.media.voice.run_settings import check_voice_data
-from unpaired.training.run_plan import choose_default_preset, describe_domains, is_size_explicit, limit_size
+from unpaired.media.base import CheckResult
+from unpaired.training.listing import DataListing, list_labelled_data, split_by_labels
+from unpaired.training.setup import choose_default_preset
 
 
 def check_data(
     sources: list[Path], size: int | None, progress: ProgressCallback, attributes: Sequence[str] = ()
-) -> tuple[str, bool]:
-    """The report of `unpaired check`, every file decoded, and whether training could run.
+) -> CheckResult:
+    """Read every file of the domains and report what is in them and what training would do.
 
-    It is of the settings that `unpaired train` would choose here, or of `size`; with `attributes`, of a labelled
-    collection and the domains that its labels make. `progress` is told (done, total).
+    The settings are those that `unpaired train` would choose here, or with `size`; with `attributes`, the values of
+    labels are the domains. `progress` receives (done, total).
     """
     started = time.monotonic()
-    request = SettingsRequest(settings={} if size is None else {"size": size})
-    listing = list_labelled_data(sources, attributes) if attributes else None
-    domain_files = listing.files if listing is not None else discover(sources)
-    settings = resolve_settings(request, choose_default_preset(pick_device("auto")), domain_files[0].medium)
-    if domain_files[0].medium == "voice":
-        text, is_usable = check_voice_data(domain_files, settings, progress)
-        return f"{text}\n{time.monotonic() - started:.1f} s", is_usable
-    report = inspect_images(domain_files, None, progress=progress)
-    notes: list[str] = []
-    data = settings.data
-    if not report.errors:
-        data = limit_size(data, report, is_size_explicit(request), notes.append)
-        if listing is not None:
-            splits = [split_files(files, 0, 0, report.unreadable) for files in listing.files]
-            _, files = build_domains(listing, report.resolve(data).domains, splits)
-            notes.append(f"domains: {describe_domains(files)}")
-    lines = [report.format_text(data), *notes, f"{time.monotonic() - started:.1f} s"]
-    return "\n".join(lines), not report.errors
+    listing = list_labelled_data(sources, attributes) if attributes else DataListing(discover(sources), (), None)
+    request = SettingsRequest.read(settings={} if size is None else {"size": size})
+    settings = resolve_settings(request, listing.medium, choose_default_preset(pick_device("auto")))
+    result = listing.medium.check(listing.files, settings, progress)
+    lines = [result.text]
+    if result.is_usable and listing.tables:
+        _, parts = split_by_labels(listing, [split_files(files, 0, 0, result.unreadable) for files in listing.files])
+        lines.append("domains: " + ", ".join(f"{split.name} ({len(split.train):,})" for _, split in parts))
+    lines.append(f"{time.monotonic() - started:.1f} s")
+    return CheckResult("\n".join(lines), result.is_usable, result.unreadable)

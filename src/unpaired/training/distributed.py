@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch import Tensor, nn
 
-from unpaired.errors import UnpairedError
+from unpaired.errors import UnpairedError, UsageError
 from unpaired.training.optimizers import copy_with_layout
 
 if TYPE_CHECKING:
@@ -130,3 +130,33 @@ def destroy_gloo_group() -> None:
     is_initialized = torch.distributed.is_available() and torch.distributed.is_initialized()
     if is_initialized and torch.distributed.get_backend() == "gloo":
         torch.distributed.destroy_process_group()
+
+
+def launch_distributed(device: str, devices: int, nodes: int) -> tuple[Fabric, Distributed]:
+    """Return Fabric with its processes started (by itself, torchrun or SLURM); networks are not set up with it.
+
+    Raises UsageError where the devices are missing, or where another number of processes was started.
+    """
+    # imported here: it takes seconds, which help and early errors need not wait for
+    from lightning_fabric import Fabric  # noqa: PLC0415
+    from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment  # noqa: PLC0415
+    from lightning_fabric.utilities.exceptions import MisconfigurationException  # noqa: PLC0415
+
+    if device not in ("cuda", "mps", "cpu"):
+        raise UsageError(f"device '{device}': training runs on cpu, cuda or mps")
+    is_distributed = devices * nodes > 1
+    if (
+        TorchElasticEnvironment.detect()
+        and (process_count := TorchElasticEnvironment().world_size()) != devices * nodes
+    ):
+        raise UsageError(
+            f"torchrun started {process_count} processes; --devices x --nodes is {devices} x {nodes}; make them equal"
+        )
+    try:
+        fabric = Fabric(
+            accelerator=device, devices=devices, num_nodes=nodes, strategy="ddp" if is_distributed else "auto"
+        )
+        fabric.launch()
+    except (MisconfigurationException, ValueError) as error:
+        raise UsageError(f"{devices} devices of kind {device} on {nodes} nodes: {error}") from error
+    return fabric, Distributed(fabric)

@@ -1,4 +1,4 @@
-"""What a run needs before its first step: processes, data looked into, networks, batches."""
+"""What a run needs before its first step: data listed and inspected, settings, networks, batches."""
 
 from __future__ import annotations
 
@@ -6,26 +6,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from unpaired.config.resolve import SettingsRequest, resolve_settings
-from unpaired.config.run_config import RunConfig, build_method
+from unpaired import __version__
+from unpaired.config.resolve import Settings, SettingsRequest, resolve_settings
+from unpaired.config.run_config import RunConfig
+from unpaired.config.settings import Preset, TrainingSettings
 from unpaired.console import LogCallback
-from unpaired.data.batches import BatchLoader
+from unpaired.cores import count_cores
+from unpaired.data.batches import BatchLoader, require_pairs
+from unpaired.data.split import DomainSplits
+from unpaired.devices import pick_device
 from unpaired.errors import UnreadableFileError, UsageError
 from unpaired.methods.base import Method
 from unpaired.networks.pretrained import collect_digests
 from unpaired.runs.files import RunFiles, build_batch_sampler, build_item_transform
 from unpaired.runs.folder import require_unused
-from unpaired.training.distributed import Distributed
-from unpaired.training.run_plan import choose_device, plan_run
+from unpaired.runs.method_builder import build_method
+from unpaired.training.distributed import Distributed, launch_distributed
+from unpaired.training.feasibility import require_feasible, require_method_support
+from unpaired.training.listing import build_domains, list_data
 from unpaired.training.step_benchmark import choose_precision
 from unpaired.training.teacher import add_teacher
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+PAPER_EPOCHS = 200
+"""CycleGAN's budget, used where neither the user nor the preset gives one."""
 
 
 @dataclass(frozen=True)
@@ -48,16 +58,20 @@ def setup_training(
     out: Path | str | None,
     log: LogCallback,
 ) -> TrainingSetup:
-    """Look into the data and build what learns; a folder `out` that is taken is refused first."""
-    training_settings = resolve_settings(request, "small").training
-    fabric, distributed = launch_distributed(choose_device(request), training_settings.devices, training_settings.nodes)
+    """List and inspect the data, resolve the settings, build the networks and the batches.
+
+    A folder `out` that is in use is refused first. With several ranks, the first one reads the data and the others
+    receive what it found.
+    """
+    early = request.early(TrainingSettings, "training", "device", "devices", "nodes")
+    fabric, distributed = launch_distributed(choose_device(early.device), early.devices, early.nodes)
     log = log if distributed.is_first else discard_message
     if out is not None:
-        distributed.run_on_first(partial(require_unused, Path(out)))  # before the data are read, which may take minutes
-    plan = distributed.run_on_first(
-        partial(plan_run, [Path(d) for d in data], request, pairs, fabric.device, distributed.world_size, log)
+        distributed.run_on_first(partial(require_unused, Path(out)))  # reading the data may take minutes
+    sources = [Path(d) for d in data]
+    config, files = distributed.run_on_first(
+        partial(configure_run, sources, request, pairs, fabric.device, distributed.world_size, log)
     )
-    config = plan.config
     if teacher is not None:
         config = distributed.run_on_first(partial(add_teacher, Path(teacher), config))
         log(f"teacher: {teacher}")
@@ -65,44 +79,94 @@ def setup_training(
         method = build_on_device(config, fabric)
     config = config.model_copy(update={"pretrained": config.pretrained | collect_digests(method)})
     with distributed.report_errors_once():
-        batches = build_batches(config, plan.files, log)
+        batches = build_batches(config, files, log)
     if config.training.precision == "auto":
         config = choose_precision(config, method, batches, distributed, log)
-    return TrainingSetup(config, plan.files, method, batches, distributed, log)
+    return TrainingSetup(config, files, method, batches, distributed, log)
 
 
-def launch_distributed(device: str, devices: int, nodes: int) -> tuple[Fabric, Distributed]:
-    """Fabric with its processes started (by itself, torchrun or SLURM). Networks are not set up with it: see Ranks.
+def configure_run(
+    sources: list[Path], request: SettingsRequest, pairs: bool, device: torch.device, world_size: int, log: LogCallback
+) -> tuple[RunConfig, RunFiles]:
+    """List and inspect the data and decide every setting but the precision; `log` receives each decision and why."""
+    attributes = request.early_attributes()
+    listing = list_data(sources, request.method, attributes)
+    medium = listing.medium
+    require_method_support(request.method, medium)
+    settings = resolve_settings(request, medium, choose_default_preset(device))
+    require_feasible(settings, device, world_size)
+    inspection = medium.inspect(settings, listing, log)
+    domains, files = build_domains(listing, inspection.domains, inspection.splits)
+    if pairs:
+        for names in require_pairs(files.splits, listing.labels):
+            log(f"note: --pairs: no test items of {names} have equal names, so no truth is known between these")
+    for split in files.collection_splits:
+        log(describe_split(split))
+    if files.labelled_datasets:
+        log(f"domains: {describe_domains(files)}")
+    largest = max(inspection.item_counts or [len(split.train) for split in files.collection_splits])
+    config = RunConfig(
+        unpaired_version=__version__,
+        method=settings.method,
+        preset=settings.preset,
+        medium=medium.name,
+        method_settings=settings.method_settings,
+        medium_settings=inspection.medium_settings,
+        domains=domains,
+        sources=inspection.domains if files.labelled_datasets else (),
+        labels=listing.labels,
+        pairs=pairs,
+        pretrained=dict(inspection.pretrained),
+        data=settings.data,
+        networks=inspection.resolve_networks(domains, files.splits),
+        training=decide_training_settings(settings, largest, device, world_size, log),
+    )
+    return config, files
 
-    Raises UsageError where these devices are not there, or others than were asked for have been started.
-    """
-    # here, for they take seconds that help, mistakes and looks into the data need not wait
-    from lightning_fabric import Fabric  # noqa: PLC0415
-    from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment  # noqa: PLC0415
-    from lightning_fabric.utilities.exceptions import MisconfigurationException  # noqa: PLC0415
 
-    if device not in ("cuda", "mps", "cpu"):
-        raise UsageError(f"device '{device}': training runs on cpu, cuda or mps")
-    is_distributed = devices * nodes > 1
-    if (
-        TorchElasticEnvironment.detect()
-        and (process_count := TorchElasticEnvironment().world_size()) != devices * nodes
-    ):
-        raise UsageError(
-            f"torchrun started {process_count} processes; --devices x --nodes is {devices} x {nodes}; make them equal"
-        )
-    try:
-        fabric = Fabric(
-            accelerator=device, devices=devices, num_nodes=nodes, strategy="ddp" if is_distributed else "auto"
-        )
-        fabric.launch()
-    except (MisconfigurationException, ValueError) as error:
-        raise UsageError(f"{devices} devices of kind {device} on {nodes} nodes: {error}") from error
-    return fabric, Distributed(fabric)
+def choose_device(name: str) -> str:
+    """Return the kind of device to train on; raises UsageError where it is not available."""
+    device = pick_device(name)
+    if device.index is not None:
+        raise UsageError(f"device '{device}': give the kind, {device.type}; CUDA_VISIBLE_DEVICES says which of them")
+    return device.type
+
+
+def choose_default_preset(device: torch.device) -> Preset:
+    """Return the preset where none is given."""
+    return "small" if device.type == "cpu" else "paper"
+
+
+def describe_split(split: DomainSplits) -> str:
+    """Say how many of a domain's files are for training, validation and test."""
+    test = "test (its test folder)" if split.has_test_folder else "test"
+    return f"{split.name}: {len(split.train):,} train, {len(split.validation):,} validation, {len(split.test):,} {test}"
+
+
+def describe_domains(files: RunFiles) -> str:
+    """List the domains that labels make, with their numbers of training files."""
+    return ", ".join(f"{split.name} ({len(split.train):,})" for split in files.splits)
+
+
+def decide_training_settings(
+    settings: Settings, largest_count: int, device: torch.device, world_size: int, log: LogCallback
+) -> TrainingSettings:
+    """Decide the budget, threads and device."""
+    training = settings.training
+    changes: dict[str, Any] = {"device": device.type}
+    if training.steps is None and training.minutes is None:
+        changes["steps"] = PAPER_EPOCHS * -(-largest_count // training.batch_size)
+    if device.type == "cpu":
+        changes["threads"] = training.threads or max(1, count_cores() // world_size)
+        changes["workers"] = 1 if training.workers is None else training.workers
+    decided = training.model_copy(update=changes)
+    budget = f"{decided.steps} steps" if decided.steps else f"{decided.minutes:g} minutes"
+    log(f"method {settings.method}, preset {settings.preset}, {budget}, batch size {decided.batch_size}, on {device}")
+    return decided
 
 
 def build_on_device(config: RunConfig, fabric: Fabric) -> Method:
-    """The run's method on its device, from its seed, laid out and compiled as the settings say."""
+    """Build the run's method from its seed, on its device, in the memory format and compiled as the settings say."""
     training = config.training
     if fabric.device.type == "cpu" and training.threads is not None:
         torch.set_num_threads(training.threads)
@@ -117,7 +181,7 @@ def build_on_device(config: RunConfig, fabric: Fabric) -> Method:
 
 
 def build_batches(config: RunConfig, files: RunFiles, log: LogCallback) -> BatchLoader:
-    """The run's batches; a file that fails later is named."""
+    """Build the run's batches; a file that can no longer be read is logged and replaced."""
 
     def log_replacement(error: UnreadableFileError) -> None:
         log(f"replaced by the next file: {error}")
@@ -135,4 +199,4 @@ def build_batches(config: RunConfig, files: RunFiles, log: LogCallback) -> Batch
 
 
 def discard_message(message: str) -> None:
-    """Say nothing: the other ranks' voice."""
+    """Discard a message, on all ranks but the first."""

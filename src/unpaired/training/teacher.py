@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import get_args
 
-from unpaired.config.run_config import RunConfig
+from unpaired.config.run_config import RunConfig, Teacher
 from unpaired.data.domain import Domain
 from unpaired.errors import UsageError
 from unpaired.methods import METHODS
 from unpaired.runs.folder import Checkpoint, RunFolder, load_model
-from unpaired.runs.teacher import Teacher
 
 
 def add_teacher(path: Path, config: RunConfig) -> RunConfig:
@@ -29,17 +28,17 @@ def add_teacher(path: Path, config: RunConfig) -> RunConfig:
     folder = RunFolder((path.parent if checkpoint else path).absolute())
     model = load_model(folder.path, checkpoint)
     teacher_config = model.config
+    if config.medium != teacher_config.medium:
+        raise UsageError(
+            f"teacher {path}: learned from {teacher_config.get_medium().files_noun}; give one of this medium"
+        )
     domain_pairs = [(_find_matching_domain(domain, teacher_config, path), domain) for domain in config.domains[:2]]
     source, target = (teacher_config.find_key(teacher_domain.name) for teacher_domain, _ in domain_pairs)
     if model.method.route(source, target) is None:
         names = " to ".join(domain.name for _, domain in domain_pairs)
         raise UsageError(f"teacher {path}: does not translate {names}; train one that does, or change the order")
-    for label, own, other in (
-        ("pictures of", f"{config.data.size} px", f"{teacher_config.data.size} px"),
-        ("networks of", f"{config.channels} channels", f"{teacher_config.channels} channels"),
-    ):
-        if own != other:
-            raise UsageError(f"teacher {path}: learned from {label} {other}, and this run from {own}; make them equal")
+    if mismatch := config.get_medium().explain_teacher_mismatch(config, teacher_config, domain_pairs):
+        raise UsageError(f"teacher {path}: {mismatch}")
     file = folder.model_path(model.checkpoint)
     return config.model_copy(
         update={"teacher": Teacher(file=str(file), digest=model.digest, source=source, target=target)}
@@ -47,14 +46,9 @@ def add_teacher(path: Path, config: RunConfig) -> RunConfig:
 
 
 def _find_matching_domain(domain: Domain, teacher_config: RunConfig, path: Path) -> Domain:
-    """The teacher's domain of the same name and values."""
+    """Find the teacher's domain of the same name."""
     match = next((candidate for candidate in teacher_config.domains if candidate.name == domain.name), None)
     if match is None:
         names = " and ".join(candidate.name for candidate in teacher_config.domains)
         raise UsageError(f"teacher {path}: does not know '{domain.name}'; it knows {names}")
-    if (match.low, match.high) != (domain.low, domain.high):
-        raise UsageError(
-            f"teacher {path}: saw values of '{domain.name}' from {match.low:g} to {match.high:g}, and this run sees "
-            f"those from {domain.low:g} to {domain.high:g}; a teacher must have been trained on the same pictures"
-        )
     return match

@@ -17,9 +17,6 @@ from unpaired.console import LogCallback, format_duration, log_to_terminal
 from unpaired.data.batches import BatchLoader
 from unpaired.devices import pick_device
 from unpaired.errors import DivergenceError, UsageError, WorkError
-from unpaired.media.image.validation import ImageValidator
-from unpaired.media.voice.validation import VoiceValidator
-from unpaired.methods.base import Method
 from unpaired.report import write_report
 from unpaired.runs.files import RunFiles, describe_data_changes, read_file_lists, write_file_lists
 from unpaired.runs.folder import Checkpoint, RunFolder, format_run_name, next_free_path, require_unused, save_model
@@ -27,7 +24,8 @@ from unpaired.runs.progress import Budget, Progress
 from unpaired.training.checkpoint import load_checkpoint
 from unpaired.training.logging import TrainingLog
 from unpaired.training.loop import TrainingLoop
-from unpaired.training.setup import build_batches, build_on_device, discard_message, launch_distributed, setup_training
+from unpaired.training.distributed import launch_distributed
+from unpaired.training.setup import build_batches, build_on_device, discard_message, setup_training
 from unpaired.training.step_benchmark import format_dry_run
 from unpaired.training.trainer import Trainer
 
@@ -53,7 +51,7 @@ def train(
     Raises UsageError for wrong settings or paths, WorkError for unusable data and failures while training, Interrupted
     after a signal once the state is saved.
     """
-    request = SettingsRequest(method, preset, settings, Path(config) if config else None)  # type: ignore[arg-type]
+    request = SettingsRequest.read(method, preset, settings, config)
     setup = setup_training(data, request, pairs, teacher, out, log)
     folder = RunFolder(setup.distributed.run_on_first(partial(make_run_folder, setup.config, out, setup.files)))
     setup.log(f"run: {folder.path}")
@@ -77,7 +75,7 @@ def dry_run(
 
     Raises as `train`; ranks other than the first give an empty text.
     """
-    request = SettingsRequest(method, preset, settings, Path(config) if config else None)  # type: ignore[arg-type]
+    request = SettingsRequest.read(method, preset, settings, config)
     setup = setup_training(data, request, pairs, teacher, None, log)
     with closing(setup.batches):
         text = format_dry_run(setup.config, setup.method, setup.batches, setup.distributed)
@@ -150,7 +148,7 @@ def run_training(
             TrainingLog(folder, log, progress.step if is_resumed else None) if loop.distributed.is_first else None
         )
         validator = (
-            build_validator(config, folder, loop.ema.method, batches, training_log)
+            config.get_medium().create_validator(config, folder, loop.ema.method, batches, training_log)
             if training_log is not None
             else None
         )
@@ -176,14 +174,6 @@ def run_training(
                 write_report(folder.path)
     loop.distributed.barrier()
     return folder.path
-
-
-def build_validator(
-    config: RunConfig, folder: RunFolder, method: Method, batches: BatchLoader, training_log: TrainingLog
-) -> ImageValidator | VoiceValidator:
-    """What looks at items of the run's medium."""
-    validator_class = ImageValidator if config.voice is None else VoiceValidator
-    return validator_class(config, folder, method, batches, training_log)
 
 
 def save_models(config: RunConfig, folder: RunFolder, loop: TrainingLoop, progress: Progress) -> None:

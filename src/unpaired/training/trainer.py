@@ -32,13 +32,16 @@ DUPLICATE_SIGNAL_S = 1.0
 
 
 class Validator(Protocol):
-    """What a session asks for looks at its own work; `training.judge` answers."""
+    """Measures and pictures the networks while they train; every medium has its own."""
 
     def evaluate(self, step: int, spent_s: float, validation_metric: float | None) -> float | None:
         """Measure on held-back items and record it; returns the mean KID over the routes, where there is one."""
 
     def log_samples(self, step: int) -> None:
-        """Record a grid of samples."""
+        """Record a grid of sample translations."""
+
+    def finish(self, step: int) -> None:
+        """Evaluate on the test items and say how to go on, after the last step."""
 
 
 class TrainingInterrupt(Exception):

@@ -10,8 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from unpaired.errors import UsageError
-from unpaired.media.suffixes import FILE_TYPES, Medium, infer_medium
-from unpaired.translate.input_check import require_medium
+from unpaired.media import Medium, infer_medium, require_medium
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class TranslationJobs:
     """
 
     def __init__(
-        self, inputs: Sequence[Path], out: Path, medium: Medium = "image", make_output_name: Callable[[str], str] = str
+        self, inputs: Sequence[Path], out: Path, medium: Medium, make_output_name: Callable[[str], str] = str
     ) -> None:
         self.out = Path(os.path.realpath(out))
         self.medium = medium
@@ -80,10 +79,8 @@ class TranslationJobs:
             if self._other_medium_file is not None:
                 require_medium(self._other_medium_file, medium)
             reasons = "".join(f"; {path}: {reason}" for path, reason in self.unlisted_folders)
-            expected_files, suffixes = FILE_TYPES[medium]
-            raise UsageError(
-                f"no {expected_files} in {', '.join(map(str, inputs))}{reasons}; expected {', '.join(sorted(suffixes))}"
-            )
+            folders = ", ".join(map(str, inputs))
+            raise UsageError(f"no {medium.files_noun} in {folders}{reasons}; expected {medium.expected_suffixes()}")
 
     def __len__(self) -> int:
         return int(self._database.execute("SELECT count(*) FROM files").fetchone()[0])
@@ -93,6 +90,7 @@ class TranslationJobs:
             yield TranslationJob(Path(os.fsdecode(input_path)), Path(os.fsdecode(output)))
 
     def _check_inputs(self, inputs: Sequence[Path], out: Path) -> None:
+        medium = self.medium
         if out.exists() and not out.is_dir():
             raise UsageError(f"{out}: is a file; expected a folder for the translations")
         if infer_medium(out.name) and not out.exists():
@@ -104,11 +102,11 @@ class TranslationJobs:
                 raise UsageError(f"{input_path}: no such file or folder")
             if input_path.is_dir() and Path(os.path.realpath(input_path)) == self.out:
                 raise UsageError(f"{out}: is also the folder to translate; give another --out")
-            if not input_path.is_dir() and infer_medium(input_path.name) != self.medium:
-                require_medium(input_path, self.medium)
-                expected_files, suffixes = FILE_TYPES[self.medium]
+            if not input_path.is_dir() and infer_medium(input_path.name) != medium:
+                require_medium(input_path, medium)
                 raise UsageError(
-                    f"{input_path}: not among the {expected_files} that can be translated ({', '.join(sorted(suffixes))})"
+                    f"{input_path}: not among the {medium.files_noun} that can be translated "
+                    f"({medium.expected_suffixes()})"
                 )
 
     def _find_files(self, folder: Path) -> Iterator[Path]:
@@ -128,7 +126,7 @@ class TranslationJobs:
                         if entry.is_dir():
                             pending_folders.append(Path(entry.path))
                         elif (medium := infer_medium(entry.name)) and entry.is_file():
-                            if medium == self.medium:
+                            if medium is self.medium:
                                 yield Path(entry.path)
                             else:
                                 self._other_medium_file = self._other_medium_file or Path(entry.path)

@@ -1,4 +1,4 @@
-"""What the translation of files asks of a medium: one small protocol, and where each medium's own is found."""
+"""The protocol of a medium's pipeline: what the translation of files needs from it."""
 
 from __future__ import annotations
 
@@ -6,14 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-import torch
+from unpaired.media.base import Medium
 
-from unpaired.config.run_config import RunConfig
-from unpaired.media.suffixes import Medium
-from unpaired.methods.base import Method
-from unpaired.translate.route_request import TranslationRequest
-
-__all__ = ["FilePipeline", "PipelineItem", "create_pipeline"]
+__all__ = ["FilePipeline", "PipelineItem"]
 
 
 class PipelineItem(Protocol):
@@ -66,16 +61,3 @@ class FilePipeline(Protocol[R, M]):
 
     def translate_object(self, x: Any, sample_rate_hz: int | None = None) -> Any:
         """Translate what is in memory, or one file, to the same kind of thing; raises UsageError for other kinds."""
-
-
-def create_pipeline(
-    config: RunConfig, method: Method, device: torch.device, request: TranslationRequest
-) -> FilePipeline[Any, Any]:
-    """The craft of a run's medium; raises UsageError where that cannot go the way, or lacks its packages."""
-    if config.medium == "voice":
-        from unpaired.media.voice.pipeline import create_voice_pipeline  # noqa: PLC0415 (needs the extra `voice`)
-
-        return create_voice_pipeline(config, method, device, request)
-    from unpaired.media.image.pipeline import ImagePipeline  # noqa: PLC0415
-
-    return ImagePipeline(config, method, device, request)

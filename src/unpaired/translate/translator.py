@@ -3,34 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
+from typing import Any, overload
 
+import numpy.typing as npt
 from PIL import Image
 from torch import Tensor
 
 from unpaired.config.run_config import RunConfig
 from unpaired.devices import pick_device
-from unpaired.media.image.array_io import Array
 from unpaired.methods.base import Method
 from unpaired.runs.folder import Checkpoint, load_model
 from unpaired.runs.weights import collect_state, compute_digest
-from unpaired.translate.pipeline import FilePipeline, create_pipeline
-from unpaired.translate.route_request import ColorMode, Options, Scale, TranslationRequest, ValueRange, resolve_request
-
-if TYPE_CHECKING:
-    from unpaired.media.voice.audio_io import Recording
-
-
-class OptionsKwargs(TypedDict, total=False):
-    """The fields of `Options` as keywords."""
-
-    mode: ColorMode
-    scale: Scale
-    source_range: ValueRange | None
-    target_range: ValueRange | None
-    labels: Path | None
+from unpaired.translate.pipeline import FilePipeline
+from unpaired.translate.route_request import TranslationRequest, resolve_request
 
 
 class Translator:
@@ -74,18 +62,18 @@ class Translator:
         return compute_digest({name: tensor.cpu() for name, tensor in weights.items()}, {})
 
     def resolve_request(
-        self, to: str | None = None, source: str | None = None, options: Options | None = None
+        self, to: str | None = None, source: str | None = None, options: Mapping[str, Any] | None = None
     ) -> TranslationRequest:
-        """The one translation to domain `to` (from `source`); raises UsageError where there is none, or several."""
+        """Find the one translation to domain `to` (from `source`); raises UsageError where there is none, or several."""
         return resolve_request(self.config, self.method, to, source, options)
 
     def create_pipeline(self, request: TranslationRequest) -> FilePipeline[Any, Any]:
-        """How files of the run's medium go this way; raises UsageError where they cannot."""
-        return create_pipeline(self.config, self.method, self.device, request)
+        """Return the pipeline that translates files for a request; raises UsageError where it cannot."""
+        return self.config.get_medium().create_pipeline(self.config, self.method, self.device, request)
 
     @overload
     def __call__(
-        self, x: Image.Image, to: str | None = None, source: str | None = None, **option_kwargs: Unpack[OptionsKwargs]
+        self, x: Image.Image, to: str | None = None, source: str | None = None, **options: Any
     ) -> Image.Image: ...
 
     @overload
@@ -94,36 +82,34 @@ class Translator:
         x: str | os.PathLike[str],
         to: str | None = None,
         source: str | None = None,
-        **option_kwargs: Unpack[OptionsKwargs],
-    ) -> Image.Image | Recording: ...
+        **options: Any,
+    ) -> Any: ...
 
     @overload
     def __call__(
         self,
-        x: Array,
+        x: npt.NDArray[Any],
         to: str | None = None,
         source: str | None = None,
         sample_rate_hz: int | None = None,
-        **option_kwargs: Unpack[OptionsKwargs],
-    ) -> Array: ...
+        **options: Any,
+    ) -> npt.NDArray[Any]: ...
 
     @overload
-    def __call__(
-        self, x: Tensor, to: str | None = None, source: str | None = None, **option_kwargs: Unpack[OptionsKwargs]
-    ) -> Tensor: ...
+    def __call__(self, x: Tensor, to: str | None = None, source: str | None = None, **options: Any) -> Tensor: ...
 
     def __call__(
         self,
-        x: str | os.PathLike[str] | Image.Image | Array | Tensor,
+        x: str | os.PathLike[str] | Image.Image | npt.NDArray[Any] | Tensor,
         to: str | None = None,
         source: str | None = None,
         sample_rate_hz: int | None = None,
-        **option_kwargs: Unpack[OptionsKwargs],
-    ) -> Image.Image | Recording | Array | Tensor:
+        **options: Any,
+    ) -> Any:
         """Translate `x` to domain `to`, which may be left out where the model has one route.
 
         `source` names the domain of `x` where several lead to `to`; `mode`, `scale`, `source_range`, `target_range` and
-        `labels` are those of `Options`. A run of pictures takes
+        `labels` are as for `unpaired translate`. A run of pictures takes
 
         - a path or Pillow image and gives a Pillow image of the same size, its alpha kept;
         - an array (H, W) or (H, W, C) and gives an array of the same type: uint8, uint16, or floating point with values
@@ -141,6 +127,4 @@ class Translator:
         result was enlarged more than twofold, a picture is so large that it was translated in tiles, or a recording has
         a flaw.
         """
-        pipeline = self.create_pipeline(self.resolve_request(to, source, Options(**option_kwargs)))
-        out: Image.Image | Recording | Array | Tensor = pipeline.translate_object(x, sample_rate_hz)
-        return out
+        return self.create_pipeline(self.resolve_request(to, source, options)).translate_object(x, sample_rate_hz)

@@ -10,7 +10,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from unpaired.config.settings import DataSettings
 from unpaired.data.domain import Domain
 from unpaired.media.image.image_io import (
     DecodedImage,
@@ -21,6 +20,7 @@ from unpaired.media.image.image_io import (
     resize,
     to_tensor,
 )
+from unpaired.media.image.settings import ImageSettings, image_statistics
 
 _MAX_ASPECT_RATIO = 16
 ScaledImage = npt.NDArray[Any]
@@ -29,15 +29,19 @@ for domains of more than 8 bits.
 """
 
 
-def load_scaled_image(path: Path, domain: Domain, data: DataSettings, channels: int, training: bool) -> ScaledImage:
-    """Read a file and bring it to the scale of training (resolved framing); raises UnreadableFile.
+def load_scaled_image(path: Path, domain: Domain, settings: ImageSettings, training: bool) -> ScaledImage:
+    """Read a file and resize it to the training scale; raises UnreadableFileError.
 
-    scale: the shorter side becomes `size`, in training `size * jitter`. crop: the picture's own scale, enlarged only
-    where it is smaller than `size`.
+    scale: the shorter side becomes `size`, in training `size * load_size_ratio`. crop: the picture's own scale,
+    enlarged only where it is smaller than `size`.
     """
-    side = round(data.size * data.load_size_ratio) if training and data.resize_mode == "scale" else data.size
-    image = read_image(path, side if data.resize_mode == "scale" else None)
-    return scale_image(image, domain, channels, side, data.resize_mode == "scale")
+    side = (
+        round(settings.size * settings.load_size_ratio)
+        if training and settings.resize_mode == "scale"
+        else settings.size
+    )
+    image = read_image(path, side if settings.resize_mode == "scale" else None)
+    return scale_image(image, domain, settings.num_channels, side, settings.resize_mode == "scale")
 
 
 def scale_image(image: DecodedImage, domain: Domain, channels: int, side: int, shrink: bool) -> ScaledImage:
@@ -45,13 +49,14 @@ def scale_image(image: DecodedImage, domain: Domain, channels: int, side: int, s
 
     Of pictures more than 16 times as long as wide only the middle is kept.
     """
-    image = convert_bits(image, domain.bits)
-    is_8bit = domain.bits == 8
+    bits = image_statistics(domain).bits
+    image = convert_bits(image, bits)
+    is_8bit = bits == 8
     pixels = _crop_long_sides(_composite_over_white(image) if is_8bit else _normalise_image(image, domain))
     height, width = pixels.shape[:2]
     factor = side / min(height, width)
     if shrink or factor > 1:
-        pixels = resize(pixels, max(side, round(height * factor)), max(side, round(width * factor)), domain.bits)
+        pixels = resize(pixels, max(side, round(height * factor)), max(side, round(width * factor)), bits)
     x = convert_channels(torch.from_numpy(pixels).permute(2, 0, 1), channels)
     pixels = np.ascontiguousarray(x.permute(1, 2, 0).numpy())
     if is_8bit:
@@ -74,7 +79,8 @@ def _composite_over_white(image: DecodedImage) -> FloatArray:
 
 
 def _normalise_image(image: DecodedImage, domain: Domain) -> FloatArray:
-    return to_tensor(image, image.pixels.shape[-1], domain.low, domain.high).permute(1, 2, 0).numpy()
+    statistics = image_statistics(domain)
+    return to_tensor(image, image.pixels.shape[-1], statistics.low, statistics.high).permute(1, 2, 0).numpy()
 
 
 def crop(scaled_image: ScaledImage, size: int, top: float = 0.5, left: float = 0.5, flip: bool = False) -> ScaledImage:

@@ -28,8 +28,8 @@ from torch import Tensor
 from unpaired.atomic import atomic_write
 from unpaired.errors import UnreadableFileError, UsageError, WorkError
 from unpaired.media.image import tiff
+from unpaired.media.image.settings import SUFFIXES
 from unpaired.media.image.tiff import ImageHeader
-from unpaired.media.suffixes import IMAGE_SUFFIXES
 
 # What Pillow warns of (odd metadata, large pictures) is either harmless or an error of ours with a better message.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -193,8 +193,8 @@ def write_image(path: Path, pixels: FloatArray, alpha: FloatArray | None = None,
     (UsageError). JPEG and BMP drop the alpha.
     """
     suffix = path.suffix.lower()
-    if suffix not in IMAGE_SUFFIXES:
-        raise UsageError(f"{path}: cannot write '{suffix}' files; expected one of {', '.join(sorted(IMAGE_SUFFIXES))}")
+    if suffix not in SUFFIXES:
+        raise UsageError(f"{path}: cannot write '{suffix}' files; expected one of {', '.join(sorted(SUFFIXES))}")
     if bits == 32 and suffix not in (".tif", ".tiff"):
         raise UsageError(f"{path}: floating-point pixels need a .tif file")
     # Two processes may translate into one folder, so each has its own part.

@@ -5,16 +5,15 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from unpaired.config.settings import DataSettings
 from unpaired.data.domain import Domain
 from unpaired.data.inspection import DataReport, DomainInspection, format_count
 from unpaired.data.split import compute_holdout_counts
 from unpaired.errors import UnreadableFileError
+from unpaired.media.image.settings import ImageSettings, ImageStatistics
 
 FEW_IMAGES = 20
 """A domain with fewer usable pictures gets a warning; one with fewer than 2 is an error."""
@@ -86,25 +85,15 @@ class ImageDomainReport(DomainInspection):
             factors = {depth: 257.0 if (depth, bits) == (8, 16) else 1.0 for depth in self.range_by_bits}
             low = min(self.range_by_bits[depth][0] * factor for depth, factor in factors.items())
             high = max(self.range_by_bits[depth][1] * factor for depth, factor in factors.items())
-        return Domain.model_validate(
+        statistics = ImageStatistics.model_validate(
             {
-                "name": self.files.name,
-                "sources": self.files.sources,
                 "color": channels == 3 and self.color_count > 0,
                 "bits": bits,
                 "low": low,
                 "high": high if high > low else low + 1,
             }
         )
-
-
-@dataclass(frozen=True)
-class ResolvedImageData:
-    """What "auto" came to: the data settings without it, the channels of the networks, and each domain."""
-
-    data: DataSettings
-    channels: Literal[1, 3]
-    domains: tuple[Domain, ...]
+        return Domain(name=self.files.name, sources=self.files.sources, statistics=statistics)
 
 
 @dataclass(frozen=True)
@@ -127,23 +116,26 @@ class ImageDataReport(DataReport):
                 )
         return out
 
-    def resolve(self, data: DataSettings) -> ResolvedImageData:
-        """Decide what is "auto": crop where all pictures have about the trained size, 3 channels if any has colour."""
-        resize_mode = data.resize_mode
+    def resolve(self, settings: ImageSettings) -> ImageSettings:
+        """Decide what is "auto": crop if all pictures have about the training size, 3 channels if any has color."""
+        resize_mode = settings.resize_mode
         if resize_mode == "auto":
             sides = np.concatenate([d.shorter_sides for d in self.domains])
             is_near_size = (
-                bool(sides.size) and sides.min() >= data.size and sides.max() <= _CROP_SIZE_TOLERANCE * data.size
+                bool(sides.size)
+                and sides.min() >= settings.size
+                and sides.max() <= _CROP_SIZE_TOLERANCE * settings.size
             )
             resize_mode = "crop" if is_near_size else "scale"
         has_color = any(d.color_count for d in self.domains)
-        channels: Literal[1, 3] = 3 if data.channels == "3" or (data.channels == "auto" and has_color) else 1
-        resolved_settings = DataSettings.model_validate(
-            data.model_dump() | {"resize_mode": resize_mode, "channels": str(channels)}
-        )
-        return ResolvedImageData(resolved_settings, channels, tuple(d.create_domain(channels) for d in self.domains))
+        channels = "3" if settings.channels == "3" or (settings.channels == "auto" and has_color) else "1"
+        return ImageSettings.model_validate(settings.model_dump() | {"resize_mode": resize_mode, "channels": channels})
 
-    def list_warnings(self, data: DataSettings | None = None) -> list[str]:
+    def create_domains(self, channels: int) -> tuple[Domain, ...]:
+        """Create the domains that a run records."""
+        return tuple(d.create_domain(channels) for d in self.domains)
+
+    def list_warnings(self, settings: ImageSettings | None = None) -> list[str]:
         """What a user should know before training."""
         out = []
         for d in self.domains:
@@ -158,10 +150,10 @@ class ImageDataReport(DataReport):
                 out.append(f"{name}: pictures of {' and '.join(map(str, sorted(d.range_by_bits)))} bits are mixed")
             if d.files.note:
                 out.append(f"{name}: {d.files.note}")
-            small_count = int((d.shorter_sides < data.size).sum()) if data is not None else 0
-            if data is not None and small_count:
+            small_count = int((d.shorter_sides < settings.size).sum()) if settings is not None else 0
+            if settings is not None and small_count:
                 out.append(
-                    f"{name}: {format_count(small_count, 'picture')} looked at below {data.size} px will be enlarged"
+                    f"{name}: {format_count(small_count, 'picture')} looked at below {settings.size} px will be enlarged"
                 )
         if self.duplicates:
             first, second = self.duplicates[0]
@@ -169,15 +161,15 @@ class ImageDataReport(DataReport):
             out.append(f"{files} with the same content in two domains, as {first} and {second}")
         return out
 
-    def format_text(self, data: DataSettings | None = None) -> str:
+    def format_text(self, settings: ImageSettings | None = None, holdout_fraction: float = 0.1) -> str:
         """The report in words; with settings of data, also what training would do."""
         lines = [line for d in self.domains for line in _format_domain(d)]
-        if warnings := self.list_warnings(data):
+        if warnings := self.list_warnings(settings):
             lines += ["", "Take note", *(f"  {warning}" for warning in warnings)]
         if self.errors:
             lines += ["", "Training is impossible", *(f"  {error}" for error in self.errors)]
-        elif data is not None:
-            lines += ["", "Training would", *_format_training_plan(self, data)]
+        elif settings is not None:
+            lines += ["", "Training would", *_format_training_plan(self, settings, holdout_fraction)]
         return "\n".join(lines)
 
 
@@ -205,17 +197,17 @@ def _format_domain(d: ImageDomainReport) -> list[str]:
     return [*lines, *d.format_unreadable("unreadable file")]
 
 
-def _format_training_plan(report: ImageDataReport, data: DataSettings) -> list[str]:
-    resolved = report.resolve(data)
-    size = data.size
-    if resolved.data.resize_mode == "crop":
+def _format_training_plan(report: ImageDataReport, settings: ImageSettings, holdout_fraction: float) -> list[str]:
+    resolved = report.resolve(settings)
+    size = settings.size
+    if resolved.resize_mode == "crop":
         lines = [f"  cut squares of {size} px at the pictures' own scale (--resize-mode crop)"]
     else:
         lines = [f"  scale the shorter side to {size} px and cut squares from it (--resize-mode scale)"]
-    lines.append(f"  see {'colour' if resolved.channels == 3 else 'gray'} (--channels {resolved.channels})")
+    lines.append(f"  see {'colour' if resolved.num_channels == 3 else 'gray'} (--channels {resolved.channels})")
     for d in report.domains:
         has_test = d.files.test is not None
-        validation, test = compute_holdout_counts(d.usable_count, data.holdout_fraction, has_test)
+        validation, test = compute_holdout_counts(d.usable_count, holdout_fraction, has_test)
         if d.files.test is not None:
             test = len(d.files.test) - (len(d.unreadable) - d.unreadable_in_train)
         train = d.usable_count - validation - (0 if has_test else test)

@@ -17,6 +17,7 @@ from torch import Tensor
 from unpaired.config.run_config import RunConfig
 from unpaired.data.domain import Domain
 from unpaired.errors import UsageError, WorkError
+from unpaired.media import Medium, require_medium
 from unpaired.media.image.array_io import (
     MAX_VALUES,
     Array,
@@ -35,13 +36,17 @@ from unpaired.media.image.image_io import (
     to_tensor,
     write_image,
 )
+from unpaired.media.image.settings import (
+    ImageTranslateOptions,
+    Range,
+    image_settings,
+    image_statistics,
+)
 from unpaired.media.image.size_adapter import MAX_NETWORK_PIXELS, SizeAdapter, apply_tiled, create_size_adapter
-from unpaired.media.suffixes import Medium
 from unpaired.methods.base import Method
 from unpaired.methods.capabilities import LabelConditionedMethod
-from unpaired.translate.input_check import require_medium
 from unpaired.translate.label_request import LabelVector
-from unpaired.translate.route_request import TranslationRequest, ValueRange
+from unpaired.translate.route_request import TranslationRequest
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,21 +83,23 @@ class ImagePipeline:
     Networks see pictures with their shorter side `size`, without `shrink` only enlarged to it; None: as they are.
     """
 
-    medium: Medium = "image"
     max_waiting_cost = MAX_NETWORK_PIXELS
 
     def __init__(self, config: RunConfig, method: Method, device: torch.device, request: TranslationRequest) -> None:
-        self.method, self.device, self.request = method, device, request
-        if request.is_source_ambiguous and request.options.source_range is None:
+        assert isinstance(request.options, ImageTranslateOptions)
+        self.medium: Medium = config.get_medium()
+        self.method, self.device, self.request, self.options = method, device, request, request.options
+        if request.is_source_ambiguous and self.options.source_range is None:
             _require_equal_ranges(config, method, request)
-        self.channels: int = config.channels
-        self.target_has_color = request.target.color and config.channels == 3
-        self.size = config.data.size if request.options.scale == "trained" else None
-        self.shrink = config.data.resize_mode == "scale"
+        settings = image_settings(config)
+        self.channels = settings.num_channels
+        self.target_has_color = image_statistics(request.target).color and self.channels == 3
+        self.size = settings.size if self.options.scale == "trained" else None
+        self.shrink = settings.resize_mode == "scale"
 
     def get_result_settings(self) -> list[object]:
         """Colour, framing and ranges."""
-        options = self.request.options
+        options = self.options
         value_ranges = [options.source_range, options.target_range]
         return [self.channels, self.target_has_color, self.size, self.shrink, options.mode, value_ranges]
 
@@ -118,7 +125,7 @@ class ImagePipeline:
         height, width = size or image.pixels.shape[:2]
         adapter = create_size_adapter(height, width, self.size, self.shrink, self.method.stride)
         x = to_tensor(image, self.channels, *self._get_source_range(image))
-        is_color = holds_color if self.request.options.mode == "input" else self.target_has_color
+        is_color = holds_color if self.options.mode == "input" else self.target_has_color
         return PreparedImage(adapter.adapt_input(x[None])[0], adapter, image.alpha, is_color, image.bits, self._label)
 
     def list_warnings(self, prepared_item: PreparedImage) -> list[str]:
@@ -140,7 +147,7 @@ class ImagePipeline:
         y = item.adapter.restore_output(y[None])[0]
         if item.alpha is not None:
             y = remove_white(y, item.alpha)
-        low, high = get_value_range(self.request.options.target_range, self.request.target, bits)
+        low, high = get_value_range(self.options.target_range, self.request.target, bits)
         if bits < 32 and not (low >= 0 and high <= MAX_VALUES[bits]):
             raise UsageError(
                 f"--target-range {low:g},{high:g}: a picture of {bits} bits holds 0 to {MAX_VALUES[bits]:g}; give a range "
@@ -175,17 +182,18 @@ class ImagePipeline:
     def _label(self) -> LabelVector | None:
         return None if self.request.label_request is None else self.request.label_request.label
 
-    def _get_source_range(self, image: DecodedImage) -> ValueRange:
+    def _get_source_range(self, image: DecodedImage) -> Range:
         """The raw values of `picture` that become -1 and 1; raises UsageError where they cannot be known."""
-        requested_range, source = self.request.options.source_range, self.request.source
+        requested_range, source = self.options.source_range, self.request.source
+        source_bits = image_statistics(source).bits
         if image.bits == 32:
             finite_values = image.pixels[np.isfinite(image.pixels)]
             if not finite_values.size:
                 raise UsageError("a picture without one finite value; expected numbers")
-            if requested_range is None and source.bits != 32 and (finite_values.min() < 0 or finite_values.max() > 1):
+            if requested_range is None and source_bits != 32 and (finite_values.min() < 0 or finite_values.max() > 1):
                 raise UsageError(
                     f"its values go from {finite_values.min():g} to {finite_values.max():g}, but '{source.name}' was learned from "
-                    f"{source.bits}-bit pictures; expected 0 to 1, or the values of black and white "
+                    f"{source_bits}-bit pictures; expected 0 to 1, or the values of black and white "
                     "(--source-range LOW,HIGH)"
                 )
         return get_value_range(requested_range, source, image.bits)
@@ -264,7 +272,7 @@ class ImagePipeline:
 def _require_equal_ranges(config: RunConfig, method: Method, request: TranslationRequest) -> None:
     """Raise UsageError where values mean other things in the domains that the inputs may be of."""
     sources = [config.get_domain(r.source) for r in method.routes if r.target == request.route.target]
-    if len({(domain.bits, domain.low, domain.high) for domain in sources}) > 1:
+    if len({(s.bits, s.low, s.high) for s in map(image_statistics, sources)}) > 1:
         names = " or ".join(domain.name for domain in sources)
         raise UsageError(f"the domains have values of different ranges; say of which the inputs are: --from {names}")
 
@@ -281,11 +289,12 @@ def get_output_bits(suffix: str, prepared_item: PreparedImage) -> int:
     return prepared_item.bits if is_tiff or is_gray_png else 8
 
 
-def get_value_range(requested_range: ValueRange | None, domain: Domain, bits: int) -> ValueRange:
+def get_value_range(requested_range: Range | None, domain: Domain, bits: int) -> Range:
     """The override; else the domain's own range where the bits are its own; else all of the bits' range."""
     if requested_range is not None:
         return requested_range
-    return (domain.low, domain.high) if bits == domain.bits else (0.0, MAX_VALUES[bits])
+    statistics = image_statistics(domain)
+    return (statistics.low, statistics.high) if bits == statistics.bits else (0.0, MAX_VALUES[bits])
 
 
 def _emit_warnings(warning_texts: list[str]) -> None:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, get_args
 
 import numpy as np
 
-from unpaired.config.settings import VoiceSettings
-from unpaired.data.folders import DomainFiles, discover
+from unpaired.data.folders import DomainFiles
 from unpaired.errors import UsageError, WorkError
-from unpaired.media.suffixes import FILE_TYPES
+from unpaired.media.base import FittedConverter
 from unpaired.media.voice.baseline_converters import (
     MAX_LIBRARY_FRAMES,
     AffineBaseline,
@@ -25,7 +21,8 @@ from unpaired.media.voice.conversion import make_feature_converter
 from unpaired.media.voice.features import Floats
 from unpaired.media.voice.pipeline import VoicePipeline
 from unpaired.media.voice.representations import build_representation
-from unpaired.media.voice.statistics import VoiceStatistics, compute_statistics
+from unpaired.media.voice.settings import SpeakerStatistics, VoiceSettings
+from unpaired.media.voice.statistics import compute_statistics
 from unpaired.media.voice.transform import VoiceTransform, iterate_paths
 from unpaired.runs.weights import compute_digest
 
@@ -36,38 +33,20 @@ _FIT_FUNCTIONS: dict[BaselineKind, Callable[[Floats, Floats], Baseline]] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class FittedBaseline:
-    """A fitted converter from the speaker `source` to `target`: `craft` translates; `notes` are on the recordings."""
-
-    source: str
-    target: str
-    pipeline: VoicePipeline
-    notes: tuple[str, ...]
-
-
 def fit_baseline(
     kind: BaselineKind,
-    source: str | os.PathLike[str],
-    target: str | os.PathLike[str],
+    speakers: Sequence[DomainFiles],
     settings: VoiceSettings | None = None,
     progress: AnalysisProgress | None = None,
-) -> FittedBaseline:
-    """Fit a converter on two folders of recordings, each a speaker's; analyses are cached.
+) -> FittedConverter:
+    """Fit a converter on the recordings of a source and a target speaker; analyses are cached.
 
-    "affine" brings mean and deviation of every coefficient, and of log F0, from the source's to the target's. "knn"
-    puts in place of every frame the mean of the target's nearest. Raises UsageError for unknown kinds and unfit
-    folders, WorkError where a speaker has no speech.
+    "affine" matches mean and standard deviation of every coefficient, and of log F0. "knn" replaces every frame by the
+    mean of the target's nearest frames. Raises UsageError for unknown kinds, WorkError where a speaker has no speech.
     """
     if kind not in _FIT_FUNCTIONS:
         raise UsageError(f"baseline '{kind}'; expected {' or '.join(get_args(BaselineKind))}")
     settings = settings or VoiceSettings()
-    speakers = discover([Path(source), Path(target)])
-    for files in speakers:
-        if files.medium != "voice":
-            raise UsageError(
-                f"'{files.name}' has {FILE_TYPES[files.medium][0]}; converters without training are for voices"
-            )
     speaker_data = [_collect_speaker_data(files, VoiceTransform(settings), progress) for files in speakers]
     (source_frames, source_statistics, source_notes), (target_frames, target_statistics, target_notes) = speaker_data
     baseline = _FIT_FUNCTIONS[kind](source_frames, target_frames)
@@ -79,14 +58,17 @@ def fit_baseline(
     ]
     convert_features = make_feature_converter(baseline, source_statistics, target_statistics)
     pipeline = VoicePipeline(
-        build_representation(settings), lambda _: convert_features, [*result_settings, settings.model_dump()]
+        speakers[0].medium,
+        build_representation(settings),
+        lambda _: convert_features,
+        [*result_settings, settings.model_dump()],
     )
-    return FittedBaseline(speakers[0].name, speakers[1].name, pipeline, (*source_notes, *target_notes))
+    return FittedConverter(speakers[0].name, speakers[1].name, pipeline, (*source_notes, *target_notes))
 
 
 def _collect_speaker_data(
     files: DomainFiles, transform: VoiceTransform, progress: AnalysisProgress | None
-) -> tuple[Floats, VoiceStatistics, Sequence[str]]:
+) -> tuple[Floats, SpeakerStatistics, Sequence[str]]:
     """Frames of a speaker's speech (coefficients, frames), evenly taken where there are many; statistics; notes."""
     analyses = transform.analyse(list(iterate_paths(files.train)), progress)
     notes = [f"skipped: {failure}" for failure in analyses.failures]

@@ -16,7 +16,8 @@ from unpaired.media.voice import audio_inspection, audio_io, chunking, loudness
 from unpaired.media.voice.audio_io import Wave
 from unpaired.media.voice.chunking import WindowSizes
 from unpaired.media.voice.features import CHUNK_SECONDS, Floats, Representation, VoiceFeatures
-from unpaired.media.voice.statistics import VoiceStatistics, denormalise, normalise
+from unpaired.media.voice.settings import SpeakerStatistics
+from unpaired.media.voice.statistics import denormalise, normalise
 from unpaired.media.voice.world import transform_log_f0
 
 __all__ = [
@@ -38,7 +39,7 @@ _MAX_PEAK = 0.99
 
 
 def make_feature_converter(
-    convert_values: Callable[[Floats], Floats], source: VoiceStatistics, target: VoiceStatistics
+    convert_values: Callable[[Floats], Floats], source: SpeakerStatistics, target: SpeakerStatistics
 ) -> FeatureConverter:
     """A change by a function of values (coefficients, frames) -> the same, with the log-F0 transform beside it.
 
@@ -55,7 +56,7 @@ def make_feature_converter(
 
 
 def wrap_with_normalisation(
-    network: Callable[[Floats], Floats], source: VoiceStatistics, target: VoiceStatistics, multiple: int = 4
+    network: Callable[[Floats], Floats], source: SpeakerStatistics, target: SpeakerStatistics, multiple: int = 4
 ) -> Callable[[Floats], Floats]:
     """A function of values from one of scaled values (1, coefficients, frames) -> the same, as networks are.
 
@@ -71,7 +72,11 @@ def wrap_with_normalisation(
 
 
 def make_network_converter(
-    network: FeatureNetwork, device: torch.device, source: VoiceStatistics, target: VoiceStatistics, multiple: int = 4
+    network: FeatureNetwork,
+    device: torch.device,
+    source: SpeakerStatistics,
+    target: SpeakerStatistics,
+    multiple: int = 4,
 ) -> FeatureConverter:
     """The change by a network on a device, without gradients; `multiple` of frames are what its strides need."""
 

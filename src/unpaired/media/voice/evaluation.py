@@ -28,7 +28,7 @@ from unpaired.media.voice.conversion import (
 from unpaired.media.voice.metrics.judges import JudgeKind, Judges, find_judges
 from unpaired.media.voice.metrics.measurement import VoiceMeasures, measure_conversion
 from unpaired.media.voice.metrics.measures_table import format_definitions, format_table
-from unpaired.media.voice.speaker_statistics import VoiceStatistics
+from unpaired.media.voice.settings import speaker_statistics
 from unpaired.media.voice.transcripts import Transcripts
 from unpaired.media.voice.utterances import LIBRARY_FRAMES, MAX_SECONDS, SpeakerRecordings, Utterance
 from unpaired.methods.base import Method, Route
@@ -134,7 +134,7 @@ class ConversionSystems:
         source, target = config.get_domain(route.source), config.get_domain(route.target)
         self.route_name = config.format_route(route)
         self.source, self.target = config.domains.index(source), config.domains.index(target)
-        statistics = _require_statistics(source.voice), _require_statistics(target.voice)
+        statistics = speaker_statistics(source), speaker_statistics(target)
 
         def net(x: torch.Tensor) -> torch.Tensor:
             return method.translate(x, route.source, route.target)
@@ -217,11 +217,6 @@ class ConversionSystems:
 
     def _convert_wave(self, conversion: FeatureConverter, wave: Wave) -> Wave:
         return convert_wave(wave, self.speakers.representation, conversion)[0]
-
-
-def _require_statistics(statistics: VoiceStatistics | None) -> VoiceStatistics:
-    assert statistics is not None, "every domain of a run of recordings has its statistics"
-    return statistics
 
 
 def _write_listening(

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from unpaired.config.settings import VoiceSettings
 from unpaired.console import ProgressCallback, format_duration
 from unpaired.cores import count_cores
 from unpaired.data.folders import DomainFiles
@@ -18,6 +17,7 @@ from unpaired.data.split import compute_holdout_counts
 from unpaired.errors import UnreadableFileError
 from unpaired.media.voice.audio_inspection import AudioInspection, inspect_audio
 from unpaired.media.voice.representations import build_representation, describe_vad
+from unpaired.media.voice.settings import VoiceSettings
 from unpaired.media.voice.transform import VoiceTransform, iterate_paths
 
 FEW_SECONDS = 60

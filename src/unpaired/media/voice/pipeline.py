@@ -19,8 +19,8 @@ import torch
 
 from unpaired.config.run_config import RunConfig
 from unpaired.errors import UsageError
+from unpaired.media import Medium, require_medium
 from unpaired.media.image.array_io import Array
-from unpaired.media.suffixes import Medium
 from unpaired.media.voice.audio_inspection import MIN_SECONDS, read_header
 from unpaired.media.voice.audio_io import Recording, Wave, read, resample
 from unpaired.media.voice.conversion import (
@@ -33,9 +33,9 @@ from unpaired.media.voice.conversion import (
 from unpaired.media.voice.features import Representation
 from unpaired.media.voice.realtime import compute_latency_seconds, convert_realtime
 from unpaired.media.voice.representations import build_representation
+from unpaired.media.voice.settings import speaker_statistics, voice_settings
 from unpaired.methods.base import Method
 from unpaired.methods.capabilities import LabelConditionedMethod
-from unpaired.translate.input_check import require_medium
 from unpaired.translate.label_request import LabelVector
 from unpaired.translate.route_request import TranslationRequest
 
@@ -68,12 +68,16 @@ class VoicePipeline:
     Results are mono, at the representation's rate. `facts` are what they depend on beside the representation.
     """
 
-    medium: Medium = "voice"
     max_waiting_cost = 0
 
     def __init__(
-        self, representation: Representation, create_converter: ConverterFactory, result_settings: Sequence[object] = ()
+        self,
+        medium: Medium,
+        representation: Representation,
+        create_converter: ConverterFactory,
+        result_settings: Sequence[object] = (),
     ) -> None:
+        self.medium = medium
         self.representation = representation
         self._create_converter, self._result_settings = create_converter, result_settings
 
@@ -168,17 +172,11 @@ def create_voice_pipeline(
     config: RunConfig, method: Method, device: torch.device, request: TranslationRequest
 ) -> VoicePipeline:
     """The craft of a run's way; raises UsageError for options of pictures, and where the source must be named."""
-    if request.options.image_only_flags:
-        raise UsageError(
-            f"{', '.join(request.options.image_only_flags)}: for pictures only, but this run translates recordings"
-        )
     if request.is_source_ambiguous:
         other_speakers = ", ".join(d.name for d in config.domains if d.name != request.target.name)
         raise UsageError(f"whose voice is it? Each speaker's is measured differently: --from, one of {other_speakers}")
-    source_statistics, target_statistics = request.source.voice, request.target.voice
-    assert config.voice is not None, "a run of recordings"
-    assert source_statistics is not None, "every domain of a voice run has its statistics"
-    assert target_statistics is not None, "every domain of a voice run has its statistics"
+    settings = voice_settings(config)
+    source_statistics, target_statistics = speaker_statistics(request.source), speaker_statistics(request.target)
 
     def change_of(path: Path | None) -> FeatureConverter:
         label = None if request.label_request is None else request.label_request.get_target_label(path)
@@ -186,7 +184,7 @@ def create_voice_pipeline(
             _create_network(method, request, label), device, source_statistics, target_statistics, method.stride
         )
 
-    return VoicePipeline(build_representation(config.voice), change_of, [config.voice.model_dump()])
+    return VoicePipeline(config.get_medium(), build_representation(settings), change_of, [settings.model_dump()])
 
 
 def _create_network(method: Method, request: TranslationRequest, label: LabelVector | None) -> FeatureNetwork:

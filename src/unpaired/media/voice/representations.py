@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from unpaired.config.settings import VoiceSettings
 from unpaired.errors import UsageError
 from unpaired.media.voice import silero_vad
 from unpaired.media.voice.features import Representation
 from unpaired.media.voice.mel import Mel
+from unpaired.media.voice.settings import VoiceSettings
 from unpaired.media.voice.vocoder import load_vocoder
 from unpaired.media.voice.world import World
 

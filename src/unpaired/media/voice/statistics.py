@@ -9,15 +9,15 @@ import numpy as np
 
 from unpaired.errors import WorkError
 from unpaired.media.voice.features import Floats, VoiceFeatures
-from unpaired.media.voice.speaker_statistics import VoiceStatistics
+from unpaired.media.voice.settings import SpeakerStatistics
 from unpaired.media.voice.vad import Mask
 
-__all__ = ["VoiceStatistics", "compute_statistics", "denormalise", "normalise", "unify_scales"]
+__all__ = ["compute_statistics", "denormalise", "normalise", "unify_scales"]
 
 _MIN_DEVIATION = 1e-3
 
 
-def compute_statistics(recordings: Iterable[tuple[VoiceFeatures, Mask, float]]) -> VoiceStatistics:
+def compute_statistics(recordings: Iterable[tuple[VoiceFeatures, Mask, float]]) -> SpeakerStatistics:
     """Statistics over recordings: features, which frames are speech, loudness in LUFS as found. A scale is a deviation.
 
     Raises WorkError below two frames of speech.
@@ -35,7 +35,7 @@ def compute_statistics(recordings: Iterable[tuple[VoiceFeatures, Mask, float]]) 
     mean, deviation = values.compute_moments()
     deviations = tuple(np.maximum(deviation, _MIN_DEVIATION).tolist())
     f0_mean, f0_deviation = pitch.compute_moments() if pitch.count > 1 else (None, None)
-    return VoiceStatistics(
+    return SpeakerStatistics(
         mean=tuple(mean.tolist()),
         std=deviations,
         scale=deviations,
@@ -47,7 +47,7 @@ def compute_statistics(recordings: Iterable[tuple[VoiceFeatures, Mask, float]]) 
     )
 
 
-def unify_scales(speakers: Sequence[VoiceStatistics]) -> list[VoiceStatistics]:
+def unify_scales(speakers: Sequence[SpeakerStatistics]) -> list[SpeakerStatistics]:
     """The same, with scales by which a coefficient moves alike for all speakers, and weighs what it does in voices.
 
     Scaled by their deviations alone, all coefficients would count the same: faint upper ones, which hold little but
@@ -64,19 +64,19 @@ def unify_scales(speakers: Sequence[VoiceStatistics]) -> list[VoiceStatistics]:
     ]
 
 
-def normalise(values: Floats, statistics: VoiceStatistics) -> Floats:
+def normalise(values: Floats, statistics: SpeakerStatistics) -> Floats:
     """(coefficients, frames) around their means, over their scales."""
     mean, scale = _get_mean_and_scale(statistics)
     return (values - mean) / scale
 
 
-def denormalise(normalised: Floats, statistics: VoiceStatistics) -> Floats:
+def denormalise(normalised: Floats, statistics: SpeakerStatistics) -> Floats:
     """The inverse of `normalised`."""
     mean, scale = _get_mean_and_scale(statistics)
     return normalised * scale + mean
 
 
-def _get_mean_and_scale(statistics: VoiceStatistics) -> tuple[Floats, Floats]:
+def _get_mean_and_scale(statistics: SpeakerStatistics) -> tuple[Floats, Floats]:
     return np.array(statistics.mean, np.float32)[:, None], np.array(statistics.scale, np.float32)[:, None]
 
 

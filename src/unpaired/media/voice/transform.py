@@ -16,7 +16,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from unpaired.config.settings import VoiceSettings
 from unpaired.data.domain import Domain
 from unpaired.data.item_transform import Example, LoadedItem
 from unpaired.data.paths import Paths
@@ -24,6 +23,7 @@ from unpaired.errors import UnreadableFileError
 from unpaired.media.voice import silero_vad
 from unpaired.media.voice.cache import AnalysisProgress, AnalysisResult, Cache, CachedAnalysis
 from unpaired.media.voice.representations import build_representation, load_vad
+from unpaired.media.voice.settings import VoiceSettings, speaker_statistics
 from unpaired.media.voice.statistics import normalise
 from unpaired.media.voice.vad import Mask, find_segments
 
@@ -62,7 +62,6 @@ class VoiceTransform:
 
     def load(self, path: Path, domain: Domain, training: bool) -> LoadedItem:  # noqa: ARG002 - one scale for both
         """The speech of a recording, scaled: (Q, frames) float32; raises UnreadableFile."""
-        assert domain.voice is not None, "statistics are found before training begins"
         if path not in self._entries and (failures := self.analyse([path]).failures):
             raise failures[0]
         entry = self._entries[path]
@@ -73,7 +72,7 @@ class VoiceTransform:
             raise UnreadableFileError(path, f"its cached analysis is gone ({error})") from error
         if not values.shape[1]:
             raise self.create_no_speech_error(path)
-        return normalise(np.ascontiguousarray(values), domain.voice)
+        return normalise(np.ascontiguousarray(values), speaker_statistics(domain))
 
     def create_no_speech_error(self, path: Path) -> UnreadableFileError:
         """What to say of a recording without speech."""

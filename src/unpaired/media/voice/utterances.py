@@ -21,6 +21,7 @@ from unpaired.media.voice.audio_io import Wave, read_blocks
 from unpaired.media.voice.features import Floats, Representation
 from unpaired.media.voice.metrics.acoustic_frames import FrameAnalyser, FrameFeatures, build_world_analyser
 from unpaired.media.voice.representations import build_representation, describe_synthesis
+from unpaired.media.voice.settings import voice_settings
 from unpaired.media.voice.transform import VoiceTransform, iterate_paths
 from unpaired.media.voice.vad import trim_silence
 from unpaired.runs.files import build_item_transform
@@ -54,14 +55,12 @@ class SpeakerRecordings:
     @cached_property
     def representation(self) -> Representation:
         """How the run sees recordings."""
-        assert self.config.voice is not None, "a run of recordings"
-        return build_representation(self.config.voice)
+        return build_representation(voice_settings(self.config))
 
     @cached_property
     def vocoder_name(self) -> str:
         """What makes sounds of features."""
-        assert self.config.voice is not None, "a run of recordings"
-        return describe_synthesis(self.config.voice)
+        return describe_synthesis(voice_settings(self.config))
 
     @cached_property
     def _transform(self) -> VoiceTransform:

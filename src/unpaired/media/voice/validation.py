@@ -8,6 +8,7 @@ from unpaired.config.run_config import RunConfig
 from unpaired.data.batches import BatchLoader
 from unpaired.media.image.measurement import RouteMeasures
 from unpaired.media.image.route_evaluation import select_evenly
+from unpaired.media.voice.settings import voice_settings
 from unpaired.methods.base import Method, Route
 from unpaired.metrics import frame_distance
 from unpaired.runs.folder import RunFolder
@@ -82,7 +83,7 @@ class VoiceValidator:
         """Record a grid per route, coefficients from below: the first held-back items, or training items."""
         self.method.eval()
         for route in select_evenly(self.method.routes):
-            crop_frames = self.config.voice.crop_frames if self.config.voice is not None else 0
+            crop_frames = voice_settings(self.config).crop_frames
             items = [item[..., :crop_frames] for item in select_sample_items(self.batches, route.source)]
             sample_grid = make_sample_grid(self.method, route, items, scale=1 / 3)
             self.training_log.log_samples(step, self.config.format_route(route, "-"), sample_grid)

@@ -14,13 +14,13 @@ from torch import Tensor
 from unpaired.data.domain import DOMAIN_KEYS, Domain
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.image.crops import convert_crops_to_tensor, crop, load_scaled_image
+from unpaired.media.image.image_grid import render_image_grid
 from unpaired.media.image.image_io import from_tensor, write_image
 from unpaired.media.image.pipeline import get_value_range
-from unpaired.media.suffixes import IMAGE_SUFFIXES
+from unpaired.media.image.settings import SUFFIXES, image_settings, image_statistics
 from unpaired.methods import METHODS
 from unpaired.methods.base import Method
 from unpaired.methods.capabilities import EncoderDecoderMethod, SamplingMethod
-from unpaired.translate.image_grid import render_image_grid
 from unpaired.translate.translator import Translator
 
 CapabilityT = TypeVar("CapabilityT", bound=Method)
@@ -87,14 +87,15 @@ def interpolate_files(
         raise UsageError(f"steps {steps}; expected 2 (the ends alone) or more")
     method = _require_capability(translator, EncoderDecoderMethod, "interpolate, for it has no codes")  # type: ignore[type-abstract]
     config = translator.config
+    settings = image_settings(config)
     codes = []
     with torch.no_grad():
         for end, name in zip(map(Path, ends), sources, strict=True):
             key = config.find_key(name)
             if not end.exists():
                 raise UsageError(f"{end}: no such file")
-            scaled_image = load_scaled_image(end, config.get_domain(key), config.data, config.channels, training=False)
-            x = convert_crops_to_tensor(crop(scaled_image, config.data.size)[None]).to(translator.device)
+            scaled_image = load_scaled_image(end, config.get_domain(key), settings, training=False)
+            x = convert_crops_to_tensor(crop(scaled_image, settings.size)[None]).to(translator.device)
             codes.append(method.encode(x, key))
         interpolated_codes = torch.cat([torch.lerp(codes[0], codes[1], i / (steps - 1)) for i in range(steps)])
         keys = DOMAIN_KEYS[: len(config.domains)]
@@ -131,7 +132,7 @@ def _write_images(
     overwrite: bool,
 ) -> list[Path]:
     """The sheet alone where `out` is a picture's name, else the folder of all pictures and the sheet."""
-    is_grid_only = out.suffix.lower() in IMAGE_SUFFIXES
+    is_grid_only = out.suffix.lower() in SUFFIXES
     grid_path = out if is_grid_only else out / "sheet.png"
     image_by_path: dict[Path, tuple[Domain, Tensor]] = {}
     for key, images in images_by_domain.items() if not is_grid_only else ():
@@ -146,8 +147,9 @@ def _write_images(
     except OSError as error:
         raise WorkError(f"{out}: cannot be written ({error})") from error
     for path, (domain, x) in image_by_path.items():
-        is_color = domain.color and translator.config.channels == 3
-        bits = 16 if domain.bits == 16 and not is_color else 8
+        statistics = image_statistics(domain)
+        is_color = statistics.color and image_settings(translator.config).num_channels == 3
+        bits = 16 if statistics.bits == 16 and not is_color else 8
         write_image(path, from_tensor(x, *get_value_range(None, domain, bits), is_color), bits=bits)
     write_image(grid_path, render_image_grid(rows, column_labels))
     return [*image_by_path, grid_path]

@@ -1,4 +1,4 @@
-"""Sound translated while it is spoken, from one stream to another."""
+"""Speech converted while it is spoken, from one stream to another."""
 
 from __future__ import annotations
 
@@ -6,6 +6,13 @@ from typing import BinaryIO
 
 from unpaired.console import LogCallback
 from unpaired.errors import UsageError
+from unpaired.media.voice.pipeline import create_voice_pipeline
+from unpaired.media.voice.realtime import (
+    MAX_SAMPLE_RATE_HZ,
+    MIN_SAMPLE_RATE_HZ,
+    read_pcm_stream,
+    write_pcm_stream,
+)
 from unpaired.translate.route_request import TranslationRequest
 from unpaired.translate.translator import Translator
 
@@ -18,16 +25,11 @@ def translate_stream(
     sample_rate_hz: int | None,
     log: LogCallback,
 ) -> None:
-    """Convert 16-bit PCM from `source` to `sink` as it comes, in the form and at the rate that it comes in, mono.
+    """Convert 16-bit PCM from `source` to `sink` while it comes in, in the same format and at the same rate, mono.
 
-    A stream without a WAV header is mono at `rate_hz` (None: the rate of the run's features). Raises UsageError for
-    runs of pictures, other rates, a rate beside a header's, and other sound.
+    A stream without a WAV header is mono at `sample_rate_hz` (None: the rate of the run's features). Raises UsageError
+    for other rates, a rate beside a header's, and other encodings.
     """
-    if translator.config.medium != "voice":
-        raise UsageError("--stream: for recordings only, but this run translates pictures")
-    from unpaired.media.voice.pipeline import create_voice_pipeline  # noqa: PLC0415
-    from unpaired.media.voice.realtime import MAX_SAMPLE_RATE_HZ, MIN_SAMPLE_RATE_HZ, read_pcm_stream, write_pcm_stream  # noqa: PLC0415 - optional
-
     if sample_rate_hz is not None and not MIN_SAMPLE_RATE_HZ <= sample_rate_hz <= MAX_SAMPLE_RATE_HZ:
         raise UsageError(f"--sample-rate {sample_rate_hz}: expected {MIN_SAMPLE_RATE_HZ} to {MAX_SAMPLE_RATE_HZ} Hz")
     pipeline = create_voice_pipeline(translator.config, translator.method, translator.device, request)

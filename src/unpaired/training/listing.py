@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unpaired.data.attributes import (
+    LabelledSplits,
     LabelTable,
     attach_labels,
     discover_labelled_data,
@@ -18,6 +19,7 @@ from unpaired.data.folders import DomainFiles, discover
 from unpaired.data.split import DomainSplits
 from unpaired.errors import UsageError, WorkError
 from unpaired.labels import Labels, create_domain_labels
+from unpaired.media import Medium
 from unpaired.methods import METHODS
 from unpaired.runs.files import RunFiles
 
@@ -29,6 +31,11 @@ class DataListing:
     files: Sequence[DomainFiles]
     tables: Sequence[LabelTable]
     labels: Labels | None
+
+    @property
+    def medium(self) -> Medium:
+        """The medium of the files."""
+        return self.files[0].medium
 
     @property
     def domains(self) -> tuple[str, ...]:
@@ -62,12 +69,12 @@ def list_data(sources: Sequence[Path], method: str, attributes: Sequence[str]) -
 
 
 def list_labelled_data(sources: Sequence[Path], attributes: Sequence[str]) -> DataListing:
-    """What `sources` hold where `attributes` make the values of labels the domains; as `discover_labelled` raises."""
+    """List collections whose label values are the domains; raises as `discover_labelled_data` does."""
     files, tables, labels = discover_labelled_data(sources, attributes)
-    if files[0].medium == "voice":
+    medium = files[0].medium
+    if not medium.supports_attributes:
         raise UsageError(
-            f"--attributes {','.join(attributes)}: for pictures only; recordings are a folder for each speaker, for "
-            "each is scaled by its own statistics: unpaired train ALICE/ BOB/ CAROL/"
+            f"--attributes {','.join(attributes)}: not available for {medium.files_noun}; give a folder for each domain"
         )
     return DataListing(files, tables, labels)
 
@@ -94,22 +101,33 @@ def require_domain_count(method: str, names: Sequence[str]) -> None:
 def build_domains(
     listing: DataListing, listed_domains: Sequence[Domain], splits: Sequence[DomainSplits]
 ) -> tuple[tuple[Domain, ...], RunFiles]:
-    """The domains of a run and their files, from what was `listed` and how it was split.
+    """Build the domains of a run and their files from what was listed and how it was split.
 
-    Raises WorkError where a value of the labels has fewer than two files to train on.
+    Raises WorkError where a value of the labels has fewer than two training files.
     """
     if not listing.tables or listing.labels is None:
         return tuple(listed_domains), RunFiles(splits)
+    datasets, parts = split_by_labels(listing, splits)
+    domains = tuple(listed_domains[index].model_copy(update={"name": split.name}) for index, split in parts)
+    return domains, RunFiles([split for _, split in parts], datasets)
+
+
+def split_by_labels(
+    listing: DataListing, splits: Sequence[DomainSplits]
+) -> tuple[list[LabelledSplits], list[tuple[int, DomainSplits]]]:
+    """Split labelled collections into the domains that their labels make: the collections with labels, and for each
+    domain the index of its collection and its files.
+
+    Raises WorkError where a value of the labels has fewer than two training files.
+    """
+    assert listing.labels is not None
     labels = listing.labels
     datasets = [attach_labels(splits[i], table, labels, i) for i, table in enumerate(listing.tables)]
-    domain_splits = list(iterate_domain_splits(datasets, labels))
-    for dataset_index, split in domain_splits:
+    parts = list(iterate_domain_splits(datasets, labels))
+    for index, split in parts:
         if len(split.train) < 2:
             raise WorkError(
-                f"{listing.tables[dataset_index].path}: '{split.name}' holds for {len(split.train)} of the training files; a domain "
-                "needs at least 2"
+                f"{listing.tables[index].path}: '{split.name}' has {len(split.train)} training files; a domain needs at "
+                "least 2"
             )
-    domains = tuple(
-        listed_domains[dataset_index].model_copy(update={"name": split.name}) for dataset_index, split in domain_splits
-    )
-    return domains, RunFiles([split for _, split in domain_splits], datasets)
+    return datasets, parts

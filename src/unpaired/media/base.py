@@ -1,0 +1,211 @@
+"""What a medium is: one object that says everything about pictures, recordings, or whatever the files of a run are.
+
+A medium has a folder in `media/` and a row in the table of `media/__init__.py`. No code outside `media/` asks which
+medium a run has: it asks the medium. Modules that a medium needs only while it works (torch, optional packages) are
+imported in its methods, so that the command line answers at once.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+
+from unpaired.config.settings import NetworkSettings, Preset, StrictModel
+from unpaired.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+    from unpaired.config.resolve import Settings
+    from unpaired.config.run_config import RunConfig
+    from unpaired.console import LogCallback, ProgressCallback
+    from unpaired.data.batches import BatchLoader
+    from unpaired.data.domain import Domain
+    from unpaired.data.folders import DomainFiles
+    from unpaired.data.item_transform import ItemTransform
+    from unpaired.data.split import DomainSplits
+    from unpaired.methods.base import Method
+    from unpaired.networks import NetworkFactory
+    from unpaired.networks.blocks import Role
+    from unpaired.runs.folder import RunFolder
+    from unpaired.training.listing import DataListing
+    from unpaired.training.logging import TrainingLog
+    from unpaired.training.trainer import Validator
+    from unpaired.translate.pipeline import FilePipeline
+    from unpaired.translate.route_request import TranslationRequest
+    from unpaired.translate.translator import Translator
+
+PresetValues = Mapping[Preset, Mapping[str, Mapping[str, Any]]]
+"""Preset -> section ("medium_settings", "networks", "training") -> setting -> value, over the papers' defaults."""
+
+
+class TranslateOptions(StrictModel):
+    """Options of `translate` that a medium adds; each field becomes a flag."""
+
+
+class ConvertOptions(StrictModel):
+    """Options of `convert` that a medium adds; each field becomes a flag."""
+
+
+@dataclass(frozen=True, eq=False)
+class FittedConverter:
+    """A converter fitted without training, from the domain `source` to `target`; `notes` are about the files."""
+
+    source: str
+    target: str
+    pipeline: FilePipeline[Any, Any]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What a medium found in the files of a run before training, and what it decided from it.
+
+    `domains` and `splits` are those of the listed collections, in their order. `resolve_networks` completes the network
+    settings once the run's domains are known (of labelled collections they are others than those listed).
+    `item_counts`: training items of each collection where a file holds several, else empty. `pretrained`: name ->
+    SHA-256 of pretrained networks that the medium uses.
+    """
+
+    medium_settings: StrictModel
+    domains: tuple[Domain, ...]
+    splits: Sequence[DomainSplits]
+    resolve_networks: Callable[[Sequence[Domain], Sequence[DomainSplits]], NetworkSettings]
+    item_counts: Sequence[int] = ()
+    pretrained: Mapping[str, str] = field(default_factory=dict)
+
+
+class Medium(ABC):
+    """One medium. Class attributes describe it; methods do its part of a run's life.
+
+    `item_noun` and `files_noun` name one item and many files in messages. `suffixes` are those of the files that it
+    reads, lower case, with the dot. `crop_setting` is the medium setting that gives the length of a training item along
+    the networks' stride.
+    """
+
+    name: ClassVar[str]
+    item_noun: ClassVar[str]
+    files_noun: ClassVar[str]
+    suffixes: ClassVar[frozenset[str]]
+    settings_title: ClassVar[str]
+    settings_model: ClassVar[type[StrictModel]]
+    network_settings_model: ClassVar[type[NetworkSettings]]
+    statistics_model: ClassVar[type[StrictModel]]
+    translate_options_model: ClassVar[type[TranslateOptions]] = TranslateOptions
+    convert_options_model: ClassVar[type[ConvertOptions]] = ConvertOptions
+    presets: ClassVar[PresetValues]
+    crop_setting: ClassVar[str]
+    supports_attributes: ClassVar[bool] = False
+    """Whether the values of a table's columns can be domains (`--attributes`)."""
+
+    # Before training
+
+    @abstractmethod
+    def check(self, domains: Sequence[DomainFiles], settings: Settings, progress: ProgressCallback) -> CheckResult:
+        """Read every file and say what is in the domains and what training would do with them."""
+
+    @abstractmethod
+    def inspect(self, settings: Settings, listing: DataListing, log: LogCallback) -> Inspection:
+        """Read the files (or a sample of them) and decide every setting of the medium that is "auto".
+
+        Raises UsageError where optional packages are missing, WorkError where the files cannot be used.
+        """
+
+    # Training
+
+    @abstractmethod
+    def create_transform(self, config: RunConfig) -> ItemTransform:
+        """Return the transform from files to tensors; raises UsageError where optional packages are missing."""
+
+    @abstractmethod
+    def create_network_factory(self, config: RunConfig, teacher: Role | None = None) -> NetworkFactory:
+        """Return the factory of a run's networks."""
+
+    @abstractmethod
+    def create_validator(
+        self, config: RunConfig, folder: RunFolder, method: Method, batches: BatchLoader, training_log: TrainingLog
+    ) -> Validator:
+        """Return what measures the averaged networks on the validation split while training."""
+
+    def explain_teacher_mismatch(
+        self, config: RunConfig, teacher_config: RunConfig, domain_pairs: Sequence[tuple[Domain, Domain]]
+    ) -> str:
+        """Explain why a run cannot learn from a teacher of the same medium; empty where it can.
+
+        `domain_pairs` are the teacher's domains and the run's that they match by name.
+        """
+        own, other = (getattr(c.medium_settings, self.crop_setting) for c in (config, teacher_config))
+        name = self.crop_setting.replace("_", " ")
+        return "" if own == other else f"trained with {name} {other}, and this run with {own}; make them equal"
+
+    # Use
+
+    @abstractmethod
+    def create_pipeline(
+        self, config: RunConfig, method: Method, device: torch.device, request: TranslationRequest
+    ) -> FilePipeline[Any, Any]:
+        """Return the pipeline that translates files; raises UsageError where it cannot do what is requested."""
+
+    def translate_stream(
+        self,
+        translator: Translator,  # noqa: ARG002
+        request: TranslationRequest,  # noqa: ARG002
+        source: BinaryIO,  # noqa: ARG002
+        sink: BinaryIO,  # noqa: ARG002
+        sample_rate_hz: int | None,  # noqa: ARG002
+        log: LogCallback,  # noqa: ARG002
+    ) -> None:
+        """Translate a stream while it comes in."""
+        raise self.unsupported("--stream")
+
+    def sample(self, translator: Translator, count: int, out: Path, *, seed: int, overwrite: bool) -> list[Path]:  # noqa: ARG002
+        """Write `count` joint samples from noise; returns the paths."""
+        raise self.unsupported("sample")
+
+    def interpolate(
+        self,
+        translator: Translator,  # noqa: ARG002
+        ends: tuple[Path, Path],  # noqa: ARG002
+        sources: tuple[str, str],  # noqa: ARG002
+        out: Path,  # noqa: ARG002
+        *,
+        steps: int,  # noqa: ARG002
+        overwrite: bool,  # noqa: ARG002
+    ) -> list[Path]:
+        """Write what lies between the latent codes of two items; returns the paths."""
+        raise self.unsupported("interpolate")
+
+    def fit_converter(
+        self,
+        speakers: Sequence[DomainFiles],  # noqa: ARG002
+        options: ConvertOptions,  # noqa: ARG002
+        progress: ProgressCallback,  # noqa: ARG002
+    ) -> FittedConverter:
+        """Fit a converter from the first domain to the second without training."""
+        raise self.unsupported("convert")
+
+    def run_demo(self, minutes: float, out: Path | None, log: LogCallback) -> Path:  # noqa: ARG002
+        """Train on data that come with the package or are made here, and translate; returns the run's folder."""
+        raise self.unsupported("demo")
+
+    # Words
+
+    def unsupported(self, feature: str) -> UsageError:
+        """Return the error for something that this medium does not have."""
+        return UsageError(f"{feature}: not available for {self.files_noun}")
+
+    def expected_suffixes(self) -> str:
+        """Return the suffixes that are read, as a list for messages."""
+        return ", ".join(sorted(self.suffixes))
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """The text of `unpaired check`, whether training could run, and the unreadable files with their reasons."""
+
+    text: str
+    is_usable: bool
+    unreadable: Mapping[str, str]

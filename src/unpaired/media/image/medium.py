@@ -1,0 +1,156 @@
+"""Pictures as a medium."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unpaired.media.base import CheckResult, Inspection, Medium
+from unpaired.media.image.settings import (
+    PRESETS,
+    SUFFIXES,
+    ImageSettings,
+    ImageStatistics,
+    ImageTranslateOptions,
+    image_settings,
+    image_statistics,
+)
+from unpaired.networks.image_settings import ImageNetworkSettings
+
+if TYPE_CHECKING:
+    import torch
+
+    from unpaired.config.resolve import Settings
+    from unpaired.config.run_config import RunConfig
+    from unpaired.console import LogCallback, ProgressCallback
+    from unpaired.data.batches import BatchLoader
+    from unpaired.data.domain import Domain
+    from unpaired.data.folders import DomainFiles
+    from unpaired.data.item_transform import ItemTransform
+    from unpaired.methods.base import Method
+    from unpaired.networks import NetworkFactory
+    from unpaired.networks.blocks import Role
+    from unpaired.runs.folder import RunFolder
+    from unpaired.training.listing import DataListing
+    from unpaired.training.logging import TrainingLog
+    from unpaired.training.trainer import Validator
+    from unpaired.translate.pipeline import FilePipeline
+    from unpaired.translate.route_request import TranslationRequest
+    from unpaired.translate.translator import Translator
+
+
+class ImageMedium(Medium):
+    """Picture files: PNG, JPEG, WebP, BMP and TIFF of any size and mode."""
+
+    name = "image"
+    item_noun = "picture"
+    files_noun = "pictures"
+    suffixes = SUFFIXES
+    settings_title = "pictures"
+    settings_model = ImageSettings
+    network_settings_model = ImageNetworkSettings
+    statistics_model = ImageStatistics
+    translate_options_model = ImageTranslateOptions
+    presets = PRESETS
+    crop_setting = "size"
+    supports_attributes = True
+
+    def check(self, domains: Sequence[DomainFiles], settings: Settings, progress: ProgressCallback) -> CheckResult:
+        """Decode every picture."""
+        from unpaired.media.image.inspection import inspect_images  # noqa: PLC0415
+        from unpaired.media.image.preparation import limit_size  # noqa: PLC0415
+
+        assert isinstance(settings.medium_settings, ImageSettings)
+        report = inspect_images(domains, None, progress=progress)
+        notes: list[str] = []
+        limited = settings.medium_settings
+        if not report.errors:
+            limited = limit_size(limited, report, "size" in settings.given, notes.append)
+        text = "\n".join([report.format_text(limited, settings.data.holdout_fraction), *notes])
+        return CheckResult(text, not report.errors, report.unreadable)
+
+    def inspect(self, settings: Settings, listing: DataListing, log: LogCallback) -> Inspection:
+        """Decode a sample of the pictures; decide size, resize mode, channels, augmentation and residual."""
+        from unpaired.media.image.preparation import inspect_image_data  # noqa: PLC0415
+
+        return inspect_image_data(settings, listing, log)
+
+    def create_transform(self, config: RunConfig) -> ItemTransform:
+        """Return the transform to square tensors."""
+        from unpaired.media.image.transform import ImageTransform  # noqa: PLC0415
+
+        return ImageTransform(image_settings(config))
+
+    def create_network_factory(self, config: RunConfig, teacher: Role | None = None) -> NetworkFactory:
+        """Return the factory of image networks."""
+        from unpaired.data.domain import DOMAIN_KEYS  # noqa: PLC0415
+        from unpaired.networks.image_factory import ImageNetworkFactory  # noqa: PLC0415
+
+        assert isinstance(config.networks, ImageNetworkSettings)
+        settings = image_settings(config)
+        channels = dict.fromkeys(DOMAIN_KEYS[: len(config.domains)], settings.num_channels)
+        return ImageNetworkFactory(config.networks, channels, settings.size, config.labels, teacher)
+
+    def explain_teacher_mismatch(
+        self, config: RunConfig, teacher_config: RunConfig, domain_pairs: Sequence[tuple[Domain, Domain]]
+    ) -> str:
+        """Compare size, channels and raw value ranges."""
+        own, other = image_settings(config), image_settings(teacher_config)
+        for label, mine, theirs in (
+            ("pictures of", f"{own.size} px", f"{other.size} px"),
+            ("networks of", f"{own.channels} channels", f"{other.channels} channels"),
+        ):
+            if mine != theirs:
+                return f"learned from {label} {theirs}, and this run from {mine}; make them equal"
+        for match, domain in domain_pairs:
+            a, b = image_statistics(match), image_statistics(domain)
+            if (a.low, a.high) != (b.low, b.high):
+                return (
+                    f"its '{domain.name}' has raw values from {a.low:g} to {a.high:g}, and that of this run from "
+                    f"{b.low:g} to {b.high:g}; a teacher must have been trained on the same pictures"
+                )
+        return ""
+
+    def create_validator(
+        self, config: RunConfig, folder: RunFolder, method: Method, batches: BatchLoader, training_log: TrainingLog
+    ) -> Validator:
+        """Return the validator of pictures."""
+        from unpaired.media.image.validation import ImageValidator  # noqa: PLC0415
+
+        return ImageValidator(config, folder, method, batches, training_log)
+
+    def create_pipeline(
+        self, config: RunConfig, method: Method, device: torch.device, request: TranslationRequest
+    ) -> FilePipeline[Any, Any]:
+        """Return the pipeline of pictures."""
+        from unpaired.media.image.pipeline import ImagePipeline  # noqa: PLC0415
+
+        return ImagePipeline(config, method, device, request)
+
+    def sample(self, translator: Translator, count: int, out: Path, *, seed: int, overwrite: bool) -> list[Path]:
+        """Write joint samples of all domains from noise."""
+        from unpaired.media.image.generation import sample_files  # noqa: PLC0415
+
+        return sample_files(translator, count, out, seed=seed, overwrite=overwrite)
+
+    def interpolate(
+        self,
+        translator: Translator,
+        ends: tuple[Path, Path],
+        sources: tuple[str, str],
+        out: Path,
+        *,
+        steps: int,
+        overwrite: bool,
+    ) -> list[Path]:
+        """Write pictures decoded from latent codes between those of two pictures."""
+        from unpaired.media.image.generation import interpolate_files  # noqa: PLC0415
+
+        return interpolate_files(translator, ends, sources, out, steps=steps, overwrite=overwrite)
+
+    def run_demo(self, minutes: float, out: Path | None, log: LogCallback) -> Path:
+        """Train on avatars that come with the package: black hair and blond hair."""
+        from unpaired.media.image.demo import run_image_demo  # noqa: PLC0415
+
+        return run_image_demo(out, minutes, log)

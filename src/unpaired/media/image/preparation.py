@@ -1,0 +1,111 @@
+"""Pictures before training: inspected, and every image setting that is "auto" decided."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from unpaired.config.settings import NetworkSettings
+from unpaired.console import LogCallback
+from unpaired.data.batches import iterate_items
+from unpaired.data.domain import Domain
+from unpaired.data.split import DomainSplits, split_files
+from unpaired.media.base import Inspection
+from unpaired.media.image.inspection import inspect_images
+from unpaired.media.image.inspection_report import ImageDataReport
+from unpaired.media.image.settings import ImageSettings
+from unpaired.media.image.transform import ImageTransform
+from unpaired.networks.image_settings import ImageNetworkSettings
+
+if TYPE_CHECKING:
+    from unpaired.config.resolve import Settings
+    from unpaired.training.listing import DataListing
+
+MAX_DECODED_FILES = 1000
+"""Files that `train` decodes before it begins; `check` decodes all."""
+SMALL_DATASET_FILES = 2000
+"""With fewer training files in a domain, discriminators see augmented images unless the settings say otherwise."""
+RESIDUAL_MAX_DISTANCE = 0.15
+"""Distance of two domains' intensities, as a fraction of the range, below which the input is a good first guess."""
+
+
+def inspect_image_data(settings: Settings, listing: DataListing, log: LogCallback) -> Inspection:
+    """Decode a sample of the pictures and decide the image settings; raises WorkError where they cannot be used."""
+    assert isinstance(settings.medium_settings, ImageSettings)
+    assert isinstance(settings.networks, ImageNetworkSettings)
+    networks = settings.networks
+    report = inspect_images(listing.files, MAX_DECODED_FILES, settings.training.seed)
+    for path, reason in report.unreadable.items():
+        log(f"skipped: {path}: {reason}")
+    report.require_usable()
+    limited = limit_size(settings.medium_settings, report, "size" in settings.given, log)
+    for warning in report.list_warnings(limited):
+        log(f"note: {warning}")
+    resolved = report.resolve(limited)
+    log(f"pictures: {resolved.size} px, --resize-mode {resolved.resize_mode}, {resolved.num_channels} channels")
+    splits = [
+        split_files(files, settings.data.holdout_fraction, settings.training.seed, report.unreadable)
+        for files in listing.files
+    ]
+
+    def decide_networks(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> NetworkSettings:
+        smallest = min(len(split.train) for split in splits)
+        transform = ImageTransform(resolved)
+        return decide_network_settings(
+            networks, smallest, partial(measure_value_distance, domains, transform, splits), log
+        )
+
+    return Inspection(resolved, report.create_domains(resolved.num_channels), splits, decide_networks)
+
+
+def limit_size(
+    settings: ImageSettings, report: ImageDataReport, is_size_explicit: bool, log: LogCallback
+) -> ImageSettings:
+    """Limit the preset's size to that of the pictures; a size that the user gave stays."""
+    sides = np.concatenate([report.shorter_sides for report in report.domains])
+    max_size = max(16, int(np.median(sides)) // 16 * 16)
+    if is_size_explicit or max_size >= settings.size:
+        return settings
+    log(f"size: {max_size} px, since the pictures are no larger (--size to change)")
+    return settings.model_copy(update={"size": max_size})
+
+
+def decide_network_settings(
+    networks: ImageNetworkSettings, smallest_count: int, measure_distance: Callable[[], float], log: LogCallback
+) -> ImageNetworkSettings:
+    """Decide what is "auto": augmentation by the size of the smaller domain, and residual generators by the distance of
+    the domains' intensities.
+    """
+    changes: dict[str, Any] = {}
+    if networks.augment == "auto":
+        changes["augment"] = policies = ("translation",) if smallest_count < SMALL_DATASET_FILES else ()
+        policy_names = ", ".join(policies) or "none"
+        log(f"discriminator augmentation: {policy_names} ({smallest_count:,} files in the smaller domain)")
+    if networks.residual == "auto":
+        value_distance = measure_distance()
+        changes["residual"] = value_distance < RESIDUAL_MAX_DISTANCE
+        state = "on" if changes["residual"] else "off"
+        log(f"residual generators: {state}, as the domains' intensities differ by {value_distance:.0%} of the range")
+    return networks.model_copy(update=changes)
+
+
+def measure_value_distance(
+    domains: Sequence[Domain], transform: ImageTransform, splits: Sequence[DomainSplits], max_items: int = 100
+) -> float:
+    """Measure how far the domains' intensities are apart: the Wasserstein distance of their histograms, as a fraction of
+    the range.
+
+    The mean over channels, from the first `max_items` training items of each; of many domains, the largest distance.
+    """
+    quantiles = []
+    for domain, domain_split in zip(domains, splits, strict=True):
+        indices = range(min(max_items, len(domain_split.train)))
+        tensors = [item.tensor for item in iterate_items(domain_split.train, domain, transform, indices)]
+        values = torch.stack(tensors).transpose(0, 1).flatten(1).numpy()
+        quantiles.append(np.quantile(values, np.linspace(0.005, 0.995, 100), axis=1))
+    return max(float(np.abs(one - other).mean()) / 2 for one, other in itertools.combinations(quantiles, 2))

@@ -1,0 +1,160 @@
+"""Recordings as a medium."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from unpaired.config.settings import NetworkSettings
+from unpaired.errors import UsageError
+from unpaired.media.base import CheckResult, Inspection, Medium
+from unpaired.media.voice.settings import (
+    PRESETS,
+    SUFFIXES,
+    SpeakerStatistics,
+    VoiceConvertOptions,
+    VoiceSettings,
+    speaker_statistics,
+    voice_settings,
+)
+
+if TYPE_CHECKING:
+    import torch
+
+    from unpaired.config.resolve import Settings
+    from unpaired.config.run_config import RunConfig
+    from unpaired.console import LogCallback, ProgressCallback
+    from unpaired.data.batches import BatchLoader
+    from unpaired.data.folders import DomainFiles
+    from unpaired.data.item_transform import ItemTransform
+    from unpaired.media.base import ConvertOptions, FittedConverter
+    from unpaired.methods.base import Method
+    from unpaired.networks import NetworkFactory
+    from unpaired.networks.blocks import Role
+    from unpaired.runs.folder import RunFolder
+    from unpaired.training.listing import DataListing
+    from unpaired.training.logging import TrainingLog
+    from unpaired.training.trainer import Validator
+    from unpaired.translate.pipeline import FilePipeline
+    from unpaired.translate.route_request import TranslationRequest
+    from unpaired.translate.translator import Translator
+
+
+class VoiceMedium(Medium):
+    """Sound files of speech, one speaker per domain: WAV, FLAC, OGG and MP3."""
+
+    name = "voice"
+    item_noun = "recording"
+    files_noun = "recordings"
+    suffixes = SUFFIXES
+    settings_title = "recordings"
+    settings_model = VoiceSettings
+    network_settings_model = NetworkSettings
+    statistics_model = SpeakerStatistics
+    convert_options_model = VoiceConvertOptions
+    presets = PRESETS
+    crop_setting = "crop_frames"
+
+    def check(self, domains: Sequence[DomainFiles], settings: Settings, progress: ProgressCallback) -> CheckResult:
+        """Decode every recording."""
+        require_packages()
+        from unpaired.media.voice.inspection import inspect_recordings  # noqa: PLC0415
+
+        assert isinstance(settings.medium_settings, VoiceSettings)
+        report = inspect_recordings(domains, settings.medium_settings, progress)
+        text = report.format_text(settings.medium_settings, settings.data.holdout_fraction)
+        return CheckResult(text, not report.errors, report.unreadable)
+
+    def inspect(self, settings: Settings, listing: DataListing, log: LogCallback) -> Inspection:
+        """Analyse the recordings, compute the speakers' statistics and decide the voice activity detection."""
+        require_packages()
+        from unpaired.media.voice.preparation import inspect_voice_data  # noqa: PLC0415
+
+        return inspect_voice_data(settings, listing, log)
+
+    def create_transform(self, config: RunConfig) -> ItemTransform:
+        """Return the transform to crops of feature frames."""
+        require_packages()
+        from unpaired.media.voice.transform import VoiceTransform  # noqa: PLC0415
+
+        return VoiceTransform(voice_settings(config))
+
+    def create_network_factory(self, config: RunConfig, teacher: Role | None = None) -> NetworkFactory:
+        """Return the factory of voice networks."""
+        from unpaired.data.domain import DOMAIN_KEYS  # noqa: PLC0415
+        from unpaired.networks.voice_factory import VoiceNetworkFactory  # noqa: PLC0415
+
+        settings = voice_settings(config)
+        return VoiceNetworkFactory(
+            config.networks,
+            len(speaker_statistics(config.domains[0]).mean),
+            settings.crop_frames,
+            settings.generator_dims,
+            DOMAIN_KEYS[: len(config.domains)],
+            config.labels,
+            teacher,
+        )
+
+    def create_validator(
+        self, config: RunConfig, folder: RunFolder, method: Method, batches: BatchLoader, training_log: TrainingLog
+    ) -> Validator:
+        """Return the validator of recordings."""
+        from unpaired.media.voice.validation import VoiceValidator  # noqa: PLC0415
+
+        return VoiceValidator(config, folder, method, batches, training_log)
+
+    def create_pipeline(
+        self, config: RunConfig, method: Method, device: torch.device, request: TranslationRequest
+    ) -> FilePipeline[Any, Any]:
+        """Return the pipeline of recordings."""
+        require_packages()
+        from unpaired.media.voice.pipeline import create_voice_pipeline  # noqa: PLC0415
+
+        return create_voice_pipeline(config, method, device, request)
+
+    def translate_stream(
+        self,
+        translator: Translator,
+        request: TranslationRequest,
+        source: BinaryIO,
+        sink: BinaryIO,
+        sample_rate_hz: int | None,
+        log: LogCallback,
+    ) -> None:
+        """Convert 16-bit PCM while it comes in."""
+        require_packages()
+        from unpaired.media.voice.streaming import translate_stream  # noqa: PLC0415
+
+        translate_stream(translator, request, source, sink, sample_rate_hz, log)
+
+    def fit_converter(
+        self, speakers: Sequence[DomainFiles], options: ConvertOptions, progress: ProgressCallback
+    ) -> FittedConverter:
+        """Fit a converter that needs no training on a source and a target speaker."""
+        require_packages()
+        from unpaired.media.voice.baseline_fitting import fit_baseline  # noqa: PLC0415
+
+        assert isinstance(options, VoiceConvertOptions)
+        settings = VoiceSettings(representation=options.representation, vocoder=options.vocoder, vad=options.vad)
+        return fit_baseline(options.baseline, speakers, settings, lambda done, total, _: progress(done, total))
+
+    def run_demo(self, minutes: float, out: Path | None, log: LogCallback) -> Path:
+        """Train on two speakers that an installed speech synthesizer speaks."""
+        require_packages()
+        from unpaired.media.voice.demo import run_voice_demo  # noqa: PLC0415
+
+        return run_voice_demo(out, minutes, log)
+
+
+def require_packages() -> None:
+    """Raise UsageError with the install command where a package of the extra `voice` is missing."""
+    try:
+        import pyworld  # noqa: F401, PLC0415
+        import scipy  # noqa: F401, PLC0415
+        import soundfile  # noqa: F401, PLC0415
+        import soxr  # noqa: F401, PLC0415
+    except ImportError as error:
+        raise UsageError(
+            f"recordings need the extra 'voice': pip install 'unpaired[voice]' ({error.name} is missing)"
+        ) from error

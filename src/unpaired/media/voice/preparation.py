@@ -1,0 +1,63 @@
+"""Recordings before training: analysed, and every voice setting that is "auto" decided."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from unpaired.console import LogCallback, progress_bar
+from unpaired.data.domain import Domain
+from unpaired.data.split import split_files
+from unpaired.media.base import Inspection
+from unpaired.media.voice.inspection import analyse_recordings, describe_representation
+from unpaired.media.voice.settings import SpeakerStatistics, VoiceSettings
+from unpaired.media.voice.statistics import compute_statistics, unify_scales
+from unpaired.media.voice.transform import VoiceTransform, iterate_paths
+
+if TYPE_CHECKING:
+    from unpaired.config.resolve import Settings
+    from unpaired.training.listing import DataListing
+
+
+def inspect_voice_data(settings: Settings, listing: DataListing, log: LogCallback) -> Inspection:
+    """Analyse the recordings (in processes, cached) and compute the statistics of each speaker.
+
+    Raises UsageError where a package is missing, WorkError where the recordings cannot be used.
+    """
+    assert isinstance(settings.medium_settings, VoiceSettings)
+    transform = VoiceTransform(settings.medium_settings)
+    with progress_bar("analysing") as advance:
+        report = analyse_recordings(listing.files, transform, advance)
+    for path, reason in report.unreadable.items():
+        log(f"skipped: {path}: {reason}")
+    report.require_usable()
+    for warning in report.warnings:
+        log(f"note: {warning}")
+    log(describe_representation(transform.settings))
+    splits = [
+        split_files(files, settings.data.holdout_fraction, settings.training.seed, report.unreadable)
+        for files in listing.files
+    ]
+    entries = [transform.get_entries(list(iterate_paths(split.train))) for split in splits]
+    statistics = unify_scales(
+        [compute_statistics((e.load_features(), e.detect_speech(), e.lufs) for e in own) for own in entries]
+    )
+    for files, speaker in zip(listing.files, statistics, strict=True):
+        log(f"{files.name}: {format_speaker_statistics(speaker)}")
+    domains = tuple(
+        Domain(name=files.name, sources=files.sources, statistics=speaker)
+        for files, speaker in zip(listing.files, statistics, strict=True)
+    )
+    changes = {"residual": True} if settings.networks.residual == "auto" else {}
+    networks = settings.networks.model_copy(update=changes)
+    crop_counts = [len(transform.list_visits(split.train)) for split in splits]
+    return Inspection(transform.settings, domains, splits, lambda *_: networks, crop_counts, transform.pretrained)
+
+
+def format_speaker_statistics(speaker: SpeakerStatistics) -> str:
+    """Format a speaker's statistics in one line."""
+    pitch = ""
+    if speaker.log_f0_mean_std is not None:
+        mean, std = speaker.log_f0_mean_std
+        pitch = f", F0 {math.exp(mean):.0f} Hz ({math.exp(mean - std):.0f} to {math.exp(mean + std):.0f})"
+    return f"{speaker.frames:,} frames of speech{pitch}, {speaker.lufs:.0f} LUFS"

@@ -1,0 +1,126 @@
+"""Settings of recordings, what a run knows of a speaker, and the presets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field
+
+from unpaired.config.settings import StrictModel
+from unpaired.media.base import ConvertOptions, PresetValues
+
+if TYPE_CHECKING:
+    from unpaired.config.run_config import RunConfig
+    from unpaired.data.domain import Domain
+
+SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3"})
+"""Suffixes of sound files that are read; all but `.mp3` are written too."""
+
+
+class VoiceSettings(StrictModel):
+    """How recordings become features, and the forms that only voice networks have."""
+
+    ignored_if = {
+        **dict.fromkeys(("sample_rate", "mcep_order", "f0_floor", "f0_ceil"), ("representation", "mel")),
+        "vocoder": ("representation", "world"),
+    }
+
+    representation: Literal["world", "mel"] = Field(
+        "world",
+        description="features: world (WORLD mel-cepstra, F0 converted apart) or mel (80 log-mel bands and a neural "
+        "vocoder)",
+    )
+    sample_rate: Literal[16000, 24000, 32000, 48000] = Field(
+        16000, description="sample rate of the WORLD features in Hz (mel features always use 22050)"
+    )
+    mcep_order: int = Field(24, ge=8, le=80, description="mel-cepstral coefficients of the WORLD features")
+    f0_floor: float = Field(71.0, ge=40, le=2000, description="lowest F0 that WORLD searches for, in Hz")
+    f0_ceil: float = Field(800.0, ge=40, le=2000, description="highest F0 that WORLD searches for, in Hz")
+    vocoder: str = Field(
+        "auto",
+        description="vocoder of mel features: auto (hifigan if installed), hifigan, griffin-lim, or a file of HiFi-GAN "
+        "weights",
+    )
+    vad: Literal["energy", "silero", "auto"] = Field(
+        "energy",
+        description="voice activity detection: energy (level threshold), silero (silero-vad), or auto (silero if "
+        "installed; all presets use auto)",
+    )
+    crop_frames: int = Field(
+        128, ge=16, le=4096, description="length of a training crop in feature frames, a multiple of 4"
+    )
+    generator_dims: Literal["2-1-2", "1"] = Field(
+        "2-1-2", description="convolutions of generators: 2-1-2 (time-frequency, time, time-frequency) or 1 (time only)"
+    )
+
+
+class SpeakerStatistics(StrictModel):
+    """Statistics over the speech frames of a domain, in the units of the run's features."""
+
+    mean: tuple[float, ...] = Field(description="mean of each coefficient")
+    std: tuple[float, ...] = Field(description="standard deviation of each coefficient, at least 0.001")
+    scale: tuple[float, ...] = Field(description="scale of each coefficient after normalization")
+    log_f0_mean: float | None = Field(description="mean of log F0 (Hz) over voiced frames; unset: no voiced frame")
+    log_f0_std: float | None = Field(description="standard deviation of log F0 over voiced frames")
+    voiced_fraction: float | None = Field(description="fraction of voiced speech frames; unset: F0 is unknown")
+    lufs: float = Field(description="mean loudness of the recordings as found, in LUFS")
+    frames: int = Field(ge=2, description="number of speech frames")
+
+    @property
+    def log_f0_mean_std(self) -> tuple[float, float] | None:
+        """Mean and standard deviation of log F0, where F0 is known."""
+        if self.log_f0_mean is None or self.log_f0_std is None:
+            return None
+        return self.log_f0_mean, self.log_f0_std
+
+
+class VoiceConvertOptions(ConvertOptions):
+    """Options of `unpaired convert`."""
+
+    baseline: Literal["affine", "knn"] = Field(
+        "knn",
+        description="affine: match mean and standard deviation of each coefficient; knn: replace each frame by the "
+        "target's nearest frames",
+    )
+    representation: Literal["world", "mel"] = Field("world", description="features, as for training")
+    vocoder: str = Field("auto", description="vocoder of mel features, as for training")
+    vad: Literal["energy", "silero", "auto"] = Field("auto", description="voice activity detection, as for training")
+
+
+def voice_settings(config: RunConfig) -> VoiceSettings:
+    """Return the voice settings of a run of recordings."""
+    assert isinstance(config.medium_settings, VoiceSettings)
+    return config.medium_settings
+
+
+def speaker_statistics(domain: Domain) -> SpeakerStatistics:
+    """Return the statistics of a speaker."""
+    assert isinstance(domain.statistics, SpeakerStatistics)
+    return domain.statistics
+
+
+TIME_ONLY_NETWORKS: dict[str, Any] = {
+    "blocks": 2,
+    "norm": "instance-affine",
+    "residual": "auto",
+    "discriminator": "light",
+}
+
+PRESETS: PresetValues = {
+    "paper": {
+        "medium_settings": {"vad": "auto"},
+        "networks": {"blocks": 6, "norm": "instance-affine"},
+        "training": {"steps": 400_000},
+    },
+    "small": {
+        "medium_settings": {"generator_dims": "1", "vad": "auto"},
+        "networks": {**TIME_ONLY_NETWORKS, "width": 32, "discriminator_width": 16},
+        "training": {"batch_size": 8, "minutes": 30.0},
+    },
+    "tiny": {
+        "medium_settings": {"generator_dims": "1", "vad": "auto"},
+        "networks": {**TIME_ONLY_NETWORKS, "width": 16, "discriminator_width": 8},
+        "training": {"batch_size": 8, "minutes": 6.0},
+    },
+}
+"""`paper` has CycleGAN-VC2's sizes and CycleGAN-VC's steps."""

@@ -1,0 +1,53 @@
+"""What is refused before time is spent: settings that the device, the ranks or the medium cannot do."""
+
+from __future__ import annotations
+
+import torch
+
+from unpaired.config.resolve import Settings
+from unpaired.errors import UsageError
+from unpaired.media import Medium
+from unpaired.methods import METHODS
+
+
+def explain_unsupported(method: str, medium: Medium) -> str:
+    """Explain why a method cannot learn from files of a medium; empty where it can."""
+    reason = METHODS[method].unsupported.get(medium.name)
+    return "" if reason is None else f"{method} does not learn from {medium.files_noun}: {reason}"
+
+
+def require_method_support(method: str, medium: Medium) -> None:
+    """Raise UsageError where a method cannot learn from files of a medium, naming the methods that can."""
+    if reason := explain_unsupported(method, medium):
+        supported = ", ".join(name for name in METHODS if not explain_unsupported(name, medium))
+        raise UsageError(f"{reason}. Methods that do: {supported}")
+
+
+def require_feasible(settings: Settings, device: torch.device, world_size: int) -> None:
+    """Raise UsageError for what this device or number of ranks cannot do."""
+    training, networks = settings.training, settings.networks
+    if training.precision == "fp16-mixed" and device.type != "cuda":
+        raise UsageError("precision fp16-mixed needs a CUDA device; use fp32 or bf16-mixed")
+    if training.batch_size % (world_size * training.grad_accumulation):
+        raise UsageError(
+            f"batch size {training.batch_size}: must be a multiple of ranks x micro-batches, {world_size} x "
+            f"{training.grad_accumulation}"
+        )
+    if reason := explain_small_batch(settings, world_size):
+        raise UsageError(reason)
+    if networks.norm == "batch" and training.ema_decay:
+        raise UsageError(
+            "norm batch: its running statistics belong to the training weights and are wrong for their EMA; add "
+            "--ema-decay 0, or use --norm instance or group"
+        )
+
+
+def explain_small_batch(settings: Settings, world_size: int = 1) -> str:
+    """Explain why a label-conditioned method needs a larger batch; empty where it does not."""
+    shards = world_size * settings.training.grad_accumulation
+    if METHODS[settings.method].cls.batch_kind != "labelled" or settings.training.batch_size >= 2 * shards:
+        return ""
+    return (
+        f"batch size {settings.training.batch_size}: {settings.method} takes target labels from the other items of a "
+        f"micro-batch, so each needs at least two items: --batch-size {2 * shards}"
+    )
