@@ -73,7 +73,7 @@ def demo_voice(out: Path | None, minutes: float, log: LogCallback) -> Path:
         csv.writer(file).writerows([("file", "text"), *transcript_rows])
     log(f"{total} recordings, and what the test recordings say: {folder}")
     # Synthesised speech needs no more than levels, and the demo is then the same wherever it runs.
-    return _train_and_translate([folder / first, folder / second], "recordings", out, minutes, log, gate="energy")
+    return _train_and_translate([folder / first, folder / second], "recordings", out, minutes, log, vad="energy")
 
 
 def assign_sentences(sentences: Sequence[str], speakers: tuple[str, str]) -> dict[tuple[str, str], Mapping[str, str]]:

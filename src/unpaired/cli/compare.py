@@ -81,6 +81,6 @@ def format_compare_help() -> str:
         "Train several methods with the same data, split and budget, measure them on the same held-out items, and\n"
         "write one page.\n\n"
         "  unpaired compare photos/ paintings/ --minutes 10                  every method that fits, 10 minutes each\n"
-        "  unpaired compare DATA/ --methods A,B --steps 5000 --set A.rate=0.0001\n\n"
+        "  unpaired compare DATA/ --methods A,B --steps 5000 --set A.lr=0.0001\n\n"
         "The same command again goes on: finished methods are kept, an interrupted one is resumed."
     )

@@ -31,7 +31,7 @@ def convert(argv: list[str]) -> int:
         "--vocoder", default="auto", metavar="NAME", help="of mel: auto, hifigan, griffin-lim or a file"
     )
     parser.add_argument(
-        "--gate",
+        "--vad",
         default="auto",
         metavar="energy|silero|auto",
         help="what tells speech from silence: its level, or silero-vad; auto: that where it is installed (default)",
@@ -40,9 +40,9 @@ def convert(argv: list[str]) -> int:
     args = parser.parse_all(argv)
     if args.representation not in ("world", "mel"):
         parser.error(f"--representation '{args.representation}'; expected world or mel")
-    if args.gate not in ("energy", "silero", "auto"):
-        parser.error(f"--gate '{args.gate}'; expected energy, silero or auto")
-    settings = VoiceSettings(representation=args.representation, vocoder=args.vocoder, vad=args.gate)
+    if args.vad not in ("energy", "silero", "auto"):
+        parser.error(f"--vad '{args.vad}'; expected energy, silero or auto")
+    settings = VoiceSettings(representation=args.representation, vocoder=args.vocoder, vad=args.vad)
     with progress_bar("analysing") as advance:
         converter = fit_baseline(
             args.baseline, args.source, args.target, settings, lambda done, total, _: advance(done, total)

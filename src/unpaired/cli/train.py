@@ -53,7 +53,7 @@ def train(argv: list[str]) -> int:
     setting_flags.add_flags(parser, argv)
     args = parser.parse_all(argv, lambda flag: setting_flags.explain_other_methods_flag(flag, parser, argv))
     settings = setting_flags.parse_settings(args)
-    shared_options = {"config": args.config, "pairs": args.pairs, "say": log_to_terminal, **settings}
+    shared_options = {"config": args.config, "pairs": args.pairs, "log": log_to_terminal, **settings}
     try:
         if args.resume is not None:
             setting_flags.refuse_settings_of_run(args, settings)

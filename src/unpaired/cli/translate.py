@@ -45,7 +45,7 @@ def translate(argv: list[str]) -> int:
     parser.add_argument(
         "--labels", type=Path, metavar="CSV", help="labels of the inputs: what is not asked for stays as it says"
     )
-    parser.add_argument("--batch", type=int, default=8, metavar="N", help="pictures translated at once (default: 8)")
+    parser.add_argument("--batch-size", type=int, default=8, metavar="N", help="pictures translated at once (default: 8)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--overwrite", action="store_true", help="redo outputs that are there")
     parser.add_argument(
@@ -70,7 +70,7 @@ def translate(argv: list[str]) -> int:
     folder = args.out or Path(f"translated-{args.to or request.target.name}")
     with progress_bar(f"to {request.target.name}") as advance:
         outcome = translate_files(
-            translator, args.inputs, folder, request, batch_size=args.batch, overwrite=args.overwrite, progress=advance
+            translator, args.inputs, folder, request, batch_size=args.batch_size, overwrite=args.overwrite, progress=advance
         )
     print_result(format_outcome(outcome, folder, "translated"))
     return 1 if outcome.failed else 0

@@ -222,7 +222,7 @@ def parse_method_overrides(assignments: Sequence[str]) -> dict[str, dict[str, An
         method, dot, name = target.partition(".")
         if not (equals and dot and name):
             raise UsageError(
-                f"--set {assignment}: expected METHOD.NAME=VALUE, as in --set {next(iter(METHODS))}.rate=0.0001"
+                f"--set {assignment}: expected METHOD.NAME=VALUE, as in --set {next(iter(METHODS))}.lr=0.0001"
             )
         if method not in METHODS:
             raise UsageError(f"--set {assignment}: method '{method}': {suggest_name(method, METHODS)}")

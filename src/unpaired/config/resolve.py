@@ -35,7 +35,18 @@ SECTIONS: dict[str, type[StrictModel]] = {
 NUMBER_TYPES = (int, float, int | None, float | None)
 T = TypeVar("T", bound=BaseModel)
 RUN_ONLY_KEYS = {
-    *("format", "unpaired", "domains", "sources", "labels", "channels", "pairs", "imported", "teacher", "pretrained")
+    *(
+        "format",
+        "unpaired_version",
+        "domains",
+        "sources",
+        "labels",
+        "channels",
+        "pairs",
+        "imported_from",
+        "teacher",
+        "pretrained",
+    )
 }
 """Keys of a run's config.yaml that say what was found; they are passed over when it is given as settings."""
 RESUMABLE_SETTINGS = {"steps", "minutes", "checkpoint_every", "evaluate_every", "sample_every"}

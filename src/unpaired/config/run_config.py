@@ -89,8 +89,9 @@ def build_method(config: RunConfig, include_teacher: bool = True) -> Method:
     if size % factory.stride:
         below = size // factory.stride * factory.stride
         suggestions = " or ".join(str(multiple) for multiple in (below, below + factory.stride) if multiple)
+        flag = f"--{setting}".replace("_", "-")
         raise UsageError(
-            f"{setting} {size}: these networks need a multiple of {factory.stride}; try --{setting} {suggestions}"
+            f"{setting} {size}: these networks need a multiple of {factory.stride}; try {flag} {suggestions}"
         )
     return method
 

@@ -67,7 +67,7 @@ class NetworkSettings(StrictModel):
     width: int = Field(64, ge=1, description="channels of the first layer of a generator (ngf)")
     blocks: int | None = Field(None, ge=0, description="residual blocks; unset: 9 above 128 px, else 6")
     norm: Norm = Field(
-        "instance", description="normalisation of generators and of the patch critic; batch needs --average 0"
+        "instance", description="normalisation of generators and of the patch critic; batch needs --ema-decay 0"
     )
     padding: Padding = Field("reflect", description="padding of the stride-1 convolutions of generators")
     antialias: Antialias = Field(

@@ -159,7 +159,7 @@ def require_feasible(settings: Settings, device: torch.device, world_size: int) 
     if networks.norm == "batch" and training.ema_decay:
         raise UsageError(
             "norm batch: its statistics are those of the networks as they train, and wrong for their running average; "
-            "add --average 0, or take --norm instance or group"
+            "add --ema-decay 0, or take --norm instance or group"
         )
 
 
@@ -170,7 +170,7 @@ def explain_small_batch(settings: Settings, world_size: int = 1) -> str:
         return ""
     return (
         f"batch {settings.training.batch_size}: {settings.method} takes the labels to ask for from the other items of a "
-        f"micro-batch, so it needs two or more in each: --batch {2 * shards}"
+        f"micro-batch, so it needs two or more in each: --batch-size {2 * shards}"
     )
 
 

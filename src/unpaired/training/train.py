@@ -20,7 +20,7 @@ from unpaired.errors import DivergenceError, UsageError, WorkError
 from unpaired.media.image.validation import ImageValidator
 from unpaired.media.voice.validation import VoiceValidator
 from unpaired.methods.base import Method
-from unpaired.report import write_report
+from unpaired.report.page import write_report
 from unpaired.runs.files import RunFiles, describe_data_changes, read_file_lists, write_file_lists
 from unpaired.runs.folder import Checkpoint, RunFolder, format_run_name, next_free_path, require_unused, save_model
 from unpaired.runs.progress import Budget, Progress
