@@ -1,12 +1,13 @@
 # make demo: set up, train on the samples of the repository, translate, and say where the report is.
 # make test: set up, then everything that continuous integration runs.
+# make docs: set up, then build the documentation site in build/site; fails on a broken link.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 # Without a GPU the pinned versions, of which torch has a CPU build; with one, the build that pip finds for it.
 CONSTRAINTS := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi >/dev/null 2>&1 || echo -c constraints.txt)
 
-.PHONY: demo test format clean
+.PHONY: demo test docs format clean
 
 demo: $(VENV)/.demo
 	$(BIN)/unpaired demo
@@ -16,6 +17,9 @@ test: $(VENV)/.test
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+
+docs: $(VENV)/.docs
+	$(BIN)/python -m tools.build_site
 
 format: $(VENV)/.test
 	$(BIN)/ruff format
@@ -29,6 +33,10 @@ $(VENV)/.demo: pyproject.toml constraints.txt
 
 $(VENV)/.test: $(VENV)/.demo
 	$(BIN)/pip install --quiet $(CONSTRAINTS) -e '.[dev]'
+	touch $@
+
+$(VENV)/.docs: $(VENV)/.demo
+	$(BIN)/pip install --quiet $(CONSTRAINTS) -e '.[docs]'
 	touch $@
 
 clean:

@@ -44,7 +44,7 @@ def figures(comparison: dict[str, Any], result: dict[str, Any]) -> dict[str, Any
         **{name: result[name] for name in ("method", "precision", "steps", "checkpoint", "checkpoint_step")},
         "seconds": round(result["seconds"]),
         "parameters": result["parameters"],
-        "parameters_all": result["parameters_all"],
+        "total_parameters": result["total_parameters"],
         "translate_ms": None if result["translate_s"] is None else round(1000 * result["translate_s"], 2),
         "hidden": {direction: found["fraction"] for direction, found in result["hidden"].items()},
         "ranks": ranks,

@@ -91,7 +91,7 @@ def taught(asked: argparse.Namespace, target: str) -> dict[str, Any]:
     kept = asked.root / f"{asked.source}-teacher-{asked.seed}.safetensors"
     found = teacher(load(asked.root, asked.source, "train"), asked.seed, kept)
     return {
-        "embedding": register_embedding(found),
+        "feature_extractor": register_embedding(found),
         "teacher_on_source": accuracy(found.classifier, load(asked.root, asked.source, "test")),
         "teacher_on_target": accuracy(found.classifier, load(asked.root, target, "test")),
     }
@@ -113,7 +113,7 @@ def main(words: list[str]) -> int:
     told = taught(asked, domains[1]) if asked.teacher else {}
     if asked.run is None:
         folders = [str(asked.root / name) for name in domains]
-        flags = ["--embedding", told["embedding"], *flags] if told else flags
+        flags = ["--feature-extractor", told["feature_extractor"], *flags] if told else flags
         code = unpaired(["train", *folders, "--out", str(run), *FLAGS, "--seed", str(asked.seed), *flags])
         if code:
             return code
@@ -126,7 +126,7 @@ def main(words: list[str]) -> int:
         "batch_size": config.training.batch_size,
         "steps": model.step,
         "seconds": round(History(RunFolder(run).history).read("losses")[-1]["spent_s"]),
-        "labels_used_in_training": (config.method_settings.get("embedding") or "").startswith(CUSTOM_PREFIX),
+        "labels_used_in_training": (config.method_settings.get("feature_extractor") or "").startswith(CUSTOM_PREFIX),
         **told,
         "directions": {
             f"{source} -> {target}": both_protocols(translator, asked.root, source, target, asked)

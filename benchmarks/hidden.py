@@ -74,7 +74,7 @@ def record(run: Path, defence: str) -> None:
         )
         sys.stdout.write(
             f"{found['method']}, {defence}: {route}: hidden {values['hidden']:.3f} +- {values['hidden_error']:.3f}, "
-            f"told {values['told']:.3f}; {quality}; {run}\n"
+            f"R2 {values['r2']:.3f}; {quality}; {run}\n"
         )
     sys.stdout.flush()
 

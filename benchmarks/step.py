@@ -97,7 +97,7 @@ class Case:
 def straight(method: Method, settings: dict[str, Any]) -> StraightCycleGAN | StraightGAN | StraightUNIT:
     """The straight-line writing of `method`, on its networks and with its settings."""
     nets, rate = dict(method.named_children()), settings["lr"]
-    if isinstance(settings.get("cycle"), str):
+    if isinstance(settings.get("cycle_direction"), str):
         return StraightCycleGAN(nets, rate, settings["pool_size"], settings["identity_weight"])
     return StraightGAN(nets, rate, settings["pool_size"]) if "depth" in settings else StraightUNIT(nets, rate)
 
@@ -196,7 +196,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--method", choices=METHODS, default="cyclegan")
     parser.add_argument("--preset", choices=("tiny", "small", "paper"), default="paper")
     parser.add_argument("--size", type=int, help="pixels; unset: the preset's")
-    parser.add_argument("--batch", type=int, help="items of each domain; unset: the preset's")
+    parser.add_argument("--batch-size", type=int, help="items of each domain; unset: the preset's")
     parser.add_argument("--width", type=int, help="channels of the first layers; unset: the preset's")
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16-mixed", "fp16-mixed"), default="auto")
     parser.add_argument("--memory-format", choices=("contiguous", "channels_last"), default="contiguous")
@@ -212,7 +212,12 @@ def main() -> None:
     """Measure one case, print it, and keep it as a row."""
     given = arguments().parse_args()
     torch.set_num_threads(given.threads)
-    flags = {"size": given.size, "batch": given.batch, "width": given.width, "discriminator_width": given.width}
+    flags = {
+        "size": given.size,
+        "batch_size": given.batch_size,
+        "width": given.width,
+        "discriminator_width": given.width,
+    }
     chosen = {key: value for key, value in flags.items() if value is not None}
     chosen |= {"augment": (), "memory_format": given.memory_format}
     settings = resolve_settings(SettingsRequest(given.method, given.preset, chosen), given.preset)

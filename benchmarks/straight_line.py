@@ -103,7 +103,7 @@ class StraightCycleGAN:
         (0.5 * critics_y).backward()
         (0.5 * critics_x).backward()
         self.critic_optimizer.step()
-        return {**terms, "critics.adversarial": (critics_x + critics_y).detach()}
+        return {**terms, "discriminators.adversarial": (critics_x + critics_y).detach()}
 
 
 class StraightGAN:
@@ -128,7 +128,7 @@ class StraightGAN:
         spot = squares(self.D(y), True) + squares(self.D(self.pool.query(fake.detach())), False)
         (0.5 * spot).backward()
         self.critic_optimizer.step()
-        return {"generator.adversarial": fool.detach(), "critic.adversarial": spot.detach()}
+        return {"generator.adversarial": fool.detach(), "discriminator.adversarial": spot.detach()}
 
 
 class StraightUNIT:
@@ -165,10 +165,10 @@ class StraightUNIT:
         (10 * spot).backward()
         self.critic_optimizer.step()
         return {
-            "coders.adversarial": adversarial.detach(),
-            "coders.reconstruction": reconstruction.detach(),
-            "coders.prior": prior.detach(),
-            "coders.cycle": cycle.detach(),
-            "coders.cycle_prior": cycle_prior.detach(),
-            "critics.adversarial": spot.detach(),
+            "autoencoders.adversarial": adversarial.detach(),
+            "autoencoders.reconstruction": reconstruction.detach(),
+            "autoencoders.kl": prior.detach(),
+            "autoencoders.cycle": cycle.detach(),
+            "autoencoders.cycle_kl": cycle_prior.detach(),
+            "discriminators.adversarial": spot.detach(),
         }

@@ -23,6 +23,8 @@ PAGES = (
     *sorted((ROOT / "docs" / "methods").glob("*.md")),
 )
 Row = dict[str, Any]
+CURRENT_FLAGS = {"--average": "--ema-decay", "--decay-from": "--lr-decay-start"}
+"""Flags as rows have them, which keep the command that was run -> their names of today, which tables show."""
 
 
 def quality() -> str:
@@ -56,7 +58,8 @@ def label(row: Row) -> str:
         elif word in hidden:
             skip = True
         else:
-            shown.append(f"{word} {value}".removesuffix(" ") if not value.startswith("--") else word)
+            flag = CURRENT_FLAGS.get(word, word)
+            shown.append(f"{flag} {value}".removesuffix(" ") if not value.startswith("--") else flag)
             skip = not value.startswith("--")
     return " ".join([row["figures"]["preset"], *(f"`{flag}`" for flag in shown)])
 
@@ -92,7 +95,7 @@ def step() -> str:
 
 def methods() -> str:
     """The table of methods."""
-    lines = ["| method | family | domains | tie of output to input | paper |", "|---|---|---|---|---|"]
+    lines = ["| method | family | domains | content constraint | paper |", "|---|---|---|---|---|"]
     for row in METHODS.values():
         page = f"[{row.name}](docs/methods/{row.name}.md)"
         lines.append(f"| {page} | {row.family} | {row.domains} | {row.constraint} | {row.paper} ({row.year}) |")
@@ -128,7 +131,8 @@ def stages() -> str:
             for route, m in run["last"].items():
                 lines.append(
                     f"| {row['figures']['data']}, {arrow(route)} | {name} | {run['depth']} | {run['steps']} | "
-                    f"{m['change']:.3f} | {m['edge_similarity']:.2f} | {m['l1']:.3f} | {m['ssim']:.3f} | {m['kid']:.0f} |"
+                    f"{m['change']:.3f} | {m['edge_similarity']:.2f} | {m['l1']:.3f} | {m['ssim']:.3f} | "
+                    f"{m['kid']:.0f} |"
                 )
     return "\n".join(lines)
 
@@ -225,7 +229,17 @@ def cell(ways: list[list[float | None]]) -> str:
 def digits_label(row: Row) -> str:
     """The method, and the flags that say what was changed."""
     words = row["command"].split()[4:]
-    hidden = {"--method", "--seed", "--threads", "--learn", "--evaluate-every", "--sample-every", "--batch", "--steps"}
+    hidden = {
+        "--method",
+        "--seed",
+        "--threads",
+        "--learn",
+        "--evaluate-every",
+        "--sample-every",
+        "--batch",
+        "--batch-size",
+        "--steps",
+    }
     hidden |= {"--minutes", "--preset", "--source"}
     pairs = [(a, b) for a, b in itertools.pairwise([*words, "--"]) if a.startswith("--") and a not in hidden]
     shown = "".join(f" `{a} {b}`" if not b.startswith("--") else f" `{a}`" for a, b in pairs)

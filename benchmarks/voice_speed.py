@@ -59,7 +59,7 @@ def settings(name: str, width: int) -> RunConfig:
     )
     return RunConfig.model_validate(
         {
-            "unpaired": "0",
+            "unpaired_version": "0",
             "method": "cyclegan",
             "preset": "small",
             "method_settings": {},

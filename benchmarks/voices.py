@@ -22,7 +22,7 @@
     python -m benchmarks.voices runs/compare-voices-20
 
 The first commands are the benchmark; the last only copies what `evaluation.json` or `compare.json` says. The rows that
-are there are of `--gate energy`, which is to be given where silero-vad is installed.
+are there are of `--vad energy`, which is to be given where silero-vad is installed.
 """
 
 from __future__ import annotations

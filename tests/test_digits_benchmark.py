@@ -110,7 +110,10 @@ def test_a_teacher_of_the_source_is_the_embedding(
     assert list(figures["directions"]) == ["usps -> mnist"] and figures["labels_used_in_training"]
     assert 0 <= figures["directions"]["usps -> mnist"]["adapted_teacher"] <= 100
     assert figures["teacher_on_source"] == 100 == figures["teacher_on_target"]
-    assert figures["embedding"] == figures["method_settings"]["embedding"] and "own:Teacher-" in figures["embedding"]
+    assert (
+        figures["feature_extractor"] == figures["method_settings"]["feature_extractor"]
+        and "own:Teacher-" in figures["feature_extractor"]
+    )
 
 
 def test_distorted_digits_are_digits() -> None:

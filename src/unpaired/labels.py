@@ -1,4 +1,4 @@
-"""What labels mean: the groups of values that items are labelled with, and the domains that follow from them."""
+"""Labels: groups of attribute values, their vector encoding, and the domains that follow from them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from pydantic import Field
 from unpaired.config.settings import StrictModel
 
 BatchKind = Literal["each", "pair", "labelled"]
-"""What a method takes of a step: an item of each domain, of two of them, or labelled items of any."""
+"""Content of a training batch: items of every domain, items of two domains, or labeled items of any domain."""
 
 
 class LabelGroup(StrictModel):
-    """Values of one question. A single value is there or not; several exclude each other (hair is black or blond).
+    """Values of one attribute: a single value is present or absent; several values exclude each other.
 
-    `column` is the column of a table that has them as texts; empty where each value has a column, or a folder.
+    Example: ("Male",) is a binary attribute; ("black", "blond") is a choice. `column` names the column of the label
+    table that stores the values as text; it is empty if each value has its own column or folder.
     """
 
     values: tuple[str, ...] = Field(min_length=1)
@@ -25,17 +26,17 @@ class LabelGroup(StrictModel):
 
     @property
     def is_exclusive(self) -> bool:
-        """Whether one of several values holds."""
+        """Whether the group has several values, of which exactly one applies."""
         return len(self.values) > 1
 
     @property
     def domains(self) -> tuple[str, ...]:
-        """What its values are called as domains: a single value has a counterpart without it."""
+        """Names of the group's domains. A single value V also gives the domain "no-V"."""
         return self.values if self.is_exclusive else (self.values[0], f"no-{self.values[0]}")
 
 
 class DomainLabel(NamedTuple):
-    """A domain as labels say it: the columns of its group, and the values they have."""
+    """Label of a domain: the index of its group, the columns of that group, and the values in these columns."""
 
     group_index: int
     columns: slice
@@ -43,9 +44,10 @@ class DomainLabel(NamedTuple):
 
 
 class Labels(StrictModel):
-    """A label is a vector (L,) of 0 and 1, the values of all groups one after the other.
+    """Definition of the label vector (L,): values 0 or 1, the columns of all groups concatenated.
 
-    `sets` says for each data set which groups its items' labels tell; of joint data sets each may know others.
+    `dataset_groups` lists, for each data set, the groups that its items are labeled with. Data sets that are trained
+    jointly may be labeled with different groups.
     """
 
     groups: tuple[LabelGroup, ...]
@@ -53,28 +55,28 @@ class Labels(StrictModel):
 
     @property
     def size(self) -> int:
-        """L, the number of values."""
+        """Length L of the label vector."""
         return sum(len(group.values) for group in self.groups)
 
     @property
     def group_slices(self) -> tuple[slice, ...]:
-        """The columns of each group."""
+        """Columns of each group in the label vector."""
         ends = [sum(len(group.values) for group in self.groups[: i + 1]) for i in range(len(self.groups))]
         return tuple(slice(end - len(group.values), end) for end, group in zip(ends, self.groups, strict=True))
 
     @property
     def values(self) -> tuple[str, ...]:
-        """The names of the columns."""
+        """Names of the columns of the label vector."""
         return tuple(value for group in self.groups for value in group.values)
 
     @property
     def domains(self) -> tuple[str, ...]:
-        """The names of the domains, group by group."""
+        """Names of all domains, group by group."""
         return tuple(name for group in self.groups for name in group.domains)
 
     @property
     def domain_labels(self) -> tuple[DomainLabel, ...]:
-        """What each of `domains` is, as labels say it."""
+        """Label of each domain, in the order of `domains`."""
         return tuple(
             DomainLabel(g, span, _one_hot(i, len(group.values)) if group.is_exclusive else (1.0 - i,))
             for g, (group, span) in enumerate(zip(self.groups, self.group_slices, strict=True))
@@ -82,18 +84,18 @@ class Labels(StrictModel):
         )
 
     def label_mask(self, dataset: int) -> tuple[float, ...]:
-        """For each column 1 where data set `of` tells it, else 0."""
+        """Return the mask (L,) of a data set: 1 in the columns that it labels, else 0."""
         return tuple(
             float(g in self.dataset_groups[dataset]) for g, group in enumerate(self.groups) for _ in group.values
         )
 
     def create_unknown_label(self) -> list[float]:
-        """A label of which nothing is known: NaN everywhere."""
+        """Return a label (L,) with every value unknown (NaN)."""
         return [math.nan] * self.size
 
 
 def create_domain_labels(names: Sequence[str]) -> Labels:
-    """The labels of folders that are a domain each: one group of values that exclude each other."""
+    """Create the labels of a set of domain folders: one group whose values, the folder names, exclude each other."""
     return Labels(groups=(LabelGroup(values=tuple(names)),), dataset_groups=((0,),))
 
 

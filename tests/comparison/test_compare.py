@@ -45,10 +45,10 @@ class Planted(Method):
 
     trouble: ClassVar[str] = "none"
 
-    def __init__(self, net: NetworkFactory, *, rate: float = 1e-3) -> None:
+    def __init__(self, net: NetworkFactory, *, lr: float = 1e-3) -> None:
         super().__init__()
         self.G = net.generator("X", "Y", None)
-        self.players = {"generator": Player(("G",), lr=rate)}
+        self.players = {"generator": Player(("G",), lr=lr)}
         self.loss_weights = {"size": 1.0}
         self.routes = (Route("X", "Y", ("G",)),)
 
@@ -131,7 +131,7 @@ def test_each_method_is_a_run_of_the_same_split_and_the_page_shows_them_all(disc
     assert gan["steps"] == cyclegan["steps"] == 2
     assert [m["route"] for m in gan["routes"]] == ["blue -> red"]
     assert [m["route"] for m in cyclegan["routes"]] == ["blue -> red", "red -> blue"]
-    assert 0 < gan["parameters"] < gan["parameters_all"] < cyclegan["parameters_all"]
+    assert 0 < gan["parameters"] < gan["total_parameters"] < cyclegan["total_parameters"]
     assert gan["translate_s"] > 0
 
 
@@ -162,7 +162,7 @@ def test_a_diverged_method_stays_out_until_it_gets_settings_of_its_own(
     heard: list[str] = []
     assert states(compared(discs, tmp_path / "out", "planted", "gan", heard=heard))["planted"] == "diverged"
     assert any("begins anew" in words for words in heard)
-    other = compared(discs, tmp_path / "out", "planted", "gan", each={"planted": {"lr": 1e-4}})
+    other = compared(discs, tmp_path / "out", "planted", "gan", overrides={"planted": {"lr": 1e-4}})
     assert states(other) == {"planted": "done", "gan": "done"}
 
 
@@ -298,9 +298,9 @@ def test_a_folder_with_something_else_is_left_alone(discs: Path, tmp_path: Path)
         ({"methods": "gan,cyclgan"}, "method 'cyclgan': did you mean 'cyclegan'"),
         ({"methods": " , "}, "no method named"),
         ({"methods": "gan", "widht": 3}, "setting 'widht' of gan: did you mean 'width'"),
-        ({"methods": "gan", "each": {"gan": {"dept": 3}}}, "setting 'dept' of gan: did you mean 'depth'"),
-        ({"methods": "gan", "each": {"gan": {"seed": 3}}}, "gan.seed: must be equal for all"),
-        ({"methods": "gan", "each": {"unit": {}}}, "--set unit: not compared here"),
+        ({"methods": "gan", "overrides": {"gan": {"dept": 3}}}, "setting 'dept' of gan: did you mean 'depth'"),
+        ({"methods": "gan", "overrides": {"gan": {"seed": 3}}}, "gan.seed: must be equal for all"),
+        ({"methods": "gan", "overrides": {"unit": {}}}, "--set unit: not compared here"),
         ({"methods": "gan", "steps": 2, "minutes": 3}, "both steps and minutes"),
         ({"methods": "gan", "devices": 2}, "trains on one device"),
         ({"methods": "gan", "pairs": True}, "--pairs: no file"),
@@ -318,7 +318,7 @@ def test_mistakes_are_told_before_anything_is_trained(
 
 
 def test_settings_of_one_method_are_read_as_written() -> None:
-    assert parse_method_overrides(["gan.depth=none", "gan.augment=color,cutout", "unit.rate=0.1"]) == {
+    assert parse_method_overrides(["gan.depth=none", "gan.augment=color,cutout", "unit.lr=0.1"]) == {
         "gan": {"depth": None, "augment": ("color", "cutout")},
         "unit": {"lr": "0.1"},
     }
@@ -357,11 +357,11 @@ def test_what_does_not_fit_is_left_out_of_all_and_an_error_by_name(
 def test_methods_that_need_more_items_a_step_are_left_out(discs: Path, tmp_path: Path) -> None:
     for name in [name for name in METHODS if name not in ("stargan", "gan")]:
         del METHODS[name]
-    found = compared(discs, tmp_path / "out", "all", steps=1, batch=1)
+    found = compared(discs, tmp_path / "out", "all", steps=1, batch_size=1)
     assert states(found) == {"gan": "done"}
     assert "needs two or more" in found.excluded["stargan"]
     with pytest.raises(UsageError, match="batch 1: stargan takes the labels"):
-        compared(discs, tmp_path / "out2", "stargan", "gan", steps=1, batch=1)
+        compared(discs, tmp_path / "out2", "stargan", "gan", steps=1, batch_size=1)
 
 
 def test_the_command_prints_the_ranking_and_says_how_to_go_on(

@@ -41,7 +41,7 @@ def result(name: str, *routes: RouteMeasures, **more: Any) -> MethodResult:
         "steps": 100,
         "seconds": 20.0,
         "parameters": 1000,
-        "parameters_all": 2000,
+        "total_parameters": 2000,
         "translate_s": 0.004,
     }
     return MethodResult(method=name, paper="Somebody", routes=routes, **(given | more))
@@ -52,7 +52,7 @@ def comparison(*results: MethodResult, **more: Any) -> Comparison:
         "unpaired": "0.1.0",
         "path": "runs/compare",
         "domains": ("photos", "paintings"),
-        "counts": (300, 200),
+        "train_counts": (300, 200),
         "budget": "5 minutes",
         "preset": "small",
         "size": 64,
@@ -61,7 +61,7 @@ def comparison(*results: MethodResult, **more: Any) -> Comparison:
         "device": "cpu",
         "pairs": False,
         "settings": {},
-        "left_out": {},
+        "excluded": {},
     }
     return Comparison(results=results, **(given | more))
 
@@ -164,7 +164,7 @@ def test_without_kid_truth_decides_or_nothing_does() -> None:
 
 
 def test_in_all_one_for_both_ways_or_which_for_which() -> None:
-    two = result("two", measured(THERE, 20.0), measured(BACK, 20.0), gains=True)
+    two = result("two", measured(THERE, 20.0), measured(BACK, 20.0), is_still_improving=True)
     assert dict(recommendations.recommend(comparison(two)))["In all"] == (
         "two is the one to take in every direction. Of the methods that go every way, two has the lowest mean KID "
         "(20). To translate: two 1,000 parameters, 4 ms an item (on cpu). two was still getting better at the "
@@ -217,7 +217,7 @@ def test_the_page_hides_nothing_and_escapes_what_it_shows(tmp_path: Path) -> Non
         result("good", measured(THERE, 20.0, psnr=math.inf)),
         result("bad", state="failed", reason="<b>broken</b>"),
         result("late", state="waiting"),
-        left_out={"odd": "odd takes four. Methods that take two: good", "even": "even takes four"},
+        excluded={"odd": "odd takes four. Methods that take two: good", "even": "even takes four"},
         settings={"good": {"method_settings": {"lr": 0.1}, "data": {"size": 64}, "training": {"batch_size": 4}}},
     )
     folder = ComparisonFolder(tmp_path)
@@ -230,7 +230,7 @@ def test_the_page_hides_nothing_and_escapes_what_it_shows(tmp_path: Path) -> Non
     figures = json.loads(folder.results_file.read_text())
     assert figures["results"][0]["routes"][0]["psnr"] is None
     assert figures["ranking"][THERE] == [{"method": "good", "rank": 1, "kid": 20.0, "kid_error": 3.0}]
-    assert figures["advice"][0]["words"].startswith("take good")
+    assert figures["advice"][0]["text"].startswith("take good")
     assert page.format_comparison(whole).count("good") >= 3
 
 

@@ -81,7 +81,7 @@ def test_pure_in_seed_step_and_shard(tmp_path: Path, workers: int, memory: int) 
     Image.fromarray(rng.integers(0, 256, (20, 30), np.uint8)).save(tmp_path / "a" / "noise.png")
     straight = made(tmp_path, data, workers=0)
     expected = [straight.load_batch(step, 0, 1, 4) for step in range(6)]
-    batches = made(tmp_path, data, workers=workers, memory=memory)
+    batches = made(tmp_path, data, workers=workers, cache_bytes=memory)
     for step in (3, 0, 5, 5, 1):
         for key, x in batches.load_batch(step, 0, 1, 4).items():
             assert torch.equal(x, expected[step][key])
@@ -103,11 +103,11 @@ def test_a_shard_without_items_is_refused(tmp_path: Path) -> None:
 def test_a_file_that_fails_is_replaced_and_named_once(tmp_path: Path, workers: int) -> None:
     flat(tmp_path)
     named: list[UnreadableFileError] = []
-    batches = made(tmp_path, workers=workers, bad=named.append)
+    batches = made(tmp_path, workers=workers, on_unreadable=named.append)
     whole = [values(batches.load_batch(s, 0, 1, 5)["X"]) for s in range(3)]
     (tmp_path / "a" / "01.png").write_bytes(b"")
     (tmp_path / "a" / "02.png").unlink()
-    batches = made(flat_again(tmp_path), workers=workers, bad=named.append)
+    batches = made(flat_again(tmp_path), workers=workers, on_unreadable=named.append)
     again = [values(batches.load_batch(s, 0, 1, 5)["X"]) for s in range(3)]
     assert again == [[{20: 40, 30: 40}.get(v, v) for v in step] for step in whole]
     assert sorted(Path(bad.path).name for bad in named) == ["01.png", "02.png"]
@@ -192,7 +192,7 @@ def test_pairs_are_looked_for_between_all_domains(tmp_path: Path) -> None:
 def test_a_bad_file_is_left_out_of_evaluation(tmp_path: Path) -> None:
     flat(tmp_path)
     named: list[UnreadableFileError] = []
-    batches = made(tmp_path, bad=named.append)
+    batches = made(tmp_path, on_unreadable=named.append)
     (tmp_path / "a" / "01.png").write_bytes(b"")
     assert [item.name for item in batches.iterate_items("X", "train")] == ["00.png", "02.png", "03.png", "04.png"]
     assert [Path(bad.path).name for bad in named] == ["01.png"]
@@ -212,7 +212,7 @@ def test_steps_do_not_wait_for_small_collections(tmp_path: Path) -> None:
 
 
 def test_memory_is_bounded(tmp_path: Path) -> None:
-    batches = made(flat(tmp_path, (24, 24)), memory=10 * 16 * 16, workers=2)
+    batches = made(flat(tmp_path, (24, 24)), cache_bytes=10 * 16 * 16, workers=2)
     for step in range(40):
         batches.load_batch(step, 0, 1, 2)
     assert len(batches._cache) == 10 and len(batches._pending_files) < 30

@@ -41,8 +41,8 @@ def contents(sets: DomainSplits) -> list[list[str]]:
         (100_000, 0.1, False, (200, 1000)),
     ],
 )
-def test_how_many_are_held_back(count: int, held: float, tests: bool, expected: tuple[int, int]) -> None:
-    assert compute_holdout_counts(count, held, tests) == expected
+def test_how_many_are_held_back(count: int, holdout_fraction: float, tests: bool, expected: tuple[int, int]) -> None:
+    assert compute_holdout_counts(count, holdout_fraction, tests) == expected
 
 
 def test_parts_are_disjoint_complete_and_sorted() -> None:

@@ -16,7 +16,7 @@ from unpaired.cli.main import main
 from unpaired.errors import UsageError
 from unpaired.evaluation.audit import audit
 from unpaired.evaluation.audit_results import Audit, RouteAudit, describe_verdict, read_audit, recommend
-from unpaired.report import write_report
+from unpaired.report.page import write_report
 
 
 @pytest.fixture
@@ -25,13 +25,33 @@ def run(discs: Path, tmp_path: Path, without_features: None) -> Path:
 
 
 def route(**more: Any) -> RouteAudit:
-    given: dict[str, Any] = {"route": "a -> b", "items": 9, "own_way_back": True, "steps": 5, "taught_on": 9}
-    given |= {"told": 0.9, "told_marred": 0.4, "honest_loss": 0.0, "hidden": 0.5, "hidden_error": 0.01, "passages": ()}
+    given: dict[str, Any] = {
+        "route": "a -> b",
+        "items": 9,
+        "has_reverse_route": True,
+        "probe_steps": 5,
+        "train_items": 9,
+    }
+    given |= {
+        "r2": 0.9,
+        "r2_perturbed": 0.4,
+        "real_image_change": 0.0,
+        "hidden": 0.5,
+        "hidden_error": 0.01,
+        "perturbations": (),
+    }
     return RouteAudit.model_validate(given | more)
 
 
 def made(*routes: RouteAudit, **more: Any) -> Audit:
-    given: dict[str, Any] = {"run": "r", "set": "s", "checkpoint": "last", "step": 3, "seed": 0, "passage": "noise"}
+    given: dict[str, Any] = {
+        "run": "r",
+        "set": "s",
+        "checkpoint": "last",
+        "step": 3,
+        "seed": 0,
+        "perturbation": "noise",
+    }
     return Audit.model_validate(given | {"routes": routes} | more)
 
 
@@ -61,7 +81,7 @@ def test_a_one_way_method_gets_an_inverse_of_the_audits_own(
     assert main(["audit", str(run), "--inverse-steps", "2", "--limit", "2"]) == 0
     said = capsys.readouterr().out
     assert "hidden information" in said and "no way back, so the audit trained a small inverse" in said
-    assert not json.loads((run / "audit.json").read_text())["routes"][0]["own_way_back"]
+    assert not json.loads((run / "audit.json").read_text())["routes"][0]["has_reverse_route"]
     assert "<h2>Hidden information</h2>" in (run / "report.html").read_text("utf-8")
 
 
@@ -85,9 +105,9 @@ def test_words_follow_the_figures() -> None:
     assert "honest" in describe_verdict(route(hidden=0.04)) and "told from none" in describe_verdict(
         route(hidden=0.3, hidden_error=0.2)
     )
-    assert "nothing to hide" in describe_verdict(route(told=0.01, hidden=0.0))
+    assert "nothing to hide" in describe_verdict(route(r2=0.01, hidden=0.0))
     assert recommend(made(route(hidden=0.01))) == ""
     assert "no settings against it" in recommend(made(route()))
-    said = recommend(made(route(), defences={"cycle_noise": 0.1}, settings={"cycle_noise": 0.0}))
+    said = recommend(made(route(), steganography_defences={"cycle_noise": 0.1}, settings={"cycle_noise": 0.0}))
     assert "--cycle-noise 0.1" in said and "this run: cycle_noise 0" in said
     assert made(route(), route(route="b -> a", hidden=0.1)).mean_hidden == pytest.approx(0.3)

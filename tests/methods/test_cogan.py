@@ -59,7 +59,7 @@ def test_its_steps_equal_straight_code() -> None:
         spotted.backward()
         critics.step()
         assert ours["generators.adversarial"].item() == pytest.approx(fooled.item(), abs=1e-10)
-        assert ours["critics.adversarial"].item() == pytest.approx(spotted.item(), abs=1e-10)
+        assert ours["discriminators.adversarial"].item() == pytest.approx(spotted.item(), abs=1e-10)
     twin = {name: p for role, net in nets.items() for name, p in net.named_parameters(prefix=role)}
     for name, parameter in method.named_parameters():
         # The decay keeps biases before an instance norm from being rounding alone.
@@ -71,7 +71,7 @@ def test_the_search_finds_what_the_generator_made() -> None:
     draws = torch.Generator().manual_seed(9)
     distances = []
     for steps in (0, 20, 200):
-        method = cogan(codes=8, inversion_steps=steps).eval()
+        method = cogan(latent_dim=8, inversion_steps=steps).eval()
         with torch.no_grad():
             wanted = method.sample(3, draws.manual_seed(9))
             found = method.decode(method.encode(wanted["X"], "X"), "X")
@@ -85,7 +85,7 @@ def test_the_search_finds_what_the_generator_made() -> None:
 
 def test_the_search_goes_on_where_the_output_is_clamped() -> None:
     """Light heads clamp; a search with the clamp's own gradient would stand still at a wrong extreme."""
-    method = build("cogan", LIGHT, codes=8, inversion_candidates=1).eval()
+    method = build("cogan", LIGHT, latent_dim=8, inversion_candidates=1).eval()
     assert isinstance(method, CoGAN)
     with torch.no_grad():
         method.get_submodule("G_x").get_parameter("1.bias").fill_(3.0)  # all white at the start
@@ -96,7 +96,7 @@ def test_the_search_goes_on_where_the_output_is_clamped() -> None:
 
 
 def test_the_search_leaves_the_weights_and_the_stream_of_random_numbers() -> None:
-    method = cogan(codes=8)
+    method = cogan(latent_dim=8)
     before = {name: p.clone() for name, p in method.named_parameters()}
     state = torch.get_rng_state()
     with torch.no_grad():

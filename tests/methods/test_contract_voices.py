@@ -21,10 +21,10 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((name, dict(preset)) for name in NAMES for preset in METHODS[name].cls.voice_presets.values()),
     ("cyclegan", {"two_step_weight": 1.0}),
     ("cyclegan", {"two_step_weight": 1.0, "one_way": True}),
-    ("cyclegan", {"two_step_weight": 1.0, "cycle": "backward", "guess_weight": 1.0}),
-    ("cyclegan", {"mask": 0.5}),
-    ("cyclegan", {"mask": 0.5, "two_step_weight": 1.0, "transport_weight": 5.0, "one_way": True}),
-    ("cut", {"identity": False, "pixels": False}),
+    ("cyclegan", {"two_step_weight": 1.0, "cycle_direction": "backward", "guess_weight": 1.0}),
+    ("cyclegan", {"max_mask_fraction": 0.5}),
+    ("cyclegan", {"max_mask_fraction": 0.5, "two_step_weight": 1.0, "transport_weight": 5.0, "one_way": True}),
+    ("cut", {"nce_identity": False, "nce_pixels": False}),
     ("fader", {"residual_decoder_start": 0.5}),
     ("fader", {"residual_decoder_start": 0.5, **METHODS["fader"].cls.voice_presets["small"]}),
 ]
@@ -93,7 +93,7 @@ def test_the_identity_term_ends_at_its_share_of_the_budget() -> None:
 
 
 def test_generators_see_masked_voices_on_the_first_way_alone() -> None:
-    method = build_voice("cyclegan", mask=0.5)
+    method = build_voice("cyclegan", max_mask_fraction=0.5)
     seen: list[Tensor] = []
     for role in ("G", "F"):
         method.get_submodule(role).register_forward_pre_hook(lambda _, given: seen.append(given[0]))

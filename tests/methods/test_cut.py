@@ -57,7 +57,7 @@ class StraightCUT:
         contrast = contrast / (len(LOOKED_AT) + 1)
         (fool + self.weight * contrast).backward()
         self.generator_optimizer.step()
-        return {"critic.adversarial": spot, "generator.adversarial": fool, "generator.contrast": contrast}
+        return {"discriminator.adversarial": spot, "generator.adversarial": fool, "generator.nce": contrast}
 
     def contrast(self, layer: int, key: Tensor, query: Tensor) -> Tensor:
         """A logit of the own key, then those of all keys of the image with the own one struck out."""
@@ -77,7 +77,7 @@ class StraightCUT:
 @pytest.mark.parametrize("items", [1, 2])
 @pytest.mark.parametrize(("name", "weight"), [("cut", 1.0), ("fastcut", 10.0)])
 def test_equal_steps(name: str, weight: float, items: int) -> None:
-    method = build(name, patches=20)
+    method = build(name, num_patches=20)
     twin, nets = twin_of(method)
     straight = StraightCUT(nets, weight, name == "fastcut", 20)
     assert_equal_steps(method, twin, straight, 6, items)
@@ -86,7 +86,7 @@ def test_equal_steps(name: str, weight: float, items: int) -> None:
 
 @pytest.mark.parametrize(("name", "weight"), [("cut", 1.0), ("fastcut", 10.0)])
 def test_the_contrast_may_rise_with_the_budget_that_is_spent(name: str, weight: float) -> None:
-    method, steady = build(name, ramp=0.4), build(name)
+    method, steady = build(name, nce_warmup=0.4), build(name)
     for share, part in ((0.0, 0.0), (0.1, 0.25), (0.4, 1.0), (0.9, 1.0)):
-        assert method.loss_weight("generator", "contrast", StepContext(7, share)) == pytest.approx(part * weight)
-        assert steady.loss_weight("generator", "contrast", StepContext(7, share)) == weight
+        assert method.loss_weight("generator", "nce", StepContext(7, share)) == pytest.approx(part * weight)
+        assert steady.loss_weight("generator", "nce", StepContext(7, share)) == weight

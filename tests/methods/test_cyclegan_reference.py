@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from tiny_methods import build, loop_of
 from torch import Tensor
 
-from unpaired.methods import cyclegan
+from unpaired.methods import base, cyclegan
 from unpaired.methods.base import StepContext
 
 DATA = Path(__file__).parents[1] / "data_files"
@@ -25,8 +25,8 @@ LOSSES = {
     "cycle_B": ("generators", "cycle"),
     "idt_A": ("generators", "identity"),
     "idt_B": ("generators", "identity"),
-    "D_A": ("critics", "adversarial"),
-    "D_B": ("critics", "adversarial"),
+    "D_A": ("discriminators", "adversarial"),
+    "D_B": ("discriminators", "adversarial"),
 }
 """Their names, in the order in which ours come up in a step, and the turn's player and term that they are part of."""
 
@@ -57,7 +57,7 @@ def test_images_losses_and_parameters_are_the_authors(monkeypatch: pytest.Monkey
     trace = load_file(DATA / "cyclegan_trace.safetensors")
     losses = json.loads((DATA / "cyclegan_trace_losses.json").read_text())
     small = {"width": 8, "discriminator_width": 8, "blocks": 6}
-    method = build("cyclegan", small, size=64, memory=0)
+    method = build("cyclegan", small, size=64, pool_size=0)
     for role, theirs in ROLES.items():
         ours = list(method.get_submodule(role).parameters())
         for mine, its in zip(ours, in_order(trace, f"init.{theirs}"), strict=True):

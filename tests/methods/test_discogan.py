@@ -51,14 +51,14 @@ class StraightDiscoGAN:
             self.critic_optimizer.zero_grad()
             (0.5 * spot).backward()
             self.critic_optimizer.step()
-            return {"critics.adversarial": spot}
+            return {"discriminators.adversarial": spot}
         restored = F.mse_loss(self.F(fake_y), x) + F.mse_loss(self.G(fake_x), y)
         self.generator_optimizer.zero_grad()
         ((0.1 * fool + 0.9 * features) * (1 - self.rate) + restored / 4 * self.rate).backward()
         self.generator_optimizer.step()
         return {
             "generators.adversarial": fool,
-            "generators.features": features,
+            "generators.feature_matching": features,
             "generators.reconstruction": restored,
         }
 
@@ -66,7 +66,7 @@ class StraightDiscoGAN:
 @pytest.mark.parametrize("items", [1, 3])
 @pytest.mark.parametrize("later", [False, True])
 def test_equal_steps(later: bool, items: int) -> None:
-    method = build("discogan", after=0 if later else 10_000)
+    method = build("discogan", reconstruction_switch=0 if later else 10_000)
     twin, nets = twin_of(method)
     assert_equal_steps(method, twin, StraightDiscoGAN(nets, later), 6, items)
 
@@ -78,11 +78,11 @@ def test_equal_steps(later: bool, items: int) -> None:
 def test_reconstruction_counts_little_at_first_by_steps_or_by_the_share_of_the_budget(
     after: float, early: StepContext, later: StepContext
 ) -> None:
-    method = build("discogan", after=after)
-    terms = ("adversarial", "features", "reconstruction")
+    method = build("discogan", reconstruction_switch=after)
+    terms = ("adversarial", "feature_matching", "reconstruction")
     assert [method.loss_weight("generators", t, early) for t in terms] == pytest.approx([0.099, 0.891, 0.0025])
     assert [method.loss_weight("generators", t, later) for t in terms] == pytest.approx([0.05, 0.45, 0.125])
-    assert method.loss_weight("critics", "adversarial", early) == 0.5
+    assert method.loss_weight("discriminators", "adversarial", early) == 0.5
 
 
 def test_features_are_zero_where_translations_are_the_real_items_whatever_the_augmentation() -> None:
@@ -91,4 +91,4 @@ def test_features_are_zero_where_translations_are_the_real_items_whatever_the_au
         setattr(method, role, nn.Identity())
     x = torch.rand(2, 3, 16, 16, dtype=torch.float64)
     (turn,) = method.play({"X": x, "Y": x}, StepContext(1, 0.0))
-    assert isinstance(turn, Turn) and turn.losses["features"] == 0
+    assert isinstance(turn, Turn) and turn.losses["feature_matching"] == 0

@@ -31,10 +31,10 @@ class StraightDualGAN:
         self.critic_optimizer.zero_grad()
         pairs = ((self.D_y, y, fake_y.detach()), (self.D_x, x, fake_x.detach()))
         spot = torch.stack([critic(fake).mean() - critic(real).mean() for critic, real, fake in pairs]).sum()
-        terms = {"critics.adversarial": spot}
+        terms = {"discriminators.adversarial": spot}
         if self.penalised:
-            terms["critics.penalty"] = torch.stack([self.penalty(*pair) for pair in pairs]).sum()
-        (spot + 10 * terms.get("critics.penalty", torch.zeros(()))).backward()
+            terms["discriminators.gradient_penalty"] = torch.stack([self.penalty(*pair) for pair in pairs]).sum()
+        (spot + 10 * terms.get("discriminators.gradient_penalty", torch.zeros(()))).backward()
         self.critic_optimizer.step()
         if not self.penalised:
             with torch.no_grad():
@@ -63,10 +63,10 @@ class StraightDualGAN:
 
 @pytest.mark.parametrize("items", [1, 2])
 @pytest.mark.parametrize("lipschitz_constraint", ["weight-clip", "gradient-penalty"])
-def test_equal_steps(slope: str, items: int) -> None:
-    method = build("dualgan", slope=slope)
+def test_equal_steps(lipschitz_constraint: str, items: int) -> None:
+    method = build("dualgan", lipschitz_constraint=lipschitz_constraint)
     twin, nets = twin_of(method)
-    assert_equal_steps(method, twin, StraightDualGAN(nets, slope == "penalty"), 5, items)
+    assert_equal_steps(method, twin, StraightDualGAN(nets, lipschitz_constraint == "gradient-penalty"), 5, items)
 
 
 @pytest.mark.parametrize(

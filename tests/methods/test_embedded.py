@@ -35,7 +35,11 @@ class StraightDTNBaseline:
         spot = entropy(self.D(y), True) + entropy(self.D(fake.detach()), False)
         spot.backward()
         self.critic.step()
-        return {"generator.adversarial": adversarial, "generator.constancy": constancy, "critic.adversarial": spot}
+        return {
+            "generator.adversarial": adversarial,
+            "generator.perceptual": constancy,
+            "discriminator.adversarial": spot,
+        }
 
 
 def of_kind(scores: Tensor, kind: int) -> Tensor:
@@ -72,10 +76,10 @@ class StraightDTN:
         self.critic.step()
         return {
             "generator.adversarial": adversarial,
-            "generator.constancy": constancy,
+            "generator.perceptual": constancy,
             "generator.identity": identity,
-            "generator.smoothness": rough,
-            "critic.adversarial": told,
+            "generator.tv": rough,
+            "discriminator.adversarial": told,
         }
 
 
@@ -104,7 +108,7 @@ class StraightXGAN:
         if "R" in n:
             seen, read = n["T"](x), F.conv2d(u, n["R"][0].weight, n["R"][0].bias)  # type: ignore[index]
             teacher = {
-                "coders.teacher": sum((s - r).abs().sum() for s, r in zip(seen, read, strict=True)) / read.numel()
+                "autoencoders.teacher": sum((s - r).abs().sum() for s, r in zip(seen, read, strict=True)) / read.numel()
             }
         (reconstruction + domain + semantic + adversarial + sum(self.weight * t for t in teacher.values())).backward()
         self.coder.step()
@@ -118,13 +122,13 @@ class StraightXGAN:
         self.critic.step()
         self.reader.step()
         return {
-            "coders.reconstruction": reconstruction,
-            "coders.domain": domain,
-            "coders.semantic": semantic,
-            "coders.adversarial": adversarial,
+            "autoencoders.reconstruction": reconstruction,
+            "autoencoders.latent_adversarial": domain,
+            "autoencoders.latent_consistency": semantic,
+            "autoencoders.adversarial": adversarial,
             **teacher,
-            "critics.adversarial": told,
-            "reader.domain": read,
+            "discriminators.adversarial": told,
+            "latent_discriminator.classification": read,
         }
 
 
@@ -152,7 +156,10 @@ def test_an_embedding_stays_as_it_is_and_out_of_checkpoints(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["dtn-baseline", "xgan"])
 def test_one_that_only_learns_with_its_embedding_translates_without(name: str) -> None:
-    method, absent = build(name, embedding=tiny_embedding()), build(name, seed=1, embedding="own:Gone-0")
+    method, absent = (
+        build(name, feature_extractor=tiny_embedding()),
+        build(name, seed=1, feature_extractor="own:Gone-0"),
+    )
     load_state(absent, collect_state(method, method.translation_roles), Path("model"), absent.translation_roles)
     x = random_batches(method, 1)[0]["X"]
     assert torch.equal(absent.eval().translate(x, "X", "Y"), method.eval().translate(x, "X", "Y"))
@@ -162,12 +169,12 @@ def test_one_that_only_learns_with_its_embedding_translates_without(name: str) -
 
 def test_dtn_does_not_translate_without_its_embedding() -> None:
     with pytest.raises(UsageError, match="a network of your own"):
-        build("dtn", embedding="own:Gone-0")
+        build("dtn", feature_extractor="own:Gone-0")
 
 
 @pytest.mark.parametrize("networks", [NETWORKS, LIGHT], ids=["plain", "light"])
 def test_xgan_taught_equals_straight_line_code(networks: dict[str, Any]) -> None:
-    method = build("xgan", networks, embedding=tiny_embedding(), teacher_weight=2.5)
+    method = build("xgan", networks, feature_extractor=tiny_embedding(), teacher_weight=2.5)
     twin, nets = twin_of(method)
     code = method.get_submodule("E_x")(random_batches(method, 1)[0]["X"])
     assert method.get_submodule("R")(code).shape == (1, 5, *code.shape[2:])
@@ -175,7 +182,7 @@ def test_xgan_taught_equals_straight_line_code(networks: dict[str, Any]) -> None
 
 
 def test_xgans_teacher_stays_as_it_is_and_out_of_checkpoints_and_of_the_model() -> None:
-    method, plain = build("xgan", embedding=tiny_embedding()), build("xgan", embedding=None)
+    method, plain = build("xgan", feature_extractor=tiny_embedding()), build("xgan", feature_extractor=None)
     apart = {
         name
         for name in collect_state(method)
@@ -192,7 +199,7 @@ def test_xgans_teacher_stays_as_it_is_and_out_of_checkpoints_and_of_the_model() 
 
 
 def test_the_teachers_term_reaches_the_first_encoder_and_the_read_out_alone() -> None:
-    method = build("xgan", embedding=tiny_embedding())
+    method = build("xgan", feature_extractor=tiny_embedding())
     turn = next(iter(method.play(random_batches(method, 1)[0], StepContext(0, 0.0))))
     assert isinstance(turn, Turn)
     turn.losses["teacher"].backward()
@@ -201,7 +208,7 @@ def test_the_teachers_term_reaches_the_first_encoder_and_the_read_out_alone() ->
 
 
 def test_voices_have_no_embedding() -> None:
-    assert build_voice("xgan", embedding="")
+    assert build_voice("xgan", feature_extractor="")
     for name in (tiny_embedding(), "own:Gone-0"):
-        with pytest.raises(UsageError, match=r"embedding: sees pictures .* \(--embedding none\)"):
-            build_voice("xgan", embedding=name)
+        with pytest.raises(UsageError, match=r"feature_extractor: for pictures only.* \(--feature-extractor none\)"):
+            build_voice("xgan", feature_extractor=name)

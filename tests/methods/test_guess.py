@@ -37,6 +37,6 @@ def test_a_weight_of_zero_builds_no_critic_and_leaves_every_figure() -> None:
     )
     assert plain.state_dict().keys() == without.state_dict().keys() < with_it.state_dict().keys()
     terms = [loop_of(method).step(random_batches(method, 1), StepContext(0, 0.0)) for method in (plain, with_it)]
-    assert terms[1].keys() - terms[0].keys() == {"generators.guess", "critics.guess"}
+    assert terms[1].keys() - terms[0].keys() == {"generators.guess", "discriminators.guess"}
     shared = ("generators.cycle", "generators.adversarial")
     assert [terms[1][name].item() for name in shared] == pytest.approx([terms[0][name].item() for name in shared])

@@ -109,7 +109,7 @@ def compared(method: Method, twin: Method, straight: Any, steps: int) -> None:
 
 @pytest.mark.parametrize("turns", [1, 2])
 def test_stargan(turns: int) -> None:
-    method = build("stargan", labels=HAIR, turns=turns)
+    method = build("stargan", labels=HAIR, n_critic=turns)
     twin = copy.deepcopy(method)
     compared(method, twin, StraightStarGAN(dict(twin.named_children()), turns), 4)
 
@@ -118,8 +118,8 @@ def test_fader() -> None:
     settings: dict[str, Any] = {
         "adversarial_weight": 1.0,
         "classification_weight": 1.0,
-        "latent_weight": 0.5,
-        "dropout": 0.0,
+        "latent_adversarial_weight": 0.5,
+        "latent_discriminator_dropout": 0.0,
     }
     method = build("fader", labels=HAIR, **settings)
     twin = copy.deepcopy(method)
@@ -127,7 +127,7 @@ def test_fader() -> None:
 
 
 def test_combogan() -> None:
-    method = build("combogan", memory=0, identity_weight=5.0)
+    method = build("combogan", pool_size=0, identity_weight=5.0)
     twin = copy.deepcopy(method)
     nets = dict(twin.named_children())
     coders = adam(2e-4, *(nets[f"{half}_{key}"] for key in "XY" for half in "EG"))

@@ -48,13 +48,13 @@ def assert_same_memory(past: nn.Module, pool: Pool) -> None:
 
 @pytest.mark.parametrize("memory", [0, 4])
 def test_cyclegan(memory: int) -> None:
-    method = build("cyclegan", memory=memory)
+    method = build("cyclegan", pool_size=memory)
     twin, nets = twin_of(method)
     straight = StraightCycleGAN(nets, memory=memory)
     assert_equal_steps(method, twin, straight, 14)
     if memory:
-        assert_same_memory(method.get_submodule("past_x"), straight.pool_x)
-        assert_same_memory(method.get_submodule("past_y"), straight.pool_y)
+        assert_same_memory(method.get_submodule("pool_x"), straight.pool_x)
+        assert_same_memory(method.get_submodule("pool_y"), straight.pool_y)
 
 
 def test_cyclegan_without_the_identity_term() -> None:
@@ -65,7 +65,7 @@ def test_cyclegan_without_the_identity_term() -> None:
 
 def test_the_memory_of_the_cyclegan_test_was_swapped() -> None:
     """Without its swaps the critics would have gone elsewhere, so the test above would have told."""
-    with_memory, without = build("cyclegan", memory=4), build("cyclegan", memory=0)
+    with_memory, without = build("cyclegan", pool_size=4), build("cyclegan", pool_size=0)
     for method in (with_memory, without):
         loop = loop_of(method)
         for step, batch in enumerate(random_batches(method, 14)):
@@ -75,7 +75,7 @@ def test_the_memory_of_the_cyclegan_test_was_swapped() -> None:
 
 
 def test_cyclegan_of_several_items_with_memory() -> None:
-    method = build("cyclegan", memory=4)
+    method = build("cyclegan", pool_size=4)
     twin, nets = twin_of(method)
     assert_equal_steps(method, twin, StraightCycleGAN(nets, memory=4), 5, items=3)
 
@@ -83,7 +83,7 @@ def test_cyclegan_of_several_items_with_memory() -> None:
 @pytest.mark.parametrize("networks", [NETWORKS, {**LIGHT, "discriminator": "patch"}])
 @pytest.mark.parametrize("depth", [None, 4])
 def test_gan(depth: int | None, networks: dict[str, Any]) -> None:
-    method = build("gan", networks, depth=depth, memory=4)
+    method = build("gan", networks, depth=depth, pool_size=4)
     twin, nets = twin_of(method)
     assert_equal_steps(method, twin, StraightGAN(nets, memory=4), 10)
 

@@ -46,7 +46,7 @@ def straight_terms(nets: dict[str, nn.Module], batch: dict[str, Tensor], layer: 
 
 
 def test_its_steps_equal_straight_code() -> None:
-    method = build("vaegan", pixel_weight=2.0, gamma=0.3, kl_weight=0.5)
+    method = build("vaegan", pixel_weight=2.0, decoder_reconstruction_weight=0.3, kl_weight=0.5)
     nets = dict(copy.deepcopy(method).named_children())
     loop = loop_of(method)
     parameters = {role: [p for d in "xy" for p in nets[f"{role}_{d}"].parameters()] for role in "EGD"}
@@ -68,13 +68,13 @@ def test_its_steps_equal_straight_code() -> None:
                 parameter.grad = gradient
             optimizer.step()
         expected = {
-            "encoders.prior": "prior",
+            "encoders.kl": "prior",
             "encoders.reconstruction": "reconstruction",
             "encoders.pixel": "pixel",
             "decoders.reconstruction": "reconstruction",
             "decoders.pixel": "pixel",
             "decoders.adversarial": "fool",
-            "critics.adversarial": "spot",
+            "discriminators.adversarial": "spot",
         }
         assert {k: v.item() for k, v in ours.items()} == pytest.approx(
             {k: terms[name].item() for k, name in expected.items()}, abs=1e-10, rel=0
@@ -99,7 +99,7 @@ def test_equal_pictures_have_equal_features_where_the_critic_augments(networks: 
 
 
 def test_codes_are_means_and_samples_are_decoded_draws() -> None:
-    method = build("vaegan", codes=6).eval()
+    method = build("vaegan", latent_dim=6).eval()
     assert isinstance(method, EncoderDecoderMethod) and isinstance(method, SamplingMethod)
     (batch,) = random_batches(method, 1, items=3)
     with torch.no_grad():

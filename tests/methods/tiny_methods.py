@@ -48,7 +48,8 @@ def build(
     )
     cls = METHODS[name].cls
     known = inspect.signature(cls).parameters
-    own = {"embedding": tiny_embedding()} if "embedding" in known and known["embedding"].default is not None else {}
+    key = "feature_extractor"
+    own = {key: tiny_embedding()} if key in known and known[key].default is not None else {}
     method = cls(net, **{**own, **settings}).double()
     method.stride = net.stride
     return method
@@ -58,9 +59,11 @@ VOICE = (1, 10, 16)
 """A tiny voice: 10 coefficients, which four does not divide, and 16 frames."""
 
 
-def build_voice(name: str, networks: dict[str, Any] | None = None, form: str = "1", **settings: Any) -> Method:
+def build_voice(
+    name: str, networks: dict[str, Any] | None = None, generator_dims: str = "1", **settings: Any
+) -> Method:
     torch.manual_seed(0)
-    voice = VoiceSettings.model_validate({"generator_dims": form, "crop_frames": VOICE[2]})
+    voice = VoiceSettings.model_validate({"generator_dims": generator_dims, "crop_frames": VOICE[2]})
     given = NetworkSettings.model_validate(networks or VOICE_NETWORKS)
     net = VoiceNetworkFactory(given, voice, VOICE[1], DOMAIN_KEYS[:2])
     method = METHODS[name].cls(net, **settings).double()
@@ -87,7 +90,7 @@ def random_batches(
     for step, (x, y) in enumerate(pairs):
         known = torch.tensor(method.labels.label_mask(step % len(method.labels.dataset_groups)), dtype=torch.float64)
         joined = torch.stack((x, y), dim=1).flatten(0, 1)
-        out.append({"x": joined, "label": label * known, "known": known.expand(len(label), -1)})
+        out.append({"x": joined, "label": label * known, "label_mask": known.expand(len(label), -1)})
     return out
 
 

@@ -12,7 +12,7 @@ NAMES = ("color", "translation", "cutout")
 
 
 def shifted(x: Tensor, down: int, right: int) -> Tensor:
-    """`x` (C, H, W) moved, zeros coming in: the slow way."""
+    """Shift `x` (C, H, W) and fill with zeros, in a loop."""
     out = torch.zeros_like(x)
     _, height, width = x.shape
     for i in range(height):
@@ -32,7 +32,7 @@ def test_policies_keep_shape_and_dtype(name: str, shape: tuple[int, ...]) -> Non
 
 
 @pytest.mark.parametrize("policy", [lambda x: random_translation(x, 0), lambda x: random_cutout(x, 0)])
-def test_nothing_moved_or_cut_is_the_identity(policy: Callable[[Tensor], Tensor]) -> None:
+def test_zero_shift_or_cutout_is_the_identity(policy: Callable[[Tensor], Tensor]) -> None:
     x = torch.rand(2, 3, 8, 6)
     assert torch.equal(policy(x), x)
 
@@ -62,7 +62,7 @@ def test_cutout_cuts_a_square_of_half_the_size_whose_centre_is_anywhere() -> Non
     torch.testing.assert_close(holes.any(2).float().mean(0), reach, rtol=0, atol=0.03)
 
 
-def test_color_is_brightness_then_saturation_then_contrast_with_draws_of_its_item() -> None:
+def test_color_changes_brightness_saturation_and_contrast_per_item() -> None:
     x = torch.rand(5, 3, 4, 4, dtype=torch.float64) * 2 - 1
     torch.manual_seed(3)
     got = random_color(x)
@@ -76,7 +76,7 @@ def test_color_is_brightness_then_saturation_then_contrast_with_draws_of_its_ite
         torch.testing.assert_close(got[i], (saturated - mean) * (0.5 + draws[2, i]) + mean, rtol=0, atol=1e-12)
 
 
-def test_color_draws_over_the_whole_range() -> None:
+def test_color_covers_the_whole_range() -> None:
     torch.manual_seed(0)
     flat = torch.zeros(3000, 3, 1, 1)
     moved = random_color(flat)[:, 0, 0, 0]
@@ -109,7 +109,7 @@ def test_policies_are_differentiable(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_items_of_one_call_get_their_own_draws(name: str) -> None:
+def test_items_of_a_batch_get_different_draws(name: str) -> None:
     torch.manual_seed(0)
     y = POLICIES[name](torch.rand(1, 3, 16, 16).expand(6, 3, 16, 16) + 0.1)
     assert len({item.numpy().tobytes() for item in y}) > 3
@@ -125,7 +125,7 @@ def test_an_item_is_augmented_without_seeing_the_others(name: str) -> None:
     assert torch.equal(POLICIES[name](other)[0], alone)
 
 
-def test_augment_is_the_policies_in_order_and_the_identity_in_eval() -> None:
+def test_augment_applies_the_policies_in_order_in_training_mode_only() -> None:
     augment = Augment(NAMES)  # type: ignore[arg-type]
     x = torch.rand(2, 3, 8, 8)
     torch.manual_seed(2)

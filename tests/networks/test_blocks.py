@@ -16,7 +16,7 @@ def gradients(net: nn.Module, x: Tensor, upstream: Tensor) -> tuple[Tensor, Tens
     return y, x.grad
 
 
-def test_plain_norm_is_instance_norm_forward_and_backward() -> None:
+def test_non_affine_group_norm_equals_instance_norm() -> None:
     torch.manual_seed(0)
     x, upstream = torch.randn(2, 4, 5, 6, dtype=torch.float64) * 3 + 1, torch.randn(2, 4, 5, 6, dtype=torch.float64)
     ours = gradients(norm("instance", 4), x, upstream)
@@ -25,7 +25,7 @@ def test_plain_norm_is_instance_norm_forward_and_backward() -> None:
 
 
 @pytest.mark.parametrize("groups", [1, 2, 4])
-def test_plain_norm_by_hand(groups: int) -> None:
+def test_non_affine_group_norm_equals_manual_computation(groups: int) -> None:
     x = torch.randn(2, 4, 3, 3, dtype=torch.float64)
     y = NonAffineGroupNorm(groups)(x)
     for item in range(2):
@@ -40,10 +40,10 @@ def test_plain_norm_by_hand(groups: int) -> None:
 )
 @pytest.mark.parametrize("kind", ["instance", "group", "none"])
 @pytest.mark.parametrize("shape", [(2, 32, 6, 6), (1, 32, 4, 8)])
-def test_norms_have_right_gradients_in_channels_last(
+def test_norms_have_correct_gradients_in_channels_last(
     kind: Norm, shape: tuple[int, ...], dtype: torch.dtype, tolerance: float
 ) -> None:
-    """Each type of numbers and each layout has its own kernel; all agree with contiguous float64."""
+    """Every dtype and memory layout has its own kernel; all must agree with contiguous float64."""
     torch.manual_seed(0)
     x, upstream = torch.randn(2, *shape, dtype=torch.float64).to(dtype)
     net = norm(kind, 32)
@@ -63,7 +63,7 @@ def test_a_residual_block_passes_the_gradient_check(layout: torch.memory_format)
     assert torch.autograd.gradcheck(block, (x,))
 
 
-def test_a_residual_block_with_no_change_is_the_identity() -> None:
+def test_residual_block_with_zero_weights_is_the_identity() -> None:
     block = ResidualBlock(4, "none")
     for parameter in block.parameters():
         nn.init.zeros_(parameter)

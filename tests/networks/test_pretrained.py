@@ -23,8 +23,8 @@ from unpaired.networks.pretrained import (
 )
 
 
-class Two(nn.Module):
-    """Two maps of different channels and sizes."""
+class TwoMaps(nn.Module):
+    """Returns two maps with different numbers of channels and sizes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,34 +34,34 @@ class Two(nn.Module):
         return [self.one(x), 100 * self.other(x)]
 
 
-def test_maps_are_brought_together_with_the_same_say() -> None:
-    net = Embedding(Two())
+def test_maps_are_concatenated_with_equal_weight() -> None:
+    net = Embedding(TwoMaps())
     x = torch.rand(2, 3, 32, 24) * 2 - 1
     y = net(x)
     assert y.shape == (2, 6, 8, 6) and count_map_channels(net, 64) == 6
     one = y[:, :4]
     torch.testing.assert_close(one.mean((1, 2, 3)), torch.zeros(2), atol=1e-5, rtol=0)
-    # mean squares over all channels: of each map 3 = 6 channels / 2 maps, before enlarging smooths the second
+    # The sum of squares is 3 = 6 channels / 2 maps, before upsampling smooths the second map.
     torch.testing.assert_close(one.square().sum(1).mean((1, 2)), torch.full((2,), 3.0), atol=1e-2, rtol=0)
     assert torch.allclose(net(x[:1, :1]), net(x[:1, :1].repeat(1, 3, 1, 1)))
 
 
-def test_gradients_reach_the_image_and_no_weight() -> None:
-    net = Embedding(Two())
+def test_gradients_reach_the_image_but_not_the_weights() -> None:
+    net = Embedding(TwoMaps())
     x = torch.rand(1, 3, 16, 16, requires_grad=True)
     net(x)[0, 0, 0, 0].backward()
     assert x.grad is not None and x.grad.abs().sum() > 0
     assert not any(p.requires_grad for p in net.parameters())
 
 
-def test_a_network_of_ones_own_is_found_by_its_weights() -> None:
+def test_registered_network_is_identified_by_its_weights() -> None:
     torch.manual_seed(0)
     one, other = nn.Conv2d(3, 5, 4, 4), nn.Conv2d(3, 5, 4, 4)
     name = register_embedding(one)
     assert name.startswith("own:Conv2d-") and name == register_embedding(one) != register_embedding(other)
     assert count_map_channels(load_embedding(name), 64) == 5
     assert count_map_channels(load_embedding(register_embedding(nn.Conv2d(3, 4, 4, 4).double())), 64) == 4, (
-        "of any type and device"
+        "float64 network"
     )
     assert collect_digests(nn.Sequential(load_embedding(name), nn.ReLU(), load_embedding("own:Gone-0"))) == {
         name: hash_weights(one)
@@ -69,7 +69,7 @@ def test_a_network_of_ones_own_is_found_by_its_weights() -> None:
     assert name.endswith(hash_weights(one)[:12])
 
 
-def test_what_comes_in_a_file_is_known_by_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_packaged_weights_are_identified_by_their_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "weights").write_bytes(b"abc")
     monkeypatch.setitem(pretrained.BUILTIN_EMBEDDINGS, "planted", lambda: nn.Conv2d(3, 5, 4, 4))
     monkeypatch.setitem(pretrained.WEIGHT_FILES, "planted", lambda: tmp_path / "weights")
@@ -77,7 +77,7 @@ def test_what_comes_in_a_file_is_known_by_the_file(monkeypatch: pytest.MonkeyPat
     assert collect_digests(load_embedding("planted")) == {"planted": known}
 
 
-def test_vectors_are_refused() -> None:
+def test_network_that_returns_vectors_is_rejected() -> None:
     net = Embedding(nn.Sequential(nn.Flatten(), nn.Linear(48, 2)))
     with pytest.raises(UsageError, match=r"\(1, 2\); expected maps"):
         net(torch.zeros(1, 3, 4, 4))
@@ -86,12 +86,12 @@ def test_vectors_are_refused() -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("own:Net-123", r"unpaired\.offer"),
+        ("own:Net-123", r"unpaired\.register_embedding"),
         ("efficientnet-lite1", "did you mean 'efficientnet-lite0'"),
         ("no.such.module.path", "timm:NAME"),
     ],
 )
-def test_what_is_not_here_is_told_when_it_is_asked(name: str, words: str) -> None:
+def test_missing_embedding_raises_its_reason_when_called(name: str, words: str) -> None:
     absent = load_embedding(name)
     assert (
         find_missing_embedding(nn.Sequential(nn.ReLU(), absent)) is not None
@@ -101,7 +101,7 @@ def test_what_is_not_here_is_told_when_it_is_asked(name: str, words: str) -> Non
         count_map_channels(absent, 64)
 
 
-def test_what_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_package_is_reported_with_its_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(efficientnet, "PACKAGES", ("no_such_package_anywhere",))
     monkeypatch.setattr(pretrained, "find_spec", lambda _: None)
     for name, words in (
@@ -114,7 +114,7 @@ def test_what_is_not_installed_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.skipif(not efficientnet.is_available(), reason="the extra 'features' is not installed")
-def test_efficientnet_gives_what_its_package_does_and_draws_nothing() -> None:
+def test_efficientnet_equals_its_package_and_leaves_the_random_state() -> None:
     before = torch.get_rng_state()
     net, whole = load_embedding("efficientnet-lite0"), efficientnet.load()
     assert torch.equal(before, torch.get_rng_state())
@@ -134,7 +134,7 @@ class TimmModel(nn.Module):
         return [nn.functional.avg_pool2d(x, n) for n in (2, 4, 8, 16, 32)]
 
 
-def test_a_model_of_timm_sees_its_own_scale_and_gives_the_middle_maps(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_timm_model_gets_its_normalization_and_returns_the_selected_maps(monkeypatch: pytest.MonkeyPatch) -> None:
     timm = ModuleType("timm")
 
     def create_model(name: str, **how: bool) -> nn.Module:
@@ -155,7 +155,7 @@ def test_a_model_of_timm_sees_its_own_scale_and_gives_the_middle_maps(monkeypatc
         count_map_channels(load_embedding("timm:other"), 64)
 
 
-def test_the_trunk_of_hed_is_read_from_its_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_hed_weights_are_loaded_from_the_package(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     h5py = pytest.importorskip("h5py")
     (tmp_path / "weights").mkdir()
     with h5py.File(tmp_path / "weights" / "hed_bsds500.weights.h5", "w") as file:

@@ -28,7 +28,7 @@ def networks(**settings: object) -> ImageNetworkFactory:
         ({"blocks": 4, "generator": "light", "residual": True}, {0: 32, 1: 16, 2: 8, 3: 8, 6: 8}),
     ],
 )
-def test_the_image_its_halvings_and_the_first_and_fifth_block_are_looked_at(
+def test_selected_layers_are_the_image_halvings_and_blocks_one_and_five(
     settings: dict[str, object], sizes: dict[int, int]
 ) -> None:
     net = networks(**settings)
@@ -41,11 +41,11 @@ def test_the_image_its_halvings_and_the_first_and_fifth_block_are_looked_at(
     assert [code.shape for code in codes] == [(1, min(256, size**2), 256) for size in sizes.values()]
 
 
-def test_without_pixels_the_image_is_not_looked_at() -> None:
+def test_without_pixels_the_image_is_not_selected() -> None:
     assert networks(blocks=2).projector("X", 256, with_pixels=False).layers == (2, 3, 4, 5)
 
 
-def test_they_are_the_layers_that_the_paper_names() -> None:
+def test_selected_layers_are_those_of_the_paper() -> None:
     net = networks(blocks=6)
     generator, head = net.generator("X", "Y"), net.projector("X")
     seen: list[Tensor] = []
@@ -61,7 +61,7 @@ def test_they_are_the_layers_that_the_paper_names() -> None:
         assert torch.equal(layers[i], raw)
 
 
-def test_places_are_different_ones_and_a_function_of_the_seed() -> None:
+def test_positions_are_distinct_and_depend_on_the_seed_only() -> None:
     head = Projector({0: 3, 2: 4}, num_patches=10)
     layers = [torch.zeros(2, 3, 8, 8), torch.zeros(0), torch.zeros(2, 4, 3, 3)]
     torch.manual_seed(0)
@@ -74,7 +74,7 @@ def test_places_are_different_ones_and_a_function_of_the_seed() -> None:
     assert not torch.equal(head.sample_positions(layers)[0], wide)
 
 
-def test_a_code_is_of_the_patch_at_its_place() -> None:
+def test_code_is_that_of_the_patch_at_its_position() -> None:
     torch.manual_seed(0)
     head, layer = Projector({0: 3}, code_dim=5), torch.randn(2, 3, 4, 6)
     (codes,) = head([layer], [torch.tensor([13, 0])])

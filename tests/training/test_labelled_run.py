@@ -72,7 +72,7 @@ def test_many_folders_from_training_to_translating(
             self._interrupt()
 
     with monkeypatch.context() as patch:
-        patch.setattr(Trainer, "_between", stop)
+        patch.setattr(Trainer, "_run_scheduled_tasks", stop)
         with pytest.raises(TrainingInterrupt):
             train(three, out=tmp_path / "part", log=quiet, **settings)
     resume(tmp_path / "part", log=quiet)
@@ -124,7 +124,7 @@ def test_what_labels_need_is_told_before_training(table: Path, three: Path, tmp_
         train(table, method="stargan", out=tmp_path / "c", log=quiet, attributes=("red|blue",), **settings)
     assert not (tmp_path / "c").exists()
     alone = settings | {"method": "stargan", "batch_size": 2, "grad_accumulation": 2}
-    with pytest.raises(UsageError, match=r"batch 2: stargan takes the labels .* other items.*--batch 4"):
+    with pytest.raises(UsageError, match=r"batch 2: stargan takes the labels .* other items.*--batch-size 4"):
         train(three, out=tmp_path / "d", log=quiet, **alone)
 
 

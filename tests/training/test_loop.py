@@ -75,7 +75,7 @@ def test_terms_are_means_over_micro_batches() -> None:
 
 def test_an_idle_role_stays_bit_equal_with_any_optimizer() -> None:
     for optimizer in ("adam", "adamw", "rmsprop", "sgd"):
-        method = Duel(optimizer=optimizer, decay=0.1)  # type: ignore[arg-type]
+        method = Duel(optimizer=optimizer, weight_decay=0.1)  # type: ignore[arg-type]
         loop = of(method)
         for _ in range(3):
             loop.step([batch()], NOW)
@@ -84,10 +84,10 @@ def test_an_idle_role_stays_bit_equal_with_any_optimizer() -> None:
 
 
 def test_clip_bounds_the_gradient_and_box_the_weights() -> None:
-    method = Duel(clip=0.5)
+    method = Duel(grad_clip=0.5)
     of(method).step([batch()], NOW)
     assert weights(method) == pytest.approx([2 - 0.1 * 0.5, 3 + 0.1 * 0.5, 5])
-    method = Duel(box=1.0)
+    method = Duel(weight_clip=1.0)
     of(method).step([batch()], NOW)
     assert weights(method) == [1, 1, 5]
 
@@ -96,7 +96,7 @@ def test_clip_bounds_the_gradient_and_box_the_weights() -> None:
 def half(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scalers that start at 2, so that what is expected can be worked by hand."""
     monkeypatch.setattr(
-        loops, "scaler_for", lambda precision, device: torch.amp.GradScaler(device.type, init_scale=2.0)
+        loops, "build_grad_scaler", lambda precision, device: torch.amp.GradScaler(device.type, init_scale=2.0)
     )
 
 
@@ -104,12 +104,13 @@ def half(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "rmsprop"])
 def test_scaled_steps_are_the_unscaled_ones_after_clipping(together: bool, optimizer: str) -> None:
-    scaled, plain = Duel(together, optimizer=optimizer, clip=0.5), Duel(together, optimizer=optimizer, clip=0.5)  # type: ignore[arg-type]
+    scaled = Duel(together, optimizer=optimizer, grad_clip=0.5)  # type: ignore[arg-type]
+    plain = Duel(together, optimizer=optimizer, grad_clip=0.5)  # type: ignore[arg-type]
     loop, other = of(scaled), TrainingLoop(plain, Distributed(Fabric(accelerator="cpu", devices=1)))
     loop.precision = "fp16-mixed"
     with pytest.MonkeyPatch.context() as patch:
         loop.step([batch()], NOW)
-        patch.setattr(loops, "scaler_for", lambda precision, device: None)
+        patch.setattr(loops, "build_grad_scaler", lambda precision, device: None)
         other.step([batch()], NOW)
     assert weights(scaled) == pytest.approx(weights(plain), rel=1e-3)
     assert sorted(loop.scalers) == (["g+i+d"] if together else ["d", "g+i"])

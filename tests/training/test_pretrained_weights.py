@@ -21,7 +21,7 @@ def test_a_run_goes_on_with_the_weights_that_it_began_with(discs: Path, tmp_path
     network = nn.Conv2d(3, 4, 4, 4)
     name = register_embedding(network)
     run = tmp_path / "run"
-    train(discs, method="dtn-baseline", embedding=name, out=run, log=quiet, **TINY | {"steps": 1})
+    train(discs, method="dtn-baseline", feature_extractor=name, out=run, log=quiet, **TINY | {"steps": 1})
     config = read_config(run / "config.yaml")
     assert config.pretrained == {name: hash_weights(network)}
     resume(run, steps=2, log=quiet)
@@ -35,7 +35,12 @@ def test_a_teacher_of_codes_resumes_to_the_last_bit_and_translating_does_without
     discs: Path, tmp_path: Path, without_features: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = nn.Conv2d(3, 4, 4, 4)
-    settings = TINY | {"method": "xgan", "embedding": register_embedding(network), "teacher_weight": 2.0, "steps": 4}
+    settings = TINY | {
+        "method": "xgan",
+        "feature_extractor": register_embedding(network),
+        "teacher_weight": 2.0,
+        "steps": 4,
+    }
     settings |= {"checkpoint_every": 2, "evaluate_every": 0, "sample_every": 0}
     whole, part = trained(discs, tmp_path / "whole", **settings), tmp_path / "part"
     stopped_after(discs, part, 3, settings)
@@ -47,7 +52,7 @@ def test_a_teacher_of_codes_resumes_to_the_last_bit_and_translating_does_without
     one, other = state(whole), state(part)
     assert one.keys() == other.keys() and {"R.0.weight"} <= {name.split("/")[-1] for name in one}
     assert [name for name in one if not torch.equal(one[name], other[name])] == []
-    assert read_config(part / "config.yaml").pretrained == {settings["embedding"]: hash_weights(network)}
+    assert read_config(part / "config.yaml").pretrained == {settings["feature_extractor"]: hash_weights(network)}
     monkeypatch.setattr(pretrained, "_registered", {})
     assert Translator.load(part).routes == (("blue", "red"), ("red", "blue"))
 
@@ -55,7 +60,14 @@ def test_a_teacher_of_codes_resumes_to_the_last_bit_and_translating_does_without
 def test_an_embedding_that_is_not_here_is_refused_before_a_run_begins(discs: Path, tmp_path: Path) -> None:
     for method in ("dtn-baseline", "xgan"):
         with pytest.raises(UsageError, match="a network of your own; give it first"):
-            train(discs, method=method, embedding="own:Gone-0", out=tmp_path / "run", log=quiet, **TINY | {"steps": 1})
+            train(
+                discs,
+                method=method,
+                feature_extractor="own:Gone-0",
+                out=tmp_path / "run",
+                log=quiet,
+                **TINY | {"steps": 1},
+            )
     assert not (tmp_path / "run").exists()
 
 

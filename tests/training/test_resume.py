@@ -128,7 +128,7 @@ def test_a_full_disk_while_recording_is_a_clear_error(
     discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(self: History, kind: str, step: int, **facts: Any) -> None:
-        if kind == "terms":
+        if kind == "losses":
             raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(History, "add", full)
@@ -138,8 +138,8 @@ def test_a_full_disk_while_recording_is_a_clear_error(
 
 def test_a_resumed_run_keeps_its_settings(discs: Path, tmp_path: Path) -> None:
     run = trained(discs, tmp_path / "run", steps=1)
-    with pytest.raises(UsageError, match="batch: a resumed run keeps its own"):
-        resume(run, log=quiet, steps=2, batch=4)
+    with pytest.raises(UsageError, match="batch_size: a resumed run keeps its own"):
+        resume(run, log=quiet, steps=2, batch_size=4)
     config = yaml.safe_load((run / "config.yaml").read_text())
     config["training"]["device"] = "cuda"
     (run / "config.yaml").write_text(yaml.safe_dump(config))
@@ -162,7 +162,7 @@ def test_two_ranks_by_a_file_of_settings_resume_to_the_last_bit(discs: Path, tmp
     file, run = tmp_path / "settings.yaml", tmp_path / "run"
     file.write_text("training: {devices: 2, device: cpu, checkpoint_every: 1, evaluate_every: 0, sample_every: 0}\n")
     flags = [word for name, value in TINY.items() for word in (f"--{name}".replace("_", "-"), str(value))]
-    flags += ["--memory", "3", "--steps", "3"]
+    flags += ["--pool-size", "3", "--steps", "3"]
     command = [sys.executable, "-m", "unpaired", "train"]
     done = subprocess.run(
         [*command, str(discs), "--out", str(run), "--config", str(file), *flags],

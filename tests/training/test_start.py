@@ -13,7 +13,7 @@ def test_help_does_not_wait_for_what_trains(command: str) -> None:
     """Fabric loads torchmetrics, scipy and torch's compiler: more than all the rest."""
     code = f"""
 import sys
-from unpaired.cli import main
+from unpaired.cli.main import main
 try:
     main(['{command}', '--help'])
 except SystemExit:

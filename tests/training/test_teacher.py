@@ -59,10 +59,10 @@ def test_a_learner_is_held_to_its_teacher(discs: Path, tmp_path: Path, teacher: 
         turn = next(iter(method.play({"X": x, "Y": x}, StepContext(0, 0.0))))
         assert not isinstance(turn, list)
         expected = l1(method.get_submodule("G")(x), g.translate(x, "X", "Y"))
-    torch.testing.assert_close(turn.losses["similarity"], expected)
-    assert method.loss_weight("generator", "similarity", StepContext(0, 0.0)) == 2.5
+    torch.testing.assert_close(turn.losses["distillation"], expected)
+    assert method.loss_weight("generator", "distillation", StepContext(0, 0.0)) == 2.5
     told = build_method(config.model_copy(update={"teacher": None}))
-    assert "similarity" not in told.loss_weights
+    assert "distillation" not in told.loss_weights
 
 
 def test_a_learner_starts_as_it_would_without_a_teacher(discs: Path, tmp_path: Path, teacher: Path) -> None:

@@ -39,7 +39,7 @@ def quiet(_: str) -> None:
 
 
 def trained(data: Path, out: Path, **settings: Any) -> Path:
-    return train(data, out=out, log=settings.pop("say", quiet), **(TINY | settings))
+    return train(data, out=out, log=settings.pop("log", quiet), **(TINY | settings))
 
 
 def state(run: Path) -> dict[str, Tensor]:
@@ -48,7 +48,7 @@ def state(run: Path) -> dict[str, Tensor]:
 
 def test_a_run_describes_itself(discs: Path, tmp_path: Path) -> None:
     heard: list[str] = []
-    run = trained(discs, tmp_path / "run", steps=3, say=heard.append)
+    run = trained(discs, tmp_path / "run", steps=3, log=heard.append)
     names = {p.name for p in run.iterdir()}
     assert {"config.yaml", "model.safetensors", "checkpoints", "files", "history.jsonl", "log", "samples"} <= names
     assert (run / "report.html").read_text().count("<html") == 1
@@ -161,9 +161,9 @@ def test_a_run_folder_is_never_overwritten(discs: Path, tmp_path: Path, monkeypa
     run = trained(discs, tmp_path / "run", steps=1)
     said: list[str] = []
     with pytest.raises(UsageError, match="holds a run; choose another --out, or continue it with --resume"):
-        trained(discs, run, steps=1, say=said.append)
+        trained(discs, run, steps=1, log=said.append)
     with pytest.raises(UsageError, match=r"not empty; choose another --out$"):
-        trained(discs, discs / "red", steps=1, say=said.append)
+        trained(discs, discs / "red", steps=1, log=said.append)
     assert not said, "refused before the data are looked at"
     monkeypatch.chdir(tmp_path)
     first = train(discs, log=quiet, steps=1, **TINY)
@@ -252,7 +252,7 @@ def test_looking_changes_no_weight(discs: Path, tmp_path: Path) -> None:
 def test_unreadable_files_are_named_and_skipped(discs: Path, tmp_path: Path) -> None:
     (discs / "red" / "bad.png").write_bytes(b"not a picture")
     heard: list[str] = []
-    trained(discs, tmp_path / "run", steps=1, say=heard.append)
+    trained(discs, tmp_path / "run", steps=1, log=heard.append)
     assert any("bad.png" in words and "skipped" in words for words in heard)
 
 

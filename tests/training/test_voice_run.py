@@ -24,7 +24,10 @@ from unpaired.translate import Translator
 from unpaired.translate.streaming import translate_stream
 
 VOICE: dict[str, Any] = {**TINY, "steps": 4}
-OPTIONS: list[tuple[str, dict[str, Any]]] = [("cyclegan", {"mask": 0.5}), ("fader", {"residual_decoder_start": 0.75})]
+OPTIONS: list[tuple[str, dict[str, Any]]] = [
+    ("cyclegan", {"max_mask_fraction": 0.5}),
+    ("fader", {"residual_decoder_start": 0.75}),
+]
 
 
 @pytest.fixture(autouse=True)
@@ -41,12 +44,12 @@ def speakers(tmp_path: Path) -> Path:
 
 
 def trained(data: Path, out: Path, **settings: Any) -> Path:
-    return train(data, out=out, log=settings.pop("say", quiet), **(VOICE | settings))
+    return train(data, out=out, log=settings.pop("log", quiet), **(VOICE | settings))
 
 
 def test_a_run_on_recordings_describes_itself(speakers: Path, tmp_path: Path) -> None:
     heard: list[str] = []
-    run = trained(speakers, tmp_path / "run", evaluate_every=2, say=heard.append)
+    run = trained(speakers, tmp_path / "run", evaluate_every=2, log=heard.append)
     config = yaml.safe_load((run / "config.yaml").read_text())
     assert config["voice"]["mcep_order"] == 8 and len(config["domains"][0]["voice"]["mean"]) == 8
     assert "auto" not in json.dumps({key: config[key] for key in ("data", "networks", "training")} | {"data": {}})
@@ -88,14 +91,16 @@ def test_settings_of_pictures_alone_are_refused_and_the_other_way_round(
 ) -> None:
     with pytest.raises(UsageError, match="setting 'size': for pictures only, but these domains are recordings"):
         trained(speakers, tmp_path / "run", size=64)
-    with pytest.raises(UsageError, match="setting 'order': for recordings only, but these domains are pictures"):
-        train(discs, out=tmp_path / "run", log=quiet, order=20)
+    with pytest.raises(UsageError, match="setting 'mcep_order': for recordings only, but these domains are pictures"):
+        train(discs, out=tmp_path / "run", log=quiet, mcep_order=20)
     file = tmp_path / "settings.yaml"
     file.write_text("networks: {generator: light}\n")
     with pytest.raises(UsageError, match="setting 'generator': for pictures only"):
         trained(speakers, tmp_path / "run", config=file)
-    with pytest.raises(UsageError, match="frames 18: these networks need a multiple of 4; try --frames 16 or 20"):
-        trained(speakers, tmp_path / "run", frames=18)
+    with pytest.raises(
+        UsageError, match="crop_frames 18: these networks need a multiple of 4; try --crop-frames 16 or 20"
+    ):
+        trained(speakers, tmp_path / "run", crop_frames=18)
 
 
 def test_the_config_of_a_run_serves_as_settings(speakers: Path, tmp_path: Path) -> None:
@@ -106,14 +111,14 @@ def test_the_config_of_a_run_serves_as_settings(speakers: Path, tmp_path: Path) 
 
 
 def test_a_method_of_pictures_says_why_and_names_others(speakers: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"fastcut does not learn from recordings: .*backwards.*cyclegan"):
+    with pytest.raises(UsageError, match=r"fastcut does not learn from recordings: .*reverses speech in time.*cyclegan"):
         trained(speakers, tmp_path / "run", method="fastcut")
 
 
 def test_little_sound_is_an_error_and_bad_files_are_skipped(speakers: Path, tmp_path: Path) -> None:
     heard: list[str] = []
     (speakers / "low" / "text.wav").write_text("no sound")
-    trained(speakers, tmp_path / "run", evaluate_every=0, sample_every=0, steps=1, say=heard.append)
+    trained(speakers, tmp_path / "run", evaluate_every=0, sample_every=0, steps=1, log=heard.append)
     assert any(words.startswith("skipped:") and "text.wav" in words for words in heard)
     for path in list((speakers / "low").glob("0*.wav")):
         path.unlink()

@@ -57,7 +57,7 @@ def test_a_run_on_disk(tmp_path: Path) -> None:
     shapes = [(16, 16, 3), (37, 53, 3), (5, 40), (16, 16, 3), (30, 9, 4)]
     for i, shape in enumerate(shapes):
         picture(tmp_path / "in" / f"{i}.png", noise(*shape))
-    outcome = go(translator, tmp_path / "in", out=tmp_path / "out", batch=2)
+    outcome = go(translator, tmp_path / "in", out=tmp_path / "out", batch_size=2)
     assert outcome.done == 5 and not outcome.failed
     assert len(outcome.warnings) == 1 and "--scale native" in outcome.warnings[0]
     for i, shape in enumerate(shapes):
@@ -177,7 +177,7 @@ def test_killed_in_the_middle(translator: Translator, tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(Path, "replace", dying)
     with pytest.raises(KeyboardInterrupt):
-        go(translator, tmp_path / "in", out=tmp_path / "out", batch=2)
+        go(translator, tmp_path / "in", out=tmp_path / "out", batch_size=2)
     monkeypatch.undo()
     assert not list((tmp_path / "out").glob(".*.part"))
     # Files are recorded in their order, however many of the later ones other threads have written.
@@ -231,7 +231,7 @@ def test_refused_before_work(translator: Translator, tmp_path: Path) -> None:
             go(translator, *inputs, out=place, overwrite=True)
         assert not out.exists()
     with pytest.raises(UsageError, match="batch 0"):
-        go(translator, one, out=out, batch=0)
+        go(translator, one, out=out, batch_size=0)
 
 
 def test_out_within_the_input_is_not_translated(translator: Translator, tmp_path: Path) -> None:
@@ -308,7 +308,7 @@ def test_batches_are_of_one_shape(tmp_path: Path) -> None:
     translator = Translator(config(resize_mode="crop"), method, "cpu")
     for i in range(10):
         picture(tmp_path / "in" / f"{i}.png", noise(16, 16 + 8 * (i % 2), 3))
-    go(translator, tmp_path / "in", out=tmp_path / "out", batch=4)
+    go(translator, tmp_path / "in", out=tmp_path / "out", batch_size=4)
     assert sorted(method.seen) == [(1, 3, 16, 16), (1, 3, 16, 24), (4, 3, 16, 16), (4, 3, 16, 24)]
 
 

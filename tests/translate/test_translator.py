@@ -275,7 +275,15 @@ def test_little_memory_halves_the_batch(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_public_names() -> None:
-    named = {"Options", "Outcome", "Translator", "Way", "interpolate_files", "sample_files", "translate_files"}
+    named = {
+        "Options",
+        "Outcome",
+        "TranslationRequest",
+        "Translator",
+        "interpolate_files",
+        "sample_files",
+        "translate_files",
+    }
     assert set(translate.__all__) == named
 
 

@@ -12,7 +12,7 @@ def audit(argv: list[str]) -> int:
     from unpaired.console import progress_bar
     from unpaired.evaluation.audit import PROBE_STEPS
     from unpaired.evaluation.audit import audit as run_audit
-    from unpaired.report import write_report
+    from unpaired.report.page import write_report
     from unpaired.runs.folder import RunFolder
 
     parser = Parser(prog="unpaired audit", description=get_summary(audit))

@@ -12,7 +12,7 @@ def evaluate(argv: list[str]) -> int:
     """Measure a run: likeness to the target, content kept, and truth where there are pairs."""
     from unpaired.console import progress_bar
     from unpaired.evaluation.run import evaluate as run_evaluation
-    from unpaired.report import write_report
+    from unpaired.report.page import write_report
 
     parser = Parser(prog="unpaired evaluate", description=get_summary(evaluate))
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, as `unpaired train` made it")

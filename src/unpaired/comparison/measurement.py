@@ -25,7 +25,7 @@ from unpaired.media.voice.metrics.measurement import VoiceMeasures
 from unpaired.media.voice.report import VoiceTest
 from unpaired.methods import METHODS
 from unpaired.metrics import trend
-from unpaired.report import write_report
+from unpaired.report.page import write_report
 from unpaired.runs.files import read_file_lists
 from unpaired.runs.progress import Budget, Progress
 from unpaired.runs.summary import RunSummary, read_run_summary

@@ -107,7 +107,7 @@ def build_direction_table(comparison: Comparison, direction: str) -> list[Cells]
         rows.append(
             (
                 identity_kid if identity_kid is not None else 1e9,
-                ["–", IDENTITY, *format_baseline(first_measures, columns, "nothing")],
+                ["–", IDENTITY, *format_baseline(first_measures, columns, "baseline")],
             )
         )
         rows.sort(key=lambda pair: pair[0])
@@ -130,7 +130,7 @@ def format_measures(m: RouteMeasures, columns: Sequence[text_table.MeasureRow]) 
 def format_baseline(m: RouteMeasures, columns: Sequence[text_table.MeasureRow], kind: str) -> Cells:
     """The same measures of untranslated items, or between real ones."""
     values = m.model_dump()
-    constant = text_table.IDENTITY_VALUES if kind == "nothing" else {}
+    constant = text_table.IDENTITY_VALUES if kind == "baseline" else {}
     return [format_number(values.get(f"{c.name}_{kind}", constant.get(c.name)), c.digits) for c in columns]
 
 

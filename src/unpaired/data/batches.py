@@ -38,7 +38,8 @@ class BatchLoader:
     """Training batches, by what a method draws of the `walks`, and items of the domains for evaluation.
 
     "each": an item of every domain, keyed "X", "Y", ... in their order; "pair": of two domains, which two is drawn by
-    the step; "labelled": items "x" of any domain (of one data set a step), their "label", and what is "known" of it.
+    the step; "labelled": items "x" of any domain (of one data set a step), their "label", and the
+    "label_mask" of known labels.
 
     What is cut from a file is drawn from (seed, walk, position). A file that fails is replaced by the next one in the
     list, and given to `bad` once. `workers` threads decode the coming batches (0: none, decode when asked). Without
@@ -74,7 +75,8 @@ class BatchLoader:
     def load_batch(self, step: int, shard: int, shard_count: int, batch_size: int) -> dict[str, Tensor]:
         """Shard `shard` of `shards` of a step's `batch` items (of each domain): float32 (b, C, H, W).
 
-        With labelled draws "label" and "known" (b, L) are beside "x": 0 and 1, and a label is 0 where it is not known.
+        With labelled batches "label" and "label_mask" (b, L) are beside "x": 0 and 1, and a label is 0
+        where it is not known.
         """
         out: dict[str, Tensor] = {}
         for key, sample_indices in self._batch_sampler.select_indices(step, shard, shard_count, batch_size).items():
@@ -90,7 +92,7 @@ class BatchLoader:
                     ]
                 )
             )
-            out["known"] = torch.tensor(labelled_pool.known_columns).expand(len(sample_indices), -1)
+            out["label_mask"] = torch.tensor(labelled_pool.known_columns).expand(len(sample_indices), -1)
         self._prefetch(step, shard, shard_count, batch_size)
         return out
 

@@ -1,1 +1,1 @@
-"""Loss terms: pure functions from tensors to a scalar. They hold no state, and compute in float32 or wider."""
+"""Losses: pure functions from tensors to a scalar, without state, computed in float32 or wider."""

@@ -1,4 +1,4 @@
-"""Adversarial terms: what a critic's scores mean for the two sides of the game."""
+"""Adversarial losses of generators and discriminators, on discriminator scores."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ AnyAdversarialLoss = Literal[AdversarialLoss, "wgan"]
 
 
 def upcast(x: Tensor) -> Tensor:
-    """At least float32: half-precision scores lose the difference that the game is about."""
+    """Convert half precision to float32; half precision loses small differences between scores."""
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 def generator_loss(scores: Tensor, kind: AnyAdversarialLoss = "lsgan") -> Tensor:
-    """The generator's term: the critic's `scores` (any shape) on fakes should say real.
+    """Return the generator's loss: the discriminator's `scores` (any shape) of generated items should be "real".
 
-    lsgan: `mean((D - 1)^2)` (Mao et al. 2017, eq. 9 with a = 0, b = c = 1; without their half, as CycleGAN has it);
+    lsgan: `mean((D - 1)^2)` (Mao et al. 2017, eq. 9 with a = 0, b = c = 1; without the factor 1/2, as in CycleGAN);
     bce: `-mean(log sigmoid(D))`, non-saturating (Goodfellow et al. 2014, sec. 3); hinge: `-mean(D)` (Lim and Ye 2017);
-    wgan: the same, with an unbounded critic (Arjovsky et al. 2017, arXiv:1701.07875).
+    wgan: `-mean(D)` of an unbounded discriminator (Arjovsky et al. 2017, arXiv:1701.07875).
     """
     scores = upcast(scores)
     if kind == "lsgan":
@@ -33,11 +33,11 @@ def generator_loss(scores: Tensor, kind: AnyAdversarialLoss = "lsgan") -> Tensor
 
 
 def discriminator_loss(real: Tensor, fake: Tensor, kind: AnyAdversarialLoss = "lsgan") -> Tensor:
-    """The critic's term: scores on `real` should say real and on `fake` fake (shapes as they come).
+    """Return the discriminator's loss from its scores of `real` and `fake` items (any shapes).
 
     lsgan: `mean((D_r - 1)^2) + mean(D_f^2)`; bce: `-mean(log sigmoid(D_r)) - mean(log(1 - sigmoid(D_f)))`;
-    hinge: `mean(max(0, 1 - D_r)) + mean(max(0, 1 + D_f))`; wgan: `mean(D_f) - mean(D_r)`, which needs a bound on the
-    critic's slope (`Player.box`, or `penalty.gradient_penalty`).
+    hinge: `mean(max(0, 1 - D_r)) + mean(max(0, 1 + D_f))`; wgan: `mean(D_f) - mean(D_r)`, which needs a Lipschitz
+    constraint on the discriminator (`Player.weight_clip`, or `gradient_penalty`).
     """
     real, fake = upcast(real), upcast(fake)
     if kind == "lsgan":

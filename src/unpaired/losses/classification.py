@@ -1,4 +1,4 @@
-"""Label terms: what a classifier's logits say of the labels that an item has, or is to get."""
+"""Classification losses on label logits, and the conversion of logits and scores by label."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from unpaired.losses.adversarial import upcast
 
 
 def classification_loss(logits: Tensor, label: Tensor, label_mask: Tensor, group_slices: Sequence[slice]) -> Tensor:
-    """Cross entropy of `logits` (B, L) with `label` (B, L), in nats, summed over the groups that `spans` cuts L into.
+    """Return the cross entropy, in nats, of `logits` (B, L) with `label` (B, L), summed over label groups.
 
-    A group of one value is there or not (binary cross entropy); several exclude each other (softmax), and where none of
-    them holds the group has no say. The mean over the items whose label is `known` (B, L); zero where there is none.
+    `group_slices` divides the L columns into groups: a group of one value is binary (binary cross entropy), the values
+    of a larger group exclude each other (softmax). The loss of a group is the mean over the items whose label is known,
+    that is `label_mask` (B, L) is 1, and, for a larger group, has one value set. It is 0 if there is no such item.
     """
     logits = upcast(logits)
     total = logits.new_zeros(())
@@ -32,8 +33,10 @@ def classification_loss(logits: Tensor, label: Tensor, label_mask: Tensor, group
 
 
 def inverted_label_loss(logits: Tensor, label: Tensor, label_mask: Tensor, group_slices: Sequence[slice]) -> Tensor:
-    """How far a classifier of codes is from being wrong (Lample et al. 2017, eq. 3): the terms of `classes`, with the
-    opposite of a single value, and of values that exclude each other the others in equal shares.
+    """Return the loss that makes a latent classifier predict wrong labels (Lample et al. 2017, eq. 3).
+
+    It is `classification_loss` with inverted targets: the opposite of a binary value; for values that exclude each
+    other, the uniform distribution over the wrong ones.
     """
     logits = upcast(logits)
     total = logits.new_zeros(())
@@ -50,15 +53,17 @@ def inverted_label_loss(logits: Tensor, label: Tensor, label_mask: Tensor, group
 
 
 def class_cross_entropy(scores: Tensor, class_index: int, num_classes: int) -> Tensor:
-    """Cross entropy, in nats, of scores that tell `kinds` apart with their being of kind `which`: the mean over items,
-    views and places. `scores` are (B, views x kinds, ...), the kinds of a view side by side.
+    """Return the cross entropy, in nats, of class scores with the class `class_index`.
+
+    `scores` are (B, views x num_classes, ...), with the classes of a view adjacent. The loss is the mean over items,
+    views and positions.
     """
     log_probabilities = F.log_softmax(upcast(scores).unflatten(1, (-1, num_classes)), dim=2)
     return -log_probabilities[:, :, class_index].mean()
 
 
 def predict_labels(logits: Tensor, group_slices: Sequence[slice]) -> Tensor:
-    """The label (B, L) of 0 and 1 that `logits` (B, L) are for: of values that exclude each other the most likely."""
+    """Return the most likely label (B, L), 0 or 1, from `logits` (B, L); one value per group of exclusive values."""
     group_labels = [
         F.one_hot(group_logits.argmax(1), group_logits.shape[1]).to(logits)
         if group_logits.shape[1] > 1
@@ -69,11 +74,11 @@ def predict_labels(logits: Tensor, group_slices: Sequence[slice]) -> Tensor:
 
 
 def select_domain_scores(scores: Tensor, label: Tensor, label_mask: Tensor, group_slices: Sequence[slice]) -> Tensor:
-    """Of a critic with an output for each value of a label, the mean of those that an item's label has.
+    """Return the mean of the discriminator outputs that belong to an item's domains: (B, views, h, w).
 
-    `scores` (B, views x values, h, w), the values of a view side by side: those of each group in `spans`, and for a
-    group of one value a second for its absence. `label` and `known` are (B, L); where nothing is known the score is
-    zero. -> (B, views, h, w).
+    `scores` are (B, views x outputs, h, w), with the outputs of a view adjacent. The outputs follow the groups of
+    `group_slices`, one per value; a binary group has a second output for the absence of its value. `label` and
+    `label_mask` are (B, L). The score is 0 if no label of an item is known.
     """
     groups = [(label[:, span], label_mask[:, span.start : span.start + 1]) for span in group_slices]
     group_weights = [

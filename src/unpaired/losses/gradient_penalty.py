@@ -1,4 +1,4 @@
-"""Penalties on a critic's slope: what keeps a Wasserstein critic a fair judge of distance."""
+"""Gradient penalty: the Lipschitz constraint of Wasserstein discriminators."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from unpaired.losses.adversarial import upcast
 
 
 def gradient_penalty(discriminator: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor) -> Tensor:
-    """`mean((|grad D(x)| - 1)^2)` at points x drawn between each real and its fake (Gulrajani et al. 2017, eq. 3).
+    """Return `mean((|grad D(x)| - 1)^2)` at random points x between real and fake items (Gulrajani et al. 2017, eq. 3).
 
-    `real` and `fake` are (B, ...) of one shape; `critic` gives scores (B, ...), whose sum per item is D, as in the
-    authors' code of the methods that use it with patches. Where the mean is to be bounded, pass a critic that takes it.
-    Everything is computed in float32 or wider, on a detached copy, and by plain layers also where the critic is
-    compiled: a second derivative is lost in half precision, and compiled code has none.
+    `real` and `fake` are (B, ...) of the same shape. `discriminator` returns scores (B, ...), whose sum per item is D,
+    as in the authors' code of the methods that use it with patch discriminators; to constrain the mean, pass a function
+    that returns the mean. The penalty is computed on a detached copy in float32 or wider, since second derivatives are
+    inaccurate in half precision, and in eager mode, since compiled networks have no second derivatives.
     """
     real, fake = upcast(real.detach()), upcast(fake.detach())
     alpha = torch.rand(len(real), *[1] * (real.dim() - 1), device=real.device, dtype=real.dtype)

@@ -1,15 +1,15 @@
-"""The grammar in which every method is written: a game of players who take turns.
+"""The interface of all methods: players (networks that train together), turns (their losses) and routes.
 
-A method names its roles (networks) and its players (which roles learn together), and *plays*: it wires the roles on
-a batch and yields turns. A turn is one or several players with their terms. Whoever drives the game (training.loop)
-makes the move: weighs the terms, differentiates them with respect to the turn's own parameters, and steps. So a method
-holds no optimizer and knows no device, rank, precision, file or log.
+A method declares its roles (networks) and its players (roles that train together). `play` runs the networks on a batch
+and yields turns: one or several players with their losses. The training loop (training.loop) weights and sums the
+losses of a turn, computes the gradients of that turn's parameters only, and steps their optimizers. A method therefore
+holds no optimizer and knows nothing of devices, ranks, precision, files or logs.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -22,34 +22,37 @@ from unpaired.networks.blocks import Role
 from unpaired.networks.image_pool import TensorPool
 
 Batch = Mapping[str, Tensor]
-"""What a method draws (`Method.draws`): "each", one tensor `(B, C, H, W)` in [-1, 1] per domain, keyed "X", "Y", "X3"
-... in the order they were given; "pair", those of two domains; "labelled", items "x" of any domain with "label" and
-"known" `(B, L)`, 0 and 1, a label being 0 where it is not known.
+"""Training batch, by `Method.batch_kind`.
+
+"each": one tensor (B, C, H, W) in [-1, 1] per domain, with the keys "X", "Y", "X3" ... in the given order.
+"pair": the same, for two domains only.
+"labelled": items "x" (B, C, H, W) of any domains, with "label" and "label_mask" (B, L), both 0 or 1. Where the label
+is unknown, both are 0.
 """
 
 
 @dataclass(frozen=True)
 class StepContext:
-    """When a play happens: the step (from 0) and the share of the training budget already spent, in [0, 1]."""
+    """Progress of training: the step (from 0) and the fraction of the training budget already used, in [0, 1]."""
 
     step: int
     budget_fraction: float
 
     def warmup_factor(self, warmup_fraction: float) -> float:
-        """What grows from 0 to 1 until the share `until` of the budget, and is 1 from there on."""
+        """Return a factor that rises linearly from 0 to 1 over `warmup_fraction` of the budget, then stays 1."""
         return min(1.0, self.budget_fraction / warmup_fraction) if warmup_fraction else 1.0
 
 
 LossWeight = float | Callable[[StepContext], float]
-"""A term's weight: a number, or a function of `now` for ramps and schedules."""
+"""Weight of a loss: a number, or a function of the training progress (warm-up, schedule)."""
 
 
 @dataclass(frozen=True)
 class Player:
-    """Who learns together, and how: data only.
+    """Roles that one optimizer trains together, with its settings.
 
-    `clip` bounds the joint gradient norm before the step; `box` clamps every parameter to [-box, box] after it
-    (the weight clipping of Wasserstein GANs).
+    `grad_clip` limits their joint gradient norm before the step. `weight_clip` clamps every parameter to
+    [-weight_clip, weight_clip] after the step (the weight clipping of Wasserstein GANs).
     """
 
     roles: tuple[str, ...]
@@ -62,22 +65,28 @@ class Player:
 
 
 class Turn:
-    """A move to make: one or several players, and their named terms (scalars; a `None` term is dropped)."""
+    """One optimization step of one or several players: the players' names and their named scalar losses.
+
+    Losses that are None are dropped, so that a method can write `cycle=... if self.has_cycle else None`.
+    """
 
     def __init__(self, *players: str, **losses: Tensor | None) -> None:
         if not players:
-            raise TypeError("a turn names at least one player")
+            raise TypeError("Turn() was given no player; expected at least one player's name")
         self.players = players
-        self.losses = {name: term for name, term in losses.items() if term is not None}
+        self.losses = {name: loss for name, loss in losses.items() if loss is not None}
 
 
 Turns = Turn | list[Turn]
-"""What a play yields: one turn, or a list of turns made simultaneously from the same forward pass."""
+"""What `play` yields: one turn, or a list of turns that are taken simultaneously, from the same forward pass."""
 
 
 @dataclass(frozen=True)
 class Route:
-    """A translation that a method offers, with the roles it needs (saved first, averaged, and used to translate)."""
+    """A direction in which a method can translate, and the roles that it needs.
+
+    These roles are saved in the model file, get an exponential moving average, and are used to translate.
+    """
 
     source: str
     target: str
@@ -85,10 +94,13 @@ class Route:
 
 
 class Method(nn.Module, ABC):
-    """One paper's game. Subclasses are final: they set `players` and `weights`, assign their roles, and play.
+    """Base class of the methods, one paper each. Subclasses are final.
 
-    A role is any submodule named by a player; a submodule named by none is fixed (but saved, unless `Frozen`). Keys of
-    `weights` are a term's name, or `player.term` where two players give the same name to different terms.
+    A subclass sets `players`, `loss_weights` and `routes`, assigns its roles as submodules, and implements `play` and
+    `translate`. A submodule that no player names is not trained (but saved, unless it is a `FrozenNetwork`). A key of
+    `loss_weights` is a loss name, or `player.loss` if two players use one name for different losses.
+
+    The keyword-only parameters of `__init__` are the method's settings; their `Doc` annotations are the help texts.
     """
 
     players: Mapping[str, Player]
@@ -96,38 +108,41 @@ class Method(nn.Module, ABC):
     routes: tuple[Route, ...]
     batch_kind: ClassVar[BatchKind] = "each"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    """Per preset name, the settings of this method that it changes; the signature's defaults are the paper's."""
+    """Settings that each preset changes for images. The defaults of `__init__` are the paper's values."""
     voice_presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    """The same where the items are voices; empty: the same as of images."""
+    """Settings that each preset changes for voices; if empty, `presets` applies."""
     steganography_defences: ClassVar[Mapping[str, Any]] = {}
-    """Settings that keep the method from hiding its input in its output, each with a value worth trying."""
+    """Settings that keep the generator from hiding its input in its output, each with a value to try."""
     ignored_if: ClassVar[Mapping[str, tuple[str, Any]]] = {}
-    """Settings that do nothing while another one, named here, has this value."""
+    """Settings without effect, each with the other setting and the value of it that disables them."""
     accepts_teacher: ClassVar[bool] = False
-    """Whether it can learn from another run's translations: then it asks the factory for its `teacher`."""
+    """Whether the method can learn from another run's translations (`NetworkFactory.teacher`)."""
     depth_setting: ClassVar[str | None] = None
-    """The setting that is the depth of its generator, where a shallow one may teach a deep one."""
+    """Setting for the depth of the generator, if the method supports a search for the smallest sufficient depth."""
     stride: int = 1
-    """Heights and widths that are multiples of it pass through `translate`; set by whoever builds the networks."""
+    """`translate` accepts heights and widths that are multiples of this; set by the code that builds the networks."""
     is_cycle_consistent: bool = False
-    """Whether translating back should give the input again: then the cycle error is a measure of this method."""
+    """Whether translating there and back should give the input: then the cycle error is reported for this method."""
 
     @abstractmethod
     def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
-        """Wire the roles on `batch` and yield the turns of one step."""
+        """Run the networks on `batch` and yield the turns of one training step."""
 
     @abstractmethod
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:
-        """Translate `x` `(B, C, H, W)` in [-1, 1] from domain key `source` to `target`; same height and width out."""
+        """Translate `x` (B, C, H, W) in [-1, 1] from domain key `source` to `target`, at the same height and width."""
 
     def loss_weight(self, player: str, loss: str, context: StepContext) -> float:
-        """The weight of `term` in a turn of `player`; `player.term` wins over `term`; unnamed terms are an error."""
+        """Return the weight of a loss in a turn of `player`.
+
+        The key `player.loss` takes precedence over `loss`. Raises KeyError if neither has a weight.
+        """
         key = f"{player}.{loss}"
         weight = self.loss_weights[key] if key in self.loss_weights else self.loss_weights[loss]
         return weight(context) if callable(weight) else weight
 
     def route(self, source: str, target: str) -> Route | None:
-        """The route from `source` to `target`, or None where the method has none."""
+        """Return the route from `source` to `target`, or None if the method has none."""
         return next((r for r in self.routes if (r.source, r.target) == (source, target)), None)
 
     @property
@@ -137,10 +152,10 @@ class Method(nn.Module, ABC):
 
 
 class FrozenNetwork(nn.Module):
-    """A network that was trained elsewhere and stays as it is: always in eval, of no player. Gradients pass through.
+    """A pretrained network that is not trained: always in eval mode, and part of no player. Gradients pass through it.
 
-    It is no part of checkpoints, since it is always at hand where a method is built; the model has it if a route needs
-    it. Copies share it.
+    Checkpoints leave it out, since it is available whenever the method is built; the model file includes it if a route
+    needs it. Copies of a method share it.
     """
 
     def __init__(self, net: Role) -> None:
@@ -149,12 +164,12 @@ class FrozenNetwork(nn.Module):
         self.is_batch_independent = net.is_batch_independent
 
     def forward(self, x: Tensor) -> Tensor:
-        """What the network gives."""
+        """Return the network's output for `x`."""
         y: Tensor = self.net(x)
         return y
 
     def train(self, mode: bool = True) -> Self:
-        """Stay in eval."""
+        """Stay in eval mode, whatever `mode` is."""
         return super().train(False)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
@@ -162,10 +177,10 @@ class FrozenNetwork(nn.Module):
 
 
 class ImagePool(TensorPool):
-    """Memory of fakes (Shrivastava et al. 2017, sec. 2.3, as in CycleGAN sec. 4): a critic sees past fakes too.
+    """Pool of past generated items for training a discriminator (Shrivastava et al. 2017, sec. 2.3; CycleGAN sec. 4).
 
-    Until the memory is full every fake is stored and returned. Afterwards each fake is, half the time, swapped for a
-    stored one. Size 0 returns the fakes as they are.
+    Until the pool is full, every generated item is stored and returned. Afterwards each item is, with probability 0.5,
+    exchanged for a random stored one. With size 0 the items are returned unchanged.
     """
 
     def __init__(self, size: int = 50) -> None:
@@ -173,7 +188,7 @@ class ImagePool(TensorPool):
 
     @torch.no_grad()
     def forward(self, fakes: Tensor) -> Tensor:
-        """`fakes` (B, ...) -> (B, ...), detached: each item the given one or a past one."""
+        """Return a batch (B, ...), detached: each item is the given one or a past one."""
         fakes = fakes.detach()
         if self.size == 0:
             return fakes
@@ -193,14 +208,21 @@ class ImagePool(TensorPool):
 
 
 def detach(x: Tensor) -> Tensor:
-    """A paper's own stop-gradient inside a term; never the way to say who learns (that is the turn's player)."""
+    """Stop the gradient where the paper does so inside a loss. Which networks train is set by the turn's players."""
     return x.detach()
 
 
-def forward_pair(net: Role | FrozenNetwork, batch_a: Tensor, batch_b: Tensor) -> tuple[Tensor, Tensor]:
-    """Pass two batches through `net` in one call, where its items do not see each other (`net.per_item`).
+def sum_losses(losses: Iterable[Tensor]) -> Tensor | None:
+    """Return the sum of scalar losses, or None if there are none (`Turn` then drops the loss)."""
+    present_losses = list(losses)
+    return torch.stack(present_losses).sum() if present_losses else None
 
-    Equal to separate calls and faster. Networks whose items influence each other (batch norm) get separate calls.
+
+def forward_pair(net: Role | FrozenNetwork, batch_a: Tensor, batch_b: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the outputs of `net` for two batches, computed in one forward pass if possible.
+
+    One pass is faster and equal to two. Two passes are made if the shapes of the items differ, or if the items of a
+    batch influence each other (batch norm).
     """
     if not net.is_batch_independent or batch_a.shape[1:] != batch_b.shape[1:]:
         return net(batch_a), net(batch_b)
@@ -211,15 +233,10 @@ def forward_pair(net: Role | FrozenNetwork, batch_a: Tensor, batch_b: Tensor) ->
 def discriminator_loss_joint(
     discriminator: Role | FrozenNetwork, real: Tensor, fake: Tensor, kind: AnyAdversarialLoss = "lsgan"
 ) -> Tensor:
-    """The term `spot` of a critic's scores on real items and fakes, seen `together`."""
+    """Return the discriminator's loss on real and generated items, scored with `forward_pair`."""
     return discriminator_loss(*forward_pair(discriminator, real, fake), kind)
 
 
-def forward_pair_optional(net: Role, batch_a: Tensor, batch_b: Tensor, include_b: bool) -> tuple[Tensor, Tensor | None]:
-    """As `together`, but without the other where it is not wanted."""
-    return forward_pair(net, batch_a, batch_b) if include_b else (net(batch_a), None)
-
-
 def add_noise(x: Tensor, std: float) -> Tensor:
-    """`x` with normal noise added; what is hidden in faint patterns is lost in it."""
+    """Add Gaussian noise of standard deviation `std`, which destroys information hidden at small amplitudes."""
     return x + std * torch.randn_like(x) if std else x

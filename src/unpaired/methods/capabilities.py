@@ -1,4 +1,4 @@
-"""Kinds of methods: what some can do beside translating, which commands ask for by `isinstance`."""
+"""Capabilities of methods beyond translation; commands check for them with `isinstance`."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from unpaired.methods.base import Method, Route
 
 
 class EncoderDecoderMethod(Method):
-    """A method whose every domain has an encoder and a decoder; translating is the source's, then the target's."""
+    """A method with an encoder and a decoder per domain: it encodes with the source's and decodes with the target's."""
 
     @abstractmethod
     def encode(self, x: Tensor, domain: str) -> Tensor:
-        """`x` (B, C, H, W) in [-1, 1] of `domain` -> its codes (B, ...), without noise."""
+        """Encode `x` (B, C, H, W) in [-1, 1] of `domain` to its latent codes (B, ...), without noise."""
 
     @abstractmethod
     def decode(self, code: Tensor, domain: str) -> Tensor:
-        """Codes (B, ...) -> items of `domain` in [-1, 1]."""
+        """Decode latent codes (B, ...) to items of `domain` in [-1, 1]."""
 
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:
-        """Encode in `source`, decode in `target`; what has lost its size in the code is brought to that of `x`."""
+        """Encode in `source` and decode in `target`; outputs of another size are resized to that of `x`."""
         y = self.decode(self.encode(x, source), target)
         if y.shape[-2:] == x.shape[-2:]:
             return y
@@ -36,29 +36,35 @@ class EncoderDecoderMethod(Method):
 
 
 class LabelConditionedMethod(Method):
-    """A method that takes an item of any domain and is told by a label what to make of it."""
+    """A method that translates items of any domain to a target given by a label."""
 
     batch_kind: ClassVar[BatchKind] = "labelled"
     labels: Labels
     domains: Sequence[str]
     per_domain_scores: bool = False
-    """Whether its critic has an output for each value of a label, and so tells real items of a domain, not of any."""
+    """Whether the discriminator has one output per domain, and so judges realism within a domain."""
 
     @abstractmethod
     def apply_labels(self, x: Tensor, label: Tensor, label_mask: Tensor) -> Tensor:
-        """`x` (B, C, H, W) in [-1, 1] with the label (B, L) in [0, 1]; where `known` (B, L) is 0 nothing is asked."""
+        """Translate `x` (B, C, H, W) in [-1, 1] to the labels (B, L) in [0, 1].
+
+        `label_mask` (B, L) is 0 for the values that are not requested.
+        """
 
     @abstractmethod
     def classify(self, x: Tensor) -> Tensor:
-        """The labels (B, L), 0 and 1, that `x` (B, C, H, W) seems to have."""
+        """Predict the labels (B, L), 0 or 1, of `x` (B, C, H, W)."""
 
     @property
     def discriminator_outputs(self) -> int:
-        """How many outputs the critic has."""
+        """Number of outputs of the discriminator."""
         return len(self.labels.domains) if self.per_domain_scores else 1
 
     def select_label_scores(self, scores: Tensor, label: Tensor, label_mask: Tensor) -> Tensor:
-        """What the critic gives (B, views x outputs, h, w) -> the scores that count for the label (B, views, h, w)."""
+        """Select the scores that belong to each item's label.
+
+        `scores` (B, views x outputs, h, w) are the discriminator's; returns (B, views, h, w).
+        """
         return (
             select_domain_scores(scores, label, label_mask, self.labels.group_slices)
             if self.per_domain_scores
@@ -66,10 +72,10 @@ class LabelConditionedMethod(Method):
         )
 
     def translate_to_labels(self, x: Tensor, target_label: Tensor) -> Tensor:
-        """`x` with what is `wanted` (L,), NaN for what stays: that is asked of `classify`.
+        """Translate `x` to `target_label` (L,), in which NaN means that a value stays as `classify` predicts it.
 
-        Of joint data sets the one is meant whose labels tell all that is wanted; where none does, that is all that is
-        asked.
+        With jointly trained data sets, the mask is that of the first data set that labels all requested groups; if
+        there is none, only the requested values are unmasked.
         """
         target_groups = {g for g, span in enumerate(self.labels.group_slices) if not target_label[span].isnan().any()}
         dataset = next((i for i, groups in enumerate(self.labels.dataset_groups) if target_groups <= set(groups)), None)
@@ -82,16 +88,16 @@ class LabelConditionedMethod(Method):
         return self.apply_labels(x, label.nan_to_num() * label_mask, label_mask)
 
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:
-        """`x` with the values of the domain `target`; other labels stay what they seem to be."""
+        """Translate `x` to the domain `target`; labels of other groups stay as `classify` predicts them."""
         domain_label = self.labels.domain_labels[self.domains.index(target)]
         target_label = torch.full((self.labels.size,), torch.nan)
         target_label[domain_label.columns] = torch.tensor(domain_label.values)
         return self.translate_to_labels(x, target_label)
 
     def build_routes(self, roles: tuple[str, ...], classifiers: tuple[str, ...]) -> tuple[Route, ...]:
-        """A route between any two domains that are values of one group, by `roles`.
+        """Build a route between any two domains of one group; each needs `roles`.
 
-        The `classifiers` are needed too where items have labels of other groups, which are to stay.
+        If items also have labels of other groups, which must be preserved, the route needs the `classifiers` too.
         """
         out = []
         for (a, label_a), (b, label_b) in itertools.permutations(
@@ -104,8 +110,11 @@ class LabelConditionedMethod(Method):
 
 
 class SamplingMethod(Method):
-    """A method that makes items from nothing but random numbers."""
+    """A method that generates items from random latent codes."""
 
     @abstractmethod
     def sample(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Of each domain `count` items (count, C, H, W) in [-1, 1], those of an index joint; `generator` is a CPU's."""
+        """Generate `count` items (count, C, H, W) in [-1, 1] of each domain, with a CPU `generator`.
+
+        Items of the same index come from the same latent code.
+        """

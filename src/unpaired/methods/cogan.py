@@ -1,31 +1,41 @@
-"""CoGAN: two generators from noise that share all layers but the last, and so make pairs without having seen any."""
+"""CoGAN: two generators from one latent code that share all layers but the last, and so generate pairs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import Doc
 
-from unpaired.losses.adversarial import AdversarialLoss, generator_loss
+from unpaired.losses.adversarial import generator_loss
 from unpaired.methods.base import Batch, Player, Route, StepContext, Turn, Turns, discriminator_loss_joint
 from unpaired.methods.capabilities import EncoderDecoderMethod, SamplingMethod
+from unpaired.methods.setting_types import (
+    AdversarialLossName,
+    DiscriminatorLearningRate,
+    GradClip,
+    LatentDim,
+    LearningRate,
+    WeightDecay,
+)
 from unpaired.networks import NetworkFactory
 
 
 class CoGAN(EncoderDecoderMethod, SamplingMethod):
-    """Liu, Tuzel 2016, arXiv:1606.07536: eq. (2) of two GANs, tied as sec. 3 says.
+    """Liu, Tuzel 2016, arXiv:1606.07536: eq. (2), two GANs with the weight sharing of sec. 3.
 
-    G is what the generators share, and G_x, G_y are their last layers; the critics share all layers but the first.
-    Translating is sec. 5's: the code whose image in X is closest (squared distance) is searched, and shown in Y. So it
-    is slow: `search_steps` passes forth and back for each picture, from the best of `search_starts` fixed draws.
+    The generators share all layers but the last, the discriminators all layers but the first. Translation follows
+    sec. 5: it searches the latent code whose image in X is closest to the input (squared distance) and renders it in Y.
+    It is slow: `inversion_steps` forward and backward passes per image, from the best of `inversion_candidates` fixed
+    codes.
 
-    `clip` bounds the norm of each player's gradient; None is the paper's.
-
-    Differs: the generators move first; codes are normal as in the authors' code (uniform in the paper); the search
-    takes normalised gradients with momentum within the prior's sphere, where the paper's L-BFGS would make the pictures
-    of a batch depend on each other; norms treat items apart (no batch norm).
+    Differs: the generators train before the discriminators in each step; codes are normal as in the authors' code
+    (uniform in the paper); the search uses normalized gradients with momentum inside the sphere of the prior, since the
+    paper's L-BFGS would make the images of a batch depend on each other; normalization layers treat items separately
+    (no batch norm).
     """
 
     presets = {  # noqa: RUF012 - data
@@ -37,18 +47,31 @@ class CoGAN(EncoderDecoderMethod, SamplingMethod):
         self,
         net: NetworkFactory,
         *,
-        latent_dim: int = 100,
-        adversarial_loss: AdversarialLoss = "bce",
-        inversion_steps: int = 50,
-        inversion_candidates: int = 64,
-        lr: float = 2e-4,
-        lr_d: float = 2e-4,
-        weight_decay: float = 5e-4,
-        grad_clip: float | None = None,
+        latent_dim: LatentDim = 100,
+        adversarial_loss: AdversarialLossName = "bce",
+        inversion_steps: Annotated[
+            int,
+            Doc(
+                "Number of optimization steps that find an image's latent code. "
+                "Raise it for closer matches; each step slows translation."
+            ),
+        ] = 50,
+        inversion_candidates: Annotated[
+            int,
+            Doc(
+                "Number of fixed random codes of which the closest starts the search for an image's code; at least 1. "
+                "Raise it if translations miss the input."
+            ),
+        ] = 64,
+        lr: LearningRate = 2e-4,
+        lr_d: DiscriminatorLearningRate = 2e-4,
+        weight_decay: WeightDecay = 5e-4,
+        grad_clip: GradClip = None,
     ) -> None:
         super().__init__()
         self.latent_dim, self.adversarial_loss = latent_dim, adversarial_loss
         self.inversion_steps, self.inversion_candidates = inversion_steps, max(1, inversion_candidates)
+        # G: layers that the generators share, G_x and G_y: their last layers; D_x and D_y: discriminators.
         self.G = net.decode_vector(latent_dim)
         self.G_x, self.G_y = net.render("X"), net.render("Y")
         self.D_x, self.D_y = net.coupled_discriminators("X", "Y")
@@ -60,7 +83,7 @@ class CoGAN(EncoderDecoderMethod, SamplingMethod):
         self.routes = (Route("X", "Y", ("G", "G_x", "G_y")), Route("Y", "X", ("G", "G_x", "G_y")))
 
     def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
-        """The generators together, then the critics together."""
+        """Yield the generators' turn, then the discriminators' turn."""
         x, y = batch["X"], batch["Y"]
         shared_features = self.G(torch.randn(len(x), self.latent_dim, device=x.device, dtype=x.dtype))
         fake_x, fake_y = self.G_x(shared_features), self.G_y(shared_features)
@@ -74,12 +97,12 @@ class CoGAN(EncoderDecoderMethod, SamplingMethod):
         yield Turn("discriminators", adversarial=loss_x + loss_y)
 
     def decode(self, code: Tensor, domain: str) -> Tensor:
-        """The domain's image of each code, at the trained size."""
+        """Generate the image of each latent code (B, latent_dim) in `domain`, at the training size."""
         y: Tensor = (self.G_x if domain == "X" else self.G_y)(self.G(code))
         return y
 
     def encode(self, x: Tensor, domain: str) -> Tensor:
-        """The codes (B, codes) whose images are closest to `x`, as far as the search finds them; always the same."""
+        """Search the latent codes (B, latent_dim) whose images are closest to `x`. The result is deterministic."""
         candidates = self._sample_codes(self.inversion_candidates, torch.Generator().manual_seed(0))
         images = self.decode(candidates, domain)
         x = F.interpolate(x, images.shape[-2:], mode="bilinear", antialias=True).to(images.dtype)
@@ -97,7 +120,7 @@ class CoGAN(EncoderDecoderMethod, SamplingMethod):
         return code
 
     def sample(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Joint pairs: each draw shown in both domains."""
+        """Generate pairs: each latent code rendered in both domains."""
         code = self._sample_codes(count, generator)
         return {domain: self.decode(code, domain) for domain in "XY"}
 

@@ -1,4 +1,4 @@
-"""ComboGAN: an encoder, a decoder and a critic per domain, tied by the cycle through any two of them."""
+"""ComboGAN: an encoder, a decoder and a discriminator per domain, with cycle consistency between any two domains."""
 
 from __future__ import annotations
 
@@ -12,19 +12,25 @@ from unpaired.losses.adversarial import discriminator_loss, generator_loss
 from unpaired.losses.distances import l1, smooth_l1
 from unpaired.methods.base import Batch, ImagePool, Player, Route, StepContext, Turn, Turns, detach
 from unpaired.methods.capabilities import EncoderDecoderMethod
+from unpaired.methods.setting_types import (
+    CycleWeight,
+    DiscriminatorLearningRate,
+    GradClip,
+    IdentityWeight,
+    LatentConsistencyWeight,
+    LearningRate,
+    PoolSize,
+    TransportWeight,
+)
 from unpaired.networks import NetworkFactory
 
 
 class ComboGAN(EncoderDecoderMethod):
     """Anoosheh, Agustsson, Timofte, Van Gool 2017, arXiv:1712.06909: sec. 3, CycleGAN's losses between two domains.
 
-    Each step trains on two domains, drawn at random. The cycle (and the identity term: decoding what was encoded in the
-    same domain) is smooth L1, as in the authors' code. `latent_weight` asks that a translation's code is that of its
-    input, an option of theirs. A memory of fakes for each domain.
-
-    `transport_weight` as in CycleGAN, of voices.
-
-    `clip` bounds the norm of each player's gradient; None is the paper's.
+    Each step trains two random domains. The cycle loss and the identity loss (encode and decode in the same domain) are
+    smooth L1, as in the authors' code, which also has the option of a latent consistency loss. Each domain has an image
+    pool. `transport_weight` (voice) is as in CycleGAN.
     """
 
     is_cycle_consistent = True
@@ -47,17 +53,18 @@ class ComboGAN(EncoderDecoderMethod):
         self,
         net: NetworkFactory,
         *,
-        cycle_weight: float = 10.0,
-        identity_weight: float = 0.0,
-        latent_consistency_weight: float = 0.0,
-        transport_weight: float = 0.0,
-        pool_size: int = 50,
-        lr: float = 2e-4,
-        lr_d: float = 2e-4,
-        grad_clip: float | None = None,
+        cycle_weight: CycleWeight = 10.0,
+        identity_weight: IdentityWeight = 0.0,
+        latent_consistency_weight: LatentConsistencyWeight = 0.0,
+        transport_weight: TransportWeight = 0.0,
+        pool_size: PoolSize = 50,
+        lr: LearningRate = 2e-4,
+        lr_d: DiscriminatorLearningRate = 2e-4,
+        grad_clip: GradClip = None,
     ) -> None:
         super().__init__()
         self.domains = tuple(net.domains)
+        # Of each domain, by its key: E_X the encoder, G_X the decoder, D_X the discriminator.
         for key in self.domains:
             self.add_module(f"E_{key}", net.encoder(key))
             self.add_module(f"G_{key}", net.decoder(key))
@@ -70,33 +77,39 @@ class ComboGAN(EncoderDecoderMethod):
             "discriminators": Player(tuple(f"D_{key}" for key in self.domains), lr=lr_d, grad_clip=grad_clip),
         }
         self.loss_weights = {"adversarial": 1.0, "discriminators.adversarial": 0.5, "cycle": cycle_weight}
-        self.loss_weights |= {"identity": identity_weight} if identity_weight else {}
-        self.loss_weights |= {"latent_consistency": latent_consistency_weight} if latent_consistency_weight else {}
-        self.loss_weights |= {"transport": transport_weight} if transport_weight else {}
+        optional_weights = {
+            "identity": identity_weight,
+            "latent_consistency": latent_consistency_weight,
+            "transport": transport_weight,
+        }
+        self.loss_weights |= {loss: weight for loss, weight in optional_weights.items() if weight}
         pairs = [(a, b) for a in self.domains for b in self.domains if a != b]
         self.routes = tuple(Route(a, b, (f"E_{a}", f"G_{b}")) for a, b in pairs)
 
     def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
-        """The coders of the two domains that were drawn, then their critics."""
+        """Yield the turn of the encoders and decoders of the batch's two domains, then that of their discriminators."""
         (a, x), (b, y) = batch.items()
         code_x, code_y = self.encode(x, a), self.encode(y, b)
         fake_y, fake_x = self.decode(code_x, b), self.decode(code_y, a)
         cycle_code_x, cycle_code_y = self.encode(fake_y, b), self.encode(fake_x, a)
         d_x, d_y = self.get_submodule(f"D_{a}"), self.get_submodule(f"D_{b}")
+        adversarial = generator_loss(d_y(fake_y)) + generator_loss(d_x(fake_x))
+        cycle = smooth_l1(self.decode(cycle_code_x, a), x) + smooth_l1(self.decode(cycle_code_y, b), y)
+        identity = latent_consistency = transport = None
+        if "identity" in self.loss_weights:
+            identity = smooth_l1(self.decode(code_x, a), x) + smooth_l1(self.decode(code_y, b), y)
+        if "latent_consistency" in self.loss_weights:
+            latent_consistency = l1(cycle_code_x, detach(code_x)) + l1(cycle_code_y, detach(code_y))
+        if "transport" in self.loss_weights:
+            transport_x, transport_y = self.get_submodule(f"transport_{a}"), self.get_submodule(f"transport_{b}")
+            transport = transport_x(fake_x, y, x) + transport_y(fake_y, x, y)
         yield Turn(
             "autoencoders",
-            adversarial=generator_loss(d_y(fake_y)) + generator_loss(d_x(fake_x)),
-            cycle=smooth_l1(self.decode(cycle_code_x, a), x) + smooth_l1(self.decode(cycle_code_y, b), y),
-            identity=smooth_l1(self.decode(code_x, a), x) + smooth_l1(self.decode(code_y, b), y)
-            if "identity" in self.loss_weights
-            else None,
-            latent_consistency=l1(cycle_code_x, detach(code_x)) + l1(cycle_code_y, detach(code_y))
-            if "latent_consistency" in self.loss_weights
-            else None,
-            transport=self.get_submodule(f"transport_{a}")(fake_x, y, x)
-            + self.get_submodule(f"transport_{b}")(fake_y, x, y)
-            if "transport" in self.loss_weights
-            else None,
+            adversarial=adversarial,
+            cycle=cycle,
+            identity=identity,
+            latent_consistency=latent_consistency,
+            transport=transport,
         )
         pool_x, pool_y = self.get_submodule(f"pool_{a}")(fake_x), self.get_submodule(f"pool_{b}")(fake_y)
         yield Turn(
@@ -105,11 +118,11 @@ class ComboGAN(EncoderDecoderMethod):
         )
 
     def encode(self, x: Tensor, domain: str) -> Tensor:
-        """The code of `x`, an item of `domain`."""
+        """Encode `x` with the encoder of `domain`."""
         out: Tensor = self.get_submodule(f"E_{domain}")(x)
         return out
 
     def decode(self, code: Tensor, domain: str) -> Tensor:
-        """The item of `domain` that the code is of."""
+        """Decode `code` with the decoder of `domain`."""
         out: Tensor = self.get_submodule(f"G_{domain}")(code)
         return out

@@ -1,11 +1,13 @@
-"""CUT: a patch of the translation has more in common with the input's patch at its place than with others."""
+"""CUT: a contrastive loss makes each output patch resemble the input patch at its place more than other patches."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import torch
 from torch import Tensor
+from typing_extensions import Doc
 
 from unpaired.losses.adversarial import generator_loss
 from unpaired.losses.contrastive import multilayer_nce
@@ -20,21 +22,32 @@ from unpaired.methods.base import (
     detach,
     discriminator_loss_joint,
 )
+from unpaired.methods.setting_types import (
+    DiscriminatorLearningRate,
+    GradClip,
+    LearningRate,
+    NcePixels,
+    NceWarmup,
+    NceWeight,
+    NumPatches,
+    Temperature,
+    TransportWeight,
+)
 from unpaired.networks import NetworkFactory
 
 
 class CUT(Method):
-    """Park, Efros, Zhang, Zhu 2020, arXiv:2007.15651: eq. (1) with least squares, eq. (4) and its identity (sec. 3.3).
+    """Park, Efros, Zhang, Zhu 2020, arXiv:2007.15651: eq. (1) with least squares, eq. (4), identity loss of sec. 3.3.
 
-    One way, from X to Y. The generator's own first half tells what a patch is; H makes it a code. `contrast` is eq. (4)
-    of x and G(x) and, with `identity`, of y and G(y), averaged as in the authors' code (the paper's equal weights,
-    halved). `patches` is how many places are drawn of each layer, `temperature` the paper's tau. Without `pixels` the
-    image itself is no layer. `ramp` is a share of the budget over which the contrast's weight rises from zero; 0 is the
-    paper's. Where dark and bright are to be exchanged both matter: what the layers give at the start is alike only
-    where values are. `transport_weight` as in CycleGAN, of voices. `clip` bounds the norm of each player's gradient.
+    One way, X to Y. The PatchNCE loss compares features of the generator's first half, projected by H. With
+    `nce_identity` it is the mean of eq. (4) for x and G(x) and for y and G(y), as in the authors' code (the paper's
+    equal weights, halved). `temperature` is the paper's tau.
 
-    Differs: layers are looked at after their norm and activation instead of before, and a light generator's first layer
-    is at half the size; the generator blurs where it halves and doubles only with `--antialias true`.
+    `nce_warmup` (0 in the paper) and `nce_pixels` matter if dark and bright must be exchanged: the features of an
+    untrained generator are similar only where values are similar. `transport_weight` (voice) is as in CycleGAN.
+
+    Differs: features are taken after normalization and activation instead of before, and the first layer of a light
+    generator has half the resolution; the generator downsamples and upsamples with blur only with `--antialias true`.
     """
 
     presets = {  # noqa: RUF012 - data
@@ -56,24 +69,29 @@ class CUT(Method):
         self,
         net: NetworkFactory,
         *,
-        nce_weight: float = 1.0,
-        nce_warmup: float = 0.0,
-        nce_identity: bool = True,
-        nce_pixels: bool = True,
-        num_patches: int = 256,
-        temperature: float = 0.07,
-        transport_weight: float = 0.0,
-        lr: float = 2e-4,
-        lr_d: float = 2e-4,
-        grad_clip: float | None = None,
+        nce_weight: NceWeight = 1.0,
+        nce_warmup: NceWarmup = 0.0,
+        nce_identity: Annotated[
+            bool,
+            Doc(
+                "Add the PatchNCE loss of target items and their translations. "
+                "Turn it off if outputs stay too close to inputs, or for speed."
+            ),
+        ] = True,
+        nce_pixels: NcePixels = True,
+        num_patches: NumPatches = 256,
+        temperature: Temperature = 0.07,
+        transport_weight: TransportWeight = 0.0,
+        lr: LearningRate = 2e-4,
+        lr_d: DiscriminatorLearningRate = 2e-4,
+        grad_clip: GradClip = None,
     ) -> None:
         super().__init__()
         self.nce_identity, self.temperature = nce_identity, temperature
-        self.G, self.D, self.H = (
-            net.generator("X", "Y"),
-            net.discriminator("Y"),
-            net.projector("X", num_patches, nce_pixels),
-        )
+        # G: X -> Y is the generator, D the discriminator of Y, H the projector of features to codes of patches.
+        self.G = net.generator("X", "Y")
+        self.D = net.discriminator("Y")
+        self.H = net.projector("X", num_patches, nce_pixels)
         self.transport = net.transport_loss() if transport_weight else None
         self.players = {
             "generator": Player(("G", "H"), lr=lr, grad_clip=grad_clip),
@@ -81,11 +99,12 @@ class CUT(Method):
         }
         self.loss_weights = {"adversarial": 1.0, "discriminator.adversarial": 0.5}
         self.loss_weights["nce"] = lambda context: nce_weight * context.warmup_factor(nce_warmup)
-        self.loss_weights |= {"transport": transport_weight} if transport_weight else {}
+        if transport_weight:
+            self.loss_weights["transport"] = transport_weight
         self.routes = (Route("X", "Y", ("G",)),)
 
     def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
-        """The critic, then the generator with H."""
+        """Yield the discriminator's turn, then the turn of the generator and the projector."""
         x, y = batch["X"], batch["Y"]
         inputs = torch.cat((x, y)) if self.nce_identity else x
         ((outputs, features),) = self.G.forward_with_features(inputs)
@@ -102,6 +121,6 @@ class CUT(Method):
         )
 
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:
-        """G from X to Y."""
+        """Apply G, from X to Y."""
         out: Tensor = self.G(x)
         return out

@@ -1,16 +1,16 @@
-"""CycleGAN: two generators that undo each other, each with a critic of its target."""
+"""CycleGAN: two generators, there and back, with a cycle consistency loss and a discriminator per domain."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
+from typing_extensions import Doc
 
 from unpaired.losses.adversarial import generator_loss
 from unpaired.losses.distances import l1
-from unpaired.losses.optional import call_unless_none, sum_not_none
 from unpaired.methods.base import (
     Batch,
     ImagePool,
@@ -22,14 +22,25 @@ from unpaired.methods.base import (
     Turns,
     add_noise,
     discriminator_loss_joint,
-    forward_pair_optional,
+    forward_pair,
+    sum_losses,
+)
+from unpaired.methods.setting_types import (
+    CycleNoise,
+    CycleWeight,
+    DiscriminatorLearningRate,
+    GradClip,
+    IdentityWeight,
+    LearningRate,
+    PoolSize,
+    TransportWeight,
 )
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
 from unpaired.networks.masking import mask_frames
 
 SMALL_LOSSES = {"cycle_weight": 1.7, "cycle_noise": 0.05, "identity_weight": 0.0, "pool_size": 0}
-SMALL_OPTIMIZER = {"lr": 4e-4, "lr_d": 1e-3, "grad_clip": 5.0}  # what small budgets change of the paper's
+SMALL_OPTIMIZER = {"lr": 4e-4, "lr_d": 1e-3, "grad_clip": 5.0}
 VOICE_PAPER = {"pool_size": 0, "identity_end": 0.025, "lr_d": 1e-4}
 VOICE_SMALL_LOSSES = {"pool_size": 0, "cycle_weight": 2.0, "identity_weight": 0.0, "transport_weight": 5.0}
 
@@ -37,25 +48,28 @@ VOICE_SMALL_LOSSES = {"pool_size": 0, "cycle_weight": 2.0, "identity_weight": 0.
 class CycleGAN(Method):
     """Zhu, Park, Isola, Efros 2017, arXiv:1703.10593.
 
-    Eq. (1) with the least squares of sec. 4, eq. (2), eq. (3); identity term of sec. 5.2; memory of fakes of sec. 4.
-    `cycle` "forward" or "backward" keeps half of eq. (2) (sec. 5.1.4), and all networks. `one_way` learns X to Y alone:
-    one critic, and F only to hold G to its input.
-    `cycle_noise` is the deviation of noise on a translation before it is reconstructed (Bashkirova et al. 2019,
-    arXiv:1908.01517): what is hidden in faint patterns is lost in it. `guess_weight` (there 2) is that of a critic that
-    sees an item and its reconstruction and guesses which is which. `clip` bounds each player's gradient norm.
+    Implements eq. (1) with the least-squares loss and the image pool of sec. 4, eq. (2), eq. (3), and the identity loss
+    of sec. 5.2. `cycle_direction` "forward" or "backward" keeps one half of eq. (2) (sec. 5.1.4) and all networks.
+    `one_way` trains X to Y only: one discriminator, and F serves the forward cycle alone.
 
-    Voices: CycleGAN-VC (arXiv:1711.11293) has the identity term for 10^4 of 4x10^5 steps (`identity_until`, a share);
-    VC2 (arXiv:1904.04631) adds critics of items and their reconstructions (`second_weight` 1); MaskCycleGAN-VC
-    (arXiv:2102.12841) hides a span of up to the share `mask` (there .5) of an item's frames, for its generator to fill.
-    `transport_weight` draws frames to where `Transport` brings them, else critics accept exchanged sounds.
-    Differs: the identity term is on, as in the authors' code (.5 of the cycle's); the guess critic sees both orders.
+    Extensions, off by default:
+    - `cycle_noise`, `guess_weight`: defences against steganography (Bashkirova et al. 2019, arXiv:1908.01517). Noise
+      destroys information that G hides in the translation; a discriminator of (input, reconstruction) pairs penalizes
+      any difference between the two (weight 2 in the paper).
+    - `identity_end`: CycleGAN-VC (arXiv:1711.11293) uses the identity loss for 10^4 of 4x10^5 steps only.
+    - `two_step_weight`: discriminators of inputs against reconstructions (CycleGAN-VC2, arXiv:1904.04631; weight 1).
+    - `max_mask_fraction`: masked frames that the generator fills in (MaskCycleGAN-VC, arXiv:2102.12841; 0.5).
+    - `transport_weight`: `OptimalTransportLoss` on frames of voices, which keeps speech sounds from being swapped.
+
+    Differs: the identity loss is on by default, as in the authors' code (0.5 of the cycle weight); the guess
+    discriminator sees the pair in both orders.
     """
 
     is_cycle_consistent = True
     steganography_defences = {"cycle_noise": 0.1, "guess_weight": 2.0}  # noqa: RUF012 - data
     ignored_if = {"identity_end": ("identity_weight", 0.0), "cycle_direction": ("one_way", True)}  # noqa: RUF012 - data
     presets = {preset: {**SMALL_LOSSES, **SMALL_OPTIMIZER} for preset in ("small", "tiny")}  # noqa: RUF012 - data
-    voice_presets = {
+    voice_presets = {  # noqa: RUF012 - data
         "paper": VOICE_PAPER,
         "small": VOICE_SMALL_LOSSES | SMALL_OPTIMIZER,
         "tiny": VOICE_SMALL_LOSSES | SMALL_OPTIMIZER,
@@ -65,101 +79,204 @@ class CycleGAN(Method):
         self,
         net: NetworkFactory,
         *,
-        cycle_direction: Literal["both", "forward", "backward"] = "both",
-        one_way: bool = False,
-        cycle_weight: float = 10.0,
-        cycle_noise: float = 0.0,
-        guess_weight: float = 0.0,
-        identity_weight: float = 5.0,
-        identity_end: float = 1.0,
-        two_step_weight: float = 0.0,
-        transport_weight: float = 0.0,
-        max_mask_fraction: float = 0.0,
-        pool_size: int = 50,
-        lr: float = 2e-4,
-        lr_d: float = 2e-4,
-        grad_clip: float | None = None,
+        cycle_direction: Annotated[
+            Literal["both", "forward", "backward"],
+            Doc(
+                "Cycles to train: both, forward (X to Y to X) or backward (Y to X to Y). "
+                "Change it only to compare with half the cycle loss."
+            ),
+        ] = "both",
+        one_way: Annotated[
+            bool,
+            Doc(
+                "Train X to Y only, with one discriminator and a second generator just for the cycle loss. "
+                "Turn it on if you need no way back."
+            ),
+        ] = False,
+        cycle_weight: CycleWeight = 10.0,
+        cycle_noise: CycleNoise = 0.0,
+        guess_weight: Annotated[
+            float,
+            Doc(
+                "Weight of the loss of a discriminator that tells inputs from their reconstructions; 0: off. "
+                "Set it to 2 if the audit finds hidden signals."
+            ),
+        ] = 0.0,
+        identity_weight: IdentityWeight = 5.0,
+        identity_end: Annotated[
+            float,
+            Doc(
+                "Fraction of the budget (0 to 1) after which the identity loss stops; 1: never. "
+                "Lower it if outputs stay too close to inputs."
+            ),
+        ] = 1.0,
+        two_step_weight: Annotated[
+            float,
+            Doc(
+                "Weight of a second adversarial loss on reconstructions (CycleGAN-VC2); 0: off. "
+                "Set it to 1 if reconstructions are too smooth."
+            ),
+        ] = 0.0,
+        transport_weight: TransportWeight = 0.0,
+        max_mask_fraction: Annotated[
+            float,
+            Doc(
+                "Largest fraction (0 to 1) of an item's frames to mask for the generator to fill in (voice only); "
+                "0: off. Set it to 0.5 for MaskCycleGAN-VC."
+            ),
+        ] = 0.0,
+        pool_size: PoolSize = 50,
+        lr: LearningRate = 2e-4,
+        lr_d: DiscriminatorLearningRate = 2e-4,
+        grad_clip: GradClip = None,
     ) -> None:
         super().__init__()
-        self.has_forward_cycle, self.has_backward_cycle = (
-            one_way or cycle_direction != "backward",
-            not one_way and cycle_direction != "forward",
-        )
+        self.has_forward_cycle = one_way or cycle_direction != "backward"
+        self.has_backward_cycle = not one_way and cycle_direction != "forward"
         self.cycle_noise, self.max_mask_fraction = cycle_noise, max_mask_fraction
-        self.G, self.F = (
-            net.generator("X", "Y", max_mask_fraction=max_mask_fraction),
-            net.generator("Y", "X", max_mask_fraction=max_mask_fraction),
-        )
+        self.G = net.generator("X", "Y", max_mask_fraction=max_mask_fraction)
+        self.F = net.generator("Y", "X", max_mask_fraction=max_mask_fraction)
         self.D_y, self.pool_y = net.discriminator("Y"), ImagePool(pool_size)
         self.D_x, self.pool_x = None if one_way else net.discriminator("X"), ImagePool(pool_size)
-        self.D_xx = net.pair_discriminator("X") if guess_weight and self.has_forward_cycle else None
-        self.D_yy = net.pair_discriminator("Y") if guess_weight and self.has_backward_cycle else None
-        self.D_x2 = net.discriminator("X") if two_step_weight and self.has_forward_cycle else None
-        self.D_y2 = net.discriminator("Y") if two_step_weight and self.has_backward_cycle else None
-        self.transport_y, self.transport_x = (
-            net.transport_loss() if transport_weight and is_enabled else None for is_enabled in (True, not one_way)
-        )
+        self.loss_weights = {
+            "adversarial": 1.0,
+            "discriminators.adversarial": 0.5,
+            "cycle": cycle_weight,
+            **self._build_guess_loss(net, guess_weight),
+            **self._build_two_step_loss(net, two_step_weight),
+            **self._build_transport_loss(net, transport_weight, one_way),
+            "identity": lambda context: identity_weight if context.budget_fraction < identity_end else 0.0,
+        }
         discriminator_roles = tuple(sorted(role for role, _ in self.named_children() if role.startswith("D_")))
-        discriminators = Player(discriminator_roles, lr=lr_d, grad_clip=grad_clip)
-        self.players = {"generators": Player(("G", "F"), lr=lr, grad_clip=grad_clip), "discriminators": discriminators}
-        self.loss_weights = {"adversarial": 1.0, "discriminators.adversarial": 0.5, "cycle": cycle_weight}
-        self.loss_weights |= {"guess": guess_weight, "discriminators.guess": 0.5} if guess_weight else {}
-        self.loss_weights |= {"two_step": two_step_weight, "discriminators.two_step": 0.5} if two_step_weight else {}
-        self.loss_weights |= {"transport": transport_weight} if transport_weight else {}
-        self.loss_weights["identity"] = lambda context: (
-            identity_weight if context.budget_fraction < identity_end else 0.0
-        )
+        self.players = {
+            "generators": Player(("G", "F"), lr=lr, grad_clip=grad_clip),
+            "discriminators": Player(discriminator_roles, lr=lr_d, grad_clip=grad_clip),
+        }
         self.routes = (Route("X", "Y", ("G",)),) if one_way else (Route("X", "Y", ("G",)), Route("Y", "X", ("F",)))
 
     def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
-        """The generators together, then the critics together."""
-        x, y, has_identity = batch["X"], batch["Y"], self.loss_weight("generators", "identity", context) > 0
-        fake_y, idt_y = forward_pair_optional(self.G, mask_frames(x, self.max_mask_fraction), y, has_identity)
-        fake_x, idt_x = (
-            forward_pair_optional(self.F, mask_frames(y, self.max_mask_fraction), x, has_identity)
-            if self.D_x
-            else (None, None)
-        )
-        rec_x = self.F(add_noise(fake_y, self.cycle_noise)) if self.has_forward_cycle else None
-        rec_y = self.G(add_noise(fake_x, self.cycle_noise)) if self.has_backward_cycle and fake_x is not None else None
+        """Yield the generators' turn, then the discriminators' turn."""
+        # The paper's letters: G: X -> Y and F: Y -> X are the generators, D_y and D_x the discriminators.
+        # Tensors are kept by domain: fake["Y"] = G(x), same["Y"] = G(y), rec["X"] = F(G(x)), and so on.
+        fake, same = self._translate_batch(batch, context)
+        rec = self._reconstruct(fake)
         yield Turn(
             "generators",
-            adversarial=sum_not_none(
-                generator_loss(self.D_y(fake_y)), call_unless_none(generator_loss, call_unless_none(self.D_x, fake_x))
-            ),
-            cycle=sum_not_none(call_unless_none(l1, rec_x, x), call_unless_none(l1, rec_y, y)),
-            transport=sum_not_none(
-                call_unless_none(self.transport_y, fake_y, x, y), call_unless_none(self.transport_x, fake_x, y, x)
-            ),
-            identity=sum_not_none(call_unless_none(l1, idt_y, y), call_unless_none(l1, idt_x, x)),
-            guess=sum_not_none(
-                call_unless_none(guess_loss, self.D_xx, rec_x, x), call_unless_none(guess_loss, self.D_yy, rec_y, y)
-            ),
-            two_step=sum_not_none(
-                call_unless_none(generator_loss, call_unless_none(self.D_x2, rec_x)),
-                call_unless_none(generator_loss, call_unless_none(self.D_y2, rec_y)),
-            ),
+            adversarial=self._generator_losses(fake),
+            cycle=sum_losses(l1(rec[domain], batch[domain]) for domain in rec),
+            transport=self._transport_loss(fake, batch),
+            identity=sum_losses(l1(same[domain], batch[domain]) for domain in same),
+            guess=self._guess_loss(rec, batch),
+            two_step=self._two_step_loss(rec),
         )
         yield Turn(
             "discriminators",
-            adversarial=sum_not_none(
-                discriminator_loss_joint(self.D_y, y, self.pool_y(fake_y)),
-                call_unless_none(discriminator_loss_joint, self.D_x, x, call_unless_none(self.pool_x, fake_x)),
-            ),
-            guess=sum_not_none(
-                call_unless_none(guess_loss, self.D_xx, x, rec_x), call_unless_none(guess_loss, self.D_yy, y, rec_y)
-            ),
-            two_step=sum_not_none(
-                call_unless_none(discriminator_loss_joint, self.D_x2, x, rec_x),
-                call_unless_none(discriminator_loss_joint, self.D_y2, y, rec_y),
-            ),
+            adversarial=self._discriminator_losses(fake, batch),
+            guess=self._guess_discriminator_loss(rec, batch),
+            two_step=self._two_step_discriminator_loss(rec, batch),
         )
 
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:
-        """G from X to Y, F from Y to X."""
+        """Apply G from X to Y, F from Y to X."""
         return (self.G if target == "Y" else self.F)(x)  # type: ignore[no-any-return]
+
+    def _translate_batch(self, batch: Batch, context: StepContext) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """Return the translations G(x), F(y), and the outputs G(y), F(x) for the identity loss if its weight is not 0.
+
+        With `one_way` only those of G.
+        """
+        use_identity = self.loss_weight("generators", "identity", context) > 0
+        fake: dict[str, Tensor] = {}
+        same: dict[str, Tensor] = {}
+        directions = [("X", "Y", self.G), ("Y", "X", self.F)] if self.D_x is not None else [("X", "Y", self.G)]
+        for source, target, generator in directions:
+            inputs = mask_frames(batch[source], self.max_mask_fraction)
+            if use_identity:
+                fake[target], same[target] = forward_pair(generator, inputs, batch[target])
+            else:
+                fake[target] = generator(inputs)
+        return fake, same
+
+    def _reconstruct(self, fake: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return F(G(x)) and G(F(y)), those of the cycles that are trained."""
+        rec: dict[str, Tensor] = {}
+        if self.has_forward_cycle:
+            rec["X"] = self.F(add_noise(fake["Y"], self.cycle_noise))
+        if self.has_backward_cycle:
+            rec["Y"] = self.G(add_noise(fake["X"], self.cycle_noise))
+        return rec
+
+    def _generator_losses(self, fake: Mapping[str, Tensor]) -> Tensor:
+        """Eq. (1) for the generators."""
+        loss = generator_loss(self.D_y(fake["Y"]))
+        return loss if self.D_x is None else loss + generator_loss(self.D_x(fake["X"]))
+
+    def _discriminator_losses(self, fake: Mapping[str, Tensor], batch: Batch) -> Tensor:
+        """Eq. (1) for the discriminators, on translations from the image pools."""
+        loss = discriminator_loss_joint(self.D_y, batch["Y"], self.pool_y(fake["Y"]))
+        if self.D_x is None:
+            return loss
+        return loss + discriminator_loss_joint(self.D_x, batch["X"], self.pool_x(fake["X"]))
+
+    # Extension: guess loss (Bashkirova et al. 2019)
+
+    def _build_guess_loss(self, net: NetworkFactory, weight: float) -> dict[str, float]:
+        """Add discriminators of (input, reconstruction) pairs for the trained cycles; return the loss weights."""
+        self.D_xx = net.pair_discriminator("X") if weight and self.has_forward_cycle else None
+        self.D_yy = net.pair_discriminator("Y") if weight and self.has_backward_cycle else None
+        return {"guess": weight, "discriminators.guess": 0.5} if weight else {}
+
+    def _guess_loss(self, rec: Mapping[str, Tensor], batch: Batch) -> Tensor | None:
+        """The generators' loss: a reconstruction should pass for the input."""
+        discriminators = _keep_present({"X": self.D_xx, "Y": self.D_yy})
+        return sum_losses(guess_loss(D, rec[domain], batch[domain]) for domain, D in discriminators.items())
+
+    def _guess_discriminator_loss(self, rec: Mapping[str, Tensor], batch: Batch) -> Tensor | None:
+        discriminators = _keep_present({"X": self.D_xx, "Y": self.D_yy})
+        return sum_losses(guess_loss(D, batch[domain], rec[domain]) for domain, D in discriminators.items())
+
+    # Extension: two-step adversarial loss (CycleGAN-VC2)
+
+    def _build_two_step_loss(self, net: NetworkFactory, weight: float) -> dict[str, float]:
+        """Add discriminators of inputs against reconstructions for the trained cycles; return the loss weights."""
+        self.D_x2 = net.discriminator("X") if weight and self.has_forward_cycle else None
+        self.D_y2 = net.discriminator("Y") if weight and self.has_backward_cycle else None
+        return {"two_step": weight, "discriminators.two_step": 0.5} if weight else {}
+
+    def _two_step_loss(self, rec: Mapping[str, Tensor]) -> Tensor | None:
+        discriminators = _keep_present({"X": self.D_x2, "Y": self.D_y2})
+        return sum_losses(generator_loss(D(rec[domain])) for domain, D in discriminators.items())
+
+    def _two_step_discriminator_loss(self, rec: Mapping[str, Tensor], batch: Batch) -> Tensor | None:
+        discriminators = _keep_present({"X": self.D_x2, "Y": self.D_y2})
+        return sum_losses(
+            discriminator_loss_joint(D, batch[domain], rec[domain]) for domain, D in discriminators.items()
+        )
+
+    # Extension: optimal transport loss on frames of voices
+
+    def _build_transport_loss(self, net: NetworkFactory, weight: float, one_way: bool) -> dict[str, float]:
+        """Add an optimal transport loss per generator; return the loss weights."""
+        self.transport_y = net.transport_loss() if weight else None
+        self.transport_x = net.transport_loss() if weight and not one_way else None
+        return {"transport": weight} if weight else {}
+
+    def _transport_loss(self, fake: Mapping[str, Tensor], batch: Batch) -> Tensor | None:
+        losses = []
+        if self.transport_y is not None:
+            losses.append(self.transport_y(fake["Y"], batch["X"], batch["Y"]))
+        if self.transport_x is not None:
+            losses.append(self.transport_x(fake["X"], batch["Y"], batch["X"]))
+        return sum_losses(losses)
 
 
 def guess_loss(discriminator: Role, first: Tensor, second: Tensor) -> Tensor:
-    """Small where `critic` says real of the pair in this order and fake of the other."""
+    """Least-squares loss of a pair discriminator: the pair (first, second) is "real", (second, first) is "fake".
+
+    `first` and `second` are (B, C, H, W); the discriminator takes them concatenated as channels.
+    """
     return discriminator_loss_joint(discriminator, torch.cat((first, second), 1), torch.cat((second, first), 1))
+
+
+def _keep_present(discriminators: Mapping[str, Role | None]) -> dict[str, Role]:
+    return {domain: D for domain, D in discriminators.items() if D is not None}

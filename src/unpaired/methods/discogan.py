@@ -1,31 +1,39 @@
-"""DiscoGAN: two generators that undo each other, whose translations look alike to the inside of a critic."""
+"""DiscoGAN: two generators, there and back, with a reconstruction loss and discriminator feature matching."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Annotated
 
 import torch
 from torch import Tensor
+from typing_extensions import Doc
 
-from unpaired.losses.adversarial import AdversarialLoss, discriminator_loss, generator_loss
+from unpaired.losses.adversarial import discriminator_loss, generator_loss
 from unpaired.losses.distances import feature_matching, mse
 from unpaired.methods.base import Batch, Method, Player, Route, StepContext, Turn, Turns, forward_pair
+from unpaired.methods.setting_types import (
+    AdversarialLossName,
+    DiscriminatorLearningRate,
+    GeneratorDepth,
+    GradClip,
+    LearningRate,
+    WeightDecay,
+)
 from unpaired.networks import NetworkFactory
 
 
 class DiscoGAN(Method):
-    """Kim, Cha, Kim, Lee, Kim 2017, arXiv:1703.05192: eq. (3)-(9), and what the authors' code adds.
+    """Kim, Cha, Kim, Lee, Kim 2017, arXiv:1703.05192: eq. (3)-(9), and the additions of the authors' code.
 
-    With r the rate of reconstruction, the generators' terms weigh (1 - r) `adversarial_share` (adversarial), (1 - r) of
-    the rest (`features`: the mean over the batch of what a critic's activations after the first give for real items and
-    for translations) and r (reconstruction). r is .01 at first and .5 `after` so many steps, or after a share of the
-    budget where `after` is below 1. The critics move in one step of `turns`, the generators in the others. `depth` is
-    the number of convolutions and deconvolutions; None takes the generator of the network settings. `clip` bounds the
-    norm of each player's gradient; None is the paper's.
+    With r the reconstruction fraction and a the adversarial fraction, the generators' losses have the weights (1 - r) a
+    (adversarial), (1 - r)(1 - a) (feature matching: batch means of all discriminator activations but the first, real
+    against translated) and r (reconstruction). r changes once, at `reconstruction_switch`. The discriminators train in
+    one step of `discriminator_every`, the generators in the others.
 
-    Differs: critics score patches of any size; norms treat items apart unless `--norm batch --average 0` is given, and
-    the innermost layer has none; the paper's batch is `--batch 64`. Both sides of `features` are seen through one draw
-    of augmentation, where there is one.
+    Differs: the discriminators score patches, so they take any size; normalization treats items separately unless
+    `--norm batch --ema-decay 0` is given, and the innermost layer has none; the paper's batch size is
+    `--batch-size 64`. With augmentation, real and translated items are augmented alike for feature matching.
     """
 
     is_cycle_consistent = True
@@ -50,21 +58,52 @@ class DiscoGAN(Method):
         self,
         net: NetworkFactory,
         *,
-        adversarial_loss: AdversarialLoss = "bce",
-        adversarial_fraction: float = 0.1,
-        initial_reconstruction_fraction: float = 0.01,
-        final_reconstruction_fraction: float = 0.5,
-        reconstruction_switch: float = 10_000.0,
-        discriminator_every: int = 3,
-        depth: int | None = 8,
-        weight_decay: float = 1e-5,
-        lr: float = 2e-4,
-        lr_d: float = 2e-4,
-        grad_clip: float | None = None,
+        adversarial_loss: AdversarialLossName = "bce",
+        adversarial_fraction: Annotated[
+            float,
+            Doc(
+                "Fraction (0 to 1) of the weight that the adversarial loss gets; feature matching gets the rest. "
+                "Raise it if outputs do not look like the target domain."
+            ),
+        ] = 0.1,
+        initial_reconstruction_fraction: Annotated[
+            float,
+            Doc(
+                "Fraction (0 to 1) of the weight that the reconstruction loss gets before --reconstruction-switch. "
+                "Raise it if early training loses content."
+            ),
+        ] = 0.01,
+        final_reconstruction_fraction: Annotated[
+            float,
+            Doc(
+                "Fraction (0 to 1) of the weight that the reconstruction loss gets after --reconstruction-switch. "
+                "Raise it if outputs lose content."
+            ),
+        ] = 0.5,
+        reconstruction_switch: Annotated[
+            float,
+            Doc(
+                "Step, or below 1 the fraction of the budget, from which the final reconstruction fraction applies. "
+                "Lower it for short runs."
+            ),
+        ] = 10_000.0,
+        discriminator_every: Annotated[
+            int,
+            Doc(
+                "The discriminators train once in this many steps (2 or more), the generators in all others. "
+                "Lower it if the discriminators are too weak."
+            ),
+        ] = 3,
+        depth: GeneratorDepth = 8,
+        weight_decay: WeightDecay = 1e-5,
+        lr: LearningRate = 2e-4,
+        lr_d: DiscriminatorLearningRate = 2e-4,
+        grad_clip: GradClip = None,
     ) -> None:
         super().__init__()
-        self.adversarial_loss: AdversarialLoss = adversarial_loss
+        self.adversarial_loss = adversarial_loss
         self.discriminator_every = max(2, discriminator_every)
+        # G: X -> Y and F: Y -> X are the generators, D_x and D_y the discriminators.
         self.G, self.F = net.generator("X", "Y", depth), net.generator("Y", "X", depth)
         self.D_x, self.D_y = net.discriminator("X"), net.discriminator("Y")
         self.players = {
@@ -74,9 +113,8 @@ class DiscoGAN(Method):
 
         def make_loss_weight(adversarial_scale: float, reconstruction_scale: float) -> Callable[[StepContext], float]:
             def loss_weight_at(context: StepContext) -> float:
-                is_early = (
-                    context.budget_fraction if reconstruction_switch < 1 else context.step
-                ) < reconstruction_switch
+                progress = context.budget_fraction if reconstruction_switch < 1 else context.step
+                is_early = progress < reconstruction_switch
                 r = initial_reconstruction_fraction if is_early else final_reconstruction_fraction
                 return (1 - r) * adversarial_scale + r * reconstruction_scale
 
@@ -86,13 +124,13 @@ class DiscoGAN(Method):
             "discriminators.adversarial": 0.5,
             "adversarial": make_loss_weight(adversarial_fraction, 0.0),
             "feature_matching": make_loss_weight(1 - adversarial_fraction, 0.0),
-            # The authors' images are in [0, 1], where squared distances are a quarter of ours.
+            # The authors' images are in [0, 1], where squared distances are a quarter of those in [-1, 1].
             "reconstruction": make_loss_weight(0.0, 0.25),
         }
         self.routes = (Route("X", "Y", ("G",)), Route("Y", "X", ("F",)))
 
     def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
-        """The critics, or the generators."""
+        """Yield the discriminators' turn or the generators' turn."""
         x, y = batch["X"], batch["Y"]
         is_discriminator_step = context.step % self.discriminator_every == 0
         with torch.set_grad_enabled(not is_discriminator_step):
@@ -116,6 +154,6 @@ class DiscoGAN(Method):
         )
 
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:
-        """G from X to Y, F from Y to X."""
+        """Apply G from X to Y, F from Y to X."""
         out: Tensor = self.G(x) if target == "Y" else self.F(x)
         return out

@@ -1,19 +1,28 @@
-"""The Domain Transfer Network: a decoder after a pretrained network, whose critic tells three kinds apart."""
+"""Domain Transfer Network: a decoder on the features of a pretrained network, with a three-class discriminator."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Annotated, Final
 
 from torch import Tensor
+from typing_extensions import Doc
 
 from unpaired.losses.classification import class_cross_entropy
 from unpaired.losses.distances import mse
 from unpaired.losses.total_variation import total_variation
 from unpaired.methods.base import Batch, FrozenNetwork, Method, Player, Route, StepContext, Turn, Turns, forward_pair
+from unpaired.methods.setting_types import (
+    DiscriminatorLearningRate,
+    GradClip,
+    IdentityWeight,
+    LearningRate,
+    PerceptualWeight,
+    PretrainedName,
+)
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
-from unpaired.networks.pretrained import load_embedding as pretrained
+from unpaired.networks.pretrained import load_embedding
 
 CLASS_FAKE_X: Final = 0
 CLASS_FAKE_Y: Final = 1
@@ -24,15 +33,14 @@ NUM_CLASSES: Final = 3
 class DTN(Method):
     """Taigman, Polyak, Wolf 2017, arXiv:1611.02200, sec. 4.
 
-    One way, from X to Y, by G = g after f. f, `embedding`, is frozen: "efficientnet-lite0", "vgg16-hed", "timm:NAME",
-    or the name that `unpaired.offer` gave to a network of one's own. g decodes its maps. The critic D tells g(f(x)),
-    g(f(y)) and real y apart; g wants both taken for real. f of a translation is to be that of its input (L_CONST,
-    alpha); an item of Y is to become itself (L_TID, beta); L_TV, gamma. Weights are those of the paper's faces.
+    One way, X to Y, with the generator g(f(x)): f is a frozen pretrained network (`feature_extractor`) and g decodes
+    its feature maps. The discriminator D classifies g(f(x)), g(f(y)) and real y; g is trained so that D classifies both
+    outputs as real. Further losses: f of a translation should equal f of its input (L_CONST, alpha:
+    `perceptual_weight`), an item of Y should be reproduced (L_TID, beta: `identity_weight`), and total variation (L_TV,
+    gamma: `tv_weight`). The default weights are those of the paper's faces.
 
-    `clip` bounds the norm of each player's gradient; None is the paper's.
-
-    Differs: f gives maps of three scales, and not a vector, which has lost where things are; distances are mean
-    squares, that of f between normalised maps; terms are means, where the paper has sums.
+    Differs: f returns feature maps at three scales instead of a vector, which has lost positions; distances are mean
+    squared differences, for f between normalized maps; losses are means where the paper has sums.
     """
 
     presets = {  # noqa: RUF012 - data
@@ -51,16 +59,23 @@ class DTN(Method):
         self,
         net: NetworkFactory,
         *,
-        embedding: str = "efficientnet-lite0",
-        perceptual_weight: float = 100.0,
-        identity_weight: float = 1.0,
-        tv_weight: float = 0.05,
-        lr: float = 2e-4,
-        lr_d: float = 2e-4,
-        grad_clip: float | None = None,
+        feature_extractor: PretrainedName = "efficientnet-lite0",
+        perceptual_weight: PerceptualWeight = 100.0,
+        identity_weight: IdentityWeight = 1.0,
+        tv_weight: Annotated[
+            float,
+            Doc(
+                "Weight of the total variation loss, which smooths outputs; 0: off. "
+                "Raise it if outputs contain pixel noise."
+            ),
+        ] = 0.05,
+        lr: LearningRate = 2e-4,
+        lr_d: DiscriminatorLearningRate = 2e-4,
+        grad_clip: GradClip = None,
     ) -> None:
         super().__init__()
-        self.f = FrozenNetwork(Role(pretrained(embedding)))
+        # f: pretrained network, g: decoder, D: discriminator.
+        self.f = FrozenNetwork(Role(load_embedding(feature_extractor)))
         self.g, self.D = net.decoder("Y", self.f), net.discriminator("Y", outputs=NUM_CLASSES)
         self.players = {
             "generator": Player(("g",), lr=lr, grad_clip=grad_clip),
@@ -75,7 +90,7 @@ class DTN(Method):
         self.routes = (Route("X", "Y", ("f", "g")),)
 
     def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
-        """The generator, then the critic."""
+        """Yield the generator's turn, then the discriminator's turn."""
         x, y = batch["X"], batch["Y"]
         code_x, code_y = forward_pair(self.f, x, y)
         fake, idt = forward_pair(self.g, code_x, code_y)
@@ -97,6 +112,6 @@ class DTN(Method):
         yield Turn("discriminator", adversarial=loss)
 
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:
-        """g after f, from X to Y."""
+        """Apply g(f(x)), from X to Y."""
         out: Tensor = self.g(self.f(x))
         return out

@@ -1,4 +1,4 @@
-"""The Domain Transfer Network's baseline: a critic, and what a pretrained network sees must stay."""
+"""Baseline of the Domain Transfer Network: a GAN with a perceptual loss on pretrained features."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from torch import Tensor
 
-from unpaired.losses.adversarial import AdversarialLoss, generator_loss
+from unpaired.losses.adversarial import generator_loss
 from unpaired.losses.distances import mse
 from unpaired.methods.base import (
     Batch,
@@ -20,20 +20,28 @@ from unpaired.methods.base import (
     Turns,
     discriminator_loss_joint,
 )
+from unpaired.methods.setting_types import (
+    AdversarialLossName,
+    DiscriminatorLearningRate,
+    GradClip,
+    LearningRate,
+    PerceptualWeight,
+    PoolSize,
+    PretrainedName,
+)
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
-from unpaired.networks.pretrained import load_embedding as pretrained
+from unpaired.networks.pretrained import load_embedding
 
 
 class DTNBaseline(Method):
     """Taigman, Polyak, Wolf 2017, arXiv:1611.02200: the baseline of sec. 3, R_GAN + alpha R_CONST (eq. 1 and 2).
 
-    One way, from X to Y. G is any generator; f, `embedding`, is frozen: "efficientnet-lite0", "vgg16-hed", "timm:NAME",
-    or the name that `unpaired.offer` gave to a network of one's own. The distance is the mean square of normalised
-    maps, each with the same say. `constancy_weight` is alpha. `clip` bounds the norm of each player's gradient; None is
-    the paper's.
+    One way, X to Y. G is any generator; f is a frozen pretrained network (`feature_extractor`). The perceptual loss
+    (R_CONST, alpha: `perceptual_weight`) is the mean squared difference of normalized feature maps, each map with equal
+    weight.
 
-    Differs: f is a general network of pictures and not one of digits or faces; a memory of fakes is at hand.
+    Differs: f is a general-purpose image network instead of one trained on digits or faces; an image pool is available.
     """
 
     presets = {  # noqa: RUF012 - data
@@ -51,18 +59,19 @@ class DTNBaseline(Method):
         self,
         net: NetworkFactory,
         *,
-        embedding: str = "efficientnet-lite0",
-        adversarial_loss: AdversarialLoss = "bce",
-        perceptual_weight: float = 15.0,
-        pool_size: int = 0,
-        lr: float = 2e-4,
-        lr_d: float = 2e-4,
-        grad_clip: float | None = None,
+        feature_extractor: PretrainedName = "efficientnet-lite0",
+        adversarial_loss: AdversarialLossName = "bce",
+        perceptual_weight: PerceptualWeight = 15.0,
+        pool_size: PoolSize = 0,
+        lr: LearningRate = 2e-4,
+        lr_d: DiscriminatorLearningRate = 2e-4,
+        grad_clip: GradClip = None,
     ) -> None:
         super().__init__()
-        self.adversarial_loss: AdversarialLoss = adversarial_loss
+        self.adversarial_loss = adversarial_loss
+        # G: X -> Y is the generator, D the discriminator of Y, f the pretrained network.
         self.G, self.D, self.pool = net.generator("X", "Y"), net.discriminator("Y"), ImagePool(pool_size)
-        self.f = FrozenNetwork(Role(pretrained(embedding)))
+        self.f = FrozenNetwork(Role(load_embedding(feature_extractor)))
         self.players = {
             "generator": Player(("G",), lr=lr, grad_clip=grad_clip),
             "discriminator": Player(("D",), lr=lr_d, grad_clip=grad_clip),
@@ -71,7 +80,7 @@ class DTNBaseline(Method):
         self.routes = (Route("X", "Y", ("G",)),)
 
     def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
-        """The generator, then the critic."""
+        """Yield the generator's turn, then the discriminator's turn."""
         x, y = batch["X"], batch["Y"]
         fake = self.G(x)
         yield Turn(
@@ -84,6 +93,6 @@ class DTNBaseline(Method):
         )
 
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:
-        """G from X to Y."""
+        """Apply G, from X to Y."""
         out: Tensor = self.G(x)
         return out

@@ -1,36 +1,44 @@
-"""DualGAN: two generators that undo each other, each judged by a Wasserstein critic of its target."""
+"""DualGAN: two generators, there and back, with cycle consistency and Wasserstein discriminators."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
+from typing_extensions import Doc
 
 from unpaired.losses.adversarial import generator_loss
 from unpaired.losses.distances import l1
 from unpaired.losses.gradient_penalty import gradient_penalty
 from unpaired.methods.base import Batch, Method, Player, Route, StepContext, Turn, Turns, discriminator_loss_joint
+from unpaired.methods.setting_types import (
+    CriticSteps,
+    CycleWeight,
+    DiscriminatorLearningRate,
+    GradClip,
+    LearningRate,
+    OptimizerName,
+)
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
 
 
 class DualGAN(Method):
-    """Yi, Zhang, Tan, Gong 2017, arXiv:1704.02510: eq. (1)-(3) and algorithm 1, with the paper's Wasserstein critics.
+    """Yi, Zhang, Tan, Gong 2017, arXiv:1704.02510: eq. (1)-(3) and algorithm 1, with the paper's Wasserstein loss.
 
-    `turns` is how many steps the critics make for one of the generators (2 to 4 in the paper). `slope` says what bounds
-    the critics' slope: "box" clamps their weights to `box` as in the paper; "penalty" is that of Gulrajani et al. 2017
-    (arXiv:1704.00028), on the mean of a critic's scores, with `penalty_weight`. `cycle_weight` is in the middle of the
-    paper's 100 to 1000. `clip` bounds the norm of each player's gradient; None is the paper's.
+    The paper uses `n_critic` 2 to 4 and a cycle weight of 100 to 1000. `lipschitz_constraint` "weight-clip" clamps the
+    discriminators' weights, as in the paper; "gradient-penalty" is that of Gulrajani et al. 2017 (arXiv:1704.00028), on
+    the mean of a discriminator's scores.
 
-    Differs: the networks are those of the settings instead of a U-Net, without its dropout, the paper's noise z (so a
-    picture has one translation); RMSProp averages over 100 steps, 10 in the authors' code. That code has gone over to
-    cross entropy and a cycle weight of 20 since; the paper is followed here.
+    Differs: the networks are those of the settings instead of a U-Net and have no dropout, which is the paper's noise z
+    (so an input has one translation); RMSProp averages over 100 steps (10 in the authors' code). The authors' code has
+    since changed to cross entropy and a cycle weight of 20; this implementation follows the paper.
     """
 
     is_cycle_consistent = True
-    ignored_if = {
+    ignored_if = {  # noqa: RUF012 - data
         "weight_clip": ("lipschitz_constraint", "gradient-penalty"),
         "gradient_penalty_weight": ("lipschitz_constraint", "weight-clip"),
     }
@@ -50,18 +58,38 @@ class DualGAN(Method):
         self,
         net: NetworkFactory,
         *,
-        n_critic: int = 3,
-        lipschitz_constraint: Literal["weight-clip", "gradient-penalty"] = "weight-clip",
-        weight_clip: float = 0.01,
-        gradient_penalty_weight: float = 10.0,
-        cycle_weight: float = 500.0,
-        optimizer: Literal["rmsprop", "adam"] = "rmsprop",
-        lr: float = 5e-5,
-        lr_d: float = 5e-5,
-        grad_clip: float | None = None,
+        n_critic: CriticSteps = 3,
+        lipschitz_constraint: Annotated[
+            Literal["weight-clip", "gradient-penalty"],
+            Doc(
+                "Method that keeps the discriminators Lipschitz: weight-clip (the paper's) or gradient-penalty. "
+                "Choose gradient-penalty for short runs."
+            ),
+        ] = "weight-clip",
+        weight_clip: Annotated[
+            float,
+            Doc(
+                "Limit of the absolute value of each discriminator weight; only with "
+                "--lipschitz-constraint weight-clip. Lower it if the adversarial loss explodes."
+            ),
+        ] = 0.01,
+        gradient_penalty_weight: Annotated[
+            float,
+            Doc(
+                "Weight of the gradient penalty; only with --lipschitz-constraint gradient-penalty. "
+                "Raise it if the adversarial loss grows without limit."
+            ),
+        ] = 10.0,
+        cycle_weight: CycleWeight = 500.0,
+        optimizer: OptimizerName = "rmsprop",
+        lr: LearningRate = 5e-5,
+        lr_d: DiscriminatorLearningRate = 5e-5,
+        grad_clip: GradClip = None,
     ) -> None:
         super().__init__()
-        self.n_critic, self.has_gradient_penalty = max(1, n_critic), lipschitz_constraint == "gradient-penalty"
+        self.n_critic = max(1, n_critic)
+        self.has_gradient_penalty = lipschitz_constraint == "gradient-penalty"
+        # G: X -> Y and F: Y -> X are the generators, D_x and D_y the discriminators (critics).
         self.G, self.F = net.generator("X", "Y"), net.generator("Y", "X")
         self.D_x, self.D_y = net.discriminator("X"), net.discriminator("Y")
         self.players = {
@@ -80,20 +108,20 @@ class DualGAN(Method):
         self.routes = (Route("X", "Y", ("G",)), Route("Y", "X", ("F",)))
 
     def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
-        """The critics, and every so many steps the generators."""
+        """Yield the discriminators' turn and, in every `n_critic`-th step, the generators' turn."""
         x, y = batch["X"], batch["Y"]
         is_generator_step = context.step % self.n_critic == 0
         with torch.set_grad_enabled(is_generator_step):
             fake_y, fake_x = self.G(x), self.F(y)
-        yield Turn(
-            "discriminators",
-            adversarial=discriminator_loss_joint(self.D_y, y, fake_y, "wgan")
-            + discriminator_loss_joint(self.D_x, x, fake_x, "wgan"),
-            gradient_penalty=mean_score_gradient_penalty(self.D_y, y, fake_y)
-            + mean_score_gradient_penalty(self.D_x, x, fake_x)
-            if self.has_gradient_penalty
-            else None,
+        adversarial = discriminator_loss_joint(self.D_y, y, fake_y, "wgan") + discriminator_loss_joint(
+            self.D_x, x, fake_x, "wgan"
         )
+        penalty = None
+        if self.has_gradient_penalty:
+            penalty = mean_score_gradient_penalty(self.D_y, y, fake_y) + mean_score_gradient_penalty(
+                self.D_x, x, fake_x
+            )
+        yield Turn("discriminators", adversarial=adversarial, gradient_penalty=penalty)
         if is_generator_step:
             yield Turn(
                 "generators",
@@ -102,11 +130,11 @@ class DualGAN(Method):
             )
 
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:
-        """G from X to Y, F from Y to X."""
+        """Apply G from X to Y, F from Y to X."""
         out: Tensor = self.G(x) if target == "Y" else self.F(x)
         return out
 
 
 def mean_score_gradient_penalty(discriminator: Role, real: Tensor, fake: Tensor) -> Tensor:
-    """On the slope of the mean of an item's scores, which is what the adversarial terms are made of."""
+    """Gradient penalty on the mean of an item's scores, the quantity that the adversarial loss uses."""
     return gradient_penalty(lambda items: discriminator(items).flatten(1).mean(1), real, fake)

@@ -1,17 +1,27 @@
-"""Fader networks: one auto-encoder whose code forgets the labels, and whose decoder is told them, as by a slider."""
+"""Fader Networks: an auto-encoder whose latent code is made label-invariant and whose decoder takes the labels."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import torch
 from torch import Tensor
+from typing_extensions import Doc
 
 from unpaired.losses.adversarial import discriminator_loss, generator_loss
 from unpaired.losses.classification import classification_loss, inverted_label_loss, predict_labels
 from unpaired.losses.distances import l1, mse
-from unpaired.methods.base import Batch, Player, StepContext, Turn, Turns, forward_pair, forward_pair_optional
+from unpaired.methods.base import Batch, Player, StepContext, Turn, Turns, forward_pair
 from unpaired.methods.capabilities import LabelConditionedMethod
+from unpaired.methods.setting_types import (
+    DiscriminatorLearningRate,
+    GradClip,
+    LearningRate,
+    PerDomainScores,
+    ReconstructionWeight,
+    TransportWeight,
+)
 from unpaired.networks import NetworkFactory
 from unpaired.networks.conditional import concat_label
 
@@ -26,18 +36,23 @@ VOICE = {**SMALL, "per_domain_scores": False, "classification_weight": 1.0, "tra
 
 
 class Fader(LabelConditionedMethod):
-    """Lample et al. 2017, arXiv:1706.00409: eq. (1)-(3), with the ramp of the latent weight of sec. 4.
+    """Lample et al. 2017, arXiv:1706.00409: eq. (1)-(3), with the warm-up of the latent weight of sec. 4.
 
-    A classifier reads the labels off the code and the encoder learns to mislead it, so the decoder must take them from
-    what it is told. `ramp` is the share of the budget over which that weight grows (500,000 of the authors' 1.5 million
-    steps). `adversarial_weight` and `class_weight` are the authors' code's options: a critic of patches, and a
-    classifier of images, judge what is decoded with other labels; without them the pictures are as blurred as a mean.
-    `own_scores` and, of voices, `transport_weight` as in StarGAN. `absolute` takes L1 for the squares of eq. (1).
-    `residual_from`, of voices, is the share of the budget after which the coders stay as they are and a second decoder
-    R of the code learns what to add (0 and 1: never), from those two judges, who learn all the time: stage 2 of
-    Chou et al. 2018, arXiv:1804.02812, as its authors' code has it, where one critic, Wasserstein's, is both.
-    Differs: the misled classifier is given the other values in equal shares, not one of them drawn; the decoder
-    enlarges bilinearly. Where labels are of several groups a classifier of images learns to tell those not asked for.
+    A classifier predicts the labels from the latent code. The encoder is trained to make it fail, so the decoder must
+    take the labels from its input. `latent_adversarial_warmup` is 500,000 of 1.5 million steps in the authors' code.
+
+    Options of the authors' code: `adversarial_weight` adds a patch discriminator of images decoded with other labels,
+    `classification_weight` an image classifier of them; without both, images are blurred like an average.
+    `per_domain_scores` and `transport_weight` (voice) are as in StarGAN. `l1_reconstruction` replaces the squares of
+    eq. (1) by L1.
+
+    `residual_decoder_start` (voice) is stage 2 of Chou et al. 2018, arXiv:1804.02812: after this fraction of the budget
+    encoder and decoder are frozen, and a second decoder R of the code learns a residual from the discriminator and the
+    classifier, which train from the start. In the authors' code one Wasserstein discriminator has both functions.
+
+    Differs: the encoder's target for the latent classifier is uniform over the other values instead of one drawn at
+    random; the decoder upsamples bilinearly. If the labels have several groups, an image classifier is trained to
+    predict those that are not requested.
     """
 
     is_cycle_consistent = True
@@ -48,32 +63,73 @@ class Fader(LabelConditionedMethod):
         self,
         net: NetworkFactory,
         *,
-        l1_reconstruction: bool = False,
-        reconstruction_weight: float = 1.0,
-        latent_adversarial_weight: float = 1e-4,
-        latent_adversarial_warmup: float = 0.32,
-        adversarial_weight: float = 0.0,
-        classification_weight: float = 0.0,
-        per_domain_scores: bool = False,
-        transport_weight: float = 0.0,
-        residual_decoder_start: float = 1.0,
-        latent_discriminator_dropout: float = 0.3,
-        lr: float = 2e-4,
-        lr_d: float = 2e-4,
-        grad_clip: float | None = 5.0,
+        l1_reconstruction: Annotated[
+            bool,
+            Doc(
+                "Use the L1 distance in the reconstruction loss instead of the squared distance. "
+                "Turn it on for sharper images."
+            ),
+        ] = False,
+        reconstruction_weight: ReconstructionWeight = 1.0,
+        latent_adversarial_weight: Annotated[
+            float,
+            Doc(
+                "Weight of the loss that removes the labels from the latent code. "
+                "Raise it if outputs ignore the requested label."
+            ),
+        ] = 1e-4,
+        latent_adversarial_warmup: Annotated[
+            float,
+            Doc(
+                "Fraction of the budget (0 to 1) over which the latent adversarial weight rises from zero; 0: none. "
+                "Raise it if outputs are blurred early in training."
+            ),
+        ] = 0.32,
+        adversarial_weight: Annotated[
+            float,
+            Doc(
+                "Weight of a patch discriminator's loss on translations; 0: off, or 1 with a residual decoder. "
+                "Raise it if outputs are blurred."
+            ),
+        ] = 0.0,
+        classification_weight: Annotated[
+            float,
+            Doc(
+                "Weight of a classifier's label loss on translations; 0: off, or 1 with a residual decoder. "
+                "Raise it if outputs ignore the requested label."
+            ),
+        ] = 0.0,
+        per_domain_scores: PerDomainScores = False,
+        transport_weight: TransportWeight = 0.0,
+        residual_decoder_start: Annotated[
+            float,
+            Doc(
+                "Fraction of the budget after which only a residual decoder trains (voice only); 0 or 1: never. "
+                "Try 0.5 if voices sound too smooth."
+            ),
+        ] = 1.0,
+        latent_discriminator_dropout: Annotated[
+            float,
+            Doc("Dropout probability (0 to 1) of the classifier on the latent code. Raise it if it overfits."),
+        ] = 0.3,
+        lr: LearningRate = 2e-4,
+        lr_d: DiscriminatorLearningRate = 2e-4,
+        grad_clip: GradClip = 5.0,
     ) -> None:
         super().__init__()
         self.labels, self.domains, self.per_domain_scores = net.labels, net.domains, per_domain_scores
-        self.reconstruction_loss, self.residual_decoder_start = l1 if l1_reconstruction else mse, residual_decoder_start
+        self.reconstruction_loss = l1 if l1_reconstruction else mse
+        self.residual_decoder_start = residual_decoder_start
+        # E: encoder, G: decoder, Z: classifier on the latent code, R: residual decoder, D: discriminator,
+        # C: classifier of items.
         self.E, self.G, self.Z = net.conditional_autoencoder(self.labels.size, latent_discriminator_dropout)
         self.transport = (
             net.conditional_transport_loss(self.labels.size, source_weight=0.5) if transport_weight else None
         )
-        autoencoder, latent_discriminator = (
-            Player(("E", "G"), lr=lr, grad_clip=grad_clip),
-            Player(("Z",), lr=lr_d, grad_clip=grad_clip),
-        )
-        self.players = {"autoencoder": autoencoder, "latent_discriminator": latent_discriminator}
+        self.players = {
+            "autoencoder": Player(("E", "G"), lr=lr, grad_clip=grad_clip),
+            "latent_discriminator": Player(("Z",), lr=lr_d, grad_clip=grad_clip),
+        }
         self.loss_weights = {
             "reconstruction": reconstruction_weight,
             "latent_adversarial": lambda context: (
@@ -98,36 +154,32 @@ class Fader(LabelConditionedMethod):
             self.C = net.classifier(self.labels.size)
             self.players["classifier"] = Player(("C",), lr=lr_d, grad_clip=grad_clip)
             self.loss_weights |= {"classification": classification_weight, "classifier.classification": 1.0}
-        self.loss_weights |= {"transport": transport_weight} if transport_weight else {}
+        if transport_weight:
+            self.loss_weights["transport"] = transport_weight
         self.routes = self.build_routes(("E", "G", "R") if self.R is not None else ("E", "G"), ("C",))
 
     def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
-        """The reader of codes and the coders, or the residual; then those who judge what is made with other labels."""
-        x, label, label_mask, group_slices = batch["x"], batch["label"], batch["label_mask"], self.labels.group_slices
-        R = self.R if context.budget_fraction >= self.residual_decoder_start else None
-        E, G = self.E.train(R is None), self.G.train(R is None)  # statistics of batch norm stay as they are too
-        code, target_label = E(x), label[torch.randperm(len(label))]
-        if R is None:
+        """Yield the turn of the auto-encoder or the residual decoder, then those of discriminator and classifier.
+
+        Before the auto-encoder's turn comes that of the classifier on the latent code.
+        """
+        x, label, label_mask = batch["x"], batch["label"], batch["label_mask"]
+        is_residual_stage = self.R is not None and context.budget_fraction >= self.residual_decoder_start
+        self.E.train(not is_residual_stage)  # the frozen networks keep their batch norm statistics
+        self.G.train(not is_residual_stage)
+        code, target_label = self.E(x), label[torch.randperm(len(label))]
+        if is_residual_stage:
+            fake = self._decode_with_residual(concat_label(code, target_label))
+            yield Turn("residual_decoder", **self._translation_losses(fake, target_label, x, label, label_mask))
+        else:
+            yield Turn("latent_discriminator", classification=self._classify_code(code, label, label_mask))
+            fake, rec = forward_pair(self.G, concat_label(code, target_label), concat_label(code, label))
             yield Turn(
-                "latent_discriminator",
-                classification=classification_loss(self.Z(code), label, label_mask, group_slices),
+                "autoencoder",
+                reconstruction=self.reconstruction_loss(rec, x),
+                latent_adversarial=inverted_label_loss(self.Z(code), label, label_mask, self.labels.group_slices),
+                **self._translation_losses(fake, target_label, x, label, label_mask),
             )
-        fake, rec = forward_pair_optional(G, concat_label(code, target_label), concat_label(code, label), R is None)
-        fake = fake if R is None else fake + R(concat_label(code, target_label))
-        yield Turn(
-            "autoencoder" if R is None else "residual_decoder",
-            reconstruction=self.reconstruction_loss(rec, x) if rec is not None else None,
-            latent_adversarial=inverted_label_loss(self.Z(code), label, label_mask, group_slices)
-            if R is None
-            else None,
-            adversarial=generator_loss(self.select_label_scores(self.D(fake), target_label, label_mask))
-            if self.has_discriminator
-            else None,
-            transport=self.transport(fake, target_label, x, label) if self.transport is not None else None,
-            classification=classification_loss(self.C(fake), target_label, label_mask, group_slices)
-            if self.has_classifier
-            else None,
-        )
         if self.has_discriminator:
             real_scores, fake_scores = forward_pair(self.D, x, fake)
             yield Turn(
@@ -138,13 +190,38 @@ class Fader(LabelConditionedMethod):
                 ),
             )
         if self.has_classifier:
-            yield Turn("classifier", classification=classification_loss(self.C(x), label, label_mask, group_slices))
+            yield Turn(
+                "classifier",
+                classification=classification_loss(self.C(x), label, label_mask, self.labels.group_slices),
+            )
 
     def apply_labels(self, x: Tensor, label: Tensor, label_mask: Tensor) -> Tensor:
-        """The code of `x`, decoded with the label, and the residual where there is one."""
-        conditioned_code = concat_label(self.E(x), label)
-        return self.G(conditioned_code) if self.R is None else self.G(conditioned_code) + self.R(conditioned_code)  # type: ignore[no-any-return]
+        """Decode the latent code of `x` with the label, and add the residual if there is a residual decoder."""
+        return self._decode_with_residual(concat_label(self.E(x), label))
 
     def classify(self, x: Tensor) -> Tensor:
-        """What the classifier of images tells; there is one where labels are of several groups."""
+        """Predict labels with the classifier of items, which exists if the labels have several groups."""
         return predict_labels(self.C(x), self.labels.group_slices)
+
+    def _decode_with_residual(self, conditioned_code: Tensor) -> Tensor:
+        y: Tensor = self.G(conditioned_code)
+        return y if self.R is None else y + self.R(conditioned_code)
+
+    def _classify_code(self, code: Tensor, label: Tensor, label_mask: Tensor) -> Tensor:
+        """Loss of the classifier on the latent code (eq. 2)."""
+        return classification_loss(self.Z(code), label, label_mask, self.labels.group_slices)
+
+    def _translation_losses(
+        self, fake: Tensor, target_label: Tensor, x: Tensor, label: Tensor, label_mask: Tensor
+    ) -> dict[str, Tensor]:
+        """Losses on the translations `fake` of `x`, those that are in use."""
+        losses: dict[str, Tensor] = {}
+        if self.has_discriminator:
+            losses["adversarial"] = generator_loss(self.select_label_scores(self.D(fake), target_label, label_mask))
+        if self.transport is not None:
+            losses["transport"] = self.transport(fake, target_label, x, label)
+        if self.has_classifier:
+            losses["classification"] = classification_loss(
+                self.C(fake), target_label, label_mask, self.labels.group_slices
+            )
+        return losses

@@ -1,4 +1,4 @@
-"""FastCUT: CUT without its pass over the target's own items, held by more contrast and by mirroring."""
+"""FastCUT: CUT without the identity loss, with a higher contrastive weight and flip equivariance."""
 
 from __future__ import annotations
 
@@ -20,16 +20,26 @@ from unpaired.methods.base import (
     detach,
     discriminator_loss_joint,
 )
+from unpaired.methods.setting_types import (
+    DiscriminatorLearningRate,
+    GradClip,
+    LearningRate,
+    NcePixels,
+    NceWarmup,
+    NceWeight,
+    NumPatches,
+    Temperature,
+)
 from unpaired.networks import NetworkFactory
 
 
 class FastCUT(Method):
     """Park, Efros, Zhang, Zhu 2020, arXiv:2007.15651: eq. (1) with least squares, eq. (4) with weight 10, no identity.
 
-    Half the time G sees x mirrored, and what is seen of its translation is mirrored back (in the authors' code alone).
-    `ramp`, `pixels`, `patches`, `temperature` and `clip` are those of `cut`.
+    With probability 0.5 in each step, G translates the mirrored x, and the features of the translation are mirrored
+    back (in the authors' code only, not in the paper).
 
-    Differs: as `cut` does.
+    Differs: as CUT does.
     """
 
     presets = {  # noqa: RUF012 - data
@@ -48,22 +58,21 @@ class FastCUT(Method):
         self,
         net: NetworkFactory,
         *,
-        nce_weight: float = 10.0,
-        nce_warmup: float = 0.0,
-        nce_pixels: bool = True,
-        num_patches: int = 256,
-        temperature: float = 0.07,
-        lr: float = 2e-4,
-        lr_d: float = 2e-4,
-        grad_clip: float | None = None,
+        nce_weight: NceWeight = 10.0,
+        nce_warmup: NceWarmup = 0.0,
+        nce_pixels: NcePixels = True,
+        num_patches: NumPatches = 256,
+        temperature: Temperature = 0.07,
+        lr: LearningRate = 2e-4,
+        lr_d: DiscriminatorLearningRate = 2e-4,
+        grad_clip: GradClip = None,
     ) -> None:
         super().__init__()
         self.temperature = temperature
-        self.G, self.D, self.H = (
-            net.generator("X", "Y"),
-            net.discriminator("Y"),
-            net.projector("X", num_patches, nce_pixels),
-        )
+        # G: X -> Y is the generator, D the discriminator of Y, H the projector of features to codes of patches.
+        self.G = net.generator("X", "Y")
+        self.D = net.discriminator("Y")
+        self.H = net.projector("X", num_patches, nce_pixels)
         self.players = {
             "generator": Player(("G", "H"), lr=lr, grad_clip=grad_clip),
             "discriminator": Player(("D",), lr=lr_d, grad_clip=grad_clip),
@@ -73,12 +82,13 @@ class FastCUT(Method):
         self.routes = (Route("X", "Y", ("G",)),)
 
     def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
-        """The critic, then the generator with H."""
+        """Yield the discriminator's turn, then the turn of the generator and the projector."""
         x = batch["X"]
         is_flipped = bool(torch.rand(()) < 0.5)
         ((fake, features),) = self.G.forward_with_features(x.flip(3) if is_flipped else x)
         yield Turn("discriminator", adversarial=discriminator_loss_joint(self.D, batch["Y"], fake))
-        input_layers = [x, *(self.G.extract_features(x, self.H.num_features) if is_flipped else features)]
+        input_features = self.G.extract_features(x, self.H.num_features) if is_flipped else features
+        input_layers = [x, *input_features]
         output_layers = [fake, *self.G.extract_features(fake, self.H.num_features)]
         positions = self.H.sample_positions(input_layers)
         keys = [detach(key) for key in self.H(input_layers, positions)]
@@ -88,6 +98,6 @@ class FastCUT(Method):
         )
 
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:
-        """G from X to Y."""
+        """Apply G, from X to Y."""
         out: Tensor = self.G(x)
         return out

@@ -1,12 +1,14 @@
-"""A critic and nothing else: a shallow generator stays close to its input by itself."""
+"""GAN without a content constraint: a shallow generator preserves its input without one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated
 
 from torch import Tensor
+from typing_extensions import Doc
 
-from unpaired.losses.adversarial import AdversarialLoss, generator_loss
+from unpaired.losses.adversarial import generator_loss
 from unpaired.losses.distances import l1
 from unpaired.methods.base import (
     Batch,
@@ -20,21 +22,29 @@ from unpaired.methods.base import (
     Turns,
     discriminator_loss_joint,
 )
+from unpaired.methods.setting_types import (
+    AdversarialLossName,
+    DiscriminatorLearningRate,
+    GeneratorDepth,
+    GradClip,
+    LearningRate,
+    PoolSize,
+)
 from unpaired.networks import NetworkFactory
 
 
 class GAN(Method):
     """Galanti, Wolf, Benaim 2018 (ICLR), arXiv:1709.00074: the role of minimal complexity in unsupervised mapping.
 
-    One way, from X to Y, with the adversarial term alone. `depth` is their complexity: the number of convolutions and
-    deconvolutions of the generator (6 is the smallest that they find sufficient at 64 px). None takes the generator of
-    the network settings. `clip` bounds the norm of each player's gradient; None is the paper's.
+    One way, X to Y, with the adversarial loss only. `depth` is the paper's complexity: the number of convolutions and
+    transposed convolutions of the generator (6 is the smallest sufficient one at 64 px in the paper).
 
-    With a teacher g, a shallow generator, this is the second step of their Alg. 1: G, their h, is a deeper one that is
-    held to g by R[h, g], here the L1 distance of h(x) and g(x), times `similarity_weight` (their lambda).
+    With a teacher g (a trained shallow generator) this is the second step of the paper's algorithm 1: G, the paper's h,
+    is a deeper generator, and R[h, g] is the L1 distance of h(x) and g(x), with the weight `distillation_weight`
+    (the paper's lambda).
 
-    Differs: least squares and patches of CycleGAN's critic instead of DiscoGAN's, so that depth is all that changes
-    between it and `cyclegan`.
+    Differs: least squares and CycleGAN's patch discriminator instead of DiscoGAN's networks, so that the depth is the
+    only difference from `cyclegan`'s adversarial training.
     """
 
     accepts_teacher = True
@@ -49,16 +59,23 @@ class GAN(Method):
         self,
         net: NetworkFactory,
         *,
-        depth: int | None = 6,
-        adversarial_loss: AdversarialLoss = "lsgan",
-        distillation_weight: float = 1.0,
-        pool_size: int = 50,
-        lr: float = 2e-4,
-        lr_d: float = 2e-4,
-        grad_clip: float | None = None,
+        depth: GeneratorDepth = 6,
+        adversarial_loss: AdversarialLossName = "lsgan",
+        distillation_weight: Annotated[
+            float,
+            Doc(
+                "Weight of the L1 distance to the teacher's output; used only with --teacher. "
+                "Raise it to follow the teacher more closely."
+            ),
+        ] = 1.0,
+        pool_size: PoolSize = 50,
+        lr: LearningRate = 2e-4,
+        lr_d: DiscriminatorLearningRate = 2e-4,
+        grad_clip: GradClip = None,
     ) -> None:
         super().__init__()
-        self.adversarial_loss: AdversarialLoss = adversarial_loss
+        self.adversarial_loss = adversarial_loss
+        # G: X -> Y is the generator (the paper's h if there is a teacher), D the discriminator, g the teacher.
         self.G, self.D, self.pool = net.generator("X", "Y", depth), net.discriminator("Y"), ImagePool(pool_size)
         teacher = net.teacher()
         self.g = FrozenNetwork(teacher) if teacher is not None else None
@@ -72,7 +89,7 @@ class GAN(Method):
         self.routes = (Route("X", "Y", ("G",)),)
 
     def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
-        """The generator, then the critic."""
+        """Yield the generator's turn, then the discriminator's turn."""
         x = batch["X"]
         fake = self.G(x)
         distillation = l1(fake, self.g(x)) if self.g is not None else None
@@ -85,6 +102,6 @@ class GAN(Method):
         )
 
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:
-        """G from X to Y."""
+        """Apply G, from X to Y."""
         out: Tensor = self.G(x)
         return out

@@ -1,12 +1,13 @@
-"""StarGAN: one generator for many domains, told by a label what to make, and a critic that also tells labels."""
+"""StarGAN: one label-conditioned generator for all domains, and a discriminator that also classifies labels."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
+from typing_extensions import Doc
 
 from unpaired.losses.adversarial import discriminator_loss, generator_loss
 from unpaired.losses.classification import classification_loss, predict_labels
@@ -14,6 +15,16 @@ from unpaired.losses.distances import l1
 from unpaired.losses.gradient_penalty import gradient_penalty
 from unpaired.methods.base import Batch, Player, StepContext, Turn, Turns, add_noise
 from unpaired.methods.capabilities import LabelConditionedMethod
+from unpaired.methods.setting_types import (
+    CriticSteps,
+    CycleNoise,
+    CycleWeight,
+    DiscriminatorLearningRate,
+    GradClip,
+    LearningRate,
+    PerDomainScores,
+    TransportWeight,
+)
 from unpaired.networks import NetworkFactory
 from unpaired.networks.conditional import concat_label
 
@@ -29,14 +40,14 @@ VOICE = {"cycle_noise": 0.0, "transport_weight": 5.0}
 
 
 class StarGAN(LabelConditionedMethod):
-    """Choi et al. 2018, arXiv:1711.09020: eq. (5), (6) with eq. (8), Wasserstein's; joint data sets of sec. 3.2.
+    """Choi et al. 2018, arXiv:1711.09020: eq. (5), (6) with the Wasserstein loss of eq. (8); joint data sets, sec. 3.2.
 
-    Targets are the labels of the batch, in another order. The critic makes `turns` moves for one of the generator.
-    Where joint data sets know different labels, the generator is told which groups are asked for (the mask vector).
-    `own_scores` gives the critic an output for each value of a label, so that it tells real ones of a domain, not of
-    any (StarGAN v2, arXiv:1912.01865, sec. 2). `cycle_noise` and, of voices, `transport_weight` as in CycleGAN.
-    `clip` bounds the norm of each player's gradient; None is the paper's.
-    Differs: the mask has a value per group of labels, which for the paper's two data sets says the same.
+    Target labels are the labels of the batch, permuted. If jointly trained data sets have different labels, the
+    generator also takes a mask of the groups that are requested. `per_domain_scores` gives the discriminator one output
+    per domain, so that it judges realism within a domain (StarGAN v2, arXiv:1912.01865, sec. 2). `cycle_noise` and
+    `transport_weight` (voice) are as in CycleGAN.
+
+    Differs: the mask has one value per group of labels, which is equivalent for the paper's two data sets.
     """
 
     is_cycle_consistent = True
@@ -49,26 +60,44 @@ class StarGAN(LabelConditionedMethod):
         self,
         net: NetworkFactory,
         *,
-        adversarial_loss: Literal["wgan", "lsgan"] = "wgan",
-        n_critic: int = 5,
-        per_domain_scores: bool = False,
-        classification_weight: float = 1.0,
-        cycle_weight: float = 10.0,
-        cycle_noise: float = 0.0,
-        gradient_penalty_weight: float = 10.0,
-        transport_weight: float = 0.0,
-        lr: float = 1e-4,
-        lr_d: float = 1e-4,
-        grad_clip: float | None = None,
+        adversarial_loss: Annotated[
+            Literal["wgan", "lsgan"],
+            Doc(
+                "Form of the adversarial loss: wgan (with gradient penalty) or lsgan (least squares). "
+                "Choose lsgan for short runs."
+            ),
+        ] = "wgan",
+        n_critic: CriticSteps = 5,
+        per_domain_scores: PerDomainScores = False,
+        classification_weight: Annotated[
+            float,
+            Doc(
+                "Weight of the label classification loss on translations. "
+                "Raise it if outputs ignore the requested label."
+            ),
+        ] = 1.0,
+        cycle_weight: CycleWeight = 10.0,
+        cycle_noise: CycleNoise = 0.0,
+        gradient_penalty_weight: Annotated[
+            float,
+            Doc(
+                "Weight of the gradient penalty; only with --adversarial-loss wgan. "
+                "Raise it if the adversarial loss grows without limit."
+            ),
+        ] = 10.0,
+        transport_weight: TransportWeight = 0.0,
+        lr: LearningRate = 1e-4,
+        lr_d: DiscriminatorLearningRate = 1e-4,
+        grad_clip: GradClip = None,
     ) -> None:
         super().__init__()
         self.labels, self.domains = net.labels, net.domains
-        self.adversarial_loss: Literal["wgan", "lsgan"] = adversarial_loss
-        self.has_several_datasets = len(self.labels.dataset_groups) > 1
-        self.G = net.conditional_generator(
-            self.labels.size + (len(self.labels.groups) if self.has_several_datasets else 0)
-        )
+        self.adversarial_loss = adversarial_loss
         self.per_domain_scores, self.cycle_noise, self.n_critic = per_domain_scores, cycle_noise, max(1, n_critic)
+        self.has_several_datasets = len(self.labels.dataset_groups) > 1
+        # G: generator, T: trunk of the discriminator, D: its head for realism (D_src), C: its label head (D_cls).
+        mask_size = len(self.labels.groups) if self.has_several_datasets else 0
+        self.G = net.conditional_generator(self.labels.size + mask_size)
         self.T, self.D, self.C = net.discriminator_with_classifier(self.labels.size, self.discriminator_outputs)
         self.transport = (
             net.conditional_transport_loss(self.labels.size, source_weight=0.5) if transport_weight else None
@@ -83,48 +112,60 @@ class StarGAN(LabelConditionedMethod):
             "discriminator.classification": 1.0,
             "cycle": cycle_weight,
         }
-        self.loss_weights |= {"gradient_penalty": gradient_penalty_weight} if adversarial_loss == "wgan" else {}
-        self.loss_weights |= {"transport": transport_weight} if transport_weight else {}
+        if adversarial_loss == "wgan":
+            self.loss_weights["gradient_penalty"] = gradient_penalty_weight
+        if transport_weight:
+            self.loss_weights["transport"] = transport_weight
         self.routes = self.build_routes(("G",), ("T", "C"))
 
     def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
-        """The critic, and every `turns` steps the generator."""
-        x, label, label_mask = batch["x"], batch["label"], batch["label_mask"]
+        """Yield the discriminator's turn and, in every `n_critic`-th step, the generator's turn."""
+        x, label, label_mask, group_slices = batch["x"], batch["label"], batch["label_mask"], self.labels.group_slices
         target_label = label[torch.randperm(len(label))]
         fake = self.apply_labels(x, target_label, label_mask)
         features = self.T(x)
+        real_scores = self._score(features, label, label_mask)
+        fake_scores = self._score(self.T(fake), target_label, label_mask)
         yield Turn(
             "discriminator",
-            adversarial=discriminator_loss(
-                self._score(features, label, label_mask),
-                self._score(self.T(fake), target_label, label_mask),
-                self.adversarial_loss,
-            ),
-            classification=classification_loss(self.C(features), label, label_mask, self.labels.group_slices),
-            gradient_penalty=self._gradient_penalty(x, fake, label, target_label, label_mask)
-            if "gradient_penalty" in self.loss_weights
-            else None,
+            adversarial=discriminator_loss(real_scores, fake_scores, self.adversarial_loss),
+            classification=classification_loss(self.C(features), label, label_mask, group_slices),
+            gradient_penalty=self._gradient_penalty(x, fake, label, target_label, label_mask),
         )
         if context.step % self.n_critic == 0:
             features = self.T(fake)
             yield Turn(
                 "generator",
                 adversarial=generator_loss(self._score(features, target_label, label_mask), self.adversarial_loss),
-                classification=classification_loss(
-                    self.C(features), target_label, label_mask, self.labels.group_slices
-                ),
+                classification=classification_loss(self.C(features), target_label, label_mask, group_slices),
                 transport=self.transport(fake, target_label, x, label) if self.transport is not None else None,
                 cycle=l1(self.apply_labels(add_noise(fake, self.cycle_noise), label, label_mask), x),
             )
 
+    def apply_labels(self, x: Tensor, label: Tensor, label_mask: Tensor) -> Tensor:
+        """Apply G to `x` concatenated with the label, and with the mask if there are several data sets."""
+        if self.has_several_datasets:
+            label = torch.cat((label, label_mask[:, [span.start for span in self.labels.group_slices]]), dim=1)
+        out: Tensor = self.G(concat_label(x, label))
+        return out
+
+    def classify(self, x: Tensor) -> Tensor:
+        """Predict labels with the discriminator's label head."""
+        return predict_labels(self.C(self.T(x)), self.labels.group_slices)
+
     def _score(self, features: Tensor, label: Tensor, label_mask: Tensor) -> Tensor:
-        """(B, views, h, w): the critic's scores of what T saw, by the outputs of the values that the label has."""
+        """Return the discriminator's scores (B, views, h, w) for the label, from the trunk's features."""
         return self.select_label_scores(self.D(features), label, label_mask)
 
     def _gradient_penalty(
         self, x: Tensor, fake: Tensor, label: Tensor, target_label: Tensor, label_mask: Tensor
-    ) -> Tensor:
-        """The penalty on the scores that count: those for the label of `x` and those for that of `fake`, half each."""
+    ) -> Tensor | None:
+        """Return the penalty on the scores for the source label; with per-domain scores, the mean with the target's.
+
+        None with the least-squares loss.
+        """
+        if self.adversarial_loss == "lsgan":
+            return None
         source_label_penalty = gradient_penalty(lambda items: self._score(self.T(items), label, label_mask), x, fake)
         if not self.per_domain_scores:
             return source_label_penalty
@@ -132,14 +173,3 @@ class StarGAN(LabelConditionedMethod):
             source_label_penalty
             + gradient_penalty(lambda items: self._score(self.T(items), target_label, label_mask), x, fake)
         ) / 2
-
-    def apply_labels(self, x: Tensor, label: Tensor, label_mask: Tensor) -> Tensor:
-        """G on `x` joined with the label, and with the mask where the data sets are several."""
-        if self.has_several_datasets:
-            label = torch.cat((label, label_mask[:, [span.start for span in self.labels.group_slices]]), dim=1)
-        out: Tensor = self.G(concat_label(x, label))
-        return out
-
-    def classify(self, x: Tensor) -> Tensor:
-        """What the critic's class head tells."""
-        return predict_labels(self.C(self.T(x)), self.labels.group_slices)

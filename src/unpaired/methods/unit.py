@@ -1,30 +1,43 @@
-"""UNIT: two variational auto-encoders whose codes live in one space, tied by shared layers and the cycle."""
+"""UNIT: two variational auto-encoders with a common latent space, through shared layers and cycle consistency."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import Doc
 
-from unpaired.losses.adversarial import AdversarialLoss, generator_loss
+from unpaired.losses.adversarial import generator_loss
 from unpaired.losses.distances import l1
 from unpaired.losses.prior import kl_divergence_unit_variance
 from unpaired.methods.base import Batch, Player, Route, StepContext, Turn, Turns, discriminator_loss_joint, forward_pair
 from unpaired.methods.capabilities import EncoderDecoderMethod
+from unpaired.methods.setting_types import (
+    AdversarialLossName,
+    AdversarialWeight,
+    CycleWeight,
+    DiscriminatorLearningRate,
+    GradClip,
+    KLWeight,
+    LearningRate,
+    ReconstructionWeight,
+    TransportWeight,
+)
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
 
 
 class UNIT(EncoderDecoderMethod):
-    """Liu, Breuel, Kautz 2017, arXiv:1703.00848: eq. (2)-(4) and (10)-(12), the variance of the codes fixed.
+    """Liu, Breuel, Kautz 2017, arXiv:1703.00848: eq. (2)-(4) and (10)-(12), with a fixed variance of the latent codes.
 
-    An encoder and a decoder per domain; the encoders' last residual block and the decoders' first are one module each.
-    The reconstruction likelihood is Laplacian (L1), as in the paper's sec. 5. Weights are the authors' code's.
-    `deviation` is that of the codes, one in the paper; small beside a picture where coders begin at the identity.
-    `transport_weight` as in CycleGAN, of voices. `clip` bounds the norm of each player's gradient; None is the paper's.
+    An encoder and a decoder per domain; the last residual block of the encoders and the first of the decoders are
+    shared. The reconstruction likelihood is Laplacian (L1), as in sec. 5. Weights are those of the authors' code.
+    `latent_std` is 1 in the paper; if the auto-encoders start at the identity, the latent code is close to the image
+    and needs a small value. `transport_weight` (voice) is as in CycleGAN.
 
-    Differs: the critics share no layers.
+    Differs: the discriminators share no layers.
     """
 
     is_cycle_consistent = True
@@ -47,26 +60,40 @@ class UNIT(EncoderDecoderMethod):
         self,
         net: NetworkFactory,
         *,
-        adversarial_loss: AdversarialLoss = "bce",
-        adversarial_weight: float = 10.0,
-        reconstruction_weight: float = 100.0,
-        kl_weight: float = 0.1,
-        cycle_weight: float = 100.0,
-        cycle_kl_weight: float = 0.1,
-        transport_weight: float = 0.0,
-        latent_std: float = 1.0,
-        lr: float = 1e-4,
-        lr_d: float = 1e-4,
-        grad_clip: float | None = None,
+        adversarial_loss: AdversarialLossName = "bce",
+        adversarial_weight: AdversarialWeight = 10.0,
+        reconstruction_weight: ReconstructionWeight = 100.0,
+        kl_weight: KLWeight = 0.1,
+        cycle_weight: CycleWeight = 100.0,
+        cycle_kl_weight: Annotated[
+            float,
+            Doc(
+                "Weight of the KL divergence of the translations' latent codes from the normal prior. "
+                "Raise it if round trips fail."
+            ),
+        ] = 0.1,
+        transport_weight: TransportWeight = 0.0,
+        latent_std: Annotated[
+            float,
+            Doc(
+                "Standard deviation of the noise added to the latent code in training. "
+                "Lower it if outputs are noisy or blurred."
+            ),
+        ] = 1.0,
+        lr: LearningRate = 1e-4,
+        lr_d: DiscriminatorLearningRate = 1e-4,
+        grad_clip: GradClip = None,
     ) -> None:
         super().__init__()
-        self.adversarial_loss: AdversarialLoss = adversarial_loss
+        self.adversarial_loss = adversarial_loss
         self.latent_std = latent_std
+        # E_x, E_y: encoders, G_x, G_y: decoders, D_x, D_y: discriminators, z_x, z_y: sampled latent codes.
         shared_encoder_block, shared_decoder_block = net.shared_block(), net.shared_block()
         self.E_x, self.E_y = Role(net.encoder("X"), shared_encoder_block), Role(net.encoder("Y"), shared_encoder_block)
         self.G_x, self.G_y = Role(shared_decoder_block, net.decoder("X")), Role(shared_decoder_block, net.decoder("Y"))
         self.D_x, self.D_y = net.discriminator("X"), net.discriminator("Y")
-        self.transport = nn.ModuleList(net.transport_loss(source_weight=0.5) for _ in range(2 * (transport_weight > 0)))
+        num_transport_losses = 2 if transport_weight else 0
+        self.transport = nn.ModuleList(net.transport_loss(source_weight=0.5) for _ in range(num_transport_losses))
         self.players = {
             "autoencoders": Player(("E_x", "E_y", "G_x", "G_y"), lr=lr, grad_clip=grad_clip),
             "discriminators": Player(("D_x", "D_y"), lr=lr_d, grad_clip=grad_clip),
@@ -79,11 +106,12 @@ class UNIT(EncoderDecoderMethod):
             "cycle_kl": cycle_kl_weight,
             "discriminators.adversarial": adversarial_weight,
         }
-        self.loss_weights |= {"transport": transport_weight} if transport_weight else {}
+        if transport_weight:
+            self.loss_weights["transport"] = transport_weight
         self.routes = (Route("X", "Y", ("E_x", "G_y")), Route("Y", "X", ("E_y", "G_x")))
 
     def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
-        """The coders of both domains together, then the critics together."""
+        """Yield the turn of the encoders and decoders, then the discriminators' turn."""
         x, y = batch["X"], batch["Y"]
         code_x, code_y = self.E_x(x), self.E_y(y)
         z_x, z_y = self.reparameterize(code_x), self.reparameterize(code_y)
@@ -108,15 +136,15 @@ class UNIT(EncoderDecoderMethod):
         )
 
     def encode(self, x: Tensor, domain: str) -> Tensor:
-        """The mean of the code."""
+        """Return the mean of the latent code."""
         code: Tensor = (self.E_x if domain == "X" else self.E_y)(x)
         return code
 
     def decode(self, code: Tensor, domain: str) -> Tensor:
-        """The domain's decoder."""
+        """Decode with the decoder of `domain`."""
         y: Tensor = (self.G_x if domain == "X" else self.G_y)(code)
         return y
 
     def reparameterize(self, mean: Tensor) -> Tensor:
-        """A code from N(mean, deviation^2 I): the reparametrised draw of a variational auto-encoder."""
+        """Sample a latent code from N(mean, latent_std^2 I) with the reparameterization trick."""
         return mean + self.latent_std * torch.randn_like(mean)

@@ -1,18 +1,28 @@
-"""VAE-GAN: a variational auto-encoder per domain that measures likeness by what its critic sees. Nothing ties them."""
+"""VAE-GAN: a variational auto-encoder per domain whose reconstruction loss uses discriminator features."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated
 
 import torch
 from torch import Tensor
+from typing_extensions import Doc
 
-from unpaired.losses.adversarial import AdversarialLoss, discriminator_loss, generator_loss
+from unpaired.losses.adversarial import discriminator_loss, generator_loss
 from unpaired.losses.distances import l1, mse
 from unpaired.losses.prior import kl_divergence
 from unpaired.methods.base import Batch, Player, Route, StepContext, Turn, Turns, forward_pair
 from unpaired.methods.capabilities import EncoderDecoderMethod, SamplingMethod
+from unpaired.methods.setting_types import (
+    AdversarialLossName,
+    DiscriminatorLearningRate,
+    GradClip,
+    KLWeight,
+    LatentDim,
+    LearningRate,
+    OptimizerName,
+)
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
 
@@ -22,16 +32,18 @@ SMALL_OPTIMIZER = {"lr": 4e-4, "lr_d": 4e-4, "grad_clip": 5.0}
 class VAEGAN(EncoderDecoderMethod, SamplingMethod):
     """Larsen, Sonderby, Larochelle, Winther 2016, arXiv:1512.09300: algorithm 1, once per domain.
 
-    Translating takes one domain's encoder and the other's decoder. Their codes are unrelated, so it is the baseline
-    that shows why a common space needs a tie. The critics judge items, reconstructions and decoded draws from the prior
-    (eq. 5); likeness is that of the activations of their layer number `layer` (eq. 7; counted through the views of a
-    light critic). As in the authors' code both kinds of fakes together weigh as much as real items. Terms are means:
-    `gamma` (eq. 9) is the authors' 1e-6 on the sum over 256 x 8 x 8 activations, `prior_weight` 128 codes to those.
+    Translation encodes with the encoder of one domain and decodes with the decoder of the other. Their latent codes are
+    unrelated: this baseline shows what happens without a content constraint. The discriminators judge items,
+    reconstructions and decoded samples from the prior (eq. 5). The reconstruction loss compares discriminator features
+    of the layer `feature_layer` (eq. 7; counted through the views of a light discriminator). As in the authors' code,
+    both kinds of generated items together weigh as much as real items. Losses are means: the default
+    `decoder_reconstruction_weight` (gamma, eq. 9) equals the authors' 1e-6 for a sum over 256 x 8 x 8 activations, and
+    `kl_weight` equals 128 latent values relative to those.
 
-    `pixel_weight` adds the L1 distance to encoders and decoders; 0 is the paper's. `clip` bounds the norm of each
-    player's gradient; None is the paper's.
+    `pixel_weight` adds the L1 distance for encoders and decoders; the paper has none.
 
-    Differs: the decoders' adversarial term is non-saturating; no player waits for another to catch up.
+    Differs: the decoders' adversarial loss is non-saturating; all players train in every step (the authors' code pauses
+    a player that is ahead).
     """
 
     presets = {  # noqa: RUF012 - data
@@ -49,24 +61,41 @@ class VAEGAN(EncoderDecoderMethod, SamplingMethod):
         self,
         net: NetworkFactory,
         *,
-        latent_dim: int = 128,
-        feature_layer: int = 3,
-        adversarial_loss: AdversarialLoss = "bce",
-        decoder_reconstruction_weight: float = 0.016,
-        kl_weight: float = 0.008,
-        pixel_weight: float = 0.0,
-        optimizer: Literal["adam", "rmsprop"] = "rmsprop",
-        lr: float = 3e-4,
-        lr_d: float = 3e-4,
-        grad_clip: float | None = None,
+        latent_dim: LatentDim = 128,
+        feature_layer: Annotated[
+            int,
+            Doc(
+                "Number of the discriminator layer, from 1, whose features define the reconstruction loss. "
+                "Lower it to keep finer detail."
+            ),
+        ] = 3,
+        adversarial_loss: AdversarialLossName = "bce",
+        decoder_reconstruction_weight: Annotated[
+            float,
+            Doc(
+                "Weight of the reconstruction loss in the decoders (the paper's gamma). "
+                "Raise it if outputs lose content, lower it if they are blurred."
+            ),
+        ] = 0.016,
+        kl_weight: KLWeight = 0.008,
+        pixel_weight: Annotated[
+            float,
+            Doc(
+                "Weight of the L1 distance between an input and its reconstruction; 0: off. "
+                "Raise it if reconstructions differ in colour or position."
+            ),
+        ] = 0.0,
+        optimizer: OptimizerName = "rmsprop",
+        lr: LearningRate = 3e-4,
+        lr_d: DiscriminatorLearningRate = 3e-4,
+        grad_clip: GradClip = None,
     ) -> None:
         super().__init__()
         self.latent_dim, self.feature_layer, self.adversarial_loss = latent_dim, feature_layer, adversarial_loss
+        # E_x, E_y: encoders (mean and log variance of the code), G_x, G_y: decoders, D_x, D_y: discriminators.
         self.E_x, self.E_y = net.encode_vector("X", 2 * latent_dim), net.encode_vector("Y", 2 * latent_dim)
-        self.G_x, self.G_y = (
-            Role(net.decode_vector(latent_dim), net.render("X")),
-            Role(net.decode_vector(latent_dim), net.render("Y")),
-        )
+        self.G_x = Role(net.decode_vector(latent_dim), net.render("X"))
+        self.G_y = Role(net.decode_vector(latent_dim), net.render("Y"))
         self.D_x, self.D_y = net.discriminator("X"), net.discriminator("Y")
         self.players = {
             "encoders": Player(("E_x", "E_y"), lr, optimizer, grad_clip=grad_clip),
@@ -83,7 +112,7 @@ class VAEGAN(EncoderDecoderMethod, SamplingMethod):
         self.routes = (Route("X", "Y", ("E_x", "G_y")), Route("Y", "X", ("E_y", "G_x")))
 
     def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
-        """All three players of both domains at once, from one forward pass."""
+        """Yield the turns of all three players simultaneously, from one forward pass."""
         x = self._compute_losses(batch["X"], self.E_x, self.G_x, self.D_x)
         y = self._compute_losses(batch["Y"], self.E_y, self.G_y, self.D_y)
         losses = {name: x[name] + y[name] for name in x}
@@ -95,6 +124,7 @@ class VAEGAN(EncoderDecoderMethod, SamplingMethod):
         ]
 
     def _compute_losses(self, x: Tensor, encoder: Role, decoder: Role, discriminator: Role) -> dict[str, Tensor]:
+        """Compute all losses of one domain, by name."""
         mean, log_variance = encoder(x).chunk(2, dim=1)
         code = mean + (log_variance / 2).exp() * torch.randn_like(mean)
         rec, prior_sample = forward_pair(decoder, code, torch.randn_like(mean))
@@ -112,16 +142,16 @@ class VAEGAN(EncoderDecoderMethod, SamplingMethod):
         }
 
     def encode(self, x: Tensor, domain: str) -> Tensor:
-        """The mean of the code (B, codes)."""
+        """Return the mean of the latent code (B, latent_dim)."""
         mean: Tensor = (self.E_x if domain == "X" else self.E_y)(x)[:, : self.latent_dim]
         return mean
 
     def decode(self, code: Tensor, domain: str) -> Tensor:
-        """The domain's decoder, at the trained size."""
+        """Decode with the decoder of `domain`, at the training size."""
         y: Tensor = (self.G_x if domain == "X" else self.G_y)(code)
         return y
 
     def sample(self, count: int, generator: torch.Generator) -> dict[str, Tensor]:
-        """Draws from the prior, each decoded in both domains, which have nothing to do with each other."""
+        """Sample the prior and decode each code in both domains. The two items of a code are unrelated."""
         code = torch.randn(count, self.latent_dim, generator=generator).to(next(self.parameters()))
         return {domain: self.decode(code, domain) for domain in "XY"}

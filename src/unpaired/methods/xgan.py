@@ -1,12 +1,14 @@
-"""XGAN: two auto-encoders with shared inner layers; a translation's code is to be that of its input."""
+"""XGAN: two auto-encoders with shared inner layers, and a translation with the same latent code as its input."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Annotated
 
 from torch import Tensor, nn
+from typing_extensions import Doc
 
-from unpaired.losses.adversarial import AdversarialLoss, discriminator_loss, generator_loss
+from unpaired.losses.adversarial import discriminator_loss, generator_loss
 from unpaired.losses.distances import l1
 from unpaired.methods.base import (
     Batch,
@@ -20,28 +22,39 @@ from unpaired.methods.base import (
     forward_pair,
 )
 from unpaired.methods.capabilities import EncoderDecoderMethod
+from unpaired.methods.setting_types import (
+    AdversarialLossName,
+    AdversarialWeight,
+    DiscriminatorLearningRate,
+    GradClip,
+    LatentConsistencyWeight,
+    LearningRate,
+    ReconstructionWeight,
+    TransportWeight,
+)
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
-from unpaired.networks.pretrained import load_embedding as pretrained
+from unpaired.networks.pretrained import load_embedding
 
 
 class XGAN(EncoderDecoderMethod):
     """Royer et al. 2017, arXiv:1711.05139, sec. 3: L_rec + w_d L_dann + w_s L_sem + w_g L_gan + w_t L_teach.
 
-    An encoder and a decoder per domain; the encoders' last residual block and the decoders' first are one module each.
-    A reader C of codes tells the domain that they are of, and the encoders want it wrong (L_dann). The code of a
-    translation is to be that of its input (L_sem), and critics judge translations (L_gan). An `embedding`, named as
-    DTN's, is the optional teacher T: what it sees of x is to be read from x's code (L_teach); None leaves it out.
+    An encoder and a decoder per domain; the last residual block of the encoders and the first of the decoders are
+    shared. A classifier C predicts the domain from a latent code and the encoders are trained to make it fail (L_dann).
+    The code of a translation should equal that of its input (L_sem), and discriminators judge translations (L_gan).
+    `feature_extractor` is the optional teacher T, whose features of x should be predictable from the code of x
+    (L_teach).
+    `transport_weight` (voice) is as in CycleGAN.
 
-    `transport_weight` as in CycleGAN, of voices. `clip` bounds the norm of each player's gradient; None is the paper's.
-
-    Differs: not the code but R, a learned 1 x 1 read-out of it, is held to T's normalised maps, whose channels are
-    others; the encoders learn by C's term with the domains exchanged, not by a reversed gradient, which vanishes where
-    C is sure; L_rec is L1, not L2. Weights are one, as reimplementations have them; the paper tunes them to the task.
+    Differs: L_teach compares T's normalized feature maps with R, a learned 1 x 1 convolution of the code, instead of
+    the code itself, which has other channels; the encoders train on C's loss with exchanged domains instead of a
+    reversed gradient, which vanishes where C is certain; L_rec is L1, not L2. Weights are 1, as in reimplementations;
+    the paper tunes them per task.
     """
 
     is_cycle_consistent = True
-    ignored_if = {"teacher_weight": ("embedding", None)}  # noqa: RUF012 - data
+    ignored_if = {"teacher_weight": ("feature_extractor", None)}  # noqa: RUF012 - data
 
     presets = {  # noqa: RUF012 - data
         preset: {
@@ -62,29 +75,51 @@ class XGAN(EncoderDecoderMethod):
         self,
         net: NetworkFactory,
         *,
-        adversarial_loss: AdversarialLoss = "bce",
-        adversarial_weight: float = 1.0,
-        reconstruction_weight: float = 1.0,
-        latent_adversarial_weight: float = 1.0,
-        latent_consistency_weight: float = 1.0,
-        embedding: str | None = None,
-        teacher_weight: float = 1.0,
-        transport_weight: float = 0.0,
-        lr: float = 1e-4,
-        lr_d: float = 1e-4,
-        grad_clip: float | None = None,
+        adversarial_loss: AdversarialLossName = "bce",
+        adversarial_weight: AdversarialWeight = 1.0,
+        reconstruction_weight: ReconstructionWeight = 1.0,
+        latent_adversarial_weight: Annotated[
+            float,
+            Doc(
+                "Weight of the adversarial domain classifier on the latent code. "
+                "Raise it if outputs keep traits of the source domain."
+            ),
+        ] = 1.0,
+        latent_consistency_weight: LatentConsistencyWeight = 1.0,
+        feature_extractor: Annotated[
+            str | None,
+            Doc(
+                "Frozen pretrained teacher: efficientnet-lite0, vgg16-hed, timm:NAME, or a name from "
+                "unpaired.register_embedding; none: no teacher. Set it (images only) if content changes."
+            ),
+        ] = None,
+        teacher_weight: Annotated[
+            float,
+            Doc(
+                "Weight of the loss that predicts the teacher's features from the latent code; only with "
+                "--feature-extractor. Raise it if content changes."
+            ),
+        ] = 1.0,
+        transport_weight: TransportWeight = 0.0,
+        lr: LearningRate = 1e-4,
+        lr_d: DiscriminatorLearningRate = 1e-4,
+        grad_clip: GradClip = None,
     ) -> None:
         super().__init__()
-        self.adversarial_loss: AdversarialLoss = adversarial_loss
+        self.adversarial_loss = adversarial_loss
+        # E_x, E_y: encoders, G_x, G_y: decoders, D_x, D_y: discriminators, C: domain classifier on the latent code,
+        # T: teacher, R: head that predicts the teacher's features from the code.
         shared_encoder_block, shared_decoder_block = net.shared_block(), net.shared_block()
         self.E_x, self.E_y = Role(net.encoder("X"), shared_encoder_block), Role(net.encoder("Y"), shared_encoder_block)
         self.G_x, self.G_y = Role(shared_decoder_block, net.decoder("X")), Role(shared_decoder_block, net.decoder("Y"))
         self.D_x, self.D_y, self.C = net.discriminator("X"), net.discriminator("Y"), net.latent_discriminator(1)
-        self.transport = nn.ModuleList(net.transport_loss(source_weight=0.5) for _ in range(2 * (transport_weight > 0)))
-        self.T = FrozenNetwork(Role(pretrained(embedding))) if embedding else None
+        num_transport_losses = 2 if transport_weight else 0
+        self.transport = nn.ModuleList(net.transport_loss(source_weight=0.5) for _ in range(num_transport_losses))
+        self.T = FrozenNetwork(Role(load_embedding(feature_extractor))) if feature_extractor else None
         self.R = net.embedding_head(self.T) if self.T else None
+        autoencoder_roles = ("E_x", "E_y", "G_x", "G_y") + (("R",) if feature_extractor else ())
         self.players = {
-            "autoencoders": Player(("E_x", "E_y", "G_x", "G_y", *["R"] * bool(embedding)), lr=lr, grad_clip=grad_clip),
+            "autoencoders": Player(autoencoder_roles, lr=lr, grad_clip=grad_clip),
             "discriminators": Player(("D_x", "D_y"), lr=lr_d, grad_clip=grad_clip),
             "latent_discriminator": Player(("C",), lr=lr_d, grad_clip=grad_clip),
         }
@@ -95,12 +130,14 @@ class XGAN(EncoderDecoderMethod):
             "latent_consistency": latent_consistency_weight,
             "latent_discriminator.classification": 1.0,
         }
-        self.loss_weights |= {"teacher": teacher_weight} if embedding else {}
-        self.loss_weights |= {"transport": transport_weight} if transport_weight else {}
+        if feature_extractor:
+            self.loss_weights["teacher"] = teacher_weight
+        if transport_weight:
+            self.loss_weights["transport"] = transport_weight
         self.routes = (Route("X", "Y", ("E_x", "G_y")), Route("Y", "X", ("E_y", "G_x")))
 
     def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
-        """The coders of both domains together, then the critics and the reader of codes at once."""
+        """Yield the turn of the encoders and decoders, then those of all discriminators simultaneously."""
         x, y = batch["X"], batch["Y"]
         code_x, code_y = self.E_x(x), self.E_y(y)
         rec_x, fake_x = forward_pair(self.G_x, code_x, code_y)
@@ -118,16 +155,16 @@ class XGAN(EncoderDecoderMethod):
         )
         loss_x = discriminator_loss_joint(self.D_x, x, fake_x, self.adversarial_loss)
         loss_y = discriminator_loss_joint(self.D_y, y, fake_y, self.adversarial_loss)
-        discriminator_turn = Turn("discriminators", adversarial=loss_x + loss_y)
+        domain_loss = discriminator_loss_joint(self.C, code_x, code_y, "bce")
         yield [
-            discriminator_turn,
-            Turn("latent_discriminator", classification=discriminator_loss_joint(self.C, code_x, code_y, "bce")),
+            Turn("discriminators", adversarial=loss_x + loss_y),
+            Turn("latent_discriminator", classification=domain_loss),
         ]
 
     def encode(self, x: Tensor, domain: str) -> Tensor:
-        """The domain's encoder."""
+        """Encode with the encoder of `domain`."""
         return (self.E_x if domain == "X" else self.E_y)(x)  # type: ignore[no-any-return]
 
     def decode(self, code: Tensor, domain: str) -> Tensor:
-        """The domain's decoder."""
+        """Decode with the decoder of `domain`."""
         return (self.G_x if domain == "X" else self.G_y)(code)  # type: ignore[no-any-return]

@@ -1,4 +1,8 @@
-"""What roles are made of. A medium's factory builds them; methods only ask it, by this protocol, for roles."""
+"""Define the interface of the network factories.
+
+A medium's factory builds the networks of a method, each as a `Role`. Methods ask for roles through `NetworkFactory`
+only, so the same method trains on images and on voice features.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +13,16 @@ from torch import nn
 
 from unpaired.labels import Labels
 from unpaired.networks.blocks import Role
+from unpaired.networks.optimal_transport import ConditionalTransportLoss, OptimalTransportLoss
 from unpaired.networks.projector import Projector
-from unpaired.networks.transport import ConditionalTransportLoss, OptimalTransportLoss
 
 
 class NetworkFactory(Protocol):
-    """A medium's factory of roles: `images.ImageNetworks` for pictures. Domains are the keys "X", "Y", ..."""
+    """Interface of the network factories `ImageNetworkFactory` and `VoiceNetworkFactory`.
+
+    Domains are the keys "X", "Y", ... Items are images (B, C, H, W) or voice features (B, 1, Q, T). "Features" are what
+    `encoder` returns and `decoder` takes.
+    """
 
     @property
     def domains(self) -> Sequence[str]:
@@ -22,72 +30,98 @@ class NetworkFactory(Protocol):
 
     @property
     def labels(self) -> Labels:
-        """The labels of the items, where a method draws labelled ones."""
+        """The labels of the items, for methods that train on labeled batches."""
 
     def generator(self, source: str, target: str, depth: int | None = None, max_mask_fraction: float = 0.0) -> Role:
-        """`source`'s items -> `target`'s, of the medium's form or a plain stack of `depth` layers.
+        """Build a generator: items of `source` -> items of `target`.
 
-        With a `mask`, the largest share of frames that `hide` hides of voices, it is also told which it sees.
+        Args:
+            depth: Number of layers of a plain convolutional generator; None builds the default generator of the medium.
+            max_mask_fraction: Largest fraction of frames, in [0, 1], that `mask_frames` hides. If it is above 0, the
+                generator also takes the mask as a second channel (voice features only).
         """
 
     def discriminator(self, domain: str, outputs: int = 1) -> Role:
-        """`domain`'s items -> scores, one or many per item; for each, `outputs` channels side by side."""
+        """Build a discriminator: items of `domain` -> one or several scores per item.
+
+        Each score has `outputs` adjacent channels.
+        """
 
     def pair_discriminator(self, domain: str) -> Role:
-        """Two of `domain`'s items, joined as channels -> scores, one or many per pair."""
+        """Build a discriminator of pairs: two items of `domain`, concatenated as channels -> one or several scores."""
 
     def encoder(self, domain: str) -> Role:
-        """`domain`'s items -> features."""
+        """Build an encoder: items of `domain` -> features."""
 
     def decoder(self, domain: str, embedding: nn.Module | None = None) -> Role:
-        """Features, as encoders give them or the `embedding` of pictures -> `domain`'s items."""
+        """Build a decoder: features, from an encoder or from the image `embedding` if given -> items of `domain`."""
 
     def latent_discriminator(self, outputs: int, dropout: float = 0.0) -> Role:
-        """Features, as encoders give them -> logits (B, outputs)."""
+        """Build a discriminator of latent codes: features -> logits (B, outputs).
+
+        `dropout` is a probability in [0, 1).
+        """
 
     def classifier(self, num_labels: int) -> Role:
-        """Any domain's items -> logits (B, labels)."""
+        """Build a classifier: items of any domain -> logits (B, num_labels)."""
 
     def conditional_generator(self, num_labels: int) -> Role:
-        """Items joined with `labels` label maps (`joined`) -> items: one generator for all domains."""
+        """Build one generator for all domains: items concatenated with `num_labels` label maps -> items.
+
+        `concat_label` concatenates them.
+        """
 
     def discriminator_with_classifier(self, num_labels: int, outputs: int = 1) -> tuple[Role, Role, Role]:
-        """Items -> what both heads share; the head of the scores, `outputs` of each; that of the logits (B, labels)."""
+        """Build a discriminator with an auxiliary classifier, as three roles.
+
+        Returns:
+            The shared layers (items -> features of the discriminator), the head of the scores (`outputs` adjacent
+            channels per score), and the head of the logits (B, num_labels).
+        """
 
     def conditional_autoencoder(self, num_labels: int, dropout: float) -> tuple[Role, Role, Role]:
-        """Items -> code; code joined with `labels` label maps -> items; code -> logits (B, labels)."""
+        """Build a label-conditioned autoencoder, as three roles.
+
+        Returns:
+            The encoder (items -> code), the decoder (code concatenated with `num_labels` label maps -> items), and the
+            latent discriminator (code -> logits (B, num_labels), with `dropout`).
+        """
 
     def conditional_residual_decoder(self, num_labels: int) -> Role:
-        """Code joined with `labels` label maps -> what to add to items: nothing, until it learns."""
+        """Build a decoder: code concatenated with `num_labels` label maps -> residual of items, zero at the start."""
 
     def decode_vector(self, latent_dim: int) -> Role:
-        """Codes (B, codes) -> features that `paint` takes."""
+        """Build a decoder of vectors: latent codes (B, latent_dim) -> features that `render` takes."""
 
     def render(self, domain: str) -> Role:
-        """Features that `unfold` gave -> `domain`'s items, of the trained size: the last layer of a generator."""
+        """Build the last layers of a generator: features from `decode_vector` -> items of `domain`.
+
+        The items have the training size.
+        """
 
     def encode_vector(self, domain: str, outputs: int) -> Role:
-        """`domain`'s items -> (B, outputs), whatever their size."""
+        """Build an encoder to vectors: items of `domain`, of any size -> codes (B, outputs)."""
 
     def coupled_discriminators(self, *domains: str) -> list[Role]:
-        """A critic per domain, which have all layers but the first in common."""
+        """Build one discriminator per domain; they share all layers except the first convolutions."""
 
     def projector(self, domain: str, num_patches: int = 256, with_pixels: bool = True) -> Projector:
-        """What a generator sees inside of `domain`'s items, and with `pixels` they themselves -> codes of `patches`
-        places of each layer.
+        """Build a projector: activations of a generator's layers -> codes of `num_patches` positions per layer.
+
+        If `with_pixels` is True, the items of `domain` themselves are the first layer.
         """
 
     def transport_loss(self, source_weight: float = 0.0) -> OptimalTransportLoss:
-        """How far frames are from where optimal transport brings them in a domain; voices have it."""
+        """Build the optimal transport loss of converted frames; voice features only."""
 
     def conditional_transport_loss(self, num_labels: int, source_weight: float = 0.0) -> ConditionalTransportLoss:
-        """The same for each of the labels, one of which an item has."""
+        """Build one optimal transport loss per label, for items that have exactly one of `num_labels` labels."""
 
     def teacher(self) -> Role | None:
-        """The translation from the first domain to the second that another run has learned, where one is given."""
+        """Return the frozen generator "X" -> "Y" of another run, or None if the run has no teacher."""
 
     def embedding_head(self, embedding: nn.Module) -> Role:
-        """Features, as encoders give them -> maps of as many channels as an embedding of pictures has."""
+        """Build a head: features -> maps with as many channels as the image `embedding` has."""
 
     def shared_block(self) -> Role:
-        """Features -> features of the same shape."""
+        """Build a block that several encoders or decoders share: features -> features of the same shape."""

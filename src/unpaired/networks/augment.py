@@ -1,4 +1,4 @@
-"""Differentiable augmentation of what critics see (Zhao et al. 2020, arXiv:2006.10738)."""
+"""Differentiable augmentation of the discriminator's input (Zhao et al. 2020, arXiv:2006.10738)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from unpaired.config.settings import AugmentPolicy
 
 
 def random_color(x: Tensor) -> Tensor:
-    """Random brightness (+- .5), saturation (x 0..2) and contrast (x .5..1.5), per item.
+    """Change brightness (+- 0.5), saturation (factor 0..2) and contrast (factor 0.5..1.5), drawn per item.
 
-    For gray images saturation does nothing. A critic that sees this cannot judge brightness or contrast.
+    (B, C, H, W) -> the same shape. Saturation does not change gray images. A discriminator that sees only augmented
+    images cannot judge brightness or contrast.
     """
     uniform = torch.rand(3, len(x), 1, 1, 1, device=x.device, dtype=x.dtype)
     x = x + (uniform[0] - 0.5)
@@ -25,7 +26,7 @@ def random_color(x: Tensor) -> Tensor:
 
 
 def random_translation(x: Tensor, ratio: float = 0.125) -> Tensor:
-    """Shift each item by up to `ratio` of its size in each direction; what comes in is zero."""
+    """Shift each item of (B, C, H, W) by up to `ratio` of its size in each direction; fill the border with zeros."""
     b, _, h, w = x.shape
     dh, dw = int(h * ratio + 0.5), int(w * ratio + 0.5)
     down = torch.randint(-dh, dh + 1, (b, 1), device=x.device)
@@ -38,7 +39,7 @@ def random_translation(x: Tensor, ratio: float = 0.125) -> Tensor:
 
 
 def random_cutout(x: Tensor, ratio: float = 0.5) -> Tensor:
-    """Set a square of `ratio` of the size to zero in each item, its centre anywhere in the image."""
+    """Set a rectangle of `ratio` of the height and width to zero in each item; its center is anywhere in the image."""
     b, _, h, w = x.shape
     ch, cw = int(h * ratio + 0.5), int(w * ratio + 0.5)
     top = torch.randint(0, h + (1 - ch % 2), (b, 1), device=x.device) - ch // 2
@@ -54,7 +55,7 @@ POLICIES = {"color": random_color, "translation": random_translation, "cutout": 
 
 
 class Augment(nn.Module):
-    """Applies the policies while training, a fresh draw for every item of every call; the identity in eval."""
+    """Apply the policies in training mode, with a new random draw per item and call; return the input in eval mode."""
 
     def __init__(self, policies: Sequence[AugmentPolicy]) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Layers that the networks share. Every norm here but batch norm treats the items of a batch independently."""
+"""Layers that several networks share. All normalizations except batch norm treat the items of a batch independently."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from unpaired.config.settings import Norm, Padding
 
 
 class NonAffineGroupNorm(nn.Module):
-    """Group norm without affine parameters; `groups == channels` is instance norm.
+    """Group norm without affine parameters; with `groups == channels` it is instance norm.
 
-    As group norm because `nn.InstanceNorm2d` gives wrong gradients for channels_last input on a CPU in torch 2.13 (and
-    is slower); the same numbers otherwise.
+    `nn.InstanceNorm2d` computes the same values, but in torch 2.13 its gradients are wrong for channels_last input on a
+    CPU, and it is slower.
     """
 
     def __init__(self, groups: int) -> None:
@@ -25,14 +25,15 @@ class NonAffineGroupNorm(nn.Module):
         self.groups = groups
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> the same shape, each group of channels of each item with mean 0 and variance 1."""
+        """(B, C, H, W) -> the same shape; each group of channels of each item has mean 0 and variance 1."""
         return F.group_norm(x, self.groups)
 
 
 def norm(kind: Norm, channels: int) -> nn.Module:
-    """Instance norm is CycleGAN's (no affine parameters) or affine; group norm is affine, 16 channels a group.
+    """Return the normalization layer for `channels` channels.
 
-    Batch norm is affine too, and keeps running statistics of what it saw in training, which it uses in eval.
+    "instance" has no affine parameters, as in CycleGAN; "instance-affine" has them. "group" is affine, with 16 channels
+    per group. "batch" is affine and uses its running statistics in eval mode. "none" is the identity.
     """
     if kind == "instance":
         return NonAffineGroupNorm(channels)
@@ -46,46 +47,52 @@ def norm(kind: Norm, channels: int) -> nn.Module:
 
 
 def as_affine(kind: Norm) -> Norm:
-    """The kind, an instance norm with affine parameters."""
+    """Replace "instance" with "instance-affine"; return any other kind unchanged."""
     return "instance-affine" if kind == "instance" else kind
 
 
 def conv(inputs: int, outputs: int, kernel: int, padding: Padding = "reflect", stride: int = 1) -> nn.Conv2d:
-    """A convolution that keeps the size (stride 1) or halves it (stride 2)."""
+    """Return a convolution that keeps the size (stride 1) or halves it (stride 2)."""
     return nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2, padding_mode=padding)
 
 
 class FeatureCollector(list[Tensor]):
-    """The features met on the way through a network, at most `most` of them (None: all)."""
+    """List of the features computed in a forward pass, at most `limit` of them (None: all)."""
 
     def __init__(self, limit: int | None = None) -> None:
         super().__init__()
         self.limit = limit
 
     def collect(self, x: Tensor) -> bool:
-        """Keep `x`; returns whether that was the last one wanted, so that the network may stop there."""
+        """Append `x`; return True if the limit is reached, so that the network can stop."""
         self.append(x)
         return len(self) == self.limit
 
 
 class EarlyExit(Exception):
-    """Raised to leave a network once the features that were wanted are kept."""
+    """Stops a forward pass once a `FeatureCollector` has reached its limit."""
 
 
 class FeatureModule(nn.Module, ABC):
-    """A network of branches or skips, which tells what goes on inside; `forward` is its trace with nothing kept."""
+    """Network with branches or skip connections that can also return its intermediate features.
+
+    Subclasses implement `forward_collecting`; `forward` calls it without a collector.
+    """
 
     @abstractmethod
     def forward_collecting(self, x: Tensor, collector: FeatureCollector | None) -> Tensor:
-        """What `forward` gives; the features met on the way are kept."""
+        """Compute the output for `x`, and append the intermediate features to `collector` unless it is None."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> what `trace` gives."""
+        """(B, C, H, W) -> the output of `forward_collecting`."""
         return self.forward_collecting(x, None)
 
 
 def forward_collecting(net: nn.Module, x: Tensor, collector: FeatureCollector | None) -> Tensor:
-    """`net(x)`; what activations and residual blocks give is kept, in order. Raises Enough where `kept` is full."""
+    """Compute `net(x)`, and append the outputs of activations and residual blocks to `collector`, in order.
+
+    Raises `EarlyExit` when `collector` has reached its limit.
+    """
     if collector is None:
         y: Tensor = net(x)
     elif isinstance(net, FeatureModule):
@@ -102,7 +109,7 @@ def forward_collecting(net: nn.Module, x: Tensor, collector: FeatureCollector | 
 
 
 class ResidualBlock(nn.Module):
-    """`x + norm(conv(relu(norm(conv(x)))))`, 3 x 3 (Johnson et al. 2016, as CycleGAN uses it)."""
+    """Residual block of CycleGAN: `x + norm(conv(relu(norm(conv(x)))))`, 3 x 3 (Johnson et al. 2016)."""
 
     def __init__(self, channels: int, kind: Norm, padding: Padding = "reflect") -> None:
         super().__init__()
@@ -121,7 +128,7 @@ class ResidualBlock(nn.Module):
 
 
 def init_normal(net: nn.Module, std: float = 0.02) -> nn.Module:
-    """Weights of convolutions from N(0, deviation), of batch norm from N(1, deviation), biases zero: DCGAN's start."""
+    """Initialize as DCGAN: convolution weights N(0, std), batch norm weights N(1, std), biases zero. Return `net`."""
     for module in net.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             nn.init.normal_(module.weight, 0.0, std)
@@ -133,17 +140,17 @@ def init_normal(net: nn.Module, std: float = 0.02) -> nn.Module:
 
 
 def zero_init(layer: nn.Module) -> nn.Module:
-    """The layer with weights and biases of zero: what it is to add is nothing, until it learns."""
+    """Set the weights and biases of `layer` to zero, so that a residual branch starts at zero. Return `layer`."""
     for parameter in layer.parameters():
         nn.init.zeros_(parameter)
     return layer
 
 
 class EvalClamp(nn.Module):
-    """Clamps to [-1, 1] in eval and passes everything while training.
+    """Clamp to [-1, 1] in eval mode; return the input unchanged in training mode.
 
-    Where a tanh saturates, the gradient dies, and one bad moment of a short run can end a generator for good; here the
-    critic sees values out of range and draws them back.
+    It replaces a final tanh. Where a tanh saturates, its gradient vanishes, and a short run may not recover from that.
+    Here the discriminator sees values outside the range and pushes them back.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -155,24 +162,25 @@ class EvalClamp(nn.Module):
 
 
 class StraightThroughClamp(torch.autograd.Function):
-    """Clamps to [-1, 1], with the gradient of the identity: a search for an input is not stuck where it clamps."""
+    """Clamp to [-1, 1] with the gradient of the identity, so that optimizing an input can leave the clamped range."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ARG004 - autograd's signature
-        """Any shape -> the same."""
+        """Clamp a tensor of any shape to [-1, 1]."""
         return x.clamp(-1, 1)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ARG004
-        """As it comes."""
+        """Return the gradient unchanged."""
         return gradient
 
 
 class ImageResidual(FeatureModule):
-    """The input plus a learned change: structure and colours survive from the first step.
+    """Add a learned residual to the input image: `x + 2 net(x)`.
 
-    `x + 2 net(x)` can reach any value in [-1, 1] from any other, also where `net` ends in tanh. It is not clamped while
-    training, so that gradients never vanish at the borders.
+    Structure and colors thus survive from the first step. The factor 2 allows any output in [-1, 1] for any input, even
+    if `net` ends in tanh. In training mode the output is not clamped, so that the gradient does not vanish at the
+    limits.
     """
 
     def __init__(self, net: nn.Module, channels: int) -> None:
@@ -181,38 +189,45 @@ class ImageResidual(FeatureModule):
         self.channels = channels
 
     def forward_collecting(self, x: Tensor, collector: FeatureCollector | None) -> Tensor:
-        """(B, C or more, H, W) in [-1, 1] -> (B, C, H, W) in [-1, 1]; the change is to the first C channels."""
+        """(B, C or more, H, W) in [-1, 1] -> (B, C, H, W), clamped to [-1, 1] in eval mode.
+
+        The residual is added to the first C channels; the others, such as label maps, are input only.
+        """
         y = x[:, : self.channels] + 2 * forward_collecting(self.net, x, collector)
         return y if self.training else y.clamp(-1, 1)
 
 
 def is_batch_independent(net: nn.Module) -> bool:
-    """Whether the items of a batch pass through `net` without seeing each other (no batch norm in it)."""
+    """Return whether `net` processes the items of a batch independently, that is, contains no batch norm."""
     return not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in net.modules())
 
 
 def count_parameters(net: nn.Module) -> int:
-    """The number of parameters, shared ones once."""
+    """Count the parameters of `net`; shared parameters count once."""
     return sum(p.numel() for p in net.parameters())
 
 
 class Role(nn.Sequential):
-    """A role: layers in order. `per_item` says that its items are independent, so batches may be joined."""
+    """One network of a method, such as a generator: its layers in order.
+
+    If `is_batch_independent` is True, several batches may be concatenated for one forward pass.
+    """
 
     def __init__(self, *layers: nn.Module) -> None:
         super().__init__(*layers)
         self.is_batch_independent = is_batch_independent(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> what the last layer gives."""
+        """(B, C, H, W) -> the output of the last layer."""
         for layer in self:
             x = layer(x)
         return x
 
     def extract_features(self, x: Tensor, limit: int | None = None) -> list[Tensor]:
-        """(B, C, H, W) -> what each activation and residual block gives, in order; the first `most` of them.
+        """Return the outputs of all activations and residual blocks for `x` (B, C, H, W), or the first `limit`.
 
-        The network is left after the last one wanted. For terms that compare what critics or encoders see inside.
+        The forward pass stops after the last requested feature. Losses on features of discriminators or encoders use
+        this.
         """
         collector = FeatureCollector(limit)
         with suppress(EarlyExit):
@@ -220,9 +235,9 @@ class Role(nn.Sequential):
         return collector
 
     def forward_with_features(self, *batches: Tensor) -> list[tuple[Tensor, list[Tensor]]]:
-        """Of each batch (B, C, H, W) what `forward` gives, and all `features`; all are seen through one random draw.
+        """Return the output and all features for each batch (B, C, H, W), using the same random draw for every batch.
 
-        So equal batches have equal features, also where an augmentation is part of the role.
+        Equal batches therefore have equal features, even if the role contains an augmentation.
         """
         results: list[tuple[Tensor, list[Tensor]]] = []
         for i, x in enumerate(batches):

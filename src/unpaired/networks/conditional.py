@@ -1,4 +1,6 @@
-"""Networks that are told labels, or tell them: StarGAN's generator and critic, Fader's coders."""
+"""Label-conditioned networks and classifiers: StarGAN's discriminator (Choi et al. 2018) and the autoencoder of Fader
+Networks (Lample et al. 2017).
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,16 @@ from unpaired.networks.blocks import EvalClamp, norm
 
 
 def concat_label(x: Tensor, label: Tensor) -> Tensor:
-    """`x` (B, C, H, W) and `label` (B, L) -> (B, C + L, H, W), the label as L even maps."""
+    """Concatenate `x` (B, C, H, W) and `label` (B, L) to (B, C + L, H, W); each label entry becomes a constant map."""
     maps = label.to(x.dtype)[:, :, None, None].expand(-1, -1, *x.shape[2:])
     return torch.cat((x, maps), dim=1)
 
 
 class LabelConcatenation(nn.Module):
-    """Stages that are each shown the label anew (Lample et al. 2017, sec. 4); it comes as the last channels."""
+    """Apply stages in order; concatenate the label to the input of each (Lample et al. 2017, sec. 4).
+
+    The label comes as the last `num_labels` channels of the input.
+    """
 
     def __init__(self, stages: list[nn.Module], num_labels: int) -> None:
         super().__init__()
@@ -26,7 +31,7 @@ class LabelConcatenation(nn.Module):
         self.num_labels = num_labels
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C + labels, H, W) -> what the last stage gives."""
+        """(B, C + num_labels, H, W) -> the output of the last stage."""
         label = x[:, -self.num_labels :, 0, 0]
         x = x[:, : -self.num_labels]
         for stage in self.stages:
@@ -35,12 +40,19 @@ class LabelConcatenation(nn.Module):
 
 
 def count_fader_halvings(size: int, limit: int = 6) -> int:
-    """How often an image of `size` pixels is halved: down to 4 x 4, six times at most, as Fader's 256 are."""
+    """Return how often an image of `size` pixels is halved: down to 4 x 4, at least once and at most `limit` times.
+
+    Fader Networks halve images of 256 pixels six times.
+    """
     return max(1, min(limit, int(math.log2(size / 4))))
 
 
 def fader_encoder(channels: int, width: int, num_halvings: int, kind: Norm) -> list[nn.Module]:
-    """`count` 4 x 4 convolutions of stride 2, widths doubling up to 16 `width` (C32 .. C512 at width 32, 256 px)."""
+    """Return the layers of the Fader encoder: (B, channels, H, W) -> (B, C, H / 2^num_halvings, W / 2^num_halvings).
+
+    `num_halvings` 4 x 4 convolutions of stride 2. Widths double from `width` up to 16 `width`: C32 to C512 for width 32
+    and images of 256 pixels. The first convolution has no normalization.
+    """
     layers: list[nn.Module] = []
     before = channels
     for i in range(num_halvings):
@@ -51,7 +63,10 @@ def fader_encoder(channels: int, width: int, num_halvings: int, kind: Norm) -> l
 
 
 def fader_decoder(channels: int, width: int, num_halvings: int, kind: Norm, num_labels: int) -> LabelConcatenation:
-    """The mirror of `deep_encoder`, with the label joined at every layer; enlarges bilinearly, which leaves no grid."""
+    """Return the mirror image of `fader_encoder`, with the label concatenated to the input of every layer.
+
+    Upsampling is bilinear, which avoids checkerboard artifacts.
+    """
     stages: list[nn.Module] = []
     before = width * min(2 ** (num_halvings - 1), 16)
     for i in reversed(range(num_halvings)):
@@ -64,7 +79,10 @@ def fader_decoder(channels: int, width: int, num_halvings: int, kind: Norm, num_
 
 
 def stargan_trunk(channels: int, width: int, size: int) -> list[nn.Module]:
-    """StarGAN's critic before its heads: 4 x 4 convolutions of stride 2, no norm, down to 2 x 2, six times at most."""
+    """Return the shared layers of StarGAN's discriminator: 4 x 4 convolutions of stride 2, leaky ReLU 0.01, no norm.
+
+    They halve the image down to 2 x 2, at most six times.
+    """
     layers: list[nn.Module] = []
     before = channels
     for i in range(count_fader_halvings(size, 5) + 1):
@@ -76,9 +94,10 @@ def stargan_trunk(channels: int, width: int, size: int) -> list[nn.Module]:
 def stargan_discriminator(
     channels: int, width: int, size: int, num_labels: int, outputs: int
 ) -> tuple[list[nn.Module], ...]:
-    """`deep_trunk`, its head of `outputs` scores per place, and that of the logits (B, labels).
+    """Return `stargan_trunk`, its head of `outputs` scores per position, and its head of logits (B, num_labels).
 
-    At the trained `size` the last sees all that is left; of larger images it gives the mean over their places.
+    For images of the training `size` the kernel of the logits covers the whole remaining grid; for larger images the
+    logits are averaged over the positions.
     """
     trunk = stargan_trunk(channels, width, size)
     trunk_channels, remaining_size = width * 2 ** (len(trunk) // 2 - 1), max(1, size >> (len(trunk) // 2))
@@ -91,7 +110,7 @@ def stargan_discriminator(
 
 
 def classifier(channels: int, width: int, num_labels: int) -> nn.Sequential:
-    """A small classifier: (B, channels, H, W) -> logits (B, labels)."""
+    """Return a small classifier: (B, channels, H, W) -> logits (B, num_labels)."""
     net: list[nn.Module] = []
     before = channels
     for w in (width, 2 * width, 4 * width, 4 * width):

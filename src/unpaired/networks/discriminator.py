@@ -1,4 +1,4 @@
-"""Critics of images: scores per patch, and of the whole."""
+"""Discriminators of images: PatchGAN, a light one for short runs, and discriminators of latent codes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from unpaired.networks.blocks import FeatureCollector, FeatureModule, forward_co
 
 
 def patch_discriminator(channels: int, width: int, layers: int, kind: Norm, outputs: int = 1) -> list[nn.Module]:
-    """PatchGAN (Isola et al. 2017): with `layers` 3 each score sees 70 x 70 pixels; 64-128-256-512 at width 64.
+    """Return the layers of a PatchGAN (Isola et al. 2017): (B, channels, H, W) -> scores (B, outputs, h, w).
 
-    4 x 4 convolutions, `layers` of them with stride 2, the last two with stride 1; leaky .2; no norm in the first.
-    (B, channels, H, W) -> (B, outputs, h, w).
+    4 x 4 convolutions: `layers` of stride 2, then two of stride 1; leaky ReLU 0.2; no normalization after the first.
+    With 3 `layers` each score sees 70 x 70 pixels, and the widths are 64-128-256-512 for width 64.
     """
     net: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
     before = width
@@ -26,9 +26,9 @@ def patch_discriminator(channels: int, width: int, layers: int, kind: Norm, outp
 
 
 class MultiViewDiscriminator(FeatureModule):
-    """Several critics of one image. Their scores are repeated to the finest grid and joined as channels.
+    """Combine several discriminators of the same input by concatenating their scores as channels.
 
-    So every view has the same say in a mean over the scores, however many scores it gives.
+    Scores are repeated to the finest grid, so that every view has the same weight in a mean over the scores.
     """
 
     def __init__(self, *views: nn.Module) -> None:
@@ -36,17 +36,17 @@ class MultiViewDiscriminator(FeatureModule):
         self.views = nn.ModuleList(views)
 
     def forward_collecting(self, x: Tensor, collector: FeatureCollector | None) -> Tensor:
-        """(B, C, H, W) -> (B, views x outputs of each, h, w), with h and w those of the finest view."""
+        """(B, C, H, W) -> (B, sum of the views' outputs, h, w), where h and w are those of the finest view."""
         scores = [forward_collecting(view, x, collector) for view in self.views]
         size = max(s.shape[-2] for s in scores), max(s.shape[-1] for s in scores)
         return torch.cat([F.interpolate(s, size) for s in scores], dim=1)
 
 
 class FiniteDifferences(nn.Module):
-    """Joins to an image its differences to the next pixel, right and down, enlarged `gain` times and bounded by tanh.
+    """Concatenate an image with its differences to the right and lower neighbors, as `tanh(gain * difference)`.
 
-    Shading and faint patterns change by a hundredth of the range from pixel to pixel; a small critic that sees values
-    alone takes long to tell them from an even area, and a generator can hide its input there meanwhile.
+    Shading and faint noise change by about 1 % of the range between neighboring pixels. A small discriminator learns
+    slowly to see them in pixel values alone, and a generator can hide its input there meanwhile.
     """
 
     def __init__(self, gain: float = 10.0) -> None:
@@ -61,33 +61,34 @@ class FiniteDifferences(nn.Module):
 
 
 def light_discriminator(channels: int, width: int, outputs: int = 1) -> MultiViewDiscriminator:
-    """Three small critics for small budgets: of texture, of the whole image, and of its intensities.
+    """Return three small discriminators for short runs: of texture, of global layout, and of the histogram.
 
-    (B, channels, H, W) -> (B, 3 outputs, H/8, W/8). Texture: patches of 41 x 41 pixels, their steps. Whole: the image
-    shrunk to 16 x 16, one score; patches cannot see that dark and light are exchanged everywhere. Intensities: pixels
-    one by one, pooled over the image, one score; it judges the histogram, hence contrast and hues.
+    (B, channels, H, W) -> (B, 3 outputs, H/8, W/8). Texture: patches of 41 x 41 pixels and their finite differences.
+    Layout: the image downsampled to 16 x 16, one score; patches cannot detect that dark and light are exchanged
+    everywhere. Histogram: 1 x 1 convolutions averaged over the image, one score; it judges contrast and hue.
 
-    No norm, which would hide contrast, and no spectral norm, under which a critic is at chance for thousands of steps.
+    There is no normalization, which would hide contrast, and no spectral norm, with which a discriminator stays at
+    chance level for thousands of steps.
     """
     leaky = nn.LeakyReLU(0.2, inplace=True)
     texture = [FiniteDifferences(), nn.PixelUnshuffle(2), nn.Conv2d(12 * channels, width, 3, 1, 1), leaky]
     texture += [nn.Conv2d(width, 2 * width, 4, 2, 1), leaky, nn.Conv2d(2 * width, 4 * width, 4, 2, 1), leaky]
     texture += [nn.Conv2d(4 * width, outputs, 3, 1, 1)]
-    whole = [nn.AdaptiveAvgPool2d(16), nn.Conv2d(channels, width, 3, 1, 1), leaky]
-    whole += [nn.Conv2d(width, 2 * width, 4, 2, 1), leaky, nn.Conv2d(2 * width, 4 * width, 4, 2, 1), leaky]
-    whole += [nn.Conv2d(4 * width, outputs, 4)]
-    pixels = [nn.Conv2d(channels, width, 1), leaky, nn.Conv2d(width, width, 1), leaky, nn.AdaptiveAvgPool2d(1)]
-    pixels += [nn.Conv2d(width, width, 1), leaky, nn.Conv2d(width, outputs, 1)]
-    net = MultiViewDiscriminator(nn.Sequential(*texture), nn.Sequential(*whole), nn.Sequential(*pixels))
+    layout = [nn.AdaptiveAvgPool2d(16), nn.Conv2d(channels, width, 3, 1, 1), leaky]
+    layout += [nn.Conv2d(width, 2 * width, 4, 2, 1), leaky, nn.Conv2d(2 * width, 4 * width, 4, 2, 1), leaky]
+    layout += [nn.Conv2d(4 * width, outputs, 4)]
+    histogram = [nn.Conv2d(channels, width, 1), leaky, nn.Conv2d(width, width, 1), leaky, nn.AdaptiveAvgPool2d(1)]
+    histogram += [nn.Conv2d(width, width, 1), leaky, nn.Conv2d(width, outputs, 1)]
+    net = MultiViewDiscriminator(nn.Sequential(*texture), nn.Sequential(*layout), nn.Sequential(*histogram))
     init_kaiming_leaky(net)
     return net
 
 
 def latent_discriminator(channels: int, width: int, outputs: int, dropout: float) -> list[nn.Module]:
-    """A critic of codes: two convolutions, the mean over the places, and a perceptron with `dropout`.
+    """Return a discriminator of latent codes (B, channels, h, w), for any h and w -> logits (B, outputs).
 
-    (B, channels, h, w) -> logits (B, outputs), of whatever h and w. What it is to tell of a code (a domain, attributes)
-    belongs to the whole picture, hence the mean; and no norm, which would hide how large the features are.
+    Two convolutions, global average pooling, and a perceptron with `dropout`. Pooling fits the targets (a domain or
+    attributes), which describe the whole image. There is no normalization, which would hide the scale of the features.
     """
     leaky = nn.LeakyReLU(0.2, inplace=True)
     net: list[nn.Module] = [nn.Conv2d(channels, width, 3, 1, 1), leaky, nn.Conv2d(width, 2 * width, 4, 2, 1), leaky]
@@ -99,7 +100,7 @@ def latent_discriminator(channels: int, width: int, outputs: int, dropout: float
 
 
 def init_kaiming_leaky(net: nn.Module) -> None:
-    """Weights from N(0, 2 / (1.04 fan in)) (He et al. 2015, for leaky .2), biases zero."""
+    """Initialize weights from N(0, 2 / (1.04 fan_in)) (He et al. 2015, for leaky ReLU 0.2) and biases with zero."""
     for layer in net.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(layer.weight, 0.2)

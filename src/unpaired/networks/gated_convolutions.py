@@ -1,6 +1,7 @@
-"""Layers of voices: convolutions with gates, in time and frequency or in time alone, and the ways between the two.
+"""Layers for voice features: gated convolutions (2D or 1D), and conversions between the two layouts.
 
-A voice is (B, 1, Q, T): Q coefficients, T frames. Layers in time alone are convolutions of (B, C, 1, T).
+Voice features are (B, 1, Q, T): Q coefficients, T frames. 2D layers convolve over coefficients and frames; 1D layers
+convolve (B, C, 1, T) over frames only.
 """
 
 from __future__ import annotations
@@ -16,10 +17,15 @@ Size2D = tuple[int, int]
 
 
 class GatedConv(FeatureModule):
-    """Convolution, norm, gated linear unit (Dauphin et al. 2017): half the channels let the other half through.
+    """Convolution, normalization and gated linear unit (GLU, Dauphin et al. 2017).
 
-    `shuffle` (rows, columns) enlarges by sub-pixel convolution. With `labels`, a label moves both halves after the norm
-    (which would hide it before): each label has a value for every channel.
+    The convolution has twice the output channels; one half passes through a sigmoid and scales the other.
+
+    Args:
+        kernel, stride: (rows, columns) of the convolution.
+        kind: The normalization.
+        upscale_factor: (rows, columns) by which a sub-pixel convolution enlarges the output.
+        num_labels: If above 0, a label adds a learned bias per channel, after the normalization, which would remove it.
     """
 
     def __init__(
@@ -41,7 +47,7 @@ class GatedConv(FeatureModule):
         self.label_bias = nn.Linear(num_labels, 2 * outputs) if num_labels else None
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
-        """(B, inputs, H, W), label (B, L) -> (B, outputs, h, w)."""
+        """(B, inputs, H, W) and optionally a label (B, num_labels) -> (B, outputs, h, w)."""
         y = self.norm(pixel_shuffle(self.conv(x), *self.upscale_factor))
         if self.label_bias is not None and label is not None:
             y = y + self.label_bias(label)[:, :, None, None]
@@ -49,7 +55,7 @@ class GatedConv(FeatureModule):
         return out
 
     def forward_collecting(self, x: Tensor, collector: FeatureCollector | None) -> Tensor:
-        """What `forward` gives, which is kept."""
+        """Compute `forward` and append its output to `collector`."""
         y: Tensor = self(x)
         if collector is not None and collector.collect(y):
             raise EarlyExit
@@ -57,7 +63,7 @@ class GatedConv(FeatureModule):
 
 
 class GatedResidualBlock(FeatureModule):
-    """`x + norm(conv(gated(x)))`, 3 frames wide: a residual block in time."""
+    """1D residual block `x + norm(conv(gated(x)))`, with kernels of 3 frames."""
 
     def __init__(self, channels: int, kind: Norm, num_labels: int = 0) -> None:
         super().__init__()
@@ -65,12 +71,12 @@ class GatedResidualBlock(FeatureModule):
         self.back = nn.Sequential(nn.Conv2d(channels, channels, (1, 3), 1, (0, 1)), norm(kind, channels))
 
     def forward(self, x: Tensor, label: Tensor | None = None) -> Tensor:
-        """(B, C, 1, T), label (B, L) -> (B, C, 1, T)."""
+        """(B, C, 1, T) and optionally a label (B, num_labels) -> (B, C, 1, T)."""
         y: Tensor = x + self.back(self.gated(x, label))
         return y
 
     def forward_collecting(self, x: Tensor, collector: FeatureCollector | None) -> Tensor:
-        """What `forward` gives, which is kept."""
+        """Compute `forward` and append its output to `collector`."""
         y: Tensor = self(x)
         if collector is not None and collector.collect(y):
             raise EarlyExit
@@ -78,7 +84,7 @@ class GatedResidualBlock(FeatureModule):
 
 
 class LabelConditioned(nn.Module):
-    """Layers of which each gated one is told the label, which comes as the last `labels` channels."""
+    """Apply layers in order and pass the label, the last `num_labels` channels of the input, to every gated layer."""
 
     def __init__(self, layers: list[nn.Module], num_labels: int) -> None:
         super().__init__()
@@ -86,7 +92,7 @@ class LabelConditioned(nn.Module):
         self.num_labels = num_labels
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C + labels, H, W) -> what the last layer gives."""
+        """(B, C + num_labels, H, W) -> the output of the last layer."""
         label = x[:, -self.num_labels :, 0, 0]
         x = x[:, : -self.num_labels]
         for layer in self.layers:
@@ -95,7 +101,10 @@ class LabelConditioned(nn.Module):
 
 
 class VoiceResidual(FeatureModule):
-    """The input plus a learned change. At the start it is the affine baseline: voices are scaled by own statistics."""
+    """Add a learned residual to the input features.
+
+    Features are normalized per speaker, so that a residual of zero is the affine baseline conversion.
+    """
 
     def __init__(self, net: nn.Module, channels: int = 1) -> None:
         super().__init__()
@@ -103,24 +112,24 @@ class VoiceResidual(FeatureModule):
         self.channels = channels
 
     def forward_collecting(self, x: Tensor, collector: FeatureCollector | None) -> Tensor:
-        """(B, channels or more, Q, T) -> (B, channels, Q, T)."""
+        """(B, C or more, Q, T) -> (B, C, Q, T); the residual is added to the first C channels."""
         return x[:, : self.channels] + forward_collecting(self.net, x, collector)
 
 
 class FlattenFrequency(nn.Module):
-    """(B, C, Q, T) -> (B, C Q, 1, T): from time and frequency to time alone. `rows` fills Q up with zeros."""
+    """Convert the 2D layout to the 1D layout: (B, C, Q, T) -> (B, C rows, 1, T), padding Q with zeros to `rows`."""
 
     def __init__(self, rows: int) -> None:
         super().__init__()
         self.rows = rows
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, up to `rows`, T) -> (B, C rows, 1, T)."""
+        """(B, C, Q, T) with Q at most `rows` -> (B, C rows, 1, T)."""
         return F.pad(x, (0, 0, 0, self.rows - x.shape[2])).flatten(1, 2).unsqueeze(2)
 
 
 class UnflattenFrequency(nn.Module):
-    """(B, C rows, 1, T) -> (B, C, rows, T): from time alone to time and frequency."""
+    """Convert the 1D layout to the 2D layout: (B, C rows, 1, T) -> (B, C, rows, T)."""
 
     def __init__(self, rows: int) -> None:
         super().__init__()
@@ -133,7 +142,7 @@ class UnflattenFrequency(nn.Module):
 
 
 class PadOrCropRows(nn.Module):
-    """Keeps the first `count` rows, or fills up to them with zeros."""
+    """Keep the first `count` rows, or pad to `count` rows with zeros."""
 
     def __init__(self, count: int) -> None:
         super().__init__()
@@ -145,21 +154,22 @@ class PadOrCropRows(nn.Module):
 
 
 class RepeatOverTime(nn.Module):
-    """Codes without a time (B, C) are held for `frames`; those that have one stay as they are."""
+    """Repeat codes without a time axis (B, C) over `frames`; return codes with a time axis unchanged."""
 
     def __init__(self, frames: int) -> None:
         super().__init__()
         self.frames = frames
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C) -> (B, C, 1, frames), or (B, C, 1, T) -> the same."""
+        """(B, C) -> (B, C, 1, frames); (B, C, 1, T) -> the same."""
         return x[:, :, None, None].expand(-1, -1, -1, self.frames) if x.dim() == 2 else x
 
 
 class LocalDeviation(nn.Module):
-    """Joins to a voice how much each coefficient moves: its deviation over the frames around, for critics to see.
+    """Concatenate voice features with the standard deviation of each coefficient over the surrounding `frames`.
 
-    A blurred voice has the right mean and too little movement, which a small critic takes long to notice.
+    Over-smoothed features have the right mean and too little variation over time. A small discriminator learns slowly
+    to detect that from the features alone.
     """
 
     def __init__(self, frames: int = 16) -> None:
@@ -176,8 +186,9 @@ class LocalDeviation(nn.Module):
 
 
 def pixel_shuffle(x: Tensor, rows: int, columns: int) -> Tensor:
-    """Sub-pixel enlargement (Shi et al. 2016) by other factors in height and width: (B, C rows columns, H, W) ->
-    (B, C, H rows, W columns).
+    """Rearrange channels into pixels, with separate factors for rows and columns (Shi et al. 2016).
+
+    (B, C rows columns, H, W) -> (B, C, H rows, W columns).
     """
     if (rows, columns) == (1, 1):
         return x

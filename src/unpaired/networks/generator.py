@@ -1,4 +1,4 @@
-"""Generators, and their halves: encoders and decoders of images."""
+"""Generators of images, and their encoder and decoder halves."""
 
 from __future__ import annotations
 
@@ -22,9 +22,7 @@ from unpaired.networks.blocks import (
 
 
 class Blur(nn.Module):
-    """The image blurred by 1 2 1, its border mirrored; with `stride` 2 every second pixel (Zhang 2019,
-    arXiv:1904.11486).
-    """
+    """Blur with the filter 1 2 1 and reflected borders; downsample by `stride` (Zhang 2019, arXiv:1904.11486)."""
 
     taps: Tensor
 
@@ -35,7 +33,7 @@ class Blur(nn.Module):
         self.register_buffer("taps", torch.outer(row, row)[None, None], persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C, H/stride, W/stride), for H and W that are multiples of it."""
+        """(B, C, H, W) -> (B, C, H/stride, W/stride), for H and W that are multiples of `stride`."""
         channels = x.shape[1]
         mirrored = F.pad(x, (1, 1, 1, 1), mode="reflect")
         return F.conv2d(mirrored, self.taps.expand(channels, 1, 3, 3), stride=self.stride, groups=channels)
@@ -44,9 +42,10 @@ class Blur(nn.Module):
 def resnet_down(
     channels: int, width: int, kind: Norm, padding: Padding, antialias: Antialias = False
 ) -> list[nn.Module]:
-    """c7s1-width, d(2 width), d(4 width) of CycleGAN: (B, channels, H, W) -> (B, 4 width, H/4, W/4).
+    """Return the encoder half of CycleGAN's generator: (B, channels, H, W) -> (B, 4 width, H/4, W/4).
 
-    With `antialias` (True or "down") each d convolves at stride 1, and a blur halves the size (CUT, arXiv:2007.15651).
+    The layers are c7s1-width, d(2 width), d(4 width) in the paper's notation. If `antialias` is True or "down", each d
+    convolves with stride 1 and a blur halves the size (CUT, arXiv:2007.15651).
     """
     blurred = antialias in (True, "down")
     layers: list[nn.Module] = [conv(channels, width, 7, padding), norm(kind, width), nn.ReLU(inplace=True)]
@@ -57,10 +56,11 @@ def resnet_down(
 
 
 def resnet_up(channels: int, width: int, kind: Norm, padding: Padding, antialias: Antialias = False) -> list[nn.Module]:
-    """u(2 width), u(width), c7s1-channels of CycleGAN, ended by tanh: the way back of `resnet_down`.
+    """Return the decoder half of CycleGAN's generator: (B, 4 width, h, w) -> (B, channels, 4 h, 4 w).
 
-    With `antialias` (True or "up") each u enlarges first and convolves then. CUT's filter, 1 3 3 1 over pixels that are
-    zeros apart, is bilinear interpolation.
+    The layers are u(2 width), u(width), c7s1-channels in the paper's notation, and tanh. If `antialias` is True or
+    "up", each u upsamples bilinearly and convolves then. This equals CUT's upsampling filter 1 3 3 1 after inserting
+    zeros.
     """
     layers: list[nn.Module] = []
     for w in (4 * width, 2 * width):
@@ -76,9 +76,10 @@ def resnet_up(channels: int, width: int, kind: Norm, padding: Padding, antialias
 
 
 def light_down(channels: int, width: int, kind: Norm, padding: Padding) -> list[nn.Module]:
-    """As `resnet_down`, for small budgets: space to depth first, so that no layer works at full resolution.
+    """Return the encoder half of the light generator for short runs: (B, channels, H, W) -> (B, 2 width, H/4, W/4).
 
-    (B, channels, H, W) -> (B, 2 width, H/4, W/4). The stem and head of a ResNet generator take most of its time.
+    It starts with space-to-depth, so that no layer works at full resolution. The first and last layers of a ResNet
+    generator take most of its time.
     """
     return [
         nn.PixelUnshuffle(2),
@@ -91,11 +92,12 @@ def light_down(channels: int, width: int, kind: Norm, padding: Padding) -> list[
 
 
 def light_up(channels: int, width: int, padding: Padding, num_labels: int = 0) -> list[nn.Module]:
-    """The way back of `light_down`: bilinear to a half, depth to space to the whole.
+    """Return the decoder half of the light generator: (B, 2 width + num_labels, h, w) -> (B, channels, 4 h, 4 w).
 
-    Depth to space twice leaves dots of period 4 where nothing else holds the pixels of a block together. No norm: where
-    one divides by the deviation over the image, a generator sets the scale of its output by a bright spot in a corner
-    (Karras et al. 2020, arXiv:1912.04958, sec. 2). Both convolutions take so many `labels` more.
+    Bilinear upsampling to half the resolution, then depth-to-space to the full one. Depth-to-space twice would leave a
+    dot pattern of period 4. There is no normalization: dividing by the standard deviation over the image makes a
+    generator set the scale of its output with a bright spot in a corner (Karras et al. 2020, arXiv:1912.04958, sec. 2).
+    Both convolutions take `num_labels` additional input channels.
     """
     return [
         nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False),
@@ -108,7 +110,10 @@ def light_up(channels: int, width: int, padding: Padding, num_labels: int = 0) -
 
 
 def init_kaiming_relu(net: nn.Module) -> nn.Module:
-    """Weights of convolutions that a ReLU follows at once from N(0, 2 / fan in) (He et al. 2015), to keep the scale."""
+    """Initialize convolutions directly followed by ReLU from N(0, 2 / fan_in) (He et al. 2015), to keep the scale.
+
+    Returns `net`.
+    """
     for module in net.modules():
         if isinstance(module, nn.Sequential):
             for layer, after in itertools.pairwise(module):
@@ -118,7 +123,7 @@ def init_kaiming_relu(net: nn.Module) -> nn.Module:
 
 
 def init_icnr(net: nn.Module) -> nn.Module:
-    """Give the pixels of each block of a depth-to-space layer equal weights at the start (ICNR, Aitken et al. 2017)."""
+    """Give all pixels of a depth-to-space block equal initial weights (ICNR, Aitken et al. 2017). Return `net`."""
     for module in net.modules():
         if isinstance(module, nn.Sequential):
             for layer, after in itertools.pairwise(module):
@@ -130,9 +135,10 @@ def init_icnr(net: nn.Module) -> nn.Module:
 
 
 class LightGenerator(FeatureModule):
-    """`light_down`, residual blocks at a quarter of the resolution, and `light_up`, with one long skip at a half.
+    """Generator of `light_down`, residual blocks at a quarter of the resolution, `light_up`, and a skip connection.
 
-    The skip joins the stem's features to the decoder's before the head, so that edges need not pass the bottleneck.
+    The skip connection concatenates the features of the first layer, at half the resolution, with those of the decoder,
+    so that edges bypass the bottleneck.
     """
 
     def __init__(self, inputs: int, outputs: int, width: int, blocks: int, kind: Norm, padding: Padding) -> None:
@@ -146,7 +152,7 @@ class LightGenerator(FeatureModule):
         self.head = nn.Sequential(*up[3:])
 
     def forward_collecting(self, x: Tensor, collector: FeatureCollector | None) -> Tensor:
-        """(B, inputs, H, W) in [-1, 1] -> (B, outputs, H, W) in [-1, 1]; H and W multiples of 4."""
+        """(B, inputs, H, W) in [-1, 1] -> (B, outputs, H, W) in [-1, 1]; H and W are multiples of 4."""
         stem = deep = forward_collecting(self.stem, x, collector)
         for part in (self.down, self.blocks, self.up):
             deep = forward_collecting(part, deep, collector)
@@ -156,11 +162,12 @@ class LightGenerator(FeatureModule):
 
 
 def fixed_depth_generator(inputs: int, outputs: int, width: int, depth: int, kind: Norm) -> Role:
-    """A generator of exactly `depth` convolutions and deconvolutions (Galanti et al. 2018; DiscoGAN's form).
+    """Build a generator of exactly `depth` convolutions, in the form of DiscoGAN's (Galanti et al. 2018).
 
-    `depth // 2` 4 x 4 convolutions of stride 2 (leaky .2) and as many deconvolutions; an odd depth has one 3 x 3
-    convolution between them. Widths double up to 8 x `width`. The first, the innermost and the last have no norm.
-    (B, inputs, H, W) -> (B, outputs, H, W), with H and W multiples of `2 ** (depth // 2)`.
+    (B, inputs, H, W) -> (B, outputs, H, W), for H and W that are multiples of `2 ** (depth // 2)`. `depth // 2` 4 x 4
+    convolutions of stride 2 (leaky ReLU 0.2) and as many transposed convolutions; if `depth` is odd, one 3 x 3
+    convolution between them. Widths double up to 8 x `width`. The first, the innermost and the last layer have no
+    normalization.
     """
     half = depth // 2
     widths = [min(2**i, 8) * width for i in range(half)]

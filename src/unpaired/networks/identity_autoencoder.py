@@ -1,4 +1,7 @@
-"""Encoders and decoders that begin at the identity, so that no budget is spent on learning to reconstruct."""
+"""Encoders and decoders of images that start as the identity, so that no training time goes into reconstruction.
+
+The first channels of the code are the discrete cosine transform (DCT) of the image.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +28,15 @@ from unpaired.networks.conditional import concat_label
 from unpaired.networks.generator import Blur, light_down, light_up
 
 BLOCK_SIZE = 4
-"""A code has a place for so many pixels squared: a quarter of the resolution."""
+"""Side, in pixels, of the image block that one position of a code represents."""
 
 
 def dct_kernels(channels: int, limit: int) -> Tensor:
-    """The first `most` functions of the cosine transform of a block, slow ones first: (K, channels, 4, 4).
+    """Return the first `limit` basis functions of the 4 x 4 DCT, low frequencies first: (K, channels, 4, 4).
 
-    JPEG's type-II transform of 4 x 4 pixels, orthonormal, of each channel by itself; K = min(most, 16 channels). Where
-    that is all of them, a convolution of stride 4 by them keeps everything, and its transpose is the way back.
+    It is the orthonormal type-II transform, as in JPEG, of each channel separately; K = min(limit, 16 channels). With
+    all 16 channels, a convolution of stride 4 with these kernels is lossless, and the transposed convolution inverts
+    it.
     """
     indices = torch.arange(BLOCK_SIZE, dtype=torch.float64)
     basis = F.normalize(torch.cos(torch.outer(indices, indices + 0.5) * math.pi / BLOCK_SIZE), dim=1)
@@ -45,7 +49,7 @@ def dct_kernels(channels: int, limit: int) -> Tensor:
 
 
 class DctEncoder(FeatureModule):
-    """An encoder: the picture's cosines as the first channels, plus what `net` adds, which at the start is nothing."""
+    """Encode an image as its DCT coefficients, in the first channels, plus a learned residual that starts at zero."""
 
     taps: Tensor
 
@@ -56,18 +60,19 @@ class DctEncoder(FeatureModule):
         self.register_buffer("taps", dct_kernels(channels, code_channels), persistent=False)
 
     def forward_collecting(self, x: Tensor, collector: FeatureCollector | None) -> Tensor:
-        """(B, channels, H, W) in [-1, 1] -> (B, code, H/4, W/4)."""
-        picture = F.conv2d(x, self.taps, stride=BLOCK_SIZE)
+        """(B, channels, H, W) in [-1, 1] -> (B, code_channels, H/4, W/4)."""
+        image = F.conv2d(x, self.taps, stride=BLOCK_SIZE)
         change: Tensor = self.last(forward_collecting(self.net, x, collector))
-        return F.pad(picture, (0, 0, 0, 0, 0, self.code_channels - len(self.taps))) + change
+        return F.pad(image, (0, 0, 0, 0, 0, self.code_channels - len(self.taps))) + change
 
 
 class LightDecoder(FeatureModule):
-    """`light_up` after residual blocks; with `labels`, each layer is told them anew (Lample et al. 2017, sec. 4).
+    """Decode with residual blocks and `light_up`; every layer takes the label if there are labels.
 
-    `pictured`: the code's first channels are the cosines of a picture, as `PictureCode` gives them. What is learned is
-    added to that picture, and at the start is nothing; its layers at a half of the resolution see the picture too, as
-    those of `LightGenerator` see the stem's features. The change is doubled and clamped as `Residual`'s.
+    Concatenating the label at every layer follows Lample et al. 2017, sec. 4. If `has_dct_channels` is True, the first
+    channels of the code are DCT coefficients from `DctEncoder`. The decoder then inverts the DCT and adds a learned
+    residual, which starts at zero. Its layers at half the resolution also take features of the inverted DCT, as those
+    of `LightGenerator` take features of its first layer. The residual is doubled and clamped as in `ImageResidual`.
     """
 
     taps: Tensor
@@ -100,32 +105,32 @@ class LightDecoder(FeatureModule):
             self.register_buffer("taps", dct_kernels(channels, self.code_channels), persistent=False)
 
     def forward_collecting(self, x: Tensor, collector: FeatureCollector | None) -> Tensor:
-        """(B, 2 width + labels, h, w), labels as even maps -> (B, channels, 4 h, 4 w) in [-1, 1]."""
+        """(B, 2 width + num_labels, h, w), labels as constant maps -> (B, channels, 4 h, 4 w) in [-1, 1]."""
         label = x[:, self.code_channels :, 0, 0]
         deep = forward_collecting(self.blocks, forward_collecting(self.enter, x, collector), collector)
         deep = forward_collecting(self.up, self._concat_label(deep, label), collector)
         if not self.has_dct_channels:
             return forward_collecting(self.head, self._concat_label(deep, label), collector)
-        picture = F.conv_transpose2d(x[:, : len(self.taps)], self.taps, stride=BLOCK_SIZE)
-        deep = torch.cat((forward_collecting(self.stem, picture, collector), deep), dim=1)
+        image = F.conv_transpose2d(x[:, : len(self.taps)], self.taps, stride=BLOCK_SIZE)
+        deep = torch.cat((forward_collecting(self.stem, image, collector), deep), dim=1)
         deep = forward_collecting(self.join, self._concat_label(deep, label), collector)
-        y = picture + 2 * forward_collecting(self.head, self._concat_label(deep, label), collector)
+        y = image + 2 * forward_collecting(self.head, self._concat_label(deep, label), collector)
         return y if self.training else y.clamp(-1, 1)
 
     def _concat_label(self, x: Tensor, label: Tensor) -> Tensor:
         return concat_label(x, label) if self.num_labels else x
 
     def zero_init_head(self) -> Self:
-        """Make what is added to the picture nothing."""
+        """Set the initial residual of the image to zero, if the code has DCT channels. Return the decoder."""
         if self.has_dct_channels:
             zero_init(self.head[0])
         return self
 
 
 def zero_init_block(channels: int, kind: Norm, padding: Padding) -> Role:
-    """A residual block that at the start adds nothing: its last norm's weights are zero (Goyal et al. 2017, sec. 5.1).
+    """Build a residual block that starts as the identity: its last norm has zero weights (Goyal et al. 2017, sec. 5.1).
 
-    So an instance norm is affine here; where there is no norm the last convolution's weights are.
+    Instance norm is therefore affine here. Without normalization the last convolution has zero weights.
     """
     block = ResidualBlock(channels, as_affine(kind), padding)
     *_, before, last = block.body

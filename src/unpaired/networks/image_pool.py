@@ -1,4 +1,4 @@
-"""What is remembered from step to step beside weights."""
+"""Pools of earlier tensors, such as generated images, that training keeps from step to step."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 
 class TensorPool(nn.Module):
-    """Up to `size` rows of what was seen, of which `count` hold something (all, where that is more).
+    """Ring buffer of at most `size` rows; `count` is the number of rows stored so far.
 
-    Both are buffers, so resuming is exact; each rank has its own. The memory takes its shape from the first rows, and
-    is empty until then.
+    Rows and count are buffers, so that resuming a run is exact; each rank has its own pool. The first stored rows set
+    the shape of a row; until then the pool is empty.
     """
 
     memory: Tensor
@@ -26,11 +26,11 @@ class TensorPool(nn.Module):
 
     @property
     def rows(self) -> Tensor:
-        """What it holds: (min(count, size), ...)."""
+        """The stored rows: (min(count, size), ...)."""
         return self.memory[: min(int(self.count), self.size)]
 
     def store(self, rows: Tensor) -> None:
-        """Remember `rows` (N, ...), the oldest giving way; of more than `size` the last."""
+        """Store `rows` (N, ...) in place of the oldest; of more than `size` rows, store the last ones."""
         rows = rows[-self.size :]
         if not len(rows):
             return
@@ -40,17 +40,17 @@ class TensorPool(nn.Module):
         self.count += len(rows)
 
     def _allocate(self, rows: Tensor) -> None:
-        """Make room for such rows (N, ...), in at least single precision, unless there is room already."""
+        """Allocate the pool for rows like `rows` (N, ...), in float32 or wider, unless it is allocated already."""
         if self.memory.numel() == 0:
             dtype = torch.promote_types(rows.dtype, torch.float32)
             self.memory = rows.new_zeros(self.size, *rows.shape[1:], dtype=dtype)
 
     def clear(self) -> None:
-        """Forget all."""
+        """Remove all rows."""
         self.count.zero_()
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
-        # A saved memory brings its own shape.
+        # The shape of the pool is that of the saved one.
         saved = state_dict.get(prefix + "memory")
         if saved is not None and saved.shape != self.memory.shape:
             self.memory = torch.empty_like(saved, device=self.memory.device)

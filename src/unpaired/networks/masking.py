@@ -1,4 +1,4 @@
-"""Voices of which a span is hidden, and networks that fill it in."""
+"""Masking of spans of frames in voice features, and generators that fill them in."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from unpaired.networks.blocks import FeatureCollector, FeatureModule, forward_co
 
 
 class MaskedInfilling(FeatureModule):
-    """A network of voices that is told which frames it sees: all of them, unless it is given what `hide` gives."""
+    """Pass voice features and their mask to a network; without a mask, all frames count as visible."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
         self.net = net
 
     def forward_collecting(self, x: Tensor, collector: FeatureCollector | None) -> Tensor:
-        """(B, 1, Q, T), or that joined with its mask (B, 2, Q, T) -> what the network gives for (B, 2, Q, T)."""
+        """(B, 1, Q, T), or with a mask from `mask_frames` (B, 2, Q, T) -> the network's output for (B, 2, Q, T)."""
         return forward_collecting(self.net, torch.cat((x, torch.ones_like(x)), 1) if x.shape[1] == 1 else x, collector)
 
 
 def mask_frames(x: Tensor, max_fraction: float) -> Tensor:
-    """Zero one span of frames of each voice (B, 1, Q, T), and join the mask, 0 there and else 1: (B, 2, Q, T).
+    """Set one span of frames to zero in each item (B, 1, Q, T), and concatenate the mask: (B, 2, Q, T).
 
-    A span is of 0 to `most` of the frames, each length and each place of it alike. With `most` 0 voices stay (B, 1, Q,
-    T), as they are.
+    The mask is 0 in the span and 1 elsewhere. The length of a span is uniform between 0 and `max_fraction` of the
+    frames, and its position is uniform. If `max_fraction` is 0, `x` is returned unchanged, without a mask.
     """
     if not max_fraction:
         return x

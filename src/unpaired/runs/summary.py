@@ -174,7 +174,7 @@ def _parse_evaluation(line: dict[str, Any]) -> EvaluationSummary | None:
             mean_kid(routes),
             bool(line.get("best")),
             line.get("checkpoint"),
-            bool(line.get("own", "checkpoint" not in line)),
+            bool(line.get("is_own_data", "checkpoint" not in line)),
         )
     except (KeyError, TypeError, ValueError):
         return None

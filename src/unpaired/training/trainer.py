@@ -139,7 +139,7 @@ class Trainer:
         saved = f"the state of step {self.saved_step} is kept" if self.saved_step else "nothing had been saved yet"
         return (
             f"training diverged at step {self.step}: {name} is {value:g}; {saved} in {self.folder.path}. Lower the "
-            "rates (--rate, --lr-d), use --precision fp32, or change --seed"
+            "rates (--lr, --lr-d), use --precision fp32, or change --seed"
         )
 
     def _log_step(self, budget_fraction: float, lr_factor: float, values: dict[str, float]) -> None:

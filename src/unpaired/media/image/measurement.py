@@ -50,7 +50,7 @@ class RouteMeasures(BaseModel):
 
     route: str = Field(description="source and target")
     features: str | None = Field(
-        default=None, description="the network whose features KID, FID and kept_features compare"
+        default=None, description="the network whose features KID, FID and feature_similarity compare"
     )
     sources: int = Field(description="items translated")
     targets: int = Field(description="real items of the target")

@@ -15,7 +15,7 @@ from unpaired.media.voice.metrics.judges import JUDGE_KINDS, JudgeKind, find_jud
 from unpaired.media.voice.metrics.measurement import VoiceMeasures
 from unpaired.media.voice.report import SAMPLE_RATE_HZ, VoiceTest, read_listening_samples, read_test, read_waves
 from unpaired.media.voice.transcripts import Transcripts
-from unpaired.report import write_report
+from unpaired.report.page import write_report
 from unpaired.runs.folder import RunFolder
 from unpaired.runs.summary import RunSummary
 from unpaired.translate import Translator

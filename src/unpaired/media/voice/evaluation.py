@@ -59,7 +59,7 @@ class VoiceEvaluation:
     def json(self) -> dict[str, Any]:
         """As `evaluation.json` holds it."""
         voices = [measures.model_dump() for measures in self.routes]
-        settings = {"vocoder": self.vocoder, "pairs": self.pairs, "limit": self.limit, "asked": self.judge_kinds}
+        settings = {"vocoder": self.vocoder, "pairs": self.pairs, "limit": self.limit, "judge_kinds": self.judge_kinds}
         return asdict(self.provenance) | settings | {"texts": self.texts, "voices": voices}
 
     def text(self) -> str:

@@ -69,10 +69,10 @@ def read_test(folder: RunFolder) -> VoiceTest | None:
             content["vocoder"],
             content["pairs"],
             int(content["limit"]),
-            tuple(content["asked"]),
+            tuple(content["judge_kinds"]),
             content["texts"],
             measures,
-            bool(content["own"]),
+            bool(content["is_own_data"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -35,7 +35,7 @@ def load_vad(settings: VoiceSettings) -> silero_vad.SileroVad | None:
         raise UsageError(
             "gate 'silero': silero-vad (6.2.3 or later) and onnxruntime are not both installed: pip install "
             "'unpaired[voice-gate]'. What was begun with this gate goes on with it alone; a new run or conversion can "
-            "take --gate energy"
+            "take --vad energy"
         )
     return vad
 

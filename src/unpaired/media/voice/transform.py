@@ -79,7 +79,7 @@ class VoiceTransform:
         if self._vad is None:
             return UnreadableFileError(path, "holds no speech: nothing in it stands out from its noise")
         return UnreadableFileError(
-            path, f"holds no speech that {silero_vad.NAME} hears (--gate energy goes by the level alone)"
+            path, f"holds no speech that {silero_vad.NAME} hears (--vad energy goes by the level alone)"
         )
 
     def crop(self, loaded_item: LoadedItem, random_values: tuple[float, float, float]) -> Example:

@@ -1,0 +1,243 @@
+"""The command line: results, exit codes, and never a traceback for a user's mistake."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import TINY
+from PIL import Image
+
+from unpaired import __version__
+from unpaired.cli import COMMANDS
+from unpaired.cli.main import main
+from unpaired.console import progress_bar
+from unpaired.errors import WorkError
+from unpaired.methods import METHODS
+
+FLAGS = [word for name, value in TINY.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+
+
+@pytest.fixture
+def run(discs: Path, tmp_path: Path, without_features: None) -> Path:
+    out = tmp_path / "run"
+    assert main(["train", str(discs), "--steps", "2", "--out", str(out), *FLAGS]) == 0
+    return out
+
+
+def test_train_translate_evaluate(
+    run: Path, discs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    assert main(["translate", str(run), str(discs / "red"), "--to", "blue", "--out", str(out)]) == 0
+    assert "12 translated" in capsys.readouterr().out
+    with Image.open(out / "003.png") as picture:
+        assert picture.size == (20, 18)
+    assert main(["translate", str(run), str(discs / "red"), "--to", "blue", "--out", str(out)]) == 0
+    assert "12 were there already" in capsys.readouterr().out
+    assert main(["evaluate", str(run)]) == 0
+    shown = capsys.readouterr().out
+    assert "red -> blue" in shown
+    assert "pip install" in shown
+    assert (run / "evaluation.json").is_file()
+    monkeypatch.chdir(tmp_path)
+    assert main(["translate", str(run), str(discs / "blue" / "000.png"), "--to", "red"]) == 0
+    assert (tmp_path / "translated-red" / "000.png").is_file()
+
+
+def test_a_bad_file_is_reported_while_the_others_are_done(
+    run: Path, discs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (discs / "red" / "bad.png").write_bytes(b"no picture")
+    assert main(["translate", str(run), str(discs / "red"), "--to", "blue", "--out", str(tmp_path / "out")]) == 1
+    said = capsys.readouterr()
+    assert "12 translated" in said.out
+    assert "bad.png" in said.err
+
+
+def test_resume_by_command(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--resume", str(run), "--steps", "3"]) == 0
+    assert "the schedule follows it" in capsys.readouterr().err
+    assert main(["train", "--resume", str(run), "--steps", "5", "--batch-size", "4"]) == 2
+    assert "--batch-size" in capsys.readouterr().err
+    assert main(["train", "elsewhere", "--resume", str(run)]) == 2
+
+
+def test_a_damaged_model_is_refused(run: Path, discs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = run / "model.safetensors"
+    model.write_bytes(model.read_bytes()[:-10])
+    assert main(["translate", str(run), str(discs / "red"), "--to", "blue"]) == 1
+    assert "damaged or truncated" in capsys.readouterr().err
+    (run / "config.yaml").write_text("format: 99")
+    assert main(["translate", str(run), str(discs / "red"), "--to", "blue"]) == 1
+    assert "format 99" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["trian"], "did you mean 'train'"),
+        (["train", "DATA", "--widht", "3"], "did you mean '--width'"),
+        (["train", "DATA", "--depth", "4"], "--depth is a setting of gan, discogan; cyclegan has: --"),
+        (["train", "DATA", "--method", "cut", "--no-one-way"], "--no-one-way is a setting of cyclegan; cut has: --"),
+        (["train", "--resume", "DATA", "--depth", "4"], "--depth: a resumed run keeps its own"),
+        (
+            ["compare", "DATA", "--depth", "4"],
+            "--depth is a setting of gan, discogan; to give it: --set gan.depth=VALUE",
+        ),
+        (["compare", "DATA", "--teacher", "RUN"], "--teacher: a comparison gives all methods the same data and budget"),
+        (["compare", "DATA", "--set", "xgan.teacher=RUN"], "--set xgan.teacher=RUN: a comparison gives all"),
+        (["compare", "DATA", "--auto-depth"], "--auto-depth: trains several runs"),
+        (["train", "DATA", "--method", "cyclegam"], "did you mean 'cyclegan'"),
+        (["train", "DATA", "--preset", "huge"], "known: tiny, small, paper"),
+        (["train", "DATA", "--size", "big"], "given 'big'"),
+        (["train", "DATA", "--steps", "5", "--minutes", "1"], "both steps and minutes"),
+        (["train", "DATA", "--device", "tpu"], "device 'tpu'"),
+        (["train", "DATA", "--precision", "fp16-mixed", "--device", "cpu"], "needs a CUDA device"),
+        (["train", "DATA", "--batch-size", "3", "--grad-accumulation", "2"], "must be a multiple"),
+        (["train", "DATA", "--config", "nowhere.yaml"], "nowhere.yaml"),
+        (["train", "DATA", "--method", "gan", "--depth", "99"], "depth 99"),
+        (["train", "DATA", "--size", "18"], "need a multiple of 4; try --size 16 or 20"),
+        (["train", "DATA", "--size", "30", "--method", "gan"], "need a multiple of 8; try --size 24 or 32"),
+        (["train", "DATA", "--lr", "-1"], "'lr': given '-1'"),
+        (["train", "DATA", "--lr", "nan"], "finite"),
+        (["train", "DATA", "--pool-size", "-4"], "'pool_size': given '-4'"),
+        (["train", "DATA", "--seed", "99999999999999999999"], "'seed'"),
+        (["train", "DATA", "--device", "meta"], "training runs on cpu, cuda or mps"),
+        (["train", "DATA", "--config"], "expected one argument"),
+        (["train", "DATA", "--pairs"], "--pairs: no file"),
+        (["train"], "no data given"),
+        (["train", "nowhere/", "nothing/"], "does not exist"),
+        (["train", "--resume", "nowhere/"], "not a run"),
+        (["translate", "nowhere/", "x.png"], "no such folder"),
+        (["translate"], "required"),
+        (["evaluate", "DATA"], "not a run"),
+        (["evaluate", "DATA", "--judges", "speaker"], "--judges 'speaker': 'speaker' is no kind of judges"),
+        (["compare", "DATA", "--judges", "all,words"], "'all' is no kind of judges; expected all, none, or some of"),
+        (["compare", "DATA", "--no-judges"], "--no-judges"),
+        (["check", "nowhere/"], "does not exist"),
+        (["methods", "--al"], "--al"),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_says_why(
+    words: list[str], said: str, discs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if "--pairs" in words:
+        for path in (discs / "red").iterdir():
+            path.rename(path.with_name(f"red{path.name}"))
+    assert main([str(discs) if word == "DATA" else word for word in words]) == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert "unpaired: " in err
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_what_another_process_says_is_not_said_again(
+    told: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: list[str]) -> int:
+        error = WorkError("lost")
+        error.is_reported_elsewhere = told
+        raise error
+
+    monkeypatch.setitem(COMMANDS, "methods", fail)
+    assert main(["methods"]) == 1
+    assert capsys.readouterr().err == ("" if told else "unpaired: lost\n")
+
+
+def test_no_bar_is_shown_before_a_mistake(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert main(["audit", str(run), "--limit", "1"]) == 2
+    assert capsys.readouterr().err == "unpaired: --limit 1: expected 2 or more\n"
+    assert main(["translate", str(run), "nowhere/", "--to", "blue"]) == 2
+    assert capsys.readouterr().err == "unpaired: nowhere: no such file or folder\n"
+
+
+def test_a_bar_is_shown_from_the_first_progress_on(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress_bar("working") as advance:
+        assert capsys.readouterr().err == ""
+        advance(1, 2)
+        advance(2, 2)
+    assert "working" in capsys.readouterr().err
+
+
+def test_unknown_domain_lists_the_known(run: Path, discs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["translate", str(run), str(discs / "red"), "--to", "purple"]) == 2
+    assert "blue and red" in capsys.readouterr().err
+
+
+def test_unusable_data_exit_with_1(discs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty").mkdir()
+    assert main(["train", str(discs / "red"), str(tmp_path / "empty"), "--steps", "1"]) == 1
+    assert "no files to read" in capsys.readouterr().err
+    (tmp_path / "one").mkdir()
+    (discs / "red" / "000.png").rename(tmp_path / "one" / "000.png")
+    assert main(["train", str(discs / "red"), str(tmp_path / "one"), "--steps", "1"]) == 1
+    assert "at least 2" in capsys.readouterr().err
+    assert main(["check", str(discs / "red"), str(tmp_path / "one")]) == 1
+
+
+def test_check_reports(discs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (discs / "red" / "bad.jpg").write_bytes(b"")
+    assert main(["check", str(discs), "--size", "16"]) == 0
+    shown = capsys.readouterr().out
+    assert "12 pictures" in shown
+    assert "bad.jpg" in shown
+    assert "Training would" in shown
+
+
+def test_check_says_what_train_would_do(discs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", str(discs)]) == 0
+    shown = capsys.readouterr().out
+    assert "scale the shorter side to 16 px" in shown or "cut squares of 16 px" in shown
+    assert "since the pictures are no larger" in shown
+    assert main(["check", str(discs), "--size", "3"]) == 2
+    assert "'size': given 3" in capsys.readouterr().err
+
+
+def test_methods_lists_them_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["methods"]) == 0
+    shown = capsys.readouterr().out
+    assert all(name in shown and row.paper in shown for name, row in METHODS.items())
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_exists(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--help"])
+    assert stop.value.code == 0
+    assert f"unpaired {command}" in capsys.readouterr().out
+
+
+def test_version_and_overview(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert __version__ in capsys.readouterr().out
+    assert main([]) == 0
+    shown = capsys.readouterr().out
+    assert all(f"\n  {name}" in shown for name in COMMANDS)
+
+
+def test_judges_of_recordings_are_refused_for_pictures(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["evaluate", str(run), "--judges", "speakers"]) == 2
+    assert "--judges: for recordings only" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["evaluate", "audit"])
+def test_a_run_that_cannot_be_written_is_refused_before_it_is_measured(
+    command: str, run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)  # the tests' user may be one who may do everything
+    assert main([command, str(run)]) == 1
+    assert "is not writable" in capsys.readouterr().err
+
+
+def test_a_folder_that_may_not_be_looked_into_is_named(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def denied(path: Path) -> bool:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_file", denied)
+    assert main(["evaluate", str(run)]) == 1
+    assert f"unpaired: {run / 'config.yaml'}: Permission denied" in capsys.readouterr().err

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from PIL import Image
+
+from unpaired.config.settings import DataSettings
+from unpaired.data.folders import discover
+from unpaired.errors import WorkError
+from unpaired.media.image.inspection import inspect_images
+from unpaired.media.image.inspection_report import ImageDataReport
+
+
+def picture(path: Path, seed: int = 0, size: tuple[int, int] = (40, 32), gray: bool = False) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shape = (size[1], size[0]) if gray else (size[1], size[0], 3)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, shape, np.uint8)).save(path)
+
+
+def deep(path: Path, low: int, high: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tifffile.imwrite(path, np.linspace(low, high, 32 * 32).astype(np.uint16).reshape(32, 32))
+
+
+def two(root: Path, count: int = 3, gray: bool = False) -> Path:
+    for i in range(count):
+        picture(root / "a" / f"{i}.png", i, gray=gray)
+        picture(root / "b" / f"{i}.png", 100 + i, gray=gray)
+    return root
+
+
+def look(root: Path, decode: int | None = None, seed: int = 0) -> ImageDataReport:
+    return inspect_images(discover([root]), decode, seed, workers=2)
+
+
+def test_what_was_found(tmp_path: Path) -> None:
+    two(tmp_path)
+    picture(tmp_path / "a" / "wide.png", 9, (100, 20), gray=True)
+    (tmp_path / "a" / "notes.txt").write_text("")
+    a, b = look(tmp_path).domains
+    assert (a.inspected_count, a.usable_count, a.color_count, dict(a.modes)) == (4, 4, 3, {"RGB": 3, "L": 1})
+    assert sorted(a.shorter_sides.tolist()) == [20, 32, 32, 32] and sorted(a.widths) == [40, 40, 40, 100]
+    assert (b.inspected_count, b.files.ignored, a.files.ignored) == (3, 0, 1)
+
+
+def test_the_report_in_words(tmp_path: Path) -> None:
+    two(tmp_path)
+    (tmp_path / "a" / "zero.png").write_bytes(b"")
+    text = look(tmp_path).format_text(DataSettings(size=32))
+    for line in (
+        f"a  ({tmp_path}/a)",
+        "  4 pictures; all looked at",
+        "  sizes 40 x 32 pixels",
+        "  modes RGB 3; 3 with colour",
+        "  8 bits",
+        f"    {tmp_path}/a/zero.png: is empty (0 bytes)",
+        "  a: only 3 pictures; expect a translator that knows little more than these",
+        "  cut squares of 32 px at the pictures' own scale (--resize-mode crop)",
+        "  see colour (--channels 3)",
+        "  a: learn from 3; nothing is held back",
+    ):
+        assert line in text.splitlines()
+
+
+def test_the_plan_names_the_split(tmp_path: Path) -> None:
+    two(tmp_path, 20)
+    picture(tmp_path / "b" / "test" / "0.png")
+    text = look(tmp_path).format_text(DataSettings(size=64))
+    assert "  a: learn from 16; 2 choose the best, 2 test" in text.splitlines()
+    assert "  b: learn from 18; 2 choose the best, 1 test" in text.splitlines()
+    assert "21 pictures looked at below 64 px will be enlarged" in text
+
+
+def test_bad_files_are_named_and_the_rest_is_used(tmp_path: Path) -> None:
+    two(tmp_path)
+    bad = {"zero.png": b"", "text.jpg": b"hello", "short.png": (tmp_path / "a" / "0.png").read_bytes()[:200]}
+    for name, data in bad.items():
+        (tmp_path / "b" / name).write_bytes(data)
+    report = look(tmp_path)
+    assert {Path(p).name for p in report.unreadable} == set(bad)
+    assert report.domains[1].usable_count == 3 and not report.errors
+    assert any("3 files cannot be read" in w for w in report.list_warnings())
+    report.require_usable()
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_too_few_usable_pictures(tmp_path: Path, count: int) -> None:
+    two(tmp_path)
+    for i in range(count, 3):
+        (tmp_path / "b" / f"{i}.png").write_bytes(b"")
+    report = look(tmp_path)
+    with pytest.raises(WorkError, match=r"domain 'b' has (no usable pictures|1 usable picture) \(.*empty.*at least 2"):
+        report.require_usable()
+    assert "Training is impossible" in report.format_text(DataSettings())
+
+
+def test_a_domain_of_one_image(tmp_path: Path) -> None:
+    two(tmp_path)
+    picture(tmp_path / "c" / "only.png")
+    with pytest.raises(WorkError, match="domain 'c' has 1 usable picture; training needs at least 2"):
+        look(tmp_path).require_usable()
+
+
+def test_few_pictures_are_a_warning(tmp_path: Path) -> None:
+    assert any("only 3 pictures" in w for w in look(two(tmp_path / "few")).list_warnings())
+    assert not look(two(tmp_path / "enough", 20)).list_warnings()
+
+
+def test_duplicates_across_domains(tmp_path: Path) -> None:
+    two(tmp_path)
+    (tmp_path / "b" / "copy.png").write_bytes((tmp_path / "a" / "1.png").read_bytes())
+    (tmp_path / "a" / "again.png").write_bytes((tmp_path / "a" / "2.png").read_bytes())
+    report = look(tmp_path)
+    assert report.duplicates == ((str(tmp_path / "a" / "1.png"), str(tmp_path / "b" / "copy.png")),)
+    assert "same content" in report.format_text()
+
+
+def test_equal_sizes_are_not_yet_duplicates(tmp_path: Path) -> None:
+    for name, value in (("a/0", 1), ("a/1", 2), ("b/0", 3), ("b/1", 4)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(np.full((8, 8), value, np.uint8)).save(tmp_path / f"{name}.bmp")
+    assert look(tmp_path).duplicates == ()
+
+
+def test_a_seeded_part_is_decoded(tmp_path: Path) -> None:
+    two(tmp_path, 12)
+    for i in range(5):
+        picture(tmp_path / "b" / "test" / f"{i}.png", 500 + i)
+    seen: list[tuple[int, int]] = []
+    domains = discover([tmp_path])
+    report = inspect_images(domains, 10, seed=1, workers=2, progress=lambda done, total: seen.append((done, total)))
+    assert [d.inspected_count for d in report.domains] == [5, 5] and seen == [(i, 10) for i in range(1, 11)]
+    assert "5 looked at" in report.format_text()
+
+
+def test_sixteen_bits_are_measured(tmp_path: Path) -> None:
+    two(tmp_path, gray=True)
+    for i in range(3):
+        (tmp_path / "a" / f"{i}.png").unlink()
+        deep(tmp_path / "a" / f"{i}.tif", 100 + i, 4000 + i)
+    resolved = look(tmp_path).resolve(DataSettings(size=32))
+    a, b = resolved.domains
+    assert (a.bits, a.low, a.high, a.color) == (16, 100, 4002, False)
+    assert (b.bits, b.low, b.high) == (8, 0, 255) and resolved.channels == 1
+    picture(tmp_path / "a" / "8.png", gray=True)
+    mixed = look(tmp_path)
+    assert mixed.domains[0].create_domain(1).high == 255 * 257 and any(
+        "8 and 16 bits" in w for w in mixed.list_warnings()
+    )
+
+
+@pytest.mark.parametrize(
+    ("sizes", "resize_mode"),
+    [
+        ([(32, 32), (90, 40)], "crop"),
+        ([(32, 32), (90, 41)], "scale"),
+        ([(32, 31), (32, 32)], "scale"),
+    ],
+)
+def test_framing_by_the_data(tmp_path: Path, sizes: list[tuple[int, int]], resize_mode: str) -> None:
+    for i, size in enumerate(sizes):
+        for domain in "ab":
+            picture(tmp_path / domain / f"{i}.png", i, size)
+    assert look(tmp_path).resolve(DataSettings(size=32)).data.resize_mode == resize_mode
+    assert look(tmp_path).resolve(DataSettings(size=32, resize_mode="scale")).data.resize_mode == "scale"
+
+
+def test_channels_by_the_data_and_by_setting(tmp_path: Path) -> None:
+    two(tmp_path, gray=True)
+    report = look(tmp_path)
+    assert report.resolve(DataSettings()).channels == 1
+    assert report.resolve(DataSettings(channels="3")).channels == 3
+    picture(tmp_path / "b" / "red.png")
+    resolved = look(tmp_path).resolve(DataSettings())
+    assert resolved.channels == 3 and [d.color for d in resolved.domains] == [False, True]
+    assert resolved.data.channels == "3"
+    one = look(tmp_path).resolve(DataSettings(channels="1"))
+    assert one.channels == 1 and not one.domains[1].color

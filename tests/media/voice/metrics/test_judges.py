@@ -1,0 +1,123 @@
+"""The judges that are installed; continuous integration has none of them, so what they need is skipped there."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from unpaired.errors import UsageError
+from unpaired.media.voice.metrics import judges, naturalness, optional_packages, speakers, word_errors
+from unpaired.media.voice.metrics.acoustic_frames import Wave
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # of packages that are not ours
+
+RATE = 16000
+
+
+def voice(hz: float, seconds: float = 2.0) -> Wave:
+    """A buzz with harmonics, of no speaker."""
+    time = np.arange(round(RATE * seconds)) / RATE
+    return np.asarray(0.05 * sum(np.sin(2 * np.pi * hz * k * time) / k for k in range(1, 20)), np.float32)
+
+
+def test_a_missing_package_is_told_with_what_to_install() -> None:
+    told = optional_packages.explain_missing("words kept", ("numpy", "no_such_package"), "pip install it")
+    assert told == "no words kept: no_such_package not installed (pip install it)"
+    assert optional_packages.explain_missing("words kept", ("numpy",), "pip install it") is None
+
+
+SEATS: dict[judges.JudgeKind, tuple[str, ...]] = {
+    "speakers": ("speaker_encoder", "second_speaker_encoder"),
+    "words": ("recogniser",),
+    "naturalness": ("mos", "dnsmos"),
+}
+
+
+@pytest.mark.parametrize("asked", [judges.JUDGE_KINDS, (), ("speakers",), ("words", "naturalness")])
+@pytest.mark.parametrize("there", [True, False])
+def test_who_is_asked_judges_or_is_said_to_be_missing(
+    asked: tuple[judges.JudgeKind, ...], there: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("resemblyzer", "dvector", "whisper", "distillmos", "dnsmos"):
+        monkeypatch.setattr(judges, f"explain_missing_{name}", lambda name=name: None if there else f"no {name}")
+    found = judges.find_judges(asked)
+    for kind, seats in SEATS.items():
+        judging = [vars(found)[seat] is not None for seat in seats]
+        assert judging == [there and kind in asked] * len(seats)
+        assert len(found.missing.get(kind, ())) == (len(seats) if kind in asked and not there else 0)
+    if not there:
+        assert list(found.missing) == [*asked]
+        assert all(found.missing[kind] == ["no whisper"] for kind in asked if kind == "words")
+
+
+@pytest.mark.parametrize(
+    ("given", "kinds"),
+    [
+        ("all", judges.JUDGE_KINDS),
+        ("none", ()),
+        ("naturalness, speakers", ("speakers", "naturalness")),
+        (["words", "words"], ("words",)),
+        ((), ()),
+        (judges.JUDGE_KINDS, judges.JUDGE_KINDS),
+    ],
+)
+def test_kinds_are_named_in_any_order(given: str | list[str], kinds: tuple[judges.JudgeKind, ...]) -> None:
+    assert judges.parse_kinds(given) == kinds
+
+
+@pytest.mark.parametrize(
+    ("given", "wrong"), [("speaker", "speaker"), ("speakers,none", "none"), ("", ""), ("words,", ""), (["all"], "all")]
+)
+def test_kinds_that_there_are_not(given: str | list[str], wrong: str) -> None:
+    said = f"'{wrong}' is no kind of judges; expected all, none, or some of speakers,words,naturalness joined by commas"
+    with pytest.raises(UsageError, match=f"^--judges '{''.join(given)}': {said}$"):
+        judges.parse_kinds(given)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "reason"),
+    [
+        (speakers.Resemblyzer(), speakers.explain_missing_resemblyzer()),
+        (speakers.DVector(), speakers.explain_missing_dvector()),
+    ],
+)
+def test_speaker_encoders(encoder: speakers.SpeakerEncoder, reason: str | None) -> None:
+    if reason is not None:
+        pytest.skip(reason)
+    low, high = encoder(voice(100), RATE), encoder(voice(300), RATE)
+    assert low.shape == (256,)
+    assert np.linalg.norm(low) == pytest.approx(1, abs=1e-5)
+    assert float(low @ high) < 0.99
+    np.testing.assert_array_equal(encoder(voice(100), RATE), low)
+    assert np.isfinite(encoder(voice(100, 0.01), RATE)).all()
+
+
+@pytest.mark.parametrize(
+    ("listener", "reason"),
+    [
+        (naturalness.DistillMos(), naturalness.explain_missing_distillmos()),
+        (naturalness.Dnsmos(), naturalness.explain_missing_dnsmos()),
+    ],
+)
+def test_listeners(listener: naturalness.MosPredictor, reason: str | None) -> None:
+    if reason is not None:
+        pytest.skip(reason)
+    score = listener(voice(100), RATE)
+    assert 1 <= score <= 5
+    assert listener(voice(100), RATE) == score
+
+
+def test_the_recogniser_hears_no_words_in_a_buzz() -> None:
+    reason = word_errors.explain_missing_whisper()
+    if reason is not None:
+        pytest.skip(reason)
+    assert len(word_errors.normalise_text(word_errors.Whisper()(voice(100), RATE)).split()) < 5
+
+
+def test_error_rates_by_hand() -> None:
+    pytest.importorskip("jiwer")
+    found = word_errors.compute_error_rates(["The cat sat.", "", "Yes"], ["the bat sat", "noise", "yes!"])
+    assert found is not None
+    assert found.wer == pytest.approx(1 / 4)
+    assert found.cer == pytest.approx(1 / 14)
+    assert word_errors.compute_error_rates([""], ["something"]) is None

@@ -1,0 +1,248 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from unpaired.config.run_config import RunConfig, build_method, write_config
+from unpaired.data.domain import Domain
+from unpaired.data.folders import discover
+from unpaired.data.split import split_files, write_file_list
+from unpaired.errors import UsageError, WorkError
+from unpaired.evaluation.audit import audit
+from unpaired.evaluation.run import evaluate
+from unpaired.media.voice import evaluation, transcripts, utterances
+from unpaired.media.voice.conversion import convert_wave
+from unpaired.media.voice.metrics import measurement
+from unpaired.media.voice.metrics.judges import Judges
+from unpaired.media.voice.metrics.word_errors import ErrorRates
+from unpaired.media.voice.speaker_statistics import VoiceStatistics
+from unpaired.media.voice.transcripts import Transcripts
+from unpaired.media.voice.utterances import read_excerpt
+from unpaired.report.page import write_report
+from unpaired.runs.folder import RunFolder, save_model
+
+RATE = 16000
+
+
+def hum(f0_hz: float, seconds: float = 0.4) -> Any:
+    t = np.arange(round(seconds * RATE)) / RATE
+    phase = 2 * np.pi * np.cumsum(f0_hz * (1 + 0.05 * np.sin(2 * np.pi * 2 * t))) / RATE
+    return 0.05 * sum(np.sin(n * phase) / n for n in range(1, int(4000 / f0_hz))) * np.minimum(1, t[::-1] / 0.05)
+
+
+def make_run(root: Path) -> Path:
+    """A run of two hums with a model that was never trained: the identity, as it begins."""
+    for name, f0 in (("alice", 200.0), ("bob", 100.0)):
+        for i in range(10):
+            path = root / "data" / name / f"{i}.wav"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            soundfile.write(path, hum(f0 * (1 + i / 50)), RATE)
+    domains = []
+    for files, f0 in zip(discover([root / "data"]), (200.0, 100.0), strict=True):
+        voice = VoiceStatistics(
+            mean=(0.0,) * 24,
+            std=(0.5,) * 24,
+            scale=(0.5,) * 24,
+            log_f0_mean=float(np.log(f0)),
+            log_f0_std=0.1,
+            voiced_fraction=0.9,
+            lufs=-23,
+            frames=1000,
+        )
+        domains.append(Domain(name=files.name, sources=files.sources, voice=voice))
+        folder = RunFolder(root / "run")
+        folder.files.mkdir(parents=True, exist_ok=True)
+        write_file_list(folder.file_list_path(files.name), split_files(files, 0.2, 0))
+    config = RunConfig.model_validate(
+        {
+            "unpaired_version": "0",
+            "method": "cyclegan",
+            "preset": "tiny",
+            "method_settings": {},
+            "domains": [d.model_dump() for d in domains],
+            "channels": 1,
+            "data": {},
+            "voice": {"crop_frames": 16},
+            "networks": {
+                "width": 4,
+                "blocks": 1,
+                "discriminator_width": 4,
+                "discriminator_layers": 1,
+                "residual": True,
+            },
+            "training": {"steps": 1},
+        }
+    )
+    torch.manual_seed(0)
+    write_config(folder.config, config)
+    save_model(folder.model_path("last"), build_method(config), config, 0)
+    return folder.path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_run(tmp_path_factory.mktemp("voices"))
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
+def test_a_run_beside_its_baselines(run: Path) -> None:
+    found = evaluate(run, pairs=True, judges="none", limit=2, device="cpu")
+    assert isinstance(found, evaluation.VoiceEvaluation)
+    assert list(dict.fromkeys(m.route for m in found.routes)) == ["alice -> bob", "bob -> alice"]
+    by = {m.system: m for m in found.routes if m.route == "alice -> bob"}
+    assert list(by) == ["converted", "do nothing", "affine", "kNN", "copy-synthesis", "real target"]
+    for name in ("converted", "affine", "kNN"):
+        assert abs(by[name].f0_mean or 999) < 150  # cents; an octave is 1200
+    assert by["do nothing"].f0_mean == pytest.approx(1200, abs=150)
+    mcd = {name: m.mcd for name, m in by.items()}
+    assert mcd["real target"] is None and (mcd["copy-synthesis"] or 99) < (mcd["do nothing"] or 0)
+    assert by["converted"].outputs == 2 and by["converted"].pairs == 2 and not by["converted"].judges
+    kept = json.loads((run / "evaluation.json").read_text())
+    assert [row["system"] for row in kept["voices"][:2]] == ["converted", "do nothing"] and kept["vocoder"] == "WORLD"
+    assert (kept["pairs"], kept["limit"], kept["judge_kinds"]) == (True, 2, [])
+    text = found.text()
+    assert "MCD: 10 / ln 10" in text and "sounds by: WORLD." in text and "copy-synthesis" in text
+    heard = json.loads((run / "listening" / "listening.json").read_text())
+    assert len(heard) == 4 and list(heard[0]["files"]) == ["source", "converted", "affine", "kNN", "target"]
+    assert all((run / "listening" / name).is_file() for name in heard[0]["files"].values())
+
+
+def test_what_cannot_be_measured(run: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--fid: for pictures only"):
+        evaluate(run, fid=True, device="cpu")
+    for name in ("alice", "bob"):
+        (tmp_path / name).mkdir()
+        soundfile.write(tmp_path / name / "silence.wav", np.zeros(RATE), RATE)
+    with pytest.raises(WorkError, match="none of the recordings that were held back holds speech"):
+        evaluate(run, [tmp_path / "alice", tmp_path / "bob"], judges="none", device="cpu")
+
+
+def test_excerpts_begin_with_speech_and_end(tmp_path: Path) -> None:
+    wave = np.concatenate([np.zeros(20 * RATE), hum(150, 3.0), np.zeros(RATE), hum(150, 3.0)])
+    soundfile.write(tmp_path / "long.wav", wave, RATE)
+    heard = read_excerpt(tmp_path / "long.wav", RATE, 2.0)
+    assert heard is not None and len(heard) == 2 * RATE and np.abs(heard[: RATE // 2]).max() > 0.02
+    soundfile.write(tmp_path / "silence.wav", np.zeros(RATE), RATE)
+    assert read_excerpt(tmp_path / "silence.wav", RATE) is None
+
+
+def test_the_report_lets_one_listen(run: Path) -> None:
+    evaluate(run, judges="none", limit=1, device="cpu")
+    page = write_report(run).read_text()
+    assert page.count("data:audio/flac;base64,") >= 2 * 5 and page.count('class="spectrogram"') >= 2 * 5
+    assert 'class="chart f0"' in page and "media-src data:" in page
+    assert "copy-synthesis" in page and "GV distance" in page and "alice.wav" not in page
+
+
+class Deaf:
+    """Hears the same in everything."""
+
+    name = "deaf"
+
+    def __call__(self, wave: Any, sample_rate_hz: int) -> str:
+        return "a hum"
+
+
+def test_texts_are_what_is_compared_with(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[list[str]] = []
+
+    def rates(references: Any, heard: Any) -> ErrorRates:
+        asked.append(sorted(references))
+        return ErrorRates(0.25, 0.125)
+
+    monkeypatch.setattr(measurement, "compute_error_rates", rates)
+    monkeypatch.setattr(evaluation, "find_judges", lambda _: Judges(recogniser=Deaf()))
+    monkeypatch.setattr(transcripts, "find_judges", lambda _: Judges())
+    table = tmp_path / "texts.csv"
+    table.write_text(
+        "file,text,note\n" + "".join(f"{a}/{i}.wav,{a} says {i},x\n" for a in ("alice", "bob") for i in range(10))
+    )
+    found = evaluate(run, pairs=False, limit=2, texts=table, device="cpu")
+    assert isinstance(found, evaluation.VoiceEvaluation)
+    assert f"texts of {table}" in found.provenance.text() and found.texts == Transcripts.read(table).digest
+    there, back = asked[: len(asked) // 2], asked[len(asked) // 2 :]
+    assert {text.split()[0] for text in there[0]} == {"alice"} and {text.split()[0] for text in back[0]} == {"bob"}
+    of_target = [said for said in there if said[0].startswith("bob")]
+    assert len(of_target) == 2 and len(there) == 6  # copy-synthesis and the real target say what the target says
+    by = {m.system: m for m in found.routes if m.route == "alice -> bob"}
+    assert by["copy-synthesis"].wer == 0.25
+    table.write_text("file,text\nalice/0,one\n")
+    with pytest.raises(UsageError, match=r"does not say what \d of 2 recordings of 'alice' say"):
+        evaluate(run, limit=2, texts=table, device="cpu")
+    with pytest.raises(UsageError, match=r"ask it too: --judges words$"):
+        evaluate(run, texts=table, judges="none", device="cpu")
+    with pytest.raises(UsageError, match=r"ask it too: --judges speakers,naturalness,words$"):
+        evaluate(run, texts=table, judges=["naturalness", "speakers"], device="cpu")
+    with pytest.raises(UsageError, match=r"^--judges 'word': "):
+        evaluate(run, texts=table, judges="word", device="cpu")
+    monkeypatch.setattr(
+        transcripts, "find_judges", lambda _: Judges(missing={"words": ("no words kept: x not installed",)})
+    )
+    with pytest.raises(UsageError, match="--texts: no words kept: x not installed"):
+        evaluate(run, texts=table, device="cpu")
+
+
+def test_texts_by_names_with_and_without_domains_and_suffixes(tmp_path: Path) -> None:
+    table = tmp_path / "texts.csv"
+    table.write_text('file,text\n0.wav,zero\n1,one\nbob/1.flac,"one, he says"\n')
+    known = Transcripts.read(table)
+    assert known.get_texts("alice", ["0.wav", "0.flac", "1.flac"]) == ["zero", "zero", "one"]
+    assert known.get_texts("bob", ["1.flac", "1.wav"]) == ["one, he says", "one, he says"]
+    for damaged in ("name,words\n0.wav,zero\n", "file,text\n", ""):
+        table.write_text(damaged)
+        with pytest.raises(UsageError, match="columns file and text"):
+            Transcripts.read(table)
+    with pytest.raises(UsageError, match="cannot be read"):
+        Transcripts.read(tmp_path / "none.csv")
+
+
+def test_the_beginning_of_a_long_recording_has_no_known_words(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluation, "MAX_SECONDS", 0.1)
+    monkeypatch.setattr(evaluation, "find_judges", lambda _: Judges(recogniser=Deaf()))
+    monkeypatch.setattr(transcripts, "find_judges", lambda _: Judges())
+    asked: list[list[str]] = []
+    monkeypatch.setattr(measurement, "compute_error_rates", lambda references, heard: asked.append(list(references)))
+    table = tmp_path / "texts.csv"
+    table.write_text("file,text\n" + "".join(f"{i},{i}\n" for i in range(10)))
+    evaluate(run, limit=1, texts=table, device="cpu")
+    assert asked and all(references == [""] for references in asked)
+
+
+def test_what_is_known_beside_a_run_is_not_measured_again(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = evaluate(run, limit=2, judges="none", device="cpu")
+    assert isinstance(first, evaluation.VoiceEvaluation)
+    beside = [m.model_copy(update={"gv": 123.0}) for m in first.routes if m.system != "converted"]
+    monkeypatch.setattr(measurement.VoiceEvaluator, "measure_copy_synthesis", lambda _: pytest.fail("measured again"))
+    monkeypatch.setattr(evaluation, "LISTENING_UTTERANCES", 1)
+    convert = Mock(wraps=convert_wave)
+    monkeypatch.setattr(evaluation, "convert_wave", convert)
+    again = evaluate(run, limit=2, judges="none", baselines=beside, device="cpu")
+    assert convert.call_count == 2 * (2 + 1 + 1), "of each direction two by the run, one by affine and kNN to listen to"
+    assert isinstance(again, evaluation.VoiceEvaluation)
+    assert [m for m in again.routes if m.system != "converted"] == beside
+    assert [m for m in again.routes if m.system == "converted"] == [m for m in first.routes if m.system == "converted"]
+
+
+def test_no_more_pairs_are_read_than_are_measured(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Mock(wraps=read_excerpt)
+    monkeypatch.setattr(utterances, "read_excerpt", read)
+    evaluate(run, pairs=True, limit=1, judges="none", device="cpu")
+    assert read.call_count == 2, "one of each speaker, for both directions"
+
+
+def test_an_audit_is_of_pictures(run: Path) -> None:
+    with pytest.raises(UsageError, match="an audit reads pictures, but this run's items are recordings"):
+        audit(run, device="cpu")

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from tiny_methods import LIGHT, NETWORKS, build
+from torch import nn
+
+from unpaired.labels import LabelGroup, Labels
+from unpaired.methods.base import ImagePool, StepContext, Turn, detach, forward_pair, sum_losses
+from unpaired.methods.capabilities import LabelConditionedMethod
+from unpaired.networks.augment import Augment
+from unpaired.networks.blocks import NonAffineGroupNorm, Role
+
+
+def numbered(*numbers: int) -> torch.Tensor:
+    return torch.tensor(numbers, dtype=torch.float32).reshape(-1, 1, 1, 1).expand(-1, 3, 2, 2).clone()
+
+
+def test_past_gives_back_what_it_gets_until_it_is_full() -> None:
+    past = ImagePool(5)
+    assert torch.equal(past(numbered(1, 2, 3)), numbered(1, 2, 3))
+    assert torch.equal(past(numbered(4, 5)), numbered(4, 5))
+    assert torch.equal(past.memory, numbered(1, 2, 3, 4, 5)) and past.count == 5
+
+
+def test_a_full_past_swaps_half_the_time_and_keeps_what_it_was_given() -> None:
+    torch.manual_seed(0)
+    past, queries = ImagePool(8), 2000
+    past(numbered(*range(8)))
+    stored, swaps, ages = set(range(8)), 0, []
+    for i in range(8, 8 + queries):
+        shown = int(past(numbered(i))[0, 0, 0, 0])
+        if shown != i:
+            assert shown in stored
+            stored = stored - {shown} | {i}
+            swaps += 1
+            ages.append(i - shown)
+        assert {int(n) for n in past.memory[:, 0, 0, 0]} == stored
+    assert 0.46 * queries < swaps < 0.54 * queries
+    assert 14 < sum(ages) / len(ages) < 18  # each leaves with chance 1/16 a query
+
+
+def test_past_of_size_zero_only_detaches() -> None:
+    fakes = numbered(1, 2).requires_grad_()
+    shown = ImagePool(0)(fakes)
+    assert torch.equal(shown, fakes) and not shown.requires_grad
+
+
+def test_past_detaches_and_keeps_copies() -> None:
+    past, fakes = ImagePool(2), numbered(1, 2).requires_grad_()
+    shown = past(fakes)
+    assert not shown.requires_grad and not past.memory.requires_grad
+    with torch.no_grad():
+        fakes.fill_(9)
+    assert torch.equal(past.memory, numbered(1, 2)) and torch.equal(shown, numbered(1, 2))
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
+def test_past_remembers_exactly(dtype: torch.dtype) -> None:
+    torch.manual_seed(1)
+    past, fakes = ImagePool(1), torch.rand(1, 3, 2, 2, dtype=torch.float64).to(dtype)
+    past(fakes)
+    shown = [past(torch.zeros_like(fakes)) for _ in range(12)]
+    assert all(s.dtype == dtype for s in shown)
+    assert any(torch.equal(s, fakes) for s in shown)
+
+
+@pytest.mark.parametrize("given", [0, 2, 7])
+def test_past_goes_on_exactly_after_a_round_trip(given: int) -> None:
+    torch.manual_seed(0)
+    past = ImagePool(4)
+    if given:
+        past(numbered(*range(given)))
+    twin = ImagePool(4)
+    twin.load_state_dict(past.state_dict())
+    for i in range(20):
+        torch.manual_seed(i)
+        ours = past(numbered(100 + i))
+        torch.manual_seed(i)
+        assert torch.equal(twin(numbered(100 + i)), ours)
+    assert torch.equal(twin.memory, past.memory) and twin.count == past.count
+
+
+def test_together_is_separate_calls() -> None:
+    torch.manual_seed(0)
+    net = Role(nn.Conv2d(3, 8, 3), NonAffineGroupNorm(8), nn.ReLU(), nn.Conv2d(8, 1, 3)).double()
+    a, b = torch.randn(2, 3, 8, 8, dtype=torch.float64), torch.randn(1, 3, 8, 8, dtype=torch.float64)
+    joined, separate = forward_pair(net, a, b), (net(a), net(b))
+    torch.testing.assert_close(joined, separate, rtol=0, atol=1e-13)
+    gradients = [torch.autograd.grad([(y**2).sum() for y in ys], tuple(net.parameters())) for ys in (joined, separate)]
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("networks", [NETWORKS, LIGHT])
+def test_together_is_separate_calls_for_the_roles_of_methods(networks: dict[str, object]) -> None:
+    method = build("cyclegan", networks).eval()
+    a, b = torch.rand(2, 2, 3, 16, 16, dtype=torch.float64)
+    for role in ("G", "D_y"):
+        net = method.get_submodule(role)
+        assert isinstance(net, Role)
+        torch.testing.assert_close(forward_pair(net, a, b), (net(a), net(b)), rtol=0, atol=1e-12)
+
+
+class Counting(Role):
+    calls = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        return super().forward(x)
+
+
+def test_together_calls_once_only_where_items_are_independent_and_alike() -> None:
+    a, b = torch.randn(2, 3, 4, 4), torch.randn(1, 3, 4, 4)
+    plain, normed = Counting(nn.Conv2d(3, 2, 1)), Counting(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2))
+    forward_pair(plain, a, b)
+    assert plain.calls == 1
+    forward_pair(plain, a, torch.randn(1, 3, 8, 8))
+    assert plain.calls == 3
+    expected = (normed(a), normed(b))
+    normed.calls = 0
+    torch.testing.assert_close(forward_pair(normed, a, b), expected)
+    assert normed.calls == 2
+
+
+def test_together_draws_augmentation_per_item() -> None:
+    torch.manual_seed(0)
+    x = torch.rand(1, 3, 16, 16)
+    real, fake = forward_pair(Role(Augment(("translation", "color"))), x, x)
+    assert not torch.equal(real, fake)
+
+
+def test_a_turn_drops_terms_that_are_none_and_needs_a_player() -> None:
+    turn = Turn("critic", adversarial=torch.ones(()), identity=None)
+    assert list(turn.losses) == ["adversarial"]
+    with pytest.raises(TypeError, match="at least one player"):
+        Turn(adversarial=torch.ones(()))
+
+
+def test_weights_are_numbers_or_functions_of_now_and_the_players_key_wins() -> None:
+    method = build("cyclegan")
+    method.loss_weights = {
+        "adversarial": 1.0,
+        "discriminators.adversarial": 0.5,
+        "cycle": lambda now: 10 * now.budget_fraction,
+    }
+    now = StepContext(3, 0.25)
+    assert method.loss_weight("generators", "adversarial", now) == 1
+    assert method.loss_weight("discriminators", "adversarial", now) == 0.5
+    assert method.loss_weight("generators", "cycle", now) == 2.5
+    with pytest.raises(KeyError):
+        method.loss_weight("generators", "identity", now)
+
+
+def test_total_adds_what_there_is() -> None:
+    one, two = torch.tensor(1.0, requires_grad=True), torch.tensor(2.0)
+    assert sum_losses([]) is None
+    assert sum_losses([one]) == 1
+    three = sum_losses([one, two])
+    assert three == 3 and three is not None and three.requires_grad
+
+
+def test_still_stops_the_gradient() -> None:
+    x = torch.ones(2, requires_grad=True)
+    assert not detach(x).requires_grad and torch.equal(detach(x), x)
+
+
+def test_what_no_data_set_tells_together_is_asked_alone() -> None:
+    """No classifier is asked then: routes of sets with one group each do not bring one along."""
+    groups = (LabelGroup(values=("a", "b")), LabelGroup(values=("c",)), LabelGroup(values=("d",)))
+    method = build("fader", labels=Labels(groups=groups, dataset_groups=((0,), (1,), (2,))))
+    assert isinstance(method, LabelConditionedMethod)
+    seen: list[torch.Tensor] = []
+
+    def relabel(x: torch.Tensor, label: torch.Tensor, label_mask: torch.Tensor) -> torch.Tensor:
+        seen.extend((label, label_mask))
+        return x
+
+    def classify(x: torch.Tensor) -> torch.Tensor:
+        raise AssertionError("it was never taught")
+
+    method.apply_labels, method.classify = relabel, classify  # type: ignore[method-assign]
+    method.translate_to_labels(torch.zeros(1, 3, 16, 16), torch.tensor([1.0, 0.0, 1.0, torch.nan]))
+    assert seen[0].tolist() == [[1, 0, 1, 0]] and seen[1].tolist() == [[1, 1, 1, 0]]

@@ -1,0 +1,71 @@
+"""Runs small enough to translate with in milliseconds, and methods whose result is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from unpaired.config.run_config import RunConfig, build_method, write_config
+from unpaired.data.domain import Domain
+from unpaired.methods.base import Batch, Method, Route, StepContext, Turns
+from unpaired.runs.folder import RunFolder, save_model
+
+
+class Known(Method):
+    """A method without networks: `change` of the input, from X to Y and back."""
+
+    def __init__(self, change: float = 1.0, stride: int = 4, one_way: bool = False) -> None:
+        super().__init__()
+        self.change = change
+        self.stride = stride
+        self.players, self.loss_weights = {}, {}
+        self.routes = (Route("X", "Y", ()),) if one_way else (Route("X", "Y", ()), Route("Y", "X", ()))
+        self.seen: list[tuple[int, ...]] = []
+
+    def play(self, batch: Batch, now: StepContext) -> Iterator[Turns]:
+        yield from ()
+
+    def translate(self, x: Tensor, source: str, target: str) -> Tensor:
+        assert x.shape[-2] % self.stride == 0 and x.shape[-1] % self.stride == 0
+        self.seen.append(tuple(x.shape))
+        return x * self.change
+
+
+def domain(name: str, color: bool = True, bits: Literal[8, 16, 32] = 8, low: float = 0, high: float = 255) -> Domain:
+    return Domain(name=name, sources=(f"data/{name}",), color=color, bits=bits, low=low, high=high)
+
+
+def config(
+    *domains: Domain,
+    resize_mode: Literal["scale", "crop"] = "scale",
+    size: int = 16,
+    channels: Literal[1, 3] = 3,
+    **more: Any,
+) -> RunConfig:
+    return RunConfig.model_validate(
+        {
+            "unpaired_version": "0",
+            "method": more.pop("method", "cyclegan"),
+            "preset": "tiny",
+            "method_settings": more,
+            "domains": domains or (domain("photos"), domain("paintings")),
+            "channels": channels,
+            "data": {"size": size, "resize_mode": resize_mode},
+            "networks": {"width": 4, "blocks": 1, "discriminator_width": 4, "discriminator_layers": 1},
+            "training": {},
+        }
+    )
+
+
+def make_run(folder: Path, settings: RunConfig | None = None, seed: int = 0) -> Path:
+    """A run's folder with an untrained model."""
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = settings or config()
+    torch.manual_seed(seed)
+    write_config(RunFolder(folder).config, settings)
+    save_model(RunFolder(folder).model_path("last"), build_method(settings), settings, 0)
+    return folder
