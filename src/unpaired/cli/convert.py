@@ -21,7 +21,6 @@ def convert(argv: list[str]) -> int:
     parser.add_argument("source", type=Path, metavar="SOURCE", help="folder of recordings of the speaker to convert")
     parser.add_argument("target", type=Path, metavar="TARGET", help="folder of recordings of the target speaker")
     parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="files, or folders (structure kept)")
-<<<<<<< HEAD
     parser.add_argument("--out", type=Path, metavar="DIR", help="output folder (default: converted-TARGET)")
     parser.add_argument("--overwrite", action="store_true", help="redo outputs that exist")
     models = [medium.convert_options_model for medium in MEDIA.values()]
@@ -31,32 +30,6 @@ def convert(argv: list[str]) -> int:
     medium = speakers[0].medium
     fields = {name: info for model in models for name, info in model.model_fields.items()}
     options = validate(medium.convert_options_model, setting_flags.parse_options(args, fields), "option")
-=======
-    parser.add_argument(
-        "--baseline",
-        default="knn",
-        metavar="affine|knn",
-        help="affine: mean and deviation of each coefficient; knn: the target's nearest frames (default: knn)",
-    )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where outputs go (default: converted-TARGET)")
-    parser.add_argument("--representation", default="world", metavar="world|mel", help="default: world")
-    parser.add_argument(
-        "--vocoder", default="auto", metavar="NAME", help="of mel: auto, hifigan, griffin-lim or a file"
-    )
-    parser.add_argument(
-        "--vad",
-        default="auto",
-        metavar="energy|silero|auto",
-        help="what tells speech from silence: its level, or silero-vad; auto: that where it is installed (default)",
-    )
-    parser.add_argument("--overwrite", action="store_true", help="redo outputs that are there")
-    args = parser.parse_all(argv)
-    if args.representation not in ("world", "mel"):
-        parser.error(f"--representation '{args.representation}'; expected world or mel")
-    if args.vad not in ("energy", "silero", "auto"):
-        parser.error(f"--vad '{args.vad}'; expected energy, silero or auto")
-    settings = VoiceSettings(representation=args.representation, vocoder=args.vocoder, vad=args.vad)
->>>>>>> main
     with progress_bar("analysing") as advance:
         converter = medium.fit_converter(speakers, options, advance)
     for note in converter.notes:

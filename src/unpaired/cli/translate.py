@@ -33,13 +33,9 @@ def translate(argv: list[str]) -> int:
     parser.add_argument(
         "--labels", type=Path, metavar="CSV", help="labels of the inputs: what is not asked for stays as it says"
     )
-<<<<<<< HEAD
     parser.add_argument(
         "--batch-size", type=int, default=8, metavar="N", help="pictures translated at once (default: 8)"
     )
-=======
-    parser.add_argument("--batch-size", type=int, default=8, metavar="N", help="pictures translated at once (default: 8)")
->>>>>>> main
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
     parser.add_argument("--overwrite", action="store_true", help="redo outputs that are there")
     parser.add_argument(
@@ -68,7 +64,6 @@ def translate(argv: list[str]) -> int:
     folder = args.out or Path(f"translated-{args.to or request.target.name}")
     with progress_bar(f"to {request.target.name}") as advance:
         outcome = translate_files(
-<<<<<<< HEAD
             translator,
             args.inputs,
             folder,
@@ -76,9 +71,6 @@ def translate(argv: list[str]) -> int:
             batch_size=args.batch_size,
             overwrite=args.overwrite,
             progress=advance,
-=======
-            translator, args.inputs, folder, request, batch_size=args.batch_size, overwrite=args.overwrite, progress=advance
->>>>>>> main
         )
     print_result(format_outcome(outcome, folder, "translated"))
     return 1 if outcome.failed else 0

@@ -11,7 +11,8 @@ from unpaired import __version__
 from unpaired.comparison.folder import ComparisonFolder, ComparisonManifest, MethodRecord
 from unpaired.comparison.plan import ComparisonPlan
 from unpaired.comparison.result import Comparison, HiddenInformation, MethodResult
-from unpaired.config.settings import VoiceSettings
+from unpaired.config.run_config import get_item_size
+from unpaired.config.settings import StrictModel
 from unpaired.console import LogCallback
 from unpaired.data.split import choose_evaluation_split
 from unpaired.errors import UnpairedError, WorkError
@@ -59,7 +60,7 @@ class ComparisonEvaluator:
         self.train_counts = tuple(len(part.train) for part in self.sets)
         self.image_rows = ImageRows(folder, self.config, self.sets, pairs)
         self.baselines: tuple[VoiceMeasures, ...] = ()
-        self._voice_tests: list[tuple[VoiceSettings | None, VoiceTest]] = []
+        self._voice_tests: list[tuple[StrictModel, VoiceTest]] = []
         self.results: dict[str, MethodResult] = {}
 
     def evaluate_method(self, name: str) -> MethodResult:
@@ -94,9 +95,9 @@ class ComparisonEvaluator:
         return self._build_result(name, summary, translator, seconds).model_copy(update=measures)
 
     def _evaluate_recordings(self, name: str, summary: RunSummary) -> MethodResult:
-        comparable_tests = [test for voice, test in self._voice_tests if voice == summary.config.voice]
+        comparable_tests = [test for voice, test in self._voice_tests if voice == summary.config.medium_settings]
         test = comparison_measures.measure_recordings(summary, self.sets, self.judge_settings, comparable_tests)
-        self._voice_tests.append((summary.config.voice, test))
+        self._voice_tests.append((summary.config.medium_settings, test))
         known_routes = {m.route for m in self.baselines}
         self.baselines += tuple(m for m in comparison_measures.select_baselines(test) if m.route not in known_routes)
         translator = Translator.load(summary.folder.path, device=summary.config.training.device)
@@ -161,7 +162,7 @@ class ComparisonEvaluator:
             budget=str(budget),
             preset=config.preset,
             medium=config.medium,
-            size=config.data.size,
+            size=get_item_size(config),
             batch_size=config.training.batch_size,
             seed=config.training.seed,
             device=config.training.device,

@@ -33,7 +33,9 @@ from unpaired.training.setup import choose_default_preset, choose_device, config
 
 ALL = "all"
 SHARED_SETTINGS = frozenset(
-    {*DataSettings.model_fields, "seed", "steps", "minutes"}.union(*(m.settings_model.model_fields for m in MEDIA.values()))
+    {*DataSettings.model_fields, "seed", "steps", "minutes"}.union(
+        *(m.settings_model.model_fields for m in MEDIA.values())
+    )
 )
 """Settings that must be equal for all methods: otherwise the comparison would not be fair."""
 MethodOverrides = Mapping[str, Mapping[str, Any]]

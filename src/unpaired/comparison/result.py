@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import Field
 
 from unpaired.comparison.folder import State
-from unpaired.config.settings import Medium, StrictModel
+from unpaired.config.settings import StrictModel
 from unpaired.media.image.measurement import RouteMeasures
 from unpaired.media.voice.metrics.measurement import VoiceMeasures
 
@@ -68,7 +68,7 @@ class Comparison(StrictModel):
     train_counts: tuple[int, ...] = Field(description="items of each domain to train on")
     budget: str = Field(description="of each method")
     preset: str
-    medium: Medium = "image"
+    medium: str = "image"
     size: int
     batch_size: int
     seed: int

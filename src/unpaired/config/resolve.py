@@ -127,8 +127,8 @@ def build_method_settings_model(cls: type[Method]) -> type[StrictModel]:
     fields: dict[str, Any] = {}
     for name, parameter in inspect.signature(cls.__init__).parameters.items():
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
-            bound = {"ge": 0} if hints[name] in NUMBER_TYPES else {}
-            fields[name] = (hints[name], Field(parameter.default, description=_find_doc(annotated[name]), **bound))
+            minimum = 0 if hints[name] in NUMBER_TYPES else None
+            fields[name] = (hints[name], Field(parameter.default, description=_find_doc(annotated[name]), ge=minimum))
     model: type[StrictModel] = create_model(f"{cls.__name__}Settings", __base__=StrictModel, **fields)
     model.ignored_if = cls.ignored_if
     return model

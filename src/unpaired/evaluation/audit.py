@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from unpaired.atomic import atomic_write
-from unpaired.config.run_config import RunConfig, build_inverse
+from unpaired.config.run_config import RunConfig, get_item_size
 from unpaired.console import ProgressCallback, ignore_progress
 from unpaired.data.batches import BatchLoader
 from unpaired.data.domain import DOMAIN_KEYS
@@ -70,7 +70,7 @@ def audit(
         model = load_model(folder.path, checkpoint)
     config, method = model.config, model.method
     require_writable(folder.path)
-    if config.voice is not None:
+    if config.medium == "voice":
         raise UsageError(
             f"{run}: an audit reads pictures, but this run's items are recordings, which are synthesised anew from "
             "what the networks make of them; what is kept of a voice and its words: unpaired evaluate"
@@ -104,9 +104,9 @@ def audit(
         perturbation=HEADLINE_PERTURBATION,
         steganography_defences=dict(method.steganography_defences),
         settings={
-            name: config.method_settings[name]
-            for name in method.steganography_defences
-            if name in config.method_settings
+            name: value
+            for name, value in config.method_settings.model_dump().items()
+            if name in method.steganography_defences
         },
         routes=tuple(route_audit for route_audit, _ in route_audits),
     )
@@ -132,7 +132,7 @@ class Auditor:
         self.config, self.method, self.batches, self.split = config, method.eval(), batches, split
         self.limit, self.steps, self.seed = limit, steps, seed
         self.device = next((p.device for p in method.parameters()), torch.device("cpu"))
-        pixels = config.data.size**2
+        pixels = get_item_size(config) ** 2
         self.batch_size = max(2, min(8, 2**16 // pixels))
         self.max_train_items = max(16, min(512, 2**25 // pixels))
 
@@ -213,7 +213,7 @@ class Auditor:
         reverse = self.reverse_route(route)
         if reverse is not None:
             return ReverseTranslator(self.method, reverse).eval()
-        net, stride = build_inverse(self.config)
+        net, stride = self.config.get_medium().create_inverse(self.config)
         inverse = PadToStride(net, stride).to(self.device)
         return train_probe(
             inverse,

@@ -85,23 +85,23 @@ def evaluate(
     model = load_model(folder.path, checkpoint)
     config = model.config
     require_writable(folder.path)
-    require_recordings(judges, judge_kinds, config.voice is not None)
+    require_recordings(judges, judge_kinds, (config.medium == "voice"))
     sets, description = load_given_sets(config, data) if (data := list(data)) else load_own_sets(config, folder)
     split = choose_evaluation_split(sets)
     empty_domains = [part.name for part in sets if split is not None and not len(part.get_paths(split))]
-    if split is None or (empty_domains and config.voice is not None):
+    if split is None or (empty_domains and (config.medium == "voice")):
         raise WorkError(f"{run}: no items were held back (too few files); give some: unpaired evaluate {run} DATA")
     use_pairs = config.pairs if pairs is None else pairs
     unpaired_domains = require_pairs(sets, config.labels) if pairs else []
     details = f", none of {', '.join(empty_domains)}" if empty_domains else ""
     details += f", no pairs of {'; '.join(unpaired_domains)}" if unpaired_domains else ""
-    transcripts = read_transcripts(texts, config.voice is not None, judge_kinds) if texts is not None else None
+    transcripts = read_transcripts(texts, (config.medium == "voice"), judge_kinds) if texts is not None else None
     details += f", texts of {transcripts.path}" if transcripts is not None else ""
     provenance = Provenance(
         str(folder.path), f"{description} ({split} items{details})", model.checkpoint, model.step, is_own_data=not data
     )
     evaluation: Evaluation | VoiceEvaluation
-    if config.voice is None:
+    if config.medium == "image":
         evaluation = _evaluate_images(
             model, sets, split, provenance, use_pairs, fid, limit, pick_device(device), progress
         )

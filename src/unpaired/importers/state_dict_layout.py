@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from unpaired.config.settings import Antialias, Norm, Padding
+from unpaired.config.settings import Norm
 from unpaired.errors import WorkError
+from unpaired.networks.image_settings import Antialias, Padding
 
 EXPECTED_FILE = "expected the ResNet generator of CycleGAN or CUT, as their code saves it (latest_net_G_A.pth)"
 WRAPPER_PREFIXES = ("module.", "_orig_mod.")

@@ -191,6 +191,18 @@ class Medium(ABC):
         """Train on data that come with the package or are made here, and translate; returns the run's folder."""
         raise self.unsupported("demo")
 
+    @abstractmethod
+    def describe_items(self, config: RunConfig) -> str:
+        """Say at which size or length a run sees its items, as 'at 64 px'."""
+
+    def explain_audit_refusal(self) -> str:
+        """Explain why hidden information cannot be audited; empty where it can."""
+        return f"hidden information is not measured for {self.files_noun}"
+
+    def create_inverse(self, config: RunConfig) -> tuple[Role, int]:
+        """Return a small network from translations to inputs and its stride, for audits of methods without a way back."""
+        raise self.unsupported("audit")
+
     # Words
 
     def unsupported(self, feature: str) -> UsageError:

@@ -109,8 +109,8 @@ class Method(nn.Module, ABC):
     batch_kind: ClassVar[BatchKind] = "each"
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     """Settings that each preset changes for images. The defaults of `__init__` are the paper's values."""
-    voice_presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    """Settings that each preset changes for voices; if empty, `presets` applies."""
+    media_presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
+    """Medium name -> the settings that each preset changes for this medium, in place of `presets`."""
     steganography_defences: ClassVar[Mapping[str, Any]] = {}
     """Settings that keep the generator from hiding its input in its output, each with a value to try."""
     ignored_if: ClassVar[Mapping[str, tuple[str, Any]]] = {}

@@ -47,7 +47,7 @@ class ComboGAN(EncoderDecoderMethod):
         }
         for preset in ("small", "tiny")
     }
-    voice_presets = {p: {**s, "transport_weight": 5.0} for p, s in presets.items()}  # noqa: RUF012
+    media_presets = {"voice": {p: {**s, "transport_weight": 5.0} for p, s in presets.items()}}  # noqa: RUF012
 
     def __init__(
         self,

@@ -69,10 +69,12 @@ class CycleGAN(Method):
     steganography_defences = {"cycle_noise": 0.1, "guess_weight": 2.0}  # noqa: RUF012 - data
     ignored_if = {"identity_end": ("identity_weight", 0.0), "cycle_direction": ("one_way", True)}  # noqa: RUF012 - data
     presets = {preset: {**SMALL_LOSSES, **SMALL_OPTIMIZER} for preset in ("small", "tiny")}  # noqa: RUF012 - data
-    voice_presets = {  # noqa: RUF012 - data
-        "paper": VOICE_PAPER,
-        "small": VOICE_SMALL_LOSSES | SMALL_OPTIMIZER,
-        "tiny": VOICE_SMALL_LOSSES | SMALL_OPTIMIZER,
+    media_presets = {  # noqa: RUF012 - data
+        "voice": {
+            "paper": VOICE_PAPER,
+            "small": VOICE_SMALL_LOSSES | SMALL_OPTIMIZER,
+            "tiny": VOICE_SMALL_LOSSES | SMALL_OPTIMIZER,
+        }
     }
 
     def __init__(

@@ -57,7 +57,7 @@ class Fader(LabelConditionedMethod):
 
     is_cycle_consistent = True
     presets = {"small": SMALL, "tiny": SMALL}  # noqa: RUF012 - data
-    voice_presets = {"small": VOICE, "tiny": VOICE}  # noqa: RUF012
+    media_presets = {"voice": {"small": VOICE, "tiny": VOICE}}  # noqa: RUF012
 
     def __init__(
         self,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from unpaired.config.settings import Medium
 from unpaired.methods.base import Method
 from unpaired.methods.cogan import CoGAN
 from unpaired.methods.combogan import ComboGAN
@@ -33,13 +33,12 @@ class MethodInfo:
     year: int
     paper: str
     domains: Literal["2", "many"]
-    media: tuple[Medium, ...]
     family: Literal["direct", "common space"]
     """direct: a generator maps source to target; common space: an encoder and a decoder with a latent code between."""
     constraint: str
     """What ties an output to the content of its input."""
-    unsupported_reason: str = ""
-    """Why the method does not support the media that `media` leaves out."""
+    unsupported: Mapping[str, str] = field(default_factory=dict)
+    """Medium name -> why the method cannot learn from its files."""
     paper_batch_size: int = 1
     """Batch size of the preset `paper`: items per domain, or in total for label-conditioned methods."""
 
@@ -47,7 +46,6 @@ class MethodInfo:
 DEFAULT_METHOD = "cyclegan"
 SINGLE_GENERATOR_METHOD: tuple[str, dict[str, Any]] = ("gan", {"depth": None})
 """Method and settings of a run around an imported generator: the method with one generator and one direction."""
-ALL_MEDIA: tuple[Medium, ...] = ("image", "voice")
 METHODS: dict[str, MethodInfo] = {
     info.name: info
     for info in (
@@ -57,10 +55,9 @@ METHODS: dict[str, MethodInfo] = {
             year=2018,
             paper="Galanti et al., arXiv:1709.00074",
             domains="2",
-            media=("image",),
             family="direct",
             constraint="none (a shallow generator)",
-            unsupported_reason="its only content constraint is a shallow generator, which does not preserve words",
+            unsupported={"voice": "its only content constraint is a shallow generator, which does not preserve words"},
         ),
         MethodInfo(
             name="dtn-baseline",
@@ -68,10 +65,9 @@ METHODS: dict[str, MethodInfo] = {
             year=2017,
             paper="Taigman et al., arXiv:1611.02200",
             domains="2",
-            media=("image",),
             family="direct",
             constraint="perceptual loss on pretrained features",
-            unsupported_reason="its feature extractor is pretrained on images",
+            unsupported={"voice": "its feature extractor is pretrained on images"},
         ),
         MethodInfo(
             name="cyclegan",
@@ -79,7 +75,6 @@ METHODS: dict[str, MethodInfo] = {
             year=2017,
             paper="Zhu et al., arXiv:1703.10593",
             domains="2",
-            media=ALL_MEDIA,
             family="direct",
             constraint="cycle consistency",
         ),
@@ -89,10 +84,9 @@ METHODS: dict[str, MethodInfo] = {
             year=2017,
             paper="Kim et al., arXiv:1703.05192",
             domains="2",
-            media=("image",),
             family="direct",
             constraint="cycle consistency, feature matching",
-            unsupported_reason="it has not been tested on voices; cyclegan has the same content constraint",
+            unsupported={"voice": "it has not been tested on voices; cyclegan has the same content constraint"},
             paper_batch_size=64,
         ),
         MethodInfo(
@@ -101,10 +95,9 @@ METHODS: dict[str, MethodInfo] = {
             year=2017,
             paper="Yi et al., arXiv:1704.02510",
             domains="2",
-            media=("image",),
             family="direct",
             constraint="cycle consistency",
-            unsupported_reason="it has not been tested on voices; cyclegan has the same content constraint",
+            unsupported={"voice": "it has not been tested on voices; cyclegan has the same content constraint"},
         ),
         MethodInfo(
             name="cut",
@@ -112,7 +105,6 @@ METHODS: dict[str, MethodInfo] = {
             year=2020,
             paper="Park et al., arXiv:2007.15651",
             domains="2",
-            media=ALL_MEDIA,
             family="direct",
             constraint="contrastive loss on patches",
         ),
@@ -122,10 +114,9 @@ METHODS: dict[str, MethodInfo] = {
             year=2020,
             paper="Park et al., arXiv:2007.15651",
             domains="2",
-            media=("image",),
             family="direct",
             constraint="contrastive loss on patches, flip equivariance",
-            unsupported_reason="it flips its inputs, which reverses speech in time",
+            unsupported={"voice": "it flips its inputs, which reverses speech in time"},
         ),
         MethodInfo(
             name="stargan",
@@ -133,7 +124,6 @@ METHODS: dict[str, MethodInfo] = {
             year=2018,
             paper="Choi et al., arXiv:1711.09020",
             domains="many",
-            media=ALL_MEDIA,
             family="direct",
             constraint="cycle consistency, label classification",
             paper_batch_size=16,
@@ -144,7 +134,6 @@ METHODS: dict[str, MethodInfo] = {
             year=2016,
             paper="Larsen et al., arXiv:1512.09300",
             domains="2",
-            media=ALL_MEDIA,
             family="common space",
             constraint="none (baseline)",
         ),
@@ -154,10 +143,9 @@ METHODS: dict[str, MethodInfo] = {
             year=2016,
             paper="Liu and Tuzel, arXiv:1606.07536",
             domains="2",
-            media=("image",),
             family="common space",
             constraint="shared layers",
-            unsupported_reason="one latent vector stands for a whole item and cannot hold a sequence of words",
+            unsupported={"voice": "one latent vector stands for a whole item and cannot hold a sequence of words"},
             paper_batch_size=64,
         ),
         MethodInfo(
@@ -166,7 +154,6 @@ METHODS: dict[str, MethodInfo] = {
             year=2017,
             paper="Liu et al., arXiv:1703.00848",
             domains="2",
-            media=ALL_MEDIA,
             family="common space",
             constraint="shared layers, cycle consistency",
         ),
@@ -176,7 +163,6 @@ METHODS: dict[str, MethodInfo] = {
             year=2017,
             paper="Lample et al., arXiv:1706.00409",
             domains="many",
-            media=ALL_MEDIA,
             family="common space",
             constraint="adversarial classifier on the latent code",
             paper_batch_size=32,
@@ -187,7 +173,6 @@ METHODS: dict[str, MethodInfo] = {
             year=2017,
             paper="Anoosheh et al., arXiv:1712.06909",
             domains="many",
-            media=ALL_MEDIA,
             family="common space",
             constraint="cycle consistency between any two domains",
         ),
@@ -197,7 +182,6 @@ METHODS: dict[str, MethodInfo] = {
             year=2017,
             paper="Royer et al., arXiv:1711.05139",
             domains="2",
-            media=ALL_MEDIA,
             family="common space",
             constraint="shared layers, consistency of the latent code",
         ),
@@ -207,10 +191,9 @@ METHODS: dict[str, MethodInfo] = {
             year=2017,
             paper="Taigman et al., arXiv:1611.02200",
             domains="2",
-            media=("image",),
             family="common space",
             constraint="pretrained features as the latent code",
-            unsupported_reason="its encoder is pretrained on images",
+            unsupported={"voice": "its encoder is pretrained on images"},
         ),
     )
 }

@@ -54,7 +54,7 @@ class StarGAN(LabelConditionedMethod):
     ignored_if = {"gradient_penalty_weight": ("adversarial_loss", "lsgan")}  # noqa: RUF012 - data
     steganography_defences = {"cycle_noise": 0.1}  # noqa: RUF012 - data
     presets = dict.fromkeys(("small", "tiny"), SMALL | SMALL_OPTIMIZER)
-    voice_presets = dict.fromkeys(("small", "tiny"), SMALL | SMALL_OPTIMIZER | VOICE)
+    media_presets = {"voice": dict.fromkeys(("small", "tiny"), SMALL | SMALL_OPTIMIZER | VOICE)}  # noqa: RUF012 - data
 
     def __init__(
         self,

@@ -54,7 +54,7 @@ class UNIT(EncoderDecoderMethod):
         }
         for preset in ("small", "tiny")
     }
-    voice_presets = {p: {**s, "latent_std": 1.0, "transport_weight": 50.0} for p, s in presets.items()}  # noqa: RUF012
+    media_presets = {"voice": {p: {**s, "latent_std": 1.0, "transport_weight": 50.0} for p, s in presets.items()}}  # noqa: RUF012
 
     def __init__(
         self,

@@ -69,7 +69,7 @@ class XGAN(EncoderDecoderMethod):
         }
         for preset in ("small", "tiny")
     }
-    voice_presets = {p: {**s, "transport_weight": 50.0} for p, s in presets.items()}  # noqa: RUF012
+    media_presets = {"voice": {p: {**s, "transport_weight": 50.0} for p, s in presets.items()}}  # noqa: RUF012
 
     def __init__(
         self,

@@ -24,6 +24,9 @@ class NetworkFactory(Protocol):
     `encoder` returns and `decoder` takes.
     """
 
+    stride: int
+    """Heights and widths that are multiples of it pass through every role built so far."""
+
     @property
     def domains(self) -> Sequence[str]:
         """The keys of the domains, in order."""

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unpaired.config.settings import AugmentPolicy
+from unpaired.networks.image_settings import AugmentPolicy
 
 
 def random_color(x: Tensor) -> Tensor:

@@ -10,7 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unpaired.config.settings import Norm, Padding
+from unpaired.config.settings import Norm
+from unpaired.networks.image_settings import Padding
 
 
 class NonAffineGroupNorm(nn.Module):

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unpaired.config.settings import Antialias, Norm, Padding
+from unpaired.config.settings import Norm
 from unpaired.networks.blocks import (
     EvalClamp,
     FeatureCollector,
@@ -19,6 +19,7 @@ from unpaired.networks.blocks import (
     forward_collecting,
     norm,
 )
+from unpaired.networks.image_settings import Antialias, Padding
 
 
 class Blur(nn.Module):

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unpaired.config.settings import Norm, Padding
+from unpaired.config.settings import Norm
 from unpaired.networks.blocks import (
     FeatureCollector,
     FeatureModule,
@@ -26,6 +26,7 @@ from unpaired.networks.blocks import (
 )
 from unpaired.networks.conditional import concat_label
 from unpaired.networks.generator import Blur, light_down, light_up
+from unpaired.networks.image_settings import Padding
 
 BLOCK_SIZE = 4
 """Side, in pixels, of the image block that one position of a code represents."""

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from unpaired.config.settings import NetworkSettings
 from unpaired.errors import UsageError
 from unpaired.labels import Labels, create_domain_labels
 from unpaired.networks.blocks import ImageResidual, Role, as_affine
@@ -27,6 +26,7 @@ from unpaired.networks.generator import (
 )
 from unpaired.networks.identity_autoencoder import DctEncoder, zero_init_block
 from unpaired.networks.image_layers import ImageLayers, init_weights
+from unpaired.networks.image_settings import ImageNetworkSettings
 from unpaired.networks.optimal_transport import ConditionalTransportLoss, OptimalTransportLoss
 from unpaired.networks.pretrained import count_map_channels, find_missing_embedding
 from unpaired.networks.projector import Projector
@@ -54,7 +54,7 @@ class ImageNetworkFactory(ImageLayers):
 
     def __init__(
         self,
-        settings: NetworkSettings,
+        settings: ImageNetworkSettings,
         channels: Mapping[str, int],
         size: int,
         labels: Labels | None = None,

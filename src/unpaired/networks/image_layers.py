@@ -8,13 +8,14 @@ from typing import TypeVar
 
 from torch import nn
 
-from unpaired.config.settings import NetworkSettings, Norm, Padding
+from unpaired.config.settings import Norm
 from unpaired.errors import UsageError
 from unpaired.networks.augment import Augment
 from unpaired.networks.blocks import ResidualBlock, Role, init_normal
 from unpaired.networks.discriminator import light_discriminator, patch_discriminator
 from unpaired.networks.generator import LightGenerator, init_icnr, init_kaiming_relu, resnet_down, resnet_up
 from unpaired.networks.identity_autoencoder import LightDecoder
+from unpaired.networks.image_settings import ImageNetworkSettings, Padding
 
 Net = TypeVar("Net", bound=nn.Module)
 
@@ -25,7 +26,7 @@ class ImageLayers:
     `stride` is the least common multiple of the strides of all roles built so far.
     """
 
-    def __init__(self, settings: NetworkSettings, channels: Mapping[str, int], size: int) -> None:
+    def __init__(self, settings: ImageNetworkSettings, channels: Mapping[str, int], size: int) -> None:
         self.settings = settings
         self.channels = channels
         self.size = size

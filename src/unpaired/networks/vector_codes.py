@@ -7,9 +7,10 @@ import math
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unpaired.config.settings import Norm, Padding
+from unpaired.config.settings import Norm
 from unpaired.networks.blocks import EvalClamp, conv, norm
 from unpaired.networks.discriminator import MultiViewDiscriminator
+from unpaired.networks.image_settings import Padding
 
 
 def count_halvings(size: int) -> int:

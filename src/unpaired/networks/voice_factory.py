@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from unpaired.config.settings import NetworkSettings, VoiceSettings
+from unpaired.config.settings import NetworkSettings
 from unpaired.errors import UsageError
 from unpaired.labels import Labels, create_domain_labels
 from unpaired.networks.blocks import Role, zero_init
@@ -40,13 +40,14 @@ class VoiceNetworkFactory(VoiceLayers):
     def __init__(
         self,
         settings: NetworkSettings,
-        voice: VoiceSettings,
         coefficients: int,
+        crop_frames: int,
+        generator_dims: str,
         domains: Sequence[str],
         labels: Labels | None = None,
         teacher: Role | None = None,
     ) -> None:
-        super().__init__(settings, voice, coefficients)
+        super().__init__(settings, coefficients, crop_frames, generator_dims)
         self.domains = tuple(domains)
         self._labels = labels
         self._teacher = teacher

@@ -6,7 +6,7 @@ import math
 
 from torch import nn
 
-from unpaired.config.settings import NetworkSettings, VoiceSettings
+from unpaired.config.settings import NetworkSettings
 from unpaired.networks.blocks import Role, norm
 from unpaired.networks.discriminator import MultiViewDiscriminator, init_kaiming_leaky
 from unpaired.networks.gated_convolutions import (
@@ -23,12 +23,12 @@ from unpaired.networks.gated_convolutions import (
 class VoiceLayers:
     """Return the layers of generators and discriminators of voice features according to the settings."""
 
-    def __init__(self, settings: NetworkSettings, voice: VoiceSettings, coefficients: int) -> None:
+    def __init__(self, settings: NetworkSettings, coefficients: int, crop_frames: int, generator_dims: str) -> None:
         self.settings = settings
         self.stride = 4
-        self.crop_frames = voice.crop_frames
+        self.crop_frames = crop_frames
         self.blocks = 6 if settings.blocks is None else settings.blocks
-        self._is_1d = voice.generator_dims == "1"
+        self._is_1d = generator_dims == "1"
         self._num_coefficients = coefficients
         self._num_rows = -(-coefficients // 4)
 

@@ -10,12 +10,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from unpaired.atomic import atomic_write
-from unpaired.config.settings import DataSettings, NetworkSettings, TrainingSettings, VoiceSettings
+from unpaired.config.resolve import SECTIONS, section_label
+from unpaired.config.run_config import get_item_size
 from unpaired.media.image.report_table import measures_table
 from unpaired.media.suffixes import FILE_TYPES
 from unpaired.media.voice import report
 from unpaired.media.voice.report_figures import VOICE_STYLE
-from unpaired.methods import METHODS
 from unpaired.report import run_text
 from unpaired.report.audit_section import render_hidden
 from unpaired.report.charts import render_distance_chart, render_loss_chart, render_swatch
@@ -23,12 +23,6 @@ from unpaired.report.embedded_images import EmbeddedImage, embed_image
 from unpaired.report.style import STYLE
 from unpaired.runs.summary import RunSummary, SampleGrid, read_run_summary
 
-SECTIONS: dict[str, type[BaseModel]] = {
-    "data": DataSettings,
-    "voice": VoiceSettings,
-    "networks": NetworkSettings,
-    "training": TrainingSettings,
-}
 MAX_EARLIER_STEPS = 8
 """Steps in the time line of earlier samples at most."""
 CONTENT_SECURITY_POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
@@ -142,7 +136,7 @@ def render_grid(summary: RunSummary, sample: SampleGrid) -> str:
     picture = embed_image(sample.path)
     if picture is None:
         return f"<figure><figcaption>{route}: {escape(sample.path.name)} is gone or damaged</figcaption></figure>"
-    heads = "".join(f"<span>{name}</span>" for name in get_captions(picture, summary.config.data.size))
+    heads = "".join(f"<span>{name}</span>" for name in get_captions(picture, get_item_size(summary.config)))
     return (
         f"<figure><figcaption><strong>{route}</strong></figcaption>"
         + (f'<div class="captions">{heads}</div>' if heads else "")
@@ -273,14 +267,15 @@ def render_command(*parts: str) -> str:
 def render_settings(summary: RunSummary) -> str:
     """Everything that was set, folded away."""
     config = summary.config
-    sections = {name: model for name, model in SECTIONS.items() if getattr(config, name) is not None}
-    parts = [render_settings_table(name, getattr(config, name).model_dump(), model) for name, model in sections.items()]
-    row = METHODS[config.method]
-    method_table = render_settings_table(f"method: {row.name}", config.method_settings, None)
+    parts = [
+        render_settings_table(section_label(name, config.method, config.get_medium()), part.model_dump(), type(part))
+        for name, part in ((name, getattr(config, name)) for name in SECTIONS)
+    ]
     domains = "".join(
-        render_settings_table(f"domain: {d.name}", d.model_dump(exclude={"name"}), type(d)) for d in config.domains
+        render_settings_table(f"domain: {d.name}", d.statistics.model_dump(), type(d.statistics))
+        for d in config.domains
     )
-    tables = f"{method_table}{''.join(parts)}{domains}"
+    tables = f"{''.join(parts)}{domains}"
     return f"<h2>Settings</h2><details><summary>Everything that was set or found</summary>{tables}</details>"
 
 

@@ -45,12 +45,7 @@ def describe_training(summary: RunSummary) -> str:
     counts = [f"{len(s.train):,} of {s.name}" for s in summary.sets]
     trained_on = f" on {' and '.join(counts)}, unpaired," if counts else ""
     evaluation_time = f", and {format_duration(progress.evaluation_s)} of evaluations" if progress.evaluation_s else ""
-    voice = config.voice
-    input_size = (
-        f"at {config.data.size} px"
-        if voice is None
-        else f"in crops of {voice.crop_frames} frames ({voice.representation})"
-    )
+    input_size = config.get_medium().describe_items(config)
     text = (
         f"Method {row.name} ({row.paper}), preset {config.preset}, trained{trained_on} {input_size} for "
         f"{progress.step:,} steps of {config.training.batch_size}: {format_duration(progress.spent_s)} of steps{evaluation_time}."

@@ -16,7 +16,6 @@ from unpaired.config.resolve import SettingsRequest
 from unpaired.config.run_config import get_item_size
 from unpaired.config.settings import TrainingSettings
 from unpaired.console import LogCallback, log_to_terminal
-from unpaired.devices import pick_device
 from unpaired.errors import UnpairedError, UsageError, WorkError
 from unpaired.methods import METHODS
 from unpaired.metrics.features import INSTALL_HINT
@@ -35,7 +34,6 @@ from unpaired.stages.depth_plan import (
     list_trial_depths,
     read_plan,
 )
-from unpaired.training.run_plan import choose_default_preset
 from unpaired.training.train import resume, train
 from unpaired.training.trainer import TrainingInterrupt
 
@@ -104,9 +102,7 @@ def require_depth_search_support(method: str, training: TrainingSettings) -> Non
     """Refuse what a search cannot do, before time is spent."""
     supported = [name for name, row in METHODS.items() if row.cls.depth_setting is not None]
     if method not in supported:
-        raise UsageError(
-            f"--auto-depth: {method} has no depth to choose; methods that have: {', '.join(supported)}"
-        )
+        raise UsageError(f"--auto-depth: {method} has no depth to choose; methods that have: {', '.join(supported)}")
     if training.steps is None and training.minutes is None:
         raise UsageError("--auto-depth: give the whole budget, --steps or --minutes")
     if training.devices * training.nodes > 1:

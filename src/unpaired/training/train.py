@@ -17,14 +17,14 @@ from unpaired.console import LogCallback, format_duration, log_to_terminal
 from unpaired.data.batches import BatchLoader
 from unpaired.devices import pick_device
 from unpaired.errors import DivergenceError, UsageError, WorkError
-from unpaired.report import write_report
+from unpaired.report.page import write_report
 from unpaired.runs.files import RunFiles, describe_data_changes, read_file_lists, write_file_lists
 from unpaired.runs.folder import Checkpoint, RunFolder, format_run_name, next_free_path, require_unused, save_model
 from unpaired.runs.progress import Budget, Progress
 from unpaired.training.checkpoint import load_checkpoint
+from unpaired.training.distributed import launch_distributed
 from unpaired.training.logging import TrainingLog
 from unpaired.training.loop import TrainingLoop
-from unpaired.training.distributed import launch_distributed
 from unpaired.training.setup import build_batches, build_on_device, discard_message, setup_training
 from unpaired.training.step_benchmark import format_dry_run
 from unpaired.training.trainer import Trainer

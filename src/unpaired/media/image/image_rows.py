@@ -15,6 +15,7 @@ from unpaired.data.batches import BatchLoader
 from unpaired.data.split import DomainSplits
 from unpaired.devices import isolate_rng
 from unpaired.media.image import image_io
+from unpaired.media.image.settings import image_settings, image_statistics
 from unpaired.runs.files import build_item_transform
 from unpaired.translate import Translator
 
@@ -70,11 +71,11 @@ class ImageRows:
         for split in ("test", "validation", "train"):
             if items := [item.tensor for item in self.batches.iterate_items(source_key, split, IMAGES_PER_ROW)]:
                 return torch.stack(items), None
-        return torch.empty(0, self.config.channels, 1, 1), None
+        return torch.empty(0, image_settings(self.config).num_channels, 1, 1), None
 
     def _write(self, path: Path, images: Tensor, domain: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        color = self.config.get_domain(self.config.find_key(domain)).color
+        color = image_statistics(self.config.get_domain(self.config.find_key(domain))).color
         image_io.write_image(path, image_io.from_tensor(join_images(images), 0.0, 255.0, color))
 
 

@@ -154,3 +154,20 @@ class ImageMedium(Medium):
         from unpaired.media.image.demo import run_image_demo  # noqa: PLC0415
 
         return run_image_demo(out, minutes, log)
+
+    def describe_items(self, config: RunConfig) -> str:
+        """Say the size of the training images."""
+        return f"at {image_settings(config).size} px"
+
+    def explain_audit_refusal(self) -> str:
+        """Allow audits."""
+        return ""
+
+    def create_inverse(self, config: RunConfig) -> tuple[Role, int]:
+        """Return a small light generator; it is the same for every method."""
+        from unpaired.networks.image_factory import ImageNetworkFactory  # noqa: PLC0415
+
+        settings = ImageNetworkSettings(generator="light", width=32, blocks=2, norm="group", residual=True)
+        own = image_settings(config)
+        factory = ImageNetworkFactory(settings, dict.fromkeys(("X", "Y"), own.num_channels), own.size)
+        return factory.generator("X", "Y"), factory.stride

@@ -146,6 +146,11 @@ class VoiceMedium(Medium):
 
         return run_voice_demo(out, minutes, log)
 
+    def describe_items(self, config: RunConfig) -> str:
+        """Say the length of the training crops."""
+        settings = voice_settings(config)
+        return f"in crops of {settings.crop_frames} frames ({settings.representation})"
+
 
 def require_packages() -> None:
     """Raise UsageError with the install command where a package of the extra `voice` is missing."""
