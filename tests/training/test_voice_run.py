@@ -111,7 +111,8 @@ def test_the_config_of_a_run_serves_as_settings(speakers: Path, tmp_path: Path) 
 
 
 def test_a_method_of_pictures_says_why_and_names_others(speakers: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"fastcut does not learn from recordings: .*reverses speech in time.*cyclegan"):
+    reason = "fastcut does not learn from recordings: .*reverses speech in time.*cyclegan"
+    with pytest.raises(UsageError, match=reason):
         trained(speakers, tmp_path / "run", method="fastcut")
 
 
