@@ -128,7 +128,7 @@ def test_names_with_signs_of_the_command_line(tmp_path: Path, name: str) -> None
 
 def test_empty_domain(tmp_path: Path) -> None:
     tree(tmp_path, "a/1.png", "b/film.mp4", "b/notes.txt")
-    with pytest.raises(WorkError, match=r"no files to read for domain 'b' \(2 other files\); expected .*\.png"):
+    with pytest.raises(WorkError, match=r"domain 'b'.*2 files of other kinds: \.mp4 1, \.txt 1.*expected .*\.png"):
         discover([tmp_path])
 
 

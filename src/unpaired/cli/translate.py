@@ -22,6 +22,9 @@ def translate(argv: list[str]) -> int:
     parser = Parser(prog="unpaired translate", description=get_summary(translate))
     parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, as `unpaired train` made it")
     parser.add_argument("inputs", nargs="*", type=Path, metavar="INPUT", help="files, or folders (structure kept)")
+    parser.add_argument(
+        "--list", dest="file_list", type=Path, metavar="TXT", help="text file of further inputs, one path per line"
+    )
     parser.add_argument("--to", metavar="DOMAIN", help="the domain to translate to; of labels also A,B and A=0.7")
     parser.add_argument(
         "--from", dest="source", metavar="DOMAIN", help="the domain of the inputs, where it is not clear"
@@ -45,8 +48,8 @@ def translate(argv: list[str]) -> int:
     )
     parser.add_argument("--sample-rate", type=int, metavar="HZ", help="of bare PCM with --stream (default: the run's)")
     args = parser.parse_all(argv)
-    if args.stream == bool(args.inputs):
-        parser.error("expected files or folders to translate, or --stream (which takes none)")
+    if args.stream == bool(args.inputs or args.file_list):
+        parser.error("expected files or folders to translate, --list of them, or --stream (which takes none)")
     if args.stream and (args.out is not None or args.overwrite):
         parser.error("--stream: sound goes to standard output (> out.wav); leave out --out and --overwrite")
     if args.sample_rate is not None and not args.stream:
@@ -71,6 +74,7 @@ def translate(argv: list[str]) -> int:
             batch_size=args.batch_size,
             overwrite=args.overwrite,
             progress=advance,
+            file_list=args.file_list,
         )
     print_result(format_outcome(outcome, folder, "translated"))
     return 1 if outcome.failed else 0

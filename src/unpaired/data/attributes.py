@@ -18,6 +18,7 @@ from unpaired.atomic import atomic_write
 from unpaired.data.folders import DomainFiles, discover_collections, is_valid_name
 from unpaired.data.paths import Paths, remove_suffix
 from unpaired.data.split import DomainSplits
+from unpaired.data.walk import format_names
 from unpaired.errors import UsageError, WorkError, suggest_name
 from unpaired.labels import LabelGroup, Labels
 
@@ -178,12 +179,44 @@ def discover_labelled_data(
         else:
             raise UsageError(f"{table.path}: none of the attributes {', '.join(attributes)} is one of its columns")
     labels = Labels(groups=tuple(groups), dataset_groups=tuple(map(tuple, groups_by_table)))
+    files = [_separate_unlabelled(part, table) for part, table in zip(files, label_tables, strict=True)]
     names = labels.domains
     if invalid_name := next((name for name in names if not is_valid_name(name)), None):
         raise UsageError(f"a value is '{invalid_name}', which cannot name a domain (no ',', '=' and '/'); rename it")
     if duplicate := next((name for name in names if names.count(name) > 1), None):
         raise UsageError(f"two values are named '{duplicate}'; rename one of them")
     return files, label_tables, labels
+
+
+def _separate_unlabelled(files: DomainFiles, table: LabelTable) -> DomainFiles:
+    """The files that a table has rows for; the others are set apart, counted and named in the note."""
+    train, unlabelled_train = _split_by_row(files.train, table)
+    test, unlabelled_test = (None, None) if files.test is None else _split_by_row(files.test, table)
+    unlabelled = [*unlabelled_train, *(unlabelled_test or ())]
+    total = len(files.train) + len(files.test or ())
+    notes = [files.note]
+    if unlabelled:
+        notes.append(f"left out, {len(unlabelled):,} of {total:,} files without a row in {table.path}: {format_names(unlabelled)}")
+    if unused_rows := _find_unused_rows(table, files):
+        notes.append(f"{len(unused_rows):,} rows of {table.path} name no file: {format_names(unused_rows)}")
+    return replace(
+        files,
+        train=train,
+        test=test,
+        note="; ".join(filter(None, notes)),
+        unlabelled_train=unlabelled_train,
+        unlabelled_test=unlabelled_test,
+    )
+
+
+def _split_by_row(paths: Paths, table: LabelTable) -> tuple[Paths, Paths]:
+    has_row = np.fromiter((table.find_row_name(name) is not None for name in paths), bool, len(paths))
+    return paths.take(np.flatnonzero(has_row)), paths.take(np.flatnonzero(~has_row))
+
+
+def _find_unused_rows(table: LabelTable, files: DomainFiles) -> list[str]:
+    used = {table.find_row_name(name) for paths in (files.train, files.test or ()) for name in paths}
+    return [name for name in table.cells_by_name if name not in used]
 
 
 def _get_data_folder(files: DomainFiles) -> Path:

@@ -1,40 +1,34 @@
-"""Folders to domains: which layout this is, and every picture file in it, listed once."""
+"""Folders and lists of files to domains: every file that can be read, listed once, and what was left out, in words."""
 
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from unpaired.data.artifacts import is_artifact, is_run_folder
+from unpaired.data.artifacts import is_run_folder
+from unpaired.data.file_lists import LIST_SUFFIXES, is_file_list, read_file_names
+from unpaired.data.layouts import EXPECTED, DomainFolders, create_domain_folders, find_domain_folders, get_role
 from unpaired.data.paths import Paths
+from unpaired.data.walk import SkippedFiles, describe_unused, format_names, get_suffix, list_subfolders, walk_files
 from unpaired.errors import UsageError, WorkError
 from unpaired.media import MEDIA, Medium, infer_medium
+
+__all__ = ["DomainFiles", "discover", "discover_collections", "get_source_root", "is_valid_name", "rediscover"]
 
 FORBIDDEN_CHARACTERS = frozenset(",=/\\\n\r\0")
 """What names of domains are without: they are typed in lists and amounts, and files are called by them."""
 MAX_NAME_LENGTH = 100
-_EXPECTED = "expected a folder for each domain, or one folder with a subfolder for each domain"
-
-
-@dataclass(frozen=True)
-class DomainFolders:
-    """Where a domain's files are: its folder to learn from, and a folder of test files where there is one."""
-
-    name: str
-    train: Path
-    test: Path | None = None
-    note: str = ""
 
 
 @dataclass(frozen=True)
 class DomainFiles:
     """A domain's files of one medium as listed, not yet opened: `train` (everything where `test` is None) and `test`.
 
-    `ignored` counts files of other kinds; hidden files are not looked at. `note` says what else was left out: folders
-    beside train/, and what unpaired itself wrote below the folder.
+    `ignored` counts files of other kinds. `note` says what was left out and why: folders beside train/, hidden files,
+    files of other kinds, and what unpaired itself wrote below the folder. `unlabelled_train` and `unlabelled_test` are
+    files that a table of labels has no row for; they are not in `train` and `test`.
     """
 
     name: str
@@ -42,37 +36,61 @@ class DomainFiles:
     test: Paths | None
     ignored: int
     note: str = ""
+    unlabelled_train: Paths | None = None
+    unlabelled_test: Paths | None = None
+    list_file: Path | None = None
     medium: Medium = field(kw_only=True)
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The folders: where training files are, and where test files are if they have a folder of their own."""
-        return (str(self.train.root),) if self.test is None else (str(self.train.root), str(self.test.root))
+        """The folders (or the list): where training files are, and test files if they have a folder of their own."""
+        train = str(self.list_file or self.train.root)
+        return (train,) if self.test is None else (train, str(self.test.root))
 
 
 def discover(sources: Sequence[Path | str]) -> list[DomainFiles]:
     """List the domains of `sources`: two or more folders, or one with a subfolder per domain, trainA and trainB (testA,
-    testB), or train/ and test/ with a subfolder per domain. A domain's own train/ and test/ subfolders are understood.
+    testB), or train/ and test/ with a subfolder per domain. A domain's own train/ and test/ subfolders are understood,
+    and so are text files that list a domain's files.
 
     Runs, comparisons and folders of translations among the subfolders are left out. Raises UsageError for paths that
     are no folders, or runs, a single domain, two domains of one name and names with "," or "="; WorkError for domains
     without pictures and folders that cannot be read.
     """
     if not sources:
-        raise UsageError(f"no folder given; {_EXPECTED}")
-    folders = [_resolve_folder(Path(source)) for source in sources]
-    domain_folders = (
-        [_create_domain_folders(folder) for folder in folders] if len(folders) > 1 else _find_domain_folders(folders[0])
-    )
+        raise UsageError(f"no folder given; {EXPECTED}")
+    paths = [_resolve_source(Path(source)) for source in sources]
+    try:
+        domain_folders = (
+            [_create_domain(path) for path in paths]
+            if len(paths) > 1 or paths[0].is_file()
+            else find_domain_folders(paths[0])
+        )
+    except OSError as error:
+        raise WorkError(f"{error.filename}: the folder cannot be read ({error.strerror})") from error
+    if len(domain_folders) < 2:
+        raise UsageError(f"{paths[0]}: is the list of one domain, and translating needs two or more; give a second list")
     _check_names(domain_folders)
     return _require_one_medium([_list_domain_files(domain_folder) for domain_folder in domain_folders])
 
 
 def discover_collections(sources: Sequence[Path | str]) -> list[DomainFiles]:
     """List each folder of `sources` as one collection, whatever its subfolders; raises as `discover` does."""
-    domain_folders = [_create_domain_folders(_resolve_folder(Path(source))) for source in sources]
+    domain_folders = [_create_domain(_resolve_source(Path(source))) for source in sources]
     _check_names(domain_folders)
     return _require_one_medium([_list_domain_files(domain_folder) for domain_folder in domain_folders])
+
+
+def rediscover(name: str, sources: Sequence[str]) -> DomainFiles:
+    """List a known domain's files again, from the folders recorded in a run; raises as `discover` does."""
+    train, *test = (_resolve_source(Path(source)) for source in sources)
+    return _list_domain_files(DomainFolders(name, train, test[0] if test else None))
+
+
+def get_source_root(source: str) -> Path:
+    """The folder that names of a recorded source are relative to: the folder itself, or that of the list."""
+    path = Path(source)
+    return path.parent if path.suffix.lower() in LIST_SUFFIXES and not path.is_dir() else path
 
 
 def _require_one_medium(domains: list[DomainFiles]) -> list[DomainFiles]:
@@ -83,82 +101,24 @@ def _require_one_medium(domains: list[DomainFiles]) -> list[DomainFiles]:
     return domains
 
 
-def rediscover(name: str, sources: Sequence[str]) -> DomainFiles:
-    """List a known domain's files again, from the folders recorded in a run; raises as `discover` does."""
-    train, *test = (_resolve_folder(Path(source)) for source in sources)
-    return _list_domain_files(DomainFolders(name, train, test[0] if test else None))
-
-
-def _resolve_folder(path: Path) -> Path:
+def _resolve_source(path: Path) -> Path:
     path = Path(os.path.abspath(path))  # noqa: PTH100 (resolve would follow links, and change the domain's name)
     if not path.exists():
-        raise UsageError(f"{path}: does not exist; {_EXPECTED}")
+        raise UsageError(f"{path}: does not exist; {EXPECTED}")
+    if is_file_list(path):
+        return path
     if not path.is_dir():
-        raise UsageError(f"{path}: is a file; {_EXPECTED}")
+        raise UsageError(f"{path}: is a file; {EXPECTED} (or a .txt file that lists a domain's files)")
     if is_run_folder(path):
-        raise UsageError(f"{path}: is a run or a comparison of ours, not data; {_EXPECTED}")
+        raise UsageError(f"{path}: is a run or a comparison of ours, not data; {EXPECTED}")
     return path
 
 
-def _find_domain_folders(root: Path) -> list[DomainFolders]:
-    """The domains within one folder."""
-    subfolders = _list_subfolders(root)
-    names = [name for name in subfolders if not contains_only_artifacts(root / name)]
-    domain_letters = [match[1] for name in names if (match := re.fullmatch(r"train([A-Z])", name))]
-    if len(domain_letters) > 1:
-        return [
-            DomainFolders(letter, root / f"train{letter}", root / f"test{letter}" if f"test{letter}" in names else None)
-            for letter in domain_letters
-        ]
-    if "train" in names:
-        domain_names = _list_subfolders(root / "train")
-        test_names = _list_subfolders(root / "test") if "test" in names else []
-        domain_folders = [
-            DomainFolders(n, root / "train" / n, root / "test" / n if n in test_names else None) for n in domain_names
-        ]
-    else:
-        domain_folders = [_create_domain_folders(root / name) for name in names]
-        if domain_folders and (artifacts := [name for name in subfolders if name not in names]):
-            note = "; ".join(filter(None, (domain_folders[0].note, describe_skipped_artifacts(artifacts))))
-            domain_folders[0] = replace(domain_folders[0], note=note)
-    if len(domain_folders) < 2:
-        found_domains = f"only one ('{domain_folders[0].name}')" if domain_folders else "none"
-        raise UsageError(
-            f"{root}: translating needs two domains or more, and this folder has {found_domains}; {_EXPECTED}"
-        )
-    return domain_folders
-
-
-def contains_only_artifacts(folder: Path, levels: int = 2) -> bool:
-    """Whether a folder is what unpaired wrote, or holds nothing else (`runs`, and there the stages of a search)."""
-    if is_artifact(folder):
-        return True
-    subfolders = []
-    for name, is_folder in _scan_names(folder):
-        if is_folder:
-            subfolders.append(name)
-        elif infer_medium(name) is not None and (folder / name).is_file():
-            return False  # at the first, for there may be a million
-    return (
-        levels > 0
-        and bool(subfolders)
-        and all(contains_only_artifacts(folder / name, levels - 1) for name in subfolders)
-    )
-
-
-def describe_skipped_artifacts(artifacts: Sequence[str]) -> str:
-    """What is said of folders that unpaired wrote."""
-    return f"left out, as unpaired wrote {'it' if len(artifacts) == 1 else 'them'}: {', '.join(artifacts)}"
-
-
-def _create_domain_folders(folder: Path) -> DomainFolders:
-    names = _list_subfolders(folder)
-    test = folder / "test" if "test" in names else None
-    if "train" not in names:
-        return DomainFolders(folder.name, folder, test)
-    others = [name for name in names if name not in ("train", "test")]
-    note = f"beside train/, these folders are not used: {', '.join(others)}" if others else ""
-    return DomainFolders(folder.name, folder / "train", test, note)
+def _create_domain(path: Path) -> DomainFolders:
+    try:
+        return create_domain_folders(path) if path.is_dir() else DomainFolders(path.stem, path)
+    except OSError as error:
+        raise WorkError(f"{error.filename}: the folder cannot be read ({error.strerror})") from error
 
 
 def is_valid_name(name: str) -> bool:
@@ -181,97 +141,108 @@ def _check_names(domain_folders: Sequence[DomainFolders]) -> None:
 
 
 def _list_domain_files(domain_folder: DomainFolders) -> DomainFiles:
-    counts = _ListingCounts()
-    train = Paths.from_files(domain_folder.train, _iterate_files(domain_folder.train, domain_folder.test, counts))
-    test = (
-        Paths.from_files(domain_folder.test, _iterate_files(domain_folder.test, None, counts))
-        if domain_folder.test
-        else None
-    )
+    listing = _Listing()
+    notes = [domain_folder.note]
+    if domain_folder.train.is_dir():
+        train, train_notes = _list_folder(domain_folder, listing)
+    else:
+        train, train_notes = _read_list(domain_folder.train, listing)
+    notes += train_notes
+    test = domain_folder.test and Paths.from_files(domain_folder.test, listing.walk(domain_folder.test))
+    skipped_notes = listing.skipped.describe()
     if not len(train):
-        others = f" ({counts.ignored} other files)" if counts.ignored else ""
         file_types = "; ".join(f"{medium.files_noun} ({medium.expected_suffixes()})" for medium in MEDIA.values())
+        reasons = f" ({'; '.join(skipped_notes)})" if skipped_notes else ""
         raise WorkError(
-            f"{domain_folder.train}: no files to read for domain '{domain_folder.name}'{others}; expected {file_types}"
+            f"{domain_folder.train}: no files to read for domain '{domain_folder.name}'{reasons}; expected {file_types}"
         )
-    if len(counts.first_by_medium) > 1:
+    if len(listing.first_by_medium) > 1:
         both_media = " and ".join(
-            f"{MEDIA[name].files_noun} ({file})" for name, file in sorted(counts.first_by_medium.items())
+            f"{MEDIA[name].files_noun} ({file})" for name, file in sorted(listing.first_by_medium.items())
         )
         raise WorkError(
             f"{domain_folder.train}: domain '{domain_folder.name}' has {both_media}; expected one kind, so move the others away"
         )
-    note = "; ".join(
-        filter(None, (domain_folder.note, describe_skipped_artifacts(counts.artifacts) if counts.artifacts else ""))
-    )
     if test is not None and not len(test):
-        note, test = "; ".join(filter(None, (note, "its test folder has no files to read"))), None
-    medium = MEDIA[next(iter(counts.first_by_medium))]
-    return DomainFiles(domain_folder.name, train, test, counts.ignored, note, medium=medium)
+        notes.append("its test folder has no files to read")
+        test = None
+    return DomainFiles(
+        domain_folder.name,
+        train,
+        test,
+        listing.skipped.ignored,
+        "; ".join(filter(None, [*notes, *skipped_notes])),
+        list_file=None if domain_folder.train.is_dir() else domain_folder.train,
+        medium=MEDIA[next(iter(listing.first_by_medium))],
+    )
 
 
-@dataclass
-class _ListingCounts:
-    """What a walk through folders met beside files to read, and the first file of each medium."""
-
-    ignored: int = 0
-    artifacts: list[str] = field(default_factory=list)
-    first_by_medium: dict[str, str] = field(default_factory=dict)
-
-
-def _iterate_files(root: Path, excluded_folder: Path | None, counts: _ListingCounts) -> Iterator[tuple[str, int]]:
-    """(relative name, size) of every file to read below `root`: a folder's by name, then its subfolders'."""
-    visited: set[tuple[int, int]] = set()
-    pending = [""]
-    while pending:
-        relative_folder = pending.pop()
-        folder = os.path.join(root, relative_folder)  # noqa: PTH118 (a Path per folder entry is slow)
-        status = os.stat(folder)  # noqa: PTH116
-        if (status.st_dev, status.st_ino) in visited:
-            continue  # a link back to a folder already listed
-        visited.add((status.st_dev, status.st_ino))
-        files, folders = _scan_folder(folder, counts)
-        yield from ((relative_folder + name, size) for name, size in sorted(files))
-        excluded_name = (
-            excluded_folder.name
-            if excluded_folder is not None and not relative_folder and excluded_folder.parent == root
-            else None
-        )
-        for name in sorted(folders, reverse=True):
-            if is_artifact(os.path.join(folder, name)):  # noqa: PTH118
-                counts.artifacts.append(relative_folder + name)
-            elif name != excluded_name:
-                pending.append(f"{relative_folder}{name}/")
-
-
-def _scan_folder(folder: str, counts: _ListingCounts) -> tuple[list[tuple[str, int]], list[str]]:
-    files, folders = [], []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if entry.name.startswith("."):
-                    continue
-                if entry.is_dir():
-                    folders.append(entry.name)
-                elif (medium := infer_medium(entry.name)) is not None and entry.is_file():
-                    files.append((entry.name, entry.stat().st_size))
-                    first = counts.first_by_medium.get(medium.name, entry.name)
-                    counts.first_by_medium[medium.name] = min(first, entry.name)
-                else:
-                    counts.ignored += 1
-    except OSError as error:
-        raise WorkError(f"{folder}: the folder cannot be read ({error.strerror})") from error
-    return files, folders
+def _list_folder(domain_folder: DomainFolders, listing: _Listing) -> tuple[Paths, list[str]]:
+    """The files of a folder, without its test folder and those for validation, which are named."""
+    root, test = domain_folder.train, domain_folder.test
+    validation: list[str] = []
+    if get_role(root.name) is None:
+        validation = [name for name in _list_subfolders(root) if get_role(name) == "validation"]
+    excluded = {*validation, test.name if test is not None and test.parent == root else ""}
+    train = Paths.from_files(root, listing.walk(root, excluded))
+    if not validation:
+        return train, []
+    unused = describe_unused(root, validation)
+    return train, [f"not used: {unused}; a part of the training files is held out for validation instead"]
 
 
 def _list_subfolders(folder: Path) -> list[str]:
-    return sorted(name for name, is_folder in _scan_names(folder) if is_folder)
-
-
-def _scan_names(folder: Path) -> Iterator[tuple[str, bool]]:
-    """Names, and whether they are subfolders, without asking for sizes of what may be a million files."""
     try:
-        with os.scandir(folder) as entries:
-            yield from ((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
+        return list_subfolders(folder)
     except OSError as error:
         raise WorkError(f"{folder}: the folder cannot be read ({error.strerror})") from error
+
+
+def _read_list(path: Path, listing: _Listing) -> tuple[Paths, list[str]]:
+    """The files that a list names (and those of the folders that it names), relative to the list's folder."""
+    file_list = read_file_names(path)
+    notes = []
+    if file_list.missing:
+        notes.append(f"{len(file_list.missing):,} lines name no file that exists: {format_names(file_list.missing)}")
+    return Paths.from_files(path.parent, listing.walk_entries(path.parent, file_list.entries)), notes
+
+
+@dataclass
+class _Listing:
+    """What was met beside files to read, and the first file of each medium."""
+
+    skipped: SkippedFiles = field(default_factory=SkippedFiles)
+    first_by_medium: dict[str, str] = field(default_factory=dict)
+
+    def walk(self, root: Path, excluded: set[str] | None = None) -> Iterator[tuple[str, int]]:
+        """(relative name, size) of every file to read below `root`: a folder's by name, then its subfolders'."""
+
+        def fail(folder: str, error: OSError) -> None:
+            raise WorkError(f"{folder}: the folder cannot be read ({error.strerror})") from error
+
+        names = excluded or set()
+        for name, size, medium in walk_files(root, self.skipped, fail, names.__contains__):
+            self._note_medium(medium, name)
+            yield name, size
+
+    def walk_entries(self, root: Path, entries: Sequence[Path]) -> Iterator[tuple[str, int]]:
+        """The same for the entries of a list."""
+        seen: set[str] = set()
+        for entry in entries:
+            relative_name = os.path.relpath(entry, root)
+            if entry.is_dir():
+                files = ((f"{relative_name}/{name}", size) for name, size in self.walk(entry))
+            elif (medium := infer_medium(entry.name)) is None:
+                self.skipped.other_suffixes[get_suffix(entry.name)] += 1
+                continue
+            else:
+                self._note_medium(medium, relative_name)
+                files = iter([(relative_name, entry.stat().st_size)])
+            for name, size in files:
+                if name not in seen:
+                    seen.add(name)
+                    yield name, size
+
+    def _note_medium(self, medium: Medium, name: str) -> None:
+        file_name = name.rpartition("/")[2]
+        self.first_by_medium[medium.name] = min(self.first_by_medium.get(medium.name, file_name), file_name)

@@ -72,6 +72,11 @@ class Paths:
             self.sizes[selected_indices],
         )
 
+    def join(self, other: Paths) -> Paths:
+        """These files and then those of another list below the same folder."""
+        pairs = [(paths[i], int(paths.sizes[i])) for paths in (self, other) for i in range(len(paths))]
+        return Paths.from_files(self.root, pairs)
+
     def hash_names(self, salt: str, ignore_suffix: bool = False) -> npt.NDArray[np.uint64]:
         """64 bits per name, drawn by `salt`; `stems` leaves the suffix out, so that pairs of names hash alike."""
         key = blake2b(salt.encode(), digest_size=16).digest()

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unpaired.atomic import atomic_write
-from unpaired.data.folders import DomainFiles
+from unpaired.data.folders import DomainFiles, get_source_root
 from unpaired.data.paths import Paths
 from unpaired.errors import WorkError
 
@@ -27,7 +27,7 @@ _HEADER = "set\tbytes\tname\n"
 
 @dataclass(frozen=True)
 class DomainSplits:
-    """A domain's files by use. `skipped` (and `test_skipped`, of a test folder) are the ones that cannot be read."""
+    """A domain's files by use. `skipped` (and `test_skipped`, of a test folder) cannot be read, or have no label."""
 
     name: str
     train: Paths
@@ -64,6 +64,10 @@ def split_files(
     readable, skipped = _separate_unreadable(files.train, unreadable)
     has_test_folder = files.test is not None
     test, test_skipped = _separate_unreadable(files.train.take([]) if files.test is None else files.test, unreadable)
+    if files.unlabelled_train is not None:
+        skipped = skipped.join(files.unlabelled_train)
+    if files.unlabelled_test is not None:
+        test_skipped = test_skipped.join(files.unlabelled_test)
     validation_count, test_count = compute_holdout_counts(len(readable), holdout_fraction, has_test_folder)
     shuffled_indices = np.argsort(readable.hash_names(f"split/{seed}", ignore_suffix=True), kind="stable")
     holdout_count = validation_count + test_count
@@ -120,7 +124,7 @@ def read_file_list(path: Path, name: str, sources: tuple[str, ...]) -> DomainSpl
     if not sources:
         raise WorkError(f"domain '{name}' has no files of its own: its run was imported, not trained")
     root_by_split = {
-        split_name: Path(sources[-1] if split_name in ("test", _TEST_SKIPPED) else sources[0])
+        split_name: get_source_root(sources[-1] if split_name in ("test", _TEST_SKIPPED) else sources[0])
         for split_name in _LISTED_SPLITS
     }
     paths_by_split = {split_name: Paths.from_files(root, ()) for split_name, root in root_by_split.items()}

@@ -98,6 +98,8 @@ class Medium(ABC):
     convert_options_model: ClassVar[type[ConvertOptions]] = ConvertOptions
     presets: ClassVar[PresetValues]
     crop_setting: ClassVar[str]
+    conversion_hints: ClassVar[Mapping[str, str]] = {}
+    """Suffix of files that are not read -> how to convert them."""
     supports_attributes: ClassVar[bool] = False
     """Whether the values of a table's columns can be domains (`--attributes`)."""
 

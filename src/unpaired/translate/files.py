@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from unpaired.console import ProgressCallback
 from unpaired.cores import count_cores
+from unpaired.data.file_lists import read_file_names
 from unpaired.errors import UnpairedError, UsageError, WorkError
 from unpaired.translate.jobs import TranslationJob, TranslationJobs
 from unpaired.translate.manifest import Manifest, OutputState
@@ -56,6 +57,7 @@ def translate_files(
     batch_size: int = 8,
     overwrite: bool = False,
     progress: ProgressCallback | None = None,
+    file_list: str | os.PathLike[str] | None = None,
 ) -> Outcome:
     """Translate files and folders (their structure kept) into the folder `out`, each under its own name.
 
@@ -63,8 +65,12 @@ def translate_files(
     them with the result's colour: TIFF always, PNG gray without alpha; else the result has 8 bits. JPEG and BMP hold no
     alpha. Up to `batch` pictures of one network shape are translated together.
 
-    A recording's output is as long and as loud as its input, mono, at the rate of the run's features; recordings of any
-    length take the same memory. MP3 is read but not written: the output of `a.mp3` is `a.flac`.
+    A recording's output is as long and as loud as its input, with as many channels, at the rate of the run's features;
+    recordings of any length take the same memory. MP3 is read but not written: the output of `a.mp3` is `a.flac`; that
+    of a picture of a kind that is not written, as `a.gif`, is `a.gif.png`.
+
+    `file_list` is a text file of further inputs, one per line; their structure is kept below the folder that all of them
+    are in.
 
     Outputs made before of the same input by the
     same model and settings are skipped, unless `overwrite`; files that were not made here are only replaced with it.
@@ -88,6 +94,7 @@ def translate_files(
         overwrite=overwrite,
         progress=progress,
         check_inputs=check_inputs,
+        file_list=file_list,
     )
 
 
@@ -101,6 +108,7 @@ def process_files(
     overwrite: bool = False,
     progress: ProgressCallback | None = None,
     check_inputs: InputChecker = skip_input_check,
+    file_list: str | os.PathLike[str] | None = None,
 ) -> Outcome:
     """As `translate_files`, by any craft; `model`, in types of JSON, and the craft's recipe are what equal results
     have in common. `see` is shown the inputs before any work.
@@ -108,11 +116,15 @@ def process_files(
     if batch_size < 1:
         raise UsageError(f"batch {batch_size}; expected 1 or more")
     jobs = TranslationJobs(
-        [Path(input_path) for input_path in inputs], Path(out), pipeline.medium, pipeline.make_output_name
+        [Path(input_path) for input_path in inputs],
+        Path(out),
+        pipeline.medium,
+        pipeline.make_output_name,
+        None if file_list is None else read_file_names(Path(file_list)),
     )
     settings_json = json.dumps([*model_key, *pipeline.get_result_settings()], sort_keys=True)
     with closing(Manifest(jobs.out, hashlib.sha256(settings_json.encode()).hexdigest())) as manifest:
-        input_warnings = check_inputs(job.input for job in jobs)
+        input_warnings = [*jobs.notes, *check_inputs(job.input for job in jobs)]
         return _FileProcessor(pipeline, manifest, jobs, input_warnings, overwrite=overwrite, progress=progress).run(
             batch_size
         )
@@ -137,7 +149,7 @@ class _FileProcessor:
         self.overwrite = overwrite
         self.progress = progress
         self.total = len(jobs)
-        self.outcome = Outcome(failed=jobs.unlisted_folders, warnings=input_warnings)
+        self.outcome = Outcome(failed=jobs.unlisted, warnings=input_warnings)
         self.finished_count = 0
 
     def run(self, batch_size: int) -> Outcome:

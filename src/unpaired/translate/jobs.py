@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from unpaired.data.file_lists import FileList
+from unpaired.data.walk import SkippedFiles, explain_suffix, get_suffix, walk_files
 from unpaired.errors import UsageError
 from unpaired.media import Medium, infer_medium, require_medium
 
@@ -38,21 +40,29 @@ def file_signature(path: Path) -> tuple[int, int] | None:
 class TranslationJobs:
     """The inputs and outputs of one translation, in a temporary database on disk.
 
-    `inputs` are files and folders (searched with their subfolders for files of the medium; hidden files and the folder
-    `out` itself are passed over); a folder's structure is kept below `out`, where a file is called as `named` says.
-    `unlisted` are the folders that could not be listed, each with the reason.
+    `inputs` are files and folders (searched with their subfolders for files of the medium; the folder `out` itself is
+    passed over); a folder's structure is kept below `out`, where a file is called as `make_output_name` says. Files of
+    `file_list` keep their structure below the folder that all of them are in. `unlisted` are the folders that could not
+    be listed and the lines of the list that name nothing, each with the reason; `notes` say what was left out.
 
     Raises UsageError where an input does not exist or is not of the medium by its suffix, there is none, `out` is an
     input folder, a file or called like one, two inputs would write one output, or an output is itself an input.
     """
 
     def __init__(
-        self, inputs: Sequence[Path], out: Path, medium: Medium, make_output_name: Callable[[str], str] = str
+        self,
+        inputs: Sequence[Path],
+        out: Path,
+        medium: Medium,
+        make_output_name: Callable[[str], str] = str,
+        file_list: FileList | None = None,
     ) -> None:
         self.out = Path(os.path.realpath(out))
         self.medium = medium
+        self._make_output_name = make_output_name
         self._other_medium_file: Path | None = None
-        self.unlisted_folders: list[tuple[Path, str]] = []
+        self.unlisted: list[tuple[Path, str]] = []
+        self._skipped = SkippedFiles()
         try:
             self._check_inputs(inputs, out)
         except OSError as error:
@@ -61,26 +71,22 @@ class TranslationJobs:
         self._database.execute("CREATE TABLE files (output BLOB PRIMARY KEY, input BLOB, real BLOB) WITHOUT ROWID")
         self._database.execute("BEGIN")
         for input_path in inputs:
-            if input_path.is_dir():
-                real_path = Path(os.path.realpath(input_path))
-                for path in self._find_files(input_path):
-                    relative_path = path.relative_to(input_path)
-                    self._add_job(
-                        path,
-                        self.out / relative_path.with_name(make_output_name(relative_path.name)),
-                        real_path / relative_path,
-                    )
-            else:
-                self._add_job(
-                    input_path, self.out / make_output_name(input_path.name), Path(os.path.realpath(input_path))
-                )
+            self._add_input(input_path, Path())
+        if file_list is not None:
+            self._add_listed(file_list)
         self._check_outputs()
         if not len(self):
             if self._other_medium_file is not None:
                 require_medium(self._other_medium_file, medium)
-            reasons = "".join(f"; {path}: {reason}" for path, reason in self.unlisted_folders)
-            folders = ", ".join(map(str, inputs))
-            raise UsageError(f"no {medium.files_noun} in {folders}{reasons}; expected {medium.expected_suffixes()}")
+            reasons = "".join(f"; {path}: {reason}" for path, reason in self.unlisted)
+            reasons += "".join(f"; {note}" for note in self.notes)
+            sources = ", ".join(map(str, [*inputs, *([file_list.path] if file_list else [])]))
+            raise UsageError(f"no {medium.files_noun} in {sources}{reasons}; expected {medium.expected_suffixes()}")
+
+    @property
+    def notes(self) -> list[str]:
+        """What was left out of the inputs, in sentences."""
+        return self._skipped.describe()
 
     def __len__(self) -> int:
         return int(self._database.execute("SELECT count(*) FROM files").fetchone()[0])
@@ -104,36 +110,52 @@ class TranslationJobs:
                 raise UsageError(f"{out}: is also the folder to translate; give another --out")
             if not input_path.is_dir() and infer_medium(input_path.name) != medium:
                 require_medium(input_path, medium)
+                hint = explain_suffix(input_path.suffix)
                 raise UsageError(
                     f"{input_path}: not among the {medium.files_noun} that can be translated "
-                    f"({medium.expected_suffixes()})"
+                    f"({medium.expected_suffixes()}){'; ' if hint else ''}{hint}"
                 )
 
-    def _find_files(self, folder: Path) -> Iterator[Path]:
-        visited: set[str] = {str(self.out)}  # and folders that links lead back to
-        pending_folders = [folder]
-        while pending_folders:
-            current_folder = pending_folders.pop()
-            real_path = os.path.realpath(current_folder)
-            if real_path in visited:
-                continue
-            visited.add(real_path)
-            try:
-                with os.scandir(current_folder) as entries:
-                    for entry in entries:
-                        if entry.name.startswith("."):
-                            continue
-                        if entry.is_dir():
-                            pending_folders.append(Path(entry.path))
-                        elif (medium := infer_medium(entry.name)) and entry.is_file():
-                            if medium is self.medium:
-                                yield Path(entry.path)
-                            else:
-                                self._other_medium_file = self._other_medium_file or Path(entry.path)
-            except OSError as error:
-                self.unlisted_folders.append((current_folder, f"cannot be listed ({error.strerror})"))
+    def _add_input(self, input_path: Path, parent: Path) -> None:
+        """Add a file, or those of a folder, below the folder `parent` of the outputs."""
+        real_path = Path(os.path.realpath(input_path))
+        if not input_path.is_dir():
+            self._add_job(input_path, parent / input_path.name, real_path)
+            return
+        for name in self._find_files(input_path):
+            self._add_job(input_path / name, parent / name, real_path / name)
 
-    def _add_job(self, input_path: Path, output: Path, real_path: Path) -> None:
+    def _add_listed(self, file_list: FileList) -> None:
+        root = file_list.common_folder
+        for line in file_list.missing:
+            self.unlisted.append((Path(line), f"does not exist, but is a line of {file_list.path}"))
+        for entry in file_list.entries:
+            absolute = Path(os.path.abspath(entry))  # noqa: PTH100 (resolve would follow links)
+            if entry.is_dir():
+                self._add_input(entry, absolute.relative_to(root))
+            elif infer_medium(entry.name) is self.medium:
+                self._add_input(entry, absolute.relative_to(root).parent)
+            else:
+                hint = explain_suffix(entry.suffix)
+                reason = f"is not of the {self.medium.files_noun} that are read ({self.medium.expected_suffixes()})"
+                self.unlisted.append((entry, f"{reason}; {hint}" if hint else reason))
+
+    def _find_files(self, folder: Path) -> Iterator[str]:
+        """Names of files of the medium, relative to a folder."""
+
+        def note_error(path: str, error: OSError) -> None:
+            self.unlisted.append((Path(path), f"cannot be listed ({error.strerror})"))
+
+        own_output = {(status.st_dev, status.st_ino) for status in [self.out.stat()]} if self.out.exists() else set()
+        for name, _, medium in walk_files(folder, self._skipped, note_error, visited=own_output):
+            if medium is self.medium:
+                yield name
+            else:
+                self._skipped.other_suffixes[get_suffix(name)] += 1
+                self._other_medium_file = self._other_medium_file or folder / name
+
+    def _add_job(self, input_path: Path, relative_output: Path, real_path: Path) -> None:
+        output = self.out / relative_output.with_name(self._make_output_name(relative_output.name))
         row = (os.fsencode(output), os.fsencode(input_path), os.fsencode(real_path))
         try:
             self._database.execute("INSERT INTO files VALUES (?, ?, ?)", row)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from unpaired.media.base import CheckResult, Inspection, Medium
 from unpaired.media.image.settings import (
+    CONVERSION_HINTS,
     PRESETS,
     SUFFIXES,
     ImageSettings,
@@ -41,12 +42,13 @@ if TYPE_CHECKING:
 
 
 class ImageMedium(Medium):
-    """Picture files: PNG, JPEG, WebP, BMP and TIFF of any size and mode."""
+    """Picture files of any size and mode: PNG, JPEG, WebP, BMP, TIFF, GIF, AVIF, JPEG 2000, PNM and TGA."""
 
     name = "image"
     item_noun = "picture"
     files_noun = "pictures"
     suffixes = SUFFIXES
+    conversion_hints = CONVERSION_HINTS
     settings_title = "pictures"
     settings_model = ImageSettings
     network_settings_model = ImageNetworkSettings

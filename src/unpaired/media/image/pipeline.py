@@ -37,6 +37,7 @@ from unpaired.media.image.image_io import (
     write_image,
 )
 from unpaired.media.image.settings import (
+    WRITTEN_FORMATS,
     ImageTranslateOptions,
     Range,
     image_settings,
@@ -104,8 +105,8 @@ class ImagePipeline:
         return [self.channels, self.target_has_color, self.size, self.shrink, options.mode, value_ranges]
 
     def make_output_name(self, name: str) -> str:
-        """The same name."""
-        return name
+        """The same name; pictures of a kind that is not written become PNG files, as `a.gif.png`."""
+        return name if Path(name).suffix.lower() in WRITTEN_FORMATS else f"{name}.png"
 
     def prepare_file(self, path: Path) -> PreparedImage:
         """Read a picture for `run`; raises UnreadableFile."""

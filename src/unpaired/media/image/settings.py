@@ -15,8 +15,25 @@ if TYPE_CHECKING:
     from unpaired.data.domain import Domain
 
 Range = tuple[float, float]
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
-"""Suffixes of picture files that are read and written."""
+WRITTEN_FORMATS = {
+    ".png": "PNG",
+    **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
+    ".webp": "WEBP",
+    **dict.fromkeys((".bmp", ".dib"), "BMP"),
+    **dict.fromkeys((".tif", ".tiff"), "TIFF"),
+}
+"""Suffixes of picture files that are written, and the format of each."""
+READ_ONLY_SUFFIXES = frozenset({".gif", ".avif", ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".tga"})
+"""Suffixes of picture files that are read; their translations are PNG files."""
+SUFFIXES = READ_ONLY_SUFFIXES | WRITTEN_FORMATS.keys()
+"""Suffixes of picture files that are read."""
+CONVERSION_HINTS = {
+    **dict.fromkeys((".heic", ".heif"), "HEIC is not read: save these pictures as JPEG or PNG"),
+    **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"), "raw photos are not read: develop them to TIFF, PNG or JPEG"),
+    **dict.fromkeys((".psd", ".svg", ".pdf", ".xcf"), "export PSD, SVG, PDF and XCF files as PNG"),
+    **dict.fromkeys((".npy", ".npz", ".nii", ".dcm", ".exr", ".fits"), "save arrays and scans as 16-bit or floating-point TIFF"),
+}
+"""Suffixes of pictures that are not read -> how to convert them."""
 
 
 class ImageSettings(StrictModel):

@@ -10,6 +10,7 @@ from unpaired.config.settings import NetworkSettings
 from unpaired.errors import UsageError
 from unpaired.media.base import CheckResult, Inspection, Medium
 from unpaired.media.voice.settings import (
+    CONVERSION_HINTS,
     PRESETS,
     SUFFIXES,
     SpeakerStatistics,
@@ -42,12 +43,13 @@ if TYPE_CHECKING:
 
 
 class VoiceMedium(Medium):
-    """Sound files of speech, one speaker per domain: WAV, FLAC, OGG and MP3."""
+    """Sound files of speech, one speaker per domain: WAV, FLAC, OGG, MP3, AIFF, CAF, Opus and AU."""
 
     name = "voice"
     item_noun = "recording"
     files_noun = "recordings"
     suffixes = SUFFIXES
+    conversion_hints = CONVERSION_HINTS
     settings_title = "recordings"
     settings_model = VoiceSettings
     network_settings_model = NetworkSettings

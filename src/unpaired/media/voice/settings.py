@@ -13,8 +13,24 @@ if TYPE_CHECKING:
     from unpaired.config.run_config import RunConfig
     from unpaired.data.domain import Domain
 
-SUFFIXES = frozenset({".wav", ".flac", ".ogg", ".mp3"})
-"""Suffixes of sound files that are read; all but `.mp3` are written too."""
+WRITTEN_FORMATS = {
+    ".wav": ("WAV", "PCM_16"),
+    ".flac": ("FLAC", "PCM_16"),
+    **dict.fromkeys((".ogg", ".oga"), ("OGG", "VORBIS")),
+    **dict.fromkeys((".aif", ".aiff"), ("AIFF", "PCM_16")),
+    ".caf": ("CAF", "PCM_16"),
+}
+"""Suffixes of sound files that are written, with the format and the encoding of each."""
+READ_ONLY_SUFFIXES = frozenset({".mp3", ".opus", ".aifc", ".au", ".snd", ".w64", ".rf64"})
+"""Suffixes of sound files that are read; what is made of them is FLAC."""
+SUFFIXES = READ_ONLY_SUFFIXES | WRITTEN_FORMATS.keys()
+"""Suffixes of sound files that are read."""
+CONVERSION_HINTS = dict.fromkeys(
+    (".m4a", ".m4b", ".aac", ".mp4", ".mov", ".mkv", ".webm", ".wma", ".amr", ".3gp", ".ape", ".wv", ".ac3"),
+    "M4A, AAC, WMA and videos are not read, as no decoder for them comes with the libraries used: convert them, as with "
+    "`ffmpeg -i IN.m4a OUT.wav`",
+)
+"""Suffixes of sound that is not read -> how to convert it."""
 
 
 class VoiceSettings(StrictModel):
