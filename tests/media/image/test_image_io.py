@@ -19,6 +19,7 @@ import torch
 from PIL import Image
 
 from unpaired.errors import UnreadableFileError, UsageError, WorkError
+from unpaired.limits import DEFAULT_MAX_PIXELS
 from unpaired.media.image import image_io as media
 
 Bytes = npt.NDArray[np.uint8]
@@ -218,14 +219,14 @@ def bomb(path: Path, side: int) -> None:
 @pytest.mark.parametrize("side", [11_600, 20_000, 60_000])
 def test_decompression_bomb(tmp_path: Path, side: int) -> None:
     bomb(tmp_path / "a.png", side)
-    assert f"{media.MAX_IMAGE_PIXELS:,}" in reason(tmp_path / "a.png")
+    assert f"{DEFAULT_MAX_PIXELS:,}" in reason(tmp_path / "a.png")
     with pytest.raises(UnreadableFileError):
         media.read_header(tmp_path / "a.png")
 
 
 def test_decompression_bomb_in_a_tiff_unknown_to_pillow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((40, 40, 3), np.float32), photometric="rgb")
-    monkeypatch.setattr(media, "MAX_IMAGE_PIXELS", 1000)
+    monkeypatch.setenv("UNPAIRED_MAX_PIXELS", "1000")
     assert "1,000" in reason(tmp_path / "a.tif")
 
 

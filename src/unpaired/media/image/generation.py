@@ -17,7 +17,7 @@ from unpaired.media.image.crops import convert_crops_to_tensor, crop, load_scale
 from unpaired.media.image.image_grid import render_image_grid
 from unpaired.media.image.image_io import from_tensor, write_image
 from unpaired.media.image.pipeline import get_value_range
-from unpaired.media.image.settings import SUFFIXES, image_settings, image_statistics
+from unpaired.media.image.settings import WRITTEN_FORMATS, image_settings, image_statistics
 from unpaired.methods import METHODS
 from unpaired.methods.base import Method
 from unpaired.methods.capabilities import EncoderDecoderMethod, SamplingMethod
@@ -132,7 +132,7 @@ def _write_images(
     overwrite: bool,
 ) -> list[Path]:
     """The sheet alone where `out` is a picture's name, else the folder of all pictures and the sheet."""
-    is_grid_only = out.suffix.lower() in SUFFIXES
+    is_grid_only = out.suffix.lower() in WRITTEN_FORMATS
     grid_path = out if is_grid_only else out / "sheet.png"
     image_by_path: dict[Path, tuple[Domain, Tensor]] = {}
     for key, images in images_by_domain.items() if not is_grid_only else ():

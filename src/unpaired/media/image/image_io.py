@@ -1,38 +1,29 @@
-"""Picture files to arrays and tensors, and back. Nothing else opens or writes picture files.
-
-Raw values are kept as they are in the file: 0..255 for 8 bits, 0..65535 for 16, as stored for floating point. Colour
-profiles are not applied. 16-bit colour is kept from TIFF; Pillow reads 16-bit colour PNG as 8 bits.
+"""Pictures as arrays and tensors: scaled, normalised, and written. `image_decoding` reads the files.
 
 Transparency: networks see a picture over white (`to_tensor`); its alpha travels beside it to the output, and
-`without_white` takes the white out of half-transparent pixels again.
+`remove_white` takes the white out of half-transparent pixels again.
 """
 
 from __future__ import annotations
 
 import io
-import math
 import os
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from unpaired.atomic import atomic_write
-from unpaired.errors import UnreadableFileError, UsageError, WorkError
+from unpaired.errors import UsageError, WorkError
 from unpaired.media.image import tiff
-from unpaired.media.image.settings import SUFFIXES
+from unpaired.media.image.image_decoding import DecodedImage, FloatArray, read_header, read_image
+from unpaired.media.image.settings import WRITTEN_FORMATS
 from unpaired.media.image.tiff import ImageHeader
-
-# What Pillow warns of (odd metadata, large pictures) is either harmless or an error of ours with a better message.
-warnings.filterwarnings("ignore", module=r"PIL\.")
 
 __all__ = [
     "DecodedImage",
@@ -50,75 +41,8 @@ __all__ = [
     "write_image",
 ]
 
-FloatArray = npt.NDArray[np.float32]
-MAX_IMAGE_PIXELS = 1 << 27
-"""Pictures of more pixels than this are refused as decompression bombs."""
-_PILLOW_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 _MAX_VALUES = {8: 255.0, 16: 65535.0}
-
-
-@dataclass(frozen=True, eq=False)
-class DecodedImage:
-    """A decoded picture: pixels (H, W, C) float32 of raw values, C 1 or 3; alpha (H, W) float32 in [0, 1] or None.
-
-    `bits` is 8, 16 or 32 (floating point or wide integers), `mode` the file's own mode, `color` whether any pixel's
-    channels differ.
-    """
-
-    pixels: FloatArray
-    alpha: FloatArray | None
-    bits: int
-    mode: str
-    has_color: bool
-
-
-def read_header(path: Path) -> ImageHeader:
-    """Read a picture's header, not its pixels; raises UnreadableFile where there is none to read."""
-    with _open_image(path) as image:
-        if image is None:
-            header = tiff.read_header(path)
-            _check_size(path, header.width, header.height)
-            return header
-        bits, mode = _get_bits(image), image.mode
-        if bits == 16 and mode in ("RGB", "RGBA"):
-            mode += ";16"
-        width, height = image.size
-        # Pillow has swapped a TIFF's size already; asking a PNG without early EXIF for it would decode the pixels.
-        has_exif = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
-        if has_exif and image.getexif().get(ExifTags.Base.Orientation, 1) >= 5:
-            width, height = height, width
-        is_gray = mode in ("1", "L", "LA", "La", "I", "F") or mode.startswith("I;16")
-        return ImageHeader(width, height, mode, bits, not is_gray, _has_more_pages(image))
-
-
-def _has_more_pages(image: Image.Image) -> bool:
-    """Whether there is a second page or frame; the image stands there then."""
-    if image.format != "TIFF":
-        return getattr(image, "n_frames", 1) > 1
-    try:
-        image.seek(1)  # n_frames of a TIFF walks all its pages
-    except EOFError:
-        return False
-    return True
-
-
-def read_image(path: Path, side: int | None = None) -> DecodedImage:
-    """Decode a picture (its first page), turned as EXIF says; raises UnreadableFile with the reason in words.
-
-    With `side`, a JPEG may come at 1/2, 1/4 or 1/8 of its size, its shorter side at least `side`: much faster.
-    """
-    with _open_image(path) as image:
-        if image is None or (image.format == "TIFF" and tiff.needs_tifffile(image)):
-            pixels, alpha, bits, mode = tiff.read_first_page(path, MAX_IMAGE_PIXELS)
-        else:
-            mode = image.mode
-            if side is not None:
-                shrink = side / min(image.size)
-                image.draft(None, (math.ceil(image.width * shrink), math.ceil(image.height * shrink)))
-            pixels, alpha, bits = _decode(ImageOps.exif_transpose(image))
-        has_color = pixels.shape[-1] == 3 and bool((pixels[..., 1:] != pixels[..., :1]).any())
-        return DecodedImage(pixels.astype(np.float32), alpha, bits, mode, has_color)
 
 
 def convert_bits(decoded_image: DecodedImage, bits: int) -> DecodedImage:
@@ -126,9 +50,7 @@ def convert_bits(decoded_image: DecodedImage, bits: int) -> DecodedImage:
     if bits == decoded_image.bits or 32 in (bits, decoded_image.bits):
         return decoded_image
     factor = np.float32(_MAX_VALUES[bits] / _MAX_VALUES[decoded_image.bits])
-    return DecodedImage(
-        decoded_image.pixels * factor, decoded_image.alpha, bits, decoded_image.mode, decoded_image.has_color
-    )
+    return replace(decoded_image, pixels=decoded_image.pixels * factor, bits=bits)
 
 
 def resize(pixels: FloatArray, height: int, width: int, bits: int = 32) -> FloatArray:
@@ -193,8 +115,8 @@ def write_image(path: Path, pixels: FloatArray, alpha: FloatArray | None = None,
     (UsageError). JPEG and BMP drop the alpha.
     """
     suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise UsageError(f"{path}: cannot write '{suffix}' files; expected one of {', '.join(sorted(SUFFIXES))}")
+    if suffix not in WRITTEN_FORMATS:
+        raise UsageError(f"{path}: cannot write '{suffix}' files; expected one of {', '.join(sorted(WRITTEN_FORMATS))}")
     if bits == 32 and suffix not in (".tif", ".tiff"):
         raise UsageError(f"{path}: floating-point pixels need a .tif file")
     # Two processes may translate into one folder, so each has its own part.
@@ -216,7 +138,8 @@ def _encode(suffix: str, pixels: FloatArray, alpha: FloatArray | None, bits: int
             )
         tiff.write_tiff(buffer, samples, alpha is not None)
         return buffer.getvalue()
-    drops_alpha = suffix in (".jpg", ".jpeg", ".bmp")
+    image_format = WRITTEN_FORMATS[suffix]
+    drops_alpha = image_format in ("JPEG", "BMP")
     if bits == 16 and (suffix != ".png" or pixels.shape[-1] == 3 or alpha is not None):
         pixels, bits = pixels * np.float32(1 / 257), 8
     planes = _round_pixels(pixels, bits)
@@ -224,84 +147,9 @@ def _encode(suffix: str, pixels: FloatArray, alpha: FloatArray | None, bits: int
         planes = np.concatenate([planes, _round_pixels(alpha * np.float32(255), 8)[..., None]], axis=-1)
     image = Image.fromarray(planes.squeeze(-1) if planes.shape[-1] == 1 else planes)
     options: dict[str, Any] = {"PNG": {}, "JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}, "BMP": {}}
-    image_format = {".png": "PNG", ".webp": "WEBP", ".bmp": "BMP"}.get(suffix, "JPEG")
     image.save(buffer, image_format, **options[image_format])
     return buffer.getvalue()
 
 
 def _round_pixels(pixels: FloatArray, bits: int) -> npt.NDArray[Any]:
     return np.rint(np.clip(np.nan_to_num(pixels), 0, _MAX_VALUES[bits])).astype(np.uint8 if bits == 8 else np.uint16)
-
-
-def _get_bits(image: Image.Image) -> int:
-    if image.format == "TIFF" and tiff.has_wide_channels(image):
-        return 16
-    if image.mode.startswith("I;16"):
-        return 16
-    return 32 if image.mode in ("I", "F") else 8
-
-
-def _decode(image: Image.Image) -> tuple[npt.NDArray[Any], FloatArray | None, int]:
-    bits = _get_bits(image)
-    if bits != 8:
-        return np.asarray(image)[..., None], None, bits
-    has_alpha = "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBA", "RGBa")
-    is_gray = image.mode in ("1", "L", "LA", "La")
-    if image.mode == "1":
-        image = image.convert("L")
-    target_mode = ("LA" if has_alpha else "L") if is_gray else ("RGBA" if has_alpha else "RGB")
-    pixels = np.asarray(image if image.mode == target_mode else image.convert(target_mode))
-    if not has_alpha:
-        return pixels.reshape(*pixels.shape[:2], -1), None, bits
-    return pixels[..., :-1], pixels[..., -1].astype(np.float32) / np.float32(255), bits
-
-
-@contextmanager
-def _open_image(path: Path) -> Iterator[Image.Image | None]:
-    """The file as an undecoded image, None for a TIFF unknown to Pillow; all failures are UnreadableFile."""
-    try:
-        try:
-            image = Image.open(path, formats=_PILLOW_FORMATS)
-        except UnidentifiedImageError:
-            if not tiff.is_tiff(path):
-                raise
-            yield None
-            return
-        with image:
-            _check_size(path, *image.size)
-            yield image
-    except UnreadableFileError:
-        raise
-    except Exception as error:
-        # Decoders of damaged files raise about anything: OSError, SyntaxError, struct.error, KeyError, zlib.error ...
-        raise UnreadableFileError(path, _explain_error(path, error)) from error
-
-
-def _check_size(path: Path, width: int, height: int) -> None:
-    if width * height > MAX_IMAGE_PIXELS:
-        raise UnreadableFileError(path, f"{width} x {height} pixels, more than the limit of {MAX_IMAGE_PIXELS:,}")
-
-
-_REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
-    (
-        (Image.DecompressionBombError, Image.DecompressionBombWarning),
-        f"more pixels than the limit of {MAX_IMAGE_PIXELS:,}",
-    ),
-    ((FileNotFoundError,), "does not exist"),
-    ((PermissionError,), "no permission to read it"),
-    ((IsADirectoryError,), "is a folder"),
-    ((MemoryError,), "does not fit into memory"),
-)
-
-
-def _explain_error(path: Path, error: Exception) -> str:
-    for error_types, reason in _REASONS:
-        if isinstance(error, error_types):
-            return reason
-    if path.stat().st_size == 0:
-        return "is empty (0 bytes)"
-    if isinstance(error, UnidentifiedImageError):
-        return "is no PNG, JPEG, WebP, BMP or TIFF picture, whatever its name says, or its header is damaged"
-    if "truncated" in str(error).lower():
-        return f"is cut short ({error})"
-    return f"is damaged ({error or type(error).__name__})"

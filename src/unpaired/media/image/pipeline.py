@@ -54,8 +54,8 @@ from unpaired.translate.route_request import TranslationRequest
 class PreparedImage:
     """A picture on its way: what the networks take `(C, *frame.outer)`, and what the result keeps of the input.
 
-    `label` (L,) is what a method that is told by labels is to make of it, NaN for what stays; else None. `several`:
-    its file has other pages or frames after it.
+    `label` (L,) is what a method that is told by labels is to make of it, NaN for what stays; else None.
+    `losses` says what of its file is not in it.
     """
 
     tensor: Tensor
@@ -64,7 +64,7 @@ class PreparedImage:
     is_color: bool
     bits: int
     label: LabelVector | None = None
-    has_more_pages: bool = False
+    losses: tuple[str, ...] = ()
 
     @property
     def batch_key(self) -> tuple[object, ...]:
@@ -113,8 +113,8 @@ class ImagePipeline:
         header = read_header(path)
         image = read_image(path, self.size if self.shrink else None)
         item = replace(
-            self.prepare_image(image, header.is_color, (header.height, header.width)),
-            has_more_pages=header.has_more_pages,
+            self.prepare_image(image, header.is_color, image.full_size),
+            losses=header.losses,
         )
         label_request = self.request.label_request
         return item if label_request is None else replace(item, label=label_request.get_target_label(path))
@@ -131,12 +131,8 @@ class ImagePipeline:
 
     def list_warnings(self, prepared_item: PreparedImage) -> list[str]:
         """How the networks' frame shows in the result, and what of the file is not in it."""
-        page_warnings = (
-            ["of files with several pages or frames only the first is translated"]
-            if prepared_item.has_more_pages
-            else []
-        )
-        return self._list_size_warnings(prepared_item.adapter) + page_warnings
+        losses = [f"of some files, {loss}" for loss in prepared_item.losses]
+        return self._list_size_warnings(prepared_item.adapter) + losses
 
     def run(self, batch: Sequence[PreparedImage]) -> list[Tensor]:
         """Translate pictures that are `alike` together; returns (C, *frame.outer) in [-1, 1] each, on the CPU."""

@@ -1,9 +1,13 @@
-"""The TIFF files that Pillow cannot read or write in full: 16-bit and floating-point colour, half and double floats."""
+"""The TIFF files that Pillow cannot read or write in full: 16-bit and floating-point colour, half and double floats,
+and bands beyond colour.
+"""
 
 from __future__ import annotations
 
 import io
 import logging
+import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,21 +18,27 @@ import tifffile
 from PIL import Image
 
 from unpaired.errors import UnreadableFileError
+from unpaired.limits import MAX_BYTES_PER_PIXEL, get_max_pixels
+from unpaired.media.image.metadata import apply_orientation, parse_orientation
 
 # Without a handler, Python prints what tifffile logs about damaged files.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
-_BITS_PER_SAMPLE, _ORIENTATION = 258, 274
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _DESCRIPTION, _ORIENTATION, _SAMPLES = 258, 262, 270, 274, 277
+_TILE_WIDTH, _TILE_LENGTH, _EXTRA_SAMPLES = 322, 323, 338
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE = range(4)  # the tag photometric interpretation
+_SEPARATED_INKS = 5  # CMYK
 _SEPARATE = 2  # the tag planar configuration
+_ASSOCIATED_ALPHA, _ALPHA_KINDS = 1, (1, 2, 999)  # the tag extra samples; 999 is Corel's
+_DEFLATE = (8, 32946)
 _BITS_AND_MAX_VALUE = {np.dtype(np.uint8): (8, 255.0), np.dtype(np.uint16): (16, 65535.0)}
 
 
 @dataclass(frozen=True)
 class ImageHeader:
     """What a picture's header says: size as displayed (EXIF orientation applied), mode, bits per channel (32: floating
-    point or wide integers), whether the mode can hold colour (the pixels may still be gray), and whether there are
-    `several` pages or frames, of which the first is read.
+    point or wide integers), whether the mode can hold colour (the pixels may still be gray), and what is not read:
+    further pages or frames, bands beyond colour and transparency, and the lower 8 bits of 16-bit colour.
     """
 
     width: int
@@ -37,6 +47,44 @@ class ImageHeader:
     bits: int
     is_color: bool
     has_more_pages: bool = False
+    extra_bands: int = 0
+    drops_low_bits: bool = False
+
+    @property
+    def losses(self) -> tuple[str, ...]:
+        """What of the file is not used, in words."""
+        bands = f"{self.extra_bands} band{'' if self.extra_bands == 1 else 's'}"
+        parts = (
+            (self.has_more_pages, "several pages or frames: only the first is used"),
+            (self.extra_bands > 0, f"{bands} beyond colour and transparency: not used"),
+            (self.drops_low_bits, "16-bit colour in a format that is read with 8 bits (TIFF keeps all 16)"),
+        )
+        return tuple(text for is_lost, text in parts if is_lost)
+
+
+@dataclass(frozen=True)
+class BandLayout:
+    """Which samples of a pixel are its colour or gray, and which one is its transparency, if any."""
+
+    colors: tuple[int, ...]
+    alpha: int | None
+    is_premultiplied: bool
+    extra_bands: int
+
+
+def locate_bands(samples: int, photometric: int, extra_samples: Sequence[int] | None) -> BandLayout:
+    """Find colour and transparency by the tag ExtraSamples. Without the tag, a last sample of two or four is alpha."""
+    kinds = tuple(extra_samples or ())
+    alpha = next((i for i, kind in enumerate(kinds) if kind in _ALPHA_KINDS), None)
+    index = None if alpha is None else samples - len(kinds) + alpha
+    if extra_samples is None and (samples, photometric) in ((4, _RGB), (2, _BLACK_IS_ZERO), (2, _WHITE_IS_ZERO)):
+        index = samples - 1
+    if index is not None and not 0 < index < samples:
+        index = None
+    others = [i for i in range(samples) if i != index]
+    base = 4 if photometric == _SEPARATED_INKS else 3 if len(others) >= 3 else 1
+    is_premultiplied = alpha is not None and kinds[alpha] == _ASSOCIATED_ALPHA
+    return BandLayout(tuple(others[:base]), index, is_premultiplied, max(0, len(others) - base))
 
 
 def is_tiff(path: Path) -> bool:
@@ -51,11 +99,48 @@ def has_wide_channels(image: Image.Image) -> bool:
     return len(bits) > 1 and max(bits) > 8
 
 
+def count_extra_bands(image: Image.Image) -> int:
+    """How many bands of a TIFF opened by Pillow are neither colour nor transparency."""
+    return _locate_pillow_bands(image).extra_bands
+
+
+def _locate_pillow_bands(image: Image.Image) -> BandLayout:
+    tags = _get_tags(image)
+    extra = tags.get(_EXTRA_SAMPLES)
+    extra = (extra,) if isinstance(extra, int) else extra
+    return locate_bands(int(tags.get(_SAMPLES, 1)), int(tags.get(_PHOTOMETRIC, _BLACK_IS_ZERO)), extra)
+
+
 def needs_tifffile(image: Image.Image) -> bool:
-    """Whether Pillow would decode this TIFF wrongly: wide colour, or uncompressed and to be turned by 90 degrees."""
+    """Whether Pillow would decode this TIFF wrongly: wide colour, uncompressed and to be turned by 90 degrees, or a
+    transparency that the file does not have.
+    """
     # Pillow maps such gray files into memory with their sides already swapped, and so scrambles them (seen in 13.0).
     is_uncompressed = any(tile[0] == "raw" for tile in image.tile)  # type: ignore[attr-defined]
-    return has_wide_channels(image) or (is_uncompressed and _get_tags(image).get(_ORIENTATION, 1) >= 5)
+    is_turned = parse_orientation(_get_tags(image).get(_ORIENTATION, 1)) >= 5
+    has_alpha = image.mode in ("LA", "La", "PA", "RGBA", "RGBa")
+    is_alpha_wrong = has_alpha != (_locate_pillow_bands(image).alpha is not None) and image.mode != "CMYK"
+    return has_wide_channels(image) or (is_uncompressed and is_turned) or is_alpha_wrong
+
+
+def check_tiles(path: Path, image: Image.Image) -> None:
+    """Raise UnreadableFileError where one tile of a TIFF opened by Pillow is larger than a picture may be."""
+    tags = _get_tags(image)
+    _require_tile_size(path, tags.get(_TILE_WIDTH, 1), tags.get(_TILE_LENGTH, 1), int(tags.get(_SAMPLES, 1)), 1)
+
+
+def _require_tile_size(path: Path, width: Any, height: Any, samples: int, sample_bytes: int) -> None:
+    size = int(width) * int(height)
+    if size > get_max_pixels() or size * samples * sample_bytes > get_max_pixels() * MAX_BYTES_PER_PIXEL:
+        raise UnreadableFileError(
+            path, f"tiles of {width} x {height} pixels, more than the limit of {get_max_pixels():,} (--max-pixels)"
+        )
+
+
+def describes_more_pages(image: Image.Image) -> bool:
+    """Whether a TIFF's description says that it is a stack, which ImageJ may keep behind one page."""
+    description = str(_get_tags(image).get(_DESCRIPTION, ""))
+    return description.startswith("ImageJ=") and "images=" in description and "images=1\n" not in description
 
 
 def _get_tags(image: Image.Image) -> Any:
@@ -72,40 +157,49 @@ def _has_second_page(file: tifffile.TiffFile) -> bool:
     try:
         file.pages[1]  # the number of pages would take a walk over all of them
     except IndexError:
+        metadata = file.imagej_metadata or {}
+        return int(metadata.get("images", 1)) > 1
+    except Exception:  # noqa: BLE001 (a damaged second page does not decide about the first)
         return False
     return True
 
 
+def _locate_page_bands(page: Any) -> BandLayout:
+    extra = page.tags.valueof(_EXTRA_SAMPLES)
+    extra = (extra,) if isinstance(extra, int) else extra
+    return locate_bands(int(page.samplesperpixel), int(page.photometric), extra)
+
+
 def _parse_header(page: Any) -> ImageHeader:
     bits, _ = _BITS_AND_MAX_VALUE.get(page.dtype, (32, 1.0))
-    is_color = page.samplesperpixel >= 3 or page.photometric == _PALETTE
-    mode = ("RGBA" if page.samplesperpixel == 4 else "RGB") if is_color else "L"
+    bands = _locate_page_bands(page)
+    is_color = len(bands.colors) >= 3 or page.photometric == _PALETTE
+    mode = "RGB" if is_color else "L"
+    mode += "A" if bands.alpha is not None else ""
     height, width = page.imagelength, page.imagewidth
     if _get_orientation(page) >= 5:
         width, height = height, width
-    return ImageHeader(width, height, mode if bits == 8 else f"{mode};{page.dtype.itemsize * 8}", bits, is_color)
+    mode = mode if bits == 8 else f"{mode};{page.dtype.itemsize * 8}"
+    return ImageHeader(width, height, mode, bits, is_color, extra_bands=bands.extra_bands)
 
 
 def _get_orientation(page: Any) -> int:
-    return int(page.tags.valueof(_ORIENTATION, 1))
+    return parse_orientation(page.tags.valueof(_ORIENTATION, 1))
 
 
-def read_first_page(path: Path, max_pixels: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32] | None, int, str]:
+def read_first_page(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32] | None, int, str]:
     """The first page: pixels (H, W, 1 or 3), alpha (H, W) in [0, 1] or None, bits (8, 16, 32) and mode.
 
-    Raises UnreadableFile above `limit` pixels and for kinds that are not gray, colour or palette.
+    Raises UnreadableFileError above the limit of pixels and for kinds that are not gray, colour or palette.
     """
     with tifffile.TiffFile(path) as file:
         page: Any = file.pages[0]
-        header = _parse_header(page)
-        if header.width * header.height > max_pixels:
+        header, bands, photometric = _parse_header(page), _locate_page_bands(page), int(page.photometric)
+        _require_size(path, page, header)
+        if photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE) or page.imagedepth != 1:
             raise UnreadableFileError(
-                path, f"{header.width} x {header.height} pixels, more than the limit of {max_pixels:,}"
-            )
-        photometric, samples = int(page.photometric), page.samplesperpixel
-        if photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE) or samples > 4 or page.imagedepth != 1:
-            raise UnreadableFileError(
-                path, f"a TIFF of a kind that is not supported (photometric {photometric}, {samples} channels)"
+                path,
+                f"a TIFF of a kind that is not supported (photometric {photometric}, {page.samplesperpixel} channels)",
             )
         try:
             pixels = page.asarray()
@@ -116,28 +210,56 @@ def read_first_page(path: Path, max_pixels: int) -> tuple[npt.NDArray[Any], npt.
             pixels = pixels[..., None]
         elif int(page.planarconfig) == _SEPARATE:
             pixels = np.moveaxis(pixels, 0, -1)
+        _, max_value = _BITS_AND_MAX_VALUE.get(pixels.dtype, (32, 1.0))
+        alpha = None
+        if bands.alpha is not None:
+            alpha = np.clip(pixels[..., bands.alpha].astype(np.float32) / np.float32(max_value), 0, 1)
+        pixels = pixels[..., list(bands.colors)]
         if photometric == _PALETTE:
             pixels = (page.colormap >> 8).astype(np.uint8).T[pixels[..., 0]]
-        _, max_value = _BITS_AND_MAX_VALUE.get(pixels.dtype, (32, 1.0))
         if photometric == _WHITE_IS_ZERO:
             pixels = (max_value - pixels).astype(pixels.dtype)
-        pixels = _apply_orientation(pixels, _get_orientation(page))
-    alpha = None
-    if pixels.shape[-1] in (2, 4):
-        alpha = np.clip(pixels[..., -1].astype(np.float32) / np.float32(max_value), 0, 1)
-        pixels = pixels[..., :-1]
-    return pixels, alpha, header.bits, header.mode
+        if alpha is not None and bands.is_premultiplied:
+            pixels = _undo_premultiplication(pixels, alpha, max_value)
+        orientation = _get_orientation(page)
+    alpha = None if alpha is None else np.ascontiguousarray(apply_orientation(alpha, orientation))
+    return apply_orientation(pixels, orientation), alpha, header.bits, header.mode
 
 
-def _apply_orientation(pixels: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
-    """EXIF orientation 1..8 applied to (H, W, C)."""
-    if orientation in (5, 6, 7, 8):
-        pixels = pixels.swapaxes(0, 1)
-    if orientation in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    if orientation in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    return pixels
+def _undo_premultiplication(pixels: npt.NDArray[Any], alpha: npt.NDArray[np.float32], top: float) -> npt.NDArray[Any]:
+    straight = np.where(alpha[..., None] > 0, pixels / np.maximum(alpha[..., None], 1e-6), pixels)
+    return straight if pixels.dtype.kind == "f" else np.rint(np.clip(straight, 0, top)).astype(pixels.dtype)
+
+
+def _require_size(path: Path, page: Any, header: ImageHeader) -> None:
+    """Refuse what would not fit into memory: too many pixels or bands, too large a tile, or segments that unfold."""
+    limit, sample_bytes = get_max_pixels(), page.dtype.itemsize
+    count = header.width * header.height
+    total_bytes = count * int(page.samplesperpixel) * sample_bytes
+    if count > limit or total_bytes > limit * MAX_BYTES_PER_PIXEL:
+        raise UnreadableFileError(
+            path,
+            f"{header.width} x {header.height} pixels of {page.samplesperpixel} samples, more than the limit of "
+            f"{limit:,} (--max-pixels)",
+        )
+    if page.is_tiled:
+        _require_tile_size(path, page.tilewidth, page.tilelength, int(page.samplesperpixel), sample_bytes)
+    if int(page.compression) in _DEFLATE:
+        with path.open("rb") as file:
+            for offset, size in zip(page.dataoffsets, page.databytecounts, strict=False):
+                if size * 1032 > limit * MAX_BYTES_PER_PIXEL:  # deflate unfolds no further
+                    _require_inflated_size(path, file, offset, size, limit * MAX_BYTES_PER_PIXEL)
+
+
+def _require_inflated_size(path: Path, file: Any, offset: int, size: int, limit: int) -> None:
+    file.seek(offset)
+    inflate, total = zlib.decompressobj(), 0
+    data = file.read(size)
+    while data and not inflate.eof:
+        total += len(inflate.decompress(data, 1 << 24))
+        data = inflate.unconsumed_tail
+        if total > limit:
+            raise UnreadableFileError(path, f"unfolds to more than {limit:,} bytes (--max-pixels)")
 
 
 def write_tiff(buffer: io.BytesIO, pixels: npt.NDArray[Any], has_alpha: bool) -> None:

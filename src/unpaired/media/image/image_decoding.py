@@ -1,0 +1,249 @@
+"""Picture files to headers and arrays. Nothing else opens picture files; `image_io` has the rest.
+
+Raw values are kept as they are in the file: 0..255 for 8 bits, 0..65535 for 16, as stored for floating point. Colour
+profiles are not applied. 16-bit colour is kept from TIFF; Pillow reads 16-bit colour PNG as 8 bits.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from unpaired.errors import UnreadableFileError
+from unpaired.limits import get_max_pixels
+from unpaired.media.image import tiff
+from unpaired.media.image.metadata import apply_orientation, copy_without_metadata, get_orientation
+from unpaired.media.image.tiff import ImageHeader
+
+# What Pillow warns of (odd metadata, large pictures) is either harmless or an error of ours with a better message.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+FloatArray = npt.NDArray[np.float32]
+_PILLOW_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "JPEG2000", "PPM")
+_GRAY_MODES = ("1", "L", "LA", "La", "I", "F")
+_ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
+T = TypeVar("T")
+Source = Path | io.BytesIO
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedImage:
+    """A decoded picture: pixels (H, W, C) float32 of raw values, C 1 or 3; alpha (H, W) float32 in [0, 1] or None.
+
+    `bits` is 8, 16 or 32 (floating point or wide integers), `mode` the file's own mode, `has_color` whether any pixel's
+    channels differ. `full_size` is the file's height and width where the picture was decoded smaller.
+    """
+
+    pixels: FloatArray
+    alpha: FloatArray | None
+    bits: int
+    mode: str
+    has_color: bool
+    full_size: tuple[int, int] | None = None
+
+
+def read_header(path: Path) -> ImageHeader:
+    """Read a picture's header, not its pixels; raises UnreadableFileError where there is none to read."""
+    return _read_despite_metadata(path, lambda source: _read_header(path, source))
+
+
+def read_image(path: Path, side: int | None = None) -> DecodedImage:
+    """Decode a picture (its first page), turned as EXIF says; raises UnreadableFileError with the reason in words.
+
+    With `side`, a JPEG may come at 1/2, 1/4 or 1/8 of its size, its shorter side at least `side`: much faster.
+    """
+    return _read_despite_metadata(path, lambda source: _read_image(path, source, side))
+
+
+def _read_despite_metadata(path: Path, read: Callable[[Source], T]) -> T:
+    """Read a file; where that fails, read a copy without its metadata, which do not decide about pixels."""
+    try:
+        return read(path)
+    except UnreadableFileError as error:
+        if error.__cause__ is None or isinstance(error.__cause__, Image.DecompressionBombError | PermissionError):
+            raise
+        copy = copy_without_metadata(path)
+        if copy is None:
+            raise
+        try:
+            return read(copy)
+        except UnreadableFileError:
+            raise error from error.__cause__
+
+
+def _read_header(path: Path, source: Source) -> ImageHeader:
+    with _open_image(path, source) as image:
+        if image is None:
+            header = tiff.read_header(path)
+            _check_size(path, header.width, header.height)
+            return header
+        bits, mode = _get_bits(image), image.mode
+        extra_bands = tiff.count_extra_bands(image) if image.format == "TIFF" else 0
+        drops_low_bits = _drops_low_bits(image)
+        if image.format == "TIFF" and tiff.needs_tifffile(image):
+            header = tiff.read_header(path)
+            return replace(header, mode=f"{mode};16" if bits == 16 and mode in ("RGB", "RGBA") else header.mode)
+        width, height = image.size
+        # Pillow has swapped a TIFF's size already; asking a PNG without early EXIF for it would decode the pixels.
+        has_exif = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
+        if has_exif and get_orientation(image) >= 5:
+            width, height = height, width
+        is_gray = mode in _GRAY_MODES or mode.startswith("I;16")
+        return ImageHeader(
+            width, height, mode, bits, not is_gray, _has_more_pages(image), extra_bands, drops_low_bits
+        )
+
+
+def _drops_low_bits(image: Image.Image) -> bool:
+    """Whether Pillow turns 16-bit colour of this file into 8 bits."""
+    if image.format not in ("PNG", "PPM") or image.mode not in ("RGB", "RGBA", "LA") or not image.tile:  # type: ignore[attr-defined]
+        return False
+    args = image.tile[0][3]  # type: ignore[attr-defined]
+    return str(args).endswith("16B") if isinstance(args, str) else args is not None and max(_find_numbers(args)) > 255
+
+
+def _find_numbers(values: Any) -> list[int]:
+    return [value for value in values if isinstance(value, int)] or [0]
+
+
+def _has_more_pages(image: Image.Image) -> bool:
+    """Whether there is a second page or frame; the image stands there then."""
+    try:
+        if image.format != "TIFF":
+            return getattr(image, "n_frames", 1) > 1
+        if tiff.describes_more_pages(image):
+            return True
+        image.seek(1)  # n_frames of a TIFF walks all its pages
+    except Exception:  # noqa: BLE001 (a damaged second page does not decide about the first)
+        return False
+    return True
+
+
+def _read_image(path: Path, source: Source, side: int | None) -> DecodedImage:
+    with _open_image(path, source) as image:
+        full_size = None
+        if image is None or (image.format == "TIFF" and tiff.needs_tifffile(image)):
+            pixels, alpha, bits, mode = tiff.read_first_page(path)
+        elif image.format == "TIFF":
+            tiff.check_tiles(path, image)
+            mode = image.mode
+            pixels, alpha, bits = _decode_tiff(path, image)
+        else:
+            mode = image.mode
+            height, width = image.height, image.width
+            if side is not None:
+                shrink = side / min(image.size)
+                image.draft(None, (math.ceil(width * shrink), math.ceil(height * shrink)))
+            image.load()  # EXIF data may stand behind the pixels
+            orientation = get_orientation(image)
+            pixels, alpha, bits = _convert_to_arrays(image)
+            pixels = apply_orientation(pixels, orientation)
+            alpha = None if alpha is None else np.ascontiguousarray(apply_orientation(alpha, orientation))
+            full_size = (width, height) if orientation >= 5 else (height, width)
+        has_color = pixels.shape[-1] == 3 and bool((pixels[..., 1:] != pixels[..., :1]).any())
+        return DecodedImage(pixels.astype(np.float32), alpha, bits, mode, has_color, full_size)
+
+
+def _decode_tiff(path: Path, image: Image.Image) -> tuple[npt.NDArray[Any], FloatArray | None, int]:
+    """Decode a TIFF by Pillow, which turns it itself; by tifffile where Pillow stumbles."""
+    bits = _get_bits(image)
+    try:
+        image.load()
+        pixels, alpha, _ = _convert_to_arrays(image)
+    except Exception as error:
+        try:
+            pixels, alpha, bits, _ = tiff.read_first_page(path)
+        except Exception:  # noqa: BLE001 (decoders of damaged files raise about anything)
+            raise error from None
+    return pixels, alpha, bits
+
+
+def _get_bits(image: Image.Image) -> int:
+    if image.format == "TIFF" and tiff.has_wide_channels(image):
+        return 16
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format in ("PPM", "PNG")):
+        return 16
+    return 32 if image.mode in ("I", "F") else 8
+
+
+def _convert_to_arrays(image: Image.Image) -> tuple[npt.NDArray[Any], FloatArray | None, int]:
+    bits = _get_bits(image)
+    if bits != 8:
+        return np.asarray(image)[..., None], None, bits
+    has_alpha = "transparency" in image.info or image.mode in _ALPHA_MODES
+    is_gray = image.mode in ("1", "L", "LA", "La")
+    if image.mode == "1":
+        image = image.convert("L")
+    target_mode = ("LA" if has_alpha else "L") if is_gray else ("RGBA" if has_alpha else "RGB")
+    pixels = np.asarray(image if image.mode == target_mode else image.convert(target_mode))
+    if not has_alpha:
+        return pixels.reshape(*pixels.shape[:2], -1), None, bits
+    return pixels[..., :-1], pixels[..., -1].astype(np.float32) / np.float32(255), bits
+
+
+@contextmanager
+def _open_image(path: Path, source: Source) -> Iterator[Image.Image | None]:
+    """The file as an undecoded image, None for a TIFF unknown to Pillow; all failures are UnreadableFileError."""
+    try:
+        # TGA files have no signature, so anything could be one.
+        formats = (*_PILLOW_FORMATS, "TGA") if path.suffix.lower() == ".tga" else _PILLOW_FORMATS
+        if Image.MAX_IMAGE_PIXELS is not None and get_max_pixels() > 2 * Image.MAX_IMAGE_PIXELS:
+            Image.MAX_IMAGE_PIXELS = get_max_pixels()  # a raised limit of ours is the only one
+        try:
+            image = Image.open(source, formats=formats)
+        except (Image.DecompressionBombError, OSError, SyntaxError, ValueError, TypeError) as error:
+            is_other = isinstance(error, OSError) and not isinstance(error, UnidentifiedImageError)
+            if is_other or isinstance(error, Image.DecompressionBombError) or not tiff.is_tiff(path):
+                raise
+            yield None
+            return
+        with image:
+            _check_size(path, *image.size)
+            yield image
+    except UnreadableFileError:
+        raise
+    except Exception as error:
+        # Decoders of damaged files raise about anything: OSError, SyntaxError, struct.error, KeyError, zlib.error ...
+        raise UnreadableFileError(path, _explain_error(path, error)) from error
+
+
+def _check_size(path: Path, width: int, height: int) -> None:
+    if width * height > get_max_pixels():
+        raise UnreadableFileError(path, f"{width} x {height} pixels, more than {_describe_limit()}")
+
+
+def _describe_limit() -> str:
+    return f"the limit of {get_max_pixels():,} pixels (--max-pixels raises it)"
+
+
+_REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+    ((FileNotFoundError,), "does not exist"),
+    ((PermissionError,), "no permission to read it"),
+    ((IsADirectoryError,), "is a folder"),
+    ((MemoryError,), "does not fit into memory"),
+)
+
+
+def _explain_error(path: Path, error: Exception) -> str:
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return f"more pixels than {_describe_limit()}"
+    for error_types, reason in _REASONS:
+        if isinstance(error, error_types):
+            return reason
+    if path.stat().st_size == 0:
+        return "is empty (0 bytes)"
+    if isinstance(error, UnidentifiedImageError):
+        return "is no PNG, JPEG, WebP, BMP, TIFF, GIF or other picture that is read, or its header is damaged"
+    if "truncated" in str(error).lower():
+        return f"is cut short ({error})"
+    return f"is damaged ({error or type(error).__name__})"
