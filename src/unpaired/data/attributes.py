@@ -196,7 +196,9 @@ def _separate_unlabelled(files: DomainFiles, table: LabelTable) -> DomainFiles:
     total = len(files.train) + len(files.test or ())
     notes = [files.note]
     if unlabelled:
-        notes.append(f"left out, {len(unlabelled):,} of {total:,} files without a row in {table.path}: {format_names(unlabelled)}")
+        notes.append(
+            f"left out, {len(unlabelled):,} of {total:,} files without a row in {table.path}: {format_names(unlabelled)}"
+        )
     if unused_rows := _find_unused_rows(table, files):
         notes.append(f"{len(unused_rows):,} rows of {table.path} name no file: {format_names(unused_rows)}")
     return replace(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +48,14 @@ class DomainFiles:
         train = str(self.list_file or self.train.root)
         return (train,) if self.test is None else (train, str(self.test.root))
 
+    def describe_kinds(self) -> str:
+        """Say how many files of each suffix there are; empty where all have the same."""
+        counts = Counter(get_suffix(name) for paths in (self.train, self.test or ()) for name in paths)
+        if len(counts) < 2:
+            return ""
+        kinds = ", ".join(f"{suffix} {count:,}" for suffix, count in counts.most_common())
+        return f"{counts.total():,} {self.medium.files_noun}: {kinds}"
+
 
 def discover(sources: Sequence[Path | str]) -> list[DomainFiles]:
     """List the domains of `sources`: two or more folders, or one with a subfolder per domain, trainA and trainB (testA,
@@ -69,7 +78,9 @@ def discover(sources: Sequence[Path | str]) -> list[DomainFiles]:
     except OSError as error:
         raise WorkError(f"{error.filename}: the folder cannot be read ({error.strerror})") from error
     if len(domain_folders) < 2:
-        raise UsageError(f"{paths[0]}: is the list of one domain, and translating needs two or more; give a second list")
+        raise UsageError(
+            f"{paths[0]}: is the list of one domain, and translating needs two or more; give a second list"
+        )
     _check_names(domain_folders)
     return _require_one_medium([_list_domain_files(domain_folder) for domain_folder in domain_folders])
 

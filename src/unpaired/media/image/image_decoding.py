@@ -99,9 +99,7 @@ def _read_header(path: Path, source: Source) -> ImageHeader:
         if has_exif and get_orientation(image) >= 5:
             width, height = height, width
         is_gray = mode in _GRAY_MODES or mode.startswith("I;16")
-        return ImageHeader(
-            width, height, mode, bits, not is_gray, _has_more_pages(image), extra_bands, drops_low_bits
-        )
+        return ImageHeader(width, height, mode, bits, not is_gray, _has_more_pages(image), extra_bands, drops_low_bits)
 
 
 def _drops_low_bits(image: Image.Image) -> bool:

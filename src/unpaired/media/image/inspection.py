@@ -19,6 +19,7 @@ from unpaired.data.paths import Paths
 from unpaired.errors import UnreadableFileError
 from unpaired.media.image.image_io import read_header, read_image
 from unpaired.media.image.inspection_report import ImageDataReport, ImageDomainReport, ImageInspection
+from unpaired.media.image.value_range import measure_quantiles
 
 _DECODED_SIDE = 64
 _MAX_PENDING_FILES = 64
@@ -104,22 +105,23 @@ def _inspect_file(path: Path, needs_digest: bool) -> ImageInspection | Unreadabl
         return error
     except OSError as error:
         return UnreadableFileError(path, error.strerror or str(error))
-    low, high = 0.0, 255.0
+    quantiles = None
     if image.bits != 8:
-        finite_values = image.pixels[np.isfinite(image.pixels)]
-        if not finite_values.size:
+        quantiles = measure_quantiles(image.pixels)
+        if quantiles is None:
             return UnreadableFileError(path, "has no finite pixel")
-        low, high = float(finite_values.min()), float(finite_values.max())
+    height, width = image.full_size or image.pixels.shape[:2]
     return ImageInspection(
-        header.width,
-        header.height,
+        path.name,
+        width,
+        height,
         header.mode,
         image.bits,
         image.has_color,
         image.alpha is not None,
-        low,
-        high,
+        quantiles,
         digest,
+        header.losses,
     )
 
 

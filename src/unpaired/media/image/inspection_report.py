@@ -13,28 +13,32 @@ from unpaired.data.domain import Domain
 from unpaired.data.inspection import DataReport, DomainInspection, format_count
 from unpaired.data.split import compute_holdout_counts
 from unpaired.errors import UnreadableFileError
-from unpaired.media.image.settings import ImageSettings, ImageStatistics
+from unpaired.media.image.settings import ImageSettings, ImageStatistics, Range
+from unpaired.media.image.value_range import LEVELS, Quantiles, ValueRange
 
 FEW_IMAGES = 20
 """A domain with fewer usable pictures gets a warning; one with fewer than 2 is an error."""
 _CROP_SIZE_TOLERANCE = 1.25
+_FULL_8BIT_RANGE = 255 * LEVELS
 
 
 @dataclass(frozen=True)
 class ImageInspection:
-    """What one decoded file shows: its displayed size, mode, bits, whether it has colour and transparency, its range of
-    raw values, and a digest of its bytes where another domain has a file of that size (else 0).
+    """What one decoded file shows: its name, displayed size, mode, bits, whether it has colour and transparency, quantiles
+    of its raw values (None for 8 bits), a digest of its bytes where another domain has a file of that size (else 0),
+    and what of it is not used, in words.
     """
 
+    name: str
     width: int
     height: int
     mode: str
     bits: int
     has_color: bool
     has_alpha: bool
-    low: float
-    high: float
+    quantiles: Quantiles | None
     digest: int
+    losses: tuple[str, ...] = ()
 
 
 def _create_int_array() -> array[int]:
@@ -46,8 +50,11 @@ class ImageDomainReport(DomainInspection):
     """What was found in one domain's pictures that were looked at."""
 
     modes: Counter[str] = field(default_factory=Counter)
-    range_by_bits: dict[int, tuple[float, float]] = field(default_factory=dict)
-    """bits -> the lowest and the highest raw value of pictures of that depth."""
+    range_by_bits: dict[int, ValueRange] = field(default_factory=dict)
+    """bits -> the raw values of pictures of that depth; those of 8 bits are 0 to 255."""
+    losses: Counter[str] = field(default_factory=Counter)
+    """What of files is not used -> how many files that concerns."""
+    loss_examples: dict[str, str] = field(default_factory=dict)
     color_count: int = 0
     alpha_count: int = 0
     widths: array[int] = field(default_factory=_create_int_array)
@@ -59,8 +66,11 @@ class ImageDomainReport(DomainInspection):
             self.add_unreadable(inspection, in_train)
             return
         self.modes[inspection.mode] += 1
-        low, high = self.range_by_bits.get(inspection.bits, (inspection.low, inspection.high))
-        self.range_by_bits[inspection.bits] = min(low, inspection.low), max(high, inspection.high)
+        value_range = self.range_by_bits.setdefault(inspection.bits, ValueRange())
+        value_range.add(_FULL_8BIT_RANGE if inspection.quantiles is None else inspection.quantiles, inspection.name)
+        for loss in inspection.losses:
+            self.losses[loss] += 1
+            self.loss_examples.setdefault(loss, inspection.name)
         self.color_count += inspection.has_color
         self.alpha_count += inspection.has_alpha
         self.widths.append(inspection.width)
@@ -76,15 +86,18 @@ class ImageDomainReport(DomainInspection):
         """The shorter side of each picture that could be read."""
         return np.minimum(np.array(self.widths, np.int32), np.array(self.heights, np.int32))
 
-    def create_domain(self, channels: int) -> Domain:
-        """What a run records of this domain. The range is 0..255 for 8 bits, else what was measured."""
+    def create_domain(self, channels: int, value_range: Range | None = None) -> Domain:
+        """What a run records of this domain. The range is 0..255 for 8 bits, else `value_range` or what was measured."""
         bits = max(self.range_by_bits, default=8)
         low, high = 0.0, 255.0
-        if bits != 8:
+        if bits != 8 and value_range is not None:
+            low, high = value_range
+        elif bits != 8:
             # Pictures of 8 bits in a domain of 16 are read on the scale of 16.
             factors = {depth: 257.0 if (depth, bits) == (8, 16) else 1.0 for depth in self.range_by_bits}
-            low = min(self.range_by_bits[depth][0] * factor for depth, factor in factors.items())
-            high = max(self.range_by_bits[depth][1] * factor for depth, factor in factors.items())
+            bulks = {depth: value_range.find_bulk() for depth, value_range in self.range_by_bits.items()}
+            low = min(bulks[depth][0] * factor for depth, factor in factors.items())
+            high = max(bulks[depth][1] * factor for depth, factor in factors.items())
         statistics = ImageStatistics.model_validate(
             {
                 "color": channels == 3 and self.color_count > 0,
@@ -131,9 +144,9 @@ class ImageDataReport(DataReport):
         channels = "3" if settings.channels == "3" or (settings.channels == "auto" and has_color) else "1"
         return ImageSettings.model_validate(settings.model_dump() | {"resize_mode": resize_mode, "channels": channels})
 
-    def create_domains(self, channels: int) -> tuple[Domain, ...]:
-        """Create the domains that a run records."""
-        return tuple(d.create_domain(channels) for d in self.domains)
+    def create_domains(self, channels: int, value_range: Range | None = None) -> tuple[Domain, ...]:
+        """Create the domains that a run records; `value_range` replaces what was measured of more than 8 bits."""
+        return tuple(d.create_domain(channels, value_range) for d in self.domains)
 
     def list_warnings(self, settings: ImageSettings | None = None) -> list[str]:
         """What a user should know before training."""
@@ -150,6 +163,11 @@ class ImageDataReport(DataReport):
                 out.append(f"{name}: pictures of {' and '.join(map(str, sorted(d.range_by_bits)))} bits are mixed")
             if d.files.note:
                 out.append(f"{name}: {d.files.note}")
+            for loss, count in d.losses.most_common():
+                out.append(f"{name}: {format_count(count, 'file')} (as {d.loss_examples[loss]}): {loss}")
+            if settings is None or settings.value_range is None:
+                outliers = (d.range_by_bits[bits].describe_outliers() for bits in sorted(d.range_by_bits) if bits != 8)
+                out += [f"{name}: {text}" for text in outliers if text]
             small_count = int((d.shorter_sides < settings.size).sum()) if settings is not None else 0
             if settings is not None and small_count:
                 out.append(
@@ -176,7 +194,7 @@ class ImageDataReport(DataReport):
 def _format_domain(d: ImageDomainReport) -> list[str]:
     files = d.files
     test_text = "" if files.test is None else f" and {len(files.test):,} in its test folder"
-    ignored_text = f"; {format_count(files.ignored, 'file')} of other kinds ignored" if files.ignored else ""
+    ignored_text = f"; {format_count(files.ignored, 'file')} of other kinds left out" if files.ignored else ""
     total = len(files.train) + (0 if files.test is None else len(files.test))
     inspected_text = "all" if d.inspected_count == total else f"{d.inspected_count:,}"
     lines = [
@@ -192,8 +210,9 @@ def _format_domain(d: ImageDomainReport) -> list[str]:
             f"  sizes {small}" + ("" if small == large else f" to {large}, median {middle}") + " pixels",
             f"  modes {modes}; {d.color_count:,} with colour{alpha_text}",
         ]
-    for bits, (low, high) in sorted(d.range_by_bits.items()):
-        lines.append(f"  {bits} bits" + ("" if bits == 8 else f", raw values {low:g} to {high:g}"))
+    for bits, value_range in sorted(d.range_by_bits.items()):
+        values = "" if bits == 8 else f", raw values {value_range.low:g} to {value_range.high:g}"
+        lines.append(f"  {bits} bits{values}")
     return [*lines, *d.format_unreadable("unreadable file")]
 
 

@@ -49,6 +49,9 @@ from unpaired.methods.capabilities import LabelConditionedMethod
 from unpaired.translate.label_request import LabelVector
 from unpaired.translate.route_request import TranslationRequest
 
+MAX_CLIPPED_FRACTION = 1e-3
+"""A larger part of a picture's values beyond the range of training is worth telling."""
+
 
 @dataclass(frozen=True, eq=False)
 class PreparedImage:
@@ -112,10 +115,8 @@ class ImagePipeline:
         """Read a picture for `run`; raises UnreadableFile."""
         header = read_header(path)
         image = read_image(path, self.size if self.shrink else None)
-        item = replace(
-            self.prepare_image(image, header.is_color, image.full_size),
-            losses=header.losses,
-        )
+        item = self.prepare_image(image, header.is_color, image.full_size)
+        item = replace(item, losses=(*header.losses, *item.losses))
         label_request = self.request.label_request
         return item if label_request is None else replace(item, label=label_request.get_target_label(path))
 
@@ -125,9 +126,12 @@ class ImagePipeline:
         """Make a picture ready for `run`; `size` is the result's height and width where the picture came smaller."""
         height, width = size or image.pixels.shape[:2]
         adapter = create_size_adapter(height, width, self.size, self.shrink, self.method.stride)
-        x = to_tensor(image, self.channels, *self._get_source_range(image))
+        low, high = self._get_source_range(image)
+        x = to_tensor(image, self.channels, low, high)
         is_color = holds_color if self.options.mode == "input" else self.target_has_color
-        return PreparedImage(adapter.adapt_input(x[None])[0], adapter, image.alpha, is_color, image.bits, self._label)
+        clipped = describe_clipping(image, low, high)
+        x = adapter.adapt_input(x[None])[0]
+        return PreparedImage(x, adapter, image.alpha, is_color, image.bits, self._label, (clipped,) if clipped else ())
 
     def list_warnings(self, prepared_item: PreparedImage) -> list[str]:
         """How the networks' frame shows in the result, and what of the file is not in it."""
@@ -292,6 +296,16 @@ def get_value_range(requested_range: Range | None, domain: Domain, bits: int) ->
         return requested_range
     statistics = image_statistics(domain)
     return (statistics.low, statistics.high) if bits == statistics.bits else (0.0, MAX_VALUES[bits])
+
+
+def describe_clipping(image: DecodedImage, low: float, high: float) -> str:
+    """Say that values of a picture of more than 8 bits are beyond the range that the networks see; else empty."""
+    if image.bits == 8:
+        return ""
+    is_beyond = (image.pixels < low) | (image.pixels > high)
+    if is_beyond.mean() <= MAX_CLIPPED_FRACTION:
+        return ""
+    return f"raw values beyond {low:g} to {high:g}, the range of training, are clipped to it (--source-range LOW,HIGH sets it)"
 
 
 def _emit_warnings(warning_texts: list[str]) -> None:

@@ -40,6 +40,9 @@ def inspect_image_data(settings: Settings, listing: DataListing, log: LogCallbac
     assert isinstance(settings.networks, ImageNetworkSettings)
     networks = settings.networks
     report = inspect_images(listing.files, MAX_DECODED_FILES, settings.training.seed)
+    for files in listing.files:
+        if kinds := files.describe_kinds():
+            log(f"{files.name}: {kinds}")
     for path, reason in report.unreadable.items():
         log(f"skipped: {path}: {reason}")
     report.require_usable()
@@ -60,7 +63,9 @@ def inspect_image_data(settings: Settings, listing: DataListing, log: LogCallbac
             networks, smallest, partial(measure_value_distance, domains, transform, splits), log
         )
 
-    return Inspection(resolved, report.create_domains(resolved.num_channels), splits, decide_networks)
+    return Inspection(
+        resolved, report.create_domains(resolved.num_channels, resolved.value_range), splits, decide_networks
+    )
 
 
 def limit_size(

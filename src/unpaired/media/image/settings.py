@@ -29,11 +29,23 @@ SUFFIXES = READ_ONLY_SUFFIXES | WRITTEN_FORMATS.keys()
 """Suffixes of picture files that are read."""
 CONVERSION_HINTS = {
     **dict.fromkeys((".heic", ".heif"), "HEIC is not read: save these pictures as JPEG or PNG"),
-    **dict.fromkeys((".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"), "raw photos are not read: develop them to TIFF, PNG or JPEG"),
+    **dict.fromkeys(
+        (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"),
+        "raw photos are not read: develop them to TIFF, PNG or JPEG",
+    ),
     **dict.fromkeys((".psd", ".svg", ".pdf", ".xcf"), "export PSD, SVG, PDF and XCF files as PNG"),
-    **dict.fromkeys((".npy", ".npz", ".nii", ".dcm", ".exr", ".fits"), "save arrays and scans as 16-bit or floating-point TIFF"),
+    **dict.fromkeys(
+        (".npy", ".npz", ".nii", ".dcm", ".exr", ".fits"), "save arrays and scans as 16-bit or floating-point TIFF"
+    ),
 }
 """Suffixes of pictures that are not read -> how to convert them."""
+
+
+def require_ordered(value: Range | None) -> Range | None:
+    """Raise ValueError for a range that is not two finite numbers, the lower first."""
+    if value is not None and not (math.isfinite(value[0]) and math.isfinite(value[1]) and value[0] < value[1]):
+        raise ValueError("expected two finite numbers, the lower first")
+    return value
 
 
 class ImageSettings(StrictModel):
@@ -55,6 +67,16 @@ class ImageSettings(StrictModel):
     channels: Literal["auto", "1", "3"] = Field(
         "auto", description="channels of the networks; auto: 3 if any picture has color, else 1"
     )
+    value_range: Range | None = Field(
+        None,
+        description="raw values LOW,HIGH that mean black and white in pictures of more than 8 bits; unset: measured in each "
+        "domain, without outliers",
+    )
+
+    @field_validator("value_range")
+    @classmethod
+    def _ordered(cls, value: Range | None) -> Range | None:
+        return require_ordered(value)
 
     @property
     def num_channels(self) -> int:
@@ -91,9 +113,7 @@ class ImageTranslateOptions(TranslateOptions):
     @field_validator("source_range", "target_range")
     @classmethod
     def _ordered(cls, value: Range | None) -> Range | None:
-        if value is not None and not (math.isfinite(value[0]) and math.isfinite(value[1]) and value[0] < value[1]):
-            raise ValueError("expected two finite numbers, the lower first")
-        return value
+        return require_ordered(value)
 
 
 def image_settings(config: RunConfig) -> ImageSettings:

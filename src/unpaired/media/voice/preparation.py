@@ -28,6 +28,9 @@ def inspect_voice_data(settings: Settings, listing: DataListing, log: LogCallbac
     transform = VoiceTransform(settings.medium_settings)
     with progress_bar("analysing") as advance:
         report = analyse_recordings(listing.files, transform, advance)
+    for files in listing.files:
+        if kinds := files.describe_kinds():
+            log(f"{files.name}: {kinds}")
     for path, reason in report.unreadable.items():
         log(f"skipped: {path}: {reason}")
     report.require_usable()
