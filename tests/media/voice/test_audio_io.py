@@ -128,8 +128,8 @@ def test_truncated_wav_is_used_as_far_as_it_goes(tmp_path: Path) -> None:
     ("content", "why"),
     [
         (b"", r"is empty \(0 bytes\)"),
-        (b"What was said, in writing.\n" * 9, "is no WAV, FLAC, OGG or MP3 sound, whatever its name says"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(200), "is no WAV, FLAC, OGG or MP3 sound"),
+        (b"What was said, in writing.\n" * 9, "is no sound that is read"),
+        (b"\x89PNG\r\n\x1a\n" + bytes(200), "is no sound that is read"),
     ],
 )
 def test_what_is_no_sound_is_refused_by_name(tmp_path: Path, content: bytes, why: str) -> None:
@@ -149,8 +149,8 @@ def test_what_is_not_there_is_refused(tmp_path: Path) -> None:
 
 def test_other_formats_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
-    soundfile.write(path, tone(1), 16000, format="AIFF", subtype="PCM_16")
-    with pytest.raises(UnreadableFileError, match="AIFF files are not read"):
+    soundfile.write(path, tone(1), 16000, format="VOC", subtype="PCM_16")
+    with pytest.raises(UnreadableFileError, match="VOC files are not read"):
         read_header(path)
 
 
@@ -191,7 +191,7 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_unknown_suffixes_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"cannot write '\.mp3' sounds; expected one of \.flac, \.ogg, \.wav"):
+    with pytest.raises(UsageError, match=r"cannot write '\.mp3' sounds.*\.flac"):
         write(tmp_path / "a.mp3", tone(1), 16000)
 
 

@@ -19,11 +19,11 @@ import soxr
 from unpaired.atomic import atomic_write
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.voice.audio_inspection import AudioInspection, ChannelBlock, inspect_audio, read_raw_blocks
+from unpaired.media.voice.settings import WRITTEN_FORMATS
 
 __all__ = ["Recording", "Wave", "check_suffix", "mix_to_mono", "read", "read_blocks", "resample", "write"]
 
 Wave = npt.NDArray[np.float32]
-_FORMATS = {".wav": ("WAV", "PCM_16"), ".flac": ("FLAC", "PCM_16"), ".ogg": ("OGG", "VORBIS")}
 _WRITE_CHUNK_SAMPLES = 1 << 16  # libsndfile's Vorbis encoder overflows the stack when it is given minutes at once
 
 
@@ -41,7 +41,7 @@ class Recording:
         return len(self.wave) / self.sample_rate_hz
 
     def save(self, path: str | Path) -> None:
-        """Write it by its suffix (.wav, .flac, .ogg); raises UsageError, WorkError."""
+        """Write it by its suffix (.wav, .flac, .ogg, .aiff, .caf); raises UsageError, WorkError."""
         write(Path(path), self.wave, self.sample_rate_hz)
 
 
@@ -87,7 +87,7 @@ def resample(waves: Iterable[Wave], from_hz: int, to_hz: int) -> Iterator[Wave]:
 
 
 def write(path: Path, waves: Wave | Iterable[Wave], sample_rate_hz: int, as_float: bool = False) -> None:
-    """Write a wave, or blocks of one, in the format of the suffix: .wav, .flac, .ogg; whole or not at all.
+    """Write a wave, or blocks of one, in the format of the suffix: .wav, .flac, .ogg, .aiff, .caf; whole or not at all.
 
     Values beyond full scale are clipped to it. `exact` keeps float32 samples (.wav alone) and clips nothing. Raises
     UsageError for other suffixes, WorkError where the system refuses.
@@ -96,7 +96,7 @@ def write(path: Path, waves: Wave | Iterable[Wave], sample_rate_hz: int, as_floa
     suffix = path.suffix.lower()
     if as_float and suffix != ".wav":
         raise UsageError(f"{path}: exact samples need a .wav file")
-    container, subtype = _FORMATS[suffix]
+    container, subtype = WRITTEN_FORMATS[suffix]
     with atomic_write(path, path.with_name(f".{path.name}.{os.getpid()}.part")) as part:
         try:
             _write(
@@ -108,8 +108,8 @@ def write(path: Path, waves: Wave | Iterable[Wave], sample_rate_hz: int, as_floa
 
 def check_suffix(path: Path) -> None:
     """Raises UsageError where `write` does not know the suffix."""
-    if path.suffix.lower() not in _FORMATS:
-        supported = ", ".join(sorted(_FORMATS))
+    if path.suffix.lower() not in WRITTEN_FORMATS:
+        supported = ", ".join(sorted(WRITTEN_FORMATS))
         raise UsageError(f"{path}: cannot write '{path.suffix.lower()}' sounds; expected one of {supported}")
 
 

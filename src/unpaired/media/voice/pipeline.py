@@ -33,15 +33,15 @@ from unpaired.media.voice.conversion import (
 from unpaired.media.voice.features import Representation
 from unpaired.media.voice.realtime import compute_latency_seconds, convert_realtime
 from unpaired.media.voice.representations import build_representation
-from unpaired.media.voice.settings import speaker_statistics, voice_settings
+from unpaired.media.voice.settings import WRITTEN_FORMATS, speaker_statistics, voice_settings
 from unpaired.methods.base import Method
 from unpaired.methods.capabilities import LabelConditionedMethod
 from unpaired.translate.label_request import LabelVector
 from unpaired.translate.route_request import TranslationRequest
 
 ConverterFactory = Callable[[Path | None], FeatureConverter]
-MP3_OUTPUT_SUFFIX = ".flac"
-"""What MP3 files become."""
+OTHER_OUTPUT_SUFFIX = ".flac"
+"""What files become whose format is not written, as MP3."""
 _LOWEST_HZ, _HIGHEST_HZ = 4000, 768000
 
 
@@ -86,9 +86,9 @@ class VoicePipeline:
         return [self.representation.get_settings(), *self._result_settings]
 
     def make_output_name(self, name: str) -> str:
-        """The same name; MP3 is not written."""
+        """The same name; MP3 and other formats that are not written become FLAC."""
         path = Path(name)
-        return path.with_suffix(MP3_OUTPUT_SUFFIX).name if path.suffix.lower() == ".mp3" else name
+        return name if path.suffix.lower() in WRITTEN_FORMATS else path.with_suffix(OTHER_OUTPUT_SUFFIX).name
 
     def prepare_file(self, path: Path) -> PreparedRecording:
         """Look whether it is a sound file; raises UnreadableFile."""
@@ -97,9 +97,11 @@ class VoicePipeline:
 
     def list_warnings(self, prepared_item: PreparedRecording) -> tuple[str, ...]:
         """That MP3 becomes something else."""
-        if prepared_item.path.suffix.lower() != ".mp3":
+        suffix = prepared_item.path.suffix.lower()
+        if suffix in WRITTEN_FORMATS:
             return ()
-        return (f"MP3 is read but not written: results of .mp3 files are {MP3_OUTPUT_SUFFIX}",)
+        kind = suffix.removeprefix(".").upper()
+        return (f"{kind} is read but not written: results of {suffix} files are {OTHER_OUTPUT_SUFFIX}",)
 
     def run(self, batch: Sequence[PreparedRecording]) -> list[None]:
         """Nothing: a recording is converted as it is written, for the whole of it need not fit into memory."""

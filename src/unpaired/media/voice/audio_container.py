@@ -1,0 +1,304 @@
+"""Sound files whose headers are wrong about their length, or that hold several streams, opened so that all is decoded.
+
+libsndfile reads no further than the length in a header says. So headers of WAV, AIFF, AU, CAF, FLAC and MP3 files are
+compared with the file: where one tells of less sound than there is, or of none, it is read through a patched view.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO
+
+import soundfile
+
+from unpaired.media.voice import flac_frames, mp3_frames
+
+TOO_SHORT = "the length in its header is too short for the file"
+ABSENT = "its header does not say how long it is"
+CUT = "cut short: the header promises more sound than there is; it is used as far as it goes"
+_UNKNOWN_BYTES = 0x7FFF0000  # what writes to a pipe gives about the largest number there is
+_MIN_SURPLUS_SECONDS = 0.02
+"""Less sound than this beyond the end of the data is padding."""
+
+
+@dataclass(frozen=True)
+class AudioPart:
+    """A sound file within a file: bytes `start` to `end` after `prefix`, some of them replaced."""
+
+    start: int
+    end: int
+    patches: tuple[tuple[int, bytes], ...] = ()
+    prefix: bytes = b""
+
+
+@dataclass(frozen=True)
+class ContainerRepair:
+    """How to read a file so that nothing is lost (None: as it is), and what a user should know of it."""
+
+    parts: tuple[AudioPart, ...] | None = None
+    note: str = ""
+
+
+class PatchedFile(io.RawIOBase):
+    """A read-only, seekable view of a part of a file."""
+
+    def __init__(self, path: Path, part: AudioPart) -> None:
+        super().__init__()
+        self._file, self._part = path.open("rb"), part
+        self._position = 0
+        self._size = len(part.prefix) + part.end - part.start
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def seekable(self) -> bool:
+        """Always."""
+        return True
+
+    def tell(self) -> int:
+        """The position in the view."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Move within the view."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
+        self._position = max(0, base + offset)
+        return self._position
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Read up to the buffer's length."""
+        data = self._read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        """Close the file below."""
+        self._file.close()
+        super().close()
+
+    def _read(self, count: int) -> bytes:
+        prefix, part = self._part.prefix, self._part
+        count = max(0, min(count, self._size - self._position))
+        if self._position < len(prefix):
+            data = prefix[self._position : self._position + count]
+        else:
+            begin = part.start + self._position - len(prefix)
+            self._file.seek(begin)
+            data = bytearray(self._file.read(count))
+            for offset, patch in part.patches:
+                first, last = max(begin, offset), min(begin + len(data), offset + len(patch))
+                if first < last:
+                    data[first - begin : last - begin] = patch[first - offset : last - offset]
+        self._position += len(data)
+        return bytes(data)
+
+
+def find_repair(path: Path) -> ContainerRepair:
+    """Compare a file's header with the file; nothing to repair where the file is of another kind or cannot be read."""
+    try:
+        status = path.stat()
+        return _find_repair(path, status.st_size, status.st_mtime_ns)
+    except OSError:
+        return ContainerRepair()
+
+
+@lru_cache(maxsize=256)
+def _find_repair(path: Path, size: int, _: int) -> ContainerRepair:
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+            if head[:4] in (b"RIFF", b"RF64", b"RIFX") and head[8:12] == b"WAVE":
+                return _repair_wav(file, size, ">" if head[:4] == b"RIFX" else "<")
+            if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
+                return _repair_aiff(file, size)
+            if head[:4] == b".snd":
+                return _repair_au(size, head)
+            if head[:4] == b"caff":
+                return _repair_caf(file, size)
+            if head[:4] == b"fLaC":
+                return _repair_flac(file, size)
+            if head[:4] == b"OggS":
+                return _repair_ogg(file, size)
+        return _repair_mp3(path, size)
+    except (struct.error, ValueError, IndexError, OverflowError):
+        return ContainerRepair()
+
+
+def _iterate_chunks(
+    file: BinaryIO, size: int, header: str, start: int, alignment: int
+) -> Iterator[tuple[bytes, int, int]]:
+    """(name, offset of the chunk, size by its header) of a file of chunks, up to the first that does not fit."""
+    position, header_size = start, struct.calcsize(header)
+    while position + header_size <= size:
+        file.seek(position)
+        name, count = struct.unpack(header, file.read(header_size))
+        yield name, position, count
+        if count < 0:
+            return
+        position += header_size + count + -count % alignment
+
+
+def _is_chunk_chain(file: BinaryIO, size: int, header: str, start: int, alignment: int) -> bool:
+    """Whether the bytes from `start` on are chunks with printable names up to about the end of the file."""
+    end = start
+    for name, position, count in _iterate_chunks(file, size, header, start, alignment):
+        end = position + struct.calcsize(header) + count
+        if not all(32 <= byte < 127 for byte in name) or count < 0 or end > size:
+            return False
+    return start < end and size - end <= 1 + struct.calcsize(header)
+
+
+@dataclass(frozen=True)
+class _Data:
+    """Where a chunk of sound says that it is, what a second of it takes, and how its length is written."""
+
+    size_offset: int
+    size_format: str
+    start: int
+    size: int
+    overhead: int
+    block: int
+    bytes_per_second: float
+    header: str
+    alignment: int
+
+
+def _compare(file: BinaryIO, size: int, data: _Data, further: Sequence[tuple[int, bytes]] = ()) -> ContainerRepair:
+    """Patch the length of a chunk of sound where it is absent or too small."""
+    available = size - data.start
+    if 0 < data.size and available - 1 <= data.size <= available:
+        return ContainerRepair()
+    end = data.start + data.size
+    is_unknown = data.size <= 0 or data.size >= (1 << 62 if data.size_format.endswith("q") else _UNKNOWN_BYTES)
+    if data.size > 0 and not is_unknown and data.size > available:
+        count, note = available, CUT
+        if not data.size_format.endswith("q"):
+            return ContainerRepair(note=note)  # libsndfile reads these as far as they go
+    else:
+        surplus = available if is_unknown else size - end
+        min_surplus = max(data.block, _MIN_SURPLUS_SECONDS * data.bytes_per_second)
+        if surplus < min_surplus or _is_chunk_chain(
+            file, size, data.header, end + end % data.alignment, data.alignment
+        ):
+            return ContainerRepair()
+        count, note = available, ABSENT if is_unknown else TOO_SHORT
+    count -= count % data.block
+    limit = (1 << 8 * struct.calcsize(data.size_format) - data.size_format[-1].islower()) - 1
+    patch = struct.pack(data.size_format, min(count + data.overhead, limit))
+    part = AudioPart(0, size, ((data.size_offset, patch), *further))
+    return ContainerRepair((part,), note)
+
+
+def _repair_wav(file: BinaryIO, size: int, order: str) -> ContainerRepair:
+    block, rate, ds64 = 1, 1, None
+    for name, position, count in _iterate_chunks(file, size, f"{order}4sI", 12, 2):
+        file.seek(position + 8)
+        if name == b"fmt ":
+            _, _, _, rate, block = struct.unpack(f"{order}HHIIH", file.read(14))
+        elif name == b"ds64":
+            ds64 = position + 8
+        elif name == b"data":
+            data = _Data(
+                position + 4, f"{order}I", position + 8, count, 0, max(block, 1), max(rate, 1), f"{order}4sI", 2
+            )
+            if ds64 is None:
+                riff = struct.pack(f"{order}I", min(size - 8, 0xFFFFFFFF))
+                return _compare(file, size, data, [(4, riff)])
+            file.seek(ds64 + 8)
+            (long_count,) = struct.unpack("<q", file.read(8))
+            long = _Data(ds64 + 8, "<q", data.start, long_count, 0, data.block, data.bytes_per_second, "<4sI", 2)
+            return _compare(file, size, long, [(ds64, struct.pack("<q", size - 8))])
+    return ContainerRepair()
+
+
+def _repair_aiff(file: BinaryIO, size: int) -> ContainerRepair:
+    block, rate, comm = 1, 8000.0, None
+    for name, position, count in _iterate_chunks(file, size, ">4sI", 12, 2):
+        file.seek(position + 8)
+        if name == b"COMM":
+            channels, _, bits = struct.unpack(">HIH", file.read(8))
+            exponent, mantissa = struct.unpack(">HQ", file.read(10))
+            rate = mantissa * 2.0 ** ((exponent & 0x7FFF) - 16383 - 63)
+            block, comm = max(1, channels * -(-bits // 8)), position + 10
+        elif name == b"SSND" and comm is not None:
+            data = _Data(position + 4, ">I", position + 16, count - 8, 8, block, block * rate, ">4sI", 2)
+            frames = struct.pack(">I", min((size - position - 16) // block, 0xFFFFFFFF))
+            return _compare(file, size, data, [(4, struct.pack(">I", min(size - 8, 0xFFFFFFFF))), (comm, frames)])
+    return ContainerRepair()
+
+
+def _repair_au(size: int, head: bytes) -> ContainerRepair:
+    start, count = struct.unpack(">II", head[4:12])
+    if not 24 <= start <= size or count >= _UNKNOWN_BYTES:
+        return ContainerRepair()
+    if count > size - start:
+        return ContainerRepair(note=CUT)
+    if size - start - count <= 512:
+        return ContainerRepair()
+    patch = (8, struct.pack(">I", min(size - start, 0xFFFFFFFF)))
+    return ContainerRepair((AudioPart(0, size, (patch,)),), TOO_SHORT if count else ABSENT)
+
+
+def _repair_caf(file: BinaryIO, size: int) -> ContainerRepair:
+    block, rate = 1, 8000.0
+    for name, position, count in _iterate_chunks(file, size, ">4sq", 8, 1):
+        file.seek(position + 12)
+        if name == b"desc":
+            rate, _, _, packet, frames = struct.unpack(">d4sIII", file.read(24))
+            block, rate = max(packet, 1), rate * max(packet, 1) / max(frames, 1)
+        elif name == b"data":
+            data = _Data(position + 4, ">q", position + 16, count - 4, 4, block, rate, ">4sq", 1)
+            return _compare(file, size, data)
+    return ContainerRepair()
+
+
+def _repair_flac(file: BinaryIO, size: int) -> ContainerRepair:
+    file.seek(0)
+    declared = flac_frames.read_total(file)
+    total = flac_frames.find_total(file, size)
+    if declared is None or total is None or total <= declared:
+        return ContainerRepair()
+    part = AudioPart(0, size, (flac_frames.patch_total(file, total),))
+    return ContainerRepair((part,), TOO_SHORT if declared else ABSENT)
+
+
+def _repair_ogg(file: BinaryIO, size: int) -> ContainerRepair:
+    """Find chained streams, of which libsndfile reads the first, and a missing end."""
+    starts, was_header, position, flags = [0], True, 0, 0
+    while position + 27 <= size:
+        file.seek(position)
+        head = file.read(27 + 255)
+        if head[:4] != b"OggS":
+            break
+        flags, segments = head[5], head[26]
+        is_first = bool(flags & 2)
+        if is_first and not was_header:
+            starts.append(position)
+        was_header = is_first
+        position += 27 + segments + sum(head[27 : 27 + segments])
+    if len(starts) > 1:
+        parts = tuple(AudioPart(start, end) for start, end in zip(starts, [*starts[1:], size], strict=True))
+        return ContainerRepair(parts, f"holds {len(parts)} sounds one after the other")
+    return ContainerRepair() if flags & 4 and position <= size else ContainerRepair(note=CUT)
+
+
+def _repair_mp3(path: Path, size: int) -> ContainerRepair:
+    scan = mp3_frames.scan(path)
+    if scan is None:
+        return ContainerRepair()
+    try:
+        with soundfile.SoundFile(path) as file:
+            frames = file.frames if file.format == "MP3" else scan.samples
+    except soundfile.LibsndfileError:
+        return ContainerRepair(
+            (AudioPart(scan.start, size),), "begins with bytes that are no sound; they are passed over"
+        )
+    if scan.samples - frames <= 5 * scan.samples_per_frame:
+        return ContainerRepair()
+    return ContainerRepair((AudioPart(scan.audio_start, size, (), scan.build_length_frame()),), TOO_SHORT)
