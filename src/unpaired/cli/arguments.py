@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from unpaired.errors import UsageError, suggest_name
+from unpaired.limits import set_limits
 
 
 class Parser(argparse.ArgumentParser):
@@ -24,11 +25,17 @@ class Parser(argparse.ArgumentParser):
     def parse_all(
         self, argv: Sequence[str], explain_unknown: Callable[[str], str] = lambda _: ""
     ) -> argparse.Namespace:
-        """Parse all of `words`; `why` may say of an unknown flag what it is elsewhere, else the nearest is named."""
+        """Parse all of `words`; `why` may say of an unknown flag what it is elsewhere, else the nearest is named.
+
+        Every command takes the limits against decompression bombs, which its help leaves out.
+        """
+        self.add_argument("--max-pixels", metavar="N", help=argparse.SUPPRESS)
+        self.add_argument("--max-hours", metavar="H", help=argparse.SUPPRESS)
         args, unknown = self.parse_known_intermixed_args(argv)
         if unknown:
             flag = unknown[0].partition("=")[0]
             self.error(explain_unknown(flag) or f"{flag}: {suggest_name(flag, self._option_string_actions)}")
+        set_limits(args.max_pixels, args.max_hours)
         return args
 
 

@@ -196,6 +196,9 @@ def _compare(file: BinaryIO, size: int, data: _Data, further: Sequence[tuple[int
 
 
 def _repair_wav(file: BinaryIO, size: int, order: str) -> ContainerRepair:
+    if starts := _find_joined_wavs(file, size, order):
+        parts = tuple(AudioPart(start, end) for start, end in zip(starts, [*starts[1:], size], strict=True))
+        return ContainerRepair(parts, f"holds {len(parts)} sounds one after the other")
     block, rate, ds64 = 1, 1, None
     for name, position, count in _iterate_chunks(file, size, f"{order}4sI", 12, 2):
         file.seek(position + 8)
@@ -215,6 +218,19 @@ def _repair_wav(file: BinaryIO, size: int, order: str) -> ContainerRepair:
             long = _Data(ds64 + 8, "<q", data.start, long_count, 0, data.block, data.bytes_per_second, "<4sI", 2)
             return _compare(file, size, long, [(ds64, struct.pack("<q", size - 8))])
     return ContainerRepair()
+
+
+def _find_joined_wavs(file: BinaryIO, size: int, order: str) -> list[int]:
+    """Where the files begin that were joined to one, as by `cat`; empty where there is one."""
+    starts, position = [], 0
+    while position + 12 <= size:
+        file.seek(position)
+        name, count, kind = struct.unpack(f"{order}4sI4s", file.read(12))
+        if name != b"RIFF" or kind != b"WAVE":
+            break
+        starts.append(position)
+        position += 8 + count + count % 2
+    return starts if len(starts) > 1 else []
 
 
 def _repair_aiff(file: BinaryIO, size: int) -> ContainerRepair:

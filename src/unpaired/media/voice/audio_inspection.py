@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -59,13 +59,16 @@ class AudioHeader:
 
 @dataclass(frozen=True)
 class AudioInspection:
-    """What decoding a whole file showed: `live` are the channels to mix, `notes` what a user should know, in words."""
+    """What decoding a whole file showed: `active_channels` are those to mix, `notes` what a user should know, in
+    words, `covariance` (channels, channels) that of the channels.
+    """
 
     header: AudioHeader
     samples: int
     active_channels: tuple[int, ...]
     peak: float
     notes: tuple[str, ...]
+    covariance: npt.NDArray[np.float64] = field(default_factory=lambda: np.zeros((1, 1)), compare=False)
 
     @property
     def is_silent(self) -> bool:
@@ -124,6 +127,7 @@ def inspect_audio(path: Path) -> AudioInspection:
         mixed_channels,
         statistics.peak,
         tuple(_describe_problems(path, header, statistics, active_channels, loudest)),
+        statistics.compute_covariance(),
     )
 
 
@@ -186,19 +190,20 @@ class _AudioStatistics:
 
     def find_active_channels(self) -> tuple[int, ...]:
         """The channels whose deviation is not far below the loudest one's; all where all are silent."""
-        deviation = np.sqrt(np.maximum(np.diag(self._compute_covariance()), 0))
+        deviation = np.sqrt(np.maximum(np.diag(self.compute_covariance()), 0))
         return tuple(int(channel) for channel in np.flatnonzero(deviation >= DEAD_CHANNEL_RATIO * deviation.max()))
 
     def find_channel_to_prefer(self, active_channels: tuple[int, ...]) -> int | None:
         """The loudest channel, where the mean of the active ones is much quieter than it: they cancel each other."""
-        covariance = self._compute_covariance()[np.ix_(active_channels, active_channels)]
+        covariance = self.compute_covariance()[np.ix_(active_channels, active_channels)]
         powers = np.maximum(np.diag(covariance), 0)
         loudest = int(powers.argmax())
         if powers[loudest] <= 0 or covariance.mean() >= 10 ** (-MAX_MIX_LOSS_DB / 10) * powers[loudest]:
             return None
         return active_channels[loudest]
 
-    def _compute_covariance(self) -> npt.NDArray[np.float64]:
+    def compute_covariance(self) -> npt.NDArray[np.float64]:
+        """Covariance of the channels (channels, channels)."""
         mean = self._sum / self.samples
         return np.asarray(self._products / self.samples - np.outer(mean, mean))
 
@@ -257,7 +262,10 @@ def _list_parts(path: Path) -> tuple[AudioPart | None, ...]:
 def _open_audio(path: Path, part: AudioPart | None) -> Iterator[soundfile.SoundFile]:
     """A stream of a file, opened; all failures of opening and decoding are UnreadableFileError."""
     try:
-        with nullcontext(path) if part is None else PatchedFile(path, part) as source, soundfile.SoundFile(source) as file:
+        with (
+            nullcontext(path) if part is None else PatchedFile(path, part) as source,
+            soundfile.SoundFile(source) as file,
+        ):
             yield file
     except (soundfile.LibsndfileError, OSError) as error:
         raise UnreadableFileError(path, _explain_error(path, error)) from error

@@ -86,10 +86,12 @@ def resample(waves: Iterable[Wave], from_hz: int, to_hz: int) -> Iterator[Wave]:
         yield out
 
 
-def write(path: Path, waves: Wave | Iterable[Wave], sample_rate_hz: int, as_float: bool = False) -> None:
+def write(
+    path: Path, waves: Wave | Iterable[Wave], sample_rate_hz: int, as_float: bool = False, channels: int = 1
+) -> None:
     """Write a wave, or blocks of one, in the format of the suffix: .wav, .flac, .ogg, .aiff, .caf; whole or not at all.
 
-    Values beyond full scale are clipped to it. `exact` keeps float32 samples (.wav alone) and clips nothing. Raises
+    Blocks of several `channels` are (samples, channels). Values beyond full scale are clipped to it. `as_float` keeps float32 samples (.wav alone) and clips nothing. Raises
     UsageError for other suffixes, WorkError where the system refuses.
     """
     check_suffix(path)
@@ -99,9 +101,13 @@ def write(path: Path, waves: Wave | Iterable[Wave], sample_rate_hz: int, as_floa
     container, subtype = WRITTEN_FORMATS[suffix]
     with atomic_write(path, path.with_name(f".{path.name}.{os.getpid()}.part")) as part:
         try:
-            _write(
-                part, [waves] if isinstance(waves, np.ndarray) else waves, sample_rate_hz, container, subtype, as_float
-            )
+            blocks = [waves] if isinstance(waves, np.ndarray) else waves
+            encoding = "FLOAT" if as_float else subtype
+            with (
+                part.open("wb") as raw,
+                soundfile.SoundFile(raw, "w", sample_rate_hz, channels, encoding, format=container) as file,
+            ):
+                _write_blocks(file, blocks, as_float)
         except soundfile.LibsndfileError as error:
             raise WorkError(f"{path}: cannot be written ({error})") from error
 
@@ -113,12 +119,8 @@ def check_suffix(path: Path) -> None:
         raise UsageError(f"{path}: cannot write '{path.suffix.lower()}' sounds; expected one of {supported}")
 
 
-def _write(part: Path, waves: Iterable[Wave], rate_hz: int, container: str, subtype: str, as_float: bool) -> None:
-    with (
-        part.open("wb") as raw,
-        soundfile.SoundFile(raw, "w", rate_hz, 1, "FLOAT" if as_float else subtype, format=container) as file,
-    ):
-        for wave in waves:
-            for start in range(0, len(wave), _WRITE_CHUNK_SAMPLES):
-                chunk = wave[start : start + _WRITE_CHUNK_SAMPLES]
-                file.write(chunk if as_float else np.clip(np.nan_to_num(chunk), -1, 1))
+def _write_blocks(file: soundfile.SoundFile, waves: Iterable[Wave], as_float: bool) -> None:
+    for wave in waves:
+        for start in range(0, len(wave), _WRITE_CHUNK_SAMPLES):
+            chunk = wave[start : start + _WRITE_CHUNK_SAMPLES]
+            file.write(chunk if as_float else np.clip(np.nan_to_num(chunk), -1, 1))

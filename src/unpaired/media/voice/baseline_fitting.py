@@ -17,6 +17,7 @@ from unpaired.media.voice.baseline_converters import (
     NearestNeighbourBaseline,
 )
 from unpaired.media.voice.cache import AnalysisProgress
+from unpaired.media.voice.channel_layout import ChannelMode
 from unpaired.media.voice.conversion import make_feature_converter
 from unpaired.media.voice.features import Floats
 from unpaired.media.voice.pipeline import VoicePipeline
@@ -38,6 +39,7 @@ def fit_baseline(
     speakers: Sequence[DomainFiles],
     settings: VoiceSettings | None = None,
     progress: AnalysisProgress | None = None,
+    channel_mode: ChannelMode = "keep",
 ) -> FittedConverter:
     """Fit a converter on the recordings of a source and a target speaker; analyses are cached.
 
@@ -62,6 +64,7 @@ def fit_baseline(
         build_representation(settings),
         lambda _: convert_features,
         [*result_settings, settings.model_dump()],
+        channel_mode,
     )
     return FittedConverter(speakers[0].name, speakers[1].name, pipeline, (*source_notes, *target_notes))
 
@@ -71,7 +74,8 @@ def _collect_speaker_data(
 ) -> tuple[Floats, SpeakerStatistics, Sequence[str]]:
     """Frames of a speaker's speech (coefficients, frames), evenly taken where there are many; statistics; notes."""
     analyses = transform.analyse(list(iterate_paths(files.train)), progress)
-    notes = [f"skipped: {failure}" for failure in analyses.failures]
+    notes = [f"{files.name}: {files.note}"] if files.note else []
+    notes += [f"skipped: {failure}" for failure in analyses.failures]
     if not analyses.entries:
         raise WorkError(f"'{files.name}': none of its recordings can be used; {'; '.join(notes[:3])}")
     frame_stride = max(1, sum(entry.num_frames for entry in analyses.entries) // MAX_LIBRARY_FRAMES)

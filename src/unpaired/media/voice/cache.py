@@ -33,7 +33,7 @@ from unpaired.media.voice.silero_vad import SPEECH_GROUP, SileroVad
 __all__ = ["AnalysisResult", "Cache", "CachedAnalysis", "get_default_folder"]
 
 MAX_CACHE_BYTES = 20 << 30
-_VERSION = 1  # raised when features of equal settings change
+_VERSION = 2  # raised when features of equal settings change
 _MAX_INLINE_FILES = 8  # files that are analysed faster than other processes start
 
 AnalysisProgress = Callable[[int, int, Path], None]

@@ -6,6 +6,8 @@ import math
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from torch import Tensor
 
 from unpaired.media.voice import audio_inspection, audio_io, chunking, loudness
 from unpaired.media.voice.audio_io import Wave
+from unpaired.media.voice.channel_layout import ChannelMode, choose_layout
 from unpaired.media.voice.chunking import WindowSizes
 from unpaired.media.voice.features import CHUNK_SECONDS, Floats, Representation, VoiceFeatures
 from unpaired.media.voice.settings import SpeakerStatistics
@@ -130,42 +133,51 @@ def convert_file(
     representation: Representation,
     converter: FeatureConverter,
     windows: WindowSizes | None = None,
+    channel_mode: ChannelMode = "mono",
 ) -> tuple[str, ...]:
-    """Convert a sound file to another, .wav, .flac or .ogg, mono at the representation's rate, as loud as it was.
+    """Convert a sound file to another, .wav, .flac, .ogg ..., at the representation's rate, as loud as it was.
 
-    Memory does not grow with length: the sound is read twice, and passes a temporary file beside the output. Gives
-    notes on the source and on the output, in words. Raises UnreadableFile, UsageError, WorkError.
+    `channel_mode` "keep" gives the output as many channels as the source has (see `channel_layout`), "mono" one. Memory
+    does not grow with length: the sound is read twice, and passes temporary files beside the output. Gives notes on the
+    source and on the output, in words. Raises UnreadableFile, UsageError, WorkError.
     """
     rate, inspection = representation.sample_rate_hz, audio_inspection.inspect_audio(source)
     audio_io.check_suffix(output)
-    source_meter = _measure_loudness(audio_io.read_blocks(source, rate, inspection), rate)
-    waves = loudness.scale_blocks(
-        audio_io.read_blocks(source, rate, inspection), loudness.compute_gain(source_meter.lufs())
-    )
-    output_meter = loudness.LoudnessMeter(rate)
+    layout = choose_layout(inspection, channel_mode)
     with tempfile.TemporaryDirectory(prefix=f".{output.name}.{os.getpid()}.", dir=output.parent) as folder:
-        draft = Path(folder) / "draft.wav"
-        audio_io.write(
-            draft,
-            _pass_through_meter(convert_waves(waves, representation, converter, windows), output_meter),
-            rate,
-            as_float=True,
+        drafts = [Path(folder) / f"draft{i}.wav" for i in range(len(layout.streams))]
+        factors, notes = [], []
+        for draft, stream in zip(drafts, layout.streams, strict=True):
+            read = partial(audio_io.read_blocks, source, rate, replace(inspection, active_channels=stream))
+            source_meter = _measure_loudness(read(), rate)
+            waves = loudness.scale_blocks(read(), loudness.compute_gain(source_meter.lufs()))
+            output_meter = loudness.LoudnessMeter(rate)
+            converted = convert_waves(waves, representation, converter, windows)
+            audio_io.write(draft, _pass_through_meter(converted, output_meter), rate, as_float=True)
+            peak_gain = float(np.abs(layout.gains[:, len(factors)]).max(initial=1.0))
+            factor, stream_notes = _compute_output_gain(source_meter, output_meter, peak_gain)
+            factors.append(factor)
+            notes += stream_notes
+        blocks = (
+            layout.place([wave * np.float32(factor) for wave, factor in zip(waves_, factors, strict=True)])
+            for waves_ in zip(*map(_read_draft, drafts), strict=True)
         )
-        factor, notes = _compute_output_gain(source_meter, output_meter)
-        audio_io.write(output, loudness.scale_blocks(_read_draft(draft), factor), rate)
-    return (*inspection.notes, *notes)
+        audio_io.write(output, blocks, rate, channels=layout.channels)
+    return (*inspection.notes, *([layout.note] if layout.note else []), *dict.fromkeys(notes))
 
 
 def _compute_output_gain(
-    source_meter: loudness.LoudnessMeter, output_meter: loudness.LoudnessMeter
+    source_meter: loudness.LoudnessMeter, output_meter: loudness.LoudnessMeter, peak_gain: float = 1.0
 ) -> tuple[float, list[str]]:
+    """The factor that gives loudness back without clipping; `peak_gain` is what a channel adds to it."""
+    peak = output_meter.peak * peak_gain
     factor = loudness.compute_gain(output_meter.lufs(), source_meter.lufs())
     if not math.isfinite(source_meter.lufs()):
-        factor = 1.0 if output_meter.peak < 1 else _MAX_PEAK / output_meter.peak
-    if factor * output_meter.peak <= _MAX_PEAK:
+        factor = 1.0 if peak < 1 else _MAX_PEAK / peak
+    if factor * peak <= _MAX_PEAK:
         return factor, []
-    attenuation_db = 20 * math.log10(factor * output_meter.peak / _MAX_PEAK)
-    return _MAX_PEAK / output_meter.peak, [
+    attenuation_db = 20 * math.log10(factor * peak / _MAX_PEAK)
+    return _MAX_PEAK / peak, [
         f"the output is {attenuation_db:.1f} dB quieter than the source, so that it does not clip"
     ]
 

@@ -16,6 +16,7 @@ from unpaired.media.voice.settings import (
     SpeakerStatistics,
     VoiceConvertOptions,
     VoiceSettings,
+    VoiceTranslateOptions,
     speaker_statistics,
     voice_settings,
 )
@@ -54,6 +55,7 @@ class VoiceMedium(Medium):
     settings_model = VoiceSettings
     network_settings_model = NetworkSettings
     statistics_model = SpeakerStatistics
+    translate_options_model = VoiceTranslateOptions
     convert_options_model = VoiceConvertOptions
     presets = PRESETS
     crop_setting = "crop_frames"
@@ -139,7 +141,9 @@ class VoiceMedium(Medium):
 
         assert isinstance(options, VoiceConvertOptions)
         settings = VoiceSettings(representation=options.representation, vocoder=options.vocoder, vad=options.vad)
-        return fit_baseline(options.baseline, speakers, settings, lambda done, total, _: progress(done, total))
+        return fit_baseline(
+            options.baseline, speakers, settings, lambda done, total, _: progress(done, total), options.channels
+        )
 
     def run_demo(self, minutes: float, out: Path | None, log: LogCallback) -> Path:
         """Train on two speakers that an installed speech synthesizer speaks."""

@@ -23,6 +23,7 @@ from unpaired.media import Medium, require_medium
 from unpaired.media.image.array_io import Array
 from unpaired.media.voice.audio_inspection import MIN_SECONDS, read_header
 from unpaired.media.voice.audio_io import Recording, Wave, read, resample
+from unpaired.media.voice.channel_layout import ChannelMode
 from unpaired.media.voice.conversion import (
     FeatureConverter,
     FeatureNetwork,
@@ -33,7 +34,7 @@ from unpaired.media.voice.conversion import (
 from unpaired.media.voice.features import Representation
 from unpaired.media.voice.realtime import compute_latency_seconds, convert_realtime
 from unpaired.media.voice.representations import build_representation
-from unpaired.media.voice.settings import WRITTEN_FORMATS, speaker_statistics, voice_settings
+from unpaired.media.voice.settings import WRITTEN_FORMATS, VoiceTranslateOptions, speaker_statistics, voice_settings
 from unpaired.methods.base import Method
 from unpaired.methods.capabilities import LabelConditionedMethod
 from unpaired.translate.label_request import LabelVector
@@ -65,7 +66,7 @@ class PreparedRecording:
 class VoicePipeline:
     """The craft of recordings: `change_of` gives what becomes of the features of a file (None: of what has no name).
 
-    Results are mono, at the representation's rate. `facts` are what they depend on beside the representation.
+    Results have the source's channels (`channel_mode` "keep") or one, at the representation's rate. `facts` are what they depend on beside the representation.
     """
 
     max_waiting_cost = 0
@@ -76,10 +77,12 @@ class VoicePipeline:
         representation: Representation,
         create_converter: ConverterFactory,
         result_settings: Sequence[object] = (),
+        channel_mode: ChannelMode = "keep",
     ) -> None:
         self.medium = medium
         self.representation = representation
-        self._create_converter, self._result_settings = create_converter, result_settings
+        self._create_converter, self._result_settings = create_converter, [*result_settings, channel_mode]
+        self._channel_mode: ChannelMode = channel_mode
 
     def get_result_settings(self) -> list[object]:
         """The representation's settings, and what else was told."""
@@ -110,7 +113,11 @@ class VoicePipeline:
     def write(self, output: Path, prepared_item: PreparedRecording, result: None) -> tuple[str, ...]:  # noqa: ARG002
         """Convert the file to `output`; its flaws are told."""
         notes = convert_file(
-            prepared_item.path, output, self.representation, self._create_converter(prepared_item.path)
+            prepared_item.path,
+            output,
+            self.representation,
+            self._create_converter(prepared_item.path),
+            channel_mode=self._channel_mode,
         )
         return tuple(f"{prepared_item.path}: {note}" for note in notes)
 
@@ -186,7 +193,14 @@ def create_voice_pipeline(
             _create_network(method, request, label), device, source_statistics, target_statistics, method.stride
         )
 
-    return VoicePipeline(config.get_medium(), build_representation(settings), change_of, [settings.model_dump()])
+    assert isinstance(request.options, VoiceTranslateOptions)
+    return VoicePipeline(
+        config.get_medium(),
+        build_representation(settings),
+        change_of,
+        [settings.model_dump()],
+        request.options.channels,
+    )
 
 
 def _create_network(method: Method, request: TranslationRequest, label: LabelVector | None) -> FeatureNetwork:

@@ -13,10 +13,12 @@ from itertools import chain
 from typing import BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from unpaired.errors import UsageError
-from unpaired.media.voice.audio_inspection import MIN_SECONDS, SILENCE_PEAK
+from unpaired.media.voice.audio_inspection import MAX_MIX_LOSS_DB, MIN_SECONDS, SILENCE_PEAK
 from unpaired.media.voice.audio_io import Wave, resample
+from unpaired.media.voice.channel_layout import RunningMixer
 from unpaired.media.voice.chunking import WindowSizes
 from unpaired.media.voice.conversion import FeatureConverter, convert_waves
 from unpaired.media.voice.features import Representation
@@ -151,16 +153,32 @@ class _LoudnessTracker:
 
 
 def _read_blocks(stream: BinaryIO, pcm_format: PcmFormat, head: bytes, size: float) -> Iterator[Wave]:
+    blocks = _read_channel_blocks(stream, pcm_format, head, size)
+    if pcm_format.channels == 1:
+        return (block[:, 0] for block in blocks)
+    return RunningMixer(pcm_format.channels, MAX_MIX_LOSS_DB).mix(blocks)
+
+
+def _read_channel_blocks(
+    stream: BinaryIO, pcm_format: PcmFormat, head: bytes, size: float
+) -> Iterator[npt.NDArray[np.float32]]:
+    """Blocks (samples, channels); what goes on after the size of the header and is no chunk is sound as well."""
     bytes_per_sample = 2 * pcm_format.channels
     block_bytes = bytes_per_sample * max(1, round(BLOCK_SECONDS * pcm_format.sample_rate_hz))
     remaining_bytes, leftover = size, head
     while remaining_bytes > 0 and (data := stream.read(int(min(block_bytes - len(leftover), remaining_bytes)))):
         remaining_bytes -= len(data)
         data = leftover + data
+        if remaining_bytes <= 0 and (following := stream.read(8)) and not _is_chunk_header(following):
+            remaining_bytes, data = math.inf, data + following
         usable_bytes = len(data) // bytes_per_sample * bytes_per_sample
         leftover = data[usable_bytes:]
         samples = np.frombuffer(data[:usable_bytes], "<i2").reshape(-1, pcm_format.channels)
-        yield np.asarray(samples.mean(1) / 32768, np.float32)
+        yield np.asarray(samples / np.float32(32768), np.float32)
+
+
+def _is_chunk_header(data: bytes) -> bool:
+    return len(data) < 8 or all(32 <= byte < 127 for byte in data[:4])
 
 
 def _read_wav_header(stream: BinaryIO) -> tuple[PcmFormat, float]:

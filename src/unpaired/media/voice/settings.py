@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from unpaired.config.settings import StrictModel
-from unpaired.media.base import ConvertOptions, PresetValues
+from unpaired.media.base import ConvertOptions, PresetValues, TranslateOptions
 
 if TYPE_CHECKING:
     from unpaired.config.run_config import RunConfig
@@ -90,6 +90,18 @@ class SpeakerStatistics(StrictModel):
         return self.log_f0_mean, self.log_f0_std
 
 
+_CHANNELS_HELP = (
+    "channels of the result: keep (as many as the input has: one voice is converted once and placed as it was, channels "
+    "with different sound each by itself) or mono"
+)
+
+
+class VoiceTranslateOptions(TranslateOptions):
+    """How recordings are translated."""
+
+    channels: Literal["keep", "mono"] = Field("keep", description=_CHANNELS_HELP)
+
+
 class VoiceConvertOptions(ConvertOptions):
     """Options of `unpaired convert`."""
 
@@ -101,6 +113,7 @@ class VoiceConvertOptions(ConvertOptions):
     representation: Literal["world", "mel"] = Field("world", description="features, as for training")
     vocoder: str = Field("auto", description="vocoder of mel features, as for training")
     vad: Literal["energy", "silero", "auto"] = Field("auto", description="voice activity detection, as for training")
+    channels: Literal["keep", "mono"] = Field("keep", description=_CHANNELS_HELP)
 
 
 def voice_settings(config: RunConfig) -> VoiceSettings:
