@@ -49,7 +49,7 @@ def translate(argv: list[str]) -> int:
     parser.add_argument("--sample-rate", type=int, metavar="HZ", help="of bare PCM with --stream (default: the run's)")
     args = parser.parse_all(argv)
     if args.stream == bool(args.inputs or args.file_list):
-        parser.error("expected files or folders to translate, --list of them, or --stream (which takes none)")
+        parser.error("expected files or folders to translate, or --stream (which takes none), or --list TXT")
     if args.stream and (args.out is not None or args.overwrite):
         parser.error("--stream: sound goes to standard output (> out.wav); leave out --out and --overwrite")
     if args.sample_rate is not None and not args.stream:

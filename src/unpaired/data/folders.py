@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -159,7 +159,9 @@ def _list_domain_files(domain_folder: DomainFolders) -> DomainFiles:
     else:
         train, train_notes = _read_list(domain_folder.train, listing)
     notes += train_notes
-    test = domain_folder.test and Paths.from_files(domain_folder.test, listing.walk(domain_folder.test))
+    test = None
+    if domain_folder.test is not None:
+        test = Paths.from_files(domain_folder.test, listing.walk(domain_folder.test))
     skipped_notes = listing.skipped.describe()
     if not len(train):
         file_types = "; ".join(f"{medium.files_noun} ({medium.expected_suffixes()})" for medium in MEDIA.values())
@@ -241,6 +243,7 @@ class _Listing:
         seen: set[str] = set()
         for entry in entries:
             relative_name = os.path.relpath(entry, root)
+            files: Iterable[tuple[str, int]]
             if entry.is_dir():
                 files = ((f"{relative_name}/{name}", size) for name, size in self.walk(entry))
             elif (medium := infer_medium(entry.name)) is None:
@@ -248,7 +251,7 @@ class _Listing:
                 continue
             else:
                 self._note_medium(medium, relative_name)
-                files = iter([(relative_name, entry.stat().st_size)])
+                files = [(relative_name, entry.stat().st_size)]
             for name, size in files:
                 if name not in seen:
                     seen.add(name)

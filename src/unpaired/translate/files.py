@@ -69,8 +69,8 @@ def translate_files(
     recordings of any length take the same memory. MP3 is read but not written: the output of `a.mp3` is `a.flac`; that
     of a picture of a kind that is not written, as `a.gif`, is `a.gif.png`.
 
-    `file_list` is a text file of further inputs, one per line; their structure is kept below the folder that all of them
-    are in.
+    `file_list` is a text file of further inputs, one per line; their structure is kept below the folder that all of
+    them are in.
 
     Outputs made before of the same input by the
     same model and settings are skipped, unless `overwrite`; files that were not made here are only replaced with it.

@@ -86,7 +86,7 @@ class PatchedFile(io.RawIOBase):
         prefix, part = self._part.prefix, self._part
         count = max(0, min(count, self._size - self._position))
         if self._position < len(prefix):
-            data = prefix[self._position : self._position + count]
+            data = bytearray(prefix[self._position : self._position + count])
         else:
             begin = part.start + self._position - len(prefix)
             self._file.seek(begin)

@@ -234,11 +234,11 @@ def _describe_problems(
         percent = 100 * statistics.clipped / (statistics.samples * header.channels)
         yield f"clipped: {percent:.2g} % of its samples are stuck at full scale"
     if statistics.peak < SILENCE_PEAK:
-        loudest = f"{20 * math.log10(statistics.peak):.0f} dB" if statistics.peak > 0 else "digital zero"
-        yield f"silent: its loudest sample is {loudest}"
-    if note := find_repair(path).note:
+        loudest_sample = f"{20 * math.log10(statistics.peak):.0f} dB" if statistics.peak > 0 else "digital zero"
+        yield f"silent: its loudest sample is {loudest_sample}"
+    if repair_note := find_repair(path).note:
         seconds = statistics.samples / header.sample_rate_hz
-        yield note if note == CUT else f"{note}; {seconds:.1f} s of sound are used"
+        yield repair_note if repair_note == CUT else f"{repair_note}; {seconds:.1f} s of sound are used"
 
 
 def _parse_header(path: Path, file: soundfile.SoundFile) -> AudioHeader:

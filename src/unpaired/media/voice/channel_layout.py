@@ -37,6 +37,10 @@ class ChannelLayout:
         """Channels of the output."""
         return len(self.gains)
 
+    def get_peak_gain(self, stream: int) -> float:
+        """The largest factor that a stream gets in a channel, at least 1."""
+        return max(1.0, *(abs(float(gain)) for gain in self.gains[:, stream]))
+
     def place(self, waves: Sequence[Wave]) -> npt.NDArray[np.float32]:
         """(samples, channels), or (samples,) of one channel, from a block of each stream."""
         block = np.stack(waves, 1) @ self.gains.T

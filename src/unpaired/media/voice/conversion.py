@@ -146,7 +146,8 @@ def convert_file(
     layout = choose_layout(inspection, channel_mode)
     with tempfile.TemporaryDirectory(prefix=f".{output.name}.{os.getpid()}.", dir=output.parent) as folder:
         drafts = [Path(folder) / f"draft{i}.wav" for i in range(len(layout.streams))]
-        factors, notes = [], []
+        factors: list[float] = []
+        notes: list[str] = []
         for draft, stream in zip(drafts, layout.streams, strict=True):
             read = partial(audio_io.read_blocks, source, rate, replace(inspection, active_channels=stream))
             source_meter = _measure_loudness(read(), rate)
@@ -154,7 +155,7 @@ def convert_file(
             output_meter = loudness.LoudnessMeter(rate)
             converted = convert_waves(waves, representation, converter, windows)
             audio_io.write(draft, _pass_through_meter(converted, output_meter), rate, as_float=True)
-            peak_gain = float(np.abs(layout.gains[:, len(factors)]).max(initial=1.0))
+            peak_gain = layout.get_peak_gain(len(factors))
             factor, stream_notes = _compute_output_gain(source_meter, output_meter, peak_gain)
             factors.append(factor)
             notes += stream_notes

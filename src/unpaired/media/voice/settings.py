@@ -91,8 +91,8 @@ class SpeakerStatistics(StrictModel):
 
 
 _CHANNELS_HELP = (
-    "channels of the result: keep (as many as the input has: one voice is converted once and placed as it was, channels "
-    "with different sound each by itself) or mono"
+    "channels of the result: keep (as many as the input has: one voice is converted once and placed as it was, "
+    "channels with different sound each by itself) or mono"
 )
 
 

@@ -1,0 +1,102 @@
+"""Damaged pictures and recordings through the readers: each is read or refused by name, in bounded time and memory.
+
+    python -m benchmarks.fuzz [--pictures 1000] [--recordings 500] [--seed S]
+
+Prints what became of them, and the slowest file. Exit code 1 where a reader raised anything but UnreadableFileError, a
+message lacked the file's name, or one file took longer than 20 s. Without --seed, the seed is drawn and printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import secrets
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.damage import damage_files, make_pictures, make_recordings
+from unpaired.errors import UnreadableFileError
+from unpaired.media.image.image_io import read_header, read_image
+from unpaired.media.voice.audio_io import read
+
+MAX_SECONDS_PER_FILE = 20.0
+
+
+@dataclass
+class FuzzResult:
+    """What became of damaged files."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    faults: list[str] = field(default_factory=list)
+    slowest: tuple[float, str] = (0.0, "")
+
+
+def read_picture(path: Path) -> None:
+    """Read a picture in every way that the commands do."""
+    read_header(path)
+    read_image(path)
+    read_image(path, 16)
+
+
+def read_recording(path: Path) -> None:
+    """Decode a whole recording."""
+    read(path, 16000)
+
+
+def fuzz(files: list[tuple[str, bytes]], reader: Callable[[Path], None], folder: Path) -> FuzzResult:
+    """Write each file, read it, and record what happened."""
+    result = FuzzResult()
+    for name, content in files:
+        path = folder / name
+        path.write_bytes(content)
+        started = time.monotonic()
+        try:
+            reader(path)
+            result.outcomes["read"] += 1
+        except UnreadableFileError as error:
+            result.outcomes["refused"] += 1
+            if name not in str(error):
+                result.faults.append(f"{name}: not named in '{error}'")
+        except Exception as error:
+            result.faults.append(f"{name}: {type(error).__name__}: {error}")
+        seconds = time.monotonic() - started
+        result.slowest = max(result.slowest, (seconds, name))
+        if seconds > MAX_SECONDS_PER_FILE:
+            result.faults.append(f"{name}: took {seconds:.1f} s")
+        path.unlink()
+    return result
+
+
+def main() -> int:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", type=int, default=1000)
+    parser.add_argument("--recordings", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=None)
+    args = parser.parse_args()
+    seed = secrets.randbelow(1 << 31) if args.seed is None else args.seed
+    print(f"seed {seed}")
+    faults = []
+    with tempfile.TemporaryDirectory() as folder:
+        for kind, files, count, reader in (
+            ("pictures", make_pictures(seed), args.pictures, read_picture),
+            ("recordings", make_recordings(seed), args.recordings, read_recording),
+        ):
+            result = fuzz(damage_files(files, count, seed), reader, Path(folder))
+            seconds, name = result.slowest
+            outcomes = ", ".join(f"{outcome} {number}" for outcome, number in sorted(result.outcomes.items()))
+            print(f"{kind}: {outcomes}, faults {len(result.faults)}; slowest {seconds:.2f} s ({name})")
+            faults += result.faults
+    for fault in faults:
+        print(f"fault: {fault}")
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
