@@ -29,9 +29,9 @@ _ROLES: dict[str, SplitRole] = {
     **dict.fromkeys(("test", "tests", "testing"), "test"),
     **dict.fromkeys(("val", "valid", "validation"), "validation"),
 }
-_WORDS = "|".join(sorted(_ROLES, key=len, reverse=True))
-_PREFIX = re.compile(rf"(?P<role>(?i:{_WORDS}))(?:[_.-](?P<named>.+)|(?P<letter>[A-Z0-9].*))")
-_SUFFIX = re.compile(rf"(?P<named>.+)[_.-](?P<role>(?i:{_WORDS}))")
+_WORDS = "|".join(form for word in sorted(_ROLES, key=len, reverse=True) for form in (word, word.title(), word.upper()))
+_PREFIX = re.compile(rf"(?P<role>{_WORDS})(?:[_.-](?P<named>.+)|(?P<letter>[A-Z0-9].*))")
+_SUFFIX = re.compile(rf"(?P<named>.+)[_.-](?P<role>{_WORDS})")
 
 
 @dataclass(frozen=True)

@@ -315,6 +315,11 @@ def _repair_mp3(path: Path, size: int) -> ContainerRepair:
         return ContainerRepair(
             (AudioPart(scan.start, size),), "begins with bytes that are no sound; they are passed over"
         )
-    if scan.samples - frames <= 5 * scan.samples_per_frame:
+    # Without a frame that gives the length, libsndfile's is a guess from the first bit rates.
+    surplus = scan.samples - frames if scan.has_length_frame else abs(scan.samples - frames)
+    if surplus <= 5 * scan.samples_per_frame:
         return ContainerRepair()
-    return ContainerRepair((AudioPart(scan.audio_start, size, (), scan.build_length_frame()),), TOO_SHORT)
+    return ContainerRepair(
+        (AudioPart(scan.audio_start, size, (), scan.build_length_frame()),),
+        TOO_SHORT if scan.has_length_frame else ABSENT,
+    )

@@ -49,6 +49,11 @@ class Mp3Scan:
     first_bytes: bytes
 
     @property
+    def has_length_frame(self) -> bool:
+        """Whether the first frame gives the file's length."""
+        return self.audio_start > self.start
+
+    @property
     def samples_per_frame(self) -> int:
         """Samples per channel of a frame."""
         return self.first.samples

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from unpaired.data.file_lists import read_file_names
+from unpaired.errors import UsageError
+from unpaired.media import MEDIA
+from unpaired.translate.jobs import TranslationJobs
+
+IMAGE = MEDIA["image"]
+
+
+def tree(root: Path, *names: str) -> Path:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(b"12345")
+    return root
+
+
+def outputs(jobs: TranslationJobs) -> list[str]:
+    return [str(job.output.relative_to(jobs.out)) for job in jobs]
+
+
+def test_runs_translations_and_other_kinds_are_left_out_and_named(tmp_path: Path) -> None:
+    root = tree(
+        tmp_path / "in",
+        "1.png",
+        "2.HEIC",
+        "runs/a-b/config.yaml",
+        "runs/a-b/history.jsonl",
+        "runs/a-b/samples/1.png",
+        "translated-b/.unpaired.sqlite",
+        "translated-b/1.png",
+        "@eaDir/1.png",
+        "sound.wav",
+    )
+    jobs = TranslationJobs([root], root / "translated-a", IMAGE)
+    assert outputs(jobs) == ["1.png"]
+    text = "\n".join(jobs.notes)
+    for fact in (".heic 1", ".wav 1", "runs/a-b", "translated-b", "@eaDir"):
+        assert fact in text
+    assert outputs(TranslationJobs([root / "translated-b"], tmp_path / "out", IMAGE)) == ["1.png"]  # as was asked
+
+
+def test_a_list_of_inputs(tmp_path: Path) -> None:
+    tree(tmp_path, "x/1.png", "x/deep/1.png", "y/1.png", "y/talk.m4a", "z/2.png")
+    (tmp_path / "list.txt").write_text("x/1.png\nx/deep/1.png\nx/../y/1.png\nz\ny/talk.m4a\nx/none.png\n")
+    jobs = TranslationJobs([], tmp_path / "out", IMAGE, file_list=read_file_names(tmp_path / "list.txt"))
+    assert outputs(jobs) == ["x/1.png", "x/deep/1.png", "y/1.png", "z/2.png"]
+    failed = {path.name: reason for path, reason in jobs.unlisted}
+    assert set(failed) == {"talk.m4a", "none.png"} and "ffmpeg" in failed["talk.m4a"]
+    (tmp_path / "up.txt").write_text(f"../{tmp_path.name}/x/1.png\n{tmp_path}/y/1.png\n")
+    up = TranslationJobs([], tmp_path / "out", IMAGE, file_list=read_file_names(tmp_path / "up.txt"))
+    assert outputs(up) == ["x/1.png", "y/1.png"]
+
+
+def test_an_input_of_a_kind_that_is_not_read(tmp_path: Path) -> None:
+    tree(tmp_path, "1.heic")
+    with pytest.raises(UsageError, match="HEIC is not read"):
+        TranslationJobs([tmp_path / "1.heic"], tmp_path / "out", IMAGE)
