@@ -235,6 +235,7 @@ def refuse_settings_of_run(namespace: argparse.Namespace, settings: dict[str, An
         namespace.pairs,
         namespace.dry_run,
         namespace.teacher,
+        namespace.init,
         namespace.auto_depth,
     )
     if any(refused_values) or namespace.threshold is not None:

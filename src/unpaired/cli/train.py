@@ -38,6 +38,9 @@ def train(argv: list[str]) -> int:
         help="trained run, or its model.safetensors, to distill from (methods: gan)",
     )
     parser.add_argument(
+        "--init", type=Path, metavar="RUN", help="start from another run's weights, matched by role and shape"
+    )
+    parser.add_argument(
         "--auto-depth",
         action="store_true",
         help="find the smallest sufficient generator depth, which then teaches a deep generator (distillation)",
@@ -83,7 +86,7 @@ def train(argv: list[str]) -> int:
             if args.dry_run:
                 print_plan(dry_run(*args.data, teacher=args.teacher, **shared_options))
             else:
-                train(*args.data, out=args.out, teacher=args.teacher, **shared_options)
+                train(*args.data, out=args.out, teacher=args.teacher, init=args.init, **shared_options)
     except TrainingInterrupt as interrupt:
         return report_interrupt(interrupt)
     return 0

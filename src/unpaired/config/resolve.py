@@ -24,7 +24,18 @@ SECTIONS = ("method_settings", "data", "medium_settings", "networks", "training"
 NUMBER_TYPES = (int, float, int | None, float | None)
 T = TypeVar("T", bound=BaseModel)
 RUN_ONLY_KEYS = {
-    *("format", "unpaired_version", "domains", "sources", "labels", "pairs", "imported_from", "teacher", "pretrained")
+    *(
+        "format",
+        "unpaired_version",
+        "domains",
+        "sources",
+        "labels",
+        "pairs",
+        "imported_from",
+        "teacher",
+        "init_from",
+        "pretrained",
+    )
 }
 """Keys of a run's config.yaml that are results, not settings; they are ignored when it is given with --config."""
 RESUMABLE_SETTINGS = {"steps", "minutes", "checkpoint_every", "evaluate_every", "sample_every"}

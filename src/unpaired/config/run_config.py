@@ -48,6 +48,7 @@ class RunConfig(StrictModel):
     pairs: bool = Field(False, description="equal names in the test folders are true pairs")
     imported_from: str | None = Field(None, description="file of an imported generator: such a run only translates")
     teacher: Teacher | None = Field(None, description="run that this one learned from")
+    init_from: str | None = Field(None, description="run whose weights training started from")
     pretrained: dict[str, str] = Field({}, description="SHA-256 of the weights of pretrained networks in training")
     data: DataSettings
     networks: SerializeAsAny[NetworkSettings]

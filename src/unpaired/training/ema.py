@@ -44,7 +44,7 @@ class ExponentialMovingAverage:
             ema_parameters, live_parameters = [], []
             ema_role, live_role = self.method.get_submodule(role), method.get_submodule(role)
             for ema_parameter, live_parameter in zip(ema_role.parameters(), live_role.parameters(), strict=True):
-                if id(ema_parameter) not in updated_ids:
+                if live_parameter.requires_grad and id(ema_parameter) not in updated_ids:
                     updated_ids.add(id(ema_parameter))
                     ema_parameters.append(ema_parameter.data)
                     live_parameters.append(live_parameter.data)

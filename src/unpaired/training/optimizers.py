@@ -24,14 +24,14 @@ def build_optimizer(player: Player, parameters: list[nn.Parameter]) -> torch.opt
 
 
 class PlayerOptimizer:
-    """One player at the table: what it owns of a method, and its optimizer."""
+    """A player's trainable parameters and its optimizer; parameters that require no gradient (a frozen backbone) stay."""
 
     def __init__(self, method: Method, player: Player) -> None:
         self.player = player
         self.roles: dict[str, list[nn.Parameter]] = {}
         unique_parameters: dict[int, nn.Parameter] = {}
         for role in player.roles:
-            self.roles[role] = list(method.get_submodule(role).parameters())
+            self.roles[role] = [p for p in method.get_submodule(role).parameters() if p.requires_grad]
             unique_parameters |= {id(p): p for p in self.roles[role]}
         self.parameters = list(unique_parameters.values())
         self.optimizer = build_optimizer(player, self.parameters)
