@@ -303,7 +303,7 @@ def test_a_folder_with_something_else_is_left_alone(discs: Path, tmp_path: Path)
         ({"methods": "gan", "overrides": {"unit": {}}}, "--set unit: not compared here"),
         ({"methods": "gan", "steps": 2, "minutes": 3}, "both steps and minutes"),
         ({"methods": "gan", "devices": 2}, "trains on one device"),
-        ({"methods": "gan", "pairs": True}, "--pairs: no file"),
+        ({"methods": "gan", "pairs": True}, "--pairs: the test items"),
         ({"methods": "cyclegan", "size": 18}, "size 18: these networks need a multiple of 4"),
     ],
 )

@@ -88,7 +88,7 @@ def test_a_setting_that_would_do_nothing_is_refused(
 ) -> None:
     name = next(iter(settings))
     medium: Medium = "voice" if "mcep_order" in settings else "image"
-    with pytest.raises(UsageError, match=rf"'{name}': does nothing while '{next(iter(mend))}' is "):
+    with pytest.raises(UsageError, match=rf"'{name}': has no effect while '{next(iter(mend))}' is "):
         resolve_settings(SettingsRequest(method=method, settings=settings), "small", medium)
     resolve_settings(SettingsRequest(method=method, settings=settings | mend), "small", medium)
     resolve_settings(
@@ -104,7 +104,7 @@ def test_a_setting_that_would_do_nothing_is_refused(
         ("networks: {width: [3]}", "'width': given"),
         ("networks: 3", "expected keys and values"),
         ("- 1", "expected the keys"),
-        ("a: [", "no YAML file of settings"),
+        ("a: [", "expected a YAML file"),
         ("method: unit\nmethod_settings: {depth: 2}", "'depth' is a setting of gan, discogan; unit has: "),
         ("method_settings: {dpeth: 2}", "setting 'dpeth' of cyclegan: known: "),
         ("method: cyclgan", "did you mean 'cyclegan'"),

@@ -95,7 +95,7 @@ def test_pure_in_seed_step_and_shard(tmp_path: Path, workers: int, memory: int) 
 
 
 def test_a_shard_without_items_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="without items"):
+    with pytest.raises(ValueError, match="no items"):
         made(flat(tmp_path)).load_batch(0, 0, 2, 1)
 
 
@@ -185,7 +185,7 @@ def test_pairs_are_looked_for_between_all_domains(tmp_path: Path) -> None:
     assert require_pairs(sets, None) == lacking == require_pairs(sets, create_domain_labels("abcd"))
     two = Labels(groups=(LabelGroup(values=("a", "b")), LabelGroup(values=("c", "d"))), dataset_groups=((0, 1),))
     assert require_pairs(sets, two) == ["c and d"]
-    with pytest.raises(UsageError, match="test items of a, b, c has the name of one of another domain"):
+    with pytest.raises(UsageError, match="--pairs: .*a, b, c"):
         require_pairs(sets_with(tmp_path / "other", a="1.png", b="2.png", c="3.png"), None)
 
 

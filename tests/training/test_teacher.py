@@ -116,8 +116,8 @@ def test_a_teacher_of_the_other_order_and_of_two_ways_will_do(discs: Path, tmp_p
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"method": "cyclegan", "depth": None}, "cyclegan learns from no other run; methods that do: .*gan"),
-        ({"size": 32}, "learned from pictures of 16 px, and this run from 32 px"),
+        ({"method": "cyclegan", "depth": None}, "--teacher: .*cyclegan; .*gan"),
+        ({"size": 32}, "--size 16, .*--size 32"),
     ],
 )
 def test_a_teacher_that_does_not_fit_is_refused(
@@ -132,7 +132,7 @@ def test_a_teacher_that_does_not_fit_is_refused(
 def test_other_domains_ways_and_paths_are_refused(discs: Path, tmp_path: Path, teacher: Path) -> None:
     green = draw_domain(tmp_path, "green", 12)
     for other, words in (
-        (green, "does not know 'green'; it knows blue and red"),
+        (green, "'green'; its domains are blue and red"),
         (discs / "blue", "does not translate red to blue"),
     ):
         with pytest.raises(UsageError, match=words):

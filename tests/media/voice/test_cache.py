@@ -203,7 +203,7 @@ def described(deviation: tuple[float, ...]) -> VoiceStatistics:
 
 def test_no_speech_has_no_statistics() -> None:
     features = WORLD.analyse(buzz(0.2))
-    with pytest.raises(WorkError, match="hold no speech"):
+    with pytest.raises(WorkError, match="no speech"):
         compute_statistics([(features, np.zeros(features.num_frames, np.bool_), -23.0)])
 
 

@@ -139,8 +139,8 @@ def test_settings_choose_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_vad(VoiceSettings(vad="energy")) is None and load_vad(VoiceSettings(vad="auto")) is found
     assert describe_vad(VoiceSettings(vad="silero")) == "silero-vad"
     monkeypatch.setattr(silero_vad, "find_silero_vad", lambda: None)
-    assert load_vad(VoiceSettings(vad="auto")) is None and describe_vad(VoiceSettings(vad="auto")) == "its level"
-    with pytest.raises(UsageError, match=r"gate 'silero': .*not both installed: pip install 'unpaired\[voice-gate\]'"):
+    assert load_vad(VoiceSettings(vad="auto")) is None and describe_vad(VoiceSettings(vad="auto")) == "energy threshold"
+    with pytest.raises(UsageError, match=r"--vad silero: .*installed: pip install 'unpaired\[voice-gate\]'"):
         load_vad(VoiceSettings(vad="silero"))
 
 
