@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from unpaired.config.presets import PRESETS
+
 from unpaired.config.resolve import SECTIONS, SettingsRequest, build_method_settings_model, resolve_settings
 from unpaired.config.settings import Medium
 from unpaired.errors import UsageError

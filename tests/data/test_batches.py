@@ -185,7 +185,7 @@ def test_pairs_are_looked_for_between_all_domains(tmp_path: Path) -> None:
     assert require_pairs(sets, None) == lacking == require_pairs(sets, create_domain_labels("abcd"))
     two = Labels(groups=(LabelGroup(values=("a", "b")), LabelGroup(values=("c", "d"))), dataset_groups=((0, 1),))
     assert require_pairs(sets, two) == ["c and d"]
-    with pytest.raises(UsageError, match="--pairs: .*a, b, c"):
+    with pytest.raises(UsageError, match=r"--pairs: .*a, b, c"):
         require_pairs(sets_with(tmp_path / "other", a="1.png", b="2.png", c="3.png"), None)
 
 

@@ -211,7 +211,7 @@ def test_routes_and_names() -> None:
     x = torch.zeros(3, 16, 16)
     assert one_way(x).shape == x.shape and two_way(x, source="photos").shape == x.shape
     assert two_way.resolve_request("photos").source.name == "paintings"
-    with pytest.raises(UsageError, match="photos to paintings, paintings to photos; .*--to"):
+    with pytest.raises(UsageError, match=r"photos to paintings, paintings to photos; .*--to"):
         two_way(x)
     with pytest.raises(UsageError, match="'painting': this run knows photos and paintings"):
         two_way(x, to="painting")

@@ -25,8 +25,8 @@ def run_voice_demo(out: Path | None, minutes: float, log: LogCallback) -> Path:
     synthesiser = find_synthesiser()
     first, second = synthesiser.voices
     log(
-        f"demo: speaker {first} to {second} and back, both synthesized by {synthesiser.program}; {minutes:g} minutes of "
-        "training"
+        f"demo: speaker {first} to {second} and back, both synthesized by {synthesiser.program}; {minutes:g} minutes "
+        "of training"
     )
     folder = (out.parent if out is not None else Path("runs")) / "demo-voices"
     plan = assign_sentences(SENTENCES.read_text(encoding="utf-8").splitlines(), (first, second))
@@ -45,8 +45,9 @@ def run_voice_demo(out: Path | None, minutes: float, log: LogCallback) -> Path:
     )
     if first_file.read_bytes() == second_file.read_bytes():  # flite silently uses another voice for one that it lacks
         raise WorkError(
-            f"{synthesiser.program} lacks the voice {first} or {second}: their recordings in {folder} are equal; remove "
-            "that folder, install a synthesizer with both (apt install flite, or brew install espeak-ng) and try again"
+            f"{synthesiser.program} lacks the voice {first} or {second}: their recordings in {folder} are equal; "
+            "remove that folder, install a synthesizer with both (apt install flite, or brew install espeak-ng) and "
+            "try again"
         )
     with (folder / "texts.csv").open("w", encoding="utf-8", newline="") as file:
         transcript_rows = [
