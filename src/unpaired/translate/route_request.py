@@ -10,7 +10,7 @@ from typing import Any
 from unpaired.config.resolve import validate
 from unpaired.config.run_config import RunConfig
 from unpaired.data.domain import Domain
-from unpaired.errors import UsageError
+from unpaired.errors import UsageError, suggest_name
 from unpaired.media import MEDIA, Medium
 from unpaired.media.base import TranslateOptions
 from unpaired.methods import METHODS
@@ -42,7 +42,8 @@ def parse_options(medium: Medium, values: Mapping[str, Any]) -> TranslateOptions
             flag = f"--{name.replace('_', '-')}"
             if other is not None:
                 raise UsageError(f"{flag}: for {other.files_noun} only, but this run translates {medium.files_noun}")
-            raise UsageError(f"option '{name}': unknown")
+            known = {*medium.translate_options_model.model_fields, "labels"}
+            raise UsageError(f"option '{name}': {suggest_name(name, known)}")
     return validate(medium.translate_options_model, values, "option")
 
 
