@@ -180,12 +180,15 @@ def discover_labelled_data(
             raise UsageError(f"{table.path}: none of the attributes {', '.join(attributes)} is one of its columns")
     labels = Labels(groups=tuple(groups), dataset_groups=tuple(map(tuple, groups_by_table)))
     files = [_separate_unlabelled(part, table) for part, table in zip(files, label_tables, strict=True)]
-    names = labels.domains
+    _require_valid_names(labels.domains)
+    return files, label_tables, labels
+
+
+def _require_valid_names(names: Sequence[str]) -> None:
     if invalid_name := next((name for name in names if not is_valid_name(name)), None):
         raise UsageError(f"a value is '{invalid_name}', which cannot name a domain (no ',', '=' and '/'); rename it")
     if duplicate := next((name for name in names if names.count(name) > 1), None):
         raise UsageError(f"two values are named '{duplicate}'; rename one of them")
-    return files, label_tables, labels
 
 
 def _separate_unlabelled(files: DomainFiles, table: LabelTable) -> DomainFiles:
@@ -196,9 +199,8 @@ def _separate_unlabelled(files: DomainFiles, table: LabelTable) -> DomainFiles:
     total = len(files.train) + len(files.test or ())
     notes = [files.note]
     if unlabelled:
-        notes.append(
-            f"left out, {len(unlabelled):,} of {total:,} files without a row in {table.path}: {format_names(unlabelled)}"
-        )
+        names = format_names(unlabelled)
+        notes.append(f"left out, {len(unlabelled):,} of {total:,} files without a row in {table.path}: {names}")
     if unused_rows := _find_unused_rows(table, files):
         notes.append(f"{len(unused_rows):,} rows of {table.path} name no file: {format_names(unused_rows)}")
     return replace(

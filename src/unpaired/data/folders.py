@@ -167,7 +167,8 @@ def _list_domain_files(domain_folder: DomainFolders) -> DomainFiles:
         file_types = "; ".join(f"{medium.files_noun} ({medium.expected_suffixes()})" for medium in MEDIA.values())
         reasons = f" ({'; '.join(skipped_notes)})" if skipped_notes else ""
         raise WorkError(
-            f"{domain_folder.train}: no files to read for domain '{domain_folder.name}'{reasons}; expected {file_types}"
+            f"{domain_folder.train}: no files to read for domain '{domain_folder.name}'{reasons}; "
+            f"expected {file_types}"
         )
     if len(listing.first_by_medium) > 1:
         both_media = " and ".join(

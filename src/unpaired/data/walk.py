@@ -31,7 +31,7 @@ SYSTEM_FOLDERS = frozenset(
         "_gsdata_",
     }
 )
-"""Folders, in lower case, that computers and network storage keep for themselves: thumbnails, deleted files, indexes."""
+"""Folders, in lower case, that computers and storage keep for themselves: thumbnails, deleted files, indexes."""
 _MAX_NAMES = 5
 
 
@@ -111,7 +111,7 @@ def walk_files(
     exclude: Callable[[str], bool] = lambda _: False,
     visited: Container[tuple[int, int]] = (),
 ) -> Iterator[tuple[str, int, Medium]]:
-    """Yield (relative name, size in bytes, medium) of every readable file below `root`, and count the rest in `skipped`.
+    """Yield (relative name, size in bytes, medium) of every file below `root` to read, and count the rest in `skipped`.
 
     A folder's files come by name, then its subfolders'. `exclude` decides by relative name which folders to leave out
     without a word; `visited` are (device, inode) of others. `on_error` receives folders that cannot be listed.

@@ -27,7 +27,7 @@ from unpaired.training.logging import TrainingLog
 from unpaired.training.loop import TrainingLoop
 from unpaired.training.setup import build_batches, build_on_device, discard_message, setup_training
 from unpaired.training.step_benchmark import format_dry_run
-from unpaired.training.trainer import Trainer
+from unpaired.training.trainer import OnStep, Trainer
 
 
 def train(
@@ -38,27 +38,30 @@ def train(
     config: Path | None = None,
     pairs: bool = False,
     teacher: Path | str | None = None,
+    init: Path | str | None = None,
     log: LogCallback = log_to_terminal,
+    on_step: OnStep | None = None,
     **settings: Any,
 ) -> Path:
     """Train on `data` (a folder per domain, or one folder of them); returns the run's folder.
 
     `settings` are any of data, networks, training and the method, by their names (`size=128, steps=2000`), over those
     of the file `config`, over the preset's. `pairs` says that equal names in the test folders are true pairs. `teacher`
-    is the folder of a trained run (or the file of its model) that the method learns from, where it does that. `say`
-    gets what a person should read.
+    is the folder of a trained run (or the file of its model) to distill from, for methods that support it. `init` is
+    the folder of a run whose weights training starts from, matched by role and shape. `log` receives messages.
+    `on_step` receives a StepReport after each step; if it returns False, training saves its state and stops.
 
-    Raises UsageError for wrong settings or paths, WorkError for unusable data and failures while training, Interrupted
-    after a signal once the state is saved.
+    Raises UsageError for wrong settings or paths, WorkError for unusable data and failures while training,
+    TrainingInterrupt after a signal once the state is saved.
     """
     request = SettingsRequest.read(method, preset, settings, config)
-    setup = setup_training(data, request, pairs, teacher, out, log)
+    setup = setup_training(data, request, pairs, teacher, out, log, init)
     folder = RunFolder(setup.distributed.run_on_first(partial(make_run_folder, setup.config, out, setup.files)))
     setup.log(f"run: {folder.path}")
     training = setup.config.training
     loop = TrainingLoop(setup.method, setup.distributed, training.precision, training.ema_decay, training.seed)  # type: ignore[arg-type]
     progress = Progress(world_size=setup.distributed.world_size)
-    return run_training(setup.config, folder, loop, setup.batches, progress, setup.log, is_resumed=False)
+    return run_training(setup.config, folder, loop, setup.batches, progress, setup.log, False, on_step)
 
 
 def dry_run(
@@ -83,7 +86,11 @@ def dry_run(
 
 
 def resume(
-    run_path: Path | str, changed_data: bool = False, log: LogCallback = log_to_terminal, **settings: Any
+    run_path: Path | str,
+    changed_data: bool = False,
+    log: LogCallback = log_to_terminal,
+    on_step: OnStep | None = None,
+    **settings: Any,
 ) -> Path:
     """Continue a run where its newest checkpoint stands, equal to the last bit to one that was never stopped.
 
@@ -125,7 +132,7 @@ def resume(
     if distributed.is_first and extended_config != config:
         write_config(folder.config, extended_config)
     log(f"resuming {folder.path} at step {progress.step}")
-    return run_training(extended_config, folder, loop, batches, progress, log, is_resumed=True)
+    return run_training(extended_config, folder, loop, batches, progress, log, True, on_step)
 
 
 def run_training(
@@ -136,6 +143,7 @@ def run_training(
     progress: Progress,
     log: LogCallback,
     is_resumed: bool,
+    on_step: OnStep | None = None,
 ) -> Path:
     """Train to the end of the budget, then evaluate on the test items and write the report."""
     training_log: TrainingLog | None = None
@@ -152,7 +160,7 @@ def run_training(
             if training_log is not None
             else None
         )
-        trainer = Trainer(config, folder, loop, load_batch, training_log, validator, progress)
+        trainer = Trainer(config, folder, loop, load_batch, training_log, validator, progress, on_step)
         try:
             trainer.run()
         except DivergenceError as error:
@@ -162,7 +170,9 @@ def run_training(
         log(
             f"{trainer.step} steps in {format_duration(trainer.spent_s)}, and {format_duration(trainer.evaluation_s)} of evaluations"
         )
-        if validator is not None:
+        if trainer.is_canceled:
+            log(f"stopped by on_step at step {trainer.step}; continue with: unpaired train --resume {folder.path}")
+        elif validator is not None:
             validator.finish(trainer.step)
     except OSError as error:
         raise WorkError(f"{folder.path}: cannot be written ({error}); the last checkpoint is whole") from error

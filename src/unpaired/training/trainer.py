@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from types import FrameType
 from typing import Protocol
@@ -44,6 +45,24 @@ class Validator(Protocol):
         """Evaluate on the test items and say how to go on, after the last step."""
 
 
+@dataclass(frozen=True)
+class StepReport:
+    """What `on_step` receives after each step: finished steps, the fraction of the budget spent, and the losses.
+
+    `losses` maps `player.loss` to its value before its weight; on a GPU it is empty in most steps, since reading
+    numbers would make it wait.
+    """
+
+    step: int
+    budget_fraction: float
+    spent_s: float
+    losses: Mapping[str, float]
+
+
+OnStep = Callable[[StepReport], bool | None]
+"""Called by the first rank after each step; returning False stops training after saving."""
+
+
 class TrainingInterrupt(Exception):
     """The run was asked to stop by a signal of this number.
 
@@ -67,7 +86,9 @@ class Trainer:
         training_log: TrainingLog | None,
         validator: Validator | None,
         progress: Progress,
+        on_step: OnStep | None = None,
     ) -> None:
+        self.on_step, self.is_canceled = on_step, False
         self.config, self.folder, self.loop, self.load_batch = config, folder, loop, load_batch
         self.training_log, self.validator = training_log, validator
         self.step, self.spent_s, self.evaluation_s = progress.step, progress.spent_s, progress.evaluation_s
@@ -101,10 +122,23 @@ class Trainer:
                 self.step += 1
                 previous_fraction, fraction = fraction, self.budget_fraction
                 self._log_step(fraction, lr_factor, values)
+                if self._is_canceled_by_caller(fraction, values):
+                    self.is_canceled = True
+                    break
                 if fraction < 1 and self.loop.distributed.any(self.stop_signal is not None):
                     self._interrupt()
                 self._run_scheduled_tasks(previous_fraction, fraction)
             self.save()
+
+    def _is_canceled_by_caller(self, fraction: float, losses: Mapping[str, float]) -> bool:
+        """Report the step to `on_step`; whether it asks to stop is decided for all ranks alike."""
+        if self.on_step is None:
+            return False
+        wants_stop = (
+            self.loop.distributed.is_first
+            and self.on_step(StepReport(self.step, fraction, self.spent_s, losses)) is False
+        )
+        return fraction < 1 and self.loop.distributed.any(wants_stop)
 
     def _micro_batches(self) -> list[Batch]:
         distributed, count = self.loop.distributed, self.config.training.grad_accumulation

@@ -122,7 +122,7 @@ def _has_more_pages(image: Image.Image) -> bool:
         if tiff.describes_more_pages(image):
             return True
         image.seek(1)  # n_frames of a TIFF walks all its pages
-    except Exception:  # noqa: BLE001 (a damaged second page does not decide about the first)
+    except Exception:  # a damaged second page does not decide about the first
         return False
     return True
 
@@ -161,7 +161,7 @@ def _decode_tiff(path: Path, image: Image.Image) -> tuple[npt.NDArray[Any], Floa
     except Exception as error:
         try:
             pixels, alpha, bits, _ = tiff.read_first_page(path)
-        except Exception:  # noqa: BLE001 (decoders of damaged files raise about anything)
+        except Exception:  # decoders of damaged files raise about anything
             raise error from None
     return pixels, alpha, bits
 

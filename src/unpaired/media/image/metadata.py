@@ -1,4 +1,4 @@
-"""Metadata of picture files, which never decide whether the pixels are read: orientation, and copies without the rest."""
+"""Metadata of picture files, which never decide whether pixels are read: orientation, and copies without the rest."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def get_orientation(image: Image.Image) -> int:
     """The EXIF orientation of an image that Pillow opened; damaged EXIF data are none."""
     try:
         return parse_orientation(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # noqa: BLE001 (parsers of EXIF raise about anything)
+    except Exception:  # parsers of EXIF raise about anything
         return 1
 
 
@@ -114,5 +114,5 @@ def _decode(data: bytes) -> npt.NDArray[np.uint8] | None:
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
             return np.asarray(image)
-    except Exception:  # noqa: BLE001 (decoders of damaged files raise about anything)
+    except Exception:  # decoders of damaged files raise about anything
         return None

@@ -159,7 +159,7 @@ def _has_second_page(file: tifffile.TiffFile) -> bool:
     except IndexError:
         metadata = file.imagej_metadata or {}
         return int(metadata.get("images", 1)) > 1
-    except Exception:  # noqa: BLE001 (a damaged second page does not decide about the first)
+    except Exception:  # a damaged second page does not decide about the first
         return False
     return True
 
