@@ -6,6 +6,7 @@ import io
 import random
 import struct
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import soundfile
@@ -31,7 +32,7 @@ def make_pictures(seed: int = 0) -> dict[str, bytes]:
         buffer = io.BytesIO()
         image.save(buffer, image_format)
         out[name] = buffer.getvalue()
-    kinds: dict[str, dict[str, object]] = {
+    kinds: dict[str, dict[str, Any]] = {
         "f.tif": {"data": color, "photometric": "rgb"},
         "g.tif": {"data": color.astype(np.uint16) * 200, "photometric": "rgb", "compression": "zlib"},
         "h.tif": {"data": color.astype(np.float32), "photometric": "rgb", "tile": (16, 16), "compression": "zlib"},

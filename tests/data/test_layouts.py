@@ -81,5 +81,5 @@ def test_loose_files_beside_domains_are_counted(tmp_path: Path) -> None:
 
 def test_one_training_folder_beside_tests_is_refused(tmp_path: Path) -> None:
     tree(tmp_path, "trainA/1.png", "testA/1.png")
-    with pytest.raises(UsageError, match="trainA/.*testA"):
+    with pytest.raises(UsageError, match=r"trainA/.*testA"):
         discover([tmp_path])

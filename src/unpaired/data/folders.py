@@ -142,8 +142,8 @@ def _check_names(domain_folders: Sequence[DomainFolders]) -> None:
     for domain_folder in domain_folders:
         if not is_valid_name(domain_folder.name):
             raise UsageError(
-                f"{domain_folder.train}: a domain's name is its folder's, without ',' and '=', of at most {MAX_NAME_LENGTH} "
-                "characters; rename the folder"
+                f"{domain_folder.train}: a domain's name is its folder's, without ',' and '=', of at most "
+                f"{MAX_NAME_LENGTH} characters; rename the folder"
             )
         if domain_folder.name in folder_by_name:
             both_folders = f"{folder_by_name[domain_folder.name]} and {domain_folder.train}"
@@ -167,15 +167,15 @@ def _list_domain_files(domain_folder: DomainFolders) -> DomainFiles:
         file_types = "; ".join(f"{medium.files_noun} ({medium.expected_suffixes()})" for medium in MEDIA.values())
         reasons = f" ({'; '.join(skipped_notes)})" if skipped_notes else ""
         raise WorkError(
-            f"{domain_folder.train}: no files to read for domain '{domain_folder.name}'{reasons}; "
-            f"expected {file_types}"
+            f"{domain_folder.train}: no files to read for domain '{domain_folder.name}'{reasons}; expected {file_types}"
         )
     if len(listing.first_by_medium) > 1:
         both_media = " and ".join(
             f"{MEDIA[name].files_noun} ({file})" for name, file in sorted(listing.first_by_medium.items())
         )
         raise WorkError(
-            f"{domain_folder.train}: domain '{domain_folder.name}' has {both_media}; expected one kind, so move the others away"
+            f"{domain_folder.train}: domain '{domain_folder.name}' has {both_media}; "
+            "expected one kind, so move the others away"
         )
     if test is not None and not len(test):
         notes.append("its test folder has no files to read")

@@ -173,5 +173,6 @@ class TranslationJobs:
         ).fetchone()
         if overwritten_row is not None:
             raise UsageError(
-                f"the translation of {os.fsdecode(overwritten_row[0])} would be written over an input; give another --out"
+                f"the translation of {os.fsdecode(overwritten_row[0])} would be written over an input; give another "
+                "--out"
             )

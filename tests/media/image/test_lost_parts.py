@@ -120,8 +120,10 @@ def test_a_whole_jpeg_without_its_end_marker(tmp_path: Path, progressive: bool) 
 
 
 def test_orientation_of_any_type() -> None:
-    assert [parse_orientation(v) for v in (6, "6", (6,), [6], 6.0, b"\x06", b"\x06\0")] == [6] * 7
-    assert [parse_orientation(v) for v in ("x", (), None, 0, 9, -1, float("nan"), {}, b"")] == [1] * 9
+    sixes: list[Any] = [6, "6", (6,), [6], 6.0, b"\x06", b"\x06\0"]
+    others: list[Any] = ["x", (), None, 0, 9, -1, float("nan"), {}, b""]
+    assert [parse_orientation(value) for value in sixes] == [6] * 7
+    assert [parse_orientation(value) for value in others] == [1] * 9
 
 
 @pytest.mark.parametrize(("kind", "value"), [(2, "6"), (4, (6,)), (7, b"\x06"), (2, "upside down"), (12, 6.0)])

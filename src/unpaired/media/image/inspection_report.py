@@ -24,9 +24,9 @@ _FULL_8BIT_RANGE = 255 * LEVELS
 
 @dataclass(frozen=True)
 class ImageInspection:
-    """What one decoded file shows: its name, displayed size, mode, bits, whether it has colour and transparency, quantiles
-    of its raw values (None for 8 bits), a digest of its bytes where another domain has a file of that size (else 0),
-    and what of it is not used, in words.
+    """What one decoded file shows: its name, displayed size, mode, bits, whether it has colour and transparency,
+    quantiles of its raw values (None for 8 bits), a digest of its bytes where another domain has a file of that size
+    (else 0), and what of it is not used, in words.
     """
 
     name: str
@@ -87,7 +87,7 @@ class ImageDomainReport(DomainInspection):
         return np.minimum(np.array(self.widths, np.int32), np.array(self.heights, np.int32))
 
     def create_domain(self, channels: int, value_range: Range | None = None) -> Domain:
-        """What a run records of this domain. The range is 0..255 for 8 bits, else `value_range` or what was measured."""
+        """What a run records of this domain. The range is 0..255 for 8 bits, else `value_range` or as measured."""
         bits = max(self.range_by_bits, default=8)
         low, high = 0.0, 255.0
         if bits != 8 and value_range is not None:
@@ -170,9 +170,7 @@ class ImageDataReport(DataReport):
                 out += [f"{name}: {text}" for text in outliers if text]
             small_count = int((d.shorter_sides < settings.size).sum()) if settings is not None else 0
             if settings is not None and small_count:
-                out.append(
-                    f"{name}: {format_count(small_count, 'picture')} looked at below {settings.size} px will be enlarged"
-                )
+                out.append(f"{name}: {format_count(small_count, 'picture')} below {settings.size} px will be enlarged")
         if self.duplicates:
             first, second = self.duplicates[0]
             files = format_count(len(self.duplicates), "file")

@@ -151,8 +151,8 @@ class ImagePipeline:
         low, high = get_value_range(self.options.target_range, self.request.target, bits)
         if bits < 32 and not (low >= 0 and high <= MAX_VALUES[bits]):
             raise UsageError(
-                f"--target-range {low:g},{high:g}: a picture of {bits} bits holds 0 to {MAX_VALUES[bits]:g}; give a range "
-                "within that, or inputs of more bits"
+                f"--target-range {low:g},{high:g}: a picture of {bits} bits holds 0 to {MAX_VALUES[bits]:g}; give a "
+                "range within that, or inputs of more bits"
             )
         return from_tensor(y, low, high, item.is_color)
 
@@ -193,8 +193,8 @@ class ImagePipeline:
                 raise UsageError("a picture without one finite value; expected numbers")
             if requested_range is None and source_bits != 32 and (finite_values.min() < 0 or finite_values.max() > 1):
                 raise UsageError(
-                    f"its values go from {finite_values.min():g} to {finite_values.max():g}, but '{source.name}' was learned from "
-                    f"{source_bits}-bit pictures; expected 0 to 1, or the values of black and white "
+                    f"its values go from {finite_values.min():g} to {finite_values.max():g}, but '{source.name}' was "
+                    f"learned from {source_bits}-bit pictures; expected 0 to 1, or the values of black and white "
                     "(--source-range LOW,HIGH)"
                 )
         return get_value_range(requested_range, source, image.bits)
@@ -305,7 +305,8 @@ def describe_clipping(image: DecodedImage, low: float, high: float) -> str:
     is_beyond = (image.pixels < low) | (image.pixels > high)
     if is_beyond.mean() <= MAX_CLIPPED_FRACTION:
         return ""
-    return f"raw values beyond {low:g} to {high:g}, the range of training, are clipped to it (--source-range LOW,HIGH sets it)"
+    bounds = f"{low:g} to {high:g}, the range of training"
+    return f"raw values beyond {bounds}, are clipped to it (--source-range LOW,HIGH sets it)"
 
 
 def _emit_warnings(warning_texts: list[str]) -> None:

@@ -69,8 +69,8 @@ class ImageSettings(StrictModel):
     )
     value_range: Range | None = Field(
         None,
-        description="raw values LOW,HIGH that mean black and white in pictures of more than 8 bits; unset: measured in each "
-        "domain, without outliers",
+        description="raw values LOW,HIGH that mean black and white in pictures of more than 8 bits; unset: measured in "
+        "each domain, without outliers",
     )
 
     @field_validator("value_range")

@@ -80,6 +80,6 @@ class ValueRange:
         if not wild:
             return ""
         return (
-            f"values such as {' and '.join(wild)} are far from all others and taken for outliers; networks see {low:g} to "
-            f"{high:g} (--value-range LOW,HIGH sets the range)"
+            f"values such as {' and '.join(wild)} are far from all others and taken for outliers; networks see "
+            f"{low:g} to {high:g} (--value-range LOW,HIGH sets the range)"
         )

@@ -6,9 +6,8 @@ compared with the file: where one tells of less sound than there is, or of none,
 
 from __future__ import annotations
 
-import io
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import BinaryIO
 import soundfile
 
 from unpaired.media.voice import flac_frames, mp3_frames
+from unpaired.media.voice.patched_file import AudioPart
 
 TOO_SHORT = "the length in its header is too short for the file"
 ABSENT = "its header does not say how long it is"
@@ -27,76 +27,11 @@ _MIN_SURPLUS_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
-class AudioPart:
-    """A sound file within a file: bytes `start` to `end` after `prefix`, some of them replaced."""
-
-    start: int
-    end: int
-    patches: tuple[tuple[int, bytes], ...] = ()
-    prefix: bytes = b""
-
-
-@dataclass(frozen=True)
 class ContainerRepair:
     """How to read a file so that nothing is lost (None: as it is), and what a user should know of it."""
 
     parts: tuple[AudioPart, ...] | None = None
     note: str = ""
-
-
-class PatchedFile(io.RawIOBase):
-    """A read-only, seekable view of a part of a file."""
-
-    def __init__(self, path: Path, part: AudioPart) -> None:
-        super().__init__()
-        self._file, self._part = path.open("rb"), part
-        self._position = 0
-        self._size = len(part.prefix) + part.end - part.start
-
-    def readable(self) -> bool:
-        """Always."""
-        return True
-
-    def seekable(self) -> bool:
-        """Always."""
-        return True
-
-    def tell(self) -> int:
-        """The position in the view."""
-        return self._position
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move within the view."""
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
-        self._position = max(0, base + offset)
-        return self._position
-
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Read up to the buffer's length."""
-        data = self._read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        """Close the file below."""
-        self._file.close()
-        super().close()
-
-    def _read(self, count: int) -> bytes:
-        prefix, part = self._part.prefix, self._part
-        count = max(0, min(count, self._size - self._position))
-        if self._position < len(prefix):
-            data = bytearray(prefix[self._position : self._position + count])
-        else:
-            begin = part.start + self._position - len(prefix)
-            self._file.seek(begin)
-            data = bytearray(self._file.read(count))
-            for offset, patch in part.patches:
-                first, last = max(begin, offset), min(begin + len(data), offset + len(patch))
-                if first < last:
-                    data[first - begin : last - begin] = patch[first - offset : last - offset]
-        self._position += len(data)
-        return bytes(data)
 
 
 def find_repair(path: Path) -> ContainerRepair:
@@ -112,20 +47,8 @@ def find_repair(path: Path) -> ContainerRepair:
 def _find_repair(path: Path, size: int, _: int) -> ContainerRepair:
     try:
         with path.open("rb") as file:
-            head = file.read(16)
-            if head[:4] in (b"RIFF", b"RF64", b"RIFX") and head[8:12] == b"WAVE":
-                return _repair_wav(file, size, ">" if head[:4] == b"RIFX" else "<")
-            if head[:4] == b"FORM" and head[8:12] in (b"AIFF", b"AIFC"):
-                return _repair_aiff(file, size)
-            if head[:4] == b".snd":
-                return _repair_au(size, head)
-            if head[:4] == b"caff":
-                return _repair_caf(file, size)
-            if head[:4] == b"fLaC":
-                return _repair_flac(file, size)
-            if head[:4] == b"OggS":
-                return _repair_ogg(file, size)
-        return _repair_mp3(path, size)
+            repair = _REPAIRS.get(file.read(4))
+            return _repair_mp3(path, size) if repair is None else repair(file, size)
     except (struct.error, ValueError, IndexError, OverflowError):
         return ContainerRepair()
 
@@ -172,7 +95,7 @@ class _Data:
 def _compare(file: BinaryIO, size: int, data: _Data, further: Sequence[tuple[int, bytes]] = ()) -> ContainerRepair:
     """Patch the length of a chunk of sound where it is absent or too small."""
     available = size - data.start
-    if 0 < data.size and available - 1 <= data.size <= available:
+    if data.size > 0 and available - 1 <= data.size <= available:
         return ContainerRepair()
     end = data.start + data.size
     is_unknown = data.size <= 0 or data.size >= (1 << 62 if data.size_format.endswith("q") else _UNKNOWN_BYTES)
@@ -195,7 +118,9 @@ def _compare(file: BinaryIO, size: int, data: _Data, further: Sequence[tuple[int
     return ContainerRepair((part,), note)
 
 
-def _repair_wav(file: BinaryIO, size: int, order: str) -> ContainerRepair:
+def _repair_wav(file: BinaryIO, size: int) -> ContainerRepair:
+    file.seek(0)
+    order = ">" if file.read(4) == b"RIFX" else "<"
     if starts := _find_joined_wavs(file, size, order):
         parts = tuple(AudioPart(start, end) for start, end in zip(starts, [*starts[1:], size], strict=True))
         return ContainerRepair(parts, f"holds {len(parts)} sounds one after the other")
@@ -249,8 +174,8 @@ def _repair_aiff(file: BinaryIO, size: int) -> ContainerRepair:
     return ContainerRepair()
 
 
-def _repair_au(size: int, head: bytes) -> ContainerRepair:
-    start, count = struct.unpack(">II", head[4:12])
+def _repair_au(file: BinaryIO, size: int) -> ContainerRepair:
+    start, count = struct.unpack(">II", file.read(8))
     if not 24 <= start <= size or count >= _UNKNOWN_BYTES:
         return ContainerRepair()
     if count > size - start:
@@ -323,3 +248,16 @@ def _repair_mp3(path: Path, size: int) -> ContainerRepair:
         (AudioPart(scan.audio_start, size, (), scan.build_length_frame()),),
         TOO_SHORT if scan.has_length_frame else ABSENT,
     )
+
+
+_REPAIRS: dict[bytes, Callable[[BinaryIO, int], ContainerRepair]] = {
+    b"RIFF": _repair_wav,
+    b"RF64": _repair_wav,
+    b"RIFX": _repair_wav,
+    b"FORM": _repair_aiff,
+    b".snd": _repair_au,
+    b"caff": _repair_caf,
+    b"fLaC": _repair_flac,
+    b"OggS": _repair_ogg,
+}
+"""By the first four bytes; a function finds the file's position behind them."""

@@ -14,7 +14,8 @@ import soundfile
 
 from unpaired.errors import UnreadableFileError
 from unpaired.limits import get_max_hours
-from unpaired.media.voice.audio_container import CUT, AudioPart, PatchedFile, find_repair
+from unpaired.media.voice.audio_container import CUT, find_repair
+from unpaired.media.voice.patched_file import AudioPart, PatchedFile
 
 __all__ = ["MIN_SECONDS", "AudioHeader", "AudioInspection", "inspect_audio", "read_header", "read_raw_blocks"]
 

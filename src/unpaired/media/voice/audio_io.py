@@ -91,8 +91,9 @@ def write(
 ) -> None:
     """Write a wave, or blocks of one, in the format of the suffix: .wav, .flac, .ogg, .aiff, .caf; whole or not at all.
 
-    Blocks of several `channels` are (samples, channels). Values beyond full scale are clipped to it. `as_float` keeps float32 samples (.wav alone) and clips nothing. Raises
-    UsageError for other suffixes, WorkError where the system refuses.
+    Blocks of several `channels` are (samples, channels). Values beyond full scale are clipped to it. `as_float` keeps
+    float32 samples (.wav alone) and clips nothing. Raises UsageError for other suffixes, WorkError where the system
+    refuses.
     """
     check_suffix(path)
     suffix = path.suffix.lower()

@@ -66,7 +66,8 @@ class PreparedRecording:
 class VoicePipeline:
     """The craft of recordings: `change_of` gives what becomes of the features of a file (None: of what has no name).
 
-    Results have the source's channels (`channel_mode` "keep") or one, at the representation's rate. `facts` are what they depend on beside the representation.
+    Results have the source's channels (`channel_mode` "keep") or one, at the representation's rate.
+    `result_settings` are what they depend on beside the representation.
     """
 
     max_waiting_cost = 0

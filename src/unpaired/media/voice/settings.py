@@ -27,8 +27,8 @@ SUFFIXES = READ_ONLY_SUFFIXES | WRITTEN_FORMATS.keys()
 """Suffixes of sound files that are read."""
 CONVERSION_HINTS = dict.fromkeys(
     (".m4a", ".m4b", ".aac", ".mp4", ".mov", ".mkv", ".webm", ".wma", ".amr", ".3gp", ".ape", ".wv", ".ac3"),
-    "M4A, AAC, WMA and videos are not read, as no decoder for them comes with the libraries used: convert them, as with "
-    "`ffmpeg -i IN.m4a OUT.wav`",
+    "M4A, AAC, WMA and videos are not read, as no decoder for them comes with the libraries used: convert them, as "
+    "with `ffmpeg -i IN.m4a OUT.wav`",
 )
 """Suffixes of sound that is not read -> how to convert it."""
 
