@@ -1,4 +1,4 @@
-"""What a medium is: one object that says everything about pictures, recordings, or whatever the files of a run are.
+"""A medium: one object that says everything about pictures, recordings, or whatever the files of a run are.
 
 A medium has a folder in `media/` and a row in the table of `media/__init__.py`. No code outside `media/` asks which
 medium a run has: it asks the medium. Modules that a medium needs only while it works (torch, optional packages) are
@@ -26,11 +26,12 @@ if TYPE_CHECKING:
     from unpaired.data.domain import Domain
     from unpaired.data.folders import DomainFiles
     from unpaired.data.item_transform import ItemTransform
-    from unpaired.data.split import DomainSplits
+    from unpaired.data.split import DomainSplits, SplitName
     from unpaired.methods.base import Method
+    from unpaired.metrics.base import Baseline, Evaluation, Metric, RouteEvaluation
     from unpaired.networks import NetworkFactory
     from unpaired.networks.blocks import Role
-    from unpaired.runs.folder import RunFolder
+    from unpaired.runs.folder import RunFolder, TrainedModel
     from unpaired.training.listing import DataListing
     from unpaired.training.logging import TrainingLog
     from unpaired.training.trainer import Validator
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
 
 PresetValues = Mapping[Preset, Mapping[str, Mapping[str, Any]]]
 """Preset -> section ("medium_settings", "networks", "training") -> setting -> value, over the papers' defaults."""
+
+
+class EvaluateOptions(StrictModel):
+    """Options of `evaluate` and `compare` that a medium adds; each field becomes a flag."""
 
 
 class TranslateOptions(StrictModel):
@@ -58,6 +63,36 @@ class FittedConverter:
     target: str
     pipeline: FilePipeline[Any, Any]
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class EvaluationRequest:
+    """What to measure: a run's model on one split of `splits`, up to `limit` items of each domain (None: the default).
+
+    `pairs`: items of equal names are true pairs. `load_training_splits` returns the files that the run learned from,
+    None where their lists are gone. Baselines of the routes `known_baselines` need not be measured again.
+    """
+
+    folder: RunFolder
+    model: TrainedModel
+    splits: Sequence[DomainSplits]
+    split: SplitName
+    pairs: bool
+    limit: int | None
+    options: EvaluateOptions
+    device: torch.device
+    progress: ProgressCallback
+    load_training_splits: Callable[[], Sequence[DomainSplits] | None]
+    known_baselines: Sequence[RouteEvaluation] = ()
+
+
+@dataclass(frozen=True)
+class MeasuredRoutes:
+    """The measures of every route, on up to `limit` items of each domain; `options` are kept beside them."""
+
+    routes: tuple[RouteEvaluation, ...]
+    limit: int
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -83,7 +118,9 @@ class Medium(ABC):
 
     `item_noun` and `files_noun` name one item and many files in messages. `suffixes` are those of the files that it
     reads, lower case, with the dot. `crop_setting` is the medium setting that gives the length of a training item along
-    the networks' stride.
+    the networks' stride. `metrics` and `baselines` are in the order of tables. `ranking_metrics`: a comparison ranks by
+    the first that all its methods have. `quick_evaluate_options` measure in little time, after training;
+    `quick_evaluate_note` says what they leave out.
     """
 
     name: ClassVar[str]
@@ -94,6 +131,13 @@ class Medium(ABC):
     settings_model: ClassVar[type[StrictModel]]
     network_settings_model: ClassVar[type[NetworkSettings]]
     statistics_model: ClassVar[type[StrictModel]]
+    metrics: ClassVar[tuple[Metric, ...]]
+    baselines: ClassVar[tuple[Baseline, ...]]
+    validation_metric: ClassVar[Metric]
+    ranking_metrics: ClassVar[tuple[Metric, ...]]
+    evaluate_options_model: ClassVar[type[EvaluateOptions]] = EvaluateOptions
+    quick_evaluate_options: ClassVar[Mapping[str, Any]] = {}
+    quick_evaluate_note: ClassVar[str] = ""
     translate_options_model: ClassVar[type[TranslateOptions]] = TranslateOptions
     convert_options_model: ClassVar[type[ConvertOptions]] = ConvertOptions
     presets: ClassVar[PresetValues]
@@ -140,6 +184,27 @@ class Medium(ABC):
         own, other = (getattr(c.medium_settings, self.crop_setting) for c in (config, teacher_config))
         name = self.crop_setting.replace("_", " ")
         return "" if own == other else f"trained with {name} {other}, and this run with {own}; make them equal"
+
+    # Measuring
+
+    @abstractmethod
+    def evaluate(self, request: EvaluationRequest) -> MeasuredRoutes:
+        """Measure the routes of a run; raises WorkError where nothing can be measured."""
+
+    def check_evaluate_options(self, options: EvaluateOptions, splits: Sequence[DomainSplits] | None = None) -> None:
+        """Raise UsageError for options that cannot be used, before time is spent; `splits` are the files, if known."""
+
+    def covers_options(self, evaluation: Evaluation, options: EvaluateOptions) -> bool:
+        """Whether an evaluation measured all that these options ask for."""
+        return dict(evaluation.options) == options.model_dump(mode="json")
+
+    def extend_options(self, options: EvaluateOptions, evaluation: Evaluation) -> EvaluateOptions:  # noqa: ARG002
+        """Return `options` with what an earlier evaluation measured beside that, so that nothing is lost."""
+        return options
+
+    def get_comparison_limit(self, options: EvaluateOptions) -> int:  # noqa: ARG002
+        """Return the number of items of each domain that a comparison measures at most."""
+        return 500
 
     # Use
 

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unpaired.media.base import CheckResult, Inspection, Medium
+from unpaired.media.base import CheckResult, EvaluateOptions, EvaluationRequest, Inspection, MeasuredRoutes, Medium
+from unpaired.media.image.metrics import IMAGE_BASELINES, IMAGE_METRICS, KID
 from unpaired.media.image.settings import (
     PRESETS,
     SUFFIXES,
+    ImageEvaluateOptions,
     ImageSettings,
     ImageStatistics,
     ImageTranslateOptions,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from unpaired.data.folders import DomainFiles
     from unpaired.data.item_transform import ItemTransform
     from unpaired.methods.base import Method
+    from unpaired.metrics.base import Evaluation
     from unpaired.networks import NetworkFactory
     from unpaired.networks.blocks import Role
     from unpaired.runs.folder import RunFolder
@@ -51,6 +54,11 @@ class ImageMedium(Medium):
     settings_model = ImageSettings
     network_settings_model = ImageNetworkSettings
     statistics_model = ImageStatistics
+    metrics = IMAGE_METRICS
+    baselines = IMAGE_BASELINES
+    validation_metric = KID
+    ranking_metrics = (KID,)
+    evaluate_options_model = ImageEvaluateOptions
     translate_options_model = ImageTranslateOptions
     presets = PRESETS
     crop_setting = "size"
@@ -119,6 +127,22 @@ class ImageMedium(Medium):
         from unpaired.media.image.validation import ImageValidator  # noqa: PLC0415
 
         return ImageValidator(config, folder, method, batches, training_log)
+
+    def evaluate(self, request: EvaluationRequest) -> MeasuredRoutes:
+        """Measure likeness to the target, content kept, and the distance to the truth where there are pairs."""
+        from unpaired.media.image.evaluation import evaluate_images  # noqa: PLC0415
+
+        return evaluate_images(request)
+
+    def covers_options(self, evaluation: Evaluation, options: EvaluateOptions) -> bool:
+        """Whether the FID was measured if it is asked for."""
+        assert isinstance(options, ImageEvaluateOptions)
+        return not options.fid or bool(evaluation.options.get("fid"))
+
+    def extend_options(self, options: EvaluateOptions, evaluation: Evaluation) -> EvaluateOptions:
+        """Measure the FID again where it was measured before."""
+        assert isinstance(options, ImageEvaluateOptions)
+        return ImageEvaluateOptions(fid=options.fid or bool(evaluation.options.get("fid")))
 
     def create_pipeline(
         self, config: RunConfig, method: Method, device: torch.device, request: TranslationRequest

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from unpaired.config.settings import NetworkSettings
 from unpaired.errors import UsageError
-from unpaired.media.base import CheckResult, Inspection, Medium
+from unpaired.media.base import CheckResult, EvaluateOptions, EvaluationRequest, Inspection, MeasuredRoutes, Medium
+from unpaired.media.voice.metrics.declarations import FRAME_DISTANCE, MCD, VOICE_BASELINES, VOICE_METRICS
 from unpaired.media.voice.settings import (
     PRESETS,
     SUFFIXES,
     SpeakerStatistics,
     VoiceConvertOptions,
+    VoiceEvaluateOptions,
     VoiceSettings,
     speaker_statistics,
     voice_settings,
@@ -28,8 +30,10 @@ if TYPE_CHECKING:
     from unpaired.data.batches import BatchLoader
     from unpaired.data.folders import DomainFiles
     from unpaired.data.item_transform import ItemTransform
+    from unpaired.data.split import DomainSplits
     from unpaired.media.base import ConvertOptions, FittedConverter
     from unpaired.methods.base import Method
+    from unpaired.metrics.base import Evaluation
     from unpaired.networks import NetworkFactory
     from unpaired.networks.blocks import Role
     from unpaired.runs.folder import RunFolder
@@ -52,6 +56,13 @@ class VoiceMedium(Medium):
     settings_model = VoiceSettings
     network_settings_model = NetworkSettings
     statistics_model = SpeakerStatistics
+    metrics = VOICE_METRICS
+    baselines = VOICE_BASELINES
+    validation_metric = FRAME_DISTANCE
+    ranking_metrics = (MCD, FRAME_DISTANCE)
+    evaluate_options_model = VoiceEvaluateOptions
+    quick_evaluate_options = {"judges": "none"}
+    quick_evaluate_note = "speakers, words and naturalness are judged by networks too"
     convert_options_model = VoiceConvertOptions
     presets = PRESETS
     crop_setting = "crop_frames"
@@ -103,6 +114,40 @@ class VoiceMedium(Medium):
         from unpaired.media.voice.validation import VoiceValidator  # noqa: PLC0415
 
         return VoiceValidator(config, folder, method, batches, training_log)
+
+    def evaluate(self, request: EvaluationRequest) -> MeasuredRoutes:
+        """Measure converted sentences beside converters that need no training; keep some to listen to."""
+        require_packages()
+        from unpaired.media.voice.evaluation import evaluate_recordings  # noqa: PLC0415
+
+        return evaluate_recordings(request)
+
+    def check_evaluate_options(self, options: EvaluateOptions, splits: Sequence[DomainSplits] | None = None) -> None:
+        """Refuse unknown judges, texts that no judge would need, and texts that miss a held-out recording."""
+        require_packages()
+        from unpaired.media.voice.judge_settings import JudgeSettings  # noqa: PLC0415
+
+        settings = JudgeSettings.read(options)
+        if splits is not None:
+            settings.require_texts(splits)
+
+    def covers_options(self, evaluation: Evaluation, options: EvaluateOptions) -> bool:
+        """Whether these judges, all that are installed now, judged, and words were compared with the same texts."""
+        from unpaired.media.voice.judge_settings import JudgeSettings  # noqa: PLC0415
+
+        return JudgeSettings.read(options).covers(evaluation)
+
+    def extend_options(self, options: EvaluateOptions, evaluation: Evaluation) -> EvaluateOptions:
+        """Add the kinds of judges that judged before."""
+        from unpaired.media.voice.judge_settings import extend_judges  # noqa: PLC0415
+
+        return extend_judges(options, evaluation)
+
+    def get_comparison_limit(self, options: EvaluateOptions) -> int:
+        """Return fewer sentences where networks judge them."""
+        from unpaired.media.voice.judge_settings import JudgeSettings  # noqa: PLC0415
+
+        return JudgeSettings.read(options).max_utterances
 
     def create_pipeline(
         self, config: RunConfig, method: Method, device: torch.device, request: TranslationRequest

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from unpaired.config.settings import StrictModel
-from unpaired.media.base import ConvertOptions, PresetValues
+from unpaired.media.base import ConvertOptions, EvaluateOptions, PresetValues
 
 if TYPE_CHECKING:
     from unpaired.config.run_config import RunConfig
@@ -72,6 +73,27 @@ class SpeakerStatistics(StrictModel):
         if self.log_f0_mean is None or self.log_f0_std is None:
             return None
         return self.log_f0_mean, self.log_f0_std
+
+
+class VoiceEvaluateOptions(EvaluateOptions):
+    """How recordings are measured."""
+
+    judges: str = Field(
+        "all",
+        description="networks that judge recordings: all that are installed (slow), none, or some of "
+        "speakers,words,naturalness (words: English only; naturalness takes most of the time)",
+    )
+    texts: Path | None = Field(
+        None,
+        description="CSV file with the columns file,text: count word errors against these texts (unset: against what is "
+        "recognized in the sources)",
+    )
+
+    @field_validator("judges", mode="before")
+    @classmethod
+    def _join(cls, value: Any) -> Any:
+        """Accept a collection of kinds too; an empty one is none."""
+        return value if isinstance(value, str) else ",".join(value) or "none"
 
 
 class VoiceConvertOptions(ConvertOptions):
