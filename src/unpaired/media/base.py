@@ -18,6 +18,7 @@ from unpaired.errors import UsageError
 
 if TYPE_CHECKING:
     import torch
+    from markupsafe import Markup
 
     from unpaired.config.resolve import Settings
     from unpaired.config.run_config import RunConfig
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from unpaired.networks import NetworkFactory
     from unpaired.networks.blocks import Role
     from unpaired.runs.folder import RunFolder, TrainedModel
+    from unpaired.runs.summary import RunSummary
     from unpaired.training.listing import DataListing
     from unpaired.training.logging import TrainingLog
     from unpaired.training.trainer import Validator
@@ -138,6 +140,10 @@ class Medium(ABC):
     evaluate_options_model: ClassVar[type[EvaluateOptions]] = EvaluateOptions
     quick_evaluate_options: ClassVar[Mapping[str, Any]] = {}
     quick_evaluate_note: ClassVar[str] = ""
+    judge_yourself: ClassVar[str] = "judge by the translated files"
+    """What to do where nothing was measured."""
+    example_files: ClassVar[tuple[str, str]]
+    """Names of an input and of an output, for examples."""
     translate_options_model: ClassVar[type[TranslateOptions]] = TranslateOptions
     convert_options_model: ClassVar[type[ConvertOptions]] = ConvertOptions
     presets: ClassVar[PresetValues]
@@ -201,6 +207,16 @@ class Medium(ABC):
     def extend_options(self, options: EvaluateOptions, evaluation: Evaluation) -> EvaluateOptions:  # noqa: ARG002
         """Return `options` with what an earlier evaluation measured beside that, so that nothing is lost."""
         return options
+
+    def describe_route(self, route: RouteEvaluation) -> str:
+        """Describe in a sentence whether a route worked, for the head of the report."""
+        from unpaired.metrics.verdict import describe_against_baselines  # noqa: PLC0415
+
+        return describe_against_baselines(route, self.ranking_metrics, self.baselines)
+
+    def report_sections(self, summary: RunSummary) -> list[Markup]:  # noqa: ARG002
+        """Return the sections of a report that only this medium has, between its head and the measures."""
+        return []
 
     def get_comparison_limit(self, options: EvaluateOptions) -> int:  # noqa: ARG002
         """Return the number of items of each domain that a comparison measures at most."""

@@ -49,10 +49,13 @@ def select_baselines(medium: Medium, metrics: Sequence[Metric], routes: Sequence
     ]
 
 
-def build_route_table(medium: Medium, route: RouteEvaluation) -> RouteTable:
-    """Lay out a route: a row for each metric that was measured, a column for each baseline."""
-    metrics = select_metrics(medium, [route])
-    baselines = select_baselines(medium, metrics, [route])
+def build_route_tables(medium: Medium, routes: Sequence[RouteEvaluation]) -> list[RouteTable]:
+    """Lay out routes with equal columns: a row for each metric that was measured, a column for each baseline."""
+    baselines = select_baselines(medium, select_metrics(medium, routes), routes)
+    return [_build_route_table(medium, route, baselines) for route in routes]
+
+
+def _build_route_table(medium: Medium, route: RouteEvaluation, baselines: Sequence[Baseline]) -> RouteTable:
     rows = tuple(
         TableRow(
             metric,
@@ -61,7 +64,7 @@ def build_route_table(medium: Medium, route: RouteEvaluation) -> RouteTable:
             tuple(route.baseline(b.name, metric) for b in baselines),
             _is_better_than_nothing(metric, route),
         )
-        for metric in metrics
+        for metric in select_metrics(medium, [route])
     )
     return RouteTable(route.route, describe_counts(medium, route), tuple(b.name for b in baselines), rows)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from unpaired.metrics.base import Evaluation, Metric, RouteEvaluation
-from unpaired.metrics.route_table import TRANSLATED, TableRow, build_route_table, list_definitions
+from unpaired.metrics.base import Evaluation, Metric
+from unpaired.metrics.route_table import TRANSLATED, RouteTable, TableRow, build_route_tables, list_definitions
 
 if TYPE_CHECKING:
     from unpaired.media.base import Medium
@@ -14,13 +14,11 @@ if TYPE_CHECKING:
 def format_evaluation(medium: Medium, evaluation: Evaluation) -> str:
     """Format a whole evaluation: what was measured on what, a table for each route, and what the figures mean."""
     head = f"{evaluation.run}, the {evaluation.checkpoint} checkpoint (step {evaluation.step}), on {evaluation.items}"
-    tables = [format_route(medium, route) for route in evaluation.routes]
+    tables = [_format_table(table) for table in build_route_tables(medium, evaluation.routes)]
     return "\n\n".join([head, *tables, "\n".join(list_definitions(medium, evaluation.routes))])
 
 
-def format_route(medium: Medium, route: RouteEvaluation) -> str:
-    """Format the table of one route."""
-    table = build_route_table(medium, route)
+def _format_table(table: RouteTable) -> str:
     cells = [["", TRANSLATED, *table.columns, "better"], *(_format_row(row) for row in table.rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [f"{table.route} ({table.counts})"]

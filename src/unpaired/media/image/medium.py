@@ -22,6 +22,7 @@ from unpaired.networks.image_settings import ImageNetworkSettings
 
 if TYPE_CHECKING:
     import torch
+    from markupsafe import Markup
 
     from unpaired.config.resolve import Settings
     from unpaired.config.run_config import RunConfig
@@ -31,10 +32,11 @@ if TYPE_CHECKING:
     from unpaired.data.folders import DomainFiles
     from unpaired.data.item_transform import ItemTransform
     from unpaired.methods.base import Method
-    from unpaired.metrics.base import Evaluation
+    from unpaired.metrics.base import Evaluation, RouteEvaluation
     from unpaired.networks import NetworkFactory
     from unpaired.networks.blocks import Role
     from unpaired.runs.folder import RunFolder
+    from unpaired.runs.summary import RunSummary
     from unpaired.training.listing import DataListing
     from unpaired.training.logging import TrainingLog
     from unpaired.training.trainer import Validator
@@ -58,6 +60,8 @@ class ImageMedium(Medium):
     baselines = IMAGE_BASELINES
     validation_metric = KID
     ranking_metrics = (KID,)
+    judge_yourself = "judge by the pictures"
+    example_files = ("picture.png", "translated.png")
     evaluate_options_model = ImageEvaluateOptions
     translate_options_model = ImageTranslateOptions
     presets = PRESETS
@@ -143,6 +147,18 @@ class ImageMedium(Medium):
         """Measure the FID again where it was measured before."""
         assert isinstance(options, ImageEvaluateOptions)
         return ImageEvaluateOptions(fid=options.fid or bool(evaluation.options.get("fid")))
+
+    def describe_route(self, route: RouteEvaluation) -> str:
+        """Describe a route by KID between doing nothing and real pictures, and by the truth where it is known."""
+        from unpaired.media.image.verdict import describe_route  # noqa: PLC0415
+
+        return describe_route(route)
+
+    def report_sections(self, summary: RunSummary) -> list[Markup]:
+        """Show sample grids."""
+        from unpaired.media.image.report import render_samples  # noqa: PLC0415
+
+        return [render_samples(summary)]
 
     def create_pipeline(
         self, config: RunConfig, method: Method, device: torch.device, request: TranslationRequest

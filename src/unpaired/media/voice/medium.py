@@ -23,6 +23,7 @@ from unpaired.media.voice.settings import (
 
 if TYPE_CHECKING:
     import torch
+    from markupsafe import Markup
 
     from unpaired.config.resolve import Settings
     from unpaired.config.run_config import RunConfig
@@ -33,10 +34,11 @@ if TYPE_CHECKING:
     from unpaired.data.split import DomainSplits
     from unpaired.media.base import ConvertOptions, FittedConverter
     from unpaired.methods.base import Method
-    from unpaired.metrics.base import Evaluation
+    from unpaired.metrics.base import Evaluation, RouteEvaluation
     from unpaired.networks import NetworkFactory
     from unpaired.networks.blocks import Role
     from unpaired.runs.folder import RunFolder
+    from unpaired.runs.summary import RunSummary
     from unpaired.training.listing import DataListing
     from unpaired.training.logging import TrainingLog
     from unpaired.training.trainer import Validator
@@ -61,6 +63,8 @@ class VoiceMedium(Medium):
     validation_metric = FRAME_DISTANCE
     ranking_metrics = (MCD, FRAME_DISTANCE)
     evaluate_options_model = VoiceEvaluateOptions
+    judge_yourself = "judge by listening"
+    example_files = ("recording.flac", "converted.flac")
     quick_evaluate_options = {"judges": "none"}
     quick_evaluate_note = "speakers, words and naturalness are judged by networks too"
     convert_options_model = VoiceConvertOptions
@@ -148,6 +152,20 @@ class VoiceMedium(Medium):
         from unpaired.media.voice.judge_settings import JudgeSettings  # noqa: PLC0415
 
         return JudgeSettings.read(options).max_utterances
+
+    def describe_route(self, route: RouteEvaluation) -> str:
+        """Describe a route against converters that need no training, and say whether it is blurred."""
+        from unpaired.media.voice.verdict import describe_route  # noqa: PLC0415
+
+        return describe_route(route)
+
+    def report_sections(self, summary: RunSummary) -> list[Markup]:
+        """Let one listen to the sentences that the last evaluation kept."""
+        if summary.test is None:
+            return []
+        from unpaired.media.voice.report import render_listening  # noqa: PLC0415
+
+        return [render_listening(summary.folder)]
 
     def create_pipeline(
         self, config: RunConfig, method: Method, device: torch.device, request: TranslationRequest
