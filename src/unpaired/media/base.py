@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol
 
 from unpaired.config.settings import NetworkSettings, Preset, StrictModel
 from unpaired.errors import UsageError
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import torch
     from markupsafe import Markup
 
+    from unpaired.comparison.advice import Advisor
+    from unpaired.comparison.folder import ComparisonFolder
+    from unpaired.comparison.result import Comparison
     from unpaired.config.resolve import Settings
     from unpaired.config.run_config import RunConfig
     from unpaired.console import LogCallback, ProgressCallback
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
     from unpaired.data.item_transform import ItemTransform
     from unpaired.data.split import DomainSplits, SplitName
     from unpaired.methods.base import Method
-    from unpaired.metrics.base import Baseline, Evaluation, Metric, RouteEvaluation
+    from unpaired.metrics.base import Baseline, Evaluation, Metric, RouteEvaluation, SummaryColumn
     from unpaired.networks import NetworkFactory
     from unpaired.networks.blocks import Role
     from unpaired.runs.folder import RunFolder, TrainedModel
@@ -97,6 +100,13 @@ class MeasuredRoutes:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Demonstrator(Protocol):
+    """Shows what the methods of a comparison do, with the same inputs for all."""
+
+    def demonstrate(self, method: str, translator: Translator, run: RunFolder) -> float | None:
+        """Keep what the comparison's page shows of a method; returns the seconds that one item takes, if measured."""
+
+
 @dataclass(frozen=True)
 class Inspection:
     """What a medium found in the files of a run before training, and what it decided from it.
@@ -137,6 +147,10 @@ class Medium(ABC):
     baselines: ClassVar[tuple[Baseline, ...]]
     validation_metric: ClassVar[Metric]
     ranking_metrics: ClassVar[tuple[Metric, ...]]
+    summary_columns: ClassVar[tuple[SummaryColumn, ...]] = ()
+    """What a comparison's main table shows beside the ranking metric."""
+    comparison_hint: ClassVar[str] = ""
+    """What to know about that table's columns."""
     evaluate_options_model: ClassVar[type[EvaluateOptions]] = EvaluateOptions
     quick_evaluate_options: ClassVar[Mapping[str, Any]] = {}
     quick_evaluate_note: ClassVar[str] = ""
@@ -221,6 +235,26 @@ class Medium(ABC):
     def get_comparison_limit(self, options: EvaluateOptions) -> int:  # noqa: ARG002
         """Return the number of items of each domain that a comparison measures at most."""
         return 500
+
+    def create_demonstrator(
+        self,
+        folder: ComparisonFolder,  # noqa: ARG002
+        config: RunConfig,  # noqa: ARG002
+        splits: Sequence[DomainSplits],  # noqa: ARG002
+        pairs: bool,  # noqa: ARG002
+    ) -> Demonstrator | None:
+        """Return what keeps examples of every method of a comparison; None where there is nothing to show."""
+        return None
+
+    def create_advisor(self, comparison: Comparison) -> Advisor:
+        """Return what advises on the methods of a comparison."""
+        from unpaired.comparison.advice import Advisor  # noqa: PLC0415
+
+        return Advisor(comparison)
+
+    def comparison_sections(self, folder: ComparisonFolder, comparison: Comparison) -> list[Markup]:  # noqa: ARG002
+        """Return the sections of a comparison's page that only this medium has."""
+        return []
 
     # Use
 

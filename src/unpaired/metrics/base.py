@@ -89,6 +89,15 @@ class Baseline:
     is_reference: bool = False
 
 
+@dataclass(frozen=True)
+class SummaryColumn:
+    """A column of a comparison's main table: the mean of some metrics, over routes."""
+
+    label: str
+    metrics: tuple[Metric, ...]
+    digits: int
+
+
 class RouteEvaluation(StrictModel):
     """The measures of one route: of the run's translations, and of the baselines beside them.
 

@@ -19,7 +19,7 @@ CONTENT_SECURITY_POLICY = "default-src 'none'; img-src data:; media-src data:; s
 
 def render(template: str, **context: Any) -> Markup:
     """Render a template of `report/templates/`."""
-    return Markup(_create_environment().get_template(f"{template}.html.j2").render(**context))  # noqa: S704
+    return Markup(_create_environment().get_template(f"{template}.html.j2").render(**context))
 
 
 def format_route(route: str) -> str:
@@ -55,7 +55,7 @@ def _create_environment() -> Environment:
     }
     environment.filters.update(filters)
     environment.globals.update(
-        base_style=Markup(STYLE),  # noqa: S704 - a constant
+        base_style=Markup(STYLE),
         content_security_policy=CONTENT_SECURITY_POLICY,
         swatch=render_swatch,
     )

@@ -6,8 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unpaired.media.base import CheckResult, EvaluateOptions, EvaluationRequest, Inspection, MeasuredRoutes, Medium
-from unpaired.media.image.metrics import IMAGE_BASELINES, IMAGE_METRICS, KID
+from unpaired.media.base import (
+    CheckResult,
+    Demonstrator,
+    EvaluateOptions,
+    EvaluationRequest,
+    Inspection,
+    MeasuredRoutes,
+    Medium,
+)
+from unpaired.media.image.metrics import EDGE_SIMILARITY, FEATURE_SIMILARITY, IMAGE_BASELINES, IMAGE_METRICS, KID
 from unpaired.media.image.settings import (
     PRESETS,
     SUFFIXES,
@@ -18,12 +26,16 @@ from unpaired.media.image.settings import (
     image_settings,
     image_statistics,
 )
+from unpaired.metrics.base import SummaryColumn
 from unpaired.networks.image_settings import ImageNetworkSettings
 
 if TYPE_CHECKING:
     import torch
     from markupsafe import Markup
 
+    from unpaired.comparison.advice import Advisor
+    from unpaired.comparison.folder import ComparisonFolder
+    from unpaired.comparison.result import Comparison
     from unpaired.config.resolve import Settings
     from unpaired.config.run_config import RunConfig
     from unpaired.console import LogCallback, ProgressCallback
@@ -31,6 +43,7 @@ if TYPE_CHECKING:
     from unpaired.data.domain import Domain
     from unpaired.data.folders import DomainFiles
     from unpaired.data.item_transform import ItemTransform
+    from unpaired.data.split import DomainSplits
     from unpaired.methods.base import Method
     from unpaired.metrics.base import Evaluation, RouteEvaluation
     from unpaired.networks import NetworkFactory
@@ -60,6 +73,11 @@ class ImageMedium(Medium):
     baselines = IMAGE_BASELINES
     validation_metric = KID
     ranking_metrics = (KID,)
+    summary_columns = (SummaryColumn("content kept", (FEATURE_SIMILARITY, EDGE_SIMILARITY), 2),)
+    comparison_hint = (
+        "KID times 1000, ± its standard error. Content kept: 1 is all. Hidden: the fraction of the input in imperceptible "
+        "signal, where that was audited."
+    )
     judge_yourself = "judge by the pictures"
     example_files = ("picture.png", "translated.png")
     evaluate_options_model = ImageEvaluateOptions
@@ -159,6 +177,26 @@ class ImageMedium(Medium):
         from unpaired.media.image.report import render_samples  # noqa: PLC0415
 
         return [render_samples(summary)]
+
+    def create_demonstrator(
+        self, folder: ComparisonFolder, config: RunConfig, splits: Sequence[DomainSplits], pairs: bool
+    ) -> Demonstrator:
+        """Write rows of pictures."""
+        from unpaired.media.image.image_rows import ImageRows  # noqa: PLC0415
+
+        return ImageRows(folder, config, splits, pairs)
+
+    def create_advisor(self, comparison: Comparison) -> Advisor:
+        """Advise by content kept and the truth too."""
+        from unpaired.media.image.advice import ImageAdvisor  # noqa: PLC0415
+
+        return ImageAdvisor(comparison)
+
+    def comparison_sections(self, folder: ComparisonFolder, comparison: Comparison) -> list[Markup]:
+        """Show every method's translations of the same pictures."""
+        from unpaired.media.image.image_rows import render_rows  # noqa: PLC0415
+
+        return render_rows(folder, comparison)
 
     def create_pipeline(
         self, config: RunConfig, method: Method, device: torch.device, request: TranslationRequest

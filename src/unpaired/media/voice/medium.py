@@ -8,8 +8,24 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from unpaired.config.settings import NetworkSettings
 from unpaired.errors import UsageError
-from unpaired.media.base import CheckResult, EvaluateOptions, EvaluationRequest, Inspection, MeasuredRoutes, Medium
-from unpaired.media.voice.metrics.declarations import FRAME_DISTANCE, MCD, VOICE_BASELINES, VOICE_METRICS
+from unpaired.media.base import (
+    CheckResult,
+    Demonstrator,
+    EvaluateOptions,
+    EvaluationRequest,
+    Inspection,
+    MeasuredRoutes,
+    Medium,
+)
+from unpaired.media.voice.metrics.declarations import (
+    FRAME_DISTANCE,
+    GV_BIAS,
+    MCD,
+    SIMILARITY,
+    VOICE_BASELINES,
+    VOICE_METRICS,
+    WER,
+)
 from unpaired.media.voice.settings import (
     PRESETS,
     SUFFIXES,
@@ -20,11 +36,15 @@ from unpaired.media.voice.settings import (
     speaker_statistics,
     voice_settings,
 )
+from unpaired.metrics.base import SummaryColumn
 
 if TYPE_CHECKING:
     import torch
     from markupsafe import Markup
 
+    from unpaired.comparison.advice import Advisor
+    from unpaired.comparison.folder import ComparisonFolder
+    from unpaired.comparison.result import Comparison
     from unpaired.config.resolve import Settings
     from unpaired.config.run_config import RunConfig
     from unpaired.console import LogCallback, ProgressCallback
@@ -62,6 +82,12 @@ class VoiceMedium(Medium):
     baselines = VOICE_BASELINES
     validation_metric = FRAME_DISTANCE
     ranking_metrics = (MCD, FRAME_DISTANCE)
+    summary_columns = (
+        SummaryColumn("GV bias, dB", (GV_BIAS,), 1),
+        SummaryColumn("similarity", (SIMILARITY,), 2),
+        SummaryColumn("WER", (WER,), 2),
+    )
+    comparison_hint = "GV bias: below 0 is flatter than the target. Similarity: to the target. An item is a sentence."
     evaluate_options_model = VoiceEvaluateOptions
     judge_yourself = "judge by listening"
     example_files = ("recording.flac", "converted.flac")
@@ -166,6 +192,26 @@ class VoiceMedium(Medium):
         from unpaired.media.voice.report import render_listening  # noqa: PLC0415
 
         return [render_listening(summary.folder)]
+
+    def create_demonstrator(
+        self, folder: ComparisonFolder, config: RunConfig, splits: Sequence[DomainSplits], pairs: bool
+    ) -> Demonstrator:
+        """Time the sentences that the evaluation keeps."""
+        from unpaired.media.voice.comparison import SentenceTimer  # noqa: PLC0415
+
+        return SentenceTimer()
+
+    def create_advisor(self, comparison: Comparison) -> Advisor:
+        """Advise by blur and lost words too."""
+        from unpaired.media.voice.comparison import VoiceAdvisor  # noqa: PLC0415
+
+        return VoiceAdvisor(comparison)
+
+    def comparison_sections(self, folder: ComparisonFolder, comparison: Comparison) -> list[Markup]:
+        """Let one listen to every method's conversions of the same sentences."""
+        from unpaired.media.voice.comparison import render_listening  # noqa: PLC0415
+
+        return render_listening(folder, comparison)
 
     def create_pipeline(
         self, config: RunConfig, method: Method, device: torch.device, request: TranslationRequest
