@@ -211,7 +211,9 @@ class Medium(ABC):
     def evaluate(self, request: EvaluationRequest) -> MeasuredRoutes:
         """Measure the routes of a run; raises WorkError where nothing can be measured."""
 
-    def check_evaluate_options(self, options: EvaluateOptions, splits: Sequence[DomainSplits] | None = None) -> None:
+    def check_evaluate_options(  # noqa: B027 - a medium may have nothing to check
+        self, options: EvaluateOptions, splits: Sequence[DomainSplits] | None = None
+    ) -> None:
         """Raise UsageError for options that cannot be used, before time is spent; `splits` are the files, if known."""
 
     def covers_options(self, evaluation: Evaluation, options: EvaluateOptions) -> bool:

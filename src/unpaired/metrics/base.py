@@ -110,9 +110,9 @@ class RouteEvaluation(StrictModel):
     targets: int = Field(description="real items of the target")
     available: int = Field(0, description="items that could have been translated")
     pairs: int = Field(0, description="items whose true translation is known")
-    values: dict[str, float] = {}
-    errors: dict[str, float] = {}
-    baselines: dict[str, dict[str, float]] = {}
+    values: dict[str, float] = Field({}, description="metric -> value of the translations")
+    errors: dict[str, float] = Field({}, description="metric -> standard error")
+    baselines: dict[str, dict[str, float]] = Field({}, description="baseline -> metric -> value")
     networks: dict[str, str] = Field({}, description="networks and vocoders: what they do -> their name")
     notes: tuple[str, ...] = Field((), description="what to know about these measures")
     seconds: float = Field(0.0, description="time that translating and measuring took")
@@ -144,7 +144,7 @@ class Evaluation(StrictModel):
     is_own_data: bool = Field(description="whether the items are the run's own")
     pairs: bool = Field(False, description="whether items of equal names are true pairs")
     limit: int = Field(description="items of each domain at most")
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = Field({}, description="the medium's options, as they were given")
     routes: tuple[RouteEvaluation, ...]
 
     def text(self) -> str:

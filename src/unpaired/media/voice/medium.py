@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from unpaired.config.settings import NetworkSettings
 from unpaired.errors import UsageError
@@ -91,7 +91,7 @@ class VoiceMedium(Medium):
     evaluate_options_model = VoiceEvaluateOptions
     judge_yourself = "judge by listening"
     example_files = ("recording.flac", "converted.flac")
-    quick_evaluate_options = {"judges": "none"}
+    quick_evaluate_options: ClassVar[Mapping[str, Any]] = {"judges": "none"}
     quick_evaluate_note = "speakers, words and naturalness are judged by networks too"
     convert_options_model = VoiceConvertOptions
     presets = PRESETS
@@ -194,7 +194,11 @@ class VoiceMedium(Medium):
         return [render_listening(summary.folder)]
 
     def create_demonstrator(
-        self, folder: ComparisonFolder, config: RunConfig, splits: Sequence[DomainSplits], pairs: bool
+        self,
+        folder: ComparisonFolder,  # noqa: ARG002
+        config: RunConfig,  # noqa: ARG002
+        splits: Sequence[DomainSplits],  # noqa: ARG002
+        pairs: bool,  # noqa: ARG002
     ) -> Demonstrator:
         """Time the sentences that the evaluation keeps."""
         from unpaired.media.voice.comparison import SentenceTimer  # noqa: PLC0415
