@@ -189,6 +189,10 @@ def format_value(value: Any) -> str:
     """Return a setting's value as it is written on a command line."""
     if value is None:
         return "unset"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
     return ",".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
 
 

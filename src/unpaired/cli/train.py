@@ -57,6 +57,8 @@ def train(argv: list[str]) -> int:
     setting_flags.add_train_flags(parser, argv)
     args = parser.parse_all(argv, lambda flag: setting_flags.explain_other_methods_flag(flag, parser, argv))
     settings = setting_flags.parse_settings(args)
+    if args.resume is None:
+        require_valid_flags(args)
     shared_options = {"config": args.config, "pairs": args.pairs, "log": log_to_terminal, **settings}
     try:
         if args.resume is not None:
@@ -67,26 +69,27 @@ def train(argv: list[str]) -> int:
                 resume_depth_search(args.resume, log=log_to_terminal)
                 return 0
             resume(args.resume, changed_data=args.changed_data, log=log_to_terminal, **settings)
-        elif not args.data:
-            raise UsageError(
-                "no data given; expected two folders, or one with a folder per domain: unpaired train A/ B/"
-            )
         elif args.auto_depth:
-            if args.dry_run or args.teacher is not None:
-                raise UsageError("--auto-depth trains several runs, and a teacher: leave out --dry-run and --teacher")
             search_depth(*args.data, out=args.out, threshold=args.threshold, **shared_options)
+        elif args.dry_run:
+            print_plan(dry_run(*args.data, teacher=args.teacher, **shared_options))
         else:
-            if args.threshold is not None:
-                raise UsageError("--threshold: only valid with --auto-depth")
-            if args.changed_data:
-                raise UsageError("--changed-data: only valid with --resume RUN")
-            if args.dry_run:
-                print_plan(dry_run(*args.data, teacher=args.teacher, **shared_options))
-            else:
-                train(*args.data, out=args.out, teacher=args.teacher, **shared_options)
+            train(*args.data, out=args.out, teacher=args.teacher, **shared_options)
     except TrainingInterrupt as interrupt:
         return report_interrupt(interrupt)
     return 0
+
+
+def require_valid_flags(args: argparse.Namespace) -> None:
+    """Raise UsageError where a new run has no data, or flags that do not go together."""
+    if not args.data:
+        raise UsageError("no data given; expected two folders, or one with a folder per domain: unpaired train A/ B/")
+    if args.auto_depth and (args.dry_run or args.teacher is not None):
+        raise UsageError("--auto-depth trains several runs, and a teacher: leave out --dry-run and --teacher")
+    if args.threshold is not None and not args.auto_depth:
+        raise UsageError("--threshold: only valid with --auto-depth")
+    if args.changed_data:
+        raise UsageError("--changed-data: only valid with --resume RUN")
 
 
 def print_plan(text: str) -> None:

@@ -165,6 +165,10 @@ class Medium(ABC):
     supports_attributes: ClassVar[bool] = False
     """Whether the values of a table's columns can be domains (`--attributes`)."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy as the object in the table of media, which other code compares by identity."""
+        return _get_medium, (self.name,)
+
     # Before training
 
     @abstractmethod
@@ -329,6 +333,12 @@ class Medium(ABC):
     def expected_suffixes(self) -> str:
         """Return the suffixes that are read, as a list for messages."""
         return ", ".join(sorted(self.suffixes))
+
+
+def _get_medium(name: str) -> Medium:
+    from unpaired.media import MEDIA  # noqa: PLC0415 - the table imports this module
+
+    return MEDIA[name]
 
 
 @dataclass(frozen=True)
