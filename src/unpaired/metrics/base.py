@@ -43,7 +43,7 @@ class Metric:
     short_label: str = ""
     scale: str = ""
     is_signed: bool = False
-    known_baselines: Mapping[str, float] = field(default_factory=dict)
+    known_baselines: Mapping[str, float] = field(default_factory=dict, hash=False)
     rank_tolerance: float = 0.0
 
     @property
