@@ -149,6 +149,8 @@ class Medium(ABC):
     ranking_metrics: ClassVar[tuple[Metric, ...]]
     summary_columns: ClassVar[tuple[SummaryColumn, ...]] = ()
     """What a comparison's main table shows beside the ranking metric."""
+    compares_equal_settings: ClassVar[bool] = True
+    """Whether the methods of a comparison must have equal settings of the medium, because metrics depend on them."""
     comparison_hint: ClassVar[str] = ""
     """What to know about that table's columns."""
     evaluate_options_model: ClassVar[type[EvaluateOptions]] = EvaluateOptions

@@ -82,6 +82,7 @@ class VoiceMedium(Medium):
     baselines = VOICE_BASELINES
     validation_metric = FRAME_DISTANCE
     ranking_metrics = (MCD, FRAME_DISTANCE)
+    compares_equal_settings = False
     summary_columns = (
         SummaryColumn("GV bias, dB", (GV_BIAS,), 1),
         SummaryColumn("similarity", (SIMILARITY,), 2),
