@@ -22,7 +22,7 @@ from benchmarks.quality import short
 from benchmarks.results import append_row
 from unpaired.comparison.folder import ComparisonFolder
 from unpaired.media.image.image_rows import INPUTS, TRUTH
-from unpaired.media.image.measurement import RouteMeasures
+from unpaired.metrics.base import RouteEvaluation
 
 PICTURES = Path(__file__).parent.parent / "docs" / "images" / "compared"
 MARGIN, GAP = 84, 2
@@ -31,7 +31,7 @@ COLOURS, FEW = 256, 64
 
 def figures(comparison: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
     """One method's figures, with what all methods had in common."""
-    measures = [RouteMeasures.model_validate(route) for route in result["routes"]]
+    measures = [RouteEvaluation.model_validate(route) for route in result["routes"]]
     ranks = {
         direction: place["rank"]
         for direction, places in comparison["ranking"].items()
@@ -49,7 +49,9 @@ def figures(comparison: dict[str, Any], result: dict[str, Any]) -> dict[str, Any
         "hidden": {direction: found["fraction"] for direction, found in result["hidden"].items()},
         "ranks": ranks,
         "routes": {
-            m.route: short(m) | {"kid_error": m.kid_error, "feature_similarity": m.feature_similarity} for m in measures
+            m.route: short(m)
+            | {"kid_error": m.errors.get("kid"), "feature_similarity": m.values.get("feature_similarity")}
+            for m in measures
         },
     }
 

@@ -42,7 +42,7 @@ def main(words: list[str]) -> int:
         "preset": config.preset,
         "size": get_item_size(config),
         "steps": int(words[words.index("--steps") + 1]),
-        "trials": {trial.depth: round(trial.kid, 1) for trial in (trial_of(run, depth_in(run)) for run in stages)},
+        "trials": {trial.depth: round(trial.value, 1) for trial in (trial_of(run, depth_in(run)) for run in stages)},
         "runs": {
             name: {
                 "depth": depth_in(run),

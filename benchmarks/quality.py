@@ -14,12 +14,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
-
 from benchmarks.results import append_row
 from unpaired.cli.main import main as unpaired
 from unpaired.config.run_config import get_item_size, read_config
 from unpaired.evaluation.run import evaluate
+from unpaired.metrics.base import DO_NOTHING, RouteEvaluation
 from unpaired.runs.folder import Checkpoint, RunFolder
 from unpaired.runs.history import History
 
@@ -43,10 +42,11 @@ def measured(run: Path, which: Checkpoint) -> dict[str, Any]:
     return {m.route: short(m) for m in evaluate(run, pairs=True, checkpoint=which).routes}
 
 
-def short(measures: BaseModel) -> dict[str, float]:
-    """The figures of one route of pictures that the README shows."""
-    values = measures.model_dump()
-    return {name: round(values[name], 4) for name in SHOWN if values.get(name) is not None}
+def short(route: RouteEvaluation) -> dict[str, float]:
+    """The figures of one route of pictures that the README shows; NAME_baseline is that of doing nothing."""
+    nothing = route.baselines.get(DO_NOTHING, {})
+    values = route.values | {f"{name}_baseline": value for name, value in nothing.items()}
+    return {name: round(values[name], 4) for name in SHOWN if name in values}
 
 
 def curve(folder: RunFolder) -> list[dict[str, Any]]:
@@ -56,8 +56,8 @@ def curve(folder: RunFolder) -> list[dict[str, Any]]:
             "seconds": round(line["spent_s"]),
             "step": line["step"],
             **{
-                m["route"]: [round(m[k], 4) if m[k] is not None else None for k in ("l1", "ssim", "kid")]
-                for m in line["routes"]
+                r["route"]: [round(r["values"][k], 4) if k in r["values"] else None for k in ("l1", "ssim", "kid")]
+                for r in line["routes"]
             },
         }
         for line in History(folder.history).read("evaluation")

@@ -4,7 +4,7 @@
 
 Both directions between the two speakers of `train/` and `test/`: doing nothing; mean and deviation per coefficient
 (affine); the optimal transport between Gaussians; nearest neighbours of frames (kNN); copy-synthesis; the real target.
-They learn from the training sentences, without pairs. A row per direction goes to results.jsonl; the table is printed.
+They learn from the training sentences, without pairs. A row per direction goes to results.jsonl and is printed.
 `text.csv` (file, text) gives the words. `--sentences N` takes the first N test sentences; `--judges` says which
 networks judge (all, none, or some of speakers,words,naturalness, of which the last takes most of the time).
 """
@@ -13,8 +13,9 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,12 +28,13 @@ from unpaired.media.voice.baseline_converters import AffineBaseline, NearestNeig
 from unpaired.media.voice.conversion import make_feature_converter
 from unpaired.media.voice.features import Floats, VoiceFeatures
 from unpaired.media.voice.metrics.judges import ALL, Judges, find_judges, parse_kinds
-from unpaired.media.voice.metrics.measurement import VoiceEvaluator, VoiceMeasures
-from unpaired.media.voice.metrics.measures_table import format_definitions, format_table
+from unpaired.media.voice.metrics.declarations import COPY_SYNTHESIS, REAL
+from unpaired.media.voice.metrics.measurement import SystemMeasures, VoiceEvaluator
 from unpaired.media.voice.settings import SpeakerStatistics
 from unpaired.media.voice.statistics import compute_statistics
 from unpaired.media.voice.vad import Mask, detect_speech_by_level
 from unpaired.media.voice.world import FRAME_SECONDS, World
+from unpaired.metrics.base import DO_NOTHING
 
 WORLD = World()
 
@@ -77,7 +79,7 @@ def copied(wave: Wave, _: int) -> Wave:
     return WORLD.synthesise(WORLD.analyse(wave))
 
 
-def direction(data: Path, source: str, target: str, count: int | None, judges: Judges) -> list[VoiceMeasures]:
+def direction(data: Path, source: str, target: str, count: int | None, judges: Judges) -> dict[str, SystemMeasures]:
     """Measures of all systems from `source` to `target`."""
     names = sorted(file.name for file in (data / "test" / source).iterdir())[:count]
     given, truth = (
@@ -98,19 +100,18 @@ def direction(data: Path, source: str, target: str, count: int | None, judges: J
     )
     (frames, ours), (target_frames, theirs) = (learnt(data / "train" / speaker) for speaker in (source, target))
     analysed = [WORLD.analyse(wave) for wave in given]
-    measures = [evaluator.measure_identity()]
+    measures = {DO_NOTHING: evaluator.measure_identity()}
     for name, fit in BASELINES.items():
         convert = make_feature_converter(fit(frames, target_frames), ours, theirs)
-        measures.append(evaluator.measure([WORLD.synthesise(convert(f)) for f in analysed], name))
+        measures[name] = evaluator.measure([WORLD.synthesise(convert(f)) for f in analysed], name)
     copy = evaluator.measure_copy_synthesis()
-    return [*measures, *([] if copy is None else [copy]), evaluator.measure_targets()]
+    assert copy is not None
+    return measures | {COPY_SYNTHESIS: copy, REAL: evaluator.measure_targets()}
 
 
-def figures(measures: list[VoiceMeasures]) -> dict[str, dict[str, float]]:
-    """What a row keeps: the numbers of each system."""
-    dropped = {"route", "system", "judges", "missing"}
-    kept = {m.system: m.model_dump(exclude=dropped, exclude_none=True) for m in measures}
-    return {system: {name: round(value, 4) for name, value in row.items()} for system, row in kept.items()}
+def figures(measures: Mapping[str, SystemMeasures]) -> dict[str, dict[str, float]]:
+    """The rounded numbers of each system, which a row keeps."""
+    return {system: {name: round(value, 4) for name, value in row.items()} for system, row in measures.items()}
 
 
 def main() -> None:
@@ -122,16 +123,13 @@ def main() -> None:
     asked = parser.parse_args()
     speakers = sorted(folder.name for folder in (asked.data / "test").iterdir())
     judges = find_judges(parse_kinds(asked.judges))
-    every: list[VoiceMeasures] = []
     for source, target in (speakers, speakers[::-1]):
         start = time.perf_counter()
         measures = direction(asked.data, source, target, asked.sentences, judges)
         seconds = time.perf_counter() - start
-        row = {"data": asked.data.name, "route": measures[0].route, "systems": figures(measures)}
-        append_row("voice-baselines", {**row, "judges": list(measures[0].judges), "seconds": round(seconds)}, seed=0)
-        print(format_table(measures), end="\n\n", flush=True)
-        every += measures
-    print(format_definitions(every))
+        row = {"data": asked.data.name, "route": f"{source} -> {target}", "systems": figures(measures)}
+        append_row("voice-baselines", {**row, "judges": [*judges.networks.values()], "seconds": round(seconds)}, seed=0)
+        print(json.dumps(row, indent=1), flush=True)
 
 
 if __name__ == "__main__":

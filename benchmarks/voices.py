@@ -29,7 +29,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,8 @@ from benchmarks.results import append_row
 from benchmarks.voice_baselines import figures
 from unpaired.comparison.folder import ComparisonFolder
 from unpaired.config.run_config import read_config
-from unpaired.media.voice.metrics.measurement import VoiceMeasures
+from unpaired.media.voice.metrics.measurement import CONVERTED
+from unpaired.metrics.base import Evaluation, RouteEvaluation
 from unpaired.runs.folder import RunFolder, load_model
 from unpaired.runs.history import History
 
@@ -46,8 +47,7 @@ def of_run(run: Path) -> tuple[dict[str, Any], int]:
     """The figures of a run's last evaluation, with those of what stands beside, and its seed."""
     folder = RunFolder(run)
     config = read_config(folder.config)
-    found = json.loads(folder.evaluation.read_text(encoding="utf-8"))
-    measures = [VoiceMeasures.model_validate(voice) for voice in found["voices"]]
+    found = Evaluation.model_validate_json(folder.evaluation.read_text(encoding="utf-8"))
     steps = load_model(run, "last").step
     about = {
         "data": " / ".join(domain.name for domain in config.domains),
@@ -56,27 +56,28 @@ def of_run(run: Path) -> tuple[dict[str, Any], int]:
         "method_settings": config.method_settings,
         "steps": steps,
         "seconds": round(History(folder.history).read("losses")[-1]["spent_s"]),
-        "measured_on": found["set"],
-        "judges": list(measures[0].judges),
+        "measured_on": found.items,
+        "judges": judges_of(found.routes),
     }
-    return about | {"routes": by_route(measures)}, config.training.seed
+    return about | {"routes": by_route(found.routes)}, config.training.seed
 
 
-def by_route(measures: Iterable[VoiceMeasures]) -> dict[str, dict[str, dict[str, float]]]:
+def judges_of(routes: Sequence[RouteEvaluation]) -> list[str]:
+    """The networks that judged; the vocoder is none."""
+    return [name for what, name in routes[0].networks.items() if what != "sounds made by"]
+
+
+def by_route(routes: Sequence[RouteEvaluation]) -> dict[str, dict[str, dict[str, float]]]:
     """Direction -> system -> the numbers that there are."""
-    found: dict[str, dict[str, dict[str, float]]] = {}
-    for m in measures:
-        found.setdefault(m.route, {}).update(figures([m]))
-    return found
+    return {route.route: figures({CONVERTED: route.values, **route.baselines}) for route in routes}
 
 
 def of_comparison(path: Path) -> None:
     """Append a row for each method of a comparison."""
     comparison = json.loads(ComparisonFolder(path).results_file.read_text(encoding="utf-8"))
-    beside = [VoiceMeasures.model_validate(voice) for voice in comparison["baselines"]]
     for result in comparison["results"]:
         if result["state"] == "done":
-            own = [VoiceMeasures.model_validate(voice) for voice in result["voices"]]
+            routes = [RouteEvaluation.model_validate(route) for route in result["routes"]]
             row = {
                 "data": " / ".join(comparison["domains"]),
                 "method": result["method"],
@@ -84,9 +85,9 @@ def of_comparison(path: Path) -> None:
                 "steps": result["steps"],
                 "seconds": round(result["seconds"]),
                 "measured_on": result["measured_on"],
-                "judges": list(own[0].judges),
+                "judges": judges_of(routes),
                 "parameters": result["parameters"],
-                "routes": by_route([*own, *(b for b in beside if b.route in {m.route for m in own})]),
+                "routes": by_route(routes),
             }
             append_row("voices", row, comparison["seed"], comparison["device"])
 

@@ -73,27 +73,6 @@ FORBIDDEN = {
 
 IMPORTERS = ("importers/cyclegan.py",)
 """Modules that make a run of one medium from another program's file, and therefore name it."""
-MEDIUM_AWARE: set[str] = {
-    "cli/arguments.py",
-    "comparison/measurement.py",
-    "comparison/page.py",
-    "comparison/ranking.py",
-    "comparison/recommendations.py",
-    "comparison/result.py",
-    "comparison/runner.py",
-    "comparison/tables.py",
-    "evaluation/audit.py",
-    "evaluation/run.py",
-    "metrics/significance.py",
-    "metrics/steganography.py",
-    "report/embedded_images.py",
-    "report/page.py",
-    "report/run_text.py",
-    "runs/summary.py",
-    "training/finish.py",
-    "training/logging.py",
-}
-"""Modules that still ask which medium a run has. To be emptied: they ask the `Medium` object instead."""
 
 
 def room(name: str) -> dict[str, ast.Module]:
@@ -162,13 +141,11 @@ def test_a_comparison_is_known_to_what_users_call_and_to_media_alone() -> None:
 
 def test_no_module_outside_media_asks_which_medium_a_run_has() -> None:
     folders = [f"unpaired.media.{name}" for name in MEDIA]
-    aware = set()
     for path, tree in TREES.items():
         if not path.startswith(("media/", "methods/")) and path not in IMPORTERS:
             names_medium = bool(words_of(tree) & MEDIA.keys())
-            if names_medium or any(within(module, *folders) for module in imported(tree)):
-                aware.add(path)
-    assert aware == MEDIUM_AWARE, "the difference: modules to mend, or to take from the list"
+            assert not names_medium, path
+            assert not [module for module in imported(tree) if within(module, *folders)], path
 
 
 def test_methods_name_media_only_to_say_what_differs_there() -> None:

@@ -371,7 +371,7 @@ def test_the_command_prints_the_ranking_and_says_how_to_go_on(
     words = ["compare", str(discs), "--steps", "2", "--out", str(tmp_path / "out"), *flags]
     assert main([*words, "--methods", "gan", "--set", "gan.depth=4", "--pairs"]) == 0
     said = capsys.readouterr()
-    assert "doing nothing" in said.out
+    assert "do nothing" in said.out
     assert "PSNR, dB" in said.out
     assert "judge by the pictures" in said.out
     assert "comparison: " in said.err

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from unpaired.media.image.jpeg import compress_jpeg
+from unpaired.media.jpeg import compress_jpeg
 from unpaired.metrics import steganography
 from unpaired.metrics.probes import PadToStride, train_probe
 

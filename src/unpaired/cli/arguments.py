@@ -1,11 +1,10 @@
-"""What the commands share: the parser, whose mistakes are UsageErrors, flags of several, and standard output."""
+"""Parts that the commands share: a parser whose mistakes are UsageErrors, options of media, and standard output."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 from unpaired.errors import UsageError, suggest_name
@@ -25,7 +24,7 @@ class Parser(argparse.ArgumentParser):
     def parse_all(
         self, argv: Sequence[str], explain_unknown: Callable[[str], str] = lambda _: ""
     ) -> argparse.Namespace:
-        """Parse all of `words`; `why` may say of an unknown flag what it is elsewhere, else the nearest is named.
+        """Parse `argv`; for an unknown flag, `explain_unknown` may say where it belongs, else the nearest is named.
 
         Every command takes the limits against decompression bombs, which its help leaves out.
         """
@@ -39,28 +38,6 @@ class Parser(argparse.ArgumentParser):
         return args
 
 
-def add_judges(parser: argparse.ArgumentParser) -> None:
-    """The flag that says which networks judge recordings."""
-    from unpaired.media.voice.metrics.judges import ALL, JUDGE_KINDS, NONE
-
-    parser.add_argument(
-        "--judges",
-        metavar="WHICH",
-        help=f"of recordings: networks that judge them, {ALL} that are installed (default; slow), {NONE}, or some of "
-        f"{','.join(JUDGE_KINDS)} (of words English alone is known; naturalness takes most of the time)",
-    )
-
-
-def add_texts(parser: argparse.ArgumentParser) -> None:
-    """The flag of a table of what recordings say."""
-    parser.add_argument(
-        "--texts",
-        type=Path,
-        metavar="CSV",
-        help="of recordings: what they say, as file,text, to count word errors by (default: what is heard of them)",
-    )
-
-
 def print_result(text: str) -> None:
     """Print a result on standard output."""
     sys.stdout.write(text if text.endswith("\n") else text + "\n")
@@ -68,5 +45,5 @@ def print_result(text: str) -> None:
 
 
 def get_summary(command: Callable[[list[str]], int]) -> str:
-    """What a command does, in a line."""
+    """Return the first line of a command's docstring."""
     return (command.__doc__ or "").splitlines()[0]

@@ -8,7 +8,7 @@ from unpaired.cli.arguments import Parser, get_summary, print_result
 
 
 def audit(argv: list[str]) -> int:
-    """Ask whether a run's translations hide their inputs in signal that eyes do not see."""
+    """Measure how much of their inputs a run's translations hide in imperceptible signal (steganography)."""
     from unpaired.console import progress_bar
     from unpaired.evaluation.audit import PROBE_STEPS
     from unpaired.evaluation.audit import audit as run_audit
@@ -25,12 +25,12 @@ def audit(argv: list[str]) -> int:
         type=int,
         default=PROBE_STEPS,
         metavar="N",
-        help=f"steps that each reader of translations is taught (default: {PROBE_STEPS}); more make the figure safer",
+        help=f"training steps of each probe (default: {PROBE_STEPS}); more steps make the figure more reliable",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    parser.add_argument("--seed", type=int, default=0, help="of the noise and of the readers (default: 0)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the noise and of the probes (default: 0)")
     args = parser.parse_all(argv)
-    with progress_bar("teaching readers") as advance:
+    with progress_bar("training probes") as advance:
         result = run_audit(
             args.run,
             checkpoint=args.checkpoint,
@@ -41,6 +41,6 @@ def audit(argv: list[str]) -> int:
             seed=args.seed,
             progress=advance,
         )
-    print_result(f"{result.text()}\n\nto look at: {RunFolder(args.run).audit_image}")
+    print_result(f"{result.text()}\n\nfigure: {RunFolder(args.run).audit_image}")
     write_report(args.run)
     return 0

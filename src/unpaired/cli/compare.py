@@ -7,7 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from unpaired.cli.arguments import Parser, add_judges, add_texts, print_result
+from unpaired.cli.arguments import Parser, print_result
 from unpaired.cli.interruption import report_interrupt
 
 
@@ -18,6 +18,7 @@ def compare(argv: list[str]) -> int:
     from unpaired.comparison.page import format_comparison
     from unpaired.comparison.plan import ALL, parse_method_overrides
     from unpaired.console import log_to_terminal
+    from unpaired.media import MEDIA
     from unpaired.methods import METHODS
     from unpaired.training.trainer import TrainingInterrupt
 
@@ -41,10 +42,12 @@ def compare(argv: list[str]) -> int:
         "--pairs", action="store_true", help="equal names in the test folders are true pairs: measure with them"
     )
     parser.add_argument(
-        "--audit", action="store_true", help="measure hidden information too: minutes more for each method on a CPU"
+        "--audit",
+        action="store_true",
+        help="measure hidden information too; takes some minutes for each method on a CPU",
     )
-    add_judges(parser)
-    add_texts(parser)
+    option_models = [medium.evaluate_options_model for medium in MEDIA.values()]
+    setting_flags.add_option_flags(parser, option_models)
     parser.add_argument(
         "--preset",
         metavar="NAME",
@@ -52,6 +55,7 @@ def compare(argv: list[str]) -> int:
     )
     setting_flags.add_section_flags(parser, argv)
     args = parser.parse_all(argv, setting_flags.explain_compare_flag)
+    option_fields = {name: info for model in option_models for name, info in model.model_fields.items()}
     resume_command = f"unpaired compare {shlex.join(argv)}"
     try:
         comparison = compare(
@@ -62,26 +66,25 @@ def compare(argv: list[str]) -> int:
             pairs=args.pairs,
             overrides=parse_method_overrides(args.set),
             audit=args.audit,
-            judges=args.judges,
-            texts=args.texts,
             log=log_to_terminal,
             **setting_flags.parse_settings(args),
+            **setting_flags.parse_options(args, option_fields),
         )
     except TrainingInterrupt as interrupt:
         return report_interrupt(TrainingInterrupt(interrupt.signal, interrupt.summary, resume_command))
     except KeyboardInterrupt:
-        sys.stderr.write(f"interrupted; what is done is kept; go on with: {resume_command}\n")
+        sys.stderr.write(f"interrupted; finished methods are kept; continue with: {resume_command}\n")
         return 130
     print_result(format_comparison(comparison))
     return 1 if any(result.state in ("failed", "diverged") for result in comparison.results) else 0
 
 
 def format_compare_help() -> str:
-    """What `unpaired compare --help` says first."""
+    """Return the first lines of `unpaired compare --help`."""
     return (
         "Train several methods with the same data, split and budget, measure them on the same held-out items, and\n"
         "write one page.\n\n"
         "  unpaired compare photos/ paintings/ --minutes 10                  every method that fits, 10 minutes each\n"
         "  unpaired compare DATA/ --methods A,B --steps 5000 --set A.lr=0.0001\n\n"
-        "The same command again goes on: finished methods are kept, an interrupted one is resumed."
+        "Run the same command again to continue: finished methods are kept, an interrupted one is resumed."
     )

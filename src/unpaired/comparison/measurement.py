@@ -19,25 +19,19 @@ from unpaired.errors import UnpairedError, WorkError
 from unpaired.evaluation.audit import PROBE_STEPS, audit
 from unpaired.evaluation.audit_results import read_audit
 from unpaired.evaluation.run import evaluate
-from unpaired.evaluation.test_sets import load_own_sets
-from unpaired.media.image.image_rows import ImageRows
-from unpaired.media.voice import comparison_measures
-from unpaired.media.voice.metrics.measurement import VoiceMeasures
-from unpaired.media.voice.report import VoiceTest
+from unpaired.media.base import EvaluateOptions
 from unpaired.methods import METHODS
 from unpaired.metrics import trend
+from unpaired.metrics.base import Evaluation, RouteEvaluation
 from unpaired.report.page import write_report
 from unpaired.runs.files import read_file_lists
 from unpaired.runs.progress import Budget, Progress
 from unpaired.runs.summary import RunSummary, read_run_summary
 from unpaired.translate import Translator
 
-MAX_ITEMS = 500
-"""Items of each domain that are measured at most."""
-
 
 class ComparisonEvaluator:
-    """Measures runs alike and remembers what it found, so that the page can be written after every method."""
+    """Measures runs alike and keeps the results, so that the page can be written after every method."""
 
     def __init__(
         self,
@@ -45,29 +39,23 @@ class ComparisonEvaluator:
         plan: ComparisonPlan,
         pairs: bool,
         run_audits: bool,
-        judge_settings: comparison_measures.JudgeSettings,
+        options: EvaluateOptions,
         log: LogCallback,
     ) -> None:
-        self.folder, self.plan, self.run_audits, self.judge_settings, self.log = (
-            folder,
-            plan,
-            run_audits,
-            judge_settings,
-            log,
-        )
+        self.folder, self.plan, self.run_audits, self.options, self.log = folder, plan, run_audits, options, log
         self.config = plan.config
+        self.medium = plan.config.get_medium()
         self.sets = read_file_lists(folder.split_folder, self.config).splits
         self.train_counts = tuple(len(part.train) for part in self.sets)
-        self.image_rows = ImageRows(folder, self.config, self.sets, pairs)
-        self.baselines: tuple[VoiceMeasures, ...] = ()
-        self._voice_tests: list[tuple[StrictModel, VoiceTest]] = []
+        self.demonstrator = self.medium.create_demonstrator(folder, self.config, self.sets, pairs)
+        self._evaluations: list[tuple[StrictModel, Evaluation]] = []
         self.results: dict[str, MethodResult] = {}
 
     def evaluate_method(self, name: str) -> MethodResult:
-        """Measure a trained method, picture its translations and time them (once a call).
+        """Measure a trained method, show its translations and time them (once a call).
 
-        Raises WorkError where its run is damaged or split the files otherwise, Diverged where its translations are not
-        finite.
+        Raises WorkError where its run is damaged or split the files otherwise, DivergenceError where its translations
+        are not finite.
         """
         if name not in self.results:
             self.results[name] = self._evaluate(name)
@@ -77,40 +65,76 @@ class ComparisonEvaluator:
         run = self.folder.get_run(name)
         summary = read_run_summary(run.path)
         if read_contents(run.files) != read_contents(self.folder.split_folder.files):
-            raise WorkError(f"{run.path}: the run split the files otherwise than the comparison, so it was set apart")
-        return (
-            self._evaluate_recordings(name, summary)
-            if summary.config.medium == "voice"
-            else self._evaluate_images(name, measure_images(summary))
-        )
-
-    def _evaluate_images(self, name: str, summary: RunSummary) -> MethodResult:
-        translator = Translator.load(summary.folder.path, device=summary.config.training.device)
-        seconds, evaluation = self.image_rows.write_rows(name, translator), summary.test
+            raise WorkError(f"{run.path}: the run splits the files otherwise than the comparison, so it is left out")
+        evaluation = self.measure(summary)
+        translator = Translator.load(run.path, device=summary.config.training.device)
+        demonstrator = self.demonstrator
+        seconds = None if demonstrator is None else demonstrator.demonstrate(name, translator, run)
         measures = {
-            "measured_on": evaluation.set if evaluation is not None else "",
-            "routes": evaluation.routes if evaluation is not None else (),
+            "measured_on": "" if evaluation is None else evaluation.items,
+            "routes": () if evaluation is None else evaluation.routes,
             "hidden": self._audit_hidden(summary),
         }
         return self._build_result(name, summary, translator, seconds).model_copy(update=measures)
 
-    def _evaluate_recordings(self, name: str, summary: RunSummary) -> MethodResult:
-        comparable_tests = [test for voice, test in self._voice_tests if voice == summary.config.medium_settings]
-        test = comparison_measures.measure_recordings(summary, self.sets, self.judge_settings, comparable_tests)
-        self._voice_tests.append((summary.config.medium_settings, test))
-        known_routes = {m.route for m in self.baselines}
-        self.baselines += tuple(m for m in comparison_measures.select_baselines(test) if m.route not in known_routes)
-        translator = Translator.load(summary.folder.path, device=summary.config.training.device)
-        seconds = comparison_measures.time_translation(summary.folder, translator)
-        measures = {"measured_on": test.set, "voices": comparison_measures.select_converted(test)}
-        return self._build_result(name, summary, translator, seconds).model_copy(update=measures)
+    def measure(self, summary: RunSummary) -> Evaluation | None:
+        """Return a run's measures on as many items as all are measured on; nothing is measured twice.
+
+        Baselines are taken from the evaluations of earlier methods with the same settings of the medium. None where no
+        items are held out.
+        """
+        if choose_evaluation_split(self.sets) is None:
+            return None
+        evaluation = summary.test if summary.test is not None and self.is_current(summary.test, summary) else None
+        if evaluation is None or not self.medium.covers_options(evaluation, self.options):
+            options = self.options if evaluation is None else self.medium.extend_options(self.options, evaluation)
+            evaluation = evaluate(
+                summary.folder.path,
+                limit=self.medium.get_comparison_limit(options),
+                baselines=self._find_known_baselines(summary.config.medium_settings, options),
+                device=summary.config.training.device,
+                **options.model_dump(),
+            )
+            write_report(summary.folder.path)
+        self._evaluations.append((summary.config.medium_settings, evaluation))
+        return evaluation
+
+    def is_current(self, evaluation: Evaluation, summary: RunSummary) -> bool:
+        """Whether measures are of the checkpoint that translates, on as many of the run's items as are compared.
+
+        The limit counts, not the items that could be measured: one that cannot be used now cannot be used later either.
+        """
+        split = choose_evaluation_split(self.sets)
+        if split is None:
+            return False
+        available = max(len(part.get_paths(split)) for part in self.sets)
+        limit = self.medium.get_comparison_limit(self.options)
+        return (
+            (evaluation.checkpoint, evaluation.step) == summary.translating_checkpoint
+            and evaluation.is_own_data
+            and evaluation.pairs == summary.config.pairs
+            and min(evaluation.limit, available) == min(limit, available)
+        )
+
+    def _find_known_baselines(self, medium_settings: StrictModel, options: EvaluateOptions) -> list[RouteEvaluation]:
+        """Return routes that were measured with these settings and options; the latest of each direction."""
+        limit = self.medium.get_comparison_limit(options)
+        known = {
+            route.route: route
+            for settings, evaluation in self._evaluations
+            for route in evaluation.routes
+            if settings == medium_settings
+            and evaluation.limit == limit
+            and self.medium.covers_options(evaluation, options)
+        }
+        return [*known.values()]
 
     def _build_result(
         self, name: str, summary: RunSummary, translator: Translator, seconds: float | None
     ) -> MethodResult:
-        """How the training went, and what it costs."""
+        """Describe how the training went, and what the method costs."""
         method = translator.method
-        kids = [(e.step, e.mean_kid) for e in summary.evaluations if e.mean_kid is not None]
+        values = [(v.step, v.value) for v in summary.validations if v.value is not None]
         checkpoint = summary.default_checkpoint or "last"
         return MethodResult(
             method=name,
@@ -124,31 +148,28 @@ class ComparisonEvaluator:
             parameters=count_parameters(method.get_submodule(role) for role in method.translation_roles),
             total_parameters=count_parameters([method]),
             translate_s=seconds,
-            is_still_improving=trend.classify_trend(kids) == "gains",
+            is_still_improving=trend.classify_trend(values, self.medium.validation_metric) == "gains",
         )
 
     def _audit_hidden(self, summary: RunSummary) -> dict[str, HiddenInformation]:
-        """Hidden information of each direction: audited before at the state that translates, or now if it is wanted."""
+        """Return hidden information of each direction: of an audit of the translating checkpoint, made now if wanted."""
         run = summary.folder
-        previous_audit = read_audit(run.audit)
-        is_current = (
-            previous_audit is not None
-            and (previous_audit.checkpoint, previous_audit.step) == summary.translating_checkpoint
-        )
-        if previous_audit is None or not is_current or any(r.probe_steps != PROBE_STEPS for r in previous_audit.routes):
+        result = read_audit(run.audit)
+        is_current = result is not None and (result.checkpoint, result.step) == summary.translating_checkpoint
+        if result is None or not is_current or any(r.probe_steps != PROBE_STEPS for r in result.routes):
             if not self.run_audits:
                 return {}
             self.log(f"auditing {run.path} for hidden information")
             try:
-                previous_audit = audit(run.path, device=summary.config.training.device)
+                result = audit(run.path, device=summary.config.training.device)
             except UnpairedError as error:
                 self.log(f"not audited: {error}")
                 return {}
             write_report(run.path)
-        return {r.route: HiddenInformation(fraction=r.hidden, error=r.hidden_error) for r in previous_audit.routes}
+        return {r.route: HiddenInformation(fraction=r.hidden, error=r.hidden_error) for r in result.routes}
 
     def build_comparison(self, manifest: ComparisonManifest) -> Comparison:
-        """The whole as it stands, with every method of the record."""
+        """Return the whole comparison as it stands, with every method of the manifest."""
         results = tuple(self._get_result(name, record) for name, record in manifest.methods.items())
         config = self.config
         training = next(iter(self.plan.entries.values())).settings.training
@@ -163,6 +184,7 @@ class ComparisonEvaluator:
             preset=config.preset,
             medium=config.medium,
             size=get_item_size(config),
+            item_size=self.medium.describe_items(config),
             batch_size=config.training.batch_size,
             seed=config.training.seed,
             device=config.training.device,
@@ -170,11 +192,10 @@ class ComparisonEvaluator:
             settings={name: record.settings for name, record in manifest.methods.items()},
             results=results,
             excluded={name: reason for name, reason in self.plan.excluded.items() if name not in manifest.methods},
-            baselines=self.baselines,
         )
 
     def _get_result(self, name: str, record: MethodRecord) -> MethodResult:
-        """A method's result: measured where it is done, else how far it came."""
+        """Return a method's result: measured where it is done, else how far it came."""
         try:
             if record.state == "done":
                 return self.evaluate_method(name)
@@ -190,32 +211,8 @@ class ComparisonEvaluator:
         )
 
 
-def measure_images(summary: RunSummary) -> RunSummary:
-    """A run's facts with measures on as many held-back items as all are measured on; nothing is measured twice."""
-    sets, _ = load_own_sets(summary.config, summary.folder)
-    split = choose_evaluation_split(sets)
-    if split is None:
-        return summary
-    expected_counts = {part.name: min(MAX_ITEMS, len(part.get_paths(split))) for part in sets}
-    evaluation = summary.test
-    is_current = (
-        evaluation is not None
-        and (evaluation.checkpoint, evaluation.step) == summary.translating_checkpoint
-        and evaluation.is_own_data
-        and all(
-            [m.sources, m.targets] == [expected_counts.get(name) for name in m.route.split(" -> ")]
-            for m in evaluation.routes
-        )
-    )
-    if is_current:
-        return summary
-    evaluate(summary.folder.path, limit=MAX_ITEMS, device=summary.config.training.device)
-    write_report(summary.folder.path)
-    return read_run_summary(summary.folder.path)
-
-
 def read_contents(folder: Path) -> dict[str, bytes]:
-    """The files of a folder by name; raises WorkError where they cannot be read."""
+    """Read the files of a folder by name; raises WorkError where they cannot be read."""
     try:
         return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
     except OSError as error:
@@ -223,5 +220,5 @@ def read_contents(folder: Path) -> dict[str, bytes]:
 
 
 def count_parameters(modules: Iterable[nn.Module]) -> int:
-    """Parameters of some modules, each counted once where they share layers."""
+    """Count the parameters of some modules, each once where they share layers."""
     return sum(p.numel() for p in {id(p): p for module in modules for p in module.parameters()}.values())

@@ -34,7 +34,7 @@ from unpaired.training.setup import choose_default_preset, choose_device, config
 ALL = "all"
 SHARED_SETTINGS = frozenset(
     {*DataSettings.model_fields, "seed", "steps", "minutes"}.union(
-        *(m.settings_model.model_fields for m in MEDIA.values())
+        *(m.settings_model.model_fields for m in MEDIA.values() if m.compares_equal_settings)
     )
 )
 """Settings that must be equal for all methods: otherwise the comparison would not be fair."""

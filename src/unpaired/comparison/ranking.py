@@ -1,88 +1,79 @@
-"""Who is better than whom, and what is within the error. Pure functions of measures.
+"""Ranks of methods, with differences within the error as ties. Pure functions of measures.
 
-KID has a standard error. Two methods are told apart where their KIDs differ by more than twice the error of the
-difference, sqrt(a^2 + b^2): since both were measured against the same real items, this is on the careful side. A
-method's rank is one more than the number of methods that are better than it beyond the error, so equal ones share it.
+Two methods differ where their values do by more than twice the standard error of the difference, sqrt(a^2 + b^2): since
+both were measured against the same real items, this is conservative. A metric without standard errors has a relative
+tolerance instead. A method's rank is one more than the number of methods that are significantly better, so ties share it.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from unpaired.comparison.result import MethodResult
-from unpaired.media.image.measurement import RouteMeasures
-from unpaired.metrics.significance import finite_or_none, significantly_lower
-
-MIN_CONTENT_DIFFERENCE = 0.05
-"""Difference of the share of content kept from which it is worth a word."""
-MIN_RELATED_SIMILARITY = 0.1
-"""Content kept by features below which translations might as well be of other items."""
+from unpaired.comparison.result import Comparison, MethodResult
+from unpaired.metrics.base import Metric, RouteEvaluation, mean_if_complete
+from unpaired.metrics.significance import significantly_better
 
 
 @dataclass(frozen=True)
 class RankedMethod:
-    """A method in the ranking of one direction (or of all); `rank` is None without a KID."""
+    """A method in the ranking of one direction (or of all); `rank` is None without a value."""
 
     method: str
-    rank: int | None
-    kid: float | None
+    value: float | None
     error: float | None
-    measures: RouteMeasures | None = None
+    route: RouteEvaluation | None = None
+    rank: int | None = None
 
 
-def assign_ranks(methods: Sequence[RankedMethod]) -> list[RankedMethod]:
-    """In order of KID (those without one last), with ranks."""
-    measured = [s for s in methods if s.kid is not None]
-
-    def compute_rank(method: RankedMethod) -> int | None:
-        if method.kid is None:
-            return None
-        return 1 + sum(
-            significantly_lower(s.kid, method.kid, s.error, method.error) for s in measured if s.kid is not None
-        )
-
-    ranked = [RankedMethod(s.method, compute_rank(s), s.kid, s.error, s.measures) for s in methods]
-    return sorted(ranked, key=lambda s: math.inf if s.kid is None else s.kid)
+def choose_ranking_metric(comparison: Comparison) -> Metric:
+    """Return the first of the medium's ranking metrics that all methods have, else the last."""
+    metrics, routes = comparison.get_medium().ranking_metrics, comparison.get_routes()
+    return next((m for m in metrics if routes and all(r.value(m) is not None for r in routes)), metrics[-1])
 
 
-def rank_direction(results: Sequence[MethodResult], direction: str) -> list[RankedMethod]:
-    """The ranking of one direction: the methods that offer it and were measured."""
-    measures = [(r.method, m) for r in results if (m := r.get_route(direction)) is not None]
-    return assign_ranks(
-        [RankedMethod(name, None, finite_or_none(m.kid), finite_or_none(m.kid_error), m) for name, m in measures]
-    )
+def assign_ranks(methods: Sequence[RankedMethod], metric: Metric) -> list[RankedMethod]:
+    """Return the methods from the best to the worst (those without a value last), with ranks."""
+    ranked = [
+        replace(m, rank=None if m.value is None else 1 + sum(is_significantly_better(o, m, metric) for o in methods))
+        for m in methods
+    ]
+    return sorted(ranked, key=lambda m: math.inf if m.value is None else metric.loss(m.value))
 
 
-def rank_overall(results: Sequence[MethodResult], directions: Sequence[str]) -> list[RankedMethod]:
-    """The ranking by mean KID over all directions, of the methods that offer all of them."""
+def is_significantly_better(method: RankedMethod, other: RankedMethod, metric: Metric) -> bool:
+    """Whether a method is better than another beyond the error; never without a value."""
+    if method.value is None or other.value is None:
+        return False
+    return significantly_better(metric, method.value, other.value, method.error, other.error)
+
+
+def is_tied(best: RankedMethod, other: RankedMethod, metric: Metric) -> bool:
+    """Whether `other` is not significantly worse than `best`."""
+    return None not in (best.value, other.value) and not is_significantly_better(best, other, metric)
+
+
+def rank_direction(results: Sequence[MethodResult], direction: str, metric: Metric) -> list[RankedMethod]:
+    """Rank one direction: the methods that offer it and were measured."""
+    routes = [(r.method, route) for r in results if (route := r.get_route(direction)) is not None]
+    methods = [RankedMethod(name, route.value(metric), route.error(metric), route) for name, route in routes]
+    return assign_ranks(methods, metric)
+
+
+def rank_overall(results: Sequence[MethodResult], directions: Sequence[str], metric: Metric) -> list[RankedMethod]:
+    """Rank the methods that offer all directions by their mean over them."""
     methods = []
     for result in results:
-        measures = [m for d in directions if (m := result.get_route(d)) is not None]
-        kids = [finite_or_none(m.kid) for m in measures]
-        if not directions or len(measures) < len(directions):
-            continue
-        errors = [finite_or_none(m.kid_error) for m in measures]
-        methods.append(RankedMethod(result.method, None, mean_if_complete(kids), standard_error_of_mean(errors)))
-    return assign_ranks(methods)
+        routes = [route for d in directions if (route := result.get_route(d)) is not None]
+        if directions and len(routes) == len(directions):
+            value, error = average_with_error(routes, metric)
+            methods.append(RankedMethod(result.method, value, error))
+    return assign_ranks(methods, metric)
 
 
-def mean_if_complete(values: Sequence[float | None]) -> float | None:
-    """The mean where all values are known."""
-    known_values = [value for value in values if value is not None]
-    return sum(known_values) / len(known_values) if known_values and len(known_values) == len(values) else None
-
-
-def standard_error_of_mean(errors: Sequence[float | None]) -> float | None:
-    """The standard error of a mean of independent values, where all of theirs are known."""
-    known_errors = [error for error in errors if error is not None]
-    return math.hypot(*known_errors) / len(known_errors) if known_errors and len(known_errors) == len(errors) else None
-
-
-def content_kept(m: RouteMeasures) -> float | None:
-    """Content kept: the mean of what is kept of features and of edges, of those that were measured."""
-    known_values = [
-        value for value in (m.feature_similarity, m.edge_similarity) if value is not None and math.isfinite(value)
-    ]
-    return sum(known_values) / len(known_values) if known_values else None
+def average_with_error(routes: Sequence[RouteEvaluation], metric: Metric) -> tuple[float | None, float | None]:
+    """Return the mean of a metric over routes and its standard error, where they are known of all."""
+    errors = [error for r in routes if (error := r.error(metric)) is not None]
+    error = math.hypot(*errors) / len(errors) if errors and len(errors) == len(routes) else None
+    return mean_if_complete([r.value(metric) for r in routes]), error

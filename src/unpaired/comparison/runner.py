@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import gc
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from unpaired.comparison.advice import join_names
 from unpaired.comparison.folder import (
     ComparisonFolder,
     ComparisonManifest,
@@ -19,14 +20,14 @@ from unpaired.comparison.folder import (
 from unpaired.comparison.measurement import ComparisonEvaluator
 from unpaired.comparison.page import write_page
 from unpaired.comparison.plan import ALL, ComparisonPlan, MethodOverrides, PlannedMethod, make_plan
-from unpaired.comparison.recommendations import join_names, list_excluded
+from unpaired.comparison.recommendations import list_excluded
 from unpaired.comparison.result import Comparison
 from unpaired.config.resolve import SettingsRequest
 from unpaired.console import LogCallback, format_duration, log_to_terminal
 from unpaired.errors import DivergenceError, UnpairedError, UsageError, WorkError
-from unpaired.media.voice.comparison_measures import JudgeSettings
-from unpaired.media.voice.metrics.judges import parse_kinds
-from unpaired.media.voice.transcripts import read_transcripts, require_recordings
+from unpaired.evaluation.run import parse_evaluate_options
+from unpaired.media import MEDIA
+from unpaired.media.base import EvaluateOptions
 from unpaired.runs.folder import RunFolder, format_run_name
 from unpaired.runs.progress import Budget, list_checkpoints
 from unpaired.runs.summary import is_finished
@@ -43,43 +44,39 @@ def compare(
     pairs: bool = False,
     overrides: MethodOverrides | None = None,
     audit: bool = False,
-    judges: str | Iterable[str] | None = None,
-    texts: Path | str | None = None,
     log: LogCallback = log_to_terminal,
     **settings: Any,
 ) -> Comparison:
     """Train `methods` (names, or "all" that fit) on `data` with equal budgets; write `compare.html` and `compare.json`.
 
-    `settings`, `preset` and `config` are as in `unpaired.train`, for all methods; `each` has those of one method alone,
-    as {"METHOD": {"cycle_weight": 5}}. `minutes` and `steps` are each method's budget. `audit` measures hidden
-    information too (minutes a method). `judges` and `texts` of recordings are as in `unpaired.evaluate`; `texts` must
-    say what all held-back ones say. Every method is an ordinary run in `out`/METHOD. Called again with the same
-    arguments it goes on: finished methods are kept, an interrupted one is resumed, one that failed is tried again (one
-    that diverged only with other settings of its own).
+    `settings`, `preset` and `config` are as in `unpaired.train`, for all methods; `overrides` has those of one method
+    alone, as {"METHOD": {"cycle_weight": 5}}. `minutes` and `steps` are each method's budget. `audit` measures hidden
+    information too (minutes for each method). `settings` may also hold options of `unpaired.evaluate` (`fid`; `judges`,
+    `texts`, which must have the text of every held-out recording). Every method is an ordinary run in `out`/METHOD.
+    Call it again with the same arguments to continue: finished methods are kept, an interrupted one is resumed, a failed
+    one is tried again (one that diverged only with other settings of its own).
 
     Raises UsageError for wrong settings or paths and a folder that holds something else, WorkError for unusable or
-    changed data, Interrupted after a signal once the state is saved. What one method raises is kept with it.
+    changed data, TrainingInterrupt after a signal once the state is saved. An error of one method is kept with it.
     """
-    judge_kinds = parse_kinds(judges)
+    option_names = {name for medium in MEDIA.values() for name in medium.evaluate_options_model.model_fields}
+    given_options = {name: settings.pop(name) for name in option_names & settings.keys()}
     sources = [Path(d) for d in data]
     request = SettingsRequest(None, preset, settings, Path(config) if config else None)  # type: ignore[arg-type]
     plan = make_plan(sources, methods, request, overrides or {}, pairs)
     names = [domain.name for domain in plan.config.domains]
-    is_voice = plan.config.medium == "voice"
-    require_recordings(judges, judge_kinds, is_voice)
-    if audit and is_voice:
-        raise UsageError("--audit: for pictures only, but these are recordings; leave it out")
-    judge_settings = JudgeSettings(
-        judge_kinds, read_transcripts(texts, is_voice, judge_kinds) if texts is not None else None
-    )
-    judge_settings.require_texts(plan.files.splits)
+    medium = plan.config.get_medium()
+    options = parse_evaluate_options(medium, given_options)
+    medium.check_evaluate_options(options, plan.files.splits)
+    if audit and (reason := medium.explain_audit_refusal()):
+        raise UsageError(f"--audit: {reason}; leave it out")
     path = Path("runs") / f"compare-{format_run_name(names)}" if out is None else Path(out)
     folder, manifest = open_folder(path, plan, pairs)
-    return ComparisonRunner(folder, manifest, plan, sources, request, audit, judge_settings, log).run()
+    return ComparisonRunner(folder, manifest, plan, sources, request, audit, options, log).run()
 
 
 class ComparisonRunner:
-    """One call's work on a comparison; the record in its folder says after each method how far it is."""
+    """One call's work on a comparison; the manifest in its folder says after each method how far it is."""
 
     def __init__(
         self,
@@ -89,12 +86,12 @@ class ComparisonRunner:
         sources: list[Path],
         request: SettingsRequest,
         run_audits: bool,
-        judge_settings: JudgeSettings,
+        options: EvaluateOptions,
         log: LogCallback,
     ) -> None:
         self.folder, self.manifest, self.plan, self.sources = folder, manifest, plan, sources
         self.request, self.log = request, log
-        self.examiner = ComparisonEvaluator(folder, plan, manifest.pairs, run_audits, judge_settings, log)
+        self.evaluator = ComparisonEvaluator(folder, plan, manifest.pairs, run_audits, options, log)
 
     def run(self) -> Comparison:
         """Train and measure every method of the plan; the others of the folder are shown as they are."""
@@ -103,7 +100,7 @@ class ComparisonRunner:
         for number, (name, planned) in enumerate(entries.items(), 1):
             method_record = self.manifest.methods[name]
             if method_record.state == "diverged":
-                self.log(f"{name} {method_record.reason}; given other settings of its own (--set), it begins anew")
+                self.log(f"{name} {method_record.reason}; to train it again, give it other settings (--set)")
                 continue
             self.log(f"\n=== {name} ({number} of {len(entries)}) ===")
             self._process_method(name, planned)
@@ -118,20 +115,20 @@ class ComparisonRunner:
         budget = f", {Budget(training.steps, training.minutes)} each" if training.steps or training.minutes else ""
         count = len(self.plan.entries)
         total_text = (
-            f": {format_duration(60 * training.minutes * count)} of steps, and evaluations" if training.minutes else ""
+            f": {format_duration(60 * training.minutes * count)} of steps, plus evaluations" if training.minutes else ""
         )
         self.log(f"comparing {join_names(list(self.plan.entries))}{budget}{total_text}, in {self.folder.path}")
         for line in list_excluded(self.plan.excluded):
             self.log(line)
 
     def _process_method(self, name: str, planned: PlannedMethod) -> None:
-        """Bring one method to its end, and keep what came of it."""
+        """Train and measure one method, and keep its state."""
         settings = self.manifest.methods[name].settings
         if not is_finished(self.folder.get_run(name)):
             require_unchanged_data(self.folder, self.plan.config)
         try:
             self._train_method(name, planned)
-            self.examiner.evaluate_method(name)
+            self.evaluator.evaluate_method(name)
             method_record = MethodRecord(settings=settings, state="done")
         except TrainingInterrupt as interrupt:
             done = f"{name} {interrupt.summary}" if interrupt.summary else ""
@@ -168,7 +165,7 @@ class ComparisonRunner:
             )
 
     def _write_error_log(self, name: str, error: Exception) -> str:
-        """A defect's or the machine's error in a line; where in the code it came from goes to a file."""
+        """Return an unexpected error in a line; its traceback goes to a file."""
         path = self.folder.error_log(name)
         path.parent.mkdir(exist_ok=True)
         path.write_text(traceback.format_exc(), encoding="utf-8")
@@ -176,13 +173,13 @@ class ComparisonRunner:
         return f"{type(error).__name__}: {first} (details in {path})"
 
     def _write_page(self) -> Comparison:
-        comparison = self.examiner.build_comparison(self.manifest)
+        comparison = self.evaluator.build_comparison(self.manifest)
         write_page(self.folder, comparison)
         return comparison
 
 
 def require_same_budget(run: RunFolder, planned: PlannedMethod) -> None:
-    """Raise WorkError where somebody has trained a run further than the comparison would."""
+    """Raise WorkError where a run was trained further than the comparison would."""
     planned_training, run_training = planned.settings.training, run.load_config().training
     planned_budget = Budget(planned_training.steps, planned_training.minutes)
     run_budget = Budget(run_training.steps, run_training.minutes)

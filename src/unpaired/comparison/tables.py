@@ -1,167 +1,169 @@
-"""The tables of a comparison, for the page and for the terminal."""
+"""The tables of a comparison, for the page and for the terminal, drawn from the declarations of the medium's metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from html import escape
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from unpaired.comparison import ranking
 from unpaired.comparison.ranking import RankedMethod
 from unpaired.comparison.result import Comparison, MethodResult
-from unpaired.media.image import text_table
-from unpaired.media.image.measurement import RouteMeasures
-from unpaired.media.image.report_table import format_number
-from unpaired.metrics.significance import finite_or_none
+from unpaired.metrics.base import DO_NOTHING, Baseline, Metric, RouteEvaluation, SummaryColumn, mean_if_complete
+from unpaired.metrics.route_table import select_baselines, select_metrics
 
-IDENTITY, REAL_HALVES = "doing nothing", "real to real"
-SHORT_LABELS = {
-    "kid": "KID",
-    "fid": "FID",
-    "feature_similarity": "kept: features",
-    "edge_similarity": "kept: edges",
-    "l1": "L1",
-    "psnr": "PSNR, dB",
-    "ssim": "SSIM",
-}
-"""Heads of columns in the order of importance; further measures follow by their own labels."""
-Cells = list[str]
+MISSING = "–"
+Style = Literal["first", "ranks", "none", "nothing", "real"]
 
 
-def build_methods_table(comparison: Comparison) -> list[Cells]:
-    """Every method: its place by mean KID over all directions, how it was trained, what it costs; a head first."""
-    directions = comparison.directions
-    order = {s.method: s for s in ranking.rank_overall(comparison.results, directions)}
+@dataclass(frozen=True)
+class Row:
+    """A row: the best method, a method with or without a rank, a baseline without training, or a reference."""
+
+    cells: list[str]
+    style: Style
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with the rank in its first column and the method in its second."""
+
+    head: list[str]
+    rows: list[Row]
+
+
+def build_methods_table(comparison: Comparison) -> Table:
+    """List every method: its rank by the mean over all directions, how it was trained, what it costs; then baselines."""
+    medium, metric = comparison.get_medium(), ranking.choose_ranking_metric(comparison)
+    order = {m.method: m for m in ranking.rank_overall(comparison.results, comparison.directions, metric)}
     has_audits = any(r.hidden for r in comparison.results)
-    head = ["rank", "method", "mean KID", "content kept", "steps", "ms/step", "ms/item", "translating", "in all"]
-    rows = [build_method_row(r, order.get(r.method), len(directions)) for r in sort_results(comparison.results, order)]
-    measures = [m for d in directions for r in comparison.results if (m := r.get_route(d)) is not None]
-    measures_by_route = list({m.route: m for m in measures}.values())
-    kid = (
-        ranking.mean_if_complete([finite_or_none(m.kid_baseline) for m in measures_by_route])
-        if measures_by_route
-        else None
-    )
-    table = [head, *rows, ["–", IDENTITY, format_number(kid, 1), "1.00", *["–"] * 5]]
-    if not has_audits:
-        return table
-    hidden_fractions = {r.method: [h.fraction for h in r.hidden.values()] for r in comparison.results} | {
-        IDENTITY: [0.0]
-    }
-    hidden = ["hidden", *(format_number(ranking.mean_if_complete(hidden_fractions[row[1]]), 2) for row in table[1:])]
-    return [[*row[:4], cell, *row[4:]] for row, cell in zip(table, hidden, strict=True)]
+    head = ["rank", "method", f"mean {metric.short}{f', {metric.unit}' if metric.unit else ''}"]
+    head += [column.label for column in medium.summary_columns] + ["hidden"] * has_audits
+    head += ["steps", "ms/step", "ms/item", "translating", "in all"]
+    rows = [
+        _build_method_row(comparison, r, order.get(r.method), metric, has_audits)
+        for r in sort_results(comparison.results, [*order])
+    ]
+    for baseline in select_baselines(medium, [metric], comparison.get_routes()):
+        rows.append(_build_baseline_row(comparison, baseline, metric, has_audits))
+    return Table(head, rows)
 
 
-def sort_results(results: Sequence[MethodResult], order: dict[str, RankedMethod]) -> list[MethodResult]:
-    """By the overall ranking; then those that go one way only, then those that were not measured."""
+def sort_results(results: Sequence[MethodResult], order: Sequence[str]) -> list[MethodResult]:
+    """Sort by the overall ranking; then those of some directions only, then those that were not measured."""
     places = {name: i for i, name in enumerate(order)}
     return sorted(results, key=lambda r: (r.state != "done", places.get(r.method, len(places))))
 
 
-def build_method_row(r: MethodResult, ranked: RankedMethod | None, direction_count: int) -> Cells:
-    """One method's cells."""
+def _build_method_row(
+    comparison: Comparison, r: MethodResult, ranked: RankedMethod | None, metric: Metric, has_audits: bool
+) -> Row:
+    columns = comparison.get_medium().summary_columns
     if r.state != "done":
-        return ["–", r.method, r.state_label, "–", f"{r.steps:,}", *["–"] * 4]
-    rank = str(ranked.rank) if ranked is not None and ranked.rank is not None else "–"
-    kid = (
-        format_with_error(ranked.kid, ranked.error, 1)
-        if ranked is not None
-        else format_partial_mean(r, direction_count)
-    )
-    kept_contents = [k for m in r.routes if (k := ranking.content_kept(m)) is not None]
-    return [
-        rank,
+        empty = [MISSING] * (len(columns) + has_audits)
+        return Row([MISSING, r.method, r.state_label, *empty, f"{r.steps:,}", *[MISSING] * 4], "none")
+    hidden = [format_number(mean_if_complete([h.fraction for h in r.hidden.values()]), 2)] if has_audits else []
+    cells = [
+        MISSING if ranked is None or ranked.rank is None else str(ranked.rank),
         r.method,
-        kid,
-        format_number(sum(kept_contents) / len(kept_contents) if kept_contents else None, 2),
+        _format_mean(r, len(comparison.directions), metric),
+        *(_format_summary(column, r.routes) for column in columns),
+        *hidden,
         f"{r.steps:,}",
         format_number(1000 * r.step_s if r.step_s is not None else None, 0),
         format_number(1000 * r.translate_s if r.translate_s is not None else None, 1),
         f"{r.parameters:,}",
         f"{r.total_parameters:,}",
     ]
+    return Row(cells, _get_style(cells[0]))
 
 
-def format_partial_mean(r: MethodResult, direction_count: int) -> str:
-    """Mean KID of a method that does not go every way."""
-    kid = ranking.mean_if_complete([finite_or_none(m.kid) for m in r.routes])
-    error = ranking.standard_error_of_mean([finite_or_none(m.kid_error) for m in r.routes])
-    return f"{format_with_error(kid, error, 1)} ({len(r.routes)} of {direction_count} ways)"
+def _build_baseline_row(comparison: Comparison, baseline: Baseline, metric: Metric, has_audits: bool) -> Row:
+    medium, directions = comparison.get_medium(), comparison.directions
+    mean = mean_if_complete([comparison.get_baseline(d, baseline.name, metric) for d in directions])
+    summary = [
+        mean_if_known([comparison.get_baseline(d, baseline.name, m) for d in directions for m in column.metrics])
+        for column in medium.summary_columns
+    ]
+    figures = [format_number(v, c.digits) for v, c in zip(summary, medium.summary_columns, strict=True)]
+    hidden = ["0.00" if baseline.name == DO_NOTHING else MISSING] * has_audits
+    cells = [MISSING, baseline.name, metric.format(mean, MISSING), *figures, *hidden, *[MISSING] * 5]
+    return Row(cells, "real" if baseline.is_reference else "nothing")
 
 
-def build_direction_table(comparison: Comparison, direction: str) -> list[Cells]:
-    """The ranking of one direction with all measures that there are, and doing nothing in its place; a head first."""
-    ranked_methods = ranking.rank_direction(comparison.results, direction)
-    measures = [s.measures for s in ranked_methods if s.measures is not None]
-    measured_rows = [c for c in text_table.ROWS if any(m.model_dump()[c.name] is not None for m in measures)]
-    places = {name: i for i, name in enumerate(SHORT_LABELS)}
-    columns = sorted(measured_rows, key=lambda c: places.get(c.name, len(places)))
-    head = ["rank", "method", *(SHORT_LABELS.get(c.name, c.label) for c in columns)]
-    rows: list[tuple[float, Cells]] = []
-    for s in ranked_methods:
-        if s.measures is not None:
-            rank = str(s.rank) if s.rank is not None else "–"
-            rows.append((s.kid if s.kid is not None else 0.0, [rank, s.method, *format_measures(s.measures, columns)]))
-    if measures:
-        first_measures = measures[0]
-        identity_kid = finite_or_none(first_measures.kid_baseline)
-        rows.append(
-            (
-                identity_kid if identity_kid is not None else 1e9,
-                ["–", IDENTITY, *format_baseline(first_measures, columns, "baseline")],
-            )
-        )
-        rows.sort(key=lambda pair: pair[0])
-        rows.append((0.0, ["–", REAL_HALVES, *format_baseline(first_measures, columns, "real")]))
-    hidden_by_method = {r.method: r.hidden[direction] for r in comparison.results if direction in r.hidden}
-    if not hidden_by_method:
-        return [head, *(row for _, row in rows)]
-    hidden_cells = {name: format_with_error(h.fraction, h.error, 2) for name, h in hidden_by_method.items()} | {
-        IDENTITY: "0.00"
-    }
-    return [[*head, "hidden"], *([*row, hidden_cells.get(row[1], "–")] for _, row in rows)]
+def _format_mean(r: MethodResult, direction_count: int, metric: Metric) -> str:
+    """Format the mean over a method's routes, and on how many directions it is where it is not on all."""
+    value, error = ranking.average_with_error(r.routes, metric)
+    partial = f" ({len(r.routes)} of {direction_count} ways)" if len(r.routes) < direction_count else ""
+    return f"{format_with_error(value, error, metric)}{partial}"
 
 
-def format_measures(m: RouteMeasures, columns: Sequence[text_table.MeasureRow]) -> Cells:
-    """The measures of one method."""
-    values = m.model_dump()
-    return [format_with_error(values[c.name], values.get(f"{c.name}_error"), c.digits) for c in columns]
+def _format_summary(column: SummaryColumn, routes: Sequence[RouteEvaluation]) -> str:
+    return format_number(mean_if_known([r.value(m) for r in routes for m in column.metrics]), column.digits)
 
 
-def format_baseline(m: RouteMeasures, columns: Sequence[text_table.MeasureRow], kind: str) -> Cells:
-    """The same measures of untranslated items, or between real ones."""
-    values = m.model_dump()
-    constant = text_table.IDENTITY_VALUES if kind == "baseline" else {}
-    return [format_number(values.get(f"{c.name}_{kind}", constant.get(c.name)), c.digits) for c in columns]
+def build_direction_table(comparison: Comparison, direction: str) -> Table:
+    """Rank one direction with all metrics that were measured, with the baselines without training in their places."""
+    medium, metric = comparison.get_medium(), ranking.choose_ranking_metric(comparison)
+    routes = comparison.get_routes(direction)
+    metrics = select_metrics(medium, routes)
+    placed: list[tuple[float, Row]] = []
+    references: list[Row] = []
+    for m in ranking.rank_direction(comparison.results, direction, metric):
+        assert m.route is not None
+        cells = [MISSING if m.rank is None else str(m.rank), m.method]
+        cells += [format_with_error(m.route.value(x), m.route.error(x), x) for x in metrics]
+        placed.append((math.inf if m.value is None else metric.loss(m.value), Row(cells, _get_style(cells[0]))))
+    for b in select_baselines(medium, metrics, routes):
+        values = [comparison.get_baseline(direction, b.name, x) for x in metrics]
+        cells = [MISSING, b.name, *(x.format(value, MISSING) for x, value in zip(metrics, values, strict=True))]
+        value = comparison.get_baseline(direction, b.name, metric)
+        if b.is_reference:
+            references.append(Row(cells, "real"))
+        else:
+            placed.append((math.inf if value is None else metric.loss(value), Row(cells, "nothing")))
+    head = ["rank", "method", *(f"{x.short}{f', {x.unit}' if x.unit else ''}" for x in metrics)]
+    table = Table(head, [row for _, row in sorted(placed, key=lambda pair: pair[0])] + references)
+    return _add_hidden(comparison, direction, table)
 
 
-def format_with_error(value: float | None, error: float | None, digits: int) -> str:
-    """A figure with its error, where that is known."""
-    text_value = format_number(value, digits)
-    return f"{text_value} ± {format_number(error, digits)}" if finite_or_none(error) is not None else text_value
+def _add_hidden(comparison: Comparison, direction: str, table: Table) -> Table:
+    """Add a column of hidden information where some method was audited."""
+    hidden = {r.method: r.hidden[direction] for r in comparison.results if direction in r.hidden}
+    if not hidden:
+        return table
+    cells = {name: f"{h.fraction:.2f} ± {h.error:.2f}" for name, h in hidden.items()} | {DO_NOTHING: "0.00"}
+    rows = [Row([*row.cells, cells.get(row.cells[1], MISSING)], row.style) for row in table.rows]
+    return Table([*table.head, "hidden"], rows)
 
 
-def render_html(rows: Sequence[Cells], get_row_class: Callable[[Cells], str]) -> str:
-    """A table with a head; `mark` gives a row's class."""
-    head = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in rows[0])
-    body = "".join(
-        f'<tr class="{get_row_class(row)}">'
-        + "".join(
-            f'<th scope="row">{escape(cell)}</th>' if i == 1 else f"<td>{escape(cell)}</td>"
-            for i, cell in enumerate(row)
-        )
-        + "</tr>"
-        for row in rows[1:]
-    )
-    return (
-        f'<div class="scroll"><table class="ranked"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
+def mean_if_known(values: Sequence[float | None]) -> float | None:
+    """Return the mean of the values that are known; None where none is."""
+    return mean_if_complete([value for value in values if value is not None])
 
 
-def format_text(rows: Sequence[Cells]) -> str:
-    """A table for a terminal."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+def format_number(value: float | None, digits: int) -> str:
+    """Format a figure; a dash where it was not measured."""
+    return MISSING if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
+
+
+def format_with_error(value: float | None, error: float | None, metric: Metric) -> str:
+    """Format a figure with its standard error, where that is known."""
+    text = metric.format(value, MISSING)
+    return text if error is None else f"{text} ± {error:.{metric.digits}f}"
+
+
+def format_text(table: Table) -> str:
+    """Format a table for a terminal."""
+    rows = [table.head, *(row.cells for row in table.rows)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(table.head))]
     lines = []
     for row in rows:
         parts = [c.ljust(w) if i == 1 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
         lines.append("  ".join(parts).rstrip())
     return "\n".join(lines)
+
+
+def _get_style(rank: str) -> Style:
+    return {"1": "first", MISSING: "none"}.get(rank, "ranks")  # type: ignore[return-value]

@@ -1,4 +1,4 @@
-"""The audit of a run: what its translations carry of their inputs in signal that eyes do not see."""
+"""The audit of a run: how much of the inputs its translations hide in imperceptible signal (steganography)."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from unpaired.errors import DivergenceError, UsageError, WorkError
 from unpaired.evaluation.audit_figure import RouteImages, draw_audit_image
 from unpaired.evaluation.audit_results import Audit, PerturbationRow, RouteAudit
 from unpaired.evaluation.test_sets import load_own_sets
-from unpaired.media.image import image_io
-from unpaired.media.image.route_evaluation import select_evenly
+from unpaired.media.pictures import save_pixels
 from unpaired.methods.base import Method, Route
 from unpaired.metrics import steganography
 from unpaired.metrics.probes import PadToStride, ReverseTranslator, train_probe
+from unpaired.metrics.route_selection import select_evenly
 from unpaired.runs.files import build_item_transform
 from unpaired.runs.folder import Checkpoint, RunFolder, load_model, require_writable
 
 CHUNK_SIZE = 16
 HEADLINE_PERTURBATION = "noise .02, JPEG 75"
-"""The passage of the headline, by its name in `steganography.PASSAGES`."""
+"""The perturbation of the headline, by its name in `steganography.PERTURBATIONS`."""
 SHOWN_ITEMS = 4
-"""Items in the picture, of each route."""
+"""Items of each route in the figure."""
 MAX_ROUTES = 4
-"""Of more routes so many are audited, spread evenly."""
+"""Routes that are audited, spread evenly over all."""
 PROBE_STEPS = 150
 INVERSE_LR = 1e-3
 
@@ -54,11 +54,11 @@ def audit(
 ) -> Audit:
     """Measure hidden information on a run's held-out items, and write `audit.json` and `audit.png` into its folder.
 
-    The result's `headline` is its one number, `hidden` that of each route; both are shares in [0, 1] that compare
-    between methods on the same data (see `steganography.hidden_share`). `to` audits the routes to one domain only, `limit`
-    bounds the items, `inverse_steps` the teaching of each reader: two a route, and as much again to train an inverse
-    where the method has no way back. With few steps the number may be too large (what a reader did not learn to see
-    counts as hidden), and of a trained inverse too small. The run's weights stay, and so do torch's random numbers.
+    The result's `hidden` has a number for each route, `mean_hidden` their mean: fractions in [0, 1] that compare between
+    methods on the same data (see `steganography.hidden_fraction`). `to` audits the routes to one domain only, `limit`
+    bounds the items. Two probes per route are trained for `inverse_steps` each, and for twice as many an inverse where
+    the method has no reverse route. With few steps the number may be too large (what a probe did not learn to read
+    counts as hidden), and too small with a trained inverse. The run's weights and torch's random numbers do not change.
 
     Raises UsageError where the run or the options do not fit, WorkError where nothing was held out.
     """
@@ -70,11 +70,8 @@ def audit(
         model = load_model(folder.path, checkpoint)
     config, method = model.config, model.method
     require_writable(folder.path)
-    if config.medium == "voice":
-        raise UsageError(
-            f"{run}: an audit reads pictures, but this run's items are recordings, which are synthesised anew from "
-            "what the networks make of them; what is kept of a voice and its words: unpaired evaluate"
-        )
+    if reason := config.get_medium().explain_audit_refusal():
+        raise UsageError(f"{run}: {reason}; to measure the run: unpaired evaluate {run}")
     routes = [r for r in method.routes if to is None or config.get_domain(r.target).name == to]
     if not routes:
         names = sorted({config.get_domain(r.target).name for r in method.routes})
@@ -86,7 +83,7 @@ def audit(
     }
     routes = select_evenly([r for r in routes if not {r.source, r.target} & empty_domains], MAX_ROUTES)
     if split is None or not routes:
-        raise WorkError(f"{run}: no items were held back (too few files), so there is nothing to audit it on")
+        raise WorkError(f"{run}: no items were held out (too few files), so there is nothing to audit it on")
     batches = BatchLoader(config.domains, sets, build_item_transform(config), config.training.seed, workers=0)
     auditor = Auditor(config, method.to(pick_device(device)), batches, split, limit, inverse_steps, seed)
     total = sum(auditor.count_steps(route) for route in routes)
@@ -110,14 +107,14 @@ def audit(
         },
         routes=tuple(route_audit for route_audit, _ in route_audits),
     )
-    image_io.write_image(folder.audit_image, draw_audit_image([images for _, images in route_audits]))
+    save_pixels(folder.audit_image, draw_audit_image([images for _, images in route_audits]))
     with atomic_write(folder.audit) as temporary:
         temporary.write_text(json.dumps(result.model_dump(), indent=2) + "\n", encoding="utf-8")
     return result
 
 
 class Auditor:
-    """Audits the routes of a method, which stays as it is, on the items of `batches`."""
+    """Audits the routes of a method on the items of `batches`; the method does not change."""
 
     def __init__(
         self,
@@ -137,15 +134,15 @@ class Auditor:
         self.max_train_items = max(16, min(512, 2**25 // pixels))
 
     def reverse_route(self, route: Route) -> Route | None:
-        """The method's own way back, where it has one that means to give the input again."""
+        """Return the method's own reverse route, where it is trained to reconstruct the input."""
         return self.method.route(route.target, route.source) if self.method.is_cycle_consistent else None
 
     def count_steps(self, route: Route) -> int:
-        """Steps of teaching that a route takes."""
+        """Return the training steps that a route takes."""
         return self.steps * (2 if self.reverse_route(route) is not None else 4)
 
     def audit_route(self, route: Route, on_step: Callable[[], None]) -> tuple[RouteAudit, RouteImages]:
-        """The audit of one route, and the pictures to look at."""
+        """Audit one route; returns the figures and the images to show."""
         start = time.perf_counter()
         train_x, x = (
             self.load_items(route.source, "train", self.max_train_items),
@@ -163,7 +160,7 @@ class Auditor:
         baseline_errors = steganography.squared_error(mean_input.expand_as(x), x)
         if not baseline_errors.sum() > 0:
             raise WorkError(
-                f"{self.config.format_route(route)}: all inputs are equal, so translations have nothing to tell of them"
+                f"{self.config.format_route(route)}: all inputs are equal, so translations cannot carry information about them"
             )
         real_change = steganography.real_image_change([targets], targets.mean(0), headline_perturbation)
         perturbed = headline_perturbation(y)
@@ -197,19 +194,19 @@ class Auditor:
             {
                 "input": x[:n],
                 "translation": y[:n],
-                "its faint signal": steganography.amplify_faint_signal(y[:n]),
+                "faint signal": steganography.amplify_faint_signal(y[:n]),
                 "a real target": targets[:n],
-                "its faint signal ": steganography.amplify_faint_signal(targets[:n]),
-                "way back": reconstruct(probe, y[:n]),
+                "faint signal ": steganography.amplify_faint_signal(targets[:n]),
+                "reconstruction": reconstruct(probe, y[:n]),
                 "after noise .02": reconstruct(probe, steganography.PERTURBATIONS["noise .02"](y[:n])),
                 "after JPEG 75": reconstruct(probe, steganography.PERTURBATIONS["JPEG 75"](y[:n])),
-                "taught, after both": reconstruct(perturbed_probe, perturbed[:n]),
+                "probe, after both": reconstruct(perturbed_probe, perturbed[:n]),
             },
         )
         return route_audit, images
 
     def build_probe(self, route: Route, train_y: Tensor, train_x: Tensor, on_step: Callable[[], None]) -> nn.Module:
-        """The method's own way back; where there is none, a small inverse trained here."""
+        """Return the method's own reverse route; where there is none, a small inverse trained here."""
         reverse = self.reverse_route(route)
         if reverse is not None:
             return ReverseTranslator(self.method, reverse).eval()
@@ -235,17 +232,17 @@ class Auditor:
         perturbation: steganography.Perturbation,
         on_step: Callable[[], None],
     ) -> nn.Module:
-        """A copy of the reader taught on translations `y` of `x` after the passage `p`."""
+        """Train a copy of the probe on perturbed translations `y` of `x`."""
         return train_probe(
             probe, y, x, perturbation, self.steps, batch_size=self.batch_size, seed=self.seed, on_step=on_step
         )
 
     def load_items(self, key: str, split: SplitName, limit: int) -> Tensor:
-        """Items of a domain, (N, C, H, W)."""
+        """Load items of a domain, (N, C, H, W)."""
         return self.stack_on_device([item.tensor for item in self.batches.iterate_items(key, split, limit)])
 
     def load_pairs(self, route: Route) -> tuple[Tensor, Tensor] | None:
-        """True pairs among the test items, where the run knows of some."""
+        """Load true pairs among the test items, where the run has some."""
         if not self.config.pairs:
             return None
         loaded_pairs = list(self.batches.iterate_pairs(route.source, route.target, limit=self.limit))
@@ -259,14 +256,14 @@ class Auditor:
         )
 
     def stack_on_device(self, tensors: Sequence[Tensor]) -> Tensor:
-        """Items together, where the method is."""
+        """Stack items on the method's device."""
         if not tensors:
             raise WorkError("none of a domain's items can be read any more, so there is nothing to audit the run on")
         return torch.stack(list(tensors)).to(self.device)
 
     @torch.no_grad()
     def translate(self, x: Tensor, route: Route) -> Tensor:
-        """The translations of (N, C, H, W), in [-1, 1]."""
+        """Translate (N, C, H, W); returns values in [-1, 1]."""
         parts = [self.method.translate(part, route.source, route.target).float() for part in x.split(CHUNK_SIZE)]
         y = torch.cat(parts)
         if not torch.isfinite(y).all():
@@ -278,7 +275,7 @@ class Auditor:
 
 @torch.no_grad()
 def reconstruct(probe: nn.Module, y: Tensor) -> Tensor:
-    """What a reader makes of (N, C, H, W), in [-1, 1]."""
+    """Reconstruct inputs from translations (N, C, H, W) with a probe; returns values in [-1, 1]."""
     return torch.cat([probe(part).float() for part in y.split(CHUNK_SIZE)]).clamp(-1, 1)
 
 

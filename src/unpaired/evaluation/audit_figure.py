@@ -1,4 +1,4 @@
-"""The picture of an audit: what to look at, beside each other and large enough to see pixels."""
+"""The figure of an audit: images side by side, large enough to see pixels."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 MIN_SIDE_PX = 128
-"""Side of a picture at least; smaller ones are enlarged by a whole factor, so that their pixels can be seen."""
+"""Smallest side of an image; smaller ones are enlarged by a whole factor, so that their pixels can be seen."""
 GAP, HEADING_HEIGHT = 4, 18
 
 
 @dataclass(frozen=True)
 class RouteImages:
-    """The pictures of one route: per column its heading and (N, 1 or 3, H, W) in [-1, 1], a row per item."""
+    """The images of one route: heading -> column (N, 1 or 3, H, W) in [-1, 1], a row per item."""
 
     route: str
     columns: Mapping[str, Tensor]
 
 
 def draw_audit_image(routes: Sequence[RouteImages]) -> npt.NDArray[np.float32]:
-    """The routes below each other, with the columns named: (H, W, 3) of raw values 0 to 255."""
+    """Draw the routes below each other, with the columns named: (H, W, 3) of raw values 0 to 255."""
     parts = [part for images in routes for part in (_draw_headings(images), _draw_grid(images))]
     width = max(part.shape[1] for part in parts)
     padded = [np.pad(part, ((0, 0), (0, width - part.shape[1]), (0, 0)), constant_values=255) for part in parts]
@@ -49,7 +49,7 @@ def _draw_grid(images: RouteImages) -> npt.NDArray[np.uint8]:
 
 
 def _draw_headings(images: RouteImages) -> npt.NDArray[np.uint8]:
-    """The route and the headings of its columns."""
+    """Draw the route and the headings of its columns."""
     first = next(iter(images.columns.values()))
     step = first.shape[-1] * _compute_scale(images) + GAP
     strip = Image.new("RGB", (step * len(images.columns), 2 * HEADING_HEIGHT), "white")

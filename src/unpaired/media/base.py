@@ -11,14 +11,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol
 
 from unpaired.config.settings import NetworkSettings, Preset, StrictModel
 from unpaired.errors import UsageError
 
 if TYPE_CHECKING:
     import torch
+    from markupsafe import Markup
 
+    from unpaired.comparison.advice import Advisor
+    from unpaired.comparison.folder import ComparisonFolder
+    from unpaired.comparison.result import Comparison
     from unpaired.config.resolve import Settings
     from unpaired.config.run_config import RunConfig
     from unpaired.console import LogCallback, ProgressCallback
@@ -26,11 +30,13 @@ if TYPE_CHECKING:
     from unpaired.data.domain import Domain
     from unpaired.data.folders import DomainFiles
     from unpaired.data.item_transform import ItemTransform
-    from unpaired.data.split import DomainSplits
+    from unpaired.data.split import DomainSplits, SplitName
     from unpaired.methods.base import Method
+    from unpaired.metrics.base import Baseline, Evaluation, Metric, RouteEvaluation, SummaryColumn
     from unpaired.networks import NetworkFactory
     from unpaired.networks.blocks import Role
-    from unpaired.runs.folder import RunFolder
+    from unpaired.runs.folder import RunFolder, TrainedModel
+    from unpaired.runs.summary import RunSummary
     from unpaired.training.listing import DataListing
     from unpaired.training.logging import TrainingLog
     from unpaired.training.trainer import Validator
@@ -40,6 +46,10 @@ if TYPE_CHECKING:
 
 PresetValues = Mapping[Preset, Mapping[str, Mapping[str, Any]]]
 """Preset -> section ("medium_settings", "networks", "training") -> setting -> value; overrides the papers' defaults."""
+
+
+class EvaluateOptions(StrictModel):
+    """Options of `evaluate` and `compare` that a medium adds; each field becomes a flag."""
 
 
 class TranslateOptions(StrictModel):
@@ -58,6 +68,43 @@ class FittedConverter:
     target: str
     pipeline: FilePipeline[Any, Any]
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class EvaluationRequest:
+    """What to measure: a run's model on one split of `splits`, up to `limit` items of each domain (None: the default).
+
+    `pairs`: items of equal names are true pairs. `load_training_splits` returns the files that the run learned from,
+    None where their lists are gone. Baselines of the routes `known_baselines` need not be measured again.
+    """
+
+    folder: RunFolder
+    model: TrainedModel
+    splits: Sequence[DomainSplits]
+    split: SplitName
+    pairs: bool
+    limit: int | None
+    options: EvaluateOptions
+    device: torch.device
+    progress: ProgressCallback
+    load_training_splits: Callable[[], Sequence[DomainSplits] | None]
+    known_baselines: Sequence[RouteEvaluation] = ()
+
+
+@dataclass(frozen=True)
+class MeasuredRoutes:
+    """The measures of every route, on up to `limit` items of each domain; `options` are kept beside them."""
+
+    routes: tuple[RouteEvaluation, ...]
+    limit: int
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Demonstrator(Protocol):
+    """Shows what the methods of a comparison do, with the same inputs for all."""
+
+    def demonstrate(self, method: str, translator: Translator, run: RunFolder) -> float | None:
+        """Keep what the comparison's page shows of a method; returns the seconds that one item takes, if measured."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +130,9 @@ class Medium(ABC):
 
     `item_noun` and `files_noun` name one item and several files in messages. `suffixes` are the suffixes of its files,
     lower case, with the dot. `crop_setting` names the medium setting with the length of a training item along the
-    networks' stride.
+    networks' stride. `metrics` and `baselines` are in the order of tables. A comparison ranks by the first of
+    `ranking_metrics` that all its methods have. `quick_evaluate_options` measure in little time, after training;
+    `quick_evaluate_note` says what they leave out.
     """
 
     name: ClassVar[str]
@@ -94,6 +143,23 @@ class Medium(ABC):
     settings_model: ClassVar[type[StrictModel]]
     network_settings_model: ClassVar[type[NetworkSettings]]
     statistics_model: ClassVar[type[StrictModel]]
+    metrics: ClassVar[tuple[Metric, ...]]
+    baselines: ClassVar[tuple[Baseline, ...]]
+    validation_metric: ClassVar[Metric]
+    ranking_metrics: ClassVar[tuple[Metric, ...]]
+    summary_columns: ClassVar[tuple[SummaryColumn, ...]] = ()
+    """What a comparison's main table shows beside the ranking metric."""
+    compares_equal_settings: ClassVar[bool] = True
+    """Whether the methods of a comparison must have equal settings of the medium, because metrics depend on them."""
+    comparison_hint: ClassVar[str] = ""
+    """What to know about that table's columns."""
+    evaluate_options_model: ClassVar[type[EvaluateOptions]] = EvaluateOptions
+    quick_evaluate_options: ClassVar[Mapping[str, Any]] = {}
+    quick_evaluate_note: ClassVar[str] = ""
+    judge_yourself: ClassVar[str] = "judge by the translated files"
+    """What to do where nothing was measured."""
+    example_files: ClassVar[tuple[str, str]]
+    """Names of an input and of an output, for examples."""
     translate_options_model: ClassVar[type[TranslateOptions]] = TranslateOptions
     convert_options_model: ClassVar[type[ConvertOptions]] = ConvertOptions
     presets: ClassVar[PresetValues]
@@ -149,6 +215,59 @@ class Medium(ABC):
         own, other = (getattr(c.medium_settings, self.crop_setting) for c in (config, teacher_config))
         flag = f"--{self.crop_setting.replace('_', '-')}"
         return "" if own == other else f"trained with {flag} {other}, but this run has {flag} {own}; use equal values"
+
+    # Measuring
+
+    @abstractmethod
+    def evaluate(self, request: EvaluationRequest) -> MeasuredRoutes:
+        """Measure the routes of a run; raises WorkError where nothing can be measured."""
+
+    def check_evaluate_options(  # noqa: B027 - a medium may have nothing to check
+        self, options: EvaluateOptions, splits: Sequence[DomainSplits] | None = None
+    ) -> None:
+        """Raise UsageError for options that cannot be used, before time is spent; `splits` are the files, if known."""
+
+    def covers_options(self, evaluation: Evaluation, options: EvaluateOptions) -> bool:
+        """Whether an evaluation measured all that these options ask for."""
+        return dict(evaluation.options) == options.model_dump(mode="json")
+
+    def extend_options(self, options: EvaluateOptions, evaluation: Evaluation) -> EvaluateOptions:  # noqa: ARG002
+        """Return `options` with what an earlier evaluation measured beside that, so that nothing is lost."""
+        return options
+
+    def describe_route(self, route: RouteEvaluation) -> str:
+        """Describe in a sentence whether a route worked, for the head of the report."""
+        from unpaired.metrics.verdict import describe_against_baselines  # noqa: PLC0415
+
+        return describe_against_baselines(route, self.ranking_metrics, self.baselines)
+
+    def report_sections(self, summary: RunSummary) -> list[Markup]:  # noqa: ARG002
+        """Return the sections of a report that only this medium has, between its head and the measures."""
+        return []
+
+    def get_comparison_limit(self, options: EvaluateOptions) -> int:  # noqa: ARG002
+        """Return the number of items of each domain that a comparison measures at most."""
+        return 500
+
+    def create_demonstrator(
+        self,
+        folder: ComparisonFolder,  # noqa: ARG002
+        config: RunConfig,  # noqa: ARG002
+        splits: Sequence[DomainSplits],  # noqa: ARG002
+        pairs: bool,  # noqa: ARG002
+    ) -> Demonstrator | None:
+        """Return what keeps examples of every method of a comparison; None where there is nothing to show."""
+        return None
+
+    def create_advisor(self, comparison: Comparison) -> Advisor:
+        """Return what advises on the methods of a comparison."""
+        from unpaired.comparison.advice import Advisor  # noqa: PLC0415
+
+        return Advisor(comparison)
+
+    def comparison_sections(self, folder: ComparisonFolder, comparison: Comparison) -> list[Markup]:  # noqa: ARG002
+        """Return the sections of a comparison's page that only this medium has."""
+        return []
 
     # Use
 

@@ -1,4 +1,4 @@
-"""How far two sets of voices are apart, frame by frame, whatever was said: no alignment is needed."""
+"""Distance of two sets of feature sequences, frame by frame: no alignment is needed."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ from torch import Tensor
 
 from unpaired.metrics import kid
 
-NAME = "frames of voices"
 CONTEXT_FRAMES, STRIDE_FRAMES = 6, 3
-"""A place is a frame with those `REACH` before and after; every so many frames there is one."""
+"""A window is a frame with those `CONTEXT_FRAMES` before and after it, one every `STRIDE_FRAMES` frames."""
 MAX_WINDOWS = 1500
-"""Places of a set that are compared, evenly taken where there are more."""
+"""Windows of a set that are compared, evenly spaced where there are more."""
 
 
 def context_windows(voices: Sequence[Tensor]) -> Tensor:
-    """Voices (1, Q, T), of whatever lengths above 2 `REACH` -> (N, 3 Q), N at most `MOST`."""
+    """Return the windows (N, 3 Q) of sequences (1, Q, T) longer than 2 `CONTEXT_FRAMES`; N is at most `MAX_WINDOWS`."""
     windows = []
     for voice in voices:
         centers = torch.arange(CONTEXT_FRAMES, voice.shape[-1] - CONTEXT_FRAMES, STRIDE_FRAMES)
@@ -27,10 +26,10 @@ def context_windows(voices: Sequence[Tensor]) -> Tensor:
 
 
 def frame_distance(real: Sequence[Tensor], converted: Sequence[Tensor]) -> float:
-    """Kernel distance of the places of two sets of scaled voices, times 1000: KID's formula on frames themselves.
+    """Return the kernel distance of the windows of two sets of scaled features, times 1000: KID's formula on frames.
 
-    With its cubic kernel, means, covariances and third moments count, of a frame and of how it moves: a blurred voice
-    is far. Neighbouring frames are alike, so that the estimate scatters more than its number of places says. Raises
-    ValueError where a set has fewer than two places.
+    With its cubic kernel, means, covariances and third moments count, of a frame and of its motion, so that blurred
+    speech is far. Neighbouring frames are alike, so the estimate scatters more than its number of windows suggests.
+    Raises ValueError where a set has fewer than two windows.
     """
     return 1000 * kid.kid(context_windows(real).float(), context_windows(converted).float())

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from unpaired.media.image.jpeg import compress_jpeg
+from unpaired.media.jpeg import compress_jpeg
 
 Perturbation = Callable[[Tensor], Tensor]
 """What happens to pictures on their way: (B, C, H, W) in [-1, 1] to the same."""

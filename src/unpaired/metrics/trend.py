@@ -1,4 +1,4 @@
-"""Whether training still gains, in words, from a measure over time (lower is better: KID)."""
+"""Whether training still gains, from a metric over time. Internally, losses are compared: lower is better."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from statistics import median
 from typing import Final, Literal, NamedTuple
 
+from unpaired.metrics.base import Metric
+
 Trend = Literal["gains", "settled", "worse", "unclear"]
 
 MIN_EVALUATIONS: Final = 6
@@ -14,13 +16,13 @@ MIN_EVALUATIONS: Final = 6
 MIN_STANDARD_ERRORS: Final = 2.5
 """Standard errors by which levels must differ to be called different."""
 MIN_RELATIVE_CHANGE: Final = 0.03
-"""Share of the level under which a difference does not matter, however sure."""
+"""Fraction of the level under which a difference does not matter, however certain."""
 MAX_RELATIVE_NOISE: Final = 0.3
-"""Share of the level: where only differences above it could be seen, nothing is said."""
+"""Fraction of the level: where only larger differences could be seen, nothing is said."""
 
 
 class _TrendLevels(NamedTuple):
-    """Levels of the recent third and of the third before, the best third's, and what a difference must exceed."""
+    """Levels of the recent third, of the third before and of the best third, and what a difference must exceed."""
 
     window: int
     recent: float
@@ -29,15 +31,15 @@ class _TrendLevels(NamedTuple):
     threshold: float
 
 
-def classify_trend(history: Sequence[tuple[int, float]]) -> Trend:
-    """Judge (step, value) pairs in order of steps, lower is better; values that are not finite are left out.
+def classify_trend(history: Sequence[tuple[int, float]], metric: Metric) -> Trend:
+    """Classify (step, value) pairs of a metric, in order of steps; values that are not finite are left out.
 
     The median of the recent third is compared with that of the third before. A difference counts where it exceeds
     2.5 standard errors, by the scatter about the curve (second differences, which a steady slope leaves zero), and 3 %
-    of the level. "worse" is also said where the recent third lies above the best third of all by twice that.
+    of the level. "worse" is also said where the recent third is worse than the best third of all by twice that.
     "unclear": fewer than six values, or a scatter that would hide a change of 30 %.
     """
-    levels = _compute_levels([value for _, value in history if math.isfinite(value)])
+    levels = _compute_levels([metric.loss(value) for _, value in history if math.isfinite(value)])
     if levels is None:
         return "unclear"
     difference = levels.recent - levels.before
@@ -48,25 +50,28 @@ def classify_trend(history: Sequence[tuple[int, float]]) -> Trend:
     return "unclear" if levels.threshold > MAX_RELATIVE_NOISE * abs(levels.before) else "settled"
 
 
-def describe_trend(history: Sequence[tuple[int, float]], measure: str = "KID x1000") -> str:
-    """The trend as a sentence with its figures and what to do about it."""
+def describe_trend(history: Sequence[tuple[int, float]], metric: Metric) -> str:
+    """Describe the trend in a sentence with its figures and what to do about it."""
     finite_history = [(step, value) for step, value in history if math.isfinite(value)]
-    levels = _compute_levels([value for _, value in finite_history])
-    if levels is None:
-        return f"Too early to say whether training still gains: {len(finite_history)} evaluations, {MIN_EVALUATIONS} are needed."
-    best_step, best = min(finite_history, key=lambda item: item[1])
+    values = [value for _, value in finite_history]
+    if len(values) < MIN_EVALUATIONS:
+        return (
+            f"Too early to say whether training still gains: {len(values)} evaluations, {MIN_EVALUATIONS} are needed."
+        )
+    best_step, best = min(finite_history, key=lambda item: metric.loss(item[1]))
+    window = len(values) // 3
+    recent, before = median(values[-window:]), median(values[-2 * window : -window])
     comparison = (
-        f"{measure} is {levels.recent:.3g} over the last {levels.window} evaluations, "
-        f"{levels.before:.3g} over the {levels.window} before"
+        f"{metric.title} is {recent:.3g} over the last {window} evaluations, {before:.3g} over the {window} before"
     )
     return {
         "gains": f"Training still gains: {comparison}. More training should help.",
-        "settled": f"Training has settled: {comparison}. More of the same will hardly help.",
+        "settled": f"Training has settled: {comparison}. More steps will hardly help.",
         "worse": f"Training gets worse: {comparison}; the best was {best:.3g} at step {best_step}. "
-        "Use the best checkpoint, train shorter, or bring more items.",
+        "Use the best checkpoint, train shorter, or add training items.",
         "unclear": f"No clear trend: {comparison}, and the values scatter too much to tell. "
         "More held-out items would help.",
-    }[classify_trend(history)]
+    }[classify_trend(history, metric)]
 
 
 def _compute_levels(values: Sequence[float]) -> _TrendLevels | None:
@@ -75,7 +80,7 @@ def _compute_levels(values: Sequence[float]) -> _TrendLevels | None:
     window = len(values) // 3
     medians = [median(values[i : i + window]) for i in range(len(values) - window + 1)]
     recent, before = medians[-1], medians[-1 - window]
-    # 1.253: what the standard error of a median exceeds that of a mean by.
+    # 1.253: the ratio of the standard errors of a median and of a mean.
     error = 1.253 * _estimate_noise_std(values) * math.sqrt(2 / window)
     return _TrendLevels(
         window, recent, before, min(medians), max(MIN_STANDARD_ERRORS * error, MIN_RELATIVE_CHANGE * abs(before))
@@ -83,9 +88,9 @@ def _compute_levels(values: Sequence[float]) -> _TrendLevels | None:
 
 
 def _estimate_noise_std(values: Sequence[float]) -> float:
-    """Standard deviation about a smooth curve: of second differences, whose variance is six times that of the values.
+    """Estimate the standard deviation about a smooth curve from second differences (their variance is six times that).
 
-    Of the later two thirds, where levels are compared: early training falls in a curve.
+    Only the later two thirds count, where levels are compared: early training falls in a curve.
     """
     late = values[-max(MIN_EVALUATIONS, len(values) * 2 // 3) :]
     second_differences = [a - 2 * b + c for a, b, c in zip(late, late[1:], late[2:], strict=False)]

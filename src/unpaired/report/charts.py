@@ -1,17 +1,20 @@
-"""Curves as inline SVG: axes, units and colours from the page's style sheet, no script."""
+"""Curves as inline SVG: axes, units and colors from the page's style sheet, no script."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Literal
+
+from markupsafe import Markup, escape
+
+from unpaired.metrics.base import Metric
 
 WIDTH, HEIGHT = 360, 200
 LEFT, RIGHT, TOP, BOTTOM = 50, 12, 12, 40
 MAX_BUCKETS = 160
-"""Points of a drawn curve at most; more could not be told apart at this width."""
+"""Points of a drawn curve at most; more cannot be distinguished at this width."""
 
 Point = tuple[float, float]
 LineStyle = Literal["main", "nothing", "real"]
@@ -19,7 +22,7 @@ LineStyle = Literal["main", "nothing", "real"]
 
 @dataclass(frozen=True)
 class Bucket:
-    """Neighbouring points as one: their mean place, and the lowest and highest of them."""
+    """Neighbouring points as one: their mean position, and the lowest and highest of them."""
 
     x: float
     y: float
@@ -37,27 +40,27 @@ class Axes:
     y_high: float
 
     def x(self, value: float) -> float:
-        """Steps to horizontal place."""
+        """Map steps to a horizontal position."""
         return LEFT + (value - self.x_low) / (self.x_high - self.x_low) * (WIDTH - LEFT - RIGHT)
 
     def y(self, value: float) -> float:
-        """A value to vertical place, held within the plot."""
+        """Map a value to a vertical position within the plot."""
         fraction = (value - self.y_low) / (self.y_high - self.y_low)
         return HEIGHT - BOTTOM - min(max(fraction, 0.0), 1.0) * (HEIGHT - TOP - BOTTOM)
 
     def path(self, points: Sequence[Point]) -> str:
-        """The points as the `d` of a path."""
+        """Format points as the `d` of a path."""
         places = (f"{self.x(x):.1f} {self.y(y):.1f}" for x, y in points)
         return "M" + "L".join(places)
 
 
 def select_finite(points: Sequence[tuple[float, float | None]]) -> list[Point]:
-    """The points that can be drawn, in order of x."""
+    """Return the points that can be drawn, in order of x."""
     return sorted((x, y) for x, y in points if y is not None and math.isfinite(x) and math.isfinite(y))
 
 
 def bucket_points(points: Sequence[Point], buckets: int = MAX_BUCKETS) -> list[Bucket]:
-    """At most `buckets` points: runs of neighbours of equal number become one each."""
+    """Reduce to at most `buckets` points: equally many neighbours become one each."""
     size = max(1, math.ceil(len(points) / buckets))
     out = []
     for begin in range(0, len(points), size):
@@ -67,7 +70,7 @@ def bucket_points(points: Sequence[Point], buckets: int = MAX_BUCKETS) -> list[B
 
 
 def smooth(values: Sequence[float], radius_limit: int) -> list[float]:
-    """The mean of each value and up to `reach` neighbours to each side (as many on both, so that ends do not lag)."""
+    """Average each value with up to `radius_limit` neighbours on each side (as many on both, so that ends do not lag)."""
     out = []
     for i in range(len(values)):
         radius = min(radius_limit, i, len(values) - 1 - i)
@@ -76,7 +79,7 @@ def smooth(values: Sequence[float], radius_limit: int) -> list[float]:
 
 
 def make_ticks(low: float, high: float, target_count: int = 5) -> list[float]:
-    """Round numbers within `low`..`high`: multiples of 1, 2 or 5 times a power of ten."""
+    """Return round numbers within `low`..`high`: multiples of 1, 2 or 5 times a power of ten."""
     rough = (high - low) / target_count
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
@@ -85,7 +88,7 @@ def make_ticks(low: float, high: float, target_count: int = 5) -> list[float]:
 
 
 def format_number(value: float) -> str:
-    """A number as an axis shows it: `0.25`, `1,500`, `20k`, `1.5M`."""
+    """Format a number for an axis: `0.25`, `1,500`, `20k`, `1.5M`."""
     for size, mark in ((1e6, "M"), (1e4, "k")):
         if abs(value) >= size:
             unit = 1e6 if mark == "M" else 1e3
@@ -94,7 +97,7 @@ def format_number(value: float) -> str:
 
 
 def compute_range(values: Sequence[float]) -> tuple[float, float]:
-    """The range of a value axis: from zero where nothing is below it, never empty, with a little room."""
+    """Return the range of a value axis: from zero where nothing is below it, never empty, with padding."""
     low, high = min(values), max(values)
     low = min(low, 0.0) if low >= 0 or high > 0 else low
     if high <= low:
@@ -103,11 +106,11 @@ def compute_range(values: Sequence[float]) -> tuple[float, float]:
     return (low - padding if low < 0 else low), high + padding
 
 
-def render_loss_chart(name: str, points: Sequence[tuple[float, float | None]]) -> str:
-    """A term over steps: the smoothed course, and behind it the range of single steps (cut where rarely so wide)."""
+def render_loss_chart(name: str, points: Sequence[tuple[float, float | None]]) -> Markup:
+    """Draw a loss over steps: the smoothed curve, and behind it the range of single steps without rare outliers."""
     buckets = bucket_points(select_finite(points))
     if not buckets:
-        return ""
+        return Markup()
     means = smooth([b.y for b in buckets], len(buckets) // 24)
     lows, highs = sorted(b.low for b in buckets), sorted(b.high for b in buckets)
     outlier_count = len(buckets) // 20
@@ -125,20 +128,17 @@ def render_loss_chart(name: str, points: Sequence[tuple[float, float | None]]) -
     return _render_figure(axes, f"{name} over steps, at the end {format_number(means[-1])}", "value", inner)
 
 
-def render_distance_chart(
+def render_metric_chart(
     route: str,
     points: Sequence[tuple[float, float | None]],
     lines: Sequence[tuple[LineStyle, float | None]],
     best: float | None,
-    distance: str,
-) -> str:
-    """A distance of one route over steps, with level lines for what to compare it with, and a ring at the step `best`.
-
-    Values are given, and told, times 1000.
-    """
+    metric: Metric,
+) -> Markup:
+    """Draw a metric of one route over steps, with level lines of baselines, and a ring at the step `best`."""
     shown_points = select_finite(points)
     if not shown_points:
-        return ""
+        return Markup()
     levels = [(style, y) for style, y in lines if y is not None and math.isfinite(y)]
     axes = _make_axes(
         [0.0, *(x for x, _ in shown_points)], compute_range([*(y for _, y in shown_points), *(y for _, y in levels)])
@@ -150,16 +150,16 @@ def render_distance_chart(
     inner += "".join(
         f'<circle class="best" cx="{axes.x(x):.1f}" cy="{axes.y(y):.1f}" r="7"/>' for x, y in shown_points if x == best
     )
-    label = f"{distance} of {route} over steps, at the end {format_number(shown_points[-1][1])}"
-    return _render_figure(axes, label, f"{distance} x 1000", inner)
+    label = f"{metric.short} of {route} over steps, at the end {format_number(shown_points[-1][1])}"
+    return _render_figure(axes, label, metric.title, inner)
 
 
-def render_swatch(style: str) -> str:
-    """A short piece of a line, for a legend."""
+def render_swatch(style: str) -> Markup:
+    """Draw a short piece of a line, for a legend."""
     inner = (
         '<circle class="best" cx="14" cy="6" r="4.5"/>' if style == "best" else f'<path class="{style}" d="M1 6H27"/>'
     )
-    return f'<svg class="swatch" viewBox="0 0 28 12" aria-hidden="true">{inner}</svg>'
+    return Markup(f'<svg class="swatch" viewBox="0 0 28 12" aria-hidden="true">{inner}</svg>')
 
 
 def _make_axes(xs: Sequence[float], y_span: tuple[float, float]) -> Axes:
@@ -171,8 +171,8 @@ def _render_dots(axes: Axes, points: Sequence[Point]) -> str:
     return "".join(f'<circle class="dot" cx="{axes.x(x):.1f}" cy="{axes.y(y):.1f}" r="3"/>' for x, y in points)
 
 
-def _render_figure(axes: Axes, label: str, unit: str, inner: str) -> str:
-    """The drawing with its axes; `told` is what somebody hears who cannot see it."""
+def _render_figure(axes: Axes, label: str, unit: str, inner: str) -> Markup:
+    """Draw the axes around `inner`; `label` is for screen readers."""
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
     parts = []
     for value in make_ticks(axes.y_low, axes.y_high):
@@ -188,4 +188,4 @@ def _render_figure(axes: Axes, label: str, unit: str, inner: str) -> str:
     parts.append(f'<text x="{(LEFT + right) / 2}" y="{HEIGHT - 6}" text-anchor="middle">steps</text>')
     parts.append(f'<text transform="translate(11 {middle}) rotate(-90)" text-anchor="middle">{escape(unit)}</text>')
     head = f'<svg class="chart" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(label)}">'
-    return f"{head}{''.join(parts)}{inner}</svg>"
+    return Markup(f"{head}{''.join(parts)}{inner}</svg>")

@@ -1,4 +1,4 @@
-"""The look of the page: light and dark, wide and narrow, on screen and on paper."""
+"""The style sheet of the pages: light and dark, wide and narrow, on screen and on paper."""
 
 STYLE = """
 :root { color-scheme: light dark;
@@ -59,6 +59,9 @@ th[scope=rowgroup] { padding-top: 1.1rem; } th .soft { font-weight: 400; }
 .best { fill: none; stroke: var(--ink); stroke-width: 1.8; }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.4rem; font-size: .9rem; color: var(--soft); }
 .swatch { width: 28px; height: 12px; margin-right: .4rem; vertical-align: middle; }
+.voice audio { width: 100%; margin-top: .3rem; }
+.spectrogram { width: 100%; height: 8rem; display: block; border-radius: 6px; border: 1px solid var(--rule); }
+.f0 { max-width: none; }
 pre { background: var(--code); border-radius: 8px; padding: .8rem 1rem; overflow-x: auto; font-size: .88rem;
   margin: .3rem 0; }
 details { border: 1px solid var(--rule); border-radius: 8px; padding: .6rem 1rem; margin: .8rem 0;

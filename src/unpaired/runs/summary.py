@@ -1,4 +1,4 @@
-"""What a run's folder tells of the run, read once; what is missing or damaged is left out of the page."""
+"""A summary of a run's folder, read once; what is missing or damaged is left out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from unpaired.config.run_config import RunConfig, read_config
 from unpaired.data.split import DomainSplits
 from unpaired.errors import WorkError
-from unpaired.media.image.measurement import RouteMeasures, mean_kid
+from unpaired.metrics.base import Evaluation, RouteEvaluation
 from unpaired.runs.files import read_file_lists
 from unpaired.runs.folder import Checkpoint, RunFolder
 from unpaired.runs.history import History
@@ -22,23 +22,18 @@ from unpaired.runs.progress import Budget, Progress, list_checkpoints
 
 
 @dataclass(frozen=True)
-class EvaluationSummary:
-    """Measures of all routes at a step, on the items that `set` names, the run's `own` or others; of a `checkpoint` if
-    made after training.
-    """
+class ValidationResult:
+    """The measures of all routes on the validation split at a step; `value` is that of the validation metric."""
 
     step: int
-    set: str
-    routes: tuple[RouteMeasures, ...]
-    mean_kid: float | None
+    routes: tuple[RouteEvaluation, ...]
+    value: float | None
     is_best: bool = False
-    checkpoint: str | None = None
-    is_own_data: bool = True
 
 
 @dataclass(frozen=True)
 class SampleGrid:
-    """A grid of samples: the words for its route, and its file."""
+    """A grid of samples: its route ("a → b"), and its file."""
 
     step: int
     route: str
@@ -47,9 +42,9 @@ class SampleGrid:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """All that the page shows. `evaluations` are those while training, `test` is the last of `unpaired evaluate`.
+    """What a report shows. `validations` were measured while training, `test` is the last of `unpaired evaluate`.
 
-    `sets` are the files of each domain, none where their lists cannot be read.
+    `sets` are the files of each domain, empty where their lists cannot be read.
     """
 
     folder: RunFolder
@@ -58,29 +53,36 @@ class RunSummary:
     budget_fraction: float
     steps: dict[Checkpoint, int]
     losses: dict[str, list[tuple[float, float | None]]]
-    evaluations: list[EvaluationSummary]
-    test: EvaluationSummary | None
+    validations: list[ValidationResult]
+    test: Evaluation | None
     samples: list[SampleGrid]
     notices: list[tuple[int, str]]
     sets: tuple[DomainSplits, ...]
 
     @property
     def default_checkpoint(self) -> Checkpoint | None:
-        """The checkpoint that translating uses where none is named."""
+        """The checkpoint that `translate` uses by default."""
         return next((checkpoint for checkpoint in ("best", "last") if checkpoint in self.steps), None)
 
     @property
     def translating_checkpoint(self) -> tuple[Checkpoint | None, int | None]:
-        """That checkpoint and its step."""
+        """The checkpoint that `translate` uses by default, and its step."""
         return self.default_checkpoint, None if self.default_checkpoint is None else self.steps[self.default_checkpoint]
 
     @property
-    def shown_evaluation(self) -> EvaluationSummary | None:
-        """The evaluation to judge by: of `unpaired evaluate`, else the default checkpoint's, else the newest."""
-        if self.test is not None or not self.evaluations:
-            return self.test
+    def shown_validation(self) -> ValidationResult | None:
+        """The validation to show where `unpaired evaluate` has not run: the default checkpoint's, else the newest."""
+        if not self.validations:
+            return None
         _, step = self.translating_checkpoint
-        return next((e for e in reversed(self.evaluations) if e.step == step), self.evaluations[-1])
+        return next((v for v in reversed(self.validations) if v.step == step), self.validations[-1])
+
+    @property
+    def shown_routes(self) -> tuple[RouteEvaluation, ...]:
+        """The measures to judge by: of the last `unpaired evaluate`, else of `shown_validation`; may be empty."""
+        if self.test is not None:
+            return self.test.routes
+        return () if self.shown_validation is None else self.shown_validation.routes
 
     def get_domain_name(self, key: str) -> str:
         """The name of the domain that the method calls `key`."""
@@ -105,7 +107,7 @@ def read_run_summary(path: Path) -> RunSummary:
         else budget.spent_fraction(progress.step, progress.spent_s),
         steps=_read_model_steps(folder),
         losses=_group_losses(lines["losses"]),
-        evaluations=[e for line in lines["evaluation"] if (e := _parse_evaluation(line)) is not None],
+        validations=[v for line in lines["evaluation"] if (v := _parse_validation(line)) is not None],
         test=_read_test(folder),
         samples=[_parse_sample(folder, config, line) for line in lines["samples"]],
         notices=[(line["step"], line["message"]) for line in lines["notice"]],
@@ -123,7 +125,7 @@ def is_finished(run: RunFolder) -> bool:
 
 
 def _read_progress(folder: RunFolder, lines: dict[str, list[dict[str, Any]]]) -> Progress:
-    """The newest checkpoint's; from the history where nothing has been saved."""
+    """Read the newest checkpoint's progress; from the history where nothing has been saved."""
     saved = list_checkpoints(folder.checkpoints)
     if saved:
         try:
@@ -138,7 +140,7 @@ def _read_progress(folder: RunFolder, lines: dict[str, list[dict[str, Any]]]) ->
 
 
 def _read_metadata(path: Path) -> dict[str, str]:
-    """The metadata of a file of tensors, without its tensors."""
+    """Read the metadata of a file of tensors, without its tensors."""
     try:
         with safe_open(path, framework="pt") as file:
             return dict(file.metadata() or {})
@@ -147,7 +149,7 @@ def _read_metadata(path: Path) -> dict[str, str]:
 
 
 def _read_model_steps(folder: RunFolder) -> dict[Checkpoint, int]:
-    """The step of each saved model."""
+    """Read the step of each saved model."""
     steps: dict[Checkpoint, int] = {}
     for checkpoint in ("best", "last"):
         step = _read_metadata(folder.model_path(checkpoint)).get("step", "")
@@ -164,29 +166,20 @@ def _group_losses(lines: list[dict[str, Any]]) -> dict[str, list[tuple[float, fl
     return dict(losses)
 
 
-def _parse_evaluation(line: dict[str, Any]) -> EvaluationSummary | None:
+def _parse_validation(line: dict[str, Any]) -> ValidationResult | None:
     try:
-        routes = tuple(RouteMeasures.model_validate(route) for route in line["routes"])
-        return EvaluationSummary(
-            int(line["step"]),
-            line["set"],
-            routes,
-            mean_kid(routes),
-            bool(line.get("best")),
-            line.get("checkpoint"),
-            bool(line.get("is_own_data", "checkpoint" not in line)),
-        )
+        routes = tuple(RouteEvaluation.model_validate(route) for route in line["routes"])
+        return ValidationResult(int(line["step"]), routes, line["value"], bool(line.get("best")))
     except (KeyError, TypeError, ValueError):
         return None
 
 
-def _read_test(folder: RunFolder) -> EvaluationSummary | None:
-    """What `unpaired evaluate` wrote last."""
+def _read_test(folder: RunFolder) -> Evaluation | None:
+    """Read what `unpaired evaluate` wrote last."""
     try:
-        content = json.loads(folder.evaluation.read_text(encoding="utf-8"))
+        return Evaluation.model_validate_json(folder.evaluation.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return _parse_evaluation(content) if isinstance(content, dict) else None
 
 
 def _parse_sample(folder: RunFolder, config: RunConfig, line: dict[str, Any]) -> SampleGrid:

@@ -1,9 +1,9 @@
-"""`unpaired train --auto-depth`: find the shallowest generator that is enough, then train a deep one that it teaches.
+"""`unpaired train --auto-depth`: find the shallowest sufficient generator, then train a deep one with it as teacher.
 
-Galanti, Wolf, Benaim 2018, arXiv:1709.00074, Alg. 1. Differs: their discrepancy is the critic's; here it is KID on
-held-back items, which is comparable from depth to depth, where critics trained with different generators are not. Where
-no threshold is given, depth grows while that brings translations nearer to the target. Of each depth its last state
-counts, and teaches: that of lowest KID may be one that has hardly begun.
+Galanti, Wolf, Benaim 2018, arXiv:1709.00074, Alg. 1. Differs: their discrepancy is the discriminator's; here it is the
+validation metric (KID), which is comparable between depths, unlike discriminators trained with different generators.
+Without a threshold, depth grows while that brings translations nearer to the target. The last checkpoint of each depth
+counts, and teaches: the one of lowest KID may have hardly begun to translate.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from unpaired.errors import UnpairedError, UsageError, WorkError
 from unpaired.methods import METHODS
 from unpaired.metrics.features import INSTALL_HINT
 from unpaired.runs.folder import RunFolder, format_run_name, next_free_path, require_unused
-from unpaired.runs.history import History
 from unpaired.runs.progress import list_checkpoints
-from unpaired.runs.summary import is_finished
+from unpaired.runs.summary import is_finished, read_run_summary
 from unpaired.stages.depth_plan import (
     EXTRA_DEPTH,
     PLAN_FILE,
@@ -51,13 +50,13 @@ def search_depth(
     log: LogCallback = log_to_terminal,
     **settings: Any,
 ) -> Path:
-    """Train at growing depths until one is enough, then a deep generator with that one as teacher; returns its run.
+    """Train at growing depths until one suffices, then a deep generator with that one as teacher; returns its run.
 
-    All runs are in the folder `out`, which `resume_depth` goes on with after a kill. `steps` or `minutes` are the whole
-    budget: each depth gets an eighth, the deep run the rest. `depth` is the deep run's; left out, it is four layers
-    deeper than the one found. `threshold` (KID x 1000) is when a depth is enough; None: when the next is no nearer.
+    All runs are in the folder `out`, which `resume_depth_search` continues after a kill. `steps` or `minutes` are the
+    whole budget: each depth gets an eighth, the deep run the rest. `depth` is the deep run's (default: four layers deeper
+    than the one found). A depth suffices from `threshold` (KID x1000) on; None: if the next is no nearer to the target.
 
-    Raises UsageError and WorkError as `train` does, and where no KID can be measured; Interrupted after a signal.
+    Raises UsageError and WorkError as `train` does, and where no KID can be measured; TrainingInterrupt after a signal.
     """
     request = SettingsRequest.read(method, preset, settings, config)
     training = request.early(TrainingSettings, "training", "steps", "minutes", "devices", "nodes")
@@ -83,23 +82,23 @@ def search_depth(
     except UnpairedError:
         if [path.name for path in folder.iterdir()] == [
             PLAN_FILE
-        ]:  # nothing was trained: nothing is to be gone on with
+        ]:  # nothing was trained, so there is nothing to continue
             shutil.rmtree(folder)
         raise
 
 
 def resume_depth_search(folder: Path, log: LogCallback = log_to_terminal) -> Path:
-    """Go on with a folder of `auto_depth` where it stands; a finished one is left as it is. Returns the deep run."""
+    """Continue a depth search; a finished one is left as it is. Returns the deep run."""
     return DepthSearch(folder, read_plan(folder), log).run()
 
 
 def is_depth_search(folder: Path) -> bool:
-    """Whether a folder holds the stages of `auto_depth`."""
+    """Whether a folder holds a depth search."""
     return (folder / PLAN_FILE).is_file()
 
 
 def require_depth_search_support(method: str, training: TrainingSettings) -> None:
-    """Refuse what a search cannot do, before time is spent."""
+    """Raise UsageError for what a search cannot do, before time is spent."""
     supported = [name for name, row in METHODS.items() if row.cls.depth_setting is not None]
     if method not in supported:
         raise UsageError(f"--auto-depth: {method} has no depth to choose; methods that have: {', '.join(supported)}")
@@ -110,9 +109,9 @@ def require_depth_search_support(method: str, training: TrainingSettings) -> Non
 
 
 def read_requested_depth(request: SettingsRequest) -> dict[str, Any]:
-    """The deep run's depth as a file of settings has it; raises UsageError where what is asked for is not deep."""
+    """Read the deep run's depth from a file of settings; raises UsageError where it is not deep enough."""
     depth_setting = METHODS[request.method].cls.depth_setting
-    assert depth_setting is not None, "seen to before"
+    assert depth_setting is not None, "checked before"
     file_settings = request.section("method_settings")
     depth_settings = {name: value for name, value in file_settings.items() if name == depth_setting}
     deep_depth = request.settings.get(depth_setting, depth_settings.get(depth_setting))
@@ -122,7 +121,7 @@ def read_requested_depth(request: SettingsRequest) -> dict[str, Any]:
 
 
 def choose_search_folder(out: Path | str | None, sources: tuple[str, ...]) -> Path:
-    """The folder of the search: `out`, or one named by the data; raises UsageError where it has something in it."""
+    """Return the folder of the search: `out`, or one named by the data; raises UsageError where it is not empty."""
     if out is None:
         return next_free_path(Path("runs") / f"{format_run_name([Path(source).name for source in sources])}-depths")
     path = Path(out)
@@ -133,20 +132,20 @@ def choose_search_folder(out: Path | str | None, sources: tuple[str, ...]) -> Pa
 
 
 class DepthSearch:
-    """One call's work on a folder of stages. What to do next follows from the plan and from the runs that are there."""
+    """One call's work on a depth search. The next step follows from the plan and from the runs that are there."""
 
     def __init__(self, folder: Path, plan: DepthSearchPlan, log: LogCallback) -> None:
         self.folder, self.plan, self.log = folder, plan, log
         depth_setting = METHODS[plan.method].cls.depth_setting
-        assert depth_setting is not None, "seen to when the plan was made"
+        assert depth_setting is not None, "checked when the plan was made"
         self.depth_setting = depth_setting
 
     def run(self) -> Path:
-        """Find the depth and train the deep run."""
+        """Find the depth and train the deep run; returns the deep run."""
         try:
             chosen, trials = self._find_depth()
             self.log("; ".join(map(str, trials)))
-            self.log(f"depth {chosen.depth} is taken as teacher")
+            self.log(f"depth {chosen.depth} becomes the teacher")
             shallow_path, deep_path = self._get_stage_path(chosen.depth), self.folder / DEEP_RUN
             settings: dict[str, Any] = {
                 self.depth_setting: self._choose_deep_depth(chosen.depth, shallow_path),
@@ -187,7 +186,7 @@ class DepthSearch:
         return min(shallow_depth + EXTRA_DEPTH, compute_max_depth(get_item_size(RunFolder(shallow_path).load_config())))
 
     def _train_stage(self, path: Path, trial_count: int | None, teacher: Path | None, settings: dict[str, Any]) -> None:
-        """Bring one stage to its end, from wherever it stands."""
+        """Train one stage to its end; a started one is resumed."""
         run_folder, plan = RunFolder(path), self.plan
         if is_finished(run_folder):
             return
@@ -210,12 +209,16 @@ class DepthSearch:
 
 
 def read_trial(path: Path, depth: int) -> DepthTrial:
-    """What a trained depth came to in the end: KID on held-back items. Raises WorkError where none was measured."""
-    lines = [line for line in History(RunFolder(path).history).read("evaluation") if line["routes"]]
-    route = lines[-1]["routes"][0] if lines else {}
-    if route.get("kid") is None or route.get("kid_error") is None:
+    """Read a trained depth's last validation. Raises WorkError where the validation metric was not measured."""
+    summary = read_run_summary(path)
+    medium = summary.config.get_medium()
+    metric = medium.validation_metric
+    route = next((v.routes[0] for v in reversed(summary.validations) if v.routes), None)
+    value, error = (None, None) if route is None else (route.value(metric), route.error(metric))
+    if route is None or value is None or error is None:
         raise WorkError(
-            f"{path}: no KID was measured, by which a depth is chosen: too few items are held back, or it was turned "
-            f"off. {INSTALL_HINT}; or choose a depth yourself: --depth N"
+            f"{path}: no {metric.short} was measured, by which a depth is chosen: too few items are held out, or it was "
+            f"turned off. {INSTALL_HINT}; or choose a depth yourself: --depth N"
         )
-    return DepthTrial(depth, route["kid"], route["kid_error"], route.get("kid_real") or 0.0)
+    references = (route.baseline(b.name, metric) for b in medium.baselines if b.is_reference)
+    return DepthTrial(depth, metric, value, error, next((r for r in references if r is not None), 0.0))

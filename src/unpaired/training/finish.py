@@ -1,4 +1,4 @@
-"""What a judge says after the last step, of whatever medium the items are."""
+"""What happens after the last step: evaluation on the test split, and how to go on."""
 
 from __future__ import annotations
 
@@ -15,33 +15,27 @@ from unpaired.training.logging import TrainingLog
 
 
 def finish_training(
-    config: RunConfig,
-    folder: RunFolder,
-    training_log: TrainingLog,
-    step: int,
-    device: torch.device,
-    metric_name: str,
-    suffix: str,
+    config: RunConfig, folder: RunFolder, training_log: TrainingLog, step: int, device: torch.device, suffix: str = ""
 ) -> None:
-    """How it went in words (by `measure`, as it is called), the measures on the test items, and what to do next.
+    """Log the trend of training, the measures on the test split, and the commands to use next.
 
-    `suffix` is that of the file in the example of translating; empty for a folder. Items are measured without judges;
-    where there are such of a medium, how to ask them is said.
+    `suffix` is that of the file in the example of translating; empty for a folder. The measures are the medium's quick
+    ones; what they leave out is said with the command that measures it.
     """
+    medium = config.get_medium()
     values = [
-        (line["step"], line["validation_metric"])
+        (line["step"], line["value"])
         for line in training_log.history.read("evaluation")
-        if line["validation_metric"]
+        if line["value"] is not None and line["metric"] == medium.validation_metric.name
     ]
     if values:
-        training_log.log_notice(step, trend.describe_trend(values, metric_name))
+        training_log.log_notice(step, trend.describe_trend(values, medium.validation_metric))
     path = str(folder.path)
     try:
         with torch.random.fork_rng(devices=[]):
-            training_log.log(evaluate(path, judges=(), device=str(device)).text())
-        if config.medium == "voice":
-            command = shlex.join(("unpaired", "evaluate", path))
-            training_log.log(f"speakers, words and naturalness judged by networks too: {command}")
+            training_log.log(evaluate(path, device=str(device), **medium.quick_evaluate_options).text())
+        if medium.quick_evaluate_note:
+            training_log.log(f"{medium.quick_evaluate_note}: {shlex.join(('unpaired', 'evaluate', path))}")
     except WorkError as error:
         training_log.log_notice(step, f"not evaluated: {error}")
     training_log.log(f"report: {folder.report}")

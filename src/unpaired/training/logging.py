@@ -1,4 +1,4 @@
-"""What a run leaves to look at while it trains: a progress line, TensorBoard scalars, sample grids, a history."""
+"""The log of a run while it trains: a progress line, TensorBoard scalars, sample grids and the history."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from unpaired.console import LogCallback
-from unpaired.media.image import image_io
-from unpaired.media.image.measurement import RouteMeasures
+from unpaired.media.pictures import save_grid
+from unpaired.metrics.base import Metric, RouteEvaluation
 from unpaired.runs.folder import RunFolder
 from unpaired.runs.history import History
 
 
 class TrainingLog:
-    """The first rank's record of a run; `say` gets whole lines, the live line goes to a terminal where there is one."""
+    """The first rank's log of a run; `log` gets whole lines, the live line goes to a terminal where there is one."""
 
     def __init__(self, folder: RunFolder, log: LogCallback, resumed_at: int | None = None) -> None:
         self.folder = folder
@@ -47,52 +47,59 @@ class TrainingLog:
             self.last_line_at = time.monotonic()
 
     def log_losses(
-        self, step: int, budget_fraction: float, spent_s: float, lr_factor: float, terms: Mapping[str, float]
+        self, step: int, budget_fraction: float, spent_s: float, lr_factor: float, losses: Mapping[str, float]
     ) -> None:
-        """Keep the terms of a step."""
-        for name, value in terms.items():
+        """Log the losses of a step."""
+        for name, value in losses.items():
             self.tensorboard.add_scalar(f"losses/{name}", value, step)
         self.tensorboard.add_scalar("lr_factor", lr_factor, step)
-        self.history.add("losses", step, budget_fraction=budget_fraction, spent_s=round(spent_s, 3), losses=dict(terms))
+        self.history.add(
+            "losses", step, budget_fraction=budget_fraction, spent_s=round(spent_s, 3), losses=dict(losses)
+        )
 
     def log_evaluation(
         self,
         step: int,
         spent_s: float,
-        metrics: Sequence[RouteMeasures],
-        validation_metric: float | None,
-        best_metric: float | None,
+        routes: Sequence[RouteEvaluation],
+        metric: Metric,
+        value: float | None,
+        best_value: float | None,
     ) -> bool:
-        """Keep an evaluation on held-back items and its `mean`; returns whether that is the lowest so far."""
-        is_best = validation_metric is not None and (best_metric is None or validation_metric < best_metric)
-        routes = [m.model_dump() for m in metrics]
+        """Log an evaluation on the validation split and the metric's `value`; returns whether it is the best so far."""
+        is_best = value is not None and (best_value is None or metric.is_better(value, best_value))
         spent_s = round(spent_s, 3)
         self.history.add(
             "evaluation",
             step,
             spent_s=spent_s,
             set="validation",
-            routes=routes,
-            validation_metric=validation_metric,
+            routes=[route.model_dump() for route in routes],
+            metric=metric.name,
+            value=value,
             best=is_best,
         )
         return is_best
 
-    def log_metrics(self, step: int, measures: Mapping[str, float]) -> None:
-        """Keep the figures of an evaluation as TensorBoard scalars."""
-        for name, value in measures.items():
-            self.tensorboard.add_scalar(f"metrics/{name}", value, step)
+    def log_metrics(self, step: int, routes: Sequence[RouteEvaluation]) -> None:
+        """Log the measures of routes and of their baselines as TensorBoard scalars."""
+        for route in routes:
+            for name, value in route.values.items():
+                self.tensorboard.add_scalar(f"metrics/{name}/{route.route}", value, step)
+            for baseline, values in route.baselines.items():
+                for name, value in values.items():
+                    self.tensorboard.add_scalar(f"metrics/{name} ({baseline})/{route.route}", value, step)
 
     def log_samples(self, step: int, route: str, grid: Tensor) -> Path:
-        """Keep a grid `(C, H, W)` in [-1, 1] as a PNG file and in TensorBoard; returns the file's path."""
+        """Save a grid `(C, H, W)` in [-1, 1] as a PNG file and in TensorBoard; returns the file's path."""
         path = self.folder.samples / f"step-{step:09d}-{route}.png"
-        image_io.write_image(path, image_io.from_tensor(grid, 0.0, 255.0, is_color=grid.shape[0] == 3), None, 8)
+        save_grid(path, grid)
         self.tensorboard.add_image(f"samples/{route}", (grid.float().clamp(-1, 1) + 1) / 2, step)
         self.history.add("samples", step, route=route, file=str(path.relative_to(self.folder.path)))
         return path
 
     def log_notice(self, step: int, message: str) -> None:
-        """Say something that the user should know, and keep it (once, however often a run is resumed)."""
+        """Log a message that the user should know, and keep it in the history once, however often a run is resumed."""
         self.log(message)
         if all(line["message"] != message for line in self.history.read("notice")):
             self.history.add("notice", step, message=message)

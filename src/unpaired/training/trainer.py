@@ -33,10 +33,10 @@ DUPLICATE_SIGNAL_S = 1.0
 
 
 class Validator(Protocol):
-    """Measures and pictures the networks while they train; every medium has its own."""
+    """Measures the networks while they train and logs samples; every medium has its own."""
 
-    def evaluate(self, step: int, spent_s: float, validation_metric: float | None) -> float | None:
-        """Measure on held-back items and record it; returns the mean KID over the routes, where there is one."""
+    def evaluate(self, step: int, spent_s: float, best_value: float | None) -> float | None:
+        """Measure on the validation split and log it; returns the validation metric's mean over routes, if measured."""
 
     def log_samples(self, step: int) -> None:
         """Record a grid of sample translations."""
@@ -92,7 +92,7 @@ class Trainer:
         self.config, self.folder, self.loop, self.load_batch = config, folder, loop, load_batch
         self.training_log, self.validator = training_log, validator
         self.step, self.spent_s, self.evaluation_s = progress.step, progress.spent_s, progress.evaluation_s
-        self.best_step, self.validation_metric = progress.best_step, progress.validation_metric
+        self.best_step, self.best_value = progress.best_step, progress.best_value
         self.budget = Budget(config.training.steps, config.training.minutes)
         # Of a larger budget than before, what is spent is a smaller share.
         self.evaluated_fraction = min(
@@ -216,18 +216,17 @@ class Trainer:
     def _evaluate(self, budget_fraction: float) -> None:
         started = time.perf_counter()
         self.evaluated_fraction = budget_fraction
-        metric = self._run_validator(
-            lambda validator: validator.evaluate(self.step, self.spent_s, self.validation_metric)
-        )
+        value = self._run_validator(lambda validator: validator.evaluate(self.step, self.spent_s, self.best_value))
         self.evaluation_cost_s = time.perf_counter() - started
         self.evaluation_s += self.evaluation_cost_s
-        if metric is not None and (self.validation_metric is None or metric < self.validation_metric):
-            self.best_step, self.validation_metric = self.step, metric
+        metric = self.config.get_medium().validation_metric
+        if value is not None and (self.best_value is None or metric.is_better(value, self.best_value)):
+            self.best_step, self.best_value = self.step, value
             self.save()
             self._save_model("best")
 
     def _run_validator(self, action: Callable[[Validator], float | None]) -> float | None:
-        """Let the first rank's judge look while the others wait; gradients and randomness stay as they are."""
+        """Run the first rank's validator while the others wait; gradients and random numbers stay as they are."""
 
         def run_action() -> float | None:
             if self.validator is None:
@@ -253,7 +252,7 @@ class Trainer:
             evaluated_fraction=self.evaluated_fraction,
             evaluation_cost_s=self.evaluation_cost_s,
             best_step=self.best_step,
-            validation_metric=self.validation_metric,
+            best_value=self.best_value,
             world_size=self.loop.distributed.world_size,
         )
         save_checkpoint(self.folder.checkpoints, self.loop, self.config.method, progress)

@@ -20,11 +20,13 @@ from unpaired.evaluation.run import evaluate
 from unpaired.media.voice import evaluation, transcripts, utterances
 from unpaired.media.voice.conversion import convert_wave
 from unpaired.media.voice.metrics import measurement
-from unpaired.media.voice.metrics.judges import Judges
+from unpaired.media.voice.judge_settings import JudgeSettings
+from unpaired.media.voice.metrics.judges import JudgeKind, Judges
 from unpaired.media.voice.metrics.word_errors import ErrorRates
 from unpaired.media.voice.settings import SpeakerStatistics
 from unpaired.media.voice.transcripts import Transcripts
 from unpaired.media.voice.utterances import read_excerpt
+from unpaired.metrics.base import Evaluation
 from unpaired.report.page import write_report
 from unpaired.runs.folder import RunFolder, save_model
 from unpaired.runs.method_builder import build_method
@@ -96,26 +98,35 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
-def test_a_run_beside_its_baselines(run: Path) -> None:
-    found = evaluate(run, pairs=True, judges="none", limit=2, device="cpu")
-    assert isinstance(found, evaluation.VoiceEvaluation)
-    assert list(dict.fromkeys(m.route for m in found.routes)) == ["alice -> bob", "bob -> alice"]
-    by = {m.system: m for m in found.routes if m.route == "alice -> bob"}
-    assert list(by) == ["converted", "do nothing", "affine", "kNN", "copy-synthesis", "real target"]
-    for name in ("converted", "affine", "kNN"):
-        assert abs(by[name].f0_mean or 999) < 150  # cents; an octave is 1200
-    assert by["do nothing"].f0_mean == pytest.approx(1200, abs=150)
-    mcd = {name: m.mcd for name, m in by.items()}
-    assert mcd["real target"] is None and (mcd["copy-synthesis"] or 99) < (mcd["do nothing"] or 0)
-    assert by["converted"].outputs == 2 and by["converted"].pairs == 2 and not by["converted"].judges
+def test_a_run_is_measured_beside_its_baselines(run: Path) -> None:
+    found = evaluate(run, pairs=True, judges="none", limit=1, device="cpu")
+    there, back = found.routes
+    assert (there.route, back.route) == ("alice -> bob", "bob -> alice")
+    assert [*there.baselines] == ["do nothing", "affine", "kNN", "copy-synthesis", "real target"]
+    for values in (there.values, there.baselines["affine"], there.baselines["kNN"]):
+        assert abs(values["f0_mean"]) < 150  # cents; an octave is 1200
+    assert there.baselines["do nothing"]["f0_mean"] == pytest.approx(1200, abs=150)
+    assert "mcd" not in there.baselines["real target"]
+    assert there.baselines["copy-synthesis"]["mcd"] < there.baselines["do nothing"]["mcd"]
+    assert (there.sources, there.available, there.pairs) == (1, 2, 1)
+    assert there.networks == {"sounds made by": "WORLD"}
     kept = json.loads((run / "evaluation.json").read_text())
-    assert [row["system"] for row in kept["voices"][:2]] == ["converted", "do nothing"] and kept["vocoder"] == "WORLD"
-    assert (kept["pairs"], kept["limit"], kept["judge_kinds"]) == (True, 2, [])
-    text = found.text()
-    assert "MCD: 10 / ln 10" in text and "sounds by: WORLD." in text and "copy-synthesis" in text
-    heard = json.loads((run / "listening" / "listening.json").read_text())
-    assert len(heard) == 4 and list(heard[0]["files"]) == ["source", "converted", "affine", "kNN", "target"]
-    assert all((run / "listening" / name).is_file() for name in heard[0]["files"].values())
+    assert (kept["medium"], kept["pairs"], kept["limit"]) == ("voice", True, 1)
+    assert kept["options"] == {"judges": [], "texts": ""}
+    assert Evaluation.model_validate(kept) == found
+    assert "1 of 2 recordings" in found.text()
+    samples = json.loads((run / "listening" / "listening.json").read_text())
+    assert len(samples) == 2 and list(samples[0]["files"]) == ["source", "converted", "affine", "kNN", "target"]
+    assert all((run / "listening" / name).is_file() for name in samples[0]["files"].values())
+
+
+@pytest.mark.parametrize(
+    ("kinds", "routes", "count"), [((), 2, 60), ((), 12, 10), (("words",), 2, 20), (("words",), 12, 3)]
+)
+def test_fewer_sentences_are_measured_where_networks_judge_them(
+    kinds: tuple[JudgeKind, ...], routes: int, count: int
+) -> None:
+    assert evaluation.choose_limit(JudgeSettings(kinds), routes) == count
 
 
 def test_what_cannot_be_measured(run: Path, tmp_path: Path) -> None:
@@ -124,7 +135,7 @@ def test_what_cannot_be_measured(run: Path, tmp_path: Path) -> None:
     for name in ("alice", "bob"):
         (tmp_path / name).mkdir()
         soundfile.write(tmp_path / name / "silence.wav", np.zeros(RATE), RATE)
-    with pytest.raises(WorkError, match="none of the recordings that were held back holds speech"):
+    with pytest.raises(WorkError, match="none of the held-out recordings holds speech"):
         evaluate(run, [tmp_path / "alice", tmp_path / "bob"], judges="none", device="cpu")
 
 
@@ -169,20 +180,18 @@ def test_texts_are_what_is_compared_with(run: Path, tmp_path: Path, monkeypatch:
         "file,text,note\n" + "".join(f"{a}/{i}.wav,{a} says {i},x\n" for a in ("alice", "bob") for i in range(10))
     )
     found = evaluate(run, pairs=False, limit=2, texts=table, device="cpu")
-    assert isinstance(found, evaluation.VoiceEvaluation)
-    assert f"texts of {table}" in found.provenance.text() and found.texts == Transcripts.read(table).digest
+    assert found.options == {"judges": ["speakers", "words", "naturalness"], "texts": Transcripts.read(table).digest}
     there, back = asked[: len(asked) // 2], asked[len(asked) // 2 :]
     assert {text.split()[0] for text in there[0]} == {"alice"} and {text.split()[0] for text in back[0]} == {"bob"}
     of_target = [said for said in there if said[0].startswith("bob")]
     assert len(of_target) == 2 and len(there) == 6  # copy-synthesis and the real target say what the target says
-    by = {m.system: m for m in found.routes if m.route == "alice -> bob"}
-    assert by["copy-synthesis"].wer == 0.25
+    assert found.routes[0].baselines["copy-synthesis"]["wer"] == 0.25
     table.write_text("file,text\nalice/0,one\n")
-    with pytest.raises(UsageError, match=r"does not say what \d of 2 recordings of 'alice' say"):
+    with pytest.raises(UsageError, match=r"\d of 2 recordings of 'alice'"):
         evaluate(run, limit=2, texts=table, device="cpu")
-    with pytest.raises(UsageError, match=r"ask it too: --judges words$"):
+    with pytest.raises(UsageError, match=r"--judges words$"):
         evaluate(run, texts=table, judges="none", device="cpu")
-    with pytest.raises(UsageError, match=r"ask it too: --judges speakers,naturalness,words$"):
+    with pytest.raises(UsageError, match=r"--judges speakers,naturalness,words$"):
         evaluate(run, texts=table, judges=["naturalness", "speakers"], device="cpu")
     with pytest.raises(UsageError, match=r"^--judges 'word': "):
         evaluate(run, texts=table, judges="word", device="cpu")
@@ -221,19 +230,20 @@ def test_the_beginning_of_a_long_recording_has_no_known_words(
     assert asked and all(references == [""] for references in asked)
 
 
-def test_what_is_known_beside_a_run_is_not_measured_again(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_known_baselines_are_not_measured_again(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = evaluate(run, limit=2, judges="none", device="cpu")
-    assert isinstance(first, evaluation.VoiceEvaluation)
-    beside = [m.model_copy(update={"gv": 123.0}) for m in first.routes if m.system != "converted"]
+    known = [
+        r.model_copy(update={"baselines": {name: {**values, "gv": 123.0} for name, values in r.baselines.items()}})
+        for r in first.routes
+    ]
     monkeypatch.setattr(measurement.VoiceEvaluator, "measure_copy_synthesis", lambda _: pytest.fail("measured again"))
     monkeypatch.setattr(evaluation, "LISTENING_UTTERANCES", 1)
     convert = Mock(wraps=convert_wave)
     monkeypatch.setattr(evaluation, "convert_wave", convert)
-    again = evaluate(run, limit=2, judges="none", baselines=beside, device="cpu")
+    again = evaluate(run, limit=2, judges="none", baselines=known, device="cpu")
     assert convert.call_count == 2 * (2 + 1 + 1), "of each direction two by the run, one by affine and kNN to listen to"
-    assert isinstance(again, evaluation.VoiceEvaluation)
-    assert [m for m in again.routes if m.system != "converted"] == beside
-    assert [m for m in again.routes if m.system == "converted"] == [m for m in first.routes if m.system == "converted"]
+    assert [r.baselines for r in again.routes] == [r.baselines for r in known]
+    assert [r.values for r in again.routes] == [r.values for r in first.routes]
 
 
 def test_no_more_pairs_are_read_than_are_measured(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -244,5 +254,5 @@ def test_no_more_pairs_are_read_than_are_measured(run: Path, monkeypatch: pytest
 
 
 def test_an_audit_is_of_pictures(run: Path) -> None:
-    with pytest.raises(UsageError, match="an audit reads pictures, but this run's items are recordings"):
+    with pytest.raises(UsageError, match="recordings"):
         audit(run, device="cpu")

@@ -1,30 +1,37 @@
-"""Every method's translations of the same pictures, and how long they took."""
+"""Rows of pictures of a comparison: every method's translations of the same inputs, and how long they took."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
+from markupsafe import Markup
 from torch import Tensor
 
+from unpaired.comparison import ranking
 from unpaired.comparison.folder import ComparisonFolder
+from unpaired.comparison.result import Comparison
 from unpaired.config.run_config import RunConfig
 from unpaired.data.batches import BatchLoader
 from unpaired.data.split import DomainSplits
 from unpaired.devices import isolate_rng
 from unpaired.media.image import image_io
 from unpaired.media.image.settings import image_settings, image_statistics
+from unpaired.media.pictures import embed_image
+from unpaired.report.templating import render
 from unpaired.runs.files import build_item_transform
+from unpaired.runs.folder import RunFolder
 from unpaired.translate import Translator
 
 IMAGES_PER_ROW = 8
 """Pictures in a row."""
 MAX_DIRECTIONS = 12
-"""Directions that are pictured."""
+"""Directions that have rows of pictures."""
 SLOW_S = 2.0
-"""A translation that takes longer is timed once, others are warmed up and timed three times."""
+"""Seconds: a slower translation is timed once, others are warmed up and timed three times."""
 INPUTS, TRUTH = "inputs", "truth"
 GAP = 2
 
@@ -37,7 +44,7 @@ class ImageRows:
         self.batches = BatchLoader(config.domains, sets, build_item_transform(config), config.training.seed, workers=0)
         self.inputs: dict[tuple[str, str], Tensor] = {}
 
-    def write_rows(self, method: str, translator: Translator) -> float | None:
+    def demonstrate(self, method: str, translator: Translator, run: RunFolder) -> float | None:  # noqa: ARG002
         """Translate the inputs of every direction and write the rows; returns seconds per item, the mean over them."""
         times = []
         for source, target in translator.routes[:MAX_DIRECTIONS]:
@@ -50,7 +57,7 @@ class ImageRows:
         return sum(times) / len(times) if times else None
 
     def _get_inputs(self, source: str, target: str) -> Tensor:
-        """The inputs (N, C, H, W) of a direction; their row (and that of the truth) is written when first asked for."""
+        """Return the inputs (N, C, H, W) of a direction; the first call writes their row (and that of the truth)."""
         if (source, target) not in self.inputs:
             x, truth = self._select_inputs(source, target)
             self.inputs[source, target] = x
@@ -62,7 +69,7 @@ class ImageRows:
         return self.inputs[source, target]
 
     def _select_inputs(self, source: str, target: str) -> tuple[Tensor, Tensor | None]:
-        """Test items, with their truth where there are pairs; else held-back, else training items."""
+        """Return test items, with their truth where there are pairs; else validation, else training items."""
         source_key, target_key = self.config.find_key(source), self.config.find_key(target)
         if self.pairs and (
             loaded_pairs := list(self.batches.iterate_pairs(source_key, target_key, limit=IMAGES_PER_ROW))
@@ -80,13 +87,13 @@ class ImageRows:
 
 
 def join_images(images: Tensor) -> Tensor:
-    """Pictures (N, C, H, W) side by side, white between them: (C, H, W')."""
+    """Join images (N, C, H, W) side by side, white between them: (C, H, W')."""
     white = images.new_ones(*images.shape[1:3], GAP)
     return torch.cat([part for image_tensor in images.cpu() for part in (image_tensor, white)][:-1], dim=2)
 
 
 def time_translation(translator: Translator, x: Tensor, source: str, target: str) -> tuple[Tensor, float]:
-    """The translation of `x` and the seconds that it took."""
+    """Translate `x`; returns the translation and the seconds that it took."""
 
     def translate_once() -> tuple[Tensor, float]:
         start = time.perf_counter()
@@ -98,3 +105,28 @@ def time_translation(translator: Translator, x: Tensor, source: str, target: str
     if seconds < SLOW_S:
         seconds = min(translate_once()[1] for _ in range(3))
     return y, seconds
+
+
+def render_rows(folder: ComparisonFolder, comparison: Comparison) -> list[Markup]:
+    """Render each direction: a row of the inputs, of the truth where it is known, and of every method, best first."""
+    names = comparison.domains
+    directions = [(a, b) for a in names for b in names if a != b and folder.image_rows(a, b).is_dir()]
+    sections = []
+    for direction in directions[: MAX_DIRECTIONS * 2]:
+        rows = list(_list_rows(folder, comparison, *direction))
+        if len(rows) > 1:
+            heading, body = f"Pictures: {' → '.join(direction)}", render("image_rows", rows=rows)
+            sections.append(render("section", heading=heading, body=body, is_open=len(names) == 2))
+    return sections
+
+
+def _list_rows(folder: ComparisonFolder, comparison: Comparison, source: str, target: str) -> Iterator[dict[str, Any]]:
+    """Yield the rows of one direction for the template."""
+    metric = ranking.choose_ranking_metric(comparison)
+    order = [m.method for m in ranking.rank_direction(comparison.results, f"{source} -> {target}", metric)]
+    labels = {INPUTS: source, TRUTH: f"true {target}"}
+    for name in (INPUTS, TRUTH, *dict.fromkeys([*order, *(r.method for r in comparison.finished)])):
+        path = folder.image_rows(source, target) / f"{name}.png"
+        if path.is_file() and (picture := embed_image(path)) is not None:
+            alt = f"{name}, {source} to {target}"
+            yield {"label": labels.get(name, name), "is_given": name in labels, "picture": picture, "alt": alt}

@@ -1,7 +1,7 @@
-"""What is measured of a route, on items that training did not see: likeness to the target, content kept, truth if any.
+"""The measures of a route on held-out pictures: likeness to the target, content kept, and distance to the truth.
 
-Nothing here knows a method, a file or a run: a route is a function from pictures to pictures. Every figure has its
-baseline beside it: doing nothing (the input taken as the translation) and, for KID and FID, real against real.
+Nothing here knows a method, a file or a run: a route is a function from images to images. The metrics and the baselines
+are declared in `media.image.metrics`.
 """
 
 from __future__ import annotations
@@ -11,89 +11,43 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 from torch.nn import functional
 
 from unpaired.devices import isolate_rng
 from unpaired.errors import DivergenceError
+from unpaired.media.image.metrics import REAL
 from unpaired.metrics import kid as kid_metrics
 from unpaired.metrics import paired as pair_metrics
+from unpaired.metrics.base import DO_NOTHING, RouteEvaluation, keep_finite
 
 Translate = Callable[[Tensor], Tensor]
-"""Pictures (B, 1 or 3, H, W) in [-1, 1] to their translations: equal B, H and W, values in [-1, 1]."""
+"""Images (B, 1 or 3, H, W) in [-1, 1] to their translations: equal B, H and W, values in [-1, 1]."""
+NO_FEATURES = "KID and content kept by features are missing: pip install 'unpaired[features]' adds the feature network."
 
 
 class FeatureExtractor(Protocol):
-    """A network whose features are compared: `features.Features`."""
+    """A network whose features are compared: `features.EfficientNetFeatures`."""
 
     @property
     def name(self) -> str:
-        """What it is, as it stands beside figures."""
+        """The name that is shown beside figures."""
 
     @property
     def dimensions(self) -> int:
-        """How many features there are."""
+        """The number of features."""
 
     def __call__(self, images: Tensor, /) -> Tensor:
         """(B, 1 or 3, H, W) in [-1, 1] -> (B, dimensions)."""
-
-
-class RouteMeasures(BaseModel):
-    """The measures of one route; None where something that the measure needs is missing.
-
-    Differences (`l1`, `cycle`, `change`) are shares of the whole range of values, 0 to 1. `*_nothing` is the same
-    measure of the untranslated input, `*_real` of one half of the real targets against the other.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    route: str = Field(description="source and target")
-    features: str | None = Field(
-        default=None, description="the network whose features KID, FID and feature_similarity compare"
-    )
-    sources: int = Field(description="items translated")
-    targets: int = Field(description="real items of the target")
-    pairs: int = Field(default=0, description="items whose true translation is known")
-    kid: float | None = Field(default=None, description="KID of translations and targets, times 1000; lower is better")
-    kid_error: float | None = Field(default=None, description="standard error of kid, times 1000")
-    kid_baseline: float | None = Field(default=None, description="KID of sources and targets, times 1000")
-    kid_real: float | None = Field(
-        default=None, description="KID of halves of the targets, root mean square, times 1000"
-    )
-    fid: float | None = Field(default=None, description="FID of translations and targets; lower is better")
-    fid_baseline: float | None = Field(default=None, description="FID of sources and targets")
-    fid_real: float | None = Field(default=None, description="FID of halves of the targets: higher by being small")
-    fid_warning: str | None = Field(default=None, description="why the FID is not to be taken as it stands")
-    l1: float | None = Field(default=None, description="mean absolute difference to the truth; lower is better")
-    l1_baseline: float | None = None
-    psnr: float | None = Field(
-        default=None, description="peak signal to noise ratio to the truth, dB; higher is better"
-    )
-    psnr_baseline: float | None = None
-    ssim: float | None = Field(
-        default=None, description="structural similarity to the truth, -1 to 1; higher is better"
-    )
-    ssim_baseline: float | None = None
-    cycle: float | None = Field(
-        default=None, description="mean absolute difference of the way there and back to the input"
-    )
-    change: float | None = Field(default=None, description="mean absolute difference of translation and input")
-    feature_similarity: float | None = Field(
-        default=None, description="cosine of the features of translation and input, -1 to 1"
-    )
-    edge_similarity: float | None = Field(
-        default=None, description="correlation of the edges of translation and input, -1 to 1"
-    )
-    seconds: float = Field(default=0.0, description="time that translating and measuring took")
 
 
 class RouteEvaluator:
     """One route's items and references: everything that does not change while a translator learns is computed once.
 
     `sources` and `targets` are batches (B, 1 or 3, H, W) in [-1, 1], `pairs` batches of a source and its true
-    translation. They are passed over anew by every `measure`, so they are lists or the like, no generators; sizes may
-    differ between batches. Without `features` there is no KID, FID or `kept_features`.
+    translation. Every `measure` passes over them anew, so they are lists or the like, no generators; sizes may differ
+    between batches. Without `features` there is no KID, FID or feature similarity. `available` is the number of items
+    that could have been translated.
     """
 
     def __init__(
@@ -105,33 +59,42 @@ class RouteEvaluator:
         *,
         route: str = "source -> target",
         with_fid: bool = False,
+        available: int = 0,
     ) -> None:
         for name, batches in (("sources", sources), ("targets", targets), ("pairs", pairs)):
             if isinstance(batches, Iterator):
                 raise TypeError(f"{name} is a generator, used up after one pass; expected a list or the like")
+        self.route = route
         self._sources, self._pairs, self._features, self._with_fid = sources, pairs or (), features, with_fid
-        baselines = RouteMeasures(route=route, sources=sum(map(len, sources)), targets=sum(map(len, targets)))
         self._real_features = self._source_features = torch.empty(0, 0)
         if features is not None:
-            self._real_features, self._source_features = (
-                _extract_features(features, targets),
-                _extract_features(features, sources),
-            )
-            baselines = baselines.model_copy(update={"features": features.name, **self._measure_feature_baselines()})
-        self._baselines = baselines.model_copy(update=self._measure_pair_baselines())
+            self._real_features = _extract_features(features, targets)
+            self._source_features = _extract_features(features, sources)
+        nothing, real = self._measure_feature_baselines() if features is not None else ({}, {})
+        nothing |= self._measure_pair_baselines()
+        self._baselines = RouteEvaluation(
+            route=route,
+            sources=sum(map(len, sources)),
+            targets=sum(map(len, targets)),
+            available=available,
+            pairs=sum(len(x) for x, _ in self._pairs),
+            baselines={name: values for name, values in ((DO_NOTHING, nothing), (REAL, real)) if values},
+            networks={} if features is None else {"features": features.name},
+            notes=self._list_notes(),
+        )
 
     @property
     def batch_count(self) -> int:
-        """How often `measure` translates."""
+        """The number of batches that `measure` translates."""
         return sum(1 for _ in self._sources) + sum(1 for _ in self._pairs)
 
     @torch.no_grad()
-    def measure(self, translate: Translate, translate_back: Translate | None = None) -> RouteMeasures:
-        """Measure `translate`, and with `back` what comes back of the input.
+    def measure(self, translate: Translate, translate_back: Translate | None = None) -> RouteEvaluation:
+        """Measure `translate`, and with `translate_back` the reconstruction of the input.
 
-        No gradient is recorded, networks keep their mode, and what `translate` draws is drawn from a seed of our own,
-        so the global random numbers stay as they were and equal weights give equal figures. Raises `Diverged` where a
-        translation is not finite.
+        No gradient is recorded, networks keep their mode, and what `translate` draws is drawn from a seed of its own,
+        so the global random numbers stay as they were and equal weights give equal figures. Raises DivergenceError
+        where a translation is not finite.
         """
         start = time.perf_counter()
         means = _Means()
@@ -148,58 +111,63 @@ class RouteEvaluator:
                     outputs.append(self._features(y))
             for x, truth in self._pairs:
                 means.compare(self._require_finite(translate(x)), truth)
-        measures = {**means.means(), **(self._measure_features(torch.cat(outputs)) if outputs else {})}
-        return self._baselines.model_copy(update={**measures, "seconds": time.perf_counter() - start})
+        values, errors = self._measure_features(torch.cat(outputs)) if outputs else ({}, {})
+        return self._baselines.model_copy(
+            update={
+                "values": keep_finite(means.means() | values),
+                "errors": keep_finite(errors),
+                "seconds": time.perf_counter() - start,
+            }
+        )
 
     def _require_finite(self, y: Tensor) -> Tensor:
         if not torch.isfinite(y).all():
-            raise DivergenceError(f"{self._baselines.route}: the translation holds values that are not finite")
+            raise DivergenceError(f"{self.route}: the translation holds values that are not finite")
         return y.float()
 
-    def _measure_features(self, outputs: Tensor) -> dict[str, float | None]:
-        """Measures by features of the translations `outputs` (N, D)."""
-        measures: dict[str, float | None] = {"feature_similarity": _centered_cosine(self._source_features, outputs)}
+    def _measure_features(self, outputs: Tensor) -> tuple[dict[str, float | None], dict[str, float | None]]:
+        """Measure the features of translations `outputs` (N, D); returns values and standard errors."""
+        values: dict[str, float | None] = {"feature_similarity": _centered_cosine(self._source_features, outputs)}
+        errors: dict[str, float | None] = {}
         if min(len(outputs), len(self._real_features)) >= 2:
             value, error = kid_metrics.kid_estimate(self._real_features, outputs)
-            measures |= {"kid": 1000 * value, "kid_error": 1000 * error if error < float("inf") else None}
+            values["kid"], errors["kid"] = 1000 * value, 1000 * error
             if self._with_fid:
-                measures["fid"] = kid_metrics.fid(self._real_features, outputs)
-        return measures
+                values["fid"] = kid_metrics.fid(self._real_features, outputs)
+        return values, errors
 
-    def _measure_feature_baselines(self) -> dict[str, float | str | None]:
+    def _measure_feature_baselines(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Measure doing nothing, and one half of the real targets against the other."""
         real, inputs = self._real_features, self._source_features
-        baselines: dict[str, float | str | None] = {}
+        nothing: dict[str, float] = {}
+        halves: dict[str, float] = {}
         if min(len(real), len(inputs)) >= 2:
-            baselines["kid_baseline"] = 1000 * kid_metrics.kid_estimate(real, inputs).value
+            nothing["kid"] = 1000 * kid_metrics.kid_estimate(real, inputs).value
         if len(real) >= 4:
-            baselines["kid_real"] = 1000 * kid_metrics.kid_of_real_halves(real)
+            halves["kid"] = 1000 * kid_metrics.kid_of_real_halves(real)
         if self._with_fid and min(len(real), len(inputs)) >= 2:
-            baselines |= {
-                "fid_baseline": kid_metrics.fid(real, inputs),
-                "fid_warning": kid_metrics.explain_fid_bias(real, inputs),
-            }
+            nothing["fid"] = kid_metrics.fid(real, inputs)
             if len(real) >= 4:
                 order = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))
-                baselines["fid_real"] = kid_metrics.fid(real[order[::2]], real[order[1::2]])
-        return baselines
+                halves["fid"] = kid_metrics.fid(real[order[::2]], real[order[1::2]])
+        return nothing, halves
 
-    def _measure_pair_baselines(self) -> dict[str, float | int]:
-        means, count = _Means(), 0
+    def _measure_pair_baselines(self) -> dict[str, float]:
+        means = _Means()
         for x, truth in self._pairs:
             means.compare(x, truth)
-            count += len(x)
-        return {"pairs": count, **{f"{name}_baseline": value for name, value in means.means().items()}}
+        return means.means()
 
-
-def mean_kid(measures: Iterable[RouteMeasures]) -> float | None:
-    """The mean over routes of KID, times 1000: what the best state is chosen by. None unless every route has one."""
-    values = [m.kid for m in measures]
-    finite_values = [value for value in values if value is not None]
-    return sum(finite_values) / len(finite_values) if finite_values and len(finite_values) == len(values) else None
+    def _list_notes(self) -> tuple[str, ...]:
+        if self._features is None:
+            return (NO_FEATURES,)
+        has_fid = self._with_fid and min(len(self._real_features), len(self._source_features)) >= 2
+        bias = kid_metrics.explain_fid_bias(self._real_features, self._source_features) if has_fid else None
+        return () if bias is None else (bias,)
 
 
 class _Means:
-    """Values per picture by the name of their measure, gathered batch by batch."""
+    """Values per image by the name of their metric, gathered batch by batch."""
 
     def __init__(self) -> None:
         self._values: dict[str, list[Tensor]] = {}
@@ -208,7 +176,7 @@ class _Means:
         self._values.setdefault(name, []).append(values.cpu())
 
     def compare(self, image: Tensor, truth: Tensor) -> None:
-        """Add the measures against the truth, both in [-1, 1]."""
+        """Add the metrics against the truth, both in [-1, 1]."""
         a, b = _to_common_range(image, truth)
         self.add("l1", pair_metrics.l1(a, b))
         self.add("psnr", pair_metrics.psnr(a, b))
@@ -220,7 +188,7 @@ class _Means:
 
 
 def _to_common_range(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """From [-1, 1] to [0, 1], clamped, on one device, gray repeated where the other has colours."""
+    """Map from [-1, 1] to [0, 1], clamped, on one device, gray repeated where the other has color."""
     channels = max(x.shape[1], y.shape[1])
     a, b = ((t.float().clamp(-1, 1) + 1) / 2 for t in (x.to(y.device), y))
     return a.expand(-1, channels, -1, -1), b.expand(-1, channels, -1, -1)
@@ -232,10 +200,10 @@ def _extract_features(features: FeatureExtractor, batches: Iterable[Tensor]) -> 
 
 
 def _centered_cosine(inputs: Tensor, outputs: Tensor) -> float | None:
-    """Mean cosine of features (N, D) of items and of their translations, each about the mean of its own set.
+    """Return the mean cosine of features (N, D) of items and of their translations, each about the mean of its set.
 
-    About the mean, for what all items of a domain share (being flat, being bright) is the domain's, not an item's.
-    Doing nothing gives 1, translations of other items about 0.
+    The mean of a set is what all its items share (being flat, being bright), which belongs to the domain and not to an
+    item. Doing nothing gives 1, translations of other items about 0.
     """
     if len(inputs) < 2:
         return None

@@ -6,22 +6,37 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unpaired.media.base import CheckResult, Inspection, Medium
+from unpaired.media.base import (
+    CheckResult,
+    Demonstrator,
+    EvaluateOptions,
+    EvaluationRequest,
+    Inspection,
+    MeasuredRoutes,
+    Medium,
+)
+from unpaired.media.image.metrics import EDGE_SIMILARITY, FEATURE_SIMILARITY, IMAGE_BASELINES, IMAGE_METRICS, KID
 from unpaired.media.image.settings import (
     CONVERSION_HINTS,
     PRESETS,
     SUFFIXES,
+    ImageEvaluateOptions,
     ImageSettings,
     ImageStatistics,
     ImageTranslateOptions,
     image_settings,
     image_statistics,
 )
+from unpaired.metrics.base import SummaryColumn
 from unpaired.networks.image_settings import ImageNetworkSettings
 
 if TYPE_CHECKING:
     import torch
+    from markupsafe import Markup
 
+    from unpaired.comparison.advice import Advisor
+    from unpaired.comparison.folder import ComparisonFolder
+    from unpaired.comparison.result import Comparison
     from unpaired.config.resolve import Settings
     from unpaired.config.run_config import RunConfig
     from unpaired.console import LogCallback, ProgressCallback
@@ -29,10 +44,13 @@ if TYPE_CHECKING:
     from unpaired.data.domain import Domain
     from unpaired.data.folders import DomainFiles
     from unpaired.data.item_transform import ItemTransform
+    from unpaired.data.split import DomainSplits
     from unpaired.methods.base import Method
+    from unpaired.metrics.base import Evaluation, RouteEvaluation
     from unpaired.networks import NetworkFactory
     from unpaired.networks.blocks import Role
     from unpaired.runs.folder import RunFolder
+    from unpaired.runs.summary import RunSummary
     from unpaired.training.listing import DataListing
     from unpaired.training.logging import TrainingLog
     from unpaired.training.trainer import Validator
@@ -53,6 +71,18 @@ class ImageMedium(Medium):
     settings_model = ImageSettings
     network_settings_model = ImageNetworkSettings
     statistics_model = ImageStatistics
+    metrics = IMAGE_METRICS
+    baselines = IMAGE_BASELINES
+    validation_metric = KID
+    ranking_metrics = (KID,)
+    summary_columns = (SummaryColumn("content kept", (FEATURE_SIMILARITY, EDGE_SIMILARITY), 2),)
+    comparison_hint = (
+        "KID times 1000, ± its standard error. Content kept: 1 is all. Hidden: the fraction of the input in imperceptible "
+        "signal, where that was audited."
+    )
+    judge_yourself = "judge by the pictures"
+    example_files = ("picture.png", "translated.png")
+    evaluate_options_model = ImageEvaluateOptions
     translate_options_model = ImageTranslateOptions
     presets = PRESETS
     crop_setting = "size"
@@ -121,6 +151,54 @@ class ImageMedium(Medium):
         from unpaired.media.image.validation import ImageValidator  # noqa: PLC0415
 
         return ImageValidator(config, folder, method, batches, training_log)
+
+    def evaluate(self, request: EvaluationRequest) -> MeasuredRoutes:
+        """Measure likeness to the target, content kept, and the distance to the truth where there are pairs."""
+        from unpaired.media.image.evaluation import evaluate_images  # noqa: PLC0415
+
+        return evaluate_images(request)
+
+    def covers_options(self, evaluation: Evaluation, options: EvaluateOptions) -> bool:
+        """Whether the FID was measured if it is asked for."""
+        assert isinstance(options, ImageEvaluateOptions)
+        return not options.fid or bool(evaluation.options.get("fid"))
+
+    def extend_options(self, options: EvaluateOptions, evaluation: Evaluation) -> EvaluateOptions:
+        """Measure the FID again where it was measured before."""
+        assert isinstance(options, ImageEvaluateOptions)
+        return ImageEvaluateOptions(fid=options.fid or bool(evaluation.options.get("fid")))
+
+    def describe_route(self, route: RouteEvaluation) -> str:
+        """Describe a route by KID between doing nothing and real pictures, and by the truth where it is known."""
+        from unpaired.media.image.verdict import describe_route  # noqa: PLC0415
+
+        return describe_route(route)
+
+    def report_sections(self, summary: RunSummary) -> list[Markup]:
+        """Show sample grids."""
+        from unpaired.media.image.report import render_samples  # noqa: PLC0415
+
+        return [render_samples(summary)]
+
+    def create_demonstrator(
+        self, folder: ComparisonFolder, config: RunConfig, splits: Sequence[DomainSplits], pairs: bool
+    ) -> Demonstrator:
+        """Write rows of pictures."""
+        from unpaired.media.image.image_rows import ImageRows  # noqa: PLC0415
+
+        return ImageRows(folder, config, splits, pairs)
+
+    def create_advisor(self, comparison: Comparison) -> Advisor:
+        """Advise by content kept and the truth too."""
+        from unpaired.media.image.advice import ImageAdvisor  # noqa: PLC0415
+
+        return ImageAdvisor(comparison)
+
+    def comparison_sections(self, folder: ComparisonFolder, comparison: Comparison) -> list[Markup]:
+        """Show every method's translations of the same pictures."""
+        from unpaired.media.image.image_rows import render_rows  # noqa: PLC0415
+
+        return render_rows(folder, comparison)
 
     def create_pipeline(
         self, config: RunConfig, method: Method, device: torch.device, request: TranslationRequest

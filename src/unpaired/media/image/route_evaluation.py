@@ -1,4 +1,4 @@
-"""The routes of a method, measured on items that are read once."""
+"""The routes of a method of pictures, measured on items that are read once."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from unpaired.config.run_config import RunConfig
 from unpaired.console import ProgressCallback, ignore_progress
 from unpaired.data.batches import BatchLoader
 from unpaired.data.split import SplitName
-from unpaired.media.image.measurement import RouteEvaluator, RouteMeasures
+from unpaired.media.image.measurement import RouteEvaluator
 from unpaired.methods.base import Method, Route
 from unpaired.metrics import features as feature_net
+from unpaired.metrics.base import RouteEvaluation
+from unpaired.metrics.route_selection import select_evenly
 
 CHUNK_SIZE = 16
-"""Items that are translated at once."""
+"""Images that are translated at once."""
 MIN_REFERENCES = 300
-"""Real items of the target that translations are compared with while training: those held back first."""
+"""Real images of the target that translations are compared with while training: validation items, then training items."""
 TRAINING_PAIRS = 100
-MAX_ROUTES = 12
-"""Routes that are measured, those of four domains; of more, so many are drawn, every domain's alike."""
 
 
 class EvaluationItems:
-    """The items that routes are measured on, in batches: each domain's are read once."""
+    """The items that routes are measured on, in batches; each domain is read once."""
 
     def __init__(self, batches: BatchLoader, split: SplitName, limit: int) -> None:
         self.batches, self.split, self.limit = batches, split, limit
@@ -33,7 +33,7 @@ class EvaluationItems:
         self._targets: dict[str, list[Tensor]] = {}
 
     def sources(self, key: str) -> list[Tensor]:
-        """What is translated."""
+        """Return the items of a domain to translate."""
         if key not in self._sources:
             self._sources[key] = stack_batches(
                 [item.tensor for item in self.batches.iterate_items(key, self.split, self.limit)]
@@ -41,7 +41,7 @@ class EvaluationItems:
         return self._sources[key]
 
     def targets(self, key: str) -> list[Tensor]:
-        """What translations are compared with: while training, items to train on beside the few that are held back."""
+        """Return the items of a domain to compare with; validation adds training items to the few that are held out."""
         if key not in self._targets:
             missing = MIN_REFERENCES - sum(map(len, self.sources(key))) if self.split == "validation" else 0
             extra = [item.tensor for item in self.batches.iterate_items(key, "train", missing)] if missing > 0 else []
@@ -50,7 +50,7 @@ class EvaluationItems:
 
 
 class CachedFeatures:
-    """A feature network that knows again the batches it has seen, for a domain's items are part of many routes."""
+    """A feature network that caches the features of batches, since a domain's items are part of many routes."""
 
     def __init__(self, net: feature_net.EfficientNetFeatures) -> None:
         self.name, self.dimensions = net.name, net.dimensions
@@ -58,7 +58,7 @@ class CachedFeatures:
         self._cache: dict[int, tuple[Tensor, Tensor]] | None = {}
 
     def __call__(self, x: Tensor) -> Tensor:
-        """As the network: (B, C, H, W) in [-1, 1] -> (B, dimensions)."""
+        """Return features (B, dimensions) of images (B, C, H, W) in [-1, 1]."""
         if self._cache is None:
             return self._net(x)
         if id(x) not in self._cache:
@@ -66,7 +66,7 @@ class CachedFeatures:
         return self._cache[id(x)][1]
 
     def disable_cache(self) -> None:
-        """Remember nothing more: what comes from here on is seen once."""
+        """Cache nothing more: batches from here on are seen once."""
         self._cache = None
 
 
@@ -110,13 +110,19 @@ class MethodEvaluator:
                 )
             ]
             evaluator = RouteEvaluator(
-                sources, targets, truths, net, route=config.format_route(route), with_fid=with_fid
+                sources,
+                targets,
+                truths,
+                net,
+                route=config.format_route(route),
+                with_fid=with_fid,
+                available=batches.count_files(route.source, split),
             )
             self.evaluators.append((route, evaluator))
         if net is not None:
             net.disable_cache()
 
-    def measure(self, progress: ProgressCallback = ignore_progress) -> tuple[RouteMeasures, ...]:
+    def measure(self, progress: ProgressCallback = ignore_progress) -> tuple[RouteEvaluation, ...]:
         """Measure every route with the method's present weights, which stay as they are."""
         self.method.eval()
         total = sum(evaluator.batch_count for _, evaluator in self.evaluators)
@@ -125,7 +131,7 @@ class MethodEvaluator:
             self._measure(route, evaluator, lambda: progress(next(done), total)) for route, evaluator in self.evaluators
         )
 
-    def _measure(self, route: Route, evaluator: RouteEvaluator, on_batch: Callable[[], None]) -> RouteMeasures:
+    def _measure(self, route: Route, evaluator: RouteEvaluator, on_batch: Callable[[], None]) -> RouteEvaluation:
         has_reverse = self.method.is_cycle_consistent and self.method.route(route.target, route.source) is not None
 
         def translate(x: Tensor) -> Tensor:
@@ -138,11 +144,6 @@ class MethodEvaluator:
         return evaluator.measure(translate, translate_back if has_reverse else None)
 
 
-def select_evenly(routes: Sequence[Route], limit: int = MAX_ROUTES) -> list[Route]:
-    """All routes, or `most` of them, spread evenly."""
-    return [routes[i * len(routes) // limit] for i in range(limit)] if len(routes) > limit else list(routes)
-
-
 def stack_batches(items: Sequence[Tensor]) -> list[Tensor]:
-    """Items (C, H, W) as batches."""
+    """Stack items (C, H, W) into batches."""
     return [torch.stack(list(items[i : i + CHUNK_SIZE])) for i in range(0, len(items), CHUNK_SIZE)]

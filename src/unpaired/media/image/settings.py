@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field, field_validator
 
 from unpaired.config.settings import Auto, StrictModel
-from unpaired.media.base import PresetValues, TranslateOptions
+from unpaired.media.base import EvaluateOptions, PresetValues, TranslateOptions
 
 if TYPE_CHECKING:
     from unpaired.config.run_config import RunConfig
@@ -91,6 +91,12 @@ class ImageStatistics(StrictModel):
     bits: Literal[8, 16, 32] = Field(8, description="bits per channel (32: floating point)")
     low: float = Field(0, description="raw value that the networks see as -1: 0 for 8 bits, else the lowest measured")
     high: float = Field(255, description="raw value that the networks see as 1: 255 for 8 bits, else the highest")
+
+
+class ImageEvaluateOptions(EvaluateOptions):
+    """How pictures are measured."""
+
+    fid: bool = Field(False, description="measure the FID too; it needs thousands of pictures to mean much")
 
 
 class ImageTranslateOptions(TranslateOptions):

@@ -2,39 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from unpaired.config.settings import NetworkSettings
 from unpaired.errors import UsageError
-from unpaired.media.base import CheckResult, Inspection, Medium
+from unpaired.media.base import (
+    CheckResult,
+    Demonstrator,
+    EvaluateOptions,
+    EvaluationRequest,
+    Inspection,
+    MeasuredRoutes,
+    Medium,
+)
+from unpaired.media.voice.metrics.declarations import (
+    FRAME_DISTANCE,
+    GV_BIAS,
+    MCD,
+    SIMILARITY,
+    VOICE_BASELINES,
+    VOICE_METRICS,
+    WER,
+)
 from unpaired.media.voice.settings import (
     CONVERSION_HINTS,
     PRESETS,
     SUFFIXES,
     SpeakerStatistics,
     VoiceConvertOptions,
+    VoiceEvaluateOptions,
     VoiceSettings,
     VoiceTranslateOptions,
     speaker_statistics,
     voice_settings,
 )
+from unpaired.metrics.base import SummaryColumn
 
 if TYPE_CHECKING:
     import torch
+    from markupsafe import Markup
 
+    from unpaired.comparison.advice import Advisor
+    from unpaired.comparison.folder import ComparisonFolder
+    from unpaired.comparison.result import Comparison
     from unpaired.config.resolve import Settings
     from unpaired.config.run_config import RunConfig
     from unpaired.console import LogCallback, ProgressCallback
     from unpaired.data.batches import BatchLoader
     from unpaired.data.folders import DomainFiles
     from unpaired.data.item_transform import ItemTransform
+    from unpaired.data.split import DomainSplits
     from unpaired.media.base import ConvertOptions, FittedConverter
     from unpaired.methods.base import Method
+    from unpaired.metrics.base import Evaluation, RouteEvaluation
     from unpaired.networks import NetworkFactory
     from unpaired.networks.blocks import Role
     from unpaired.runs.folder import RunFolder
+    from unpaired.runs.summary import RunSummary
     from unpaired.training.listing import DataListing
     from unpaired.training.logging import TrainingLog
     from unpaired.training.trainer import Validator
@@ -56,6 +82,22 @@ class VoiceMedium(Medium):
     network_settings_model = NetworkSettings
     statistics_model = SpeakerStatistics
     translate_options_model = VoiceTranslateOptions
+    metrics = VOICE_METRICS
+    baselines = VOICE_BASELINES
+    validation_metric = FRAME_DISTANCE
+    ranking_metrics = (MCD, FRAME_DISTANCE)
+    compares_equal_settings = False
+    summary_columns = (
+        SummaryColumn("GV bias, dB", (GV_BIAS,), 1),
+        SummaryColumn("similarity", (SIMILARITY,), 2),
+        SummaryColumn("WER", (WER,), 2),
+    )
+    comparison_hint = "GV bias: below 0 is flatter than the target. Similarity: to the target. An item is a sentence."
+    evaluate_options_model = VoiceEvaluateOptions
+    judge_yourself = "judge by listening"
+    example_files = ("recording.flac", "converted.flac")
+    quick_evaluate_options: ClassVar[Mapping[str, Any]] = {"judges": "none"}
+    quick_evaluate_note = "speakers, words and naturalness are judged by networks too"
     convert_options_model = VoiceConvertOptions
     presets = PRESETS
     crop_setting = "crop_frames"
@@ -107,6 +149,78 @@ class VoiceMedium(Medium):
         from unpaired.media.voice.validation import VoiceValidator  # noqa: PLC0415
 
         return VoiceValidator(config, folder, method, batches, training_log)
+
+    def evaluate(self, request: EvaluationRequest) -> MeasuredRoutes:
+        """Measure converted sentences beside converters that need no training; keep some to listen to."""
+        require_packages()
+        from unpaired.media.voice.evaluation import evaluate_recordings  # noqa: PLC0415
+
+        return evaluate_recordings(request)
+
+    def check_evaluate_options(self, options: EvaluateOptions, splits: Sequence[DomainSplits] | None = None) -> None:
+        """Refuse unknown judges, texts that no judge would need, and texts that miss a held-out recording."""
+        require_packages()
+        from unpaired.media.voice.judge_settings import JudgeSettings  # noqa: PLC0415
+
+        settings = JudgeSettings.read(options)
+        if splits is not None:
+            settings.require_texts(splits)
+
+    def covers_options(self, evaluation: Evaluation, options: EvaluateOptions) -> bool:
+        """Whether these judges, all that are installed now, judged, and words were compared with the same texts."""
+        from unpaired.media.voice.judge_settings import JudgeSettings  # noqa: PLC0415
+
+        return JudgeSettings.read(options).covers(evaluation)
+
+    def extend_options(self, options: EvaluateOptions, evaluation: Evaluation) -> EvaluateOptions:
+        """Add the kinds of judges that judged before."""
+        from unpaired.media.voice.judge_settings import extend_judges  # noqa: PLC0415
+
+        return extend_judges(options, evaluation)
+
+    def get_comparison_limit(self, options: EvaluateOptions) -> int:
+        """Return fewer sentences where networks judge them."""
+        from unpaired.media.voice.judge_settings import JudgeSettings  # noqa: PLC0415
+
+        return JudgeSettings.read(options).max_utterances
+
+    def describe_route(self, route: RouteEvaluation) -> str:
+        """Describe a route against converters that need no training, and say whether it is blurred."""
+        from unpaired.media.voice.verdict import describe_route  # noqa: PLC0415
+
+        return describe_route(route)
+
+    def report_sections(self, summary: RunSummary) -> list[Markup]:
+        """Let one listen to the sentences that the last evaluation kept."""
+        if summary.test is None:
+            return []
+        from unpaired.media.voice.report import render_listening  # noqa: PLC0415
+
+        return [render_listening(summary.folder)]
+
+    def create_demonstrator(
+        self,
+        folder: ComparisonFolder,  # noqa: ARG002
+        config: RunConfig,  # noqa: ARG002
+        splits: Sequence[DomainSplits],  # noqa: ARG002
+        pairs: bool,  # noqa: ARG002
+    ) -> Demonstrator:
+        """Time the sentences that the evaluation keeps."""
+        from unpaired.media.voice.comparison import SentenceTimer  # noqa: PLC0415
+
+        return SentenceTimer()
+
+    def create_advisor(self, comparison: Comparison) -> Advisor:
+        """Advise by blur and lost words too."""
+        from unpaired.media.voice.comparison import VoiceAdvisor  # noqa: PLC0415
+
+        return VoiceAdvisor(comparison)
+
+    def comparison_sections(self, folder: ComparisonFolder, comparison: Comparison) -> list[Markup]:
+        """Let one listen to every method's conversions of the same sentences."""
+        from unpaired.media.voice.comparison import render_listening  # noqa: PLC0415
+
+        return render_listening(folder, comparison)
 
     def create_pipeline(
         self, config: RunConfig, method: Method, device: torch.device, request: TranslationRequest

@@ -1,4 +1,4 @@
-"""Voices as part of the page: to listen to, and to look at. Arrays in, pieces of HTML out; nothing is loaded.
+"""Recordings as parts of a page: players, spectrograms and F0 curves. Arrays in, markup out; nothing is loaded.
 
 Waves are (samples,) float32, full scale 1.
 """
@@ -10,11 +10,11 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+from markupsafe import Markup, escape
 from PIL import Image
 
 from unpaired.report.charts import LineStyle, format_number, make_ticks
@@ -30,12 +30,12 @@ BANDS, COLUMNS = 128, 640
 LISTEN_SECONDS: Final = 20.0
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 640, 180, 46, 8, 10, 34
 # Dark to light through blue, red and yellow, evenly brighter, so that it reads in gray too.
-_COLOURS: Final = np.array([(4, 5, 20), (58, 15, 110), (150, 40, 115), (229, 90, 75), (252, 170, 80), (252, 253, 190)])
+_COLORS: Final = np.array([(4, 5, 20), (58, 15, 110), (150, 40, 115), (229, 90, 75), (252, 170, 80), (252, 253, 190)])
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """F0 (T,) in Hz, 0 where unvoiced, every `hop_seconds`, under the name and the look of the legend."""
+    """F0 (T,) in Hz, 0 where unvoiced, every `hop_seconds`, with its name and line style in the legend."""
 
     name: str
     f0: Floats
@@ -43,8 +43,8 @@ class Curve:
     style: LineStyle = "main"
 
 
-def render_audio(wave: Wave, sample_rate_hz: int, label: str, seconds: float = LISTEN_SECONDS) -> str:
-    """A player with the wave in it as 16-bit FLAC, so what is heard is what was measured; cut after `seconds`.
+def render_audio(wave: Wave, sample_rate_hz: int, label: str, seconds: float = LISTEN_SECONDS) -> Markup:
+    """Embed the wave as 16-bit FLAC with a player, as it was measured; cut after `seconds`.
 
     Needs the extra `voice` (soundfile). Values beyond full scale are clipped.
     """
@@ -54,13 +54,13 @@ def render_audio(wave: Wave, sample_rate_hz: int, label: str, seconds: float = L
     buffer = io.BytesIO()
     soundfile.write(buffer, samples, sample_rate_hz, format="FLAC", subtype="PCM_16")
     address = f"data:audio/flac;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-    return f'<audio controls preload="none" aria-label="{escape(label)}" src="{address}"></audio>'
+    return Markup(f'<audio controls preload="none" aria-label="{escape(label)}" src="{address}"></audio>')
 
 
 def compute_mel_levels(
     wave: Wave, sample_rate_hz: int, bands: int = BANDS, columns: int = COLUMNS
 ) -> npt.NDArray[np.float64]:
-    """Levels (bands, frames) in dB below the loudest, -70 to 0: frequencies from 0 to 8 kHz (or half the rate) on the
+    """Return levels (bands, frames) in dB below the loudest, -70 to 0: frequencies from 0 to 8 kHz (or half the rate) on the
     mel scale, low ones first; Hann windows of 25 ms, at least 5 ms apart and at most `columns`.
     """
     size = max(2, round(WINDOW_SECONDS * sample_rate_hz))
@@ -77,23 +77,23 @@ def compute_mel_levels(
     return np.asarray(np.clip(mel_levels - mel_levels.max(), -RANGE_DB, 0))
 
 
-def render_spectrogram(wave: Wave, sample_rate_hz: int, label: str) -> str:
-    """A picture of the wave: time to the right, mel frequency upwards, 70 dB from dark to light."""
+def render_spectrogram(wave: Wave, sample_rate_hz: int, label: str) -> Markup:
+    """Draw the wave: time to the right, mel frequency upwards, 70 dB from dark to light."""
     fractions = compute_mel_levels(wave, sample_rate_hz)[::-1] / RANGE_DB + 1
-    place = fractions * (len(_COLOURS) - 1)
-    colours = np.stack([np.interp(place, np.arange(len(_COLOURS)), channel) for channel in _COLOURS.T], axis=-1)
+    place = fractions * (len(_COLORS) - 1)
+    colors = np.stack([np.interp(place, np.arange(len(_COLORS)), channel) for channel in _COLORS.T], axis=-1)
     buffer = io.BytesIO()
-    Image.fromarray(np.rint(colours).astype(np.uint8)).save(buffer, "WEBP", quality=85)
+    Image.fromarray(np.rint(colors).astype(np.uint8)).save(buffer, "WEBP", quality=85)
     address = f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-    return f'<img class="spectrogram" alt="{escape(label)}" src="{address}">'
+    return Markup(f'<img class="spectrogram" alt="{escape(label)}" src="{address}">')
 
 
-def f0_chart(curves: Sequence[Curve], label: str) -> str:
-    """F0 over time on a logarithmic axis, a line per voiced stretch; the empty text where nothing is voiced."""
+def render_f0_chart(curves: Sequence[Curve], label: str) -> Markup:
+    """Draw F0 over time on a logarithmic axis, a line per voiced segment; empty where nothing is voiced."""
     voiced = [curve.f0[curve.f0 > 0] for curve in curves]
     pitches = np.concatenate(voiced) if voiced else np.zeros(0)
     if not len(pitches):
-        return ""
+        return Markup()
     low, high = math.log2(float(pitches.min()) / 1.1), math.log2(float(pitches.max()) * 1.1)
     end = max(len(curve.f0) * curve.hop_seconds for curve in curves)
 
@@ -123,27 +123,19 @@ def f0_chart(curves: Sequence[Curve], label: str) -> str:
                 f'<path class="{curve.style}" d="M{"L".join(points)}"><title>{escape(curve.name)}</title></path>'
             )
     head = f'<svg class="chart f0" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" aria-label="{escape(label)}">'
-    return f"{head}{''.join(parts)}</svg>"
+    return Markup(f"{head}{''.join(parts)}</svg>")
 
 
 def find_voiced_segments(f0: Floats) -> list[tuple[int, int]]:
-    """First frame and frame after the last of each voiced stretch of at least two frames."""
+    """Return the first frame and the frame after the last of each voiced segment of at least two frames."""
     edges = np.diff(np.concatenate([[0], (f0 > 0).astype(np.int8), [0]]))
     begins, stops = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
     return [(int(b), int(s)) for b, s in zip(begins, stops, strict=True) if s - b > 1]
 
 
-def render_voice(wave: Wave, sample_rate_hz: int, title: str, caption: str = "") -> str:
-    """A wave to listen to and to look at, as one figure."""
-    caption_html = f"<strong>{escape(title)}</strong> {escape(caption)}".rstrip()
+def render_recording(wave: Wave, sample_rate_hz: int, title: str) -> Markup:
+    """Show a wave to listen to and to look at, as one figure."""
     picture = render_spectrogram(wave, sample_rate_hz, f"spectrogram: {title}")
     player = render_audio(wave, sample_rate_hz, f"listen: {title}")
-    return f'<figure class="voice"><figcaption>{caption_html}</figcaption>{picture}{player}</figure>'
-
-
-VOICE_STYLE: Final = """
-.voice audio { width: 100%; margin-top: .3rem; }
-.spectrogram { width: 100%; height: 8rem; display: block; border-radius: 6px; border: 1px solid var(--rule); }
-.f0 { max-width: none; }
-"""
-"""What a page with voices adds to its style sheet."""
+    head = Markup("<figcaption><strong>{}</strong></figcaption>").format(title)
+    return Markup('<figure class="voice">{}{}{}</figure>').format(head, picture, player)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from unpaired.config.settings import StrictModel
-from unpaired.media.base import ConvertOptions, PresetValues, TranslateOptions
+from unpaired.media.base import ConvertOptions, EvaluateOptions, PresetValues, TranslateOptions
 
 if TYPE_CHECKING:
     from unpaired.config.run_config import RunConfig
@@ -100,6 +101,27 @@ class VoiceTranslateOptions(TranslateOptions):
     """How recordings are translated."""
 
     channels: Literal["keep", "mono"] = Field("keep", description=_CHANNELS_HELP)
+
+
+class VoiceEvaluateOptions(EvaluateOptions):
+    """How recordings are measured."""
+
+    judges: str = Field(
+        "all",
+        description="networks that judge recordings: all that are installed (slow), none, or some of "
+        "speakers,words,naturalness (words: English only; naturalness takes most of the time)",
+    )
+    texts: Path | None = Field(
+        None,
+        description="CSV file with the columns file,text: count word errors against these texts (unset: against what is "
+        "recognized in the sources)",
+    )
+
+    @field_validator("judges", mode="before")
+    @classmethod
+    def _join(cls, value: Any) -> Any:
+        """Accept a collection of kinds too; an empty one is none."""
+        return value if isinstance(value, str) else ",".join(value) or "none"
 
 
 class VoiceConvertOptions(ConvertOptions):

@@ -1,11 +1,11 @@
-"""What recordings say, from a table of files and texts."""
+"""The texts of recordings, from a table of files and texts."""
 
 from __future__ import annotations
 
 import csv
 import hashlib
 import io
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,12 +40,12 @@ class Transcripts:
         return cls(path, {remove_suffix(name): text for name, text in texts.items()} | texts, digest)
 
     def get_texts(self, domain: str, names: Sequence[str]) -> list[str]:
-        """What these files of a domain say; raises UsageError where that is not known of all."""
+        """Return the texts of these files of a domain; raises UsageError where one is missing."""
         texts = [self._find_text(domain, name) for name in names]
         if missing := [name for name, text in zip(names, texts, strict=True) if text is None]:
             raise UsageError(
-                f"--texts {self.path}: does not say what {len(missing)} of {len(names)} recordings of '{domain}' say "
-                f"({', '.join(missing[:3])}); give a row for each"
+                f"--texts {self.path}: has no text of {len(missing)} of {len(names)} recordings of '{domain}' "
+                f"({', '.join(missing[:3])}); add a row for each"
             )
         return [text for text in texts if text is not None]
 
@@ -54,20 +54,10 @@ class Transcripts:
         return next((self.by_name[key] for key in names if key in self.by_name), None)
 
 
-def require_recordings(judges: str | Iterable[str] | None, judge_kinds: Collection[JudgeKind], is_voice: bool) -> None:
-    """Raise UsageError where judges of recordings were asked for (not None) and the items are pictures."""
-    if judge_kinds and judges is not None and not is_voice:
-        raise UsageError("--judges: for recordings only, but these items are pictures")
-
-
-def read_transcripts(path: Path | str, is_voice: bool, judge_kinds: Collection[JudgeKind]) -> Transcripts:
-    """The table to count word errors by; raises UsageError where it cannot be read, or nobody would hear the words."""
-    if not is_voice:
-        raise UsageError("--texts: for recordings only, but these items are pictures")
+def read_transcripts(path: Path | str, judge_kinds: Collection[JudgeKind]) -> Transcripts:
+    """Read the texts to count word errors by; raises UsageError where no judge recognizes words."""
     if "words" not in judge_kinds:
-        raise UsageError(
-            f"--texts: words are heard by a judge; ask it too: --judges {','.join((*judge_kinds, 'words'))}"
-        )
+        raise UsageError(f"--texts: needs the judge of words; add it: --judges {','.join((*judge_kinds, 'words'))}")
     if missing_packages := find_judges(judge_kinds).missing.get("words"):
         raise UsageError(f"--texts: {'; '.join(missing_packages)}")
     return Transcripts.read(Path(path))

@@ -1,4 +1,4 @@
-"""The speakers of a run of recordings: sentences held back to measure on, and speech that was learned from."""
+"""The speakers of a run of recordings: held-out sentences to measure on, and training speech."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from unpaired.media.voice.vad import trim_silence
 from unpaired.runs.files import build_item_transform
 
 MAX_SECONDS = 15.0
-"""Of a longer recording its beginning is measured, from the first speech on."""
+"""Seconds of a recording that are measured, from the first speech on."""
 LIBRARY_FRAMES = 40_000
-"""Frames of training speech of each speaker that the nearest neighbours are looked for in."""
+"""Frames of training speech of each speaker that nearest neighbours are taken from."""
 
 
 class Utterance(NamedTuple):
-    """A held-back recording, or the beginning of it: its relative name, and its wave at the run's rate."""
+    """A held-out recording, or the beginning of it: its relative name, and its wave at the run's rate."""
 
     name: str
     wave: Wave
@@ -41,7 +41,7 @@ class Utterance(NamedTuple):
 
 @dataclass
 class SpeakerRecordings:
-    """The speakers of a run: their held-back sentences, and their training speech; each is read once."""
+    """The speakers of a run: their held-out sentences, and their training speech; each file is read once."""
 
     config: RunConfig
     sets: Sequence[DomainSplits]
@@ -54,12 +54,12 @@ class SpeakerRecordings:
 
     @cached_property
     def representation(self) -> Representation:
-        """How the run sees recordings."""
+        """The run's features."""
         return build_representation(voice_settings(self.config))
 
     @cached_property
     def vocoder_name(self) -> str:
-        """What makes sounds of features."""
+        """The name of the vocoder."""
         return describe_synthesis(voice_settings(self.config))
 
     @cached_property
@@ -68,15 +68,19 @@ class SpeakerRecordings:
         assert isinstance(transform, VoiceTransform), "a run of recordings"
         return transform
 
+    def count_available(self, speaker: int) -> int:
+        """Return the number of held-out recordings of a speaker."""
+        return len(self.sets[speaker].get_paths(self.split))
+
     def select_utterances(self, speaker: int) -> list[Utterance]:
-        """Up to `limit` sentences of a speaker, drawn by the run's seed."""
+        """Return up to `limit` sentences of a speaker, drawn by the run's seed."""
         paths = self.sets[speaker].get_paths(self.split)
         indices = generate_permutation(len(paths), self.config.training.seed).tolist()
         utterances = (Utterance(paths[i], wave) for i in indices if (wave := self._read_wave(paths, i)) is not None)
         return list(islice(utterances, self.limit))
 
     def select_parallel_utterances(self, source: int, target: int) -> tuple[list[Utterance], list[Utterance]]:
-        """Up to `limit` sentences that both say, by their names."""
+        """Return up to `limit` sentences that both speakers say, by their names."""
         source_paths, target_paths = (self.sets[speaker].get_paths(self.split) for speaker in (source, target))
         name_pairs = match_names(source_paths, target_paths)
         utterance_pairs: list[tuple[Utterance, Utterance]] = []
@@ -90,13 +94,13 @@ class SpeakerRecordings:
         return [x for x, _ in utterance_pairs], [y for _, y in utterance_pairs]
 
     def get_training_speech(self, speaker: int) -> Floats | None:
-        """Coefficients (coefficients, frames) of training speech; None where the training files are gone."""
+        """Return training speech (coefficients, frames); None where the training files are gone."""
         if speaker not in self._training_speech:
             self._training_speech[speaker] = self._collect_training_speech(speaker)
         return self._training_speech[speaker]
 
     def analyse(self, wave: Wave, sample_rate_hz: int) -> FrameFeatures:
-        """What measures compare of a wave; held-back sentences, which are part of many routes, are analysed once."""
+        """Analyse a wave; held-out sentences, which are part of many routes, are analysed once."""
         key = id(wave)
         if key not in self._frames:
             return self._analyse_world(wave, sample_rate_hz)
@@ -138,9 +142,9 @@ class SpeakerRecordings:
 
 
 def read_excerpt(path: Path, sample_rate_hz: int, seconds: float = MAX_SECONDS) -> Wave | None:
-    """A recording without the silence at its ends, at most so long; None where it has no speech.
+    """Read a recording without the silence at its ends, up to `seconds`; None where it has no speech.
 
-    Raises UnreadableFile.
+    Raises UnreadableFileError.
     """
     audio_blocks: list[Wave] = []
     for block in read_blocks(path, sample_rate_hz):

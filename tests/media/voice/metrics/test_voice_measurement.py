@@ -6,10 +6,12 @@ import pytest
 from unpaired.errors import DivergenceError
 from unpaired.media.voice.metrics.acoustic_frames import Doubles, FrameFeatures, Wave
 from unpaired.media.voice.metrics.judges import Judges
-from unpaired.media.voice.metrics.measurement import VoiceEvaluator, VoiceMeasures, measure_conversion
-from unpaired.media.voice.metrics.measures_table import ROWS, format_definitions, format_table
+from unpaired.media.voice.metrics import acoustic_frames, distribution
+from unpaired.media.voice.metrics.declarations import MCD, MODULATION, VOICE_BASELINES, VOICE_METRICS
+from unpaired.media.voice.metrics.measurement import VoiceEvaluator, measure_conversion
 from unpaired.media.voice.metrics.speakers import similarity
 from unpaired.media.voice.metrics.word_errors import normalise_text
+from unpaired.metrics.base import RouteEvaluation
 
 RATE = 16000
 
@@ -47,7 +49,7 @@ def waves(seed: int, scale: float, count: int = 4) -> list[Wave]:
 
 
 @pytest.fixture(scope="module")
-def measures() -> list[VoiceMeasures]:
+def measured() -> RouteEvaluation:
     targets = waves(1, 0.2)
     return measure_conversion(
         waves(0, 0.1),
@@ -60,28 +62,36 @@ def measures() -> list[VoiceMeasures]:
         analyse=analyse,
         resynthesise=lambda wave, _: wave,
         route="a -> b",
+        available=9,
     )
 
 
-def test_what_must_stand_beside_a_conversion_does(measures: list[VoiceMeasures]) -> None:
-    assert [m.system for m in measures] == ["converted", "do nothing", "affine", "copy-synthesis", "real target"]
-    converted, nothing, affine, copy, real = measures
-    assert copy.mcd == 0
-    assert copy.gv == 0
-    assert copy.similarity == pytest.approx(1)
-    assert converted.mcd is not None
-    assert nothing.mcd is not None
-    assert 0 < converted.mcd < nothing.mcd
-    assert affine.pairs == nothing.pairs == 4
-    assert real.mcd is None
-    assert real.pairs == 0
-    assert real.gv is not None
-    assert 0 < real.gv < 1
-    assert nothing.gv_bias == pytest.approx(-6, abs=0.3)
-    assert nothing.similarity_source == pytest.approx(1)
-    assert real.mos is not None
-    assert nothing.mos is not None
-    assert real.mos > nothing.mos
+def test_the_baselines_stand_beside_a_conversion(measured: RouteEvaluation) -> None:
+    assert [*measured.baselines] == ["do nothing", "affine", "copy-synthesis", "real target"]
+    assert {*measured.baselines} <= {b.name for b in VOICE_BASELINES}
+    nothing, _, copy, real = measured.baselines.values()
+    assert copy["mcd"] == copy["gv"] == 0
+    assert copy["similarity"] == pytest.approx(1)
+    assert 0 < measured.values["mcd"] < nothing["mcd"]
+    assert (measured.sources, measured.targets, measured.pairs, measured.available) == (4, 4, 4, 9)
+    assert "mcd" not in real and 0 < real["gv"] < 1
+    assert nothing["gv_bias"] == pytest.approx(-6, abs=0.3)
+    assert nothing["similarity_source"] == pytest.approx(1)
+    assert real["mos"] > nothing["mos"]
+    assert measured.networks == {"similarity judged by": "mean speaker", "MOS predicted by": "loudness"}
+    assert measured.notes == ("no words kept: nobody listens.",)
+
+
+def test_every_measured_metric_is_declared(measured: RouteEvaluation) -> None:
+    names = {metric.name for metric in VOICE_METRICS}
+    assert all({*values} <= names for values in (measured.values, *measured.baselines.values()))
+    assert names - {*measured.values} == {"wer", "cer", "similarity_second", "similarity_second_source", "dnsmos"}
+
+
+def test_definitions_give_the_constants_that_are_used() -> None:
+    assert f"within {acoustic_frames.LOUD_RANGE_DB:.0f} dB" in MCD.definition
+    low, high = distribution.MIN_MODULATION_HZ, distribution.MAX_MODULATION_HZ
+    assert f"{low:.1f} to {high:.0f} Hz" in MODULATION.definition
 
 
 def test_the_evaluator_gives_equal_figures_again() -> None:
@@ -93,9 +103,9 @@ def test_the_evaluator_gives_equal_figures_again() -> None:
 def test_without_pairs_nothing_is_aligned() -> None:
     evaluator = VoiceEvaluator(waves(0, 0.1), waves(1, 0.2, 3), RATE, parallel=False, judges=JUDGES, analyse=analyse)
     found = evaluator.measure_identity()
-    assert found.mcd is found.voicing_error is found.f0_rmse is None
-    assert found.gv is not None
-    assert (found.outputs, found.targets, found.pairs) == (4, 3, 0)
+    assert not found.keys() & {"mcd", "voicing_error", "f0_rmse"} and "gv" in found
+    route = evaluator.build_evaluation(found, {})
+    assert (route.sources, route.targets, route.pairs) == (4, 3, 0)
 
 
 def test_copies_are_compared_with_their_originals_where_nothing_else_is_parallel() -> None:
@@ -104,26 +114,7 @@ def test_copies_are_compared_with_their_originals_where_nothing_else_is_parallel
     )
     copy = evaluator.measure_copy_synthesis()
     assert copy is not None
-    assert copy.mcd == 0
-
-
-def test_the_table_shows_every_system_and_the_definitions_what_is_missing(measures: list[VoiceMeasures]) -> None:
-    text = format_table(measures)
-    lines = text.splitlines()
-    assert lines[0] == "a -> b (4 sentences, 4 of the target, parallel)"
-    assert [word for word in ("converted", "do nothing", "affine", "copy-synthesis") if word in lines[1]]
-    assert any(line.strip().startswith("MCD, dB") and " - " in line for line in lines)
-    assert "WER" not in text
-    told = format_definitions(measures)
-    for word in ("alpha 0.41", "c1..c24", "within 20 dB", "exact dynamic time warping", "1.6 to 50 Hz"):
-        assert word in told
-    assert "no words kept: nobody listens." in told
-    assert "judged by: mean speaker, loudness." in told
-
-
-def test_every_row_is_a_measure_with_a_description() -> None:
-    for row in ROWS:
-        assert VoiceMeasures.model_fields[row.name].description
+    assert copy["mcd"] == 0
 
 
 def test_what_cannot_be_measured_is_refused() -> None:

@@ -1,7 +1,4 @@
-"""The networks that judge voices: those asked, as far as they are installed.
-
-Each is loaded when it is first asked, and once.
-"""
+"""The networks that judge recordings, as far as they are installed. Each is loaded once, when it is first used."""
 
 from __future__ import annotations
 
@@ -27,18 +24,18 @@ from unpaired.media.voice.metrics.speakers import (
 from unpaired.media.voice.metrics.word_errors import Recogniser, Whisper, explain_missing_whisper
 
 JudgeKind = Literal["speakers", "words", "naturalness"]
-"""What judges judge."""
+"""Kinds of judgements."""
 JUDGE_KINDS: tuple[JudgeKind, ...] = get_args(JudgeKind)
 ALL, NONE = "all", "none"
-"""Every kind of judges, and no kind, as users say it."""
+"""Every kind of judges, and no kind, in options."""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Judges:
-    """Who judges what; None where nobody does.
+    """The judging networks; None where one is not asked for or not installed.
 
-    `missing` says of kinds that were asked why some of them, or all, cannot be had, in words that tell what to install.
+    `missing`: kind -> sentences that say which packages of it are missing and how to install them.
     """
 
     speaker_encoder: SpeakerEncoder | None = None
@@ -49,16 +46,22 @@ class Judges:
     missing: Mapping[JudgeKind, Sequence[str]] = field(default_factory=dict)
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Those that there are."""
-        judges = (self.speaker_encoder, self.second_speaker_encoder, self.recogniser, self.mos, self.dnsmos)
-        return tuple(judge.name for judge in judges if judge is not None)
+    def networks(self) -> dict[str, str]:
+        """The judges that there are: what each judges -> its name."""
+        judges = {
+            "similarity judged by": self.speaker_encoder,
+            "similarity judged again by": self.second_speaker_encoder,
+            "words recognized by": self.recogniser,
+            "MOS predicted by": self.mos,
+            "MOS predicted again by": self.dnsmos,
+        }
+        return {what: judge.name for what, judge in judges.items() if judge is not None}
 
 
 def parse_kinds(selection: str | Iterable[str] | None) -> tuple[JudgeKind, ...]:
-    """The kinds that a user asks, in the order of `KINDS`: all, none, or names (joined by commas, or of a collection).
+    """Parse kinds of judges, in the order of `JUDGE_KINDS`: all, none, or names (joined by commas, or a collection).
 
-    None: nothing was asked, which is all. Raises UsageError for anything else.
+    None is all. Raises UsageError for anything else.
     """
     if selection is None or selection == ALL:
         return JUDGE_KINDS
@@ -75,7 +78,7 @@ def parse_kinds(selection: str | Iterable[str] | None) -> tuple[JudgeKind, ...]:
 
 
 def find_judges(kinds: Collection[JudgeKind] = JUDGE_KINDS) -> Judges:
-    """The judges of these kinds whose packages are installed."""
+    """Return the judges of these kinds whose packages are installed."""
     missing: dict[JudgeKind, list[str]] = {}
 
     def make_judge(kind: JudgeKind, factory: Callable[[], T], explain: Callable[[], str | None]) -> T | None:

@@ -1,8 +1,8 @@
-"""What is measured of converted voices, and of what they must be compared with.
+"""The measures of converted recordings and of the baselines beside them.
 
-Nothing here knows a method, a file or a run. Waves are (samples,) float32, full scale 1, all of one rate. Never one
-figure alone: the sources as they are (doing nothing), the target through analysis and synthesis (copy-synthesis, the
-ceiling of a vocoder) and the target itself (one half against the other) are measured by the same functions.
+Nothing here knows a method, a file or a run. Waves are (samples,) float32, full scale 1, all of one rate. The same
+functions measure the sources as they are, the target through analysis and synthesis (the ceiling of a vocoder) and the
+target itself (one half against the other). The metrics are declared in `media.voice.metrics.declarations`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
 
 from unpaired.errors import DivergenceError
 from unpaired.media.voice.metrics import distribution
@@ -23,60 +22,25 @@ from unpaired.media.voice.metrics.acoustic_frames import (
     Wave,
     build_world_analyser,
 )
+from unpaired.media.voice.metrics.declarations import COPY_SYNTHESIS, REAL
 from unpaired.media.voice.metrics.judges import Judges, find_judges
 from unpaired.media.voice.metrics.mcd import AlignedMetrics, compute_aligned_metrics
 from unpaired.media.voice.metrics.naturalness import MosPredictor
 from unpaired.media.voice.metrics.speakers import SpeakerEncoder, similarity
 from unpaired.media.voice.metrics.word_errors import compute_error_rates
+from unpaired.metrics.base import DO_NOTHING, RouteEvaluation, keep_finite
 
 Resynthesise = Callable[[Wave, int], Wave]
-"""A wave at a rate in Hz through analysis and synthesis, nothing changed between."""
-
-
-class VoiceMeasures(BaseModel):
-    """The measures of one system on one route; None where something that the measure needs is missing.
-
-    Signed differences are output less target.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    route: str = Field(description="source and target")
-    system: str = Field(description="what made the outputs: converted, do nothing, copy-synthesis, real target, ...")
-    outputs: int = Field(description="sentences measured")
-    targets: int = Field(description="sentences of the target that they are compared with")
-    pairs: int = Field(default=0, description="outputs whose sentence the target spoke too")
-    mcd: float | None = Field(default=None, description="mel-cepstral distortion to the truth, dB; lower is better")
-    f0_rmse: float | None = Field(default=None, description="F0 against the truth, cents, root mean square")
-    voicing_error: float | None = Field(
-        default=None, description="share of aligned frames that differ in voicing, 0 to 1"
-    )
-    gv: float | None = Field(default=None, description="distance of global variances, dB; lower is better")
-    gv_bias: float | None = Field(default=None, description="signed, dB: below 0 is flatter than the target")
-    modulation: float | None = Field(default=None, description="distance of modulation spectra, dB; lower is better")
-    frame_distance: float | None = Field(
-        default=None, description="kernel distance of frames, times 1000; lower is better"
-    )
-    f0_mean: float | None = Field(default=None, description="mean of log F0, signed difference, cents")
-    f0_std: float | None = Field(default=None, description="standard deviation of log F0, signed difference, cents")
-    voiced_fraction: float | None = Field(default=None, description="share of voiced frames, signed difference")
-    similarity: float | None = Field(default=None, description="cosine of speaker embeddings to the target, -1 to 1")
-    similarity_source: float | None = Field(default=None, description="the same to the source; lower is better")
-    similarity_second: float | None = Field(
-        default=None, description="similarity to the target by the second encoder, -1 to 1"
-    )
-    similarity_second_source: float | None = Field(default=None, description="the same to the source; lower is better")
-    wer: float | None = Field(default=None, description="word error rate of what is recognised; lower is better")
-    cer: float | None = Field(default=None, description="character error rate; lower is better")
-    mos: float | None = Field(default=None, description="predicted opinion score, 1 to 5, distillmos")
-    dnsmos: float | None = Field(default=None, description="predicted opinion score, 1 to 5, DNSMOS overall")
-    judges: tuple[str, ...] = Field(default=(), description="the networks that judged")
-    missing: tuple[str, ...] = Field(default=(), description="measures that lack a package, and what to install")
+"""Analyse and synthesise a wave at a rate in Hz, nothing changed between."""
+SystemMeasures = Mapping[str, float]
+"""The measures of one system on a route, by the names of the metrics; what was not measured is missing."""
+CONVERTED = "converted"
+"""The run's own conversions, beside the names of baselines."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Utterances:
-    """A collection of sentences: frames of each, and embeddings (N, D) by both encoders."""
+    """Sentences: their waves, the frames of each, and embeddings (N, D) by both encoders."""
 
     waves: Sequence[Wave]
     frames: list[FrameFeatures]
@@ -90,10 +54,10 @@ class _Utterances:
 class VoiceEvaluator:
     """One route's sentences: what does not change from system to system is analysed once.
 
-    `sources` and `targets` are held-out sentences; with `parallel` the i-th of both have the same words, and measures
-    against the truth are taken. `texts` are the sources' words; without them what the recogniser hears of the sources
-    stands for them. `target_texts` are the targets' where they are others. `resynthesise` gives the copy-synthesis its
-    waves. Raises ValueError where counts do not agree.
+    `sources` and `targets` are held-out sentences; with `parallel` the i-th of both have the same words, and metrics
+    against the truth are measured. `transcripts` are the sources' words; without them the recogniser's transcripts of
+    the sources are used. `target_transcripts` are the targets' where they differ. `resynthesise` gives the
+    copy-synthesis its waves. Raises ValueError where counts do not agree.
     """
 
     def __init__(
@@ -132,35 +96,48 @@ class VoiceEvaluator:
         self._transcripts = transcripts if transcripts is not None else self._transcribe(sources)
         self._target_transcripts = self._transcripts if parallel else target_transcripts
 
-    def measure(self, outputs: Sequence[Wave], system: str = "converted") -> VoiceMeasures:
-        """Measure conversions of the sources, in their order. Raises Diverged where a wave is not finite."""
+    def measure(self, outputs: Sequence[Wave], system: str = CONVERTED) -> SystemMeasures:
+        """Measure conversions of the sources, in their order. Raises DivergenceError where a wave is not finite."""
         if len(outputs) != len(self._sources.waves):
             raise ValueError(f"{self._route}: {len(outputs)} outputs of {len(self._sources.waves)} sources")
-        return self._measure(self._analyse_utterances(outputs, system), system, self._parallel, self._transcripts)
+        return self._measure(self._analyse_utterances(outputs, system), self._parallel, self._transcripts)
 
-    def measure_identity(self) -> VoiceMeasures:
-        """The sources taken as their own conversions."""
-        return self._measure(self._sources, "do nothing", self._parallel, self._transcripts)
+    def measure_identity(self) -> SystemMeasures:
+        """Measure the sources taken as their own conversions."""
+        return self._measure(self._sources, self._parallel, self._transcripts)
 
-    def measure_copy_synthesis(self) -> VoiceMeasures | None:
-        """The targets through analysis and synthesis; None without `resynthesise`."""
+    def measure_copy_synthesis(self) -> SystemMeasures | None:
+        """Measure the targets through analysis and synthesis; None without `resynthesise`."""
         if self._resynthesise is None:
             return None
         copies = [self._resynthesise(wave, self._rate) for wave in self._targets.waves]
-        voices = self._analyse_utterances(copies, "copy-synthesis")
-        return self._measure(voices, "copy-synthesis", True, self._target_transcripts)
+        return self._measure(self._analyse_utterances(copies, COPY_SYNTHESIS), True, self._target_transcripts)
 
-    def measure_targets(self) -> VoiceMeasures:
-        """The targets: every second sentence against the others; words and naturalness of all."""
+    def measure_targets(self) -> SystemMeasures:
+        """Measure every second target against the others; words and naturalness of all."""
         values = self._measure_with_judges(self._targets, self._target_transcripts)
         if len(self._targets.waves) > 1:
             even, odd = self._targets.take_every_second(0), self._targets.take_every_second(1)
             values |= self._compare_distributions(even, odd, distribution.compute_distribution(odd.frames))
-        return self._build_measures("real target", len(self._targets.waves), values)
+        return keep_finite(values)
 
-    def _measure(
-        self, out: _Utterances, system: str, has_references: bool, transcripts: Sequence[str] | None
-    ) -> VoiceMeasures:
+    def build_evaluation(
+        self, converted: SystemMeasures, baselines: Mapping[str, SystemMeasures], available: int = 0
+    ) -> RouteEvaluation:
+        """Return the measures of the route's conversions with the baselines beside them."""
+        return RouteEvaluation(
+            route=self._route,
+            sources=len(self._sources.waves),
+            targets=len(self._targets.waves),
+            available=available,
+            pairs=len(self._sources.waves) if self._parallel else 0,
+            values=dict(converted),
+            baselines={name: dict(values) for name, values in baselines.items()},
+            networks=self._judges.networks,
+            notes=tuple(f"{reason}." for reason in chain.from_iterable(self._judges.missing.values())),
+        )
+
+    def _measure(self, out: _Utterances, has_references: bool, transcripts: Sequence[str] | None) -> SystemMeasures:
         values = self._compare_distributions(out, self._targets, self._target_distribution) | self._measure_with_judges(
             out, transcripts
         )
@@ -168,24 +145,12 @@ class VoiceEvaluator:
             values |= _average_aligned_metrics(
                 [compute_aligned_metrics(a, b) for a, b in zip(out.frames, self._targets.frames, strict=True)]
             )
-        return self._build_measures(system, len(out.waves), values)
-
-    def _build_measures(self, system: str, outputs: int, values: Mapping[str, float | None]) -> VoiceMeasures:
-        row = VoiceMeasures(
-            route=self._route,
-            system=system,
-            outputs=outputs,
-            targets=len(self._targets.waves),
-            pairs=outputs if values.get("mcd") is not None else 0,
-            judges=self._judges.names,
-            missing=tuple(chain.from_iterable(self._judges.missing.values())),
-        )
-        return row.model_copy(update=dict(values))
+        return keep_finite(values)
 
     def _compare_distributions(
         self, out: _Utterances, target: _Utterances, target_distribution: distribution.VoiceDistribution
     ) -> dict[str, float | None]:
-        """Measures that need no alignment."""
+        """Measure what needs no alignment."""
         distances = distribution.compare_distributions(
             distribution.compute_distribution(out.frames), target_distribution
         )
@@ -204,7 +169,7 @@ class VoiceEvaluator:
         return values
 
     def _measure_with_judges(self, out: _Utterances, transcripts: Sequence[str] | None) -> dict[str, float | None]:
-        """Measures of each sentence alone."""
+        """Measure each sentence alone."""
         hypotheses = self._transcribe(out.waves) if transcripts is not None else None
         rates = None if transcripts is None or hypotheses is None else compute_error_rates(transcripts, hypotheses)
         return {
@@ -246,17 +211,18 @@ def measure_conversion(
     *,
     parallel: bool,
     baseline_outputs: Mapping[str, Sequence[Wave]] | None = None,
-    precomputed_measures: Sequence[VoiceMeasures] = (),
+    known_baselines: Mapping[str, SystemMeasures] | None = None,
     transcripts: Sequence[str] | None = None,
     target_transcripts: Sequence[str] | None = None,
     judges: Judges | None = None,
     analyse: FrameAnalyser | None = None,
     resynthesise: Resynthesise | None = None,
     route: str = "source -> target",
-) -> list[VoiceMeasures]:
-    """Measures of `outputs`, then of doing nothing, of `others` by name, of copy-synthesis, of the real target.
+    available: int = 0,
+) -> RouteEvaluation:
+    """Measure `outputs`, and as baselines doing nothing, `baseline_outputs` by name, copy-synthesis and the real target.
 
-    Where all but the first are `known` they are taken as they are. See `VoiceEvaluator` for what is given and raised.
+    `known_baselines` are not measured again. See `VoiceEvaluator` for the other arguments and for what is raised.
     """
     evaluator = VoiceEvaluator(
         sources,
@@ -270,16 +236,19 @@ def measure_conversion(
         resynthesise=resynthesise,
         route=route,
     )
-    if precomputed_measures:
-        return [evaluator.measure(outputs), *precomputed_measures]
-    rows = [evaluator.measure(outputs), evaluator.measure_identity()]
-    rows += [evaluator.measure(waves, name) for name, waves in (baseline_outputs or {}).items()]
+    converted = evaluator.measure(outputs)
+    if known_baselines:
+        return evaluator.build_evaluation(converted, known_baselines, available)
+    baselines = {DO_NOTHING: evaluator.measure_identity()}
+    baselines |= {name: evaluator.measure(waves, name) for name, waves in (baseline_outputs or {}).items()}
     copy_synthesis = evaluator.measure_copy_synthesis()
-    return [*rows, *([] if copy_synthesis is None else [copy_synthesis]), evaluator.measure_targets()]
+    if copy_synthesis is not None:
+        baselines[COPY_SYNTHESIS] = copy_synthesis
+    return evaluator.build_evaluation(converted, baselines | {REAL: evaluator.measure_targets()}, available)
 
 
 def _average_aligned_metrics(metrics: Sequence[AlignedMetrics]) -> dict[str, float | None]:
-    """The means over sentences, F0 over those that have it."""
+    """Return the means over sentences; of F0 over those that are voiced in both."""
     f0 = [pair.f0_rmse_cents for pair in metrics if pair.f0_rmse_cents is not None]
     return {
         "mcd": float(np.mean([pair.mcd_db for pair in metrics])),

@@ -1,4 +1,4 @@
-"""Pictures as part of the page: nothing is loaded from elsewhere, and the page stays light."""
+"""Pictures that reports of every medium show: sample grids, figures of audits, rows of a comparison."""
 
 from __future__ import annotations
 
@@ -8,27 +8,39 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
+from torch import Tensor
 
 from unpaired.errors import UnreadableFileError
 from unpaired.media.image import image_io
 
 MAX_PNG_BYTES = 1_500_000
-"""Bytes above which a grid is embedded as WebP instead of the PNG as it is."""
+"""Bytes above which a picture is embedded as WebP instead of the PNG file as it is."""
 LARGE_PX, SMALL_PX = 1600, 304
 
 
 @dataclass(frozen=True)
 class EmbeddedImage:
-    """A picture as a `data:` address, and its size in pixels before it was made smaller."""
+    """A picture as a `data:` URL, and its size in pixels before it was made smaller."""
 
     data_url: str
     width: int
     height: int
 
 
+def save_grid(path: Path, grid: Tensor) -> None:
+    """Write a grid (1 or 3, H, W) in [-1, 1] as a picture file of 8 bits; raises WorkError."""
+    image_io.write_image(path, image_io.from_tensor(grid, 0.0, 255.0, is_color=grid.shape[0] == 3), None, 8)
+
+
+def save_pixels(path: Path, pixels: npt.NDArray[np.float32]) -> None:
+    """Write raw values (H, W, 1 or 3) from 0 to 255 as a picture file of 8 bits; raises WorkError."""
+    image_io.write_image(path, pixels)
+
+
 def embed_image(path: Path, is_thumbnail: bool = False) -> EmbeddedImage | None:
-    """The picture at `path` for the page, `small` for the time line; None where the file is gone or damaged."""
+    """Embed the picture at `path`, small for a thumbnail; None where the file is missing or damaged."""
     try:
         image_file = image_io.read_image(path)
         data = path.read_bytes()

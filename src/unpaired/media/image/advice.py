@@ -1,0 +1,172 @@
+"""Advice on methods of pictures: likeness to the target (KID), content kept, and the truth where it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from unpaired.comparison.advice import Advisor, join_names
+from unpaired.comparison.ranking import RankedMethod, is_tied
+from unpaired.media.image.metrics import FEATURE_SIMILARITY, KID, L1, REAL
+from unpaired.media.image.verdict import (
+    MIN_TRUTH_GAIN,
+    beats_identity,
+    content_kept,
+    has_features,
+    is_nearer_to_truth,
+)
+from unpaired.metrics.base import DO_NOTHING, RouteEvaluation
+from unpaired.metrics.features import INSTALL_HINT
+
+MIN_CONTENT_DIFFERENCE = 0.05
+"""Difference of content kept from which it is mentioned."""
+MIN_RELATED_SIMILARITY = 0.1
+"""Content kept by features below which translations may be unrelated to their inputs."""
+
+
+class ImageAdvisor(Advisor):
+    """Advises the method that keeps most content of those that KID does not distinguish; the truth comes first."""
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """How methods are ranked and which one is advised."""
+        return (
+            "Ranked by KID to the target's real pictures, lower is better; methods share a rank where their KIDs differ "
+            f"by less than {self.describe_tolerance()}. The advice: of the methods that beat {DO_NOTHING} and that do "
+            "not differ from the best by KID, the one that keeps most of the input; where the truth is known, the one "
+            "nearest to it.",
+        )
+
+    def choose(self, ranked: Sequence[RankedMethod]) -> RankedMethod | None:
+        """Return the method nearest to the truth, else the one that keeps most content of those tied with the best."""
+        nearer = [m for m in ranked if m.route is not None and is_nearer_to_truth(m.route)]
+        if nearer:
+            return min(nearer, key=lambda m: m.route.values["l1"] if m.route is not None else 0.0)
+        improving = [m for m in ranked if m.route is not None and beats_identity(m.route)]
+        if not improving:
+            return None
+        return max((m for m in improving if is_tied(improving[0], m, KID)), key=lambda m: _get_content(m) or 0.0)
+
+    def describe_direction(self, direction: str) -> str:
+        """Say which method to take in one direction, and why."""
+        ranked = self.rank(direction)
+        if all(m.value is None for m in ranked):
+            return self._describe_without_kid(ranked)
+        chosen = self.choose(ranked)
+        if chosen is None or chosen.route is None:
+            return explain_no_gain(ranked[0])
+        parts = [
+            f"take {chosen.method}: {self.format_method(chosen)}.",
+            self._describe_best(chosen, ranked),
+            describe_truth(chosen, chosen.route, ranked),
+            self._describe_content(chosen.route, ranked),
+        ]
+        return " ".join(filter(None, parts))
+
+    def format_method(self, method: RankedMethod) -> str:
+        """Format KID with its baselines, the content kept, and the distance to the truth."""
+        return "" if method.route is None else format_measures(method.route)
+
+    def _describe_without_kid(self, ranked: Sequence[RankedMethod]) -> str:
+        chosen = self.choose(ranked)
+        is_installed = any(m.route is not None and has_features(m.route) for m in ranked)
+        reason = "too few items are held out" if is_installed else INSTALL_HINT
+        if chosen is None:
+            return f"no KID was measured ({reason}), so there is no ranking: {self.medium.judge_yourself}."
+        return (
+            f"take {chosen.method}, the nearest to the true translations: {self.format_method(chosen)}. No KID was "
+            f"measured ({reason})."
+        )
+
+    def _describe_best(self, chosen: RankedMethod, ranked: Sequence[RankedMethod]) -> str:
+        """Compare the chosen method with the best by KID, and name the others within the error."""
+        best = ranked[0]
+        if not is_tied(best, chosen, KID):
+            return (
+                f"By KID {best.method} is nearer to the target ({self.format_method(best)}): a trade-off of looks against "
+                "truth. L1 rewards blur, so look at the pictures of both."
+            )
+        others = [m.method for m in ranked if m.method != chosen.method and is_tied(best, m, KID)]
+        if not others:
+            return "No other comes within the error of its KID."
+        return f"{join_names(others)} {'is' if len(others) == 1 else 'are'} within the error of KID."
+
+    def _describe_content(self, route: RouteEvaluation, ranked: Sequence[RankedMethod]) -> str:
+        """Say who keeps more of the input than the chosen method, and whether translations are related to inputs."""
+        kept = content_kept(route)
+        if kept is None:
+            return ""
+        parts = []
+        similarity = route.value(FEATURE_SIMILARITY)
+        if similarity is not None and similarity < MIN_RELATED_SIMILARITY:
+            parts.append(
+                f"By features its translations have little to do with their inputs ({similarity:.2f}): check whether they "
+                "correspond at all."
+            )
+        better = [m for m in ranked if m.route is not None and beats_identity(m.route)]
+        better = [m for m in better if (_get_content(m) or 0.0) >= kept + MIN_CONTENT_DIFFERENCE]
+        if better:
+            most = max(better, key=lambda m: _get_content(m) or 0.0)
+            parts.append(
+                f"A trade-off: {most.method} keeps more of the input ({self.format_method(most)}). Take it where content "
+                "matters more than likeness to the target."
+            )
+        return " ".join(parts)
+
+
+def describe_truth(chosen: RankedMethod, route: RouteEvaluation, ranked: Sequence[RankedMethod]) -> str:
+    """Say what the true pairs add to KID; empty where there are none."""
+    l1 = route.value(L1)
+    if l1 is None:
+        return ""
+    if not is_nearer_to_truth(route):
+        return "None is notably nearer to the true translations than the input is, whatever KID says."
+    beats_input = route.value(KID) is None or beats_identity(route)
+    caveat = "" if beats_input else ", though its KID is not significantly better than the input's"
+    limit = l1 * (1 + MIN_TRUTH_GAIN)
+    others = [m for m in ranked if m.method != chosen.method and m.route is not None]
+    tied = [m.method for m in others if m.route is not None and m.route.values.get("l1", limit) < limit]
+    verb = "is" if len(tied) == 1 else "are"
+    tied_text = f"; {join_names(tied)} {verb} as near within {MIN_TRUTH_GAIN:.0%}" if tied else ""
+    return f"{chosen.method} is the nearest to the true translations{caveat}{tied_text}."
+
+
+def explain_no_gain(best: RankedMethod) -> str:
+    """Explain that no method beats doing nothing."""
+    route = best.route
+    if route is None:
+        return "nothing was measured."
+    if route.error(KID) is None:
+        return f"{route.sources} and {route.targets} held-out items are too few to judge by KID; judge by the pictures."
+    nothing, real = route.baseline(DO_NOTHING, KID), route.baseline(REAL, KID)
+    if nothing is not None and real is not None and nothing <= real:
+        return (
+            f"take none by these figures: by KID, untranslated pictures do not differ from real ones ({format_kid(route)})"
+            ", so KID has nothing to rank by here. Judge by the pictures, or by true pairs (--pairs)."
+        )
+    return (
+        f"take none yet: no method beats {DO_NOTHING} by more than the error of KID (best: {best.method}, "
+        f"{format_measures(route)}). Train longer, or check whether the two collections differ in what you mean them to."
+    )
+
+
+def format_measures(route: RouteEvaluation) -> str:
+    """Format KID with its baselines, the content kept, and the distance to the truth."""
+    parts = [format_kid(route)] if route.value(KID) is not None else []
+    parts += [f"content kept {kept:.2f}"] if (kept := content_kept(route)) is not None else []
+    l1, nothing = route.value(L1), route.baseline(DO_NOTHING, L1)
+    if l1 is not None and nothing is not None:
+        parts.append(f"L1 to the truth {l1:.3f} ({DO_NOTHING} {nothing:.3f})")
+    return ", ".join(parts)
+
+
+def format_kid(route: RouteEvaluation) -> str:
+    """Format KID with its standard error and baselines."""
+    error = route.error(KID)
+    values = [(name, route.baseline(name, KID)) for name in (DO_NOTHING, REAL)]
+    baselines = ", ".join(f"{name} {value:.3g}" for name, value in values if value is not None)
+    error_text = "" if error is None else f" ± {error:.3g}"
+    return f"KID {route.value(KID):.3g}{error_text}" + (f" ({baselines})" if baselines else "")
+
+
+def _get_content(method: RankedMethod) -> float | None:
+    return content_kept(method.route) if method.route is not None else None

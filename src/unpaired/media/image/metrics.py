@@ -1,0 +1,93 @@
+"""The metrics and baselines of pictures, in the order of tables. Features are those of a frozen network."""
+
+from __future__ import annotations
+
+from unpaired.metrics.base import DO_NOTHING, Baseline, Metric
+
+REAL = "real to real"
+
+KID = Metric(
+    "kid",
+    "KID x1000",
+    "lower",
+    1,
+    "distance of the translations' features to those of the target's real pictures, unbiased (Binkowski 2018, cubic "
+    "kernel), times 1000, +- its standard error; only comparable with figures of the same feature network.",
+    short_label="KID",
+)
+FID = Metric(
+    "fid",
+    "FID",
+    "lower",
+    1,
+    "Frechet distance of the same features; too high on small sets: compare it only with FIDs of as many pictures.",
+)
+L1 = Metric(
+    "l1",
+    "L1 to the truth",
+    "lower",
+    3,
+    "mean absolute difference to the true translation, as a fraction of the value range.",
+    short_label="L1",
+)
+PSNR = Metric(
+    "psnr",
+    "PSNR to the truth",
+    "higher",
+    1,
+    "peak signal-to-noise ratio to the true translation, at most 100 dB.",
+    unit="dB",
+    short_label="PSNR",
+)
+SSIM = Metric(
+    "ssim",
+    "SSIM to the truth",
+    "higher",
+    3,
+    "structural similarity to the true translation, -1 to 1, in uniform windows of 7 x 7 pixels.",
+    short_label="SSIM",
+)
+CYCLE = Metric(
+    "cycle",
+    "cycle error",
+    "lower",
+    3,
+    "mean absolute difference of the input and its reconstruction from the translation, as a fraction of the value "
+    "range.",
+    known_baselines={DO_NOTHING: 0.0},
+)
+FEATURE_SIMILARITY = Metric(
+    "feature_similarity",
+    "content kept: features",
+    "one",
+    3,
+    "cosine of the features of translation and input, each about the mean of its set.",
+    short_label="kept: features",
+    scale="1 = all",
+    known_baselines={DO_NOTHING: 1.0},
+)
+EDGE_SIMILARITY = Metric(
+    "edge_similarity",
+    "content kept: edges",
+    "one",
+    3,
+    "correlation of the edges of translation and input; color and inverted contrast do not count.",
+    short_label="kept: edges",
+    scale="1 = all",
+    known_baselines={DO_NOTHING: 1.0},
+)
+CHANGE = Metric(
+    "change",
+    "change",
+    "none",
+    3,
+    "mean absolute difference of translation and input, as a fraction of the value range.",
+    scale="0 = none",
+    known_baselines={DO_NOTHING: 0.0},
+)
+
+IMAGE_METRICS = (KID, FID, L1, PSNR, SSIM, CYCLE, FEATURE_SIMILARITY, EDGE_SIMILARITY, CHANGE)
+IMAGE_BASELINES = (
+    Baseline(DO_NOTHING, "the input taken as its own translation."),
+    Baseline(REAL, "one random half of the target's real pictures against the other.", is_reference=True),
+)

@@ -1,0 +1,96 @@
+"""The metrics and baselines of recordings, in the order of tables.
+
+Acoustic metrics are of mel-cepstra c1..c24 (alpha 0.41) of WORLD's envelope at 16 kHz, every 5 ms, of waves that are
+analysed anew.
+"""
+
+from __future__ import annotations
+
+from unpaired.metrics.base import DO_NOTHING, Baseline, Metric
+
+AFFINE, NEAREST, COPY_SYNTHESIS, REAL = "affine", "kNN", "copy-synthesis", "real target"
+RANK_TOLERANCE = 0.02
+"""Relative difference below which two figures that rank do not differ: their standard errors are not known."""
+
+_ALIGNED = "the same alignment; F0 where both are voiced, 1200 cents to the octave."
+_GV = (
+    "mean over c1..c24 of |10 log10(variance of output / of target)|, variances in time within a sentence, averaged over "
+    "sentences; the bias is the signed mean: below 0 is flatter than the target."
+)
+_POOLED = "over all loud frames of all sentences, output minus target."
+_SIMILARITY = "cosine of the mean speaker embeddings of output and target, or source."
+_WORDS = "edits per word, per character of the text; in lower case, without punctuation."
+_OPINION = "mean opinion score from 1 to 5 as a network predicts it; the mean over sentences."
+
+MCD = Metric(
+    "mcd",
+    "MCD",
+    "lower",
+    2,
+    "10 / ln 10 * sqrt(2 * sum over c1..c24 of squared differences), of mel-cepstra (alpha 0.41) of WORLD's envelope at "
+    "16 kHz every 5 ms; of both sides the frames within 20 dB of the sentence's loudest, aligned by exact dynamic time "
+    "warping; the mean along the path, then over sentences.",
+    unit="dB",
+    rank_tolerance=RANK_TOLERANCE,
+)
+F0_RMSE = Metric("f0_rmse", "F0 RMSE", "lower", 0, _ALIGNED, unit="cents")
+VOICING_ERROR = Metric("voicing_error", "voicing error", "lower", 3, _ALIGNED)
+GV = Metric("gv", "GV distance", "lower", 2, _GV, unit="dB", short_label="GV")
+GV_BIAS = Metric("gv_bias", "GV bias", "zero", 2, _GV, unit="dB", is_signed=True)
+MODULATION = Metric(
+    "modulation",
+    "modulation distance",
+    "lower",
+    2,
+    "mean absolute difference of the power spectra of the courses of c1..c24, 1.6 to 50 Hz, in windows of 640 ms.",
+    unit="dB",
+    short_label="modulation",
+)
+FRAME_DISTANCE = Metric(
+    "frame_distance",
+    "frame distance",
+    "lower",
+    1,
+    "KID's formula on c1..c24 of three frames 30 ms apart, about the target's mean and in units of its deviation over "
+    "all coefficients, times 1000.",
+    rank_tolerance=RANK_TOLERANCE,
+)
+F0_MEAN = Metric("f0_mean", "F0 mean", "zero", 0, _POOLED, unit="cents", is_signed=True)
+F0_STD = Metric("f0_std", "F0 deviation", "zero", 0, _POOLED, unit="cents", is_signed=True)
+VOICED_FRACTION = Metric("voiced_fraction", "voiced fraction", "zero", 3, _POOLED, is_signed=True)
+SIMILARITY = Metric("similarity", "similarity to target", "higher", 3, _SIMILARITY, short_label="similarity")
+SIMILARITY_SOURCE = Metric("similarity_source", "similarity to source", "lower", 3, _SIMILARITY)
+SIMILARITY_SECOND = Metric("similarity_second", "2nd judge: to target", "higher", 3, _SIMILARITY)
+SIMILARITY_SECOND_SOURCE = Metric("similarity_second_source", "2nd judge: to source", "lower", 3, _SIMILARITY)
+WER = Metric("wer", "WER", "lower", 3, _WORDS)
+CER = Metric("cer", "CER", "lower", 3, _WORDS)
+MOS = Metric("mos", "MOS, distillmos", "higher", 2, _OPINION)
+DNSMOS = Metric("dnsmos", "MOS, DNSMOS", "higher", 2, _OPINION)
+
+VOICE_METRICS = (
+    MCD,
+    F0_RMSE,
+    VOICING_ERROR,
+    GV,
+    GV_BIAS,
+    MODULATION,
+    FRAME_DISTANCE,
+    F0_MEAN,
+    F0_STD,
+    VOICED_FRACTION,
+    SIMILARITY,
+    SIMILARITY_SOURCE,
+    SIMILARITY_SECOND,
+    SIMILARITY_SECOND_SOURCE,
+    WER,
+    CER,
+    MOS,
+    DNSMOS,
+)
+VOICE_BASELINES = (
+    Baseline(DO_NOTHING, "the source taken as its own conversion."),
+    Baseline(AFFINE, "mean and deviation of each coefficient matched to the target's; no training."),
+    Baseline(NEAREST, "each frame replaced by the mean of the target's nearest training frames; no training."),
+    Baseline(COPY_SYNTHESIS, "the target through analysis and synthesis: what the vocoder allows.", is_reference=True),
+    Baseline(REAL, "every second of its sentences against the others; WER, CER and MOS of all.", is_reference=True),
+)

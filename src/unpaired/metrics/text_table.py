@@ -1,0 +1,38 @@
+"""Evaluations as tables for a terminal: one layout for every medium."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from unpaired.metrics.base import Evaluation, Metric
+from unpaired.metrics.route_table import TRANSLATED, RouteTable, TableRow, build_route_tables, list_definitions
+
+if TYPE_CHECKING:
+    from unpaired.media.base import Medium
+
+
+def format_evaluation(medium: Medium, evaluation: Evaluation) -> str:
+    """Format a whole evaluation: what was measured on what, a table for each route, and what the figures mean."""
+    head = f"{evaluation.run}, the {evaluation.checkpoint} checkpoint (step {evaluation.step}), on {evaluation.items}"
+    tables = [_format_table(table) for table in build_route_tables(medium, evaluation.routes)]
+    return "\n\n".join([head, *tables, "\n".join(list_definitions(medium, evaluation.routes))])
+
+
+def _format_table(table: RouteTable) -> str:
+    cells = [["", TRANSLATED, *table.columns, "better"], *(_format_row(row) for row in table.rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = [f"{table.route} ({table.counts})"]
+    for label, *figures in cells:
+        padded = (figure.rjust(width) for figure, width in zip(figures, widths[1:], strict=True))
+        lines.append("  ".join(["", label.ljust(widths[0]), *padded]).rstrip())
+    return "\n".join(lines)
+
+
+def _format_row(row: TableRow) -> list[str]:
+    error = "" if row.error is None else f" +- {row.error:.{row.metric.digits}f}"
+    baselines = (row.metric.format(value) for value in row.baselines)
+    return [row.metric.title, row.metric.format(row.value) + error, *baselines, _format_better(row.metric)]
+
+
+def _format_better(metric: Metric) -> str:
+    return metric.scale or {"zero": "0", "one": "1", "none": ""}.get(metric.better, metric.better)
