@@ -23,8 +23,7 @@ from unpaired.data.folders import DomainFiles
 from unpaired.data.paths import Paths
 from unpaired.data.split import split_files, write_file_list
 from unpaired.errors import WorkError
-from unpaired.media import MEDIA
-from unpaired.media import pictures
+from unpaired.media import MEDIA, pictures
 from unpaired.media.image import image_io
 from unpaired.media.image.report import select_steps
 from unpaired.media.image.settings import ImageSettings, ImageStatistics
