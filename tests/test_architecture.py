@@ -1,4 +1,4 @@
-"""What rooms must not import, and what must not be written, as ARCHITECTURE.md says it: read off the source."""
+"""Rules of ARCHITECTURE.md, checked on the source: what a folder must not import, and what must not be written."""
 
 from __future__ import annotations
 
@@ -69,21 +69,21 @@ FORBIDDEN = {
     "importers": ("losses", "training", "metrics", "evaluation", "translate", "report", "comparison", "stages", "cli"),
     "cli": ("methods.base", "networks", "losses", "data.batches", "training.loop"),
 }
-"""Room -> the rooms and modules that nothing in it may import."""
+"""Folder -> the folders and modules that its modules must not import."""
 
 IMPORTERS = ("importers/cyclegan.py",)
 """Modules that make a run of one medium from another program's file, and therefore name it."""
 
 
-def room(name: str) -> dict[str, ast.Module]:
-    """The modules of a room by their path; an empty room would prove nothing."""
+def folder_modules(name: str) -> dict[str, ast.Module]:
+    """Return the modules of a folder by path; an empty folder would prove nothing."""
     found = {path: tree for path, tree in TREES.items() if path.startswith(f"{name}/")}
     assert found
     return found
 
 
 def imported(tree: ast.Module) -> Iterator[str]:
-    """The full names of everything that a module imports, wherever in it."""
+    """Yield the full names of everything that a module imports, at the top or inside functions."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -95,64 +95,64 @@ def imported(tree: ast.Module) -> Iterator[str]:
 NAMES = {f"unpaired.{path.removesuffix('.py').removesuffix('/__init__').replace('/', '.')}": path for path in TREES}
 
 
-def needed(tree: ast.Module) -> set[str]:
-    """The modules of the package that a module imports as it is imported itself."""
+def top_level_imports(tree: ast.Module) -> set[str]:
+    """Return the modules of the package that a module imports at its top."""
     top = ast.Module([node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)], [])
     return {name if name in NAMES else name.rpartition(".")[0] for name in imported(top)} & NAMES.keys()
 
 
-def within(name: str, *modules: str) -> bool:
+def is_within(name: str, *modules: str) -> bool:
     return any(name == module or name.startswith(f"{module}.") for module in modules)
 
 
-def words_of(tree: ast.AST) -> set[str]:
-    """The text constants of a module that are no docstrings."""
+def text_constants(tree: ast.AST) -> set[str]:
+    """Return the text constants of a module that are not docstrings."""
     docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
     constants = (node for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docstrings)
     return {node.value for node in constants if isinstance(node.value, str)}
 
 
-def test_every_room_is_in_the_table() -> None:
+def test_every_folder_is_in_the_table() -> None:
     assert {path.partition("/")[0] for path in TREES if "/" in path} == FORBIDDEN.keys()
     known = {name.removeprefix("unpaired.") for name in NAMES}
-    assert not {name for names in FORBIDDEN.values() for name in names} - known, "a module that there is not"
+    assert not {name for names in FORBIDDEN.values() for name in names} - known, "these modules do not exist"
 
 
 @pytest.mark.parametrize("name", FORBIDDEN)
-def test_rooms_do_not_reach_into_each_other(name: str) -> None:
+def test_folders_do_not_import_what_is_forbidden(name: str) -> None:
     barred = [f"unpaired.{other}" for other in FORBIDDEN[name]]
-    for path, tree in room(name).items():
-        assert not [module for module in imported(tree) if within(module, *barred)], path
+    for path, tree in folder_modules(name).items():
+        assert not [module for module in imported(tree) if is_within(module, *barred)], path
 
 
-def test_no_module_needs_itself() -> None:
-    needs = {name: needed(TREES[path]) for name, path in NAMES.items()}
+def test_no_imports_are_circular() -> None:
+    needs = {name: top_level_imports(TREES[path]) for name, path in NAMES.items()}
     while free := [name for name, others in needs.items() if not others & needs.keys()]:
         for name in free:
             del needs[name]
-    assert not needs, "imports at the top of these make a circle, or need one"
+    assert not needs, "circular imports"
 
 
-def test_a_comparison_is_known_to_what_users_call_and_to_media_alone() -> None:
+def test_only_the_interfaces_and_media_import_comparison() -> None:
     for path, tree in TREES.items():
         if not path.startswith(("comparison/", "cli/", "media/")) and path not in ("api.py", "__init__.py"):
-            assert not [module for module in imported(tree) if within(module, "unpaired.comparison")], path
+            assert not [module for module in imported(tree) if is_within(module, "unpaired.comparison")], path
 
 
-def test_no_module_outside_media_asks_which_medium_a_run_has() -> None:
+def test_no_module_outside_media_names_a_medium() -> None:
     folders = [f"unpaired.media.{name}" for name in MEDIA]
     for path, tree in TREES.items():
         if not path.startswith(("media/", "methods/")) and path not in IMPORTERS:
-            names_medium = bool(words_of(tree) & MEDIA.keys())
+            names_medium = bool(text_constants(tree) & MEDIA.keys())
             assert not names_medium, path
-            assert not [module for module in imported(tree) if within(module, *folders)], path
+            assert not [module for module in imported(tree) if is_within(module, *folders)], path
 
 
-def test_methods_name_media_only_to_say_what_differs_there() -> None:
-    for path, tree in room("methods").items():
+def test_methods_do_not_compare_with_the_name_of_a_medium() -> None:
+    for path, tree in folder_modules("methods").items():
         for node in ast.walk(tree):
             if isinstance(node, ast.Compare):
-                assert not words_of(node) & MEDIA.keys(), path
+                assert not text_constants(node) & MEDIA.keys(), path
 
 
 def test_methods_import_networks_losses_and_their_base_alone() -> None:
@@ -161,25 +161,25 @@ def test_methods_import_networks_losses_and_their_base_alone() -> None:
         *("unpaired.labels", "unpaired.networks", "unpaired.losses"),
     )
     others = ("__future__", "abc", "collections", "dataclasses", "itertools", "math", "typing", "typing_extensions")
-    for path, tree in room("methods").items():
+    for path, tree in folder_modules("methods").items():
         if path in ("methods/__init__.py", "methods/registry.py"):
             continue
         modules = set(imported(tree))
-        assert not {module for module in modules if not within(module, *own, *others, "torch")}, path
-        assert not {module for module in modules if within(module, "torch.optim", "torch.distributed")}, path
+        assert not {module for module in modules if not is_within(module, *own, *others, "torch")}, path
+        assert not {module for module in modules if is_within(module, "torch.optim", "torch.distributed")}, path
 
 
 def test_no_method_is_named_or_imported_outside_the_methods() -> None:
     own = {row.cls.__module__ for row in METHODS.values()}
     for path, tree in TREES.items():
         if not path.startswith("methods/"):
-            assert not words_of(tree) & METHODS.keys(), path
-            assert not [module for module in imported(tree) if within(module, *own)], path
+            assert not text_constants(tree) & METHODS.keys(), path
+            assert not [module for module in imported(tree) if is_within(module, *own)], path
     assert DEFAULT_METHOD in METHODS
 
 
 def test_losses_are_functions_without_state() -> None:
-    for path, tree in room("losses").items():
+    for path, tree in folder_modules("losses").items():
         for node in ast.walk(tree):
             assert not isinstance(node, ast.ClassDef | ast.Global | ast.Nonlocal), path
         for node in tree.body:
@@ -192,7 +192,7 @@ def test_media_alone_opens_picture_files() -> None:
     for path, tree in TREES.items():
         if path.startswith("media/"):
             continue
-        assert not {module for module in imported(tree) if within(module, "tifffile", "cv2", "imageio")}, path
+        assert not {module for module in imported(tree) if is_within(module, "tifffile", "cv2", "imageio")}, path
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute) and node.attr == "open":
                 assert not (isinstance(node.value, ast.Name) and node.value.id == "Image"), path
@@ -200,7 +200,7 @@ def test_media_alone_opens_picture_files() -> None:
 
 def test_nothing_reads_or_writes_pickles_of_ours() -> None:
     for path, tree in TREES.items():
-        assert not {module for module in imported(tree) if within(module, "pickle", "dill", "shelve")}, path
+        assert not {module for module in imported(tree) if is_within(module, "pickle", "dill", "shelve")}, path
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "torch":
                 assert node.attr != "save", path
@@ -212,13 +212,13 @@ def test_nothing_reads_or_writes_pickles_of_ours() -> None:
                 ), path
 
 
-def test_nothing_asks_objects_what_they_have() -> None:
+def test_nothing_uses_hasattr_or_eval() -> None:
     for path, tree in TREES.items():
         called = {
             node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
         }
         assert not called & {"hasattr", "__import__", "eval", "exec"}, path
-        assert not {module for module in imported(tree) if within(module, "importlib.import_module")}, path
+        assert not {module for module in imported(tree) if is_within(module, "importlib.import_module")}, path
 
 
 def test_functions_are_simple_enough_to_read() -> None:

@@ -13,14 +13,18 @@ from unpaired.runs.weights import collect_state
 
 
 def frozen_parameters(role: torch.nn.Module) -> Iterator[Tensor]:
-    """The parameters of the first child of a role, which the test freezes."""
-    yield from next(role.children()).parameters()
+    """The parameters of a role's first convolution, which the test freezes."""
+    yield from first_convolution(role).parameters()
+
+
+def first_convolution(role: torch.nn.Module) -> torch.nn.Module:
+    return next(module for module in role.modules() if isinstance(module, torch.nn.Conv2d))
 
 
 def test_a_frozen_part_of_a_role_stays_and_is_saved() -> None:
     method = build("cyclegan", {})
     for role in ("G", "D_y"):
-        next(method.get_submodule(role).children()).requires_grad_(False)
+        first_convolution(method.get_submodule(role)).requires_grad_(False)
     before = {role: [p.clone() for p in frozen_parameters(method.get_submodule(role))] for role in ("G", "D_y")}
     loop = loop_of(method)
     trainable = {id(p) for optimizer in loop.optimizers.values() for p in optimizer.parameters}
