@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import statistics
 
 import pytest
 import torch
 from torch import Tensor
 
-from unpaired.metrics.paired import edge_correlation, l1, psnr, ssim
+from unpaired.metrics.paired import edge_correlation, gaussian_ssim, l1, psnr, ssim
 
 
 def pictures(*shape: int, seed: int = 0) -> Tensor:
@@ -43,6 +45,24 @@ def test_ssim_equals_a_slow_loop() -> None:
                 low_part = (m * m + n * n + 0.0001) * (statistics.variance(a) + statistics.variance(b) + 0.0009)
                 found.append(top_part / low_part)
     assert ssim(x, y).item() == pytest.approx(statistics.mean(found), abs=1e-6)
+
+
+def test_gaussian_ssim_equals_a_slow_loop() -> None:
+    x, noise = pictures(1, 2, 13, 12), pictures(1, 2, 13, 12, seed=1)
+    y = 0.5 * x + 0.5 * noise
+    weights = torch.tensor([[math.exp(-(i * i + j * j) / 4.5) for j in range(-5, 6)] for i in range(-5, 6)]).double()
+    weights /= weights.sum()
+    values = []
+    for channel, top, left in itertools.product(range(2), range(3), range(2)):
+        a, b = (t[0, channel, top : top + 11, left : left + 11].double() for t in (x, y))
+        m, n = (weights * a).sum(), (weights * b).sum()
+        variances = (weights * (a - m) ** 2).sum() + (weights * (b - n) ** 2).sum()
+        covariance = (weights * (a - m) * (b - n)).sum()
+        values.append((2 * m * n + 1e-4) * (2 * covariance + 9e-4) / ((m**2 + n**2 + 1e-4) * (variances + 9e-4)))
+    assert gaussian_ssim(x, y).item() == pytest.approx(torch.stack(values).mean().item(), abs=1e-6)
+    assert gaussian_ssim(torch.cat([x, y]), torch.cat([x, x])).shape == (2,)
+    with pytest.raises(ValueError, match="10 x 13"):
+        gaussian_ssim(x[..., :10], y[..., :10])
 
 
 def test_ssim_knows_equal_inverted_and_flat() -> None:

@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 SSIM_WINDOW: Final = 7
+GAUSSIAN_SSIM_WINDOW: Final = 11
 
 
 def l1(x: Tensor, y: Tensor) -> Tensor:
@@ -46,6 +47,24 @@ def ssim(x: Tensor, y: Tensor) -> Tensor:
     c1, c2 = 0.01**2, 0.03**2
     numerator = (2 * mean_x * mean_y + c1) * (2 * cov + c2)
     return (numerator / ((mean_x**2 + mean_y**2 + c1) * (var_x + var_y + c2))).mean((1, 2, 3))
+
+
+def gaussian_ssim(x: Tensor, y: Tensor) -> Tensor:
+    """Structural similarity per image, (B,), in [-1, 1], as Wang et al. 2004 measured it, by torchmetrics.
+
+    Gaussian windows of 11 x 11 pixels with standard deviation 1.5 that lie inside the image, K1 = .01, K2 = .03, range
+    1. Raises `ValueError` for sides under 11.
+    """
+    from torchmetrics.functional.image import structural_similarity_index_measure  # noqa: PLC0415 - slow to import
+
+    _require_same_shape(x, y)
+    if min(x.shape[-2:]) < GAUSSIAN_SSIM_WINDOW:
+        raise ValueError(f"{x.shape[-1]} x {x.shape[-2]} pixels; expected at least {GAUSSIAN_SSIM_WINDOW} a side")
+    _, similarities = structural_similarity_index_measure(
+        x.double(), y.double(), data_range=1.0, reduction="none", return_full_image=True
+    )
+    border = GAUSSIAN_SSIM_WINDOW // 2  # torchmetrics continues images by reflection
+    return similarities[..., border:-border, border:-border].mean((1, 2, 3))
 
 
 def edge_correlation(x: Tensor, y: Tensor) -> Tensor:

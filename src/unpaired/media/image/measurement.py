@@ -182,6 +182,8 @@ class _Means:
         self.add("psnr", pair_metrics.psnr(a, b))
         if min(a.shape[-2:]) >= pair_metrics.SSIM_WINDOW:
             self.add("ssim", pair_metrics.ssim(a, b))
+        if min(a.shape[-2:]) >= pair_metrics.GAUSSIAN_SSIM_WINDOW:
+            self.add("gaussian_ssim", pair_metrics.gaussian_ssim(a, b))
 
     def means(self) -> dict[str, float]:
         return {name: torch.cat(values).mean().item() for name, values in self._values.items()}

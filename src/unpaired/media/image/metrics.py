@@ -47,6 +47,14 @@ SSIM = Metric(
     "structural similarity to the true translation, -1 to 1, in uniform windows of 7 x 7 pixels.",
     short_label="SSIM",
 )
+GAUSSIAN_SSIM = Metric(
+    "gaussian_ssim",
+    "SSIM (Gaussian) to the truth",
+    "higher",
+    3,
+    "structural similarity to the true translation, -1 to 1, in Gaussian windows of 11 x 11 pixels as in papers.",
+    short_label="SSIM (Gaussian)",
+)
 CYCLE = Metric(
     "cycle",
     "cycle error",
@@ -86,7 +94,7 @@ CHANGE = Metric(
     known_baselines={DO_NOTHING: 0.0},
 )
 
-IMAGE_METRICS = (KID, FID, L1, PSNR, SSIM, CYCLE, FEATURE_SIMILARITY, EDGE_SIMILARITY, CHANGE)
+IMAGE_METRICS = (KID, FID, L1, PSNR, SSIM, GAUSSIAN_SSIM, CYCLE, FEATURE_SIMILARITY, EDGE_SIMILARITY, CHANGE)
 IMAGE_BASELINES = (
     Baseline(DO_NOTHING, "the input taken as its own translation."),
     Baseline(REAL, "one random half of the target's real pictures against the other.", is_reference=True),
