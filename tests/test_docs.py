@@ -42,6 +42,8 @@ FOREIGN_FLAGS = {
     "--no-NAME",
     "--learn",
     "--source",
+    "--max-pixels",
+    "--max-hours",
 }
 """Flags of other programs (pip, the authors' code, our scripts), and those that every command has."""
 

@@ -86,7 +86,8 @@ def describe_other_suffixes(suffixes: Counter[str]) -> list[str]:
     """Say how many files of kinds that are not read there are, of which kinds, and how to convert them."""
     if not suffixes:
         return []
-    kinds = format_names([f"{suffix or 'no suffix'} {count:,}" for suffix, count in suffixes.most_common()])
+    ordered = sorted(suffixes.items(), key=lambda item: (-item[1], item[0]))
+    kinds = format_names([f"{suffix or 'no suffix'} {count:,}" for suffix, count in ordered])
     count = suffixes.total()
     text = f"left out, {count:,} file{'' if count == 1 else 's'} of other kinds: {kinds}"
     hints = dict.fromkeys(hint for suffix in suffixes if (hint := explain_suffix(suffix)))

@@ -170,7 +170,8 @@ class ImageDataReport(DataReport):
                 out += [f"{name}: {text}" for text in outliers if text]
             small_count = int((d.shorter_sides < settings.size).sum()) if settings is not None else 0
             if settings is not None and small_count:
-                out.append(f"{name}: {format_count(small_count, 'picture')} below {settings.size} px will be enlarged")
+                pictures = format_count(small_count, "picture")
+                out.append(f"{name}: {pictures} looked at below {settings.size} px will be enlarged")
         if self.duplicates:
             first, second = self.duplicates[0]
             files = format_count(len(self.duplicates), "file")
