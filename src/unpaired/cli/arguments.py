@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from unpaired.errors import UsageError, suggest_name
+from unpaired.console import silence_stream
+from unpaired.errors import UsageError, WorkError, suggest_name
 
 
 class Parser(argparse.ArgumentParser):
@@ -55,9 +56,18 @@ def add_texts(parser: argparse.ArgumentParser) -> None:
 
 
 def print_result(text: str) -> None:
-    """Print a result on standard output."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
-    sys.stdout.flush()
+    """Print a result on standard output.
+
+    A reader who has left (`unpaired check DATA | head`) is no error; raises WorkError where it cannot be written.
+    """
+    try:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence_stream(sys.stdout)
+    except OSError as error:
+        silence_stream(sys.stdout)
+        raise WorkError(f"standard output: cannot be written ({error.strerror})") from error
 
 
 def get_summary(command: Callable[[list[str]], int]) -> str:

@@ -8,6 +8,7 @@ counts, and teaches: that of lowest KID may be one that has hardly begun.
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,7 @@ def choose_search_folder(out: Path | str | None, sources: tuple[str, ...]) -> Pa
         return next_free_path(Path("runs") / f"{format_run_name([Path(source).name for source in sources])}-depths")
     path = Path(out)
     if is_depth_search(path):
-        raise UsageError(f"{path}: holds such a search; choose another --out, or continue it with --resume {path}")
+        raise UsageError(f"{path}: holds such a search; choose another --out, or continue it with --resume {shlex.quote(str(path))}")
     require_unused(path)
     return path
 
@@ -160,7 +161,7 @@ class DepthSearch:
             )
         except TrainingInterrupt as interrupt:
             raise TrainingInterrupt(
-                interrupt.signal, interrupt.summary, f"unpaired train --resume {self.folder}"
+                interrupt.signal, interrupt.summary, f"unpaired train --resume {shlex.quote(str(self.folder))}"
             ) from interrupt
         return deep_path
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ import torch
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from unpaired.atomic import atomic_write
+from unpaired.atomic import atomic_write, get_part_path
 from unpaired.errors import UnreadableFileError, UsageError, WorkError
 from unpaired.media.image import tiff
 from unpaired.media.image.settings import SUFFIXES
@@ -197,8 +196,7 @@ def write_image(path: Path, pixels: FloatArray, alpha: FloatArray | None = None,
         raise UsageError(f"{path}: cannot write '{suffix}' files; expected one of {', '.join(sorted(SUFFIXES))}")
     if bits == 32 and suffix not in (".tif", ".tiff"):
         raise UsageError(f"{path}: floating-point pixels need a .tif file")
-    # Two processes may translate into one folder, so each has its own part.
-    with atomic_write(path, path.with_name(f".{path.name}.{os.getpid()}.part")) as temporary_path:
+    with atomic_write(path, get_part_path(path)) as temporary_path:
         try:
             temporary_path.write_bytes(_encode(suffix, pixels, alpha, bits))
         except ValueError as error:

@@ -6,7 +6,6 @@ filled in from their neighbours where they are few, else the file is refused (`s
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from unpaired.atomic import atomic_write
+from unpaired.atomic import atomic_write, get_part_path
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.voice.audio_inspection import AudioInspection, ChannelBlock, inspect_audio, read_raw_blocks
 
@@ -97,7 +96,7 @@ def write(path: Path, waves: Wave | Iterable[Wave], sample_rate_hz: int, as_floa
     if as_float and suffix != ".wav":
         raise UsageError(f"{path}: exact samples need a .wav file")
     container, subtype = _FORMATS[suffix]
-    with atomic_write(path, path.with_name(f".{path.name}.{os.getpid()}.part")) as part:
+    with atomic_write(path, get_part_path(path)) as part:
         try:
             _write(
                 part, [waves] if isinstance(waves, np.ndarray) else waves, sample_rate_hz, container, subtype, as_float
