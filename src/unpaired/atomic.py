@@ -17,7 +17,7 @@ _PART_NAME = re.compile(r"\.[0-9a-f]{16}(?:\.(\d+))?\.part")
 
 @contextmanager
 def atomic_write(path: Path, temporary: Path | None = None) -> Iterator[Path]:
-    """Yield a path beside `path` to write to (`temporary`, or a short hidden name), and rename it into place at the end.
+    """Yield a path beside `path` to write to (`temporary`, or a short hidden name); rename it into place at the end.
 
     Raises WorkError where the system refuses; after that or any other error `path` is as it was, and nothing is left.
     """

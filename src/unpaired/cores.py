@@ -27,7 +27,7 @@ def count_threads(process_count: int = 1) -> int:
 
 def parse_thread_count(text: str) -> int | None:
     """Return the first number of an OMP_NUM_THREADS value, which may be a list by nesting level; None without one."""
-    first = text.split(",")[0].strip()
+    first = text.partition(",")[0].strip()
     return int(first) if first.isdecimal() and int(first) > 0 else None
 
 

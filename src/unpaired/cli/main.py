@@ -62,7 +62,7 @@ def show_warning(
     category: type[Warning],
     filename: str,
     lineno: int,
-    file: TextIO | None = None,
+    file: TextIO | None = None,  # noqa: ARG001 - the signature of warnings.showwarning
     line: str | None = None,
 ) -> None:
     """Show the package's own warnings as notes, others as Python does."""

@@ -28,6 +28,7 @@ from unpaired.media.voice.comparison_measures import JudgeSettings
 from unpaired.media.voice.metrics.judges import parse_kinds
 from unpaired.media.voice.transcripts import read_transcripts, require_recordings
 from unpaired.runs.folder import RunFolder, format_run_name
+from unpaired.runs.lock import FolderLock
 from unpaired.runs.progress import Budget, list_checkpoints
 from unpaired.runs.summary import is_finished
 from unpaired.training.train import resume, train
@@ -75,7 +76,8 @@ def compare(
     judge_settings.require_texts(plan.files.splits)
     path = Path("runs") / f"compare-{format_run_name(names)}" if out is None else Path(out)
     folder, manifest = open_folder(path, plan, pairs)
-    return ComparisonRunner(folder, manifest, plan, sources, request, audit, judge_settings, log).run()
+    with FolderLock(path, "works on this comparison", "wait until it has ended, or stop it first"):
+        return ComparisonRunner(folder, manifest, plan, sources, request, audit, judge_settings, log).run()
 
 
 class ComparisonRunner:

@@ -27,8 +27,11 @@ RUN_ONLY_KEYS = {
     *("format", "unpaired_version", "domains", "sources", "labels", "pairs", "imported_from", "teacher", "pretrained")
 }
 """Keys of a run's config.yaml that are results, not settings; they are ignored when it is given with --config."""
-RESUMABLE_SETTINGS = {"steps", "minutes", "checkpoint_every", "evaluate_every", "sample_every"}
-"""Settings that may change when a run is resumed."""
+RESUMABLE_SETTINGS = {
+    *("steps", "minutes", "checkpoint_every", "evaluate_every", "sample_every"),
+    *("device", "precision", "threads", "workers"),
+}
+"""Settings that may change when a run is resumed: its budget, its intervals, and what another machine needs."""
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,9 @@ def evaluate(
     split = choose_evaluation_split(sets)
     empty_domains = [part.name for part in sets if split is not None and not len(part.get_paths(split))]
     if split is None or (empty_domains and (config.medium == "voice")):
-        raise WorkError(f"{run}: no items were held back (too few files); give some: unpaired evaluate {shlex.quote(str(run))} DATA")
+        raise WorkError(
+            f"{run}: no items were held back (too few files); give some: unpaired evaluate {shlex.quote(str(run))} DATA"
+        )
     use_pairs = config.pairs if pairs is None else pairs
     unpaired_domains = require_pairs(sets, config.labels) if pairs else []
     details = f", none of {', '.join(empty_domains)}" if empty_domains else ""

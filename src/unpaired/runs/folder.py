@@ -39,7 +39,9 @@ def require_unused(path: Path) -> None:
         if not run.config.is_file():
             raise UsageError(f"{path}: exists and is not empty; choose another --out")
         if list_checkpoints(run.checkpoints):
-            raise UsageError(f"{path}: holds a run; choose another --out, or continue it with --resume {shlex.quote(str(path))}")
+            raise UsageError(
+                f"{path}: holds a run; choose another --out, or continue it with --resume {shlex.quote(str(path))}"
+            )
         if run.model_path("last").exists():
             raise UsageError(f"{path}: holds a run; choose another --out")
         raise UsageError(

@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from pathlib import Path
+from types import TracebackType
 from typing import IO
 
 from unpaired.errors import WorkError
@@ -43,6 +44,14 @@ class FolderLock:
             file.flush()
         except OSError:  # a full disk: the lock holds all the same
             pass
+
+    def __enter__(self) -> FolderLock:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
 
     def release(self) -> None:
         """Release the lock; a second call does nothing."""

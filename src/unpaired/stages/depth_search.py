@@ -22,6 +22,7 @@ from unpaired.methods import METHODS
 from unpaired.metrics.features import INSTALL_HINT
 from unpaired.runs.folder import RunFolder, format_run_name, next_free_path, require_unused
 from unpaired.runs.history import History
+from unpaired.runs.lock import LOCK_FILE, FolderLock
 from unpaired.runs.progress import list_checkpoints
 from unpaired.runs.summary import is_finished
 from unpaired.stages.depth_plan import (
@@ -82,9 +83,7 @@ def search_depth(
     try:
         return DepthSearch(folder, plan, log).run()
     except UnpairedError:
-        if [path.name for path in folder.iterdir()] == [
-            PLAN_FILE
-        ]:  # nothing was trained: nothing is to be gone on with
+        if {path.name for path in folder.iterdir()} <= {PLAN_FILE, LOCK_FILE}:  # nothing was trained
             shutil.rmtree(folder)
         raise
 
@@ -128,7 +127,9 @@ def choose_search_folder(out: Path | str | None, sources: tuple[str, ...]) -> Pa
         return next_free_path(Path("runs") / f"{format_run_name([Path(source).name for source in sources])}-depths")
     path = Path(out)
     if is_depth_search(path):
-        raise UsageError(f"{path}: holds such a search; choose another --out, or continue it with --resume {shlex.quote(str(path))}")
+        raise UsageError(
+            f"{path}: holds such a search; choose another --out, or continue it with --resume {shlex.quote(str(path))}"
+        )
     require_unused(path)
     return path
 
@@ -143,7 +144,11 @@ class DepthSearch:
         self.depth_setting = depth_setting
 
     def run(self) -> Path:
-        """Find the depth and train the deep run."""
+        """Find the depth and train the deep run; raises WorkError where another process does."""
+        with FolderLock(self.folder, "works on this search", "wait until it has ended, or stop it first"):
+            return self._run_locked()
+
+    def _run_locked(self) -> Path:
         try:
             chosen, trials = self._find_depth()
             self.log("; ".join(map(str, trials)))

@@ -59,9 +59,9 @@ class WorkClock:
         with self._lock:
             wall_s, cpu_s = self._wall_time(), self._cpu_time()
             gap_s = wall_s - self._last_wall_s
-            if self._thread is not None and gap_s > MIN_PAUSE_S:
-                if cpu_s - self._last_cpu_s < MAX_CPU_FRACTION * gap_s:
-                    self._paused_s += gap_s - BEAT_S / 2
+            was_idle = cpu_s - self._last_cpu_s < MAX_CPU_FRACTION * gap_s
+            if self._thread is not None and gap_s > MIN_PAUSE_S and was_idle:
+                self._paused_s += gap_s - BEAT_S / 2
             self._last_wall_s, self._last_cpu_s = wall_s, cpu_s
             return wall_s - self._paused_s
 

@@ -20,8 +20,8 @@ from unpaired.errors import DivergenceError
 from unpaired.methods.base import Batch, StepContext
 from unpaired.runs.folder import Checkpoint, RunFolder, save_model
 from unpaired.runs.progress import Budget, Progress
-from unpaired.training.clock import SpeedMonitor, WorkClock
 from unpaired.training.checkpoint import save_checkpoint
+from unpaired.training.clock import SpeedMonitor, WorkClock
 from unpaired.training.logging import TrainingLog
 from unpaired.training.loop import TrainingLoop
 from unpaired.training.schedule import compute_lr_factor, is_evaluation_due

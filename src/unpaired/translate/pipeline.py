@@ -47,6 +47,9 @@ class FilePipeline(Protocol[R, M]):
     def make_output_name(self, name: str) -> str:
         """The name of the output of an input called `name`."""
 
+    def estimate_bytes(self, path: Path) -> int:
+        """Return the bytes that a file takes once decoded; 0 where that does not grow with it, or is not known."""
+
     def prepare_file(self, path: Path) -> R:
         """Read a file, or as much of it as `run` needs; raises UnreadableFile."""
 

@@ -19,6 +19,7 @@ import torch
 
 from unpaired.config.run_config import RunConfig
 from unpaired.errors import UsageError
+from unpaired.file_names import shorten_name
 from unpaired.media import Medium, require_medium
 from unpaired.media.image.array_io import Array
 from unpaired.media.voice.audio_inspection import MIN_SECONDS, read_header
@@ -88,7 +89,11 @@ class VoicePipeline:
     def make_output_name(self, name: str) -> str:
         """The same name; MP3 is not written."""
         path = Path(name)
-        return path.with_suffix(MP3_OUTPUT_SUFFIX).name if path.suffix.lower() == ".mp3" else name
+        return shorten_name(path.with_suffix(MP3_OUTPUT_SUFFIX).name) if path.suffix.lower() == ".mp3" else name
+
+    def estimate_bytes(self, path: Path) -> int:  # noqa: ARG002 - recordings are read in blocks
+        """Return 0: recordings of any length take the same memory."""
+        return 0
 
     def prepare_file(self, path: Path) -> PreparedRecording:
         """Look whether it is a sound file; raises UnreadableFile."""
