@@ -73,7 +73,7 @@ def _start_worker() -> subprocess.Popen[bytes]:
     """Start a worker in a process group of its own, which Ctrl-C in a terminal does not reach."""
     program = f"import sys; sys.path[:] = {[str(entry) for entry in sys.path]!r}; from unpaired.worker_pool import serve; serve()"
     group: dict[str, Any] = (
-        {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if sys.platform == "win32" else {"process_group": 0}
+        {"creationflags": 0x200} if sys.platform == "win32" else {"process_group": 0}
     )
     return subprocess.Popen(
         [sys.executable, "-c", program],

@@ -69,7 +69,7 @@ def adapt_to_machine(path: Path, config: RunConfig, settings: dict[str, Any]) ->
         except UsageError as error:
             other = pick_device("auto").type
             raise UsageError(
-                f"{path}: was trained on {recorded_device}, which is not on this machine. To go on here, add "
+                f"{path}: was trained on device '{recorded_device}', which is not on this machine. To go on here, add "
                 f"--device {other}; the run is then no longer equal to the last bit to one that was never stopped"
             ) from error
     changes: dict[str, Any] = {"device": device}
