@@ -71,10 +71,9 @@ def map_in_processes(work: Callable[[J], R], jobs: Mapping[K, J], workers: int) 
 
 def _start_worker() -> subprocess.Popen[bytes]:
     """Start a worker in a process group of its own, which Ctrl-C in a terminal does not reach."""
-    program = f"import sys; sys.path[:] = {[str(entry) for entry in sys.path]!r}; from unpaired.worker_pool import serve; serve()"
-    group: dict[str, Any] = (
-        {"creationflags": 0x200} if sys.platform == "win32" else {"process_group": 0}
-    )
+    path = [str(entry) for entry in sys.path]
+    program = f"import sys; sys.path[:] = {path!r}; from unpaired.worker_pool import serve; serve()"
+    group: dict[str, Any] = {"creationflags": 0x200} if sys.platform == "win32" else {"process_group": 0}
     return subprocess.Popen(
         [sys.executable, "-c", program],
         stdin=subprocess.PIPE,
@@ -97,13 +96,13 @@ def _feed(
         try:
             pickle.dump((work, job), process.stdin)
             process.stdin.flush()
-            result, error = pickle.load(process.stdout)  # noqa: S301 - written by our own worker
+            result, error = pickle.load(process.stdout)  # written by our own worker
         except (OSError, EOFError, pickle.UnpicklingError, ValueError) as lost:
             code = process.poll()
             reason = "the system may have killed it for its memory" if code is None or code < 0 else f"exit code {code}"
             results.put((key, None, WorkError(f"{key}: the process that worked on it ended ({reason}; {lost!r})")))
             return
-        except BaseException as failure:  # noqa: BLE001 - whatever it is, the caller must not wait for ever
+        except BaseException as failure:  # whatever it is, the caller must not wait for ever
             results.put((key, None, failure))
             return
         results.put((key, result, error))
@@ -119,11 +118,11 @@ def serve(source: IO[bytes] | None = None, sink: IO[bytes] | None = None) -> Non
         while True:
             outcome: Sequence[Any]
             try:
-                work, job = pickle.load(source)  # noqa: S301 - from the process that started this one
+                work, job = pickle.load(source)  # from the process that started this one
                 outcome = (work(job), None)
             except EOFError:
                 return
-            except Exception as error:  # noqa: BLE001 - raised again by the caller
+            except Exception as error:  # raised again by the caller
                 outcome = (None, error)
             sink.write(_dump(outcome))
             sink.flush()
@@ -136,7 +135,7 @@ def _dump(outcome: Sequence[Any]) -> bytes:
     buffer = io.BytesIO()
     try:
         pickle.dump(tuple(outcome), buffer)
-        pickle.loads(buffer.getvalue())  # noqa: S301 - some exceptions fail only here
-    except Exception:  # noqa: BLE001 - an exception of a library with arguments of its own
+        pickle.loads(buffer.getvalue())  # some exceptions fail only here
+    except Exception:  # an exception of a library with arguments of its own
         return pickle.dumps((None, RuntimeError(repr(outcome[1]))))
     return buffer.getvalue()

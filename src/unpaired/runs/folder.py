@@ -165,8 +165,9 @@ def save_model(path: Path, method: Method, config: RunConfig, step: int) -> None
 def load_model(path: Path, checkpoint: Checkpoint | None = None) -> TrainedModel:
     """Load a run's model from its folder; `checkpoint` None takes the best where there is one, else the last.
 
-    Then a damaged file beside a whole one is named in a warning, and the whole one is used. Raises UsageError where the path is no run or has no such checkpoint, and WorkError where its files are damaged or
-    of another method.
+    Then a damaged file beside a whole one is named in a warning, and the whole one is used. Raises
+    UsageError where the path is no run or has no such checkpoint, and WorkError where its files are damaged or of
+    another method.
     """
     if checkpoint not in (None, *get_args(Checkpoint)):
         raise UsageError(f"checkpoint '{checkpoint}'; expected {' or '.join(get_args(Checkpoint))}")

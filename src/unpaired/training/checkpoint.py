@@ -95,7 +95,8 @@ def load_checkpoint(folder: Path, loop: TrainingLoop, method_name: str) -> Progr
         raise WorkError(f"{file}: its state cannot be read ({error})") from error
     if progress.world_size != loop.distributed.world_size:
         raise WorkError(
-            f"{file}: saved by {progress.world_size} ranks and resumed on {loop.distributed.world_size}; resume on {progress.world_size}, "
+            f"{file}: saved by {progress.world_size} ranks and resumed on {loop.distributed.world_size}; resume on "
+            f"{progress.world_size}, "
             "since each has an image pool of its own"
         )
     load_state(loop.method, select_prefix(tensors, "method/"), file)

@@ -210,7 +210,8 @@ def run_training(
                 training_log.history.add("notice", trainer.step, message=str(error))
             raise
         log(
-            f"{trainer.step} steps in {format_duration(trainer.spent_s)}, and {format_duration(trainer.evaluation_s)} of evaluations"
+            f"{trainer.step} steps in {format_duration(trainer.spent_s)}, and "
+            f"{format_duration(trainer.evaluation_s)} of evaluations"
         )
         if validator is not None:
             validator.finish(trainer.step)

@@ -118,8 +118,8 @@ class Cache:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise WorkError(
-                f"{self.folder}: the cache of analyses cannot be made ({error.strerror}); set XDG_CACHE_HOME to a folder "
-                "that can be written"
+                f"{self.folder}: the cache of analyses cannot be made ({error.strerror}); set XDG_CACHE_HOME to "
+                "a folder that can be written"
             ) from error
         jobs = {path: (path, self.folder, representation, vad) for path in dict.fromkeys(paths)}
         entries: dict[Path, CachedAnalysis] = {}

@@ -15,6 +15,7 @@ from unpaired.data.paths import remove_suffix
 from unpaired.data.split import DomainSplits, SplitName
 from unpaired.errors import WorkError
 from unpaired.evaluation.provenance import Provenance
+from unpaired.file_names import shorten_name
 from unpaired.media.image.route_evaluation import select_evenly
 from unpaired.media.voice.audio_io import Wave, write
 from unpaired.media.voice.baseline_converters import NearestNeighbourBaseline
@@ -233,7 +234,7 @@ def _write_listening(
         waves = {"source": utterance.wave, **{name: out[i] for name, out in converted.items()}, "target": target.wave}
         files = {}
         for name, wave in waves.items():
-            files[name] = f"{systems.route_name.replace(' -> ', '-')}-{i}-{name}.flac"
+            files[name] = shorten_name(f"{systems.route_name.replace(' -> ', '-')}-{i}-{name}.flac")
             folder.mkdir(parents=True, exist_ok=True)
             write(folder / files[name], wave, systems.sample_rate_hz)
         sentence = (
