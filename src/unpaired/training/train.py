@@ -20,7 +20,7 @@ from unpaired.errors import DivergenceError, UsageError, WorkError
 from unpaired.report.page import write_report
 from unpaired.runs.files import RunFiles, write_file_lists
 from unpaired.runs.folder import Checkpoint, RunFolder, format_run_name, next_free_path, require_unused, save_model
-from unpaired.runs.progress import Budget, Progress
+from unpaired.runs.progress import Budget, Progress, list_checkpoints
 from unpaired.runs.relocation import relocate_data
 from unpaired.training.checkpoint import load_checkpoint
 from unpaired.training.distributed import Distributed, launch_distributed
@@ -156,7 +156,7 @@ def _resume_locked(
     progress = load_checkpoint(folder.checkpoints, loop, config.method)
     distributed.run_on_first(partial(save_models, new_config, folder, loop, progress))
     budget = Budget(training.steps, training.minutes)
-    is_complete = budget.spent_fraction(progress.step, progress.spent_s) >= 1
+    is_complete = budget.spent_fraction(progress.step, progress.spent_s) >= 1 and is_report_written(folder)
     if is_complete and not is_moved:
         batches.close()
         message = f"already complete ({progress.step} steps, {format_duration(progress.spent_s)})"
@@ -225,6 +225,15 @@ def run_training(
                 write_report(folder.path)
     loop.distributed.barrier()
     return folder.path
+
+
+def is_report_written(folder: RunFolder) -> bool:
+    """Whether the report is newer than the last checkpoint; else the run was killed before it was evaluated."""
+    try:
+        saved = list_checkpoints(folder.checkpoints)[-1] / "state.safetensors"
+        return folder.report.stat().st_mtime_ns >= saved.stat().st_mtime_ns
+    except OSError:
+        return False
 
 
 def save_models(config: RunConfig, folder: RunFolder, loop: TrainingLoop, progress: Progress) -> None:
