@@ -52,15 +52,15 @@ def extend_config(config: RunConfig, settings: dict[str, Any]) -> RunConfig:
     return config.model_copy(update={"training": validate(TrainingSettings, values, "setting of training")})
 
 
-def adapt_to_machine(path: Path, config: RunConfig, settings: dict[str, Any]) -> RunConfig:
-    """Return the configuration with the device, precision and threads that it is resumed with here.
+def adapt_to_machine(path: Path, recorded: RunConfig, config: RunConfig, settings: dict[str, Any]) -> RunConfig:
+    """Return the extended `config` of a `recorded` one with the device, precision and threads to resume with here.
 
     Without `device` in `settings`, the recorded one. Another device chooses its precision anew ("auto" in the result)
     unless one is given. Recorded threads beyond the cores at hand are lowered. Raises UsageError where the device is
     missing (the message names the flag to go on) or cannot compute in the given precision.
     """
     training = config.training
-    recorded_device = training.device
+    recorded_device = recorded.training.device
     if "device" in settings:
         device = choose_device(str(settings["device"]))
     else:

@@ -120,7 +120,7 @@ def resume(
             f"{run_path}: imported from {config.imported_from}: a generator alone, without discriminators, optimizers "
             "or data, so there is nothing to resume"
         )
-    new_config = adapt_to_machine(folder.path, extend_config(config, settings), settings)
+    new_config = adapt_to_machine(folder.path, config, extend_config(config, settings), settings)
     training = new_config.training
     fabric, distributed = launch_distributed(training.device, training.devices, training.nodes)
     log = log if distributed.is_first else discard_message
