@@ -148,7 +148,7 @@ class Worker:
                 setattr(owner, attribute, self._watch(index, name, getattr(owner, attribute), target))
             work()
             code = 0
-        except BaseException as error:  # noqa: BLE001 - the parent reads the exit code and this line
+        except BaseException as error:  # the parent reads the exit code and this line
             sys.stderr.write(f"{type(error).__name__}: {error}\n")
         finally:
             sys.stderr.flush()
@@ -295,7 +295,7 @@ def check_killed_run(path: Path, steps_done: int, report: KillReport) -> None:
     for file in [*path.glob("checkpoints/step-*/*.safetensors"), *path.glob("*.safetensors")]:
         try:
             read_tensors(file)
-        except Exception as error:  # noqa: BLE001 - a fault of the run, whatever it is
+        except Exception as error:  # a fault of the run, whatever it is
             report.faults.append(f"{file}: {error}")
     saved = list_checkpoints(path / "checkpoints")
     if not saved:
@@ -371,7 +371,8 @@ def try_translation(medium: MediumName, instants: int, seed: int, folder: Path) 
             if code == -9:
                 report.kills[phase] += 1
                 report.faults += [
-                    f"{out.name}/{name}: half a file, or another" for name, content in read_outputs(out).items()
+                    f"{out.name}/{name}: half a file, or another"
+                    for name, content in read_outputs(out).items()
                     if expected.get(name) != content
                 ]
         done, skipped = struct.unpack_from("qq", counts, 0)

@@ -65,9 +65,7 @@ with WorkClock() as clock:
     counted, pause = clock.now() - before, clock.take_pause_s()
 print(counted, pause)
 """
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None and process.stdout.readline() == "began\n"
     time.sleep(1.2)
     os.kill(process.pid, signal.SIGSTOP)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 import pytest
 import torch
 
-from unpaired.training import precision
 from unpaired.training.precision import Precision, benchmark_precisions
 
 CPU = torch.device("cpu")
@@ -30,8 +29,8 @@ class Machine:
 @pytest.fixture
 def install(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Machine], Machine]]:
     def put(machine: Machine) -> Machine:
-        monkeypatch.setattr(precision.time, "perf_counter", lambda: machine.wall_s)
-        monkeypatch.setattr(precision.time, "process_time", lambda: machine.cpu_s)
+        monkeypatch.setattr("unpaired.training.precision.time.perf_counter", lambda: machine.wall_s)
+        monkeypatch.setattr("unpaired.training.precision.time.process_time", lambda: machine.cpu_s)
         return machine
 
     yield put

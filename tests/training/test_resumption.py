@@ -16,6 +16,7 @@ import pytest
 import torch
 import yaml
 from conftest import TINY, draw_domain
+from test_resume import signalled
 from test_train import quiet, state, stopped_after, trained
 
 from unpaired.cli.main import main
@@ -105,7 +106,9 @@ def test_other_files_at_the_new_place_are_refused(discs: Path, tmp_path: Path) -
     assert RunFolder(run).load_config().domains[0].sources == (str(discs / "blue"),)
 
 
-def test_a_complete_run_learns_where_its_data_are(discs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_complete_run_learns_where_its_data_are(
+    discs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = trained(discs, tmp_path / "run", steps=2, **FAST)
     moved = discs.rename(tmp_path / "moved")
     assert main(["train", "--resume", str(run), "--data", str(moved / "red"), str(moved / "blue")]) == 0
@@ -158,8 +161,6 @@ def test_what_killed_processes_left_is_removed(discs: Path, tmp_path: Path) -> N
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no such signal")
 def test_a_closed_terminal_saves(discs: Path, tmp_path: Path) -> None:
-    from test_resume import signalled  # noqa: PLC0415
-
     with pytest.MonkeyPatch.context() as patch:
         signalled(patch, 2, signal.SIGHUP)
         with pytest.raises(TrainingInterrupt, match="saved at step 2") as stopped:
@@ -184,14 +185,15 @@ def test_training_goes_on_when_the_terminal_is_gone(discs: Path, tmp_path: Path)
     leader, terminal = os.openpty()
     settings = "--preset tiny --size 16 --width 4 --blocks 1 --discriminator-width 4 --precision fp32 --device cpu"
     command = [sys.executable, "-m", "unpaired", "train", str(discs), "--out", str(tmp_path / "run"), "--steps", "60"]
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # which the process inherits
     process = subprocess.Popen(
         [*command, *settings.split(), "--evaluate-every", "0"],
         stdout=terminal,
         stderr=terminal,
         stdin=terminal,
         start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
     )
+    signal.signal(signal.SIGHUP, before)
     os.close(terminal)
     while b"run: " not in os.read(leader, 4096):
         time.sleep(0.01)
