@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from voice_worlds import buzz
 
+from unpaired import demo
 from unpaired.cli.main import main
 from unpaired.errors import WorkError
-from unpaired.media.voice import demo, text_to_speech
+from unpaired.media.voice import text_to_speech
 from unpaired.media.voice.audio_io import write
 from unpaired.runs.folder import RunFolder
 
@@ -79,4 +80,4 @@ def test_a_synthesiser_that_is_missing_or_fails_is_named(
 def test_two_speakers_of_one_voice_are_refused(program: Path, tmp_path: Path) -> None:
     (program.parent / "rms.wav").write_bytes((program.parent / "slt.wav").read_bytes())
     with pytest.raises(WorkError, match="lacks the voice of slt or of rms"):
-        demo.run_voice_demo(tmp_path / "run", 1, lambda _: None)
+        demo.demo_voice(tmp_path / "run", 1, lambda _: None)

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import soundfile
+from tiny_runs import config as picture_config
 
 from unpaired.config.run_config import RunConfig
 from unpaired.data.domain import Domain
-from unpaired.media.voice.settings import SpeakerStatistics
+from unpaired.media.voice.speaker_statistics import VoiceStatistics
 
 RATE = 16000
 
@@ -33,7 +34,7 @@ def sound(path: Path, wave: npt.NDArray[Any] | None = None, rate: int = RATE) ->
 
 def speaker(name: str, f0_hz: float, mean: float = 0.0, coefficients: int = 24) -> Domain:
     """A domain whose coefficients have the deviation 1 and the mean 0, the first another `mean`."""
-    statistics = SpeakerStatistics(
+    voice = VoiceStatistics(
         mean=(mean, *[0.0] * (coefficients - 1)),
         std=(1.0,) * coefficients,
         scale=(1.0,) * coefficients,
@@ -43,21 +44,10 @@ def speaker(name: str, f0_hz: float, mean: float = 0.0, coefficients: int = 24) 
         lufs=-23.0,
         frames=1000,
     )
-    return Domain(name=name, sources=(f"data/{name}",), statistics=statistics)
+    return Domain(name=name, sources=(f"data/{name}",), voice=voice)
 
 
 def voice_config(*domains: Domain, voice: dict[str, Any] | None = None, **more: Any) -> RunConfig:
-    return RunConfig.model_validate(
-        {
-            "unpaired_version": "0",
-            "method": more.pop("method", "cyclegan"),
-            "preset": "tiny",
-            "method_settings": more,
-            "medium": "voice",
-            "medium_settings": {"crop_frames": 16} | (voice or {}),
-            "domains": domains or (speaker("alice", 200.0), speaker("bob", 100.0)),
-            "data": {},
-            "networks": {"width": 4, "blocks": 1, "discriminator_width": 4},
-            "training": {},
-        }
-    )
+    given = domains or (speaker("alice", 200.0), speaker("bob", 100.0))
+    plain = picture_config(*given, **more).model_dump()
+    return RunConfig.model_validate(plain | {"voice": {"crop_frames": 16} | (voice or {})})

@@ -67,7 +67,7 @@ class Planted(Method):
 def planted(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Planted]]:
     """A method that does what a test says; the table of methods is as it was afterwards, and in its order."""
     before = dict(METHODS)
-    METHODS["planted"] = MethodInfo("planted", Planted, 2000, "Nobody", "2", "direct", "none")
+    METHODS["planted"] = MethodInfo("planted", Planted, 2000, "Nobody", "2", ("image",), "direct", "none")
     monkeypatch.setattr(Planted, "trouble", "none")
     yield Planted
     METHODS.clear()
@@ -339,7 +339,7 @@ def test_what_does_not_fit_is_left_out_of_all_and_an_error_by_name(
     draw_domain(discs, "green", 12)
     for name in [name for name in METHODS if name not in ("gan", "combogan", "planted")]:
         del METHODS[name]
-    METHODS["planted"] = dataclasses.replace(METHODS["planted"], unsupported={"image": "it is for a test"})
+    METHODS["planted"] = dataclasses.replace(METHODS["planted"], media=("voice",))
     found = compared(discs, tmp_path / "out", "all", steps=1)
     assert states(found) == {"combogan": "done"}
     assert found.excluded.keys() == {"gan", "planted"}

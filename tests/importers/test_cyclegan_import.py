@@ -14,13 +14,11 @@ from torch import Tensor, nn
 
 from unpaired import Translator, evaluate, resume, train
 from unpaired.cli.main import main
-from unpaired.config.run_config import read_config
+from unpaired.config.run_config import build_method, read_config
 from unpaired.errors import UsageError, WorkError
 from unpaired.importers.cyclegan import import_generator
-from unpaired.media.image.settings import image_statistics
 from unpaired.report.page import write_report
 from unpaired.runs.folder import load_model
-from unpaired.runs.method_builder import build_method
 
 DATA = Path(__file__).parents[1] / "data_files"
 
@@ -85,7 +83,7 @@ def test_the_authors_own_numbers(tmp_path: Path) -> None:
 def test_one_gray_end_is_served_by_three_channels(inputs: int, outputs: int, tmp_path: Path) -> None:
     net = lively(Reference(inputs=inputs, outputs=outputs))
     translator = imported(net.saved(), tmp_path)
-    assert [image_statistics(d).color for d in translator.config.domains] == [inputs == 3, outputs == 3]
+    assert [d.color for d in translator.config.domains] == [inputs == 3, outputs == 3]
     x = picture()
     luma = (x * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
     with torch.no_grad():

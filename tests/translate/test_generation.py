@@ -10,11 +10,10 @@ from tiny_runs import Known, config, domain, make_run
 
 from unpaired.cli.main import main
 from unpaired.errors import UsageError
-from unpaired.media.image.generation import interpolate_files, sample_files
-from unpaired.media.image.image_grid import GAP_PIXELS, render_image_grid
 from unpaired.media.image.image_io import from_tensor
 from unpaired.methods.capabilities import EncoderDecoderMethod, SamplingMethod
-from unpaired.translate import Translator
+from unpaired.translate import Translator, interpolate_files, sample_files
+from unpaired.translate.image_grid import GAP_PIXELS, render_image_grid
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, create_model
@@ -119,22 +119,8 @@ class Settings:
         return {name: getattr(self, name) for name in SECTIONS}
 
 
-class MethodSettings(StrictModel):
-    """Base of the models that `build_method_settings_model` builds; it lets their instances be pickled."""
-
-    method_class: ClassVar[type[Method]]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Rebuild the model from the method's class: pickle finds no class that was created at run time."""
-        return _restore_method_settings, (self.method_class, self.model_dump())
-
-
-def _restore_method_settings(cls: type[Method], values: dict[str, Any]) -> StrictModel:
-    return build_method_settings_model(cls).model_validate(values)
-
-
 @cache
-def build_method_settings_model(cls: type[Method]) -> type[MethodSettings]:
+def build_method_settings_model(cls: type[Method]) -> type[StrictModel]:
     """Build a typed model from a method's signature: its keyword-only parameters, types, defaults and help texts.
 
     Numbers are rates, weights and sizes, so none may be negative.
@@ -146,8 +132,8 @@ def build_method_settings_model(cls: type[Method]) -> type[MethodSettings]:
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
             minimum = 0 if hints[name] in NUMBER_TYPES else None
             fields[name] = (hints[name], Field(parameter.default, description=_find_doc(annotated[name]), ge=minimum))
-    model: type[MethodSettings] = create_model(f"{cls.__name__}Settings", __base__=MethodSettings, **fields)
-    model.ignored_if, model.method_class = cls.ignored_if, cls
+    model: type[StrictModel] = create_model(f"{cls.__name__}Settings", __base__=StrictModel, **fields)
+    model.ignored_if = cls.ignored_if
     return model
 
 
@@ -243,7 +229,7 @@ def refuse_other_medium(medium: Medium, name: str, file_value: Any = None) -> bo
 
     A file's `file_value` that equals the other medium's default is ignored (True): a complete config.yaml has such.
     """
-    for other in (other for other in MEDIA.values() if other is not medium):
+    for other in MEDIA.values():
         for model in (other.settings_model, other.network_settings_model):
             if name in model.model_fields:
                 default = model.model_fields[name].default
@@ -303,7 +289,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 
 
 def validate(model: type[T], values: Mapping[str, Any], label: str) -> T:
-    """Validate `values` as `model`; raises UsageError that names the first wrong key, its value and what it takes."""
+    """Validate `values` as `model`; raises UsageError that names the first wrong key, its value and what is expected."""
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:

@@ -10,7 +10,7 @@ from typing import Any
 from unpaired.config.resolve import validate
 from unpaired.config.run_config import RunConfig
 from unpaired.data.domain import Domain
-from unpaired.errors import UsageError, suggest_name
+from unpaired.errors import UsageError
 from unpaired.media import MEDIA, Medium
 from unpaired.media.base import TranslateOptions
 from unpaired.methods import METHODS
@@ -42,8 +42,7 @@ def parse_options(medium: Medium, values: Mapping[str, Any]) -> TranslateOptions
             flag = f"--{name.replace('_', '-')}"
             if other is not None:
                 raise UsageError(f"{flag}: for {other.files_noun} only, but this run translates {medium.files_noun}")
-            known = {*medium.translate_options_model.model_fields, "labels"}
-            raise UsageError(f"option '{name}': {suggest_name(name, known)}")
+            raise UsageError(f"option '{name}': unknown")
     return validate(medium.translate_options_model, values, "option")
 
 
@@ -71,8 +70,7 @@ def resolve_request(
     if to is not None and set(to) & {"=", ","}:
         label_methods = ", ".join(name for name, row in METHODS.items() if issubclass(row.cls, LabelConditionedMethod))
         raise UsageError(
-            f"--to {to}: takes one domain with {config.method}; lists and amounts need a label-conditioned method: "
-            f"{label_methods}"
+            f"--to {to}: takes one domain with {config.method}; lists and amounts need a label-conditioned method: {label_methods}"
         )
     to_key, source_key = (None if name is None else config.find_key(name) for name in (to, source))
     matching_routes = [r for r in method.routes if to_key in (None, r.target) and source_key in (None, r.source)]

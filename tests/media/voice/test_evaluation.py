@@ -10,7 +10,7 @@ import pytest
 import soundfile
 import torch
 
-from unpaired.config.run_config import RunConfig, write_config
+from unpaired.config.run_config import RunConfig, build_method, write_config
 from unpaired.data.domain import Domain
 from unpaired.data.folders import discover
 from unpaired.data.split import split_files, write_file_list
@@ -22,12 +22,11 @@ from unpaired.media.voice.conversion import convert_wave
 from unpaired.media.voice.metrics import measurement
 from unpaired.media.voice.metrics.judges import Judges
 from unpaired.media.voice.metrics.word_errors import ErrorRates
-from unpaired.media.voice.settings import SpeakerStatistics
+from unpaired.media.voice.speaker_statistics import VoiceStatistics
 from unpaired.media.voice.transcripts import Transcripts
 from unpaired.media.voice.utterances import read_excerpt
 from unpaired.report.page import write_report
 from unpaired.runs.folder import RunFolder, save_model
-from unpaired.runs.method_builder import build_method
 
 RATE = 16000
 
@@ -47,7 +46,7 @@ def make_run(root: Path) -> Path:
             soundfile.write(path, hum(f0 * (1 + i / 50)), RATE)
     domains = []
     for files, f0 in zip(discover([root / "data"]), (200.0, 100.0), strict=True):
-        statistics = SpeakerStatistics(
+        voice = VoiceStatistics(
             mean=(0.0,) * 24,
             std=(0.5,) * 24,
             scale=(0.5,) * 24,
@@ -57,7 +56,7 @@ def make_run(root: Path) -> Path:
             lufs=-23,
             frames=1000,
         )
-        domains.append(Domain(name=files.name, sources=files.sources, statistics=statistics))
+        domains.append(Domain(name=files.name, sources=files.sources, voice=voice))
         folder = RunFolder(root / "run")
         folder.files.mkdir(parents=True, exist_ok=True)
         write_file_list(folder.file_list_path(files.name), split_files(files, 0.2, 0))
@@ -68,13 +67,14 @@ def make_run(root: Path) -> Path:
             "preset": "tiny",
             "method_settings": {},
             "domains": [d.model_dump() for d in domains],
-            "medium": "voice",
-            "medium_settings": {"crop_frames": 16},
+            "channels": 1,
             "data": {},
+            "voice": {"crop_frames": 16},
             "networks": {
                 "width": 4,
                 "blocks": 1,
                 "discriminator_width": 4,
+                "discriminator_layers": 1,
                 "residual": True,
             },
             "training": {"steps": 1},

@@ -15,7 +15,7 @@ from unpaired.errors import UnreadableFileError, UsageError
 from unpaired.media.voice.audio_io import Recording
 from unpaired.media.voice.loudness import measure_loudness
 from unpaired.media.voice.world import World
-from unpaired.translate import Outcome, Translator, translate_files
+from unpaired.translate import Options, Outcome, Translator, translate_files
 
 
 @pytest.fixture
@@ -174,4 +174,4 @@ def test_wrong_inputs(translator: Translator, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="both be written"):
         go(translator, sound(tmp_path / "a.mp3"), sound(tmp_path / "a.flac"), out=tmp_path / "out")
     with pytest.raises(UsageError, match="--mode: for pictures only"):
-        translator.create_pipeline(translator.resolve_request("bob", options={"mode": "input"}))
+        translator.create_pipeline(translator.resolve_request("bob", options=Options(mode="input")))

@@ -14,13 +14,13 @@ import soundfile
 import torch
 from voice_sounds import buzz
 
+from unpaired.config.settings import VoiceSettings
 from unpaired.errors import UsageError
 from unpaired.media.voice import silero_vad
 from unpaired.media.voice.audio_io import Wave
 from unpaired.media.voice.cache import Cache
 from unpaired.media.voice.features import Floats, Representation, VoiceFeatures
 from unpaired.media.voice.representations import describe_vad, load_vad
-from unpaired.media.voice.settings import VoiceSettings
 from unpaired.media.voice.silero_vad import (
     RATE_HZ,
     WINDOW_SAMPLES,
