@@ -17,7 +17,7 @@ from pathlib import Path
 from benchmarks.quality import measured
 from benchmarks.results import append_row
 from unpaired.cli.main import main as unpaired
-from unpaired.config.run_config import read_config
+from unpaired.config.run_config import get_item_size, read_config
 from unpaired.stages.depth_search import read_trial as trial_of
 
 
@@ -33,14 +33,14 @@ def main(words: list[str]) -> int:
     taught = place / "stages" / "deep"
     config = read_config(taught / "config.yaml")
     assert config.teacher is not None
-    depth, teacher = config.method_settings["depth"], Path(config.teacher.file).parent
+    depth, teacher = depth_in(taught), Path(config.teacher.file).parent
     if code := unpaired([*common, "--depth", str(depth), "--out", str(place / "fixed")]):
         return code
     stages = sorted((place / "stages").glob("depth-*"), key=lambda path: path.name)
     figures = {
         "data": Path(config.domains[0].sources[0]).parent.parent.name,
         "preset": config.preset,
-        "size": config.data.size,
+        "size": get_item_size(config),
         "steps": int(words[words.index("--steps") + 1]),
         "trials": {trial.depth: round(trial.kid, 1) for trial in (trial_of(run, depth_in(run)) for run in stages)},
         "runs": {
@@ -59,7 +59,7 @@ def main(words: list[str]) -> int:
 
 def depth_in(run: Path) -> int:
     """The depth of a run's generator."""
-    return int(read_config(run / "config.yaml").method_settings["depth"])
+    return int(read_config(run / "config.yaml").method_settings.model_dump()["depth"])
 
 
 if __name__ == "__main__":

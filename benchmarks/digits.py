@@ -119,14 +119,15 @@ def main(words: list[str]) -> int:
             return code
     model = load_model(run, "last")
     config, translator = model.config, Translator(model.config, model.method)
+    own = config.method_settings.model_dump()
     figures = {
         "method": config.method,
         "preset": config.preset,
-        "method_settings": config.method_settings,
+        "method_settings": own,
         "batch_size": config.training.batch_size,
         "steps": model.step,
         "seconds": round(History(RunFolder(run).history).read("losses")[-1]["spent_s"]),
-        "labels_used_in_training": (config.method_settings.get("feature_extractor") or "").startswith(CUSTOM_PREFIX),
+        "labels_used_in_training": (own.get("feature_extractor") or "").startswith(CUSTOM_PREFIX),
         **told,
         "directions": {
             f"{source} -> {target}": both_protocols(translator, asked.root, source, target, asked)

@@ -19,7 +19,7 @@ from typing import Any
 from benchmarks.quality import short
 from benchmarks.results import append_row
 from unpaired.cli.main import main as unpaired
-from unpaired.config.run_config import read_config
+from unpaired.config.run_config import get_item_size, read_config
 from unpaired.evaluation.audit import audit
 from unpaired.evaluation.audit_results import RouteAudit
 from unpaired.evaluation.run import evaluate
@@ -43,7 +43,7 @@ def figures(run: Path, defence: str) -> tuple[dict[str, Any], int]:
         "data": Path(config.domains[0].sources[0]).parent.parent.name,
         "method": config.method,
         "preset": config.preset,
-        "size": config.data.size,
+        "size": get_item_size(config),
         "steps": load_model(run, "last").step,
         "defence": defence,
         "headline": round(audited.mean_hidden, 4),

@@ -100,7 +100,7 @@ COMMON: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class KillTarget:
-    """When a process kills itself: some seconds after its start, or within the `entry`-th call of a part of the work."""
+        """Byte 0: current part; bytes 8 to 15: finished steps; then the seconds of the last call of each part."""
 
     delay_s: float
     phase: str | None = None
@@ -125,7 +125,7 @@ class Worker:
         self.phases = phases
         self.names = list(phases)
         self.shared = mmap.mmap(-1, 4096)
-        """Current part (byte 0), steps done (bytes 8 to 16), then the seconds of the last call of each part."""
+        """Byte 0: the current part; bytes 8 to 15: finished steps; then the seconds of the last call of each part."""
 
     def run(self, work: Callable[[], object], target: KillTarget | None) -> tuple[int, str]:
         """Do `work` in a process; returns its exit code (-9: killed) and the part in which it ended."""
@@ -257,31 +257,35 @@ def try_training(medium: MediumName, instants: int, seed: int, folder: Path) -> 
     while trial < instants:
         run_count += 1
         path = folder / f"run-{run_count}"
-        worker.reset_steps()
-        code = -9
-        while code == -9:
-            saved = list_checkpoints(path / "checkpoints")
-            if saved:
-                worker.reset_steps(int(saved[-1].name.removeprefix("step-")))
-            elif path.exists():
-                shutil.rmtree(path)  # nothing saved: the run begins anew
-                worker.reset_steps()
-            work = functools.partial(train.resume, path, log=be_quiet) if saved else functools.partial(begin, path)
-            target = worker.choose_target(rng, whole_s, trial) if trial < instants else None
-            code, phase = worker.run(work, target)
-            trial += target is not None
-            if code == -9:
-                report.kills[phase] += 1
-                check_killed_run(path, worker.steps, report)
-            elif target is not None:
-                report.finished_before += 1
-            if code == 1 and is_complete(path):  # killed after its last checkpoint: nothing is left to do
-                code = 0
-        if code != 0:
-            report.faults.append(f"{path.name}: did not go on (exit code {code})")
+        targets = [worker.choose_target(rng, whole_s, n) for n in range(trial, instants)]
+        trial += kill_one_run(worker, functools.partial(begin, path), path, targets, report)
         report.faults += [f"{path.name}: {fault}" for fault in compare_runs(folder / "reference", path)]
         shutil.rmtree(path, ignore_errors=True)
     return report
+
+
+def kill_one_run(
+    worker: Worker, begin: Callable[[], object], path: Path, targets: Sequence[KillTarget], report: KillReport
+) -> int:
+    """Train a run to its end, killed at one of `targets` after the other; returns how many were used."""
+    worker.reset_steps()
+    used = 0
+    while True:
+        saved = list_checkpoints(path / "checkpoints")
+        worker.reset_steps(int(saved[-1].name.removeprefix("step-")) if saved else 0)
+        if not saved:
+            shutil.rmtree(path, ignore_errors=True)  # the run begins anew
+        target = targets[used] if used < len(targets) else None
+        code, phase = worker.run(functools.partial(train.resume, path, log=be_quiet) if saved else begin, target)
+        used += target is not None
+        if code != -9:
+            break
+        report.kills[phase] += 1
+        check_killed_run(path, worker.steps, report)
+    report.finished_before += target is not None
+    if code != 0 and not is_complete(path):  # a complete run refuses to go on
+        report.faults.append(f"{path.name}: did not go on (exit code {code})")
+    return used
 
 
 def is_complete(path: Path) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from PIL import Image
 
 from unpaired import Translator
-from unpaired.demo import AVATARS
+from unpaired.media.image.demo import AVATARS
 
 COUNT, SIDE, GAP = 12, 64, 4
 OUT = Path(__file__).parent.parent / "docs" / "images" / "demo.png"

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 
 from benchmarks.results import append_row
 from unpaired.cli.main import main as unpaired
-from unpaired.config.run_config import read_config
+from unpaired.config.run_config import get_item_size, read_config
 from unpaired.evaluation.run import evaluate
 from unpaired.runs.folder import Checkpoint, RunFolder
 from unpaired.runs.history import History
@@ -77,7 +77,7 @@ def main(words: list[str]) -> int:
         "data": Path(config.domains[0].sources[0]).parent.parent.name,
         "method": config.method,
         "preset": config.preset,
-        "size": config.data.size,
+        "size": get_item_size(config),
         "precision": config.training.precision,
         "batch_size": config.training.batch_size,
         "steps": last["step"],

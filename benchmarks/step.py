@@ -28,10 +28,13 @@ from torch import Tensor
 from benchmarks.results import append_row
 from benchmarks.straight_line import StraightCycleGAN, StraightGAN, StraightUNIT
 from unpaired.config.resolve import Settings, SettingsRequest, resolve_settings
+from unpaired.media import MEDIA
+from unpaired.media.image.settings import ImageSettings
 from unpaired.methods import METHODS
 from unpaired.methods.base import Method, StepContext
 from unpaired.networks.blocks import count_parameters
 from unpaired.networks.image_factory import ImageNetworkFactory
+from unpaired.networks.image_settings import ImageNetworkSettings
 from unpaired.training.distributed import Distributed
 from unpaired.training.loop import TrainingLoop
 from unpaired.training.precision import Precision, benchmark_precisions
@@ -50,17 +53,23 @@ class Case:
     threads: int
     seed: int
 
+    @property
+    def size(self) -> int:
+        """Side of the training images in pixels."""
+        assert isinstance(self.settings.medium_settings, ImageSettings)
+        return self.settings.medium_settings.size
+
     def method(self) -> Method:
         """The method, from the seed."""
         torch.manual_seed(self.seed)
         s = self.settings
-        net = ImageNetworkFactory(s.networks, {"X": 3, "Y": 3}, s.data.size)
-        return METHODS[s.method].cls(net, **s.method_settings).to(self.device)
+        assert isinstance(s.networks, ImageNetworkSettings)
+        net = ImageNetworkFactory(s.networks, {"X": 3, "Y": 3}, self.size)
+        return METHODS[s.method].cls(net, **s.method_settings.model_dump()).to(self.device)
 
     def batch(self) -> dict[str, Tensor]:
         """One random batch of each domain."""
-        size = self.settings.data.size
-        shape = (self.settings.training.batch_size, 3, size, size)
+        shape = (self.settings.training.batch_size, 3, self.size, self.size)
         return {key: (torch.rand(shape) * 2 - 1).to(self.device) for key in "XY"}
 
     def step(self, side: Side, method: Method, batch: dict[str, Tensor]) -> Step:
@@ -77,7 +86,7 @@ class Case:
                 self._wait()
 
             return ours
-        other = straight(method, self.settings.method_settings)
+        other = straight(method, self.settings.method_settings.model_dump())
 
         def theirs() -> None:
             other.step(batch["X"], batch["Y"])
@@ -174,7 +183,7 @@ def measure(case: Case, rounds: int) -> dict[str, Any]:
     return {
         "method": s.method,
         "preset": s.preset,
-        "size": s.data.size,
+        "size": case.size,
         "batch_size": s.training.batch_size,
         "precision": case.precision,
         "memory_format": s.training.memory_format,
@@ -220,7 +229,8 @@ def main() -> None:
     }
     chosen = {key: value for key, value in flags.items() if value is not None}
     chosen |= {"augment": (), "memory_format": given.memory_format}
-    settings = resolve_settings(SettingsRequest(given.method, given.preset, chosen), given.preset)
+    request = SettingsRequest(given.method, given.preset, chosen)
+    settings = resolve_settings(request, MEDIA["image"], given.preset)
     case = Case(settings, "fp32", given.device, given.threads, given.seed)
     precision = chosen_precision(case) if given.precision == "auto" else given.precision
     figures = measure(Case(settings, precision, given.device, given.threads, given.seed), given.rounds)

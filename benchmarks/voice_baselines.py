@@ -29,7 +29,8 @@ from unpaired.media.voice.features import Floats, VoiceFeatures
 from unpaired.media.voice.metrics.judges import ALL, Judges, find_judges, parse_kinds
 from unpaired.media.voice.metrics.measurement import VoiceEvaluator, VoiceMeasures
 from unpaired.media.voice.metrics.measures_table import format_definitions, format_table
-from unpaired.media.voice.statistics import VoiceStatistics, compute_statistics
+from unpaired.media.voice.settings import SpeakerStatistics
+from unpaired.media.voice.statistics import compute_statistics
 from unpaired.media.voice.vad import Mask, detect_speech_by_level
 from unpaired.media.voice.world import FRAME_SECONDS, World
 
@@ -62,7 +63,7 @@ BASELINES: dict[str, Fit] = {"affine": AffineBaseline.fit, "Gaussian": Gaussian,
 
 
 @cache
-def learnt(folder: Path) -> tuple[Floats, VoiceStatistics]:
+def learnt(folder: Path) -> tuple[Floats, SpeakerStatistics]:
     """The speech frames (coefficients, frames) of a speaker's training sentences, and their statistics."""
     sentences: list[tuple[VoiceFeatures, Mask, float]] = []
     for file in sorted(folder.iterdir()):

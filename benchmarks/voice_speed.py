@@ -24,13 +24,14 @@ import numpy as np
 import torch
 
 from benchmarks.results import append_row
-from unpaired.config.run_config import RunConfig, build_method
+from unpaired.config.run_config import RunConfig
 from unpaired.data.domain import Domain
 from unpaired.media.voice import audio_io, chunking
 from unpaired.media.voice.audio_io import Wave
 from unpaired.media.voice.conversion import make_network_converter
 from unpaired.media.voice.representations import build_representation
-from unpaired.media.voice.speaker_statistics import VoiceStatistics
+from unpaired.media.voice.settings import SpeakerStatistics, speaker_statistics, voice_settings
+from unpaired.runs.method_builder import build_method
 from unpaired.translate.translator import Translator
 
 BLOCK_SECONDS = 10
@@ -47,7 +48,7 @@ def hum(seconds: float, rate_hz: int, f0_hz: float = 130.0) -> Wave:
 def settings(name: str, width: int) -> RunConfig:
     """A run that nobody trained."""
     count = {"world": 24, "mel": 80}[name]
-    voice = VoiceStatistics(
+    statistics = SpeakerStatistics(
         mean=(0.0,) * count,
         std=(1.0,) * count,
         scale=(1.0,) * count,
@@ -63,10 +64,10 @@ def settings(name: str, width: int) -> RunConfig:
             "method": "cyclegan",
             "preset": "small",
             "method_settings": {},
-            "domains": [Domain(name=n, sources=(n,), voice=voice).model_dump() for n in ("a", "b")],
-            "channels": 1,
+            "domains": [Domain(name=n, sources=(n,), statistics=statistics) for n in ("a", "b")],
+            "medium": "voice",
+            "medium_settings": {"representation": name},
             "data": {},
-            "voice": {"representation": name},
             "networks": {"width": width, "discriminator_width": 8, "residual": True},
             "training": {"steps": 1},
         }
@@ -76,10 +77,8 @@ def settings(name: str, width: int) -> RunConfig:
 def factors(name: str, seconds: float, width: int) -> dict[str, float]:
     """Real-time factors of the parts."""
     config = settings(name, width)
-    assert config.voice is not None
-    seen, method = build_representation(config.voice), build_method(config).eval()
-    voice = config.domains[0].voice
-    assert voice is not None
+    seen, method = build_representation(voice_settings(config)), build_method(config).eval()
+    voice = speaker_statistics(config.domains[0])
     apply = make_network_converter(
         lambda x: method.translate(x, "X", "Y"), torch.device("cpu"), voice, voice, method.stride
     )

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 from voice_worlds import buzz
 
-from unpaired import demo
 from unpaired.cli.main import main
 from unpaired.errors import WorkError
-from unpaired.media.voice import text_to_speech
+from unpaired.media.voice import demo, text_to_speech
 from unpaired.media.voice.audio_io import write
 from unpaired.runs.folder import RunFolder
 
@@ -69,7 +68,7 @@ def test_a_synthesiser_that_is_missing_or_fails_is_named(
     text_to_speech.find_synthesiser().speak("rms", {"0": "Hello."}, tmp_path / "said", lambda: made.append(1))
     assert made == [1]
     program.write_text("#!/bin/sh\necho no such voice >&2\nexit 3\n")
-    with pytest.raises(WorkError, match=r"flite did not speak \(no such voice"):
+    with pytest.raises(WorkError, match=r"flite failed \(no such voice"):
         text_to_speech.find_synthesiser().speak("rms", {"1": "Hello."}, tmp_path / "said", lambda: None)
     assert sorted(path.name for path in (tmp_path / "said").iterdir()) == ["0.wav"]
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -79,5 +78,5 @@ def test_a_synthesiser_that_is_missing_or_fails_is_named(
 
 def test_two_speakers_of_one_voice_are_refused(program: Path, tmp_path: Path) -> None:
     (program.parent / "rms.wav").write_bytes((program.parent / "slt.wav").read_bytes())
-    with pytest.raises(WorkError, match="lacks the voice of slt or of rms"):
-        demo.demo_voice(tmp_path / "run", 1, lambda _: None)
+    with pytest.raises(WorkError, match="slt or rms"):
+        demo.run_voice_demo(tmp_path / "run", 1, lambda _: None)

@@ -154,7 +154,7 @@ def test_every_setting_has_a_help_text() -> None:
     missing = [
         f"{group.title}.{name}"
         for group in list_settings_groups()
-        for name, field in group.model.model_fields.items()
+        for name, field in group.fields.items()
         if not field.description
     ]
     assert not missing

@@ -17,7 +17,7 @@ def test_results_and_errors_come_back() -> None:
     found = dict(map_in_processes(abs, {f"job {i}": -i for i in range(5)}, workers=2))
     assert found == {f"job {i}": i for i in range(5)}
     with pytest.raises(TypeError):
-        list(map_in_processes(abs, {"a": "text"}, workers=1))
+        list(map_in_processes(abs, {"a": "text"}, workers=1))  # type: ignore[arg-type]
     error = UnreadableFileError("a.wav", "is silent")
     assert dict(map_in_processes(str, {"a": error}, workers=1)) == {"a": "a.wav: is silent"}
 
@@ -62,8 +62,13 @@ def list_children(process_id: int) -> list[int]:
 def test_workers_end_with_their_caller_and_silently(number: signal.Signals, tmp_path: Path) -> None:
     script = tmp_path / "sleeper.py"
     script.write_text(SLEEPER)
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    process = subprocess.Popen([sys.executable, str(script)], start_new_session=True, **pipes)
+    process = subprocess.Popen(
+        [sys.executable, str(script)],
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     wait_until(lambda: len(list_children(process.pid)) == 2)
     children = list_children(process.pid)
     time.sleep(1.0)  # while workers import, a signal would show a traceback of theirs

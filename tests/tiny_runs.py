@@ -9,10 +9,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from unpaired.config.run_config import RunConfig, build_method, write_config
+from unpaired.config.run_config import RunConfig, write_config
 from unpaired.data.domain import Domain
+from unpaired.media.image.settings import ImageStatistics
 from unpaired.methods.base import Batch, Method, Route, StepContext, Turns
 from unpaired.runs.folder import RunFolder, save_model
+from unpaired.runs.method_builder import build_method
 
 
 class Known(Method):
@@ -36,7 +38,8 @@ class Known(Method):
 
 
 def domain(name: str, color: bool = True, bits: Literal[8, 16, 32] = 8, low: float = 0, high: float = 255) -> Domain:
-    return Domain(name=name, sources=(f"data/{name}",), color=color, bits=bits, low=low, high=high)
+    statistics = ImageStatistics(color=color, bits=bits, low=low, high=high)
+    return Domain(name=name, sources=(f"data/{name}",), statistics=statistics)
 
 
 def config(
@@ -52,9 +55,10 @@ def config(
             "method": more.pop("method", "cyclegan"),
             "preset": "tiny",
             "method_settings": more,
+            "medium": "image",
+            "medium_settings": {"size": size, "resize_mode": resize_mode, "channels": str(channels)},
             "domains": domains or (domain("photos"), domain("paintings")),
-            "channels": channels,
-            "data": {"size": size, "resize_mode": resize_mode},
+            "data": {},
             "networks": {"width": 4, "blocks": 1, "discriminator_width": 4, "discriminator_layers": 1},
             "training": {},
         }

@@ -8,11 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import soundfile
-from tiny_runs import config as picture_config
 
 from unpaired.config.run_config import RunConfig
 from unpaired.data.domain import Domain
-from unpaired.media.voice.speaker_statistics import VoiceStatistics
+from unpaired.media.voice.settings import SpeakerStatistics
 
 RATE = 16000
 
@@ -34,7 +33,7 @@ def sound(path: Path, wave: npt.NDArray[Any] | None = None, rate: int = RATE) ->
 
 def speaker(name: str, f0_hz: float, mean: float = 0.0, coefficients: int = 24) -> Domain:
     """A domain whose coefficients have the deviation 1 and the mean 0, the first another `mean`."""
-    voice = VoiceStatistics(
+    statistics = SpeakerStatistics(
         mean=(mean, *[0.0] * (coefficients - 1)),
         std=(1.0,) * coefficients,
         scale=(1.0,) * coefficients,
@@ -44,10 +43,21 @@ def speaker(name: str, f0_hz: float, mean: float = 0.0, coefficients: int = 24) 
         lufs=-23.0,
         frames=1000,
     )
-    return Domain(name=name, sources=(f"data/{name}",), voice=voice)
+    return Domain(name=name, sources=(f"data/{name}",), statistics=statistics)
 
 
 def voice_config(*domains: Domain, voice: dict[str, Any] | None = None, **more: Any) -> RunConfig:
-    given = domains or (speaker("alice", 200.0), speaker("bob", 100.0))
-    plain = picture_config(*given, **more).model_dump()
-    return RunConfig.model_validate(plain | {"voice": {"crop_frames": 16} | (voice or {})})
+    return RunConfig.model_validate(
+        {
+            "unpaired_version": "0",
+            "method": more.pop("method", "cyclegan"),
+            "preset": "tiny",
+            "method_settings": more,
+            "medium": "voice",
+            "medium_settings": {"crop_frames": 16} | (voice or {}),
+            "domains": domains or (speaker("alice", 200.0), speaker("bob", 100.0)),
+            "data": {},
+            "networks": {"width": 4, "blocks": 1, "discriminator_width": 4},
+            "training": {},
+        }
+    )

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from unpaired.config.settings import VoiceSettings
 from unpaired.media.voice.audio_io import write
+from unpaired.media.voice.settings import VoiceSettings
 
 TINY: dict[str, Any] = {
     "preset": "tiny",

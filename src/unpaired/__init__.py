@@ -1,7 +1,8 @@
-"""Unsupervised conditional generation: learn to turn one domain into another from collections without pairs.
+"""Unsupervised conditional generation: learn to translate between domains from unpaired collections of files.
 
-`train` learns a translator from folders, `Translator` uses it, `evaluate` and `audit` measure it, `compare` does so for
-several methods; `offer` makes a network of your own an embedding. `unpaired --help` is the same on the command line.
+`train` trains a translator on folders, `Translator` uses it, `evaluate` and `audit` measure it, and `compare` compares
+several methods. `register_embedding` makes your own network available as an embedding. `unpaired --help` shows the same
+functions on the command line.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ __all__ = ["Translator", "UnpairedError", "audit", "compare", "evaluate", "regis
 
 
 def __getattr__(name: str) -> Any:
-    """Import the public names when one is first asked for, so that `unpaired --help` need not wait for torch."""
+    """Import public names on first use, so that `unpaired --help` does not load torch."""
     if name not in __all__:
         raise AttributeError(f"module 'unpaired' has no attribute '{name}'")
     from unpaired import api  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""`python -m unpaired`."""
+"""Entry point of `python -m unpaired`."""
 
 from unpaired.cli.main import main
 

@@ -1,4 +1,4 @@
-"""The public names of `unpaired`, which imports them when one is first asked for."""
+"""Public names of `unpaired`, imported on first use."""
 
 from unpaired.comparison import compare
 from unpaired.errors import UnpairedError

@@ -58,15 +58,18 @@ def map_in_processes(work: Callable[[J], R], jobs: Mapping[K, J], workers: int) 
     finally:
         for process in processes:
             process.kill()
-        for process in processes:
+        for process, thread in zip(processes, threads, strict=True):
             process.wait()
-        for thread in threads:
-            thread.join()
-        for process in processes:
-            for pipe in (process.stdin, process.stdout):
-                with suppress(OSError):  # what a killed worker did not read
-                    if pipe is not None:
-                        pipe.close()
+            if thread.ident is not None:
+                thread.join()
+            _close_pipes(process)
+
+
+def _close_pipes(process: subprocess.Popen[bytes]) -> None:
+    for pipe in (process.stdin, process.stdout):
+        with suppress(OSError):  # what a killed worker did not read
+            if pipe is not None:
+                pipe.close()
 
 
 def _start_worker() -> subprocess.Popen[bytes]:

@@ -105,7 +105,7 @@ def test_a_damaged_model_is_refused(run: Path, discs: Path, capsys: pytest.Captu
         (["train", "DATA", "--seed", "99999999999999999999"], "'seed'"),
         (["train", "DATA", "--device", "meta"], "training runs on cpu, cuda or mps"),
         (["train", "DATA", "--config"], "expected one argument"),
-        (["train", "DATA", "--pairs"], "--pairs: no file"),
+        (["train", "DATA", "--pairs"], "--pairs: the test items"),
         (["train"], "no data given"),
         (["train", "nowhere/", "nothing/"], "does not exist"),
         (["train", "--resume", "nowhere/"], "not a run"),

@@ -67,7 +67,7 @@ class Planted(Method):
 def planted(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Planted]]:
     """A method that does what a test says; the table of methods is as it was afterwards, and in its order."""
     before = dict(METHODS)
-    METHODS["planted"] = MethodInfo("planted", Planted, 2000, "Nobody", "2", ("image",), "direct", "none")
+    METHODS["planted"] = MethodInfo("planted", Planted, 2000, "Nobody", "2", "direct", "none")
     monkeypatch.setattr(Planted, "trouble", "none")
     yield Planted
     METHODS.clear()
@@ -303,7 +303,7 @@ def test_a_folder_with_something_else_is_left_alone(discs: Path, tmp_path: Path)
         ({"methods": "gan", "overrides": {"unit": {}}}, "--set unit: not compared here"),
         ({"methods": "gan", "steps": 2, "minutes": 3}, "both steps and minutes"),
         ({"methods": "gan", "devices": 2}, "trains on one device"),
-        ({"methods": "gan", "pairs": True}, "--pairs: no file"),
+        ({"methods": "gan", "pairs": True}, "--pairs: the test items"),
         ({"methods": "cyclegan", "size": 18}, "size 18: these networks need a multiple of 4"),
     ],
 )
@@ -339,7 +339,7 @@ def test_what_does_not_fit_is_left_out_of_all_and_an_error_by_name(
     draw_domain(discs, "green", 12)
     for name in [name for name in METHODS if name not in ("gan", "combogan", "planted")]:
         del METHODS[name]
-    METHODS["planted"] = dataclasses.replace(METHODS["planted"], media=("voice",))
+    METHODS["planted"] = dataclasses.replace(METHODS["planted"], unsupported={"image": "it is for a test"})
     found = compared(discs, tmp_path / "out", "all", steps=1)
     assert states(found) == {"combogan": "done"}
     assert found.excluded.keys() == {"gan", "planted"}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from unpaired.config.settings import StrictModel
 from unpaired.data.attributes import LabelledSplits
 from unpaired.data.domain import Domain
 from unpaired.data.paths import Paths
@@ -16,7 +17,7 @@ from unpaired.labels import LabelGroup, Labels, create_domain_labels
 
 
 def domain(name: str) -> Domain:
-    return Domain(name=name, sources=(), color=False, bits=8, low=0, high=255)
+    return Domain(name=name, sources=(), statistics=StrictModel())
 
 
 def sets(name: str, count: int) -> DomainSplits:

@@ -16,12 +16,15 @@ from unpaired.data.split import (
     write_file_list,
 )
 from unpaired.errors import WorkError
+from unpaired.media import MEDIA
+
+IMAGE = MEDIA["image"]
 
 
 def files(count: int, tests: int | None = None, suffix: str = "png", start: int = 0) -> DomainFiles:
     names = [(f"p{i:04}.{suffix}", i) for i in range(start, start + count)]
     test = None if tests is None else Paths.from_files(Path("/d/test"), [(f"t{i}.png", i) for i in range(tests)])
-    return DomainFiles("a", Paths.from_files(Path("/d"), names), test, 0)
+    return DomainFiles("a", Paths.from_files(Path("/d"), names), test, 0, medium=IMAGE)
 
 
 def contents(sets: DomainSplits) -> list[list[str]]:
@@ -55,7 +58,7 @@ def test_parts_are_disjoint_complete_and_sorted() -> None:
 
 def test_the_split_depends_on_the_seed_and_not_on_the_order() -> None:
     listed = files(200)
-    turned = DomainFiles("a", listed.train.take(list(range(199, -1, -1))), None, 0)
+    turned = DomainFiles("a", listed.train.take(list(range(199, -1, -1))), None, 0, medium=IMAGE)
     one, other = split_files(listed, 0.1, 0), split_files(turned, 0.1, 0)
     assert sorted(one.test) == sorted(other.test) and sorted(one.validation) == sorted(other.validation)
     assert sorted(split_files(listed, 0.1, 1).test) != sorted(one.test)
@@ -93,7 +96,7 @@ def test_the_list_comes_back(tmp_path: Path, tests: int | None) -> None:
 
 def test_strange_names_come_back(tmp_path: Path) -> None:
     names = ["a\tb.png", "a\nb.png", "a\\nb.png", "c\udce9.png", "d\r.png"]
-    listed = DomainFiles("a", Paths.from_files(tmp_path, [(n, 1) for n in names]), None, 0)
+    listed = DomainFiles("a", Paths.from_files(tmp_path, [(n, 1) for n in names]), None, 0, medium=IMAGE)
     write_file_list(tmp_path / "a.tsv", split_files(listed, 0, 0))
     assert list(read_file_list(tmp_path / "a.tsv", "a", listed.sources).train) == names
 
@@ -104,7 +107,9 @@ def test_what_has_changed_is_said() -> None:
     assert describe_changes(recorded, files(25)) == ["a: p0025.png, p0026.png, p0027.png and 2 more are missing"]
     moved = describe_changes(recorded, files(30, start=2))
     assert moved == ["a: p0000.png, p0001.png are missing", "a: p0030.png, p0031.png are new"]
-    resized = DomainFiles("a", Paths.from_files(Path("/d"), [(f"p{i:04}.png", max(i, 1)) for i in range(30)]), None, 0)
+    resized = DomainFiles(
+        "a", Paths.from_files(Path("/d"), [(f"p{i:04}.png", max(i, 1)) for i in range(30)]), None, 0, medium=IMAGE
+    )
     assert describe_changes(recorded, resized) == ["a: p0000.png is of another size"]
 
 

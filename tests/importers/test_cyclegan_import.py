@@ -14,11 +14,13 @@ from torch import Tensor, nn
 
 from unpaired import Translator, evaluate, resume, train
 from unpaired.cli.main import main
-from unpaired.config.run_config import build_method, read_config
+from unpaired.config.run_config import read_config
 from unpaired.errors import UsageError, WorkError
 from unpaired.importers.cyclegan import import_generator
+from unpaired.media.image.settings import image_statistics
 from unpaired.report.page import write_report
 from unpaired.runs.folder import load_model
+from unpaired.runs.method_builder import build_method
 
 DATA = Path(__file__).parents[1] / "data_files"
 
@@ -83,7 +85,7 @@ def test_the_authors_own_numbers(tmp_path: Path) -> None:
 def test_one_gray_end_is_served_by_three_channels(inputs: int, outputs: int, tmp_path: Path) -> None:
     net = lively(Reference(inputs=inputs, outputs=outputs))
     translator = imported(net.saved(), tmp_path)
-    assert [d.color for d in translator.config.domains] == [inputs == 3, outputs == 3]
+    assert [image_statistics(d).color for d in translator.config.domains] == [inputs == 3, outputs == 3]
     x = picture()
     luma = (x * torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
     with torch.no_grad():
@@ -111,22 +113,22 @@ def changed(name: str, tensor: Tensor, **form: Any) -> dict[str, Tensor]:
 
 REFUSED: dict[str, tuple[Any, str]] = {
     "U-Net": (unet(), "U-Net generator"),
-    "critic": ({"model.0.weight": torch.zeros(4, 3, 4, 4), "model.0.bias": torch.zeros(4)}, r"a critic \(netD\)"),
-    "pixel critic": ({"net.0.weight": torch.zeros(4, 3, 1, 1)}, r"a critic \(netD\)"),
+    "discriminator": ({"model.0.weight": torch.zeros(4, 3, 4, 4), "model.0.bias": torch.zeros(4)}, r"\(netD\)"),
+    "pixel discriminator": ({"net.0.weight": torch.zeros(4, 3, 1, 1)}, r"\(netD\)"),
     "CUT's feature network": ({"mlp_0.0.weight": torch.zeros(4, 3)}, "feature network of CUT"),
     "optimizer": (torch.optim.Adam(nn.Linear(2, 2).parameters()).state_dict(), "an optimizer's state"),
     "whole checkpoint": ({"epoch": 3, "model": {}}, "a dictionary of epoch, model"),
-    "tensor": (torch.zeros(3), "holds a Tensor"),
-    "another network": ({"conv1.weight": torch.zeros(4, 3, 7, 7)}, "it begins with conv1.weight"),
-    "nothing": ({}, "it begins with nothing"),
-    "integers": ({"model.1.weight": torch.zeros(4, 3, 7, 7, dtype=torch.int64)}, "is of torch.int64"),
+    "tensor": (torch.zeros(3), "contains a Tensor"),
+    "another network": ({"conv1.weight": torch.zeros(4, 3, 7, 7)}, "first tensor: conv1.weight"),
+    "nothing": ({}, "first tensor: nothing"),
+    "integers": ({"model.1.weight": torch.zeros(4, 3, 7, 7, dtype=torch.int64)}, "has type torch.int64"),
     "a layer short": (without("model.10.conv_block.5.weight"), "it lacks model.10.conv_block.5.weight"),
     "a layer more": (changed("model.40.weight", torch.zeros(2)), r"also has model.40.weight \(2,\)"),
-    "another shape": (changed("model.4.weight", torch.zeros(8, 4, 5, 5)), r"shape \(8, 4, 5, 5\), where one has"),
-    "four channels": (Reference(inputs=4).saved(), "reads 4 channels"),
-    "two channels out": (Reference(outputs=2).saved(), "makes 2 channels"),
+    "another shape": (changed("model.4.weight", torch.zeros(8, 4, 5, 5)), r"shape \(8, 4, 5, 5\)"),
+    "four channels": (Reference(inputs=4).saved(), "4 input channels"),
+    "two channels out": (Reference(outputs=2).saved(), "2 output channels"),
     "another blur": (changed("model.7.filt", torch.ones(8, 1, 3, 3) / 9, down=True), "blur model.7.filt is not CUT's"),
-    "lost": (changed("model.1.bias", torch.full((4,), torch.nan)), "no finite numbers"),
+    "lost": (changed("model.1.bias", torch.full((4,), torch.nan)), "model.1.bias has values that are not finite"),
 }
 
 
@@ -183,7 +185,7 @@ def test_wrong_arguments(tmp_path: Path) -> None:
         import_generator(tmp_path / "none.pth", tmp_path / "run")
     with pytest.raises(UsageError, match="exists and is not empty"):
         import_generator(file, tmp_path / "full")
-    with pytest.raises(UsageError, match="expected two names"):
+    with pytest.raises(UsageError, match="expected two different names"):
         import_generator(file, tmp_path / "run", "A", "A")
     with pytest.raises(UsageError, match="without ','"):
         import_generator(file, tmp_path / "run", "a,b", "c")

@@ -11,16 +11,21 @@ import torch
 from benchmarks.results import append_row, rows
 from benchmarks.step import Case, straight, times
 from unpaired.config.resolve import SettingsRequest, resolve_settings
+from unpaired.media import MEDIA
 
 
 @pytest.mark.parametrize("name", ["cyclegan", "gan", "unit"])
 def test_both_sides_are_the_same_method_and_take_their_steps(name: str) -> None:
     small = {"size": 16, "width": 4, "discriminator_width": 4, "discriminator_layers": 1, "augment": (), "blocks": 2}
     case = Case(
-        resolve_settings(SettingsRequest(name, "paper", small), "paper"), "fp32", "cpu", torch.get_num_threads(), seed=0
+        resolve_settings(SettingsRequest(name, "paper", small), MEDIA["image"], "paper"),
+        "fp32",
+        "cpu",
+        torch.get_num_threads(),
+        seed=0,
     )
     method = case.method()
-    other = straight(method, case.settings.method_settings)
+    other = straight(method, case.settings.method_settings.model_dump())
     assert type(other).__name__ == f"Straight{type(method).__name__}"
     taken = times(case, rounds=2)
     assert all(len(pairs) == 2 and min(min(pair) for pair in pairs) > 0 for pairs in taken.values())

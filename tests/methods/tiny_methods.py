@@ -9,13 +9,14 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-from unpaired.config.settings import NetworkSettings, VoiceSettings
+from unpaired.config.settings import NetworkSettings
 from unpaired.data.domain import DOMAIN_KEYS
 from unpaired.labels import Labels
 from unpaired.methods import METHODS
 from unpaired.methods.base import Batch, Method
 from unpaired.methods.capabilities import LabelConditionedMethod
 from unpaired.networks.image_factory import ImageNetworkFactory
+from unpaired.networks.image_settings import ImageNetworkSettings
 from unpaired.networks.pretrained import register_embedding
 from unpaired.networks.voice_factory import VoiceNetworkFactory
 from unpaired.training.distributed import Distributed
@@ -44,7 +45,7 @@ def build(
     torch.manual_seed(seed)
     keys = DOMAIN_KEYS[: len(labels.domains) if labels else 2]
     net = ImageNetworkFactory(
-        NetworkSettings.model_validate(networks or NETWORKS), dict.fromkeys(keys, 3), size, labels
+        ImageNetworkSettings.model_validate(networks or NETWORKS), dict.fromkeys(keys, 3), size, labels
     )
     cls = METHODS[name].cls
     known = inspect.signature(cls).parameters
@@ -63,9 +64,8 @@ def build_voice(
     name: str, networks: dict[str, Any] | None = None, generator_dims: str = "1", **settings: Any
 ) -> Method:
     torch.manual_seed(0)
-    voice = VoiceSettings.model_validate({"generator_dims": generator_dims, "crop_frames": VOICE[2]})
     given = NetworkSettings.model_validate(networks or VOICE_NETWORKS)
-    net = VoiceNetworkFactory(given, voice, VOICE[1], DOMAIN_KEYS[:2])
+    net = VoiceNetworkFactory(given, VOICE[1], VOICE[2], generator_dims, DOMAIN_KEYS[:2])
     method = METHODS[name].cls(net, **settings).double()
     method.stride = net.stride
     return method

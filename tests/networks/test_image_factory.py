@@ -4,7 +4,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from unpaired.config.settings import NetworkSettings
 from unpaired.errors import UsageError
 from unpaired.networks.blocks import Role, count_parameters
 from unpaired.networks.conditional import concat_label
@@ -17,11 +16,12 @@ from unpaired.networks.discriminator import (
 from unpaired.networks.generator import Blur
 from unpaired.networks.identity_autoencoder import dct_kernels
 from unpaired.networks.image_factory import ImageNetworkFactory
+from unpaired.networks.image_settings import ImageNetworkSettings
 
 
 def networks(size: int = 32, channels: int = 3, **settings: object) -> ImageNetworkFactory:
     tiny: dict[str, object] = {"width": 4, "discriminator_width": 4, "blocks": 2}
-    given = NetworkSettings.model_validate({**tiny, **settings})
+    given = ImageNetworkSettings.model_validate({**tiny, **settings})
     return ImageNetworkFactory(given, {"X": channels, "Y": channels}, size)
 
 
@@ -36,7 +36,7 @@ def test_parameter_counts_equal_those_of_the_reference_code(
     size: int, blocks: int, generator: int, discriminator: int
 ) -> None:
     with torch.device("meta"):
-        net = ImageNetworkFactory(NetworkSettings.model_validate({}), {"X": 3, "Y": 3}, size)
+        net = ImageNetworkFactory(ImageNetworkSettings.model_validate({}), {"X": 3, "Y": 3}, size)
         assert net.blocks == blocks
         assert count_parameters(net.generator("X", "Y")) == generator
         assert count_parameters(net.discriminator("Y")) == discriminator
@@ -65,7 +65,7 @@ def test_a_residual_generator_starts_near_its_input_and_is_clamped_only_in_eval(
 
 @pytest.mark.parametrize(("channels", "target"), [(1, 3), (3, 1)])
 def test_a_generator_may_change_the_channels(channels: int, target: int) -> None:
-    settings = NetworkSettings.model_validate({"width": 4, "blocks": 1, "residual": True})
+    settings = ImageNetworkSettings.model_validate({"width": 4, "blocks": 1, "residual": True})
     net = ImageNetworkFactory(settings, {"X": channels, "Y": target}, 16)
     assert net.generator("X", "Y")(torch.zeros(1, channels, 16, 16)).shape == (1, target, 16, 16)
 

@@ -8,9 +8,10 @@ from collections import Counter
 import pytest
 import torch
 
-from unpaired.config.settings import NetworkSettings, VoiceSettings
+from unpaired.config.settings import NetworkSettings
 from unpaired.errors import UsageError
 from unpaired.networks.image_factory import ImageNetworkFactory
+from unpaired.networks.image_settings import ImageNetworkSettings
 from unpaired.networks.masking import mask_frames
 from unpaired.networks.voice_factory import VoiceNetworkFactory
 
@@ -40,8 +41,8 @@ def test_zero_fraction_masks_nothing() -> None:
 
 def test_invalid_mask_fractions_are_rejected() -> None:
     with pytest.raises(UsageError, match=r"max_mask_fraction 0\.5.*--max-mask-fraction 0"):
-        ImageNetworkFactory(NetworkSettings(), {"X": 3, "Y": 3}, 32).generator("X", "Y", max_mask_fraction=0.5)
-    voices = VoiceNetworkFactory(NetworkSettings(), VoiceSettings(), 24, ("X", "Y"))
+        ImageNetworkFactory(ImageNetworkSettings(), {"X": 3, "Y": 3}, 32).generator("X", "Y", max_mask_fraction=0.5)
+    voices = VoiceNetworkFactory(NetworkSettings(), 24, 128, "2-1-2", ("X", "Y"))
     for fraction in (1.5, -0.5):
         with pytest.raises(UsageError, match=re.escape(f"max_mask_fraction {fraction:g}") + ".* 0 to 1"):
             voices.generator("X", "Y", max_mask_fraction=fraction)

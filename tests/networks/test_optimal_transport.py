@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from unpaired.config.settings import NetworkSettings
 from unpaired.errors import UsageError
 from unpaired.networks.image_factory import ImageNetworkFactory
+from unpaired.networks.image_settings import ImageNetworkSettings
 from unpaired.networks.optimal_transport import (
     CONTEXT_FRAMES,
     ENTROPY_WEIGHT,
@@ -124,7 +124,7 @@ def test_each_label_has_its_own_target_frames() -> None:
 
 def test_transport_loss_is_rejected_for_images() -> None:
     with pytest.raises(UsageError, match="--transport-weight 0"):
-        ImageNetworkFactory(NetworkSettings(), {"X": 3, "Y": 3}, 32).transport_loss()
+        ImageNetworkFactory(ImageNetworkSettings(), {"X": 3, "Y": 3}, 32).transport_loss()
 
 
 def test_nonfinite_converted_frames_give_nan_and_are_not_stored() -> None:

@@ -4,14 +4,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from unpaired.config.settings import NetworkSettings
 from unpaired.networks.blocks import ResidualBlock
 from unpaired.networks.image_factory import ImageNetworkFactory
+from unpaired.networks.image_settings import ImageNetworkSettings
 from unpaired.networks.projector import Projector
 
 
 def networks(**settings: object) -> ImageNetworkFactory:
-    given = NetworkSettings.model_validate({"width": 4, "discriminator_width": 4, **settings})
+    given = ImageNetworkSettings.model_validate({"width": 4, "discriminator_width": 4, **settings})
     return ImageNetworkFactory(given, {"X": 3, "Y": 3}, 32)
 
 

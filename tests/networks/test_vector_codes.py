@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from unpaired.config.settings import NetworkSettings
 from unpaired.networks.blocks import EvalClamp, Role
 from unpaired.networks.image_factory import ImageNetworkFactory
+from unpaired.networks.image_settings import ImageNetworkSettings
 from unpaired.networks.vector_codes import Resize, count_halvings, share_layers, widths_per_level
 
 RESNET: dict[str, Any] = {"width": 4, "discriminator_width": 4, "discriminator_layers": 1}
@@ -17,7 +17,7 @@ LIGHT: dict[str, Any] = {**RESNET, "generator": "light", "discriminator": "light
 
 
 def factory(size: int = 16, **settings: Any) -> ImageNetworkFactory:
-    return ImageNetworkFactory(NetworkSettings.model_validate(settings), {"X": 3, "Y": 3}, size)
+    return ImageNetworkFactory(ImageNetworkSettings.model_validate(settings), {"X": 3, "Y": 3}, size)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from unpaired.config.presets import VOICE_PRESETS
-from unpaired.config.settings import NetworkSettings, VoiceSettings
+from unpaired.config.settings import NetworkSettings
 from unpaired.errors import UsageError
+from unpaired.media.voice.settings import PRESETS
 from unpaired.networks.blocks import count_parameters
 from unpaired.networks.conditional import concat_label
 from unpaired.networks.gated_convolutions import (
@@ -25,15 +25,18 @@ from unpaired.networks.voice_factory import VoiceNetworkFactory
 
 
 def networks(q: int = 24, frames: int = 128, form: str = "1", **settings: Any) -> VoiceNetworkFactory:
-    voice = VoiceSettings.model_validate({"crop_frames": frames, "generator_dims": form})
-    return VoiceNetworkFactory(NetworkSettings.model_validate(settings), voice, q, ("X", "Y"))
+    return VoiceNetworkFactory(NetworkSettings.model_validate(settings), q, frames, form, ("X", "Y"))
 
 
 def test_parameter_counts_of_the_presets() -> None:
-    small = VOICE_PRESETS["small"]
-    settings = small["networks"] | {"residual": True}
-    assert 4e5 < count_parameters(networks(form=small["voice"]["generator_dims"], **settings).generator("X", "Y")) < 7e5
-    paper = networks(36, form="2-1-2", **VOICE_PRESETS["paper"]["networks"])
+    small = PRESETS["small"]
+    settings = {**small["networks"], "residual": True}
+    assert (
+        4e5
+        < count_parameters(networks(form=small["medium_settings"]["generator_dims"], **settings).generator("X", "Y"))
+        < 7e5
+    )
+    paper = networks(36, form="2-1-2", **PRESETS["paper"]["networks"])
     assert 14e6 < count_parameters(paper.generator("X", "Y")) < 18e6
 
 

@@ -15,15 +15,20 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from unpaired.config.resolve import build_method_settings_model
 from unpaired.config.run_config import RunConfig, write_config
-from unpaired.config.settings import DataSettings, NetworkSettings, TrainingSettings
+from unpaired.config.settings import DataSettings, TrainingSettings
 from unpaired.data.domain import Domain
 from unpaired.data.folders import DomainFiles
 from unpaired.data.paths import Paths
 from unpaired.data.split import split_files, write_file_list
 from unpaired.errors import WorkError
+from unpaired.media import MEDIA
 from unpaired.media.image import image_io
 from unpaired.media.image.measurement import RouteMeasures
+from unpaired.media.image.settings import ImageSettings, ImageStatistics
+from unpaired.methods import METHODS
+from unpaired.networks.image_settings import ImageNetworkSettings
 from unpaired.report import charts, embedded_images, run_text
 from unpaired.report.page import select_evenly, write_report
 from unpaired.runs.folder import RunFolder
@@ -51,22 +56,25 @@ def make_run(path: Path, names: tuple[str, ...] = ("photos", "paintings"), size:
     """A run's folder with its configuration and lists of files, and nothing trained."""
     folder = RunFolder(path)
     folder.files.mkdir(parents=True)
-    domain = {"color": True, "bits": 8, "low": 0.0, "high": 255.0}
+    statistics = ImageStatistics(color=True)
     config = RunConfig(
         unpaired_version="0.1.0",
         method="cyclegan",
         preset="tiny",
-        method_settings={"cycle_weight": 10.0, "one_way": False},
-        domains=tuple(Domain(name=name, sources=("data/" + name,), **domain) for name in names),
-        channels=3,
-        data=DataSettings(size=size),
-        networks=NetworkSettings(),
+        medium="image",
+        method_settings=build_method_settings_model(METHODS["cyclegan"].cls)(),
+        medium_settings=ImageSettings(size=size, channels="3"),
+        domains=tuple(Domain(name=name, sources=("data/" + name,), statistics=statistics) for name in names),
+        data=DataSettings(),
+        networks=ImageNetworkSettings(),
         training=TrainingSettings(steps=STEPS, batch_size=4),
     )
     write_config(folder.config, config)
     for name in names:
         files = Paths.from_files(Path("data"), [(f"{i}.png", 10) for i in range(40)])
-        write_file_list(folder.files / f"{name}.tsv", split_files(DomainFiles(name, files, None, 0), 0.1, 0))
+        write_file_list(
+            folder.files / f"{name}.tsv", split_files(DomainFiles(name, files, None, 0, medium=MEDIA["image"]), 0.1, 0)
+        )
     return folder
 
 

@@ -84,7 +84,7 @@ def kids(monkeypatch: pytest.MonkeyPatch, without_features: None) -> dict[int, f
     known = {2: 300.0, 4: 100.0, 6: 98.0}
 
     def evaluate(self: ImageValidator, step: int, spent_s: float, best_kid: float | None) -> float:
-        kid = known.get(self.config.method_settings["depth"], 50.0)
+        kid = known.get(self.config.method_settings.model_dump()["depth"], 50.0)
         routes = [{"route": "blue -> red", "kid": kid, "kid_error": 5.0, "kid_real": 1.0}]
         self.training_log.history.add("evaluation", step, spent_s=spent_s, set="validation", routes=routes, best=True)
         return kid
@@ -107,7 +107,7 @@ def test_stages_are_runs_and_the_shallow_one_teaches(discs: Path, tmp_path: Path
     config = read_config(deep / "config.yaml")
     assert config.teacher is not None
     assert Path(config.teacher.file) == tmp_path / "out" / "depth-04" / "model.safetensors"
-    assert config.method_settings["depth"] == 8 and config.method_settings["distillation_weight"] == 3
+    assert config.method_settings.model_dump().items() >= {"depth": 8, "distillation_weight": 3}.items()
     steps = {p.parent.name: read_config(p).training.steps for p in (tmp_path / "out").glob("*/config.yaml")}
     assert steps == {"depth-02": 2, "depth-04": 2, "depth-06": 2, "deep": 10}
     assert "depth 4 is taken as teacher" in heard
@@ -136,7 +136,7 @@ def test_a_stopped_search_goes_on_where_it_stood(
         assert not (out / "deep").exists() or stop == 11
         deep = resume_depth_search(out, log=quiet)
         assert made == 24
-    assert read_config(deep / "config.yaml").method_settings["depth"] is None
+    assert read_config(deep / "config.yaml").method_settings.model_dump()["depth"] is None
     assert list_checkpoints(deep / "checkpoints")[-1].name == "step-000000015"
     before = (deep / "model.safetensors").stat().st_mtime_ns
     assert main(["train", "--resume", str(out)]) == 0
@@ -210,8 +210,8 @@ def test_a_folder_of_stages_goes_on_as_planned(tmp_path: Path, capsys: pytest.Ca
 
 def test_the_deep_depth_may_stand_in_a_file_and_is_seen_to_first(discs: Path, tmp_path: Path) -> None:
     settings = tmp_path / "settings.yaml"
-    settings.write_text("method_settings: {depth: 6, rate: 0.001}\n", encoding="utf-8")
-    assert read_requested_depth(SettingsRequest("gan", None, {}, settings), "gan") == {"depth": 6}
+    settings.write_text("method_settings: {depth: 6, lr: 0.001}\n", encoding="utf-8")
+    assert read_requested_depth(SettingsRequest.read("gan", file=settings)) == {"depth": 6}
     settings.write_text("method_settings: {depth: 2}\n", encoding="utf-8")
     with pytest.raises(UsageError, match="must be deeper than the shallowest"):
         search_depth(discs, out=tmp_path / "out", log=quiet, steps=24, config=settings, **SETTINGS)

@@ -10,7 +10,7 @@ import torch
 from conftest import TINY
 
 from unpaired import train
-from unpaired.config.settings import VoiceSettings
+from unpaired.media.voice.settings import VoiceSettings
 from unpaired.runs.folder import RunFolder
 from unpaired.training.finish import finish_training
 from unpaired.training.logging import TrainingLog

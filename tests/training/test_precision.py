@@ -13,7 +13,7 @@ CPU = torch.device("cpu")
 
 
 class Machine:
-    """A machine whose steps take the time that is said; `load` multiplies the time of a step, not its processor time."""
+    """A machine whose steps take the given time; `load` multiplies the time of a step, not its processor time."""
 
     def __init__(self, seconds: dict[Precision, float], load: Callable[[int], float] = lambda _: 1.0) -> None:
         self.seconds, self.load = seconds, load

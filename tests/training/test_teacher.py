@@ -14,12 +14,13 @@ from test_train import quiet, state, stopped_after, trained
 
 from unpaired import Translator
 from unpaired.cli.main import main
-from unpaired.config.run_config import build_method, read_config
+from unpaired.config.run_config import read_config
 from unpaired.errors import UsageError, WorkError
 from unpaired.losses.distances import l1
 from unpaired.methods.base import FrozenNetwork, StepContext
 from unpaired.networks.blocks import Role
 from unpaired.runs.folder import load_model
+from unpaired.runs.method_builder import build_method
 from unpaired.runs.weights import read_tensors
 from unpaired.training.train import resume, train
 
@@ -93,7 +94,7 @@ def test_resuming_refuses_another_teacher(discs: Path, tmp_path: Path, teacher: 
     run = tmp_path / "deep"
     stopped_after(discs, run, 2, {**DEEP, "teacher": teacher})
     resume(teacher, steps=4, log=quiet)
-    with pytest.raises(WorkError, match=r"teacher .*model.safetensors is not what this run began with"):
+    with pytest.raises(WorkError, match=r"teacher .*: model\.safetensors is not .*Restore it, or train a new run"):
         resume(run, log=quiet)
     (teacher / "model.safetensors").unlink()
     with pytest.raises(WorkError, match="there is no such file"):
@@ -116,8 +117,8 @@ def test_a_teacher_of_the_other_order_and_of_two_ways_will_do(discs: Path, tmp_p
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"method": "cyclegan", "depth": None}, "cyclegan learns from no other run; methods that do: .*gan"),
-        ({"size": 32}, "learned from pictures of 16 px, and this run from 32 px"),
+        ({"method": "cyclegan", "depth": None}, "--teacher: .*cyclegan; .*gan"),
+        ({"size": 32}, "--size 16, .*--size 32"),
     ],
 )
 def test_a_teacher_that_does_not_fit_is_refused(
@@ -132,7 +133,7 @@ def test_a_teacher_that_does_not_fit_is_refused(
 def test_other_domains_ways_and_paths_are_refused(discs: Path, tmp_path: Path, teacher: Path) -> None:
     green = draw_domain(tmp_path, "green", 12)
     for other, words in (
-        (green, "does not know 'green'; it knows blue and red"),
+        (green, "'green'; its domains are blue and red"),
         (discs / "blue", "does not translate red to blue"),
     ):
         with pytest.raises(UsageError, match=words):

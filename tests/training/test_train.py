@@ -57,7 +57,7 @@ def test_a_run_describes_itself(discs: Path, tmp_path: Path) -> None:
     assert "auto" not in json.dumps(config)
     assert [p.name for p in list_checkpoints(run / "checkpoints")] == ["step-000000003"]
     assert list((run / "samples").glob("*blue-red.png"))
-    assert any("held back" in words for words in heard)
+    assert any("blue: 10 train, 1 validation, 1 test" in words for words in heard)
     assert any("pip install" in words for words in heard)
     assert not (run / "best.safetensors").exists()
 

@@ -14,14 +14,14 @@ import yaml
 from test_train import quiet, state, stopped_after
 from voice_worlds import TINY, buzz, speaker
 
-from unpaired.config.run_config import build_method
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.voice.audio_io import Recording
+from unpaired.media.voice.streaming import translate_stream
 from unpaired.runs.folder import RunFolder
+from unpaired.runs.method_builder import build_method
 from unpaired.training.data_report import check_data
 from unpaired.training.train import resume, train
 from unpaired.translate import Translator
-from unpaired.translate.streaming import translate_stream
 
 VOICE: dict[str, Any] = {**TINY, "steps": 4}
 OPTIONS: list[tuple[str, dict[str, Any]]] = [
@@ -51,7 +51,7 @@ def test_a_run_on_recordings_describes_itself(speakers: Path, tmp_path: Path) ->
     heard: list[str] = []
     run = trained(speakers, tmp_path / "run", evaluate_every=2, log=heard.append)
     config = yaml.safe_load((run / "config.yaml").read_text())
-    assert config["voice"]["mcep_order"] == 8 and len(config["domains"][0]["voice"]["mean"]) == 8
+    assert config["medium_settings"]["mcep_order"] == 8 and len(config["domains"][0]["statistics"]["mean"]) == 8
     assert "auto" not in json.dumps({key: config[key] for key in ("data", "networks", "training")} | {"data": {}})
     assert list((run / "samples").glob("*high-low.png")) and (run / "report.html").exists()
     assert any("see recordings as world: 8 coefficients at 16000 Hz" in words for words in heard)
@@ -128,14 +128,18 @@ def test_little_sound_is_an_error_and_bad_files_are_skipped(speakers: Path, tmp_
 
 
 def test_check_reports_on_recordings(speakers: Path) -> None:
-    text, usable = check_data([speakers], None, lambda done, total: None)
-    assert usable and "10 recordings" in text and "16000 Hz, mono: 10" in text and "learn from 8" in text
+    result = check_data([speakers], None, lambda done, total: None)
+    assert result.is_usable and not result.unreadable
+    for fact in ("10 recordings", "16000 Hz, mono: 10", "learn from 8"):
+        assert fact in result.text
 
 
 def test_a_table_of_speakers_is_refused_with_what_to_do(tmp_path: Path) -> None:
     folder = speaker(tmp_path, "all", 120, [0.3, 0.3])
     (tmp_path / "all.csv").write_text("file,speaker\n00.wav,ann\n01.wav,ben\n")
-    with pytest.raises(UsageError, match="--attributes speaker: for pictures only; recordings are a folder for each"):
+    with pytest.raises(
+        UsageError, match=r"--attributes speaker: not available for recordings.*a folder for each domain"
+    ):
         train(folder, method="stargan", attributes=("speaker",), log=quiet)
-    with pytest.raises(UsageError, match="a folder for each speaker"):
+    with pytest.raises(UsageError, match="--attributes speaker: not available for recordings"):
         check_data([folder], None, lambda *_: None, ("speaker",))

@@ -10,11 +10,11 @@ import torch
 from lightning_fabric import Fabric
 from safetensors.torch import save_file
 
-from unpaired.config.settings import NetworkSettings
 from unpaired.errors import WorkError
 from unpaired.methods import METHODS
 from unpaired.methods.base import Batch, Method, StepContext
 from unpaired.networks.image_factory import ImageNetworkFactory
+from unpaired.networks.image_settings import ImageNetworkSettings
 from unpaired.runs.weights import collect_state
 from unpaired.training.distributed import Distributed
 from unpaired.training.loop import TrainingLoop
@@ -27,7 +27,7 @@ def tiny(words: str) -> Method:
     name, _, last = words.partition(" ")
     torch.manual_seed(1)
     net = ImageNetworkFactory(
-        NetworkSettings(width=2, discriminator_width=2, discriminator_layers=1, blocks=2), {"X": 1, "Y": 1}, SIZE
+        ImageNetworkSettings(width=2, discriminator_width=2, discriminator_layers=1, blocks=2), {"X": 1, "Y": 1}, SIZE
     )
     settings = {"pool_size": 0} if name == "cyclegan" else {}
     method = METHODS[name].cls(net, **settings).double()

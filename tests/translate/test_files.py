@@ -15,7 +15,7 @@ from tiny_runs import Known, config, domain, make_run
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.image import image_io as media
 from unpaired.media.image.pipeline import ImagePipeline, PreparedImage, get_output_bits
-from unpaired.translate import Options, Outcome, Translator, translate_files
+from unpaired.translate import Outcome, Translator, translate_files
 from unpaired.translate.files import group_into_batches
 from unpaired.translate.jobs import TranslationJob
 from unpaired.translate.manifest import DATABASE_NAME
@@ -42,11 +42,11 @@ def translator() -> Translator:
 
 
 def go(translator: Translator, *inputs: Path, out: Path, to: str = "paintings", **more: Any) -> Outcome:
-    options = more.pop("options", Options())
+    options = more.pop("options", {})
     return translate_files(translator, inputs, out, translator.resolve_request(to, options=options), **more)
 
 
-def crafted(translator: Translator, options: Options | None = None) -> ImagePipeline:
+def crafted(translator: Translator, **options: str) -> ImagePipeline:
     craft = translator.create_pipeline(translator.resolve_request("paintings", options=options))
     assert isinstance(craft, ImagePipeline)
     return craft
@@ -107,7 +107,7 @@ def test_sixteen_bits(tmp_path: Path) -> None:
     go(coloured, tmp_path / "in" / "a.png", out=tmp_path / "rgb", to="rgb")
     made = pixels(tmp_path / "rgb" / "a.png")
     assert made.shape == (21, 30, 3) and np.abs(made[..., 0] - array / 4000 * 255).max() <= 0.51
-    go(coloured, tmp_path / "in", out=tmp_path / "gray", to="rgb", options=Options(mode="input"))
+    go(coloured, tmp_path / "in", out=tmp_path / "gray", to="rgb", options={"mode": "input"})
     assert pixels(tmp_path / "gray" / "a.png").dtype == np.uint16
     real = (array / np.float32(4000)).astype(np.float32)
     picture(tmp_path / "real" / "f.tif", real)
@@ -127,8 +127,8 @@ def test_same_model_and_settings_are_skipped(translator: Translator, tmp_path: P
     assert again() == (4, 0, 0)
     assert again() == (0, 4, 0)
     assert again(overwrite=True) == (4, 0, 0)
-    assert again(options=Options(mode="input")) == (4, 0, 0)
-    assert again(to=Translator(config(resize_mode="scale"), Known(-1.0), "cpu"), options=Options(mode="input")) == (
+    assert again(options={"mode": "input"}) == (4, 0, 0)
+    assert again(to=Translator(config(resize_mode="scale"), Known(-1.0), "cpu"), options={"mode": "input"}) == (
         4,
         0,
         0,
@@ -332,7 +332,7 @@ def test_few_pixels_wait_for_their_shape(tmp_path: Path) -> None:
 def test_bits_that_suffixes_hold(tmp_path: Path) -> None:
     translator = Translator(config(resize_mode="crop"), Known(), "cpu")
     deep = media.DecodedImage(noise(16, 16, 1, high=65536).astype(np.float32), None, 16, "I;16", False)
-    gray = crafted(translator, Options(mode="input")).prepare_image(deep, False)
+    gray = crafted(translator, mode="input").prepare_image(deep, False)
     colour = crafted(translator).prepare_image(deep, False)
     kept = [get_output_bits(suffix, item) for suffix in (".png", ".TIF", ".jpg") for item in (gray, colour)]
     assert kept == [16, 8, 16, 16, 8, 8]

@@ -5,11 +5,15 @@ from pathlib import Path
 
 import pytest
 
+from unpaired.config.resolve import build_method_settings_model
 from unpaired.config.run_config import RunConfig
-from unpaired.config.settings import DataSettings, NetworkSettings, TrainingSettings
+from unpaired.config.settings import DataSettings, TrainingSettings
 from unpaired.data.domain import Domain
 from unpaired.errors import UsageError
 from unpaired.labels import LabelGroup, Labels
+from unpaired.media.image.settings import ImageSettings, ImageStatistics
+from unpaired.methods import METHODS
+from unpaired.networks.image_settings import ImageNetworkSettings
 from unpaired.translate.label_request import LabelRequest, parse_label_request
 
 LABELS = Labels(
@@ -19,17 +23,18 @@ NAN = math.nan
 
 
 def config() -> RunConfig:
-    domains = [Domain(name=name, sources=(), color=True, bits=8, low=0, high=255) for name in LABELS.domains]
+    domains = [Domain(name=name, sources=(), statistics=ImageStatistics(color=True)) for name in LABELS.domains]
     return RunConfig(
         unpaired_version="0",
         method="stargan",
         preset="tiny",
-        method_settings={},
+        medium="image",
+        method_settings=build_method_settings_model(METHODS["stargan"].cls)(),
+        medium_settings=ImageSettings(channels="3"),
         domains=tuple(domains),
         labels=LABELS,
-        channels=3,
         data=DataSettings(),
-        networks=NetworkSettings(),
+        networks=ImageNetworkSettings(),
         training=TrainingSettings(),
     )
 

@@ -12,9 +12,9 @@ from tiny_voices import RATE, hum, voice_config
 from unpaired.cli.main import main
 from unpaired.errors import UsageError
 from unpaired.media.voice.realtime import PcmFormat, write_pcm_stream
+from unpaired.media.voice.streaming import translate_stream
 from unpaired.media.voice.world import World
 from unpaired.translate import Translator
-from unpaired.translate.streaming import translate_stream
 
 
 def pcm(seconds: float, f0_hz: float, rate: int = RATE) -> bytes:
@@ -67,6 +67,6 @@ def test_the_command_and_what_it_refuses(
         translate_stream(
             voices, voices.resolve_request("bob"), io.BytesIO(wav.getvalue()), io.BytesIO(), 16000, lambda _: None
         )
-    pictures = Translator(config(), Known(one_way=True), "cpu")
-    with pytest.raises(UsageError, match="this run translates pictures"):
-        translate_stream(pictures, pictures.resolve_request(), io.BytesIO(), io.BytesIO(), None, lambda _: None)
+    pictures = make_run(tmp_path / "pictures", config())
+    assert main(["translate", str(pictures), "--stream", "--to", "photos"]) == 2
+    assert "--stream: not available for pictures" in capsys.readouterr().err

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from tiny_runs import Known, config, domain, make_run
 from unpaired import translate
 from unpaired.errors import UnreadableFileError, UsageError, WorkError
 from unpaired.media.image import pipeline as module
-from unpaired.translate import Options, Translator
+from unpaired.translate import Translator
 
 SIXTEEN = (domain("t1", False, 16, 100, 4100), domain("t2", False, 16, 0, 2000))
 
@@ -35,7 +36,7 @@ def test_load_and_kinds(run: Path, tmp_path: Path) -> None:
     from_array = translator(array, to="paintings", scale="native")
     assert isinstance(from_array, np.ndarray) and from_array.shape == array.shape and from_array.dtype == np.uint8
     assert not np.array_equal(from_array, array)
-    from_image = translator(Image.fromarray(array), **how)  # type: ignore[call-overload]
+    from_image = translator(Image.fromarray(array), **how)
     from_path = translator(tmp_path / "a.png", to="paintings", scale="native")
     assert isinstance(from_image, Image.Image) and np.array_equal(np.asarray(from_image), from_array)
     assert isinstance(from_path, Image.Image) and np.array_equal(np.asarray(from_path), from_array)
@@ -62,7 +63,7 @@ def test_any_size(run: Path, size: tuple[int, int], scale: str) -> None:
         settings = config(method=method)
         translator = Translator.load(make_run(run.parent / method, settings), device="cpu")
         array = noise(*size, 3)
-        out = translator(array, to="paintings", scale=scale)  # type: ignore[call-overload]
+        out = translator(array, to="paintings", scale=scale)
         assert out.shape == array.shape
 
 
@@ -211,7 +212,7 @@ def test_routes_and_names() -> None:
     x = torch.zeros(3, 16, 16)
     assert one_way(x).shape == x.shape and two_way(x, source="photos").shape == x.shape
     assert two_way.resolve_request("photos").source.name == "paintings"
-    with pytest.raises(UsageError, match="photos to paintings, paintings to photos; say which: --to"):
+    with pytest.raises(UsageError, match=r"photos to paintings, paintings to photos; .*--to"):
         two_way(x)
     with pytest.raises(UsageError, match="'painting': this run knows photos and paintings"):
         two_way(x, to="painting")
@@ -236,13 +237,17 @@ def test_wrong_inputs(run: Path, tmp_path: Path) -> None:
     ):
         with pytest.raises(UsageError, match="an array of"):
             translator(array, to="photos")
-    with pytest.raises(UsageError, match="mode 'rgb'; expected target or input"):
-        Options(mode="rgb")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="scale"):
-        Options(scale="big")  # type: ignore[arg-type]
-    for span in ((1.0, 1.0), (0.0, float("inf"))):
-        with pytest.raises(UsageError, match="target range"):
-            Options(target_range=span)
+    wrong_options: list[tuple[dict[str, Any], str]] = [
+        ({"mode": "rgb"}, "'mode': given 'rgb'.*'target' or 'input'"),
+        ({"scale": "big"}, "'scale': given 'big'"),
+        ({"target_range": (1.0, 1.0)}, "'target_range'.*lower first"),
+        ({"target_range": (0.0, float("inf"))}, "'target_range'.*finite"),
+        ({"source_range": ("low", 1)}, "'source_range'"),
+        ({"mod": "target"}, "'mod'"),
+    ]
+    for options, words in wrong_options:
+        with pytest.raises(UsageError, match=words):
+            translator(torch.zeros(3, 16, 16), to="photos", **options)
     with pytest.raises(UnreadableFileError):
         translator(tmp_path / "none.png", to="photos")
     with pytest.raises(UsageError, match="device 'warp'"):
@@ -275,16 +280,7 @@ def test_little_memory_halves_the_batch(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_public_names() -> None:
-    named = {
-        "Options",
-        "Outcome",
-        "TranslationRequest",
-        "Translator",
-        "interpolate_files",
-        "sample_files",
-        "translate_files",
-    }
-    assert set(translate.__all__) == named
+    assert set(translate.__all__) == {"Outcome", "TranslationRequest", "Translator", "translate_files"}
 
 
 def test_a_range_that_the_pictures_bits_do_not_hold_is_refused() -> None:
@@ -301,5 +297,5 @@ def test_a_picture_of_no_number_is_refused() -> None:
 
 
 def test_what_is_asked_of_labels_is_for_methods_that_are_told_them() -> None:
-    with pytest.raises(UsageError, match=r"cyclegan is not told labels.*stargan, fader are"):
+    with pytest.raises(UsageError, match=r"photos=0.5.*cyclegan.*stargan, fader"):
         Translator(config(), Known(), "cpu").resolve_request("photos=0.5")

@@ -189,6 +189,10 @@ def format_value(value: Any) -> str:
     """Return a setting's value as it is written on a command line."""
     if value is None:
         return "unset"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}"
     return ",".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
 
 
@@ -234,6 +238,7 @@ def refuse_settings_of_run(namespace: argparse.Namespace, settings: dict[str, An
         namespace.pairs,
         namespace.dry_run,
         namespace.teacher,
+        namespace.init,
         namespace.auto_depth,
     )
     if any(refused_values) or namespace.threshold is not None:

@@ -39,6 +39,9 @@ def train(argv: list[str]) -> int:
         help="trained run, or its model.safetensors, to distill from (methods: gan)",
     )
     parser.add_argument(
+        "--init", type=Path, metavar="RUN", help="start from another run's weights, matched by role and shape"
+    )
+    parser.add_argument(
         "--auto-depth",
         action="store_true",
         help="find the smallest sufficient generator depth, which then teaches a deep generator (distillation)",
@@ -67,29 +70,18 @@ def train(argv: list[str]) -> int:
     setting_flags.add_train_flags(parser, argv)
     args = parser.parse_all(argv, lambda flag: setting_flags.explain_other_methods_flag(flag, parser, argv))
     settings = setting_flags.parse_settings(args)
+    if args.resume is None:
+        require_valid_flags(args)
     shared_options = {"config": args.config, "pairs": args.pairs, "log": log_to_terminal, **settings}
     try:
         if args.resume is not None:
             resume_run(args, settings)
-        elif args.moved_data:
-            raise UsageError("--data: only valid with --resume RUN; for a new run, give the folders alone")
-        elif not args.data:
-            raise UsageError(
-                "no data given; expected two folders, or one with a folder per domain: unpaired train A/ B/"
-            )
         elif args.auto_depth:
-            if args.dry_run or args.teacher is not None:
-                raise UsageError("--auto-depth trains several runs, and a teacher: leave out --dry-run and --teacher")
             search_depth(*args.data, out=args.out, threshold=args.threshold, **shared_options)
+        elif args.dry_run:
+            print_plan(dry_run(*args.data, teacher=args.teacher, **shared_options))
         else:
-            if args.threshold is not None:
-                raise UsageError("--threshold: only valid with --auto-depth")
-            if args.changed_data:
-                raise UsageError("--changed-data: only valid with --resume RUN")
-            if args.dry_run:
-                print_plan(dry_run(*args.data, teacher=args.teacher, **shared_options))
-            else:
-                train(*args.data, out=args.out, teacher=args.teacher, **shared_options)
+            train(*args.data, out=args.out, teacher=args.teacher, init=args.init, **shared_options)
     except TrainingInterrupt as interrupt:
         return report_interrupt(interrupt)
     return 0
@@ -105,11 +97,27 @@ def resume_run(args: argparse.Namespace, settings: dict[str, Any]) -> None:
     setting_flags.refuse_settings_of_run(args, settings)
     data = [*args.data, *args.moved_data]
     if not is_depth_search(args.resume):
-        resume(args.resume, args.changed_data, log_to_terminal, data, **settings)
+        resume(args.resume, args.changed_data, log_to_terminal, data=data, **settings)
         return
     if settings or args.changed_data or data:
         raise UsageError(f"{args.resume}: goes on as it was planned; give --resume alone")
     resume_depth_search(args.resume, log=log_to_terminal)
+
+
+def require_valid_flags(args: argparse.Namespace) -> None:
+    """Raise UsageError where a new run has no data, or flags that do not go together."""
+    if args.moved_data:
+        raise UsageError("--data: only valid with --resume RUN; for a new run, give the folders alone")
+    if not args.data:
+        raise UsageError("no data given; expected two folders, or one with a folder per domain: unpaired train A/ B/")
+    if args.auto_depth and (args.dry_run or args.teacher is not None or args.init is not None):
+        raise UsageError("--auto-depth trains several runs and a teacher: leave out --dry-run, --teacher and --init")
+    if args.init is not None and args.dry_run:
+        raise UsageError("--init: a dry run trains nothing; leave out --init or --dry-run")
+    if args.threshold is not None and not args.auto_depth:
+        raise UsageError("--threshold: only valid with --auto-depth")
+    if args.changed_data:
+        raise UsageError("--changed-data: only valid with --resume RUN")
 
 
 def print_plan(text: str) -> None:

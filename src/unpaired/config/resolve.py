@@ -1,4 +1,4 @@
-"""From what a user asked for to complete settings: flag over file over preset over the method's own defaults."""
+"""Resolution of settings in layers: flags override the settings file, then preset, then defaults."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, create_model
@@ -20,13 +20,24 @@ from unpaired.methods import DEFAULT_METHOD, METHODS
 from unpaired.methods.base import Method
 
 SECTIONS = ("method_settings", "data", "medium_settings", "networks", "training")
-"""Sections of settings in a file, in the order in which help shows them."""
+"""Sections of a settings file, in the order of the help."""
 NUMBER_TYPES = (int, float, int | None, float | None)
 T = TypeVar("T", bound=BaseModel)
 RUN_ONLY_KEYS = {
-    *("format", "unpaired_version", "domains", "sources", "labels", "pairs", "imported_from", "teacher", "pretrained")
+    *(
+        "format",
+        "unpaired_version",
+        "domains",
+        "sources",
+        "labels",
+        "pairs",
+        "imported_from",
+        "teacher",
+        "init_from",
+        "pretrained",
+    )
 }
-"""Keys of a run's config.yaml that are results, not settings; they are ignored when it is given with --config."""
+"""Keys of a run's config.yaml that are results, not settings; they are ignored if it is given with --config."""
 RESUMABLE_SETTINGS = {
     *("steps", "minutes", "checkpoint_every", "evaluate_every", "sample_every"),
     *("device", "precision", "threads", "workers"),
@@ -36,7 +47,10 @@ RESUMABLE_SETTINGS = {
 
 @dataclass(frozen=True)
 class SettingsRequest:
-    """What a user asked for: flags or keywords (flat names), over the sections of a settings file, read once."""
+    """Settings that a user gave: flags or keywords (flat names), and the sections of a settings file.
+
+    Flags and keywords override the file.
+    """
 
     method: str
     preset: Preset | None
@@ -54,7 +68,7 @@ class SettingsRequest:
     ) -> SettingsRequest:
         """Read the file and check the names of the method, the preset and every flat setting.
 
-        Raises UsageError that names the key and the nearest known one.
+        Raises UsageError that names the key and the most similar known one.
         """
         path = None if file is None else Path(file)
         file_settings = {} if path is None else read_settings(path)
@@ -71,23 +85,23 @@ class SettingsRequest:
         return cls(method, preset, dict(settings or {}), path, file_settings)  # type: ignore[arg-type]
 
     def with_method(self, method: str, settings: Mapping[str, Any] | None = None) -> SettingsRequest:
-        """Return the same request for another method, with other flat settings if they are given."""
+        """Return the request for another method, with other flat settings if given."""
         values = dict(self.settings if settings is None else settings)
         return SettingsRequest(method, self.preset, values, self.file, self.file_settings)
 
     def section(self, name: str) -> dict[str, Any]:
-        """Return a section of the file; raises UsageError where it is no mapping."""
+        """Return a section of the file; raises UsageError if it is not a mapping."""
         values = self.file_settings.get(name) or {}
         if not isinstance(values, dict):
             raise UsageError(f"{self.file}: '{name}' is {values!r}; expected keys and values")
         return dict(values)
 
     def is_given(self, setting: str) -> bool:
-        """Whether a setting was given as a flag or in the file."""
+        """Return whether a setting was given as a flag or in the file."""
         return setting in self.settings or any(setting in self.section(section) for section in SECTIONS)
 
     def early(self, model: type[T], section: str, *names: str) -> T:
-        """Validate some settings of a section before the data are read; the others have their defaults.
+        """Validate some settings of a section before the data are read; the others keep their defaults.
 
         Raises UsageError.
         """
@@ -95,13 +109,13 @@ class SettingsRequest:
         return validate(model, {name: given[name] for name in names if name in given}, f"setting of {section}")
 
     def early_attributes(self) -> tuple[str, ...]:
-        """Return the setting `attributes`, which says how the data are listed."""
+        """Return the setting `attributes`, which determines how the data are listed."""
         return self.early(DataSettings, "data", "attributes").attributes
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Valid settings of a method on a medium; "auto" may still stand where the data or the device decide."""
+    """Validated settings of a method on a medium; "auto" remains where the data or the device decide."""
 
     method: str
     preset: Preset
@@ -119,11 +133,25 @@ class Settings:
         return {name: getattr(self, name) for name in SECTIONS}
 
 
-@cache
-def build_method_settings_model(cls: type[Method]) -> type[StrictModel]:
-    """Build a typed model from a method's signature: its keyword-only parameters, types, defaults and help texts.
+class MethodSettings(StrictModel):
+    """Base of the models that `build_method_settings_model` builds; it lets their instances be pickled."""
 
-    Numbers are rates, weights and sizes, so none may be negative.
+    method_class: ClassVar[type[Method]]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild the model from the method's class: pickle finds no class that was created at run time."""
+        return _restore_method_settings, (self.method_class, self.model_dump())
+
+
+def _restore_method_settings(cls: type[Method], values: dict[str, Any]) -> StrictModel:
+    return build_method_settings_model(cls).model_validate(values)
+
+
+@cache
+def build_method_settings_model(cls: type[Method]) -> type[MethodSettings]:
+    """Build a settings model from a method's keyword-only parameters, with their types, defaults and help texts.
+
+    Numbers must not be negative: they are rates, weights and sizes.
     """
     hints = get_type_hints(cls.__init__)
     annotated = get_type_hints(cls.__init__, include_extras=True)
@@ -132,8 +160,8 @@ def build_method_settings_model(cls: type[Method]) -> type[StrictModel]:
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
             minimum = 0 if hints[name] in NUMBER_TYPES else None
             fields[name] = (hints[name], Field(parameter.default, description=_find_doc(annotated[name]), ge=minimum))
-    model: type[StrictModel] = create_model(f"{cls.__name__}Settings", __base__=StrictModel, **fields)
-    model.ignored_if = cls.ignored_if
+    model: type[MethodSettings] = create_model(f"{cls.__name__}Settings", __base__=MethodSettings, **fields)
+    model.ignored_if, model.method_class = cls.ignored_if, cls
     return model
 
 
@@ -160,12 +188,12 @@ def list_setting_names(method: str) -> set[str]:
 
 
 def find_methods_with(setting: str) -> list[str]:
-    """Return the methods that have a setting of this name of their own."""
+    """Return the methods that have a parameter of this name."""
     return [name for name, info in METHODS.items() if setting in build_method_settings_model(info.cls).model_fields]
 
 
 def explain_unknown_setting(setting: str, method: str, candidates: Iterable[str]) -> str:
-    """Explain an unknown setting: other methods have it, or the nearest candidate is meant."""
+    """Explain an unknown setting: name the methods that have it, or the most similar candidate."""
     if owners := find_methods_with(setting):
         own_settings = ", ".join(build_method_settings_model(METHODS[method].cls).model_fields)
         return f"'{setting}' is a setting of {', '.join(owners)}; {method} has: {own_settings}"
@@ -173,10 +201,10 @@ def explain_unknown_setting(setting: str, method: str, candidates: Iterable[str]
 
 
 def resolve_settings(request: SettingsRequest, medium: Medium, default_preset: Preset) -> Settings:
-    """Lay the layers over each other and validate them.
+    """Merge defaults, preset, file and flags, and validate the result.
 
-    Raises UsageError that names the key and the nearest known one, for settings of another medium, and for settings
-    that have no effect beside the others.
+    Raises UsageError that names the key and the most similar known one, for settings of another medium, and for
+    settings that have no effect in combination with the others.
     """
     info = METHODS[request.method]
     preset: Preset = request.preset or default_preset
@@ -215,7 +243,7 @@ def section_label(section: str, method: str, medium: Medium) -> str:
 
 
 def get_preset_values(method: str, medium: Medium, preset: Preset) -> dict[str, dict[str, Any]]:
-    """Return what a preset changes, by section; `paper` takes the batch size of the method's paper."""
+    """Return the values that a preset changes, by section; `paper` uses the batch size of the method's paper."""
     info = METHODS[method]
     values = {section: dict(medium.presets[preset].get(section, {})) for section in SECTIONS}
     if preset == "paper":
@@ -225,11 +253,12 @@ def get_preset_values(method: str, medium: Medium, preset: Preset) -> dict[str, 
 
 
 def refuse_other_medium(medium: Medium, name: str, file_value: Any = None) -> bool:
-    """Raise UsageError for a setting that only another medium has; returns False where no other medium has it.
+    """Raise UsageError for a setting that only another medium has; returns False if no other medium has it.
 
-    A file's `file_value` that equals the other medium's default is ignored (True): a complete config.yaml has such.
+    A file's `file_value` that equals the other medium's default is ignored (returns True), because a complete
+    config.yaml contains such values.
     """
-    for other in MEDIA.values():
+    for other in (other for other in MEDIA.values() if other is not medium):
         for model in (other.settings_model, other.network_settings_model):
             if name in model.model_fields:
                 default = model.model_fields[name].default
@@ -242,9 +271,9 @@ def refuse_other_medium(medium: Medium, name: str, file_value: Any = None) -> bo
 
 
 def refuse_ineffective(settings: StrictModel, names: Iterable[str]) -> None:
-    """Raise UsageError for a given setting that has no effect beside the others.
+    """Raise UsageError for a given setting that has no effect in combination with the others.
 
-    A file may hold such settings: a run's complete configuration does.
+    Settings of a file are not checked, because a run's complete configuration contains such settings.
     """
     for name in sorted(settings.ignored_if.keys() & set(names)):
         other_name, value = settings.ignored_if[name]
@@ -254,29 +283,30 @@ def refuse_ineffective(settings: StrictModel, names: Iterable[str]) -> None:
                 "not given" if value is None else f"'{value}'" if isinstance(value, str) else str(value).lower()
             )
             raise UsageError(
-                f"setting '{name}': has no effect while '{other_name}' is {value_text}; change that, or leave it out"
+                f"setting '{name}': has no effect while '{other_name}' is {value_text}; change '{other_name}' or omit "
+                f"'{name}'"
             )
 
 
 def _resolve_budget(training: dict[str, Any], request: SettingsRequest) -> None:
-    """Let steps and minutes exclude each other: the higher layer's wins over the lower one's."""
+    """Keep one of steps and minutes: that of the higher layer."""
     for layer in (request.settings, request.section("training")):
         budget_names = [name for name in ("steps", "minutes") if layer.get(name) is not None]
         if len(budget_names) == 2:
-            raise UsageError("both steps and minutes are given; the budget is one of them")
+            raise UsageError("both steps and minutes are given; give only one of them")
         if budget_names:
             training["minutes" if budget_names == ["steps"] else "steps"] = None
             return
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """Read a YAML file of settings, with the sections of a run's config.yaml; raises UsageError for anything else."""
+    """Read a YAML file with the sections of a run's config.yaml; raises UsageError for anything else."""
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{path}: no YAML file of settings ({' '.join(str(error).split())})") from error
+        raise UsageError(f"{path}: expected a YAML file of settings ({' '.join(str(error).split())})") from error
     known_keys = {"method", "preset", *SECTIONS}
     if not isinstance(raw, dict):
         raise UsageError(f"{path}: expected the keys {', '.join(sorted(known_keys))}")
@@ -289,7 +319,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 
 
 def validate(model: type[T], values: Mapping[str, Any], label: str) -> T:
-    """Validate `values` as `model`; raises UsageError that names the first wrong key, its value and what is expected."""
+    """Validate `values` as `model`; raises UsageError with the first wrong key, its value and the expected one."""
     try:
         return model.model_validate(dict(values))
     except ValidationError as error:
@@ -297,7 +327,7 @@ def validate(model: type[T], values: Mapping[str, Any], label: str) -> T:
 
 
 def format_validation_error(error: ValidationError, model: type[BaseModel], label: str) -> str:
-    """Return the first error of a validation as a sentence."""
+    """Return the first error of a validation as a message."""
     first_error = error.errors()[0]
     key = str(first_error["loc"][0]) if first_error["loc"] else "?"
     if first_error["type"] == "extra_forbidden":
@@ -306,7 +336,7 @@ def format_validation_error(error: ValidationError, model: type[BaseModel], labe
 
 
 def get_flag_type(annotation: Any) -> Literal["switch", "list", "value"]:
-    """Return how a setting of this type is written on a command line."""
+    """Return how a setting of this type is written on the command line."""
     if annotation is bool:
         return "switch"
     return "list" if get_origin(annotation) is tuple or "tuple" in str(annotation) else "value"

@@ -1,4 +1,4 @@
-"""A run's configuration, resolved and complete: its config.yaml."""
+"""Complete, resolved configuration of a run: its config.yaml."""
 
 from __future__ import annotations
 
@@ -21,35 +21,38 @@ from unpaired.methods import METHODS
 from unpaired.methods.base import Route
 
 FORMAT = 2
-"""Version of the files of a run; it rises when older ones can no longer be read."""
+"""Version of the format of a run's files; it increases when older files can no longer be read."""
 
 
 class Teacher(StrictModel):
-    """A trained model whose translations another run learns from; the digest says whether its file is still the same."""
+    """Trained model whose translations another run learns from; the digest detects changes of its file."""
 
-    file: str = Field(description="its weights, in the folder of its run")
+    file: str = Field(description="file of its weights, in the folder of its run")
     digest: str = Field(description="SHA-256 of the weights")
-    source: str = Field(description="its key of the student's first domain")
-    target: str = Field(description="its key of the student's second domain")
+    source: str = Field(description="the teacher's key of the student's first domain")
+    target: str = Field(description="the teacher's key of the student's second domain")
 
 
 class RunConfig(StrictModel):
-    """A run's settings and what was found in its data; nothing in it is "auto" once training has begun."""
+    """Settings of a run and results of inspecting its data; nothing is "auto" once training has begun."""
 
     format: int = FORMAT
-    unpaired_version: str = Field(description="version that wrote it")
+    unpaired_version: str = Field(description="version of unpaired that wrote this configuration")
     method: str
     preset: Preset
-    medium: str = Field(description="what the files are, by the name in the table of media")
+    medium: str = Field(description="medium of the files, a key of MEDIA")
     method_settings: SerializeAsAny[StrictModel]
     medium_settings: SerializeAsAny[StrictModel]
     domains: tuple[Domain, ...]
-    sources: tuple[Domain, ...] = Field((), description="labelled collections that the domains are parts of")
-    labels: Labels | None = Field(None, description="labels that a label-conditioned method learns")
-    pairs: bool = Field(False, description="equal names in the test folders are true pairs")
-    imported_from: str | None = Field(None, description="file of an imported generator: such a run only translates")
+    sources: tuple[Domain, ...] = Field((), description="labeled collections that contain the domains")
+    labels: Labels | None = Field(None, description="labels for a label-conditioned method")
+    pairs: bool = Field(False, description="files of equal names in the test folders are true pairs")
+    imported_from: str | None = Field(None, description="file of an imported generator; such a run cannot be trained")
     teacher: Teacher | None = Field(None, description="run that this one learned from")
-    pretrained: dict[str, str] = Field({}, description="SHA-256 of the weights of pretrained networks in training")
+    init_from: str | None = Field(None, description="run whose weights training started from")
+    pretrained: dict[str, str] = Field(
+        {}, description="pretrained networks used in training, with the SHA-256 of their weights"
+    )
     data: DataSettings
     networks: SerializeAsAny[NetworkSettings]
     training: TrainingSettings
@@ -59,13 +62,13 @@ class RunConfig(StrictModel):
     def _known(cls, name: str, info: ValidationInfo) -> str:
         known: Mapping[str, object] = METHODS if info.field_name == "method" else MEDIA
         if name not in known:
-            raise ValueError(f"'{name}' is not one that this version knows: {', '.join(known)}")
+            raise ValueError(f"'{name}' is unknown to this version; expected one of {', '.join(known)}")
         return name
 
     @field_validator("method_settings", "medium_settings", "networks", mode="before")
     @classmethod
     def _typed_section(cls, values: Any, info: ValidationInfo) -> Any:
-        """Validate a section by the model of the run's method or medium."""
+        """Validate a section with the model of the run's method or medium."""
         if not isinstance(values, Mapping) or not info.data.keys() >= {"method", "medium"}:
             return values
         medium = MEDIA[info.data["medium"]]
@@ -79,7 +82,7 @@ class RunConfig(StrictModel):
     @field_validator("domains", "sources", mode="before")
     @classmethod
     def _typed_statistics(cls, domains: Any, info: ValidationInfo) -> Any:
-        """Validate what the medium measured of each domain by the medium's model."""
+        """Validate each domain's statistics with the medium's model."""
         if not isinstance(domains, Sequence) or "medium" not in info.data:
             return domains
         model = MEDIA[info.data["medium"]].statistics_model
@@ -91,11 +94,11 @@ class RunConfig(StrictModel):
         ]
 
     def get_medium(self) -> Medium:
-        """Return the medium object of the run's files."""
+        """Return the medium of the run's files."""
         return MEDIA[self.medium]
 
     def find_key(self, name: str) -> str:
-        """Return the method's key ("X", "Y") of a domain; raises UsageError that lists the known ones."""
+        """Return the key ("X", "Y") of a domain; raises UsageError that lists the known names."""
         names = [d.name for d in self.domains]
         if name not in names:  # typed and stored names may hold accents in different ways
             name = next((n for n in names if normalize_name(n) == normalize_name(name)), name)
@@ -104,16 +107,16 @@ class RunConfig(StrictModel):
         return DOMAIN_KEYS[names.index(name)]
 
     def get_domain(self, key: str) -> Domain:
-        """Return the domain that the method calls `key`."""
+        """Return the domain with the key `key`."""
         return self.domains[DOMAIN_KEYS.index(key)]
 
     def format_route(self, route: Route, separator: str = " -> ") -> str:
-        """Return a route by the names of its domains."""
+        """Return a route as the names of its domains."""
         return f"{self.get_domain(route.source).name}{separator}{self.get_domain(route.target).name}"
 
 
 def get_item_size(config: RunConfig) -> int:
-    """Return the length of a training item: a picture's side in pixels, a recording's crop in frames."""
+    """Return the length of a training item: an image's side in pixels, or a recording's crop in frames."""
     return int(getattr(config.medium_settings, config.get_medium().crop_setting))
 
 
@@ -124,18 +127,18 @@ def _validate_part(model: type[StrictModel], values: Mapping[str, Any]) -> Stric
         first_error = error.errors()[0]
         key = ".".join(map(str, first_error["loc"]))
         if first_error["type"] == "extra_forbidden":
-            raise ValueError(f"'{key}' is no setting of this version; train a new run") from error
+            raise ValueError(f"'{key}' is not a setting of this version; train a new run") from error
         raise ValueError(f"{key}: {first_error['msg']}") from error
 
 
 def write_config(path: Path, config: RunConfig) -> None:
-    """Write config.yaml, whole or not at all; raises WorkError."""
+    """Write config.yaml atomically; raises WorkError."""
     with atomic_write(path) as temporary:
         temporary.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
 
 
 def read_config(path: Path) -> RunConfig:
-    """Read a run's config.yaml; raises WorkError where it is missing, damaged or of another format."""
+    """Read a run's config.yaml; raises WorkError if it is missing, damaged or of another format."""
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:

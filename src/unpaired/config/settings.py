@@ -1,8 +1,7 @@
-"""Settings that every run has, whatever its medium: data, networks and training, as typed models.
+"""Settings of every run, whatever its medium: data, networks and training, as typed models.
 
-A medium adds its own settings and networks (`media/*/settings.py`), a method its signature. Defaults are the papers'
-(CycleGAN's where papers differ). "auto" is resolved before training begins, and the resolved settings are the run's
-config.yaml.
+A medium adds settings in `media/*/settings.py`, a method in its signature. Defaults are the papers' (CycleGAN's if
+papers differ). Settings that are "auto" are resolved before training begins; the result is the run's config.yaml.
 """
 
 from __future__ import annotations
@@ -18,27 +17,29 @@ Preset = Literal["tiny", "small", "paper"]
 
 
 class StrictModel(BaseModel):
-    """Settings or records: unknown keys are errors, and values do not change after validation."""
+    """Immutable settings or records; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     ignored_if: ClassVar[Mapping[str, tuple[str, Any]]] = {}
-    """Setting -> (other setting, value): it has no effect while the other one has this value, so giving it is an error."""
+    """Setting -> (other setting, value): the setting has no effect, and giving it is an error, while the other one has
+    this value.
+    """
 
     @field_validator("*", mode="before")
     @classmethod
     def _match_choice(cls, value: Any, info: ValidationInfo) -> Any:
-        """Accept a choice such as 16000 or "3" both as a number (YAML) and as text (command line)."""
+        """Accept a choice such as 16000 or "3" as a number (YAML) and as text (command line)."""
         choices = get_args(cls.model_fields[info.field_name or ""].annotation)
         return next((c for c in choices if isinstance(c, int | str) and str(c) == str(value)), value)
 
 
 class DataSettings(StrictModel):
-    """How collections of files become domains and splits."""
+    """Division of file collections into domains and splits."""
 
     attributes: tuple[str, ...] = Field(
         (),
-        description="columns of the table beside a folder that become domains, as black|blond|brown,glasses "
-        "(| joins values that exclude each other)",
+        description="columns of a folder's label table that become domains, as black|blond|brown,glasses "
+        "(| joins mutually exclusive values)",
     )
     holdout_fraction: float = Field(
         0.1, ge=0, le=0.5, description="fraction of each domain held out for validation, and again for test"
@@ -46,10 +47,10 @@ class DataSettings(StrictModel):
 
 
 class NetworkSettings(StrictModel):
-    """Sizes and forms that the networks of every medium have."""
+    """Network settings of every medium."""
 
     width: int = Field(
-        64, ge=1, description="channels of a generator's first layer (ngf); more is slower and can learn more"
+        64, ge=1, description="channels of a generator's first layer (ngf); more channels are slower and can learn more"
     )
     blocks: int | None = Field(
         None,
@@ -71,7 +72,7 @@ class NetworkSettings(StrictModel):
 
 
 class TrainingSettings(StrictModel):
-    """Budget, optimization, device, and how often a run is saved and measured."""
+    """Budget, optimization, device, and intervals of checkpoints and evaluations."""
 
     steps: int | None = Field(None, ge=1, description="training budget in steps")
     minutes: float | None = Field(

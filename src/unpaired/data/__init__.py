@@ -1,1 +1,1 @@
-"""From folders to batches: what is in them, what of it is held back, and which items a step sees."""
+"""Data: listing, inspection and splits of file collections, and batches of training items."""

@@ -179,12 +179,15 @@ def discover_labelled_data(
         else:
             raise UsageError(f"{table.path}: none of the attributes {', '.join(attributes)} is one of its columns")
     labels = Labels(groups=tuple(groups), dataset_groups=tuple(map(tuple, groups_by_table)))
-    names = labels.domains
+    _require_valid_names(labels.domains)
+    return files, label_tables, labels
+
+
+def _require_valid_names(names: Sequence[str]) -> None:
     if invalid_name := next((name for name in names if not is_valid_name(name)), None):
         raise UsageError(f"a value is '{invalid_name}', which cannot name a domain (no ',', '=' and '/'); rename it")
     if duplicate := next((name for name in names if names.count(name) > 1), None):
         raise UsageError(f"two values are named '{duplicate}'; rename one of them")
-    return files, label_tables, labels
 
 
 def _get_data_folder(files: DomainFiles) -> Path:

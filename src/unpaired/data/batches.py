@@ -1,4 +1,7 @@
-"""Batches that are a pure function of (seed, step, shard), from files, by way of a memory of decoded ones."""
+"""Training batches and evaluation items, loaded from files with a cache of decoded files.
+
+Training batches are a pure function of (seed, step, shard).
+"""
 
 from __future__ import annotations
 
@@ -24,29 +27,29 @@ from unpaired.file_names import normalize_name
 from unpaired.labels import Labels
 
 CACHE_BYTES = 512 << 20
-"""Bytes of decoded files that are kept; small collections are decoded once and then never waited for."""
+"""Default size of the cache of decoded files, in bytes; small collections fit and are decoded once."""
 PREFETCH_BYTES = 256 << 20
 """Bytes of decoded files that are read ahead of the step, by the largest file so far."""
 UnreadableFileHandler = Callable[[UnreadableFileError], None]
 
 
 class EvaluationItem(NamedTuple):
-    """One item for evaluation: its relative name and (C, H, W), of a picture (C, size, size) in [-1, 1]."""
+    """One item for evaluation: its relative name and its tensor (C, H, W); an image is (C, size, size) in [-1, 1]."""
 
     name: str
     tensor: Tensor
 
 
 class BatchLoader:
-    """Training batches, by what a method draws of the `walks`, and items of the domains for evaluation.
+    """Load training batches, and items of the domains for evaluation.
 
-    "each": an item of every domain, keyed "X", "Y", ... in their order; "pair": of two domains, which two is drawn by
-    the step; "labelled": items "x" of any domain (of one data set a step), their "label", and the
-    "label_mask" of known labels.
+    A batch of kind "each" has items of every domain, keyed "X", "Y", ... in order; of kind "pair", items of two domains
+    that are selected at random in each step; of kind "labelled", items "x" of any domain of one data set, their
+    "label", and the "label_mask" of known labels.
 
-    What is cut from a file is drawn from (seed, walk, position). A file that fails is replaced by the next one in the
-    list, and given to `bad` once. `workers` threads decode the coming batches (0: none, decode when asked). Without
-    `walks`, each domain is walked through.
+    The crop of an item depends on (seed, sampler, position) only. If a file cannot be read, the next one in the list is
+    used and `on_unreadable` is called once. `workers` threads decode the files of the next steps (0: no prefetching).
+    Without `batch_sampler`, batches are of kind "each".
     """
 
     def __init__(
@@ -77,10 +80,11 @@ class BatchLoader:
         self._file_count = sum(self._batch_sampler.count_files())
 
     def load_batch(self, step: int, shard: int, shard_count: int, batch_size: int) -> dict[str, Tensor]:
-        """Shard `shard` of `shards` of a step's `batch` items (of each domain): float32 (b, C, H, W).
+        """Return the items of shard `shard` of `shard_count` by domain key, each float32 (b, C, H, W).
 
-        With labelled batches "label" and "label_mask" (b, L) are beside "x": 0 and 1, and a label is 0
-        where it is not known.
+        `batch_size` is the number of items of each domain, summed over shards. Labeled batches also have "label" and
+        "label_mask" (b, L) with values 0 and 1; unknown labels are 0. Raises WorkError if no file of a domain can be
+        read.
         """
         out: dict[str, Tensor] = {}
         for key, sample_indices in self._batch_sampler.select_indices(step, shard, shard_count, batch_size).items():
@@ -101,11 +105,11 @@ class BatchLoader:
         return out
 
     def count_files(self, key: str, split_name: SplitName) -> int:
-        """How many files of one set a domain has."""
+        """Return the number of files of a domain in one split."""
         return len(self._splits[self.keys.index(key)].get_paths(split_name))
 
     def iterate_items(self, key: str, split_name: SplitName, limit: int | None = None) -> Iterator[EvaluationItem]:
-        """A domain's held-back (or training) items, framed for evaluation; of many, a seeded `limit`. Streams."""
+        """Yield the evaluation items of a domain in one split; at most `limit`, selected at random by the seed."""
         domain_index = self.keys.index(key)
         paths = self._splits[domain_index].get_paths(split_name)
         return iterate_items(
@@ -119,7 +123,10 @@ class BatchLoader:
     def iterate_pairs(
         self, source: str, target: str, split_name: SplitName = "test", limit: int | None = None
     ) -> Iterator[tuple[str, Tensor, Tensor]]:
-        """Items of two domains with one name (suffixes aside), of many a seeded `limit`: name, source, target item."""
+        """Yield items of two domains with equal names (without suffix): name, source tensor, target tensor.
+
+        At most `limit` pairs are selected at random by the seed.
+        """
         a, b = self.keys.index(source), self.keys.index(target)
         source_paths, target_paths = self._splits[a].get_paths(split_name), self._splits[b].get_paths(split_name)
         index_pairs = match_names(source_paths, target_paths)
@@ -133,7 +140,7 @@ class BatchLoader:
             yield source_paths[i], x, y
 
     def _select_indices(self, count: int, limit: int | None) -> Sequence[int]:
-        """Which of `count` are looked at, in their order."""
+        """Return the sorted indices of at most `limit` random items of `count`."""
         if limit is None or limit >= count:
             return range(count)
         selected_indices: list[int] = np.sort(counter_rng.generate_permutation(count, self._seed)[:limit]).tolist()
@@ -146,7 +153,7 @@ class BatchLoader:
             self._executor = None
 
     def _load_examples(self, sample_indices: Sequence[SampleIndex]) -> tuple[list[int], Tensor]:
-        """The examples cut at `spots`, and the indices of the files that they were really cut from."""
+        """Return the indices of the files that were read, and the batch of their crops."""
         examples: list[Example] = []
         file_indices = []
         for sample_index in sample_indices:
@@ -158,14 +165,14 @@ class BatchLoader:
             file_indices.append(index)
             examples.append(self._transform.crop(loaded_item, (first, second, third)))
         if not examples:
-            raise ValueError("a shard without items: the batch must have one for every shard")
+            raise ValueError("a shard has no items: the batch size must be at least the number of shards")
         if len({example.dtype for example in examples}) == 1:
             return file_indices, self._transform.to_tensor(np.stack(examples))
-        # Labelled items are of any domain, and those of more than 8 bits are kept otherwise.
+        # A labeled batch may mix domains of 8 and of more bits, whose examples have different types.
         return file_indices, torch.cat([self._transform.to_tensor(example[None]) for example in examples])
 
     def _load_readable(self, sampler_index: int, file_index: int) -> tuple[int, LoadedItem]:
-        """What a file holds, or the next one in the list that can be read, and its index."""
+        """Return the index and the item of a file, or of the next file in the list that can be read."""
         domain, paths, _ = self._batch_sampler.samplers[sampler_index]
         for i in range(file_index, file_index + len(paths)):
             key = (sampler_index, i % len(paths))
@@ -185,20 +192,20 @@ class BatchLoader:
                 self._cache[key] = loaded_item
                 self._free_cache_bytes -= loaded_item.nbytes
             return key[1], loaded_item
-        raise WorkError(f"domain '{domain.name}': none of its {len(paths):,} training files can be read any more")
+        raise WorkError(f"domain '{domain.name}': none of its {len(paths):,} training files can be read")
 
     def _load_file(self, sampler_index: int, file_index: int) -> LoadedItem:
         domain, paths, _ = self._batch_sampler.samplers[sampler_index]
         return self._transform.load(paths.get_path(file_index), domain, training=True)
 
     def _prefetch(self, step: int, shard: int, shard_count: int, batch_size: int) -> None:
-        """Have the files of the coming steps decoded, some for each worker, and no more than that."""
+        """Submit the files of the next steps for decoding, at most a few per worker."""
         if self._executor is None or len(self._cache) + len(self._failed_files) == self._file_count:
             return
         target_count = max(2 * self._workers, 2 * len(self.keys) * (batch_size // shard_count + 1))
         if self._largest_item_bytes:
             target_count = min(target_count, max(1, PREFETCH_BYTES // self._largest_item_bytes))
-        while len(self._pending_files) > 2 * target_count:  # left over from a walk that went elsewhere
+        while len(self._pending_files) > 2 * target_count:  # left over from steps that were not loaded
             self._pending_files.popitem(last=False)[1].cancel()
         steps_ahead = 1
         while steps_ahead <= target_count and len(self._pending_files) < target_count:
@@ -220,9 +227,9 @@ def iterate_items(
     *,
     on_unreadable: UnreadableFileHandler | None = None,
 ) -> Iterator[EvaluationItem]:
-    """Files framed for evaluation, one after the other.
+    """Yield the evaluation items of files, one at a time.
 
-    A file that cannot be read is given to `bad` and left out.
+    A file that cannot be read is passed to `on_unreadable` and skipped.
     """
     for i in range(len(paths)) if selected_indices is None else selected_indices:
         try:
@@ -241,11 +248,14 @@ def _load_evaluation_item(paths: Paths, index: int, domain: Domain, transform: I
 
 
 def require_pairs(splits: Sequence[DomainSplits], labels: Labels | None) -> list[str]:
-    """The two domains ("one and other") that can be translated to each other and whose test items share no name.
+    """Return the pairs of domains ("one and other") that can be translated to each other and share no test item name.
 
-    With `labels` those of one group can. Raises UsageError where --pairs is given and no two domains share one.
+    With `labels`, only domains of one group can be translated to each other. Raises UsageError if no two domains share
+    a name.
     """
-    group_by_domain = [0] * len(splits) if labels is None else [goal.group_index for goal in labels.domain_labels]
+    group_by_domain = (
+        [0] * len(splits) if labels is None else [domain_label.group_index for domain_label in labels.domain_labels]
+    )
     names_by_domain = [{normalize_name(remove_suffix(name)) for name in domain_splits.test} for domain_splits in splits]
     domain_pairs = [
         (i, j) for i, j in itertools.combinations(range(len(splits)), 2) if group_by_domain[i] == group_by_domain[j]
@@ -258,13 +268,14 @@ def require_pairs(splits: Sequence[DomainSplits], labels: Labels | None) -> list
     if len(pairs_without_matches) == len(domain_pairs):
         domain_names = ", ".join(domain_splits.name for domain_splits in splits)
         raise UsageError(
-            f"--pairs: no file among the test items of {domain_names} has the name of one of another domain"
+            f"--pairs: the test items of {domain_names} share no file name between two domains; name both files of a "
+            "true pair alike, or omit --pairs"
         )
     return pairs_without_matches
 
 
 def match_names(source_paths: Paths, target_paths: Paths) -> list[tuple[int, int]]:
-    """Indices of files with one relative name, suffixes aside."""
+    """Return the indices of files with equal relative names (without suffix)."""
     index_by_stem = {normalize_name(remove_suffix(name)): j for j, name in enumerate(target_paths)}
     return [
         (i, index_by_stem[stem])

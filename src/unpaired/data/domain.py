@@ -1,4 +1,4 @@
-"""A domain, as a run's configuration records it."""
+"""A domain, as stored in a run's configuration."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pydantic import Field, SerializeAsAny
 from unpaired.config.settings import StrictModel
 
 DOMAIN_KEYS = ("X", "Y", *(f"X{i}" for i in range(3, 1000)))
-"""The names that methods have for the domains, in the order in which they were given."""
+"""Keys of the domains in methods, in the order in which the domains are given."""
 
 
 class Domain(StrictModel):
-    """A domain's name and folders, and what its medium measured of its files."""
+    """Name and folders of a domain, with the statistics of its files."""
 
     name: str
     sources: tuple[str, ...] = Field(description="folders of its files")
-    statistics: SerializeAsAny[StrictModel] = Field(description="what the medium measured of the files")
+    statistics: SerializeAsAny[StrictModel] = Field(description="statistics of the files, measured by the medium")

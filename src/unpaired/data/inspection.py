@@ -1,4 +1,4 @@
-"""What a look at files of any medium counts: those that cannot be used, and whether enough are left."""
+"""Inspection results of any medium: unusable files, and whether enough files remain for training."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from unpaired.data.folders import DomainFiles
 from unpaired.errors import UnreadableFileError, WorkError
 
 MAX_LISTED_FILES = 100
-"""Unusable files of a domain that are named one by one."""
+"""Maximum number of unusable files per domain that are listed by name."""
 
 
 @dataclass
 class DomainInspection:
-    """One domain's files, and those of them that cannot be used."""
+    """Files of a domain, and those that cannot be used."""
 
     files: DomainFiles
     unreadable: list[UnreadableFileError] = field(default_factory=list)
@@ -22,7 +22,7 @@ class DomainInspection:
 
     @property
     def usable_count(self) -> int:
-        """Files to train on (and to hold back from), less those found unreadable."""
+        """Number of usable files for training, including those that will be held out for validation and test."""
         return len(self.files.train) - self.unreadable_in_train
 
     def add_unreadable(self, error: UnreadableFileError, in_train: bool) -> None:
@@ -31,7 +31,7 @@ class DomainInspection:
         self.unreadable_in_train += in_train
 
     def format_unreadable(self, noun: str) -> list[str]:
-        """Lines that name the files that cannot be used, which are `what` ("unreadable file")."""
+        """Return lines that list the unusable files; `noun` names one ("unreadable file")."""
         if not self.unreadable:
             return []
         lines = [
@@ -47,18 +47,18 @@ class DomainInspection:
 
 @dataclass(frozen=True)
 class DataReport(ABC):
-    """What a look at the domains found."""
+    """Result of inspecting the domains."""
 
     domains: tuple[DomainInspection, ...]
 
     @property
     @abstractmethod
     def errors(self) -> list[str]:
-        """What makes training impossible."""
+        """Reasons why training is impossible."""
 
     @property
     def unreadable(self) -> dict[str, str]:
-        """Whole path -> reason, of every file that cannot be used."""
+        """Path -> reason of every file that cannot be used."""
         return {
             unreadable_file.path: unreadable_file.reason
             for domain in self.domains
@@ -66,11 +66,11 @@ class DataReport(ABC):
         }
 
     def require_usable(self) -> None:
-        """Raise WorkError where training is impossible."""
+        """Raise WorkError if training is impossible."""
         if self.errors:
             raise WorkError("\n".join(self.errors))
 
 
 def format_count(count: int, noun: str) -> str:
-    """How many there are, in words: "1 file", "1,200 files"."""
+    """Return a count with its noun: "1 file", "1,200 files"."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""The protocol of transforms from files to tensors; every medium has its own."""
+"""Protocol of transforms from files to tensors; every medium implements it."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from unpaired.data.domain import Domain
 from unpaired.data.paths import Paths
 
 LoadedItem = npt.NDArray[Any]
-"""A decoded file as it is kept in memory, in a form that its transform chooses."""
+"""A decoded file in memory, in a form that its transform chooses."""
 Example = npt.NDArray[Any]
-"""One item for the networks, before it is a tensor; training examples of a transform have one shape."""
+"""One network input before conversion to a tensor; all training examples of a transform have the same shape."""
 
 
 class ItemTransform(Protocol):
-    """Turns files of a medium into tensors. `load` is called from several threads."""
+    """Transform from files of a medium to tensors. `load` is called from several threads."""
 
     @property
     def pretrained(self) -> Mapping[str, str]:
-        """Name -> SHA-256 of the pretrained networks that it uses."""
+        """Pretrained networks in use: name -> SHA-256 of the weights."""
 
     def load(self, path: Path, domain: Domain, training: bool) -> LoadedItem:
         """Read a file of `domain`; raises UnreadableFileError."""
 
     def crop(self, loaded_item: LoadedItem, random_values: tuple[float, float, float]) -> Example:
-        """Return the training example that three random numbers in [0, 1) choose."""
+        """Return the training example that three random numbers in [0, 1) determine."""
 
     def crop_for_evaluation(self, loaded_item: LoadedItem) -> Example:
         """Return the example for evaluation; it may be longer than a training example."""

@@ -1,4 +1,4 @@
-"""Which files a step takes: endless walks through collections, as a pure function of (seed, step, shard)."""
+"""Selection of the files of each training step, as a pure function of (seed, step, shard)."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from unpaired.data.split import DomainSplits
 from unpaired.labels import BatchKind, Labels
 
 _PAIR_STREAM, _STRATUM_STREAM = 1 << 20, 1 << 21
-"""Words that keep these draws apart from those of domains, which are numbered from 0."""
+"""Random number keys of pairs and strata; samplers have the keys from 0."""
 
 
 class ItemSampler(NamedTuple):
-    """The training files that are walked through, each epoch in its own order, and how they are read."""
+    """Training files of a domain; each epoch visits them in another random order."""
 
     domain: Domain
     paths: Paths
     visited_files: npt.NDArray[np.int64] | None = None
-    """The file of each visit in an epoch, where some files come up more than once."""
+    """File index of each visit in an epoch, if some files are visited more than once; None: every file once."""
 
 
 class SampleIndex(NamedTuple):
-    """A place on a walk: the file's number, and the position, from which its crop and flip are drawn."""
+    """Index of a sampler, index of a file, and position in the sampler's sequence, which determines crop and flip."""
 
     sampler_index: int
     file_index: int
@@ -38,14 +38,14 @@ class SampleIndex(NamedTuple):
 
 
 class LabelledPool(NamedTuple):
-    """A labelled data set: its walks (number, labels (N, L) of its files), and which columns its labels tell."""
+    """A labeled data set: its strata (sampler index, labels (N, L) of the files) and its mask of known columns."""
 
     strata: tuple[tuple[int, LabelMatrix], ...]
     known_columns: tuple[float, ...]
 
 
 class BatchSampler:
-    """The walks of a run. `pools` are those of labelled draws, whose items come from all strata alike."""
+    """Select the items of each step. `pools` are the data sets of labeled batches, with equal shares of all strata."""
 
     def __init__(
         self,
@@ -63,7 +63,10 @@ class BatchSampler:
         return len(self.samplers)
 
     def select_indices(self, step: int, shard: int, shard_count: int, batch_size: int) -> dict[str, list[SampleIndex]]:
-        """Where shard `shard` of `shards` of a step's `batch` items (of each domain) are, by their key."""
+        """Return the items of shard `shard` of `shard_count`, by domain key.
+
+        `batch_size` is the number of items of each domain, summed over shards. Labeled batches have the key "x".
+        """
         positions = range(
             step * batch_size + shard * batch_size // shard_count,
             step * batch_size + (shard + 1) * batch_size // shard_count,
@@ -83,17 +86,17 @@ class BatchSampler:
         }
 
     def count_files(self) -> list[int]:
-        """How many files each walk that is drawn from has."""
+        """Return the number of files of each sampler in use."""
         if self.batch_kind == "labelled":
             return [len(self.samplers[sampler].paths) for pool in self.pools for sampler, _ in pool.strata]
         return [len(sampler.paths) for sampler in self.samplers[: self._domain_count]]
 
     def get_pool(self, step: int) -> LabelledPool:
-        """The labelled data set of a step."""
+        """Return the labeled data set of a step."""
         return self.pools[step % len(self.pools)]
 
     def _sample_stratum(self, pool_index: int, position: int) -> SampleIndex:
-        """Every run of as many positions as there are strata has one item of each, in an order of its own."""
+        """Select one item; each block of as many positions as strata has one item of each stratum, in random order."""
         strata = self.pools[pool_index].strata
         block, offset = divmod(position, len(strata))
         stratum = counter_rng.generate_permutation(len(strata), self._seed, _STRATUM_STREAM + pool_index, block)[offset]
@@ -123,9 +126,10 @@ def create_batch_sampler(
     labelled_data: Sequence[LabelledSplits] = (),
     list_visits: Callable[[Paths], npt.NDArray[np.int64] | None] = lambda _: None,
 ) -> BatchSampler:
-    """The walks of a run: of its domains, and for labelled draws of the labelled `data` sets (each a `sources`).
+    """Create the sampler of a run's domains, or for labeled batches, of its data sets.
 
-    Without such sets the domains are folders, and their labels say which. `visits` says how often files come up.
+    `labelled_data` are the labeled splits of `sources`. Without them, each domain folder is a stratum, labeled with its
+    domain. `list_visits` returns the file index of each visit in an epoch (None: every file once).
     """
     samplers = [
         ItemSampler(domain, domain_splits.train, list_visits(domain_splits.train))
@@ -137,7 +141,7 @@ def create_batch_sampler(
             pools.append(LabelledPool(((len(samplers), labelled_splits.train),), labelled_splits.known_columns))
             samplers.append(ItemSampler(domain, labelled_splits.splits.train))
     elif batch_kind == "labelled":
-        assert labels is not None, "labelled draws have labels"
+        assert labels is not None, "labeled batches need labels"
         eye = np.eye(len(domains), dtype=np.float32)
         strata = tuple(
             (sampler_index, np.broadcast_to(eye[sampler_index], (len(sampler.paths), len(eye))))

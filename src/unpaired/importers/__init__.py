@@ -1,1 +1,1 @@
-"""Models of other programs become runs of ours, which translate and are measured as any other."""
+"""Import of generators of other programs as runs that translate and can be evaluated."""

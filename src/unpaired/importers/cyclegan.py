@@ -1,4 +1,4 @@
-"""A generator of the reference authors' CycleGAN or CUT becomes a run that translates."""
+"""Import of a generator of the reference CycleGAN or CUT code as a run that translates."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from unpaired.runs.history import History
 from unpaired.runs.method_builder import build_method
 
 TORCH_SIGNATURES = (b"PK\x03\x04", b"\x80")
-"""How files of torch.save begin: as archives, those before torch 1.6 as pickles."""
+"""First bytes of files of torch.save: zip archives, or pickles before torch 1.6."""
 OTHER_SIGNATURES = {
     b"\x89PNG": "a PNG picture",
     b"\xff\xd8": "a JPEG picture",
@@ -36,17 +36,17 @@ OTHER_SIGNATURES = {
     b"RIFF": "a WebP picture or a WAV recording",
     b"fLaC": "a FLAC recording",
 }
-"""How files begin that are taken for such by mistake."""
+"""First bytes of other files that may be given by mistake, for the error message."""
 MIN_SIZE, MAX_SIZE = 32, 4096
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)
-"""ITU-R 601: how the authors' loader makes gray of colour, for networks of one channel."""
+"""ITU-R 601 weights with which the reference code converts color to gray for networks of one channel."""
 
 
 def import_generator(file: Path, out: Path, source: str = "A", target: str = "B", size: int = 256) -> str:
-    """Make `out` a run that translates `source` to `target` by the generator in `file`; returns what it is, in words.
+    """Make `out` a run that translates `source` to `target` with the generator in `file`; returns its description.
 
-    `size` is that of the pictures it was trained on (their `crop_size`). Raises UsageError for wrong arguments,
-    WorkError where the file holds anything but such a generator.
+    `size` is the size of the images it was trained on (their `crop_size`). Raises UsageError for wrong arguments,
+    WorkError if the file contains anything but such a generator.
     """
     check_arguments(file, out, source, target, size)
     state_dict = read_state_dict(file)
@@ -70,7 +70,7 @@ def import_generator(file: Path, out: Path, source: str = "A", target: str = "B"
 
 
 def check_arguments(file: Path, out: Path, source: str, target: str, size: int) -> None:
-    """Raise UsageError for what cannot be right, whatever the file holds."""
+    """Raise UsageError for arguments that are wrong whatever the file contains."""
     if not file.is_file():
         raise UsageError(f"{file}: no such file; {EXPECTED_FILE}")
     require_unused(out)
@@ -78,26 +78,28 @@ def check_arguments(file: Path, out: Path, source: str, target: str, size: int) 
         if not is_valid_name(name):
             raise UsageError(f"domain '{name}'; expected a name without ',', '=' and '/'")
     if source == target:
-        raise UsageError(f"--from {source} --to {target}: expected two names")
+        raise UsageError(f"--from {source} --to {target}: expected two different names")
     if not MIN_SIZE <= size <= MAX_SIZE:
-        raise UsageError(f"size {size}; expected a multiple of 4 from {MIN_SIZE} to {MAX_SIZE} (their --crop_size)")
+        raise UsageError(
+            f"--size {size}: expected a multiple of 4 from {MIN_SIZE} to {MAX_SIZE} (--crop_size of its training)"
+        )
 
 
 def read_state_dict(file: Path) -> dict[str, Tensor]:
-    """The tensors of a file of torch.save, in float32, on the CPU, unwrapped; nothing in it is run.
+    """Return the tensors of a file of torch.save, as float32 on the CPU, without wrappers; no code of the file is run.
 
-    Raises WorkError where it holds code or objects, or anything else than named tensors of real numbers.
+    Raises WorkError if the file contains code, objects, or anything else than named floating-point tensors.
     """
     require_torch_file(file)
     try:
         content = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a foreign file's bytes make torch raise
+    except Exception as error:  # a foreign file can raise almost any exception
         if re.search(r"weights_only|Weights only|WeightsUnpickler", str(error)):
             match = re.search(r"(?:GLOBAL|global|Unsupported class|function|type)\s+`?([\w.]+\.[\w.]+)", str(error))
             class_text = f" ({match[1]})" if match else ""
             raise WorkError(
-                f"{file}: a pickle of more than weights{class_text}, which could run code and was not loaded; save the "
-                f"network's state_dict alone; {EXPECTED_FILE}"
+                f"{file}: a pickle of more than weights{class_text}, which could run code, so it was not loaded; save "
+                f"only the network's state_dict; {EXPECTED_FILE}"
             ) from None
         raise WorkError(
             f"{file}: not a file of torch.save, or damaged ({get_first_line(error)}); {EXPECTED_FILE}"
@@ -106,7 +108,7 @@ def read_state_dict(file: Path) -> dict[str, Tensor]:
 
 
 def require_torch_file(file: Path) -> None:
-    """Refuse a file that torch did not save, by how it begins; raises WorkError."""
+    """Raise WorkError if the first bytes are not those of a file of torch.save."""
     try:
         with file.open("rb") as stream:
             first_bytes = stream.read(8)
@@ -125,9 +127,9 @@ def require_torch_file(file: Path) -> None:
 
 
 def require_tensors(file: Path, content: Any) -> dict[str, Tensor]:
-    """`found` if it is named tensors; raises WorkError that says what it is."""
+    """Return `content` as float32 if it is a dictionary of named tensors; raises WorkError that says what it is."""
     if not isinstance(content, dict):
-        raise WorkError(f"{file}: holds a {type(content).__name__}; {EXPECTED_FILE}")
+        raise WorkError(f"{file}: contains a {type(content).__name__}; {EXPECTED_FILE}")
     if {"state", "param_groups"} <= content.keys():
         raise WorkError(f"{file}: an optimizer's state, not a network; {EXPECTED_FILE}")
     for name, value in content.items():
@@ -135,17 +137,17 @@ def require_tensors(file: Path, content: Any) -> dict[str, Tensor]:
             keys = ", ".join(map(str, list(content)[:5]))
             raise WorkError(f"{file}: a dictionary of {keys} ('{name}' is a {type(value).__name__}); {EXPECTED_FILE}")
         if not name.endswith("num_batches_tracked") and not value.is_floating_point():
-            raise WorkError(f"{file}: {name} is of {value.dtype}; expected floating point")
+            raise WorkError(f"{file}: {name} has type {value.dtype}; expected floating point")
     return {name: value.float() for name, value in content.items()}
 
 
 def get_first_line(error: Exception) -> str:
-    """An error in a line."""
+    """Return the first line of an error, at most 200 characters."""
     return next(iter(str(error).splitlines()), type(error).__name__)[:200]
 
 
 def create_run_config(layout: GeneratorLayout, file: Path, domains: tuple[str, str], size: int) -> RunConfig:
-    """The configuration of a run whose network has this form."""
+    """Return the configuration of a run whose generator has this layout."""
     method, settings = SINGLE_GENERATOR_METHOD
     channels = (layout.in_channels, layout.out_channels)
     return RunConfig(
@@ -175,10 +177,10 @@ def create_run_config(layout: GeneratorLayout, file: Path, domains: tuple[str, s
 
 @torch.no_grad()
 def load_weights(method: Method, layout: GeneratorLayout, state_dict: Mapping[str, Tensor]) -> None:
-    """Put the weights into the one role that translates: the two networks have the same layers in the same order.
+    """Copy the weights into the method's one translating role: both networks have the same layers in the same order.
 
-    Biases that the file lacks are zero. Where only one end is gray, a run has three channels at both all the same: the
-    stem then makes gray of its input as the authors' loader does, and the head gives its one channel thrice.
+    Biases that the file lacks are zero. If only one side is gray, the run still has three channels on both: the stem
+    then converts its input to gray as the reference code does, and the head repeats its one channel three times.
     """
     (role,) = method.translation_roles
     layer_types = (nn.Conv2d, nn.ConvTranspose2d, nn.BatchNorm2d, nn.GroupNorm)

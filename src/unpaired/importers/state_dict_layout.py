@@ -1,4 +1,4 @@
-"""What a state_dict of the reference authors' ResNet generators holds, inferred from its names and shapes alone."""
+"""Layout of the reference ResNet generators, inferred from the names and shapes in a state_dict."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from unpaired.networks.image_settings import Antialias, Padding
 
 EXPECTED_FILE = "expected the ResNet generator of CycleGAN or CUT, as their code saves it (latest_net_G_A.pth)"
 WRAPPER_PREFIXES = ("module.", "_orig_mod.")
-"""What other wrappers of torch put before every name of the network within: DataParallel, compile."""
+"""Prefixes that DataParallel and torch.compile add to the names of a network's tensors."""
 LEARNED_NORMS = ("batch", "instance-affine")
-"""Norms with weights."""
+"""Norms with learned weights."""
 COUNTER_SUFFIX = "num_batches_tracked"
 BLUR_KERNELS = {3: (1.0, 2.0, 1.0), 4: (1.0, 3.0, 3.0, 1.0)}
-"""CUT's filters by their size: before halving, and after doubling."""
+"""CUT's blur filters by size: 3 before downsampling, 4 after upsampling."""
 
 
 @dataclass
 class LayerNames:
-    """The names of a network's layers with weights, in the order of its forward pass, by what they are."""
+    """Names of a network's layers by type, in the order of the forward pass."""
 
     convolutions: list[str] = field(default_factory=list)
     norms: list[str] = field(default_factory=list)
@@ -33,7 +33,10 @@ class LayerNames:
 
 @dataclass(frozen=True)
 class GeneratorLayout:
-    """The form of a generator; `layers` names what holds its weights, in order: convolutions, and learned norms."""
+    """Architecture of a generator.
+
+    `layer_names` lists its layers with weights in order: convolutions and learned norms.
+    """
 
     in_channels: int
     out_channels: int
@@ -57,7 +60,10 @@ class GeneratorLayout:
 def list_layer_names(
     blocks: int, has_padding_layers: bool, has_dropout: bool, antialias_down: bool, antialias_up: bool
 ) -> LayerNames:
-    """The names in a Sequential of this form, where padding, rectifiers and dropout have places and no weights."""
+    """Return the layer names in a Sequential of this architecture.
+
+    Padding, activations and dropout have indices but no weights.
+    """
     layer_names = LayerNames()
     index = padding_offset = int(has_padding_layers)
 
@@ -88,7 +94,7 @@ def list_layer_names(
 
 
 def remove_wrappers(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The state without what wrappers put before every name, and without counters, which nothing here needs."""
+    """Return the state without the prefixes of wrappers and without batch counters."""
     layer_names, prefix_length = list(state_dict), 0
     while layer_names and (
         wrapper := next(
@@ -100,14 +106,14 @@ def remove_wrappers(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def infer_layout(state_dict: Mapping[str, Tensor]) -> GeneratorLayout:
-    """The form of the generator whose (unwrapped) state this is; raises WorkError that says what else it is."""
+    """Return the layout of the generator with this (unwrapped) state; raises WorkError that says what else it is."""
     if other_network_name := identify_other_network(state_dict):
         raise WorkError(f"{other_network_name}; {EXPECTED_FILE}")
     has_padding_layers = "model.0.weight" not in state_dict
     stem = state_dict.get(f"model.{int(has_padding_layers)}.weight")
     block_indices = {name.split(".")[1] for name in state_dict if ".conv_block." in name}
     if stem is None or stem.ndim != 4 or not block_indices:
-        raise WorkError(f"no ResNet generator (it begins with {describe_first_tensor(state_dict)}); {EXPECTED_FILE}")
+        raise WorkError(f"not a ResNet generator (first tensor: {describe_first_tensor(state_dict)}); {EXPECTED_FILE}")
     first_block = min(map(int, block_indices))
     weight_after_dropout = state_dict.get(f"model.{first_block}.conv_block.{6 if has_padding_layers else 4}.weight")
     has_dropout = weight_after_dropout is not None and weight_after_dropout.ndim == 4
@@ -128,25 +134,25 @@ def infer_layout(state_dict: Mapping[str, Tensor]) -> GeneratorLayout:
         layer_names=tuple(iterate_weight_layers(layer_names) if norm in LEARNED_NORMS else layer_names.convolutions),
     )
     check_shapes(state_dict, dict(iterate_expected_shapes(layout, layer_names, state_dict)))
-    for verb, channels in (("reads", layout.in_channels), ("makes", layout.out_channels)):
+    for side, channels in (("input", layout.in_channels), ("output", layout.out_channels)):
         if channels not in (1, 3):
-            raise WorkError(f"a ResNet generator that {verb} {channels} channels; expected 1 or 3")
+            raise WorkError(f"a ResNet generator with {channels} {side} channels; expected 1 or 3")
     check_blurs(state_dict, layer_names)
     return layout
 
 
 def iterate_weight_layers(layer_names: LayerNames) -> Iterator[str]:
-    """Each convolution and its norm."""
+    """Yield each convolution, followed by its norm."""
     for i, convolution in enumerate(layer_names.convolutions):
         yield convolution
         yield from layer_names.norms[i : i + 1]
 
 
 def infer_norm(state_dict: Mapping[str, Tensor], layer_names: LayerNames) -> Norm:
-    """The norm that a state tells of: only batch norm has both weights and running statistics in use.
+    """Return the norm: only batch norm has both weights and running statistics in use.
 
-    Old versions of torch saved running statistics of instance norm too, which it does not use. Without any norm the
-    authors' convolutions have no bias either (but the last), with instance norm they have.
+    Old versions of torch also saved running statistics of instance norm, which does not use them. In the reference
+    code, convolutions have a bias with instance norm, but not without any norm (except the last one).
     """
     first_norm = layer_names.norms[0]
     has_weights, has_running_stats = f"{first_norm}.weight" in state_dict, f"{first_norm}.running_mean" in state_dict
@@ -158,7 +164,7 @@ def infer_norm(state_dict: Mapping[str, Tensor], layer_names: LayerNames) -> Nor
 def iterate_expected_shapes(
     layout: GeneratorLayout, layer_names: LayerNames, state_dict: Mapping[str, Tensor]
 ) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Every tensor that a generator of this form has, with its shape."""
+    """Yield the name and shape of every tensor that a generator of this layout has."""
     w, antialias_down, antialias_up = layout.width, layout.antialias in (True, "down"), layout.antialias in (True, "up")
     block_specs = [(4 * w, 4 * w, 3, False)] * (2 * layout.blocks)
     convolution_specs = [
@@ -197,24 +203,28 @@ def iterate_expected_shapes(
 
 
 def check_shapes(state_dict: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]]) -> None:
-    """Raise WorkError for the first tensor that is missing, or is there and should not be, or has another shape."""
+    """Raise WorkError for the first tensor that is missing, unexpected, or of another shape."""
     for name, shape in expected.items():
         if name not in state_dict:
-            raise WorkError(f"nearly a ResNet generator, but it lacks {name}; {EXPECTED_FILE}")
+            raise WorkError(f"similar to a ResNet generator, but it lacks {name}; {EXPECTED_FILE}")
         if tuple(state_dict[name].shape) != shape:
             raise WorkError(
-                f"nearly a ResNet generator, but {name} has shape {tuple(state_dict[name].shape)}, where one has {shape}; "
-                f"{EXPECTED_FILE}"
+                f"similar to a ResNet generator, but {name} has shape {tuple(state_dict[name].shape)} instead of "
+                f"{shape}; {EXPECTED_FILE}"
             )
     for name, tensor in state_dict.items():
         if name not in expected:
-            raise WorkError(f"nearly a ResNet generator, but it also has {name} {tuple(tensor.shape)}; {EXPECTED_FILE}")
+            raise WorkError(
+                f"similar to a ResNet generator, but it also has {name} {tuple(tensor.shape)}; {EXPECTED_FILE}"
+            )
         if not bool(tensor.isfinite().all()):
-            raise WorkError(f"{name} has values that are no finite numbers: the network was lost while it trained")
+            raise WorkError(
+                f"{name} has values that are not finite: training of the network diverged; use an earlier checkpoint"
+            )
 
 
 def check_blurs(state_dict: Mapping[str, Tensor], layer_names: LayerNames) -> None:
-    """Raise WorkError where a blur is not CUT's."""
+    """Raise WorkError if a blur filter is not CUT's."""
     for name in layer_names.blurs:
         blur_filter = state_dict[f"{name}.filt"].float()
         kernel = torch.tensor(BLUR_KERNELS[blur_filter.shape[-1]])
@@ -225,17 +235,17 @@ def check_blurs(state_dict: Mapping[str, Tensor], layer_names: LayerNames) -> No
 
 
 def identify_other_network(state_dict: Mapping[str, Tensor]) -> str | None:
-    """What the state is, if it is another network of the authors' programs."""
+    """Return a description if the state is another network of the reference code, else None."""
     if any(name.startswith("model.model.") for name in state_dict):
         return "a U-Net generator, which cannot be imported"
     if any(name.startswith("mlp_") for name in state_dict):
         return "the feature network of CUT (netF), not its generator"
     first_weight = state_dict.get("model.0.weight", state_dict.get("net.0.weight"))
     if first_weight is not None and first_weight.ndim == 4 and first_weight.shape[-1] in (1, 4):
-        return "a critic (netD), not a generator"
+        return "a discriminator (netD), not a generator"
     return None
 
 
 def describe_first_tensor(state_dict: Mapping[str, Tensor]) -> str:
-    """The first tensor's name and shape."""
+    """Return the first tensor's name and shape."""
     return next((f"{name} {tuple(tensor.shape)}" for name, tensor in state_dict.items()), "nothing")

@@ -1,4 +1,4 @@
-"""The media: one object each, in one table. Nothing outside this package asks which medium a run has."""
+"""Table of all media. Code outside this package does not depend on the medium of a run."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from unpaired.media.voice.medium import VoiceMedium
 __all__ = ["MEDIA", "Medium", "infer_medium", "require_medium"]
 
 MEDIA: dict[str, Medium] = {medium.name: medium for medium in (ImageMedium(), VoiceMedium())}
-"""Every medium by its name. The first is the one that help and examples show."""
+"""All media by name. The first one is used in help texts and examples."""
 
 
 def infer_medium(name: str) -> Medium | None:
-    """Return the medium of a file by its suffix; None for files that no medium reads."""
+    """Return the medium of a file by its suffix; None if no medium reads such files."""
     suffix = "." + name.rpartition(".")[2].lower()
     return next((medium for medium in MEDIA.values() if suffix in medium.suffixes), None)
 
 
 def require_medium(path: Path, medium: Medium) -> None:
-    """Raise UsageError for a file whose suffix belongs to another medium."""
+    """Raise UsageError if a file's suffix belongs to another medium."""
     other = infer_medium(path.name)
     if other is not None and other is not medium:
         raise UsageError(
-            f"{path}: holds {other.files_noun}, but this run translates {medium.files_noun}; expected "
+            f"{path}: contains {other.files_noun}, but this run translates {medium.files_noun}; expected "
             f"{medium.expected_suffixes()}"
         )

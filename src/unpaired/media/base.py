@@ -1,8 +1,8 @@
-"""What a medium is: one object that says everything about pictures, recordings, or whatever the files of a run are.
+"""Base class of media. A medium is one object that implements everything specific to a type of files.
 
-A medium has a folder in `media/` and a row in the table of `media/__init__.py`. No code outside `media/` asks which
-medium a run has: it asks the medium. Modules that a medium needs only while it works (torch, optional packages) are
-imported in its methods, so that the command line answers at once.
+Each medium has a folder in `media/` and a row in the table of `media/__init__.py`. Code outside `media/` does not
+depend on the medium of a run; it calls the medium's methods. Modules that are only needed during work (torch, optional
+packages) are imported in methods, so that the command line starts fast.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from unpaired.translate.translator import Translator
 
 PresetValues = Mapping[Preset, Mapping[str, Mapping[str, Any]]]
-"""Preset -> section ("medium_settings", "networks", "training") -> setting -> value, over the papers' defaults."""
+"""Preset -> section ("medium_settings", "networks", "training") -> setting -> value; overrides the papers' defaults."""
 
 
 class TranslateOptions(StrictModel):
@@ -52,7 +52,7 @@ class ConvertOptions(StrictModel):
 
 @dataclass(frozen=True, eq=False)
 class FittedConverter:
-    """A converter fitted without training, from the domain `source` to `target`; `notes` are about the files."""
+    """Converter from domain `source` to `target`, fitted without training; `notes` describe problems with files."""
 
     source: str
     target: str
@@ -62,12 +62,12 @@ class FittedConverter:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What a medium found in the files of a run before training, and what it decided from it.
+    """Result of inspecting a run's files before training, with the settings that were decided from it.
 
     `domains` and `splits` are those of the listed collections, in their order. `resolve_networks` completes the network
-    settings once the run's domains are known (of labelled collections they are others than those listed).
-    `item_counts`: training items of each collection where a file holds several, else empty. `pretrained`: name ->
-    SHA-256 of pretrained networks that the medium uses.
+    settings once the run's domains are known (with labeled collections, these differ from the listed ones).
+    `item_counts` has the number of training items of each collection if a file contains several, else it is empty.
+    `pretrained` maps the names of pretrained networks that the medium uses to the SHA-256 of their weights.
     """
 
     medium_settings: StrictModel
@@ -79,11 +79,11 @@ class Inspection:
 
 
 class Medium(ABC):
-    """One medium. Class attributes describe it; methods do its part of a run's life.
+    """A type of files. Class attributes describe it; methods implement each stage of a run for it.
 
-    `item_noun` and `files_noun` name one item and many files in messages. `suffixes` are those of the files that it
-    reads, lower case, with the dot. `crop_setting` is the medium setting that gives the length of a training item along
-    the networks' stride.
+    `item_noun` and `files_noun` name one item and several files in messages. `suffixes` are the suffixes of its files,
+    lower case, with the dot. `crop_setting` names the medium setting with the length of a training item along the
+    networks' stride.
     """
 
     name: ClassVar[str]
@@ -99,26 +99,30 @@ class Medium(ABC):
     presets: ClassVar[PresetValues]
     crop_setting: ClassVar[str]
     supports_attributes: ClassVar[bool] = False
-    """Whether the values of a table's columns can be domains (`--attributes`)."""
+    """Whether the values of a label table's columns can be domains (`--attributes`)."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle and copy as the object in the table of media, which other code compares by identity."""
+        return _get_medium, (self.name,)
 
     # Before training
 
     @abstractmethod
     def check(self, domains: Sequence[DomainFiles], settings: Settings, progress: ProgressCallback) -> CheckResult:
-        """Read every file and say what is in the domains and what training would do with them."""
+        """Read every file; report what the domains contain and what training would do with them."""
 
     @abstractmethod
     def inspect(self, settings: Settings, listing: DataListing, log: LogCallback) -> Inspection:
         """Read the files (or a sample of them) and decide every setting of the medium that is "auto".
 
-        Raises UsageError where optional packages are missing, WorkError where the files cannot be used.
+        Raises UsageError if optional packages are missing, WorkError if the files cannot be used.
         """
 
     # Training
 
     @abstractmethod
     def create_transform(self, config: RunConfig) -> ItemTransform:
-        """Return the transform from files to tensors; raises UsageError where optional packages are missing."""
+        """Return the transform from files to tensors; raises UsageError if optional packages are missing."""
 
     @abstractmethod
     def create_network_factory(self, config: RunConfig, teacher: Role | None = None) -> NetworkFactory:
@@ -128,18 +132,21 @@ class Medium(ABC):
     def create_validator(
         self, config: RunConfig, folder: RunFolder, method: Method, batches: BatchLoader, training_log: TrainingLog
     ) -> Validator:
-        """Return what measures the averaged networks on the validation split while training."""
+        """Return the object that measures the EMA networks on the validation split during training."""
 
     def explain_teacher_mismatch(
-        self, config: RunConfig, teacher_config: RunConfig, domain_pairs: Sequence[tuple[Domain, Domain]]
+        self,
+        config: RunConfig,
+        teacher_config: RunConfig,
+        domain_pairs: Sequence[tuple[Domain, Domain]],  # noqa: ARG002
     ) -> str:
-        """Explain why a run cannot learn from a teacher of the same medium; empty where it can.
+        """Explain why a run cannot learn from a teacher of the same medium; empty if it can.
 
-        `domain_pairs` are the teacher's domains and the run's that they match by name.
+        `domain_pairs` has, for each domain, the teacher's domain of the same name and the run's own.
         """
         own, other = (getattr(c.medium_settings, self.crop_setting) for c in (config, teacher_config))
-        name = self.crop_setting.replace("_", " ")
-        return "" if own == other else f"trained with {name} {other}, and this run with {own}; make them equal"
+        flag = f"--{self.crop_setting.replace('_', '-')}"
+        return "" if own == other else f"trained with {flag} {other}, but this run has {flag} {own}; use equal values"
 
     # Use
 
@@ -147,7 +154,7 @@ class Medium(ABC):
     def create_pipeline(
         self, config: RunConfig, method: Method, device: torch.device, request: TranslationRequest
     ) -> FilePipeline[Any, Any]:
-        """Return the pipeline that translates files; raises UsageError where it cannot do what is requested."""
+        """Return the pipeline that translates files; raises UsageError if it cannot do what is requested."""
 
     def translate_stream(
         self,
@@ -158,11 +165,11 @@ class Medium(ABC):
         sample_rate_hz: int | None,  # noqa: ARG002
         log: LogCallback,  # noqa: ARG002
     ) -> None:
-        """Translate a stream while it comes in."""
+        """Translate a stream in real time."""
         raise self.unsupported("--stream")
 
     def sample(self, translator: Translator, count: int, out: Path, *, seed: int, overwrite: bool) -> list[Path]:  # noqa: ARG002
-        """Write `count` joint samples from noise; returns the paths."""
+        """Write `count` joint samples of all domains from noise; returns the paths."""
         raise self.unsupported("sample")
 
     def interpolate(
@@ -175,7 +182,7 @@ class Medium(ABC):
         steps: int,  # noqa: ARG002
         overwrite: bool,  # noqa: ARG002
     ) -> list[Path]:
-        """Write what lies between the latent codes of two items; returns the paths."""
+        """Write the translations of `steps` latent codes between those of two items; returns the paths."""
         raise self.unsupported("interpolate")
 
     def fit_converter(
@@ -188,35 +195,44 @@ class Medium(ABC):
         raise self.unsupported("convert")
 
     def run_demo(self, minutes: float, out: Path | None, log: LogCallback) -> Path:  # noqa: ARG002
-        """Train on data that come with the package or are made here, and translate; returns the run's folder."""
+        """Train on data that the package contains or synthesizes, and translate; returns the run's folder."""
         raise self.unsupported("demo")
 
     @abstractmethod
     def describe_items(self, config: RunConfig) -> str:
-        """Say at which size or length a run sees its items, as 'at 64 px'."""
+        """Return the size or length of a run's training items for messages, as "at 64 px"."""
 
     def explain_audit_refusal(self) -> str:
-        """Explain why hidden information cannot be audited; empty where it can."""
-        return f"hidden information is not measured for {self.files_noun}"
+        """Explain why steganography cannot be measured; empty if it can."""
+        return f"an audit is not available for {self.files_noun}"
 
-    def create_inverse(self, config: RunConfig) -> tuple[Role, int]:
-        """Return a small network from translations to inputs and its stride, for audits of methods without a way back."""
+    def create_inverse(self, config: RunConfig) -> tuple[Role, int]:  # noqa: ARG002
+        """Return a small network that maps translations to inputs, and its stride.
+
+        `unpaired audit` trains it for methods without an inverse translation.
+        """
         raise self.unsupported("audit")
 
-    # Words
+    # Messages
 
     def unsupported(self, feature: str) -> UsageError:
-        """Return the error for something that this medium does not have."""
+        """Return the error for a feature that this medium does not have."""
         return UsageError(f"{feature}: not available for {self.files_noun}")
 
     def expected_suffixes(self) -> str:
-        """Return the suffixes that are read, as a list for messages."""
+        """Return the supported suffixes as a list for messages."""
         return ", ".join(sorted(self.suffixes))
+
+
+def _get_medium(name: str) -> Medium:
+    from unpaired.media import MEDIA  # noqa: PLC0415 - the table imports this module
+
+    return MEDIA[name]
 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The text of `unpaired check`, whether training could run, and the unreadable files with their reasons."""
+    """Text of `unpaired check`, whether training is possible, and the unreadable files with reasons."""
 
     text: str
     is_usable: bool

@@ -1,4 +1,4 @@
-"""What the demos of all media share: train on two domains, then translate their test files both ways."""
+"""Shared part of the demos: train on two domains, then translate their test files in both directions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SAMPLES = Path(__file__).parents[1] / "samples"
 def train_and_translate(
     sources: Sequence[Path], items: str, out: Path | None, minutes: float, log: LogCallback, **settings: Any
 ) -> Path:
-    """Train on two domains with true pairs in their test folders and translate those; returns the run's folder."""
+    """Train on two domains and translate their test folders, which contain true pairs; returns the run's folder."""
     run = train(*sources, out=out, minutes=minutes, pairs=True, log=log, **settings)
     translator = Translator.load(run)
     tests = {source.name: source / "test" for source in sources}
@@ -25,5 +25,5 @@ def train_and_translate(
         folder = run / "translated" / target
         outcome = translate_files(translator, [tests[source]], folder, translator.resolve_request(target, source))
         log(f"{outcome.done} {source} {items} translated to {target}: {folder}")
-    log(f"look at the report: {RunFolder(run).report.resolve()}")
+    log(f"report: {RunFolder(run).report.resolve()}")
     return run

@@ -62,10 +62,9 @@ class Embedding(nn.Module):
         self.network = network.requires_grad_(False).eval()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 1 or 3, H, W) in [-1, 1] -> (B, channels, H/4, W/4).
+        """Return the feature maps (B, channels, H/4, W/4) of images (B, 1 or 3, H, W) in [-1, 1].
 
-        Raises:
-            UsageError: The network returned something other than maps.
+        Raises UsageError if the network returns something other than maps.
         """
         outputs: Tensor | Sequence[Tensor] = self.network(x.expand(-1, 3, -1, -1))
         maps = [outputs] if isinstance(outputs, Tensor) else list(outputs)
@@ -98,7 +97,7 @@ class MissingEmbedding(nn.Module):
 def load_embedding(name: str) -> nn.Module:
     """Load the embedding `name`, frozen; return a `MissingEmbedding` if it cannot be loaded."""
     try:
-        with torch.random.fork_rng(devices=[]):  # networks start with equal weights, whatever the embedding
+        with torch.random.fork_rng(devices=[]):  # the weights of other networks must not depend on the embedding
             network = _create_network(name)
     except UsageError as error:
         return MissingEmbedding(error)
@@ -127,8 +126,7 @@ def find_missing_embedding(net: nn.Module) -> UsageError | None:
 def count_map_channels(net: nn.Module, size: int) -> int:
     """Return the number of channels of an embedding's maps for images of `size` pixels.
 
-    Raises:
-        UsageError: The embedding is missing, or does not accept images of this size.
+    Raises UsageError if the embedding is missing, or does not accept images of this size.
     """
     parameter = next(net.parameters(), torch.zeros(()))  # a registered network may be on a GPU already
     with torch.no_grad():
@@ -152,7 +150,7 @@ def _create_network(name: str) -> nn.Module:
     if name.startswith(CUSTOM_PREFIX):
         if name not in _registered:
             raise UsageError(
-                f"embedding '{name}': a network of your own; give it first: unpaired.register_embedding(network)"
+                f"embedding '{name}': a custom network; register it first: unpaired.register_embedding(network)"
             )
         return _registered[name]
     raise UsageError(
@@ -175,7 +173,7 @@ class EfficientNetLite0(nn.Module):
         self.blocks = nn.Sequential(*list(net._blocks)[: self.levels[-1] + 1])  # type: ignore[arg-type]
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) in [-1, 1] -> maps of 24, 40 and 112 channels."""
+        """Return maps of 24, 40 and 112 channels for images (B, 3, H, W) in [-1, 1]."""
         y = self.stem(((x + 1) * 127.5 - 127) / 128)
         out = []
         for i, block in enumerate(self.blocks):
@@ -220,7 +218,7 @@ class HedTrunk(nn.Module):
         self.stages = nn.Sequential(*stages)
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) in [-1, 1] -> maps of 256, 512 and 512 channels."""
+        """Return maps of 256, 512 and 512 channels for images (B, 3, H, W) in [-1, 1]."""
         mean = x.new_tensor(self.mean).view(1, 3, 1, 1)
         y = (x.flip(1) + 1) * 127.5 - mean
         out = []
@@ -251,7 +249,7 @@ class TimmFeatures(nn.Module):
         self.mean, self.std = net.pretrained_cfg["mean"], net.pretrained_cfg["std"]
 
     def forward(self, x: Tensor) -> list[Tensor]:
-        """(B, 3, H, W) in [-1, 1] -> feature maps."""
+        """Return the feature maps for images (B, 3, H, W) in [-1, 1]."""
         mean, std = (x.new_tensor(v).view(1, 3, 1, 1) for v in (self.mean, self.std))
         maps = self.net(((x + 1) / 2 - mean) / std)
         return [maps[i] for i in self.levels]
@@ -265,4 +263,4 @@ WEIGHT_FILES: dict[str, Callable[[], Path]] = {
     "efficientnet-lite0": efficientnet.locate_weights,
     "vgg16-hed": locate_hed_weights,
 }
-"""Locate the weights file of the embeddings whose packages contain one."""
+"""Functions that locate the weights file of embeddings whose packages contain one."""

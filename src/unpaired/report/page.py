@@ -13,7 +13,6 @@ from unpaired.atomic import atomic_write
 from unpaired.config.resolve import SECTIONS, section_label
 from unpaired.config.run_config import get_item_size
 from unpaired.media.image.report_table import measures_table
-from unpaired.media.suffixes import FILE_TYPES
 from unpaired.media.voice import report
 from unpaired.media.voice.report_figures import VOICE_STYLE
 from unpaired.report import run_text
@@ -236,7 +235,7 @@ def render_commands(summary: RunSummary) -> str:
         ("--steps", str(2 * budget.steps)) if budget.steps else ("--minutes", f"{2 * (budget.minutes or 1):g}")
     )
     resume = ("unpaired", "train", "--resume", run, *(budget_flags if summary.budget_fraction >= 1 else ()))
-    kind, _ = FILE_TYPES[summary.config.medium]
+    kind = summary.config.get_medium().files_noun
     example, saved = EXAMPLES[summary.config.medium]
     translate = render_command("unpaired", "translate", run, kind.upper(), "--to", target, "--out", "DIR")
     further = "Train it further, with a larger budget" if summary.budget_fraction >= 1 else "Continue training"

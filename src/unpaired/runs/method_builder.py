@@ -36,11 +36,11 @@ def build_method(config: RunConfig, include_teacher: bool = True) -> Method:
         require_same_weights(config, collect_digests(method))
     size = getattr(config.medium_settings, medium.crop_setting)
     if size % factory.stride:
-        flag = medium.crop_setting.replace("_", "-")
+        name, flag = medium.crop_setting, medium.crop_setting.replace("_", "-")
         below = size // factory.stride * factory.stride
         suggestions = " or ".join(str(multiple) for multiple in (below, below + factory.stride) if multiple)
         raise UsageError(
-            f"{flag} {size}: these networks need a multiple of {factory.stride}; try --{flag} {suggestions}"
+            f"{name} {size}: these networks need a multiple of {factory.stride}; try --{flag} {suggestions}"
         )
     return method
 

@@ -1,1 +1,1 @@
-"""The shared loop and all that it keeps: players, checkpoints, averages, ranks, records."""
+"""Training: the loop, optimizers, EMA, checkpoints, distributed ranks and logs."""

@@ -1,4 +1,4 @@
-"""The text of `unpaired check`: every file read, and what training would do with them."""
+"""Text of `unpaired check`: reads every file and reports what training would do with them."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from unpaired.training.setup import choose_default_preset
 def check_data(
     sources: list[Path], size: int | None, progress: ProgressCallback, attributes: Sequence[str] = ()
 ) -> CheckResult:
-    """Read every file of the domains and report what is in them and what training would do.
+    """Read every file of the domains; report what they contain and what training would do.
 
-    The settings are those that `unpaired train` would choose here, or with `size`; with `attributes`, the values of
-    labels are the domains. `progress` receives (done, total).
+    The settings are those that `unpaired train` would choose on this machine, or have `size`; with `attributes`, the
+    values of labels are the domains. `progress` is called with (done, total).
     """
     started = time.monotonic()
     listing = list_labelled_data(sources, attributes) if attributes else DataListing(discover(sources), (), None)

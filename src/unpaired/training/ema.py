@@ -1,4 +1,4 @@
-"""The running average of the translating roles, which is what translation uses."""
+"""Exponential moving average (EMA) of the translating roles; translation uses it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from unpaired.methods.base import FrozenNetwork, Method
 
 @dataclass
 class ExponentialMovingAverage:
-    """Running average of a method's translators (Karras et al. 2018): GAN weights oscillate, their average does not.
+    """EMA of a method's translating roles (Karras et al. 2018), which reduces the oscillation of GAN weights.
 
-    The copy is of the whole method at once, so that shared layers stay shared. A role that did not move keeps its
-    average. The effective decay is `min(decay, (1 + n) / (10 + n))` after n moves, so that the start is forgotten.
+    The whole method is copied at once, so that shared layers remain shared. A role that was not updated keeps its
+    average. The effective decay after n updates is `min(decay, (1 + n) / (10 + n))`, so that the initial weights fade
+    quickly.
     """
 
     method: Method
@@ -24,7 +25,7 @@ class ExponentialMovingAverage:
 
     @classmethod
     def from_method(cls, method: Method, decay: float) -> ExponentialMovingAverage:
-        """Start from a copy of `method` as it stands."""
+        """Create with a copy of the current weights of `method`."""
         averaged = copy.deepcopy(method).requires_grad_(False).eval()
         averaged_roles = [
             role for role in method.translation_roles if not isinstance(method.get_submodule(role), FrozenNetwork)
@@ -33,7 +34,7 @@ class ExponentialMovingAverage:
 
     @torch.no_grad()
     def update(self, method: Method, updated_roles: set[str]) -> None:
-        """Take one step of the average for each translator among the `moved` roles; buffers are copied."""
+        """Update the average of each translating role in `updated_roles`; buffers are copied."""
         updated_ids: set[int] = set()
         for role in self.update_counts:
             if role not in updated_roles:
@@ -44,7 +45,7 @@ class ExponentialMovingAverage:
             ema_parameters, live_parameters = [], []
             ema_role, live_role = self.method.get_submodule(role), method.get_submodule(role)
             for ema_parameter, live_parameter in zip(ema_role.parameters(), live_role.parameters(), strict=True):
-                if id(ema_parameter) not in updated_ids:
+                if live_parameter.requires_grad and id(ema_parameter) not in updated_ids:
                     updated_ids.add(id(ema_parameter))
                     ema_parameters.append(ema_parameter.data)
                     live_parameters.append(live_parameter.data)

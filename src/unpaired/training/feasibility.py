@@ -1,4 +1,4 @@
-"""What is refused before time is spent: settings that the device, the ranks or the medium cannot do."""
+"""Checks before training: settings that the device, the number of ranks or the medium does not support."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from unpaired.methods import METHODS
 
 
 def explain_unsupported(method: str, medium: Medium) -> str:
-    """Explain why a method cannot learn from files of a medium; empty where it can."""
+    """Explain why a method cannot be trained on files of a medium; empty if it can."""
     reason = METHODS[method].unsupported.get(medium.name)
     return "" if reason is None else f"{method} does not learn from {medium.files_noun}: {reason}"
 
 
 def require_method_support(method: str, medium: Medium) -> None:
-    """Raise UsageError where a method cannot learn from files of a medium, naming the methods that can."""
+    """Raise UsageError if a method cannot be trained on files of a medium; lists the methods that can."""
     if reason := explain_unsupported(method, medium):
         supported = ", ".join(name for name in METHODS if not explain_unsupported(name, medium))
         raise UsageError(f"{reason}. Methods that do: {supported}")
 
 
 def require_feasible(settings: Settings, device: torch.device, world_size: int) -> None:
-    """Raise UsageError for what this device or number of ranks cannot do."""
+    """Raise UsageError for settings that this device or number of ranks does not support."""
     training, networks = settings.training, settings.networks
     if training.precision == "fp16-mixed" and device.type != "cuda":
         raise UsageError("precision fp16-mixed needs a CUDA device; use fp32 or bf16-mixed")
@@ -43,7 +43,7 @@ def require_feasible(settings: Settings, device: torch.device, world_size: int) 
 
 
 def explain_small_batch(settings: Settings, world_size: int = 1) -> str:
-    """Explain why a label-conditioned method needs a larger batch; empty where it does not."""
+    """Explain why a label-conditioned method needs a larger batch; empty if it does not."""
     shards = world_size * settings.training.grad_accumulation
     if METHODS[settings.method].cls.batch_kind != "labelled" or settings.training.batch_size >= 2 * shards:
         return ""

@@ -1,4 +1,4 @@
-"""From what a user points at to a run's domains: folders, or the values of labels."""
+"""Listing of the data that a user gives: domains from folders, or from the values of labels."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from unpaired.runs.files import RunFiles
 
 @dataclass(frozen=True)
 class DataListing:
-    """The collections as listed (domains, or labelled data sets with their tables), and the labels, if any."""
+    """Listed collections (domains, or labeled data sets with their tables), and the labels, if any."""
 
     files: Sequence[DomainFiles]
     tables: Sequence[LabelTable]
@@ -34,30 +34,30 @@ class DataListing:
 
     @property
     def medium(self) -> Medium:
-        """The medium of the files."""
+        """Medium of the files."""
         return self.files[0].medium
 
     @property
     def domains(self) -> tuple[str, ...]:
-        """The names of the domains: the values of the labels where there are tables, else the folders."""
+        """Names of the domains: the values of the labels if there are tables, else the folders."""
         if self.tables and self.labels is not None:
             return self.labels.domains
         return tuple(files.name for files in self.files)
 
 
 def list_data(sources: Sequence[Path], method: str, attributes: Sequence[str]) -> DataListing:
-    """List what `sources` hold; `attributes` make the values of labels the domains. Opens no picture.
+    """List the files in `sources`, without opening them; with `attributes`, the values of labels are the domains.
 
-    Raises UsageError where the method cannot take as many domains, and as `discover` and `discover_labelled` do.
+    Raises UsageError if the method cannot take as many domains, and as `discover` and `discover_labelled_data` do.
     """
     if attributes:
         listing = list_labelled_data(sources, attributes)
     else:
         if len(sources) == 1 and sources[0].is_dir() and (table := _read_table_if_valid(sources[0])) is not None:
             raise UsageError(
-                f"{table.path} labels the files of {sources[0]}; say which of its columns to learn: --attributes "
-                f"{','.join(table.columns[:3])} (a|b|c where they exclude each other). Where it does not, give each "
-                "domain's folder by itself"
+                f"{table.path} labels the files of {sources[0]}; give the columns to learn: --attributes "
+                f"{','.join(table.columns[:3])} (a|b|c if they are mutually exclusive). If it is not meant as a label "
+                "table, give the folder of each domain"
             )
         domain_files = discover(sources)
         names = [part.name for part in domain_files]
@@ -80,7 +80,7 @@ def list_labelled_data(sources: Sequence[Path], attributes: Sequence[str]) -> Da
 
 
 def _read_table_if_valid(folder: Path) -> LabelTable | None:
-    """The table of a folder; a text of its name beside it that is none was never meant as one."""
+    """Return the label table of a folder, or None; a text file of its name that is not a table is ignored."""
     try:
         return find_table(folder)
     except WorkError:
@@ -88,22 +88,23 @@ def _read_table_if_valid(folder: Path) -> LabelTable | None:
 
 
 def require_domain_count(method: str, names: Sequence[str]) -> None:
-    """Refuse more domains than the method takes, naming the methods that take many."""
+    """Raise UsageError for more domains than the method takes; lists the methods that take many."""
     if len(names) > len(DOMAIN_KEYS):
-        raise UsageError(f"{len(names):,} domains; at most {len(DOMAIN_KEYS)} can be told apart")
+        raise UsageError(f"{len(names):,} domains; expected at most {len(DOMAIN_KEYS)}")
     if len(names) > 2 and METHODS[method].domains == "2":
-        able = ", ".join(row.name for row in METHODS.values() if row.domains == "many")
+        supported = ", ".join(row.name for row in METHODS.values() if row.domains == "many")
         raise UsageError(
-            f"{method} takes two domains; {len(names)} were given ({', '.join(names)}). Methods that take many: {able}"
+            f"{method} takes two domains; {len(names)} were given ({', '.join(names)}). Methods that take many: "
+            f"{supported}"
         )
 
 
 def build_domains(
     listing: DataListing, listed_domains: Sequence[Domain], splits: Sequence[DomainSplits]
 ) -> tuple[tuple[Domain, ...], RunFiles]:
-    """Build the domains of a run and their files from what was listed and how it was split.
+    """Build the domains of a run and their files from the listing and the splits.
 
-    Raises WorkError where a value of the labels has fewer than two training files.
+    Raises WorkError if a value of the labels has fewer than two training files.
     """
     if not listing.tables or listing.labels is None:
         return tuple(listed_domains), RunFiles(splits)
@@ -115,10 +116,10 @@ def build_domains(
 def split_by_labels(
     listing: DataListing, splits: Sequence[DomainSplits]
 ) -> tuple[list[LabelledSplits], list[tuple[int, DomainSplits]]]:
-    """Split labelled collections into the domains that their labels make: the collections with labels, and for each
-    domain the index of its collection and its files.
+    """Split labeled collections into the domains that their labels define.
 
-    Raises WorkError where a value of the labels has fewer than two training files.
+    Returns the collections with labels, and for each domain the index of its collection and its files. Raises WorkError
+    if a value of the labels has fewer than two training files.
     """
     assert listing.labels is not None
     labels = listing.labels
@@ -127,7 +128,7 @@ def split_by_labels(
     for index, split in parts:
         if len(split.train) < 2:
             raise WorkError(
-                f"{listing.tables[index].path}: '{split.name}' has {len(split.train)} training files; a domain needs at "
+                f"{listing.tables[index].path}: '{split.name}' has {len(split.train)} training files; expected at "
                 "least 2"
             )
     return datasets, parts

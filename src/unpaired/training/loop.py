@@ -1,4 +1,4 @@
-"""The one loop: it asks a method to play and makes the moves that it yields. It names no method."""
+"""The training loop. It executes the turns that a method's `play` yields and does not depend on the method."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from unpaired.training.precision import Precision, autocast, build_grad_scaler
 
 
 def derive_seed(seed: int, step: int, shard: int) -> int:
-    """The seed of everything that a play draws: a function of (seed, step, shard), so no random state is saved."""
+    """Return the seed of all random numbers of one play, so that no random state must be saved."""
     text = f"{seed}/{step}/{shard}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") >> 1
 
 
 class Play:
-    """One micro-batch's play in progress, with its own stream of randomness."""
+    """Progress of one micro-batch's play, with its own random state."""
 
     def __init__(self, method: Method, batch: Batch, context: StepContext, seed: int, is_single: bool) -> None:
         self.batch = batch
@@ -33,9 +33,9 @@ class Play:
         self.rng_states = [] if is_single else get_rng_states(next(iter(batch.values())).device)
 
     def next_turns(self, precision: Precision, device: torch.device) -> list[Turn] | None:
-        """The next turns to be made simultaneously, or None at the end.
+        """Return the next simultaneous turns, or None at the end.
 
-        Every move enters autocast anew, and modes that a method leaves behind are refused.
+        Each call enters autocast anew. Raises RuntimeError if the method leaves a mode (autocast, no_grad) behind.
         """
         if self.rng_states:
             set_rng_states(self.rng_states, device)
@@ -44,7 +44,7 @@ class Play:
         if self.rng_states:
             self.rng_states = get_rng_states(device)
         if torch.is_autocast_enabled(device.type) or not torch.is_grad_enabled():
-            raise RuntimeError("the method yielded inside autocast or no_grad, which leaks that mode into the loop")
+            raise RuntimeError("the method yielded inside autocast or no_grad; that mode would stay on in the loop")
         if any(x.requires_grad for x in self.batch.values()):
             raise RuntimeError("the method set requires_grad on its batch; penalties must take a detached copy")
         if move is None:
@@ -53,22 +53,22 @@ class Play:
 
 
 def get_rng_states(device: torch.device) -> list[Tensor]:
-    """The state of the CPU's random numbers, and of the device's own where it is a GPU."""
+    """Return the random state of the CPU, and that of the device if it is a GPU."""
     return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
 
 
 def set_rng_states(rng_states: list[Tensor], device: torch.device) -> None:
-    """Go on from what `random_states` gave."""
+    """Restore the random states that `get_rng_states` returned."""
     torch.set_rng_state(rng_states[0])
     if len(rng_states) > 1:
         torch.cuda.set_rng_state(rng_states[1], device)
 
 
 class TrainingLoop:
-    """Moves a method's players. `step` makes one step of training from micro-batches of this rank.
+    """Execute the turns of a method's players.
 
-    For each turn: the sum of weight x term, its gradient with respect to the turn's own players (which is all that
-    says who learns), the mean over micro-batches and ranks, unscaling, clipping, the optimizers' steps, the averages.
+    For each turn: sum weight x loss, compute its gradient with respect to the turn's own players only, average it over
+    micro-batches and ranks, unscale, clip, step the optimizers, and update the EMA.
     """
 
     def __init__(
@@ -89,9 +89,10 @@ class TrainingLoop:
         self.scalers: dict[str, torch.amp.GradScaler] = {}
 
     def step(self, batches: Sequence[Batch], context: StepContext, lr_factor: float = 1.0) -> dict[str, Tensor]:
-        """Make one step; returns each term as `player.term`, the mean over this rank's micro-batches, on the device.
+        """Make one step; returns each loss as `player.loss`, averaged over this rank's micro-batches, on the device.
 
-        `batches` are this rank's micro-batches (`(B, C, H, W)` per domain key); `factor` scales every player's rate.
+        `batches` are this rank's micro-batches, (B, C, H, W) by domain key; `lr_factor` scales every player's learning
+        rate.
         """
         for player_optimizer in self.optimizers.values():
             player_optimizer.set_lr_factor(lr_factor)
@@ -112,7 +113,9 @@ class TrainingLoop:
                 if turns is not None:
                     self._accumulate_gradients(turns, context, micro_batch_count, losses)
             if any(list_player_names(turns) != list_player_names(moves[0]) for turns in moves):
-                raise RuntimeError("micro-batches made different moves; who moves may depend on `now` alone")
+                raise RuntimeError(
+                    "micro-batches made different turns; the players of a turn may depend only on the step's context"
+                )
             if moves[0] is None:
                 return losses
             self._step_optimizers(moves[0])
@@ -120,7 +123,7 @@ class TrainingLoop:
     def _accumulate_gradients(
         self, turns: list[Turn], context: StepContext, micro_batch_count: int, losses: dict[str, Tensor]
     ) -> None:
-        """Add to the gradients of each turn's own players."""
+        """Add the gradients of each turn's losses to those of its own players."""
         scaler = self._get_scaler(turns)
         for i, turn in enumerate(turns):
             parameters = [p for player in turn.players for p in self.optimizers[player].parameters]
@@ -135,7 +138,7 @@ class TrainingLoop:
             torch.autograd.backward(total_loss, inputs=parameters, retain_graph=i + 1 < len(turns))
 
     def _step_optimizers(self, turns: list[Turn]) -> None:
-        """Step the optimizers of all players of these turns, and follow with the averages."""
+        """Step the optimizers of all players of these turns, then update the EMA."""
         player_optimizers = [self.optimizers[player] for turn in turns for player in turn.players]
         for player_optimizer in player_optimizers:
             self.distributed.average_gradients(player_optimizer.parameters)
@@ -170,7 +173,7 @@ class TrainingLoop:
         return self.scalers[key]
 
     def get_optimizer_state(self) -> dict[str, Tensor]:
-        """The optimizers' states, as `optimizer/player/index.name`."""
+        """Return the optimizers' states as `optimizer/player/index.name` -> tensor."""
         return {
             f"optimizer/{name}/{key}": tensor
             for name, player_optimizer in self.optimizers.items()
@@ -178,7 +181,7 @@ class TrainingLoop:
         }
 
     def load_optimizer_state(self, tensors: dict[str, Tensor], path: Path) -> None:
-        """Load what `tensors` gave; raises WorkError naming `where` when it does not fit."""
+        """Load the result of `get_optimizer_state`; raises WorkError that names `path` if it does not fit."""
         for name, player_optimizer in self.optimizers.items():
             prefix = f"optimizer/{name}/"
             player_optimizer.load_state(
@@ -186,9 +189,9 @@ class TrainingLoop:
             )
         unknown = {k.split("/")[1] for k in tensors if k.startswith("optimizer/")} - self.optimizers.keys()
         if unknown:
-            raise WorkError(f"{path}: player '{min(unknown)}' is not one of this run's method")
+            raise WorkError(f"{path}: player '{min(unknown)}' does not exist in this run's method")
 
 
 def list_player_names(turns: list[Turn] | None) -> list[str]:
-    """The players of some turns, in order."""
+    """Return the names of the players of some turns, in order."""
     return [] if turns is None else [player for turn in turns for player in turn.players]

@@ -1,4 +1,4 @@
-"""A player's optimizer: its parameters, its step, and its state as tensors and JSON."""
+"""Optimizer of a player: its parameters, its step, and its state as tensors."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from unpaired.methods.base import Method, Player
 
 
 def build_optimizer(player: Player, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
-    """The optimizer that `player` names, over `parameters`; the fused kernels are the fastest that keep the numbers."""
+    """Return the optimizer that `player` specifies for `parameters`.
+
+    The fused implementations are the fastest ones that give the same numbers.
+    """
     if player.optimizer == "rmsprop":
         return torch.optim.RMSprop(parameters, lr=player.lr, weight_decay=player.weight_decay, foreach=True)
     if player.optimizer == "sgd":
@@ -24,32 +27,35 @@ def build_optimizer(player: Player, parameters: list[nn.Parameter]) -> torch.opt
 
 
 class PlayerOptimizer:
-    """One player at the table: what it owns of a method, and its optimizer."""
+    """A player's trainable parameters and its optimizer.
+
+    Parameters that do not require a gradient (a frozen backbone) are not changed.
+    """
 
     def __init__(self, method: Method, player: Player) -> None:
         self.player = player
         self.roles: dict[str, list[nn.Parameter]] = {}
         unique_parameters: dict[int, nn.Parameter] = {}
         for role in player.roles:
-            self.roles[role] = list(method.get_submodule(role).parameters())
+            self.roles[role] = [p for p in method.get_submodule(role).parameters() if p.requires_grad]
             unique_parameters |= {id(p): p for p in self.roles[role]}
         self.parameters = list(unique_parameters.values())
         self.optimizer = build_optimizer(player, self.parameters)
 
     def get_updated_roles(self) -> set[str]:
-        """The roles that have a gradient now."""
+        """Return the roles that have a gradient now."""
         return {role for role, parameters in self.roles.items() if any(p.grad is not None for p in parameters)}
 
     def clip_gradients(self) -> None:
-        """Bound the joint norm of the gradients, where the player asks for it."""
+        """Clip the joint norm of the gradients if the player has `grad_clip`."""
         if self.player.grad_clip is not None:
             nn.utils.clip_grad_norm_(self.parameters, self.player.grad_clip)
 
     def finish_step(self) -> None:
-        """Clamp to the player's box, forget gradients, and let autograd see that the weights changed.
+        """Clip the weights, clear the gradients, and tell autograd that the weights changed.
 
-        Fused optimizers do not raise the version counters by which autograd notices a graph made before the step;
-        without this, a method that uses stale scores would train wrongly and silently.
+        Fused optimizers do not increase the version counters with which autograd detects a graph from before the step.
+        Without this, a method that reuses outdated scores would get wrong gradients without an error.
         """
         if self.player.weight_clip is not None:
             with torch.no_grad():
@@ -59,17 +65,17 @@ class PlayerOptimizer:
         self.optimizer.zero_grad(set_to_none=True)
 
     def set_lr_factor(self, factor: float) -> None:
-        """Set the rate to `factor` of the player's own."""
+        """Set the learning rate to `factor` times the player's own."""
         for group in self.optimizer.param_groups:
             group["lr"] = self.player.lr * factor
 
     def get_state(self) -> dict[str, Tensor]:
-        """The optimizer's state, as `index.name` -> tensor in the order of the player's parameters."""
+        """Return the optimizer's state as `index.name` -> tensor, in the order of the player's parameters."""
         state = self.optimizer.state_dict()["state"]
         return {f"{i}.{name}": value for i, entry in state.items() for name, value in entry.items()}
 
     def load_state(self, tensors: Mapping[str, Tensor], path: Path) -> None:
-        """Load what `tensors` gave; raises WorkError where it does not fit this player."""
+        """Load the result of `get_state`; raises WorkError if it does not fit this player."""
         state: dict[int, dict[str, Any]] = {}
         for key, tensor in tensors.items():
             index, _, name = key.partition(".")
@@ -87,5 +93,5 @@ class PlayerOptimizer:
 
 
 def copy_with_layout(parameter: Tensor, tensor: Tensor) -> Tensor:
-    """A copy of `values` in the memory layout of `parameter`: fused optimizers pair the two by place in memory."""
+    """Copy `tensor` to the memory layout of `parameter`, as fused optimizers pair both by memory position."""
     return torch.empty_like(parameter, requires_grad=False).copy_(tensor)

@@ -1,4 +1,4 @@
-"""Grids of samples: a column for the input, one for its translation, one for the reconstruction where there is one."""
+"""Grids of sample translations, with columns for input, translation, and reconstruction (if the method has one)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ GRID_ROWS = 6
 
 
 def select_sample_items(batches: BatchLoader, key: str) -> list[Tensor]:
-    """What is shown of a domain: its first held-back items, or training items where none are held back."""
+    """Return the items of a domain that sample grids show: validation items, or training items if there are none."""
     items = list(batches.iterate_items(key, "validation", GRID_ROWS)) or list(
         batches.iterate_items(key, "train", GRID_ROWS)
     )
@@ -22,9 +22,9 @@ def select_sample_items(batches: BatchLoader, key: str) -> list[Tensor]:
 
 
 def make_sample_grid(method: Method, route: Route, inputs: Sequence[Tensor], scale: float = 1.0) -> Tensor:
-    """`inputs` (C, H, W) -> one image (C, h, w) in [-1, 1]: a row per input, columns as the module says.
+    """Return one image (C, h, w) in [-1, 1] with a row per input (C, H, W), and columns as in the module docstring.
 
-    Values times `scale` are shown; that makes pictures of what is not in [-1, 1].
+    Values are multiplied by `scale` first, to show features that are not in [-1, 1].
     """
     x = torch.stack(list(inputs)).to(next(method.parameters()).device)
     y = method.translate(x, route.source, route.target)

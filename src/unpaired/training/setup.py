@@ -27,6 +27,7 @@ from unpaired.runs.folder import require_unused
 from unpaired.runs.method_builder import build_method
 from unpaired.training.distributed import Distributed, launch_distributed
 from unpaired.training.feasibility import require_feasible, require_method_support
+from unpaired.training.init_weights import init_from_run
 from unpaired.training.listing import build_domains, list_data
 from unpaired.training.step_benchmark import choose_precision
 from unpaired.training.teacher import add_teacher
@@ -59,6 +60,7 @@ def setup_training(
     teacher: Path | str | None,
     out: Path | str | None,
     log: LogCallback,
+    init: Path | str | None = None,
 ) -> TrainingSetup:
     """List and inspect the data, resolve the settings, build the networks and the batches.
 
@@ -79,6 +81,8 @@ def setup_training(
         log(f"teacher: {teacher}")
     with distributed.report_errors_once():
         method = build_on_device(config, fabric)
+        if init is not None:
+            config = init_from_run(method, Path(init), config, log)
     config = config.model_copy(update={"pretrained": config.pretrained | collect_digests(method)})
     with distributed.report_errors_once():
         batches = build_batches(config, files, log)

@@ -1,4 +1,4 @@
-"""The choice of a teacher: a trained run that a new one learns from, if it fits."""
+"""Selection of a teacher: a trained run whose translations a new run learns from."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from unpaired.runs.folder import Checkpoint, RunFolder, load_model
 
 
 def add_teacher(path: Path, config: RunConfig) -> RunConfig:
-    """`config`, taught by the run in `path`: its best checkpoint where there is one, or that of the file `path`.
+    """Return `config` with the run in `path` as teacher.
 
-    Raises UsageError where the method takes no teacher, where there is no such run, or one that does not fit; WorkError
-    where its files are damaged.
+    `path` is a run's folder, for its best checkpoint if there is one, or the file of a checkpoint. Raises UsageError if
+    the method takes no teacher, or the run does not exist or does not fit; WorkError if its files are damaged.
     """
     if not METHODS[config.method].cls.accepts_teacher:
         supported = ", ".join(name for name, row in METHODS.items() if row.cls.accepts_teacher)
-        raise UsageError(f"--teacher: {config.method} learns from no other run; methods that do: {supported}")
+        raise UsageError(f"--teacher: not available for {config.method}; methods that have it: {supported}")
     checkpoint_by_file: dict[str, Checkpoint] = {
         RunFolder(path.parent).model_path(checkpoint).name: checkpoint for checkpoint in get_args(Checkpoint)
     }
@@ -30,13 +30,14 @@ def add_teacher(path: Path, config: RunConfig) -> RunConfig:
     teacher_config = model.config
     if config.medium != teacher_config.medium:
         raise UsageError(
-            f"teacher {path}: learned from {teacher_config.get_medium().files_noun}; give one of this medium"
+            f"teacher {path}: was trained on {teacher_config.get_medium().files_noun}; expected a run of "
+            f"{config.get_medium().files_noun}"
         )
     domain_pairs = [(_find_matching_domain(domain, teacher_config, path), domain) for domain in config.domains[:2]]
     source, target = (teacher_config.find_key(teacher_domain.name) for teacher_domain, _ in domain_pairs)
     if model.method.route(source, target) is None:
         names = " to ".join(domain.name for _, domain in domain_pairs)
-        raise UsageError(f"teacher {path}: does not translate {names}; train one that does, or change the order")
+        raise UsageError(f"teacher {path}: does not translate {names}; train one that does, or swap the domains")
     if mismatch := config.get_medium().explain_teacher_mismatch(config, teacher_config, domain_pairs):
         raise UsageError(f"teacher {path}: {mismatch}")
     file = folder.model_path(model.checkpoint)
@@ -50,5 +51,5 @@ def _find_matching_domain(domain: Domain, teacher_config: RunConfig, path: Path)
     match = next((candidate for candidate in teacher_config.domains if candidate.name == domain.name), None)
     if match is None:
         names = " and ".join(candidate.name for candidate in teacher_config.domains)
-        raise UsageError(f"teacher {path}: does not know '{domain.name}'; it knows {names}")
+        raise UsageError(f"teacher {path}: has no domain '{domain.name}'; its domains are {names}")
     return match

@@ -35,7 +35,7 @@ from unpaired.training.resumption import (
 )
 from unpaired.training.setup import build_batches, build_on_device, discard_message, setup_training
 from unpaired.training.step_benchmark import choose_precision, format_dry_run
-from unpaired.training.trainer import Trainer
+from unpaired.training.trainer import OnStep, Trainer, format_resume_command
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -49,21 +49,24 @@ def train(
     config: Path | None = None,
     pairs: bool = False,
     teacher: Path | str | None = None,
+    init: Path | str | None = None,
     log: LogCallback = log_to_terminal,
+    on_step: OnStep | None = None,
     **settings: Any,
 ) -> Path:
     """Train on `data` (a folder per domain, or one folder of them); returns the run's folder.
 
     `settings` are any of data, networks, training and the method, by their names (`size=128, steps=2000`), over those
     of the file `config`, over the preset's. `pairs` says that equal names in the test folders are true pairs. `teacher`
-    is the folder of a trained run (or the file of its model) that the method learns from, where it does that. `say`
-    gets what a person should read.
+    is the folder of a trained run (or the file of its model) to distill from, for methods that support it. `init` is
+    the folder of a run whose weights training starts from, matched by role and shape. `log` receives messages.
+    `on_step` receives a StepReport after each step; if it returns False, training saves its state and stops.
 
-    Raises UsageError for wrong settings or paths, WorkError for unusable data and failures while training, Interrupted
-    after a signal once the state is saved.
+    Raises UsageError for wrong settings or paths, WorkError for unusable data and failures while training,
+    TrainingInterrupt after a signal once the state is saved.
     """
     request = SettingsRequest.read(method, preset, settings, config)
-    setup = setup_training(data, request, pairs, teacher, out, log)
+    setup = setup_training(data, request, pairs, teacher, out, log, init)
     folder = RunFolder(setup.distributed.run_on_first(partial(make_run_folder, setup.config, out, setup.files)))
     with lock_run(folder, setup.distributed) or nullcontext():
         setup.log(f"run: {folder.path}")
@@ -71,7 +74,7 @@ def train(
         loop = TrainingLoop(setup.method, setup.distributed, training.precision, training.ema_decay, training.seed)  # type: ignore[arg-type]
         progress = Progress(world_size=setup.distributed.world_size)
         return run_training(
-            setup.config, folder, loop, setup.batches, progress, setup.log, False, setup.expected_step_s
+            setup.config, folder, loop, setup.batches, progress, setup.log, False, on_step, setup.expected_step_s
         )
 
 
@@ -100,6 +103,7 @@ def resume(
     run_path: Path | str,
     changed_data: bool = False,
     log: LogCallback = log_to_terminal,
+    on_step: OnStep | None = None,
     data: Sequence[Path | str] = (),
     **settings: Any,
 ) -> Path:
@@ -131,7 +135,7 @@ def resume(
         if data:
             new_config = distributed.run_on_first(partial(relocate_data, new_config, data))
         files = distributed.run_on_first(partial(require_same_files, new_config, folder, changed_data, log))
-        return _resume_locked(folder, config, new_config, files, fabric, distributed, log, is_moved=bool(data))
+        return _resume_locked(folder, config, new_config, files, fabric, distributed, log, on_step, is_moved=bool(data))
 
 
 def _resume_locked(
@@ -142,6 +146,7 @@ def _resume_locked(
     fabric: Fabric,
     distributed: Distributed,
     log: LogCallback,
+    on_step: OnStep | None,
     is_moved: bool,
 ) -> Path:
     """Load the newest checkpoint of a locked run and train on."""
@@ -174,7 +179,7 @@ def _resume_locked(
         log(f"{folder.path}: complete; the new folders of its data are recorded")
         return folder.path
     log(f"resuming {folder.path} at step {progress.step}")
-    return run_training(new_config, folder, loop, batches, progress, log, True, expected_step_s)
+    return run_training(new_config, folder, loop, batches, progress, log, True, on_step, expected_step_s)
 
 
 def run_training(
@@ -185,6 +190,7 @@ def run_training(
     progress: Progress,
     log: LogCallback,
     is_resumed: bool,
+    on_step: OnStep | None = None,
     expected_step_s: float | None = None,
 ) -> Path:
     """Train to the end of the budget, then evaluate on the test items and write the report."""
@@ -202,7 +208,7 @@ def run_training(
             if training_log is not None
             else None
         )
-        trainer = Trainer(config, folder, loop, load_batch, training_log, validator, progress, expected_step_s)
+        trainer = Trainer(config, folder, loop, load_batch, training_log, validator, progress, on_step, expected_step_s)
         try:
             trainer.run()
         except DivergenceError as error:
@@ -213,7 +219,9 @@ def run_training(
             f"{trainer.step} steps in {format_duration(trainer.spent_s)}, and "
             f"{format_duration(trainer.evaluation_s)} of evaluations"
         )
-        if validator is not None:
+        if trainer.is_canceled:
+            log(f"stopped by on_step at step {trainer.step}; continue with: {format_resume_command(folder.path)}")
+        elif validator is not None:
             validator.finish(trainer.step)
     except OSError as error:
         raise WorkError(f"{folder.path}: cannot be written ({error}); the last checkpoint is whole") from error

@@ -5,9 +5,11 @@ from __future__ import annotations
 import shlex
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
@@ -46,6 +48,24 @@ class Validator(Protocol):
         """Evaluate on the test items and say how to go on, after the last step."""
 
 
+@dataclass(frozen=True)
+class StepReport:
+    """What `on_step` receives after each step: finished steps, the fraction of the budget spent, and the losses.
+
+    `losses` maps `player.loss` to its value before its weight; on a GPU it is empty in most steps, since reading
+    numbers would make it wait.
+    """
+
+    step: int
+    budget_fraction: float
+    spent_s: float
+    losses: Mapping[str, float]
+
+
+OnStep = Callable[[StepReport], bool | None]
+"""Called by the first rank after each step; returning False stops training after saving."""
+
+
 class TrainingInterrupt(Exception):
     """The run was asked to stop by a signal of this number.
 
@@ -69,8 +89,10 @@ class Trainer:
         training_log: TrainingLog | None,
         validator: Validator | None,
         progress: Progress,
+        on_step: OnStep | None = None,
         expected_step_s: float | None = None,
     ) -> None:
+        self.on_step, self.is_canceled = on_step, False
         self.config, self.folder, self.loop, self.load_batch = config, folder, loop, load_batch
         self.training_log, self.validator = training_log, validator
         self.step, self.spent_s, self.evaluation_s = progress.step, progress.spent_s, progress.evaluation_s
@@ -107,6 +129,9 @@ class Trainer:
                 self._report_delays(step_s)
                 previous_fraction, fraction = fraction, self.budget_fraction
                 self._log_step(fraction, lr_factor, values)
+                if self._is_canceled_by_caller(fraction, values):
+                    self.is_canceled = True
+                    break
                 if fraction < 1 and self.loop.distributed.any(self.stop_signal is not None):
                     self._interrupt()
                 self._run_scheduled_tasks(previous_fraction, fraction)
@@ -130,6 +155,16 @@ class Trainer:
                 f"{format_step_time(expected_s)}. Other programs use this machine, or files are read slowly; fewer "
                 "threads than cores (--threads) or a later start may help",
             )
+
+    def _is_canceled_by_caller(self, fraction: float, losses: Mapping[str, float]) -> bool:
+        """Report the step to `on_step`; whether it asks to stop is decided for all ranks alike."""
+        if self.on_step is None:
+            return False
+        wants_stop = (
+            self.loop.distributed.is_first
+            and self.on_step(StepReport(self.step, fraction, self.spent_s, losses)) is False
+        )
+        return fraction < 1 and self.loop.distributed.any(wants_stop)
 
     def _micro_batches(self) -> list[Batch]:
         distributed, count = self.loop.distributed, self.config.training.grad_accumulation
@@ -262,7 +297,7 @@ class Trainer:
         if not self.loop.distributed.is_first:
             raise TrainingInterrupt(number)
         summary = f"stopped and saved at step {self.step}"
-        raise TrainingInterrupt(number, summary, shlex.join(("unpaired", "train", "--resume", str(self.folder.path))))
+        raise TrainingInterrupt(number, summary, format_resume_command(self.folder.path))
 
     @contextmanager
     def _catch_signals(self) -> Iterator[None]:
@@ -296,6 +331,11 @@ def list_stop_signals() -> list[signal.Signals]:
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
     return numbers
+
+
+def format_resume_command(run: Path) -> str:
+    """Return the command that continues a run, quoted for a shell."""
+    return shlex.join(("unpaired", "train", "--resume", str(run)))
 
 
 def format_step_time(seconds: float) -> str:

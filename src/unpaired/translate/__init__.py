@@ -1,4 +1,4 @@
-"""Translating with a trained run: files, images, arrays and tensors of one domain in, of another out."""
+"""Translation with a trained run: of files, images, arrays and tensors."""
 
 from unpaired.translate.files import Outcome, translate_files
 from unpaired.translate.route_request import TranslationRequest

@@ -1,4 +1,4 @@
-"""The protocol of a medium's pipeline: what the translation of files needs from it."""
+"""Protocol of a medium's pipeline for the translation of files."""
 
 from __future__ import annotations
 
@@ -12,55 +12,55 @@ __all__ = ["FilePipeline", "PipelineItem"]
 
 
 class PipelineItem(Protocol):
-    """A file made ready in a thread, for its turn at the networks."""
+    """A file that was read in a thread and waits for the networks."""
 
     @property
     def batch_key(self) -> tuple[object, ...]:
-        """What files that pass the networks together have in common."""
+        """Key of files that the networks can process in one batch."""
 
     @property
     def memory_cost(self) -> int:
-        """What it takes of the memory for files that wait for others of their kind."""
+        """Cost against the pipeline's `max_waiting_cost` while the file waits for others with the same `batch_key`."""
 
 
-R = TypeVar("R", bound=PipelineItem)
-M = TypeVar("M")
+ItemT = TypeVar("ItemT", bound=PipelineItem)
+ResultT = TypeVar("ResultT")
 
 
-class FilePipeline(Protocol[R, M]):
-    """One way of a model, carried out on files of its medium; and on what is in memory, by `one`.
+class FilePipeline(Protocol[ItemT, ResultT]):
+    """One route of a model, applied to files of its medium or to objects in memory (`translate_object`).
 
-    `prepare_file` and `write` are called in threads, several at a time; `run` by one thread.
+    `prepare_file` and `write` are called from several threads, `run` from one.
     """
 
     @property
     def medium(self) -> Medium:
-        """The medium that it translates."""
+        """Medium of the files."""
 
     @property
     def max_waiting_cost(self) -> int:
-        """The weight of files that may wait for others of their kind."""
+        """Maximum total `memory_cost` of files that wait for others with the same `batch_key`."""
 
     def get_result_settings(self) -> Sequence[object]:
-        """All that its results depend on beside the input, in types of JSON."""
+        """Return everything that results depend on besides the input, as JSON types."""
 
     def make_output_name(self, name: str) -> str:
-        """The name of the output of an input called `name`."""
+        """Return the file name of the output for an input called `name`."""
 
     def estimate_bytes(self, path: Path) -> int:
         """Return the bytes that a file takes once decoded; 0 where that does not grow with it, or is not known."""
 
-    def prepare_file(self, path: Path) -> R:
-        """Read a file, or as much of it as `run` needs; raises UnreadableFile."""
+    def prepare_file(self, path: Path) -> ItemT:
+        """Read a file, or the part of it that `run` needs; raises UnreadableFileError."""
 
-    def list_warnings(self, prepared_item: R) -> Sequence[str]:
-        """What a user should know of how it is translated; the same words for the same reason."""
+    def list_warnings(self, prepared_item: ItemT) -> Sequence[str]:
+        """Return warnings about the translation of an item; equal reasons must give equal texts."""
 
-    def run(self, batch: Sequence[R]) -> Sequence[M]:
-        """What the networks make of files that are `alike`."""
+    def run(self, batch: Sequence[ItemT]) -> Sequence[ResultT]:
+        """Run the networks on files with the same `batch_key`."""
 
-    def write(self, output: Path, prepared_item: R, result: M) -> Sequence[str]:
-        """Write a result, whole or not at all; gives more notices. Raises UnpairedError, OSError."""
+    def write(self, output: Path, prepared_item: ItemT, result: ResultT) -> Sequence[str]:
+        """Write a result atomically and return further warnings. Raises UnpairedError, OSError."""
 
     def translate_object(self, x: Any, sample_rate_hz: int | None = None) -> Any:
-        """Translate what is in memory, or one file, to the same kind of thing; raises UsageError for other kinds."""
+        """Translate an object in memory, or one file, to the same type; raises UsageError for other types."""

@@ -1,4 +1,4 @@
-"""What a translation is asked to do: its route through a model, and its options."""
+"""Requests for a translation: a route through a model, and options."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from unpaired.config.resolve import validate
 from unpaired.config.run_config import RunConfig
 from unpaired.data.domain import Domain
-from unpaired.errors import UsageError
+from unpaired.errors import UsageError, suggest_name
 from unpaired.media import MEDIA, Medium
 from unpaired.media.base import TranslateOptions
 from unpaired.methods import METHODS
@@ -21,9 +21,9 @@ from unpaired.translate.label_request import LabelRequest, parse_label_request
 
 @dataclass(frozen=True)
 class TranslationRequest:
-    """A route of a model, with what was asked beside it.
+    """A route of a model, with options and labels.
 
-    `guessed` says that the source was not named where several lead to the target: then `source` is the first of them.
+    `is_source_ambiguous`: no source was given although several lead to the target; `source` is the first of them.
     """
 
     route: Route
@@ -42,7 +42,8 @@ def parse_options(medium: Medium, values: Mapping[str, Any]) -> TranslateOptions
             flag = f"--{name.replace('_', '-')}"
             if other is not None:
                 raise UsageError(f"{flag}: for {other.files_noun} only, but this run translates {medium.files_noun}")
-            raise UsageError(f"option '{name}': unknown")
+            known = {*medium.translate_options_model.model_fields, "labels"}
+            raise UsageError(f"option '{name}': {suggest_name(name, known)}")
     return validate(medium.translate_options_model, values, "option")
 
 
@@ -53,12 +54,11 @@ def resolve_request(
     source: str | None = None,
     options: Mapping[str, Any] | None = None,
 ) -> TranslationRequest:
-    """Find the translation to domain `to` from `source`; what is left out must follow from the other or the routes.
+    """Find the translation from `source` to domain `to`; either may be omitted if only one route matches.
 
     `options` are those of the run's medium, and `labels`: a table of the inputs' labels, for label-conditioned methods.
-
-    Raises UsageError for an unknown domain (lists the known ones), for no such route or several (lists them), and for
-    wrong options.
+    Raises UsageError for an unknown domain (lists the known ones), for no matching route or several (lists them), and
+    for wrong options.
     """
     values = dict(options or {})
     labels = values.pop("labels", None)
@@ -68,9 +68,12 @@ def resolve_request(
     if labels is not None:
         raise UsageError(f"--labels: needs a label-conditioned method; this run's is {config.method}")
     if to is not None and set(to) & {"=", ","}:
-        label_methods = ", ".join(name for name, row in METHODS.items() if issubclass(row.cls, LabelConditionedMethod))
+        conditional_methods = ", ".join(
+            name for name, row in METHODS.items() if issubclass(row.cls, LabelConditionedMethod)
+        )
         raise UsageError(
-            f"--to {to}: takes one domain with {config.method}; lists and amounts need a label-conditioned method: {label_methods}"
+            f"--to {to}: {config.method} takes one domain; lists and amounts need a label-conditioned method: "
+            f"{conditional_methods}"
         )
     to_key, source_key = (None if name is None else config.find_key(name) for name in (to, source))
     matching_routes = [r for r in method.routes if to_key in (None, r.target) and source_key in (None, r.source)]
@@ -80,8 +83,8 @@ def resolve_request(
         request_text = (f" from '{source}'" if source else "") + (f" to '{to}'" if to else "")
         if not matching_routes:
             raise UsageError(f"this run cannot translate{request_text}; it translates {route_text}")
-        flags = "--from DOMAIN" if to else "--to DOMAIN" if source else "--to DOMAIN, and --from DOMAIN if need be"
-        raise UsageError(f"this run translates {route_text}; say which: {flags}")
+        flags = "--from DOMAIN" if to else "--to DOMAIN" if source else "--to DOMAIN, and --from DOMAIN if necessary"
+        raise UsageError(f"this run translates {route_text}; choose one with {flags}")
     return _create_request(config, matching_routes[0], parsed)
 
 

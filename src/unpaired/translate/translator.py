@@ -1,4 +1,4 @@
-"""A trained model, ready to translate: items of one domain in, of the same kind and another domain out."""
+"""Translator: a trained model that translates items from one domain to another."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from unpaired.translate.route_request import TranslationRequest, resolve_request
 
 
 class Translator:
-    """A trained model that translates files and what is in memory: Pillow images, waves, arrays and tensors.
+    """A trained model that translates files and objects in memory: Pillow images, waves, arrays and tensors.
 
-    `config` is the run's, `method` has its roles loaded; `device` is auto, cpu, cuda, cuda:1, mps ... (UsageError where
-    there is no such device).
+    `config` is the run's configuration, `method` has its weights loaded; `device` is auto, cpu, cuda, cuda:1, mps, ...
+    (UsageError if it does not exist).
     """
 
     def __init__(self, config: RunConfig, method: Method, device: str = "auto") -> None:
@@ -37,21 +37,21 @@ class Translator:
     def load(
         cls, run: str | os.PathLike[str], checkpoint: Checkpoint | None = None, device: str = "auto"
     ) -> Translator:
-        """The model of a run's folder: its `checkpoint` "last" or "best"; None takes the best where there is one.
+        """Load the model of a run's folder; `checkpoint` is "last" or "best", None: the best one if it exists.
 
-        Raises UsageError where `run` is no run or has no such checkpoint, WorkError where its files are damaged.
+        Raises UsageError if `run` is not a run or has no such checkpoint, WorkError if its files are damaged.
         """
         model = load_model(Path(run), checkpoint)
         return cls(model.config, model.method, device)
 
     @property
     def domains(self) -> tuple[str, ...]:
-        """The names of the domains that the model knows."""
+        """Names of the model's domains."""
         return tuple(domain.name for domain in self.config.domains)
 
     @property
     def routes(self) -> tuple[tuple[str, str], ...]:
-        """The translations that the model offers, as names of source and target."""
+        """Translations that the model offers, as names of source and target."""
         name = self.config.get_domain
         return tuple((name(r.source).name, name(r.target).name) for r in self.method.routes)
 
@@ -64,11 +64,11 @@ class Translator:
     def resolve_request(
         self, to: str | None = None, source: str | None = None, options: Mapping[str, Any] | None = None
     ) -> TranslationRequest:
-        """Find the one translation to domain `to` (from `source`); raises UsageError where there is none, or several."""
+        """Find the one translation to domain `to` (from `source`); raises UsageError if there is none or several."""
         return resolve_request(self.config, self.method, to, source, options)
 
     def create_pipeline(self, request: TranslationRequest) -> FilePipeline[Any, Any]:
-        """Return the pipeline that translates files for a request; raises UsageError where it cannot."""
+        """Return the pipeline that translates files for a request; raises UsageError if it cannot."""
         return self.config.get_medium().create_pipeline(self.config, self.method, self.device, request)
 
     @overload
@@ -106,25 +106,25 @@ class Translator:
         sample_rate_hz: int | None = None,
         **options: Any,
     ) -> Any:
-        """Translate `x` to domain `to`, which may be left out where the model has one route.
+        """Translate `x` to domain `to`, which may be omitted if the model has only one route.
 
-        `source` names the domain of `x` where several lead to `to`; `mode`, `scale`, `source_range`, `target_range` and
-        `labels` are as for `unpaired translate`. A run of pictures takes
+        `source` names the domain of `x` if several routes lead to `to`; `mode`, `scale`, `source_range`, `target_range`
+        and `labels` are as for `unpaired translate`. A run of pictures accepts
 
-        - a path or Pillow image and gives a Pillow image of the same size, its alpha kept;
-        - an array (H, W) or (H, W, C) and gives an array of the same type: uint8, uint16, or floating point with values
-          in 0..1 unless the domain's pictures are floating point themselves; with 2 or 4 channels the last is alpha;
-          (H, W) gives (H, W, 3) where the target has colour;
-        - a tensor (C, H, W) or (B, C, H, W) in [-1, 1], C the model's channels, and gives one of the same shape.
+        - a path or Pillow image; returns a Pillow image of the same size with the same alpha;
+        - an array (H, W) or (H, W, C); returns an array of the same type: uint8, uint16, or floating point with values
+          in 0..1 unless the domain's pictures are floating point; with 2 or 4 channels the last one is alpha;
+          (H, W) becomes (H, W, 3) if the target has color;
+        - a tensor (C, H, W) or (B, C, H, W) in [-1, 1] with the model's channels; returns a tensor of the same shape.
 
-        A run of recordings takes
+        A run of recordings accepts
 
-        - a path and gives a `Recording`: its `.wave` (samples,) at `.sample_rate_hz`, and `.save(path)`;
-        - a wave (samples,), floating point of full scale 1 with its `sample_rate_hz`, and gives one as long and at the
-          same rate.
+        - a path; returns a `Recording` with `.wave` (samples,), `.sample_rate_hz`, and `.save(path)`;
+        - a wave (samples,), floating point in [-1, 1], with its `sample_rate_hz`; returns a wave of the same length and
+          rate.
 
-        Raises UsageError for what cannot be translated or is unknown, UnreadableFile for a damaged file. Warns where a
-        result was enlarged more than twofold, a picture is so large that it was translated in tiles, or a recording has
-        a flaw.
+        Raises UsageError for unsupported objects and unknown names, UnreadableFileError for a damaged file. Warns if a
+        result was enlarged more than twofold, a picture was so large that it was translated in tiles, or a recording
+        has a defect.
         """
         return self.create_pipeline(self.resolve_request(to, source, options)).translate_object(x, sample_rate_hz)

@@ -7,11 +7,11 @@ import pytest
 import tifffile
 from PIL import Image
 
-from unpaired.config.settings import DataSettings
 from unpaired.data.folders import discover
 from unpaired.errors import WorkError
 from unpaired.media.image.inspection import inspect_images
 from unpaired.media.image.inspection_report import ImageDataReport
+from unpaired.media.image.settings import ImageSettings, image_statistics
 
 
 def picture(path: Path, seed: int = 0, size: tuple[int, int] = (40, 32), gray: bool = False) -> None:
@@ -49,7 +49,7 @@ def test_what_was_found(tmp_path: Path) -> None:
 def test_the_report_in_words(tmp_path: Path) -> None:
     two(tmp_path)
     (tmp_path / "a" / "zero.png").write_bytes(b"")
-    text = look(tmp_path).format_text(DataSettings(size=32))
+    text = look(tmp_path).format_text(ImageSettings(size=32))
     for line in (
         f"a  ({tmp_path}/a)",
         "  4 pictures; all looked at",
@@ -68,7 +68,7 @@ def test_the_report_in_words(tmp_path: Path) -> None:
 def test_the_plan_names_the_split(tmp_path: Path) -> None:
     two(tmp_path, 20)
     picture(tmp_path / "b" / "test" / "0.png")
-    text = look(tmp_path).format_text(DataSettings(size=64))
+    text = look(tmp_path).format_text(ImageSettings(size=64))
     assert "  a: learn from 16; 2 choose the best, 2 test" in text.splitlines()
     assert "  b: learn from 18; 2 choose the best, 1 test" in text.splitlines()
     assert "21 pictures looked at below 64 px will be enlarged" in text
@@ -94,7 +94,7 @@ def test_too_few_usable_pictures(tmp_path: Path, count: int) -> None:
     report = look(tmp_path)
     with pytest.raises(WorkError, match=r"domain 'b' has (no usable pictures|1 usable picture) \(.*empty.*at least 2"):
         report.require_usable()
-    assert "Training is impossible" in report.format_text(DataSettings())
+    assert "Training is impossible" in report.format_text(ImageSettings())
 
 
 def test_a_domain_of_one_image(tmp_path: Path) -> None:
@@ -141,13 +141,13 @@ def test_sixteen_bits_are_measured(tmp_path: Path) -> None:
     for i in range(3):
         (tmp_path / "a" / f"{i}.png").unlink()
         deep(tmp_path / "a" / f"{i}.tif", 100 + i, 4000 + i)
-    resolved = look(tmp_path).resolve(DataSettings(size=32))
-    a, b = resolved.domains
+    report = look(tmp_path)
+    a, b = (image_statistics(domain) for domain in report.create_domains(1))
     assert (a.bits, a.low, a.high, a.color) == (16, 100, 4002, False)
-    assert (b.bits, b.low, b.high) == (8, 0, 255) and resolved.channels == 1
+    assert (b.bits, b.low, b.high) == (8, 0, 255) and report.resolve(ImageSettings(size=32)).num_channels == 1
     picture(tmp_path / "a" / "8.png", gray=True)
     mixed = look(tmp_path)
-    assert mixed.domains[0].create_domain(1).high == 255 * 257 and any(
+    assert image_statistics(mixed.domains[0].create_domain(1)).high == 255 * 257 and any(
         "8 and 16 bits" in w for w in mixed.list_warnings()
     )
 
@@ -164,18 +164,18 @@ def test_framing_by_the_data(tmp_path: Path, sizes: list[tuple[int, int]], resiz
     for i, size in enumerate(sizes):
         for domain in "ab":
             picture(tmp_path / domain / f"{i}.png", i, size)
-    assert look(tmp_path).resolve(DataSettings(size=32)).data.resize_mode == resize_mode
-    assert look(tmp_path).resolve(DataSettings(size=32, resize_mode="scale")).data.resize_mode == "scale"
+    assert look(tmp_path).resolve(ImageSettings(size=32)).resize_mode == resize_mode
+    assert look(tmp_path).resolve(ImageSettings(size=32, resize_mode="scale")).resize_mode == "scale"
 
 
 def test_channels_by_the_data_and_by_setting(tmp_path: Path) -> None:
     two(tmp_path, gray=True)
     report = look(tmp_path)
-    assert report.resolve(DataSettings()).channels == 1
-    assert report.resolve(DataSettings(channels="3")).channels == 3
+    assert report.resolve(ImageSettings()).channels == "1"
+    assert report.resolve(ImageSettings(channels="3")).channels == "3"
     picture(tmp_path / "b" / "red.png")
-    resolved = look(tmp_path).resolve(DataSettings())
-    assert resolved.channels == 3 and [d.color for d in resolved.domains] == [False, True]
-    assert resolved.data.channels == "3"
-    one = look(tmp_path).resolve(DataSettings(channels="1"))
-    assert one.channels == 1 and not one.domains[1].color
+    report = look(tmp_path)
+    assert report.resolve(ImageSettings()).num_channels == 3
+    assert [image_statistics(d).color for d in report.create_domains(3)] == [False, True]
+    assert report.resolve(ImageSettings(channels="1")).num_channels == 1
+    assert not image_statistics(report.create_domains(1)[1]).color

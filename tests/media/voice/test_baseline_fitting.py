@@ -9,6 +9,7 @@ from PIL import Image
 from tiny_voices import RATE, hum, sound
 
 from unpaired.cli.main import main
+from unpaired.data.folders import discover
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.voice.baseline_fitting import fit_baseline
 from unpaired.media.voice.world import World
@@ -53,14 +54,15 @@ def test_a_converter_in_seconds(data: Path, tmp_path: Path, kind: str, capsys: p
     assert "0 converted, 2 were there already" in capsys.readouterr().out
 
 
-def test_what_it_cannot_do(data: Path, tmp_path: Path) -> None:
+def test_what_it_cannot_do(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UsageError, match="baseline 'gmm'; expected affine or knn"):
-        fit_baseline("gmm", data / "alice", data / "bob")  # type: ignore[arg-type]
+        fit_baseline("gmm", discover([data / "alice", data / "bob"]))  # type: ignore[arg-type]
     for name in ("p", "q"):
         (tmp_path / name).mkdir()
         Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / name / "p.png")
-    with pytest.raises(UsageError, match="'p' has pictures; converters without training are for voices"):
-        fit_baseline("knn", tmp_path / "p", tmp_path / "q")
+    p, q, out = (str(tmp_path / name) for name in ("p", "q", "out"))
+    assert main(["convert", p, q, p, "--out", out]) == 2
+    assert "convert: not available for pictures" in capsys.readouterr().err and not Path(out).exists()
     sound(tmp_path / "quiet" / "a.wav", np.zeros(RATE))
     with pytest.raises(WorkError, match=r"'quiet': none of its recordings can be used; skipped: .*silent"):
-        fit_baseline("affine", data / "alice", tmp_path / "quiet")
+        fit_baseline("affine", discover([data / "alice", tmp_path / "quiet"]))

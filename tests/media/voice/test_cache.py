@@ -11,7 +11,8 @@ from voice_sounds import buzz
 from unpaired.errors import WorkError
 from unpaired.media.voice import cache, loudness
 from unpaired.media.voice.cache import Cache, get_default_folder
-from unpaired.media.voice.statistics import VoiceStatistics, compute_statistics, denormalise, normalise, unify_scales
+from unpaired.media.voice.settings import SpeakerStatistics
+from unpaired.media.voice.statistics import compute_statistics, denormalise, normalise, unify_scales
 from unpaired.media.voice.world import World
 
 WORLD = World()
@@ -167,7 +168,7 @@ def test_statistics_are_those_of_all_speech_frames(tmp_path: Path, files: list[P
     assert found.log_f0_mean_std == pytest.approx((np.log(f0[f0 > 0]).mean(), np.log(f0[f0 > 0]).std()), rel=1e-4)
     assert found.voiced_fraction == pytest.approx((f0 > 0).mean())
     assert found.lufs == pytest.approx(np.mean([entry.lufs for entry in entries]))
-    assert VoiceStatistics.model_validate_json(found.model_dump_json()) == found
+    assert SpeakerStatistics.model_validate_json(found.model_dump_json()) == found
 
     scores = normalise(frames.astype(np.float32), found)
     np.testing.assert_allclose(scores.mean(1), 0, atol=1e-4)
@@ -188,8 +189,8 @@ def test_common_scales_keep_what_a_coefficient_weighs_and_bring_speakers_togethe
         assert np.square(each).mean() == pytest.approx(1, rel=1e-4)
 
 
-def described(deviation: tuple[float, ...]) -> VoiceStatistics:
-    return VoiceStatistics(
+def described(deviation: tuple[float, ...]) -> SpeakerStatistics:
+    return SpeakerStatistics(
         mean=(0.0,) * len(deviation),
         std=deviation,
         scale=deviation,
@@ -203,7 +204,7 @@ def described(deviation: tuple[float, ...]) -> VoiceStatistics:
 
 def test_no_speech_has_no_statistics() -> None:
     features = WORLD.analyse(buzz(0.2))
-    with pytest.raises(WorkError, match="hold no speech"):
+    with pytest.raises(WorkError, match="no speech"):
         compute_statistics([(features, np.zeros(features.num_frames, np.bool_), -23.0)])
 
 

@@ -15,7 +15,7 @@ from unpaired.media.voice.conversion import convert_file, convert_waves, make_fe
 from unpaired.media.voice.features import Floats, VoiceFeatures
 from unpaired.media.voice.loudness import measure_loudness
 from unpaired.media.voice.mel import Mel
-from unpaired.media.voice.statistics import VoiceStatistics
+from unpaired.media.voice.settings import SpeakerStatistics
 from unpaired.media.voice.world import World
 
 WORLD = World()
@@ -82,8 +82,8 @@ def test_a_cross_fade_of_nothing_is_a_cut() -> None:
     np.testing.assert_array_equal(np.concatenate([fade.join(a, False), fade.join(b, True)]), [0, 1, 2, 0, 1, 2, 3])
 
 
-def statistics(mean: float, deviation: float, f0: float = 5.0) -> VoiceStatistics:
-    return VoiceStatistics(
+def statistics(mean: float, deviation: float, f0: float = 5.0) -> SpeakerStatistics:
+    return SpeakerStatistics(
         mean=(mean,) * 24,
         std=(deviation,) * 24,
         scale=(deviation,) * 24,

@@ -10,7 +10,7 @@ import pytest
 import soundfile
 import torch
 
-from unpaired.config.run_config import RunConfig, build_method, write_config
+from unpaired.config.run_config import RunConfig, write_config
 from unpaired.data.domain import Domain
 from unpaired.data.folders import discover
 from unpaired.data.split import split_files, write_file_list
@@ -22,11 +22,12 @@ from unpaired.media.voice.conversion import convert_wave
 from unpaired.media.voice.metrics import measurement
 from unpaired.media.voice.metrics.judges import Judges
 from unpaired.media.voice.metrics.word_errors import ErrorRates
-from unpaired.media.voice.speaker_statistics import VoiceStatistics
+from unpaired.media.voice.settings import SpeakerStatistics
 from unpaired.media.voice.transcripts import Transcripts
 from unpaired.media.voice.utterances import read_excerpt
 from unpaired.report.page import write_report
 from unpaired.runs.folder import RunFolder, save_model
+from unpaired.runs.method_builder import build_method
 
 RATE = 16000
 
@@ -46,7 +47,7 @@ def make_run(root: Path) -> Path:
             soundfile.write(path, hum(f0 * (1 + i / 50)), RATE)
     domains = []
     for files, f0 in zip(discover([root / "data"]), (200.0, 100.0), strict=True):
-        voice = VoiceStatistics(
+        statistics = SpeakerStatistics(
             mean=(0.0,) * 24,
             std=(0.5,) * 24,
             scale=(0.5,) * 24,
@@ -56,7 +57,7 @@ def make_run(root: Path) -> Path:
             lufs=-23,
             frames=1000,
         )
-        domains.append(Domain(name=files.name, sources=files.sources, voice=voice))
+        domains.append(Domain(name=files.name, sources=files.sources, statistics=statistics))
         folder = RunFolder(root / "run")
         folder.files.mkdir(parents=True, exist_ok=True)
         write_file_list(folder.file_list_path(files.name), split_files(files, 0.2, 0))
@@ -67,14 +68,13 @@ def make_run(root: Path) -> Path:
             "preset": "tiny",
             "method_settings": {},
             "domains": [d.model_dump() for d in domains],
-            "channels": 1,
+            "medium": "voice",
+            "medium_settings": {"crop_frames": 16},
             "data": {},
-            "voice": {"crop_frames": 16},
             "networks": {
                 "width": 4,
                 "blocks": 1,
                 "discriminator_width": 4,
-                "discriminator_layers": 1,
                 "residual": True,
             },
             "training": {"steps": 1},

@@ -126,7 +126,7 @@ def test_checkpoints_of_the_authors_are_read_as_tensors_alone(tmp_path: Path) ->
     )
 
     torch.save({"generator": print}, tmp_path / "code.pt")
-    with pytest.raises(UsageError, match=r"code\.pt: is no file of weights"):
+    with pytest.raises(UsageError, match=r"code\.pt: expected a file of weights"):
         vocoder.load_vocoder(str(tmp_path / "code.pt"))
 
 
@@ -144,12 +144,12 @@ def test_weight_normalisation_is_folded() -> None:
 
 def test_what_are_no_weights_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.pt").write_text("hello")
-    with pytest.raises(UsageError, match=r"a\.pt: is no file of weights"):
+    with pytest.raises(UsageError, match=r"a\.pt: expected a file of weights"):
         vocoder.load_vocoder(str(tmp_path / "a.pt"))
     with pytest.raises(UsageError, match="cannot be read"):
         vocoder.load_vocoder(str(tmp_path / "none.pt"))
     torch.save({"x": torch.zeros(3)}, tmp_path / "b.pt")
-    with pytest.raises(UsageError, match="no weights of a HiFi-GAN"):
+    with pytest.raises(UsageError, match="expected the weights of a HiFi-GAN"):
         vocoder.load_vocoder(str(tmp_path / "b.pt"))
 
 

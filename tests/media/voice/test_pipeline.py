@@ -15,7 +15,7 @@ from unpaired.errors import UnreadableFileError, UsageError
 from unpaired.media.voice.audio_io import Recording
 from unpaired.media.voice.loudness import measure_loudness
 from unpaired.media.voice.world import World
-from unpaired.translate import Options, Outcome, Translator, translate_files
+from unpaired.translate import Outcome, Translator, translate_files
 
 
 @pytest.fixture
@@ -138,14 +138,14 @@ def test_media_are_not_mixed(translator: Translator, tmp_path: Path) -> None:
     wave = sound(tmp_path / "sounds" / "s.wav")
     pictures = Translator(config(resize_mode="crop"), Known(), "cpu")
     for given in (image, image.parent):
-        with pytest.raises(UsageError, match=r"p\.png: holds pictures, but this run translates recordings"):
+        with pytest.raises(UsageError, match=r"p\.png: contains pictures, but this run translates recordings"):
             go(translator, given, out=tmp_path / "out")
     for given in (wave, wave.parent):
-        with pytest.raises(UsageError, match=r"s\.wav: holds recordings, but this run translates pictures"):
+        with pytest.raises(UsageError, match=r"s\.wav: contains recordings, but this run translates pictures"):
             go(pictures, given, out=tmp_path / "out", to="paintings")
-    with pytest.raises(UsageError, match=r"p\.png: holds pictures"):
+    with pytest.raises(UsageError, match=r"p\.png: contains pictures"):
         translator(image, to="bob")
-    with pytest.raises(UsageError, match=r"s\.wav: holds recordings"):
+    with pytest.raises(UsageError, match=r"s\.wav: contains recordings"):
         pictures(wave, to="paintings")
     with pytest.raises(UsageError, match="sample rate belongs to recordings"):
         pictures(np.zeros((8, 8), np.uint8), to="paintings", sample_rate_hz=16000)
@@ -174,4 +174,4 @@ def test_wrong_inputs(translator: Translator, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="both be written"):
         go(translator, sound(tmp_path / "a.mp3"), sound(tmp_path / "a.flac"), out=tmp_path / "out")
     with pytest.raises(UsageError, match="--mode: for pictures only"):
-        translator.create_pipeline(translator.resolve_request("bob", options=Options(mode="input")))
+        translator.create_pipeline(translator.resolve_request("bob", options={"mode": "input"}))

@@ -14,13 +14,13 @@ import soundfile
 import torch
 from voice_sounds import buzz
 
-from unpaired.config.settings import VoiceSettings
 from unpaired.errors import UsageError
 from unpaired.media.voice import silero_vad
 from unpaired.media.voice.audio_io import Wave
 from unpaired.media.voice.cache import Cache
 from unpaired.media.voice.features import Floats, Representation, VoiceFeatures
 from unpaired.media.voice.representations import describe_vad, load_vad
+from unpaired.media.voice.settings import VoiceSettings
 from unpaired.media.voice.silero_vad import (
     RATE_HZ,
     WINDOW_SAMPLES,
@@ -139,8 +139,8 @@ def test_settings_choose_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_vad(VoiceSettings(vad="energy")) is None and load_vad(VoiceSettings(vad="auto")) is found
     assert describe_vad(VoiceSettings(vad="silero")) == "silero-vad"
     monkeypatch.setattr(silero_vad, "find_silero_vad", lambda: None)
-    assert load_vad(VoiceSettings(vad="auto")) is None and describe_vad(VoiceSettings(vad="auto")) == "its level"
-    with pytest.raises(UsageError, match=r"gate 'silero': .*not both installed: pip install 'unpaired\[voice-gate\]'"):
+    assert load_vad(VoiceSettings(vad="auto")) is None and describe_vad(VoiceSettings(vad="auto")) == "energy threshold"
+    with pytest.raises(UsageError, match=r"--vad silero: .*installed: pip install 'unpaired\[voice-gate\]'"):
         load_vad(VoiceSettings(vad="silero"))
 
 

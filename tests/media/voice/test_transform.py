@@ -15,7 +15,7 @@ from unpaired.errors import UnreadableFileError, WorkError
 from unpaired.media.voice.audio_io import write
 from unpaired.media.voice.cache import Cache
 from unpaired.media.voice.inspection import analyse_recordings, inspect_recordings
-from unpaired.media.voice.speaker_statistics import VoiceStatistics
+from unpaired.media.voice.settings import SpeakerStatistics
 from unpaired.media.voice.statistics import compute_statistics
 from unpaired.media.voice.transform import VoiceTransform, add_speech_margin, iterate_paths
 
@@ -32,7 +32,7 @@ def batches_of(root: Path, voices: VoiceTransform) -> BatchLoader:
     for files in found:
         entries = voices.analyse(list(iterate_paths(files.train))).entries
         statistics = compute_statistics((e.load_features(), e.detect_speech(), e.lufs) for e in entries)
-        domains.append(Domain(name=files.name, sources=(), voice=statistics))
+        domains.append(Domain(name=files.name, sources=(), statistics=statistics))
     return BatchLoader(domains, sets, voices, 0, workers=0)
 
 
@@ -77,7 +77,7 @@ def test_a_margin_is_kept_around_speech() -> None:
 
 def test_a_file_that_is_no_sound_is_refused_when_it_is_read(tmp_path: Path, voices: VoiceTransform) -> None:
     (tmp_path / "a.wav").write_text("no sound")
-    statistics = VoiceStatistics(
+    statistics = SpeakerStatistics(
         mean=(0.0,) * 12,
         std=(1.0,) * 12,
         scale=(1.0,) * 12,
@@ -88,7 +88,7 @@ def test_a_file_that_is_no_sound_is_refused_when_it_is_read(tmp_path: Path, voic
         frames=9,
     )
     with pytest.raises(UnreadableFileError, match="no WAV, FLAC"):
-        voices.load(tmp_path / "a.wav", Domain(name="a", sources=(), voice=statistics), training=True)
+        voices.load(tmp_path / "a.wav", Domain(name="a", sources=(), statistics=statistics), training=True)
 
 
 def test_a_look_names_what_is_wrong_and_what_is_little(tmp_path: Path, voices: VoiceTransform) -> None:

@@ -152,5 +152,5 @@ def test_features_know_their_rows() -> None:
     np.testing.assert_array_equal(features.slice_frames(1).values, [[2], [4]])
     with pytest.raises(KeyError):
         features["f0"]
-    with pytest.raises(WorkError, match="do not fit"):
+    with pytest.raises(WorkError, match="expected the rows"):
         VoiceFeatures(np.zeros((4, 2), np.float32), features.layout)

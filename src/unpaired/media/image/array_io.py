@@ -1,4 +1,4 @@
-"""Arrays and Pillow images as pictures, and back."""
+"""Conversion of arrays and Pillow images to decoded images, and back."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from unpaired.media.image.image_io import DecodedImage, FloatArray
 Array = npt.NDArray[Any]
 DTYPES: dict[int, type[np.uint8 | np.uint16 | np.float32]] = {8: np.uint8, 16: np.uint16, 32: np.float32}
 MAX_VALUES = {8: 255.0, 16: 65535.0, 32: 1.0}
-"""The value that stands for full (of a channel's own range, and of alpha) per bits."""
+"""Value of full intensity and of full alpha, by bits per channel."""
 
 
 def convert_array_to_image(array: Array) -> DecodedImage:
-    """A picture from (H, W) or (H, W, C): uint8, uint16 or floating point; 2 and 4 channels have alpha last.
+    """Convert (H, W) or (H, W, C) to an image; of 2 or 4 channels, the last is alpha.
 
-    Raises UsageError for any other type or shape.
+    Supported types are uint8, uint16, int32 and floating point. Raises UsageError for other types and shapes.
     """
     bits = {np.dtype(np.uint8): 8, np.dtype(np.uint16): 16}.get(array.dtype, 32)
     if bits == 32 and not (np.issubdtype(array.dtype, np.floating) or array.dtype == np.int32):
@@ -36,7 +36,7 @@ def convert_array_to_image(array: Array) -> DecodedImage:
 
 
 def convert_pixels_to_array(pixels: FloatArray, alpha: FloatArray | None, bits: int) -> Array:
-    """Raw values (H, W, 1 or 3) and alpha in [0, 1] as (H, W, C) of the type of `bits`, alpha last."""
+    """Convert raw values (H, W, 1 or 3) and alpha in [0, 1] to (H, W, C) of the type for `bits`, alpha last."""
     if alpha is not None:
         pixels = np.concatenate([pixels, alpha[..., None] * np.float32(MAX_VALUES[bits])], axis=-1)
     if bits != 32:
@@ -45,7 +45,10 @@ def convert_pixels_to_array(pixels: FloatArray, alpha: FloatArray | None, bits: 
 
 
 def convert_pil_to_array(image: Image.Image) -> Array:
-    """A Pillow image of any mode, turned as its EXIF says, as `picture_of` takes it; palettes and others become RGB."""
+    """Convert a Pillow image of any mode to an array for `convert_array_to_image`.
+
+    EXIF orientation is applied. Palettes and unusual modes become RGB.
+    """
     image = ImageOps.exif_transpose(image)
     has_alpha = image.has_transparency_data
     if image.mode in ("1", "L", "LA", "La"):
@@ -56,5 +59,5 @@ def convert_pil_to_array(image: Image.Image) -> Array:
 
 
 def convert_array_to_pil(array: Array) -> Image.Image:
-    """(H, W, C) of `array_of` as a Pillow image: L, LA, RGB, RGBA, or I;16 and F (one channel)."""
+    """Convert (H, W, C) of `convert_pixels_to_array` to a Pillow image: L, LA, RGB, RGBA, or I;16 and F (gray)."""
     return Image.fromarray(array[..., 0] if array.shape[2] == 1 else array)

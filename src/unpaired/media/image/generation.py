@@ -1,4 +1,4 @@
-"""Pictures that no input file has: draws from noise, and what lies between two pictures."""
+"""Generated pictures: samples from noise, and interpolations between two pictures."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from unpaired.translate.translator import Translator
 
 CapabilityT = TypeVar("CapabilityT", bound=Method)
 SAMPLE_BATCH_SIZE = 16
-"""Items made at once."""
+"""Items per pass of the networks."""
 GRID_COLUMNS = 16
-"""Pictures in a row of a sheet of samples."""
+"""Pictures per row of a grid of samples."""
 
 
 def sample_files(
@@ -38,14 +38,14 @@ def sample_files(
     seed: int = 0,
     overwrite: bool = False,
 ) -> list[Path]:
-    """Write `count` joint samples: `out`/DOMAIN/0000.png ... for every domain, and `out`/sheet.png; returns the paths.
+    """Write `count` joint samples to `out`/DOMAIN/0000.png ..., and the grid `out`/sheet.png; returns the paths.
 
-    Equal names belong together. Raises UsageError where the run's method makes nothing from noise (names those that
-    do), or files are there already and `overwrite` is not given; WorkError where `out` cannot be written.
+    Pictures of the same name belong together. Raises UsageError if the run's method cannot generate from noise (lists
+    those that can), or if files exist and `overwrite` is false; WorkError if `out` cannot be written.
     """
     if count < 1:
-        raise UsageError(f"n {count}; expected 1 or more")
-    method = _require_capability(translator, SamplingMethod, "make pictures from noise")  # type: ignore[type-abstract]
+        raise UsageError(f"--n {count}: expected 1 or more")
+    method = _require_capability(translator, SamplingMethod, "generate pictures from noise")  # type: ignore[type-abstract]
     random_generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         sample_batches = [
@@ -74,18 +74,18 @@ def interpolate_files(
     steps: int = 8,
     overwrite: bool = False,
 ) -> list[Path]:
-    """Write what lies between two pictures: codes on the straight line between theirs, decoded in every domain.
+    """Interpolate linearly between the latent codes of two pictures and decode each code in every domain.
 
-    `sources` are the domains of the two. They are seen as in training (the centre square). `out` is a picture's name,
-    for a sheet with a row for each domain and `steps` columns from one end to the other; or else a folder, for the
-    sheet and every picture alone (DOMAIN/0000.png ...). Returns the paths.
+    `sources` are the domains of the two pictures, of which the center square is used, as in training. If `out` is a
+    picture's name, the result is one grid with a row per domain and `steps` columns. Otherwise `out` is a folder for
+    the grid and each single picture (DOMAIN/0000.png ...). Returns the paths.
 
-    Raises UsageError where the run's method has no codes (names those that do), a picture or domain does not exist, or
-    files are there already and `overwrite` is not given; UnreadableFile for damaged pictures.
+    Raises UsageError if the run's method has no latent codes (lists those that have), a picture or domain does not
+    exist, or files exist and `overwrite` is false; UnreadableFileError for damaged pictures.
     """
     if steps < 2:
-        raise UsageError(f"steps {steps}; expected 2 (the ends alone) or more")
-    method = _require_capability(translator, EncoderDecoderMethod, "interpolate, for it has no codes")  # type: ignore[type-abstract]
+        raise UsageError(f"--steps {steps}: expected 2 (the two ends only) or more")
+    method = _require_capability(translator, EncoderDecoderMethod, "interpolate (it has no latent codes)")  # type: ignore[type-abstract]
     config = translator.config
     settings = image_settings(config)
     codes = []
@@ -109,13 +109,13 @@ def interpolate_files(
 
 
 def _require_capability(translator: Translator, capability: type[CapabilityT], action: str) -> CapabilityT:
-    """The run's method, where it is of the kind; raises UsageError that names the methods which are."""
+    """Return the run's method if it has the capability; raises UsageError that lists the methods that have it."""
     method = translator.method
     if isinstance(method, capability):
         return method
     capable_methods = ", ".join(row.name for row in METHODS.values() if issubclass(row.cls, capability))
     raise UsageError(
-        f"this run's method, {translator.config.method}, cannot {action}; those that can: {capable_methods}"
+        f"this run's method {translator.config.method} cannot {action}; use a run of one of: {capable_methods}"
     )
 
 
@@ -131,7 +131,7 @@ def _write_images(
     column_labels: Sequence[str],
     overwrite: bool,
 ) -> list[Path]:
-    """The sheet alone where `out` is a picture's name, else the folder of all pictures and the sheet."""
+    """Write the grid, and unless `out` is a picture's name, each picture; returns the paths."""
     is_grid_only = out.suffix.lower() in SUFFIXES
     grid_path = out if is_grid_only else out / "sheet.png"
     image_by_path: dict[Path, tuple[Domain, Tensor]] = {}
@@ -140,7 +140,7 @@ def _write_images(
         image_by_path |= {out / domain.name / f"{i:04}.png": (domain, x) for i, x in enumerate(images)}
     existing_paths = [path for path in (grid_path, *image_by_path) if path.exists()]
     if existing_paths and not overwrite:
-        raise UsageError(f"{existing_paths[0]}: is there already; choose another --out, or --overwrite it")
+        raise UsageError(f"{existing_paths[0]}: exists; choose another --out, or replace it with --overwrite")
     try:
         for path in (grid_path, *image_by_path):
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Pictures side by side on one sheet, with words at the rows and columns."""
+"""Grid of pictures with labels for rows and columns."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ GAP_PIXELS = 4
 
 
 def render_image_grid(rows: Sequence[tuple[str, Tensor]], column_labels: Sequence[str] = ()) -> FloatArray:
-    """Raw values 0..255 (H, W, 3) of a white sheet: a row for each name and its pictures (n, C, h, w) in [-1, 1].
+    """Render a white grid as raw values 0..255 (H, W, 3).
 
-    `columns` are words above the first row; none, or as many as pictures. All pictures have one size.
+    Each row has a name and its pictures (n, C, h, w) in [-1, 1]. `column_labels` appear above the first row: none, or
+    one per column. All pictures must have the same size.
     """
     font = ImageFont.load_default()
     height, width = rows[0][1].shape[-2:]

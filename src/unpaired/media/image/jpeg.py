@@ -1,4 +1,4 @@
-"""What a JPEG file leaves of pictures, without a file."""
+"""JPEG compression of image tensors in memory."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from torch import Tensor
 
 
 def compress_jpeg(x: Tensor, quality: int) -> Tensor:
-    """Pictures (B, 1 or 3, H, W) in [-1, 1], written as JPEG of `quality` 1 to 100 and read again, where `x` is.
+    """Compress images (B, 1 or 3, H, W) in [-1, 1] as JPEG of `quality` 1 to 100; returns the decoded images.
 
-    Colours keep their full resolution (4:4:4). Other channels raise ValueError.
+    Chroma is not subsampled (4:4:4). Raises ValueError for other numbers of channels.
     """
     if x.shape[1] not in (1, 3):
-        raise ValueError(f"pictures of {x.shape[1]} channels; JPEG holds 1 or 3")
+        raise ValueError(f"images of {x.shape[1]} channels; JPEG supports 1 or 3")
     levels = ((x.detach().float().cpu().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     out = torch.stack([_compress_image(image_levels, quality) for image_levels in levels])
     return (out.float() / 127.5 - 1).to(x)
 
 
 def _compress_image(levels: Tensor, quality: int) -> Tensor:
-    """(C, H, W) of bytes -> the same."""
+    """Compress one image (C, H, W) uint8 and decode it again."""
     buffer = io.BytesIO()
     pixels = levels.permute(1, 2, 0).numpy()
     image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)

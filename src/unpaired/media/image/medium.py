@@ -1,4 +1,4 @@
-"""Pictures as a medium."""
+"""The medium of pictures."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class ImageMedium(Medium):
     supports_attributes = True
 
     def check(self, domains: Sequence[DomainFiles], settings: Settings, progress: ProgressCallback) -> CheckResult:
-        """Decode every picture."""
+        """Decode every picture; report the domains and what training would do with them."""
         from unpaired.media.image.inspection import inspect_images  # noqa: PLC0415
         from unpaired.media.image.preparation import limit_size  # noqa: PLC0415
 
@@ -71,13 +71,13 @@ class ImageMedium(Medium):
         return CheckResult(text, not report.errors, report.unreadable)
 
     def inspect(self, settings: Settings, listing: DataListing, log: LogCallback) -> Inspection:
-        """Decode a sample of the pictures; decide size, resize mode, channels, augmentation and residual."""
+        """Decode a sample of the pictures; decide size, resize mode, channels, augmentation and residual generators."""
         from unpaired.media.image.preparation import inspect_image_data  # noqa: PLC0415
 
         return inspect_image_data(settings, listing, log)
 
     def create_transform(self, config: RunConfig) -> ItemTransform:
-        """Return the transform to square tensors."""
+        """Return the transform to square image tensors."""
         from unpaired.media.image.transform import ImageTransform  # noqa: PLC0415
 
         return ImageTransform(image_settings(config))
@@ -95,27 +95,27 @@ class ImageMedium(Medium):
     def explain_teacher_mismatch(
         self, config: RunConfig, teacher_config: RunConfig, domain_pairs: Sequence[tuple[Domain, Domain]]
     ) -> str:
-        """Compare size, channels and raw value ranges."""
+        """Explain a difference in size, channels or raw value range; empty if there is none."""
         own, other = image_settings(config), image_settings(teacher_config)
-        for label, mine, theirs in (
-            ("pictures of", f"{own.size} px", f"{other.size} px"),
-            ("networks of", f"{own.channels} channels", f"{other.channels} channels"),
+        for flag, own_value, teacher_value in (
+            ("--size", own.size, other.size),
+            ("--channels", own.channels, other.channels),
         ):
-            if mine != theirs:
-                return f"learned from {label} {theirs}, and this run from {mine}; make them equal"
-        for match, domain in domain_pairs:
-            a, b = image_statistics(match), image_statistics(domain)
+            if own_value != teacher_value:
+                return f"trained with {flag} {teacher_value}, but this run has {flag} {own_value}; use equal values"
+        for teacher_domain, domain in domain_pairs:
+            a, b = image_statistics(teacher_domain), image_statistics(domain)
             if (a.low, a.high) != (b.low, b.high):
                 return (
-                    f"its '{domain.name}' has raw values from {a.low:g} to {a.high:g}, and that of this run from "
-                    f"{b.low:g} to {b.high:g}; a teacher must have been trained on the same pictures"
+                    f"its '{domain.name}' has raw values from {a.low:g} to {a.high:g}, but that of this run from "
+                    f"{b.low:g} to {b.high:g}; train the teacher on the same pictures"
                 )
         return ""
 
     def create_validator(
         self, config: RunConfig, folder: RunFolder, method: Method, batches: BatchLoader, training_log: TrainingLog
     ) -> Validator:
-        """Return the validator of pictures."""
+        """Return the validator for pictures."""
         from unpaired.media.image.validation import ImageValidator  # noqa: PLC0415
 
         return ImageValidator(config, folder, method, batches, training_log)
@@ -123,7 +123,7 @@ class ImageMedium(Medium):
     def create_pipeline(
         self, config: RunConfig, method: Method, device: torch.device, request: TranslationRequest
     ) -> FilePipeline[Any, Any]:
-        """Return the pipeline of pictures."""
+        """Return the translation pipeline for pictures."""
         from unpaired.media.image.pipeline import ImagePipeline  # noqa: PLC0415
 
         return ImagePipeline(config, method, device, request)
@@ -150,21 +150,21 @@ class ImageMedium(Medium):
         return interpolate_files(translator, ends, sources, out, steps=steps, overwrite=overwrite)
 
     def run_demo(self, minutes: float, out: Path | None, log: LogCallback) -> Path:
-        """Train on avatars that come with the package: black hair and blond hair."""
+        """Train on the avatars in the package, from black hair to blond hair and back."""
         from unpaired.media.image.demo import run_image_demo  # noqa: PLC0415
 
         return run_image_demo(out, minutes, log)
 
     def describe_items(self, config: RunConfig) -> str:
-        """Say the size of the training images."""
+        """Return the size of the training images, as "at 64 px"."""
         return f"at {image_settings(config).size} px"
 
     def explain_audit_refusal(self) -> str:
-        """Allow audits."""
+        """Return an empty text: audits are available."""
         return ""
 
     def create_inverse(self, config: RunConfig) -> tuple[Role, int]:
-        """Return a small light generator; it is the same for every method."""
+        """Return a small light generator, the same for every method, and its stride."""
         from unpaired.networks.image_factory import ImageNetworkFactory  # noqa: PLC0415
 
         settings = ImageNetworkSettings(generator="light", width=32, blocks=2, norm="group", residual=True)

@@ -1,4 +1,4 @@
-"""Pictures before training: inspected, and every image setting that is "auto" decided."""
+"""Inspection of pictures before training, and the decision of every image setting that is "auto"."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from unpaired.training.listing import DataListing
 
 MAX_DECODED_FILES = 1000
-"""Files that `train` decodes before it begins; `check` decodes all."""
+"""Maximum number of files that `train` decodes before it begins; `check` decodes all."""
 SMALL_DATASET_FILES = 2000
-"""With fewer training files in a domain, discriminators see augmented images unless the settings say otherwise."""
+"""Number of training files below which "auto" augments the discriminators' input."""
 RESIDUAL_MAX_DISTANCE = 0.15
-"""Distance of two domains' intensities, as a fraction of the range, below which the input is a good first guess."""
+"""Intensity distance of two domains, as a fraction of the range, below which "auto" enables residual generators."""
 
 
 def inspect_image_data(settings: Settings, listing: DataListing, log: LogCallback) -> Inspection:
-    """Decode a sample of the pictures and decide the image settings; raises WorkError where they cannot be used."""
+    """Decode a sample of the pictures and decide the image settings; raises WorkError if they cannot be used."""
     assert isinstance(settings.medium_settings, ImageSettings)
     assert isinstance(settings.networks, ImageNetworkSettings)
     networks = settings.networks
@@ -66,20 +66,22 @@ def inspect_image_data(settings: Settings, listing: DataListing, log: LogCallbac
 def limit_size(
     settings: ImageSettings, report: ImageDataReport, is_size_explicit: bool, log: LogCallback
 ) -> ImageSettings:
-    """Limit the preset's size to that of the pictures; a size that the user gave stays."""
+    """Limit the preset's size to that of the pictures; a size that the user gave is not changed."""
     sides = np.concatenate([report.shorter_sides for report in report.domains])
     max_size = max(16, int(np.median(sides)) // 16 * 16)
     if is_size_explicit or max_size >= settings.size:
         return settings
-    log(f"size: {max_size} px, since the pictures are no larger (--size to change)")
+    log(f"size: {max_size} px, since the pictures are no larger (use --size to change this)")
     return settings.model_copy(update={"size": max_size})
 
 
 def decide_network_settings(
     networks: ImageNetworkSettings, smallest_count: int, measure_distance: Callable[[], float], log: LogCallback
 ) -> ImageNetworkSettings:
-    """Decide what is "auto": augmentation by the size of the smaller domain, and residual generators by the distance of
-    the domains' intensities.
+    """Decide network settings that are "auto".
+
+    Augmentation depends on the number of files in the smallest domain, residual generators on the distance of the
+    domains' intensities.
     """
     changes: dict[str, Any] = {}
     if networks.augment == "auto":
@@ -90,17 +92,17 @@ def decide_network_settings(
         value_distance = measure_distance()
         changes["residual"] = value_distance < RESIDUAL_MAX_DISTANCE
         state = "on" if changes["residual"] else "off"
-        log(f"residual generators: {state}, as the domains' intensities differ by {value_distance:.0%} of the range")
+        log(f"residual generators: {state} (the domains' intensities differ by {value_distance:.0%} of the range)")
     return networks.model_copy(update=changes)
 
 
 def measure_value_distance(
     domains: Sequence[Domain], transform: ImageTransform, splits: Sequence[DomainSplits], max_items: int = 100
 ) -> float:
-    """Measure how far the domains' intensities are apart: the Wasserstein distance of their histograms, as a fraction of
-    the range.
+    """Return the Wasserstein distance of the domains' intensity histograms, as a fraction of the range.
 
-    The mean over channels, from the first `max_items` training items of each; of many domains, the largest distance.
+    It is the mean over channels, from the first `max_items` training items of each domain; of more than two domains,
+    the largest distance of a pair.
     """
     quantiles = []
     for domain, domain_split in zip(domains, splits, strict=True):

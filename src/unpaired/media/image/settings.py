@@ -1,4 +1,4 @@
-"""Settings of pictures, what a run knows of a domain of pictures, and the presets."""
+"""Settings of pictures, statistics of a domain of pictures, and presets."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 Range = tuple[float, float]
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
-"""Suffixes of picture files that are read and written."""
+"""Suffixes of supported picture files, for reading and writing."""
 
 
 class ImageSettings(StrictModel):
-    """How pictures become square training images."""
+    """Conversion of pictures to square training images."""
 
     size: int = Field(256, ge=8, le=4096, description="side of the square training images, in pixels")
     resize_mode: Literal["scale", "crop"] | Auto = Field(
         "auto",
-        description="scale: resize the shorter side to --size; crop: crop squares at the pictures' own scale; auto: crop "
-        "if all pictures have about that size",
+        description="scale: resize the shorter side to --size; crop: crop squares without resizing; auto: crop if all "
+        "pictures have about that size",
     )
     load_size_ratio: float = Field(
         286 / 256,
@@ -46,7 +46,7 @@ class ImageSettings(StrictModel):
 
 
 class ImageStatistics(StrictModel):
-    """What training learned of a domain's pictures, and translating needs to know."""
+    """Statistics of a domain's pictures that translation needs."""
 
     color: bool = Field(False, description="whether any picture has color; otherwise translations are gray")
     bits: Literal[8, 16, 32] = Field(8, description="bits per channel (32: floating point)")
@@ -55,20 +55,20 @@ class ImageStatistics(StrictModel):
 
 
 class ImageTranslateOptions(TranslateOptions):
-    """How pictures are translated."""
+    """Options of translating pictures."""
 
     mode: Literal["target", "input"] = Field(
         "target", description="color of the result: that of the target domain, or that of the input picture"
     )
     scale: Literal["trained", "native"] = Field(
         "trained",
-        description="trained: the networks see pictures resized as in training; native: pictures keep their own scale",
+        description="trained: the networks see pictures resized as in training; native: pictures are not resized",
     )
     source_range: Range | None = Field(
-        None, description="raw input values LOW,HIGH that mean black and white; unset: as measured in training"
+        None, description="raw input values LOW,HIGH of black and white; unset: as measured in training"
     )
     target_range: Range | None = Field(
-        None, description="raw output values LOW,HIGH for black and white; unset: as measured in training"
+        None, description="raw output values LOW,HIGH of black and white; unset: as measured in training"
     )
 
     @field_validator("source_range", "target_range")
@@ -113,4 +113,4 @@ PRESETS: PresetValues = {
         "training": {"batch_size": 4, "minutes": 6.0, "memory_format": "channels_last"},
     },
 }
-"""`small` is what was best on two CPU cores in a quarter of an hour (docs/results.md); `tiny` is the same, thinner."""
+"""`small` was best on two CPU cores in 15 minutes (docs/results.md); `tiny` has fewer channels."""

@@ -1,4 +1,4 @@
-"""Pictures of any size through networks that take multiples of a stride and learned one scale."""
+"""Adaptation of pictures of any size to networks, which need multiples of a stride and were trained at one scale."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 MAX_NETWORK_PIXELS = 2**21
-"""Pixels that pass through a network at once (full HD does): about 2 GB with the paper's generator in float32."""
+"""Maximum pixels in one pass of the networks (full HD fits): about 2 GB with the paper's generator in float32."""
 TILE_OVERLAP = 128
-"""Pixels that neighbouring tiles of a larger picture share."""
+"""Overlap of neighboring tiles of a larger picture, in pixels."""
 MAX_ENLARGED_SIZES = 8
-"""A picture smaller than the trained size is not enlarged beyond this many trained sizes of its longer side."""
+"""Limit for the longer side of an enlarged small picture, as a multiple of the training size."""
 
 
 @dataclass(frozen=True)
 class SizeAdapter:
-    """How a picture of `height` x `width` enters the networks: resized to `inner`, mirrored out to `outer`."""
+    """Resize a picture of `height` x `width` to `resized_size`, then pad it to `padded_size`; and the reverse."""
 
     height: int
     width: int
@@ -29,24 +29,24 @@ class SizeAdapter:
 
     @property
     def upscale_factor(self) -> float:
-        """By how much the result is enlarged to have the input's size again; 1 where it is not resized."""
+        """Factor by which the result is enlarged to the input's size; 1 if the picture was not resized."""
         return max(self.height / self.resized_size[0], self.width / self.resized_size[1])
 
     def adapt_input(self, x: Tensor) -> Tensor:
-        """(B, C, height, width) -> (B, C, *outer)."""
+        """Convert (B, C, height, width) to (B, C, *padded_size)."""
         return pad_by_reflection(resize(x, self.resized_size), self.padded_size)
 
     def restore_output(self, y: Tensor) -> Tensor:
-        """(B, C, *outer) -> (B, C, height, width), within [-1, 1]."""
+        """Convert (B, C, *padded_size) to (B, C, height, width), clamped to [-1, 1]."""
         return resize(y[..., : self.resized_size[0], : self.resized_size[1]], (self.height, self.width)).clamp(-1, 1)
 
 
 def create_size_adapter(height: int, width: int, size: int | None, shrink: bool, stride: int) -> SizeAdapter:
-    """The frame of a picture: its shorter side becomes `size` pixels, without `shrink` only if it is smaller; with None
-    it keeps its own scale.
+    """Return the adapter of a picture: its shorter side becomes `size` pixels; None keeps the picture's scale.
 
-    Both sides become multiples of `stride`, at least two of them: the reflecting layers need as much. Thin pictures
-    (1 x 1000) are enlarged less, so that their longer side stays within `LONGEST` times `size`.
+    Without `shrink`, only smaller pictures are resized. Both sides become multiples of `stride`, at least two of them,
+    as reflection padding requires. Thin pictures (1 x 1000) are enlarged less, so that their longer side is at most
+    `MAX_ENLARGED_SIZES` times `size`.
     """
     resized_size = (height, width)
     if size is not None:
@@ -65,14 +65,14 @@ def create_size_adapter(height: int, width: int, size: int | None, shrink: bool,
 
 
 def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """(B, C, H, W) -> (B, C, *size), bicubic and antialiased; unchanged where it has that size."""
+    """Resize (B, C, H, W) to (B, C, *size), bicubic and antialiased; unchanged if it has that size."""
     if x.shape[-2:] == size:
         return x
     return F.interpolate(x, size, mode="bicubic", antialias=True, align_corners=False)
 
 
 def pad_by_reflection(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Extend (B, C, H, W) below and right to `size`, mirrored at the border as often as it takes."""
+    """Pad (B, C, H, W) at the bottom and right to `size` by reflection, repeated as often as necessary."""
     for dim, length in ((-2, size[0]), (-1, size[1])):
         current_length = x.shape[dim]
         if current_length < length:
@@ -83,10 +83,10 @@ def pad_by_reflection(x: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def apply_tiled(net: Callable[[Tensor], Tensor], x: Tensor, stride: int, max_pixels: int) -> Tensor:
-    """`net(x)` for (B, C, H, W); above `whole` pixels in overlapping tiles that are faded into each other.
+    """Return `net(x)` for (B, C, H, W); above `max_pixels`, in overlapping tiles with cross-fades.
 
-    Norms over a picture become norms over a tile, so tiles may differ a little in contrast; fading hides their seams.
-    The tiles' results are collected where `x` is.
+    Normalization over a picture becomes normalization over a tile, so contrast may differ between tiles; cross-fades
+    hide the seams. The result is on the device of `x`.
     """
     height, width = x.shape[-2:]
     if height * width <= max_pixels:
@@ -107,7 +107,7 @@ def apply_tiled(net: Callable[[Tensor], Tensor], x: Tensor, stride: int, max_pix
 
 
 def compute_tile_spans(length: int, tile_length: int, stride: int) -> list[tuple[int, Tensor]]:
-    """Starts (multiples of `stride`) of spans that cover `length`, and each one's weights; those of all sum to one."""
+    """Return the starts (multiples of `stride`) of spans that cover `length`, and their weights, which sum to one."""
     if tile_length >= length:
         return [(0, torch.ones(length))]
     overlap = min(TILE_OVERLAP, tile_length // 2)

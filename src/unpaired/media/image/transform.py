@@ -1,4 +1,4 @@
-"""Pictures to square tensors."""
+"""Transform from pictures to square image tensors."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from unpaired.media.image.settings import ImageSettings
 
 @dataclass(frozen=True)
 class ImageTransform:
-    """Squares of `settings.size` pixels in [-1, 1]; nothing in the settings may be "auto"."""
+    """Transform to squares of `settings.size` pixels in [-1, 1]; no setting may be "auto"."""
 
     settings: ImageSettings
 
     @property
     def pretrained(self) -> Mapping[str, str]:
-        """No pretrained network."""
+        """Empty: no pretrained network is used."""
         return {}
 
     def load(self, path: Path, domain: Domain, training: bool) -> LoadedItem:
-        """Read a picture at the training scale, (H, W, C)."""
+        """Read a picture at the training scale: (H, W, C)."""
         return crops.load_scaled_image(path, domain, self.settings, training)
 
     def crop(self, loaded_item: LoadedItem, random_values: tuple[float, float, float]) -> Example:
-        """Crop a square (size, size, C), mirrored half the time if the settings say so."""
+        """Crop a square (size, size, C) and mirror half of them if `settings.flip`."""
         top, left, flip_value = random_values
         return crops.crop(loaded_item, self.settings.size, top, left, self.settings.flip and flip_value < 0.5)
 

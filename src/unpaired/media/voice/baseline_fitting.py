@@ -1,4 +1,4 @@
-"""Converters of voices without training, fitted in seconds on two folders of recordings."""
+"""Fitting of voice conversion baselines on two folders of recordings, which takes seconds."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def fit_baseline(
     settings: VoiceSettings | None = None,
     progress: AnalysisProgress | None = None,
 ) -> FittedConverter:
-    """Fit a converter on the recordings of a source and a target speaker; analyses are cached.
+    """Fit a converter on the recordings of a source and a target speaker; feature analyses are cached.
 
     "affine" matches mean and standard deviation of every coefficient, and of log F0. "knn" replaces every frame by the
-    mean of the target's nearest frames. Raises UsageError for unknown kinds, WorkError where a speaker has no speech.
+    mean of the target's nearest frames. Raises UsageError for an unknown kind, WorkError if a speaker has no speech.
     """
     if kind not in _FIT_FUNCTIONS:
         raise UsageError(f"baseline '{kind}'; expected {' or '.join(get_args(BaselineKind))}")
@@ -69,7 +69,10 @@ def fit_baseline(
 def _collect_speaker_data(
     files: DomainFiles, transform: VoiceTransform, progress: AnalysisProgress | None
 ) -> tuple[Floats, SpeakerStatistics, Sequence[str]]:
-    """Frames of a speaker's speech (coefficients, frames), evenly taken where there are many; statistics; notes."""
+    """Return a speaker's speech frames (coefficients, frames), statistics and notes.
+
+    If there are many frames, they are taken at even intervals.
+    """
     analyses = transform.analyse(list(iterate_paths(files.train)), progress)
     notes = [f"skipped: {failure}" for failure in analyses.failures]
     if not analyses.entries:

@@ -1,4 +1,4 @@
-"""Long streams in overlapping windows, and their results joined without clicks."""
+"""Overlapping windows of long streams, and cross-fades that join their results without clicks."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ __all__ = ["CrossFade", "Window", "WindowSizes", "analyse_stream", "convert_wind
 
 @dataclass(frozen=True)
 class WindowSizes:
-    """How conversion cuts a stream: `core` frames, of which each is converted in one window alone but for `fade`
-    frames at a seam, and `context` frames beside that the network sees but that are not used from that window.
+    """Sizes in frames of the windows in which a stream is converted.
 
-    With a context of at least the network's reach to one side, windows give what the whole would.
+    Each window consists of `core` frames and of `context` frames on either side, which are input of the network but not
+    part of the result. Neighboring cores are cross-faded over `fade` frames. If the context is at least the network's
+    receptive field to one side, the result equals that of the whole stream.
     """
 
     core: int = 512
@@ -28,7 +29,10 @@ class WindowSizes:
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """Frames of a stream: `lead` frames of context, the core, `trail` frames of context; `last` ends the stream."""
+    """Frames of a stream: `left_context` frames, the core, `right_context` frames.
+
+    `is_last` marks the end of the stream.
+    """
 
     features: VoiceFeatures
     left_context: int
@@ -37,18 +41,18 @@ class Window:
 
 
 class CrossFade:
-    """Joins pieces along their last axis: each but the first begins `fade` before the one before it ends."""
+    """Join pieces along their last axis; each begins `fade` samples or frames before the end of the previous one."""
 
     def __init__(self, fade: int) -> None:
         self._fade_in = ((np.arange(fade) + 0.5) / max(fade, 1)).astype(np.float32)
         self._tail: Floats | None = None
 
     def join(self, piece: Floats, is_last: bool) -> Floats:
-        """What is settled once this piece is known; all of it with the `last`."""
+        """Return the part that is final once this piece is known; everything if `is_last`."""
         fade = len(self._fade_in)
         if self._tail is not None and fade:
             tail = self._tail
-            blended = tail + (piece[..., :fade] - tail) * self._fade_in  # equal pieces stay equal to the last bit
+            blended = tail + (piece[..., :fade] - tail) * self._fade_in  # this form keeps equal pieces bit-identical
             piece = np.concatenate([blended, piece[..., fade:]], -1)
         if is_last or not fade:
             return piece
@@ -57,7 +61,10 @@ class CrossFade:
 
 
 def split_into_windows(stream: Iterable[VoiceFeatures], core: int, context: int) -> Iterator[Window]:
-    """Cut a stream into windows of `core` frames with up to `side` more on each side; a short stream is one window."""
+    """Cut a stream into windows of `core` frames with up to `context` more on each side.
+
+    A short stream is one window.
+    """
     buffer: VoiceFeatures | None = None
     left_context = 0
     for features in stream:
@@ -75,9 +82,9 @@ def convert_windows(
     converter: Callable[[VoiceFeatures], VoiceFeatures],
     windows: WindowSizes | None = None,
 ) -> Iterator[VoiceFeatures]:
-    """Apply `change` (features to as many frames of features) to a stream in overlapping, cross-faded windows.
+    """Apply `converter`, which keeps the number of frames, to a stream in overlapping, cross-faded windows.
 
-    Memory is that of one window. A stream of up to `core + context` frames is one call on the whole.
+    Memory use is that of one window. A stream of up to `core + context` frames is converted in one call.
     """
     windows = windows or WindowSizes()
     half_fade = windows.fade // 2
@@ -89,7 +96,7 @@ def convert_windows(
 
 
 def get_core_range(window: Window, half_fade: int) -> tuple[int, int]:
-    """The frames of a window that count: its core, and half a fade on each side at which it has a neighbour."""
+    """Return the range of frames to keep: the core, and half a fade on each side that has a neighbor."""
     start = window.left_context - (half_fade if window.left_context else 0)
     return start, window.features.num_frames - window.right_context + (0 if window.is_last else half_fade)
 
@@ -97,7 +104,10 @@ def get_core_range(window: Window, half_fade: int) -> tuple[int, int]:
 def analyse_stream(
     waves: Iterable[Wave], representation: Representation, chunk_seconds: float = CHUNK_SECONDS
 ) -> Iterator[VoiceFeatures]:
-    """Features of a wave that comes in blocks, by overlapping chunks; a wave shorter than a chunk is one call."""
+    """Yield the features of a wave that arrives in blocks, by overlapping chunks.
+
+    A wave shorter than a chunk is analyzed in one call.
+    """
     hop, context = representation.hop_samples, representation.context_frames
     chunk = max(round(chunk_seconds * representation.sample_rate_hz / hop), 2 * context)
     buffer, left_context = np.zeros(0, np.float32), 0

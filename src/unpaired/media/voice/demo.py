@@ -1,4 +1,4 @@
-"""The demo of voices."""
+"""Voice demo: two synthesized speakers, converted into each other."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from unpaired.media.demo import SAMPLES, train_and_translate
 from unpaired.media.voice.text_to_speech import find_synthesiser
 
 SENTENCES = SAMPLES / "sentences.txt"
-"""One sentence per line, for two synthesized speakers."""
+"""Text file with one sentence per line, for the two synthesized speakers."""
 TEST_SENTENCES = 10
-"""Sentences that both speakers say, for testing; each says half of the others."""
+"""Number of sentences that both speakers say, for testing; each speaker says half of the others."""
 
 
 def run_voice_demo(out: Path | None, minutes: float, log: LogCallback) -> Path:
-    """Let an installed speech synthesizer speak as two people and train a converter; returns the run's folder.
+    """Synthesize recordings of two speakers and train a converter; returns the run's folder.
 
-    Raises UsageError where no synthesiser is installed, WorkError where it fails.
+    Raises UsageError if no speech synthesizer is installed, WorkError if it fails.
     """
     synthesiser = find_synthesiser()
     first, second = synthesiser.voices
     log(
-        f"demo: speaker {first} to {second} and back, both spoken by {synthesiser.program}, {minutes:g} minutes of "
-        "training on this machine"
+        f"demo: speaker {first} to {second} and back, both synthesized by {synthesiser.program}; {minutes:g} minutes "
+        "of training"
     )
     folder = (out.parent if out is not None else Path("runs")) / "demo-voices"
     plan = assign_sentences(SENTENCES.read_text(encoding="utf-8").splitlines(), (first, second))
@@ -45,8 +45,9 @@ def run_voice_demo(out: Path | None, minutes: float, log: LogCallback) -> Path:
     )
     if first_file.read_bytes() == second_file.read_bytes():  # flite silently uses another voice for one that it lacks
         raise WorkError(
-            f"{synthesiser.program} lacks the voice of {first} or of {second}: both sound alike in {folder}; remove "
-            "that folder, install a synthesiser with both (apt install flite, or brew install espeak-ng) and try again"
+            f"{synthesiser.program} lacks the voice {first} or {second}: their recordings in {folder} are equal; "
+            "remove that folder, install a synthesizer with both (apt install flite, or brew install espeak-ng) and "
+            "try again"
         )
     with (folder / "texts.csv").open("w", encoding="utf-8", newline="") as file:
         transcript_rows = [
@@ -56,13 +57,16 @@ def run_voice_demo(out: Path | None, minutes: float, log: LogCallback) -> Path:
             for name, text in sentences_by_name.items()
         ]
         csv.writer(file).writerows([("file", "text"), *transcript_rows])
-    log(f"{total} recordings, and what the test recordings say: {folder}")
+    log(f"{total} recordings, and transcripts of the test recordings: {folder}")
     # An energy threshold is enough for synthesized speech, and makes the demo the same on every machine.
     return train_and_translate([folder / first, folder / second], "recordings", out, minutes, log, vad="energy")
 
 
 def assign_sentences(sentences: Sequence[str], speakers: tuple[str, str]) -> dict[tuple[str, str], Mapping[str, str]]:
-    """Assign each speaker its training sentences (halves, so that none is said by both) and the common test sentences."""
+    """Return the sentences of each (speaker, "train" or "test"), by file name.
+
+    Each speaker gets half of the training sentences, and both get all test sentences.
+    """
     named_sentences = [(f"{i:03}", text) for i, text in enumerate(sentences)]
     test_sentences, train_sentences = dict(named_sentences[:TEST_SENTENCES]), named_sentences[TEST_SENTENCES:]
     plan: dict[tuple[str, str], Mapping[str, str]] = {}

@@ -1,4 +1,4 @@
-"""What a representation makes of a wave, and the protocol that all representations follow."""
+"""Features of a recording, and the protocol of the representations that compute them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from unpaired.media.voice.audio_io import Wave
 __all__ = ["CHUNK_SECONDS", "FeatureLayout", "Floats", "Representation", "VoiceFeatures"]
 
 CHUNK_SECONDS: float = 20
-"""Analysis and synthesis work on chunks of about this length."""
+"""Approximate length in seconds of the chunks of analysis and synthesis."""
 
 Floats = npt.NDArray[np.float32]
 FeatureLayout = tuple[tuple[str, int], ...]
-"""Names of the groups of rows, in their order, with the number of rows of each."""
+"""Names of the groups of rows in order, with the number of rows of each."""
 
 
 @dataclass(frozen=True, eq=False)
 class VoiceFeatures:
-    """Rows (rows, frames) float32 in named groups. "values" is what networks see; the others go past them.
+    """Rows (rows, frames) float32 in named groups.
 
-    Every representation has "values" and "level" (dB of full scale, one row, which the silence gate reads).
+    Only the group "values" passes through networks. Every representation has "values" and "level" (dB of full scale,
+    one row, which energy-based voice activity detection uses).
     """
 
     rows: Floats
@@ -34,26 +35,26 @@ class VoiceFeatures:
 
     def __post_init__(self) -> None:
         if self.rows.ndim != 2 or len(self.rows) != sum(count for _, count in self.layout):
-            raise WorkError(f"features of shape {self.rows.shape} do not fit the rows {dict(self.layout)}")
+            raise WorkError(f"features of shape {self.rows.shape}: expected the rows {dict(self.layout)}")
 
     @classmethod
     def from_groups(cls, layout: FeatureLayout, **groups: npt.ArrayLike) -> VoiceFeatures:
-        """Features from their groups, each (rows, frames), or (frames,) where it is one row."""
+        """Create features from their groups, each (rows, frames), or (frames,) for a single row."""
         parts = [np.atleast_2d(np.asarray(groups[name], np.float32)) for name, _ in layout]
         return cls(np.concatenate(parts), layout)
 
     @property
     def num_frames(self) -> int:
-        """The number of frames."""
+        """Number of frames."""
         return int(self.rows.shape[1])
 
     @property
     def values(self) -> Floats:
-        """(coefficients, frames): what networks see, not yet z-scored."""
+        """Input of the networks before normalization: (coefficients, frames)."""
         return self["values"]
 
     def __getitem__(self, name: str) -> Floats:
-        """A group's rows (count, frames), as a view."""
+        """Return the rows (count, frames) of a group, as a view; raises KeyError."""
         start = 0
         for group, count in self.layout:
             if group == name:
@@ -65,61 +66,62 @@ class VoiceFeatures:
         return any(group == name for group, _ in self.layout)
 
     def slice_frames(self, start: int, stop: int | None = None) -> VoiceFeatures:
-        """The frames from `start` to `stop`, as views."""
+        """Return the frames from `start` to `stop`, as views."""
         return VoiceFeatures(self.rows[:, start:stop], self.layout)
 
     def replace_groups(self, **groups: npt.ArrayLike) -> VoiceFeatures:
-        """A copy in which the named groups are others."""
+        """Return a copy with the given groups replaced."""
         return VoiceFeatures.from_groups(self.layout, **{name: groups.get(name, self[name]) for name, _ in self.layout})
 
 
 class Representation(Protocol):
-    """One way to see a voice as frames of coefficients. Final classes, frozen: their settings are their fields.
+    """Conversion between waves and frames of coefficients.
 
-    Levels are those of the wave that is given; callers bring it to `loudness.TARGET_LUFS` first.
+    Implementations are frozen dataclasses with settings as fields. Levels are those of the given wave; callers bring it
+    to `loudness.TARGET_LUFS` first.
     """
 
     @property
     def name(self) -> str:
-        """The word for it in settings: world, mel."""
+        """Name in settings: world or mel."""
 
     @property
     def sample_rate_hz(self) -> int:
-        """The rate of the waves that it takes and gives."""
+        """Sample rate of its waves in Hz."""
 
     @property
     def hop_samples(self) -> int:
-        """Samples from frame to frame."""
+        """Samples between two frames."""
 
     @property
     def num_coefficients(self) -> int:
-        """Rows of "values"."""
+        """Number of rows of the group "values"."""
 
     @property
     def layout(self) -> FeatureLayout:
-        """The groups of rows of its features."""
+        """Groups of rows of its features."""
 
     @property
     def context_frames(self) -> int:
-        """Frames beside a chunk that its analysis depends on."""
+        """Frames on either side of a chunk that analysis depends on."""
 
     def get_settings(self) -> dict[str, int | float | str]:
-        """All that its features depend on: the key of cached analyses, and what a model saves."""
+        """Return all settings that the features depend on; they are part of cache keys and are saved with models."""
 
     def analyse(self, wave: Wave) -> VoiceFeatures:
-        """Features of a wave (samples,); frame t stands for the samples from `t * hop_samples` on."""
+        """Return the features of a wave (samples,); frame t describes the samples from `t * hop_samples` on."""
 
     def synthesise(self, features: VoiceFeatures) -> Wave:
-        """A wave of `frames * hop_samples` samples."""
+        """Return a wave of `frames * hop_samples` samples."""
 
     @property
     def lookahead_frames(self) -> int:
-        """Frames after a chunk that its synthesis waits for."""
+        """Frames after a chunk that synthesis needs."""
 
     def synthesise_stream(
         self, stream: Iterable[VoiceFeatures], chunk_seconds: float = CHUNK_SECONDS
     ) -> Iterator[Wave]:
-        """Blocks of the wave of features that come in blocks, in constant memory, without clicks.
+        """Yield the wave of features that arrive in blocks, in constant memory and without clicks.
 
-        It is made in chunks of `chunk_seconds`, or of less.
+        The wave is synthesized in chunks of at most `chunk_seconds`.
         """

@@ -1,4 +1,4 @@
-"""The generator of HiFi-GAN (Kong et al. 2020, arXiv:2010.05646), V1 and V2, for published weights."""
+"""Generator of HiFi-GAN (Kong et al. 2020, arXiv:2010.05646), V1 and V2, for published weights."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["HifiGanGenerator", "remove_weight_norm"]
 
 _UPSAMPLE_RATES, _UPSAMPLE_KERNELS = (8, 8, 2, 2), (16, 16, 4, 4)
 _RESBLOCK_KERNELS, _RESBLOCK_DILATIONS = (3, 7, 11), (1, 3, 5)
-_SLOPE, _LAST_SLOPE = 0.1, 0.01  # the published weights were trained with another slope before the last layer
+_SLOPE, _LAST_SLOPE = 0.1, 0.01  # slopes of leaky ReLU; the published weights were trained with 0.01 here
 
 
 class HifiGanGenerator(nn.Module):
-    """Log-mel (B, 80, T) to a wave (B, 1, 256 T) in [-1, 1]. `width` is 512 for V1, 128 for V2."""
+    """Map log-mel spectra (B, 80, T) to waves (B, 1, 256 T) in [-1, 1]. `width` is 512 for V1 and 128 for V2."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class HifiGanGenerator(nn.Module):
         self.conv_post = nn.Conv1d(widths[-1], 1, 7, padding=3)
 
     def forward(self, mel: Tensor) -> Tensor:
-        """Each stage upsamples and averages three residual blocks of different reach."""
+        """Compute the wave; each stage upsamples and averages three residual blocks with different kernel sizes."""
         x = self.conv_pre(mel)
         for stage, up in enumerate(self.ups):
             x = up(functional.leaky_relu(x, _SLOPE))
@@ -58,7 +58,7 @@ class _HifiGanResBlock(nn.Module):
 
 
 def remove_weight_norm(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights without their weight normalisation: w = g v / |v|, the norm over all but the first axis."""
+    """Fold weight normalization into the weights: w = g v / |v|, with the norm over all axes but the first."""
     plain = {}
     for name, value in state.items():
         if name.endswith("weight_g"):

@@ -104,7 +104,7 @@ def describe_representation(settings: VoiceSettings) -> str:
     crop_seconds = settings.crop_frames * voice_representation.hop_samples / voice_representation.sample_rate_hz
     return (
         f"see recordings as {voice_representation.name}: {voice_representation.num_coefficients} coefficients at {voice_representation.sample_rate_hz} Hz, in crops "
-        f"of {settings.crop_frames} frames ({crop_seconds:.2f} s); speech is told from silence by {describe_vad(settings)}"
+        f"of {settings.crop_frames} frames ({crop_seconds:.2f} s); voice activity detection: {describe_vad(settings)}"
     )
 
 

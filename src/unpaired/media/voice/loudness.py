@@ -1,4 +1,4 @@
-"""Loudness after ITU-R BS.1770-4, of blocks in constant memory, so that recordings are heard alike and given back."""
+"""Loudness after ITU-R BS.1770-4, measured block by block in constant memory, and gains to a target loudness."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from unpaired.media.voice.audio_io import Wave
 __all__ = ["TARGET_LUFS", "LoudnessMeter", "compute_gain", "measure_loudness", "scale_blocks"]
 
 TARGET_LUFS = -23.0
-"""The loudness at which representations see recordings (EBU R 128)."""
+"""Loudness in LUFS to which recordings are brought before analysis (EBU R 128)."""
 _MAX_GAIN_DB = 40.0
 _ABSOLUTE_THRESHOLD_LUFS, _RELATIVE_THRESHOLD_LU, _LUFS_OFFSET = -70.0, -10.0, -0.691
 
 
 class LoudnessMeter:
-    """Measures the loudness and the peak of a mono sound that comes in blocks."""
+    """Measure loudness and peak of a mono signal that arrives in blocks."""
 
     def __init__(self, sample_rate_hz: int) -> None:
         self.peak = 0.0
@@ -31,7 +31,7 @@ class LoudnessMeter:
         self._step_energies: list[npt.NDArray[np.float64]] = []
 
     def add(self, wave: Wave) -> None:
-        """Take the next block."""
+        """Add the next block (samples,)."""
         if not len(wave):
             return
         self.peak = max(self.peak, float(np.abs(wave).max()))
@@ -42,7 +42,10 @@ class LoudnessMeter:
         self._remainder = joined[cut:]
 
     def lufs(self) -> float:
-        """Integrated loudness so far in LUFS; minus infinity for silence. A sound below 0.4 s is one gating block."""
+        """Return the integrated loudness so far in LUFS; minus infinity for silence.
+
+        A signal shorter than 0.4 s is one gating block.
+        """
         step_energies = np.concatenate([*self._step_energies, np.zeros(0)])
         if len(step_energies) < 4:
             samples = len(step_energies) * self._step_samples + len(self._remainder)
@@ -59,29 +62,29 @@ class LoudnessMeter:
 
 
 def measure_loudness(wave: Wave, sample_rate_hz: int) -> float:
-    """Integrated loudness of a mono wave in LUFS."""
+    """Return the integrated loudness of a mono wave (samples,) in LUFS."""
     meter = LoudnessMeter(sample_rate_hz)
     meter.add(wave)
     return meter.lufs()
 
 
 def compute_gain(from_lufs: float, to_lufs: float = TARGET_LUFS) -> float:
-    """The factor that brings a sound from one loudness to another: 1 for silence, at most 40 dB."""
+    """Return the factor from one loudness in LUFS to another: 1 for silence, at most 40 dB."""
     if not (math.isfinite(from_lufs) and math.isfinite(to_lufs)):
         return 1.0
     return float(10 ** (min(to_lufs - from_lufs, _MAX_GAIN_DB) / 20))
 
 
 def scale_blocks(waves: Iterable[Wave], factor: float) -> Iterator[Wave]:
-    """The blocks times a factor."""
+    """Multiply each block by `factor`."""
     for wave in waves:
         yield wave * np.float32(factor)
 
 
 def _build_k_weighting(sample_rate_hz: int) -> npt.NDArray[np.float64]:
-    """The K-weighting of BS.1770 as two second-order sections (2, 6), its analogue prototypes at any rate.
+    """Return the K-weighting of BS.1770 as two second-order sections (2, 6), from its analog prototypes, for any rate.
 
-    The prototypes' numbers are those that give the standard's table at 48 kHz.
+    The constants of the prototypes are those that reproduce the standard's table at 48 kHz.
     """
     k, q = math.tan(math.pi * 1681.974450955533 / sample_rate_hz), 0.7071752369554196
     high = 10 ** (3.999843853973347 / 20)

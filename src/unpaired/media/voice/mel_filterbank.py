@@ -1,4 +1,4 @@
-"""The bands of the representation `mel`, which vocoders undo."""
+"""Mel filterbank of the mel features and of their vocoders."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ _MAX_HZ = 8000.0
 
 
 def build_mel_filterbank() -> npt.NDArray[np.float64]:
-    """Triangles (80, 513) evenly spaced on Slaney's mel scale from 0 to 8000 Hz, each of area one (per Hz).
+    """Return triangular filters (80, 513), each with area 1 in Hz.
 
-    The scale (Auditory Toolbox, 1998) is linear up to 1000 Hz, 15 mel, and logarithmic above, 27 mel per factor 6.4.
+    They are evenly spaced from 0 to 8000 Hz on Slaney's mel scale (Auditory Toolbox, 1998), which is linear up to 1000
+    Hz (15 mel) and logarithmic above, with 27 mel per factor of 6.4.
     """
     edges = _mel_to_hz(np.linspace(0, _hz_to_mel(_MAX_HZ), N_MELS + 2))
     low, centre, high = edges[:-2, None], edges[1:-1, None], edges[2:, None]

@@ -1,8 +1,8 @@
-"""Where WORLD's synthesis sets its pulses, so that chunks of a stream can set theirs alike.
+"""Phase of the glottal pulses in WORLD's synthesis, so that chunks of a stream place their pulses alike.
 
-It accumulates the phase 2 pi f0 / rate from sample to sample and sets a pulse at each turn; f0 is interpolated linearly
-between frames, and 500 Hz stands for samples that are not nearer to a voiced frame than to an unvoiced one. Samples
-half-way between the two are decided by rounding, so WORLD's own order of operations is kept here.
+WORLD accumulates the phase 2 pi f0 / rate from sample to sample and places a pulse at each full turn. It interpolates
+F0 linearly between frames and uses 500 Hz for samples that are not nearer to a voiced frame than to an unvoiced one. At
+samples exactly half-way, rounding decides; this module therefore keeps WORLD's order of operations.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _FRAME_SECONDS = 0.005
 
 
 def compute_pulse_phase(f0: npt.ArrayLike, frame: int, rate_hz: int) -> float:
-    """Radians from the first sample to that of `frame`, synthesis beginning with `f0` (Hz, beyond `frame`)."""
+    """Return the phase in radians from the first sample to that of `frame`; `f0` in Hz must extend beyond `frame`."""
     pitch = np.asarray(f0, np.float64)[: frame + 1]
     voiced = (pitch > 0).astype(np.float64)
     frame_times = np.arange(len(pitch)) * _FRAME_SECONDS
@@ -34,11 +34,11 @@ def compute_pulse_phase(f0: npt.ArrayLike, frame: int, rate_hz: int) -> float:
 
 
 def compute_lead_in_f0(f0: npt.NDArray[np.floating], phase: float, rate_hz: int) -> npt.NDArray[np.float64]:
-    """F0 of frames to put before `f0`, after which the phase is `phase` (radians, modulo a turn)."""
+    """Return the F0 of frames to prepend to `f0`, after which the phase is `phase` (radians, modulo 2 pi)."""
 
     def compute_advance(hz: float) -> float:
         return compute_pulse_phase(np.concatenate([np.full(_LEAD_IN_FRAMES, hz), f0[:1]]), _LEAD_IN_FRAMES, rate_hz)
 
     low = compute_advance(_MIN_LEAD_IN_F0_HZ)
-    slope = compute_advance(_MIN_LEAD_IN_F0_HZ + 1) - low  # the advance is linear in it
+    slope = compute_advance(_MIN_LEAD_IN_F0_HZ + 1) - low  # the advance is linear in F0
     return np.full(_LEAD_IN_FRAMES, _MIN_LEAD_IN_F0_HZ + ((phase - low) % (2 * math.pi)) / slope)

@@ -1,4 +1,4 @@
-"""The representation that settings choose, and the gate of speech."""
+"""The representation, vocoder and voice activity detection (VAD) that settings select."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ __all__ = ["build_representation", "describe_synthesis", "describe_vad", "load_v
 
 
 def build_representation(settings: VoiceSettings) -> Representation:
-    """What `settings` see a recording as; raises UsageError for what it cannot work with."""
+    """Create the representation that `settings` select; raises UsageError for unsupported settings."""
     if settings.representation == "mel":
         return Mel(settings.vocoder)
     return World(settings.sample_rate, settings.mcep_order, f0_floor_hz=settings.f0_floor, f0_ceil_hz=settings.f0_ceil)
 
 
 def describe_synthesis(settings: VoiceSettings) -> str:
-    """What makes sounds of its features, in words; raises UsageError where that is not there."""
+    """Return the name of the vocoder that `settings` select; raises UsageError if it is not installed."""
     return load_vocoder(settings.vocoder).description if settings.representation == "mel" else "WORLD"
 
 
 def load_vad(settings: VoiceSettings) -> silero_vad.SileroVad | None:
-    """The network that tells speech from silence; None where the level of frames does.
+    """Return the VAD network that `settings` select; None: an energy threshold is used.
 
-    Raises UsageError where it is asked for and not installed.
+    Raises UsageError if the network is required and not installed.
     """
     vad = None if settings.vad == "energy" else silero_vad.find_silero_vad()
     if vad is None and settings.vad == "silero":
         raise UsageError(
-            "gate 'silero': silero-vad (6.2.3 or later) and onnxruntime are not both installed: pip install "
-            "'unpaired[voice-gate]'. What was begun with this gate goes on with it alone; a new run or conversion can "
-            "take --vad energy"
+            "--vad silero: silero-vad (6.2.3 or later) and onnxruntime must both be installed: pip install "
+            "'unpaired[voice-gate]'. A run that began with silero must continue with it; a new run or conversion can "
+            "use --vad energy"
         )
     return vad
 
 
 def describe_vad(settings: VoiceSettings) -> str:
-    """What tells speech from silence, in words; raises UsageError as `gate`."""
-    return "its level" if load_vad(settings) is None else silero_vad.NAME
+    """Return the name of the VAD that `settings` select, for messages; raises UsageError as `load_vad`."""
+    return "energy threshold" if load_vad(settings) is None else silero_vad.NAME

@@ -1,6 +1,7 @@
-"""Where somebody speaks, as silero-vad hears it: a small recurrent network that comes with the package of that name.
+"""Voice activity detection with silero-vad, a small recurrent network from the package of that name.
 
-Its file of weights is run by ONNX Runtime. The package itself is not imported: that would bring torch to one thread.
+ONNX Runtime runs the package's file of weights. The package itself is not imported, because that would set torch to one
+thread.
 """
 
 from __future__ import annotations
@@ -24,28 +25,31 @@ __all__ = ["NAME", "SPEECH_GROUP", "SileroVad", "compute_speech_probabilities", 
 
 NAME = "silero-vad"
 SPEECH_GROUP = "speech"
-"""The group of features that says how likely each frame is speech, 0 to 1."""
+"""Group of features with the probability of speech of each frame, 0 to 1."""
 RATE_HZ = 16000
 WINDOW_SAMPLES = 512
-"""Samples (32 ms) that get one probability."""
-_CONTEXT_SAMPLES = 64  # samples that the network sees beside a step, before it
+"""Samples per probability (32 ms)."""
+_CONTEXT_SAMPLES = 64  # samples before a window that the network also takes
 _STATE_SHAPE = (1, 1, 128)
 _WEIGHTS_FILE = Path("data", "silero_vad_16k_sequence.onnx")
 
 
 @dataclass(frozen=True)
 class SileroVad:
-    """The network as it is installed: its file, and the SHA-256 of it."""
+    """The installed network: its file of weights, and the file's SHA-256."""
 
     weights: Path
     digest: str
 
     def extend_layout(self, representation: Representation) -> FeatureLayout:
-        """The groups of a representation, and "speech"."""
+        """Return the groups of a representation with the group "speech" added."""
         return (*representation.layout, (SPEECH_GROUP, 1))
 
     def analyse_stream(self, waves: Iterable[Wave], representation: Representation) -> Iterator[VoiceFeatures]:
-        """As `chunking.analysed`, with the group "speech"; in the memory of a chunk, since both read the waves in step."""
+        """Yield features as `chunking.analyse_stream`, with the group "speech", in the memory of one chunk.
+
+        Representation and network read the waves in step, so only one chunk is buffered.
+        """
         waves, vad_waves = itertools.tee(waves)
         probability_blocks = compute_speech_probabilities(
             self.weights, resample(vad_waves, representation.sample_rate_hz, RATE_HZ)
@@ -58,19 +62,18 @@ class SileroVad:
             window_indices = samples * RATE_HZ // (representation.sample_rate_hz * WINDOW_SAMPLES)
             while (
                 first_window + len(buffer) <= window_indices[-1]
-                and (more := next(probability_blocks, None)) is not None
+                and (block := next(probability_blocks, None)) is not None
             ):
-                buffer = np.concatenate([buffer, more])
-            row = buffer[
-                np.minimum(window_indices - first_window, len(buffer) - 1)
-            ]  # the last frame may begin where the sound ends
+                buffer = np.concatenate([buffer, block])
+            # The last frame may begin at the end of the sound, where there is no probability.
+            row = buffer[np.minimum(window_indices - first_window, len(buffer) - 1)]
             yield VoiceFeatures(np.concatenate([features.rows, row[None]]), self.extend_layout(representation))
             num_dropped = min(int(window_indices[-1]) - first_window, len(buffer) - 1)
             buffer, first_window, frame = buffer[num_dropped:], first_window + num_dropped, frame + features.num_frames
 
 
 def find_silero_vad() -> SileroVad | None:
-    """The network, where silero-vad (6.2.3 or later) and onnxruntime are installed."""
+    """Return the network if silero-vad (6.2.3 or later) and onnxruntime are installed, else None."""
     spec = find_spec("silero_vad")
     if spec is None or spec.origin is None or find_spec("onnxruntime") is None:
         return None
@@ -79,9 +82,9 @@ def find_silero_vad() -> SileroVad | None:
 
 
 def compute_speech_probabilities(weights: Path, waves: Iterable[Wave]) -> Iterator[Floats]:
-    """How likely each 32 ms of a wave at 16 kHz, which comes in blocks, are speech: (steps,) float32, 0 to 1.
+    """Yield speech probabilities (windows,) float32 in 0 to 1, one per 32 ms, of a 16 kHz wave that arrives in blocks.
 
-    What is left at the end counts as if zeros followed.
+    The last window is padded with zeros.
     """
     session = _create_session(weights)
     hidden, cell = np.zeros(_STATE_SHAPE, np.float32), np.zeros(_STATE_SHAPE, np.float32)

@@ -1,4 +1,4 @@
-"""What is known of a speaker's features as a whole: what scales them, and what the F0 transform goes by."""
+"""Statistics of a speaker's features, for normalization and for the F0 transform."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _MIN_DEVIATION = 1e-3
 
 
 def compute_statistics(recordings: Iterable[tuple[VoiceFeatures, Mask, float]]) -> SpeakerStatistics:
-    """Statistics over recordings: features, which frames are speech, loudness in LUFS as found. A scale is a deviation.
+    """Compute the statistics of recordings: (features, mask of speech frames, loudness in LUFS as found) for each.
 
-    Raises WorkError below two frames of speech.
+    The scale of a coefficient is its standard deviation. Raises WorkError for fewer than two frames of speech.
     """
     values, pitch, loudness_values, has_f0 = _RunningMoments(), _RunningMoments(), [], False
     for features, mask, lufs in recordings:
@@ -31,7 +31,7 @@ def compute_statistics(recordings: Iterable[tuple[VoiceFeatures, Mask, float]]) 
             f0 = features["f0"][:, mask]
             pitch.add(np.log(f0[f0 > 0])[None])
     if values.count < 2:
-        raise WorkError("the recordings hold no speech: none of their frames could be told from silence")
+        raise WorkError("no speech found in the recordings: all frames were detected as silence")
     mean, deviation = values.compute_moments()
     deviations = tuple(np.maximum(deviation, _MIN_DEVIATION).tolist())
     f0_mean, f0_deviation = pitch.compute_moments() if pitch.count > 1 else (None, None)
@@ -48,12 +48,12 @@ def compute_statistics(recordings: Iterable[tuple[VoiceFeatures, Mask, float]]) 
 
 
 def unify_scales(speakers: Sequence[SpeakerStatistics]) -> list[SpeakerStatistics]:
-    """The same, with scales by which a coefficient moves alike for all speakers, and weighs what it does in voices.
+    """Return the statistics with one relative scale per coefficient for all speakers.
 
-    Scaled by their deviations alone, all coefficients would count the same: faint upper ones, which hold little but
-    chance, as much as those of the formants. So each keeps its share of the deviation, the geometric mean over the
-    speakers'; the root mean square over coefficients is 1. A distance of voices is then one of log spectra, and no
-    change at all is still the affine baseline.
+    With the deviations alone as scales, all coefficients would have the same weight: faint upper ones, which are mostly
+    noise, as much as those of the formants. Each coefficient is therefore weighted by its deviation (the geometric mean
+    over speakers), with a root mean square of 1 over coefficients. Distances of normalized values are then distances of
+    log spectra, and the identity on normalized values is still the affine baseline.
     """
     deviations = np.array([speaker.std for speaker in speakers])
     mean_deviation = np.exp(np.log(deviations).mean(0))
@@ -65,13 +65,13 @@ def unify_scales(speakers: Sequence[SpeakerStatistics]) -> list[SpeakerStatistic
 
 
 def normalise(values: Floats, statistics: SpeakerStatistics) -> Floats:
-    """(coefficients, frames) around their means, over their scales."""
+    """Subtract the means from values (coefficients, frames) and divide by the scales."""
     mean, scale = _get_mean_and_scale(statistics)
     return (values - mean) / scale
 
 
 def denormalise(normalised: Floats, statistics: SpeakerStatistics) -> Floats:
-    """The inverse of `normalised`."""
+    """Invert `normalise`."""
     mean, scale = _get_mean_and_scale(statistics)
     return normalised * scale + mean
 
@@ -81,7 +81,7 @@ def _get_mean_and_scale(statistics: SpeakerStatistics) -> tuple[Floats, Floats]:
 
 
 class _RunningMoments:
-    """Mean and deviation of the rows of blocks (rows, n), merged block by block (Chan et al. 1983)."""
+    """Mean and standard deviation of the rows of blocks (rows, n), merged block by block (Chan et al. 1983)."""
 
     def __init__(self) -> None:
         self.count = 0

