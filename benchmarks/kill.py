@@ -43,12 +43,13 @@ from unpaired.metrics import features
 from unpaired.runs import files as run_files
 from unpaired.runs.folder import RunFolder
 from unpaired.runs.history import History
+from unpaired.runs.lock import LOCK_FILE
 from unpaired.runs.progress import list_checkpoints
 from unpaired.runs.weights import read_tensors
 from unpaired.training import logging, train, trainer
 from unpaired.training.loop import TrainingLoop
 from unpaired.translate import Translator, translate_files
-from unpaired.translate.manifest import Manifest
+from unpaired.translate.manifest import DATABASE_NAME, Manifest
 
 MediumName = Literal["image", "voice"]
 CHECKPOINT_EVERY, STEPS = 3, 12
@@ -100,7 +101,7 @@ COMMON: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class KillTarget:
-        """Byte 0: current part; bytes 8 to 15: finished steps; then the seconds of the last call of each part."""
+    """When a process kills itself: some seconds after its start, or within the `entry`-th call of a part of the work."""
 
     delay_s: float
     phase: str | None = None
@@ -125,7 +126,7 @@ class Worker:
         self.phases = phases
         self.names = list(phases)
         self.shared = mmap.mmap(-1, 4096)
-        """Byte 0: the current part; bytes 8 to 15: finished steps; then the seconds of the last call of each part."""
+        """Byte 0: current part; bytes 8 to 15: finished steps; then seconds of the last call of each part."""
 
     def run(self, work: Callable[[], object], target: KillTarget | None) -> tuple[int, str]:
         """Do `work` in a process; returns its exit code (-9: killed) and the part in which it ended."""
@@ -384,7 +385,11 @@ def try_translation(medium: MediumName, instants: int, seed: int, folder: Path) 
             report.faults.append(f"{out.name}: exit code {code}, {done} done and {skipped} skipped of {len(expected)}")
         if read_outputs(out) != expected:
             report.faults.append(f"{out.name}: other outputs than without a kill")
-        report.faults += [f"{out.name}/{left.name}: left over" for left in out.rglob("*.part")]
+        report.faults += [
+            f"{out.name}/{left.name}: left over"
+            for left in out.iterdir()
+            if left.name.startswith(".") and left.name not in (DATABASE_NAME, LOCK_FILE)
+        ]
         shutil.rmtree(out, ignore_errors=True)
     return report
 

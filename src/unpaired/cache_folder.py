@@ -45,12 +45,12 @@ def explain_unwritable(folder: Path) -> str:
 
 def make_temporary_folder() -> Path:
     """Return this user's own cache folder in the temporary folder, or a new one where somebody else has made that."""
-    user = os.getuid() if hasattr(os, "getuid") else "user"
+    user = os.getuid() if os.name == "posix" else "user"
     folder = Path(tempfile.gettempdir()) / f"unpaired-cache-{user}"
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         status = folder.lstat()
-        is_own = not hasattr(os, "getuid") or (status.st_uid == os.getuid() and not status.st_mode & 0o022)
+        is_own = os.name != "posix" or (status.st_uid == os.getuid() and not status.st_mode & 0o022)
         if stat.S_ISDIR(status.st_mode) and is_own and not explain_unwritable(folder):
             return folder
     except OSError:

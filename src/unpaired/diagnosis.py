@@ -80,10 +80,9 @@ def add_processor(report: Diagnosis) -> None:
         + f"; {count_threads()} threads by default, torch has {torch.get_num_threads()}",
     )
     report.add("variables", ", ".join(f"{name}={os.environ.get(name, '(unset)')}" for name in VARIABLES))
-    if hasattr(os, "getloadavg"):
+    if os.name == "posix":
         report.add("load", ", ".join(f"{load:.1f}" for load in os.getloadavg()) + " (1, 5 and 15 minutes)")
-    with_memory = [name for name in ("SC_PHYS_PAGES", "SC_PAGE_SIZE") if name in getattr(os, "sysconf_names", {})]
-    if len(with_memory) == 2:
+    if sys.platform == "linux":
         report.add("memory", f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.1f} GiB in all")
 
 

@@ -1,22 +1,22 @@
 """Worker processes that import nothing of the caller's script, and end with it however it ends.
 
 `multiprocessing` starts its workers by importing the main script again, which trains a second time where the script has
-no `if __name__ == "__main__"`. These workers are started with this module alone; work and results are pickled and pass
-through pipes.
+no `if __name__ == "__main__"`. These workers are started with this module alone; work and results pass through pipes of
+`multiprocessing`, which pickles them.
 """
 
 from __future__ import annotations
 
-import io
 import os
-import pickle
 import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import IO, Any, TypeVar
+from multiprocessing.connection import Connection
+from multiprocessing.reduction import ForkingPickler
+from typing import Any, TypeVar
 
 from unpaired.errors import WorkError
 
@@ -26,8 +26,8 @@ R = TypeVar("R")
 
 
 def can_start_workers() -> bool:
-    """Whether there is a Python program to start; an application that embeds Python may have none."""
-    return bool(sys.executable) and not getattr(sys, "frozen", False)
+    """Whether there is a Python program to start, and pipes that it can be given; Windows has others."""
+    return bool(sys.executable) and not getattr(sys, "frozen", False) and os.name == "posix"
 
 
 def map_in_processes(work: Callable[[J], R], jobs: Mapping[K, J], workers: int) -> Iterator[tuple[K, R]]:
@@ -76,13 +76,12 @@ def _start_worker() -> subprocess.Popen[bytes]:
     """Start a worker in a process group of its own, which Ctrl-C in a terminal does not reach."""
     path = [str(entry) for entry in sys.path]
     program = f"import sys; sys.path[:] = {path!r}; from unpaired.worker_pool import serve; serve()"
-    group: dict[str, Any] = {"creationflags": 0x200} if sys.platform == "win32" else {"process_group": 0}
     return subprocess.Popen(
         [sys.executable, "-c", program],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=os.environ | {"OMP_NUM_THREADS": "1"},  # as many processes as cores
-        **group,
+        process_group=0,
     )
 
 
@@ -94,51 +93,51 @@ def _feed(
 ) -> None:
     """Give one worker a job after the other."""
     assert process.stdin is not None and process.stdout is not None
-    while (item := pending.get()) is not None:
-        key, job = item
-        try:
-            pickle.dump((work, job), process.stdin)
-            process.stdin.flush()
-            result, error = pickle.load(process.stdout)  # written by our own worker
-        except (OSError, EOFError, pickle.UnpicklingError, ValueError) as lost:
-            code = process.poll()
-            reason = "the system may have killed it for its memory" if code is None or code < 0 else f"exit code {code}"
-            results.put((key, None, WorkError(f"{key}: the process that worked on it ended ({reason}; {lost!r})")))
-            return
-        except BaseException as failure:  # whatever it is, the caller must not wait for ever
-            results.put((key, None, failure))
-            return
-        results.put((key, result, error))
+    sink = Connection(os.dup(process.stdin.fileno()), readable=False)
+    source = Connection(os.dup(process.stdout.fileno()), writable=False)
+    with sink, source:
+        while (item := pending.get()) is not None:
+            key, job = item
+            try:
+                sink.send((work, job))
+                result, error = source.recv()
+            except (OSError, EOFError) as lost:
+                code = process.poll()
+                reason = f"exit code {code}" if code is not None and code >= 0 else "killed, perhaps for its memory"
+                results.put((key, None, WorkError(f"{key}: the process that worked on it ended ({reason}; {lost!r})")))
+                return
+            except Exception as failure:  # whatever it is, the caller must not wait for ever
+                results.put((key, None, failure))
+                return
+            results.put((key, result, error))
 
 
-def serve(source: IO[bytes] | None = None, sink: IO[bytes] | None = None) -> None:
+def serve() -> None:
     """Do the work that comes through standard input until it ends, as it does when the caller ends."""
-    source = source or sys.stdin.buffer
+    source = Connection(os.dup(sys.stdin.fileno()), writable=False)
     # Results alone go to the pipe; what a library prints goes to standard error.
-    sink = sink or os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno()) if sys.stderr is not None else None
+    sink = Connection(os.dup(sys.stdout.fileno()), readable=False)
+    os.dup2(2, sys.stdout.fileno())
     try:
         while True:
-            outcome: Sequence[Any]
+            outcome: tuple[Any, Exception | None]
             try:
-                work, job = pickle.load(source)  # from the process that started this one
+                work, job = source.recv()
                 outcome = (work(job), None)
             except EOFError:
                 return
             except Exception as error:  # raised again by the caller
                 outcome = (None, error)
-            sink.write(_dump(outcome))
-            sink.flush()
+            sink.send_bytes(_dump(outcome))
     except (BrokenPipeError, KeyboardInterrupt):
         return
 
 
-def _dump(outcome: Sequence[Any]) -> bytes:
-    """Pickle a result, or its text where an exception cannot be pickled."""
-    buffer = io.BytesIO()
+def _dump(outcome: tuple[Any, Exception | None]) -> bytes:
+    """Return a result as it is sent; an exception that cannot be made again at the other end becomes its text."""
     try:
-        pickle.dump(tuple(outcome), buffer)
-        pickle.loads(buffer.getvalue())  # some exceptions fail only here
-    except Exception:  # an exception of a library with arguments of its own
-        return pickle.dumps((None, RuntimeError(repr(outcome[1]))))
-    return buffer.getvalue()
+        data = bytes(ForkingPickler.dumps(outcome))
+        ForkingPickler.loads(data)
+    except Exception:  # of a library, with arguments of its own
+        return bytes(ForkingPickler.dumps((None, RuntimeError(repr(outcome[1])))))
+    return data

@@ -38,6 +38,7 @@ def test_one_process_at_a_time_and_a_kill_leaves_no_lock(tmp_path: Path) -> None
     assert (tmp_path / LOCK_FILE).exists()
     with lock(tmp_path), pytest.raises(WorkError, match=str(os.getpid())):
         lock(tmp_path)
+    assert not (tmp_path / LOCK_FILE).exists()
     lock(tmp_path).release()
 
 

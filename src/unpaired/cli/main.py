@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = run_safely(argv)
     try:
         sys.stdout.flush()
-    except (OSError, ValueError):
+    except (OSError, ValueError, AttributeError):
         silence_stream(sys.stdout)
     return code
 

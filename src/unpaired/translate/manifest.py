@@ -45,11 +45,15 @@ class Manifest:
         if not os.access(out, os.W_OK | os.X_OK):
             raise WorkError(f"{out}: no permission to write in it; give an --out that can be written")
         self._lock = FolderLock(out, "translates into this folder", "wait until it has ended, or give another --out")
-        with self._wrap_database_errors():
-            self._database = sqlite3.connect(out / DATABASE_NAME, isolation_level=None)
-            # A killed process loses nothing without waiting for the disk; only a power failure could.
-            self._database.execute("PRAGMA synchronous = OFF")
-            self._database.execute(_TABLE)
+        try:
+            with self._wrap_database_errors():
+                self._database = sqlite3.connect(out / DATABASE_NAME, isolation_level=None)
+                # A killed process loses nothing without waiting for the disk; only a power failure could.
+                self._database.execute("PRAGMA synchronous = OFF")
+                self._database.execute(_TABLE)
+        except WorkError:
+            self._lock.release()
+            raise
 
     def close(self) -> None:
         """Release the record and the folder's lock."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -20,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
-from unpaired.atomic import atomic_write
+from unpaired.atomic import atomic_write, remove_parts
 from unpaired.cache_folder import find_cache_home
 from unpaired.config.settings import StrictModel
 from unpaired.cores import count_cores
@@ -139,6 +138,7 @@ class Cache:
 
     def _evict(self, keys_in_use: set[str]) -> None:
         """Delete what was unused for longest until the rest is within the limit; what is in use stays."""
+        remove_parts(self.folder)
         files = [(file, file.stat()) for file in self.folder.glob("*.rows")]
         total = sum(stat.st_size for _, stat in files)
         for file, stat in sorted(files, key=lambda pair: pair[1].st_mtime):
@@ -231,7 +231,7 @@ def _analyse_and_store(
         meter.add(wave)
     waves = loudness.scale_blocks(audio_io.read_blocks(path, rate, inspection), loudness.compute_gain(meter.lufs()))
     frames, checksum = 0, 0
-    with atomic_write(rows_path, rows_path.with_suffix(f".{os.getpid()}.part")) as part, part.open("wb") as file:
+    with atomic_write(rows_path) as part, part.open("wb") as file:
         for features in (
             chunking.analyse_stream(waves, representation) if vad is None else vad.analyse_stream(waves, representation)
         ):
@@ -248,7 +248,7 @@ def _analyse_and_store(
         checksum=checksum,
     )
     metadata_path = rows_path.with_suffix(".json")
-    with atomic_write(metadata_path, metadata_path.with_suffix(f".{os.getpid()}.json.part")) as part:
+    with atomic_write(metadata_path) as part:
         part.write_text(metadata.model_dump_json(), "utf-8")
     return _build_entry(path, rows_path, metadata)
 

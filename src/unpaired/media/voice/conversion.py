@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -12,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unpaired.file_names import hash_name
 from unpaired.media.voice import audio_inspection, audio_io, chunking, loudness
 from unpaired.media.voice.audio_io import Wave
 from unpaired.media.voice.chunking import WindowSizes
@@ -143,8 +142,8 @@ def convert_file(
         audio_io.read_blocks(source, rate, inspection), loudness.compute_gain(source_meter.lufs())
     )
     output_meter = loudness.LoudnessMeter(rate)
-    with tempfile.TemporaryDirectory(prefix=f".{output.name}.{os.getpid()}.", dir=output.parent) as folder:
-        draft = Path(folder) / "draft.wav"
+    draft = output.with_name(f".{hash_name(output.name)}.draft.wav")  # always the same: replaced after a kill
+    try:
         audio_io.write(
             draft,
             _pass_through_meter(convert_waves(waves, representation, converter, windows), output_meter),
@@ -153,6 +152,8 @@ def convert_file(
         )
         factor, notes = _compute_output_gain(source_meter, output_meter)
         audio_io.write(output, loudness.scale_blocks(_read_draft(draft), factor), rate)
+    finally:
+        draft.unlink(missing_ok=True)
     return (*inspection.notes, *notes)
 
 
