@@ -13,11 +13,12 @@ CONSTRAINTS := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi >/dev
 demo: $(VENV)/.demo
 	$(BIN)/unpaired demo
 
-test: $(VENV)/.test
+test: $(VENV)/.test $(VENV)/.docs
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(BIN)/pytest -n 2
+	$(BIN)/python -m tools.build_site
 
 docs: $(VENV)/.docs
 	$(BIN)/python -m tools.build_site

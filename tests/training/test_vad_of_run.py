@@ -63,7 +63,7 @@ def test_without_it_a_run_goes_by_levels_ever_after(
     speakers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now(monkeypatch, None)
-    with pytest.raises(UsageError, match=r"silero-vad .*pip install 'unpaired\[voice-gate\]'"):
+    with pytest.raises(UsageError, match=r"silero-vad .*pip install 'unpaired\[voice-vad\]'"):
         train(speakers, out=tmp_path / "run", log=quiet, **{**FIRST, "vad": "silero"})
     preset = {name: value for name, value in FIRST.items() if name != "vad"}
     run = train(speakers, out=tmp_path / "run", log=quiet, **preset)

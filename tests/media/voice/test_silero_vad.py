@@ -140,7 +140,7 @@ def test_settings_choose_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
     assert describe_vad(VoiceSettings(vad="silero")) == "silero-vad"
     monkeypatch.setattr(silero_vad, "find_silero_vad", lambda: None)
     assert load_vad(VoiceSettings(vad="auto")) is None and describe_vad(VoiceSettings(vad="auto")) == "energy threshold"
-    with pytest.raises(UsageError, match=r"--vad silero: .*installed: pip install 'unpaired\[voice-gate\]'"):
+    with pytest.raises(UsageError, match=r"--vad silero: .*installed: pip install 'unpaired\[voice-vad\]'"):
         load_vad(VoiceSettings(vad="silero"))
 
 

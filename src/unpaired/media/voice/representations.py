@@ -34,7 +34,7 @@ def load_vad(settings: VoiceSettings) -> silero_vad.SileroVad | None:
     if vad is None and settings.vad == "silero":
         raise UsageError(
             "--vad silero: silero-vad (6.2.3 or later) and onnxruntime must both be installed: pip install "
-            "'unpaired[voice-gate]'. A run that began with silero must continue with it; a new run or conversion can "
+            "'unpaired[voice-vad]'. A run that began with silero must continue with it; a new run or conversion can "
             "use --vad energy"
         )
     return vad
