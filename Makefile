@@ -1,5 +1,6 @@
 # make demo: set up, train on the samples of the repository, translate, and say where the report is.
 # make test: set up, then everything that continuous integration runs.
+# make test-long: set up, then kill runs and translations at 50 random instants each, and the fuzzing benchmark.
 # make docs: set up, then build the documentation site in build/site; fails on a broken link.
 PYTHON ?= python3
 VENV ?= .venv
@@ -7,7 +8,7 @@ BIN := $(VENV)/bin
 # Without a GPU the pinned versions, of which torch has a CPU build; with one, the build that pip finds for it.
 CONSTRAINTS := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi >/dev/null 2>&1 || echo -c constraints.txt)
 
-.PHONY: demo test docs format clean
+.PHONY: demo test test-long docs format clean
 
 demo: $(VENV)/.demo
 	$(BIN)/unpaired demo
@@ -21,6 +22,10 @@ test: $(VENV)/.test $(VENV)/.docs
 
 docs: $(VENV)/.docs
 	$(BIN)/python -m tools.build_site
+
+test-long: $(VENV)/.test
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.kill --instants 50
+	test ! -f benchmarks/fuzz.py || OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fuzz
 
 format: $(VENV)/.test
 	$(BIN)/ruff format

@@ -172,7 +172,7 @@ def chosen_precision(case: Case) -> Precision:
             [batch], StepContext(0, 0.0)
         )
 
-    return benchmark_precisions(step, torch.device(case.device))[0]
+    return benchmark_precisions(step, torch.device(case.device)).precision
 
 
 def measure(case: Case, rounds: int) -> dict[str, Any]:

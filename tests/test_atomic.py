@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import errno
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from unpaired.atomic import atomic_write
+from unpaired.atomic import atomic_write, get_part_path, remove_parts
 from unpaired.errors import WorkError
 
 
@@ -37,3 +39,47 @@ def test_other_errors_pass_and_leave_nothing(tmp_path: Path) -> None:
         part.write_text("half")
         raise KeyboardInterrupt
     assert not list(tmp_path.iterdir())
+
+
+def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / ("日" * 83 + ".txt")
+    with atomic_write(path) as part:
+        part.write_text("whole")
+        assert part.name.startswith(".") and len(part.name) < 60
+    assert path.read_text() == "whole"
+
+
+def test_parts_of_dead_processes_alone_are_removed(tmp_path: Path) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    paths = [get_part_path(tmp_path / "a", number) for number in (child.pid, dead.pid, None)]
+    other = tmp_path / "mine.part"
+    for path in [*paths, other]:
+        path.write_text("half")
+    remove_parts(tmp_path)
+    child.communicate()
+    assert [path.exists() for path in paths] == [True, False, False] and other.exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits of file sizes there")
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
+    """A file-size limit stands for a full disk: the system refuses in the middle of the file."""
+    code = """
+import resource, signal, sys
+from pathlib import Path
+from unpaired.atomic import atomic_write, get_part_path, remove_parts
+from unpaired.errors import WorkError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+path = Path(sys.argv[1])
+path.write_text("old")
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+try:
+    with atomic_write(path) as part:
+        part.write_bytes(bytes(2000))
+except WorkError as error:
+    print(error)
+"""
+    path = tmp_path / "a.txt"
+    told = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True).stdout
+    assert str(path) in told and path.read_text() == "old" and len(list(tmp_path.iterdir())) == 1

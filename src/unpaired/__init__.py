@@ -7,7 +7,13 @@ functions on the command line.
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING, Any
+
+if "torch" not in sys.modules:
+    # OpenMP threads that spin while they wait stall each other on a busy machine. Read once, when torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
     from unpaired.api import Translator, UnpairedError, audit, compare, evaluate, register_embedding, resume, train

@@ -1,11 +1,70 @@
-"""How many cores there are for us; without torch, which processes that analyse recordings import late."""
+"""Processor cores that this process may use. Imports no torch, which processes that analyse recordings import late."""
 
 from __future__ import annotations
 
+import math
 import os
 import sys
+from pathlib import Path
+
+_THREADS_AT_START = os.environ.get("OMP_NUM_THREADS", "")
+"""The user's wish; Lightning sets the variable later for its own processes."""
 
 
 def count_cores() -> int:
-    """Cores that this process may use; all, where the system does not tell (macOS, Windows)."""
-    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    """Return the cores that the affinity and the container's quota allow; all, where the system does not tell."""
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    quota = read_cpu_quota()
+    return cores if quota is None else max(1, min(cores, math.ceil(quota)))
+
+
+def count_threads(process_count: int = 1) -> int:
+    """Return the threads to compute with in each of some processes where no setting says so: OMP_NUM_THREADS if it is
+    set, else a share of the cores.
+    """
+    return parse_thread_count(_THREADS_AT_START) or max(1, count_cores() // process_count)
+
+
+def parse_thread_count(text: str) -> int | None:
+    """Return the first number of an OMP_NUM_THREADS value, which may be a list by nesting level; None without one."""
+    first = text.partition(",")[0].strip()
+    return int(first) if first.isdecimal() and int(first) > 0 else None
+
+
+def read_cpu_quota(root: Path = Path("/")) -> float | None:
+    """Return the processors that the control groups of this process grant (`docker --cpus 1.5` gives 1.5).
+
+    The smallest quota of the group and the groups around it counts, of versions 1 and 2. None: no limit, or not Linux.
+    """
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return None
+    quotas: list[float] = []
+    for line in lines:
+        _, _, rest = line.partition(":")
+        controllers, _, group = rest.partition(":")
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        mounts = ["sys/fs/cgroup"]
+        if controllers:
+            mounts = [f"sys/fs/cgroup/{controllers}", "sys/fs/cgroup/cpu", "sys/fs/cgroup/cpu,cpuacct"]
+        parts = [part for part in group.split("/") if part not in ("", "..")]
+        for mount in mounts:
+            # In a container the path may be the host's, while the container's own group is mounted at the top.
+            folders = [(root / mount).joinpath(*parts[:depth]) for depth in range(len(parts) + 1)]
+            quotas += [quota for folder in folders if (quota := _read_group_quota(folder)) is not None]
+    return min(quotas, default=None)
+
+
+def _read_group_quota(folder: Path) -> float | None:
+    """Return the quota of one control group in processors."""
+    try:
+        if (folder / "cpu.max").is_file():
+            quota, period = (folder / "cpu.max").read_text().split()
+        else:
+            quota = (folder / "cpu.cfs_quota_us").read_text().strip()
+            period = (folder / "cpu.cfs_period_us").read_text().strip()
+        return float(quota) / float(period) if float(quota) > 0 else None
+    except (OSError, ValueError, ZeroDivisionError):  # "max": no limit
+        return None

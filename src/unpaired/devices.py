@@ -7,11 +7,13 @@ from contextlib import contextmanager
 
 import torch
 
+from unpaired.cores import count_cores
 from unpaired.errors import UsageError
 
 
 def pick_device(name: str) -> torch.device:
     """The device called `name`; auto: CUDA, else MPS, else the CPU. Raises UsageError where there is none such."""
+    limit_threads()
     if name == "auto":
         kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
         return torch.device(kind)
@@ -21,6 +23,12 @@ def pick_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"device '{name}': not on this machine, or not in this torch; try auto or cpu") from error
     return device
+
+
+def limit_threads() -> None:
+    """Lower torch's threads to the cores that affinity and the container's quota allow; torch knows no quotas."""
+    if torch.get_num_threads() > (cores := count_cores()):
+        torch.set_num_threads(cores)
 
 
 @contextmanager

@@ -37,6 +37,10 @@ class UnreadableFileError(WorkError):
         return type(self), (self.path, self.reason)
 
 
+class UnpairedWarning(UserWarning):
+    """Something that a user should know although the work goes on. The command line prints it as a note."""
+
+
 class DivergenceError(WorkError):
     """Training left the numbers behind: a term became non-finite or exploded."""
 

@@ -228,6 +228,10 @@ class SignalPipeline:
         """Return the same name."""
         return name
 
+    def estimate_bytes(self, path: Path) -> int:
+        """Return the size of the file."""
+        return path.stat().st_size
+
     def prepare_file(self, path: Path) -> PreparedSignal:
         """Read a signal."""
         return self._prepare(read_signal(path))

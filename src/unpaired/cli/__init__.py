@@ -9,6 +9,7 @@ from unpaired.cli.check import check
 from unpaired.cli.compare import compare
 from unpaired.cli.convert import convert
 from unpaired.cli.demo import demo
+from unpaired.cli.doctor import doctor
 from unpaired.cli.evaluate import evaluate
 from unpaired.cli.import_ import import_
 from unpaired.cli.interpolate import interpolate
@@ -30,5 +31,6 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "import": import_,
     "methods": methods,
     "demo": demo,
+    "doctor": doctor,
 }
 """In the order in which help lists them."""

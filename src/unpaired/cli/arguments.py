@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from unpaired.errors import UsageError, suggest_name
+from unpaired.console import silence_stream
+from unpaired.errors import UsageError, WorkError, suggest_name
 from unpaired.limits import set_limits
 
 
@@ -39,9 +40,18 @@ class Parser(argparse.ArgumentParser):
 
 
 def print_result(text: str) -> None:
-    """Print a result on standard output."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
-    sys.stdout.flush()
+    """Print a result on standard output.
+
+    A reader who has left (`unpaired check DATA | head`) is no error; raises WorkError where it cannot be written.
+    """
+    try:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence_stream(sys.stdout)
+    except OSError as error:
+        silence_stream(sys.stdout)
+        raise WorkError(f"standard output: cannot be written ({error.strerror})") from error
 
 
 def get_summary(command: Callable[[list[str]], int]) -> str:

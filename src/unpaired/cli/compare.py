@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from pathlib import Path
 
 from unpaired.cli.arguments import Parser, print_result
@@ -73,7 +72,7 @@ def compare(argv: list[str]) -> int:
     except TrainingInterrupt as interrupt:
         return report_interrupt(TrainingInterrupt(interrupt.signal, interrupt.summary, resume_command))
     except KeyboardInterrupt:
-        sys.stderr.write(f"interrupted; finished methods are kept; continue with: {resume_command}\n")
+        log_to_terminal(f"interrupted; finished methods are kept; continue with: {resume_command}")
         return 130
     print_result(format_comparison(comparison))
     return 1 if any(result.state in ("failed", "diverged") for result in comparison.results) else 0

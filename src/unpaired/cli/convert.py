@@ -6,6 +6,7 @@ from pathlib import Path
 
 from unpaired.cli.arguments import Parser, get_summary, print_result
 from unpaired.cli.translate import format_outcome
+from unpaired.file_names import shorten_name
 
 
 def convert(argv: list[str]) -> int:
@@ -34,7 +35,7 @@ def convert(argv: list[str]) -> int:
         converter = medium.fit_converter(speakers, options, advance)
     for note in converter.notes:
         log_to_terminal(f"note: {note}")
-    folder = args.out or Path(f"converted-{converter.target}")
+    folder = args.out or Path(shorten_name(f"converted-{converter.target}"))
     with progress_bar(f"to {converter.target}") as advance:
         outcome = process_files(converter.pipeline, args.inputs, folder, [], overwrite=args.overwrite, progress=advance)
     print_result(format_outcome(outcome, folder, "converted"))

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
+
+from unpaired.console import log_to_terminal
 
 if TYPE_CHECKING:
     from unpaired.training.trainer import TrainingInterrupt
@@ -13,5 +14,5 @@ def report_interrupt(interrupt: TrainingInterrupt) -> int:
     """Say how to go on; returns the exit code. Other ranks' is 0, for a launcher kills the first when one fails."""
     if not str(interrupt):
         return 0
-    sys.stderr.write(f"{interrupt}\n")
+    log_to_terminal(str(interrupt))
     return 128 + interrupt.signal

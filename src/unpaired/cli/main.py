@@ -4,34 +4,72 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import TextIO
 
 from unpaired import __version__
 from unpaired.cli import COMMANDS
 from unpaired.cli.arguments import Parser
-from unpaired.errors import UnpairedError, UsageError, suggest_name
+from unpaired.console import log_to_terminal, prepare_streams, silence_stream
+from unpaired.errors import UnpairedError, UnpairedWarning, UsageError, suggest_name
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 2 for wrong usage, 1 for work that failed, 130 when interrupted."""
     argv = list(sys.argv[1:] if argv is None else argv)
+    prepare_streams()
+    with warnings.catch_warnings():
+        warnings.showwarning = show_warning
+        code = run_safely(argv)
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError, AttributeError):
+        silence_stream(sys.stdout)
+    return code
+
+
+def run_safely(argv: list[str]) -> int:
+    """Run a command and say in a line what went wrong; returns the exit code."""
     try:
         return run_command(argv)
     except UnpairedError as error:
         if not error.is_reported_elsewhere:
-            sys.stderr.write(f"unpaired: {error}\n")
+            log_to_terminal(f"unpaired: {error}")
         return error.exit_code
-    except PermissionError as error:
-        if error.filename is None:
-            raise
-        sys.stderr.write(f"unpaired: {error.filename}: {error.strerror}\n")
-        return 1
     except KeyboardInterrupt:
-        sys.stderr.write("unpaired: interrupted\n")
+        log_to_terminal("unpaired: interrupted")
         return 130
-    except BrokenPipeError:
-        sys.stderr.close()
+    except BrokenPipeError:  # whoever read the output has left
+        silence_stream(sys.stdout)
         return 0
+    except OSError as error:
+        log_to_terminal(f"unpaired: {format_system_error(error)}")
+        return 1
+    except MemoryError as error:
+        log_to_terminal(f"unpaired: not enough memory{f' ({error})' if str(error) else ''}")
+        return 1
+
+
+def format_system_error(error: OSError) -> str:
+    """Return what the system refused, with the file that it concerns."""
+    names = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    return ": ".join([" -> ".join(names), error.strerror or str(error)] if names else [error.strerror or str(error)])
+
+
+def show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,  # noqa: ARG001 - the signature of warnings.showwarning
+    line: str | None = None,
+) -> None:
+    """Show the package's own warnings as notes, others as Python does."""
+    if issubclass(category, UnpairedWarning):
+        log_to_terminal(f"note: {message}")
+    else:
+        log_to_terminal(warnings.formatwarning(message, category, filename, lineno, line).rstrip("\n"))
 
 
 def run_command(argv: list[str]) -> int:

@@ -231,9 +231,8 @@ def parse_value(text: Any, annotation: Any) -> Any:
 
 
 def refuse_settings_of_run(namespace: argparse.Namespace, settings: dict[str, Any]) -> None:
-    """Raise UsageError for what a resumed run cannot take: its settings and data are its own."""
+    """Raise UsageError for what a resumed run cannot take: its settings are its own."""
     refused_values = (
-        namespace.data,
         namespace.out,
         namespace.config,
         namespace.pairs,
@@ -243,7 +242,7 @@ def refuse_settings_of_run(namespace: argparse.Namespace, settings: dict[str, An
         namespace.auto_depth,
     )
     if any(refused_values) or namespace.threshold is not None:
-        raise UsageError("--resume RUN takes the data, settings and folder of the run; give no others")
+        raise UsageError("--resume RUN takes the settings and folder of the run; give no others")
     refused_settings = sorted(settings.keys() - RESUMABLE_SETTINGS)
     if refused_settings:
         raise UsageError(explain_resume_flag(format_flag(refused_settings[0])))
@@ -251,4 +250,4 @@ def refuse_settings_of_run(namespace: argparse.Namespace, settings: dict[str, An
 
 def explain_resume_flag(flag: str) -> str:
     """Explain why a resumed run does not take a flag."""
-    return f"{flag}: a resumed run keeps its own; only a budget and the intervals may change"
+    return f"{flag}: a resumed run keeps its own; only a budget, intervals, device, precision and threads may change"

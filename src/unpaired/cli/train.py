@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from unpaired.cli.arguments import Parser, print_result
 from unpaired.cli.interruption import report_interrupt
@@ -14,8 +15,8 @@ def train(argv: list[str]) -> int:
     """Train a translator on two folders (or one with a folder per domain)."""
     from unpaired.cli import setting_flags
     from unpaired.console import log_to_terminal
-    from unpaired.stages.depth_search import is_depth_search, resume_depth_search, search_depth
-    from unpaired.training.train import dry_run, resume, train
+    from unpaired.stages.depth_search import search_depth
+    from unpaired.training.train import dry_run, train
     from unpaired.training.trainer import TrainingInterrupt
 
     parser = Parser(
@@ -52,6 +53,15 @@ def train(argv: list[str]) -> int:
         "--resume", type=Path, metavar="RUN", help="continue a run; --steps or --minutes extend its budget"
     )
     parser.add_argument(
+        "--data",
+        dest="moved_data",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="DATA",
+        help="with --resume: where the run's data are now, if they moved",
+    )
+    parser.add_argument(
         "--changed-data", action="store_true", help="with --resume: go on although files of the domains have changed"
     )
     parser.add_argument(
@@ -65,13 +75,7 @@ def train(argv: list[str]) -> int:
     shared_options = {"config": args.config, "pairs": args.pairs, "log": log_to_terminal, **settings}
     try:
         if args.resume is not None:
-            setting_flags.refuse_settings_of_run(args, settings)
-            if is_depth_search(args.resume):
-                if settings or args.changed_data:
-                    raise UsageError(f"{args.resume}: goes on as it was planned; give --resume alone")
-                resume_depth_search(args.resume, log=log_to_terminal)
-                return 0
-            resume(args.resume, changed_data=args.changed_data, log=log_to_terminal, **settings)
+            resume_run(args, settings)
         elif args.auto_depth:
             search_depth(*args.data, out=args.out, threshold=args.threshold, **shared_options)
         elif args.dry_run:
@@ -83,8 +87,27 @@ def train(argv: list[str]) -> int:
     return 0
 
 
+def resume_run(args: argparse.Namespace, settings: dict[str, Any]) -> None:
+    """Continue a run or a search of depths, as the flags say."""
+    from unpaired.cli import setting_flags
+    from unpaired.console import log_to_terminal
+    from unpaired.stages.depth_search import is_depth_search, resume_depth_search
+    from unpaired.training.train import resume
+
+    setting_flags.refuse_settings_of_run(args, settings)
+    data = [*args.data, *args.moved_data]
+    if not is_depth_search(args.resume):
+        resume(args.resume, args.changed_data, log_to_terminal, data=data, **settings)
+        return
+    if settings or args.changed_data or data:
+        raise UsageError(f"{args.resume}: goes on as it was planned; give --resume alone")
+    resume_depth_search(args.resume, log=log_to_terminal)
+
+
 def require_valid_flags(args: argparse.Namespace) -> None:
     """Raise UsageError where a new run has no data, or flags that do not go together."""
+    if args.moved_data:
+        raise UsageError("--data: only valid with --resume RUN; for a new run, give the folders alone")
     if not args.data:
         raise UsageError("no data given; expected two folders, or one with a folder per domain: unpaired train A/ B/")
     if args.auto_depth and (args.dry_run or args.teacher is not None or args.init is not None):

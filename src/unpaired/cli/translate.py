@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unpaired.cli.arguments import Parser, get_summary, print_result
+from unpaired.file_names import shorten_name
 
 if TYPE_CHECKING:
     from unpaired.translate import Outcome
@@ -64,7 +65,7 @@ def translate(argv: list[str]) -> int:
             translator, request, sys.stdin.buffer, sys.stdout.buffer, args.sample_rate, log_to_terminal
         )
         return 0
-    folder = args.out or Path(f"translated-{args.to or request.target.name}")
+    folder = args.out or Path(shorten_name(f"translated-{args.to or request.target.name}"))
     with progress_bar(f"to {request.target.name}") as advance:
         outcome = translate_files(
             translator,

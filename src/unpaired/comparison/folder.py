@@ -17,6 +17,7 @@ from unpaired.comparison.plan import ComparisonPlan
 from unpaired.config.run_config import RunConfig
 from unpaired.config.settings import StrictModel
 from unpaired.errors import UsageError, WorkError
+from unpaired.file_names import shorten_name
 from unpaired.runs.files import describe_data_changes, list_listed_domains, read_file_lists, write_file_lists
 from unpaired.runs.folder import RunFolder
 from unpaired.runs.progress import list_checkpoints
@@ -75,7 +76,7 @@ class ComparisonFolder:
 
     def image_rows(self, source: str, target: str) -> Path:
         """The rows of pictures of one direction."""
-        return self.path / "pictures" / f"{source}-{target}"
+        return self.path / "pictures" / shorten_name(f"{source}-{target}")
 
     def error_log(self, method: str) -> Path:
         """Where in the code a method failed."""

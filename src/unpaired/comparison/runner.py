@@ -29,6 +29,7 @@ from unpaired.evaluation.run import parse_evaluate_options
 from unpaired.media import MEDIA
 from unpaired.media.base import EvaluateOptions
 from unpaired.runs.folder import RunFolder, format_run_name
+from unpaired.runs.lock import FolderLock
 from unpaired.runs.progress import Budget, list_checkpoints
 from unpaired.runs.summary import is_finished
 from unpaired.training.train import resume, train
@@ -72,7 +73,8 @@ def compare(
         raise UsageError(f"--audit: {reason}; leave it out")
     path = Path("runs") / f"compare-{format_run_name(names)}" if out is None else Path(out)
     folder, manifest = open_folder(path, plan, pairs)
-    return ComparisonRunner(folder, manifest, plan, sources, request, audit, options, log).run()
+    with FolderLock(path, "works on this comparison", "wait until it has ended, or stop it first"):
+        return ComparisonRunner(folder, manifest, plan, sources, request, audit, options, log).run()
 
 
 class ComparisonRunner:

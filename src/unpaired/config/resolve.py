@@ -38,8 +38,11 @@ RUN_ONLY_KEYS = {
     )
 }
 """Keys of a run's config.yaml that are results, not settings; they are ignored if it is given with --config."""
-RESUMABLE_SETTINGS = {"steps", "minutes", "checkpoint_every", "evaluate_every", "sample_every"}
-"""Settings that may change when a run is resumed."""
+RESUMABLE_SETTINGS = {
+    *("steps", "minutes", "checkpoint_every", "evaluate_every", "sample_every"),
+    *("device", "precision", "threads", "workers"),
+}
+"""Settings that may change when a run is resumed: its budget, its intervals, and what another machine needs."""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from unpaired.config.resolve import build_method_settings_model
 from unpaired.config.settings import DataSettings, NetworkSettings, Preset, StrictModel, TrainingSettings
 from unpaired.data.domain import DOMAIN_KEYS, Domain
 from unpaired.errors import UsageError, WorkError
+from unpaired.file_names import normalize_name
 from unpaired.labels import Labels
 from unpaired.media import MEDIA, Medium
 from unpaired.methods import METHODS
@@ -99,6 +100,8 @@ class RunConfig(StrictModel):
     def find_key(self, name: str) -> str:
         """Return the key ("X", "Y") of a domain; raises UsageError that lists the known names."""
         names = [d.name for d in self.domains]
+        if name not in names:  # typed and stored names may hold accents in different ways
+            name = next((n for n in names if normalize_name(n) == normalize_name(name)), name)
         if name not in names:
             raise UsageError(f"domain '{name}': this run knows {' and '.join(names)}")
         return DOMAIN_KEYS[names.index(name)]

@@ -20,6 +20,7 @@ from unpaired.data.paths import Paths, remove_suffix
 from unpaired.data.split import DomainSplits
 from unpaired.data.walk import format_names
 from unpaired.errors import UsageError, WorkError, suggest_name
+from unpaired.file_names import normalize_name
 from unpaired.labels import LabelGroup, Labels
 
 TABLE_NAMES = ("labels.csv", "list_attr_celeba.csv", "list_attr_celeba.txt")
@@ -51,7 +52,7 @@ class LabelTable:
     @cached_property
     def name_by_stem(self) -> Mapping[str, str]:
         """From names without their suffix to the names."""
-        return {remove_suffix(name): name for name in self.cells_by_name}
+        return {normalize_name(remove_suffix(name)): name for name in self.cells_by_name}
 
     def find_row_name(self, name: str) -> str | None:
         """What the table calls a file: its name from the folder, its own, or one of these without suffix; else None."""
@@ -60,7 +61,7 @@ class LabelTable:
         return exact_name or next(
             (
                 self.name_by_stem[key]
-                for key in (remove_suffix(name), remove_suffix(file_name))
+                for key in (normalize_name(remove_suffix(name)), normalize_name(remove_suffix(file_name)))
                 if key in self.name_by_stem
             ),
             None,

@@ -23,10 +23,13 @@ from unpaired.data.paths import Paths, remove_suffix
 from unpaired.data.sampler import BatchSampler, SampleIndex, create_batch_sampler
 from unpaired.data.split import DomainSplits, SplitName
 from unpaired.errors import UnreadableFileError, UsageError, WorkError
+from unpaired.file_names import normalize_name
 from unpaired.labels import Labels
 
 CACHE_BYTES = 512 << 20
 """Default size of the cache of decoded files, in bytes; small collections fit and are decoded once."""
+PREFETCH_BYTES = 256 << 20
+"""Bytes of decoded files that are read ahead of the step, by the largest file so far."""
 UnreadableFileHandler = Callable[[UnreadableFileError], None]
 
 
@@ -73,6 +76,7 @@ class BatchLoader:
         self._cache: dict[tuple[int, int], LoadedItem] = {}
         self._failed_files: set[tuple[int, int]] = set()
         self._pending_files: OrderedDict[tuple[int, int], Future[LoadedItem]] = OrderedDict()
+        self._largest_item_bytes = 0
         self._file_count = sum(self._batch_sampler.count_files())
 
     def load_batch(self, step: int, shard: int, shard_count: int, batch_size: int) -> dict[str, Tensor]:
@@ -183,6 +187,7 @@ class BatchLoader:
                 self._failed_files.add(key)
                 self._on_unreadable(error)
                 continue
+            self._largest_item_bytes = max(self._largest_item_bytes, loaded_item.nbytes)
             if loaded_item.nbytes <= self._free_cache_bytes:
                 self._cache[key] = loaded_item
                 self._free_cache_bytes -= loaded_item.nbytes
@@ -198,6 +203,8 @@ class BatchLoader:
         if self._executor is None or len(self._cache) + len(self._failed_files) == self._file_count:
             return
         target_count = max(2 * self._workers, 2 * len(self.keys) * (batch_size // shard_count + 1))
+        if self._largest_item_bytes:
+            target_count = min(target_count, max(1, PREFETCH_BYTES // self._largest_item_bytes))
         while len(self._pending_files) > 2 * target_count:  # left over from steps that were not loaded
             self._pending_files.popitem(last=False)[1].cancel()
         steps_ahead = 1
@@ -249,7 +256,7 @@ def require_pairs(splits: Sequence[DomainSplits], labels: Labels | None) -> list
     group_by_domain = (
         [0] * len(splits) if labels is None else [domain_label.group_index for domain_label in labels.domain_labels]
     )
-    names_by_domain = [{remove_suffix(name) for name in domain_splits.test} for domain_splits in splits]
+    names_by_domain = [{normalize_name(remove_suffix(name)) for name in domain_splits.test} for domain_splits in splits]
     domain_pairs = [
         (i, j) for i, j in itertools.combinations(range(len(splits)), 2) if group_by_domain[i] == group_by_domain[j]
     ]
@@ -269,9 +276,9 @@ def require_pairs(splits: Sequence[DomainSplits], labels: Labels | None) -> list
 
 def match_names(source_paths: Paths, target_paths: Paths) -> list[tuple[int, int]]:
     """Return the indices of files with equal relative names (without suffix)."""
-    index_by_stem = {remove_suffix(name): j for j, name in enumerate(target_paths)}
+    index_by_stem = {normalize_name(remove_suffix(name)): j for j, name in enumerate(target_paths)}
     return [
-        (i, index_by_stem[remove_suffix(name)])
+        (i, index_by_stem[stem])
         for i, name in enumerate(source_paths)
-        if remove_suffix(name) in index_by_stem
+        if (stem := normalize_name(remove_suffix(name))) in index_by_stem
     ]

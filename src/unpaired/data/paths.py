@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from unpaired.file_names import normalize_name
+
 
 class Paths:
     """Names below one folder, with file sizes: one block of bytes and three arrays, about 60 bytes a file.
@@ -86,6 +88,8 @@ class Paths:
             name = bytes(self._names[start : start + int(self._lengths[i])])
             if ignore_suffix:
                 name = name[: get_stem_length(name)]
+                if not name.isascii():
+                    name = os.fsencode(normalize_name(os.fsdecode(name)))
             out[i] = int.from_bytes(blake2b(name, digest_size=8, key=key).digest(), "little")
         return out
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,8 @@ def evaluate(
     sets, description = load_given_sets(config, data) if (data := list(data)) else load_own_sets(config, folder)
     split = choose_evaluation_split(sets)
     if split is None:
-        raise WorkError(f"{run}: no items were held out (too few files); give some: unpaired evaluate {run} DATA")
+        command = shlex.join(("unpaired", "evaluate", str(run)))
+        raise WorkError(f"{run}: no items were held out (too few files); give some: {command} DATA")
     use_pairs = config.pairs if pairs is None else pairs
     unpaired_domains = require_pairs(sets, config.labels) if pairs else []
     empty_domains = [part.name for part in sets if not len(part.get_paths(split))]

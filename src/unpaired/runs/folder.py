@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from unpaired.config.run_config import RunConfig, read_config
-from unpaired.errors import UsageError, WorkError
+from unpaired.errors import UnpairedWarning, UsageError, WorkError
+from unpaired.file_names import shorten_name
 from unpaired.methods.base import Method
 from unpaired.runs.method_builder import build_method
 from unpaired.runs.progress import list_checkpoints
@@ -24,7 +27,7 @@ def format_run_name(domains: Sequence[str]) -> str:
     """What the folder of a run of these domains is called; of many the first, and how many more."""
     rest = len(domains) - MAX_NAMED_DOMAINS
     name_parts = domains if rest <= 0 else [*domains[:MAX_NAMED_DOMAINS], f"{rest}-more"]
-    return "-".join(name_parts).encode(errors="surrogateescape")[:MAX_NAME_BYTES].decode(errors="ignore")
+    return shorten_name("-".join(name_parts), MAX_NAME_BYTES)
 
 
 def require_unused(path: Path) -> None:
@@ -36,7 +39,9 @@ def require_unused(path: Path) -> None:
         if not run.config.is_file():
             raise UsageError(f"{path}: exists and is not empty; choose another --out")
         if list_checkpoints(run.checkpoints):
-            raise UsageError(f"{path}: holds a run; choose another --out, or continue it with --resume {path}")
+            raise UsageError(
+                f"{path}: holds a run; choose another --out, or continue it with --resume {shlex.quote(str(path))}"
+            )
         if run.model_path("last").exists():
             raise UsageError(f"{path}: holds a run; choose another --out")
         raise UsageError(
@@ -79,11 +84,11 @@ class RunFolder:
 
     def file_list_path(self, domain: str) -> Path:
         """The list of one domain's files."""
-        return self.files / f"{domain}.tsv"
+        return self.files / shorten_name(f"{domain}.tsv")
 
     def labels_path(self, source: str) -> Path:
         """The labels of one labelled data set's files."""
-        return self.files / f"{source}.labels.csv"
+        return self.files / shorten_name(f"{source}.labels.csv")
 
     @property
     def samples(self) -> Path:
@@ -158,10 +163,11 @@ def save_model(path: Path, method: Method, config: RunConfig, step: int) -> None
 
 
 def load_model(path: Path, checkpoint: Checkpoint | None = None) -> TrainedModel:
-    """Load a run's model from its folder; `which` None takes the best where there is one, else the last.
+    """Load a run's model from its folder; `checkpoint` None takes the best where there is one, else the last.
 
-    Raises UsageError where the path is no run or has no such checkpoint, and WorkError where its files are damaged or
-    of another method.
+    Then a damaged file beside a whole one is named in a warning, and the whole one is used. Raises
+    UsageError where the path is no run or has no such checkpoint, and WorkError where its files are damaged or of
+    another method.
     """
     if checkpoint not in (None, *get_args(Checkpoint)):
         raise UsageError(f"checkpoint '{checkpoint}'; expected {' or '.join(get_args(Checkpoint))}")
@@ -169,17 +175,48 @@ def load_model(path: Path, checkpoint: Checkpoint | None = None) -> TrainedModel
     if not path.exists():
         raise UsageError(f"{path}: no such folder; expected a run, as `unpaired train` makes it")
     config = folder.load_config()
-    if checkpoint is None:
-        checkpoint = "best" if folder.model_path("best").exists() else "last"
+    if checkpoint is not None:
+        if checkpoint == "best" and not folder.model_path("best").exists():
+            raise UsageError(f"{path}: this run has no best checkpoint (nothing was evaluated); use --checkpoint last")
+        return _load_checkpoint(folder, config, checkpoint)
+    if not folder.model_path("best").exists():
+        return _load_checkpoint(folder, config, "last")
+    return _load_whole_checkpoint(folder, config)
+
+
+def _load_whole_checkpoint(folder: RunFolder, config: RunConfig) -> TrainedModel:
+    """Load the best model, or the last one where the best is damaged; warn of a damaged one beside it."""
+    best, last = folder.model_path("best"), folder.model_path("last")
+    try:
+        model = _load_checkpoint(folder, config, "best")
+    except WorkError as error:
+        try:
+            model = _load_checkpoint(folder, config, "last")
+        except WorkError:
+            raise error from None
+        warnings.warn(UnpairedWarning(f"{error}; {last.name} is used instead"), stacklevel=3)
+        return model
+    if last.exists():
+        try:
+            read_tensors(last)
+        except WorkError as error:
+            advice = f"`unpaired train --resume {shlex.quote(str(folder.path))}` writes it anew from the checkpoint"
+            warnings.warn(
+                UnpairedWarning(f"{best.name} of {folder.path} is used and is whole, but {error}; {advice}"),
+                stacklevel=3,
+            )
+    return model
+
+
+def _load_checkpoint(folder: RunFolder, config: RunConfig, checkpoint: Checkpoint) -> TrainedModel:
     file = folder.model_path(checkpoint)
     if not file.exists():
-        if checkpoint == "best":
-            raise UsageError(f"{path}: this run has no best checkpoint (nothing was evaluated); use --checkpoint last")
-        raise WorkError(f"{path}: no model has been saved yet; training saves one with its first checkpoint")
+        raise WorkError(f"{folder.path}: no model has been saved yet; training saves one with its first checkpoint")
     tensors, metadata = read_tensors(file)
     if metadata.get("method") != config.method:
         raise WorkError(f"{file}: a checkpoint of method '{metadata.get('method')}', but this run is '{config.method}'")
     method = build_method(config, include_teacher=False)
     load_state(method, tensors, file, method.translation_roles)
     method.requires_grad_(False).eval()
-    return TrainedModel(config, method, checkpoint, int(metadata.get("step", "0")), metadata["digest"])
+    step = metadata.get("step", "0")
+    return TrainedModel(config, method, checkpoint, int(step) if step.isdecimal() else 0, metadata["digest"])

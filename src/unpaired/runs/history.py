@@ -21,16 +21,17 @@ class History:
             file.write(json.dumps({"kind": kind, "step": step, **fields}) + "\n")
 
     def read(self, kind: str | None = None) -> list[dict[str, Any]]:
-        """The lines (of one kind), in order; a line cut short by a kill is passed over."""
+        """Return the lines (of one kind), in order; a line that a kill cut short, or a damaged one, is left out."""
         if not self.path.is_file():
             return []
         lines = []
-        for text in self.path.read_text(encoding="utf-8").splitlines():
+        for text in self.path.read_text(encoding="utf-8", errors="replace").split("\n"):
             try:
                 line = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
-            if kind is None or line["kind"] == kind:
+            is_record = isinstance(line, dict) and isinstance(line.get("kind"), str) and type(line.get("step")) is int
+            if is_record and kind in (None, line["kind"]):
                 lines.append(line)
         return lines
 

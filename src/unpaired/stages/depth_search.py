@@ -8,6 +8,7 @@ counts, and teaches: the one of lowest KID may have hardly begun to translate.
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from unpaired.errors import UnpairedError, UsageError, WorkError
 from unpaired.methods import METHODS
 from unpaired.metrics.features import INSTALL_HINT
 from unpaired.runs.folder import RunFolder, format_run_name, next_free_path, require_unused
+from unpaired.runs.lock import LOCK_FILE, FolderLock
 from unpaired.runs.progress import list_checkpoints
 from unpaired.runs.summary import is_finished, read_run_summary
 from unpaired.stages.depth_plan import (
@@ -80,9 +82,7 @@ def search_depth(
     try:
         return DepthSearch(folder, plan, log).run()
     except UnpairedError:
-        if [path.name for path in folder.iterdir()] == [
-            PLAN_FILE
-        ]:  # nothing was trained, so there is nothing to continue
+        if {path.name for path in folder.iterdir()} <= {PLAN_FILE, LOCK_FILE}:  # nothing was trained
             shutil.rmtree(folder)
         raise
 
@@ -126,7 +126,9 @@ def choose_search_folder(out: Path | str | None, sources: tuple[str, ...]) -> Pa
         return next_free_path(Path("runs") / f"{format_run_name([Path(source).name for source in sources])}-depths")
     path = Path(out)
     if is_depth_search(path):
-        raise UsageError(f"{path}: holds such a search; choose another --out, or continue it with --resume {path}")
+        raise UsageError(
+            f"{path}: holds such a search; choose another --out, or continue it with --resume {shlex.quote(str(path))}"
+        )
     require_unused(path)
     return path
 
@@ -141,7 +143,11 @@ class DepthSearch:
         self.depth_setting = depth_setting
 
     def run(self) -> Path:
-        """Find the depth and train the deep run; returns the deep run."""
+        """Find the depth and train the deep run; returns the deep run. Raises WorkError if another process does."""
+        with FolderLock(self.folder, "works on this search", "wait until it has ended, or stop it first"):
+            return self._run_locked()
+
+    def _run_locked(self) -> Path:
         try:
             chosen, trials = self._find_depth()
             self.log("; ".join(map(str, trials)))
@@ -159,7 +165,7 @@ class DepthSearch:
             )
         except TrainingInterrupt as interrupt:
             raise TrainingInterrupt(
-                interrupt.signal, interrupt.summary, f"unpaired train --resume {self.folder}"
+                interrupt.signal, interrupt.summary, f"unpaired train --resume {shlex.quote(str(self.folder))}"
             ) from interrupt
         return deep_path
 

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from pydantic import ValidationError
 from torch import Tensor
 
@@ -19,6 +18,7 @@ from unpaired.networks.image_pool import TensorPool
 from unpaired.runs.progress import Progress, list_checkpoints
 from unpaired.runs.weights import collect_state, load_state, read_tensors, write_tensors
 from unpaired.training.loop import TrainingLoop
+from unpaired.training.precision import build_grad_scaler
 
 MAX_CHECKPOINTS = 2
 """Checkpoints that stay on disk; older ones are removed once a newer one is whole."""
@@ -95,7 +95,8 @@ def load_checkpoint(folder: Path, loop: TrainingLoop, method_name: str) -> Progr
         raise WorkError(f"{file}: its state cannot be read ({error})") from error
     if progress.world_size != loop.distributed.world_size:
         raise WorkError(
-            f"{file}: saved by {progress.world_size} ranks and resumed on {loop.distributed.world_size}; resume on {progress.world_size}, "
+            f"{file}: saved by {progress.world_size} ranks and resumed on {loop.distributed.world_size}; resume on "
+            f"{progress.world_size}, "
             "since each has an image pool of its own"
         )
     load_state(loop.method, select_prefix(tensors, "method/"), file)
@@ -103,8 +104,10 @@ def load_checkpoint(folder: Path, loop: TrainingLoop, method_name: str) -> Progr
     loop.load_optimizer_state(tensors, file)
     loop.ema.update_counts.update(state["update_counts"])
     for key, scaler_state in state["scalers"].items():
-        loop.scalers[key] = torch.amp.GradScaler(loop.device.type)
-        loop.scalers[key].load_state_dict(scaler_state)
+        scaler = build_grad_scaler(loop.precision, loop.device)
+        if scaler is not None:  # None: resumed in another precision, which needs no scaling
+            scaler.load_state_dict(scaler_state)
+            loop.scalers[key] = scaler
     if not loop.distributed.is_first:
         rank_file = checkpoints[-1] / f"rank-{loop.distributed.rank}.safetensors"
         loop.method.load_state_dict(read_tensors(rank_file)[0], strict=False)

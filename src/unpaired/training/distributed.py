@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
@@ -132,6 +133,16 @@ def destroy_gloo_group() -> None:
         torch.distributed.destroy_process_group()
 
 
+def refuse_repeated_task() -> None:
+    """Raise UsageError where SLURM started this command several times although it trains on one device."""
+    task, count = os.environ.get("SLURM_PROCID", "0"), os.environ.get("SLURM_NTASKS", "1")
+    if task != "0" and task.isdecimal() and "TORCHELASTIC_RUN_ID" not in os.environ:
+        raise UsageError(
+            f"SLURM started task {task} of {count}, but this command trains on one device in one process; use "
+            "`srun --ntasks=1`, or --devices and --nodes with `--ntasks-per-node` equal to --devices"
+        )
+
+
 def launch_distributed(device: str, devices: int, nodes: int) -> tuple[Fabric, Distributed]:
     """Return Fabric with its processes started (by itself, torchrun or SLURM); networks are not set up with it.
 
@@ -139,6 +150,7 @@ def launch_distributed(device: str, devices: int, nodes: int) -> tuple[Fabric, D
     """
     # imported here: it takes seconds, which help and early errors need not wait for
     from lightning_fabric import Fabric  # noqa: PLC0415
+    from lightning_fabric.plugins.environments.lightning import LightningEnvironment  # noqa: PLC0415
     from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment  # noqa: PLC0415
     from lightning_fabric.utilities.exceptions import MisconfigurationException  # noqa: PLC0415
 
@@ -152,11 +164,18 @@ def launch_distributed(device: str, devices: int, nodes: int) -> tuple[Fabric, D
         raise UsageError(
             f"torchrun started {process_count} processes; --devices x --nodes is {devices} x {nodes}; make them equal"
         )
+    if not is_distributed:
+        refuse_repeated_task()
     try:
         fabric = Fabric(
-            accelerator=device, devices=devices, num_nodes=nodes, strategy="ddp" if is_distributed else "auto"
+            accelerator=device,
+            devices=devices,
+            num_nodes=nodes,
+            strategy="ddp" if is_distributed else "auto",
+            # one process needs no scheduler's variables, which may describe another job
+            plugins=None if is_distributed else [LightningEnvironment()],
         )
         fabric.launch()
-    except (MisconfigurationException, ValueError) as error:
+    except (MisconfigurationException, ValueError, RuntimeError) as error:
         raise UsageError(f"{devices} devices of kind {device} on {nodes} nodes: {error}") from error
     return fabric, Distributed(fabric)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
-from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from unpaired.console import LogCallback
+from unpaired.console import LogCallback, create_error_console
+from unpaired.file_names import shorten_name
 from unpaired.media.pictures import save_grid
 from unpaired.metrics.base import Metric, RouteEvaluation
 from unpaired.runs.folder import RunFolder
@@ -32,7 +33,7 @@ class TrainingLog:
         self.tensorboard = SummaryWriter(
             str(folder.tensorboard), purge_step=None if resumed_at is None else resumed_at + 1
         )
-        console = Console(stderr=True)
+        console = create_error_console()
         self.live_display = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
         if self.live_display is not None:
             self.live_display.start()
@@ -92,7 +93,7 @@ class TrainingLog:
 
     def log_samples(self, step: int, route: str, grid: Tensor) -> Path:
         """Save a grid `(C, H, W)` in [-1, 1] as a PNG file and in TensorBoard; returns the file's path."""
-        path = self.folder.samples / f"step-{step:09d}-{route}.png"
+        path = self.folder.samples / shorten_name(f"step-{step:09d}-{route}.png")
         save_grid(path, grid)
         self.tensorboard.add_image(f"samples/{route}", (grid.float().clamp(-1, 1) + 1) / 2, step)
         self.history.add("samples", step, route=route, file=str(path.relative_to(self.folder.path)))
@@ -108,4 +109,5 @@ class TrainingLog:
         """Flush and stop the live line."""
         if self.live_display is not None:
             self.live_display.stop()
-        self.tensorboard.close()
+        with suppress(OSError):  # a full disk, which was said before
+            self.tensorboard.close()

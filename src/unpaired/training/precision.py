@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
 import torch
 
 Precision = Literal["fp32", "bf16-mixed", "fp16-mixed"]
 
+BENCHMARK_ROUNDS = 3
+BUSY_FACTOR = 4.0
+"""A step that takes so many times its processor time, divided by the threads, waits for other programs."""
 AUTOCAST_DTYPES = {"bf16-mixed": torch.bfloat16, "fp16-mixed": torch.float16}
 
 
@@ -33,28 +37,73 @@ def list_candidate_precisions(device: torch.device) -> list[Precision]:
     return ["fp32", "bf16-mixed"] if device.type == "cpu" else ["fp32"]
 
 
+@dataclass(frozen=True)
+class PrecisionBenchmark:
+    """The fastest precision, the seconds of its fastest step, and a sentence that says what was measured.
+
+    `busy_factor` is that step's time over the processor time of one thread that it took; far above 1 where other
+    programs use the cores. 1 on other devices than the CPU.
+    """
+
+    precision: Precision
+    step_s: float
+    summary: str
+    busy_factor: float = 1.0
+
+
 def benchmark_precisions(
     step: Callable[[Precision], None],
     device: torch.device,
     time_limit_s: float = 20.0,
     agree: Callable[[bool], bool] = bool,
-) -> tuple[Precision, str]:
-    """Time `step` in each candidate precision; returns the fastest and a sentence that says what was measured.
+) -> PrecisionBenchmark:
+    """Time `step` in each candidate precision and choose the fastest.
 
-    One unmeasured step warms each up. Reduced precision must win by a tenth, since float32 is the safer. A candidate
-    whose first step already takes five times the best is not run again (bf16 without hardware for it). `agreed` gives
-    what the first rank decides, for all must make the same number of steps.
+    One unmeasured step warms each up. Then the candidates take turns, three steps each, and the fastest step of each
+    counts: what another program does for a second slows all of them alike. Reduced precision must win by a tenth, since
+    float32 is the safer. A candidate that takes five times the best (on a CPU in processor time too, which other
+    programs do not change) is not run again, and after `time_limit_s` no further round begins. `agree` receives each
+    decision of a rank and returns the first rank's, for all must make the same number of steps.
     """
-    times: dict[Precision, float] = {}
     started = time.perf_counter()
-    for precision in list_candidate_precisions(device):
-        first_s = time_step(step, precision, device)
-        best_s = min(times.values(), default=first_s)
-        is_slow = agree(first_s > 5 * best_s or time.perf_counter() - started > time_limit_s)
-        times[precision] = first_s if is_slow else min(time_step(step, precision, device) for _ in range(3))
-    fastest = min(times, key=lambda p: times[p] * (1.1 if p != "fp32" else 1.0))
-    timings = ", ".join(f"{p} {t * 1000:.0f} ms" for p, t in times.items())
-    return fastest, f"{fastest} (a step of this run on this {device.type}: {timings})"
+    candidates = list_candidate_precisions(device)
+    first_steps = {precision: measure_step(step, precision, device) for precision in candidates}
+    times: dict[Precision, list[StepTime]] = {precision: [] for precision in candidates}
+    for _ in range(BENCHMARK_ROUNDS):
+        if agree(time.perf_counter() - started > time_limit_s):
+            break
+        best = {precision: min(steps or [first_steps[precision]]) for precision, steps in times.items()}
+        for precision in candidates:
+            if not agree(is_much_slower(best[precision], best.values(), device)):
+                times[precision].append(measure_step(step, precision, device))
+    best = {precision: min(steps or [first_steps[precision]]) for precision, steps in times.items()}
+    fastest = min(best, key=lambda p: best[p].wall_s * (1.1 if p != "fp32" else 1.0))
+    timings = ", ".join(f"{p} {t.wall_s * 1000:.0f} ms" for p, t in best.items())
+    summary = f"{fastest} (a step of this run on this {device.type}: {timings})"
+    thread_s = best[fastest].cpu_s / max(1, torch.get_num_threads())
+    busy_factor = best[fastest].wall_s / max(thread_s, 1e-9) if device.type == "cpu" else 1.0
+    return PrecisionBenchmark(fastest, best[fastest].wall_s, summary, busy_factor)
+
+
+class StepTime(NamedTuple):
+    """Seconds that a step took, and seconds of processor time, summed over threads."""
+
+    wall_s: float
+    cpu_s: float
+
+
+def measure_step(step: Callable[[Precision], None], precision: Precision, device: torch.device) -> StepTime:
+    """Time one step."""
+    cpu_started = time.process_time()
+    wall_s = time_step(step, precision, device)
+    return StepTime(wall_s, time.process_time() - cpu_started)
+
+
+def is_much_slower(candidate: StepTime, others: Iterable[StepTime], device: torch.device) -> bool:
+    """Whether a step takes five times the fastest one, by the clock and on a CPU by its processor time too."""
+    others = list(others)
+    is_slow = candidate.wall_s > 5 * min(other.wall_s for other in others)
+    return is_slow and (device.type != "cpu" or candidate.cpu_s > 5 * min(other.cpu_s for other in others))
 
 
 def time_step(step: Callable[[Precision], None], precision: Precision, device: torch.device) -> float:

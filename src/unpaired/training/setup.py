@@ -15,7 +15,7 @@ from unpaired.config.resolve import Settings, SettingsRequest, resolve_settings
 from unpaired.config.run_config import RunConfig
 from unpaired.config.settings import Preset, TrainingSettings
 from unpaired.console import LogCallback
-from unpaired.cores import count_cores
+from unpaired.cores import count_threads
 from unpaired.data.batches import BatchLoader, require_pairs
 from unpaired.data.split import DomainSplits
 from unpaired.devices import pick_device
@@ -49,6 +49,8 @@ class TrainingSetup:
     batches: BatchLoader
     distributed: Distributed
     log: LogCallback
+    expected_step_s: float | None = None
+    """Seconds of a step as the benchmark of precisions measured them, where it ran."""
 
 
 def setup_training(
@@ -84,9 +86,10 @@ def setup_training(
     config = config.model_copy(update={"pretrained": config.pretrained | collect_digests(method)})
     with distributed.report_errors_once():
         batches = build_batches(config, files, log)
+    expected_step_s: float | None = None
     if config.training.precision == "auto":
-        config = choose_precision(config, method, batches, distributed, log)
-    return TrainingSetup(config, files, method, batches, distributed, log)
+        config, expected_step_s = choose_precision(config, method, batches, distributed, log)
+    return TrainingSetup(config, files, method, batches, distributed, log, expected_step_s)
 
 
 def configure_run(
@@ -161,7 +164,7 @@ def decide_training_settings(
     if training.steps is None and training.minutes is None:
         changes["steps"] = PAPER_EPOCHS * -(-largest_count // training.batch_size)
     if device.type == "cpu":
-        changes["threads"] = training.threads or max(1, count_cores() // world_size)
+        changes["threads"] = training.threads or count_threads(world_size)
         changes["workers"] = 1 if training.workers is None else training.workers
     decided = training.model_copy(update=changes)
     budget = f"{decided.steps} steps" if decided.steps else f"{decided.minutes:g} minutes"

@@ -14,7 +14,7 @@ from unpaired.methods.base import Method, StepContext
 from unpaired.networks.blocks import count_parameters
 from unpaired.training.distributed import Distributed
 from unpaired.training.loop import TrainingLoop
-from unpaired.training.precision import Precision, benchmark_precisions, time_step
+from unpaired.training.precision import BUSY_FACTOR, Precision, benchmark_precisions, time_step
 
 TIMED_STEPS = 6
 """Consecutive steps that are timed: in some methods a player moves in every second or third alone."""
@@ -22,22 +22,28 @@ TIMED_STEPS = 6
 
 def choose_precision(
     config: RunConfig, method: Method, batches: BatchLoader, distributed: Distributed, log: LogCallback
-) -> RunConfig:
-    """The configuration with the precision that a short probe of this device found fastest; nothing else changes."""
+) -> tuple[RunConfig, float]:
+    """Return the configuration with the precision that is fastest on this device, and the seconds of its steps."""
     batch = load_device_batch(config, batches, method)
     loops: dict[Precision, TrainingLoop] = {}
 
     def step(precision: Precision) -> None:
         if precision not in loops:
-            loops.clear()
             loops[precision] = TrainingLoop(copy.deepcopy(method), distributed, precision)
         loops[precision].step([batch], StepContext(0, 0.0))
 
     log("precision: to be chosen by a few steps of each")
-    fastest, summary = benchmark_precisions(step, next(method.parameters()).device, agree=distributed.broadcast)
-    fastest, summary = distributed.broadcast((fastest, summary))
-    log(f"precision: {summary}")
-    return config.model_copy(update={"training": config.training.model_copy(update={"precision": fastest})})
+    result = benchmark_precisions(step, next(method.parameters()).device, agree=distributed.broadcast)
+    result = distributed.broadcast(result)
+    log(f"precision: {result.summary}")
+    if result.busy_factor > BUSY_FACTOR:
+        log(
+            f"note: this machine is busy: a step took {result.step_s * 1000:.0f} ms, "
+            f"{result.busy_factor:.0f} times its processor time; training is as slow while other programs run"
+        )
+    training = config.training.model_copy(update={"precision": result.precision})
+    step_s = result.step_s * config.training.grad_accumulation
+    return config.model_copy(update={"training": training}), step_s
 
 
 def load_device_batch(config: RunConfig, batches: BatchLoader, method: Method) -> dict[str, torch.Tensor]:

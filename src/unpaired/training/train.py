@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 import os
-from contextlib import closing, suppress
+from collections.abc import Sequence
+from contextlib import closing, nullcontext, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import torch
 
-from unpaired.config.resolve import RESUMABLE_SETTINGS, SettingsRequest, validate
+from unpaired.atomic import remove_parts
+from unpaired.config.resolve import SettingsRequest
 from unpaired.config.run_config import RunConfig, write_config
-from unpaired.config.settings import TrainingSettings
 from unpaired.console import LogCallback, format_duration, log_to_terminal
 from unpaired.data.batches import BatchLoader
-from unpaired.devices import pick_device
 from unpaired.errors import DivergenceError, UsageError, WorkError
 from unpaired.report.page import write_report
-from unpaired.runs.files import RunFiles, describe_data_changes, read_file_lists, write_file_lists
+from unpaired.runs.files import RunFiles, write_file_lists
 from unpaired.runs.folder import Checkpoint, RunFolder, format_run_name, next_free_path, require_unused, save_model
-from unpaired.runs.progress import Budget, Progress
+from unpaired.runs.progress import Budget, Progress, list_checkpoints
+from unpaired.runs.relocation import relocate_data
 from unpaired.training.checkpoint import load_checkpoint
-from unpaired.training.distributed import launch_distributed
+from unpaired.training.distributed import Distributed, launch_distributed
 from unpaired.training.logging import TrainingLog
 from unpaired.training.loop import TrainingLoop
+from unpaired.training.resumption import (
+    adapt_to_machine,
+    describe_machine_changes,
+    extend_config,
+    lock_run,
+    require_same_files,
+)
 from unpaired.training.setup import build_batches, build_on_device, discard_message, setup_training
-from unpaired.training.step_benchmark import format_dry_run
-from unpaired.training.trainer import OnStep, Trainer
+from unpaired.training.step_benchmark import choose_precision, format_dry_run
+from unpaired.training.trainer import OnStep, Trainer, format_resume_command
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 def train(
@@ -57,11 +68,14 @@ def train(
     request = SettingsRequest.read(method, preset, settings, config)
     setup = setup_training(data, request, pairs, teacher, out, log, init)
     folder = RunFolder(setup.distributed.run_on_first(partial(make_run_folder, setup.config, out, setup.files)))
-    setup.log(f"run: {folder.path}")
-    training = setup.config.training
-    loop = TrainingLoop(setup.method, setup.distributed, training.precision, training.ema_decay, training.seed)  # type: ignore[arg-type]
-    progress = Progress(world_size=setup.distributed.world_size)
-    return run_training(setup.config, folder, loop, setup.batches, progress, setup.log, False, on_step)
+    with lock_run(folder, setup.distributed) or nullcontext():
+        setup.log(f"run: {folder.path}")
+        training = setup.config.training
+        loop = TrainingLoop(setup.method, setup.distributed, training.precision, training.ema_decay, training.seed)  # type: ignore[arg-type]
+        progress = Progress(world_size=setup.distributed.world_size)
+        return run_training(
+            setup.config, folder, loop, setup.batches, progress, setup.log, False, on_step, setup.expected_step_s
+        )
 
 
 def dry_run(
@@ -90,49 +104,82 @@ def resume(
     changed_data: bool = False,
     log: LogCallback = log_to_terminal,
     on_step: OnStep | None = None,
+    data: Sequence[Path | str] = (),
     **settings: Any,
 ) -> Path:
     """Continue a run where its newest checkpoint stands, equal to the last bit to one that was never stopped.
 
-    `settings` may give a new budget (`steps` or `minutes`; the schedule then follows it) and the intervals of saving
-    and looking. Files that have changed since the run began are refused, unless `changed_data`.
+    `settings` may give a new budget (`steps` or `minutes`; the schedule then follows it), the intervals of saving and
+    evaluating, and another machine's `device`, `precision`, `threads` and `workers`, after which bits may differ; the
+    log says so. `data` are the folders where the run's data are now, if they moved; names and sizes of files must be
+    the recorded ones. Files that have changed since the run began are refused, unless `changed_data`.
 
-    Raises UsageError where `run_path` is no run or is complete, WorkError where nothing has been saved yet, for damaged
-    files and changed data, else as `train`.
+    Raises UsageError where `run_path` is no run or is complete, WorkError where nothing has been saved yet, another
+    process trains the run, for damaged files and changed data, else as `train`.
     """
     folder = RunFolder(Path(run_path))
     config = folder.load_config()
     if config.imported_from is not None:
         raise UsageError(
-            f"{run_path}: imported from {config.imported_from}: a generator alone, without critics, optimizers or data, so "
-            "there is nothing to resume"
+            f"{run_path}: imported from {config.imported_from}: a generator alone, without discriminators, optimizers "
+            "or data, so there is nothing to resume"
         )
-    extended_config = extend_config(config, settings)
-    fabric, distributed = launch_distributed(
-        pick_device(config.training.device).type, config.training.devices, config.training.nodes
-    )
+    new_config = adapt_to_machine(folder.path, config, extend_config(config, settings), settings)
+    training = new_config.training
+    fabric, distributed = launch_distributed(training.device, training.devices, training.nodes)
     log = log if distributed.is_first else discard_message
-    files = distributed.run_on_first(partial(require_same_files, config, folder, changed_data, log))
+    with lock_run(folder, distributed) or nullcontext():
+        if distributed.is_first:
+            for written_folder in (folder.path, folder.files, folder.samples):
+                remove_parts(written_folder)
+        if data:
+            new_config = distributed.run_on_first(partial(relocate_data, new_config, data))
+        files = distributed.run_on_first(partial(require_same_files, new_config, folder, changed_data, log))
+        return _resume_locked(folder, config, new_config, files, fabric, distributed, log, on_step, is_moved=bool(data))
+
+
+def _resume_locked(
+    folder: RunFolder,
+    config: RunConfig,
+    new_config: RunConfig,
+    files: RunFiles,
+    fabric: Fabric,
+    distributed: Distributed,
+    log: LogCallback,
+    on_step: OnStep | None,
+    is_moved: bool,
+) -> Path:
+    """Load the newest checkpoint of a locked run and train on."""
     with distributed.report_errors_once():
-        method = build_on_device(config, fabric)
-    loop = TrainingLoop(method, distributed, config.training.precision, config.training.ema_decay, config.training.seed)  # type: ignore[arg-type]
+        method = build_on_device(new_config, fabric)
+        batches = build_batches(new_config, files, log)
+    expected_step_s: float | None = None
+    if new_config.training.precision == "auto":
+        new_config, expected_step_s = choose_precision(new_config, method, batches, distributed, log)
+    training = new_config.training
+    loop = TrainingLoop(method, distributed, training.precision, training.ema_decay, training.seed)  # type: ignore[arg-type]
     progress = load_checkpoint(folder.checkpoints, loop, config.method)
-    distributed.run_on_first(partial(save_models, extended_config, folder, loop, progress))
-    training = extended_config.training
+    distributed.run_on_first(partial(save_models, new_config, folder, loop, progress))
     budget = Budget(training.steps, training.minutes)
-    if budget.spent_fraction(progress.step, progress.spent_s) >= 1:
+    is_complete = budget.spent_fraction(progress.step, progress.spent_s) >= 1 and is_report_written(folder)
+    if is_complete and not is_moved:
+        batches.close()
         message = f"already complete ({progress.step} steps, {format_duration(progress.spent_s)})"
         raise distributed.mark_reported_once(
-            UsageError(f"{run_path}: {message}; give a larger budget: --steps or --minutes")
+            UsageError(f"{folder.path}: {message}; give a larger budget: --steps or --minutes")
         )
     if budget != (old_budget := Budget(config.training.steps, config.training.minutes)):
         log(f"budget: {budget} (was {old_budget}); the schedule follows it")
-    with distributed.report_errors_once():
-        batches = build_batches(extended_config, files, log)
-    if distributed.is_first and extended_config != config:
-        write_config(folder.config, extended_config)
+    if note := describe_machine_changes(config, new_config):
+        log(note)
+    if distributed.is_first and new_config != config:
+        write_config(folder.config, new_config)
+    if is_complete:
+        batches.close()
+        log(f"{folder.path}: complete; the new folders of its data are recorded")
+        return folder.path
     log(f"resuming {folder.path} at step {progress.step}")
-    return run_training(extended_config, folder, loop, batches, progress, log, True, on_step)
+    return run_training(new_config, folder, loop, batches, progress, log, True, on_step, expected_step_s)
 
 
 def run_training(
@@ -144,6 +191,7 @@ def run_training(
     log: LogCallback,
     is_resumed: bool,
     on_step: OnStep | None = None,
+    expected_step_s: float | None = None,
 ) -> Path:
     """Train to the end of the budget, then evaluate on the test items and write the report."""
     training_log: TrainingLog | None = None
@@ -160,7 +208,7 @@ def run_training(
             if training_log is not None
             else None
         )
-        trainer = Trainer(config, folder, loop, load_batch, training_log, validator, progress, on_step)
+        trainer = Trainer(config, folder, loop, load_batch, training_log, validator, progress, on_step, expected_step_s)
         try:
             trainer.run()
         except DivergenceError as error:
@@ -168,10 +216,11 @@ def run_training(
                 training_log.history.add("notice", trainer.step, message=str(error))
             raise
         log(
-            f"{trainer.step} steps in {format_duration(trainer.spent_s)}, and {format_duration(trainer.evaluation_s)} of evaluations"
+            f"{trainer.step} steps in {format_duration(trainer.spent_s)}, and "
+            f"{format_duration(trainer.evaluation_s)} of evaluations"
         )
         if trainer.is_canceled:
-            log(f"stopped by on_step at step {trainer.step}; continue with: unpaired train --resume {folder.path}")
+            log(f"stopped by on_step at step {trainer.step}; continue with: {format_resume_command(folder.path)}")
         elif validator is not None:
             validator.finish(trainer.step)
     except OSError as error:
@@ -184,6 +233,15 @@ def run_training(
                 write_report(folder.path)
     loop.distributed.barrier()
     return folder.path
+
+
+def is_report_written(folder: RunFolder) -> bool:
+    """Whether the report is newer than the last checkpoint; else the run was killed before it was evaluated."""
+    try:
+        saved = list_checkpoints(folder.checkpoints)[-1] / "state.safetensors"
+        return folder.report.stat().st_mtime_ns >= saved.stat().st_mtime_ns
+    except OSError:
+        return False
 
 
 def save_models(config: RunConfig, folder: RunFolder, loop: TrainingLoop, progress: Progress) -> None:
@@ -210,31 +268,3 @@ def make_run_folder(config: RunConfig, out: Path | str | None, files: RunFiles) 
     except OSError as error:
         raise WorkError(f"{path}: the run's folder cannot be written ({error})") from error
     return path
-
-
-def require_same_files(config: RunConfig, folder: RunFolder, accept_changes: bool, log: LogCallback) -> RunFiles:
-    """The run's lists of files, if the folders still hold them."""
-    files = read_file_lists(folder, config)
-    differences = describe_data_changes(config, files)
-    if differences and not accept_changes:
-        raise WorkError(
-            f"the data have changed since the run began: {'; '.join(differences)}. Restore them, or give "
-            "--changed-data to go on with those of the run's files that are left"
-        )
-    for difference in differences:
-        log(f"changed since the run began: {difference}")
-    return files
-
-
-def extend_config(config: RunConfig, settings: dict[str, Any]) -> RunConfig:
-    """The configuration with a new budget or intervals; raises UsageError for any other setting."""
-    if refused := settings.keys() - RESUMABLE_SETTINGS:
-        raise UsageError(
-            f"{min(refused)}: a resumed run keeps its own; {', '.join(sorted(RESUMABLE_SETTINGS))} may change"
-        )
-    changed = {name: value for name, value in settings.items() if value is not None or name not in ("steps", "minutes")}
-    if "steps" in changed and "minutes" in changed:
-        raise UsageError("both --steps and --minutes are given; the budget is one of them")
-    cleared_budget = {"steps": None, "minutes": None} if changed.keys() & {"steps", "minutes"} else {}
-    values = config.training.model_dump() | cleared_budget | changed
-    return config.model_copy(update={"training": validate(TrainingSettings, values, "setting of training")})

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import Protocol
 
@@ -21,6 +24,7 @@ from unpaired.methods.base import Batch, StepContext
 from unpaired.runs.folder import Checkpoint, RunFolder, save_model
 from unpaired.runs.progress import Budget, Progress
 from unpaired.training.checkpoint import save_checkpoint
+from unpaired.training.clock import SpeedMonitor, WorkClock
 from unpaired.training.logging import TrainingLog
 from unpaired.training.loop import TrainingLoop
 from unpaired.training.schedule import compute_lr_factor, is_evaluation_due
@@ -87,6 +91,7 @@ class Trainer:
         validator: Validator | None,
         progress: Progress,
         on_step: OnStep | None = None,
+        expected_step_s: float | None = None,
     ) -> None:
         self.on_step, self.is_canceled = on_step, False
         self.config, self.folder, self.loop, self.load_batch = config, folder, loop, load_batch
@@ -103,6 +108,7 @@ class Trainer:
         self.start_s, self.start_step = progress.spent_s, progress.step
         self.last_logged_s = float("-inf")
         self.stop_signal: int | None = None
+        self.clock, self.speed_monitor = WorkClock(), SpeedMonitor(expected_step_s)
 
     @property
     def budget_fraction(self) -> float:
@@ -111,15 +117,17 @@ class Trainer:
 
     def run(self) -> None:
         """Train to the end of the budget; raises Interrupted after a signal and Diverged when the numbers are lost."""
-        with self._catch_signals():
+        with self._catch_signals(), self.clock:
             fraction = self.budget_fraction
             while fraction < 1:
-                started = time.perf_counter()
+                started_s = self.clock.now()
                 lr_factor = compute_lr_factor(fraction, self.config.training.lr_decay_start)
                 losses = self.loop.step(self._micro_batches(), StepContext(self.step, fraction), lr_factor)
                 values = self._check_losses(losses)
-                self.spent_s += time.perf_counter() - started
+                step_s = self.clock.now() - started_s
+                self.spent_s += step_s
                 self.step += 1
+                self._report_delays(step_s)
                 previous_fraction, fraction = fraction, self.budget_fraction
                 self._log_step(fraction, lr_factor, values)
                 if self._is_canceled_by_caller(fraction, values):
@@ -129,6 +137,25 @@ class Trainer:
                     self._interrupt()
                 self._run_scheduled_tasks(previous_fraction, fraction)
             self.save()
+
+    def _report_delays(self, step_s: float) -> None:
+        """Say that the process was paused, and that steps are much slower than expected."""
+        pause_s = self.clock.take_pause_s()
+        slowdown = self.speed_monitor.add_step(step_s)
+        if self.training_log is None:
+            return
+        if pause_s > 0:
+            self.training_log.log(
+                f"paused for about {format_duration(pause_s)}: not counted as training time (step {self.step})"
+            )
+        if slowdown is not None:
+            now_s, expected_s = slowdown
+            self.training_log.log_notice(
+                self.step,
+                f"slow steps: {format_step_time(now_s)} since about step {self.step}, expected "
+                f"{format_step_time(expected_s)}. Other programs use this machine, or files are read slowly; fewer "
+                "threads than cores (--threads) or a later start may help",
+            )
 
     def _is_canceled_by_caller(self, fraction: float, losses: Mapping[str, float]) -> bool:
         """Report the step to `on_step`; whether it asks to stop is decided for all ranks alike."""
@@ -214,10 +241,10 @@ class Trainer:
         return every > 0 and self.step % every == 0
 
     def _evaluate(self, budget_fraction: float) -> None:
-        started = time.perf_counter()
+        started_s = self.clock.now()
         self.evaluated_fraction = budget_fraction
         value = self._run_validator(lambda validator: validator.evaluate(self.step, self.spent_s, self.best_value))
-        self.evaluation_cost_s = time.perf_counter() - started
+        self.evaluation_cost_s = self.clock.now() - started_s
         self.evaluation_s += self.evaluation_cost_s
         metric = self.config.get_medium().validation_metric
         if value is not None and (self.best_value is None or metric.is_better(value, self.best_value)):
@@ -270,11 +297,14 @@ class Trainer:
         if not self.loop.distributed.is_first:
             raise TrainingInterrupt(number)
         summary = f"stopped and saved at step {self.step}"
-        raise TrainingInterrupt(number, summary, f"unpaired train --resume {self.folder.path}")
+        raise TrainingInterrupt(number, summary, format_resume_command(self.folder.path))
 
     @contextmanager
     def _catch_signals(self) -> Iterator[None]:
-        """Turn the first Ctrl-C or SIGTERM into a stop between steps; a second Ctrl-C stops at once."""
+        """Turn the first Ctrl-C, SIGTERM or SIGHUP (a closed terminal) into a stop between steps.
+
+        A second Ctrl-C stops at once. A SIGHUP that is ignored stays ignored: nohup has asked for that.
+        """
         stopped_at = 0.0
 
         def handle_signal(number: int, _: FrameType | None) -> None:
@@ -285,9 +315,7 @@ class Trainer:
                 raise KeyboardInterrupt
 
         try:
-            previous_handlers = {
-                number: signal.signal(number, handle_signal) for number in (signal.SIGINT, signal.SIGTERM)
-            }
+            previous_handlers = {number: signal.signal(number, handle_signal) for number in list_stop_signals()}
         except ValueError:  # not the main thread: whoever called from there handles signals
             previous_handlers = {}
         try:
@@ -295,3 +323,21 @@ class Trainer:
         finally:
             for number, handler in previous_handlers.items():
                 signal.signal(number, handler)
+
+
+def list_stop_signals() -> list[signal.Signals]:
+    """Return the signals that end a run with its state saved."""
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    return numbers
+
+
+def format_resume_command(run: Path) -> str:
+    """Return the command that continues a run, quoted for a shell."""
+    return shlex.join(("unpaired", "train", "--resume", str(run)))
+
+
+def format_step_time(seconds: float) -> str:
+    """Return the time of a step in words."""
+    return f"{seconds * 1000:.0f} ms a step" if seconds < 1 else f"{seconds:.1f} s a step"

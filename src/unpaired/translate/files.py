@@ -6,6 +6,8 @@ import errno
 import hashlib
 import json
 import os
+import sqlite3
+import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,6 +27,8 @@ from unpaired.translate.route_request import TranslationRequest
 from unpaired.translate.translator import Translator
 
 WORKERS = max(2, min(8, count_cores()))
+MAX_BYTES_IN_FLIGHT = 256 << 20
+"""Bytes of decoded files that are read ahead, wait for others, or are being written; a larger file is alone."""
 _FATAL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 """Failures of writing that the next file would meet too."""
 
@@ -111,7 +115,9 @@ def process_files(
     file_list: str | os.PathLike[str] | None = None,
 ) -> Outcome:
     """As `translate_files`, by any craft; `model`, in types of JSON, and the craft's recipe are what equal results
-    have in common. `see` is shown the inputs before any work.
+    have in common. `check_inputs` receives the inputs before any work.
+
+    One process at a time translates into a folder; raises WorkError where another one does.
     """
     if batch_size < 1:
         raise UsageError(f"batch {batch_size}; expected 1 or more")
@@ -125,9 +131,11 @@ def process_files(
     settings_json = json.dumps([*model_key, *pipeline.get_result_settings()], sort_keys=True)
     with closing(Manifest(jobs.out, hashlib.sha256(settings_json.encode()).hexdigest())) as manifest:
         input_warnings = [*jobs.notes, *check_inputs(job.input for job in jobs)]
-        return _FileProcessor(pipeline, manifest, jobs, input_warnings, overwrite=overwrite, progress=progress).run(
-            batch_size
-        )
+        processor = _FileProcessor(pipeline, manifest, jobs, input_warnings, overwrite=overwrite, progress=progress)
+        try:
+            return processor.run(batch_size)
+        except sqlite3.Error as error:
+            raise WorkError(f"the list of inputs in {tempfile.gettempdir()} cannot be used ({error})") from error
 
 
 class _FileProcessor:
@@ -151,12 +159,15 @@ class _FileProcessor:
         self.total = len(jobs)
         self.outcome = Outcome(failed=jobs.unlisted, warnings=input_warnings)
         self.finished_count = 0
+        self.pending_writes: deque[tuple[TranslationJob, Future[Sequence[str]]]] = deque()
+        self.bytes_by_job: dict[TranslationJob, int] = {}
+        """Decoded bytes of the files in flight: from the beginning of reading to the end of writing."""
 
     def run(self, batch_size: int) -> Outcome:
-        """Read ahead, translate in batches, write behind; what is in flight is bounded by workers and batch."""
+        """Read ahead, translate in batches, write behind; what is in flight is bounded by workers, batch and bytes."""
         executor = ThreadPoolExecutor(WORKERS, "unpaired-translate")
+        pending_writes = self.pending_writes
         try:
-            pending_writes: deque[tuple[TranslationJob, Future[Sequence[str]]]] = deque()
             for group in group_into_batches(self._prepare_items(executor), batch_size, self.pipeline.max_waiting_cost):
                 pending_writes.extend(self._translate_batch(group, executor))
                 while pending_writes and (len(pending_writes) > batch_size + WORKERS or pending_writes[0][1].done()):
@@ -179,15 +190,31 @@ class _FileProcessor:
                 reason = f"{job.output} is there and is not ours (or was changed); --overwrite replaces it"
                 self._record_failure(job, reason)
 
-    def _prepare_items(self, executor: ThreadPoolExecutor) -> Iterator[tuple[TranslationJob, Any]]:
-        prepare = self.pipeline.prepare_file
-        for job, future in submit_ahead(
-            self._iterate_pending_jobs(), lambda job: executor.submit(prepare, job.input), WORKERS
-        ):
-            try:
-                yield job, future.result()
-            except UnpairedError as error:
-                self._record_failure(job, error)
+    def _prepare_items(self, executor: ThreadPoolExecutor) -> Iterator[tuple[TranslationJob, Any] | None]:
+        """Yield jobs with what was read of them, in order; None asks for the waiting ones to be translated now."""
+        pending: deque[tuple[TranslationJob, Future[Any]]] = deque()
+        for job in self._iterate_pending_jobs():
+            size = self.pipeline.estimate_bytes(job.input)
+            while pending and (len(pending) > WORKERS or not self._has_room(size)):
+                yield from self._take_prepared(*pending.popleft())
+            if not self._has_room(size):
+                yield None
+            while self.pending_writes and not self._has_room(size):
+                self._record_written(*self.pending_writes.popleft())
+            self.bytes_by_job[job] = size
+            pending.append((job, executor.submit(self.pipeline.prepare_file, job.input)))
+        while pending:
+            yield from self._take_prepared(*pending.popleft())
+
+    def _has_room(self, size: int) -> bool:
+        """Whether `size` more bytes may be in flight; one file always may."""
+        return not size or not (in_flight := sum(self.bytes_by_job.values())) or in_flight + size <= MAX_BYTES_IN_FLIGHT
+
+    def _take_prepared(self, job: TranslationJob, future: Future[Any]) -> Iterator[tuple[TranslationJob, Any]]:
+        try:
+            yield job, future.result()
+        except UnpairedError as error:
+            self._record_failure(job, error)
 
     def _translate_batch(
         self, group: Sequence[tuple[TranslationJob, Any]], executor: ThreadPoolExecutor
@@ -204,6 +231,7 @@ class _FileProcessor:
         return self.pipeline.write(output, prepared_item, result)
 
     def _record_written(self, job: TranslationJob, future: Future[Sequence[str]]) -> None:
+        self.bytes_by_job.pop(job, None)
         try:
             self._add_warnings(future.result())
         except (UnpairedError, OSError) as error:
@@ -223,6 +251,7 @@ class _FileProcessor:
         self.outcome.warnings.extend(text for text in dict.fromkeys(new_warnings) if text not in self.outcome.warnings)
 
     def _record_failure(self, job: TranslationJob, reason: object) -> None:
+        self.bytes_by_job.pop(job, None)
         self.outcome.failed.append((job.input, str(reason).removeprefix(f"{job.input}: ")))
         self._advance_progress()
 
@@ -232,26 +261,21 @@ class _FileProcessor:
             self.progress(self.finished_count, self.total)
 
 
-def submit_ahead(
-    jobs: Iterable[TranslationJob], start: Callable[[TranslationJob], Future[R]], depth: int
-) -> Iterator[tuple[TranslationJob, Future[R]]]:
-    """Each item with the work that `start` began on it, in order, `depth` of them begun before the first is taken."""
-    pending: deque[tuple[TranslationJob, Future[R]]] = deque()
-    for job in jobs:
-        pending.append((job, start(job)))
-        if len(pending) > depth:
-            yield pending.popleft()
-    while pending:
-        yield pending.popleft()
-
-
 def group_into_batches(
-    prepared_item: Iterable[tuple[TranslationJob, R]], batch_size: int, max_waiting_cost: int
+    prepared_items: Iterable[tuple[TranslationJob, R] | None], batch_size: int, max_waiting_cost: int
 ) -> Iterator[list[tuple[TranslationJob, R]]]:
-    """Lists of at most `batch` files that are alike; not more than the weight `most` waits for others of its kind."""
+    """Yield lists of at most `batch_size` files with equal batch keys.
+
+    Files whose costs add up to more than `max_waiting_cost` do not wait for others of their key, nor do any after None.
+    """
     waiting: dict[tuple[object, ...], list[tuple[TranslationJob, R]]] = {}
     waiting_cost = 0
-    for job, waiting_item in prepared_item:
+    for prepared_item in prepared_items:
+        if prepared_item is None:
+            yield from waiting.values()
+            waiting, waiting_cost = {}, 0
+            continue
+        job, waiting_item = prepared_item
         batch_key = waiting_item.batch_key
         waiting.setdefault(batch_key, []).append((job, waiting_item))
         waiting_cost += waiting_item.memory_cost

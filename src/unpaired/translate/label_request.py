@@ -12,6 +12,7 @@ from unpaired.config.run_config import RunConfig
 from unpaired.data.attributes import read_known_labels, read_table
 from unpaired.data.paths import remove_suffix
 from unpaired.errors import UsageError
+from unpaired.file_names import normalize_name
 from unpaired.labels import Labels
 
 LabelVector = tuple[float, ...]
@@ -113,17 +114,15 @@ def index_by_names(known_labels: Mapping[str, LabelVector]) -> dict[str, LabelVe
         file_name = name.rpartition("/")[2]
         for short_name in {file_name, remove_suffix(name), remove_suffix(file_name)} - known_labels.keys():
             labels_by_short_name.setdefault(short_name, {})[label] = None
-    return {
-        **known_labels,
-        **{name: next(iter(labels)) for name, labels in labels_by_short_name.items() if len(labels) == 1},
-    }
+    unique_labels = {name: next(iter(labels)) for name, labels in labels_by_short_name.items() if len(labels) == 1}
+    return {normalize_name(name): label for name, label in (unique_labels | dict(known_labels)).items()}
 
 
 def iterate_candidate_names(path: Path) -> Iterator[str]:
     """What a table may call a file: its path from ever further in, with and without suffix."""
     parts = path.parts
     for start in range(len(parts)):
-        name = "/".join(parts[start:])
+        name = normalize_name("/".join(parts[start:]))
         yield from (name, remove_suffix(name))
 
 

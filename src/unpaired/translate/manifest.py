@@ -10,6 +10,7 @@ from enum import Enum
 from pathlib import Path
 
 from unpaired.errors import WorkError
+from unpaired.runs.lock import FolderLock
 from unpaired.translate.jobs import TranslationJob, file_signature
 
 DATABASE_NAME = ".unpaired.sqlite"
@@ -43,15 +44,21 @@ class Manifest:
             raise WorkError(f"{out}: cannot be made ({error.strerror}); give an --out that can be written") from error
         if not os.access(out, os.W_OK | os.X_OK):
             raise WorkError(f"{out}: no permission to write in it; give an --out that can be written")
-        with self._wrap_database_errors():
-            self._database = sqlite3.connect(out / DATABASE_NAME, isolation_level=None)
-            # A killed process loses nothing without waiting for the disk; only a power failure could.
-            self._database.execute("PRAGMA synchronous = OFF")
-            self._database.execute(_TABLE)
+        self._lock = FolderLock(out, "translates into this folder", "wait until it has ended, or give another --out")
+        try:
+            with self._wrap_database_errors():
+                self._database = sqlite3.connect(out / DATABASE_NAME, isolation_level=None)
+                # A killed process loses nothing without waiting for the disk; only a power failure could.
+                self._database.execute("PRAGMA synchronous = OFF")
+                self._database.execute(_TABLE)
+        except WorkError:
+            self._lock.release()
+            raise
 
     def close(self) -> None:
-        """Release the record."""
+        """Release the record and the folder's lock."""
         self._database.close()
+        self._lock.release()
 
     def get_state(self, job: TranslationJob) -> OutputState:
         """Look at what is in the place of `item`'s output."""

@@ -47,6 +47,9 @@ class FilePipeline(Protocol[ItemT, ResultT]):
     def make_output_name(self, name: str) -> str:
         """Return the file name of the output for an input called `name`."""
 
+    def estimate_bytes(self, path: Path) -> int:
+        """Return the bytes that a file takes once decoded; 0 where that does not grow with it, or is not known."""
+
     def prepare_file(self, path: Path) -> ItemT:
         """Read a file, or the part of it that `run` needs; raises UnreadableFileError."""
 

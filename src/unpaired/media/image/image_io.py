@@ -7,7 +7,6 @@ Transparency: networks see a picture over white (`to_tensor`); its alpha travels
 from __future__ import annotations
 
 import io
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from unpaired.atomic import atomic_write
+from unpaired.atomic import atomic_write, get_part_path
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.image import tiff
 from unpaired.media.image.image_decoding import DecodedImage, FloatArray, read_header, read_image
@@ -119,8 +118,7 @@ def write_image(path: Path, pixels: FloatArray, alpha: FloatArray | None = None,
         raise UsageError(f"{path}: cannot write '{suffix}' files; expected one of {', '.join(sorted(WRITTEN_FORMATS))}")
     if bits == 32 and suffix not in (".tif", ".tiff"):
         raise UsageError(f"{path}: floating-point pixels need a .tif file")
-    # Two processes may translate into one folder, so each has its own part.
-    with atomic_write(path, path.with_name(f".{path.name}.{os.getpid()}.part")) as temporary_path:
+    with atomic_write(path, get_part_path(path)) as temporary_path:
         try:
             temporary_path.write_bytes(_encode(suffix, pixels, alpha, bits))
         except ValueError as error:

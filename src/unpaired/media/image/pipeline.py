@@ -16,7 +16,7 @@ from torch import Tensor
 
 from unpaired.config.run_config import RunConfig
 from unpaired.data.domain import Domain
-from unpaired.errors import UsageError, WorkError
+from unpaired.errors import UnreadableFileError, UsageError, WorkError
 from unpaired.media import Medium, require_medium
 from unpaired.media.image.array_io import (
     MAX_VALUES,
@@ -110,6 +110,14 @@ class ImagePipeline:
     def make_output_name(self, name: str) -> str:
         """The same name; pictures of a kind that is not written become PNG files, as `a.gif.png`."""
         return name if Path(name).suffix.lower() in WRITTEN_FORMATS else f"{name}.png"
+
+    def estimate_bytes(self, path: Path) -> int:
+        """Return the bytes of a picture's float32 pixels, by its header; 0 where it has none to read."""
+        try:
+            header = read_header(path)
+        except UnreadableFileError:
+            return 0
+        return 4 * header.width * header.height * (3 if header.is_color else 1)
 
     def prepare_file(self, path: Path) -> PreparedImage:
         """Read a picture for `run`; raises UnreadableFile."""

@@ -6,7 +6,6 @@ filled in from their neighbours where they are few, else the file is refused (`s
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from unpaired.atomic import atomic_write
+from unpaired.atomic import atomic_write, get_part_path
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.voice.audio_inspection import AudioInspection, ChannelBlock, inspect_audio, read_raw_blocks
 from unpaired.media.voice.settings import WRITTEN_FORMATS
@@ -100,7 +99,7 @@ def write(
     if as_float and suffix != ".wav":
         raise UsageError(f"{path}: exact samples need a .wav file")
     container, subtype = WRITTEN_FORMATS[suffix]
-    with atomic_write(path, path.with_name(f".{path.name}.{os.getpid()}.part")) as part:
+    with atomic_write(path, get_part_path(path)) as part:
         try:
             blocks = [waves] if isinstance(waves, np.ndarray) else waves
             encoding = "FLOAT" if as_float else subtype

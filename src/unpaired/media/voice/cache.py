@@ -10,25 +10,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
-import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from pydantic import ValidationError
 
-from unpaired.atomic import atomic_write
+from unpaired.atomic import atomic_write, remove_parts
+from unpaired.cache_folder import find_cache_home
 from unpaired.config.settings import StrictModel
 from unpaired.cores import count_cores
-from unpaired.errors import UnreadableFileError
+from unpaired.errors import UnreadableFileError, WorkError
 from unpaired.media.voice import audio_io, chunking, loudness, vad
 from unpaired.media.voice.audio_inspection import inspect_audio
 from unpaired.media.voice.features import FeatureLayout, Representation, VoiceFeatures
 from unpaired.media.voice.silero_vad import SPEECH_GROUP, SileroVad
+from unpaired.worker_pool import can_start_workers, map_in_processes
 
 __all__ = ["AnalysisResult", "Cache", "CachedAnalysis", "get_default_folder"]
 
@@ -89,8 +89,8 @@ class AnalysisResult:
 
 
 def get_default_folder() -> Path:
-    """`unpaired/voice` in $XDG_CACHE_HOME, else in ~/.cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unpaired" / "voice"
+    """Return `unpaired/voice` in $XDG_CACHE_HOME, else in ~/.cache, else in a temporary folder."""
+    return find_cache_home() / "unpaired" / "voice"
 
 
 class Cache:
@@ -113,7 +113,13 @@ class Cache:
         `gate` tells speech from silence, and where there is none, the level does; each has entries of its own.
         `progress` is called in this process with (done, all, file) as each one is ready.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise WorkError(
+                f"{self.folder}: the cache of analyses cannot be made ({error.strerror}); set XDG_CACHE_HOME to "
+                "a folder that can be written"
+            ) from error
         jobs = {path: (path, self.folder, representation, vad) for path in dict.fromkeys(paths)}
         entries: dict[Path, CachedAnalysis] = {}
         failures: dict[Path, UnreadableFileError] = {}
@@ -132,6 +138,7 @@ class Cache:
 
     def _evict(self, keys_in_use: set[str]) -> None:
         """Delete what was unused for longest until the rest is within the limit; what is in use stays."""
+        remove_parts(self.folder)
         files = [(file, file.stat()) for file in self.folder.glob("*.rows")]
         total = sum(stat.st_size for _, stat in files)
         for file, stat in sorted(files, key=lambda pair: pair[1].st_mtime):
@@ -170,26 +177,11 @@ def _analyse_in_parallel(
     jobs: dict[Path, AnalysisJob], workers: int | None
 ) -> Iterator[tuple[Path, CachedAnalysis | UnreadableFileError]]:
     workers = min(workers or count_cores(), len(jobs))
-    if workers <= 1 or len(jobs) <= _MAX_INLINE_FILES:
+    if workers <= 1 or len(jobs) <= _MAX_INLINE_FILES or not can_start_workers():
         yield from ((path, _analyse_file(job)) for path, job in jobs.items())
         return
-    # WORLD holds the interpreter's lock, so threads would not help. Forked processes inherit locks of torch's threads,
-    # and may wait for them for ever.
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, _limit_to_one_thread)
-    try:
-        running: dict[Future[CachedAnalysis | UnreadableFileError], Path] = {
-            pool.submit(_analyse_file, job): p for p, job in jobs.items()
-        }
-        for future in as_completed(running):
-            yield running[future], future.result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _limit_to_one_thread() -> None:
-    """One thread for torch, which is imported after this: there are as many processes as cores."""
-    os.environ["OMP_NUM_THREADS"] = "1"
+    # WORLD holds the interpreter's lock, so threads would not help.
+    yield from map_in_processes(_analyse_file, jobs, workers)
 
 
 def _analyse_file(job: AnalysisJob) -> CachedAnalysis | UnreadableFileError:
@@ -222,7 +214,8 @@ def _load_entry(path: Path, rows_path: Path) -> CachedAnalysis | None:
         return None
     if (size, checksum) != (4 * metadata.frames * sum(count for _, count in metadata.layout), metadata.checksum):
         return None
-    rows_path.touch()  # its age is the time since its last use
+    with suppress(OSError):  # a cache that others made
+        rows_path.touch()  # its age is the time since its last use
     return _build_entry(path, rows_path, metadata)
 
 
@@ -238,7 +231,7 @@ def _analyse_and_store(
         meter.add(wave)
     waves = loudness.scale_blocks(audio_io.read_blocks(path, rate, inspection), loudness.compute_gain(meter.lufs()))
     frames, checksum = 0, 0
-    with atomic_write(rows_path, rows_path.with_suffix(f".{os.getpid()}.part")) as part, part.open("wb") as file:
+    with atomic_write(rows_path) as part, part.open("wb") as file:
         for features in (
             chunking.analyse_stream(waves, representation) if vad is None else vad.analyse_stream(waves, representation)
         ):
@@ -255,7 +248,7 @@ def _analyse_and_store(
         checksum=checksum,
     )
     metadata_path = rows_path.with_suffix(".json")
-    with atomic_write(metadata_path, metadata_path.with_suffix(f".{os.getpid()}.json.part")) as part:
+    with atomic_write(metadata_path) as part:
         part.write_text(metadata.model_dump_json(), "utf-8")
     return _build_entry(path, rows_path, metadata)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -14,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unpaired.file_names import hash_name
 from unpaired.media.voice import audio_inspection, audio_io, chunking, loudness
 from unpaired.media.voice.audio_io import Wave
 from unpaired.media.voice.channel_layout import ChannelMode, choose_layout
@@ -144,10 +143,11 @@ def convert_file(
     rate, inspection = representation.sample_rate_hz, audio_inspection.inspect_audio(source)
     audio_io.check_suffix(output)
     layout = choose_layout(inspection, channel_mode)
-    with tempfile.TemporaryDirectory(prefix=f".{output.name}.{os.getpid()}.", dir=output.parent) as folder:
-        drafts = [Path(folder) / f"draft{i}.wav" for i in range(len(layout.streams))]
-        factors: list[float] = []
-        notes: list[str] = []
+    # A draft always has the same name, so that one left over from a kill is replaced.
+    drafts = [output.with_name(f".{hash_name(output.name)}.draft{i}.wav") for i in range(len(layout.streams))]
+    factors: list[float] = []
+    notes: list[str] = []
+    try:
         for draft, stream in zip(drafts, layout.streams, strict=True):
             read = partial(audio_io.read_blocks, source, rate, replace(inspection, active_channels=stream))
             source_meter = _measure_loudness(read(), rate)
@@ -164,6 +164,9 @@ def convert_file(
             for waves_ in zip(*map(_read_draft, drafts), strict=True)
         )
         audio_io.write(output, blocks, rate, channels=layout.channels)
+    finally:
+        for draft in drafts:
+            draft.unlink(missing_ok=True)
     return (*inspection.notes, *([layout.note] if layout.note else []), *dict.fromkeys(notes))
 
 

@@ -12,6 +12,7 @@ import torch
 
 from unpaired.data.paths import remove_suffix
 from unpaired.errors import WorkError
+from unpaired.file_names import shorten_name
 from unpaired.media.base import EvaluationRequest, MeasuredRoutes
 from unpaired.media.voice.audio_io import Wave, write
 from unpaired.media.voice.baseline_converters import NearestNeighbourBaseline
@@ -199,7 +200,7 @@ def _write_listening(
         waves = {"source": utterance.wave, **{name: out[i] for name, out in converted.items()}, "target": target.wave}
         files = {}
         for name, wave in waves.items():
-            files[name] = f"{systems.route_name.replace(' -> ', '-')}-{i}-{name}.flac"
+            files[name] = shorten_name(f"{systems.route_name.replace(' -> ', '-')}-{i}-{name}.flac")
             folder.mkdir(parents=True, exist_ok=True)
             write(folder / files[name], wave, systems.sample_rate_hz)
         sentence = (

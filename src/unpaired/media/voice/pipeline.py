@@ -19,6 +19,7 @@ import torch
 
 from unpaired.config.run_config import RunConfig
 from unpaired.errors import UsageError
+from unpaired.file_names import shorten_name
 from unpaired.media import Medium, require_medium
 from unpaired.media.image.array_io import Array
 from unpaired.media.voice.audio_inspection import MIN_SECONDS, read_header
@@ -92,7 +93,13 @@ class VoicePipeline:
     def make_output_name(self, name: str) -> str:
         """The same name; MP3 and other formats that are not written become FLAC."""
         path = Path(name)
-        return name if path.suffix.lower() in WRITTEN_FORMATS else path.with_suffix(OTHER_OUTPUT_SUFFIX).name
+        if path.suffix.lower() in WRITTEN_FORMATS:
+            return name
+        return shorten_name(path.with_suffix(OTHER_OUTPUT_SUFFIX).name)
+
+    def estimate_bytes(self, path: Path) -> int:  # noqa: ARG002 - recordings are read in blocks
+        """Return 0: recordings of any length take the same memory."""
+        return 0
 
     def prepare_file(self, path: Path) -> PreparedRecording:
         """Look whether it is a sound file; raises UnreadableFile."""

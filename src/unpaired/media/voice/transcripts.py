@@ -11,6 +11,7 @@ from pathlib import Path
 
 from unpaired.data.paths import remove_suffix
 from unpaired.errors import UsageError
+from unpaired.file_names import normalize_name
 from unpaired.media.voice.metrics.judges import JudgeKind, find_judges
 
 
@@ -37,7 +38,8 @@ class Transcripts:
         if not texts:
             raise UsageError(f"--texts {path}: expected a CSV with the columns file and text, and a row for each file")
         digest = hashlib.sha256(content).hexdigest()
-        return cls(path, {remove_suffix(name): text for name, text in texts.items()} | texts, digest)
+        by_name = {remove_suffix(name): text for name, text in texts.items()} | texts
+        return cls(path, {normalize_name(name): text for name, text in by_name.items()}, digest)
 
     def get_texts(self, domain: str, names: Sequence[str]) -> list[str]:
         """Return the texts of these files of a domain; raises UsageError where one is missing."""
@@ -51,7 +53,7 @@ class Transcripts:
 
     def _find_text(self, domain: str, name: str) -> str | None:
         names = (f"{domain}/{name}", name, f"{domain}/{remove_suffix(name)}", remove_suffix(name))
-        return next((self.by_name[key] for key in names if key in self.by_name), None)
+        return next((self.by_name[key] for key in map(normalize_name, names) if key in self.by_name), None)
 
 
 def read_transcripts(path: Path | str, judge_kinds: Collection[JudgeKind]) -> Transcripts:

@@ -1,0 +1,38 @@
+"""File names that fit into a file system and compare equal however their accents are stored."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import unicodedata
+
+MAX_NAME_BYTES = 255
+"""Bytes of one file name that common file systems take."""
+
+
+def shorten_name(name: str, max_bytes: int = MAX_NAME_BYTES) -> str:
+    """Return `name`, or where it is too long its beginning, a hash of the whole name and its suffix.
+
+    Lengths are bytes as the file system stores them; no character is cut in two. Equal names give equal results.
+    """
+    encoded = os.fsencode(name)
+    if len(encoded) <= max_bytes:
+        return name
+    stem, dot, suffix = name.rpartition(".")
+    ending = f"~{hash_name(name)}"
+    if stem and len(os.fsencode(suffix)) < 16:
+        ending += dot + suffix
+    end = max_bytes - len(os.fsencode(ending))
+    while end > 0 and encoded[end] & 0xC0 == 0x80:  # within a character of UTF-8
+        end -= 1
+    return os.fsdecode(encoded[:end]) + ending
+
+
+def hash_name(name: str) -> str:
+    """Return 16 hexadecimal digits that stand for a name."""
+    return hashlib.blake2b(os.fsencode(name), digest_size=8).hexdigest()
+
+
+def normalize_name(name: str) -> str:
+    """Return a name with composed accents (NFC): macOS stores "é" as two code points, most other systems as one."""
+    return unicodedata.normalize("NFC", name)

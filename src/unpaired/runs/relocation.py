@@ -1,0 +1,70 @@
+"""Data of a run that lie in other folders now, or under names with accents stored in another way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from unpaired.config.run_config import RunConfig
+from unpaired.data.folders import DomainFiles, discover, discover_collections
+from unpaired.data.paths import Paths
+from unpaired.data.split import DomainSplits
+from unpaired.errors import UsageError
+from unpaired.file_names import normalize_name
+from unpaired.runs.files import list_listed_domains
+
+
+def relocate_data(config: RunConfig, sources: Sequence[Path | str]) -> RunConfig:
+    """Return the configuration with the folders `sources` (laid out as for `unpaired train`) in place of the recorded.
+
+    Folders are matched to domains by name; where the names differ, by order. Whether the files are the same is not
+    looked at here. Raises UsageError where the number of folders differs, and as `discover` does.
+    """
+    listed = list_listed_domains(config)
+    found = discover_collections(sources) if config.sources else discover(sources)
+    if len(found) != len(listed):
+        names = ", ".join(domain.name for domain in listed)
+        raise UsageError(f"--data: {len(found)} folders with files, but this run has {len(listed)}: {names}")
+    by_name = {normalize_name(files.name): files for files in found}
+    ordered = [by_name.get(normalize_name(domain.name)) for domain in listed]
+    matched: Sequence[DomainFiles] = found if None in ordered else [files for files in ordered if files is not None]
+    for domain, files in zip(listed, matched, strict=True):
+        if len(files.sources) != len(domain.sources):
+            with_or_without = "a test folder" if len(domain.sources) == 2 else "no test folder"
+            raise UsageError(f"--data: {files.train.root}: domain '{domain.name}' had {with_or_without} when it began")
+    new_sources = {domain.sources: files.sources for domain, files in zip(listed, matched, strict=True)}
+    return config.model_copy(
+        update={
+            "domains": tuple(d.model_copy(update={"sources": new_sources[d.sources]}) for d in config.domains),
+            "sources": tuple(d.model_copy(update={"sources": new_sources[d.sources]}) for d in config.sources),
+        }
+    )
+
+
+def adopt_stored_names(recorded: DomainSplits, current: DomainFiles) -> DomainSplits:
+    """Return recorded files by the names that the folders have now, where they differ only in how accents are stored.
+
+    A copy by way of macOS or a zip file may store "é" as two code points. Files that are really missing stay as they
+    are.
+    """
+
+    def adopt(paths: Paths, stored: Paths | None) -> Paths:
+        if stored is None or not any(not name.isascii() for name in paths):
+            return paths
+        names = set(stored)
+        by_normal = {normalize_name(name): name for name in names}
+        renamed = [name if name in names else by_normal.get(normalize_name(name), name) for name in paths]
+        if renamed == list(paths):
+            return paths
+        return Paths.from_files(paths.root, zip(renamed, paths.sizes.tolist(), strict=True))
+
+    test = current.test if recorded.has_test_folder else current.train
+    return replace(
+        recorded,
+        train=adopt(recorded.train, current.train),
+        validation=adopt(recorded.validation, current.train),
+        skipped=adopt(recorded.skipped, current.train),
+        test=adopt(recorded.test, test),
+        test_skipped=adopt(recorded.test_skipped, test),
+    )

@@ -1,0 +1,22 @@
+"""Killed runs and translations go on to what they would have been; `benchmarks/kill.py` tries many more instants."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from benchmarks.kill import TRIALS, MediumName, own_cache
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("work", TRIALS)
+@pytest.mark.parametrize("medium", ["image", "voice"])
+def test_nothing_is_lost_by_a_kill(work: str, medium: MediumName, tmp_path: Path) -> None:
+    with own_cache(tmp_path):
+        report = TRIALS[work](medium, 2, 1, tmp_path)
+    assert report.faults == []
+    assert sum(report.kills.values()) + report.finished_before == 2
