@@ -27,8 +27,8 @@ from unpaired.media.voice.audio_io import Wave, read
 from unpaired.media.voice.baseline_converters import AffineBaseline, NearestNeighbourBaseline
 from unpaired.media.voice.conversion import make_feature_converter
 from unpaired.media.voice.features import Floats, VoiceFeatures
-from unpaired.media.voice.metrics.judges import ALL, Judges, find_judges, parse_kinds
 from unpaired.media.voice.metrics.declarations import COPY_SYNTHESIS, REAL
+from unpaired.media.voice.metrics.judges import ALL, Judges, find_judges, parse_kinds
 from unpaired.media.voice.metrics.measurement import SystemMeasures, VoiceEvaluator
 from unpaired.media.voice.settings import SpeakerStatistics
 from unpaired.media.voice.statistics import compute_statistics

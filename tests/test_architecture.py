@@ -73,6 +73,8 @@ FORBIDDEN = {
 
 IMPORTERS = ("importers/cyclegan.py",)
 """Modules that make a run of one medium from another program's file, and therefore name it."""
+
+
 def room(name: str) -> dict[str, ast.Module]:
     """The modules of a room by their path; an empty room would prove nothing."""
     found = {path: tree for path, tree in TREES.items() if path.startswith(f"{name}/")}

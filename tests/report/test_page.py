@@ -23,8 +23,7 @@ from unpaired.data.folders import DomainFiles
 from unpaired.data.paths import Paths
 from unpaired.data.split import split_files, write_file_list
 from unpaired.errors import WorkError
-from unpaired.media import MEDIA
-from unpaired.media import pictures
+from unpaired.media import MEDIA, pictures
 from unpaired.media.image import image_io
 from unpaired.media.image.report import select_steps
 from unpaired.media.image.settings import ImageSettings, ImageStatistics
@@ -40,9 +39,7 @@ SIZE = 16
 STEPS = 400
 
 
-def measures(
-    route: str, kid: float | None, values: dict[str, float] | None = None, **more: Any
-) -> dict[str, Any]:
+def measures(route: str, kid: float | None, values: dict[str, float] | None = None, **more: Any) -> dict[str, Any]:
     """A route as evaluation.json and the history hold it."""
     content = {"cycle": 0.05, "change": 0.1, "feature_similarity": 0.7, "edge_similarity": 0.8}
     given: dict[str, Any] = {
@@ -254,7 +251,14 @@ def test_what_is_not_finite_is_not_drawn(run: RunFolder) -> None:
             "losses", step, budget_fraction=1.0, spent_s=201.0, losses={"generators.cycle": value, "lost": math.nan}
         )
     history.add(
-        "evaluation", 403, spent_s=201, set="validation", routes=[measures("photos -> paintings", math.nan)], metric="kid", value=None, best=False
+        "evaluation",
+        403,
+        spent_s=201,
+        set="validation",
+        routes=[measures("photos -> paintings", math.nan)],
+        metric="kid",
+        value=None,
+        best=False,
     )
     write_report(run.path)
     drawn = "".join(re.findall(r"<svg.*?</svg>", run.report.read_text(encoding="utf-8")))

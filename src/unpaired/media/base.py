@@ -201,7 +201,10 @@ class Medium(ABC):
         """Return what measures the averaged networks on the validation split while training."""
 
     def explain_teacher_mismatch(
-        self, config: RunConfig, teacher_config: RunConfig, domain_pairs: Sequence[tuple[Domain, Domain]]
+        self,
+        config: RunConfig,
+        teacher_config: RunConfig,
+        domain_pairs: Sequence[tuple[Domain, Domain]],  # noqa: ARG002
     ) -> str:
         """Explain why a run cannot learn from a teacher of the same medium; empty where it can.
 
@@ -322,8 +325,8 @@ class Medium(ABC):
         """Explain why hidden information cannot be audited; empty where it can."""
         return f"hidden information is not measured for {self.files_noun}"
 
-    def create_inverse(self, config: RunConfig) -> tuple[Role, int]:
-        """Return a small network from translations to inputs and its stride, for audits of methods without a way back."""
+    def create_inverse(self, config: RunConfig) -> tuple[Role, int]:  # noqa: ARG002
+        """Return a small network from translations to inputs, and its stride, to audit one-way methods."""
         raise self.unsupported("audit")
 
     # Words

@@ -127,7 +127,7 @@ def split_by_labels(
     for index, split in parts:
         if len(split.train) < 2:
             raise WorkError(
-                f"{listing.tables[index].path}: '{split.name}' has {len(split.train)} training files; a domain needs at "
-                "least 2"
+                f"{listing.tables[index].path}: '{split.name}' has {len(split.train)} training files; a domain needs "
+                "at least 2"
             )
     return datasets, parts

@@ -97,8 +97,8 @@ def resume(
     config = folder.load_config()
     if config.imported_from is not None:
         raise UsageError(
-            f"{run_path}: imported from {config.imported_from}: a generator alone, without critics, optimizers or data, so "
-            "there is nothing to resume"
+            f"{run_path}: imported from {config.imported_from}: a generator alone, without critics, optimizers or "
+            "data, so there is nothing to resume"
         )
     extended_config = extend_config(config, settings)
     fabric, distributed = launch_distributed(
@@ -159,9 +159,8 @@ def run_training(
             if training_log is not None:
                 training_log.history.add("notice", trainer.step, message=str(error))
             raise
-        log(
-            f"{trainer.step} steps in {format_duration(trainer.spent_s)}, and {format_duration(trainer.evaluation_s)} of evaluations"
-        )
+        evaluation_time = format_duration(trainer.evaluation_s)
+        log(f"{trainer.step} steps in {format_duration(trainer.spent_s)}, and {evaluation_time} of evaluations")
         if validator is not None:
             validator.finish(trainer.step)
     except OSError as error:

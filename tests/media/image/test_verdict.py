@@ -10,7 +10,9 @@ from unpaired.media.image.verdict import beats_identity, content_kept, describe_
 from unpaired.metrics.base import RouteEvaluation
 
 
-def route(kid: float | None = None, error: float | None = 4.0, real: float | None = 6.0, **more: Any) -> RouteEvaluation:
+def route(
+    kid: float | None = None, error: float | None = 4.0, real: float | None = 6.0, **more: Any
+) -> RouteEvaluation:
     values = {} if kid is None else {"kid": kid}
     given: dict[str, Any] = {
         "sources": 20,
@@ -56,4 +58,6 @@ def test_content_and_gain() -> None:
     assert content_kept(route(values={"feature_similarity": 0.6, "edge_similarity": 0.8})) == pytest.approx(0.7)
     assert content_kept(route(values={"edge_similarity": 0.8})) == 0.8
     assert content_kept(route()) is None
-    assert beats_identity(route(171.0)) and not beats_identity(route(173.0)) and not beats_identity(route(1.0, error=None))
+    assert (
+        beats_identity(route(171.0)) and not beats_identity(route(173.0)) and not beats_identity(route(1.0, error=None))
+    )

@@ -19,8 +19,8 @@ from unpaired.evaluation.audit import audit
 from unpaired.evaluation.run import evaluate
 from unpaired.media.voice import evaluation, transcripts, utterances
 from unpaired.media.voice.conversion import convert_wave
-from unpaired.media.voice.metrics import measurement
 from unpaired.media.voice.judge_settings import JudgeSettings
+from unpaired.media.voice.metrics import measurement
 from unpaired.media.voice.metrics.judges import JudgeKind, Judges
 from unpaired.media.voice.metrics.word_errors import ErrorRates
 from unpaired.media.voice.settings import SpeakerStatistics

@@ -60,7 +60,9 @@ def test_a_player_holds_the_wave_itself() -> None:
 def test_f0_is_drawn_where_it_is_voiced() -> None:
     f0 = np.array([0, 100, 110, 0, 200, 0, 150, 150, 150], np.float64)
     assert report_figures.find_voiced_segments(f0) == [(1, 3), (6, 9)]
-    chart = report_figures.render_f0_chart([Curve("source", f0, style="nothing"), Curve("converted", f0 * 2)], "F0 of both")
+    chart = report_figures.render_f0_chart(
+        [Curve("source", f0, style="nothing"), Curve("converted", f0 * 2)], "F0 of both"
+    )
     assert chart.count('class="nothing"') == 2
     assert chart.count('class="main"') == 2
     assert 'aria-label="F0 of both"' in chart

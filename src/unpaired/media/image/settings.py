@@ -25,8 +25,8 @@ class ImageSettings(StrictModel):
     size: int = Field(256, ge=8, le=4096, description="side of the square training images, in pixels")
     resize_mode: Literal["scale", "crop"] | Auto = Field(
         "auto",
-        description="scale: resize the shorter side to --size; crop: crop squares at the pictures' own scale; auto: crop "
-        "if all pictures have about that size",
+        description="scale: resize the shorter side to --size; crop: crop squares at the pictures' own scale; auto: "
+        "crop if all pictures have about that size",
     )
     load_size_ratio: float = Field(
         286 / 256,

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from unpaired.errors import DivergenceError
-from unpaired.media.voice.metrics.acoustic_frames import Doubles, FrameFeatures, Wave
-from unpaired.media.voice.metrics.judges import Judges
 from unpaired.media.voice.metrics import acoustic_frames, distribution
+from unpaired.media.voice.metrics.acoustic_frames import Doubles, FrameFeatures, Wave
 from unpaired.media.voice.metrics.declarations import MCD, MODULATION, VOICE_BASELINES, VOICE_METRICS
+from unpaired.media.voice.metrics.judges import Judges
 from unpaired.media.voice.metrics.measurement import VoiceEvaluator, measure_conversion
 from unpaired.media.voice.metrics.speakers import similarity
 from unpaired.media.voice.metrics.word_errors import normalise_text

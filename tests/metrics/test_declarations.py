@@ -111,7 +111,11 @@ def test_the_text_table_has_a_row_per_metric_and_a_column_per_baseline() -> None
     assert lines[4].split() == ["KID", "x1000", "30.2", "+-", "2.0", "44.0", "0.5", "lower"]
     assert lines[5].split() == ["L1", "to", "the", "truth", "0.050", "-", "-", "lower"]
     assert lines[6].split() == ["change", "0.100", "0.000", "-", "0", "=", "none"]
-    assert lines[8] == "b -> a (3 pictures translated, 3 of the target)" and lines[10].split()[:3] == ["change", "0.200", "0.000"]
+    assert lines[8] == "b -> a (3 pictures translated, 3 of the target)" and lines[10].split()[:3] == [
+        "change",
+        "0.200",
+        "0.000",
+    ]
     assert len({len(line) for line in lines[4:6]}) == 1
     assert {"features: Net.", "a note."} <= {*lines} and any(line.startswith("KID x1000: ") for line in lines)
 
@@ -141,4 +145,7 @@ def test_the_verdict_names_the_best_baseline() -> None:
     assert "do nothing 44.0" in describe_against_baselines(ROUTE, medium.ranking_metrics, medium.baselines)
     text = describe_against_baselines(worse, medium.ranking_metrics, medium.baselines)
     assert text.startswith("no better than do nothing") and "real to real" not in text
-    assert describe_against_baselines(ROUTE.model_copy(update={"values": {}}), medium.ranking_metrics, []) == "not measured."
+    assert (
+        describe_against_baselines(ROUTE.model_copy(update={"values": {}}), medium.ranking_metrics, [])
+        == "not measured."
+    )
