@@ -141,7 +141,7 @@ def explain_no_gain(best: RankedMethod) -> str:
     if nothing is not None and real is not None and nothing <= real:
         return (
             f"take none by these figures: by KID, untranslated pictures do not differ from real ones "
-            f"({format_kid(route)}), so KID cannot rank methods here. Judge by the pictures, or by true pairs (--pairs)."
+            f"({format_kid(route)}), so KID cannot rank methods here. Judge by the pictures or by true pairs (--pairs)."
         )
     return (
         f"take none yet: no method beats {DO_NOTHING} by more than the error of KID (best: {best.method}, "
