@@ -8,12 +8,16 @@ from typing import Any
 
 import pytest
 from conftest import TINY
+from tiny_runs import config
 
 from unpaired.cli.main import main
 from unpaired.config.resolve import SettingsRequest
-from unpaired.config.run_config import read_config
+from unpaired.config.run_config import read_config, write_config
+from unpaired.config.settings import TrainingSettings
 from unpaired.errors import UsageError, WorkError
+from unpaired.media.image.metrics import KID
 from unpaired.media.image.validation import ImageValidator
+from unpaired.metrics.base import RouteEvaluation
 from unpaired.runs.history import History
 from unpaired.runs.progress import list_checkpoints
 from unpaired.stages.depth_plan import (
@@ -36,7 +40,19 @@ def quiet(_: str) -> None:
 
 
 def trials(*kids: float, error: float = 5.0, floor: float = 0.0) -> list[DepthTrial]:
-    return [DepthTrial(2 * i + 2, kid, error, floor) for i, kid in enumerate(kids)]
+    return [DepthTrial(2 * i + 2, KID, kid, error, floor) for i, kid in enumerate(kids)]
+
+
+def measured(kid: float | None, error: float = 5.0, real: float | None = 1.0) -> dict[str, Any]:
+    """A route as the history holds it."""
+    return RouteEvaluation(
+        route="blue -> red",
+        sources=9,
+        targets=9,
+        values={} if kid is None else {"kid": kid},
+        errors={"kid": error},
+        baselines={} if real is None else {"real to real": {"kid": real}},
+    ).model_dump()
 
 
 def test_a_depth_is_enough_under_the_threshold() -> None:
@@ -83,10 +99,9 @@ def kids(monkeypatch: pytest.MonkeyPatch, without_features: None) -> dict[int, f
     """The KID that each depth is said to have; nothing is measured."""
     known = {2: 300.0, 4: 100.0, 6: 98.0}
 
-    def evaluate(self: ImageValidator, step: int, spent_s: float, best_kid: float | None) -> float:
+    def evaluate(self: ImageValidator, step: int, spent_s: float, best_value: float | None) -> float:
         kid = known.get(self.config.method_settings.model_dump()["depth"], 50.0)
-        routes = [{"route": "blue -> red", "kid": kid, "kid_error": 5.0, "kid_real": 1.0}]
-        self.training_log.history.add("evaluation", step, spent_s=spent_s, set="validation", routes=routes, best=True)
+        self.training_log.history.add("evaluation", step, routes=[measured(kid)], metric="kid", value=kid, best=True)
         return kid
 
     monkeypatch.setattr(ImageValidator, "evaluate", evaluate)
@@ -110,7 +125,7 @@ def test_stages_are_runs_and_the_shallow_one_teaches(discs: Path, tmp_path: Path
     assert config.method_settings.model_dump().items() >= {"depth": 8, "distillation_weight": 3}.items()
     steps = {p.parent.name: read_config(p).training.steps for p in (tmp_path / "out").glob("*/config.yaml")}
     assert steps == {"depth-02": 2, "depth-04": 2, "depth-06": 2, "deep": 10}
-    assert "depth 4 is taken as teacher" in heard
+    assert "depth 4 becomes the teacher" in heard
 
 
 @pytest.mark.parametrize("stop", [2, 5, 11])
@@ -160,12 +175,13 @@ def test_a_stage_killed_before_its_first_checkpoint_begins_anew(
 
 
 def test_the_measure_is_of_the_last_state_which_teaches(tmp_path: Path) -> None:
+    settings = config(method="gan").model_copy(update={"training": TrainingSettings(steps=4)})
+    write_config(tmp_path / "config.yaml", settings)
     history = History(tmp_path / "history.jsonl")
     for step, kid, best in ((1, 90.0, True), (2, 40.0, True), (3, 60.0, False)):
-        routes = [{"route": "a -> b", "kid": kid, "kid_error": 3.0, "kid_real": None}]
-        history.add("evaluation", step, routes=routes, best=best)
-    assert read_trial(tmp_path, 4) == DepthTrial(4, 60.0, 3.0, 0.0)
-    history.add("evaluation", 4, routes=[{"route": "a -> b", "kid": None}], best=True)
+        history.add("evaluation", step, routes=[measured(kid, 3.0, None)], metric="kid", value=kid, best=best)
+    assert read_trial(tmp_path, 4) == DepthTrial(4, KID, 60.0, 3.0, 0.0)
+    history.add("evaluation", 4, routes=[measured(None)], metric="kid", value=None, best=True)
     with pytest.raises(WorkError, match="no KID was measured"):
         read_trial(tmp_path, 4)
 

@@ -52,7 +52,7 @@ def test_resumed_is_equal_in_every_layout_and_precision(settings: dict[str, Any]
 def test_a_kill_between_a_checkpoint_and_its_models_is_mended(
     discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ImageValidator, "evaluate", lambda self, step, spent_s, best_kid: 10.0 - step)
+    monkeypatch.setattr(ImageValidator, "evaluate", lambda self, step, spent_s, best_value: 10.0 - step)
     run = trained(discs, tmp_path / "run", steps=3, evaluate_every=1, sample_every=0)
     before = {name: read_tensors(run / name) for name in ("model.safetensors", "best.safetensors")}
     assert all(about["step"] == "3" for _, about in before.values())
@@ -71,12 +71,12 @@ def test_a_better_state_replaces_the_best_and_a_worse_one_does_not(
     discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kids = {1: 5.0, 2: 3.0, 3: 4.0}
-    monkeypatch.setattr(ImageValidator, "evaluate", lambda self, step, spent_s, best_kid: kids[step])
+    monkeypatch.setattr(ImageValidator, "evaluate", lambda self, step, spent_s, best_value: kids[step])
     run = trained(discs, tmp_path / "run", steps=3, evaluate_every=1, sample_every=0)
     assert read_tensors(run / "best.safetensors")[1]["step"] == "2"
     assert read_tensors(run / "model.safetensors")[1]["step"] == "3"
     about = json.loads(read_tensors(list_checkpoints(run / "checkpoints")[-1] / "state.safetensors")[1]["state"])
-    assert (about["progress"]["best_step"], about["progress"]["validation_metric"]) == (2, 3.0)
+    assert (about["progress"]["best_step"], about["progress"]["best_value"]) == (2, 3.0)
 
 
 def test_a_notice_is_kept_once(discs: Path, tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ def test_two_ranks_by_a_file_of_settings_resume_to_the_last_bit(discs: Path, tmp
 
 def test_a_larger_budget_is_evaluated_on_the_way(discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[int] = []
-    monkeypatch.setattr(ImageValidator, "evaluate", lambda self, step, spent_s, best_kid: looked.append(step))
+    monkeypatch.setattr(ImageValidator, "evaluate", lambda self, step, spent_s, best_value: looked.append(step))
     run = trained(discs, tmp_path / "run", steps=4, evaluate_every=None, sample_every=0)
     assert looked[-1] == 4
     resume(run, steps=20, log=quiet)

@@ -55,10 +55,11 @@ def test_a_run_on_recordings_describes_itself(speakers: Path, tmp_path: Path) ->
     assert "auto" not in json.dumps({key: config[key] for key in ("data", "networks", "training")} | {"data": {}})
     assert list((run / "samples").glob("*high-low.png")) and (run / "report.html").exists()
     assert any("see recordings as world: 8 coefficients at 16000 Hz" in words for words in heard)
-    assert any("F0 " in words for words in heard) and any("distance of frames" in words for words in heard)
+    assert any("F0 " in words for words in heard) and any("frame distance" in words for words in heard)
     lines = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     measured = [line for line in lines if line["kind"] == "evaluation"]
-    assert measured and measured[0]["routes"][0]["kid_baseline"] is not None
+    assert measured and measured[0]["metric"] == "frame_distance"
+    assert measured[0]["routes"][0]["baselines"]["affine"].keys() == {"frame_distance"}
     method = build_method(RunFolder(run).load_config())
     assert method.translate(torch.randn(1, 1, 8, 20), "X", "Y").shape == (1, 1, 8, 20)
 

@@ -224,9 +224,9 @@ def parse_options(namespace: argparse.Namespace, fields: Mapping[str, FieldInfo]
 
 def parse_value(text: Any, annotation: Any) -> Any:
     """Parse a value for a setting of this type: lists are split, `none` is None (or an empty list)."""
-    is_list = get_flag_type(annotation) == "list"
-    if text == "none" and "none" not in get_args(annotation):
-        return () if is_list and type(None) not in get_args(annotation) else None
+    is_list, is_optional = get_flag_type(annotation) == "list", type(None) in get_args(annotation)
+    if text == "none" and "none" not in get_args(annotation) and (is_list or is_optional):
+        return None if is_optional else ()
     return tuple(text.split(",")) if is_list and text != "auto" else text
 
 

@@ -72,8 +72,8 @@ class Advisor:
             floor = find_best_baseline(best.route, self.metric, names)
             return (
                 f"take none yet: {floor}, which needs no training, is as near to the target within "
-                f"{self.describe_tolerance()} or nearer (the best trained is {best.method}: {self.format_method(best)}; "
-                f"{baselines})."
+                f"{self.describe_tolerance()} or nearer (the best trained is {best.method}: "
+                f"{self.format_method(best)}; {baselines})."
             )
         text = f"take {chosen.method}: {self.format_method(chosen)}{f' ({baselines})' if baselines else ''}."
         tied = [m.method for m in ranked if m.rank == chosen.rank and m.method != chosen.method]

@@ -152,8 +152,8 @@ def require_unchanged_data(folder: ComparisonFolder, config: RunConfig) -> None:
     changed_files = describe_data_changes(config, read_file_lists(folder.split_folder, config))
     if changed_files:
         raise WorkError(
-            f"the data have changed since the comparison in {folder.path} began: {'; '.join(changed_files)}. Methods would not "
-            "see the same; restore them, or compare anew with another --out"
+            f"the data have changed since the comparison in {folder.path} began: {'; '.join(changed_files)}. Methods "
+            "would not see the same; restore them, or compare anew with another --out"
         )
 
 

@@ -152,7 +152,7 @@ class ComparisonEvaluator:
         )
 
     def _audit_hidden(self, summary: RunSummary) -> dict[str, HiddenInformation]:
-        """Return hidden information of each direction: of an audit of the translating checkpoint, made now if wanted."""
+        """Return hidden information by direction, of an audit of the translating checkpoint, made now if wanted."""
         run = summary.folder
         result = read_audit(run.audit)
         is_current = result is not None and (result.checkpoint, result.step) == summary.translating_checkpoint

@@ -2,7 +2,7 @@
 
 Two methods differ where their values do by more than twice the standard error of the difference, sqrt(a^2 + b^2): since
 both were measured against the same real items, this is conservative. A metric without standard errors has a relative
-tolerance instead. A method's rank is one more than the number of methods that are significantly better, so ties share it.
+tolerance instead. A method's rank is one more than the number of significantly better methods, so ties share it.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ MAX_PARAGRAPHS = 2
 """Directions that get a paragraph each; of more, there is only the advice over all."""
 NONE = "none"
 FAIRNESS_RULES = (
-    "Standard errors are of the items measured on. Each method was trained once: another seed may move a method by more "
-    "than that. Before a choice that matters, repeat with another --seed (and --out), or with a larger budget.",
+    "Standard errors are of the items measured on. Each method was trained once: another seed may move a method by "
+    "more than that. Before a choice that matters, repeat with another --seed (and --out), or with a larger budget.",
     "Data, split, budget and shared settings are equal for all; each method's own settings are its paper's with the "
     "preset's changes, and were tuned for none of them here.",
 )

@@ -54,8 +54,8 @@ def compare(
     alone, as {"METHOD": {"cycle_weight": 5}}. `minutes` and `steps` are each method's budget. `audit` measures hidden
     information too (minutes for each method). `settings` may also hold options of `unpaired.evaluate` (`fid`; `judges`,
     `texts`, which must have the text of every held-out recording). Every method is an ordinary run in `out`/METHOD.
-    Call it again with the same arguments to continue: finished methods are kept, an interrupted one is resumed, a failed
-    one is tried again (one that diverged only with other settings of its own).
+    Call it again with the same arguments to continue: finished methods are kept, an interrupted one is resumed, a
+    failed one is tried again (one that diverged only with other settings of its own).
 
     Raises UsageError for wrong settings or paths and a folder that holds something else, WorkError for unusable or
     changed data, TrainingInterrupt after a signal once the state is saved. An error of one method is kept with it.
@@ -187,6 +187,6 @@ def require_same_budget(run: RunFolder, planned: PlannedMethod) -> None:
     run_budget = Budget(run_training.steps, run_training.minutes)
     if (planned_training.steps or planned_training.minutes) and planned_budget != run_budget:
         raise WorkError(
-            f"{run.path} was trained further than the others, for {run_budget} in place of {planned_budget}; to compare it, move it "
-            "away and call again"
+            f"{run.path} was trained further than the others, for {run_budget} in place of {planned_budget}; to "
+            "compare it, move it away and call again"
         )

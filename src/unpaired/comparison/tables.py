@@ -1,4 +1,4 @@
-"""The tables of a comparison, for the page and for the terminal, drawn from the declarations of the medium's metrics."""
+"""The tables of a comparison, for the page and for the terminal, drawn from the medium's declarations."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Table:
 
 
 def build_methods_table(comparison: Comparison) -> Table:
-    """List every method: its rank by the mean over all directions, how it was trained, what it costs; then baselines."""
+    """List every method: its rank by the mean over all directions, its training and its costs; then baselines."""
     medium, metric = comparison.get_medium(), ranking.choose_ranking_metric(comparison)
     order = {m.method: m for m in ranking.rank_overall(comparison.results, comparison.directions, metric)}
     has_audits = any(r.hidden for r in comparison.results)

@@ -54,11 +54,12 @@ def audit(
 ) -> Audit:
     """Measure hidden information on a run's held-out items, and write `audit.json` and `audit.png` into its folder.
 
-    The result's `hidden` has a number for each route, `mean_hidden` their mean: fractions in [0, 1] that compare between
-    methods on the same data (see `steganography.hidden_fraction`). `to` audits the routes to one domain only, `limit`
-    bounds the items. Two probes per route are trained for `inverse_steps` each, and for twice as many an inverse where
-    the method has no reverse route. With few steps the number may be too large (what a probe did not learn to read
-    counts as hidden), and too small with a trained inverse. The run's weights and torch's random numbers do not change.
+    The result's `hidden` has a number for each route, `mean_hidden` their mean: fractions in [0, 1] that compare
+    between methods on the same data (see `steganography.hidden_fraction`). `to` audits the routes to one domain only,
+    `limit` bounds the items. Each route trains two probes for `inverse_steps` each, and an inverse for twice as many
+    where the method has no reverse route. With few steps the number may be too large (what a probe did not learn to
+    read counts as hidden), and too small with a trained inverse. The run's weights and torch's random numbers do not
+    change.
 
     Raises UsageError where the run or the options do not fit, WorkError where nothing was held out.
     """
@@ -160,7 +161,7 @@ class Auditor:
         baseline_errors = steganography.squared_error(mean_input.expand_as(x), x)
         if not baseline_errors.sum() > 0:
             raise WorkError(
-                f"{self.config.format_route(route)}: all inputs are equal, so translations cannot carry information about them"
+                f"{self.config.format_route(route)}: all inputs are equal, so translations carry nothing of them"
             )
         real_change = steganography.real_image_change([targets], targets.mean(0), headline_perturbation)
         perturbed = headline_perturbation(y)

@@ -126,12 +126,13 @@ def describe_basis(r: RouteAudit, perturbation: str) -> str:
     probe_description = (
         f"Probes: copies of the method's reverse route, trained for {r.probe_steps} steps each"
         if r.has_reverse_route
-        else f"The method has no reverse route, so the audit trained a small inverse (probes: {r.probe_steps} steps each from it)"
+        else "The method has no reverse route, so the audit trained a small inverse (probes: "
+        f"{r.probe_steps} steps each from it)"
     )
     return (
         f"  {r.r2:.0%} of the inputs can be read from the translations, {r.r2_perturbed:.0%} after {perturbation} "
-        f"({r.get_row(perturbation).db:.0f} dB), which\n  changes real pictures by {r.real_image_change:.1%}. {probe_description}\n  on "
-        f"{r.train_items} training items; measured on {r.items} held-out ones."
+        f"({r.get_row(perturbation).db:.0f} dB), which\n  changes real pictures by {r.real_image_change:.1%}. "
+        f"{probe_description}\n  on {r.train_items} training items; measured on {r.items} held-out ones."
     )
 
 
@@ -142,7 +143,9 @@ def recommend(audit: Audit) -> str:
         for r in audit.routes
     ):
         return ""
-    recommendation = "What to do: do not judge these translations by their reconstruction; judge them by eye and by `unpaired evaluate`."
+    recommendation = (
+        "What to do: do not judge these translations by their reconstruction, but by eye and by `unpaired evaluate`."
+    )
     if not audit.steganography_defences:
         return f"{recommendation} The method has no settings against it; try another method."
     flags = " or ".join(f"--{name.replace('_', '-')} {value:g}" for name, value in audit.steganography_defences.items())

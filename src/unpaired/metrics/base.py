@@ -1,4 +1,4 @@
-"""Metrics and baselines, declared once, and the measures of a route that tables, pages and comparisons are drawn from."""
+"""Metrics and baselines, declared once, and the measures of routes: tables and pages are drawn from both."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Baseline:
-    """What stands beside a run's translations. A reference is the best that could be reached, the others need no training."""
+    """A system to compare a run with: a converter without training, or a reference (the best that could be reached)."""
 
     name: str
     definition: str

@@ -1,4 +1,4 @@
-"""The verdict on a route that every medium can give: its metrics against those of the baselines that need no training."""
+"""The verdict on a route that every medium can give: its metrics against baselines that need no training."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def bucket_points(points: Sequence[Point], buckets: int = MAX_BUCKETS) -> list[B
 
 
 def smooth(values: Sequence[float], radius_limit: int) -> list[float]:
-    """Average each value with up to `radius_limit` neighbours on each side (as many on both, so that ends do not lag)."""
+    """Average each value with up to `radius_limit` neighbours on each side (equally many, so that ends do not lag)."""
     out = []
     for i in range(len(values)):
         radius = min(radius_limit, i, len(values) - 1 - i)

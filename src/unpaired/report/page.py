@@ -69,9 +69,9 @@ def _describe_audit(summary: RunSummary) -> dict[str, Any] | None:
     return {
         "routes": [(format_route(r.route), describe_verdict(r)) for r in audit.routes],
         "recommendation": recommend(audit),
-        "about": f"Audited at the {audit.checkpoint} checkpoint, step {audit.step:,}, on {audit.set}. Hidden information "
-        "is the fraction of the inputs' variance that can be read from their translations, but not after an "
-        f"imperceptible perturbation ({audit.perturbation}): 0 none, 1 all.{stale}",
+        "about": f"Audited at the {audit.checkpoint} checkpoint, step {audit.step:,}, on {audit.set}. Hidden "
+        "information is the fraction of the inputs' variance that can be read from their translations, but not after "
+        f"an imperceptible perturbation ({audit.perturbation}): 0 none, 1 all.{stale}",
         "picture": embed_image(summary.folder.audit_image),
     }
 

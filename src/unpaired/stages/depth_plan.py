@@ -80,8 +80,8 @@ class DepthTrial:
 def choose_depth(trials: Sequence[DepthTrial], threshold: float | None, is_last: bool) -> DepthTrial | None:
     """Return the shallowest sufficient depth, or None where a deeper one is to be tried; after the last, the best.
 
-    A depth suffices if its value is under the threshold. Without one: a depth whose translations do not differ from real
-    items, or one that the next depth does not beat; two standard errors are within chance.
+    A depth suffices if its value is under the threshold. Without one: a depth whose translations do not differ from
+    real items, or one that the next depth does not beat; two standard errors are within chance.
     """
     newest = trials[-1]
     loss = newest.metric.loss

@@ -55,8 +55,9 @@ def search_depth(
     """Train at growing depths until one suffices, then a deep generator with that one as teacher; returns its run.
 
     All runs are in the folder `out`, which `resume_depth_search` continues after a kill. `steps` or `minutes` are the
-    whole budget: each depth gets an eighth, the deep run the rest. `depth` is the deep run's (default: four layers deeper
-    than the one found). A depth suffices from `threshold` (KID x1000) on; None: if the next is no nearer to the target.
+    whole budget: each depth gets an eighth, the deep run the rest. `depth` is the deep run's (default: four layers
+    deeper than the one found). A depth suffices from `threshold` (KID x1000) on; None: if the next is no nearer to the
+    target.
 
     Raises UsageError and WorkError as `train` does, and where no KID can be measured; TrainingInterrupt after a signal.
     """
@@ -223,8 +224,8 @@ def read_trial(path: Path, depth: int) -> DepthTrial:
     value, error = (None, None) if route is None else (route.value(metric), route.error(metric))
     if route is None or value is None or error is None:
         raise WorkError(
-            f"{path}: no {metric.short} was measured, by which a depth is chosen: too few items are held out, or it was "
-            f"turned off. {INSTALL_HINT}; or choose a depth yourself: --depth N"
+            f"{path}: no {metric.short} was measured, by which a depth is chosen: too few items are held out, or it "
+            f"was turned off. {INSTALL_HINT}; or choose a depth yourself: --depth N"
         )
     references = (route.baseline(b.name, metric) for b in medium.baselines if b.is_reference)
     return DepthTrial(depth, metric, value, error, next((r for r in references if r is not None), 0.0))

@@ -271,7 +271,7 @@ def test_options_that_do_not_fit_recordings_are_refused(voices: Path, tmp_path: 
         compare(voices, out=tmp_path / "out", methods="unit", fid=True, **SHORT)
     with pytest.raises(UsageError, match="'size': for pictures only"):
         compare(voices, out=tmp_path / "out", methods="unit", size=64, **SHORT)
-    with pytest.raises(UsageError, match="--texts: .*--judges words"):
+    with pytest.raises(UsageError, match=r"--texts: .*--judges words"):
         compare(voices, out=tmp_path / "out", methods="unit", judges="none", texts=tmp_path / "t.csv", **SHORT)
     with pytest.raises(UsageError, match="--judges 'word'"):
         compare(voices, out=tmp_path / "out", methods="unit", judges="word", **SHORT)

@@ -30,10 +30,10 @@ class ImageAdvisor(Advisor):
     def rules(self) -> tuple[str, ...]:
         """How methods are ranked and which one is advised."""
         return (
-            "Ranked by KID to the target's real pictures, lower is better; methods share a rank where their KIDs differ "
-            f"by less than {self.describe_tolerance()}. The advice: of the methods that beat {DO_NOTHING} and that do "
-            "not differ from the best by KID, the one that keeps most of the input; where the truth is known, the one "
-            "nearest to it.",
+            "Ranked by KID to the target's real pictures, lower is better; methods share a rank where their KIDs "
+            f"differ by less than {self.describe_tolerance()}. The advice: of the methods that beat {DO_NOTHING} and "
+            "that do not differ from the best by KID, the one that keeps most of the input; where the truth is known, "
+            "the one nearest to it.",
         )
 
     def choose(self, ranked: Sequence[RankedMethod]) -> RankedMethod | None:
@@ -82,8 +82,8 @@ class ImageAdvisor(Advisor):
         best = ranked[0]
         if not is_tied(best, chosen, KID):
             return (
-                f"By KID {best.method} is nearer to the target ({self.format_method(best)}): a trade-off of looks against "
-                "truth. L1 rewards blur, so look at the pictures of both."
+                f"By KID {best.method} is nearer to the target ({self.format_method(best)}): a trade-off of looks "
+                "against truth. L1 rewards blur, so look at the pictures of both."
             )
         others = [m.method for m in ranked if m.method != chosen.method and is_tied(best, m, KID)]
         if not others:
@@ -99,16 +99,16 @@ class ImageAdvisor(Advisor):
         similarity = route.value(FEATURE_SIMILARITY)
         if similarity is not None and similarity < MIN_RELATED_SIMILARITY:
             parts.append(
-                f"By features its translations have little to do with their inputs ({similarity:.2f}): check whether they "
-                "correspond at all."
+                f"By features its translations have little to do with their inputs ({similarity:.2f}): check whether "
+                "they correspond at all."
             )
         better = [m for m in ranked if m.route is not None and beats_identity(m.route)]
         better = [m for m in better if (_get_content(m) or 0.0) >= kept + MIN_CONTENT_DIFFERENCE]
         if better:
             most = max(better, key=lambda m: _get_content(m) or 0.0)
             parts.append(
-                f"A trade-off: {most.method} keeps more of the input ({self.format_method(most)}). Take it where content "
-                "matters more than likeness to the target."
+                f"A trade-off: {most.method} keeps more of the input ({self.format_method(most)}). Take it where "
+                "content matters more than likeness to the target."
             )
         return " ".join(parts)
 
@@ -140,12 +140,12 @@ def explain_no_gain(best: RankedMethod) -> str:
     nothing, real = route.baseline(DO_NOTHING, KID), route.baseline(REAL, KID)
     if nothing is not None and real is not None and nothing <= real:
         return (
-            f"take none by these figures: by KID, untranslated pictures do not differ from real ones ({format_kid(route)})"
-            ", so KID has nothing to rank by here. Judge by the pictures, or by true pairs (--pairs)."
+            f"take none by these figures: by KID, untranslated pictures do not differ from real ones "
+            f"({format_kid(route)}), so KID cannot rank methods here. Judge by the pictures or by true pairs (--pairs)."
         )
     return (
         f"take none yet: no method beats {DO_NOTHING} by more than the error of KID (best: {best.method}, "
-        f"{format_measures(route)}). Train longer, or check whether the two collections differ in what you mean them to."
+        f"{format_measures(route)}). Train longer, or check whether the two collections differ as you mean them to."
     )
 
 

@@ -77,8 +77,8 @@ class ImageMedium(Medium):
     ranking_metrics = (KID,)
     summary_columns = (SummaryColumn("content kept", (FEATURE_SIMILARITY, EDGE_SIMILARITY), 2),)
     comparison_hint = (
-        "KID times 1000, ± its standard error. Content kept: 1 is all. Hidden: the fraction of the input in imperceptible "
-        "signal, where that was audited."
+        "KID times 1000, ± its standard error. Content kept: 1 is all. Hidden: the fraction of the input in "
+        "imperceptible signal, where that was audited."
     )
     judge_yourself = "judge by the pictures"
     example_files = ("picture.png", "translated.png")

@@ -20,7 +20,7 @@ from unpaired.metrics.route_selection import select_evenly
 CHUNK_SIZE = 16
 """Images that are translated at once."""
 MIN_REFERENCES = 300
-"""Real images of the target that translations are compared with while training: validation items, then training items."""
+"""Real images of the target that validation compares with: validation items, then training items."""
 TRAINING_PAIRS = 100
 
 

@@ -41,8 +41,8 @@ class ImageValidator:
         ):
             training_log.log_notice(
                 0,
-                f"fewer than {MIN_ITEMS_FOR_BEST} validation pictures of a domain, too few to choose a best checkpoint; "
-                "the last is used",
+                f"fewer than {MIN_ITEMS_FOR_BEST} validation pictures of a domain, too few to choose a best "
+                "checkpoint; the last is used",
             )
 
     def evaluate(self, step: int, spent_s: float, best_value: float | None) -> float | None:

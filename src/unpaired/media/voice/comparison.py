@@ -38,10 +38,10 @@ class VoiceAdvisor(Advisor):
     def rules(self) -> tuple[str, ...]:
         """How methods are ranked, and what the rank does not say."""
         return (
-            "Ranked by MCD where recordings of equal names say the same (--pairs), else by the frame distance, lower is "
-            f"better; methods share a rank where they differ by less than {self.describe_tolerance()}. Do not trust the "
-            "rank alone: blurred speech has a good MCD and a GV bias far below 0, and the nearest to the target may have "
-            "lost its words. Listen.",
+            "Ranked by MCD where recordings of equal names say the same (--pairs), else by the frame distance, lower "
+            f"is better; methods share a rank where they differ by less than {self.describe_tolerance()}. Do not trust "
+            "the rank alone: blurred speech has a good MCD and a GV bias far below 0, and the nearest to the target "
+            "may have lost its words. Listen.",
         )
 
     def choose(self, ranked: Sequence[RankedMethod]) -> RankedMethod | None:
@@ -74,7 +74,8 @@ def describe_lost_words(route: RouteEvaluation) -> str:
     wer, source_wer = route.value(WER), route.baseline(DO_NOTHING, WER)
     if wer is None or source_wer is None or wer <= source_wer + MAX_WER_INCREASE:
         return ""
-    return f" But words are lost: {100 * wer:.0f} of 100 are misrecognized, against {100 * source_wer:.0f} of the sources'."
+    lost, source = f"{100 * wer:.0f} of 100", f"{100 * source_wer:.0f} of the sources'"
+    return f" But words are lost: {lost} are misrecognized, against {source}."
 
 
 class SentenceTimer:

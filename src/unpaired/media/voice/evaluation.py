@@ -194,7 +194,7 @@ def _write_listening(
     converted: Mapping[str, Sequence[Wave]],
     is_parallel: bool,
 ) -> Iterator[dict[str, Any]]:
-    """Write the first sentences of a route as FLAC; yields what each is, for the report. Unpaired targets say other words."""
+    """Write the first sentences of a route as FLAC; yields a record of each. Unpaired targets say other words."""
     for i, utterance in enumerate(sources[:LISTENING_UTTERANCES]):
         target = targets[i % len(targets)]
         waves = {"source": utterance.wave, **{name: out[i] for name, out in converted.items()}, "target": target.wave}

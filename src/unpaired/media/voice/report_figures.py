@@ -60,8 +60,10 @@ def render_audio(wave: Wave, sample_rate_hz: int, label: str, seconds: float = L
 def compute_mel_levels(
     wave: Wave, sample_rate_hz: int, bands: int = BANDS, columns: int = COLUMNS
 ) -> npt.NDArray[np.float64]:
-    """Return levels (bands, frames) in dB below the loudest, -70 to 0: frequencies from 0 to 8 kHz (or half the rate) on the
-    mel scale, low ones first; Hann windows of 25 ms, at least 5 ms apart and at most `columns`.
+    """Return levels (bands, frames) in dB below the loudest, -70 to 0.
+
+    Frequencies go from 0 to 8 kHz (or half the rate) on the mel scale, low ones first. Hann windows of 25 ms are at
+    least 5 ms apart; there are at most `columns`.
     """
     size = max(2, round(WINDOW_SECONDS * sample_rate_hz))
     hop = max(round(0.005 * sample_rate_hz), math.ceil(max(0, len(wave) - size) / max(1, columns - 1)), 1)

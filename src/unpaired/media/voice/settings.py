@@ -113,8 +113,8 @@ class VoiceEvaluateOptions(EvaluateOptions):
     )
     texts: Path | None = Field(
         None,
-        description="CSV file with the columns file,text: count word errors against these texts (unset: against what is "
-        "recognized in the sources)",
+        description="CSV file with the columns file,text: count word errors against these texts (unset: against what "
+        "is recognized in the sources)",
     )
 
     @field_validator("judges", mode="before")

@@ -14,8 +14,8 @@ RANK_TOLERANCE = 0.02
 
 _ALIGNED = "the same alignment; F0 where both are voiced, 1200 cents to the octave."
 _GV = (
-    "mean over c1..c24 of |10 log10(variance of output / of target)|, variances in time within a sentence, averaged over "
-    "sentences; the bias is the signed mean: below 0 is flatter than the target."
+    "mean over c1..c24 of |10 log10(variance of output / of target)|, variances in time within a sentence, averaged "
+    "over sentences; the bias is the signed mean: below 0 is flatter than the target."
 )
 _POOLED = "over all loud frames of all sentences, output minus target."
 _SIMILARITY = "cosine of the mean speaker embeddings of output and target, or source."
@@ -27,9 +27,9 @@ MCD = Metric(
     "MCD",
     "lower",
     2,
-    "10 / ln 10 * sqrt(2 * sum over c1..c24 of squared differences), of mel-cepstra (alpha 0.41) of WORLD's envelope at "
-    "16 kHz every 5 ms; of both sides the frames within 20 dB of the sentence's loudest, aligned by exact dynamic time "
-    "warping; the mean along the path, then over sentences.",
+    "10 / ln 10 * sqrt(2 * sum over c1..c24 of squared differences), of mel-cepstra (alpha 0.41) of WORLD's envelope "
+    "at 16 kHz every 5 ms; of both sides the frames within 20 dB of the sentence's loudest, aligned by exact dynamic "
+    "time warping; the mean along the path, then over sentences.",
     unit="dB",
     rank_tolerance=RANK_TOLERANCE,
 )

@@ -220,7 +220,7 @@ def measure_conversion(
     route: str = "source -> target",
     available: int = 0,
 ) -> RouteEvaluation:
-    """Measure `outputs`, and as baselines doing nothing, `baseline_outputs` by name, copy-synthesis and the real target.
+    """Measure `outputs` and the baselines: do nothing, `baseline_outputs` by name, copy-synthesis, the real target.
 
     `known_baselines` are not measured again. See `VoiceEvaluator` for the other arguments and for what is raised.
     """
