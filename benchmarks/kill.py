@@ -101,7 +101,7 @@ COMMON: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class KillTarget:
-        """Byte 0: current part; from byte 8: finished steps; from 16: seconds of each part's last call."""
+    """When a process kills itself: seconds after its start, or within the `entry`-th call of a part of the work."""
 
     delay_s: float
     phase: str | None = None
