@@ -101,7 +101,7 @@ COMMON: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class KillTarget:
-    """When a process kills itself: some seconds after its start, or within the `entry`-th call of a part of the work."""
+    """When a process kills itself: seconds after its start, or within the `entry`-th call of a part of the work."""
 
     delay_s: float
     phase: str | None = None
