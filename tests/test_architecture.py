@@ -181,6 +181,7 @@ def test_methods_name_media_only_to_say_what_differs_there() -> None:
 def test_methods_import_networks_losses_and_their_base_alone() -> None:
     own = (
         *("unpaired.methods.base", "unpaired.methods.capabilities", "unpaired.methods.setting_types"),
+        "unpaired.methods.cyclegan_presets",
         *("unpaired.labels", "unpaired.networks", "unpaired.losses"),
     )
     others = ("__future__", "abc", "collections", "dataclasses", "itertools", "math", "typing", "typing_extensions")
