@@ -24,6 +24,7 @@ from unpaired.runs.history import History
 
 SHOWN = (
     "kid",
+    "kid_error",
     "kid_baseline",
     "l1",
     "l1_baseline",

@@ -158,6 +158,7 @@ def test_methods_do_not_compare_with_the_name_of_a_medium() -> None:
 def test_methods_import_networks_losses_and_their_base_alone() -> None:
     own = (
         *("unpaired.methods.base", "unpaired.methods.capabilities", "unpaired.methods.setting_types"),
+        "unpaired.methods.cyclegan_presets",
         *("unpaired.labels", "unpaired.networks", "unpaired.losses"),
     )
     others = ("__future__", "abc", "collections", "dataclasses", "itertools", "math", "typing", "typing_extensions")

@@ -23,6 +23,7 @@ from unpaired.media.image.settings import ImageSettings
 from unpaired.media.voice.settings import VoiceSettings
 from unpaired.methods import METHODS
 from unpaired.networks.image_settings import ImageNetworkSettings
+from unpaired.training.setup import decide_method_settings
 
 IMAGE, VOICE = MEDIA["image"], MEDIA["voice"]
 PRESETS: tuple[Preset, ...] = get_args(Preset)
@@ -59,12 +60,71 @@ def test_each_layer_wins_over_the_one_below(tmp_path: Path) -> None:
     settings = resolve("paper", file, batch_size=8)
     assert settings.preset == "small"
     assert isinstance(settings.medium_settings, ImageSettings) and isinstance(settings.networks, ImageNetworkSettings)
-    assert settings.networks.generator == IMAGE.presets["small"]["networks"]["generator"]
+    assert settings.networks.blocks == get_preset_values("cyclegan", IMAGE, "small")["networks"]["blocks"]
     assert settings.networks.width == 24
     assert settings.method_settings.model_dump()["cycle_weight"] == 7
     assert settings.training.batch_size == 8
     assert settings.medium_settings.size == 128 and not settings.medium_settings.flip
     assert settings.given == {"width", "cycle_weight", "batch_size", "flip"}
+
+
+@pytest.mark.parametrize("preset", ["tiny", "small"])
+def test_a_methods_preset_replaces_parts_of_the_mediums(preset: Preset) -> None:
+    medium_networks = IMAGE.presets[preset]["networks"]
+    assert get_preset_values("unit", IMAGE, preset)["networks"] == medium_networks
+    own = METHODS["cyclegan"].cls.preset_sections["image"][preset]
+    values = get_preset_values("cyclegan", IMAGE, preset)
+    assert values["networks"] == {**medium_networks, **own["networks"]} != medium_networks
+    assert values["medium_settings"] == IMAGE.presets[preset]["medium_settings"]
+    assert (
+        values["training"].items() >= {"minutes": IMAGE.presets[preset]["training"]["minutes"], "batch_size": 1}.items()
+    )
+    voice = MEDIA["voice"]
+    assert get_preset_values("cyclegan", voice, preset)["networks"] == voice.presets[preset]["networks"]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "cyclegan"])
+def test_only_cyclegan_has_preset_sections(method: str, preset: Preset) -> None:
+    for section, values in IMAGE.presets[preset].items():
+        assert get_preset_values(method, IMAGE, preset)[section].items() >= values.items()
+
+
+def test_auto_is_accepted_only_where_the_type_contains_it(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("method_settings: {identity_weight: auto}\n")
+    for settings in (resolve("paper", identity_weight="auto"), resolve("paper", file=file), resolve("small")):
+        assert settings.method_settings.model_dump()["identity_weight"] == "auto"
+    assert resolve(identity_weight="0").method_settings.model_dump()["identity_weight"] == 0
+    for wrong in ({"identity_weight": "-1"}, {"identity_weight": "often"}, {"cycle_weight": "auto"}):
+        with pytest.raises(UsageError, match=rf"'{next(iter(wrong))}'"):
+            resolve(**wrong)
+    with pytest.raises(UsageError, match="'identity_weight'"):
+        resolve(method="dtn", identity_weight="auto")
+    with pytest.raises(UsageError, match="'discriminator'"):
+        resolve(medium="voice", discriminator="multi")
+
+
+@pytest.mark.parametrize(("distance", "weight"), [(0.1, 2.5), (0.24, 2.5), (0.26, 0.0), (0.6, 0.0)])
+def test_the_identity_weight_is_decided_by_the_distance_of_the_domains(distance: float, weight: float) -> None:
+    log: list[str] = []
+    settings = resolve("small")
+    decided = decide_method_settings(settings, lambda: distance, log.append)
+    assert decided == settings.method_settings.model_copy(update={"identity_weight": weight})
+    assert len(log) == 1 and f"{weight:g}" in log[0] and f"{distance:.0%}" in log[0]
+
+
+def test_a_given_identity_weight_is_kept_without_a_measurement() -> None:
+    def measure() -> float:
+        raise AssertionError("measured for nothing")
+
+    log: list[str] = []
+    settings = resolve("small", identity_weight=0)
+    assert decide_method_settings(settings, measure, log.append) == settings.method_settings and not log
+    voice = resolve("small", medium="voice")
+    assert decide_method_settings(voice, None, log.append) == voice.method_settings
+    with pytest.raises(UsageError, match=r"'identity_weight'.*recordings"):
+        decide_method_settings(resolve("small", medium="voice", identity_weight="auto"), None, log.append)
 
 
 def test_a_budget_in_steps_replaces_the_presets_minutes(tmp_path: Path) -> None:
@@ -96,7 +156,7 @@ def test_mistakes_are_named(settings: dict[str, Any], words: str) -> None:
 @pytest.mark.parametrize(
     ("method", "settings", "mend"),
     [
-        ("cyclegan", {"identity_end": 0.5}, {"identity_weight": 1.0}),
+        ("cyclegan", {"identity_end": 0.4, "identity_weight": 0.0}, {"identity_weight": 1.0}),
         ("cyclegan", {"cycle_direction": "backward", "one_way": True}, {"one_way": False}),
         ("stargan", {"gradient_penalty_weight": 5.0}, {"adversarial_loss": "wgan"}),
         ("xgan", {"teacher_weight": 2.0}, {"feature_extractor": "efficientnet-lite0"}),

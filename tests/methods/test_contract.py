@@ -22,7 +22,11 @@ from unpaired.training.loop import TrainingLoop
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in METHODS),
-    *((name, dict(preset)) for name, row in METHODS.items() for preset in row.cls.presets.values()),
+    *(
+        (name, row.cls.resolve_settings(preset, lambda: 0.1))
+        for name, row in METHODS.items()
+        for preset in row.cls.presets.values()
+    ),
     ("cyclegan", {"one_way": True}),
     ("cyclegan", {"cycle_direction": "forward"}),
     ("cyclegan", {"cycle_direction": "backward"}),

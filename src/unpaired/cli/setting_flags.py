@@ -84,10 +84,8 @@ def add_section_flags(parser: argparse.ArgumentParser, argv: Sequence[str], meth
     networks = parser.add_argument_group(
         "networks", f"Preset defaults are those of {first.files_noun}." if is_shown else None
     )
-    network_models: list[type[BaseModel]] = [NetworkSettings]
-    network_models += [medium.network_settings_model for medium in MEDIA.values()]
-    for model in network_models:
-        _add_flags(networks, model, section("networks"), is_shown)
+    for medium in MEDIA.values():
+        _add_flags(networks, medium.network_settings_model, section("networks"), is_shown)
     _add_flags(parser.add_argument_group("training"), TrainingSettings, section("training"), is_shown)
 
 

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, create_model
 from typing_extensions import Doc
 
-from unpaired.config.settings import DataSettings, NetworkSettings, Preset, StrictModel, TrainingSettings
+from unpaired.config.settings import Auto, DataSettings, NetworkSettings, Preset, StrictModel, TrainingSettings
 from unpaired.errors import UsageError, suggest_name
 from unpaired.media import MEDIA, Medium
 from unpaired.methods import DEFAULT_METHOD, METHODS
@@ -22,6 +22,7 @@ from unpaired.methods.base import Method
 SECTIONS = ("method_settings", "data", "medium_settings", "networks", "training")
 """Sections of a settings file, in the order of the help."""
 NUMBER_TYPES = (int, float, int | None, float | None)
+NonNegative = Annotated[float, Field(ge=0)]
 T = TypeVar("T", bound=BaseModel)
 RUN_ONLY_KEYS = {
     *(
@@ -151,15 +152,16 @@ def _restore_method_settings(cls: type[Method], values: dict[str, Any]) -> Stric
 def build_method_settings_model(cls: type[Method]) -> type[MethodSettings]:
     """Build a settings model from a method's keyword-only parameters, with their types, defaults and help texts.
 
-    Numbers must not be negative: they are rates, weights and sizes.
+    Numbers must not be negative: they are rates, weights and sizes. "auto" is a value only where the type contains it.
     """
     hints = get_type_hints(cls.__init__)
     annotated = get_type_hints(cls.__init__, include_extras=True)
     fields: dict[str, Any] = {}
     for name, parameter in inspect.signature(cls.__init__).parameters.items():
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
-            minimum = 0 if hints[name] in NUMBER_TYPES else None
-            fields[name] = (hints[name], Field(parameter.default, description=_find_doc(annotated[name]), ge=minimum))
+            hint = NonNegative | Auto if hints[name] == float | Auto else hints[name]
+            minimum = 0 if hint in NUMBER_TYPES else None
+            fields[name] = (hint, Field(parameter.default, description=_find_doc(annotated[name]), ge=minimum))
     model: type[MethodSettings] = create_model(f"{cls.__name__}Settings", __base__=MethodSettings, **fields)
     model.ignored_if, model.method_class = cls.ignored_if, cls
     return model
@@ -243,9 +245,15 @@ def section_label(section: str, method: str, medium: Medium) -> str:
 
 
 def get_preset_values(method: str, medium: Medium, preset: Preset) -> dict[str, dict[str, Any]]:
-    """Return the values that a preset changes, by section; `paper` uses the batch size of the method's paper."""
+    """Return the values that a preset changes, by section: those of the medium, replaced by those of the method.
+
+    `paper` uses the batch size of the method's paper.
+    """
     info = METHODS[method]
-    values = {section: dict(medium.presets[preset].get(section, {})) for section in SECTIONS}
+    own_sections = info.cls.preset_sections.get(medium.name, {}).get(preset, {})
+    values = {
+        section: {**medium.presets[preset].get(section, {}), **own_sections.get(section, {})} for section in SECTIONS
+    }
     if preset == "paper":
         values["training"].setdefault("batch_size", info.paper_batch_size)
     values["method_settings"] = dict(info.cls.media_presets.get(medium.name, info.cls.presets).get(preset, {}))

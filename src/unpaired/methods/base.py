@@ -111,6 +111,10 @@ class Method(nn.Module, ABC):
     """Settings that each preset changes for images. The defaults of `__init__` are the paper's values."""
     media_presets: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
     """Medium name -> the settings that each preset changes for this medium, in place of `presets`."""
+    preset_sections: ClassVar[Mapping[str, Mapping[str, Mapping[str, Mapping[str, Any]]]]] = {}
+    """Medium name -> preset -> section ("networks", "training", "medium_settings") -> settings that replace those of
+    the medium's preset, for a method that needs other networks or other training than the rest.
+    """
     steganography_defences: ClassVar[Mapping[str, Any]] = {}
     """Settings that keep the generator from hiding its input in its output, each with a value to try."""
     ignored_if: ClassVar[Mapping[str, tuple[str, Any]]] = {}
@@ -123,6 +127,18 @@ class Method(nn.Module, ABC):
     """`translate` accepts heights and widths that are multiples of this; set by the code that builds the networks."""
     is_cycle_consistent: bool = False
     """Whether translating there and back should give the input: then the cycle error is reported for this method."""
+
+    @staticmethod
+    def resolve_settings(
+        settings: Mapping[str, Any],
+        measure_distance: Callable[[], float],  # noqa: ARG004 - for subclasses
+    ) -> dict[str, Any]:
+        """Return the method's settings with every "auto" replaced, before the networks are built.
+
+        `measure_distance` reads training items and returns how far the intensity histograms of the domains are apart,
+        as a fraction of the range; it raises UsageError for media that have no such distance.
+        """
+        return dict(settings)
 
     @abstractmethod
     def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated, Any, Literal
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from typing_extensions import Doc
 
 from unpaired.losses.adversarial import generator_loss
 from unpaired.losses.distances import l1
+from unpaired.methods import cyclegan_presets
 from unpaired.methods.base import (
     Batch,
     ImagePool,
@@ -26,11 +27,11 @@ from unpaired.methods.base import (
     sum_losses,
 )
 from unpaired.methods.setting_types import (
+    AutoIdentityWeight,
     CycleNoise,
     CycleWeight,
     DiscriminatorLearningRate,
     GradClip,
-    IdentityWeight,
     LearningRate,
     PoolSize,
     TransportWeight,
@@ -38,11 +39,6 @@ from unpaired.methods.setting_types import (
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
 from unpaired.networks.masking import mask_frames
-
-SMALL_LOSSES = {"cycle_weight": 1.7, "cycle_noise": 0.05, "identity_weight": 0.0, "pool_size": 0}
-SMALL_OPTIMIZER = {"lr": 4e-4, "lr_d": 1e-3, "grad_clip": 5.0}
-VOICE_PAPER = {"pool_size": 0, "identity_end": 0.025, "lr_d": 1e-4}
-VOICE_SMALL_LOSSES = {"pool_size": 0, "cycle_weight": 2.0, "identity_weight": 0.0, "transport_weight": 5.0}
 
 
 class CycleGAN(Method):
@@ -68,14 +64,9 @@ class CycleGAN(Method):
     is_cycle_consistent = True
     steganography_defences = {"cycle_noise": 0.1, "guess_weight": 2.0}  # noqa: RUF012 - data
     ignored_if = {"identity_end": ("identity_weight", 0.0), "cycle_direction": ("one_way", True)}  # noqa: RUF012 - data
-    presets = {preset: {**SMALL_LOSSES, **SMALL_OPTIMIZER} for preset in ("small", "tiny")}  # noqa: RUF012 - data
-    media_presets = {  # noqa: RUF012 - data
-        "voice": {
-            "paper": VOICE_PAPER,
-            "small": VOICE_SMALL_LOSSES | SMALL_OPTIMIZER,
-            "tiny": VOICE_SMALL_LOSSES | SMALL_OPTIMIZER,
-        }
-    }
+    presets = cyclegan_presets.PRESETS
+    media_presets = cyclegan_presets.MEDIA_PRESETS
+    preset_sections = cyclegan_presets.PRESET_SECTIONS
 
     def __init__(
         self,
@@ -104,7 +95,7 @@ class CycleGAN(Method):
                 "Set it to 2 if the audit finds hidden signals."
             ),
         ] = 0.0,
-        identity_weight: IdentityWeight = 5.0,
+        identity_weight: AutoIdentityWeight = 5.0,
         identity_end: Annotated[
             float,
             Doc(
@@ -133,6 +124,7 @@ class CycleGAN(Method):
         grad_clip: GradClip = None,
     ) -> None:
         super().__init__()
+        assert not isinstance(identity_weight, str), "resolve the setting before building the method"
         self.has_forward_cycle = one_way or cycle_direction != "backward"
         self.has_backward_cycle = not one_way and cycle_direction != "forward"
         self.cycle_noise, self.max_mask_fraction = cycle_noise, max_mask_fraction
@@ -155,6 +147,14 @@ class CycleGAN(Method):
             "discriminators": Player(discriminator_roles, lr=lr_d, grad_clip=grad_clip),
         }
         self.routes = (Route("X", "Y", ("G",)),) if one_way else (Route("X", "Y", ("G",)), Route("Y", "X", ("F",)))
+
+    @staticmethod
+    def resolve_settings(settings: Mapping[str, Any], measure_distance: Callable[[], float]) -> dict[str, Any]:
+        """Replace `identity_weight` "auto": the identity loss is off if the domains' intensities are far apart."""
+        if settings.get("identity_weight") != "auto":
+            return dict(settings)
+        is_near = measure_distance() < cyclegan_presets.AUTO_IDENTITY_MAX_DISTANCE
+        return {**settings, "identity_weight": cyclegan_presets.AUTO_IDENTITY_WEIGHT if is_near else 0.0}
 
     def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
         """Yield the generators' turn, then the discriminators' turn."""

@@ -12,6 +12,9 @@ from typing_extensions import Doc
 
 from unpaired.losses.adversarial import AdversarialLoss
 
+Auto = Literal["auto"]
+"""Value of a setting that `Method.resolve_settings` decides from the data before training."""
+
 # Optimization
 LearningRate = Annotated[
     float,
@@ -95,6 +98,14 @@ IdentityWeight = Annotated[
     Doc(
         "Weight of the identity loss (an item of the target domain should pass unchanged); 0: off. "
         "Raise it if colours shift without reason."
+    ),
+]
+AutoIdentityWeight = Annotated[
+    float | Auto,
+    Doc(
+        "Weight of the identity loss (an item of the target domain should pass unchanged); 0: off; auto (pictures "
+        "only): 2.5, or 0 if the domains' intensities differ by 25 % of the range or more. "
+        "Raise it if dark and light are exchanged; set it to 0 if outputs stay too close to inputs."
     ),
 ]
 ReconstructionWeight = Annotated[

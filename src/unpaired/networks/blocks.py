@@ -30,6 +30,23 @@ class NonAffineGroupNorm(nn.Module):
         return F.group_norm(x, self.groups)
 
 
+class HalfNorm(nn.Module):
+    """Normalize the first half of the channels and pass the others unchanged (Pan et al. 2018, arXiv:1807.09441).
+
+    The normalized half does not contain absolute colors and brightness, the other half does. The next layer can use
+    either.
+    """
+
+    def __init__(self, half: nn.Module) -> None:
+        super().__init__()
+        self.half_norm = half
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W), for an even C -> the same shape."""
+        first, second = x.chunk(2, dim=1)
+        return torch.cat((self.half_norm(first), second), dim=1)
+
+
 def norm(kind: Norm, channels: int) -> nn.Module:
     """Return the normalization layer for `channels` channels.
 

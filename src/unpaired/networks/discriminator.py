@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unpaired.config.settings import Norm
-from unpaired.networks.blocks import FeatureCollector, FeatureModule, forward_collecting, norm
+from unpaired.networks.blocks import FeatureCollector, FeatureModule, forward_collecting, init_normal, norm
 
 
 def patch_discriminator(channels: int, width: int, layers: int, kind: Norm, outputs: int = 1) -> list[nn.Module]:
@@ -74,14 +74,32 @@ def light_discriminator(channels: int, width: int, outputs: int = 1) -> MultiVie
     texture = [FiniteDifferences(), nn.PixelUnshuffle(2), nn.Conv2d(12 * channels, width, 3, 1, 1), leaky]
     texture += [nn.Conv2d(width, 2 * width, 4, 2, 1), leaky, nn.Conv2d(2 * width, 4 * width, 4, 2, 1), leaky]
     texture += [nn.Conv2d(4 * width, outputs, 3, 1, 1)]
-    layout = [nn.AdaptiveAvgPool2d(16), nn.Conv2d(channels, width, 3, 1, 1), leaky]
-    layout += [nn.Conv2d(width, 2 * width, 4, 2, 1), leaky, nn.Conv2d(2 * width, 4 * width, 4, 2, 1), leaky]
-    layout += [nn.Conv2d(4 * width, outputs, 4)]
-    histogram = [nn.Conv2d(channels, width, 1), leaky, nn.Conv2d(width, width, 1), leaky, nn.AdaptiveAvgPool2d(1)]
-    histogram += [nn.Conv2d(width, width, 1), leaky, nn.Conv2d(width, outputs, 1)]
-    net = MultiViewDiscriminator(nn.Sequential(*texture), nn.Sequential(*layout), nn.Sequential(*histogram))
+    net = MultiViewDiscriminator(nn.Sequential(*texture), *whole_image_discriminators(channels, width, outputs))
     init_kaiming_leaky(net)
     return net
+
+
+def multi_discriminator(channels: int, width: int, layers: int, kind: Norm, outputs: int = 1) -> MultiViewDiscriminator:
+    """Return a PatchGAN and, at half its width, the layout and histogram views of `light_discriminator`.
+
+    (B, channels, H, W) -> (B, 3 outputs, h, w). Patches cannot detect that dark and light are exchanged everywhere.
+    """
+    patch = init_normal(nn.Sequential(*patch_discriminator(channels, width, layers, kind, outputs)))
+    views = whole_image_discriminators(channels, max(1, width // 2), outputs)
+    for view in views:
+        init_kaiming_leaky(view)
+    return MultiViewDiscriminator(patch, *views)
+
+
+def whole_image_discriminators(channels: int, width: int, outputs: int) -> tuple[nn.Module, nn.Module]:
+    """Return discriminators of the image downsampled to 16 x 16 and of its histogram: one position of scores each."""
+    leaky = nn.LeakyReLU(0.2, inplace=True)
+    layout: list[nn.Module] = [nn.AdaptiveAvgPool2d(16), nn.Conv2d(channels, width, 3, 1, 1), leaky]
+    layout += [nn.Conv2d(width, 2 * width, 4, 2, 1), leaky, nn.Conv2d(2 * width, 4 * width, 4, 2, 1), leaky]
+    layout += [nn.Conv2d(4 * width, outputs, 4)]
+    histogram: list[nn.Module] = [nn.Conv2d(channels, width, 1), leaky, nn.Conv2d(width, width, 1), leaky]
+    histogram += [nn.AdaptiveAvgPool2d(1), nn.Conv2d(width, width, 1), leaky, nn.Conv2d(width, outputs, 1)]
+    return nn.Sequential(*layout), nn.Sequential(*histogram)
 
 
 def latent_discriminator(channels: int, width: int, outputs: int, dropout: float) -> list[nn.Module]:

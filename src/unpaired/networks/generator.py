@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -13,13 +14,14 @@ from unpaired.networks.blocks import (
     EvalClamp,
     FeatureCollector,
     FeatureModule,
+    HalfNorm,
     ResidualBlock,
     Role,
     conv,
     forward_collecting,
     norm,
 )
-from unpaired.networks.image_settings import Antialias, Padding
+from unpaired.networks.image_settings import Antialias, Padding, Skips
 
 
 class Blur(nn.Module):
@@ -41,39 +43,56 @@ class Blur(nn.Module):
 
 
 def resnet_down(
-    channels: int, width: int, kind: Norm, padding: Padding, antialias: Antialias = False
+    channels: int, width: int, kind: Norm, padding: Padding, antialias: Antialias = False, skips: Skips = "none"
 ) -> list[nn.Module]:
     """Return the encoder half of CycleGAN's generator: (B, channels, H, W) -> (B, 4 width, H/4, W/4).
 
     The layers are c7s1-width, d(2 width), d(4 width) in the paper's notation. If `antialias` is True or "down", each d
-    convolves with stride 1 and a blur halves the size (CUT, arXiv:2007.15651).
+    convolves with stride 1 and a blur halves the size (CUT, arXiv:2007.15651). `skips` selects the normalization at
+    full resolution (`full_resolution_norm`).
     """
     blurred = antialias in (True, "down")
-    layers: list[nn.Module] = [conv(channels, width, 7, padding), norm(kind, width), nn.ReLU(inplace=True)]
+    first_norm = full_resolution_norm(skips, kind, width)
+    layers: list[nn.Module] = [conv(channels, width, 7, padding), *first_norm, nn.ReLU(inplace=True)]
     for w in (width, 2 * width):
         layers += [conv(w, 2 * w, 3, "zeros", 1 if blurred else 2), norm(kind, 2 * w), nn.ReLU(inplace=True)]
         layers += [Blur(2)] if blurred else []
     return layers
 
 
-def resnet_up(channels: int, width: int, kind: Norm, padding: Padding, antialias: Antialias = False) -> list[nn.Module]:
+def resnet_up(
+    channels: int, width: int, kind: Norm, padding: Padding, antialias: Antialias = False, skips: Skips = "none"
+) -> list[nn.Module]:
     """Return the decoder half of CycleGAN's generator: (B, 4 width, h, w) -> (B, channels, 4 h, 4 w).
 
     The layers are u(2 width), u(width), c7s1-channels in the paper's notation, and tanh. If `antialias` is True or
     "up", each u upsamples bilinearly and convolves then. This equals CUT's upsampling filter 1 3 3 1 after inserting
-    zeros.
+    zeros. If `antialias` is "late", each u convolves first and upsamples then. That costs no more than the transposed
+    convolution and leaves no checkerboard pattern; edges must come from skip connections. `skips` as in `resnet_down`.
     """
     layers: list[nn.Module] = []
     for w in (4 * width, 2 * width):
-        if antialias in (True, "up"):
-            layers += [
-                nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False),
-                conv(w, w // 2, 3, "zeros"),
-            ]
+        normed = [norm(kind, w // 2)] if w > 2 * width else full_resolution_norm(skips, kind, width)
+        double = nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+        if antialias == "late":
+            layers += [conv(w, w // 2, 3, "zeros"), *normed, double]
+        elif antialias in (True, "up"):
+            layers += [double, conv(w, w // 2, 3, "zeros"), *normed]
         else:
-            layers += [nn.ConvTranspose2d(w, w // 2, 3, stride=2, padding=1, output_padding=1)]
-        layers += [norm(kind, w // 2), nn.ReLU(inplace=True)]
+            layers += [nn.ConvTranspose2d(w, w // 2, 3, stride=2, padding=1, output_padding=1), *normed]
+        layers += [nn.ReLU(inplace=True)]
     return [*layers, conv(width, channels, 7, padding), nn.Tanh()]
+
+
+def full_resolution_norm(skips: Skips, kind: Norm, width: int) -> list[nn.Module]:
+    """Return the normalization of the layers at full resolution, where the outer skip connection starts and ends.
+
+    "half" normalizes half of the channels and "raw" none. Instance normalization there removes absolute colors and
+    contrast, which the skip connection could otherwise carry.
+    """
+    if skips == "half":
+        return [HalfNorm(norm(kind, width // 2))]
+    return [] if skips == "raw" else [norm(kind, width)]
 
 
 def light_down(channels: int, width: int, kind: Norm, padding: Padding) -> list[nn.Module]:
@@ -133,6 +152,34 @@ def init_icnr(net: nn.Module) -> nn.Module:
                     with torch.no_grad():
                         layer.weight.copy_(layer.weight[::block].repeat_interleave(block, 0))
     return net
+
+
+class SkipGenerator(FeatureModule):
+    """Generator of the layers of `resnet_down`, residual blocks and `resnet_up`, with two long skip connections.
+
+    The input of each halving is added to the output of the doubling of the same size. Edges therefore bypass the
+    bottleneck, which takes thousands of steps to learn to pass them. There are no additional parameters.
+    """
+
+    def __init__(self, down: Sequence[nn.Module], blocks: Sequence[nn.Module], up: Sequence[nn.Module]) -> None:
+        super().__init__()
+        first = 1 + next(i for i, layer in enumerate(down) if isinstance(layer, nn.ReLU))
+        stage = (len(down) - first) // 2
+        self.stem = nn.Sequential(*down[:first])
+        self.halve = nn.Sequential(*down[first : first + stage])
+        self.deep = nn.Sequential(*down[first + stage :], *blocks)
+        doubled = [i for i, layer in enumerate(up) if isinstance(layer, nn.ReLU)]
+        self.to_half = nn.Sequential(*up[: doubled[0] + 1])
+        self.to_full = nn.Sequential(*up[doubled[0] + 1 : doubled[1] + 1])
+        self.head = nn.Sequential(*up[doubled[1] + 1 :])
+
+    def forward_collecting(self, x: Tensor, collector: FeatureCollector | None) -> Tensor:
+        """(B, inputs, H, W) in [-1, 1] -> (B, outputs, H, W) in [-1, 1]; H and W are multiples of 4."""
+        stem = forward_collecting(self.stem, x, collector)
+        half = forward_collecting(self.halve, stem, collector)
+        deep = forward_collecting(self.deep, half, collector)
+        deep = forward_collecting(self.to_half, deep, collector) + half
+        return forward_collecting(self.head, forward_collecting(self.to_full, deep, collector) + stem, collector)
 
 
 class LightGenerator(FeatureModule):

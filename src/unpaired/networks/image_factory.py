@@ -17,7 +17,7 @@ from unpaired.networks.conditional import (
     fader_encoder,
     stargan_discriminator,
 )
-from unpaired.networks.discriminator import latent_discriminator, light_discriminator
+from unpaired.networks.discriminator import latent_discriminator
 from unpaired.networks.generator import (
     fixed_depth_generator,
     light_down,
@@ -94,7 +94,7 @@ class ImageNetworkFactory(ImageLayers):
     def discriminator(self, domain: str, outputs: int = 1) -> Role:
         """Build a discriminator: images of `domain` -> scores (B, views x outputs, h, w).
 
-        "patch" has one view, "light" has three; the `outputs` of a view are adjacent channels.
+        "patch" has one view, "light" and "multi" have three; the `outputs` of a view are adjacent channels.
         """
         return self._build_discriminator(self.channels[domain], outputs)
 
@@ -199,13 +199,9 @@ class ImageNetworkFactory(ImageLayers):
         """
         s, channels = self.settings, self.channels[self.domains[0]]
         augment = self._augmentation_layers()
-        if s.discriminator == "light":
+        if s.discriminator != "patch":
             shared_layers = Role(*(augment or [nn.Identity()]))
-            return (
-                shared_layers,
-                Role(light_discriminator(channels, s.discriminator_width, outputs)),
-                self.classifier(num_labels),
-            )
+            return shared_layers, Role(*self._score_layers(channels, outputs)), self.classifier(num_labels)
         trunk, scores, logits = stargan_discriminator(channels, s.discriminator_width, self.size, num_labels, outputs)
         return Role(*augment, *trunk), Role(*scores), Role(*logits)
 

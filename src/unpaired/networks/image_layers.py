@@ -12,8 +12,15 @@ from unpaired.config.settings import Norm
 from unpaired.errors import UsageError
 from unpaired.networks.augment import Augment
 from unpaired.networks.blocks import ResidualBlock, Role, init_normal
-from unpaired.networks.discriminator import light_discriminator, patch_discriminator
-from unpaired.networks.generator import LightGenerator, init_icnr, init_kaiming_relu, resnet_down, resnet_up
+from unpaired.networks.discriminator import light_discriminator, multi_discriminator, patch_discriminator
+from unpaired.networks.generator import (
+    LightGenerator,
+    SkipGenerator,
+    init_icnr,
+    init_kaiming_relu,
+    resnet_down,
+    resnet_up,
+)
 from unpaired.networks.identity_autoencoder import LightDecoder
 from unpaired.networks.image_settings import ImageNetworkSettings, Padding
 
@@ -44,24 +51,36 @@ class ImageLayers:
         self._require_stride(4)
         if s.generator == "light":
             return init_weights(LightGenerator(inputs, outputs, s.width, self.blocks, kind, padding))
+        if s.skips == "half" and s.width % 2:
+            raise UsageError(
+                f"width {s.width}: with --skips half the width must be even; try --width {s.width + 1} or --skips raw"
+            )
         blocks = [ResidualBlock(self.code_channels, kind, padding) for _ in range(self.blocks)]
-        down = resnet_down(inputs, s.width, kind, padding, s.antialias)
-        return init_weights(nn.Sequential(*down, *blocks, *resnet_up(outputs, s.width, kind, padding, s.antialias)))
+        down = resnet_down(inputs, s.width, kind, padding, s.antialias, s.skips)
+        up = resnet_up(outputs, s.width, kind, padding, s.antialias, s.skips)
+        if s.skips != "none":
+            return init_weights(SkipGenerator(down, blocks, up))
+        return init_weights(nn.Sequential(*down, *blocks, *up))
 
     def _build_discriminator(self, channels: int, outputs: int = 1) -> Role:
         """Build a discriminator with augmentation: (B, channels, H, W) -> scores (B, views x outputs, h, w)."""
+        return Role(*self._augmentation_layers(), *self._score_layers(channels, outputs))
+
+    def _score_layers(self, channels: int, outputs: int) -> list[nn.Module]:
+        """Return the initialized layers of a discriminator; raises UsageError if the images are too small for it."""
         s = self.settings
         if s.discriminator == "light":
-            layers: list[nn.Module] = [light_discriminator(channels, s.discriminator_width, outputs)]
-        else:
-            if self.size < 3 * 2**s.discriminator_layers:
-                raise UsageError(
-                    f"size {self.size}: a patch discriminator of {s.discriminator_layers} layers needs at least "
-                    f"{3 * 2**s.discriminator_layers} px; increase --size or decrease --discriminator-layers"
-                )
-            layers = patch_discriminator(channels, s.discriminator_width, s.discriminator_layers, s.norm, outputs)
-            init_normal(nn.Sequential(*layers))
-        return Role(*self._augmentation_layers(), *layers)
+            return [light_discriminator(channels, s.discriminator_width, outputs)]
+        if self.size < 3 * 2**s.discriminator_layers:
+            raise UsageError(
+                f"size {self.size}: a patch discriminator of {s.discriminator_layers} layers needs at least "
+                f"{3 * 2**s.discriminator_layers} px; increase --size or decrease --discriminator-layers"
+            )
+        if s.discriminator == "multi":
+            return [multi_discriminator(channels, s.discriminator_width, s.discriminator_layers, s.norm, outputs)]
+        layers = patch_discriminator(channels, s.discriminator_width, s.discriminator_layers, s.norm, outputs)
+        init_normal(nn.Sequential(*layers))
+        return layers
 
     def _augmentation_layers(self) -> list[nn.Module]:
         """Return the augmentation of the discriminator's input, or no layer."""

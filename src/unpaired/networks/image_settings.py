@@ -8,15 +8,20 @@ from pydantic import Field
 
 from unpaired.config.settings import Auto, NetworkSettings
 
-Antialias = bool | Literal["down", "up"]
+Antialias = bool | Literal["down", "up", "late"]
 Padding = Literal["reflect", "zeros"]
+Skips = Literal["none", "normed", "half", "raw"]
 AugmentPolicy = Literal["color", "translation", "cutout"]
 
 
 class ImageNetworkSettings(NetworkSettings):
     """Forms that only image networks have."""
 
-    ignored_if = {"antialias": ("generator", "light"), "discriminator_layers": ("discriminator", "light")}
+    ignored_if = {  # noqa: RUF012 - data
+        "antialias": ("generator", "light"),
+        "skips": ("generator", "light"),
+        "discriminator_layers": ("discriminator", "light"),
+    }
 
     generator: Literal["resnet", "light"] = Field(
         "resnet",
@@ -26,10 +31,22 @@ class ImageNetworkSettings(NetworkSettings):
     padding: Padding = Field("reflect", description="padding of the stride-1 convolutions of generators")
     antialias: Antialias = Field(
         False,
-        description="blur where resnet generators halve and double the resolution, against checkerboard patterns "
-        "(true, or one side: down, up)",
+        description="against checkerboard patterns: blur where resnet generators halve and double the resolution "
+        "(true, or one side: down, up); late: double it after each convolution, not before (fastest)",
     )
-    discriminator_layers: int = Field(3, ge=1, le=6, description="strided layers of the patch discriminator")
+    skips: Skips = Field(
+        "none",
+        description="long skip connections of resnet generators: none; normed (at full resolution with normalization), "
+        "half (half of the channels normalized; needs an even --width) or raw (without; keeps absolute colors best)",
+    )
+    discriminator: Literal["patch", "light", "multi"] = Field(  # type: ignore[assignment] # more choices than the base
+        "patch",
+        description="discriminator: patch (PatchGAN), light (fewer layers, several views of the item) or multi (patch, "
+        "and two views of the whole picture; pictures only)",
+    )
+    discriminator_layers: int = Field(
+        3, ge=1, le=6, description="strided layers of the patch discriminator (also in multi)"
+    )
     augment: tuple[AugmentPolicy, ...] | Auto = Field(
         (),
         description="differentiable augmentation of what discriminators see: color, translation, cutout; auto: by the "

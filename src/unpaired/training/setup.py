@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,13 +13,14 @@ import torch
 from unpaired import __version__
 from unpaired.config.resolve import Settings, SettingsRequest, resolve_settings
 from unpaired.config.run_config import RunConfig
-from unpaired.config.settings import Preset, TrainingSettings
+from unpaired.config.settings import Preset, StrictModel, TrainingSettings
 from unpaired.console import LogCallback
 from unpaired.cores import count_threads
 from unpaired.data.batches import BatchLoader, require_pairs
 from unpaired.data.split import DomainSplits
 from unpaired.devices import pick_device
 from unpaired.errors import UnreadableFileError, UsageError
+from unpaired.methods import METHODS
 from unpaired.methods.base import Method
 from unpaired.networks.pretrained import collect_digests
 from unpaired.runs.files import RunFiles, build_batch_sampler, build_item_transform
@@ -111,13 +112,15 @@ def configure_run(
         log(describe_split(split))
     if files.labelled_datasets:
         log(f"domains: {describe_domains(files)}")
+    measure = inspection.measure_distance
+    method_settings = decide_method_settings(settings, measure and partial(measure, domains, files.splits), log)
     largest = max(inspection.item_counts or [len(split.train) for split in files.collection_splits])
     config = RunConfig(
         unpaired_version=__version__,
         method=settings.method,
         preset=settings.preset,
         medium=medium.name,
-        method_settings=settings.method_settings,
+        method_settings=method_settings,
         medium_settings=inspection.medium_settings,
         domains=domains,
         sources=inspection.domains if files.labelled_datasets else (),
@@ -153,6 +156,31 @@ def describe_split(split: DomainSplits) -> str:
 def describe_domains(files: RunFiles) -> str:
     """List the domains that labels make, with their numbers of training files."""
     return ", ".join(f"{split.name} ({len(split.train):,})" for split in files.splits)
+
+
+def decide_method_settings(
+    settings: Settings, measure_distance: Callable[[], float] | None, log: LogCallback
+) -> StrictModel:
+    """Decide the method's settings that are "auto", and log each decision with the measured distance.
+
+    Raises UsageError if a decision needs the distance of the domains and the medium has none.
+    """
+    given = {name: getattr(settings.method_settings, name) for name in type(settings.method_settings).model_fields}
+    distances: list[float] = []
+
+    def measure() -> float:
+        if measure_distance is None:
+            name = next(name for name, value in given.items() if value == "auto")
+            raise UsageError(f"setting '{name}': auto is not available for {settings.medium.files_noun}; give a number")
+        distances.append(measure_distance())
+        return distances[-1]
+
+    decided = METHODS[settings.method].cls.resolve_settings(given, measure)
+    changes = {name: value for name, value in decided.items() if value != given[name]}
+    reason = f" (auto: the domains' intensities differ by {distances[0]:.0%} of the range)" if distances else ""
+    for name, value in changes.items():
+        log(f"{name}: {value:g}{reason}" if isinstance(value, float) else f"{name}: {value}{reason}")
+    return settings.method_settings.model_copy(update=changes)
 
 
 def decide_training_settings(

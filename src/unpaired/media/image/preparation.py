@@ -56,16 +56,15 @@ def inspect_image_data(settings: Settings, listing: DataListing, log: LogCallbac
         for files in listing.files
     ]
 
+    def measure_distance(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> float:
+        return measure_value_distance(domains, ImageTransform(resolved), splits)
+
     def decide_networks(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> NetworkSettings:
         smallest = min(len(split.train) for split in splits)
-        transform = ImageTransform(resolved)
-        return decide_network_settings(
-            networks, smallest, partial(measure_value_distance, domains, transform, splits), log
-        )
+        return decide_network_settings(networks, smallest, partial(measure_distance, domains, splits), log)
 
-    return Inspection(
-        resolved, report.create_domains(resolved.num_channels, resolved.value_range), splits, decide_networks
-    )
+    created_domains = report.create_domains(resolved.num_channels, resolved.value_range)
+    return Inspection(resolved, created_domains, splits, decide_networks, measure_distance=measure_distance)
 
 
 def limit_size(

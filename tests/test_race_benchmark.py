@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from benchmarks.exact import TRANSFORMS, drawing, make_task, negative, palette, read_picture, texture
+from benchmarks.race import Cell, build_command, collect_tasks, measure_color_transfer, read_figures
+from benchmarks.race_table import compare, compute_closed_gap, format_table
+from benchmarks.results import append_row
+from tools.doc_pages import parse_command
+from unpaired.cli.setting_flags import parse_settings
+
+
+def picture(seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).random((16, 16, 3))
+
+
+def write_pictures(folder: Path, count: int) -> Path:
+    folder.mkdir()
+    for i in range(count):
+        Image.fromarray((picture(i) * 255).astype(np.uint8)).save(folder / f"{i}.png")
+    return folder
+
+
+def test_palette_is_undone_by_applying_it_two_more_times() -> None:
+    x = picture()
+    assert not np.array_equal(palette(x), x)
+    np.testing.assert_array_equal(palette(palette(palette(x))), x)
+
+
+def test_negative_of_an_even_picture_is_exact() -> None:
+    np.testing.assert_allclose(negative(np.full((16, 16, 3), 0.2)), 0.8, atol=1 / 255)
+
+
+def test_drawing_is_gray_and_white_where_nothing_changes() -> None:
+    np.testing.assert_allclose(drawing(np.full((16, 16, 3), 0.3)), 1.0)
+    lines = drawing(picture())
+    assert lines.min() < 0.9
+    np.testing.assert_array_equal(lines[..., 0], lines[..., 2])
+
+
+def test_texture_only_darkens() -> None:
+    x = picture()
+    assert (texture(x) <= x).all() and texture(x).mean() < 0.95 * x.mean()
+
+
+@pytest.mark.parametrize("task", TRANSFORMS)
+def test_made_tasks_share_no_training_picture_and_have_exact_pairs(task: str, tmp_path: Path) -> None:
+    make_task(task, write_pictures(tmp_path / "in", 10), tmp_path / "out", 16)
+    names = {
+        (d, split): {f.name for f in (tmp_path / "out" / d / split).iterdir()}
+        for d in "AB"
+        for split in ("train", "test")
+    }
+    assert names["A", "test"] == names["B", "test"] and len(names["A", "test"]) == 2
+    assert not names["A", "train"] & names["B", "train"] and len(names["A", "train"] | names["B", "train"]) == 8
+    x, y = (read_picture(tmp_path / "out" / d / "test" / "0.png", 16) for d in "AB")
+    np.testing.assert_allclose(TRANSFORMS[task](x).clip(0, 1), y, atol=0.51 / 255)
+
+
+def test_tasks_are_made_from_a_folder_and_unknown_names_are_refused(tmp_path: Path) -> None:
+    source = write_pictures(tmp_path / "in", 5)
+    assert len(collect_tasks(tmp_path, 16, None, source, [])) == len(TRANSFORMS)
+    with pytest.raises(SystemExit, match="nowhere"):
+        collect_tasks(tmp_path, 16, None, source, ["nowhere"])
+
+
+@pytest.mark.parametrize("side", ["ours", "reference"])
+def test_commands_of_both_sides_parse(side: str, tmp_path: Path) -> None:
+    command = build_command(Cell("negative", side, 1, 64, 5.0), tmp_path, tmp_path / "run")
+    assert command[1:4] == ["-m", "unpaired", "train"]
+    settings = parse_settings(parse_command("train", command[4:]))
+    assert (settings["method"], settings["seed"], settings["minutes"]) == ("cyclegan", "1", "5.0")
+    assert settings["preset"] == ("small" if side == "ours" else "paper")
+
+
+def test_rows_are_found_by_their_cell(tmp_path: Path) -> None:
+    cell, results = Cell("mri", "ours", 0, 64, 5.0), tmp_path / "rows.jsonl"
+    append_row("race", {**vars(cell), "routes": {}}, 0, path=results)
+    append_row("quality", {}, 0, path=results)
+    assert list(read_figures(results)) == [cell]
+
+
+def figures(l1: float, ssim: float, kid: float = 50.0) -> dict[str, float]:
+    baseline = {"l1_baseline": 0.2, "ssim_baseline": 0.5, "psnr_baseline": 10.0, "kid_baseline": 60.0}
+    return {"l1": l1, "ssim": ssim, "kid": kid, "kid_error": 2.0, "psnr": 12.0, "change": 0.1, **baseline}
+
+
+def test_the_closed_gap_is_one_at_the_truth_and_zero_for_the_input() -> None:
+    assert compute_closed_gap(figures(0.0, 1.0), "l1") == compute_closed_gap(figures(0.0, 1.0), "ssim") == 1
+    assert compute_closed_gap(figures(0.2, 0.5), "l1") == compute_closed_gap(figures(0.2, 0.5), "ssim") == 0
+
+
+@pytest.mark.parametrize(
+    ("ours", "result"),
+    [
+        (figures(0.09, 0.7), "won"),
+        (figures(0.09, 0.5), "tie"),
+        (figures(0.09, 0.7, kid=53.0), "tie"),
+        (figures(0.102, 0.7), "tie"),
+        (figures(0.11, 0.7), "lost"),
+    ],
+)
+def test_a_direction_is_won_by_both_measures_and_no_worse_kid(ours: dict[str, float], result: str) -> None:
+    assert compare(ours, figures(0.1, 0.6)) == result
+
+
+def test_the_table_has_a_line_per_side_and_counts_results() -> None:
+    rows: list[dict[str, Any]] = [
+        {"task": "mri", "side": side, "routes": {"a -> b": figures(l1, 1 - 3 * l1)}}
+        for side, l1 in (("reference", 0.1), ("ours", 0.09), ("linear", 0.15))
+    ]
+    text = format_table(rows)
+    assert "55%" in text and "1 won, 0 tie, 0 lost" in text and "linear" in text
+
+
+def test_the_color_transfer_is_measured_in_both_directions(tmp_path: Path) -> None:
+    source = write_pictures(tmp_path / "in", 10)
+    make_task("palette", source, tmp_path / "task", 16)
+    routes = measure_color_transfer(Cell("palette", "linear", 0, 16, 1.0), tmp_path / "task")["routes"]
+    assert routes.keys() == {"A -> B", "B -> A"}
+    assert all({"l1", "l1_baseline", "ssim", "psnr", "change"} <= route.keys() for route in routes.values())
