@@ -1,4 +1,4 @@
-"""The audit of runs: what it writes and says, and that it leaves the run as it was."""
+"""The audit of runs: its files, its text, and that it does not change the run."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def made(*routes: RouteAudit, **more: Any) -> Audit:
     return Audit.model_validate(given | {"routes": routes} | more)
 
 
-def test_it_writes_what_it_found_leaves_the_weights_and_tells_the_same_again(run: Path) -> None:
+def test_audit_is_stored_is_repeatable_and_does_not_change_the_weights(run: Path) -> None:
     weights = hashlib.sha256((run / "model.safetensors").read_bytes()).hexdigest()
     state = torch.get_rng_state()
     seen: list[tuple[int, int]] = []
@@ -74,18 +74,18 @@ def test_it_writes_what_it_found_leaves_the_weights_and_tells_the_same_again(run
     assert found.steganography_defences.keys() == found.settings.keys()
 
 
-def test_a_one_way_method_gets_an_inverse_of_the_audits_own(
+def test_audit_trains_an_inverse_for_a_method_without_reverse_route(
     discs: Path, tmp_path: Path, without_features: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = train(discs, method="gan", out=tmp_path / "gan", steps=2, log=lambda _: None, **TINY)
     assert main(["audit", str(run), "--inverse-steps", "2", "--limit", "2"]) == 0
     said = capsys.readouterr().out
-    assert "hidden information" in said and "no way back, so the audit trained a small inverse" in said
+    assert "hidden information" in said and "no reverse route, so the audit trained a small inverse" in said
     assert not json.loads((run / "audit.json").read_text())["routes"][0]["has_reverse_route"]
     assert "<h2>Hidden information</h2>" in (run / "report.html").read_text("utf-8")
 
 
-def test_routes_are_chosen_and_wrong_options_named(run: Path) -> None:
+def test_audit_selects_routes_and_raises_usage_error_for_wrong_options(run: Path) -> None:
     assert list(audit(run, to="red", inverse_steps=2, limit=2).hidden) == ["blue -> red"]
     with pytest.raises(UsageError, match="--to green: this run translates to blue and red"):
         audit(run, to="green")
@@ -93,21 +93,21 @@ def test_routes_are_chosen_and_wrong_options_named(run: Path) -> None:
         audit(run, inverse_steps=1)
 
 
-def test_a_damaged_audit_is_left_out_of_the_page(run: Path) -> None:
+def test_a_damaged_audit_is_not_in_the_report(run: Path) -> None:
     (run / "audit.json").write_text("{")
     assert read_audit(run / "audit.json") is None
     assert "Hidden information" not in write_report(run).read_text("utf-8")
 
 
-def test_words_follow_the_figures() -> None:
+def test_verdict_and_recommendation_follow_the_values() -> None:
     assert "much of the input" in describe_verdict(route())
     assert "some of the input" in describe_verdict(route(hidden=0.1))
-    assert "honest" in describe_verdict(route(hidden=0.04)) and "told from none" in describe_verdict(
+    assert "none hidden" in describe_verdict(route(hidden=0.04)) and "not significant" in describe_verdict(
         route(hidden=0.3, hidden_error=0.2)
     )
     assert "nothing to hide" in describe_verdict(route(r2=0.01, hidden=0.0))
     assert recommend(made(route(hidden=0.01))) == ""
-    assert "no settings against it" in recommend(made(route()))
+    assert "no setting that reduces it" in recommend(made(route()))
     said = recommend(made(route(), steganography_defences={"cycle_noise": 0.1}, settings={"cycle_noise": 0.0}))
     assert "--cycle-noise 0.1" in said and "this run: cycle_noise 0" in said
     assert made(route(), route(route="b -> a", hidden=0.1)).mean_hidden == pytest.approx(0.3)

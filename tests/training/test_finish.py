@@ -27,7 +27,7 @@ def test_commands_that_are_shown_are_quoted(
     measured = SimpleNamespace(text=lambda: "measured")
     monkeypatch.setattr("unpaired.training.finish.evaluate", lambda *_, **__: measured)
     record = TrainingLog(folder, said.append, 1)
-    finish_training(config, folder, record, 1, torch.device("cpu"), "the distance of frames", ".wav")
+    finish_training(config, folder, record, 1, torch.device("cpu"), ".wav")
     record.close()
     assert said[-4:] == [
         "measured",
