@@ -75,8 +75,8 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Planted]]:
 
 
 def compared(data: Path, out: Path, *methods: str, **more: Any) -> Comparison:
-    heard = more.pop("heard", [])
-    return compare(data, methods=methods, out=out, log=heard.append, **{**QUICK, "steps": 2, **more})
+    messages = more.pop("messages", [])
+    return compare(data, methods=methods, out=out, log=messages.append, **{**QUICK, "steps": 2, **more})
 
 
 def states(comparison: Comparison) -> dict[str, str]:
@@ -159,9 +159,9 @@ def test_a_diverged_method_is_retried_only_with_other_settings(
     assert states(found) == {"planted": "diverged", "gan": "done"}
     assert "size is nan" in found.results[0].reason
     planted.trouble = "none"
-    heard: list[str] = []
-    assert states(compared(discs, tmp_path / "out", "planted", "gan", heard=heard))["planted"] == "diverged"
-    assert any("--set" in words for words in heard)
+    messages: list[str] = []
+    assert states(compared(discs, tmp_path / "out", "planted", "gan", messages=messages))["planted"] == "diverged"
+    assert any("--set" in words for words in messages)
     other = compared(discs, tmp_path / "out", "planted", "gan", overrides={"planted": {"lr": 1e-4}})
     assert states(other) == {"planted": "done", "gan": "done"}
 
@@ -184,11 +184,11 @@ def test_a_resumed_comparison_gives_bitwise_equal_weights(discs: Path, tmp_path:
             TrainingInterrupt, match="gan stopped and saved at step 2; continue with: the same comparison"
         ):
             compared(discs, tmp_path / "part", "planted", "gan", steps=4)
-    heard: list[str] = []
-    found = compared(discs, tmp_path / "part", "planted", "gan", steps=4, heard=heard)
+    messages: list[str] = []
+    found = compared(discs, tmp_path / "part", "planted", "gan", steps=4, messages=messages)
     assert states(found) == {"planted": "done", "gan": "done"}
-    assert any("planted is trained" in words for words in heard)
-    assert any("at step 2" in words for words in heard)
+    assert any("planted is trained" in words for words in messages)
+    assert any("at step 2" in words for words in messages)
     for name in ("planted", "gan"):
         one, other = (tensors(ComparisonFolder(tmp_path / place).get_run(name)) for place in ("whole", "part"))
         assert all(torch.equal(one[key], other[key]) for key in one)
@@ -307,9 +307,7 @@ def test_folders_with_other_content_are_not_changed(discs: Path, tmp_path: Path)
         ({"methods": "cyclegan", "size": 18}, "size 18: these networks need a multiple of 4"),
     ],
 )
-def test_raises_usage_error_before_training(
-    settings: dict[str, Any], words: str, discs: Path, tmp_path: Path
-) -> None:
+def test_raises_usage_error_before_training(settings: dict[str, Any], words: str, discs: Path, tmp_path: Path) -> None:
     for i, picture in enumerate(sorted((discs / "red").iterdir())):
         picture.rename(picture.with_name(f"other{i}.png"))
     with pytest.raises(UsageError, match=re.escape(words)):
@@ -372,11 +370,11 @@ def test_the_command_prints_the_ranking_and_how_to_continue(
     flags = [word for name, value in QUICK.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     words = ["compare", str(discs), "--steps", "2", "--out", str(tmp_path / "out"), *flags]
     assert main([*words, "--methods", "gan", "--set", "gan.depth=4", "--pairs"]) == 0
-    said = capsys.readouterr()
-    assert "do nothing" in said.out
-    assert "PSNR, dB" in said.out
-    assert "judge by the pictures" in said.out
-    assert "comparison: " in said.err
+    output = capsys.readouterr()
+    assert "do nothing" in output.out
+    assert "PSNR, dB" in output.out
+    assert "judge by the pictures" in output.out
+    assert "comparison: " in output.err
     planted.trouble = "crash"
     assert main([*words, "--methods", "gan,planted", "--set", "gan.depth=4", "--pairs"]) == 1
     assert "planted failed: RuntimeError: planted" in capsys.readouterr().out

@@ -77,7 +77,7 @@ def comparison(*results: MethodResult, **more: Any) -> Comparison:
     return Comparison(results=results, **(given | more))
 
 
-def told(*results: MethodResult, direction: str = THERE) -> str:
+def describe(*results: MethodResult, direction: str = THERE) -> str:
     return ImageAdvisor(comparison(*results)).describe_direction(direction)
 
 
@@ -90,7 +90,7 @@ def test_different_batch_sizes_are_described_as_a_range() -> None:
 def test_rank_is_one_more_than_the_number_of_significantly_better_methods() -> None:
     given = [("far", 60.0), ("first", 10.0), ("near", 17.0), ("between", 21.0), ("unmeasured", None)]
     found = assign_ranks([RankedMethod(name, kid, 3.0) for name, kid in given], KID)
-    # 2 sqrt(18) is 8.5: near is tied with both neighbors, between is worse than first only, far is worse than all three.
+    # 2 sqrt(18) is 8.5: near is tied with both neighbors, between is worse than first only, far than all three.
     assert [(s.method, s.rank) for s in found] == [
         ("first", 1),
         ("near", 1),
@@ -113,7 +113,7 @@ def test_overall_ranking_needs_all_directions_and_combines_their_errors() -> Non
 
 def test_recommends_the_method_with_most_content_kept_among_ties() -> None:
     a, b = result("a", measured(THERE, 20.0)), result("b", measured(THERE, 24.0, edge_similarity=1.0))
-    text = told(a, b)
+    text = describe(a, b)
     assert text.startswith("take b: KID 24 ± 3 (do nothing 100, real to real 5), content kept 0.80.")
     assert "a is within the error of KID" in text
     assert "trade-off" not in text
@@ -122,25 +122,25 @@ def test_recommends_the_method_with_most_content_kept_among_ties() -> None:
 def test_describes_a_trade_off_between_kid_and_content_kept() -> None:
     a = result("a", measured(THERE, 20.0, feature_similarity=0.3))
     b = result("b", measured(THERE, 50.0))
-    text = told(a, b)
+    text = describe(a, b)
     assert text.startswith("take a:")
     assert "No other comes within the error" in text
     assert "A trade-off: b keeps more of the input (KID 50 ± 3" in text
     # A method that does not beat the unchanged input is no alternative.
-    assert "trade-off" not in told(a, result("b", measured(THERE, 98.0)))
+    assert "trade-off" not in describe(a, result("b", measured(THERE, 98.0)))
 
 
 def test_warns_of_translations_unrelated_to_their_inputs() -> None:
-    text = told(result("a", measured(THERE, 20.0, feature_similarity=0.02, edge_similarity=0.1)))
+    text = describe(result("a", measured(THERE, 20.0, feature_similarity=0.02, edge_similarity=0.1)))
     assert "little to do with their inputs (0.02)" in text
 
 
 def test_recommends_none_if_no_method_beats_the_baselines() -> None:
-    text = told(result("a", measured(THERE, 95.0)), result("b", measured(THERE, 140.0)))
+    text = describe(result("a", measured(THERE, 95.0)), result("b", measured(THERE, 140.0)))
     assert text.startswith("take none yet") and "best: a, KID 95" in text
-    alike = told(result("a", measured(THERE, 4.0, kid_nothing=4.5)))
+    alike = describe(result("a", measured(THERE, 4.0, kid_nothing=4.5)))
     assert alike.startswith("take none") and "--pairs" in alike
-    few = told(result("a", measured(THERE, 4.0, kid_error=None)))
+    few = describe(result("a", measured(THERE, 4.0, kid_error=None)))
     assert "50 and 60 held-out items" in few
 
 
@@ -148,22 +148,22 @@ def test_true_pairs_decide_the_recommendation() -> None:
     true = {"l1_nothing": 0.3}
     sharp = result("sharp", measured(THERE, 20.0, l1=0.2, **true))
     close = result("close", measured(THERE, 60.0, l1=0.1, **true))
-    text = told(sharp, close)
+    text = describe(sharp, close)
     assert text.startswith("take close: KID 60")
     assert "By KID sharp is nearer to the target" in text
     assert "close is the nearest to the true translations." in text
-    assert "sharp is as near within 3%" in told(sharp, result("close", measured(THERE, 20.0, l1=0.196, **true)))
-    blurred = told(result("close", measured(THERE, 99.0, l1=0.1, **true)))
+    assert "sharp is as near within 3%" in describe(sharp, result("close", measured(THERE, 20.0, l1=0.196, **true)))
+    blurred = describe(result("close", measured(THERE, 99.0, l1=0.1, **true)))
     assert "nearest to the true translations, though its KID" in blurred
-    neither = told(result("sharp", measured(THERE, 20.0, l1=0.3, **true)))
+    neither = describe(result("sharp", measured(THERE, 20.0, l1=0.3, **true)))
     assert "None is notably nearer to the true translations than the input" in neither
 
 
 def test_without_kid_only_true_pairs_decide() -> None:
     plain = measured(THERE, None, networks={}, kid_error=None)
-    assert "pip install" in told(result("a", plain))
+    assert "pip install" in describe(result("a", plain))
     near, far = (measured(THERE, None, networks={}, kid_error=None, l1=l1, l1_nothing=0.3) for l1 in (0.1, 0.2))
-    assert told(result("a", far), result("b", near)).startswith("take b, the nearest to the true translations")
+    assert describe(result("a", far), result("b", near)).startswith("take b, the nearest to the true translations")
 
 
 def test_overall_recommendation_is_one_method_or_one_per_direction() -> None:

@@ -1,4 +1,4 @@
-"""Measures between pictures against hand-worked values and a slow loop."""
+"""Image metrics compared with values calculated by hand and with a slow loop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def pictures(*shape: int, seed: int = 0) -> Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def test_l1_and_psnr_by_hand_one_value_per_picture() -> None:
+def test_l1_and_psnr_have_one_value_per_image() -> None:
     x, y = torch.zeros(2, 3, 4, 4), torch.zeros(2, 3, 4, 4)
     y[0, 0] = 0.3
     y[1] = 1
@@ -45,7 +45,7 @@ def test_ssim_equals_a_slow_loop() -> None:
     assert ssim(x, y).item() == pytest.approx(statistics.mean(found), abs=1e-6)
 
 
-def test_ssim_knows_equal_inverted_and_flat() -> None:
+def test_ssim_of_equal_inverted_and_flat_images() -> None:
     x = pictures(2, 3, 16, 16)
     assert ssim(x, x).tolist() == pytest.approx([1, 1])
     assert (ssim(x, 1 - x) < -0.5).all()
@@ -53,7 +53,7 @@ def test_ssim_knows_equal_inverted_and_flat() -> None:
     assert ssim(flat, flat * 2).item() == pytest.approx((2 * 0.125 + 0.0001) / (0.0625 + 0.25 + 0.0001))
 
 
-def test_edges_disregard_colour_and_inverted_contrast_and_not_place() -> None:
+def test_edge_correlation_ignores_color_and_inverted_contrast_but_not_position() -> None:
     x = pictures(2, 3, 16, 16)
     gray = x.mean(1, keepdim=True)
     assert edge_correlation(x, 1 - x).tolist() == pytest.approx([1, 1])
@@ -71,7 +71,7 @@ def test_edge_correlation_by_hand() -> None:
     assert edge_correlation(x, y).item() == pytest.approx(-1)
 
 
-def test_unequal_shapes_and_small_sides_are_errors() -> None:
+def test_raises_value_error_for_unequal_shapes_and_small_sides() -> None:
     with pytest.raises(ValueError, match="expected equal"):
         l1(pictures(1, 1, 4, 4), pictures(1, 1, 4, 5))
     with pytest.raises(ValueError, match="expected equal"):

@@ -158,8 +158,7 @@ def read(folder: RunFolder) -> Reader:
 def test_sections_of_the_page_are_in_order(run: RunFolder) -> None:
     text = read(run).text
     places = [
-        text.index(part)
-        for part in ("photos ↔ paintings", "Pictures after 400 steps", "Metrics", "Curves", "Usage")
+        text.index(part) for part in ("photos ↔ paintings", "Pictures after 400 steps", "Metrics", "Curves", "Usage")
     ]
     assert places == sorted(places)
     assert "Method cyclegan (Zhu et al., arXiv:1703.10593), preset tiny" in text

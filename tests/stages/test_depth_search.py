@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from conftest import TINY
 
+from unpaired import train
 from unpaired.cli.main import main
 from unpaired.config.resolve import SettingsRequest
 from unpaired.config.run_config import read_config
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.image.metrics import KID
 from unpaired.media.image.validation import ImageValidator
+from unpaired.metrics.base import RouteEvaluation
 from unpaired.runs.history import History
 from unpaired.runs.progress import list_checkpoints
 from unpaired.stages.depth_plan import (
@@ -79,15 +81,26 @@ def test_stages_divide_the_total_budget() -> None:
     assert plan.get_stage_budget() == {"minutes": 2.0} and plan.get_stage_budget(4) == {"minutes": 8.0}
 
 
+def build_route(route: str, kid: float | None, error: float, reference: float | None = None) -> RouteEvaluation:
+    return RouteEvaluation(
+        route=route,
+        sources=12,
+        targets=12,
+        values={} if kid is None else {"kid": kid},
+        errors={"kid": error},
+        baselines={} if reference is None else {"real to real": {"kid": reference}},
+    )
+
+
 @pytest.fixture
 def kids(monkeypatch: pytest.MonkeyPatch, without_features: None) -> dict[int, float]:
     """Replace the evaluation of each depth by a fixed KID."""
     known = {2: 300.0, 4: 100.0, 6: 98.0}
 
-    def evaluate(self: ImageValidator, step: int, spent_s: float, best_kid: float | None) -> float:
+    def evaluate(self: ImageValidator, step: int, spent_s: float, best_value: float | None) -> float:
         kid = known.get(self.config.method_settings.model_dump()["depth"], 50.0)
-        routes = [{"route": "blue -> red", "kid": kid, "kid_error": 5.0, "kid_real": 1.0}]
-        self.training_log.history.add("evaluation", step, spent_s=spent_s, set="validation", routes=routes, best=True)
+        route = build_route("blue -> red", kid, 5.0, reference=1.0)
+        self.training_log.log_evaluation(step, spent_s, [route], KID, kid, best_value)
         return kid
 
     monkeypatch.setattr(ImageValidator, "evaluate", evaluate)
@@ -95,9 +108,9 @@ def kids(monkeypatch: pytest.MonkeyPatch, without_features: None) -> dict[int, f
     return known
 
 
-def test_stages_are_runs_and_the_chosen_depth_is_the_teacher(discs: Path, tmp_path: Path, kids: dict[int, float]) -> None:
-    heard: list[str] = []
-    deep = search_depth(discs, out=tmp_path / "out", log=heard.append, steps=16, distillation_weight=3, **SETTINGS)
+def test_stages_are_runs_and_the_chosen_one_is_the_teacher(discs: Path, tmp_path: Path, kids: dict[int, float]) -> None:
+    messages: list[str] = []
+    deep = search_depth(discs, out=tmp_path / "out", log=messages.append, steps=16, distillation_weight=3, **SETTINGS)
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == [
         "deep",
         "depth-02",
@@ -111,13 +124,11 @@ def test_stages_are_runs_and_the_chosen_depth_is_the_teacher(discs: Path, tmp_pa
     assert config.method_settings.model_dump().items() >= {"depth": 8, "distillation_weight": 3}.items()
     steps = {p.parent.name: read_config(p).training.steps for p in (tmp_path / "out").glob("*/config.yaml")}
     assert steps == {"depth-02": 2, "depth-04": 2, "depth-06": 2, "deep": 10}
-    assert "depth 4 becomes the teacher" in heard
+    assert "depth 4 becomes the teacher" in messages
 
 
 @pytest.mark.parametrize("stop", [2, 5, 11])
-def test_an_interrupted_search_is_resumed(
-    stop: int, discs: Path, tmp_path: Path, kids: dict[int, float]
-) -> None:
+def test_an_interrupted_search_is_resumed(stop: int, discs: Path, tmp_path: Path, kids: dict[int, float]) -> None:
     out = tmp_path / "out"
     original, made = TrainingLoop.step, 0
 
@@ -160,15 +171,21 @@ def test_a_stage_without_a_checkpoint_is_restarted(
     assert list_checkpoints(resume_depth_search(out, log=quiet) / "checkpoints")[-1].name == "step-000000014"
 
 
-def test_a_trial_is_measured_at_its_last_validation(tmp_path: Path) -> None:
-    history = History(tmp_path / "history.jsonl")
-    for step, kid, best in ((1, 90.0, True), (2, 40.0, True), (3, 60.0, False)):
-        routes = [{"route": "a -> b", "kid": kid, "kid_error": 3.0, "kid_real": None}]
-        history.add("evaluation", step, routes=routes, best=best)
-    assert read_trial(tmp_path, 4) == DepthTrial(4, KID, 60.0, 3.0, 0.0)
-    history.add("evaluation", 4, routes=[{"route": "a -> b", "kid": None}], best=True)
+def test_a_trial_is_measured_at_its_last_validation(discs: Path, tmp_path: Path, without_features: None) -> None:
+    run = train(discs, out=tmp_path / "run", steps=1, log=quiet, **SETTINGS)
+    history = History(run / "history.jsonl")
+
+    def add(step: int, kid: float | None, best: bool) -> None:
+        routes = [build_route("a -> b", kid, 3.0).model_dump(mode="json")]
+        history.add("evaluation", step, spent_s=1, routes=routes, metric="kid", value=kid, best=best)
+
+    add(2, 90.0, True)
+    add(3, 40.0, True)
+    add(4, 60.0, False)
+    assert read_trial(run, 4) == DepthTrial(4, KID, 60.0, 3.0, 0.0)
+    add(5, None, True)
     with pytest.raises(WorkError, match="KID was not measured"):
-        read_trial(tmp_path, 4)
+        read_trial(run, 4)
 
 
 def test_raises_usage_error_for_unsupported_arguments(discs: Path, tmp_path: Path, without_features: None) -> None:
@@ -196,12 +213,14 @@ def test_raises_usage_error_for_unsupported_arguments(discs: Path, tmp_path: Pat
         ["--threshold", "3"],
     ],
 )
-def test_usage_error_for_flags_that_exclude_each_other(words: list[str], discs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_usage_error_for_flags_that_exclude_each_other(
+    words: list[str], discs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["train", str(discs), "--method", "gan", "--steps", "8", *words]) == 2
     assert "--auto-depth" in capsys.readouterr().err
 
 
-def test_resuming_a_search_accepts_no_other_flags_and_no_damaged_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_resume_rejects_other_flags_and_a_damaged_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / PLAN_FILE).write_text(json.dumps({"format": 1}))
     assert main(["train", "--resume", str(tmp_path), "--steps", "9"]) == 2
     assert "give --resume alone" in capsys.readouterr().err
@@ -209,7 +228,7 @@ def test_resuming_a_search_accepts_no_other_flags_and_no_damaged_plan(tmp_path: 
     assert "cannot be read as the plan of a depth search" in capsys.readouterr().err
 
 
-def test_the_deep_depth_of_a_settings_file_is_validated_before_training(discs: Path, tmp_path: Path) -> None:
+def test_the_depth_in_a_settings_file_is_validated_first(discs: Path, tmp_path: Path) -> None:
     settings = tmp_path / "settings.yaml"
     settings.write_text("method_settings: {depth: 6, lr: 0.001}\n", encoding="utf-8")
     assert read_requested_depth(SettingsRequest.read("gan", file=settings)) == {"depth": 6}
