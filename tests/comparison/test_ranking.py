@@ -168,16 +168,16 @@ def test_without_kid_only_true_pairs_decide() -> None:
 
 def test_overall_recommendation_is_one_method_or_one_per_direction() -> None:
     two = result("two", measured(THERE, 20.0), measured(BACK, 20.0), is_still_improving=True)
-    assert dict(recommendations.recommend(comparison(two)))["Over all"] == (
+    assert dict(recommendations.recommend(comparison(two)))["Overall"] == (
         "take two in every direction. Of the methods that support every direction, two has the best mean KID (20). To "
         "translate: two 1,000 parameters, 4 ms per item (on cpu). two was still improving at the end: the ranking may "
         "change with a larger budget."
     )
     one = result("one", measured(THERE, 5.0))
-    text = dict(recommendations.recommend(comparison(two, one)))["Over all"]
+    text = dict(recommendations.recommend(comparison(two, one)))["Overall"]
     assert text.startswith("by direction: photos → paintings one; paintings → photos two.")
     none = result("none", measured(THERE, 100.0), measured(BACK, 100.0))
-    assert "no method is recommended" in dict(recommendations.recommend(comparison(none)))["Over all"]
+    assert "no method is recommended" in dict(recommendations.recommend(comparison(none)))["Overall"]
     assert (
         recommendations.recommend(comparison(result("a", state="failed", reason="why")))[0][0]
         == "Nothing to compare yet"
@@ -213,7 +213,7 @@ def test_hidden_information_is_a_column_and_a_sentence_if_known() -> None:
     methods = tables.build_methods_table(whole)
     assert methods.head[4] == "hidden"
     assert [row.cells[4] for row in methods.rows] == ["0.40", "0.08", "–", "0.00", "–"]
-    assert "hider 40% of the input" in dict(recommendations.recommend(whole))["Over all"]
+    assert "hider 40% of the input" in dict(recommendations.recommend(whole))["Overall"]
     assert "hidden" not in tables.build_methods_table(comparison(result("a", measured(THERE, 20.0)))).head
 
 
@@ -244,4 +244,4 @@ def test_the_page_lists_failures_and_escapes_text(tmp_path: Path) -> None:
 def test_many_directions_get_only_the_overall_recommendation(count: int) -> None:
     routes = [measured(f"a -> {i}", 20.0) for i in range(count)]
     heads = [head for head, _ in recommendations.recommend(comparison(result("m", *routes)))]
-    assert heads == (["a → 0", "a → 1", "Over all"] if count == 2 else ["Over all"])
+    assert heads == (["a → 0", "a → 1", "Overall"] if count == 2 else ["Overall"])

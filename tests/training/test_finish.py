@@ -31,7 +31,7 @@ def test_commands_that_are_shown_are_quoted(
     record.close()
     assert said[-4:] == [
         "measured",
-        f"speakers, words and naturalness judged by networks too: unpaired evaluate '{folder.path}'",
+        f"speakers, words and naturalness are judged by networks too: unpaired evaluate '{folder.path}'",
         f"report: {folder.report}",
         f"translate: unpaired translate '{folder.path}' YOUR_BLUE.wav --to red",
     ]

@@ -37,7 +37,7 @@ def recommend(comparison: Comparison) -> list[tuple[str, str]]:
         f"{_summarize_directions(comparison, advisor)}{_describe_hidden(comparison)}"
         f"{_describe_unfinished_training(comparison)}"
     )
-    return [*(paragraphs if len(paragraphs) <= MAX_PARAGRAPHS else []), ("Over all", overall)]
+    return [*(paragraphs if len(paragraphs) <= MAX_PARAGRAPHS else []), ("Overall", overall)]
 
 
 def list_rules(comparison: Comparison) -> list[str]:

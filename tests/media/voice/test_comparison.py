@@ -96,7 +96,7 @@ def test_methods_are_ranked_among_converters_that_need_no_training() -> None:
 def test_nothing_is_taken_that_is_no_better_than_nearest_frames() -> None:
     text = advise(x=measured(mcd=7.95))
     assert text.startswith("take none yet: kNN") and "x: MCD 7.95 dB" in text
-    assert "no method is recommended" in dict(recommend(comparison(x=measured(mcd=7.95))))["Over all"]
+    assert "no method is recommended" in dict(recommend(comparison(x=measured(mcd=7.95))))["Overall"]
 
 
 def test_a_blurred_voice_is_taken_last_and_called_so() -> None:
