@@ -1,4 +1,4 @@
-"""Comparisons from folders to a page: what is kept, resumed, refused, and what a failure leaves."""
+"""Comparisons from folders to a page: resuming, rejected arguments, and failures of methods."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from torch import Tensor
 from unpaired.cli.main import main
 from unpaired.comparison import compare
 from unpaired.comparison.folder import ComparisonFolder
-from unpaired.comparison.plan import parse_method_overrides
+from unpaired.comparison.plan import parse_method_overrides, select_own_settings
 from unpaired.comparison.result import Comparison
 from unpaired.errors import UsageError, WorkError
 from unpaired.evaluation.audit import PROBE_STEPS
@@ -41,7 +41,7 @@ QUICK: dict[str, Any] = {**TINY, "sample_every": 0, "evaluate_every": 0}
 
 
 class Planted(Method):
-    """One way, and it does at a step what a test says."""
+    """One-way method that crashes or diverges at a step if a test requests it."""
 
     trouble: ClassVar[str] = "none"
 
@@ -65,7 +65,7 @@ class Planted(Method):
 
 @pytest.fixture
 def planted(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Planted]]:
-    """A method that does what a test says; the table of methods is as it was afterwards, and in its order."""
+    """Register the test method; restore the table of methods and its order afterwards."""
     before = dict(METHODS)
     METHODS["planted"] = MethodInfo("planted", Planted, 2000, "Nobody", "2", "direct", "none")
     monkeypatch.setattr(Planted, "trouble", "none")
@@ -75,8 +75,8 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Planted]]:
 
 
 def compared(data: Path, out: Path, *methods: str, **more: Any) -> Comparison:
-    heard = more.pop("heard", [])
-    return compare(data, methods=methods, out=out, log=heard.append, **{**QUICK, "steps": 2, **more})
+    messages = more.pop("messages", [])
+    return compare(data, methods=methods, out=out, log=messages.append, **{**QUICK, "steps": 2, **more})
 
 
 def states(comparison: Comparison) -> dict[str, str]:
@@ -88,7 +88,7 @@ def tensors(run: RunFolder) -> dict[str, Tensor]:
 
 
 class Page(HTMLParser):
-    """Checks that tags close, and gathers what a page shows."""
+    """Parser that asserts balanced tags and collects the images of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -108,7 +108,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
 
-def test_each_method_is_a_run_of_the_same_split_and_the_page_shows_them_all(discs: Path, tmp_path: Path) -> None:
+def test_methods_are_runs_with_equal_splits_and_are_on_the_page(discs: Path, tmp_path: Path) -> None:
     found = compared(discs, tmp_path / "out", "gan", "cyclegan")
     assert states(found) == {"gan": "done", "cyclegan": "done"}
     folder = ComparisonFolder(tmp_path / "out")
@@ -135,7 +135,7 @@ def test_each_method_is_a_run_of_the_same_split_and_the_page_shows_them_all(disc
     assert gan["translate_s"] > 0
 
 
-def test_a_crash_is_kept_with_its_reason_and_tried_again(
+def test_a_crash_is_recorded_with_its_reason_and_retried(
     discs: Path, tmp_path: Path, planted: type[Planted], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     planted.trouble = "crash"
@@ -151,7 +151,7 @@ def test_a_crash_is_kept_with_its_reason_and_tried_again(
     assert {p: p.stat().st_mtime_ns for p in folder.get_run("gan").checkpoints.rglob("*")} == before
 
 
-def test_a_diverged_method_stays_out_until_it_gets_settings_of_its_own(
+def test_a_diverged_method_is_retried_only_with_other_settings(
     discs: Path, tmp_path: Path, planted: type[Planted]
 ) -> None:
     planted.trouble = "nan"
@@ -159,14 +159,14 @@ def test_a_diverged_method_stays_out_until_it_gets_settings_of_its_own(
     assert states(found) == {"planted": "diverged", "gan": "done"}
     assert "size is nan" in found.results[0].reason
     planted.trouble = "none"
-    heard: list[str] = []
-    assert states(compared(discs, tmp_path / "out", "planted", "gan", heard=heard))["planted"] == "diverged"
-    assert any("planted" in words and "--set" in words for words in heard)
+    messages: list[str] = []
+    assert states(compared(discs, tmp_path / "out", "planted", "gan", messages=messages))["planted"] == "diverged"
+    assert any("--set" in words for words in messages)
     other = compared(discs, tmp_path / "out", "planted", "gan", overrides={"planted": {"lr": 1e-4}})
     assert states(other) == {"planted": "done", "gan": "done"}
 
 
-def test_an_interrupted_comparison_goes_on_to_the_last_bit(discs: Path, tmp_path: Path, planted: type[Planted]) -> None:
+def test_a_resumed_comparison_gives_bitwise_equal_weights(discs: Path, tmp_path: Path, planted: type[Planted]) -> None:
     compared(discs, tmp_path / "whole", "planted", "gan", steps=4)
     calls = 0
     original = TrainingLoop.step
@@ -184,24 +184,24 @@ def test_an_interrupted_comparison_goes_on_to_the_last_bit(discs: Path, tmp_path
             TrainingInterrupt, match="gan stopped and saved at step 2; continue with: the same comparison"
         ):
             compared(discs, tmp_path / "part", "planted", "gan", steps=4)
-    heard: list[str] = []
-    found = compared(discs, tmp_path / "part", "planted", "gan", steps=4, heard=heard)
+    messages: list[str] = []
+    found = compared(discs, tmp_path / "part", "planted", "gan", steps=4, messages=messages)
     assert states(found) == {"planted": "done", "gan": "done"}
-    assert any("planted is trained" in words for words in heard)
-    assert any("at step 2" in words for words in heard)
+    assert any("planted is trained" in words for words in messages)
+    assert any("at step 2" in words for words in messages)
     for name in ("planted", "gan"):
         one, other = (tensors(ComparisonFolder(tmp_path / place).get_run(name)) for place in ("whole", "part"))
         assert all(torch.equal(one[key], other[key]) for key in one)
 
 
-def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(discs: Path, tmp_path: Path) -> None:
+def test_a_run_without_a_checkpoint_is_restarted(discs: Path, tmp_path: Path) -> None:
     compared(discs, tmp_path / "out", "gan")
     shutil.rmtree(tmp_path / "out" / "gan" / "checkpoints")
     assert states(compared(discs, tmp_path / "out", "gan")) == {"gan": "done"}
     assert list_checkpoints(tmp_path / "out" / "gan" / "checkpoints")
 
 
-def test_audits_are_made_once_and_shown_where_they_are_of_the_model(
+def test_audits_are_made_once_and_shown_if_current(
     discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = []
@@ -222,7 +222,7 @@ def test_audits_are_made_once_and_shown_where_they_are_of_the_model(
 
 
 def audited(run: Path, step: int = 2) -> Audit:
-    """An audit as `unpaired audit` leaves it."""
+    """Write an audit as `unpaired audit` does."""
     route = RouteAudit(
         route="blue -> red",
         items=2,
@@ -241,46 +241,46 @@ def audited(run: Path, step: int = 2) -> Audit:
     return found
 
 
-def test_methods_can_be_added_and_others_are_still_shown(discs: Path, tmp_path: Path, planted: type[Planted]) -> None:
+def test_methods_can_be_added_to_a_comparison(discs: Path, tmp_path: Path, planted: type[Planted]) -> None:
     compared(discs, tmp_path / "out", "gan")
     assert states(compared(discs, tmp_path / "out", "planted")) == {"gan": "done", "planted": "done"}
 
 
-def test_changed_data_are_refused(discs: Path, tmp_path: Path) -> None:
+def test_raises_work_error_for_changed_data(discs: Path, tmp_path: Path) -> None:
     compared(discs, tmp_path / "out", "gan")
     (discs / "red" / "003.png").unlink()
     with pytest.raises(WorkError, match=r"have changed since the comparison.*003\.png is missing"):
         compared(discs, tmp_path / "out", "gan", "cyclegan")
 
 
-def test_other_data_pairs_and_settings_are_refused(discs: Path, tmp_path: Path) -> None:
+def test_raises_usage_error_for_other_data_pairs_and_settings(discs: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     compared(discs, out, "gan")
-    with pytest.raises(UsageError, match="gan was trained with other settings there: seed was 0, now 1"):
+    with pytest.raises(UsageError, match="gan was trained with other settings: seed was 0, now 1"):
         compared(discs, out, "gan", seed=1)
-    with pytest.raises(UsageError, match="begun without --pairs"):
+    with pytest.raises(UsageError, match="started without --pairs"):
         compared(discs, out, "gan", pairs=True)
     for name in ("red", "blue"):
         draw_domain(tmp_path / "others", name, 12)
-    with pytest.raises(UsageError, match="compares other data"):
+    with pytest.raises(UsageError, match="on other data"):
         compared(tmp_path / "others", out, "gan")
 
 
-def test_a_run_that_was_trained_further_is_not_compared(discs: Path, tmp_path: Path) -> None:
+def test_a_run_with_another_budget_fails(discs: Path, tmp_path: Path) -> None:
     from unpaired.training.train import resume
 
     compared(discs, tmp_path / "out", "gan")
     resume(tmp_path / "out" / "gan", log=lambda _: None, steps=3)
     found = compared(discs, tmp_path / "out", "gan")
     assert states(found) == {"gan": "failed"}
-    assert "trained further than the others, for 3 steps in place of 2 steps" in found.results[0].reason
+    assert "trained for 3 steps instead of 2 steps" in found.results[0].reason
 
 
-def test_a_folder_with_something_else_is_left_alone(discs: Path, tmp_path: Path) -> None:
+def test_folders_with_other_content_are_not_changed(discs: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     (out / "letter.txt").write_text("mine")
-    with pytest.raises(UsageError, match="is no comparison of ours; choose another --out"):
+    with pytest.raises(UsageError, match="is not the folder of a comparison; choose another --out"):
         compared(discs, out, "gan")
     (out / "letter.txt").unlink()
     compared(discs, out, "gan")
@@ -288,7 +288,7 @@ def test_a_folder_with_something_else_is_left_alone(discs: Path, tmp_path: Path)
     (out / "unit" / "letter.txt").write_text("mine")
     found = compared(discs, out, "gan", "unit")
     assert states(found) == {"gan": "done", "unit": "failed"}
-    assert "holds something else than a run" in found.results[1].reason
+    assert "is not a run" in found.results[1].reason
     assert (out / "unit" / "letter.txt").read_text() == "mine"
 
 
@@ -296,20 +296,18 @@ def test_a_folder_with_something_else_is_left_alone(discs: Path, tmp_path: Path)
     ("settings", "words"),
     [
         ({"methods": "gan,cyclgan"}, "method 'cyclgan': did you mean 'cyclegan'"),
-        ({"methods": " , "}, "no method named"),
+        ({"methods": " , "}, "no method given"),
         ({"methods": "gan", "widht": 3}, "setting 'widht' of gan: did you mean 'width'"),
         ({"methods": "gan", "overrides": {"gan": {"dept": 3}}}, "setting 'dept' of gan: did you mean 'depth'"),
         ({"methods": "gan", "overrides": {"gan": {"seed": 3}}}, "gan.seed: must be equal for all"),
-        ({"methods": "gan", "overrides": {"unit": {}}}, "--set unit: not compared here"),
+        ({"methods": "gan", "overrides": {"unit": {}}}, "--set unit: not in this comparison"),
         ({"methods": "gan", "steps": 2, "minutes": 3}, "both steps and minutes"),
         ({"methods": "gan", "devices": 2}, "trains on one device"),
         ({"methods": "gan", "pairs": True}, "--pairs: the test items"),
         ({"methods": "cyclegan", "size": 18}, "size 18: these networks need a multiple of 4"),
     ],
 )
-def test_mistakes_are_told_before_anything_is_trained(
-    settings: dict[str, Any], words: str, discs: Path, tmp_path: Path
-) -> None:
+def test_raises_usage_error_before_training(settings: dict[str, Any], words: str, discs: Path, tmp_path: Path) -> None:
     for i, picture in enumerate(sorted((discs / "red").iterdir())):
         picture.rename(picture.with_name(f"other{i}.png"))
     with pytest.raises(UsageError, match=re.escape(words)):
@@ -317,11 +315,13 @@ def test_mistakes_are_told_before_anything_is_trained(
     assert not (tmp_path / "out").exists()
 
 
-def test_settings_of_one_method_are_read_as_written() -> None:
+def test_settings_of_one_method_are_parsed() -> None:
     assert parse_method_overrides(["gan.depth=none", "gan.augment=color,cutout", "unit.lr=0.1"]) == {
         "gan": {"depth": None, "augment": ("color", "cutout")},
         "unit": {"lr": "0.1"},
     }
+    assert parse_method_overrides(["unit.mcep_order=30"]) == {"unit": {"mcep_order": "30"}}
+    assert select_own_settings("unit", {"mcep_order": "30"}) == {"mcep_order": "30"}
     for word in ("gan", "gan.depth", "depth=3"):
         with pytest.raises(UsageError, match=r"expected METHOD\.NAME=VALUE"):
             parse_method_overrides([word])
@@ -333,7 +333,7 @@ def test_settings_of_one_method_are_read_as_written() -> None:
         parse_method_overrides(["unit.depth=3"])
 
 
-def test_what_does_not_fit_is_left_out_of_all_and_an_error_by_name(
+def test_unsuitable_methods_are_excluded_from_all_and_an_error_if_named(
     discs: Path, tmp_path: Path, planted: type[Planted]
 ) -> None:
     draw_domain(discs, "green", 12)
@@ -354,7 +354,7 @@ def test_what_does_not_fit_is_left_out_of_all_and_an_error_by_name(
 
 
 @pytest.mark.usefixtures("planted")
-def test_methods_that_need_more_items_a_step_are_left_out(discs: Path, tmp_path: Path) -> None:
+def test_methods_that_need_a_larger_batch_are_excluded(discs: Path, tmp_path: Path) -> None:
     for name in [name for name in METHODS if name not in ("stargan", "gan")]:
         del METHODS[name]
     found = compared(discs, tmp_path / "out", "all", steps=1, batch_size=1)
@@ -364,17 +364,17 @@ def test_methods_that_need_more_items_a_step_are_left_out(discs: Path, tmp_path:
         compared(discs, tmp_path / "out2", "stargan", "gan", steps=1, batch_size=1)
 
 
-def test_the_command_prints_the_ranking_and_says_how_to_go_on(
+def test_the_command_prints_the_ranking_and_how_to_continue(
     discs: Path, tmp_path: Path, planted: type[Planted], capsys: pytest.CaptureFixture[str]
 ) -> None:
     flags = [word for name, value in QUICK.items() for word in (f"--{name.replace('_', '-')}", str(value))]
     words = ["compare", str(discs), "--steps", "2", "--out", str(tmp_path / "out"), *flags]
     assert main([*words, "--methods", "gan", "--set", "gan.depth=4", "--pairs"]) == 0
-    said = capsys.readouterr()
-    assert "do nothing" in said.out
-    assert "PSNR, dB" in said.out
-    assert "judge by the pictures" in said.out
-    assert "comparison: " in said.err
+    output = capsys.readouterr()
+    assert "do nothing" in output.out
+    assert "PSNR, dB" in output.out
+    assert "judge by the pictures" in output.out
+    assert "comparison: " in output.err
     planted.trouble = "crash"
     assert main([*words, "--methods", "gan,planted", "--set", "gan.depth=4", "--pairs"]) == 1
     assert "planted failed: RuntimeError: planted" in capsys.readouterr().out

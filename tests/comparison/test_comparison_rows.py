@@ -1,4 +1,4 @@
-"""A comparison's compare.json as rows of the benchmarks."""
+"""Conversion of compare.json to rows of the benchmark results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unpaired.comparison.folder import ComparisonFolder
 from unpaired.comparison.result import HiddenInformation
 
 
-def test_each_method_that_came_to_its_end_gets_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_finished_method_gets_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     both = result(
         "both", measured(THERE, 20.0), measured(BACK, 30.0), hidden={BACK: HiddenInformation(fraction=0.2, error=0.1)}
     )

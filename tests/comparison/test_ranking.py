@@ -1,4 +1,4 @@
-"""Who is better, who is within the error, and what is advised, on made-up measures."""
+"""Ranks, ties, tables and recommendations for given metrics."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ THERE, BACK = "photos -> paintings", "paintings -> photos"
 
 
 def measured(route: str, kid: float | None, **more: Any) -> RouteEvaluation:
-    """A route; `more` are its metrics, `NAME_error`, `NAME_nothing` and `NAME_real`, and `networks`."""
+    """Return a route; `more` contains metrics, `NAME_error`, `NAME_nothing`, `NAME_real` and `networks`."""
     given: dict[str, Any] = {
         **{"kid": kid, "kid_error": 3.0, "kid_nothing": 100.0, "kid_real": 5.0},
         **{"feature_similarity": 0.6, "edge_similarity": 0.8, "change": 0.1},
@@ -77,20 +77,20 @@ def comparison(*results: MethodResult, **more: Any) -> Comparison:
     return Comparison(results=results, **(given | more))
 
 
-def told(*results: MethodResult, direction: str = THERE) -> str:
+def describe(*results: MethodResult, direction: str = THERE) -> str:
     return ImageAdvisor(comparison(*results)).describe_direction(direction)
 
 
-def test_batches_that_differ_are_told_from_the_fewest_to_the_most() -> None:
+def test_different_batch_sizes_are_described_as_a_range() -> None:
     assert "in batches of 4," in recommendations.describe_setup(comparison())
     sizes = {"gan": {"training": {"batch_size": 1}}, "stargan": {"training": {"batch_size": 16}}}
     assert "in batches of 1 to 16," in recommendations.describe_setup(comparison(settings=sizes))
 
 
-def test_ranks_count_who_is_better_beyond_the_error() -> None:
+def test_rank_is_one_more_than_the_number_of_significantly_better_methods() -> None:
     given = [("far", 60.0), ("first", 10.0), ("near", 17.0), ("between", 21.0), ("unmeasured", None)]
     found = assign_ranks([RankedMethod(name, kid, 3.0) for name, kid in given], KID)
-    # 2 sqrt(18) is 8.5: near is tied with both neighbours, between is worse than first only, far than all three.
+    # 2 sqrt(18) is 8.5: near is tied with both neighbors, between is worse than first only, far than all three.
     assert [(s.method, s.rank) for s in found] == [
         ("first", 1),
         ("near", 1),
@@ -100,7 +100,7 @@ def test_ranks_count_who_is_better_beyond_the_error() -> None:
     ]
 
 
-def test_a_mean_over_directions_has_the_error_of_a_mean_and_takes_all_of_them() -> None:
+def test_overall_ranking_needs_all_directions_and_combines_their_errors() -> None:
     results = [
         result("both", measured(THERE, 10.0, kid_error=3.0), measured(BACK, 30.0, kid_error=4.0)),
         result("one way", measured(THERE, 1.0)),
@@ -111,73 +111,73 @@ def test_a_mean_over_directions_has_the_error_of_a_mean_and_takes_all_of_them() 
     assert (last.method, last.value, last.rank) == ("lost", None, None)
 
 
-def test_of_those_within_the_error_the_one_that_keeps_most_is_advised() -> None:
+def test_recommends_the_method_with_most_content_kept_among_ties() -> None:
     a, b = result("a", measured(THERE, 20.0)), result("b", measured(THERE, 24.0, edge_similarity=1.0))
-    text = told(a, b)
+    text = describe(a, b)
     assert text.startswith("take b: KID 24 ± 3 (do nothing 100, real to real 5), content kept 0.80.")
     assert "a is within the error of KID" in text
     assert "trade-off" not in text
 
 
-def test_a_better_likeness_that_keeps_less_is_a_trade_off() -> None:
+def test_describes_a_trade_off_between_kid_and_content_kept() -> None:
     a = result("a", measured(THERE, 20.0, feature_similarity=0.3))
     b = result("b", measured(THERE, 50.0))
-    text = told(a, b)
+    text = describe(a, b)
     assert text.startswith("take a:")
     assert "No other comes within the error" in text
     assert "A trade-off: b keeps more of the input (KID 50 ± 3" in text
-    # What keeps more without beating doing nothing is no alternative.
-    assert "trade-off" not in told(a, result("b", measured(THERE, 98.0)))
+    # A method that does not beat the unchanged input is no alternative.
+    assert "trade-off" not in describe(a, result("b", measured(THERE, 98.0)))
 
 
-def test_translations_of_something_else_are_told() -> None:
-    text = told(result("a", measured(THERE, 20.0, feature_similarity=0.02, edge_similarity=0.1)))
+def test_warns_of_translations_unrelated_to_their_inputs() -> None:
+    text = describe(result("a", measured(THERE, 20.0, feature_similarity=0.02, edge_similarity=0.1)))
     assert "little to do with their inputs (0.02)" in text
 
 
-def test_nothing_beats_doing_nothing() -> None:
-    text = told(result("a", measured(THERE, 95.0)), result("b", measured(THERE, 140.0)))
+def test_recommends_none_if_no_method_beats_the_baselines() -> None:
+    text = describe(result("a", measured(THERE, 95.0)), result("b", measured(THERE, 140.0)))
     assert text.startswith("take none yet") and "best: a, KID 95" in text
-    alike = told(result("a", measured(THERE, 4.0, kid_nothing=4.5)))
+    alike = describe(result("a", measured(THERE, 4.0, kid_nothing=4.5)))
     assert alike.startswith("take none") and "--pairs" in alike
-    few = told(result("a", measured(THERE, 4.0, kid_error=None)))
+    few = describe(result("a", measured(THERE, 4.0, kid_error=None)))
     assert "50 and 60 held-out items" in few
 
 
-def test_where_the_truth_is_known_it_decides() -> None:
+def test_true_pairs_decide_the_recommendation() -> None:
     true = {"l1_nothing": 0.3}
     sharp = result("sharp", measured(THERE, 20.0, l1=0.2, **true))
     close = result("close", measured(THERE, 60.0, l1=0.1, **true))
-    text = told(sharp, close)
+    text = describe(sharp, close)
     assert text.startswith("take close: KID 60")
     assert "By KID sharp is nearer to the target" in text
     assert "close is the nearest to the true translations." in text
-    assert "sharp is as near within 3%" in told(sharp, result("close", measured(THERE, 20.0, l1=0.196, **true)))
-    blurred = told(result("close", measured(THERE, 99.0, l1=0.1, **true)))
+    assert "sharp is as near within 3%" in describe(sharp, result("close", measured(THERE, 20.0, l1=0.196, **true)))
+    blurred = describe(result("close", measured(THERE, 99.0, l1=0.1, **true)))
     assert "nearest to the true translations, though its KID" in blurred
-    neither = told(result("sharp", measured(THERE, 20.0, l1=0.3, **true)))
+    neither = describe(result("sharp", measured(THERE, 20.0, l1=0.3, **true)))
     assert "None is notably nearer to the true translations than the input" in neither
 
 
-def test_without_kid_truth_decides_or_nothing_does() -> None:
+def test_without_kid_only_true_pairs_decide() -> None:
     plain = measured(THERE, None, networks={}, kid_error=None)
-    assert "pip install" in told(result("a", plain))
+    assert "pip install" in describe(result("a", plain))
     near, far = (measured(THERE, None, networks={}, kid_error=None, l1=l1, l1_nothing=0.3) for l1 in (0.1, 0.2))
-    assert told(result("a", far), result("b", near)).startswith("take b, the nearest to the true translations")
+    assert describe(result("a", far), result("b", near)).startswith("take b, the nearest to the true translations")
 
 
-def test_in_all_one_for_both_ways_or_which_for_which() -> None:
+def test_overall_recommendation_is_one_method_or_one_per_direction() -> None:
     two = result("two", measured(THERE, 20.0), measured(BACK, 20.0), is_still_improving=True)
-    assert dict(recommendations.recommend(comparison(two)))["Over all"] == (
-        "two is the one to take in every direction. Of the methods that go every way, two has the best mean KID "
-        "(20). To translate: two 1,000 parameters, 4 ms an item (on cpu). two was still improving at the "
-        "end: with a larger budget the order may change."
+    assert dict(recommendations.recommend(comparison(two)))["Overall"] == (
+        "take two in every direction. Of the methods that support every direction, two has the best mean KID (20). To "
+        "translate: two 1,000 parameters, 4 ms per item (on cpu). two was still improving at the end: the ranking may "
+        "change with a larger budget."
     )
     one = result("one", measured(THERE, 5.0))
-    text = dict(recommendations.recommend(comparison(two, one)))["Over all"]
+    text = dict(recommendations.recommend(comparison(two, one)))["Overall"]
     assert text.startswith("by direction: photos → paintings one; paintings → photos two.")
     none = result("none", measured(THERE, 100.0), measured(BACK, 100.0))
-    assert "no method is worth taking" in dict(recommendations.recommend(comparison(none)))["Over all"]
+    assert "no method is recommended" in dict(recommendations.recommend(comparison(none)))["Overall"]
     assert (
         recommendations.recommend(comparison(result("a", state="failed", reason="why")))[0][0]
         == "Nothing to compare yet"
@@ -185,7 +185,7 @@ def test_in_all_one_for_both_ways_or_which_for_which() -> None:
     assert recommendations.recommend(comparison(result("a")))[0][0] == "Not measured"
 
 
-def test_doing_nothing_is_a_row_in_its_place() -> None:
+def test_the_unchanged_input_is_a_row_of_the_table() -> None:
     good, bad = result("good", measured(THERE, 20.0)), result("bad", measured(THERE, 140.0))
     failed = result("failed", state="diverged", reason="lost")
     found = tables.build_direction_table(comparison(bad, good, failed), THERE)
@@ -199,11 +199,11 @@ def test_doing_nothing_is_a_row_in_its_place() -> None:
     assert found.rows[1].cells[3:] == ["1.000", "1.000", "0.000"]
     rows = tables.build_methods_table(comparison(bad, good, failed, result("one", measured(BACK, 3.0)))).rows
     assert [row.cells[1] for row in rows] == ["bad", "good", "one", "failed", "do nothing", "real to real"]
-    assert rows[2].cells[2] == "3.0 ± 3.0 (1 of 2 ways)"
+    assert rows[2].cells[2] == "3.0 ± 3.0 (1 of 2 directions)"
     assert rows[3].cells[2] == "diverged" and rows[4].cells[3] == "1.00"
 
 
-def test_hidden_information_is_a_column_and_a_sentence_where_it_is_known() -> None:
+def test_hidden_information_is_a_column_and_a_sentence_if_known() -> None:
     hider = result("hider", measured(THERE, 20.0), hidden={THERE: HiddenInformation(fraction=0.4, error=0.02)})
     honest = result("honest", measured(THERE, 60.0), hidden={THERE: HiddenInformation(fraction=0.08, error=0.05)})
     whole = comparison(hider, honest, result("unknown", measured(THERE, 80.0)))
@@ -213,11 +213,11 @@ def test_hidden_information_is_a_column_and_a_sentence_where_it_is_known() -> No
     methods = tables.build_methods_table(whole)
     assert methods.head[4] == "hidden"
     assert [row.cells[4] for row in methods.rows] == ["0.40", "0.08", "–", "0.00", "–"]
-    assert "hider 40% of the input" in dict(recommendations.recommend(whole))["Over all"]
+    assert "hider 40% of the input" in dict(recommendations.recommend(whole))["Overall"]
     assert "hidden" not in tables.build_methods_table(comparison(result("a", measured(THERE, 20.0)))).head
 
 
-def test_the_page_hides_nothing_and_escapes_what_it_shows(tmp_path: Path) -> None:
+def test_the_page_lists_failures_and_escapes_text(tmp_path: Path) -> None:
     whole = comparison(
         result("good", measured(THERE, 20.0)),
         result("bad", state="failed", reason="<b>broken</b>"),
@@ -230,7 +230,7 @@ def test_the_page_hides_nothing_and_escapes_what_it_shows(tmp_path: Path) -> Non
     text = folder.page_file.read_text()
     assert "bad failed: &lt;b&gt;broken&lt;/b&gt;" in text
     assert "Not finished: late" in text
-    assert "Left out: odd and even: takes four." in text
+    assert "Excluded: odd and even: takes four." in text
     assert all(str(escape(rule)) in text for rule in recommendations.list_rules(whole))
     figures = json.loads(folder.results_file.read_text())
     assert page.replace_non_finite({"a": [math.inf, 1.0]}) == {"a": [None, 1.0]}
@@ -241,7 +241,7 @@ def test_the_page_hides_nothing_and_escapes_what_it_shows(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("count", [2, 3])
-def test_of_many_directions_only_the_whole_is_told(count: int) -> None:
+def test_many_directions_get_only_the_overall_recommendation(count: int) -> None:
     routes = [measured(f"a -> {i}", 20.0) for i in range(count)]
     heads = [head for head, _ in recommendations.recommend(comparison(result("m", *routes)))]
-    assert heads == (["a → 0", "a → 1", "Over all"] if count == 2 else ["Over all"])
+    assert heads == (["a → 0", "a → 1", "Overall"] if count == 2 else ["Overall"])

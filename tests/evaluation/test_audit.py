@@ -1,4 +1,4 @@
-"""The audit of runs: what it writes and says, and that it leaves the run as it was."""
+"""The audit of runs: its files, its text, and that it does not change the run."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def run(discs: Path, tmp_path: Path, without_features: None) -> Path:
 
 
 def route(**more: Any) -> RouteAudit:
-    given: dict[str, Any] = {
+    values: dict[str, Any] = {
         "route": "a -> b",
         "items": 9,
         "has_reverse_route": True,
         "probe_steps": 5,
         "train_items": 9,
     }
-    given |= {
+    values |= {
         "r2": 0.9,
         "r2_perturbed": 0.4,
         "real_image_change": 0.0,
@@ -40,11 +40,11 @@ def route(**more: Any) -> RouteAudit:
         "hidden_error": 0.01,
         "perturbations": (),
     }
-    return RouteAudit.model_validate(given | more)
+    return RouteAudit.model_validate(values | more)
 
 
-def made(*routes: RouteAudit, **more: Any) -> Audit:
-    given: dict[str, Any] = {
+def build_audit(*routes: RouteAudit, **more: Any) -> Audit:
+    values: dict[str, Any] = {
         "run": "r",
         "set": "s",
         "checkpoint": "last",
@@ -52,40 +52,41 @@ def made(*routes: RouteAudit, **more: Any) -> Audit:
         "seed": 0,
         "perturbation": "noise",
     }
-    return Audit.model_validate(given | {"routes": routes} | more)
+    return Audit.model_validate(values | {"routes": routes} | more)
 
 
-def test_it_writes_what_it_found_leaves_the_weights_and_tells_the_same_again(run: Path) -> None:
+def test_audit_is_stored_is_repeatable_and_does_not_change_the_weights(run: Path) -> None:
     weights = hashlib.sha256((run / "model.safetensors").read_bytes()).hexdigest()
     state = torch.get_rng_state()
-    seen: list[tuple[int, int]] = []
-    found = audit(run, inverse_steps=2, limit=3, progress=lambda done, total: seen.append((done, total)))
+    calls: list[tuple[int, int]] = []
+    result = audit(run, inverse_steps=2, limit=3, progress=lambda done, total: calls.append((done, total)))
     assert torch.equal(torch.get_rng_state(), state)
     assert hashlib.sha256((run / "model.safetensors").read_bytes()).hexdigest() == weights
-    assert seen == [(i, 8) for i in range(1, 9)]
-    assert list(found.hidden) == ["blue -> red", "red -> blue"]
-    assert found.mean_hidden == sum(found.hidden.values()) / 2 and 0 <= found.mean_hidden <= 1
-    assert read_audit(run / "audit.json") == found and (run / "audit.png").stat().st_size > 1000
+    assert calls == [(i, 8) for i in range(1, 9)]
+    assert list(result.hidden) == ["blue -> red", "red -> blue"]
+    assert result.mean_hidden == sum(result.hidden.values()) / 2 and 0 <= result.mean_hidden <= 1
+    assert read_audit(run / "audit.json") == result and (run / "audit.png").stat().st_size > 1000
     again = audit(run, inverse_steps=2, limit=3)
-    assert again.hidden == found.hidden
+    assert again.hidden == result.hidden
     assert all(
-        r.has_reverse_route and r.get_row("none").db == 100 and r.get_row("none").sensitivity == 0 for r in found.routes
+        r.has_reverse_route and r.get_row("none").db == 100 and r.get_row("none").sensitivity == 0
+        for r in result.routes
     )
-    assert found.steganography_defences.keys() == found.settings.keys()
+    assert result.steganography_defences.keys() == result.settings.keys()
 
 
-def test_a_one_way_method_gets_an_inverse_of_the_audits_own(
+def test_audit_trains_an_inverse_for_a_method_without_reverse_route(
     discs: Path, tmp_path: Path, without_features: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = train(discs, method="gan", out=tmp_path / "gan", steps=2, log=lambda _: None, **TINY)
     assert main(["audit", str(run), "--inverse-steps", "2", "--limit", "2"]) == 0
-    said = capsys.readouterr().out
-    assert "hidden information" in said and "trained a small inverse" in said
+    text = capsys.readouterr().out
+    assert "hidden information" in text and "no reverse route, so the audit trained a small inverse" in text
     assert not json.loads((run / "audit.json").read_text())["routes"][0]["has_reverse_route"]
     assert "<h2>Hidden information</h2>" in (run / "report.html").read_text("utf-8")
 
 
-def test_routes_are_chosen_and_wrong_options_named(run: Path) -> None:
+def test_audit_selects_routes_and_raises_usage_error_for_wrong_options(run: Path) -> None:
     assert list(audit(run, to="red", inverse_steps=2, limit=2).hidden) == ["blue -> red"]
     with pytest.raises(UsageError, match="--to green: this run translates to blue and red"):
         audit(run, to="green")
@@ -93,20 +94,21 @@ def test_routes_are_chosen_and_wrong_options_named(run: Path) -> None:
         audit(run, inverse_steps=1)
 
 
-def test_a_damaged_audit_is_left_out_of_the_page(run: Path) -> None:
+def test_a_damaged_audit_is_not_in_the_report(run: Path) -> None:
     (run / "audit.json").write_text("{")
     assert read_audit(run / "audit.json") is None
     assert "Hidden information" not in write_report(run).read_text("utf-8")
 
 
-def test_words_follow_the_figures() -> None:
+def test_verdict_and_recommendation_follow_the_values() -> None:
     assert "much of the input" in describe_verdict(route())
     assert "some of the input" in describe_verdict(route(hidden=0.1))
-    assert "honest" in describe_verdict(route(hidden=0.04))
-    assert "too few items" in describe_verdict(route(hidden=0.3, hidden_error=0.2))
+    assert "none hidden" in describe_verdict(route(hidden=0.04)) and "not significant" in describe_verdict(
+        route(hidden=0.3, hidden_error=0.2)
+    )
     assert "nothing to hide" in describe_verdict(route(r2=0.01, hidden=0.0))
-    assert recommend(made(route(hidden=0.01))) == ""
-    assert "no settings against it" in recommend(made(route()))
-    said = recommend(made(route(), steganography_defences={"cycle_noise": 0.1}, settings={"cycle_noise": 0.0}))
-    assert "--cycle-noise 0.1" in said and "this run: cycle_noise 0" in said
-    assert made(route(), route(route="b -> a", hidden=0.1)).mean_hidden == pytest.approx(0.3)
+    assert recommend(build_audit(route(hidden=0.01))) == ""
+    assert "no setting that reduces it" in recommend(build_audit(route()))
+    text = recommend(build_audit(route(), steganography_defences={"cycle_noise": 0.1}, settings={"cycle_noise": 0.0}))
+    assert "--cycle-noise 0.1" in text and "this run: cycle_noise 0" in text
+    assert build_audit(route(), route(route="b -> a", hidden=0.1)).mean_hidden == pytest.approx(0.3)

@@ -207,7 +207,7 @@ def test_an_imported_run_says_what_it_lacks(
         evaluate(run)
     with pytest.raises(UsageError, match=r"imported from .*latest_net_G.pth.* nothing to resume"):
         resume(run)
-    assert "Not trained here" in write_report(run).read_text("utf-8")
+    assert "was not trained here" in write_report(run).read_text("utf-8")
     assert main(["evaluate", str(run), str(discs), "--device", "cpu"]) == 0
     page = (run / "report.html").read_text("utf-8")
     assert "red -&gt; blue" in page or "red → blue" in page

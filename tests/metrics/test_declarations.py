@@ -1,4 +1,4 @@
-"""Declared metrics, the records of measures, and the tables drawn from them."""
+"""Declared metrics, evaluations, and the tables generated from them."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ ROUTE = RouteEvaluation(
         ("lower", 1, 1, False),
     ],
 )
-def test_a_metric_knows_which_value_is_better(better: Better, value: float, other: float, expected: bool) -> None:
+def test_is_better_follows_the_declaration(better: Better, value: float, other: float, expected: bool) -> None:
     assert metric(better).is_better(value, other) is expected
 
 
@@ -74,7 +74,7 @@ def test_values_are_formatted_with_sign_and_digits() -> None:
     assert (signed.format(1.234), signed.format(None), signed.format(math.nan, "?")) == ("+1.23", "-", "?")
 
 
-def test_significance_by_errors_or_by_tolerance() -> None:
+def test_significance_by_standard_errors_or_by_tolerance() -> None:
     assert significantly_lower(10, 20.1, 3, 4) and not significantly_lower(10, 19.9, 3, 4)
     assert not significantly_lower(20.1, 10, 3, 4) and not significantly_lower(0, 1000, None, 4)
     assert significantly_better(metric("higher"), 20.1, 10, 3, 4) and not significantly_better(metric("none"), 0, 9, 1)
@@ -87,7 +87,7 @@ def test_baselines_are_measured_or_known_by_definition() -> None:
     assert ROUTE.baseline(DO_NOTHING, known) == 0 and ROUTE.baseline("real to real", known) is None
 
 
-def test_means_need_every_route() -> None:
+def test_the_mean_is_none_unless_every_route_has_a_value() -> None:
     kid = MEDIA["image"].validation_metric
     bare = ROUTE.model_copy(update={"values": {}})
     assert average_routes(kid, [ROUTE, ROUTE]) == 30.25
@@ -95,7 +95,7 @@ def test_means_need_every_route() -> None:
     assert keep_finite({"a": 1.0, "b": None, "c": math.inf, "d": math.nan}) == {"a": 1.0}
 
 
-def test_an_evaluation_goes_through_json_and_refuses_what_is_no_number() -> None:
+def test_an_evaluation_survives_json_and_rejects_nan() -> None:
     whole = evaluation(ROUTE)
     assert Evaluation.model_validate(json.loads(whole.model_dump_json())) == whole
     with pytest.raises(ValidationError):
@@ -120,13 +120,13 @@ def test_the_text_table_has_a_row_per_metric_and_a_column_per_baseline() -> None
     assert {"features: Net.", "a note."} <= {*lines} and any(line.startswith("KID x1000: ") for line in lines)
 
 
-def test_a_table_says_better_than_nothing_only_where_that_was_measured() -> None:
+def test_is_better_is_none_without_a_measured_baseline() -> None:
     (table,) = build_route_tables(MEDIA["image"], [ROUTE])
     assert {row.metric.name: row.is_better for row in table.rows} == {"kid": True, "l1": None, "change": None}
 
 
 @pytest.mark.parametrize("name", MEDIA)
-def test_declarations_of_media_are_whole(name: str) -> None:
+def test_declarations_of_media_are_consistent(name: str) -> None:
     medium = MEDIA[name]
     names = [m.name for m in medium.metrics]
     assert len(set(names)) == len(names) and all(m.definition.endswith(".") for m in medium.metrics)

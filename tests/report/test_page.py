@@ -1,4 +1,4 @@
-"""The page of a run, from made-up run folders: whole ones, and ones that lack or hide things."""
+"""The report of complete, incomplete and damaged run folders."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ STEPS = 400
 
 
 def measures(route: str, kid: float | None, values: dict[str, float] | None = None, **more: Any) -> dict[str, Any]:
-    """A route as evaluation.json and the history hold it."""
+    """Return a route as stored in evaluation.json and in the history."""
     content = {"cycle": 0.05, "change": 0.1, "feature_similarity": 0.7, "edge_similarity": 0.8}
     given: dict[str, Any] = {
         "sources": 20,
@@ -60,7 +60,7 @@ def write_evaluation(folder: RunFolder, *routes: dict[str, Any], step: int = 200
 
 
 def make_run(path: Path, names: tuple[str, ...] = ("photos", "paintings"), size: int = SIZE) -> RunFolder:
-    """A run's folder with its configuration and lists of files, and nothing trained."""
+    """Make the folder of an untrained run, with configuration and lists of files."""
     folder = RunFolder(path)
     folder.files.mkdir(parents=True)
     statistics = ImageStatistics(color=True)
@@ -86,7 +86,7 @@ def make_run(path: Path, names: tuple[str, ...] = ("photos", "paintings"), size:
 
 
 def train(folder: RunFolder, names: tuple[str, str] = ("photos", "paintings"), side: int = SIZE) -> None:
-    """Pretend that the run was trained, sampled and evaluated to its end."""
+    """Write the history, samples and models of a finished training."""
     history = History(folder.history)
     folder.samples.mkdir()
     routes = [(a, b) for a, b in (names, names[::-1])]
@@ -123,7 +123,7 @@ def run(tmp_path: Path) -> RunFolder:
 
 
 class Reader(HTMLParser):
-    """Every tag with its attributes, the text, and whether the tags are balanced."""
+    """Parser that collects tags and text, and asserts that the tags are balanced."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -155,26 +155,25 @@ def read(folder: RunFolder) -> Reader:
     return Reader(path.read_text(encoding="utf-8"))
 
 
-def test_the_page_tells_the_run_in_order(run: RunFolder) -> None:
+def test_sections_of_the_page_are_in_order(run: RunFolder) -> None:
     text = read(run).text
     places = [
-        text.index(part)
-        for part in ("photos ↔ paintings", "Pictures after 400 steps", "Measures", "Curves", "Using it")
+        text.index(part) for part in ("photos ↔ paintings", "Pictures after 400 steps", "Metrics", "Curves", "Usage")
     ]
     assert places == sorted(places)
     assert "Method cyclegan (Zhu et al., arXiv:1703.10593), preset tiny" in text
     assert "32 of photos and 32 of paintings" in text
-    assert "400 steps of 4: 3 min 20 s of steps." in text
+    assert "400 steps of 4: 3 min 20 s of training steps." in text
     assert "Translating uses the best checkpoint: step 320" in text
-    assert "--checkpoint last takes the last one, step 400" in text
-    # of the default checkpoint, not of the last step: 20 + 400 / 320 and 30 + 900 / 320
+    assert "--checkpoint last for the last one, step 400" in text
+    # values of the default checkpoint, not of the last step: 20 + 400 / 320 and 30 + 900 / 320
     assert "21.2 ± 4.0" in text
     assert "32.8 ± 4.0" in text
     assert "Net, 224 px" in text
     assert "cycle_weight" in text
 
 
-def test_the_page_needs_nothing_else(run: RunFolder) -> None:
+def test_the_page_is_self_contained(run: RunFolder) -> None:
     reader = read(run)
     assert not {tag for tag, _ in reader.tags} & {"script", "link", "iframe", "a", "object", "base"}
     sources = [given["src"] for tag, given in reader.tags if tag == "img"]
@@ -184,7 +183,7 @@ def test_the_page_needs_nothing_else(run: RunFolder) -> None:
     assert "default-src 'none'" in [given.get("content", "") or "" for tag, given in reader.tags if tag == "meta"][-1]
 
 
-def test_charts_are_drawn_for_every_route_and_term(run: RunFolder) -> None:
+def test_charts_are_drawn_for_every_route_and_loss(run: RunFolder) -> None:
     write_report(run.path)
     drawn = re.findall(r'<svg class="chart".*?</svg>', run.report.read_text(encoding="utf-8"))
     labels = [ElementTree.fromstring(svg).get("aria-label", "") for svg in drawn]
@@ -198,7 +197,7 @@ def test_charts_are_drawn_for_every_route_and_term(run: RunFolder) -> None:
     assert [svg.count('class="nothing"') for svg in drawn] == [1, 1, 0, 0]
 
 
-def test_an_untrained_run_has_a_page(tmp_path: Path) -> None:
+def test_an_untrained_run_has_a_report(tmp_path: Path) -> None:
     text = read(make_run(tmp_path / "run")).text
     assert "photos and paintings" in text
     assert "has not been evaluated" in text
@@ -206,12 +205,12 @@ def test_an_untrained_run_has_a_page(tmp_path: Path) -> None:
     assert "0 % of its budget of 400 steps" in text
 
 
-def test_a_title_names_the_first_of_many_domains(tmp_path: Path) -> None:
+def test_the_title_of_many_domains_contains_the_first_ones(tmp_path: Path) -> None:
     assert run_text.join_domains(["a", "b", "c"]) == "a and b and c"
     assert "4 domains: black, blond, brown ..." in read(make_run(tmp_path, ("black", "blond", "brown", "gray"))).text
 
 
-def test_names_are_shown_and_not_obeyed(tmp_path: Path) -> None:
+def test_names_are_escaped(tmp_path: Path) -> None:
     names = ("<img src=x onerror=alert(1)>", "a\"b'&amp; c")
     folder = make_run(tmp_path / "run $(touch x); <b>", names)
     train(folder, names)
@@ -233,7 +232,7 @@ def test_damaged_parts_are_left_out(run: RunFolder) -> None:
     with run.history.open("a", encoding="utf-8") as file:
         file.write('{"kind": "losses", "step": 401, "te')
     text = read(run).text
-    assert text.count("is gone or damaged") == 2
+    assert text.count("is missing or damaged") == 2
     assert "Translating uses the last checkpoint, step 400" in text
     assert "trained at 16 px for" in text
 
@@ -241,10 +240,10 @@ def test_damaged_parts_are_left_out(run: RunFolder) -> None:
 def test_samples_outside_the_run_are_not_embedded(run: RunFolder, tmp_path: Path) -> None:
     image_io.write_image(tmp_path / "private.png", np.zeros((8, 8, 3), np.float32))
     History(run.history).add("samples", STEPS + 1, route="photos-paintings", file="../private.png")
-    assert "private.png is gone or damaged" in read(run).text
+    assert "private.png is missing or damaged" in read(run).text
 
 
-def test_what_is_not_finite_is_not_drawn(run: RunFolder) -> None:
+def test_non_finite_values_are_not_drawn(run: RunFolder) -> None:
     history = History(run.history)
     for step, value in ((401, math.nan), (402, math.inf), (403, 0.2)):
         history.add(
@@ -267,7 +266,7 @@ def test_what_is_not_finite_is_not_drawn(run: RunFolder) -> None:
     assert "lost over steps" not in drawn
 
 
-def test_long_histories_are_thinned(tmp_path: Path) -> None:
+def test_long_histories_are_reduced(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
     lines = (
         {"kind": "losses", "step": i, "budget_fraction": 1, "spent_s": i, "losses": {"g.cycle": i % 7}}
@@ -278,7 +277,7 @@ def test_long_histories_are_thinned(tmp_path: Path) -> None:
     assert folder.report.stat().st_size < 60_000
 
 
-def test_the_evaluation_on_test_items_counts_where_there_is_one(run: RunFolder) -> None:
+def test_the_evaluation_on_test_items_replaces_the_validation(run: RunFolder) -> None:
     truth = {"do nothing": {"kid": 180.0, "l1": 0.1}, "real to real": {"kid": 6.0}}
     write_evaluation(
         run,
@@ -287,7 +286,7 @@ def test_the_evaluation_on_test_items_counts_where_there_is_one(run: RunFolder) 
     )
     reader = read(run)
     assert "best checkpoint, step 200, on data/ (test items)." in reader.text
-    assert "of step 320 by now" in reader.text
+    assert "now of step 320" in reader.text
     assert "9 true pairs" in reader.text
     verdict = reader.text[: reader.text.index("Pictures after")]
     assert "photos → paintings no significant gain" in verdict and "L1 0.200; do nothing 0.100" in verdict
@@ -308,28 +307,28 @@ def test_a_table_has_a_row_per_metric_and_a_column_per_baseline(run: RunFolder) 
     assert len(cells) == 2 + 5
 
 
-def test_without_the_feature_network_the_page_says_so(run: RunFolder) -> None:
+def test_without_the_feature_network_the_page_shows_how_to_install_it(run: RunFolder) -> None:
     write_evaluation(run, measures("photos -> paintings", None, networks={}, baselines={}, errors={}))
     assert "pip install 'unpaired[features]'" in read(run).text
 
 
-def test_a_stopped_run_is_continued_by_the_command_shown(tmp_path: Path) -> None:
+def test_the_page_of_an_interrupted_run_shows_the_resume_command(tmp_path: Path) -> None:
     folder = make_run(tmp_path / "run")
     part = folder.checkpoints / "step-000000100"
     part.mkdir(parents=True)
     state = {"progress": {"step": 100, "spent_s": 60.0, "evaluation_s": 5.0}}
     save_file({"w": torch.zeros(1)}, part / "state.safetensors", metadata={"state": json.dumps(state)})
     text = read(folder).text
-    assert "100 steps of 4: 1 min 0 s of steps, and 5 s of evaluations" in text
+    assert "100 steps of 4: 1 min 0 s of training steps, and 5 s of evaluations" in text
     assert "25 % of its budget of 400 steps" in text
     assert re.search(rf"Continue training:\s*unpaired train --resume {folder.path}\s*From Python", text)
 
 
-def test_a_finished_run_is_continued_with_a_larger_budget(run: RunFolder) -> None:
+def test_the_page_of_a_finished_run_shows_a_larger_budget(run: RunFolder) -> None:
     assert f"unpaired train --resume {run.path} --steps 800" in read(run).text
 
 
-def test_heavy_grids_are_made_lighter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_images_are_embedded_as_webp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pictures, "MAX_PNG_BYTES", 100_000)
     noise = np.random.default_rng(0).integers(0, 256, (200, 900, 3)).astype(np.float32)
     image_io.write_image(tmp_path / "heavy.png", noise)
@@ -345,14 +344,14 @@ def test_heavy_grids_are_made_lighter(tmp_path: Path, monkeypatch: pytest.Monkey
     assert (small.width, small.height) == (900, 200)
 
 
-def test_a_page_that_cannot_be_written_is_a_work_error(run: RunFolder) -> None:
+def test_raises_work_error_if_the_page_cannot_be_written(run: RunFolder) -> None:
     run.report.mkdir()
     with pytest.raises(WorkError, match="cannot be written"):
         write_report(run.path)
     assert not run.report.with_name("report.html.part").exists()
 
 
-def test_a_folder_without_configuration_is_a_work_error(tmp_path: Path) -> None:
+def test_raises_work_error_for_a_folder_without_configuration(tmp_path: Path) -> None:
     with pytest.raises(WorkError, match="configuration"):
         write_report(tmp_path)
 
@@ -372,19 +371,19 @@ def test_axes_have_round_numbers() -> None:
     assert charts.compute_range([-3.0, -1.0]) == pytest.approx((-3.12, -0.88))
 
 
-def test_curves_are_smoothed_and_thinned() -> None:
+def test_curves_are_smoothed_and_reduced() -> None:
     assert charts.smooth([0, 3, 6, 0], 1) == [0, 3, 3, 0]
     assert charts.bucket_points([(0, 1), (1, 3), (2, 8)], 2) == [charts.Bucket(0.5, 2, 1, 3), charts.Bucket(2, 8, 8, 8)]
     assert charts.select_finite([(2, 1.0), (1, None), (0, math.nan), (1, 5.0)]) == [(1, 5.0), (2, 1.0)]
     assert select_steps(list(range(10)), 4) == [0, 3, 6, 9]
 
 
-def test_facts_take_the_newest_step_from_the_history_where_nothing_was_saved(run: RunFolder) -> None:
+def test_progress_is_from_the_history_if_there_is_no_checkpoint(run: RunFolder) -> None:
     facts = read_run_summary(run.path)
     assert (facts.progress.step, facts.progress.spent_s, facts.budget_fraction) == (400, 200.0, 1.0)
 
 
-def test_notices_are_told_once_with_their_step(run: RunFolder) -> None:
+def test_notices_are_listed_once_with_their_step(run: RunFolder) -> None:
     history = History(run.history)
     trend = run_text.describe_trend(read_run_summary(run.path))
     for step, said in ((0, "augmented"), (0, "augmented"), (40, "file 3.png failed"), (STEPS, trend)):

@@ -1,4 +1,4 @@
-"""Several methods trained alike on the same data, and one page that ranks them and advises."""
+"""Comparison of methods that are trained with equal budgets on the same data."""
 
 from unpaired.comparison.runner import compare
 

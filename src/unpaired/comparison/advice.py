@@ -1,4 +1,4 @@
-"""Which method to take in a direction and why, for every medium; a medium adds what its metrics mean."""
+"""Recommendation of a method for each direction, for every medium; a medium can refine it with its own metrics."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from unpaired.metrics.verdict import find_best_baseline
 
 
 class Advisor:
-    """Advises on a comparison by its ranking metric.
+    """Recommender of methods of a comparison, based on its ranking metric.
 
-    The default advice: of the methods that beat every baseline without training, the best. A medium overrides `choose`
-    and `describe_direction` where its other metrics matter too.
+    It recommends the best of the methods that beat every baseline without training. A medium overrides `choose` and
+    `describe_direction` to consider its other metrics.
     """
 
     def __init__(self, comparison: Comparison) -> None:
@@ -27,15 +27,16 @@ class Advisor:
 
     @property
     def rules(self) -> tuple[str, ...]:
-        """How methods are ranked and which one is advised."""
+        """Sentences that explain the ranking and the recommendation."""
         names = " or ".join(metric.short for metric in self.medium.ranking_metrics)
         return (
-            f"Ranked by {names} ({self.metric.hint}); methods share a rank where their figures differ by less than "
-            f"{self.describe_tolerance()}. The advice is the best of those that beat every baseline without training.",
+            f"Ranked by {names} ({self.metric.hint}); methods share a rank if their values differ by less than "
+            f"{self.describe_tolerance()}. The recommendation is the best method that beats every baseline without "
+            "training.",
         )
 
     def describe_tolerance(self) -> str:
-        """Say which difference counts."""
+        """Describe the smallest difference that counts."""
         if self.metric.rank_tolerance:
             return f"{self.metric.rank_tolerance:.0%}"
         return "twice the standard error of the difference"
@@ -45,12 +46,12 @@ class Advisor:
         return ranking.rank_direction(self.comparison.finished, direction, self.metric)
 
     def choose(self, ranked: Sequence[RankedMethod]) -> RankedMethod | None:
-        """Return the method to take in a direction; None where none is worth it."""
+        """Return the recommended method of a direction; None if no method beats the baselines."""
         better = self.list_better(ranked)
         return better[0] if better else None
 
     def list_better(self, ranked: Sequence[RankedMethod]) -> list[RankedMethod]:
-        """Return the methods that beat every baseline without training beyond the error, best first."""
+        """Return the methods that are significantly better than every baseline without training, best first."""
         return [m for m in ranked if m.value is not None and m.route is not None and self._beats_floor(m, m.route)]
 
     def _beats_floor(self, method: RankedMethod, route: RouteEvaluation) -> bool:
@@ -61,7 +62,7 @@ class Advisor:
         )
 
     def describe_direction(self, direction: str) -> str:
-        """Say which method to take in one direction, and why."""
+        """Recommend a method for one direction, with the reason."""
         ranked = self.rank(direction)
         chosen, best = self.choose(ranked), ranked[0]
         if best.value is None or best.route is None:
@@ -71,28 +72,28 @@ class Advisor:
             names = [name for name in self.floor_names if best.route.baseline(name, self.metric) is not None]
             floor = find_best_baseline(best.route, self.metric, names)
             return (
-                f"take none yet: {floor}, which needs no training, is as near to the target within "
-                f"{self.describe_tolerance()} or nearer (the best trained is {best.method}: "
-                f"{self.format_method(best)}; {baselines})."
+                f"take none yet: no method is better than {floor}, which needs no training, by more than "
+                f"{self.describe_tolerance()} (the best method is {best.method}: {self.format_method(best)}; "
+                f"{baselines})."
             )
         text = f"take {chosen.method}: {self.format_method(chosen)}{f' ({baselines})' if baselines else ''}."
         tied = [m.method for m in ranked if m.rank == chosen.rank and m.method != chosen.method]
         if tied:
-            text += f" As near within {self.describe_tolerance()}: {join_names(tied)}."
+            text += f" Equal within {self.describe_tolerance()}: {join_names(tied)}."
         return text
 
     def format_method(self, method: RankedMethod) -> str:
-        """Format a method's figure with its unit."""
+        """Format a method's value of the ranking metric with its unit."""
         unit = f" {self.metric.unit}" if self.metric.unit else ""
         return f"{self.metric.short} {self.metric.format(method.value)}{unit}"
 
     def _format_baselines(self, route: RouteEvaluation) -> str:
-        """Format the baselines without training, best first."""
+        """Format the values of the baselines without training, best first."""
         values = {name: v for name in self.floor_names if (v := route.baseline(name, self.metric)) is not None}
         order = sorted(values, key=lambda name: self.metric.loss(values[name]))
         return ", ".join(f"{name} {self.metric.format(values[name])}" for name in order)
 
 
 def join_names(names: Sequence[str]) -> str:
-    """Join names as in a sentence."""
+    """Join names with commas and "and"."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

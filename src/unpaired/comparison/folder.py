@@ -1,4 +1,4 @@
-"""A comparison's folder: a run per method, and a record of what is compared and how far it is."""
+"""Folder of a comparison: one run per method, and a manifest with the settings and state of each method."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ State = Literal["waiting", "done", "failed", "diverged"]
 
 
 class MethodRecord(StrictModel):
-    """One method of a comparison: its resolved settings, how far it is, and why it failed where it did."""
+    """Resolved settings and state of one method; `reason` explains a failure."""
 
     settings: dict[str, Any]
     state: State = "waiting"
@@ -35,80 +35,80 @@ class MethodRecord(StrictModel):
 
 
 class ComparisonManifest(StrictModel):
-    """What a folder compares: `comparison.yaml`. Whoever continues it must want the same."""
+    """Content of `comparison.yaml`. A comparison can only be continued with the same data and settings."""
 
     format: int = FORMAT
-    unpaired: str = Field(__version__, description="the version that began it")
-    data: dict[str, tuple[str, ...]] = Field(description="the folders of each domain, or of each labelled data set")
-    pairs: bool = Field(description="equal names in the test folders are true pairs")
+    unpaired: str = Field(__version__, description="package version that started the comparison")
+    data: dict[str, tuple[str, ...]] = Field(description="folders of each domain, or of each labelled data set")
+    pairs: bool = Field(description="whether test items with equal names are true pairs")
     methods: dict[str, MethodRecord]
 
     def with_method(self, name: str, method_record: MethodRecord) -> ComparisonManifest:
-        """The record with one method's part replaced, or added."""
+        """Return a copy with the record of one method added or replaced."""
         return self.model_copy(update={"methods": {**self.methods, name: method_record}})
 
 
 @dataclass(frozen=True)
 class ComparisonFolder:
-    """The paths within a comparison's folder."""
+    """Paths of the files of a comparison."""
 
     path: Path
 
     @property
     def manifest(self) -> Path:
-        """What is compared, and how far it is."""
+        """Path of the manifest."""
         return self.path / "comparison.yaml"
 
     @property
     def page_file(self) -> Path:
-        """The page to look at."""
+        """Path of the HTML page."""
         return self.path / "compare.html"
 
     @property
     def results_file(self) -> Path:
-        """Everything that the page says, for programs."""
+        """Path of the results as JSON."""
         return self.path / "compare.json"
 
     @property
     def split_folder(self) -> RunFolder:
-        """Where the lists of files are, as every run must have split them: laid out as in a run."""
+        """Folder with the lists of files; every run must have the same splits."""
         return RunFolder(self.path)
 
     def image_rows(self, source: str, target: str) -> Path:
-        """The rows of pictures of one direction."""
+        """Return the folder with the image rows of one direction."""
         return self.path / "pictures" / shorten_name(f"{source}-{target}")
 
     def error_log(self, method: str) -> Path:
-        """Where in the code a method failed."""
+        """Return the path of the traceback of a failed method."""
         return self.path / "errors" / f"{method}.txt"
 
     def get_run(self, method: str) -> RunFolder:
-        """One method's run."""
+        """Return the run of one method."""
         return RunFolder(self.path / method)
 
     def write(self, manifest: ComparisonManifest) -> None:
-        """Write the record, whole or not at all; raises WorkError."""
+        """Write the manifest atomically; raises WorkError."""
         with atomic_write(self.manifest) as temporary:
             temporary.write_text(yaml.safe_dump(manifest.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
 
     def read(self) -> ComparisonManifest:
-        """Read the record; raises WorkError where it is damaged or of another format."""
+        """Read the manifest; raises WorkError if it is damaged or has another format."""
         try:
             return ComparisonManifest.model_validate(yaml.safe_load(self.manifest.read_text(encoding="utf-8")))
         except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
             reason = str(error).splitlines()[0]
-            raise WorkError(f"{self.manifest}: cannot be read as the record of a comparison ({reason})") from error
+            raise WorkError(f"{self.manifest}: cannot be read as the manifest of a comparison ({reason})") from error
 
 
 def open_folder(path: Path, plan: ComparisonPlan, pairs: bool) -> tuple[ComparisonFolder, ComparisonManifest]:
-    """Begin a comparison in `path`, or continue the one that is there: methods may be added, finished ones are kept.
+    """Start a comparison in `path`, or continue an existing one; methods can be added, finished methods are kept.
 
-    Raises UsageError where the folder holds something else, or a comparison of other data or settings; WorkError where
-    the data have changed since it began, or it cannot be written.
+    Raises UsageError if the folder contains something else or a comparison with other data or settings; WorkError if
+    the data have changed since the start, or if the folder cannot be written.
     """
     folder = ComparisonFolder(path)
     if path.is_file() or (path.is_dir() and not folder.manifest.is_file() and not is_unused(folder)):
-        raise UsageError(f"{path}: exists and is no comparison of ours; choose another --out")
+        raise UsageError(f"{path}: exists and is not the folder of a comparison; choose another --out")
     config = plan.config
     data = {d.name: d.sources for d in list_listed_domains(config)}
     exists = folder.manifest.is_file()
@@ -131,38 +131,43 @@ def open_folder(path: Path, plan: ComparisonPlan, pairs: bool) -> tuple[Comparis
 
 
 def is_unused(folder: ComparisonFolder) -> bool:
-    """Whether nothing is in the folder, or only the lists of a comparison that was killed as it began."""
+    """Return whether the folder contains nothing except the lists of files of a comparison interrupted at its start."""
     return {path.name for path in folder.path.iterdir()} <= {folder.split_folder.files.name}
 
 
 def require_same_comparison(
     folder: ComparisonFolder, manifest: ComparisonManifest, data: Mapping[str, tuple[str, ...]], pairs: bool
 ) -> None:
-    """Refuse to mix two comparisons."""
+    """Raise UsageError if the data or pairs differ from those of the manifest."""
     if list(manifest.data.items()) != list(data.items()):
         old, new = (" and ".join(place for places in d.values() for place in places) for d in (manifest.data, data))
-        raise UsageError(f"{folder.path}: compares other data ({old}), not {new}; choose another --out")
+        raise UsageError(
+            f"{folder.path}: contains a comparison on other data ({old}), not on {new}; choose another --out"
+        )
     if manifest.pairs != pairs:
         option = "with" if manifest.pairs else "without"
-        raise UsageError(f"{folder.path}: was begun {option} --pairs; continue it {option} it, or choose another --out")
+        raise UsageError(
+            f"{folder.path}: was started {option} --pairs; continue it {option} --pairs, or choose another --out"
+        )
 
 
 def require_unchanged_data(folder: ComparisonFolder, config: RunConfig) -> None:
-    """Raise WorkError where the files are no longer those that the comparison began with."""
+    """Raise WorkError if the data have changed since the start of the comparison."""
     changed_files = describe_data_changes(config, read_file_lists(folder.split_folder, config))
     if changed_files:
         raise WorkError(
-            f"the data have changed since the comparison in {folder.path} began: {'; '.join(changed_files)}. Methods "
-            "would not see the same; restore them, or compare anew with another --out"
+            f"the data have changed since the comparison in {folder.path} started: {'; '.join(changed_files)}. All "
+            "methods need the same data; restore the files, or start a new comparison with another --out"
         )
 
 
 def update_method(
     folder: ComparisonFolder, old: MethodRecord | None, name: str, settings: dict[str, Any]
 ) -> MethodRecord:
-    """A method's part as it is now wanted: its old state stays where its settings do.
+    """Return the record of a method for the requested settings; an existing record with equal settings is kept.
 
-    One that failed may be given other settings, and begins anew. Raises UsageError where that would mix two runs.
+    A method that failed, or has no checkpoint yet, can get other settings; its run is then removed. Raises UsageError
+    if other settings are requested for any other method.
     """
     if old is None:
         return MethodRecord(settings=settings)
@@ -172,24 +177,23 @@ def update_method(
         remove_run(folder.get_run(name))
         return MethodRecord(settings=settings)
     raise UsageError(
-        f"{folder.path}: {name} was trained with other settings there: {difference}. Give the same ones, or choose "
+        f"{folder.path}: {name} was trained with other settings: {difference}. Use the same settings, or choose "
         "another --out"
     )
 
 
-def remove_run(get_run: RunFolder) -> None:
-    """Remove a run that is to begin anew; raises UsageError where its place holds something else."""
-    if not get_run.path.exists():
+def remove_run(run: RunFolder) -> None:
+    """Remove a run before it is restarted; raises UsageError if the folder contains something else."""
+    if not run.path.exists():
         return
-    if not get_run.path.is_dir() or (
-        any(get_run.path.iterdir()) and not (get_run.config.is_file() or get_run.files.is_dir())
-    ):
-        raise UsageError(f"{get_run.path}: holds something else than a run; move it away, or choose another --out")
-    shutil.rmtree(get_run.path)
+    is_run = run.path.is_dir() and (run.config.is_file() or run.files.is_dir() or not any(run.path.iterdir()))
+    if not is_run:
+        raise UsageError(f"{run.path}: exists and is not a run; move it away, or choose another --out")
+    shutil.rmtree(run.path)
 
 
 def find_difference(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | None:
-    """The first setting that both know and that differs, in words."""
+    """Describe the first setting that both have and that differs; None if there is none."""
     for key in (key for key in old if key in new):
         if isinstance(old[key], dict) and isinstance(new[key], dict):
             if (nested := find_difference(old[key], new[key])) is not None:

@@ -1,4 +1,4 @@
-"""From a method's trained run to its part of the comparison."""
+"""Evaluation of the trained runs of a comparison."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from unpaired.translate import Translator
 
 
 class ComparisonEvaluator:
-    """Measures runs alike and keeps the results, so that the page can be written after every method."""
+    """Evaluator of runs on equal terms; it caches the results, so that the page can be updated after every method."""
 
     def __init__(
         self,
@@ -52,10 +52,9 @@ class ComparisonEvaluator:
         self.results: dict[str, MethodResult] = {}
 
     def evaluate_method(self, name: str) -> MethodResult:
-        """Measure a trained method, show its translations and time them (once a call).
+        """Measure a trained method, and write and time its example translations; cache the result.
 
-        Raises WorkError where its run is damaged or split the files otherwise, DivergenceError where its translations
-        are not finite.
+        Raises WorkError if the run is damaged or has other splits, DivergenceError if its translations are not finite.
         """
         if name not in self.results:
             self.results[name] = self._evaluate(name)
@@ -65,7 +64,9 @@ class ComparisonEvaluator:
         run = self.folder.get_run(name)
         summary = read_run_summary(run.path)
         if read_contents(run.files) != read_contents(self.folder.split_folder.files):
-            raise WorkError(f"{run.path}: the run splits the files otherwise than the comparison, so it is left out")
+            raise WorkError(
+                f"{run.path}: its splits differ from those of the comparison; move it away and run the command again"
+            )
         evaluation = self.measure(summary)
         translator = Translator.load(run.path, device=summary.config.training.device)
         demonstrator = self.demonstrator
@@ -78,10 +79,10 @@ class ComparisonEvaluator:
         return self._build_result(name, summary, translator, seconds).model_copy(update=measures)
 
     def measure(self, summary: RunSummary) -> Evaluation | None:
-        """Return a run's measures on as many items as all are measured on; nothing is measured twice.
+        """Return the evaluation of a run, on as many items as for all methods; an existing evaluation is reused.
 
-        Baselines are taken from the evaluations of earlier methods with the same settings of the medium. None where no
-        items are held out.
+        Baselines come from evaluations of earlier methods with the same settings of the medium. None if no items are
+        held out.
         """
         if choose_evaluation_split(self.sets) is None:
             return None
@@ -100,9 +101,9 @@ class ComparisonEvaluator:
         return evaluation
 
     def is_current(self, evaluation: Evaluation, summary: RunSummary) -> bool:
-        """Whether measures are of the checkpoint that translates, on as many of the run's items as are compared.
+        """Return whether an evaluation is of the default checkpoint, on the requested number of the run's own items.
 
-        The limit counts, not the items that could be measured: one that cannot be used now cannot be used later either.
+        It compares the limits, not the numbers of measured items: items that were unusable then are still unusable.
         """
         split = choose_evaluation_split(self.sets)
         if split is None:
@@ -117,7 +118,7 @@ class ComparisonEvaluator:
         )
 
     def _find_known_baselines(self, medium_settings: StrictModel, options: EvaluateOptions) -> list[RouteEvaluation]:
-        """Return routes that were measured with these settings and options; the latest of each direction."""
+        """Return the routes measured with these settings and options, the latest per direction."""
         limit = self.medium.get_comparison_limit(options)
         known = {
             route.route: route
@@ -132,7 +133,7 @@ class ComparisonEvaluator:
     def _build_result(
         self, name: str, summary: RunSummary, translator: Translator, seconds: float | None
     ) -> MethodResult:
-        """Describe how the training went, and what the method costs."""
+        """Return the training progress and the cost of a method, without metrics."""
         method = translator.method
         values = [(v.step, v.value) for v in summary.validations if v.value is not None]
         checkpoint = summary.default_checkpoint or "last"
@@ -152,7 +153,10 @@ class ComparisonEvaluator:
         )
 
     def _audit_hidden(self, summary: RunSummary) -> dict[str, HiddenInformation]:
-        """Return hidden information by direction, of an audit of the translating checkpoint, made now if wanted."""
+        """Return hidden information by direction, from an audit of the default checkpoint.
+
+        A current audit is reused; otherwise one is made if requested. Empty without an audit.
+        """
         run = summary.folder
         result = read_audit(run.audit)
         is_current = result is not None and (result.checkpoint, result.step) == summary.translating_checkpoint
@@ -169,7 +173,7 @@ class ComparisonEvaluator:
         return {r.route: HiddenInformation(fraction=r.hidden, error=r.hidden_error) for r in result.routes}
 
     def build_comparison(self, manifest: ComparisonManifest) -> Comparison:
-        """Return the whole comparison as it stands, with every method of the manifest."""
+        """Return the current comparison with every method of the manifest."""
         results = tuple(self._get_result(name, record) for name, record in manifest.methods.items())
         config = self.config
         training = next(iter(self.plan.entries.values())).settings.training
@@ -195,7 +199,7 @@ class ComparisonEvaluator:
         )
 
     def _get_result(self, name: str, record: MethodRecord) -> MethodResult:
-        """Return a method's result: measured where it is done, else how far it came."""
+        """Return the result of a method: with metrics if it is done, else with its progress only."""
         try:
             if record.state == "done":
                 return self.evaluate_method(name)
@@ -212,7 +216,7 @@ class ComparisonEvaluator:
 
 
 def read_contents(folder: Path) -> dict[str, bytes]:
-    """Read the files of a folder by name; raises WorkError where they cannot be read."""
+    """Return the content of each file of a folder by name; raises WorkError if one cannot be read."""
     try:
         return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
     except OSError as error:
@@ -220,5 +224,5 @@ def read_contents(folder: Path) -> dict[str, bytes]:
 
 
 def count_parameters(modules: Iterable[nn.Module]) -> int:
-    """Count the parameters of some modules, each once where they share layers."""
+    """Return the number of parameters of some modules; shared parameters count once."""
     return sum(p.numel() for p in {id(p): p for module in modules for p in module.parameters()}.values())

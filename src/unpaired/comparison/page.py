@@ -1,4 +1,4 @@
-"""`compare.html`: one page that needs nothing else, and `compare.json`, the same for programs."""
+"""Pages of a comparison: `compare.html`, one self-contained file, and `compare.json` with the same content."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from unpaired.report.run_text import join_domains
 from unpaired.report.templating import render
 
 OPEN_DIRECTIONS = 2
-"""Directions that are shown unfolded."""
+"""Number of directions whose tables are shown expanded."""
 SHARED_SECTIONS = ("data", "networks", "training")
-"""Sections of settings that methods share, except for what --set gave."""
+"""Sections of settings that are equal for all methods, except for --set."""
 
 
 def write_page(folder: ComparisonFolder, comparison: Comparison) -> None:
-    """Write both files, each whole or not at all; raises WorkError."""
+    """Write both files, each atomically; raises WorkError."""
     with atomic_write(folder.results_file) as temporary:
         temporary.write_text(json.dumps(build_json(comparison), indent=2, allow_nan=False) + "\n", encoding="utf-8")
     with atomic_write(folder.page_file) as temporary:
@@ -31,7 +31,7 @@ def write_page(folder: ComparisonFolder, comparison: Comparison) -> None:
 
 
 def build_json(comparison: Comparison) -> dict[str, Any]:
-    """Return all values of the page, with the rankings and the advice; what is no number is null."""
+    """Return the results, the rankings and the recommendations; non-finite numbers become null."""
     metric = ranking.choose_ranking_metric(comparison)
     overall = ranking.rank_overall(comparison.results, comparison.directions, metric)
     by_direction = {d: ranking.rank_direction(comparison.results, d, metric) for d in comparison.directions}
@@ -47,7 +47,7 @@ def build_json(comparison: Comparison) -> dict[str, Any]:
 
 
 def replace_non_finite(value: Any) -> Any:
-    """Replace infinite values and NaN, which JSON does not have, by None."""
+    """Replace infinite values and NaN, which JSON cannot represent, by None."""
     if isinstance(value, dict):
         return {key: replace_non_finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -56,7 +56,7 @@ def replace_non_finite(value: Any) -> Any:
 
 
 def format_comparison(comparison: Comparison) -> str:
-    """Format the rankings and the advice for a terminal."""
+    """Format the rankings and the recommendations for a terminal."""
     methods, by_direction = build_tables(comparison)
     parts = [tables.format_text(methods)]
     parts += [f"{d}\n{tables.format_text(table)}" for d, table in by_direction[:OPEN_DIRECTIONS]]
@@ -65,13 +65,13 @@ def format_comparison(comparison: Comparison) -> str:
 
 
 def build_tables(comparison: Comparison) -> tuple[Table, list[tuple[str, Table]]]:
-    """Build the table of all methods, and that of each direction."""
+    """Build the table of all methods, and one table per direction."""
     directions = [(d, tables.build_direction_table(comparison, d)) for d in comparison.directions]
     return tables.build_methods_table(comparison), directions
 
 
 def render_page(folder: ComparisonFolder, comparison: Comparison) -> str:
-    """Render the whole page."""
+    """Render the page as HTML."""
     medium = comparison.get_medium()
     methods_table, direction_tables = build_tables(comparison)
     finished = [r.method for r in comparison.finished]
@@ -98,11 +98,14 @@ def render_page(folder: ComparisonFolder, comparison: Comparison) -> str:
 
 
 def _describe_items(comparison: Comparison) -> str:
-    return next((f"Measured on {r.measured_on}, the same for all." for r in comparison.results if r.measured_on), "")
+    return next(
+        (f"All methods were measured on the same items: {r.measured_on}." for r in comparison.results if r.measured_on),
+        "",
+    )
 
 
 def _build_translate_command(comparison: Comparison) -> tuple[str, ...]:
-    """Return the command that translates with the first method of the ranking."""
+    """Return the command that translates with the best method."""
     metric = ranking.choose_ranking_metric(comparison)
     order = [m.method for m in ranking.rank_overall(comparison.results, comparison.directions, metric)]
     first = tables.sort_results(comparison.results, order)[0].method
@@ -111,7 +114,7 @@ def _build_translate_command(comparison: Comparison) -> tuple[str, ...]:
 
 
 def _list_settings(comparison: Comparison) -> list[dict[str, Any]]:
-    """Return what was set: each method's own, and what all share once."""
+    """Return tables of the settings of each method, and of the shared settings."""
     own = [
         build_settings_table(f"method: {name}", settings.get("method_settings", {}), None)
         for name, settings in comparison.settings.items()

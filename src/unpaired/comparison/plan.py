@@ -1,4 +1,4 @@
-"""What is compared: the methods that fit the data, and their settings, all valid before anything is trained."""
+"""Plan of a comparison: the methods that support the data, with settings that are validated before any training."""
 
 from __future__ import annotations
 
@@ -37,21 +37,24 @@ SHARED_SETTINGS = frozenset(
         *(m.settings_model.model_fields for m in MEDIA.values() if m.compares_equal_settings)
     )
 )
-"""Settings that must be equal for all methods: otherwise the comparison would not be fair."""
+"""Settings that --set cannot give to one method, because all methods of a fair comparison need equal values.
+
+A medium's own settings are among them unless its metrics do not depend on them (`Medium.compares_equal_settings`).
+"""
 MethodOverrides = Mapping[str, Mapping[str, Any]]
-"""Per method, the settings that are its alone."""
+"""Method -> setting -> value, for settings of one method only."""
 
 
 @dataclass(frozen=True)
 class PlannedMethod:
-    """A method's part: its settings as `train` takes them, and as they were resolved."""
+    """Settings of one method: as arguments of `train`, and resolved."""
 
     train_settings: dict[str, Any]
     settings: Settings
 
     @property
     def resolved_settings(self) -> dict[str, Any]:
-        """The resolved settings as plain values, to be kept and compared with."""
+        """Resolved settings as JSON values, for the manifest."""
         settings = self.settings
         sections = {name: section.model_dump(mode="json") for name, section in settings.sections().items()}
         plain: dict[str, Any] = json.loads(json.dumps({"preset": settings.preset, **sections}))
@@ -60,7 +63,7 @@ class PlannedMethod:
 
 @dataclass(frozen=True)
 class ComparisonPlan:
-    """What is to be done; `left_out` says why of the methods that were not named and do not fit."""
+    """Methods to compare; `excluded` maps each unsuitable method that was not named to the reason."""
 
     entries: dict[str, PlannedMethod]
     excluded: dict[str, str]
@@ -75,10 +78,10 @@ def make_plan(
     overrides: MethodOverrides,
     pairs: bool,
 ) -> ComparisonPlan:
-    """Choose the methods, validate every setting and look into the data once.
+    """Choose the methods, validate all settings and inspect the data once.
 
-    Raises UsageError for unknown methods and settings, for named methods that do not fit the data, and for pairs that
-    are not there; WorkError for unusable data.
+    Raises UsageError for unknown methods and settings, for named methods that do not support the data, and for missing
+    pairs; WorkError for unusable data.
     """
     named_methods = parse_method_names(methods)
     require_general_settings(request)
@@ -86,7 +89,9 @@ def make_plan(
     require_named_fit(named_methods, excluded)
     for name in overrides:
         if name not in fitting:
-            raise UsageError(f"--set {name}: {'not compared here' if name in METHODS else suggest_name(name, fitting)}")
+            raise UsageError(
+                f"--set {name}: {'not in this comparison' if name in METHODS else suggest_name(name, fitting)}"
+            )
     first = next(iter(fitting))
     medium = fitting[first].medium
     device = torch.device(choose_device(request.early(TrainingSettings, "training", "device").device))
@@ -114,23 +119,26 @@ def make_plan(
 
 
 def parse_method_names(methods: str | Sequence[str]) -> list[str]:
-    """The methods that were named, each once; none where all are meant. Raises UsageError for unknown ones."""
+    """Return the named methods without duplicates, or an empty list for all methods.
+
+    Raises UsageError for unknown names, and if no name is given.
+    """
     names_text = methods.split(",") if isinstance(methods, str) else list(methods)
     names = list(dict.fromkeys(word.strip() for word in names_text if word.strip()))
     for name in names:
         if name not in METHODS and name != ALL:
             raise UsageError(f"method '{name}': {suggest_name(name, [*METHODS, ALL])}")
     if not names:
-        raise UsageError(f"no method named; expected {ALL}, or some of {', '.join(METHODS)}")
+        raise UsageError(f"no method given; expected {ALL}, or some of {', '.join(METHODS)}")
     return [] if ALL in names else names
 
 
 def find_fitting_methods(
     sources: Sequence[Path], names: Sequence[str], request: SettingsRequest
 ) -> tuple[dict[str, DataListing], dict[str, str]]:
-    """What each method that takes these data makes of them, and why not of the others.
+    """Return the data listing of each method that supports the data, and the reason for each other method.
 
-    Raises UsageError where none takes them, and for other wrong paths and settings.
+    Raises UsageError if no method supports the data, and for invalid paths and settings.
     """
     fitting: dict[str, DataListing] = {}
     excluded: dict[str, str] = {}
@@ -142,7 +150,7 @@ def find_fitting_methods(
             first_error = first_error or error
             excluded[name] = str(error)
     if not fitting:
-        raise first_error or UsageError("no method was named")
+        raise first_error or UsageError(f"no method given; expected {ALL}, or some of {', '.join(METHODS)}")
     medium = next(iter(fitting.values())).medium
     mismatched = {name: reason for name in names if (reason := explain_unsupported(name, medium))}
     if fitting.keys() <= mismatched.keys():
@@ -151,39 +159,42 @@ def find_fitting_methods(
 
 
 def require_named_fit(named_methods: Sequence[str], excluded: Mapping[str, str]) -> None:
-    """Methods that were asked for by name must fit; raises UsageError that says why one does not."""
+    """Raise UsageError with the reason if a named method is excluded."""
     excluded_name = next((name for name in named_methods if name in excluded), None)
     if excluded_name is not None:
         raise UsageError(excluded[excluded_name])
 
 
 def require_general_settings(request: SettingsRequest) -> None:
-    """A file of settings holds those of all methods; raises UsageError for a method's own."""
+    """Raise UsageError if the settings file contains settings of one method."""
     method_keys = request.file_settings.keys() & {"method", "method_settings"}
     if method_keys:
         raise UsageError(
-            f"{request.file}: '{min(method_keys)}' belongs to one method; a comparison takes what is for all "
-            f"({', '.join(['preset', *SECTIONS])}), and --set METHOD.NAME=VALUE for one"
+            f"{request.file}: '{min(method_keys)}' applies to one method; a comparison expects settings for all "
+            f"methods ({', '.join(['preset', *SECTIONS])}); use --set METHOD.NAME=VALUE for one"
         )
 
 
 def select_own_settings(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """One method's own settings; raises UsageError for those that must be equal for all."""
+    """Return the settings of one method; raises UsageError for settings that must be equal for all methods."""
     if shared_names := SHARED_SETTINGS & settings.keys():
         raise UsageError(
-            f"--set {name}.{min(shared_names)}: must be equal for all methods; give it as a flag of its own"
+            f"--set {name}.{min(shared_names)}: must be equal for all methods; use the flag "
+            f"--{min(shared_names).replace('_', '-')} instead"
         )
     return dict(settings)
 
 
 def require_single_device(settings: Settings) -> None:
-    """Refuse several ranks: they are started once for a command, not once for each method."""
+    """Raise UsageError for distributed training: its ranks are launched once per command, not once per method."""
     if settings.training.devices * settings.training.nodes > 1:
-        raise UsageError("a comparison trains on one device; for several, `unpaired train` each method by itself")
+        raise UsageError(
+            "a comparison trains on one device; for several devices, train each method separately with `unpaired train`"
+        )
 
 
 def explain_build_failure(config: RunConfig, planned: PlannedMethod, labels: Labels | None) -> str:
-    """Why a method's networks cannot be made for these data; empty where they can."""
+    """Return why a method's networks cannot be built for the data; empty if they can."""
     settings = planned.settings
     if reason := explain_small_batch(settings):
         return reason
@@ -208,7 +219,7 @@ def explain_build_failure(config: RunConfig, planned: PlannedMethod, labels: Lab
 
 
 def parse_method_overrides(assignments: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """`METHOD.NAME=VALUE` words as settings per method; raises UsageError for other forms and unknown names."""
+    """Parse `METHOD.NAME=VALUE` arguments to settings by method; raises UsageError for invalid ones."""
     out: dict[str, dict[str, Any]] = {}
     for assignment in assignments:
         target, equals, text = assignment.partition("=")

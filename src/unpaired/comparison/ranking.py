@@ -1,8 +1,8 @@
-"""Ranks of methods, with differences within the error as ties. Pure functions of measures.
+"""Ranking of methods by a metric; methods without a significant difference share a rank.
 
-Two methods differ where their values do by more than twice the standard error of the difference, sqrt(a^2 + b^2): since
-both were measured against the same real items, this is conservative. A metric without standard errors has a relative
-tolerance instead. A method's rank is one more than the number of significantly better methods, so ties share it.
+A difference between two methods is significant if it exceeds twice its standard error, sqrt(a^2 + b^2). This is
+conservative because both were measured against the same real items. A metric without standard errors has a relative
+tolerance instead. The rank of a method is one more than the number of significantly better methods.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from unpaired.metrics.significance import significantly_better
 
 @dataclass(frozen=True)
 class RankedMethod:
-    """A method in the ranking of one direction (or of all); `rank` is None without a value."""
+    """Method in the ranking of one direction, or of all (`route` is None); `rank` is None without a value."""
 
     method: str
     value: float | None
@@ -28,13 +28,13 @@ class RankedMethod:
 
 
 def choose_ranking_metric(comparison: Comparison) -> Metric:
-    """Return the first of the medium's ranking metrics that all methods have, else the last."""
+    """Return the first of the medium's ranking metrics that all measured routes have, else the last."""
     metrics, routes = comparison.get_medium().ranking_metrics, comparison.get_routes()
     return next((m for m in metrics if routes and all(r.value(m) is not None for r in routes)), metrics[-1])
 
 
 def assign_ranks(methods: Sequence[RankedMethod], metric: Metric) -> list[RankedMethod]:
-    """Return the methods from the best to the worst (those without a value last), with ranks."""
+    """Return the methods with ranks, from best to worst; methods without a value come last."""
     ranked = [
         replace(m, rank=None if m.value is None else 1 + sum(is_significantly_better(o, m, metric) for o in methods))
         for m in methods
@@ -43,26 +43,26 @@ def assign_ranks(methods: Sequence[RankedMethod], metric: Metric) -> list[Ranked
 
 
 def is_significantly_better(method: RankedMethod, other: RankedMethod, metric: Metric) -> bool:
-    """Whether a method is better than another beyond the error; never without a value."""
+    """Return whether a method is significantly better than another; False if a value is missing."""
     if method.value is None or other.value is None:
         return False
     return significantly_better(metric, method.value, other.value, method.error, other.error)
 
 
 def is_tied(best: RankedMethod, other: RankedMethod, metric: Metric) -> bool:
-    """Whether `other` is not significantly worse than `best`."""
+    """Return whether `other` is not significantly worse than `best`; False if a value is missing."""
     return None not in (best.value, other.value) and not is_significantly_better(best, other, metric)
 
 
 def rank_direction(results: Sequence[MethodResult], direction: str, metric: Metric) -> list[RankedMethod]:
-    """Rank one direction: the methods that offer it and were measured."""
+    """Rank the measured methods of one direction."""
     routes = [(r.method, route) for r in results if (route := r.get_route(direction)) is not None]
     methods = [RankedMethod(name, route.value(metric), route.error(metric), route) for name, route in routes]
     return assign_ranks(methods, metric)
 
 
 def rank_overall(results: Sequence[MethodResult], directions: Sequence[str], metric: Metric) -> list[RankedMethod]:
-    """Rank the methods that offer all directions by their mean over them."""
+    """Rank the methods that support all directions by their mean over the directions."""
     methods = []
     for result in results:
         routes = [route for d in directions if (route := result.get_route(d)) is not None]
@@ -73,7 +73,7 @@ def rank_overall(results: Sequence[MethodResult], directions: Sequence[str], met
 
 
 def average_with_error(routes: Sequence[RouteEvaluation], metric: Metric) -> tuple[float | None, float | None]:
-    """Return the mean of a metric over routes and its standard error, where they are known of all."""
+    """Return the mean of a metric over routes and its standard error; each is None unless all routes have one."""
     errors = [error for r in routes if (error := r.error(metric)) is not None]
     error = math.hypot(*errors) / len(errors) if errors and len(errors) == len(routes) else None
     return mean_if_complete([r.value(metric) for r in routes]), error

@@ -1,4 +1,4 @@
-"""`unpaired.compare`: trains what is planned, one method after the other, and keeps the page up to date."""
+"""`unpaired.compare`: train the methods one after the other, and update the page after each."""
 
 from __future__ import annotations
 
@@ -48,17 +48,20 @@ def compare(
     log: LogCallback = log_to_terminal,
     **settings: Any,
 ) -> Comparison:
-    """Train `methods` (names, or "all" that fit) on `data` with equal budgets; write `compare.html` and `compare.json`.
+    """Train `methods` on `data` with equal budgets; write `compare.html` and `compare.json`.
 
-    `settings`, `preset` and `config` are as in `unpaired.train`, for all methods; `overrides` has those of one method
-    alone, as {"METHOD": {"cycle_weight": 5}}. `minutes` and `steps` are each method's budget. `audit` measures hidden
-    information too (minutes for each method). `settings` may also hold options of `unpaired.evaluate` (`fid`; `judges`,
-    `texts`, which must have the text of every held-out recording). Every method is an ordinary run in `out`/METHOD.
-    Call it again with the same arguments to continue: finished methods are kept, an interrupted one is resumed, a
-    failed one is tried again (one that diverged only with other settings of its own).
+    `methods` are names, or "all" for all methods that support the data. `settings`, `preset` and `config` are as in
+    `unpaired.train` and apply to all methods; `overrides` contains settings of single methods, for example
+    {"METHOD": {"cycle_weight": 5}}. `minutes` or `steps` is the budget of each method. `audit` also measures hidden
+    information (takes minutes per method). `settings` may contain options of `unpaired.evaluate`: `fid`; `judges`;
+    `texts`, which must have the text of every held-out recording. Every method is an ordinary run in `out`/METHOD.
 
-    Raises UsageError for wrong settings or paths and a folder that holds something else, WorkError for unusable or
-    changed data, TrainingInterrupt after a signal once the state is saved. An error of one method is kept with it.
+    Call it again with the same arguments to continue: finished methods are kept, interrupted methods are resumed,
+    failed methods are retried (diverged methods only with other settings).
+
+    Raises UsageError for invalid settings or paths, or if `out` contains something else; WorkError for unusable or
+    changed data; TrainingInterrupt after a signal, when the state is saved. An error of one method does not stop the
+    others; it is stored in that method's result.
     """
     option_names = {name for medium in MEDIA.values() for name in medium.evaluate_options_model.model_fields}
     given_options = {name: settings.pop(name) for name in option_names & settings.keys()}
@@ -78,7 +81,7 @@ def compare(
 
 
 class ComparisonRunner:
-    """One call's work on a comparison; the manifest in its folder says after each method how far it is."""
+    """Execution of a comparison; the manifest in its folder is updated after each method."""
 
     def __init__(
         self,
@@ -96,13 +99,13 @@ class ComparisonRunner:
         self.evaluator = ComparisonEvaluator(folder, plan, manifest.pairs, run_audits, options, log)
 
     def run(self) -> Comparison:
-        """Train and measure every method of the plan; the others of the folder are shown as they are."""
+        """Train and measure every method of the plan; other methods in the folder are included in the page."""
         self._log_plan()
         entries = self.plan.entries
         for number, (name, planned) in enumerate(entries.items(), 1):
             method_record = self.manifest.methods[name]
             if method_record.state == "diverged":
-                self.log(f"{name} {method_record.reason}; to train it again, give it other settings (--set)")
+                self.log(f"{name}: {method_record.reason}; to train it again, change its settings (--set)")
                 continue
             self.log(f"\n=== {name} ({number} of {len(entries)}) ===")
             self._process_method(name, planned)
@@ -124,7 +127,7 @@ class ComparisonRunner:
             self.log(line)
 
     def _process_method(self, name: str, planned: PlannedMethod) -> None:
-        """Train and measure one method, and keep its state."""
+        """Train and measure one method, and store its state in the manifest."""
         settings = self.manifest.methods[name].settings
         if not is_finished(self.folder.get_run(name)):
             require_unchanged_data(self.folder, self.plan.config)
@@ -167,7 +170,7 @@ class ComparisonRunner:
             )
 
     def _write_error_log(self, name: str, error: Exception) -> str:
-        """Return an unexpected error in a line; its traceback goes to a file."""
+        """Write the traceback of an unexpected error to a file; return the error as one line."""
         path = self.folder.error_log(name)
         path.parent.mkdir(exist_ok=True)
         path.write_text(traceback.format_exc(), encoding="utf-8")
@@ -181,12 +184,12 @@ class ComparisonRunner:
 
 
 def require_same_budget(run: RunFolder, planned: PlannedMethod) -> None:
-    """Raise WorkError where a run was trained further than the comparison would."""
+    """Raise WorkError if the budget of a finished run differs from that of the comparison."""
     planned_training, run_training = planned.settings.training, run.load_config().training
     planned_budget = Budget(planned_training.steps, planned_training.minutes)
     run_budget = Budget(run_training.steps, run_training.minutes)
     if (planned_training.steps or planned_training.minutes) and planned_budget != run_budget:
         raise WorkError(
-            f"{run.path} was trained further than the others, for {run_budget} in place of {planned_budget}; to "
-            "compare it, move it away and call again"
+            f"{run.path} was trained for {run_budget} instead of {planned_budget}, so it cannot be compared with the "
+            "others; move it away and run the command again"
         )

@@ -1,4 +1,4 @@
-"""The tables of a comparison, for the page and for the terminal, drawn from the medium's declarations."""
+"""Tables of a comparison for the page and for the terminal, generated from the declarations of the medium's metrics."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Style = Literal["first", "ranks", "none", "nothing", "real"]
 
 @dataclass(frozen=True)
 class Row:
-    """A row: the best method, a method with or without a rank, a baseline without training, or a reference."""
+    """Table row; `style` distinguishes the best method, methods with and without a rank, baselines and references."""
 
     cells: list[str]
     style: Style
@@ -27,20 +27,20 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with the rank in its first column and the method in its second."""
+    """Table with the rank in its first column and the method in its second."""
 
     head: list[str]
     rows: list[Row]
 
 
 def build_methods_table(comparison: Comparison) -> Table:
-    """List every method: its rank by the mean over all directions, its training and its costs; then baselines."""
+    """Build the table of all methods (rank by the mean over all directions, metrics, training, cost) and baselines."""
     medium, metric = comparison.get_medium(), ranking.choose_ranking_metric(comparison)
     order = {m.method: m for m in ranking.rank_overall(comparison.results, comparison.directions, metric)}
     has_audits = any(r.hidden for r in comparison.results)
     head = ["rank", "method", f"mean {metric.short}{f', {metric.unit}' if metric.unit else ''}"]
     head += [column.label for column in medium.summary_columns] + ["hidden"] * has_audits
-    head += ["steps", "ms/step", "ms/item", "translating", "in all"]
+    head += ["steps", "ms/step", "ms/item", "translating", "total"]
     rows = [
         _build_method_row(comparison, r, order.get(r.method), metric, has_audits)
         for r in sort_results(comparison.results, [*order])
@@ -51,7 +51,7 @@ def build_methods_table(comparison: Comparison) -> Table:
 
 
 def sort_results(results: Sequence[MethodResult], order: Sequence[str]) -> list[MethodResult]:
-    """Sort by the overall ranking; then those of some directions only, then those that were not measured."""
+    """Sort methods by the overall ranking, followed by methods of some directions only, and unmeasured methods."""
     places = {name: i for i, name in enumerate(order)}
     return sorted(results, key=lambda r: (r.state != "done", places.get(r.method, len(places))))
 
@@ -93,9 +93,9 @@ def _build_baseline_row(comparison: Comparison, baseline: Baseline, metric: Metr
 
 
 def _format_mean(r: MethodResult, direction_count: int, metric: Metric) -> str:
-    """Format the mean over a method's routes, and on how many directions it is where it is not on all."""
+    """Format the mean over a method's routes; append their number if it does not support all directions."""
     value, error = ranking.average_with_error(r.routes, metric)
-    partial = f" ({len(r.routes)} of {direction_count} ways)" if len(r.routes) < direction_count else ""
+    partial = f" ({len(r.routes)} of {direction_count} directions)" if len(r.routes) < direction_count else ""
     return f"{format_with_error(value, error, metric)}{partial}"
 
 
@@ -104,7 +104,7 @@ def _format_summary(column: SummaryColumn, routes: Sequence[RouteEvaluation]) ->
 
 
 def build_direction_table(comparison: Comparison, direction: str) -> Table:
-    """Rank one direction with all metrics that were measured, with the baselines without training in their places."""
+    """Build the ranking of one direction with all measured metrics; baselines without training are sorted in."""
     medium, metric = comparison.get_medium(), ranking.choose_ranking_metric(comparison)
     routes = comparison.get_routes(direction)
     metrics = select_metrics(medium, routes)
@@ -129,7 +129,7 @@ def build_direction_table(comparison: Comparison, direction: str) -> Table:
 
 
 def _add_hidden(comparison: Comparison, direction: str, table: Table) -> Table:
-    """Add a column of hidden information where some method was audited."""
+    """Add a column of hidden information if a method was audited."""
     hidden = {r.method: r.hidden[direction] for r in comparison.results if direction in r.hidden}
     if not hidden:
         return table
@@ -139,17 +139,17 @@ def _add_hidden(comparison: Comparison, direction: str, table: Table) -> Table:
 
 
 def mean_if_known(values: Sequence[float | None]) -> float | None:
-    """Return the mean of the values that are known; None where none is."""
+    """Return the mean of the known values; None if there are none."""
     return mean_if_complete([value for value in values if value is not None])
 
 
 def format_number(value: float | None, digits: int) -> str:
-    """Format a figure; a dash where it was not measured."""
+    """Format a number; a dash if it is None or not finite."""
     return MISSING if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
 
 
 def format_with_error(value: float | None, error: float | None, metric: Metric) -> str:
-    """Format a figure with its standard error, where that is known."""
+    """Format a value with its standard error, if known."""
     text = metric.format(value, MISSING)
     return text if error is None else f"{text} ± {error:.{metric.digits}f}"
 

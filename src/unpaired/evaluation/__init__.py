@@ -1,1 +1,1 @@
-"""Measures of whether a translator works, as pure functions, and the evaluation of a run made of them."""
+"""Evaluation and steganography audit of a trained run."""

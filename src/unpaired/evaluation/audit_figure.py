@@ -1,4 +1,4 @@
-"""The figure of an audit: images side by side, large enough to see pixels."""
+"""Figure of an audit: a grid of images, enlarged so that single pixels are visible."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 MIN_SIDE_PX = 128
-"""Smallest side of an image; smaller ones are enlarged by a whole factor, so that their pixels can be seen."""
+"""Minimum side of a drawn image in pixels; smaller images are enlarged by an integer factor."""
 GAP, HEADING_HEIGHT = 4, 18
+"""Pixels between images, and height of a line of text."""
 
 
 @dataclass(frozen=True)
 class RouteImages:
-    """The images of one route: heading -> column (N, 1 or 3, H, W) in [-1, 1], a row per item."""
+    """Images of one route: heading -> column (N, 1 or 3, H, W) in [-1, 1], with one row per item."""
 
     route: str
     columns: Mapping[str, Tensor]
 
 
 def draw_audit_image(routes: Sequence[RouteImages]) -> npt.NDArray[np.float32]:
-    """Draw the routes below each other, with the columns named: (H, W, 3) of raw values 0 to 255."""
+    """Draw the routes below each other, with column headings; return (H, W, 3) with values 0 to 255."""
     parts = [part for images in routes for part in (_draw_headings(images), _draw_grid(images))]
     width = max(part.shape[1] for part in parts)
     padded = [np.pad(part, ((0, 0), (0, width - part.shape[1]), (0, 0)), constant_values=255) for part in parts]

@@ -1,4 +1,4 @@
-"""The evaluation of a run: its routes measured on held-out items."""
+"""Evaluation of a run: metrics of its routes on held-out items."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ def evaluate(
 ) -> Evaluation:
     """Measure a run on its test items, or on `data` (folders with the run's domains), and write `evaluation.json`.
 
-    `pairs`: items of equal names are true pairs (None: as in training). `limit` bounds the items of each domain; None:
-    500 pictures, fewer where routes are many; 60 recordings, 20 where networks judge them. `baselines` are routes of an
-    earlier evaluation of the same items with the same options: recordings take the baselines from there. `options` are
-    those of the run's medium: `fid` of pictures, `judges` and `texts` of recordings. `progress` gets the parts done and
-    their number.
+    `pairs`: items with equal names are true pairs (None: as in training). `limit` is the maximum number of items per
+    domain. By default it is 500 pictures (fewer for many routes), or 60 recordings (20 with `judges`). `baselines` are
+    routes of an earlier evaluation of the same items with the same options, whose baselines recordings reuse. `options`
+    are those of the run's medium: `fid` for pictures, `judges` and `texts` for recordings. `progress` is called with
+    the number of finished parts and their total.
 
-    Raises UsageError where the run, the data or an option do not fit, WorkError where there is nothing to measure on.
+    Raises UsageError for an unsuitable run, data or option, WorkError if there are no items to measure.
     """
     if limit is not None and limit < 1:
-        raise UsageError(f"--limit {limit}: expected the number of items of each domain, 1 or more")
+        raise UsageError(f"--limit {limit}: expected a number of items per domain, 1 or more")
     folder = RunFolder(Path(run))
     model = load_model(folder.path, checkpoint)
     config, medium = model.config, model.config.get_medium()
@@ -57,7 +57,7 @@ def evaluate(
     split = choose_evaluation_split(sets)
     if split is None:
         command = shlex.join(("unpaired", "evaluate", str(run)))
-        raise WorkError(f"{run}: no items were held out (too few files); give some: {command} DATA")
+        raise WorkError(f"{run}: no items are held out (too few files); give a folder with items: {command} DATA")
     use_pairs = config.pairs if pairs is None else pairs
     unpaired_domains = require_pairs(sets, config.labels) if pairs else []
     empty_domains = [part.name for part in sets if not len(part.get_paths(split))]
@@ -96,9 +96,9 @@ def evaluate(
 
 
 def parse_evaluate_options(medium: Medium, values: Mapping[str, Any]) -> EvaluateOptions:
-    """Validate options of a medium; None stands for the default.
+    """Validate the options of a medium; None selects the default.
 
-    Raises UsageError for wrong values, and for options of another medium.
+    Raises UsageError for invalid values and for options of another medium.
     """
     given = {name: value for name, value in values.items() if value is not None}
     for name in given:
@@ -111,7 +111,7 @@ def parse_evaluate_options(medium: Medium, values: Mapping[str, Any]) -> Evaluat
 
 
 def _load_training_sets(config: RunConfig, folder: RunFolder) -> list[DomainSplits] | None:
-    """Return the run's own files; None where their lists are gone, as in a run that was copied without them."""
+    """Return the run's own splits; None if the lists of files are missing, as in a partial copy of a run."""
     try:
         return load_own_sets(config, folder)[0]
     except UnpairedError:

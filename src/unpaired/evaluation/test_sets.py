@@ -1,4 +1,4 @@
-"""What a run is measured on: its own files by use, or those of other folders."""
+"""Items that a run is measured on: its own splits, or the files of other folders."""
 
 from __future__ import annotations
 
@@ -19,18 +19,22 @@ T = TypeVar("T")
 
 
 def load_own_sets(config: RunConfig, folder: RunFolder) -> tuple[list[DomainSplits], str]:
-    """The run's own files by use; raises UsageError where it has none."""
+    """Return the run's own splits and their description; raises UsageError for an imported run, which has none."""
     if config.imported_from is not None:
         command = shlex.join(["unpaired", "evaluate", str(folder.path), *(f"{d.name}/" for d in config.domains)])
         raise UsageError(
-            f"{folder.path}: an imported run has no data of its own; it can be measured on others, in folders "
-            f"named as its domains: {command}"
+            f"{folder.path}: an imported run has no data of its own; measure it on folders that are named like its "
+            f"domains: {command}"
         )
     return list(read_file_lists(folder, config).splits), "the run's own data"
 
 
 def load_given_sets(config: RunConfig, data: Sequence[Path | str]) -> tuple[list[DomainSplits], str]:
-    """The files of other folders, all of them to test on (or those of their test folders)."""
+    """Return the files of other folders as test splits, and their description.
+
+    A folder's own test folder is used if it has one, otherwise all of its files. Raises UsageError if a domain is
+    missing.
+    """
     description = ", ".join(map(str, data))
     if config.labels is not None and config.sources:
         files_by_domain, tables, _ = discover_labelled_data([Path(d) for d in data], config.data.attributes)
@@ -46,7 +50,7 @@ def load_given_sets(config: RunConfig, data: Sequence[Path | str]) -> tuple[list
 
 def _require_domain(domains: Mapping[str, T], name: str, description: str) -> T:
     if name not in domains:
-        raise UsageError(f"{description}: no domain '{name}', which the run knows; found: {' and '.join(domains)}")
+        raise UsageError(f"{description}: expected a domain '{name}', as in the run; found: {' and '.join(domains)}")
     return domains[name]
 
 

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Metrics: declarations, pure functions of tensors, and the text that describes their values."""

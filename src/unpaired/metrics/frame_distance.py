@@ -1,4 +1,4 @@
-"""Distance of two sets of feature sequences, frame by frame: no alignment is needed."""
+"""Kernel distance between two sets of feature sequences, computed on frames without time alignment."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Tensor
 from unpaired.metrics import kid
 
 CONTEXT_FRAMES, STRIDE_FRAMES = 6, 3
-"""A window is a frame with those `CONTEXT_FRAMES` before and after it, one every `STRIDE_FRAMES` frames."""
+"""A window joins a frame with the frames `CONTEXT_FRAMES` before and after it; there is one per `STRIDE_FRAMES`."""
 MAX_WINDOWS = 1500
-"""Windows of a set that are compared, evenly spaced where there are more."""
+"""Maximum number of windows per set; larger sets are subsampled evenly."""
 
 
 def context_windows(voices: Sequence[Tensor]) -> Tensor:
-    """Return the windows (N, 3 Q) of sequences (1, Q, T) longer than 2 `CONTEXT_FRAMES`; N is at most `MAX_WINDOWS`."""
+    """Return the windows (N, 3 Q), N <= `MAX_WINDOWS`, of sequences (1, Q, T) with T > 2 `CONTEXT_FRAMES`."""
     windows = []
     for voice in voices:
         centers = torch.arange(CONTEXT_FRAMES, voice.shape[-1] - CONTEXT_FRAMES, STRIDE_FRAMES)
@@ -26,10 +26,12 @@ def context_windows(voices: Sequence[Tensor]) -> Tensor:
 
 
 def frame_distance(real: Sequence[Tensor], converted: Sequence[Tensor]) -> float:
-    """Return the kernel distance of the windows of two sets of scaled features, times 1000: KID's formula on frames.
+    """Return 1000 times the KID of the windows of two sets of normalized features (1, Q, T).
 
-    With its cubic kernel, means, covariances and third moments count, of a frame and of its motion, so that blurred
-    speech is far. Neighbouring frames are alike, so the estimate scatters more than its number of windows suggests.
-    Raises ValueError where a set has fewer than two windows.
+    The cubic kernel compares means, covariances and third moments of frames and of their change over time, so
+    oversmoothed speech has a large distance. Windows of neighboring frames are correlated, so the variance of the
+    estimate is larger than the number of windows suggests.
+
+    Raises ValueError if a set has fewer than two windows.
     """
     return 1000 * kid.kid(context_windows(real).float(), context_windows(converted).float())

@@ -1,4 +1,4 @@
-"""Distances between two sets of features: KID (unbiased, right for small sets) and FID (biased, for comparison)."""
+"""Distances between two sets of features: KID (unbiased, suited to small sets) and FID (biased, widely reported)."""
 
 from __future__ import annotations
 
@@ -9,34 +9,37 @@ import torch
 from torch import Tensor
 
 MAX_EXACT_ITEMS: Final = 2000
-"""Sets of up to so many items are compared whole; larger ones by subsets, as whole kernels would not fit."""
+"""Maximum set size for full kernel matrices; larger sets are compared by subsets to bound memory."""
 
 
 class Estimate(NamedTuple):
-    """A value and its standard error, in the value's unit."""
+    """Value and its standard error, in the same unit."""
 
     value: float
     error: float
 
 
 def kid(real: Tensor, fake: Tensor) -> float:
-    """Kernel distance of features (N, D) and (M, D): Binkowski et al. 2018, arXiv:1801.01401, eq. (4) and sec. 4.
+    """Return the kernel inception distance of features (N, D) and (M, D).
 
-    The unbiased estimator of MMD^2 with the kernel (x.y / D + 1)^3, over the whole sets, in float64. It is 0 on
-    average for two samples of one distribution, so small negative values are right. Reported times 1000.
+    Binkowski et al. 2018, arXiv:1801.01401, eq. (4) and sec. 4: the unbiased estimator of MMD^2 with the kernel
+    (x.y / D + 1)^3, over the full sets, in float64. Its expectation is 0 for two samples of one distribution, so small
+    negative values occur. Tables show it times 1000.
 
-    Raises `ValueError` for sets of fewer than two items or of unequal dimensions.
+    Raises `ValueError` for sets with fewer than two items or with different dimensions.
     """
     _require_comparable(real, fake)
     return _mmd2(*_compute_kernels(real, fake))
 
 
 def kid_estimate(real: Tensor, fake: Tensor, subset: int = 1000, subsets: int = 50, seed: int = 0) -> Estimate:
-    """KID with its standard error, by the delete-d jackknife (Shao & Wu 1989): from how it scatters over subsets.
+    """Return KID with its standard error by the delete-d jackknife (Shao & Wu 1989), from its variance over subsets.
 
-    Sets of up to `WHOLE` items: the value is `kid` of the whole, the subsets are halves. Larger sets: the value is the
-    mean over `subsets` subsets of `subset` items, as in the paper. The subsets are the same for a seed, and the global
-    random numbers are not touched. With fewer than four items on a side the error is infinite.
+    Up to `MAX_EXACT_ITEMS` items, the value is `kid` of the full sets and the subsets are halves. For larger sets, the
+    value is the mean over `subsets` random subsets of `subset` items, as in the KID paper. Equal seeds draw equal
+    subsets; the global random state is not used. The error is infinite if a set has fewer than four items.
+
+    Raises `ValueError` as `kid` does.
     """
     _require_comparable(real, fake)
     generator = torch.Generator().manual_seed(seed)
@@ -59,13 +62,15 @@ def kid_estimate(real: Tensor, fake: Tensor, subset: int = 1000, subsets: int = 
 
 
 def kid_of_real_halves(real: Tensor, halvings: int = 20, seed: int = 0) -> float:
-    """How far apart, in KID, two halves of one real set typically are: the floor below which differences say nothing.
+    """Return the root mean square KID between two random halves of one real set.
 
-    The root of the mean square over random halvings: the plain mean over all halvings is zero by construction.
-    Of more than `WHOLE` items, that many, evenly spaced, are used. Raises `ValueError` for fewer than four items.
+    It is the noise floor: smaller KID values are not meaningful. (The mean over all halvings is 0 because the estimator
+    is unbiased.) Sets larger than `MAX_EXACT_ITEMS` are subsampled evenly.
+
+    Raises `ValueError` for fewer than four items.
     """
     if len(real) < 4:
-        raise ValueError(f"two halves of {len(real)} items cannot be compared; expected at least 4")
+        raise ValueError(f"got {len(real)} items to split into halves; expected at least 4")
     real = _subsample_evenly(real, MAX_EXACT_ITEMS)
     kernel = _polynomial_kernel(real.double(), real.double())
     generator = torch.Generator().manual_seed(seed)
@@ -78,11 +83,13 @@ def kid_of_real_halves(real: Tensor, halvings: int = 20, seed: int = 0) -> float
 
 
 def fid(real: Tensor, fake: Tensor) -> float:
-    """Frechet distance of features (N, D) and (M, D): Heusel et al. 2017, arXiv:1706.08500, eq. (6), in float64.
+    """Return the Fréchet distance of features (N, D) and (M, D), in float64.
 
-    |m1 - m2|^2 + tr S1 + tr S2 - 2 tr (S1 S2)^(1/2). With centred features A and B scaled so that S1 = A'A and
-    S2 = B'B, the last trace is the sum of the singular values of A B', which needs no root of a matrix that has none.
-    See `fid_warning`. Raises `ValueError` for sets of fewer than two items or of unequal dimensions.
+    Heusel et al. 2017, arXiv:1706.08500, eq. (6): |m1 - m2|^2 + tr S1 + tr S2 - 2 tr (S1 S2)^(1/2). With centered
+    features A and B, scaled so that S1 = A'A and S2 = B'B, the last trace is the sum of the singular values of A B'.
+    This avoids the square root of a matrix, which may be singular. `explain_fid_bias` describes the bias.
+
+    Raises `ValueError` for sets with fewer than two items or with different dimensions.
     """
     _require_comparable(real, fake)
     (mean_r, root_r), (mean_f, root_f) = (_mean_and_covariance_root(s.double()) for s in (real, fake))
@@ -92,13 +99,13 @@ def fid(real: Tensor, fake: Tensor) -> float:
 
 
 def explain_fid_bias(real: Tensor, fake: Tensor) -> str | None:
-    """What to say beside an FID of sets too small for it; None where both have 2048 items and more than dimensions."""
+    """Return a warning about the bias of FID; None if both sets have 2048 items, and more items than dimensions."""
     count, dimensions = min(len(real), len(fake)), real.shape[1]
     if count >= 2048 and count > dimensions:
         return None
     return (
-        f"FID of {count} items in {dimensions} dimensions is too high by an unknown amount (2048 items, and more than "
-        "dimensions, are the least): compare it only with FIDs of as many items; KID has no such bias"
+        f"FID of {count} items in {dimensions} dimensions is too high by an unknown amount (it needs at least 2048 "
+        "items, and more items than dimensions): compare it only with FIDs of as many items; KID has no such bias"
     )
 
 
@@ -132,7 +139,7 @@ def _mmd2(xx: Tensor, yy: Tensor, xy: Tensor) -> float:
 
 
 def _mean_and_covariance_root(items: Tensor) -> tuple[Tensor, Tensor]:
-    """The mean (D), and a root R (at most D rows) of the covariance: R'R."""
+    """Return the mean (D) and a factor R with at most D rows of the covariance R'R."""
     mean = items.mean(0)
     root = (items - mean) / math.sqrt(len(items) - 1)
     return mean, torch.linalg.qr(root, mode="r").R if len(items) > items.shape[1] else root

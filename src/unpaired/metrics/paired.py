@@ -1,4 +1,4 @@
-"""How close pictures are to each other: pure functions of (B, C, H, W) in [0, 1], with one value per picture."""
+"""Full-reference image metrics: functions of two batches (B, C, H, W) in [0, 1] that return one value per image."""
 
 from __future__ import annotations
 
@@ -8,33 +8,36 @@ from torch import Tensor
 from torch.nn import functional
 
 SSIM_WINDOW: Final = 7
+"""Side of the SSIM window in pixels."""
 GAUSSIAN_SSIM_WINDOW: Final = 11
 
 
 def l1(x: Tensor, y: Tensor) -> Tensor:
-    """Mean absolute difference per picture, (B,), in units of the whole range (0 equal, 1 black against white)."""
+    """Return the mean absolute error of each image, (B,), as a fraction of the value range (1: black and white)."""
     _require_same_shape(x, y)
     return (x.double() - y.double()).abs().mean((1, 2, 3))
 
 
 def psnr(x: Tensor, y: Tensor) -> Tensor:
-    """Peak signal to noise ratio per picture, (B,), in dB: -10 log10 of the mean squared difference, capped at 100."""
+    """Return the peak signal-to-noise ratio of each image, (B,), in dB: -10 log10(MSE), at most 100."""
     _require_same_shape(x, y)
     error = (x.double() - y.double()).square().mean((1, 2, 3))
     return -10 * error.clamp(min=1e-10).log10()
 
 
 def ssim(x: Tensor, y: Tensor) -> Tensor:
-    """Structural similarity per picture, (B,), in [-1, 1]: Wang et al. 2004, eq. (13), mean over windows and channels.
+    """Return the structural similarity of each image, (B,), in [-1, 1], the mean over windows and channels.
 
-    Even windows of 7 x 7 that lie wholly inside the picture, sample (co)variances, K1 = .01, K2 = .03, range 1: what
-    scikit-image calls `structural_similarity` without further arguments. The paper's Gaussian windows of 11 x 11 give
-    other figures. Raises `ValueError` for sides under 7.
+    Wang et al. 2004, eq. (13), with uniform 7 x 7 windows without padding, sample (co)variances, K1 = .01, K2 = .03 and
+    range 1, which are the defaults of scikit-image's `structural_similarity`. The paper's Gaussian 11 x 11 windows give
+    different values.
+
+    Raises `ValueError` for sides under 7 px.
     """
     _require_same_shape(x, y)
     if min(x.shape[-2:]) < SSIM_WINDOW:
         raise ValueError(
-            f"pictures of {x.shape[-1]} x {x.shape[-2]} px hold no {SSIM_WINDOW} x {SSIM_WINDOW} window for SSIM"
+            f"images have {x.shape[-1]} x {x.shape[-2]} px; SSIM needs at least {SSIM_WINDOW} x {SSIM_WINDOW} px"
         )
     x, y = x.double(), y.double()
     mean_x, mean_y = _window_means(x), _window_means(y)
@@ -68,14 +71,14 @@ def gaussian_ssim(x: Tensor, y: Tensor) -> Tensor:
 
 
 def edge_correlation(x: Tensor, y: Tensor) -> Tensor:
-    """How far edges lie in the same places, (B,), in [-1, 1]: correlation of gradient magnitudes over the picture.
+    """Return the correlation of the gradient magnitudes of two images over all pixels, (B,), in [-1, 1].
 
-    Gradients are central differences of the mean over channels, so colours and an inversion of contrast do not count,
-    and channels may differ in number. A picture without any edge correlates with nothing: 0.
+    It measures whether edges are in the same places. Gradients are central differences of the channel mean, so color
+    and inverted contrast have no effect, and the numbers of channels may differ. It is 0 for an image without edges.
     """
     if x.shape[0] != y.shape[0] or x.shape[2:] != y.shape[2:]:
         raise ValueError(
-            f"pictures have the shapes {tuple(x.shape)} and {tuple(y.shape)}; expected equal but for channels"
+            f"images have the shapes {tuple(x.shape)} and {tuple(y.shape)}; expected equal except for channels"
         )
     a, b = _edge_magnitudes(x), _edge_magnitudes(y)
     a, b = a - a.mean(1, keepdim=True), b - b.mean(1, keepdim=True)
@@ -95,4 +98,4 @@ def _window_means(x: Tensor) -> Tensor:
 
 def _require_same_shape(x: Tensor, y: Tensor) -> None:
     if x.shape != y.shape or x.dim() != 4:
-        raise ValueError(f"pictures have the shapes {tuple(x.shape)} and {tuple(y.shape)}; expected equal (B, C, H, W)")
+        raise ValueError(f"images have the shapes {tuple(x.shape)} and {tuple(y.shape)}; expected equal (B, C, H, W)")

@@ -1,4 +1,4 @@
-"""Readers of translations: networks taught to tell the input of a translation from the translation."""
+"""Probes of translations: networks that are trained to reconstruct the input of a translator from its output."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from unpaired.methods.base import Method, Route
 from unpaired.metrics.steganography import Perturbation
 
 LEARNING_RATE = 5e-4
-"""Adam's rate at the start of teaching; it falls to zero along a cosine."""
+"""Initial learning rate of Adam; a cosine schedule decays it to 0."""
 
 
 class ReverseTranslator(nn.Module):
-    """A method's own way back as a reader: a copy, so that teaching it leaves the method as it is."""
+    """Probe that starts as a copy of a method's own reverse route; training it does not change the method."""
 
     def __init__(self, method: Method, route: Route) -> None:
         super().__init__()
@@ -29,19 +29,19 @@ class ReverseTranslator(nn.Module):
             self.method.get_submodule(role).requires_grad_(True)
 
     def forward(self, y: Tensor) -> Tensor:
-        """(B, C, H, W) of the route's source -> the same of its target."""
+        """Translate (B, C, H, W) from the route's source to its target."""
         return self.method.translate(y, self.route.source, self.route.target)
 
 
 class PadToStride(nn.Module):
-    """A network for heights and widths that are multiples of `stride`, for any: padded, and cut again."""
+    """Wrapper that pads inputs to a multiple of the network's `stride` and crops the output to the input's size."""
 
     def __init__(self, net: nn.Module, stride: int) -> None:
         super().__init__()
         self.net, self.stride = net, stride
 
     def forward(self, y: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C, H, W)."""
+        """Map (B, C, H, W) to (B, C, H, W) for any H and W."""
         height, width = y.shape[-2:]
         padded = functional.pad(y, (0, -width % self.stride, 0, -height % self.stride), mode="replicate")
         out: Tensor = self.net(padded)[..., :height, :width]
@@ -60,10 +60,13 @@ def train_probe(
     seed: int = 0,
     on_step: Callable[[], None] = lambda: None,
 ) -> nn.Module:
-    """A copy of `reader` that has learned to tell `inputs` from `translations` (N, C, H, W) after a passage, in eval.
+    """Return a copy of `probe`, trained to reconstruct `inputs` from perturbed `translations`, in eval mode.
 
-    Mean squared error, Adam, `steps` of `batch` items drawn with `seed` (equal draws whatever the passage); `tell` is
-    called after each. Its parameters that want a gradient learn; those of `reader` stay. Raises Diverged.
+    `translations` and `inputs` are (N, C, H, W) in [-1, 1]. The loss is the mean squared error; the optimizer is Adam
+    for `steps` steps of `batch_size` items, which depend on `seed` only, not on the perturbation. `on_step` is called
+    after every step. Parameters that require no gradient stay fixed; `probe` itself does not change.
+
+    Raises DivergenceError if the loss becomes infinite or NaN.
     """
     probe = copy.deepcopy(probe).train()
     parameters = [p for p in probe.parameters() if p.requires_grad]
@@ -75,7 +78,7 @@ def train_probe(
         y, x = translations[indices.to(translations.device)], inputs[indices.to(inputs.device)]
         loss = functional.mse_loss(probe(perturbation(y)), x)
         if not torch.isfinite(loss):
-            raise DivergenceError("the audit's reader of translations diverged; give another --seed")
+            raise DivergenceError("the loss of the audit's probe is not finite; use another --seed")
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)

@@ -1,4 +1,4 @@
-"""Which routes are measured where a method has many."""
+"""Selection of the routes to measure for methods with many domains."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from unpaired.methods.base import Route
 
 MAX_ROUTES = 12
-"""Routes that are measured, those of four domains; of more, so many are taken, every domain's alike."""
+"""Default maximum number of measured routes: all routes between four domains."""
 
 
 def select_evenly(routes: Sequence[Route], limit: int = MAX_ROUTES) -> list[Route]:
-    """Return all routes, or `limit` of them, spread evenly."""
+    """Return all routes, or `limit` of them at even intervals if there are more."""
     return [routes[i * len(routes) // limit] for i in range(limit)] if len(routes) > limit else list(routes)

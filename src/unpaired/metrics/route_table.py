@@ -1,4 +1,4 @@
-"""The table of one route and the meaning of its figures, drawn from the declarations of a medium's metrics."""
+"""Table of the metrics of each route, and their definitions, generated from a medium's declarations."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from unpaired.media.base import Medium
 
 TRANSLATED = "translated"
-"""Heading of the run's own figures."""
+"""Heading of the column with the metrics of the run's translations."""
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """A metric of a route with the baselines beside it. `is_better`: than doing nothing, where that was measured."""
+    """One metric of a route with its baselines. `is_better`: than the unchanged input; None if that is unknown."""
 
     metric: Metric
     value: float | None
@@ -28,7 +28,7 @@ class TableRow:
 
 @dataclass(frozen=True)
 class RouteTable:
-    """The rows of a route; `counts` says on how many items they were measured."""
+    """Table of one route; `counts` describes the number of measured items, `columns` names the baselines."""
 
     route: str
     counts: str
@@ -37,20 +37,20 @@ class RouteTable:
 
 
 def select_metrics(medium: Medium, routes: Sequence[RouteEvaluation]) -> list[Metric]:
-    """Return the medium's metrics that were measured on some route, of the translations or of a baseline."""
+    """Return the medium's metrics that at least one route has, for the translations or for a baseline."""
     measured = {name for r in routes for values in (r.values, *r.baselines.values()) for name in values}
     return [metric for metric in medium.metrics if metric.name in measured]
 
 
 def select_baselines(medium: Medium, metrics: Sequence[Metric], routes: Sequence[RouteEvaluation]) -> list[Baseline]:
-    """Return the medium's baselines that have a value of one of the metrics."""
+    """Return the medium's baselines that have a value for at least one of the metrics."""
     return [
         b for b in medium.baselines if any(r.baseline(b.name, metric) is not None for r in routes for metric in metrics)
     ]
 
 
 def build_route_tables(medium: Medium, routes: Sequence[RouteEvaluation]) -> list[RouteTable]:
-    """Lay out routes with equal columns: a row for each metric that was measured, a column for each baseline."""
+    """Build one table per route, all with the same columns: a row per measured metric, a column per baseline."""
     baselines = select_baselines(medium, select_metrics(medium, routes), routes)
     return [_build_route_table(medium, route, baselines) for route in routes]
 
@@ -70,14 +70,14 @@ def _build_route_table(medium: Medium, route: RouteEvaluation, baselines: Sequen
 
 
 def describe_counts(medium: Medium, route: RouteEvaluation) -> str:
-    """Say on how many items a route was measured, and of how many that there are."""
+    """Describe the number of measured items of a route, and the number of available ones if it is larger."""
     available = f" of {route.available:,}" if route.available > route.sources else ""
     pairs = f", {route.pairs:,} true pairs" if route.pairs else ""
     return f"{route.sources:,}{available} {medium.files_noun} translated, {route.targets:,} of the target{pairs}"
 
 
 def list_definitions(medium: Medium, routes: Sequence[RouteEvaluation]) -> list[str]:
-    """Say what the figures of these routes mean, a line each: metrics, baselines, networks, then notes."""
+    """Return one line per definition for these routes: metrics, baselines, networks, then notes."""
     metrics = select_metrics(medium, routes)
     labels: dict[str, list[str]] = {}
     for metric in metrics:

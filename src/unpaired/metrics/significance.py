@@ -1,4 +1,4 @@
-"""When two values of a metric differ: the same rule for every page and every medium."""
+"""Significance of the difference between two values of a metric; one rule for all reports and media."""
 
 from __future__ import annotations
 
@@ -7,20 +7,23 @@ import math
 from unpaired.metrics.base import Metric
 
 MIN_STANDARD_ERRORS = 2.0
-"""Standard errors that a difference must exceed."""
+"""Number of standard errors that a significant difference exceeds."""
 
 
 def significantly_lower(value: float, other: float, *errors: float | None) -> bool:
-    """Whether `value` is lower than `other` beyond their standard errors; with an unknown error it never is."""
+    """Return whether `value` is significantly lower than `other`, given their standard errors.
+
+    The difference must exceed `MIN_STANDARD_ERRORS` times its standard error. False if an error is None (unknown).
+    """
     if None in errors:
         return False
     return other - value > MIN_STANDARD_ERRORS * math.hypot(*(error for error in errors if error is not None))
 
 
 def significantly_better(metric: Metric, value: float, other: float, *errors: float | None) -> bool:
-    """Whether `value` is better than `other` beyond their standard errors.
+    """Return whether `value` is significantly better than `other`, given their standard errors.
 
-    A metric with a `rank_tolerance` has no standard errors: the difference must exceed that fraction of `value`.
+    For a metric with a `rank_tolerance`, the difference must exceed that fraction of `value` instead.
     """
     if metric.better == "none":
         return False

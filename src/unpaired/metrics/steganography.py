@@ -1,9 +1,9 @@
-"""Hidden information: what of an input its translation carries in signal that eyes do not see.
+"""Steganography: the fraction of an input that its translation carries in imperceptible signal.
 
-A generator that must be undone can write its input into faint patterns of its output (Chu, Zhmoginov and Sandler 2017,
-arXiv:1712.02950; Bashkirova, Usman and Saenko 2019, arXiv:1908.01517). Then the way back recovers what the output does
-not show. Here are the passages that destroy faint signal, and the share of an input that is lost in them. Pictures are
-(B, C, H, W) in [-1, 1]; nothing here knows a method, a file or a run.
+Cycle consistency lets a generator hide its input as faint noise in its output (Chu, Zhmoginov and Sandler 2017,
+arXiv:1712.02950; Bashkirova, Usman and Saenko 2019, arXiv:1908.01517). The reverse route then reconstructs content that
+is not visible in the translation. This module defines perturbations that destroy faint signal, and the fraction of the
+inputs' variance that they remove. Images are (B, C, H, W) in [-1, 1].
 """
 
 from __future__ import annotations
@@ -19,43 +19,43 @@ from torch.nn import functional
 from unpaired.media.jpeg import compress_jpeg
 
 Perturbation = Callable[[Tensor], Tensor]
-"""What happens to pictures on their way: (B, C, H, W) in [-1, 1] to the same."""
+"""Perturbation of images: (B, C, H, W) in [-1, 1] to the same shape and range."""
 Reconstruct = Callable[[Tensor], Tensor]
-"""Reads the inputs from their translations: (B, C, H, W) in [-1, 1] to the same."""
+"""Reconstruction of inputs from their translations: (B, C, H, W) in [-1, 1] to the same shape and range."""
 
 
 class FractionEstimate(NamedTuple):
-    """A share in [0, 1] and its standard error over the items (1, the whole range, for fewer than two)."""
+    """Fraction in [0, 1] and its standard error over the items (1, the full range, for fewer than two items)."""
 
     value: float
     error: float
 
 
 def identity(y: Tensor) -> Tensor:
-    """No passage."""
+    """Return the images unchanged."""
     return y
 
 
 def gaussian_noise(std: float) -> Perturbation:
-    """Gaussian noise of `deviation` in units of [-1, 1] (.02 is 2.5 of 255 levels), drawn from torch's random state."""
+    """Return a perturbation that adds Gaussian noise from torch's global random state (.02 is 2.5 of 255 levels)."""
     return lambda y: (y + std * torch.randn_like(y)).clamp(-1, 1)
 
 
 def quantize_8bit(y: Tensor) -> Tensor:
-    """The passage through a file of 256 levels."""
+    """Round images to 256 levels, as an 8-bit file does."""
     return ((y.clamp(-1, 1) + 1) * 127.5).round() / 127.5 - 1
 
 
 def jpeg(quality: int) -> Perturbation:
-    """The passage through a JPEG file of `quality` (1 to 100) with full colour resolution."""
+    """Return a perturbation that compresses to JPEG of `quality` 1 to 100, without chroma subsampling."""
     return lambda y: compress_jpeg(y, quality)
 
 
 def noise_then_jpeg(y: Tensor) -> Tensor:
-    """The passage of the headline: noise of .02, then JPEG 75. Eyes hardly see it; faint patterns do not outlive it.
+    """Add Gaussian noise of .02, then compress to JPEG 75: the perturbation that defines hidden information.
 
-    Noise drowns what is spread over many values, JPEG rounds away high frequencies of a few levels. Pictures keep about
-    36 dB.
+    It is hardly visible (PSNR of about 36 dB) but removes faint patterns: noise masks signal that is spread over many
+    pixels, and JPEG quantizes small high-frequency coefficients to 0.
     """
     return jpeg(75)(gaussian_noise(0.02)(y))
 
@@ -74,27 +74,28 @@ PERTURBATIONS: Mapping[str, Perturbation] = {
 
 
 def squared_error(x: Tensor, y: Tensor) -> Tensor:
-    """Mean squared difference of each item, (B,), in double."""
+    """Return the mean squared difference of each item, (B,), in float64."""
     return (x.double() - y.double()).square().mean((1, 2, 3))
 
 
 def r2(errors: Tensor, baseline_errors: Tensor) -> float:
-    """The share of the inputs that a reading tells, in [0, 1]: 1 - sum(errors) / sum(nothing), negative ones 0.
+    """Return the coefficient of determination R^2 = 1 - sum(errors) / sum(baseline_errors), clamped to [0, 1].
 
-    `errors` (N,) are squared errors of the reading, `nothing` those of the average picture: what is known before a
-    translation is seen. 1 is a perfect reading, 0 one that is no better than the average picture. Raises ValueError
-    where all inputs are the average picture.
+    `errors` (N,) are the squared errors of a reconstruction, `baseline_errors` (N,) those of the mean image, the best
+    constant prediction. 1 is a perfect reconstruction; 0 is no better than the mean image.
+
+    Raises ValueError if all inputs are equal.
     """
     if not (total := baseline_errors.sum().item()) > 0:
-        raise ValueError("all inputs are equal: there is nothing that a translation could tell of them")
+        raise ValueError("all inputs are equal, so R^2 is undefined; expected inputs that differ")
     return min(1.0, max(0.0, 1 - errors.sum().item() / total))
 
 
 def real_image_change(targets: Iterable[Tensor], mean_image: Tensor, perturbation: Perturbation) -> float:
-    """What an honest picture loses in a passage: the share of real `targets` that reading them as they are misses.
+    """Return the fraction of the variance of real `targets` that a perturbation destroys, in [0, 1].
 
-    Mean squared change by the passage over the mean squared distance to `average` (C, H, W), in [0, 1]. A translation
-    that shows all it tells loses as much as real pictures of its domain do; whatever the method, and its way back.
+    It is the mean squared change by the perturbation, divided by the mean squared distance to `mean_image` (C, H, W). A
+    translation without hidden signal loses as much as real images of its domain, for every method and reverse route.
     """
     change, total = 0.0, 0.0
     for y in targets:
@@ -106,19 +107,20 @@ def real_image_change(targets: Iterable[Tensor], mean_image: Tensor, perturbatio
 def hidden_fraction(
     clean_errors: Tensor, perturbed_errors: Tensor, baseline_errors: Tensor, real_change: float
 ) -> FractionEstimate:
-    """Hidden information: the share of the inputs that is told by faint signal alone, in [0, 1].
+    """Return hidden information: the fraction of the inputs' variance that only faint signal carries, in [0, 1].
 
-    `plain` (N,) are squared errors of a reader of translations; `marred` those of a reader that was taught alike, but
-    on translations after a passage that eyes do not see, and that reads such; `nothing` as for `told`, `honest` as of
-    `honest_loss`:
+    `clean_errors` (N,) are the squared errors of a probe on translations. `perturbed_errors` (N,) are those of a probe
+    that was trained and tested in the same manner, but on imperceptibly perturbed translations. `baseline_errors` is
+    as for `r2`, `real_change` as from `real_image_change`:
 
-        hidden = told(plain) (1 - honest) - told(marred), at least 0
+        hidden = max(0, r2(clean) (1 - real_change) - r2(perturbed))
 
-    0: all that the translation tells of its input can be seen in it (or it tells nothing). 1: it tells everything, and
-    shows nothing. The reader of the passage is *taught*, for a way back that never saw noise may fail on it though
-    everything is there to be seen: fragile, not deceived. What no reading recovers was in the faint signal. Taught
-    alike, the readers' own imperfections cancel. How one way back reacts to noise on real targets (as Bashkirova's SN
-    measures it on translations) is no reference: a way back that amplifies faint signal reacts to noise on anything.
+    0: all information about the input is visible in the translation, or there is none. 1: the translation determines
+    the input, and all of that information is invisible. The second probe is trained on perturbed translations because
+    an untrained reverse route can fail on noise even if the information is visible (fragile, not steganographic).
+    Information that no probe recovers was in the faint signal. Equal training makes the imperfections of both probes
+    cancel. The reaction of one reverse route to noise (Bashkirova's SN) is not sufficient: a route that amplifies faint
+    signal reacts to noise on any image.
     """
     value = r2(clean_errors, baseline_errors) * (1 - real_change) - r2(perturbed_errors, baseline_errors)
     per_item = (
@@ -129,9 +131,9 @@ def hidden_fraction(
 
 
 def sensitivity(reconstruct: Reconstruct, images: Iterable[Tensor], perturbation: Perturbation) -> float:
-    """How strongly a reading reacts to a passage: mean squared change over the variance of what is read.
+    """Return the mean squared change of a reconstruction under a perturbation, relative to its variance.
 
-    0: not at all; 2: what is read before and after have nothing in common. 0 where a reading is always the same.
+    0: no change; 2: the reconstructions before and after are uncorrelated. Returns 0 for a constant reconstruction.
     """
     batches = list(images)
     before = torch.cat([reconstruct(y).double() for y in batches])
@@ -141,9 +143,9 @@ def sensitivity(reconstruct: Reconstruct, images: Iterable[Tensor], perturbation
 
 
 def amplify_faint_signal(y: Tensor, gain: float = 15.0) -> Tensor:
-    """The faint signal of pictures made visible: tanh(gain (y - its mean over 5 x 5 pixels)), in [-1, 1].
+    """Return tanh(gain (y - m)) in [-1, 1], where m is the mean over 5 x 5 pixels, to make faint signal visible.
 
-    A difference of one level of 255 to the surroundings becomes 15 of them; edges saturate.
+    With the default gain, a difference of one of 255 levels to the surroundings becomes 15 levels; edges saturate.
     """
     smooth = functional.avg_pool2d(functional.pad(y, (2, 2, 2, 2), mode="replicate"), 5, stride=1)
     return torch.tanh(gain * (y - smooth))

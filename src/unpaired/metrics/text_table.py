@@ -1,4 +1,4 @@
-"""Evaluations as tables for a terminal: one layout for every medium."""
+"""Format evaluations as text tables for a terminal, in one layout for every medium."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def format_evaluation(medium: Medium, evaluation: Evaluation) -> str:
-    """Format a whole evaluation: what was measured on what, a table for each route, and what the figures mean."""
+    """Format an evaluation: a line on the run and its items, a table per route, and the definitions of the metrics."""
     head = f"{evaluation.run}, the {evaluation.checkpoint} checkpoint (step {evaluation.step}), on {evaluation.items}"
     tables = [_format_table(table) for table in build_route_tables(medium, evaluation.routes)]
     return "\n\n".join([head, *tables, "\n".join(list_definitions(medium, evaluation.routes))])

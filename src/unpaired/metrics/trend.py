@@ -1,4 +1,7 @@
-"""Whether training still gains, from a metric over time. Internally, losses are compared: lower is better."""
+"""Trend of a validation metric over training.
+
+Values are compared as losses (`Metric.loss`), for which lower is better.
+"""
 
 from __future__ import annotations
 
@@ -12,17 +15,17 @@ from unpaired.metrics.base import Metric
 Trend = Literal["gains", "settled", "worse", "unclear"]
 
 MIN_EVALUATIONS: Final = 6
-"""Evaluations needed before anything is said."""
+"""Minimum number of evaluations for a trend."""
 MIN_STANDARD_ERRORS: Final = 2.5
-"""Standard errors by which levels must differ to be called different."""
+"""Number of standard errors that a difference between two levels must exceed."""
 MIN_RELATIVE_CHANGE: Final = 0.03
-"""Fraction of the level under which a difference does not matter, however certain."""
+"""Fraction of the level that a difference must exceed, however small its standard error is."""
 MAX_RELATIVE_NOISE: Final = 0.3
-"""Fraction of the level: where only larger differences could be seen, nothing is said."""
+"""Fraction of the level: if the noise hides differences up to this size, the trend is unclear."""
 
 
 class _TrendLevels(NamedTuple):
-    """Levels of the recent third, of the third before and of the best third, and what a difference must exceed."""
+    """Medians of the last third, of the third before and of the best third, and the threshold for a difference."""
 
     window: int
     recent: float
@@ -32,12 +35,12 @@ class _TrendLevels(NamedTuple):
 
 
 def classify_trend(history: Sequence[tuple[int, float]], metric: Metric) -> Trend:
-    """Classify (step, value) pairs of a metric, in order of steps; values that are not finite are left out.
+    """Classify (step, value) pairs of a metric, in order of steps; non-finite values are ignored.
 
-    The median of the recent third is compared with that of the third before. A difference counts where it exceeds
-    2.5 standard errors, by the scatter about the curve (second differences, which a steady slope leaves zero), and 3 %
-    of the level. "worse" is also said where the recent third is worse than the best third of all by twice that.
-    "unclear": fewer than six values, or a scatter that would hide a change of 30 %.
+    The median of the last third is compared with that of the third before. A difference is significant if it exceeds
+    2.5 standard errors and 3 % of the level. The standard error is estimated from second differences, which a constant
+    slope does not affect. The result is also "worse" if the last third is worse than the best third by twice that
+    threshold. It is "unclear" for fewer than six values, or if the noise could hide a change of 30 %.
     """
     levels = _compute_levels([metric.loss(value) for _, value in history if math.isfinite(value)])
     if levels is None:
@@ -51,12 +54,13 @@ def classify_trend(history: Sequence[tuple[int, float]], metric: Metric) -> Tren
 
 
 def describe_trend(history: Sequence[tuple[int, float]], metric: Metric) -> str:
-    """Describe the trend in a sentence with its figures and what to do about it."""
+    """Describe the trend with its values, and recommend what to do."""
     finite_history = [(step, value) for step, value in history if math.isfinite(value)]
     values = [value for _, value in finite_history]
     if len(values) < MIN_EVALUATIONS:
         return (
-            f"Too early to say whether training still gains: {len(values)} evaluations, {MIN_EVALUATIONS} are needed."
+            f"Too early to tell whether training still improves: {len(values)} evaluations, {MIN_EVALUATIONS} are "
+            "needed."
         )
     best_step, best = min(finite_history, key=lambda item: metric.loss(item[1]))
     window = len(values) // 3
@@ -65,12 +69,11 @@ def describe_trend(history: Sequence[tuple[int, float]], metric: Metric) -> str:
         f"{metric.title} is {recent:.3g} over the last {window} evaluations, {before:.3g} over the {window} before"
     )
     return {
-        "gains": f"Training still gains: {comparison}. More training should help.",
-        "settled": f"Training has settled: {comparison}. More steps will hardly help.",
+        "gains": f"Training still improves: {comparison}. More training should help.",
+        "settled": f"Training has converged: {comparison}. More steps will hardly help.",
         "worse": f"Training gets worse: {comparison}; the best was {best:.3g} at step {best_step}. "
         "Use the best checkpoint, train shorter, or add training items.",
-        "unclear": f"No clear trend: {comparison}, and the values scatter too much to tell. "
-        "More held-out items would help.",
+        "unclear": f"No clear trend: {comparison}, and the values vary too much. More validation items would help.",
     }[classify_trend(history, metric)]
 
 
@@ -80,7 +83,7 @@ def _compute_levels(values: Sequence[float]) -> _TrendLevels | None:
     window = len(values) // 3
     medians = [median(values[i : i + window]) for i in range(len(values) - window + 1)]
     recent, before = medians[-1], medians[-1 - window]
-    # 1.253: the ratio of the standard errors of a median and of a mean.
+    # 1.253: ratio of the standard errors of a median and of a mean, for normal errors.
     error = 1.253 * _estimate_noise_std(values) * math.sqrt(2 / window)
     return _TrendLevels(
         window, recent, before, min(medians), max(MIN_STANDARD_ERRORS * error, MIN_RELATIVE_CHANGE * abs(before))
@@ -88,9 +91,10 @@ def _compute_levels(values: Sequence[float]) -> _TrendLevels | None:
 
 
 def _estimate_noise_std(values: Sequence[float]) -> float:
-    """Estimate the standard deviation about a smooth curve from second differences (their variance is six times that).
+    """Estimate the standard deviation of the noise about a smooth curve from second differences.
 
-    Only the later two thirds count, where levels are compared: early training falls in a curve.
+    The variance of second differences of independent noise is six times its variance. Only the last two thirds of the
+    values are used: the compared levels are from there, and the curve of early training is not smooth.
     """
     late = values[-max(MIN_EVALUATIONS, len(values) * 2 // 3) :]
     second_differences = [a - 2 * b + c for a, b, c in zip(late, late[1:], late[2:], strict=False)]

@@ -1,4 +1,4 @@
-"""The verdict on a route that every medium can give: its metrics against baselines that need no training."""
+"""Verdict on a route for every medium: its metrics compared with those of the baselines without training."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from unpaired.metrics.base import Baseline, Metric, RouteEvaluation
 
 
 def describe_against_baselines(route: RouteEvaluation, metrics: Sequence[Metric], baselines: Sequence[Baseline]) -> str:
-    """Say whether a route beats every baseline, by the first metric that was measured, with the figures of all."""
+    """Describe whether a route beats every baseline without training.
+
+    The first of `metrics` with a baseline value decides; the sentence contains the values of all measured metrics.
+    """
     names = [baseline.name for baseline in baselines if not baseline.is_reference]
     measured = [metric for metric in metrics if route.value(metric) is not None]
     if not measured:
@@ -26,7 +29,7 @@ def describe_against_baselines(route: RouteEvaluation, metrics: Sequence[Metric]
 
 
 def find_best_baseline(route: RouteEvaluation, metric: Metric, names: Sequence[str]) -> str:
-    """Return the best of the baselines that have the metric."""
+    """Return the best baseline among those with a value of the metric; raises ValueError if there is none."""
     values = {name: value for name in names if (value := route.baseline(name, metric)) is not None}
     return min(values, key=lambda name: metric.loss(values[name]))
 

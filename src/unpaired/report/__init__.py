@@ -1,1 +1,1 @@
-"""The report of a run: data, verdict, samples, measures, loss curves and settings on one HTML page."""
+"""HTML report of a run: data, verdict, samples, metrics, loss curves and settings on one page."""

@@ -1,4 +1,4 @@
-"""Curves as inline SVG: axes, units and colors from the page's style sheet, no script."""
+"""Line charts as inline SVG without scripts; colors come from the style sheet of the page."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from unpaired.metrics.base import Metric
 
 WIDTH, HEIGHT = 360, 200
 LEFT, RIGHT, TOP, BOTTOM = 50, 12, 12, 40
+"""Margins of the plot area in the units of the SVG view box."""
 MAX_BUCKETS = 160
-"""Points of a drawn curve at most; more cannot be distinguished at this width."""
+"""Maximum number of points of a curve; more cannot be distinguished at this width."""
 
 Point = tuple[float, float]
 LineStyle = Literal["main", "nothing", "real"]
@@ -22,7 +23,7 @@ LineStyle = Literal["main", "nothing", "real"]
 
 @dataclass(frozen=True)
 class Bucket:
-    """Neighbouring points as one: their mean position, and the lowest and highest of them."""
+    """Summary of neighboring points: mean x and y, lowest and highest y."""
 
     x: float
     y: float
@@ -32,7 +33,7 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Axes:
-    """The ranges of a plot, and where its values lie in the drawing."""
+    """Ranges of a plot, and the mapping from values to SVG coordinates."""
 
     x_low: float
     x_high: float
@@ -40,27 +41,27 @@ class Axes:
     y_high: float
 
     def x(self, value: float) -> float:
-        """Map steps to a horizontal position."""
+        """Map a step to an SVG x coordinate."""
         return LEFT + (value - self.x_low) / (self.x_high - self.x_low) * (WIDTH - LEFT - RIGHT)
 
     def y(self, value: float) -> float:
-        """Map a value to a vertical position within the plot."""
+        """Map a value to an SVG y coordinate, clamped to the plot area."""
         fraction = (value - self.y_low) / (self.y_high - self.y_low)
         return HEIGHT - BOTTOM - min(max(fraction, 0.0), 1.0) * (HEIGHT - TOP - BOTTOM)
 
     def path(self, points: Sequence[Point]) -> str:
-        """Format points as the `d` of a path."""
+        """Format points as the `d` attribute of an SVG path."""
         places = (f"{self.x(x):.1f} {self.y(y):.1f}" for x, y in points)
         return "M" + "L".join(places)
 
 
 def select_finite(points: Sequence[tuple[float, float | None]]) -> list[Point]:
-    """Return the points that can be drawn, in order of x."""
+    """Return the finite points, sorted by x."""
     return sorted((x, y) for x, y in points if y is not None and math.isfinite(x) and math.isfinite(y))
 
 
 def bucket_points(points: Sequence[Point], buckets: int = MAX_BUCKETS) -> list[Bucket]:
-    """Reduce to at most `buckets` points: equally many neighbours become one each."""
+    """Reduce a curve to at most `buckets` buckets with equal numbers of neighboring points."""
     size = max(1, math.ceil(len(points) / buckets))
     out = []
     for begin in range(0, len(points), size):
@@ -70,7 +71,10 @@ def bucket_points(points: Sequence[Point], buckets: int = MAX_BUCKETS) -> list[B
 
 
 def smooth(values: Sequence[float], radius_limit: int) -> list[float]:
-    """Average each value with up to `radius_limit` neighbours on each side (equally many, so that ends do not lag)."""
+    """Apply a centered moving average with up to `radius_limit` neighbors per side.
+
+    Near the ends, the window shrinks on both sides equally, so that the curve is not shifted.
+    """
     out = []
     for i in range(len(values)):
         radius = min(radius_limit, i, len(values) - 1 - i)
@@ -79,10 +83,10 @@ def smooth(values: Sequence[float], radius_limit: int) -> list[float]:
 
 
 def make_ticks(low: float, high: float, target_count: int = 5) -> list[float]:
-    """Return round numbers within `low`..`high`: multiples of 1, 2 or 5 times a power of ten."""
-    rough = (high - low) / target_count
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
+    """Return about `target_count` ticks in `low`..`high`: multiples of 1, 2 or 5 times a power of ten."""
+    min_step = (high - low) / target_count
+    power = 10.0 ** math.floor(math.log10(min_step))
+    step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= min_step * 0.999)
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     return [i * step for i in range(first, last + 1)]
 
@@ -97,7 +101,7 @@ def format_number(value: float) -> str:
 
 
 def compute_range(values: Sequence[float]) -> tuple[float, float]:
-    """Return the range of a value axis: from zero where nothing is below it, never empty, with padding."""
+    """Return the padded range of a value axis; it includes 0 unless all values are negative, and is never empty."""
     low, high = min(values), max(values)
     low = min(low, 0.0) if low >= 0 or high > 0 else low
     if high <= low:
@@ -107,7 +111,7 @@ def compute_range(values: Sequence[float]) -> tuple[float, float]:
 
 
 def render_loss_chart(name: str, points: Sequence[tuple[float, float | None]]) -> Markup:
-    """Draw a loss over steps: the smoothed curve, and behind it the range of single steps without rare outliers."""
+    """Draw a loss over steps: the smoothed curve, and a band with the range of single steps; outliers are clipped."""
     buckets = bucket_points(select_finite(points))
     if not buckets:
         return Markup()
@@ -135,7 +139,7 @@ def render_metric_chart(
     best: float | None,
     metric: Metric,
 ) -> Markup:
-    """Draw a metric of one route over steps, with level lines of baselines, and a ring at the step `best`."""
+    """Draw a metric of one route over steps, with horizontal lines for baselines and a ring at the step `best`."""
     shown_points = select_finite(points)
     if not shown_points:
         return Markup()
@@ -155,7 +159,7 @@ def render_metric_chart(
 
 
 def render_swatch(style: str) -> Markup:
-    """Draw a short piece of a line, for a legend."""
+    """Draw a line sample for a legend."""
     inner = (
         '<circle class="best" cx="14" cy="6" r="4.5"/>' if style == "best" else f'<path class="{style}" d="M1 6H27"/>'
     )
@@ -172,7 +176,7 @@ def _render_dots(axes: Axes, points: Sequence[Point]) -> str:
 
 
 def _render_figure(axes: Axes, label: str, unit: str, inner: str) -> Markup:
-    """Draw the axes around `inner`; `label` is for screen readers."""
+    """Draw axes and `inner`; `unit` labels the value axis, `label` is the text for screen readers."""
     right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
     parts = []
     for value in make_ticks(axes.y_low, axes.y_high):

@@ -1,4 +1,4 @@
-"""`report.html`: one file that needs nothing else, neither network nor scripts."""
+"""`report.html`: one self-contained file that needs neither a network connection nor scripts."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from unpaired.runs.summary import RunSummary, read_run_summary
 
 
 def write_report(run: Path) -> Path:
-    """Write `report.html` into a run's folder, whole or not at all, from what is there by now; returns its path.
+    """Write `report.html` atomically into a run's folder, from the data that exist so far; return its path.
 
-    Raises WorkError where the run's configuration cannot be read or the page cannot be written.
+    Raises WorkError if the run's configuration cannot be read or the page cannot be written.
     """
     summary = read_run_summary(run)
     path = summary.folder.report
@@ -33,7 +33,7 @@ def write_report(run: Path) -> Path:
 
 
 def render_page(summary: RunSummary) -> str:
-    """Render the whole page."""
+    """Render the page as HTML."""
     medium = summary.config.get_medium()
     routes = summary.shown_routes
     legend, metric_charts = _render_metric_charts(summary)
@@ -61,7 +61,7 @@ def render_page(summary: RunSummary) -> str:
 
 
 def _describe_audit(summary: RunSummary) -> dict[str, Any] | None:
-    """Return the headline of each route, what to do, and the figure of the last audit; None without an audit."""
+    """Return the verdict per route, the recommendation and the figure of the last audit; None without an audit."""
     audit = read_audit(summary.folder.audit)
     if audit is None:
         return None
@@ -77,7 +77,7 @@ def _describe_audit(summary: RunSummary) -> dict[str, Any] | None:
 
 
 def _render_metric_charts(summary: RunSummary) -> tuple[list[tuple[str, str]], list[tuple[str, Markup]]]:
-    """Draw the validation metric of each route over steps with its baselines; returns the legend and the charts."""
+    """Draw the validation metric of each route over steps with its baselines; return the legend and the charts."""
     medium = summary.config.get_medium()
     metric = medium.validation_metric
     best = max((v.step for v in summary.validations if v.is_best), default=None)
@@ -106,7 +106,7 @@ def _render_loss_charts(summary: RunSummary) -> list[tuple[str, Markup]]:
 
 
 def _list_commands(summary: RunSummary) -> dict[str, Any]:
-    """Return the commands that go on from here."""
+    """Return the commands to use next: translate, evaluate and resume."""
     config, medium, run = summary.config, summary.config.get_medium(), str(summary.folder.path)
     target = config.domains[1].name
     is_imported, is_finished = config.imported_from is not None, summary.budget_fraction >= 1
@@ -138,7 +138,7 @@ def _list_settings(summary: RunSummary) -> list[dict[str, Any]]:
 
 
 def build_settings_table(title: str, values: Mapping[str, Any], model: type[BaseModel] | None) -> dict[str, Any]:
-    """Return a section's settings with their help texts, for the template's `settings_table`."""
+    """Return a section's settings with their help texts (empty without `model`), for the macro `settings_table`."""
     rows = [
         {
             "name": name,

@@ -1,4 +1,4 @@
-"""Sentences about a run."""
+"""Sentences that describe a run in its report."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from unpaired.runs.progress import Budget
 from unpaired.runs.summary import RunSummary
 
 MAX_NAMED_DOMAINS = 3
-"""Domains that a title names."""
+"""Maximum number of domains in a title."""
 
 
 def format_title(summary: RunSummary) -> str:
-    """Name the domains, and the directions between them that the run has been seen to translate."""
-    measured_counts = [len({r.route for v in summary.validations for r in v.routes})]
-    routes = max(*measured_counts, len({s.route for s in summary.samples}))
-    return join_domains([d.name for d in summary.config.domains], f" {('and', '→', '↔')[min(routes, 2)]} ")
+    """Join the domains by arrows for the directions with samples or metrics, or by "and" if there are none."""
+    measured_routes = {r.route for v in summary.validations for r in v.routes}
+    route_count = max(len(measured_routes), len({s.route for s in summary.samples}))
+    return join_domains([d.name for d in summary.config.domains], f" {('and', '→', '↔')[min(route_count, 2)]} ")
 
 
 def join_domains(domains: Sequence[str], separator: str = " and ") -> str:
-    """Join the names of a few domains; of many, give their number and the first ones."""
+    """Join domain names; for many domains, return their number and the first names."""
     if len(domains) <= MAX_NAMED_DOMAINS:
         return separator.join(domains)
     return f"{len(domains)} domains: {', '.join(domains[:MAX_NAMED_DOMAINS])} ..."
 
 
 def describe_training(summary: RunSummary) -> str:
-    """Say what was trained on what, and for how long; or what was imported."""
+    """Describe the method, data and duration of the training, or the source of an import."""
     config, progress = summary.config, summary.progress
     row = METHODS[config.method]
     if config.imported_from is not None:
-        return f"Not trained here: its generator was imported from {config.imported_from}."
+        return f"This run was not trained here: its generator was imported from {config.imported_from}."
     counts = [f"{len(s.train):,} of {s.name}" for s in summary.sets]
     trained_on = f" on {' and '.join(counts)}, unpaired," if counts else ""
     evaluation_time = f", and {format_duration(progress.evaluation_s)} of evaluations" if progress.evaluation_s else ""
     item_size = config.get_medium().describe_items(config)
     text = (
         f"Method {row.name} ({row.paper}), preset {config.preset}, trained{trained_on} {item_size} for "
-        f"{progress.step:,} steps of {config.training.batch_size}: {format_duration(progress.spent_s)} of steps"
-        f"{evaluation_time}."
+        f"{progress.step:,} steps of {config.training.batch_size}: {format_duration(progress.spent_s)} of training "
+        f"steps{evaluation_time}."
     )
     if config.teacher is not None:
-        text += f" Its teacher was {Path(config.teacher.file).parent}."
+        text += f" Teacher: {Path(config.teacher.file).parent}."
     if summary.budget_fraction < 1:
         budget = Budget(config.training.steps, config.training.minutes)
         text += f" It has used {int(100 * summary.budget_fraction)} % of its budget of {budget}."
@@ -54,7 +54,7 @@ def describe_training(summary: RunSummary) -> str:
 
 
 def describe_verdict(summary: RunSummary) -> list[tuple[str, str]]:
-    """Say whether it worked: for each route its name and a sentence, then the trend of training."""
+    """Return a heading and a verdict per route, then the trend of the training."""
     medium = summary.config.get_medium()
     if not summary.shown_routes:
         return [("Not measured", f"{medium.judge_yourself}.")]
@@ -63,13 +63,13 @@ def describe_verdict(summary: RunSummary) -> list[tuple[str, str]]:
 
 
 def describe_trend(summary: RunSummary) -> str:
-    """Say whether training still gains; empty where the validation metric was not measured."""
+    """Describe the trend of the validation metric; empty if it was not measured."""
     values = [(v.step, v.value) for v in summary.validations if v.value is not None]
     return trends.describe_trend(values, summary.config.get_medium().validation_metric) if values else ""
 
 
 def list_notices(summary: RunSummary) -> list[str]:
-    """List what was noticed while training, each once; the newest sentence on the trend is in the verdict already."""
+    """List the notices of the training without duplicates, and without the trend, which the verdict contains."""
     trend_text = describe_trend(summary)
     notices = [
         f"Step {step:,}: {message}" if step else message for step, message in summary.notices if message != trend_text
@@ -78,26 +78,26 @@ def list_notices(summary: RunSummary) -> list[str]:
 
 
 def describe_checkpoints(summary: RunSummary) -> str:
-    """Say which checkpoints there are, and which one `translate` uses."""
+    """Describe the existing checkpoints, and the one that `translate` uses by default."""
     best, last = summary.steps.get("best"), summary.steps.get("last")
     metric = summary.config.get_medium().validation_metric
     if summary.config.imported_from is not None:
         return "Translating uses the imported generator."
     if best is not None:
         value = f" {summary.progress.best_value:.3g}" if summary.progress.best_value is not None else ""
-        other = f" --checkpoint last takes the last one, step {last:,}." if last is not None else ""
+        other = f" Use --checkpoint last for the last one, step {last:,}." if last is not None else ""
         return (
-            f"Translating uses the best checkpoint: step {best:,}, of the best mean {metric.short}{value} on the "
+            f"Translating uses the best checkpoint: step {best:,}, with the best mean {metric.short}{value} on the "
             f"validation split.{other}"
         )
     if last is not None:
-        reason = f"no best one was chosen, as no {metric.short} was measured"
+        reason = f"{metric.short} was not measured, so there is no best checkpoint"
         return f"Translating uses the last checkpoint, step {last:,}: {reason}."
     return "No checkpoint has been saved yet."
 
 
 def describe_measurement(summary: RunSummary) -> str:
-    """Say what the shown measures are of."""
+    """Describe the checkpoint and the items of the shown metrics."""
     test, validation = summary.test, summary.shown_validation
     if test is not None:
         stale = describe_staleness(summary, test.checkpoint, test.step, "evaluate")
@@ -106,6 +106,10 @@ def describe_measurement(summary: RunSummary) -> str:
 
 
 def describe_staleness(summary: RunSummary, checkpoint: str, step: int, command: str) -> str:
-    """Warn where figures are of an older step than the saved checkpoint."""
+    """Return a warning if the saved checkpoint is of another step than the metrics; else an empty string."""
     saved_step = next((saved for name, saved in summary.steps.items() if name == checkpoint), step)
-    return "" if saved_step == step else f" This checkpoint is of step {saved_step:,} by now: {command} again."
+    return (
+        ""
+        if saved_step == step
+        else f" The saved checkpoint is now of step {saved_step:,}; run `unpaired {command}` again."
+    )

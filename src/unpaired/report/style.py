@@ -1,4 +1,4 @@
-"""The style sheet of the pages: light and dark, wide and narrow, on screen and on paper."""
+"""Style sheet of the pages: light and dark mode, narrow screens and print."""
 
 STYLE = """
 :root { color-scheme: light dark;

@@ -1,4 +1,4 @@
-"""The HTML templates of reports and comparisons (`report/templates/`); what they show is escaped."""
+"""HTML templates of reports and comparisons (`report/templates/`), with automatic escaping."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from unpaired.report.charts import render_swatch
 from unpaired.report.style import STYLE
 
 CONTENT_SECURITY_POLICY = "default-src 'none'; img-src data:; media-src data:; style-src 'unsafe-inline'"
-"""What a browser may load: only what is in the page."""
+"""Content security policy of the pages: no external resources and no scripts."""
 
 
 def render(template: str, **context: Any) -> Markup:
-    """Render a template of `report/templates/`."""
+    """Render the template `report/templates/{template}.html.j2`."""
     return Markup(_create_environment().get_template(f"{template}.html.j2").render(**context))
 
 
 def format_route(route: str) -> str:
-    """Format a route as pages show it."""
+    """Format a route for a page, with an arrow character."""
     return route.replace(" -> ", " → ")
 
 
 def format_setting(value: Any) -> str:
-    """Format a setting's value as a user would write it."""
+    """Format the value of a setting for a page."""
     if value is None:
         return "unset"
     if isinstance(value, bool):

@@ -1,1 +1,1 @@
-"""Methods in stages: runs trained one after the other, each an ordinary run, the later ones taught by the earlier."""
+"""Training in stages: several ordinary runs in sequence, with an earlier run as teacher of a later one."""

@@ -1,4 +1,4 @@
-"""What a search for a depth is asked to do, as it stands in its folder, and how it decides."""
+"""Plan of a depth search (`stages.json`) and the rule that chooses the depth."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from unpaired.metrics.significance import significantly_lower
 
 PLAN_FILE = "stages.json"
 TRIAL_DEPTHS = (2, 4, 6, 8)
-"""Depths that are tried, in this order."""
+"""Generator depths in the order of the trials."""
 TRIAL_BUDGET_DIVISOR = 8
-"""Each trial gets this fraction of the budget (one part in 8); the deep run gets the rest, at least half."""
+"""Each trial gets 1 / 8 of the budget; the deep run gets the remainder, at least half."""
 EXTRA_DEPTH = 4
-"""Layers by which the deep generator is deeper than the one found, unless a depth is given."""
+"""Default number of layers that the deep generator has more than the chosen one."""
 
 
 class DepthSearchPlan(StrictModel):
-    """The arguments of a search; what was found so far is in the runs beside it."""
+    """Arguments of a depth search; its intermediate results are in the runs in the same folder."""
 
     format: int = 1
     data: tuple[str, ...]
@@ -33,15 +33,13 @@ class DepthSearchPlan(StrictModel):
     preset: str | None
     config: str | None
     pairs: bool
-    threshold: float | None = Field(
-        description="value of the validation metric (KID x1000) from which a depth suffices, if any"
-    )
-    steps: int | None = Field(description="the whole budget, in steps")
-    minutes: float | None = Field(description="the whole budget, in minutes")
-    settings: dict[str, Any] = Field(description="as given to `train`, without budget")
+    threshold: float | None = Field(description="value of the validation metric (KID x1000) at which a depth suffices")
+    steps: int | None = Field(description="total budget in steps")
+    minutes: float | None = Field(description="total budget in minutes")
+    settings: dict[str, Any] = Field(description="settings for `train`, without the budget")
 
     def get_stage_budget(self, trial_count: int | None = None) -> dict[str, Any]:
-        """Return the budget of a trial, or after `trial_count` trials that of the deep run."""
+        """Return the budget of one trial; with `trial_count`, the budget of the deep run after that many trials."""
         if self.steps is not None:
             trial_steps = max(1, self.steps // TRIAL_BUDGET_DIVISOR)
             return {"steps": trial_steps if trial_count is None else max(1, self.steps - trial_count * trial_steps)}
@@ -50,22 +48,22 @@ class DepthSearchPlan(StrictModel):
         return {"minutes": trial_minutes if trial_count is None else self.minutes - trial_count * trial_minutes}
 
     def write(self, folder: Path) -> None:
-        """Write it whole or not at all; raises WorkError."""
+        """Write the plan atomically; raises WorkError."""
         with atomic_write(folder / PLAN_FILE) as temporary:
             temporary.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 def read_plan(folder: Path) -> DepthSearchPlan:
-    """Read the plan in a folder of stages; raises WorkError where it is damaged."""
+    """Read the plan from a folder; raises WorkError if it is missing or damaged."""
     try:
         return DepthSearchPlan.model_validate_json((folder / PLAN_FILE).read_text(encoding="utf-8"))
     except (OSError, ValidationError, UnicodeDecodeError) as error:
-        raise WorkError(f"{folder / PLAN_FILE}: cannot be read as a plan of stages ({error})") from error
+        raise WorkError(f"{folder / PLAN_FILE}: cannot be read as the plan of a depth search ({error})") from error
 
 
 @dataclass(frozen=True)
 class DepthTrial:
-    """A trained depth: the validation metric with its standard error, and that of real items against real ones."""
+    """Result of a trial: the validation metric with its standard error, and its reference value for real items."""
 
     depth: int
     metric: Metric
@@ -78,10 +76,10 @@ class DepthTrial:
 
 
 def choose_depth(trials: Sequence[DepthTrial], threshold: float | None, is_last: bool) -> DepthTrial | None:
-    """Return the shallowest sufficient depth, or None where a deeper one is to be tried; after the last, the best.
+    """Return the shallowest sufficient depth; None if a deeper one must be tried; the best depth after the last trial.
 
-    A depth suffices if its value is under the threshold. Without one: a depth whose translations do not differ from
-    real items, or one that the next depth does not beat; two standard errors are within chance.
+    With a `threshold`, a depth suffices if its value reaches the threshold. Without one, a depth suffices if its value
+    does not differ significantly from that of real items, or if the next depth is not significantly better.
     """
     newest = trials[-1]
     loss = newest.metric.loss
@@ -98,17 +96,20 @@ def choose_depth(trials: Sequence[DepthTrial], threshold: float | None, is_last:
 
 
 def compute_max_depth(size: int) -> int:
-    """Return the most layers (an even number) of a stack for pictures of this size: it halves them half as often."""
+    """Return the maximum depth (even) of a generator for items of `size`: two layers per halving of the size."""
     halvings = (size & -size).bit_length() - 1
     return 2 * halvings
 
 
 def list_trial_depths(size: int, deep_depth: int | None) -> list[int]:
-    """Return the depths to try for pictures of `size`, all below `deep_depth` (None: no stack, so no bound)."""
+    """Return the depths to try for items of `size`, all below `deep_depth` (None: unbounded).
+
+    Raises UsageError if `deep_depth` allows no trial.
+    """
     max_depth = compute_max_depth(size) if deep_depth is None else deep_depth - 1
     trial_depths = [depth for depth in TRIAL_DEPTHS if depth <= max_depth]
     if not trial_depths:
         raise UsageError(
-            f"--depth {deep_depth}: the deep generator must be deeper than the shallowest, {TRIAL_DEPTHS[0]}"
+            f"--depth {deep_depth}: expected more than {TRIAL_DEPTHS[0]}, the depth of the shallowest trial"
         )
     return trial_depths

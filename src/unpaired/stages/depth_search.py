@@ -1,9 +1,9 @@
 """`unpaired train --auto-depth`: find the shallowest sufficient generator, then train a deep one with it as teacher.
 
-Galanti, Wolf, Benaim 2018, arXiv:1709.00074, Alg. 1. Differs: their discrepancy is the discriminator's; here it is the
-validation metric (KID), which is comparable between depths, unlike discriminators trained with different generators.
-Without a threshold, depth grows while that brings translations nearer to the target. The last checkpoint of each depth
-counts, and teaches: the one of lowest KID may have hardly begun to translate.
+Galanti, Wolf, Benaim 2018, arXiv:1709.00074, Alg. 1. Difference: their discrepancy is the discriminator's loss; here it
+is the validation metric (KID), which is comparable between depths, unlike discriminators of different generators.
+Without a threshold, the depth increases while the metric improves. Each trial is measured, and used as teacher, at its
+last checkpoint: the checkpoint with the lowest KID may be from the start of training and hardly change its input.
 """
 
 from __future__ import annotations
@@ -52,14 +52,14 @@ def search_depth(
     log: LogCallback = log_to_terminal,
     **settings: Any,
 ) -> Path:
-    """Train at growing depths until one suffices, then a deep generator with that one as teacher; returns its run.
+    """Train at increasing depths until one suffices, then a deep generator with that one as teacher; return its run.
 
-    All runs are in the folder `out`, which `resume_depth_search` continues after a kill. `steps` or `minutes` are the
-    whole budget: each depth gets an eighth, the deep run the rest. `depth` is the deep run's (default: four layers
-    deeper than the one found). A depth suffices from `threshold` (KID x1000) on; None: if the next is no nearer to the
-    target.
+    All runs are in the folder `out`; `resume_depth_search` continues it after an interruption. `steps` or `minutes` is
+    the total budget: each trial gets an eighth, the deep run the remainder. `depth` is the depth of the deep run
+    (default: four layers more than the chosen depth). A depth suffices if its KID x1000 is at most `threshold`, or
+    without a threshold if the next depth is not significantly better.
 
-    Raises UsageError and WorkError as `train` does, and where no KID can be measured; TrainingInterrupt after a signal.
+    Raises UsageError and WorkError as `train` does, and if KID cannot be measured; TrainingInterrupt after a signal.
     """
     request = SettingsRequest.read(method, preset, settings, config)
     training = request.early(TrainingSettings, "training", "steps", "minutes", "devices", "nodes")
@@ -89,28 +89,30 @@ def search_depth(
 
 
 def resume_depth_search(folder: Path, log: LogCallback = log_to_terminal) -> Path:
-    """Continue a depth search; a finished one is left as it is. Returns the deep run."""
+    """Continue a depth search and return its deep run; a finished search does not change."""
     return DepthSearch(folder, read_plan(folder), log).run()
 
 
 def is_depth_search(folder: Path) -> bool:
-    """Whether a folder holds a depth search."""
+    """Return whether a folder contains a depth search."""
     return (folder / PLAN_FILE).is_file()
 
 
 def require_depth_search_support(method: str, training: TrainingSettings) -> None:
-    """Raise UsageError for what a search cannot do, before time is spent."""
+    """Raise UsageError for a method or training settings that a depth search does not support."""
     supported = [name for name, row in METHODS.items() if row.cls.depth_setting is not None]
     if method not in supported:
-        raise UsageError(f"--auto-depth: {method} has no depth to choose; methods that have: {', '.join(supported)}")
+        raise UsageError(
+            f"--auto-depth: {method} has no depth setting; expected a method that has one: {', '.join(supported)}"
+        )
     if training.steps is None and training.minutes is None:
-        raise UsageError("--auto-depth: give the whole budget, --steps or --minutes")
+        raise UsageError("--auto-depth: give the total budget of all runs with --steps or --minutes")
     if training.devices * training.nodes > 1:
-        raise UsageError("--auto-depth: trains on one device; leave out --devices and --nodes")
+        raise UsageError("--auto-depth: trains on one device; remove --devices and --nodes")
 
 
 def read_requested_depth(request: SettingsRequest) -> dict[str, Any]:
-    """Read the deep run's depth from a file of settings; raises UsageError where it is not deep enough."""
+    """Return the depth setting of the settings file, if any; raises UsageError if the requested depth is too small."""
     depth_setting = METHODS[request.method].cls.depth_setting
     assert depth_setting is not None, "checked before"
     file_settings = request.section("method_settings")
@@ -122,20 +124,21 @@ def read_requested_depth(request: SettingsRequest) -> dict[str, Any]:
 
 
 def choose_search_folder(out: Path | str | None, sources: tuple[str, ...]) -> Path:
-    """Return the folder of the search: `out`, or one named by the data; raises UsageError where it is not empty."""
+    """Return the folder of the search: `out`, or one named after the data; raises UsageError if it is in use."""
     if out is None:
         return next_free_path(Path("runs") / f"{format_run_name([Path(source).name for source in sources])}-depths")
     path = Path(out)
     if is_depth_search(path):
         raise UsageError(
-            f"{path}: holds such a search; choose another --out, or continue it with --resume {shlex.quote(str(path))}"
+            f"{path}: already contains a depth search; choose another --out, or continue it with "
+            f"--resume {shlex.quote(str(path))}"
         )
     require_unused(path)
     return path
 
 
 class DepthSearch:
-    """One call's work on a depth search. The next step follows from the plan and from the runs that are there."""
+    """Execution of a depth search. The plan and the existing runs determine the next stage."""
 
     def __init__(self, folder: Path, plan: DepthSearchPlan, log: LogCallback) -> None:
         self.folder, self.plan, self.log = folder, plan, log
@@ -144,7 +147,7 @@ class DepthSearch:
         self.depth_setting = depth_setting
 
     def run(self) -> Path:
-        """Find the depth and train the deep run; returns the deep run. Raises WorkError if another process does."""
+        """Find the depth, train the deep run and return its folder; raises WorkError if another process does."""
         with FolderLock(self.folder, "works on this search", "wait until it has ended, or stop it first"):
             return self._run_locked()
 
@@ -193,7 +196,7 @@ class DepthSearch:
         return min(shallow_depth + EXTRA_DEPTH, compute_max_depth(get_item_size(RunFolder(shallow_path).load_config())))
 
     def _train_stage(self, path: Path, trial_count: int | None, teacher: Path | None, settings: dict[str, Any]) -> None:
-        """Train one stage to its end; a started one is resumed."""
+        """Train one stage to the end of its budget; resume it if it has a checkpoint."""
         run_folder, plan = RunFolder(path), self.plan
         if is_finished(run_folder):
             return
@@ -201,7 +204,7 @@ class DepthSearch:
         if list_checkpoints(run_folder.checkpoints):
             resume(path, log=self.log)
             return
-        shutil.rmtree(path, ignore_errors=True)  # stopped before its first checkpoint
+        shutil.rmtree(path, ignore_errors=True)  # interrupted before its first checkpoint
         train(
             *plan.data,
             method=plan.method,
@@ -216,7 +219,7 @@ class DepthSearch:
 
 
 def read_trial(path: Path, depth: int) -> DepthTrial:
-    """Read a trained depth's last validation. Raises WorkError where the validation metric was not measured."""
+    """Read the last validation of a trial; raises WorkError if the validation metric was not measured."""
     summary = read_run_summary(path)
     medium = summary.config.get_medium()
     metric = medium.validation_metric
@@ -224,8 +227,8 @@ def read_trial(path: Path, depth: int) -> DepthTrial:
     value, error = (None, None) if route is None else (route.value(metric), route.error(metric))
     if route is None or value is None or error is None:
         raise WorkError(
-            f"{path}: no {metric.short} was measured, by which a depth is chosen: too few items are held out, or it "
-            f"was turned off. {INSTALL_HINT}; or choose a depth yourself: --depth N"
+            f"{path}: {metric.short} was not measured, so no depth can be chosen: too few validation items, or "
+            f"evaluation is off. {INSTALL_HINT}; or choose a depth yourself: --depth N"
         )
     references = (route.baseline(b.name, metric) for b in medium.baselines if b.is_reference)
     return DepthTrial(depth, metric, value, error, next((r for r in references if r is not None), 0.0))

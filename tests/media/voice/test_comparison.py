@@ -90,13 +90,13 @@ def test_methods_are_ranked_among_converters_that_need_no_training() -> None:
     assert methods.head[:6] == ["rank", "method", "mean MCD, dB", "GV bias, dB", "similarity", "WER"]
     assert [row.cells[:3] for row in methods.rows[:3]] == [["1", "x", "7.50"], ["1", "z", "7.60"], ["3", "y", "8.50"]]
     text = format_comparison(one)
-    assert "take x: MCD 7.50 dB (kNN 8.00, affine 9.00, do nothing 10.00). As near within 2%: z." in text
+    assert "take x: MCD 7.50 dB (kNN 8.00, affine 9.00, do nothing 10.00). Equal within 2%: z." in text
 
 
 def test_nothing_is_taken_that_is_no_better_than_nearest_frames() -> None:
     text = advise(x=measured(mcd=7.95))
     assert text.startswith("take none yet: kNN") and "x: MCD 7.95 dB" in text
-    assert "no method is worth taking" in dict(recommend(comparison(x=measured(mcd=7.95))))["Over all"]
+    assert "no method is recommended" in dict(recommend(comparison(x=measured(mcd=7.95))))["Overall"]
 
 
 def test_a_blurred_voice_is_taken_last_and_called_so() -> None:
