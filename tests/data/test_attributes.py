@@ -8,14 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from unpaired.data.attributes import (
-    attach_labels,
-    discover_labelled_data,
-    iterate_domain_splits,
-    read_known_labels,
-    read_table,
-    write_labels,
-)
+from unpaired.data.attributes import discover_labelled_data
+from unpaired.data.label_table import read_known_labels, read_table
+from unpaired.data.labelled_splits import attach_labels, iterate_domain_splits, write_labels
 from unpaired.data.split import split_files
 from unpaired.errors import UsageError, WorkError
 from unpaired.labels import LabelGroup, Labels, create_domain_labels
@@ -169,9 +164,9 @@ def test_tables_of_other_programs_are_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("file,a\nx.png,1\nx.png,0\n", "row 2 says of 'x.png' other"),
+        ("file,a\nx.png,1\nx.png,0\n", "row 2 contradicts an earlier row of 'x.png'"),
         ("file,a,a\nx.png,1,0\n", "two columns are named 'a'"),
-        ("file;a\nx.png;1\n", "parted by commas"),
+        ("file;a\nx.png;1\n", "separated by commas"),
         ('file,a\nx.png,"' + "1" * 200_000 + "\n", "cannot be read as a table"),
     ],
 )
@@ -185,10 +180,10 @@ def test_a_row_for_files_of_two_folders_is_refused(tmp_path: Path) -> None:
     pictures(tmp_path / "people", "one/a.png", "two/a.png")
     (tmp_path / "people.csv").write_text("file,glasses\na.png,1\n")
     files, tables, labels = discover_labelled_data([tmp_path / "people"], ("glasses",))
-    with pytest.raises(WorkError, match=r"row 'a.png' could be of one/a.png and of two/a.png"):
+    with pytest.raises(WorkError, match=r"row 'a.png' matches one/a.png and two/a.png"):
         attach_labels(split_files(files[0], 0, 0), tables[0], labels, 0)
 
 
 def test_attributes_without_any_table_say_where_one_is_expected(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"bare has no table of them; expected bare.csv beside it"):
+    with pytest.raises(UsageError, match=r"bare has no table of labels; expected bare.csv beside it"):
         discover_labelled_data([pictures(tmp_path / "bare", "1.png")], ("hair",))

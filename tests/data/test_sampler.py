@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from unpaired.config.settings import StrictModel
-from unpaired.data.attributes import LabelledSplits
 from unpaired.data.domain import Domain
+from unpaired.data.labelled_splits import LabelledSplits
 from unpaired.data.paths import Paths
 from unpaired.data.sampler import create_batch_sampler
 from unpaired.data.split import DomainSplits

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from unpaired.data import counter_rng
-from unpaired.data.attributes import LabelledSplits, LabelMatrix
 from unpaired.data.domain import DOMAIN_KEYS, Domain
+from unpaired.data.labelled_splits import LabelledSplits, LabelMatrix
 from unpaired.data.paths import Paths
 from unpaired.data.split import DomainSplits
 from unpaired.labels import BatchKind, Labels
