@@ -45,7 +45,10 @@ class LabelledPool(NamedTuple):
 
 
 class BatchSampler:
-    """Select the items of each step. `pools` are the data sets of labeled batches, with equal shares of all strata."""
+    """Select the items of each step.
+
+    `pools` are the data sets of labeled batches, which have equally many items of each stratum.
+    """
 
     def __init__(
         self,

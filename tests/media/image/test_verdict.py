@@ -33,9 +33,9 @@ def route(
     [
         (190.0, "did not work"),
         (175.0, "no significant gain"),
-        (150.0, "hardly worked: translations went 17%"),
-        (93.0, "worked in part: translations went 50%"),
-        (40.0, "worked: translations went 80%"),
+        (150.0, "hardly worked: translations closed 17%"),
+        (93.0, "worked in part: translations closed 50%"),
+        (40.0, "worked: translations closed 80%"),
         (13.0, "worked: by KID"),
     ],
 )
