@@ -90,7 +90,7 @@ class ImageAdvisor(Advisor):
             )
         others = [m.method for m in ranked if m.method != chosen.method and is_tied(best, m, KID)]
         if not others:
-            return "No other method is within the error of its KID."
+            return "No other comes within the error of its KID."
         return f"{join_names(others)} {'is' if len(others) == 1 else 'are'} within the error of KID."
 
     def _describe_content(self, route: RouteEvaluation, ranked: Sequence[RankedMethod]) -> str:
