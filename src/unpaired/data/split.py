@@ -130,7 +130,7 @@ def read_file_list(path: Path, name: str, sources: tuple[str, ...]) -> DomainSpl
     Raises WorkError if the list is damaged, or the domain has no folders, as in imported runs.
     """
     if not sources:
-        raise WorkError(f"domain '{name}' has no files of its own: its run was imported, not trained")
+        raise WorkError(f"domain '{name}' has no files: its run was imported, not trained")
     root_by_split = {
         split_name: get_source_root(sources[-1] if split_name in ("test", _TEST_SKIPPED) else sources[0])
         for split_name in _LISTED_SPLITS
