@@ -1,4 +1,4 @@
-"""Labels: groups of attribute values, their vector encoding, and the domains that follow from them."""
+"""Labels: groups of attribute values, their vector encoding, and their domains."""
 
 from __future__ import annotations
 

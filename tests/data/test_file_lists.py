@@ -27,7 +27,7 @@ def test_lines_are_relative_to_the_list_or_the_current_folder(tmp_path: Path, mo
     assert found.common_folder == tmp_path
 
 
-def test_what_is_no_list(tmp_path: Path) -> None:
+def test_read_file_names_raises_errors_for_missing_empty_and_binary_files(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"none\.txt"):
         read_file_names(tmp_path / "none.txt")
     for content in (b"", b"\x89PNG\0\0", b"x.png\n"):
@@ -36,7 +36,7 @@ def test_what_is_no_list(tmp_path: Path) -> None:
             read_file_names(tmp_path / "a.txt")
 
 
-def test_lists_are_domains(tmp_path: Path) -> None:
+def test_discover_accepts_file_lists_as_domains(tmp_path: Path) -> None:
     tree(tmp_path, *(f"all/{i:02}.png" for i in range(24)), "all/deep/1.png", "x.heic")
     (tmp_path / "cats.txt").write_text("".join(f"all/{i:02}.png\n" for i in range(12)) + "x.heic\ngone.png\n")
     (tmp_path / "dogs.txt").write_text("".join(f"all/{i:02}.png\n" for i in range(12, 24)) + "all/deep\n")

@@ -36,12 +36,12 @@ def listed(root: Path) -> dict[str, tuple[int, int]]:
         ("testimony", None),
     ],
 )
-def test_names_of_splits(name: str, parsed: tuple[str, str] | None) -> None:
+def test_parse_split_name(name: str, parsed: tuple[str, str] | None) -> None:
     assert parse_split_name(name) == parsed
 
 
 @pytest.mark.parametrize("form", ["{split}{k}", "{split}_{k}", "{split}S{k}", "{k}_{split}"])
-def test_test_folders_are_never_learned_from(tmp_path: Path, form: str) -> None:
+def test_test_folders_are_not_in_the_training_files(tmp_path: Path, form: str) -> None:
     for split, count in (("train", 3), ("test", 2)):
         for k in "01":
             tree(tmp_path / form.format(split=split, k=k), *(f"{i}.png" for i in range(count)))
@@ -58,7 +58,7 @@ def test_test_folders_are_never_learned_from(tmp_path: Path, form: str) -> None:
         ("cat/train/1.png", "dog/train/1.png", "cat/val/2.png", "cat/val/3.png"),
     ],
 )
-def test_validation_folders_are_named_and_not_learned_from(tmp_path: Path, names: tuple[str, ...]) -> None:
+def test_validation_folders_are_noted_and_not_in_the_training_files(tmp_path: Path, names: tuple[str, ...]) -> None:
     tree(tmp_path, *names)
     domains = discover([tmp_path])
     assert [len(d.train) for d in domains] == [1, 1]
@@ -67,19 +67,19 @@ def test_validation_folders_are_named_and_not_learned_from(tmp_path: Path, names
         assert list(rediscover(domain.name, domain.sources).train) == list(domain.train)
 
 
-def test_a_common_test_folder_holds_the_domains_tests(tmp_path: Path) -> None:
+def test_a_common_test_folder_has_the_test_files_of_the_domains(tmp_path: Path) -> None:
     tree(tmp_path, "cat/1.png", "dog/1.png", "test/cat/2.png", "test/bird/3.png")
     assert listed(tmp_path) == {"cat": (1, 1), "dog": (1, 0)}
     assert "test/bird/ (1 files)" in discover([tmp_path])[0].note
 
 
-def test_loose_files_beside_domains_are_counted(tmp_path: Path) -> None:
+def test_files_outside_of_domain_folders_are_counted(tmp_path: Path) -> None:
     tree(tmp_path, "train/a/1.png", "train/b/1.png", "train/2.png", "3.png", "4.png")
     note = discover([tmp_path])[0].note
     assert "1 files directly in train/" in note and "2 files directly in" in note
 
 
-def test_one_training_folder_beside_tests_is_refused(tmp_path: Path) -> None:
+def test_one_training_folder_with_tests_raises_usage_error(tmp_path: Path) -> None:
     tree(tmp_path, "trainA/1.png", "testA/1.png")
     with pytest.raises(UsageError, match=r"trainA/.*testA"):
         discover([tmp_path])

@@ -1,4 +1,4 @@
-"""What unpaired itself leaves among a user's folders, and what is no data: runs, comparisons, translations."""
+"""Recognition of folders that unpaired wrote (runs, comparisons, translations), which are not training data."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import os
 from pathlib import Path
 
 RUN_MARKERS = (("config.yaml", "history.jsonl"), ("config.yaml", "model.safetensors"), ("comparison.yaml",))
-"""Files of a run, of an imported one, and of a comparison."""
+"""Files that mark a folder as a trained run, an imported run or a comparison; all files of one tuple must exist."""
 TRANSLATION_MARKERS = (".unpaired.sqlite",)
-"""Of a folder that translations were written to."""
+"""Files that mark a folder with translations."""
 
 
 def is_run_folder(folder: str | Path) -> bool:
@@ -17,7 +17,7 @@ def is_run_folder(folder: str | Path) -> bool:
 
 
 def is_artifact(folder: str | Path) -> bool:
-    """Whether a folder is a run or a comparison, or holds translations."""
+    """Whether a folder is a run, a comparison or an output folder of translations."""
     return is_run_folder(folder) or _contains_files(folder, TRANSLATION_MARKERS)
 
 

@@ -248,10 +248,10 @@ def _load_evaluation_item(paths: Paths, index: int, domain: Domain, transform: I
 
 
 def require_pairs(splits: Sequence[DomainSplits], labels: Labels | None) -> list[str]:
-    """Return the pairs of domains ("one and other") that can be translated to each other and share no test item name.
+    """Return the pairs of domains ("A and B") that can be translated to each other but lack true pairs.
 
-    With `labels`, only domains of one group can be translated to each other. Raises UsageError if no two domains share
-    a name.
+    True pairs are test items with equal names. With `labels`, only domains of one group can be translated to each
+    other. Raises UsageError if no two domains have items with equal names.
     """
     group_by_domain = (
         [0] * len(splits) if labels is None else [domain_label.group_index for domain_label in labels.domain_labels]

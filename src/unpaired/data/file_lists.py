@@ -15,7 +15,7 @@ LIST_SUFFIXES = (".txt", ".lst")
 
 @dataclass(frozen=True)
 class FileList:
-    """A list's entries: the paths that exist, in order and each once, and the lines that name nothing."""
+    """Content of a list: `entries` are the existing paths in order, without repetitions; `missing` the other lines."""
 
     path: Path
     entries: tuple[Path, ...]
@@ -23,7 +23,7 @@ class FileList:
 
     @property
     def common_folder(self) -> Path:
-        """The deepest folder that all entries are in."""
+        """Deepest folder that contains all entries."""
         parents = [os.path.abspath(entry if entry.is_dir() else entry.parent) for entry in self.entries]  # noqa: PTH100
         return Path(os.path.commonpath(parents)) if parents else self.path.parent
 
@@ -34,18 +34,19 @@ def is_file_list(path: Path) -> bool:
 
 
 def read_file_names(path: Path) -> FileList:
-    """Read a list of files and folders: one per line, relative to the list's folder or else to the current one.
+    """Read a list of files and folders: one per line, relative to the list's folder or else to the current folder.
 
-    Empty lines are skipped. Raises UsageError where `path` is no file, WorkError where it is no text or lists nothing.
+    Empty lines are skipped. Raises UsageError if `path` is not a file, WorkError if it is not text or lists no existing
+    file.
     """
     if not path.is_file():
-        raise UsageError(f"{path}: no such list; expected a text file with the name of a file on each line")
+        raise UsageError(f"{path}: no such file; expected a text file with the name of a file on each line")
     try:
         text = path.read_bytes()
     except OSError as error:
         raise WorkError(f"{path}: the list cannot be read ({error.strerror})") from error
     if b"\0" in text:
-        raise WorkError(f"{path}: is no list of files; expected UTF-8 text with the name of a file on each line")
+        raise WorkError(f"{path}: is not a list of files; expected UTF-8 text with the name of a file on each line")
     entries: dict[str, Path] = {}
     missing = []
     for line in _iterate_lines(text):
@@ -68,6 +69,6 @@ def _iterate_lines(text: bytes) -> Iterator[str]:
 
 
 def _list_candidates(path: Path, line: str) -> Iterator[Path]:
-    for name in dict.fromkeys((line, line.strip())):
+    for name in dict.fromkeys((line, line.strip())):  # a name may begin or end with a space
         yield path.parent / name
         yield Path(name)

@@ -1,4 +1,4 @@
-"""Folders and lists of files to domains: every file that can be read, listed once, and what was left out, in words."""
+"""Discovery of domains: the files in folders and file lists, and notes about files that are left out."""
 
 from __future__ import annotations
 
@@ -19,17 +19,18 @@ from unpaired.media import MEDIA, Medium, infer_medium
 __all__ = ["DomainFiles", "discover", "discover_collections", "get_source_root", "is_valid_name", "rediscover"]
 
 FORBIDDEN_CHARACTERS = frozenset(",=/\\\n\r\0")
-"""What names of domains are without: they are typed in lists and amounts, and files are called by them."""
+"""Characters that a domain's name must not contain, because flags and file names are built from it."""
 MAX_NAME_LENGTH = 100
 
 
 @dataclass(frozen=True)
 class DomainFiles:
-    """A domain's files of one medium as listed, not yet opened: `train` (everything where `test` is None) and `test`.
+    """Files of a domain, all of one medium, listed but not opened.
 
-    `ignored` counts files of other kinds. `note` says what was left out and why: folders beside train/, hidden files,
-    files of other kinds, and what unpaired itself wrote below the folder. `unlabelled_train` and `unlabelled_test` are
-    files that a table of labels has no row for; they are not in `train` and `test`.
+    `test` has the files of a test folder; None if there is no test folder, then `train` has all files. `ignored` counts
+    files that no medium reads. `note` describes what was left out and why: folders beside train/, hidden files, files
+    of other types, and folders that unpaired wrote. `unlabelled_train` and `unlabelled_test` are files without a row in
+    the table of labels; `train` and `test` do not contain them. `list_file` is the file list, if the domain is one.
     """
 
     name: str
@@ -44,12 +45,12 @@ class DomainFiles:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """The folders (or the list): where training files are, and test files if they have a folder of their own."""
+        """Folder (or file list) of the training files, and the test folder if there is one."""
         train = str(self.list_file or self.train.root)
         return (train,) if self.test is None else (train, str(self.test.root))
 
     def describe_kinds(self) -> str:
-        """Say how many files of each suffix there are; empty where all have the same."""
+        """Return the number of files of each suffix as text; empty if all files have the same suffix."""
         counts = Counter(get_suffix(name) for paths in (self.train, self.test or ()) for name in paths)
         if len(counts) < 2:
             return ""
@@ -58,13 +59,14 @@ class DomainFiles:
 
 
 def discover(sources: Sequence[Path | str]) -> list[DomainFiles]:
-    """List the domains of `sources`: two or more folders, or one with a subfolder per domain, trainA and trainB (testA,
-    testB), or train/ and test/ with a subfolder per domain. A domain's own train/ and test/ subfolders are understood,
-    and so are text files that list a domain's files.
+    """List the domains of `sources`: two or more folders or file lists, or one folder that contains the domains.
 
-    Runs, comparisons and folders of translations among the subfolders are left out. Raises UsageError for paths that
-    are no folders, or runs, a single domain, two domains of one name and names with "," or "="; WorkError for domains
-    without pictures and folders that cannot be read.
+    One folder contains a subfolder per domain, or trainA and trainB (and testA, testB), or train/ and test/ with a
+    subfolder per domain. A domain may have its own train/ and test/ subfolders.
+
+    Runs, comparisons and output folders of translations among the subfolders are left out. Raises UsageError for paths
+    that are not folders or lists, for runs, a single domain, equal names, and names with "," or "="; WorkError for
+    domains without files, domains of different media, and folders that cannot be read.
     """
     if not sources:
         raise UsageError(f"no folder given; {EXPECTED}")
@@ -79,27 +81,27 @@ def discover(sources: Sequence[Path | str]) -> list[DomainFiles]:
         raise WorkError(f"{error.filename}: the folder cannot be read ({error.strerror})") from error
     if len(domain_folders) < 2:
         raise UsageError(
-            f"{paths[0]}: is the list of one domain, and translating needs two or more; give a second list"
+            f"{paths[0]}: is the list of one domain, but a translation needs two or more; give a second list"
         )
     _check_names(domain_folders)
     return _require_one_medium([_list_domain_files(domain_folder) for domain_folder in domain_folders])
 
 
 def discover_collections(sources: Sequence[Path | str]) -> list[DomainFiles]:
-    """List each folder of `sources` as one collection, whatever its subfolders; raises as `discover` does."""
+    """List each folder of `sources`, including its subfolders, as one collection; raises the errors of `discover`."""
     domain_folders = [_create_domain(_resolve_source(Path(source))) for source in sources]
     _check_names(domain_folders)
     return _require_one_medium([_list_domain_files(domain_folder) for domain_folder in domain_folders])
 
 
 def rediscover(name: str, sources: Sequence[str]) -> DomainFiles:
-    """List a known domain's files again, from the folders recorded in a run; raises as `discover` does."""
+    """List a domain's files again from the folders that a run recorded; raises the errors of `discover`."""
     train, *test = (_resolve_source(Path(source)) for source in sources)
     return _list_domain_files(DomainFolders(name, train, test[0] if test else None))
 
 
 def get_source_root(source: str) -> Path:
-    """The folder that names of a recorded source are relative to: the folder itself, or that of the list."""
+    """Return the folder that file names are relative to: a recorded folder itself, or the folder of a file list."""
     path = Path(source)
     return path.parent if path.suffix.lower() in LIST_SUFFIXES and not path.is_dir() else path
 
@@ -108,12 +110,12 @@ def _require_one_medium(domains: list[DomainFiles]) -> list[DomainFiles]:
     other_domain = next((files for files in domains if files.medium is not domains[0].medium), None)
     if other_domain is not None:
         contents = " but ".join(f"'{files.name}' has {files.medium.files_noun}" for files in (domains[0], other_domain))
-        raise WorkError(f"{contents}; domains are all of one medium")
+        raise WorkError(f"{contents}; expected domains of one medium")
     return domains
 
 
 def _resolve_source(path: Path) -> Path:
-    path = Path(os.path.abspath(path))  # noqa: PTH100 (resolve would follow links, and change the domain's name)
+    path = Path(os.path.abspath(path))  # noqa: PTH100 (resolve would follow links, which changes the domain's name)
     if not path.exists():
         raise UsageError(f"{path}: does not exist; {EXPECTED}")
     if is_file_list(path):
@@ -121,7 +123,7 @@ def _resolve_source(path: Path) -> Path:
     if not path.is_dir():
         raise UsageError(f"{path}: is a file; {EXPECTED} (or a .txt file that lists a domain's files)")
     if is_run_folder(path):
-        raise UsageError(f"{path}: is a run or a comparison of ours, not data; {EXPECTED}")
+        raise UsageError(f"{path}: is a run or a comparison, not data; {EXPECTED}")
     return path
 
 
@@ -133,7 +135,7 @@ def _create_domain(path: Path) -> DomainFolders:
 
 
 def is_valid_name(name: str) -> bool:
-    """Whether a domain can be called so."""
+    """Whether a domain may have this name."""
     return 0 < len(name) <= MAX_NAME_LENGTH and name not in (".", "..") and not set(name) & FORBIDDEN_CHARACTERS
 
 
@@ -142,8 +144,8 @@ def _check_names(domain_folders: Sequence[DomainFolders]) -> None:
     for domain_folder in domain_folders:
         if not is_valid_name(domain_folder.name):
             raise UsageError(
-                f"{domain_folder.train}: a domain's name is its folder's, without ',' and '=', of at most "
-                f"{MAX_NAME_LENGTH} characters; rename the folder"
+                f"{domain_folder.train}: '{domain_folder.name}' cannot name a domain; rename the folder, without "
+                f"',' and '=' and with at most {MAX_NAME_LENGTH} characters"
             )
         if domain_folder.name in folder_by_name:
             both_folders = f"{folder_by_name[domain_folder.name]} and {domain_folder.train}"
@@ -175,7 +177,7 @@ def _list_domain_files(domain_folder: DomainFolders) -> DomainFiles:
         )
         raise WorkError(
             f"{domain_folder.train}: domain '{domain_folder.name}' has {both_media}; "
-            "expected one kind, so move the others away"
+            "expected one of these; move the other files to another folder"
         )
     if test is not None and not len(test):
         notes.append("its test folder has no files to read")
@@ -192,7 +194,7 @@ def _list_domain_files(domain_folder: DomainFolders) -> DomainFiles:
 
 
 def _list_folder(domain_folder: DomainFolders, listing: _Listing) -> tuple[Paths, list[str]]:
-    """The files of a folder, without its test folder and those for validation, which are named."""
+    """List a folder without its test and validation subfolders; returns the files and notes."""
     root, test = domain_folder.train, domain_folder.test
     validation: list[str] = []
     if get_role(root.name) is None:
@@ -202,7 +204,7 @@ def _list_folder(domain_folder: DomainFolders, listing: _Listing) -> tuple[Paths
     if not validation:
         return train, []
     unused = describe_unused(root, validation)
-    return train, [f"not used: {unused}; a part of the training files is held out for validation instead"]
+    return train, [f"not used: {unused}; validation files are held out from the training files instead"]
 
 
 def _list_subfolders(folder: Path) -> list[str]:
@@ -213,7 +215,7 @@ def _list_subfolders(folder: Path) -> list[str]:
 
 
 def _read_list(path: Path, listing: _Listing) -> tuple[Paths, list[str]]:
-    """The files that a list names (and those of the folders that it names), relative to the list's folder."""
+    """Return the files of a list, including those in listed folders, relative to the list's folder; and notes."""
     file_list = read_file_names(path)
     notes = []
     if file_list.missing:
@@ -223,24 +225,26 @@ def _read_list(path: Path, listing: _Listing) -> tuple[Paths, list[str]]:
 
 @dataclass
 class _Listing:
-    """What was met beside files to read, and the first file of each medium."""
+    """State of listing one domain: the files that were left out, and the first file name of each medium."""
 
     skipped: SkippedFiles = field(default_factory=SkippedFiles)
     first_by_medium: dict[str, str] = field(default_factory=dict)
 
     def walk(self, root: Path, excluded: set[str] | None = None) -> Iterator[tuple[str, int]]:
-        """(relative name, size) of every file to read below `root`: a folder's by name, then its subfolders'."""
+        """Yield (relative name, size in bytes) of every file below `root`: sorted, the subfolders after the files.
+
+        `excluded` are relative names of folders to leave out. Raises WorkError for folders that cannot be read.
+        """
 
         def fail(folder: str, error: OSError) -> None:
             raise WorkError(f"{folder}: the folder cannot be read ({error.strerror})") from error
 
-        names = excluded or set()
-        for name, size, medium in walk_files(root, self.skipped, fail, names.__contains__):
+        for name, size, medium in walk_files(root, self.skipped, fail, (excluded or set()).__contains__):
             self._note_medium(medium, name)
             yield name, size
 
     def walk_entries(self, root: Path, entries: Sequence[Path]) -> Iterator[tuple[str, int]]:
-        """The same for the entries of a list."""
+        """Yield (name relative to `root`, size in bytes) of listed files, and of the files in listed folders."""
         seen: set[str] = set()
         for entry in entries:
             relative_name = os.path.relpath(entry, root)

@@ -1,4 +1,4 @@
-"""Which folders are domains: a folder for each, one folder that holds them, and splits such as train/ and testA/."""
+"""Folder layouts: a folder per domain, a folder of domains, and splits such as train/ and testA/."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _SUFFIX = re.compile(rf"(?P<named>.+)[_.-](?P<role>{_WORDS})")
 
 @dataclass(frozen=True)
 class DomainFolders:
-    """Where a domain's files are: its folder (or list of files) to learn from, and a folder of test files, if any."""
+    """Training folder (or file list) of a domain, and its test folder, if any; `note` describes unused folders."""
 
     name: str
     train: Path
@@ -45,7 +45,7 @@ class DomainFolders:
 
 
 def get_role(name: str) -> SplitRole | None:
-    """The split that a folder called exactly so holds; None for other names."""
+    """Return the split of a folder named "train", "test", "val" or a synonym; None for other names."""
     return _ROLES.get(name.lower())
 
 
@@ -59,17 +59,17 @@ def parse_split_name(name: str) -> tuple[SplitRole, str] | None:
 
 
 def find_role(names: Sequence[str], role: SplitRole) -> str | None:
-    """The first of `names` that is a folder of this split."""
+    """Return the first of `names` that is a folder of this split; None if there is none."""
     return next((name for name in names if get_role(name) == role), None)
 
 
 def add_note(folders: DomainFolders, *notes: str) -> DomainFolders:
-    """The same with more notes."""
+    """Return a copy with more notes."""
     return replace(folders, note="; ".join(filter(None, (folders.note, *notes))))
 
 
 def create_domain_folders(folder: Path) -> DomainFolders:
-    """A domain of one folder, with its own train/ and test/ subfolders where it has them."""
+    """Return the folders of a domain: `folder`, or its train/ subfolder, and its test/ subfolder, if they exist."""
     names = list_subfolders(folder)
     train, test = find_role(names, "train"), find_role(names, "test")
     test_folder = None if test is None else folder / test
@@ -84,7 +84,7 @@ def create_domain_folders(folder: Path) -> DomainFolders:
 
 
 def find_domain_folders(root: Path) -> list[DomainFolders]:
-    """The domains within one folder; raises UsageError where there are not two."""
+    """Return the domains inside one folder; raises UsageError for fewer than two."""
     subfolders = list_subfolders(root)
     names = [name for name in subfolders if not contains_only_artifacts(root / name)]
     train = find_role(names, "train")
@@ -93,7 +93,7 @@ def find_domain_folders(root: Path) -> list[DomainFolders]:
         domains = _find_plain_domains(root, names) if train is None else _find_split_domains(root, names, train)
     if len(domains) < 2:
         found = f"only one ('{domains[0].name}')" if domains else "none"
-        raise UsageError(f"{root}: translating needs two domains or more, and this folder has {found}; {EXPECTED}")
+        raise UsageError(f"{root}: a translation needs two or more domains, but this folder has {found}; {EXPECTED}")
     notes = []
     if artifacts := [name for name in subfolders if name not in names]:
         notes.append(describe_skipped_artifacts(artifacts))
@@ -103,7 +103,7 @@ def find_domain_folders(root: Path) -> list[DomainFolders]:
 
 
 def _find_named_splits(root: Path, names: Sequence[str]) -> list[DomainFolders] | None:
-    """Folders such as trainA, trainB, testA, val_A; None where fewer than two folders are for training."""
+    """Find folders such as trainA, trainB, testA, val_A; returns None for fewer than two training folders."""
     by_role: dict[SplitRole, dict[str, str]] = defaultdict(dict)
     for name in names:
         if parsed := parse_split_name(name):
@@ -111,7 +111,7 @@ def _find_named_splits(root: Path, names: Sequence[str]) -> list[DomainFolders] 
     train, test = by_role["train"], by_role["test"]
     if len(train) == 1 and (train.keys() & test.keys() or len(test) > 1):
         raise UsageError(
-            f"{root}: has one folder to train on, {next(iter(train.values()))}/, beside test folders "
+            f"{root}: has one training folder, {next(iter(train.values()))}/, and test folders "
             f"({format_names(list(test.values()))}); {EXPECTED}, as trainA, trainB, testA, testB"
         )
     if len(train) < 2:
@@ -125,7 +125,7 @@ def _find_named_splits(root: Path, names: Sequence[str]) -> list[DomainFolders] 
 
 
 def _find_split_domains(root: Path, names: Sequence[str], train: str) -> list[DomainFolders]:
-    """Domains within train/, with those of the same names within test/."""
+    """Find the domains inside train/, and their test files in the subfolders of test/ with equal names."""
     test = find_role(names, "test")
     domain_names = list_subfolders(root / train)
     test_names = list_subfolders(root / test) if test else []
@@ -144,7 +144,7 @@ def _find_split_domains(root: Path, names: Sequence[str], train: str) -> list[Do
 
 
 def _find_plain_domains(root: Path, names: Sequence[str]) -> list[DomainFolders]:
-    """Every subfolder is a domain; a test/ with the domains' names in it has their test files."""
+    """Take each subfolder as a domain; subfolders of test/ with the domains' names have their test files."""
     domain_names = [name for name in names if get_role(name) is None]
     if len(domain_names) < 2:
         return [create_domain_folders(root / name) for name in domain_names]
@@ -167,7 +167,7 @@ def _note_unused(root: Path, domains: list[DomainFolders], unused: Sequence[str]
         return domains
     text = f"not used in {root.name}/: {describe_unused(root, unused)}"
     if any(get_role(name.partition("/")[0]) == "validation" or _is_validation(name) for name in unused):
-        text += "; a part of the training files is held out for validation instead"
+        text += "; validation files are held out from the training files instead"
     return [add_note(domains[0], text), *domains[1:]]
 
 
@@ -177,7 +177,7 @@ def _is_validation(name: str) -> bool:
 
 
 def contains_only_artifacts(folder: Path, levels: int = 2) -> bool:
-    """Whether a folder is what unpaired wrote, or holds nothing else (`runs`, and there the stages of a search)."""
+    """Whether unpaired wrote a folder, or all that it contains, down to `levels` levels of subfolders."""
     if is_artifact(folder):
         return True
     subfolders = []
@@ -185,7 +185,7 @@ def contains_only_artifacts(folder: Path, levels: int = 2) -> bool:
         if is_folder:
             subfolders.append(name)
         elif infer_medium(name) is not None and (folder / name).is_file():
-            return False  # at the first, for there may be a million
+            return False
     return (
         levels > 0
         and bool(subfolders)

@@ -1,4 +1,4 @@
-"""Millions of file names in little memory."""
+"""Compact list of file names below one folder, for millions of files."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from unpaired.file_names import normalize_name
 
 
 class Paths:
-    """Names below one folder, with file sizes: one block of bytes and three arrays, about 60 bytes a file.
+    """File names below one folder, with file sizes, in one block of bytes and three arrays: about 60 bytes per file.
 
-    `paths[i]` is the i-th name relative to `root`, with "/" between folders; `paths.file(i)` the whole path;
-    `paths.sizes` the sizes in bytes (int64). Subsets share the names.
+    `paths[i]` is the i-th name relative to `root`, with "/" between folders; `paths.get_path(i)` the full path;
+    `paths.sizes` the sizes in bytes (int64). Subsets share the block of names.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Paths:
 
     @classmethod
     def from_files(cls, root: Path, files: Iterable[tuple[str, int]]) -> Paths:
-        """Pack (name relative to `root`, size in bytes) pairs, in their order."""
+        """Create the list from pairs (name relative to `root`, size in bytes), in their order."""
         names = bytearray()
         starts, lengths, sizes = array("q"), array("i"), array("q")
         for name, size in files:
@@ -60,11 +60,11 @@ class Paths:
         return (self[i] for i in range(len(self)))
 
     def get_path(self, index: int) -> Path:
-        """The whole path of the i-th file."""
+        """Return the full path of the i-th file."""
         return self.root / self[index]
 
     def take(self, indices: npt.NDArray[np.integer] | list[int]) -> Paths:
-        """The files at `indices`, in that order."""
+        """Return the files at `indices`, in that order."""
         selected_indices = np.asarray(indices, np.int64)
         return Paths(
             self.root,
@@ -75,12 +75,15 @@ class Paths:
         )
 
     def join(self, other: Paths) -> Paths:
-        """These files and then those of another list below the same folder."""
+        """Return these files followed by those of another list below the same folder."""
         pairs = [(paths[i], int(paths.sizes[i])) for paths in (self, other) for i in range(len(paths))]
         return Paths.from_files(self.root, pairs)
 
     def hash_names(self, salt: str, ignore_suffix: bool = False) -> npt.NDArray[np.uint64]:
-        """64 bits per name, drawn by `salt`; `stems` leaves the suffix out, so that pairs of names hash alike."""
+        """Return a 64-bit BLAKE2b hash (N,) of each name, keyed by `salt`.
+
+        With `ignore_suffix`, the two files of a true pair have equal hashes.
+        """
         key = blake2b(salt.encode(), digest_size=16).digest()
         out = np.empty(len(self), np.uint64)
         for i in range(len(self)):
@@ -95,12 +98,12 @@ class Paths:
 
 
 def get_stem_length(name: bytes) -> int:
-    """How much of a name comes before its suffix."""
+    """Return the number of bytes of a name before its suffix."""
     dot = name.rfind(b".")
     return dot if dot > name.rfind(b"/") + 1 else len(name)
 
 
 def remove_suffix(name: str) -> str:
-    """A relative name without its suffix: what two files of a pair have in common."""
+    """Return a relative name without its suffix; the two files of a true pair have equal results."""
     encoded = os.fsencode(name)
     return os.fsdecode(encoded[: get_stem_length(encoded)])

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from unpaired.data import counter_rng
-from unpaired.data.attributes import LabelledSplits, LabelMatrix
 from unpaired.data.domain import DOMAIN_KEYS, Domain
+from unpaired.data.labelled_splits import LabelledSplits, LabelMatrix
 from unpaired.data.paths import Paths
 from unpaired.data.split import DomainSplits
 from unpaired.labels import BatchKind, Labels
@@ -45,7 +45,10 @@ class LabelledPool(NamedTuple):
 
 
 class BatchSampler:
-    """Select the items of each step. `pools` are the data sets of labeled batches, with equal shares of all strata."""
+    """Select the items of each step.
+
+    `pools` are the data sets of labeled batches, which have equally many items of each stratum.
+    """
 
     def __init__(
         self,

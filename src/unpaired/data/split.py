@@ -1,4 +1,4 @@
-"""Which files train, which choose the best state, and which only test; and the list of them that a run keeps."""
+"""Training, validation and test split of a domain's files, and the file list in which a run records it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from unpaired.errors import WorkError
 
 SplitName = Literal["train", "validation", "test"]
 MIN_FILES_FOR_HOLDOUT = 10
-"""Domains with fewer files have nothing held back."""
+"""Number of files below which a domain has no validation and test files."""
 MAX_VALIDATION, MAX_TEST = 200, 1000
+"""Maximum numbers of validation and test files that are held out per domain."""
 _SKIPPED, _TEST_SKIPPED = "skipped", "test-skipped"
 _LISTED_SPLITS = (*get_args(SplitName), _SKIPPED, _TEST_SKIPPED)
 _HEADER = "set\tbytes\tname\n"
@@ -27,7 +28,10 @@ _HEADER = "set\tbytes\tname\n"
 
 @dataclass(frozen=True)
 class DomainSplits:
-    """A domain's files by use. `skipped` (and `test_skipped`, of a test folder) cannot be read, or have no label."""
+    """Splits of a domain's files.
+
+    `skipped` are files that cannot be read or have no label; `test_skipped` are those of the test folder.
+    """
 
     name: str
     train: Paths
@@ -38,15 +42,15 @@ class DomainSplits:
     has_test_folder: bool
 
     def get_paths(self, split_name: SplitName) -> Paths:
-        """The files of one set."""
+        """Return the files of one split."""
         return {"train": self.train, "validation": self.validation, "test": self.test}[split_name]
 
 
 def compute_holdout_counts(count: int, holdout_fraction: float, has_test_folder: bool) -> tuple[int, int]:
-    """How many of `count` files are held back to choose the best (at most 200), and to test (at most 1000).
+    """Return the numbers of validation files (at most 200) and test files (at most 1000) to hold out of `count` files.
 
-    At least one each where anything is held, at most a third each; none where a domain has fewer than 10 files. With a
-    test folder none is taken for testing.
+    Each is at least 1 and at most a third of the files. Both are 0 for fewer than 10 files or a fraction of 0. With a
+    test folder, no test files are held out.
     """
     if count < MIN_FILES_FOR_HOLDOUT or holdout_fraction == 0:
         return 0, 0
@@ -57,9 +61,10 @@ def compute_holdout_counts(count: int, holdout_fraction: float, has_test_folder:
 def split_files(
     files: DomainFiles, holdout_fraction: float, seed: int, unreadable: Container[str] = ()
 ) -> DomainSplits:
-    """Hold files back by a hash of (seed, name without suffix): the same in every run, whatever the listing's order.
+    """Split files by a hash of (seed, name without suffix), which does not depend on the order of the files.
 
-    Files of equal names in two domains hash alike, so true pairs are held back together. `unreadable` are whole paths.
+    Files with equal names in two domains have equal hashes, which keeps true pairs together. `unreadable` are full
+    paths.
     """
     readable, skipped = _separate_unreadable(files.train, unreadable)
     has_test_folder = files.test is not None
@@ -83,9 +88,9 @@ def split_files(
 
 
 def choose_evaluation_split(splits: Sequence[DomainSplits]) -> SplitName | None:
-    """What a run is measured on: test items, or the ones that chose the best where more domains have such.
+    """Return the split to evaluate on: test, or validation if more domains have validation files than test files.
 
-    None where not even two domains have any.
+    Returns None if fewer than two domains have files in that split.
     """
     domain_counts = {
         split_name: sum(len(domain_splits.get_paths(split_name)) > 0 for domain_splits in splits)
@@ -103,7 +108,10 @@ def _separate_unreadable(paths: Paths, unreadable: Container[str]) -> tuple[Path
 
 
 def write_file_list(path: Path, splits: DomainSplits) -> None:
-    """Write the list of a domain's files, "set, size, name" per line, whole or not at all; raises WorkError."""
+    """Write a domain's splits as lines "split, size in bytes, name", separated by tabs, atomically.
+
+    Raises WorkError if the list cannot be written.
+    """
     paths_by_split = {split_name: splits.get_paths(split_name) for split_name in get_args(SplitName)}
     paths_by_split |= {_SKIPPED: splits.skipped, _TEST_SKIPPED: splits.test_skipped}
     with (
@@ -117,12 +125,12 @@ def write_file_list(path: Path, splits: DomainSplits) -> None:
 
 
 def read_file_list(path: Path, name: str, sources: tuple[str, ...]) -> DomainSplits:
-    """Read a list of `write_files`; `sources` are the domain's folders. Raises WorkError where it is damaged.
+    """Read a list of `write_file_list`; `sources` are the domain's folders.
 
-    So it does for a domain without folders, which an imported run has.
+    Raises WorkError if the list is damaged, or the domain has no folders, as in imported runs.
     """
     if not sources:
-        raise WorkError(f"domain '{name}' has no files of its own: its run was imported, not trained")
+        raise WorkError(f"domain '{name}' has no files: its run was imported, not trained")
     root_by_split = {
         split_name: get_source_root(sources[-1] if split_name in ("test", _TEST_SKIPPED) else sources[0])
         for split_name in _LISTED_SPLITS
@@ -159,7 +167,7 @@ def _unescape(name: str) -> str:
 
 
 def describe_changes(recorded: DomainSplits, current: DomainFiles) -> list[str]:
-    """How the files differ from the recorded ones (names and sizes), in sentences; empty where nothing has changed."""
+    """Describe files that are missing, new or of another size since the splits were recorded; empty if none are."""
     recorded_index = _FileIndex(
         [recorded.train, recorded.validation, recorded.skipped], [recorded.test, recorded.test_skipped]
     )
@@ -175,12 +183,12 @@ def describe_changes(recorded: DomainSplits, current: DomainFiles) -> list[str]:
 
 
 def _format_names(names: list[str]) -> str:
-    rest = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
-    return f"{', '.join(names[:3])}{rest} {'is' if len(names) == 1 else 'are'}"
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return f"{', '.join(names[:3])}{more} {'is' if len(names) == 1 else 'are'}"
 
 
 class _FileIndex:
-    """Hashes of names (and of which folder they are in) and sizes, to compare millions of files."""
+    """Sizes by hash of folder (training or test) and name, to compare millions of files."""
 
     def __init__(self, train: list[Paths], test: list[Paths]) -> None:
         self.train, self.test = train, test
@@ -192,11 +200,11 @@ class _FileIndex:
         self.hashes, self.sizes = hashes[self.order], sizes[self.order]
 
     def find_missing(self, other: _FileIndex) -> list[str]:
-        """Names here and not there."""
+        """Return the names that `other` does not have."""
         return self._get_names(np.flatnonzero(~np.isin(self.hashes, other.hashes)))
 
     def find_resized(self, other: _FileIndex) -> list[str]:
-        """Names in both whose sizes differ."""
+        """Return the names that both have with different sizes."""
         _, own_indices, other_indices = np.intersect1d(
             self.hashes, other.hashes, assume_unique=True, return_indices=True
         )
@@ -204,8 +212,8 @@ class _FileIndex:
 
     def _get_names(self, indices: npt.NDArray[np.intp]) -> list[str]:
         bounds = np.cumsum([0] + [len(p) for p in self.paths])
-        out = []
+        names = []
         for position in np.sort(self.order[indices]):
-            split_name = int(np.searchsorted(bounds, position, side="right")) - 1
-            out.append(self.paths[split_name][int(position - bounds[split_name])])
-        return out
+            list_index = int(np.searchsorted(bounds, position, side="right")) - 1
+            names.append(self.paths[list_index][int(position - bounds[list_index])])
+        return names

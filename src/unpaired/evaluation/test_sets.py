@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from unpaired.config.run_config import RunConfig
-from unpaired.data.attributes import attach_labels, discover_labelled_data, iterate_domain_splits
+from unpaired.data.attributes import discover_labelled_data
 from unpaired.data.folders import DomainFiles, discover
+from unpaired.data.labelled_splits import attach_labels, iterate_domain_splits
 from unpaired.data.split import DomainSplits
 from unpaired.errors import UsageError
 from unpaired.runs.files import read_file_lists

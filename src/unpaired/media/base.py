@@ -72,10 +72,11 @@ class FittedConverter:
 
 @dataclass(frozen=True)
 class EvaluationRequest:
-    """What to measure: a run's model on one split of `splits`, up to `limit` items of each domain (None: the default).
+    """Request of an evaluation: measure a run's model on one split of `splits`.
 
-    `pairs`: items of equal names are true pairs. `load_training_splits` returns the files that the run learned from,
-    None where their lists are gone. Baselines of the routes `known_baselines` need not be measured again.
+    At most `limit` items of each domain are measured (None: the medium's default). `pairs`: items with equal names are
+    true pairs. `load_training_splits` returns the splits that the run was trained with, None if their lists are
+    missing. Baselines of routes in `known_baselines` need not be measured again.
     """
 
     folder: RunFolder
@@ -93,7 +94,7 @@ class EvaluationRequest:
 
 @dataclass(frozen=True)
 class MeasuredRoutes:
-    """The measures of every route, on up to `limit` items of each domain; `options` are kept beside them."""
+    """Evaluations of all routes, on up to `limit` items of each domain, with the options in use."""
 
     routes: tuple[RouteEvaluation, ...]
     limit: int
@@ -101,10 +102,10 @@ class MeasuredRoutes:
 
 
 class Demonstrator(Protocol):
-    """Shows what the methods of a comparison do, with the same inputs for all."""
+    """Writer of examples for a comparison: translations of the same inputs by each method."""
 
     def demonstrate(self, method: str, translator: Translator, run: RunFolder) -> float | None:
-        """Keep what the comparison's page shows of a method; returns the seconds that one item takes, if measured."""
+        """Write the examples of a method; returns the seconds per item, None if they were not measured."""
 
 
 @dataclass(frozen=True)
@@ -134,8 +135,8 @@ class Medium(ABC):
     `item_noun` and `files_noun` name one item and several files in messages. `suffixes` are the suffixes of its files,
     lower case, with the dot. `crop_setting` names the medium setting with the length of a training item along the
     networks' stride. `metrics` and `baselines` are in the order of tables. A comparison ranks by the first of
-    `ranking_metrics` that all its methods have. `quick_evaluate_options` measure in little time, after training;
-    `quick_evaluate_note` says what they leave out.
+    `ranking_metrics` that all its methods have. `quick_evaluate_options` are the options of the evaluation after
+    training, which should be fast; `quick_evaluate_note` describes what they leave out.
     """
 
     name: ClassVar[str]
@@ -151,16 +152,16 @@ class Medium(ABC):
     validation_metric: ClassVar[Metric]
     ranking_metrics: ClassVar[tuple[Metric, ...]]
     summary_columns: ClassVar[tuple[SummaryColumn, ...]] = ()
-    """What a comparison's main table shows beside the ranking metric."""
+    """Columns of a comparison's main table in addition to the ranking metric."""
     compares_equal_settings: ClassVar[bool] = True
     """Whether the methods of a comparison must have equal settings of the medium, because metrics depend on them."""
     comparison_hint: ClassVar[str] = ""
-    """What to know about that table's columns."""
+    """Explanation of the columns of a comparison's main table."""
     evaluate_options_model: ClassVar[type[EvaluateOptions]] = EvaluateOptions
     quick_evaluate_options: ClassVar[Mapping[str, Any]] = {}
     quick_evaluate_note: ClassVar[str] = ""
     judge_yourself: ClassVar[str] = "judge by the translated files"
-    """What to do where nothing was measured."""
+    """Advice for results that could not be measured."""
     example_files: ClassVar[tuple[str, str]]
     """Names of an input and of an output, for examples."""
     translate_options_model: ClassVar[type[TranslateOptions]] = TranslateOptions
@@ -223,29 +224,29 @@ class Medium(ABC):
 
     @abstractmethod
     def evaluate(self, request: EvaluationRequest) -> MeasuredRoutes:
-        """Measure the routes of a run; raises WorkError where nothing can be measured."""
+        """Measure the routes of a run; raises WorkError if nothing can be measured."""
 
     def check_evaluate_options(  # noqa: B027 - a medium may have nothing to check
         self, options: EvaluateOptions, splits: Sequence[DomainSplits] | None = None
     ) -> None:
-        """Raise UsageError for options that cannot be used, before time is spent; `splits` are the files, if known."""
+        """Raise UsageError for options that cannot be used, before the evaluation; `splits` is None if unknown."""
 
     def covers_options(self, evaluation: Evaluation, options: EvaluateOptions) -> bool:
-        """Whether an evaluation measured all that these options ask for."""
+        """Whether an evaluation measured everything that `options` request."""
         return dict(evaluation.options) == options.model_dump(mode="json")
 
     def extend_options(self, options: EvaluateOptions, evaluation: Evaluation) -> EvaluateOptions:  # noqa: ARG002
-        """Return `options` with what an earlier evaluation measured beside that, so that nothing is lost."""
+        """Return `options` extended by the options of an earlier evaluation, so that all its metrics are updated."""
         return options
 
     def describe_route(self, route: RouteEvaluation) -> str:
-        """Describe in a sentence whether a route worked, for the head of the report."""
+        """Describe the result of a route in a sentence, for the top of the report."""
         from unpaired.metrics.verdict import describe_against_baselines  # noqa: PLC0415
 
         return describe_against_baselines(route, self.ranking_metrics, self.baselines)
 
     def report_sections(self, summary: RunSummary) -> list[Markup]:  # noqa: ARG002
-        """Return the sections of a report that only this medium has, between its head and the measures."""
+        """Return the medium's own sections of a report, shown above the metrics."""
         return []
 
     def get_comparison_limit(self, options: EvaluateOptions) -> int:  # noqa: ARG002
@@ -259,17 +260,17 @@ class Medium(ABC):
         splits: Sequence[DomainSplits],  # noqa: ARG002
         pairs: bool,  # noqa: ARG002
     ) -> Demonstrator | None:
-        """Return what keeps examples of every method of a comparison; None where there is nothing to show."""
+        """Return the writer of a comparison's examples; None if the medium has none."""
         return None
 
     def create_advisor(self, comparison: Comparison) -> Advisor:
-        """Return what advises on the methods of a comparison."""
+        """Return the advisor that recommends a method of a comparison."""
         from unpaired.comparison.advice import Advisor  # noqa: PLC0415
 
         return Advisor(comparison)
 
     def comparison_sections(self, folder: ComparisonFolder, comparison: Comparison) -> list[Markup]:  # noqa: ARG002
-        """Return the sections of a comparison's page that only this medium has."""
+        """Return the medium's own sections of a comparison's page."""
         return []
 
     # Use
@@ -278,7 +279,7 @@ class Medium(ABC):
     def create_pipeline(
         self, config: RunConfig, method: Method, device: torch.device, request: TranslationRequest
     ) -> FilePipeline[Any, Any]:
-        """Return the pipeline that translates files; raises UsageError if it cannot do what is requested."""
+        """Return the pipeline that translates files; raises UsageError for unsupported requests."""
 
     def translate_stream(
         self,

@@ -1,4 +1,4 @@
-"""Shared part of the demos: train on two domains, then translate their test files in both directions."""
+"""Common part of the demos: train on two domains, then translate their test files in both directions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ SAMPLES = Path(__file__).parents[1] / "samples"
 def train_and_translate(
     sources: Sequence[Path], items: str, out: Path | None, minutes: float, log: LogCallback, **settings: Any
 ) -> Path:
-    """Train on two domains and translate their test folders, which contain true pairs; returns the run's folder."""
+    """Train on two domains and translate their test folders, which contain true pairs; returns the run's folder.
+
+    `items` names the items in log lines, as "avatars". `settings` are passed on to `train`.
+    """
     run = train(*sources, out=out, minutes=minutes, pairs=True, log=log, **settings)
     translator = Translator.load(run)
     tests = {source.name: source / "test" for source in sources}

@@ -1,4 +1,4 @@
-"""Pictures that reports of every medium show: sample grids, figures of audits, rows of a comparison."""
+"""Pictures in the reports of every medium: sample grids, figures of audits, rows of a comparison."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from unpaired.errors import UnreadableFileError
 from unpaired.media.image import image_io
 
 MAX_PNG_BYTES = 1_500_000
-"""Bytes above which a picture is embedded as WebP instead of the PNG file as it is."""
+"""Size in bytes above which a PNG file is converted to WebP before it is embedded."""
 LARGE_PX, SMALL_PX = 1600, 304
+"""Maximum widths of embedded pictures and thumbnails."""
 
 
 @dataclass(frozen=True)
 class EmbeddedImage:
-    """A picture as a `data:` URL, and its size in pixels before it was made smaller."""
+    """A picture as a `data:` URL, and its original size in pixels."""
 
     data_url: str
     width: int
@@ -30,17 +31,17 @@ class EmbeddedImage:
 
 
 def save_grid(path: Path, grid: Tensor) -> None:
-    """Write a grid (1 or 3, H, W) in [-1, 1] as a picture file of 8 bits; raises WorkError."""
+    """Write a grid (1 or 3, H, W) in [-1, 1] as an 8-bit picture file; raises WorkError."""
     image_io.write_image(path, image_io.from_tensor(grid, 0.0, 255.0, is_color=grid.shape[0] == 3), None, 8)
 
 
 def save_pixels(path: Path, pixels: npt.NDArray[np.float32]) -> None:
-    """Write raw values (H, W, 1 or 3) from 0 to 255 as a picture file of 8 bits; raises WorkError."""
+    """Write raw values (H, W, 1 or 3) in [0, 255] as an 8-bit picture file; raises WorkError."""
     image_io.write_image(path, pixels)
 
 
 def embed_image(path: Path, is_thumbnail: bool = False) -> EmbeddedImage | None:
-    """Embed the picture at `path`, small for a thumbnail; None where the file is missing or damaged."""
+    """Embed the picture at `path`, resized for thumbnails; returns None if the file is missing or damaged."""
     try:
         image_file = image_io.read_image(path)
         data = path.read_bytes()

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from unpaired.config.run_config import RunConfig
-from unpaired.data.attributes import LabelledSplits, attach_labels, iterate_domain_splits, read_table, write_labels
 from unpaired.data.domain import Domain
 from unpaired.data.folders import rediscover
 from unpaired.data.item_transform import ItemTransform
+from unpaired.data.label_table import read_table
+from unpaired.data.labelled_splits import LabelledSplits, attach_labels, iterate_domain_splits, write_labels
 from unpaired.data.sampler import BatchSampler, create_batch_sampler
 from unpaired.data.split import DomainSplits, describe_changes, read_file_list, write_file_list
 from unpaired.methods import METHODS

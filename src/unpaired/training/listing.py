@@ -6,16 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from unpaired.data.attributes import (
-    LabelledSplits,
-    LabelTable,
-    attach_labels,
-    discover_labelled_data,
-    find_table,
-    iterate_domain_splits,
-)
+from unpaired.data.attributes import discover_labelled_data
 from unpaired.data.domain import DOMAIN_KEYS, Domain
 from unpaired.data.folders import DomainFiles, discover
+from unpaired.data.label_table import LabelTable, find_table
+from unpaired.data.labelled_splits import LabelledSplits, attach_labels, iterate_domain_splits
 from unpaired.data.split import DomainSplits
 from unpaired.errors import UsageError, WorkError
 from unpaired.labels import Labels, create_domain_labels

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unpaired.config.run_config import RunConfig
-from unpaired.data.attributes import read_known_labels, read_table
+from unpaired.data.label_table import read_known_labels, read_table
 from unpaired.data.paths import remove_suffix
 from unpaired.errors import UsageError
 from unpaired.file_names import normalize_name

@@ -36,7 +36,7 @@ def look(root: Path, decode: int | None = None, seed: int = 0) -> ImageDataRepor
     return inspect_images(discover([root]), decode, seed, workers=2)
 
 
-def test_what_was_found(tmp_path: Path) -> None:
+def test_inspection_counts_modes_colors_and_sizes(tmp_path: Path) -> None:
     two(tmp_path)
     picture(tmp_path / "a" / "wide.png", 9, (100, 20), gray=True)
     (tmp_path / "a" / "notes.txt").write_text("")
@@ -46,7 +46,7 @@ def test_what_was_found(tmp_path: Path) -> None:
     assert (b.inspected_count, b.files.ignored, a.files.ignored) == (3, 0, 1)
 
 
-def test_the_report_in_words(tmp_path: Path) -> None:
+def test_report_text_describes_domains_and_settings(tmp_path: Path) -> None:
     two(tmp_path)
     (tmp_path / "a" / "zero.png").write_bytes(b"")
     text = look(tmp_path).format_text(ImageSettings(size=32))
@@ -65,16 +65,16 @@ def test_the_report_in_words(tmp_path: Path) -> None:
         assert line in text.splitlines()
 
 
-def test_the_plan_names_the_split(tmp_path: Path) -> None:
+def test_report_text_has_the_split_sizes(tmp_path: Path) -> None:
     two(tmp_path, 20)
     picture(tmp_path / "b" / "test" / "0.png")
     text = look(tmp_path).format_text(ImageSettings(size=64))
     assert "  a: learn from 16; 2 choose the best, 2 test" in text.splitlines()
     assert "  b: learn from 18; 2 choose the best, 1 test" in text.splitlines()
-    assert "21 pictures looked at below 64 px will be enlarged" in text
+    assert "21 pictures" in text and "below 64 px" in text
 
 
-def test_bad_files_are_named_and_the_rest_is_used(tmp_path: Path) -> None:
+def test_unreadable_files_are_listed_and_the_others_used(tmp_path: Path) -> None:
     two(tmp_path)
     bad = {"zero.png": b"", "text.jpg": b"hello", "short.png": (tmp_path / "a" / "0.png").read_bytes()[:200]}
     for name, data in bad.items():
@@ -87,7 +87,7 @@ def test_bad_files_are_named_and_the_rest_is_used(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_too_few_usable_pictures(tmp_path: Path, count: int) -> None:
+def test_too_few_usable_pictures_raise_work_error(tmp_path: Path, count: int) -> None:
     two(tmp_path)
     for i in range(count, 3):
         (tmp_path / "b" / f"{i}.png").write_bytes(b"")
@@ -97,14 +97,14 @@ def test_too_few_usable_pictures(tmp_path: Path, count: int) -> None:
     assert "Training is impossible" in report.format_text(ImageSettings())
 
 
-def test_a_domain_of_one_image(tmp_path: Path) -> None:
+def test_a_domain_of_one_picture_raises_work_error(tmp_path: Path) -> None:
     two(tmp_path)
     picture(tmp_path / "c" / "only.png")
     with pytest.raises(WorkError, match="domain 'c' has 1 usable picture; training needs at least 2"):
         look(tmp_path).require_usable()
 
 
-def test_few_pictures_are_a_warning(tmp_path: Path) -> None:
+def test_few_pictures_give_a_warning(tmp_path: Path) -> None:
     assert any("only 3 pictures" in w for w in look(two(tmp_path / "few")).list_warnings())
     assert not look(two(tmp_path / "enough", 20)).list_warnings()
 
@@ -118,14 +118,14 @@ def test_duplicates_across_domains(tmp_path: Path) -> None:
     assert "same content" in report.format_text()
 
 
-def test_equal_sizes_are_not_yet_duplicates(tmp_path: Path) -> None:
+def test_files_of_equal_size_with_different_content_are_not_duplicates(tmp_path: Path) -> None:
     for name, value in (("a/0", 1), ("a/1", 2), ("b/0", 3), ("b/1", 4)):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         Image.fromarray(np.full((8, 8), value, np.uint8)).save(tmp_path / f"{name}.bmp")
     assert look(tmp_path).duplicates == ()
 
 
-def test_a_seeded_part_is_decoded(tmp_path: Path) -> None:
+def test_max_files_limits_the_decoded_files(tmp_path: Path) -> None:
     two(tmp_path, 12)
     for i in range(5):
         picture(tmp_path / "b" / "test" / f"{i}.png", 500 + i)
@@ -136,7 +136,7 @@ def test_a_seeded_part_is_decoded(tmp_path: Path) -> None:
     assert "5 looked at" in report.format_text()
 
 
-def test_sixteen_bits_are_measured(tmp_path: Path) -> None:
+def test_the_value_range_of_sixteen_bit_pictures_is_measured(tmp_path: Path) -> None:
     two(tmp_path, gray=True)
     for i in range(3):
         (tmp_path / "a" / f"{i}.png").unlink()
@@ -160,7 +160,9 @@ def test_sixteen_bits_are_measured(tmp_path: Path) -> None:
         ([(32, 31), (32, 32)], "scale"),
     ],
 )
-def test_framing_by_the_data(tmp_path: Path, sizes: list[tuple[int, int]], resize_mode: str) -> None:
+def test_resize_mode_auto_depends_on_picture_sizes(
+    tmp_path: Path, sizes: list[tuple[int, int]], resize_mode: str
+) -> None:
     for i, size in enumerate(sizes):
         for domain in "ab":
             picture(tmp_path / domain / f"{i}.png", i, size)
@@ -168,7 +170,7 @@ def test_framing_by_the_data(tmp_path: Path, sizes: list[tuple[int, int]], resiz
     assert look(tmp_path).resolve(ImageSettings(size=32, resize_mode="scale")).resize_mode == "scale"
 
 
-def test_channels_by_the_data_and_by_setting(tmp_path: Path) -> None:
+def test_channels_auto_depends_on_color(tmp_path: Path) -> None:
     two(tmp_path, gray=True)
     report = look(tmp_path)
     assert report.resolve(ImageSettings()).channels == "1"

@@ -1,4 +1,4 @@
-"""What of a picture's file is not used is in its header's `losses`, and what is used is read whatever the metadata."""
+"""Parts of picture files that are not used are in `losses` of the header; damaged metadata does not prevent reading."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def noise(*shape: int, kind: type = np.uint8, seed: int = 0) -> Pixels:
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize(("bands", "extra"), [(4, 1), (5, 2), (8, 5)])
-def test_bands_that_are_no_transparency(tmp_path: Path, kind: type, bands: int, extra: int) -> None:
+def test_extra_bands_are_not_alpha(tmp_path: Path, kind: type, bands: int, extra: int) -> None:
     data = noise(20, 24, bands, kind=kind)
     tifffile.imwrite(tmp_path / "a.tif", data, photometric="rgb", extrasamples=["unspecified"] * extra)
     image, header = read_image(tmp_path / "a.tif"), read_header(tmp_path / "a.tif")
@@ -36,7 +36,7 @@ def test_bands_that_are_no_transparency(tmp_path: Path, kind: type, bands: int, 
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
-def test_a_second_gray_band_is_no_transparency(tmp_path: Path, kind: type) -> None:
+def test_an_unspecified_second_gray_band_is_not_alpha(tmp_path: Path, kind: type) -> None:
     data = noise(20, 24, 2, kind=kind)
     tifffile.imwrite(
         tmp_path / "a.tif", data, photometric="minisblack", extrasamples=["unspecified"], planarconfig="contig"
@@ -47,7 +47,7 @@ def test_a_second_gray_band_is_no_transparency(tmp_path: Path, kind: type) -> No
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16])
-def test_transparency_that_is_declared(tmp_path: Path, kind: type) -> None:
+def test_declared_alpha_is_read(tmp_path: Path, kind: type) -> None:
     data = noise(20, 24, 4, kind=kind)
     tifffile.imwrite(tmp_path / "a.tif", data, photometric="rgb", extrasamples=["unassalpha"])
     image = read_image(tmp_path / "a.tif")
@@ -55,13 +55,13 @@ def test_transparency_that_is_declared(tmp_path: Path, kind: type) -> None:
     assert np.allclose(image.alpha, data[..., 3] / np.iinfo(kind).max, atol=1e-6)
 
 
-def test_premultiplied_transparency_is_undone(tmp_path: Path) -> None:
+def test_premultiplied_alpha_is_undone(tmp_path: Path) -> None:
     data = np.full((8, 8, 4), (1000, 2000, 3000, 32768), np.uint16)
     tifffile.imwrite(tmp_path / "a.tif", data, photometric="rgb", extrasamples=["assocalpha"])
     assert np.allclose(read_image(tmp_path / "a.tif").pixels[0, 0], (2000, 4000, 6000), atol=1)
 
 
-def test_pages_and_frames(tmp_path: Path) -> None:
+def test_further_pages_and_animation_frames_are_detected(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", noise(6, 20, 24), photometric="minisblack")
     tifffile.imwrite(tmp_path / "b.tif", noise(3, 20, 24, kind=np.uint16), imagej=True)
     frames = [Image.fromarray(noise(20, 24, 3, seed=i)) for i in range(2)]
@@ -90,7 +90,7 @@ def chunk(kind: bytes, body: bytes, checksum: int | None = None) -> bytes:
     ids=["icc", "text", "texts", "checksum", "exif"],
 )
 @pytest.mark.parametrize("place", ["before", "after"])
-def test_metadata_of_png_do_not_decide(tmp_path: Path, extra: bytes, place: str) -> None:
+def test_png_with_damaged_metadata_is_read(tmp_path: Path, extra: bytes, place: str) -> None:
     data, buffer = noise(20, 24, 3), io.BytesIO()
     Image.fromarray(data).save(buffer, "PNG")
     png = buffer.getvalue()
@@ -100,7 +100,7 @@ def test_metadata_of_png_do_not_decide(tmp_path: Path, extra: bytes, place: str)
     assert read_header(tmp_path / "a.png").width == 24
 
 
-def test_damaged_pixels_are_still_refused(tmp_path: Path) -> None:
+def test_damaged_pixels_raise_unreadable_file_error(tmp_path: Path) -> None:
     Image.fromarray(noise(64, 64, 3)).save(tmp_path / "a.png")
     (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:5000])
     Image.fromarray(noise(64, 64, 3)).save(tmp_path / "b.jpg")
@@ -111,7 +111,7 @@ def test_damaged_pixels_are_still_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("progressive", [False, True])
-def test_a_whole_jpeg_without_its_end_marker(tmp_path: Path, progressive: bool) -> None:
+def test_a_complete_jpeg_without_end_marker_is_read(tmp_path: Path, progressive: bool) -> None:
     Image.fromarray(noise(64, 64, 3)).save(tmp_path / "a.jpg", progressive=progressive)
     whole = read_image(tmp_path / "a.jpg").pixels
     data = (tmp_path / "a.jpg").read_bytes()
@@ -119,7 +119,7 @@ def test_a_whole_jpeg_without_its_end_marker(tmp_path: Path, progressive: bool) 
     assert np.array_equal(read_image(tmp_path / "a.jpg").pixels, whole)
 
 
-def test_orientation_of_any_type() -> None:
+def test_parse_orientation_accepts_any_type() -> None:
     sixes: list[Any] = [6, "6", (6,), [6], 6.0, b"\x06", b"\x06\0"]
     others: list[Any] = ["x", (), None, 0, 9, -1, float("nan"), {}, b""]
     assert [parse_orientation(value) for value in sixes] == [6] * 7
@@ -127,7 +127,7 @@ def test_orientation_of_any_type() -> None:
 
 
 @pytest.mark.parametrize(("kind", "value"), [(2, "6"), (4, (6,)), (7, b"\x06"), (2, "upside down"), (12, 6.0)])
-def test_a_tiff_with_an_orientation_of_a_wrong_type(tmp_path: Path, kind: int, value: Any) -> None:
+def test_a_tiff_with_an_orientation_tag_of_another_type_is_read(tmp_path: Path, kind: int, value: Any) -> None:
     from PIL import TiffImagePlugin
 
     tags = TiffImagePlugin.ImageFileDirectory_v2()
@@ -138,7 +138,7 @@ def test_a_tiff_with_an_orientation_of_a_wrong_type(tmp_path: Path, kind: int, v
     assert sorted(shape) == [20, 24]
 
 
-def test_sixteen_bit_colour_png_is_said_to_lose_bits(tmp_path: Path) -> None:
+def test_sixteen_bit_color_png_has_dropped_bits(tmp_path: Path) -> None:
     rows = b"".join(b"\0" + bytes(6 * 4) for _ in range(4))
     header = struct.pack(">IIBBBBB", 4, 4, 16, 2, 0, 0, 0)
     png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
@@ -149,14 +149,14 @@ def test_sixteen_bit_colour_png_is_said_to_lose_bits(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["jfif", "jpe", "gif", "avif", "ppm", "pgm", "tga", "jp2", "dib"])
-def test_what_viewers_show_is_read(tmp_path: Path, suffix: str) -> None:
+def test_further_picture_formats_are_read(tmp_path: Path, suffix: str) -> None:
     image = Image.new("L" if suffix == "pgm" else "RGB", (24, 20), 200 if suffix == "pgm" else (200, 200, 200))
     formats = {"jfif": "JPEG", "jpe": "JPEG", "jp2": "JPEG2000", "pgm": "PPM", "dib": "BMP"}
     image.save(tmp_path / f"a.{suffix}", formats.get(suffix, suffix.upper()))
     assert np.abs(read_image(tmp_path / f"a.{suffix}").pixels - 200).max() < 8
 
 
-def test_a_huge_tile_is_refused(tmp_path: Path) -> None:
+def test_a_huge_tile_raises_unreadable_file_error(tmp_path: Path) -> None:
     tifffile.imwrite(tmp_path / "a.tif", noise(32, 32, 3), photometric="rgb", tile=(16, 16))
     data = bytearray((tmp_path / "a.tif").read_bytes())
     with tifffile.TiffFile(tmp_path / "a.tif") as file:

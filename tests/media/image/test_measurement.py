@@ -1,4 +1,4 @@
-"""Routes that are known beforehand: doing nothing, the truth, noise, and translators that draw, train or fail."""
+"""Measurement of routes with known results: identity, true translations, random and failing translators."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from unpaired.metrics.base import DO_NOTHING, RouteEvaluation
 from unpaired.metrics.features import EfficientNetFeatures
 
 
-class Pooled(EfficientNetFeatures):
-    """In place of the network: 4 x 4 means, and a count of the pictures seen."""
+class PooledPixels(EfficientNetFeatures):
+    """Feature extractor for tests: 4 x 4 means, and the number of processed pictures."""
 
     name = "pooled pixels"
     dimensions = 16
@@ -39,25 +39,25 @@ SOURCES, TARGETS = batches(-0.5, 0), batches(0.5, 1)
 PAIRS = [(x, x + 1) for x in SOURCES[:2]]
 
 
-def brighter(x: Tensor) -> Tensor:
+def brighten(x: Tensor) -> Tensor:
     return x + 1
 
 
-def darker(x: Tensor) -> Tensor:
+def darken(x: Tensor) -> Tensor:
     return x - 1
 
 
-def unchanged(x: Tensor) -> Tensor:
+def identity(x: Tensor) -> Tensor:
     return x
 
 
-def measure_route(translate: Translate, back: Translate | None, *items: Any, **how: Any) -> RouteEvaluation:
-    return RouteEvaluator(*items, **how).measure(translate, back)
+def measure_route(translate: Translate, back: Translate | None, *items: Any, **options: Any) -> RouteEvaluation:
+    return RouteEvaluator(*items, **options).measure(translate, back)
 
 
-def test_the_truth_measures_as_the_truth() -> None:
+def test_true_translations_have_ideal_metrics() -> None:
     m = measure_route(
-        brighter, darker, SOURCES, TARGETS, PAIRS, Pooled(), route="dark -> bright", with_fid=True, available=20
+        brighten, darken, SOURCES, TARGETS, PAIRS, PooledPixels(), route="dark -> bright", with_fid=True, available=20
     )
     assert (m.route, m.sources, m.targets, m.pairs, m.available) == ("dark -> bright", 15, 15, 12, 20)
     assert m.networks == {"features": "pooled pixels"}
@@ -73,56 +73,58 @@ def test_the_truth_measures_as_the_truth() -> None:
 
 
 def test_every_measured_metric_is_declared() -> None:
-    m = measure_route(brighter, darker, SOURCES, TARGETS, PAIRS, Pooled(), with_fid=True)
+    m = measure_route(brighten, darken, SOURCES, TARGETS, PAIRS, PooledPixels(), with_fid=True)
     assert m.values.keys() == {metric.name for metric in IMAGE_METRICS}
 
 
-def test_doing_nothing_measures_as_its_baselines() -> None:
-    m = measure_route(unchanged, unchanged, SOURCES, TARGETS, PAIRS, Pooled(), with_fid=True)
+def test_identity_has_the_metrics_of_its_baselines() -> None:
+    m = measure_route(identity, identity, SOURCES, TARGETS, PAIRS, PooledPixels(), with_fid=True)
     for metric in IMAGE_METRICS:
         assert m.values[metric.name] == pytest.approx(m.baseline(DO_NOTHING, metric), rel=1e-6), metric.name
 
 
-def test_content_of_other_items_is_not_kept() -> None:
-    m = measure_route(lambda x: x.flip(0).flip(-1), None, SOURCES, TARGETS, None, Pooled())
+def test_translations_of_other_items_have_low_similarity() -> None:
+    m = measure_route(lambda x: x.flip(0).flip(-1), None, SOURCES, TARGETS, None, PooledPixels())
     assert abs(m.values["feature_similarity"]) < 0.5
     assert abs(m.values["edge_similarity"]) < 0.3
 
 
 def test_metrics_that_cannot_be_measured_are_missing() -> None:
-    m = measure_route(brighter, None, SOURCES, TARGETS)
+    m = measure_route(brighten, None, SOURCES, TARGETS)
     assert m.values.keys() == {"change", "edge_similarity"}
     assert not m.baselines and not m.errors and not m.networks and "unpaired[features]" in m.notes[0]
-    one = measure_route(brighter, None, [SOURCES[0][:1]], [TARGETS[0][:1]], None, Pooled())
+    one = measure_route(brighten, None, [SOURCES[0][:1]], [TARGETS[0][:1]], None, PooledPixels())
     assert not one.values.keys() & {"kid", "feature_similarity"}
-    two = measure_route(brighter, None, [SOURCES[0][:2]], [TARGETS[0][:2]], None, Pooled())
+    two = measure_route(brighten, None, [SOURCES[0][:2]], [TARGETS[0][:2]], None, PooledPixels())
     assert "kid" in two.values and "kid" not in two.errors
-    none = measure_route(brighter, None, [], [], None, Pooled())
+    none = measure_route(brighten, None, [], [], None, PooledPixels())
     assert none.sources == 0 and not none.values
 
 
-def test_references_are_computed_once() -> None:
-    features = Pooled()
+def test_features_of_real_images_are_computed_once() -> None:
+    features = PooledPixels()
     evaluator = RouteEvaluator(SOURCES, TARGETS, features=features)
     assert features.seen == 30
-    evaluator.measure(brighter)
+    evaluator.measure(brighten)
     assert features.seen == 45
     with pytest.raises(TypeError, match="generator"):
         RouteEvaluator((x for x in SOURCES), TARGETS)
 
 
-def test_gray_becomes_coloured() -> None:
-    m = measure_route(lambda x: x.repeat(1, 3, 1, 1), lambda y: y[:, :1], batches(0, 0, 1), TARGETS, None, Pooled())
+def test_gray_sources_and_color_translations_are_compared() -> None:
+    m = measure_route(
+        lambda x: x.repeat(1, 3, 1, 1), lambda y: y[:, :1], batches(0, 0, 1), TARGETS, None, PooledPixels()
+    )
     assert (m.values["change"], m.values["cycle"]) == (0, 0)
 
 
-def test_networks_gradients_and_random_numbers_are_left_alone() -> None:
+def test_measure_does_not_change_networks_gradients_and_random_state() -> None:
     net = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3), nn.Dropout(0.5)).train()
     net[1].eval()
     state = {name: value.clone() for name, value in net.state_dict().items()}
     modes = [module.training for module in net.modules()]
     before = torch.get_rng_state()
-    evaluator = RouteEvaluator(SOURCES, TARGETS, PAIRS, Pooled())
+    evaluator = RouteEvaluator(SOURCES, TARGETS, PAIRS, PooledPixels())
     first, second = evaluator.measure(net, net), evaluator.measure(net, net)
     assert torch.equal(before, torch.get_rng_state())
     assert [module.training for module in net.modules()] == modes
@@ -131,11 +133,11 @@ def test_networks_gradients_and_random_numbers_are_left_alone() -> None:
     assert first.model_copy(update={"seconds": 0}) == second.model_copy(update={"seconds": 0})
 
 
-def test_a_translation_that_is_not_finite_is_divergence() -> None:
+def test_a_translation_that_is_not_finite_raises_divergence_error() -> None:
     with pytest.raises(DivergenceError, match="not finite"):
         measure_route(lambda x: x / 0, None, SOURCES, TARGETS)
 
 
-def test_measures_go_through_json() -> None:
-    m = measure_route(brighter, darker, SOURCES, TARGETS, PAIRS, Pooled())
+def test_route_evaluation_survives_json() -> None:
+    m = measure_route(brighten, darken, SOURCES, TARGETS, PAIRS, PooledPixels())
     assert RouteEvaluation.model_validate(json.loads(m.model_dump_json())) == m

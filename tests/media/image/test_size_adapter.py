@@ -15,7 +15,7 @@ from unpaired.media.image.size_adapter import (
 )
 
 
-def test_mirror_against_numpy() -> None:
+def test_pad_by_reflection_equals_numpy() -> None:
     for height, width in ((1, 1), (1, 5), (2, 3), (5, 16), (16, 7)):
         x = torch.arange(height * width, dtype=torch.float32).reshape(1, 1, height, width)
         expected = np.pad(x[0, 0].numpy(), ((0, 16 - height), (0, 16 - width)), mode="reflect")
@@ -25,39 +25,41 @@ def test_mirror_against_numpy() -> None:
 @pytest.mark.parametrize(
     ("size", "expected"),
     [
-        ((37, 53), ((16, 23), (16, 24))),  # enlarged to none: the shorter side shrinks to 16
+        ((37, 53), ((16, 23), (16, 24))),  # the shorter side shrinks to 16
         ((8, 8), ((16, 16), (16, 16))),
         ((1, 5), ((16, 80), (16, 80))),
         ((1, 100), ((1, 128), (8, 128))),  # not to 16 x 1600: the longer side stays within 8 x 16
-        ((1, 1000), ((1, 1000), (8, 1000))),  # longer than that: its own scale
+        ((1, 1000), ((1, 1000), (8, 1000))),  # longer than 8 x 16: not resized
     ],
 )
-def test_frame_scaled(size: tuple[int, int], expected: tuple[tuple[int, int], tuple[int, int]]) -> None:
-    framed = create_size_adapter(*size, 16, True, 4)
-    assert (framed.resized_size, framed.padded_size) == expected
+def test_create_size_adapter_resizes_and_pads(
+    size: tuple[int, int], expected: tuple[tuple[int, int], tuple[int, int]]
+) -> None:
+    adapter = create_size_adapter(*size, 16, True, 4)
+    assert (adapter.resized_size, adapter.padded_size) == expected
 
 
-def test_frame_keeps_larger_pictures_where_training_cropped() -> None:
+def test_create_size_adapter_keeps_larger_pictures_without_shrink() -> None:
     assert create_size_adapter(37, 53, 16, False, 4).resized_size == (37, 53)
     assert create_size_adapter(8, 10, 16, False, 4).resized_size == (16, 20)
     assert create_size_adapter(8, 10, None, True, 4).resized_size == (8, 10)
     assert create_size_adapter(3, 1, None, True, 4).padded_size == (8, 8)
 
 
-def test_enlarges() -> None:
+def test_upscale_factor() -> None:
     assert create_size_adapter(64, 64, 16, True, 4).upscale_factor == 4
     assert create_size_adapter(8, 8, 16, True, 4).upscale_factor == 0.5
     assert create_size_adapter(64, 64, None, True, 4).upscale_factor == 1
 
 
-def test_resize_is_the_one_of_training() -> None:
+def test_resize_equals_the_resize_of_training() -> None:
     pixels = np.random.default_rng(0).uniform(-1, 1, (41, 67, 3)).astype(np.float32)
     for size in ((16, 26), (90, 140)):
         ours = resize(torch.from_numpy(pixels).permute(2, 0, 1)[None], size)[0].permute(1, 2, 0).numpy()
         assert np.abs(ours - media_resize(pixels, *size)).max() < 1e-4
 
 
-def test_spans_cover_and_sum_to_one() -> None:
+def test_tile_spans_cover_the_length_and_weights_sum_to_one() -> None:
     for length, side in ((100, 100), (104, 32), (1000, 64), (2048, 512), (36, 32)):
         total = torch.zeros(length)
         for start, weights in compute_tile_spans(length, side, 4):
@@ -67,7 +69,7 @@ def test_spans_cover_and_sum_to_one() -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 96), (96, 64), (16, 400), (400, 16)])
-def test_tiles_of_a_local_network_are_the_whole(height: int, width: int) -> None:
+def test_tiles_of_a_local_network_equal_one_pass(height: int, width: int) -> None:
     torch.manual_seed(0)
     local = nn.Conv2d(3, 2, 3, padding=1)
     sizes = []
@@ -79,10 +81,10 @@ def test_tiles_of_a_local_network_are_the_whole(height: int, width: int) -> None
 
     x = torch.randn(1, 3, height, width)
     with torch.no_grad():
-        whole = local(x)
+        expected_output = local(x)
         tiled = apply_tiled(net, x, 4, max_pixels=1024)
     assert len(sizes) > 1 and max(sizes) <= 1024
-    # At a tile's border the padding is seen, where its weight is least; else both are equal.
-    off = (tiled - whole).abs()
-    assert off.mean() < 0.05 * whole.abs().mean()
-    assert (off < 1e-5).float().mean() > 0.5
+    # Zero padding at the borders of tiles changes values there, where the weights are lowest.
+    difference = (tiled - expected_output).abs()
+    assert difference.mean() < 0.05 * expected_output.abs().mean()
+    assert (difference < 1e-5).float().mean() > 0.5

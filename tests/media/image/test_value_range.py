@@ -8,12 +8,12 @@ from unpaired.media.image.value_range import ValueRange, measure_quantiles
 
 
 def collect(*images: FloatArray) -> ValueRange:
-    found = ValueRange()
+    value_range = ValueRange()
     for i, image in enumerate(images):
         quantiles = measure_quantiles(image)
         assert quantiles is not None
-        found.add(quantiles, f"{i}.tif")
-    return found
+        value_range.add(quantiles, f"{i}.tif")
+    return value_range
 
 
 def scans(count: int = 6) -> list[FloatArray]:
@@ -21,26 +21,26 @@ def scans(count: int = 6) -> list[FloatArray]:
     return [noise.normal(1000, 200, (32, 32, 1)).clip(0, 4095).astype(np.float32) for _ in range(count)]
 
 
-def test_ordinary_values_keep_their_whole_range() -> None:
+def test_values_without_outliers_keep_their_range() -> None:
     images = scans()
-    found = collect(*images)
-    assert found.find_bulk() == (min(i.min() for i in images), max(i.max() for i in images))
-    assert found.describe_outliers() == ""
+    value_range = collect(*images)
+    assert value_range.find_bulk() == (min(i.min() for i in images), max(i.max() for i in images))
+    assert value_range.describe_outliers() == ""
 
 
-@pytest.mark.parametrize("wild", [65535.0, -9999.0, 1e20, -3.4e38])
+@pytest.mark.parametrize("outlier", [65535.0, -9999.0, 1e20, -3.4e38])
 @pytest.mark.parametrize("fraction", [1 / 1024, 0.05, 0.6])
-def test_wild_values_do_not_set_the_range(wild: float, fraction: float) -> None:
+def test_outliers_do_not_affect_the_range(outlier: float, fraction: float) -> None:
     images = scans()
-    images[3].reshape(-1)[: max(1, int(fraction * 1024))] = wild
-    found = collect(*images)
-    low, high = found.find_bulk()
+    images[3].reshape(-1)[: max(1, int(fraction * 1024))] = outlier
+    value_range = collect(*images)
+    low, high = value_range.find_bulk()
     assert low > 0 and high < 2500
-    text = found.describe_outliers()
-    assert "3.tif" in text and f"{wild:g}" in text and "--value-range" in text
+    text = value_range.describe_outliers()
+    assert "3.tif" in text and f"{outlier:g}" in text and "--value-range" in text
 
 
-def test_no_data_in_every_file() -> None:
+def test_no_data_markers_in_every_file_do_not_affect_the_range() -> None:
     images = [image.copy() for image in scans()]
     for image in images:
         image[:20] = -9999
@@ -48,7 +48,7 @@ def test_no_data_in_every_file() -> None:
     assert low > 0 and high < 2500
 
 
-def test_few_values_long_tails_and_a_dark_background_are_no_outliers() -> None:
+def test_few_values_long_tails_and_a_dark_background_are_not_outliers() -> None:
     mask = np.zeros((32, 32, 1), np.float32)
     mask[8:16] = 65535
     assert collect(mask, mask).find_bulk() == (0, 65535)
@@ -59,7 +59,7 @@ def test_few_values_long_tails_and_a_dark_background_are_no_outliers() -> None:
     assert collect(body).find_bulk()[0] == 0
 
 
-def test_nan_is_passed_over() -> None:
+def test_nan_is_ignored() -> None:
     image = scans(1)[0]
     image[0, 0] = np.nan
     assert np.isfinite(collect(image).find_bulk()).all()

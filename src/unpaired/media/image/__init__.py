@@ -1,1 +1,1 @@
-"""TODO."""
+"""Pictures as a medium: reading, training items, translation, metrics, and sections of reports."""

@@ -1,4 +1,4 @@
-"""Advice on methods of pictures: likeness to the target (KID), content kept, and the truth where it is known."""
+"""Advice on methods for pictures, by KID, content kept, and the distance to true translations if they are known."""
 
 from __future__ import annotations
 
@@ -18,26 +18,29 @@ from unpaired.metrics.base import DO_NOTHING, RouteEvaluation
 from unpaired.metrics.features import INSTALL_HINT
 
 MIN_CONTENT_DIFFERENCE = 0.05
-"""Difference of content kept from which it is mentioned."""
+"""Difference in content kept above which the advice mentions it."""
 MIN_RELATED_SIMILARITY = 0.1
-"""Content kept by features below which translations may be unrelated to their inputs."""
+"""Feature similarity below which translations may be unrelated to their inputs."""
 
 
 class ImageAdvisor(Advisor):
-    """Advises the method that keeps most content of those that KID does not distinguish; the truth comes first."""
+    """Advisor that recommends the method nearest to the true translations, else the best by KID and content kept."""
 
     @property
     def rules(self) -> tuple[str, ...]:
-        """How methods are ranked and which one is advised."""
+        """Rules of the ranking and of the advice."""
         return (
-            "Ranked by KID to the target's real pictures, lower is better; methods share a rank where their KIDs "
-            f"differ by less than {self.describe_tolerance()}. The advice: of the methods that beat {DO_NOTHING} and "
-            "that do not differ from the best by KID, the one that keeps most of the input; where the truth is known, "
-            "the one nearest to it.",
+            "Methods are ranked by KID to the target's real pictures, lower is better; they share a rank if their KIDs "
+            f"differ by less than {self.describe_tolerance()}. The advice is the method that keeps most of the input "
+            f"among those that beat {DO_NOTHING} and do not differ from the best by KID; if the true translations are "
+            "known, the method nearest to them.",
         )
 
     def choose(self, ranked: Sequence[RankedMethod]) -> RankedMethod | None:
-        """Return the method nearest to the truth, else the one that keeps most content of those tied with the best."""
+        """Return the method nearest to the truth, else the one tied with the best by KID that keeps most content.
+
+        Returns None if no method is better than the untranslated inputs.
+        """
         nearer = [m for m in ranked if m.route is not None and is_nearer_to_truth(m.route)]
         if nearer:
             return min(nearer, key=lambda m: m.route.values["l1"] if m.route is not None else 0.0)
@@ -47,7 +50,7 @@ class ImageAdvisor(Advisor):
         return max((m for m in improving if is_tied(improving[0], m, KID)), key=lambda m: _get_content(m) or 0.0)
 
     def describe_direction(self, direction: str) -> str:
-        """Say which method to take in one direction, and why."""
+        """Recommend a method for one direction, with the reasons."""
         ranked = self.rank(direction)
         if all(m.value is None for m in ranked):
             return self._describe_without_kid(ranked)
@@ -82,8 +85,8 @@ class ImageAdvisor(Advisor):
         best = ranked[0]
         if not is_tied(best, chosen, KID):
             return (
-                f"By KID {best.method} is nearer to the target ({self.format_method(best)}): a trade-off of looks "
-                "against truth. L1 rewards blur, so look at the pictures of both."
+                f"By KID {best.method} is nearer to the target ({self.format_method(best)}): a trade-off between "
+                "likeness to the target and L1 to the truth. L1 rewards blur, so look at the pictures of both."
             )
         others = [m.method for m in ranked if m.method != chosen.method and is_tied(best, m, KID)]
         if not others:
@@ -91,7 +94,7 @@ class ImageAdvisor(Advisor):
         return f"{join_names(others)} {'is' if len(others) == 1 else 'are'} within the error of KID."
 
     def _describe_content(self, route: RouteEvaluation, ranked: Sequence[RankedMethod]) -> str:
-        """Say who keeps more of the input than the chosen method, and whether translations are related to inputs."""
+        """Name a method that keeps more of the input, and warn of translations that are unrelated to their inputs."""
         kept = content_kept(route)
         if kept is None:
             return ""
@@ -107,14 +110,14 @@ class ImageAdvisor(Advisor):
         if better:
             most = max(better, key=lambda m: _get_content(m) or 0.0)
             parts.append(
-                f"A trade-off: {most.method} keeps more of the input ({self.format_method(most)}). Take it where "
-                "content matters more than likeness to the target."
+                f"A trade-off: {most.method} keeps more of the input ({self.format_method(most)}). Take it if content "
+                "matters more than likeness to the target."
             )
         return " ".join(parts)
 
 
 def describe_truth(chosen: RankedMethod, route: RouteEvaluation, ranked: Sequence[RankedMethod]) -> str:
-    """Say what the true pairs add to KID; empty where there are none."""
+    """Compare the methods by L1 to the true translations; empty if there are no true pairs."""
     l1 = route.value(L1)
     if l1 is None:
         return ""
@@ -131,7 +134,7 @@ def describe_truth(chosen: RankedMethod, route: RouteEvaluation, ranked: Sequenc
 
 
 def explain_no_gain(best: RankedMethod) -> str:
-    """Explain that no method beats doing nothing."""
+    """Explain why no method is recommended."""
     route = best.route
     if route is None:
         return "nothing was measured."
@@ -140,12 +143,12 @@ def explain_no_gain(best: RankedMethod) -> str:
     nothing, real = route.baseline(DO_NOTHING, KID), route.baseline(REAL, KID)
     if nothing is not None and real is not None and nothing <= real:
         return (
-            f"take none by these figures: by KID, untranslated pictures do not differ from real ones "
+            "take none by these figures: by KID, untranslated pictures do not differ from real ones "
             f"({format_kid(route)}), so KID cannot rank methods here. Judge by the pictures or by true pairs (--pairs)."
         )
     return (
         f"take none yet: no method beats {DO_NOTHING} by more than the error of KID (best: {best.method}, "
-        f"{format_measures(route)}). Train longer, or check whether the two collections differ as you mean them to."
+        f"{format_measures(route)}). Train longer, or check whether the two collections differ as intended."
     )
 
 

@@ -14,7 +14,7 @@ from unpaired.media.image.image_io import DecodedImage, FloatArray
 Array = npt.NDArray[Any]
 DTYPES: dict[int, type[np.uint8 | np.uint16 | np.float32]] = {8: np.uint8, 16: np.uint16, 32: np.float32}
 MAX_VALUES = {8: 255.0, 16: 65535.0, 32: 1.0}
-"""Value of full intensity and of full alpha, by bits per channel."""
+"""Bits per channel -> value of full intensity and full alpha."""
 
 
 def convert_array_to_image(array: Array) -> DecodedImage:

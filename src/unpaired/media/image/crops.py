@@ -1,4 +1,4 @@
-"""From a picture of any size to the square that networks see."""
+"""Resizing and cropping of pictures to the square inputs of the networks."""
 
 from __future__ import annotations
 
@@ -24,16 +24,17 @@ from unpaired.media.image.settings import ImageSettings, image_statistics
 
 _MAX_ASPECT_RATIO = 16
 ScaledImage = npt.NDArray[Any]
-"""A picture at the scale of training, (H, W, C), sides at least the trained size: uint8 0..255, or float32 in [-1, 1]
-for domains of more than 8 bits.
+"""Picture (H, W, C) at the training scale, both sides at least the training size.
+
+The values are uint8 in [0, 255], or float32 in [-1, 1] for domains of more than 8 bits.
 """
 
 
 def load_scaled_image(path: Path, domain: Domain, settings: ImageSettings, training: bool) -> ScaledImage:
     """Read a file and resize it to the training scale; raises UnreadableFileError.
 
-    scale: the shorter side becomes `size`, in training `size * load_size_ratio`. crop: the picture's own scale,
-    enlarged only where it is smaller than `size`.
+    With resize mode "scale", the shorter side becomes `size`, in training `size * load_size_ratio`. With "crop", only
+    pictures smaller than `size` are resized.
     """
     side = (
         round(settings.size * settings.load_size_ratio)
@@ -45,9 +46,10 @@ def load_scaled_image(path: Path, domain: Domain, settings: ImageSettings, train
 
 
 def scale_image(image: DecodedImage, domain: Domain, channels: int, side: int, shrink: bool) -> ScaledImage:
-    """The picture over white with `channels` channels, its shorter side `side` (if `shrink`) or at least `side`.
+    """Composite a picture over white, convert it to `channels` channels, and resize its shorter side to `side`.
 
-    Of pictures more than 16 times as long as wide only the middle is kept.
+    Without `shrink`, only smaller pictures are resized. Pictures with an aspect ratio above 16 are cropped to the
+    center.
     """
     bits = image_statistics(domain).bits
     image = convert_bits(image, bits)
@@ -70,7 +72,7 @@ def _crop_long_sides(pixels: FloatArray) -> FloatArray:
 
 
 def _composite_over_white(image: DecodedImage) -> FloatArray:
-    """Raw 8-bit values over white: as `to_tensor` does, without its detour through [-1, 1]."""
+    """Return raw 8-bit values over white, as `to_tensor` does, but without the conversion to [-1, 1]."""
     pixels = np.nan_to_num(image.pixels) if image.bits == 32 else image.pixels
     if image.alpha is None:
         return pixels
@@ -84,7 +86,7 @@ def _normalise_image(image: DecodedImage, domain: Domain) -> FloatArray:
 
 
 def crop(scaled_image: ScaledImage, size: int, top: float = 0.5, left: float = 0.5, flip: bool = False) -> ScaledImage:
-    """The (size, size, C) square whose place is `top`, `left` in [0, 1) of what there is to choose from."""
+    """Crop a square (size, size, C); `top` and `left` in [0, 1) are its position relative to the possible ones."""
     y = int(top * (scaled_image.shape[0] - size + 1))
     x = int(left * (scaled_image.shape[1] - size + 1))
     crop_pixels = scaled_image[y : y + size, x : x + size]
@@ -92,8 +94,8 @@ def crop(scaled_image: ScaledImage, size: int, top: float = 0.5, left: float = 0
 
 
 def convert_crops_to_tensor(crops: npt.NDArray[Any]) -> Tensor:
-    """Squares (B, H, W, C) to float32 (B, C, H, W) in [-1, 1]."""
-    # NumPy, since torch's threads wait for each other where cores are busy, and this runs beside decoding threads.
+    """Convert crops (B, H, W, C) to float32 (B, C, H, W) in [-1, 1]."""
+    # NumPy, because the threads of torch wait for each other while the decoding threads use the cores.
     planes = crops.transpose(0, 3, 1, 2)
     if crops.dtype == np.float32:
         return torch.from_numpy(np.ascontiguousarray(planes))

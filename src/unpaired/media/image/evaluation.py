@@ -1,4 +1,4 @@
-"""The evaluation of a run of pictures on its held-out items."""
+"""Evaluation of a run of pictures on a held-out split."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from unpaired.metrics.route_selection import select_evenly
 from unpaired.runs.files import build_item_transform
 
 MAX_ITEMS = 500
-"""Items of a domain that are measured where there are two routes; of many routes fewer, as all take their time."""
+"""Default limit of items per domain for two routes; it is lower for more routes, to limit the total time."""
 
 
 def evaluate_images(request: EvaluationRequest) -> MeasuredRoutes:

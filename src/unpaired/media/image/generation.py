@@ -16,8 +16,8 @@ from unpaired.errors import UsageError, WorkError
 from unpaired.media.image.crops import convert_crops_to_tensor, crop, load_scaled_image
 from unpaired.media.image.image_grid import render_image_grid
 from unpaired.media.image.image_io import from_tensor, write_image
-from unpaired.media.image.pipeline import get_value_range
 from unpaired.media.image.settings import WRITTEN_FORMATS, image_settings, image_statistics
+from unpaired.media.image.translation_range import get_value_range
 from unpaired.methods import METHODS
 from unpaired.methods.base import Method
 from unpaired.methods.capabilities import EncoderDecoderMethod, SamplingMethod
@@ -25,7 +25,7 @@ from unpaired.translate.translator import Translator
 
 CapabilityT = TypeVar("CapabilityT", bound=Method)
 SAMPLE_BATCH_SIZE = 16
-"""Items per pass of the networks."""
+"""Batch size of the networks."""
 GRID_COLUMNS = 16
 """Pictures per row of a grid of samples."""
 
@@ -40,8 +40,8 @@ def sample_files(
 ) -> list[Path]:
     """Write `count` joint samples to `out`/DOMAIN/0000.png ..., and the grid `out`/sheet.png; returns the paths.
 
-    Pictures of the same name belong together. Raises UsageError if the run's method cannot generate from noise (lists
-    those that can), or if files exist and `overwrite` is false; WorkError if `out` cannot be written.
+    Pictures with the same name belong to one joint sample. Raises UsageError if the run's method cannot generate from
+    noise (lists those that can), or if files exist and `overwrite` is false; WorkError if `out` cannot be written.
     """
     if count < 1:
         raise UsageError(f"--n {count}: expected 1 or more")

@@ -1,7 +1,7 @@
-"""Picture files to headers and arrays. Nothing else opens picture files; `image_io` has the rest.
+"""Decoding of picture files to headers and arrays.
 
-Raw values are kept as they are in the file: 0..255 for 8 bits, 0..65535 for 16, as stored for floating point. Colour
-profiles are not applied. 16-bit colour is kept from TIFF; Pillow reads 16-bit colour PNG as 8 bits.
+Pixels have the raw values of the file: 0 to 255 for 8 bits, 0 to 65535 for 16 bits, any value for floating point.
+Color profiles are not applied. TIFF keeps 16-bit color; Pillow reads 16-bit color PNG with 8 bits.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from unpaired.media.image import tiff
 from unpaired.media.image.metadata import apply_orientation, copy_without_metadata, get_orientation
 from unpaired.media.image.tiff import ImageHeader
 
-# What Pillow warns of (odd metadata, large pictures) is either harmless or an error of ours with a better message.
+# Pillow warns of unusual metadata, which is harmless, and of large pictures, which raise an error here.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 FloatArray = npt.NDArray[np.float32]
@@ -38,10 +38,11 @@ Source = Path | io.BytesIO
 
 @dataclass(frozen=True, eq=False)
 class DecodedImage:
-    """A decoded picture: pixels (H, W, C) float32 of raw values, C 1 or 3; alpha (H, W) float32 in [0, 1] or None.
+    """A decoded picture: raw pixels (H, W, 1 or 3) float32, and alpha (H, W) float32 in [0, 1] or None.
 
-    `bits` is 8, 16 or 32 (floating point or wide integers), `mode` the file's own mode, `has_color` whether any pixel's
-    channels differ. `full_size` is the file's height and width where the picture was decoded smaller.
+    `bits` is 8, 16 or 32 (floating point, or integers of more than 16 bits), `mode` the mode of the file. `has_color`
+    is true if the channels of any pixel differ. `full_size` is the height and width of the file if the picture may have
+    been decoded at a smaller size.
     """
 
     pixels: FloatArray
@@ -53,20 +54,21 @@ class DecodedImage:
 
 
 def read_header(path: Path) -> ImageHeader:
-    """Read a picture's header, not its pixels; raises UnreadableFileError where there is none to read."""
+    """Read a picture's header without decoding its pixels; raises UnreadableFileError."""
     return _read_despite_metadata(path, lambda source: _read_header(path, source))
 
 
 def read_image(path: Path, side: int | None = None) -> DecodedImage:
-    """Decode a picture (its first page), turned as EXIF says; raises UnreadableFileError with the reason in words.
+    """Decode the first page of a picture and apply its EXIF orientation; raises UnreadableFileError.
 
-    With `side`, a JPEG may come at 1/2, 1/4 or 1/8 of its size, its shorter side at least `side`: much faster.
+    With `side`, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, its shorter side at least `side`, which is much
+    faster.
     """
     return _read_despite_metadata(path, lambda source: _read_image(path, source, side))
 
 
 def _read_despite_metadata(path: Path, read: Callable[[Source], T]) -> T:
-    """Read a file; where that fails, read a copy without its metadata, which do not decide about pixels."""
+    """Read a file; if that fails, read a copy without metadata, because damaged metadata does not affect pixels."""
     try:
         return read(path)
     except UnreadableFileError as error:
@@ -94,7 +96,7 @@ def _read_header(path: Path, source: Source) -> ImageHeader:
             header = tiff.read_header(path)
             return replace(header, mode=f"{mode};16" if bits == 16 and mode in ("RGB", "RGBA") else header.mode)
         width, height = image.size
-        # Pillow has swapped a TIFF's size already; asking a PNG without early EXIF for it would decode the pixels.
+        # Pillow has already swapped the size of a TIFF. `getexif` would decode a PNG without EXIF before its pixels.
         has_exif = image.format != "TIFF" and (image.format != "PNG" or "exif" in image.info)
         if has_exif and get_orientation(image) >= 5:
             width, height = height, width
@@ -103,7 +105,7 @@ def _read_header(path: Path, source: Source) -> ImageHeader:
 
 
 def _drops_low_bits(image: Image.Image) -> bool:
-    """Whether Pillow turns 16-bit colour of this file into 8 bits."""
+    """Whether Pillow reduces the 16-bit color of this file to 8 bits."""
     if image.format not in ("PNG", "PPM") or image.mode not in ("RGB", "RGBA", "LA") or not image.tile:  # type: ignore[attr-defined]
         return False
     args = image.tile[0][3]  # type: ignore[attr-defined]
@@ -115,14 +117,14 @@ def _find_numbers(values: Any) -> list[int]:
 
 
 def _has_more_pages(image: Image.Image) -> bool:
-    """Whether there is a second page or frame; the image stands there then."""
+    """Whether there is a second page or animation frame; the image may be positioned there afterwards."""
     try:
         if image.format != "TIFF":
             return getattr(image, "n_frames", 1) > 1
         if tiff.describes_more_pages(image):
             return True
-        image.seek(1)  # n_frames of a TIFF walks all its pages
-    except Exception:  # a damaged second page does not decide about the first
+        image.seek(1)  # faster than n_frames, which reads all pages of a TIFF
+    except Exception:  # a damaged second page does not affect the first
         return False
     return True
 
@@ -142,7 +144,7 @@ def _read_image(path: Path, source: Source, side: int | None) -> DecodedImage:
             if side is not None:
                 shrink = side / min(image.size)
                 image.draft(None, (math.ceil(width * shrink), math.ceil(height * shrink)))
-            image.load()  # EXIF data may stand behind the pixels
+            image.load()  # EXIF data may follow the pixels
             orientation = get_orientation(image)
             pixels, alpha, bits = _convert_to_arrays(image)
             pixels = apply_orientation(pixels, orientation)
@@ -153,7 +155,10 @@ def _read_image(path: Path, source: Source, side: int | None) -> DecodedImage:
 
 
 def _decode_tiff(path: Path, image: Image.Image) -> tuple[npt.NDArray[Any], FloatArray | None, int]:
-    """Decode a TIFF by Pillow, which turns it itself; by tifffile where Pillow stumbles."""
+    """Decode a TIFF with Pillow, which applies the orientation; with tifffile if Pillow fails.
+
+    Returns pixels, alpha and bits.
+    """
     bits = _get_bits(image)
     try:
         image.load()
@@ -161,7 +166,7 @@ def _decode_tiff(path: Path, image: Image.Image) -> tuple[npt.NDArray[Any], Floa
     except Exception as error:
         try:
             pixels, alpha, bits, _ = tiff.read_first_page(path)
-        except Exception:  # decoders of damaged files raise about anything
+        except Exception:  # decoders raise all kinds of errors for damaged files
             raise error from None
     return pixels, alpha, bits
 
@@ -191,12 +196,15 @@ def _convert_to_arrays(image: Image.Image) -> tuple[npt.NDArray[Any], FloatArray
 
 @contextmanager
 def _open_image(path: Path, source: Source) -> Iterator[Image.Image | None]:
-    """The file as an undecoded image, None for a TIFF unknown to Pillow; all failures are UnreadableFileError."""
+    """Open a file as an undecoded image, None for a TIFF that Pillow does not support.
+
+    Errors, also those inside of the context, become UnreadableFileError.
+    """
     try:
-        # TGA files have no signature, so anything could be one.
+        # TGA files have no signature, so Pillow takes other files for TGA.
         formats = (*_PILLOW_FORMATS, "TGA") if path.suffix.lower() == ".tga" else _PILLOW_FORMATS
         if Image.MAX_IMAGE_PIXELS is not None and get_max_pixels() > 2 * Image.MAX_IMAGE_PIXELS:
-            Image.MAX_IMAGE_PIXELS = get_max_pixels()  # a raised limit of ours is the only one
+            Image.MAX_IMAGE_PIXELS = get_max_pixels()  # otherwise Pillow's limit is lower than the user's
         try:
             image = Image.open(source, formats=formats)
         except (Image.DecompressionBombError, OSError, SyntaxError, ValueError, TypeError) as error:
@@ -211,7 +219,7 @@ def _open_image(path: Path, source: Source) -> Iterator[Image.Image | None]:
     except UnreadableFileError:
         raise
     except Exception as error:
-        # Decoders of damaged files raise about anything: OSError, SyntaxError, struct.error, KeyError, zlib.error ...
+        # Decoders raise all kinds of errors for damaged files: SyntaxError, struct.error, KeyError, zlib.error ...
         raise UnreadableFileError(path, _explain_error(path, error)) from error
 
 
@@ -241,7 +249,7 @@ def _explain_error(path: Path, error: Exception) -> str:
     if path.stat().st_size == 0:
         return "is empty (0 bytes)"
     if isinstance(error, UnidentifiedImageError):
-        return "is no PNG, JPEG, WebP, BMP, TIFF, GIF or other picture that is read, or its header is damaged"
+        return "is not a supported picture (PNG, JPEG, WebP, BMP, TIFF, GIF ...), or its header is damaged"
     if "truncated" in str(error).lower():
         return f"is cut short ({error})"
     return f"is damaged ({error or type(error).__name__})"

@@ -14,7 +14,7 @@ GAP_PIXELS = 4
 
 
 def render_image_grid(rows: Sequence[tuple[str, Tensor]], column_labels: Sequence[str] = ()) -> FloatArray:
-    """Render a white grid as raw values 0..255 (H, W, 3).
+    """Render a grid on white as raw values (H, W, 3) in [0, 255].
 
     Each row has a name and its pictures (n, C, h, w) in [-1, 1]. `column_labels` appear above the first row: none, or
     one per column. All pictures must have the same size.

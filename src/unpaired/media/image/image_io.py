@@ -1,7 +1,7 @@
-"""Pictures as arrays and tensors: scaled, normalised, and written. `image_decoding` reads the files.
+"""Conversion of pictures between arrays and tensors, resizing, and writing. `image_decoding` reads the files.
 
-Transparency: networks see a picture over white (`to_tensor`); its alpha travels beside it to the output, and
-`remove_white` takes the white out of half-transparent pixels again.
+Networks see transparent pictures over white (`to_tensor`). The output gets the alpha of the input, and `remove_white`
+removes the white from semi-transparent pixels.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _MAX_VALUES = {8: 255.0, 16: 65535.0}
 
 
 def convert_bits(decoded_image: DecodedImage, bits: int) -> DecodedImage:
-    """The picture with its raw values on the scale of `bits` (8 -> 16: times 257); floating point stays."""
+    """Rescale raw values to `bits` per channel (8 to 16: times 257); floating point is not changed."""
     if bits == decoded_image.bits or 32 in (bits, decoded_image.bits):
         return decoded_image
     factor = np.float32(_MAX_VALUES[bits] / _MAX_VALUES[decoded_image.bits])
@@ -53,7 +53,7 @@ def convert_bits(decoded_image: DecodedImage, bits: int) -> DecodedImage:
 
 
 def resize(pixels: FloatArray, height: int, width: int, bits: int = 32) -> FloatArray:
-    """Antialiased bicubic resampling of (H, W, C); computed in 8 bits (faster) for `bits` 8, else in float32."""
+    """Resize (H, W, C), bicubic and antialiased, computed in 8 bits (faster) for `bits` 8, else in float32."""
     if pixels.shape[:2] == (height, width):
         return pixels
     resample = Image.Resampling.BICUBIC
@@ -66,9 +66,9 @@ def resize(pixels: FloatArray, height: int, width: int, bits: int = 32) -> Float
 
 
 def to_tensor(decoded_image: DecodedImage, channels: int, low: float, high: float) -> Tensor:
-    """The picture over white as float32 (channels, H, W): raw `low`..`high` to -1..1, clamped; NaN is low.
+    """Convert a picture over white to float32 (channels, H, W): raw values `low`..`high` to -1..1, clamped.
 
-    Colour becomes gray by luma (ITU-R BT.601), gray becomes colour by repeating it.
+    NaN becomes -1. Color becomes gray by luma (ITU-R BT.601), gray becomes color by repetition.
     """
     x = torch.from_numpy(np.ascontiguousarray(np.moveaxis(decoded_image.pixels, -1, 0)))
     x = normalise(x, low, high)
@@ -79,12 +79,12 @@ def to_tensor(decoded_image: DecodedImage, channels: int, low: float, high: floa
 
 
 def normalise(raw: Tensor, low: float, high: float) -> Tensor:
-    """Raw values `low`..`high` as float32 -1..1, clamped."""
+    """Map raw values `low`..`high` to float32 -1..1, clamped; NaN becomes -1."""
     return ((raw.float().nan_to_num(low, high, low) - low) * (2 / (high - low)) - 1).clamp(-1, 1)
 
 
 def convert_channels(x: Tensor, channels: int) -> Tensor:
-    """(..., C, H, W) with 1 or 3 channels, as asked: luma, or the gray channel repeated."""
+    """Convert (..., C, H, W) to 1 channel by luma (ITU-R BT.601), or to 3 by repetition."""
     if x.shape[-3] == channels:
         return x
     if channels == 3:
@@ -93,14 +93,14 @@ def convert_channels(x: Tensor, channels: int) -> Tensor:
 
 
 def from_tensor(tensor: Tensor, low: float, high: float, is_color: bool) -> FloatArray:
-    """(C, H, W) in [-1, 1] to raw values (H, W, 3 if `color` else 1) within `low`..`high`."""
+    """Convert (C, H, W) in [-1, 1] to raw values (H, W, 3 if `is_color` else 1) in `low`..`high`, clamped."""
     x = convert_channels(tensor.detach().float().cpu(), 3 if is_color else 1)
     raw = (x.clamp(-1, 1) + 1) * ((high - low) / 2) + low
     return np.ascontiguousarray(raw.permute(1, 2, 0).numpy())
 
 
 def remove_white(tensor: Tensor, alpha: FloatArray) -> Tensor:
-    """Undo the white of `to_tensor` under half-transparent pixels of (C, H, W); alpha (H, W) in [0, 1]."""
+    """Undo the compositing over white by `to_tensor` of (C, H, W) in [-1, 1]; alpha is (H, W) in [0, 1]."""
     alpha_tensor = torch.from_numpy(alpha).to(tensor)
     return torch.where(alpha_tensor > 0, (tensor - (1 - alpha_tensor)) / alpha_tensor.clamp(min=1 / 255), tensor).clamp(
         -1, 1
@@ -108,10 +108,11 @@ def remove_white(tensor: Tensor, alpha: FloatArray) -> Tensor:
 
 
 def write_image(path: Path, pixels: FloatArray, alpha: FloatArray | None = None, bits: int = 8) -> None:
-    """Write raw values (H, W, 1 or 3) in the format of the suffix, whole or not at all; raises WorkError.
+    """Write raw values (H, W, 1 or 3) in the format of the suffix, atomically.
 
-    16 bits are kept by TIFF and by gray PNG without alpha, and become 8 elsewhere; floating point (32) needs TIFF
-    (UsageError). JPEG and BMP drop the alpha.
+    TIFF and gray PNG without alpha keep 16 bits, other formats have 8. JPEG and BMP drop the alpha. Raises UsageError
+    for unsupported suffixes and for floating point (`bits` 32) in other formats than TIFF, WorkError if the file cannot
+    be written.
     """
     suffix = path.suffix.lower()
     if suffix not in WRITTEN_FORMATS:

@@ -1,4 +1,4 @@
-"""Rows of pictures of a comparison: every method's translations of the same inputs, and how long they took."""
+"""Rows of pictures of a comparison: translations of the same inputs by every method, and their time."""
 
 from __future__ import annotations
 
@@ -27,17 +27,21 @@ from unpaired.runs.folder import RunFolder
 from unpaired.translate import Translator
 
 IMAGES_PER_ROW = 8
-"""Pictures in a row."""
+"""Number of pictures in a row."""
 MAX_DIRECTIONS = 12
-"""Directions that have rows of pictures."""
+"""Maximum number of directions with rows of pictures."""
 SLOW_S = 2.0
-"""Seconds: a slower translation is timed once, others are warmed up and timed three times."""
+"""Seconds above which a translation is timed once; faster ones are repeated three times after the first."""
 INPUTS, TRUTH = "inputs", "truth"
 GAP = 2
+"""White pixels between two pictures of a row."""
 
 
 class ImageRows:
-    """The same inputs of each direction for every method, drawn once from the seed; rows of pictures as PNG files."""
+    """Writer of a comparison's rows of pictures, one PNG file for each direction and method.
+
+    The inputs of a direction are selected once, by the seed, and are the same for every method.
+    """
 
     def __init__(self, folder: ComparisonFolder, config: RunConfig, sets: Sequence[DomainSplits], pairs: bool) -> None:
         self.folder, self.config, self.pairs = folder, config, pairs
@@ -45,7 +49,7 @@ class ImageRows:
         self.inputs: dict[tuple[str, str], Tensor] = {}
 
     def demonstrate(self, method: str, translator: Translator, run: RunFolder) -> float | None:  # noqa: ARG002
-        """Translate the inputs of every direction and write the rows; returns seconds per item, the mean over them."""
+        """Translate the inputs of every direction and write the rows; returns the mean seconds per item."""
         times = []
         for source, target in translator.routes[:MAX_DIRECTIONS]:
             x = self._get_inputs(source, target)
@@ -57,7 +61,7 @@ class ImageRows:
         return sum(times) / len(times) if times else None
 
     def _get_inputs(self, source: str, target: str) -> Tensor:
-        """Return the inputs (N, C, H, W) of a direction; the first call writes their row (and that of the truth)."""
+        """Return the inputs (N, C, H, W) of a direction; the first call writes their row and that of the truth."""
         if (source, target) not in self.inputs:
             x, truth = self._select_inputs(source, target)
             self.inputs[source, target] = x
@@ -69,7 +73,7 @@ class ImageRows:
         return self.inputs[source, target]
 
     def _select_inputs(self, source: str, target: str) -> tuple[Tensor, Tensor | None]:
-        """Return test items, with their truth where there are pairs; else validation, else training items."""
+        """Return true pairs of the test split; without pairs, inputs of the test, validation or training split."""
         source_key, target_key = self.config.find_key(source), self.config.find_key(target)
         if self.pairs and (
             loaded_pairs := list(self.batches.iterate_pairs(source_key, target_key, limit=IMAGES_PER_ROW))
@@ -93,7 +97,7 @@ def join_images(images: Tensor) -> Tensor:
 
 
 def time_translation(translator: Translator, x: Tensor, source: str, target: str) -> tuple[Tensor, float]:
-    """Translate `x`; returns the translation and the seconds that it took."""
+    """Translate `x` (N, C, H, W); returns the translations and the seconds for all of them."""
 
     def translate_once() -> tuple[Tensor, float]:
         start = time.perf_counter()
@@ -108,7 +112,7 @@ def time_translation(translator: Translator, x: Tensor, source: str, target: str
 
 
 def render_rows(folder: ComparisonFolder, comparison: Comparison) -> list[Markup]:
-    """Render each direction: a row of the inputs, of the truth where it is known, and of every method, best first."""
+    """Render a section per direction, with rows of the inputs, the truth if it is known, and every method by rank."""
     names = comparison.domains
     directions = [(a, b) for a in names for b in names if a != b and folder.image_rows(a, b).is_dir()]
     sections = []

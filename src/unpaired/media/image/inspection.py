@@ -1,4 +1,4 @@
-"""Look into the pictures before training, in threads: decode them, and compare contents across domains."""
+"""Inspection of pictures before training: decode them in threads, and find duplicates across domains."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from unpaired.media.image.inspection_report import ImageDataReport, ImageDomainR
 from unpaired.media.image.value_range import measure_quantiles
 
 _DECODED_SIDE = 64
+"""Minimum shorter side in pixels at which JPEG files are decoded."""
 _MAX_PENDING_FILES = 64
 
 
@@ -33,10 +34,10 @@ def inspect_images(
     workers: int | None = None,
     progress: ProgressCallback | None = None,
 ) -> ImageDataReport:
-    """Decode a seeded `decode` pictures, shared among the domains (None: all).
+    """Decode `max_files` random pictures by the seed, equally many of each domain (None: all pictures).
 
-    Nothing that a file does stops the look: unreadable ones are recorded with their reason. `progress` is called with
-    (done, total). Duplicates across domains are found among the pictures decoded.
+    Unreadable files are recorded with their reason. Duplicates across domains are found among the decoded pictures.
+    `progress` is called with (done, total).
     """
     files_per_domain = None if max_files is None else max(1, max_files // len(domains))
     selections = [_select_files(files, files_per_domain, seed) for files in domains]
@@ -61,7 +62,7 @@ def inspect_images(
 
 
 def _select_files(files: DomainFiles, files_per_domain: int | None, seed: int) -> tuple[Paths, Paths]:
-    """A seeded `share` of a domain's files: from the ones to train on, and from the test folder."""
+    """Select `files_per_domain` random files of a domain; returns those for training and those of the test folder."""
     test = files.train.take([]) if files.test is None else files.test
     count, total = len(files.train), len(files.train) + len(test)
     if files_per_domain is None or files_per_domain >= total:
@@ -73,7 +74,7 @@ def _select_files(files: DomainFiles, files_per_domain: int | None, seed: int) -
 
 
 def _find_shared_sizes(sizes: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
-    """The file sizes that occur in more than one domain: only such files can be duplicates."""
+    """Return the file sizes that occur in more than one domain, because only such files can be duplicates."""
     distinct_sizes = np.concatenate([np.unique(s) for s in sizes])
     values, counts = np.unique(distinct_sizes, return_counts=True)
     return values[counts > 1]
@@ -82,7 +83,10 @@ def _find_shared_sizes(sizes: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np
 def _inspect_files(
     executor: ThreadPoolExecutor, selection: tuple[Paths, Paths], shared_sizes: npt.NDArray[np.int64]
 ) -> Iterator[tuple[bool, ImageInspection | UnreadableFileError]]:
-    """Look at all files in order, a window of them at a time, so that memory stays constant."""
+    """Yield whether each file is for training, and its inspection or error, in order.
+
+    At most `_MAX_PENDING_FILES` are in memory.
+    """
     pending: deque[tuple[bool, Future[ImageInspection | UnreadableFileError]]] = deque()
     for paths, in_train in zip(selection, (True, False), strict=True):
         needs_digest = np.isin(paths.sizes, shared_sizes)
@@ -98,7 +102,7 @@ def _inspect_files(
 def _inspect_file(path: Path, needs_digest: bool) -> ImageInspection | UnreadableFileError:
     try:
         header = read_header(path)
-        # A JPEG decodes smaller here, which finds the same damage in less time; others come whole.
+        # A JPEG is decoded at a smaller size, which finds the same damage in less time.
         image = read_image(path, _DECODED_SIDE)
         digest = int.from_bytes(blake2b(path.read_bytes(), digest_size=8).digest(), "little") if needs_digest else 0
     except UnreadableFileError as error:

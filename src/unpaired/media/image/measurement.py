@@ -1,7 +1,7 @@
-"""The measures of a route on held-out pictures: likeness to the target, content kept, and distance to the truth.
+"""Measurement of a route on held-out pictures: likeness to the target, content kept, and distance to the truth.
 
-Nothing here knows a method, a file or a run: a route is a function from images to images. The metrics and the baselines
-are declared in `media.image.metrics`.
+A route is a function from images to images, independent of methods, files and runs. The metrics and the baselines are
+declared in `media.image.metrics`.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ from unpaired.metrics import paired as pair_metrics
 from unpaired.metrics.base import DO_NOTHING, RouteEvaluation, keep_finite
 
 Translate = Callable[[Tensor], Tensor]
-"""Images (B, 1 or 3, H, W) in [-1, 1] to their translations: equal B, H and W, values in [-1, 1]."""
+"""Function from images (B, 1 or 3, H, W) in [-1, 1] to translations (B, 1 or 3, H, W) in [-1, 1]."""
 NO_FEATURES = "KID and content kept by features are missing: pip install 'unpaired[features]' adds the feature network."
 
 
 class FeatureExtractor(Protocol):
-    """A network whose features are compared: `features.EfficientNetFeatures`."""
+    """A frozen feature network, as `features.EfficientNetFeatures`."""
 
     @property
     def name(self) -> str:
-        """The name that is shown beside figures."""
+        """Name of the network for reports."""
 
     @property
     def dimensions(self) -> int:
-        """The number of features."""
+        """Number of features D."""
 
     def __call__(self, images: Tensor, /) -> Tensor:
-        """(B, 1 or 3, H, W) in [-1, 1] -> (B, dimensions)."""
+        """Return features (B, D) of images (B, 1 or 3, H, W) in [-1, 1]."""
 
 
 class RouteEvaluator:
-    """One route's items and references: everything that does not change while a translator learns is computed once.
+    """Evaluator of one route. It computes features of real images and baselines once, for any number of measurements.
 
-    `sources` and `targets` are batches (B, 1 or 3, H, W) in [-1, 1], `pairs` batches of a source and its true
-    translation. Every `measure` passes over them anew, so they are lists or the like, no generators; sizes may differ
-    between batches. Without `features` there is no KID, FID or feature similarity. `available` is the number of items
-    that could have been translated.
+    `sources` and `targets` are batches (B, 1 or 3, H, W) in [-1, 1], `pairs` batches of sources and their true
+    translations. Batch and image sizes may differ between batches. Each measurement iterates over them, so they must
+    not be generators (TypeError). Without `features` there is no KID, FID or feature similarity. `available` is the
+    number of items in the split, of which `sources` are some or all.
     """
 
     def __init__(
@@ -85,16 +85,16 @@ class RouteEvaluator:
 
     @property
     def batch_count(self) -> int:
-        """The number of batches that `measure` translates."""
+        """Number of batches that `measure` translates."""
         return sum(1 for _ in self._sources) + sum(1 for _ in self._pairs)
 
     @torch.no_grad()
     def measure(self, translate: Translate, translate_back: Translate | None = None) -> RouteEvaluation:
         """Measure `translate`, and with `translate_back` the reconstruction of the input.
 
-        No gradient is recorded, networks keep their mode, and what `translate` draws is drawn from a seed of its own,
-        so the global random numbers stay as they were and equal weights give equal figures. Raises DivergenceError
-        where a translation is not finite.
+        Gradients are not recorded and networks keep their mode. Random numbers come from a fixed seed and the global
+        generators are restored, so equal weights give equal results. Raises DivergenceError if a translation has
+        values that are not finite.
         """
         start = time.perf_counter()
         means = _Means()
@@ -122,7 +122,7 @@ class RouteEvaluator:
 
     def _require_finite(self, y: Tensor) -> Tensor:
         if not torch.isfinite(y).all():
-            raise DivergenceError(f"{self.route}: the translation holds values that are not finite")
+            raise DivergenceError(f"{self.route}: the translation has values that are not finite")
         return y.float()
 
     def _measure_features(self, outputs: Tensor) -> tuple[dict[str, float | None], dict[str, float | None]]:
@@ -137,7 +137,7 @@ class RouteEvaluator:
         return values, errors
 
     def _measure_feature_baselines(self) -> tuple[dict[str, float], dict[str, float]]:
-        """Measure doing nothing, and one half of the real targets against the other."""
+        """Measure untranslated inputs against real targets, and one half of the real targets against the other."""
         real, inputs = self._real_features, self._source_features
         nothing: dict[str, float] = {}
         halves: dict[str, float] = {}
@@ -167,7 +167,7 @@ class RouteEvaluator:
 
 
 class _Means:
-    """Values per image by the name of their metric, gathered batch by batch."""
+    """Values per image of each metric, accumulated over batches, and their means."""
 
     def __init__(self) -> None:
         self._values: dict[str, list[Tensor]] = {}
@@ -176,7 +176,7 @@ class _Means:
         self._values.setdefault(name, []).append(values.cpu())
 
     def compare(self, image: Tensor, truth: Tensor) -> None:
-        """Add the metrics against the truth, both in [-1, 1]."""
+        """Add the metrics of images against true translations, both (B, C, H, W) in [-1, 1]."""
         a, b = _to_common_range(image, truth)
         self.add("l1", pair_metrics.l1(a, b))
         self.add("psnr", pair_metrics.psnr(a, b))
@@ -190,7 +190,7 @@ class _Means:
 
 
 def _to_common_range(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-    """Map from [-1, 1] to [0, 1], clamped, on one device, gray repeated where the other has color."""
+    """Map two batches from [-1, 1] to [0, 1], on the device of `y`; gray is repeated if the other has color."""
     channels = max(x.shape[1], y.shape[1])
     a, b = ((t.float().clamp(-1, 1) + 1) / 2 for t in (x.to(y.device), y))
     return a.expand(-1, channels, -1, -1), b.expand(-1, channels, -1, -1)
@@ -202,10 +202,10 @@ def _extract_features(features: FeatureExtractor, batches: Iterable[Tensor]) -> 
 
 
 def _centered_cosine(inputs: Tensor, outputs: Tensor) -> float | None:
-    """Return the mean cosine of features (N, D) of items and of their translations, each about the mean of its set.
+    """Return the mean cosine similarity of features (N, D) of inputs and translations, each centered by its own mean.
 
-    The mean of a set is what all its items share (being flat, being bright), which belongs to the domain and not to an
-    item. Doing nothing gives 1, translations of other items about 0.
+    Centering removes properties that all items of a domain have (for example brightness). Untranslated inputs give 1,
+    translations of other items about 0. Returns None for fewer than two items.
     """
     if len(inputs) < 2:
         return None

@@ -1,4 +1,4 @@
-"""The medium of pictures."""
+"""Pictures as a medium."""
 
 from __future__ import annotations
 
@@ -77,8 +77,8 @@ class ImageMedium(Medium):
     ranking_metrics = (KID,)
     summary_columns = (SummaryColumn("content kept", (FEATURE_SIMILARITY, EDGE_SIMILARITY), 2),)
     comparison_hint = (
-        "KID times 1000, ± its standard error. Content kept: 1 is all. Hidden: the fraction of the input in "
-        "imperceptible signal, where that was audited."
+        "KID times 1000, ± its standard error. Content kept: 1 is all. Hidden: the fraction of the input that the "
+        "translation contains as an imperceptible signal, if it was audited."
     )
     judge_yourself = "judge by the pictures"
     example_files = ("picture.png", "translated.png")
@@ -89,7 +89,7 @@ class ImageMedium(Medium):
     supports_attributes = True
 
     def check(self, domains: Sequence[DomainFiles], settings: Settings, progress: ProgressCallback) -> CheckResult:
-        """Decode every picture; report the domains and what training would do with them."""
+        """Decode every picture; describe the domains and how training would use them."""
         from unpaired.media.image.inspection import inspect_images  # noqa: PLC0415
         from unpaired.media.image.preparation import limit_size  # noqa: PLC0415
 
@@ -153,29 +153,29 @@ class ImageMedium(Medium):
         return ImageValidator(config, folder, method, batches, training_log)
 
     def evaluate(self, request: EvaluationRequest) -> MeasuredRoutes:
-        """Measure likeness to the target, content kept, and the distance to the truth where there are pairs."""
+        """Measure likeness to the target, content kept, and with pairs the distance to the true translations."""
         from unpaired.media.image.evaluation import evaluate_images  # noqa: PLC0415
 
         return evaluate_images(request)
 
     def covers_options(self, evaluation: Evaluation, options: EvaluateOptions) -> bool:
-        """Whether the FID was measured if it is asked for."""
+        """Whether the FID was measured if it is requested."""
         assert isinstance(options, ImageEvaluateOptions)
         return not options.fid or bool(evaluation.options.get("fid"))
 
     def extend_options(self, options: EvaluateOptions, evaluation: Evaluation) -> EvaluateOptions:
-        """Measure the FID again where it was measured before."""
+        """Request the FID if the earlier evaluation measured it."""
         assert isinstance(options, ImageEvaluateOptions)
         return ImageEvaluateOptions(fid=options.fid or bool(evaluation.options.get("fid")))
 
     def describe_route(self, route: RouteEvaluation) -> str:
-        """Describe a route by KID between doing nothing and real pictures, and by the truth where it is known."""
+        """Describe a route by KID relative to its baselines, and with pairs by L1 to the true translations."""
         from unpaired.media.image.verdict import describe_route  # noqa: PLC0415
 
         return describe_route(route)
 
     def report_sections(self, summary: RunSummary) -> list[Markup]:
-        """Show sample grids."""
+        """Return the section with sample grids."""
         from unpaired.media.image.report import render_samples  # noqa: PLC0415
 
         return [render_samples(summary)]
@@ -183,19 +183,19 @@ class ImageMedium(Medium):
     def create_demonstrator(
         self, folder: ComparisonFolder, config: RunConfig, splits: Sequence[DomainSplits], pairs: bool
     ) -> Demonstrator:
-        """Write rows of pictures."""
+        """Return the writer of rows of pictures."""
         from unpaired.media.image.image_rows import ImageRows  # noqa: PLC0415
 
         return ImageRows(folder, config, splits, pairs)
 
     def create_advisor(self, comparison: Comparison) -> Advisor:
-        """Advise by content kept and the truth too."""
+        """Return the advisor that also considers content kept and the distance to the true translations."""
         from unpaired.media.image.advice import ImageAdvisor  # noqa: PLC0415
 
         return ImageAdvisor(comparison)
 
     def comparison_sections(self, folder: ComparisonFolder, comparison: Comparison) -> list[Markup]:
-        """Show every method's translations of the same pictures."""
+        """Return sections with the translations of the same pictures by every method."""
         from unpaired.media.image.image_rows import render_rows  # noqa: PLC0415
 
         return render_rows(folder, comparison)
@@ -230,7 +230,7 @@ class ImageMedium(Medium):
         return interpolate_files(translator, ends, sources, out, steps=steps, overwrite=overwrite)
 
     def run_demo(self, minutes: float, out: Path | None, log: LogCallback) -> Path:
-        """Train on the avatars in the package, from black hair to blond hair and back."""
+        """Train on the avatars in the package, from black hair to blond hair and from blond to black."""
         from unpaired.media.image.demo import run_image_demo  # noqa: PLC0415
 
         return run_image_demo(out, minutes, log)
@@ -244,7 +244,7 @@ class ImageMedium(Medium):
         return ""
 
     def create_inverse(self, config: RunConfig) -> tuple[Role, int]:
-        """Return a small light generator, the same for every method, and its stride."""
+        """Return a small generator of kind "light", the same for every method, and its stride."""
         from unpaired.networks.image_factory import ImageNetworkFactory  # noqa: PLC0415
 
         settings = ImageNetworkSettings(generator="light", width=32, blocks=2, norm="group", residual=True)

@@ -1,4 +1,4 @@
-"""Metadata of picture files, which never decide whether pixels are read: orientation, and copies without the rest."""
+"""Metadata of picture files: orientation, and copies without metadata for files that otherwise cannot be decoded."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from PIL import ExifTags, Image
 
 _PNG_SIGNATURE, _JPEG_SIGNATURE = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 _PNG_CHUNKS = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT"})
-"""Chunks that the pixels depend on."""
+"""PNG chunks that determine the pixels."""
 _EOI = b"\xff\xd9"
 _NOISE = bytes(range(1, 200)) * 4
 
 
 def parse_orientation(value: Any) -> int:
-    """The orientation 1 to 8 of a tag of any type; 1 where it says nothing that is understood."""
+    """Convert the value of an orientation tag, of any type, to 1..8; 1 if it is invalid."""
     try:
         if isinstance(value, tuple | list):
             value = value[0]
@@ -31,15 +31,15 @@ def parse_orientation(value: Any) -> int:
 
 
 def get_orientation(image: Image.Image) -> int:
-    """The EXIF orientation of an image that Pillow opened; damaged EXIF data are none."""
+    """Return the EXIF orientation of an opened image; 1 if there is no EXIF data or it is damaged."""
     try:
         return parse_orientation(image.getexif().get(ExifTags.Base.Orientation, 1))
-    except Exception:  # parsers of EXIF raise about anything
+    except Exception:  # EXIF parsers raise all kinds of errors for damaged data
         return 1
 
 
 def apply_orientation(pixels: npt.NDArray[Any], orientation: int) -> npt.NDArray[Any]:
-    """EXIF orientation 1..8 applied to (H, W) or (H, W, C)."""
+    """Apply the EXIF orientation 1..8 to (H, W) or (H, W, C)."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)
     if orientation in (2, 3, 6, 7):
@@ -50,10 +50,11 @@ def apply_orientation(pixels: npt.NDArray[Any], orientation: int) -> npt.NDArray
 
 
 def copy_without_metadata(path: Path) -> io.BytesIO | None:
-    """A copy of a PNG or JPEG file in memory with little but its pixels, for decoders that stumble over the rest.
+    """Return an in-memory copy of a PNG or JPEG file without metadata that decoders may reject.
 
-    None for other formats, and where nothing would change. The orientation is kept where EXIF data are whole. A JPEG
-    gets the end marker that some cameras and transfers leave out, if all of its picture is there.
+    The copy keeps the EXIF data, for the orientation (in a PNG, only if its checksum is correct). A JPEG with complete
+    image data but without an end marker, as some cameras write it, gets the marker. Returns None for other formats, and
+    if the copy would be equal to the file.
     """
     try:
         data = path.read_bytes()
@@ -74,15 +75,15 @@ def _strip_png(data: bytes) -> bytes:
         size, kind = struct.unpack_from(">I4s", data, position)
         end = position + 12 + size
         chunk = data[position:end]
-        is_whole = len(chunk) == 12 + size and zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:], "big")
-        if kind in _PNG_CHUNKS or (kind == b"eXIf" and is_whole):
+        is_intact = len(chunk) == 12 + size and zlib.crc32(chunk[4:-4]) == int.from_bytes(chunk[-4:], "big")
+        if kind in _PNG_CHUNKS or (kind == b"eXIf" and is_intact):
             pieces.append(chunk)
         position = end
     return b"".join(pieces)
 
 
 def _strip_jpeg(data: bytes) -> bytes:
-    """The file without its application segments but JFIF, EXIF and Adobe's (of colour), up to the first scan."""
+    """Remove comments and application segments before the first scan, except JFIF, EXIF and Adobe (color)."""
     pieces, position = [_JPEG_SIGNATURE], 2
     while position + 4 <= len(data) and data[position] == 0xFF:
         marker = data[position + 1]
@@ -101,7 +102,10 @@ def _strip_jpeg(data: bytes) -> bytes:
 
 
 def _complete_jpeg(data: bytes) -> bytes:
-    """Append the end marker where it is missing and the picture is whole: then bytes after it change nothing."""
+    """Append a missing end marker if the image data is complete.
+
+    It is complete if bytes between it and the marker do not change the pixels.
+    """
     if _EOI in data[-4096:]:
         return data
     decoded = [_decode(data + filler + _EOI) for filler in (b"", _NOISE)]
@@ -114,5 +118,5 @@ def _decode(data: bytes) -> npt.NDArray[np.uint8] | None:
     try:
         with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
             return np.asarray(image)
-    except Exception:  # decoders of damaged files raise about anything
+    except Exception:  # decoders raise all kinds of errors for damaged files
         return None

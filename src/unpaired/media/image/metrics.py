@@ -1,4 +1,4 @@
-"""The metrics and baselines of pictures, in the order of tables. Features are those of a frozen network."""
+"""Metrics and baselines of pictures, in the order of tables. Features are those of a frozen network."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KID = Metric(
     "lower",
     1,
     "distance of the translations' features to those of the target's real pictures, unbiased (Binkowski 2018, cubic "
-    "kernel), times 1000, +- its standard error; only comparable with figures of the same feature network.",
+    "kernel), times 1000, +- its standard error; compare it only with KIDs of the same feature network.",
     short_label="KID",
 )
 FID = Metric(
@@ -20,7 +20,8 @@ FID = Metric(
     "FID",
     "lower",
     1,
-    "Frechet distance of the same features; too high on small sets: compare it only with FIDs of as many pictures.",
+    "Frechet distance of the same features; biased upwards on small sets, so compare it only with FIDs of as many "
+    "pictures.",
 )
 L1 = Metric(
     "l1",
@@ -69,7 +70,7 @@ FEATURE_SIMILARITY = Metric(
     "content kept: features",
     "one",
     3,
-    "cosine of the features of translation and input, each about the mean of its set.",
+    "cosine similarity of the features of translation and input, each centered by the mean of its set.",
     short_label="kept: features",
     scale="1 = all",
     known_baselines={DO_NOTHING: 1.0},
@@ -79,7 +80,7 @@ EDGE_SIMILARITY = Metric(
     "content kept: edges",
     "one",
     3,
-    "correlation of the edges of translation and input; color and inverted contrast do not count.",
+    "correlation of the edges of translation and input, independent of color and of inverted contrast.",
     short_label="kept: edges",
     scale="1 = all",
     known_baselines={DO_NOTHING: 1.0},
@@ -96,6 +97,6 @@ CHANGE = Metric(
 
 IMAGE_METRICS = (KID, FID, L1, PSNR, SSIM, GAUSSIAN_SSIM, CYCLE, FEATURE_SIMILARITY, EDGE_SIMILARITY, CHANGE)
 IMAGE_BASELINES = (
-    Baseline(DO_NOTHING, "the input taken as its own translation."),
+    Baseline(DO_NOTHING, "the untranslated input."),
     Baseline(REAL, "one random half of the target's real pictures against the other.", is_reference=True),
 )

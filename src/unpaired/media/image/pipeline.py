@@ -1,4 +1,4 @@
-"""Pictures through a model on one way: files, Pillow images, arrays and tensors in, of the same kind and size out."""
+"""Translation of pictures by one route of a model: files, Pillow images, arrays and tensors, at their size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from PIL import Image
 from torch import Tensor
 
 from unpaired.config.run_config import RunConfig
-from unpaired.data.domain import Domain
 from unpaired.errors import UnreadableFileError, UsageError, WorkError
 from unpaired.media import Medium, require_medium
 from unpaired.media.image.array_io import (
@@ -39,26 +38,28 @@ from unpaired.media.image.image_io import (
 from unpaired.media.image.settings import (
     WRITTEN_FORMATS,
     ImageTranslateOptions,
-    Range,
     image_settings,
     image_statistics,
 )
 from unpaired.media.image.size_adapter import MAX_NETWORK_PIXELS, SizeAdapter, apply_tiled, create_size_adapter
+from unpaired.media.image.translation_range import (
+    describe_clipping,
+    get_source_range,
+    get_value_range,
+    require_equal_ranges,
+)
 from unpaired.methods.base import Method
 from unpaired.methods.capabilities import LabelConditionedMethod
 from unpaired.translate.label_request import LabelVector
 from unpaired.translate.route_request import TranslationRequest
 
-MAX_CLIPPED_FRACTION = 1e-3
-"""A larger part of a picture's values beyond the range of training is worth telling."""
-
 
 @dataclass(frozen=True, eq=False)
 class PreparedImage:
-    """A picture on its way: what the networks take `(C, *frame.outer)`, and what the result keeps of the input.
+    """Network input of a picture, with the properties of the input that the result has too.
 
-    `label` (L,) is what a method that is told by labels is to make of it, NaN for what stays; else None.
-    `losses` says what of its file is not in it.
+    `tensor` is (C, *adapter.padded_size) in [-1, 1]. `label` (L,) is the requested label of a label-conditioned method,
+    NaN for values that do not change; None for other methods. `losses` describes parts of the file that are not used.
     """
 
     tensor: Tensor
@@ -71,20 +72,21 @@ class PreparedImage:
 
     @property
     def batch_key(self) -> tuple[object, ...]:
-        """What pictures that are translated together have in common."""
+        """Size of the network input and the label: the pictures of a batch have equal ones."""
         return self.adapter.padded_size, str(self.label)
 
     @property
     def memory_cost(self) -> int:
-        """Its pixels."""
+        """Pixels of the network input."""
         return self.adapter.padded_size[0] * self.adapter.padded_size[1]
 
 
 class ImagePipeline:
-    """The craft of pictures. Those of more than 8 bits are computed in full float32, others in what the device takes
-    for it (TF32).
+    """Translation pipeline for pictures, by the route and options of `request`.
 
-    Networks see pictures with their shorter side `size`, without `shrink` only enlarged to it; None: as they are.
+    Before the networks, the shorter side of a picture is resized to `size` pixels, without `shrink` only if it is
+    smaller; None: pictures are not resized. Pictures of more than 8 bits are computed in full float32, others may be
+    computed in TF32.
     """
 
     max_waiting_cost = MAX_NETWORK_PIXELS
@@ -94,7 +96,8 @@ class ImagePipeline:
         self.medium: Medium = config.get_medium()
         self.method, self.device, self.request, self.options = method, device, request, request.options
         if request.is_source_ambiguous and self.options.source_range is None:
-            _require_equal_ranges(config, method, request)
+            routes = [route for route in method.routes if route.target == request.route.target]
+            require_equal_ranges([config.get_domain(route.source) for route in routes])
         settings = image_settings(config)
         self.channels = settings.num_channels
         self.target_has_color = image_statistics(request.target).color and self.channels == 3
@@ -102,13 +105,13 @@ class ImagePipeline:
         self.shrink = settings.resize_mode == "scale"
 
     def get_result_settings(self) -> list[object]:
-        """Colour, framing and ranges."""
+        """Return channels, color, resizing and value ranges."""
         options = self.options
         value_ranges = [options.source_range, options.target_range]
         return [self.channels, self.target_has_color, self.size, self.shrink, options.mode, value_ranges]
 
     def make_output_name(self, name: str) -> str:
-        """The same name; pictures of a kind that is not written become PNG files, as `a.gif.png`."""
+        """Return the same name; formats that cannot be written become PNG, as `a.gif.png`."""
         return name if Path(name).suffix.lower() in WRITTEN_FORMATS else f"{name}.png"
 
     def estimate_bytes(self, path: Path) -> int:
@@ -120,7 +123,7 @@ class ImagePipeline:
         return 4 * header.width * header.height * (3 if header.is_color else 1)
 
     def prepare_file(self, path: Path) -> PreparedImage:
-        """Read a picture for `run`; raises UnreadableFile."""
+        """Read a picture for `run`; raises UnreadableFileError, UsageError."""
         header = read_header(path)
         image = read_image(path, self.size if self.shrink else None)
         item = self.prepare_image(image, header.is_color, image.full_size)
@@ -128,31 +131,29 @@ class ImagePipeline:
         label_request = self.request.label_request
         return item if label_request is None else replace(item, label=label_request.get_target_label(path))
 
-    def prepare_image(
-        self, image: DecodedImage, holds_color: bool, size: tuple[int, int] | None = None
-    ) -> PreparedImage:
-        """Make a picture ready for `run`; `size` is the result's height and width where the picture came smaller."""
+    def prepare_image(self, image: DecodedImage, has_color: bool, size: tuple[int, int] | None = None) -> PreparedImage:
+        """Prepare a picture for `run`; `size` is the result's height and width if it was decoded at a smaller size."""
         height, width = size or image.pixels.shape[:2]
         adapter = create_size_adapter(height, width, self.size, self.shrink, self.method.stride)
-        low, high = self._get_source_range(image)
+        low, high = get_source_range(self.options.source_range, self.request.source, image)
         x = to_tensor(image, self.channels, low, high)
-        is_color = holds_color if self.options.mode == "input" else self.target_has_color
+        is_color = has_color if self.options.mode == "input" else self.target_has_color
         clipped = describe_clipping(image, low, high)
         x = adapter.adapt_input(x[None])[0]
         return PreparedImage(x, adapter, image.alpha, is_color, image.bits, self._label, (clipped,) if clipped else ())
 
     def list_warnings(self, prepared_item: PreparedImage) -> list[str]:
-        """How the networks' frame shows in the result, and what of the file is not in it."""
+        """Describe effects of the network size on the result, and parts of the file that are not used."""
         losses = [f"of some files, {loss}" for loss in prepared_item.losses]
         return self._list_size_warnings(prepared_item.adapter) + losses
 
     def run(self, batch: Sequence[PreparedImage]) -> list[Tensor]:
-        """Translate pictures that are `alike` together; returns (C, *frame.outer) in [-1, 1] each, on the CPU."""
+        """Translate pictures with equal `batch_key`; returns one tensor (C, *adapter.padded_size) each, on the CPU."""
         full_precision = any(item.bits > 8 for item in batch)
         return list(self._apply_network(torch.stack([item.tensor for item in batch]), full_precision, batch[0].label))
 
     def restore_pixels(self, item: PreparedImage, y: Tensor, bits: int) -> FloatArray:
-        """Raw values (H, W, 1 or 3) of the result at the input's size, for `bits` per channel. Safe in threads."""
+        """Convert a result to raw values (H, W, 1 or 3) at the input's size, for `bits` per channel. Thread-safe."""
         y = item.adapter.restore_output(y[None])[0]
         if item.alpha is not None:
             y = remove_white(y, item.alpha)
@@ -160,20 +161,20 @@ class ImagePipeline:
         if bits < 32 and not (low >= 0 and high <= MAX_VALUES[bits]):
             raise UsageError(
                 f"--target-range {low:g},{high:g}: a picture of {bits} bits holds 0 to {MAX_VALUES[bits]:g}; give a "
-                "range within that, or inputs of more bits"
+                "range within these, or inputs of more bits"
             )
         return from_tensor(y, low, high, item.is_color)
 
     def write(self, output: Path, prepared_item: PreparedImage, result: Tensor) -> tuple[str, ...]:
-        """With the input's bits where the suffix holds them."""
+        """Write a result with the bits of its input, if the format supports them; returns no warnings."""
         bits = get_output_bits(output.suffix, prepared_item)
         write_image(output, self.restore_pixels(prepared_item, result, bits), prepared_item.alpha, bits)
         return ()
 
     def translate_object(self, x: Any, sample_rate_hz: int | None = None) -> Image.Image | Array | Tensor:
-        """A picture in memory, or a file of one (see `Translator`)."""
+        """Translate a Pillow image, an array, a tensor or a picture file (see `Translator`); raises UsageError."""
         if sample_rate_hz is not None:
-            raise UsageError("a sample rate belongs to recordings, but this run translates pictures")
+            raise UsageError("a sample rate is for recordings, but this run translates pictures; omit it")
         if isinstance(x, Tensor):
             return self._translate_tensor(x)
         if isinstance(x, np.ndarray):
@@ -190,22 +191,6 @@ class ImagePipeline:
     @property
     def _label(self) -> LabelVector | None:
         return None if self.request.label_request is None else self.request.label_request.label
-
-    def _get_source_range(self, image: DecodedImage) -> Range:
-        """The raw values of `picture` that become -1 and 1; raises UsageError where they cannot be known."""
-        requested_range, source = self.options.source_range, self.request.source
-        source_bits = image_statistics(source).bits
-        if image.bits == 32:
-            finite_values = image.pixels[np.isfinite(image.pixels)]
-            if not finite_values.size:
-                raise UsageError("a picture without one finite value; expected numbers")
-            if requested_range is None and source_bits != 32 and (finite_values.min() < 0 or finite_values.max() > 1):
-                raise UsageError(
-                    f"its values go from {finite_values.min():g} to {finite_values.max():g}, but '{source.name}' was "
-                    f"learned from {source_bits}-bit pictures; expected 0 to 1, or the values of black and white "
-                    "(--source-range LOW,HIGH)"
-                )
-        return get_value_range(requested_range, source, image.bits)
 
     def _translate_single(self, item: PreparedImage, bits: int) -> Array:
         _emit_warnings(self._list_size_warnings(item.adapter))
@@ -239,13 +224,13 @@ class ImagePipeline:
         )
 
     def _apply_network(self, x: Tensor, full_precision: bool, label: LabelVector | None) -> Tensor:
-        """(B, C, H, W) of network shape -> the same, where `x` is; few enough at once for their pixels to fit."""
+        """Translate (B, C, H, W) in batches of at most `MAX_NETWORK_PIXELS`; returns them on the device of `x`."""
         max_images = max(1, MAX_NETWORK_PIXELS // (x.shape[-2] * x.shape[-1]))
         with torch.no_grad(), _disable_tf32(self.device) if full_precision else nullcontext():
             return torch.cat([self._apply_within_memory(part, label) for part in x.split(max_images)])
 
     def _apply_within_memory(self, x: Tensor, label: LabelVector | None) -> Tensor:
-        """The batch through the method, in halves where the device's memory does not hold it."""
+        """Translate a batch, in halves if the device runs out of memory; raises WorkError for a single picture."""
 
         def net(part: Tensor) -> Tensor:
             part = part.to(self.device)
@@ -258,8 +243,8 @@ class ImagePipeline:
         except torch.OutOfMemoryError as error:
             if len(x) == 1:
                 raise WorkError(
-                    f"{self.device} has too little memory for {x.shape[-1]} x {x.shape[-2]} pixels; --device cpu takes "
-                    "main memory, --scale trained (where the run was framed so) smaller pictures"
+                    f"{self.device} has too little memory for {x.shape[-1]} x {x.shape[-2]} pixels; use --device cpu, "
+                    "or --scale trained for smaller pictures (if the run has --resize-mode scale)"
                 ) from error
         return torch.cat([self._apply_within_memory(part, label) for part in x.split((len(x) + 1) // 2)])
 
@@ -267,27 +252,19 @@ class ImagePipeline:
         warning_texts = []
         if adapter.upscale_factor > 2:
             warning_texts.append(
-                f"the networks see pictures at the {self.size} px that they learned, so larger results are enlarged "
-                "(some more than twofold) and look soft; --scale native translates pictures at their own scale"
+                f"the networks see pictures at {self.size} px, as in training, so larger results are enlarged (some "
+                "more than twofold) and look soft; --scale native translates pictures without resizing"
             )
         if adapter.padded_size[0] * adapter.padded_size[1] > MAX_NETWORK_PIXELS:
             warning_texts.append(
-                "pictures too large for the networks at once are translated in overlapping tiles, which may differ a "
-                "little in contrast"
+                f"pictures of more than {MAX_NETWORK_PIXELS:,} pixels are translated in overlapping tiles, which may "
+                "differ a little in contrast"
             )
         return warning_texts
 
 
-def _require_equal_ranges(config: RunConfig, method: Method, request: TranslationRequest) -> None:
-    """Raise UsageError where values mean other things in the domains that the inputs may be of."""
-    sources = [config.get_domain(r.source) for r in method.routes if r.target == request.route.target]
-    if len({(s.bits, s.low, s.high) for s in map(image_statistics, sources)}) > 1:
-        names = " or ".join(domain.name for domain in sources)
-        raise UsageError(f"the domains have values of different ranges; say of which the inputs are: --from {names}")
-
-
 def get_output_bits(suffix: str, prepared_item: PreparedImage) -> int:
-    """Bits of a result: the input's where files of `suffix` hold them with its colour and alpha, else 8."""
+    """Return the bits of a result: those of the input if the format of `suffix` supports them, else 8."""
     is_tiff = suffix.lower() in (".tif", ".tiff")
     is_gray_png = (
         suffix.lower() == ".png"
@@ -298,30 +275,11 @@ def get_output_bits(suffix: str, prepared_item: PreparedImage) -> int:
     return prepared_item.bits if is_tiff or is_gray_png else 8
 
 
-def get_value_range(requested_range: Range | None, domain: Domain, bits: int) -> Range:
-    """The override; else the domain's own range where the bits are its own; else all of the bits' range."""
-    if requested_range is not None:
-        return requested_range
-    statistics = image_statistics(domain)
-    return (statistics.low, statistics.high) if bits == statistics.bits else (0.0, MAX_VALUES[bits])
-
-
-def describe_clipping(image: DecodedImage, low: float, high: float) -> str:
-    """Say that values of a picture of more than 8 bits are beyond the range that the networks see; else empty."""
-    if image.bits == 8:
-        return ""
-    is_beyond = (image.pixels < low) | (image.pixels > high)
-    if is_beyond.mean() <= MAX_CLIPPED_FRACTION:
-        return ""
-    bounds = f"{low:g} to {high:g}, the range of training"
-    return f"raw values beyond {bounds}, are clipped to it (--source-range LOW,HIGH sets it)"
-
-
 def _emit_warnings(warning_texts: list[str]) -> None:
     for text in warning_texts:
         warnings.warn(text, stacklevel=5)
 
 
 def _disable_tf32(device: torch.device) -> AbstractContextManager[Any]:
-    """Full float32: convolutions on CUDA otherwise take TF32, whose 10 bits would be seen in 16-bit pictures."""
+    """Disable TF32 in convolutions on CUDA, whose 10-bit mantissa is visible in 16-bit pictures."""
     return torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if device.type == "cuda" else nullcontext()

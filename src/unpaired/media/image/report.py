@@ -1,4 +1,4 @@
-"""The section of a report that shows a run's sample grids."""
+"""Section of a report with a run's sample grids."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unpaired.report.templating import render
 from unpaired.runs.summary import RunSummary, SampleGrid
 
 MAX_EARLIER_STEPS = 8
-"""Steps in the time line of earlier samples at most."""
+"""Maximum number of steps in the time line of earlier samples."""
 CAPTIONS = ("input", "translation", "reconstruction")
 
 
@@ -45,19 +45,19 @@ def render_samples(summary: RunSummary) -> Markup:
 
 
 def select_latest_samples(samples: Sequence[SampleGrid], step: int) -> list[SampleGrid]:
-    """Return the samples of a step, one per route (the newest, where a resumed run made them again)."""
+    """Return the samples of a step, the newest of each route (a resumed run may have several)."""
     return list({sample.route: sample for sample in samples if sample.step == step}.values())
 
 
 def select_steps(steps: Sequence[int], limit: int) -> list[int]:
-    """Return at most `limit` of the steps, the first and the last among them."""
+    """Return at most `limit` of the steps, evenly spaced, including the first and the last."""
     if len(steps) <= limit:
         return list(steps)
     return [steps[round(i * (len(steps) - 1) / (limit - 1))] for i in range(limit)]
 
 
 def get_captions(picture: EmbeddedImage, size: int) -> tuple[str, ...]:
-    """Return the names of a grid's columns, which are `size` pixels wide (and a little between them)."""
+    """Return the captions of a grid's columns of `size` pixels; empty if the grid's width does not match."""
     count = picture.width // size
     return CAPTIONS[:count] if 2 <= count <= len(CAPTIONS) else ()
 

@@ -1,4 +1,4 @@
-"""The routes of a method of pictures, measured on items that are read once."""
+"""Evaluation of all routes of a method for pictures; the items are read once."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ from unpaired.metrics.base import RouteEvaluation
 from unpaired.metrics.route_selection import select_evenly
 
 CHUNK_SIZE = 16
-"""Images that are translated at once."""
+"""Batch size of translations."""
 MIN_REFERENCES = 300
-"""Real images of the target that validation compares with: validation items, then training items."""
+"""Minimum number of real target images for validation during training; training items complete the validation items."""
 TRAINING_PAIRS = 100
+"""Maximum number of true pairs for validation during training."""
 
 
 class EvaluationItems:
-    """The items that routes are measured on, in batches; each domain is read once."""
+    """Evaluation items in batches, read once for each domain."""
 
     def __init__(self, batches: BatchLoader, split: SplitName, limit: int) -> None:
         self.batches, self.split, self.limit = batches, split, limit
@@ -33,7 +34,7 @@ class EvaluationItems:
         self._targets: dict[str, list[Tensor]] = {}
 
     def sources(self, key: str) -> list[Tensor]:
-        """Return the items of a domain to translate."""
+        """Return the batches of a domain to translate, at most `limit` items."""
         if key not in self._sources:
             self._sources[key] = stack_batches(
                 [item.tensor for item in self.batches.iterate_items(key, self.split, self.limit)]
@@ -41,7 +42,7 @@ class EvaluationItems:
         return self._sources[key]
 
     def targets(self, key: str) -> list[Tensor]:
-        """Return the items of a domain to compare with; validation adds training items to the few that are held out."""
+        """Return the real batches of a target domain; validation adds training items up to `MIN_REFERENCES`."""
         if key not in self._targets:
             missing = MIN_REFERENCES - sum(map(len, self.sources(key))) if self.split == "validation" else 0
             extra = [item.tensor for item in self.batches.iterate_items(key, "train", missing)] if missing > 0 else []
@@ -50,7 +51,7 @@ class EvaluationItems:
 
 
 class CachedFeatures:
-    """A feature network that caches the features of batches, since a domain's items are part of many routes."""
+    """A feature network with a cache by batch, because the items of a domain belong to several routes."""
 
     def __init__(self, net: feature_net.EfficientNetFeatures) -> None:
         self.name, self.dimensions = net.name, net.dimensions
@@ -66,12 +67,15 @@ class CachedFeatures:
         return self._cache[id(x)][1]
 
     def disable_cache(self) -> None:
-        """Cache nothing more: batches from here on are seen once."""
+        """Delete the cache and do not use it again: later batches are translations, which do not repeat."""
         self._cache = None
 
 
 class MethodEvaluator:
-    """The routes of a method, each with an evaluator of its items; measuring again costs the translations only."""
+    """Evaluator of the routes of a method. Baselines are computed once, so each measurement only translates.
+
+    `pairs` is the maximum number of true pairs per route; they are from the test split.
+    """
 
     def __init__(
         self,
@@ -123,7 +127,7 @@ class MethodEvaluator:
             net.disable_cache()
 
     def measure(self, progress: ProgressCallback = ignore_progress) -> tuple[RouteEvaluation, ...]:
-        """Measure every route with the method's present weights, which stay as they are."""
+        """Measure every route with the current weights; sets the method to evaluation mode."""
         self.method.eval()
         total = sum(evaluator.batch_count for _, evaluator in self.evaluators)
         done = iter(range(1, total + 1))

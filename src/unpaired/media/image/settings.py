@@ -22,11 +22,11 @@ WRITTEN_FORMATS = {
     **dict.fromkeys((".bmp", ".dib"), "BMP"),
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
 }
-"""Suffixes of picture files that are written, and the format of each."""
+"""Suffixes of picture files that can be written -> format."""
 READ_ONLY_SUFFIXES = frozenset({".gif", ".avif", ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".tga"})
-"""Suffixes of picture files that are read; their translations are PNG files."""
+"""Suffixes of picture files that can only be read; their translations are PNG files."""
 SUFFIXES = READ_ONLY_SUFFIXES | WRITTEN_FORMATS.keys()
-"""Suffixes of picture files that are read."""
+"""Suffixes of picture files that can be read."""
 CONVERSION_HINTS = {
     **dict.fromkeys((".heic", ".heif"), "HEIC is not read: save these pictures as JPEG or PNG"),
     **dict.fromkeys(
@@ -38,11 +38,11 @@ CONVERSION_HINTS = {
         (".npy", ".npz", ".nii", ".dcm", ".exr", ".fits"), "save arrays and scans as 16-bit or floating-point TIFF"
     ),
 }
-"""Suffixes of pictures that are not read -> how to convert them."""
+"""Suffix of files that cannot be read -> how to convert them."""
 
 
 def require_ordered(value: Range | None) -> Range | None:
-    """Raise ValueError for a range that is not two finite numbers, the lower first."""
+    """Return the range; raises ValueError unless it is None or two finite numbers, the lower first."""
     if value is not None and not (math.isfinite(value[0]) and math.isfinite(value[1]) and value[0] < value[1]):
         raise ValueError("expected two finite numbers, the lower first")
     return value
@@ -94,7 +94,7 @@ class ImageStatistics(StrictModel):
 
 
 class ImageEvaluateOptions(EvaluateOptions):
-    """How pictures are measured."""
+    """Options of evaluations of pictures."""
 
     fid: bool = Field(False, description="measure the FID too; it needs thousands of pictures to mean much")
 
@@ -156,4 +156,4 @@ PRESETS: PresetValues = {
         "training": {"batch_size": 4, "minutes": 6.0, "memory_format": "channels_last"},
     },
 }
-"""`small` was best on two CPU cores in 15 minutes (docs/results.md); `tiny` has fewer channels."""
+"""Presets. `small` gave the best KID in 15 minutes on two CPU cores (docs/results.md); `tiny` has fewer channels."""

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 MAX_NETWORK_PIXELS = 2**21
-"""Maximum pixels in one pass of the networks (full HD fits): about 2 GB with the paper's generator in float32."""
+"""Maximum pixels per batch of the networks, enough for full HD: about 2 GB with the paper's generator in float32."""
 TILE_OVERLAP = 128
 """Overlap of neighboring tiles of a larger picture, in pixels."""
 MAX_ENLARGED_SIZES = 8

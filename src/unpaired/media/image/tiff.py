@@ -1,6 +1,4 @@
-"""The TIFF files that Pillow cannot read or write in full: 16-bit and floating-point colour, half and double floats,
-and bands beyond colour.
-"""
+"""TIFF files that Pillow does not support: 16-bit and floating-point color, half and double precision, extra bands."""
 
 from __future__ import annotations
 
@@ -21,7 +19,7 @@ from unpaired.errors import UnreadableFileError
 from unpaired.limits import MAX_BYTES_PER_PIXEL, get_max_pixels
 from unpaired.media.image.metadata import apply_orientation, parse_orientation
 
-# Without a handler, Python prints what tifffile logs about damaged files.
+# Without a handler, Python prints tifffile's log lines about damaged files.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _DESCRIPTION, _ORIENTATION, _SAMPLES = 258, 262, 270, 274, 277
@@ -36,9 +34,11 @@ _BITS_AND_MAX_VALUE = {np.dtype(np.uint8): (8, 255.0), np.dtype(np.uint16): (16,
 
 @dataclass(frozen=True)
 class ImageHeader:
-    """What a picture's header says: size as displayed (EXIF orientation applied), mode, bits per channel (32: floating
-    point or wide integers), whether the mode can hold colour (the pixels may still be gray), and what is not read:
-    further pages or frames, bands beyond colour and transparency, and the lower 8 bits of 16-bit colour.
+    """Properties of a picture from its header, and parts of the file that are not read.
+
+    `width` and `height` are in pixels after the EXIF orientation. `bits` is per channel, 32 for floating point and for
+    integers of more than 16 bits. `is_color` is about the mode; the pixels may still be gray. `extra_bands` are bands
+    in addition to color and alpha. `drops_low_bits`: 16-bit color is read with 8 bits.
     """
 
     width: int
@@ -52,19 +52,19 @@ class ImageHeader:
 
     @property
     def losses(self) -> tuple[str, ...]:
-        """What of the file is not used, in words."""
+        """Descriptions of the parts of the file that are not used."""
         bands = f"{self.extra_bands} band{'' if self.extra_bands == 1 else 's'}"
         parts = (
             (self.has_more_pages, "several pages or frames: only the first is used"),
-            (self.extra_bands > 0, f"{bands} beyond colour and transparency: not used"),
-            (self.drops_low_bits, "16-bit colour in a format that is read with 8 bits (TIFF keeps all 16)"),
+            (self.extra_bands > 0, f"{bands} in addition to color and transparency: not used"),
+            (self.drops_low_bits, "16-bit color in a format that is read with 8 bits (TIFF keeps 16)"),
         )
         return tuple(text for is_lost, text in parts if is_lost)
 
 
 @dataclass(frozen=True)
 class BandLayout:
-    """Which samples of a pixel are its colour or gray, and which one is its transparency, if any."""
+    """Indices of a pixel's color (or gray) samples and of its alpha sample, if any."""
 
     colors: tuple[int, ...]
     alpha: int | None
@@ -73,7 +73,10 @@ class BandLayout:
 
 
 def locate_bands(samples: int, photometric: int, extra_samples: Sequence[int] | None) -> BandLayout:
-    """Find colour and transparency by the tag ExtraSamples. Without the tag, a last sample of two or four is alpha."""
+    """Find the color and alpha samples by the tag ExtraSamples.
+
+    Without the tag, the last sample of gray pixels with two samples and of RGB pixels with four is alpha.
+    """
     kinds = tuple(extra_samples or ())
     alpha = next((i for i, kind in enumerate(kinds) if kind in _ALPHA_KINDS), None)
     index = None if alpha is None else samples - len(kinds) + alpha
@@ -88,19 +91,19 @@ def locate_bands(samples: int, photometric: int, extra_samples: Sequence[int] | 
 
 
 def is_tiff(path: Path) -> bool:
-    """Whether the file begins as a TIFF does."""
+    """Whether a file has the signature of a TIFF."""
     with path.open("rb") as file:
         return file.read(4) in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def has_wide_channels(image: Image.Image) -> bool:
-    """Whether a TIFF opened by Pillow has several channels of more than 8 bits, which Pillow would cut to 8."""
+    """Whether a TIFF has several channels of more than 8 bits, which Pillow would reduce to 8."""
     bits = _get_tags(image).get(_BITS_PER_SAMPLE, (1,))
     return len(bits) > 1 and max(bits) > 8
 
 
 def count_extra_bands(image: Image.Image) -> int:
-    """How many bands of a TIFF opened by Pillow are neither colour nor transparency."""
+    """Return the number of bands of a TIFF in addition to color and alpha."""
     return _locate_pillow_bands(image).extra_bands
 
 
@@ -112,10 +115,12 @@ def _locate_pillow_bands(image: Image.Image) -> BandLayout:
 
 
 def needs_tifffile(image: Image.Image) -> bool:
-    """Whether Pillow would decode this TIFF wrongly: wide colour, uncompressed and to be turned by 90 degrees, or a
-    transparency that the file does not have.
+    """Whether Pillow would decode a TIFF incorrectly.
+
+    It does so with color of more than 8 bits, with uncompressed pictures that are rotated by 90 degrees, and with bands
+    that it mistakes for alpha.
     """
-    # Pillow maps such gray files into memory with their sides already swapped, and so scrambles them (seen in 13.0).
+    # Pillow 13.0 maps uncompressed gray files into memory with swapped width and height, which garbles the pixels.
     is_uncompressed = any(tile[0] == "raw" for tile in image.tile)  # type: ignore[attr-defined]
     is_turned = parse_orientation(_get_tags(image).get(_ORIENTATION, 1)) >= 5
     has_alpha = image.mode in ("LA", "La", "PA", "RGBA", "RGBa")
@@ -124,7 +129,7 @@ def needs_tifffile(image: Image.Image) -> bool:
 
 
 def check_tiles(path: Path, image: Image.Image) -> None:
-    """Raise UnreadableFileError where one tile of a TIFF opened by Pillow is larger than a picture may be."""
+    """Raise UnreadableFileError if a tile of a TIFF has more pixels than the limit."""
     tags = _get_tags(image)
     _require_tile_size(path, tags.get(_TILE_WIDTH, 1), tags.get(_TILE_LENGTH, 1), int(tags.get(_SAMPLES, 1)), 1)
 
@@ -138,7 +143,7 @@ def _require_tile_size(path: Path, width: Any, height: Any, samples: int, sample
 
 
 def describes_more_pages(image: Image.Image) -> bool:
-    """Whether a TIFF's description says that it is a stack, which ImageJ may keep behind one page."""
+    """Whether the description of a TIFF declares an ImageJ stack, which may have only one page."""
     description = str(_get_tags(image).get(_DESCRIPTION, ""))
     return description.startswith("ImageJ=") and "images=" in description and "images=1\n" not in description
 
@@ -148,18 +153,18 @@ def _get_tags(image: Image.Image) -> Any:
 
 
 def read_header(path: Path) -> ImageHeader:
-    """Read the first page's header; raises what tifffile raises."""
+    """Read the header of the first page; raises the errors of tifffile."""
     with tifffile.TiffFile(path) as file:
         return replace(_parse_header(file.pages[0]), has_more_pages=_has_second_page(file))
 
 
 def _has_second_page(file: tifffile.TiffFile) -> bool:
     try:
-        file.pages[1]  # the number of pages would take a walk over all of them
+        file.pages[1]  # faster than the number of pages, which reads all of them
     except IndexError:
         metadata = file.imagej_metadata or {}
         return int(metadata.get("images", 1)) > 1
-    except Exception:  # a damaged second page does not decide about the first
+    except Exception:  # a damaged second page does not affect the first
         return False
     return True
 
@@ -188,9 +193,10 @@ def _get_orientation(page: Any) -> int:
 
 
 def read_first_page(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32] | None, int, str]:
-    """The first page: pixels (H, W, 1 or 3), alpha (H, W) in [0, 1] or None, bits (8, 16, 32) and mode.
+    """Read the first page: pixels (H, W, 1 or 3), alpha (H, W) in [0, 1] or None, bits (8, 16, 32) and mode.
 
-    Raises UnreadableFileError above the limit of pixels and for kinds that are not gray, colour or palette.
+    Raises UnreadableFileError above the limit of pixels and for photometric interpretations other than gray, RGB and
+    palette.
     """
     with tifffile.TiffFile(path) as file:
         page: Any = file.pages[0]
@@ -199,12 +205,12 @@ def read_first_page(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[np.float3
         if photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE) or page.imagedepth != 1:
             raise UnreadableFileError(
                 path,
-                f"a TIFF of a kind that is not supported (photometric {photometric}, {page.samplesperpixel} channels)",
+                f"an unsupported kind of TIFF (photometric {photometric}, {page.samplesperpixel} channels)",
             )
         try:
             pixels = page.asarray()
         except (KeyError, ValueError) as error:
-            reason = f"cannot be decoded ({error}); saving it as uncompressed TIFF helps"
+            reason = f"cannot be decoded ({error}); save it as uncompressed TIFF"
             raise UnreadableFileError(path, reason) from error
         if pixels.ndim == 2:
             pixels = pixels[..., None]
@@ -226,13 +232,15 @@ def read_first_page(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[np.float3
     return apply_orientation(pixels, orientation), alpha, header.bits, header.mode
 
 
-def _undo_premultiplication(pixels: npt.NDArray[Any], alpha: npt.NDArray[np.float32], top: float) -> npt.NDArray[Any]:
+def _undo_premultiplication(
+    pixels: npt.NDArray[Any], alpha: npt.NDArray[np.float32], max_value: float
+) -> npt.NDArray[Any]:
     straight = np.where(alpha[..., None] > 0, pixels / np.maximum(alpha[..., None], 1e-6), pixels)
-    return straight if pixels.dtype.kind == "f" else np.rint(np.clip(straight, 0, top)).astype(pixels.dtype)
+    return straight if pixels.dtype.kind == "f" else np.rint(np.clip(straight, 0, max_value)).astype(pixels.dtype)
 
 
 def _require_size(path: Path, page: Any, header: ImageHeader) -> None:
-    """Refuse what would not fit into memory: too many pixels or bands, too large a tile, or segments that unfold."""
+    """Raise UnreadableFileError if pixels, bands, tiles or compressed segments exceed the limits of memory."""
     limit, sample_bytes = get_max_pixels(), page.dtype.itemsize
     count = header.width * header.height
     total_bytes = count * int(page.samplesperpixel) * sample_bytes
@@ -247,7 +255,7 @@ def _require_size(path: Path, page: Any, header: ImageHeader) -> None:
     if int(page.compression) in _DEFLATE:
         with path.open("rb") as file:
             for offset, size in zip(page.dataoffsets, page.databytecounts, strict=False):
-                if size * 1032 > limit * MAX_BYTES_PER_PIXEL:  # deflate unfolds no further
+                if size * 1032 > limit * MAX_BYTES_PER_PIXEL:  # the maximum ratio of deflate
                     _require_inflated_size(path, file, offset, size, limit * MAX_BYTES_PER_PIXEL)
 
 
@@ -259,11 +267,11 @@ def _require_inflated_size(path: Path, file: Any, offset: int, size: int, limit:
         total += len(inflate.decompress(data, 1 << 24))
         data = inflate.unconsumed_tail
         if total > limit:
-            raise UnreadableFileError(path, f"unfolds to more than {limit:,} bytes (--max-pixels)")
+            raise UnreadableFileError(path, f"decompresses to more than {limit:,} bytes (--max-pixels)")
 
 
 def write_tiff(buffer: io.BytesIO, pixels: npt.NDArray[Any], has_alpha: bool) -> None:
-    """Write (H, W, C) uint8, uint16 or float32 as a deflated TIFF; with `alpha` the last channel is the opacity."""
+    """Write (H, W, C) uint8, uint16 or float32 as a deflated TIFF; with `has_alpha`, the last channel is alpha."""
     is_color = pixels.shape[-1] >= 3
     tifffile.imwrite(
         buffer,

@@ -1,4 +1,4 @@
-"""Measures of a run of pictures on its validation split while it trains, and grids of samples."""
+"""Validation of a run of pictures during training, and grids of samples."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from unpaired.training.logging import TrainingLog
 from unpaired.training.sample_grids import make_sample_grid, select_sample_items
 
 MAX_VALIDATION_ITEMS, MAX_ITEMS_PER_ROUTE, MIN_ITEMS_PER_ROUTE = 200, 100, 20
-"""Validation items that are translated at each evaluation: over all routes, of each at most and at least."""
+"""Validation items per evaluation: maximum over all routes, maximum and minimum per route."""
 MIN_ITEMS_FOR_BEST = 10
-"""Validation items of a domain below which KID is too rough to choose the best checkpoint by."""
+"""Number of validation items per domain below which KID is too inaccurate to select the best checkpoint."""
 
 
 class ImageValidator:
-    """The first rank's measures of the averaged networks; it changes no weight."""
+    """Validator of the EMA networks in the process of rank 0; it does not change weights."""
 
     def __init__(
         self, config: RunConfig, folder: RunFolder, method: Method, batches: BatchLoader, training_log: TrainingLog
@@ -46,7 +46,7 @@ class ImageValidator:
             )
 
     def evaluate(self, step: int, spent_s: float, best_value: float | None) -> float | None:
-        """Measure on the validation split and log it; returns the mean KID over the routes, where there is one."""
+        """Measure on the validation split and log the results; returns the mean KID of the routes, if any."""
         if self.evaluator is None:
             self.evaluator = self._create_evaluator()
         routes = self.evaluator.measure()
@@ -67,7 +67,7 @@ class ImageValidator:
         )
 
     def log_samples(self, step: int) -> None:
-        """Log a grid per route: the first validation pictures, or training pictures where none are held out."""
+        """Log a grid per route: the first validation pictures, or training pictures if there are none."""
         self.method.eval()
         for route in select_evenly(self.method.routes):
             self.training_log.log_samples(
@@ -77,12 +77,12 @@ class ImageValidator:
             )
 
     def finish(self, step: int) -> None:
-        """Evaluate on the test split and log how to go on."""
+        """Evaluate on the test split and log the next commands."""
         finish_training(self.config, self.folder, self.training_log, step, self.device)
 
 
 def format_route(route: RouteEvaluation) -> str:
-    """Format one route's measures in short."""
+    """Format a route's main metrics in one line."""
     parts = []
     for metric, label, digits in (
         (KID, "KID", 0),

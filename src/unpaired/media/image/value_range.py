@@ -1,4 +1,4 @@
-"""The range of raw values of a domain of more than 8 bits: robust against a few wild values and no-data markers."""
+"""Raw value range of a domain of more than 8 bits, robust against outliers and no-data markers."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import numpy.typing as npt
 from unpaired.media.image.image_decoding import FloatArray
 
 LEVELS = np.concatenate([[0, 1e-4, 1e-3, 5e-3], np.linspace(0.01, 0.99, 57), [0.995, 0.999, 0.9999, 1]])
-"""The quantiles that stand for one picture's values."""
+"""Levels of the quantiles that represent a picture's values."""
 MAX_GAP = 8.0
-"""A value further from the bulk of all values than this multiple of the bulk's own width is an outlier."""
+"""Maximum gap between neighboring values, relative to the range of the values on the inner side of the gap.
+
+Values beyond a larger gap are outliers.
+"""
 _MIN_DISTINCT = 16
 _MAX_SAMPLED_FILES = 4096
 
@@ -20,11 +23,14 @@ Quantiles = npt.NDArray[np.float64]
 
 
 def measure_quantiles(pixels: FloatArray) -> Quantiles | None:
-    """Quantiles of a picture's finite values, the lowest first; None where no value is finite."""
+    """Return the quantiles of a picture's finite values at `LEVELS`; None if no value is finite.
+
+    Pictures of more than 2**20 values are subsampled, except for minimum and maximum.
+    """
     values = pixels[np.isfinite(pixels)]
     if not values.size:
         return None
-    if values.size > 1 << 20:  # the extremes come from all values
+    if values.size > 1 << 20:
         sample = values[:: values.size >> 19]
         return np.concatenate([[values.min()], np.quantile(sample, LEVELS[1:-1], method="nearest"), [values.max()]])
     return np.asarray(np.quantile(values, LEVELS, method="nearest"), np.float64)
@@ -32,7 +38,7 @@ def measure_quantiles(pixels: FloatArray) -> Quantiles | None:
 
 @dataclass
 class ValueRange:
-    """Quantiles of pictures of one depth, and the files of the lowest and the highest value."""
+    """Accumulated quantiles of pictures with equal bits, and the files of the lowest and highest value."""
 
     low: float = np.inf
     high: float = -np.inf
@@ -41,7 +47,7 @@ class ValueRange:
     _samples: list[Quantiles] = field(default_factory=list)
 
     def add(self, quantiles: Quantiles, name: str) -> None:
-        """Add a picture's values."""
+        """Add the quantiles of a picture."""
         if quantiles[0] < self.low:
             self.low, self.low_file = float(quantiles[0]), name
         if quantiles[-1] > self.high:
@@ -50,7 +56,7 @@ class ValueRange:
             self._samples.append(quantiles)
 
     def find_bulk(self) -> tuple[float, float]:
-        """The range without outliers: from the middle outwards, up to the first gap that is far too wide."""
+        """Return the range without outliers: extended from the middle 80% outwards to the first gap above `MAX_GAP`."""
         values = np.unique(np.concatenate(self._samples))
         if len(values) < _MIN_DISTINCT:
             return self.low, self.high
@@ -61,25 +67,25 @@ class ValueRange:
         top = len(values) - 1 - tenth
         while start > 0 and values[start] - values[start - 1] <= MAX_GAP * (values[top] - values[start]):
             start -= 1
-        # Files that were not sampled may reach a little further.
+        # Files beyond the first _MAX_SAMPLED_FILES may have a slightly wider range.
         low = self.low if start == 0 else float(values[start])
         high = self.high if stop == len(values) - 1 else float(values[stop])
         return low, high
 
     def describe_outliers(self) -> str:
-        """Say which values are outliers and in which files; empty where there are none."""
+        """Describe the outliers and their files; empty if there are none."""
         low, high = self.find_bulk()
-        wild = [
+        outliers = [
             f"{value:g} (as in {name})"
-            for value, name, is_wild in (
+            for value, name, is_outlier in (
                 (self.low, self.low_file, self.low < low),
                 (self.high, self.high_file, self.high > high),
             )
-            if is_wild
+            if is_outlier
         ]
-        if not wild:
+        if not outliers:
             return ""
         return (
-            f"values such as {' and '.join(wild)} are far from all others and taken for outliers; networks see "
+            f"values such as {' and '.join(outliers)} are far from all others and treated as outliers; networks see "
             f"{low:g} to {high:g} (--value-range LOW,HIGH sets the range)"
         )

@@ -1,4 +1,4 @@
-"""Whether a route of pictures worked: by KID between doing nothing and real pictures, and by the truth where known."""
+"""Verdict on a route for pictures: by KID relative to its baselines, and by the distance to the true translations."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from unpaired.metrics.features import INSTALL_HINT
 from unpaired.metrics.significance import MIN_STANDARD_ERRORS, significantly_better
 
 WORKED_FRACTION, PARTLY_FRACTION = 0.7, 0.3
-"""Fractions of the way from the untranslated pictures to real ones, by KID, from which a route is said to work."""
+"""Fractions of the KID difference between untranslated and real pictures above which a route worked (in part)."""
 MIN_TRUTH_GAIN = 0.03
-"""Relative difference by which distances to the truth must differ; their standard error is not known."""
+"""Minimum relative difference of L1 to the truth that counts as a gain; its standard error is not known."""
 
 
 def describe_route(route: RouteEvaluation) -> str:
-    """Describe how near a route's translations are to the target, and to the true ones where those are known."""
+    """Describe how near translations are to the target domain, and to the true translations if they are known."""
     return f"{describe_likeness(route)}{describe_true_distance(route)}"
 
 
 def describe_likeness(route: RouteEvaluation) -> str:
-    """Describe how near translations are to the target, between doing nothing and real pictures."""
+    """Describe how near translations are to the target domain, by KID relative to its baselines."""
     kid, nothing, real = (route.value(KID), route.baseline(DO_NOTHING, KID), route.baseline(REAL, KID))
     if kid is None:
         too_few = f"{route.sources} and {route.targets} held-out items are too few for KID"
@@ -27,12 +27,12 @@ def describe_likeness(route: RouteEvaluation) -> str:
     if nothing is None:
         return f"KID is {kid:.3g}."
     real_text = f", real pictures {real:.3g}" if real is not None else ""
-    caveat = f" With {route.sources} and {route.targets} items, this is rough." if route.error(KID) is None else ""
+    caveat = f" With {route.sources} and {route.targets} items, this is inaccurate." if route.error(KID) is None else ""
     return f"{_describe_gain(route, kid, nothing)} (KID {kid:.3g}; {DO_NOTHING} {nothing:.3g}{real_text}).{caveat}"
 
 
 def _describe_gain(route: RouteEvaluation, kid: float, nothing: float) -> str:
-    """Judge a route by its KID and that of doing nothing; two standard errors are within chance."""
+    """Compare the KID of a route with its baselines; differences below two standard errors are not significant."""
     margin, real = MIN_STANDARD_ERRORS * (route.error(KID) or 0.0), route.baseline(REAL, KID) or 0.0
     if kid > nothing + margin:
         return "did not work: translations are further from the target than untranslated pictures"
@@ -48,11 +48,11 @@ def _describe_gain(route: RouteEvaluation, kid: float, nothing: float) -> str:
         if fraction >= PARTLY_FRACTION
         else "hardly worked"
     )
-    return f"{outcome}: translations went {fraction:.0%} of the way from untranslated pictures to real ones"
+    return f"{outcome}: translations closed {fraction:.0%} of the gap between untranslated and real pictures"
 
 
 def describe_true_distance(route: RouteEvaluation) -> str:
-    """Describe how near translations are to the true ones; empty where those are not known."""
+    """Describe how near translations are to the true ones; empty if those are not known."""
     l1, nothing = route.value(L1), route.baseline(DO_NOTHING, L1)
     if l1 is None or nothing is None:
         return ""
