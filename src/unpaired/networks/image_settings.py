@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,9 +15,12 @@ AugmentPolicy = Literal["color", "translation", "cutout"]
 
 
 class ImageNetworkSettings(NetworkSettings):
-    """Forms that only image networks have."""
+    """Architecture settings that only image networks have."""
 
-    ignored_if = {"antialias": ("generator", "light"), "discriminator_layers": ("discriminator", "light")}
+    ignored_if: ClassVar[Mapping[str, tuple[str, Any]]] = {
+        "antialias": ("generator", "light"),
+        "discriminator_layers": ("discriminator", "light"),
+    }
 
     generator: Literal["resnet", "light"] = Field(
         "resnet",

@@ -44,8 +44,8 @@ class VoiceSettings(StrictModel):
 
     representation: Literal["world", "mel"] = Field(
         "world",
-        description="features: world (WORLD mel-cepstra, F0 converted separately) or mel (80 log-mel bands and a neural "
-        "vocoder)",
+        description="features: world (WORLD mel-cepstra, F0 converted separately) or mel (80 log-mel bands and a "
+        "neural vocoder)",
     )
     sample_rate: Literal[16000, 24000, 32000, 48000] = Field(
         16000, description="sample rate of the WORLD features in Hz (mel features always use 22050)"
