@@ -22,7 +22,7 @@ def cogan(**settings: Any) -> CoGAN:
     return method
 
 
-def test_critics_share_all_but_the_first_convolution() -> None:
+def test_discriminators_share_all_but_the_first_convolution() -> None:
     method = cogan()
     one, other = (dict(method.get_submodule(name).named_parameters()) for name in ("D_x", "D_y"))
     assert {name for name in one if one[name] is not other[name]} == {"0.weight", "0.bias"} < one.keys() == other.keys()
@@ -32,7 +32,7 @@ def bce(scores: Tensor, real: bool) -> Tensor:
     return F.binary_cross_entropy_with_logits(scores, torch.ones_like(scores) if real else torch.zeros_like(scores))
 
 
-def test_its_steps_equal_straight_code() -> None:
+def test_steps_equal_a_reference_implementation() -> None:
     method = cogan()
     nets = dict(copy.deepcopy(method).named_children())
     loop = loop_of(method)
@@ -66,7 +66,7 @@ def test_its_steps_equal_straight_code() -> None:
         torch.testing.assert_close(parameter, twin[name], rtol=0, atol=1e-8, msg=name)
 
 
-def test_the_search_finds_what_the_generator_made() -> None:
+def test_search_recovers_the_code_of_a_generated_image() -> None:
     """From the fixed draws the steps come closer; the code's own image is found to a small part of the way."""
     draws = torch.Generator().manual_seed(9)
     distances = []
@@ -83,7 +83,7 @@ def test_the_search_finds_what_the_generator_made() -> None:
     assert (apart < 0.2 * (wanted["Y"] - wanted["Y"].roll(1, 0)).square().flatten(1).sum(1)).all(), "and so is its pair"
 
 
-def test_the_search_goes_on_where_the_output_is_clamped() -> None:
+def test_search_makes_progress_where_the_output_is_clamped() -> None:
     """Light heads clamp; a search with the clamp's own gradient would stand still at a wrong extreme."""
     method = build("cogan", LIGHT, latent_dim=8, inversion_candidates=1).eval()
     assert isinstance(method, CoGAN)
@@ -95,7 +95,7 @@ def test_the_search_goes_on_where_the_output_is_clamped() -> None:
         assert not torch.equal(method.encode(x, "X"), start)
 
 
-def test_the_search_leaves_the_weights_and_the_stream_of_random_numbers() -> None:
+def test_search_keeps_weights_and_random_state() -> None:
     method = cogan(latent_dim=8)
     before = {name: p.clone() for name, p in method.named_parameters()}
     state = torch.get_rng_state()

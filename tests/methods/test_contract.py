@@ -100,7 +100,7 @@ class Watch:
 
 @pytest.mark.parametrize("networks", [NETWORKS, LIGHT], ids=["plain", "light"])
 @pytest.mark.parametrize(("name", "settings"), VARIANTS)
-def test_every_parameter_of_the_mover_gets_a_gradient_and_no_other(
+def test_only_parameters_of_the_moving_player_get_gradients(
     name: str, settings: dict[str, Any], networks: dict[str, Any]
 ) -> None:
     method = build(name, networks, **settings)
@@ -115,7 +115,7 @@ def test_every_parameter_of_the_mover_gets_a_gradient_and_no_other(
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_weights_name_the_terms_that_come_up_and_no_others(name: str) -> None:
+def test_weights_name_exactly_the_losses_of_the_method(name: str) -> None:
     method = build(name)
     loop = loop_of(method)
     used: set[str] = set()
@@ -127,7 +127,7 @@ def test_weights_name_the_terms_that_come_up_and_no_others(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "settings"), VARIANTS)
-def test_each_role_is_a_module_of_one_player_and_each_parameter_too(name: str, settings: dict[str, Any]) -> None:
+def test_each_role_and_parameter_belongs_to_one_player(name: str, settings: dict[str, Any]) -> None:
     method = build(name, **settings)
     roles = [role for player in method.players.values() for role in player.roles]
     assert len(roles) == len(set(roles)) and set(roles) <= dict(method.named_children()).keys()
@@ -148,7 +148,7 @@ def spoil_all_but(method: Method, route: Route) -> None:
 
 
 @pytest.mark.parametrize(("name", "settings"), VARIANTS)
-def test_a_route_needs_the_roles_it_names_and_no_others(name: str, settings: dict[str, Any]) -> None:
+def test_route_depends_only_on_its_roles(name: str, settings: dict[str, Any]) -> None:
     method = build(name, **settings).eval()
     x, roles = image(), dict(method.named_children())
     assert method.routes and method.translation_roles
@@ -169,7 +169,7 @@ def test_a_route_needs_the_roles_it_names_and_no_others(name: str, settings: dic
 
 @pytest.mark.parametrize("networks", [NETWORKS, {**LIGHT, "residual": True}], ids=["plain", "light"])
 @pytest.mark.parametrize(("name", "settings"), VARIANTS)
-def test_translating_keeps_shape_range_and_items_apart(
+def test_translation_keeps_shape_and_range_and_items_independent(
     name: str, settings: dict[str, Any], networks: dict[str, Any]
 ) -> None:
     method = build(name, networks, **settings).eval()
@@ -185,7 +185,7 @@ def test_translating_keeps_shape_range_and_items_apart(
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_method_that_restores_has_a_way_back(name: str) -> None:
+def test_restoring_methods_have_the_reverse_route(name: str) -> None:
     method = build(name)
     ways = {(route.source, route.target) for route in method.routes}
     assert all(method.route(*way) is not None for way in ways) and method.route("X", "X") is None
@@ -194,7 +194,7 @@ def test_a_method_that_restores_has_a_way_back(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_scores_from_before_the_critics_step_are_refused(name: str) -> None:
+def test_scores_from_before_the_discriminator_step_raise_an_error(name: str) -> None:
     """The planted fault: everything is computed first, then the critics move, then the generators on stale scores.
 
     Which of the two moves first by right differs, so both orders are tried; where a step is one move nothing is stale.
@@ -226,7 +226,7 @@ def test_scores_from_before_the_critics_step_are_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_shared_layers_survive_saving_by_identity(name: str, tmp_path: Path) -> None:
+def test_shared_layers_are_shared_after_saving_and_loading(name: str, tmp_path: Path) -> None:
     method, other = build(name, seed=0), build(name, seed=1)
     loop = loop_of(method)
     loop.step(random_batches(method, 1), StepContext(0, 0.0))
@@ -247,14 +247,14 @@ def ties(method: Method) -> list[list[str]]:
     return sorted(group for group in names.values() if len(group) > 1)
 
 
-def test_unit_ties_its_coders() -> None:
+def test_unit_shares_layers_of_its_autoencoders() -> None:
     groups = ties(build("unit"))
     assert groups and all(len(group) == 2 for group in groups)
     assert {tuple(name.split(".")[0] for name in group) for group in groups} == {("E_x", "E_y"), ("G_x", "G_y")}
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_the_table_and_presets_fit_the_class(name: str) -> None:
+def test_method_table_and_presets_match_the_class(name: str) -> None:
     row = METHODS[name]
     assert row.name == name and row.cls.__doc__ is not None and str(row.year) in row.cls.__doc__
     assert row.paper.split()[-1] in row.cls.__doc__

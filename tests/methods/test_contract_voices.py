@@ -45,7 +45,7 @@ def voices(items: int = 2, frames: int = VOICE[2]) -> Tensor:
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("name", "settings"), VARIANTS)
-def test_every_parameter_of_the_mover_gets_a_gradient_and_no_other(
+def test_only_parameters_of_the_moving_player_get_gradients(
     name: str, settings: dict[str, Any], form: str
 ) -> None:
     method = build_voice(name, **FORMS[form], **settings)
@@ -63,7 +63,7 @@ def test_every_parameter_of_the_mover_gets_a_gradient_and_no_other(
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", NAMES)
-def test_a_voice_of_any_length_keeps_it_and_items_do_not_meet(name: str, form: str) -> None:
+def test_translation_keeps_any_length_and_items_are_independent(name: str, form: str) -> None:
     method = build_voice(name, **FORMS[form]).eval()
     with torch.no_grad():
         for route in method.routes:
@@ -76,7 +76,7 @@ def test_a_voice_of_any_length_keeps_it_and_items_do_not_meet(name: str, form: s
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_route_needs_the_roles_it_names_and_no_others(name: str) -> None:
+def test_route_depends_only_on_its_roles(name: str) -> None:
     method = build_voice(name).eval()
     x = voices()
     with torch.no_grad():
@@ -86,14 +86,14 @@ def test_a_route_needs_the_roles_it_names_and_no_others(name: str) -> None:
             assert torch.equal(method.translate(x, route.source, route.target), before)
 
 
-def test_the_identity_term_ends_at_its_share_of_the_budget() -> None:
+def test_identity_loss_ends_at_its_fraction_of_the_budget() -> None:
     method = build_voice("cyclegan", identity_end=0.5)
     loop, (batch, other) = loop_of(method), random_batches(method, 2, of=VOICE)
     assert "generators.identity" in loop.step([batch], StepContext(0, 0.49))
     assert "generators.identity" not in loop.step([other], StepContext(1, 0.5))
 
 
-def test_generators_see_masked_voices_on_the_first_way_alone() -> None:
+def test_only_the_first_generator_call_gets_masked_frames() -> None:
     method = build_voice("cyclegan", max_mask_fraction=0.5)
     seen: list[Tensor] = []
     for role in ("G", "F"):
@@ -107,7 +107,7 @@ def test_generators_see_masked_voices_on_the_first_way_alone() -> None:
 
 
 @pytest.mark.parametrize("norm", ["instance-affine", "batch"])
-def test_faders_residual_begins_at_nothing_and_leaves_the_coders_as_they_are(norm: str) -> None:
+def test_fader_residual_starts_at_zero_and_keeps_the_autoencoder(norm: str) -> None:
     networks = {**VOICE_NETWORKS, "norm": norm}
     plain, method = build_voice("fader", networks), build_voice("fader", networks, residual_decoder_start=0.5)
     x, batches = voices(), random_batches(method, 3, of=VOICE)
@@ -135,7 +135,7 @@ def test_faders_residual_begins_at_nothing_and_leaves_the_coders_as_they_are(nor
     assert torch.equal(method.translate(x, "X", "Y"), made) and method.get_submodule("R")(told).abs().max() > 0
 
 
-def test_reasons_against_a_medium_name_one_that_there_is() -> None:
+def test_unsupported_media_reasons_name_existing_media() -> None:
     for row in METHODS.values():
         assert row.unsupported.keys() <= MEDIA.keys() and all(row.unsupported.values())
     assert NAMES

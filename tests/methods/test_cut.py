@@ -76,7 +76,7 @@ class StraightCUT:
 
 @pytest.mark.parametrize("items", [1, 2])
 @pytest.mark.parametrize(("name", "weight"), [("cut", 1.0), ("fastcut", 10.0)])
-def test_equal_steps(name: str, weight: float, items: int) -> None:
+def test_steps_equal_a_reference_implementation(name: str, weight: float, items: int) -> None:
     method = build(name, num_patches=20)
     twin, nets = twin_of(method)
     straight = StraightCUT(nets, weight, name == "fastcut", 20)
@@ -85,7 +85,7 @@ def test_equal_steps(name: str, weight: float, items: int) -> None:
 
 
 @pytest.mark.parametrize(("name", "weight"), [("cut", 1.0), ("fastcut", 10.0)])
-def test_the_contrast_may_rise_with_the_budget_that_is_spent(name: str, weight: float) -> None:
+def test_contrastive_weight_can_increase_with_the_budget(name: str, weight: float) -> None:
     method, steady = build(name, nce_warmup=0.4), build(name)
     for share, part in ((0.0, 0.0), (0.1, 0.25), (0.4, 1.0), (0.9, 1.0)):
         assert method.loss_weight("generator", "nce", StepContext(7, share)) == pytest.approx(part * weight)

@@ -53,7 +53,7 @@ def recording(term: Callable[..., Tensor], into: list[tuple[Tensor, Tensor]]) ->
     return record
 
 
-def test_images_losses_and_parameters_are_the_authors(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_losses_and_parameters_equal_those_of_the_authors(monkeypatch: pytest.MonkeyPatch) -> None:
     trace = load_file(DATA / "cyclegan_trace.safetensors")
     losses = json.loads((DATA / "cyclegan_trace_losses.json").read_text())
     small = {"width": 8, "discriminator_width": 8, "blocks": 6}
@@ -92,7 +92,7 @@ def test_images_losses_and_parameters_are_the_authors(monkeypatch: pytest.Monkey
             near(mine.data, its)
 
 
-def test_the_check_tells_a_wrong_recipe() -> None:
+def test_comparison_detects_a_learning_rate_off_by_one_percent() -> None:
     """The parameters move far more than the tolerance, so a rate one percent off would be seen."""
     trace = load_file(DATA / "cyclegan_trace.safetensors")
     for theirs in ROLES.values():

@@ -65,7 +65,7 @@ class StraightDiscoGAN:
 
 @pytest.mark.parametrize("items", [1, 3])
 @pytest.mark.parametrize("later", [False, True])
-def test_equal_steps(later: bool, items: int) -> None:
+def test_steps_equal_a_reference_implementation(later: bool, items: int) -> None:
     method = build("discogan", reconstruction_switch=0 if later else 10_000)
     twin, nets = twin_of(method)
     assert_equal_steps(method, twin, StraightDiscoGAN(nets, later), 6, items)
@@ -75,7 +75,7 @@ def test_equal_steps(later: bool, items: int) -> None:
     ("after", "early", "later"),
     [(10, StepContext(9, 0.9), StepContext(10, 0.0)), (0.25, StepContext(99, 0.2), StepContext(0, 0.25))],
 )
-def test_reconstruction_counts_little_at_first_by_steps_or_by_the_share_of_the_budget(
+def test_reconstruction_weight_starts_low_by_steps_or_budget_fraction(
     after: float, early: StepContext, later: StepContext
 ) -> None:
     method = build("discogan", reconstruction_switch=after)
@@ -85,7 +85,7 @@ def test_reconstruction_counts_little_at_first_by_steps_or_by_the_share_of_the_b
     assert method.loss_weight("discriminators", "adversarial", early) == 0.5
 
 
-def test_features_are_zero_where_translations_are_the_real_items_whatever_the_augmentation() -> None:
+def test_feature_matching_is_zero_for_equal_items_with_augmentation() -> None:
     method = build("discogan", {**LIGHT, "augment": ("color", "translation", "cutout")})
     for role in ("G", "F"):
         setattr(method, role, nn.Identity())

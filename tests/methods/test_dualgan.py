@@ -63,7 +63,7 @@ class StraightDualGAN:
 
 @pytest.mark.parametrize("items", [1, 2])
 @pytest.mark.parametrize("lipschitz_constraint", ["weight-clip", "gradient-penalty"])
-def test_equal_steps(lipschitz_constraint: str, items: int) -> None:
+def test_steps_equal_a_reference_implementation(lipschitz_constraint: str, items: int) -> None:
     method = build("dualgan", lipschitz_constraint=lipschitz_constraint)
     twin, nets = twin_of(method)
     assert_equal_steps(method, twin, StraightDualGAN(nets, lipschitz_constraint == "gradient-penalty"), 5, items)
@@ -73,7 +73,7 @@ def test_equal_steps(lipschitz_constraint: str, items: int) -> None:
     ("settings", "largest"),
     [({}, 0.01), ({"weight_clip": 0.002}, 0.002), ({"lipschitz_constraint": "gradient-penalty"}, None)],
 )
-def test_weights_of_critics_stay_in_the_box_and_of_generators_do_not(
+def test_weight_clipping_applies_only_to_discriminators(
     settings: dict[str, Any], largest: float | None
 ) -> None:
     method = build("dualgan", **settings)

@@ -137,14 +137,14 @@ STRAIGHT: dict[str, Any] = {"dtn-baseline": StraightDTNBaseline, "dtn": Straight
 
 @pytest.mark.parametrize("items", [1, 2])
 @pytest.mark.parametrize("name", STRAIGHT)
-def test_equal_to_straight_line_code(name: str, items: int) -> None:
+def test_steps_equal_a_reference_implementation(name: str, items: int) -> None:
     method = build(name)
     twin, nets = twin_of(method)
     assert_equal_steps(method, twin, STRAIGHT[name](nets), 3, items)
 
 
 @pytest.mark.parametrize("name", ["dtn", "dtn-baseline"])
-def test_an_embedding_stays_as_it_is_and_out_of_checkpoints(name: str) -> None:
+def test_embedding_is_constant_and_not_saved(name: str) -> None:
     method = build(name)
     f = method.get_submodule("f")
     before = [p.clone() for p in f.parameters()]
@@ -155,7 +155,7 @@ def test_an_embedding_stays_as_it_is_and_out_of_checkpoints(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["dtn-baseline", "xgan"])
-def test_one_that_only_learns_with_its_embedding_translates_without(name: str) -> None:
+def test_translation_works_without_the_training_embedding(name: str) -> None:
     method, absent = (
         build(name, feature_extractor=tiny_embedding()),
         build(name, seed=1, feature_extractor="own:Gone-0"),
@@ -167,13 +167,13 @@ def test_one_that_only_learns_with_its_embedding_translates_without(name: str) -
         loop_of(absent).step(random_batches(absent, 1), StepContext(0, 0.0))
 
 
-def test_dtn_does_not_translate_without_its_embedding() -> None:
+def test_dtn_translation_raises_usage_error_without_its_embedding() -> None:
     with pytest.raises(UsageError, match="a network of your own"):
         build("dtn", feature_extractor="own:Gone-0")
 
 
 @pytest.mark.parametrize("networks", [NETWORKS, LIGHT], ids=["plain", "light"])
-def test_xgan_taught_equals_straight_line_code(networks: dict[str, Any]) -> None:
+def test_xgan_with_teacher_equals_a_reference_implementation(networks: dict[str, Any]) -> None:
     method = build("xgan", networks, feature_extractor=tiny_embedding(), teacher_weight=2.5)
     twin, nets = twin_of(method)
     code = method.get_submodule("E_x")(random_batches(method, 1)[0]["X"])
@@ -181,7 +181,7 @@ def test_xgan_taught_equals_straight_line_code(networks: dict[str, Any]) -> None
     assert_equal_steps(method, twin, StraightXGAN(nets, 2.5), 3, 2)
 
 
-def test_xgans_teacher_stays_as_it_is_and_out_of_checkpoints_and_of_the_model() -> None:
+def test_xgan_teacher_is_constant_and_not_saved() -> None:
     method, plain = build("xgan", feature_extractor=tiny_embedding()), build("xgan", feature_extractor=None)
     apart = {
         name
@@ -198,7 +198,7 @@ def test_xgans_teacher_stays_as_it_is_and_out_of_checkpoints_and_of_the_model() 
     assert not method.get_submodule("T").training
 
 
-def test_the_teachers_term_reaches_the_first_encoder_and_the_read_out_alone() -> None:
+def test_teacher_loss_reaches_only_the_first_encoder_and_the_embedding_head() -> None:
     method = build("xgan", feature_extractor=tiny_embedding())
     turn = next(iter(method.play(random_batches(method, 1)[0], StepContext(0, 0.0))))
     assert isinstance(turn, Turn)
@@ -207,7 +207,7 @@ def test_the_teachers_term_reaches_the_first_encoder_and_the_read_out_alone() ->
     assert reached == {"E_x", "R"}
 
 
-def test_voices_have_no_embedding() -> None:
+def test_feature_extractor_raises_usage_error_for_voices() -> None:
     assert build_voice("xgan", feature_extractor="")
     for name in (tiny_embedding(), "own:Gone-0"):
         with pytest.raises(UsageError, match=r"feature_extractor: for pictures only.* \(--feature-extractor none\)"):

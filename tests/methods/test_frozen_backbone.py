@@ -17,7 +17,7 @@ def frozen_parameters(role: torch.nn.Module) -> Iterator[Tensor]:
     yield from next(role.children()).parameters()
 
 
-def test_a_frozen_part_of_a_role_stays_and_is_saved() -> None:
+def test_frozen_part_of_a_role_is_constant_and_saved() -> None:
     method = build("cyclegan", {})
     for role in ("G", "D_y"):
         next(method.get_submodule(role).children()).requires_grad_(False)

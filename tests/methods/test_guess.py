@@ -19,7 +19,7 @@ class Brighter(torch.nn.Module):
         return (x[:, :1] - x[:, 1:]) / 2
 
 
-def test_it_is_small_for_the_right_order_and_pulls_the_pair_together() -> None:
+def test_guess_loss_is_small_for_the_correct_order_and_pulls_the_pair_together() -> None:
     critic = Role(Brighter())
     white, black = torch.ones(2, 1, 4, 4), -torch.ones(2, 1, 4, 4, requires_grad=True)
     # scores 1 and -1: (1 - 1)^2 + (-1)^2 the right way round, (-1 - 1)^2 + 1^2 the other.
@@ -29,7 +29,7 @@ def test_it_is_small_for_the_right_order_and_pulls_the_pair_together() -> None:
     assert (gradient < 0).all(), "a reconstruction darker than its input is to become brighter"
 
 
-def test_a_weight_of_zero_builds_no_critic_and_leaves_every_figure() -> None:
+def test_zero_weight_builds_no_discriminator_and_changes_no_value() -> None:
     plain, without, with_it = (
         build("cyclegan"),
         build("cyclegan", guess_weight=0.0),

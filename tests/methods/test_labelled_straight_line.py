@@ -108,13 +108,13 @@ def compared(method: Method, twin: Method, straight: Any, steps: int) -> None:
 
 
 @pytest.mark.parametrize("turns", [1, 2])
-def test_stargan(turns: int) -> None:
+def test_stargan_steps_equal_a_reference_implementation(turns: int) -> None:
     method = build("stargan", labels=HAIR, n_critic=turns)
     twin = copy.deepcopy(method)
     compared(method, twin, StraightStarGAN(dict(twin.named_children()), turns), 4)
 
 
-def test_fader() -> None:
+def test_fader_steps_equal_a_reference_implementation() -> None:
     settings: dict[str, Any] = {
         "adversarial_weight": 1.0,
         "classification_weight": 1.0,
@@ -126,7 +126,7 @@ def test_fader() -> None:
     compared(method, twin, StraightFader(dict(twin.named_children()), 0.5), 4)
 
 
-def test_combogan() -> None:
+def test_combogan_steps_equal_a_reference_implementation() -> None:
     method = build("combogan", pool_size=0, identity_weight=5.0)
     twin = copy.deepcopy(method)
     nets = dict(twin.named_children())

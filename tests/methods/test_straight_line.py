@@ -41,7 +41,7 @@ def twin_of(method: Method) -> tuple[Method, dict[str, nn.Module]]:
     return twin, dict(twin.named_children())
 
 
-def assert_same_memory(past: nn.Module, pool: Pool) -> None:
+def assert_equal_pools(past: nn.Module, pool: Pool) -> None:
     assert isinstance(past, ImagePool)
     torch.testing.assert_close(past.memory, torch.cat(pool.images), rtol=0, atol=1e-10)
 
@@ -53,17 +53,17 @@ def test_cyclegan(memory: int) -> None:
     straight = StraightCycleGAN(nets, memory=memory)
     assert_equal_steps(method, twin, straight, 14)
     if memory:
-        assert_same_memory(method.get_submodule("pool_x"), straight.pool_x)
-        assert_same_memory(method.get_submodule("pool_y"), straight.pool_y)
+        assert_equal_pools(method.get_submodule("pool_x"), straight.pool_x)
+        assert_equal_pools(method.get_submodule("pool_y"), straight.pool_y)
 
 
-def test_cyclegan_without_the_identity_term() -> None:
+def test_cyclegan_without_identity_loss() -> None:
     method = build("cyclegan", identity_weight=0.0)
     twin, nets = twin_of(method)
     assert_equal_steps(method, twin, StraightCycleGAN(nets, identity=0.0), 4)
 
 
-def test_the_memory_of_the_cyclegan_test_was_swapped() -> None:
+def test_image_pool_of_the_cyclegan_test_swaps_images() -> None:
     """Without its swaps the critics would have gone elsewhere, so the test above would have told."""
     with_memory, without = build("cyclegan", pool_size=4), build("cyclegan", pool_size=0)
     for method in (with_memory, without):
@@ -74,7 +74,7 @@ def test_the_memory_of_the_cyclegan_test_was_swapped() -> None:
     assert max((a - b).abs().max().item() for a, b in critics) > 1e-5
 
 
-def test_cyclegan_of_several_items_with_memory() -> None:
+def test_cyclegan_of_several_items_with_image_pool() -> None:
     method = build("cyclegan", pool_size=4)
     twin, nets = twin_of(method)
     assert_equal_steps(method, twin, StraightCycleGAN(nets, memory=4), 5, items=3)

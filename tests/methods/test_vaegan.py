@@ -45,7 +45,7 @@ def straight_terms(nets: dict[str, nn.Module], batch: dict[str, Tensor], layer: 
     return terms
 
 
-def test_its_steps_equal_straight_code() -> None:
+def test_steps_equal_a_reference_implementation() -> None:
     method = build("vaegan", pixel_weight=2.0, decoder_reconstruction_weight=0.3, kl_weight=0.5)
     nets = dict(copy.deepcopy(method).named_children())
     loop = loop_of(method)
@@ -86,7 +86,7 @@ def test_its_steps_equal_straight_code() -> None:
 
 
 @pytest.mark.parametrize("networks", [NETWORKS, LIGHT], ids=["plain", "light"])
-def test_equal_pictures_have_equal_features_where_the_critic_augments(networks: dict[str, Any]) -> None:
+def test_equal_images_have_equal_features_with_augmentation(networks: dict[str, Any]) -> None:
     method = build("vaegan", {**networks, "augment": ("color", "translation", "cutout")}).train()
     critic = method.get_submodule("D_x")
     assert isinstance(critic, Role)
@@ -98,7 +98,7 @@ def test_equal_pictures_have_equal_features_where_the_critic_augments(networks: 
     assert not torch.equal(apart, first), "the next look has a draw of its own"
 
 
-def test_codes_are_means_and_samples_are_decoded_draws() -> None:
+def test_codes_are_means_and_samples_are_decoded_noise() -> None:
     method = build("vaegan", latent_dim=6).eval()
     assert isinstance(method, EncoderDecoderMethod) and isinstance(method, SamplingMethod)
     (batch,) = random_batches(method, 1, items=3)

@@ -40,7 +40,7 @@ def c1_and_f0(path: Path) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("kind", ["affine", "knn"])
-def test_a_converter_in_seconds(data: Path, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_convert_command_fits_and_applies_a_baseline(data: Path, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     words = ["convert", str(data / "alice"), str(data / "bob"), str(data / "alice"), "--out", str(out)]
     words += ["--baseline", kind, "--vad", "energy"]
@@ -54,7 +54,7 @@ def test_a_converter_in_seconds(data: Path, tmp_path: Path, kind: str, capsys: p
     assert "0 converted, 2 were there already" in capsys.readouterr().out
 
 
-def test_what_it_cannot_do(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_baseline_fitting_raises_errors_for_unusable_inputs(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UsageError, match="baseline 'gmm'; expected affine or knn"):
         fit_baseline("gmm", discover([data / "alice", data / "bob"]))  # type: ignore[arg-type]
     for name in ("p", "q"):

@@ -66,7 +66,7 @@ def test_a_file_is_analysed_once(tmp_path: Path, files: list[Path], made: list[P
     assert made == files
 
 
-def test_a_changed_file_or_setting_is_analysed_anew(tmp_path: Path, files: list[Path], made: list[Path]) -> None:
+def test_a_changed_file_or_setting_is_analysed_again(tmp_path: Path, files: list[Path], made: list[Path]) -> None:
     store = Cache(tmp_path / "cache")
     before = store.analyse(files[:1], WORLD).entries[0]
     other = store.analyse(files[:1], World(order=30)).entries[0]
@@ -77,7 +77,7 @@ def test_a_changed_file_or_setting_is_analysed_anew(tmp_path: Path, files: list[
 
 
 @pytest.mark.parametrize("harm", ["short", "flipped", "no rows", "no json", "bad json", "other json"])
-def test_a_corrupt_entry_is_made_anew(tmp_path: Path, files: list[Path], made: list[Path], harm: str) -> None:
+def test_a_corrupt_entry_is_computed_again(tmp_path: Path, files: list[Path], made: list[Path], harm: str) -> None:
     store = Cache(tmp_path / "cache")
     entry = store.analyse(files[:1], WORLD).entries[0]
     rows, about, good = entry.rows_path, entry.rows_path.with_suffix(".json"), entry.rows_path.read_bytes()
@@ -95,7 +95,7 @@ def test_a_corrupt_entry_is_made_anew(tmp_path: Path, files: list[Path], made: l
     assert rows.read_bytes() == good
 
 
-def test_unusable_files_are_counted_and_the_rest_goes_on(tmp_path: Path, files: list[Path]) -> None:
+def test_unusable_files_are_reported_and_the_others_analysed(tmp_path: Path, files: list[Path]) -> None:
     text, silent, short = (tmp_path / name for name in ("talk.wav", "silent.wav", "short.wav"))
     text.write_text("hello")
     soundfile.write(silent, np.zeros(16000), 16000)
@@ -109,7 +109,7 @@ def test_unusable_files_are_counted_and_the_rest_goes_on(tmp_path: Path, files: 
     assert sorted({path.suffix for path in (tmp_path / "cache").iterdir()}) == [".json", ".rows"]
 
 
-def test_mixed_rates_become_one(tmp_path: Path) -> None:
+def test_files_of_different_rates_are_analysed_at_one_rate(tmp_path: Path) -> None:
     for rate in (8000, 22050, 48000):
         soundfile.write(tmp_path / f"{rate}.wav", buzz(1, rate), rate)
     found = Cache(tmp_path / "cache").analyse(sorted(tmp_path.glob("*.wav")), WORLD)
@@ -117,7 +117,7 @@ def test_mixed_rates_become_one(tmp_path: Path) -> None:
     assert [len(entry.notes) for entry in found.entries] == [0, 0, 1]  # 22050, 48000, 8000
 
 
-def test_the_folder_is_bounded_by_age_of_use(tmp_path: Path, files: list[Path]) -> None:
+def test_least_recently_used_entries_are_evicted(tmp_path: Path, files: list[Path]) -> None:
     import os
 
     folder = tmp_path / "cache"
@@ -134,7 +134,7 @@ def test_the_folder_is_bounded_by_age_of_use(tmp_path: Path, files: list[Path]) 
     assert {path.stem for path in folder.iterdir()} == {kept.rows_path.stem}  # what is in use stays
 
 
-def test_other_processes_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parallel_analysis_gives_equal_features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(2):
         soundfile.write(tmp_path / f"{number}.wav", buzz(0.3, seed=number), 16000)
     (tmp_path / "9.wav").write_text("hello")
@@ -149,14 +149,14 @@ def test_other_processes_give_the_same(tmp_path: Path, monkeypatch: pytest.Monke
     assert spread.failures[0].reason == alone.failures[0].reason
 
 
-def test_the_default_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_folder_follows_xdg_cache_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
     assert get_default_folder() == Path("/somewhere/unpaired/voice")
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     assert get_default_folder() == Path.home() / ".cache/unpaired/voice"
 
 
-def test_statistics_are_those_of_all_speech_frames(tmp_path: Path, files: list[Path]) -> None:
+def test_statistics_cover_all_speech_frames(tmp_path: Path, files: list[Path]) -> None:
     entries = Cache(tmp_path / "cache").analyse(files, WORLD).entries
     found = compute_statistics((entry.load_features(), entry.detect_speech(), entry.lufs) for entry in entries)
     frames = np.concatenate([entry.load_features().values[:, entry.detect_speech()] for entry in entries], 1).astype(
@@ -176,7 +176,7 @@ def test_statistics_are_those_of_all_speech_frames(tmp_path: Path, files: list[P
     np.testing.assert_allclose(denormalise(scores, found), frames, atol=1e-5)
 
 
-def test_common_scales_keep_what_a_coefficient_weighs_and_bring_speakers_together() -> None:
+def test_unified_scales_keep_relative_weights_of_coefficients() -> None:
     """By hand: deviations (4, 1) and (1, 1) have the geometric means (2, 1), whose root mean square is sqrt(2.5)."""
     frames = np.random.default_rng(0).standard_normal((2, 10_000))
     frames = (frames - frames.mean(1, keepdims=True)) / frames.std(1, keepdims=True)
@@ -202,13 +202,13 @@ def described(deviation: tuple[float, ...]) -> SpeakerStatistics:
     )
 
 
-def test_no_speech_has_no_statistics() -> None:
+def test_statistics_raise_work_error_without_speech() -> None:
     features = WORLD.analyse(buzz(0.2))
     with pytest.raises(WorkError, match="no speech"):
         compute_statistics([(features, np.zeros(features.num_frames, np.bool_), -23.0)])
 
 
-def test_whispers_have_no_f0() -> None:
+def test_unvoiced_speech_has_no_f0_statistics() -> None:
     features = WORLD.analyse(buzz(0.5))
     whisper = features.replace_groups(f0=np.zeros(features.num_frames))
     found = compute_statistics([(whisper, np.ones(features.num_frames, np.bool_), -23.0)])

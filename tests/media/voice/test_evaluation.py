@@ -98,7 +98,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
-def test_a_run_is_measured_beside_its_baselines(run: Path) -> None:
+def test_evaluation_measures_a_run_and_its_baselines(run: Path) -> None:
     found = evaluate(run, pairs=True, judges="none", limit=1, device="cpu")
     there, back = found.routes
     assert (there.route, back.route) == ("alice -> bob", "bob -> alice")
@@ -123,13 +123,13 @@ def test_a_run_is_measured_beside_its_baselines(run: Path) -> None:
 @pytest.mark.parametrize(
     ("kinds", "routes", "count"), [((), 2, 60), ((), 12, 10), (("words",), 2, 20), (("words",), 12, 3)]
 )
-def test_fewer_sentences_are_measured_where_networks_judge_them(
+def test_fewer_sentences_are_measured_with_judges(
     kinds: tuple[JudgeKind, ...], routes: int, count: int
 ) -> None:
     assert evaluation.choose_limit(JudgeSettings(kinds), routes) == count
 
 
-def test_what_cannot_be_measured(run: Path, tmp_path: Path) -> None:
+def test_evaluation_raises_errors_for_unusable_options_and_data(run: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--fid: for pictures only"):
         evaluate(run, fid=True, device="cpu")
     for name in ("alice", "bob"):
@@ -139,7 +139,7 @@ def test_what_cannot_be_measured(run: Path, tmp_path: Path) -> None:
         evaluate(run, [tmp_path / "alice", tmp_path / "bob"], judges="none", device="cpu")
 
 
-def test_excerpts_begin_with_speech_and_end(tmp_path: Path) -> None:
+def test_excerpts_start_with_speech_and_have_a_maximum_length(tmp_path: Path) -> None:
     wave = np.concatenate([np.zeros(20 * RATE), hum(150, 3.0), np.zeros(RATE), hum(150, 3.0)])
     soundfile.write(tmp_path / "long.wav", wave, RATE)
     heard = read_excerpt(tmp_path / "long.wav", RATE, 2.0)
@@ -148,7 +148,7 @@ def test_excerpts_begin_with_speech_and_end(tmp_path: Path) -> None:
     assert read_excerpt(tmp_path / "silence.wav", RATE) is None
 
 
-def test_the_report_lets_one_listen(run: Path) -> None:
+def test_report_contains_players(run: Path) -> None:
     evaluate(run, judges="none", limit=1, device="cpu")
     page = write_report(run).read_text()
     assert page.count("data:audio/flac;base64,") >= 2 * 5 and page.count('class="spectrogram"') >= 2 * 5
@@ -165,7 +165,7 @@ class Deaf:
         return "a hum"
 
 
-def test_texts_are_what_is_compared_with(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_transcripts_are_the_reference_for_word_errors(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[list[str]] = []
 
     def rates(references: Any, heard: Any) -> ErrorRates:
@@ -202,7 +202,7 @@ def test_texts_are_what_is_compared_with(run: Path, tmp_path: Path, monkeypatch:
         evaluate(run, texts=table, device="cpu")
 
 
-def test_texts_by_names_with_and_without_domains_and_suffixes(tmp_path: Path) -> None:
+def test_transcripts_match_names_with_and_without_domain_and_suffix(tmp_path: Path) -> None:
     table = tmp_path / "texts.csv"
     table.write_text('file,text\n0.wav,zero\n1,one\nbob/1.flac,"one, he says"\n')
     known = Transcripts.read(table)
@@ -216,7 +216,7 @@ def test_texts_by_names_with_and_without_domains_and_suffixes(tmp_path: Path) ->
         Transcripts.read(tmp_path / "none.csv")
 
 
-def test_the_beginning_of_a_long_recording_has_no_known_words(
+def test_the_beginning_of_a_long_recording_has_no_transcript(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(evaluation, "MAX_SECONDS", 0.1)
@@ -246,13 +246,13 @@ def test_known_baselines_are_not_measured_again(run: Path, monkeypatch: pytest.M
     assert [r.values for r in again.routes] == [r.values for r in first.routes]
 
 
-def test_no_more_pairs_are_read_than_are_measured(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_measured_pairs_are_read(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read = Mock(wraps=read_excerpt)
     monkeypatch.setattr(utterances, "read_excerpt", read)
     evaluate(run, pairs=True, limit=1, judges="none", device="cpu")
     assert read.call_count == 2, "one of each speaker, for both directions"
 
 
-def test_an_audit_is_of_pictures(run: Path) -> None:
+def test_audit_raises_usage_error_for_recordings(run: Path) -> None:
     with pytest.raises(UsageError, match="recordings"):
         audit(run, device="cpu")

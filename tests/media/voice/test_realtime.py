@@ -41,7 +41,7 @@ def spoken() -> Wave:
     return np.concatenate([np.zeros(RATE // 2, np.float32), 2 * buzz(11, RATE), np.zeros(RATE // 2, np.float32)])
 
 
-def test_a_stream_gives_what_the_whole_gives(spoken: Wave) -> None:
+def test_stream_conversion_approximates_one_call(spoken: Wave) -> None:
     whole, _ = convert_wave(spoken, WORLD, same)
     parts = (spoken[i : i + 800] for i in range(0, len(spoken), 800))
     made = np.concatenate(list(convert_realtime(parts, RATE, WORLD, same)))
@@ -54,7 +54,7 @@ def test_a_stream_gives_what_the_whole_gives(spoken: Wave) -> None:
     assert np.abs(np.diff(made)).max() < 1.5 * np.abs(np.diff(whole)).max()
 
 
-def test_latency_is_what_is_promised(spoken: Wave) -> None:
+def test_latency_is_at_most_the_computed_latency(spoken: Wave) -> None:
     given, worst = 0, 0.0
 
     def heard() -> Iterator[Wave]:
@@ -71,7 +71,7 @@ def test_latency_is_what_is_promised(spoken: Wave) -> None:
     assert compute_latency_seconds(Mel("griffin-lim")) < 4
 
 
-def test_a_bare_stream_and_a_wav_go_through(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_raw_and_wav_streams_are_converted(monkeypatch: pytest.MonkeyPatch) -> None:
     wave = buzz(0.3, 8000)
     form, blocks = read_pcm_stream(io.BytesIO(pcm(wave) + b"\x01"), 8000)
     assert form == PcmFormat(8000)
@@ -87,7 +87,7 @@ def test_a_bare_stream_and_a_wav_go_through(monkeypatch: pytest.MonkeyPatch) -> 
     assert np.abs(again[:-2] - wave).max() < 1e-4 and again[-2] > 0.99 and again[-1] == 0
 
 
-def test_channels_are_averaged_and_the_sound_ends_where_the_header_says() -> None:
+def test_stream_channels_are_averaged_up_to_the_declared_length() -> None:
     samples = np.array([[1000, 3000], [-400, 400], [7, 9]], "<i2")
     fmt = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 2, 8000, 32000, 4, 16)
     note = struct.pack("<4sI", b"LIST", 3) + b"abc\0"
@@ -108,12 +108,12 @@ def test_channels_are_averaged_and_the_sound_ends_where_the_header_says() -> Non
         (b"RIFF\0\0\0\0WAVE" + struct.pack("<4sIHHIIHH", b"fmt ", 16, 3, 1, 8000, 32000, 4, 32), "expected 16-bit PCM"),
     ],
 )
-def test_other_streams_are_refused(wav: bytes, said: str) -> None:
+def test_read_pcm_stream_raises_usage_error_for_other_formats(wav: bytes, said: str) -> None:
     with pytest.raises(UsageError, match=said):
         read_pcm_stream(io.BytesIO(wav), 16000)
 
 
-def test_silence_is_no_measure_of_loudness() -> None:
+def test_silence_does_not_change_the_gain() -> None:
     level = realtime._LoudnessTracker(RATE)
     quiet = [np.zeros(800, np.float32) for _ in range(5)]
     loud = [buzz(0.05, RATE, seed=i) for i in range(20)]
@@ -123,7 +123,7 @@ def test_silence_is_no_measure_of_loudness() -> None:
     assert np.abs(back - np.concatenate([*quiet, *loud])).max() < 1e-6
 
 
-def test_a_click_of_a_stream_is_silence() -> None:
+def test_very_short_stream_becomes_silence() -> None:
     made = list(convert_realtime([np.ones(100, np.float32)], RATE, WORLD, same))
     assert len(np.concatenate(made)) == 100 and not np.concatenate(made).any()
     assert not np.concatenate(list(convert_realtime([], RATE, WORLD, same))).any()

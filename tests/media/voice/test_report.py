@@ -30,7 +30,7 @@ BASELINES = {
         ({}, ("not measured.",)),
     ],
 )
-def test_a_route_is_judged_by_converters_that_need_no_training(
+def test_route_is_compared_with_untrained_baselines(
     values: dict[str, float], words: tuple[str, ...]
 ) -> None:
     route = RouteEvaluation(route="a -> b", sources=5, targets=5, values=values, baselines=BASELINES)
@@ -39,7 +39,7 @@ def test_a_route_is_judged_by_converters_that_need_no_training(
     assert is_blurred(route) is ("gv_bias" in values)
 
 
-def test_damaged_samples_are_left_out(tmp_path: Path) -> None:
+def test_damaged_listening_samples_are_skipped(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     assert "evaluate the run" in render_listening(folder)
     folder.listening_samples.mkdir()

@@ -59,7 +59,7 @@ class Levels:
 
 
 @pytest.mark.parametrize("rate, hop", [(16000, 80), (22050, 256)])
-def test_every_frame_gets_the_step_that_it_begins_in(monkeypatch: pytest.MonkeyPatch, rate: int, hop: int) -> None:
+def test_every_frame_gets_the_probability_of_its_window(monkeypatch: pytest.MonkeyPatch, rate: int, hop: int) -> None:
     monkeypatch.setattr(silero_vad, "compute_speech_probabilities", numbered)
     representation = cast(Representation, Levels(rate, hop))
     blocks = np.array_split(np.zeros(50 * rate + 77, np.float32), 23)  # three chunks
@@ -70,7 +70,7 @@ def test_every_frame_gets_the_step_that_it_begins_in(monkeypatch: pytest.MonkeyP
     assert row.tolist() == [int(Fraction(frame * hop, rate) * RATE_HZ / WINDOW_SAMPLES) for frame in range(len(row))]
 
 
-def test_both_readers_of_a_long_sound_go_in_step(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_and_probabilities_are_computed_in_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(silero_vad, "compute_speech_probabilities", numbered)
     read, lags = 0, []
 
@@ -99,7 +99,7 @@ def test_runs_that_reach_the_upper_threshold_are_speech() -> None:
     ).shape == (0,)
 
 
-def test_each_gate_has_entries_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_vad_has_separate_cache_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         silero_vad, "compute_speech_probabilities", lambda *_: iter([np.repeat(np.array([0, 1], np.float32), 16)])
     )
@@ -120,7 +120,7 @@ def test_each_gate_has_entries_of_its_own(tmp_path: Path, monkeypatch: pytest.Mo
     assert store.analyse([path], world, SileroVad(Path("none"), "2")).entries[0].detect_speech().all()
 
 
-def test_it_is_found_without_being_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silero_vad_is_found_without_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("silero_vad", "onnxruntime"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("raise AssertionError('imported')")
@@ -133,7 +133,7 @@ def test_it_is_found_without_being_imported(tmp_path: Path, monkeypatch: pytest.
     assert found is not None and found.weights == weights and found.digest.startswith("ba7816bf8f01cfea")
 
 
-def test_settings_choose_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_select_the_vad(monkeypatch: pytest.MonkeyPatch) -> None:
     found = SileroVad(Path("none"), "1")
     monkeypatch.setattr(silero_vad, "find_silero_vad", lambda: found)
     assert load_vad(VoiceSettings(vad="energy")) is None and load_vad(VoiceSettings(vad="auto")) is found
@@ -145,7 +145,7 @@ def test_settings_choose_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @needs_silero
-def test_blocks_are_heard_as_the_stock_network_hears_steps() -> None:
+def test_probabilities_equal_those_of_the_package() -> None:
     import onnxruntime
 
     assert FOUND is not None
@@ -166,7 +166,7 @@ def test_blocks_are_heard_as_the_stock_network_hears_steps() -> None:
 
 
 @needs_silero
-def test_noise_is_no_speech_and_torch_keeps_its_threads(tmp_path: Path) -> None:
+def test_noise_is_not_speech_and_torch_threads_are_unchanged(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).normal(0, 0.1, 32000), 16000)
     threads = torch.get_num_threads()
     entry = Cache(tmp_path / "cache").analyse([tmp_path / "a.wav"], World(), FOUND).entries[0]

@@ -22,12 +22,12 @@ def spoken() -> Doubles:
     return np.cumsum(np.random.default_rng(0).normal(size=(400, 24)), axis=0) * 0.05
 
 
-def test_a_collection_is_no_distance_from_itself(spoken: Doubles) -> None:
+def test_distance_of_a_distribution_from_itself_is_zero(spoken: Doubles) -> None:
     own = compute_distribution([sentence(spoken)])
     assert compare_distributions(own, own) == (0, 0, 0, 0, 0, 0)
 
 
-def test_variance_by_hand() -> None:
+def test_halved_amplitude_lowers_variance_by_6_db() -> None:
     """Half the amplitude is a quarter of the variance: 6.02 dB flatter, in both measures of spread."""
     rng = np.random.default_rng(1)
     x = rng.normal(size=(300, 24))
@@ -37,13 +37,13 @@ def test_variance_by_hand() -> None:
     assert found.modulation_db == pytest.approx(20 * math.log10(2))
 
 
-def test_what_sets_sentences_apart_is_no_variance(spoken: Doubles) -> None:
+def test_differences_between_sentences_do_not_count_as_variance(spoken: Doubles) -> None:
     one = compute_distribution([sentence(spoken), sentence(spoken)])
     shifted = compute_distribution([sentence(spoken), sentence(spoken + 5)])
     np.testing.assert_allclose(shifted.variance, one.variance)
 
 
-def test_the_modulation_spectrum_finds_a_wobble_where_it_is() -> None:
+def test_modulation_spectrum_has_its_peak_at_the_modulation_frequency() -> None:
     """12.5 Hz is bin 8 of 1.5625 Hz; a Hann window spreads it to its neighbours alone."""
     course = np.sin(2 * math.pi * 12.5 * np.arange(256) * 0.005)[:, None]
     power = compute_distribution([sentence(course)]).modulation
@@ -54,7 +54,7 @@ def test_the_modulation_spectrum_finds_a_wobble_where_it_is() -> None:
     assert power[[0, 3, 12, 31], 0].max() < 1e-12
 
 
-def test_blur_is_seen_by_modulation_and_variance(spoken: Doubles) -> None:
+def test_blur_changes_modulation_and_variance(spoken: Doubles) -> None:
     real = compute_distribution([sentence(spoken)])
 
     def blurred(reach: int) -> Doubles:
@@ -68,7 +68,7 @@ def test_blur_is_seen_by_modulation_and_variance(spoken: Doubles) -> None:
     assert found[-1].gv_bias_db < found[0].gv_bias_db
 
 
-def test_f0_by_hand() -> None:
+def test_f0_statistics_equal_computed_values() -> None:
     x = np.zeros((4, 24))
     low = compute_distribution([sentence(x, np.array([100.0, 0.0, 200.0, 0.0]))])
     high = compute_distribution([sentence(x, np.array([200.0, 200.0, 400.0, 400.0]))])
@@ -78,14 +78,14 @@ def test_f0_by_hand() -> None:
     assert found.voiced_fraction == 0.5
 
 
-def test_too_little_gives_none() -> None:
+def test_short_sentences_give_none() -> None:
     short = compute_distribution([sentence(np.zeros((127, 24)), np.zeros(127))])
     assert short.modulation is None
     found = compare_distributions(short, short)
     assert found.modulation_db is found.f0_mean_cents is found.f0_std_cents is None
 
 
-def test_frames_are_apart_by_what_is_heard_and_not_by_faint_coefficients() -> None:
+def test_frame_distance_weights_coefficients_by_their_size() -> None:
     rng = np.random.default_rng(2)
     real, same = (rng.normal(size=(600, 24)) * np.linspace(1, 0.02, 24) for _ in range(2))
     faint, loud = same.copy(), same.copy()

@@ -20,7 +20,7 @@ def voice(hz: float, seconds: float = 2.0) -> Wave:
     return np.asarray(0.05 * sum(np.sin(2 * np.pi * hz * k * time) / k for k in range(1, 20)), np.float32)
 
 
-def test_a_missing_package_is_told_with_what_to_install() -> None:
+def test_missing_package_is_reported_with_its_install_command() -> None:
     told = optional_packages.explain_missing("words kept", ("numpy", "no_such_package"), "pip install it")
     assert told == "no words kept: no_such_package not installed (pip install it)"
     assert optional_packages.explain_missing("words kept", ("numpy",), "pip install it") is None
@@ -35,7 +35,7 @@ SEATS: dict[judges.JudgeKind, tuple[str, ...]] = {
 
 @pytest.mark.parametrize("asked", [judges.JUDGE_KINDS, (), ("speakers",), ("words", "naturalness")])
 @pytest.mark.parametrize("there", [True, False])
-def test_who_is_asked_judges_or_is_said_to_be_missing(
+def test_selected_judges_are_created_or_reported_missing(
     asked: tuple[judges.JudgeKind, ...], there: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("resemblyzer", "dvector", "whisper", "distillmos", "dnsmos"):
@@ -61,14 +61,14 @@ def test_who_is_asked_judges_or_is_said_to_be_missing(
         (judges.JUDGE_KINDS, judges.JUDGE_KINDS),
     ],
 )
-def test_kinds_are_named_in_any_order(given: str | list[str], kinds: tuple[judges.JudgeKind, ...]) -> None:
+def test_parse_kinds_accepts_any_order(given: str | list[str], kinds: tuple[judges.JudgeKind, ...]) -> None:
     assert judges.parse_kinds(given) == kinds
 
 
 @pytest.mark.parametrize(
     ("given", "wrong"), [("speaker", "speaker"), ("speakers,none", "none"), ("", ""), ("words,", ""), (["all"], "all")]
 )
-def test_kinds_that_there_are_not(given: str | list[str], wrong: str) -> None:
+def test_parse_kinds_raises_usage_error_for_unknown_kinds(given: str | list[str], wrong: str) -> None:
     said = f"'{wrong}' is no kind of judges; expected all, none, or some of speakers,words,naturalness joined by commas"
     with pytest.raises(UsageError, match=f"^--judges '{''.join(given)}': {said}$"):
         judges.parse_kinds(given)
@@ -81,7 +81,7 @@ def test_kinds_that_there_are_not(given: str | list[str], wrong: str) -> None:
         (speakers.DVector(), speakers.explain_missing_dvector()),
     ],
 )
-def test_speaker_encoders(encoder: speakers.SpeakerEncoder, reason: str | None) -> None:
+def test_speaker_encoders_return_unit_embeddings(encoder: speakers.SpeakerEncoder, reason: str | None) -> None:
     if reason is not None:
         pytest.skip(reason)
     low, high = encoder(voice(100), RATE), encoder(voice(300), RATE)
@@ -99,7 +99,7 @@ def test_speaker_encoders(encoder: speakers.SpeakerEncoder, reason: str | None) 
         (naturalness.Dnsmos(), naturalness.explain_missing_dnsmos()),
     ],
 )
-def test_listeners(listener: naturalness.MosPredictor, reason: str | None) -> None:
+def test_mos_predictors_return_scores_between_1_and_5(listener: naturalness.MosPredictor, reason: str | None) -> None:
     if reason is not None:
         pytest.skip(reason)
     score = listener(voice(100), RATE)
@@ -107,14 +107,14 @@ def test_listeners(listener: naturalness.MosPredictor, reason: str | None) -> No
     assert listener(voice(100), RATE) == score
 
 
-def test_the_recogniser_hears_no_words_in_a_buzz() -> None:
+def test_recogniser_finds_no_words_in_a_buzz() -> None:
     reason = word_errors.explain_missing_whisper()
     if reason is not None:
         pytest.skip(reason)
     assert len(word_errors.normalise_text(word_errors.Whisper()(voice(100), RATE)).split()) < 5
 
 
-def test_error_rates_by_hand() -> None:
+def test_error_rates_equal_computed_values() -> None:
     pytest.importorskip("jiwer")
     found = word_errors.compute_error_rates(["The cat sat.", "", "Yes"], ["the bat sat", "noise", "yes!"])
     assert found is not None
