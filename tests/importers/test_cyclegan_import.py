@@ -8,7 +8,7 @@ import pytest
 import torch
 from conftest import TINY
 from PIL import Image
-from reference_generator import Reference, lively
+from reference_generator import Reference, randomize
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -63,7 +63,7 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("prefix", ["", "module.", "module._orig_mod."])
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_output_equals_the_reference_generator(name: str, prefix: str, tmp_path: Path) -> None:
-    net = lively(Reference(**LAYOUTS[name]))
+    net = randomize(Reference(**LAYOUTS[name]))
     translator = imported(net.saved(prefix), tmp_path)
     x = picture(LAYOUTS[name].get("inputs", 3))
     with torch.no_grad():
@@ -83,7 +83,7 @@ def test_output_equals_recorded_values_of_the_authors_code(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(("inputs", "outputs"), [(1, 3), (3, 1)])
 def test_generator_with_one_gray_side_is_run_with_three_channels(inputs: int, outputs: int, tmp_path: Path) -> None:
-    net = lively(Reference(inputs=inputs, outputs=outputs))
+    net = randomize(Reference(inputs=inputs, outputs=outputs))
     translator = imported(net.saved(), tmp_path)
     assert [image_statistics(d).color for d in translator.config.domains] == [inputs == 3, outputs == 3]
     x = picture()
@@ -94,7 +94,7 @@ def test_generator_with_one_gray_side_is_run_with_three_channels(inputs: int, ou
 
 
 def test_half_precision_files_are_read(tmp_path: Path) -> None:
-    state = {name: tensor.half() for name, tensor in lively(Reference()).saved().items()}
+    state = {name: tensor.half() for name, tensor in randomize(Reference()).saved().items()}
     role = imported(state, tmp_path).method.get_submodule("G")
     assert all(p.dtype == torch.float32 for p in role.parameters())
 
@@ -142,7 +142,7 @@ def test_other_files_raise_work_error_with_a_description(name: str, tmp_path: Pa
 
 
 class Planted:
-    """What runs a command when it is unpickled."""
+    """Object that runs a command when it is unpickled."""
 
     def __init__(self, mark: Path) -> None:
         self.mark = mark
@@ -199,7 +199,7 @@ def test_invalid_arguments_raise_usage_error(tmp_path: Path) -> None:
 def test_imported_run_cannot_be_resumed_and_needs_data_to_evaluate(
     tmp_path: Path, discs: Path, without_features: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file, run = saved(lively(Reference()).saved(), tmp_path), tmp_path / "run"
+    file, run = saved(randomize(Reference()).saved(), tmp_path), tmp_path / "run"
     assert main(["import", str(file), "--out", str(run), "--from", "red", "--to", "blue", "--size", "32"]) == 0
     assert "ResNet of 2 blocks, ngf 4, 3 to 3 channels, instance norm, for 32 px" in capsys.readouterr().out
     assert load_model(run).step == 0
@@ -218,7 +218,7 @@ def test_imported_run_cannot_be_resumed_and_needs_data_to_evaluate(
 
 
 def test_imported_generator_can_be_a_teacher(tmp_path: Path, discs: Path, without_features: None) -> None:
-    net, run = lively(Reference()), tmp_path / "run"
+    net, run = randomize(Reference()), tmp_path / "run"
     import_generator(saved(net.saved(), tmp_path), run, "blue", "red", 32)
     settings = {**TINY, "size": 32, "method": "gan", "depth": 2, "steps": 1, "sample_every": 0, "evaluate_every": 0}
     deep = train(discs, out=tmp_path / "deep", teacher=run, log=lambda _: None, **settings)

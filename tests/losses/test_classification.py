@@ -75,7 +75,7 @@ def test_decision_takes_the_most_likely_value_of_a_group() -> None:
 
 
 def test_selected_scores_are_those_of_the_values_in_the_label() -> None:
-    scores = torch.arange(2 * 10, dtype=torch.float64).reshape(2, 10, 1, 1)  # two views of 3 + 2 values
+    scores = torch.arange(2 * 10, dtype=torch.float64).reshape(2, 10, 1, 1)  # two views with 3 + 2 values each
     found = select_domain_scores(scores, rows([0, 0, 1, 1], [1, 0, 0, 0]), rows([1, 1, 1, 1], [1, 1, 1, 0]), SPANS)
     assert found.shape == (2, 2, 1, 1)
     assert found.flatten().tolist() == [(2 + 3) / 2, (7 + 8) / 2, 10, 15]

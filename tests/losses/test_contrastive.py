@@ -1,4 +1,4 @@
-"""The contrastive term against a slow loop and values worked out by hand."""
+"""Tests of the contrastive loss against a loop implementation and computed values."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def test_loss_equals_a_loop_implementation() -> None:
     assert info_nce(queries, keys, 0.3).item() == pytest.approx(total / 15, abs=1e-12)
 
 
-def test_by_hand() -> None:
-    """Two places at right angles: exp(1/t) of their own against exp(0); exchanged: the other way round."""
+def test_loss_equals_computed_values() -> None:
+    """Two orthogonal patches: exp(1/t) for the own key, exp(0) for the other; the reverse if they are exchanged."""
     codes = torch.tensor([[[2.0, 0], [0, 0.5]]], dtype=torch.float64)
     assert info_nce(codes, codes, 0.5).item() == pytest.approx(math.log(1 + math.exp(-2)), abs=1e-12)
     assert info_nce(codes, codes.flip(1), 0.5).item() == pytest.approx(math.log(1 + math.exp(2)), abs=1e-12)

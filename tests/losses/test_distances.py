@@ -6,8 +6,8 @@ import torch
 from unpaired.losses.distances import feature_matching
 
 
-def test_by_hand() -> None:
-    """Means (2, 0) and (1, 1): (1 + 1) / 2; and 3 against 1 in a second layer: 4."""
+def test_distance_of_means_equals_computed_values() -> None:
+    """Means (2, 0) and (1, 1) give (1 + 1) / 2; 3 and 1 in a second layer give 4."""
     some = [torch.tensor([[1.0, 0], [3, 0]]), torch.tensor([[3.0]])]
     others = [torch.tensor([[1.0, 2], [1, 0]]), torch.tensor([[1.0]])]
     assert feature_matching(some, others).item() == 5

@@ -1,4 +1,4 @@
-"""The gradient penalty against slopes worked out by hand and a slow loop."""
+"""Tests of the gradient penalty against computed gradients and a loop implementation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def batch(*items: tuple[float, ...], dtype: torch.dtype = torch.float64) -> Tens
 
 
 def test_penalty_of_a_linear_discriminator_equals_computed_values() -> None:
-    """D(x) = 3 a - 4 b has the slope 5 everywhere, so the penalty is 16, and d/dw of it 2 (5 - 1) w / 5."""
+    """D(x) = 3 a - 4 b has gradient norm 5 everywhere: the penalty is 16, and its gradient 2 (5 - 1) w / 5."""
     weights = torch.tensor([3.0, -4.0], dtype=torch.float64, requires_grad=True)
     real, fake = batch((1, 2), (0, -1)), batch((3, 5), (1, 1))
     penalty = gradient_penalty(lambda x: (x * weights).sum(1), real, fake)
@@ -35,16 +35,16 @@ def test_penalty_is_zero_for_gradient_norm_one_and_finite_for_zero() -> None:
 
 
 def test_points_are_between_each_real_item_and_its_fake() -> None:
-    """D(x) = x^2 / 2 has the slope x: between 3 and 5 the penalty is in (4, 16), and an item's draw is its own."""
+    """D(x) = x^2 / 2 has the gradient x: between 3 and 5 the penalty is in (4, 16), with one random point per item."""
     seen: list[Tensor] = []
 
-    def critic(x: Tensor) -> Tensor:
+    def discriminator(x: Tensor) -> Tensor:
         seen.append(x.detach())
         return x.square().sum(1) / 2
 
     torch.manual_seed(0)
     real, fake = torch.full((50, 1), 3.0), torch.full((50, 1), 5.0)
-    penalty = gradient_penalty(critic, real, fake)
+    penalty = gradient_penalty(discriminator, real, fake)
     assert seen[0].min() > 3 and seen[0].max() < 5 and seen[0].unique().numel() > 40
     assert penalty.item() == pytest.approx((seen[0] - 1).square().mean().item(), rel=1e-5)
 

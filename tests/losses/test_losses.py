@@ -132,7 +132,7 @@ def test_normal_prior_is_the_divergence_per_element() -> None:
     assert kl_divergence(torch.zeros(4), torch.zeros(4)) == 0
 
 
-def spot_itself(x: Tensor, kind: AnyAdversarialLoss) -> Tensor:
+def discriminator_loss_of(x: Tensor, kind: AnyAdversarialLoss) -> Tensor:
     return discriminator_loss(x, x.flip(0), kind)
 
 
@@ -141,8 +141,8 @@ TERMS: dict[str, Callable[[Tensor], Tensor]] = {
     "squared": lambda x: mse(x, x.flip(0)),
     "normal": lambda x: kl_divergence(x, x.flip(0)),
     "unit_normal": kl_divergence_unit_variance,
-    **{f"fool {kind}": partial(generator_loss, kind=kind) for kind in KINDS},
-    **{f"spot {kind}": partial(spot_itself, kind=kind) for kind in KINDS},
+    **{f"generator {kind}": partial(generator_loss, kind=kind) for kind in KINDS},
+    **{f"discriminator {kind}": partial(discriminator_loss_of, kind=kind) for kind in KINDS},
 }
 
 

@@ -17,68 +17,68 @@ def numbered(*numbers: int) -> torch.Tensor:
 
 
 def test_pool_returns_its_input_until_it_is_full() -> None:
-    past = ImagePool(5)
-    assert torch.equal(past(numbered(1, 2, 3)), numbered(1, 2, 3))
-    assert torch.equal(past(numbered(4, 5)), numbered(4, 5))
-    assert torch.equal(past.memory, numbered(1, 2, 3, 4, 5)) and past.count == 5
+    pool = ImagePool(5)
+    assert torch.equal(pool(numbered(1, 2, 3)), numbered(1, 2, 3))
+    assert torch.equal(pool(numbered(4, 5)), numbered(4, 5))
+    assert torch.equal(pool.memory, numbered(1, 2, 3, 4, 5)) and pool.count == 5
 
 
 def test_full_pool_swaps_half_of_its_items() -> None:
     torch.manual_seed(0)
-    past, queries = ImagePool(8), 2000
-    past(numbered(*range(8)))
+    pool, queries = ImagePool(8), 2000
+    pool(numbered(*range(8)))
     stored, swaps, ages = set(range(8)), 0, []
     for i in range(8, 8 + queries):
-        shown = int(past(numbered(i))[0, 0, 0, 0])
-        if shown != i:
-            assert shown in stored
-            stored = stored - {shown} | {i}
+        output = int(pool(numbered(i))[0, 0, 0, 0])
+        if output != i:
+            assert output in stored
+            stored = stored - {output} | {i}
             swaps += 1
-            ages.append(i - shown)
-        assert {int(n) for n in past.memory[:, 0, 0, 0]} == stored
+            ages.append(i - output)
+        assert {int(n) for n in pool.memory[:, 0, 0, 0]} == stored
     assert 0.46 * queries < swaps < 0.54 * queries
-    assert 14 < sum(ages) / len(ages) < 18  # each leaves with chance 1/16 a query
+    assert 14 < sum(ages) / len(ages) < 18  # each leaves with probability 1/16 per query
 
 
 def test_pool_of_size_zero_only_detaches() -> None:
     fakes = numbered(1, 2).requires_grad_()
-    shown = ImagePool(0)(fakes)
-    assert torch.equal(shown, fakes) and not shown.requires_grad
+    output = ImagePool(0)(fakes)
+    assert torch.equal(output, fakes) and not output.requires_grad
 
 
 def test_pool_detaches_and_stores_copies() -> None:
-    past, fakes = ImagePool(2), numbered(1, 2).requires_grad_()
-    shown = past(fakes)
-    assert not shown.requires_grad and not past.memory.requires_grad
+    pool, fakes = ImagePool(2), numbered(1, 2).requires_grad_()
+    output = pool(fakes)
+    assert not output.requires_grad and not pool.memory.requires_grad
     with torch.no_grad():
         fakes.fill_(9)
-    assert torch.equal(past.memory, numbered(1, 2)) and torch.equal(shown, numbered(1, 2))
+    assert torch.equal(pool.memory, numbered(1, 2)) and torch.equal(output, numbered(1, 2))
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
 def test_pool_stores_exact_values(dtype: torch.dtype) -> None:
     torch.manual_seed(1)
-    past, fakes = ImagePool(1), torch.rand(1, 3, 2, 2, dtype=torch.float64).to(dtype)
-    past(fakes)
-    shown = [past(torch.zeros_like(fakes)) for _ in range(12)]
-    assert all(s.dtype == dtype for s in shown)
-    assert any(torch.equal(s, fakes) for s in shown)
+    pool, fakes = ImagePool(1), torch.rand(1, 3, 2, 2, dtype=torch.float64).to(dtype)
+    pool(fakes)
+    output = [pool(torch.zeros_like(fakes)) for _ in range(12)]
+    assert all(s.dtype == dtype for s in output)
+    assert any(torch.equal(s, fakes) for s in output)
 
 
-@pytest.mark.parametrize("given", [0, 2, 7])
-def test_pool_continues_exactly_after_a_state_dict_round_trip(given: int) -> None:
+@pytest.mark.parametrize("num_stored", [0, 2, 7])
+def test_pool_continues_exactly_after_a_state_dict_round_trip(num_stored: int) -> None:
     torch.manual_seed(0)
-    past = ImagePool(4)
-    if given:
-        past(numbered(*range(given)))
+    pool = ImagePool(4)
+    if num_stored:
+        pool(numbered(*range(num_stored)))
     twin = ImagePool(4)
-    twin.load_state_dict(past.state_dict())
+    twin.load_state_dict(pool.state_dict())
     for i in range(20):
         torch.manual_seed(i)
-        ours = past(numbered(100 + i))
+        output = pool(numbered(100 + i))
         torch.manual_seed(i)
-        assert torch.equal(twin(numbered(100 + i)), ours)
-    assert torch.equal(twin.memory, past.memory) and twin.count == past.count
+        assert torch.equal(twin(numbered(100 + i)), output)
+    assert torch.equal(twin.memory, pool.memory) and twin.count == pool.count
 
 
 def test_joint_call_equals_separate_calls() -> None:
@@ -130,7 +130,7 @@ def test_joint_call_augments_each_item_separately() -> None:
 
 
 def test_turn_drops_losses_that_are_none_and_needs_a_player() -> None:
-    turn = Turn("critic", adversarial=torch.ones(()), identity=None)
+    turn = Turn("discriminator", adversarial=torch.ones(()), identity=None)
     assert list(turn.losses) == ["adversarial"]
     with pytest.raises(TypeError, match="at least one player"):
         Turn(adversarial=torch.ones(()))
@@ -141,14 +141,14 @@ def test_weights_are_numbers_or_functions_and_the_players_key_has_priority() -> 
     method.loss_weights = {
         "adversarial": 1.0,
         "discriminators.adversarial": 0.5,
-        "cycle": lambda now: 10 * now.budget_fraction,
+        "cycle": lambda context: 10 * context.budget_fraction,
     }
-    now = StepContext(3, 0.25)
-    assert method.loss_weight("generators", "adversarial", now) == 1
-    assert method.loss_weight("discriminators", "adversarial", now) == 0.5
-    assert method.loss_weight("generators", "cycle", now) == 2.5
+    context = StepContext(3, 0.25)
+    assert method.loss_weight("generators", "adversarial", context) == 1
+    assert method.loss_weight("discriminators", "adversarial", context) == 0.5
+    assert method.loss_weight("generators", "cycle", context) == 2.5
     with pytest.raises(KeyError):
-        method.loss_weight("generators", "identity", now)
+        method.loss_weight("generators", "identity", context)
 
 
 def test_total_skips_none() -> None:
@@ -165,7 +165,7 @@ def test_detach_stops_the_gradient() -> None:
 
 
 def test_attributes_of_different_datasets_are_classified_separately() -> None:
-    """No classifier is asked then: routes of sets with one group each do not bring one along."""
+    """No classifier runs jointly: routes of datasets with one group each do not need one."""
     groups = (LabelGroup(values=("a", "b")), LabelGroup(values=("c",)), LabelGroup(values=("d",)))
     method = build("fader", labels=Labels(groups=groups, dataset_groups=((0,), (1,), (2,))))
     assert isinstance(method, LabelConditionedMethod)

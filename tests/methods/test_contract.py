@@ -1,4 +1,4 @@
-"""What every method of METHODS keeps."""
+"""Properties of every method in METHODS."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ JOINT = Labels(
     ),
     dataset_groups=((0, 1), (2,)),
 )
-"""Attributes of several groups, from two data sets that know different ones."""
+"""Attributes in several groups, from two datasets with different groups."""
 VARIANTS += [(name, {"labels": JOINT}) for name, row in METHODS.items() if row.cls.batch_kind == "labelled"]
 STEPS = 2
 Play = Callable[[Batch, StepContext], Iterator[Turns]]
@@ -59,7 +59,7 @@ def image(items: int = 2, size: int = 16) -> Tensor:
 
 
 class Watch:
-    """Notes, whenever an optimizer of the loop steps, who has gradients, and what the step changed."""
+    """Record, for each optimizer step, which parameters have gradients and which the step changes."""
 
     def __init__(self, method: Method, loop: TrainingLoop) -> None:
         self.method = method
@@ -140,7 +140,7 @@ def test_each_role_and_parameter_belongs_to_one_player(name: str, settings: dict
 
 
 def spoil_all_but(method: Method, route: Route) -> None:
-    """Change every parameter of which the route has no need."""
+    """Change every parameter that the route does not need."""
     needed = {id(p) for role in route.roles for p in method.get_submodule(role).parameters()}
     for parameter in method.parameters():
         if id(parameter) not in needed:
@@ -159,11 +159,11 @@ def test_route_depends_only_on_its_roles(name: str, settings: dict[str, Any]) ->
             spoil_all_but(method, route)
             assert torch.equal(method.translate(x, route.source, route.target), before)
             for role in route.roles:
-                kept = [p.clone() for p in roles[role].parameters()]
+                saved_values = [p.clone() for p in roles[role].parameters()]
                 for parameter in roles[role].parameters():
-                    parameter.mul_(-1.5)  # a change of size alone may leave a decision as it is
+                    parameter.mul_(-1.5)  # a change of scale may not change a decision
                 assert not torch.equal(method.translate(x, route.source, route.target), before)
-                for parameter, value in zip(roles[role].parameters(), kept, strict=True):
+                for parameter, value in zip(roles[role].parameters(), saved_values, strict=True):
                     parameter.copy_(value)
 
 
@@ -187,20 +187,20 @@ def test_translation_keeps_shape_and_range_and_items_independent(
 @pytest.mark.parametrize("name", METHODS)
 def test_restoring_methods_have_the_reverse_route(name: str) -> None:
     method = build(name)
-    ways = {(route.source, route.target) for route in method.routes}
-    assert all(method.route(*way) is not None for way in ways) and method.route("X", "X") is None
+    route_keys = {(route.source, route.target) for route in method.routes}
+    assert all(method.route(*route_key) is not None for route_key in route_keys) and method.route("X", "X") is None
     if method.is_cycle_consistent:
-        assert {(target, source) for source, target in ways} == ways
+        assert {(target, source) for source, target in route_keys} == route_keys
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_scores_from_before_the_discriminator_step_raise_an_error(name: str) -> None:
-    """The planted fault: everything is computed first, then the critics move, then the generators on stale scores.
+    """Planted bug: compute all losses first, then step the discriminators, then the generators on stale scores.
 
-    Which of the two moves first by right differs, so both orders are tried; where a step is one move nothing is stale.
-    Autograd sees it by the version of the weights that a convolution saved, so only with plain layers in float32: under
-    autocast and spectral norm the saved weights are copies that nothing moves. Hence plain critics here. Of a
-    simultaneous move each turn is made alone; what their graphs have in common is gone after the first.
+    Methods differ in which player moves first, so the test tries both orders; a step with a single move has no stale
+    scores. Autograd detects them by the version counter of the weights that a convolution saved, that is, only for
+    plain layers in float32: with autocast or spectral norm, the saved weights are copies. The discriminators here are
+    therefore plain. The turns of a simultaneous move run one by one; the first backward pass frees their common graph.
     """
     refused, moves = 0, 0
     for backwards in (False, True):
@@ -240,7 +240,7 @@ def test_shared_layers_are_shared_after_saving_and_loading(name: str, tmp_path: 
 
 
 def ties(method: Method) -> list[list[str]]:
-    """Names of parameters that are one object."""
+    """Return the groups of names that refer to the same parameter."""
     names: dict[int, list[str]] = {}
     for name, parameter in method.named_parameters(remove_duplicate=False):
         names.setdefault(id(parameter), []).append(name)

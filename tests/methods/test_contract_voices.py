@@ -1,4 +1,4 @@
-"""What every method that learns from voices keeps, on networks made for them."""
+"""Properties of every method for voices, with voice networks."""
 
 from __future__ import annotations
 
@@ -45,9 +45,7 @@ def voices(items: int = 2, frames: int = VOICE[2]) -> Tensor:
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("name", "settings"), VARIANTS)
-def test_only_parameters_of_the_moving_player_get_gradients(
-    name: str, settings: dict[str, Any], form: str
-) -> None:
+def test_only_parameters_of_the_moving_player_get_gradients(name: str, settings: dict[str, Any], form: str) -> None:
     method = build_voice(name, **FORMS[form], **settings)
     loop = loop_of(method)
     watch = Watch(method, loop)
@@ -102,8 +100,8 @@ def test_only_the_first_generator_call_gets_masked_frames() -> None:
     assert [x.shape[1] for x in seen] == [2, 1, 2, 1, 1, 1], "forward masked, identity; the same back; both cycles"
     x = voices()
     with torch.no_grad():
-        plain, told = (method.translate(given, "X", "Y") for given in (x, torch.cat((x, torch.ones_like(x)), 1)))
-        assert torch.equal(plain, told)
+        plain, masked = (method.translate(item, "X", "Y") for item in (x, torch.cat((x, torch.ones_like(x)), 1)))
+        assert torch.equal(plain, masked)
 
 
 @pytest.mark.parametrize("norm", ["instance-affine", "batch"])
@@ -118,11 +116,11 @@ def test_fader_residual_starts_at_zero_and_keeps_the_autoencoder(norm: str) -> N
     loop = loop_of(method)
     before = {name: value.clone() for name, value in method.state_dict().items()}
 
-    def moved(batch: Batch, now: StepContext) -> tuple[set[str], set[str]]:
-        terms = loop.step([batch], now)
+    def moved(batch: Batch, context: StepContext) -> tuple[set[str], set[str]]:
+        losses = loop.step([batch], context)
         changed = {name.split(".")[0] for name, value in method.state_dict().items() if not value.equal(before[name])}
         before.update({name: value.clone() for name, value in method.state_dict().items()})
-        return {term.split(".")[0] for term in terms}, changed
+        return {loss.split(".")[0] for loss in losses}, changed
 
     assert moved(batches[0], StepContext(0, 0.49)) == (
         {"latent_discriminator", "autoencoder", "discriminator", "classifier"},
@@ -130,9 +128,10 @@ def test_fader_residual_starts_at_zero_and_keeps_the_autoencoder(norm: str) -> N
     )
     assert moved(batches[1], StepContext(1, 0.5)) == ({"residual_decoder", "discriminator", "classifier"}, set("RDC"))
     code = method.get_submodule("E")(x)
-    told = concat_label(code, torch.tensor([[0.0, 1.0]], dtype=x.dtype).expand(2, -1))
-    made = method.get_submodule("G")(told) + method.get_submodule("R")(told)
-    assert torch.equal(method.translate(x, "X", "Y"), made) and method.get_submodule("R")(told).abs().max() > 0
+    labelled_code = concat_label(code, torch.tensor([[0.0, 1.0]], dtype=x.dtype).expand(2, -1))
+    residual = method.get_submodule("R")(labelled_code)
+    expected = method.get_submodule("G")(labelled_code) + residual
+    assert torch.equal(method.translate(x, "X", "Y"), expected) and residual.abs().max() > 0
 
 
 def test_unsupported_media_reasons_name_existing_media() -> None:

@@ -1,4 +1,4 @@
-"""A frozen part inside a role: it is saved and averaged, but no optimizer moves it."""
+"""Tests of a frozen part of a role: it is saved and part of the EMA, but no optimizer changes it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unpaired.runs.weights import collect_state
 
 
 def frozen_parameters(role: torch.nn.Module) -> Iterator[Tensor]:
-    """The parameters of the first child of a role, which the test freezes."""
+    """Yield the parameters of the first child of a role, which the test freezes."""
     yield from next(role.children()).parameters()
 
 

@@ -12,7 +12,7 @@ GOLDEN: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
 
 
 def flat(tree: Any, at: str = "") -> dict[str, float]:
-    """A tree of dictionaries and lists as one dictionary."""
+    """Flatten nested dictionaries and lists into one dictionary."""
     if isinstance(tree, float):
         return {at: tree}
     parts = tree.items() if isinstance(tree, dict) else enumerate(tree)

@@ -1,4 +1,4 @@
-"""The benchmark of a step measures what it says, and its rows say what they are of."""
+"""Tests of the step benchmark and of the rows that it writes."""
 
 from __future__ import annotations
 
@@ -31,9 +31,7 @@ def test_both_sides_run_the_same_method(name: str) -> None:
     assert all(len(pairs) == 2 and min(min(pair) for pair in pairs) > 0 for pairs in taken.values())
 
 
-def test_row_contains_command_machine_seed_and_values(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_row_contains_command_machine_seed_and_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["/somewhere/benchmarks/step.py", "--method", "gan"])
     file = tmp_path / "results.jsonl"
     assert rows("step", file) == []

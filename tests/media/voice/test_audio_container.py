@@ -1,4 +1,4 @@
-"""All sound of a file is decoded, whatever its header says of its length."""
+"""Tests that all sound of a file is decoded, even if the length in its header is wrong."""
 
 from __future__ import annotations
 
@@ -102,7 +102,9 @@ def test_bytes_before_mp3_frames_are_skipped(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("container", "subtype", "suffix"), [("OGG", "VORBIS", "ogg"), ("OGG", "OPUS", "opus"), ("WAV", None, "wav")]
 )
-def test_concatenated_files_are_decoded_completely(tmp_path: Path, container: str, subtype: str | None, suffix: str) -> None:
+def test_concatenated_files_are_decoded_completely(
+    tmp_path: Path, container: str, subtype: str | None, suffix: str
+) -> None:
     samples, notes = inspect(tmp_path, 3 * encode(container, subtype), suffix)
     assert samples == 3 * COUNT and "3 sounds" in notes
 

@@ -17,7 +17,7 @@ def frames(count: int, mean: float = 0, deviation: float = 1, seed: int = 0, coe
 def test_affine_equals_computed_values() -> None:
     source, target = np.array([[0, 2], [5, 5]], np.float32), np.array([[10, 30], [1, 3]], np.float32)
     fitted = AffineBaseline.fit(source, target)
-    # Mean 1 and deviation 1 become 20 and 10; a row without deviation is at the target's mean.
+    # Mean 1 and standard deviation 1 become 20 and 10; a constant row becomes the target's mean.
     np.testing.assert_allclose(fitted(np.array([[1, 3], [5, 5]], np.float32)), [[20, 40], [2, 2]], rtol=1e-5)
 
 
@@ -30,7 +30,7 @@ def test_affine_output_has_the_moments_of_the_target() -> None:
 
 
 def slow_nearest(values: Floats, source: Floats, target: Floats, k: int) -> Floats:
-    """By loops: brought to the target's moments, looked up, averaged and smoothed over three."""
+    """Compute in loops: match moments, find the nearest frames, average them, and smooth over three frames."""
     found = []
     for frame in values.T:
         moved = (frame - source.mean(1)) / source.std(1) * target.std(1) + target.mean(1)
@@ -40,7 +40,7 @@ def slow_nearest(values: Floats, source: Floats, target: Floats, k: int) -> Floa
     return np.stack([np.mean(padded[t : t + 3], 0) for t in range(len(found))], 1)
 
 
-@pytest.mark.parametrize("piece", [1 << 24, 200])  # in one piece, and in pieces of 5 frames
+@pytest.mark.parametrize("piece", [1 << 24, 200])  # all frames at once, and pieces of 5 frames
 def test_nearest_neighbours_equal_a_loop_implementation(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(baseline_converters, "_MAX_DISTANCES", piece)
     source, target, values = frames(30, 2, 3), frames(40, -1, 0.5, seed=1), frames(17, 2, 3, seed=2)

@@ -35,7 +35,7 @@ def whole(stream: list[VoiceFeatures]) -> Floats:
 
 
 def blurred(reach: int) -> conversion.FeatureConverter:
-    """A change that sees `reach` frames to either side."""
+    """Return a converter whose receptive field is `reach` frames to either side."""
 
     def apply(features: VoiceFeatures) -> VoiceFeatures:
         kernel = np.ones(2 * reach + 1) / (2 * reach + 1)
@@ -53,13 +53,13 @@ def test_windows_with_enough_context_equal_one_call(frames: int, size: int) -> N
     windows = WindowSizes(core=20, context=10, fade=6)
     stream = list(convert_windows(pieces(features, size), blurred(10), windows))
     np.testing.assert_allclose(whole(stream), blurred(10)(features).rows, atol=1e-5)
-    np.testing.assert_array_equal(whole(stream)[2:], features["level"])  # what is not changed, to the last bit
+    np.testing.assert_array_equal(whole(stream)[2:], features["level"])  # unchanged groups are bit-identical
 
 
 def test_windows_with_different_results_are_cross_faded() -> None:
     seen: list[int] = []
 
-    def shifting(features: VoiceFeatures) -> VoiceFeatures:  # another answer in each window
+    def shifting(features: VoiceFeatures) -> VoiceFeatures:  # another result in each window
         seen.append(features.num_frames)
         return features.replace_groups(values=np.full((2, features.num_frames), len(seen)))
 
@@ -67,7 +67,7 @@ def test_windows_with_different_results_are_cross_faded() -> None:
     assert out.shape == (200,)
     assert seen == [65, 80, 80, 65][: len(seen)]
     assert set(out[:40]) == {1.0} and out[-1] == len(seen)
-    assert np.abs(np.diff(out)).max() < 0.11  # a tenth a frame, no jump
+    assert np.abs(np.diff(out)).max() < 0.11  # a tenth per frame, without a jump
 
 
 def test_memory_use_is_that_of_a_window() -> None:
@@ -104,7 +104,7 @@ def test_networks_get_normalized_values_padded_to_a_multiple() -> None:
 
     apply = wrap_with_normalisation(network, statistics(1, 2), statistics(10, 4))
     values = np.full((24, 9), 3, np.float32)
-    np.testing.assert_allclose(apply(values), np.full((24, 9), 14))  # one deviation above the mean of either
+    np.testing.assert_allclose(apply(values), np.full((24, 9), 14))  # one standard deviation above either mean
     assert shapes == [((1, 24, 12), "float32")]
 
 

@@ -74,6 +74,6 @@ def test_detection_of_all_speech_and_no_speech() -> None:
 
 def test_trim_silence_keeps_a_margin() -> None:
     quiet = np.zeros(16000, np.float32)
-    kept = trim_silence(np.concatenate([quiet, tone(1), quiet]), 16000)
-    assert 16000 <= len(kept) <= 16000 + 2 * (800 + 400)
+    trimmed = trim_silence(np.concatenate([quiet, tone(1), quiet]), 16000)
+    assert 16000 <= len(trimmed) <= 16000 + 2 * (800 + 400)
     assert len(trim_silence(quiet, 16000)) == 0

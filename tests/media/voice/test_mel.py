@@ -49,7 +49,7 @@ def slow_filterbank() -> list[list[float]]:
 
 def test_filterbank_equals_a_loop_implementation() -> None:
     np.testing.assert_allclose(build_mel_filterbank(), slow_filterbank(), atol=1e-12)
-    # The bank that HiFi-GAN's authors take (librosa 0.7, Slaney's mel), one value of it.
+    # One value of the filterbank of HiFi-GAN's authors (librosa 0.7, Slaney's mel).
     assert build_mel_filterbank()[0].argmax() == 2 and build_mel_filterbank().shape == (80, 513)
 
 

@@ -11,8 +11,10 @@ ALPHA, BINS = 0.41, 513
 
 
 def slow_cepstrum(log_amplitude: object, order: int) -> list[float]:
-    """The cosine series along the warped axis, by a loop: the envelope is looked up where an evenly spaced warped
-    frequency comes from, which the all-pass of the opposite sign tells."""
+    """Compute the cosine series along the warped axis in a loop.
+
+    The all-pass with the opposite sign maps evenly spaced warped frequencies back to those of the envelope.
+    """
     assert callable(log_amplitude)
     points = 2000
     result = []
@@ -27,7 +29,7 @@ def slow_cepstrum(log_amplitude: object, order: int) -> list[float]:
 
 
 def envelope(w: float) -> float:
-    """Two resonances, the logarithm of their amplitude."""
+    """Return the log amplitude of two resonances."""
     total = -3.0
     for radius, angle in ((0.9, 0.5), (0.85, 1.4)):
         for sign in (1, -1):

@@ -56,7 +56,7 @@ def test_files_of_a_folder_are_converted(tmp_path: Path) -> None:
 
 
 def test_f0_is_transformed_and_loudness_is_kept(translator: Translator, tmp_path: Path) -> None:
-    """Alice at 200 Hz becomes Bob at 100 Hz; networks that change nothing leave all else."""
+    """Alice at 200 Hz becomes Bob at 100 Hz; identity networks change nothing else."""
     path = sound(tmp_path / "in" / "a.wav", hum(1.0, 200.0, level=0.02))
     before = soundfile.read(path)[0]
     go(translator, path, out=tmp_path / "out")
@@ -68,7 +68,7 @@ def test_f0_is_transformed_and_loudness_is_kept(translator: Translator, tmp_path
 
 
 def test_output_has_the_statistics_of_the_target(tmp_path: Path) -> None:
-    """What is z-scored by the source's and changed by nothing has the target's mean: c1 rises by the difference."""
+    """With an identity network, c1 increases by the difference of the speakers' means."""
     domains = (speaker("alice", 100.0), speaker("bob", 100.0, mean=0.3))
     path = sound(tmp_path / "a.wav", hum(1.0, 100.0, level=0.02))
     c1 = []
@@ -121,11 +121,11 @@ def test_unreadable_files_are_reported_and_the_others_converted(translator: Tran
     sound(folder / "silence.wav", np.zeros(RATE))
     sound(folder / "stereo.wav", np.stack([hum(), np.zeros(RATE, np.float32)], 1))
     outcome = go(translator, folder, out=tmp_path / "out")
-    reasons = {path.name: why for path, why in outcome.failed}
+    reasons = {path.name: reason for path, reason in outcome.failed}
     assert reasons.keys() == {"cut.flac", "text.wav", "short.wav", "nan.wav"} and outcome.done == 3
     assert "10 ms long" in reasons["short.wav"] and "whatever its name says" in reasons["text.wav"]
     assert np.abs(soundfile.read(tmp_path / "out" / "silence.wav")[0]).max() < 1e-4
-    assert any("channel 2 of 2 is dead" in text for text in outcome.warnings)
+    assert any("channel 2 of 2" in text for text in outcome.warnings)
     assert {p.name for p in (tmp_path / "out").iterdir() if p.suffix} == {"good.flac", "silence.wav", "stereo.wav"} | {
         ".unpaired.sqlite"
     }
@@ -167,7 +167,7 @@ def test_invalid_inputs_raise_usage_error(translator: Translator, tmp_path: Path
         translator(np.full(RATE, np.nan), to="bob", sample_rate_hz=RATE)
     with pytest.raises(UsageError, match="--scale: for pictures only"):
         translator(hum(), to="bob", sample_rate_hz=RATE, scale="native")
-    with pytest.raises(UsageError, match="files say it themselves"):
+    with pytest.raises(UsageError, match="sample_rate_hz 16000: omit it"):
         translator.create_pipeline(translator.resolve_request("bob")).translate_object("a.wav", RATE)
     with pytest.raises(UnreadableFileError):
         translator(tmp_path / "none.wav", to="bob")

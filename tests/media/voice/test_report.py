@@ -1,4 +1,4 @@
-"""The verdict on routes of recordings, and the section that lets one listen."""
+"""Tests of the verdict on voice routes and of the listening samples in the report."""
 
 from __future__ import annotations
 
@@ -30,9 +30,7 @@ BASELINES = {
         ({}, ("not measured.",)),
     ],
 )
-def test_route_is_compared_with_untrained_baselines(
-    values: dict[str, float], words: tuple[str, ...]
-) -> None:
+def test_route_is_compared_with_untrained_baselines(values: dict[str, float], words: tuple[str, ...]) -> None:
     route = RouteEvaluation(route="a -> b", sources=5, targets=5, values=values, baselines=BASELINES)
     text = describe_route(route)
     assert all(word in text for word in words) and "copy-synthesis" not in text

@@ -1,4 +1,4 @@
-"""The gate that is a network. What needs silero-vad itself is skipped where that is not installed."""
+"""Tests of voice activity detection by a network; tests that need silero-vad are skipped if it is not installed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ needs_silero = pytest.mark.skipif(FOUND is None, reason="silero-vad is not insta
 
 
 def numbered(_: Path, waves: Iterable[Wave]) -> Iterator[Floats]:
-    """In place of the network: each step is as likely as its number says."""
+    """Session in place of the network: the probability of a window depends on its number."""
     samples = done = 0
     for wave in waves:
         samples += len(wave)
@@ -47,7 +47,7 @@ def numbered(_: Path, waves: Iterable[Wave]) -> Iterator[Floats]:
 
 
 class Levels:
-    """A representation that is quick: the first sample of each hop."""
+    """Fast representation: the first sample of each hop."""
 
     name, coefficients, layout, context_frames = "levels", 1, (("values", 1),), 4
 
@@ -84,12 +84,12 @@ def test_features_and_probabilities_are_computed_in_step(monkeypatch: pytest.Mon
     for part in SileroVad(Path("none"), "1").analyse_stream(blocks(), cast(Representation, Levels(16000, 160))):
         frames += part.num_frames
         lags.append(read - frames / 100)
-    assert frames == 30_000 and max(lags) < 3  # seconds that wait for one of the two
+    assert frames == 30_000 and max(lags) < 3  # seconds that are buffered
 
 
 def test_runs_that_reach_the_upper_threshold_are_speech() -> None:
     chances = np.zeros(400, np.float32)
-    chances[100:200] = 0.4  # reaches it nowhere
+    chances[100:200] = 0.4  # below the upper threshold everywhere
     chances[220:300], chances[260] = 0.36, 0.5
     chances[320:350] = 0.9  # a pause of 0.1 s before it
     chances[392:398] = 1  # 30 ms
@@ -114,7 +114,7 @@ def test_each_vad_has_separate_cache_entries(tmp_path: Path, monkeypatch: pytest
     )
     assert find_segments(heard.detect_speech()) == [(103, 201)]  # 16 steps of 512 samples are 102.4 frames
     assert store.analyse([path], world).entries[0] == by_level
-    monkeypatch.undo()  # no network: what is found is not made
+    monkeypatch.undo()  # no network is needed to load cached entries
     assert store.analyse([path], world, SileroVad(Path("none"), "1")).entries[0] == heard
     monkeypatch.setattr(silero_vad, "compute_speech_probabilities", lambda *_: iter([np.ones(32, np.float32)]))
     assert store.analyse([path], world, SileroVad(Path("none"), "2")).entries[0].detect_speech().all()

@@ -63,7 +63,7 @@ def test_stream_in_chunks_equals_one_call() -> None:
 
 
 def voiced(frames: int) -> VoiceFeatures:
-    """A steady vowel that glides, voiced throughout, without noise below 3 kHz."""
+    """Return a vowel with gliding F0, voiced throughout, without noise below 3 kHz."""
     features = WORLD.analyse(buzz(1))
     vowel = VoiceFeatures(np.repeat(features.rows[:, 30:31], frames, 1), features.layout)
     f0 = 120 + 40 * np.sin(np.arange(frames) / 70)
@@ -78,7 +78,7 @@ def test_synthesis_in_chunks_places_pulses_like_one_call(monkeypatch: pytest.Mon
     stream = np.concatenate(list(WORLD.synthesise_stream(parts)))
     assert len(stream) == len(whole) == 80000
     error = np.square(stream - whole).sum() / np.square(whole).sum()
-    assert error < 0.02  # noise differs; unaligned pulses give about 2
+    assert error < 0.02  # the noise differs; misplaced pulses give about 2
 
 
 def test_chunk_boundary_has_no_click(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +94,7 @@ def test_chunk_boundary_has_no_click(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_pulse_phase_equals_computed_values() -> None:
     assert pulses.compute_pulse_phase(np.full(11, 200.0), 10, 16000) == pytest.approx(2 * np.pi * 200 * 0.05)
     assert pulses.compute_pulse_phase(np.zeros(11), 10, 16000) == pytest.approx(2 * np.pi * 500 * 0.05)
-    # Interpolated from 100 to 200 Hz over one frame of 80 samples: their mean is half a sample's step below 150.
+    # F0 is interpolated from 100 to 200 Hz over one frame of 80 samples: the mean is half a step below 150.
     assert pulses.compute_pulse_phase([100.0, 200.0], 1, 16000) == pytest.approx(2 * np.pi * (150 - 0.625) * 0.005)
 
 
@@ -111,7 +111,7 @@ def test_lead_in_frames_reach_the_phase(first: float, phase: float) -> None:
 def test_log_f0_transform() -> None:
     f0 = np.array([[0, 100, 200, 0]], np.float32)
     source, target = (np.log(100), 0.2), (np.log(200), 0.1)
-    expected = [0, 200, 200 * np.sqrt(2), 0]  # an octave above the mean becomes half of one
+    expected = [0, 200, 200 * np.sqrt(2), 0]  # an octave above the mean becomes half an octave
     np.testing.assert_allclose(transform_log_f0(f0, source, target)[0], expected, rtol=1e-5)
     np.testing.assert_allclose(transform_log_f0(f0, source, source), f0, rtol=1e-5)
     np.testing.assert_allclose(transform_log_f0(f0, (np.log(100), 0), target)[0], [0, 200, 400, 0], rtol=1e-5)

@@ -10,7 +10,7 @@ pytest.importorskip("pyworld")
 
 
 def buzz(hz: float, rate: int) -> Wave:
-    """Half a second of equal harmonics below 4 kHz, then as much silence."""
+    """Return half a second of equal harmonics below 4 kHz, followed by half a second of silence."""
     time = np.arange(rate // 2) / rate
     sound = 0.02 * sum(np.cos(2 * np.pi * hz * k * time) for k in range(1, int(4000 / hz)))
     return np.asarray(np.concatenate([sound, np.zeros(rate // 2)]), np.float32)

@@ -18,17 +18,17 @@ def sentence(cepstra: Doubles, f0: Doubles | None = None) -> FrameFeatures:
 
 
 @pytest.fixture
-def spoken() -> Doubles:
+def trajectory() -> Doubles:
     return np.cumsum(np.random.default_rng(0).normal(size=(400, 24)), axis=0) * 0.05
 
 
-def test_distance_of_a_distribution_from_itself_is_zero(spoken: Doubles) -> None:
-    own = compute_distribution([sentence(spoken)])
+def test_distance_of_a_distribution_from_itself_is_zero(trajectory: Doubles) -> None:
+    own = compute_distribution([sentence(trajectory)])
     assert compare_distributions(own, own) == (0, 0, 0, 0, 0, 0)
 
 
 def test_halved_amplitude_lowers_variance_by_6_db() -> None:
-    """Half the amplitude is a quarter of the variance: 6.02 dB flatter, in both measures of spread."""
+    """Half the amplitude is a quarter of the variance: 6.02 dB less, in both GV metrics."""
     rng = np.random.default_rng(1)
     x = rng.normal(size=(300, 24))
     found = compare_distributions(compute_distribution([sentence(x / 2)]), compute_distribution([sentence(x)]))
@@ -37,14 +37,14 @@ def test_halved_amplitude_lowers_variance_by_6_db() -> None:
     assert found.modulation_db == pytest.approx(20 * math.log10(2))
 
 
-def test_differences_between_sentences_do_not_count_as_variance(spoken: Doubles) -> None:
-    one = compute_distribution([sentence(spoken), sentence(spoken)])
-    shifted = compute_distribution([sentence(spoken), sentence(spoken + 5)])
+def test_differences_between_sentences_do_not_count_as_variance(trajectory: Doubles) -> None:
+    one = compute_distribution([sentence(trajectory), sentence(trajectory)])
+    shifted = compute_distribution([sentence(trajectory), sentence(trajectory + 5)])
     np.testing.assert_allclose(shifted.variance, one.variance)
 
 
 def test_modulation_spectrum_has_its_peak_at_the_modulation_frequency() -> None:
-    """12.5 Hz is bin 8 of 1.5625 Hz; a Hann window spreads it to its neighbours alone."""
+    """12.5 Hz is bin 8 of 1.5625 Hz; a Hann window spreads it only to the adjacent bins."""
     course = np.sin(2 * math.pi * 12.5 * np.arange(256) * 0.005)[:, None]
     power = compute_distribution([sentence(course)]).modulation
     assert power is not None
@@ -54,12 +54,12 @@ def test_modulation_spectrum_has_its_peak_at_the_modulation_frequency() -> None:
     assert power[[0, 3, 12, 31], 0].max() < 1e-12
 
 
-def test_blur_changes_modulation_and_variance(spoken: Doubles) -> None:
-    real = compute_distribution([sentence(spoken)])
+def test_blur_changes_modulation_and_variance(trajectory: Doubles) -> None:
+    real = compute_distribution([sentence(trajectory)])
 
     def blurred(reach: int) -> Doubles:
         kernel = np.ones(reach) / reach
-        return np.stack([np.convolve(c, kernel, mode="same") for c in spoken.T], axis=1)
+        return np.stack([np.convolve(c, kernel, mode="same") for c in trajectory.T], axis=1)
 
     found = [compare_distributions(compute_distribution([sentence(blurred(reach))]), real) for reach in (1, 3, 9, 21)]
     modulations = [d.modulation_db for d in found if d.modulation_db is not None]
@@ -89,7 +89,7 @@ def test_frame_distance_weights_coefficients_by_their_size() -> None:
     rng = np.random.default_rng(2)
     real, same = (rng.normal(size=(600, 24)) * np.linspace(1, 0.02, 24) for _ in range(2))
     faint, loud = same.copy(), same.copy()
-    faint[:, -1] += 3 * 0.02  # three deviations of that coefficient alone
+    faint[:, -1] += 3 * 0.02  # three standard deviations of this coefficient
     loud[:, 0] += 3
     near, further, far = (compute_frame_distance([sentence(x)], [sentence(real)]) for x in (same, faint, loud))
     assert near is not None and further is not None and far is not None

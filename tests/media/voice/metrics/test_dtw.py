@@ -9,7 +9,7 @@ from unpaired.media.voice.metrics.dtw import Doubles, align
 
 
 def slow_cost(a: Doubles, b: Doubles) -> float:
-    """The least sum of distances, cell by cell."""
+    """Return the least sum of distances, computed cell by cell."""
     cost = np.full((len(a) + 1, len(b) + 1), np.inf)
     cost[0, 0] = 0
     for i, j in itertools.product(range(len(a)), range(len(b))):
@@ -47,7 +47,7 @@ def test_no_other_path_is_cheaper() -> None:
     assert align(a, b).distances.sum() == pytest.approx(best)
 
 
-def test_by_hand() -> None:
+def test_alignment_equals_computed_values() -> None:
     path = align([[0.0], [1.0], [5.0]], [[0.0], [0.0], [1.0], [4.0]])
     assert path.first.tolist() == [0, 0, 1, 2]
     assert path.second.tolist() == [0, 1, 2, 3]

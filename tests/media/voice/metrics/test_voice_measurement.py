@@ -17,13 +17,13 @@ RATE = 16000
 
 
 def analyse(wave: Wave, sample_rate_hz: int) -> FrameFeatures:
-    """A stand-in for WORLD: 24 samples to a frame, as they are."""
+    """Analyser in place of WORLD: 24 samples are the cepstra of a frame."""
     cepstra = wave[: len(wave) // 24 * 24].reshape(-1, 24).astype(np.float64)
     return FrameFeatures(cepstra, 100 + 50 * np.abs(cepstra[:, 0]), np.zeros(len(cepstra)))
 
 
 class MeanSpeaker:
-    """Embeds a wave as its mean and its spread."""
+    """Speaker encoder that returns the mean and the standard deviation of a wave."""
 
     name = "mean speaker"
 
@@ -32,7 +32,7 @@ class MeanSpeaker:
 
 
 class Loudness:
-    """Takes loud for natural."""
+    """MOS predictor that returns a higher score for louder waves."""
 
     name = "loudness"
 
@@ -122,13 +122,13 @@ def test_measurement_raises_errors_for_invalid_inputs() -> None:
     evaluator = VoiceEvaluator(good, waves(1, 0.2), RATE, parallel=True, judges=JUDGES, analyse=analyse)
     broken = [wave.copy() for wave in good]
     broken[1][5] = np.nan
-    with pytest.raises(DivergenceError, match="converted 1 holds samples that are not finite"):
+    with pytest.raises(DivergenceError, match=r"converted 1 .* not finite"):
         evaluator.measure(broken)
     with pytest.raises(ValueError, match="1 outputs of 4 sources"):
         evaluator.measure(good[:1])
-    with pytest.raises(ValueError, match="parallel ones are as many"):
+    with pytest.raises(ValueError, match="expected equal numbers"):
         VoiceEvaluator(good, good[:1], RATE, parallel=True, judges=JUDGES, analyse=analyse)
-    with pytest.raises(ValueError, match="expected some of both"):
+    with pytest.raises(ValueError, match="expected at least one of each"):
         VoiceEvaluator([], good, RATE, parallel=False, judges=JUDGES, analyse=analyse)
     with pytest.raises(ValueError, match="1 texts for 4 sources"):
         VoiceEvaluator(good, good, RATE, parallel=True, judges=JUDGES, analyse=analyse, transcripts=["one"])
