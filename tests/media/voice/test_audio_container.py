@@ -106,7 +106,7 @@ def test_concatenated_files_are_decoded_completely(
     tmp_path: Path, container: str, subtype: str | None, suffix: str
 ) -> None:
     samples, notes = inspect(tmp_path, 3 * encode(container, subtype), suffix)
-    assert samples == 3 * COUNT and "3 sounds" in notes
+    assert samples == 3 * COUNT and "3 concatenated streams" in notes
 
 
 def test_chunks_after_the_data_chunk_are_not_decoded(tmp_path: Path) -> None:
