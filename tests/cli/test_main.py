@@ -112,6 +112,7 @@ def test_a_damaged_model_is_refused(run: Path, discs: Path, capsys: pytest.Captu
         (["translate", "nowhere/", "x.png"], "no such folder"),
         (["translate"], "required"),
         (["evaluate", "DATA"], "not a run"),
+        (["evaluate", "DATA", "--judges", "speaker"], "not a run"),
         (["compare", "DATA", "--judges", "all,words"], "--judges: for recordings only"),
         (["compare", "DATA", "--no-judges"], "--no-judges"),
         (["check", "nowhere/"], "does not exist"),

@@ -1,4 +1,4 @@
-"""The authors' ResNet generators as their papers and options describe them, with the names that their files have."""
+"""Reference ResNet generators of CycleGAN and CUT, with the tensor names of the authors' files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Kind = Literal["instance", "affine", "batch", "none"]
 
 
 class Down(nn.Module):
-    """Blur by 1 2 1 over a mirrored border, every second pixel."""
+    """Downsampling by 2 after a blur with (1, 2, 1), with reflected borders."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class Down(nn.Module):
 
 
 class Up(nn.Module):
-    """Zeros between the pixels of a repeated border, blurred by 1 3 3 1, and cut to twice the size."""
+    """Upsampling by 2: zeros between pixels, a blur with (1, 3, 3, 1) with replicated borders, and a crop."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class Block(nn.Module):
 
 
 class Reference(nn.Module):
-    """`old` pads with zeros within the convolutions; `tracked` is instance norm as old torch saved it."""
+    """ResNet generator; `old` pads with zeros in the convolutions, `tracked` saves statistics of instance norm."""
 
     def __init__(
         self,
@@ -101,7 +101,7 @@ class Reference(nn.Module):
         return y
 
     def saved(self, prefix: str = "") -> dict[str, Tensor]:
-        """The state as their programs save it."""
+        """Return the state dict in the format of the authors' code."""
         state = dict(self.state_dict())
         if self.tracked:
             for name, part in self.named_modules():
@@ -112,8 +112,8 @@ class Reference(nn.Module):
         return {prefix + name: tensor for name, tensor in state.items()}
 
 
-def lively(net: Reference) -> Reference:
-    """Weights and statistics far from their start, so that a wrong place or a missing one would show."""
+def randomize(net: Reference) -> Reference:
+    """Randomize weights and statistics, so that a missing or misplaced tensor changes the output."""
     torch.manual_seed(3)
     with torch.no_grad():
         for name, tensor in [*net.named_parameters(), *net.named_buffers()]:

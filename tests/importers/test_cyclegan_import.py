@@ -8,7 +8,7 @@ import pytest
 import torch
 from conftest import TINY
 from PIL import Image
-from reference_generator import Reference, lively
+from reference_generator import Reference, randomize
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -62,8 +62,8 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("prefix", ["", "module.", "module._orig_mod."])
 @pytest.mark.parametrize("name", LAYOUTS)
-def test_the_output_is_theirs(name: str, prefix: str, tmp_path: Path) -> None:
-    net = lively(Reference(**LAYOUTS[name]))
+def test_output_equals_the_reference_generator(name: str, prefix: str, tmp_path: Path) -> None:
+    net = randomize(Reference(**LAYOUTS[name]))
     translator = imported(net.saved(prefix), tmp_path)
     x = picture(LAYOUTS[name].get("inputs", 3))
     with torch.no_grad():
@@ -72,7 +72,7 @@ def test_the_output_is_theirs(name: str, prefix: str, tmp_path: Path) -> None:
     torch.testing.assert_close(translator(x, scale="native"), expected, rtol=0, atol=1e-5)
 
 
-def test_the_authors_own_numbers(tmp_path: Path) -> None:
+def test_output_equals_recorded_values_of_the_authors_code(tmp_path: Path) -> None:
     trace = load_file(DATA / "cyclegan_trace.safetensors")
     state = OrderedDict((k.removeprefix("init.G_A."), t) for k, t in trace.items() if k.startswith("init.G_A."))
     translator = imported(state, tmp_path, size=64, source="horse", target="zebra")
@@ -82,8 +82,8 @@ def test_the_authors_own_numbers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("inputs", "outputs"), [(1, 3), (3, 1)])
-def test_one_gray_end_is_served_by_three_channels(inputs: int, outputs: int, tmp_path: Path) -> None:
-    net = lively(Reference(inputs=inputs, outputs=outputs))
+def test_generator_with_one_gray_side_is_run_with_three_channels(inputs: int, outputs: int, tmp_path: Path) -> None:
+    net = randomize(Reference(inputs=inputs, outputs=outputs))
     translator = imported(net.saved(), tmp_path)
     assert [image_statistics(d).color for d in translator.config.domains] == [inputs == 3, outputs == 3]
     x = picture()
@@ -94,7 +94,7 @@ def test_one_gray_end_is_served_by_three_channels(inputs: int, outputs: int, tmp
 
 
 def test_half_precision_files_are_read(tmp_path: Path) -> None:
-    state = {name: tensor.half() for name, tensor in lively(Reference()).saved().items()}
+    state = {name: tensor.half() for name, tensor in randomize(Reference()).saved().items()}
     role = imported(state, tmp_path).method.get_submodule("G")
     assert all(p.dtype == torch.float32 for p in role.parameters())
 
@@ -133,7 +133,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_anything_else_is_refused_by_name(name: str, tmp_path: Path) -> None:
+def test_other_files_raise_work_error_with_a_description(name: str, tmp_path: Path) -> None:
     content, words = REFUSED[name]
     with pytest.raises(WorkError, match=words) as error:
         imported(content, tmp_path)
@@ -142,7 +142,7 @@ def test_anything_else_is_refused_by_name(name: str, tmp_path: Path) -> None:
 
 
 class Planted:
-    """What runs a command when it is unpickled."""
+    """Object that runs a command when it is unpickled."""
 
     def __init__(self, mark: Path) -> None:
         self.mark = mark
@@ -153,7 +153,7 @@ class Planted:
         return os.system, (f"touch {self.mark}",)
 
 
-def test_code_in_a_file_is_refused_and_not_run(tmp_path: Path) -> None:
+def test_pickled_code_is_rejected_and_not_run(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     with pytest.raises(WorkError, match=r"a pickle of more than weights \((posix|nt)\.system\), which could run code"):
         imported({"model.1.weight": Planted(mark)}, tmp_path)
@@ -162,7 +162,7 @@ def test_code_in_a_file_is_refused_and_not_run(tmp_path: Path) -> None:
         imported(Reference(), tmp_path)
 
 
-def test_a_picture_is_called_one(tmp_path: Path) -> None:
+def test_image_file_is_named_in_the_error(tmp_path: Path) -> None:
     path = tmp_path / "picture.png"
     Image.new("RGB", (8, 8)).save(path)
     with pytest.raises(WorkError, match=r"picture.png: not a file of torch.save but a PNG picture; expected"):
@@ -170,14 +170,14 @@ def test_a_picture_is_called_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"no pickle at all", b"PK\x03\x04 cut off"])
-def test_what_torch_did_not_save_is_refused(content: bytes, tmp_path: Path) -> None:
+def test_files_not_written_by_torch_save_raise_work_error(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "G.pth"
     path.write_bytes(content)
     with pytest.raises(WorkError, match=r"G.pth: not a file of torch.save"):
         import_generator(path, tmp_path / "run")
 
 
-def test_wrong_arguments(tmp_path: Path) -> None:
+def test_invalid_arguments_raise_usage_error(tmp_path: Path) -> None:
     file = saved(Reference().saved(), tmp_path)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "x").touch()
@@ -196,10 +196,10 @@ def test_wrong_arguments(tmp_path: Path) -> None:
     assert not (tmp_path / "run").exists()
 
 
-def test_an_imported_run_says_what_it_lacks(
+def test_imported_run_cannot_be_resumed_and_needs_data_to_evaluate(
     tmp_path: Path, discs: Path, without_features: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file, run = saved(lively(Reference()).saved(), tmp_path), tmp_path / "run"
+    file, run = saved(randomize(Reference()).saved(), tmp_path), tmp_path / "run"
     assert main(["import", str(file), "--out", str(run), "--from", "red", "--to", "blue", "--size", "32"]) == 0
     assert "ResNet of 2 blocks, ngf 4, 3 to 3 channels, instance norm, for 32 px" in capsys.readouterr().out
     assert load_model(run).step == 0
@@ -217,8 +217,8 @@ def test_an_imported_run_says_what_it_lacks(
     assert len(list(out.rglob("*.png"))) == 12
 
 
-def test_an_imported_generator_teaches(tmp_path: Path, discs: Path, without_features: None) -> None:
-    net, run = lively(Reference()), tmp_path / "run"
+def test_imported_generator_can_be_a_teacher(tmp_path: Path, discs: Path, without_features: None) -> None:
+    net, run = randomize(Reference()), tmp_path / "run"
     import_generator(saved(net.saved(), tmp_path), run, "blue", "red", 32)
     settings = {**TINY, "size": 32, "method": "gan", "depth": 2, "steps": 1, "sample_every": 0, "evaluate_every": 0}
     deep = train(discs, out=tmp_path / "deep", teacher=run, log=lambda _: None, **settings)

@@ -31,7 +31,7 @@ def sigmoid(x: float) -> float:
 LOGITS = [[0.5, -1.0, 2.0, 0.3], [1.0, 0.0, -1.0, -2.0]]
 
 
-def test_classes_by_hand() -> None:
+def test_class_loss_equals_computed_values() -> None:
     label = rows([0, 0, 1, 1], [1, 0, 0, 0])
     exclusive = -(math.log(softmax(LOGITS[0][:3], 2)) + math.log(softmax(LOGITS[1][:3], 0))) / 2
     single = -(math.log(sigmoid(0.3)) + math.log(1 - sigmoid(-2.0))) / 2
@@ -39,7 +39,7 @@ def test_classes_by_hand() -> None:
     assert found.item() == pytest.approx(exclusive + single, abs=1e-12)
 
 
-def test_what_is_not_known_has_no_say_and_nothing_known_is_zero() -> None:
+def test_unknown_attributes_do_not_count() -> None:
     label = rows([0, 0, 1, 1], [0, 0, 0, 0])
     known = rows([1, 1, 1, 0], [0, 0, 0, 0])
     logits = rows(*LOGITS).requires_grad_()
@@ -52,30 +52,30 @@ def test_what_is_not_known_has_no_say_and_nothing_known_is_zero() -> None:
     assert logits.grad is not None and not logits.grad.any()
 
 
-def test_an_item_of_none_of_the_values_has_no_say() -> None:
+def test_items_without_any_value_do_not_count() -> None:
     found = classification_loss(rows(LOGITS[0]), rows([0, 0, 0, 1]), torch.ones(1, 4), SPANS)
     assert found.item() == pytest.approx(-math.log(sigmoid(0.3)), abs=1e-12)
 
 
-def test_confused_by_hand() -> None:
+def test_inverted_label_loss_equals_computed_values() -> None:
     found = inverted_label_loss(rows(LOGITS[0]), rows([0, 0, 1, 1]), torch.ones(1, 4), SPANS)
     others = -(math.log(softmax(LOGITS[0][:3], 0)) + math.log(softmax(LOGITS[0][:3], 1))) / 2
     assert found.item() == pytest.approx(others - math.log(1 - sigmoid(0.3)), abs=1e-12)
 
 
-def test_confused_draws_away_from_the_truth() -> None:
+def test_inverted_label_loss_lowers_the_true_class() -> None:
     logits = rows([0.0, 0.0, 0.0, 0.0]).requires_grad_()
     inverted_label_loss(logits, rows([0, 0, 1, 1]), torch.ones(1, 4), SPANS).backward()
     assert logits.grad is not None
     assert (logits.grad[0, :2] < 0).all() and (logits.grad[0, 2:] > 0).all()
 
 
-def test_decided_takes_the_likeliest_of_a_group() -> None:
+def test_decision_takes_the_most_likely_value_of_a_group() -> None:
     assert predict_labels(rows(*LOGITS), SPANS).tolist() == [[0, 0, 1, 1], [1, 0, 0, 0]]
 
 
-def test_own_scores_are_those_of_the_values_that_a_label_has() -> None:
-    scores = torch.arange(2 * 10, dtype=torch.float64).reshape(2, 10, 1, 1)  # two views of 3 + 2 values
+def test_selected_scores_are_those_of_the_values_in_the_label() -> None:
+    scores = torch.arange(2 * 10, dtype=torch.float64).reshape(2, 10, 1, 1)  # two views with 3 + 2 values each
     found = select_domain_scores(scores, rows([0, 0, 1, 1], [1, 0, 0, 0]), rows([1, 1, 1, 1], [1, 1, 1, 0]), SPANS)
     assert found.shape == (2, 2, 1, 1)
     assert found.flatten().tolist() == [(2 + 3) / 2, (7 + 8) / 2, 10, 15]

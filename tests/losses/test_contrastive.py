@@ -1,4 +1,4 @@
-"""The contrastive term against a slow loop and values worked out by hand."""
+"""Tests of the contrastive loss against a loop implementation and computed values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from unpaired.losses.contrastive import info_nce, multilayer_nce
 
 
-def test_a_slow_loop_gives_the_same() -> None:
+def test_loss_equals_a_loop_implementation() -> None:
     torch.manual_seed(0)
     queries, keys = torch.randn(2, 3, 5, 4, dtype=torch.float64)
     total = 0.0
@@ -26,26 +26,26 @@ def test_a_slow_loop_gives_the_same() -> None:
     assert info_nce(queries, keys, 0.3).item() == pytest.approx(total / 15, abs=1e-12)
 
 
-def test_by_hand() -> None:
-    """Two places at right angles: exp(1/t) of their own against exp(0); exchanged: the other way round."""
+def test_loss_equals_computed_values() -> None:
+    """Two orthogonal patches: exp(1/t) for the own key, exp(0) for the other; the reverse if they are exchanged."""
     codes = torch.tensor([[[2.0, 0], [0, 0.5]]], dtype=torch.float64)
     assert info_nce(codes, codes, 0.5).item() == pytest.approx(math.log(1 + math.exp(-2)), abs=1e-12)
     assert info_nce(codes, codes.flip(1), 0.5).item() == pytest.approx(math.log(1 + math.exp(2)), abs=1e-12)
 
 
-def test_nothing_told_apart_is_the_logarithm_of_the_places_and_one_place_is_zero() -> None:
+def test_equal_codes_give_the_logarithm_of_the_number_of_patches() -> None:
     assert info_nce(torch.ones(2, 7, 3), torch.ones(2, 7, 3)).item() == pytest.approx(math.log(7), abs=1e-6)
     assert info_nce(torch.randn(2, 1, 3), torch.randn(2, 1, 3)) == 0
 
 
-def test_other_items_are_no_negatives() -> None:
+def test_other_items_are_not_negatives() -> None:
     torch.manual_seed(0)
     queries, keys = torch.randn(2, 2, 6, 4, dtype=torch.float64)
     apart = (info_nce(queries[:1], keys[:1]) + info_nce(queries[1:], keys[1:])) / 2
     torch.testing.assert_close(info_nce(queries, keys), apart, rtol=0, atol=1e-12)
 
 
-def test_descending_brings_a_query_to_its_own_key() -> None:
+def test_gradient_descent_moves_a_query_to_its_key() -> None:
     torch.manual_seed(0)
     queries, keys = torch.randn(2, 1, 6, 4, dtype=torch.float64)
     queries.requires_grad_()
@@ -66,7 +66,7 @@ def test_float32_under_autocast_and_for_half_codes(dtype: torch.dtype) -> None:
     assert torch.equal(term, info_nce(queries.float(), keys.float()))
 
 
-def test_layers_have_the_same_say_however_many_places_they_have() -> None:
+def test_layers_have_equal_weight_for_any_number_of_patches() -> None:
     torch.manual_seed(0)
     one, other = torch.randn(2, 1, 8, 4), torch.randn(2, 1, 3, 4)
     expected = (info_nce(one[0], one[1], 0.2) + info_nce(other[0], other[1], 0.2)) / 2

@@ -1,4 +1,4 @@
-"""The gradient penalty against slopes worked out by hand and a slow loop."""
+"""Tests of the gradient penalty against computed gradients and a loop implementation."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def batch(*items: tuple[float, ...], dtype: torch.dtype = torch.float64) -> Tens
     return torch.tensor(items, dtype=dtype)
 
 
-def test_a_linear_critic_by_hand() -> None:
-    """D(x) = 3 a - 4 b has the slope 5 everywhere, so the penalty is 16, and d/dw of it 2 (5 - 1) w / 5."""
+def test_penalty_of_a_linear_discriminator_equals_computed_values() -> None:
+    """D(x) = 3 a - 4 b has gradient norm 5 everywhere: the penalty is 16, and its gradient 2 (5 - 1) w / 5."""
     weights = torch.tensor([3.0, -4.0], dtype=torch.float64, requires_grad=True)
     real, fake = batch((1, 2), (0, -1)), batch((3, 5), (1, 1))
     penalty = gradient_penalty(lambda x: (x * weights).sum(1), real, fake)
@@ -25,7 +25,7 @@ def test_a_linear_critic_by_hand() -> None:
     torch.testing.assert_close(weights.grad, torch.tensor([4.8, -6.4], dtype=torch.float64))
 
 
-def test_zero_where_the_slope_is_one_and_finite_where_it_is_zero() -> None:
+def test_penalty_is_zero_for_gradient_norm_one_and_finite_for_zero() -> None:
     real, fake = torch.randn(2, 3, 1, 4, 4, dtype=torch.float64)
     assert gradient_penalty(lambda x: x.flatten(1).sum(1) / 4, real, fake).item() == pytest.approx(0, abs=1e-12)
     scale = torch.zeros((), dtype=torch.float64, requires_grad=True)
@@ -34,22 +34,22 @@ def test_zero_where_the_slope_is_one_and_finite_where_it_is_zero() -> None:
     assert penalty == 1 and scale.grad is not None and scale.grad.isfinite()
 
 
-def test_points_lie_between_each_real_and_its_fake() -> None:
-    """D(x) = x^2 / 2 has the slope x: between 3 and 5 the penalty is in (4, 16), and an item's draw is its own."""
+def test_points_are_between_each_real_item_and_its_fake() -> None:
+    """D(x) = x^2 / 2 has the gradient x: between 3 and 5 the penalty is in (4, 16), with one random point per item."""
     seen: list[Tensor] = []
 
-    def critic(x: Tensor) -> Tensor:
+    def discriminator(x: Tensor) -> Tensor:
         seen.append(x.detach())
         return x.square().sum(1) / 2
 
     torch.manual_seed(0)
     real, fake = torch.full((50, 1), 3.0), torch.full((50, 1), 5.0)
-    penalty = gradient_penalty(critic, real, fake)
+    penalty = gradient_penalty(discriminator, real, fake)
     assert seen[0].min() > 3 and seen[0].max() < 5 and seen[0].unique().numel() > 40
     assert penalty.item() == pytest.approx((seen[0] - 1).square().mean().item(), rel=1e-5)
 
 
-def test_patches_count_by_their_sum_per_item_as_in_a_slow_loop() -> None:
+def test_scores_are_summed_per_item_as_in_a_loop_implementation() -> None:
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(2, 4, 3), nn.Tanh(), nn.Conv2d(4, 1, 3)).double()
     real, fake = torch.randn(2, 3, 2, 8, 8, dtype=torch.float64)
@@ -66,7 +66,7 @@ def test_patches_count_by_their_sum_per_item_as_in_a_slow_loop() -> None:
     assert penalty.item() == pytest.approx(slow / 3, abs=1e-12)
 
 
-def test_its_gradient_reaches_the_critic_alone_and_matches_finite_differences() -> None:
+def test_gradient_reaches_only_the_discriminator_and_matches_finite_differences() -> None:
     torch.manual_seed(0)
     real, fake = torch.randn(2, 2, 1, 5, 5, dtype=torch.float64, requires_grad=True)
 
@@ -93,7 +93,7 @@ def test_float32_under_autocast_and_for_half_inputs(dtype: torch.dtype) -> None:
     assert torch.equal(penalty, gradient_penalty(net, real.float(), fake.float()))
 
 
-def test_a_compiled_critic_is_penalised_by_plain_layers() -> None:
+def test_penalty_of_a_compiled_discriminator_uses_eager_layers() -> None:
     class Critic(nn.Conv2d):
         def forward(self, x: Tensor) -> Tensor:
             return super().forward(x).tanh()

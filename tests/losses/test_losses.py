@@ -32,7 +32,7 @@ def log_sigmoid(x: float) -> float:
         ("wgan", 0.75),
     ],
 )
-def test_fool_by_hand(kind: AnyAdversarialLoss, expected: float) -> None:
+def test_generator_loss_equals_computed_values(kind: AnyAdversarialLoss, expected: float) -> None:
     assert generator_loss(double(0.5, -2), kind).item() == pytest.approx(expected, abs=1e-12)
 
 
@@ -45,7 +45,7 @@ def test_fool_by_hand(kind: AnyAdversarialLoss, expected: float) -> None:
         ("wgan", -0.75 - 0.5),
     ],
 )
-def test_spot_by_hand(kind: AnyAdversarialLoss, expected: float) -> None:
+def test_discriminator_loss_equals_computed_values(kind: AnyAdversarialLoss, expected: float) -> None:
     assert discriminator_loss(double(2, -1), double(0.5, -2), kind).item() == pytest.approx(expected, abs=1e-12)
 
 
@@ -59,21 +59,21 @@ def test_least_squares_are_zero_at_their_targets() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_descending_raises_the_scores_a_generator_wants(kind: AnyAdversarialLoss) -> None:
+def test_gradient_descent_increases_generator_scores(kind: AnyAdversarialLoss) -> None:
     scores = double(-0.5, 0.3)
     generator_loss(scores, kind).backward()
     assert scores.grad is not None and (scores.grad < 0).all()
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_descending_parts_real_from_fake(kind: AnyAdversarialLoss) -> None:
+def test_gradient_descent_separates_real_and_fake_scores(kind: AnyAdversarialLoss) -> None:
     real, fake = double(-0.5, 0.3), double(0.5, 0.1)
     discriminator_loss(real, fake, kind).backward()
     assert real.grad is not None and (real.grad < 0).all()
     assert fake.grad is not None and (fake.grad > 0).all()
 
 
-def test_hinge_leaves_what_is_beyond_the_margin() -> None:
+def test_hinge_has_no_gradient_beyond_the_margin() -> None:
     real, fake = double(1.5), double(-1.5)
     discriminator_loss(real, fake, "hinge").backward()
     assert real.grad == 0 and fake.grad == 0
@@ -85,12 +85,12 @@ def test_bce_stays_finite_for_huge_scores() -> None:
     assert discriminator_loss(scores, scores, "bce").item() == 10000
 
 
-def test_spot_weighs_both_sides_alike_whatever_their_numbers() -> None:
+def test_discriminator_loss_weights_real_and_fake_batches_equally() -> None:
     one, many = torch.full((1,), 3.0), torch.full((7,), 2.0)
     assert discriminator_loss(one, many).item() == 4 + 4
 
 
-def test_l1_by_hand() -> None:
+def test_l1_equals_computed_values() -> None:
     assert l1(double(1, -2, 0), double(0, 1, 0)).item() == pytest.approx(4 / 3, abs=1e-12)
     x = torch.randn(2, 3, 4, 4)
     assert l1(x, x) == 0
@@ -103,7 +103,7 @@ def test_l1_gradient_points_to_the_target() -> None:
     torch.testing.assert_close(x.grad, torch.tensor([0.5, -0.5], dtype=torch.float64))
 
 
-def test_unit_normal_by_hand_is_twice_the_divergence_per_element() -> None:
+def test_unit_normal_prior_is_twice_the_divergence_per_element() -> None:
     mean = double(1, -3)
     term = kl_divergence_unit_variance(mean)
     assert term.item() == 5
@@ -115,14 +115,14 @@ def test_unit_normal_by_hand_is_twice_the_divergence_per_element() -> None:
     assert kl_divergence_unit_variance(torch.zeros(4)) == 0
 
 
-def test_squared_by_hand() -> None:
+def test_squared_distance_equals_computed_values() -> None:
     assert mse(double(1, -2, 0), double(0, 1, 0)).item() == pytest.approx(10 / 3, abs=1e-12)
     x = double(1, -1)
     mse(x, double(0, 0)).backward()
     torch.testing.assert_close(x.grad, x.detach())
 
 
-def test_normal_is_the_divergence_per_element() -> None:
+def test_normal_prior_is_the_divergence_per_element() -> None:
     mean, log_variance = double(1, -3, 0), double(0, math.log(4), -1)
     codes = torch.distributions.Normal(mean, (log_variance / 2).exp())
     target = torch.distributions.Normal(torch.zeros_like(mean), torch.ones_like(mean))
@@ -132,7 +132,7 @@ def test_normal_is_the_divergence_per_element() -> None:
     assert kl_divergence(torch.zeros(4), torch.zeros(4)) == 0
 
 
-def spot_itself(x: Tensor, kind: AnyAdversarialLoss) -> Tensor:
+def discriminator_loss_of(x: Tensor, kind: AnyAdversarialLoss) -> Tensor:
     return discriminator_loss(x, x.flip(0), kind)
 
 
@@ -141,14 +141,14 @@ TERMS: dict[str, Callable[[Tensor], Tensor]] = {
     "squared": lambda x: mse(x, x.flip(0)),
     "normal": lambda x: kl_divergence(x, x.flip(0)),
     "unit_normal": kl_divergence_unit_variance,
-    **{f"fool {kind}": partial(generator_loss, kind=kind) for kind in KINDS},
-    **{f"spot {kind}": partial(spot_itself, kind=kind) for kind in KINDS},
+    **{f"generator {kind}": partial(generator_loss, kind=kind) for kind in KINDS},
+    **{f"discriminator {kind}": partial(discriminator_loss_of, kind=kind) for kind in KINDS},
 }
 
 
 @pytest.mark.parametrize("name", TERMS)
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32, torch.float64])
-def test_terms_are_scalars_in_float32_or_wider(name: str, dtype: torch.dtype) -> None:
+def test_losses_are_scalars_in_at_least_float32(name: str, dtype: torch.dtype) -> None:
     x = torch.linspace(-3, 3, 32).reshape(2, 1, 4, 4).to(dtype)
     term = TERMS[name](x)
     wide = torch.float64 if dtype == torch.float64 else torch.float32
@@ -157,6 +157,6 @@ def test_terms_are_scalars_in_float32_or_wider(name: str, dtype: torch.dtype) ->
 
 
 @pytest.mark.parametrize("name", TERMS)
-def test_term_gradients_match_finite_differences(name: str) -> None:
+def test_loss_gradients_match_finite_differences(name: str) -> None:
     x = torch.tensor([[0.3, -0.4, 2.2], [0.7, -1.3, 0.1]], dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(TERMS[name], (x,))

@@ -1,6 +1,6 @@
-"""Three steps of every method, in figures that a refactoring must not move.
+"""Three training steps of every method, as values that a refactoring must not change.
 
-After a change that is meant to move them: `python tests/methods/golden_traces.py`, and say why in the commit.
+After an intended change, run `python tests/methods/golden_traces.py` and explain the change in the commit message.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ FORMS: dict[str, dict[str, Any]] = {
 
 
 def trace(name: str, form: str) -> dict[str, Any]:
-    """The terms of three float64 steps on a CPU, and of each role the sum of its parameters and of their sizes."""
+    """Return the losses of three float64 steps on the CPU, and each role's sums of parameters and absolute values."""
     method = build(name, FORMS[form])
     loop = loop_of(method)
     steps = [
-        {term: value.item() for term, value in loop.step([batch], StepContext(step, step / 3)).items()}
+        {loss: value.item() for loss, value in loop.step([batch], StepContext(step, step / 3)).items()}
         for step, batch in enumerate(random_batches(method, 3, items=2))
     ]
     roles = [role for player in method.players.values() for role in player.roles]

@@ -16,72 +16,72 @@ def numbered(*numbers: int) -> torch.Tensor:
     return torch.tensor(numbers, dtype=torch.float32).reshape(-1, 1, 1, 1).expand(-1, 3, 2, 2).clone()
 
 
-def test_past_gives_back_what_it_gets_until_it_is_full() -> None:
-    past = ImagePool(5)
-    assert torch.equal(past(numbered(1, 2, 3)), numbered(1, 2, 3))
-    assert torch.equal(past(numbered(4, 5)), numbered(4, 5))
-    assert torch.equal(past.memory, numbered(1, 2, 3, 4, 5)) and past.count == 5
+def test_pool_returns_its_input_until_it_is_full() -> None:
+    pool = ImagePool(5)
+    assert torch.equal(pool(numbered(1, 2, 3)), numbered(1, 2, 3))
+    assert torch.equal(pool(numbered(4, 5)), numbered(4, 5))
+    assert torch.equal(pool.memory, numbered(1, 2, 3, 4, 5)) and pool.count == 5
 
 
-def test_a_full_past_swaps_half_the_time_and_keeps_what_it_was_given() -> None:
+def test_full_pool_swaps_half_of_its_items() -> None:
     torch.manual_seed(0)
-    past, queries = ImagePool(8), 2000
-    past(numbered(*range(8)))
+    pool, queries = ImagePool(8), 2000
+    pool(numbered(*range(8)))
     stored, swaps, ages = set(range(8)), 0, []
     for i in range(8, 8 + queries):
-        shown = int(past(numbered(i))[0, 0, 0, 0])
-        if shown != i:
-            assert shown in stored
-            stored = stored - {shown} | {i}
+        output = int(pool(numbered(i))[0, 0, 0, 0])
+        if output != i:
+            assert output in stored
+            stored = stored - {output} | {i}
             swaps += 1
-            ages.append(i - shown)
-        assert {int(n) for n in past.memory[:, 0, 0, 0]} == stored
+            ages.append(i - output)
+        assert {int(n) for n in pool.memory[:, 0, 0, 0]} == stored
     assert 0.46 * queries < swaps < 0.54 * queries
-    assert 14 < sum(ages) / len(ages) < 18  # each leaves with chance 1/16 a query
+    assert 14 < sum(ages) / len(ages) < 18  # each leaves with probability 1/16 per query
 
 
-def test_past_of_size_zero_only_detaches() -> None:
+def test_pool_of_size_zero_only_detaches() -> None:
     fakes = numbered(1, 2).requires_grad_()
-    shown = ImagePool(0)(fakes)
-    assert torch.equal(shown, fakes) and not shown.requires_grad
+    output = ImagePool(0)(fakes)
+    assert torch.equal(output, fakes) and not output.requires_grad
 
 
-def test_past_detaches_and_keeps_copies() -> None:
-    past, fakes = ImagePool(2), numbered(1, 2).requires_grad_()
-    shown = past(fakes)
-    assert not shown.requires_grad and not past.memory.requires_grad
+def test_pool_detaches_and_stores_copies() -> None:
+    pool, fakes = ImagePool(2), numbered(1, 2).requires_grad_()
+    output = pool(fakes)
+    assert not output.requires_grad and not pool.memory.requires_grad
     with torch.no_grad():
         fakes.fill_(9)
-    assert torch.equal(past.memory, numbered(1, 2)) and torch.equal(shown, numbered(1, 2))
+    assert torch.equal(pool.memory, numbered(1, 2)) and torch.equal(output, numbered(1, 2))
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float32, torch.float64])
-def test_past_remembers_exactly(dtype: torch.dtype) -> None:
+def test_pool_stores_exact_values(dtype: torch.dtype) -> None:
     torch.manual_seed(1)
-    past, fakes = ImagePool(1), torch.rand(1, 3, 2, 2, dtype=torch.float64).to(dtype)
-    past(fakes)
-    shown = [past(torch.zeros_like(fakes)) for _ in range(12)]
-    assert all(s.dtype == dtype for s in shown)
-    assert any(torch.equal(s, fakes) for s in shown)
+    pool, fakes = ImagePool(1), torch.rand(1, 3, 2, 2, dtype=torch.float64).to(dtype)
+    pool(fakes)
+    output = [pool(torch.zeros_like(fakes)) for _ in range(12)]
+    assert all(s.dtype == dtype for s in output)
+    assert any(torch.equal(s, fakes) for s in output)
 
 
-@pytest.mark.parametrize("given", [0, 2, 7])
-def test_past_goes_on_exactly_after_a_round_trip(given: int) -> None:
+@pytest.mark.parametrize("num_stored", [0, 2, 7])
+def test_pool_continues_exactly_after_a_state_dict_round_trip(num_stored: int) -> None:
     torch.manual_seed(0)
-    past = ImagePool(4)
-    if given:
-        past(numbered(*range(given)))
+    pool = ImagePool(4)
+    if num_stored:
+        pool(numbered(*range(num_stored)))
     twin = ImagePool(4)
-    twin.load_state_dict(past.state_dict())
+    twin.load_state_dict(pool.state_dict())
     for i in range(20):
         torch.manual_seed(i)
-        ours = past(numbered(100 + i))
+        output = pool(numbered(100 + i))
         torch.manual_seed(i)
-        assert torch.equal(twin(numbered(100 + i)), ours)
-    assert torch.equal(twin.memory, past.memory) and twin.count == past.count
+        assert torch.equal(twin(numbered(100 + i)), output)
+    assert torch.equal(twin.memory, pool.memory) and twin.count == pool.count
 
 
-def test_together_is_separate_calls() -> None:
+def test_joint_call_equals_separate_calls() -> None:
     torch.manual_seed(0)
     net = Role(nn.Conv2d(3, 8, 3), NonAffineGroupNorm(8), nn.ReLU(), nn.Conv2d(8, 1, 3)).double()
     a, b = torch.randn(2, 3, 8, 8, dtype=torch.float64), torch.randn(1, 3, 8, 8, dtype=torch.float64)
@@ -92,7 +92,7 @@ def test_together_is_separate_calls() -> None:
 
 
 @pytest.mark.parametrize("networks", [NETWORKS, LIGHT])
-def test_together_is_separate_calls_for_the_roles_of_methods(networks: dict[str, object]) -> None:
+def test_joint_call_equals_separate_calls_for_roles_of_methods(networks: dict[str, object]) -> None:
     method = build("cyclegan", networks).eval()
     a, b = torch.rand(2, 2, 3, 16, 16, dtype=torch.float64)
     for role in ("G", "D_y"):
@@ -109,7 +109,7 @@ class Counting(Role):
         return super().forward(x)
 
 
-def test_together_calls_once_only_where_items_are_independent_and_alike() -> None:
+def test_joint_call_runs_once_only_for_independent_items_of_equal_shape() -> None:
     a, b = torch.randn(2, 3, 4, 4), torch.randn(1, 3, 4, 4)
     plain, normed = Counting(nn.Conv2d(3, 2, 1)), Counting(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2))
     forward_pair(plain, a, b)
@@ -122,36 +122,36 @@ def test_together_calls_once_only_where_items_are_independent_and_alike() -> Non
     assert normed.calls == 2
 
 
-def test_together_draws_augmentation_per_item() -> None:
+def test_joint_call_augments_each_item_separately() -> None:
     torch.manual_seed(0)
     x = torch.rand(1, 3, 16, 16)
     real, fake = forward_pair(Role(Augment(("translation", "color"))), x, x)
     assert not torch.equal(real, fake)
 
 
-def test_a_turn_drops_terms_that_are_none_and_needs_a_player() -> None:
-    turn = Turn("critic", adversarial=torch.ones(()), identity=None)
+def test_turn_drops_losses_that_are_none_and_needs_a_player() -> None:
+    turn = Turn("discriminator", adversarial=torch.ones(()), identity=None)
     assert list(turn.losses) == ["adversarial"]
     with pytest.raises(TypeError, match="at least one player"):
         Turn(adversarial=torch.ones(()))
 
 
-def test_weights_are_numbers_or_functions_of_now_and_the_players_key_wins() -> None:
+def test_weights_are_numbers_or_functions_and_the_players_key_has_priority() -> None:
     method = build("cyclegan")
     method.loss_weights = {
         "adversarial": 1.0,
         "discriminators.adversarial": 0.5,
-        "cycle": lambda now: 10 * now.budget_fraction,
+        "cycle": lambda context: 10 * context.budget_fraction,
     }
-    now = StepContext(3, 0.25)
-    assert method.loss_weight("generators", "adversarial", now) == 1
-    assert method.loss_weight("discriminators", "adversarial", now) == 0.5
-    assert method.loss_weight("generators", "cycle", now) == 2.5
+    context = StepContext(3, 0.25)
+    assert method.loss_weight("generators", "adversarial", context) == 1
+    assert method.loss_weight("discriminators", "adversarial", context) == 0.5
+    assert method.loss_weight("generators", "cycle", context) == 2.5
     with pytest.raises(KeyError):
-        method.loss_weight("generators", "identity", now)
+        method.loss_weight("generators", "identity", context)
 
 
-def test_total_adds_what_there_is() -> None:
+def test_total_skips_none() -> None:
     one, two = torch.tensor(1.0, requires_grad=True), torch.tensor(2.0)
     assert sum_losses([]) is None
     assert sum_losses([one]) == 1
@@ -159,13 +159,13 @@ def test_total_adds_what_there_is() -> None:
     assert three == 3 and three is not None and three.requires_grad
 
 
-def test_still_stops_the_gradient() -> None:
+def test_detach_stops_the_gradient() -> None:
     x = torch.ones(2, requires_grad=True)
     assert not detach(x).requires_grad and torch.equal(detach(x), x)
 
 
-def test_what_no_data_set_tells_together_is_asked_alone() -> None:
-    """No classifier is asked then: routes of sets with one group each do not bring one along."""
+def test_attributes_of_different_datasets_are_classified_separately() -> None:
+    """No classifier runs jointly: routes of datasets with one group each do not need one."""
     groups = (LabelGroup(values=("a", "b")), LabelGroup(values=("c",)), LabelGroup(values=("d",)))
     method = build("fader", labels=Labels(groups=groups, dataset_groups=((0,), (1,), (2,))))
     assert isinstance(method, LabelConditionedMethod)

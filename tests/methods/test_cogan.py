@@ -1,4 +1,4 @@
-"""CoGAN's ties, its steps written straight, and its search."""
+"""Tests of CoGAN: shared layers, steps compared with a reference implementation, and the search for codes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def cogan(**settings: Any) -> CoGAN:
     return method
 
 
-def test_critics_share_all_but_the_first_convolution() -> None:
+def test_discriminators_share_all_but_the_first_convolution() -> None:
     method = cogan()
     one, other = (dict(method.get_submodule(name).named_parameters()) for name in ("D_x", "D_y"))
     assert {name for name in one if one[name] is not other[name]} == {"0.weight", "0.bias"} < one.keys() == other.keys()
@@ -32,14 +32,14 @@ def bce(scores: Tensor, real: bool) -> Tensor:
     return F.binary_cross_entropy_with_logits(scores, torch.ones_like(scores) if real else torch.zeros_like(scores))
 
 
-def test_its_steps_equal_straight_code() -> None:
+def test_steps_equal_a_reference_implementation() -> None:
     method = cogan()
     nets = dict(copy.deepcopy(method).named_children())
     loop = loop_of(method)
     unique = [
         {id(p): p for name in names for p in nets[name].parameters()} for names in (("G", "G_x", "G_y"), ("D_x", "D_y"))
     ]
-    generators, critics = (
+    generators, discriminators = (
         torch.optim.Adam(own.values(), lr=2e-4, betas=(0.5, 0.999), weight_decay=5e-4) for own in unique
     )
     for step, batch in enumerate(random_batches(method, 4, items=2)):
@@ -47,27 +47,27 @@ def test_its_steps_equal_straight_code() -> None:
         torch.manual_seed(derive_seed(0, step, 0))
         noise = torch.randn(2, 100, dtype=torch.float64)
         fakes = {d: nets[f"G_{d}"](nets["G"](noise)) for d in "xy"}
-        fooled = bce(nets["D_x"](fakes["x"]), True) + bce(nets["D_y"](fakes["y"]), True)
+        generator_loss = bce(nets["D_x"](fakes["x"]), True) + bce(nets["D_y"](fakes["y"]), True)
         generators.zero_grad()
-        fooled.backward()
+        generator_loss.backward()
         generators.step()
-        critics.zero_grad()
-        spotted = torch.zeros((), dtype=torch.float64)
+        discriminators.zero_grad()
+        discriminator_loss = torch.zeros((), dtype=torch.float64)
         for d in "xy":
-            spotted = spotted + bce(nets[f"D_{d}"](batch[d.upper()]), True)
-            spotted = spotted + bce(nets[f"D_{d}"](fakes[d].detach()), False)
-        spotted.backward()
-        critics.step()
-        assert ours["generators.adversarial"].item() == pytest.approx(fooled.item(), abs=1e-10)
-        assert ours["discriminators.adversarial"].item() == pytest.approx(spotted.item(), abs=1e-10)
+            discriminator_loss = discriminator_loss + bce(nets[f"D_{d}"](batch[d.upper()]), True)
+            discriminator_loss = discriminator_loss + bce(nets[f"D_{d}"](fakes[d].detach()), False)
+        discriminator_loss.backward()
+        discriminators.step()
+        assert ours["generators.adversarial"].item() == pytest.approx(generator_loss.item(), abs=1e-10)
+        assert ours["discriminators.adversarial"].item() == pytest.approx(discriminator_loss.item(), abs=1e-10)
     twin = {name: p for role, net in nets.items() for name, p in net.named_parameters(prefix=role)}
     for name, parameter in method.named_parameters():
-        # The decay keeps biases before an instance norm from being rounding alone.
+        # Weight decay keeps biases before an instance norm from consisting of rounding errors.
         torch.testing.assert_close(parameter, twin[name], rtol=0, atol=1e-8, msg=name)
 
 
-def test_the_search_finds_what_the_generator_made() -> None:
-    """From the fixed draws the steps come closer; the code's own image is found to a small part of the way."""
+def test_search_recovers_the_code_of_a_generated_image() -> None:
+    """The search reduces the distance of the initial codes to a small fraction."""
     draws = torch.Generator().manual_seed(9)
     distances = []
     for steps in (0, 20, 200):
@@ -83,8 +83,8 @@ def test_the_search_finds_what_the_generator_made() -> None:
     assert (apart < 0.2 * (wanted["Y"] - wanted["Y"].roll(1, 0)).square().flatten(1).sum(1)).all(), "and so is its pair"
 
 
-def test_the_search_goes_on_where_the_output_is_clamped() -> None:
-    """Light heads clamp; a search with the clamp's own gradient would stand still at a wrong extreme."""
+def test_search_makes_progress_where_the_output_is_clamped() -> None:
+    """Light generators clamp their output, whose gradient is zero beyond the range, where a search would stop."""
     method = build("cogan", LIGHT, latent_dim=8, inversion_candidates=1).eval()
     assert isinstance(method, CoGAN)
     with torch.no_grad():
@@ -95,7 +95,7 @@ def test_the_search_goes_on_where_the_output_is_clamped() -> None:
         assert not torch.equal(method.encode(x, "X"), start)
 
 
-def test_the_search_leaves_the_weights_and_the_stream_of_random_numbers() -> None:
+def test_search_keeps_weights_and_random_state() -> None:
     method = cogan(latent_dim=8)
     before = {name: p.clone() for name, p in method.named_parameters()}
     state = torch.get_rng_state()

@@ -1,4 +1,4 @@
-"""What every method of METHODS keeps."""
+"""Properties of every method in METHODS."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ JOINT = Labels(
     ),
     dataset_groups=((0, 1), (2,)),
 )
-"""Attributes of several groups, from two data sets that know different ones."""
+"""Attributes in several groups, from two datasets with different groups."""
 VARIANTS += [(name, {"labels": JOINT}) for name, row in METHODS.items() if row.cls.batch_kind == "labelled"]
 STEPS = 2
 Play = Callable[[Batch, StepContext], Iterator[Turns]]
@@ -63,7 +63,7 @@ def image(items: int = 2, size: int = 16) -> Tensor:
 
 
 class Watch:
-    """Notes, whenever an optimizer of the loop steps, who has gradients, and what the step changed."""
+    """Record, for each optimizer step, which parameters have gradients and which the step changes."""
 
     def __init__(self, method: Method, loop: TrainingLoop) -> None:
         self.method = method
@@ -104,7 +104,7 @@ class Watch:
 
 @pytest.mark.parametrize("networks", [NETWORKS, LIGHT], ids=["plain", "light"])
 @pytest.mark.parametrize(("name", "settings"), VARIANTS)
-def test_every_parameter_of_the_mover_gets_a_gradient_and_no_other(
+def test_only_parameters_of_the_moving_player_get_gradients(
     name: str, settings: dict[str, Any], networks: dict[str, Any]
 ) -> None:
     method = build(name, networks, **settings)
@@ -119,7 +119,7 @@ def test_every_parameter_of_the_mover_gets_a_gradient_and_no_other(
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_weights_name_the_terms_that_come_up_and_no_others(name: str) -> None:
+def test_weights_name_exactly_the_losses_of_the_method(name: str) -> None:
     method = build(name)
     loop = loop_of(method)
     used: set[str] = set()
@@ -131,7 +131,7 @@ def test_weights_name_the_terms_that_come_up_and_no_others(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "settings"), VARIANTS)
-def test_each_role_is_a_module_of_one_player_and_each_parameter_too(name: str, settings: dict[str, Any]) -> None:
+def test_each_role_and_parameter_belongs_to_one_player(name: str, settings: dict[str, Any]) -> None:
     method = build(name, **settings)
     roles = [role for player in method.players.values() for role in player.roles]
     assert len(roles) == len(set(roles)) and set(roles) <= dict(method.named_children()).keys()
@@ -144,7 +144,7 @@ def test_each_role_is_a_module_of_one_player_and_each_parameter_too(name: str, s
 
 
 def spoil_all_but(method: Method, route: Route) -> None:
-    """Change every parameter of which the route has no need."""
+    """Change every parameter that the route does not need."""
     needed = {id(p) for role in route.roles for p in method.get_submodule(role).parameters()}
     for parameter in method.parameters():
         if id(parameter) not in needed:
@@ -152,7 +152,7 @@ def spoil_all_but(method: Method, route: Route) -> None:
 
 
 @pytest.mark.parametrize(("name", "settings"), VARIANTS)
-def test_a_route_needs_the_roles_it_names_and_no_others(name: str, settings: dict[str, Any]) -> None:
+def test_route_depends_only_on_its_roles(name: str, settings: dict[str, Any]) -> None:
     method = build(name, **settings).eval()
     x, roles = image(), dict(method.named_children())
     assert method.routes and method.translation_roles
@@ -163,17 +163,17 @@ def test_a_route_needs_the_roles_it_names_and_no_others(name: str, settings: dic
             spoil_all_but(method, route)
             assert torch.equal(method.translate(x, route.source, route.target), before)
             for role in route.roles:
-                kept = [p.clone() for p in roles[role].parameters()]
+                saved_values = [p.clone() for p in roles[role].parameters()]
                 for parameter in roles[role].parameters():
-                    parameter.mul_(-1.5)  # a change of size alone may leave a decision as it is
+                    parameter.mul_(-1.5)  # a change of scale may not change a decision
                 assert not torch.equal(method.translate(x, route.source, route.target), before)
-                for parameter, value in zip(roles[role].parameters(), kept, strict=True):
+                for parameter, value in zip(roles[role].parameters(), saved_values, strict=True):
                     parameter.copy_(value)
 
 
 @pytest.mark.parametrize("networks", [NETWORKS, {**LIGHT, "residual": True}], ids=["plain", "light"])
 @pytest.mark.parametrize(("name", "settings"), VARIANTS)
-def test_translating_keeps_shape_range_and_items_apart(
+def test_translation_keeps_shape_and_range_and_items_independent(
     name: str, settings: dict[str, Any], networks: dict[str, Any]
 ) -> None:
     method = build(name, networks, **settings).eval()
@@ -189,22 +189,22 @@ def test_translating_keeps_shape_range_and_items_apart(
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_a_method_that_restores_has_a_way_back(name: str) -> None:
+def test_restoring_methods_have_the_reverse_route(name: str) -> None:
     method = build(name)
-    ways = {(route.source, route.target) for route in method.routes}
-    assert all(method.route(*way) is not None for way in ways) and method.route("X", "X") is None
+    route_keys = {(route.source, route.target) for route in method.routes}
+    assert all(method.route(*route_key) is not None for route_key in route_keys) and method.route("X", "X") is None
     if method.is_cycle_consistent:
-        assert {(target, source) for source, target in ways} == ways
+        assert {(target, source) for source, target in route_keys} == route_keys
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_scores_from_before_the_critics_step_are_refused(name: str) -> None:
-    """The planted fault: everything is computed first, then the critics move, then the generators on stale scores.
+def test_scores_from_before_the_discriminator_step_raise_an_error(name: str) -> None:
+    """Planted bug: compute all losses first, then step the discriminators, then the generators on stale scores.
 
-    Which of the two moves first by right differs, so both orders are tried; where a step is one move nothing is stale.
-    Autograd sees it by the version of the weights that a convolution saved, so only with plain layers in float32: under
-    autocast and spectral norm the saved weights are copies that nothing moves. Hence plain critics here. Of a
-    simultaneous move each turn is made alone; what their graphs have in common is gone after the first.
+    Methods differ in which player moves first, so the test tries both orders; a step with a single move has no stale
+    scores. Autograd detects them by the version counter of the weights that a convolution saved, that is, only for
+    plain layers in float32: with autocast or spectral norm, the saved weights are copies. The discriminators here are
+    therefore plain. The turns of a simultaneous move run one by one; the first backward pass frees their common graph.
     """
     refused, moves = 0, 0
     for backwards in (False, True):
@@ -230,7 +230,7 @@ def test_scores_from_before_the_critics_step_are_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_shared_layers_survive_saving_by_identity(name: str, tmp_path: Path) -> None:
+def test_shared_layers_are_shared_after_saving_and_loading(name: str, tmp_path: Path) -> None:
     method, other = build(name, seed=0), build(name, seed=1)
     loop = loop_of(method)
     loop.step(random_batches(method, 1), StepContext(0, 0.0))
@@ -244,21 +244,21 @@ def test_shared_layers_survive_saving_by_identity(name: str, tmp_path: Path) -> 
 
 
 def ties(method: Method) -> list[list[str]]:
-    """Names of parameters that are one object."""
+    """Return the groups of names that refer to the same parameter."""
     names: dict[int, list[str]] = {}
     for name, parameter in method.named_parameters(remove_duplicate=False):
         names.setdefault(id(parameter), []).append(name)
     return sorted(group for group in names.values() if len(group) > 1)
 
 
-def test_unit_ties_its_coders() -> None:
+def test_unit_shares_layers_of_its_autoencoders() -> None:
     groups = ties(build("unit"))
     assert groups and all(len(group) == 2 for group in groups)
     assert {tuple(name.split(".")[0] for name in group) for group in groups} == {("E_x", "E_y"), ("G_x", "G_y")}
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_the_table_and_presets_fit_the_class(name: str) -> None:
+def test_method_table_and_presets_match_the_class(name: str) -> None:
     row = METHODS[name]
     assert row.name == name and row.cls.__doc__ is not None and str(row.year) in row.cls.__doc__
     assert row.paper.split()[-1] in row.cls.__doc__

@@ -1,4 +1,4 @@
-"""What every method that learns from voices keeps, on networks made for them."""
+"""Properties of every method for voices, with voice networks."""
 
 from __future__ import annotations
 
@@ -45,9 +45,7 @@ def voices(items: int = 2, frames: int = VOICE[2]) -> Tensor:
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("name", "settings"), VARIANTS)
-def test_every_parameter_of_the_mover_gets_a_gradient_and_no_other(
-    name: str, settings: dict[str, Any], form: str
-) -> None:
+def test_only_parameters_of_the_moving_player_get_gradients(name: str, settings: dict[str, Any], form: str) -> None:
     method = build_voice(name, **FORMS[form], **settings)
     loop = loop_of(method)
     watch = Watch(method, loop)
@@ -63,7 +61,7 @@ def test_every_parameter_of_the_mover_gets_a_gradient_and_no_other(
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", NAMES)
-def test_a_voice_of_any_length_keeps_it_and_items_do_not_meet(name: str, form: str) -> None:
+def test_translation_keeps_any_length_and_items_are_independent(name: str, form: str) -> None:
     method = build_voice(name, **FORMS[form]).eval()
     with torch.no_grad():
         for route in method.routes:
@@ -76,7 +74,7 @@ def test_a_voice_of_any_length_keeps_it_and_items_do_not_meet(name: str, form: s
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_route_needs_the_roles_it_names_and_no_others(name: str) -> None:
+def test_route_depends_only_on_its_roles(name: str) -> None:
     method = build_voice(name).eval()
     x = voices()
     with torch.no_grad():
@@ -86,14 +84,14 @@ def test_a_route_needs_the_roles_it_names_and_no_others(name: str) -> None:
             assert torch.equal(method.translate(x, route.source, route.target), before)
 
 
-def test_the_identity_term_ends_at_its_share_of_the_budget() -> None:
+def test_identity_loss_ends_at_its_fraction_of_the_budget() -> None:
     method = build_voice("cyclegan", identity_end=0.5)
     loop, (batch, other) = loop_of(method), random_batches(method, 2, of=VOICE)
     assert "generators.identity" in loop.step([batch], StepContext(0, 0.49))
     assert "generators.identity" not in loop.step([other], StepContext(1, 0.5))
 
 
-def test_generators_see_masked_voices_on_the_first_way_alone() -> None:
+def test_only_the_first_generator_call_gets_masked_frames() -> None:
     method = build_voice("cyclegan", max_mask_fraction=0.5)
     seen: list[Tensor] = []
     for role in ("G", "F"):
@@ -102,12 +100,12 @@ def test_generators_see_masked_voices_on_the_first_way_alone() -> None:
     assert [x.shape[1] for x in seen] == [2, 1, 2, 1, 1, 1], "forward masked, identity; the same back; both cycles"
     x = voices()
     with torch.no_grad():
-        plain, told = (method.translate(given, "X", "Y") for given in (x, torch.cat((x, torch.ones_like(x)), 1)))
-        assert torch.equal(plain, told)
+        plain, masked = (method.translate(item, "X", "Y") for item in (x, torch.cat((x, torch.ones_like(x)), 1)))
+        assert torch.equal(plain, masked)
 
 
 @pytest.mark.parametrize("norm", ["instance-affine", "batch"])
-def test_faders_residual_begins_at_nothing_and_leaves_the_coders_as_they_are(norm: str) -> None:
+def test_fader_residual_starts_at_zero_and_keeps_the_autoencoder(norm: str) -> None:
     networks = {**VOICE_NETWORKS, "norm": norm}
     plain, method = build_voice("fader", networks), build_voice("fader", networks, residual_decoder_start=0.5)
     x, batches = voices(), random_batches(method, 3, of=VOICE)
@@ -118,11 +116,11 @@ def test_faders_residual_begins_at_nothing_and_leaves_the_coders_as_they_are(nor
     loop = loop_of(method)
     before = {name: value.clone() for name, value in method.state_dict().items()}
 
-    def moved(batch: Batch, now: StepContext) -> tuple[set[str], set[str]]:
-        terms = loop.step([batch], now)
+    def moved(batch: Batch, context: StepContext) -> tuple[set[str], set[str]]:
+        losses = loop.step([batch], context)
         changed = {name.split(".")[0] for name, value in method.state_dict().items() if not value.equal(before[name])}
         before.update({name: value.clone() for name, value in method.state_dict().items()})
-        return {term.split(".")[0] for term in terms}, changed
+        return {loss.split(".")[0] for loss in losses}, changed
 
     assert moved(batches[0], StepContext(0, 0.49)) == (
         {"latent_discriminator", "autoencoder", "discriminator", "classifier"},
@@ -130,12 +128,13 @@ def test_faders_residual_begins_at_nothing_and_leaves_the_coders_as_they_are(nor
     )
     assert moved(batches[1], StepContext(1, 0.5)) == ({"residual_decoder", "discriminator", "classifier"}, set("RDC"))
     code = method.get_submodule("E")(x)
-    told = concat_label(code, torch.tensor([[0.0, 1.0]], dtype=x.dtype).expand(2, -1))
-    made = method.get_submodule("G")(told) + method.get_submodule("R")(told)
-    assert torch.equal(method.translate(x, "X", "Y"), made) and method.get_submodule("R")(told).abs().max() > 0
+    labelled_code = concat_label(code, torch.tensor([[0.0, 1.0]], dtype=x.dtype).expand(2, -1))
+    residual = method.get_submodule("R")(labelled_code)
+    expected = method.get_submodule("G")(labelled_code) + residual
+    assert torch.equal(method.translate(x, "X", "Y"), expected) and residual.abs().max() > 0
 
 
-def test_reasons_against_a_medium_name_one_that_there_is() -> None:
+def test_unsupported_media_reasons_name_existing_media() -> None:
     for row in METHODS.values():
         assert row.unsupported.keys() <= MEDIA.keys() and all(row.unsupported.values())
     assert NAMES

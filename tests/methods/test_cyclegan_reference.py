@@ -1,4 +1,4 @@
-"""CycleGAN against numbers of its authors' own code, run once in float64 and stored as float32."""
+"""Tests of CycleGAN against values of the authors' code, computed in float64 and stored as float32."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ LOSSES = {
     "D_A": ("discriminators", "adversarial"),
     "D_B": ("discriminators", "adversarial"),
 }
-"""Their names, in the order in which ours come up in a step, and the turn's player and term that they are part of."""
+"""Names of the authors' losses, in the order of a step here, with the player and loss that each belongs to."""
 
 
 def in_order(trace: dict[str, Tensor], prefix: str) -> list[Tensor]:
-    """The parameters of one of their networks as they come in the network: by layer, weight before bias."""
+    """Return the parameters of one of the authors' networks by layer, weight before bias."""
     keys = [key for key in trace if key.startswith(prefix + ".")]
     keys.sort(key=lambda key: ([int(n) for n in re.findall(r"\.(\d+)", key)], key.endswith("bias")))
     return [trace[key].double() for key in keys]
@@ -42,18 +42,18 @@ def near(got: Tensor, expected: Tensor) -> None:
     torch.testing.assert_close(got, expected, rtol=0, atol=1e-6)
 
 
-def recording(term: Callable[..., Tensor], into: list[tuple[Tensor, Tensor]]) -> Callable[..., Tensor]:
-    """The same term; what it was given first, and its value, are kept."""
+def recording(loss: Callable[..., Tensor], into: list[tuple[Tensor, Tensor]]) -> Callable[..., Tensor]:
+    """Return the loss function, wrapped to record its first argument and its value."""
 
     def record(first: Tensor, *others: Tensor) -> Tensor:
-        value = term(first, *others)
+        value = loss(first, *others)
         into.append((first.detach().clone(), value.detach()))
         return value
 
     return record
 
 
-def test_images_losses_and_parameters_are_the_authors(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_losses_and_parameters_equal_those_of_the_authors(monkeypatch: pytest.MonkeyPatch) -> None:
     trace = load_file(DATA / "cyclegan_trace.safetensors")
     losses = json.loads((DATA / "cyclegan_trace_losses.json").read_text())
     small = {"width": 8, "discriminator_width": 8, "blocks": 6}
@@ -72,13 +72,13 @@ def test_images_losses_and_parameters_are_the_authors(monkeypatch: pytest.Monkey
         near(method.translate(y, "Y", "X"), trace["step0.fake_A"].double())
     for step in range(3):
         called.clear()
-        terms = loop.step([{"X": x, "Y": y}], StepContext(step, 0.0))
+        step_losses = loop.step([{"X": x, "Y": y}], StepContext(step, 0.0))
         weights = {name: method.loss_weight(*part, StepContext(step, 0.0)) for name, part in LOSSES.items()}
         values = {name: weights[name] * value.item() for name, (_, value) in zip(LOSSES, called, strict=True)}
         expected = dict(losses[step])
         whole = expected.pop("G_total")
         assert values == pytest.approx(expected, abs=1e-6, rel=0)
-        generators = {t: terms[f"generators.{t}"].item() for t in ("adversarial", "cycle", "identity")}
+        generators = {t: step_losses[f"generators.{t}"].item() for t in ("adversarial", "cycle", "identity")}
         total = sum(
             value * method.loss_weight("generators", t, StepContext(step, 0.0)) for t, value in generators.items()
         )
@@ -92,8 +92,8 @@ def test_images_losses_and_parameters_are_the_authors(monkeypatch: pytest.Monkey
             near(mine.data, its)
 
 
-def test_the_check_tells_a_wrong_recipe() -> None:
-    """The parameters move far more than the tolerance, so a rate one percent off would be seen."""
+def test_comparison_detects_a_learning_rate_off_by_one_percent() -> None:
+    """Parameters change by much more than the tolerance, so the test detects a learning rate 1 % off."""
     trace = load_file(DATA / "cyclegan_trace.safetensors")
     for theirs in ROLES.values():
         before, after = in_order(trace, f"init.{theirs}"), in_order(trace, f"after3.{theirs}")

@@ -1,4 +1,4 @@
-"""DiscoGAN through the loop equals the same method written straight; its weights and what its critics share."""
+"""Tests of DiscoGAN against a reference implementation, and of its weights and feature matching."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from benchmarks.straight_line import entropy, freeze
 from unpaired.methods.base import StepContext, Turn
 
 
-def seen(critic: nn.Module, x: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """The scores, and what the activations after the first give."""
+def extract_features(discriminator: nn.Module, x: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """Return the scores and the outputs of all activations except the first."""
     found = []
-    for layer in critic.children():
+    for layer in discriminator.children():
         x = layer(x)
         if isinstance(layer, nn.LeakyReLU):
             found.append(x.clone())
@@ -24,40 +24,45 @@ def seen(critic: nn.Module, x: Tensor) -> tuple[Tensor, list[Tensor]]:
 
 
 class StraightDiscoGAN:
-    """As the authors' code: all losses are computed, and those of whose step it is are used."""
+    """Reference implementation after the authors' code: compute all losses, and use those of the moving player."""
 
     def __init__(self, nets: dict[str, nn.Module], later: bool) -> None:
         self.G, self.F, self.D_x, self.D_y = (nets[name] for name in ("G", "F", "D_x", "D_y"))
         self.rate, self.steps = 0.5 if later else 0.01, 0
-        generators, critics = ([*a.parameters(), *b.parameters()] for a, b in ((self.G, self.F), (self.D_x, self.D_y)))
+        generators, discriminators = (
+            [*a.parameters(), *b.parameters()] for a, b in ((self.G, self.F), (self.D_x, self.D_y))
+        )
         settings = {"lr": 2e-4, "betas": (0.5, 0.999), "weight_decay": 1e-5}
         self.generator_optimizer = torch.optim.Adam(generators, **settings)  # type: ignore[arg-type]
-        self.critic_optimizer = torch.optim.Adam(critics, **settings)  # type: ignore[arg-type]
+        self.discriminator_optimizer = torch.optim.Adam(discriminators, **settings)  # type: ignore[arg-type]
 
     def step(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
-        critics_move = self.steps % 3 == 0
+        is_discriminator_step = self.steps % 3 == 0
         self.steps += 1
-        freeze((self.D_x, self.D_y), not critics_move)
-        freeze((self.G, self.F), critics_move)
+        freeze((self.D_x, self.D_y), not is_discriminator_step)
+        freeze((self.G, self.F), is_discriminator_step)
         fake_y, fake_x = self.G(x), self.F(y)
-        spot, fool, features = (torch.zeros((), dtype=x.dtype) for _ in range(3))
-        for critic, real, fake in ((self.D_y, y, fake_y), (self.D_x, x, fake_x)):
-            (real_score, real_seen), (fake_score, fake_seen) = seen(critic, real), seen(critic, fake)
-            spot = spot + entropy(real_score, True) + entropy(fake_score, False)
-            fool = fool + entropy(fake_score, True)
-            for r, f in zip(real_seen, fake_seen, strict=True):
+        discriminator_loss, generator_loss, features = (torch.zeros((), dtype=x.dtype) for _ in range(3))
+        for discriminator, real, fake in ((self.D_y, y, fake_y), (self.D_x, x, fake_x)):
+            (real_score, real_features), (fake_score, fake_features) = (
+                extract_features(discriminator, real),
+                extract_features(discriminator, fake),
+            )
+            discriminator_loss = discriminator_loss + entropy(real_score, True) + entropy(fake_score, False)
+            generator_loss = generator_loss + entropy(fake_score, True)
+            for r, f in zip(real_features, fake_features, strict=True):
                 features = features + (r.mean(0) - f.mean(0)).square().mean()
-        if critics_move:
-            self.critic_optimizer.zero_grad()
-            (0.5 * spot).backward()
-            self.critic_optimizer.step()
-            return {"discriminators.adversarial": spot}
+        if is_discriminator_step:
+            self.discriminator_optimizer.zero_grad()
+            (0.5 * discriminator_loss).backward()
+            self.discriminator_optimizer.step()
+            return {"discriminators.adversarial": discriminator_loss}
         restored = F.mse_loss(self.F(fake_y), x) + F.mse_loss(self.G(fake_x), y)
         self.generator_optimizer.zero_grad()
-        ((0.1 * fool + 0.9 * features) * (1 - self.rate) + restored / 4 * self.rate).backward()
+        ((0.1 * generator_loss + 0.9 * features) * (1 - self.rate) + restored / 4 * self.rate).backward()
         self.generator_optimizer.step()
         return {
-            "generators.adversarial": fool,
+            "generators.adversarial": generator_loss,
             "generators.feature_matching": features,
             "generators.reconstruction": restored,
         }
@@ -65,7 +70,7 @@ class StraightDiscoGAN:
 
 @pytest.mark.parametrize("items", [1, 3])
 @pytest.mark.parametrize("later", [False, True])
-def test_equal_steps(later: bool, items: int) -> None:
+def test_steps_equal_a_reference_implementation(later: bool, items: int) -> None:
     method = build("discogan", reconstruction_switch=0 if later else 10_000)
     twin, nets = twin_of(method)
     assert_equal_steps(method, twin, StraightDiscoGAN(nets, later), 6, items)
@@ -75,7 +80,7 @@ def test_equal_steps(later: bool, items: int) -> None:
     ("after", "early", "later"),
     [(10, StepContext(9, 0.9), StepContext(10, 0.0)), (0.25, StepContext(99, 0.2), StepContext(0, 0.25))],
 )
-def test_reconstruction_counts_little_at_first_by_steps_or_by_the_share_of_the_budget(
+def test_reconstruction_weight_starts_low_by_steps_or_budget_fraction(
     after: float, early: StepContext, later: StepContext
 ) -> None:
     method = build("discogan", reconstruction_switch=after)
@@ -85,7 +90,7 @@ def test_reconstruction_counts_little_at_first_by_steps_or_by_the_share_of_the_b
     assert method.loss_weight("discriminators", "adversarial", early) == 0.5
 
 
-def test_features_are_zero_where_translations_are_the_real_items_whatever_the_augmentation() -> None:
+def test_feature_matching_is_zero_for_equal_items_with_augmentation() -> None:
     method = build("discogan", {**LIGHT, "augment": ("color", "translation", "cutout")})
     for role in ("G", "F"):
         setattr(method, role, nn.Identity())

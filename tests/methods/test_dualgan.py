@@ -1,4 +1,4 @@
-"""DualGAN through the loop equals the same method written straight, with weights clamped and with the penalty."""
+"""Tests of DualGAN against a reference implementation, with weight clipping and with the gradient penalty."""
 
 from __future__ import annotations
 
@@ -15,55 +15,59 @@ from unpaired.methods.base import StepContext
 
 
 class StraightDualGAN:
-    """With `penalised` weights stay free, and the slope is measured between real items and fakes."""
+    """Reference implementation; `penalised` replaces weight clipping by the gradient penalty."""
 
     def __init__(self, nets: dict[str, nn.Module], penalised: bool, cycle: float = 500.0, turns: int = 3) -> None:
         self.G, self.F, self.D_x, self.D_y = (nets[name] for name in ("G", "F", "D_x", "D_y"))
         self.penalised, self.cycle, self.turns, self.steps = penalised, cycle, turns, 0
-        generators, critics = ([*a.parameters(), *b.parameters()] for a, b in ((self.G, self.F), (self.D_x, self.D_y)))
+        generators, discriminators = (
+            [*a.parameters(), *b.parameters()] for a, b in ((self.G, self.F), (self.D_x, self.D_y))
+        )
         self.generator_optimizer = torch.optim.RMSprop(generators, lr=5e-5)
-        self.critic_optimizer = torch.optim.RMSprop(critics, lr=5e-5)
+        self.discriminator_optimizer = torch.optim.RMSprop(discriminators, lr=5e-5)
 
     def step(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
         fake_y, fake_x = self.G(x), self.F(y)
-        critics = (self.D_x, self.D_y)
-        freeze(critics, False)
-        self.critic_optimizer.zero_grad()
+        discriminators = (self.D_x, self.D_y)
+        freeze(discriminators, False)
+        self.discriminator_optimizer.zero_grad()
         pairs = ((self.D_y, y, fake_y.detach()), (self.D_x, x, fake_x.detach()))
-        spot = torch.stack([critic(fake).mean() - critic(real).mean() for critic, real, fake in pairs]).sum()
-        terms = {"discriminators.adversarial": spot}
+        discriminator_loss = torch.stack(
+            [discriminator(fake).mean() - discriminator(real).mean() for discriminator, real, fake in pairs]
+        ).sum()
+        losses = {"discriminators.adversarial": discriminator_loss}
         if self.penalised:
-            terms["discriminators.gradient_penalty"] = torch.stack([self.penalty(*pair) for pair in pairs]).sum()
-        (spot + 10 * terms.get("discriminators.gradient_penalty", torch.zeros(()))).backward()
-        self.critic_optimizer.step()
+            losses["discriminators.gradient_penalty"] = torch.stack([self.penalty(*pair) for pair in pairs]).sum()
+        (discriminator_loss + 10 * losses.get("discriminators.gradient_penalty", torch.zeros(()))).backward()
+        self.discriminator_optimizer.step()
         if not self.penalised:
             with torch.no_grad():
-                for parameter in (p for critic in critics for p in critic.parameters()):
+                for parameter in (p for discriminator in discriminators for p in discriminator.parameters()):
                     parameter.clamp_(-0.01, 0.01)
         if self.steps % self.turns == 0:
-            freeze(critics, True)
+            freeze(discriminators, True)
             self.generator_optimizer.zero_grad()
-            fool = -self.D_y(fake_y).mean() - self.D_x(fake_x).mean()
+            generator_loss = -self.D_y(fake_y).mean() - self.D_x(fake_x).mean()
             cycle = (self.F(fake_y) - x).abs().mean() + (self.G(fake_x) - y).abs().mean()
-            (fool + self.cycle * cycle).backward()
+            (generator_loss + self.cycle * cycle).backward()
             self.generator_optimizer.step()
-            terms |= {"generators.adversarial": fool, "generators.cycle": cycle}
+            losses |= {"generators.adversarial": generator_loss, "generators.cycle": cycle}
         self.steps += 1
-        return terms
+        return losses
 
-    def penalty(self, critic: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
-        share = torch.rand(len(real), 1, 1, 1, dtype=real.dtype)
+    def penalty(self, discriminator: nn.Module, real: Tensor, fake: Tensor) -> Tensor:
+        fraction = torch.rand(len(real), 1, 1, 1, dtype=real.dtype)
         excess = []
-        for a, r, f in zip(share, real, fake, strict=True):
+        for a, r, f in zip(fraction, real, fake, strict=True):
             between = (a * r + (1 - a) * f)[None].requires_grad_()
-            (slope,) = torch.autograd.grad(critic(between).mean(), between, create_graph=True)
+            (slope,) = torch.autograd.grad(discriminator(between).mean(), between, create_graph=True)
             excess.append((slope.square().sum().sqrt() - 1).square())
         return torch.stack(excess).mean()
 
 
 @pytest.mark.parametrize("items", [1, 2])
 @pytest.mark.parametrize("lipschitz_constraint", ["weight-clip", "gradient-penalty"])
-def test_equal_steps(lipschitz_constraint: str, items: int) -> None:
+def test_steps_equal_a_reference_implementation(lipschitz_constraint: str, items: int) -> None:
     method = build("dualgan", lipschitz_constraint=lipschitz_constraint)
     twin, nets = twin_of(method)
     assert_equal_steps(method, twin, StraightDualGAN(nets, lipschitz_constraint == "gradient-penalty"), 5, items)
@@ -73,9 +77,7 @@ def test_equal_steps(lipschitz_constraint: str, items: int) -> None:
     ("settings", "largest"),
     [({}, 0.01), ({"weight_clip": 0.002}, 0.002), ({"lipschitz_constraint": "gradient-penalty"}, None)],
 )
-def test_weights_of_critics_stay_in_the_box_and_of_generators_do_not(
-    settings: dict[str, Any], largest: float | None
-) -> None:
+def test_weight_clipping_applies_only_to_discriminators(settings: dict[str, Any], largest: float | None) -> None:
     method = build("dualgan", **settings)
     loop = loop_of(method)
     loop.step(random_batches(method, 1)[0:1], StepContext(0, 0.0))

@@ -1,4 +1,4 @@
-"""dtn, its baseline and xgan through the loop equal the same methods written straight; embeddings stay as they are."""
+"""Tests of dtn, its baseline and xgan against reference implementations, and of their constant embeddings."""
 
 from __future__ import annotations
 
@@ -21,42 +21,42 @@ from unpaired.runs.weights import collect_state, load_state
 class StraightDTNBaseline:
     def __init__(self, nets: dict[str, nn.Module]) -> None:
         self.G, self.D, self.f = nets["G"], nets["D"], nets["f"]
-        self.generator, self.critic = adam((self.G,), 2e-4), adam((self.D,), 2e-4)
+        self.generator_optimizer, self.discriminator_optimizer = adam((self.G,), 2e-4), adam((self.D,), 2e-4)
 
     def step(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
         freeze((self.D,), True)
-        self.generator.zero_grad()
+        self.generator_optimizer.zero_grad()
         fake = self.G(x)
         adversarial, constancy = entropy(self.D(fake), True), F.mse_loss(self.f(fake), self.f(x))
         (adversarial + 15 * constancy).backward()
-        self.generator.step()
+        self.generator_optimizer.step()
         freeze((self.D,), False)
-        self.critic.zero_grad()
-        spot = entropy(self.D(y), True) + entropy(self.D(fake.detach()), False)
-        spot.backward()
-        self.critic.step()
+        self.discriminator_optimizer.zero_grad()
+        discriminator_loss = entropy(self.D(y), True) + entropy(self.D(fake.detach()), False)
+        discriminator_loss.backward()
+        self.discriminator_optimizer.step()
         return {
-            "generator.adversarial": adversarial,
-            "generator.perceptual": constancy,
-            "discriminator.adversarial": spot,
+            "generator_optimizer.adversarial": adversarial,
+            "generator_optimizer.perceptual": constancy,
+            "discriminator.adversarial": discriminator_loss,
         }
 
 
-def of_kind(scores: Tensor, kind: int) -> Tensor:
-    """Cross entropy of (B, 3, h, w) with one kind everywhere."""
-    return F.cross_entropy(scores, torch.full((len(scores), *scores.shape[2:]), kind))
+def class_cross_entropy(scores: Tensor, label: int) -> Tensor:
+    """Compute the cross entropy of scores (B, 3, h, w) with the same class at all positions."""
+    return F.cross_entropy(scores, torch.full((len(scores), *scores.shape[2:]), label))
 
 
 class StraightDTN:
     def __init__(self, nets: dict[str, nn.Module]) -> None:
         self.g, self.D, self.f = nets["g"], nets["D"], nets["f"]
-        self.generator, self.critic = adam((self.g,), 2e-4), adam((self.D,), 2e-4)
+        self.generator_optimizer, self.discriminator_optimizer = adam((self.g,), 2e-4), adam((self.D,), 2e-4)
 
     def step(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
         freeze((self.D,), True)
-        self.generator.zero_grad()
+        self.generator_optimizer.zero_grad()
         fake, same = self.g(self.f(x)), self.g(self.f(y))
-        adversarial = of_kind(self.D(fake), 2) + of_kind(self.D(same), 2)
+        adversarial = class_cross_entropy(self.D(fake), 2) + class_cross_entropy(self.D(same), 2)
         constancy, identity = F.mse_loss(self.f(fake), self.f(x)), F.mse_loss(same, y)
         rough = torch.zeros((), dtype=x.dtype)
         for z in (fake, same):
@@ -68,28 +68,32 @@ class StraightDTN:
                     if i + 1 < h or j + 1 < w:
                         rough = rough + (right**2 + down**2).sqrt().sum() / z.numel()
         (adversarial + 100 * constancy + identity + 0.05 * rough).backward()
-        self.generator.step()
+        self.generator_optimizer.step()
         freeze((self.D,), False)
-        self.critic.zero_grad()
-        told = of_kind(self.D(fake.detach()), 0) + of_kind(self.D(same.detach()), 1) + of_kind(self.D(y), 2)
-        told.backward()
-        self.critic.step()
+        self.discriminator_optimizer.zero_grad()
+        discriminator_loss = (
+            class_cross_entropy(self.D(fake.detach()), 0)
+            + class_cross_entropy(self.D(same.detach()), 1)
+            + class_cross_entropy(self.D(y), 2)
+        )
+        discriminator_loss.backward()
+        self.discriminator_optimizer.step()
         return {
-            "generator.adversarial": adversarial,
-            "generator.perceptual": constancy,
-            "generator.identity": identity,
-            "generator.tv": rough,
-            "discriminator.adversarial": told,
+            "generator_optimizer.adversarial": adversarial,
+            "generator_optimizer.perceptual": constancy,
+            "generator_optimizer.identity": identity,
+            "generator_optimizer.tv": rough,
+            "discriminator.adversarial": discriminator_loss,
         }
 
 
 class StraightXGAN:
     def __init__(self, nets: dict[str, nn.Module], weight: float = 0.0) -> None:
         self.nets, self.weight = nets, weight
-        self.coders = [nets[name] for name in ("E_x", "E_y", "G_x", "G_y", "R") if name in nets]
+        self.autoencoders = [nets[name] for name in ("E_x", "E_y", "G_x", "G_y", "R") if name in nets]
         self.judges = [nets[name] for name in ("D_x", "D_y", "C")]
-        self.coder, self.critic, self.reader = (
-            adam(self.coders, 1e-4),
+        self.autoencoder_optimizer, self.discriminator_optimizer, self.latent_optimizer = (
+            adam(self.autoencoders, 1e-4),
             adam(self.judges[:2], 1e-4),
             adam([nets["C"]], 1e-4),
         )
@@ -97,7 +101,7 @@ class StraightXGAN:
     def step(self, x: Tensor, y: Tensor) -> dict[str, Tensor]:
         n = self.nets
         freeze(self.judges, True)
-        self.coder.zero_grad()
+        self.autoencoder_optimizer.zero_grad()
         u, v = n["E_x"](x), n["E_y"](y)
         fake_y, fake_x = n["G_y"](u), n["G_x"](v)
         reconstruction = F.l1_loss(n["G_x"](u), x) + F.l1_loss(n["G_y"](v), y)
@@ -111,23 +115,23 @@ class StraightXGAN:
                 "autoencoders.teacher": sum((s - r).abs().sum() for s, r in zip(seen, read, strict=True)) / read.numel()
             }
         (reconstruction + domain + semantic + adversarial + sum(self.weight * t for t in teacher.values())).backward()
-        self.coder.step()
+        self.autoencoder_optimizer.step()
         freeze(self.judges, False)
-        self.critic.zero_grad()
-        self.reader.zero_grad()
-        told = entropy(n["D_x"](x), True) + entropy(n["D_x"](fake_x.detach()), False)
-        told = told + entropy(n["D_y"](y), True) + entropy(n["D_y"](fake_y.detach()), False)
+        self.discriminator_optimizer.zero_grad()
+        self.latent_optimizer.zero_grad()
+        discriminator_loss = entropy(n["D_x"](x), True) + entropy(n["D_x"](fake_x.detach()), False)
+        discriminator_loss = discriminator_loss + entropy(n["D_y"](y), True) + entropy(n["D_y"](fake_y.detach()), False)
         read = entropy(n["C"](u.detach()), True) + entropy(n["C"](v.detach()), False)
-        (told + read).backward()
-        self.critic.step()
-        self.reader.step()
+        (discriminator_loss + read).backward()
+        self.discriminator_optimizer.step()
+        self.latent_optimizer.step()
         return {
             "autoencoders.reconstruction": reconstruction,
             "autoencoders.latent_adversarial": domain,
             "autoencoders.latent_consistency": semantic,
             "autoencoders.adversarial": adversarial,
             **teacher,
-            "discriminators.adversarial": told,
+            "discriminators.adversarial": discriminator_loss,
             "latent_discriminator.classification": read,
         }
 
@@ -137,14 +141,14 @@ STRAIGHT: dict[str, Any] = {"dtn-baseline": StraightDTNBaseline, "dtn": Straight
 
 @pytest.mark.parametrize("items", [1, 2])
 @pytest.mark.parametrize("name", STRAIGHT)
-def test_equal_to_straight_line_code(name: str, items: int) -> None:
+def test_steps_equal_a_reference_implementation(name: str, items: int) -> None:
     method = build(name)
     twin, nets = twin_of(method)
     assert_equal_steps(method, twin, STRAIGHT[name](nets), 3, items)
 
 
 @pytest.mark.parametrize("name", ["dtn", "dtn-baseline"])
-def test_an_embedding_stays_as_it_is_and_out_of_checkpoints(name: str) -> None:
+def test_embedding_is_constant_and_not_saved(name: str) -> None:
     method = build(name)
     f = method.get_submodule("f")
     before = [p.clone() for p in f.parameters()]
@@ -155,7 +159,7 @@ def test_an_embedding_stays_as_it_is_and_out_of_checkpoints(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["dtn-baseline", "xgan"])
-def test_one_that_only_learns_with_its_embedding_translates_without(name: str) -> None:
+def test_translation_works_without_the_training_embedding(name: str) -> None:
     method, absent = (
         build(name, feature_extractor=tiny_embedding()),
         build(name, seed=1, feature_extractor="own:Gone-0"),
@@ -167,13 +171,13 @@ def test_one_that_only_learns_with_its_embedding_translates_without(name: str) -
         loop_of(absent).step(random_batches(absent, 1), StepContext(0, 0.0))
 
 
-def test_dtn_does_not_translate_without_its_embedding() -> None:
+def test_dtn_translation_raises_usage_error_without_its_embedding() -> None:
     with pytest.raises(UsageError, match="a network of your own"):
         build("dtn", feature_extractor="own:Gone-0")
 
 
 @pytest.mark.parametrize("networks", [NETWORKS, LIGHT], ids=["plain", "light"])
-def test_xgan_taught_equals_straight_line_code(networks: dict[str, Any]) -> None:
+def test_xgan_with_teacher_equals_a_reference_implementation(networks: dict[str, Any]) -> None:
     method = build("xgan", networks, feature_extractor=tiny_embedding(), teacher_weight=2.5)
     twin, nets = twin_of(method)
     code = method.get_submodule("E_x")(random_batches(method, 1)[0]["X"])
@@ -181,7 +185,7 @@ def test_xgan_taught_equals_straight_line_code(networks: dict[str, Any]) -> None
     assert_equal_steps(method, twin, StraightXGAN(nets, 2.5), 3, 2)
 
 
-def test_xgans_teacher_stays_as_it_is_and_out_of_checkpoints_and_of_the_model() -> None:
+def test_xgan_teacher_is_constant_and_not_saved() -> None:
     method, plain = build("xgan", feature_extractor=tiny_embedding()), build("xgan", feature_extractor=None)
     apart = {
         name
@@ -198,7 +202,7 @@ def test_xgans_teacher_stays_as_it_is_and_out_of_checkpoints_and_of_the_model() 
     assert not method.get_submodule("T").training
 
 
-def test_the_teachers_term_reaches_the_first_encoder_and_the_read_out_alone() -> None:
+def test_teacher_loss_reaches_only_the_first_encoder_and_the_embedding_head() -> None:
     method = build("xgan", feature_extractor=tiny_embedding())
     turn = next(iter(method.play(random_batches(method, 1)[0], StepContext(0, 0.0))))
     assert isinstance(turn, Turn)
@@ -207,7 +211,7 @@ def test_the_teachers_term_reaches_the_first_encoder_and_the_read_out_alone() ->
     assert reached == {"E_x", "R"}
 
 
-def test_voices_have_no_embedding() -> None:
+def test_feature_extractor_raises_usage_error_for_voices() -> None:
     assert build_voice("xgan", feature_extractor="")
     for name in (tiny_embedding(), "own:Gone-0"):
         with pytest.raises(UsageError, match=r"feature_extractor: for pictures only.* \(--feature-extractor none\)"):

@@ -1,4 +1,4 @@
-"""A frozen part inside a role: it is saved and averaged, but no optimizer moves it."""
+"""Tests of a frozen part of a role: it is saved and part of the EMA, but no optimizer changes it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def first_convolution(role: torch.nn.Module) -> torch.nn.Module:
     return next(module for module in role.modules() if isinstance(module, torch.nn.Conv2d))
 
 
-def test_a_frozen_part_of_a_role_stays_and_is_saved() -> None:
+def test_frozen_part_of_a_role_is_constant_and_saved() -> None:
     method = build("cyclegan", {})
     for role in ("G", "D_y"):
         first_convolution(method.get_submodule(role)).requires_grad_(False)

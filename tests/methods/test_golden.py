@@ -12,7 +12,7 @@ GOLDEN: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
 
 
 def flat(tree: Any, at: str = "") -> dict[str, float]:
-    """A tree of dictionaries and lists as one dictionary."""
+    """Flatten nested dictionaries and lists into one dictionary."""
     if isinstance(tree, float):
         return {at: tree}
     parts = tree.items() if isinstance(tree, dict) else enumerate(tree)
@@ -21,9 +21,9 @@ def flat(tree: Any, at: str = "") -> dict[str, float]:
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", METHODS)
-def test_three_steps_give_the_recorded_figures(name: str, form: str) -> None:
+def test_three_steps_give_the_recorded_values(name: str, form: str) -> None:
     assert flat(trace(name, form)) == pytest.approx(flat(GOLDEN[f"{name} {form}"]), rel=1e-9, abs=1e-7)
 
 
-def test_every_record_is_of_a_method() -> None:
+def test_every_record_belongs_to_a_method() -> None:
     assert set(GOLDEN) == {f"{name} {form}" for name in METHODS for form in FORMS}

@@ -1,4 +1,4 @@
-"""StarGAN, Fader and ComboGAN against the same steps written straight: detach, zero_grad and step by hand."""
+"""Tests of StarGAN, Fader and ComboGAN against reference implementations in plain PyTorch."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def move(optimizer: torch.optim.Adam, loss: Tensor, clip: float | None = None) -
 
 
 def class_loss(logits: Tensor, label: Tensor) -> Tensor:
-    """Three values that exclude each other, and one that is there or not."""
+    """Compute the loss of a group of three exclusive values and of one binary attribute."""
     hair = F.cross_entropy(logits[:, :3], label[:, :3].argmax(1))
     return hair + F.binary_cross_entropy_with_logits(logits[:, 3], label[:, 3])
 
 
 class StraightStarGAN:
-    """Wasserstein with penalty; the generator moves on every `turns`-th step, from the first."""
+    """WGAN-GP reference implementation; the generator is updated every `turns` steps, starting with the first."""
 
     def __init__(self, nets: dict[str, nn.Module], turns: int) -> None:
         self.G, self.T, self.D, self.C = (nets[name] for name in "GTDC")
@@ -54,46 +54,46 @@ class StraightStarGAN:
         wanted = label[torch.randperm(len(label))]
         fake = self.G(with_maps(x, wanted))
         seen = self.T(x)
-        spotted = self.D(self.T(fake.detach())).mean() - self.D(seen).mean()
-        share = torch.rand(len(x), 1, 1, 1, dtype=x.dtype)
-        between = (share * x + (1 - share) * fake.detach()).requires_grad_()
+        adversarial = self.D(self.T(fake.detach())).mean() - self.D(seen).mean()
+        fraction = torch.rand(len(x), 1, 1, 1, dtype=x.dtype)
+        between = (fraction * x + (1 - fraction) * fake.detach()).requires_grad_()
         slope = torch.autograd.grad(self.D(self.T(between)).sum(), between, create_graph=True)[0]
         penalty = ((slope.flatten(1).square().sum(1).sqrt() - 1) ** 2).mean()
-        move(self.d, spotted + class_loss(self.C(seen), label) + 10 * penalty)
+        move(self.d, adversarial + class_loss(self.C(seen), label) + 10 * penalty)
         if step % self.turns == 0:
             seen = self.T(fake)
             back = self.G(with_maps(fake, label))
-            told = class_loss(self.C(seen), wanted)
-            move(self.g, -self.D(seen).mean() + told + 10 * (back - x).abs().mean())
+            label_loss = class_loss(self.C(seen), wanted)
+            move(self.g, -self.D(seen).mean() + label_loss + 10 * (back - x).abs().mean())
 
 
 class StraightFader:
-    """The reader of codes, the coders, and the two who judge, as the authors' options have them."""
+    """Reference implementation: latent discriminator, autoencoder, discriminator and classifier."""
 
     def __init__(self, nets: dict[str, nn.Module], latent: float) -> None:
         self.E, self.G, self.Z, self.D, self.C = (nets[name] for name in "EGZDC")
-        self.coders, self.reader = adam(2e-4, self.E, self.G), adam(2e-4, self.Z)
-        self.critic, self.classifier = adam(2e-4, self.D), adam(2e-4, self.C)
+        self.autoencoder, self.latent_discriminator = adam(2e-4, self.E, self.G), adam(2e-4, self.Z)
+        self.discriminator, self.classifier = adam(2e-4, self.D), adam(2e-4, self.C)
         self.latent = latent
 
     def step(self, step: int, x: Tensor, label: Tensor) -> None:
-        share = step / 10
-        move(self.reader, class_loss(self.Z(self.E(x).detach()), label), clip=5)
+        fraction = step / 10
+        move(self.latent_discriminator, class_loss(self.Z(self.E(x).detach()), label), clip=5)
         other = label[torch.randperm(len(label))]
         code = self.E(x)
         same, fake = self.G(with_maps(code, label)), self.G(with_maps(code, other))
         logits = self.Z(code)
         hair = (-F.log_softmax(logits[:, :3], 1) * (1 - label[:, :3]) / 2).sum(1).mean()
         wrong = hair + F.binary_cross_entropy_with_logits(logits[:, 3], 1 - label[:, 3])
-        loss = (same - x).square().mean() + self.latent * min(1, share / 0.32) * wrong
+        loss = (same - x).square().mean() + self.latent * min(1, fraction / 0.32) * wrong
         loss = loss + (self.D(fake) - 1).square().mean() + class_loss(self.C(fake), other)
-        move(self.coders, loss, clip=5)
+        move(self.autoencoder, loss, clip=5)
         fake = fake.detach()
-        move(self.critic, 0.5 * ((self.D(x) - 1).square().mean() + self.D(fake).square().mean()), clip=5)
+        move(self.discriminator, 0.5 * ((self.D(x) - 1).square().mean() + self.D(fake).square().mean()), clip=5)
         move(self.classifier, class_loss(self.C(x), label), clip=5)
 
 
-def compared(method: Method, twin: Method, straight: Any, steps: int) -> None:
+def assert_equal_steps(method: Method, twin: Method, straight: Any, steps: int) -> None:
     loop = loop_of(method)
     for step, batch in enumerate(random_batches(method, steps, items=2)):
         loop.step([batch], StepContext(step, step / 10))
@@ -101,20 +101,20 @@ def compared(method: Method, twin: Method, straight: Any, steps: int) -> None:
         straight.step(step, batch["x"], batch["label"])
     moved = 0.0
     for (name, ours), theirs in zip(method.named_parameters(), twin.parameters(), strict=True):
-        # A bias before a norm has no effect: its gradient is rounding alone, which Adam divides by its 1e-8.
+        # A bias before a norm has no effect: its gradient is a rounding error, which Adam divides by its eps of 1e-8.
         assert (ours - theirs).abs().max().item() < (1e-7 if name.endswith("bias") else 1e-10), name
         moved += ours.abs().sum().item()
     assert moved > 0
 
 
 @pytest.mark.parametrize("turns", [1, 2])
-def test_stargan(turns: int) -> None:
+def test_stargan_steps_equal_a_reference_implementation(turns: int) -> None:
     method = build("stargan", labels=HAIR, n_critic=turns)
     twin = copy.deepcopy(method)
-    compared(method, twin, StraightStarGAN(dict(twin.named_children()), turns), 4)
+    assert_equal_steps(method, twin, StraightStarGAN(dict(twin.named_children()), turns), 4)
 
 
-def test_fader() -> None:
+def test_fader_steps_equal_a_reference_implementation() -> None:
     settings: dict[str, Any] = {
         "adversarial_weight": 1.0,
         "classification_weight": 1.0,
@@ -123,15 +123,15 @@ def test_fader() -> None:
     }
     method = build("fader", labels=HAIR, **settings)
     twin = copy.deepcopy(method)
-    compared(method, twin, StraightFader(dict(twin.named_children()), 0.5), 4)
+    assert_equal_steps(method, twin, StraightFader(dict(twin.named_children()), 0.5), 4)
 
 
-def test_combogan() -> None:
+def test_combogan_steps_equal_a_reference_implementation() -> None:
     method = build("combogan", pool_size=0, identity_weight=5.0)
     twin = copy.deepcopy(method)
     nets = dict(twin.named_children())
-    coders = adam(2e-4, *(nets[f"{half}_{key}"] for key in "XY" for half in "EG"))
-    critics = adam(2e-4, nets["D_X"], nets["D_Y"])
+    autoencoder = adam(2e-4, *(nets[f"{half}_{key}"] for key in "XY" for half in "EG"))
+    discriminators = adam(2e-4, nets["D_X"], nets["D_Y"])
 
     def near(x: Tensor, y: Tensor) -> Tensor:
         return (0.5 * (x - y).square()).mean() + ((x - y).abs() - 1).clamp(min=0).square().mean() * -0.5
@@ -145,10 +145,10 @@ def test_combogan() -> None:
                 loss + 10 * near(nets["G_X"](nets["E_Y"](fake_y)), x) + 10 * near(nets["G_Y"](nets["E_X"](fake_x)), y)
             )
             loss = loss + 5 * near(nets["G_X"](code_x), x) + 5 * near(nets["G_Y"](code_y), y)
-            move(coders, loss)
+            move(autoencoder, loss)
             real = (nets["D_X"](x) - 1).square().mean() + (nets["D_Y"](y) - 1).square().mean()
             move(
-                critics,
+                discriminators,
                 0.5
                 * (real + sum(nets[f"D_{k}"](f.detach()).square().mean() for k, f in (("X", fake_x), ("Y", fake_y)))),
             )

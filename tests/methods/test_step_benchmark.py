@@ -1,4 +1,4 @@
-"""The benchmark of a step measures what it says, and its rows say what they are of."""
+"""Tests of the step benchmark and of the rows that it writes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unpaired.media import MEDIA
 
 
 @pytest.mark.parametrize("name", ["cyclegan", "gan", "unit"])
-def test_both_sides_are_the_same_method_and_take_their_steps(name: str) -> None:
+def test_both_sides_run_the_same_method(name: str) -> None:
     small = {"size": 16, "width": 4, "discriminator_width": 4, "discriminator_layers": 1, "augment": (), "blocks": 2}
     case = Case(
         resolve_settings(SettingsRequest(name, "paper", small), MEDIA["image"], "paper"),
@@ -31,9 +31,7 @@ def test_both_sides_are_the_same_method_and_take_their_steps(name: str) -> None:
     assert all(len(pairs) == 2 and min(min(pair) for pair in pairs) > 0 for pairs in taken.values())
 
 
-def test_a_row_keeps_the_command_the_machine_the_seed_and_the_figures(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_row_contains_command_machine_seed_and_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["/somewhere/benchmarks/step.py", "--method", "gan"])
     file = tmp_path / "results.jsonl"
     assert rows("step", file) == []

@@ -1,4 +1,4 @@
-"""The game through the loop equals the same method written straight: freeze, detach, own optimizer calls."""
+"""Tests that methods in the training loop equal reference implementations with explicit freezing and detaching."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ class Straight(Protocol):
 
 
 def assert_equal_steps(method: Method, twin: Method, straight: Straight, steps: int, items: int = 1) -> None:
-    """Both take the same steps from the same start; terms and parameters stay equal in float64."""
+    """Run the same steps from the same initial weights; check that losses and parameters are equal in float64."""
     loop = loop_of(method)
     for step, batch in enumerate(random_batches(method, steps, items=items)):
-        terms = loop.step([batch], StepContext(step, 0.0))
+        losses = loop.step([batch], StepContext(step, 0.0))
         torch.manual_seed(derive_seed(0, step, 0))
         expected = straight.step(batch["X"], batch["Y"])
-        assert {k: v.item() for k, v in terms.items()} == pytest.approx(
+        assert {k: v.item() for k, v in losses.items()} == pytest.approx(
             {k: v.item() for k, v in expected.items()}, abs=1e-10, rel=0
         )
     for (name, ours), theirs in zip(method.named_parameters(), twin.parameters(), strict=True):
-        # A bias before an instance norm has no effect: its gradient is rounding alone, which Adam divides by its 1e-8.
+        # A bias before an instance norm has no effect: its gradient is a rounding error, which Adam divides by 1e-8.
         tolerance = 1e-8 if name.endswith("bias") else 1e-10
         difference = (ours - theirs).abs().max().item()
         assert difference < tolerance, f"{name} differs by {difference}"
@@ -41,9 +41,9 @@ def twin_of(method: Method) -> tuple[Method, dict[str, nn.Module]]:
     return twin, dict(twin.named_children())
 
 
-def assert_same_memory(past: nn.Module, pool: Pool) -> None:
-    assert isinstance(past, ImagePool)
-    torch.testing.assert_close(past.memory, torch.cat(pool.images), rtol=0, atol=1e-10)
+def assert_equal_pools(pool: nn.Module, expected_pool: Pool) -> None:
+    assert isinstance(pool, ImagePool)
+    torch.testing.assert_close(pool.memory, torch.cat(expected_pool.images), rtol=0, atol=1e-10)
 
 
 @pytest.mark.parametrize("memory", [0, 4])
@@ -53,28 +53,30 @@ def test_cyclegan(memory: int) -> None:
     straight = StraightCycleGAN(nets, memory=memory)
     assert_equal_steps(method, twin, straight, 14)
     if memory:
-        assert_same_memory(method.get_submodule("pool_x"), straight.pool_x)
-        assert_same_memory(method.get_submodule("pool_y"), straight.pool_y)
+        assert_equal_pools(method.get_submodule("pool_x"), straight.pool_x)
+        assert_equal_pools(method.get_submodule("pool_y"), straight.pool_y)
 
 
-def test_cyclegan_without_the_identity_term() -> None:
+def test_cyclegan_without_identity_loss() -> None:
     method = build("cyclegan", identity_weight=0.0)
     twin, nets = twin_of(method)
     assert_equal_steps(method, twin, StraightCycleGAN(nets, identity=0.0), 4)
 
 
-def test_the_memory_of_the_cyclegan_test_was_swapped() -> None:
-    """Without its swaps the critics would have gone elsewhere, so the test above would have told."""
+def test_image_pool_of_the_cyclegan_test_swaps_images() -> None:
+    """The expected_pool swaps images in that test, so it would fail if the swaps differed."""
     with_memory, without = build("cyclegan", pool_size=4), build("cyclegan", pool_size=0)
     for method in (with_memory, without):
         loop = loop_of(method)
         for step, batch in enumerate(random_batches(method, 14)):
             loop.step([batch], StepContext(step, 0.0))
-    critics = zip(with_memory.get_submodule("D_y").parameters(), without.get_submodule("D_y").parameters(), strict=True)
-    assert max((a - b).abs().max().item() for a, b in critics) > 1e-5
+    discriminators = zip(
+        with_memory.get_submodule("D_y").parameters(), without.get_submodule("D_y").parameters(), strict=True
+    )
+    assert max((a - b).abs().max().item() for a, b in discriminators) > 1e-5
 
 
-def test_cyclegan_of_several_items_with_memory() -> None:
+def test_cyclegan_of_several_items_with_image_pool() -> None:
     method = build("cyclegan", pool_size=4)
     twin, nets = twin_of(method)
     assert_equal_steps(method, twin, StraightCycleGAN(nets, memory=4), 5, items=3)

@@ -1,4 +1,4 @@
-"""Small float64 versions of the methods, their batches, and the loop that moves them."""
+"""Small float64 versions of the methods, with batches and training loop."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LIGHT: dict[str, Any] = {**NETWORKS, "generator": "light", "discriminator": "lig
 
 
 def tiny_embedding() -> str:
-    """The name of a network that stands for a pretrained one."""
+    """Register a network in place of a pretrained one and return its name."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(7)
         return register_embedding(nn.Sequential(nn.Conv2d(3, 6, 4, 4), nn.Tanh(), nn.Conv2d(6, 5, 3, padding=1)))
@@ -57,15 +57,15 @@ def build(
 
 
 VOICE = (1, 10, 16)
-"""A tiny voice: 10 coefficients, which four does not divide, and 16 frames."""
+"""Shape of tiny voice features: 10 coefficients (not a multiple of 4) and 16 frames."""
 
 
 def build_voice(
     name: str, networks: dict[str, Any] | None = None, generator_dims: str = "1", **settings: Any
 ) -> Method:
     torch.manual_seed(0)
-    given = NetworkSettings.model_validate(networks or VOICE_NETWORKS)
-    net = VoiceNetworkFactory(given, VOICE[1], VOICE[2], generator_dims, DOMAIN_KEYS[:2])
+    network_settings = NetworkSettings.model_validate(networks or VOICE_NETWORKS)
+    net = VoiceNetworkFactory(network_settings, VOICE[1], VOICE[2], generator_dims, DOMAIN_KEYS[:2])
     method = METHODS[name].cls(net, **settings).double()
     method.stride = net.stride
     return method
@@ -74,7 +74,7 @@ def build_voice(
 def random_batches(
     method: Method, steps: int, size: int = 16, items: int = 1, of: tuple[int, ...] | None = None
 ) -> list[Batch]:
-    """What the method draws: items of X and of Y, or twice as many labelled ones, in turn of the first two domains."""
+    """Yield random batches: items of X and Y, or labelled items alternately from the first two domains."""
     draws = torch.Generator().manual_seed(1)
     shape = (2, items, *(of or (3, size, size)))
     pairs = [torch.rand(shape, generator=draws, dtype=torch.float64) * 2 - 1 for _ in range(steps)]

@@ -54,7 +54,7 @@ def test_a_run_on_recordings_describes_itself(speakers: Path, tmp_path: Path) ->
     assert config["medium_settings"]["mcep_order"] == 8 and len(config["domains"][0]["statistics"]["mean"]) == 8
     assert "auto" not in json.dumps({key: config[key] for key in ("data", "networks", "training")} | {"data": {}})
     assert list((run / "samples").glob("*high-low.png")) and (run / "report.html").exists()
-    assert any("see recordings as world: 8 coefficients at 16000 Hz" in words for words in heard)
+    assert any("world features: 8 coefficients at 16000 Hz" in words for words in heard)
     assert any("F0 " in words for words in heard) and any("frame distance" in words for words in heard)
     lines = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     measured = [line for line in lines if line["kind"] == "evaluation"]
@@ -131,7 +131,7 @@ def test_little_sound_is_an_error_and_bad_files_are_skipped(speakers: Path, tmp_
 def test_check_reports_on_recordings(speakers: Path) -> None:
     result = check_data([speakers], None, lambda done, total: None)
     assert result.is_usable and not result.unreadable
-    for fact in ("10 recordings", "16000 Hz, mono: 10", "learn from 8"):
+    for fact in ("10 recordings", "16000 Hz, mono: 10", "8 for training"):
         assert fact in result.text
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,9 +16,9 @@ AugmentPolicy = Literal["color", "translation", "cutout"]
 
 
 class ImageNetworkSettings(NetworkSettings):
-    """Forms that only image networks have."""
+    """Architecture settings that only image networks have."""
 
-    ignored_if = {  # noqa: RUF012 - data
+    ignored_if: ClassVar[Mapping[str, tuple[str, Any]]] = {
         "antialias": ("generator", "light"),
         "skips": ("generator", "light"),
         "discriminator_layers": ("discriminator", "light"),

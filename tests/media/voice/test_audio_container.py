@@ -1,4 +1,4 @@
-"""All sound of a file is decoded, whatever its header says of its length."""
+"""Tests that all sound of a file is decoded, even if the length in its header is wrong."""
 
 from __future__ import annotations
 
@@ -95,19 +95,21 @@ def test_mp3_without_a_length_frame(tmp_path: Path, rate: int) -> None:
     assert abs(samples / rate - 10) < 0.2
 
 
-def test_mp3_after_bytes_that_are_no_sound(tmp_path: Path) -> None:
+def test_bytes_before_mp3_frames_are_skipped(tmp_path: Path) -> None:
     assert inspect(tmp_path, bytes(400) + encode("MP3"), "mp3")[0] >= COUNT
 
 
 @pytest.mark.parametrize(
     ("container", "subtype", "suffix"), [("OGG", "VORBIS", "ogg"), ("OGG", "OPUS", "opus"), ("WAV", None, "wav")]
 )
-def test_joined_files(tmp_path: Path, container: str, subtype: str | None, suffix: str) -> None:
+def test_concatenated_files_are_decoded_completely(
+    tmp_path: Path, container: str, subtype: str | None, suffix: str
+) -> None:
     samples, notes = inspect(tmp_path, 3 * encode(container, subtype), suffix)
-    assert samples == 3 * COUNT and "3 sounds" in notes
+    assert samples == 3 * COUNT and "3 concatenated streams" in notes
 
 
-def test_chunks_after_the_sound_are_no_sound(tmp_path: Path) -> None:
+def test_chunks_after_the_data_chunk_are_not_decoded(tmp_path: Path) -> None:
     data = encode("WAV")
     for tail in (b"LIST\x04\0\0\0INFO", bytes(100)):
         assert inspect(tmp_path, data + tail, "wav") == (COUNT, "")
@@ -116,20 +118,20 @@ def test_chunks_after_the_sound_are_no_sound(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("container", "suffix"), [("WAV", "wav"), ("AIFF", "aiff"), ("CAF", "caf"), ("AU", "au"), ("OGG", "ogg")]
 )
-def test_cut_files_are_said_to_be_cut(tmp_path: Path, container: str, suffix: str) -> None:
+def test_truncated_files_have_a_note(tmp_path: Path, container: str, suffix: str) -> None:
     data = encode(container)
     samples, notes = inspect(tmp_path, data[: len(data) // 2], suffix)
     assert 0 < samples < COUNT and "cut short" in notes
 
 
-def test_long_recordings_are_refused_by_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recordings_longer_than_max_hours_are_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.flac").write_bytes(encode("FLAC"))
     monkeypatch.setenv("UNPAIRED_MAX_HOURS", "0.001")
     with pytest.raises(UnreadableFileError, match=r"a\.flac.*--max-hours"):
         inspect_audio(tmp_path / "a.flac")
 
 
-def test_sample_rates_that_cannot_be(tmp_path: Path) -> None:
+def test_unsupported_sample_rates_are_rejected(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(patch(encode("WAV"), 24, "<I", 1))
     with pytest.raises(UnreadableFileError, match=r"a\.wav.* 1 Hz"):
         inspect_audio(tmp_path / "a.wav")

@@ -14,14 +14,14 @@ def frames(count: int, mean: float = 0, deviation: float = 1, seed: int = 0, coe
     return np.random.default_rng(seed).normal(mean, deviation, (coefficients, count)).astype(np.float32)
 
 
-def test_affine_by_hand() -> None:
+def test_affine_equals_computed_values() -> None:
     source, target = np.array([[0, 2], [5, 5]], np.float32), np.array([[10, 30], [1, 3]], np.float32)
     fitted = AffineBaseline.fit(source, target)
-    # Mean 1 and deviation 1 become 20 and 10; a row without deviation is at the target's mean.
+    # Mean 1 and standard deviation 1 become 20 and 10; a constant row becomes the target's mean.
     np.testing.assert_allclose(fitted(np.array([[1, 3], [5, 5]], np.float32)), [[20, 40], [2, 2]], rtol=1e-5)
 
 
-def test_affine_gives_the_targets_moments() -> None:
+def test_affine_output_has_the_moments_of_the_target() -> None:
     source, target = frames(500, 3, 2), frames(400, -1, 0.5, seed=1)
     out = AffineBaseline.fit(source, target)(source)
     np.testing.assert_allclose(out.mean(1), target.mean(1), atol=1e-4)
@@ -30,7 +30,7 @@ def test_affine_gives_the_targets_moments() -> None:
 
 
 def slow_nearest(values: Floats, source: Floats, target: Floats, k: int) -> Floats:
-    """By loops: brought to the target's moments, looked up, averaged and smoothed over three."""
+    """Compute in loops: match moments, find the nearest frames, average them, and smooth over three frames."""
     found = []
     for frame in values.T:
         moved = (frame - source.mean(1)) / source.std(1) * target.std(1) + target.mean(1)
@@ -40,8 +40,8 @@ def slow_nearest(values: Floats, source: Floats, target: Floats, k: int) -> Floa
     return np.stack([np.mean(padded[t : t + 3], 0) for t in range(len(found))], 1)
 
 
-@pytest.mark.parametrize("piece", [1 << 24, 200])  # in one piece, and in pieces of 5 frames
-def test_nearest_is_the_slow_search(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("piece", [1 << 24, 200])  # all frames at once, and pieces of 5 frames
+def test_nearest_neighbours_equal_a_loop_implementation(piece: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(baseline_converters, "_MAX_DISTANCES", piece)
     source, target, values = frames(30, 2, 3), frames(40, -1, 0.5, seed=1), frames(17, 2, 3, seed=2)
     out = NearestNeighbourBaseline.fit(source, target)(values)
@@ -49,7 +49,7 @@ def test_nearest_is_the_slow_search(piece: int, monkeypatch: pytest.MonkeyPatch)
     np.testing.assert_allclose(out, slow_nearest(values, source, target, 4), atol=1e-5)
 
 
-def test_the_target_finds_itself() -> None:
+def test_target_frames_are_their_own_nearest_neighbours() -> None:
     target = frames(50)
     found = NearestNeighbourBaseline.fit(target, target, k=1)
     inner = np.stack([target[:, t - 1 : t + 2].mean(1) for t in range(1, 49)], 1)
@@ -63,14 +63,14 @@ def test_the_library_is_bounded() -> None:
 
 
 @pytest.mark.parametrize("kind", [AffineBaseline, NearestNeighbourBaseline])
-def test_what_was_learned_is_tensors(kind: type[AffineBaseline | NearestNeighbourBaseline]) -> None:
+def test_baselines_survive_a_round_trip_through_tensors(kind: type[AffineBaseline | NearestNeighbourBaseline]) -> None:
     fitted = kind.fit(frames(60), frames(50, 3, seed=1))
     again = kind.from_tensors({name: torch.clone(tensor) for name, tensor in fitted.to_tensors().items()})
     np.testing.assert_array_equal(again(frames(9, seed=2)), fitted(frames(9, seed=2)))
 
 
 @pytest.mark.parametrize("kind", [AffineBaseline, NearestNeighbourBaseline])
-def test_unusable_speakers(kind: type[AffineBaseline | NearestNeighbourBaseline]) -> None:
+def test_fit_raises_work_error_for_unusable_speakers(kind: type[AffineBaseline | NearestNeighbourBaseline]) -> None:
     with pytest.raises(WorkError, match="at least two frames"):
         kind.fit(frames(1), frames(9))
     with pytest.raises(WorkError, match="3 and 4 coefficients"):

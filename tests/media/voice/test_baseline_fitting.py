@@ -22,7 +22,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Alice at 200 Hz and bob at 100 Hz, whose high harmonics are fainter."""
+    """Return recordings of alice at 200 Hz and of bob at 100 Hz, whose upper harmonics are weaker."""
     root = tmp_path_factory.mktemp("speakers")
     for i in range(2):
         sound(root / "alice" / f"{i}.wav", hum(0.8, 200.0 * (1 + i / 20)))
@@ -40,7 +40,9 @@ def c1_and_f0(path: Path) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("kind", ["affine", "knn"])
-def test_a_converter_in_seconds(data: Path, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_convert_command_fits_and_applies_a_baseline(
+    data: Path, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = tmp_path / "out"
     words = ["convert", str(data / "alice"), str(data / "bob"), str(data / "alice"), "--out", str(out)]
     words += ["--baseline", kind, "--vad", "energy"]
@@ -54,7 +56,9 @@ def test_a_converter_in_seconds(data: Path, tmp_path: Path, kind: str, capsys: p
     assert "0 converted, 2 were there already" in capsys.readouterr().out
 
 
-def test_what_it_cannot_do(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_baseline_fitting_raises_errors_for_unusable_inputs(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(UsageError, match="baseline 'gmm'; expected affine or knn"):
         fit_baseline("gmm", discover([data / "alice", data / "bob"]))  # type: ignore[arg-type]
     for name in ("p", "q"):

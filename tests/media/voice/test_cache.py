@@ -28,23 +28,23 @@ def files(tmp_path: Path) -> list[Path]:
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
-    """The files that were analysed, not found."""
-    made: list[Path] = []
+def analysed_files(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Record the files that are analysed instead of loaded from the cache."""
+    analysed_files: list[Path] = []
     real = cache._analyse_and_store
 
     def counted(path: Path, *rest: object) -> object:
-        made.append(path)
+        analysed_files.append(path)
         return real(path, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(cache, "_analyse_and_store", counted)
-    return made
+    return analysed_files
 
 
 def test_features_are_those_of_the_wave_at_the_target_loudness(tmp_path: Path, files: list[Path]) -> None:
-    told: list[tuple[int, int, Path]] = []
-    found = Cache(tmp_path / "cache").analyse(files, WORLD, progress=lambda *words: told.append(words))
-    assert told == [(1, 2, files[0]), (2, 2, files[1])]
+    calls: list[tuple[int, int, Path]] = []
+    found = Cache(tmp_path / "cache").analyse(files, WORLD, progress=lambda *words: calls.append(words))
+    assert calls == [(1, 2, files[0]), (2, 2, files[1])]
     assert [entry.source for entry in found.entries] == files and found.failures == ()
     entry = found.entries[0]
     wave, _ = soundfile.read(files[0], dtype="float32")
@@ -55,29 +55,33 @@ def test_features_are_those_of_the_wave_at_the_target_loudness(tmp_path: Path, f
     assert 0.2 < entry.detect_speech().mean() <= 1
 
 
-def test_a_file_is_analysed_once(tmp_path: Path, files: list[Path], made: list[Path]) -> None:
+def test_a_file_is_analysed_once(tmp_path: Path, files: list[Path], analysed_files: list[Path]) -> None:
     store = Cache(tmp_path / "cache")
     first = store.analyse([*files, files[0]], WORLD)
-    assert made == files
+    assert analysed_files == files
     assert store.analyse(files, WORLD) == first
-    assert made == files
-    twin = files[0].rename(files[0].with_name("renamed.wav"))  # what counts is the content
+    assert analysed_files == files
+    twin = files[0].rename(files[0].with_name("renamed.wav"))  # the key is the content
     assert store.analyse([twin], WORLD).entries[0].rows_path == first.entries[0].rows_path
-    assert made == files
+    assert analysed_files == files
 
 
-def test_a_changed_file_or_setting_is_analysed_anew(tmp_path: Path, files: list[Path], made: list[Path]) -> None:
+def test_a_changed_file_or_setting_is_analysed_again(
+    tmp_path: Path, files: list[Path], analysed_files: list[Path]
+) -> None:
     store = Cache(tmp_path / "cache")
     before = store.analyse(files[:1], WORLD).entries[0]
     other = store.analyse(files[:1], World(order=30)).entries[0]
     assert len(other.load_features().values) == 30 and other.rows_path != before.rows_path
     soundfile.write(files[0], buzz(2), 16000)
     assert store.analyse(files[:1], WORLD).entries[0].num_frames == 401
-    assert made == [files[0]] * 3
+    assert analysed_files == [files[0]] * 3
 
 
 @pytest.mark.parametrize("harm", ["short", "flipped", "no rows", "no json", "bad json", "other json"])
-def test_a_corrupt_entry_is_made_anew(tmp_path: Path, files: list[Path], made: list[Path], harm: str) -> None:
+def test_a_corrupt_entry_is_computed_again(
+    tmp_path: Path, files: list[Path], analysed_files: list[Path], harm: str
+) -> None:
     store = Cache(tmp_path / "cache")
     entry = store.analyse(files[:1], WORLD).entries[0]
     rows, about, good = entry.rows_path, entry.rows_path.with_suffix(".json"), entry.rows_path.read_bytes()
@@ -91,25 +95,25 @@ def test_a_corrupt_entry_is_made_anew(tmp_path: Path, files: list[Path], made: l
     }
     harms[harm]()
     store.analyse(files[:1], WORLD)
-    assert made == files[:1] * 2
+    assert analysed_files == files[:1] * 2
     assert rows.read_bytes() == good
 
 
-def test_unusable_files_are_counted_and_the_rest_goes_on(tmp_path: Path, files: list[Path]) -> None:
+def test_unusable_files_are_reported_and_the_others_analysed(tmp_path: Path, files: list[Path]) -> None:
     text, silent, short = (tmp_path / name for name in ("talk.wav", "silent.wav", "short.wav"))
     text.write_text("hello")
     soundfile.write(silent, np.zeros(16000), 16000)
     soundfile.write(short, buzz(0.01), 16000)
     found = Cache(tmp_path / "cache").analyse([text, files[0], silent, tmp_path / "none.wav", short], WORLD)
     assert [entry.source for entry in found.entries] == files[:1]
-    whys = {Path(failure.path).name: failure.reason for failure in found.failures}
-    assert list(whys) == ["talk.wav", "silent.wav", "none.wav", "short.wav"]
-    assert "whatever its name says" in whys["talk.wav"] and "is silent" in whys["silent.wav"]
-    assert "10 ms" in whys["short.wav"] and "No such file" in whys["none.wav"]
+    reasons = {Path(failure.path).name: failure.reason for failure in found.failures}
+    assert list(reasons) == ["talk.wav", "silent.wav", "none.wav", "short.wav"]
+    assert "supported sound format" in reasons["talk.wav"] and "is silent" in reasons["silent.wav"]
+    assert "10 ms" in reasons["short.wav"] and "No such file" in reasons["none.wav"]
     assert sorted({path.suffix for path in (tmp_path / "cache").iterdir()}) == [".json", ".rows"]
 
 
-def test_mixed_rates_become_one(tmp_path: Path) -> None:
+def test_files_of_different_rates_are_analysed_at_one_rate(tmp_path: Path) -> None:
     for rate in (8000, 22050, 48000):
         soundfile.write(tmp_path / f"{rate}.wav", buzz(1, rate), rate)
     found = Cache(tmp_path / "cache").analyse(sorted(tmp_path.glob("*.wav")), WORLD)
@@ -117,7 +121,7 @@ def test_mixed_rates_become_one(tmp_path: Path) -> None:
     assert [len(entry.notes) for entry in found.entries] == [0, 0, 1]  # 22050, 48000, 8000
 
 
-def test_the_folder_is_bounded_by_age_of_use(tmp_path: Path, files: list[Path]) -> None:
+def test_least_recently_used_entries_are_evicted(tmp_path: Path, files: list[Path]) -> None:
     import os
 
     folder = tmp_path / "cache"
@@ -131,32 +135,32 @@ def test_the_folder_is_bounded_by_age_of_use(tmp_path: Path, files: list[Path]) 
     left = {path.stem for path in folder.iterdir()}
     assert rows.stem not in left and kept.rows_path.stem in left and len(left) == 2
     Cache(folder, max_bytes=0).analyse([third], WORLD)
-    assert {path.stem for path in folder.iterdir()} == {kept.rows_path.stem}  # what is in use stays
+    assert {path.stem for path in folder.iterdir()} == {kept.rows_path.stem}  # entries in use are kept
 
 
-def test_other_processes_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parallel_analysis_gives_equal_features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(2):
         soundfile.write(tmp_path / f"{number}.wav", buzz(0.3, seed=number), 16000)
     (tmp_path / "9.wav").write_text("hello")
     paths = sorted(tmp_path.glob("*.wav"))
     alone = Cache(tmp_path / "a").analyse(paths, WORLD)
     monkeypatch.setattr(cache, "_MAX_INLINE_FILES", 0)
-    told: list[int] = []
-    spread = Cache(tmp_path / "b").analyse(paths, WORLD, workers=2, progress=lambda done, *_: told.append(done))
-    assert told == [1, 2, 3] and [entry.source for entry in spread.entries] == paths[:2]
+    calls: list[int] = []
+    spread = Cache(tmp_path / "b").analyse(paths, WORLD, workers=2, progress=lambda done, *_: calls.append(done))
+    assert calls == [1, 2, 3] and [entry.source for entry in spread.entries] == paths[:2]
     for one, other in zip(alone.entries, spread.entries, strict=True):
         assert one.rows_path.read_bytes() == other.rows_path.read_bytes()
     assert spread.failures[0].reason == alone.failures[0].reason
 
 
-def test_the_default_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_default_folder_follows_xdg_cache_home(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
     assert get_default_folder() == Path("/somewhere/unpaired/voice")
     monkeypatch.setenv("XDG_CACHE_HOME", "")
     assert get_default_folder() == Path.home() / ".cache/unpaired/voice"
 
 
-def test_statistics_are_those_of_all_speech_frames(tmp_path: Path, files: list[Path]) -> None:
+def test_statistics_cover_all_speech_frames(tmp_path: Path, files: list[Path]) -> None:
     entries = Cache(tmp_path / "cache").analyse(files, WORLD).entries
     found = compute_statistics((entry.load_features(), entry.detect_speech(), entry.lufs) for entry in entries)
     frames = np.concatenate([entry.load_features().values[:, entry.detect_speech()] for entry in entries], 1).astype(
@@ -176,8 +180,8 @@ def test_statistics_are_those_of_all_speech_frames(tmp_path: Path, files: list[P
     np.testing.assert_allclose(denormalise(scores, found), frames, atol=1e-5)
 
 
-def test_common_scales_keep_what_a_coefficient_weighs_and_bring_speakers_together() -> None:
-    """By hand: deviations (4, 1) and (1, 1) have the geometric means (2, 1), whose root mean square is sqrt(2.5)."""
+def test_unified_scales_keep_relative_weights_of_coefficients() -> None:
+    """Deviations (4, 1) and (1, 1) have the geometric means (2, 1), whose root mean square is sqrt(2.5)."""
     frames = np.random.default_rng(0).standard_normal((2, 10_000))
     frames = (frames - frames.mean(1, keepdims=True)) / frames.std(1, keepdims=True)
     a, b = unify_scales([described((4.0, 1.0)), described((1.0, 1.0))])
@@ -202,13 +206,13 @@ def described(deviation: tuple[float, ...]) -> SpeakerStatistics:
     )
 
 
-def test_no_speech_has_no_statistics() -> None:
+def test_statistics_raise_work_error_without_speech() -> None:
     features = WORLD.analyse(buzz(0.2))
     with pytest.raises(WorkError, match="no speech"):
         compute_statistics([(features, np.zeros(features.num_frames, np.bool_), -23.0)])
 
 
-def test_whispers_have_no_f0() -> None:
+def test_unvoiced_speech_has_no_f0_statistics() -> None:
     features = WORLD.analyse(buzz(0.5))
     whisper = features.replace_groups(f0=np.zeros(features.num_frames))
     found = compute_statistics([(whisper, np.ones(features.num_frames, np.bool_), -23.0)])

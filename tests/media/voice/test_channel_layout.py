@@ -32,7 +32,7 @@ def store(path: Path, *channels: Sound) -> Path:
 
 
 @pytest.mark.parametrize("factor", [-1.0, -0.5, -0.9])
-def test_channels_that_cancel_are_not_mixed(tmp_path: Path, factor: float) -> None:
+def test_channels_that_cancel_each_other_are_not_mixed(tmp_path: Path, factor: float) -> None:
     wave = voice(200)
     path = store(tmp_path / "a.wav", wave, np.float32(factor) * wave)
     inspection = inspect_audio(path)
@@ -40,13 +40,13 @@ def test_channels_that_cancel_are_not_mixed(tmp_path: Path, factor: float) -> No
     assert read(path, RATE).wave.std() > 0.7 * wave.std()
 
 
-def test_other_channels_are_mixed(tmp_path: Path) -> None:
+def test_channels_that_do_not_cancel_are_mixed(tmp_path: Path) -> None:
     for other in (voice(200), voice(120), np.float32(0.1) * voice(200)):
         inspection = inspect_audio(store(tmp_path / "a.wav", voice(200), other))
         assert inspection.active_channels == (0, 1) and inspection.notes == ()
 
 
-def test_layouts(tmp_path: Path) -> None:
+def test_choose_layout_separates_different_voices(tmp_path: Path) -> None:
     wave = voice(200)
     same = choose_layout(inspect_audio(store(tmp_path / "a.wav", wave, np.float32(0.25) * wave)), "keep")
     assert same.streams == ((0, 1),) and same.channels == 2
@@ -63,7 +63,7 @@ def keep(features: VoiceFeatures) -> VoiceFeatures:
     return features
 
 
-def test_stereo_in_stereo_out(tmp_path: Path) -> None:
+def test_stereo_input_gives_stereo_output(tmp_path: Path) -> None:
     representation = build_representation(VoiceSettings())
     left, right = voice(210), voice(110)
     source = store(tmp_path / "in.wav", left, right)
@@ -76,7 +76,7 @@ def test_stereo_in_stereo_out(tmp_path: Path) -> None:
     assert soundfile.info(tmp_path / "mono.wav").channels == 1
 
 
-def test_a_stream_whose_channels_cancel_is_heard() -> None:
+def test_running_mixer_keeps_the_loudest_of_channels_that_cancel() -> None:
     wave = voice(200)
     blocks = [np.stack([part, -part], 1) for part in np.array_split(wave, 20)]
     mixed = np.concatenate(list(RunningMixer(2, 6.5).mix(blocks)))

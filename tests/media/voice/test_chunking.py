@@ -35,7 +35,7 @@ def whole(stream: list[VoiceFeatures]) -> Floats:
 
 
 def blurred(reach: int) -> conversion.FeatureConverter:
-    """A change that sees `reach` frames to either side."""
+    """Return a converter whose receptive field is `reach` frames to either side."""
 
     def apply(features: VoiceFeatures) -> VoiceFeatures:
         kernel = np.ones(2 * reach + 1) / (2 * reach + 1)
@@ -48,18 +48,18 @@ def blurred(reach: int) -> conversion.FeatureConverter:
 
 @pytest.mark.parametrize("size", [1, 7, 50, 1000])
 @pytest.mark.parametrize("frames", [1, 39, 40, 41, 200, 333])
-def test_windows_with_enough_context_give_what_the_whole_gives(frames: int, size: int) -> None:
+def test_windows_with_enough_context_equal_one_call(frames: int, size: int) -> None:
     features = noise(frames)
     windows = WindowSizes(core=20, context=10, fade=6)
     stream = list(convert_windows(pieces(features, size), blurred(10), windows))
     np.testing.assert_allclose(whole(stream), blurred(10)(features).rows, atol=1e-5)
-    np.testing.assert_array_equal(whole(stream)[2:], features["level"])  # what is not changed, to the last bit
+    np.testing.assert_array_equal(whole(stream)[2:], features["level"])  # unchanged groups are bit-identical
 
 
-def test_without_enough_context_seams_are_faded() -> None:
+def test_windows_with_different_results_are_cross_faded() -> None:
     seen: list[int] = []
 
-    def shifting(features: VoiceFeatures) -> VoiceFeatures:  # another answer in each window
+    def shifting(features: VoiceFeatures) -> VoiceFeatures:  # another result in each window
         seen.append(features.num_frames)
         return features.replace_groups(values=np.full((2, features.num_frames), len(seen)))
 
@@ -67,16 +67,16 @@ def test_without_enough_context_seams_are_faded() -> None:
     assert out.shape == (200,)
     assert seen == [65, 80, 80, 65][: len(seen)]
     assert set(out[:40]) == {1.0} and out[-1] == len(seen)
-    assert np.abs(np.diff(out)).max() < 0.11  # a tenth a frame, no jump
+    assert np.abs(np.diff(out)).max() < 0.11  # a tenth per frame, without a jump
 
 
-def test_memory_is_that_of_a_window() -> None:
+def test_memory_use_is_that_of_a_window() -> None:
     sizes = [window.features.num_frames for window in split_into_windows(pieces(noise(5000), 3), 100, 20)]
     assert max(sizes) <= 141
     assert sum(sizes) >= 5000
 
 
-def test_a_cross_fade_of_nothing_is_a_cut() -> None:
+def test_cross_fade_of_zero_length_concatenates() -> None:
     fade = CrossFade(0)
     a, b = np.arange(3, dtype=np.float32), np.arange(4, dtype=np.float32)
     np.testing.assert_array_equal(np.concatenate([fade.join(a, False), fade.join(b, True)]), [0, 1, 2, 0, 1, 2, 3])
@@ -95,7 +95,7 @@ def statistics(mean: float, deviation: float, f0: float = 5.0) -> SpeakerStatist
     )
 
 
-def test_networks_see_z_scores_of_a_multiple_of_frames() -> None:
+def test_networks_get_normalized_values_padded_to_a_multiple() -> None:
     shapes = []
 
     def network(scores: Floats) -> Floats:
@@ -104,11 +104,11 @@ def test_networks_see_z_scores_of_a_multiple_of_frames() -> None:
 
     apply = wrap_with_normalisation(network, statistics(1, 2), statistics(10, 4))
     values = np.full((24, 9), 3, np.float32)
-    np.testing.assert_allclose(apply(values), np.full((24, 9), 14))  # one deviation above the mean of either
+    np.testing.assert_allclose(apply(values), np.full((24, 9), 14))  # one standard deviation above either mean
     assert shapes == [((1, 24, 12), "float32")]
 
 
-def test_a_change_moves_values_and_f0_alone() -> None:
+def test_feature_converter_changes_only_values_and_f0() -> None:
     features = WORLD.analyse(buzz(1))
     out = make_feature_converter(lambda values: values + 1, statistics(0, 1, 4.8), statistics(0, 1, 5.8))(features)
     np.testing.assert_allclose(out.values, features.values + 1, rtol=1e-6)
@@ -122,14 +122,14 @@ def unchanged(features: VoiceFeatures) -> VoiceFeatures:
 
 
 @pytest.mark.parametrize("samples", [1600, 16000, 16001, 16079, 100_003])
-def test_the_output_is_as_long_as_the_input(samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_output_has_the_length_of_the_input(samples: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world, "CHUNK_SECONDS", 1)
     wave = buzz(samples / 16000)
     assert sum(map(len, convert_waves(np.array_split(wave, 3), WORLD, unchanged, WindowSizes(200)))) == samples
 
 
 @pytest.mark.parametrize("representation", [WORLD, Mel("griffin-lim")])
-def test_a_file_is_converted_and_as_loud_as_before(tmp_path: Path, representation: World | Mel) -> None:
+def test_converted_file_has_the_loudness_of_the_source(tmp_path: Path, representation: World | Mel) -> None:
     wave = 0.2 * buzz(3, 44100)
     soundfile.write(tmp_path / "in.flac", wave, 44100)
     assert convert_file(tmp_path / "in.flac", tmp_path / "out.wav", representation, unchanged) == ()
@@ -154,7 +154,7 @@ def test_loud_input_does_not_clip(tmp_path: Path) -> None:
     assert np.abs(read(tmp_path / "out.wav", 16000).wave).max() < 0.995
 
 
-def test_bad_files_leave_nothing_behind(tmp_path: Path) -> None:
+def test_conversion_errors_leave_no_files(tmp_path: Path) -> None:
     (tmp_path / "talk.wav").write_text("hello")
     with pytest.raises(UnreadableFileError, match=r"talk\.wav"):
         convert_file(tmp_path / "talk.wav", tmp_path / "out.wav", WORLD, unchanged)

@@ -1,4 +1,4 @@
-"""Comparisons of recordings: what ranks, what is advised, and one from folders to a page."""
+"""Tests of voice comparisons: ranking, advice, and a complete comparison from folders to the page."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def advise(**routes: RouteEvaluation) -> str:
     return VoiceAdvisor(comparison(**routes)).describe_direction("a -> b")
 
 
-def test_methods_are_ranked_among_converters_that_need_no_training() -> None:
+def test_methods_are_ranked_with_the_untrained_baselines() -> None:
     one = comparison(x=measured(mcd=7.5), y=measured(mcd=8.5), z=measured(mcd=7.6))
     table = tables.build_direction_table(one, "a -> b")
     assert table.head[:3] == ["rank", "method", "MCD, dB"]
@@ -93,27 +93,31 @@ def test_methods_are_ranked_among_converters_that_need_no_training() -> None:
     assert "take x: MCD 7.50 dB (kNN 8.00, affine 9.00, do nothing 10.00). Equal within 2%: z." in text
 
 
-def test_nothing_is_taken_that_is_no_better_than_nearest_frames() -> None:
+def test_no_method_is_recommended_unless_it_beats_knn() -> None:
     text = advise(x=measured(mcd=7.95))
     assert text.startswith("take none yet: kNN") and "x: MCD 7.95 dB" in text
     assert "no method is recommended" in dict(recommend(comparison(x=measured(mcd=7.95))))["Overall"]
 
 
-def test_a_blurred_voice_is_taken_last_and_called_so() -> None:
+def test_blurred_methods_are_recommended_last() -> None:
     flat, clear = measured(mcd=6.0, gv_bias=-3.0), measured(mcd=7.0, gv_bias=-0.2, similarity=0.8)
     text = advise(flat=flat, clear=clear)
-    assert text.startswith("take clear: MCD 7.00 dB, similarity 0.80") and "flat is nearer (MCD 6.00 dB)" in text
+    assert (
+        text.startswith("take clear: MCD 7.00 dB, similarity 0.80")
+        and "flat is nearer" in text
+        and "(MCD 6.00 dB)" in text
+    )
     alone = advise(flat=flat)
     assert alone.startswith("take flat") and "3.0 dB flatter" in alone
 
 
 @pytest.mark.parametrize(("wer", "is_lost"), [(0.5, True), (0.2, False)])
-def test_lost_words_are_reported(wer: float, is_lost: bool) -> None:
+def test_warning_of_lost_words(wer: float, is_lost: bool) -> None:
     text = advise(x=measured({"do nothing": {"mcd": 10.0, "wer": 0.125}, "kNN": {"mcd": 7.5}}, mcd=6.0, wer=wer))
-    assert ("50 of 100 are misrecognized, against 12" in text) is is_lost
+    assert ("50 of 100 words are misrecognized" in text) is is_lost
 
 
-def test_without_parallel_sentences_frames_rank() -> None:
+def test_methods_are_ranked_by_frame_distance_without_pairs() -> None:
     floor = {"kNN": {"frame_distance": 4.5}}
     routes = {"x": measured(floor, frame_distance=5.0), "y": measured(floor, frame_distance=4.0)}
     table = tables.build_direction_table(comparison(**routes), "a -> b")
@@ -121,31 +125,31 @@ def test_without_parallel_sentences_frames_rank() -> None:
     assert "frame distance 4.0 (kNN 4.5)" in advise(**routes)
 
 
-def test_without_baselines_the_best_is_taken() -> None:
+def test_best_method_is_recommended_without_baselines() -> None:
     assert advise(x=measured({}, mcd=7.0), y=measured({}, mcd=8.0)) == "take x: MCD 7.00 dB."
 
 
-class Deaf:
-    """Hears the same in everything."""
+class ConstantRecogniser:
+    """Recogniser that returns the same words for all waves."""
 
-    name = "deaf"
+    name = "constant"
 
     def __call__(self, wave: Any, sample_rate_hz: int) -> str:
         return "a hum"
 
 
 def unlike(references: Sequence[str], heard: Sequence[str]) -> ErrorRates:
-    """Words that are others at their place; jiwer may not be installed."""
+    """Compute error rates without jiwer, which may not be installed, from the words that differ by position."""
     pairs = [pair for a, b in zip(references, heard, strict=True) for pair in zip(a.split(), b.split(), strict=True)]
     return ErrorRates(sum(a != b for a, b in pairs) / len(pairs), 0.0)
 
 
 @pytest.fixture
-def deaf(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The only judge that is installed."""
+def constant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Speaker encoder that is the only installed judge."""
     monkeypatch.setattr(voice_measurement, "compute_error_rates", unlike)
     for module in (evaluation, judge_settings, transcripts):
-        monkeypatch.setattr(module, "find_judges", lambda _: Judges(recogniser=Deaf()))
+        monkeypatch.setattr(module, "find_judges", lambda _: Judges(recogniser=ConstantRecogniser()))
 
 
 @pytest.fixture
@@ -158,8 +162,8 @@ def voices(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "voices"
 
 
-@pytest.mark.usefixtures("deaf")
-def test_voices_are_compared_and_heard_on_one_page(
+@pytest.mark.usefixtures("constant")
+def test_comparison_of_voices_writes_one_page_with_players(
     voices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     messages: list[str] = []
@@ -192,7 +196,7 @@ def test_voices_are_compared_and_heard_on_one_page(
     assert render_page(folder, again).count("<audio") == 12
 
 
-def test_judges_that_were_not_asked_before_are_asked_and_no_others(
+def test_only_judges_missing_in_earlier_evaluations_run(
     voices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     speaker(voices / "low", "test", 110.0, [0.6, 0.15])  # too short to be measured
@@ -222,12 +226,14 @@ def test_judges_that_were_not_asked_before_are_asked_and_no_others(
     fewer = summary.test.model_copy(update={"options": {"judges": ["words"], "texts": ""}})
     assert not JudgeSettings(("speakers",)).covers(fewer)
     assert extend_judges(VoiceEvaluateOptions(judges="speakers"), fewer).judges == "speakers,words"
-    monkeypatch.setattr(judge_settings, "find_judges", lambda _: Judges(recogniser=Deaf()))  # installed since
-    assert not JudgeSettings(("words",)).covers(summary.test) and JudgeSettings(()).installed_judges == {"deaf"}
+    monkeypatch.setattr(
+        judge_settings, "find_judges", lambda _: Judges(recogniser=ConstantRecogniser())
+    )  # installed since
+    assert not JudgeSettings(("words",)).covers(summary.test) and JudgeSettings(()).installed_judges == {"constant"}
 
 
-@pytest.mark.usefixtures("deaf")
-def test_texts_are_of_all_methods_and_baselines_are_measured_once(
+@pytest.mark.usefixtures("constant")
+def test_transcripts_apply_to_all_methods_and_baselines_are_measured_once(
     voices: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copies: list[VoiceEvaluator] = []
@@ -247,7 +253,9 @@ def test_texts_are_of_all_methods_and_baselines_are_measured_once(
     table.write_text("file,text\nlow/00,a hum\nhigh/00,a hiss\n")
 
     plain = compare(voices, out=tmp_path / "out", **arguments)
-    assert [m.values["wer"] for r in plain.results for m in r.routes] == [0.0] * 4  # the same is heard of all
+    assert [m.values["wer"] for r in plain.results for m in r.routes] == [
+        0.0
+    ] * 4  # the recogniser returns the same words for all waves
     copies.clear()
     found = compare(voices, out=tmp_path / "out", texts=table, **arguments)
     assert len(copies) == 2, "of each direction once"
@@ -262,7 +270,7 @@ def test_texts_are_of_all_methods_and_baselines_are_measured_once(
     compare(voices, out=tmp_path / "out", texts=table.rename(tmp_path / "moved.csv"), **arguments)
 
 
-def test_options_that_do_not_fit_recordings_are_refused(voices: Path, tmp_path: Path) -> None:
+def test_compare_raises_usage_error_for_options_of_images(voices: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="gan does not learn from recordings"):
         compare(voices, out=tmp_path / "out", methods="gan", **SHORT)
     with pytest.raises(UsageError, match=r"--audit: .*recordings"):

@@ -41,7 +41,7 @@ def hum(f0_hz: float, seconds: float = 0.4) -> Any:
 
 
 def make_run(root: Path) -> Path:
-    """A run of two hums with a model that was never trained: the identity, as it begins."""
+    """Return a run of two synthetic voices with an untrained model, which is the identity."""
     for name, f0 in (("alice", 200.0), ("bob", 100.0)):
         for i in range(10):
             path = root / "data" / name / f"{i}.wav"
@@ -98,7 +98,7 @@ def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
 
 
-def test_a_run_is_measured_beside_its_baselines(run: Path) -> None:
+def test_evaluation_measures_a_run_and_its_baselines(run: Path) -> None:
     found = evaluate(run, pairs=True, judges="none", limit=1, device="cpu")
     there, back = found.routes
     assert (there.route, back.route) == ("alice -> bob", "bob -> alice")
@@ -110,10 +110,10 @@ def test_a_run_is_measured_beside_its_baselines(run: Path) -> None:
     assert there.baselines["copy-synthesis"]["mcd"] < there.baselines["do nothing"]["mcd"]
     assert (there.sources, there.available, there.pairs) == (1, 2, 1)
     assert there.networks == {"sounds made by": "WORLD"}
-    kept = json.loads((run / "evaluation.json").read_text())
-    assert (kept["medium"], kept["pairs"], kept["limit"]) == ("voice", True, 1)
-    assert kept["options"] == {"judges": [], "texts": ""}
-    assert Evaluation.model_validate(kept) == found
+    saved = json.loads((run / "evaluation.json").read_text())
+    assert (saved["medium"], saved["pairs"], saved["limit"]) == ("voice", True, 1)
+    assert saved["options"] == {"judges": [], "texts": ""}
+    assert Evaluation.model_validate(saved) == found
     assert "1 of 2 recordings" in found.text()
     samples = json.loads((run / "listening" / "listening.json").read_text())
     assert len(samples) == 2 and list(samples[0]["files"]) == ["source", "converted", "affine", "kNN", "target"]
@@ -123,32 +123,30 @@ def test_a_run_is_measured_beside_its_baselines(run: Path) -> None:
 @pytest.mark.parametrize(
     ("kinds", "routes", "count"), [((), 2, 60), ((), 12, 10), (("words",), 2, 20), (("words",), 12, 3)]
 )
-def test_fewer_sentences_are_measured_where_networks_judge_them(
-    kinds: tuple[JudgeKind, ...], routes: int, count: int
-) -> None:
+def test_fewer_sentences_are_measured_with_judges(kinds: tuple[JudgeKind, ...], routes: int, count: int) -> None:
     assert evaluation.choose_limit(JudgeSettings(kinds), routes) == count
 
 
-def test_what_cannot_be_measured(run: Path, tmp_path: Path) -> None:
+def test_evaluation_raises_errors_for_unusable_options_and_data(run: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--fid: for pictures only"):
         evaluate(run, fid=True, device="cpu")
     for name in ("alice", "bob"):
         (tmp_path / name).mkdir()
         soundfile.write(tmp_path / name / "silence.wav", np.zeros(RATE), RATE)
-    with pytest.raises(WorkError, match="none of the held-out recordings holds speech"):
+    with pytest.raises(WorkError, match="no held-out recording contains speech"):
         evaluate(run, [tmp_path / "alice", tmp_path / "bob"], judges="none", device="cpu")
 
 
-def test_excerpts_begin_with_speech_and_end(tmp_path: Path) -> None:
+def test_excerpts_start_with_speech_and_have_a_maximum_length(tmp_path: Path) -> None:
     wave = np.concatenate([np.zeros(20 * RATE), hum(150, 3.0), np.zeros(RATE), hum(150, 3.0)])
     soundfile.write(tmp_path / "long.wav", wave, RATE)
-    heard = read_excerpt(tmp_path / "long.wav", RATE, 2.0)
-    assert heard is not None and len(heard) == 2 * RATE and np.abs(heard[: RATE // 2]).max() > 0.02
+    hypotheses = read_excerpt(tmp_path / "long.wav", RATE, 2.0)
+    assert hypotheses is not None and len(hypotheses) == 2 * RATE and np.abs(hypotheses[: RATE // 2]).max() > 0.02
     soundfile.write(tmp_path / "silence.wav", np.zeros(RATE), RATE)
     assert read_excerpt(tmp_path / "silence.wav", RATE) is None
 
 
-def test_the_report_lets_one_listen(run: Path) -> None:
+def test_report_contains_players(run: Path) -> None:
     evaluate(run, judges="none", limit=1, device="cpu")
     page = write_report(run).read_text()
     assert page.count("data:audio/flac;base64,") >= 2 * 5 and page.count('class="spectrogram"') >= 2 * 5
@@ -156,24 +154,26 @@ def test_the_report_lets_one_listen(run: Path) -> None:
     assert "copy-synthesis" in page and "GV distance" in page and "alice.wav" not in page
 
 
-class Deaf:
-    """Hears the same in everything."""
+class ConstantRecogniser:
+    """Recogniser that returns the same words for all waves."""
 
-    name = "deaf"
+    name = "constant"
 
     def __call__(self, wave: Any, sample_rate_hz: int) -> str:
         return "a hum"
 
 
-def test_texts_are_what_is_compared_with(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[list[str]] = []
+def test_transcripts_are_the_reference_for_word_errors(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reference_lists: list[list[str]] = []
 
-    def rates(references: Any, heard: Any) -> ErrorRates:
-        asked.append(sorted(references))
+    def rates(references: Any, hypotheses: Any) -> ErrorRates:
+        reference_lists.append(sorted(references))
         return ErrorRates(0.25, 0.125)
 
     monkeypatch.setattr(measurement, "compute_error_rates", rates)
-    monkeypatch.setattr(evaluation, "find_judges", lambda _: Judges(recogniser=Deaf()))
+    monkeypatch.setattr(evaluation, "find_judges", lambda _: Judges(recogniser=ConstantRecogniser()))
     monkeypatch.setattr(transcripts, "find_judges", lambda _: Judges())
     table = tmp_path / "texts.csv"
     table.write_text(
@@ -181,10 +181,10 @@ def test_texts_are_what_is_compared_with(run: Path, tmp_path: Path, monkeypatch:
     )
     found = evaluate(run, pairs=False, limit=2, texts=table, device="cpu")
     assert found.options == {"judges": ["speakers", "words", "naturalness"], "texts": Transcripts.read(table).digest}
-    there, back = asked[: len(asked) // 2], asked[len(asked) // 2 :]
+    there, back = reference_lists[: len(reference_lists) // 2], reference_lists[len(reference_lists) // 2 :]
     assert {text.split()[0] for text in there[0]} == {"alice"} and {text.split()[0] for text in back[0]} == {"bob"}
-    of_target = [said for said in there if said[0].startswith("bob")]
-    assert len(of_target) == 2 and len(there) == 6  # copy-synthesis and the real target say what the target says
+    of_target = [references for references in there if references[0].startswith("bob")]
+    assert len(of_target) == 2 and len(there) == 6  # copy-synthesis and the real target have the target's words
     assert found.routes[0].baselines["copy-synthesis"]["wer"] == 0.25
     table.write_text("file,text\nalice/0,one\n")
     with pytest.raises(UsageError, match=r"\d of 2 recordings of 'alice'"):
@@ -196,13 +196,13 @@ def test_texts_are_what_is_compared_with(run: Path, tmp_path: Path, monkeypatch:
     with pytest.raises(UsageError, match=r"^--judges 'word': "):
         evaluate(run, texts=table, judges="word", device="cpu")
     monkeypatch.setattr(
-        transcripts, "find_judges", lambda _: Judges(missing={"words": ("no words kept: x not installed",)})
+        transcripts, "find_judges", lambda _: Judges(missing={"words": ("no words saved: x not installed",)})
     )
-    with pytest.raises(UsageError, match="--texts: no words kept: x not installed"):
+    with pytest.raises(UsageError, match="--texts: no words saved: x not installed"):
         evaluate(run, texts=table, device="cpu")
 
 
-def test_texts_by_names_with_and_without_domains_and_suffixes(tmp_path: Path) -> None:
+def test_transcripts_match_names_with_and_without_domain_and_suffix(tmp_path: Path) -> None:
     table = tmp_path / "texts.csv"
     table.write_text('file,text\n0.wav,zero\n1,one\nbob/1.flac,"one, he says"\n')
     known = Transcripts.read(table)
@@ -212,22 +212,24 @@ def test_texts_by_names_with_and_without_domains_and_suffixes(tmp_path: Path) ->
         table.write_text(damaged)
         with pytest.raises(UsageError, match="columns file and text"):
             Transcripts.read(table)
-    with pytest.raises(UsageError, match="cannot be read"):
+    with pytest.raises(UsageError, match="cannot be read as a CSV file"):
         Transcripts.read(tmp_path / "none.csv")
 
 
-def test_the_beginning_of_a_long_recording_has_no_known_words(
+def test_the_beginning_of_a_long_recording_has_no_transcript(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(evaluation, "MAX_SECONDS", 0.1)
-    monkeypatch.setattr(evaluation, "find_judges", lambda _: Judges(recogniser=Deaf()))
+    monkeypatch.setattr(evaluation, "find_judges", lambda _: Judges(recogniser=ConstantRecogniser()))
     monkeypatch.setattr(transcripts, "find_judges", lambda _: Judges())
-    asked: list[list[str]] = []
-    monkeypatch.setattr(measurement, "compute_error_rates", lambda references, heard: asked.append(list(references)))
+    reference_lists: list[list[str]] = []
+    monkeypatch.setattr(
+        measurement, "compute_error_rates", lambda references, hypotheses: reference_lists.append(list(references))
+    )
     table = tmp_path / "texts.csv"
     table.write_text("file,text\n" + "".join(f"{i},{i}\n" for i in range(10)))
     evaluate(run, limit=1, texts=table, device="cpu")
-    assert asked and all(references == [""] for references in asked)
+    assert reference_lists and all(references == [""] for references in reference_lists)
 
 
 def test_known_baselines_are_not_measured_again(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -246,13 +248,13 @@ def test_known_baselines_are_not_measured_again(run: Path, monkeypatch: pytest.M
     assert [r.values for r in again.routes] == [r.values for r in first.routes]
 
 
-def test_no_more_pairs_are_read_than_are_measured(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_measured_pairs_are_read(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read = Mock(wraps=read_excerpt)
     monkeypatch.setattr(utterances, "read_excerpt", read)
     evaluate(run, pairs=True, limit=1, judges="none", device="cpu")
     assert read.call_count == 2, "one of each speaker, for both directions"
 
 
-def test_an_audit_is_of_pictures(run: Path) -> None:
+def test_audit_raises_usage_error_for_recordings(run: Path) -> None:
     with pytest.raises(UsageError, match="recordings"):
         audit(run, device="cpu")

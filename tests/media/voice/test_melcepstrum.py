@@ -11,8 +11,10 @@ ALPHA, BINS = 0.41, 513
 
 
 def slow_cepstrum(log_amplitude: object, order: int) -> list[float]:
-    """The cosine series along the warped axis, by a loop: the envelope is looked up where an evenly spaced warped
-    frequency comes from, which the all-pass of the opposite sign tells."""
+    """Compute the cosine series along the warped axis in a loop.
+
+    The all-pass with the opposite sign maps evenly spaced warped frequencies back to those of the envelope.
+    """
     assert callable(log_amplitude)
     points = 2000
     result = []
@@ -27,7 +29,7 @@ def slow_cepstrum(log_amplitude: object, order: int) -> list[float]:
 
 
 def envelope(w: float) -> float:
-    """Two resonances, the logarithm of their amplitude."""
+    """Return the log amplitude of two resonances."""
     total = -3.0
     for radius, angle in ((0.9, 0.5), (0.85, 1.4)):
         for sign in (1, -1):
@@ -36,12 +38,12 @@ def envelope(w: float) -> float:
     return total
 
 
-def test_encoding_is_the_slow_warped_transform() -> None:
+def test_encoding_equals_a_loop_implementation() -> None:
     power = np.array([[math.exp(2 * envelope(math.pi * k / (BINS - 1))) for k in range(BINS)]])
     np.testing.assert_allclose(encode(power, 24, ALPHA)[0], slow_cepstrum(envelope, 24), atol=1e-6)
 
 
-def test_encoding_is_the_recursion_that_the_literature_warps_cepstra_by() -> None:
+def test_encoding_equals_frequency_warping_by_recursion() -> None:
     # Oppenheim and Johnson 1972 on the plain cepstrum.
     power = np.array([math.exp(2 * envelope(math.pi * k / (BINS - 1))) for k in range(BINS)])
     plain = np.fft.irfft(0.5 * np.log(power))[:BINS]
@@ -57,23 +59,23 @@ def test_encoding_is_the_recursion_that_the_literature_warps_cepstra_by() -> Non
     np.testing.assert_allclose(encode(power[None], order, ALPHA)[0], g, atol=1e-6)
 
 
-def test_decoding_is_the_inverse() -> None:
+def test_decoding_inverts_encoding() -> None:
     cepstra = np.random.default_rng(0).normal(0, 0.3, (5, 25))
     np.testing.assert_allclose(encode(decode(cepstra, BINS, ALPHA), 24, ALPHA), cepstra, atol=1e-9)
 
 
-def test_a_flat_spectrum_is_its_level_alone() -> None:
+def test_flat_spectrum_has_only_c0() -> None:
     cepstra = encode(np.full((1, BINS), 4.0), 24, ALPHA)[0]
     assert cepstra[0] == pytest.approx(math.log(2))
     assert np.abs(cepstra[1:]).max() < 1e-9
 
 
-def test_the_axis_is_warped_towards_mel() -> None:
+def test_warped_axis_approximates_mel() -> None:
     hz = np.array([500, 1000, 2000, 4000])
     mel = np.log(1 + hz / 1000) / np.log(1 + 8000 / 1000)  # Fant 1968
     np.testing.assert_allclose(warp_frequency(hz / 8000 * np.pi, ALPHA) / np.pi, mel, atol=0.04)
     np.testing.assert_allclose(warp_frequency([0, np.pi], ALPHA), [0, np.pi], atol=1e-12)
 
 
-def test_matrices_are_constants() -> None:
+def test_matrices_are_cached() -> None:
     assert build_matrices(24, ALPHA, BINS) is build_matrices(24, ALPHA, BINS)

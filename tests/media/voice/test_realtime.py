@@ -37,41 +37,41 @@ def pcm(wave: Wave) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def spoken() -> Wave:
+def speech() -> Wave:
     return np.concatenate([np.zeros(RATE // 2, np.float32), 2 * buzz(11, RATE), np.zeros(RATE // 2, np.float32)])
 
 
-def test_a_stream_gives_what_the_whole_gives(spoken: Wave) -> None:
-    whole, _ = convert_wave(spoken, WORLD, same)
-    parts = (spoken[i : i + 800] for i in range(0, len(spoken), 800))
-    made = np.concatenate(list(convert_realtime(parts, RATE, WORLD, same)))
-    assert len(made) == len(spoken)
-    assert measure_loudness(made, RATE) == pytest.approx(measure_loudness(spoken, RATE), abs=1)
-    # Noise is drawn anew at seams, so spectra are compared: the voice of both is one, and no seam clicks.
+def test_stream_conversion_approximates_one_call(speech: Wave) -> None:
+    whole, _ = convert_wave(speech, WORLD, same)
+    parts = (speech[i : i + 800] for i in range(0, len(speech), 800))
+    converted = np.concatenate(list(convert_realtime(parts, RATE, WORLD, same)))
+    assert len(converted) == len(speech)
+    assert measure_loudness(converted, RATE) == pytest.approx(measure_loudness(speech, RATE), abs=1)
+    # The vocoder draws other noise at chunk boundaries, so spectra are compared; boundaries must not click.
     for begin in range(2 * RATE, 11 * RATE, RATE):
-        a, b = (np.abs(np.fft.rfft(x[begin : begin + RATE] * np.hanning(RATE))) for x in (whole, made))
+        a, b = (np.abs(np.fft.rfft(x[begin : begin + RATE] * np.hanning(RATE))) for x in (whole, converted))
         assert np.corrcoef(a, b)[0, 1] > 0.95, begin
-    assert np.abs(np.diff(made)).max() < 1.5 * np.abs(np.diff(whole)).max()
+    assert np.abs(np.diff(converted)).max() < 1.5 * np.abs(np.diff(whole)).max()
 
 
-def test_latency_is_what_is_promised(spoken: Wave) -> None:
+def test_latency_is_at_most_the_computed_latency(speech: Wave) -> None:
     given, worst = 0, 0.0
 
     def heard() -> Iterator[Wave]:
         nonlocal given
-        for i in range(0, len(spoken), 800):
-            given += len(spoken[i : i + 800])
-            yield spoken[i : i + 800]
+        for i in range(0, len(speech), 800):
+            given += len(speech[i : i + 800])
+            yield speech[i : i + 800]
 
     out = 0
     for wave in convert_realtime(heard(), RATE, WORLD, same):
-        worst = max(worst, (given - out) / RATE)  # how long ago the first sample of this block went in
+        worst = max(worst, (given - out) / RATE)  # time since the first sample of this block was read
         out += len(wave)
     assert 0.5 < worst <= compute_latency_seconds(WORLD) < 6
     assert compute_latency_seconds(Mel("griffin-lim")) < 4
 
 
-def test_a_bare_stream_and_a_wav_go_through(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_raw_and_wav_streams_are_converted(monkeypatch: pytest.MonkeyPatch) -> None:
     wave = buzz(0.3, 8000)
     form, blocks = read_pcm_stream(io.BytesIO(pcm(wave) + b"\x01"), 8000)
     assert form == PcmFormat(8000)
@@ -87,7 +87,7 @@ def test_a_bare_stream_and_a_wav_go_through(monkeypatch: pytest.MonkeyPatch) -> 
     assert np.abs(again[:-2] - wave).max() < 1e-4 and again[-2] > 0.99 and again[-1] == 0
 
 
-def test_channels_are_averaged_and_the_sound_ends_where_the_header_says() -> None:
+def test_stream_channels_are_averaged_up_to_the_declared_length() -> None:
     samples = np.array([[1000, 3000], [-400, 400], [7, 9]], "<i2")
     fmt = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 2, 8000, 32000, 4, 16)
     note = struct.pack("<4sI", b"LIST", 3) + b"abc\0"
@@ -98,22 +98,22 @@ def test_channels_are_averaged_and_the_sound_ends_where_the_header_says() -> Non
 
 
 @pytest.mark.parametrize(
-    ("wav", "said"),
+    ("wav", "message"),
     [
-        (b"RIFF\0\0\0\0AVI ", "is none"),
-        (b"fLaC\0\0\0\x22", "is of FLAC; expected 16-bit PCM"),
+        (b"RIFF\0\0\0\0AVI ", "not a WAV file"),
+        (b"fLaC\0\0\0\x22", "is FLAC; expected 16-bit PCM"),
         (b"RIFF\0\0\0\0WAVE" + struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 100, 200, 2, 16), "has 100 Hz"),
         (b"RIFF\0\0\0\0WAVEfmt ", "ends within its WAV header"),
-        (b"RIFF\0\0\0\0WAVEdata\0\0\0\0", "does not say what its sound is"),
+        (b"RIFF\0\0\0\0WAVEdata\0\0\0\0", "has no chunk 'fmt '"),
         (b"RIFF\0\0\0\0WAVE" + struct.pack("<4sIHHIIHH", b"fmt ", 16, 3, 1, 8000, 32000, 4, 32), "expected 16-bit PCM"),
     ],
 )
-def test_other_streams_are_refused(wav: bytes, said: str) -> None:
-    with pytest.raises(UsageError, match=said):
+def test_read_pcm_stream_raises_usage_error_for_other_formats(wav: bytes, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         read_pcm_stream(io.BytesIO(wav), 16000)
 
 
-def test_silence_is_no_measure_of_loudness() -> None:
+def test_silence_does_not_change_the_gain() -> None:
     level = realtime._LoudnessTracker(RATE)
     quiet = [np.zeros(800, np.float32) for _ in range(5)]
     loud = [buzz(0.05, RATE, seed=i) for i in range(20)]
@@ -123,7 +123,7 @@ def test_silence_is_no_measure_of_loudness() -> None:
     assert np.abs(back - np.concatenate([*quiet, *loud])).max() < 1e-6
 
 
-def test_a_click_of_a_stream_is_silence() -> None:
-    made = list(convert_realtime([np.ones(100, np.float32)], RATE, WORLD, same))
-    assert len(np.concatenate(made)) == 100 and not np.concatenate(made).any()
+def test_very_short_stream_becomes_silence() -> None:
+    converted = list(convert_realtime([np.ones(100, np.float32)], RATE, WORLD, same))
+    assert len(np.concatenate(converted)) == 100 and not np.concatenate(converted).any()
     assert not np.concatenate(list(convert_realtime([], RATE, WORLD, same))).any()

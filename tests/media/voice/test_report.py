@@ -1,4 +1,4 @@
-"""The verdict on routes of recordings, and the section that lets one listen."""
+"""Tests of the verdict on voice routes and of the listening samples in the report."""
 
 from __future__ import annotations
 
@@ -30,16 +30,14 @@ BASELINES = {
         ({}, ("not measured.",)),
     ],
 )
-def test_a_route_is_judged_by_converters_that_need_no_training(
-    values: dict[str, float], words: tuple[str, ...]
-) -> None:
+def test_route_is_compared_with_untrained_baselines(values: dict[str, float], words: tuple[str, ...]) -> None:
     route = RouteEvaluation(route="a -> b", sources=5, targets=5, values=values, baselines=BASELINES)
     text = describe_route(route)
     assert all(word in text for word in words) and "copy-synthesis" not in text
     assert is_blurred(route) is ("gv_bias" in values)
 
 
-def test_damaged_samples_are_left_out(tmp_path: Path) -> None:
+def test_damaged_listening_samples_are_skipped(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     assert "evaluate the run" in render_listening(folder)
     folder.listening_samples.mkdir()

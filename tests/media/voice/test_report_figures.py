@@ -29,13 +29,13 @@ def test_a_tone_is_brightest_at_its_mel_frequency(hertz: float, rate: int) -> No
 
 
 @pytest.mark.parametrize("samples", [1, 10, 4000, 16000 * 30])
-def test_any_length_fits_the_picture(samples: int) -> None:
+def test_spectrogram_width_is_limited(samples: int) -> None:
     drawn = report_figures.compute_mel_levels(np.zeros(samples, np.float32), RATE)
     assert drawn.shape[0] == report_figures.BANDS
     assert 1 <= drawn.shape[1] <= report_figures.COLUMNS
 
 
-def test_low_frequencies_are_at_the_bottom_of_the_picture() -> None:
+def test_low_frequencies_are_at_the_bottom_of_the_spectrogram() -> None:
     found = re.search(r'base64,([^"]+)"', report_figures.render_spectrogram(tone(200), RATE, 'a "low" tone'))
     assert found is not None
     with Image.open(io.BytesIO(base64.b64decode(found[1]))) as picture:
@@ -43,7 +43,7 @@ def test_low_frequencies_are_at_the_bottom_of_the_picture() -> None:
     assert brightness.argmax() > 0.8 * len(brightness)
 
 
-def test_a_player_holds_the_wave_itself() -> None:
+def test_player_embeds_the_wave() -> None:
     soundfile = pytest.importorskip("soundfile")
     wave = tone(440)
     piece = report_figures.render_audio(wave, RATE, "<b>listen")
@@ -73,7 +73,7 @@ def test_f0_is_drawn_where_it_is_voiced() -> None:
     assert report_figures.render_f0_chart([Curve("a whisper", np.zeros(9))], "") == ""
 
 
-def test_a_figure_is_heard_and_seen() -> None:
+def test_recording_figure_has_a_player_and_a_spectrogram() -> None:
     pytest.importorskip("soundfile")
     piece = report_figures.render_recording(tone(300), RATE, "slt & rms")
     assert piece.count("<audio") == piece.count("<img") == 1

@@ -1,4 +1,4 @@
-"""The gate that is a network. What needs silero-vad itself is skipped where that is not installed."""
+"""Tests of voice activity detection by a network; tests that need silero-vad are skipped if it is not installed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ needs_silero = pytest.mark.skipif(FOUND is None, reason="silero-vad is not insta
 
 
 def numbered(_: Path, waves: Iterable[Wave]) -> Iterator[Floats]:
-    """In place of the network: each step is as likely as its number says."""
+    """Session in place of the network: the probability of a window depends on its number."""
     samples = done = 0
     for wave in waves:
         samples += len(wave)
@@ -47,7 +47,7 @@ def numbered(_: Path, waves: Iterable[Wave]) -> Iterator[Floats]:
 
 
 class Levels:
-    """A representation that is quick: the first sample of each hop."""
+    """Fast representation: the first sample of each hop."""
 
     name, coefficients, layout, context_frames = "levels", 1, (("values", 1),), 4
 
@@ -59,7 +59,7 @@ class Levels:
 
 
 @pytest.mark.parametrize("rate, hop", [(16000, 80), (22050, 256)])
-def test_every_frame_gets_the_step_that_it_begins_in(monkeypatch: pytest.MonkeyPatch, rate: int, hop: int) -> None:
+def test_every_frame_gets_the_probability_of_its_window(monkeypatch: pytest.MonkeyPatch, rate: int, hop: int) -> None:
     monkeypatch.setattr(silero_vad, "compute_speech_probabilities", numbered)
     representation = cast(Representation, Levels(rate, hop))
     blocks = np.array_split(np.zeros(50 * rate + 77, np.float32), 23)  # three chunks
@@ -70,7 +70,7 @@ def test_every_frame_gets_the_step_that_it_begins_in(monkeypatch: pytest.MonkeyP
     assert row.tolist() == [int(Fraction(frame * hop, rate) * RATE_HZ / WINDOW_SAMPLES) for frame in range(len(row))]
 
 
-def test_both_readers_of_a_long_sound_go_in_step(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_features_and_probabilities_are_computed_in_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(silero_vad, "compute_speech_probabilities", numbered)
     read, lags = 0, []
 
@@ -84,12 +84,12 @@ def test_both_readers_of_a_long_sound_go_in_step(monkeypatch: pytest.MonkeyPatch
     for part in SileroVad(Path("none"), "1").analyse_stream(blocks(), cast(Representation, Levels(16000, 160))):
         frames += part.num_frames
         lags.append(read - frames / 100)
-    assert frames == 30_000 and max(lags) < 3  # seconds that wait for one of the two
+    assert frames == 30_000 and max(lags) < 3  # seconds that are buffered
 
 
 def test_runs_that_reach_the_upper_threshold_are_speech() -> None:
     chances = np.zeros(400, np.float32)
-    chances[100:200] = 0.4  # reaches it nowhere
+    chances[100:200] = 0.4  # below the upper threshold everywhere
     chances[220:300], chances[260] = 0.36, 0.5
     chances[320:350] = 0.9  # a pause of 0.1 s before it
     chances[392:398] = 1  # 30 ms
@@ -99,7 +99,7 @@ def test_runs_that_reach_the_upper_threshold_are_speech() -> None:
     ).shape == (0,)
 
 
-def test_each_gate_has_entries_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_vad_has_separate_cache_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         silero_vad, "compute_speech_probabilities", lambda *_: iter([np.repeat(np.array([0, 1], np.float32), 16)])
     )
@@ -114,13 +114,13 @@ def test_each_gate_has_entries_of_its_own(tmp_path: Path, monkeypatch: pytest.Mo
     )
     assert find_segments(heard.detect_speech()) == [(103, 201)]  # 16 steps of 512 samples are 102.4 frames
     assert store.analyse([path], world).entries[0] == by_level
-    monkeypatch.undo()  # no network: what is found is not made
+    monkeypatch.undo()  # no network is needed to load cached entries
     assert store.analyse([path], world, SileroVad(Path("none"), "1")).entries[0] == heard
     monkeypatch.setattr(silero_vad, "compute_speech_probabilities", lambda *_: iter([np.ones(32, np.float32)]))
     assert store.analyse([path], world, SileroVad(Path("none"), "2")).entries[0].detect_speech().all()
 
 
-def test_it_is_found_without_being_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silero_vad_is_found_without_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("silero_vad", "onnxruntime"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("raise AssertionError('imported')")
@@ -133,7 +133,7 @@ def test_it_is_found_without_being_imported(tmp_path: Path, monkeypatch: pytest.
     assert found is not None and found.weights == weights and found.digest.startswith("ba7816bf8f01cfea")
 
 
-def test_settings_choose_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_settings_select_the_vad(monkeypatch: pytest.MonkeyPatch) -> None:
     found = SileroVad(Path("none"), "1")
     monkeypatch.setattr(silero_vad, "find_silero_vad", lambda: found)
     assert load_vad(VoiceSettings(vad="energy")) is None and load_vad(VoiceSettings(vad="auto")) is found
@@ -145,7 +145,7 @@ def test_settings_choose_the_gate(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @needs_silero
-def test_blocks_are_heard_as_the_stock_network_hears_steps() -> None:
+def test_probabilities_equal_those_of_the_package() -> None:
     import onnxruntime
 
     assert FOUND is not None
@@ -166,7 +166,7 @@ def test_blocks_are_heard_as_the_stock_network_hears_steps() -> None:
 
 
 @needs_silero
-def test_noise_is_no_speech_and_torch_keeps_its_threads(tmp_path: Path) -> None:
+def test_noise_is_not_speech_and_torch_threads_are_unchanged(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", np.random.default_rng(0).normal(0, 0.1, 32000), 16000)
     threads = torch.get_num_threads()
     entry = Cache(tmp_path / "cache").analyse([tmp_path / "a.wav"], World(), FOUND).entries[0]

@@ -36,7 +36,7 @@ def batches_of(root: Path, voices: VoiceTransform) -> BatchLoader:
     return BatchLoader(domains, sets, voices, 0, workers=0)
 
 
-def test_crops_are_z_scored_speech_and_a_function_of_the_step(tmp_path: Path, voices: VoiceTransform) -> None:
+def test_crops_are_normalized_speech_and_deterministic(tmp_path: Path, voices: VoiceTransform) -> None:
     root = tmp_path / "voices"
     for i, name in enumerate("ab"):
         speaker(root, name, 110 + 60 * i, (1.0, 1.5))
@@ -49,7 +49,7 @@ def test_crops_are_z_scored_speech_and_a_function_of_the_step(tmp_path: Path, vo
     assert len({float(x) for x in seen[:, 0, 0, 0]}) > 30
 
 
-def test_long_files_come_up_as_often_as_they_hold_crops(tmp_path: Path, voices: VoiceTransform) -> None:
+def test_files_are_visited_once_per_crop(tmp_path: Path, voices: VoiceTransform) -> None:
     speaker(tmp_path / "voices", "a", 110, (0.4, 2.0))
     (files,) = discover([speaker(tmp_path / "voices", "b", 110, (0.4,)).parent / "a", tmp_path / "voices" / "b"])[:1]
     visits = voices.list_visits(files.train)
@@ -57,7 +57,7 @@ def test_long_files_come_up_as_often_as_they_hold_crops(tmp_path: Path, voices: 
     assert counts[0] >= 1 and counts[1] >= 4 * counts[0]
 
 
-def test_short_recordings_are_repeated_and_long_ones_cut(voices: VoiceTransform) -> None:
+def test_short_recordings_are_repeated_and_long_ones_cropped(voices: VoiceTransform) -> None:
     short = np.arange(2 * 20, dtype=np.float32).reshape(2, 20)
     crop = voices.crop(short, (0, 0, 0))
     assert crop.shape == (1, 2, 32) and crop[0, 0].tolist() == [*range(20), *range(12)]
@@ -68,14 +68,14 @@ def test_short_recordings_are_repeated_and_long_ones_cut(voices: VoiceTransform)
     assert voices.crop_for_evaluation(long[:, :47]).shape == (1, 1, 44)
 
 
-def test_a_margin_is_kept_around_speech() -> None:
+def test_speech_keeps_a_margin() -> None:
     speech = np.zeros(100, bool)
     speech[40:50] = True
     assert np.flatnonzero(add_speech_margin(speech, 0.005)).tolist() == list(range(30, 60))
     assert not add_speech_margin(np.zeros(5, bool), 0.005).any()
 
 
-def test_a_file_that_is_no_sound_is_refused_when_it_is_read(tmp_path: Path, voices: VoiceTransform) -> None:
+def test_load_raises_unreadable_file_error_for_other_files(tmp_path: Path, voices: VoiceTransform) -> None:
     (tmp_path / "a.wav").write_text("no sound")
     statistics = SpeakerStatistics(
         mean=(0.0,) * 12,
@@ -87,11 +87,11 @@ def test_a_file_that_is_no_sound_is_refused_when_it_is_read(tmp_path: Path, voic
         lufs=-23,
         frames=9,
     )
-    with pytest.raises(UnreadableFileError, match="no WAV, FLAC"):
+    with pytest.raises(UnreadableFileError, match="WAV, FLAC"):
         voices.load(tmp_path / "a.wav", Domain(name="a", sources=(), statistics=statistics), training=True)
 
 
-def test_a_look_names_what_is_wrong_and_what_is_little(tmp_path: Path, voices: VoiceTransform) -> None:
+def test_inspection_reports_unusable_files_and_short_domains(tmp_path: Path, voices: VoiceTransform) -> None:
     place = speaker(tmp_path, "a", 110, (1.0, 1.2))
     (place / "text.wav").write_text("no sound")
     write(place / "zero.wav", np.zeros(16000, np.float32), 16000)

@@ -1,4 +1,4 @@
-"""Sounds that tests make themselves."""
+"""Synthetic sounds for tests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from unpaired.media.voice.audio_io import Wave
 
 
 def buzz(seconds: float, rate_hz: int = 16000, hz: float = 120.0, seed: int = 0) -> Wave:
-    """A voice of sorts: harmonics of a gliding F0 through two formants, syllables, pauses and some breath."""
+    """Return a synthetic voice: harmonics of a gliding F0, two formants, syllables, pauses, and noise."""
     t = np.arange(round(seconds * rate_hz)) / rate_hz
     pitch = hz * (1 + 0.2 * np.sin(2 * np.pi * 0.7 * t))
     phase = 2 * np.pi * np.cumsum(pitch) / rate_hz
@@ -23,5 +23,5 @@ def buzz(seconds: float, rate_hz: int = 16000, hz: float = 120.0, seed: int = 0)
 
 
 def tone(seconds: float, rate_hz: int = 16000, hz: float = 997.0, peak: float = 0.5) -> Wave:
-    """A sine."""
+    """Return a sine wave."""
     return np.asarray(peak * np.sin(2 * np.pi * hz * np.arange(round(seconds * rate_hz)) / rate_hz), np.float32)

@@ -1,7 +1,8 @@
-"""Sound files whose headers are wrong about their length, or that hold several streams, opened so that all is decoded.
+"""Repair of sound files whose headers give a wrong length, or that contain several streams.
 
-libsndfile reads no further than the length in a header says. So headers of WAV, AIFF, AU, CAF, FLAC and MP3 files are
-compared with the file: where one tells of less sound than there is, or of none, it is read through a patched view.
+libsndfile decodes only as much sound as the header declares. This module compares the headers of WAV, AIFF, AU, CAF,
+FLAC and MP3 files with the file. If a header declares less sound than the file contains, or no length, the file is read
+through a view with a corrected header.
 """
 
 from __future__ import annotations
@@ -18,24 +19,24 @@ import soundfile
 from unpaired.media.voice import flac_frames, mp3_frames
 from unpaired.media.voice.patched_file import AudioPart
 
-TOO_SHORT = "the length in its header is too short for the file"
-ABSENT = "its header does not say how long it is"
-CUT = "cut short: the header promises more sound than there is; it is used as far as it goes"
-_UNKNOWN_BYTES = 0x7FFF0000  # what writes to a pipe gives about the largest number there is
+TOO_SHORT = "its header declares less sound than the file contains"
+ABSENT = "its header does not give its length"
+CUT = "cut short: its header declares more sound than the file contains; the existing sound is used"
+_UNKNOWN_BYTES = 0x7FFF0000  # programs that write to a pipe put about the largest number into the length field
 _MIN_SURPLUS_SECONDS = 0.02
-"""Less sound than this beyond the end of the data is padding."""
+"""Bytes after the declared end that last less than this, in seconds, are padding."""
 
 
 @dataclass(frozen=True)
 class ContainerRepair:
-    """How to read a file so that nothing is lost (None: as it is), and what a user should know of it."""
+    """Parts to read instead of the file (None: read the file unchanged), and a note for the user."""
 
     parts: tuple[AudioPart, ...] | None = None
     note: str = ""
 
 
 def find_repair(path: Path) -> ContainerRepair:
-    """Compare a file's header with the file; nothing to repair where the file is of another kind or cannot be read."""
+    """Compare a file's header with the file; returns an empty repair for other formats and unreadable files."""
     try:
         status = path.stat()
         return _find_repair(path, status.st_size, status.st_mtime_ns)
@@ -56,7 +57,7 @@ def _find_repair(path: Path, size: int, _: int) -> ContainerRepair:
 def _iterate_chunks(
     file: BinaryIO, size: int, header: str, start: int, alignment: int
 ) -> Iterator[tuple[bytes, int, int]]:
-    """(name, offset of the chunk, size by its header) of a file of chunks, up to the first that does not fit."""
+    """Yield (name, offset, declared size) of each chunk from `start` to the first that does not fit into the file."""
     position, header_size = start, struct.calcsize(header)
     while position + header_size <= size:
         file.seek(position)
@@ -68,7 +69,7 @@ def _iterate_chunks(
 
 
 def _is_chunk_chain(file: BinaryIO, size: int, header: str, start: int, alignment: int) -> bool:
-    """Whether the bytes from `start` on are chunks with printable names up to about the end of the file."""
+    """Return whether the bytes from `start` to about the end of the file are chunks with printable names."""
     end = start
     for name, position, count in _iterate_chunks(file, size, header, start, alignment):
         end = position + struct.calcsize(header) + count
@@ -79,7 +80,11 @@ def _is_chunk_chain(file: BinaryIO, size: int, header: str, start: int, alignmen
 
 @dataclass(frozen=True)
 class _Data:
-    """Where a chunk of sound says that it is, what a second of it takes, and how its length is written."""
+    """Data chunk of a file: position and format of its length field, its bytes, and the format of chunk headers.
+
+    `start` and `size` are the first byte and the declared number of bytes of sound; the length field also counts
+    `overhead` bytes. `block` is the number of bytes per sample of all channels.
+    """
 
     size_offset: int
     size_format: str
@@ -93,7 +98,7 @@ class _Data:
 
 
 def _compare(file: BinaryIO, size: int, data: _Data, further: Sequence[tuple[int, bytes]] = ()) -> ContainerRepair:
-    """Patch the length of a chunk of sound where it is absent or too small."""
+    """Return the repair of a data chunk's length if it is absent or too small; `further` patches belong to it."""
     available = size - data.start
     if data.size > 0 and available - 1 <= data.size <= available:
         return ContainerRepair()
@@ -102,7 +107,7 @@ def _compare(file: BinaryIO, size: int, data: _Data, further: Sequence[tuple[int
     if data.size > 0 and not is_unknown and data.size > available:
         count, note = available, CUT
         if not data.size_format.endswith("q"):
-            return ContainerRepair(note=note)  # libsndfile reads these as far as they go
+            return ContainerRepair(note=note)  # libsndfile reads truncated files of these formats to their end
     else:
         surplus = available if is_unknown else size - end
         min_surplus = max(data.block, _MIN_SURPLUS_SECONDS * data.bytes_per_second)
@@ -123,7 +128,7 @@ def _repair_wav(file: BinaryIO, size: int) -> ContainerRepair:
     order = ">" if file.read(4) == b"RIFX" else "<"
     if starts := _find_joined_wavs(file, size, order):
         parts = tuple(AudioPart(start, end) for start, end in zip(starts, [*starts[1:], size], strict=True))
-        return ContainerRepair(parts, f"holds {len(parts)} sounds one after the other")
+        return ContainerRepair(parts, f"contains {len(parts)} concatenated streams")
     block, rate, ds64 = 1, 1, None
     for name, position, count in _iterate_chunks(file, size, f"{order}4sI", 12, 2):
         file.seek(position + 8)
@@ -146,7 +151,7 @@ def _repair_wav(file: BinaryIO, size: int) -> ContainerRepair:
 
 
 def _find_joined_wavs(file: BinaryIO, size: int, order: str) -> list[int]:
-    """Where the files begin that were joined to one, as by `cat`; empty where there is one."""
+    """Return the offsets of WAV files that were concatenated, for example with `cat`; empty for a single file."""
     starts, position = [], 0
     while position + 12 <= size:
         file.seek(position)
@@ -210,7 +215,7 @@ def _repair_flac(file: BinaryIO, size: int) -> ContainerRepair:
 
 
 def _repair_ogg(file: BinaryIO, size: int) -> ContainerRepair:
-    """Find chained streams, of which libsndfile reads the first, and a missing end."""
+    """Find chained streams, of which libsndfile decodes only the first, and a missing last page."""
     starts, was_header, position, flags = [0], True, 0, 0
     while position + 27 <= size:
         file.seek(position)
@@ -225,7 +230,7 @@ def _repair_ogg(file: BinaryIO, size: int) -> ContainerRepair:
         position += 27 + segments + sum(head[27 : 27 + segments])
     if len(starts) > 1:
         parts = tuple(AudioPart(start, end) for start, end in zip(starts, [*starts[1:], size], strict=True))
-        return ContainerRepair(parts, f"holds {len(parts)} sounds one after the other")
+        return ContainerRepair(parts, f"contains {len(parts)} concatenated streams")
     return ContainerRepair() if flags & 4 and position <= size else ContainerRepair(note=CUT)
 
 
@@ -238,9 +243,9 @@ def _repair_mp3(path: Path, size: int) -> ContainerRepair:
             frames = file.frames if file.format == "MP3" else scan.samples
     except soundfile.LibsndfileError:
         return ContainerRepair(
-            (AudioPart(scan.start, size),), "begins with bytes that are no sound; they are passed over"
+            (AudioPart(scan.start, size),), "begins with bytes that are not MP3 frames; they are skipped"
         )
-    # Without a frame that gives the length, libsndfile's is a guess from the first bit rates.
+    # Without a length frame, libsndfile estimates the length from the first bit rates.
     surplus = scan.samples - frames if scan.has_length_frame else abs(scan.samples - frames)
     if surplus <= 5 * scan.samples_per_frame:
         return ContainerRepair()
@@ -260,4 +265,4 @@ _REPAIRS: dict[bytes, Callable[[BinaryIO, int], ContainerRepair]] = {
     b"fLaC": _repair_flac,
     b"OggS": _repair_ogg,
 }
-"""By the first four bytes; a function finds the file's position behind them."""
+"""First four bytes -> repair function, called with the file positioned after these bytes."""

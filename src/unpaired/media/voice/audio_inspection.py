@@ -1,4 +1,4 @@
-"""What a sound file holds, found out by decoding it once in blocks: what is fit for use, and what to tell of it."""
+"""Inspection of sound files: decode a file once, in blocks, and report whether it is usable and what is wrong."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from unpaired.media.voice.patched_file import AudioPart, PatchedFile
 __all__ = ["MIN_SECONDS", "AudioHeader", "AudioInspection", "inspect_audio", "read_header", "read_raw_blocks"]
 
 MIN_SECONDS = 0.1
-"""Shorter recordings are refused: no frame of speech fits into them."""
+"""Minimum length of a recording in seconds; shorter ones are rejected."""
 MIN_FULL_BAND_RATE_HZ = 16000
-"""Recordings of a lower sample rate lack part of speech's band."""
+"""Sample rate in Hz below which a note says that the upper part of the speech band is missing."""
 DEAD_CHANNEL_RATIO = 1e-3
-"""A channel whose deviation is below this share of the loudest one's (-60 dB) is dead."""
+"""A channel is ignored if its standard deviation is below this fraction of the loudest channel's (-60 dB)."""
 SILENCE_PEAK = 1e-3
-"""A recording that never exceeds this (-60 dB of full scale) is silent."""
+"""Peak below which a recording is silent (-60 dB of full scale)."""
 MAX_NONFINITE_FRACTION = 1e-3
-"""A larger share of NaN or infinite samples is refused; fewer are mended."""
+"""Maximum fraction of NaN or infinite samples; these are interpolated, and files with more are rejected."""
 MIN_CLIPPED_RUN = 3
-"""As many samples at full scale, one after the other, are clipped."""
+"""Minimum number of consecutive full-scale samples that count as clipping."""
 MAX_MIX_LOSS_DB = 6.5
-"""Where the mix of the channels is quieter than the loudest of them by more than this, they cancel each other."""
+"""If the mean of the channels is quieter than the loudest channel by more than this, in dB, they cancel each other."""
 MIN_RATE_HZ, MAX_RATE_HZ = 1000, 1_000_000
-"""Sample rates that a file may have."""
+"""Range of supported sample rates in Hz."""
 _BLOCK_SAMPLES = 1 << 18
 _CUT_TOLERANT_FORMATS = ("WAV", "AIFF", "AU", "CAF")
 _EXPECTED = "WAV, FLAC, OGG, MP3, AIFF, CAF or AU"
@@ -45,7 +45,7 @@ ChannelBlock = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class AudioHeader:
-    """What a sound file's header says; `samples` per channel is an estimate for MP3 and 0 where it is not said."""
+    """Values of a sound file's header; `samples` per channel is an estimate for MP3, and 0 if the header lacks it."""
 
     sample_rate_hz: int
     channels: int
@@ -54,14 +54,16 @@ class AudioHeader:
 
     @property
     def seconds(self) -> float:
-        """Length by the header."""
+        """Length in seconds according to the header."""
         return self.samples / self.sample_rate_hz
 
 
 @dataclass(frozen=True)
 class AudioInspection:
-    """What decoding a whole file showed: `active_channels` are those to mix, `notes` what a user should know, in
-    words, `covariance` (channels, channels) that of the channels.
+    """Result of decoding a whole file.
+
+    `active_channels` are the channels to mix, `notes` the problems to report to the user, and `covariance` (channels,
+    channels) is that of the channels.
     """
 
     header: AudioHeader
@@ -73,40 +75,42 @@ class AudioInspection:
 
     @property
     def is_silent(self) -> bool:
-        """Whether it never exceeds -60 dB of full scale."""
+        """Whether the peak is below -60 dB of full scale."""
         return self.peak < SILENCE_PEAK
 
     @property
     def seconds(self) -> float:
-        """Length as decoded."""
+        """Length of the decoded sound in seconds."""
         return self.samples / self.header.sample_rate_hz
 
 
 def read_header(path: Path) -> AudioHeader:
-    """Read a sound file's header; raises UnreadableFile where there is none to read."""
+    """Read a sound file's header; raises UnreadableFileError if that is not possible."""
     headers = []
     for part in _list_parts(path):
         with _open_audio(path, part) as file:
             headers.append(_parse_header(path, file))
     first = headers[0]
-    return replace(first, samples=sum(header.samples for header in headers if _is_alike(header, first)))
+    return replace(first, samples=sum(header.samples for header in headers if _has_same_format(header, first)))
 
 
 def inspect_audio(path: Path) -> AudioInspection:
-    """Decode a whole file in constant memory and judge it.
+    """Decode a whole file in constant memory and check it.
 
-    Raises UnreadableFile for what is no sound, is empty, is cut short (a cut WAV is used as far as it goes), is shorter
-    than 0.1 s, or has more than 1 in 1000 samples that are no numbers.
+    Raises UnreadableFileError if the file is not in a supported format, is empty, is truncated (except WAV, AIFF, AU
+    and CAF, whose existing part is used), is shorter than 0.1 s, or has more than 1 in 1000 NaN or infinite samples.
     """
     header, statistics = read_header(path), None
     for block in read_raw_blocks(path):
         statistics = statistics or _AudioStatistics(block.shape[1])
         statistics.add(block)
     if statistics is None or statistics.samples == 0:
-        raise UnreadableFileError(path, "holds no sound (0 samples)")
+        raise UnreadableFileError(path, "contains no sound (0 samples)")
     seconds = statistics.samples / header.sample_rate_hz
     if seconds < MIN_SECONDS:
-        raise UnreadableFileError(path, f"is {1000 * seconds:.0f} ms long; at least {1000 * MIN_SECONDS:.0f} ms needed")
+        raise UnreadableFileError(
+            path, f"is {1000 * seconds:.0f} ms long; expected at least {1000 * MIN_SECONDS:.0f} ms"
+        )
     if statistics.nonfinite > MAX_NONFINITE_FRACTION * statistics.samples * header.channels:
         raise UnreadableFileError(
             path, f"{statistics.nonfinite} of its {statistics.samples * header.channels} samples are NaN or infinite"
@@ -120,7 +124,7 @@ def inspect_audio(path: Path) -> AudioInspection:
         full = header.seconds
         raise UnreadableFileError(path, f"is cut short: {seconds:.1f} of its {full:.1f} s could be decoded")
     active_channels = statistics.find_active_channels()
-    loudest = statistics.find_channel_to_prefer(active_channels)
+    loudest = statistics.find_channel_to_use_alone(active_channels)
     mixed_channels = active_channels if loudest is None else (loudest,)
     return AudioInspection(
         header,
@@ -133,9 +137,10 @@ def inspect_audio(path: Path) -> AudioInspection:
 
 
 def read_raw_blocks(path: Path) -> Iterator[ChannelBlock]:
-    """The decoded file as blocks (samples, channels) float32, full scale 1; raises UnreadableFileError, also midway.
+    """Yield the decoded file as blocks (samples, channels) float32 with full scale 1.
 
-    Of several streams in one file, those of the first one's rate and channels follow each other.
+    If the file has several streams, those with the sample rate and channels of the first are concatenated. Raises
+    UnreadableFileError, possibly after some blocks.
     """
     first: AudioHeader | None = None
     samples = 0
@@ -143,7 +148,7 @@ def read_raw_blocks(path: Path) -> Iterator[ChannelBlock]:
         with _open_audio(path, part) as file:
             header = _parse_header(path, file)
             first = first or header
-            if not _is_alike(header, first):
+            if not _has_same_format(header, first):
                 continue
             max_samples = get_max_hours() * 3600 * header.sample_rate_hz
             while len(block := _read_block(file)):
@@ -158,19 +163,19 @@ def _read_block(file: soundfile.SoundFile) -> ChannelBlock:
     return np.asarray(file.read(out=block), np.float32)
 
 
-def _is_alike(header: AudioHeader, first: AudioHeader) -> bool:
+def _has_same_format(header: AudioHeader, first: AudioHeader) -> bool:
     return (header.sample_rate_hz, header.channels) == (first.sample_rate_hz, first.channels)
 
 
 class _AudioStatistics:
-    """Sums over a file's blocks."""
+    """Running sums over a file's blocks."""
 
     def __init__(self, channels: int) -> None:
         self.samples, self.nonfinite, self.clipped, self.peak = 0, 0, 0, 0.0
         self._sum, self._products = np.zeros(channels), np.zeros((channels, channels))
 
     def add(self, block: ChannelBlock) -> None:
-        """Count one block; values that are no numbers are counted as zero."""
+        """Add a block (samples, channels); NaN and infinite values count as zero."""
         is_finite = np.isfinite(block)
         if not is_finite.all():
             self.nonfinite += int((~is_finite).sum())
@@ -190,12 +195,12 @@ class _AudioStatistics:
         self._products += wide.T @ wide
 
     def find_active_channels(self) -> tuple[int, ...]:
-        """The channels whose deviation is not far below the loudest one's; all where all are silent."""
+        """Return the channels whose deviation is at least -60 dB of the loudest channel's; all if all are silent."""
         deviation = np.sqrt(np.maximum(np.diag(self.compute_covariance()), 0))
         return tuple(int(channel) for channel in np.flatnonzero(deviation >= DEAD_CHANNEL_RATIO * deviation.max()))
 
-    def find_channel_to_prefer(self, active_channels: tuple[int, ...]) -> int | None:
-        """The loudest channel, where the mean of the active ones is much quieter than it: they cancel each other."""
+    def find_channel_to_use_alone(self, active_channels: tuple[int, ...]) -> int | None:
+        """Return the loudest channel if the active channels cancel each other in their mean; else None."""
         covariance = self.compute_covariance()[np.ix_(active_channels, active_channels)]
         powers = np.maximum(np.diag(covariance), 0)
         loudest = int(powers.argmax())
@@ -204,7 +209,7 @@ class _AudioStatistics:
         return active_channels[loudest]
 
     def compute_covariance(self) -> npt.NDArray[np.float64]:
-        """Covariance of the channels (channels, channels)."""
+        """Compute the covariance of the channels (channels, channels)."""
         mean = self._sum / self.samples
         return np.asarray(self._products / self.samples - np.outer(mean, mean))
 
@@ -216,24 +221,25 @@ def _describe_problems(
     active_channels: tuple[int, ...],
     loudest: int | None,
 ) -> Iterator[str]:
+    """Yield a note for each problem that the user should know of."""
     if header.sample_rate_hz < MIN_FULL_BAND_RATE_HZ:
         yield (
-            f"its sample rate of {header.sample_rate_hz} Hz holds nothing above {header.sample_rate_hz // 2} Hz; it is "
-            "upsampled, and what it lacks stays missing"
+            f"its sample rate is {header.sample_rate_hz} Hz, so it has no content above {header.sample_rate_hz // 2} "
+            "Hz; it is upsampled, which does not restore that content"
         )
     if len(active_channels) < header.channels:
-        dead_channels = [str(channel + 1) for channel in range(header.channels) if channel not in active_channels]
-        yield f"channel {', '.join(dead_channels)} of {header.channels} is dead and left out"
+        inactive_channels = [str(channel + 1) for channel in range(header.channels) if channel not in active_channels]
+        yield f"channel {', '.join(inactive_channels)} of {header.channels} carries no signal and is ignored"
     if loudest is not None:
         yield (
-            f"its channels cancel each other (out of phase) or one is far louder: channel {loudest + 1} of "
-            f"{header.channels}, the loudest, is heard alone"
+            f"its channels cancel each other (out of phase), or one is much louder; only the loudest, channel "
+            f"{loudest + 1} of {header.channels}, is used"
         )
     if statistics.nonfinite:
-        yield f"{statistics.nonfinite} samples are NaN or infinite; they are filled in from their neighbours"
+        yield f"{statistics.nonfinite} samples are NaN or infinite; they are interpolated"
     if statistics.clipped:
         percent = 100 * statistics.clipped / (statistics.samples * header.channels)
-        yield f"clipped: {percent:.2g} % of its samples are stuck at full scale"
+        yield f"clipped: {percent:.2g} % of its samples are at full scale"
     if statistics.peak < SILENCE_PEAK:
         loudest_sample = f"{20 * math.log10(statistics.peak):.0f} dB" if statistics.peak > 0 else "digital zero"
         yield f"silent: its loudest sample is {loudest_sample}"
@@ -244,24 +250,24 @@ def _describe_problems(
 
 def _parse_header(path: Path, file: soundfile.SoundFile) -> AudioHeader:
     if file.format not in _FORMATS:
-        raise UnreadableFileError(path, f"{file.format} files are not read; expected {_EXPECTED}")
+        raise UnreadableFileError(path, f"{file.format} files are not supported; expected {_EXPECTED}")
     if not MIN_RATE_HZ <= file.samplerate <= MAX_RATE_HZ:
         raise UnreadableFileError(
             path, f"has a sample rate of {file.samplerate} Hz; expected {MIN_RATE_HZ} to {MAX_RATE_HZ} Hz"
         )
-    is_length_known = 0 <= file.frames < 1 << 60  # libsndfile's word for "not said" is the largest number there is
+    is_length_known = 0 <= file.frames < 1 << 60  # libsndfile gives the largest integer for an unknown length
     container = "WAV" if file.format in ("WAVEX", "RF64", "W64") else file.format
     return AudioHeader(file.samplerate, file.channels, file.frames if is_length_known else 0, container)
 
 
 def _list_parts(path: Path) -> tuple[AudioPart | None, ...]:
-    """The streams of a file, to be read one after the other; None is the file as it is."""
+    """Return the parts of a file to read in order; a part None is the unchanged file."""
     return find_repair(path).parts or (None,)
 
 
 @contextmanager
 def _open_audio(path: Path, part: AudioPart | None) -> Iterator[soundfile.SoundFile]:
-    """A stream of a file, opened; all failures of opening and decoding are UnreadableFileError."""
+    """Open a part of a file; failures of opening and decoding are raised as UnreadableFileError."""
     try:
         with (
             nullcontext(path) if part is None else PatchedFile(path, part) as source,
@@ -281,7 +287,7 @@ def _explain_error(path: Path, error: Exception) -> str:
         return "is empty (0 bytes)"
     message = str(error).lower()
     if "format not recognised" in message or "unimplemented" in message:
-        return f"is no sound that is read ({_EXPECTED}), whatever its name says, or its header is damaged"
+        return f"is not in a supported sound format ({_EXPECTED}), or its header is damaged"
     if "permission" in message or "system error" in message:
-        return "cannot be opened (no permission to read it?)"
+        return "cannot be opened; check that you may read it"
     return f"is cut short or damaged ({error})"

@@ -1,7 +1,7 @@
-"""Sound files to mono waves and back, in blocks, so that length costs no memory. Nothing else opens sound files.
+"""Reading and writing of sound files as mono waves, in blocks, so that memory use does not depend on the length.
 
-A wave is (samples,) float32, full scale 1. Channels that carry sound are averaged. Samples that are no numbers are
-filled in from their neighbours where they are few, else the file is refused (`survey`).
+A wave is (samples,) float32 with full scale 1. Channels with signal are averaged. A few NaN or infinite samples are
+interpolated; files with many are rejected (see `inspect_audio`).
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from unpaired.media.voice.settings import WRITTEN_FORMATS
 __all__ = ["Recording", "Wave", "check_suffix", "mix_to_mono", "read", "read_blocks", "resample", "write"]
 
 Wave = npt.NDArray[np.float32]
-_WRITE_CHUNK_SAMPLES = 1 << 16  # libsndfile's Vorbis encoder overflows the stack when it is given minutes at once
+_WRITE_CHUNK_SAMPLES = 1 << 16  # libsndfile's Vorbis encoder overflows the stack if one call writes minutes of sound
 
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """A sound in memory: wave (samples,) float32, its rate, and what a user should know of it, in words."""
+    """Sound in memory: wave (samples,) float32, sample rate, and notes for the user on its problems."""
 
     wave: Wave
     sample_rate_hz: int
@@ -36,30 +36,30 @@ class Recording:
 
     @property
     def seconds(self) -> float:
-        """Its length."""
+        """Length in seconds."""
         return len(self.wave) / self.sample_rate_hz
 
     def save(self, path: str | Path) -> None:
-        """Write it by its suffix (.wav, .flac, .ogg, .aiff, .caf); raises UsageError, WorkError."""
+        """Write it in the format of the suffix (.wav, .flac, .ogg, .aiff, .caf); raises UsageError and WorkError."""
         write(Path(path), self.wave, self.sample_rate_hz)
 
 
 def read(path: Path, sample_rate_hz: int) -> Recording:
-    """A whole file as one mono wave at the asked rate; raises UnreadableFile (see `survey`)."""
+    """Read a whole file as one mono wave at the given rate; raises UnreadableFileError (see `inspect_audio`)."""
     inspection = inspect_audio(path)
     parts = list(read_blocks(path, sample_rate_hz, inspection))
     return Recording(np.concatenate(parts), sample_rate_hz, inspection.notes)
 
 
 def read_blocks(path: Path, sample_rate_hz: int, inspection: AudioInspection | None = None) -> Iterator[Wave]:
-    """The file as mono blocks at the asked rate, in constant memory; `found` saves surveying it again."""
+    """Return the file as mono blocks at the given rate, in constant memory; `inspection` avoids inspecting it again."""
     inspection = inspection or inspect_audio(path)
     waves = (mix_to_mono(block, inspection.active_channels) for block in read_raw_blocks(path))
     return resample(waves, inspection.header.sample_rate_hz, sample_rate_hz)
 
 
 def mix_to_mono(block: ChannelBlock, active_channels: tuple[int, ...]) -> Wave:
-    """Mean of the live channels of (samples, channels); NaN and infinite samples are interpolated within the block."""
+    """Average the active channels of a block (samples, channels); NaN and infinite samples are interpolated in it."""
     mixed = (
         block[:, active_channels].mean(1, dtype=np.float32)
         if len(active_channels) > 1
@@ -73,7 +73,7 @@ def mix_to_mono(block: ChannelBlock, active_channels: tuple[int, ...]) -> Wave:
 
 
 def resample(waves: Iterable[Wave], from_hz: int, to_hz: int) -> Iterator[Wave]:
-    """Blocks at another rate (soxr, high quality); a stream's result is that of one call on the whole."""
+    """Resample blocks (soxr, high quality); the result does not depend on the division into blocks."""
     if from_hz == to_hz:
         yield from waves
         return
@@ -88,16 +88,15 @@ def resample(waves: Iterable[Wave], from_hz: int, to_hz: int) -> Iterator[Wave]:
 def write(
     path: Path, waves: Wave | Iterable[Wave], sample_rate_hz: int, as_float: bool = False, channels: int = 1
 ) -> None:
-    """Write a wave, or blocks of one, in the format of the suffix: .wav, .flac, .ogg, .aiff, .caf; whole or not at all.
+    """Write a wave, or its blocks, atomically in the format of the suffix: .wav, .flac, .ogg, .aiff or .caf.
 
-    Blocks of several `channels` are (samples, channels). Values beyond full scale are clipped to it. `as_float` keeps
-    float32 samples (.wav alone) and clips nothing. Raises UsageError for other suffixes, WorkError where the system
-    refuses.
+    Blocks of several `channels` are (samples, channels). Values beyond full scale are clipped. `as_float` writes
+    float32 samples without clipping (.wav only). Raises UsageError for other suffixes, WorkError if writing fails.
     """
     check_suffix(path)
     suffix = path.suffix.lower()
     if as_float and suffix != ".wav":
-        raise UsageError(f"{path}: exact samples need a .wav file")
+        raise UsageError(f"{path}: float samples can only be written to .wav files")
     container, subtype = WRITTEN_FORMATS[suffix]
     with atomic_write(path, get_part_path(path)) as part:
         try:
@@ -113,10 +112,10 @@ def write(
 
 
 def check_suffix(path: Path) -> None:
-    """Raises UsageError where `write` does not know the suffix."""
+    """Raise UsageError if `write` does not support the suffix."""
     if path.suffix.lower() not in WRITTEN_FORMATS:
         supported = ", ".join(sorted(WRITTEN_FORMATS))
-        raise UsageError(f"{path}: cannot write '{path.suffix.lower()}' sounds; expected one of {supported}")
+        raise UsageError(f"{path}: cannot write '{path.suffix.lower()}' files; expected one of {supported}")
 
 
 def _write_blocks(file: soundfile.SoundFile, waves: Iterable[Wave], as_float: bool) -> None:

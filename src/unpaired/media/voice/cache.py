@@ -1,9 +1,9 @@
-"""Analyses on disk, keyed by a file's content and the settings, so that a file is analysed once.
+"""Cache of feature analyses on disk, keyed by a file's content and the settings.
 
-An entry is two files: KEY.rows, the features as float32, frame after frame, and KEY.json, written last, which says what
-they are and sums them up. With a network as the gate of speech (`silero.py`), its row stands below the others. An entry
-that is not whole is made anew. Of entries that were not asked for just now, those unused for longest go where the
-folder would grow beyond its limit.
+An entry consists of two files: KEY.rows, the features as float32, frame by frame, and KEY.json, written last, with the
+layout and a checksum. With a VAD network (`silero_vad`), the speech probability is the last row. Incomplete or corrupt
+entries are computed again. If the folder exceeds its size limit, the least recently used entries are deleted, except
+those of the current call.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from unpaired.worker_pool import can_start_workers, map_in_processes
 __all__ = ["AnalysisResult", "Cache", "CachedAnalysis", "get_default_folder"]
 
 MAX_CACHE_BYTES = 20 << 30
-_VERSION = 2  # raised when features of equal settings change
-_MAX_INLINE_FILES = 8  # files that are analysed faster than other processes start
+_VERSION = 2  # increased when the features of unchanged settings change
+_MAX_INLINE_FILES = 8  # this many files are analysed in less time than it takes to start processes
 
 AnalysisProgress = Callable[[int, int, Path], None]
 
@@ -50,8 +50,11 @@ class _AnalysisMetadata(StrictModel):
 
 @dataclass(frozen=True)
 class CachedAnalysis:
-    """A file's analysis. `lufs` is the loudness that it was found with (-inf for silence); its features are those of
-    the sound at `loudness.TARGET_LUFS`."""
+    """Analysis of a file.
+
+    `lufs` is the loudness of the file (-inf for silence); the features are those of the sound at
+    `loudness.TARGET_LUFS`.
+    """
 
     source: Path
     rows_path: Path
@@ -63,17 +66,17 @@ class CachedAnalysis:
 
     @property
     def seconds(self) -> float:
-        """Its length."""
+        """Length in seconds."""
         return self.num_frames * self.frame_seconds
 
     def load_features(self) -> VoiceFeatures:
-        """The features, mapped from disk: only the frames that are used are read."""
+        """Return the features, memory-mapped: only the frames that are used are read."""
         count = sum(rows for _, rows in self.layout)
         frames = np.memmap(self.rows_path, np.float32, "r", shape=(self.num_frames, count))
         return VoiceFeatures(frames.T, self.layout)
 
     def detect_speech(self) -> vad.Mask:
-        """Which frames are speech: as the gate heard them that the files were analysed with, else by their level."""
+        """Return the mask of speech frames, from the speech probabilities if there are any, else from the level."""
         features = self.load_features()
         if SPEECH_GROUP in features:
             return vad.detect_speech_by_probability(np.asarray(features[SPEECH_GROUP][0]), self.frame_seconds)
@@ -82,7 +85,7 @@ class CachedAnalysis:
 
 @dataclass(frozen=True)
 class AnalysisResult:
-    """What analysing gave: an entry for each usable file, in their order, and why the others are not usable."""
+    """Entries of the usable files and errors of the others, both in the order of the files."""
 
     entries: tuple[CachedAnalysis, ...]
     failures: tuple[UnreadableFileError, ...]
@@ -94,7 +97,7 @@ def get_default_folder() -> Path:
 
 
 class Cache:
-    """Analyses in a folder, of up to `limit_bytes` in all (20 GiB: about 250 hours of `world`)."""
+    """Cache in a folder of up to `max_bytes` (default 20 GiB: about 250 hours of `world` features)."""
 
     def __init__(self, folder: Path | None = None, max_bytes: int = MAX_CACHE_BYTES) -> None:
         self.folder = folder or get_default_folder()
@@ -108,10 +111,10 @@ class Cache:
         workers: int | None = None,
         progress: AnalysisProgress | None = None,
     ) -> AnalysisResult:
-        """The files' analyses, made where there are none, in as many processes as there are cores.
+        """Return the analyses of files; those that are not cached are computed in `workers` processes (None: cores).
 
-        `gate` tells speech from silence, and where there is none, the level does; each has entries of its own.
-        `progress` is called in this process with (done, all, file) as each one is ready.
+        `vad` is the network for voice activity detection (None: energy threshold); entries with and without it are
+        separate. `progress` is called in this process with (done, total, file) after each file.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -137,7 +140,7 @@ class Cache:
         )
 
     def _evict(self, keys_in_use: set[str]) -> None:
-        """Delete what was unused for longest until the rest is within the limit; what is in use stays."""
+        """Delete the least recently used entries until the folder is within its limit; `keys_in_use` are kept."""
         remove_parts(self.folder)
         files = [(file, file.stat()) for file in self.folder.glob("*.rows")]
         total = sum(stat.st_size for _, stat in files)
@@ -156,7 +159,7 @@ AnalysisJob = tuple[Path, Path, Representation, SileroVad | None]
 def _load_or_analyse(
     jobs: dict[Path, AnalysisJob], workers: int | None
 ) -> Iterator[tuple[Path, CachedAnalysis | UnreadableFileError]]:
-    """What is cached first, without other processes: they take longer to start than that."""
+    """Yield (file, entry or error), cached files first: loading them takes less time than starting processes."""
     uncached = dict(jobs)
     for path, job in jobs.items():
         if (entry := _load_cached(job)) is not None:
@@ -180,11 +183,12 @@ def _analyse_in_parallel(
     if workers <= 1 or len(jobs) <= _MAX_INLINE_FILES or not can_start_workers():
         yield from ((path, _analyse_file(job)) for path, job in jobs.items())
         return
-    # WORLD holds the interpreter's lock, so threads would not help.
+    # WORLD holds the GIL, so threads would not help.
     yield from map_in_processes(_analyse_file, jobs, workers)
 
 
 def _analyse_file(job: AnalysisJob) -> CachedAnalysis | UnreadableFileError:
+    """Return the entry of a file, computed and stored if it is not cached, or the reason why there is none."""
     path, folder, representation, vad = job
     try:
         rows_path = folder / f"{_compute_key(path, representation, vad)}.rows"
@@ -200,13 +204,13 @@ def _compute_key(path: Path, representation: Representation, vad: SileroVad | No
     except OSError as error:
         raise UnreadableFileError(path, f"cannot be read ({error.strerror})") from error
     settings = [_VERSION, loudness.TARGET_LUFS, content, representation.get_settings()]
-    if vad is not None:  # levels are part of every entry, so the energy gate adds nothing
+    if vad is not None:  # every entry has the levels, so the energy threshold needs no key of its own
         settings.append(vad.digest)
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:40]
 
 
 def _load_entry(path: Path, rows_path: Path) -> CachedAnalysis | None:
-    """The entry, where there is a whole one."""
+    """Return the entry if it is complete and its checksum is right, else None."""
     try:
         metadata = _AnalysisMetadata.model_validate_json(rows_path.with_suffix(".json").read_bytes())
         size, checksum = _compute_size_and_checksum(_read_pieces(rows_path))
@@ -214,8 +218,8 @@ def _load_entry(path: Path, rows_path: Path) -> CachedAnalysis | None:
         return None
     if (size, checksum) != (4 * metadata.frames * sum(count for _, count in metadata.layout), metadata.checksum):
         return None
-    with suppress(OSError):  # a cache that others made
-        rows_path.touch()  # its age is the time since its last use
+    with suppress(OSError):  # the cache may belong to another user
+        rows_path.touch()  # eviction goes by the modification time
     return _build_entry(path, rows_path, metadata)
 
 
@@ -224,7 +228,7 @@ def _analyse_and_store(
 ) -> CachedAnalysis:
     inspection = inspect_audio(path)
     if inspection.is_silent:
-        raise UnreadableFileError(path, "is silent: nothing in it is louder than -60 dB of full scale")
+        raise UnreadableFileError(path, "is silent: its peak is below -60 dB of full scale")
     rate = representation.sample_rate_hz
     meter = loudness.LoudnessMeter(rate)
     for wave in audio_io.read_blocks(path, rate, inspection):

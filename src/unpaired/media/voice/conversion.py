@@ -1,4 +1,4 @@
-"""Whole files converted from disk to disk in constant memory, their loudness given back."""
+"""Conversion of waves and of files of any length, in constant memory, with the loudness of the source."""
 
 from __future__ import annotations
 
@@ -34,18 +34,18 @@ __all__ = [
 ]
 
 FeatureConverter = Callable[[VoiceFeatures], VoiceFeatures]
-"""Features of a source to as many frames of the target."""
+"""Function from features of the source to as many frames of the target."""
 FeatureNetwork = Callable[[Tensor], Tensor]
-"""Scaled values (1, 1, coefficients, frames) to the same."""
+"""Network from normalized values (1, 1, coefficients, frames) to values of the same shape."""
 _MAX_PEAK = 0.99
 
 
 def make_feature_converter(
     convert_values: Callable[[Floats], Floats], source: SpeakerStatistics, target: SpeakerStatistics
 ) -> FeatureConverter:
-    """A change by a function of values (coefficients, frames) -> the same, with the log-F0 transform beside it.
+    """Return a converter that applies `convert_values` to values (coefficients, frames), and the log-F0 transform.
 
-    Energy, aperiodicity and level stay the source's.
+    Energy, aperiodicity and level are copied from the source.
     """
 
     def convert_features(features: VoiceFeatures) -> VoiceFeatures:
@@ -60,9 +60,10 @@ def make_feature_converter(
 def wrap_with_normalisation(
     network: Callable[[Floats], Floats], source: SpeakerStatistics, target: SpeakerStatistics, multiple: int = 4
 ) -> Callable[[Floats], Floats]:
-    """A function of values from one of scaled values (1, coefficients, frames) -> the same, as networks are.
+    """Return a function of values (coefficients, frames) from a network on normalized values (1, coefficients, frames).
 
-    Frames are filled up to a multiple (what strides need) with the last one, and cut off again.
+    Values are normalized by the source's statistics and denormalized by the target's. The last frame is repeated up to
+    a multiple of `multiple` frames, the network's stride, and the padding is removed from the output.
     """
 
     def convert(values: Floats) -> Floats:
@@ -80,7 +81,7 @@ def make_network_converter(
     target: SpeakerStatistics,
     multiple: int = 4,
 ) -> FeatureConverter:
-    """The change by a network on a device, without gradients; `multiple` of frames are what its strides need."""
+    """Return a converter that runs a network on `device` without gradients; `multiple` is its stride in frames."""
 
     def run_network(values: Floats) -> Floats:
         with torch.no_grad():
@@ -97,14 +98,17 @@ def convert_waves(
     windows: WindowSizes | None = None,
     chunk_seconds: float = CHUNK_SECONDS,
 ) -> Iterator[Wave]:
-    """Blocks of a wave at the representation's rate and loudness to blocks of the converted one, as long in all."""
+    """Yield blocks of the converted wave, which has the length of the input.
+
+    `waves` are blocks at the representation's sample rate and at `loudness.TARGET_LUFS`.
+    """
     counter = _SampleCounter(waves)
     features = chunking.convert_windows(
         chunking.analyse_stream(counter, representation, chunk_seconds), converter, windows
     )
     num_emitted = 0
     for block in representation.synthesise_stream(features, chunk_seconds):
-        # Frames may reach beyond the end; until it is known, nothing does.
+        # The last frames may extend beyond the end of the input, which is known once the input is exhausted.
         wave = block[: counter.samples - num_emitted] if counter.is_exhausted else block
         num_emitted += len(wave)
         yield wave
@@ -115,7 +119,7 @@ def convert_waves(
 def convert_wave(
     wave: Wave, representation: Representation, converter: FeatureConverter, windows: WindowSizes | None = None
 ) -> tuple[Wave, tuple[str, ...]]:
-    """A wave (samples,) at the representation's rate to one as long and as loud, with notes on it in words."""
+    """Convert a wave (samples,) at the representation's rate; returns one of equal length and loudness, and notes."""
     rate = representation.sample_rate_hz
     source_meter, output_meter = _measure_loudness([wave], rate), loudness.LoudnessMeter(rate)
     waves = loudness.scale_blocks([wave], loudness.compute_gain(source_meter.lufs()))
@@ -134,11 +138,12 @@ def convert_file(
     windows: WindowSizes | None = None,
     channel_mode: ChannelMode = "mono",
 ) -> tuple[str, ...]:
-    """Convert a sound file to another, .wav, .flac, .ogg ..., at the representation's rate, as loud as it was.
+    """Convert a sound file to another at the representation's sample rate and at the source's loudness.
 
-    `channel_mode` "keep" gives the output as many channels as the source has (see `channel_layout`), "mono" one. Memory
-    does not grow with length: the sound is read twice, and passes temporary files beside the output. Gives notes on the
-    source and on the output, in words. Raises UnreadableFile, UsageError, WorkError.
+    `channel_mode` "keep" gives the output as many channels as the source has (see `channel_layout`), "mono" gives one.
+    Memory use does not depend on the length: the source is read twice, and intermediate results are temporary files
+    next to the output. Returns notes on the source and the output. Raises UnreadableFileError, UsageError and
+    WorkError.
     """
     rate, inspection = representation.sample_rate_hz, audio_inspection.inspect_audio(source)
     audio_io.check_suffix(output)
@@ -173,7 +178,10 @@ def convert_file(
 def _compute_output_gain(
     source_meter: loudness.LoudnessMeter, output_meter: loudness.LoudnessMeter, peak_gain: float = 1.0
 ) -> tuple[float, list[str]]:
-    """The factor that gives loudness back without clipping; `peak_gain` is what a channel adds to it."""
+    """Return the gain that restores the source's loudness without clipping, and notes.
+
+    `peak_gain` is the largest gain of the stream in any output channel.
+    """
     peak = output_meter.peak * peak_gain
     factor = loudness.compute_gain(output_meter.lufs(), source_meter.lufs())
     if not math.isfinite(source_meter.lufs()):
@@ -181,9 +189,7 @@ def _compute_output_gain(
     if factor * peak <= _MAX_PEAK:
         return factor, []
     attenuation_db = 20 * math.log10(factor * peak / _MAX_PEAK)
-    return _MAX_PEAK / peak, [
-        f"the output is {attenuation_db:.1f} dB quieter than the source, so that it does not clip"
-    ]
+    return _MAX_PEAK / peak, [f"the output is {attenuation_db:.1f} dB quieter than the source to avoid clipping"]
 
 
 def _measure_loudness(waves: Iterable[Wave], rate_hz: int) -> loudness.LoudnessMeter:
@@ -205,7 +211,7 @@ def _read_draft(path: Path) -> Iterator[Wave]:
 
 
 class _SampleCounter:
-    """Waves that are counted as they pass."""
+    """Iterable of waves that counts the samples it has yielded."""
 
     def __init__(self, waves: Iterable[Wave]) -> None:
         self.samples, self.is_exhausted, self._waves = 0, False, waves

@@ -1,4 +1,4 @@
-"""The evaluation of a run of recordings: held-out sentences converted, measured, and kept to listen to."""
+"""Evaluation of a voice run: convert held-out sentences, measure the results, and save listening samples."""
 
 from __future__ import annotations
 
@@ -35,20 +35,22 @@ from unpaired.metrics.base import RouteEvaluation
 from unpaired.metrics.route_selection import select_evenly
 
 MIN_UTTERANCES_PER_ROUTE = 3
-"""Sentences of each domain that are measured at least, however many routes there are."""
+"""Minimum number of sentences of each domain that are measured, for any number of routes."""
 LISTENING_UTTERANCES = 3
-"""Sentences of a route that are kept to listen to."""
+"""Number of listening samples per route."""
 
 
 def evaluate_recordings(request: EvaluationRequest) -> MeasuredRoutes:
-    """Measure the routes of a run of recordings and its baselines; write sentences to `folder.listening_samples`.
+    """Measure the routes of a voice run and the baselines; write listening samples to `folder.listening_samples`.
 
-    With `pairs`, recordings of equal names are the same sentences. Raises WorkError where nothing can be measured,
-    UsageError where a text is missing.
+    With `pairs`, recordings with equal names are the same sentences. Raises WorkError if nothing can be measured,
+    UsageError if the transcript of a recording is missing.
     """
     folder, model, judge_settings = request.folder, request.model, JudgeSettings.read(request.options)
     if any(not len(part.get_paths(request.split)) for part in request.splits):
-        raise WorkError(f"{folder.path}: no recordings of a speaker were held out (too few files); give others")
+        raise WorkError(
+            f"{folder.path}: the run held out no recordings of a speaker (too few files); give other recordings"
+        )
     routes = select_evenly(model.method.routes)
     limit = request.limit or choose_limit(judge_settings, len(routes))
     speakers = SpeakerRecordings(model.config, request.splits, request.load_training_splits(), request.split, limit)
@@ -64,7 +66,7 @@ def evaluate_recordings(request: EvaluationRequest) -> MeasuredRoutes:
         if not sources or not targets:
             continue
         transcripts = systems.get_both_transcripts(judge_settings.texts, sources, targets)
-        if not measured:  # earlier sentences stay where texts are missing
+        if not measured:  # if a transcript is missing, the samples of the previous evaluation are kept
             shutil.rmtree(folder.listening_samples, ignore_errors=True)
         known = known_baselines.get(systems.route_name, {})
         converted = systems.convert([utterance.wave for utterance in sources], LISTENING_UTTERANCES if known else None)
@@ -74,19 +76,19 @@ def evaluate_recordings(request: EvaluationRequest) -> MeasuredRoutes:
         )
     request.progress(len(routes), len(routes))
     if not measured:
-        raise WorkError(f"{folder.path}: none of the held-out recordings holds speech; give others")
+        raise WorkError(f"{folder.path}: no held-out recording contains speech; give other recordings")
     (folder.listening_samples / "listening.json").write_text(json.dumps(listening) + "\n", encoding="utf-8")
     return MeasuredRoutes(tuple(measured), limit, judge_settings.dump())
 
 
 def choose_limit(judge_settings: JudgeSettings, route_count: int) -> int:
-    """Return how many sentences of each domain are measured by default: fewer of each where routes are many."""
+    """Return the default number of sentences to measure per domain; it is lower for more than two routes."""
     count = judge_settings.max_utterances
     return max(MIN_UTTERANCES_PER_ROUTE, min(count, 2 * count // route_count))
 
 
 class ConversionSystems:
-    """The converters of a route: the run, and the baselines that need no training."""
+    """Converters of a route: the run's network and the untrained baselines."""
 
     def __init__(self, speakers: SpeakerRecordings, method: Method, route: Route, device: torch.device) -> None:
         self.speakers, self.route = speakers, route
@@ -97,12 +99,12 @@ class ConversionSystems:
         self.source, self.target = config.domains.index(source), config.domains.index(target)
         statistics = speaker_statistics(source), speaker_statistics(target)
 
-        def net(x: torch.Tensor) -> torch.Tensor:
+        def translate(x: torch.Tensor) -> torch.Tensor:
             return method.translate(x, route.source, route.target)
 
         self.conversions: dict[str, FeatureConverter] = {
-            CONVERTED: make_network_converter(net, device, *statistics, method.stride),
-            AFFINE: make_feature_converter(wrap_with_normalisation(lambda scores: scores, *statistics, 1), *statistics),
+            CONVERTED: make_network_converter(translate, device, *statistics, method.stride),
+            AFFINE: make_feature_converter(wrap_with_normalisation(lambda values: values, *statistics, 1), *statistics),
         }
         source_speech, target_speech = (
             speakers.get_training_speech(self.source),
@@ -114,7 +116,7 @@ class ConversionSystems:
             )
 
     def select_utterances(self, is_parallel: bool) -> tuple[list[Utterance], list[Utterance]]:
-        """Return the sentences to convert, and those of the target to compare with."""
+        """Return the source sentences to convert and the target sentences to compare with."""
         if is_parallel:
             return self.speakers.select_parallel_utterances(self.source, self.target)
         return self.speakers.select_utterances(self.source), self.speakers.select_utterances(self.target)
@@ -122,7 +124,7 @@ class ConversionSystems:
     def get_both_transcripts(
         self, texts: Transcripts | None, sources: Sequence[Utterance], targets: Sequence[Utterance]
     ) -> tuple[list[str], list[str]] | None:
-        """Return the texts of sources and of targets; None without a table of texts."""
+        """Return the transcripts of sources and targets; None without `texts`."""
         if texts is None:
             return None
         return self.get_transcripts(texts, sources), self.get_transcripts(texts, targets, of_target=True)
@@ -130,7 +132,7 @@ class ConversionSystems:
     def get_transcripts(
         self, texts: Transcripts, utterances: Sequence[Utterance], of_target: bool = False
     ) -> list[str]:
-        """Return the texts of sentences; an empty text where only the beginning of a longer recording is measured."""
+        """Return the transcripts of sentences; empty for a recording of which only the beginning is measured."""
         speaker_name = self.speakers.config.domains[self.target if of_target else self.source].name
         transcripts = texts.get_texts(speaker_name, [utterance.name for utterance in utterances])
         max_length = MAX_SECONDS * self.sample_rate_hz
@@ -140,7 +142,7 @@ class ConversionSystems:
         ]
 
     def convert(self, waves: Sequence[Wave], baseline_limit: int | None = None) -> dict[str, list[Wave]]:
-        """Convert the waves by the run, and the first `baseline_limit` of them (None: all) by the baselines."""
+        """Convert all waves with the run's network, and the first `baseline_limit` (None: all) with the baselines."""
         inputs = {name: waves if name == CONVERTED else waves[:baseline_limit] for name in self.conversions}
         return {
             name: [self._convert_wave(conversion, wave) for wave in inputs[name]]
@@ -157,7 +159,7 @@ class ConversionSystems:
         transcripts: tuple[Sequence[str], Sequence[str]] | None = None,
         known_baselines: Mapping[str, SystemMeasures] | None = None,
     ) -> RouteEvaluation:
-        """Measure the conversions and the baselines; `transcripts` are the texts of sources and of targets."""
+        """Measure the conversions and the baselines; `transcripts` are those of the sources and of the targets."""
         texts, target_texts = transcripts or (None, None)
         measured = measure_conversion(
             [utterance.wave for utterance in sources],
@@ -178,8 +180,8 @@ class ConversionSystems:
         networks = measured.networks | {"sounds made by": self.speakers.vocoder_name}
         return measured.model_copy(update={"networks": networks})
 
-    def resynthesise(self, wave: Wave, sample_rate_hz: int) -> Wave:  # noqa: ARG002 - always the run's
-        """Analyse a wave and synthesise it again."""
+    def resynthesise(self, wave: Wave, sample_rate_hz: int) -> Wave:  # noqa: ARG002 - always the run's rate
+        """Analyse a wave and synthesize it from its features."""
         return self._convert_wave(lambda features: features, wave)
 
     def _convert_wave(self, conversion: FeatureConverter, wave: Wave) -> Wave:
@@ -194,7 +196,10 @@ def _write_listening(
     converted: Mapping[str, Sequence[Wave]],
     is_parallel: bool,
 ) -> Iterator[dict[str, Any]]:
-    """Write the first sentences of a route as FLAC; yields a record of each. Unpaired targets say other words."""
+    """Write listening samples of a route as FLAC and yield the entry of each for listening.json.
+
+    Without pairs, the target sentence differs from the source sentence.
+    """
     for i, utterance in enumerate(sources[:LISTENING_UTTERANCES]):
         target = targets[i % len(targets)]
         waves = {"source": utterance.wave, **{name: out[i] for name, out in converted.items()}, "target": target.wave}

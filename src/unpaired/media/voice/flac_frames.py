@@ -1,29 +1,29 @@
-"""The last frame of a FLAC file: where it ends tells the file's real length, whatever its header says or lacks."""
+"""Length of a FLAC file from its last frame, for files whose header gives a wrong length or none."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import BinaryIO
 
-_TOTAL_OFFSET, _TOTAL_MASK = 18, (1 << 36) - 1  # in STREAMINFO, which comes first
+_TOTAL_OFFSET, _TOTAL_MASK = 18, (1 << 36) - 1  # position in STREAMINFO, the first metadata block
 _BLOCK_SIZES = {1: 192, **{i: 576 << i - 2 for i in range(2, 6)}, **{i: 256 << i - 8 for i in range(8, 16)}}
 _TAIL_BYTES = 1 << 20
 
 
 def read_total(file: BinaryIO) -> int | None:
-    """The samples per channel that the header gives, 0 where it does not know; None without a header."""
+    """Return the samples per channel in the header; 0 if they are unknown, None if there is no header."""
     field = _read_total_field(file)
     return None if field is None else field & _TOTAL_MASK
 
 
 def patch_total(file: BinaryIO, total: int) -> tuple[int, bytes]:
-    """The place and the bytes that make the header give `total` samples."""
+    """Return the offset and bytes of a patch that sets the header's number of samples to `total`."""
     field = _read_total_field(file) or 0
     return _TOTAL_OFFSET, ((field & ~_TOTAL_MASK) | total).to_bytes(8, "big")
 
 
 def find_total(file: BinaryIO, size: int) -> int | None:
-    """The samples per channel up to the end of the last whole frame; None where none is found."""
+    """Return the samples per channel up to the end of the last complete frame; None if no frame is found."""
     file.seek(8)
     fixed_block = int.from_bytes(file.read(2), "big")
     start = max(0, size - _TAIL_BYTES)
@@ -46,7 +46,7 @@ def _read_total_field(file: BinaryIO) -> int | None:
 
 
 def _iterate_frames(data: bytes, fixed_block: int) -> Iterator[tuple[int, int, int]]:
-    """(offset, first sample, samples) of what looks like the beginning of a frame, the last first."""
+    """Yield (offset, first sample, samples) of each valid frame header, from the last to the first."""
     position = len(data)
     while (position := data.rfind(b"\xff", 0, position)) >= 0:
         if data[position + 1 : position + 2] in (b"\xf8", b"\xf9"):
@@ -56,7 +56,7 @@ def _iterate_frames(data: bytes, fixed_block: int) -> Iterator[tuple[int, int, i
 
 
 def _parse_frame(head: bytes, fixed_block: int) -> tuple[int, int] | None:
-    """(first sample, samples) of a frame's header; None where its checksum is wrong."""
+    """Return (first sample, samples) of a frame header; None if it is invalid or its checksum is wrong."""
     if len(head) < 16:
         return None
     number, length = _read_number(head[4:])
@@ -76,7 +76,7 @@ def _parse_frame(head: bytes, fixed_block: int) -> tuple[int, int] | None:
 
 
 def _read_number(data: bytes) -> tuple[int, int]:
-    """A number coded as UTF-8 codes characters, and its bytes (0 where it is none)."""
+    """Return a number in UTF-8 coding and its length in bytes (0 if the coding is invalid)."""
     first = data[0]
     if first < 0x80:
         return first, 1
@@ -114,7 +114,7 @@ _TABLE_16 = _make_table()
 
 
 def _checksum_16(data: bytes) -> int:
-    """FLAC's checksum of a frame with its last two bytes: 0 where it is whole."""
+    """Return FLAC's CRC-16 of a frame including its last two bytes: 0 if the frame is intact."""
     checksum = 0
     for byte in data:
         checksum = ((checksum << 8) & 0xFFFF) ^ _TABLE_16[(checksum >> 8) ^ byte]

@@ -1,4 +1,4 @@
-"""What a look at recordings found, what it means for training, and both in words."""
+"""Inspection of the recordings of all domains, and reports of their usability for training."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from unpaired.media.voice.settings import VoiceSettings
 from unpaired.media.voice.transform import VoiceTransform, iterate_paths
 
 FEW_SECONDS = 60
-"""A domain with less sound gets a warning; one with less than two crops is an error."""
+"""Usable sound of a domain, in seconds, below which there is a warning; less than two crops is an error."""
 SILENCE_WARNING_FRACTION = 0.5
-"""A larger share of silence is worth telling."""
+"""Fraction of silence above which there is a warning."""
 _MAX_LISTED_NOTES = 5
 
 
 @dataclass
 class SpeakerReport(DomainInspection):
-    """What was found in one domain's recordings. `speech` is unset where silence was not looked for."""
+    """Inspection result of one domain. `speech_fraction` is None if voice activity detection did not run."""
 
     usable_seconds: list[float] = field(default_factory=list)
     seconds_in_train: float = 0.0
     speech_fraction: float | None = None
     notes: list[str] = field(default_factory=list)
     formats: Counter[str] = field(default_factory=Counter)
-    """Rate and channels in words -> how many files have them."""
+    """Sample rate and channels, formatted -> number of files."""
 
     def add_recording(self, name: str, seconds: float, notes: Sequence[str], in_train: bool) -> None:
-        """Add a file that can be used."""
+        """Add a usable file with its length in seconds and its notes."""
         self.usable_seconds.append(seconds)
         self.seconds_in_train += seconds if in_train else 0.0
         self.notes += [f"{name}: {note}" for note in notes]
@@ -47,64 +47,65 @@ class SpeakerReport(DomainInspection):
 
 @dataclass(frozen=True)
 class VoiceDataReport(DataReport):
-    """What a look at recordings found; `least_seconds` are two crops."""
+    """Inspection result of all domains; `minimum_seconds` is the length of two crops."""
 
     domains: tuple[SpeakerReport, ...]
     minimum_seconds: float
 
     @property
     def errors(self) -> list[str]:
-        """What makes training impossible."""
+        """Problems that make training impossible."""
         out = []
         for d in self.domains:
             if d.seconds_in_train < self.minimum_seconds:
                 reason = f" ({d.unreadable[0]})" if d.unreadable else ""
                 out.append(
                     f"{d.files.train.root}: domain '{d.files.name}' has {d.seconds_in_train:.1f} s of usable sound"
-                    f"{reason}; training needs at least {self.minimum_seconds:.1f} s, two crops"
+                    f"{reason}; training needs at least {self.minimum_seconds:.1f} s (two crops)"
                 )
         return out
 
     @property
     def warnings(self) -> list[str]:
-        """What a user should know before training."""
+        """Problems that allow training."""
         out = []
         for d in self.domains:
             name = d.files.name
             if self.minimum_seconds <= d.seconds_in_train < FEW_SECONDS:
                 description = f"{name}: only {d.seconds_in_train:.0f} s of sound"
-                out.append(f"{description}; expect a voice that is known roughly (minutes are better)")
+                out.append(f"{description}; expect low similarity to the speaker (use at least a few minutes)")
             if d.unreadable:
                 out.append(f"{name}: {format_count(len(d.unreadable), 'file')} cannot be used and will be skipped")
             if d.speech_fraction is not None and d.speech_fraction < 1 - SILENCE_WARNING_FRACTION:
-                out.append(f"{name}: {1 - d.speech_fraction:.0%} of its sound is silence, which is left out")
+                out.append(f"{name}: {1 - d.speech_fraction:.0%} of its sound is silence, which training skips")
             if d.files.note:
                 out.append(f"{name}: {d.files.note}")
             out += [f"{name}: {note}" for note in d.notes[:_MAX_LISTED_NOTES]]
             if len(d.notes) > _MAX_LISTED_NOTES:
-                out.append(f"{name}: {len(d.notes) - _MAX_LISTED_NOTES:,} more remarks of this kind")
+                out.append(f"{name}: {len(d.notes) - _MAX_LISTED_NOTES:,} more notes on recordings")
         return out
 
     def format_text(self, settings: VoiceSettings | None = None, holdout_fraction: float = 0.1) -> str:
-        """The report in words; with settings, also what training would do."""
+        """Format the report; with `settings`, also the features and splits that training would use."""
         lines = [line for d in self.domains for line in _format_domain(d)]
         if self.warnings:
             lines += ["", "Take note", *(f"  {warning}" for warning in self.warnings)]
         if self.errors:
             lines += ["", "Training is impossible", *(f"  {error}" for error in self.errors)]
         elif settings is not None:
-            lines += ["", "Training would", f"  {describe_representation(settings)}"]
+            lines += ["", "Training would", f"  use {describe_representation(settings)}"]
             lines += [f"  {d.files.name}: {_format_split(d, holdout_fraction)}" for d in self.domains]
         return "\n".join(lines)
 
 
 def describe_representation(settings: VoiceSettings) -> str:
-    """How recordings are seen, in words."""
-    voice_representation = build_representation(settings)
-    crop_seconds = settings.crop_frames * voice_representation.hop_samples / voice_representation.sample_rate_hz
+    """Return the features, crop length and voice activity detection in one line."""
+    representation = build_representation(settings)
+    crop_seconds = settings.crop_frames * representation.hop_samples / representation.sample_rate_hz
     return (
-        f"see recordings as {voice_representation.name}: {voice_representation.num_coefficients} coefficients at {voice_representation.sample_rate_hz} Hz, in crops "
-        f"of {settings.crop_frames} frames ({crop_seconds:.2f} s); voice activity detection: {describe_vad(settings)}"
+        f"{representation.name} features: {representation.num_coefficients} coefficients at "
+        f"{representation.sample_rate_hz} Hz, in crops of {settings.crop_frames} frames ({crop_seconds:.2f} s); voice "
+        f"activity detection: {describe_vad(settings)}"
     )
 
 
@@ -118,14 +119,13 @@ def inspect_recordings(
         for files in domains:
             report = SpeakerReport(files)
             for paths, in_train in _list_file_sets(files):
-                for i, survey_result in enumerate(executor.map(_survey_file, iterate_paths(paths))):
-                    if isinstance(survey_result, UnreadableFileError):
-                        report.add_unreadable(survey_result, in_train)
+                for i, result in enumerate(executor.map(_inspect_file, iterate_paths(paths))):
+                    if isinstance(result, UnreadableFileError):
+                        report.add_unreadable(result, in_train)
                     else:
-                        report.add_recording(paths[i], survey_result.seconds, survey_result.notes, in_train)
-                        report.formats[
-                            f"{survey_result.header.sample_rate_hz} Hz, {_format_channels(survey_result.header.channels)}"
-                        ] += 1
+                        report.add_recording(paths[i], result.seconds, result.notes, in_train)
+                        channels_text = _format_channels(result.header.channels)
+                        report.formats[f"{result.header.sample_rate_hz} Hz, {channels_text}"] += 1
                     finished_count += 1
                     if progress is not None:
                         progress(finished_count, total)
@@ -136,7 +136,7 @@ def inspect_recordings(
 def analyse_recordings(
     domains: Sequence[DomainFiles], transform: VoiceTransform, progress: ProgressCallback | None = None
 ) -> VoiceDataReport:
-    """Analyse every file (or take its analysis from the cache), in processes. `progress` gets (done, total)."""
+    """Analyse every file in parallel processes, using the cache. `progress` is called with (done, total)."""
     all_files = [file for files in domains for paths, _ in _list_file_sets(files) for file in iterate_paths(paths)]
     analyses = transform.analyse(all_files, None if progress is None else lambda done, total, _: progress(done, total))
     failures = {failure.path: failure for failure in analyses.failures}
@@ -162,21 +162,21 @@ def analyse_recordings(
 
 
 def compute_minimum_seconds(settings: VoiceSettings) -> float:
-    """Two crops: with less there is nothing to draw from."""
-    voice_representation = build_representation(settings)
-    return 2 * settings.crop_frames * voice_representation.hop_samples / voice_representation.sample_rate_hz
+    """Return the minimum sound of a domain in seconds: two crops."""
+    representation = build_representation(settings)
+    return 2 * settings.crop_frames * representation.hop_samples / representation.sample_rate_hz
 
 
 def _list_file_sets(files: DomainFiles) -> list[tuple[Paths, bool]]:
     return [(files.train, True)] + ([] if files.test is None else [(files.test, False)])
 
 
-def _survey_file(path: Path) -> AudioInspection | UnreadableFileError:
+def _inspect_file(path: Path) -> AudioInspection | UnreadableFileError:
     try:
-        survey_result = inspect_audio(path)
+        result = inspect_audio(path)
     except UnreadableFileError as error:
         return error
-    return UnreadableFileError(path, f"is {survey_result.notes[-1]}") if survey_result.is_silent else survey_result
+    return UnreadableFileError(path, f"is {result.notes[-1]}") if result.is_silent else result
 
 
 def _format_domain(d: SpeakerReport) -> list[str]:
@@ -189,9 +189,9 @@ def _format_domain(d: SpeakerReport) -> list[str]:
     ]
     if d.usable_seconds:
         sorted_seconds = sorted(d.usable_seconds)
-        total = format_duration(sum(sorted_seconds))
+        total, median = format_duration(sum(sorted_seconds)), _compute_median(sorted_seconds)
         lines.append(
-            f"  {total} in all; from {sorted_seconds[0]:.1f} to {sorted_seconds[-1]:.1f} s, median {_compute_median(sorted_seconds):.1f} s"
+            f"  {total} in total; from {sorted_seconds[0]:.1f} to {sorted_seconds[-1]:.1f} s, median {median:.1f} s"
         )
     if d.formats:
         lines.append("  " + "; ".join(f"{kind}: {count:,}" for kind, count in d.formats.most_common()))
@@ -204,8 +204,7 @@ def _format_split(d: SpeakerReport, holdout_fraction: float) -> str:
     if d.files.test is not None:
         test = len(d.files.test) - (len(d.unreadable) - d.unreadable_in_train)
     train = d.usable_count - validation - (0 if has_test else test)
-    holdout_text = f"{validation:,} choose the best, {test:,} test" if validation or test else "nothing is held back"
-    return f"learn from {train:,}; {holdout_text}"
+    return f"{train:,} for training, {validation:,} for validation, {test:,} for test"
 
 
 def _compute_median(sorted_values: Sequence[float]) -> float:

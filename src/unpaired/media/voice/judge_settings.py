@@ -1,4 +1,4 @@
-"""The judges and the texts that an evaluation of recordings asks for."""
+"""Judge networks and transcripts that the options of a voice evaluation select."""
 
 from __future__ import annotations
 
@@ -14,44 +14,44 @@ from unpaired.media.voice.transcripts import Transcripts, read_transcripts
 from unpaired.metrics.base import Evaluation
 
 MAX_UTTERANCES, MAX_JUDGED_UTTERANCES = 60, 20
-"""Sentences of a domain that are measured on two routes; fewer where networks judge them."""
+"""Default number of sentences of a domain for two routes, without and with judge networks."""
 
 
 @dataclass(frozen=True)
 class JudgeSettings:
-    """Kinds of judges, and the texts that words are compared with (None: the words recognized in the sources)."""
+    """Kinds of judges, and the transcripts for word error rates (None: the words recognized in the sources)."""
 
     kinds: tuple[JudgeKind, ...]
     texts: Transcripts | None = None
 
     @classmethod
     def read(cls, options: EvaluateOptions) -> JudgeSettings:
-        """Parse options and read the table of texts; raises UsageError for wrong ones."""
+        """Parse the options and read the transcripts; raises UsageError for invalid options or files."""
         assert isinstance(options, VoiceEvaluateOptions)
         kinds = parse_kinds(options.judges)
         return cls(kinds, None if options.texts is None else read_transcripts(options.texts, kinds))
 
     @property
     def max_utterances(self) -> int:
-        """Sentences of each domain that are measured at most on two routes."""
+        """Maximum number of sentences of each domain that are measured on two routes."""
         return MAX_JUDGED_UTTERANCES if self.kinds else MAX_UTTERANCES
 
     @property
     def digest(self) -> str:
-        """The digest of the texts; empty without texts."""
+        """SHA-256 of the file of transcripts; empty without transcripts."""
         return "" if self.texts is None else self.texts.digest
 
     @cached_property
     def installed_judges(self) -> frozenset[str]:
-        """The names of the judges that are installed."""
+        """Names of the selected judges that are installed."""
         return frozenset(find_judges(self.kinds).networks.values())
 
     def dump(self) -> dict[str, object]:
-        """Return the values that evaluation.json keeps."""
+        """Return the options that are saved in evaluation.json."""
         return {"judges": list(self.kinds), "texts": self.digest}
 
     def covers(self, evaluation: Evaluation) -> bool:
-        """Whether an evaluation asked these judges, all that are installed now, and used the same texts."""
+        """Return whether an evaluation used these kinds, all judges installed now, and the same transcripts."""
         used_judges = {name for route in evaluation.routes for name in route.networks.values()}
         return (
             set(self.kinds) <= set(evaluation.options.get("judges", ()))
@@ -60,7 +60,7 @@ class JudgeSettings:
         )
 
     def require_texts(self, splits: Sequence[DomainSplits]) -> None:
-        """Raise UsageError where the table lacks the text of a held-out recording."""
+        """Raise UsageError if the transcript of a held-out recording is missing."""
         split = choose_evaluation_split(splits)
         if self.texts is not None and split is not None:
             for part in splits:
@@ -69,7 +69,7 @@ class JudgeSettings:
 
 
 def extend_judges(options: EvaluateOptions, evaluation: Evaluation) -> VoiceEvaluateOptions:
-    """Return options with the judges of an earlier evaluation added, so that no judgement is lost."""
+    """Return options with the judges of an earlier evaluation added, so that a new one has all its metrics."""
     assert isinstance(options, VoiceEvaluateOptions)
     kinds, previous = parse_kinds(options.judges), evaluation.options.get("judges", ())
     joined = ",".join(kind for kind in JUDGE_KINDS if kind in kinds or kind in previous)

@@ -1,4 +1,4 @@
-"""Recordings as a medium."""
+"""Voice medium: recordings of speech."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ class VoiceMedium(Medium):
     judge_yourself = "judge by listening"
     example_files = ("recording.flac", "converted.flac")
     quick_evaluate_options: ClassVar[Mapping[str, Any]] = {"judges": "none"}
-    quick_evaluate_note = "speakers, words and naturalness are judged by networks too"
+    quick_evaluate_note = "networks also judge speaker similarity, words and naturalness"
     convert_options_model = VoiceConvertOptions
     presets = PRESETS
     crop_setting = "crop_frames"
@@ -151,14 +151,14 @@ class VoiceMedium(Medium):
         return VoiceValidator(config, folder, method, batches, training_log)
 
     def evaluate(self, request: EvaluationRequest) -> MeasuredRoutes:
-        """Measure converted sentences beside converters that need no training; keep some to listen to."""
+        """Measure converted sentences and untrained baselines; save listening samples."""
         require_packages()
         from unpaired.media.voice.evaluation import evaluate_recordings  # noqa: PLC0415
 
         return evaluate_recordings(request)
 
     def check_evaluate_options(self, options: EvaluateOptions, splits: Sequence[DomainSplits] | None = None) -> None:
-        """Refuse unknown judges, texts that no judge would need, and texts that miss a held-out recording."""
+        """Raise UsageError for unknown judges, transcripts without a judge of words, and missing transcripts."""
         require_packages()
         from unpaired.media.voice.judge_settings import JudgeSettings  # noqa: PLC0415
 
@@ -167,31 +167,31 @@ class VoiceMedium(Medium):
             settings.require_texts(splits)
 
     def covers_options(self, evaluation: Evaluation, options: EvaluateOptions) -> bool:
-        """Whether these judges, all that are installed now, judged, and words were compared with the same texts."""
+        """Return whether an evaluation used these judges, all that are installed now, and the same transcripts."""
         from unpaired.media.voice.judge_settings import JudgeSettings  # noqa: PLC0415
 
         return JudgeSettings.read(options).covers(evaluation)
 
     def extend_options(self, options: EvaluateOptions, evaluation: Evaluation) -> EvaluateOptions:
-        """Add the kinds of judges that judged before."""
+        """Add the kinds of judges of an earlier evaluation."""
         from unpaired.media.voice.judge_settings import extend_judges  # noqa: PLC0415
 
         return extend_judges(options, evaluation)
 
     def get_comparison_limit(self, options: EvaluateOptions) -> int:
-        """Return fewer sentences where networks judge them."""
+        """Return the number of sentences to measure, which is lower with judge networks."""
         from unpaired.media.voice.judge_settings import JudgeSettings  # noqa: PLC0415
 
         return JudgeSettings.read(options).max_utterances
 
     def describe_route(self, route: RouteEvaluation) -> str:
-        """Describe a route against converters that need no training, and say whether it is blurred."""
+        """Compare a route with the untrained baselines and report blur."""
         from unpaired.media.voice.verdict import describe_route  # noqa: PLC0415
 
         return describe_route(route)
 
     def report_sections(self, summary: RunSummary) -> list[Markup]:
-        """Let one listen to the sentences that the last evaluation kept."""
+        """Return the listening samples of the last evaluation."""
         if summary.test is None:
             return []
         from unpaired.media.voice.report import render_listening  # noqa: PLC0415
@@ -205,19 +205,19 @@ class VoiceMedium(Medium):
         splits: Sequence[DomainSplits],  # noqa: ARG002
         pairs: bool,  # noqa: ARG002
     ) -> Demonstrator:
-        """Time the sentences that the evaluation keeps."""
+        """Return the timer of the sentences that the evaluation saved."""
         from unpaired.media.voice.comparison import SentenceTimer  # noqa: PLC0415
 
         return SentenceTimer()
 
     def create_advisor(self, comparison: Comparison) -> Advisor:
-        """Advise by blur and lost words too."""
+        """Return the advisor that also considers blur and lost words."""
         from unpaired.media.voice.comparison import VoiceAdvisor  # noqa: PLC0415
 
         return VoiceAdvisor(comparison)
 
     def comparison_sections(self, folder: ComparisonFolder, comparison: Comparison) -> list[Markup]:
-        """Let one listen to every method's conversions of the same sentences."""
+        """Return listening samples of the same sentences for every method."""
         from unpaired.media.voice.comparison import render_listening  # noqa: PLC0415
 
         return render_listening(folder, comparison)
@@ -225,7 +225,7 @@ class VoiceMedium(Medium):
     def create_pipeline(
         self, config: RunConfig, method: Method, device: torch.device, request: TranslationRequest
     ) -> FilePipeline[Any, Any]:
-        """Return the pipeline of recordings."""
+        """Return the pipeline that converts recordings."""
         require_packages()
         from unpaired.media.voice.pipeline import create_voice_pipeline  # noqa: PLC0415
 
@@ -240,7 +240,7 @@ class VoiceMedium(Medium):
         sample_rate_hz: int | None,
         log: LogCallback,
     ) -> None:
-        """Convert 16-bit PCM while it comes in."""
+        """Convert 16-bit PCM as it arrives."""
         require_packages()
         from unpaired.media.voice.streaming import translate_stream  # noqa: PLC0415
 
@@ -249,7 +249,7 @@ class VoiceMedium(Medium):
     def fit_converter(
         self, speakers: Sequence[DomainFiles], options: ConvertOptions, progress: ProgressCallback
     ) -> FittedConverter:
-        """Fit a converter that needs no training on a source and a target speaker."""
+        """Fit a baseline converter on a source and a target speaker, without training."""
         require_packages()
         from unpaired.media.voice.baseline_fitting import fit_baseline  # noqa: PLC0415
 
@@ -260,20 +260,20 @@ class VoiceMedium(Medium):
         )
 
     def run_demo(self, minutes: float, out: Path | None, log: LogCallback) -> Path:
-        """Train on two speakers that an installed speech synthesizer speaks."""
+        """Train on recordings of two speakers from an installed speech synthesizer."""
         require_packages()
         from unpaired.media.voice.demo import run_voice_demo  # noqa: PLC0415
 
         return run_voice_demo(out, minutes, log)
 
     def describe_items(self, config: RunConfig) -> str:
-        """Say the length of the training crops."""
+        """Return the length of the training crops and the representation."""
         settings = voice_settings(config)
         return f"in crops of {settings.crop_frames} frames ({settings.representation})"
 
 
 def require_packages() -> None:
-    """Raise UsageError with the install command where a package of the extra `voice` is missing."""
+    """Raise UsageError with the install command if a package of the extra `voice` is missing."""
     try:
         import pyworld  # noqa: F401, PLC0415
         import scipy  # noqa: F401, PLC0415
@@ -281,5 +281,5 @@ def require_packages() -> None:
         import soxr  # noqa: F401, PLC0415
     except ImportError as error:
         raise UsageError(
-            f"recordings need the extra 'voice': pip install 'unpaired[voice]' ({error.name} is missing)"
+            f"recordings need the extra 'voice', but {error.name} is missing: pip install 'unpaired[voice]'"
         ) from error

@@ -1,4 +1,4 @@
-"""The frames of an MP3 file, counted: its real length, whatever a header at its beginning says or lacks."""
+"""Length of an MP3 file from its number of frames, for files whose length frame is wrong or missing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MONO = 3
 
 @dataclass(frozen=True)
 class FrameHeader:
-    """The four bytes that begin a frame of layer III: size in bytes, and what all frames of a file have in common."""
+    """Header of a layer III frame: its size in bytes, and the format that all frames of a file share."""
 
     size: int
     version: int
@@ -32,14 +32,14 @@ class FrameHeader:
 
     @property
     def side_bytes(self) -> int:
-        """Bytes of side information, after which a header of the file's length may stand."""
+        """Bytes of side information; in a length frame, the length header follows them."""
         is_mono = self.mode == _MONO
         return (17 if is_mono else 32) if self.version == 3 else (9 if is_mono else 17)
 
 
 @dataclass(frozen=True)
 class Mp3Scan:
-    """Where frames begin, where those of sound do, how many there are, and the bytes that begin the first."""
+    """Offsets of the first frame, the first sound frame and the end, number of sound frames, and the first's header."""
 
     start: int
     audio_start: int
@@ -50,7 +50,7 @@ class Mp3Scan:
 
     @property
     def has_length_frame(self) -> bool:
-        """Whether the first frame gives the file's length."""
+        """Whether the first frame is a length frame."""
         return self.audio_start > self.start
 
     @property
@@ -60,11 +60,11 @@ class Mp3Scan:
 
     @property
     def samples(self) -> int:
-        """Samples per channel in all."""
+        """Samples per channel of the file."""
         return self.frames * self.first.samples
 
     def build_length_frame(self) -> bytes:
-        """A frame (Xing's) that says how many frames follow; decoders read it and play nothing for it."""
+        """Return a Xing frame with the number of following frames; decoders do not play it."""
         index = 9 if self.first.version == 3 else 8  # large enough for the tag at every rate
         head = bytes([0xFF, self.first_bytes[1] | 1, index << 4 | self.first_bytes[2] & 0x0D, self.first_bytes[3]])
         header = _parse(head)
@@ -75,7 +75,7 @@ class Mp3Scan:
 
 
 def scan(path: Path) -> Mp3Scan | None:
-    """Walk through all frames; None for what is not layer III."""
+    """Count the frames of a file; returns None if it has no layer III frames or cannot be read."""
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return _scan(data)
@@ -112,7 +112,7 @@ def _scan(data: mmap.mmap) -> Mp3Scan | None:
 
 
 def _skip_tag(data: mmap.mmap) -> int:
-    """The end of ID3v2 tags at the beginning."""
+    """Return the end of the ID3v2 tags at the beginning."""
     position = 0
     while data[position : position + 3] == b"ID3" and position + 10 <= len(data):
         size = sum(
@@ -123,7 +123,7 @@ def _skip_tag(data: mmap.mmap) -> int:
 
 
 def _find_frame(data: mmap.mmap, position: int, like: FrameHeader | None) -> int | None:
-    """The next place where a frame begins that another one follows."""
+    """Return the offset of the next frame that is followed by another of the same format; None without one nearby."""
     limit = min(len(data) - 4, position + _MAX_RESYNC)
     while (position := data.find(b"\xff", position, limit)) >= 0:
         header = _parse(data[position : position + 4])

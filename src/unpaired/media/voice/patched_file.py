@@ -1,4 +1,4 @@
-"""A part of a file seen as a file of its own, some of its bytes replaced."""
+"""Read-only view of a part of a file as a file, with some bytes replaced."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class AudioPart:
-    """A sound file within a file: bytes `start` to `end` after `prefix`, some of them replaced."""
+    """Sound file within a file: `prefix`, then the bytes from `start` to `end`.
+
+    `patches` are (offset in the file, replacement bytes).
+    """
 
     start: int
     end: int
@@ -18,7 +21,7 @@ class AudioPart:
 
 
 class PatchedFile(io.RawIOBase):
-    """A read-only, seekable view of a part of a file."""
+    """Read-only, seekable view of a part of a file."""
 
     def __init__(self, path: Path, part: AudioPart) -> None:
         super().__init__()
@@ -27,31 +30,31 @@ class PatchedFile(io.RawIOBase):
         self._size = len(part.prefix) + part.end - part.start
 
     def readable(self) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """Always."""
+        """Return True."""
         return True
 
     def tell(self) -> int:
-        """The position in the view."""
+        """Return the position in the view."""
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Move within the view."""
+        """Move within the view and return the new position."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._size}[whence]
         self._position = max(0, base + offset)
         return self._position
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Read up to the buffer's length."""
+        """Fill the buffer as far as the view allows and return the number of bytes."""
         data = self._read(len(buffer))
         buffer[: len(data)] = data
         return len(data)
 
     def close(self) -> None:
-        """Close the file below."""
+        """Close the underlying file."""
         self._file.close()
         super().close()
 

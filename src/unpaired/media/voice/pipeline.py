@@ -1,9 +1,9 @@
-"""Recordings through a model on one way: files of any length from disk to disk, and waves in memory.
+"""Pipeline of voice conversion along one route: files of any length, waves in memory, and streams.
 
-A recording is brought to the loudness of training, analysed in chunks, scaled by the source's statistics, passed
-through the networks in overlapping windows, brought to the target's statistics, its F0 moved from the source's mean and
-deviation to the target's (representation `world`), synthesised, and given its loudness back. What the representation
-keeps of the source (of `world` energy and aperiodicity) is in its description.
+The pipeline scales a recording to the loudness of training, analyses it in chunks, normalizes the features by the
+source's statistics, applies the network in overlapping windows, denormalizes by the target's statistics, transforms log
+F0 (`world` features only), synthesizes a wave, and restores the loudness. Features that are copied from the source
+(energy and aperiodicity of `world`) are described with the representation.
 """
 
 from __future__ import annotations
@@ -43,32 +43,33 @@ from unpaired.translate.route_request import TranslationRequest
 
 ConverterFactory = Callable[[Path | None], FeatureConverter]
 OTHER_OUTPUT_SUFFIX = ".flac"
-"""What files become whose format is not written, as MP3."""
-_LOWEST_HZ, _HIGHEST_HZ = 4000, 768000
+"""Format of results whose source format, such as MP3, cannot be written."""
+_MIN_RATE_HZ, _MAX_RATE_HZ = 4000, 768000
 
 
 @dataclass(frozen=True)
 class PreparedRecording:
-    """A sound file whose header was read; the sound itself is read when it is converted."""
+    """Sound file whose header has been read; its sound is read during conversion."""
 
     path: Path
 
     @property
     def batch_key(self) -> tuple[object, ...]:
-        """Files are converted one by one, so any may wait with any."""
+        """Key of items that can be in one batch: equal for all files, which are converted one by one."""
         return ()
 
     @property
     def memory_cost(self) -> int:
-        """No part of it is in memory."""
+        """Memory that the item takes: 0, because its sound is not loaded."""
         return 0
 
 
 class VoicePipeline:
-    """The craft of recordings: `change_of` gives what becomes of the features of a file (None: of what has no name).
+    """Pipeline for recordings.
 
-    Results have the source's channels (`channel_mode` "keep") or one, at the representation's rate.
-    `result_settings` are what they depend on beside the representation.
+    `create_converter` returns the feature converter for a file (None: for an array or stream). Results are at the
+    representation's sample rate and have the source's channels (`channel_mode` "keep") or one ("mono").
+    `result_settings` are the values, besides the representation, that the results depend on.
     """
 
     max_waiting_cost = 0
@@ -87,11 +88,11 @@ class VoicePipeline:
         self._channel_mode: ChannelMode = channel_mode
 
     def get_result_settings(self) -> list[object]:
-        """The representation's settings, and what else was told."""
+        """Return all values that the results depend on."""
         return [self.representation.get_settings(), *self._result_settings]
 
     def make_output_name(self, name: str) -> str:
-        """The same name; MP3 and other formats that are not written become FLAC."""
+        """Return the output's file name: the same, or with the suffix .flac if the format cannot be written."""
         path = Path(name)
         if path.suffix.lower() in WRITTEN_FORMATS:
             return name
@@ -102,24 +103,24 @@ class VoicePipeline:
         return 0
 
     def prepare_file(self, path: Path) -> PreparedRecording:
-        """Look whether it is a sound file; raises UnreadableFile."""
+        """Check that `path` is a sound file; raises UnreadableFileError."""
         read_header(path)
         return PreparedRecording(path)
 
     def list_warnings(self, prepared_item: PreparedRecording) -> tuple[str, ...]:
-        """That MP3 becomes something else."""
+        """Return a warning if the result has another format than the file."""
         suffix = prepared_item.path.suffix.lower()
         if suffix in WRITTEN_FORMATS:
             return ()
         kind = suffix.removeprefix(".").upper()
-        return (f"{kind} is read but not written: results of {suffix} files are {OTHER_OUTPUT_SUFFIX}",)
+        return (f"{kind} cannot be written: results of {suffix} files are {OTHER_OUTPUT_SUFFIX} files",)
 
     def run(self, batch: Sequence[PreparedRecording]) -> list[None]:
-        """Nothing: a recording is converted as it is written, for the whole of it need not fit into memory."""
+        """Do nothing: `write` converts recordings in blocks, because they need not fit into memory."""
         return [None for _ in batch]
 
     def write(self, output: Path, prepared_item: PreparedRecording, result: None) -> tuple[str, ...]:  # noqa: ARG002
-        """Convert the file to `output`; its flaws are told."""
+        """Convert the file to `output` and return notes on problems."""
         notes = convert_file(
             prepared_item.path,
             output,
@@ -130,16 +131,16 @@ class VoicePipeline:
         return tuple(f"{prepared_item.path}: {note}" for note in notes)
 
     def convert_stream(self, waves: Iterable[Wave], sample_rate_hz: int) -> Iterator[Wave]:
-        """Sound as it comes, in mono blocks at a rate, to the converted one at the same rate, `latency_s` later."""
+        """Convert mono blocks as they arrive to blocks at the same sample rate, at most `latency_s` later."""
         return convert_realtime(waves, sample_rate_hz, self.representation, self._default_converter)
 
     @property
     def latency_s(self) -> float:
-        """How long after a sound went in it has come out at the latest, in seconds; computing apart."""
+        """Maximum latency of `convert_stream` in seconds, without computing time."""
         return compute_latency_seconds(self.representation)
 
     def translate_object(self, x: Any, sample_rate_hz: int | None = None) -> Recording | Array:
-        """A wave in memory, or a file of one (see `Translator`)."""
+        """Convert an array (samples,) or a file, given by its path (see `Translator`); raises UsageError for others."""
         if isinstance(x, np.ndarray):
             return self._translate_array(x, sample_rate_hz)
         if not isinstance(x, str | Path):
@@ -148,7 +149,7 @@ class VoicePipeline:
                 "its sample_rate_hz"
             )
         if sample_rate_hz is not None:
-            raise UsageError(f"sample_rate_hz {sample_rate_hz}: files say it themselves; leave it out")
+            raise UsageError(f"sample_rate_hz {sample_rate_hz}: omit it for files, whose headers give the sample rate")
         path = Path(x)
         require_medium(path, self.medium)
         recording = read(path, self.representation.sample_rate_hz)
@@ -160,15 +161,18 @@ class VoicePipeline:
     def _translate_array(self, array: Array, sample_rate_hz: int | None) -> Array:
         if array.ndim != 1 or not np.issubdtype(array.dtype, np.floating):
             raise UsageError(
-                f"an array of shape {array.shape} and {array.dtype}; expected floating point (samples,), one channel "
-                "of full scale 1"
+                f"an array of shape {array.shape} and type {array.dtype}; expected floating point (samples,), one "
+                "channel with full scale 1"
             )
-        if sample_rate_hz is None or not _LOWEST_HZ <= sample_rate_hz <= _HIGHEST_HZ:
-            raise UsageError(f"sample_rate_hz {sample_rate_hz}; expected the rate of the array's samples, in Hz")
+        if sample_rate_hz is None or not _MIN_RATE_HZ <= sample_rate_hz <= _MAX_RATE_HZ:
+            raise UsageError(
+                f"sample_rate_hz {sample_rate_hz}; expected the rate of the array's samples, {_MIN_RATE_HZ} to "
+                f"{_MAX_RATE_HZ} Hz"
+            )
         if len(array) < MIN_SECONDS * sample_rate_hz:
-            raise UsageError(f"{len(array)} samples at {sample_rate_hz} Hz; at least {MIN_SECONDS} s are needed")
+            raise UsageError(f"{len(array)} samples at {sample_rate_hz} Hz; expected at least {MIN_SECONDS} s")
         if not np.isfinite(array).all():
-            raise UsageError("an array with samples that are NaN or infinite; mend them first")
+            raise UsageError("an array with samples that are NaN or infinite; replace them first")
         model_rate_hz = self.representation.sample_rate_hz
         wave, notes = convert_wave(
             _resample_wave(array.astype(np.float32), sample_rate_hz, model_rate_hz),
@@ -188,14 +192,17 @@ class VoicePipeline:
 def create_voice_pipeline(
     config: RunConfig, method: Method, device: torch.device, request: TranslationRequest
 ) -> VoicePipeline:
-    """The craft of a run's way; raises UsageError for options of pictures, and where the source must be named."""
+    """Create the pipeline of a run's route; raises UsageError if the source speaker is ambiguous."""
     if request.is_source_ambiguous:
         other_speakers = ", ".join(d.name for d in config.domains if d.name != request.target.name)
-        raise UsageError(f"whose voice is it? Each speaker's is measured differently: --from, one of {other_speakers}")
+        raise UsageError(
+            f"the source speaker is ambiguous, and each has other feature statistics: add --from with one of "
+            f"{other_speakers}"
+        )
     settings = voice_settings(config)
     source_statistics, target_statistics = speaker_statistics(request.source), speaker_statistics(request.target)
 
-    def change_of(path: Path | None) -> FeatureConverter:
+    def create_converter(path: Path | None) -> FeatureConverter:
         label = None if request.label_request is None else request.label_request.get_target_label(path)
         return make_network_converter(
             _create_network(method, request, label), device, source_statistics, target_statistics, method.stride
@@ -205,7 +212,7 @@ def create_voice_pipeline(
     return VoicePipeline(
         config.get_medium(),
         build_representation(settings),
-        change_of,
+        create_converter,
         [settings.model_dump()],
         request.options.channels,
     )

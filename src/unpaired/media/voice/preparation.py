@@ -1,4 +1,4 @@
-"""Recordings before training: analysed, and every voice setting that is "auto" decided."""
+"""Preparation of a voice run: analyse the recordings and resolve all voice settings that are "auto"."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 def inspect_voice_data(settings: Settings, listing: DataListing, log: LogCallback) -> Inspection:
-    """Analyse the recordings (in processes, cached) and compute the statistics of each speaker.
+    """Analyse the recordings (in parallel, with a cache) and compute the statistics of each speaker.
 
-    Raises UsageError where a package is missing, WorkError where the recordings cannot be used.
+    Raises UsageError if a package is missing, WorkError if the recordings cannot be used.
     """
     assert isinstance(settings.medium_settings, VoiceSettings)
     transform = VoiceTransform(settings.medium_settings)
@@ -43,7 +43,10 @@ def inspect_voice_data(settings: Settings, listing: DataListing, log: LogCallbac
     ]
     entries = [transform.get_entries(list(iterate_paths(split.train))) for split in splits]
     statistics = unify_scales(
-        [compute_statistics((e.load_features(), e.detect_speech(), e.lufs) for e in own) for own in entries]
+        [
+            compute_statistics((e.load_features(), e.detect_speech(), e.lufs) for e in speaker_entries)
+            for speaker_entries in entries
+        ]
     )
     for files, speaker in zip(listing.files, statistics, strict=True):
         log(f"{files.name}: {format_speaker_statistics(speaker)}")

@@ -1,6 +1,6 @@
-"""Sound that comes while it is spoken: read from a stream, converted in bounded latency, written to a stream.
+"""Real-time conversion with bounded latency, and reading and writing of PCM streams.
 
-A stream is 16-bit little-endian PCM, bare (mono) or in a WAV file whose header need not know how long it is.
+A stream is 16-bit little-endian PCM: raw (mono), or with a WAV header, whose length field may be unset.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ __all__ = ["PcmFormat", "compute_latency_seconds", "convert_realtime", "read_pcm
 
 WINDOW_SIZES = WindowSizes(core=64)
 CHUNK_SECONDS = 0.5
-"""Analysis and synthesis work on chunks of this length, or of twice the context that they need."""
+"""Length in seconds of the chunks of analysis and synthesis, if that is at least twice their context."""
 BLOCK_SECONDS = 0.05
 _LOUDNESS_SECONDS, _LOUDNESS_UPDATE_SECONDS = 60, 1
 MIN_SAMPLE_RATE_HZ, MAX_SAMPLE_RATE_HZ = 4000, 192000
-PCM_HINT = "expected 16-bit PCM, as `ffmpeg -i - -c:a pcm_s16le -f wav -` makes it of other sound"
+PCM_HINT = "expected 16-bit PCM; convert other sound, for example with `ffmpeg -i - -c:a pcm_s16le -f wav -`"
 OTHER_FORMAT_SIGNATURES = {
     b"fLaC": "FLAC",
     b"OggS": "OGG",
@@ -41,14 +41,14 @@ OTHER_FORMAT_SIGNATURES = {
     b"RIFX": "RIFX",
     b"FORM": "AIFF",
 }
-"""How streams begin that bare PCM does not, and what they are."""
+"""First bytes of streams in unsupported formats -> name of the format."""
 _UNKNOWN_SIZE, _WAVE_FORMAT_EXTENSIBLE = 0xFFFFFFFF, 0xFFFE
-_MAX_DATA_BYTES = 0x7FFF0000  # bytes; what writes to a pipe gives about the largest number there is
+_MAX_DATA_BYTES = 0x7FFF0000  # programs that write to a pipe put about the largest number into the length field
 
 
 @dataclass(frozen=True)
 class PcmFormat:
-    """How a stream holds its sound: `wav` with a header, else bare."""
+    """Format of a PCM stream; without a WAV header it is raw PCM."""
 
     sample_rate_hz: int
     channels: int = 1
@@ -56,7 +56,7 @@ class PcmFormat:
 
 
 def compute_latency_seconds(representation: Representation) -> float:
-    """How long after a sound went in it has come out at the latest, computing apart."""
+    """Return the maximum latency of `convert_realtime` in seconds, without computing time."""
     hop = representation.hop_samples / representation.sample_rate_hz
     context = representation.context_frames
     analysis = max(round(CHUNK_SECONDS / hop), 2 * context) + 2 * context
@@ -68,10 +68,10 @@ def compute_latency_seconds(representation: Representation) -> float:
 def convert_realtime(
     waves: Iterable[Wave], sample_rate_hz: int, representation: Representation, converter: FeatureConverter
 ) -> Iterator[Wave]:
-    """Blocks of a wave to blocks of the converted one at the same rate, each `latency_seconds` later at most.
+    """Convert the blocks of a wave to blocks at the same sample rate, each at most `compute_latency_seconds` later.
 
-    Loudness is that of what has been heard so far, for the first minute of sound, and is given back. A sound of less
-    than 0.1 s becomes silence.
+    The gain to the loudness of training is estimated from the stream so far, during the first minute of sound, and is
+    undone in the output. A stream shorter than 0.1 s becomes silence.
     """
     stream: Iterator[Wave] = iter(waves)
     first_waves: list[Wave] = []
@@ -87,13 +87,13 @@ def convert_realtime(
 
 
 def read_pcm_stream(stream: BinaryIO, raw_rate_hz: int) -> tuple[PcmFormat, Iterator[Wave]]:
-    """The form of a stream, and its sound as mono blocks; `bare_rate_hz` is the rate where it has no header.
+    """Return the format of a stream, and its sound as mono blocks; `raw_rate_hz` is the rate of raw PCM.
 
-    Raises UsageError for a WAV header that is damaged or of anything but 16-bit PCM, and for other sound files.
+    Raises UsageError for a damaged WAV header, encodings other than 16-bit PCM, and other sound formats.
     """
     head = stream.read(4)
     if other_format := next((kind for begin, kind in OTHER_FORMAT_SIGNATURES.items() if head.startswith(begin)), None):
-        raise UsageError(f"the stream is of {other_format}; {PCM_HINT}")
+        raise UsageError(f"the stream is {other_format}; {PCM_HINT}")
     if head != b"RIFF":
         return PcmFormat(raw_rate_hz), _read_blocks(stream, PcmFormat(raw_rate_hz), head, math.inf)
     pcm_format, size = _read_wav_header(stream)
@@ -101,7 +101,7 @@ def read_pcm_stream(stream: BinaryIO, raw_rate_hz: int) -> tuple[PcmFormat, Iter
 
 
 def write_pcm_stream(stream: BinaryIO, waves: Iterable[Wave], pcm_format: PcmFormat) -> int:
-    """Write mono blocks at the form's rate, each at once; gives the samples written."""
+    """Write mono blocks at the format's sample rate, flushing each; returns the number of samples written."""
     if pcm_format.has_wav_header:
         stream.write(_build_wav_header(pcm_format.sample_rate_hz))
     count = 0
@@ -113,7 +113,7 @@ def write_pcm_stream(stream: BinaryIO, waves: Iterable[Wave], pcm_format: PcmFor
 
 
 class _LoudnessTracker:
-    """Brings sound to the loudness of training, and what has been made of it back."""
+    """Running gain to the loudness of training, which is undone in the converted sound."""
 
     def __init__(self, sample_rate_hz: int) -> None:
         self._rate, self._meter = sample_rate_hz, LoudnessMeter(sample_rate_hz)
@@ -122,7 +122,7 @@ class _LoudnessTracker:
         self._applied_gains = np.zeros(0, np.float32)
 
     def normalise(self, waves: Iterable[Wave]) -> Iterator[Wave]:
-        """The blocks at the loudness of training; factors move evenly over a block."""
+        """Yield the blocks at the loudness of training; the gain changes linearly within a block."""
         for wave in waves:
             is_first, previous_gain = not self._measured_samples, self._gain
             self._update_gain(wave)
@@ -131,7 +131,7 @@ class _LoudnessTracker:
             yield wave * gains
 
     def restore(self, waves: Iterable[Wave]) -> Iterator[Wave]:
-        """What was made of them, each sample by the factor of the sample in its place."""
+        """Yield the converted blocks, each sample divided by the gain that `normalise` applied at its position."""
         for wave in waves:
             gains, self._applied_gains = self._applied_gains[: len(wave)], self._applied_gains[len(wave) :]
             yield wave / gains
@@ -162,7 +162,10 @@ def _read_blocks(stream: BinaryIO, pcm_format: PcmFormat, head: bytes, size: flo
 def _read_channel_blocks(
     stream: BinaryIO, pcm_format: PcmFormat, head: bytes, size: float
 ) -> Iterator[npt.NDArray[np.float32]]:
-    """Blocks (samples, channels); what goes on after the size of the header and is no chunk is sound as well."""
+    """Yield blocks (samples, channels).
+
+    Data after the declared size that does not start with a chunk header is read as sound too.
+    """
     bytes_per_sample = 2 * pcm_format.channels
     block_bytes = bytes_per_sample * max(1, round(BLOCK_SECONDS * pcm_format.sample_rate_hz))
     remaining_bytes, leftover = size, head
@@ -182,9 +185,9 @@ def _is_chunk_header(data: bytes) -> bool:
 
 
 def _read_wav_header(stream: BinaryIO) -> tuple[PcmFormat, float]:
-    """The form, and the bytes of sound that follow; reads up to the first of them."""
+    """Read the header up to the first byte of sound; returns the format and the declared number of bytes of sound."""
     if _read_exactly(stream, 8)[4:] != b"WAVE":
-        raise UsageError(f"the stream begins like a WAV file, but is none; {PCM_HINT}")
+        raise UsageError(f"the stream starts with RIFF, but is not a WAV file; {PCM_HINT}")
     pcm_format = None
     while True:
         name, size = struct.unpack("<4sI", _read_exactly(stream, 8))
@@ -194,7 +197,7 @@ def _read_wav_header(stream: BinaryIO) -> tuple[PcmFormat, float]:
         if name == b"fmt ":
             pcm_format = _parse_fmt_chunk(body)
     if pcm_format is None:
-        raise UsageError("the stream's WAV header does not say what its sound is; expected a chunk 'fmt '")
+        raise UsageError(f"the stream's WAV header has no chunk 'fmt '; {PCM_HINT}")
     return pcm_format, size if 0 < size < _MAX_DATA_BYTES else math.inf
 
 
@@ -205,14 +208,16 @@ def _parse_fmt_chunk(body: bytes) -> PcmFormat:
     if kind == _WAVE_FORMAT_EXTENSIBLE and len(body) >= 26:
         (kind,) = struct.unpack("<H", body[24:26])
     if kind != 1 or bits != 16 or not channels:
-        raise UsageError(f"the stream's WAV has {bits} bits (format {kind}) and {channels} channels; {PCM_HINT}")
+        raise UsageError(f"the stream's WAV header has {bits} bits (format {kind}) and {channels} channels; {PCM_HINT}")
     if not MIN_SAMPLE_RATE_HZ <= rate <= MAX_SAMPLE_RATE_HZ:
-        raise UsageError(f"the stream's WAV has {rate} Hz; expected {MIN_SAMPLE_RATE_HZ} to {MAX_SAMPLE_RATE_HZ} Hz")
+        raise UsageError(
+            f"the stream's WAV header has {rate} Hz; expected {MIN_SAMPLE_RATE_HZ} to {MAX_SAMPLE_RATE_HZ} Hz"
+        )
     return PcmFormat(rate, channels, has_wav_header=True)
 
 
 def _build_wav_header(rate_hz: int) -> bytes:
-    """The header of a mono WAV whose length is not known."""
+    """Return the header of a mono WAV stream of unknown length."""
     fmt_chunk = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate_hz, 2 * rate_hz, 2, 16)
     return (
         struct.pack("<4sI4s", b"RIFF", _UNKNOWN_SIZE, b"WAVE") + fmt_chunk + struct.pack("<4sI", b"data", _UNKNOWN_SIZE)

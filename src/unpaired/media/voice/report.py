@@ -1,4 +1,4 @@
-"""The section of a report that lets one listen: sentences of the last evaluation with spectrograms and F0."""
+"""Listening samples of the last evaluation in a run's report, with spectrograms and F0."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from unpaired.report.templating import render
 from unpaired.runs.folder import RunFolder
 
 SAMPLE_RATE_HZ = 16000
-"""The sample rate of players and figures."""
+"""Sample rate of players and figures in Hz."""
 _CURVE_STYLES: dict[str, LineStyle] = {"source": "nothing", "converted": "main", "target": "real"}
 
 
 class ListeningSample(BaseModel):
-    """A sentence to listen to: its route, its text, and a file for each converter."""
+    """Listening sample: its route, the name of the sentence, and the file of each converter."""
 
     route: str
     sentence: str
@@ -32,18 +32,18 @@ class ListeningSample(BaseModel):
 
 
 def render_listening(folder: RunFolder) -> Markup:
-    """Render the sentences that the last evaluation kept: source, converted, baselines and target."""
-    found = [_describe_sample(folder.listening_samples, sample) for sample in read_listening_samples(folder)]
+    """Render the listening samples of the last evaluation: source, converted, baselines and target."""
+    descriptions = [_describe_sample(folder.listening_samples, sample) for sample in read_listening_samples(folder)]
     return render(
         "voice_sentences",
-        heading="To hear",
-        sentences=[sentence for sentence in found if sentence is not None],
-        empty_hint="Nothing was kept to listen to: evaluate the run.",
+        heading="Listening samples",
+        sentences=[sentence for sentence in descriptions if sentence is not None],
+        empty_hint="There are no listening samples; evaluate the run to create them.",
     )
 
 
 def read_listening_samples(folder: RunFolder) -> list[ListeningSample]:
-    """Read the sentences that the last evaluation kept; none where they cannot be read."""
+    """Read the list of listening samples of the last evaluation; an empty list if it cannot be read."""
     try:
         rows = json.loads((folder.listening_samples / "listening.json").read_text(encoding="utf-8"))
         return [ListeningSample.model_validate(row) for row in rows]
@@ -52,8 +52,8 @@ def read_listening_samples(folder: RunFolder) -> list[ListeningSample]:
 
 
 def read_waves(folder: Path, files: Mapping[str, str]) -> Iterator[tuple[str, Wave]]:
-    """Read waves by name, at 16 kHz: the rate of the metrics, and light on the page; damaged files are left out."""
-    from unpaired.media.voice import audio_io  # noqa: PLC0415 - with packages that are optional
+    """Yield (name, wave at 16 kHz) for each file, skipping damaged ones; this rate keeps the page small."""
+    from unpaired.media.voice import audio_io  # noqa: PLC0415 - imports optional packages
 
     for name, file in files.items():
         try:
@@ -64,13 +64,13 @@ def read_waves(folder: Path, files: Mapping[str, str]) -> Iterator[tuple[str, Wa
 
 def estimate_f0(wave: Wave) -> Doubles:
     """Estimate F0 (frames,) in Hz every 5 ms, 0 where unvoiced."""
-    from unpaired.media.voice.world import World  # noqa: PLC0415 - with packages that are optional
+    from unpaired.media.voice.world import World  # noqa: PLC0415 - imports optional packages
 
     return np.asarray(World(sample_rate_hz=SAMPLE_RATE_HZ).analyse(wave)["f0"][0], np.float64)
 
 
 def _describe_sample(folder: Path, sample: ListeningSample) -> dict[str, Any] | None:
-    """Return one sentence for the template; None where all its files are gone or damaged."""
+    """Return one listening sample for the template; None if all its files are missing or damaged."""
     waves = dict(read_waves(folder, sample.files))
     if not waves:
         return None

@@ -1,6 +1,6 @@
-"""Recordings as parts of a page: players, spectrograms and F0 curves. Arrays in, markup out; nothing is loaded.
+"""Players, spectrograms and F0 curves as HTML, from arrays.
 
-Waves are (samples,) float32, full scale 1.
+Waves are (samples,) float32 with full scale 1.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ WINDOW_SECONDS: Final = 0.025
 HIGHEST_HZ: Final = 8000.0
 RANGE_DB: Final = 70.0
 BANDS, COLUMNS = 128, 640
-"""Size of a drawn spectrogram at most, in pixels."""
+"""Maximum height and width of a spectrogram in pixels."""
 LISTEN_SECONDS: Final = 20.0
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 640, 180, 46, 8, 10, 34
-# Dark to light through blue, red and yellow, evenly brighter, so that it reads in gray too.
+# Color map from dark to light with evenly increasing brightness, so that it is also readable in gray.
 _COLORS: Final = np.array([(4, 5, 20), (58, 15, 110), (150, 40, 115), (229, 90, 75), (252, 170, 80), (252, 253, 190)])
 
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """F0 (T,) in Hz, 0 where unvoiced, every `hop_seconds`, with its name and line style in the legend."""
+    """F0 curve (T,) in Hz, 0 where unvoiced, every `hop_seconds`; its name and line style are those of the legend."""
 
     name: str
     f0: Floats
@@ -44,7 +44,7 @@ class Curve:
 
 
 def render_audio(wave: Wave, sample_rate_hz: int, label: str, seconds: float = LISTEN_SECONDS) -> Markup:
-    """Embed the wave as 16-bit FLAC with a player, as it was measured; cut after `seconds`.
+    """Return a player with the first `seconds` of the wave embedded as 16-bit FLAC.
 
     Needs the extra `voice` (soundfile). Values beyond full scale are clipped.
     """
@@ -60,10 +60,10 @@ def render_audio(wave: Wave, sample_rate_hz: int, label: str, seconds: float = L
 def compute_mel_levels(
     wave: Wave, sample_rate_hz: int, bands: int = BANDS, columns: int = COLUMNS
 ) -> npt.NDArray[np.float64]:
-    """Return levels (bands, frames) in dB below the loudest, -70 to 0.
+    """Compute levels (bands, frames) in dB relative to the loudest, from -70 to 0.
 
-    Frequencies go from 0 to 8 kHz (or half the rate) on the mel scale, low ones first. Hann windows of 25 ms are at
-    least 5 ms apart; there are at most `columns`.
+    The bands are evenly spaced on the mel scale from 0 to 8 kHz (or half the sample rate), low frequencies first.
+    Frames are Hann windows of 25 ms, at least 5 ms apart; there are at most `columns`.
     """
     size = max(2, round(WINDOW_SECONDS * sample_rate_hz))
     hop = max(round(0.005 * sample_rate_hz), math.ceil(max(0, len(wave) - size) / max(1, columns - 1)), 1)
@@ -80,10 +80,10 @@ def compute_mel_levels(
 
 
 def render_spectrogram(wave: Wave, sample_rate_hz: int, label: str) -> Markup:
-    """Draw the wave: time to the right, mel frequency upwards, 70 dB from dark to light."""
+    """Render the mel spectrogram of a wave as an image: time to the right, frequency upwards, 70 dB dark to light."""
     fractions = compute_mel_levels(wave, sample_rate_hz)[::-1] / RANGE_DB + 1
-    place = fractions * (len(_COLORS) - 1)
-    colors = np.stack([np.interp(place, np.arange(len(_COLORS)), channel) for channel in _COLORS.T], axis=-1)
+    color_positions = fractions * (len(_COLORS) - 1)
+    colors = np.stack([np.interp(color_positions, np.arange(len(_COLORS)), channel) for channel in _COLORS.T], axis=-1)
     buffer = io.BytesIO()
     Image.fromarray(np.rint(colors).astype(np.uint8)).save(buffer, "WEBP", quality=85)
     address = f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode()}"
@@ -91,7 +91,7 @@ def render_spectrogram(wave: Wave, sample_rate_hz: int, label: str) -> Markup:
 
 
 def render_f0_chart(curves: Sequence[Curve], label: str) -> Markup:
-    """Draw F0 over time on a logarithmic axis, a line per voiced segment; empty where nothing is voiced."""
+    """Render F0 over time on a logarithmic axis, one line per voiced segment; empty if no frame is voiced."""
     voiced = [curve.f0[curve.f0 > 0] for curve in curves]
     pitches = np.concatenate(voiced) if voiced else np.zeros(0)
     if not len(pitches):
@@ -136,8 +136,8 @@ def find_voiced_segments(f0: Floats) -> list[tuple[int, int]]:
 
 
 def render_recording(wave: Wave, sample_rate_hz: int, title: str) -> Markup:
-    """Show a wave to listen to and to look at, as one figure."""
-    picture = render_spectrogram(wave, sample_rate_hz, f"spectrogram: {title}")
+    """Render a wave as a figure with its title, spectrogram and player."""
+    spectrogram = render_spectrogram(wave, sample_rate_hz, f"spectrogram: {title}")
     player = render_audio(wave, sample_rate_hz, f"listen: {title}")
     head = Markup("<figcaption><strong>{}</strong></figcaption>").format(title)
-    return Markup('<figure class="voice">{}{}{}</figure>').format(head, picture, player)
+    return Markup('<figure class="voice">{}{}{}</figure>').format(head, spectrogram, player)

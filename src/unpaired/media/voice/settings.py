@@ -1,9 +1,10 @@
-"""Settings of recordings, what a run knows of a speaker, and the presets."""
+"""Settings of the voice medium, statistics of speakers, and presets."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -21,31 +22,30 @@ WRITTEN_FORMATS = {
     **dict.fromkeys((".aif", ".aiff"), ("AIFF", "PCM_16")),
     ".caf": ("CAF", "PCM_16"),
 }
-"""Suffixes of sound files that are written, with the format and the encoding of each."""
+"""Suffixes of sound files that can be written -> libsndfile's format and subtype."""
 READ_ONLY_SUFFIXES = frozenset({".mp3", ".opus", ".aifc", ".au", ".snd", ".w64", ".rf64"})
-"""Suffixes of sound files that are read; what is made of them is FLAC."""
+"""Suffixes of sound files that can be read but not written; their results are FLAC files."""
 SUFFIXES = READ_ONLY_SUFFIXES | WRITTEN_FORMATS.keys()
-"""Suffixes of sound files that are read."""
+"""Suffixes of sound files that can be read."""
 CONVERSION_HINTS = dict.fromkeys(
     (".m4a", ".m4b", ".aac", ".mp4", ".mov", ".mkv", ".webm", ".wma", ".amr", ".3gp", ".ape", ".wv", ".ac3"),
-    "M4A, AAC, WMA and videos are not read, as no decoder for them comes with the libraries used: convert them, as "
-    "with `ffmpeg -i IN.m4a OUT.wav`",
+    "M4A, AAC, WMA and video files are not supported; convert them first, for example with `ffmpeg -i IN.m4a OUT.wav`",
 )
-"""Suffixes of sound that is not read -> how to convert it."""
+"""Suffixes of sound files that cannot be read -> how to convert them."""
 
 
 class VoiceSettings(StrictModel):
-    """How recordings become features, and the forms that only voice networks have."""
+    """Settings of features, crops and the architectures that only voice networks have."""
 
-    ignored_if = {
+    ignored_if: ClassVar[Mapping[str, tuple[str, Any]]] = {
         **dict.fromkeys(("sample_rate", "mcep_order", "f0_floor", "f0_ceil"), ("representation", "mel")),
         "vocoder": ("representation", "world"),
     }
 
     representation: Literal["world", "mel"] = Field(
         "world",
-        description="features: world (WORLD mel-cepstra, F0 converted apart) or mel (80 log-mel bands and a neural "
-        "vocoder)",
+        description="features: world (WORLD mel-cepstra, F0 converted separately) or mel (80 log-mel bands and a "
+        "neural vocoder)",
     )
     sample_rate: Literal[16000, 24000, 32000, 48000] = Field(
         16000, description="sample rate of the WORLD features in Hz (mel features always use 22050)"
@@ -85,26 +85,26 @@ class SpeakerStatistics(StrictModel):
 
     @property
     def log_f0_mean_std(self) -> tuple[float, float] | None:
-        """Mean and standard deviation of log F0, where F0 is known."""
+        """Mean and standard deviation of log F0; None if F0 is unknown."""
         if self.log_f0_mean is None or self.log_f0_std is None:
             return None
         return self.log_f0_mean, self.log_f0_std
 
 
 _CHANNELS_HELP = (
-    "channels of the result: keep (as many as the input has: one voice is converted once and placed as it was, "
-    "channels with different sound each by itself) or mono"
+    "channels of the result: keep (as many as the input has; the same voice on all channels is converted once, "
+    "different channels are converted separately) or mono"
 )
 
 
 class VoiceTranslateOptions(TranslateOptions):
-    """How recordings are translated."""
+    """Options of the translation of recordings."""
 
     channels: Literal["keep", "mono"] = Field("keep", description=_CHANNELS_HELP)
 
 
 class VoiceEvaluateOptions(EvaluateOptions):
-    """How recordings are measured."""
+    """Options of the evaluation of recordings."""
 
     judges: str = Field(
         "all",
@@ -113,14 +113,14 @@ class VoiceEvaluateOptions(EvaluateOptions):
     )
     texts: Path | None = Field(
         None,
-        description="CSV file with the columns file,text: count word errors against these texts (unset: against what "
-        "is recognized in the sources)",
+        description="CSV file with the columns file,text: transcripts to count word errors against (unset: the words "
+        "recognized in the sources)",
     )
 
     @field_validator("judges", mode="before")
     @classmethod
-    def _join(cls, value: Any) -> Any:
-        """Accept a collection of kinds too; an empty one is none."""
+    def _join_kinds(cls, value: Any) -> Any:
+        """Also accept a collection of kinds; an empty one means none."""
         return value if isinstance(value, str) else ",".join(value) or "none"
 
 
@@ -174,4 +174,4 @@ PRESETS: PresetValues = {
         "training": {"batch_size": 8, "minutes": 6.0},
     },
 }
-"""`paper` has CycleGAN-VC2's sizes and CycleGAN-VC's steps."""
+"""Voice values of the presets; `paper` has the network sizes of CycleGAN-VC2 and the steps of CycleGAN-VC."""

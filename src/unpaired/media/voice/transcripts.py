@@ -1,4 +1,4 @@
-"""The texts of recordings, from a table of files and texts."""
+"""Transcripts of recordings, from a CSV file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from unpaired.media.voice.metrics.judges import JudgeKind, find_judges
 
 @dataclass(frozen=True)
 class Transcripts:
-    """Texts by the names of files, with and without their suffixes; `digest` is that of the table as it was read."""
+    """Transcripts by file name, with and without suffix; `digest` is the SHA-256 of the CSV file."""
 
     path: Path
     by_name: Mapping[str, str]
@@ -25,15 +25,15 @@ class Transcripts:
 
     @classmethod
     def read(cls, path: Path) -> Transcripts:
-        """Read a CSV with the columns `file` and `text`; raises UsageError where it is none.
+        """Read a CSV file with the columns `file` and `text`; raises UsageError if it is not one.
 
-        Files are named within their domain's folder (`001.wav`), or with the domain before it (`alice/001.wav`).
+        File names are relative to their domain's folder (`001.wav`) or start with the domain (`alice/001.wav`).
         """
         try:
             content = path.read_bytes()
             rows = list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""), strict=True))
         except (OSError, UnicodeDecodeError, csv.Error) as error:
-            raise UsageError(f"--texts {path}: cannot be read as a table of texts ({error})") from error
+            raise UsageError(f"--texts {path}: cannot be read as a CSV file ({error})") from error
         texts = {row["file"].strip(): row["text"].strip() for row in rows if row.get("file") and row.get("text")}
         if not texts:
             raise UsageError(f"--texts {path}: expected a CSV with the columns file and text, and a row for each file")
@@ -42,11 +42,11 @@ class Transcripts:
         return cls(path, {normalize_name(name): text for name, text in by_name.items()}, digest)
 
     def get_texts(self, domain: str, names: Sequence[str]) -> list[str]:
-        """Return the texts of these files of a domain; raises UsageError where one is missing."""
+        """Return the transcripts of these files of a domain; raises UsageError if one is missing."""
         texts = [self._find_text(domain, name) for name in names]
         if missing := [name for name, text in zip(names, texts, strict=True) if text is None]:
             raise UsageError(
-                f"--texts {self.path}: has no text of {len(missing)} of {len(names)} recordings of '{domain}' "
+                f"--texts {self.path}: has no text for {len(missing)} of {len(names)} recordings of '{domain}' "
                 f"({', '.join(missing[:3])}); add a row for each"
             )
         return [text for text in texts if text is not None]
@@ -57,9 +57,9 @@ class Transcripts:
 
 
 def read_transcripts(path: Path | str, judge_kinds: Collection[JudgeKind]) -> Transcripts:
-    """Read the texts to count word errors by; raises UsageError where no judge recognizes words."""
+    """Read transcripts for word error rates; raises UsageError if no judge of words is selected and installed."""
     if "words" not in judge_kinds:
-        raise UsageError(f"--texts: needs the judge of words; add it: --judges {','.join((*judge_kinds, 'words'))}")
+        raise UsageError(f"--texts: needs the judge of words; use --judges {','.join((*judge_kinds, 'words'))}")
     if missing_packages := find_judges(judge_kinds).missing.get("words"):
         raise UsageError(f"--texts: {'; '.join(missing_packages)}")
     return Transcripts.read(Path(path))

@@ -1,4 +1,4 @@
-"""The speakers of a run of recordings: held-out sentences to measure on, and training speech."""
+"""Recordings of a run's speakers for evaluation: held-out sentences and training speech."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ from unpaired.media.voice.vad import trim_silence
 from unpaired.runs.files import build_item_transform
 
 MAX_SECONDS = 15.0
-"""Seconds of a recording that are measured, from the first speech on."""
+"""Maximum length in seconds of a measured sentence, from the first speech on."""
 LIBRARY_FRAMES = 40_000
-"""Frames of training speech of each speaker that nearest neighbours are taken from."""
+"""Maximum number of frames of training speech per speaker for the nearest-neighbor baseline."""
 
 
 class Utterance(NamedTuple):
-    """A held-out recording, or the beginning of it: its relative name, and its wave at the run's rate."""
+    """Held-out recording or its beginning: relative file name, and wave at the run's sample rate."""
 
     name: str
     wave: Wave
@@ -41,7 +41,7 @@ class Utterance(NamedTuple):
 
 @dataclass
 class SpeakerRecordings:
-    """The speakers of a run: their held-out sentences, and their training speech; each file is read once."""
+    """Held-out sentences and training speech of a run's speakers; each file is read once."""
 
     config: RunConfig
     sets: Sequence[DomainSplits]
@@ -54,12 +54,12 @@ class SpeakerRecordings:
 
     @cached_property
     def representation(self) -> Representation:
-        """The run's features."""
+        """Representation of the run."""
         return build_representation(voice_settings(self.config))
 
     @cached_property
     def vocoder_name(self) -> str:
-        """The name of the vocoder."""
+        """Name of the vocoder."""
         return describe_synthesis(voice_settings(self.config))
 
     @cached_property
@@ -73,14 +73,14 @@ class SpeakerRecordings:
         return len(self.sets[speaker].get_paths(self.split))
 
     def select_utterances(self, speaker: int) -> list[Utterance]:
-        """Return up to `limit` sentences of a speaker, drawn by the run's seed."""
+        """Return up to `limit` sentences of a speaker, in a random order that the run's seed determines."""
         paths = self.sets[speaker].get_paths(self.split)
         indices = generate_permutation(len(paths), self.config.training.seed).tolist()
         utterances = (Utterance(paths[i], wave) for i in indices if (wave := self._read_wave(paths, i)) is not None)
         return list(islice(utterances, self.limit))
 
     def select_parallel_utterances(self, source: int, target: int) -> tuple[list[Utterance], list[Utterance]]:
-        """Return up to `limit` sentences that both speakers say, by their names."""
+        """Return up to `limit` sentences of both speakers whose file names are equal."""
         source_paths, target_paths = (self.sets[speaker].get_paths(self.split) for speaker in (source, target))
         name_pairs = match_names(source_paths, target_paths)
         utterance_pairs: list[tuple[Utterance, Utterance]] = []
@@ -94,13 +94,13 @@ class SpeakerRecordings:
         return [x for x, _ in utterance_pairs], [y for _, y in utterance_pairs]
 
     def get_training_speech(self, speaker: int) -> Floats | None:
-        """Return training speech (coefficients, frames); None where the training files are gone."""
+        """Return training speech (coefficients, frames); None if the training files are missing or have no speech."""
         if speaker not in self._training_speech:
             self._training_speech[speaker] = self._collect_training_speech(speaker)
         return self._training_speech[speaker]
 
     def analyse(self, wave: Wave, sample_rate_hz: int) -> FrameFeatures:
-        """Analyse a wave; held-out sentences, which are part of many routes, are analysed once."""
+        """Analyse a wave; results for held-out sentences are kept, because several routes use them."""
         key = id(wave)
         if key not in self._frames:
             return self._analyse_world(wave, sample_rate_hz)
@@ -142,7 +142,7 @@ class SpeakerRecordings:
 
 
 def read_excerpt(path: Path, sample_rate_hz: int, seconds: float = MAX_SECONDS) -> Wave | None:
-    """Read a recording without the silence at its ends, up to `seconds`; None where it has no speech.
+    """Read up to `seconds` of a recording, without the silence at its ends; None if it has less than 0.2 s of speech.
 
     Raises UnreadableFileError.
     """

@@ -1,4 +1,4 @@
-"""Measures of a run of recordings on its validation split while it trains, and grids of feature samples."""
+"""Validation of a voice run during training, and sample grids of features."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from unpaired.training.logging import TrainingLog
 from unpaired.training.sample_grids import make_sample_grid, select_sample_items
 
 MAX_RECORDINGS = 30
-"""Validation recordings of a domain that are measured."""
+"""Maximum number of validation recordings of a domain that are measured."""
 MIN_WINDOWS = 500
-"""Windows of validation recordings below which their distance is too rough to choose the best checkpoint by."""
+"""Minimum number of validation windows per domain for choosing the best checkpoint; with fewer it is too noisy."""
 
 
 class VoiceValidator:
-    """The first rank's measures of the averaged networks; it changes no weight.
+    """Validator of the EMA networks on the first rank; it does not change weights.
 
-    The frame distance is of the run's own scaled features, without a vocoder; the affine baseline is then the source's
-    features as they are.
+    The frame distance compares the run's normalized features, without a vocoder. On normalized features, the affine
+    baseline is the identity.
     """
 
     def __init__(
@@ -50,7 +50,10 @@ class VoiceValidator:
             )
 
     def evaluate(self, step: int, spent_s: float, best_value: float | None) -> float | None:
-        """Measure on the validation split and log it; returns the mean frame distance, where it can choose the best."""
+        """Measure the validation split and log the result.
+
+        Returns the mean frame distance over routes; None if there are too few windows to choose the best checkpoint.
+        """
         self.method.eval()
         routes = [self._measure_route(route) for route in select_evenly(self.method.routes) if self._has_items(route)]
         value = average_routes(FRAME_DISTANCE, routes) if self.can_choose_best else None
@@ -81,7 +84,10 @@ class VoiceValidator:
         return self.method.translate(x[None].to(self.device), route.source, route.target)[0].float().cpu()
 
     def log_samples(self, step: int) -> None:
-        """Log a grid per route, low coefficients at the bottom: the first validation items, or training items."""
+        """Log a sample grid per route, of the first validation items or, without these, training items.
+
+        Low coefficients are at the bottom.
+        """
         self.method.eval()
         for route in select_evenly(self.method.routes):
             crop_frames = voice_settings(self.config).crop_frames
@@ -90,7 +96,7 @@ class VoiceValidator:
             self.training_log.log_samples(step, self.config.format_route(route, "-"), sample_grid)
 
     def finish(self, step: int) -> None:
-        """Evaluate on the test split and log how to go on."""
+        """Evaluate on the test split and log the next commands."""
         finish_training(self.config, self.folder, self.training_log, step, self.device, ".wav")
 
 

@@ -10,7 +10,7 @@ pytest.importorskip("pyworld")
 
 
 def buzz(hz: float, rate: int) -> Wave:
-    """Half a second of equal harmonics below 4 kHz, then as much silence."""
+    """Return half a second of equal harmonics below 4 kHz, followed by half a second of silence."""
     time = np.arange(rate // 2) / rate
     sound = 0.02 * sum(np.cos(2 * np.pi * hz * k * time) for k in range(1, int(4000 / hz)))
     return np.asarray(np.concatenate([sound, np.zeros(rate // 2)]), np.float32)
@@ -21,7 +21,7 @@ def analysed() -> FrameFeatures:
     return build_world_analyser()(buzz(150, 16000), 16000)
 
 
-def test_frames_are_5_ms_apart_and_hold_what_was_spoken(analysed: FrameFeatures) -> None:
+def test_frames_are_5_ms_apart_with_the_f0_and_level_of_the_wave(analysed: FrameFeatures) -> None:
     assert analysed.cepstra.shape == (201, 24)
     inner = slice(20, 80)
     np.testing.assert_allclose(analysed.f0[inner], 150, rtol=0.01)
@@ -30,7 +30,7 @@ def test_frames_are_5_ms_apart_and_hold_what_was_spoken(analysed: FrameFeatures)
     assert analysed.trim_to_loud().shape[0] == analysed.is_loud.sum()
 
 
-def test_another_rate_gives_the_same_frames(analysed: FrameFeatures) -> None:
+def test_analysis_is_independent_of_the_sample_rate(analysed: FrameFeatures) -> None:
     found = compute_aligned_metrics(build_world_analyser()(buzz(150, 48000), 48000), analysed)
     assert found.mcd_db < 1.5
     assert found.voicing_error < 0.05
@@ -38,13 +38,13 @@ def test_another_rate_gives_the_same_frames(analysed: FrameFeatures) -> None:
     assert found.f0_rmse_cents < 10
 
 
-def test_loudness_is_no_difference(analysed: FrameFeatures) -> None:
+def test_analysis_is_independent_of_loudness(analysed: FrameFeatures) -> None:
     assert (
         compute_aligned_metrics(build_world_analyser()(buzz(150, 16000) / np.float32(4), 16000), analysed).mcd_db < 0.01
     )
 
 
-def test_silence_has_frames_without_a_voice() -> None:
+def test_silence_has_only_unvoiced_frames() -> None:
     found = build_world_analyser()(np.zeros(1600, np.float32), 16000)
     assert not found.f0.any()
     assert np.isfinite(found.cepstra).all()

@@ -1,4 +1,4 @@
-"""The judges that are installed; continuous integration has none of them, so what they need is skipped there."""
+"""Tests of the judges. Continuous integration has none installed and skips the tests that need one."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from unpaired.errors import UsageError
 from unpaired.media.voice.metrics import judges, naturalness, optional_packages, speakers, word_errors
 from unpaired.media.voice.metrics.acoustic_frames import Wave
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # of packages that are not ours
+pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of the judges' packages
 
 RATE = 16000
 
 
 def voice(hz: float, seconds: float = 2.0) -> Wave:
-    """A buzz with harmonics, of no speaker."""
+    """Return a synthetic buzz with harmonics."""
     time = np.arange(round(RATE * seconds)) / RATE
     return np.asarray(0.05 * sum(np.sin(2 * np.pi * hz * k * time) / k for k in range(1, 20)), np.float32)
 
 
-def test_a_missing_package_is_told_with_what_to_install() -> None:
-    told = optional_packages.explain_missing("words kept", ("numpy", "no_such_package"), "pip install it")
-    assert told == "no words kept: no_such_package not installed (pip install it)"
+def test_missing_package_is_reported_with_its_install_command() -> None:
+    text = optional_packages.explain_missing("words kept", ("numpy", "no_such_package"), "pip install it")
+    assert text == "no words kept: no_such_package not installed (pip install it)"
     assert optional_packages.explain_missing("words kept", ("numpy",), "pip install it") is None
 
 
@@ -33,25 +33,25 @@ SEATS: dict[judges.JudgeKind, tuple[str, ...]] = {
 }
 
 
-@pytest.mark.parametrize("asked", [judges.JUDGE_KINDS, (), ("speakers",), ("words", "naturalness")])
-@pytest.mark.parametrize("there", [True, False])
-def test_who_is_asked_judges_or_is_said_to_be_missing(
-    asked: tuple[judges.JudgeKind, ...], there: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("selected", [judges.JUDGE_KINDS, (), ("speakers",), ("words", "naturalness")])
+@pytest.mark.parametrize("installed", [True, False])
+def test_selected_judges_are_created_or_reported_missing(
+    selected: tuple[judges.JudgeKind, ...], installed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("resemblyzer", "dvector", "whisper", "distillmos", "dnsmos"):
-        monkeypatch.setattr(judges, f"explain_missing_{name}", lambda name=name: None if there else f"no {name}")
-    found = judges.find_judges(asked)
+        monkeypatch.setattr(judges, f"explain_missing_{name}", lambda name=name: None if installed else f"no {name}")
+    found = judges.find_judges(selected)
     for kind, seats in SEATS.items():
         judging = [vars(found)[seat] is not None for seat in seats]
-        assert judging == [there and kind in asked] * len(seats)
-        assert len(found.missing.get(kind, ())) == (len(seats) if kind in asked and not there else 0)
-    if not there:
-        assert list(found.missing) == [*asked]
-        assert all(found.missing[kind] == ["no whisper"] for kind in asked if kind == "words")
+        assert judging == [installed and kind in selected] * len(seats)
+        assert len(found.missing.get(kind, ())) == (len(seats) if kind in selected and not installed else 0)
+    if not installed:
+        assert list(found.missing) == [*selected]
+        assert all(found.missing[kind] == ["no whisper"] for kind in selected if kind == "words")
 
 
 @pytest.mark.parametrize(
-    ("given", "kinds"),
+    ("selection", "kinds"),
     [
         ("all", judges.JUDGE_KINDS),
         ("none", ()),
@@ -61,17 +61,18 @@ def test_who_is_asked_judges_or_is_said_to_be_missing(
         (judges.JUDGE_KINDS, judges.JUDGE_KINDS),
     ],
 )
-def test_kinds_are_named_in_any_order(given: str | list[str], kinds: tuple[judges.JudgeKind, ...]) -> None:
-    assert judges.parse_kinds(given) == kinds
+def test_parse_kinds_accepts_any_order(selection: str | list[str], kinds: tuple[judges.JudgeKind, ...]) -> None:
+    assert judges.parse_kinds(selection) == kinds
 
 
 @pytest.mark.parametrize(
-    ("given", "wrong"), [("speaker", "speaker"), ("speakers,none", "none"), ("", ""), ("words,", ""), (["all"], "all")]
+    ("selection", "wrong"),
+    [("speaker", "speaker"), ("speakers,none", "none"), ("", ""), ("words,", ""), (["all"], "all")],
 )
-def test_kinds_that_there_are_not(given: str | list[str], wrong: str) -> None:
-    said = f"'{wrong}' is no kind of judges; expected all, none, or some of speakers,words,naturalness joined by commas"
-    with pytest.raises(UsageError, match=f"^--judges '{''.join(given)}': {said}$"):
-        judges.parse_kinds(given)
+def test_parse_kinds_raises_usage_error_for_unknown_kinds(selection: str | list[str], wrong: str) -> None:
+    expected = f"'{wrong}' is .*; expected all, none, or some of speakers,words,naturalness joined by commas"
+    with pytest.raises(UsageError, match=f"^--judges '{''.join(selection)}': {expected}$"):
+        judges.parse_kinds(selection)
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_kinds_that_there_are_not(given: str | list[str], wrong: str) -> None:
         (speakers.DVector(), speakers.explain_missing_dvector()),
     ],
 )
-def test_speaker_encoders(encoder: speakers.SpeakerEncoder, reason: str | None) -> None:
+def test_speaker_encoders_return_unit_embeddings(encoder: speakers.SpeakerEncoder, reason: str | None) -> None:
     if reason is not None:
         pytest.skip(reason)
     low, high = encoder(voice(100), RATE), encoder(voice(300), RATE)
@@ -93,28 +94,28 @@ def test_speaker_encoders(encoder: speakers.SpeakerEncoder, reason: str | None) 
 
 
 @pytest.mark.parametrize(
-    ("listener", "reason"),
+    ("predictor", "reason"),
     [
         (naturalness.DistillMos(), naturalness.explain_missing_distillmos()),
         (naturalness.Dnsmos(), naturalness.explain_missing_dnsmos()),
     ],
 )
-def test_listeners(listener: naturalness.MosPredictor, reason: str | None) -> None:
+def test_mos_predictors_return_scores_between_1_and_5(predictor: naturalness.MosPredictor, reason: str | None) -> None:
     if reason is not None:
         pytest.skip(reason)
-    score = listener(voice(100), RATE)
+    score = predictor(voice(100), RATE)
     assert 1 <= score <= 5
-    assert listener(voice(100), RATE) == score
+    assert predictor(voice(100), RATE) == score
 
 
-def test_the_recogniser_hears_no_words_in_a_buzz() -> None:
+def test_recogniser_finds_no_words_in_a_buzz() -> None:
     reason = word_errors.explain_missing_whisper()
     if reason is not None:
         pytest.skip(reason)
     assert len(word_errors.normalise_text(word_errors.Whisper()(voice(100), RATE)).split()) < 5
 
 
-def test_error_rates_by_hand() -> None:
+def test_error_rates_equal_computed_values() -> None:
     pytest.importorskip("jiwer")
     found = word_errors.compute_error_rates(["The cat sat.", "", "Yes"], ["the bat sat", "noise", "yes!"])
     assert found is not None

@@ -14,14 +14,14 @@ def frames(cepstra: Doubles, f0: float = 100.0, level: Doubles | None = None) ->
     return FrameFeatures(cepstra, np.full(count, f0), np.zeros(count) if level is None else level)
 
 
-def test_mcd_by_hand() -> None:
+def test_mcd_equals_a_computed_value() -> None:
     a, b = np.zeros((1, 24)), np.zeros((1, 24))
     b[0, 0], b[0, 1] = 0.3, 0.4
     # 10 / ln 10 * sqrt(2 * (0.09 + 0.16)) = 4.342945 * 0.707107
     assert compute_aligned_metrics(frames(a), frames(b)).mcd_db == pytest.approx(3.0709, abs=1e-4)
 
 
-def test_mcd_is_the_distance_of_log_spectra() -> None:
+def test_mcd_is_the_rms_distance_of_log_spectra() -> None:
     """The root mean square of 20 log10 of the ratio of two amplitude spectra along the warped axis."""
     rng = np.random.default_rng(3)
     difference = rng.normal(size=(1, 24)) * 0.1
@@ -33,7 +33,7 @@ def test_mcd_is_the_distance_of_log_spectra() -> None:
     )
 
 
-def test_a_sentence_is_no_distance_from_itself_and_noise_adds_to_it() -> None:
+def test_mcd_of_equal_sentences_is_zero_and_noise_increases_it() -> None:
     rng = np.random.default_rng(0)
     sentence, noise = rng.normal(size=(50, 24)), rng.normal(size=(50, 24))
     found = [
@@ -54,7 +54,7 @@ def test_only_frames_within_20_db_of_the_loudest_count() -> None:
     assert compute_aligned_metrics(frames(changed, level=level), ours).mcd_db == 0
 
 
-def test_silence_is_compared_whole() -> None:
+def test_all_frames_of_silence_are_compared() -> None:
     level = np.full(4, -120.0)
     assert frames(np.zeros((4, 24)), level=level).is_loud.all()
 
@@ -69,7 +69,7 @@ def test_f0_and_voicing_are_taken_along_the_path() -> None:
     assert compute_aligned_metrics(frames(cepstra, f0=0.0), truth).f0_rmse_cents is None
 
 
-def test_frames_of_unequal_lengths_are_refused() -> None:
+def test_frame_features_raise_value_error_for_unequal_or_zero_lengths() -> None:
     with pytest.raises(ValueError, match=r"expected \(T, D\)"):
         FrameFeatures(np.zeros((3, 24)), np.zeros(2), np.zeros(3))
     with pytest.raises(ValueError, match="at least 1"):

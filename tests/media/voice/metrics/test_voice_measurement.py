@@ -17,13 +17,13 @@ RATE = 16000
 
 
 def analyse(wave: Wave, sample_rate_hz: int) -> FrameFeatures:
-    """A stand-in for WORLD: 24 samples to a frame, as they are."""
+    """Analyser in place of WORLD: 24 samples are the cepstra of a frame."""
     cepstra = wave[: len(wave) // 24 * 24].reshape(-1, 24).astype(np.float64)
     return FrameFeatures(cepstra, 100 + 50 * np.abs(cepstra[:, 0]), np.zeros(len(cepstra)))
 
 
 class MeanSpeaker:
-    """Embeds a wave as its mean and its spread."""
+    """Speaker encoder that returns the mean and the standard deviation of a wave."""
 
     name = "mean speaker"
 
@@ -32,7 +32,7 @@ class MeanSpeaker:
 
 
 class Loudness:
-    """Takes loud for natural."""
+    """MOS predictor that returns a higher score for louder waves."""
 
     name = "loudness"
 
@@ -66,7 +66,7 @@ def measured() -> RouteEvaluation:
     )
 
 
-def test_the_baselines_stand_beside_a_conversion(measured: RouteEvaluation) -> None:
+def test_evaluation_contains_the_baselines(measured: RouteEvaluation) -> None:
     assert [*measured.baselines] == ["do nothing", "affine", "copy-synthesis", "real target"]
     assert {*measured.baselines} <= {b.name for b in VOICE_BASELINES}
     nothing, _, copy, real = measured.baselines.values()
@@ -88,19 +88,19 @@ def test_every_measured_metric_is_declared(measured: RouteEvaluation) -> None:
     assert names - {*measured.values} == {"wer", "cer", "similarity_second", "similarity_second_source", "dnsmos"}
 
 
-def test_definitions_give_the_constants_that_are_used() -> None:
+def test_definitions_contain_the_constants_of_the_code() -> None:
     assert f"within {acoustic_frames.LOUD_RANGE_DB:.0f} dB" in MCD.definition
     low, high = distribution.MIN_MODULATION_HZ, distribution.MAX_MODULATION_HZ
     assert f"{low:.1f} to {high:.0f} Hz" in MODULATION.definition
 
 
-def test_the_evaluator_gives_equal_figures_again() -> None:
+def test_evaluator_is_deterministic() -> None:
     evaluator = VoiceEvaluator(waves(0, 0.1), waves(1, 0.2), RATE, parallel=True, judges=JUDGES, analyse=analyse)
     assert evaluator.measure(waves(3, 0.2)) == evaluator.measure(waves(3, 0.2))
     assert evaluator.measure_copy_synthesis() is None
 
 
-def test_without_pairs_nothing_is_aligned() -> None:
+def test_aligned_metrics_are_missing_without_pairs() -> None:
     evaluator = VoiceEvaluator(waves(0, 0.1), waves(1, 0.2, 3), RATE, parallel=False, judges=JUDGES, analyse=analyse)
     found = evaluator.measure_identity()
     assert not found.keys() & {"mcd", "voicing_error", "f0_rmse"} and "gv" in found
@@ -108,7 +108,7 @@ def test_without_pairs_nothing_is_aligned() -> None:
     assert (route.sources, route.targets, route.pairs) == (4, 3, 0)
 
 
-def test_copies_are_compared_with_their_originals_where_nothing_else_is_parallel() -> None:
+def test_copy_synthesis_has_aligned_metrics_without_pairs() -> None:
     evaluator = VoiceEvaluator(
         waves(0, 0.1), waves(1, 0.2), RATE, parallel=False, judges=JUDGES, analyse=analyse, resynthesise=lambda w, _: w
     )
@@ -117,28 +117,28 @@ def test_copies_are_compared_with_their_originals_where_nothing_else_is_parallel
     assert copy["mcd"] == 0
 
 
-def test_what_cannot_be_measured_is_refused() -> None:
+def test_measurement_raises_errors_for_invalid_inputs() -> None:
     good = waves(0, 0.1)
     evaluator = VoiceEvaluator(good, waves(1, 0.2), RATE, parallel=True, judges=JUDGES, analyse=analyse)
     broken = [wave.copy() for wave in good]
     broken[1][5] = np.nan
-    with pytest.raises(DivergenceError, match="converted 1 holds samples that are not finite"):
+    with pytest.raises(DivergenceError, match=r"converted 1 .* not finite"):
         evaluator.measure(broken)
     with pytest.raises(ValueError, match="1 outputs of 4 sources"):
         evaluator.measure(good[:1])
-    with pytest.raises(ValueError, match="parallel ones are as many"):
+    with pytest.raises(ValueError, match="expected equal numbers"):
         VoiceEvaluator(good, good[:1], RATE, parallel=True, judges=JUDGES, analyse=analyse)
-    with pytest.raises(ValueError, match="expected some of both"):
+    with pytest.raises(ValueError, match="expected at least one of each"):
         VoiceEvaluator([], good, RATE, parallel=False, judges=JUDGES, analyse=analyse)
     with pytest.raises(ValueError, match="1 texts for 4 sources"):
         VoiceEvaluator(good, good, RATE, parallel=True, judges=JUDGES, analyse=analyse, transcripts=["one"])
 
 
-def test_similarity_is_of_mean_embeddings() -> None:
+def test_similarity_compares_mean_embeddings() -> None:
     a, b = np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([[1.0, 0.0]])
     assert similarity(a, b) == pytest.approx(np.sqrt(0.5))
     assert similarity(a, a) == pytest.approx(1)
 
 
-def test_texts_are_compared_without_case_and_punctuation() -> None:
+def test_texts_are_normalized_without_case_and_punctuation() -> None:
     assert normalise_text("  It's  FINE, isn't_it? ") == "its fine isntit"

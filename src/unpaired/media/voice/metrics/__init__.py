@@ -1,1 +1,1 @@
-"""Pure measures of converted voices: waves in, figures out, each with its definition."""
+"""Metrics of voice conversion: pure functions of waves, and the definitions of the metrics."""

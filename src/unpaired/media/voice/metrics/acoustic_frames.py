@@ -1,6 +1,7 @@
-"""What of a wave the measures compare: mel-cepstra, F0 and level, frame by frame, of the wave analysed anew.
+"""Acoustic features that the metrics compare: mel-cepstra, F0 and level of each frame of a wave.
 
-A converter's own features are never measured: what its synthesis loses would not show.
+The metrics analyse the synthesized wave instead of using the converter's features, so that they include the vocoder's
+errors.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ MCEP_ORDER: Final = 24
 MCEP_ALPHA: Final = 0.41
 HOP_SECONDS: Final = 0.005
 LOUD_RANGE_DB: Final = 20.0
-"""How far below its wave's loudest frame a frame may lie and still be compared."""
+"""Frames within this range below the loudest frame of a wave are loud frames, which the metrics compare."""
 TARGET_RMS: Final = 0.05
-"""What waves are brought to before analysis, which floors empty bands: so loudness is no difference."""
+"""RMS to which waves are scaled before analysis, because its floor for empty bands depends on loudness."""
 
 
 @dataclass(frozen=True, eq=False)
 class FrameFeatures:
-    """A wave every 5 ms: `cepstra` (T, 24) are c1..c24, `f0` (T,) Hz and 0 where unvoiced, `level_db` (T,).
+    """Features every 5 ms: `cepstra` (T, 24) are c1..c24, `f0` (T,) in Hz, 0 where unvoiced, `level_db` (T,).
 
-    Mel-cepstra are of the natural logarithm of amplitude, alpha 0.41 at 16 kHz; the level is the root mean square of
-    25 ms in dB, of which only differences matter. Raises ValueError where the lengths differ or nothing is there.
+    Mel-cepstra are those of the natural logarithm of amplitude, with alpha 0.41 at 16 kHz. The level is the root mean
+    square over 25 ms in dB, with an arbitrary reference. Raises ValueError if the lengths differ or T is 0.
     """
 
     cepstra: Doubles
@@ -48,29 +49,29 @@ class FrameFeatures:
 
     @property
     def is_loud(self) -> Mask:
-        """(T,): within 20 dB of the loudest frame."""
+        """Mask (T,) of the frames within 20 dB of the loudest frame."""
         return np.asarray(self.level_db > self.level_db.max() - LOUD_RANGE_DB)
 
     def select_loud(self) -> FrameFeatures:
-        """The loud frames alone, in their order."""
+        """Return only the loud frames, in order."""
         keep = self.is_loud
         return FrameFeatures(self.cepstra[keep], self.f0[keep], self.level_db[keep])
 
     def trim_to_loud(self) -> Doubles:
-        """The cepstra (S, D) from the first loud frame to the last, pauses between them included."""
+        """Return the cepstra (S, D) from the first loud frame to the last, including pauses between them."""
         first, last = np.flatnonzero(self.is_loud)[[0, -1]]
         return self.cepstra[first : last + 1]
 
 
 FrameAnalyser = Callable[[Wave, int], FrameFeatures]
-"""A wave (samples,) at a rate in Hz to its frames."""
+"""Function from a wave (samples,) and its sample rate in Hz to its features."""
 
 
 def build_world_analyser() -> FrameAnalyser:
-    """The analysis that the published figures are of: WORLD at 16 kHz (needs the extra `voice`).
+    """Return the analyser of the metrics: WORLD at 16 kHz (needs the extra `voice`).
 
-    Waves of another rate are resampled, so that figures of one rate stand beside those of another, and all are brought
-    to one loudness.
+    It resamples waves to 16 kHz, so that results of runs with different rates are comparable, and scales them to the
+    same loudness.
     """
     from unpaired.media.voice.audio_io import resample  # noqa: PLC0415 (optional)
     from unpaired.media.voice.world import World  # noqa: PLC0415

@@ -1,7 +1,7 @@
-"""The metrics and baselines of recordings, in the order of tables.
+"""Declarations of the voice metrics and baselines, in the order of tables.
 
-Acoustic metrics are of mel-cepstra c1..c24 (alpha 0.41) of WORLD's envelope at 16 kHz, every 5 ms, of waves that are
-analysed anew.
+Acoustic metrics use mel-cepstra c1..c24 (alpha 0.41) of WORLD's envelope at 16 kHz, every 5 ms, of the synthesized
+waves.
 """
 
 from __future__ import annotations
@@ -10,26 +10,26 @@ from unpaired.metrics.base import DO_NOTHING, Baseline, Metric
 
 AFFINE, NEAREST, COPY_SYNTHESIS, REAL = "affine", "kNN", "copy-synthesis", "real target"
 RANK_TOLERANCE = 0.02
-"""Relative difference below which two figures that rank do not differ: their standard errors are not known."""
+"""Relative difference below which two values of a ranking metric count as equal; their standard errors are unknown."""
 
-_ALIGNED = "the same alignment; F0 where both are voiced, 1200 cents to the octave."
+_ALIGNED = "alignment as for MCD; F0 in frames where both are voiced, 1200 cents per octave."
 _GV = (
-    "mean over c1..c24 of |10 log10(variance of output / of target)|, variances in time within a sentence, averaged "
-    "over sentences; the bias is the signed mean: below 0 is flatter than the target."
+    "mean over c1..c24 of |10 log10(variance of output / variance of target)|; variances over time within a sentence, "
+    "averaged over sentences; the bias is the signed mean, and negative values mean flatter than the target."
 )
 _POOLED = "over all loud frames of all sentences, output minus target."
-_SIMILARITY = "cosine of the mean speaker embeddings of output and target, or source."
-_WORDS = "edits per word, per character of the text; in lower case, without punctuation."
-_OPINION = "mean opinion score from 1 to 5 as a network predicts it; the mean over sentences."
+_SIMILARITY = "cosine similarity of the mean speaker embeddings of output and target (or source)."
+_WORDS = "edits per word or per character of the text, in lower case and without punctuation."
+_OPINION = "mean opinion score from 1 to 5, predicted by a network; mean over sentences."
 
 MCD = Metric(
     "mcd",
     "MCD",
     "lower",
     2,
-    "10 / ln 10 * sqrt(2 * sum over c1..c24 of squared differences), of mel-cepstra (alpha 0.41) of WORLD's envelope "
-    "at 16 kHz every 5 ms; of both sides the frames within 20 dB of the sentence's loudest, aligned by exact dynamic "
-    "time warping; the mean along the path, then over sentences.",
+    "10 / ln 10 * sqrt(2 * sum over c1..c24 of squared differences), for mel-cepstra (alpha 0.41) of WORLD's envelope "
+    "at 16 kHz every 5 ms; frames within 20 dB of the sentence's loudest frame, aligned by exact dynamic time warping; "
+    "mean over the path, then over sentences.",
     unit="dB",
     rank_tolerance=RANK_TOLERANCE,
 )
@@ -42,7 +42,7 @@ MODULATION = Metric(
     "modulation distance",
     "lower",
     2,
-    "mean absolute difference of the power spectra of the courses of c1..c24, 1.6 to 50 Hz, in windows of 640 ms.",
+    "mean absolute difference of the power spectra of the trajectories of c1..c24, 1.6 to 50 Hz, in windows of 640 ms.",
     unit="dB",
     short_label="modulation",
 )
@@ -51,8 +51,8 @@ FRAME_DISTANCE = Metric(
     "frame distance",
     "lower",
     1,
-    "KID's formula on c1..c24 of three frames 30 ms apart, about the target's mean and in units of its deviation over "
-    "all coefficients, times 1000.",
+    "KID estimator on c1..c24 of three frames 30 ms apart, minus the target's mean and divided by its standard "
+    "deviation over all coefficients, times 1000.",
     rank_tolerance=RANK_TOLERANCE,
 )
 F0_MEAN = Metric("f0_mean", "F0 mean", "zero", 0, _POOLED, unit="cents", is_signed=True)
@@ -88,9 +88,17 @@ VOICE_METRICS = (
     DNSMOS,
 )
 VOICE_BASELINES = (
-    Baseline(DO_NOTHING, "the source taken as its own conversion."),
-    Baseline(AFFINE, "mean and deviation of each coefficient matched to the target's; no training."),
+    Baseline(DO_NOTHING, "the unchanged source."),
+    Baseline(AFFINE, "mean and standard deviation of each coefficient matched to the target's; no training."),
     Baseline(NEAREST, "each frame replaced by the mean of the target's nearest training frames; no training."),
-    Baseline(COPY_SYNTHESIS, "the target through analysis and synthesis: what the vocoder allows.", is_reference=True),
-    Baseline(REAL, "every second of its sentences against the others; WER, CER and MOS of all.", is_reference=True),
+    Baseline(
+        COPY_SYNTHESIS,
+        "the target after analysis and synthesis: upper bound that the vocoder sets.",
+        is_reference=True,
+    ),
+    Baseline(
+        REAL,
+        "every second target sentence compared with the other target sentences; WER, CER and MOS of all of them.",
+        is_reference=True,
+    ),
 )

@@ -1,6 +1,6 @@
-"""How alike two collections of sentences are without any alignment: variance, modulation, F0.
+"""Distances between two sets of sentences without alignment: variance, modulation spectrum, F0, and frames.
 
-A blurred conversion has a good MCD and a bad spread; so both stand side by side.
+They detect blurred conversions, which can have a good MCD.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import numpy as np
 import torch
 
 from unpaired.media.voice.metrics.acoustic_frames import HOP_SECONDS, Doubles, FrameFeatures
-from unpaired.metrics import frame_distance as frame_distance
+from unpaired.metrics import frame_distance
 
 SEGMENT_FRAMES: Final = 128
-"""Frames of a segment of the modulation spectrum: 640 ms, bins of 1.56 Hz."""
+"""Frames per segment of the modulation spectrum: 640 ms, with bins 1.56 Hz apart."""
 MAX_MODULATION_BIN: Final = 32
 MIN_MODULATION_HZ: Final = 1 / (SEGMENT_FRAMES * HOP_SECONDS)
 MAX_MODULATION_HZ: Final = MAX_MODULATION_BIN / (SEGMENT_FRAMES * HOP_SECONDS)
@@ -25,9 +25,9 @@ _MIN_POWER: Final = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class VoiceDistribution:
-    """Statistics of sentences: `variance` (D,) of each coefficient in time, `modulation` (32, D) power or None.
+    """Statistics of sentences: `variance` (D,) of each coefficient over time, `modulation` (32, D) power or None.
 
-    `f0_mean_cents` and `f0_std_cents` are of 1200 log2(F0 / Hz) over voiced frames, None where there are none.
+    `f0_mean_cents` and `f0_std_cents` are the moments of 1200 log2(F0 / Hz) over voiced frames; None without any.
     """
 
     variance: Doubles
@@ -38,11 +38,11 @@ class VoiceDistribution:
 
 
 class DistributionDistance(NamedTuple):
-    """Output against target; None where a side has too little. Signed figures are output less target.
+    """Distance of output and target; None if one of them is too short. Signed values are output minus target.
 
-    `gv_db` is the mean over coefficients of |10 log10(variance / variance)|, `gv_bias_db` the same without the bars
-    (below zero: flatter than the target). `modulation_db` is the mean over coefficients and modulation frequencies
-    of the absolute difference in dB.
+    `gv_db` is the mean over coefficients of |10 log10(output variance / target variance)|, and `gv_bias_db` the signed
+    mean (negative: flatter than the target). `modulation_db` is the mean absolute difference in dB over coefficients
+    and modulation frequencies.
     """
 
     gv_db: float
@@ -54,12 +54,12 @@ class DistributionDistance(NamedTuple):
 
 
 def compute_distribution(utterances: Sequence[FrameFeatures]) -> VoiceDistribution:
-    """Statistics of at least one sentence.
+    """Compute the statistics of at least one sentence.
 
-    Variance: over the loud frames of a sentence, averaged over sentences (Toda 2007), so that what sets sentences
-    apart does not count. Modulation: power spectra of the coefficients' courses (Takamichi 2014) in Hann windows of
-    640 ms, half overlapping, from a sentence's first loud frame to its last, about the segment's mean, averaged over
-    all segments; None where no sentence is as long.
+    The variance is that of the loud frames of a sentence, averaged over sentences (Toda 2007), so that differences
+    between sentences do not count. The modulation is the power spectrum of the coefficients' trajectories (Takamichi
+    2014), minus the segment's mean, in Hann windows of 640 ms with 50 % overlap from a sentence's first loud frame to
+    its last, averaged over all segments; None if no sentence is as long as a segment.
     """
     loud_utterances = [sentence.select_loud() for sentence in utterances]
     variance = np.mean([sentence.cepstra.var(0) for sentence in loud_utterances], axis=0)
@@ -92,7 +92,7 @@ def compare_distributions(output: VoiceDistribution, target: VoiceDistribution) 
 
 
 def _compute_segment_powers(trajectory: Doubles) -> list[Doubles]:
-    """Power (32, D) at 1.56 to 50 Hz of each segment of a course (S, D)."""
+    """Return the power (32, D) at 1.56 to 50 Hz of each segment of a trajectory (S, D)."""
     window = np.hanning(SEGMENT_FRAMES + 1)[:-1, None]
     powers = []
     for start in range(0, len(trajectory) - SEGMENT_FRAMES + 1, SEGMENT_FRAMES // 2):
@@ -111,21 +111,27 @@ def _subtract(a: float | None, b: float | None) -> float | None:
 
 
 def compute_frame_distance(outputs: Sequence[FrameFeatures], targets: Sequence[FrameFeatures]) -> float | None:
-    """Kernel distance of two collections' frames, times 1000 (`evaluation.frames`), about the target's mean.
+    """Compute the kernel distance of the frames of two sets of sentences, times 1000 (`metrics.frame_distance`).
 
-    All coefficients are scaled alike, by the target's deviation as a whole: were each z-scored, faint upper ones, which
-    synthesis moves and nobody hears, would count as much as formants. From the first loud frame of a sentence to the
-    last; None where that is too little.
+    Frames are those from the first loud frame of a sentence to the last. All coefficients are centered at the target's
+    mean and divided by the same scale, the target's standard deviation over all coefficients. Z-scores would give the
+    faint upper coefficients, whose changes by the vocoder are inaudible, the same weight as the formants. Returns None
+    if there are too few frames.
     """
-    target_parts = [part for one in targets if len(part := one.trim_to_loud()) > 2 * frame_distance.CONTEXT_FRAMES]
-    output_parts = [part for one in outputs if len(part := one.trim_to_loud()) > 2 * frame_distance.CONTEXT_FRAMES]
+    target_parts, output_parts = _trim_long_utterances(targets), _trim_long_utterances(outputs)
     if not target_parts or not output_parts:
         return None
     joined = np.concatenate(target_parts)
     mean, scale = joined.mean(0), max(float(np.sqrt(joined.var(0).mean())), 1e-3)
     scaled_targets, scaled_outputs = (
-        [torch.from_numpy(((x - mean) / scale).T)[None] for x in some] for some in (target_parts, output_parts)
+        [torch.from_numpy(((x - mean) / scale).T)[None] for x in parts] for parts in (target_parts, output_parts)
     )
     if min(len(frame_distance.context_windows(side)) for side in (scaled_targets, scaled_outputs)) < 2:
         return None
     return frame_distance.frame_distance(scaled_targets, scaled_outputs)
+
+
+def _trim_long_utterances(utterances: Sequence[FrameFeatures]) -> list[Doubles]:
+    """Return the trimmed cepstra (S, D) of the sentences that are longer than the context of a frame."""
+    parts = [utterance.trim_to_loud() for utterance in utterances]
+    return [part for part in parts if len(part) > 2 * frame_distance.CONTEXT_FRAMES]

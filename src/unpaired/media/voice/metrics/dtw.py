@@ -11,11 +11,11 @@ Doubles = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
 _DIAGONAL, _FIRST, _SECOND = 0, 1, 2
-"""The move into a cell: both sequences advance, the first alone, the second alone."""
+"""Move into a cell: both sequences advance, only the first, or only the second."""
 
 
 class Alignment(NamedTuple):
-    """The cheapest path: frames `first[k]` and `second[k]` (K,) lie together, at the distance `distances[k]`."""
+    """Path with the least cost: frames `first[k]` and `second[k]` (K,) are aligned, at distance `distances[k]`."""
 
     first: Indices
     second: Indices
@@ -23,16 +23,16 @@ class Alignment(NamedTuple):
 
     @property
     def mean_distance(self) -> float:
-        """The mean distance of the path's cells."""
+        """Mean distance over the cells of the path."""
         return float(self.distances.mean())
 
 
 def align(a: npt.ArrayLike, b: npt.ArrayLike) -> Alignment:
-    """Align (N, D) with (M, D) at the least sum of Euclidean distances; both from their first to their last frame.
+    """Align two sequences (N, D) and (M, D) with the least sum of Euclidean distances, from first to last frames.
 
-    Steps are (1, 1), (1, 0) and (0, 1), each cell counts once; no band, no slope limit (Sakoe & Chiba 1978, without
-    weights). Of equally cheap ways the one with the fewer cells is taken where it begins diagonally. The cells of an
-    anti-diagonal do not depend on each other, so each is one array operation: O(N M) time, a byte per cell.
+    Steps are (1, 1), (1, 0) and (0, 1); each cell counts once, without band or slope limit (Sakoe & Chiba 1978, without
+    weights). Among moves of equal cost, the diagonal is preferred. The cells of an anti-diagonal do not depend on each
+    other, so that each anti-diagonal is one array operation: O(N M) time, one byte per cell.
 
     Raises ValueError for empty sequences or unequal D.
     """
@@ -44,9 +44,9 @@ def align(a: npt.ArrayLike, b: npt.ArrayLike) -> Alignment:
 
 
 def _compute_moves(x: Doubles, y: Doubles) -> list[tuple[int, npt.NDArray[np.uint8]]]:
-    """For each anti-diagonal i + j its first i, and the best move into each of its cells."""
+    """Return, for each anti-diagonal i + j, its first i and the best move into each of its cells."""
     n, m = len(x), len(y)
-    # Costs by i + 1 on the two diagonals before; what lies outside the matrix is infinitely dear.
+    # Costs at index i + 1 on the two previous anti-diagonals; cells outside the matrix have infinite cost.
     two_back, one_back = np.full(n + 1, np.inf), np.full(n + 1, np.inf)
     two_back[0] = 0.0
     moves = []

@@ -1,4 +1,4 @@
-"""The networks that judge recordings, as far as they are installed. Each is loaded once, when it is first used."""
+"""Judge networks for recordings, if they are installed. Each is loaded once, at its first use."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from unpaired.media.voice.metrics.speakers import (
 from unpaired.media.voice.metrics.word_errors import Recogniser, Whisper, explain_missing_whisper
 
 JudgeKind = Literal["speakers", "words", "naturalness"]
-"""Kinds of judgements."""
+"""Kinds of judges: speaker similarity, word errors, and naturalness."""
 JUDGE_KINDS: tuple[JudgeKind, ...] = get_args(JudgeKind)
 ALL, NONE = "all", "none"
-"""Every kind of judges, and no kind, in options."""
+"""Options for all kinds of judges and for none."""
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Judges:
-    """The judging networks; None where one is not asked for or not installed.
+    """Judge networks; None for those that are not selected or not installed.
 
-    `missing`: kind -> sentences that say which packages of it are missing and how to install them.
+    `missing` maps kinds to sentences on which of their packages are missing and how to install them.
     """
 
     speaker_encoder: SpeakerEncoder | None = None
@@ -47,7 +47,7 @@ class Judges:
 
     @property
     def networks(self) -> dict[str, str]:
-        """The judges that there are: what each judges -> its name."""
+        """Available judges: metric -> name of the network."""
         judges = {
             "similarity judged by": self.speaker_encoder,
             "similarity judged again by": self.second_speaker_encoder,
@@ -55,13 +55,13 @@ class Judges:
             "MOS predicted by": self.mos,
             "MOS predicted again by": self.dnsmos,
         }
-        return {what: judge.name for what, judge in judges.items() if judge is not None}
+        return {metric: judge.name for metric, judge in judges.items() if judge is not None}
 
 
 def parse_kinds(selection: str | Iterable[str] | None) -> tuple[JudgeKind, ...]:
-    """Parse kinds of judges, in the order of `JUDGE_KINDS`: all, none, or names (joined by commas, or a collection).
+    """Parse kinds of judges: all, none, or names (joined by commas, or a collection); None means all.
 
-    None is all. Raises UsageError for anything else.
+    Returns them in the order of `JUDGE_KINDS`. Raises UsageError for unknown names.
     """
     if selection is None or selection == ALL:
         return JUDGE_KINDS
@@ -71,8 +71,8 @@ def parse_kinds(selection: str | Iterable[str] | None) -> tuple[JudgeKind, ...]:
     if unknown := [name for name in names if name not in JUDGE_KINDS]:
         listed = selection if isinstance(selection, str) else ",".join(names)
         raise UsageError(
-            f"--judges '{listed}': '{unknown[0]}' is no kind of judges; "
-            f"expected {ALL}, {NONE}, or some of {','.join(JUDGE_KINDS)} joined by commas"
+            f"--judges '{listed}': '{unknown[0]}' is not a kind of judge; expected {ALL}, {NONE}, or some of "
+            f"{','.join(JUDGE_KINDS)} joined by commas"
         )
     return tuple(kind for kind in JUDGE_KINDS if kind in names)
 

@@ -1,4 +1,4 @@
-"""How close a conversion is to the same sentence spoken by the target: measures of aligned frames."""
+"""Metrics of aligned frames: a conversion compared with the same sentence spoken by the target."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from unpaired.media.voice.metrics.acoustic_frames import FrameFeatures
 from unpaired.media.voice.metrics.dtw import align
 
 MCD_SCALE: Final = 10 / math.log(10) * math.sqrt(2)
-"""Cepstral distance to dB: the distance of two log spectra along the warped axis, root mean square (Kubichek 1993)."""
+"""Factor from cepstral distance to the RMS distance in dB of log spectra along the warped axis (Kubichek 1993)."""
 
 
 class AlignedMetrics(NamedTuple):
-    """Of one pair: MCD in dB, share of frames that differ in voicing, RMSE of F0 in cents (None: never both voiced)."""
+    """Metrics of one pair: MCD in dB, fraction of frames that differ in voicing, and RMSE of F0 in cents.
+
+    The RMSE is None if no aligned frames are both voiced.
+    """
 
     mcd_db: float
     voicing_error: float
@@ -23,7 +26,7 @@ class AlignedMetrics(NamedTuple):
 
 
 def compute_aligned_metrics(output: FrameFeatures, reference: FrameFeatures) -> AlignedMetrics:
-    """Compare the loud frames of both, aligned exactly by their cepstra; every figure is a mean along that path."""
+    """Compare the loud frames of output and reference, aligned by their cepstra; values are means over the path."""
     a, b = output.select_loud(), reference.select_loud()
     path = align(a.cepstra, b.cepstra)
     f0_a, f0_b = a.f0[path.first], b.f0[path.second]

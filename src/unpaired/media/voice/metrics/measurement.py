@@ -1,8 +1,9 @@
-"""The measures of converted recordings and of the baselines beside them.
+"""Measurement of converted sentences and baselines.
 
-Nothing here knows a method, a file or a run. Waves are (samples,) float32, full scale 1, all of one rate. The same
-functions measure the sources as they are, the target through analysis and synthesis (the ceiling of a vocoder) and the
-target itself (one half against the other). The metrics are declared in `media.voice.metrics.declarations`.
+The functions do not depend on methods, files or runs. Waves are (samples,) float32 with full scale 1, all at the same
+rate. The baselines include the unchanged sources, the targets after analysis and synthesis (the upper bound that the
+vocoder sets), and the targets themselves (one half compared with the other). The metrics are declared in
+`media.voice.metrics.declarations`.
 """
 
 from __future__ import annotations
@@ -31,16 +32,16 @@ from unpaired.media.voice.metrics.word_errors import compute_error_rates
 from unpaired.metrics.base import DO_NOTHING, RouteEvaluation, keep_finite
 
 Resynthesise = Callable[[Wave, int], Wave]
-"""Analyse and synthesise a wave at a rate in Hz, nothing changed between."""
+"""Function that analyses and synthesizes a wave at a sample rate in Hz, without conversion."""
 SystemMeasures = Mapping[str, float]
-"""The measures of one system on a route, by the names of the metrics; what was not measured is missing."""
+"""Values of one system on a route: metric name -> value; metrics that were not measured are missing."""
 CONVERTED = "converted"
-"""The run's own conversions, beside the names of baselines."""
+"""Name of the run's conversions, next to the names of baselines."""
 
 
 @dataclass(frozen=True, eq=False)
 class _Utterances:
-    """Sentences: their waves, the frames of each, and embeddings (N, D) by both encoders."""
+    """Sentences: waves, features of each, and embeddings (N, D) by both speaker encoders."""
 
     waves: Sequence[Wave]
     frames: list[FrameFeatures]
@@ -52,12 +53,12 @@ class _Utterances:
 
 
 class VoiceEvaluator:
-    """One route's sentences: what does not change from system to system is analysed once.
+    """Evaluator of one route, which analyses sources and targets once for all systems.
 
-    `sources` and `targets` are held-out sentences; with `parallel` the i-th of both have the same words, and metrics
-    against the truth are measured. `transcripts` are the sources' words; without them the recogniser's transcripts of
-    the sources are used. `target_transcripts` are the targets' where they differ. `resynthesise` gives the
-    copy-synthesis its waves. Raises ValueError where counts do not agree.
+    `sources` and `targets` are held-out sentences. With `parallel`, the i-th of both have the same words, and metrics
+    with alignment are measured. `transcripts` are those of the sources (None: the recogniser's output on the sources),
+    `target_transcripts` those of the targets if they differ. `resynthesise` creates the copy-synthesis baseline.
+    Raises ValueError if there are no sentences or their numbers do not match.
     """
 
     def __init__(
@@ -75,15 +76,19 @@ class VoiceEvaluator:
         route: str = "source -> target",
     ) -> None:
         if not sources or not targets:
-            raise ValueError(f"{route}: {len(sources)} sources and {len(targets)} targets; expected some of both")
+            raise ValueError(
+                f"{route}: {len(sources)} sources and {len(targets)} targets; expected at least one of each"
+            )
         if parallel and len(sources) != len(targets):
-            raise ValueError(f"{route}: {len(sources)} sources, {len(targets)} targets; parallel ones are as many")
+            raise ValueError(
+                f"{route}: {len(sources)} sources and {len(targets)} targets; expected equal numbers of parallel ones"
+            )
         for transcript_list, waves, group in (
             (transcripts, sources, "sources"),
             (target_transcripts, targets, "targets"),
         ):
             if transcript_list is not None and len(transcript_list) != len(waves):
-                raise ValueError(f"{route}: {len(transcript_list)} texts for {len(waves)} {group}")
+                raise ValueError(f"{route}: {len(transcript_list)} texts for {len(waves)} {group}; expected one each")
         self._rate, self._parallel, self._route = sample_rate_hz, parallel, route
         self._judges = find_judges() if judges is None else judges
         self._analyse = build_world_analyser() if analyse is None else analyse
@@ -97,24 +102,26 @@ class VoiceEvaluator:
         self._target_transcripts = self._transcripts if parallel else target_transcripts
 
     def measure(self, outputs: Sequence[Wave], system: str = CONVERTED) -> SystemMeasures:
-        """Measure conversions of the sources, in their order. Raises DivergenceError where a wave is not finite."""
+        """Measure the conversions of the sources, in order; raises DivergenceError if a wave is not finite."""
         if len(outputs) != len(self._sources.waves):
-            raise ValueError(f"{self._route}: {len(outputs)} outputs of {len(self._sources.waves)} sources")
+            raise ValueError(
+                f"{self._route}: {len(outputs)} outputs of {len(self._sources.waves)} sources; expected one each"
+            )
         return self._measure(self._analyse_utterances(outputs, system), self._parallel, self._transcripts)
 
     def measure_identity(self) -> SystemMeasures:
-        """Measure the sources taken as their own conversions."""
+        """Measure the unchanged sources."""
         return self._measure(self._sources, self._parallel, self._transcripts)
 
     def measure_copy_synthesis(self) -> SystemMeasures | None:
-        """Measure the targets through analysis and synthesis; None without `resynthesise`."""
+        """Measure the targets after analysis and synthesis; None without `resynthesise`."""
         if self._resynthesise is None:
             return None
         copies = [self._resynthesise(wave, self._rate) for wave in self._targets.waves]
         return self._measure(self._analyse_utterances(copies, COPY_SYNTHESIS), True, self._target_transcripts)
 
     def measure_targets(self) -> SystemMeasures:
-        """Measure every second target against the others; words and naturalness of all."""
+        """Compare every second target with the others; measure words and naturalness of all."""
         values = self._measure_with_judges(self._targets, self._target_transcripts)
         if len(self._targets.waves) > 1:
             even, odd = self._targets.take_every_second(0), self._targets.take_every_second(1)
@@ -124,7 +131,7 @@ class VoiceEvaluator:
     def build_evaluation(
         self, converted: SystemMeasures, baselines: Mapping[str, SystemMeasures], available: int = 0
     ) -> RouteEvaluation:
-        """Return the measures of the route's conversions with the baselines beside them."""
+        """Return the evaluation of the route: values of the conversions and of the baselines."""
         return RouteEvaluation(
             route=self._route,
             sources=len(self._sources.waves),
@@ -150,7 +157,7 @@ class VoiceEvaluator:
     def _compare_distributions(
         self, out: _Utterances, target: _Utterances, target_distribution: distribution.VoiceDistribution
     ) -> dict[str, float | None]:
-        """Measure what needs no alignment."""
+        """Measure the metrics that need no alignment."""
         distances = distribution.compare_distributions(
             distribution.compute_distribution(out.frames), target_distribution
         )
@@ -169,7 +176,7 @@ class VoiceEvaluator:
         return values
 
     def _measure_with_judges(self, out: _Utterances, transcripts: Sequence[str] | None) -> dict[str, float | None]:
-        """Measure each sentence alone."""
+        """Measure word errors and naturalness."""
         hypotheses = self._transcribe(out.waves) if transcripts is not None else None
         rates = None if transcripts is None or hypotheses is None else compute_error_rates(transcripts, hypotheses)
         return {
@@ -189,9 +196,9 @@ class VoiceEvaluator:
     def _analyse_utterances(self, waves: Sequence[Wave], name: str) -> _Utterances:
         for i, wave in enumerate(waves):
             if wave.ndim != 1 or not len(wave):
-                raise ValueError(f"{self._route}: {name} {i} has the shape {wave.shape}; expected (samples,)")
+                raise ValueError(f"{self._route}: {name} {i} has shape {wave.shape}; expected (samples,)")
             if not np.isfinite(wave).all():
-                raise DivergenceError(f"{self._route}: {name} {i} holds samples that are not finite")
+                raise DivergenceError(f"{self._route}: {name} {i} has samples that are not finite")
         frames = [self._analyse(wave, self._rate) for wave in waves]
         return _Utterances(
             waves,
@@ -220,9 +227,10 @@ def measure_conversion(
     route: str = "source -> target",
     available: int = 0,
 ) -> RouteEvaluation:
-    """Measure `outputs` and the baselines: do nothing, `baseline_outputs` by name, copy-synthesis, the real target.
+    """Measure `outputs` and the baselines: unchanged sources, `baseline_outputs`, copy-synthesis and real targets.
 
-    `known_baselines` are not measured again. See `VoiceEvaluator` for the other arguments and for what is raised.
+    If `known_baselines` are given, they are used and no baseline is measured. See `VoiceEvaluator` for the other
+    arguments and the errors.
     """
     evaluator = VoiceEvaluator(
         sources,
@@ -248,7 +256,7 @@ def measure_conversion(
 
 
 def _average_aligned_metrics(metrics: Sequence[AlignedMetrics]) -> dict[str, float | None]:
-    """Return the means over sentences; of F0 over those that are voiced in both."""
+    """Return the means over sentences; for F0, over those with frames that are voiced in both."""
     f0 = [pair.f0_rmse_cents for pair in metrics if pair.f0_rmse_cents is not None]
     return {
         "mcd": float(np.mean([pair.mcd_db for pair in metrics])),

