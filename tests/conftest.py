@@ -1,4 +1,4 @@
-"""Small worlds of pictures that tests train on."""
+"""Small image data sets and settings for training in tests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported: as the command does
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before importing torch, as the command does
 
 import pytest
 import torch
@@ -19,21 +19,21 @@ COLORS = {"red": (220, 40, 40), "blue": (40, 60, 220), "green": (40, 180, 60)}
 
 
 def draw_domain(folder: Path, name: str, count: int, seed: int = 0) -> Path:
-    """`count` pictures of a disc in the colour that `name` says, on white."""
-    place = folder / name
-    place.mkdir(parents=True)
-    chance = random.Random(f"{name}{seed}")
+    """Draw `count` images of a disc in the color `name` on white; returns the folder."""
+    domain_folder = folder / name
+    domain_folder.mkdir(parents=True)
+    rng = random.Random(f"{name}{seed}")
     for i in range(count):
-        picture = Image.new("RGB", (20, 18), (240, 240, 240))
-        x, y = chance.randint(1, 8), chance.randint(1, 6)
-        ImageDraw.Draw(picture).ellipse((x, y, x + 9, y + 8), fill=COLORS[name])
-        picture.save(place / f"{i:03}.png")
-    return place
+        image = Image.new("RGB", (20, 18), (240, 240, 240))
+        x, y = rng.randint(1, 8), rng.randint(1, 6)
+        ImageDraw.Draw(image).ellipse((x, y, x + 9, y + 8), fill=COLORS[name])
+        image.save(domain_folder / f"{i:03}.png")
+    return domain_folder
 
 
 @pytest.fixture
 def discs(tmp_path: Path) -> Path:
-    """A folder with the domains red and blue, 12 pictures each."""
+    """Return a folder with the domains red and blue, 12 images each."""
     root = tmp_path / "discs"
     for name in ("red", "blue"):
         draw_domain(root, name, 12)
@@ -50,10 +50,10 @@ TINY: dict[str, Any] = {
     "threads": 1,
     "precision": "fp32",
 }
-"""Settings that train in milliseconds."""
+"""Settings of an image run that trains in milliseconds."""
 
 
 @pytest.fixture
 def without_features(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As where the optional feature network is not installed; also what keeps a training test fast."""
+    """Simulate that the optional feature network is not installed, which also makes training tests fast."""
     monkeypatch.setattr("unpaired.metrics.features.is_available", lambda: False)

@@ -1,4 +1,4 @@
-"""Rules of ARCHITECTURE.md, checked on the source: what a folder must not import, and what must not be written."""
+"""Rules of ARCHITECTURE.md, checked on the source code: forbidden imports and forbidden constructs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ FORBIDDEN = {
         *("report", "comparison", "stages", "importers", "cli"),
     ),
     "networks": (
-        *("config.resolve", "config.run_config", "methods", "losses", "media", "data", "runs", "training", "metrics"),
+        *("config.resolve", "config.setting_models", "config.run_config"),
+        *("methods", "losses", "media", "data", "runs", "training", "metrics"),
         *("evaluation", "translate", "report", "comparison", "stages", "importers", "cli"),
     ),
     "methods": (
@@ -46,7 +47,8 @@ FORBIDDEN = {
     ),
     "media": ("losses", "training.loop", "training.optimizers", "stages", "importers", "cli"),
     "data": (
-        *("config.resolve", "config.run_config", "methods", "networks", "losses", "runs", "training", "metrics"),
+        *("config.resolve", "config.setting_models", "config.run_config"),
+        *("methods", "networks", "losses", "runs", "training", "metrics"),
         *("evaluation", "translate", "report", "comparison", "stages", "importers", "cli"),
     ),
     "metrics": (
@@ -72,11 +74,11 @@ FORBIDDEN = {
 """Folder -> the folders and modules that its modules must not import."""
 
 IMPORTERS = ("importers/cyclegan.py",)
-"""Modules that make a run of one medium from another program's file, and therefore name it."""
+"""Modules that convert another program's file to a run, and may therefore name its medium."""
 
 
 def folder_modules(name: str) -> dict[str, ast.Module]:
-    """Return the modules of a folder by path; an empty folder would prove nothing."""
+    """Return the modules of a folder by path; fails if there are none."""
     found = {path: tree for path, tree in TREES.items() if path.startswith(f"{name}/")}
     assert found
     return found
@@ -112,20 +114,20 @@ def text_constants(tree: ast.AST) -> set[str]:
     return {node.value for node in constants if isinstance(node.value, str)}
 
 
-def test_every_folder_is_in_the_table() -> None:
+def test_every_folder_has_import_rules() -> None:
     assert {path.partition("/")[0] for path in TREES if "/" in path} == FORBIDDEN.keys()
     known = {name.removeprefix("unpaired.") for name in NAMES}
     assert not {name for names in FORBIDDEN.values() for name in names} - known, "these modules do not exist"
 
 
 @pytest.mark.parametrize("name", FORBIDDEN)
-def test_folders_do_not_import_what_is_forbidden(name: str) -> None:
+def test_folders_do_not_import_forbidden_modules(name: str) -> None:
     barred = [f"unpaired.{other}" for other in FORBIDDEN[name]]
     for path, tree in folder_modules(name).items():
         assert not [module for module in imported(tree) if is_within(module, *barred)], path
 
 
-def test_no_imports_are_circular() -> None:
+def test_imports_are_not_circular() -> None:
     needs = {name: top_level_imports(TREES[path]) for name, path in NAMES.items()}
     while free := [name for name, others in needs.items() if not others & needs.keys()]:
         for name in free:
@@ -133,7 +135,7 @@ def test_no_imports_are_circular() -> None:
     assert not needs, "circular imports"
 
 
-def test_only_the_interfaces_and_media_import_comparison() -> None:
+def test_only_interfaces_and_media_import_comparison() -> None:
     for path, tree in TREES.items():
         if not path.startswith(("comparison/", "cli/", "media/")) and path not in ("api.py", "__init__.py"):
             assert not [module for module in imported(tree) if is_within(module, "unpaired.comparison")], path
@@ -148,14 +150,14 @@ def test_no_module_outside_media_names_a_medium() -> None:
             assert not [module for module in imported(tree) if is_within(module, *folders)], path
 
 
-def test_methods_do_not_compare_with_the_name_of_a_medium() -> None:
+def test_methods_do_not_compare_with_a_medium_name() -> None:
     for path, tree in folder_modules("methods").items():
         for node in ast.walk(tree):
             if isinstance(node, ast.Compare):
                 assert not text_constants(node) & MEDIA.keys(), path
 
 
-def test_methods_import_networks_losses_and_their_base_alone() -> None:
+def test_methods_import_only_networks_losses_and_their_base() -> None:
     own = (
         *("unpaired.methods.base", "unpaired.methods.capabilities", "unpaired.methods.setting_types"),
         "unpaired.methods.cyclegan_presets",
@@ -170,7 +172,7 @@ def test_methods_import_networks_losses_and_their_base_alone() -> None:
         assert not {module for module in modules if is_within(module, "torch.optim", "torch.distributed")}, path
 
 
-def test_no_method_is_named_or_imported_outside_the_methods() -> None:
+def test_no_method_is_named_or_imported_outside_methods() -> None:
     own = {row.cls.__module__ for row in METHODS.values()}
     for path, tree in TREES.items():
         if not path.startswith("methods/"):
@@ -185,11 +187,11 @@ def test_losses_are_functions_without_state() -> None:
             assert not isinstance(node, ast.ClassDef | ast.Global | ast.Nonlocal), path
         for node in tree.body:
             assert isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.Assign | ast.Expr), path
-            if isinstance(node, ast.Assign):  # a name for a type is no state
+            if isinstance(node, ast.Assign):  # a type alias is not state
                 assert isinstance(node.value, ast.Subscript), path
 
 
-def test_media_alone_opens_picture_files() -> None:
+def test_only_media_open_image_files() -> None:
     for path, tree in TREES.items():
         if path.startswith("media/"):
             continue
@@ -199,13 +201,13 @@ def test_media_alone_opens_picture_files() -> None:
                 assert not (isinstance(node.value, ast.Name) and node.value.id == "Image"), path
 
 
-def test_nothing_reads_or_writes_pickles_of_ours() -> None:
+def test_package_does_not_use_pickle_files() -> None:
     for path, tree in TREES.items():
         assert not {module for module in imported(tree) if is_within(module, "pickle", "dill", "shelve")}, path
         for node in ast.walk(tree):
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "torch":
                 assert node.attr != "save", path
-                # The feature network's weights are a package's, imported ones a user's: read as numbers alone.
+                # These read weights of a package or of imported models; `weights_only` prevents code execution.
                 assert node.attr != "load" or path in (
                     "networks/efficientnet.py",
                     "importers/cyclegan.py",
@@ -213,7 +215,7 @@ def test_nothing_reads_or_writes_pickles_of_ours() -> None:
                 ), path
 
 
-def test_nothing_uses_hasattr_or_eval() -> None:
+def test_package_does_not_use_hasattr_or_eval() -> None:
     for path, tree in TREES.items():
         called = {
             node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
@@ -222,8 +224,8 @@ def test_nothing_uses_hasattr_or_eval() -> None:
         assert not {module for module in imported(tree) if is_within(module, "importlib.import_module")}, path
 
 
-def test_functions_are_simple_enough_to_read() -> None:
-    """Ruff measures every function's complexity: its branches, one by one."""
+def test_functions_are_below_complexity_limit() -> None:
+    """Ruff checks the cyclomatic complexity of every function."""
     with (SOURCE.parents[1] / "pyproject.toml").open("rb") as file:
         lint = tomllib.load(file)["tool"]["ruff"]["lint"]
     assert "C901" in lint["select"] and lint["mccabe"]["max-complexity"] <= 10

@@ -1,4 +1,4 @@
-"""The documentation matches the code: its commands parse, its links lead somewhere, its quickstarts run."""
+"""Agreement of documentation and code: commands parse, links have targets, quickstarts run."""
 
 from __future__ import annotations
 
@@ -45,22 +45,22 @@ FOREIGN_FLAGS = {
     "--max-pixels",
     "--max-hours",
 }
-"""Flags of other programs (pip, the authors' code, our scripts), and those that every command has."""
+"""Flags of other programs (pip, reference code, scripts), and flags that every command has."""
 
 
 def name_page(path: Path) -> str:
-    """The name of a page in a test's id."""
+    """Return the name of a page for test ids."""
     return path.relative_to(ROOT).as_posix()
 
 
 def list_fences(path: Path) -> list[tuple[str, str]]:
-    """The fenced blocks of a page: language and text without its indent."""
+    """Return the fenced blocks of a page: language and text without indentation."""
     text = GENERATED_TABLE.sub("", path.read_text(encoding="utf-8"))
     return [(match[2], re.sub(rf"^{match[1]}", "", match[3], flags=re.MULTILINE)) for match in FENCE.finditer(text)]
 
 
 def list_commands(path: Path) -> list[list[str]]:
-    """The commands of `unpaired` in a page's shell blocks, as words."""
+    """Return the `unpaired` commands in a page's shell blocks, as lists of arguments."""
     commands = []
     for language, block in list_fences(path):
         if language not in ("", "bash", "sh", "console"):
@@ -82,13 +82,13 @@ def list_commands(path: Path) -> list[list[str]]:
 
 
 def list_inline(path: Path) -> list[str]:
-    """The code spans of a page, outside fenced blocks and generated tables."""
+    """Return the code spans of a page outside fenced blocks and generated tables."""
     text = FENCE.sub("", GENERATED_TABLE.sub("", path.read_text(encoding="utf-8")))
     return [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", text)]
 
 
 def list_flags() -> set[str]:
-    """Every flag of every command, with those of every method."""
+    """Return the flags of all commands and all methods."""
     flags = {flag for name in COMMANDS for a in capture_parser(name, [])._actions for flag in a.option_strings}
     for name in list_setting_names():
         flags |= {f"--{name.replace('_', '-')}", f"--no-{name.replace('_', '-')}"}
@@ -120,7 +120,7 @@ def test_commands_and_flags_in_the_text_exist(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name_page)
-def test_links_lead_somewhere(path: Path) -> None:
+def test_links_have_targets(path: Path) -> None:
     for target in find_links(path.read_text(encoding="utf-8")):
         file = resolve_link(target, path)
         if "#" in target and not target.startswith("http") and (file is None or file.suffix == ".md"):
@@ -128,14 +128,14 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 
 def list_anchors(path: Path) -> set[str]:
-    """The anchors of a page's headings."""
+    """Return the anchors of a page's headings."""
     text = FENCE.sub("", path.read_text(encoding="utf-8"))
     headings = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
     return {re.sub(r"[\s-]+", "-", re.sub(r"[^\w\s-]", "", heading).strip().lower()) for heading in headings}
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name_page)
-def test_python_examples_import_what_exists(path: Path) -> None:
+def test_python_examples_import_existing_names(path: Path) -> None:
     for language, block in list_fences(path):
         if language != "python" or path.name in ("api.md", "concepts.md"):  # signatures; an excerpt
             continue
@@ -175,14 +175,14 @@ def test_every_method_has_its_page() -> None:
 
 
 def substitute(words: list[str], names: dict[str, str]) -> list[str]:
-    """A command with the names of the page's example replaced by those of the test."""
+    """Return a command with the names of the page's example replaced by those of the test."""
     for old, new in names.items():
         words = [re.sub(rf"(?<![\w-]){re.escape(old)}(?![\w-])", new, word) for word in words]
     return words
 
 
 def make_tiny(words: list[str], settings: dict[str, Any], steps: int) -> list[str]:
-    """A command that trains, with a budget of `steps` in place of minutes and networks of a few channels."""
+    """Return a training command with a budget of `steps` instead of minutes, and small networks."""
     if words[0] != "train":
         return words
     words = [word for i, word in enumerate(words) if "--minutes" not in words[max(0, i - 1) : i + 1]]
@@ -194,7 +194,7 @@ def make_tiny(words: list[str], settings: dict[str, Any], steps: int) -> list[st
 
 
 def run_quickstart(page: str, names: dict[str, str], settings: dict[str, Any]) -> list[str]:
-    """Run the commands of a quickstart, in order, in the present folder; returns what ran."""
+    """Run the commands of a quickstart in order in the current folder; returns them."""
     ran: list[str] = []
     for words in list_commands(ROOT / "docs" / page):
         command = make_tiny(substitute(words, names), settings, steps=2 + ran.count("train"))
@@ -205,7 +205,7 @@ def run_quickstart(page: str, names: dict[str, str], settings: dict[str, Any]) -
 
 @pytest.fixture
 def tiny_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty working folder."""
+    """Change to an empty folder and return it."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "stderr", io.StringIO())
     yield tmp_path

@@ -1,3 +1,5 @@
+"""Shortening and normalization of file names."""
+
 from __future__ import annotations
 
 import os
@@ -11,21 +13,21 @@ from unpaired.file_names import MAX_NAME_BYTES, normalize_name, shorten_name
 @pytest.mark.parametrize(
     "name", ["a.png", "x" * 300 + ".png", "日" * 200 + ".tsv", "😀" * 100, "é" * 200 + "." + "y" * 40, "." + "z" * 400]
 )
-def test_names_fit_and_stay_apart(name: str) -> None:
+def test_long_names_are_shortened_and_remain_distinct(name: str) -> None:
     short = shorten_name(name)
     assert len(os.fsencode(short)) <= MAX_NAME_BYTES
-    assert short == shorten_name(name) and short.encode().decode() == short  # no half letter
+    assert short == shorten_name(name) and short.encode().decode() == short  # no split character
     assert (short == name) == (len(os.fsencode(name)) <= MAX_NAME_BYTES)
     if len(os.fsencode(name)) > MAX_NAME_BYTES:
         assert short != shorten_name("!" + name)
 
 
-def test_the_suffix_is_kept_and_undecodable_bytes_are_borne() -> None:
+def test_suffix_is_kept_and_undecodable_bytes_are_accepted() -> None:
     assert shorten_name("x" * 300 + ".labels.csv").endswith(".csv")
     undecodable = os.fsdecode(b"\xff" * 300)
     assert len(os.fsencode(shorten_name(undecodable))) <= MAX_NAME_BYTES
 
 
-def test_composed_and_decomposed_accents_are_one_name() -> None:
+def test_unicode_normal_forms_are_equal() -> None:
     composed, decomposed = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
     assert composed != decomposed and normalize_name(decomposed) == normalize_name(composed)

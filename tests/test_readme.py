@@ -1,4 +1,4 @@
-"""The README agrees with the code and with the measured rows; the Chinese README shows the same commands."""
+"""Agreement of both READMEs with the code, the benchmark rows and each other."""
 
 from __future__ import annotations
 

@@ -1,3 +1,5 @@
+"""Worker processes: results, errors and termination."""
+
 from __future__ import annotations
 
 import os
@@ -13,33 +15,33 @@ from unpaired.errors import UnreadableFileError, WorkError
 from unpaired.worker_pool import map_in_processes
 
 
-def test_results_and_errors_come_back() -> None:
-    found = dict(map_in_processes(abs, {f"job {i}": -i for i in range(5)}, workers=2))
-    assert found == {f"job {i}": i for i in range(5)}
+def test_results_and_errors_are_returned() -> None:
+    results = dict(map_in_processes(abs, {f"job {i}": -i for i in range(5)}, workers=2))
+    assert results == {f"job {i}": i for i in range(5)}
     with pytest.raises(TypeError):
         list(map_in_processes(abs, {"a": "text"}, workers=1))  # type: ignore[arg-type]
     error = UnreadableFileError("a.wav", "is silent")
     assert dict(map_in_processes(str, {"a": error}, workers=1)) == {"a": "a.wav: is silent"}
 
 
-def test_a_lost_worker_is_an_error_and_no_hang() -> None:
+def test_lost_worker_raises_work_error() -> None:
     with pytest.raises(WorkError, match="job"):
         list(map_in_processes(os._exit, {"job": 3}, workers=1))
 
 
-def test_what_a_library_prints_does_not_disturb_the_results() -> None:
+def test_printed_text_does_not_affect_results() -> None:
     assert dict(map_in_processes(print, {"a": "hello"}, workers=1)) == {"a": None}
 
 
-def test_a_script_without_a_guard_is_not_run_again(tmp_path: Path) -> None:
+def test_script_without_main_guard_is_not_run_again(tmp_path: Path) -> None:
     script = tmp_path / "mine.py"
     script.write_text(
         "from unpaired.worker_pool import map_in_processes\n"
         "print('began')\n"
         "print(sorted(map_in_processes(abs, {1: -1, 2: -2, 3: -3}, 2)))\n"
     )
-    told = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
-    assert told.stdout.split("\n") == ["began", "[(1, 1), (2, 2), (3, 3)]", ""] and told.stderr == ""
+    completed = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    assert completed.stdout.split("\n") == ["began", "[(1, 1), (2, 2), (3, 3)]", ""] and completed.stderr == ""
 
 
 SLEEPER = """
@@ -59,7 +61,7 @@ def list_children(process_id: int) -> list[int]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_workers_end_with_their_caller_and_silently(number: signal.Signals, tmp_path: Path) -> None:
+def test_workers_end_silently_with_their_parent(number: signal.Signals, tmp_path: Path) -> None:
     script = tmp_path / "sleeper.py"
     script.write_text(SLEEPER)
     process = subprocess.Popen(
@@ -71,14 +73,14 @@ def test_workers_end_with_their_caller_and_silently(number: signal.Signals, tmp_
     )
     wait_until(lambda: len(list_children(process.pid)) == 2)
     children = list_children(process.pid)
-    time.sleep(1.0)  # while workers import, a signal would show a traceback of theirs
+    time.sleep(1.0)  # a signal during the workers' imports would print a traceback
     os.killpg(process.pid, number)
     out, err = process.communicate(timeout=60)
     assert err == "" and (out == "interrupted\n") == (number is signal.SIGINT)
     if number is signal.SIGINT:
         wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
     else:
-        for child in children:  # they sleep in their job, and end with it
+        for child in children:  # they would end only after their job
             os.kill(child, signal.SIGKILL)
 
 

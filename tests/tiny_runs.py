@@ -1,4 +1,4 @@
-"""Runs small enough to translate with in milliseconds, and methods whose result is known."""
+"""Runs that translate in milliseconds, and a method with a known result."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from unpaired.runs.method_builder import build_method
 
 
 class Known(Method):
-    """A method without networks: `change` of the input, from X to Y and back."""
+    """Method without networks that multiplies its input by `change`, from X to Y and back."""
 
     def __init__(self, change: float = 1.0, stride: int = 4, one_way: bool = False) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ def config(
 
 
 def make_run(folder: Path, settings: RunConfig | None = None, seed: int = 0) -> Path:
-    """A run's folder with an untrained model."""
+    """Write a run's folder with an untrained model; returns the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     settings = settings or config()
     torch.manual_seed(seed)

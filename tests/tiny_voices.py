@@ -1,4 +1,4 @@
-"""Voices that are synthesised in milliseconds, and runs of them."""
+"""Voice-like recordings that are synthesized in milliseconds, and configurations of voice runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RATE = 16000
 
 
 def hum(seconds: float = 1.0, f0_hz: float = 120.0, rate: int = RATE, level: float = 0.1) -> npt.NDArray[np.float32]:
-    """A voice-like hum: harmonics up to 4 kHz that fall by 1 / n, its pitch moving a little, fading in and out."""
+    """Return a voice-like hum: harmonics up to 4 kHz with amplitudes 1 / n, vibrato of 2 Hz, fade-in and fade-out."""
     t = np.arange(round(seconds * rate)) / rate
     phase = 2 * np.pi * np.cumsum(f0_hz * (1 + 0.05 * np.sin(2 * np.pi * 2 * t))) / rate
     wave = sum(np.sin(n * phase) / n for n in range(1, int(min(4000, rate / 2.2) / f0_hz)))
@@ -32,7 +32,7 @@ def sound(path: Path, wave: npt.NDArray[Any] | None = None, rate: int = RATE) ->
 
 
 def speaker(name: str, f0_hz: float, mean: float = 0.0, coefficients: int = 24) -> Domain:
-    """A domain whose coefficients have the deviation 1 and the mean 0, the first another `mean`."""
+    """Return a domain whose coefficients have standard deviation 1 and mean 0, except the first with `mean`."""
     statistics = SpeakerStatistics(
         mean=(mean, *[0.0] * (coefficients - 1)),
         std=(1.0,) * coefficients,

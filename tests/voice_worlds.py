@@ -1,4 +1,4 @@
-"""Small worlds of recordings that tests train on; no speech, but with a pitch, formants and syllables."""
+"""Small data sets of synthetic recordings for training in tests, with F0, formants and syllables but no speech."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ TINY: dict[str, Any] = {
     "threads": 1,
     "precision": "fp32",
 }
-"""Settings of a run of recordings that takes no time, with the gate that every machine has."""
+"""Settings of a voice run that trains quickly, with the voice activity detection that needs no package."""
 SMALL = VoiceSettings(mcep_order=12, crop_frames=32, generator_dims="1")
 
 
 def buzz(seconds: float, rate_hz: int = 16000, hz: float = 120.0, seed: int = 0) -> npt.NDArray[np.float32]:
-    """Harmonics of a gliding F0 through two formants that move, in syllables, with some breath."""
+    """Return harmonics of a gliding F0, filtered by a moving formant, with a syllable envelope and noise."""
     t = np.arange(round(seconds * rate_hz)) / rate_hz
     phase = 2 * np.pi * np.cumsum(hz * (1 + 0.1 * np.sin(2 * np.pi * 0.7 * t + seed))) / rate_hz
     sound = np.zeros_like(t)
@@ -41,9 +41,9 @@ def buzz(seconds: float, rate_hz: int = 16000, hz: float = 120.0, seed: int = 0)
 
 
 def speaker(root: Path, name: str, hz: float, seconds: Sequence[float]) -> Path:
-    """A domain's folder with a recording of each length."""
-    place = root / name
-    place.mkdir(parents=True, exist_ok=True)
+    """Write a domain's folder with one recording per length in seconds; returns the folder."""
+    folder = root / name
+    folder.mkdir(parents=True, exist_ok=True)
     for i, length in enumerate(seconds):
-        write(place / f"{i:02}.wav", buzz(length, hz=hz, seed=i), 16000)
-    return place
+        write(folder / f"{i:02}.wav", buzz(length, hz=hz, seed=i), 16000)
+    return folder

@@ -23,7 +23,8 @@ import unpaired
 from unpaired.cli import COMMANDS
 from unpaired.cli.arguments import Parser
 from unpaired.cli.setting_flags import DEST_PREFIX, PRESETS
-from unpaired.config.resolve import build_method_settings_model, get_preset_values, get_section_models
+from unpaired.config.resolve import get_preset_values
+from unpaired.config.setting_models import build_method_settings_model, get_section_models
 from unpaired.config.settings import NetworkSettings, Preset, StrictModel
 from unpaired.media import MEDIA
 from unpaired.media.base import Medium

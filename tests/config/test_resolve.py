@@ -1,4 +1,4 @@
-"""Settings: flag over file over preset over the method's own; mistakes name the key and the nearest one."""
+"""Resolution of settings: precedence of flags, file, preset and defaults; messages for invalid settings."""
 
 from __future__ import annotations
 
@@ -8,14 +8,8 @@ from typing import Any, get_args
 
 import pytest
 
-from unpaired.config.resolve import (
-    Settings,
-    SettingsRequest,
-    get_preset_values,
-    get_section_models,
-    list_setting_names,
-    resolve_settings,
-)
+from unpaired.config.resolve import Settings, SettingsRequest, get_preset_values, resolve_settings
+from unpaired.config.setting_models import get_section_models, list_setting_names
 from unpaired.config.settings import Preset
 from unpaired.errors import UsageError
 from unpaired.media import MEDIA
@@ -39,11 +33,11 @@ def resolve(
     return resolve_settings(SettingsRequest.read(method, settings=settings, file=file), MEDIA[medium], preset)
 
 
-def test_paper_preset_is_the_papers_facts() -> None:
+def test_paper_preset_has_values_of_the_paper() -> None:
     settings = resolve("paper")
     assert settings.method == "cyclegan"
-    facts = {"cycle_weight": 10, "identity_weight": 5, "pool_size": 50, "lr": 2e-4}
-    assert settings.method_settings.model_dump().items() >= facts.items()
+    expected = {"cycle_weight": 10, "identity_weight": 5, "pool_size": 50, "lr": 2e-4}
+    assert settings.method_settings.model_dump().items() >= expected.items()
     assert isinstance(settings.medium_settings, ImageSettings) and isinstance(settings.networks, ImageNetworkSettings)
     assert (settings.medium_settings.size, settings.training.batch_size, settings.networks.width) == (256, 1, 64)
     assert settings.networks.augment == ()
@@ -51,7 +45,7 @@ def test_paper_preset_is_the_papers_facts() -> None:
     assert resolve("paper", method="stargan", batch_size=8).training.batch_size == 8
 
 
-def test_each_layer_wins_over_the_one_below(tmp_path: Path) -> None:
+def test_flags_override_file_which_overrides_preset(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text(
         "preset: small\nnetworks: {width: 24}\nmethod_settings: {cycle_weight: 7}\ntraining: {batch_size: 2}\n"
@@ -96,7 +90,8 @@ def test_auto_is_accepted_only_where_the_type_contains_it(tmp_path: Path) -> Non
     for settings in (resolve("paper", identity_weight="auto"), resolve("paper", file=file), resolve("small")):
         assert settings.method_settings.model_dump()["identity_weight"] == "auto"
     assert resolve(identity_weight="0").method_settings.model_dump()["identity_weight"] == 0
-    for wrong in ({"identity_weight": "-1"}, {"identity_weight": "often"}, {"cycle_weight": "auto"}):
+    wrong_settings: list[dict[str, Any]] = [{"identity_weight": "-1"}, {"identity_weight": "often"}, {"cycle_weight": "auto"}]
+    for wrong in wrong_settings:
         with pytest.raises(UsageError, match=rf"'{next(iter(wrong))}'"):
             resolve(**wrong)
     with pytest.raises(UsageError, match="'identity_weight'"):
@@ -127,7 +122,7 @@ def test_a_given_identity_weight_is_kept_without_a_measurement() -> None:
         decide_method_settings(resolve("small", medium="voice", identity_weight="auto"), None, log.append)
 
 
-def test_a_budget_in_steps_replaces_the_presets_minutes(tmp_path: Path) -> None:
+def test_budget_in_steps_replaces_minutes_of_preset(tmp_path: Path) -> None:
     assert resolve(steps=10).training.minutes is None
     file = tmp_path / "settings.yaml"
     file.write_text("training: {steps: 50}\n")
@@ -138,7 +133,7 @@ def test_a_budget_in_steps_replaces_the_presets_minutes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("settings", "message"),
     [
         ({"cycle_wieght": 3}, "cycle_weight"),
         ({"depth": 4}, "'depth' is a setting of gan, discogan; cyclegan has: "),
@@ -148,13 +143,13 @@ def test_a_budget_in_steps_replaces_the_presets_minutes(tmp_path: Path) -> None:
         ({"cycle_direction": "forwards"}, "'cycle_direction'"),
     ],
 )
-def test_mistakes_are_named(settings: dict[str, Any], words: str) -> None:
-    with pytest.raises(UsageError, match=words):
+def test_invalid_setting_raises_usage_error(settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
         resolve(**settings)
 
 
 @pytest.mark.parametrize(
-    ("method", "settings", "mend"),
+    ("method", "settings", "fix"),
     [
         ("cyclegan", {"identity_end": 0.4, "identity_weight": 0.0}, {"identity_weight": 1.0}),
         ("cyclegan", {"cycle_direction": "backward", "one_way": True}, {"one_way": False}),
@@ -166,18 +161,16 @@ def test_mistakes_are_named(settings: dict[str, Any], words: str) -> None:
         ("unit", {"mcep_order": 30, "representation": "mel"}, {"representation": "world"}),
     ],
 )
-def test_a_setting_that_would_do_nothing_is_refused(
-    method: str, settings: dict[str, Any], mend: dict[str, Any]
-) -> None:
+def test_ineffective_setting_raises_usage_error(method: str, settings: dict[str, Any], fix: dict[str, Any]) -> None:
     name = next(iter(settings))
     medium = "voice" if "mcep_order" in settings else "image"
-    with pytest.raises(UsageError, match=rf"'{name}'.*'{next(iter(mend))}'"):
+    with pytest.raises(UsageError, match=rf"'{name}'.*'{next(iter(fix))}'"):
         resolve(method=method, medium=medium, **settings)
-    resolve(method=method, medium=medium, **settings | mend)
+    resolve(method=method, medium=medium, **settings | fix)
 
 
 @pytest.mark.parametrize(
-    ("text", "words"),
+    ("text", "message"),
     [
         ("netwroks: {width: 3}", "did you mean 'networks'"),
         ("networks: {widht: 3}", "did you mean 'width'"),
@@ -194,21 +187,21 @@ def test_a_setting_that_would_do_nothing_is_refused(
         ("method_settings: {lr: -1}", "'lr'"),
     ],
 )
-def test_mistakes_in_a_file_are_named(text: str, words: str, tmp_path: Path) -> None:
+def test_invalid_file_raises_usage_error(text: str, message: str, tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text(text)
-    with pytest.raises(UsageError, match=words):
+    with pytest.raises(UsageError, match=message):
         resolve(file=file)
 
 
-def test_a_choice_is_named_by_text_or_by_number() -> None:
+def test_choice_accepts_text_and_number() -> None:
     image, voice = resolve(channels=3).medium_settings, resolve(medium="voice", sample_rate="24000").medium_settings
     assert isinstance(image, ImageSettings) and image.channels == "3" and image.num_channels == 3
     assert isinstance(voice, VoiceSettings) and voice.sample_rate == 24000
 
 
 @pytest.mark.parametrize(("medium", "other"), [("image", "voice"), ("voice", "image")])
-def test_settings_of_another_medium_are_refused_unless_a_file_has_their_defaults(
+def test_setting_of_other_medium_raises_usage_error_except_defaults_in_file(
     medium: str, other: str, tmp_path: Path
 ) -> None:
     name = MEDIA[other].crop_setting
@@ -230,7 +223,7 @@ def test_a_setting_in_a_section_that_is_not_its_own_is_named(tmp_path: Path) -> 
         resolve(file=file)
 
 
-def test_a_settings_flat_name_is_in_one_place_only() -> None:
+def test_setting_names_are_unique_across_sections() -> None:
     for row in METHODS.values():
         for medium in MEDIA.values():
             models = get_section_models(row.name, medium)
@@ -239,14 +232,14 @@ def test_a_settings_flat_name_is_in_one_place_only() -> None:
             assert set(names) <= list_setting_names(row.name)
 
 
-def test_settings_of_media_have_names_of_their_own() -> None:
-    """So that a flag is one setting, whichever medium the files are of."""
+def test_setting_names_are_unique_across_media() -> None:
+    """A flag must refer to the same setting for every medium."""
     for medium in MEDIA.values():
         others = [other.settings_model for other in MEDIA.values() if other is not medium]
         assert not medium.settings_model.model_fields.keys() & {n for model in others for n in model.model_fields}
 
 
-def test_presets_hold_settings_that_exist() -> None:
+def test_presets_contain_only_existing_settings() -> None:
     for preset in PRESETS:
         for method in METHODS:
             for medium in MEDIA.values():
@@ -256,22 +249,22 @@ def test_presets_hold_settings_that_exist() -> None:
                     assert values.keys() <= models[section].model_fields.keys()
 
 
-def test_a_file_may_hold_what_does_nothing(tmp_path: Path) -> None:
+def test_file_accepts_ineffective_setting(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text("method: xgan\nmethod_settings: {teacher_weight: 2.0}\n")
     assert resolve(file=file).method_settings.model_dump()["teacher_weight"] == 2
 
 
 @pytest.mark.parametrize("medium", MEDIA)
-def test_settings_survive_pickling(medium: str) -> None:
-    """Ranks and the processes of benchmarks receive them so."""
+def test_settings_can_be_pickled(medium: str) -> None:
+    """Settings are pickled for other ranks and benchmark processes."""
     for method in METHODS:
         settings = resolve(method=method, medium=medium)
         copy = pickle.loads(pickle.dumps(settings))
         assert copy == settings and type(copy.method_settings) is type(settings.method_settings)
 
 
-def test_the_file_is_read_once_and_serves_other_methods(tmp_path: Path) -> None:
+def test_file_is_read_once_and_used_for_other_methods(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text("method: unit\nnetworks: {width: 8}\n")
     request = SettingsRequest.read(settings={"steps": 3}, file=file)

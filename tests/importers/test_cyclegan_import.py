@@ -205,7 +205,7 @@ def test_imported_run_cannot_be_resumed_and_needs_data_to_evaluate(
     assert load_model(run).step == 0
     with pytest.raises(UsageError, match=r"an imported run has no data of its own.* red/ blue/"):
         evaluate(run)
-    with pytest.raises(UsageError, match=r"imported from .*latest_net_G.pth.* nothing to resume"):
+    with pytest.raises(UsageError, match=r"imported from .*latest_net_G.pth.* cannot be resumed"):
         resume(run)
     assert "was not trained here" in write_report(run).read_text("utf-8")
     assert main(["evaluate", str(run), str(discs), "--device", "cpu"]) == 0

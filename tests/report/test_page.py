@@ -15,8 +15,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from unpaired.config.resolve import build_method_settings_model
 from unpaired.config.run_config import RunConfig, write_config
+from unpaired.config.setting_models import build_method_settings_model
 from unpaired.config.settings import DataSettings, TrainingSettings
 from unpaired.data.domain import Domain
 from unpaired.data.folders import DomainFiles

@@ -1,4 +1,4 @@
-"""Runs of which some files are damaged: what is used is said, and what is whole is used."""
+"""Runs with damaged files: intact files are used, and a warning names the damaged ones."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def damage(path: Path) -> None:
 
 
 @pytest.mark.filterwarnings("error")
-def test_whole_files_are_loaded_silently(run: RunFolder) -> None:
+def test_intact_files_load_without_warning(run: RunFolder) -> None:
     assert load_model(run.path).checkpoint == "best"
 
 
-def test_a_damaged_last_model_beside_the_best_is_noticed(run: RunFolder) -> None:
+def test_damaged_last_model_warns_and_best_is_used(run: RunFolder) -> None:
     damage(run.model_path("last"))
-    with pytest.warns(UnpairedWarning) as told:
+    with pytest.warns(UnpairedWarning) as caught:
         assert load_model(run.path).checkpoint == "best"
-    (message,) = (str(warning.message) for warning in told)
+    (message,) = (str(warning.message) for warning in caught)
     assert message.startswith("best.safetensors") and str(run.model_path("last")) in message
 
 
-def test_a_damaged_best_model_is_replaced_by_the_last(run: RunFolder) -> None:
+def test_damaged_best_model_warns_and_last_is_used(run: RunFolder) -> None:
     damage(run.model_path("best"))
     with pytest.warns(UnpairedWarning, match=r"best\.safetensors.*model\.safetensors is used"):
         assert load_model(run.path).checkpoint == "last"
@@ -50,7 +50,7 @@ def test_a_damaged_best_model_is_replaced_by_the_last(run: RunFolder) -> None:
         load_model(run.path)
 
 
-def test_damaged_lines_of_a_history_are_left_out(tmp_path: Path) -> None:
+def test_history_skips_damaged_lines(tmp_path: Path) -> None:
     history = History(tmp_path / "history.jsonl")
     history.add("losses", 1, losses={})
     with history.path.open("ab") as file:

@@ -1,3 +1,5 @@
+"""History files: adding, reading and rewinding."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -5,25 +7,25 @@ from pathlib import Path
 from unpaired.runs.history import History
 
 
-def test_lines_come_back_by_kind_and_in_order(tmp_path: Path) -> None:
+def test_lines_are_read_by_kind_in_order(tmp_path: Path) -> None:
     history = History(tmp_path / "history.jsonl")
     assert history.read() == []
-    history.add("terms", 1, terms={"a": 0.5})
-    history.add("notice", 2, words="é")
-    history.add("terms", 3, terms={"a": 0.25})
+    history.add("losses", 1, losses={"a": 0.5})
+    history.add("notice", 2, message="é")
+    history.add("losses", 3, losses={"a": 0.25})
     assert [line["step"] for line in history.read()] == [1, 2, 3]
-    assert history.read("notice") == [{"kind": "notice", "step": 2, "words": "é"}]
+    assert history.read("notice") == [{"kind": "notice", "step": 2, "message": "é"}]
 
 
-def test_a_line_cut_short_is_passed_over(tmp_path: Path) -> None:
+def test_incomplete_line_is_skipped(tmp_path: Path) -> None:
     history = History(tmp_path / "history.jsonl")
-    history.add("terms", 1)
+    history.add("losses", 1)
     with history.path.open("a") as file:
-        file.write('{"kind": "te')
+        file.write('{"kind": "lo')
     assert [line["step"] for line in history.read()] == [1]
 
 
-def test_rewinding_forgets_what_came_after(tmp_path: Path) -> None:
+def test_rewind_removes_later_lines(tmp_path: Path) -> None:
     history = History(tmp_path / "history.jsonl")
     for step in (1, 2, 3):
         history.add("losses", step)

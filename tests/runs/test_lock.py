@@ -1,3 +1,5 @@
+"""Folder locks between processes."""
+
 from __future__ import annotations
 
 import os
@@ -14,25 +16,25 @@ HOLDER = """
 import sys
 from pathlib import Path
 from unpaired.runs.lock import FolderLock
-lock = FolderLock(Path(sys.argv[1]), "works", "wait")
-print("held", flush=True)
+lock = FolderLock(Path(sys.argv[1]), "trains", "wait")
+print("locked", flush=True)
 input()
 """
 
 
 def lock(folder: Path) -> FolderLock:
-    return FolderLock(folder, "works here", "wait or stop it")
+    return FolderLock(folder, "trains this run", "wait or stop it")
 
 
-def test_one_process_at_a_time_and_a_kill_leaves_no_lock(tmp_path: Path) -> None:
+def test_lock_excludes_other_process_and_ends_when_it_is_killed(tmp_path: Path) -> None:
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
-    assert holder.stdout is not None and holder.stdout.readline() == "held\n"
-    with pytest.raises(WorkError) as refused:
+    assert holder.stdout is not None and holder.stdout.readline() == "locked\n"
+    with pytest.raises(WorkError) as caught:
         lock(tmp_path)
-    assert str(tmp_path) in str(refused.value) and str(holder.pid) in str(refused.value)
-    assert str(refused.value).endswith("works here; wait or stop it")
+    assert str(tmp_path) in str(caught.value) and str(holder.pid) in str(caught.value)
+    assert str(caught.value).endswith("trains this run; wait or stop it")
     holder.kill()
     holder.communicate()
     assert (tmp_path / LOCK_FILE).exists()
@@ -42,7 +44,7 @@ def test_one_process_at_a_time_and_a_kill_leaves_no_lock(tmp_path: Path) -> None
     lock(tmp_path).release()
 
 
-def test_a_file_system_without_locks_is_not_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_system_without_locks_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(95, "Operation not supported")
 

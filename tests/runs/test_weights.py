@@ -1,4 +1,4 @@
-"""Files of weights: whole or not at all, and refused when they are not what they seem."""
+"""Weight files: atomic writing, shared layers, and errors for damaged or foreign files."""
 
 from __future__ import annotations
 
@@ -24,57 +24,57 @@ class Shared(nn.Module):
         self.one, self.other = nn.Sequential(nn.Linear(3, 2), tail), nn.Sequential(nn.Linear(4, 2), tail)
 
 
-def saved(folder: Path) -> Path:
+def write_example(folder: Path) -> Path:
     path = folder / "x.safetensors"
     write_tensors(path, TENSORS, {"step": "3"})
     return path
 
 
-def test_round_trip(tmp_path: Path) -> None:
-    tensors, about = read_tensors(saved(tmp_path))
-    assert about["step"] == "3"
+def test_written_tensors_are_read_unchanged(tmp_path: Path) -> None:
+    tensors, metadata = read_tensors(write_example(tmp_path))
+    assert metadata["step"] == "3"
     assert tensors.keys() == TENSORS.keys()
     assert all(torch.equal(tensors[name], TENSORS[name]) for name in TENSORS)
     assert [p.name for p in tmp_path.iterdir()] == ["x.safetensors"]
 
 
-def test_others_may_read_weights_as_they_may_any_new_file(tmp_path: Path) -> None:
+def test_weight_files_have_the_permissions_of_new_files(tmp_path: Path) -> None:
     (tmp_path / "new").touch()
-    assert saved(tmp_path).stat().st_mode == (tmp_path / "new").stat().st_mode
+    assert write_example(tmp_path).stat().st_mode == (tmp_path / "new").stat().st_mode
 
 
-def test_shared_layers_are_saved_once_and_stay_shared(tmp_path: Path) -> None:
-    net, other = Shared(), Shared()
+def test_shared_layers_are_saved_once_and_remain_shared(tmp_path: Path) -> None:
+    network, other = Shared(), Shared()
     path = tmp_path / "x.safetensors"
-    write_tensors(path, collect_state(net), {})
-    assert not any(name.startswith(("one.1", "other.1")) for name in collect_state(net))
+    write_tensors(path, collect_state(network), {})
+    assert not any(name.startswith(("one.1", "other.1")) for name in collect_state(network))
     load_state(other, read_tensors(path)[0], path)
-    assert torch.equal(other.tail.weight, net.tail.weight)
+    assert torch.equal(other.tail.weight, network.tail.weight)
     assert other.other[1] is other.one[1] is other.tail
 
 
-def test_other_networks_are_refused(tmp_path: Path) -> None:
-    path = saved(tmp_path)
+def test_state_of_other_networks_raises_work_error(tmp_path: Path) -> None:
+    path = write_example(tmp_path)
     with pytest.raises(WorkError, match=r"lacks .*one\.0\.bias"):
         load_state(Shared(), {}, path)
-    net = Shared()
-    wrong = collect_state(net) | {"one.0.weight": torch.zeros(2, 5)}
+    network = Shared()
+    wrong = collect_state(network) | {"one.0.weight": torch.zeros(2, 5)}
     with pytest.raises(WorkError, match=r"shape \(2, 5\)"):
-        load_state(net, wrong, path)
+        load_state(network, wrong, path)
 
 
 @pytest.mark.parametrize("length", [0x4B50, 0x0580])
-def test_a_header_as_long_as_a_pickles_first_bytes_is_read(tmp_path: Path, length: int) -> None:
+def test_header_length_equal_to_pickle_magic_is_read(tmp_path: Path, length: int) -> None:
     file = tmp_path / "weights.safetensors"
-    for letters in range(length):
-        write_tensors(file, {"x": torch.zeros(1)}, {"about": "a" * (length - 1000 + letters)})
+    for extra in range(length):
+        write_tensors(file, {"x": torch.zeros(1)}, {"metadata": "a" * (length - 1000 + extra)})
         if int.from_bytes(file.read_bytes()[:2], "little") == length:
             break
     assert file.read_bytes()[:2] in (b"PK", b"\x80\x05")
     assert torch.equal(read_tensors(file)[0]["x"], torch.zeros(1))
 
 
-def test_a_pickle_in_disguise_is_refused(tmp_path: Path) -> None:
+def test_pickle_raises_work_error(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     for old in (True, False):
         torch.save({"a": torch.zeros(2)}, path, _use_new_zipfile_serialization=not old)
@@ -82,17 +82,17 @@ def test_a_pickle_in_disguise_is_refused(tmp_path: Path) -> None:
             read_tensors(path)
 
 
-def test_truncated_files_are_refused(tmp_path: Path) -> None:
-    path = saved(tmp_path)
-    whole = path.read_bytes()
-    for length in (0, 5, len(whole) // 2, len(whole) - 1):
-        path.write_bytes(whole[:length])
+def test_truncated_file_raises_work_error(tmp_path: Path) -> None:
+    path = write_example(tmp_path)
+    content = path.read_bytes()
+    for length in (0, 5, len(content) // 2, len(content) - 1):
+        path.write_bytes(content[:length])
         with pytest.raises(WorkError, match="damaged or truncated"):
             read_tensors(path)
 
 
-def test_edited_files_are_refused(tmp_path: Path) -> None:
-    path = saved(tmp_path)
+def test_edited_tensors_raise_work_error(tmp_path: Path) -> None:
+    path = write_example(tmp_path)
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(bytes(content))
@@ -100,8 +100,8 @@ def test_edited_files_are_refused(tmp_path: Path) -> None:
         read_tensors(path)
 
 
-def test_edited_metadata_is_refused(tmp_path: Path) -> None:
-    path = saved(tmp_path)
+def test_edited_metadata_raises_work_error(tmp_path: Path) -> None:
+    path = write_example(tmp_path)
     content = path.read_bytes()
     (length,) = struct.unpack("<Q", content[:8])
     header = json.loads(content[8 : 8 + length])
@@ -112,15 +112,15 @@ def test_edited_metadata_is_refused(tmp_path: Path) -> None:
         read_tensors(path)
 
 
-def test_a_full_disk_leaves_the_file_before_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = saved(tmp_path)
+def test_full_disk_leaves_previous_file_unchanged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_example(tmp_path)
 
-    def full(*args: object, **kwargs: object) -> None:
+    def raise_disk_full(*args: object, **kwargs: object) -> None:
         Path(str(args[1])).write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("unpaired.runs.weights.save_file", full)
-    with pytest.raises(WorkError, match="the disk is full"):
+    monkeypatch.setattr("unpaired.runs.weights.save_file", raise_disk_full)
+    with pytest.raises(WorkError, match="the disk is raise_disk_full"):
         write_tensors(path, TENSORS, {"step": "4"})
     assert read_tensors(path)[1]["step"] == "3"
     assert [p.name for p in tmp_path.iterdir()] == ["x.safetensors"]

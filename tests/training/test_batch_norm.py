@@ -1,4 +1,4 @@
-"""Batch norm: its statistics are those of the weights that trained; a running average of weights must not use them."""
+"""Batch normalization: its running statistics belong to the training weights, so it excludes an EMA of the weights."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ pytestmark = pytest.mark.usefixtures("without_features")
 SETTINGS: dict[str, Any] = {"norm": "batch", "steps": 4, "evaluate_every": 0, "sample_every": 0, "checkpoint_every": 2}
 
 
-def test_it_is_refused_where_weights_are_averaged(discs: Path, tmp_path: Path) -> None:
+def test_batch_norm_with_ema_raises_usage_error(discs: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"norm batch.*--ema-decay 0.*--norm instance"):
         trained(discs, tmp_path / "run", **SETTINGS)
 
 
-def test_without_an_average_the_model_is_what_trained_and_resuming_is_exact(discs: Path, tmp_path: Path) -> None:
+def test_without_ema_model_equals_training_weights_and_resuming_is_exact(discs: Path, tmp_path: Path) -> None:
     settings = {**SETTINGS, "ema_decay": 0.0}
     whole, part = trained(discs, tmp_path / "whole", **settings), tmp_path / "part"
     stopped_after(discs, part, 3, settings)

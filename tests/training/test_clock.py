@@ -1,4 +1,4 @@
-"""Pauses are not training time, and steps that become slow are noticed."""
+"""Clock of training time without pauses, and detection of slow steps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from unpaired.training.clock import SLOW_FACTOR, SpeedMonitor, WorkClock
 
 
 class Times:
-    """Clocks that stand where they are set."""
+    """Wall time and CPU time that the test sets."""
 
     def __init__(self) -> None:
         self.wall_s = self.cpu_s = 100.0
@@ -27,7 +27,7 @@ class Times:
 
 @pytest.fixture
 def times(monkeypatch: pytest.MonkeyPatch) -> Times:
-    monkeypatch.setattr(WorkClock, "_run", lambda _: None)  # its thread does not look
+    monkeypatch.setattr(WorkClock, "_run", lambda _: None)  # only the test reads the clock
     return Times()
 
 
@@ -36,7 +36,7 @@ def times(monkeypatch: pytest.MonkeyPatch) -> Times:
     [(40, 0.0, True), (40, 39.0, False), (3, 0.0, False), (100_000, 1.0, True)],
     ids=["stopped", "a step that holds the interpreter", "short", "a night"],
 )
-def test_a_gap_without_processor_time_is_a_pause(wall_s: float, cpu_s: float, is_pause: bool, times: Times) -> None:
+def test_gap_without_cpu_time_is_a_pause(wall_s: float, cpu_s: float, is_pause: bool, times: Times) -> None:
     with WorkClock(lambda: times.wall_s, lambda: times.cpu_s) as clock:
         before = clock.now()
         times.advance(wall_s, cpu_s)
@@ -46,7 +46,7 @@ def test_a_gap_without_processor_time_is_a_pause(wall_s: float, cpu_s: float, is
         assert counted + pause_s == pytest.approx(wall_s) and clock.take_pause_s() == 0
 
 
-def test_a_clock_that_does_not_run_counts_everything(times: Times) -> None:
+def test_clock_outside_its_context_counts_pauses(times: Times) -> None:
     clock = WorkClock(lambda: times.wall_s, lambda: times.cpu_s)
     before = clock.now()
     times.advance(60, 0)
@@ -54,7 +54,7 @@ def test_a_clock_that_does_not_run_counts_everything(times: Times) -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no such signal")
-def test_a_stopped_process_counts_nothing(tmp_path: Path) -> None:
+def test_time_of_stopped_process_is_not_counted(tmp_path: Path) -> None:
     code = """
 import time
 from unpaired.training.clock import WorkClock
@@ -75,19 +75,19 @@ print(counted, pause)
     assert pause_s > 6 and counted < 6
 
 
-def test_steps_much_slower_than_promised_are_told_once() -> None:
+def test_steps_slower_than_expected_are_reported_once() -> None:
     monitor = SpeedMonitor(expected_s=1.0)
     assert all(monitor.add_step(1.2 * SLOW_FACTOR / 2) is None for _ in range(40))
-    told = [found for _ in range(40) if (found := monitor.add_step(2 * SLOW_FACTOR)) is not None]
-    assert told == [(2 * SLOW_FACTOR, 1.0)]
+    reported = [slowdown for _ in range(40) if (slowdown := monitor.add_step(2 * SLOW_FACTOR)) is not None]
+    assert reported == [(2 * SLOW_FACTOR, 1.0)]
 
 
-def test_without_a_promise_the_run_is_its_own_measure() -> None:
+def test_without_expected_time_earlier_steps_are_the_reference() -> None:
     monitor = SpeedMonitor()
     assert all(monitor.add_step(seconds) is None for seconds in [30.0] + 20 * [1.0])
-    assert [found for _ in range(20) if (found := monitor.add_step(4.0)) is not None] == [(4.0, 1.0)]
+    assert [slowdown for _ in range(20) if (slowdown := monitor.add_step(4.0)) is not None] == [(4.0, 1.0)]
 
 
-def test_one_slow_step_is_none() -> None:
+def test_single_slow_steps_are_not_reported() -> None:
     monitor = SpeedMonitor(expected_s=1.0)
     assert all(monitor.add_step(60.0 if i % 10 == 3 else 1.0) is None for i in range(100))

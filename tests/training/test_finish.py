@@ -1,4 +1,4 @@
-"""What is said after the last step: the same of every medium, with commands that can be pasted."""
+"""Messages after the last training step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from unpaired.training.finish import finish_training
 from unpaired.training.logging import TrainingLog
 
 
-def test_commands_that_are_shown_are_quoted(
+def test_logged_commands_are_quoted_for_a_shell(
     discs: Path, tmp_path: Path, without_features: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said: list[str] = []

@@ -1,4 +1,4 @@
-"""The loop's moves: simultaneous turns, idle roles, clip and box, float16 with its scalers."""
+"""Training loop: simultaneous turns, roles without gradients, gradient and weight clipping, float16 loss scaling."""
 
 from __future__ import annotations
 
@@ -15,25 +15,26 @@ from unpaired.training import loop as loops
 from unpaired.training.distributed import Distributed
 from unpaired.training.loop import TrainingLoop
 
-NOW = StepContext(0, 0.0)
+CONTEXT = StepContext(0, 0.0)
 
 
 class Duel(Method):
-    """Two players of one weight each, and a third whom no term reaches; `g` and `d` move at once where `together`."""
+    """Two players with one weight each, and one without a loss; `together`: `g` and `d` take simultaneous turns."""
 
     def __init__(self, together: bool = True, **player: float) -> None:
         super().__init__()
         self.G, self.D, self.unused = (Role(nn.Linear(1, 1, bias=False)) for _ in range(3))
         for role, value in ((self.G, 2.0), (self.D, 3.0), (self.unused, 5.0)):
             nn.init.constant_(next(role.parameters()), value)
-        form = {"optimizer": "sgd", "lr": 0.1} | player
-        self.players = {name: Player((role,), **form) for name, role in (("g", "G"), ("d", "D"), ("i", "unused"))}  # type: ignore[arg-type]
+        player_settings = {"optimizer": "sgd", "lr": 0.1} | player
+        roles = {"g": "G", "d": "D", "i": "unused"}
+        self.players = {name: Player((role,), **player_settings) for name, role in roles.items()}  # type: ignore[arg-type]
         self.loss_weights = {"score": 1.0}
         self.routes = ()
         self.together = together
 
-    def play(self, batch: Batch, now: StepContext) -> Iterator[Turns]:
-        """`g` lowers D(G(x)), `d` raises it."""
+    def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
+        """Yield turns in which `g` minimizes D(G(x)) and `d` maximizes it."""
         score = self.D(self.G(batch["X"])).float().mean()
         if self.together:
             yield [Turn("g", "i", score=score), Turn("d", score=-score)]
@@ -42,11 +43,11 @@ class Duel(Method):
             yield Turn("d", score=-self.D(self.G(batch["X"])).float().mean())
 
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:
-        """Nothing."""
+        """Return `x`."""
         return x
 
 
-def of(method: Method) -> TrainingLoop:
+def build_loop(method: Method) -> TrainingLoop:
     return TrainingLoop(method, Distributed(Fabric(accelerator="cpu", devices=1)))
 
 
@@ -58,78 +59,78 @@ def batch(value: float = 1.0) -> dict[str, Tensor]:
     return {"X": torch.full((1, 1), value)}
 
 
-def test_turns_in_a_list_are_made_at_once_and_in_sequence_one_sees_the_other() -> None:
+def test_turns_in_a_list_are_simultaneous_and_others_sequential() -> None:
     at_once, one_by_one = Duel(), Duel(together=False)
-    of(at_once).step([batch()], NOW)
+    build_loop(at_once).step([batch()], CONTEXT)
     assert weights(at_once) == pytest.approx([2 - 0.1 * 3, 3 + 0.1 * 2, 5])
-    of(one_by_one).step([batch()], NOW)
+    build_loop(one_by_one).step([batch()], CONTEXT)
     assert weights(one_by_one) == pytest.approx([1.7, 3 + 0.1 * 1.7, 5])
 
 
-def test_terms_are_means_over_micro_batches() -> None:
+def test_losses_are_means_over_micro_batches() -> None:
     method = Duel()
-    terms = of(method).step([batch(1.0), batch(3.0)], NOW)
-    assert {name: float(term) for name, term in terms.items()} == {"g.score": 12, "d.score": -12}
+    losses = build_loop(method).step([batch(1.0), batch(3.0)], CONTEXT)
+    assert {name: float(loss) for name, loss in losses.items()} == {"g.score": 12, "d.score": -12}
     assert weights(method) == pytest.approx([2 - 0.1 * 3 * 2, 3 + 0.1 * 2 * 2, 5])
 
 
-def test_an_idle_role_stays_bit_equal_with_any_optimizer() -> None:
+def test_role_without_gradient_is_unchanged_by_any_optimizer() -> None:
     for optimizer in ("adam", "adamw", "rmsprop", "sgd"):
         method = Duel(optimizer=optimizer, weight_decay=0.1)  # type: ignore[arg-type]
-        loop = of(method)
+        loop = build_loop(method)
         for _ in range(3):
-            loop.step([batch()], NOW)
+            loop.step([batch()], CONTEXT)
         assert weights(method)[2] == 5
         assert weights(method)[0] != 2
 
 
-def test_clip_bounds_the_gradient_and_box_the_weights() -> None:
+def test_grad_clip_limits_gradients_and_weight_clip_limits_weights() -> None:
     method = Duel(grad_clip=0.5)
-    of(method).step([batch()], NOW)
+    build_loop(method).step([batch()], CONTEXT)
     assert weights(method) == pytest.approx([2 - 0.1 * 0.5, 3 + 0.1 * 0.5, 5])
     method = Duel(weight_clip=1.0)
-    of(method).step([batch()], NOW)
+    build_loop(method).step([batch()], CONTEXT)
     assert weights(method) == [1, 1, 5]
 
 
 @pytest.fixture
-def half(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Scalers that start at 2, so that what is expected can be worked by hand."""
+def small_grad_scale(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use scalers that start at 2, so that one overflow gives a scale of 1."""
     monkeypatch.setattr(
         loops, "build_grad_scaler", lambda precision, device: torch.amp.GradScaler(device.type, init_scale=2.0)
     )
 
 
-@pytest.mark.usefixtures("half")
+@pytest.mark.usefixtures("small_grad_scale")
 @pytest.mark.parametrize("together", [True, False])
 @pytest.mark.parametrize("optimizer", ["sgd", "adam", "rmsprop"])
-def test_scaled_steps_are_the_unscaled_ones_after_clipping(together: bool, optimizer: str) -> None:
+def test_scaled_steps_equal_unscaled_steps(together: bool, optimizer: str) -> None:
     scaled = Duel(together, optimizer=optimizer, grad_clip=0.5)  # type: ignore[arg-type]
     plain = Duel(together, optimizer=optimizer, grad_clip=0.5)  # type: ignore[arg-type]
-    loop, other = of(scaled), TrainingLoop(plain, Distributed(Fabric(accelerator="cpu", devices=1)))
+    loop, other = build_loop(scaled), TrainingLoop(plain, Distributed(Fabric(accelerator="cpu", devices=1)))
     loop.precision = "fp16-mixed"
     with pytest.MonkeyPatch.context() as patch:
-        loop.step([batch()], NOW)
+        loop.step([batch()], CONTEXT)
         patch.setattr(loops, "build_grad_scaler", lambda precision, device: None)
-        other.step([batch()], NOW)
+        other.step([batch()], CONTEXT)
     assert weights(scaled) == pytest.approx(weights(plain), rel=1e-3)
     assert sorted(loop.scalers) == (["g+i+d"] if together else ["d", "g+i"])
 
 
-@pytest.mark.usefixtures("half")
+@pytest.mark.usefixtures("small_grad_scale")
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_an_overflow_skips_the_turns_step_and_lowers_its_scale_alone(optimizer: str) -> None:
+def test_overflow_skips_step_and_lowers_scale_of_its_turn_only(optimizer: str) -> None:
     method = Duel(together=False, optimizer=optimizer)  # type: ignore[arg-type]
-    loop = of(method)
+    loop = build_loop(method)
     loop.precision = "fp16-mixed"
-    loop.step([batch()], NOW)
+    loop.step([batch()], CONTEXT)
     before, scale = weights(method), loop.scalers["g+i"].get_scale()
     assert scale == 2
     handle = next(method.G.parameters()).register_hook(lambda grad: torch.full_like(grad, float("inf")))
-    terms = loop.step([batch()], NOW)
+    losses = loop.step([batch()], CONTEXT)
     handle.remove()
     assert weights(method)[0] == before[0]
     assert weights(method)[1] != before[1]
     assert loop.scalers["g+i"].get_scale() == 1
     assert loop.scalers["d"].get_scale() == 2
-    assert all(term.isfinite() for term in terms.values())
+    assert all(loss.isfinite() for loss in losses.values())

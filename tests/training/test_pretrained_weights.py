@@ -1,4 +1,4 @@
-"""A run keeps the digests of the embeddings that it learned with, and goes on with no others."""
+"""Digests of embeddings in a run's configuration, which resuming verifies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ from unpaired.networks import pretrained
 from unpaired.networks.pretrained import hash_weights, register_embedding
 
 
-def test_a_run_goes_on_with_the_weights_that_it_began_with(discs: Path, tmp_path: Path, without_features: None) -> None:
+def test_resuming_with_other_embedding_weights_raises_work_error(
+    discs: Path, tmp_path: Path, without_features: None
+) -> None:
     network = nn.Conv2d(3, 4, 4, 4)
     name = register_embedding(network)
     run = tmp_path / "run"
@@ -31,7 +33,7 @@ def test_a_run_goes_on_with_the_weights_that_it_began_with(discs: Path, tmp_path
     assert Translator.load(run).routes == (("blue", "red"),)
 
 
-def test_a_teacher_of_codes_resumes_to_the_last_bit_and_translating_does_without_it(
+def test_run_with_embedding_resumes_bit_identically_and_translates_without_it(
     discs: Path, tmp_path: Path, without_features: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = nn.Conv2d(3, 4, 4, 4)
@@ -42,22 +44,22 @@ def test_a_teacher_of_codes_resumes_to_the_last_bit_and_translating_does_without
         "steps": 4,
     }
     settings |= {"checkpoint_every": 2, "evaluate_every": 0, "sample_every": 0}
-    whole, part = trained(discs, tmp_path / "whole", **settings), tmp_path / "part"
-    stopped_after(discs, part, 3, settings)
+    uninterrupted, interrupted = trained(discs, tmp_path / "uninterrupted", **settings), tmp_path / "interrupted"
+    stopped_after(discs, interrupted, 3, settings)
     monkeypatch.setattr(pretrained, "_registered", {})
     with pytest.raises(UsageError, match=r"unpaired\.register_embedding"):
-        resume(part, log=quiet)
+        resume(interrupted, log=quiet)
     register_embedding(network)
-    resume(part, log=quiet)
-    one, other = state(whole), state(part)
-    assert one.keys() == other.keys() and {"R.0.weight"} <= {name.split("/")[-1] for name in one}
-    assert [name for name in one if not torch.equal(one[name], other[name])] == []
-    assert read_config(part / "config.yaml").pretrained == {settings["feature_extractor"]: hash_weights(network)}
+    resume(interrupted, log=quiet)
+    state_a, state_b = state(uninterrupted), state(interrupted)
+    assert state_a.keys() == state_b.keys() and {"R.0.weight"} <= {name.split("/")[-1] for name in state_a}
+    assert [name for name in state_a if not torch.equal(state_a[name], state_b[name])] == []
+    assert read_config(interrupted / "config.yaml").pretrained == {settings["feature_extractor"]: hash_weights(network)}
     monkeypatch.setattr(pretrained, "_registered", {})
-    assert Translator.load(part).routes == (("blue", "red"), ("red", "blue"))
+    assert Translator.load(interrupted).routes == (("blue", "red"), ("red", "blue"))
 
 
-def test_an_embedding_that_is_not_here_is_refused_before_a_run_begins(discs: Path, tmp_path: Path) -> None:
+def test_unknown_embedding_raises_usage_error_before_training(discs: Path, tmp_path: Path) -> None:
     for method in ("dtn-baseline", "xgan"):
         with pytest.raises(UsageError, match=r"unpaired\.register_embedding"):
             train(
@@ -71,6 +73,6 @@ def test_an_embedding_that_is_not_here_is_refused_before_a_run_begins(discs: Pat
     assert not (tmp_path / "run").exists()
 
 
-def test_runs_without_embeddings_keep_none(discs: Path, tmp_path: Path, without_features: None) -> None:
+def test_run_without_embedding_records_no_digest(discs: Path, tmp_path: Path, without_features: None) -> None:
     train(discs, out=tmp_path / "run", log=quiet, **TINY | {"steps": 1})
     assert read_config(tmp_path / "run" / "config.yaml").pretrained == {}

@@ -1,4 +1,4 @@
-"""Resuming: equal to the last bit in every layout and precision, and mended where a kill came between two files."""
+"""Resuming: bit-identical results in every layout and precision, recovery after kills and full disks."""
 
 from __future__ import annotations
 
@@ -39,106 +39,106 @@ pytestmark = pytest.mark.usefixtures("without_features")
     ],
     ids=["channels last", "bf16 in micro-batches", "paper, channels last"],
 )
-def test_resumed_is_equal_in_every_layout_and_precision(settings: dict[str, Any], discs: Path, tmp_path: Path) -> None:
+def test_resumed_run_is_bit_identical_in_every_layout_and_precision(
+    settings: dict[str, Any], discs: Path, tmp_path: Path
+) -> None:
     settings = {"steps": 4, "checkpoint_every": 2, "evaluate_every": 0, "sample_every": 0, **settings}
-    whole, part = trained(discs, tmp_path / "whole", **settings), tmp_path / "part"
-    stopped_after(discs, part, 3, settings)
-    resume(part, log=quiet)
-    one, other = state(whole), state(part)
-    assert one.keys() == other.keys()
-    assert [name for name in one if not torch.equal(one[name], other[name])] == []
+    uninterrupted, interrupted = trained(discs, tmp_path / "uninterrupted", **settings), tmp_path / "interrupted"
+    stopped_after(discs, interrupted, 3, settings)
+    resume(interrupted, log=quiet)
+    state_a, state_b = state(uninterrupted), state(interrupted)
+    assert state_a.keys() == state_b.keys()
+    assert [name for name in state_a if not torch.equal(state_a[name], state_b[name])] == []
 
 
-def test_a_kill_between_a_checkpoint_and_its_models_is_mended(
+def test_resuming_writes_models_of_last_checkpoint_again(
     discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ImageValidator, "evaluate", lambda self, step, spent_s, best_value: 10.0 - step)
     run = trained(discs, tmp_path / "run", steps=3, evaluate_every=1, sample_every=0)
     before = {name: read_tensors(run / name) for name in ("model.safetensors", "best.safetensors")}
-    assert all(about["step"] == "3" for _, about in before.values())
+    assert all(metadata["step"] == "3" for _, metadata in before.values())
     for name in before:
-        (run / name).unlink()  # not overwritten: what was read is mapped from the file
+        (run / name).unlink()  # not overwritten, because the read tensors are mapped from the file
         (run / name).write_bytes(b"of an earlier step")
     with pytest.raises(UsageError, match="already complete"):
         resume(run, log=quiet)
-    for name, (tensors, about) in before.items():
-        now, about_now = read_tensors(run / name)
-        assert about_now == about
-        assert all(torch.equal(now[key], tensors[key]) for key in tensors)
+    for name, (tensors, metadata) in before.items():
+        tensors_now, metadata_now = read_tensors(run / name)
+        assert metadata_now == metadata
+        assert all(torch.equal(tensors_now[key], tensors[key]) for key in tensors)
 
 
-def test_a_better_state_replaces_the_best_and_a_worse_one_does_not(
-    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    kids = {1: 5.0, 2: 3.0, 3: 4.0}
-    monkeypatch.setattr(ImageValidator, "evaluate", lambda self, step, spent_s, best_value: kids[step])
+def test_best_model_has_best_validation_metric(discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {1: 5.0, 2: 3.0, 3: 4.0}
+    monkeypatch.setattr(ImageValidator, "evaluate", lambda self, step, spent_s, best_value: values[step])
     run = trained(discs, tmp_path / "run", steps=3, evaluate_every=1, sample_every=0)
     assert read_tensors(run / "best.safetensors")[1]["step"] == "2"
     assert read_tensors(run / "model.safetensors")[1]["step"] == "3"
-    about = json.loads(read_tensors(list_checkpoints(run / "checkpoints")[-1] / "state.safetensors")[1]["state"])
-    assert (about["progress"]["best_step"], about["progress"]["best_value"]) == (2, 3.0)
+    metadata = json.loads(read_tensors(list_checkpoints(run / "checkpoints")[-1] / "state.safetensors")[1]["state"])
+    assert (metadata["progress"]["best_step"], metadata["progress"]["best_value"]) == (2, 3.0)
 
 
-def test_a_notice_is_kept_once(discs: Path, tmp_path: Path) -> None:
+def test_notice_is_recorded_once(discs: Path, tmp_path: Path) -> None:
     run = trained(discs, tmp_path / "run", steps=1)
     resume(run, log=quiet, steps=2)
-    words = [line["message"] for line in History(run / "history.jsonl").read("notice")]
-    assert len(words) == len(set(words)) > 0
+    messages = [line["message"] for line in History(run / "history.jsonl").read("notice")]
+    assert len(messages) == len(set(messages)) > 0
 
 
-def test_leftovers_of_a_kill_are_cleared(discs: Path, tmp_path: Path) -> None:
+def test_resuming_removes_incomplete_checkpoints(discs: Path, tmp_path: Path) -> None:
     run = trained(discs, tmp_path / "run", steps=1)
-    left = run / "checkpoints" / ".step-000000099.part"
-    left.mkdir()
-    (left / "state.safetensors.part").write_bytes(b"half")
+    leftover = run / "checkpoints" / ".step-000000099.part"
+    leftover.mkdir()
+    (leftover / "state.safetensors.part").write_bytes(b"half")
     resume(run, log=quiet, steps=2)
-    assert not left.exists()
+    assert not leftover.exists()
 
 
-def test_a_signal_that_comes_twice_at_once_saves_all_the_same(discs: Path, tmp_path: Path) -> None:
-    """Launchers pass on what the terminal has sent to all."""
+def test_duplicate_signals_save_once(discs: Path, tmp_path: Path) -> None:
+    """Launchers forward a signal that the terminal has already sent to all processes."""
     with pytest.MonkeyPatch.context() as patch:
-        signalled(patch, 2, signal.SIGTERM, signal.SIGTERM, signal.SIGINT)
+        send_signals(patch, 2, signal.SIGTERM, signal.SIGTERM, signal.SIGINT)
         with pytest.raises(TrainingInterrupt, match="saved at step 2"):
             trained(discs, tmp_path / "run", steps=4)
     assert state_step(tmp_path / "run") == "step-000000002"
 
 
-def test_a_signal_in_the_last_step_lets_the_run_end(discs: Path, tmp_path: Path) -> None:
+def test_signal_in_last_step_lets_run_finish(discs: Path, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        signalled(patch, 3, signal.SIGINT)
+        send_signals(patch, 3, signal.SIGINT)
         run = trained(discs, tmp_path / "run", steps=3)
     assert (run / "evaluation.json").is_file()
 
 
-def signalled(patch: pytest.MonkeyPatch, step: int, *signals: signal.Signals) -> None:
-    """Have these signals come in a step (from 1)."""
+def send_signals(patch: pytest.MonkeyPatch, step: int, *signals: signal.Signals) -> None:
+    """Send `signals` to this process in step `step`, counted from 1."""
     original = TrainingLoop.step
 
-    def stepped(self: TrainingLoop, batches: Any, now: Any, factor: float = 1.0) -> dict[str, Tensor]:
-        if now.step == step - 1:
+    def step_with_signals(self: TrainingLoop, batches: Any, context: Any, factor: float = 1.0) -> dict[str, Tensor]:
+        if context.step == step - 1:
             for number in signals:
                 os.kill(os.getpid(), number)
-        return original(self, batches, now, factor)
+        return original(self, batches, context, factor)
 
-    patch.setattr(TrainingLoop, "step", stepped)
+    patch.setattr(TrainingLoop, "step", step_with_signals)
 
 
-def test_a_full_disk_while_recording_is_a_clear_error(
+def test_full_disk_while_logging_raises_work_error(
     discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: History, kind: str, step: int, **facts: Any) -> None:
+    def raise_disk_full(self: History, kind: str, step: int, **fields: Any) -> None:
         if kind == "losses":
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(History, "add", full)
+    monkeypatch.setattr(History, "add", raise_disk_full)
     with pytest.raises(WorkError, match="No space left on device"):
         trained(discs, tmp_path / "run", steps=3)
 
 
-def test_a_resumed_run_keeps_its_settings(discs: Path, tmp_path: Path) -> None:
+def test_resuming_with_other_settings_raises_usage_error(discs: Path, tmp_path: Path) -> None:
     run = trained(discs, tmp_path / "run", steps=1)
-    with pytest.raises(UsageError, match="batch_size: a resumed run keeps its own"):
+    with pytest.raises(UsageError, match=r"batch_size: .*resumed"):
         resume(run, log=quiet, steps=2, batch_size=4)
     config = yaml.safe_load((run / "config.yaml").read_text())
     config["training"]["device"] = "cuda"
@@ -148,51 +148,57 @@ def test_a_resumed_run_keeps_its_settings(discs: Path, tmp_path: Path) -> None:
             resume(run, log=quiet, steps=2)
 
 
-def test_a_runs_config_given_back_gives_the_same_settings(discs: Path, tmp_path: Path) -> None:
+def test_config_of_a_run_reproduces_the_run(discs: Path, tmp_path: Path) -> None:
     run = trained(discs, tmp_path / "run", steps=1, blocks=0, augment=("color",))
     again = train(discs, out=tmp_path / "again", config=run / "config.yaml", log=quiet)
-    one, other = (yaml.safe_load((path / "config.yaml").read_text()) for path in (run, again))
-    assert one == other
-    ours, theirs = state(run), state(again)
-    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    config_a, config_b = (yaml.safe_load((path / "config.yaml").read_text()) for path in (run, again))
+    assert config_a == config_b
+    state_a, state_b = state(run), state(again)
+    assert all(torch.equal(state_a[name], state_b[name]) for name in state_a)
 
 
-def test_two_ranks_by_a_file_of_settings_resume_to_the_last_bit(discs: Path, tmp_path: Path) -> None:
-    """Started by Fabric itself; killed runs are those whose last checkpoint is gone."""
+def test_two_ranks_from_settings_file_resume_bit_identically(discs: Path, tmp_path: Path) -> None:
+    """Fabric starts the ranks. A missing last checkpoint simulates a killed run."""
     file, run = tmp_path / "settings.yaml", tmp_path / "run"
     file.write_text("training: {devices: 2, device: cpu, checkpoint_every: 1, evaluate_every: 0, sample_every: 0}\n")
     flags = [word for name, value in TINY.items() for word in (f"--{name}".replace("_", "-"), str(value))]
     flags += ["--pool-size", "3", "--steps", "3"]
     command = [sys.executable, "-m", "unpaired", "train"]
-    done = subprocess.run(
+    completed = subprocess.run(
         [*command, str(discs), "--out", str(run), "--config", str(file), *flags],
         capture_output=True,
         text=True,
         timeout=300,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert completed.returncode == 0, completed.stderr
     last = list_checkpoints(run / "checkpoints")[-1]
     names = ("state.safetensors", "rank-1.safetensors")
     before = [read_tensors(last / name)[0] for name in names]
     shutil.rmtree(last)
-    done = subprocess.run([*command, "--resume", str(run)], capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr
-    for whole, name in zip(before, names, strict=True):
+    completed = subprocess.run(
+        [*command, "--resume", str(run)], capture_output=True, text=True, timeout=300, check=False
+    )
+    assert completed.returncode == 0, completed.stderr
+    for tensors, name in zip(before, names, strict=True):
         again = read_tensors(last / name)[0]
-        assert [key for key in whole if not torch.equal(whole[key], again[key])] == []
+        assert [key for key in tensors if not torch.equal(tensors[key], again[key])] == []
 
 
-def test_a_larger_budget_is_evaluated_on_the_way(discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    looked: list[int] = []
-    monkeypatch.setattr(ImageValidator, "evaluate", lambda self, step, spent_s, best_value: looked.append(step))
+def test_run_with_raised_budget_evaluates_before_the_end(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluated_steps: list[int] = []
+    monkeypatch.setattr(
+        ImageValidator, "evaluate", lambda self, step, spent_s, best_value: evaluated_steps.append(step)
+    )
     run = trained(discs, tmp_path / "run", steps=4, evaluate_every=None, sample_every=0)
-    assert looked[-1] == 4
+    assert evaluated_steps[-1] == 4
     resume(run, steps=20, log=quiet)
-    assert any(4 < step < 20 for step in looked), looked
+    assert any(4 < step < 20 for step in evaluated_steps), evaluated_steps
 
 
-def test_an_interval_may_be_taken_back(discs: Path, tmp_path: Path) -> None:
+def test_interval_can_be_reset_when_resuming(discs: Path, tmp_path: Path) -> None:
     run = trained(discs, tmp_path / "run", steps=1, sample_every=1)
     resume(run, steps=2, sample_every=None, log=quiet)
     assert yaml.safe_load((run / "config.yaml").read_text())["training"]["sample_every"] is None

@@ -1,4 +1,4 @@
-"""One device trains in one process, whatever a scheduler's variables say."""
+"""Training under SLURM's environment variables."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ def slurm(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-def test_a_job_with_several_tasks_trains_on_one_device() -> None:
+def test_one_device_trains_in_one_process_of_a_larger_job() -> None:
     _, distributed = launch_distributed("cpu", 1, 1)
     assert (distributed.world_size, distributed.rank) == (1, 0)
 
 
-def test_the_same_command_started_several_times_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repeated_single_device_task_raises_usage_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SLURM_PROCID", "2")
-    with pytest.raises(UsageError, match="task 2 of 4") as refused:
+    with pytest.raises(UsageError, match="task 2 of 4") as caught:
         launch_distributed("cpu", 1, 1)
-    assert "--ntasks=1" in str(refused.value) and "--devices" in str(refused.value)
+    assert "--ntasks=1" in str(caught.value) and "--devices" in str(caught.value)
 
 
-def test_several_devices_that_do_not_fit_the_job_are_a_usage_error() -> None:
+def test_devices_that_do_not_match_the_job_raise_usage_error() -> None:
     with pytest.raises(UsageError, match="2 devices of kind cpu"):
         launch_distributed("cpu", 2, 1)

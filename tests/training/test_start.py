@@ -1,4 +1,4 @@
-"""What a command loads before it has anything to do."""
+"""Modules that a command imports before it starts."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import pytest
 
 
 @pytest.mark.parametrize("command", ["train", "check", "compare"])
-def test_help_does_not_wait_for_what_trains(command: str) -> None:
-    """Fabric loads torchmetrics, scipy and torch's compiler: more than all the rest."""
+def test_help_does_not_import_fabric(command: str) -> None:
+    """Importing Fabric takes longest, because it imports torchmetrics, scipy and torch's compiler."""
     code = f"""
 import sys
 from unpaired.cli.main import main
@@ -20,5 +20,5 @@ except SystemExit:
     pass
 print('loaded:', 'lightning_fabric' in sys.modules)
 """
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert told.startswith(f"usage: unpaired {command}") and told.endswith("loaded: False\n")
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert output.startswith(f"usage: unpaired {command}") and output.endswith("loaded: False\n")

@@ -1,4 +1,4 @@
-"""A run that learns from another: what holds of its teacher while it trains, resumes and translates."""
+"""Distillation from a teacher run: training, resuming, translation and errors."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ def teacher(discs: Path, tmp_path: Path) -> Path:
     return trained(discs, tmp_path / "teacher", **SETTINGS, depth=2)
 
 
-def test_a_frozen_network_stays_as_it_is() -> None:
+def test_frozen_network_is_unchanged_by_training() -> None:
     net = Role(torch.nn.Conv2d(3, 3, 1), torch.nn.BatchNorm2d(3))
     frozen = FrozenNetwork(net)
-    whole = torch.nn.ModuleList([frozen]).train()
+    modules = torch.nn.ModuleList([frozen]).train()
     assert not net.training and not any(p.requires_grad for p in net.parameters()) and not frozen.is_batch_independent
     x = torch.randn(2, 3, 4, 4, requires_grad=True)
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     frozen(x).square().sum().backward()
     assert x.grad is not None and x.grad.abs().sum() > 0
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
-    twin = copy.deepcopy(whole)
-    assert twin[0] is frozen
-    assert whole.to(torch.float64)[0].net[0].weight.dtype == torch.float64  # type: ignore[index, union-attr]
+    copied = copy.deepcopy(modules)
+    assert copied[0] is frozen
+    assert modules.to(torch.float64)[0].net[0].weight.dtype == torch.float64  # type: ignore[index, union-attr]
 
 
-def test_a_learner_is_held_to_its_teacher(discs: Path, tmp_path: Path, teacher: Path) -> None:
+def test_distillation_loss_compares_with_teacher(discs: Path, tmp_path: Path, teacher: Path) -> None:
     run = trained(discs, tmp_path / "deep", **DEEP, teacher=teacher, distillation_weight=2.5)
     config = read_config(run / "config.yaml")
     assert config.teacher is not None and Path(config.teacher.file) == teacher / "model.safetensors"
@@ -62,35 +62,36 @@ def test_a_learner_is_held_to_its_teacher(discs: Path, tmp_path: Path, teacher: 
         expected = l1(method.get_submodule("G")(x), g.translate(x, "X", "Y"))
     torch.testing.assert_close(turn.losses["distillation"], expected)
     assert method.loss_weight("generator", "distillation", StepContext(0, 0.0)) == 2.5
-    told = build_method(config.model_copy(update={"teacher": None}))
-    assert "distillation" not in told.loss_weights
+    without_teacher = build_method(config.model_copy(update={"teacher": None}))
+    assert "distillation" not in without_teacher.loss_weights
 
 
-def test_a_learner_starts_as_it_would_without_a_teacher(discs: Path, tmp_path: Path, teacher: Path) -> None:
+def test_teacher_does_not_change_initial_weights(discs: Path, tmp_path: Path, teacher: Path) -> None:
     config = read_config(trained(discs, tmp_path / "deep", **DEEP, teacher=teacher) / "config.yaml")
     torch.manual_seed(0)
-    with_one = build_method(config).get_submodule("G").state_dict()
+    with_teacher = build_method(config).get_submodule("G").state_dict()
     torch.manual_seed(0)
-    without = build_method(config, include_teacher=False).get_submodule("G").state_dict()
-    assert all(torch.equal(with_one[name], without[name]) for name in without)
+    baseline = build_method(config, include_teacher=False).get_submodule("G").state_dict()
+    assert all(torch.equal(with_teacher[name], baseline[name]) for name in baseline)
 
 
-def test_resuming_is_exact_and_checkpoints_and_models_are_without_the_teacher(
-    discs: Path, tmp_path: Path, teacher: Path
-) -> None:
+def test_resuming_is_bit_identical_and_files_exclude_teacher(discs: Path, tmp_path: Path, teacher: Path) -> None:
     settings = {**DEEP, "teacher": teacher, "steps": 4}
-    whole, part = trained(discs, tmp_path / "whole", **settings), tmp_path / "part"
-    stopped_after(discs, part, 2, settings)
-    resume(part, log=quiet)
-    one, other = state(whole), state(part)
-    assert one.keys() == other.keys() and [name for name in one if not torch.equal(one[name], other[name])] == []
-    for names in (one, read_tensors(whole / "model.safetensors")[0]):
-        assert names and not [name for name in names if name.startswith(("g.", "method/g.", "average/g."))]
+    uninterrupted, interrupted = trained(discs, tmp_path / "uninterrupted", **settings), tmp_path / "interrupted"
+    stopped_after(discs, interrupted, 2, settings)
+    resume(interrupted, log=quiet)
+    state_a, state_b = state(uninterrupted), state(interrupted)
+    assert (
+        state_a.keys() == state_b.keys()
+        and [name for name in state_a if not torch.equal(state_a[name], state_b[name])] == []
+    )
+    for names in (state_a, read_tensors(uninterrupted / "model.safetensors")[0]):
+        assert names and not [name for name in names if name.startswith(("g.", "method/g.", "ema/g."))]
     shutil.rmtree(teacher)
-    assert Translator.load(whole, device="cpu").routes == (("blue", "red"),)
+    assert Translator.load(uninterrupted, device="cpu").routes == (("blue", "red"),)
 
 
-def test_resuming_refuses_another_teacher(discs: Path, tmp_path: Path, teacher: Path) -> None:
+def test_resuming_with_changed_teacher_raises_work_error(discs: Path, tmp_path: Path, teacher: Path) -> None:
     run = tmp_path / "deep"
     stopped_after(discs, run, 2, {**DEEP, "teacher": teacher})
     resume(teacher, steps=4, log=quiet)
@@ -101,7 +102,7 @@ def test_resuming_refuses_another_teacher(discs: Path, tmp_path: Path, teacher: 
         resume(run, log=quiet)
 
 
-def test_a_teacher_of_the_other_order_and_of_two_ways_will_do(discs: Path, tmp_path: Path) -> None:
+def test_teacher_with_both_directions_and_swapped_domains_is_accepted(discs: Path, tmp_path: Path) -> None:
     both = trained(discs, tmp_path / "both", **{**SETTINGS, "method": "cyclegan", "steps": 1})
     run = train(discs / "red", discs / "blue", out=tmp_path / "deep", log=quiet, **TINY | DEEP, teacher=both)
     config = read_config(run / "config.yaml")
@@ -115,29 +116,29 @@ def test_a_teacher_of_the_other_order_and_of_two_ways_will_do(discs: Path, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("settings", "message"),
     [
         ({"method": "cyclegan", "depth": None}, "--teacher: .*cyclegan; .*gan"),
         ({"size": 32}, "--size 16, .*--size 32"),
     ],
 )
-def test_a_teacher_that_does_not_fit_is_refused(
-    settings: dict[str, Any], words: str, discs: Path, tmp_path: Path, teacher: Path
+def test_incompatible_teacher_raises_usage_error(
+    settings: dict[str, Any], message: str, discs: Path, tmp_path: Path, teacher: Path
 ) -> None:
-    wanted = {k: v for k, v in {**DEEP, **settings}.items() if v is not None}
-    with pytest.raises(UsageError, match=words):
-        trained(discs, tmp_path / "run", **wanted, teacher=teacher)
+    run_settings = {k: v for k, v in {**DEEP, **settings}.items() if v is not None}
+    with pytest.raises(UsageError, match=message):
+        trained(discs, tmp_path / "run", **run_settings, teacher=teacher)
     assert not (tmp_path / "run").exists()
 
 
-def test_other_domains_ways_and_paths_are_refused(discs: Path, tmp_path: Path, teacher: Path) -> None:
+def test_teacher_of_other_domains_or_direction_raises_usage_error(discs: Path, tmp_path: Path, teacher: Path) -> None:
     green = draw_domain(tmp_path, "green", 12)
-    for other, words in (
+    for target_folder, message in (
         (green, "'green'; its domains are blue and red"),
         (discs / "blue", "does not translate red to blue"),
     ):
-        with pytest.raises(UsageError, match=words):
-            train(discs / "red", other, out=tmp_path / "run", log=quiet, **TINY | DEEP, teacher=teacher)
+        with pytest.raises(UsageError, match=message):
+            train(discs / "red", target_folder, out=tmp_path / "run", log=quiet, **TINY | DEEP, teacher=teacher)
     with pytest.raises(UsageError, match="no such folder"):
         trained(discs, tmp_path / "run", **DEEP, teacher=tmp_path / "nowhere")
     with pytest.raises(UsageError, match="not a run"):

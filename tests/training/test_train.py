@@ -1,4 +1,4 @@
-"""Runs from folders to checkpoints: resumed to the last bit, interrupted, extended, diverged, never overwritten."""
+"""Training runs: files, resuming, interruption, larger budgets, divergence and errors."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def state(run: Path) -> dict[str, Tensor]:
     return read_tensors(list_checkpoints(run / "checkpoints")[-1] / "state.safetensors")[0]
 
 
-def test_a_run_describes_itself(discs: Path, tmp_path: Path) -> None:
-    heard: list[str] = []
-    run = trained(discs, tmp_path / "run", steps=3, log=heard.append)
+def test_run_folder_contains_files_and_config(discs: Path, tmp_path: Path) -> None:
+    messages: list[str] = []
+    run = trained(discs, tmp_path / "run", steps=3, log=messages.append)
     names = {p.name for p in run.iterdir()}
     assert {"config.yaml", "model.safetensors", "checkpoints", "files", "history.jsonl", "log", "samples"} <= names
     assert (run / "report.html").read_text().count("<html") == 1
@@ -57,30 +57,33 @@ def test_a_run_describes_itself(discs: Path, tmp_path: Path) -> None:
     assert "auto" not in json.dumps(config)
     assert [p.name for p in list_checkpoints(run / "checkpoints")] == ["step-000000003"]
     assert list((run / "samples").glob("*blue-red.png"))
-    assert any("blue: 10 train, 1 validation, 1 test" in words for words in heard)
-    assert any("pip install" in words for words in heard)
+    assert any("blue: 10 train, 1 validation, 1 test" in message for message in messages)
+    assert any("pip install" in message for message in messages)
     assert not (run / "best.safetensors").exists()
 
 
 @pytest.mark.parametrize("method", METHOD_SETTINGS)
-def test_resumed_is_equal_to_the_last_bit(method: str, discs: Path, tmp_path: Path) -> None:
+def test_resumed_run_is_bit_identical(method: str, discs: Path, tmp_path: Path) -> None:
     settings = {"method": method, "steps": 6, "checkpoint_every": 3, **METHOD_SETTINGS[method]}
-    whole = trained(discs, tmp_path / "whole", **settings)
-    part = tmp_path / "part"
-    stopped_after(discs, part, 4, settings)
-    assert [p.name for p in list_checkpoints(part / "checkpoints")] == ["step-000000003", "step-000000004"]
-    resume(part, log=quiet)
-    one, other = state(whole), state(part)
-    assert one.keys() == other.keys()
-    assert all(torch.equal(one[name], other[name]) for name in one)
-    ours, theirs = read_tensors(whole / "model.safetensors")[0], read_tensors(part / "model.safetensors")[0]
-    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    uninterrupted = trained(discs, tmp_path / "uninterrupted", **settings)
+    interrupted = tmp_path / "interrupted"
+    stopped_after(discs, interrupted, 4, settings)
+    assert [p.name for p in list_checkpoints(interrupted / "checkpoints")] == ["step-000000003", "step-000000004"]
+    resume(interrupted, log=quiet)
+    state_a, state_b = state(uninterrupted), state(interrupted)
+    assert state_a.keys() == state_b.keys()
+    assert all(torch.equal(state_a[name], state_b[name]) for name in state_a)
+    model_a, model_b = (
+        read_tensors(uninterrupted / "model.safetensors")[0],
+        read_tensors(interrupted / "model.safetensors")[0],
+    )
+    assert all(torch.equal(model_a[name], model_b[name]) for name in model_a)
 
 
 def stopped_after(
     data: Path, out: Path, steps: int, settings: dict[str, Any], begin: Callable[..., Path] = trained
 ) -> None:
-    """Train, with a Ctrl-C that comes in step `steps`."""
+    """Train and send SIGINT (Ctrl-C) in step `steps`."""
     original, count = TrainingLoop.step, 0
 
     def step(self: TrainingLoop, *args: Any, **kwargs: Any) -> Any:
@@ -96,23 +99,34 @@ def stopped_after(
             begin(data, out, **settings)
 
 
-def test_killed_at_any_instant_the_checkpoint_before_is_whole(discs: Path, tmp_path: Path) -> None:
-    """A run in another process is killed (SIGKILL) at different instants; each time it resumes to the same end."""
-    whole = trained(discs, tmp_path / "whole", steps=40, checkpoint_every=1)
+def test_killed_run_resumes_from_complete_checkpoint(discs: Path, tmp_path: Path) -> None:
+    """Another process is killed (SIGKILL) at different times and resumed; the final state must be the same."""
+    uninterrupted = trained(discs, tmp_path / "uninterrupted", steps=40, checkpoint_every=1)
     run = tmp_path / "killed"
     flags = [word for name, value in TINY.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    words = [str(discs), "--out", str(run), "--steps", "40", "--checkpoint-every", "1", "--sample-every", "0", *flags]
+    arguments = [
+        str(discs),
+        "--out",
+        str(run),
+        "--steps",
+        "40",
+        "--checkpoint-every",
+        "1",
+        "--sample-every",
+        "0",
+        *flags,
+    ]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     for kill in range(3):
         process = subprocess.Popen(
-            [sys.executable, "-m", "unpaired", "train", *(["--resume", str(run)] if kill else words)],
+            [sys.executable, "-m", "unpaired", "train", *(["--resume", str(run)] if kill else arguments)],
             env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        before = len(steps_saved(run))
+        before = len(list_saved_steps(run))
         deadline = time.monotonic() + 120
-        while len(steps_saved(run) - {0}) <= (1 if before else 0) and time.monotonic() < deadline:
+        while len(list_saved_steps(run) - {0}) <= (1 if before else 0) and time.monotonic() < deadline:
             time.sleep(0.01)
         time.sleep(0.02 * kill)
         process.send_signal(signal.SIGKILL)
@@ -120,11 +134,11 @@ def test_killed_at_any_instant_the_checkpoint_before_is_whole(discs: Path, tmp_p
         assert list_checkpoints(run / "checkpoints")
     if len(state_step(run)) and state_step(run) != "step-000000040":
         resume(run, log=quiet)
-    one, other = state(whole), state(run)
-    assert all(torch.equal(one[name], other[name]) for name in one)
+    state_a, state_b = state(uninterrupted), state(run)
+    assert all(torch.equal(state_a[name], state_b[name]) for name in state_a)
 
 
-def steps_saved(run: Path) -> set[int]:
+def list_saved_steps(run: Path) -> set[int]:
     return {int(p.name.removeprefix("step-")) for p in list_checkpoints(run / "checkpoints")}
 
 
@@ -132,18 +146,18 @@ def state_step(run: Path) -> str:
     return list_checkpoints(run / "checkpoints")[-1].name
 
 
-def test_an_extended_budget_says_so_and_goes_on(discs: Path, tmp_path: Path) -> None:
+def test_resuming_with_larger_budget_logs_it_and_trains(discs: Path, tmp_path: Path) -> None:
     run = trained(discs, tmp_path / "run", steps=2)
     with pytest.raises(UsageError, match="already complete"):
         resume(run, log=quiet)
-    heard: list[str] = []
-    resume(run, log=heard.append, steps=4)
-    assert any("4 steps (was 2 steps); the schedule follows it" in words for words in heard)
+    messages: list[str] = []
+    resume(run, log=messages.append, steps=4)
+    assert any("4 steps (was 2 steps)" in message for message in messages)
     assert state_step(run) == "step-000000004"
     assert yaml.safe_load((run / "config.yaml").read_text())["training"]["steps"] == 4
 
 
-def test_minutes_restore_the_share_that_was_spent(discs: Path, tmp_path: Path) -> None:
+def test_resuming_restores_spent_minutes(discs: Path, tmp_path: Path) -> None:
     run = trained(discs, tmp_path / "run", minutes=0.01)
     spent = json.loads(read_tensors(list_checkpoints(run / "checkpoints")[-1] / "state.safetensors")[1]["state"])[
         "progress"
@@ -157,24 +171,24 @@ def test_minutes_restore_the_share_that_was_spent(discs: Path, tmp_path: Path) -
     assert again["step"] > spent["step"]
 
 
-def test_a_run_folder_is_never_overwritten(discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_used_run_folder_raises_usage_error(discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = trained(discs, tmp_path / "run", steps=1)
-    said: list[str] = []
-    with pytest.raises(UsageError, match="holds a run; choose another --out, or continue it with --resume"):
-        trained(discs, run, steps=1, log=said.append)
+    messages: list[str] = []
+    with pytest.raises(UsageError, match=r"contains a run; .*--out.*--resume"):
+        trained(discs, run, steps=1, log=messages.append)
     with pytest.raises(UsageError, match=r"not empty; choose another --out$"):
-        trained(discs, discs / "red", steps=1, log=said.append)
-    assert not said, "refused before the data are looked at"
+        trained(discs, discs / "red", steps=1, log=messages.append)
+    assert not messages, "the error must be raised before the data are read"
     monkeypatch.chdir(tmp_path)
     first = train(discs, log=quiet, steps=1, **TINY)
     second = train(discs, log=quiet, steps=1, **TINY)
     assert (first, second) == (Path("runs/blue-red"), Path("runs/blue-red-2"))
 
 
-def test_changed_data_are_refused_unless_told(discs: Path, tmp_path: Path) -> None:
+def test_changed_data_raise_work_error_without_flag(discs: Path, tmp_path: Path) -> None:
     run = trained(discs, tmp_path / "run", steps=1)
-    gone = discs / "red" / "003.png"
-    gone.unlink()
+    missing = discs / "red" / "003.png"
+    missing.unlink()
     draw_domain(discs / "blue", "green", 1)
     with pytest.raises(WorkError, match=r"changed.*green/000\.png.*003\.png|changed.*003\.png.*green/000\.png"):
         resume(run, log=quiet, steps=2)
@@ -182,12 +196,12 @@ def test_changed_data_are_refused_unless_told(discs: Path, tmp_path: Path) -> No
     assert state_step(run) == "step-000000002"
 
 
-def test_divergence_stops_the_run_and_keeps_the_last_good_state(discs: Path, tmp_path: Path) -> None:
+def test_divergence_stops_training_and_keeps_last_checkpoint(discs: Path, tmp_path: Path) -> None:
     original = TrainingLoop.step
 
-    def step(self: TrainingLoop, batches: Any, now: Any, factor: float = 1.0) -> Any:
-        terms = original(self, batches, now, factor)
-        return terms | {"generators.cycle": torch.tensor(float("nan"))} if now.step == 3 else terms
+    def step(self: TrainingLoop, batches: Any, context: Any, factor: float = 1.0) -> Any:
+        losses = original(self, batches, context, factor)
+        return losses | {"generators.cycle": torch.tensor(float("nan"))} if context.step == 3 else losses
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TrainingLoop, "step", step)
@@ -199,7 +213,7 @@ def test_divergence_stops_the_run_and_keeps_the_last_good_state(discs: Path, tmp
         trained(discs, tmp_path / "other", steps=6, divergence_threshold=1e-3)
 
 
-def test_an_unwritable_or_full_disk_is_a_clear_error(
+def test_unwritable_or_full_disk_raises_work_error(
     discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -208,14 +222,14 @@ def test_an_unwritable_or_full_disk_is_a_clear_error(
 
     original, count = write_tensors, 0
 
-    def full(path: Path, *args: Any) -> None:
+    def raise_disk_full(path: Path, *args: Any) -> None:
         nonlocal count
         count += 1
         if count > 1:
             raise WorkError(f"{path}: cannot be written ([Errno 28] No space left on device)")
         original(path, *args)
 
-    monkeypatch.setattr("unpaired.training.checkpoint.write_tensors", full)
+    monkeypatch.setattr("unpaired.training.checkpoint.write_tensors", raise_disk_full)
     with pytest.raises(WorkError, match="No space left"):
         trained(discs, tmp_path / "run", steps=4, checkpoint_every=1)
     assert [p.name for p in (tmp_path / "run" / "checkpoints").iterdir()] == ["step-000000001"]
@@ -225,12 +239,12 @@ def test_an_unwritable_or_full_disk_is_a_clear_error(
     assert state_step(tmp_path / "run") == "step-000000004"
 
 
-def test_an_edited_or_foreign_checkpoint_is_refused(discs: Path, tmp_path: Path) -> None:
+def test_edited_or_foreign_checkpoint_raises_work_error(discs: Path, tmp_path: Path) -> None:
     run = trained(discs, tmp_path / "run", steps=1)
     other = trained(discs, tmp_path / "other", steps=1, method="unit")
     file = list_checkpoints(run / "checkpoints")[-1] / "state.safetensors"
-    good = file.read_bytes()
-    file.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(WorkError, match="digest"):
         resume(run, log=quiet, steps=2)
     file.write_bytes((list_checkpoints(other / "checkpoints")[-1] / "state.safetensors").read_bytes())
@@ -241,22 +255,22 @@ def test_an_edited_or_foreign_checkpoint_is_refused(discs: Path, tmp_path: Path)
         resume(run, log=quiet, steps=2)
 
 
-def test_looking_changes_no_weight(discs: Path, tmp_path: Path) -> None:
-    """Samples and evaluations leave parameters and randomness as they are."""
-    seen = trained(discs, tmp_path / "seen", steps=4, evaluate_every=1, sample_every=1)
-    blind = trained(discs, tmp_path / "blind", steps=4, evaluate_every=0, sample_every=0)
-    one, other = state(seen), state(blind)
-    assert all(torch.equal(one[name], other[name]) for name in one)
+def test_evaluations_and_samples_do_not_change_training(discs: Path, tmp_path: Path) -> None:
+    """Samples and evaluations must not change parameters or random states."""
+    with_evaluations = trained(discs, tmp_path / "with_evaluations", steps=4, evaluate_every=1, sample_every=1)
+    without_evaluations = trained(discs, tmp_path / "without_evaluations", steps=4, evaluate_every=0, sample_every=0)
+    state_a, state_b = state(with_evaluations), state(without_evaluations)
+    assert all(torch.equal(state_a[name], state_b[name]) for name in state_a)
 
 
-def test_unreadable_files_are_named_and_skipped(discs: Path, tmp_path: Path) -> None:
+def test_unreadable_files_are_logged_and_skipped(discs: Path, tmp_path: Path) -> None:
     (discs / "red" / "bad.png").write_bytes(b"not a picture")
-    heard: list[str] = []
-    trained(discs, tmp_path / "run", steps=1, log=heard.append)
-    assert any("bad.png" in words and "skipped" in words for words in heard)
+    messages: list[str] = []
+    trained(discs, tmp_path / "run", steps=1, log=messages.append)
+    assert any("bad.png" in message and "skipped" in message for message in messages)
 
 
-def test_two_domains_are_needed_and_no_more(discs: Path, tmp_path: Path) -> None:
+def test_wrong_number_of_domains_raises_usage_error(discs: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="two domains or more"):
         train(discs / "red", log=quiet, steps=1, **TINY)
     draw_domain(discs, "green", 12)
@@ -264,10 +278,10 @@ def test_two_domains_are_needed_and_no_more(discs: Path, tmp_path: Path) -> None
         train(discs, log=quiet, steps=1, **TINY)
 
 
-def test_dry_run_prints_and_does_nothing(discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dry_run_returns_text_and_writes_no_files(discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    told = dry_run(discs, log=quiet, steps=10, **TINY)
-    assert "width: 4" in told
-    assert "parameters" in told
-    assert "a step takes" in told
+    text = dry_run(discs, log=quiet, steps=10, **TINY)
+    assert "width: 4" in text
+    assert "parameters" in text
+    assert "a step takes" in text
     assert not (tmp_path / "runs").exists()

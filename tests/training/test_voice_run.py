@@ -1,4 +1,4 @@
-"""Runs on recordings: the same loop, checkpoints and commands; what is of pictures alone is refused."""
+"""Runs on recordings: training, resuming, translation, and errors for settings of images."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr("unpaired.media.voice.cache._MAX_INLINE_FILES", 1000)  # starting processes takes longer
+    monkeypatch.setattr("unpaired.media.voice.cache._MAX_INLINE_FILES", 1000)  # avoids starting processes
 
 
 @pytest.fixture
@@ -47,15 +47,16 @@ def trained(data: Path, out: Path, **settings: Any) -> Path:
     return train(data, out=out, log=settings.pop("log", quiet), **(VOICE | settings))
 
 
-def test_a_run_on_recordings_describes_itself(speakers: Path, tmp_path: Path) -> None:
-    heard: list[str] = []
-    run = trained(speakers, tmp_path / "run", evaluate_every=2, log=heard.append)
+def test_voice_run_contains_files_and_config(speakers: Path, tmp_path: Path) -> None:
+    messages: list[str] = []
+    run = trained(speakers, tmp_path / "run", evaluate_every=2, log=messages.append)
     config = yaml.safe_load((run / "config.yaml").read_text())
     assert config["medium_settings"]["mcep_order"] == 8 and len(config["domains"][0]["statistics"]["mean"]) == 8
     assert "auto" not in json.dumps({key: config[key] for key in ("data", "networks", "training")} | {"data": {}})
     assert list((run / "samples").glob("*high-low.png")) and (run / "report.html").exists()
-    assert any("world features: 8 coefficients at 16000 Hz" in words for words in heard)
-    assert any("F0 " in words for words in heard) and any("frame distance" in words for words in heard)
+    assert any("world features: 8 coefficients at 16000 Hz" in message for message in messages)
+    assert any("F0 " in message for message in messages)
+    assert any("frame distance" in message for message in messages)
     lines = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     measured = [line for line in lines if line["kind"] == "evaluation"]
     assert measured and measured[0]["metric"] == "frame_distance"
@@ -64,32 +65,36 @@ def test_a_run_on_recordings_describes_itself(speakers: Path, tmp_path: Path) ->
     assert method.translate(torch.randn(1, 1, 8, 20), "X", "Y").shape == (1, 1, 8, 20)
 
 
-@pytest.mark.parametrize(("method", "own"), [("cyclegan", {}), ("stargan", {}), *OPTIONS])
-def test_resumed_is_equal_to_the_last_bit(method: str, own: dict[str, Any], speakers: Path, tmp_path: Path) -> None:
-    settings = {"method": method, "checkpoint_every": 2, "evaluate_every": 0, "sample_every": 0, **own}
-    whole, part = trained(speakers, tmp_path / "whole", **settings), tmp_path / "part"
-    stopped_after(speakers, part, 3, settings, trained)
-    resume(part, log=quiet)
-    one, other = state(whole), state(part)
-    assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
-
-
-@pytest.mark.parametrize(("method", "own"), OPTIONS)
-def test_what_an_option_trains_translates_and_streams(
-    method: str, own: dict[str, Any], speakers: Path, tmp_path: Path
+@pytest.mark.parametrize(("method", "method_settings"), [("cyclegan", {}), ("stargan", {}), *OPTIONS])
+def test_resumed_voice_run_is_bit_identical(
+    method: str, method_settings: dict[str, Any], speakers: Path, tmp_path: Path
 ) -> None:
-    run = trained(speakers, tmp_path / "run", method=method, evaluate_every=0, sample_every=0, **own)
+    settings = {"method": method, "checkpoint_every": 2, "evaluate_every": 0, "sample_every": 0, **method_settings}
+    uninterrupted, interrupted = trained(speakers, tmp_path / "uninterrupted", **settings), tmp_path / "interrupted"
+    stopped_after(speakers, interrupted, 3, settings, trained)
+    resume(interrupted, log=quiet)
+    state_a, state_b = state(uninterrupted), state(interrupted)
+    assert state_a.keys() == state_b.keys() and all(torch.equal(state_a[name], state_b[name]) for name in state_a)
+
+
+@pytest.mark.parametrize(("method", "method_settings"), OPTIONS)
+def test_run_with_option_translates_and_streams(
+    method: str, method_settings: dict[str, Any], speakers: Path, tmp_path: Path
+) -> None:
+    run = trained(speakers, tmp_path / "run", method=method, evaluate_every=0, sample_every=0, **method_settings)
     translator = Translator.load(run, device="cpu")
-    made = translator(speakers / "low" / "00.wav", to="high")
-    assert isinstance(made, Recording) and np.isfinite(made.wave).all() and len(made.wave) == round(0.6 * 16000)
-    heard, out = np.rint(buzz(1.0) * 32767).astype("<i2").tobytes(), io.BytesIO()
-    translate_stream(translator, translator.resolve_request("high", "low"), io.BytesIO(heard), out, None, quiet)
-    assert len(out.getvalue()) == len(heard) and np.frombuffer(out.getvalue(), "<i2").any()
+    translated = translator(speakers / "low" / "00.wav", to="high")
+    assert (
+        isinstance(translated, Recording)
+        and np.isfinite(translated.wave).all()
+        and len(translated.wave) == round(0.6 * 16000)
+    )
+    audio, out = np.rint(buzz(1.0) * 32767).astype("<i2").tobytes(), io.BytesIO()
+    translate_stream(translator, translator.resolve_request("high", "low"), io.BytesIO(audio), out, None, quiet)
+    assert len(out.getvalue()) == len(audio) and np.frombuffer(out.getvalue(), "<i2").any()
 
 
-def test_settings_of_pictures_alone_are_refused_and_the_other_way_round(
-    speakers: Path, discs: Path, tmp_path: Path
-) -> None:
+def test_settings_of_other_medium_raise_usage_error(speakers: Path, discs: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="setting 'size': for pictures only, but these domains are recordings"):
         trained(speakers, tmp_path / "run", size=64)
     with pytest.raises(UsageError, match="setting 'mcep_order': for recordings only, but these domains are pictures"):
@@ -104,38 +109,38 @@ def test_settings_of_pictures_alone_are_refused_and_the_other_way_round(
         trained(speakers, tmp_path / "run", crop_frames=18)
 
 
-def test_the_config_of_a_run_serves_as_settings(speakers: Path, tmp_path: Path) -> None:
+def test_config_of_a_run_reproduces_its_settings(speakers: Path, tmp_path: Path) -> None:
     run = trained(speakers, tmp_path / "run", evaluate_every=0, sample_every=0, steps=1)
     again = train(speakers, out=tmp_path / "again", config=run / "config.yaml", log=quiet)
-    one, other = (RunFolder(path).load_config() for path in (run, again))
-    assert one == other
+    config_a, config_b = (RunFolder(path).load_config() for path in (run, again))
+    assert config_a == config_b
 
 
-def test_a_method_of_pictures_says_why_and_names_others(speakers: Path, tmp_path: Path) -> None:
+def test_image_method_raises_usage_error_for_recordings(speakers: Path, tmp_path: Path) -> None:
     reason = "fastcut does not learn from recordings: .*reverses speech in time.*cyclegan"
     with pytest.raises(UsageError, match=reason):
         trained(speakers, tmp_path / "run", method="fastcut")
 
 
-def test_little_sound_is_an_error_and_bad_files_are_skipped(speakers: Path, tmp_path: Path) -> None:
-    heard: list[str] = []
+def test_too_little_sound_raises_work_error_and_bad_files_are_skipped(speakers: Path, tmp_path: Path) -> None:
+    messages: list[str] = []
     (speakers / "low" / "text.wav").write_text("no sound")
-    trained(speakers, tmp_path / "run", evaluate_every=0, sample_every=0, steps=1, log=heard.append)
-    assert any(words.startswith("skipped:") and "text.wav" in words for words in heard)
+    trained(speakers, tmp_path / "run", evaluate_every=0, sample_every=0, steps=1, log=messages.append)
+    assert any(message.startswith("skipped:") and "text.wav" in message for message in messages)
     for path in list((speakers / "low").glob("0*.wav")):
         path.unlink()
     with pytest.raises(WorkError, match=r"domain 'low' has 0.0 s of usable sound \(.*text.wav"):
         trained(speakers, tmp_path / "other")
 
 
-def test_check_reports_on_recordings(speakers: Path) -> None:
+def test_check_reports_recordings(speakers: Path) -> None:
     result = check_data([speakers], None, lambda done, total: None)
     assert result.is_usable and not result.unreadable
     for fact in ("10 recordings", "16000 Hz, mono: 10", "8 for training"):
         assert fact in result.text
 
 
-def test_a_table_of_speakers_is_refused_with_what_to_do(tmp_path: Path) -> None:
+def test_attributes_raise_usage_error_for_recordings(tmp_path: Path) -> None:
     folder = speaker(tmp_path, "all", 120, [0.3, 0.3])
     (tmp_path / "all.csv").write_text("file,speaker\n00.wav,ann\n01.wav,ben\n")
     with pytest.raises(

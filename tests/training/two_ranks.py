@@ -1,4 +1,4 @@
-"""Run by torchrun in test_ranks.py: a few steps on this rank's shards; the first rank saves the parameters."""
+"""Script that test_distributed.py starts with torchrun: trains on this rank's shards and saves the state."""
 
 from __future__ import annotations
 
@@ -22,46 +22,46 @@ from unpaired.training.loop import TrainingLoop
 SIZE, BATCH, STEPS = 16, 4, 3
 
 
-def tiny(words: str) -> Method:
-    """A tiny method in float64, the same on every call; `words` are its name, and "last" for channels_last."""
-    name, _, last = words.partition(" ")
+def build_tiny_method(name: str) -> Method:
+    """Build a tiny method in float64 with fixed weights; `name` is its name, followed by " last" for channels_last."""
+    method_name, _, last = name.partition(" ")
     torch.manual_seed(1)
     net = ImageNetworkFactory(
         ImageNetworkSettings(width=2, discriminator_width=2, discriminator_layers=1, blocks=2), {"X": 1, "Y": 1}, SIZE
     )
-    settings = {"pool_size": 0} if name == "cyclegan" else {}
-    method = METHODS[name].cls(net, **settings).double()
+    settings = {"pool_size": 0} if method_name == "cyclegan" else {}
+    method = METHODS[method_name].cls(net, **settings).double()
     return method.to(memory_format=torch.channels_last) if last else method  # type: ignore[call-overload]
 
 
-def shard(step: int, index: int, count: int) -> Batch:
-    """Shard `index` of `count` of a step's batch."""
+def make_shard(step: int, index: int, count: int) -> Batch:
+    """Return shard `index` of `count` of a step's random batch."""
     generator = torch.Generator().manual_seed(100 + step)
-    whole = {key: torch.rand(BATCH, 1, SIZE, SIZE, generator=generator).double() * 2 - 1 for key in "XY"}
-    return {key: x.chunk(count)[index] for key, x in whole.items()}
+    full_batch = {key: torch.rand(BATCH, 1, SIZE, SIZE, generator=generator).double() * 2 - 1 for key in "XY"}
+    return {key: x.chunk(count)[index] for key, x in full_batch.items()}
 
 
 def train(name: str, ranks: Distributed, shards: int) -> Method:
-    """STEPS steps in which this rank plays its part of `shards` shards."""
-    method = tiny(name)
+    """Train STEPS steps on this rank's part of `shards` shards."""
+    method = build_tiny_method(name)
     loop = TrainingLoop(method, ranks)
-    each = shards // ranks.world_size
+    shards_per_rank = shards // ranks.world_size
     for step in range(STEPS):
-        batches = [shard(step, ranks.rank * each + i, shards) for i in range(each)]
+        batches = [make_shard(step, ranks.rank * shards_per_rank + i, shards) for i in range(shards_per_rank)]
         loop.step(batches, StepContext(step, step / STEPS))
     return method
 
 
-def fails_once(ranks: Distributed) -> None:
-    """What fails on one rank fails on all with its message, and the first alone says it."""
+def check_shared_errors(ranks: Distributed) -> None:
+    """Check that an error on one rank is raised on all ranks and reported only by the first."""
 
     def work(rank: int) -> None:
         if ranks.rank == rank:
             raise WorkError(f"of rank {rank}")
 
-    for rank, ask in ((0, ranks.run_on_first), (0, ranks.run_on_all), (1, ranks.run_on_all)):
+    for rank, run in ((0, ranks.run_on_first), (0, ranks.run_on_all), (1, ranks.run_on_all)):
         try:
-            ask(partial(work, rank))
+            run(partial(work, rank))
         except WorkError as error:
             assert str(error) == f"of rank {rank}" and error.is_reported_elsewhere is not ranks.is_first
         else:
@@ -70,7 +70,7 @@ def fails_once(ranks: Distributed) -> None:
 
 
 def main(name: str, out: Path) -> None:
-    """Train on all ranks that torchrun started."""
+    """Train on the ranks that torchrun started."""
     fabric = Fabric(accelerator="cpu", devices=2, strategy="ddp")
     fabric.launch()
     ranks = Distributed(fabric)
@@ -78,7 +78,7 @@ def main(name: str, out: Path) -> None:
     assert not ranks.any(False)
     assert ranks.any(ranks.rank == 1)
     assert ranks.broadcast(ranks.rank) == 0
-    fails_once(ranks)
+    check_shared_errors(ranks)
     if ranks.is_first:
         save_file({name: tensor.contiguous() for name, tensor in collect_state(method).items()}, out)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from unpaired.config.resolve import build_method_settings_model
 from unpaired.config.run_config import RunConfig
+from unpaired.config.setting_models import build_method_settings_model
 from unpaired.config.settings import DataSettings, TrainingSettings
 from unpaired.data.domain import Domain
 from unpaired.errors import UsageError
@@ -67,8 +67,8 @@ def test_an_amount_is_a_share_of_the_way() -> None:
         ("blond=0.7", None, "say from which"),
         ("blond=0.7", "glasses", "not one of black"),
         ("blond=much", None, "'much'; expected a number"),
-        ("red", None, "this run knows black"),
-        ("blond=0.5", "green", "this run knows"),
+        ("red", None, "domains: black"),
+        ("blond=0.5", "green", "domains: black"),
     ],
 )
 def test_what_cannot_be_meant_is_told(to: str, source: str | None, words: str) -> None:

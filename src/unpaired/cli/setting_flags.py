@@ -10,14 +10,8 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from unpaired.config.resolve import (
-    RESUMABLE_SETTINGS,
-    build_method_settings_model,
-    find_methods_with,
-    get_flag_type,
-    get_preset_values,
-    read_settings,
-)
+from unpaired.config.resolve import RESUMABLE_SETTINGS, get_preset_values, read_settings
+from unpaired.config.setting_models import build_method_settings_model, find_methods_with, get_flag_type
 from unpaired.config.settings import DataSettings, NetworkSettings, Preset, TrainingSettings
 from unpaired.errors import UsageError
 from unpaired.media import MEDIA

@@ -11,15 +11,9 @@ from typing import Any
 import torch
 
 from unpaired.cli.setting_flags import FLAGS_REFUSED_BY_COMPARE, parse_value
-from unpaired.config.resolve import (
-    SECTIONS,
-    Settings,
-    SettingsRequest,
-    explain_unknown_setting,
-    get_section_models,
-    resolve_settings,
-)
+from unpaired.config.resolve import SECTIONS, Settings, SettingsRequest, resolve_settings
 from unpaired.config.run_config import RunConfig
+from unpaired.config.setting_models import explain_unknown_setting, get_section_models
 from unpaired.config.settings import DataSettings, TrainingSettings
 from unpaired.errors import UnpairedError, UsageError, suggest_name
 from unpaired.labels import Labels

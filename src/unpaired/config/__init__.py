@@ -1,1 +1,1 @@
-"""Settings: typed models, layers of presets, files and flags, and a run's configuration."""
+"""Settings: typed models, resolution of presets, files and flags, and the configuration of a run."""

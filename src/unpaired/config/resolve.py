@@ -1,49 +1,34 @@
-"""Resolution of settings in layers: flags override the settings file, then preset, then defaults."""
+"""Resolution of settings: flags override the settings file, which overrides the preset, which overrides defaults."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, create_model
-from typing_extensions import Doc
+from pydantic import BaseModel, ValidationError
 
-from unpaired.config.settings import Auto, DataSettings, NetworkSettings, Preset, StrictModel, TrainingSettings
+from unpaired.config.setting_models import explain_unknown_setting, get_section_models, list_setting_names
+from unpaired.config.settings import DataSettings, NetworkSettings, Preset, StrictModel, TrainingSettings
 from unpaired.errors import UsageError, suggest_name
 from unpaired.media import MEDIA, Medium
 from unpaired.methods import DEFAULT_METHOD, METHODS
-from unpaired.methods.base import Method
 
 SECTIONS = ("method_settings", "data", "medium_settings", "networks", "training")
-"""Sections of a settings file, in the order of the help."""
-NUMBER_TYPES = (int, float, int | None, float | None)
-NonNegative = Annotated[float, Field(ge=0)]
+"""Sections of a settings file, in the order of `--help-all`."""
 T = TypeVar("T", bound=BaseModel)
 RUN_ONLY_KEYS = {
-    *(
-        "format",
-        "unpaired_version",
-        "domains",
-        "sources",
-        "labels",
-        "pairs",
-        "imported_from",
-        "teacher",
-        "init_from",
-        "pretrained",
-    )
+    *("format", "unpaired_version", "domains", "sources", "labels"),
+    *("pairs", "imported_from", "teacher", "init_from", "pretrained"),
 }
-"""Keys of a run's config.yaml that are results, not settings; they are ignored if it is given with --config."""
+"""Keys of a run's config.yaml that are results, not settings; they are ignored in a file given with --config."""
 RESUMABLE_SETTINGS = {
     *("steps", "minutes", "checkpoint_every", "evaluate_every", "sample_every"),
     *("device", "precision", "threads", "workers"),
 }
-"""Settings that may change when a run is resumed: its budget, its intervals, and what another machine needs."""
+"""Settings that may change when a run is resumed: budget, intervals, and those that depend on the machine."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +54,7 @@ class SettingsRequest:
     ) -> SettingsRequest:
         """Read the file and check the names of the method, the preset and every flat setting.
 
-        Raises UsageError that names the key and the most similar known one.
+        Raises UsageError that names the unknown key and the most similar known one.
         """
         path = None if file is None else Path(file)
         file_settings = {} if path is None else read_settings(path)
@@ -78,7 +63,7 @@ class SettingsRequest:
             raise UsageError(f"method '{method}': {suggest_name(str(method), METHODS)}")
         preset = preset or file_settings.get("preset")
         if preset is not None and preset not in get_args(Preset):
-            raise UsageError(f"preset '{preset}': known: {', '.join(get_args(Preset))}")
+            raise UsageError(f"preset '{preset}': expected one of {', '.join(get_args(Preset))}")
         known = list_setting_names(method)
         for name in settings or {}:
             if name not in known:
@@ -104,7 +89,7 @@ class SettingsRequest:
     def early(self, model: type[T], section: str, *names: str) -> T:
         """Validate some settings of a section before the data are read; the others keep their defaults.
 
-        Raises UsageError.
+        Raises UsageError for an invalid value.
         """
         given = {**self.section(section), **self.settings}
         return validate(model, {name: given[name] for name in names if name in given}, f"setting of {section}")
@@ -116,7 +101,7 @@ class SettingsRequest:
 
 @dataclass(frozen=True)
 class Settings:
-    """Validated settings of a method on a medium; "auto" remains where the data or the device decide."""
+    """Validated settings of a method on a medium; those that depend on the data or the device are still "auto"."""
 
     method: str
     preset: Preset
@@ -134,79 +119,11 @@ class Settings:
         return {name: getattr(self, name) for name in SECTIONS}
 
 
-class MethodSettings(StrictModel):
-    """Base of the models that `build_method_settings_model` builds; it lets their instances be pickled."""
-
-    method_class: ClassVar[type[Method]]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Rebuild the model from the method's class: pickle finds no class that was created at run time."""
-        return _restore_method_settings, (self.method_class, self.model_dump())
-
-
-def _restore_method_settings(cls: type[Method], values: dict[str, Any]) -> StrictModel:
-    return build_method_settings_model(cls).model_validate(values)
-
-
-@cache
-def build_method_settings_model(cls: type[Method]) -> type[MethodSettings]:
-    """Build a settings model from a method's keyword-only parameters, with their types, defaults and help texts.
-
-    Numbers must not be negative: they are rates, weights and sizes. "auto" is a value only where the type contains it.
-    """
-    hints = get_type_hints(cls.__init__)
-    annotated = get_type_hints(cls.__init__, include_extras=True)
-    fields: dict[str, Any] = {}
-    for name, parameter in inspect.signature(cls.__init__).parameters.items():
-        if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
-            hint = NonNegative | Auto if hints[name] == float | Auto else hints[name]
-            minimum = 0 if hint in NUMBER_TYPES else None
-            fields[name] = (hint, Field(parameter.default, description=_find_doc(annotated[name]), ge=minimum))
-    model: type[MethodSettings] = create_model(f"{cls.__name__}Settings", __base__=MethodSettings, **fields)
-    model.ignored_if, model.method_class = cls.ignored_if, cls
-    return model
-
-
-def _find_doc(annotation: Any) -> str | None:
-    extras = getattr(annotation, "__metadata__", ())
-    return next((extra.documentation for extra in extras if isinstance(extra, Doc)), None)
-
-
-def get_section_models(method: str, medium: Medium) -> dict[str, type[StrictModel]]:
-    """Return the model of every section for a method on a medium."""
-    return {
-        "method_settings": build_method_settings_model(METHODS[method].cls),
-        "data": DataSettings,
-        "medium_settings": medium.settings_model,
-        "networks": medium.network_settings_model,
-        "training": TrainingSettings,
-    }
-
-
-def list_setting_names(method: str) -> set[str]:
-    """Return the flat names of all settings of a method on any medium."""
-    models = [model for medium in MEDIA.values() for model in get_section_models(method, medium).values()]
-    return {name for model in models for name in model.model_fields}
-
-
-def find_methods_with(setting: str) -> list[str]:
-    """Return the methods that have a parameter of this name."""
-    return [name for name, info in METHODS.items() if setting in build_method_settings_model(info.cls).model_fields]
-
-
-def explain_unknown_setting(setting: str, method: str, candidates: Iterable[str]) -> str:
-    """Explain an unknown setting: name the methods that have it, or the most similar candidate."""
-    if owners := find_methods_with(setting):
-        own_settings = ", ".join(build_method_settings_model(METHODS[method].cls).model_fields)
-        return f"'{setting}' is a setting of {', '.join(owners)}; {method} has: {own_settings}"
-    return f"setting '{setting}' of {method}: {suggest_name(setting, candidates)}"
-
-
 def resolve_settings(request: SettingsRequest, medium: Medium, default_preset: Preset) -> Settings:
     """Merge defaults, preset, file and flags, and validate the result.
 
-    Raises UsageError that names the key and the most similar known one, for settings of another medium, and for
-    settings that have no effect in combination with the others.
+    Raises UsageError for unknown settings (with the most similar known one), invalid values, settings of another
+    medium, and settings that have no effect in combination with the others.
     """
     info = METHODS[request.method]
     preset: Preset = request.preset or default_preset
@@ -240,7 +157,7 @@ def resolve_settings(request: SettingsRequest, medium: Medium, default_preset: P
 
 
 def section_label(section: str, method: str, medium: Medium) -> str:
-    """Return the name of a section in messages."""
+    """Return the name of a section for messages."""
     return {"method_settings": method, "medium_settings": medium.name}.get(section, section)
 
 
@@ -297,7 +214,7 @@ def refuse_ineffective(settings: StrictModel, names: Iterable[str]) -> None:
 
 
 def _resolve_budget(training: dict[str, Any], request: SettingsRequest) -> None:
-    """Keep one of steps and minutes: that of the higher layer."""
+    """Clear the preset's steps or minutes if flags or the file give the other; raises UsageError if both are given."""
     for layer in (request.settings, request.section("training")):
         budget_names = [name for name in ("steps", "minutes") if layer.get(name) is not None]
         if len(budget_names) == 2:
@@ -335,16 +252,9 @@ def validate(model: type[T], values: Mapping[str, Any], label: str) -> T:
 
 
 def format_validation_error(error: ValidationError, model: type[BaseModel], label: str) -> str:
-    """Return the first error of a validation as a message."""
+    """Return the first error of a validation as a message with the key, its value and what is expected."""
     first_error = error.errors()[0]
     key = str(first_error["loc"][0]) if first_error["loc"] else "?"
     if first_error["type"] == "extra_forbidden":
         return f"{label} '{key}': {suggest_name(key, model.model_fields)}"
     return f"{label} '{key}': given {first_error['input']!r}; {first_error['msg'][0].lower()}{first_error['msg'][1:]}"
-
-
-def get_flag_type(annotation: Any) -> Literal["switch", "list", "value"]:
-    """Return how a setting of this type is written on the command line."""
-    if annotation is bool:
-        return "switch"
-    return "list" if get_origin(annotation) is tuple or "tuple" in str(annotation) else "value"

@@ -10,7 +10,7 @@ import yaml
 from pydantic import Field, SerializeAsAny, ValidationError, ValidationInfo, field_validator
 
 from unpaired.atomic import atomic_write
-from unpaired.config.resolve import build_method_settings_model
+from unpaired.config.setting_models import build_method_settings_model
 from unpaired.config.settings import DataSettings, NetworkSettings, Preset, StrictModel, TrainingSettings
 from unpaired.data.domain import DOMAIN_KEYS, Domain
 from unpaired.errors import UsageError, WorkError
@@ -48,7 +48,7 @@ class RunConfig(StrictModel):
     labels: Labels | None = Field(None, description="labels for a label-conditioned method")
     pairs: bool = Field(False, description="files of equal names in the test folders are true pairs")
     imported_from: str | None = Field(None, description="file of an imported generator; such a run cannot be trained")
-    teacher: Teacher | None = Field(None, description="run that this one learned from")
+    teacher: Teacher | None = Field(None, description="teacher that this run learns from")
     init_from: str | None = Field(None, description="run whose weights training started from")
     pretrained: dict[str, str] = Field(
         {}, description="pretrained networks used in training, with the SHA-256 of their weights"
@@ -59,15 +59,15 @@ class RunConfig(StrictModel):
 
     @field_validator("method", "medium")
     @classmethod
-    def _known(cls, name: str, info: ValidationInfo) -> str:
+    def _require_known_name(cls, name: str, info: ValidationInfo) -> str:
         known: Mapping[str, object] = METHODS if info.field_name == "method" else MEDIA
         if name not in known:
-            raise ValueError(f"'{name}' is unknown to this version; expected one of {', '.join(known)}")
+            raise ValueError(f"'{name}' is unknown in this version; expected one of {', '.join(known)}")
         return name
 
     @field_validator("method_settings", "medium_settings", "networks", mode="before")
     @classmethod
-    def _typed_section(cls, values: Any, info: ValidationInfo) -> Any:
+    def _validate_section(cls, values: Any, info: ValidationInfo) -> Any:
         """Validate a section with the model of the run's method or medium."""
         if not isinstance(values, Mapping) or not info.data.keys() >= {"method", "medium"}:
             return values
@@ -81,7 +81,7 @@ class RunConfig(StrictModel):
 
     @field_validator("domains", "sources", mode="before")
     @classmethod
-    def _typed_statistics(cls, domains: Any, info: ValidationInfo) -> Any:
+    def _validate_statistics(cls, domains: Any, info: ValidationInfo) -> Any:
         """Validate each domain's statistics with the medium's model."""
         if not isinstance(domains, Sequence) or "medium" not in info.data:
             return domains
@@ -100,10 +100,10 @@ class RunConfig(StrictModel):
     def find_key(self, name: str) -> str:
         """Return the key ("X", "Y") of a domain; raises UsageError that lists the known names."""
         names = [d.name for d in self.domains]
-        if name not in names:  # typed and stored names may hold accents in different ways
+        if name not in names:  # the Unicode normal forms of typed and stored names may differ
             name = next((n for n in names if normalize_name(n) == normalize_name(name)), name)
         if name not in names:
-            raise UsageError(f"domain '{name}': this run knows {' and '.join(names)}")
+            raise UsageError(f"domain '{name}': expected one of this run's domains: {', '.join(names)}")
         return DOMAIN_KEYS[names.index(name)]
 
     def get_domain(self, key: str) -> Domain:
@@ -121,6 +121,7 @@ def get_item_size(config: RunConfig) -> int:
 
 
 def _validate_part(model: type[StrictModel], values: Mapping[str, Any]) -> StrictModel:
+    """Validate a part of a configuration; raises ValueError with the first wrong key."""
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -132,7 +133,7 @@ def _validate_part(model: type[StrictModel], values: Mapping[str, Any]) -> Stric
 
 
 def write_config(path: Path, config: RunConfig) -> None:
-    """Write config.yaml atomically; raises WorkError."""
+    """Write config.yaml atomically; raises WorkError if it cannot be written."""
     with atomic_write(path) as temporary:
         temporary.write_text(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), encoding="utf-8")
 
@@ -142,7 +143,7 @@ def read_config(path: Path) -> RunConfig:
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise WorkError(f"{path}: cannot be read as a run's configuration ({error})") from error
+        raise WorkError(f"{path}: cannot be read as the configuration of a run ({error})") from error
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
         actual_format = raw.get("format") if isinstance(raw, dict) else None
         raise WorkError(f"{path}: format {actual_format!r}, but this version of unpaired reads format {FORMAT}")

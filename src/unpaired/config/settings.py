@@ -1,4 +1,4 @@
-"""Settings of every run, whatever its medium: data, networks and training, as typed models.
+"""Typed models of the settings that every medium and method shares: data, networks and training.
 
 A medium adds settings in `media/*/settings.py`, a method in its signature. Defaults are the papers' (CycleGAN's if
 papers differ). Settings that are "auto" are resolved before training begins; the result is the run's config.yaml.
@@ -21,14 +21,14 @@ class StrictModel(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     ignored_if: ClassVar[Mapping[str, tuple[str, Any]]] = {}
-    """Setting -> (other setting, value): the setting has no effect, and giving it is an error, while the other one has
-    this value.
+    """Setting -> (other setting, value): the setting has no effect while the other one has this value; giving it is
+    then an error.
     """
 
     @field_validator("*", mode="before")
     @classmethod
     def _match_choice(cls, value: Any, info: ValidationInfo) -> Any:
-        """Accept a choice such as 16000 or "3" as a number (YAML) and as text (command line)."""
+        """Convert a choice such as 16000 or "3", which may be a number (YAML) or text (flag), to the declared type."""
         choices = get_args(cls.model_fields[info.field_name or ""].annotation)
         return next((c for c in choices if isinstance(c, int | str) and str(c) == str(value)), value)
 

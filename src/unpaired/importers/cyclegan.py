@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from unpaired import __version__
-from unpaired.config.resolve import build_method_settings_model
 from unpaired.config.run_config import RunConfig, write_config
+from unpaired.config.setting_models import build_method_settings_model
 from unpaired.config.settings import DataSettings, TrainingSettings
 from unpaired.data.domain import Domain
 from unpaired.data.folders import is_valid_name

@@ -1,1 +1,1 @@
-"""A run's folder: what training leaves, and what translating, evaluating and reporting read."""
+"""Run folders: files that training writes, and that translation, evaluation and reports read."""

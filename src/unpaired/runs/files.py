@@ -1,4 +1,4 @@
-"""The lists of files that a run keeps: what trains, what is held back, and what labelled items are."""
+"""File lists of a run: training, validation and test files of each domain, and the labels of labelled items."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from unpaired.runs.method_builder import require_same_weights
 
 @dataclass(frozen=True)
 class RunFiles:
-    """A run's files: those of each domain by use, and the labelled data sets that they are parts of, if any."""
+    """Files of a run: the splits of each domain, and the labelled data sets that contain the domains, if any."""
 
     splits: Sequence[DomainSplits]
     labelled_datasets: Sequence[LabelledSplits] = ()
 
     @property
     def collection_splits(self) -> Sequence[DomainSplits]:
-        """The collections as they were listed: the data sets, else the domains."""
+        """Splits of the listed collections: of the labelled data sets, else of the domains."""
         return [dataset.splits for dataset in self.labelled_datasets] or self.splits
 
 
 def write_file_lists(folder: RunFolder, config: RunConfig, files: RunFiles) -> None:
-    """Write the lists of a run's files; raises WorkError."""
+    """Write the file lists of a run; raises WorkError if they cannot be written."""
     for split in files.collection_splits:
         write_file_list(folder.file_list_path(split.name), split)
     for dataset in files.labelled_datasets:
@@ -41,7 +41,7 @@ def write_file_lists(folder: RunFolder, config: RunConfig, files: RunFiles) -> N
 
 
 def read_file_lists(folder: RunFolder, config: RunConfig) -> RunFiles:
-    """The files of a run as it recorded them; raises WorkError where a list is damaged."""
+    """Read the recorded file lists of a run; raises WorkError if one is missing or damaged."""
     splits = [read_file_list(folder.file_list_path(d.name), d.name, d.sources) for d in list_listed_domains(config)]
     if not config.sources or config.labels is None:
         return RunFiles(splits)
@@ -51,23 +51,25 @@ def read_file_lists(folder: RunFolder, config: RunConfig) -> RunFiles:
 
 
 def list_listed_domains(config: RunConfig) -> Sequence[Domain]:
-    """What has a list: the labelled data sets, else the domains."""
+    """Return the domains that have a file list: the labelled data sets, else the domains."""
     return config.sources or config.domains
 
 
 def describe_data_changes(config: RunConfig, files: RunFiles) -> list[str]:
-    """How the folders differ from a run's lists, in sentences; empty where nothing has changed."""
+    """Return the differences between the folders and a run's file lists, a sentence each."""
     pairs = zip(files.collection_splits, list_listed_domains(config), strict=True)
     return [
-        difference for recorded, d in pairs for difference in describe_changes(recorded, rediscover(d.name, d.sources))
+        difference
+        for recorded, domain in pairs
+        for difference in describe_changes(recorded, rediscover(domain.name, domain.sources))
     ]
 
 
 def build_item_transform(config: RunConfig) -> ItemTransform:
     """Build the transform from a run's files to tensors.
 
-    Raises UsageError where its medium's optional packages are missing, WorkError where a pretrained network has other
-    weights than when the run began.
+    Raises UsageError if optional packages of the medium are missing, WorkError if the weights of a pretrained network
+    are not those that the run began with.
     """
     transform = config.get_medium().create_transform(config)
     require_same_weights(config, transform.pretrained)
@@ -75,7 +77,7 @@ def build_item_transform(config: RunConfig) -> ItemTransform:
 
 
 def build_batch_sampler(config: RunConfig, files: RunFiles, transform: ItemTransform) -> BatchSampler:
-    """The walks through a run's files that its method draws from."""
+    """Build the batch sampler for the batch kind of the run's method."""
     batch_kind, seed = METHODS[config.method].cls.batch_kind, config.training.seed
     return create_batch_sampler(
         config.domains,

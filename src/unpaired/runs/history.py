@@ -1,4 +1,4 @@
-"""What happened in a run, as lines of JSON."""
+"""History of a run: losses, evaluations, samples and notices as JSON lines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from unpaired.atomic import atomic_write
 
 
 class History:
-    """`history.jsonl`: one JSON object a line, each with its `kind` and `step`."""
+    """File `history.jsonl`: one JSON object per line, with at least `kind` and `step`."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -21,7 +21,7 @@ class History:
             file.write(json.dumps({"kind": kind, "step": step, **fields}) + "\n")
 
     def read(self, kind: str | None = None) -> list[dict[str, Any]]:
-        """Return the lines (of one kind), in order; a line that a kill cut short, or a damaged one, is left out."""
+        """Return the lines (of one kind, if given) in order; skips damaged and incomplete lines."""
         if not self.path.is_file():
             return []
         lines = []
@@ -36,7 +36,7 @@ class History:
         return lines
 
     def rewind(self, step: int) -> None:
-        """Forget what came after `step`, which resuming will do again."""
+        """Remove the lines after `step`, which a resumed run writes again."""
         kept_lines = [json.dumps(line) + "\n" for line in self.read() if line["step"] <= step]
         with atomic_write(self.path) as temporary:
             temporary.write_text("".join(kept_lines), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Locks on folders that one process may write to at a time. The system releases them however the process ends."""
+"""Locks on folders that only one process at a time may write to."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ LOCK_FILE = ".unpaired.lock"
 
 
 class FolderLock:
-    """An exclusive lock on a folder, by its hidden lock file; held until `release` or the end of the process.
+    """Exclusive lock on a folder by a hidden lock file, until `release` or the end of the process.
 
-    The operating system keeps it (flock), so a killed process leaves no lock behind, though its file stays. Where the
-    file system has no locks, or the folder cannot be written, there is none. Raises WorkError where another process
-    holds it; the message says which, what that process does (`activity`) and what to do instead (`advice`).
+    The operating system manages the lock (flock), so a killed process leaves no lock, only the file. Does nothing if
+    the file system does not support locks or the folder is not writable. Raises WorkError if another process holds the
+    lock; the message contains that process, what it does (`activity`) and what to do (`advice`).
     """
 
     def __init__(self, folder: Path, activity: str, advice: str) -> None:
@@ -30,7 +30,7 @@ class FolderLock:
         while self._file is None:
             try:
                 file = self._path.open("a+b")
-            except OSError:  # whoever writes into the folder will say why it cannot be written
+            except OSError:  # the first write into the folder will report the reason
                 return
             try:
                 _lock(file)
@@ -42,9 +42,9 @@ class FolderLock:
                 return
             if _is_same_file(file, self._path):
                 self._file = file
-            else:  # its last owner has removed it meanwhile
+            else:  # its previous owner has removed the file since it was opened
                 file.close()
-        with suppress(OSError):  # a full disk: the lock holds all the same
+        with suppress(OSError):  # a full disk; the lock is effective without the text
             self._file.truncate(0)
             self._file.write(f"process {os.getpid()} on {socket.gethostname()}\n".encode())
             self._file.flush()
@@ -61,16 +61,16 @@ class FolderLock:
         """Release the lock and remove its file; a second call does nothing."""
         if self._file is not None:
             file, self._file = self._file, None
-            with file, suppress(OSError):  # Windows removes no open file
+            with file, suppress(OSError):  # Windows cannot remove an open file
                 self._path.unlink()
 
 
 def _lock(file: IO[bytes]) -> None:
-    """Lock a file or raise OSError at once."""
+    """Lock a file without waiting; raises OSError if another process has locked it."""
     if sys.platform == "win32":
-        import msvcrt  # noqa: PLC0415 - only there
+        import msvcrt  # noqa: PLC0415 - only on Windows
 
-        file.seek(1 << 20)  # beyond the text, which others may still read
+        file.seek(1 << 20)  # beyond the text, which other processes must be able to read
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
     else:
         import fcntl  # noqa: PLC0415 - not on Windows
@@ -79,7 +79,7 @@ def _lock(file: IO[bytes]) -> None:
 
 
 def _is_same_file(file: IO[bytes], path: Path) -> bool:
-    """Whether an open file is the one that has this name now."""
+    """Return whether an open file is the one that `path` refers to now."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except OSError:
@@ -87,7 +87,7 @@ def _is_same_file(file: IO[bytes], path: Path) -> bool:
 
 
 def _read_owner(file: IO[bytes]) -> str:
-    """Return who wrote the lock file, in brackets; empty where it cannot be read."""
+    """Return the text of the lock file (process and host) in parentheses; empty if it cannot be read."""
     try:
         file.seek(0)
         text = file.read(200).decode(errors="replace").strip()

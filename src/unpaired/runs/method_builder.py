@@ -1,4 +1,4 @@
-"""From a run's configuration to its method, freshly initialized."""
+"""Construction of a run's method with initialized networks from its configuration."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from unpaired.runs.weights import load_state, read_tensors
 
 
 def build_method(config: RunConfig, include_teacher: bool = True) -> Method:
-    """Build the method of a run from torch's current random state; `include_teacher`: with its teacher, if it has one.
+    """Build the method of a run, initialized with torch's current random state.
 
-    Translating needs no teacher. Raises UsageError where its networks cannot work on items of the run's size, or an
-    embedding that it learns with is missing, WorkError where its teacher is missing or has changed, or an embedding has
-    other weights than when the run began.
+    `include_teacher` adds the run's teacher, which only training needs. Raises UsageError if the networks do not
+    support the run's item size or an embedding for training is missing, WorkError if the teacher is missing or has
+    changed, or the weights of an embedding are not those that the run began with.
     """
     medium = config.get_medium()
     teacher = load_teacher(config.teacher) if config.teacher is not None and include_teacher else None
@@ -37,8 +37,8 @@ def build_method(config: RunConfig, include_teacher: bool = True) -> Method:
     size = getattr(config.medium_settings, medium.crop_setting)
     if size % factory.stride:
         name, flag = medium.crop_setting, medium.crop_setting.replace("_", "-")
-        below = size // factory.stride * factory.stride
-        suggestions = " or ".join(str(multiple) for multiple in (below, below + factory.stride) if multiple)
+        lower = size // factory.stride * factory.stride
+        suggestions = " or ".join(str(multiple) for multiple in (lower, lower + factory.stride) if multiple)
         raise UsageError(
             f"{name} {size}: these networks need a multiple of {factory.stride}; try --{flag} {suggestions}"
         )
@@ -46,18 +46,19 @@ def build_method(config: RunConfig, include_teacher: bool = True) -> Method:
 
 
 def require_same_weights(config: RunConfig, installed_digests: Mapping[str, str]) -> None:
-    """Raise WorkError for installed pretrained networks with other weights than the run began with."""
+    """Raise WorkError if the weights of an installed pretrained network are not those that the run began with."""
     for name, digest in installed_digests.items():
         recorded_digest = config.pretrained.get(name, digest)
         if digest != recorded_digest:
             raise WorkError(
                 f"pretrained '{name}': the installed weights (SHA-256 {digest[:12]} ...) are not those that this run "
-                f"began with ({recorded_digest[:12]} ...); install the package as it was, or train a new run"
+                f"began with ({recorded_digest[:12]} ...); "
+                "install the earlier version of the package, or train a new run"
             )
 
 
 def load_teacher(teacher: Teacher) -> Role:
-    """Load a teacher's networks; raises WorkError where they are missing or not those that were recorded."""
+    """Load a teacher's networks as a frozen role; raises WorkError if they are missing or are not the recorded ones."""
     file = Path(teacher.file)
     config = read_config(file.parent / "config.yaml")
     tensors, metadata = read_tensors(file)
@@ -66,16 +67,16 @@ def load_teacher(teacher: Teacher) -> Role:
             f"teacher {file.parent}: {file.name} is not the file that this run began with; it was trained further or "
             "replaced. Restore it, or train a new run with it"
         )
-    with torch.random.fork_rng(devices=[]):  # a student starts with the same weights with and without a teacher
+    with torch.random.fork_rng(devices=[]):  # so that a teacher does not change the student's initial weights
         method = build_method(config, include_teacher=False)
     load_state(method, tensors, file, method.translation_roles)
     route = method.route(teacher.source, teacher.target)
-    assert route is not None, "checked when the teacher was chosen"
+    assert route is not None, "add_teacher checks the route"
     return Role(RouteModule(method, route))
 
 
 class RouteModule(nn.Module):
-    """A route of a method as one module, with the roles that the route needs and none of the others."""
+    """Route of a method as one module, with only the roles that the route needs."""
 
     def __init__(self, method: Method, route: Route) -> None:
         super().__init__()
@@ -85,5 +86,5 @@ class RouteModule(nn.Module):
         self.domain_keys = route.source, route.target
 
     def forward(self, x: Tensor) -> Tensor:
-        """Translate (B, C, H, W) in [-1, 1] to the same shape and range."""
+        """Translate items (B, C, H, W) in [-1, 1]; the result has the same shape and range."""
         return self.method.translate(x, *self.domain_keys)

@@ -1,4 +1,4 @@
-"""Where a run stands: what is done, of which budget, and which checkpoints are saved."""
+"""Progress of a run: finished steps, budget, and saved checkpoints."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from unpaired.config.settings import StrictModel
 
 
 class Progress(StrictModel):
-    """Where a run stands. The step counts finished steps; the next step's data and randomness follow from it.
+    """Progress of a run. `step` is the number of finished steps, which determines the next step's data and randomness.
 
-    `best_value` is the value of the medium's validation metric at `best_step`.
+    `spent_s` and `evaluation_s` are the seconds of steps and of evaluations so far; `evaluated_fraction` is the spent
+    fraction of the budget at the last evaluation, which took `evaluation_cost_s` seconds. `best_value` is the value of
+    the medium's validation metric at `best_step`; `world_size` is the number of ranks.
     """
 
     step: int = 0
@@ -27,7 +29,10 @@ class Progress(StrictModel):
 
 @dataclass(frozen=True)
 class Budget:
-    """Steps or minutes (exactly one is set). Minutes count the time in steps alone, summed over resumes."""
+    """Training budget in steps or in minutes (exactly one is set).
+
+    Minutes include only training steps, summed over all resumptions.
+    """
 
     steps: int | None
     minutes: float | None
@@ -40,7 +45,7 @@ class Budget:
         return min(1.0, spent_s / (60 * self.minutes))
 
     def remaining_s(self, step: int, spent_s: float, step_s: float) -> float:
-        """Return the seconds of steps still to come, from the present seconds per step."""
+        """Return the remaining seconds of training if a step takes `step_s` seconds."""
         if self.steps is not None:
             return max(0, self.steps - step) * step_s
         assert self.minutes is not None

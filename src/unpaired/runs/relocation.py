@@ -1,4 +1,4 @@
-"""Data of a run that lie in other folders now, or under names with accents stored in another way."""
+"""Relocation of a run's data: other folders, or file names in another Unicode normal form."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from unpaired.runs.files import list_listed_domains
 
 
 def relocate_data(config: RunConfig, sources: Sequence[Path | str]) -> RunConfig:
-    """Return the configuration with the folders `sources` (laid out as for `unpaired train`) in place of the recorded.
+    """Return the configuration with the folders `sources` (in the layout of `unpaired train`) as its data.
 
-    Folders are matched to domains by name; where the names differ, by order. Whether the files are the same is not
-    looked at here. Raises UsageError where the number of folders differs, and as `discover` does.
+    Folders are matched to domains by name, or by order if a name has no match. Does not check that the files are the
+    same. Raises UsageError if the number of folders or of test folders differs, and as `discover` does.
     """
     listed = list_listed_domains(config)
     found = discover_collections(sources) if config.sources else discover(sources)
@@ -32,7 +32,9 @@ def relocate_data(config: RunConfig, sources: Sequence[Path | str]) -> RunConfig
     for domain, files in zip(listed, matched, strict=True):
         if len(files.sources) != len(domain.sources):
             with_or_without = "a test folder" if len(domain.sources) == 2 else "no test folder"
-            raise UsageError(f"--data: {files.train.root}: domain '{domain.name}' had {with_or_without} when it began")
+            raise UsageError(
+                f"--data: {files.train.root}: domain '{domain.name}' had {with_or_without} when the run began"
+            )
     new_sources = {domain.sources: files.sources for domain, files in zip(listed, matched, strict=True)}
     return config.model_copy(
         update={
@@ -43,18 +45,17 @@ def relocate_data(config: RunConfig, sources: Sequence[Path | str]) -> RunConfig
 
 
 def adopt_stored_names(recorded: DomainSplits, current: DomainFiles) -> DomainSplits:
-    """Return recorded files by the names that the folders have now, where they differ only in how accents are stored.
+    """Return the recorded files with the current names if these differ only in the Unicode normal form.
 
-    A copy by way of macOS or a zip file may store "é" as two code points. Files that are really missing stay as they
-    are.
+    A copy made by macOS or a zip program may store "é" as two code points. Names of missing files are not changed.
     """
 
     def adopt(paths: Paths, stored: Paths | None) -> Paths:
         if stored is None or not any(not name.isascii() for name in paths):
             return paths
         names = set(stored)
-        by_normal = {normalize_name(name): name for name in names}
-        renamed = [name if name in names else by_normal.get(normalize_name(name), name) for name in paths]
+        by_normal_name = {normalize_name(name): name for name in names}
+        renamed = [name if name in names else by_normal_name.get(normalize_name(name), name) for name in paths]
         if renamed == list(paths):
             return paths
         return Paths.from_files(paths.root, zip(renamed, paths.sizes.tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""A summary of a run's folder, read once; what is missing or damaged is left out."""
+"""Summary of a run's folder; missing or damaged parts are omitted."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from unpaired.runs.progress import Budget, Progress, list_checkpoints
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """The measures of all routes on the validation split at a step; `value` is that of the validation metric."""
+    """Metrics of all routes on the validation split at a step; `value` is that of the validation metric."""
 
     step: int
     routes: tuple[RouteEvaluation, ...]
@@ -33,7 +33,7 @@ class ValidationResult:
 
 @dataclass(frozen=True)
 class SampleGrid:
-    """A grid of samples: its route ("a → b"), and its file."""
+    """Sample grid: its step, its route ("a → b") and its file."""
 
     step: int
     route: str
@@ -42,9 +42,10 @@ class SampleGrid:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """What a report shows. `validations` were measured while training, `test` is the last of `unpaired evaluate`.
+    """Contents of a run for its report.
 
-    `sets` are the files of each domain, empty where their lists cannot be read.
+    `losses` maps a loss to its (step, value) pairs; `validations` were computed during training; `test` is the result
+    of the last `unpaired evaluate`. `sets` are the splits of each domain; empty if the file lists cannot be read.
     """
 
     folder: RunFolder
@@ -61,17 +62,17 @@ class RunSummary:
 
     @property
     def default_checkpoint(self) -> Checkpoint | None:
-        """The checkpoint that `translate` uses by default."""
+        """Checkpoint that `translate` uses by default; None if there is none."""
         return next((checkpoint for checkpoint in ("best", "last") if checkpoint in self.steps), None)
 
     @property
     def translating_checkpoint(self) -> tuple[Checkpoint | None, int | None]:
-        """The checkpoint that `translate` uses by default, and its step."""
+        """Checkpoint that `translate` uses by default, and its step."""
         return self.default_checkpoint, None if self.default_checkpoint is None else self.steps[self.default_checkpoint]
 
     @property
     def shown_validation(self) -> ValidationResult | None:
-        """The validation to show where `unpaired evaluate` has not run: the default checkpoint's, else the newest."""
+        """Validation to show if `unpaired evaluate` has not run: that of the default checkpoint, else the newest."""
         if not self.validations:
             return None
         _, step = self.translating_checkpoint
@@ -79,18 +80,18 @@ class RunSummary:
 
     @property
     def shown_routes(self) -> tuple[RouteEvaluation, ...]:
-        """The measures to judge by: of the last `unpaired evaluate`, else of `shown_validation`; may be empty."""
+        """Metrics to show: of the last `unpaired evaluate`, else of `shown_validation`; may be empty."""
         if self.test is not None:
             return self.test.routes
         return () if self.shown_validation is None else self.shown_validation.routes
 
     def get_domain_name(self, key: str) -> str:
-        """The name of the domain that the method calls `key`."""
+        """Return the name of the domain with the key `key`."""
         return self.config.get_domain(key).name
 
 
 def read_run_summary(path: Path) -> RunSummary:
-    """Read a run's folder; raises WorkError where its configuration cannot be read."""
+    """Read a run's folder; raises WorkError if its configuration cannot be read."""
     folder = RunFolder(path)
     config = read_config(folder.config)
     lines: dict[str, list[dict[str, Any]]] = defaultdict(list)
@@ -116,7 +117,7 @@ def read_run_summary(path: Path) -> RunSummary:
 
 
 def is_finished(run: RunFolder) -> bool:
-    """Whether a run has spent its budget and saved its state."""
+    """Return whether a run has a checkpoint and has spent its budget."""
     return (
         run.config.is_file()
         and bool(list_checkpoints(run.checkpoints))
@@ -125,7 +126,7 @@ def is_finished(run: RunFolder) -> bool:
 
 
 def _read_progress(folder: RunFolder, lines: dict[str, list[dict[str, Any]]]) -> Progress:
-    """Read the newest checkpoint's progress; from the history where nothing has been saved."""
+    """Return the progress of the newest checkpoint, or of the history if there is no readable checkpoint."""
     saved = list_checkpoints(folder.checkpoints)
     if saved:
         try:
@@ -140,7 +141,7 @@ def _read_progress(folder: RunFolder, lines: dict[str, list[dict[str, Any]]]) ->
 
 
 def _read_metadata(path: Path) -> dict[str, str]:
-    """Read the metadata of a file of tensors, without its tensors."""
+    """Read the metadata of a safetensors file without its tensors; empty if it cannot be read."""
     try:
         with safe_open(path, framework="pt") as file:
             return dict(file.metadata() or {})
@@ -149,7 +150,7 @@ def _read_metadata(path: Path) -> dict[str, str]:
 
 
 def _read_model_steps(folder: RunFolder) -> dict[Checkpoint, int]:
-    """Read the step of each saved model."""
+    """Return the step of each saved model."""
     steps: dict[Checkpoint, int] = {}
     for checkpoint in ("best", "last"):
         step = _read_metadata(folder.model_path(checkpoint)).get("step", "")
@@ -175,7 +176,7 @@ def _parse_validation(line: dict[str, Any]) -> ValidationResult | None:
 
 
 def _read_test(folder: RunFolder) -> Evaluation | None:
-    """Read what `unpaired evaluate` wrote last."""
+    """Read the result of the last `unpaired evaluate`; None if there is none or it is damaged."""
     try:
         return Evaluation.model_validate_json(folder.evaluation.read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""Tensors on disk: safetensors written whole or not at all, checked when read, shared layers saved once."""
+"""Tensors on disk: safetensors files, written atomically and verified by a digest when read."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from unpaired.networks.image_pool import TensorPool
 
 
 def collect_state(module: nn.Module, roles: Iterable[str] | None = None) -> dict[str, Tensor]:
-    """The state of `module` (or of some of its submodules), each tensor under the first of its names only.
+    """Return the state of `module`, or of the submodules `roles`; a shared tensor only under its first name.
 
-    Layers that two roles share have two names; safetensors refuses shared tensors, and loading one name loads both.
-    Of the whole module, what is frozen is left out: it is not the module's own.
+    Layers shared by two roles have two names, but safetensors does not save shared tensors; loading one name sets both.
+    Without `roles`, frozen networks are excluded, because they are loaded from their own files.
     """
     prefixes = None if roles is None else tuple(f"{role}." for role in roles)
     frozen_prefixes = tuple(
@@ -41,9 +41,10 @@ def collect_state(module: nn.Module, roles: Iterable[str] | None = None) -> dict
 def load_state(
     module: nn.Module, tensors: Mapping[str, Tensor], path: Path, roles: Iterable[str] | None = None
 ) -> None:
-    """Load what `owned` gave with the same `roles`; raises WorkError naming `where` if names or shapes differ.
+    """Load the result of `collect_state` with the same `roles`.
 
-    A memory takes its shape from the data, so a saved one may have another.
+    Raises WorkError with `path` if names or shapes differ. Image pools are exempt from the check of shapes, because
+    their shape depends on the data.
     """
     expected = collect_state(module, roles)
     resizable = {f"{name}.memory" for name, part in module.named_modules() if isinstance(part, TensorPool)}
@@ -59,32 +60,35 @@ def load_state(
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write `tensors` with `about` as metadata and a digest of both; the file appears whole or not at all.
+    """Write `tensors` atomically with `metadata` and a digest of both.
 
-    Raises WorkError when the disk is full or not writable; then nothing at `path` has changed.
+    Raises WorkError if the disk is full or not writable; an existing file is then unchanged.
     """
     cpu_tensors = {name: tensor.detach().to("cpu").contiguous() for name, tensor in tensors.items()}
     try:
         with atomic_write(path) as temporary:
             temporary.touch()
-            mode = temporary.stat().st_mode  # the umask's; safetensors makes files that nobody else may read
+            mode = temporary.stat().st_mode  # from the umask; safetensors creates files that only their owner can read
             save_file(cpu_tensors, temporary, metadata={**metadata, "digest": compute_digest(cpu_tensors, metadata)})
             temporary.chmod(mode)
             with temporary.open("rb") as file:
                 os.fsync(file.fileno())
     except SafetensorError as error:
-        raise WorkError(f"{path}: cannot be written ({error}); what was there before is unchanged") from error
+        raise WorkError(f"{path}: cannot be written ({error}); an existing file is unchanged") from error
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read a file of `write_tensors`; raises WorkError that says what is wrong with any other."""
+    """Return the tensors and the metadata (with `digest`) of a file of `write_tensors`.
+
+    Raises WorkError if the file is missing, damaged, edited or of another format.
+    """
     if not path.is_file():
         raise WorkError(f"{path}: there is no such file")
     with path.open("rb") as file:
         head = file.read(9)
-    # A file of safetensors begins with the length of its header and "{"; lengths there are that look like the others.
+    # A safetensors file begins with the length of its header (8 bytes) and "{"; the length may equal a pickle's magic.
     if head[8:] != b"{" and head[:2] in (b"PK", b"\x80\x02", b"\x80\x04", b"\x80\x05"):
-        raise WorkError(f"{path}: this is a pickle or zip file, which could run code; unpaired reads only safetensors")
+        raise WorkError(f"{path}: this is a pickle or zip file, which could execute code; expected a safetensors file")
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             metadata = dict(file.metadata() or {})
@@ -93,12 +97,12 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise WorkError(f"{path}: damaged or truncated ({error}); restore it or use another checkpoint") from error
     stored_digest = metadata.pop("digest", None)
     if stored_digest != compute_digest(tensors, metadata):
-        raise WorkError(f"{path}: its content does not match its digest: it was edited, or written by something else")
+        raise WorkError(f"{path}: its content does not match its digest: it was edited or written by another program")
     return tensors, {**metadata, "digest": stored_digest}
 
 
 def compute_digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
-    """SHA-256 over names, types, shapes and bytes of the tensors, and over the metadata."""
+    """Return the SHA-256 of the metadata and of the names, types, shapes and bytes of the tensors."""
     sha = hashlib.sha256(repr(sorted(metadata.items())).encode())
     for name in sorted(tensors):
         tensor = tensors[name].contiguous()

@@ -1,4 +1,4 @@
-"""Everything that resuming needs, saved whole or not at all, in `checkpoints/step-N/` of a run's folder."""
+"""Training checkpoints: the complete state for resuming, written atomically to `checkpoints/step-N/` of a run."""
 
 from __future__ import annotations
 
@@ -21,19 +21,20 @@ from unpaired.training.loop import TrainingLoop
 from unpaired.training.precision import build_grad_scaler
 
 MAX_CHECKPOINTS = 2
-"""Checkpoints that stay on disk; older ones are removed once a newer one is whole."""
+"""Number of checkpoints kept on disk; older ones are deleted after a newer one is complete."""
 
 
 def save_checkpoint(folder: Path, loop: TrainingLoop, method_name: str, progress: Progress) -> None:
-    """Save the state after `progress.step` steps. Every rank calls it; each writes its own memories.
+    """Save the state after `progress.step` steps. Every rank must call it and writes its own image pools.
 
-    The folder gets its final name once all of it is on disk: killed at any instant, the one before is whole.
+    The folder is renamed to its final name after all files are written, so that a killed process leaves the previous
+    checkpoint complete. Raises WorkError if writing fails; earlier checkpoints are then unchanged.
     """
     final = folder / f"step-{progress.step:09d}"
     temporary = folder / f".{final.name}.part"
 
     def create_folder() -> None:
-        for leftover in folder.glob(".step-*.part"):  # by a kill, or a full disk
+        for leftover in folder.glob(".step-*.part"):  # of a killed process, or after a full disk
             shutil.rmtree(leftover, ignore_errors=True)
         temporary.mkdir(parents=True)
 
@@ -60,7 +61,7 @@ def save_checkpoint(folder: Path, loop: TrainingLoop, method_name: str, progress
 
 
 def write_rank_state(folder: Path, loop: TrainingLoop, method_name: str, progress: Progress) -> None:
-    """Write this rank's file of a checkpoint."""
+    """Write this rank's file of a checkpoint: the first rank the whole state, the others their image pools."""
     if not loop.distributed.is_first:
         write_tensors(
             folder / f"rank-{loop.distributed.rank}.safetensors", collect_pool_buffers(loop), {"format": str(FORMAT)}
@@ -78,16 +79,16 @@ def write_rank_state(folder: Path, loop: TrainingLoop, method_name: str, progres
 
 
 def load_checkpoint(folder: Path, loop: TrainingLoop, method_name: str) -> Progress:
-    """Load the newest checkpoint into `loop`; raises WorkError with the reason where it cannot be used."""
+    """Load the newest checkpoint into `loop` and return its progress; raises WorkError if it cannot be used."""
     checkpoints = list_checkpoints(folder)
     if not checkpoints:
-        raise WorkError(f"{folder}: no checkpoint has been saved yet, so there is nothing to resume; train anew")
+        raise WorkError(f"{folder}: no checkpoint has been saved yet, so the run cannot be resumed; train a new run")
     file = checkpoints[-1] / "state.safetensors"
     tensors, metadata = read_tensors(file)
     if metadata.get("format") != str(FORMAT):
         raise WorkError(f"{file}: format {metadata.get('format')}, but this version of unpaired reads format {FORMAT}")
     if metadata.get("method") != method_name:
-        raise WorkError(f"{file}: a checkpoint of method '{metadata.get('method')}', but the run is '{method_name}'")
+        raise WorkError(f"{file}: checkpoint of method '{metadata.get('method')}', but the run is '{method_name}'")
     try:
         state: dict[str, Any] = json.loads(metadata["state"])
         progress = Progress.model_validate(state["progress"])
@@ -95,9 +96,8 @@ def load_checkpoint(folder: Path, loop: TrainingLoop, method_name: str) -> Progr
         raise WorkError(f"{file}: its state cannot be read ({error})") from error
     if progress.world_size != loop.distributed.world_size:
         raise WorkError(
-            f"{file}: saved by {progress.world_size} ranks and resumed on {loop.distributed.world_size}; resume on "
-            f"{progress.world_size}, "
-            "since each has an image pool of its own"
+            f"{file}: saved by {progress.world_size} ranks, but resumed on {loop.distributed.world_size}; resume on "
+            f"{progress.world_size} ranks, because each rank has its own image pools"
         )
     load_state(loop.method, select_prefix(tensors, "method/"), file)
     load_state(loop.ema.method, select_prefix(tensors, "ema/"), file, loop.ema.update_counts)
@@ -105,7 +105,7 @@ def load_checkpoint(folder: Path, loop: TrainingLoop, method_name: str) -> Progr
     loop.ema.update_counts.update(state["update_counts"])
     for key, scaler_state in state["scalers"].items():
         scaler = build_grad_scaler(loop.precision, loop.device)
-        if scaler is not None:  # None: resumed in another precision, which needs no scaling
+        if scaler is not None:  # None: resumed in a precision that needs no loss scaling
             scaler.load_state_dict(scaler_state)
             loop.scalers[key] = scaler
     if not loop.distributed.is_first:
@@ -115,12 +115,12 @@ def load_checkpoint(folder: Path, loop: TrainingLoop, method_name: str) -> Progr
 
 
 def select_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """The tensors whose names begin with `prefix`, without it."""
+    """Return the tensors whose names begin with `prefix`, by their names without it."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def collect_pool_buffers(loop: TrainingLoop) -> dict[str, Tensor]:
-    """The buffers of this rank's memories, which differ from rank to rank."""
+    """Return the buffers of this rank's image pools, which differ between ranks."""
     return {
         f"{name}.{key}": buffer
         for name, module in loop.method.named_modules()

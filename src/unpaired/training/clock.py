@@ -1,4 +1,4 @@
-"""Time that a run spends at work: pauses of the whole process are not counted, and slow steps are noticed."""
+"""Clock of training time, which excludes pauses of the process, and detection of slow steps."""
 
 from __future__ import annotations
 
@@ -9,20 +9,25 @@ from collections.abc import Callable
 from types import TracebackType
 
 BEAT_S = 1.0
-"""Seconds between two looks at the clock."""
+"""Seconds between two readings of the clock."""
 MIN_PAUSE_S = 5.0
-"""A shorter pause is counted as work."""
+"""Shortest gap in seconds that counts as a pause."""
 MAX_CPU_FRACTION = 0.1
-"""A process that used more of a processor than this between two looks was not paused; it only did not look."""
+"""Highest ratio of CPU time to wall time of a paused process.
+
+A process that used more was running, and a long operation only delayed the reading.
+"""
 WINDOW_S, MIN_WINDOW_STEPS = 10.0, 5
+"""Minimum duration in seconds and number of steps of the window whose median step time is compared."""
 SLOW_FACTOR = 3.0
+"""Ratio of the median step time to the expected one above which steps are slow."""
 
 
 class WorkClock:
-    """Seconds of work, without the time in which the process was stopped (Ctrl-Z, a scheduler, a sleeping machine).
+    """Clock that excludes the time in which the process was stopped (Ctrl-Z, a scheduler, a suspended machine).
 
-    A thread looks at the clock every second. Where a look comes seconds late and the process has used no processor
-    time meanwhile, the process was stopped. Use it as a context.
+    Inside the context, a thread reads the clock every second. If a reading is seconds late and the process used almost
+    no CPU time in between, the process was stopped. Outside the context, pauses are counted.
     """
 
     def __init__(
@@ -55,7 +60,7 @@ class WorkClock:
             self.now()
 
     def now(self) -> float:
-        """Return seconds of work since an arbitrary instant."""
+        """Return the seconds without pauses since an arbitrary instant."""
         with self._lock:
             wall_s, cpu_s = self._wall_time(), self._cpu_time()
             gap_s = wall_s - self._last_wall_s
@@ -73,7 +78,7 @@ class WorkClock:
 
 
 class SpeedMonitor:
-    """Notices steps that take much longer than was promised, or than they took earlier in the run."""
+    """Detector of steps that take much longer than expected, or than earlier in the run if nothing is expected."""
 
     def __init__(self, expected_s: float | None = None) -> None:
         self.expected_s = expected_s
@@ -82,9 +87,10 @@ class SpeedMonitor:
         self._is_reported = False
 
     def add_step(self, seconds: float) -> tuple[float, float] | None:
-        """Record a step; return (seconds now, seconds expected) the first time that steps are three times as slow.
+        """Record the seconds of a step; return (current, expected) seconds per step when steps become slow, else None.
 
-        Steps are compared by the median of ten seconds. The first step, which is slower, is left out.
+        Compares the median over windows of ten seconds with the expected time. Reports once. Ignores the first step,
+        which includes warm-up.
         """
         if self._is_reported:
             return None
@@ -101,3 +107,8 @@ class SpeedMonitor:
             return median_s, self.expected_s
         self.expected_s = median_s if self.expected_s is None else min(self.expected_s, median_s)
         return None
+
+
+def format_step_time(seconds: float) -> str:
+    """Return the time of a step as text, in ms below one second."""
+    return f"{seconds * 1000:.0f} ms a step" if seconds < 1 else f"{seconds:.1f} s a step"

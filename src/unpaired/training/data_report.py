@@ -1,4 +1,4 @@
-"""Text of `unpaired check`: reads every file and reports what training would do with them."""
+"""Report of `unpaired check`: reads every file and lists what training would do with it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ def check_data(
 ) -> CheckResult:
     """Read every file of the domains; report what they contain and what training would do.
 
-    The settings are those that `unpaired train` would choose on this machine, or have `size`; with `attributes`, the
-    values of labels are the domains. `progress` is called with (done, total).
+    The settings are those that `unpaired train` would choose on this machine, with `size` if it is given. With
+    `attributes`, the label values are the domains. `progress` is called with (done, total) numbers of files. Raises
+    UsageError and WorkError as `discover` and `list_labelled_data` do.
     """
     started = time.monotonic()
     listing = list_labelled_data(sources, attributes) if attributes else DataListing(discover(sources), (), None)

@@ -1,4 +1,4 @@
-"""What several processes must agree on: mean gradients and shared decisions. With one rank everything is local."""
+"""Data-parallel training: mean gradients, shared decisions and shared errors of all ranks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 
 class Distributed:
-    """The processes that train together, by Fabric's collectives. Roles are never wrapped: `play` goes past forward."""
+    """Collective operations of all ranks, by Fabric; with one rank they are local.
+
+    Networks are not wrapped (DDP), because a method's `play` does not call one forward function.
+    """
 
     def __init__(self, fabric: Fabric) -> None:
         self.fabric = fabric
@@ -29,20 +32,20 @@ class Distributed:
 
     @property
     def is_first(self) -> bool:
-        """Whether this rank is the one that writes and prints."""
+        """True on the first rank, which writes files and messages."""
         return self.rank == 0
 
     def broadcast(self, value: Any) -> Any:
-        """The first rank's `value` on every rank."""
+        """Return the first rank's `value` on every rank."""
         return value if self.world_size == 1 else self.fabric.broadcast(value)
 
     def barrier(self) -> None:
-        """Return once every rank has come here."""
+        """Wait until every rank has called this."""
         if self.world_size > 1:
             self.fabric.barrier()
 
     def run_on_first(self, work: Callable[[], Any]) -> Any:
-        """Do `work` on the first rank and give its result, or its error, to all."""
+        """Call `work` on the first rank; return its result, or raise its UnpairedError, on every rank."""
         result: Any = None
         if self.is_first:
             try:
@@ -55,7 +58,10 @@ class Distributed:
         return result
 
     def run_on_all(self, work: Callable[[], None]) -> None:
-        """Do `work` on every rank; where it fails on one it fails on all alike, which would else wait for ever."""
+        """Call `work` on every rank; if it raises UnpairedError on one, raise the same error on all.
+
+        Otherwise the remaining ranks would wait forever.
+        """
         failure: UnpairedError | None = None
         try:
             work()
@@ -64,12 +70,12 @@ class Distributed:
         failed_rank = self._find_lowest_rank(failure is not None)
         if failed_rank is not None:
             shared_error = failure if self.world_size == 1 else self.fabric.broadcast(failure, src=failed_rank)
-            assert shared_error is not None, "that rank failed"
+            assert shared_error is not None, "the rank that failed has an error"
             raise self.mark_reported_once(shared_error)
 
     @contextmanager
     def report_errors_once(self) -> Iterator[None]:
-        """What fails within fails on every rank alike, and the first says it."""
+        """Context for code that raises the same UnpairedError on every rank; only the first rank reports it."""
         try:
             yield
         except UnpairedError as error:
@@ -77,12 +83,12 @@ class Distributed:
             raise
 
     def mark_reported_once(self, error: UnpairedError) -> UnpairedError:
-        """An error that every rank raises, marked so that the first alone says it."""
+        """Mark an error that every rank raises, so that only the first rank reports it; returns the error."""
         error.is_reported_elsewhere = not self.is_first
         return error
 
     def _find_lowest_rank(self, value: bool) -> int | None:
-        """The lowest rank on which `value` holds, the same on all; None where there is none."""
+        """Return, on every rank, the lowest rank on which `value` is true, or None."""
         if self.world_size == 1:
             return 0 if value else None
         rank_if_true = torch.tensor(float(self.rank if value else self.world_size), device=self.fabric.device)
@@ -90,22 +96,22 @@ class Distributed:
         return lowest if lowest < self.world_size else None
 
     def mean(self, tensor: Tensor) -> Tensor:
-        """The mean of `tensor` over ranks."""
+        """Return the mean of `tensor` over ranks."""
         if self.world_size == 1:
             return tensor
         return cast(Tensor, self.fabric.all_reduce(tensor, reduce_op="sum")) / self.world_size
 
     def any(self, value: bool) -> bool:
-        """Whether `value` holds on some rank."""
+        """Return, on every rank, whether `value` is true on at least one rank."""
         if self.world_size == 1:
             return value
         flag = torch.tensor(float(value), device=self.fabric.device)
         return bool(cast(Tensor, self.fabric.all_reduce(flag, reduce_op="sum")) > 0)
 
     def average_gradients(self, parameters: Sequence[nn.Parameter]) -> None:
-        """Replace gradients by their mean over ranks; a parameter without one on every rank keeps None.
+        """Replace the gradients of `parameters` by their means over ranks.
 
-        A rank whose play did not reach a parameter counts as zero there, where some other rank's did.
+        A missing gradient counts as zero if another rank has one; if no rank has one, it stays None.
         """
         if self.world_size == 1 or not parameters:
             return
@@ -127,14 +133,14 @@ class Distributed:
 
 
 def destroy_gloo_group() -> None:
-    """Stop gloo's threads before the interpreter ends, which else may abort; Fabric itself does so for NCCL."""
+    """Stop gloo's threads before the interpreter exits, which may abort otherwise; Fabric does this only for NCCL."""
     is_initialized = torch.distributed.is_available() and torch.distributed.is_initialized()
     if is_initialized and torch.distributed.get_backend() == "gloo":
         torch.distributed.destroy_process_group()
 
 
 def refuse_repeated_task() -> None:
-    """Raise UsageError where SLURM started this command several times although it trains on one device."""
+    """Raise UsageError if SLURM started several tasks of a command that trains on one device."""
     task, count = os.environ.get("SLURM_PROCID", "0"), os.environ.get("SLURM_NTASKS", "1")
     if task != "0" and task.isdecimal() and "TORCHELASTIC_RUN_ID" not in os.environ:
         raise UsageError(
@@ -144,11 +150,11 @@ def refuse_repeated_task() -> None:
 
 
 def launch_distributed(device: str, devices: int, nodes: int) -> tuple[Fabric, Distributed]:
-    """Return Fabric with its processes started (by itself, torchrun or SLURM); networks are not set up with it.
+    """Return Fabric with its processes started (by itself, torchrun or SLURM), and the collectives of the ranks.
 
-    Raises UsageError where the devices are missing, or where another number of processes was started.
+    Raises UsageError if devices are missing, or if torchrun or SLURM started another number of processes.
     """
-    # imported here: it takes seconds, which help and early errors need not wait for
+    # Imported here because it takes seconds, and `--help` and early errors do not need it.
     from lightning_fabric import Fabric  # noqa: PLC0415
     from lightning_fabric.plugins.environments.lightning import LightningEnvironment  # noqa: PLC0415
     from lightning_fabric.plugins.environments.torchelastic import TorchElasticEnvironment  # noqa: PLC0415
@@ -172,7 +178,7 @@ def launch_distributed(device: str, devices: int, nodes: int) -> tuple[Fabric, D
             devices=devices,
             num_nodes=nodes,
             strategy="ddp" if is_distributed else "auto",
-            # one process needs no scheduler's variables, which may describe another job
+            # A single process ignores the scheduler's variables, which may describe another job.
             plugins=None if is_distributed else [LightningEnvironment()],
         )
         fabric.launch()

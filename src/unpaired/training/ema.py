@@ -1,4 +1,4 @@
-"""Exponential moving average (EMA) of the translating roles; translation uses it."""
+"""Exponential moving average (EMA) of the translating roles, which translation uses."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from unpaired.methods.base import FrozenNetwork, Method
 class ExponentialMovingAverage:
     """EMA of a method's translating roles (Karras et al. 2018), which reduces the oscillation of GAN weights.
 
-    The whole method is copied at once, so that shared layers remain shared. A role that was not updated keeps its
-    average. The effective decay after n updates is `min(decay, (1 + n) / (10 + n))`, so that the initial weights fade
-    quickly.
+    The whole method is copied at once, so that shared layers remain shared. The effective decay after n updates is
+    `min(decay, (1 + n) / (10 + n))`, so that the initial weights fade quickly.
     """
 
     method: Method
@@ -25,16 +24,16 @@ class ExponentialMovingAverage:
 
     @classmethod
     def from_method(cls, method: Method, decay: float) -> ExponentialMovingAverage:
-        """Create with a copy of the current weights of `method`."""
-        averaged = copy.deepcopy(method).requires_grad_(False).eval()
-        averaged_roles = [
+        """Create an EMA that starts with a copy of the current weights of `method`."""
+        ema_method = copy.deepcopy(method).requires_grad_(False).eval()
+        ema_roles = [
             role for role in method.translation_roles if not isinstance(method.get_submodule(role), FrozenNetwork)
         ]
-        return cls(averaged, decay, dict.fromkeys(averaged_roles, 0))
+        return cls(ema_method, decay, dict.fromkeys(ema_roles, 0))
 
     @torch.no_grad()
     def update(self, method: Method, updated_roles: set[str]) -> None:
-        """Update the average of each translating role in `updated_roles`; buffers are copied."""
+        """Update the EMA of each translating role in `updated_roles`; buffers are copied without averaging."""
         updated_ids: set[int] = set()
         for role in self.update_counts:
             if role not in updated_roles:

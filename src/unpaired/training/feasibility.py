@@ -11,7 +11,7 @@ from unpaired.methods import METHODS
 
 
 def explain_unsupported(method: str, medium: Medium) -> str:
-    """Explain why a method cannot be trained on files of a medium; empty if it can."""
+    """Return why a method cannot be trained on files of a medium; empty if it can."""
     reason = METHODS[method].unsupported.get(medium.name)
     return "" if reason is None else f"{method} does not learn from {medium.files_noun}: {reason}"
 
@@ -43,7 +43,7 @@ def require_feasible(settings: Settings, device: torch.device, world_size: int) 
 
 
 def explain_small_batch(settings: Settings, world_size: int = 1) -> str:
-    """Explain why a label-conditioned method needs a larger batch; empty if it does not."""
+    """Return why a label-conditioned method needs a larger batch; empty if it does not."""
     shards = world_size * settings.training.grad_accumulation
     if METHODS[settings.method].cls.batch_kind != "labelled" or settings.training.batch_size >= 2 * shards:
         return ""

@@ -1,4 +1,4 @@
-"""What happens after the last step: evaluation on the test split, and how to go on."""
+"""End of training: evaluation on the test split, and the commands to use next."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from unpaired.training.logging import TrainingLog
 def finish_training(
     config: RunConfig, folder: RunFolder, training_log: TrainingLog, step: int, device: torch.device, suffix: str = ""
 ) -> None:
-    """Log the trend of training, the measures on the test split, and the commands to use next.
+    """Log the trend of the validation metric, the metrics on the test split, and the commands to use next.
 
-    `suffix` is that of the file in the example of translating; empty for a folder. The measures are the medium's quick
-    ones; what they leave out is said with the command that measures it.
+    Only the medium's quick metrics are computed; a note names the command that computes all. `suffix` is the file
+    suffix in the example command of translation; empty if the example is a folder. If the evaluation raises WorkError,
+    the error is logged.
     """
     medium = config.get_medium()
     values = [

@@ -22,9 +22,10 @@ from unpaired.training.checkpoint import select_prefix
 def init_from_run(method: Method, path: Path, config: RunConfig, log: LogCallback) -> RunConfig:
     """Copy the weights of the run in `path` into `method` and record it; optimizers and schedule start from zero.
 
-    A tensor is copied if both runs have a role of the same name with a tensor of the same name and shape: EMA weights
-    of translating roles, last weights of the others. `log` receives the matched and unmatched roles. Raises UsageError
-    if `path` is not a run or nothing matches, WorkError if its files are damaged.
+    A tensor is copied if both runs have a role of the same name with a tensor of the same name and shape: the EMA
+    weights of translating roles, the last weights of the others. `log` receives the number of copied tensors and the
+    roles without a match. Returns `config` with `init_from` set. Raises UsageError if `path` is not a run or nothing
+    matches, WorkError if its files are damaged.
     """
     weights = read_run_weights(path)
     all_tensors = dict(method.named_parameters()) | dict(method.named_buffers())
@@ -39,7 +40,7 @@ def init_from_run(method: Method, path: Path, config: RunConfig, log: LogCallbac
         name for name, tensor in target_tensors.items() if name in weights and weights[name].shape == tensor.shape
     }
     matched_roles = {name.split(".")[0] for name in matched if target_tensors[name].dim() > 1}
-    # Biases of equal shape alone are a coincidence.
+    # A role in which only biases and norm weights match has other layers.
     matched = {name for name in matched if name.split(".")[0] in matched_roles}
     if not matched:
         other_roles = ", ".join(dict.fromkeys(name.split(".")[0] for name in weights))
@@ -55,7 +56,7 @@ def init_from_run(method: Method, path: Path, config: RunConfig, log: LogCallbac
 
 
 def read_run_weights(path: Path) -> Mapping[str, Tensor]:
-    """Return the weights of a run by name: those of its newest checkpoint, else those of its model."""
+    """Return the weights of a run by name: of its newest checkpoint (EMA first), or of its model if there is none."""
     folder = RunFolder(path)
     folder.load_config()
     checkpoints = list_checkpoints(folder.checkpoints)
@@ -66,7 +67,7 @@ def read_run_weights(path: Path) -> Mapping[str, Tensor]:
 
 
 def _describe_unmatched(target_tensors: Mapping[str, Tensor], matched: set[str]) -> str:
-    """Return the roles with tensors that keep random weights, and how many of each."""
+    """Return the roles with tensors that keep random weights, with the number of these tensors, as text."""
     total = Counter(name.split(".")[0] for name in target_tensors)
     missing = Counter(name.split(".")[0] for name in target_tensors if name not in matched)
     parts = [f"{role} ({count} of {total[role]} tensors)" for role, count in missing.items()]

@@ -1,4 +1,4 @@
-"""Listing of the data that a user gives: domains from folders, or from the values of labels."""
+"""Listing of the given data: domains from folders, or from label values."""
 
 from __future__ import annotations
 
@@ -34,16 +34,17 @@ class DataListing:
 
     @property
     def domains(self) -> tuple[str, ...]:
-        """Names of the domains: the values of the labels if there are tables, else the folders."""
+        """Names of the domains: the label values if there are tables, else the folders."""
         if self.tables and self.labels is not None:
             return self.labels.domains
         return tuple(files.name for files in self.files)
 
 
 def list_data(sources: Sequence[Path], method: str, attributes: Sequence[str]) -> DataListing:
-    """List the files in `sources`, without opening them; with `attributes`, the values of labels are the domains.
+    """List the files in `sources`, without opening them; with `attributes`, the label values are the domains.
 
-    Raises UsageError if the method cannot take as many domains, and as `discover` and `discover_labelled_data` do.
+    Raises UsageError if the method does not support this number of domains, and as `discover` and
+    `discover_labelled_data` do.
     """
     if attributes:
         listing = list_labelled_data(sources, attributes)
@@ -75,7 +76,7 @@ def list_labelled_data(sources: Sequence[Path], attributes: Sequence[str]) -> Da
 
 
 def _read_table_if_valid(folder: Path) -> LabelTable | None:
-    """Return the label table of a folder, or None; a text file of its name that is not a table is ignored."""
+    """Return the label table of a folder, or None; ignores a text file of the same name that is not a table."""
     try:
         return find_table(folder)
     except WorkError:
@@ -99,7 +100,7 @@ def build_domains(
 ) -> tuple[tuple[Domain, ...], RunFiles]:
     """Build the domains of a run and their files from the listing and the splits.
 
-    Raises WorkError if a value of the labels has fewer than two training files.
+    Raises WorkError if a label value has fewer than two training files.
     """
     if not listing.tables or listing.labels is None:
         return tuple(listed_domains), RunFiles(splits)
@@ -114,7 +115,7 @@ def split_by_labels(
     """Split labeled collections into the domains that their labels define.
 
     Returns the collections with labels, and for each domain the index of its collection and its files. Raises WorkError
-    if a value of the labels has fewer than two training files.
+    if a label value has fewer than two training files.
     """
     assert listing.labels is not None
     labels = listing.labels

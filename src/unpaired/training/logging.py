@@ -1,4 +1,4 @@
-"""The log of a run while it trains: a progress line, TensorBoard scalars, sample grids and the history."""
+"""Log of training: progress line, TensorBoard scalars, sample grids and the history file."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ from unpaired.runs.history import History
 
 
 class TrainingLog:
-    """The first rank's log of a run; `log` gets whole lines, the live line goes to a terminal where there is one."""
+    """Log of a run, on the first rank only. `log` receives lines; on a terminal, a live line shows the progress.
+
+    `resumed_at` is the step that the run resumes at; later records are removed from the history and TensorBoard.
+    """
 
     def __init__(self, folder: RunFolder, log: LogCallback, resumed_at: int | None = None) -> None:
         self.folder = folder
@@ -40,7 +43,7 @@ class TrainingLog:
         self.last_line_at = time.monotonic()
 
     def log_progress(self, message: str) -> None:
-        """Show the live line; without a terminal, a plain line every half minute."""
+        """Show `message` as the live line; without a terminal, log it every 30 seconds."""
         if self.live_display is not None:
             self.live_display.update(Text(message, no_wrap=True, overflow="ellipsis"))
         elif time.monotonic() - self.last_line_at >= 30:
@@ -50,7 +53,7 @@ class TrainingLog:
     def log_losses(
         self, step: int, budget_fraction: float, spent_s: float, lr_factor: float, losses: Mapping[str, float]
     ) -> None:
-        """Log the losses of a step."""
+        """Log the losses of a step by name (`player.loss`) to TensorBoard and the history."""
         for name, value in losses.items():
             self.tensorboard.add_scalar(f"losses/{name}", value, step)
         self.tensorboard.add_scalar("lr_factor", lr_factor, step)
@@ -67,7 +70,7 @@ class TrainingLog:
         value: float | None,
         best_value: float | None,
     ) -> bool:
-        """Log an evaluation on the validation split and the metric's `value`; returns whether it is the best so far."""
+        """Add an evaluation on the validation split to the history; returns whether `value` is the best so far."""
         is_best = value is not None and (best_value is None or metric.is_better(value, best_value))
         spent_s = round(spent_s, 3)
         self.history.add(
@@ -83,7 +86,7 @@ class TrainingLog:
         return is_best
 
     def log_metrics(self, step: int, routes: Sequence[RouteEvaluation]) -> None:
-        """Log the measures of routes and of their baselines as TensorBoard scalars."""
+        """Log the metrics of routes and of their baselines as TensorBoard scalars."""
         for route in routes:
             for name, value in route.values.items():
                 self.tensorboard.add_scalar(f"metrics/{name}/{route.route}", value, step)
@@ -100,14 +103,14 @@ class TrainingLog:
         return path
 
     def log_notice(self, step: int, message: str) -> None:
-        """Log a message that the user should know, and keep it in the history once, however often a run is resumed."""
+        """Log a message for the user, and add it to the history unless it already contains this message."""
         self.log(message)
         if all(line["message"] != message for line in self.history.read("notice")):
             self.history.add("notice", step, message=message)
 
     def close(self) -> None:
-        """Flush and stop the live line."""
+        """Stop the live line and flush TensorBoard's files."""
         if self.live_display is not None:
             self.live_display.stop()
-        with suppress(OSError):  # a full disk, which was said before
+        with suppress(OSError):  # a full disk, which was reported before
             self.tensorboard.close()

@@ -18,7 +18,10 @@ from unpaired.training.precision import Precision, autocast, build_grad_scaler
 
 
 def derive_seed(seed: int, step: int, shard: int) -> int:
-    """Return the seed of all random numbers of one play, so that no random state must be saved."""
+    """Return the seed of the random numbers of one micro-batch in one step.
+
+    Because it depends only on its arguments, resuming needs no saved random state.
+    """
     text = f"{seed}/{step}/{shard}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") >> 1
 
@@ -35,7 +38,8 @@ class Play:
     def next_turns(self, precision: Precision, device: torch.device) -> list[Turn] | None:
         """Return the next simultaneous turns, or None at the end.
 
-        Each call enters autocast anew. Raises RuntimeError if the method leaves a mode (autocast, no_grad) behind.
+        Each call enters a new autocast context. Raises RuntimeError if the method yields inside autocast or no_grad,
+        or changes its batch to require gradients.
         """
         if self.rng_states:
             set_rng_states(self.rng_states, device)
@@ -89,7 +93,7 @@ class TrainingLoop:
         self.scalers: dict[str, torch.amp.GradScaler] = {}
 
     def step(self, batches: Sequence[Batch], context: StepContext, lr_factor: float = 1.0) -> dict[str, Tensor]:
-        """Make one step; returns each loss as `player.loss`, averaged over this rank's micro-batches, on the device.
+        """Make one step; returns each loss as `player.loss`, averaged over this rank's micro-batches, as tensors.
 
         `batches` are this rank's micro-batches, (B, C, H, W) by domain key; `lr_factor` scales every player's learning
         rate.
@@ -144,7 +148,7 @@ class TrainingLoop:
             self.distributed.average_gradients(player_optimizer.parameters)
         player_optimizers = [
             player_optimizer for player_optimizer in player_optimizers if player_optimizer.get_updated_roles()
-        ]  # a scaler refuses an optimizer without gradients
+        ]  # a GradScaler raises an error for an optimizer without gradients
         updated_roles = {
             role for player_optimizer in player_optimizers for role in player_optimizer.get_updated_roles()
         }

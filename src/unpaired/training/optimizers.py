@@ -16,7 +16,7 @@ from unpaired.methods.base import Method, Player
 def build_optimizer(player: Player, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
     """Return the optimizer that `player` specifies for `parameters`.
 
-    The fused implementations are the fastest ones that give the same numbers.
+    Uses the fastest implementations (fused or foreach) that compute the same update.
     """
     if player.optimizer == "rmsprop":
         return torch.optim.RMSprop(parameters, lr=player.lr, weight_decay=player.weight_decay, foreach=True)
@@ -29,7 +29,7 @@ def build_optimizer(player: Player, parameters: list[nn.Parameter]) -> torch.opt
 class PlayerOptimizer:
     """A player's trainable parameters and its optimizer.
 
-    Parameters that do not require a gradient (a frozen backbone) are not changed.
+    Parameters that do not require gradients (a frozen backbone) are excluded.
     """
 
     def __init__(self, method: Method, player: Player) -> None:
@@ -52,7 +52,7 @@ class PlayerOptimizer:
             nn.utils.clip_grad_norm_(self.parameters, self.player.grad_clip)
 
     def finish_step(self) -> None:
-        """Clip the weights, clear the gradients, and tell autograd that the weights changed.
+        """Clip the weights, clear the gradients, and increment the weights' version counters for autograd.
 
         Fused optimizers do not increase the version counters with which autograd detects a graph from before the step.
         Without this, a method that reuses outdated scores would get wrong gradients without an error.

@@ -1,4 +1,4 @@
-"""In which numbers a step is computed, and a short probe that chooses them for the very device."""
+"""Mixed precision: autocast, loss scaling, and a short benchmark that chooses the precision for a device."""
 
 from __future__ import annotations
 
@@ -13,25 +13,32 @@ import torch
 Precision = Literal["fp32", "bf16-mixed", "fp16-mixed"]
 
 BENCHMARK_ROUNDS = 3
+"""Number of timed steps of each precision."""
 BUSY_FACTOR = 4.0
-"""A step that takes so many times its processor time, divided by the threads, waits for other programs."""
+"""Ratio of a step's wall time to its CPU time per thread above which other programs slow the machine down."""
 AUTOCAST_DTYPES = {"bf16-mixed": torch.bfloat16, "fp16-mixed": torch.float16}
 
 
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[Any]:
-    """The context of one turn, entered anew for each: its cast weights must not outlive an optimizer's step."""
+    """Return the autocast context of one turn.
+
+    Each turn needs a new one, because autocast caches cast weights, which an optimizer step invalidates.
+    """
     if precision == "fp32":
         return nullcontext()
     return torch.autocast(device.type, AUTOCAST_DTYPES[precision])
 
 
 def build_grad_scaler(precision: Precision, device: torch.device) -> torch.amp.GradScaler | None:
-    """A loss scaler where float16 needs one. One per set of players that move in one turn: each scale is its own."""
+    """Return a loss scaler for float16, or None for other precisions.
+
+    Each set of players with a joint turn needs its own, because their losses have different scales.
+    """
     return torch.amp.GradScaler(device.type) if precision == "fp16-mixed" else None
 
 
 def list_candidate_precisions(device: torch.device) -> list[Precision]:
-    """The precisions that `device` may be faster in; float32 first."""
+    """Return the precisions to benchmark on `device`, float32 first."""
     if device.type == "cuda":
         return ["fp32", "bf16-mixed" if torch.cuda.is_bf16_supported() else "fp16-mixed"]
     return ["fp32", "bf16-mixed"] if device.type == "cpu" else ["fp32"]
@@ -39,10 +46,10 @@ def list_candidate_precisions(device: torch.device) -> list[Precision]:
 
 @dataclass(frozen=True)
 class PrecisionBenchmark:
-    """The fastest precision, the seconds of its fastest step, and a sentence that says what was measured.
+    """Fastest precision, seconds of its fastest step, and a text with the timings.
 
-    `busy_factor` is that step's time over the processor time of one thread that it took; far above 1 where other
-    programs use the cores. 1 on other devices than the CPU.
+    `busy_factor` is the ratio of that step's wall time to its CPU time per thread: far above 1 if other programs use
+    the cores; always 1 on devices other than the CPU.
     """
 
     precision: Precision
@@ -59,11 +66,12 @@ def benchmark_precisions(
 ) -> PrecisionBenchmark:
     """Time `step` in each candidate precision and choose the fastest.
 
-    One unmeasured step warms each up. Then the candidates take turns, three steps each, and the fastest step of each
-    counts: what another program does for a second slows all of them alike. Reduced precision must win by a tenth, since
-    float32 is the safer. A candidate that takes five times the best (on a CPU in processor time too, which other
-    programs do not change) is not run again, and after `time_limit_s` no further round begins. `agree` receives each
-    decision of a rank and returns the first rank's, for all must make the same number of steps.
+    After a warm-up step of each candidate, three rounds time one step of each; the fastest step of each counts.
+    Alternating the candidates spreads the load of other programs over all of them. A reduced precision is chosen only
+    if float32, which is numerically safer, takes at least 1.1 times as long. A candidate whose best step takes five
+    times the overall best (on a CPU also in CPU time, which other programs do not change) is not run again. After
+    `time_limit_s` seconds no further round begins. `agree` receives each decision of a rank and returns the first
+    rank's, because all ranks must execute the same number of steps.
     """
     started = time.perf_counter()
     candidates = list_candidate_precisions(device)
@@ -86,28 +94,28 @@ def benchmark_precisions(
 
 
 class StepTime(NamedTuple):
-    """Seconds that a step took, and seconds of processor time, summed over threads."""
+    """Wall time of a step in seconds, and its CPU time in seconds, summed over threads."""
 
     wall_s: float
     cpu_s: float
 
 
 def measure_step(step: Callable[[Precision], None], precision: Precision, device: torch.device) -> StepTime:
-    """Time one step."""
+    """Execute one step and return its wall time and CPU time."""
     cpu_started = time.process_time()
     wall_s = time_step(step, precision, device)
     return StepTime(wall_s, time.process_time() - cpu_started)
 
 
 def is_much_slower(candidate: StepTime, others: Iterable[StepTime], device: torch.device) -> bool:
-    """Whether a step takes five times the fastest one, by the clock and on a CPU by its processor time too."""
+    """Return whether a step takes over five times the fastest one in wall time and, on a CPU, also in CPU time."""
     others = list(others)
     is_slow = candidate.wall_s > 5 * min(other.wall_s for other in others)
     return is_slow and (device.type != "cpu" or candidate.cpu_s > 5 * min(other.cpu_s for other in others))
 
 
 def time_step(step: Callable[[Precision], None], precision: Precision, device: torch.device) -> float:
-    """Seconds that one step takes, the device's queue included."""
+    """Execute one step, wait for the device, and return the seconds."""
     started = time.perf_counter()
     step(precision)
     if device.type == "cuda":

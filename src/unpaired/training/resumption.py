@@ -1,4 +1,4 @@
-"""What may change when a run is resumed: its budget and intervals, its device, and where its data lie."""
+"""Changes allowed when a run is resumed: budget, intervals, device, and location of the data."""
 
 from __future__ import annotations
 
@@ -23,11 +23,14 @@ from unpaired.training.distributed import Distributed
 from unpaired.training.setup import choose_device
 
 MACHINE_SETTINGS = ("device", "precision", "threads", "workers")
-"""Settings that another machine may need; with other values a run is no longer equal to the last bit."""
+"""Settings that may differ on another machine; a run resumed with other values is no longer bit-identical."""
 
 
 def lock_run(folder: RunFolder, distributed: Distributed) -> FolderLock | None:
-    """Lock a run against other processes, on the first rank for all; raises WorkError where one trains it already."""
+    """Lock a run against other processes; the first rank holds the lock.
+
+    Raises WorkError on every rank if another process trains the run. Returns None on ranks other than the first.
+    """
     locks: list[FolderLock] = []
 
     def lock() -> None:
@@ -40,24 +43,25 @@ def lock_run(folder: RunFolder, distributed: Distributed) -> FolderLock | None:
 
 def extend_config(config: RunConfig, settings: dict[str, Any]) -> RunConfig:
     """Return the configuration with a new budget, intervals or machine; raises UsageError for any other setting."""
-    if refused := settings.keys() - RESUMABLE_SETTINGS:
+    if unsupported := settings.keys() - RESUMABLE_SETTINGS:
         raise UsageError(
-            f"{min(refused)}: a resumed run keeps its own; {', '.join(sorted(RESUMABLE_SETTINGS))} may change"
+            f"{min(unsupported)}: cannot change when a run is resumed; settings that can: "
+            f"{', '.join(sorted(RESUMABLE_SETTINGS))}"
         )
     changed = {name: value for name, value in settings.items() if value is not None or name not in ("steps", "minutes")}
     if "steps" in changed and "minutes" in changed:
-        raise UsageError("both --steps and --minutes are given; the budget is one of them")
+        raise UsageError("both --steps and --minutes are given; give only one of them")
     cleared_budget = {"steps": None, "minutes": None} if changed.keys() & {"steps", "minutes"} else {}
     values = config.training.model_dump() | cleared_budget | changed
     return config.model_copy(update={"training": validate(TrainingSettings, values, "setting of training")})
 
 
 def adapt_to_machine(path: Path, recorded: RunConfig, config: RunConfig, settings: dict[str, Any]) -> RunConfig:
-    """Return the extended `config` of a `recorded` one with the device, precision and threads to resume with here.
+    """Return `config` (the recorded one with new settings) with device, precision and threads for this machine.
 
-    Without `device` in `settings`, the recorded one. Another device chooses its precision anew ("auto" in the result)
-    unless one is given. Recorded threads beyond the cores at hand are lowered. Raises UsageError where the device is
-    missing (the message names the flag to go on) or cannot compute in the given precision.
+    The device is the one in `settings`, else the recorded one. If it differs from the recorded one and `settings` has
+    no precision, the precision is "auto". A recorded number of threads above the number of cores is lowered. Raises
+    UsageError if the device is missing (the message names the flag to use) or does not support the precision.
     """
     training = config.training
     recorded_device = recorded.training.device
@@ -67,10 +71,10 @@ def adapt_to_machine(path: Path, recorded: RunConfig, config: RunConfig, setting
         try:
             device = pick_device(recorded_device).type
         except UsageError as error:
-            other = pick_device("auto").type
+            available = pick_device("auto").type
             raise UsageError(
-                f"{path}: was trained on device '{recorded_device}', which is not on this machine. To go on here, add "
-                f"--device {other}; the run is then no longer equal to the last bit to one that was never stopped"
+                f"{path}: was trained on device '{recorded_device}', which this machine does not have. To continue "
+                f"here, add --device {available}; the result is then not bit-identical to an uninterrupted run"
             ) from error
     changes: dict[str, Any] = {"device": device}
     if device != recorded_device and "precision" not in settings:
@@ -87,7 +91,7 @@ def adapt_to_machine(path: Path, recorded: RunConfig, config: RunConfig, setting
 
 
 def describe_machine_changes(old: RunConfig, new: RunConfig) -> str:
-    """Say which settings of the machine differ and that results do; empty where none does."""
+    """Return a note with the machine settings that differ; empty if none does."""
     changes = [
         f"{name} {getattr(new.training, name)} (was {getattr(old.training, name)})"
         for name in MACHINE_SETTINGS
@@ -96,35 +100,36 @@ def describe_machine_changes(old: RunConfig, new: RunConfig) -> str:
     if not changes:
         return ""
     return (
-        f"note: {', '.join(changes)}: training goes on from the saved state, but is no longer equal to the last bit to "
-        "a run that was never stopped"
+        f"note: {', '.join(changes)}: training continues from the saved state, but the result is not bit-identical to "
+        "an uninterrupted run"
     )
 
 
 def require_same_files(config: RunConfig, folder: RunFolder, accept_changes: bool, log: LogCallback) -> RunFiles:
-    """Return the run's lists of files, if the folders still hold them.
+    """Return the run's file lists after checking that the folders still contain the files.
 
-    Raises UsageError where a folder is gone, with the flag that says where it is now, WorkError where files changed.
+    Raises UsageError if a folder is missing (the message names the flag for its new location), and WorkError if files
+    changed, unless `accept_changes`; then `log` receives the changes.
     """
     files = read_file_lists(folder, config)
     try:
         current = [rediscover(domain.name, domain.sources) for domain in list_listed_domains(config)]
     except UsageError as error:
         raise UsageError(
-            f"{error}. If the data moved, say where they are: unpaired train --resume {shlex.quote(str(folder.path))} "
-            "--data NEW_FOLDER ..."
+            f"{error}. If the data moved, give the new folders: unpaired train --resume "
+            f"{shlex.quote(str(folder.path))} --data NEW_FOLDER ..."
         ) from error
-    if not files.labelled_datasets:  # labels are found by the recorded names
+    if not files.labelled_datasets:  # label tables refer to the recorded names
         files = RunFiles([adopt_stored_names(*pair) for pair in zip(files.splits, current, strict=True)])
     differences = [
         difference
-        for recorded, found in zip(files.collection_splits, current, strict=True)
-        for difference in describe_changes(recorded, found)
+        for recorded, stored in zip(files.collection_splits, current, strict=True)
+        for difference in describe_changes(recorded, stored)
     ]
     if differences and not accept_changes:
         raise WorkError(
             f"the data have changed since the run began: {'; '.join(differences)}. Restore them, or give "
-            "--changed-data to go on with those of the run's files that are left"
+            "--changed-data to continue with the run's remaining files"
         )
     for difference in differences:
         log(f"changed since the run began: {difference}")

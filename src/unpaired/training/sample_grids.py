@@ -14,7 +14,7 @@ GRID_ROWS = 6
 
 
 def select_sample_items(batches: BatchLoader, key: str) -> list[Tensor]:
-    """Return the items of a domain that sample grids show: validation items, or training items if there are none."""
+    """Return items (C, H, W) of a domain for sample grids: of the validation split, or of training if it is empty."""
     items = list(batches.iterate_items(key, "validation", GRID_ROWS)) or list(
         batches.iterate_items(key, "train", GRID_ROWS)
     )
@@ -24,7 +24,7 @@ def select_sample_items(batches: BatchLoader, key: str) -> list[Tensor]:
 def make_sample_grid(method: Method, route: Route, inputs: Sequence[Tensor], scale: float = 1.0) -> Tensor:
     """Return one image (C, h, w) in [-1, 1] with a row per input (C, H, W), and columns as in the module docstring.
 
-    Values are multiplied by `scale` first, to show features that are not in [-1, 1].
+    Values are multiplied by `scale` first, which maps features of another range to [-1, 1].
     """
     x = torch.stack(list(inputs)).to(next(method.parameters()).device)
     y = method.translate(x, route.source, route.target)

@@ -13,7 +13,8 @@ def is_evaluation_due(
 ) -> bool:
     """Return whether to evaluate now if no interval is set: at every tenth of the budget, within a tenth of the time.
 
-    `evaluation_s` seconds were spent on evaluations so far; one takes about `cost_s`, and one more follows at the end.
+    `evaluation_s` seconds were spent on evaluations so far. One takes about `cost_s` seconds, and the end of training
+    needs one more.
     """
     return (
         int(budget_fraction * 10) > int(last_fraction * 10)

@@ -1,4 +1,4 @@
-"""What a run needs before its first step: data listed and inspected, settings, networks, batches."""
+"""Setup of a run before its first step: data, settings, networks and batches."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 PAPER_EPOCHS = 200
-"""CycleGAN's budget, used where neither the user nor the preset gives one."""
+"""Epochs of the budget if neither the user nor the preset gives one, as in CycleGAN."""
 
 
 @dataclass(frozen=True)
 class TrainingSetup:
-    """Everything that a run needs before it has a folder."""
+    """Configuration, files, method, batches and ranks of a run that has no folder yet."""
 
     config: RunConfig
     files: RunFiles
@@ -51,7 +51,7 @@ class TrainingSetup:
     distributed: Distributed
     log: LogCallback
     expected_step_s: float | None = None
-    """Seconds of a step as the benchmark of precisions measured them, where it ran."""
+    """Seconds per step, measured by the precision benchmark; None if it did not run."""
 
 
 def setup_training(
@@ -65,8 +65,8 @@ def setup_training(
 ) -> TrainingSetup:
     """List and inspect the data, resolve the settings, build the networks and the batches.
 
-    A folder `out` that is in use is refused first. With several ranks, the first one reads the data and the others
-    receive what it found.
+    Checks first that the folder `out` is unused. With several ranks, the first one reads the data and sends the result
+    to the others. Raises UsageError and WorkError as `train` does.
     """
     early = request.early(TrainingSettings, "training", "device", "devices", "nodes")
     fabric, distributed = launch_distributed(choose_device(early.device), early.devices, early.nodes)
@@ -96,7 +96,7 @@ def setup_training(
 def configure_run(
     sources: list[Path], request: SettingsRequest, pairs: bool, device: torch.device, world_size: int, log: LogCallback
 ) -> tuple[RunConfig, RunFiles]:
-    """List and inspect the data and decide every setting but the precision; `log` receives each decision and why."""
+    """List and inspect the data and resolve every setting except the precision; `log` receives the decisions."""
     attributes = request.early_attributes()
     listing = list_data(sources, request.method, attributes)
     medium = listing.medium
@@ -107,7 +107,7 @@ def configure_run(
     domains, files = build_domains(listing, inspection.domains, inspection.splits)
     if pairs:
         for names in require_pairs(files.splits, listing.labels):
-            log(f"note: --pairs: no test items of {names} have equal names, so no truth is known between these")
+            log(f"note: --pairs: no test items of {names} have equal names, so these domains have no pairs")
     for split in files.collection_splits:
         log(describe_split(split))
     if files.labelled_datasets:
@@ -135,26 +135,28 @@ def configure_run(
 
 
 def choose_device(name: str) -> str:
-    """Return the kind of device to train on; raises UsageError where it is not available."""
+    """Return the type of device to train on; raises UsageError if it is not available or has an index."""
     device = pick_device(name)
     if device.index is not None:
-        raise UsageError(f"device '{device}': give the kind, {device.type}; CUDA_VISIBLE_DEVICES says which of them")
+        raise UsageError(
+            f"device '{device}': give the type, {device.type}, and select the device with CUDA_VISIBLE_DEVICES"
+        )
     return device.type
 
 
 def choose_default_preset(device: torch.device) -> Preset:
-    """Return the preset where none is given."""
+    """Return the preset for a device if the user gives none."""
     return "small" if device.type == "cpu" else "paper"
 
 
 def describe_split(split: DomainSplits) -> str:
-    """Say how many of a domain's files are for training, validation and test."""
+    """Return the numbers of a domain's training, validation and test files as text."""
     test = "test (its test folder)" if split.has_test_folder else "test"
     return f"{split.name}: {len(split.train):,} train, {len(split.validation):,} validation, {len(split.test):,} {test}"
 
 
 def describe_domains(files: RunFiles) -> str:
-    """List the domains that labels make, with their numbers of training files."""
+    """Return the domains with their numbers of training files as text."""
     return ", ".join(f"{split.name} ({len(split.train):,})" for split in files.splits)
 
 
@@ -186,7 +188,10 @@ def decide_method_settings(
 def decide_training_settings(
     settings: Settings, largest_count: int, device: torch.device, world_size: int, log: LogCallback
 ) -> TrainingSettings:
-    """Decide the budget, threads and device."""
+    """Return the training settings with budget, device, threads and workers set; `log` receives the summary.
+
+    `largest_count` is the number of training items of the largest domain, on which the default budget depends.
+    """
     training = settings.training
     changes: dict[str, Any] = {"device": device.type}
     if training.steps is None and training.minutes is None:
@@ -201,7 +206,7 @@ def decide_training_settings(
 
 
 def build_on_device(config: RunConfig, fabric: Fabric) -> Method:
-    """Build the run's method from its seed, on its device, in the memory format and compiled as the settings say."""
+    """Build the run's method with its seed and memory format on its device; compile it if the settings say so."""
     training = config.training
     if fabric.device.type == "cpu" and training.threads is not None:
         torch.set_num_threads(training.threads)
@@ -216,7 +221,7 @@ def build_on_device(config: RunConfig, fabric: Fabric) -> Method:
 
 
 def build_batches(config: RunConfig, files: RunFiles, log: LogCallback) -> BatchLoader:
-    """Build the run's batches; a file that can no longer be read is logged and replaced."""
+    """Build the run's batch loader; it logs a file that became unreadable and loads the next one instead."""
 
     def log_replacement(error: UnreadableFileError) -> None:
         log(f"replaced by the next file: {error}")
@@ -234,4 +239,4 @@ def build_batches(config: RunConfig, files: RunFiles, log: LogCallback) -> Batch
 
 
 def discard_message(message: str) -> None:
-    """Discard a message, on all ranks but the first."""
+    """Discard a message; the log function of all ranks but the first."""

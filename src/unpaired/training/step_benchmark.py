@@ -1,4 +1,4 @@
-"""A few steps on trial, before a run begins: which precision is fastest here, and what a step costs."""
+"""Benchmark steps before training: choice of the fastest precision, and the time of a step for a dry run."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ from unpaired.training.loop import TrainingLoop
 from unpaired.training.precision import BUSY_FACTOR, Precision, benchmark_precisions, time_step
 
 TIMED_STEPS = 6
-"""Consecutive steps that are timed: in some methods a player moves in every second or third alone."""
+"""Number of consecutive timed steps; several, because some players update only in every second or third step."""
 
 
 def choose_precision(
     config: RunConfig, method: Method, batches: BatchLoader, distributed: Distributed, log: LogCallback
 ) -> tuple[RunConfig, float]:
-    """Return the configuration with the precision that is fastest on this device, and the seconds of its steps."""
+    """Return the configuration with the fastest precision on this device, and its seconds per step.
+
+    Benchmarks copies of `method`, whose weights do not change. All ranks must call it.
+    """
     batch = load_device_batch(config, batches, method)
     loops: dict[Precision, TrainingLoop] = {}
 
@@ -32,14 +35,14 @@ def choose_precision(
             loops[precision] = TrainingLoop(copy.deepcopy(method), distributed, precision)
         loops[precision].step([batch], StepContext(0, 0.0))
 
-    log("precision: to be chosen by a few steps of each")
+    log("precision: benchmarking a few steps of each")
     result = benchmark_precisions(step, next(method.parameters()).device, agree=distributed.broadcast)
     result = distributed.broadcast(result)
     log(f"precision: {result.summary}")
     if result.busy_factor > BUSY_FACTOR:
         log(
-            f"note: this machine is busy: a step took {result.step_s * 1000:.0f} ms, "
-            f"{result.busy_factor:.0f} times its processor time; training is as slow while other programs run"
+            f"note: other programs use this machine: a step took {result.step_s * 1000:.0f} ms, "
+            f"{result.busy_factor:.0f} times its CPU time per thread; training is this slow while they run"
         )
     training = config.training.model_copy(update={"precision": result.precision})
     step_s = result.step_s * config.training.grad_accumulation
@@ -47,14 +50,14 @@ def choose_precision(
 
 
 def load_device_batch(config: RunConfig, batches: BatchLoader, method: Method) -> dict[str, torch.Tensor]:
-    """One micro-batch on the method's device."""
+    """Load the first micro-batch to the method's device, as tensors by domain key."""
     shards = config.training.grad_accumulation * config.training.devices * config.training.nodes
     device = next(method.parameters()).device
     return {key: x.to(device) for key, x in batches.load_batch(0, 0, shards, config.training.batch_size).items()}
 
 
 def format_dry_run(config: RunConfig, method: Method, batches: BatchLoader, distributed: Distributed) -> str:
-    """The resolved configuration, the networks with their sizes, and the cost of a step."""
+    """Return the resolved configuration, the networks' numbers of parameters, and the time of a step as text."""
     batch = load_device_batch(config, batches, method)
     loop = TrainingLoop(copy.deepcopy(method), distributed, config.training.precision)  # type: ignore[arg-type]
     device = next(method.parameters()).device
@@ -64,7 +67,7 @@ def format_dry_run(config: RunConfig, method: Method, batches: BatchLoader, dist
     def step(_: Precision) -> None:
         loop.step([batch], StepContext(next(steps), 0.0))
 
-    time_step(step, "fp32", device)  # the first is slower
+    time_step(step, "fp32", device)  # warm-up
     seconds = (
         sum(time_step(step, "fp32", device) for _ in range(TIMED_STEPS))
         / TIMED_STEPS
@@ -88,6 +91,6 @@ def format_dry_run(config: RunConfig, method: Method, batches: BatchLoader, dist
 
 
 def list_roles(method: Method) -> list[tuple[str, torch.nn.Module]]:
-    """Every role by its name, in the players' order."""
+    """Return (name, module) of every role, in the order of the players."""
     names = dict.fromkeys(role for player in method.players.values() for role in player.roles)
     return [(name, method.get_submodule(name)) for name in names]

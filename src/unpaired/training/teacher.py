@@ -15,12 +15,13 @@ from unpaired.runs.folder import Checkpoint, RunFolder, load_model
 def add_teacher(path: Path, config: RunConfig) -> RunConfig:
     """Return `config` with the run in `path` as teacher.
 
-    `path` is a run's folder, for its best checkpoint if there is one, or the file of a checkpoint. Raises UsageError if
-    the method takes no teacher, or the run does not exist or does not fit; WorkError if its files are damaged.
+    `path` is a run's folder, of which the default checkpoint is used (the best one if it exists), or a model file.
+    Raises UsageError if the method does not support a teacher, or the run does not exist or does not fit; WorkError if
+    its files are damaged.
     """
     if not METHODS[config.method].cls.accepts_teacher:
         supported = ", ".join(name for name, row in METHODS.items() if row.cls.accepts_teacher)
-        raise UsageError(f"--teacher: not available for {config.method}; methods that have it: {supported}")
+        raise UsageError(f"--teacher: not available for {config.method}; methods that support it: {supported}")
     checkpoint_by_file: dict[str, Checkpoint] = {
         RunFolder(path.parent).model_path(checkpoint).name: checkpoint for checkpoint in get_args(Checkpoint)
     }
@@ -47,7 +48,7 @@ def add_teacher(path: Path, config: RunConfig) -> RunConfig:
 
 
 def _find_matching_domain(domain: Domain, teacher_config: RunConfig, path: Path) -> Domain:
-    """Find the teacher's domain of the same name."""
+    """Return the teacher's domain of the same name; raises UsageError that lists its domains if there is none."""
     match = next((candidate for candidate in teacher_config.domains if candidate.name == domain.name), None)
     if match is None:
         names = " and ".join(candidate.name for candidate in teacher_config.domains)

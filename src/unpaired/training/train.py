@@ -1,4 +1,4 @@
-"""`unpaired.train` and its resumption: from folders to a trained run."""
+"""Training of a run, resumption and dry run: `unpaired.train`, `unpaired.resume` and `unpaired.dry_run`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ from unpaired.training.resumption import (
 )
 from unpaired.training.setup import build_batches, build_on_device, discard_message, setup_training
 from unpaired.training.step_benchmark import choose_precision, format_dry_run
-from unpaired.training.trainer import OnStep, Trainer, format_resume_command
+from unpaired.training.step_report import OnStep
+from unpaired.training.trainer import Trainer, format_resume_command
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -56,14 +57,14 @@ def train(
 ) -> Path:
     """Train on `data` (a folder per domain, or one folder of them); returns the run's folder.
 
-    `settings` are any of data, networks, training and the method, by their names (`size=128, steps=2000`), over those
-    of the file `config`, over the preset's. `pairs` says that equal names in the test folders are true pairs. `teacher`
-    is the folder of a trained run (or the file of its model) to distill from, for methods that support it. `init` is
-    the folder of a run whose weights training starts from, matched by role and shape. `log` receives messages.
-    `on_step` receives a StepReport after each step; if it returns False, training saves its state and stops.
+    `settings` are settings of data, medium, networks, training and the method by name (`size=128, steps=2000`); they
+    override those of the file `config`, which override the preset's. `pairs` states that test files of equal names are
+    true pairs. `teacher` is the folder of a trained run (or its model file) to distill from, for methods that support
+    it. `init` is the folder of a run whose weights training starts with, matched by role and shape. `log` receives
+    messages. `on_step` receives a StepReport after each step; if it returns False, training saves its state and stops.
 
-    Raises UsageError for wrong settings or paths, WorkError for unusable data and failures while training,
-    TrainingInterrupt after a signal once the state is saved.
+    Raises UsageError for invalid settings or paths, WorkError for unusable data and for failures during training
+    (DivergenceError if a loss diverges), TrainingInterrupt after a stop signal, once the state is saved.
     """
     request = SettingsRequest.read(method, preset, settings, config)
     setup = setup_training(data, request, pairs, teacher, out, log, init)
@@ -88,9 +89,9 @@ def dry_run(
     log: LogCallback = log_to_terminal,
     **settings: Any,
 ) -> str:
-    """What `train` would do with the same arguments: its settings, networks and the cost of a step; nothing is done.
+    """Return what `train` would do with these arguments: settings, networks and time of a step. Writes no files.
 
-    Raises as `train`; ranks other than the first give an empty text.
+    Raises as `train` does. On ranks other than the first the text is empty.
     """
     request = SettingsRequest.read(method, preset, settings, config)
     setup = setup_training(data, request, pairs, teacher, None, log)
@@ -107,22 +108,23 @@ def resume(
     data: Sequence[Path | str] = (),
     **settings: Any,
 ) -> Path:
-    """Continue a run where its newest checkpoint stands, equal to the last bit to one that was never stopped.
+    """Continue a run from its newest checkpoint; the result is bit-identical to an uninterrupted run.
 
-    `settings` may give a new budget (`steps` or `minutes`; the schedule then follows it), the intervals of saving and
-    evaluating, and another machine's `device`, `precision`, `threads` and `workers`, after which bits may differ; the
-    log says so. `data` are the folders where the run's data are now, if they moved; names and sizes of files must be
-    the recorded ones. Files that have changed since the run began are refused, unless `changed_data`.
+    `settings` may contain a new budget (`steps` or `minutes`, to which the schedule adapts), new intervals of
+    checkpoints, evaluations and samples, and `device`, `precision`, `threads` and `workers` for another machine. After
+    a change of the latter the result is not bit-identical, which is logged. `data` are the folders of the run's data if
+    they moved; names and sizes of the files must be the recorded ones. `changed_data` accepts files that changed since
+    the run began.
 
-    Raises UsageError where `run_path` is no run or is complete, WorkError where nothing has been saved yet, another
-    process trains the run, for damaged files and changed data, else as `train`.
+    Raises UsageError if `run_path` is not a run or is complete; WorkError if it has no checkpoint, another process
+    trains it, or its files are damaged or its data changed; else as `train` does.
     """
     folder = RunFolder(Path(run_path))
     config = folder.load_config()
     if config.imported_from is not None:
         raise UsageError(
-            f"{run_path}: imported from {config.imported_from}: a generator alone, without discriminators, optimizers "
-            "or data, so there is nothing to resume"
+            f"{run_path}: imported from {config.imported_from}, without discriminators, optimizers and data, so it "
+            "cannot be resumed; train a new run"
         )
     new_config = adapt_to_machine(folder.path, config, extend_config(config, settings), settings)
     training = new_config.training
@@ -149,7 +151,7 @@ def _resume_locked(
     on_step: OnStep | None,
     is_moved: bool,
 ) -> Path:
-    """Load the newest checkpoint of a locked run and train on."""
+    """Load the newest checkpoint of a locked run and continue training."""
     with distributed.report_errors_once():
         method = build_on_device(new_config, fabric)
         batches = build_batches(new_config, files, log)
@@ -176,7 +178,7 @@ def _resume_locked(
         write_config(folder.config, new_config)
     if is_complete:
         batches.close()
-        log(f"{folder.path}: complete; the new folders of its data are recorded")
+        log(f"{folder.path}: already complete; recorded the new folders of its data")
         return folder.path
     log(f"resuming {folder.path} at step {progress.step}")
     return run_training(new_config, folder, loop, batches, progress, log, True, on_step, expected_step_s)
@@ -193,7 +195,10 @@ def run_training(
     on_step: OnStep | None = None,
     expected_step_s: float | None = None,
 ) -> Path:
-    """Train to the end of the budget, then evaluate on the test items and write the report."""
+    """Train to the end of the budget, evaluate on the test split and write the report; returns the run's folder.
+
+    Raises as `train` does.
+    """
     training_log: TrainingLog | None = None
 
     def load_batch(step: int, shard: int, shards: int) -> dict[str, torch.Tensor]:
@@ -216,7 +221,7 @@ def run_training(
                 training_log.history.add("notice", trainer.step, message=str(error))
             raise
         log(
-            f"{trainer.step} steps in {format_duration(trainer.spent_s)}, and "
+            f"{trainer.step} steps in {format_duration(trainer.spent_s)}, plus "
             f"{format_duration(trainer.evaluation_s)} of evaluations"
         )
         if trainer.is_canceled:
@@ -224,19 +229,19 @@ def run_training(
         elif validator is not None:
             validator.finish(trainer.step)
     except OSError as error:
-        raise WorkError(f"{folder.path}: cannot be written ({error}); the last checkpoint is whole") from error
+        raise WorkError(f"{folder.path}: cannot be written ({error}); the last checkpoint is complete") from error
     finally:
         batches.close()
         if training_log is not None:
             training_log.close()
-            with suppress(WorkError):  # a page that cannot be written must not hide why training stopped
+            with suppress(WorkError):  # an error of the report must not hide the error that stopped training
                 write_report(folder.path)
     loop.distributed.barrier()
     return folder.path
 
 
 def is_report_written(folder: RunFolder) -> bool:
-    """Whether the report is newer than the last checkpoint; else the run was killed before it was evaluated."""
+    """Return whether the report is newer than the last checkpoint; if not, the run was killed before its evaluation."""
     try:
         saved = list_checkpoints(folder.checkpoints)[-1] / "state.safetensors"
         return folder.report.stat().st_mtime_ns >= saved.stat().st_mtime_ns
@@ -245,14 +250,18 @@ def is_report_written(folder: RunFolder) -> bool:
 
 
 def save_models(config: RunConfig, folder: RunFolder, loop: TrainingLoop, progress: Progress) -> None:
-    """Write the networks of the checkpoint just loaded: a kill may have come between saving it and saving them."""
+    """Write the model files of the loaded checkpoint again, in case the process was killed between the two saves."""
     for checkpoint in get_args(Checkpoint):
         if checkpoint == "last" or progress.best_step == progress.step:
             save_model(folder.model_path(checkpoint), loop.ema.method, config, progress.step)
 
 
 def make_run_folder(config: RunConfig, out: Path | str | None, files: RunFiles) -> Path:
-    """Create the run's folder with its configuration and lists of files; never one that exists with something in it."""
+    """Create the run's folder with its configuration and file lists; returns its path.
+
+    Without `out`, the name is made of the domains' names. Raises UsageError if `out` exists and is not empty, WorkError
+    if the folder cannot be written.
+    """
     if out is None:
         path = next_free_path(Path("runs") / format_run_name([domain.name for domain in config.domains]))
     else:

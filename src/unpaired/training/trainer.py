@@ -1,17 +1,13 @@
-"""One run from its first step, or the step it was resumed at, to the end of its budget."""
+"""Trainer: runs the training loop to the end of the budget, with logs, evaluations, checkpoints and stop signals."""
 
 from __future__ import annotations
 
 import shlex
 import signal
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Protocol
 
 import torch
@@ -24,53 +20,39 @@ from unpaired.methods.base import Batch, StepContext
 from unpaired.runs.folder import Checkpoint, RunFolder, save_model
 from unpaired.runs.progress import Budget, Progress
 from unpaired.training.checkpoint import save_checkpoint
-from unpaired.training.clock import SpeedMonitor, WorkClock
+from unpaired.training.clock import SpeedMonitor, WorkClock, format_step_time
 from unpaired.training.logging import TrainingLog
 from unpaired.training.loop import TrainingLoop
 from unpaired.training.schedule import compute_lr_factor, is_evaluation_due
+from unpaired.training.step_report import OnStep, StepReport
+from unpaired.training.stop_signals import StopSignals
 
 CHECKPOINT_EVERY_S = 120.0
 LOG_EVERY_S = 1.0
 SAMPLES_PER_RUN = 20
-DUPLICATE_SIGNAL_S = 1.0
-"""Within so many seconds a second signal is the first one, passed on by a launcher that got it too."""
+"""Defaults of the intervals: seconds between checkpoints, seconds of steps between loss records, grids per run."""
 
 
 class Validator(Protocol):
-    """Measures the networks while they train and logs samples; every medium has its own."""
+    """Evaluation of the networks during training; every medium implements it."""
 
     def evaluate(self, step: int, spent_s: float, best_value: float | None) -> float | None:
-        """Measure on the validation split and log it; returns the validation metric's mean over routes, if measured."""
+        """Evaluate on the validation split and log the result.
+
+        Returns the mean of the validation metric over the routes, or None if it cannot be measured.
+        """
 
     def log_samples(self, step: int) -> None:
-        """Record a grid of sample translations."""
+        """Log a grid of sample translations."""
 
     def finish(self, step: int) -> None:
-        """Evaluate on the test items and say how to go on, after the last step."""
-
-
-@dataclass(frozen=True)
-class StepReport:
-    """What `on_step` receives after each step: finished steps, the fraction of the budget spent, and the losses.
-
-    `losses` maps `player.loss` to its value before its weight; on a GPU it is empty in most steps, since reading
-    numbers would make it wait.
-    """
-
-    step: int
-    budget_fraction: float
-    spent_s: float
-    losses: Mapping[str, float]
-
-
-OnStep = Callable[[StepReport], bool | None]
-"""Called by the first rank after each step; returning False stops training after saving."""
+        """Evaluate on the test split after the last step and log the commands to use next."""
 
 
 class TrainingInterrupt(Exception):
-    """The run was asked to stop by a signal of this number.
+    """Training stopped after signal `number`, with its state saved.
 
-    What is `done` and how to go on `again` are its words; ranks other than the first have nothing to say (empty).
+    The message consists of `summary` and `resume_command`; it is empty on ranks other than the first.
     """
 
     def __init__(self, number: int, summary: str = "", resume_command: str = "") -> None:
@@ -79,7 +61,10 @@ class TrainingInterrupt(Exception):
 
 
 class Trainer:
-    """Steps, and what is due between them. It acts between steps only: half a step could not be resumed."""
+    """Train one run: execute steps, and between them log, evaluate, save and handle stop signals.
+
+    Stops and saves happen only between steps, because a partial step cannot be resumed.
+    """
 
     def __init__(
         self,
@@ -99,7 +84,7 @@ class Trainer:
         self.step, self.spent_s, self.evaluation_s = progress.step, progress.spent_s, progress.evaluation_s
         self.best_step, self.best_value = progress.best_step, progress.best_value
         self.budget = Budget(config.training.steps, config.training.minutes)
-        # Of a larger budget than before, what is spent is a smaller share.
+        # After the budget was raised, the spent fraction is smaller than at the last evaluation.
         self.evaluated_fraction = min(
             progress.evaluated_fraction, self.budget.spent_fraction(progress.step, progress.spent_s)
         )
@@ -107,22 +92,25 @@ class Trainer:
         self.saved_step, self.saved_at = progress.step, time.monotonic()
         self.start_s, self.start_step = progress.spent_s, progress.step
         self.last_logged_s = float("-inf")
-        self.stop_signal: int | None = None
+        self.stop_signals = StopSignals()
         self.clock, self.speed_monitor = WorkClock(), SpeedMonitor(expected_step_s)
 
     @property
     def budget_fraction(self) -> float:
-        """The share of the budget that is spent; the first rank's clock counts for all."""
+        """Spent fraction of the budget in [0, 1], by the clock of the first rank."""
         return float(self.loop.distributed.broadcast(self.budget.spent_fraction(self.step, self.spent_s)))
 
     def run(self) -> None:
-        """Train to the end of the budget; raises Interrupted after a signal and Diverged when the numbers are lost."""
-        with self._catch_signals(), self.clock:
+        """Train to the end of the budget.
+
+        Raises TrainingInterrupt after a stop signal, and DivergenceError if a loss or a weight diverges.
+        """
+        with self.stop_signals, self.clock:
             fraction = self.budget_fraction
             while fraction < 1:
                 started_s = self.clock.now()
                 lr_factor = compute_lr_factor(fraction, self.config.training.lr_decay_start)
-                losses = self.loop.step(self._micro_batches(), StepContext(self.step, fraction), lr_factor)
+                losses = self.loop.step(self._load_micro_batches(), StepContext(self.step, fraction), lr_factor)
                 values = self._check_losses(losses)
                 step_s = self.clock.now() - started_s
                 self.spent_s += step_s
@@ -133,13 +121,13 @@ class Trainer:
                 if self._is_canceled_by_caller(fraction, values):
                     self.is_canceled = True
                     break
-                if fraction < 1 and self.loop.distributed.any(self.stop_signal is not None):
+                if fraction < 1 and self.loop.distributed.any(self.stop_signals.received is not None):
                     self._interrupt()
                 self._run_scheduled_tasks(previous_fraction, fraction)
             self.save()
 
     def _report_delays(self, step_s: float) -> None:
-        """Say that the process was paused, and that steps are much slower than expected."""
+        """Log pauses of the process, and steps that are much slower than expected."""
         pause_s = self.clock.take_pause_s()
         slowdown = self.speed_monitor.add_step(step_s)
         if self.training_log is None:
@@ -158,7 +146,7 @@ class Trainer:
             )
 
     def _is_canceled_by_caller(self, fraction: float, losses: Mapping[str, float]) -> bool:
-        """Report the step to `on_step`; whether it asks to stop is decided for all ranks alike."""
+        """Call `on_step` on the first rank; return on every rank whether it requests a stop."""
         if self.on_step is None:
             return False
         wants_stop = (
@@ -167,7 +155,7 @@ class Trainer:
         )
         return fraction < 1 and self.loop.distributed.any(wants_stop)
 
-    def _micro_batches(self) -> list[Batch]:
+    def _load_micro_batches(self) -> list[Batch]:
         distributed, count = self.loop.distributed, self.config.training.grad_accumulation
         first_shard, shards = distributed.rank * count, distributed.world_size * count
         transfer = {"device": self.loop.device, "non_blocking": True}
@@ -182,10 +170,10 @@ class Trainer:
         return x.contiguous(memory_format=torch.channels_last) if is_channels_last else x
 
     def _check_losses(self, losses: dict[str, Tensor]) -> dict[str, float]:
-        """The terms as numbers, the mean over ranks, so that all ranks decide alike; raises Diverged on lost ones.
+        """Return the losses as numbers, averaged over ranks; raises DivergenceError if one exceeds the threshold.
 
-        Between readings a GPU runs ahead, so it is read in two of twenty steps (some players move in every second
-        alone), and before every save.
+        On a GPU they are read in two consecutive steps of twenty only, because reading synchronizes the device; two,
+        because some players update in every second step. In the other steps the result is empty.
         """
         if self.loop.device.type != "cpu" and self.step % 20 > 1:
             return {}
@@ -200,7 +188,7 @@ class Trainer:
         saved = f"the state of step {self.saved_step} is kept" if self.saved_step else "nothing had been saved yet"
         return (
             f"training diverged at step {self.step}: {name} is {value:g}; {saved} in {self.folder.path}. Lower the "
-            "rates (--lr, --lr-d), use --precision fp32, or change --seed"
+            "learning rates (--lr, --lr-d), use --precision fp32, or change --seed"
         )
 
     def _log_step(self, budget_fraction: float, lr_factor: float, values: dict[str, float]) -> None:
@@ -219,7 +207,7 @@ class Trainer:
             self.training_log.log_losses(self.step, budget_fraction, self.spent_s, lr_factor, values)
 
     def _run_scheduled_tasks(self, previous_fraction: float, budget_fraction: float) -> None:
-        """What is due after a step: samples, an evaluation, a checkpoint. All ranks come to the same decisions."""
+        """Log samples, evaluate and save a checkpoint if they are due; all ranks make the same decisions."""
         settings = self.config.training
         if self._is_due(
             settings.sample_every,
@@ -253,7 +241,10 @@ class Trainer:
             self._save_model("best")
 
     def _run_validator(self, action: Callable[[Validator], float | None]) -> float | None:
-        """Run the first rank's validator while the others wait; gradients and random numbers stay as they are."""
+        """Call `action` with the first rank's validator, while the other ranks wait; return the result on every rank.
+
+        Runs without gradients and restores the random state afterwards.
+        """
 
         def run_action() -> float | None:
             if self.validator is None:
@@ -264,7 +255,7 @@ class Trainer:
         return self.loop.distributed.run_on_first(run_action)  # type: ignore[no-any-return]
 
     def save(self) -> None:
-        """Save all that resuming needs and the model; refuses to save lost numbers over good ones."""
+        """Save a checkpoint and the model; raises DivergenceError instead if a weight is not finite."""
         if self.step == self.saved_step:
             return
         is_nonfinite = not all(bool(p.isfinite().all()) for p in self.loop.method.parameters())
@@ -287,57 +278,20 @@ class Trainer:
         self.saved_step, self.saved_at = self.step, time.monotonic()
 
     def _save_model(self, checkpoint: Checkpoint) -> None:
-        """Save the averaged networks, after the checkpoint that they are from: then a resumed run can do it again."""
+        """Save the EMA networks, always after the checkpoint, so that a resumed run can repeat it after a kill."""
         path, method = self.folder.model_path(checkpoint), self.loop.ema.method
         self.loop.distributed.run_on_first(partial(save_model, path, method, self.config, self.step))
 
     def _interrupt(self) -> None:
-        number = int(self.loop.distributed.broadcast(self.stop_signal or signal.SIGTERM))
+        """Save and raise TrainingInterrupt."""
+        number = int(self.loop.distributed.broadcast(self.stop_signals.received or signal.SIGTERM))
         self.save()
         if not self.loop.distributed.is_first:
             raise TrainingInterrupt(number)
         summary = f"stopped and saved at step {self.step}"
         raise TrainingInterrupt(number, summary, format_resume_command(self.folder.path))
 
-    @contextmanager
-    def _catch_signals(self) -> Iterator[None]:
-        """Turn the first Ctrl-C, SIGTERM or SIGHUP (a closed terminal) into a stop between steps.
-
-        A second Ctrl-C stops at once. A SIGHUP that is ignored stays ignored: nohup has asked for that.
-        """
-        stopped_at = 0.0
-
-        def handle_signal(number: int, _: FrameType | None) -> None:
-            nonlocal stopped_at
-            if self.stop_signal is None:
-                self.stop_signal, stopped_at = number, time.monotonic()
-            elif number == signal.SIGINT and time.monotonic() - stopped_at > DUPLICATE_SIGNAL_S:
-                raise KeyboardInterrupt
-
-        try:
-            previous_handlers = {number: signal.signal(number, handle_signal) for number in list_stop_signals()}
-        except ValueError:  # not the main thread: whoever called from there handles signals
-            previous_handlers = {}
-        try:
-            yield
-        finally:
-            for number, handler in previous_handlers.items():
-                signal.signal(number, handler)
-
-
-def list_stop_signals() -> list[signal.Signals]:
-    """Return the signals that end a run with its state saved."""
-    numbers = [signal.SIGINT, signal.SIGTERM]
-    if sys.platform != "win32" and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        numbers.append(signal.SIGHUP)
-    return numbers
-
 
 def format_resume_command(run: Path) -> str:
     """Return the command that continues a run, quoted for a shell."""
     return shlex.join(("unpaired", "train", "--resume", str(run)))
-
-
-def format_step_time(seconds: float) -> str:
-    """Return the time of a step in words."""
-    return f"{seconds * 1000:.0f} ms a step" if seconds < 1 else f"{seconds:.1f} s a step"
