@@ -30,11 +30,11 @@ def test_train_translate_evaluate(
 ) -> None:
     out = tmp_path / "out"
     assert main(["translate", str(run), str(discs / "red"), "--to", "blue", "--out", str(out)]) == 0
-    assert "12 translated" in capsys.readouterr().out
+    assert "Translated 12 files" in capsys.readouterr().out
     with Image.open(out / "003.png") as picture:
         assert picture.size == (20, 18)
     assert main(["translate", str(run), str(discs / "red"), "--to", "blue", "--out", str(out)]) == 0
-    assert "12 were there already" in capsys.readouterr().out
+    assert "Skipped 12 up to date" in capsys.readouterr().out
     assert main(["evaluate", str(run)]) == 0
     shown = capsys.readouterr().out
     assert "red -> blue" in shown
@@ -51,7 +51,7 @@ def test_a_bad_file_is_reported_while_the_others_are_done(
     (discs / "red" / "bad.png").write_bytes(b"no picture")
     assert main(["translate", str(run), str(discs / "red"), "--to", "blue", "--out", str(tmp_path / "out")]) == 1
     said = capsys.readouterr()
-    assert "12 translated" in said.out
+    assert "Translated 12 files" in said.out
     assert "bad.png" in said.err
 
 
@@ -80,10 +80,10 @@ def test_a_damaged_model_is_refused(run: Path, discs: Path, capsys: pytest.Captu
         (["train", "DATA", "--widht", "3"], "did you mean '--width'"),
         (["train", "DATA", "--depth", "4"], "--depth is a setting of gan, discogan; cyclegan has: --"),
         (["train", "DATA", "--method", "cut", "--no-one-way"], "--no-one-way is a setting of cyclegan; cut has: --"),
-        (["train", "--resume", "DATA", "--depth", "4"], "--depth: a resumed run keeps its own"),
+        (["train", "--resume", "DATA", "--depth", "4"], "--depth: a resumed run keeps its value"),
         (
             ["compare", "DATA", "--depth", "4"],
-            "--depth is a setting of gan, discogan; to give it: --set gan.depth=VALUE",
+            "--depth is a setting of gan, discogan; to set it: --set gan.depth=VALUE",
         ),
         (["compare", "DATA", "--teacher", "RUN"], "--teacher: a comparison gives all methods the same data and budget"),
         (["compare", "DATA", "--set", "xgan.teacher=RUN"], "--set xgan.teacher=RUN: a comparison gives all"),

@@ -97,7 +97,7 @@ def test_attributes_of_a_table_from_training_to_translating(
     words = ["translate", str(run), picture, "--to", "green,no-low=0.5", "--labels", f"{table}.csv", "--out", str(out)]
     assert main(words) == 0, capsys.readouterr().err
     assert len(list(out.glob("*.png"))) == 1
-    assert main(words) == 0 and "1 were there already" in capsys.readouterr().out
+    assert main(words) == 0 and "Skipped 1 up to date" in capsys.readouterr().out
     other = tmp_path / "other.csv"
     other.write_text("file,low\nnobody.png,1\n")
     assert main([str(other) if word == f"{table}.csv" else word for word in words]) == 2
