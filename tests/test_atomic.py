@@ -11,7 +11,7 @@ from unpaired.atomic import atomic_write, get_part_path, remove_parts
 from unpaired.errors import WorkError
 
 
-def test_a_file_changes_only_when_all_of_it_is_written(tmp_path: Path) -> None:
+def test_file_is_replaced_only_after_a_complete_write(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
     with atomic_write(path) as part:
@@ -21,7 +21,7 @@ def test_a_file_changes_only_when_all_of_it_is_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "no space"), PermissionError(errno.EACCES, "no permission")])
-def test_what_the_system_refuses_is_a_work_error(tmp_path: Path, error: OSError) -> None:
+def test_system_error_becomes_work_error(tmp_path: Path, error: OSError) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
     with (
@@ -34,7 +34,7 @@ def test_what_the_system_refuses_is_a_work_error(tmp_path: Path, error: OSError)
     assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
-def test_other_errors_pass_and_leave_nothing(tmp_path: Path) -> None:
+def test_other_errors_propagate_and_leave_no_file(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), atomic_write(tmp_path / "a.txt", tmp_path / "own.part") as part:
         part.write_text("half")
         raise KeyboardInterrupt
@@ -49,7 +49,7 @@ def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
     assert path.read_text() == "whole"
 
 
-def test_parts_of_dead_processes_alone_are_removed(tmp_path: Path) -> None:
+def test_only_parts_of_ended_processes_are_removed(tmp_path: Path) -> None:
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
@@ -63,8 +63,8 @@ def test_parts_of_dead_processes_alone_are_removed(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no limits of file sizes there")
-def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
-    """A file-size limit stands for a full disk: the system refuses in the middle of the file."""
+def test_full_disk_keeps_the_previous_file(tmp_path: Path) -> None:
+    """Simulate a full disk with a limit on file size, which fails in the middle of the file."""
     code = """
 import resource, signal, sys
 from pathlib import Path
@@ -81,5 +81,5 @@ except WorkError as error:
     print(error)
 """
     path = tmp_path / "a.txt"
-    told = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True).stdout
-    assert str(path) in told and path.read_text() == "old" and len(list(tmp_path.iterdir())) == 1
+    output = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True).stdout
+    assert str(path) in output and path.read_text() == "old" and len(list(tmp_path.iterdir())) == 1

@@ -18,13 +18,13 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_a_home_that_can_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writable_home_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert find_cache_home() == tmp_path / ".cache"
 
 
 @pytest.mark.parametrize("home", ["/dev/null", "/proc"])
-def test_a_home_that_cannot_be_written(
+def test_unwritable_home_gives_temporary_folder(
     home: str, temporary: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HOME", home)
@@ -42,7 +42,7 @@ def test_a_user_without_a_home(temporary: Path, monkeypatch: pytest.MonkeyPatch)
     assert find_cache_home().parent == temporary
 
 
-def test_a_folder_that_somebody_else_has_made_is_not_used(temporary: Path) -> None:
+def test_temporary_folder_of_another_user_is_not_used(temporary: Path) -> None:
     own = make_temporary_folder()
     own.chmod(0o777)
     other = make_temporary_folder()

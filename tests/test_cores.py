@@ -11,7 +11,7 @@ from unpaired import cores
 
 
 def make_groups(root: Path, membership: str, files: dict[str, str]) -> Path:
-    """A file system with the control groups of a process."""
+    """Write a file system with the control groups of a process."""
     for name, text in {"proc/self/cgroup": membership, **files}.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
@@ -54,7 +54,7 @@ def test_affinity_and_quota_together(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("text", "count"), [("", None), ("3", 3), ("4,2", 4), ("x", None), ("0", None), (" 2 ", 2)])
-def test_the_environments_number_of_threads(text: str, count: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_follow_omp_num_threads(text: str, count: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cores.parse_thread_count(text) == count
     monkeypatch.setattr(cores, "_THREADS_AT_START", text)
     monkeypatch.setattr(cores, "count_cores", lambda: 8)
@@ -63,9 +63,9 @@ def test_the_environments_number_of_threads(text: str, count: int | None, monkey
 
 
 @pytest.mark.parametrize(("given", "policy"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
-def test_threads_do_not_spin_unless_the_user_says_so(given: str | None, policy: str) -> None:
+def test_wait_policy_is_passive_unless_set(given: str | None, policy: str) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
     environment |= {} if given is None else {"OMP_WAIT_POLICY": given}
     code = "import unpaired, os, sys; print('torch' in sys.modules, os.environ['OMP_WAIT_POLICY'])"
-    told = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    assert told.stdout.split() == ["False", policy]
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["False", policy]

@@ -1,4 +1,4 @@
-"""Damaged files are read or refused by name; `benchmarks/fuzz.py` is the long form."""
+"""Damaged files are read or raise UnreadableFileError; `benchmarks/fuzz.py` tries more files."""
 
 from __future__ import annotations
 
@@ -18,6 +18,6 @@ def test_damaged_recordings(tmp_path: Path) -> None:
     assert result.faults == [] and result.outcomes["read"] > 20 and result.outcomes["refused"] > 20
 
 
-def test_whole_files_are_read(tmp_path: Path) -> None:
+def test_valid_files_are_read(tmp_path: Path) -> None:
     for files, reader in ((make_pictures(), read_picture), (make_recordings(), read_recording)):
         assert fuzz(list(files.items()), reader, tmp_path).outcomes == {"read": len(files)}

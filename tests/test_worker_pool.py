@@ -22,7 +22,7 @@ def test_results_and_errors_come_back() -> None:
     assert dict(map_in_processes(str, {"a": error}, workers=1)) == {"a": "a.wav: is silent"}
 
 
-def test_a_lost_worker_is_an_error_and_no_hang() -> None:
+def test_lost_worker_raises_work_error() -> None:
     with pytest.raises(WorkError, match="job"):
         list(map_in_processes(os._exit, {"job": 3}, workers=1))
 
@@ -38,8 +38,8 @@ def test_a_script_without_a_guard_is_not_run_again(tmp_path: Path) -> None:
         "print('began')\n"
         "print(sorted(map_in_processes(abs, {1: -1, 2: -2, 3: -3}, 2)))\n"
     )
-    told = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
-    assert told.stdout.split("\n") == ["began", "[(1, 1), (2, 2), (3, 3)]", ""] and told.stderr == ""
+    result = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    assert result.stdout.split("\n") == ["began", "[(1, 1), (2, 2), (3, 3)]", ""] and result.stderr == ""
 
 
 SLEEPER = """
@@ -71,14 +71,14 @@ def test_workers_end_with_their_caller_and_silently(number: signal.Signals, tmp_
     )
     wait_until(lambda: len(list_children(process.pid)) == 2)
     children = list_children(process.pid)
-    time.sleep(1.0)  # while workers import, a signal would show a traceback of theirs
+    time.sleep(1.0)  # a signal during the workers' imports would print a traceback
     os.killpg(process.pid, number)
     out, err = process.communicate(timeout=60)
     assert err == "" and (out == "interrupted\n") == (number is signal.SIGINT)
     if number is signal.SIGINT:
         wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
     else:
-        for child in children:  # they sleep in their job, and end with it
+        for child in children:  # they end after their sleep
             os.kill(child, signal.SIGKILL)
 
 

@@ -16,7 +16,8 @@ def demo(argv: list[str]) -> int:
 
     parser = Parser(
         prog="unpaired demo",
-        description=f"{get_summary(demo)} The pictures come with the package; --voice uses an installed speech synthesizer (flite or espeak-ng).",
+        description=f"{get_summary(demo)} The pictures come with the package; "
+        "--voice needs an installed speech synthesizer (flite or espeak-ng).",
     )
     default, *others = MEDIA.values()
     for medium in others:
