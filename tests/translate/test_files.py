@@ -304,7 +304,7 @@ def test_damaged_manifest_raises_work_error(translator: Translator, tmp_path: Pa
     one = picture(tmp_path / "a.png")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / DATABASE_NAME).write_bytes(b"not a database" * 100)
-    with pytest.raises(WorkError, match="damaged .*--overwrite"):
+    with pytest.raises(WorkError, match=r"damaged .*--overwrite"):
         go(translator, one, out=tmp_path / "out")
 
 

@@ -96,7 +96,7 @@ def test_table_rows_match_paths_and_file_names(tmp_path: Path) -> None:
     same(wish.get_target_label(Path("in/c.png")), 0, 1, 0, NAN)
     assert wish.check_inputs([Path("in/b.png"), Path("in/one/a.png")]) == []
     (note,) = wish.check_inputs([Path("in/b.png"), Path("in/x.png"), Path("in/y.png")])
-    assert "no row for 2 of 3 inputs, as in/x.png" in note
+    assert "no row for 2 of 3 inputs, for instance in/x.png" in note
     with pytest.raises(
         UsageError, match=r"labels\.csv: has no row for any of the inputs, for instance x\.png; expected"
     ):
