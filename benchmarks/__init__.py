@@ -1,1 +1,1 @@
-"""Every figure that the README states, as a command: `python -m benchmarks.step --help`."""
+"""Benchmarks behind the figures of the README and the docs; run one with `python -m benchmarks.NAME --help`."""

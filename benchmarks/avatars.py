@@ -1,13 +1,14 @@
-"""Avatars: is the hair of a translation of the colour that was asked for, and everything else as it was?
+"""Avatars: measure whether translations have the requested hair colour and are otherwise unchanged.
 
     python -m benchmarks.avatars $DATA/avatars --method stargan --size 64 --minutes 10
 
-Trains on four folders, a hair colour each (every flag of `unpaired train` may follow), then translates every test
-avatar to every other colour. Classifiers that learned from the real training avatars tell the colour and the glasses
-(file names say who wears them); the same identity in the other colour is the truth that PSNR is taken to. Their shares
-on real test avatars, and doing nothing, stand beside. `--run RUN` measures a run that is there.
+Trains on four folders, one per hair colour (every flag of `unpaired train` may follow), then translates every test
+avatar to every other colour. Classifiers trained on the real training avatars predict the hair colour and the glasses
+(file names contain the label of the glasses). The ground truth of PSNR is the same identity in the target colour. The
+baselines are the accuracy on real test avatars and the PSNR of the untranslated input. `--run RUN` measures an existing
+run instead of training one.
 
-Three identities look alike in two colours, so that doing nothing would be right: they are left out.
+Three identities are excluded, because they look the same in two colours.
 """
 
 from __future__ import annotations
@@ -32,20 +33,20 @@ from unpaired.runs.folder import RunFolder
 from unpaired.runs.history import History
 
 COLOURS = ("black", "blond", "brown", "red")
-ALIKE = ("0659", "0731", "0737")
+EQUAL_IDENTITIES = ("0659", "0731", "0737")
 STEPS, BATCH = 600, 64
 
 
 def load(root: Path, part: str, colour: str) -> tuple[Tensor, Tensor]:
-    """Avatars (N, 3, 64, 64) in [-1, 1] in the order of their names, and whether each wears glasses (N,)."""
-    files = [path for path in sorted((root / part / colour).iterdir()) if path.name[:4] not in ALIKE]
+    """Load avatars (N, 3, 64, 64) in [-1, 1], sorted by name, and their labels (N,): 1 with glasses, else 0."""
+    files = [path for path in sorted((root / part / colour).iterdir()) if path.name[:4] not in EQUAL_IDENTITIES]
     images = [np.asarray(Image.open(path).convert("RGB"), np.float32) / 127.5 - 1 for path in files]
     glasses = torch.tensor([int("glasses" in path.name) for path in files])
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous(), glasses
 
 
-def learned(images: Tensor, labels: Tensor, classes: int, seed: int) -> nn.Module:
-    """A small classifier of images; mirrored ones are shown too."""
+def train_classifier(images: Tensor, labels: Tensor, classes: int, seed: int) -> nn.Module:
+    """Train a small image classifier with random horizontal flips."""
     torch.manual_seed(seed)
     net = nn.Sequential(
         *(nn.Conv2d(3, 32, 3, 2, 1), nn.ReLU(), nn.Conv2d(32, 64, 3, 2, 1), nn.ReLU()),
@@ -55,67 +56,70 @@ def learned(images: Tensor, labels: Tensor, classes: int, seed: int) -> nn.Modul
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
     for step in range(STEPS):
         optimizer.param_groups[0]["lr"] = 1e-3 * (1 - step / STEPS)
-        chosen = torch.randint(len(images), (BATCH,))
-        x = images[chosen]
+        indices = torch.randint(len(images), (BATCH,))
+        x = images[indices]
         x = torch.where(torch.rand(BATCH, 1, 1, 1) < 0.5, x.flip(3), x)
         optimizer.zero_grad()
-        F.cross_entropy(net(x), labels[chosen]).backward()
+        F.cross_entropy(net(x), labels[indices]).backward()
         optimizer.step()
     return net.eval()
 
 
 @torch.no_grad()
-def share(net: nn.Module, images: Tensor, labels: Tensor | int) -> float:
-    """The share in percent of images that are told as `labels`."""
+def accuracy(net: nn.Module, images: Tensor, labels: Tensor | int) -> float:
+    """Return the percentage of images that `net` classifies as `labels`."""
     return float(100 * (net(images).argmax(1) == labels).double().mean())
 
 
-def closeness(x: Tensor, y: Tensor) -> float:
-    """The mean PSNR in dB of images in [-1, 1]."""
+def mean_psnr(x: Tensor, y: Tensor) -> float:
+    """Return the mean PSNR in dB of images in [-1, 1]."""
     return float(psnr((x + 1) / 2, (y + 1) / 2).mean())
 
 
-def measured(translator: Translator, root: Path, seed: int) -> dict[str, dict[str, float]]:
-    """The figures of every direction, and of real avatars under "real"."""
-    lessons = [load(root, "train", colour) for colour in COLOURS]
-    every = torch.cat([images for images, _ in lessons])
-    colours = torch.cat([torch.full((len(images),), i) for i, (images, _) in enumerate(lessons)])
-    tell_colour = learned(every, colours, len(COLOURS), seed)
-    tell_glasses = learned(every, torch.cat([glasses for _, glasses in lessons]), 2, seed)
-    tests = [load(root, "test", colour) for colour in COLOURS]
+def measure_routes(translator: Translator, root: Path, seed: int) -> dict[str, dict[str, float]]:
+    """Return the measures of every route, and of real avatars under "real"."""
+    train_sets = [load(root, "train", colour) for colour in COLOURS]
+    images_of_all = torch.cat([images for images, _ in train_sets])
+    colours = torch.cat([torch.full((len(images),), i) for i, (images, _) in enumerate(train_sets)])
+    colour_classifier = train_classifier(images_of_all, colours, len(COLOURS), seed)
+    glasses_classifier = train_classifier(images_of_all, torch.cat([glasses for _, glasses in train_sets]), 2, seed)
+    test_sets = [load(root, "test", colour) for colour in COLOURS]
     out: dict[str, dict[str, float]] = {}
-    for a, (x, glasses) in enumerate(tests):
-        for b, (truth, _) in enumerate(tests):
+    for a, (x, glasses) in enumerate(test_sets):
+        for b, (truth, _) in enumerate(test_sets):
             if a == b:
                 continue
             parts = [translator(part, to=COLOURS[b], source=COLOURS[a]) for part in x.split(50)]
             y = torch.cat(parts)
             out[f"{COLOURS[a]} -> {COLOURS[b]}"] = {
-                "colour": share(tell_colour, y, b),
-                "glasses": share(tell_glasses, y, glasses),
-                "psnr": closeness(y, truth),
-                "psnr_baseline": closeness(x, truth),
+                "colour": accuracy(colour_classifier, y, b),
+                "glasses": accuracy(glasses_classifier, y, glasses),
+                "psnr": mean_psnr(y, truth),
+                "psnr_baseline": mean_psnr(x, truth),
             }
-    real = [(share(tell_colour, x, i), share(tell_glasses, x, glasses)) for i, (x, glasses) in enumerate(tests)]
+    real = [
+        (accuracy(colour_classifier, x, i), accuracy(glasses_classifier, x, glasses))
+        for i, (x, glasses) in enumerate(test_sets)
+    ]
     out["real"] = {"colour": sum(c for c, _ in real) / 4, "glasses": sum(g for _, g in real) / 4}
     return {route: {name: round(value, 2) for name, value in row.items()} for route, row in out.items()}
 
 
-def main(words: list[str]) -> int:
-    """Train (or take a run), measure, append a row."""
+def main(argv: list[str]) -> int:
+    """Train or load a run, measure it and append a row."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.avatars", description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--run", type=Path)
     parser.add_argument("--seed", type=int, default=0)
-    asked, flags = parser.parse_known_args(words)
-    run = asked.run or Path(tempfile.mkdtemp()) / "run"
-    if asked.run is None:
-        code = unpaired(["train", str(asked.data), "--seed", str(asked.seed), "--out", str(run), *flags])
+    args, flags = parser.parse_known_args(argv)
+    run = args.run or Path(tempfile.mkdtemp()) / "run"
+    if args.run is None:
+        code = unpaired(["train", str(args.data), "--seed", str(args.seed), "--out", str(run), *flags])
         if code:
             return code
     translator = Translator.load(run)
-    found = measured(translator, asked.data, asked.seed)
-    routes = [row for route, row in found.items() if route != "real"]
+    results = measure_routes(translator, args.data, args.seed)
+    routes = [row for route, row in results.items() if route != "real"]
     last = History(RunFolder(run).history).read("losses")[-1]
     figures = {
         "method": translator.config.method,
@@ -123,9 +127,9 @@ def main(words: list[str]) -> int:
         "steps": last["step"],
         "seconds": round(last["spent_s"]),
         "mean": {name: round(sum(row[name] for row in routes) / len(routes), 2) for name in routes[0]},
-        "routes": found,
+        "routes": results,
     }
-    append_row("avatars", figures, asked.seed)
+    append_row("avatars", figures, args.seed)
     sys.stdout.write(json.dumps(figures, indent=1) + "\n")
     return 0
 

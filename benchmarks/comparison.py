@@ -1,11 +1,11 @@
-"""The figures of a comparison as rows of results.jsonl, one per method.
+"""Copy the results of a comparison to results.jsonl, one row per method.
 
     unpaired compare $DATA/mri --size 64 --minutes 3 --pairs --out runs/compare-mri
     python -m benchmarks.comparison runs/compare-mri
 
-The first command is the benchmark; the second only copies what its compare.json says. Methods that failed get no row.
-With `--pictures NAME` it also writes docs/images/compared/NAME.png, all methods' translations of the same inputs, and
-with `--each` NAME/METHOD.png, one method's between the inputs and the truth. `--only-pictures` appends no row.
+The first command is the benchmark; the second copies its compare.json. Failed methods get no row. `--pictures NAME`
+also writes docs/images/compared/NAME.png, a grid of all methods' translations of the same inputs; with `--each`,
+NAME/METHOD.png shows one method with the inputs and the ground truth. `--only-pictures` appends no row.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
-from benchmarks.quality import short
+from benchmarks.quality import select_measures
 from benchmarks.results import append_row
 from unpaired.comparison.folder import ComparisonFolder
 from unpaired.media.image.image_rows import INPUTS, TRUTH
@@ -26,12 +26,12 @@ from unpaired.metrics.base import RouteEvaluation
 
 PICTURES = Path(__file__).parent.parent / "docs" / "images" / "compared"
 MARGIN, GAP = 84, 2
-COLOURS, FEW = 256, 64
+COLOURS, FEW_COLOURS = 256, 64
 
 
 def figures(comparison: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
-    """One method's figures, with what all methods had in common."""
-    measures = [RouteEvaluation.model_validate(route) for route in result["routes"]]
+    """Return the results of one method, including the settings that all methods share."""
+    routes = [RouteEvaluation.model_validate(route) for route in result["routes"]]
     ranks = {
         direction: place["rank"]
         for direction, places in comparison["ranking"].items()
@@ -46,29 +46,33 @@ def figures(comparison: dict[str, Any], result: dict[str, Any]) -> dict[str, Any
         "parameters": result["parameters"],
         "total_parameters": result["total_parameters"],
         "translate_ms": None if result["translate_s"] is None else round(1000 * result["translate_s"], 2),
-        "hidden": {direction: found["fraction"] for direction, found in result["hidden"].items()},
+        "hidden": {direction: hidden["fraction"] for direction, hidden in result["hidden"].items()},
         "ranks": ranks,
         "routes": {
-            m.route: short(m)
+            m.route: select_measures(m)
             | {"kid_error": m.errors.get("kid"), "feature_similarity": m.values.get("feature_similarity")}
-            for m in measures
+            for m in routes
         },
     }
 
 
-def sheets(folder: ComparisonFolder, comparison: dict[str, Any], name: str, each: bool) -> None:
-    """Write the pictures of the first direction: all methods' in one, and `each` alone."""
-    place = folder.image_rows(*comparison["domains"][:2])
-    methods = [result["method"] for result in comparison["results"] if (place / f"{result['method']}.png").exists()]
-    sheet(place, [INPUTS, *methods, TRUTH], PICTURES / f"{name}.png", COLOURS)
+def write_image_grids(folder: ComparisonFolder, comparison: dict[str, Any], name: str, each: bool) -> None:
+    """Write the image grid of the first route with all methods, and with `each` one per method."""
+    rows_folder = folder.image_rows(*comparison["domains"][:2])
+    methods = [
+        result["method"] for result in comparison["results"] if (rows_folder / f"{result['method']}.png").exists()
+    ]
+    write_image_grid(rows_folder, [INPUTS, *methods, TRUTH], PICTURES / f"{name}.png", COLOURS)
     for method in methods if each else ():
-        sheet(place, [INPUTS, method, TRUTH], PICTURES / name / f"{method}.png", FEW)
+        write_image_grid(rows_folder, [INPUTS, method, TRUTH], PICTURES / name / f"{method}.png", FEW_COLOURS)
 
 
-def sheet(place: Path, names: list[str], out: Path, colours: int) -> None:
-    """Write rows below each other, those that there are, in so many colours; names at the left."""
+def write_image_grid(rows_folder: Path, names: list[str], out: Path, colours: int) -> None:
+    """Write the existing image rows as one grid with names at the left, quantized to `colours` colours."""
     rows = {
-        name: Image.open(place / f"{name}.png").convert("RGB") for name in names if (place / f"{name}.png").exists()
+        name: Image.open(rows_folder / f"{name}.png").convert("RGB")
+        for name in names
+        if (rows_folder / f"{name}.png").exists()
     }
     width, height = next(iter(rows.values())).size
     picture = Image.new("RGB", (MARGIN + width, len(rows) * (height + GAP) - GAP), "white")
@@ -80,21 +84,21 @@ def sheet(place: Path, names: list[str], out: Path, colours: int) -> None:
     picture.quantize(colours).save(out, optimize=True)
 
 
-def main(words: list[str]) -> int:
-    """Append the rows of the comparison in a folder."""
+def main(argv: list[str]) -> int:
+    """Append the rows of a comparison and write its image grids."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.comparison")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--pictures", metavar="NAME")
     parser.add_argument("--each", action="store_true")
     parser.add_argument("--only-pictures", action="store_true")
-    asked = parser.parse_args(words)
-    folder = ComparisonFolder(asked.folder)
+    args = parser.parse_args(argv)
+    folder = ComparisonFolder(args.folder)
     comparison = json.loads(folder.results_file.read_text(encoding="utf-8"))
     for result in comparison["results"]:
-        if result["state"] == "done" and not asked.only_pictures:
+        if result["state"] == "done" and not args.only_pictures:
             append_row("comparison", figures(comparison, result), comparison["seed"], comparison["device"])
-    if asked.pictures:
-        sheets(folder, comparison, asked.pictures, asked.each)
+    if args.pictures:
+        write_image_grids(folder, comparison, args.pictures, args.each)
     return 0
 
 

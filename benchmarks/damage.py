@@ -1,4 +1,4 @@
-"""Damaged files from whole ones, by a seed: cut, bits flipped, headers exchanged, sizes that lie."""
+"""Damaged copies of valid files, from a seed: truncated, bits flipped, headers exchanged, numbers corrupted."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Damage = Callable[[bytes, random.Random, Sequence[bytes]], bytes]
 
 
 def make_pictures(seed: int = 0) -> dict[str, bytes]:
-    """Small whole pictures: suffix and kind -> content."""
+    """Return small valid images: file name -> content."""
     noise = np.random.default_rng(seed)
     color = noise.integers(0, 255, (40, 48, 3), np.uint8)
     image = Image.fromarray(color)
@@ -46,7 +46,7 @@ def make_pictures(seed: int = 0) -> dict[str, bytes]:
 
 
 def make_recordings(seed: int = 0) -> dict[str, bytes]:
-    """Short whole recordings: suffix and kind -> content."""
+    """Return short valid recordings: file name -> content."""
     noise = np.random.default_rng(seed)
     time = np.arange(8000) / 16000
     mono = (0.3 * np.sin(2 * np.pi * 220 * time) + 0.05 * noise.standard_normal(len(time))).astype(np.float32)
@@ -70,61 +70,59 @@ def make_recordings(seed: int = 0) -> dict[str, bytes]:
     return out
 
 
-def cut(data: bytes, chance: random.Random, _: Sequence[bytes]) -> bytes:
-    """The beginning of a file."""
-    return data[: chance.randrange(len(data))]
+def cut(data: bytes, rng: random.Random, _: Sequence[bytes]) -> bytes:
+    """Truncate a file at a random position."""
+    return data[: rng.randrange(len(data))]
 
 
-def flip(data: bytes, chance: random.Random, _: Sequence[bytes]) -> bytes:
-    """Some bits flipped, anywhere."""
+def flip(data: bytes, rng: random.Random, _: Sequence[bytes]) -> bytes:
+    """Flip random bits."""
     damaged = bytearray(data)
-    for _i in range(chance.choice((1, 3, 30))):
-        damaged[chance.randrange(len(damaged))] ^= 1 << chance.randrange(8)
+    for _i in range(rng.choice((1, 3, 30))):
+        damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
     return bytes(damaged)
 
 
-def flip_header(data: bytes, chance: random.Random, _: Sequence[bytes]) -> bytes:
-    """Some bits flipped among the first bytes."""
+def flip_header(data: bytes, rng: random.Random, _: Sequence[bytes]) -> bytes:
+    """Flip random bits in the first 100 bytes."""
     damaged = bytearray(data)
-    for _i in range(chance.choice((1, 2, 5))):
-        damaged[chance.randrange(min(100, len(damaged)))] ^= 1 << chance.randrange(8)
+    for _i in range(rng.choice((1, 2, 5))):
+        damaged[rng.randrange(min(100, len(damaged)))] ^= 1 << rng.randrange(8)
     return bytes(damaged)
 
 
-def exchange_header(data: bytes, chance: random.Random, others: Sequence[bytes]) -> bytes:
-    """The beginning of another file before the rest of this one."""
-    count = chance.choice((4, 12, 44, 128))
-    return chance.choice(others)[:count] + data[count:]
+def exchange_header(data: bytes, rng: random.Random, others: Sequence[bytes]) -> bytes:
+    """Replace the first bytes by those of another file."""
+    count = rng.choice((4, 12, 44, 128))
+    return rng.choice(others)[:count] + data[count:]
 
 
-def lie(data: bytes, chance: random.Random, _: Sequence[bytes]) -> bytes:
-    """A number among the first bytes replaced by a very large or a very small one."""
+def corrupt_number(data: bytes, rng: random.Random, _: Sequence[bytes]) -> bytes:
+    """Replace a number in the first 200 bytes by an extreme value."""
     damaged = bytearray(data)
-    form, values = chance.choice(
-        (("<I", (0, 1, 0x7FFFFFFF, 0xFFFFFFFF)), (">I", (0, 1, 0x7FFFFFFF)), ("<H", (0, 0xFFFF)))
-    )
-    offset = chance.randrange(min(200, len(damaged) - 4))
-    struct.pack_into(form, damaged, offset, chance.choice(values))
+    form, values = rng.choice((("<I", (0, 1, 0x7FFFFFFF, 0xFFFFFFFF)), (">I", (0, 1, 0x7FFFFFFF)), ("<H", (0, 0xFFFF))))
+    offset = rng.randrange(min(200, len(damaged) - 4))
+    struct.pack_into(form, damaged, offset, rng.choice(values))
     return bytes(damaged)
 
 
-def splice(data: bytes, chance: random.Random, others: Sequence[bytes]) -> bytes:
-    """A piece of another file within this one."""
-    at, other = chance.randrange(len(data)), chance.choice(others)
-    start = chance.randrange(len(other))
-    return data[:at] + other[start : start + chance.randrange(1, 2000)] + data[at:]
+def splice(data: bytes, rng: random.Random, others: Sequence[bytes]) -> bytes:
+    """Insert a part of another file."""
+    at, other = rng.randrange(len(data)), rng.choice(others)
+    start = rng.randrange(len(other))
+    return data[:at] + other[start : start + rng.randrange(1, 2000)] + data[at:]
 
 
-DAMAGES: tuple[Damage, ...] = (cut, flip, flip_header, exchange_header, lie, splice)
+DAMAGES: tuple[Damage, ...] = (cut, flip, flip_header, exchange_header, corrupt_number, splice)
 
 
 def damage_files(files: dict[str, bytes], count: int, seed: int) -> list[tuple[str, bytes]]:
-    """`count` damaged files, (name, content): every file and every kind of damage in turn."""
-    chance = random.Random(seed)
+    """Return `count` damaged files (name, content), cycling through all files and kinds of damage."""
+    rng = random.Random(seed)
     contents = list(files.values())
     out = []
     for i in range(count):
         name = list(files)[i % len(files)]
         damage = DAMAGES[i // len(files) % len(DAMAGES)]
-        out.append((f"{damage.__name__}-{i:05}-{name}", damage(files[name], chance, contents)))
+        out.append((f"{damage.__name__}-{i:05}-{name}", damage(files[name], rng, contents)))
     return out

@@ -1,21 +1,22 @@
-"""Digits: how many translated ones a classifier reads rightly; training sees no label, or the source's by a teacher.
+"""Digits (MNIST, USPS): classification accuracy of translated digits, with or without source labels in training.
 
     python -m benchmarks.digits_data $DATA/digits digits
     python -m benchmarks.digits digits --method unit --preset small --minutes 10
 
-Trains on the unlabelled folders mnist and usps (every flag of `unpaired train` may follow) and measures, both ways:
+Trains on the unlabelled folders mnist and usps (every flag of `unpaired train` may follow) and measures both routes:
 
-1. *translated digits*: the share of translated test digits of the source that a classifier of the target reads as what
-   they were. It learned from the target's labelled training digits, is the same for all methods, and its own share on
-   the target's real test digits and on the source's untranslated ones stands beside.
-2. *adapted classifier*: a classifier learns from translated, labelled training digits of the source,
-   and is measured on the target's real test digits; beside it one that learned from the untranslated ones.
+1. *translated digits*: accuracy of a target classifier on translated test digits of the source. The classifier is
+   trained on the labelled training digits of the target and is the same for all methods. Baselines: its accuracy on
+   the target's real test digits and on the source's untranslated ones.
+2. *adapted classifier*: accuracy on the target's real test digits of a classifier trained on translated, labelled
+   training digits of the source. Baseline: a classifier trained on the untranslated ones.
 
-A row goes to results.jsonl. `--run RUN` measures a run that is there; `--limit` bounds the test digits, `--learn` the
-translated training digits, for methods that translate slowly. `--source usps` puts usps first, for methods of one way.
-`--teacher` gives `dtn-baseline`, `dtn` or `xgan` as its embedding a reader that learned from the source's labels
-(`benchmarks.digits_readers`; five minutes, kept beside the data). The row then says that labels were used, and has the
-share of the target's that the teacher reads with no translation, and one that learned from translated digits as it did.
+Appends a row to results.jsonl. `--run RUN` measures an existing run. `--limit` limits the test digits and `--learn` the
+translated training digits, for methods that translate slowly. `--source usps` puts usps first, for one-way methods.
+`--teacher` sets the embedding of `dtn-baseline`, `dtn` or `xgan` to a classifier trained on the source's labels with
+distortions (`benchmarks.digits_readers`; five minutes, cached in the data folder). The row then records that labels
+were used, the teacher's accuracy on untranslated target digits, and the accuracy of a classifier trained in the same
+way on translated digits.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ import numpy as np
 import torch
 from PIL import Image
 
-from benchmarks.digits_data import DOMAINS, SIZE, table
-from benchmarks.digits_readers import Digits, accuracy, learned, teacher
+from benchmarks.digits_data import DOMAINS, SIZE, labels_file
+from benchmarks.digits_readers import Digits, accuracy, train_classifier, train_teacher
 from benchmarks.results import append_row
 from unpaired import Translator, register_embedding
 from unpaired.cli.main import main as unpaired
@@ -42,12 +43,12 @@ from unpaired.runs.folder import RunFolder, load_model
 from unpaired.runs.history import History
 
 FLAGS = ("--size", str(SIZE), "--no-flip", "--load-size-ratio", "1")
-"""A mirrored digit is none; given flags come after these and win."""
+"""Defaults without flips, which would change digits; flags on the command line take precedence."""
 
 
 def load(root: Path, domain: str, part: str, limit: int | None = None) -> Digits:
-    """The first digits of a part, in the order of its table."""
-    with table(root, domain, part).open(encoding="utf-8") as file:
+    """Load the first `limit` digits of a split, in the order of its label table."""
+    with labels_file(root, domain, part).open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))[:limit]
     images = []
     for row in rows:
@@ -56,85 +57,92 @@ def load(root: Path, domain: str, part: str, limit: int | None = None) -> Digits
     return torch.from_numpy(np.stack(images))[:, None], torch.tensor([int(row["label"]) for row in rows])
 
 
-def translated(translator: Translator, digits: Digits, source: str, target: str) -> Digits:
-    """The digits in the target's domain, with the labels that they had."""
+def translate_digits(translator: Translator, digits: Digits, source: str, target: str) -> Digits:
+    """Translate digits to the target domain; their labels stay the same."""
     parts = [translator(part, to=target, source=source) for part in digits[0].split(100)]
     return torch.cat(parts), digits[1]
 
 
-def both_protocols(
-    translator: Translator, root: Path, source: str, target: str, asked: argparse.Namespace
+def measure_route(
+    translator: Translator, root: Path, source: str, target: str, args: argparse.Namespace
 ) -> dict[str, Any]:
-    """The figures of one direction."""
-    readers = {
-        name: learned(load(root, name, "train"), asked.seed, root / f"{name}-classifier-{asked.seed}.safetensors")
+    """Measure both protocols for one route."""
+    classifiers = {
+        name: train_classifier(
+            load(root, name, "train"), args.seed, root / f"{name}-classifier-{args.seed}.safetensors"
+        )
         for name in (source, target)
     }
-    ours, theirs = load(root, source, "test", asked.limit), load(root, target, "test")
+    source_test, target_test = load(root, source, "test", args.limit), load(root, target, "test")
     figures = {
-        "test_digits": len(ours[1]),
-        "classifier_on_real_target": accuracy(readers[target], theirs),
-        "classifier_on_untranslated": accuracy(readers[target], ours),
-        "translated_digits": accuracy(readers[target], translated(translator, ours, source, target)),
-        "source_classifier_on_target": accuracy(readers[source], theirs),
+        "test_digits": len(source_test[1]),
+        "classifier_on_real_target": accuracy(classifiers[target], target_test),
+        "classifier_on_untranslated": accuracy(classifiers[target], source_test),
+        "translated_digits": accuracy(classifiers[target], translate_digits(translator, source_test, source, target)),
+        "source_classifier_on_target": accuracy(classifiers[source], target_test),
     }
-    if asked.learn:
-        lesson = translated(translator, load(root, source, "train", asked.learn), source, target)
-        figures |= {"learned_from": len(lesson[1]), "adapted_classifier": accuracy(learned(lesson, asked.seed), theirs)}
-        if asked.teacher:
-            figures["adapted_teacher"] = accuracy(teacher(lesson, asked.seed).classifier, theirs)
+    if args.learn:
+        translated_train = translate_digits(translator, load(root, source, "train", args.learn), source, target)
+        figures |= {
+            "learned_from": len(translated_train[1]),
+            "adapted_classifier": accuracy(train_classifier(translated_train, args.seed), target_test),
+        }
+        if args.teacher:
+            figures["adapted_teacher"] = accuracy(train_teacher(translated_train, args.seed).classifier, target_test)
     return figures
 
 
-def taught(asked: argparse.Namespace, target: str) -> dict[str, Any]:
-    """The teacher's name as an embedding, and what it reads without translations."""
-    kept = asked.root / f"{asked.source}-teacher-{asked.seed}.safetensors"
-    found = teacher(load(asked.root, asked.source, "train"), asked.seed, kept)
+def register_teacher(args: argparse.Namespace, target: str) -> dict[str, Any]:
+    """Train and register the teacher; return its name as an embedding and its accuracy without translation."""
+    cache = args.root / f"{args.source}-teacher-{args.seed}.safetensors"
+    network = train_teacher(load(args.root, args.source, "train"), args.seed, cache)
     return {
-        "feature_extractor": register_embedding(found),
-        "teacher_on_source": accuracy(found.classifier, load(asked.root, asked.source, "test")),
-        "teacher_on_target": accuracy(found.classifier, load(asked.root, target, "test")),
+        "feature_extractor": register_embedding(network),
+        "teacher_on_source": accuracy(network.classifier, load(args.root, args.source, "test")),
+        "teacher_on_target": accuracy(network.classifier, load(args.root, target, "test")),
     }
 
 
-def main(words: list[str]) -> int:
-    """Train, translate, measure, and append a row."""
+def main(argv: list[str]) -> int:
+    """Train, translate, measure and append a row."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.digits", allow_abbrev=False)
-    parser.add_argument("root", type=Path, help="what benchmarks.digits_data wrote")
-    parser.add_argument("--run", type=Path, help="a run that is there, instead of training one")
-    parser.add_argument("--source", choices=DOMAINS, default=DOMAINS[0], help="the first of the two domains")
-    parser.add_argument("--teacher", action="store_true", help="the embedding is a reader of the source's digits")
+    parser.add_argument("root", type=Path, help="folder that benchmarks.digits_data wrote")
+    parser.add_argument("--run", type=Path, help="existing run to measure instead of training one")
+    parser.add_argument("--source", choices=DOMAINS, default=DOMAINS[0], help="first of the two domains")
+    parser.add_argument("--teacher", action="store_true", help="use a classifier of the source's digits as embedding")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--limit", type=int, help="test digits of the source at most")
-    parser.add_argument("--learn", type=int, default=10_000, help="translated training digits; 0 leaves protocol 2 out")
-    asked, flags = parser.parse_known_args(words)
-    run = asked.run or Path(tempfile.mkdtemp()) / "run"
-    domains = sorted(DOMAINS, key=lambda name: name != asked.source)
-    told = taught(asked, domains[1]) if asked.teacher else {}
-    if asked.run is None:
-        folders = [str(asked.root / name) for name in domains]
-        flags = ["--feature-extractor", told["feature_extractor"], *flags] if told else flags
-        code = unpaired(["train", *folders, "--out", str(run), *FLAGS, "--seed", str(asked.seed), *flags])
+    parser.add_argument("--limit", type=int, help="maximum number of test digits of the source")
+    parser.add_argument(
+        "--learn", type=int, default=10_000, help="number of translated training digits; 0 skips protocol 2"
+    )
+    args, flags = parser.parse_known_args(argv)
+    run = args.run or Path(tempfile.mkdtemp()) / "run"
+    domains = sorted(DOMAINS, key=lambda name: name != args.source)
+    teacher_figures = register_teacher(args, domains[1]) if args.teacher else {}
+    if args.run is None:
+        folders = [str(args.root / name) for name in domains]
+        flags = ["--feature-extractor", teacher_figures["feature_extractor"], *flags] if teacher_figures else flags
+        code = unpaired(["train", *folders, "--out", str(run), *FLAGS, "--seed", str(args.seed), *flags])
         if code:
             return code
     model = load_model(run, "last")
     config, translator = model.config, Translator(model.config, model.method)
-    own = config.method_settings.model_dump()
+    method_settings = config.method_settings.model_dump()
     figures = {
         "method": config.method,
         "preset": config.preset,
-        "method_settings": own,
+        "method_settings": method_settings,
         "batch_size": config.training.batch_size,
         "steps": model.step,
         "seconds": round(History(RunFolder(run).history).read("losses")[-1]["spent_s"]),
-        "labels_used_in_training": (own.get("feature_extractor") or "").startswith(CUSTOM_PREFIX),
-        **told,
+        "labels_used_in_training": (method_settings.get("feature_extractor") or "").startswith(CUSTOM_PREFIX),
+        **teacher_figures,
         "directions": {
-            f"{source} -> {target}": both_protocols(translator, asked.root, source, target, asked)
+            f"{source} -> {target}": measure_route(translator, args.root, source, target, args)
             for source, target in translator.routes
         },
     }
-    row = append_row("digits", figures, asked.seed)
+    row = append_row("digits", figures, args.seed)
     sys.stdout.write(json.dumps(row["figures"], indent=1) + f"\n{run}\n")
     return 0
 

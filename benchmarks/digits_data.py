@@ -1,8 +1,8 @@
-"""MNIST and USPS as folders of pictures: `python -m benchmarks.digits_data $DATA/digits digits`.
+"""Write MNIST and USPS as folders of images: `python -m benchmarks.digits_data $DATA/digits digits`.
 
 Reads mnist.npz and usps.npz (x_train, y_train, x_test, y_test: uint8 images (N, H, W) and digits) and writes, at 32 px,
-OUT/mnist/train/00000.png ..., OUT/mnist/test, the same for usps, and beside them the labels, which training on two
-folders does not look at: OUT/mnist-train-labels.csv ... (file, label).
+OUT/mnist/train/00000.png ..., OUT/mnist/test, and the same for usps. The label tables OUT/mnist-train-labels.csv ...
+(file, label) are outside these folders, so that training does not read them.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ SIZE = 32
 DOMAINS, PARTS = ("mnist", "usps"), ("train", "test")
 
 
-def table(out: Path, domain: str, part: str) -> Path:
-    """The file of a part's labels."""
+def labels_file(out: Path, domain: str, part: str) -> Path:
+    """Return the path of the label table of a split."""
     return out / f"{domain}-{part}-labels.csv"
 
 
 def main(data: Path, out: Path) -> None:
-    """Write the folders and tables; what is there already is written again."""
+    """Write the folders and label tables; existing files are overwritten."""
     for domain in DOMAINS:
         with np.load(data / f"{domain}.npz") as arrays:
             for part in PARTS:
                 folder = out / domain / part
                 folder.mkdir(parents=True, exist_ok=True)
-                with table(out, domain, part).open("w", encoding="utf-8", newline="") as file:
+                with labels_file(out, domain, part).open("w", encoding="utf-8", newline="") as file:
                     rows = csv.writer(file)
                     rows.writerow(["file", "label"])
                     for i, (image, label) in enumerate(zip(arrays[f"x_{part}"], arrays[f"y_{part}"], strict=True)):

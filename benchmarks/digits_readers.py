@@ -1,4 +1,4 @@
-"""Readers of digits: plain classifiers, and a teacher that learned under many distortions."""
+"""Digit classifiers: plain ones, and a teacher trained with strong augmentation."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from unpaired.runs.weights import read_tensors, write_tensors
 Digits = tuple[Tensor, Tensor]
 """Images (N, 1, 32, 32) in [-1, 1] and labels (N,)."""
 BATCH, STEPS = 128, 1400
-"""Three epochs of 60,000 digits, whatever their number, so that all classifiers learn alike."""
+"""Batch size and steps: three epochs of 60,000 digits, the same for every training set."""
 TEACHER_STEPS = 3000
 
 
-def network() -> nn.Module:
-    """The classifier: two convolutions, two layers."""
+def build_network() -> nn.Module:
+    """Build a classifier (B, 1, 32, 32) -> logits (B, 10): two convolutions and two linear layers."""
     return nn.Sequential(
         *(nn.Conv2d(1, 32, 3, 1, 1), nn.ReLU(), nn.MaxPool2d(2)),
         *(nn.Conv2d(32, 64, 3, 1, 1), nn.ReLU(), nn.MaxPool2d(2)),
@@ -28,44 +28,44 @@ def network() -> nn.Module:
     )
 
 
-def learned(
+def train_classifier(
     digits: Digits,
     seed: int,
-    kept: Path | None = None,
+    cache: Path | None = None,
     steps: int | None = None,
-    seen: Callable[[Tensor], Tensor] = lambda x: x,
+    augment: Callable[[Tensor], Tensor] = lambda x: x,
 ) -> nn.Module:
-    """A classifier of `digits` as they are `seen`; read from `kept` where it is there already."""
+    """Train a classifier on digits transformed by `augment`; load it from `cache` if that file exists."""
     images, labels = digits
     torch.manual_seed(seed)
-    net, steps = network(), steps or STEPS
-    if kept is not None and kept.exists():
-        net.load_state_dict(read_tensors(kept)[0])
+    net, steps = build_network(), steps or STEPS
+    if cache is not None and cache.exists():
+        net.load_state_dict(read_tensors(cache)[0])
         return net.eval()
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = 1e-3 * (1 - step / steps)
-        chosen = torch.randint(len(images), (BATCH,))
+        indices = torch.randint(len(images), (BATCH,))
         optimizer.zero_grad()
-        F.cross_entropy(net(seen(images[chosen])), labels[chosen]).backward()
+        F.cross_entropy(net(augment(images[indices])), labels[indices]).backward()
         optimizer.step()
-    if kept is not None:
-        write_tensors(kept, net.state_dict(), {})
+    if cache is not None:
+        write_tensors(cache, net.state_dict(), {})
     return net.eval()
 
 
 @torch.no_grad()
 def accuracy(net: nn.Module, digits: Digits) -> float:
-    """The share in percent that `net` reads rightly."""
-    right = [(net(x).argmax(1) == y) for x, y in zip(digits[0].split(500), digits[1].split(500), strict=True)]
-    return round(100 * torch.cat(right).double().mean().item(), 2)
+    """Return the accuracy of `net` in percent."""
+    correct = [(net(x).argmax(1) == y) for x, y in zip(digits[0].split(500), digits[1].split(500), strict=True)]
+    return round(100 * torch.cat(correct).double().mean().item(), 2)
 
 
 class Teacher(nn.Module):
-    """What a translation is to keep: the log shares that a classifier gives the ten digits, as a map of one pixel.
+    """Log-probabilities of the ten digits as a feature map of one pixel, which translations should preserve.
 
-    It is the pretrained network of `dtn-baseline`, `dtn` and `xgan`. With it the source's labels are used, as in the
-    literature's rows; what it reads of the target without any translation is a figure of its own.
+    The pretrained network of `dtn-baseline`, `dtn` and `xgan`. Runs with it use the source's labels, as the papers of
+    these methods do.
     """
 
     def __init__(self, classifier: nn.Module) -> None:
@@ -73,20 +73,20 @@ class Teacher(nn.Module):
         self.classifier = classifier
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 3, 32, 32) in [-1, 1] -> (B, 10, 1, 1)."""
-        said: Tensor = self.classifier(x.mean(1, keepdim=True))
-        return said.log_softmax(1)[:, :, None, None]
+        """Compute log-probabilities (B, 10, 1, 1) of images (B, 3, 32, 32) in [-1, 1]."""
+        logits: Tensor = self.classifier(x.mean(1, keepdim=True))
+        return logits.log_softmax(1)[:, :, None, None]
 
 
-def varied(x: Tensor) -> Tensor:
-    """Digits (B, 1, H, W) in [-1, 1], turned, sheared, stretched, moved, made thicker or thinner, softer, brighter."""
+def distort(x: Tensor) -> Tensor:
+    """Rotate, shear, scale, shift, thicken or thin, blur and brighten digits (B, 1, H, W) in [-1, 1] at random."""
     count, ink = len(x), x + 1
-    turn, shear, move = evenly(count, 0.25), evenly(count, 0.3), evenly(count, 0.15, 2)
-    zoom = (evenly(count, 0.45, 2) + evenly(count, 0.15, 1)).exp()
+    turn, shear, move = draw_uniform(count, 0.25), draw_uniform(count, 0.3), draw_uniform(count, 0.15, 2)
+    zoom = (draw_uniform(count, 0.45, 2) + draw_uniform(count, 0.15, 1)).exp()
     cos, sin = turn.cos(), turn.sin()
-    above = torch.cat((cos * zoom[:, :1], shear - sin * zoom[:, 1:], move[:, :1]), 1)
-    below = torch.cat((sin * zoom[:, :1], cos * zoom[:, 1:], move[:, 1:]), 1)
-    grid = F.affine_grid(torch.stack((above, below), 1), list(x.shape), align_corners=False)
+    row_x = torch.cat((cos * zoom[:, :1], shear - sin * zoom[:, 1:], move[:, :1]), 1)
+    row_y = torch.cat((sin * zoom[:, :1], cos * zoom[:, 1:], move[:, 1:]), 1)
+    grid = F.affine_grid(torch.stack((row_x, row_y), 1), list(x.shape), align_corners=False)
     ink = F.grid_sample(ink, grid, align_corners=False)
     width, soft = torch.rand(count, 1, 1, 1), torch.rand(count, 1, 1, 1)
     ink = torch.where(
@@ -97,11 +97,11 @@ def varied(x: Tensor) -> Tensor:
     return (ink * gain).clamp(0, 2) - 1
 
 
-def evenly(count: int, most: float, columns: int = 1) -> Tensor:
-    """(count, columns) drawn evenly from [-most, most]."""
-    return (2 * torch.rand(count, columns) - 1) * most
+def draw_uniform(count: int, limit: float, columns: int = 1) -> Tensor:
+    """Draw values (count, columns) uniformly from [-limit, limit]."""
+    return (2 * torch.rand(count, columns) - 1) * limit
 
 
-def teacher(digits: Digits, seed: int, kept: Path | None = None) -> Teacher:
-    """A teacher that learned from `digits`, distorted; read from `kept` where it is there already."""
-    return Teacher(learned(digits, seed, kept, TEACHER_STEPS, varied))
+def train_teacher(digits: Digits, seed: int, cache: Path | None = None) -> Teacher:
+    """Train a teacher on distorted digits; load it from `cache` if that file exists."""
+    return Teacher(train_classifier(digits, seed, cache, TEACHER_STEPS, distort))

@@ -1,9 +1,9 @@
-"""Damaged pictures and recordings through the readers: each is read or refused by name, in bounded time and memory.
+"""Fuzz test of the readers: damaged images and recordings are read or refused, in limited time and memory.
 
     python -m benchmarks.fuzz [--pictures 1000] [--recordings 500] [--seed S]
 
-Prints what became of them, and the slowest file. Exit code 1 where a reader raised anything but UnreadableFileError, a
-message lacked the file's name, or one file took longer than 20 s. Without --seed, the seed is drawn and printed.
+Prints the outcomes, the slowest file and the seed (random without --seed). Exit code 1 if a reader raised anything but
+UnreadableFileError, if a message lacked the name of the file, or if a file took longer than 20 s.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_SECONDS_PER_FILE = 20.0
 
 @dataclass
 class FuzzResult:
-    """What became of damaged files."""
+    """Outcomes of reading damaged files."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
@@ -37,19 +37,19 @@ class FuzzResult:
 
 
 def read_picture(path: Path) -> None:
-    """Read a picture in every way that the commands do."""
+    """Read an image in all three modes of the commands: header, full size and reduced size."""
     read_header(path)
     read_image(path)
     read_image(path, 16)
 
 
 def read_recording(path: Path) -> None:
-    """Decode a whole recording."""
+    """Decode a complete recording."""
     read(path, 16000)
 
 
 def fuzz(files: list[tuple[str, bytes]], reader: Callable[[Path], None], folder: Path) -> FuzzResult:
-    """Write each file, read it, and record what happened."""
+    """Write each file, read it and record the outcome."""
     result = FuzzResult()
     for name, content in files:
         path = folder / name
@@ -73,7 +73,7 @@ def fuzz(files: list[tuple[str, bytes]], reader: Callable[[Path], None], folder:
 
 
 def main() -> int:
-    """Run the benchmark."""
+    """Run the fuzz test; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=int, default=1000)
     parser.add_argument("--recordings", type=int, default=500)

@@ -1,11 +1,11 @@
-"""What defences against hidden information do, and what they cost: the same training without and with each of them.
+"""Effect and cost of the defences against steganography: the same training without and with each defence.
 
     python -m benchmarks.hidden $DATA/mri --size 64 --preset small --steps 1500
 
-Trains the default method without a defence, with noise of .05 and of .1 before reconstruction, and with the guess
-critic of weight 2, for equal steps; audits and evaluates each at its last state. Every flag of `unpaired train` may
-follow the data; `--only NAME` (none, noise-0.05, noise-0.1, guess-2) runs one of the four. `--audit RUN ...` trains
-nothing and records runs that are there, of any method. A row per run goes to results.jsonl.
+Trains the default method for equal steps without a defence, with noise of 0.05 and 0.1 before the reconstruction, and
+with the guess discriminator of weight 2; audits and evaluates the last checkpoint of each. Every flag of
+`unpaired train` may follow the data; `--only NAME` (none, noise-0.05, noise-0.1, guess-2) runs one of the four.
+`--audit RUN ...` records existing runs of any method without training. Appends a row per run to results.jsonl.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.quality import short
+from benchmarks.quality import select_measures
 from benchmarks.results import append_row
 from unpaired.cli.main import main as unpaired
 from unpaired.config.run_config import get_item_size, read_config
@@ -35,26 +35,26 @@ NAMES = ("hidden", "hidden_error", "r2", "r2_perturbed", "real_image_change")
 
 
 def figures(run: Path, defence: str) -> tuple[dict[str, Any], int]:
-    """The audit and the measures of a run's last state, and its seed."""
+    """Return the audit and the measures of a run's last checkpoint, and its seed."""
     config = read_config(RunFolder(run).config)
-    audited = audit(run, checkpoint="last", device=config.training.device)
-    measures = evaluate(run, checkpoint="last", device=config.training.device).routes
-    found = {
+    audit_result = audit(run, checkpoint="last", device=config.training.device)
+    routes = evaluate(run, checkpoint="last", device=config.training.device).routes
+    results = {
         "data": Path(config.domains[0].sources[0]).parent.parent.name,
         "method": config.method,
         "preset": config.preset,
         "size": get_item_size(config),
         "steps": load_model(run, "last").step,
         "defence": defence,
-        "headline": round(audited.mean_hidden, 4),
-        "audit": {r.route: told(r) for r in audited.routes},
-        "quality": {m.route: short(m) for m in measures},
+        "headline": round(audit_result.mean_hidden, 4),
+        "audit": {r.route: summarize_audit(r) for r in audit_result.routes},
+        "quality": {m.route: select_measures(m) for m in routes},
     }
-    return found, config.training.seed
+    return results, config.training.seed
 
 
-def told(r: RouteAudit) -> dict[str, Any]:
-    """The figures of one route: the headline's, and what the way back as it is tells after each passage."""
+def summarize_audit(r: RouteAudit) -> dict[str, Any]:
+    """Return the audit of one route: main figures, R² of the reverse route and sensitivity per perturbation."""
     return {
         **{name: round(value, 4) for name, value in r.model_dump(include=set(NAMES)).items()},
         "steps": r.probe_steps,
@@ -65,38 +65,38 @@ def told(r: RouteAudit) -> dict[str, Any]:
 
 
 def record(run: Path, defence: str) -> None:
-    """Append a run's row, and print its lines."""
-    found, seed = figures(run, defence)
-    append_row("hidden", found, seed)
-    for route, values in found["audit"].items():
+    """Append the row of a run and print its routes."""
+    results, seed = figures(run, defence)
+    append_row("hidden", results, seed)
+    for route, values in results["audit"].items():
         quality = ", ".join(
-            f"{k} {v:g}" for k, v in found["quality"].get(route, {}).items() if k in ("kid", "l1", "ssim")
+            f"{k} {v:g}" for k, v in results["quality"].get(route, {}).items() if k in ("kid", "l1", "ssim")
         )
         sys.stdout.write(
-            f"{found['method']}, {defence}: {route}: hidden {values['hidden']:.3f} +- {values['hidden_error']:.3f}, "
+            f"{results['method']}, {defence}: {route}: hidden {values['hidden']:.3f} +- {values['hidden_error']:.3f}, "
             f"R2 {values['r2']:.3f}; {quality}; {run}\n"
         )
     sys.stdout.flush()
 
 
-def main(words: list[str]) -> int:
-    """Train with each defence and record; or record what is there."""
-    if words and words[0] == "--audit":
-        for run in words[1:]:
+def main(argv: list[str]) -> int:
+    """Train with each defence and record the runs, or record existing runs."""
+    if argv and argv[0] == "--audit":
+        for run in argv[1:]:
             record(Path(run), "as trained")
         return 0
     only = None
-    if "--only" in words:
-        at = words.index("--only")
-        only = words[at + 1]
-        words = words[:at] + words[at + 2 :]
-    place = Path(tempfile.mkdtemp())
+    if "--only" in argv:
+        at = argv.index("--only")
+        only = argv[at + 1]
+        argv = argv[:at] + argv[at + 2 :]
+    folder = Path(tempfile.mkdtemp())
     for name, flags in DEFENCES.items():
         if only in (None, name):
-            code = unpaired(["train", *words, *flags, "--out", str(place / name)])
+            code = unpaired(["train", *argv, *flags, "--out", str(folder / name)])
             if code:
                 return code
-            record(place / name, name)
+            record(folder / name, name)
     return 0
 
 

@@ -1,8 +1,9 @@
-"""Kill -9 at random instants of runs and translations, and compare what they end with to ones that were never killed.
+"""Kill training and translation (SIGKILL) at random times, and compare the final results with uninterrupted ones.
 
-Each trial starts the work in a process of its own, kills it, checks every file that is there, and lets the work go on.
-Half of the instants are spread over the whole time; the others are within a named part: a step, a checkpoint, a model,
-the history, a list of files, a sample grid, the report; of translations a batch, the writing of a file, its record.
+Each trial starts the work in a new process, kills it, checks every existing file, and continues the work. Half of the
+kill times are uniform over the total duration. The others fall into a named phase: of training a step, a checkpoint, a
+model, the history, a file list, a sample grid or the report; of translation a batch, the writing of a file or its row
+in the manifest.
 
     python -m benchmarks.kill --instants 50
 """
@@ -64,7 +65,7 @@ TRAIN_PHASES: dict[str, tuple[object, str]] = {
     "sample grid": (logging.TrainingLog, "log_samples"),
     "report": (train, "write_report"),
 }
-"""Part of a run -> the function that does it."""
+"""Phase of a training run -> the function that executes it."""
 TRANSLATE_PHASES: dict[MediumName, dict[str, tuple[object, str]]] = {
     "image": {
         "batch": (ImagePipeline, "run"),
@@ -101,7 +102,7 @@ COMMON: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class KillTarget:
-    """When a process kills itself: seconds after its start, or within the `entry`-th call of a part of the work."""
+    """Time of a kill: seconds after the start of the process, or of the `entry`-th call of a phase's function."""
 
     delay_s: float
     phase: str | None = None
@@ -110,7 +111,7 @@ class KillTarget:
 
 @dataclass
 class KillReport:
-    """What the trials came to: how many kills fell where, and every difference to work that was never killed."""
+    """Results of the trials: number of kills per phase, and all differences from uninterrupted work."""
 
     kills: Counter[str] = field(default_factory=Counter)
     finished_before: int = 0
@@ -120,16 +121,16 @@ class KillReport:
 
 
 class Worker:
-    """Runs work in forked processes and kills them. `phases` are the parts in which it may do so."""
+    """Runs work in forked processes and kills them, for instance inside one of `phases`."""
 
     def __init__(self, phases: dict[str, tuple[object, str]]) -> None:
         self.phases = phases
         self.names = list(phases)
         self.shared = mmap.mmap(-1, 4096)
-        """Byte 0: current part; bytes 8 to 15: finished steps; then seconds of the last call of each part."""
+        """Byte 0: current phase; bytes 8 to 15: finished steps; then seconds of the last call of each phase."""
 
     def run(self, work: Callable[[], object], target: KillTarget | None) -> tuple[int, str]:
-        """Do `work` in a process; returns its exit code (-9: killed) and the part in which it ended."""
+        """Run `work` in a new process; return its exit code (-9: killed) and the phase in which it ended."""
         self.shared[0] = 255
         sys.stdout.flush()
         process_id = os.fork()
@@ -142,14 +143,14 @@ class Worker:
     def _work_and_exit(self, work: Callable[[], object], target: KillTarget | None) -> None:
         code = 1
         try:
-            features.is_available = lambda: False  # measuring is not what is tried, and takes seconds
+            features.is_available = lambda: False  # metrics are not under test and take seconds
             if target is not None and target.phase is None:
                 kill_after(target.delay_s)
             for index, (name, (owner, attribute)) in enumerate(self.phases.items()):
                 setattr(owner, attribute, self._watch(index, name, getattr(owner, attribute), target))
             work()
             code = 0
-        except BaseException as error:  # the parent reads the exit code and this line
+        except BaseException as error:  # the parent process reads the exit code
             sys.stderr.write(f"{type(error).__name__}: {error}\n")
         finally:
             sys.stderr.flush()
@@ -180,24 +181,24 @@ class Worker:
 
     @property
     def steps(self) -> int:
-        """Steps that processes have finished since `reset_steps`."""
+        """Number of steps finished since `reset_steps`."""
         return int(struct.unpack_from("q", self.shared, 8)[0])
 
     def reset_steps(self, value: int = 0) -> None:
         """Set the number of finished steps."""
         struct.pack_into("q", self.shared, 8, value)
 
-    def choose_target(self, rng: random.Random, whole_s: float, trial: int) -> KillTarget:
-        """Draw an instant: of the whole time in every second trial, else within a part."""
+    def choose_target(self, rng: random.Random, total_s: float, trial: int) -> KillTarget:
+        """Draw a kill time: of the total duration in every second trial, else within a phase."""
         if trial % 2 == 0:
-            return KillTarget(rng.uniform(0, whole_s))
+            return KillTarget(rng.uniform(0, total_s))
         index = (trial // 2) % len(self.names)
         duration_s = struct.unpack_from("d", self.shared, 16 + 8 * index)[0]
         return KillTarget(rng.uniform(0, duration_s), self.names[index], rng.randint(1, 3))
 
 
 def kill_after(seconds: float) -> None:
-    """Kill this process by SIGKILL after some seconds."""
+    """Send SIGKILL to this process after some seconds."""
 
     def kill() -> None:
         time.sleep(seconds)
@@ -206,12 +207,12 @@ def kill_after(seconds: float) -> None:
     threading.Thread(target=kill, daemon=True).start()
 
 
-def be_quiet(_: str) -> None:
+def discard_line(_: str) -> None:
     """Discard a line."""
 
 
 def make_data(medium: MediumName, root: Path) -> list[Path]:
-    """Draw two domains of a medium; returns their folders."""
+    """Write two synthetic domains of a medium; return their folders."""
     folders = [root / "one", root / "two"]
     for seed, folder in enumerate(folders):
         folder.mkdir(parents=True)
@@ -228,7 +229,7 @@ def make_data(medium: MediumName, root: Path) -> list[Path]:
 
 
 def make_sound(seconds: float, hz: float, seed: int) -> npt.NDArray[np.float32]:
-    """Return harmonics with syllables and some breath, in [-1, 1]."""
+    """Return a synthetic voice with amplitude modulation and noise, in [-1, 1]."""
     t = np.arange(round(seconds * 16000)) / 16000
     phase = 2 * np.pi * np.cumsum(hz * (1 + 0.1 * np.sin(2 * np.pi * 0.7 * t + seed))) / 16000
     sound = sum(np.sin(n * phase) / n for n in range(1, 30))
@@ -237,20 +238,20 @@ def make_sound(seconds: float, hz: float, seed: int) -> npt.NDArray[np.float32]:
 
 
 def try_training(medium: MediumName, instants: int, seed: int, folder: Path) -> KillReport:
-    """Kill runs at `instants` instants; each run goes on until it is whole, and is compared with one never killed."""
+    """Kill training `instants` times; each run continues to its end and is compared with an uninterrupted run."""
     report, rng, worker = KillReport(), random.Random(seed), Worker(TRAIN_PHASES)
     data = make_data(medium, folder / "data")
     settings = COMMON | SETTINGS[medium]
 
     def begin(path: Path) -> Path:
-        return train.train(*data, out=path, log=be_quiet, **settings)
+        return train.train(*data, out=path, log=discard_line, **settings)
 
     begin_reference = functools.partial(begin, folder / "reference")
     worker.run(begin_reference, None)  # fills caches
     shutil.rmtree(folder / "reference")
     started = time.perf_counter()
     code, _ = worker.run(begin_reference, None)
-    whole_s = time.perf_counter() - started
+    total_s = time.perf_counter() - started
     if code != 0:
         report.faults.append("the reference did not finish")
         return report
@@ -258,7 +259,7 @@ def try_training(medium: MediumName, instants: int, seed: int, folder: Path) -> 
     while trial < instants:
         run_count += 1
         path = folder / f"run-{run_count}"
-        targets = [worker.choose_target(rng, whole_s, n) for n in range(trial, instants)]
+        targets = [worker.choose_target(rng, total_s, n) for n in range(trial, instants)]
         trial += kill_one_run(worker, functools.partial(begin, path), path, targets, report)
         report.faults += [f"{path.name}: {fault}" for fault in compare_runs(folder / "reference", path)]
         shutil.rmtree(path, ignore_errors=True)
@@ -268,39 +269,39 @@ def try_training(medium: MediumName, instants: int, seed: int, folder: Path) -> 
 def kill_one_run(
     worker: Worker, begin: Callable[[], object], path: Path, targets: Sequence[KillTarget], report: KillReport
 ) -> int:
-    """Train a run to its end, killed at one of `targets` after the other; returns how many were used."""
+    """Train a run to its end, killed at each of `targets` in turn; return the number of targets used."""
     worker.reset_steps()
     used = 0
     while True:
         saved = list_checkpoints(path / "checkpoints")
         worker.reset_steps(int(saved[-1].name.removeprefix("step-")) if saved else 0)
         if not saved:
-            shutil.rmtree(path, ignore_errors=True)  # the run begins anew
+            shutil.rmtree(path, ignore_errors=True)  # without a checkpoint, the run starts again
         target = targets[used] if used < len(targets) else None
-        code, phase = worker.run(functools.partial(train.resume, path, log=be_quiet) if saved else begin, target)
+        code, phase = worker.run(functools.partial(train.resume, path, log=discard_line) if saved else begin, target)
         used += target is not None
         if code != -9:
             break
         report.kills[phase] += 1
         check_killed_run(path, worker.steps, report)
     report.finished_before += target is not None
-    if code != 0 and not is_complete(path):  # a complete run refuses to go on
-        report.faults.append(f"{path.name}: did not go on (exit code {code})")
+    if code != 0 and not is_complete(path):  # a complete run cannot be resumed
+        report.faults.append(f"{path.name}: could not be continued (exit code {code})")
     return used
 
 
 def is_complete(path: Path) -> bool:
-    """Whether the last step of a run is saved."""
+    """Return whether the last step of a run is saved."""
     saved = list_checkpoints(path / "checkpoints")
     return bool(saved) and int(saved[-1].name.removeprefix("step-")) >= STEPS
 
 
 def check_killed_run(path: Path, steps_done: int, report: KillReport) -> None:
-    """Read every tensor file of a killed run, and count the steps that are lost."""
+    """Read every tensor file of a killed run, and count the lost steps."""
     for file in [*path.glob("checkpoints/step-*/*.safetensors"), *path.glob("*.safetensors")]:
         try:
             read_tensors(file)
-        except Exception as error:  # a fault of the run, whatever it is
+        except Exception as error:  # any error is a fault of the run
             report.faults.append(f"{file}: {error}")
     saved = list_checkpoints(path / "checkpoints")
     if not saved:
@@ -313,15 +314,15 @@ def check_killed_run(path: Path, steps_done: int, report: KillReport) -> None:
 
 
 def compare_runs(reference: Path, path: Path) -> Iterator[str]:
-    """Yield the differences of two finished runs: tensors, the steps of the history, lists of files, leftovers."""
+    """Yield the differences between two finished runs: tensors, steps of the history, file lists, temporary files."""
     names = [f"checkpoints/step-{STEPS:09}/state.safetensors", "model.safetensors", "best.safetensors"]
     for name in names:
         if (reference / name).exists() != (path / name).exists():
-            yield f"{name}: is there in one run alone"
+            yield f"{name}: exists in one run only"
         elif (path / name).exists():
             one, other = read_tensors(reference / name)[0], read_tensors(path / name)[0]
             if one.keys() != other.keys() or any(not torch.equal(one[key], other[key]) for key in one):
-                yield f"{name}: not equal to the last bit"
+                yield f"{name}: not bitwise equal"
     kinds = ("evaluation", "samples")
     histories = [History(RunFolder(run).history) for run in (reference, path)]
     for kind in kinds:
@@ -330,21 +331,21 @@ def compare_runs(reference: Path, path: Path) -> Iterator[str]:
             yield f"history of {kind}: steps {other_steps}, expected {one_steps}"
     for file in sorted((reference / "files").iterdir()):
         if file.read_bytes() != (path / "files" / file.name).read_bytes():
-            yield f"{file.name}: another list of files"
+            yield f"{file.name}: different file list"
     if not (path / "report.html").is_file() or "</html>" not in (path / "report.html").read_text("utf-8"):
-        yield "report.html: missing or cut"
-    yield from (f"{left.relative_to(path)}: left over" for left in path.rglob("*.part"))
+        yield "report.html: missing or truncated"
+    yield from (f"{left.relative_to(path)}: temporary file left" for left in path.rglob("*.part"))
 
 
 def try_translation(medium: MediumName, instants: int, seed: int, folder: Path) -> KillReport:
-    """Kill translations of a folder at `instants` instants; the same call goes on until all is done."""
+    """Kill the translation of a folder `instants` times; repeat the same call until all files are done."""
     report, rng, worker = KillReport(), random.Random(seed), Worker(TRANSLATE_PHASES[medium])
     data = make_data(medium, folder / "data")
     run = folder / "run"
     settings = COMMON | SETTINGS[medium] | {"steps": 1, "checkpoint_every": None, "evaluate_every": 0}
-    code, _ = Worker({}).run(lambda: train.train(*data, out=run, log=be_quiet, **settings), None)
+    code, _ = Worker({}).run(lambda: train.train(*data, out=run, log=discard_line, **settings), None)
     if code != 0:
-        report.faults.append("no run to translate with")
+        report.faults.append("the training of the run failed")
         return report
     counts = mmap.mmap(-1, 16)
 
@@ -358,7 +359,7 @@ def try_translation(medium: MediumName, instants: int, seed: int, folder: Path) 
     worker.run(functools.partial(translate, folder / "warm"), None)
     started = time.perf_counter()
     worker.run(functools.partial(translate, folder / "reference"), None)
-    whole_s = time.perf_counter() - started
+    total_s = time.perf_counter() - started
     expected = read_outputs(folder / "reference")
     if len(expected) != len(list(data[0].iterdir())):
         report.faults.append("the reference did not finish")
@@ -369,14 +370,14 @@ def try_translation(medium: MediumName, instants: int, seed: int, folder: Path) 
         out = folder / f"out-{out_count}"
         code = -9
         while code == -9:
-            target = worker.choose_target(rng, whole_s, trial) if trial < instants else None
+            target = worker.choose_target(rng, total_s, trial) if trial < instants else None
             code, phase = worker.run(functools.partial(translate, out), target)
             trial += target is not None
             report.finished_before += target is not None and code != -9
             if code == -9:
                 report.kills[phase] += 1
                 report.faults += [
-                    f"{out.name}/{name}: half a file, or another"
+                    f"{out.name}/{name}: incomplete or different file"
                     for name, content in read_outputs(out).items()
                     if expected.get(name) != content
                 ]
@@ -384,9 +385,9 @@ def try_translation(medium: MediumName, instants: int, seed: int, folder: Path) 
         if code != 0 or done + skipped != len(expected):
             report.faults.append(f"{out.name}: exit code {code}, {done} done and {skipped} skipped of {len(expected)}")
         if read_outputs(out) != expected:
-            report.faults.append(f"{out.name}: other outputs than without a kill")
+            report.faults.append(f"{out.name}: outputs differ from an uninterrupted translation")
         report.faults += [
-            f"{out.name}/{left.name}: left over"
+            f"{out.name}/{left.name}: temporary file left"
             for left in out.iterdir()
             if left.name.startswith(".") and left.name not in (DATABASE_NAME, LOCK_FILE)
         ]
@@ -395,7 +396,7 @@ def try_translation(medium: MediumName, instants: int, seed: int, folder: Path) 
 
 
 def read_outputs(out: Path) -> dict[str, bytes]:
-    """Return the visible files of a folder of translations."""
+    """Return the visible files of an output folder: name -> content."""
     if not out.is_dir():
         return {}
     return {file.name: file.read_bytes() for file in sorted(out.iterdir()) if not file.name.startswith(".")}
@@ -403,7 +404,7 @@ def read_outputs(out: Path) -> dict[str, bytes]:
 
 @contextmanager
 def own_cache(folder: Path) -> Iterator[None]:
-    """Keep analyses of recordings in `folder` meanwhile."""
+    """Store the cache in `folder` within the context."""
     before = os.environ.get("XDG_CACHE_HOME")
     os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
     try:
@@ -422,15 +423,15 @@ TRIALS: dict[str, Callable[[MediumName, int, int, Path], KillReport]] = {
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Try everything and append a row of figures for each; returns 1 where anything was lost."""
+    """Run all trials and append a row for each; return 1 if there was a fault."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kill", description=__doc__)
-    parser.add_argument("--instants", type=int, default=50, help="kills of each kind of work and medium")
+    parser.add_argument("--instants", type=int, default=50, help="number of kills per kind of work and medium")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--media", default="image,voice")
     parser.add_argument("--work", default="train,translate")
     args = parser.parse_args(argv)
     torch.set_num_threads(1)
-    import lightning_fabric  # noqa: F401, PLC0415 - loaded once, before processes are forked
+    import lightning_fabric  # noqa: F401, PLC0415 - imported once, before processes are forked
 
     failed = False
     for work in args.work.split(","):

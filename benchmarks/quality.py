@@ -1,9 +1,10 @@
-"""How good a translator gets within a budget, on data whose test folders hold true pairs.
+"""Quality of a translator after a training budget, measured on test pairs.
 
     python -m benchmarks.quality $DATA/mri --size 64 --minutes 15 --method cyclegan --preset small
 
-Every flag of `unpaired train` may follow the data. A row goes to results.jsonl: the last and the best checkpoint on the
-test pairs beside doing nothing, steps, seconds, and the curve over time (test pairs only report, they choose nothing).
+Every flag of `unpaired train` may follow the data. Appends a row to results.jsonl: measures of the last and the best
+checkpoint and of the untranslated inputs on the test pairs, steps, seconds, and the curve over time. Test pairs are not
+used to select checkpoints.
 """
 
 from __future__ import annotations
@@ -38,20 +39,20 @@ SHOWN = (
 )
 
 
-def measured(run: Path, which: Checkpoint) -> dict[str, Any]:
-    """The figures of one checkpoint on all test pairs."""
-    return {m.route: short(m) for m in evaluate(run, pairs=True, checkpoint=which).routes}
+def evaluate_checkpoint(run: Path, checkpoint: Checkpoint) -> dict[str, Any]:
+    """Evaluate one checkpoint on all test pairs."""
+    return {m.route: select_measures(m) for m in evaluate(run, pairs=True, checkpoint=checkpoint).routes}
 
 
-def short(route: RouteEvaluation) -> dict[str, float]:
-    """The figures of one route of pictures that the README shows; NAME_baseline is that of doing nothing."""
-    nothing = route.baselines.get(DO_NOTHING, {})
-    values = route.values | {f"{name}_baseline": value for name, value in nothing.items()}
+def select_measures(route: RouteEvaluation) -> dict[str, float]:
+    """Return the measures in SHOWN of one route of images; NAME_baseline is that of the untranslated inputs."""
+    baseline = route.baselines.get(DO_NOTHING, {})
+    values = route.values | {f"{name}_baseline": value for name, value in baseline.items()}
     return {name: round(values[name], 4) for name in SHOWN if name in values}
 
 
 def curve(folder: RunFolder) -> list[dict[str, Any]]:
-    """Per evaluation while training: seconds of steps, and L1, SSIM and KID of each route."""
+    """Return training seconds, step, and L1, SSIM and KID of each route, for each evaluation during training."""
     return [
         {
             "seconds": round(line["spent_s"]),
@@ -65,10 +66,10 @@ def curve(folder: RunFolder) -> list[dict[str, Any]]:
     ]
 
 
-def main(words: list[str]) -> int:
-    """Train, measure, and append a row."""
-    out = Path(words[words.index("--out") + 1]) if "--out" in words else Path(tempfile.mkdtemp()) / "run"
-    code = unpaired(["train", *words, "--pairs", *([] if "--out" in words else ["--out", str(out)])])
+def main(argv: list[str]) -> int:
+    """Train, measure and append a row."""
+    out = Path(argv[argv.index("--out") + 1]) if "--out" in argv else Path(tempfile.mkdtemp()) / "run"
+    code = unpaired(["train", *argv, "--pairs", *([] if "--out" in argv else ["--out", str(out)])])
     if code:
         return code
     folder = RunFolder(out)
@@ -83,8 +84,8 @@ def main(words: list[str]) -> int:
         "batch_size": config.training.batch_size,
         "steps": last["step"],
         "seconds": round(last["spent_s"]),
-        "last": measured(out, "last"),
-        "best": measured(out, "best"),
+        "last": evaluate_checkpoint(out, "last"),
+        "best": evaluate_checkpoint(out, "best"),
         "curve": curve(folder),
     }
     row = append_row("quality", figures, config.training.seed)

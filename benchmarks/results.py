@@ -1,4 +1,4 @@
-"""Rows of figures, kept in `results.jsonl`: what was run, where, with which seed, and what came out."""
+"""Rows of `results.jsonl`: command, machine, seed and figures of each benchmark run."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from typing import Any
 import torch
 
 FILE = Path(__file__).with_name("results.jsonl")
-FAST = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
-"""Instruction sets that decide how fast a step is, and in which numbers."""
+INSTRUCTION_SETS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+"""Instruction sets that determine the speed of a step and the usable precisions."""
 
 
 def machine(device: str = "cpu") -> dict[str, Any]:
-    """The machine in words and numbers: processor, threads, instruction sets, torch, and the GPU where one is used."""
-    about: dict[str, Any] = {
+    """Describe the machine: processor, cores, threads, torch, instruction sets, and the GPU if one is used."""
+    info: dict[str, Any] = {
         "processor": platform.processor() or platform.machine(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
@@ -30,23 +30,23 @@ def machine(device: str = "cpu") -> dict[str, Any]:
     if cpuinfo.exists():
         lines = [line.partition(":") for line in cpuinfo.read_text(encoding="utf-8").splitlines()]
         facts = {key.strip(): value.strip() for key, _, value in reversed(lines)}
-        about["processor"] = facts.get("model name", about["processor"])
+        info["processor"] = facts.get("model name", info["processor"])
         flags = facts.get("flags", "").split()
-        about["instructions"] = [name for name in FAST if name in flags]
+        info["instructions"] = [name for name in INSTRUCTION_SETS if name in flags]
     if device.startswith("cuda"):
-        about["gpu"] = torch.cuda.get_device_name(device)
-    return about
+        info["gpu"] = torch.cuda.get_device_name(device)
+    return info
 
 
 def append_row(
     benchmark: str, figures: Mapping[str, Any], seed: int, device: str = "cpu", path: Path = FILE
 ) -> dict[str, Any]:
-    """Append a row for the command that is running (as `python -m benchmarks.NAME ...`), and return it."""
+    """Append a row for the running command (`python -m benchmarks.NAME ...`) and return it."""
     data = os.environ.get("DATA")
-    words = [f"$DATA{word.removeprefix(data)}" if data and word.startswith(data) else word for word in sys.argv[1:]]
+    arguments = [f"$DATA{word.removeprefix(data)}" if data and word.startswith(data) else word for word in sys.argv[1:]]
     row = {
         "benchmark": benchmark,
-        "command": " ".join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *words]),
+        "command": " ".join(["python", "-m", f"benchmarks.{Path(sys.argv[0]).stem}", *arguments]),
         "machine": machine(device),
         "seed": seed,
         "figures": dict(figures),
@@ -57,8 +57,8 @@ def append_row(
 
 
 def rows(benchmark: str, path: Path = FILE) -> list[dict[str, Any]]:
-    """All rows of a benchmark, oldest first."""
+    """Return all rows of a benchmark, oldest first."""
     if not path.exists():
         return []
-    every = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
-    return [row for row in every if row["benchmark"] == benchmark]
+    all_rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line]
+    return [row for row in all_rows if row["benchmark"] == benchmark]

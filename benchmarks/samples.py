@@ -1,7 +1,7 @@
-"""Make the samples that `unpaired demo` trains on, from the avatars task: `python -m benchmarks.samples $DATA/avatars`.
+"""Write the sample data of `unpaired demo` from the avatars data: `python -m benchmarks.samples $DATA/avatars`.
 
-DiceBear's Adventurer avatars (CC BY 4.0), 64 px, as lossless WebP: a training item is in one domain only; the test
-folders hold true pairs.
+DiceBear's Adventurer avatars (CC BY 4.0), 64 px, as lossless WebP. Training items are in one domain only; the test
+folders contain pairs.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from PIL import Image
 import unpaired
 
 TEST = 24
-ALIKE = ("0659", "0731", "0737")
-"""Identities that look the same in two colours."""
+EQUAL_IDENTITIES = ("0659", "0731", "0737")
+"""Identities that look the same in two hair colours."""
 OUT = Path(unpaired.__file__).parent / "samples" / "avatars"
 
 
 def main(data: Path) -> None:
-    """Choose by a fixed seed and write."""
-    names = sorted(p.name for p in (data / "test" / "black").iterdir() if not p.name.startswith(ALIKE))
+    """Select test pairs with a fixed seed and write all samples."""
+    names = sorted(p.name for p in (data / "test" / "black").iterdir() if not p.name.startswith(EQUAL_IDENTITIES))
     pairs = random.Random(0).sample(names, TEST)
     for domain in ("black", "blond"):
         train = sorted((data / "train" / domain).iterdir())

@@ -1,7 +1,8 @@
-"""Time and memory of a training step against the same method written straight in float32.
+"""Time and memory of a training step, compared with plain PyTorch code of the same method in float32.
 
-Both run alternately in one process (A B, B A, ...) on the same networks and batches; memory is each one's peak in a
-process of its own. `--precision fp32` is equal arithmetic; `auto` is what training chooses on this device.
+Both sides alternate in one process (A B, B A, ...) on equal networks and batches. Peak memory is measured in a separate
+process for each side. `--precision fp32` gives equal arithmetic; `auto` is the precision that training chooses on this
+device.
 
     python -m benchmarks.step --method cyclegan --preset paper --size 64 --width 32 --precision fp32
 """
@@ -45,7 +46,7 @@ Step = Callable[[], None]
 
 @dataclass(frozen=True)
 class Case:
-    """What is measured: settings as training would resolve them, and how the numbers are computed."""
+    """One case to measure: resolved settings, precision, device, threads and seed."""
 
     settings: Settings
     precision: Precision
@@ -60,7 +61,7 @@ class Case:
         return self.settings.medium_settings.size
 
     def method(self) -> Method:
-        """The method, from the seed."""
+        """Build the method with weights from the seed."""
         torch.manual_seed(self.seed)
         s = self.settings
         assert isinstance(s.networks, ImageNetworkSettings)
@@ -68,43 +69,43 @@ class Case:
         return METHODS[s.method].cls(net, **s.method_settings.model_dump()).to(self.device)
 
     def batch(self) -> dict[str, Tensor]:
-        """One random batch of each domain."""
+        """Draw a random batch (B, 3, size, size) of each domain, in [-1, 1]."""
         shape = (self.settings.training.batch_size, 3, self.size, self.size)
         return {key: (torch.rand(shape) * 2 - 1).to(self.device) for key in "XY"}
 
     def step(self, side: Side, method: Method, batch: dict[str, Tensor]) -> Step:
-        """One step as a call without arguments, finished when it returns."""
+        """Return a function that runs one training step and synchronizes with the device."""
         if side == "ours":
             loop, last = self._loop(method), self.settings.training.memory_format == "channels_last"
             layout = torch.channels_last if last else torch.contiguous_format
             method.to(memory_format=layout)  # type: ignore[call-overload]
-            given = {key: x.contiguous(memory_format=layout) for key, x in batch.items()}
+            formatted = {key: x.contiguous(memory_format=layout) for key, x in batch.items()}
             count = iter(range(10**9))
 
             def ours() -> None:
-                loop.step([given], StepContext(next(count), 0.0))
+                loop.step([formatted], StepContext(next(count), 0.0))
                 self._wait()
 
             return ours
-        other = straight(method, self.settings.method_settings.model_dump())
+        plain = straight(method, self.settings.method_settings.model_dump())
 
-        def theirs() -> None:
-            other.step(batch["X"], batch["Y"])
+        def plain_step() -> None:
+            plain.step(batch["X"], batch["Y"])
             self._wait()
 
-        return theirs
+        return plain_step
 
     def _wait(self) -> None:
         if self.device.startswith("cuda"):
             torch.cuda.synchronize()
 
     def _loop(self, method: Method) -> TrainingLoop:
-        ranks = Distributed(Fabric(accelerator=self.device.partition(":")[0], devices=1))
-        return TrainingLoop(method, ranks, self.precision, seed=self.seed)
+        distributed = Distributed(Fabric(accelerator=self.device.partition(":")[0], devices=1))
+        return TrainingLoop(method, distributed, self.precision, seed=self.seed)
 
 
 def straight(method: Method, settings: dict[str, Any]) -> StraightCycleGAN | StraightGAN | StraightUNIT:
-    """The straight-line writing of `method`, on its networks and with its settings."""
+    """Return the plain implementation of `method`, with its networks and settings."""
     nets, rate = dict(method.named_children()), settings["lr"]
     if isinstance(settings.get("cycle_direction"), str):
         return StraightCycleGAN(nets, rate, settings["pool_size"], settings["identity_weight"])
@@ -112,25 +113,28 @@ def straight(method: Method, settings: dict[str, Any]) -> StraightCycleGAN | Str
 
 
 def times(case: Case, rounds: int) -> dict[Side, list[tuple[float, float]]]:
-    """Wall and processor seconds of each side's steps, alternating; the first round, which warms up, is dropped."""
+    """Measure wall and CPU seconds of alternating steps of each side; the first round (warm-up) is dropped."""
     method, batch = case.method(), case.batch()
     steps: dict[Side, Step] = {
         "straight": case.step("straight", copy.deepcopy(method), batch),
         "ours": case.step("ours", method, batch),
     }
-    taken: dict[Side, list[tuple[float, float]]] = {"straight": [], "ours": []}
+    seconds: dict[Side, list[tuple[float, float]]] = {"straight": [], "ours": []}
     order: list[Side] = ["straight", "ours"]
     for _ in range(rounds + 1):
         for side in order:
             wall, processor = time.perf_counter(), time.process_time()
             steps[side]()
-            taken[side].append((time.perf_counter() - wall, time.process_time() - processor))
+            seconds[side].append((time.perf_counter() - wall, time.process_time() - processor))
         order.reverse()
-    return {side: values[1:] for side, values in taken.items()}
+    return {side: values[1:] for side, values in seconds.items()}
 
 
 def resident_peak() -> float:
-    """The most memory that this process had, in MiB. Linux's `getrusage` would count the parent's before exec too."""
+    """Return the peak resident memory of this process in MiB.
+
+    On Linux, `getrusage` would include the parent's memory before exec.
+    """
     status = Path("/proc/self/status")
     if status.exists():
         lines = dict(line.split(":", 1) for line in status.read_text(encoding="utf-8").splitlines())
@@ -139,7 +143,7 @@ def resident_peak() -> float:
 
 
 def peak(case: Case, side: Side, results: multiprocessing.SimpleQueue[float]) -> None:
-    """Put the MiB that two steps need beyond what the libraries take (on a GPU: that torch allocates)."""
+    """Put the MiB that two steps add to the memory of the libraries (on a GPU: the MiB that torch allocates)."""
     torch.set_num_threads(case.threads)
     before = resident_peak()
     step = case.step(side, case.method(), case.batch())
@@ -152,10 +156,10 @@ def peak(case: Case, side: Side, results: multiprocessing.SimpleQueue[float]) ->
 
 
 def memory(case: Case, side: Side) -> float:
-    """`peak` in a fresh process."""
-    fresh = multiprocessing.get_context("spawn")
-    results = fresh.SimpleQueue()
-    process = fresh.Process(target=peak, args=(case, side, results))
+    """Run `peak` in a new process and return its result in MiB."""
+    context = multiprocessing.get_context("spawn")
+    results = context.SimpleQueue()
+    process = context.Process(target=peak, args=(case, side, results))
     process.start()
     process.join()
     if process.exitcode:
@@ -164,7 +168,7 @@ def memory(case: Case, side: Side) -> float:
 
 
 def chosen_precision(case: Case) -> Precision:
-    """What training's probe chooses for this case."""
+    """Return the precision that training would choose for this case."""
     method, batch = case.method(), case.batch()
 
     def step(precision: Precision) -> None:
@@ -176,9 +180,9 @@ def chosen_precision(case: Case) -> Precision:
 
 
 def measure(case: Case, rounds: int) -> dict[str, Any]:
-    """All figures of a case; `ratio` is the median over rounds of straight / ours (above 1: ours is faster)."""
-    taken = times(case, rounds)
-    pairs = list(zip(taken["straight"], taken["ours"], strict=True))
+    """Measure a case; `ratio` is the median over rounds of plain / package time (above 1: the package is faster)."""
+    seconds = times(case, rounds)
+    pairs = list(zip(seconds["straight"], seconds["ours"], strict=True))
     s, method = case.settings, case.method()
     return {
         "method": s.method,
@@ -188,8 +192,8 @@ def measure(case: Case, rounds: int) -> dict[str, Any]:
         "precision": case.precision,
         "memory_format": s.training.memory_format,
         "parameters": count_parameters(method),
-        "seconds": round(statistics.median(wall for wall, _ in taken["ours"]), 4),
-        "straight_seconds": round(statistics.median(wall for wall, _ in taken["straight"]), 4),
+        "seconds": round(statistics.median(wall for wall, _ in seconds["ours"]), 4),
+        "straight_seconds": round(statistics.median(wall for wall, _ in seconds["straight"]), 4),
         "ratio": round(statistics.median(a[0] / b[0] for a, b in pairs), 3),
         "processor_ratio": round(statistics.median(a[1] / b[1] for a, b in pairs), 3),
         "memory_mib": round(memory(case, "ours")),
@@ -200,42 +204,44 @@ def measure(case: Case, rounds: int) -> dict[str, Any]:
 
 
 def arguments() -> argparse.ArgumentParser:
-    """The command's flags."""
+    """Return the parser of the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--method", choices=METHODS, default="cyclegan")
     parser.add_argument("--preset", choices=("tiny", "small", "paper"), default="paper")
-    parser.add_argument("--size", type=int, help="pixels; unset: the preset's")
-    parser.add_argument("--batch-size", type=int, help="items of each domain; unset: the preset's")
-    parser.add_argument("--width", type=int, help="channels of the first layers; unset: the preset's")
+    parser.add_argument("--size", type=int, help="side of the images in pixels (default: the preset's)")
+    parser.add_argument("--batch-size", type=int, help="items per domain (default: the preset's)")
+    parser.add_argument("--width", type=int, help="channels of the first layers (default: the preset's)")
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16-mixed", "fp16-mixed"), default="auto")
     parser.add_argument("--memory-format", choices=("contiguous", "channels_last"), default="contiguous")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--no-row", action="store_true", help="print only; keep no row in results.jsonl")
+    parser.add_argument(
+        "--no-row", action="store_true", help="print the results without appending a row to results.jsonl"
+    )
     return parser
 
 
 def main() -> None:
-    """Measure one case, print it, and keep it as a row."""
-    given = arguments().parse_args()
-    torch.set_num_threads(given.threads)
+    """Measure one case, print it and append a row."""
+    args = arguments().parse_args()
+    torch.set_num_threads(args.threads)
     flags = {
-        "size": given.size,
-        "batch_size": given.batch_size,
-        "width": given.width,
-        "discriminator_width": given.width,
+        "size": args.size,
+        "batch_size": args.batch_size,
+        "width": args.width,
+        "discriminator_width": args.width,
     }
-    chosen = {key: value for key, value in flags.items() if value is not None}
-    chosen |= {"augment": (), "memory_format": given.memory_format}
-    request = SettingsRequest(given.method, given.preset, chosen)
-    settings = resolve_settings(request, MEDIA["image"], given.preset)
-    case = Case(settings, "fp32", given.device, given.threads, given.seed)
-    precision = chosen_precision(case) if given.precision == "auto" else given.precision
-    figures = measure(Case(settings, precision, given.device, given.threads, given.seed), given.rounds)
-    if not given.no_row:
-        append_row("step", figures, given.seed, given.device)
+    overrides = {key: value for key, value in flags.items() if value is not None}
+    overrides |= {"augment": (), "memory_format": args.memory_format}
+    request = SettingsRequest(args.method, args.preset, overrides)
+    settings = resolve_settings(request, MEDIA["image"], args.preset)
+    case = Case(settings, "fp32", args.device, args.threads, args.seed)
+    precision = chosen_precision(case) if args.precision == "auto" else args.precision
+    figures = measure(Case(settings, precision, args.device, args.threads, args.seed), args.rounds)
+    if not args.no_row:
+        append_row("step", figures, args.seed, args.device)
     width = max(map(len, figures))
     print("\n".join(f"{name:{width}}  {value}" for name, value in figures.items()))
 

@@ -1,6 +1,6 @@
-"""The tables of the README and the docs, made from results.jsonl: `python -m benchmarks.table` rewrites them.
+"""Tables of the README and the docs, generated from results.jsonl: `python -m benchmarks.table` rewrites them.
 
-`--check` only says whether they are up to date (exit code 1 if not). The newest row of each kind counts.
+`--check` only checks whether they are up to date (exit code 1 if not). The newest row of each command is used.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ PAGES = (
 )
 Row = dict[str, Any]
 CURRENT_FLAGS = {"--average": "--ema-decay", "--decay-from": "--lr-decay-start"}
-"""Flags as rows have them, which keep the command that was run -> their names of today, which tables show."""
+"""Former name of a flag in the commands of rows -> its current name, which tables show."""
 
 
 def quality() -> str:
-    """A line per run and direction, doing nothing beside it."""
+    """Render one line per run and route, with the untranslated inputs as baseline."""
     newest = {row["command"]: row for row in rows("quality") if row["figures"]["method"] != "gan"}
     lines = [
         "| data | method, preset | steps, seconds | direction | L1 | PSNR | SSIM | KID x1000 |",
@@ -40,15 +40,17 @@ def quality() -> str:
         for route, m in figures["last"].items():
             if (figures["data"], route) not in done:
                 done.add((figures["data"], route))
-                lines.append(f"| {figures['data']} | doing nothing | - | {arrow(route)} | {four(m, '_baseline')} |")
+                lines.append(
+                    f"| {figures['data']} | doing nothing | - | {arrow(route)} | {format_quality(m, '_baseline')} |"
+                )
             name = f"{figures['method']}, {label(row)}"
             time = f"{figures['steps']}, {figures['seconds']}"
-            lines.append(f"| {figures['data']} | {name} | {time} | {arrow(route)} | {four(m)} |")
+            lines.append(f"| {figures['data']} | {name} | {time} | {arrow(route)} | {format_quality(m)} |")
     return "\n".join(lines)
 
 
 def label(row: Row) -> str:
-    """The preset, and the flags that say what was changed of it."""
+    """Return the preset and the flags of a row's command that change it."""
     words = row["command"].split()[4:]
     hidden = {"--size", "--minutes", "--steps", "--method", "--preset", "--seed", "--out", "--precision", "--threads"}
     shown, skip = [], False
@@ -65,12 +67,12 @@ def label(row: Row) -> str:
 
 
 def arrow(route: str) -> str:
-    """A route as the table writes it."""
+    """Format a route with an arrow."""
     return route.replace("->", "→")
 
 
-def four(measures: dict[str, float], suffix: str = "") -> str:
-    """L1, PSNR, SSIM and KID."""
+def format_quality(measures: dict[str, float], suffix: str = "") -> str:
+    """Format L1, PSNR, SSIM and KID as table cells."""
     digits = {"l1": 3, "psnr": 1, "ssim": 3, "kid": 0}
     return " | ".join(
         f"{measures[name + suffix]:.{n}f}" if name + suffix in measures else "-" for name, n in digits.items()
@@ -78,7 +80,7 @@ def four(measures: dict[str, float], suffix: str = "") -> str:
 
 
 def step() -> str:
-    """A line per method and preset: our step against the straight-line one."""
+    """Render one line per method and preset: step time of the package and of the plain implementation."""
     newest = {row["command"]: row for row in rows("step")}
     lines = [
         "| method, preset | size, batch | precision | straight-line, ms | ours, ms | ratio |",
@@ -94,7 +96,7 @@ def step() -> str:
 
 
 def methods() -> str:
-    """The table of methods."""
+    """Render the table of methods."""
     lines = ["| method | family | domains | content constraint | paper |", "|---|---|---|---|---|"]
     for row in METHODS.values():
         page = f"[{row.name}](docs/methods/{row.name}.md)"
@@ -103,7 +105,7 @@ def methods() -> str:
 
 
 def depth() -> str:
-    """A line per depth of `gan`: how near its output stays to the input, and to the truth."""
+    """Render one line per depth of `gan`: distances of the output from the input and the ground truth."""
     newest = {row["command"]: row for row in rows("quality") if row["figures"]["method"] == "gan"}
     lines = [
         "| data, direction | depth | steps | change of the input | edges kept | L1 | SSIM | KID x1000 |",
@@ -120,7 +122,7 @@ def depth() -> str:
 
 
 def stages() -> str:
-    """A line per generator of a search for a depth: the teacher, the deep one that it taught, the fixed deep one."""
+    """Render one line per generator of a depth search: teacher, distilled generator, fixed deep generator."""
     newest = {row["command"]: row for row in rows("depth")}
     lines = [
         "| data, direction | generator | depth | steps | change of the input | edges kept | L1 | SSIM | KID x1000 |",
@@ -144,90 +146,92 @@ HEAD = (
 
 
 def comparison(only: str | None = None) -> str:
-    """A line per compared method (or of one `only`), best first by the KID of the first direction, beside nothing.
+    """Render one line per compared method (or `only` one), sorted by KID of the first route, with a baseline.
 
-    A cell has the figures of both directions.
+    A cell contains the figures of both routes.
     """
     newest = {
         (tuple(row["figures"]["domains"]), row["figures"]["method"]): row["figures"] for row in rows("comparison")
     }
     lines, done = list(HEAD), set()
-    for (domains, method), f in sorted(newest.items(), key=place):
+    for (domains, method), f in sorted(newest.items(), key=sort_key):
         data, routes = " / ".join(domains), list(f["routes"].values())
         if only not in {None, method}:
             continue
         if (data not in done and len(routes) == len(domains)) or only is not None:
             done.add(data)
-            nothing = [both(routes, f"{name}_baseline", n) for name, n in (("l1", 3), ("ssim", 2), ("kid", 0))]
+            baseline = [format_both(routes, f"{name}_baseline", n) for name, n in (("l1", 3), ("ssim", 2), ("kid", 0))]
             lines.append(
-                f"| {data} | doing nothing | - | {' | '.join(nothing)} | {' / '.join('1' for _ in routes)} | - |"
+                f"| {data} | doing nothing | - | {' | '.join(baseline)} | {' / '.join('1' for _ in routes)} | - |"
             )
-        cells = [both(routes, name, n) for name, n in (("l1", 3), ("ssim", 2), ("kid", 0), ("edge_similarity", 2))]
+        cells = [
+            format_both(routes, name, n) for name, n in (("l1", 3), ("ssim", 2), ("kid", 0), ("edge_similarity", 2))
+        ]
         time = f"{f['seconds'] / 60:.0f}, {f['steps']}"
         lines.append(f"| {data} | {method} | {time} | {' | '.join(cells)} | {f['translate_ms']:.0f} |")
     return "\n".join(lines)
 
 
-def place(item: tuple[tuple[tuple[str, ...], str], dict[str, Any]]) -> tuple[tuple[str, ...], int, float]:
-    """Where a compared method stands: by data, those that go every way first, then by KID."""
+def sort_key(item: tuple[tuple[tuple[str, ...], str], dict[str, Any]]) -> tuple[tuple[str, ...], int, float]:
+    """Return the sort key of a compared method: data, number of routes (descending), KID of the first route."""
     (domains, _), figures = item
     return domains, -len(figures["routes"]), next(iter(figures["routes"].values()))["kid"]
 
 
-WAYS = ("mnist -> usps", "usps -> mnist")
+DIGIT_ROUTES = ("mnist -> usps", "usps -> mnist")
 TEACHER = "teacher_on_target"
 PLAIN = ("classifier_on_untranslated", "source_classifier_on_target", TEACHER)
 PROTOCOLS = ("translated_digits", "adapted_classifier", "adapted_teacher")
 
 
 def digits() -> str:
-    """A line per method: the protocols of both directions; first what there is without any translation."""
+    """Render one line per method with all protocols for both routes, after the untranslated baseline."""
     head = ("method", "steps, minutes", "labels", "seeds", "translated, %", "adapted, %", "adapted, distorted, %")
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     grouped: dict[str, list[Row]] = {}
     for row in {row["command"] + str(row["seed"]): row for row in rows("digits")}.values():
         grouped.setdefault(digits_label(row), []).append(row)
-    every = [row for group in grouped.values() for row in group]
-    plain = untranslated([row for row in every if "--limit" not in row["command"]])
-    nothing = [cell([list(plain.get((way, key), {}).values()) for way in WAYS]) for key in PLAIN]
-    seeds = len({seed for told in plain.values() for seed in told})
-    lines.append(f"| untranslated | - | - | {seeds} | {' | '.join(nothing)} |")
+    all_rows = [row for group in grouped.values() for row in group]
+    plain_values = untranslated([row for row in all_rows if "--limit" not in row["command"]])
+    baseline = [cell([list(plain_values.get((way, key), {}).values()) for way in DIGIT_ROUTES]) for key in PLAIN]
+    seeds = len({seed for by_seed in plain_values.values() for seed in by_seed})
+    lines.append(f"| untranslated | - | - | {seeds} | {' | '.join(baseline)} |")
     for name, group in grouped.items():
         f = group[0]["figures"]
         labels = "source's" if f.get("labels_used_in_training") else "none"
-        cells = " | ".join(by_way([row["figures"]["directions"] for row in group], key) for key in PROTOCOLS)
+        cells = " | ".join(format_routes([row["figures"]["directions"] for row in group], key) for key in PROTOCOLS)
         count = len({row["seed"] for row in group})
         lines.append(f"| {name} | {f['steps']}, {f['seconds'] / 60:.0f} | {labels} | {count} | {cells} |")
     return "\n".join(lines)
 
 
 def untranslated(runs: list[Row]) -> dict[tuple[str, str], dict[int, float]]:
-    """What is read of digits as they are: a way and a figure -> its value by seed, on which it hangs alone."""
+    """Return the accuracies without translation: (route, figure) -> seed -> value."""
     out: dict[tuple[str, str], dict[int, float]] = {}
     for row in runs:
         figures, ways = row["figures"], row["figures"]["directions"]
-        told = {(way, key): found[key] for way, found in ways.items() for key in PLAIN if key in found}
+        by_seed = {(way, key): found[key] for way, found in ways.items() for key in PLAIN if key in found}
         if TEACHER in figures:
-            told[next(iter(ways)), TEACHER] = figures[TEACHER]  # it learned from the first domain
-        for where, value in told.items():
+            by_seed[next(iter(ways)), TEACHER] = figures[TEACHER]  # the teacher is trained on the first domain
+        for where, value in by_seed.items():
             out.setdefault(where, {})[row["seed"]] = value
     return out
 
 
-def by_way(runs: list[dict[str, Any]], key: str) -> str:
-    """A figure of both directions, each the mean over the runs that have it."""
-    return cell([[run[way].get(key) for run in runs if way in run] for way in WAYS])
+def format_routes(runs: list[dict[str, Any]], key: str) -> str:
+    """Format a figure for both routes, each the mean over the runs that contain it."""
+    return cell([[run[way].get(key) for run in runs if way in run] for way in DIGIT_ROUTES])
 
 
 def cell(ways: list[list[float | None]]) -> str:
-    """The means of directions, or a dash; one dash where no direction has any."""
+    """Format the mean per route, with a dash for missing values; a single dash if all are missing."""
     known = [[value for value in values if value is not None] for values in ways]
     shown = [f"{sum(values) / len(values):.1f}" if values else "-" for values in known]
     return " / ".join(shown) if any(known) else "-"
 
 
 def digits_label(row: Row) -> str:
-    """The method, and the flags that say what was changed."""
+    """Return the method and the flags that change its settings."""
     words = row["command"].split()[4:]
     hidden = {
         "--method",
@@ -247,7 +251,7 @@ def digits_label(row: Row) -> str:
 
 
 def avatars() -> str:
-    """A line per method: the means over the 12 directions."""
+    """Render one line per method: means over the 12 routes."""
     lines = [
         "| method | steps, minutes | asked colour, % | glasses kept, % | PSNR (doing nothing), dB |",
         "|---|---|---|---|---|",
@@ -262,7 +266,7 @@ def avatars() -> str:
 
 
 def voices() -> str:
-    """A line per trained converter, beside what needs no training: both directions in a cell, of many the range."""
+    """Render one line per trained converter, after the untrained baselines."""
     lines = [
         "| data | converter | steps, minutes | MCD, dB | GV distance, dB | modulation, dB | similarity | WER |",
         "|---|---|---|---|---|---|---|---|",
@@ -277,13 +281,13 @@ def voices() -> str:
         systems = {name: "-" for name in ways[0] if name != "converted"} if (data, judged) not in done else {}
         done.add((data, judged))
         for name, time in (systems | {"converted": f"{f['steps']}, {f['seconds'] / 60:.0f}"}).items():
-            cells = [both([way.get(name, {}) for way in ways], kind, n) for kind, n in kinds]
+            cells = [format_both([way.get(name, {}) for way in ways], kind, n) for kind, n in kinds]
             lines.append(f"| {data} | {f['method'] if name == 'converted' else name} | {time} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def both(routes: list[dict[str, Any]], name: str, digits: int) -> str:
-    """A figure of each direction; of more than two the mean, the least and the greatest."""
+def format_both(routes: list[dict[str, Any]], name: str, digits: int) -> str:
+    """Format a figure of each route; for more than two routes, the mean, minimum and maximum."""
     if len(routes) > 2:
         known = [route[name] for route in routes if route.get(name) is not None]
         if not known:
@@ -293,7 +297,7 @@ def both(routes: list[dict[str, Any]], name: str, digits: int) -> str:
 
 
 def depth_of(row: Row) -> int:
-    """The depth that a row's command asked for."""
+    """Return the depth in a row's command; 6 is the default."""
     words = row["command"].split()
     return int(words[words.index("--depth") + 1]) if "--depth" in words else 6
 
@@ -319,8 +323,8 @@ def main(words: list[str]) -> int:
         for name, table in (TABLES | {"compared": partial(comparison, page.stem)}).items():
             head, tail = f"<!-- {name} -->\n", f"<!-- /{name} -->"
             if head in text:
-                before_it, _, rest = text.partition(head)
-                text = f"{before_it}{head}{table()}\n{tail}{rest.partition(tail)[2]}"
+                before_table, _, rest = text.partition(head)
+                text = f"{before_table}{head}{table()}\n{tail}{rest.partition(tail)[2]}"
         stale += text != before
         if "--check" not in words:
             page.write_text(text, encoding="utf-8")

@@ -1,12 +1,12 @@
-"""The floor and the ceiling of voice conversion on parallel test sentences: what every trained converter must beat.
+"""Baselines and upper bounds of voice conversion on parallel test sentences.
 
     python -m benchmarks.voice_baselines $DATA/voice_flite
 
-Both directions between the two speakers of `train/` and `test/`: doing nothing; mean and deviation per coefficient
-(affine); the optimal transport between Gaussians; nearest neighbours of frames (kNN); copy-synthesis; the real target.
-They learn from the training sentences, without pairs. A row per direction goes to results.jsonl and is printed.
-`text.csv` (file, text) gives the words. `--sentences N` takes the first N test sentences; `--judges` says which
-networks judge (all, none, or some of speakers,words,naturalness, of which the last takes most of the time).
+Measures both routes between the two speakers of `train/` and `test/`: the unconverted source; matched mean and standard
+deviation per coefficient (affine); optimal transport between Gaussians; nearest-neighbour frames (kNN); copy-synthesis;
+the real target. Baselines are fitted to the training sentences without pairs. Appends a row per route to results.jsonl
+and prints it. `text.csv` (file, text) contains the transcripts. `--sentences N` uses the first N test sentences;
+`--judges` selects the judge networks (all, none, or some of speakers,words,naturalness; naturalness is the slowest).
 """
 
 from __future__ import annotations
@@ -40,21 +40,21 @@ WORLD = World()
 
 
 class Gaussian:
-    """The optimal transport from a Gaussian of the source's mean and covariance to one of the target's."""
+    """Optimal transport map between Gaussians with the means and covariances of source and target frames."""
 
     def __init__(self, source: Floats, target: Floats) -> None:
-        root, inverse = roots(np.cov(source))
-        middle, _ = roots(root @ np.cov(target) @ root)
+        source_root, inverse = matrix_roots(np.cov(source))
+        middle, _ = matrix_roots(source_root @ np.cov(target) @ source_root)
         self.matrix = inverse @ middle @ inverse
         self.means = source.mean(1, keepdims=True), target.mean(1, keepdims=True)
 
     def __call__(self, values: Floats) -> Floats:
-        """(coefficients, frames) to the same."""
+        """Map frames (coefficients, frames) of the source to the target."""
         return np.asarray(self.matrix @ (values - self.means[0]) + self.means[1], np.float32)
 
 
-def roots(covariance: Any) -> tuple[Any, Any]:
-    """The square root of a covariance, and its inverse."""
+def matrix_roots(covariance: Any) -> tuple[Any, Any]:
+    """Return the square root of a covariance matrix and the inverse of that root."""
     values, vectors = np.linalg.eigh(covariance)
     values = np.sqrt(np.maximum(values, 1e-10))
     return (vectors * values) @ vectors.T, (vectors / values) @ vectors.T
@@ -65,8 +65,8 @@ BASELINES: dict[str, Fit] = {"affine": AffineBaseline.fit, "Gaussian": Gaussian,
 
 
 @cache
-def learnt(folder: Path) -> tuple[Floats, SpeakerStatistics]:
-    """The speech frames (coefficients, frames) of a speaker's training sentences, and their statistics."""
+def load_training_frames(folder: Path) -> tuple[Floats, SpeakerStatistics]:
+    """Return the speech frames (coefficients, frames) of a speaker's training sentences, and their statistics."""
     sentences: list[tuple[VoiceFeatures, Mask, float]] = []
     for file in sorted(folder.iterdir()):
         features = WORLD.analyse(read(file, WORLD.sample_rate_hz).wave)
@@ -74,35 +74,37 @@ def learnt(folder: Path) -> tuple[Floats, SpeakerStatistics]:
     return np.concatenate([f.values[:, mask] for f, mask, _ in sentences], axis=1), compute_statistics(sentences)
 
 
-def copied(wave: Wave, _: int) -> Wave:
-    """Through analysis and synthesis."""
+def resynthesize(wave: Wave, _: int) -> Wave:
+    """Analyse and resynthesise a wave (copy-synthesis)."""
     return WORLD.synthesise(WORLD.analyse(wave))
 
 
-def direction(data: Path, source: str, target: str, count: int | None, judges: Judges) -> dict[str, SystemMeasures]:
-    """Measures of all systems from `source` to `target`."""
+def measure_route(data: Path, source: str, target: str, count: int | None, judges: Judges) -> dict[str, SystemMeasures]:
+    """Measure all systems on the route from `source` to `target`."""
     names = sorted(file.name for file in (data / "test" / source).iterdir())[:count]
-    given, truth = (
+    sources, targets = (
         [read(data / "test" / speaker / name, WORLD.sample_rate_hz).wave for name in names]
         for speaker in (source, target)
     )
     with (data / "text.csv").open(encoding="utf-8", newline="") as file:
-        said = {row["file"]: row["text"] for row in csv.DictReader(file)}
+        transcripts = {row["file"]: row["text"] for row in csv.DictReader(file)}
     evaluator = VoiceEvaluator(
-        given,
-        truth,
+        sources,
+        targets,
         WORLD.sample_rate_hz,
         parallel=True,
-        transcripts=[said[name] for name in names],
+        transcripts=[transcripts[name] for name in names],
         judges=judges,
-        resynthesise=copied,
+        resynthesise=resynthesize,
         route=f"{source} -> {target}",
     )
-    (frames, ours), (target_frames, theirs) = (learnt(data / "train" / speaker) for speaker in (source, target))
-    analysed = [WORLD.analyse(wave) for wave in given]
+    (frames, source_statistics), (target_frames, target_statistics) = (
+        load_training_frames(data / "train" / speaker) for speaker in (source, target)
+    )
+    analysed = [WORLD.analyse(wave) for wave in sources]
     measures = {DO_NOTHING: evaluator.measure_identity()}
     for name, fit in BASELINES.items():
-        convert = make_feature_converter(fit(frames, target_frames), ours, theirs)
+        convert = make_feature_converter(fit(frames, target_frames), source_statistics, target_statistics)
         measures[name] = evaluator.measure([WORLD.synthesise(convert(f)) for f in analysed], name)
     copy = evaluator.measure_copy_synthesis()
     assert copy is not None
@@ -110,24 +112,24 @@ def direction(data: Path, source: str, target: str, count: int | None, judges: J
 
 
 def figures(measures: Mapping[str, SystemMeasures]) -> dict[str, dict[str, float]]:
-    """The rounded numbers of each system, which a row keeps."""
+    """Return the measures of each system, rounded to 4 digits."""
     return {system: {name: round(value, 4) for name, value in row.items()} for system, row in measures.items()}
 
 
 def main() -> None:
-    """Measure both directions, append a row for each and print the table."""
+    """Measure both routes, append a row for each and print it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--sentences", type=int)
     parser.add_argument("--judges", default=ALL)
-    asked = parser.parse_args()
-    speakers = sorted(folder.name for folder in (asked.data / "test").iterdir())
-    judges = find_judges(parse_kinds(asked.judges))
+    args = parser.parse_args()
+    speakers = sorted(folder.name for folder in (args.data / "test").iterdir())
+    judges = find_judges(parse_kinds(args.judges))
     for source, target in (speakers, speakers[::-1]):
         start = time.perf_counter()
-        measures = direction(asked.data, source, target, asked.sentences, judges)
+        measures = measure_route(args.data, source, target, args.sentences, judges)
         seconds = time.perf_counter() - start
-        row = {"data": asked.data.name, "route": f"{source} -> {target}", "systems": figures(measures)}
+        row = {"data": args.data.name, "route": f"{source} -> {target}", "systems": figures(measures)}
         append_row("voice-baselines", {**row, "judges": [*judges.networks.values()], "seconds": round(seconds)}, seed=0)
         print(json.dumps(row, indent=1), flush=True)
 

@@ -1,4 +1,4 @@
-"""The measures of voice converters as rows of results.jsonl: of a run that was evaluated, or of a comparison's runs.
+"""Copy the measures of voice converters to results.jsonl, from an evaluated run or from a comparison.
 
     unpaired train $DATA/voice_flite/train/slt $DATA/voice_flite/train/rms --minutes 20 --out runs/slt-rms
     unpaired evaluate runs/slt-rms $DATA/voice_flite/test --pairs --limit 12 --texts $DATA/voice_flite/text.csv
@@ -21,8 +21,8 @@
         --texts $DATA/voice_flite/text.csv --out runs/compare-voices-20
     python -m benchmarks.voices runs/compare-voices-20
 
-The first commands are the benchmark; the last only copies what `evaluation.json` or `compare.json` says. The rows that
-are there are of `--vad energy`, which is to be given where silero-vad is installed.
+The first commands of each block are the benchmark; the last copies `evaluation.json` or `compare.json`. The published
+rows use `--vad energy`; add this flag if silero-vad is installed.
 """
 
 from __future__ import annotations
@@ -43,37 +43,37 @@ from unpaired.runs.folder import RunFolder, load_model
 from unpaired.runs.history import History
 
 
-def of_run(run: Path) -> tuple[dict[str, Any], int]:
-    """The figures of a run's last evaluation, with those of what stands beside, and its seed."""
+def summarize_run(run: Path) -> tuple[dict[str, Any], int]:
+    """Return the last evaluation of a run, including baselines, and the run's seed."""
     folder = RunFolder(run)
     config = read_config(folder.config)
-    found = Evaluation.model_validate_json(folder.evaluation.read_text(encoding="utf-8"))
+    evaluation = Evaluation.model_validate_json(folder.evaluation.read_text(encoding="utf-8"))
     steps = load_model(run, "last").step
-    about = {
+    info = {
         "data": " / ".join(domain.name for domain in config.domains),
         "method": config.method,
         "preset": config.preset,
         "method_settings": config.method_settings,
         "steps": steps,
         "seconds": round(History(folder.history).read("losses")[-1]["spent_s"]),
-        "measured_on": found.items,
-        "judges": judges_of(found.routes),
+        "measured_on": evaluation.items,
+        "judges": list_judges(evaluation.routes),
     }
-    return about | {"routes": by_route(found.routes)}, config.training.seed
+    return info | {"routes": group_by_route(evaluation.routes)}, config.training.seed
 
 
-def judges_of(routes: Sequence[RouteEvaluation]) -> list[str]:
-    """The networks that judged; the vocoder is none."""
+def list_judges(routes: Sequence[RouteEvaluation]) -> list[str]:
+    """Return the names of the judge networks, without the vocoder."""
     return [name for what, name in routes[0].networks.items() if what != "sounds made by"]
 
 
-def by_route(routes: Sequence[RouteEvaluation]) -> dict[str, dict[str, dict[str, float]]]:
-    """Direction -> system -> the numbers that there are."""
+def group_by_route(routes: Sequence[RouteEvaluation]) -> dict[str, dict[str, dict[str, float]]]:
+    """Return route -> system -> measures."""
     return {route.route: figures({CONVERTED: route.values, **route.baselines}) for route in routes}
 
 
-def of_comparison(path: Path) -> None:
-    """Append a row for each method of a comparison."""
+def append_comparison(path: Path) -> None:
+    """Append a row for each finished method of a comparison."""
     comparison = json.loads(ComparisonFolder(path).results_file.read_text(encoding="utf-8"))
     for result in comparison["results"]:
         if result["state"] == "done":
@@ -85,20 +85,20 @@ def of_comparison(path: Path) -> None:
                 "steps": result["steps"],
                 "seconds": round(result["seconds"]),
                 "measured_on": result["measured_on"],
-                "judges": judges_of(routes),
+                "judges": list_judges(routes),
                 "parameters": result["parameters"],
-                "routes": by_route(routes),
+                "routes": group_by_route(routes),
             }
             append_row("voices", row, comparison["seed"], comparison["device"])
 
 
-def main(words: list[str]) -> int:
-    """Append the rows of a run or of a comparison."""
-    path = Path(words[0])
+def main(argv: list[str]) -> int:
+    """Append the rows of a run or a comparison."""
+    path = Path(argv[0])
     if ComparisonFolder(path).results_file.exists():
-        of_comparison(path)
+        append_comparison(path)
     else:
-        append_row("voices", *of_run(path))
+        append_row("voices", *summarize_run(path))
     return 0
 
 

@@ -1,7 +1,6 @@
-"""Steps of two OpenMP threads that spin while they wait (ACTIVE, libgomp's own) against threads that sleep (PASSIVE).
+"""Time per step with OpenMP threads that spin while they wait (ACTIVE, libgomp's default) or sleep (PASSIVE).
 
-Both sides run alternately in processes of their own: A B, B A ... Run it quiet, and again while other programs use the
-processors.
+Both policies alternate in separate processes (A B, B A, ...). Run it on an idle machine, and again under load.
 
     python -m benchmarks.wait_policy --rounds 5
 """
@@ -28,11 +27,11 @@ for _ in range(6):
     times.append(time.perf_counter() - started)
 print(sorted(times[1:])[2])
 """
-"""The median of five steps, after one that warms up."""
+"""Program that prints the median time of five steps in seconds, after one warm-up step."""
 
 
 def measure(policy: str, threads: int) -> float:
-    """Return the seconds of a step under a policy, in a process of its own."""
+    """Return the seconds per step under a policy, measured in a new process."""
     environment = os.environ | {"OMP_WAIT_POLICY": policy}
     environment.pop("OMP_NUM_THREADS", None)
     command = [sys.executable, "-c", CODE, str(threads)]
@@ -40,7 +39,7 @@ def measure(policy: str, threads: int) -> float:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure both policies in turn and print their medians."""
+    """Measure both policies alternately and print the median step times."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.wait_policy", description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)

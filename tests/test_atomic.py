@@ -1,5 +1,3 @@
-"""Atomic writing of files."""
-
 from __future__ import annotations
 
 import errno
@@ -13,7 +11,7 @@ from unpaired.atomic import atomic_write, get_part_path, remove_parts
 from unpaired.errors import WorkError
 
 
-def test_file_changes_only_after_complete_write(tmp_path: Path) -> None:
+def test_file_is_replaced_only_after_a_complete_write(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
     with atomic_write(path) as part:
@@ -23,7 +21,7 @@ def test_file_changes_only_after_complete_write(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "no space"), PermissionError(errno.EACCES, "no permission")])
-def test_os_error_raises_work_error_and_keeps_file(tmp_path: Path, error: OSError) -> None:
+def test_system_error_becomes_work_error(tmp_path: Path, error: OSError) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
     with (
@@ -36,14 +34,14 @@ def test_os_error_raises_work_error_and_keeps_file(tmp_path: Path, error: OSErro
     assert path.read_text() == "old" and [p.name for p in tmp_path.iterdir()] == ["a.txt"]
 
 
-def test_other_errors_propagate_and_leave_no_part_file(tmp_path: Path) -> None:
+def test_other_errors_propagate_and_leave_no_file(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), atomic_write(tmp_path / "a.txt", tmp_path / "own.part") as part:
         part.write_text("half")
         raise KeyboardInterrupt
     assert not list(tmp_path.iterdir())
 
 
-def test_longest_file_name_can_be_written(tmp_path: Path) -> None:
+def test_the_longest_name_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / ("日" * 83 + ".txt")
     with atomic_write(path) as part:
         part.write_text("whole")
@@ -51,7 +49,7 @@ def test_longest_file_name_can_be_written(tmp_path: Path) -> None:
     assert path.read_text() == "whole"
 
 
-def test_only_part_files_of_dead_processes_are_removed(tmp_path: Path) -> None:
+def test_only_parts_of_ended_processes_are_removed(tmp_path: Path) -> None:
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
@@ -64,9 +62,9 @@ def test_only_part_files_of_dead_processes_are_removed(tmp_path: Path) -> None:
     assert [path.exists() for path in paths] == [True, False, False] and other.exists()
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of file sizes")
-def test_full_disk_keeps_previous_file(tmp_path: Path) -> None:
-    """A limit of the file size simulates a full disk: writing fails in the middle of the file."""
+@pytest.mark.skipif(sys.platform == "win32", reason="no limits of file sizes there")
+def test_full_disk_keeps_the_previous_file(tmp_path: Path) -> None:
+    """Simulate a full disk with a limit on file size, which fails in the middle of the file."""
     code = """
 import resource, signal, sys
 from pathlib import Path

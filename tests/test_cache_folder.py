@@ -1,5 +1,3 @@
-"""Location of the cache folder."""
-
 from __future__ import annotations
 
 import os
@@ -20,13 +18,13 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_writable_home_contains_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_writable_home_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     assert find_cache_home() == tmp_path / ".cache"
 
 
 @pytest.mark.parametrize("home", ["/dev/null", "/proc"])
-def test_unwritable_home_uses_temporary_folder(
+def test_unwritable_home_gives_temporary_folder(
     home: str, temporary: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("HOME", home)
@@ -36,7 +34,7 @@ def test_unwritable_home_uses_temporary_folder(
     assert folder.stat().st_mode & 0o077 == 0
 
 
-def test_missing_home_uses_temporary_folder(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_without_a_home(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail() -> Path:
         raise RuntimeError("Could not determine home directory.")
 
@@ -44,7 +42,7 @@ def test_missing_home_uses_temporary_folder(temporary: Path, monkeypatch: pytest
     assert find_cache_home().parent == temporary
 
 
-def test_folder_of_another_user_is_not_used(temporary: Path) -> None:
+def test_temporary_folder_of_another_user_is_not_used(temporary: Path) -> None:
     own = make_temporary_folder()
     own.chmod(0o777)
     other = make_temporary_folder()

@@ -1,5 +1,3 @@
-"""Number of CPU cores: affinity, control groups and environment variables."""
-
 from __future__ import annotations
 
 import os
@@ -13,7 +11,7 @@ from unpaired import cores
 
 
 def make_groups(root: Path, membership: str, files: dict[str, str]) -> Path:
-    """Write the control-group files of a process below `root`; returns `root`."""
+    """Write a file system with the control groups of a process."""
     for name, text in {"proc/self/cgroup": membership, **files}.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_text(text)
@@ -39,17 +37,15 @@ def make_groups(root: Path, membership: str, files: dict[str, str]) -> Path:
         ("nonsense\n", {}, None),
     ],
 )
-def test_cpu_quota_of_control_groups(
-    membership: str, files: dict[str, str], quota: float | None, tmp_path: Path
-) -> None:
+def test_the_containers_quota(membership: str, files: dict[str, str], quota: float | None, tmp_path: Path) -> None:
     assert cores.read_cpu_quota(make_groups(tmp_path, membership, files)) == quota
 
 
-def test_no_quota_without_control_groups(tmp_path: Path) -> None:
+def test_without_control_groups_there_is_no_quota(tmp_path: Path) -> None:
     assert cores.read_cpu_quota(tmp_path) is None
 
 
-def test_core_count_is_minimum_of_affinity_and_quota(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_affinity_and_quota_together(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)), raising=False)
     for quota, count in ((None, 64), (1.5, 2), (0.25, 1), (100.0, 64)):
@@ -58,7 +54,7 @@ def test_core_count_is_minimum_of_affinity_and_quota(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize(("text", "count"), [("", None), ("3", 3), ("4,2", 4), ("x", None), ("0", None), (" 2 ", 2)])
-def test_thread_count_of_environment_variable(text: str, count: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_follow_omp_num_threads(text: str, count: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     assert cores.parse_thread_count(text) == count
     monkeypatch.setattr(cores, "_THREADS_AT_START", text)
     monkeypatch.setattr(cores, "count_cores", lambda: 8)
@@ -67,11 +63,9 @@ def test_thread_count_of_environment_variable(text: str, count: int | None, monk
 
 
 @pytest.mark.parametrize(("given", "policy"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
-def test_wait_policy_is_passive_unless_set_by_user(given: str | None, policy: str) -> None:
+def test_wait_policy_is_passive_unless_set(given: str | None, policy: str) -> None:
     environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
     environment |= {} if given is None else {"OMP_WAIT_POLICY": given}
     code = "import unpaired, os, sys; print('torch' in sys.modules, os.environ['OMP_WAIT_POLICY'])"
-    completed = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
-    assert completed.stdout.split() == ["False", policy]
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert result.stdout.split() == ["False", policy]

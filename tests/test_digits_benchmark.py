@@ -1,5 +1,3 @@
-"""Benchmark on digits: data, classifiers and rows."""
-
 from __future__ import annotations
 
 import csv
@@ -15,15 +13,10 @@ from PIL import Image
 from benchmarks import digits, digits_data, digits_readers
 from unpaired.translate import Translator
 
-TINY_FLAGS = (
-    *("--preset", "tiny", "--width", "4", "--blocks", "1", "--discriminator-width", "4"),
-    *("--threads", "1", "--precision", "fp32"),
-)
-
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """Write digit data sets of three classes that differ only in brightness; returns their folder."""
+    """Write data of three digits that differ only in brightness; return the folder of digits."""
     rng = np.random.default_rng(0)
     for name, side in (("mnist", 28), ("usps", 16)):
         arrays: dict[str, Any] = {}
@@ -36,9 +29,9 @@ def root(tmp_path: Path) -> Path:
     return tmp_path / "digits"
 
 
-def test_digits_have_one_size_and_a_label_table(root: Path) -> None:
+def test_digits_data_writes_images_of_32_px_and_label_tables(root: Path) -> None:
     for name in ("mnist", "usps"):
-        with digits_data.table(root, name, "test").open(encoding="utf-8") as file:
+        with digits_data.labels_file(root, name, "test").open(encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         assert [row["label"] for row in rows] == ["0", "1", "2"] * 4
         assert sorted(row["file"] for row in rows) == sorted(p.name for p in (root / name / "test").iterdir())
@@ -49,18 +42,20 @@ def test_digits_have_one_size_and_a_label_table(root: Path) -> None:
     assert images[0].max() < -0.8 < 0.5 < images[2].min()
 
 
-def test_classifier_trains_and_is_loaded_from_file(root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_train_classifier_learns_and_caches_its_weights(
+    root: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(digits_readers, "STEPS", 60)
     monkeypatch.setattr(digits_readers, "BATCH", 6)
-    train_digits = digits.load(root, "mnist", "train")
-    classifier = digits_readers.learned(train_digits, 0, tmp_path / "kept.safetensors")
-    assert digits_readers.accuracy(classifier, digits.load(root, "mnist", "test")) == 100
-    assert digits_readers.accuracy(classifier, (train_digits[0], (train_digits[1] + 1) % 3)) == 0
-    kept = digits_readers.learned(train_digits, 0, tmp_path / "kept.safetensors")
-    assert torch.equal(kept(train_digits[0]), classifier(train_digits[0]))
+    train_set = digits.load(root, "mnist", "train")
+    net = digits_readers.train_classifier(train_set, 0, tmp_path / "cached.safetensors")
+    assert digits_readers.accuracy(net, digits.load(root, "mnist", "test")) == 100
+    assert digits_readers.accuracy(net, (train_set[0], (train_set[1] + 1) % 3)) == 0
+    cached = digits_readers.train_classifier(train_set, 0, tmp_path / "cached.safetensors")
+    assert torch.equal(cached(train_set[0]), net(train_set[0]))
 
 
-def test_benchmark_writes_one_row(root: Path, monkeypatch: pytest.MonkeyPatch, without_features: None) -> None:
+def test_benchmark_measures_both_routes(root: Path, monkeypatch: pytest.MonkeyPatch, without_features: None) -> None:
     rows: list[dict[str, Any]] = []
 
     def record_row(benchmark: str, figures: dict[str, Any], seed: int) -> dict[str, Any]:
@@ -70,19 +65,19 @@ def test_benchmark_writes_one_row(root: Path, monkeypatch: pytest.MonkeyPatch, w
     monkeypatch.setattr(digits, "append_row", record_row)
     monkeypatch.setattr(digits_readers, "STEPS", 60)
     monkeypatch.setattr(digits_readers, "BATCH", 6)
-    monkeypatch.setattr(digits, "translated", return_untranslated)
-    assert digits.main([str(root), "--steps", "2", "--method", "unit", "--limit", "9", *TINY_FLAGS]) == 0
-    (row,) = rows
-    figures = row["figures"]
-    assert row["benchmark"] == "digits" and figures["method"] == "unit" and figures["steps"] == 2
+    monkeypatch.setattr(digits, "translate_digits", return_inputs)
+    words = ["--steps", "2", "--method", "unit", "--preset", "tiny", "--width", "4", "--blocks", "1", "--threads", "1"]
+    assert digits.main([str(root), *words, "--discriminator-width", "4", "--precision", "fp32", "--limit", "9"]) == 0
+    ((there, figures),) = [(row, row["figures"]) for row in rows]
+    assert there["benchmark"] == "digits" and figures["method"] == "unit" and figures["steps"] == 2
     assert set(figures["directions"]) == {"mnist -> usps", "usps -> mnist"}
-    for one in figures["directions"].values():
-        assert one["test_digits"] == 9 and one["learned_from"] == 24
-        assert one["classifier_on_real_target"] == 100 == one["source_classifier_on_target"]
-        assert one["translated_digits"] == one["classifier_on_untranslated"] == 100 == one["adapted_classifier"]
+    for route in figures["directions"].values():
+        assert route["test_digits"] == 9 and route["learned_from"] == 24
+        assert route["classifier_on_real_target"] == 100 == route["source_classifier_on_target"]
+        assert route["translated_digits"] == route["classifier_on_untranslated"] == 100 == route["adapted_classifier"]
 
 
-def test_source_classifier_is_used_as_embedding(
+def test_teacher_option_registers_the_source_classifier_as_embedding(
     root: Path, monkeypatch: pytest.MonkeyPatch, without_features: None
 ) -> None:
     rows: list[dict[str, Any]] = []
@@ -94,9 +89,23 @@ def test_source_classifier_is_used_as_embedding(
     monkeypatch.setattr(digits, "append_row", record_row)
     for name, value in (("STEPS", 6), ("TEACHER_STEPS", 60), ("BATCH", 6)):
         monkeypatch.setattr(digits_readers, name, value)
-    monkeypatch.setattr(digits_readers, "varied", lambda x: x.flip(3))
-    arguments = [str(root), "--source", "usps", "--teacher", "--limit", "3", "--method", "dtn-baseline"]
-    assert digits.main([*arguments, "--steps", "1", *TINY_FLAGS]) == 0
+    monkeypatch.setattr(digits_readers, "distort", lambda x: x.flip(3))
+    words = [str(root), "--source", "usps", "--teacher", "--limit", "3", "--method", "dtn-baseline"]
+    tiny = [
+        "--steps",
+        "1",
+        "--preset",
+        "tiny",
+        "--width",
+        "4",
+        "--blocks",
+        "1",
+        "--discriminator-width",
+        "4",
+        "--threads",
+        "1",
+    ]
+    assert digits.main([*words, *tiny, "--precision", "fp32"]) == 0
     (figures,) = rows
     assert list(figures["directions"]) == ["usps -> mnist"] and figures["labels_used_in_training"]
     assert 0 <= figures["directions"]["usps -> mnist"]["adapted_teacher"] <= 100
@@ -107,21 +116,21 @@ def test_source_classifier_is_used_as_embedding(
     )
 
 
-def test_distortion_changes_stroke_width() -> None:
+def test_distort_keeps_shape_and_range() -> None:
     torch.manual_seed(0)
     x = torch.full((64, 1, 32, 32), -1.0)
     x[:, :, 8:24, 14:18] = 1
-    y = digits_readers.varied(x)
+    y = digits_readers.distort(x)
     assert y.shape == x.shape and y.min() == -1 and y.max() <= 1
     ink = (y + 1).sum((1, 2, 3)) / (x + 1).sum((1, 2, 3))
-    assert 0.1 < ink.min() < 0.6 and 1.4 < ink.max() < 6, "digits must become thinner and thicker"
+    assert 0.1 < ink.min() < 0.6 and 1.4 < ink.max() < 6, "some are thinner, some thicker"
     assert (y != x).flatten(1).any(1).all()
 
 
-def return_untranslated(
-    translator: Translator, given: digits_readers.Digits, source: str, target: str
+def return_inputs(
+    translator: Translator, inputs: digits_readers.Digits, source: str, target: str
 ) -> digits_readers.Digits:
-    """Call the translator, but return the untranslated digits, because an untrained translator is not informative."""
-    y = translator(given[0][:2], to=target, source=source)
+    """Run the untrained translator, check the shape of its output, and return the inputs as a perfect translation."""
+    y = translator(inputs[0][:2], to=target, source=source)
     assert y.shape == (2, 1, 32, 32)
-    return given
+    return inputs

@@ -1,4 +1,4 @@
-"""Damaged files are read or raise an error that names them; `benchmarks/fuzz.py` tests more files."""
+"""Damaged files are read or raise UnreadableFileError; `benchmarks/fuzz.py` tries more files."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from benchmarks.damage import damage_files, make_pictures, make_recordings
 from benchmarks.fuzz import fuzz, read_picture, read_recording
 
 
-def test_damaged_images_have_no_faults(tmp_path: Path) -> None:
+def test_damaged_pictures(tmp_path: Path) -> None:
     result = fuzz(damage_files(make_pictures(), 216, seed=0), read_picture, tmp_path)
     assert result.faults == [] and result.outcomes["read"] > 20 and result.outcomes["refused"] > 20
 
 
-def test_damaged_recordings_have_no_faults(tmp_path: Path) -> None:
+def test_damaged_recordings(tmp_path: Path) -> None:
     result = fuzz(damage_files(make_recordings(), 180, seed=0), read_recording, tmp_path)
     assert result.faults == [] and result.outcomes["read"] > 20 and result.outcomes["refused"] > 20
 
 
-def test_intact_files_are_read(tmp_path: Path) -> None:
+def test_valid_files_are_read(tmp_path: Path) -> None:
     for files, reader in ((make_pictures(), read_picture), (make_recordings(), read_recording)):
         assert fuzz(list(files.items()), reader, tmp_path).outcomes == {"read": len(files)}

@@ -1,4 +1,4 @@
-"""Killed runs and translations resume to the same result; `benchmarks/kill.py` tests more kill times."""
+"""Killed runs and translations reach the results of uninterrupted ones; `benchmarks/kill.py` runs more trials."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 @pytest.mark.parametrize("work", TRIALS)
 @pytest.mark.parametrize("medium", ["image", "voice"])
-def test_killed_work_resumes_to_the_same_result(work: str, medium: MediumName, tmp_path: Path) -> None:
+def test_killed_work_reaches_the_uninterrupted_result(work: str, medium: MediumName, tmp_path: Path) -> None:
     with own_cache(tmp_path):
         report = TRIALS[work](medium, 2, 1, tmp_path)
     assert report.faults == []

@@ -1,5 +1,3 @@
-"""Worker processes: results, errors and termination."""
-
 from __future__ import annotations
 
 import os
@@ -15,9 +13,9 @@ from unpaired.errors import UnreadableFileError, WorkError
 from unpaired.worker_pool import map_in_processes
 
 
-def test_results_and_errors_are_returned() -> None:
-    results = dict(map_in_processes(abs, {f"job {i}": -i for i in range(5)}, workers=2))
-    assert results == {f"job {i}": i for i in range(5)}
+def test_results_and_errors_come_back() -> None:
+    found = dict(map_in_processes(abs, {f"job {i}": -i for i in range(5)}, workers=2))
+    assert found == {f"job {i}": i for i in range(5)}
     with pytest.raises(TypeError):
         list(map_in_processes(abs, {"a": "text"}, workers=1))  # type: ignore[arg-type]
     error = UnreadableFileError("a.wav", "is silent")
@@ -29,19 +27,19 @@ def test_lost_worker_raises_work_error() -> None:
         list(map_in_processes(os._exit, {"job": 3}, workers=1))
 
 
-def test_printed_text_does_not_affect_results() -> None:
+def test_what_a_library_prints_does_not_disturb_the_results() -> None:
     assert dict(map_in_processes(print, {"a": "hello"}, workers=1)) == {"a": None}
 
 
-def test_script_without_main_guard_is_not_run_again(tmp_path: Path) -> None:
+def test_a_script_without_a_guard_is_not_run_again(tmp_path: Path) -> None:
     script = tmp_path / "mine.py"
     script.write_text(
         "from unpaired.worker_pool import map_in_processes\n"
         "print('began')\n"
         "print(sorted(map_in_processes(abs, {1: -1, 2: -2, 3: -3}, 2)))\n"
     )
-    completed = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
-    assert completed.stdout.split("\n") == ["began", "[(1, 1), (2, 2), (3, 3)]", ""] and completed.stderr == ""
+    result = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=True)
+    assert result.stdout.split("\n") == ["began", "[(1, 1), (2, 2), (3, 3)]", ""] and result.stderr == ""
 
 
 SLEEPER = """
@@ -61,7 +59,7 @@ def list_children(process_id: int) -> list[int]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_workers_end_silently_with_their_parent(number: signal.Signals, tmp_path: Path) -> None:
+def test_workers_end_with_their_caller_and_silently(number: signal.Signals, tmp_path: Path) -> None:
     script = tmp_path / "sleeper.py"
     script.write_text(SLEEPER)
     process = subprocess.Popen(
@@ -80,7 +78,7 @@ def test_workers_end_silently_with_their_parent(number: signal.Signals, tmp_path
     if number is signal.SIGINT:
         wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
     else:
-        for child in children:  # they would end only after their job
+        for child in children:  # they end after their sleep
             os.kill(child, signal.SIGKILL)
 
 

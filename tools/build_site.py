@@ -1,6 +1,6 @@
 """Build the documentation site: `python -m tools.build_site` writes it to build/site.
 
-The pages of docs/ are copied to build/site-source, with the pages that stand at the root of the repository. A link from
+The pages of docs/ and those at the root of the repository are copied to build/site-source. A link from
 a page to a source file leads to a page that shows this file; a link to another file leads to a copy of it. The build
 fails if a link or an anchor leads nowhere.
 """
@@ -51,7 +51,7 @@ def find_links(text: str) -> list[str]:
 
 
 def find_matches(text: str) -> list[tuple[str, str, str]]:
-    """Find the links of a text without code, each as what stands before its target, the target, and what follows."""
+    """Find the links of a text without code, as (opening brackets, target, title and closing bracket)."""
     return [(match[1], match[2], match[3]) for match in LINK.finditer(text)]
 
 

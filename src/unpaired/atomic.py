@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, wherever the writing of them is cut off."""
+"""Atomic writing of files: an interrupted write leaves the previous file unchanged."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ _PART_NAME = re.compile(r"\.[0-9a-f]{16}(?:\.(\d+))?\.part")
 
 @contextmanager
 def atomic_write(path: Path, temporary: Path | None = None) -> Iterator[Path]:
-    """Yield a path beside `path` to write to (`temporary`, or a short hidden name); rename it into place at the end.
+    """Yield a temporary path in the folder of `path` (default: a short hidden name); rename it to `path` at the end.
 
-    Raises WorkError where the system refuses; after that or any other error `path` is as it was, and nothing is left.
+    Raises WorkError if the system refuses to write. After any error, `path` is unchanged and the temporary file is
+    removed.
     """
     temporary = temporary or get_part_path(path, os.getpid())
     try:
@@ -31,21 +32,21 @@ def atomic_write(path: Path, temporary: Path | None = None) -> Iterator[Path]:
         if not isinstance(error, OSError):
             raise
         reason = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else str(error)
-        raise WorkError(f"{path}: cannot be written ({reason}); what was there before is unchanged") from error
+        raise WorkError(f"{path}: cannot be written ({reason}); its previous content is unchanged") from error
 
 
 def get_part_path(path: Path, process_id: int | None = None) -> Path:
-    """Return the hidden file that `path` is written to first; its name is short, however long the name of `path` is.
+    """Return the temporary file of `path`: hidden, in the same folder, with a short name of fixed length.
 
-    Without `process_id` it is always the same, so that a second attempt after a kill replaces what the first one left:
-    for folders that only one process writes to.
+    Without `process_id` the name depends on `path` alone, so that the next attempt replaces the unfinished file of a
+    killed process. Use this only in folders that one process at a time writes to.
     """
     owner = "" if process_id is None else f".{process_id}"
     return path.with_name(f".{hash_name(path.name)}{owner}.part")
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove the unfinished files that killed processes left in a folder; those of living processes stay."""
+    """Remove the temporary files of ended processes from a folder; keep those of running processes."""
     with suppress(OSError):
         for path in folder.iterdir():
             match = _PART_NAME.fullmatch(path.name)
@@ -54,7 +55,7 @@ def remove_parts(folder: Path) -> None:
 
 
 def is_process_alive(process_id: int) -> bool:
-    """Whether another process of this machine has this number; True where the system does not tell (Windows)."""
+    """Return whether another process with this id runs on this machine; True if that is unknown (Windows)."""
     if process_id == os.getpid():
         return False
     if os.name != "posix":

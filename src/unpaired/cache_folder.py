@@ -1,4 +1,4 @@
-"""Where caches are kept, also where the home folder is missing or cannot be written (containers, services)."""
+"""Location of caches, with a fallback if the home folder is missing or not writable (containers, services)."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from unpaired.console import log_to_terminal
 
 
 def find_cache_home() -> Path:
-    """Return $XDG_CACHE_HOME, else ~/.cache; a folder in the temporary folder where neither can be written.
+    """Return $XDG_CACHE_HOME, or ~/.cache if it is unset; a temporary folder if that folder is not writable.
 
-    Then the variable is set for this process and those that it starts, so that other libraries do not fail at the same
-    folder, and a line says so.
+    With the temporary folder, set the variable for this process and its children, so that other libraries do not fail
+    at the same folder, and log a note.
     """
-    wanted = os.environ.get("XDG_CACHE_HOME")
+    configured = os.environ.get("XDG_CACHE_HOME")
     try:
-        folder = Path(wanted) if wanted else Path.home() / ".cache"
+        folder = Path(configured) if configured else Path.home() / ".cache"
         reason = explain_unwritable(folder)
     except RuntimeError:  # no HOME, and no such user
         folder, reason = Path("~/.cache"), "this user has no home folder"
@@ -27,14 +27,14 @@ def find_cache_home() -> Path:
     temporary = make_temporary_folder()
     os.environ["XDG_CACHE_HOME"] = str(temporary)
     log_to_terminal(
-        f"note: cache: {folder} cannot be used ({reason}); {temporary} is used instead, which may not last. To keep "
-        "analyses, set XDG_CACHE_HOME to a folder that can be written"
+        f"note: to keep cached analyses, set XDG_CACHE_HOME to a writable folder; {folder} cannot be used ({reason}), "
+        f"so the cache is in {temporary}, which may be deleted"
     )
     return temporary
 
 
 def explain_unwritable(folder: Path) -> str:
-    """Return why nothing can be written into a folder, or into one that would be made there; empty where it can."""
+    """Create the folder if needed; return the reason why it is not writable, or an empty string."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -44,7 +44,7 @@ def explain_unwritable(folder: Path) -> str:
 
 
 def make_temporary_folder() -> Path:
-    """Return this user's own cache folder in the temporary folder, or a new one where somebody else has made that."""
+    """Return this user's folder below the system's temporary folder; a new one if another user owns or can write it."""
     user = os.getuid() if os.name == "posix" else "user"
     folder = Path(tempfile.gettempdir()) / f"unpaired-cache-{user}"
     try:

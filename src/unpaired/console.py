@@ -1,4 +1,4 @@
-"""What a person sees while something works: lines, a bar, and durations in words."""
+"""Terminal output during work: log lines, progress bars and formatted durations."""
 
 from __future__ import annotations
 
@@ -13,29 +13,31 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 LogCallback = Callable[[str], None]
-"""Receives a whole line that a person should read."""
+"""Receives one line of text for the user."""
 ProgressCallback = Callable[[int, int], None]
-"""Receives how much of the work is done, and of how much."""
+"""Receives the number of finished units of work and their total."""
 
 
 def ignore_progress(done: int, total: int) -> None:
-    """Show no progress."""
+    """Do nothing: a callback for callers that show no progress."""
 
 
 def prepare_streams() -> None:
-    """Make standard output and error take every text: letters that their encoding lacks are escaped, and a stream that
-    was closed before the start becomes one that goes nowhere.
+    """Make standard output and standard error accept any text.
+
+    Characters that the encoding lacks are escaped; a stream that was closed before the start is replaced by the null
+    device.
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - for the process
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - open until exit
         elif isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
 
 
 def silence_stream(stream: TextIO | None) -> None:
-    """Send what is still written to a broken stream nowhere, its buffer at the interpreter's end included."""
+    """Redirect a broken stream to the null device, so that flushing its buffer at exit raises no error."""
     with suppress(OSError, ValueError, AttributeError):
         assert stream is not None
         target = os.open(os.devnull, os.O_WRONLY)
@@ -44,9 +46,9 @@ def silence_stream(stream: TextIO | None) -> None:
 
 
 def log_to_terminal(message: str) -> None:
-    """Write a line to standard error, where progress belongs (results go to standard output).
+    """Write a line to standard error; results go to standard output.
 
-    A terminal or pipe that is gone does not end the work: an hour of training must not depend on its listener.
+    A closed terminal or pipe raises no error, so that it cannot end a training run.
     """
     stream = TolerantStream(sys.stderr)
     stream.write(message + "\n")
@@ -54,18 +56,18 @@ def log_to_terminal(message: str) -> None:
 
 
 class TolerantStream:
-    """A text stream that goes on, silently, once its terminal or pipe is gone."""
+    """A text stream that discards its text without an error once its terminal or pipe is closed."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write `text` where that is possible; returns its length."""
+        """Write `text` if the stream is open; return the length of `text`."""
         self._try("write", text)
         return len(text)
 
     def flush(self) -> None:
-        """Flush where that is possible."""
+        """Flush if the stream is open."""
         self._try("flush")
 
     def _try(self, name: str, *arguments: Any) -> None:
@@ -75,16 +77,16 @@ class TolerantStream:
             encoding = getattr(self._stream, "encoding", None) or "ascii"
             escaped = [text.encode(encoding, "backslashreplace").decode(encoding) for text in arguments]
             self._try(name, *escaped)
-        except (OSError, ValueError, AttributeError):  # gone, closed, or None
+        except (OSError, ValueError, AttributeError):  # broken, closed, or None
             silence_stream(self._stream)
 
     def __getattr__(self, name: str) -> Any:
-        """Return anything else that the stream has (encoding, isatty, fileno)."""
+        """Return any other attribute of the stream (encoding, isatty, fileno)."""
         return getattr(self._stream, name)
 
 
 def format_duration(seconds: float) -> str:
-    """Seconds as a person reads them: `48 s`, `12 min 5 s`, `3 h 20 min`."""
+    """Format a duration as `48 s`, `12 min 5 s` or `3 h 20 min`."""
     total_s = round(seconds)
     if total_s < 60:
         return f"{total_s} s"
@@ -94,7 +96,7 @@ def format_duration(seconds: float) -> str:
 
 
 def create_error_console() -> Console:
-    """Return rich's console on standard error, which goes on where the terminal is gone."""
+    """Return a rich console on standard error that tolerates a closed terminal."""
     from rich.console import Console  # noqa: PLC0415
 
     return Console(file=TolerantStream(sys.stderr or io.StringIO()))  # type: ignore[arg-type]
@@ -102,8 +104,8 @@ def create_error_console() -> Console:
 
 @contextmanager
 def progress_bar(description: str) -> Iterator[ProgressCallback]:
-    """A bar on standard error from the first progress on, so that what goes wrong before stands alone."""
-    # here, for most who import this module show no bar
+    """Show a progress bar on standard error from the first update on; earlier errors appear without a bar."""
+    # Imported here, because most users of this module show no bar.
     from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn  # noqa: PLC0415
 
     bar = Progress(

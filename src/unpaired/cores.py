@@ -1,4 +1,4 @@
-"""Processor cores that this process may use. Imports no torch, which processes that analyse recordings import late."""
+"""Processor cores that this process may use. Imports no torch, so that analysis workers start fast."""
 
 from __future__ import annotations
 
@@ -8,33 +8,35 @@ import sys
 from pathlib import Path
 
 _THREADS_AT_START = os.environ.get("OMP_NUM_THREADS", "")
-"""The user's wish; Lightning sets the variable later for its own processes."""
+"""The user's setting, read at import because Lightning overwrites the variable for its processes."""
 
 
 def count_cores() -> int:
-    """Return the cores that the affinity and the container's quota allow; all, where the system does not tell."""
+    """Return the number of cores that CPU affinity and container quota allow; all cores if these are unknown."""
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
     quota = read_cpu_quota()
     return cores if quota is None else max(1, min(cores, math.ceil(quota)))
 
 
 def count_threads(process_count: int = 1) -> int:
-    """Return the threads to compute with in each of some processes where no setting says so: OMP_NUM_THREADS if it is
-    set, else a share of the cores.
+    """Return the default number of threads of each of `process_count` processes.
+
+    This is OMP_NUM_THREADS if it is set, else the number of cores divided by `process_count`, at least 1.
     """
     return parse_thread_count(_THREADS_AT_START) or max(1, count_cores() // process_count)
 
 
 def parse_thread_count(text: str) -> int | None:
-    """Return the first number of an OMP_NUM_THREADS value, which may be a list by nesting level; None without one."""
+    """Return the first number of an OMP_NUM_THREADS value, a list by nesting level; None if it is no number above 0."""
     first = text.partition(",")[0].strip()
     return int(first) if first.isdecimal() and int(first) > 0 else None
 
 
 def read_cpu_quota(root: Path = Path("/")) -> float | None:
-    """Return the processors that the control groups of this process grant (`docker --cpus 1.5` gives 1.5).
+    """Return the number of cores that the control groups (v1 or v2) of this process grant.
 
-    The smallest quota of the group and the groups around it counts, of versions 1 and 2. None: no limit, or not Linux.
+    `docker --cpus 1.5` gives 1.5. The smallest quota of the group and its ancestors applies. Returns None without a
+    limit, and on systems other than Linux.
     """
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
@@ -58,7 +60,7 @@ def read_cpu_quota(root: Path = Path("/")) -> float | None:
 
 
 def _read_group_quota(folder: Path) -> float | None:
-    """Return the quota of one control group in processors."""
+    """Return the quota of one control group in cores; None without a limit."""
     try:
         if (folder / "cpu.max").is_file():
             quota, period = (folder / "cpu.max").read_text().split()

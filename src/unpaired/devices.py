@@ -1,4 +1,4 @@
-"""Which device computes, and with which random numbers."""
+"""Choice of the compute device, thread limit, and isolation of random number generators."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from unpaired.errors import UsageError
 
 
 def pick_device(name: str) -> torch.device:
-    """The device called `name`; auto: CUDA, else MPS, else the CPU. Raises UsageError where there is none such."""
+    """Return the device called `name`; auto: CUDA, else MPS, else CPU. Raises UsageError if it does not exist."""
     limit_threads()
     if name == "auto":
         kind = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -21,19 +21,19 @@ def pick_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"device '{name}': not on this machine, or not in this torch; try auto or cpu") from error
+        raise UsageError(f"device '{name}': not available (machine or build of torch); use auto or cpu") from error
     return device
 
 
 def limit_threads() -> None:
-    """Lower torch's threads to the cores that affinity and the container's quota allow; torch knows no quotas."""
+    """Reduce the number of torch threads to `count_cores`, because torch ignores container quotas."""
     if torch.get_num_threads() > (cores := count_cores()):
         torch.set_num_threads(cores)
 
 
 @contextmanager
 def isolate_rng(seed: int = 0) -> Iterator[None]:
-    """What is drawn within is the same each time, on all devices, and the global random numbers stay as they were."""
+    """Seed torch on all devices within the context; restore the states of the global generators at its end."""
     with torch.random.fork_rng(devices=list(range(torch.cuda.device_count()))):
         torch.manual_seed(seed)
         yield

@@ -1,4 +1,4 @@
-"""What `unpaired doctor` finds out: versions, devices, threads, extras, folders and speed."""
+"""Diagnosis of `unpaired doctor`: versions, devices, threads, extras, folders and speed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SPEED_STEPS = 5
 
 @dataclass
 class Diagnosis:
-    """The lines to print, and those of them that name something wrong."""
+    """The lines to print, and the problems among them."""
 
     lines: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
@@ -43,13 +43,13 @@ class Diagnosis:
         self.lines.append(f"{name:<15}{text}")
 
     def add_problem(self, text: str) -> None:
-        """Add a line that says what is wrong and what to do."""
+        """Add a line that says what is wrong and how to fix it."""
         self.problems.append(text)
         self.lines.append(f"{'WRONG':<15}{text}")
 
 
 def diagnose(folder: Path) -> Diagnosis:
-    """Look at the installation and the machine; `folder` is where writing is tried. Takes a few seconds."""
+    """Inspect the installation and the machine, and test writing to `folder`. Takes a few seconds."""
     report = Diagnosis()
     report.add("unpaired", f"{__version__} in {Path(__file__).parent}")
     report.add("python", f"{platform.python_version()} ({sys.executable}) on {platform.platform()}")
@@ -63,7 +63,7 @@ def diagnose(folder: Path) -> Diagnosis:
 
 
 def find_version(package: str) -> str:
-    """Return the installed version of a package."""
+    """Return the installed version of a package, or "missing"."""
     try:
         return importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:
@@ -71,7 +71,7 @@ def find_version(package: str) -> str:
 
 
 def add_processor(report: Diagnosis) -> None:
-    """Report cores, quotas, threads and memory."""
+    """Report cores, quota, threads, environment variables, load and memory."""
     quota = read_cpu_quota()
     report.add(
         "cores",
@@ -83,15 +83,15 @@ def add_processor(report: Diagnosis) -> None:
     if os.name == "posix":
         report.add("load", ", ".join(f"{load:.1f}" for load in os.getloadavg()) + " (1, 5 and 15 minutes)")
     if sys.platform == "linux":
-        report.add("memory", f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.1f} GiB in all")
+        report.add("memory", f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 2**30:.1f} GiB in total")
 
 
 def add_devices(report: Diagnosis) -> None:
-    """Report GPUs, and the speed of a convolution with its gradients on each device."""
+    """Report GPUs, and the time of a convolution with its gradients on each device in each precision."""
     for i in range(torch.cuda.device_count()):
         report.add(f"cuda:{i}", f"{torch.cuda.get_device_name(i)}, CUDA {torch.version.cuda}")
     if not torch.cuda.is_available() and torch.version.cuda is not None:
-        report.add("cuda", "torch is built for CUDA, but no GPU can be used; see nvidia-smi")
+        report.add("cuda", "run nvidia-smi: torch is built for CUDA, but finds no usable GPU")
     kinds = ["cpu"]
     kinds += ["cuda"] if torch.cuda.is_available() else []
     kinds += ["mps"] if torch.backends.mps.is_available() else []
@@ -100,13 +100,13 @@ def add_devices(report: Diagnosis) -> None:
         try:
             speeds = [f"{p} {measure_speed(device, p) * 1000:.1f} ms" for p in list_candidate_precisions(device)]
         except RuntimeError as error:
-            report.add_problem(f"{kind}: a convolution fails ({error}); use another --device, or reinstall torch")
+            report.add_problem(f"use another --device, or reinstall torch: a convolution on {kind} fails ({error})")
         else:
             report.add(f"{kind} speed", f"convolution {SPEED_SHAPE}, forward and backward: {', '.join(speeds)}")
 
 
 def measure_speed(device: torch.device, precision: str) -> float:
-    """Return the seconds of the fastest of some convolutions with their gradients."""
+    """Return the shortest time in seconds of a convolution, forward and backward, out of SPEED_STEPS."""
     layer = torch.nn.Conv2d(SPEED_SHAPE[1], SPEED_SHAPE[1], 3, padding=1).to(device)
     x = torch.ones(SPEED_SHAPE, device=device)
     dtype = {"bf16-mixed": torch.bfloat16, "fp16-mixed": torch.float16}.get(precision)
@@ -117,7 +117,7 @@ def measure_speed(device: torch.device, precision: str) -> float:
             y = layer(x)
         y.float().sum().backward()
         assert layer.weight.grad is not None
-        layer.weight.grad.sum().item()  # waits for the device
+        layer.weight.grad.sum().item()  # synchronizes with the device
         seconds.append(time.perf_counter() - started)
     return min(seconds[1:])
 
@@ -126,12 +126,12 @@ def add_extras(report: Diagnosis) -> None:
     """Report which optional packages are installed, and how to install the others."""
     for extra, packages in list_extras().items():
         missing = [package for package in packages if find_version(package) == "missing"]
-        state = "installed" if not missing else f"lacks {', '.join(missing)}: pip install 'unpaired[{extra}]'"
+        state = "installed" if not missing else f"to add {', '.join(missing)}: pip install 'unpaired[{extra}]'"
         report.add(extra, state)
 
 
 def list_extras() -> dict[str, list[str]]:
-    """Return the packages of each extra, as the installed package declares them."""
+    """Return the packages of each extra, from the metadata of the installed package; empty if it is not installed."""
     extras: dict[str, list[str]] = {}
     try:
         requirements = importlib.metadata.requires("unpaired") or []
@@ -146,26 +146,26 @@ def list_extras() -> dict[str, list[str]]:
 
 
 def add_folders(report: Diagnosis, folder: Path) -> None:
-    """Report the space of the folders that are written to, and try writing."""
+    """Test writing to each folder that the package uses; report its speed and free space."""
     for name, path in list_folders(folder):
         try:
             speed = measure_writing(path)
             free = shutil.disk_usage(path).free / 2**30
         except (OSError, UnpairedError) as error:
-            report.add_problem(f"{name} folder {path.absolute()}: cannot be written ({error}); choose another one")
+            report.add_problem(f"choose another {name} folder: {path.absolute()} cannot be written ({error})")
             continue
-        report.add(name, f"{path.absolute()}: can be written, {speed:.0f} MB/s, {free:.1f} GiB free")
+        report.add(name, f"{path.absolute()}: writable, {speed:.0f} MB/s, {free:.1f} GiB free")
 
 
 def list_folders(folder: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the folders that are written to."""
+    """Yield name and path of the folders that the package writes to."""
     yield "out", folder
     yield "cache", find_cache_home()
     yield "temporary", Path(tempfile.gettempdir())
 
 
 def measure_writing(folder: Path, megabytes: int = 16) -> float:
-    """Return the megabytes per second at which a file is written to the disk of `folder`; raises OSError."""
+    """Return the speed of writing a file to the disk of `folder`, in MB/s. Raises OSError if writing fails."""
     with tempfile.NamedTemporaryFile(dir=folder, prefix=".unpaired-") as file:
         started = time.perf_counter()
         for _ in range(megabytes):

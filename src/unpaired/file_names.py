@@ -1,4 +1,4 @@
-"""File names that fit into a file system and compare equal however their accents are stored."""
+"""File names: shortening to the limit of the file system, and Unicode normalization."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import os
 import unicodedata
 
 MAX_NAME_BYTES = 255
-"""Bytes of one file name that common file systems take."""
+"""Maximum length of a file name in bytes on common file systems."""
 
 
 def shorten_name(name: str, max_bytes: int = MAX_NAME_BYTES) -> str:
-    """Return `name`, or where it is too long its beginning, a hash of the whole name and its suffix.
+    """Return `name`; if it exceeds `max_bytes`, its beginning with a hash of the full name and its suffix.
 
-    Lengths are bytes as the file system stores them; no character is cut in two. Equal names give equal results.
+    Lengths count encoded bytes; multi-byte characters are not split. Equal names give equal results.
     """
     encoded = os.fsencode(name)
     if len(encoded) <= max_bytes:
@@ -29,7 +29,7 @@ def shorten_name(name: str, max_bytes: int = MAX_NAME_BYTES) -> str:
 
 
 def hash_name(name: str) -> str:
-    """Return 16 hexadecimal digits that stand for a name."""
+    """Return a 64-bit BLAKE2b hash of a name as 16 hexadecimal digits."""
     return hashlib.blake2b(os.fsencode(name), digest_size=8).hexdigest()
 
 

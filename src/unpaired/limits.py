@@ -1,6 +1,7 @@
-"""Limits against files that would fill the memory or the hours: small on disk, huge once decoded.
+"""Limits on decoded pixels and hours, against decompression bombs: files that are small on disk and huge in memory.
 
-They are kept in environment variables, so that worker processes share them; the flags of the same name set these.
+The limits are environment variables, so that worker processes inherit them. The flags --max-pixels and --max-hours set
+these variables.
 """
 
 from __future__ import annotations
@@ -11,25 +12,25 @@ from unpaired.errors import UsageError
 
 MAX_PIXELS_VARIABLE, MAX_HOURS_VARIABLE = "UNPAIRED_MAX_PIXELS", "UNPAIRED_MAX_HOURS"
 DEFAULT_MAX_PIXELS = 1 << 27
-"""Pictures of more pixels than this are refused as decompression bombs."""
+"""Maximum number of pixels of an image; larger ones are refused."""
 DEFAULT_MAX_HOURS = 24.0
-"""Recordings that decode to more than this are refused."""
+"""Maximum duration of a recording in hours; longer ones are refused."""
 MAX_BYTES_PER_PIXEL = 32
-"""A picture may take this many bytes for each pixel of the limit, all bands and a whole tile included."""
+"""Maximum memory of an image in bytes per pixel of the limit, including all bands and a complete tile."""
 
 
 def get_max_pixels() -> int:
-    """The pixels that a picture may have."""
+    """Return the maximum number of pixels of an image. Raises UsageError if the variable holds no number above 0."""
     return int(_read(MAX_PIXELS_VARIABLE, "--max-pixels", DEFAULT_MAX_PIXELS))
 
 
 def get_max_hours() -> float:
-    """The hours that a recording may last."""
+    """Return the maximum duration of a recording in hours. Raises UsageError as `get_max_pixels` does."""
     return _read(MAX_HOURS_VARIABLE, "--max-hours", DEFAULT_MAX_HOURS)
 
 
 def set_limits(max_pixels: str | None, max_hours: str | None) -> None:
-    """Set the limits for this process and those that it starts; None leaves one as it is. Raises UsageError."""
+    """Set the limits for this process and its children; None keeps a limit. Raises UsageError for invalid numbers."""
     for variable, flag, value in (
         (MAX_PIXELS_VARIABLE, "--max-pixels", max_pixels),
         (MAX_HOURS_VARIABLE, "--max-hours", max_hours),

@@ -1,8 +1,7 @@
-"""Worker processes that import nothing of the caller's script, and end with it however it ends.
+"""Pool of worker processes that do not import the caller's script and always end with it.
 
-`multiprocessing` starts its workers by importing the main script again, which trains a second time where the script has
-no `if __name__ == "__main__"`. These workers are started with this module alone; work and results pass through pipes of
-`multiprocessing`, which pickles them.
+`multiprocessing` starts workers by importing the main script again; a script without `if __name__ == "__main__"` would
+then train a second time. These workers import this module only. Jobs and results are pickled and sent through pipes.
 """
 
 from __future__ import annotations
@@ -26,16 +25,16 @@ R = TypeVar("R")
 
 
 def can_start_workers() -> bool:
-    """Whether there is a Python program to start, and pipes that it can be given; Windows has others."""
+    """Return whether workers can be started: needs a Python executable and POSIX pipes."""
     return bool(sys.executable) and not getattr(sys, "frozen", False) and os.name == "posix"
 
 
 def map_in_processes(work: Callable[[J], R], jobs: Mapping[K, J], workers: int) -> Iterator[tuple[K, R]]:
-    """Yield (key, `work(job)`) for each of `jobs` as they are done, from `workers` processes of one thread each.
+    """Yield (key, `work(job)`) of all `jobs` in order of completion, from `workers` processes of one thread each.
 
-    `work` is a function of a module that a worker can import. What it raises is raised here. Workers stop at the end of
-    the iteration, also where that is left early (Ctrl-C reaches this process alone). Raises WorkError where a worker is
-    lost, as by a lack of memory.
+    `work` must be a function of an importable module; its exceptions are raised here. Workers stop at the end of the
+    iteration, even if the caller leaves it early; Ctrl-C reaches this process only. Raises WorkError if a worker ends
+    unexpectedly, for instance because memory ran out.
     """
     pending: queue.SimpleQueue[tuple[K, J] | None] = queue.SimpleQueue()
     for item in jobs.items():
@@ -67,20 +66,20 @@ def map_in_processes(work: Callable[[J], R], jobs: Mapping[K, J], workers: int) 
 
 def _close_pipes(process: subprocess.Popen[bytes]) -> None:
     for pipe in (process.stdin, process.stdout):
-        with suppress(OSError):  # what a killed worker did not read
+        with suppress(OSError):  # closing flushes bytes that a killed worker did not read
             if pipe is not None:
                 pipe.close()
 
 
 def _start_worker() -> subprocess.Popen[bytes]:
-    """Start a worker in a process group of its own, which Ctrl-C in a terminal does not reach."""
+    """Start a worker in its own process group, so that Ctrl-C in a terminal does not reach it."""
     path = [str(entry) for entry in sys.path]
     program = f"import sys; sys.path[:] = {path!r}; from unpaired.worker_pool import serve; serve()"
     return subprocess.Popen(
         [sys.executable, "-c", program],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env=os.environ | {"OMP_NUM_THREADS": "1"},  # as many processes as cores
+        env=os.environ | {"OMP_NUM_THREADS": "1"},  # one process per core
         process_group=0,
     )
 
@@ -91,7 +90,7 @@ def _feed(
     pending: queue.SimpleQueue[tuple[K, J] | None],
     results: queue.SimpleQueue[tuple[K, Any, BaseException | None]],
 ) -> None:
-    """Give one worker a job after the other."""
+    """Send pending jobs to one worker, one at a time, and queue its results."""
     assert process.stdin is not None and process.stdout is not None
     sink = Connection(os.dup(process.stdin.fileno()), readable=False)
     source = Connection(os.dup(process.stdout.fileno()), writable=False)
@@ -103,19 +102,19 @@ def _feed(
                 result, error = source.recv()
             except (OSError, EOFError) as lost:
                 code = process.poll()
-                reason = f"exit code {code}" if code is not None and code >= 0 else "killed, perhaps for its memory"
-                results.put((key, None, WorkError(f"{key}: the process that worked on it ended ({reason}; {lost!r})")))
+                reason = f"exit code {code}" if code is not None and code >= 0 else "killed, perhaps out of memory"
+                results.put((key, None, WorkError(f"{key}: its worker process ended ({reason}; {lost!r})")))
                 return
-            except Exception as failure:  # whatever it is, the caller must not wait for ever
+            except Exception as failure:  # the caller would wait forever for the missing result
                 results.put((key, None, failure))
                 return
             results.put((key, result, error))
 
 
 def serve() -> None:
-    """Do the work that comes through standard input until it ends, as it does when the caller ends."""
+    """Execute jobs from standard input until it closes, which happens when the caller ends."""
     source = Connection(os.dup(sys.stdin.fileno()), writable=False)
-    # Results alone go to the pipe; what a library prints goes to standard error.
+    # Only results go to the pipe; text that libraries print goes to standard error.
     sink = Connection(os.dup(sys.stdout.fileno()), readable=False)
     os.dup2(2, sys.stdout.fileno())
     try:
@@ -126,7 +125,7 @@ def serve() -> None:
                 outcome = (work(job), None)
             except EOFError:
                 return
-            except Exception as error:  # raised again by the caller
+            except Exception as error:  # the caller raises it again
                 outcome = (None, error)
             sink.send_bytes(_dump(outcome))
     except (BrokenPipeError, KeyboardInterrupt):
@@ -134,10 +133,10 @@ def serve() -> None:
 
 
 def _dump(outcome: tuple[Any, Exception | None]) -> bytes:
-    """Return a result as it is sent; an exception that cannot be made again at the other end becomes its text."""
+    """Pickle an outcome; replace an exception that cannot be unpickled by a RuntimeError with its text."""
     try:
         data = bytes(ForkingPickler.dumps(outcome))
         ForkingPickler.loads(data)
-    except Exception:  # of a library, with arguments of its own
+    except Exception:  # for instance an exception with required arguments
         return bytes(ForkingPickler.dumps((None, RuntimeError(repr(outcome[1])))))
     return data

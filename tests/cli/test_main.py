@@ -1,4 +1,4 @@
-"""The command line: results, exit codes, and never a traceback for a user's mistake."""
+"""Command line: results, exit codes, and error messages without a traceback."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def test_train_translate_evaluate(
 ) -> None:
     out = tmp_path / "out"
     assert main(["translate", str(run), str(discs / "red"), "--to", "blue", "--out", str(out)]) == 0
-    assert "12 translated" in capsys.readouterr().out
+    assert "Translated 12 files" in capsys.readouterr().out
     with Image.open(out / "003.png") as picture:
         assert picture.size == (20, 18)
     assert main(["translate", str(run), str(discs / "red"), "--to", "blue", "--out", str(out)]) == 0
-    assert "12 were there already" in capsys.readouterr().out
+    assert "Skipped 12 up to date" in capsys.readouterr().out
     assert main(["evaluate", str(run)]) == 0
     shown = capsys.readouterr().out
     assert "red -> blue" in shown
@@ -45,13 +45,13 @@ def test_train_translate_evaluate(
     assert (tmp_path / "translated-red" / "000.png").is_file()
 
 
-def test_a_bad_file_is_reported_while_the_others_are_done(
+def test_unreadable_file_is_reported_and_others_are_translated(
     run: Path, discs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (discs / "red" / "bad.png").write_bytes(b"no picture")
     assert main(["translate", str(run), str(discs / "red"), "--to", "blue", "--out", str(tmp_path / "out")]) == 1
     said = capsys.readouterr()
-    assert "12 translated" in said.out
+    assert "Translated 12 files" in said.out
     assert "bad.png" in said.err
 
 
@@ -80,10 +80,10 @@ def test_a_damaged_model_is_refused(run: Path, discs: Path, capsys: pytest.Captu
         (["train", "DATA", "--widht", "3"], "did you mean '--width'"),
         (["train", "DATA", "--depth", "4"], "--depth is a setting of gan, discogan; cyclegan has: --"),
         (["train", "DATA", "--method", "cut", "--no-one-way"], "--no-one-way is a setting of cyclegan; cut has: --"),
-        (["train", "--resume", "DATA", "--depth", "4"], "--depth: a resumed run keeps its own"),
+        (["train", "--resume", "DATA", "--depth", "4"], "--depth: a resumed run keeps its value"),
         (
             ["compare", "DATA", "--depth", "4"],
-            "--depth is a setting of gan, discogan; to give it: --set gan.depth=VALUE",
+            "--depth is a setting of gan, discogan; to set it: --set gan.depth=VALUE",
         ),
         (["compare", "DATA", "--teacher", "RUN"], "--teacher: a comparison gives all methods the same data and budget"),
         (["compare", "DATA", "--set", "xgan.teacher=RUN"], "--set xgan.teacher=RUN: a comparison gives all"),
@@ -119,7 +119,7 @@ def test_a_damaged_model_is_refused(run: Path, discs: Path, capsys: pytest.Captu
         (["methods", "--al"], "--al"),
     ],
 )
-def test_wrong_usage_exits_with_2_and_says_why(
+def test_wrong_usage_exits_with_2_and_an_explanation(
     words: list[str], said: str, discs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if "--pairs" in words:
@@ -131,21 +131,21 @@ def test_wrong_usage_exits_with_2_and_says_why(
     assert "unpaired: " in err
 
 
-@pytest.mark.parametrize("told", [False, True])
-def test_what_another_process_says_is_not_said_again(
-    told: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("is_reported", [False, True])
+def test_error_reported_by_another_process_is_not_printed(
+    is_reported: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(_: list[str]) -> int:
         error = WorkError("lost")
-        error.is_reported_elsewhere = told
+        error.is_reported_elsewhere = is_reported
         raise error
 
     monkeypatch.setitem(COMMANDS, "methods", fail)
     assert main(["methods"]) == 1
-    assert capsys.readouterr().err == ("" if told else "unpaired: lost\n")
+    assert capsys.readouterr().err == ("" if is_reported else "unpaired: lost\n")
 
 
-def test_no_bar_is_shown_before_a_mistake(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_usage_error_appears_without_a_progress_bar(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert main(["audit", str(run), "--limit", "1"]) == 2
     assert capsys.readouterr().err == "unpaired: --limit 1: expected 2 or more\n"
@@ -227,12 +227,12 @@ def test_judges_of_recordings_are_refused_for_pictures(run: Path, capsys: pytest
 def test_a_run_that_cannot_be_written_is_refused_before_it_is_measured(
     command: str, run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("os.access", lambda *_: False)  # the tests' user may be one who may do everything
+    monkeypatch.setattr("os.access", lambda *_: False)  # the tests may run as root
     assert main([command, str(run)]) == 1
     assert "is not writable" in capsys.readouterr().err
 
 
-def test_a_folder_that_may_not_be_looked_into_is_named(
+def test_permission_error_names_the_file(
     run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def denied(path: Path) -> bool:

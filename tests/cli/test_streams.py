@@ -1,4 +1,4 @@
-"""Outputs that are closed, broken or full, or lack a letter; system errors; what is shown to type again."""
+"""Closed, broken and full output streams, limited encodings, system errors and `unpaired doctor`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COMMAND = [sys.executable, "-m", "unpaired"]
 
 
 def run_command(*words: str, redirect: str = "", **environment: str) -> tuple[int, bytes, bytes]:
-    """Run a command by a shell, with what stands after it there; returns the exit code and both outputs."""
+    """Run a command in a shell with a redirection; return the exit code and both outputs."""
     done = subprocess.run(
         ["sh", "-c", f'"$@" {redirect}', "sh", *COMMAND, *words],
         capture_output=True,
@@ -28,7 +28,7 @@ def run_command(*words: str, redirect: str = "", **environment: str) -> tuple[in
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
-def test_letters_that_the_output_lacks_are_escaped(encoding: str, discs: Path, tmp_path: Path) -> None:
+def test_characters_outside_the_encoding_are_escaped(encoding: str, discs: Path, tmp_path: Path) -> None:
     data = tmp_path / "データ"
     discs.rename(data)
     (data / "red").rename(data / "赤")
@@ -39,13 +39,13 @@ def test_letters_that_the_output_lacks_are_escaped(encoding: str, discs: Path, t
 
 @pytest.mark.skipif(os.name != "posix", reason="needs a POSIX shell")
 @pytest.mark.parametrize(("redirect", "code"), [(">&-", 0), (">&- 2>&-", 0), ("| true", 0), ("2>&1 | head -c 1", 0)])
-def test_a_closed_or_broken_output_is_no_failure(redirect: str, code: int, discs: Path) -> None:
+def test_closed_or_broken_output_exits_with_0(redirect: str, code: int, discs: Path) -> None:
     found, _, err = run_command("check", str(discs), redirect=redirect)
     assert found == code and b"Traceback" not in err and b"Exception ignored" not in err
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no such device")
-def test_a_full_output_is_a_failure_and_said(discs: Path) -> None:
+def test_full_output_exits_with_1(discs: Path) -> None:
     code, _, err = run_command("check", str(discs), redirect="> /dev/full")
     assert code == 1 and b"standard output" in err
     assert b"Traceback" not in err and b"Exception ignored" not in err
@@ -61,7 +61,7 @@ def test_a_full_output_is_a_failure_and_said(discs: Path) -> None:
         (MemoryError(), "not enough memory"),
     ],
 )
-def test_what_the_system_refuses_is_a_line(
+def test_system_errors_are_printed_in_one_line(
     error: BaseException, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(_: list[str]) -> int:
@@ -72,7 +72,7 @@ def test_what_the_system_refuses_is_a_line(
     assert capsys.readouterr().err == f"unpaired: {said}\n"
 
 
-def test_doctor_names_what_a_bug_report_needs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_doctor_prints_versions_threads_and_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor", "--out", str(tmp_path)]) == 0
     shown = capsys.readouterr().out
     assert all(word in shown for word in ("torch", "python", "OMP_NUM_THREADS", "cores", str(tmp_path), "fp32", "ms"))

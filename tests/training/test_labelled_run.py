@@ -1,4 +1,4 @@
-"""Runs with labels or more than two domains: training, resuming, evaluation and translation."""
+"""Runs of methods that draw labelled items or pairs of many domains: trained, resumed, evaluated, translated."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from unpaired.training.trainer import Trainer, TrainingInterrupt
 from unpaired.translate import Translator
 
 pytestmark = pytest.mark.usefixtures("without_features")
-COLORS = ("red", "blue", "green")
+COLOURS = ("red", "blue", "green")
 
 
 def quiet(_: str) -> None:
@@ -34,20 +34,20 @@ def quiet(_: str) -> None:
 
 @pytest.fixture
 def three(tmp_path: Path) -> Path:
-    """Return a folder with three domains of discs."""
-    for name in COLORS:
+    """Three domains of discs, a folder each."""
+    for name in COLOURS:
         draw_domain(tmp_path / "three", name, 12)
     return tmp_path / "three"
 
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    """Return a folder of discs of three colors, with a label table next to it."""
+    """One folder of discs of three colours, with a table beside it."""
     rows = ["file,red,blue,green,low"]
-    for name in COLORS:
+    for name in COLOURS:
         files = sorted(draw_domain(tmp_path / "discs", name, 12).iterdir())
         rows += [
-            ",".join([f"{name}/{path.name}", *(str(name == color) for color in COLORS), str(i % 2)])
+            ",".join([f"{name}/{path.name}", *(str(name == colour) for colour in COLOURS), str(i % 2)])
             for i, path in enumerate(files)
         ]
     (tmp_path / "discs.csv").write_text("\n".join(rows) + "\n")
@@ -55,7 +55,7 @@ def table(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("method", ["stargan", "fader", "combogan"])
-def test_many_domains_train_resume_and_translate(
+def test_many_folders_from_training_to_translating(
     method: str, three: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = TINY | {"method": method, "steps": 6, "checkpoint_every": 3, "batch_size": 3}
@@ -67,8 +67,8 @@ def test_many_domains_train_resume_and_translate(
 
     original = Trainer._run_scheduled_tasks
 
-    def stop(self: Trainer, previous_fraction: float, fraction: float) -> None:
-        original(self, previous_fraction, fraction)
+    def stop(self: Trainer, before: float, share: float) -> None:
+        original(self, before, share)
         if self.step == 3:
             self._interrupt()
 
@@ -84,7 +84,7 @@ def test_many_domains_train_resume_and_translate(
     assert one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
-def test_attributes_of_label_table_train_and_translate(
+def test_attributes_of_a_table_from_training_to_translating(
     table: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "run"
@@ -94,28 +94,18 @@ def test_attributes_of_label_table_train_and_translate(
     assert translator.domains == ("red", "blue", "green", "low", "no-low")
     assert ("red", "low") not in translator.routes and ("low", "no-low") in translator.routes
     picture, out = str(next((table / "red").iterdir())), tmp_path / "out"
-    arguments = [
-        "translate",
-        str(run),
-        picture,
-        "--to",
-        "green,no-low=0.5",
-        "--labels",
-        f"{table}.csv",
-        "--out",
-        str(out),
-    ]
-    assert main(arguments) == 0, capsys.readouterr().err
+    words = ["translate", str(run), picture, "--to", "green,no-low=0.5", "--labels", f"{table}.csv", "--out", str(out)]
+    assert main(words) == 0, capsys.readouterr().err
     assert len(list(out.glob("*.png"))) == 1
-    assert main(arguments) == 0 and "1 were there already" in capsys.readouterr().out
+    assert main(words) == 0 and "Skipped 1 up to date" in capsys.readouterr().out
     other = tmp_path / "other.csv"
     other.write_text("file,low\nnobody.png,1\n")
-    assert main([str(other) if argument == f"{table}.csv" else argument for argument in arguments]) == 2
+    assert main([str(other) if word == f"{table}.csv" else word for word in words]) == 2
     assert f"--labels {other}: has no row for any of the inputs" in capsys.readouterr().err
     assert {m.route for m in evaluate(run, [table]).routes} >= {"red -> blue", "low -> no-low"}
 
 
-def test_run_resumes_without_original_label_table(table: Path, tmp_path: Path) -> None:
+def test_the_labels_of_a_run_are_its_own(table: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     settings = TINY | {"method": "fader", "steps": 2, "attributes": ("red|blue|green",)}
     train(table, out=run, log=quiet, **settings)
@@ -124,7 +114,7 @@ def test_run_resumes_without_original_label_table(table: Path, tmp_path: Path) -
     assert [p.name for p in list_checkpoints(run / "checkpoints")][-1] == "step-000000003"
 
 
-def test_invalid_labels_and_batch_sizes_raise_errors_before_training(table: Path, three: Path, tmp_path: Path) -> None:
+def test_what_labels_need_is_told_before_training(table: Path, three: Path, tmp_path: Path) -> None:
     settings = TINY | {"steps": 2}
     with pytest.raises(UsageError, match="--attributes"):
         train(table, method="stargan", out=tmp_path / "a", log=quiet, **settings)
@@ -134,32 +124,31 @@ def test_invalid_labels_and_batch_sizes_raise_errors_before_training(table: Path
     with pytest.raises(WorkError, match=r"discs\.csv: 'blue' has 1 training file.*at least 2"):
         train(table, method="stargan", out=tmp_path / "c", log=quiet, attributes=("red|blue",), **settings)
     assert not (tmp_path / "c").exists()
-    small_micro_batches = settings | {"method": "stargan", "batch_size": 2, "grad_accumulation": 2}
+    alone = settings | {"method": "stargan", "batch_size": 2, "grad_accumulation": 2}
     with pytest.raises(UsageError, match=r"batch size 2: stargan .* two items.*--batch-size 4"):
-        train(three, out=tmp_path / "d", log=quiet, **small_micro_batches)
+        train(three, out=tmp_path / "d", log=quiet, **alone)
 
 
-def test_two_label_values_are_domains_of_two_domain_method(table: Path, tmp_path: Path) -> None:
+def test_two_values_of_a_table_serve_a_method_of_two_domains(table: Path, tmp_path: Path) -> None:
     run = train(table, out=tmp_path / "run", log=quiet, attributes=("low",), **(TINY | {"steps": 2}))
     assert run is not None and Translator.load(run).routes == (("low", "no-low"), ("no-low", "low"))
 
 
-def test_label_value_without_test_items_does_not_prevent_evaluation(table: Path, tmp_path: Path) -> None:
+def test_a_value_of_which_nothing_is_held_back_keeps_no_other_from_being_measured(table: Path, tmp_path: Path) -> None:
     rare = list(split_files(discover_collections([table])[0], 0.1, 0).train)[:3]
     lines = Path(f"{table}.csv").read_text().splitlines()
     rows = [f"{line},{int(line.partition(',')[0] in rare)}" for line in lines[1:]]
     Path(f"{table}.csv").write_text("\n".join([f"{lines[0]},rare", *rows]) + "\n")
     settings = TINY | {"method": "stargan", "steps": 2, "holdout_fraction": 0.1, "attributes": ("low", "rare")}
     run = train(table, out=tmp_path / "run", log=quiet, **settings)
-    evaluation = evaluate(run)
-    assert {m.route for m in evaluation.routes} == {"low -> no-low", "no-low -> low"}
-    assert "none of rare" in evaluation.text()
+    found = evaluate(run)
+    assert {m.route for m in found.routes} == {"low -> no-low", "no-low -> low"} and "none of rare" in found.text()
     assert {r.route for r in audit(run, inverse_steps=2).routes} == {"low -> no-low", "no-low -> low"}
     assert [part.name for part in read_run_summary(run).sets] == ["low", "no-low", "rare", "no-rare"]
     assert "3 of rare" in (run / "report.html").read_text(encoding="utf-8")
 
 
-def test_text_file_that_is_not_a_table_is_ignored(three: Path) -> None:
+def test_a_text_beside_a_folder_of_domains_is_no_table_unless_it_is_one(three: Path) -> None:
     Path(f"{three}.txt").write_text("Where these are from.\n", encoding="utf-8")
     assert list_data([three], "stargan", ()).domains == ("blue", "green", "red")
     Path(f"{three}.csv").write_text("file,low\nred/000.png,1\n", encoding="utf-8")
@@ -167,20 +156,18 @@ def test_text_file_that_is_not_a_table_is_ignored(three: Path) -> None:
         list_data([three], "stargan", ())
 
 
-def test_different_value_ranges_require_source_domain(three: Path, tmp_path: Path) -> None:
+def test_values_of_other_ranges_need_the_domain_of_the_inputs(three: Path, tmp_path: Path) -> None:
     run = train(three, out=tmp_path / "run", log=quiet, **(TINY | {"method": "stargan", "steps": 1}))
     translator = Translator.load(run)
     picture = Image.open(next((three / "red").iterdir()))
     translator(picture, to="green")
-    domain_16_bit = translator.config.domains[0].model_copy(update={"statistics": ImageStatistics(bits=16, high=4095)})
-    translator.config = translator.config.model_copy(
-        update={"domains": (domain_16_bit, *translator.config.domains[1:])}
-    )
+    deep = translator.config.domains[0].model_copy(update={"statistics": ImageStatistics(bits=16, high=4095)})
+    translator.config = translator.config.model_copy(update={"domains": (deep, *translator.config.domains[1:])})
     with pytest.raises(UsageError, match="--from blue or red"):
         translator(picture, to="green")
     translator(picture, to="green", source="red")
 
 
-def test_check_prints_domains_of_labels(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_checking_tells_the_domains_that_labels_make(table: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", str(table), "--attributes", "red|blue|green,low"]) == 0
     assert "domains: red (12), blue (12), green (12), low (18), no-low (18)" in capsys.readouterr().out

@@ -33,7 +33,7 @@ def translate(translator: Translator, folder: Path, out: Path, **more: Any) -> O
 
 
 class InFlight:
-    """Counts the files that are between the beginning of reading and the end of writing."""
+    """Counts files between the start of reading and the end of writing."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.lock, self.now, self.most = threading.Lock(), 0, 0
@@ -57,7 +57,7 @@ class InFlight:
 
 
 @pytest.mark.parametrize(("room", "most"), [(1, 1), (2, 2), (3, 3), (1000, 12)])
-def test_what_is_in_flight_is_bounded_by_decoded_bytes(
+def test_decoded_bytes_in_flight_are_limited(
     room: int, most: int, translator: Translator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for i in range(12):
@@ -71,7 +71,7 @@ def test_what_is_in_flight_is_bounded_by_decoded_bytes(
     assert room < 1000 or counted.most > 3
 
 
-def test_one_file_larger_than_the_bound_is_translated_alone(
+def test_file_above_the_limit_is_translated_alone(
     translator: Translator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for i in range(3):
@@ -89,7 +89,7 @@ def test_the_longest_names_are_translated(stem: str, translator: Translator, tmp
     assert outcome.done == 1 and (tmp_path / "out" / f"{stem}.png").is_file()
 
 
-def test_a_folder_that_another_process_translates_into_is_refused(translator: Translator, tmp_path: Path) -> None:
+def test_locked_output_folder_raises_work_error(translator: Translator, tmp_path: Path) -> None:
     picture(tmp_path / "in" / "a.png")
     (tmp_path / "out").mkdir()
     with FolderLock(tmp_path / "out", "translates", "wait"), pytest.raises(WorkError, match="another process"):

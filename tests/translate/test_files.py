@@ -52,7 +52,7 @@ def crafted(translator: Translator, **options: str) -> ImagePipeline:
     return craft
 
 
-def test_a_run_on_disk(tmp_path: Path) -> None:
+def test_translate_files_with_a_loaded_run(tmp_path: Path) -> None:
     translator = Translator.load(make_run(tmp_path / "run"), device="cpu")
     shapes = [(16, 16, 3), (37, 53, 3), (5, 40), (16, 16, 3), (30, 9, 4)]
     for i, shape in enumerate(shapes):
@@ -69,7 +69,7 @@ def test_a_run_on_disk(tmp_path: Path) -> None:
         assert np.abs(made[..., :3] - alone).max() <= 0.51
 
 
-def test_structure_names_and_suffixes(translator: Translator, tmp_path: Path) -> None:
+def test_outputs_keep_structure_and_names(translator: Translator, tmp_path: Path) -> None:
     root = tmp_path / "in"
     names = ["a.png", "b.JPG", "deep/er/c.webp", "deep/d.bmp", "deep/e.tif", "ü ñ.png"]
     for name in names:
@@ -89,7 +89,7 @@ def test_structure_names_and_suffixes(translator: Translator, tmp_path: Path) ->
 
 def test_files_and_folders_together(translator: Translator, tmp_path: Path) -> None:
     one, folder = picture(tmp_path / "x" / "one.png"), picture(tmp_path / "y" / "sub" / "two.png").parents[1]
-    outcome = go(translator, one, folder, one, out=tmp_path / "out")  # one twice is one
+    outcome = go(translator, one, folder, one, out=tmp_path / "out")  # a repeated input counts once
     assert outcome.done == 2
     assert (tmp_path / "out" / "one.png").exists() and (tmp_path / "out" / "sub" / "two.png").exists()
 
@@ -139,11 +139,11 @@ def test_same_model_and_settings_are_skipped(translator: Translator, tmp_path: P
     picture(tmp_path / "in" / "1.png", noise(8, 8, 3))
     assert again() == (2, 2, 0)
     assert pixels(out / "1.png").shape == (8, 8, 3)
-    picture(out / "2.png")  # changed by hand: no longer ours
+    picture(out / "2.png")  # changed by the user: now a foreign file
     assert again() == (0, 3, 1)
 
 
-def test_another_model_is_redone(tmp_path: Path) -> None:
+def test_outputs_of_another_model_are_replaced(tmp_path: Path) -> None:
     picture(tmp_path / "in" / "a.png")
     settings = config(resize_mode="crop")
     first, other = (Translator.load(make_run(tmp_path / f"r{i}", settings, i), device="cpu") for i in range(2))
@@ -154,7 +154,7 @@ def test_another_model_is_redone(tmp_path: Path) -> None:
     assert go(first, tmp_path / "in" / "a.png", out=tmp_path / "out", overwrite=True).done == 1
 
 
-def test_files_of_others_are_kept(translator: Translator, tmp_path: Path) -> None:
+def test_foreign_files_are_kept_without_overwrite(translator: Translator, tmp_path: Path) -> None:
     picture(tmp_path / "in" / "a.png")
     picture(tmp_path / "in" / "b.png")
     theirs = picture(tmp_path / "out" / "a.png", noise(3, 3, 3))
@@ -166,7 +166,9 @@ def test_files_of_others_are_kept(translator: Translator, tmp_path: Path) -> Non
     assert theirs.read_bytes() != before
 
 
-def test_killed_in_the_middle(translator: Translator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interrupted_translation_continues(
+    translator: Translator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for i in range(6):
         picture(tmp_path / "in" / f"{i}.png")
     replace = Path.replace
@@ -181,14 +183,14 @@ def test_killed_in_the_middle(translator: Translator, tmp_path: Path, monkeypatc
         go(translator, tmp_path / "in", out=tmp_path / "out", batch_size=2)
     monkeypatch.undo()
     assert not list((tmp_path / "out").glob(".*.part"))
-    # Files are recorded in their order, however many of the later ones other threads have written.
+    # Outputs are recorded in order, even if other threads have already written later ones.
     outcome = go(translator, tmp_path / "in", out=tmp_path / "out")
     assert (outcome.done, outcome.skipped, outcome.failed) == (3, 3, [])
     assert go(translator, tmp_path / "in", out=tmp_path / "out").skipped == 6
 
 
-def test_record_not_finished_is_redone(translator: Translator, tmp_path: Path) -> None:
-    """As kill -9 leaves it between the file's renaming and its record."""
+def test_output_without_finished_row_is_translated_again(translator: Translator, tmp_path: Path) -> None:
+    """Simulate a SIGKILL between the renaming of the file and the update of its row."""
     picture(tmp_path / "in" / "a.png")
     go(translator, tmp_path / "in", out=tmp_path / "out")
     with sqlite3.connect(tmp_path / "out" / DATABASE_NAME) as record:
@@ -211,7 +213,7 @@ def test_bad_files_are_reported_and_the_others_done(translator: Translator, tmp_
     assert {p.name for p in (tmp_path / "out").iterdir()} == {DATABASE_NAME, "good.png"}
 
 
-def test_refused_before_work(translator: Translator, tmp_path: Path) -> None:
+def test_invalid_inputs_raise_usage_error_before_work(translator: Translator, tmp_path: Path) -> None:
     one, other = picture(tmp_path / "x" / "a.png"), picture(tmp_path / "y" / "a.png")
     out = tmp_path / "out"
     (tmp_path / "z").mkdir()
@@ -219,19 +221,19 @@ def test_refused_before_work(translator: Translator, tmp_path: Path) -> None:
     for inputs, place, reason in (
         ([one, other], out, "would both be written to"),
         ([tmp_path / "x", tmp_path / "y"], out, "would both be written to"),
-        ([tmp_path / "x"], tmp_path / "x", "is also the folder to translate"),
-        ([tmp_path / "x"], tmp_path / "z" / ".." / "x", "is also the folder to translate"),
-        ([one], tmp_path / "x", "would be written over an input"),
+        ([tmp_path / "x"], tmp_path / "x", "is also an input folder"),
+        ([tmp_path / "x"], tmp_path / "z" / ".." / "x", "is also an input folder"),
+        ([one], tmp_path / "x", "would overwrite an input"),
         ([tmp_path / "none.png"], out, "no such file or folder"),
-        ([tmp_path / "notes.txt"], out, r"not among the pictures that can be translated"),
+        ([tmp_path / "notes.txt"], out, "this run translates pictures"),
         ([tmp_path / "z"], out, "no pictures in"),
         ([one], tmp_path / "notes.txt", "is a file; expected a folder"),
-        ([one], tmp_path / "b.PNG", "is the name of a file; expected a folder"),
+        ([one], tmp_path / "b.PNG", "is named like a file; expected a folder"),
     ):
         with pytest.raises(UsageError, match=reason):
             go(translator, *inputs, out=place, overwrite=True)
         assert not out.exists()
-    with pytest.raises(UsageError, match="batch 0"):
+    with pytest.raises(UsageError, match="batch size 0"):
         go(translator, one, out=out, batch_size=0)
 
 
@@ -264,14 +266,16 @@ def test_unlisted_folders_are_named(translator: Translator, tmp_path: Path, monk
 def test_out_that_cannot_be_written(translator: Translator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = picture(tmp_path / "a.png")
     (tmp_path / "file").touch()
-    with pytest.raises(WorkError, match="cannot be made"):
+    with pytest.raises(WorkError, match="cannot be created"):
         go(translator, one, out=tmp_path / "file" / "out")
     monkeypatch.setattr(os, "access", lambda *args: False)
     with pytest.raises(WorkError, match="no permission to write"):
         go(translator, one, out=tmp_path / "out")
 
 
-def test_disk_full(translator: Translator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_full_disk_raises_work_error_with_progress(
+    translator: Translator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for i in range(5):
         picture(tmp_path / "in" / f"{i}.png")
     go(translator, tmp_path / "in" / "0.png", out=tmp_path / "out")
@@ -281,7 +285,7 @@ def test_disk_full(translator: Translator, tmp_path: Path, monkeypatch: pytest.M
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(media, "_encode", full)
-    with pytest.raises(WorkError, match=r"the disk is full.*0 of 5 are translated; the same command goes on"):
+    with pytest.raises(WorkError, match=r"the disk is full.*0 of 5 files are translated; run the same command"):
         go(translator, tmp_path / "in", out=tmp_path / "out", overwrite=True)
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"0.png", DATABASE_NAME}
     assert (tmp_path / "out" / "0.png").read_bytes() == before
@@ -296,11 +300,11 @@ def test_one_file_that_cannot_be_written(translator: Translator, tmp_path: Path)
     assert outcome.done == 1 and [path.name for path, _ in outcome.failed] == ["c.png"]
 
 
-def test_damaged_record(translator: Translator, tmp_path: Path) -> None:
+def test_damaged_manifest_raises_work_error(translator: Translator, tmp_path: Path) -> None:
     one = picture(tmp_path / "a.png")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / DATABASE_NAME).write_bytes(b"not a database" * 100)
-    with pytest.raises(WorkError, match="record of earlier translations is damaged"):
+    with pytest.raises(WorkError, match=r"damaged .*--overwrite"):
         go(translator, one, out=tmp_path / "out")
 
 
@@ -330,7 +334,7 @@ def test_few_pixels_wait_for_their_shape(tmp_path: Path) -> None:
     assert 1 + sum(1 for _ in groups) == 40
 
 
-def test_bits_that_suffixes_hold(tmp_path: Path) -> None:
+def test_suffix_determines_bit_depth(tmp_path: Path) -> None:
     translator = Translator(config(resize_mode="crop"), Known(), "cpu")
     deep = media.DecodedImage(noise(16, 16, 1, high=65536).astype(np.float32), None, 16, "I;16", False)
     gray = crafted(translator, mode="input").prepare_image(deep, False)
@@ -340,7 +344,7 @@ def test_bits_that_suffixes_hold(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["tif", "png", "webp"])
-def test_pages_beyond_the_first_are_said_to_be_left_out(suffix: str, translator: Translator, tmp_path: Path) -> None:
+def test_skipped_pages_give_a_warning(suffix: str, translator: Translator, tmp_path: Path) -> None:
     first, second = (Image.new("RGB", (16, 16), colour) for colour in ("red", "blue"))
     first.save(tmp_path / f"many.{suffix}", save_all=True, append_images=[second])
     found = go(translator, tmp_path / f"many.{suffix}", out=tmp_path / "out")

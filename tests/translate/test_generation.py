@@ -19,7 +19,7 @@ from unpaired.translate import Translator
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An untrained run of a method of each kind."""
+    """Write an untrained run of a method of each kind."""
     root = tmp_path_factory.mktemp("runs")
     for name in ("vaegan", "unit"):
         make_run(root / name, config(method=name))
@@ -70,7 +70,7 @@ def test_samples_have_the_domains_colour_and_bits(runs: Path, tmp_path: Path) ->
         assert image.mode == "RGB"
 
 
-def test_what_is_there_stays_without_overwrite(runs: Path, tmp_path: Path) -> None:
+def test_existing_files_raise_usage_error_without_overwrite(runs: Path, tmp_path: Path) -> None:
     translator = Translator.load(runs / "vaegan")
     there = tmp_path / "out" / "paintings" / "0001.png"
     there.parent.mkdir(parents=True)
@@ -117,7 +117,7 @@ def values(x: torch.Tensor) -> np.ndarray:
     return np.rint(from_tensor(x, 0, 255, is_color=True))
 
 
-def test_methods_that_cannot_are_told_which_can(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_error_lists_methods_with_latent_codes(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     end = str(picture(tmp_path / "a.png", 0))
     assert main(["sample", str(runs / "unit"), "--out", str(tmp_path / "out")]) == 2
     assert "method unit cannot" in (words := said(capsys)) and "vaegan, cogan" in words

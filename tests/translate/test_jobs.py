@@ -23,7 +23,7 @@ def outputs(jobs: TranslationJobs) -> list[str]:
     return [str(job.output.relative_to(jobs.out)) for job in jobs]
 
 
-def test_runs_translations_and_other_kinds_are_left_out_and_named(tmp_path: Path) -> None:
+def test_runs_and_translations_are_skipped_with_a_note(tmp_path: Path) -> None:
     root = tree(
         tmp_path / "in",
         "1.png",
@@ -41,7 +41,7 @@ def test_runs_translations_and_other_kinds_are_left_out_and_named(tmp_path: Path
     text = "\n".join(jobs.notes)
     for fact in (".heic 1", ".wav 1", "runs/a-b", "translated-b", "@eaDir"):
         assert fact in text
-    assert outputs(TranslationJobs([root / "translated-b"], tmp_path / "out", IMAGE)) == ["1.png"]  # as was asked
+    assert outputs(TranslationJobs([root / "translated-b"], tmp_path / "out", IMAGE)) == ["1.png"]  # given explicitly
 
 
 def test_a_list_of_inputs(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_list_of_inputs(tmp_path: Path) -> None:
     assert outputs(up) == ["x/1.png", "y/1.png"]
 
 
-def test_an_input_of_a_kind_that_is_not_read(tmp_path: Path) -> None:
+def test_unsupported_format_raises_usage_error(tmp_path: Path) -> None:
     tree(tmp_path, "1.heic")
     with pytest.raises(UsageError, match="HEIC is not read"):
         TranslationJobs([tmp_path / "1.heic"], tmp_path / "out", IMAGE)

@@ -47,13 +47,13 @@ def same(found: tuple[float, ...], *expected: float) -> None:
     assert found == pytest.approx(expected, nan_ok=True)
 
 
-def test_a_value_changes_its_group_alone() -> None:
+def test_value_changes_only_its_group() -> None:
     same(asked("blond").label, 0, 1, 0, NAN)
     same(asked("no-glasses").label, NAN, NAN, NAN, 0)
     same(asked("brown, glasses").label, 0, 0, 1, 1)
 
 
-def test_an_amount_is_a_share_of_the_way() -> None:
+def test_amount_interpolates_from_the_other_value() -> None:
     same(asked("glasses=0.7").label, NAN, NAN, NAN, 0.7)
     same(asked("no-glasses=0.7").label, NAN, NAN, NAN, 0.3)
     same(asked("blond=0.7", source="black").label, 0.3, 0.7, 0, NAN)
@@ -64,19 +64,19 @@ def test_an_amount_is_a_share_of_the_way() -> None:
     ("to", "source", "words"),
     [
         ("blond,brown", None, "exclude each other"),
-        ("blond=0.7", None, "say from which"),
+        ("blond=0.7", None, "--from DOMAIN"),
         ("blond=0.7", "glasses", "not one of black"),
         ("blond=much", None, "'much'; expected a number"),
         ("red", None, "domains: black"),
         ("blond=0.5", "green", "domains: black"),
     ],
 )
-def test_what_cannot_be_meant_is_told(to: str, source: str | None, words: str) -> None:
+def test_invalid_label_request_raises_usage_error(to: str, source: str | None, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         asked(to, source)
 
 
-def test_labels_of_the_inputs_stay_where_nothing_is_asked(tmp_path: Path) -> None:
+def test_known_labels_stay_unless_requested(tmp_path: Path) -> None:
     table = tmp_path / "labels.csv"
     table.write_text("file,black,blond,brown,glasses\nin/a.png,1,0,0,1\n")
     wish = asked("blond", table=table)
@@ -85,7 +85,7 @@ def test_labels_of_the_inputs_stay_where_nothing_is_asked(tmp_path: Path) -> Non
     assert wish.digest != asked("blond").digest
 
 
-def test_labels_of_inputs_are_told_by_as_much_of_their_names_as_there_is(tmp_path: Path) -> None:
+def test_table_rows_match_paths_and_file_names(tmp_path: Path) -> None:
     table = tmp_path / "labels.csv"
     table.write_text("file,glasses\none/a.png,1\ntwo/a.png,0\nb.png,1\nc.png,\n")
     wish = asked("blond", table=table)
@@ -96,12 +96,14 @@ def test_labels_of_inputs_are_told_by_as_much_of_their_names_as_there_is(tmp_pat
     same(wish.get_target_label(Path("in/c.png")), 0, 1, 0, NAN)
     assert wish.check_inputs([Path("in/b.png"), Path("in/one/a.png")]) == []
     (note,) = wish.check_inputs([Path("in/b.png"), Path("in/x.png"), Path("in/y.png")])
-    assert "no row for 2 of 3 inputs, as in/x.png" in note
-    with pytest.raises(UsageError, match=r"labels\.csv: has no row for any of the inputs, as x\.png; expected"):
+    assert "no row for 2 of 3 inputs, for instance in/x.png" in note
+    with pytest.raises(
+        UsageError, match=r"labels\.csv: has no row for any of the inputs, for instance x\.png; expected"
+    ):
         wish.check_inputs([Path("x.png"), Path("y.png")])
     assert asked("blond").check_inputs([Path("x.png")]) == []
     table.write_text("file,smiling\nb.png,1\n")
-    with pytest.raises(UsageError, match="tells none of this run's labels, black, blond, brown, glasses, no-glasses"):
+    with pytest.raises(UsageError, match="has none of this run's labels: black, blond, brown, glasses, no-glasses"):
         asked("blond", table=table)
     with pytest.raises(UsageError, match="no such file"):
         asked("blond", table=tmp_path / "none.csv")

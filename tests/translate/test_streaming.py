@@ -32,7 +32,7 @@ def test_a_voice_streams_through_a_run() -> None:
     assert "alice to bob: bare 16-bit mono PCM at 16000 Hz" in told[0] and "5." in told[0]
 
 
-def test_another_rate_comes_back_as_it_went_in() -> None:
+def test_output_stream_has_the_rate_of_the_input() -> None:
     translator = Translator(voice_config(), Known(), "cpu")
     out = io.BytesIO()
     translate_stream(
@@ -41,7 +41,7 @@ def test_another_rate_comes_back_as_it_went_in() -> None:
     assert len(out.getvalue()) / 2 == pytest.approx(2 * 24000, abs=240)
 
 
-def test_the_command_and_what_it_refuses(
+def test_stream_command_rejects_conflicting_flags(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = make_run(tmp_path / "run", voice_config())
@@ -52,11 +52,11 @@ def test_the_command_and_what_it_refuses(
         assert main(["translate", str(run), "--stream", "--to", "bob", "--device", "cpu"]) == 0
     assert len(out.getvalue()) == 2 * RATE
     for words, said in (
-        (["--to", "bob"], "expected files or folders to translate, or --stream"),
-        (["--to", "bob", "--stream", "in.wav"], "which takes none"),
-        (["--to", "bob", "in.wav", "--sample-rate", "16000"], "--sample-rate: for --stream only"),
+        (["--to", "bob"], "expected files or folders to translate, --list TXT, or --stream"),
+        (["--to", "bob", "--stream", "in.wav"], "--stream alone"),
+        (["--to", "bob", "in.wav", "--sample-rate", "16000"], "--sample-rate: only valid with --stream"),
         (["--to", "bob", "--stream", "--sample-rate", "16"], "expected 4000 to 192000 Hz"),
-        (["--to", "bob", "--stream", "--out", "as-bob"], "sound goes to standard output"),
+        (["--to", "bob", "--stream", "--out", "as-bob"], "leave out --out and --overwrite"),
     ):
         assert main(["translate", str(run), *words]) == 2
         assert said in capsys.readouterr().err

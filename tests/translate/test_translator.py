@@ -74,7 +74,7 @@ def test_padding_leaves_pixels_in_place() -> None:
     assert translator.method.seen == [(1, 3, 40, 56)]
 
 
-def test_framing_of_training_is_followed() -> None:
+def test_resize_mode_of_training_is_used() -> None:
     scaled, cropped = Known(), Known()
     array = noise(24, 30, 3)
     Translator(config(resize_mode="scale"), scaled, "cpu")(array, to="paintings")
@@ -108,7 +108,7 @@ def test_alpha_is_kept(tmp_path: Path) -> None:
     array[:5, :, 3] = 0
     out = translator(array, to="paintings")
     assert np.array_equal(out[..., 3], array[..., 3]) and np.array_equal(out[5:], array[5:])
-    array[..., 3] = 128  # seen over white by the networks; the white does not stay in the result
+    array[..., 3] = 128  # networks receive the image over white; the result contains no white
     half = translator(array, to="paintings")
     assert np.abs(half.astype(int) - array).max() <= 1
     array[..., 3] = out[..., 3]
@@ -283,7 +283,7 @@ def test_public_names() -> None:
     assert set(translate.__all__) == {"Outcome", "TranslationRequest", "Translator", "translate_files"}
 
 
-def test_a_range_that_the_pictures_bits_do_not_hold_is_refused() -> None:
+def test_range_beyond_the_bit_depth_raises_usage_error() -> None:
     translator = Translator(config(), Known(), "cpu")
     array = np.zeros((16, 16, 3), np.uint8)
     assert translator(array, to="paintings", target_range=(0, 200)).max() == 0
@@ -291,11 +291,11 @@ def test_a_range_that_the_pictures_bits_do_not_hold_is_refused() -> None:
         translator(array, to="paintings", target_range=(0, 1000))
 
 
-def test_a_picture_of_no_number_is_refused() -> None:
+def test_image_without_finite_values_raises_usage_error() -> None:
     with pytest.raises(UsageError, match="without one finite value"):
         Translator(config(), Known(), "cpu")(np.full((16, 16, 3), np.nan, np.float32), to="paintings")
 
 
-def test_what_is_asked_of_labels_is_for_methods_that_are_told_them() -> None:
+def test_amounts_need_a_label_conditioned_method() -> None:
     with pytest.raises(UsageError, match=r"photos=0.5.*cyclegan.*stargan, fader"):
         Translator(config(), Known(), "cpu").resolve_request("photos=0.5")

@@ -1,4 +1,4 @@
-"""The commands, one file each. A command imports the rooms that it needs when it runs, so that help answers at once."""
+"""Commands, one per module. A command imports its packages when it runs, so that `unpaired --help` is fast."""
 
 from __future__ import annotations
 
@@ -33,4 +33,4 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "demo": demo,
     "doctor": doctor,
 }
-"""In the order in which help lists them."""
+"""Name of each command -> its function, in the order of `unpaired --help`."""

@@ -1,4 +1,4 @@
-"""Parts that the commands share: a parser whose mistakes are UsageErrors, options of media, and standard output."""
+"""Shared parts of the commands: the argument parser, summaries, and output of results."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from unpaired.limits import set_limits
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose mistakes are UsageErrors, and whose unknown flags name the nearest known one."""
+    """An argument parser that raises UsageError and suggests the closest flag for an unknown one."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(allow_abbrev=False, **kwargs)
 
     def error(self, message: str) -> NoReturn:
-        """Raise instead of exiting, so that every mistake is printed in one way."""
+        """Raise UsageError instead of exiting, so that `main` prints all errors in the same form."""
         raise UsageError(f"{message}; see `{self.prog} --help`")
 
     def parse_all(
         self, argv: Sequence[str], explain_unknown: Callable[[str], str] = lambda _: ""
     ) -> argparse.Namespace:
-        """Parse `argv`; for an unknown flag, `explain_unknown` may say where it belongs, else the nearest is named.
+        """Parse `argv` and set the limits of `unpaired.limits`, whose flags every command accepts without listing them.
 
-        Every command takes the limits against decompression bombs, which its help leaves out.
+        Raises UsageError for an unknown flag, with the explanation of `explain_unknown`, or with the closest flag if
+        that returns an empty string.
         """
         self.add_argument("--max-pixels", metavar="N", help=argparse.SUPPRESS)
         self.add_argument("--max-hours", metavar="H", help=argparse.SUPPRESS)
@@ -42,7 +43,7 @@ class Parser(argparse.ArgumentParser):
 def print_result(text: str) -> None:
     """Print a result on standard output.
 
-    A reader who has left (`unpaired check DATA | head`) is no error; raises WorkError where it cannot be written.
+    A closed pipe (`unpaired check DATA | head`) is no error. Raises WorkError for other failures of writing.
     """
     try:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")

@@ -11,7 +11,7 @@ from unpaired.cli.interruption import report_interrupt
 
 
 def compare(argv: list[str]) -> int:
-    """Train several methods alike on the same data, and rank them on one page."""
+    """Train several methods with the same data and budget, and rank them in one report."""
     from unpaired.cli import setting_flags
     from unpaired.comparison import compare
     from unpaired.comparison.page import format_comparison
@@ -25,32 +25,40 @@ def compare(argv: list[str]) -> int:
         prog="unpaired compare", description=format_compare_help(), formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.set_defaults(method=None)
-    parser.add_argument("data", nargs="+", type=Path, metavar="DATA", help="a folder per domain, or one folder of them")
+    parser.add_argument(
+        "data", nargs="+", type=Path, metavar="DATA", help="one folder per domain, or one folder that contains them"
+    )
     parser.add_argument(
         "--methods",
         default=ALL,
         metavar="NAME,NAME",
-        help=f"{ALL} that fit the data (default), or of {', '.join(METHODS)}",
+        help=f"methods to train: {ALL} that fit the data (default), or names out of {', '.join(METHODS)}",
     )
-    parser.add_argument("--out", type=Path, help="the comparison's folder (default: runs/compare-DOMAINS)")
     parser.add_argument(
-        "--set", action="append", default=[], metavar="METHOD.NAME=VALUE", help="a setting of one method alone"
+        "--out", type=Path, metavar="DIR", help="folder of the comparison (default: runs/compare-DOMAINS)"
     )
-    parser.add_argument("--config", type=Path, help="a YAML file of settings for all")
     parser.add_argument(
-        "--pairs", action="store_true", help="equal names in the test folders are true pairs: measure with them"
+        "--set",
+        action="append",
+        default=[],
+        metavar="METHOD.NAME=VALUE",
+        help="setting of a single method; may be repeated",
+    )
+    parser.add_argument("--config", type=Path, metavar="YAML", help="file of settings for all methods")
+    parser.add_argument(
+        "--pairs", action="store_true", help="use files of equal names in the test folders as pairs to measure against"
     )
     parser.add_argument(
         "--audit",
         action="store_true",
-        help="measure hidden information too; takes some minutes for each method on a CPU",
+        help="also measure hidden information (`unpaired audit`); takes minutes per method on a CPU",
     )
     option_models = [medium.evaluate_options_model for medium in MEDIA.values()]
     setting_flags.add_option_flags(parser, option_models)
     parser.add_argument(
         "--preset",
         metavar="NAME",
-        help=f"one of {', '.join(setting_flags.PRESETS)} (default: small on a CPU, else paper)",
+        help=f"sizes and budget: one of {', '.join(setting_flags.PRESETS)} (default: small on a CPU, else paper)",
     )
     setting_flags.add_section_flags(parser, argv)
     args = parser.parse_all(argv, setting_flags.explain_compare_flag)
@@ -72,18 +80,18 @@ def compare(argv: list[str]) -> int:
     except TrainingInterrupt as interrupt:
         return report_interrupt(TrainingInterrupt(interrupt.signal, interrupt.summary, resume_command))
     except KeyboardInterrupt:
-        log_to_terminal(f"interrupted; finished methods are kept; continue with: {resume_command}")
+        log_to_terminal(f"to continue, run: {resume_command}\nInterrupted; finished methods are kept.")
         return 130
     print_result(format_comparison(comparison))
     return 1 if any(result.state in ("failed", "diverged") for result in comparison.results) else 0
 
 
 def format_compare_help() -> str:
-    """Return the first lines of `unpaired compare --help`."""
+    """Return the description of `unpaired compare --help`."""
     return (
-        "Train several methods with the same data, split and budget, measure them on the same held-out items, and\n"
-        "write one page.\n\n"
-        "  unpaired compare photos/ paintings/ --minutes 10                  every method that fits, 10 minutes each\n"
-        "  unpaired compare DATA/ --methods A,B --steps 5000 --set A.lr=0.0001\n\n"
+        "Train several methods with the same data, split and budget, evaluate them on the same test items, and rank\n"
+        "them in one report.\n\n"
+        "  unpaired compare photos/ paintings/ --minutes 10                  all methods that fit, 10 minutes each\n"
+        "  unpaired compare DATA/ --methods gan,cut --steps 5000 --set cut.lr=0.0001\n\n"
         "Run the same command again to continue: finished methods are kept, an interrupted one is resumed."
     )

@@ -10,7 +10,7 @@ from unpaired.file_names import shorten_name
 
 
 def convert(argv: list[str]) -> int:
-    """Convert recordings from one speaker to another without training, in seconds."""
+    """Convert the voice of recordings to another speaker without training, in seconds."""
     from unpaired.cli import setting_flags
     from unpaired.config.resolve import validate
     from unpaired.console import log_to_terminal, progress_bar
@@ -21,9 +21,9 @@ def convert(argv: list[str]) -> int:
     parser = Parser(prog="unpaired convert", description=get_summary(convert))
     parser.add_argument("source", type=Path, metavar="SOURCE", help="folder of recordings of the speaker to convert")
     parser.add_argument("target", type=Path, metavar="TARGET", help="folder of recordings of the target speaker")
-    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="files, or folders (structure kept)")
+    parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="recordings to convert: files or folders")
     parser.add_argument("--out", type=Path, metavar="DIR", help="output folder (default: converted-TARGET)")
-    parser.add_argument("--overwrite", action="store_true", help="redo outputs that exist")
+    parser.add_argument("--overwrite", action="store_true", help="convert again and replace existing outputs")
     models = [medium.convert_options_model for medium in MEDIA.values()]
     setting_flags.add_option_flags(parser, models)
     args = parser.parse_all(argv)
@@ -31,12 +31,12 @@ def convert(argv: list[str]) -> int:
     medium = speakers[0].medium
     fields = {name: info for model in models for name, info in model.model_fields.items()}
     options = validate(medium.convert_options_model, setting_flags.parse_options(args, fields), "option")
-    with progress_bar("analysing") as advance:
+    with progress_bar("analyzing") as advance:
         converter = medium.fit_converter(speakers, options, advance)
     for note in converter.notes:
         log_to_terminal(f"note: {note}")
     folder = args.out or Path(shorten_name(f"converted-{converter.target}"))
     with progress_bar(f"to {converter.target}") as advance:
         outcome = process_files(converter.pipeline, args.inputs, folder, [], overwrite=args.overwrite, progress=advance)
-    print_result(format_outcome(outcome, folder, "converted"))
+    print_result(format_outcome(outcome, folder, "Converted"))
     return 1 if outcome.failed else 0

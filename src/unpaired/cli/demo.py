@@ -9,12 +9,16 @@ from unpaired.cli.interruption import report_interrupt
 
 
 def demo(argv: list[str]) -> int:
-    """Train on sample data (pictures that come with the package, or voices) and write a report."""
+    """See it work in minutes: train on sample data and write a report that you open in a browser."""
     from unpaired.console import log_to_terminal
     from unpaired.media import MEDIA
     from unpaired.training.trainer import TrainingInterrupt
 
-    parser = Parser(prog="unpaired demo", description=get_summary(demo))
+    parser = Parser(
+        prog="unpaired demo",
+        description=f"{get_summary(demo)} The pictures come with the package; "
+        "--voice needs an installed speech synthesizer (flite or espeak-ng).",
+    )
     default, *others = MEDIA.values()
     for medium in others:
         parser.add_argument(
@@ -23,12 +27,14 @@ def demo(argv: list[str]) -> int:
             action="store_const",
             const=medium,
             default=default,
-            help=f"{medium.files_noun} instead of {default.files_noun}",
+            help=f"train on {medium.files_noun} instead of {default.files_noun}",
         )
     parser.add_argument(
-        "--out", type=Path, help="the run's folder (default: runs/ and both names, numbered when it exists)"
+        "--out", type=Path, metavar="DIR", help="folder of the run (default: runs/DOMAINS, numbered if it exists)"
     )
-    parser.add_argument("--minutes", type=float, default=5.5, help="minutes of training (default: 5.5)")
+    parser.add_argument(
+        "--minutes", type=float, default=5.5, metavar="N", help="training time in minutes (default: 5.5)"
+    )
     args = parser.parse_all(argv)
     try:
         print_result(str(args.medium.run_demo(args.minutes, args.out, log_to_terminal) / "report.html"))

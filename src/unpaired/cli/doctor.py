@@ -9,17 +9,17 @@ from unpaired.cli.arguments import Parser, print_result
 
 
 def doctor(argv: list[str]) -> int:
-    """Show versions, devices, threads, installed extras and folders, for a bug report."""
+    """Check this installation: versions, devices, speed, extras and folders, for a bug report."""
     from unpaired.diagnosis import diagnose
 
     parser = Parser(
         prog="unpaired doctor",
-        description="Look at this installation and machine, and print what a bug report needs. Paste all of it. Exit "
-        "code 1 if something is wrong; each such line begins with WRONG and says what to do.",
+        description="Check this installation and machine. Paste the full output into a bug report. Each problem is a "
+        "line that starts with WRONG and says how to fix it. Exit code 1 if there is one.",
         formatter_class=argparse.HelpFormatter,
     )
     parser.add_argument(
-        "--out", type=Path, default=Path(), metavar="DIR", help="folder to try writing in (default: the current one)"
+        "--out", type=Path, default=Path(), metavar="DIR", help="folder to test writing to (default: the current one)"
     )
     args = parser.parse_all(argv)
     report = diagnose(args.out)

@@ -9,7 +9,7 @@ from unpaired.cli.arguments import Parser, get_summary, print_result
 
 
 def evaluate(argv: list[str]) -> int:
-    """Measure a run on held-out items: likeness to the target, content kept, and the truth where there are pairs."""
+    """Measure a run on its test items: similarity to the target domain, content preservation, and error on pairs."""
     from unpaired.cli import setting_flags
     from unpaired.console import progress_bar
     from unpaired.evaluation.run import evaluate as run_evaluation
@@ -17,22 +17,26 @@ def evaluate(argv: list[str]) -> int:
     from unpaired.report.page import write_report
 
     parser = Parser(prog="unpaired evaluate", description=get_summary(evaluate))
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, as `unpaired train` made it")
-    parser.add_argument("data", nargs="*", type=Path, metavar="DATA", help="other data than the run's own test items")
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run that `unpaired train` wrote")
     parser.add_argument(
-        "--pairs", action=argparse.BooleanOptionalAction, help="files of equal names are true pairs: measure with them"
+        "data", nargs="*", type=Path, metavar="DATA", help="folders to evaluate on instead of the run's test items"
     )
-    parser.add_argument("--checkpoint", metavar="last|best", help="default: the best where there is one")
+    parser.add_argument(
+        "--pairs", action=argparse.BooleanOptionalAction, help="use files of equal names as pairs to measure against"
+    )
+    parser.add_argument(
+        "--checkpoint", metavar="last|best", help="model to use (default: best, or last if there is no best)"
+    )
     parser.add_argument(
         "--limit",
         type=int,
         metavar="N",
-        help="items of each domain at most (default: 500 pictures, or 60 recordings, 20 with --judges; fewer where "
-        "routes are many)",
+        help="maximum number of items per domain (default: 500 pictures, or 60 recordings, 20 with --judges; fewer for "
+        "runs with many routes)",
     )
     models = [medium.evaluate_options_model for medium in MEDIA.values()]
     setting_flags.add_option_flags(parser, models)
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    parser.add_argument("--device", default="auto", help="device: auto, cpu, cuda or mps (default: auto)")
     args = parser.parse_all(argv)
     fields = {name: info for model in models for name, info in model.model_fields.items()}
     with progress_bar("measuring") as advance:

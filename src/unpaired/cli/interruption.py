@@ -1,4 +1,4 @@
-"""What a command that trains does when it is interrupted."""
+"""Exit of a training command after an interrupt."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 def report_interrupt(interrupt: TrainingInterrupt) -> int:
-    """Say how to go on; returns the exit code. Other ranks' is 0, for a launcher kills the first when one fails."""
+    """Log how to continue and return the exit code.
+
+    The code is 0 on ranks other than 0, because a launcher kills rank 0 when another rank fails.
+    """
     if not str(interrupt):
         return 0
     log_to_terminal(str(interrupt))

@@ -1,4 +1,4 @@
-"""The command line: finds the command, and says what went wrong in one way."""
+"""Entry point of the command line: runs a command and reports its errors."""
 
 from __future__ import annotations
 
@@ -14,9 +14,22 @@ from unpaired.cli.arguments import Parser
 from unpaired.console import log_to_terminal, prepare_streams, silence_stream
 from unpaired.errors import UnpairedError, UnpairedWarning, UsageError, suggest_name
 
+OVERVIEW = """\
+Learn to translate between two kinds of pictures or voices from unpaired files.
+
+To start, type:
+
+  unpaired demo                                see it work in minutes, on sample data
+  unpaired check PHOTOS PAINTINGS              check your own data: one folder per domain
+  unpaired train PHOTOS PAINTINGS              train; the run is written to runs/photos-paintings
+  unpaired translate RUN FILES --to DOMAIN     translate files with the run
+
+`unpaired COMMAND --help` explains a command and its options."""
+"""First lines of `unpaired --help`: what to type first."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0, 2 for wrong usage, 1 for work that failed, 130 when interrupted."""
+    """Run a command; return its exit code: 0 success, 1 failed work, 2 wrong usage, 130 interrupted."""
     argv = list(sys.argv[1:] if argv is None else argv)
     prepare_streams()
     with warnings.catch_warnings():
@@ -30,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run_safely(argv: list[str]) -> int:
-    """Run a command and say in a line what went wrong; returns the exit code."""
+    """Run a command, report an error in one line, and return the exit code."""
     try:
         return run_command(argv)
     except UnpairedError as error:
@@ -40,7 +53,7 @@ def run_safely(argv: list[str]) -> int:
     except KeyboardInterrupt:
         log_to_terminal("unpaired: interrupted")
         return 130
-    except BrokenPipeError:  # whoever read the output has left
+    except BrokenPipeError:  # the reader of the output has exited
         silence_stream(sys.stdout)
         return 0
     except OSError as error:
@@ -52,7 +65,7 @@ def run_safely(argv: list[str]) -> int:
 
 
 def format_system_error(error: OSError) -> str:
-    """Return what the system refused, with the file that it concerns."""
+    """Format a system error with the file names that it concerns."""
     names = [str(name) for name in (error.filename, error.filename2) if name is not None]
     return ": ".join([" -> ".join(names), error.strerror or str(error)] if names else [error.strerror or str(error)])
 
@@ -65,7 +78,7 @@ def show_warning(
     file: TextIO | None = None,  # noqa: ARG001 - the signature of warnings.showwarning
     line: str | None = None,
 ) -> None:
-    """Show the package's own warnings as notes, others as Python does."""
+    """Print warnings of this package as notes, and others in Python's format."""
     if issubclass(category, UnpairedWarning):
         log_to_terminal(f"note: {message}")
     else:
@@ -73,18 +86,19 @@ def show_warning(
 
 
 def run_command(argv: list[str]) -> int:
-    """Find the command and run it."""
+    """Parse the command's name and run it. Raises UsageError for an unknown command."""
     summary = "".join(
         f"\n  {name:<13}{command.__doc__.splitlines()[0]}" for name, command in COMMANDS.items() if command.__doc__
     )
     parser = Parser(
         prog="unpaired",
-        description="Learn to turn one domain into another from collections without pairs.",
-        epilog=f"commands:{summary}\n\n`unpaired COMMAND --help` explains each.",
+        usage="unpaired COMMAND [options]",
+        description=OVERVIEW,
+        epilog=f"commands:{summary}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"unpaired {__version__}")
-    parser.add_argument("command", metavar="COMMAND", nargs="?")
+    parser.add_argument("command", metavar="COMMAND", nargs="?", help="one of the commands below")
     global_args = argv[: next((i + 1 for i, word in enumerate(argv) if not word.startswith("-")), len(argv))]
     command = parser.parse_all(global_args).command
     if command is None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from unpaired.cli.arguments import Parser, print_result
+from unpaired.cli.arguments import Parser, get_summary, print_result
 
 
 def methods(argv: list[str]) -> int:
-    """List the methods."""
+    """List the methods that you can train, with their papers."""
     from unpaired.methods import METHODS
 
-    Parser(prog="unpaired methods", description="List the methods.").parse_all(argv)
-    rows = [("method", "family", "domains", "tie of output to input", "paper")]
+    Parser(
+        prog="unpaired methods", description=f"{get_summary(methods)} Choose one with `unpaired train --method NAME`."
+    ).parse_all(argv)
+    rows = [("method", "family", "domains", "content constraint", "paper")]
     rows += [
         (row.name, row.family, row.domains, row.constraint, f"{row.paper} ({row.year})") for row in METHODS.values()
     ]

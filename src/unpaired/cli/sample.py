@@ -8,17 +8,27 @@ from unpaired.cli.arguments import Parser, get_summary, print_result
 
 
 def sample(argv: list[str]) -> int:
-    """Make pictures of every domain from noise, with a run whose method can."""
+    """Generate pictures of every domain from random latent codes (methods cogan and vaegan)."""
     from unpaired.translate import Translator
 
     parser = Parser(prog="unpaired sample", description=get_summary(sample))
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, as `unpaired train` made it")
-    parser.add_argument("--n", type=int, default=16, help="samples (default: 16); equal names belong together")
-    parser.add_argument("--out", type=Path, default=Path("samples"), metavar="DIR", help="default: samples")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the noise (default: 0)")
-    parser.add_argument("--checkpoint", metavar="last|best", help="default: the best where there is one")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    parser.add_argument("--overwrite", action="store_true", help="replace files that are there")
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run that `unpaired train` wrote")
+    parser.add_argument(
+        "--n",
+        type=int,
+        default=16,
+        metavar="N",
+        help="number of samples per domain (default: 16); files of equal names share a code",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("samples"), metavar="DIR", help="output folder (default: samples)"
+    )
+    parser.add_argument("--seed", type=int, default=0, help="seed of the latent codes (default: 0)")
+    parser.add_argument(
+        "--checkpoint", metavar="last|best", help="model to use (default: best, or last if there is no best)"
+    )
+    parser.add_argument("--device", default="auto", help="device: auto, cpu, cuda or mps (default: auto)")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
     args = parser.parse_all(argv)
     translator = Translator.load(args.run, args.checkpoint, args.device)
     medium = translator.config.get_medium()

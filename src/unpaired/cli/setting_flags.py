@@ -1,4 +1,4 @@
-"""Every setting as a typed flag, made from the models: a new setting needs no line here."""
+"""Command-line flags of all settings, generated from the fields of the settings models."""
 
 from __future__ import annotations
 
@@ -20,36 +20,34 @@ from unpaired.methods import DEFAULT_METHOD, METHODS
 DEST_PREFIX = "setting_"
 PRESETS: tuple[Preset, ...] = get_args(Preset)
 FLAGS_REFUSED_BY_COMPARE = {
-    "--teacher": "a comparison gives all methods the same data and budget, and a teacher has used some of both before; "
-    "train that method by itself: unpaired train",
-    "--auto-depth": "trains several runs with one method, which no other could be compared with; train that method by "
-    "itself: unpaired train",
+    "--teacher": "a comparison gives all methods the same data and budget, and a teacher has used some before; "
+    "train that method on its own: unpaired train",
+    "--auto-depth": "trains several runs with one method, so its budget is not comparable; train that method on its "
+    "own: unpaired train",
 }
 """Flags of `unpaired train` that a comparison refuses, and why."""
 COMMON_SETTINGS = ("size", "steps", "minutes", "seed", "device")
-"""Settings that `--help` shows; with --method, --preset, --out, --pairs, --config, --resume and --dry-run they are the
-twelve flags that people use. `--help-all` shows all.
-"""
+"""Settings that `--help` shows; `--help-all` shows all."""
 
 
 class HelpAll(argparse.Action):
     """Print the help with every flag."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
-        """Print and exit."""
+        """Print the help and exit."""
         parser.print_help()
         parser.exit()
 
 
 def add_train_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> None:
-    """Add the flags of all settings, with those of the method that `argv` names (the default where it names none)."""
+    """Add the flags of all settings, including those of the method that `argv` names (else the default method)."""
     parser.add_argument(
-        "--method", metavar="NAME", help=f"method (default: {DEFAULT_METHOD}); `unpaired methods` lists all"
+        "--method", metavar="NAME", help=f"training method (default: {DEFAULT_METHOD}); `unpaired methods` lists all"
     )
     parser.add_argument(
         "--preset",
         metavar="NAME",
-        help=f"one of {', '.join(PRESETS)} (default: small on a CPU, else paper)",
+        help=f"sizes and budget: one of {', '.join(PRESETS)} (default: small on a CPU, else paper)",
     )
     method = _find_method(parser, argv)
     add_section_flags(parser, argv, method if method in METHODS else DEFAULT_METHOD)
@@ -62,7 +60,7 @@ def add_train_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> Non
 
 
 def add_section_flags(parser: argparse.ArgumentParser, argv: Sequence[str], method: str = DEFAULT_METHOD) -> None:
-    """Add the flags of the settings that every method has; unless `argv` asks for all, help shows the common ones."""
+    """Add the flags of the settings shared by all methods; help shows the common ones, with `--help-all` all."""
     is_shown = _is_help_all(argv)
     parser.add_argument("--help-all", action=HelpAll, nargs=0, help="show every flag, by section")
     first = next(iter(MEDIA.values()))
@@ -76,7 +74,7 @@ def add_section_flags(parser: argparse.ArgumentParser, argv: Sequence[str], meth
         values = {preset: medium.presets[preset].get("medium_settings", {}) for preset in PRESETS}
         _add_flags(parser.add_argument_group(medium.settings_title), medium.settings_model, values, is_shown)
     networks = parser.add_argument_group(
-        "networks", f"Preset defaults are those of {first.files_noun}." if is_shown else None
+        "networks", f"The defaults of presets are those of {first.files_noun}." if is_shown else None
     )
     for medium in MEDIA.values():
         _add_flags(networks, medium.network_settings_model, section("networks"), is_shown)
@@ -100,7 +98,7 @@ def _find_method(parser: argparse.ArgumentParser, argv: Sequence[str]) -> str:
 
 
 def explain_other_methods_flag(flag: str, parser: argparse.ArgumentParser, argv: Sequence[str]) -> str:
-    """Explain a flag that the method named in `argv` lacks and others have; empty where none has it."""
+    """Explain a flag that other methods have, but not the method of `argv`; empty if no method has it."""
     owners, method = find_methods_with(parse_setting_name(flag)), _find_method(parser, argv)
     if not owners or method not in METHODS:
         return ""
@@ -111,17 +109,17 @@ def explain_other_methods_flag(flag: str, parser: argparse.ArgumentParser, argv:
 
 
 def explain_compare_flag(flag: str) -> str:
-    """Explain a flag that a comparison does not take as such; empty where no method has it."""
+    """Explain a flag that `compare` does not accept; empty if no method has it."""
     if flag in FLAGS_REFUSED_BY_COMPARE:
         return f"{flag}: {FLAGS_REFUSED_BY_COMPARE[flag]}"
     owners = find_methods_with(parse_setting_name(flag))
     if not owners:
         return ""
-    return f"{flag} is a setting of {', '.join(owners)}; to give it: --set {owners[0]}.{parse_setting_name(flag)}=VALUE"
+    return f"{flag} is a setting of {', '.join(owners)}; to set it: --set {owners[0]}.{parse_setting_name(flag)}=VALUE"
 
 
 def parse_setting_name(flag: str) -> str:
-    """Return the setting that a flag gives, with or without `no-` before it."""
+    """Return the name of a flag's setting, without the prefix `no-`."""
     return flag.removeprefix("--").removeprefix("no-").replace("-", "_")
 
 
@@ -131,7 +129,7 @@ def format_flag(name: str) -> str:
 
 
 def add_option_flags(parser: argparse.ArgumentParser, models: Sequence[type[BaseModel]]) -> None:
-    """Add the flags of options of all media, each once."""
+    """Add a flag for each option of several media, without duplicates."""
     for model in models:
         _add_flags(parser, model, {}, is_shown=True)
 
@@ -142,7 +140,7 @@ def _add_flags(
     presets: Mapping[Preset, Mapping[str, Any]],
     is_shown: bool,
 ) -> None:
-    """Add the flags of a model that are not there yet; those that help does not show are accepted all the same."""
+    """Add the missing flags of a model; flags that help does not show are accepted too."""
     for name, info in model.model_fields.items():
         if format_flag(name) not in group._option_string_actions:
             _add_flag(group, name, info, presets, is_shown or name in COMMON_SETTINGS)
@@ -178,7 +176,7 @@ def format_preset_defaults(name: str, info: FieldInfo, presets: Mapping[Preset, 
 
 
 def format_value(value: Any) -> str:
-    """Return a setting's value as it is written on a command line."""
+    """Format a setting's value as on a command line."""
     if value is None:
         return "unset"
     if isinstance(value, bool):
@@ -197,7 +195,7 @@ def iterate_models() -> Iterator[type[BaseModel]]:
 
 
 def parse_settings(namespace: argparse.Namespace) -> dict[str, Any]:
-    """Return the given settings as keywords of `unpaired.train`; lists are split, `none` is None (or an empty list)."""
+    """Return the settings on the command line as keyword arguments of `unpaired.train`."""
     fields = {name: info for model in iterate_models() for name, info in model.model_fields.items()}
     settings: dict[str, Any] = {
         name: getattr(namespace, name) for name in ("method", "preset") if getattr(namespace, name) is not None
@@ -206,7 +204,7 @@ def parse_settings(namespace: argparse.Namespace) -> dict[str, Any]:
 
 
 def parse_options(namespace: argparse.Namespace, fields: Mapping[str, FieldInfo]) -> dict[str, Any]:
-    """Return the given values of `fields`."""
+    """Return the values on the command line of the settings in `fields`."""
     return {
         name: parse_value(value, fields[name].annotation)
         for key, value in vars(namespace).items()
@@ -223,7 +221,7 @@ def parse_value(text: Any, annotation: Any) -> Any:
 
 
 def refuse_settings_of_run(namespace: argparse.Namespace, settings: dict[str, Any]) -> None:
-    """Raise UsageError for what a resumed run cannot take: its settings are its own."""
+    """Raise UsageError for flags that cannot change when a run is resumed."""
     refused_values = (
         namespace.out,
         namespace.config,
@@ -234,7 +232,10 @@ def refuse_settings_of_run(namespace: argparse.Namespace, settings: dict[str, An
         namespace.auto_depth,
     )
     if any(refused_values) or namespace.threshold is not None:
-        raise UsageError("--resume RUN takes the settings and folder of the run; give no others")
+        raise UsageError(
+            "--resume RUN uses the settings and the folder of the run; leave out --out, --config, --pairs, --dry-run, "
+            "--teacher, --init, --auto-depth and --threshold"
+        )
     refused_settings = sorted(settings.keys() - RESUMABLE_SETTINGS)
     if refused_settings:
         raise UsageError(explain_resume_flag(format_flag(refused_settings[0])))
@@ -242,4 +243,4 @@ def refuse_settings_of_run(namespace: argparse.Namespace, settings: dict[str, An
 
 def explain_resume_flag(flag: str) -> str:
     """Explain why a resumed run does not take a flag."""
-    return f"{flag}: a resumed run keeps its own; only a budget, intervals, device, precision and threads may change"
+    return f"{flag}: a resumed run keeps its value; only budget, intervals, device, precision and threads can change"

@@ -12,7 +12,7 @@ from unpaired.errors import UsageError
 
 
 def train(argv: list[str]) -> int:
-    """Train a translator on two folders (or one with a folder per domain)."""
+    """Train a translator on two folders, or on one folder that contains a folder per domain."""
     from unpaired.cli import setting_flags
     from unpaired.console import log_to_terminal
     from unpaired.stages.depth_search import search_depth
@@ -25,29 +25,31 @@ def train(argv: list[str]) -> int:
     parser.add_argument(
         "data", nargs="*", type=Path, metavar="DATA", help="one folder per domain, or one folder that contains them"
     )
-    parser.add_argument("--out", type=Path, help="folder of the run (default: runs/DOMAINS, numbered if it exists)")
-    parser.add_argument("--config", type=Path, help="YAML file of settings, such as a run's config.yaml")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="folder of the run (default: runs/DOMAINS, numbered if it exists)"
+    )
+    parser.add_argument("--config", type=Path, metavar="YAML", help="file of settings, such as a run's config.yaml")
     parser.add_argument(
         "--pairs",
         action="store_true",
-        help="files of equal names in the test folders are true pairs: use them to measure",
+        help="use files of equal names in the test folders as pairs to measure against",
     )
     parser.add_argument(
         "--teacher",
         type=Path,
         metavar="RUN",
-        help="trained run, or its model.safetensors, to distill from (methods: gan)",
+        help="run, or its model.safetensors, to distill from (method gan only)",
     )
     parser.add_argument(
-        "--init", type=Path, metavar="RUN", help="start from another run's weights, matched by role and shape"
+        "--init", type=Path, metavar="RUN", help="initialize weights from another run, where role and shape match"
     )
     parser.add_argument(
         "--auto-depth",
         action="store_true",
-        help="find the smallest sufficient generator depth, which then teaches a deep generator (distillation)",
+        help="find the smallest sufficient generator depth, then distill it into a deep generator",
     )
     parser.add_argument(
-        "--threshold", type=float, metavar="KID", help="with --auto-depth: a depth suffices below this KID x 1000"
+        "--threshold", type=float, metavar="KID", help="with --auto-depth: highest KID x 1000 of a sufficient depth"
     )
     parser.add_argument(
         "--resume", type=Path, metavar="RUN", help="continue a run; --steps or --minutes extend its budget"
@@ -59,13 +61,13 @@ def train(argv: list[str]) -> int:
         type=Path,
         default=[],
         metavar="DATA",
-        help="with --resume: where the run's data are now, if they moved",
+        help="with --resume: new location of the run's data, if you moved them",
     )
     parser.add_argument(
-        "--changed-data", action="store_true", help="with --resume: go on although files of the domains have changed"
+        "--changed-data", action="store_true", help="with --resume: continue although files of the domains have changed"
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="print settings, networks and the time of a step; train nothing"
+        "--dry-run", action="store_true", help="print settings, networks and the time per step without training"
     )
     setting_flags.add_train_flags(parser, argv)
     args = parser.parse_all(argv, lambda flag: setting_flags.explain_other_methods_flag(flag, parser, argv))
@@ -88,7 +90,7 @@ def train(argv: list[str]) -> int:
 
 
 def resume_run(args: argparse.Namespace, settings: dict[str, Any]) -> None:
-    """Continue a run or a search of depths, as the flags say."""
+    """Resume a run or a depth search."""
     from unpaired.cli import setting_flags
     from unpaired.console import log_to_terminal
     from unpaired.stages.depth_search import is_depth_search, resume_depth_search
@@ -100,20 +102,22 @@ def resume_run(args: argparse.Namespace, settings: dict[str, Any]) -> None:
         resume(args.resume, args.changed_data, log_to_terminal, data=data, **settings)
         return
     if settings or args.changed_data or data:
-        raise UsageError(f"{args.resume}: goes on as it was planned; give --resume alone")
+        raise UsageError(f"{args.resume}: is a depth search, which keeps all its settings; give --resume alone")
     resume_depth_search(args.resume, log=log_to_terminal)
 
 
 def require_valid_flags(args: argparse.Namespace) -> None:
-    """Raise UsageError where a new run has no data, or flags that do not go together."""
+    """Raise UsageError if a new run has no data, or for flags that exclude each other."""
     if args.moved_data:
-        raise UsageError("--data: only valid with --resume RUN; for a new run, give the folders alone")
+        raise UsageError("--data: only valid with --resume RUN; for a new run, give the folders without --data")
     if not args.data:
         raise UsageError("no data given; expected two folders, or one with a folder per domain: unpaired train A/ B/")
     if args.auto_depth and (args.dry_run or args.teacher is not None or args.init is not None):
-        raise UsageError("--auto-depth trains several runs and a teacher: leave out --dry-run, --teacher and --init")
+        raise UsageError(
+            "leave out --dry-run, --teacher and --init: --auto-depth trains several runs, including its own teacher"
+        )
     if args.init is not None and args.dry_run:
-        raise UsageError("--init: a dry run trains nothing; leave out --init or --dry-run")
+        raise UsageError("leave out --init or --dry-run: a dry run trains nothing")
     if args.threshold is not None and not args.auto_depth:
         raise UsageError("--threshold: only valid with --auto-depth")
     if args.changed_data:
@@ -121,18 +125,18 @@ def require_valid_flags(args: argparse.Namespace) -> None:
 
 
 def print_plan(text: str) -> None:
-    """Print what there is to say; ranks other than the first have nothing."""
+    """Print the plan, which is empty on ranks other than 0."""
     if text:
         print_result(text)
 
 
 def format_train_help() -> str:
-    """What `unpaired train --help` says first."""
+    """Return the description of `unpaired train --help`."""
     return (
-        "Train a translator between domains on unpaired files.\n\n"
-        "  unpaired train photos/ paintings/          a folder per domain, named by the folders\n"
-        "  unpaired train DATA/                       a folder per domain in DATA, or trainA, trainB, testA, testB\n"
-        "  unpaired train --resume runs/photos-paintings --steps 20000\n\n"
-        "A domain may have `train/` and `test/` folders; without test folders, a part of its files is held out.\n"
-        "--help shows the flags that people use, --help-all all of them."
+        "Train a translator between domains on unpaired files. Give one folder per domain:\n\n"
+        "  unpaired train photos/ paintings/          domains are named after the folders\n"
+        "  unpaired train DATA/                       DATA contains the domains, or trainA, trainB, testA, testB\n"
+        "  unpaired train --resume runs/photos-paintings --steps 20000      continue a run to step 20,000\n\n"
+        "A domain folder may contain train/ and test/; without them, some of its files are held out for testing.\n"
+        "The run contains a report (report.html) and the trained model. --help-all shows every flag."
     )

@@ -21,40 +21,52 @@ def translate(argv: list[str]) -> int:
     from unpaired.translate import Translator, translate_files
 
     parser = Parser(prog="unpaired translate", description=get_summary(translate))
-    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, as `unpaired train` made it")
-    parser.add_argument("inputs", nargs="*", type=Path, metavar="INPUT", help="files, or folders (structure kept)")
+    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run that `unpaired train` wrote")
+    parser.add_argument(
+        "inputs", nargs="*", type=Path, metavar="INPUT", help="files or folders to translate; subfolders are kept"
+    )
     parser.add_argument(
         "--list", dest="file_list", type=Path, metavar="TXT", help="text file of further inputs, one path per line"
     )
-    parser.add_argument("--to", metavar="DOMAIN", help="the domain to translate to; of labels also A,B and A=0.7")
     parser.add_argument(
-        "--from", dest="source", metavar="DOMAIN", help="the domain of the inputs, where it is not clear"
+        "--to", metavar="DOMAIN", help="domain to translate to; label-conditioned methods also take A,B and A=0.7"
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where outputs go (default: translated-DOMAIN)")
-    parser.add_argument("--checkpoint", metavar="last|best", help="default: the best where there is one")
+    parser.add_argument(
+        "--from",
+        dest="source",
+        metavar="DOMAIN",
+        help="domain of the inputs; needed if several domains translate to --to",
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="output folder (default: translated-DOMAIN)")
+    parser.add_argument(
+        "--checkpoint", metavar="last|best", help="model to use (default: best, or last if there is no best)"
+    )
     models = [medium.translate_options_model for medium in MEDIA.values()]
     setting_flags.add_option_flags(parser, models)
     parser.add_argument(
-        "--labels", type=Path, metavar="CSV", help="labels of the inputs: what is not asked for stays as it says"
+        "--labels",
+        type=Path,
+        metavar="CSV",
+        help="label table of the inputs (label-conditioned methods); labels not in --to keep its values",
     )
-    parser.add_argument(
-        "--batch-size", type=int, default=8, metavar="N", help="pictures translated at once (default: 8)"
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    parser.add_argument("--overwrite", action="store_true", help="redo outputs that are there")
+    parser.add_argument("--batch-size", type=int, default=8, metavar="N", help="pictures per batch (default: 8)")
+    parser.add_argument("--device", default="auto", help="device: auto, cpu, cuda or mps (default: auto)")
+    parser.add_argument("--overwrite", action="store_true", help="translate again and replace existing outputs")
     parser.add_argument(
         "--stream",
         action="store_true",
-        help="of recordings: convert standard input to standard output, 16-bit PCM (WAV, or bare and mono)",
+        help="recordings only: translate standard input to standard output (WAV, or raw mono PCM, 16 bits)",
     )
-    parser.add_argument("--sample-rate", type=int, metavar="HZ", help="of bare PCM with --stream (default: the run's)")
+    parser.add_argument(
+        "--sample-rate", type=int, metavar="HZ", help="with --stream: sample rate of raw PCM (default: the run's)"
+    )
     args = parser.parse_all(argv)
     if args.stream == bool(args.inputs or args.file_list):
-        parser.error("expected files or folders to translate, or --stream (which takes none), or --list TXT")
+        parser.error("expected files or folders to translate, --list TXT, or --stream alone")
     if args.stream and (args.out is not None or args.overwrite):
-        parser.error("--stream: sound goes to standard output (> out.wav); leave out --out and --overwrite")
+        parser.error("leave out --out and --overwrite: --stream writes to standard output (> out.wav)")
     if args.sample_rate is not None and not args.stream:
-        parser.error("--sample-rate: for --stream only; files say it themselves")
+        parser.error("--sample-rate: only valid with --stream; files contain their sample rate")
     translator = Translator.load(args.run, args.checkpoint, args.device)
     fields = {name: info for model in models for name, info in model.model_fields.items()}
     options = setting_flags.parse_options(args, fields) | {"labels": args.labels}
@@ -77,18 +89,21 @@ def translate(argv: list[str]) -> int:
             progress=advance,
             file_list=args.file_list,
         )
-    print_result(format_outcome(outcome, folder, "translated"))
+    print_result(format_outcome(outcome, folder, "Translated"))
     return 1 if outcome.failed else 0
 
 
 def format_outcome(outcome: Outcome, folder: Path, verb: str) -> str:
-    """What became of the inputs, in a line; what went wrong is written to standard error."""
+    """Return a one-line summary, for instance "Translated 12 files to DIR."; log warnings and failures."""
     from unpaired.console import log_to_terminal
 
     for warning in outcome.warnings:
         log_to_terminal(f"note: {warning}")
     for path, reason in outcome.failed:
-        log_to_terminal(f"not done: {path}: {reason}")
-    skipped = f", {outcome.skipped} were there already (--overwrite redoes them)" if outcome.skipped else ""
-    failed = f", {len(outcome.failed)} could not be done" if outcome.failed else ""
-    return f"{outcome.done} {verb}{skipped}{failed}: {folder}"
+        log_to_terminal(f"failed: {path}: {reason}")
+    sentences = [f"{verb} {outcome.done} file{'' if outcome.done == 1 else 's'} to {folder}."]
+    if outcome.skipped:
+        sentences.append(f"Skipped {outcome.skipped} up to date; add --overwrite to redo them.")
+    if outcome.failed:
+        sentences.append(f"Failed: {len(outcome.failed)}; see above.")
+    return " ".join(sentences)

@@ -1,4 +1,4 @@
-"""Files and folders through a translator: decoded and encoded in threads while the networks work on batches."""
+"""Translation of files and folders: threads decode and encode while the networks process batches."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ from unpaired.translate.translator import Translator
 
 WORKERS = max(2, min(8, count_cores()))
 MAX_BYTES_IN_FLIGHT = 256 << 20
-"""Bytes of decoded files that are read ahead, wait for others, or are being written; a larger file is alone."""
+"""Maximum bytes of decoded files that wait or are being read or written; a larger file is processed alone."""
 _FATAL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
-"""Failures of writing that the next file would meet too."""
+"""Errors of writing that would also affect the next file."""
 
 R = TypeVar("R", bound=PipelineItem)
 InputChecker = Callable[[Iterable[Path]], list[str]]
-"""Is shown the inputs; returns what a person should know of them."""
+"""Checks the inputs; returns warnings for the user."""
 
 
 def skip_input_check(_: Iterable[Path]) -> list[str]:
-    """Nothing is to be said of any inputs."""
+    """Return no warnings."""
     return []
 
 
 @dataclass
 class Outcome:
-    """What became of the inputs: how many were `done`, how many `skipped` as made before, which `failed` and why."""
+    """Result of a translation: numbers of `done` and `skipped` (up-to-date) inputs; `failed` inputs with reasons."""
 
     done: int = 0
     skipped: int = 0
@@ -63,26 +63,24 @@ def translate_files(
     progress: ProgressCallback | None = None,
     file_list: str | os.PathLike[str] | None = None,
 ) -> Outcome:
-    """Translate files and folders (their structure kept) into the folder `out`, each under its own name.
+    """Translate files and folders into the folder `out`; outputs keep the names and subfolders of their inputs.
 
-    A picture's output has its input's size and alpha. 16 bits and floating point are kept where the suffix can hold
-    them with the result's colour: TIFF always, PNG gray without alpha; else the result has 8 bits. JPEG and BMP hold no
-    alpha. Up to `batch` pictures of one network shape are translated together.
+    An output image has the size and alpha channel of its input. 16-bit and floating-point values are kept if the file
+    format supports them with the channels of the result (TIFF always, PNG for gray without alpha), else the result has
+    8 bits. JPEG and BMP store no alpha. Up to `batch_size` images of equal network shape form one batch.
 
-    A recording's output is as long and as loud as its input, with as many channels, at the rate of the run's features;
-    recordings of any length take the same memory. MP3 is read but not written: the output of `a.mp3` is `a.flac`; that
-    of a picture of a kind that is not written, as `a.gif`, is `a.gif.png`.
+    An output recording has the duration, loudness and channels of its input, and the sample rate of the run's features;
+    memory does not grow with the duration. Formats that are read but not written change: `a.mp3` gives `a.flac`, and
+    `a.gif` gives `a.gif.png`.
 
-    `file_list` is a text file of further inputs, one per line; their structure is kept below the folder that all of
-    them are in.
+    `file_list` is a text file of further inputs, one per line; outputs keep the structure below their common folder.
 
-    Outputs made before of the same input by the
-    same model and settings are skipped, unless `overwrite`; files that were not made here are only replaced with it.
-    A file that cannot be read or written is listed in the outcome while the others are done.
+    Outputs of the same input, model and settings are skipped unless `overwrite` is set; foreign files are replaced only
+    with `overwrite`. Files that cannot be read or written are listed in the outcome; the others are translated.
 
-    Raises UsageError before any work where the inputs or `out` cannot be meant (see `Plan`) and where a table of labels
-    tells of none of the inputs, WorkError where `out` cannot be written or the disk is full; what was finished until
-    then stays, and the next call goes on from there.
+    Raises UsageError before any work for invalid inputs or `out` (see `TranslationJobs`) and for a label table without
+    a row for any input; WorkError if `out` is not writable or the disk is full. Finished outputs are kept, and the next
+    call continues after them.
     """
     pipeline = translator.create_pipeline(request)
     label_key = None if request.label_request is None else (request.label_request.label, request.label_request.digest)
@@ -114,13 +112,14 @@ def process_files(
     check_inputs: InputChecker = skip_input_check,
     file_list: str | os.PathLike[str] | None = None,
 ) -> Outcome:
-    """As `translate_files`, by any craft; `model`, in types of JSON, and the craft's recipe are what equal results
-    have in common. `check_inputs` receives the inputs before any work.
+    """Process files with any pipeline, as `translate_files` does.
 
-    One process at a time translates into a folder; raises WorkError where another one does.
+    `model_key` (JSON types) and the pipeline's result settings identify results: if both are equal, an existing output
+    is up to date. `check_inputs` receives the inputs before any work. Raises WorkError if another process writes to the
+    folder.
     """
     if batch_size < 1:
-        raise UsageError(f"batch {batch_size}; expected 1 or more")
+        raise UsageError(f"batch size {batch_size}; expected 1 or more")
     jobs = TranslationJobs(
         [Path(input_path) for input_path in inputs],
         Path(out),
@@ -135,11 +134,14 @@ def process_files(
         try:
             return processor.run(batch_size)
         except sqlite3.Error as error:
-            raise WorkError(f"the list of inputs in {tempfile.gettempdir()} cannot be used ({error})") from error
+            raise WorkError(
+                f"the temporary list of inputs in {tempfile.gettempdir()} cannot be used ({error}); "
+                "is the disk full? Set TMPDIR to another folder"
+            ) from error
 
 
 class _FileProcessor:
-    """One call of `crafted_files`. Only the calling thread touches the ledger and the outcome."""
+    """State of one call of `process_files`. Only the calling thread uses the manifest and the outcome."""
 
     def __init__(
         self,
@@ -161,10 +163,10 @@ class _FileProcessor:
         self.finished_count = 0
         self.pending_writes: deque[tuple[TranslationJob, Future[Sequence[str]]]] = deque()
         self.bytes_by_job: dict[TranslationJob, int] = {}
-        """Decoded bytes of the files in flight: from the beginning of reading to the end of writing."""
+        """Decoded bytes of each file in flight, from the start of reading to the end of writing."""
 
     def run(self, batch_size: int) -> Outcome:
-        """Read ahead, translate in batches, write behind; what is in flight is bounded by workers, batch and bytes."""
+        """Read ahead, translate in batches and write in the background; limit the files in flight and their bytes."""
         executor = ThreadPoolExecutor(WORKERS, "unpaired-translate")
         pending_writes = self.pending_writes
         try:
@@ -187,11 +189,11 @@ class _FileProcessor:
                 self.outcome.skipped += 1
                 self._advance_progress()
             else:
-                reason = f"{job.output} is there and is not ours (or was changed); --overwrite replaces it"
+                reason = f"{job.output} exists and was not written by unpaired, or was changed; --overwrite replaces it"
                 self._record_failure(job, reason)
 
     def _prepare_items(self, executor: ThreadPoolExecutor) -> Iterator[tuple[TranslationJob, Any] | None]:
-        """Yield jobs with what was read of them, in order; None asks for the waiting ones to be translated now."""
+        """Yield jobs with their prepared items in order; None requests that all waiting items are translated now."""
         pending: deque[tuple[TranslationJob, Future[Any]]] = deque()
         for job in self._iterate_pending_jobs():
             size = self.pipeline.estimate_bytes(job.input)
@@ -207,7 +209,7 @@ class _FileProcessor:
             yield from self._take_prepared(*pending.popleft())
 
     def _has_room(self, size: int) -> bool:
-        """Whether `size` more bytes may be in flight; one file always may."""
+        """Return whether `size` more bytes may be in flight; always True if no other file is."""
         return not size or not (in_flight := sum(self.bytes_by_job.values())) or in_flight + size <= MAX_BYTES_IN_FLIGHT
 
     def _take_prepared(self, job: TranslationJob, future: Future[Any]) -> Iterator[tuple[TranslationJob, Any]]:
@@ -238,7 +240,7 @@ class _FileProcessor:
             cause = error.__cause__ if isinstance(error, UnpairedError) else error
             if isinstance(cause, OSError) and cause.errno in _FATAL_ERRNOS:
                 progress_text = (
-                    f"{self.outcome.done} of {self.total} are translated; the same command goes on from there"
+                    f"{self.outcome.done} of {self.total} files are translated; run the same command again to continue"
                 )
                 raise WorkError(f"{error}; {progress_text}") from error
             self._record_failure(job, error)
@@ -266,7 +268,7 @@ def group_into_batches(
 ) -> Iterator[list[tuple[TranslationJob, R]]]:
     """Yield lists of at most `batch_size` files with equal batch keys.
 
-    Files whose costs add up to more than `max_waiting_cost` do not wait for others of their key, nor do any after None.
+    All waiting files are yielded when their total cost exceeds `max_waiting_cost`, and when an item is None.
     """
     waiting: dict[tuple[object, ...], list[tuple[TranslationJob, R]]] = {}
     waiting_cost = 0

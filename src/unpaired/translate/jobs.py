@@ -1,4 +1,4 @@
-"""Which input becomes which output: listed before any work starts, in memory that does not grow with their number."""
+"""Translation jobs: pairs of input and output files, in a database on disk so that memory stays constant."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from unpaired.media import Medium, infer_medium, require_medium
 
 @dataclass(frozen=True)
 class TranslationJob:
-    """One input file and the file that its translation becomes."""
+    """One input file and the file of its translation."""
 
     input: Path
     output: Path
 
     @cached_property
     def input_signature(self) -> tuple[bytes, int | None, int | None]:
-        """The input's path, size and time of change when first asked (before it is read)."""
+        """Absolute path, size in bytes and modification time in ns of the input, cached before the file is read."""
         return (os.fsencode(self.input.absolute()), *(file_signature(self.input) or (None, None)))
 
 
 def file_signature(path: Path) -> tuple[int, int] | None:
-    """Size in bytes and time of change in ns; None where there is no such file."""
+    """Return the size in bytes and the modification time in ns; None if the file does not exist."""
     try:
         status = path.stat()
     except OSError:
@@ -40,13 +40,13 @@ def file_signature(path: Path) -> tuple[int, int] | None:
 class TranslationJobs:
     """The inputs and outputs of one translation, in a temporary database on disk.
 
-    `inputs` are files and folders (searched with their subfolders for files of the medium; the folder `out` itself is
-    passed over); a folder's structure is kept below `out`, where a file is called as `make_output_name` says. Files of
-    `file_list` keep their structure below the folder that all of them are in. `unlisted` are the folders that could not
-    be listed and the lines of the list that name nothing, each with the reason; `notes` say what was left out.
+    `inputs` are files and folders; folders are searched recursively for files of the medium, without the folder `out`.
+    Outputs keep the folder structure below `out`; `make_output_name` maps file names. Files of `file_list` keep the
+    structure below their common folder. `unlisted` holds unreadable folders and invalid lines of the list, with
+    reasons; `notes` describes skipped files.
 
-    Raises UsageError where an input does not exist or is not of the medium by its suffix, there is none, `out` is an
-    input folder, a file or called like one, two inputs would write one output, or an output is itself an input.
+    Raises UsageError if an input does not exist or has a suffix of another medium, if there are no inputs, if `out` is
+    an input folder, a file or named like a file, if two inputs have the same output, or if an output is an input.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class TranslationJobs:
         try:
             self._check_inputs(inputs, out)
         except OSError as error:
-            raise UsageError(f"{error.filename}: cannot be looked at ({error.strerror})") from error
+            raise UsageError(f"{error.filename}: cannot be opened ({error.strerror})") from error
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.execute("CREATE TABLE files (output BLOB PRIMARY KEY, input BLOB, real BLOB) WITHOUT ROWID")
         self._database.execute("BEGIN")
@@ -85,7 +85,7 @@ class TranslationJobs:
 
     @property
     def notes(self) -> list[str]:
-        """What was left out of the inputs, in sentences."""
+        """Descriptions of the files that were skipped."""
         return self._skipped.describe()
 
     def __len__(self) -> int:
@@ -98,26 +98,26 @@ class TranslationJobs:
     def _check_inputs(self, inputs: Sequence[Path], out: Path) -> None:
         medium = self.medium
         if out.exists() and not out.is_dir():
-            raise UsageError(f"{out}: is a file; expected a folder for the translations")
+            raise UsageError(f"--out {out}: is a file; expected a folder for the translations")
         if infer_medium(out.name) and not out.exists():
             raise UsageError(
-                f"{out}: is the name of a file; expected a folder for the translations, which keep their inputs' names"
+                f"--out {out}: is named like a file; expected a folder, where translations keep their inputs' names"
             )
         for input_path in inputs:
             if not input_path.exists():
                 raise UsageError(f"{input_path}: no such file or folder")
             if input_path.is_dir() and Path(os.path.realpath(input_path)) == self.out:
-                raise UsageError(f"{out}: is also the folder to translate; give another --out")
+                raise UsageError(f"--out {out}: is also an input folder; give another --out")
             if not input_path.is_dir() and infer_medium(input_path.name) != medium:
                 require_medium(input_path, medium)
                 hint = explain_suffix(input_path.suffix)
                 raise UsageError(
-                    f"{input_path}: not among the {medium.files_noun} that can be translated "
+                    f"{input_path}: this run translates {medium.files_noun} "
                     f"({medium.expected_suffixes()}){'; ' if hint else ''}{hint}"
                 )
 
     def _add_input(self, input_path: Path, parent: Path) -> None:
-        """Add a file, or those of a folder, below the folder `parent` of the outputs."""
+        """Add a file, or all files of a folder, with outputs below `parent` (relative to `out`)."""
         real_path = Path(os.path.realpath(input_path))
         if not input_path.is_dir():
             self._add_job(input_path, parent / input_path.name, real_path)
@@ -128,20 +128,20 @@ class TranslationJobs:
     def _add_listed(self, file_list: FileList) -> None:
         root = file_list.common_folder
         for line in file_list.missing:
-            self.unlisted.append((Path(line), f"does not exist, but is a line of {file_list.path}"))
+            self.unlisted.append((Path(line), f"does not exist; it is listed in {file_list.path}"))
         for entry in file_list.entries:
-            absolute = Path(os.path.abspath(entry))  # noqa: PTH100 (resolve would follow links)
+            absolute = Path(os.path.abspath(entry))  # noqa: PTH100 - resolve would follow links
             if entry.is_dir():
                 self._add_input(entry, absolute.relative_to(root))
             elif infer_medium(entry.name) is self.medium:
                 self._add_input(entry, absolute.relative_to(root).parent)
             else:
                 hint = explain_suffix(entry.suffix)
-                reason = f"is not of the {self.medium.files_noun} that are read ({self.medium.expected_suffixes()})"
+                reason = f"this run translates {self.medium.files_noun} ({self.medium.expected_suffixes()})"
                 self.unlisted.append((entry, f"{reason}; {hint}" if hint else reason))
 
     def _find_files(self, folder: Path) -> Iterator[str]:
-        """Names of files of the medium, relative to a folder."""
+        """Yield the names of the medium's files, relative to the folder."""
 
         def note_error(path: str, error: OSError) -> None:
             self.unlisted.append((Path(path), f"cannot be listed ({error.strerror})"))
@@ -173,6 +173,5 @@ class TranslationJobs:
         ).fetchone()
         if overwritten_row is not None:
             raise UsageError(
-                f"the translation of {os.fsdecode(overwritten_row[0])} would be written over an input; give another "
-                "--out"
+                f"give another --out: the translation of {os.fsdecode(overwritten_row[0])} would overwrite an input"
             )

@@ -1,4 +1,4 @@
-"""What is asked of a method that is told by labels: `blond`, `blond,glasses`, `blond=0.7`."""
+"""Label requests for label-conditioned methods: `blond`, `blond,glasses`, `blond=0.7`."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ LabelVector = tuple[float, ...]
 
 @dataclass(frozen=True)
 class LabelRequest:
-    """The label that results are to have, NaN for what stays; and what is known of the inputs' labels, by file name.
+    """The requested label (L,), NaN for values that stay unchanged, and the known labels of inputs by file name.
 
-    A file is told by as much of its path as a name has, else by its own name, else by its name without suffix.
+    The name of a table row may be the path of a file, its trailing part or the file name, each with or without suffix.
+    `digest` is the SHA-256 of the table, empty without one.
     """
 
     label: LabelVector
@@ -31,7 +32,7 @@ class LabelRequest:
     table: Path | None = None
 
     def get_target_label(self, path: Path | None) -> LabelVector:
-        """The label wanted of one file: what is known of it stays, what is asked changes."""
+        """Return the target label of one file: its known label with the requested values replaced."""
         input_label = self._find_known_label(path) if path and self.known_labels else None
         if input_label is None:
             return self.label
@@ -41,7 +42,7 @@ class LabelRequest:
         )
 
     def check_inputs(self, paths: Iterable[Path]) -> list[str]:
-        """What to say where the table does not tell of all `paths`; raises UsageError where it tells of none."""
+        """Return a warning if the table lacks rows for some of `paths`; raises UsageError if it lacks all."""
         if self.table is None:
             return []
         total = unlabelled_count = 0
@@ -54,12 +55,12 @@ class LabelRequest:
             return []
         if unlabelled_count == total:
             raise UsageError(
-                f"--labels {self.table}: has no row for any of the inputs, as {first_unlabelled}; expected their names in its "
-                "first column"
+                f"--labels {self.table}: has no row for any of the inputs, for instance {first_unlabelled}; expected "
+                "their names in its first column"
             )
         return [
-            f"--labels {self.table}: has no row for {unlabelled_count:,} of {total:,} inputs, as {first_unlabelled}; of these, what is not "
-            "asked for stays what it seems to be"
+            f"--labels {self.table}: has no row for {unlabelled_count:,} of {total:,} inputs, for instance "
+            f"{first_unlabelled}; the model estimates the labels of these inputs"
         ]
 
     def _find_known_label(self, path: Path) -> LabelVector | None:
@@ -71,12 +72,13 @@ class LabelRequest:
 def parse_label_request(
     config: RunConfig, labels: Labels, to: str, source: str | None, table: Path | None
 ) -> LabelRequest:
-    """What `to` asks for: domains joined by commas, at most one of a group, each with an amount if need be.
+    """Parse `to`: domains separated by commas, at most one of each label group, each with an optional amount.
 
-    An amount is a share of the way from the other value: `glasses=0.5`. Where there are several others it is the way
-    from `source`, which must then be known. `table` has the labels of the inputs.
+    An amount such as `glasses=0.5` interpolates linearly from the other value of the group (0) to the named one (1). A
+    group with more than two values needs `source`, the value to interpolate from. `table` is a CSV file with the labels
+    of the inputs.
 
-    Raises UsageError for unknown domains, amounts that are no numbers, and a table of none of the labels.
+    Raises UsageError for unknown domains, amounts that are not numbers, and a table without any of the run's labels.
     """
     names = [domain.name for domain in config.domains]
     label = labels.create_unknown_label()
@@ -101,14 +103,14 @@ def parse_label_request(
         raise UsageError(f"--labels {table}: no such file; expected a CSV whose first column names the inputs")
     labels_by_name = read_known_labels(read_table(table), labels)
     if all(math.isnan(value) for row in labels_by_name.values() for value in row):
-        raise UsageError(f"--labels {table}: tells none of this run's labels, {', '.join(labels.domains)}")
+        raise UsageError(f"--labels {table}: has none of this run's labels: {', '.join(labels.domains)}")
     return LabelRequest(
         tuple(label), index_by_names(labels_by_name), hashlib.sha256(table.read_bytes()).hexdigest(), table
     )
 
 
 def index_by_names(known_labels: Mapping[str, LabelVector]) -> dict[str, LabelVector]:
-    """What is told of files, also by their names without folder or suffix, where those are of one file alone."""
+    """Add keys without folder or suffix to a label table, if all files with such a short name have the same label."""
     labels_by_short_name: dict[str, dict[LabelVector, None]] = {}
     for name, label in known_labels.items():
         file_name = name.rpartition("/")[2]
@@ -119,7 +121,7 @@ def index_by_names(known_labels: Mapping[str, LabelVector]) -> dict[str, LabelVe
 
 
 def iterate_candidate_names(path: Path) -> Iterator[str]:
-    """What a table may call a file: its path from ever further in, with and without suffix."""
+    """Yield the names that a table may use for a file: its path and all trailing parts, with and without suffix."""
     parts = path.parts
     for start in range(len(parts)):
         name = normalize_name("/".join(parts[start:]))
@@ -132,18 +134,18 @@ def _parse_fraction(to: str, amount: str) -> float:
     except ValueError:
         fraction = math.nan
     if not math.isfinite(fraction):
-        raise UsageError(f"--to {to}: '{amount}'; expected a number, as blond=0.7")
+        raise UsageError(f"--to {to}: '{amount}'; expected a number, for instance blond=0.7")
     return fraction
 
 
 def _get_start_values(config: RunConfig, labels: Labels, group: int, name: str, source: str | None) -> LabelVector:
-    """The values of a group that an amount of `name` starts from."""
+    """Return the values of a group at amount 0 of `name`. Raises UsageError if `source` is needed and missing."""
     domains = labels.groups[group].domains
     if source is None and len(domains) == 2:
         source = domains[1 - domains.index(name)]
     if source is None:
         values = ", ".join(labels.groups[group].values)
-        raise UsageError(f"an amount of one of {values} is a way from another of them; say from which: --from DOMAIN")
+        raise UsageError(f"add --from DOMAIN: an amount of {name} needs the value to start from, one of {values}")
     return _get_group_values(config, labels, group, source)
 
 

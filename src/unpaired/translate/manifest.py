@@ -1,4 +1,4 @@
-"""What a folder of translations remembers: which files were made, of what, by which model and settings."""
+"""Manifest of an output folder: which files were written, from which inputs, by which model and settings."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ _TABLE = """CREATE TABLE IF NOT EXISTS made (
 
 
 class OutputState(Enum):
-    """What there is in the place of an output."""
+    """State of an output file."""
 
-    ABSENT = "nothing, or our own of another model, settings or input"
-    UP_TO_DATE = "the very translation that is asked for"
-    FOREIGN = "a file that was not made here, or changed since"
+    ABSENT = "missing, or written by another model, with other settings or from another input"
+    UP_TO_DATE = "the requested translation"
+    FOREIGN = "not written by this package, or changed since"
 
 
 class Manifest:
-    """The record in the folder `out`, which is made; one row per output, written before the output and after it.
+    """SQLite database in the folder `out`, which is created; one row per output.
 
-    So, wherever the work is cut off, no file of ours is taken for another's, and no half record for a finished file.
-    `recipe` identifies the model and the settings. Raises WorkError where the folder cannot be written or the record is
-    damaged.
+    A row is written before its output and completed after it, so that after an interruption own files are recognized
+    and unfinished ones are translated again. `settings_hash` identifies the model and the settings (column `recipe`).
+    Raises WorkError if the folder is not writable, another process uses it, or the database is damaged.
     """
 
     def __init__(self, out: Path, settings_hash: str) -> None:
@@ -41,14 +41,14 @@ class Manifest:
         try:
             out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise WorkError(f"{out}: cannot be made ({error.strerror}); give an --out that can be written") from error
+            raise WorkError(f"{out}: cannot be created ({error.strerror}); give a writable --out") from error
         if not os.access(out, os.W_OK | os.X_OK):
-            raise WorkError(f"{out}: no permission to write in it; give an --out that can be written")
+            raise WorkError(f"{out}: no permission to write to this folder; give a writable --out")
         self._lock = FolderLock(out, "translates into this folder", "wait until it has ended, or give another --out")
         try:
             with self._wrap_database_errors():
                 self._database = sqlite3.connect(out / DATABASE_NAME, isolation_level=None)
-                # A killed process loses nothing without waiting for the disk; only a power failure could.
+                # No fsync: a killed process loses no rows; only a power failure could.
                 self._database.execute("PRAGMA synchronous = OFF")
                 self._database.execute(_TABLE)
         except WorkError:
@@ -56,12 +56,12 @@ class Manifest:
             raise
 
     def close(self) -> None:
-        """Release the record and the folder's lock."""
+        """Close the database and release the lock of the folder."""
         self._database.close()
         self._lock.release()
 
     def get_state(self, job: TranslationJob) -> OutputState:
-        """Look at what is in the place of `item`'s output."""
+        """Compare the output file of a job with its row."""
         current_signature = file_signature(job.output)
         with self._wrap_database_errors():
             row = self._database.execute("SELECT * FROM made WHERE output = ?", [self._get_output_key(job)]).fetchone()
@@ -73,7 +73,7 @@ class Manifest:
         return OutputState.UP_TO_DATE if is_up_to_date else OutputState.ABSENT
 
     def mark_started(self, jobs: Iterable[TranslationJob]) -> None:
-        """Record that the outputs of `items` are about to be written: what is found there later is ours."""
+        """Insert rows without a signature before the outputs of `jobs` are written."""
         rows = [(self._get_output_key(job), self.settings_hash, *job.input_signature) for job in jobs]
         with self._wrap_database_errors():
             self._database.execute("BEGIN")
@@ -81,7 +81,7 @@ class Manifest:
             self._database.execute("COMMIT")
 
     def mark_finished(self, job: TranslationJob) -> None:
-        """Record that `item`'s output is written."""
+        """Record the size and modification time of a written output."""
         with self._wrap_database_errors():
             output_signature = file_signature(job.output) or (None, None)
             self._database.execute(
@@ -98,9 +98,9 @@ class Manifest:
             yield
         except sqlite3.OperationalError as error:
             raise WorkError(
-                f"{path}: cannot be written ({error}); is the disk full, or the folder not writable?"
+                f"{path}: cannot be written ({error}); check the free space and the permissions of the folder"
             ) from error
         except sqlite3.DatabaseError as error:
             raise WorkError(
-                f"{path}: the record of earlier translations is damaged ({error}); delete it, and use --overwrite"
+                f"{path}: the manifest of earlier translations is damaged ({error}); delete it and use --overwrite"
             ) from error

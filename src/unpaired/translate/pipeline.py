@@ -45,10 +45,10 @@ class FilePipeline(Protocol[ItemT, ResultT]):
         """Return everything that results depend on besides the input, as JSON types."""
 
     def make_output_name(self, name: str) -> str:
-        """Return the file name of the output for an input called `name`."""
+        """Return the file name of the output for an input named `name`."""
 
     def estimate_bytes(self, path: Path) -> int:
-        """Return the bytes that a file takes once decoded; 0 where that does not grow with it, or is not known."""
+        """Return the bytes that a decoded file takes; 0 if memory does not grow with the file, or is unknown."""
 
     def prepare_file(self, path: Path) -> ItemT:
         """Read a file, or the part of it that `run` needs; raises UnreadableFileError."""

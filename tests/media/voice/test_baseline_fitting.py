@@ -47,13 +47,13 @@ def test_convert_command_fits_and_applies_a_baseline(
     words = ["convert", str(data / "alice"), str(data / "bob"), str(data / "alice"), "--out", str(out)]
     words += ["--baseline", kind, "--vad", "energy"]
     assert main(words) == 0
-    assert f"2 converted: {out}" in capsys.readouterr().out
+    assert f"Converted 2 files to {out}" in capsys.readouterr().out
     (before, _), (after, f0), (goal, _) = (
         c1_and_f0(path) for path in (data / "alice" / "0.wav", out / "0.wav", data / "bob" / "0.wav")
     )
     assert abs(after - goal) < 0.4 * abs(before - goal) and f0 == pytest.approx(100, rel=0.08)
     assert main(words) == 0
-    assert "0 converted, 2 were there already" in capsys.readouterr().out
+    assert "Skipped 2 up to date" in capsys.readouterr().out
 
 
 def test_baseline_fitting_raises_errors_for_unusable_inputs(
