@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.exact import TRANSFORMS, list_pictures, make_task, read_picture
-from benchmarks.quality import measured
+from benchmarks.quality import evaluate_checkpoint
 from benchmarks.race_table import format_table, write_sheet
 from benchmarks.results import FILE, append_row, rows
 from unpaired.metrics.color_transfer import fit_color_transfer
@@ -142,7 +142,7 @@ def train(cell: Cell, folder: Path, run: Path, core: int | None) -> dict[str, An
         raise RuntimeError(f"{cell.name}: {' '.join(command)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     last = History(RunFolder(run).history).read("losses")[-1]
     figures = {"steps": last["step"], "seconds": round(last["spent_s"]), "flags": FLAGS[cell.side]}
-    return {**asdict(cell), **figures, "routes": measured(run, "last"), "run": str(run)}
+    return {**asdict(cell), **figures, "routes": evaluate_checkpoint(run, "last"), "run": str(run)}
 
 
 def measure_color_transfer(cell: Cell, folder: Path) -> dict[str, Any]:
