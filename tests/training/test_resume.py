@@ -76,7 +76,7 @@ def test_best_model_has_best_validation_metric(discs: Path, tmp_path: Path, monk
     assert read_tensors(run / "best.safetensors")[1]["step"] == "2"
     assert read_tensors(run / "model.safetensors")[1]["step"] == "3"
     metadata = json.loads(read_tensors(list_checkpoints(run / "checkpoints")[-1] / "state.safetensors")[1]["state"])
-    assert (metadata["progress"]["best_step"], metadata["progress"]["validation_metric"]) == (2, 3.0)
+    assert (metadata["progress"]["best_step"], metadata["progress"]["best_value"]) == (2, 3.0)
 
 
 def test_notice_is_recorded_once(discs: Path, tmp_path: Path) -> None:
