@@ -120,7 +120,7 @@ def test_full_disk_leaves_previous_file_unchanged(tmp_path: Path, monkeypatch: p
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("unpaired.runs.weights.save_file", raise_disk_full)
-    with pytest.raises(WorkError, match="the disk is raise_disk_full"):
+    with pytest.raises(WorkError, match="the disk is full"):
         write_tensors(path, TENSORS, {"step": "4"})
     assert read_tensors(path)[1]["step"] == "3"
     assert [p.name for p in tmp_path.iterdir()] == ["x.safetensors"]
