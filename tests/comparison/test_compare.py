@@ -359,8 +359,8 @@ def test_methods_that_need_a_larger_batch_are_excluded(discs: Path, tmp_path: Pa
         del METHODS[name]
     found = compared(discs, tmp_path / "out", "all", steps=1, batch_size=1)
     assert states(found) == {"gan": "done"}
-    assert "needs two or more" in found.excluded["stargan"]
-    with pytest.raises(UsageError, match="batch 1: stargan takes the labels"):
+    assert "--batch-size 2" in found.excluded["stargan"]
+    with pytest.raises(UsageError, match="batch size 1: stargan takes target labels"):
         compared(discs, tmp_path / "out2", "stargan", "gan", steps=1, batch_size=1)
 
 
