@@ -1,4 +1,4 @@
-"""What is said after the last step: the same of every medium, with commands that can be pasted."""
+"""The log after the last step: equal for every medium, with commands that can be pasted into a shell."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_commands_that_are_shown_are_quoted(
     folder = RunFolder(tmp_path / "a run")
     train(discs, out=folder.path, log=said.append, **TINY | {"steps": 1})
     assert f"translate: unpaired translate '{folder.path}' YOUR_BLUE --to red" in said
-    config = folder.load_config().model_copy(update={"voice": VoiceSettings()})
+    config = folder.load_config().model_copy(update={"medium": "voice", "medium_settings": VoiceSettings()})
     measured = SimpleNamespace(text=lambda: "measured")
     monkeypatch.setattr("unpaired.training.finish.evaluate", lambda *_, **__: measured)
     record = TrainingLog(folder, said.append, 1)
