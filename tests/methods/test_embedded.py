@@ -36,8 +36,8 @@ class StraightDTNBaseline:
         discriminator_loss.backward()
         self.discriminator_optimizer.step()
         return {
-            "generator_optimizer.adversarial": adversarial,
-            "generator_optimizer.perceptual": constancy,
+            "generator.adversarial": adversarial,
+            "generator.perceptual": constancy,
             "discriminator.adversarial": discriminator_loss,
         }
 
@@ -79,10 +79,10 @@ class StraightDTN:
         discriminator_loss.backward()
         self.discriminator_optimizer.step()
         return {
-            "generator_optimizer.adversarial": adversarial,
-            "generator_optimizer.perceptual": constancy,
-            "generator_optimizer.identity": identity,
-            "generator_optimizer.tv": rough,
+            "generator.adversarial": adversarial,
+            "generator.perceptual": constancy,
+            "generator.identity": identity,
+            "generator.tv": rough,
             "discriminator.adversarial": discriminator_loss,
         }
 
@@ -167,12 +167,12 @@ def test_translation_works_without_the_training_embedding(name: str) -> None:
     load_state(absent, collect_state(method, method.translation_roles), Path("model"), absent.translation_roles)
     x = random_batches(method, 1)[0]["X"]
     assert torch.equal(absent.eval().translate(x, "X", "Y"), method.eval().translate(x, "X", "Y"))
-    with pytest.raises(UsageError, match="a network of your own"):
+    with pytest.raises(UsageError, match="custom network"):
         loop_of(absent).step(random_batches(absent, 1), StepContext(0, 0.0))
 
 
 def test_dtn_translation_raises_usage_error_without_its_embedding() -> None:
-    with pytest.raises(UsageError, match="a network of your own"):
+    with pytest.raises(UsageError, match="custom network"):
         build("dtn", feature_extractor="own:Gone-0")
 
 

@@ -102,7 +102,7 @@ def test_inspection_reports_unusable_files_and_short_domains(tmp_path: Path, voi
         one = found.domains[0]
         assert {Path(path).name for path in found.unreadable} == {"text.wav", "zero.wav"} and one.usable_count == 3
         assert any("only 3 s of sound" in words or "only 2 s" in words for words in found.warnings)
-        assert any("narrow.wav: its sample rate of 8000 Hz" in words for words in found.warnings)
+        assert any("narrow.wav: its sample rate is 8000 Hz" in words for words in found.warnings)
         assert any("2 files cannot be used" in words for words in found.warnings)
         assert len(found.errors) == 1 and "domain 'b' has 0." in found.errors[0]
         with pytest.raises(WorkError, match="two crops"):
