@@ -96,7 +96,8 @@ def test_auto_is_accepted_only_where_the_type_contains_it(tmp_path: Path) -> Non
     for settings in (resolve("paper", identity_weight="auto"), resolve("paper", file=file), resolve("small")):
         assert settings.method_settings.model_dump()["identity_weight"] == "auto"
     assert resolve(identity_weight="0").method_settings.model_dump()["identity_weight"] == 0
-    for wrong in ({"identity_weight": "-1"}, {"identity_weight": "often"}, {"cycle_weight": "auto"}):
+    mistakes: list[dict[str, Any]] = [{"identity_weight": "-1"}, {"identity_weight": "often"}, {"cycle_weight": "auto"}]
+    for wrong in mistakes:
         with pytest.raises(UsageError, match=rf"'{next(iter(wrong))}'"):
             resolve(**wrong)
     with pytest.raises(UsageError, match="'identity_weight'"):
