@@ -19,12 +19,12 @@ NAMES = [name for name, row in METHODS.items() if "voice" not in row.unsupported
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in NAMES),
     *(
-        (name, row.cls.resolve_settings(preset, lambda: 0.1))
+        (name, METHODS[name].cls.resolve_settings(preset, lambda: 0.1))
         for name in NAMES
         for preset in METHODS[name].cls.presets.values()
     ),
     *(
-        (name, row.cls.resolve_settings(preset, lambda: 0.1))
+        (name, METHODS[name].cls.resolve_settings(preset, lambda: 0.1))
         for name in NAMES
         for preset in METHODS[name].cls.media_presets.get("voice", {}).values()
     ),
