@@ -12,7 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from benchmarks.results import rows
+from benchmarks import search_table
+from benchmarks.race import read_figures
+from benchmarks.race_table import format_table
+from benchmarks.results import FILE, rows
 from unpaired.methods import METHODS
 
 ROOT = Path(__file__).parent.parent
@@ -302,6 +305,13 @@ def depth_of(row: Row) -> int:
     return int(words[words.index("--depth") + 1]) if "--depth" in words else 6
 
 
+def race() -> str:
+    """Return the table of `benchmarks.race` at 64 px and five minutes."""
+    return format_table(
+        [figures for cell, figures in read_figures(FILE).items() if (cell.size, cell.minutes) == (64, 5)]
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "methods": methods,
     "quality": quality,
@@ -312,6 +322,9 @@ TABLES: dict[str, Callable[[], str]] = {
     "digits": digits,
     "avatars": avatars,
     "voices": voices,
+    "race": race,
+    "recipe_trials": search_table.trials,
+    "recipe_search": search_table.results,
 }
 
 

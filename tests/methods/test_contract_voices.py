@@ -18,8 +18,16 @@ from unpaired.networks.conditional import concat_label
 NAMES = [name for name, row in METHODS.items() if "voice" not in row.unsupported]
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in NAMES),
-    *((name, dict(preset)) for name in NAMES for preset in METHODS[name].cls.presets.values()),
-    *((name, dict(preset)) for name in NAMES for preset in METHODS[name].cls.media_presets.get("voice", {}).values()),
+    *(
+        (name, METHODS[name].cls.resolve_settings(preset, lambda: 0.1))
+        for name in NAMES
+        for preset in METHODS[name].cls.presets.values()
+    ),
+    *(
+        (name, METHODS[name].cls.resolve_settings(preset, lambda: 0.1))
+        for name in NAMES
+        for preset in METHODS[name].cls.media_presets.get("voice", {}).values()
+    ),
     ("cyclegan", {"two_step_weight": 1.0}),
     ("cyclegan", {"two_step_weight": 1.0, "one_way": True}),
     ("cyclegan", {"two_step_weight": 1.0, "cycle_direction": "backward", "guess_weight": 1.0}),

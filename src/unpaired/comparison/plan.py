@@ -23,7 +23,7 @@ from unpaired.runs.files import RunFiles
 from unpaired.runs.method_builder import build_method
 from unpaired.training.feasibility import explain_small_batch, explain_unsupported
 from unpaired.training.listing import DataListing, list_data
-from unpaired.training.setup import choose_default_preset, choose_device, configure_run
+from unpaired.training.setup import choose_default_preset, choose_device, configure_run, decide_method_settings
 
 ALL = "all"
 SHARED_SETTINGS = frozenset(
@@ -192,17 +192,18 @@ def explain_build_failure(config: RunConfig, planned: PlannedMethod, labels: Lab
     settings = planned.settings
     if reason := explain_small_batch(settings):
         return reason
-    network_settings = {
-        name: getattr(settings.networks, name)
-        for name in planned.train_settings
-        if name in type(settings.networks).model_fields
+    networks = settings.networks
+    decided_networks = {
+        name: getattr(config.networks, name)
+        for name in type(networks).model_fields
+        if getattr(networks, name) == "auto"
     }
-    fixed_settings = {name: value for name, value in network_settings.items() if value != "auto"}
     changes = {
         "method": settings.method,
-        "method_settings": settings.method_settings,
+        # The networks do not depend on what "auto" becomes, so no pictures are read for it.
+        "method_settings": decide_method_settings(settings, lambda: 0.0, lambda _: None),
         "labels": labels,
-        "networks": config.networks.model_copy(update=fixed_settings),
+        "networks": networks.model_copy(update=decided_networks),
     }
     try:
         with torch.random.fork_rng(devices=[]):
