@@ -89,7 +89,7 @@ def test_a_damaged_model_is_refused(run: Path, discs: Path, capsys: pytest.Captu
         (["compare", "DATA", "--set", "xgan.teacher=RUN"], "--set xgan.teacher=RUN: a comparison gives all"),
         (["compare", "DATA", "--auto-depth"], "--auto-depth: trains several runs"),
         (["train", "DATA", "--method", "cyclegam"], "did you mean 'cyclegan'"),
-        (["train", "DATA", "--preset", "huge"], "known: tiny, small, paper"),
+        (["train", "DATA", "--preset", "huge"], "tiny, small, paper"),
         (["train", "DATA", "--size", "big"], "given 'big'"),
         (["train", "DATA", "--steps", "5", "--minutes", "1"], "both steps and minutes"),
         (["train", "DATA", "--device", "tpu"], "device 'tpu'"),
@@ -163,7 +163,7 @@ def test_a_bar_is_shown_from_the_first_progress_on(capsys: pytest.CaptureFixture
 
 def test_unknown_domain_lists_the_known(run: Path, discs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["translate", str(run), str(discs / "red"), "--to", "purple"]) == 2
-    assert "blue and red" in capsys.readouterr().err
+    assert "blue, red" in capsys.readouterr().err
 
 
 def test_unusable_data_exit_with_1(discs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
