@@ -75,7 +75,7 @@ TRANSLATE_PHASES: dict[MediumName, dict[str, tuple[object, str]]] = {
     },
     "voice": {
         "batch": (VoicePipeline, "run"),
-        "writing a file": (audio_io, "_write"),
+        "writing a file": (audio_io, "_write_blocks"),
         "record": (Manifest, "mark_finished"),
         "beginning of a record": (Manifest, "mark_started"),
     },

@@ -51,9 +51,7 @@ def test_resuming_requires_same_silero_weights(speakers: Path, tmp_path: Path, m
     with pytest.raises(UsageError, match=r"--vad silero: .*--vad energy"):
         resume(run, log=quiet, steps=2)
     install_silero(monkeypatch, "2" * 64)
-    with pytest.raises(
-        WorkError, match=r"'silero-vad': .*\(SHA-256 222222222222 .*\(111111111111 .*install the package"
-    ):
+    with pytest.raises(WorkError, match=r"'silero-vad': .*\(SHA-256 222222222222 .*\(111111111111 .*install"):
         resume(run, log=quiet, steps=2)
     assert (run / "config.yaml").read_bytes() == config_before
     install_silero(monkeypatch, "1" * 64)

@@ -140,7 +140,7 @@ def test_the_commands(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main([*words, "--from", "photos"]) == 2 and "--overwrite" in said(capsys)
     assert main([*words, "--from", "photos", "--overwrite"]) == 0
     assert main(words) == 2 and "--from DOMAIN" in said(capsys)
-    assert main([*words, "--from", "photo"]) == 2 and "photos and paintings" in said(capsys)
+    assert main([*words, "--from", "photo"]) == 2 and "photos, paintings" in said(capsys)
     assert main([*words, "--from", "photos", "--steps", "1"]) == 2
     assert main(["interpolate", str(runs / "unit"), a, str(tmp_path / "none.png"), "--from", "photos"]) == 2
     capsys.readouterr()

@@ -165,14 +165,18 @@ def decide_method_settings(
 ) -> StrictModel:
     """Decide the method's settings that are "auto", and log each decision with the measured distance.
 
-    Raises UsageError if a decision needs the distance of the domains and the medium has none.
+    A medium may have no distance of domains: then a preset's "auto" takes the domains as near.
+
+    Raises UsageError if such an "auto" was given.
     """
     given = {name: getattr(settings.method_settings, name) for name in type(settings.method_settings).model_fields}
     distances: list[float] = []
 
     def measure() -> float:
         if measure_distance is None:
-            name = next(name for name, value in given.items() if value == "auto")
+            name = next((name for name, value in given.items() if value == "auto" and name in settings.given), None)
+            if name is None:
+                return 0.0
             raise UsageError(f"setting '{name}': auto is not available for {settings.medium.files_noun}; give a number")
         distances.append(measure_distance())
         return distances[-1]

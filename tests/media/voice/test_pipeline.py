@@ -147,7 +147,7 @@ def test_inputs_of_another_medium_raise_usage_error(translator: Translator, tmp_
         translator(image, to="bob")
     with pytest.raises(UsageError, match=r"s\.wav: contains recordings"):
         pictures(wave, to="paintings")
-    with pytest.raises(UsageError, match="sample rate belongs to recordings"):
+    with pytest.raises(UsageError, match="sample rate is for recordings"):
         pictures(np.zeros((8, 8), np.uint8), to="paintings", sample_rate_hz=16000)
     assert not (tmp_path / "out").exists()
 
