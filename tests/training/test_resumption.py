@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -156,8 +157,16 @@ def test_resuming_removes_part_files(discs: Path, tmp_path: Path) -> None:
     assert not leftover.exists()
 
 
+@pytest.fixture
+def default_sighup() -> Iterator[None]:
+    """Set the default action of SIGHUP, which tests inherit as ignored from nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no SIGHUP")
-def test_sighup_saves_and_stops(discs: Path, tmp_path: Path) -> None:
+def test_sighup_saves_and_stops(discs: Path, tmp_path: Path, default_sighup: None) -> None:
     with pytest.MonkeyPatch.context() as patch:
         send_signals(patch, 2, signal.SIGHUP)
         with pytest.raises(TrainingInterrupt, match="saved at step 2") as stopped:
@@ -167,13 +176,10 @@ def test_sighup_saves_and_stops(discs: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="no SIGHUP")
-def test_ignored_sighup_remains_ignored() -> None:
+def test_ignored_sighup_remains_ignored(default_sighup: None) -> None:
     assert signal.SIGHUP in list_stop_signals()
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    try:
-        assert list_stop_signals() == [signal.SIGINT, signal.SIGTERM]
-    finally:
-        signal.signal(signal.SIGHUP, before)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    assert list_stop_signals() == [signal.SIGINT, signal.SIGTERM]
 
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="no terminals")

@@ -20,7 +20,8 @@ FAIRNESS_RULES = (
     "Standard errors are over the measured items. Each method was trained once: with another seed, results can change "
     "by more than the standard error. Before an important decision, repeat with another --seed (and --out), or with a "
     "larger budget.",
-    "Data, splits, budget and shared settings are equal for all methods. Each method's own settings are those of its "
+    "Data, splits, seed and budget are equal for all methods. The preset may give a method its own networks and batch "
+    "size; with --steps, a method with a larger batch sees more items. Each method's own settings are those of its "
     "paper with the changes of the preset; they were not tuned for these data.",
 )
 

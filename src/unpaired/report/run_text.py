@@ -91,7 +91,7 @@ def describe_checkpoints(summary: RunSummary) -> str:
             f"validation split.{other}"
         )
     if last is not None:
-        reason = f"{metric.short} was not measured, so there is no best checkpoint"
+        reason = f"{metric.short} was not measured on enough validation items to choose a best checkpoint"
         return f"Translating uses the last checkpoint, step {last:,}: {reason}."
     return "No checkpoint has been saved yet."
 

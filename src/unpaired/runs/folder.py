@@ -178,7 +178,10 @@ def load_model(path: Path, checkpoint: Checkpoint | None = None) -> TrainedModel
     config = folder.load_config()
     if checkpoint is not None:
         if checkpoint == "best" and not folder.model_path("best").exists():
-            raise UsageError(f"{path}: this run has no best checkpoint (nothing was evaluated); use --checkpoint last")
+            raise UsageError(
+                f"{path}: this run has no best checkpoint (not evaluated, or too few validation items); use "
+                "--checkpoint last"
+            )
         return _load_checkpoint(folder, config, checkpoint)
     if not folder.model_path("best").exists():
         return _load_checkpoint(folder, config, "last")
