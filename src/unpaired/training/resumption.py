@@ -128,8 +128,8 @@ def require_same_files(config: RunConfig, folder: RunFolder, accept_changes: boo
     ]
     if differences and not accept_changes:
         raise WorkError(
-            f"the data have changed since the run began: {'; '.join(differences)}. Restore missing files and remove new "
-            "ones, or give --changed-data to continue with the run's remaining files"
+            f"the data have changed since the run began: {'; '.join(differences)}. Restore missing files and remove "
+            "new ones, or give --changed-data to continue with the run's remaining files"
         )
     for difference in differences:
         log(f"changed since the run began: {difference}")
