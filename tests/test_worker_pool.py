@@ -43,8 +43,10 @@ def test_a_script_without_a_guard_is_not_run_again(tmp_path: Path) -> None:
 
 
 SLEEPER = """
+import signal
 import time
 from unpaired.worker_pool import map_in_processes
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells start background jobs with SIGINT ignored
 try:
     for _ in map_in_processes(time.sleep, {i: 60 for i in range(4)}, 2):
         pass
