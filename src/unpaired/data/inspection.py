@@ -5,7 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
+from unpaired.console import LogCallback
 from unpaired.data.folders import DomainFiles
+from unpaired.data.split import DomainSplits, split_files
 from unpaired.errors import UnreadableFileError, WorkError
 
 MAX_LISTED_FILES = 100
@@ -65,10 +67,23 @@ class DataReport(ABC):
             for unreadable_file in domain.unreadable
         }
 
+    def log_files(self, log: LogCallback) -> None:
+        """Log the suffixes of domains that have several, and the files that are skipped with their reasons."""
+        for domain in self.domains:
+            if kinds := domain.files.describe_kinds():
+                log(f"{domain.files.name}: {kinds}")
+        for path, reason in self.unreadable.items():
+            log(f"skipped: {path}: {reason}")
+
     def require_usable(self) -> None:
         """Raise WorkError if training is impossible."""
         if self.errors:
             raise WorkError("\n".join(self.errors))
+
+    def split_files(self, holdout_fraction: float, seed: int) -> list[DomainSplits]:
+        """Split the files of every domain; unusable files are in no split."""
+        unreadable = self.unreadable
+        return [split_files(domain.files, holdout_fraction, seed, unreadable) for domain in self.domains]
 
 
 def format_count(count: int, noun: str) -> str:

@@ -42,7 +42,7 @@ def is_system_folder(name: str) -> bool:
 
 @dataclass
 class SkippedFiles:
-    """What a walk left out. Names are relative to the folder that was walked; `describe` puts all of it into words."""
+    """Files and folders that a walk skipped, by reason. Names are relative to the root of the walk."""
 
     other_suffixes: Counter[str] = field(default_factory=Counter)
     hidden_files: list[str] = field(default_factory=list)
@@ -55,7 +55,7 @@ class SkippedFiles:
 
     @property
     def ignored(self) -> int:
-        """How many files no medium reads."""
+        """Number of files that no medium reads."""
         return self.other_suffixes.total()
 
     def describe(self) -> list[str]:
@@ -83,7 +83,7 @@ def format_names(names: Sequence[str]) -> str:
 
 
 def describe_other_suffixes(suffixes: Counter[str]) -> list[str]:
-    """Say how many files of kinds that are not read there are, of which kinds, and how to convert them."""
+    """Describe files of unsupported types: their number by suffix, and how to convert them."""
     if not suffixes:
         return []
     ordered = sorted(suffixes.items(), key=lambda item: (-item[1], item[0]))
@@ -95,13 +95,13 @@ def describe_other_suffixes(suffixes: Counter[str]) -> list[str]:
 
 
 def explain_suffix(suffix: str) -> str:
-    """Say how files of a known kind that is not read can be converted; empty for kinds that are not known."""
+    """Return how to convert files of an unsupported type; empty for unknown types."""
     hints = (medium.conversion_hints.get(suffix.lower(), "") for medium in MEDIA.values())
     return next((hint for hint in hints if hint), "")
 
 
 def describe_skipped_artifacts(artifacts: Sequence[str]) -> str:
-    """Say which folders are left out because unpaired wrote them."""
+    """Describe folders that are skipped because unpaired wrote them."""
     return f"left out, as unpaired wrote {'it' if len(artifacts) == 1 else 'them'}: {format_names(artifacts)}"
 
 
@@ -114,8 +114,9 @@ def walk_files(
 ) -> Iterator[tuple[str, int, Medium]]:
     """Yield (relative name, size in bytes, medium) of every file below `root` to read, and count the rest in `skipped`.
 
-    A folder's files come by name, then its subfolders'. `exclude` decides by relative name which folders to leave out
-    without a word; `visited` are (device, inode) of others. `on_error` receives folders that cannot be listed.
+    Files are sorted by name within a folder and come before those of its subfolders. Folders whose relative name
+    `exclude` accepts, and folders (device, inode) in `visited`, are skipped without being counted. `on_error` receives
+    folders that cannot be listed.
     """
     seen: set[tuple[int, int]] = set()
     real_root = os.path.realpath(root)
@@ -158,7 +159,7 @@ def _is_below(path: str, root: str) -> bool:
 def _scan_folder(
     folder: str, relative_folder: str, skipped: SkippedFiles
 ) -> tuple[list[tuple[str, int, Medium]], list[str], set[str]]:
-    """The readable files of one folder, its subfolders, and which of these are links."""
+    """Return the readable files of one folder, its subfolders, and which of these are links."""
     files: list[tuple[str, int, Medium]] = []
     folders: list[str] = []
     links: set[str] = set()
@@ -185,13 +186,13 @@ def _scan_folder(
 
 
 def get_suffix(name: str) -> str:
-    """The suffix of a name in lower case, with its dot; empty where there is none that looks like one."""
+    """Return the suffix of a name in lower case, with its dot; empty if there is none of at most 8 characters."""
     stem, dot, suffix = name.rpartition(".")
     return f".{suffix.lower()}" if stem and dot and len(suffix) <= 8 else ""
 
 
 def list_subfolders(folder: Path, skipped: list[str] | None = None) -> list[str]:
-    """Names of a folder's subfolders, in order; hidden ones and those of computers go to `skipped`."""
+    """Return the sorted names of a folder's subfolders; names of system folders are appended to `skipped`."""
     names = []
     for name, is_folder in scan_names(folder):
         if is_folder and not is_system_folder(name):
@@ -202,18 +203,18 @@ def list_subfolders(folder: Path, skipped: list[str] | None = None) -> list[str]
 
 
 def scan_names(folder: Path) -> Iterator[tuple[str, bool]]:
-    """Names, and whether they are subfolders, without asking for sizes of what may be a million files."""
+    """Yield the names in a folder that are not hidden, and whether each is a subfolder, without reading sizes."""
     with os.scandir(folder) as entries:
         yield from ((entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith("."))
 
 
 def count_loose_files(folder: Path) -> int:
-    """How many files of a medium are directly in a folder."""
+    """Count the files of any medium directly in a folder."""
     return sum(not is_folder and infer_medium(name) is not None for name, is_folder in scan_names(folder))
 
 
 def count_files(folder: Path) -> int:
-    """How many files of a medium are in a folder and its subfolders."""
+    """Count the files of any medium in a folder and its subfolders."""
     return sum(1 for _ in walk_files(folder, SkippedFiles(), lambda *_: None))
 
 

@@ -70,7 +70,7 @@ def import_generator(file: Path, out: Path, source: str = "A", target: str = "B"
 
 
 def check_arguments(file: Path, out: Path, source: str, target: str, size: int) -> None:
-    """Raise UsageError for arguments that are wrong whatever the file contains."""
+    """Raise UsageError for invalid arguments; the file is not read for this."""
     if not file.is_file():
         raise UsageError(f"{file}: no such file; {EXPECTED_FILE}")
     require_unused(out)

@@ -122,7 +122,7 @@ def describe_truth(chosen: RankedMethod, route: RouteEvaluation, ranked: Sequenc
     if l1 is None:
         return ""
     if not is_nearer_to_truth(route):
-        return "None is notably nearer to the true translations than the input is, whatever KID says."
+        return "None is notably nearer to the true translations than the input is; KID does not show this."
     beats_input = route.value(KID) is None or beats_identity(route)
     caveat = "" if beats_input else ", though its KID is not significantly better than the input's"
     limit = l1 * (1 + MIN_TRUTH_GAIN)

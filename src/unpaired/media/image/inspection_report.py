@@ -1,4 +1,4 @@
-"""What a look at the data found, what it means for training, and both in words."""
+"""Result of inspecting pictures, the decisions that follow for training, and the text of both."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ _FULL_8BIT_RANGE = 255 * LEVELS
 
 @dataclass(frozen=True)
 class ImageInspection:
-    """What one decoded file shows: its name, displayed size, mode, bits, whether it has colour and transparency,
-    quantiles of its raw values (None for 8 bits), a digest of its bytes where another domain has a file of that size
-    (else 0), and what of it is not used, in words.
+    """Properties of one decoded file.
+
+    `width` and `height` are the displayed size in pixels, `quantiles` those of the raw values (None for 8 bits).
+    `digest` is a hash of the file's bytes if another domain has a file of equal size, else 0. `losses` are texts about
+    the parts of the file that are not used.
     """
 
     name: str
@@ -47,13 +49,13 @@ def _create_int_array() -> array[int]:
 
 @dataclass
 class ImageDomainReport(DomainInspection):
-    """What was found in one domain's pictures that were looked at."""
+    """Inspection results of one domain, summed over its inspected pictures."""
 
     modes: Counter[str] = field(default_factory=Counter)
     range_by_bits: dict[int, ValueRange] = field(default_factory=dict)
-    """bits -> the raw values of pictures of that depth; those of 8 bits are 0 to 255."""
+    """Bit depth -> range of the raw values of its pictures; 0 to 255 for 8 bits."""
     losses: Counter[str] = field(default_factory=Counter)
-    """What of files is not used -> how many files that concerns."""
+    """Text about an unused part -> number of files that have it."""
     loss_examples: dict[str, str] = field(default_factory=dict)
     color_count: int = 0
     alpha_count: int = 0
@@ -61,7 +63,7 @@ class ImageDomainReport(DomainInspection):
     heights: array[int] = field(default_factory=_create_int_array)
 
     def add_inspection(self, inspection: ImageInspection | UnreadableFileError, in_train: bool) -> None:
-        """Add one file's look."""
+        """Add the inspection of one file, or its error."""
         if isinstance(inspection, UnreadableFileError):
             self.add_unreadable(inspection, in_train)
             return
@@ -78,16 +80,16 @@ class ImageDomainReport(DomainInspection):
 
     @property
     def inspected_count(self) -> int:
-        """How many files were opened."""
+        """Number of files that were opened."""
         return len(self.widths) + len(self.unreadable)
 
     @property
     def shorter_sides(self) -> npt.NDArray[np.int32]:
-        """The shorter side of each picture that could be read."""
+        """Shorter side of each readable picture, in pixels."""
         return np.minimum(np.array(self.widths, np.int32), np.array(self.heights, np.int32))
 
     def create_domain(self, channels: int, value_range: Range | None = None) -> Domain:
-        """What a run records of this domain. The range is 0..255 for 8 bits, else `value_range` or as measured."""
+        """Create the domain with its statistics: range 0 to 255 for 8 bits, else `value_range` or the measured one."""
         bits = max(self.range_by_bits, default=8)
         low, high = 0.0, 255.0
         if bits != 8 and value_range is not None:
@@ -111,14 +113,14 @@ class ImageDomainReport(DomainInspection):
 
 @dataclass(frozen=True)
 class ImageDataReport(DataReport):
-    """What a look at the data found. `duplicates` are whole paths of files with the same content in two domains."""
+    """Inspection results of all domains. `duplicates` are pairs of paths with equal content in two domains."""
 
     domains: tuple[ImageDomainReport, ...]
     duplicates: tuple[tuple[str, str], ...]
 
     @property
     def errors(self) -> list[str]:
-        """What makes training impossible."""
+        """Reasons why training is impossible."""
         out = []
         for d in self.domains:
             if d.usable_count < 2:
@@ -149,7 +151,7 @@ class ImageDataReport(DataReport):
         return tuple(d.create_domain(channels, value_range) for d in self.domains)
 
     def list_warnings(self, settings: ImageSettings | None = None) -> list[str]:
-        """What a user should know before training."""
+        """Return warnings to show before training."""
         out = []
         for d in self.domains:
             name = d.files.name
@@ -179,7 +181,7 @@ class ImageDataReport(DataReport):
         return out
 
     def format_text(self, settings: ImageSettings | None = None, holdout_fraction: float = 0.1) -> str:
-        """The report in words; with settings of data, also what training would do."""
+        """Format the report as text; with `settings`, add what training would do."""
         lines = [line for d in self.domains for line in _format_domain(d)]
         if warnings := self.list_warnings(settings):
             lines += ["", "Take note", *(f"  {warning}" for warning in warnings)]

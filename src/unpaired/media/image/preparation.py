@@ -14,7 +14,7 @@ from unpaired.config.settings import NetworkSettings
 from unpaired.console import LogCallback
 from unpaired.data.batches import iterate_items
 from unpaired.data.domain import Domain
-from unpaired.data.split import DomainSplits, split_files
+from unpaired.data.split import DomainSplits
 from unpaired.media.base import Inspection
 from unpaired.media.image.inspection import inspect_images
 from unpaired.media.image.inspection_report import ImageDataReport
@@ -40,21 +40,14 @@ def inspect_image_data(settings: Settings, listing: DataListing, log: LogCallbac
     assert isinstance(settings.networks, ImageNetworkSettings)
     networks = settings.networks
     report = inspect_images(listing.files, MAX_DECODED_FILES, settings.training.seed)
-    for files in listing.files:
-        if kinds := files.describe_kinds():
-            log(f"{files.name}: {kinds}")
-    for path, reason in report.unreadable.items():
-        log(f"skipped: {path}: {reason}")
+    report.log_files(log)
     report.require_usable()
     limited = limit_size(settings.medium_settings, report, "size" in settings.given, log)
     for warning in report.list_warnings(limited):
         log(f"note: {warning}")
     resolved = report.resolve(limited)
     log(f"pictures: {resolved.size} px, --resize-mode {resolved.resize_mode}, {resolved.num_channels} channels")
-    splits = [
-        split_files(files, settings.data.holdout_fraction, settings.training.seed, report.unreadable)
-        for files in listing.files
-    ]
+    splits = report.split_files(settings.data.holdout_fraction, settings.training.seed)
 
     def measure_distance(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> float:
         return measure_value_distance(domains, ImageTransform(resolved), splits)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from unpaired.console import LogCallback, progress_bar
 from unpaired.data.domain import Domain
-from unpaired.data.split import split_files
 from unpaired.media.base import Inspection
 from unpaired.media.voice.inspection import analyse_recordings, describe_representation
 from unpaired.media.voice.settings import SpeakerStatistics, VoiceSettings
@@ -28,19 +27,12 @@ def inspect_voice_data(settings: Settings, listing: DataListing, log: LogCallbac
     transform = VoiceTransform(settings.medium_settings)
     with progress_bar("analysing") as advance:
         report = analyse_recordings(listing.files, transform, advance)
-    for files in listing.files:
-        if kinds := files.describe_kinds():
-            log(f"{files.name}: {kinds}")
-    for path, reason in report.unreadable.items():
-        log(f"skipped: {path}: {reason}")
+    report.log_files(log)
     report.require_usable()
     for warning in report.warnings:
         log(f"note: {warning}")
     log(describe_representation(transform.settings))
-    splits = [
-        split_files(files, settings.data.holdout_fraction, settings.training.seed, report.unreadable)
-        for files in listing.files
-    ]
+    splits = report.split_files(settings.data.holdout_fraction, settings.training.seed)
     entries = [transform.get_entries(list(iterate_paths(split.train))) for split in splits]
     statistics = unify_scales(
         [
