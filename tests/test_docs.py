@@ -17,14 +17,9 @@ import pytest
 from conftest import TINY, draw_domain
 
 from tools.build_site import find_links, list_pages, resolve_link
-from tools.doc_pages import (
-    ROOT,
-    capture_parser,
-    list_setting_names,
-    list_settings_groups,
-    list_stale_pages,
-    parse_command,
-)
+from tools.command_line_page import capture_parser, parse_command
+from tools.doc_pages import ROOT, list_stale_pages
+from tools.settings_page import list_setting_names, list_settings_groups
 from unpaired.cli import COMMANDS
 from unpaired.methods import METHODS
 

@@ -11,7 +11,7 @@ from benchmarks.exact import TRANSFORMS, drawing, make_task, negative, palette, 
 from benchmarks.race import Cell, build_command, collect_tasks, measure_color_transfer, read_figures
 from benchmarks.race_table import compare, compute_closed_gap, format_table
 from benchmarks.results import append_row
-from tools.doc_pages import parse_command
+from tools.command_line_page import parse_command
 from unpaired.cli.setting_flags import parse_settings
 
 
