@@ -50,7 +50,8 @@ class StarGAN(LabelConditionedMethod):
     Differs: the mask has one value per group of labels, which is equivalent for the paper's two data sets. In the
     authors' code, the generator's halving and doubling convolutions are 4 x 4 (here 3 x 3, as in CycleGAN), its
     convolutions have no biases, and its weights start from PyTorch's default instead of N(0, 0.02); the discriminator's
-    do so here as well.
+    do so here as well. The preset `paper` for voices keeps these losses and has the networks of CycleGAN-VC2; those of
+    StarGAN-VC (arXiv:1806.02169) are smaller.
     """
 
     is_cycle_consistent = True
