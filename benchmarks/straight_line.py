@@ -40,10 +40,10 @@ class Pool:
         return torch.cat(out)
 
 
-def adam(nets: Iterable[nn.Module], rate: float) -> torch.optim.Adam:
-    """Return Adam over the parameters of `nets`, shared ones once, at learning rate `rate`."""
+def adam(nets: Iterable[nn.Module], rate: float, decay: float = 0.0) -> torch.optim.Adam:
+    """Return Adam over the parameters of `nets`, shared ones once, at learning rate `rate` with weight decay."""
     unique = {id(p): p for net in nets for p in net.parameters()}
-    return torch.optim.Adam(unique.values(), lr=rate, betas=(0.5, 0.999))
+    return torch.optim.Adam(unique.values(), lr=rate, betas=(0.5, 0.999), weight_decay=decay)
 
 
 def freeze(nets: Iterable[nn.Module], frozen: bool) -> None:
@@ -140,8 +140,8 @@ class StraightUNIT:
     def __init__(self, nets: Mapping[str, nn.Module], rate: float = 1e-4) -> None:
         self.E_x, self.E_y, self.G_x, self.G_y = nets["E_x"], nets["E_y"], nets["G_x"], nets["G_y"]
         self.D_x, self.D_y = nets["D_x"], nets["D_y"]
-        self.autoencoder_optimizer = adam((self.E_x, self.E_y, self.G_x, self.G_y), rate)
-        self.discriminator_optimizer = adam((self.D_x, self.D_y), rate)
+        self.autoencoder_optimizer = adam((self.E_x, self.E_y, self.G_x, self.G_y), rate, 1e-4)
+        self.discriminator_optimizer = adam((self.D_x, self.D_y), rate, 1e-4)
 
     def step(self, x: Tensor, y: Tensor) -> Losses:
         """Run one step on `x` and `y` (B, C, H, W); return the unweighted losses."""

@@ -21,8 +21,9 @@ from torch import Tensor
 from unpaired.cli.main import main
 from unpaired.comparison import compare
 from unpaired.comparison.folder import ComparisonFolder
-from unpaired.comparison.plan import parse_method_overrides, select_own_settings
+from unpaired.comparison.plan import make_plan, parse_method_overrides, select_own_settings
 from unpaired.comparison.result import Comparison
+from unpaired.config.resolve import SettingsRequest
 from unpaired.errors import UsageError, WorkError
 from unpaired.evaluation.audit import PROBE_STEPS
 from unpaired.evaluation.audit_results import Audit, RouteAudit
@@ -389,3 +390,16 @@ def test_the_command_prints_the_ranking_and_how_to_continue(
         words[words.index(str(tmp_path / "out"))] = str(tmp_path / "a b")
         assert main([*words, "--methods", "gan"]) == 130
     assert f"continue with: unpaired compare {discs} --steps 2 --out '{tmp_path}/a b'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("given", "size"), [({}, 256), ({"size": 32}, 32)])
+def test_methods_have_equal_items_although_their_papers_have_other_sizes(
+    discs: Path, given: dict[str, Any], size: int
+) -> None:
+    request = SettingsRequest.read(None, "paper", {"width": 4, "blocks": 1, "discriminator_width": 4, **given})
+    methods = ["gan", "cyclegan", "stargan"]
+    plan = make_plan([discs], methods, request, {"gan": {"depth": 2}}, pairs=False)
+    entries = {name: planned.settings.medium_settings.model_dump() for name, planned in plan.entries.items()}
+    assert [*entries] == methods
+    assert all((values["size"], values["load_size_ratio"]) == (size, 286 / 256) for values in entries.values())
+    assert plan.config.medium_settings.model_dump()["size"] == size

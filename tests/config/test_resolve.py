@@ -77,9 +77,9 @@ def test_a_methods_preset_replaces_parts_of_the_mediums(preset: Preset) -> None:
     assert get_preset_values("cyclegan", voice, preset)["networks"] == voice.presets[preset]["networks"]
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", ["tiny", "small"])
 @pytest.mark.parametrize("method", [name for name in METHODS if name != "cyclegan"])
-def test_only_cyclegan_has_preset_sections(method: str, preset: Preset) -> None:
+def test_only_cyclegan_has_small_networks_of_its_own(method: str, preset: Preset) -> None:
     for section, values in IMAGE.presets[preset].items():
         assert get_preset_values(method, IMAGE, preset)[section].items() >= values.items()
 

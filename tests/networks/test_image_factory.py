@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from unpaired.errors import UsageError
-from unpaired.networks.blocks import Role, count_parameters
+from unpaired.networks.blocks import Blur, Role, count_parameters
 from unpaired.networks.conditional import concat_label
 from unpaired.networks.discriminator import (
     FiniteDifferences,
@@ -13,7 +13,6 @@ from unpaired.networks.discriminator import (
     light_discriminator,
     patch_discriminator,
 )
-from unpaired.networks.generator import Blur
 from unpaired.networks.identity_autoencoder import dct_kernels
 from unpaired.networks.image_factory import ImageNetworkFactory
 from unpaired.networks.image_settings import ImageNetworkSettings

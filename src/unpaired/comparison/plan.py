@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from unpaired.config.setting_models import explain_unknown_setting, get_section_
 from unpaired.config.settings import DataSettings, TrainingSettings
 from unpaired.errors import UnpairedError, UsageError, suggest_name
 from unpaired.labels import Labels
-from unpaired.media import MEDIA
+from unpaired.media import MEDIA, Medium
 from unpaired.methods import METHODS
 from unpaired.runs.files import RunFiles
 from unpaired.runs.method_builder import build_method
@@ -89,6 +89,7 @@ def make_plan(
     first = next(iter(fitting))
     medium = fitting[first].medium
     device = torch.device(choose_device(request.early(TrainingSettings, "training", "device").device))
+    request = replace(request, settings={**equal_item_settings(request, medium, device), **request.settings})
     entries = {}
     for name in fitting:
         train_settings = {**request.settings, **select_own_settings(name, overrides.get(name, {}))}
@@ -110,6 +111,22 @@ def make_plan(
         raise UsageError(unbuildable[first])
     buildable = {n: e for n, e in entries.items() if n not in unbuildable}
     return ComparisonPlan(buildable, excluded | unbuildable, config, files)
+
+
+def equal_item_settings(request: SettingsRequest, medium: Medium, device: torch.device) -> dict[str, Any]:
+    """Return the medium's own values of item settings, such as the size, that the preset replaces for some methods.
+
+    Settings that the user gave are left out. All methods of a comparison are measured on equal items.
+    """
+    if not medium.compares_equal_settings:
+        return {}
+    preset = request.preset or choose_default_preset(device)
+    replaced: set[str] = set()
+    for info in METHODS.values():
+        sections = info.cls.preset_sections.get(medium.name, {}).get(preset, {})
+        replaced |= sections.get("medium_settings", {}).keys()
+    values = medium.settings_model.model_validate(medium.presets[preset].get("medium_settings", {})).model_dump()
+    return {name: values[name] for name in sorted(replaced) if not request.is_given(name)}
 
 
 def parse_method_names(methods: str | Sequence[str]) -> list[str]:

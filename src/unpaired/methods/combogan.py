@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+import torch.nn.functional as F
 from torch import Tensor
+from typing_extensions import Doc
 
 from unpaired.labels import BatchKind
 from unpaired.losses.adversarial import discriminator_loss, generator_loss
-from unpaired.losses.distances import l1, smooth_l1
+from unpaired.losses.distances import smooth_l1
 from unpaired.methods.base import Batch, ImagePool, Player, Route, StepContext, Turn, Turns, detach
 from unpaired.methods.capabilities import EncoderDecoderMethod
 from unpaired.methods.setting_types import (
@@ -28,18 +30,25 @@ from unpaired.networks import NetworkFactory
 class ComboGAN(EncoderDecoderMethod):
     """Anoosheh, Agustsson, Timofte, Van Gool 2017, arXiv:1712.06909: sec. 3, CycleGAN's losses between two domains.
 
-    Each step trains two random domains. The cycle loss and the identity loss (encode and decode in the same domain) are
-    smooth L1, as in the authors' code, which also has the option of a latent consistency loss. Each domain has an image
-    pool. `transport_weight` (voice) is as in CycleGAN.
+    Each step trains two random domains. As in the authors' code, the cycle loss and the options of an identity loss
+    (encode and decode in the same domain) and a latent consistency loss are smooth L1; the identity loss compares items
+    at half the size (`identity_pooling`), and the weight of the latent consistency loss rises from 0 over the budget.
+    Each domain has an image pool. `transport_weight` (voice) is as in CycleGAN.
+
+    Differs from the authors' code: the discriminators are CycleGAN's (there two networks of five layers, on the
+    luminance and on the blurred image, with scores at four scales); activations are ReLU (there PReLU), transposed
+    convolutions 3 x 3 (there 4 x 4); an option of a loss between input and translation is missing.
     """
 
     is_cycle_consistent = True
     batch_kind: ClassVar[BatchKind] = "pair"
+    ignored_if = {"identity_pooling": ("identity_weight", 0.0)}  # noqa: RUF012 - data
 
     presets = {  # noqa: RUF012 - data
         preset: {
             "cycle_weight": 5.0,
             "identity_weight": 5.0,
+            "identity_pooling": False,
             "pool_size": 0,
             "lr": 4e-4,
             "lr_d": 1e-3,
@@ -47,7 +56,12 @@ class ComboGAN(EncoderDecoderMethod):
         }
         for preset in ("small", "tiny")
     }
-    media_presets = {"voice": {p: {**s, "transport_weight": 5.0} for p, s in presets.items()}}  # noqa: RUF012
+    media_presets = {  # noqa: RUF012
+        "voice": {
+            "paper": {"identity_pooling": False},  # neighboring coefficients are no neighboring pixels
+            **{p: {**s, "transport_weight": 5.0} for p, s in presets.items()},
+        }
+    }
 
     def __init__(
         self,
@@ -55,6 +69,13 @@ class ComboGAN(EncoderDecoderMethod):
         *,
         cycle_weight: CycleWeight = 10.0,
         identity_weight: IdentityWeight = 0.0,
+        identity_pooling: Annotated[
+            bool,
+            Doc(
+                "The identity loss compares items at half the size (means of 3 x 3 pixels). "
+                "Turn it off to keep fine detail."
+            ),
+        ] = True,
         latent_consistency_weight: LatentConsistencyWeight = 0.0,
         transport_weight: TransportWeight = 0.0,
         pool_size: PoolSize = 50,
@@ -64,6 +85,7 @@ class ComboGAN(EncoderDecoderMethod):
     ) -> None:
         super().__init__()
         self.domains = tuple(net.domains)
+        self.identity_pooling = identity_pooling
         # Of each domain, by its key: E_X the encoder, G_X the decoder, D_X the discriminator.
         for key in self.domains:
             self.add_module(f"E_{key}", net.encoder(key))
@@ -77,12 +99,12 @@ class ComboGAN(EncoderDecoderMethod):
             "discriminators": Player(tuple(f"D_{key}" for key in self.domains), lr=lr_d, grad_clip=grad_clip),
         }
         self.loss_weights = {"adversarial": 1.0, "discriminators.adversarial": 0.5, "cycle": cycle_weight}
-        optional_weights = {
-            "identity": identity_weight,
-            "latent_consistency": latent_consistency_weight,
-            "transport": transport_weight,
-        }
+        optional_weights = {"identity": identity_weight, "transport": transport_weight}
         self.loss_weights |= {loss: weight for loss, weight in optional_weights.items() if weight}
+        if latent_consistency_weight:
+            self.loss_weights["latent_consistency"] = lambda context: (
+                latent_consistency_weight * context.budget_fraction
+            )
         pairs = [(a, b) for a in self.domains for b in self.domains if a != b]
         self.routes = tuple(Route(a, b, (f"E_{a}", f"G_{b}")) for a, b in pairs)
 
@@ -97,9 +119,9 @@ class ComboGAN(EncoderDecoderMethod):
         cycle = smooth_l1(self.decode(cycle_code_x, a), x) + smooth_l1(self.decode(cycle_code_y, b), y)
         identity = latent_consistency = transport = None
         if "identity" in self.loss_weights:
-            identity = smooth_l1(self.decode(code_x, a), x) + smooth_l1(self.decode(code_y, b), y)
+            identity = self._identity_loss(self.decode(code_x, a), x) + self._identity_loss(self.decode(code_y, b), y)
         if "latent_consistency" in self.loss_weights:
-            latent_consistency = l1(cycle_code_x, detach(code_x)) + l1(cycle_code_y, detach(code_y))
+            latent_consistency = smooth_l1(cycle_code_x, detach(code_x)) + smooth_l1(cycle_code_y, detach(code_y))
         if "transport" in self.loss_weights:
             transport_x, transport_y = self.get_submodule(f"transport_{a}"), self.get_submodule(f"transport_{b}")
             transport = transport_x(fake_x, y, x) + transport_y(fake_y, x, y)
@@ -116,6 +138,12 @@ class ComboGAN(EncoderDecoderMethod):
             "discriminators",
             adversarial=discriminator_loss(d_x(x), d_x(pool_x)) + discriminator_loss(d_y(y), d_y(pool_y)),
         )
+
+    def _identity_loss(self, rec: Tensor, x: Tensor) -> Tensor:
+        """Smooth L1 distance of `rec` and `x` (B, C, H, W), of their 3 x 3 means at every second pixel if pooled."""
+        if self.identity_pooling:
+            rec, x = F.avg_pool2d(rec, 3, 2), F.avg_pool2d(x, 3, 2)
+        return smooth_l1(rec, x)
 
     def encode(self, x: Tensor, domain: str) -> Tensor:
         """Encode `x` with the encoder of `domain`."""

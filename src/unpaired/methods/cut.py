@@ -35,6 +35,8 @@ from unpaired.methods.setting_types import (
 )
 from unpaired.networks import NetworkFactory
 
+ANTIALIASED_NETWORKS = {"antialias": True, "discriminator_antialias": True}
+
 
 class CUT(Method):
     """Park, Efros, Zhang, Zhu 2020, arXiv:2007.15651: eq. (1) with least squares, eq. (4), identity loss of sec. 3.3.
@@ -46,8 +48,12 @@ class CUT(Method):
     `nce_warmup` (0 in the paper) and `nce_pixels` matter if dark and bright must be exchanged: the features of an
     untrained generator are similar only where values are similar. `transport_weight` (voice) is as in CycleGAN.
 
+    The preset `paper` for images has the authors' antialiased generator and discriminator (`--antialias true
+    --discriminator-antialias true`).
+
     Differs: features are taken after normalization and activation instead of before, and the first layer of a light
-    generator has half the resolution; the generator downsamples and upsamples with blur only with `--antialias true`.
+    generator has half the resolution; weights start from N(0, 0.02), in the authors' code from Xavier's normal
+    distribution with gain 0.02, which is 23 to 78 times narrower for these convolutions.
     """
 
     presets = {  # noqa: RUF012 - data
@@ -63,6 +69,7 @@ class CUT(Method):
         for preset in ("small", "tiny")
     }
 
+    preset_sections = {"image": {"paper": {"networks": ANTIALIASED_NETWORKS}}}  # noqa: RUF012
     media_presets = {"voice": {p: {**s, "transport_weight": 5.0} for p, s in presets.items()}}  # noqa: RUF012
 
     def __init__(

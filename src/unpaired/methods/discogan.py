@@ -31,9 +31,11 @@ class DiscoGAN(Method):
     against translated) and r (reconstruction). r changes once, at `reconstruction_switch`. The discriminators train in
     one step of `discriminator_every`, the generators in the others.
 
-    Differs: the discriminators score patches, so they take any size; normalization treats items separately unless
-    `--norm batch --ema-decay 0` is given, and the innermost layer has none; the paper's batch size is
-    `--batch-size 64`. With augmentation, real and translated items are augmented alike for feature matching.
+    The preset `paper` for images has the authors' 64 px, batch size 64 and batch norm.
+
+    Differs: the discriminators score patches, so they take any size (in the authors' code one score per image, after
+    four halvings); convolutions have biases and start from N(0, 0.02), there from PyTorch's default. With
+    augmentation, real and translated items are augmented alike for feature matching.
     """
 
     is_cycle_consistent = True
@@ -52,6 +54,15 @@ class DiscoGAN(Method):
             "grad_clip": 5.0,
         }
         for preset in ("small", "tiny")
+    }
+    preset_sections = {  # noqa: RUF012
+        "image": {
+            "paper": {
+                "medium_settings": {"size": 64, "load_size_ratio": 1.0, "flip": False},
+                "networks": {"norm": "batch"},
+                "training": {"ema_decay": 0.0, "lr_decay_start": 1.0},
+            }
+        }
     }
 
     def __init__(

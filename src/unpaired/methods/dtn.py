@@ -39,8 +39,9 @@ class DTN(Method):
     `perceptual_weight`), an item of Y should be reproduced (L_TID, beta: `identity_weight`), and total variation (L_TV,
     gamma: `tv_weight`). The default weights are those of the paper's faces.
 
-    Differs: f returns feature maps at three scales instead of a vector, which has lost positions; distances are mean
-    squared differences, for f between normalized maps; losses are means where the paper has sums.
+    Differs: f returns feature maps at three scales instead of a vector, which has lost positions; it is a network for
+    general images, so the preset `paper` keeps 256 px (the paper: 32 px for digits, 64 px for faces); distances are
+    mean squared differences, for f between normalized maps; losses are means where the paper has sums.
     """
 
     presets = {  # noqa: RUF012 - data

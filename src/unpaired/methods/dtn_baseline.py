@@ -41,7 +41,8 @@ class DTNBaseline(Method):
     (R_CONST, alpha: `perceptual_weight`) is the mean squared difference of normalized feature maps, each map with equal
     weight.
 
-    Differs: f is a general-purpose image network instead of one trained on digits or faces; an image pool is available.
+    Differs: f is a general-purpose image network instead of one trained on digits or faces, so the preset `paper` keeps
+    CycleGAN's networks and 256 px; an image pool is available.
     """
 
     presets = {  # noqa: RUF012 - data

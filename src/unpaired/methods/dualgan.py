@@ -24,6 +24,8 @@ from unpaired.methods.setting_types import (
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
 
+CONSTANT_LR = {"lr_decay_start": 1.0}
+
 
 class DualGAN(Method):
     """Yi, Zhang, Tan, Gong 2017, arXiv:1704.02510: eq. (1)-(3) and algorithm 1, with the paper's Wasserstein loss.
@@ -32,9 +34,13 @@ class DualGAN(Method):
     discriminators' weights, as in the paper; "gradient-penalty" is that of Gulrajani et al. 2017 (arXiv:1704.00028), on
     the mean of a discriminator's scores.
 
-    Differs: the networks are those of the settings instead of a U-Net and have no dropout, which is the paper's noise z
-    (so an input has one translation); RMSProp averages over 100 steps (10 in the authors' code). The authors' code has
-    since changed to cross entropy and a cycle weight of 20; this implementation follows the paper.
+    The defaults follow the paper. Those of the authors' code have changed: to cross entropy with a cycle weight of 20
+    in 2017, and in April 2020 to a gradient penalty, a cycle weight of 500 and one discriminator step per generator
+    step (`lipschitz_constraint` "gradient-penalty", `n_critic` 1).
+
+    Differs: the networks are those of the settings instead of a U-Net of eight levels and have no dropout, which is the
+    paper's noise z (so an input has one translation; the authors' code has had none since 2020); the discriminators
+    score patches (there one score per image by default); RMSProp averages over 100 steps (there 10).
     """
 
     is_cycle_consistent = True
@@ -42,6 +48,7 @@ class DualGAN(Method):
         "weight_clip": ("lipschitz_constraint", "gradient-penalty"),
         "gradient_penalty_weight": ("lipschitz_constraint", "weight-clip"),
     }
+    preset_sections = {"image": {"paper": {"medium_settings": {"load_size_ratio": 1.0}, "training": CONSTANT_LR}}}  # noqa: RUF012
     presets = {  # noqa: RUF012 - data
         preset: {
             "lipschitz_constraint": "gradient-penalty",

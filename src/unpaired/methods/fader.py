@@ -50,14 +50,30 @@ class Fader(LabelConditionedMethod):
     encoder and decoder are frozen, and a second decoder R of the code learns a residual from the discriminator and the
     classifier, which train from the start. In the authors' code one Wasserstein discriminator has both functions.
 
-    Differs: the encoder's target for the latent classifier is uniform over the other values instead of one drawn at
-    random; the decoder upsamples bilinearly. If the labels have several groups, an image classifier is trained to
-    predict those that are not requested.
+    As in the authors' code, dropout is for the latent classifier's own turn, and the preset `paper` for images has
+    batch norm: instance norm erases the mean of each channel of the 4 x 4 code, and with it the color of the image.
+
+    Differs from the authors' code: the encoder's target for the latent classifier is uniform over the other values
+    instead of one drawn at random; all turns of a step have one batch, encoded in training mode; the latent classifier
+    has two convolutions without normalization and dropout in its perceptron only; the decoder upsamples bilinearly and
+    convolves with 3 x 3 (there transposed 4 x 4 convolutions and tanh); the image options use least squares on patches
+    and no warm-up (there smoothed cross entropy on the mean of the patches, with the latent weight's warm-up), and
+    target labels are those of other items instead of drawn ones. If the labels have several groups, an image classifier
+    is trained to predict those that are not requested.
     """
 
     is_cycle_consistent = True
     presets = {"small": SMALL, "tiny": SMALL}  # noqa: RUF012 - data
     media_presets = {"voice": {"small": VOICE, "tiny": VOICE}}  # noqa: RUF012
+    preset_sections = {  # noqa: RUF012
+        "image": {
+            "paper": {
+                "medium_settings": {"load_size_ratio": 1.0},
+                "networks": {"width": 32, "discriminator_width": 32, "norm": "batch"},
+                "training": {"ema_decay": 0.0, "lr_decay_start": 1.0},
+            }
+        }
+    }
 
     def __init__(
         self,
@@ -177,7 +193,7 @@ class Fader(LabelConditionedMethod):
             yield Turn(
                 "autoencoder",
                 reconstruction=self.reconstruction_loss(rec, x),
-                latent_adversarial=inverted_label_loss(self.Z(code), label, label_mask, self.labels.group_slices),
+                latent_adversarial=self._latent_adversarial_loss(code, label, label_mask),
                 **self._translation_losses(fake, target_label, x, label, label_mask),
             )
         if self.has_discriminator:
@@ -210,6 +226,13 @@ class Fader(LabelConditionedMethod):
     def _classify_code(self, code: Tensor, label: Tensor, label_mask: Tensor) -> Tensor:
         """Loss of the classifier on the latent code (eq. 2)."""
         return classification_loss(self.Z(code), label, label_mask, self.labels.group_slices)
+
+    def _latent_adversarial_loss(self, code: Tensor, label: Tensor, label_mask: Tensor) -> Tensor:
+        """Loss of the encoder (eq. 3): the classifier, without dropout, should predict other labels."""
+        self.Z.eval()
+        logits = self.Z(code)
+        self.Z.train()
+        return inverted_label_loss(logits, label, label_mask, self.labels.group_slices)
 
     def _translation_losses(
         self, fake: Tensor, target_label: Tensor, x: Tensor, label: Tensor, label_mask: Tensor

@@ -39,6 +39,9 @@ class FastCUT(Method):
     With probability 0.5 in each step, G translates the mirrored x, and the features of the translation are mirrored
     back (in the authors' code only, not in the paper).
 
+    The preset `paper` for images has the authors' antialiased networks, and learning rates fall in the last quarter (50
+    of 200 epochs).
+
     Differs: as CUT does.
     """
 
@@ -52,6 +55,14 @@ class FastCUT(Method):
             "grad_clip": 5.0,
         }
         for preset in ("small", "tiny")
+    }
+    preset_sections = {  # noqa: RUF012
+        "image": {
+            "paper": {
+                "networks": {"antialias": True, "discriminator_antialias": True},
+                "training": {"lr_decay_start": 0.75},
+            }
+        }
     }
 
     def __init__(

@@ -43,6 +43,8 @@ class GAN(Method):
     is a deeper generator, and R[h, g] is the L1 distance of h(x) and g(x), with the weight `distillation_weight`
     (the paper's lambda).
 
+    The preset `paper` for images has the paper's 64 px.
+
     Differs: least squares and CycleGAN's patch discriminator instead of DiscoGAN's networks, so that the depth is the
     only difference from `cyclegan`'s adversarial training.
     """
@@ -54,6 +56,7 @@ class GAN(Method):
         "small": {"pool_size": 0, "lr": 4e-4, "lr_d": 1e-3, "grad_clip": 5.0},
         "tiny": {"pool_size": 0, "lr": 4e-4, "lr_d": 1e-3, "grad_clip": 5.0},
     }
+    preset_sections = {"image": {"paper": {"medium_settings": {"size": 64}}}}  # noqa: RUF012
 
     def __init__(
         self,

@@ -136,6 +136,7 @@ METHODS: dict[str, MethodInfo] = {
             domains="2",
             family="common space",
             constraint="none (baseline)",
+            paper_batch_size=64,
         ),
         MethodInfo(
             name="cogan",
@@ -146,7 +147,7 @@ METHODS: dict[str, MethodInfo] = {
             family="common space",
             constraint="shared layers",
             unsupported={"voice": "one latent vector stands for a whole item and cannot hold a sequence of words"},
-            paper_batch_size=64,
+            paper_batch_size=128,
         ),
         MethodInfo(
             name="unit",

@@ -47,7 +47,11 @@ class StarGAN(LabelConditionedMethod):
     per domain, so that it judges realism within a domain (StarGAN v2, arXiv:1912.01865, sec. 2). `cycle_noise` and
     `transport_weight` (voice) are as in CycleGAN.
 
-    Differs: the mask has one value per group of labels, which is equivalent for the paper's two data sets.
+    Differs: the mask has one value per group of labels, which is equivalent for the paper's two data sets. In the
+    authors' code, the generator's halving and doubling convolutions are 4 x 4 (here 3 x 3, as in CycleGAN), its
+    convolutions have no biases, and its weights start from PyTorch's default instead of N(0, 0.02); the discriminator's
+    do so here as well. The preset `paper` for voices keeps these losses and has the networks of CycleGAN-VC2; those of
+    StarGAN-VC (arXiv:1806.02169) are smaller.
     """
 
     is_cycle_consistent = True
@@ -55,6 +59,9 @@ class StarGAN(LabelConditionedMethod):
     steganography_defences = {"cycle_noise": 0.1}  # noqa: RUF012 - data
     presets = dict.fromkeys(("small", "tiny"), SMALL | SMALL_OPTIMIZER)
     media_presets = {"voice": dict.fromkeys(("small", "tiny"), SMALL | SMALL_OPTIMIZER | VOICE)}  # noqa: RUF012 - data
+    preset_sections = {  # noqa: RUF012
+        "image": {"paper": {"medium_settings": {"size": 128, "load_size_ratio": 1.0}, "networks": {"blocks": 6}}}
+    }
 
     def __init__(
         self,

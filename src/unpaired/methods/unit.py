@@ -24,6 +24,7 @@ from unpaired.methods.setting_types import (
     LearningRate,
     ReconstructionWeight,
     TransportWeight,
+    WeightDecay,
 )
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
@@ -37,7 +38,11 @@ class UNIT(EncoderDecoderMethod):
     `latent_std` is 1 in the paper; if the auto-encoders start at the identity, the latent code is close to the image
     and needs a small value. `transport_weight` (voice) is as in CycleGAN.
 
-    Differs: the discriminators share no layers.
+    The preset `paper` for images has the authors' encoders: three residual blocks and the shared one.
+
+    Differs: the discriminators are CycleGAN's, with normalization, and share no layers (in the authors' code six
+    strided 3 x 3 convolutions without normalization, for faces the last four shared); the last convolution of a
+    decoder is 7 x 7 (there 1 x 1).
     """
 
     is_cycle_consistent = True
@@ -50,11 +55,15 @@ class UNIT(EncoderDecoderMethod):
             "lr": 4e-4,
             "lr_d": 1e-3,
             "grad_clip": 5.0,
+            "weight_decay": 0.0,
             "latent_std": 0.03,
         }
         for preset in ("small", "tiny")
     }
     media_presets = {"voice": {p: {**s, "latent_std": 1.0, "transport_weight": 50.0} for p, s in presets.items()}}  # noqa: RUF012
+    preset_sections = {  # noqa: RUF012
+        "image": {"paper": {"networks": {"blocks": 6}, "training": {"lr_decay_start": 1.0}}}
+    }
 
     def __init__(
         self,
@@ -80,6 +89,7 @@ class UNIT(EncoderDecoderMethod):
                 "Lower it if outputs are noisy or blurred."
             ),
         ] = 1.0,
+        weight_decay: WeightDecay = 1e-4,
         lr: LearningRate = 1e-4,
         lr_d: DiscriminatorLearningRate = 1e-4,
         grad_clip: GradClip = None,
@@ -95,8 +105,8 @@ class UNIT(EncoderDecoderMethod):
         num_transport_losses = 2 if transport_weight else 0
         self.transport = nn.ModuleList(net.transport_loss(source_weight=0.5) for _ in range(num_transport_losses))
         self.players = {
-            "autoencoders": Player(("E_x", "E_y", "G_x", "G_y"), lr=lr, grad_clip=grad_clip),
-            "discriminators": Player(("D_x", "D_y"), lr=lr_d, grad_clip=grad_clip),
+            "autoencoders": Player(("E_x", "E_y", "G_x", "G_y"), lr=lr, weight_decay=weight_decay, grad_clip=grad_clip),
+            "discriminators": Player(("D_x", "D_y"), lr=lr_d, weight_decay=weight_decay, grad_clip=grad_clip),
         }
         self.loss_weights = {
             "adversarial": adversarial_weight,

@@ -36,14 +36,18 @@ class VAEGAN(EncoderDecoderMethod, SamplingMethod):
     unrelated: this baseline shows what happens without a content constraint. The discriminators judge items,
     reconstructions and decoded samples from the prior (eq. 5). The reconstruction loss compares discriminator features
     of the layer `feature_layer` (eq. 7; counted through the views of a light discriminator). As in the authors' code,
-    both kinds of generated items together weigh as much as real items. Losses are means: the default
-    `decoder_reconstruction_weight` (gamma, eq. 9) equals the authors' 1e-6 for a sum over 256 x 8 x 8 activations, and
-    `kl_weight` equals 128 latent values relative to those.
+    both kinds of generated items together weigh as much as real items. Losses are means, where the authors sum a
+    likelihood of half the squared distance over 256 x 8 x 8 activations and a KL divergence over 128 latent values. The
+    defaults equal these: `decoder_reconstruction_weight` (gamma, eq. 9) is their 1e-6 times 16384 / 2, and `kl_weight`
+    is 128 / (16384 / 2).
 
     `pixel_weight` adds the L1 distance for encoders and decoders; the paper has none.
 
-    Differs: the decoders' adversarial loss is non-saturating; all players train in every step (the authors' code pauses
-    a player that is ahead).
+    Differs from the authors' code: the decoders' adversarial loss is non-saturating; all players train in every step
+    (there a player that is ahead pauses) without weight decay (there 1e-5); the discriminators score patches; features
+    are those after normalization and activation (there the fourth convolution); kernels are 3 x 3 (there 5 x 5), and
+    upsampling is bilinear. The preset `paper` for images has batch norm, as there; instance norm would hide colors from
+    the features.
     """
 
     presets = {  # noqa: RUF012 - data
@@ -51,10 +55,16 @@ class VAEGAN(EncoderDecoderMethod, SamplingMethod):
             "optimizer": "adam",
             "adversarial_loss": "lsgan",
             "decoder_reconstruction_weight": 1.0,
+            "kl_weight": 0.008,
             "pixel_weight": 10.0,
             **SMALL_OPTIMIZER,
         }
         for preset in ("small", "tiny")
+    }
+    preset_sections = {  # noqa: RUF012
+        "image": {
+            "paper": {"medium_settings": {"size": 64}, "networks": {"norm": "batch"}, "training": {"ema_decay": 0.0}}
+        }
     }
 
     def __init__(
@@ -76,8 +86,8 @@ class VAEGAN(EncoderDecoderMethod, SamplingMethod):
                 "Weight of the reconstruction loss in the decoders (the paper's gamma). "
                 "Raise it if outputs lose content, lower it if they are blurred."
             ),
-        ] = 0.016,
-        kl_weight: KLWeight = 0.008,
+        ] = 0.008192,
+        kl_weight: KLWeight = 0.015625,
         pixel_weight: Annotated[
             float,
             Doc(

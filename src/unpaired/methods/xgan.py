@@ -47,10 +47,12 @@ class XGAN(EncoderDecoderMethod):
     (L_teach).
     `transport_weight` (voice) is as in CycleGAN.
 
-    Differs: L_teach compares T's normalized feature maps with R, a learned 1 x 1 convolution of the code, instead of
-    the code itself, which has other channels; the encoders train on C's loss with exchanged domains instead of a
-    reversed gradient, which vanishes where C is certain; L_rec is L1, not L2. Weights are 1, as in reimplementations;
-    the paper tunes them per task.
+    The preset `paper` for images has the 64 px of reimplementations.
+
+    Differs: the code is a feature map of a quarter of the size instead of a vector; L_teach compares T's normalized
+    feature maps with R, a learned 1 x 1 convolution of the code, instead of the code itself, which has other channels;
+    the encoders train on C's loss with exchanged domains instead of a reversed gradient, which vanishes where C is
+    certain; L_rec is L1, not L2. Weights are 1, as in reimplementations; the paper tunes them per task.
     """
 
     is_cycle_consistent = True
@@ -69,6 +71,7 @@ class XGAN(EncoderDecoderMethod):
         }
         for preset in ("small", "tiny")
     }
+    preset_sections = {"image": {"paper": {"medium_settings": {"size": 64}}}}  # noqa: RUF012
     media_presets = {"voice": {p: {**s, "transport_weight": 50.0} for p, s in presets.items()}}  # noqa: RUF012
 
     def __init__(

@@ -74,6 +74,24 @@ def conv(inputs: int, outputs: int, kernel: int, padding: Padding = "reflect", s
     return nn.Conv2d(inputs, outputs, kernel, stride, (kernel - 1) // 2, padding_mode=padding)
 
 
+class Blur(nn.Module):
+    """Blur with the filter 1 2 1 and reflected borders; downsample by `stride` (Zhang 2019, arXiv:1904.11486)."""
+
+    taps: Tensor
+
+    def __init__(self, stride: int = 1) -> None:
+        super().__init__()
+        self.stride = stride
+        row = torch.tensor([0.25, 0.5, 0.25])
+        self.register_buffer("taps", torch.outer(row, row)[None, None], persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H/stride, W/stride), rounded up."""
+        channels = x.shape[1]
+        mirrored = F.pad(x, (1, 1, 1, 1), mode="reflect")
+        return F.conv2d(mirrored, self.taps.expand(channels, 1, 3, 3), stride=self.stride, groups=channels)
+
+
 class FeatureCollector(list[Tensor]):
     """List of the features computed in a forward pass, at most `limit` of them (None: all)."""
 

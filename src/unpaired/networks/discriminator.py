@@ -7,20 +7,27 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unpaired.config.settings import Norm
-from unpaired.networks.blocks import FeatureCollector, FeatureModule, forward_collecting, init_normal, norm
+from unpaired.networks.blocks import Blur, FeatureCollector, FeatureModule, forward_collecting, init_normal, norm
 
 
-def patch_discriminator(channels: int, width: int, layers: int, kind: Norm, outputs: int = 1) -> list[nn.Module]:
+def patch_discriminator(
+    channels: int, width: int, layers: int, kind: Norm, outputs: int = 1, *, antialias: bool = False
+) -> list[nn.Module]:
     """Return the layers of a PatchGAN (Isola et al. 2017): (B, channels, H, W) -> scores (B, outputs, h, w).
 
     4 x 4 convolutions: `layers` of stride 2, then two of stride 1; leaky ReLU 0.2; no normalization after the first.
-    With 3 `layers` each score sees 70 x 70 pixels, and the widths are 64-128-256-512 for width 64.
+    With 3 `layers` each score sees 70 x 70 pixels, and the widths are 64-128-256-512 for width 64. If `antialias` is
+    True, all convolutions have stride 1 and a blur after the activation halves the size (CUT, arXiv:2007.15651).
     """
-    net: list[nn.Module] = [nn.Conv2d(channels, width, 4, 2, 1), nn.LeakyReLU(0.2, inplace=True)]
+    stride = 1 if antialias else 2
+    net: list[nn.Module] = [nn.Conv2d(channels, width, 4, stride, 1), nn.LeakyReLU(0.2, inplace=True)]
+    net += [Blur(2)] if antialias else []
     before = width
     for i in range(1, layers + 1):
         w = width * min(2**i, 8)
-        net += [nn.Conv2d(before, w, 4, 2 if i < layers else 1, 1), norm(kind, w), nn.LeakyReLU(0.2, inplace=True)]
+        is_strided = i < layers
+        net += [nn.Conv2d(before, w, 4, stride if is_strided else 1, 1), norm(kind, w), nn.LeakyReLU(0.2, inplace=True)]
+        net += [Blur(2)] if antialias and is_strided else []
         before = w
     return [*net, nn.Conv2d(before, outputs, 4, 1, 1)]
 
@@ -79,12 +86,15 @@ def light_discriminator(channels: int, width: int, outputs: int = 1) -> MultiVie
     return net
 
 
-def multi_discriminator(channels: int, width: int, layers: int, kind: Norm, outputs: int = 1) -> MultiViewDiscriminator:
+def multi_discriminator(
+    channels: int, width: int, layers: int, kind: Norm, outputs: int = 1, *, antialias: bool = False
+) -> MultiViewDiscriminator:
     """Return a PatchGAN and, at half its width, the layout and histogram views of `light_discriminator`.
 
     (B, channels, H, W) -> (B, 3 outputs, h, w). Patches cannot detect that dark and light are exchanged everywhere.
     """
-    patch = init_normal(nn.Sequential(*patch_discriminator(channels, width, layers, kind, outputs)))
+    layers_of_patch = patch_discriminator(channels, width, layers, kind, outputs, antialias=antialias)
+    patch = init_normal(nn.Sequential(*layers_of_patch))
     views = whole_image_discriminators(channels, max(1, width // 2), outputs)
     for view in views:
         init_kaiming_leaky(view)

@@ -6,11 +6,11 @@ import itertools
 from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unpaired.config.settings import Norm
 from unpaired.networks.blocks import (
+    Blur,
     EvalClamp,
     FeatureCollector,
     FeatureModule,
@@ -22,24 +22,6 @@ from unpaired.networks.blocks import (
     norm,
 )
 from unpaired.networks.image_settings import Antialias, Padding, Skips
-
-
-class Blur(nn.Module):
-    """Blur with the filter 1 2 1 and reflected borders; downsample by `stride` (Zhang 2019, arXiv:1904.11486)."""
-
-    taps: Tensor
-
-    def __init__(self, stride: int = 1) -> None:
-        super().__init__()
-        self.stride = stride
-        row = torch.tensor([0.25, 0.5, 0.25])
-        self.register_buffer("taps", torch.outer(row, row)[None, None], persistent=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, H, W) -> (B, C, H/stride, W/stride), for H and W that are multiples of `stride`."""
-        channels = x.shape[1]
-        mirrored = F.pad(x, (1, 1, 1, 1), mode="reflect")
-        return F.conv2d(mirrored, self.taps.expand(channels, 1, 3, 3), stride=self.stride, groups=channels)
 
 
 def resnet_down(
@@ -214,8 +196,8 @@ def fixed_depth_generator(inputs: int, outputs: int, width: int, depth: int, kin
 
     (B, inputs, H, W) -> (B, outputs, H, W), for H and W that are multiples of `2 ** (depth // 2)`. `depth // 2` 4 x 4
     convolutions of stride 2 (leaky ReLU 0.2) and as many transposed convolutions; if `depth` is odd, one 3 x 3
-    convolution between them. Widths double up to 8 x `width`. The first, the innermost and the last layer have no
-    normalization.
+    convolution between them. Widths double up to 8 x `width`. The first and the last layer have no normalization.
+    Neither has the innermost one, except with batch norm: its maps may be so small that other kinds erase them.
     """
     half = depth // 2
     widths = [min(2**i, 8) * width for i in range(half)]
@@ -223,7 +205,7 @@ def fixed_depth_generator(inputs: int, outputs: int, width: int, depth: int, kin
     before = inputs
     for i, w in enumerate(widths):
         layers += [nn.Conv2d(before, w, 4, 2, 1)]
-        layers += [norm(kind, w)] if 0 < i < half - 1 else []
+        layers += [norm(kind, w)] if 0 < i < (half if kind == "batch" else half - 1) else []
         layers += [nn.LeakyReLU(0.2, inplace=True)]
         before = w
     if depth % 2:

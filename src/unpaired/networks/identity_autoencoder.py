@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from unpaired.config.settings import Norm
 from unpaired.networks.blocks import (
+    Blur,
     FeatureCollector,
     FeatureModule,
     ResidualBlock,
@@ -25,7 +26,7 @@ from unpaired.networks.blocks import (
     zero_init,
 )
 from unpaired.networks.conditional import concat_label
-from unpaired.networks.generator import Blur, light_down, light_up
+from unpaired.networks.generator import light_down, light_up
 from unpaired.networks.image_settings import Padding
 
 BLOCK_SIZE = 4

@@ -119,6 +119,7 @@ class ImageNetworkFactory(ImageLayers):
     def decoder(self, domain: str, embedding: nn.Module | None = None) -> Role:
         """Build the mirror image of `encoder`: features (B, code_channels, H/4, W/4) -> images of `domain`.
 
+        It has the residual blocks of a generator that the encoder does not have: 5 of 9, as in ComboGAN's code.
         If the input is an `embedding`, a 1 x 1 convolution first maps its channels to `code_channels`.
         """
         self._require_stride(4)
@@ -131,7 +132,7 @@ class ImageNetworkFactory(ImageLayers):
                 self._build_light_decoder(channels, s.norm, has_dct_channels=not inputs),
             )
         up = resnet_up(channels, s.width, s.norm, s.padding, s.antialias)
-        return self._build_role(*enter, *self._residual_blocks(self.blocks // 2), *up)
+        return self._build_role(*enter, *self._residual_blocks(self.blocks - self.blocks // 2), *up)
 
     def projector(self, domain: str, num_patches: int = 256, with_pixels: bool = True) -> Projector:
         """Build a projector of the default generator's features.

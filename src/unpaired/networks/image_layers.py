@@ -76,9 +76,10 @@ class ImageLayers:
                 f"size {self.size}: a patch discriminator of {s.discriminator_layers} layers needs at least "
                 f"{3 * 2**s.discriminator_layers} px; increase --size or decrease --discriminator-layers"
             )
+        shape = (channels, s.discriminator_width, s.discriminator_layers, s.norm, outputs)
         if s.discriminator == "multi":
-            return [multi_discriminator(channels, s.discriminator_width, s.discriminator_layers, s.norm, outputs)]
-        layers = patch_discriminator(channels, s.discriminator_width, s.discriminator_layers, s.norm, outputs)
+            return [multi_discriminator(*shape, antialias=s.discriminator_antialias)]
+        layers = patch_discriminator(*shape, antialias=s.discriminator_antialias)
         init_normal(nn.Sequential(*layers))
         return layers
 

@@ -22,6 +22,7 @@ class ImageNetworkSettings(NetworkSettings):
         "antialias": ("generator", "light"),
         "skips": ("generator", "light"),
         "discriminator_layers": ("discriminator", "light"),
+        "discriminator_antialias": ("discriminator", "light"),
     }
 
     generator: Literal["resnet", "light"] = Field(
@@ -47,6 +48,10 @@ class ImageNetworkSettings(NetworkSettings):
     )
     discriminator_layers: int = Field(
         3, ge=1, le=6, description="strided layers of the patch discriminator (also in multi)"
+    )
+    discriminator_antialias: bool = Field(
+        False,
+        description="blur where the patch discriminator (also in multi) halves the resolution, as in CUT; slower",
     )
     augment: tuple[AugmentPolicy, ...] | Auto = Field(
         (),
