@@ -60,7 +60,7 @@ def comparison(**routes: RouteEvaluation) -> Comparison:
         size=16,
         item_size="in crops of 16 frames",
         batch_size=1,
-        seed=0,
+        seeds=(0,),
         device="cpu",
         pairs=True,
         settings={},
