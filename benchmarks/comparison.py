@@ -96,7 +96,7 @@ def main(argv: list[str]) -> int:
     comparison = json.loads(folder.results_file.read_text(encoding="utf-8"))
     for result in comparison["results"]:
         if result["state"] == "done" and not args.only_pictures:
-            append_row("comparison", figures(comparison, result), comparison["seed"], comparison["device"])
+            append_row("comparison", figures(comparison, result), comparison["seeds"][0], comparison["device"])
     if args.pictures:
         write_image_grids(folder, comparison, args.pictures, args.each)
     return 0

@@ -50,9 +50,9 @@ def test_unreadable_file_is_reported_and_others_are_translated(
 ) -> None:
     (discs / "red" / "bad.png").write_bytes(b"no picture")
     assert main(["translate", str(run), str(discs / "red"), "--to", "blue", "--out", str(tmp_path / "out")]) == 1
-    said = capsys.readouterr()
-    assert "Translated 12 files" in said.out
-    assert "bad.png" in said.err
+    output = capsys.readouterr()
+    assert "Translated 12 files" in output.out
+    assert "bad.png" in output.err
 
 
 def test_resume_by_command(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,7 +74,7 @@ def test_a_damaged_model_is_refused(run: Path, discs: Path, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["trian"], "did you mean 'train'"),
         (["train", "DATA", "--widht", "3"], "did you mean '--width'"),
@@ -120,14 +120,14 @@ def test_a_damaged_model_is_refused(run: Path, discs: Path, capsys: pytest.Captu
     ],
 )
 def test_wrong_usage_exits_with_2_and_an_explanation(
-    words: list[str], said: str, discs: Path, capsys: pytest.CaptureFixture[str]
+    words: list[str], message: str, discs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if "--pairs" in words:
         for path in (discs / "red").iterdir():
             path.rename(path.with_name(f"red{path.name}"))
     assert main([str(discs) if word == "DATA" else word for word in words]) == 2
     err = capsys.readouterr().err
-    assert said in err
+    assert message in err
     assert "unpaired: " in err
 
 

@@ -52,7 +52,7 @@ def test_full_output_exits_with_1(discs: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "message"),
     [
         (OSError(errno.ENOSPC, "No space left on device", "/data/x"), "/data/x: No space left on device"),
         (OSError(errno.EIO, "Input/output error"), "Input/output error"),
@@ -62,14 +62,14 @@ def test_full_output_exits_with_1(discs: Path) -> None:
     ],
 )
 def test_system_errors_are_printed_in_one_line(
-    error: BaseException, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    error: BaseException, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(_: list[str]) -> int:
         raise error
 
     monkeypatch.setitem(COMMANDS, "methods", fail)
     assert main(["methods"]) == 1
-    assert capsys.readouterr().err == f"unpaired: {said}\n"
+    assert capsys.readouterr().err == f"unpaired: {message}\n"
 
 
 def test_doctor_prints_versions_threads_and_folders(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,7 +13,7 @@ from markupsafe import escape
 from unpaired.comparison import page, recommendations, tables
 from unpaired.comparison.folder import ComparisonFolder
 from unpaired.comparison.ranking import RankedMethod, assign_ranks, rank_overall
-from unpaired.comparison.result import Comparison, HiddenInformation, MethodResult
+from unpaired.comparison.result import Comparison, HiddenInformation, MethodResult, SeedResult
 from unpaired.media.image.advice import ImageAdvisor
 from unpaired.media.image.metrics import KID
 from unpaired.metrics.base import RouteEvaluation
@@ -53,7 +53,9 @@ def result(name: str, *routes: RouteEvaluation, **more: Any) -> MethodResult:
         "total_parameters": 2000,
         "translate_s": 0.004,
     }
-    return MethodResult(method=name, paper="Somebody", routes=routes, **(given | more))
+    values = given | more
+    seed = SeedResult(seed=0, run=name, state=values["state"], reason=values.get("reason", ""), routes=routes)
+    return MethodResult(method=name, paper="Somebody", routes=routes, **{"seeds": (seed,), **values})
 
 
 def comparison(*results: MethodResult, **more: Any) -> Comparison:
@@ -68,7 +70,7 @@ def comparison(*results: MethodResult, **more: Any) -> Comparison:
         "size": 64,
         "item_size": "at 64 px",
         "batch_size": 4,
-        "seed": 0,
+        "seeds": (0,),
         "device": "cpu",
         "pairs": False,
         "settings": {},
@@ -235,7 +237,7 @@ def test_the_page_lists_failures_and_escapes_text(tmp_path: Path) -> None:
     figures = json.loads(folder.results_file.read_text())
     assert page.replace_non_finite({"a": [math.inf, 1.0]}) == {"a": [None, 1.0]}
     assert figures["ranking_metric"] == "kid"
-    assert figures["ranking"][THERE] == [{"method": "good", "rank": 1, "value": 20.0, "error": 3.0}]
+    assert figures["ranking"][THERE] == [{"method": "good", "rank": 1, "value": 20.0, "error": 3.0, "spread": None}]
     assert figures["advice"][0]["text"].startswith("take good")
     assert page.format_comparison(whole).count("good") >= 3
 

@@ -299,7 +299,7 @@ class SignalMedium(Medium):
             Domain(name=files.name, sources=files.sources, statistics=SignalStatistics(peak=peak))
             for files, peak in zip(listing.files, peaks, strict=True)
         )
-        data, seed = settings.data, settings.training.seed
+        data, seed = settings.data, settings.split_seed
         splits = [split_files(files, data.holdout_fraction, seed, unreadable) for files in listing.files]
         return Inspection(settings.medium_settings, domains, splits, lambda *_: settings.networks)
 
@@ -322,7 +322,7 @@ class SignalMedium(Medium):
         """Measure the mean level."""
         config, limit = request.model.config, request.limit or 100
         transform = build_item_transform(config)
-        batches = BatchLoader(config.domains, request.splits, transform, config.training.seed, workers=0)
+        batches = BatchLoader(config.domains, request.splits, transform, config.split_seed, workers=0)
         evaluator = SignalEvaluator(config, request.model.method, batches, request.split, limit)
         return MeasuredRoutes(evaluator.measure(), limit)
 

@@ -97,3 +97,19 @@ def test_comparison_ranks_by_its_metric(folders: list[Path], tmp_path: Path) -> 
     assert {row["method"] for row in result["ranking"]["all"]} == {"cyclegan", "dualgan"}
     assert all(row["value"] is not None for row in result["ranking"]["all"])
     assert MEAN_ERROR.label in (out / "compare.html").read_text()
+
+
+def test_comparison_with_several_seeds_and_patience(folders: list[Path], tmp_path: Path) -> None:
+    settings = {name: value for name, value in SETTINGS.items() if name != "identity_weight"}
+    out = tmp_path / "comparison"
+    done = unpaired.compare(
+        *folders, methods=["dualgan"], out=out, steps=12, seeds=[1, 2], patience=1, lr=0.5, lr_d=0.5, **settings
+    )
+    assert [seed.run for seed in done.results[0].seeds] == ["dualgan", "dualgan-seed-2"]
+    assert all(route.spreads[MEAN_ERROR.name] > 0 for route in done.results[0].routes)
+    steps = [seed.steps for seed in done.results[0].seeds]
+    assert all(step % 3 == 0 and step <= 12 for step in steps)
+    again = unpaired.compare(
+        *folders, methods=["dualgan"], out=out, steps=12, seeds=[1, 2], patience=1, lr=0.5, lr_d=0.5, **settings
+    )
+    assert again.results == done.results  # runs that stopped early are finished

@@ -18,6 +18,7 @@ from unpaired.metrics.base import (
     average_routes,
     keep_finite,
 )
+from unpaired.metrics.few_items import describe_few_items
 from unpaired.metrics.route_table import build_route_tables, list_definitions
 from unpaired.metrics.significance import significantly_better, significantly_lower
 from unpaired.metrics.verdict import describe_against_baselines
@@ -104,7 +105,7 @@ def test_an_evaluation_survives_json_and_rejects_nan() -> None:
 
 def test_the_text_table_has_a_row_per_metric_and_a_column_per_baseline() -> None:
     bare = RouteEvaluation(route="b -> a", sources=3, targets=3, values={"change": 0.2})
-    lines = evaluation(ROUTE, bare).text().splitlines()
+    lines = evaluation(ROUTE, bare).text(with_definitions=True).splitlines()
     assert "runs/r" in lines[0] and "best" in lines[0] and "step 7" in lines[0] and "test items" in lines[0]
     assert lines[2] == "a -> b (5 of 9 pictures translated, 6 of the target, 2 true pairs)"
     assert lines[3].split() == ["translated", "do", "nothing", "real", "to", "real", "better"]
@@ -118,6 +119,16 @@ def test_the_text_table_has_a_row_per_metric_and_a_column_per_baseline() -> None
     ]
     assert len({len(line) for line in lines[4:6]}) == 1
     assert {"features: Net.", "a note."} <= {*lines} and any(line.startswith("KID x1000: ") for line in lines)
+    brief = evaluation(ROUTE, bare).text().splitlines()
+    assert "a note." in brief and not any(line.startswith("KID x1000: ") for line in brief)
+
+
+@pytest.mark.parametrize(("sources", "targets", "is_few"), [(19, 20, True), (20, 19, True), (20, 20, False)])
+def test_few_items_are_named_in_evaluations(sources: int, targets: int, is_few: bool) -> None:
+    few = ROUTE.model_copy(update={"sources": sources, "targets": targets})
+    assert ("only 19 items" in evaluation(few).text()) is is_few
+    assert ("--holdout-fraction" in describe_few_items([few])) is is_few
+    assert describe_few_items([]) == ""
 
 
 def test_is_better_is_none_without_a_measured_baseline() -> None:

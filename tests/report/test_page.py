@@ -163,7 +163,7 @@ def test_sections_of_the_page_are_in_order(run: RunFolder) -> None:
     assert places == sorted(places)
     assert "Method cyclegan (Zhu et al., arXiv:1703.10593), preset tiny" in text
     assert "32 of photos and 32 of paintings" in text
-    assert "400 steps of 4: 3 min 20 s of training steps." in text
+    assert "400 steps with batch size 4: 3 min 20 s of training steps." in text
     assert "Translating uses the best checkpoint: step 320" in text
     assert "--checkpoint last for the last one, step 400" in text
     # values of the default checkpoint, not of the last step: 20 + 400 / 320 and 30 + 900 / 320
@@ -319,7 +319,7 @@ def test_the_page_of_an_interrupted_run_shows_the_resume_command(tmp_path: Path)
     state = {"progress": {"step": 100, "spent_s": 60.0, "evaluation_s": 5.0}}
     save_file({"w": torch.zeros(1)}, part / "state.safetensors", metadata={"state": json.dumps(state)})
     text = read(folder).text
-    assert "100 steps of 4: 1 min 0 s of training steps, and 5 s of evaluations" in text
+    assert "100 steps with batch size 4: 1 min 0 s of training steps, and 5 s of evaluations" in text
     assert "25 % of its budget of 400 steps" in text
     assert re.search(rf"Continue training:\s*unpaired train --resume {folder.path}\s*From Python", text)
 
@@ -386,7 +386,7 @@ def test_progress_is_from_the_history_if_there_is_no_checkpoint(run: RunFolder) 
 def test_notices_are_listed_once_with_their_step(run: RunFolder) -> None:
     history = History(run.history)
     trend = run_text.describe_trend(read_run_summary(run.path))
-    for step, said in ((0, "augmented"), (0, "augmented"), (40, "file 3.png failed"), (STEPS, trend)):
-        history.add("notice", step, message=said)
+    for step, message in ((0, "augmented"), (0, "augmented"), (40, "file 3.png failed"), (STEPS, trend)):
+        history.add("notice", step, message=message)
     assert run_text.list_notices(read_run_summary(run.path)) == ["augmented", "Step 40: file 3.png failed"]
     assert read(run).text.count(trend) == 1

@@ -19,19 +19,19 @@ from unpaired.training.logging import TrainingLog
 def test_commands_that_are_shown_are_quoted(
     discs: Path, tmp_path: Path, without_features: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said: list[str] = []
+    messages: list[str] = []
     folder = RunFolder(tmp_path / "a run")
-    train(discs, out=folder.path, log=said.append, **TINY | {"steps": 1})
-    assert f"translate: unpaired translate '{folder.path}' YOUR_BLUE --to red" in said
+    train(discs, out=folder.path, log=messages.append, **TINY | {"steps": 1})
+    assert f"translate: unpaired translate '{folder.path}' YOUR_BLUE --to red" in messages
     config = folder.load_config().model_copy(update={"medium": "voice", "medium_settings": VoiceSettings()})
-    measured = SimpleNamespace(text=lambda: "measured")
-    monkeypatch.setattr("unpaired.training.finish.evaluate", lambda *_, **__: measured)
-    record = TrainingLog(folder, said.append, 1)
+    evaluation = SimpleNamespace(text=lambda: "metrics")
+    monkeypatch.setattr("unpaired.training.finish.evaluate", lambda *_, **__: evaluation)
+    record = TrainingLog(folder, messages.append, 1)
     finish_training(config, folder, record, 1, torch.device("cpu"), ".wav")
     record.close()
-    assert said[-4:] == [
-        "measured",
-        f"networks also judge speaker similarity, words and naturalness: unpaired evaluate '{folder.path}'",
+    assert messages[-4] == "metrics"
+    assert messages[-3].endswith(f": unpaired evaluate '{folder.path}'")
+    assert messages[-2:] == [
         f"report: {folder.report}",
         f"translate: unpaired translate '{folder.path}' YOUR_BLUE.wav --to red",
     ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import TINY
 from PIL import Image
 
 from unpaired import train
+from unpaired.media.image import preparation
 from unpaired.runs.folder import RunFolder
 
 
@@ -38,3 +40,23 @@ def test_auto_is_decided_from_the_pictures(
     decisions = [line for line in log if line.startswith("identity_weight")]
     assert len(decisions) == (0 if settings else 1)
     assert not decisions or ("%" in decisions[0] and f"{weight:g}" in decisions[0])
+
+
+def test_the_distance_of_the_domains_is_measured_once(
+    gray_folders: Path, without_features: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Residual generators and the identity weight depend on the same distance."""
+    calls: list[int] = []
+    original = preparation.measure_value_distance
+
+    def measure(*arguments: Any) -> float:
+        calls.append(1)
+        return original(*arguments)
+
+    monkeypatch.setattr(preparation, "measure_value_distance", measure)
+    folders = gray_folders / "dark", gray_folders / "dim"
+    given = TINY | {"steps": 1, "evaluate_every": 0, "residual": "auto", "identity_weight": "auto"}
+    run = RunFolder(train(*folders, out=gray_folders / "run", log=lambda _: None, **given))
+    assert run.load_config().networks.residual is True
+    assert run.load_config().method_settings.model_dump()["identity_weight"] == 2.5
+    assert len(calls) == 1

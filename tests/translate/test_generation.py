@@ -120,15 +120,15 @@ def values(x: torch.Tensor) -> np.ndarray:
 def test_error_lists_methods_with_latent_codes(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     end = str(picture(tmp_path / "a.png", 0))
     assert main(["sample", str(runs / "unit"), "--out", str(tmp_path / "out")]) == 2
-    assert "method unit cannot" in (words := said(capsys)) and "vaegan, cogan" in words
+    assert "method unit cannot" in (words := read_stderr(capsys)) and "vaegan, cogan" in words
     assert main(["interpolate", str(runs / "cyclegan"), end, end, "--from", "photos"]) == 2
-    assert "cyclegan cannot interpolate" in (words := said(capsys)) and "vaegan, cogan, unit" in words
+    assert "cyclegan cannot interpolate" in (words := read_stderr(capsys)) and "vaegan, cogan, unit" in words
     assert not (tmp_path / "out").exists()
     with pytest.raises(UsageError, match="cannot generate pictures"):
         sample_files(Translator(config(), Known()), 1, tmp_path)
 
 
-def said(capsys: pytest.CaptureFixture[str]) -> str:
+def read_stderr(capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().err
 
 
@@ -137,10 +137,10 @@ def test_the_commands(runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[
     words = ["interpolate", str(runs / "vaegan"), a, b, "--out", out, "--steps", "4"]
     assert main([*words, "--from", "photos,paintings"]) == 0 and capsys.readouterr().out.strip() == out
     assert [path.name for path in (tmp_path / "s").iterdir()] == ["it.png"]
-    assert main([*words, "--from", "photos"]) == 2 and "--overwrite" in said(capsys)
+    assert main([*words, "--from", "photos"]) == 2 and "--overwrite" in read_stderr(capsys)
     assert main([*words, "--from", "photos", "--overwrite"]) == 0
-    assert main(words) == 2 and "--from DOMAIN" in said(capsys)
-    assert main([*words, "--from", "photo"]) == 2 and "photos, paintings" in said(capsys)
+    assert main(words) == 2 and "--from DOMAIN" in read_stderr(capsys)
+    assert main([*words, "--from", "photo"]) == 2 and "photos, paintings" in read_stderr(capsys)
     assert main([*words, "--from", "photos", "--steps", "1"]) == 2
     assert main(["interpolate", str(runs / "unit"), a, str(tmp_path / "none.png"), "--from", "photos"]) == 2
     capsys.readouterr()

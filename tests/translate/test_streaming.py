@@ -51,7 +51,7 @@ def test_stream_command_rejects_conflicting_flags(
         patch.setattr("sys.stdout", SimpleNamespace(buffer=out))
         assert main(["translate", str(run), "--stream", "--to", "bob", "--device", "cpu"]) == 0
     assert len(out.getvalue()) == 2 * RATE
-    for words, said in (
+    for words, message in (
         (["--to", "bob"], "expected files or folders to translate, --list TXT, or --stream"),
         (["--to", "bob", "--stream", "in.wav"], "--stream alone"),
         (["--to", "bob", "in.wav", "--sample-rate", "16000"], "--sample-rate: only valid with --stream"),
@@ -59,7 +59,7 @@ def test_stream_command_rejects_conflicting_flags(
         (["--to", "bob", "--stream", "--out", "as-bob"], "leave out --out and --overwrite"),
     ):
         assert main(["translate", str(run), *words]) == 2
-        assert said in capsys.readouterr().err
+        assert message in capsys.readouterr().err
     voices = Translator(voice_config(), Known(), "cpu")
     wav = io.BytesIO()
     write_pcm_stream(wav, [hum(0.2, 200)], PcmFormat(RATE, has_wav_header=True))

@@ -44,6 +44,12 @@ def compare(argv: list[str]) -> int:
         metavar="METHOD.NAME=VALUE",
         help="setting of a single method; may be repeated",
     )
+    parser.add_argument(
+        "--seeds",
+        metavar="N,N",
+        help="train each method with each of these seeds, on the same splits, and rank by mean and spread; --minutes "
+        "is per training",
+    )
     parser.add_argument("--config", type=Path, metavar="YAML", help="file of settings for all methods")
     parser.add_argument(
         "--pairs", action="store_true", help="use files of equal names in the test folders as pairs to measure against"
@@ -73,6 +79,7 @@ def compare(argv: list[str]) -> int:
             pairs=args.pairs,
             overrides=parse_method_overrides(args.set),
             audit=args.audit,
+            seeds=args.seeds,
             log=log_to_terminal,
             **setting_flags.parse_settings(args),
             **setting_flags.parse_options(args, option_fields),
@@ -80,10 +87,10 @@ def compare(argv: list[str]) -> int:
     except TrainingInterrupt as interrupt:
         return report_interrupt(TrainingInterrupt(interrupt.signal, interrupt.summary, resume_command))
     except KeyboardInterrupt:
-        log_to_terminal(f"to continue, run: {resume_command}\nInterrupted; finished methods are kept.")
+        log_to_terminal(f"to continue, run: {resume_command}\nInterrupted; finished trainings are kept.")
         return 130
     print_result(format_comparison(comparison))
-    return 1 if any(result.state in ("failed", "diverged") for result in comparison.results) else 0
+    return 1 if any(result.failed_seeds for result in comparison.results) else 0
 
 
 def format_compare_help() -> str:
@@ -92,6 +99,8 @@ def format_compare_help() -> str:
         "Train several methods with the same data, split and budget, evaluate them on the same test items, and rank\n"
         "them in one report.\n\n"
         "  unpaired compare photos/ paintings/ --minutes 10                  all methods that fit, 10 minutes each\n"
-        "  unpaired compare DATA/ --methods gan,cut --steps 5000 --set cut.lr=0.0001\n\n"
-        "Run the same command again to continue: finished methods are kept, an interrupted one is resumed."
+        "  unpaired compare DATA/ --methods gan,cut --steps 5000 --set cut.lr=0.0001\n"
+        "  unpaired compare DATA/ --methods gan,cut --minutes 10 --seeds 0,1,2      3 trainings of each method\n\n"
+        "Run the same command again to continue: finished trainings are kept, an interrupted one is resumed. Methods\n"
+        "and seeds can be added."
     )

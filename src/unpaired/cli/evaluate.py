@@ -34,6 +34,11 @@ def evaluate(argv: list[str]) -> int:
         help="maximum number of items per domain (default: 500 pictures, or 60 recordings, 20 with --judges; fewer for "
         "runs with many routes)",
     )
+    parser.add_argument(
+        "--definitions",
+        action="store_true",
+        help="also print the definitions of the metrics; the report contains them",
+    )
     models = [medium.evaluate_options_model for medium in MEDIA.values()]
     setting_flags.add_option_flags(parser, models)
     parser.add_argument("--device", default="auto", help="device: auto, cpu, cuda or mps (default: auto)")
@@ -50,6 +55,6 @@ def evaluate(argv: list[str]) -> int:
             progress=advance,
             **setting_flags.parse_options(args, fields),
         )
-    print_result(evaluation.text())
+    print_result(evaluation.text(args.definitions))
     write_report(args.run)
     return 0

@@ -52,7 +52,9 @@ def add_train_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> Non
     method = _find_method(parser, argv)
     add_section_flags(parser, argv, method if method in METHODS else DEFAULT_METHOD)
     if method in METHODS:
-        group = parser.add_argument_group(f"method {method}", f"Equations and results: docs/methods/{method}.md")
+        # Help omits a group without description whose flags are all hidden.
+        about = f"Equations and results: docs/methods/{method}.md" if _is_help_all(argv) else None
+        group = parser.add_argument_group(f"method {method}", about)
         model = build_method_settings_model(METHODS[method].cls)
         medium = next(iter(MEDIA.values()))
         defaults = {preset: get_preset_values(method, medium, preset)["method_settings"] for preset in PRESETS}
@@ -243,4 +245,5 @@ def refuse_settings_of_run(namespace: argparse.Namespace, settings: dict[str, An
 
 def explain_resume_flag(flag: str) -> str:
     """Explain why a resumed run does not take a flag."""
-    return f"{flag}: a resumed run keeps its value; only budget, intervals, device, precision and threads can change"
+    changeable = "budget, patience, intervals, device, precision and threads"
+    return f"{flag}: a resumed run keeps its value; only {changeable} can change"

@@ -35,23 +35,6 @@ def train(argv: list[str]) -> int:
         help="use files of equal names in the test folders as pairs to measure against",
     )
     parser.add_argument(
-        "--teacher",
-        type=Path,
-        metavar="RUN",
-        help="run, or its model.safetensors, to distill from (method gan only)",
-    )
-    parser.add_argument(
-        "--init", type=Path, metavar="RUN", help="initialize weights from another run, where role and shape match"
-    )
-    parser.add_argument(
-        "--auto-depth",
-        action="store_true",
-        help="find the smallest sufficient generator depth, then distill it into a deep generator",
-    )
-    parser.add_argument(
-        "--threshold", type=float, metavar="KID", help="with --auto-depth: highest KID x 1000 of a sufficient depth"
-    )
-    parser.add_argument(
         "--resume", type=Path, metavar="RUN", help="continue a run; --steps or --minutes extend its budget"
     )
     parser.add_argument(
@@ -70,6 +53,7 @@ def train(argv: list[str]) -> int:
         "--dry-run", action="store_true", help="print settings, networks and the time per step without training"
     )
     setting_flags.add_train_flags(parser, argv)
+    add_stage_flags(parser)
     args = parser.parse_all(argv, lambda flag: setting_flags.explain_other_methods_flag(flag, parser, argv))
     settings = setting_flags.parse_settings(args)
     if args.resume is None:
@@ -87,6 +71,28 @@ def train(argv: list[str]) -> int:
     except TrainingInterrupt as interrupt:
         return report_interrupt(interrupt)
     return 0
+
+
+def add_stage_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the flags for training that builds on other runs."""
+    group = parser.add_argument_group("other runs")
+    group.add_argument(
+        "--teacher",
+        type=Path,
+        metavar="RUN",
+        help="run, or its model.safetensors, to distill from (method gan only)",
+    )
+    group.add_argument(
+        "--init", type=Path, metavar="RUN", help="initialize weights from another run, where role and shape match"
+    )
+    group.add_argument(
+        "--auto-depth",
+        action="store_true",
+        help="find the smallest sufficient generator depth, then distill it into a deep generator",
+    )
+    group.add_argument(
+        "--threshold", type=float, metavar="KID", help="with --auto-depth: highest KID x 1000 of a sufficient depth"
+    )
 
 
 def resume_run(args: argparse.Namespace, settings: dict[str, Any]) -> None:

@@ -37,9 +37,9 @@ class Advisor:
 
     def describe_tolerance(self) -> str:
         """Describe the smallest difference that counts."""
-        if self.metric.rank_tolerance:
-            return f"{self.metric.rank_tolerance:.0%}"
-        return "twice the standard error of the difference"
+        tolerance = self.metric.rank_tolerance
+        text = f"{tolerance:.0%}" if tolerance else "twice the standard error of the difference"
+        return f"{text} or than their combined spread over seeds" if self.comparison.has_spread else text
 
     def rank(self, direction: str) -> list[RankedMethod]:
         """Rank the methods of a direction."""
@@ -58,7 +58,9 @@ class Advisor:
         values = [route.baseline(name, self.metric) for name in self.floor_names]
         value = method.value
         return value is not None and all(
-            significantly_better(self.metric, value, floor, method.error) for floor in values if floor is not None
+            significantly_better(self.metric, value, floor, method.error, spreads=(method.spread,))
+            for floor in values
+            if floor is not None
         )
 
     def describe_direction(self, direction: str) -> str:
@@ -85,7 +87,8 @@ class Advisor:
     def format_method(self, method: RankedMethod) -> str:
         """Format a method's value of the ranking metric with its unit."""
         unit = f" {self.metric.unit}" if self.metric.unit else ""
-        return f"{self.metric.short} {self.metric.format(method.value)}{unit}"
+        spread = "" if method.spread is None else f" ± {method.spread:.{self.metric.digits}f}"
+        return f"{self.metric.short} {self.metric.format(method.value)}{spread}{unit}"
 
     def _format_baselines(self, route: RouteEvaluation) -> str:
         """Format the values of the baselines without training, best first."""

@@ -1,4 +1,4 @@
-"""Folder of a comparison: one run per method, and a manifest with the settings and state of each method."""
+"""Folder of a comparison: one run per method and seed, and a manifest with the settings and state of each run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 
 from unpaired import __version__
 from unpaired.atomic import atomic_write
-from unpaired.comparison.plan import ComparisonPlan
+from unpaired.comparison.plan import ComparisonPlan, PlannedRun
 from unpaired.config.run_config import RunConfig
 from unpaired.config.settings import StrictModel
 from unpaired.errors import UsageError, WorkError
@@ -26,12 +26,18 @@ FORMAT = 1
 State = Literal["waiting", "done", "failed", "diverged"]
 
 
-class MethodRecord(StrictModel):
-    """Resolved settings and state of one method; `reason` explains a failure."""
+class RunRecord(StrictModel):
+    """Method, resolved settings and state of one run; `reason` explains a failure."""
 
+    method: str
     settings: dict[str, Any]
     state: State = "waiting"
     reason: str = ""
+
+    @property
+    def seed(self) -> int:
+        """Seed that the run is trained with."""
+        return int(self.settings["training"]["seed"])
 
 
 class ComparisonManifest(StrictModel):
@@ -41,11 +47,11 @@ class ComparisonManifest(StrictModel):
     unpaired: str = Field(__version__, description="package version that started the comparison")
     data: dict[str, tuple[str, ...]] = Field(description="folders of each domain, or of each labelled data set")
     pairs: bool = Field(description="whether test items with equal names are true pairs")
-    methods: dict[str, MethodRecord]
+    runs: dict[str, RunRecord] = Field(description="folder of each run -> its record")
 
-    def with_method(self, name: str, method_record: MethodRecord) -> ComparisonManifest:
-        """Return a copy with the record of one method added or replaced."""
-        return self.model_copy(update={"methods": {**self.methods, name: method_record}})
+    def with_run(self, name: str, record: RunRecord) -> ComparisonManifest:
+        """Return a copy with the record of one run added or replaced."""
+        return self.model_copy(update={"runs": {**self.runs, name: record}})
 
 
 @dataclass(frozen=True)
@@ -78,13 +84,13 @@ class ComparisonFolder:
         """Return the folder with the image rows of one direction."""
         return self.path / "pictures" / shorten_name(f"{source}-{target}")
 
-    def error_log(self, method: str) -> Path:
-        """Return the path of the traceback of a failed method."""
-        return self.path / "errors" / f"{method}.txt"
+    def error_log(self, name: str) -> Path:
+        """Return the path of the traceback of a failed run."""
+        return self.path / "errors" / f"{name}.txt"
 
-    def get_run(self, method: str) -> RunFolder:
-        """Return the run of one method."""
-        return RunFolder(self.path / method)
+    def get_run(self, name: str) -> RunFolder:
+        """Return a run by its name: the method for its first seed, METHOD-seed-N for the others."""
+        return RunFolder(self.path / name)
 
     def write(self, manifest: ComparisonManifest) -> None:
         """Write the manifest atomically; raises WorkError."""
@@ -101,7 +107,7 @@ class ComparisonFolder:
 
 
 def open_folder(path: Path, plan: ComparisonPlan, pairs: bool) -> tuple[ComparisonFolder, ComparisonManifest]:
-    """Start a comparison in `path`, or continue an existing one; methods can be added, finished methods are kept.
+    """Start a comparison in `path`, or continue an existing one; finished runs are kept, others can be added.
 
     Raises UsageError if the folder contains something else or a comparison with other data or settings; WorkError if
     the data have changed since the start, or if the folder cannot be written.
@@ -112,14 +118,12 @@ def open_folder(path: Path, plan: ComparisonPlan, pairs: bool) -> tuple[Comparis
     config = plan.config
     data = {d.name: d.sources for d in list_listed_domains(config)}
     exists = folder.manifest.is_file()
-    manifest = folder.read() if exists else ComparisonManifest(data=data, pairs=pairs, methods={})
+    manifest = folder.read() if exists else ComparisonManifest(data=data, pairs=pairs, runs={})
     if exists:
         require_same_comparison(folder, manifest, data, pairs)
         require_unchanged_data(folder, config)
     for name, entry in plan.entries.items():
-        manifest = manifest.with_method(
-            name, update_method(folder, manifest.methods.get(name), name, entry.resolved_settings)
-        )
+        manifest = manifest.with_run(name, update_run(folder, manifest.runs.get(name), name, entry))
     try:
         folder.split_folder.files.mkdir(parents=True, exist_ok=True)
         if not exists:
@@ -161,21 +165,20 @@ def require_unchanged_data(folder: ComparisonFolder, config: RunConfig) -> None:
         )
 
 
-def update_method(
-    folder: ComparisonFolder, old: MethodRecord | None, name: str, settings: dict[str, Any]
-) -> MethodRecord:
-    """Return the record of a method for the requested settings; an existing record with equal settings is kept.
+def update_run(folder: ComparisonFolder, old: RunRecord | None, name: str, planned: PlannedRun) -> RunRecord:
+    """Return the record of a run for the requested settings; an existing record with equal settings is kept.
 
-    A method that failed, or has no checkpoint yet, can get other settings; its run is then removed. Raises UsageError
-    if other settings are requested for any other method.
+    A run that failed, or has no checkpoint yet, can get other settings; it is then removed. Raises UsageError if other
+    settings are requested for any other run.
     """
+    record = RunRecord(method=planned.method, settings=planned.resolved_settings)
     if old is None:
-        return MethodRecord(settings=settings)
-    if (difference := find_difference(old.settings, settings)) is None:
+        return record
+    if (difference := find_difference(old.settings, record.settings)) is None:
         return old
     if old.state in ("failed", "diverged") or not list_checkpoints(folder.get_run(name).checkpoints):
         remove_run(folder.get_run(name))
-        return MethodRecord(settings=settings)
+        return record
     raise UsageError(
         f"{folder.path}: {name} was trained with other settings: {difference}. Use the same settings, or choose "
         "another --out"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from unpaired import __version__
-from unpaired.comparison.folder import ComparisonFolder, ComparisonManifest, MethodRecord
+from unpaired.comparison.folder import ComparisonFolder, ComparisonManifest, RunRecord
 from unpaired.comparison.plan import ComparisonPlan
-from unpaired.comparison.result import Comparison, HiddenInformation, MethodResult
+from unpaired.comparison.result import Comparison, HiddenInformation, MethodResult, SeedResult
+from unpaired.comparison.seed_means import merge_seeds
 from unpaired.config.run_config import get_item_size
 from unpaired.config.settings import StrictModel
 from unpaired.console import LogCallback
@@ -31,7 +33,7 @@ from unpaired.translate import Translator
 
 
 class ComparisonEvaluator:
-    """Evaluator of runs on equal terms; it caches the results, so that the page can be updated after every method."""
+    """Evaluator of runs on equal terms; it caches the results, so that the page can be updated after every run."""
 
     def __init__(
         self,
@@ -51,16 +53,16 @@ class ComparisonEvaluator:
         self._evaluations: list[tuple[StrictModel, Evaluation]] = []
         self.results: dict[str, MethodResult] = {}
 
-    def evaluate_method(self, name: str) -> MethodResult:
-        """Measure a trained method, and write and time its example translations; cache the result.
+    def evaluate_run(self, name: str, record: RunRecord) -> MethodResult:
+        """Measure a trained run, and cache the result; write and time example translations of a method's first seed.
 
         Raises WorkError if the run is damaged or has other splits, DivergenceError if its translations are not finite.
         """
         if name not in self.results:
-            self.results[name] = self._evaluate(name)
+            self.results[name] = self._evaluate(name, record)
         return self.results[name]
 
-    def _evaluate(self, name: str) -> MethodResult:
+    def _evaluate(self, name: str, record: RunRecord) -> MethodResult:
         run = self.folder.get_run(name)
         summary = read_run_summary(run.path)
         if read_contents(run.files) != read_contents(self.folder.split_folder.files):
@@ -69,19 +71,21 @@ class ComparisonEvaluator:
             )
         evaluation = self.measure(summary)
         translator = Translator.load(run.path, device=summary.config.training.device)
-        demonstrator = self.demonstrator
+        demonstrator = self.demonstrator if name == record.method else None
         seconds = None if demonstrator is None else demonstrator.demonstrate(name, translator, run)
-        measures = {
-            "measured_on": "" if evaluation is None else evaluation.items,
-            "routes": () if evaluation is None else evaluation.routes,
-            "hidden": self._audit_hidden(summary),
-        }
-        return self._build_result(name, summary, translator, seconds).model_copy(update=measures)
+        result = self._build_result(record.method, summary, translator, seconds).model_copy(
+            update={
+                "measured_on": "" if evaluation is None else evaluation.items,
+                "routes": () if evaluation is None else evaluation.routes,
+                "hidden": self._audit_hidden(summary),
+            }
+        )
+        return add_seed(result, name, record)
 
     def measure(self, summary: RunSummary) -> Evaluation | None:
         """Return the evaluation of a run, on as many items as for all methods; an existing evaluation is reused.
 
-        Baselines come from evaluations of earlier methods with the same settings of the medium. None if no items are
+        Baselines come from evaluations of earlier runs with the same settings of the medium. None if no items are
         held out.
         """
         if choose_evaluation_split(self.sets) is None:
@@ -131,15 +135,15 @@ class ComparisonEvaluator:
         return [*known.values()]
 
     def _build_result(
-        self, name: str, summary: RunSummary, translator: Translator, seconds: float | None
+        self, method_name: str, summary: RunSummary, translator: Translator, seconds: float | None
     ) -> MethodResult:
-        """Return the training progress and the cost of a method, without metrics."""
+        """Return the training progress and the cost of a run, without metrics."""
         method = translator.method
         values = [(v.step, v.value) for v in summary.validations if v.value is not None]
         checkpoint = summary.default_checkpoint or "last"
         return MethodResult(
-            method=name,
-            paper=METHODS[name].paper,
+            method=method_name,
+            paper=METHODS[method_name].paper,
             state="done",
             steps=summary.progress.step,
             seconds=summary.progress.spent_s,
@@ -174,7 +178,11 @@ class ComparisonEvaluator:
 
     def build_comparison(self, manifest: ComparisonManifest) -> Comparison:
         """Return the current comparison with every method of the manifest."""
-        results = tuple(self._get_result(name, record) for name, record in manifest.methods.items())
+        runs: dict[str, list[MethodResult]] = {}
+        settings: dict[str, dict[str, Any]] = {}
+        for name, record in manifest.runs.items():
+            runs.setdefault(record.method, []).append(self._get_result(name, record))
+            settings.setdefault(record.method, record.settings)
         config = self.config
         training = next(iter(self.plan.entries.values())).settings.training
         has_no_budget = not (training.steps or training.minutes)
@@ -190,29 +198,47 @@ class ComparisonEvaluator:
             size=get_item_size(config),
             item_size=self.medium.describe_items(config),
             batch_size=config.training.batch_size,
-            seed=config.training.seed,
+            seeds=tuple(dict.fromkeys(record.seed for record in manifest.runs.values())),
             device=config.training.device,
             pairs=manifest.pairs,
-            settings={name: record.settings for name, record in manifest.methods.items()},
-            results=results,
-            excluded={name: reason for name, reason in self.plan.excluded.items() if name not in manifest.methods},
+            settings=settings,
+            results=tuple(map(merge_seeds, runs.values())),
+            excluded={name: reason for name, reason in self.plan.excluded.items() if name not in runs},
         )
 
-    def _get_result(self, name: str, record: MethodRecord) -> MethodResult:
-        """Return the result of a method: with metrics if it is done, else with its progress only."""
+    def _get_result(self, name: str, record: RunRecord) -> MethodResult:
+        """Return the result of a run: with metrics if it is done, else with its progress only."""
         try:
             if record.state == "done":
-                return self.evaluate_method(name)
+                return self.evaluate_run(name, record)
             progress = read_run_summary(self.folder.get_run(name).path).progress
         except UnpairedError as error:
             progress = Progress()
             if record.state == "done":
-                record = MethodRecord(settings=record.settings, state="failed", reason=str(error))
-        paper = METHODS[name].paper if name in METHODS else ""
-        steps, seconds = progress.step, progress.spent_s
-        return MethodResult(
-            method=name, paper=paper, state=record.state, reason=record.reason, steps=steps, seconds=seconds
+                record = record.model_copy(update={"state": "failed", "reason": str(error)})
+        result = MethodResult(
+            method=record.method,
+            paper=METHODS[record.method].paper if record.method in METHODS else "",
+            state=record.state,
+            reason=record.reason,
+            steps=progress.step,
+            seconds=progress.spent_s,
         )
+        return add_seed(result, name, record)
+
+
+def add_seed(result: MethodResult, name: str, record: RunRecord) -> MethodResult:
+    """Return the result of a run with its seed, so that it can be merged with those of other seeds."""
+    seed = SeedResult(
+        seed=record.seed,
+        run=name,
+        state=result.state,
+        reason=result.reason,
+        steps=result.steps,
+        seconds=result.seconds,
+        routes=result.routes,
+    )
+    return result.model_copy(update={"seeds": (seed,)})
 
 
 def read_contents(folder: Path) -> dict[str, bytes]:

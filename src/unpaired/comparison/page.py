@@ -38,7 +38,9 @@ def build_json(comparison: Comparison) -> dict[str, Any]:
     values: dict[str, Any] = comparison.model_dump(mode="json")
     values["ranking_metric"] = metric.name
     values["ranking"] = {
-        key: [{"method": m.method, "rank": m.rank, "value": m.value, "error": m.error} for m in ranked]
+        key: [
+            {"method": m.method, "rank": m.rank, "value": m.value, "error": m.error, "spread": m.spread} for m in ranked
+        ]
         for key, ranked in {"all": overall, **by_direction}.items()
     }
     values["advice"] = [{"direction": head, "text": text} for head, text in recommendations.recommend(comparison)]
@@ -85,13 +87,14 @@ def render_page(folder: ComparisonFolder, comparison: Comparison) -> str:
         methods_table=methods_table,
         direction_tables=direction_tables,
         open_directions=OPEN_DIRECTIONS,
-        hint=medium.comparison_hint,
+        hint=f"{medium.comparison_hint} {recommendations.describe_uncertainty(comparison)}",
         device=comparison.device,
         medium_sections=medium.comparison_sections(folder, comparison),
         measured_on=_describe_items(comparison),
         rules=[*recommendations.list_rules(comparison), *list_definitions(medium, comparison.get_routes())],
         path=comparison.path,
         finished=finished,
+        has_spread=comparison.has_spread,
         translate_command=_build_translate_command(comparison),
         settings=_list_settings(comparison),
     )

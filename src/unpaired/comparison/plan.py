@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from unpaired.cli.setting_flags import FLAGS_REFUSED_BY_COMPARE, parse_value
+from unpaired.comparison.seeds import format_seed_run
 from unpaired.config.resolve import SECTIONS, Settings, SettingsRequest, resolve_settings
 from unpaired.config.run_config import RunConfig
 from unpaired.config.setting_models import explain_unknown_setting, get_section_models
@@ -40,11 +41,17 @@ MethodOverrides = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class PlannedMethod:
-    """Settings of one method: as arguments of `train`, and resolved."""
+class PlannedRun:
+    """Settings of one run, that is a method with one seed: as arguments of `train`, and resolved."""
 
+    method: str
     train_settings: dict[str, Any]
     settings: Settings
+
+    @property
+    def seed(self) -> int:
+        """Seed of the training."""
+        return self.settings.training.seed
 
     @property
     def resolved_settings(self) -> dict[str, Any]:
@@ -57,12 +64,27 @@ class PlannedMethod:
 
 @dataclass(frozen=True)
 class ComparisonPlan:
-    """Methods to compare; `excluded` maps each unsuitable method that was not named to the reason."""
+    """Runs to compare, by name; `excluded` maps each unsuitable method that was not named to the reason."""
 
-    entries: dict[str, PlannedMethod]
+    entries: dict[str, PlannedRun]
     excluded: dict[str, str]
     config: RunConfig
     files: RunFiles
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Seeds that the methods are trained with."""
+        return tuple(dict.fromkeys(planned.seed for planned in self.entries.values()))
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Methods to compare."""
+        return tuple(dict.fromkeys(planned.method for planned in self.entries.values()))
+
+    def describe_run(self, name: str) -> str:
+        """Return a run as text: the method, and the seed if there are several."""
+        planned = self.entries[name]
+        return f"{planned.method}, seed {planned.seed}" if len(self.seeds) > 1 else planned.method
 
 
 def make_plan(
@@ -71,8 +93,11 @@ def make_plan(
     request: SettingsRequest,
     overrides: MethodOverrides,
     pairs: bool,
+    more_seeds: Sequence[int] = (),
 ) -> ComparisonPlan:
     """Choose the methods, validate all settings and inspect the data once.
+
+    The request has the first seed; every method is trained with each of `more_seeds` too, on the same splits.
 
     Raises UsageError for unknown methods and settings, for named methods that do not support the data, and for missing
     pairs; WorkError for unusable data.
@@ -89,14 +114,14 @@ def make_plan(
     first = next(iter(fitting))
     medium = fitting[first].medium
     device = torch.device(choose_device(request.early(TrainingSettings, "training", "device").device))
-    request = replace(request, settings={**equal_item_settings(request, medium, device), **request.settings})
+    preset = choose_default_preset(device)
+    item_settings = select_common_item_settings(request, medium, request.preset or preset)
+    request = replace(request, settings={**item_settings, **request.settings})
     entries = {}
     for name in fitting:
         train_settings = {**request.settings, **select_own_settings(name, overrides.get(name, {}))}
         method_request = request.with_method(name, train_settings)
-        entries[name] = PlannedMethod(
-            train_settings, resolve_settings(method_request, medium, choose_default_preset(device))
-        )
+        entries[name] = PlannedRun(name, train_settings, resolve_settings(method_request, medium, preset))
     require_single_device(entries[first].settings)
     buildable_method = next(
         (name for name, planned in entries.items() if not explain_small_batch(planned.settings)), first
@@ -110,17 +135,31 @@ def make_plan(
     if len(unbuildable) == len(entries):
         raise UsageError(unbuildable[first])
     buildable = {n: e for n, e in entries.items() if n not in unbuildable}
-    return ComparisonPlan(buildable, excluded | unbuildable, config, files)
+    repetitions = {
+        format_seed_run(name, seed, planned.seed): repeat_with_seed(planned, seed, request)
+        for seed in more_seeds
+        for name, planned in buildable.items()
+    }
+    return ComparisonPlan(buildable | repetitions, excluded | unbuildable, config, files)
 
 
-def equal_item_settings(request: SettingsRequest, medium: Medium, device: torch.device) -> dict[str, Any]:
+def repeat_with_seed(planned: PlannedRun, seed: int, request: SettingsRequest) -> PlannedRun:
+    """Return a run with another training seed, on the splits and the measured items of the first."""
+    settings = planned.settings
+    train_settings = {**planned.train_settings, "seed": seed, "split_seed": settings.split_seed}
+    method_request = request.with_method(planned.method, train_settings)
+    return PlannedRun(
+        planned.method, train_settings, resolve_settings(method_request, settings.medium, settings.preset)
+    )
+
+
+def select_common_item_settings(request: SettingsRequest, medium: Medium, preset: str) -> dict[str, Any]:
     """Return the medium's own values of item settings, such as the size, that the preset replaces for some methods.
 
     Settings that the user gave are left out. All methods of a comparison are measured on equal items.
     """
     if not medium.compares_equal_settings:
         return {}
-    preset = request.preset or choose_default_preset(device)
     replaced: set[str] = set()
     for info in METHODS.values():
         sections = info.cls.preset_sections.get(medium.name, {}).get(preset, {})
@@ -204,7 +243,7 @@ def require_single_device(settings: Settings) -> None:
         )
 
 
-def explain_build_failure(config: RunConfig, planned: PlannedMethod, labels: Labels | None) -> str:
+def explain_build_failure(config: RunConfig, planned: PlannedRun, labels: Labels | None) -> str:
     """Return why a method's networks cannot be built for the data; empty if they can."""
     settings = planned.settings
     if reason := explain_small_batch(settings):

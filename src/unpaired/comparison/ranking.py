@@ -2,7 +2,8 @@
 
 A difference between two methods is significant if it exceeds twice its standard error, sqrt(a^2 + b^2). This is
 conservative because both were measured against the same real items. A metric without standard errors has a relative
-tolerance instead. The rank of a method is one more than the number of significantly better methods.
+tolerance instead. If methods were trained with several seeds, the difference must also exceed the combined standard
+deviation over seeds. The rank of a method is one more than the number of significantly better methods.
 """
 
 from __future__ import annotations
@@ -12,19 +13,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from unpaired.comparison.result import Comparison, MethodResult
+from unpaired.comparison.seed_means import measure_overall_spread
 from unpaired.metrics.base import Metric, RouteEvaluation, mean_if_complete
 from unpaired.metrics.significance import significantly_better
 
 
 @dataclass(frozen=True)
 class RankedMethod:
-    """Method in the ranking of one direction, or of all (`route` is None); `rank` is None without a value."""
+    """Method in the ranking of one direction, or of all (`route` is None); `rank` is None without a value.
+
+    `spread` is the standard deviation over seeds; None for a single run.
+    """
 
     method: str
     value: float | None
     error: float | None
     route: RouteEvaluation | None = None
     rank: int | None = None
+    spread: float | None = None
 
 
 def choose_ranking_metric(comparison: Comparison) -> Metric:
@@ -46,7 +52,8 @@ def is_significantly_better(method: RankedMethod, other: RankedMethod, metric: M
     """Return whether a method is significantly better than another; False if a value is missing."""
     if method.value is None or other.value is None:
         return False
-    return significantly_better(metric, method.value, other.value, method.error, other.error)
+    spreads = (method.spread, other.spread)
+    return significantly_better(metric, method.value, other.value, method.error, other.error, spreads=spreads)
 
 
 def is_tied(best: RankedMethod, other: RankedMethod, metric: Metric) -> bool:
@@ -57,7 +64,10 @@ def is_tied(best: RankedMethod, other: RankedMethod, metric: Metric) -> bool:
 def rank_direction(results: Sequence[MethodResult], direction: str, metric: Metric) -> list[RankedMethod]:
     """Rank the measured methods of one direction."""
     routes = [(r.method, route) for r in results if (route := r.get_route(direction)) is not None]
-    methods = [RankedMethod(name, route.value(metric), route.error(metric), route) for name, route in routes]
+    methods = [
+        RankedMethod(name, route.value(metric), route.error(metric), route, spread=route.spread(metric))
+        for name, route in routes
+    ]
     return assign_ranks(methods, metric)
 
 
@@ -68,7 +78,8 @@ def rank_overall(results: Sequence[MethodResult], directions: Sequence[str], met
         routes = [route for d in directions if (route := result.get_route(d)) is not None]
         if directions and len(routes) == len(directions):
             value, error = average_with_error(routes, metric)
-            methods.append(RankedMethod(result.method, value, error))
+            spread = measure_overall_spread(result, directions, metric)
+            methods.append(RankedMethod(result.method, value, error, spread=spread))
     return assign_ranks(methods, metric)
 
 

@@ -8,21 +8,30 @@ from unpaired.comparison import ranking
 from unpaired.comparison.advice import Advisor, join_names
 from unpaired.comparison.ranking import RankedMethod
 from unpaired.comparison.result import Comparison
+from unpaired.comparison.seeds import format_seeds
 from unpaired.console import format_duration
 from unpaired.evaluation.audit_results import SOME_HIDDEN
+from unpaired.metrics.few_items import describe_few_items
 from unpaired.metrics.significance import MIN_STANDARD_ERRORS
 from unpaired.report.templating import format_route
 
 MAX_PARAGRAPHS = 2
 """Maximum number of directions that get one paragraph each; for more, only the overall recommendation is shown."""
 NONE = "none"
-FAIRNESS_RULES = (
+ONE_SEED_RULE = (
     "Standard errors are over the measured items. Each method was trained once: with another seed, results can change "
-    "by more than the standard error. Before an important decision, repeat with another --seed (and --out), or with a "
-    "larger budget.",
-    "Data, splits, seed and budget are equal for all methods. The preset may give a method its own networks and batch "
+    "by more than the standard error. Before an important decision, train with several seeds (--seeds 0,1,2), or with "
+    "a larger budget."
+)
+SEEDS_RULE = (
+    "Values are means over the seeds, ± their standard deviation. A difference counts only if it also exceeds the "
+    "combined standard deviation, the root of the sum of the squares. The standard deviation of a few seeds is itself "
+    "inaccurate."
+)
+FAIRNESS_RULE = (
+    "Data, splits, seeds and budget are equal for all methods. The preset may give a method its own networks and batch "
     "size; with --steps, a method with a larger batch sees more items. Each method's own settings are those of its "
-    "paper with the changes of the preset; they were not tuned for these data.",
+    "paper with the changes of the preset; they were not tuned for these data."
 )
 
 
@@ -43,17 +52,26 @@ def recommend(comparison: Comparison) -> list[tuple[str, str]]:
 
 def list_rules(comparison: Comparison) -> list[str]:
     """List the rules of the ranking and the conditions of the comparison."""
-    return [*comparison.get_medium().create_advisor(comparison).rules, *FAIRNESS_RULES]
+    rules = comparison.get_medium().create_advisor(comparison).rules
+    return [*rules, SEEDS_RULE if comparison.has_spread else ONE_SEED_RULE, FAIRNESS_RULE]
+
+
+def describe_uncertainty(comparison: Comparison) -> str:
+    """Explain the number after ± in the tables."""
+    if comparison.has_spread:
+        return "±: standard deviation over the seeds."
+    return "±: standard error over the measured items."
 
 
 def describe_setup(comparison: Comparison) -> str:
     """Describe the methods, the budget and the data."""
     items = " and ".join(f"{n:,} of {d}" for n, d in zip(comparison.train_counts, comparison.domains, strict=True))
-    seconds = sum(r.seconds for r in comparison.results)
+    seconds = sum(seed.seconds for r in comparison.results for seed in r.seeds)
     return (
         f"{len(comparison.results)} methods, each trained for {comparison.budget} on {items}, unpaired, "
-        f"{comparison.item_size} in batches of {comparison.batch_sizes}, preset {comparison.preset}, seed "
-        f"{comparison.seed}, on {comparison.device}; {format_duration(seconds)} of training steps in total."
+        f"{comparison.item_size} in batches of {comparison.batch_sizes}, preset {comparison.preset}, "
+        f"{format_seeds(comparison.seeds)}, on {comparison.device}; {format_duration(seconds)} of training steps in "
+        "total."
     )
 
 
@@ -120,11 +138,13 @@ def _describe_unfinished_training(comparison: Comparison) -> str:
 
 
 def list_notices(comparison: Comparison) -> list[str]:
-    """List the failed, unfinished and excluded methods with their reasons."""
-    failed = [f"{r.method} {r.state}: {r.reason}" for r in comparison.results if r.state in ("failed", "diverged")]
-    waiting = [r.method for r in comparison.results if r.state == "waiting"]
+    """List the failed, unfinished and excluded methods with their reasons, and a warning if few items were measured."""
+    runs = [(s.format_label(r.method, len(r.seeds)), s) for r in comparison.results for s in r.seeds]
+    failed = [f"{name} {run.state}: {run.reason}" for name, run in runs if run.has_failed]
+    waiting = [name for name, run in runs if run.state == "waiting"]
     unfinished = [f"Not finished: {join_names(waiting)}. Run the same command to continue."] if waiting else []
-    return [*failed, *unfinished, *list_excluded(comparison.excluded)]
+    few = describe_few_items(comparison.get_routes())
+    return [*failed, *unfinished, *([few] if few else []), *list_excluded(comparison.excluded)]
 
 
 def list_excluded(reasons: Mapping[str, str]) -> list[str]:

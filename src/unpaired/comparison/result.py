@@ -19,15 +19,36 @@ class HiddenInformation(StrictModel):
     error: float
 
 
+class SeedResult(StrictModel):
+    """Progress and metrics of one run: a method trained with one seed."""
+
+    seed: int
+    run: str = Field(description="name of the run's folder")
+    state: State
+    reason: str = ""
+    steps: int = 0
+    seconds: float = 0.0
+    routes: tuple[RouteEvaluation, ...] = ()
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the run failed or diverged."""
+        return self.state in ("failed", "diverged")
+
+    def format_label(self, method: str, seed_count: int) -> str:
+        """Return the method, and the seed if it was trained with several."""
+        return f"{method}, seed {self.seed}" if seed_count > 1 else method
+
+
 class MethodResult(StrictModel):
-    """Training progress, cost and metrics of one method."""
+    """Training progress, cost and metrics of one method: of one run, or means over its runs with different seeds."""
 
     method: str
     paper: str
     state: State
     reason: str = Field("", description="reason for a failure")
-    steps: int = Field(0, description="number of training steps")
-    seconds: float = Field(0.0, description="duration of the training steps in seconds")
+    steps: int = Field(0, description="number of training steps of a run")
+    seconds: float = Field(0.0, description="duration of the training steps of a run in seconds")
     precision: str = ""
     checkpoint: str = Field("", description="measured checkpoint")
     checkpoint_step: int = Field(0, description="step of the measured checkpoint")
@@ -40,6 +61,17 @@ class MethodResult(StrictModel):
     hidden: dict[str, HiddenInformation] = Field(
         {}, description="hidden information by direction, if the run was audited"
     )
+    seeds: tuple[SeedResult, ...] = Field((), description="runs of the method, one per seed")
+
+    @property
+    def finished_seeds(self) -> int:
+        """Number of runs that were trained and measured."""
+        return sum(seed.state == "done" for seed in self.seeds)
+
+    @property
+    def failed_seeds(self) -> tuple[SeedResult, ...]:
+        """Runs that failed or diverged."""
+        return tuple(seed for seed in self.seeds if seed.has_failed)
 
     @property
     def state_label(self) -> str:
@@ -69,10 +101,10 @@ class Comparison(StrictModel):
     size: int = Field(description="size or length of a training item")
     item_size: str = Field(description="description of `size`")
     batch_size: int
-    seed: int
+    seeds: tuple[int, ...] = Field(description="seeds that the methods were trained with")
     device: str
     pairs: bool
-    settings: dict[str, dict[str, Any]] = Field(description="resolved settings by method")
+    settings: dict[str, dict[str, Any]] = Field(description="resolved settings by method, those of its first seed")
     results: tuple[MethodResult, ...]
     excluded: dict[str, str] = Field(description="methods that do not support the data -> reason")
 
@@ -81,6 +113,11 @@ class Comparison(StrictModel):
         """Batch size of all methods, or the range from the smallest to the largest."""
         sizes = sorted({method["training"]["batch_size"] for method in self.settings.values()} or {self.batch_size})
         return f"{sizes[0]}" if len(sizes) == 1 else f"{sizes[0]} to {sizes[-1]}"
+
+    @property
+    def has_spread(self) -> bool:
+        """Whether a method was measured with several seeds, so that its values are means with a spread."""
+        return any(result.finished_seeds > 1 for result in self.results)
 
     @property
     def finished(self) -> tuple[MethodResult, ...]:

@@ -10,6 +10,7 @@ from typing import Literal
 from unpaired.comparison import ranking
 from unpaired.comparison.ranking import RankedMethod
 from unpaired.comparison.result import Comparison, MethodResult
+from unpaired.comparison.seed_means import measure_overall_spread
 from unpaired.metrics.base import DO_NOTHING, Baseline, Metric, RouteEvaluation, SummaryColumn, mean_if_complete
 from unpaired.metrics.route_table import select_baselines, select_metrics
 
@@ -40,7 +41,8 @@ def build_methods_table(comparison: Comparison) -> Table:
     has_audits = any(r.hidden for r in comparison.results)
     head = ["rank", "method", f"mean {metric.short}{f', {metric.unit}' if metric.unit else ''}"]
     head += [column.label for column in medium.summary_columns] + ["hidden"] * has_audits
-    head += ["steps", "ms/step", "ms/item", "translating", "total"]
+    head += ["seeds"] * comparison.has_spread
+    head += ["steps", "ms/step", "ms/item", "parameters to translate", "all parameters"]
     rows = [
         _build_method_row(comparison, r, order.get(r.method), metric, has_audits)
         for r in sort_results(comparison.results, [*order])
@@ -61,15 +63,16 @@ def _build_method_row(
 ) -> Row:
     columns = comparison.get_medium().summary_columns
     if r.state != "done":
-        empty = [MISSING] * (len(columns) + has_audits)
+        empty = [MISSING] * (len(columns) + has_audits + comparison.has_spread)
         return Row([MISSING, r.method, r.state_label, *empty, f"{r.steps:,}", *[MISSING] * 4], "none")
     hidden = [format_number(mean_if_complete([h.fraction for h in r.hidden.values()]), 2)] if has_audits else []
     cells = [
         MISSING if ranked is None or ranked.rank is None else str(ranked.rank),
         r.method,
-        _format_mean(r, len(comparison.directions), metric),
+        _format_mean(r, comparison.directions, metric),
         *(_format_summary(column, r.routes) for column in columns),
         *hidden,
+        *([_format_seed_count(r)] if comparison.has_spread else []),
         f"{r.steps:,}",
         format_number(1000 * r.step_s if r.step_s is not None else None, 0),
         format_number(1000 * r.translate_s if r.translate_s is not None else None, 1),
@@ -88,15 +91,22 @@ def _build_baseline_row(comparison: Comparison, baseline: Baseline, metric: Metr
     ]
     figures = [format_number(v, c.digits) for v, c in zip(summary, medium.summary_columns, strict=True)]
     hidden = ["0.00" if baseline.name == DO_NOTHING else MISSING] * has_audits
-    cells = [MISSING, baseline.name, metric.format(mean, MISSING), *figures, *hidden, *[MISSING] * 5]
+    costs = [MISSING] * (5 + comparison.has_spread)
+    cells = [MISSING, baseline.name, metric.format(mean, MISSING), *figures, *hidden, *costs]
     return Row(cells, "real" if baseline.is_reference else "nothing")
 
 
-def _format_mean(r: MethodResult, direction_count: int, metric: Metric) -> str:
+def _format_mean(r: MethodResult, directions: Sequence[str], metric: Metric) -> str:
     """Format the mean over a method's routes; append their number if it does not support all directions."""
     value, error = ranking.average_with_error(r.routes, metric)
-    partial = f" ({len(r.routes)} of {direction_count} directions)" if len(r.routes) < direction_count else ""
-    return f"{format_with_error(value, error, metric)}{partial}"
+    spread = measure_overall_spread(r, [route.route for route in r.routes], metric)
+    partial = f" ({len(r.routes)} of {len(directions)} directions)" if len(r.routes) < len(directions) else ""
+    return f"{format_with_error(value, error if spread is None else spread, metric)}{partial}"
+
+
+def _format_seed_count(r: MethodResult) -> str:
+    """Format the number of finished runs of a method, and the number of all if it is larger."""
+    return f"{r.finished_seeds} of {len(r.seeds)}" if r.finished_seeds < len(r.seeds) else f"{len(r.seeds)}"
 
 
 def _format_summary(column: SummaryColumn, routes: Sequence[RouteEvaluation]) -> str:
@@ -113,7 +123,7 @@ def build_direction_table(comparison: Comparison, direction: str) -> Table:
     for m in ranking.rank_direction(comparison.results, direction, metric):
         assert m.route is not None
         cells = [MISSING if m.rank is None else str(m.rank), m.method]
-        cells += [format_with_error(m.route.value(x), m.route.error(x), x) for x in metrics]
+        cells += [format_with_error(m.route.value(x), m.route.uncertainty(x), x) for x in metrics]
         placed.append((math.inf if m.value is None else metric.loss(m.value), Row(cells, _get_style(cells[0]))))
     for b in select_baselines(medium, metrics, routes):
         values = [comparison.get_baseline(direction, b.name, x) for x in metrics]
@@ -149,7 +159,7 @@ def format_number(value: float | None, digits: int) -> str:
 
 
 def format_with_error(value: float | None, error: float | None, metric: Metric) -> str:
-    """Format a value with its standard error, if known."""
+    """Format a value with its standard error or spread, if known."""
     text = metric.format(value, MISSING)
     return text if error is None else f"{text} ± {error:.{metric.digits}f}"
 

@@ -25,10 +25,10 @@ RUN_ONLY_KEYS = {
 }
 """Keys of a run's config.yaml that are results, not settings; they are ignored in a file given with --config."""
 RESUMABLE_SETTINGS = {
-    *("steps", "minutes", "checkpoint_every", "evaluate_every", "sample_every"),
+    *("steps", "minutes", "checkpoint_every", "evaluate_every", "sample_every", "patience"),
     *("device", "precision", "threads", "workers"),
 }
-"""Settings that may change when a run is resumed: budget, intervals, and those that depend on the machine."""
+"""Settings that may change when a run is resumed: budget, patience, intervals, and those that depend on the machine."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,11 @@ class Settings:
     training: TrainingSettings
     given: frozenset[str] = frozenset()
     """Names of the settings that the user gave, by flag or file."""
+
+    @property
+    def split_seed(self) -> int:
+        """Seed of the split and of the items that are measured."""
+        return self.data.get_split_seed(self.training.seed)
 
     def sections(self) -> dict[str, StrictModel]:
         """Return the settings by section."""

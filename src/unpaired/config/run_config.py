@@ -97,6 +97,11 @@ class RunConfig(StrictModel):
         """Return the medium of the run's files."""
         return MEDIA[self.medium]
 
+    @property
+    def split_seed(self) -> int:
+        """Seed of the split and of the items that are measured."""
+        return self.data.get_split_seed(self.training.seed)
+
     def find_key(self, name: str) -> str:
         """Return the key ("X", "Y") of a domain; raises UsageError that lists the known names."""
         names = [d.name for d in self.domains]

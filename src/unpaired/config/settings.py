@@ -44,6 +44,17 @@ class DataSettings(StrictModel):
     holdout_fraction: float = Field(
         0.1, ge=0, le=0.5, description="fraction of each domain held out for validation, and again for test"
     )
+    split_seed: int | None = Field(
+        None,
+        ge=0,
+        lt=2**63,
+        description="seed of the split and of the items that are measured; unset: --seed. Give it to compare runs with "
+        "different --seed on the same items",
+    )
+
+    def get_split_seed(self, training_seed: int) -> int:
+        """Return the seed of the split, which is that of the training unless it was given."""
+        return training_seed if self.split_seed is None else self.split_seed
 
 
 class NetworkSettings(StrictModel):
@@ -84,7 +95,13 @@ class TrainingSettings(StrictModel):
     grad_accumulation: int = Field(
         1, ge=1, description="micro-batches per device and step; raise it if a batch does not fit into memory"
     )
-    seed: int = Field(0, ge=0, lt=2**63, description="seed of all random numbers; equal seeds give equal runs")
+    seed: int = Field(
+        0,
+        ge=0,
+        lt=2**63,
+        description="seed of all random numbers; equal seeds give equal runs. --precision auto can choose differently "
+        "in equal runs: for bit-identical repetitions give a precision, as --precision fp32",
+    )
     lr_decay_start: float = Field(
         0.5, ge=0, le=1, description="fraction of the budget after which learning rates fall linearly to zero"
     )
@@ -115,6 +132,12 @@ class TrainingSettings(StrictModel):
         None,
         ge=0,
         description="steps between evaluations on the validation split; unset: under a tenth of the time; 0: none",
+    )
+    patience: int | None = Field(
+        None,
+        ge=1,
+        description="stop after this many evaluations without a better validation metric; unset: train to the end of "
+        "the budget",
     )
     sample_every: int | None = Field(
         None, ge=0, description="steps between grids of sample translations; unset: about 20 a run; 0: none"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from unpaired.console import LogCallback
 from unpaired.data.folders import DomainFiles
-from unpaired.data.split import DomainSplits, split_files
+from unpaired.data.split import DomainSplits, compute_holdout_counts, format_split_counts, split_files
 from unpaired.errors import UnreadableFileError, WorkError
 
 MAX_LISTED_FILES = 100
@@ -31,6 +31,15 @@ class DomainInspection:
         """Add a file that cannot be used."""
         self.unreadable.append(error)
         self.unreadable_in_train += in_train
+
+    def format_split(self, holdout_fraction: float) -> str:
+        """Return the numbers of files that training would put into each split."""
+        has_test = self.files.test is not None
+        validation, test = compute_holdout_counts(self.usable_count, holdout_fraction, has_test)
+        train = self.usable_count - validation - (0 if has_test else test)
+        if self.files.test is not None:
+            test = len(self.files.test) - (len(self.unreadable) - self.unreadable_in_train)
+        return f"{self.files.name}: {format_split_counts(train, validation, test, has_test)}"
 
     def format_unreadable(self, noun: str) -> list[str]:
         """Return lines that list the unusable files; `noun` names one ("unreadable file")."""

@@ -58,6 +58,12 @@ def compute_holdout_counts(count: int, holdout_fraction: float, has_test_folder:
     return min(holdout_count, MAX_VALIDATION), 0 if has_test_folder else min(holdout_count, MAX_TEST)
 
 
+def format_split_counts(train: int, validation: int, test: int, has_test_folder: bool) -> str:
+    """Return the numbers of training, validation and test files as text."""
+    test_text = "test (its test folder)" if has_test_folder else "test"
+    return f"{train:,} train, {validation:,} validation, {test:,} {test_text}"
+
+
 def split_files(
     files: DomainFiles, holdout_fraction: float, seed: int, unreadable: Container[str] = ()
 ) -> DomainSplits:

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from unpaired.runs.summary import RunSummary
     from unpaired.training.listing import DataListing
     from unpaired.training.logging import TrainingLog
-    from unpaired.training.trainer import Validator
+    from unpaired.training.validator import Validator
     from unpaired.translate.pipeline import FilePipeline
     from unpaired.translate.route_request import TranslationRequest
     from unpaired.translate.translator import Translator
@@ -160,6 +160,8 @@ class Medium(ABC):
     evaluate_options_model: ClassVar[type[EvaluateOptions]] = EvaluateOptions
     quick_evaluate_options: ClassVar[Mapping[str, Any]] = {}
     quick_evaluate_note: ClassVar[str] = ""
+    comparison_evaluate_options: ClassVar[Mapping[str, Any]] = {}
+    """Options of the evaluations of a comparison that differ from the defaults of `unpaired evaluate`."""
     judge_yourself: ClassVar[str] = "judge by the translated files"
     """Advice for results that could not be measured."""
     example_files: ClassVar[tuple[str, str]]
@@ -205,6 +207,13 @@ class Medium(ABC):
         self, config: RunConfig, folder: RunFolder, method: Method, batches: BatchLoader, training_log: TrainingLog
     ) -> Validator:
         """Return the object that measures the EMA networks on the validation split during training."""
+
+    def explain_no_validation(self, splits: Sequence[DomainSplits]) -> str:
+        """Explain why the validation metric cannot choose a best checkpoint on these splits; empty if it can."""
+        empty = [split.name for split in splits if not len(split.validation)]
+        if not empty:
+            return ""
+        return f"{' and '.join(empty)} have no validation {self.files_noun}; add files or raise --holdout-fraction"
 
     def explain_teacher_mismatch(
         self,

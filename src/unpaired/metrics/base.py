@@ -117,6 +117,9 @@ class RouteEvaluation(StrictModel):
     pairs: int = Field(0, description="number of items with a known true translation")
     values: dict[str, float] = Field({}, description="metric -> value of the translations")
     errors: dict[str, float] = Field({}, description="metric -> standard error")
+    spreads: dict[str, float] = Field(
+        {}, description="metric -> standard deviation over seeds, if the values are means over several runs"
+    )
     baselines: dict[str, dict[str, float]] = Field({}, description="baseline -> metric -> value")
     networks: dict[str, str] = Field({}, description="networks and vocoders: purpose -> name")
     notes: tuple[str, ...] = Field((), description="remarks on these metrics")
@@ -133,6 +136,14 @@ class RouteEvaluation(StrictModel):
     def error(self, metric: Metric) -> float | None:
         """Return the standard error of a metric; None if it is unknown."""
         return self.errors.get(metric.name)
+
+    def spread(self, metric: Metric) -> float | None:
+        """Return the standard deviation of a metric over seeds; None if the value is that of one run."""
+        return self.spreads.get(metric.name)
+
+    def uncertainty(self, metric: Metric) -> float | None:
+        """Return the number to show after a value: its spread over seeds, or its standard error for a single run."""
+        return self.spread(metric) if self.spreads else self.error(metric)
 
 
 class Evaluation(StrictModel):
@@ -152,12 +163,12 @@ class Evaluation(StrictModel):
     options: dict[str, Any] = Field({}, description="options of the medium")
     routes: tuple[RouteEvaluation, ...]
 
-    def text(self) -> str:
-        """Format the evaluation as tables for a terminal."""
+    def text(self, with_definitions: bool = False) -> str:
+        """Format the evaluation as tables for a terminal, if requested with the definitions of the metrics."""
         from unpaired.media import MEDIA  # noqa: PLC0415 - media import this module
         from unpaired.metrics.text_table import format_evaluation  # noqa: PLC0415
 
-        return format_evaluation(MEDIA[self.medium], self)
+        return format_evaluation(MEDIA[self.medium], self, with_definitions)
 
 
 def keep_finite(values: Mapping[str, float | None]) -> dict[str, float]:

@@ -85,8 +85,16 @@ def list_definitions(medium: Medium, routes: Sequence[RouteEvaluation]) -> list[
     lines = [f"{', '.join(names)}: {definition}" for definition, names in labels.items()]
     lines += [f"{b.name}: {b.definition}" for b in select_baselines(medium, metrics, routes)]
     lines += dict.fromkeys(f"{what}: {name}" for r in routes for what, name in r.networks.items())
-    lines += dict.fromkeys(note for r in routes for note in r.notes)
-    return [line if line.endswith(".") else f"{line}." for line in lines]
+    return [*map(_end_sentence, lines), *list_notes(routes)]
+
+
+def list_notes(routes: Sequence[RouteEvaluation]) -> list[str]:
+    """Return the remarks on the metrics of these routes, without duplicates."""
+    return [_end_sentence(note) for note in dict.fromkeys(note for r in routes for note in r.notes)]
+
+
+def _end_sentence(line: str) -> str:
+    return line if line.endswith(".") else f"{line}."
 
 
 def _is_better_than_nothing(metric: Metric, route: RouteEvaluation) -> bool | None:

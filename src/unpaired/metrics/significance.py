@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from unpaired.metrics.base import Metric
 
@@ -20,12 +21,21 @@ def significantly_lower(value: float, other: float, *errors: float | None) -> bo
     return other - value > MIN_STANDARD_ERRORS * math.hypot(*(error for error in errors if error is not None))
 
 
-def significantly_better(metric: Metric, value: float, other: float, *errors: float | None) -> bool:
+def combine_spreads(*spreads: float | None) -> float:
+    """Return the standard deviation of a difference of independent values; None counts as 0."""
+    return math.hypot(*(spread or 0.0 for spread in spreads))
+
+
+def significantly_better(
+    metric: Metric, value: float, other: float, *errors: float | None, spreads: Sequence[float | None] = ()
+) -> bool:
     """Return whether `value` is significantly better than `other`, given their standard errors.
 
-    For a metric with a `rank_tolerance`, the difference must exceed that fraction of `value` instead.
+    For a metric with a `rank_tolerance`, the difference must exceed that fraction of `value` instead. If the values are
+    means over runs with different seeds, `spreads` are their standard deviations (None: one run), and the difference
+    must also exceed the root of the sum of their squares.
     """
-    if metric.better == "none":
+    if metric.better == "none" or metric.loss(other) - metric.loss(value) <= combine_spreads(*spreads):
         return False
     if metric.rank_tolerance:
         return metric.loss(other) - metric.loss(value) > metric.rank_tolerance * abs(value)

@@ -5,17 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from unpaired.metrics.base import Evaluation, Metric
-from unpaired.metrics.route_table import TRANSLATED, RouteTable, TableRow, build_route_tables, list_definitions
+from unpaired.metrics.few_items import describe_few_items
+from unpaired.metrics.route_table import (
+    TRANSLATED,
+    RouteTable,
+    TableRow,
+    build_route_tables,
+    list_definitions,
+    list_notes,
+)
 
 if TYPE_CHECKING:
     from unpaired.media.base import Medium
 
 
-def format_evaluation(medium: Medium, evaluation: Evaluation) -> str:
-    """Format an evaluation: a line on the run and its items, a table per route, and the definitions of the metrics."""
+def format_evaluation(medium: Medium, evaluation: Evaluation, with_definitions: bool = False) -> str:
+    """Format an evaluation: a line on the run and its items, a table per route, and remarks.
+
+    With `with_definitions`, the definitions of the metrics follow.
+    """
     head = f"{evaluation.run}, the {evaluation.checkpoint} checkpoint (step {evaluation.step}), on {evaluation.items}"
     tables = [_format_table(table) for table in build_route_tables(medium, evaluation.routes)]
-    return "\n\n".join([head, *tables, "\n".join(list_definitions(medium, evaluation.routes))])
+    definitions = list_definitions(medium, evaluation.routes) if with_definitions else list_notes(evaluation.routes)
+    parts = [head, *tables, describe_few_items(evaluation.routes), "\n".join(definitions)]
+    return "\n\n".join(part for part in parts if part)
 
 
 def _format_table(table: RouteTable) -> str:

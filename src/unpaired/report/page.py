@@ -109,9 +109,11 @@ def _list_commands(summary: RunSummary) -> dict[str, Any]:
     """Return the commands to use next: translate, evaluate and resume."""
     config, medium, run = summary.config, summary.config.get_medium(), str(summary.folder.path)
     target = config.domains[1].name
-    is_imported, is_finished = config.imported_from is not None, summary.budget_fraction >= 1
+    is_imported = config.imported_from is not None
     steps, minutes = config.training.steps, config.training.minutes
     larger_budget = ("--steps", str(2 * steps)) if steps else ("--minutes", f"{2 * (minutes or 1):g}")
+    if summary.is_stopped_early:
+        larger_budget = ("--patience", "none")
     data = () if is_imported else tuple(f"{domain.name}/" for domain in config.domains)
     example, saved = medium.example_files
     return {
@@ -119,8 +121,12 @@ def _list_commands(summary: RunSummary) -> dict[str, Any]:
         "evaluate_command": ("unpaired", "evaluate", run, *data),
         "resume_command": None
         if is_imported
-        else ("unpaired", "train", "--resume", run, *(larger_budget if is_finished else ())),
-        "is_finished": is_finished,
+        else ("unpaired", "train", "--resume", run, *(larger_budget if summary.is_complete else ())),
+        "resume_heading": "Continue training"
+        if not summary.is_complete
+        else "Continue training to the end of its budget"
+        if summary.is_stopped_early
+        else "Continue training with a larger budget",
         "python": f"from unpaired import Translator\ntranslator = Translator.load({run!r})\n"
         f'translator("{example}", to={target!r}).save("{saved}")',
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 from unpaired.console import format_duration
 from unpaired.methods import METHODS
 from unpaired.metrics import trend as trends
+from unpaired.metrics.few_items import describe_few_items
 from unpaired.report.templating import format_route
 from unpaired.runs.progress import Budget
 from unpaired.runs.summary import RunSummary
@@ -42,14 +43,16 @@ def describe_training(summary: RunSummary) -> str:
     item_size = config.get_medium().describe_items(config)
     text = (
         f"Method {row.name} ({row.paper}), preset {config.preset}, trained{trained_on} {item_size} for "
-        f"{progress.step:,} steps of {config.training.batch_size}: {format_duration(progress.spent_s)} of training "
-        f"steps{evaluation_time}."
+        f"{progress.step:,} steps with batch size {config.training.batch_size}: {format_duration(progress.spent_s)} of "
+        f"training steps{evaluation_time}."
     )
     if config.teacher is not None:
         text += f" Teacher: {Path(config.teacher.file).parent}."
     if summary.budget_fraction < 1:
         budget = Budget(config.training.steps, config.training.minutes)
-        text += f" It has used {int(100 * summary.budget_fraction)} % of its budget of {budget}."
+        early = summary.is_stopped_early
+        stopped = " Training stopped early, because the validation metric no longer improved." if early else ""
+        text += f"{stopped} It has used {int(100 * summary.budget_fraction)} % of its budget of {budget}."
     return text
 
 
@@ -59,6 +62,8 @@ def describe_verdict(summary: RunSummary) -> list[tuple[str, str]]:
     if not summary.shown_routes:
         return [("Not measured", f"{medium.judge_yourself}.")]
     out = [(format_route(r.route), medium.describe_route(r)) for r in summary.shown_routes]
+    if few := describe_few_items(summary.shown_routes):
+        out.append(("Few items", few))
     return [*out, ("", text)] if (text := describe_trend(summary)) else out
 
 

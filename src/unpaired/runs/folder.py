@@ -111,6 +111,11 @@ class RunFolder:
         return self.path / "evaluation.json"
 
     @property
+    def nearest_items(self) -> Path:
+        """Translations of the last evaluation beside their nearest training items, and a list of them."""
+        return self.path / "nearest"
+
+    @property
     def listening_samples(self) -> Path:
         """Audio samples of the last evaluation: original and converted utterances, and a list of them."""
         return self.path / "listening"

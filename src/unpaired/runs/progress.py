@@ -14,7 +14,9 @@ class Progress(StrictModel):
 
     `spent_s` and `evaluation_s` are the seconds of steps and of evaluations so far; `evaluated_fraction` is the spent
     fraction of the budget at the last evaluation, which took `evaluation_cost_s` seconds. `best_value` is the value of
-    the medium's validation metric at `best_step`; `world_size` is the number of ranks.
+    the medium's validation metric at `best_step`, and `evaluations_since_best` the number of values that were measured
+    later. `pending_fraction` is the spent fraction before the last step if training was interrupted before its samples
+    and its evaluation, which the resumed run then makes. `world_size` is the number of ranks.
     """
 
     step: int = 0
@@ -24,7 +26,13 @@ class Progress(StrictModel):
     evaluation_cost_s: float = 0.0
     best_step: int | None = None
     best_value: float | None = None
+    evaluations_since_best: int = 0
+    pending_fraction: float | None = None
     world_size: int = 1
+
+    def is_out_of_patience(self, patience: int | None) -> bool:
+        """Return whether `patience` evaluations have not improved the validation metric; False if it is None."""
+        return patience is not None and self.evaluations_since_best >= patience
 
 
 @dataclass(frozen=True)

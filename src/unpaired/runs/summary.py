@@ -61,6 +61,16 @@ class RunSummary:
     sets: tuple[DomainSplits, ...]
 
     @property
+    def is_stopped_early(self) -> bool:
+        """Whether training stopped before the end of its budget, because the validation metric no longer improved."""
+        return self.budget_fraction < 1 and self.progress.is_out_of_patience(self.config.training.patience)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether training reached the end of its budget or of its patience."""
+        return self.budget_fraction >= 1 or self.is_stopped_early
+
+    @property
     def default_checkpoint(self) -> Checkpoint | None:
         """Checkpoint that `translate` uses by default; None if there is none."""
         return next((checkpoint for checkpoint in ("best", "last") if checkpoint in self.steps), None)
@@ -117,12 +127,8 @@ def read_run_summary(path: Path) -> RunSummary:
 
 
 def is_finished(run: RunFolder) -> bool:
-    """Return whether a run has a checkpoint and has spent its budget."""
-    return (
-        run.config.is_file()
-        and bool(list_checkpoints(run.checkpoints))
-        and read_run_summary(run.path).budget_fraction >= 1
-    )
+    """Return whether a run has a checkpoint, and has spent its budget or its patience."""
+    return run.config.is_file() and bool(list_checkpoints(run.checkpoints)) and read_run_summary(run.path).is_complete
 
 
 def _read_progress(folder: RunFolder, lines: dict[str, list[dict[str, Any]]]) -> Progress:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from unpaired.config.resolve import Settings
+from unpaired.config.settings import TrainingSettings
+from unpaired.data.split import DomainSplits
 from unpaired.errors import UsageError
 from unpaired.media import Medium
 from unpaired.methods import METHODS
@@ -39,6 +43,21 @@ def require_feasible(settings: Settings, device: torch.device, world_size: int) 
         raise UsageError(
             "norm batch: its running statistics belong to the training weights and are wrong for their EMA; add "
             "--ema-decay 0, or use --norm instance or group"
+        )
+
+
+def require_validation(training: TrainingSettings, medium: Medium, splits: Sequence[DomainSplits]) -> None:
+    """Raise UsageError if `patience` is set, but no validation metric will be measured."""
+    if training.patience is None:
+        return
+    if training.evaluate_every == 0:
+        reason = "--evaluate-every 0 turns the evaluations off; leave it out"
+    else:
+        reason = medium.explain_no_validation(splits)
+    if reason:
+        raise UsageError(
+            f"--patience {training.patience}: needs evaluations on the validation split, but {reason}; or leave out "
+            "--patience"
         )
 
 

@@ -11,6 +11,7 @@ from unpaired.errors import WorkError
 from unpaired.evaluation.run import evaluate
 from unpaired.metrics import trend
 from unpaired.runs.folder import RunFolder
+from unpaired.runs.progress import Progress
 from unpaired.training.logging import TrainingLog
 
 
@@ -43,3 +44,14 @@ def finish_training(
     source, target = (config.get_domain(key).name for key in "XY")
     translate_command = ("unpaired", "translate", path, f"YOUR_{source.upper()}{suffix}", "--to", target)
     training_log.log(f"translate: {shlex.join(translate_command)}")
+
+
+def describe_early_stop(config: RunConfig, progress: Progress) -> str:
+    """Describe why training stopped before the end of its budget, and where the best checkpoint is."""
+    metric = config.get_medium().validation_metric
+    best = "" if progress.best_value is None else f" (mean {metric.short} {progress.best_value:.3g})"
+    return (
+        f"stopped early at step {progress.step}: {metric.short} has not improved for {config.training.patience} "
+        f"evaluations (--patience); the best checkpoint is that of step {progress.best_step}{best}. The learning rates "
+        "of the last checkpoint had not fallen to the end of their schedule"
+    )

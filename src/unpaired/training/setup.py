@@ -17,7 +17,7 @@ from unpaired.config.settings import Preset, StrictModel, TrainingSettings
 from unpaired.console import LogCallback
 from unpaired.cores import count_threads
 from unpaired.data.batches import BatchLoader, require_pairs
-from unpaired.data.split import DomainSplits
+from unpaired.data.split import DomainSplits, format_split_counts
 from unpaired.devices import pick_device
 from unpaired.errors import UnreadableFileError, UsageError
 from unpaired.methods import METHODS
@@ -27,7 +27,7 @@ from unpaired.runs.files import RunFiles, build_batch_sampler, build_item_transf
 from unpaired.runs.folder import require_unused
 from unpaired.runs.method_builder import build_method
 from unpaired.training.distributed import Distributed, launch_distributed
-from unpaired.training.feasibility import require_feasible, require_method_support
+from unpaired.training.feasibility import require_feasible, require_method_support, require_validation
 from unpaired.training.init_weights import init_from_run
 from unpaired.training.listing import build_domains, list_data
 from unpaired.training.step_benchmark import choose_precision
@@ -112,6 +112,7 @@ def configure_run(
         log(describe_split(split))
     if files.labelled_datasets:
         log(f"domains: {describe_domains(files)}")
+    require_validation(settings.training, medium, files.splits)
     measure = inspection.measure_distance
     method_settings = decide_method_settings(settings, measure and partial(measure, domains, files.splits), log)
     largest = max(inspection.item_counts or [len(split.train) for split in files.collection_splits])
@@ -151,8 +152,8 @@ def choose_default_preset(device: torch.device) -> Preset:
 
 def describe_split(split: DomainSplits) -> str:
     """Return the numbers of a domain's training, validation and test files as text."""
-    test = "test (its test folder)" if split.has_test_folder else "test"
-    return f"{split.name}: {len(split.train):,} train, {len(split.validation):,} validation, {len(split.test):,} {test}"
+    counts = (len(split.train), len(split.validation), len(split.test))
+    return f"{split.name}: {format_split_counts(*counts, split.has_test_folder)}"
 
 
 def describe_domains(files: RunFiles) -> str:

@@ -24,6 +24,8 @@ from unpaired.runs.progress import Budget, Progress, list_checkpoints
 from unpaired.runs.relocation import relocate_data
 from unpaired.training.checkpoint import load_checkpoint
 from unpaired.training.distributed import Distributed, launch_distributed
+from unpaired.training.feasibility import require_validation
+from unpaired.training.finish import describe_early_stop
 from unpaired.training.logging import TrainingLog
 from unpaired.training.loop import TrainingLoop
 from unpaired.training.resumption import (
@@ -153,6 +155,7 @@ def _resume_locked(
 ) -> Path:
     """Load the newest checkpoint of a locked run and continue training."""
     with distributed.report_errors_once():
+        require_validation(new_config.training, new_config.get_medium(), files.splits)
         method = build_on_device(new_config, fabric)
         batches = build_batches(new_config, files, log)
     expected_step_s: float | None = None
@@ -163,13 +166,19 @@ def _resume_locked(
     progress = load_checkpoint(folder.checkpoints, loop, config.method)
     distributed.run_on_first(partial(save_models, new_config, folder, loop, progress))
     budget = Budget(training.steps, training.minutes)
-    is_complete = budget.spent_fraction(progress.step, progress.spent_s) >= 1 and is_report_written(folder)
+    is_budget_spent = budget.spent_fraction(progress.step, progress.spent_s) >= 1
+    is_stopped_early = progress.is_out_of_patience(training.patience)
+    is_complete = (is_budget_spent or is_stopped_early) and is_report_written(folder)
     if is_complete and not is_moved:
         batches.close()
         message = f"already complete ({progress.step} steps, {format_duration(progress.spent_s)})"
-        raise distributed.mark_reported_once(
-            UsageError(f"{folder.path}: {message}; give a larger budget: --steps or --minutes")
-        )
+        advice = "give a larger budget: --steps or --minutes"
+        if is_stopped_early:
+            message = (
+                f"stopped early at step {progress.step}, after {training.patience} evaluations without improvement"
+            )
+            advice = "give a larger --patience, or --patience none"
+        raise distributed.mark_reported_once(UsageError(f"{folder.path}: {message}; {advice}"))
     if budget != (old_budget := Budget(config.training.steps, config.training.minutes)):
         log(f"budget: {budget} (was {old_budget}); the schedule follows it")
     if note := describe_machine_changes(config, new_config):
@@ -195,7 +204,7 @@ def run_training(
     on_step: OnStep | None = None,
     expected_step_s: float | None = None,
 ) -> Path:
-    """Train to the end of the budget, evaluate on the test split and write the report; returns the run's folder.
+    """Train to the end of the budget or patience, evaluate on the test split, write the report; return the folder.
 
     Raises as `train` does.
     """
@@ -224,6 +233,8 @@ def run_training(
             f"{trainer.step} steps in {format_duration(trainer.spent_s)}, plus "
             f"{format_duration(trainer.evaluation_s)} of evaluations"
         )
+        if training_log is not None and trainer.is_stopped_early and trainer.spent_fraction < 1:
+            training_log.log_notice(trainer.step, describe_early_stop(config, trainer.progress))
         if trainer.is_canceled:
             log(f"stopped by on_step at step {trainer.step}; continue with: {format_resume_command(folder.path)}")
         elif validator is not None:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -26,27 +25,12 @@ from unpaired.training.loop import TrainingLoop
 from unpaired.training.schedule import compute_lr_factor, is_evaluation_due
 from unpaired.training.step_report import OnStep, StepReport
 from unpaired.training.stop_signals import StopSignals
+from unpaired.training.validator import Validator
 
 CHECKPOINT_EVERY_S = 120.0
 LOG_EVERY_S = 1.0
 SAMPLES_PER_RUN = 20
 """Defaults of the intervals: seconds between checkpoints, seconds of steps between loss records, grids per run."""
-
-
-class Validator(Protocol):
-    """Evaluation of the networks during training; every medium implements it."""
-
-    def evaluate(self, step: int, spent_s: float, best_value: float | None) -> float | None:
-        """Evaluate on the validation split and log the result.
-
-        Returns the mean of the validation metric over the routes, or None if it cannot be measured.
-        """
-
-    def log_samples(self, step: int) -> None:
-        """Log a grid of sample translations."""
-
-    def finish(self, step: int) -> None:
-        """Evaluate on the test split after the last step and log the commands to use next."""
 
 
 class TrainingInterrupt(Exception):
@@ -83,13 +67,14 @@ class Trainer:
         self.training_log, self.validator = training_log, validator
         self.step, self.spent_s, self.evaluation_s = progress.step, progress.spent_s, progress.evaluation_s
         self.best_step, self.best_value = progress.best_step, progress.best_value
+        self.evaluations_since_best, self.pending_fraction = progress.evaluations_since_best, progress.pending_fraction
         self.budget = Budget(config.training.steps, config.training.minutes)
         # After the budget was raised, the spent fraction is smaller than at the last evaluation.
         self.evaluated_fraction = min(
             progress.evaluated_fraction, self.budget.spent_fraction(progress.step, progress.spent_s)
         )
         self.evaluation_cost_s = progress.evaluation_cost_s
-        self.saved_step, self.saved_at = progress.step, time.monotonic()
+        self.saved_step, self.saved_at, self.is_checkpoint_outdated = progress.step, time.monotonic(), False
         self.start_s, self.start_step = progress.spent_s, progress.step
         self.last_logged_s = float("-inf")
         self.stop_signals = StopSignals()
@@ -98,16 +83,47 @@ class Trainer:
     @property
     def budget_fraction(self) -> float:
         """Spent fraction of the budget in [0, 1], by the clock of the first rank."""
-        return float(self.loop.distributed.broadcast(self.budget.spent_fraction(self.step, self.spent_s)))
+        return float(self.loop.distributed.broadcast(self.spent_fraction))
+
+    @property
+    def spent_fraction(self) -> float:
+        """Spent fraction of the budget in [0, 1], by the clock of this rank."""
+        return self.budget.spent_fraction(self.step, self.spent_s)
+
+    @property
+    def progress(self) -> Progress:
+        """Progress to save in a checkpoint."""
+        return Progress(
+            step=self.step,
+            spent_s=self.spent_s,
+            evaluation_s=self.evaluation_s,
+            evaluated_fraction=self.evaluated_fraction,
+            evaluation_cost_s=self.evaluation_cost_s,
+            best_step=self.best_step,
+            best_value=self.best_value,
+            evaluations_since_best=self.evaluations_since_best,
+            pending_fraction=self.pending_fraction,
+            world_size=self.loop.distributed.world_size,
+        )
+
+    @property
+    def is_stopped_early(self) -> bool:
+        """Whether `patience` evaluations have not improved the validation metric."""
+        patience = self.config.training.patience
+        return patience is not None and self.progress.is_out_of_patience(patience)
 
     def run(self) -> None:
-        """Train to the end of the budget.
+        """Train to the end of the budget, or until `patience` evaluations have not improved the validation metric.
 
         Raises TrainingInterrupt after a stop signal, and DivergenceError if a loss or a weight diverges.
         """
         with self.stop_signals, self.clock:
             fraction = self.budget_fraction
-            while fraction < 1:
+            if self.pending_fraction is not None:
+                self._run_scheduled_tasks(self.pending_fraction, fraction)
+                # It was saved before the evaluation of its step, and no other step follows.
+                self.is_checkpoint_outdated = self.is_stopped_early
+            while fraction < 1 and not self.is_stopped_early:
                 started_s = self.clock.now()
                 lr_factor = compute_lr_factor(fraction, self.config.training.lr_decay_start)
                 losses = self.loop.step(self._load_micro_batches(), StepContext(self.step, fraction), lr_factor)
@@ -118,6 +134,7 @@ class Trainer:
                 self._report_delays(step_s)
                 previous_fraction, fraction = fraction, self.budget_fraction
                 self._log_step(fraction, lr_factor, values)
+                self.pending_fraction = previous_fraction
                 if self._is_canceled_by_caller(fraction, values):
                     self.is_canceled = True
                     break
@@ -209,6 +226,7 @@ class Trainer:
     def _run_scheduled_tasks(self, previous_fraction: float, budget_fraction: float) -> None:
         """Log samples, evaluate and save a checkpoint if they are due; all ranks make the same decisions."""
         settings = self.config.training
+        self.pending_fraction = None
         if self._is_due(
             settings.sample_every,
             int(budget_fraction * SAMPLES_PER_RUN) > int(previous_fraction * SAMPLES_PER_RUN) or budget_fraction >= 1,
@@ -235,8 +253,11 @@ class Trainer:
         self.evaluation_cost_s = self.clock.now() - started_s
         self.evaluation_s += self.evaluation_cost_s
         metric = self.config.get_medium().validation_metric
-        if value is not None and (self.best_value is None or metric.is_better(value, self.best_value)):
-            self.best_step, self.best_value = self.step, value
+        if value is None:
+            return
+        self.evaluations_since_best += 1
+        if self.best_value is None or metric.is_better(value, self.best_value):
+            self.best_step, self.best_value, self.evaluations_since_best = self.step, value, 0
             self.save()
             self._save_model("best")
 
@@ -256,26 +277,16 @@ class Trainer:
 
     def save(self) -> None:
         """Save a checkpoint and the model; raises DivergenceError instead if a weight is not finite."""
-        if self.step == self.saved_step:
+        if self.step == self.saved_step and not self.is_checkpoint_outdated:
             return
         is_nonfinite = not all(bool(p.isfinite().all()) for p in self.loop.method.parameters())
         if self.loop.distributed.any(is_nonfinite):
             raise self.loop.distributed.mark_reported_once(
                 DivergenceError(self._explain_divergence("a network's weight", float("nan")))
             )
-        progress = Progress(
-            step=self.step,
-            spent_s=self.spent_s,
-            evaluation_s=self.evaluation_s,
-            evaluated_fraction=self.evaluated_fraction,
-            evaluation_cost_s=self.evaluation_cost_s,
-            best_step=self.best_step,
-            best_value=self.best_value,
-            world_size=self.loop.distributed.world_size,
-        )
-        save_checkpoint(self.folder.checkpoints, self.loop, self.config.method, progress)
+        save_checkpoint(self.folder.checkpoints, self.loop, self.config.method, self.progress)
         self._save_model("last")
-        self.saved_step, self.saved_at = self.step, time.monotonic()
+        self.saved_step, self.saved_at, self.is_checkpoint_outdated = self.step, time.monotonic(), False
 
     def _save_model(self, checkpoint: Checkpoint) -> None:
         """Save the EMA networks, always after the checkpoint, so that a resumed run can repeat it after a kill."""

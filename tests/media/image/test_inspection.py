@@ -52,15 +52,15 @@ def test_report_text_describes_domains_and_settings(tmp_path: Path) -> None:
     text = look(tmp_path).format_text(ImageSettings(size=32))
     for line in (
         f"a  ({tmp_path}/a)",
-        "  4 pictures; all looked at",
+        "  4 pictures; all inspected",
         "  sizes 40 x 32 pixels",
         "  modes RGB 3; 3 with colour",
         "  8 bits",
         f"    {tmp_path}/a/zero.png: is empty (0 bytes)",
-        "  a: only 3 pictures; expect a translator that knows little more than these",
+        "  a: only 3 pictures; expect overfitting",
         "  cut squares of 32 px at the pictures' own scale (--resize-mode crop)",
-        "  see colour (--channels 3)",
-        "  a: learn from 3; nothing is held back",
+        "  use colour (--channels 3)",
+        "  a: 3 train, 0 validation, 0 test",
     ):
         assert line in text.splitlines()
 
@@ -69,9 +69,9 @@ def test_report_text_has_the_split_sizes(tmp_path: Path) -> None:
     two(tmp_path, 20)
     picture(tmp_path / "b" / "test" / "0.png")
     text = look(tmp_path).format_text(ImageSettings(size=64))
-    assert "  a: learn from 16; 2 choose the best, 2 test" in text.splitlines()
-    assert "  b: learn from 18; 2 choose the best, 1 test" in text.splitlines()
-    assert "21 pictures" in text and "below 64 px" in text
+    assert "  a: 16 train, 2 validation, 2 test" in text.splitlines()
+    assert "  b: 18 train, 2 validation, 1 test (its test folder)" in text.splitlines()
+    assert "21 pictures" in text and "smaller than 64 px" in text
 
 
 def test_unreadable_files_are_listed_and_the_others_used(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_max_files_limits_the_decoded_files(tmp_path: Path) -> None:
     domains = discover([tmp_path])
     report = inspect_images(domains, 10, seed=1, workers=2, progress=lambda done, total: seen.append((done, total)))
     assert [d.inspected_count for d in report.domains] == [5, 5] and seen == [(i, 10) for i in range(1, 11)]
-    assert "5 looked at" in report.format_text()
+    assert "5 inspected" in report.format_text()
 
 
 def test_the_value_range_of_sixteen_bit_pictures_is_measured(tmp_path: Path) -> None:

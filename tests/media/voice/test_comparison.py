@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def comparison(**routes: RouteEvaluation) -> Comparison:
         size=16,
         item_size="in crops of 16 frames",
         batch_size=1,
-        seed=0,
+        seeds=(0,),
         device="cpu",
         pairs=True,
         settings={},
@@ -194,6 +195,22 @@ def test_comparison_of_voices_writes_one_page_with_players(
     again = compare(voices, out=tmp_path / "out", **arguments)
     assert [r.routes for r in again.results] == [r.routes for r in found.results]
     assert render_page(folder, again).count("<audio") == 12
+
+
+@pytest.mark.usefixtures("constant")
+def test_voices_are_compared_with_several_seeds(voices: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = compare(voices, out=out, methods="unit", pairs=True, judges="none", seeds="0,1", log=lambda _: None, **SHORT)
+    assert [(seed.run, seed.state) for seed in done.results[0].seeds] == [("unit", "done"), ("unit-seed-1", "done")]
+    for direction in done.directions:
+        values = [
+            route.values["mcd"] for seed in done.results[0].seeds for route in seed.routes if route.route == direction
+        ]
+        merged = done.results[0].get_route(direction)
+        assert merged is not None and values[0] != values[1]
+        assert merged.values["mcd"] == pytest.approx(statistics.mean(values))
+        assert merged.spreads["mcd"] == pytest.approx(statistics.stdev(values))
+    assert (out / "compare.html").read_text().count("<audio") == 2 * 5  # only the first seed has players
 
 
 def test_only_judges_missing_in_earlier_evaluations_run(

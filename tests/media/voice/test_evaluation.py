@@ -112,11 +112,14 @@ def test_evaluation_measures_a_run_and_its_baselines(run: Path) -> None:
     assert there.networks == {"sounds made by": "WORLD"}
     saved = json.loads((run / "evaluation.json").read_text())
     assert (saved["medium"], saved["pairs"], saved["limit"]) == ("voice", True, 1)
-    assert saved["options"] == {"judges": [], "texts": ""}
+    assert saved["options"] == {"judges": [], "texts": "", "nearest": True}
     assert Evaluation.model_validate(saved) == found
     assert "1 of 2 recordings" in found.text()
     samples = json.loads((run / "listening" / "listening.json").read_text())
-    assert len(samples) == 2 and list(samples[0]["files"]) == ["source", "converted", "affine", "kNN", "target"]
+    assert len(samples) == 2 and list(samples[0]["files"]) == [
+        *("source", "converted", "affine", "kNN", "target", "nearest training recording")
+    ]
+    assert there.values["nearest_ratio"] > 0 and there.baselines["real target"]["nearest_ratio"] == 1
     assert all((run / "listening" / name).is_file() for name in samples[0]["files"].values())
 
 
@@ -180,7 +183,8 @@ def test_transcripts_are_the_reference_for_word_errors(
         "file,text,note\n" + "".join(f"{a}/{i}.wav,{a} says {i},x\n" for a in ("alice", "bob") for i in range(10))
     )
     found = evaluate(run, pairs=False, limit=2, texts=table, device="cpu")
-    assert found.options == {"judges": ["speakers", "words", "naturalness"], "texts": Transcripts.read(table).digest}
+    assert found.options["judges"] == ["speakers", "words", "naturalness"]
+    assert found.options["texts"] == Transcripts.read(table).digest
     there, back = reference_lists[: len(reference_lists) // 2], reference_lists[len(reference_lists) // 2 :]
     assert {text.split()[0] for text in there[0]} == {"alice"} and {text.split()[0] for text in back[0]} == {"bob"}
     of_target = [references for references in there if references[0].startswith("bob")]

@@ -11,11 +11,13 @@ from unpaired.media.image.verdict import (
     MIN_TRUTH_GAIN,
     beats_identity,
     content_kept,
+    get_content_spread,
     has_features,
     is_nearer_to_truth,
 )
 from unpaired.metrics.base import DO_NOTHING, RouteEvaluation
 from unpaired.metrics.features import INSTALL_HINT
+from unpaired.metrics.significance import combine_spreads
 
 MIN_CONTENT_DIFFERENCE = 0.05
 """Difference in content kept above which the advice mentions it."""
@@ -106,7 +108,14 @@ class ImageAdvisor(Advisor):
                 "they correspond at all."
             )
         better = [m for m in ranked if m.route is not None and beats_identity(m.route)]
-        better = [m for m in better if (_get_content(m) or 0.0) >= kept + MIN_CONTENT_DIFFERENCE]
+        spread = get_content_spread(route)
+        better = [
+            m
+            for m in better
+            if m.route is not None
+            and (_get_content(m) or 0.0)
+            >= kept + max(MIN_CONTENT_DIFFERENCE, combine_spreads(spread, get_content_spread(m.route)))
+        ]
         if better:
             most = max(better, key=lambda m: _get_content(m) or 0.0)
             parts.append(
@@ -125,12 +134,20 @@ def describe_truth(chosen: RankedMethod, route: RouteEvaluation, ranked: Sequenc
         return "None is notably nearer to the true translations than the input is; KID does not show this."
     beats_input = route.value(KID) is None or beats_identity(route)
     caveat = "" if beats_input else ", though its KID is not significantly better than the input's"
-    limit = l1 * (1 + MIN_TRUTH_GAIN)
-    others = [m for m in ranked if m.method != chosen.method and m.route is not None]
-    tied = [m.method for m in others if m.route is not None and m.route.values.get("l1", limit) < limit]
+    others = [(m.method, m.route) for m in ranked if m.method != chosen.method and m.route is not None]
+    tied = [name for name, other in others if is_as_near_to_truth(other, route)]
     verb = "is" if len(tied) == 1 else "are"
-    tied_text = f"; {join_names(tied)} {verb} as near within {MIN_TRUTH_GAIN:.0%}" if tied else ""
+    spread_text = " or the spread over seeds" if route.spreads else ""
+    tied_text = f"; {join_names(tied)} {verb} as near within {MIN_TRUTH_GAIN:.0%}{spread_text}" if tied else ""
     return f"{chosen.method} is the nearest to the true translations{caveat}{tied_text}."
+
+
+def is_as_near_to_truth(route: RouteEvaluation, nearest: RouteEvaluation) -> bool:
+    """Whether the L1 to the truth is larger than that of the nearest method by less than a gain, or than the spread."""
+    l1, least = route.value(L1), nearest.value(L1)
+    if l1 is None or least is None:
+        return False
+    return l1 - least < MIN_TRUTH_GAIN * least or l1 - least <= combine_spreads(route.spread(L1), nearest.spread(L1))
 
 
 def explain_no_gain(best: RankedMethod) -> str:
@@ -164,7 +181,7 @@ def format_measures(route: RouteEvaluation) -> str:
 
 def format_kid(route: RouteEvaluation) -> str:
     """Format KID with its standard error and baselines."""
-    error = route.error(KID)
+    error = route.uncertainty(KID)
     values = [(name, route.baseline(name, KID)) for name in (DO_NOTHING, REAL)]
     baselines = ", ".join(f"{name} {value:.3g}" for name, value in values if value is not None)
     error_text = "" if error is None else f" ± {error:.3g}"

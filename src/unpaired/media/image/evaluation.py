@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from unpaired.data.batches import BatchLoader
 from unpaired.media.base import EvaluationRequest, MeasuredRoutes
+from unpaired.media.image.nearest_images import compare_with_training
 from unpaired.media.image.route_evaluation import MethodEvaluator
 from unpaired.media.image.settings import ImageEvaluateOptions
 from unpaired.metrics.route_selection import select_evenly
@@ -17,7 +18,7 @@ def evaluate_images(request: EvaluationRequest) -> MeasuredRoutes:
     """Measure every route of a run of pictures."""
     assert isinstance(request.options, ImageEvaluateOptions)
     config, method = request.model.config, request.model.method.to(request.device)
-    batches = BatchLoader(config.domains, request.splits, build_item_transform(config), config.training.seed, workers=0)
+    batches = BatchLoader(config.domains, request.splits, build_item_transform(config), config.split_seed, workers=0)
     limit = request.limit or min(MAX_ITEMS, 2 * MAX_ITEMS // len(select_evenly(method.routes)))
     evaluator = MethodEvaluator(
         config,
@@ -29,4 +30,5 @@ def evaluate_images(request: EvaluationRequest) -> MeasuredRoutes:
         pairs=limit if request.pairs else 0,
         with_fid=request.options.fid,
     )
-    return MeasuredRoutes(evaluator.measure(request.progress), limit, request.options.model_dump(mode="json"))
+    routes = compare_with_training(request, evaluator.measure(request.progress), request.options.nearest)
+    return MeasuredRoutes(routes, limit, request.options.model_dump(mode="json"))

@@ -45,7 +45,7 @@ class ImageRows:
 
     def __init__(self, folder: ComparisonFolder, config: RunConfig, sets: Sequence[DomainSplits], pairs: bool) -> None:
         self.folder, self.config, self.pairs = folder, config, pairs
-        self.batches = BatchLoader(config.domains, sets, build_item_transform(config), config.training.seed, workers=0)
+        self.batches = BatchLoader(config.domains, sets, build_item_transform(config), config.split_seed, workers=0)
         self.inputs: dict[tuple[str, str], Tensor] = {}
 
     def demonstrate(self, method: str, translator: Translator, run: RunFolder) -> float | None:  # noqa: ARG002

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from unpaired.data.domain import Domain
 from unpaired.data.inspection import DataReport, DomainInspection, format_count
-from unpaired.data.split import compute_holdout_counts
 from unpaired.errors import UnreadableFileError
 from unpaired.media.image.settings import ImageSettings, ImageStatistics, Range
 from unpaired.media.image.value_range import LEVELS, Quantiles, ValueRange
@@ -156,9 +155,7 @@ class ImageDataReport(DataReport):
         for d in self.domains:
             name = d.files.name
             if 2 <= d.usable_count < FEW_IMAGES:
-                out.append(
-                    f"{name}: only {d.usable_count} pictures; expect a translator that knows little more than these"
-                )
+                out.append(f"{name}: only {d.usable_count} pictures; expect overfitting")
             if d.unreadable:
                 out.append(f"{name}: {format_count(len(d.unreadable), 'file')} cannot be read and will be skipped")
             if len(d.range_by_bits) > 1:
@@ -173,7 +170,8 @@ class ImageDataReport(DataReport):
             small_count = int((d.shorter_sides < settings.size).sum()) if settings is not None else 0
             if settings is not None and small_count:
                 pictures = format_count(small_count, "picture")
-                out.append(f"{name}: {pictures} looked at below {settings.size} px will be enlarged")
+                verb = "is" if small_count == 1 else "are"
+                out.append(f"{name}: {pictures} {verb} smaller than {settings.size} px and will be enlarged")
         if self.duplicates:
             first, second = self.duplicates[0]
             files = format_count(len(self.duplicates), "file")
@@ -195,18 +193,18 @@ class ImageDataReport(DataReport):
 def _format_domain(d: ImageDomainReport) -> list[str]:
     files = d.files
     test_text = "" if files.test is None else f" and {len(files.test):,} in its test folder"
-    ignored_text = f"; {format_count(files.ignored, 'file')} of other kinds left out" if files.ignored else ""
+    ignored_text = f"; {format_count(files.ignored, 'file')} of other kinds ignored" if files.ignored else ""
     total = len(files.train) + (0 if files.test is None else len(files.test))
     inspected_text = "all" if d.inspected_count == total else f"{d.inspected_count:,}"
     lines = [
         f"{files.name}  ({files.train.root})",
-        f"  {format_count(len(files.train), 'picture')}{test_text}{ignored_text}; {inspected_text} looked at",
+        f"  {format_count(len(files.train), 'picture')}{test_text}{ignored_text}; {inspected_text} inspected",
     ]
     if d.widths:
         order = np.argsort(np.array(d.widths, np.int64) * np.array(d.heights, np.int64), kind="stable")
         small, middle, large = (f"{d.widths[i]} x {d.heights[i]}" for i in order[[0, len(order) // 2, -1]])
         modes = ", ".join(f"{mode} {count:,}" for mode, count in d.modes.most_common())
-        alpha_text = f"; {d.alpha_count:,} with transparency, seen over white" if d.alpha_count else ""
+        alpha_text = f"; {d.alpha_count:,} with transparency, shown on white" if d.alpha_count else ""
         lines += [
             f"  sizes {small}" + ("" if small == large else f" to {large}, median {middle}") + " pixels",
             f"  modes {modes}; {d.color_count:,} with colour{alpha_text}",
@@ -224,15 +222,5 @@ def _format_training_plan(report: ImageDataReport, settings: ImageSettings, hold
         lines = [f"  cut squares of {size} px at the pictures' own scale (--resize-mode crop)"]
     else:
         lines = [f"  scale the shorter side to {size} px and cut squares from it (--resize-mode scale)"]
-    lines.append(f"  see {'colour' if resolved.num_channels == 3 else 'gray'} (--channels {resolved.channels})")
-    for d in report.domains:
-        has_test = d.files.test is not None
-        validation, test = compute_holdout_counts(d.usable_count, holdout_fraction, has_test)
-        if d.files.test is not None:
-            test = len(d.files.test) - (len(d.unreadable) - d.unreadable_in_train)
-        train = d.usable_count - validation - (0 if has_test else test)
-        holdout_text = (
-            "nothing is held back" if not validation and not test else f"{validation:,} choose the best, {test:,} test"
-        )
-        lines.append(f"  {d.files.name}: learn from {train:,}; {holdout_text}")
-    return lines
+    lines.append(f"  use {'colour' if resolved.num_channels == 3 else 'gray'} (--channels {resolved.channels})")
+    return [*lines, *(f"  {d.format_split(holdout_fraction)}" for d in report.domains)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from unpaired.media.base import (
@@ -28,6 +29,7 @@ from unpaired.media.image.settings import (
     image_statistics,
 )
 from unpaired.metrics.base import SummaryColumn
+from unpaired.metrics.nearest import describe_memorization
 from unpaired.networks.image_settings import ImageNetworkSettings
 
 if TYPE_CHECKING:
@@ -53,7 +55,7 @@ if TYPE_CHECKING:
     from unpaired.runs.summary import RunSummary
     from unpaired.training.listing import DataListing
     from unpaired.training.logging import TrainingLog
-    from unpaired.training.trainer import Validator
+    from unpaired.training.validator import Validator
     from unpaired.translate.pipeline import FilePipeline
     from unpaired.translate.route_request import TranslationRequest
     from unpaired.translate.translator import Translator
@@ -77,12 +79,14 @@ class ImageMedium(Medium):
     ranking_metrics = (KID,)
     summary_columns = (SummaryColumn("content kept", (FEATURE_SIMILARITY, EDGE_SIMILARITY), 2),)
     comparison_hint = (
-        "KID times 1000, ± its standard error. Content kept: 1 is all. Hidden: the fraction of the input that the "
+        "KID times 1000. Content kept: 1 is all. Hidden: the fraction of the input that the "
         "translation contains as an imperceptible signal, if it was audited."
     )
     judge_yourself = "judge by the pictures"
     example_files = ("picture.png", "translated.png")
     evaluate_options_model = ImageEvaluateOptions
+    quick_evaluate_options = comparison_evaluate_options = MappingProxyType({"nearest": False})
+    quick_evaluate_note = "for the distance of translations to training pictures"
     translate_options_model = ImageTranslateOptions
     presets = PRESETS
     crop_setting = "size"
@@ -152,6 +156,12 @@ class ImageMedium(Medium):
 
         return ImageValidator(config, folder, method, batches, training_log)
 
+    def explain_no_validation(self, splits: Sequence[DomainSplits]) -> str:
+        """Explain that the feature network or validation pictures are missing; empty if KID can be measured."""
+        from unpaired.media.image.validation import explain_no_validation  # noqa: PLC0415
+
+        return explain_no_validation(splits)
+
     def evaluate(self, request: EvaluationRequest) -> MeasuredRoutes:
         """Measure likeness to the target, content kept, and with pairs the distance to the true translations."""
         from unpaired.media.image.evaluation import evaluate_images  # noqa: PLC0415
@@ -159,26 +169,29 @@ class ImageMedium(Medium):
         return evaluate_images(request)
 
     def covers_options(self, evaluation: Evaluation, options: EvaluateOptions) -> bool:
-        """Whether the FID was measured if it is requested."""
+        """Whether the FID and the distance to training pictures were measured if they are requested."""
         assert isinstance(options, ImageEvaluateOptions)
-        return not options.fid or bool(evaluation.options.get("fid"))
+        return all(evaluation.options.get(name) for name, is_requested in options.model_dump().items() if is_requested)
 
     def extend_options(self, options: EvaluateOptions, evaluation: Evaluation) -> EvaluateOptions:
-        """Request the FID if the earlier evaluation measured it."""
+        """Request what the earlier evaluation measured too."""
         assert isinstance(options, ImageEvaluateOptions)
-        return ImageEvaluateOptions(fid=options.fid or bool(evaluation.options.get("fid")))
+        return ImageEvaluateOptions.model_validate(
+            {name: value or bool(evaluation.options.get(name)) for name, value in options.model_dump().items()}
+        )
 
     def describe_route(self, route: RouteEvaluation) -> str:
         """Describe a route by KID relative to its baselines, and with pairs by L1 to the true translations."""
         from unpaired.media.image.verdict import describe_route  # noqa: PLC0415
 
-        return describe_route(route)
+        return f"{describe_route(route)}{describe_memorization(route)}"
 
     def report_sections(self, summary: RunSummary) -> list[Markup]:
-        """Return the section with sample grids."""
+        """Return the sections with sample grids, and with the training pictures nearest to translations."""
+        from unpaired.media.image.nearest_images import render_nearest  # noqa: PLC0415
         from unpaired.media.image.report import render_samples  # noqa: PLC0415
 
-        return [render_samples(summary)]
+        return [render_samples(summary), *render_nearest(summary.folder)]
 
     def create_demonstrator(
         self, folder: ComparisonFolder, config: RunConfig, splits: Sequence[DomainSplits], pairs: bool

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from unpaired.metrics.base import DO_NOTHING, Baseline, Metric
+from unpaired.metrics.nearest import NEAREST_RATIO
 
 REAL = "real to real"
 
@@ -95,7 +96,19 @@ CHANGE = Metric(
     known_baselines={DO_NOTHING: 0.0},
 )
 
-IMAGE_METRICS = (KID, FID, L1, PSNR, SSIM, GAUSSIAN_SSIM, CYCLE, FEATURE_SIMILARITY, EDGE_SIMILARITY, CHANGE)
+IMAGE_METRICS = (
+    KID,
+    FID,
+    L1,
+    PSNR,
+    SSIM,
+    GAUSSIAN_SSIM,
+    CYCLE,
+    FEATURE_SIMILARITY,
+    EDGE_SIMILARITY,
+    CHANGE,
+    NEAREST_RATIO,
+)
 IMAGE_BASELINES = (
     Baseline(DO_NOTHING, "the untranslated input."),
     Baseline(REAL, "one random half of the target's real pictures against the other.", is_reference=True),

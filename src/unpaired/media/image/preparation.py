@@ -39,7 +39,7 @@ def inspect_image_data(settings: Settings, listing: DataListing, log: LogCallbac
     assert isinstance(settings.medium_settings, ImageSettings)
     assert isinstance(settings.networks, ImageNetworkSettings)
     networks = settings.networks
-    report = inspect_images(listing.files, MAX_DECODED_FILES, settings.training.seed)
+    report = inspect_images(listing.files, MAX_DECODED_FILES, settings.split_seed)
     report.log_files(log)
     report.require_usable()
     limited = limit_size(settings.medium_settings, report, "size" in settings.given, log)
@@ -47,10 +47,15 @@ def inspect_image_data(settings: Settings, listing: DataListing, log: LogCallbac
         log(f"note: {warning}")
     resolved = report.resolve(limited)
     log(f"pictures: {resolved.size} px, --resize-mode {resolved.resize_mode}, {resolved.num_channels} channels")
-    splits = report.split_files(settings.data.holdout_fraction, settings.training.seed)
+    splits = report.split_files(settings.data.holdout_fraction, settings.split_seed)
+
+    distances: list[float] = []
 
     def measure_distance(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> float:
-        return measure_value_distance(domains, ImageTransform(resolved), splits)
+        """Measure the distance of the run's domains at the first call; several settings depend on it."""
+        if not distances:
+            distances.append(measure_value_distance(domains, ImageTransform(resolved), splits))
+        return distances[0]
 
     def decide_networks(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> NetworkSettings:
         smallest = min(len(split.train) for split in splits)

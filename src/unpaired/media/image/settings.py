@@ -97,6 +97,11 @@ class ImageEvaluateOptions(EvaluateOptions):
     """Options of evaluations of pictures."""
 
     fid: bool = Field(False, description="measure the FID too; it needs thousands of pictures to mean much")
+    nearest: bool = Field(
+        True,
+        description="measure how near translations are to training items, and show the nearest; a comparison does so "
+        "only if this is given",
+    )
 
 
 class ImageTranslateOptions(TranslateOptions):

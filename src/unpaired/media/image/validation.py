@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from unpaired.config.run_config import RunConfig
 from unpaired.data.batches import BatchLoader
+from unpaired.data.split import DomainSplits
 from unpaired.media.image.metrics import EDGE_SIMILARITY, KID, L1, SSIM
 from unpaired.media.image.route_evaluation import TRAINING_PAIRS, MethodEvaluator
 from unpaired.methods.base import Method
@@ -79,6 +82,21 @@ class ImageValidator:
     def finish(self, step: int) -> None:
         """Evaluate on the test split and log the next commands."""
         finish_training(self.config, self.folder, self.training_log, step, self.device)
+
+
+def explain_no_validation(splits: Sequence[DomainSplits]) -> str:
+    """Explain why KID cannot choose a best checkpoint on these splits; empty if it can."""
+    if not features.is_available():
+        return f"{features.INSTALL_HINT}"
+    few = [
+        f"{split.name} has {len(split.validation)}" for split in splits if len(split.validation) < MIN_ITEMS_FOR_BEST
+    ]
+    if not few:
+        return ""
+    return (
+        f"KID needs {MIN_ITEMS_FOR_BEST} validation pictures of each domain: {', '.join(few)}; add pictures or raise "
+        "--holdout-fraction"
+    )
 
 
 def format_route(route: RouteEvaluation) -> str:

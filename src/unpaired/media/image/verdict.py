@@ -5,7 +5,7 @@ from __future__ import annotations
 from unpaired.media.image.metrics import EDGE_SIMILARITY, FEATURE_SIMILARITY, KID, L1, REAL
 from unpaired.metrics.base import DO_NOTHING, RouteEvaluation, mean_if_complete
 from unpaired.metrics.features import INSTALL_HINT
-from unpaired.metrics.significance import MIN_STANDARD_ERRORS, significantly_better
+from unpaired.metrics.significance import MIN_STANDARD_ERRORS, combine_spreads, significantly_better
 
 WORKED_FRACTION, PARTLY_FRACTION = 0.7, 0.3
 """Fractions of the KID difference between untranslated and real pictures above which a route worked (in part)."""
@@ -68,16 +68,33 @@ def has_features(route: RouteEvaluation) -> bool:
 def beats_identity(route: RouteEvaluation) -> bool:
     """Whether translations are nearer to the target than the inputs are, by KID, beyond its standard error."""
     kid, nothing = route.value(KID), route.baseline(DO_NOTHING, KID)
-    return kid is not None and nothing is not None and significantly_better(KID, kid, nothing, route.error(KID))
+    return (
+        kid is not None
+        and nothing is not None
+        and significantly_better(KID, kid, nothing, route.error(KID), spreads=(route.spread(KID),))
+    )
 
 
 def is_nearer_to_truth(route: RouteEvaluation) -> bool:
-    """Whether translations are nearer to the true ones than the inputs are, by L1."""
+    """Whether translations are nearer to the true ones than the inputs are, by L1 and beyond its spread over seeds."""
     l1, nothing = route.value(L1), route.baseline(DO_NOTHING, L1)
-    return l1 is not None and nothing is not None and l1 < nothing * (1 - MIN_TRUTH_GAIN)
+    return (
+        l1 is not None
+        and nothing is not None
+        and l1 < nothing - max(MIN_TRUTH_GAIN * nothing, combine_spreads(route.spread(L1)))
+    )
 
 
 def content_kept(route: RouteEvaluation) -> float | None:
     """Return the content kept: the mean of the similarities of features and edges that were measured."""
     values = [route.value(metric) for metric in (FEATURE_SIMILARITY, EDGE_SIMILARITY)]
+    return mean_if_complete([value for value in values if value is not None])
+
+
+def get_content_spread(route: RouteEvaluation) -> float | None:
+    """Return the mean spread over seeds of the similarities of features and edges, an upper bound of that of the mean.
+
+    None for a single run.
+    """
+    values = [route.spread(metric) for metric in (FEATURE_SIMILARITY, EDGE_SIMILARITY)]
     return mean_if_complete([value for value in values if value is not None])

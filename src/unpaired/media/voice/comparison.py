@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from unpaired.comparison.advice import Advisor
 from unpaired.comparison.folder import ComparisonFolder
-from unpaired.comparison.ranking import RankedMethod
+from unpaired.comparison.ranking import RankedMethod, is_tied
 from unpaired.comparison.result import Comparison
 from unpaired.media.voice.metrics.declarations import AFFINE, NEAREST, SIMILARITY, WER
 from unpaired.media.voice.metrics.measurement import CONVERTED
@@ -57,7 +57,8 @@ class VoiceAdvisor(Advisor):
         if chosen is None or chosen.route is None:
             return text
         if best.method != chosen.method and best.route is not None and is_blurred(best.route):
-            text += f" {best.method} is nearer to the target ({self.format_method(best)}), but blurred."
+            relation = "as near to" if is_tied(best, chosen, self.metric) else "nearer to"
+            text += f" {best.method} is {relation} the target ({self.format_method(best)}), but blurred."
         return f"{text}{describe_lost_words(chosen.route)}{describe_blur(chosen.route)}"
 
     def format_method(self, method: RankedMethod) -> str:

@@ -27,7 +27,8 @@ from unpaired.media.voice.judge_settings import JudgeSettings
 from unpaired.media.voice.metrics.declarations import AFFINE, NEAREST
 from unpaired.media.voice.metrics.judges import Judges, find_judges
 from unpaired.media.voice.metrics.measurement import CONVERTED, SystemMeasures, measure_conversion
-from unpaired.media.voice.settings import speaker_statistics
+from unpaired.media.voice.nearest_recordings import MAX_RECORDINGS, NearestRecording, NearestRecordingFinder
+from unpaired.media.voice.settings import VoiceEvaluateOptions, speaker_statistics
 from unpaired.media.voice.transcripts import Transcripts
 from unpaired.media.voice.utterances import LIBRARY_FRAMES, MAX_SECONDS, SpeakerRecordings, Utterance
 from unpaired.methods.base import Method, Route
@@ -46,6 +47,7 @@ def evaluate_recordings(request: EvaluationRequest) -> MeasuredRoutes:
     With `pairs`, recordings with equal names are the same sentences. Raises WorkError if nothing can be measured,
     UsageError if the transcript of a recording is missing.
     """
+    assert isinstance(request.options, VoiceEvaluateOptions)
     folder, model, judge_settings = request.folder, request.model, JudgeSettings.read(request.options)
     if any(not len(part.get_paths(request.split)) for part in request.splits):
         raise WorkError(
@@ -56,6 +58,7 @@ def evaluate_recordings(request: EvaluationRequest) -> MeasuredRoutes:
     speakers = SpeakerRecordings(model.config, request.splits, request.load_training_splits(), request.split, limit)
     method = model.method.to(request.device)
     judges = find_judges(judge_settings.kinds)
+    finder = NearestRecordingFinder(speakers)
     known_baselines = {known.route: known.baselines for known in request.known_baselines}
     measured: list[RouteEvaluation] = []
     listening: list[dict[str, Any]] = []
@@ -70,15 +73,22 @@ def evaluate_recordings(request: EvaluationRequest) -> MeasuredRoutes:
             shutil.rmtree(folder.listening_samples, ignore_errors=True)
         known = known_baselines.get(systems.route_name, {})
         converted = systems.convert([utterance.wave for utterance in sources], LISTENING_UTTERANCES if known else None)
-        measured.append(systems.measure(sources, targets, converted, request.pairs, judges, transcripts, known))
+        evaluation = systems.measure(sources, targets, converted, request.pairs, judges, transcripts, known)
+        nearest: Sequence[NearestRecording | None] = ()
+        if request.options.nearest:
+            nearest = finder.find(systems.target, converted[CONVERTED][:MAX_RECORDINGS])
+            waves = [[utterance.wave for utterance in side] for side in (sources, targets)]
+            evaluation = finder.measure(systems.target, evaluation, nearest, *waves)
+        measured.append(evaluation)
         listening += list(
-            _write_listening(folder.listening_samples, systems, sources, targets, converted, request.pairs)
+            _write_listening(folder.listening_samples, systems, sources, targets, converted, request.pairs, nearest)
         )
     request.progress(len(routes), len(routes))
     if not measured:
         raise WorkError(f"{folder.path}: no held-out recording contains speech; give other recordings")
     (folder.listening_samples / "listening.json").write_text(json.dumps(listening) + "\n", encoding="utf-8")
-    return MeasuredRoutes(tuple(measured), limit, judge_settings.dump())
+    options = judge_settings.dump() | {"nearest": request.options.nearest}
+    return MeasuredRoutes(tuple(measured), limit, options)
 
 
 def choose_limit(judge_settings: JudgeSettings, route_count: int) -> int:
@@ -195,14 +205,19 @@ def _write_listening(
     targets: Sequence[Utterance],
     converted: Mapping[str, Sequence[Wave]],
     is_parallel: bool,
+    nearest: Sequence[NearestRecording | None],
 ) -> Iterator[dict[str, Any]]:
     """Write listening samples of a route as FLAC and yield the entry of each for listening.json.
 
-    Without pairs, the target sentence differs from the source sentence.
+    Without pairs, the target sentence differs from the source sentence. `nearest` are the training recordings that are
+    nearest to the first conversions, if they were searched.
     """
     for i, utterance in enumerate(sources[:LISTENING_UTTERANCES]):
         target = targets[i % len(targets)]
         waves = {"source": utterance.wave, **{name: out[i] for name, out in converted.items()}, "target": target.wave}
+        training = nearest[i] if i < len(nearest) else None
+        if training is not None:
+            waves["nearest training recording"] = training.utterance.wave
         files = {}
         for name, wave in waves.items():
             files[name] = shorten_name(f"{systems.route_name.replace(' -> ', '-')}-{i}-{name}.flac")
@@ -213,4 +228,7 @@ def _write_listening(
             if is_parallel
             else f"{remove_suffix(utterance.name)}; the target says {remove_suffix(target.name)}"
         )
+        if training is not None:
+            name = remove_suffix(training.utterance.name)
+            sentence += f"; nearest training recording {name}, distance {training.distance:.2f}"
         yield {"route": systems.route_name, "sentence": sentence, "files": files}

@@ -13,7 +13,6 @@ from unpaired.cores import count_cores
 from unpaired.data.folders import DomainFiles
 from unpaired.data.inspection import DataReport, DomainInspection, format_count
 from unpaired.data.paths import Paths
-from unpaired.data.split import compute_holdout_counts
 from unpaired.errors import UnreadableFileError
 from unpaired.media.voice.audio_inspection import AudioInspection, inspect_audio
 from unpaired.media.voice.representations import build_representation, describe_vad
@@ -94,7 +93,7 @@ class VoiceDataReport(DataReport):
             lines += ["", "Training is impossible", *(f"  {error}" for error in self.errors)]
         elif settings is not None:
             lines += ["", "Training would", f"  use {describe_representation(settings)}"]
-            lines += [f"  {d.files.name}: {_format_split(d, holdout_fraction)}" for d in self.domains]
+            lines += [f"  {d.format_split(holdout_fraction)}" for d in self.domains]
         return "\n".join(lines)
 
 
@@ -196,15 +195,6 @@ def _format_domain(d: SpeakerReport) -> list[str]:
     if d.formats:
         lines.append("  " + "; ".join(f"{kind}: {count:,}" for kind, count in d.formats.most_common()))
     return [*lines, *d.format_unreadable("unusable file")]
-
-
-def _format_split(d: SpeakerReport, holdout_fraction: float) -> str:
-    has_test = d.files.test is not None
-    validation, test = compute_holdout_counts(d.usable_count, holdout_fraction, has_test)
-    if d.files.test is not None:
-        test = len(d.files.test) - (len(d.unreadable) - d.unreadable_in_train)
-    train = d.usable_count - validation - (0 if has_test else test)
-    return f"{train:,} for training, {validation:,} for validation, {test:,} for test"
 
 
 def _compute_median(sorted_values: Sequence[float]) -> float:

@@ -39,6 +39,7 @@ from unpaired.media.voice.settings import (
     voice_settings,
 )
 from unpaired.metrics.base import SummaryColumn
+from unpaired.metrics.nearest import describe_memorization
 
 if TYPE_CHECKING:
     import torch
@@ -63,7 +64,7 @@ if TYPE_CHECKING:
     from unpaired.runs.summary import RunSummary
     from unpaired.training.listing import DataListing
     from unpaired.training.logging import TrainingLog
-    from unpaired.training.trainer import Validator
+    from unpaired.training.validator import Validator
     from unpaired.translate.pipeline import FilePipeline
     from unpaired.translate.route_request import TranslationRequest
     from unpaired.translate.translator import Translator
@@ -96,8 +97,9 @@ class VoiceMedium(Medium):
     evaluate_options_model = VoiceEvaluateOptions
     judge_yourself = "judge by listening"
     example_files = ("recording.flac", "converted.flac")
-    quick_evaluate_options: ClassVar[Mapping[str, Any]] = {"judges": "none"}
-    quick_evaluate_note = "networks also judge speaker similarity, words and naturalness"
+    quick_evaluate_options: ClassVar[Mapping[str, Any]] = {"judges": "none", "nearest": False}
+    quick_evaluate_note = "for speaker similarity, words, naturalness, and the distance to training recordings"
+    comparison_evaluate_options: ClassVar[Mapping[str, Any]] = {"nearest": False}
     convert_options_model = VoiceConvertOptions
     presets = PRESETS
     crop_setting = "crop_frames"
@@ -167,16 +169,20 @@ class VoiceMedium(Medium):
             settings.require_texts(splits)
 
     def covers_options(self, evaluation: Evaluation, options: EvaluateOptions) -> bool:
-        """Return whether an evaluation used these judges, all that are installed now, and the same transcripts."""
+        """Return whether an evaluation measured what is requested, with all judges installed now and these texts."""
         from unpaired.media.voice.judge_settings import JudgeSettings  # noqa: PLC0415
 
-        return JudgeSettings.read(options).covers(evaluation)
+        assert isinstance(options, VoiceEvaluateOptions)
+        is_nearest_covered = not options.nearest or bool(evaluation.options.get("nearest"))
+        return is_nearest_covered and JudgeSettings.read(options).covers(evaluation)
 
     def extend_options(self, options: EvaluateOptions, evaluation: Evaluation) -> EvaluateOptions:
-        """Add the kinds of judges of an earlier evaluation."""
+        """Add what an earlier evaluation measured: kinds of judges, and the distance to training recordings."""
         from unpaired.media.voice.judge_settings import extend_judges  # noqa: PLC0415
 
-        return extend_judges(options, evaluation)
+        extended = extend_judges(options, evaluation)
+        nearest = extended.nearest or bool(evaluation.options.get("nearest"))
+        return extended.model_copy(update={"nearest": nearest})
 
     def get_comparison_limit(self, options: EvaluateOptions) -> int:
         """Return the number of sentences to measure, which is lower with judge networks."""
@@ -188,7 +194,7 @@ class VoiceMedium(Medium):
         """Compare a route with the untrained baselines and report blur."""
         from unpaired.media.voice.verdict import describe_route  # noqa: PLC0415
 
-        return describe_route(route)
+        return f"{describe_route(route)}{describe_memorization(route)}"
 
     def report_sections(self, summary: RunSummary) -> list[Markup]:
         """Return the listening samples of the last evaluation."""

@@ -32,7 +32,7 @@ def inspect_voice_data(settings: Settings, listing: DataListing, log: LogCallbac
     for warning in report.warnings:
         log(f"note: {warning}")
     log(describe_representation(transform.settings))
-    splits = report.split_files(settings.data.holdout_fraction, settings.training.seed)
+    splits = report.split_files(settings.data.holdout_fraction, settings.split_seed)
     entries = [transform.get_entries(list(iterate_paths(split.train))) for split in splits]
     statistics = unify_scales(
         [

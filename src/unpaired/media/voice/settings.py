@@ -116,6 +116,11 @@ class VoiceEvaluateOptions(EvaluateOptions):
         description="CSV file with the columns file,text: transcripts to count word errors against (unset: the words "
         "recognized in the sources)",
     )
+    nearest: bool = Field(
+        True,
+        description="measure how near translations are to training items, and show the nearest; a comparison does so "
+        "only if this is given",
+    )
 
     @field_validator("judges", mode="before")
     @classmethod

@@ -75,7 +75,7 @@ class SpeakerRecordings:
     def select_utterances(self, speaker: int) -> list[Utterance]:
         """Return up to `limit` sentences of a speaker, in a random order that the run's seed determines."""
         paths = self.sets[speaker].get_paths(self.split)
-        indices = generate_permutation(len(paths), self.config.training.seed).tolist()
+        indices = generate_permutation(len(paths), self.config.split_seed).tolist()
         utterances = (Utterance(paths[i], wave) for i in indices if (wave := self._read_wave(paths, i)) is not None)
         return list(islice(utterances, self.limit))
 
@@ -84,7 +84,7 @@ class SpeakerRecordings:
         source_paths, target_paths = (self.sets[speaker].get_paths(self.split) for speaker in (source, target))
         name_pairs = match_names(source_paths, target_paths)
         utterance_pairs: list[tuple[Utterance, Utterance]] = []
-        for k in generate_permutation(len(name_pairs), self.config.training.seed).tolist():
+        for k in generate_permutation(len(name_pairs), self.config.split_seed).tolist():
             if len(utterance_pairs) == self.limit:
                 break
             i, j = name_pairs[k]
@@ -92,6 +92,22 @@ class SpeakerRecordings:
             if x is not None and y is not None:
                 utterance_pairs.append((Utterance(source_paths[i], x), Utterance(target_paths[j], y)))
         return [x for x, _ in utterance_pairs], [y for _, y in utterance_pairs]
+
+    def select_training_utterances(self, speaker: int, limit: int) -> list[Utterance]:
+        """Return up to `limit` training recordings of a speaker, chosen at random by the run's seed of the split."""
+        if self.training is None:
+            return []
+        paths = self.training[speaker].train
+        utterances: list[Utterance] = []
+        for i in generate_permutation(len(paths), self.config.split_seed).tolist():
+            if len(utterances) == limit:
+                break
+            try:
+                wave = read_excerpt(paths.get_path(i), self.representation.sample_rate_hz)
+            except UnreadableFileError:
+                continue
+            utterances += [] if wave is None else [Utterance(paths[i], wave)]
+        return utterances
 
     def get_training_speech(self, speaker: int) -> Floats | None:
         """Return training speech (coefficients, frames); None if the training files are missing or have no speech."""
@@ -119,8 +135,7 @@ class SpeakerRecordings:
         parts: list[Floats] = []
         for start in range(0, len(files), 8):
             batch_files = [
-                files[i]
-                for i in generate_permutation(len(files), self.config.training.seed)[start : start + 8].tolist()
+                files[i] for i in generate_permutation(len(files), self.config.split_seed)[start : start + 8].tolist()
             ]
             parts += [e.load_features().values[:, e.detect_speech()] for e in self._transform.get_entries(batch_files)]
             if sum(part.shape[1] for part in parts) >= LIBRARY_FRAMES:

@@ -7,6 +7,7 @@ waves.
 from __future__ import annotations
 
 from unpaired.metrics.base import DO_NOTHING, Baseline, Metric
+from unpaired.metrics.nearest import NEAREST_RATIO
 
 AFFINE, NEAREST, COPY_SYNTHESIS, REAL = "affine", "kNN", "copy-synthesis", "real target"
 RANK_TOLERANCE = 0.02
@@ -86,6 +87,7 @@ VOICE_METRICS = (
     CER,
     MOS,
     DNSMOS,
+    NEAREST_RATIO,
 )
 VOICE_BASELINES = (
     Baseline(DO_NOTHING, "the unchanged source."),
