@@ -106,7 +106,7 @@ def test_overall_ranking_needs_all_directions_and_combines_their_errors() -> Non
         result("one way", measured(THERE, 1.0)),
         result("lost", measured(THERE, None), measured(BACK, 2.0)),
     ]
-    first, last = rank_overall(results, (THERE, BACK), KID)
+    first, last = rank_overall(results, (THERE, BACK), (KID,))
     assert (first.method, first.value, first.error) == ("both", 20.0, 2.5)
     assert (last.method, last.value, last.rank) == ("lost", None, None)
 
@@ -114,7 +114,9 @@ def test_overall_ranking_needs_all_directions_and_combines_their_errors() -> Non
 def test_recommends_the_method_with_most_content_kept_among_ties() -> None:
     a, b = result("a", measured(THERE, 20.0)), result("b", measured(THERE, 24.0, edge_similarity=1.0))
     text = describe(a, b)
-    assert text.startswith("take b: KID 24 ± 3 (do nothing 100, real to real 5), content kept 0.80.")
+    assert text.startswith(
+        "take b: KID (EfficientNet-Lite0) 24 ± 3 (do nothing 100, real to real 5), content kept 0.80."
+    )
     assert "a is within the error of KID" in text
     assert "trade-off" not in text
 
@@ -125,7 +127,7 @@ def test_describes_a_trade_off_between_kid_and_content_kept() -> None:
     text = describe(a, b)
     assert text.startswith("take a:")
     assert "No other comes within the error" in text
-    assert "A trade-off: b keeps more of the input (KID 50 ± 3" in text
+    assert "A trade-off: b keeps more of the input (KID (EfficientNet-Lite0) 50 ± 3" in text
     # A method that does not beat the unchanged input is no alternative.
     assert "trade-off" not in describe(a, result("b", measured(THERE, 98.0)))
 
@@ -137,7 +139,7 @@ def test_warns_of_translations_unrelated_to_their_inputs() -> None:
 
 def test_recommends_none_if_no_method_beats_the_baselines() -> None:
     text = describe(result("a", measured(THERE, 95.0)), result("b", measured(THERE, 140.0)))
-    assert text.startswith("take none yet") and "best: a, KID 95" in text
+    assert text.startswith("take none yet") and "best: a, KID (EfficientNet-Lite0) 95" in text
     alike = describe(result("a", measured(THERE, 4.0, kid_nothing=4.5)))
     assert alike.startswith("take none") and "--pairs" in alike
     few = describe(result("a", measured(THERE, 4.0, kid_error=None)))
@@ -149,7 +151,7 @@ def test_true_pairs_decide_the_recommendation() -> None:
     sharp = result("sharp", measured(THERE, 20.0, l1=0.2, **true))
     close = result("close", measured(THERE, 60.0, l1=0.1, **true))
     text = describe(sharp, close)
-    assert text.startswith("take close: KID 60")
+    assert text.startswith("take close: KID (EfficientNet-Lite0) 60")
     assert "By KID sharp is nearer to the target" in text
     assert "close is the nearest to the true translations." in text
     assert "sharp is as near within 3%" in describe(sharp, result("close", measured(THERE, 20.0, l1=0.196, **true)))
@@ -169,9 +171,9 @@ def test_without_kid_only_true_pairs_decide() -> None:
 def test_overall_recommendation_is_one_method_or_one_per_direction() -> None:
     two = result("two", measured(THERE, 20.0), measured(BACK, 20.0), is_still_improving=True)
     assert dict(recommendations.recommend(comparison(two)))["Overall"] == (
-        "take two in every direction. Of the methods that support every direction, two has the best mean KID (20). To "
-        "translate: two 1,000 parameters, 4 ms per item (on cpu). two was still improving at the end: the ranking may "
-        "change with a larger budget."
+        "take two in every direction. Of the methods that support every direction, two has the best mean "
+        "KID (EfficientNet-Lite0) (20). To translate: two 1,000 parameters, 4 ms per item (on cpu). two was still "
+        "improving at the end: the ranking may change with a larger budget."
     )
     one = result("one", measured(THERE, 5.0))
     text = dict(recommendations.recommend(comparison(two, one)))["Overall"]
@@ -189,7 +191,7 @@ def test_the_unchanged_input_is_a_row_of_the_table() -> None:
     good, bad = result("good", measured(THERE, 20.0)), result("bad", measured(THERE, 140.0))
     failed = result("failed", state="diverged", reason="lost")
     found = tables.build_direction_table(comparison(bad, good, failed), THERE)
-    assert found.head == ["rank", "method", "KID", "kept: features", "kept: edges", "change"]
+    assert found.head == ["rank", "method", "KID (EfficientNet-Lite0)", "kept: features", "kept: edges", "change"]
     assert [(row.cells[:3], row.style) for row in found.rows] == [
         (["1", "good", "20.0 ± 3.0"], "first"),
         (["–", "do nothing", "100.0"], "nothing"),

@@ -8,15 +8,15 @@ import random
 import pytest
 
 from unpaired.metrics.base import Metric
-from unpaired.metrics.trend import Trend, classify_trend, describe_trend
+from unpaired.metrics.trend import Trend, TrendPoint, classify_trend, describe_trend
 
 KID = Metric("kid", "KID", "lower", 1, "")
 SCORE = Metric("score", "score", "higher", 1, "")
 
 
-def curve(values: list[float], noise: float = 0.0, seed: int = 0) -> list[tuple[int, float]]:
+def curve(values: list[float], noise: float = 0.0, seed: int = 0) -> list[TrendPoint]:
     source = random.Random(seed)
-    return [(100 * (i + 1), value + source.gauss(0, noise)) for i, value in enumerate(values)]
+    return [TrendPoint(100 * (i + 1), value + source.gauss(0, noise)) for i, value in enumerate(values)]
 
 
 FALLING = [300 * math.exp(-i / 10) + 20 for i in range(15)]
@@ -52,9 +52,9 @@ def test_noise_about_a_constant_is_rarely_a_trend() -> None:
 
 def test_one_outlier_does_not_change_the_trend() -> None:
     history = curve(LEVEL, 2.0)
-    history[-2] = (history[-2][0], math.nan)
+    history[-2] = TrendPoint(history[-2].step, math.nan)
     assert classify_trend(history, KID) == "settled"
-    history[-2] = (history[-2][0], 160.0)
+    history[-2] = TrendPoint(history[-2].step, 160.0)
     assert classify_trend(history, KID) == "settled"
 
 

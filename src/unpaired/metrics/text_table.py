@@ -12,9 +12,12 @@ if TYPE_CHECKING:
 
 
 def format_evaluation(medium: Medium, evaluation: Evaluation) -> str:
-    """Format an evaluation: a line on the run and its items, a table per route, and the definitions of the metrics."""
+    """Format an evaluation: a line on the run and its items, a table and a verdict per route, and definitions."""
     head = f"{evaluation.run}, the {evaluation.checkpoint} checkpoint (step {evaluation.step}), on {evaluation.items}"
-    tables = [_format_table(table) for table in build_route_tables(medium, evaluation.routes)]
+    tables = [
+        f"{_format_table(table)}\n  verdict: {medium.describe_route(route)}"
+        for table, route in zip(build_route_tables(medium, evaluation.routes), evaluation.routes, strict=True)
+    ]
     return "\n\n".join([head, *tables, "\n".join(list_definitions(medium, evaluation.routes))])
 
 

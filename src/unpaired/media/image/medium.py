@@ -15,7 +15,7 @@ from unpaired.media.base import (
     MeasuredRoutes,
     Medium,
 )
-from unpaired.media.image.metrics import EDGE_SIMILARITY, FEATURE_SIMILARITY, IMAGE_BASELINES, IMAGE_METRICS, KID
+from unpaired.media.image.metrics import EDGE_SIMILARITY, FEATURE_SIMILARITY, IMAGE_BASELINES, IMAGE_METRICS, KID, KIDS
 from unpaired.media.image.settings import (
     CONVERSION_HINTS,
     PRESETS,
@@ -74,7 +74,7 @@ class ImageMedium(Medium):
     metrics = IMAGE_METRICS
     baselines = IMAGE_BASELINES
     validation_metric = KID
-    ranking_metrics = (KID,)
+    ranking_metrics = judge_metrics = KIDS
     summary_columns = (SummaryColumn("content kept", (FEATURE_SIMILARITY, EDGE_SIMILARITY), 2),)
     comparison_hint = (
         "KID times 1000, ± its standard error. Content kept: 1 is all. Hidden: the fraction of the input that the "
