@@ -19,18 +19,19 @@ from unpaired.media.image.metrics import KID
 from unpaired.metrics.base import RouteEvaluation
 
 THERE, BACK = "photos -> paintings", "paintings -> photos"
+KINDS = ("_error", "_nothing", "_linear", "_real")
 
 
 def measured(route: str, kid: float | None, **more: Any) -> RouteEvaluation:
-    """Return a route; `more` contains metrics, `NAME_error`, `NAME_nothing`, `NAME_real` and `networks`."""
+    """Return a route; `more` contains metrics, `NAME_error`, `NAME_nothing`, `NAME_linear`, `NAME_real`, `networks`."""
     given: dict[str, Any] = {
         **{"kid": kid, "kid_error": 3.0, "kid_nothing": 100.0, "kid_real": 5.0},
         **{"feature_similarity": 0.6, "edge_similarity": 0.8, "change": 0.1},
     }
     networks = more.pop("networks", {"features": "Net"})
-    parts: dict[str, dict[str, float]] = {"": {}, "error": {}, "nothing": {}, "real": {}}
+    parts: dict[str, dict[str, float]] = {kind: {} for kind in ("", "error", "nothing", "linear", "real")}
     for key, value in (given | more).items():
-        name, _, kind = key.rpartition("_") if key.endswith(("_error", "_nothing", "_real")) else (key, "", "")
+        name, _, kind = key.rpartition("_") if key.endswith(KINDS) else (key, "", "")
         if value is not None:
             parts[kind][name] = value
     return RouteEvaluation(
@@ -39,7 +40,11 @@ def measured(route: str, kid: float | None, **more: Any) -> RouteEvaluation:
         targets=60,
         values=parts[""],
         errors=parts["error"],
-        baselines={"do nothing": parts["nothing"], "real to real": parts["real"]},
+        baselines={
+            "do nothing": parts["nothing"],
+            **({"linear color transfer": parts["linear"]} if parts["linear"] else {}),
+            "real to real": parts["real"],
+        },
         networks=networks,
     )
 
@@ -98,6 +103,48 @@ def test_rank_is_one_more_than_the_number_of_significantly_better_methods() -> N
         ("far", 4),
         ("unmeasured", None),
     ]
+
+
+def judged(kid: float, second: float, **more: Any) -> RouteEvaluation:
+    second_judge = {"kid_alexnet": second, "kid_alexnet_error": 3.0, "kid_alexnet_nothing": 100.0}
+    return measured(THERE, kid, **second_judge | more)
+
+
+def test_a_method_is_better_only_if_no_judge_contradicts() -> None:
+    # "fooled" has by far the lowest KID by the first network, but not by the second.
+    results = [
+        result("fooled", judged(10.0, 60.0)),
+        result("good", judged(40.0, 30.0)),
+        result("bad", judged(80.0, 80.0)),
+    ]
+    table = tables.build_direction_table(comparison(*results), THERE)
+    assert {row.cells[1]: row.cells[0] for row in table.rows if row.cells[0].isdigit()} == {
+        "fooled": "1",
+        "good": "1",
+        "bad": "3",
+    }
+    methods = tables.build_methods_table(comparison(*results))
+    assert methods.head[2:4] == ["mean KID (EfficientNet-Lite0)", "mean KID (AlexNet)"]
+    assert [row.cells[2:4] for row in methods.rows if row.cells[1] == "good"] == [["40.0 ± 3.0", "30.0 ± 3.0"]]
+    assert all(len(row.cells) == len(methods.head) for row in methods.rows)
+    alone = [result("fooled", judged(10.0, 60.0)), result("good", measured(THERE, 40.0))]
+    ranks = {row.cells[1]: row.cells[0] for row in tables.build_direction_table(comparison(*alone), THERE).rows}
+    assert (ranks["fooled"], ranks["good"]) == ("1", "2")
+
+
+def test_a_method_that_one_judge_finds_worse_than_the_input_is_not_recommended() -> None:
+    assert describe(result("fooled", judged(10.0, 120.0))).startswith("take none yet")
+    text = describe(result("good", judged(10.0, 50.0)))
+    assert text.startswith("take good") and "KID (AlexNet) 50 ± 3 (do nothing 100)" in text
+
+
+def test_a_method_must_beat_the_linear_color_transfer() -> None:
+    text = describe(result("a", measured(THERE, 40.0, kid_linear=42.0)))
+    assert text.startswith("take none yet") and "linear color transfer 42" in text
+    assert describe(result("a", measured(THERE, 40.0, kid_linear=50.0))).startswith("take a")
+    pairs = {"l1_nothing": 0.3, "l1_linear": 0.1}
+    assert "None is notably nearer" in describe(result("a", measured(THERE, 20.0, l1=0.1, **pairs)))
+    assert "a is the nearest" in describe(result("a", measured(THERE, 20.0, l1=0.09, **pairs)))
 
 
 def test_overall_ranking_needs_all_directions_and_combines_their_errors() -> None:

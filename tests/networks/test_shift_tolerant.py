@@ -97,7 +97,7 @@ def test_weights_are_read_without_importing_the_package() -> None:
     network = shift_tolerant.load()
     assert shift_tolerant.PACKAGE not in sys.modules
     assert torch.equal(before, torch.get_rng_state())
-    saved = torch.load(shift_tolerant.locate_weights(), weights_only=True)
+    saved = torch.load(shift_tolerant.locate_weights(), map_location="cpu", weights_only=True)
     convolutions = [module for module in network.modules() if isinstance(module, nn.Conv2d)]
     names = ("slice1.0", "slice2.5", "slice3.9", "slice4.11", "slice5.13")
     for module, name, i in zip(convolutions, names, range(5), strict=True):

