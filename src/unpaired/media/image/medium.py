@@ -159,9 +159,12 @@ class ImageMedium(Medium):
         return evaluate_images(request)
 
     def covers_options(self, evaluation: Evaluation, options: EvaluateOptions) -> bool:
-        """Whether the FID was measured if it is requested."""
+        """Whether the FID was measured if it is requested, and everything by each network that is installed now."""
+        from unpaired.media.image.judges import has_installed_networks  # noqa: PLC0415
+
         assert isinstance(options, ImageEvaluateOptions)
-        return not options.fid or bool(evaluation.options.get("fid"))
+        has_fid = not options.fid or bool(evaluation.options.get("fid"))
+        return has_fid and has_installed_networks(evaluation.routes)
 
     def extend_options(self, options: EvaluateOptions, evaluation: Evaluation) -> EvaluateOptions:
         """Request the FID if the earlier evaluation measured it."""
@@ -169,7 +172,7 @@ class ImageMedium(Medium):
         return ImageEvaluateOptions(fid=options.fid or bool(evaluation.options.get("fid")))
 
     def describe_route(self, route: RouteEvaluation) -> str:
-        """Describe a route by KID relative to its baselines, and with pairs by L1 to the true translations."""
+        """Describe how near a route is to the target, to the truth, to the color transfer and to the input."""
         from unpaired.media.image.verdict import describe_route  # noqa: PLC0415
 
         return describe_route(route)

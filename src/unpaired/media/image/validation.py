@@ -10,7 +10,7 @@ from unpaired.media.image.color_baseline import ColorTransferFitter
 from unpaired.media.image.judges import (
     choose_validation_metric,
     describe_biased_validation,
-    is_available,
+    explain_missing,
     load_validation_judges,
 )
 from unpaired.media.image.metrics import EDGE_SIMILARITY, KIDS, L1, SSIM
@@ -48,10 +48,8 @@ class ImageValidator:
         self.is_nearly_input = False
         if notice := describe_biased_validation(self.metric, config.pretrained):
             training_log.log_notice(0, notice)
-        if not is_available(self.metric):
-            training_log.log_notice(
-                0, "no KID and no best checkpoint: pip install 'unpaired[features]' adds the feature network"
-            )
+        if missing := explain_missing(self.metric):
+            training_log.log_notice(0, missing)
         elif any(
             len(list(batches.iterate_items(key, "validation", MIN_ITEMS_FOR_BEST))) < MIN_ITEMS_FOR_BEST
             for key in batches.keys

@@ -15,14 +15,18 @@ from unpaired import evaluate, train
 from unpaired.media.image.judges import (
     choose_validation_metric,
     describe_biased_validation,
+    explain_missing,
+    has_installed_networks,
     load_judges,
     load_validation_judges,
 )
 from unpaired.media.image.metrics import KID, KID_ALEXNET, LINEAR
 from unpaired.metrics import features
+from unpaired.metrics.base import RouteEvaluation
 from unpaired.runs.folder import RunFolder
 from unpaired.runs.history import History
 from unpaired.runs.summary import read_run_summary
+from unpaired.training.train import resume
 
 Install = Callable[[bool, bool], None]
 
@@ -81,6 +85,33 @@ def test_users_are_told_when_the_judge_is_the_trainings_own_network(install: Ins
     other = describe_biased_validation(KID_ALEXNET, ("efficientnet-lite0",))
     assert other.startswith("KID (AlexNet)") and "EfficientNet-Lite0" in other
     assert describe_biased_validation(KID, ("vgg16-hed",)) == ""
+
+
+def test_a_resumed_run_keeps_the_network_that_measured_it(
+    discs: Path, tmp_path: Path, install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(False, True)
+    monkeypatch.setattr("unpaired.media.image.validation.MIN_ITEMS_FOR_BEST", 2)
+    run, said = tmp_path / "run", list[str]()
+    settings = TINY | {"steps": 1, "evaluate_every": 1, "holdout_fraction": 0.25}
+    train(discs, out=run, log=said.append, **settings)
+    assert History(RunFolder(run).history).read("evaluation")[-1]["metric"] == "kid_alexnet"
+    install(True, True)
+    resume(run, log=said.append, steps=2)
+    assert [line["metric"] for line in History(RunFolder(run).history).read("evaluation")] == ["kid_alexnet"] * 2
+    install(True, False)
+    resume(run, log=said.append, steps=3)
+    assert "unpaired[judges]" in "".join(said[-40:])
+    assert has_installed_networks([]) and explain_missing(KID_ALEXNET) and not explain_missing(KID)
+
+
+def test_an_evaluation_without_a_network_that_is_installed_now_is_not_current(install: Install) -> None:
+    route = RouteEvaluation(route="a -> b", sources=1, targets=1, networks={"features": "Net"})
+    install(True, False)
+    assert has_installed_networks([route])
+    install(True, True)
+    assert not has_installed_networks([route])
+    assert has_installed_networks([route.model_copy(update={"networks": {"second features": "Net"}})])
 
 
 def test_evaluations_load_what_is_installed_and_name_what_is_missing(install: Install) -> None:
