@@ -19,6 +19,7 @@ from benchmarks.results import append_row
 from unpaired.cli.main import main as unpaired
 from unpaired.config.run_config import get_item_size, read_config
 from unpaired.evaluation.run import evaluate
+from unpaired.media.image.metrics import LINEAR
 from unpaired.metrics.base import DO_NOTHING, RouteEvaluation
 from unpaired.runs.folder import Checkpoint, RunFolder
 from unpaired.runs.history import History
@@ -27,12 +28,17 @@ SHOWN = (
     "kid",
     "kid_error",
     "kid_baseline",
+    "kid_alexnet",
+    "kid_alexnet_error",
+    "kid_alexnet_baseline",
     "l1",
     "l1_baseline",
     "psnr",
     "psnr_baseline",
     "ssim",
     "ssim_baseline",
+    "st_lpips",
+    "st_lpips_baseline",
     "cycle",
     "change",
     "edge_similarity",
@@ -44,10 +50,22 @@ def evaluate_checkpoint(run: Path, checkpoint: Checkpoint) -> dict[str, Any]:
     return {m.route: select_measures(m) for m in evaluate(run, pairs=True, checkpoint=checkpoint).routes}
 
 
-def select_measures(route: RouteEvaluation) -> dict[str, float]:
-    """Return the measures in SHOWN of one route of images; NAME_baseline is that of the untranslated inputs."""
-    baseline = route.baselines.get(DO_NOTHING, {})
-    values = route.values | {f"{name}_baseline": value for name, value in baseline.items()}
+def measure_checkpoint(run: Path, checkpoint: Checkpoint) -> dict[str, Any]:
+    """Evaluate one checkpoint, and the baseline of a linear color transfer, on all test pairs."""
+    routes = evaluate(run, pairs=True, checkpoint=checkpoint).routes
+    linear = {m.route: select_measures(m, LINEAR) for m in routes if LINEAR in m.baselines}
+    return {"routes": {m.route: select_measures(m) for m in routes}, "linear": linear}
+
+
+def select_measures(route: RouteEvaluation, baseline: str | None = None) -> dict[str, float]:
+    """Return the measures in SHOWN of one route of images, or of one of its baselines.
+
+    NAME_baseline is the measure of the untranslated inputs, NAME_error the standard error.
+    """
+    values = dict(route.values if baseline is None else route.baselines[baseline])
+    values |= {f"{name}_baseline": value for name, value in route.baselines.get(DO_NOTHING, {}).items()}
+    if baseline is None:
+        values |= {f"{name}_error": error for name, error in route.errors.items()}
     return {name: round(values[name], 4) for name in SHOWN if name in values}
 
 

@@ -2,11 +2,13 @@
 
     python -m benchmarks.race --data $DATA --out runs/race --size 64 --minutes 5
     python -m benchmarks.race --pictures my/photos --out runs/race    # tasks that code makes from a folder of pictures
+    python -m benchmarks.race --data $DATA --out runs/race --measure-again    # no training: new rows of existing runs
 
 After each training, a row goes to results.jsonl; the same command continues with the trainings that have no row yet. It
 ends with the table (also in OUT/race.md) and a sheet of pictures per task. The true pairs are for measuring only. A
-direction is won if L1 and SSIM to the truth are better and KID is not worse by more than its standard error; it is lost
-if L1 is more than 3 % worse; otherwise it is a tie.
+direction is won if L1 and SSIM to the truth are better and neither KID is worse by more than its standard error; it is
+lost if L1 is more than 3 % worse; otherwise it is a tie. The linear color transfer is the baseline of `unpaired
+evaluate`, measured with the runs of the first seed.
 """
 
 from __future__ import annotations
@@ -17,20 +19,15 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
-from benchmarks.exact import TRANSFORMS, list_pictures, make_task, read_picture
-from benchmarks.quality import evaluate_checkpoint
+from benchmarks.exact import TRANSFORMS, make_task
+from benchmarks.quality import measure_checkpoint
 from benchmarks.race_table import format_table, write_sheet
 from benchmarks.results import FILE, append_row, rows
-from unpaired.metrics.color_transfer import fit_color_transfer
-from unpaired.metrics.paired import l1, psnr, ssim
 from unpaired.runs.folder import RunFolder
 from unpaired.runs.history import History
 
@@ -65,7 +62,7 @@ MADE: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Cell:
-    """One training: a task, a side ("ours", "reference"; or "linear", which only measures), a seed and the budget."""
+    """One training: a task, a side ("ours", "reference"; or "linear", which is a baseline), a seed and the budget."""
 
     task: str
     side: str
@@ -142,40 +139,34 @@ def train(cell: Cell, folder: Path, run: Path, core: int | None) -> dict[str, An
         raise RuntimeError(f"{cell.name}: {' '.join(command)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     last = History(RunFolder(run).history).read("losses")[-1]
     figures = {"steps": last["step"], "seconds": round(last["spent_s"]), "flags": FLAGS[cell.side]}
-    return {**asdict(cell), **figures, "routes": evaluate_checkpoint(run, "last"), "run": str(run)}
+    return {**asdict(cell), **figures, **measure_checkpoint(run, "last"), "run": str(run)}
 
 
-def measure_color_transfer(cell: Cell, folder: Path) -> dict[str, Any]:
-    """Measure the linear color transfer between the training pictures, on the test pairs of both directions."""
-    domains = get_domains(cell.task, folder)
-    train_batches, test_files = [load(d / "train", cell.size)[1] for d in domains], {}
-    for domain in domains:
-        test_files[domain] = load(domain / "test", cell.size)
-    routes: dict[str, dict[str, float]] = {}
-    for i, j in ((0, 1), (1, 0)):
-        transfer = fit_color_transfer([train_batches[i]], [train_batches[j]])
-        (names, x), (target_names, y) = test_files[domains[i]], test_files[domains[j]]
-        pairs = [(a, target_names.index(name)) for a, name in enumerate(names) if name in target_names]
-        inputs, truth = x[[a for a, _ in pairs]], y[[b for _, b in pairs]]
-        output = transfer(inputs)
-        scores: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"l1": l1, "psnr": psnr, "ssim": ssim}
-        figures = {k: f(to_unit(output), to_unit(truth)).mean().item() for k, f in scores.items()}
-        figures |= {f"{k}_baseline": f(to_unit(inputs), to_unit(truth)).mean().item() for k, f in scores.items()}
-        figures["change"] = l1(to_unit(output), to_unit(inputs)).mean().item()
-        routes[f"{domains[i].name} -> {domains[j].name}"] = {k: round(value, 4) for k, value in figures.items()}
-    return {**asdict(cell), "routes": routes}
+def measure_again(cells: Sequence[Cell], results: Path) -> None:
+    """Append a row with new measures for each cell whose run still exists; the other figures stay."""
+    for cell, figures in read_figures(results).items():
+        if cell in cells and Path(figures.get("run", "")).is_dir():
+            append_row("race", figures | measure_checkpoint(Path(figures["run"]), "last"), cell.seed, path=results)
+            sys.stdout.write(f"{cell.name}: measured again\n")
 
 
-def load(folder: Path, size: int) -> tuple[list[str], Tensor]:
-    """Return the names of a folder's pictures and their values (N, 3, size, size) in [-1, 1]."""
-    files = list_pictures(folder)
-    values = torch.stack([torch.from_numpy(read_picture(file, size)) for file in files])
-    return [file.stem for file in files], values.permute(0, 3, 1, 2) * 2 - 1
+def add_baselines(cells: Sequence[Cell], results: Path, *, again: bool) -> list[Cell]:
+    """Append a row of the linear color transfer for each task without one (`again`: for each); returns their cells.
 
-
-def to_unit(x: Tensor) -> Tensor:
-    """Map values in [-1, 1] to [0, 1]."""
-    return (x + 1) / 2
+    Its figures are those that were measured with a run of `cells`.
+    """
+    figures, baselines = read_figures(results), list[Cell]()
+    for cell in cells:
+        baseline = replace(cell, side="linear", seed=0)
+        routes = figures.get(cell, {}).get("linear")
+        if baseline in baselines:
+            continue
+        if routes and (again or baseline not in figures):
+            append_row("race", {**asdict(baseline), "routes": routes}, 0, path=results)
+        elif baseline not in figures:
+            continue
+        baselines.append(baseline)
+    return baselines
 
 
 def race(cells: Sequence[Cell], tasks: dict[str, Path], out: Path, cores: Sequence[int | None], results: Path) -> None:
@@ -241,6 +232,9 @@ def main(argv: Sequence[str], results: Path = FILE) -> int:
     parser.add_argument("--minutes", type=float, default=5.0, help="minutes of training per side")
     parser.add_argument("--tasks", default="", help="names of tasks, separated by commas (default: all)")
     parser.add_argument("--seeds", default="0", help="seeds, separated by commas")
+    parser.add_argument(
+        "--measure-again", action="store_true", help="measure the runs of existing rows again, without training"
+    )
     parser.add_argument("--cores", help="processor cores to pin trainings to, separated by commas (default: all)")
     args = parser.parse_args(argv)
     args.out.mkdir(parents=True, exist_ok=True)
@@ -251,17 +245,19 @@ def main(argv: Sequence[str], results: Path = FILE) -> int:
         cores = [*os.sched_getaffinity(0)]
     seeds = [int(seed) for seed in args.seeds.split(",")]
     cells = [Cell(t, side, seed, args.size, args.minutes) for seed in seeds for t in tasks for side in SIDES]
-    race(cells, tasks, args.out, cores, results)
-    baselines = [Cell(task, "linear", 0, args.size, args.minutes) for task in tasks]
-    for cell in baselines:
-        if cell not in read_figures(results):
-            append_row("race", measure_color_transfer(cell, tasks[cell.task]), 0, path=results)
+    if args.measure_again:
+        measure_again(cells, results)
+    else:
+        race(cells, tasks, args.out, cores, results)
+    baselines = add_baselines(cells, results, again=args.measure_again)
     figures = read_figures(results)
+    cells = [cell for cell in cells if cell in figures]
     (args.out / "sheets").mkdir(exist_ok=True)
     for task, folder in tasks.items():
-        runs = {side: Path(figures[Cell(task, side, seeds[0], args.size, args.minutes)]["run"]) for side in SIDES}
-        if all(run.is_dir() for run in runs.values()):
-            write_sheet(runs, folder, args.size, args.out / "sheets" / f"{task}.png")
+        measured = [(cell.side, Path(figures[cell]["run"])) for cell in cells if cell.task == task]
+        runs = dict(pair for pair in reversed(measured) if pair[1].is_dir())
+        if runs.keys() == {*SIDES}:
+            write_sheet({side: runs[side] for side in SIDES}, folder, args.size, args.out / "sheets" / f"{task}.png")
     text = format_table([figures[cell] for cell in (*cells, *baselines)])
     (args.out / "race.md").write_text(text + "\n", encoding="utf-8")
     sys.stdout.write(text + "\n")

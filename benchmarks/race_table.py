@@ -12,6 +12,8 @@ from unpaired import Translator
 
 MAX_L1_RATIO = 1.03
 """Ratio of L1 to the reference's above which a direction is lost."""
+KIDS = ("kid", "kid_alexnet")
+"""KID by each of the two feature networks."""
 NUM_COLUMNS, GAP, LABEL_HEIGHT = 12, 2, 12
 
 
@@ -23,8 +25,10 @@ def compute_closed_gap(figures: Mapping[str, float], name: str) -> float:
 
 def compare(ours: Mapping[str, float], reference: Mapping[str, float]) -> str:
     """Return "won", "tie" or "lost"."""
-    is_kid_fine = ours.get("kid", 0.0) - reference.get("kid", 0.0) <= ours.get("kid_error", 0.0)
-    if ours["l1"] < reference["l1"] and ours["ssim"] > reference["ssim"] and is_kid_fine:
+    are_kids_fine = all(
+        ours[kid] - reference[kid] <= ours.get(f"{kid}_error", 0.0) for kid in KIDS if kid in ours and kid in reference
+    )
+    if ours["l1"] < reference["l1"] and ours["ssim"] > reference["ssim"] and are_kids_fine:
         return "won"
     return "lost" if ours["l1"] > MAX_L1_RATIO * reference["l1"] else "tie"
 
@@ -37,8 +41,11 @@ def compute_mean(figures: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 def format_table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Return the table in Markdown, a line per direction and side, with means over the seeds."""
-    head = "| task | direction | side | steps | L1 | SSIM | PSNR | KID x1000 | gap closed: L1, SSIM | change | result |"
-    lines = [head, "|" + "---|" * 11]
+    head = (
+        "| task | direction | side | steps | L1 | SSIM | PSNR | ST-LPIPS | KID x1000: EfficientNet-Lite0, AlexNet | "
+        "gap closed: L1, SSIM | change | result |"
+    )
+    lines = [head, "|" + "---|" * 12]
     counts = {"won": 0, "tie": 0, "lost": 0}
     for task in dict.fromkeys(row["task"] for row in rows):
         by_side: dict[str, list[Mapping[str, Any]]] = {}
@@ -52,9 +59,8 @@ def format_table(rows: Sequence[Mapping[str, Any]]) -> str:
             result = compare(means["ours"], means["reference"])
             counts[result] += 1
             own = means["ours"]
-            baseline = {
-                name: own[f"{name}_baseline"] for name in ("l1", "ssim", "psnr", "kid") if f"{name}_baseline" in own
-            }
+            names = ("l1", "ssim", "psnr", "st_lpips", *KIDS)
+            baseline = {name: own[f"{name}_baseline"] for name in names if f"{name}_baseline" in own}
             lines.append(f"| {task} | {route} | doing nothing | - | {format_figures(baseline)} | | | |")
             for side, figures in means.items():
                 steps = [row["steps"] for row in by_side[side] if "steps" in row]
@@ -69,9 +75,10 @@ SIDE_LABELS = {"ours": "`small`", "reference": "reference", "linear": "linear co
 
 
 def format_figures(figures: Mapping[str, float]) -> str:
-    """Return L1, SSIM, PSNR and KID as cells of the table."""
-    kid = f"{figures['kid']:.0f}" if "kid" in figures else "-"
-    return f"{figures['l1']:.3f} | {figures['ssim']:.3f} | {figures['psnr']:.1f} | {kid}"
+    """Return L1, SSIM, PSNR, ST-LPIPS and both KIDs as cells of the table; older rows lack some."""
+    kids = ", ".join(f"{figures[kid]:.0f}" if kid in figures else "-" for kid in KIDS)
+    perceptual = f"{figures['st_lpips']:.4f}" if "st_lpips" in figures else "-"
+    return f"{figures['l1']:.3f} | {figures['ssim']:.3f} | {figures['psnr']:.1f} | {perceptual} | {kids}"
 
 
 def write_sheet(runs: Mapping[str, Path], folder: Path, size: int, path: Path) -> None:

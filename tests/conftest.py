@@ -55,5 +55,6 @@ TINY: dict[str, Any] = {
 
 @pytest.fixture
 def without_features(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Simulate that the optional feature network is not installed, which also makes training tests fast."""
+    """Simulate that the optional feature networks are not installed, which also makes training tests fast."""
     monkeypatch.setattr("unpaired.metrics.features.is_available", lambda: False)
+    monkeypatch.setattr("unpaired.metrics.features.has_judges", lambda: False)

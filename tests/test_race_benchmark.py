@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks import race
 from benchmarks.exact import TRANSFORMS, drawing, make_task, negative, palette, read_picture, texture
-from benchmarks.race import Cell, build_command, collect_tasks, measure_color_transfer, read_figures
+from benchmarks.quality import select_measures
+from benchmarks.race import Cell, add_baselines, build_command, collect_tasks, measure_again, read_figures
 from benchmarks.race_table import compare, compute_closed_gap, format_table
 from benchmarks.results import append_row
 from tools.command_line_page import parse_command
 from unpaired.cli.setting_flags import parse_settings
+from unpaired.metrics.base import RouteEvaluation
 
 
 def picture(seed: int = 0) -> np.ndarray:
@@ -116,11 +119,45 @@ def test_the_table_has_a_line_per_side_and_counts_results() -> None:
     ]
     text = format_table(rows)
     assert "55%" in text and "1 won, 0 tie, 0 lost" in text and "linear" in text
+    assert "| - | 50, - |" in text  # rows without the second network and the perceptual distance
 
 
-def test_the_color_transfer_is_measured_in_both_directions(tmp_path: Path) -> None:
-    source = write_pictures(tmp_path / "in", 10)
-    make_task("palette", source, tmp_path / "task", 16)
-    routes = measure_color_transfer(Cell("palette", "linear", 0, 16, 1.0), tmp_path / "task")["routes"]
-    assert routes.keys() == {"A -> B", "B -> A"}
-    assert all({"l1", "l1_baseline", "ssim", "psnr", "change"} <= route.keys() for route in routes.values())
+def test_a_second_kid_must_not_be_worse_either() -> None:
+    ours, reference = figures(0.09, 0.7), figures(0.1, 0.6)
+    ours |= {"kid_alexnet": 70.0, "kid_alexnet_error": 4.0}
+    assert compare(ours, reference) == "won"
+    assert compare(ours, reference | {"kid_alexnet": 67.0}) == "won"
+    assert compare(ours, reference | {"kid_alexnet": 65.0}) == "tie"
+
+
+def test_measures_of_a_route_have_errors_and_those_of_the_untranslated_inputs() -> None:
+    route = RouteEvaluation(
+        route="a -> b",
+        sources=9,
+        targets=9,
+        values={"kid": 20.0, "change": 0.1, "fid": 3.0},
+        errors={"kid": 2.0},
+        baselines={"do nothing": {"kid": 40.0}, "linear color transfer": {"kid": 30.0, "l1": 0.12345}},
+    )
+    assert select_measures(route) == {"kid": 20.0, "kid_error": 2.0, "kid_baseline": 40.0, "change": 0.1}
+    assert select_measures(route, "linear color transfer") == {"kid": 30.0, "kid_baseline": 40.0, "l1": 0.1235}
+
+
+def test_existing_runs_are_measured_again_without_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    results, run = tmp_path / "rows.jsonl", tmp_path / "run"
+    run.mkdir()
+    cells = [Cell("mri", "ours", seed, 64, 5.0) for seed in (0, 1)]
+    for cell, path in zip(cells, (run, tmp_path / "gone"), strict=True):
+        append_row("race", {**vars(cell), "steps": 7, "run": str(path), "routes": {}}, cell.seed, path=results)
+    measures = {"routes": {"a -> b": {"l1": 0.1}}, "linear": {"a -> b": {"l1": 0.2}}}
+    monkeypatch.setattr(race, "measure_checkpoint", lambda *_: measures)
+    measure_again(cells, results)
+    found = read_figures(results)
+    assert found[cells[0]]["routes"] == measures["routes"] and found[cells[0]]["steps"] == 7
+    assert found[cells[1]]["routes"] == {}
+    (baseline,) = add_baselines(cells, results, again=True)
+    assert baseline == Cell("mri", "linear", 0, 64, 5.0)
+    assert read_figures(results)[baseline]["routes"] == measures["linear"]
+    count = len(results.read_text().splitlines())
+    assert add_baselines(cells, results, again=False) == [baseline]
+    assert len(results.read_text().splitlines()) == count

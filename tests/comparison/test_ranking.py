@@ -19,18 +19,19 @@ from unpaired.media.image.metrics import KID
 from unpaired.metrics.base import RouteEvaluation
 
 THERE, BACK = "photos -> paintings", "paintings -> photos"
+KINDS = ("_error", "_nothing", "_linear", "_real")
 
 
 def measured(route: str, kid: float | None, **more: Any) -> RouteEvaluation:
-    """Return a route; `more` contains metrics, `NAME_error`, `NAME_nothing`, `NAME_real` and `networks`."""
+    """Return a route; `more` contains metrics, `NAME_error`, `NAME_nothing`, `NAME_linear`, `NAME_real`, `networks`."""
     given: dict[str, Any] = {
         **{"kid": kid, "kid_error": 3.0, "kid_nothing": 100.0, "kid_real": 5.0},
         **{"feature_similarity": 0.6, "edge_similarity": 0.8, "change": 0.1},
     }
     networks = more.pop("networks", {"features": "Net"})
-    parts: dict[str, dict[str, float]] = {"": {}, "error": {}, "nothing": {}, "real": {}}
+    parts: dict[str, dict[str, float]] = {kind: {} for kind in ("", "error", "nothing", "linear", "real")}
     for key, value in (given | more).items():
-        name, _, kind = key.rpartition("_") if key.endswith(("_error", "_nothing", "_real")) else (key, "", "")
+        name, _, kind = key.rpartition("_") if key.endswith(KINDS) else (key, "", "")
         if value is not None:
             parts[kind][name] = value
     return RouteEvaluation(
@@ -39,7 +40,11 @@ def measured(route: str, kid: float | None, **more: Any) -> RouteEvaluation:
         targets=60,
         values=parts[""],
         errors=parts["error"],
-        baselines={"do nothing": parts["nothing"], "real to real": parts["real"]},
+        baselines={
+            "do nothing": parts["nothing"],
+            **({"linear color transfer": parts["linear"]} if parts["linear"] else {}),
+            "real to real": parts["real"],
+        },
         networks=networks,
     )
 
@@ -102,13 +107,55 @@ def test_rank_is_one_more_than_the_number_of_significantly_better_methods() -> N
     ]
 
 
+def judged(kid: float, second: float, **more: Any) -> RouteEvaluation:
+    second_judge = {"kid_alexnet": second, "kid_alexnet_error": 3.0, "kid_alexnet_nothing": 100.0}
+    return measured(THERE, kid, **second_judge | more)
+
+
+def test_a_method_is_better_only_if_no_judge_contradicts() -> None:
+    # "fooled" has by far the lowest KID by the first network, but not by the second.
+    results = [
+        result("fooled", judged(10.0, 60.0)),
+        result("good", judged(40.0, 30.0)),
+        result("bad", judged(80.0, 80.0)),
+    ]
+    table = tables.build_direction_table(comparison(*results), THERE)
+    assert {row.cells[1]: row.cells[0] for row in table.rows if row.cells[0].isdigit()} == {
+        "fooled": "1",
+        "good": "1",
+        "bad": "3",
+    }
+    methods = tables.build_methods_table(comparison(*results))
+    assert methods.head[2:4] == ["mean KID (EfficientNet-Lite0)", "mean KID (AlexNet)"]
+    assert [row.cells[2:4] for row in methods.rows if row.cells[1] == "good"] == [["40.0 ± 3.0", "30.0 ± 3.0"]]
+    assert all(len(row.cells) == len(methods.head) for row in methods.rows)
+    alone = [result("fooled", judged(10.0, 60.0)), result("good", measured(THERE, 40.0))]
+    ranks = {row.cells[1]: row.cells[0] for row in tables.build_direction_table(comparison(*alone), THERE).rows}
+    assert (ranks["fooled"], ranks["good"]) == ("1", "2")
+
+
+def test_a_method_that_one_judge_finds_worse_than_the_input_is_not_recommended() -> None:
+    assert describe(result("fooled", judged(10.0, 120.0))).startswith("take none yet")
+    text = describe(result("good", judged(10.0, 50.0)))
+    assert text.startswith("take good") and "KID (AlexNet) 50 ± 3 (do nothing 100)" in text
+
+
+def test_a_method_must_beat_the_linear_color_transfer() -> None:
+    text = describe(result("a", measured(THERE, 40.0, kid_linear=42.0)))
+    assert text.startswith("take none yet") and "linear color transfer 42" in text
+    assert describe(result("a", measured(THERE, 40.0, kid_linear=50.0))).startswith("take a")
+    pairs = {"l1_nothing": 0.3, "l1_linear": 0.1}
+    assert "None is notably nearer" in describe(result("a", measured(THERE, 20.0, l1=0.1, **pairs)))
+    assert "a is the nearest" in describe(result("a", measured(THERE, 20.0, l1=0.09, **pairs)))
+
+
 def test_overall_ranking_needs_all_directions_and_combines_their_errors() -> None:
     results = [
         result("both", measured(THERE, 10.0, kid_error=3.0), measured(BACK, 30.0, kid_error=4.0)),
         result("one way", measured(THERE, 1.0)),
         result("lost", measured(THERE, None), measured(BACK, 2.0)),
     ]
-    first, last = rank_overall(results, (THERE, BACK), KID)
+    first, last = rank_overall(results, (THERE, BACK), (KID,))
     assert (first.method, first.value, first.error) == ("both", 20.0, 2.5)
     assert (last.method, last.value, last.rank) == ("lost", None, None)
 
@@ -116,7 +163,9 @@ def test_overall_ranking_needs_all_directions_and_combines_their_errors() -> Non
 def test_recommends_the_method_with_most_content_kept_among_ties() -> None:
     a, b = result("a", measured(THERE, 20.0)), result("b", measured(THERE, 24.0, edge_similarity=1.0))
     text = describe(a, b)
-    assert text.startswith("take b: KID 24 ± 3 (do nothing 100, real to real 5), content kept 0.80.")
+    assert text.startswith(
+        "take b: KID (EfficientNet-Lite0) 24 ± 3 (do nothing 100, real to real 5), content kept 0.80."
+    )
     assert "a is within the error of KID" in text
     assert "trade-off" not in text
 
@@ -127,7 +176,7 @@ def test_describes_a_trade_off_between_kid_and_content_kept() -> None:
     text = describe(a, b)
     assert text.startswith("take a:")
     assert "No other comes within the error" in text
-    assert "A trade-off: b keeps more of the input (KID 50 ± 3" in text
+    assert "A trade-off: b keeps more of the input (KID (EfficientNet-Lite0) 50 ± 3" in text
     # A method that does not beat the unchanged input is no alternative.
     assert "trade-off" not in describe(a, result("b", measured(THERE, 98.0)))
 
@@ -139,7 +188,7 @@ def test_warns_of_translations_unrelated_to_their_inputs() -> None:
 
 def test_recommends_none_if_no_method_beats_the_baselines() -> None:
     text = describe(result("a", measured(THERE, 95.0)), result("b", measured(THERE, 140.0)))
-    assert text.startswith("take none yet") and "best: a, KID 95" in text
+    assert text.startswith("take none yet") and "best: a, KID (EfficientNet-Lite0) 95" in text
     alike = describe(result("a", measured(THERE, 4.0, kid_nothing=4.5)))
     assert alike.startswith("take none") and "--pairs" in alike
     few = describe(result("a", measured(THERE, 4.0, kid_error=None)))
@@ -151,7 +200,7 @@ def test_true_pairs_decide_the_recommendation() -> None:
     sharp = result("sharp", measured(THERE, 20.0, l1=0.2, **true))
     close = result("close", measured(THERE, 60.0, l1=0.1, **true))
     text = describe(sharp, close)
-    assert text.startswith("take close: KID 60")
+    assert text.startswith("take close: KID (EfficientNet-Lite0) 60")
     assert "By KID sharp is nearer to the target" in text
     assert "close is the nearest to the true translations." in text
     assert "sharp is as near within 3%" in describe(sharp, result("close", measured(THERE, 20.0, l1=0.196, **true)))
@@ -171,9 +220,9 @@ def test_without_kid_only_true_pairs_decide() -> None:
 def test_overall_recommendation_is_one_method_or_one_per_direction() -> None:
     two = result("two", measured(THERE, 20.0), measured(BACK, 20.0), is_still_improving=True)
     assert dict(recommendations.recommend(comparison(two)))["Overall"] == (
-        "take two in every direction. Of the methods that support every direction, two has the best mean KID (20). To "
-        "translate: two 1,000 parameters, 4 ms per item (on cpu). two was still improving at the end: the ranking may "
-        "change with a larger budget."
+        "take two in every direction. Of the methods that support every direction, two has the best mean "
+        "KID (EfficientNet-Lite0) (20). To translate: two 1,000 parameters, 4 ms per item (on cpu). two was still "
+        "improving at the end: the ranking may change with a larger budget."
     )
     one = result("one", measured(THERE, 5.0))
     text = dict(recommendations.recommend(comparison(two, one)))["Overall"]
@@ -191,7 +240,7 @@ def test_the_unchanged_input_is_a_row_of_the_table() -> None:
     good, bad = result("good", measured(THERE, 20.0)), result("bad", measured(THERE, 140.0))
     failed = result("failed", state="diverged", reason="lost")
     found = tables.build_direction_table(comparison(bad, good, failed), THERE)
-    assert found.head == ["rank", "method", "KID", "kept: features", "kept: edges", "change"]
+    assert found.head == ["rank", "method", "KID (EfficientNet-Lite0)", "kept: features", "kept: edges", "change"]
     assert [(row.cells[:3], row.style) for row in found.rows] == [
         (["1", "good", "20.0 ± 3.0"], "first"),
         (["–", "do nothing", "100.0"], "nothing"),

@@ -56,7 +56,7 @@ def test_mean_and_standard_deviation_over_seeds() -> None:
     assert route.spread(KID) == pytest.approx(700**0.5)
     assert route.error(KID) == 3.0
     assert [seed.seed for seed in merged.seeds] == [0, 1, 2]
-    overall = rank_overall([merged], (THERE, BACK), KID)[0]
+    overall = rank_overall([merged], (THERE, BACK), [KID])[0]
     assert overall.value == 25.0
     # The means over both directions are 15, 20 and 40.
     assert overall.spread == pytest.approx(statistics.stdev([15.0, 20.0, 40.0]))

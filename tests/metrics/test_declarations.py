@@ -109,18 +109,21 @@ def test_the_text_table_has_a_row_per_metric_and_a_column_per_baseline() -> None
     assert "runs/r" in lines[0] and "best" in lines[0] and "step 7" in lines[0] and "test items" in lines[0]
     assert lines[2] == "a -> b (5 of 9 pictures translated, 6 of the target, 2 true pairs)"
     assert lines[3].split() == ["translated", "do", "nothing", "real", "to", "real", "better"]
-    assert lines[4].split() == ["KID", "x1000", "30.2", "+-", "2.0", "44.0", "0.5", "lower"]
+    assert lines[4].split() == ["KID", "x1000", "(EfficientNet-Lite0)", "30.2", "+-", "2.0", "44.0", "0.5", "lower"]
     assert lines[5].split() == ["L1", "to", "the", "truth", "0.050", "-", "-", "lower"]
     assert lines[6].split() == ["change", "0.100", "0.000", "-", "0", "=", "none"]
-    assert lines[8] == "b -> a (3 pictures translated, 3 of the target)" and lines[10].split()[:3] == [
+    assert "closed 32%" in lines[7]
+    assert lines[9] == "b -> a (3 pictures translated, 3 of the target)" and lines[11].split()[:3] == [
         "change",
         "0.200",
         "0.000",
     ]
     assert len({len(line) for line in lines[4:6]}) == 1
-    assert {"features: Net.", "a note."} <= {*lines} and any(line.startswith("KID x1000: ") for line in lines)
+    assert {"features: Net.", "a note."} <= {*lines} and any(
+        line.startswith("KID x1000 (EfficientNet-Lite0): ") for line in lines
+    )
     brief = evaluation(ROUTE, bare).text().splitlines()
-    assert "a note." in brief and not any(line.startswith("KID x1000: ") for line in brief)
+    assert "a note." in brief and not any(line.startswith("KID x1000 (EfficientNet-Lite0): ") for line in brief)
 
 
 @pytest.mark.parametrize(("sources", "targets", "is_few"), [(19, 20, True), (20, 19, True), (20, 20, False)])

@@ -188,8 +188,8 @@ def test_charts_are_drawn_for_every_route_and_loss(run: RunFolder) -> None:
     drawn = re.findall(r'<svg class="chart".*?</svg>', run.report.read_text(encoding="utf-8"))
     labels = [ElementTree.fromstring(svg).get("aria-label", "") for svg in drawn]
     assert labels == [
-        "KID of photos → paintings over steps, at the end 21",
-        "KID of paintings → photos over steps, at the end 32.2",
+        "KID (EfficientNet-Lite0) of photos → paintings over steps, at the end 21",
+        "KID (EfficientNet-Lite0) of paintings → photos over steps, at the end 32.2",
         *labels[2:],
     ]
     assert [label.split()[0] for label in labels[2:]] == ["generators.cycle", "discriminators.adversarial"]
@@ -302,7 +302,7 @@ def test_a_table_has_a_row_per_metric_and_a_column_per_baseline(run: RunFolder) 
     rows = ElementTree.fromstring(table[0].replace("&ensp;", " "))
     cells = [[" ".join("".join(cell.itertext()).split()) for cell in row] for row in rows.iter("tr")]
     assert cells[0] == ["", "translations", "do nothing", "real to real"]
-    assert cells[2] == ["KID x1000 lower is better", "better 40.0 ± 4.0", "180.0", "6.0"]
+    assert cells[2] == ["KID x1000 (EfficientNet-Lite0) lower is better", "better 40.0 ± 4.0", "180.0", "6.0"]
     assert cells[4] == ["content kept: features 1 = all", "0.700", "1.000", "–"]
     assert len(cells) == 2 + 5
 

@@ -184,7 +184,7 @@ def test_a_trial_is_measured_at_its_last_validation(discs: Path, tmp_path: Path,
     add(4, 60.0, False)
     assert read_trial(run, 4) == DepthTrial(4, KID, 60.0, 3.0, 0.0)
     add(5, None, True)
-    with pytest.raises(WorkError, match="KID was not measured"):
+    with pytest.raises(WorkError, match="was not measured"):
         read_trial(run, 4)
 
 
@@ -199,7 +199,7 @@ def test_raises_usage_error_for_unsupported_arguments(discs: Path, tmp_path: Pat
     with pytest.raises(UsageError, match="does not exist"):
         search_depth(tmp_path / "nowhere", out=out, log=quiet, steps=16, **SETTINGS)
     assert not out.exists()
-    with pytest.raises(WorkError, match="KID was not measured"):
+    with pytest.raises(WorkError, match="was not measured"):
         search_depth(discs, out=out, log=quiet, steps=16, **SETTINGS)
     with pytest.raises(UsageError, match="choose another --out, or continue it with --resume"):
         search_depth(discs, out=out, log=quiet, steps=16, **SETTINGS)

@@ -22,7 +22,8 @@ class Advisor:
     def __init__(self, comparison: Comparison) -> None:
         self.comparison = comparison
         self.medium = comparison.get_medium()
-        self.metric = ranking.choose_ranking_metric(comparison)
+        self.judges = ranking.choose_judges(comparison)
+        self.metric = self.judges[0]
         self.floor_names = [b.name for b in self.medium.baselines if not b.is_reference]
 
     @property
@@ -43,7 +44,7 @@ class Advisor:
 
     def rank(self, direction: str) -> list[RankedMethod]:
         """Rank the methods of a direction."""
-        return ranking.rank_direction(self.comparison.finished, direction, self.metric)
+        return ranking.rank_direction(self.comparison.finished, direction, self.judges)
 
     def choose(self, ranked: Sequence[RankedMethod]) -> RankedMethod | None:
         """Return the recommended method of a direction; None if no method beats the baselines."""

@@ -139,7 +139,6 @@ class ComparisonEvaluator:
     ) -> MethodResult:
         """Return the training progress and the cost of a run, without metrics."""
         method = translator.method
-        values = [(v.step, v.value) for v in summary.validations if v.value is not None]
         checkpoint = summary.default_checkpoint or "last"
         return MethodResult(
             method=method_name,
@@ -153,7 +152,7 @@ class ComparisonEvaluator:
             parameters=count_parameters(method.get_submodule(role) for role in method.translation_roles),
             total_parameters=count_parameters([method]),
             translate_s=seconds,
-            is_still_improving=trend.classify_trend(values, self.medium.validation_metric) == "gains",
+            is_still_improving=trend.classify_trend(summary.trend_points, summary.validation_metric) == "gains",
         )
 
     def _audit_hidden(self, summary: RunSummary) -> dict[str, HiddenInformation]:

@@ -32,11 +32,12 @@ def write_page(folder: ComparisonFolder, comparison: Comparison) -> None:
 
 def build_json(comparison: Comparison) -> dict[str, Any]:
     """Return the results, the rankings and the recommendations; non-finite numbers become null."""
-    metric = ranking.choose_ranking_metric(comparison)
-    overall = ranking.rank_overall(comparison.results, comparison.directions, metric)
-    by_direction = {d: ranking.rank_direction(comparison.results, d, metric) for d in comparison.directions}
+    judges = ranking.choose_judges(comparison)
+    overall = ranking.rank_overall(comparison.results, comparison.directions, judges)
+    by_direction = {d: ranking.rank_direction(comparison.results, d, judges) for d in comparison.directions}
     values: dict[str, Any] = comparison.model_dump(mode="json")
-    values["ranking_metric"] = metric.name
+    values["ranking_metric"] = judges[0].name
+    values["judge_metrics"] = [metric.name for metric in judges]
     values["ranking"] = {
         key: [
             {"method": m.method, "rank": m.rank, "value": m.value, "error": m.error, "spread": m.spread} for m in ranked
@@ -109,8 +110,8 @@ def _describe_items(comparison: Comparison) -> str:
 
 def _build_translate_command(comparison: Comparison) -> tuple[str, ...]:
     """Return the command that translates with the best method."""
-    metric = ranking.choose_ranking_metric(comparison)
-    order = [m.method for m in ranking.rank_overall(comparison.results, comparison.directions, metric)]
+    judges = ranking.choose_judges(comparison)
+    order = [m.method for m in ranking.rank_overall(comparison.results, comparison.directions, judges)]
     first = tables.sort_results(comparison.results, order)[0].method
     files = comparison.get_medium().files_noun.upper()
     return ("unpaired", "translate", f"{comparison.path}/{first}", files, "--to", comparison.domains[1], "--out", "DIR")

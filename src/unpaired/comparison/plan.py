@@ -15,7 +15,7 @@ from unpaired.comparison.seeds import format_seed_run
 from unpaired.config.resolve import SECTIONS, Settings, SettingsRequest, resolve_settings
 from unpaired.config.run_config import RunConfig
 from unpaired.config.setting_models import explain_unknown_setting, get_section_models
-from unpaired.config.settings import DataSettings, TrainingSettings
+from unpaired.config.settings import DataSettings, Preset, TrainingSettings
 from unpaired.errors import UnpairedError, UsageError, suggest_name
 from unpaired.labels import Labels
 from unpaired.media import MEDIA, Medium
@@ -153,7 +153,7 @@ def repeat_with_seed(planned: PlannedRun, seed: int, request: SettingsRequest) -
     )
 
 
-def select_common_item_settings(request: SettingsRequest, medium: Medium, preset: str) -> dict[str, Any]:
+def select_common_item_settings(request: SettingsRequest, medium: Medium, preset: Preset) -> dict[str, Any]:
     """Return the medium's own values of item settings, such as the size, that the preset replaces for some methods.
 
     Settings that the user gave are left out. All methods of a comparison are measured on equal items.

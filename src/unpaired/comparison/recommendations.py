@@ -89,7 +89,7 @@ def _summarize_directions(comparison: Comparison, advisor: Advisor) -> str:
         text = f"take {chosen[0]} in every direction."
     else:
         text = f"by direction: {'; '.join(f'{format_route(d)} {name or NONE}' for d, name in names.items())}."
-    overall = ranking.rank_overall(comparison.results, comparison.directions, metric)
+    overall = ranking.rank_overall(comparison.results, comparison.directions, advisor.judges)
     order = [m for m in overall if m.value is not None]
     if len(names) > 1 and order:
         best = order[0]
@@ -97,9 +97,14 @@ def _summarize_directions(comparison: Comparison, advisor: Advisor) -> str:
         tied_text = f"; {join_names(tied)} within the error" if tied else ""
         text += (
             f" Of the methods that support every direction, {best.method} has the best mean {metric.short} "
-            f"({best.value:.3g}{tied_text})."
+            f"({best.value:.3g}{_format_others(best)}{tied_text})."
         )
     return f"{text}{_describe_costs(comparison, chosen)}"
+
+
+def _format_others(method: RankedMethod) -> str:
+    """Format the values of the further judges of a method."""
+    return "".join(f", {s.metric.short} {s.metric.format(s.value)}" for s in method.others if s.value is not None)
 
 
 def _describe_costs(comparison: Comparison, names: list[str]) -> str:

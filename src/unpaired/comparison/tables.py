@@ -11,7 +11,15 @@ from unpaired.comparison import ranking
 from unpaired.comparison.ranking import RankedMethod
 from unpaired.comparison.result import Comparison, MethodResult
 from unpaired.comparison.seed_means import measure_overall_spread
-from unpaired.metrics.base import DO_NOTHING, Baseline, Metric, RouteEvaluation, SummaryColumn, mean_if_complete
+from unpaired.metrics.base import (
+    DO_NOTHING,
+    Baseline,
+    Metric,
+    RouteEvaluation,
+    SummaryColumn,
+    average_with_error,
+    mean_if_complete,
+)
 from unpaired.metrics.route_table import select_baselines, select_metrics
 
 MISSING = "–"
@@ -36,19 +44,19 @@ class Table:
 
 def build_methods_table(comparison: Comparison) -> Table:
     """Build the table of all methods (rank by the mean over all directions, metrics, training, cost) and baselines."""
-    medium, metric = comparison.get_medium(), ranking.choose_ranking_metric(comparison)
-    order = {m.method: m for m in ranking.rank_overall(comparison.results, comparison.directions, metric)}
+    medium, judges = comparison.get_medium(), ranking.choose_judges(comparison)
+    order = {m.method: m for m in ranking.rank_overall(comparison.results, comparison.directions, judges)}
     has_audits = any(r.hidden for r in comparison.results)
-    head = ["rank", "method", f"mean {metric.short}{f', {metric.unit}' if metric.unit else ''}"]
+    head = ["rank", "method", *(f"mean {m.short}{f', {m.unit}' if m.unit else ''}" for m in judges)]
     head += [column.label for column in medium.summary_columns] + ["hidden"] * has_audits
     head += ["seeds"] * comparison.has_spread
     head += ["steps", "ms/step", "ms/item", "parameters to translate", "all parameters"]
     rows = [
-        _build_method_row(comparison, r, order.get(r.method), metric, has_audits)
+        _build_method_row(comparison, r, order.get(r.method), judges, has_audits)
         for r in sort_results(comparison.results, [*order])
     ]
-    for baseline in select_baselines(medium, [metric], comparison.get_routes()):
-        rows.append(_build_baseline_row(comparison, baseline, metric, has_audits))
+    for baseline in select_baselines(medium, judges, comparison.get_routes()):
+        rows.append(_build_baseline_row(comparison, baseline, judges, has_audits))
     return Table(head, rows)
 
 
@@ -59,17 +67,17 @@ def sort_results(results: Sequence[MethodResult], order: Sequence[str]) -> list[
 
 
 def _build_method_row(
-    comparison: Comparison, r: MethodResult, ranked: RankedMethod | None, metric: Metric, has_audits: bool
+    comparison: Comparison, r: MethodResult, ranked: RankedMethod | None, judges: Sequence[Metric], has_audits: bool
 ) -> Row:
     columns = comparison.get_medium().summary_columns
     if r.state != "done":
-        empty = [MISSING] * (len(columns) + has_audits + comparison.has_spread)
+        empty = [MISSING] * (len(judges) - 1 + len(columns) + has_audits + comparison.has_spread)
         return Row([MISSING, r.method, r.state_label, *empty, f"{r.steps:,}", *[MISSING] * 4], "none")
     hidden = [format_number(mean_if_complete([h.fraction for h in r.hidden.values()]), 2)] if has_audits else []
     cells = [
         MISSING if ranked is None or ranked.rank is None else str(ranked.rank),
         r.method,
-        _format_mean(r, comparison.directions, metric),
+        *(_format_mean(r, comparison.directions, metric) for metric in judges),
         *(_format_summary(column, r.routes) for column in columns),
         *hidden,
         *([_format_seed_count(r)] if comparison.has_spread else []),
@@ -82,9 +90,10 @@ def _build_method_row(
     return Row(cells, _get_style(cells[0]))
 
 
-def _build_baseline_row(comparison: Comparison, baseline: Baseline, metric: Metric, has_audits: bool) -> Row:
+def _build_baseline_row(comparison: Comparison, baseline: Baseline, judges: Sequence[Metric], has_audits: bool) -> Row:
     medium, directions = comparison.get_medium(), comparison.directions
-    mean = mean_if_complete([comparison.get_baseline(d, baseline.name, metric) for d in directions])
+    values = [[comparison.get_baseline(d, baseline.name, metric) for d in directions] for metric in judges]
+    means = [m.format(mean_if_complete(found), MISSING) for m, found in zip(judges, values, strict=True)]
     summary = [
         mean_if_known([comparison.get_baseline(d, baseline.name, m) for d in directions for m in column.metrics])
         for column in medium.summary_columns
@@ -92,13 +101,13 @@ def _build_baseline_row(comparison: Comparison, baseline: Baseline, metric: Metr
     figures = [format_number(v, c.digits) for v, c in zip(summary, medium.summary_columns, strict=True)]
     hidden = ["0.00" if baseline.name == DO_NOTHING else MISSING] * has_audits
     costs = [MISSING] * (5 + comparison.has_spread)
-    cells = [MISSING, baseline.name, metric.format(mean, MISSING), *figures, *hidden, *costs]
+    cells = [MISSING, baseline.name, *means, *figures, *hidden, *costs]
     return Row(cells, "real" if baseline.is_reference else "nothing")
 
 
 def _format_mean(r: MethodResult, directions: Sequence[str], metric: Metric) -> str:
     """Format the mean over a method's routes; append their number if it does not support all directions."""
-    value, error = ranking.average_with_error(r.routes, metric)
+    value, error = average_with_error(r.routes, metric)
     spread = measure_overall_spread(r, [route.route for route in r.routes], metric)
     partial = f" ({len(r.routes)} of {len(directions)} directions)" if len(r.routes) < len(directions) else ""
     return f"{format_with_error(value, error if spread is None else spread, metric)}{partial}"
@@ -115,12 +124,13 @@ def _format_summary(column: SummaryColumn, routes: Sequence[RouteEvaluation]) ->
 
 def build_direction_table(comparison: Comparison, direction: str) -> Table:
     """Build the ranking of one direction with all measured metrics; baselines without training are sorted in."""
-    medium, metric = comparison.get_medium(), ranking.choose_ranking_metric(comparison)
+    medium, judges = comparison.get_medium(), ranking.choose_judges(comparison)
+    metric = judges[0]
     routes = comparison.get_routes(direction)
     metrics = select_metrics(medium, routes)
     placed: list[tuple[float, Row]] = []
     references: list[Row] = []
-    for m in ranking.rank_direction(comparison.results, direction, metric):
+    for m in ranking.rank_direction(comparison.results, direction, judges):
         assert m.route is not None
         cells = [MISSING if m.rank is None else str(m.rank), m.method]
         cells += [format_with_error(m.route.value(x), m.route.uncertainty(x), x) for x in metrics]

@@ -39,7 +39,7 @@ def evaluate(
 
     `pairs`: items with equal names are true pairs (None: as in training). `limit` is the maximum number of items per
     domain. By default it is 500 pictures (fewer for many routes), or 60 recordings (20 with `judges`). `baselines` are
-    routes of an earlier evaluation of the same items with the same options, whose baselines recordings reuse. `options`
+    routes of an earlier evaluation of the same items with the same options, whose baselines are reused. `options`
     are those of the run's medium: `fid` for pictures, `judges` and `texts` for recordings. `progress` is called with
     the number of finished parts and their total.
 

@@ -151,6 +151,8 @@ class Medium(ABC):
     baselines: ClassVar[tuple[Baseline, ...]]
     validation_metric: ClassVar[Metric]
     ranking_metrics: ClassVar[tuple[Metric, ...]]
+    judge_metrics: ClassVar[tuple[Metric, ...]] = ()
+    """Metrics of one kind by independent networks; a ranking by one of them must not contradict the others."""
     summary_columns: ClassVar[tuple[SummaryColumn, ...]] = ()
     """Columns of a comparison's main table in addition to the ranking metric."""
     compares_equal_settings: ClassVar[bool] = True

@@ -122,6 +122,7 @@ class RouteEvaluation(StrictModel):
     )
     baselines: dict[str, dict[str, float]] = Field({}, description="baseline -> metric -> value")
     networks: dict[str, str] = Field({}, description="networks and vocoders: purpose -> name")
+    digests: dict[str, str] = Field({}, description="SHA-256 of the weights file of networks: purpose -> digest")
     notes: tuple[str, ...] = Field((), description="remarks on these metrics")
     seconds: float = Field(0.0, description="duration of translation and measurement in seconds")
 
@@ -180,6 +181,13 @@ def mean_if_complete(values: Sequence[float | None]) -> float | None:
     """Return the mean; None if there are no values or if one of them is None."""
     known_values = [value for value in values if value is not None]
     return sum(known_values) / len(known_values) if known_values and len(known_values) == len(values) else None
+
+
+def average_with_error(routes: Sequence[RouteEvaluation], metric: Metric) -> tuple[float | None, float | None]:
+    """Return the mean of a metric over routes and its standard error; each is None unless all routes have one."""
+    errors = [error for r in routes if (error := r.error(metric)) is not None]
+    error = math.hypot(*errors) / len(errors) if errors and len(errors) == len(routes) else None
+    return mean_if_complete([r.value(metric) for r in routes]), error
 
 
 def average_routes(metric: Metric, routes: Sequence[RouteEvaluation]) -> float | None:

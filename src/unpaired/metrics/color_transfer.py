@@ -26,34 +26,46 @@ class ColorTransfer:
         return mapped.clamp(-1, 1).to(pictures.dtype)
 
 
-def fit_color_transfer(sources: Iterable[Tensor], targets: Iterable[Tensor]) -> ColorTransfer:
-    """Fit the affine map of least mean squared change that gives `sources` the mean and covariance of `targets`.
+@dataclass(frozen=True)
+class ColorStatistics:
+    """Mean (C) and covariance (C, C) of the channels over all pixels of `num_pictures` pictures, float64."""
 
-    Both are batches (B, C, H, W) of equal C and any sizes, and are read once. It is the Monge-Kantorovich map of two
-    Gaussians (Pitie and Kokaram 2007, "The linear Monge-Kantorovitch linear colour mapping"): T = A^-1/2 (A^1/2 B
-    A^1/2)^1/2 A^-1/2 for the covariances A of the sources and B of the targets; for one channel, the ratio of the
-    standard deviations. Raises ValueError for different numbers of channels, other shapes, or no pictures.
+    mean: Tensor
+    covariance: Tensor
+    num_pictures: int
+
+
+def fit_color_transfer(source: ColorStatistics, target: ColorStatistics) -> ColorTransfer:
+    """Return the affine map of least mean squared change from the mean and covariance of `source` to those of `target`.
+
+    It is the Monge-Kantorovich map of two Gaussians (Pitie and Kokaram 2007, "The linear Monge-Kantorovitch linear
+    colour mapping"): T = A^-1/2 (A^1/2 B A^1/2)^1/2 A^-1/2 for the covariances A of the source and B of the target; for
+    one channel, the ratio of the standard deviations. Raises ValueError for different numbers of channels.
     """
-    mean_x, cov_x = pixel_statistics(sources)
-    mean_y, cov_y = pixel_statistics(targets)
-    if len(mean_x) != len(mean_y):
-        raise ValueError(f"sources have {len(mean_x)} channels and targets {len(mean_y)}; expected equal numbers")
-    root, inverse = _power(cov_x, 0.5), _power(cov_x, -0.5)
-    matrix = inverse @ _power(root @ cov_y @ root, 0.5, floor=0.0) @ inverse
-    return ColorTransfer(matrix, mean_y - matrix @ mean_x)
+    if len(source.mean) != len(target.mean):
+        raise ValueError(
+            f"sources have {len(source.mean)} channels and targets {len(target.mean)}; expected equal numbers"
+        )
+    root, inverse = _power(source.covariance, 0.5), _power(source.covariance, -0.5)
+    matrix = inverse @ _power(root @ target.covariance @ root, 0.5, floor=0.0) @ inverse
+    return ColorTransfer(matrix, target.mean - matrix @ source.mean)
 
 
-def pixel_statistics(batches: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
-    """Return the mean (C) and covariance (C, C) over all pixels of batches (B, C, H, W), float64."""
-    count, total, square = 0, torch.zeros(()), torch.zeros(())
+def measure_colors(batches: Iterable[Tensor]) -> ColorStatistics:
+    """Measure the colors of all pixels of batches (B, C, H, W) of equal C and any sizes, which are read once.
+
+    Raises ValueError for other shapes, or no pictures.
+    """
+    num_pictures, count, total, square = 0, 0, torch.zeros(()), torch.zeros(())
     for batch in batches:
         _check(batch, batch.shape[1] if batch.dim() == 4 else 0)
         pixels = batch.double().transpose(0, 1).flatten(1)
+        num_pictures += len(batch)
         count, total, square = count + pixels.shape[1], total + pixels.sum(1), square + pixels @ pixels.T
     if not count:
         raise ValueError("no pictures; expected at least one batch (B, C, H, W)")
     mean = total / count
-    return mean, square / count - torch.outer(mean, mean)
+    return ColorStatistics(mean, square / count - torch.outer(mean, mean), num_pictures)
 
 
 def _power(covariance: Tensor, exponent: float, floor: float = FLOOR) -> Tensor:

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from unpaired.metrics.base import Metric
 
 MIN_STANDARD_ERRORS = 2.0
 """Number of standard errors that a significant difference exceeds."""
+
+
+class Judgement(NamedTuple):
+    """Two values of one metric, their standard errors (None: unknown) and spreads over seeds (None: one run)."""
+
+    metric: Metric
+    value: float
+    other: float
+    errors: tuple[float | None, ...]
+    spreads: tuple[float | None, ...] = ()
 
 
 def significantly_lower(value: float, other: float, *errors: float | None) -> bool:
@@ -40,3 +51,13 @@ def significantly_better(
     if metric.rank_tolerance:
         return metric.loss(other) - metric.loss(value) > metric.rank_tolerance * abs(value)
     return significantly_lower(metric.loss(value), metric.loss(other), *errors)
+
+
+def better_by_all_judges(judgements: Sequence[Judgement]) -> bool:
+    """Return whether one judge finds the first values significantly better, and no judge finds them worse.
+
+    Judges are metrics by independent networks. False without judgements.
+    """
+    better = any(significantly_better(j.metric, j.value, j.other, *j.errors, spreads=j.spreads) for j in judgements)
+    worse = any(significantly_better(j.metric, j.other, j.value, *j.errors, spreads=j.spreads) for j in judgements)
+    return better and not worse

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
 
 
 def format_evaluation(medium: Medium, evaluation: Evaluation, with_definitions: bool = False) -> str:
-    """Format an evaluation: a line on the run and its items, a table per route, and remarks.
+    """Format an evaluation: a line on the run and its items, a table and a verdict per route, and remarks.
 
     With `with_definitions`, the definitions of the metrics follow.
     """
     head = f"{evaluation.run}, the {evaluation.checkpoint} checkpoint (step {evaluation.step}), on {evaluation.items}"
-    tables = [_format_table(table) for table in build_route_tables(medium, evaluation.routes)]
+    tables = [
+        f"{_format_table(table)}\n  verdict: {medium.describe_route(route)}"
+        for table, route in zip(build_route_tables(medium, evaluation.routes), evaluation.routes, strict=True)
+    ]
     definitions = list_definitions(medium, evaluation.routes) if with_definitions else list_notes(evaluation.routes)
     parts = [head, *tables, describe_few_items(evaluation.routes), "\n".join(definitions)]
     return "\n\n".join(part for part in parts if part)

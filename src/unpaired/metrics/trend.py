@@ -24,6 +24,22 @@ MAX_RELATIVE_NOISE: Final = 0.3
 """Fraction of the level: if the noise hides differences up to this size, the trend is unclear."""
 
 
+class TrendPoint(NamedTuple):
+    """Value of a metric at a step, and its standard error (None: unknown)."""
+
+    step: int
+    value: float
+    error: float | None = None
+
+
+class Decline(NamedTuple):
+    """Best value of all, and of the last `window` evaluations, which are worse."""
+
+    best: TrendPoint
+    last: TrendPoint
+    window: int
+
+
 class _TrendLevels(NamedTuple):
     """Medians of the last third, of the third before and of the best third, and the threshold for a difference."""
 
@@ -34,45 +50,82 @@ class _TrendLevels(NamedTuple):
     threshold: float
 
 
-def classify_trend(history: Sequence[tuple[int, float]], metric: Metric) -> Trend:
-    """Classify (step, value) pairs of a metric, in order of steps; non-finite values are ignored.
+def classify_trend(history: Sequence[TrendPoint], metric: Metric) -> Trend:
+    """Classify the values of a metric, in order of steps; non-finite values are ignored.
 
     The median of the last third is compared with that of the third before. A difference is significant if it exceeds
     2.5 standard errors and 3 % of the level. The standard error is estimated from second differences, which a constant
     slope does not affect. The result is also "worse" if the last third is worse than the best third by twice that
-    threshold. It is "unclear" for fewer than six values, or if the noise could hide a change of 30 %.
+    threshold, or if there is a decline (`find_decline`). It is "unclear" for fewer than six values, or if the noise
+    could hide a change of 30 %.
     """
-    levels = _compute_levels([metric.loss(value) for _, value in history if math.isfinite(value)])
+    levels = _compute_levels([metric.loss(point.value) for point in history if math.isfinite(point.value)])
     if levels is None:
         return "unclear"
     difference = levels.recent - levels.before
-    if difference > levels.threshold or levels.recent - levels.best > 2 * levels.threshold:
+    if (
+        find_decline(history, metric) is not None
+        or difference > levels.threshold
+        or levels.recent - levels.best > 2 * levels.threshold
+    ):
         return "worse"
     if difference < -levels.threshold:
         return "gains"
     return "unclear" if levels.threshold > MAX_RELATIVE_NOISE * abs(levels.before) else "settled"
 
 
-def describe_trend(history: Sequence[tuple[int, float]], metric: Metric) -> str:
+def find_decline(history: Sequence[TrendPoint], metric: Metric) -> Decline | None:
+    """Return the best point, and the best of the last third if it is worse; None if it is not.
+
+    Worse means by more than the standard error of the difference, 2.5 times the noise between evaluations, and 3 % of
+    the best value. None for fewer than six values; non-finite values are ignored.
+    """
+    points = [point for point in history if math.isfinite(point.value)]
+    if len(points) < MIN_EVALUATIONS:
+        return None
+    window = len(points) // 3
+    best, last = (min(part, key=lambda point: metric.loss(point.value)) for part in (points, points[-window:]))
+    threshold = max(
+        math.hypot(best.error or 0.0, last.error or 0.0),
+        MIN_STANDARD_ERRORS * _estimate_noise_std([metric.loss(point.value) for point in points]),
+        MIN_RELATIVE_CHANGE * abs(best.value),
+    )
+    return Decline(best, last, window) if metric.loss(last.value) - metric.loss(best.value) > threshold else None
+
+
+def describe_decline(history: Sequence[TrendPoint], metric: Metric) -> str:
+    """Say since which step the metric has become worse; empty if it has not."""
+    decline = find_decline(history, metric)
+    if decline is None:
+        return ""
+    verb = "fallen" if metric.better == "higher" else "risen"
+    return (
+        f"Best checkpoint at step {decline.best.step:,}, {metric.short} {decline.best.value:.3g}; {metric.short} has "
+        f"{verb} since: in the last {decline.window} evaluations it was {decline.last.value:.3g} at best."
+    )
+
+
+def describe_trend(history: Sequence[TrendPoint], metric: Metric) -> str:
     """Describe the trend with its values, and recommend what to do."""
-    finite_history = [(step, value) for step, value in history if math.isfinite(value)]
-    values = [value for _, value in finite_history]
+    finite_history = [point for point in history if math.isfinite(point.value)]
+    values = [point.value for point in finite_history]
     if len(values) < MIN_EVALUATIONS:
         return (
             f"Too early to tell whether training still improves: {len(values)} evaluations, {MIN_EVALUATIONS} are "
             "needed."
         )
-    best_step, best = min(finite_history, key=lambda item: metric.loss(item[1]))
+    best_step, best, _ = min(finite_history, key=lambda point: metric.loss(point.value))
     window = len(values) // 3
     recent, before = median(values[-window:]), median(values[-2 * window : -window])
     comparison = (
         f"{metric.title} is {recent:.3g} over the last {window} evaluations, {before:.3g} over the {window} before"
     )
+    decline = describe_decline(finite_history, metric)
     return {
         "gains": f"Training still improves: {comparison}. More training should help.",
         "settled": f"Training has converged: {comparison}. More steps will hardly help.",
         "worse": f"Training gets worse: {comparison}; the best was {best:.3g} at step {best_step}. "
-        "Use the best checkpoint, train shorter, or add training items.",
+        f"{f'{decline} ' if decline else ''}Use the best checkpoint, train shorter, or add training items.",
         "unclear": f"No clear trend: {comparison}, and the values vary too much. More validation items would help.",
     }[classify_trend(history, metric)]
 

@@ -50,7 +50,7 @@ def render_page(summary: RunSummary) -> str:
         definitions=list_definitions(medium, routes),
         measured_on=run_text.describe_measurement(summary),
         audit=_describe_audit(summary),
-        metric=medium.validation_metric,
+        metric=summary.validation_metric,
         legend=legend,
         metric_charts=metric_charts,
         loss_charts=_render_loss_charts(summary),
@@ -79,7 +79,7 @@ def _describe_audit(summary: RunSummary) -> dict[str, Any] | None:
 def _render_metric_charts(summary: RunSummary) -> tuple[list[tuple[str, str]], list[tuple[str, Markup]]]:
     """Draw the validation metric of each route over steps with its baselines; return the legend and the charts."""
     medium = summary.config.get_medium()
-    metric = medium.validation_metric
+    metric = summary.validation_metric
     best = max((v.step for v in summary.validations if v.is_best), default=None)
     charts: list[tuple[str, Markup]] = []
     legend: dict[str, str] = {"main": "translations"}

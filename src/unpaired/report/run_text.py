@@ -69,8 +69,8 @@ def describe_verdict(summary: RunSummary) -> list[tuple[str, str]]:
 
 def describe_trend(summary: RunSummary) -> str:
     """Describe the trend of the validation metric; empty if it was not measured."""
-    values = [(v.step, v.value) for v in summary.validations if v.value is not None]
-    return trends.describe_trend(values, summary.config.get_medium().validation_metric) if values else ""
+    points = summary.trend_points
+    return trends.describe_trend(points, summary.validation_metric) if points else ""
 
 
 def list_notices(summary: RunSummary) -> list[str]:
@@ -85,7 +85,7 @@ def list_notices(summary: RunSummary) -> list[str]:
 def describe_checkpoints(summary: RunSummary) -> str:
     """Describe the existing checkpoints, and the one that `translate` uses by default."""
     best, last = summary.steps.get("best"), summary.steps.get("last")
-    metric = summary.config.get_medium().validation_metric
+    metric = summary.validation_metric
     if summary.config.imported_from is not None:
         return "Translating uses the imported generator."
     if best is not None:

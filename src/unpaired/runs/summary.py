@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from safetensors import SafetensorError, safe_open
 from unpaired.config.run_config import RunConfig, read_config
 from unpaired.data.split import DomainSplits
 from unpaired.errors import WorkError
-from unpaired.metrics.base import Evaluation, RouteEvaluation
+from unpaired.media.base import Medium
+from unpaired.metrics.base import Evaluation, Metric, RouteEvaluation, average_with_error
+from unpaired.metrics.trend import TrendPoint
 from unpaired.runs.files import read_file_lists
 from unpaired.runs.folder import Checkpoint, RunFolder
 from unpaired.runs.history import History
@@ -23,12 +26,13 @@ from unpaired.runs.progress import Budget, Progress, list_checkpoints
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """Metrics of all routes on the validation split at a step; `value` is that of the validation metric."""
+    """Metrics of all routes on the validation split at a step; `value` is the mean of the metric named `metric`."""
 
     step: int
     routes: tuple[RouteEvaluation, ...]
     value: float | None
     is_best: bool = False
+    metric: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,9 +99,29 @@ class RunSummary:
             return self.test.routes
         return () if self.shown_validation is None else self.shown_validation.routes
 
+    @property
+    def validation_metric(self) -> Metric:
+        """Metric that chose the best checkpoint."""
+        return find_validation_metric(self.config.get_medium(), [v.metric for v in self.validations])
+
+    @property
+    def trend_points(self) -> list[TrendPoint]:
+        """Values of the validation metric over training, with their standard errors."""
+        metric = self.validation_metric
+        return [
+            TrendPoint(v.step, v.value, average_with_error(v.routes, metric)[1])
+            for v in self.validations
+            if v.value is not None
+        ]
+
     def get_domain_name(self, key: str) -> str:
         """Return the name of the domain with the key `key`."""
         return self.config.get_domain(key).name
+
+
+def find_validation_metric(medium: Medium, names: Sequence[str]) -> Metric:
+    """Return the metric of the last of the names in a run's history; the medium's default if there is none."""
+    return next((m for name in reversed(names) for m in medium.metrics if m.name == name), medium.validation_metric)
 
 
 def read_run_summary(path: Path) -> RunSummary:
@@ -176,7 +200,9 @@ def _group_losses(lines: list[dict[str, Any]]) -> dict[str, list[tuple[float, fl
 def _parse_validation(line: dict[str, Any]) -> ValidationResult | None:
     try:
         routes = tuple(RouteEvaluation.model_validate(route) for route in line["routes"])
-        return ValidationResult(int(line["step"]), routes, line["value"], bool(line.get("best")))
+        return ValidationResult(
+            int(line["step"]), routes, line["value"], bool(line.get("best")), line.get("metric", "")
+        )
     except (KeyError, TypeError, ValueError):
         return None
 

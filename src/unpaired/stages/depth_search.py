@@ -221,8 +221,7 @@ class DepthSearch:
 def read_trial(path: Path, depth: int) -> DepthTrial:
     """Read the last validation of a trial; raises WorkError if the validation metric was not measured."""
     summary = read_run_summary(path)
-    medium = summary.config.get_medium()
-    metric = medium.validation_metric
+    medium, metric = summary.config.get_medium(), summary.validation_metric
     route = next((v.routes[0] for v in reversed(summary.validations) if v.routes), None)
     value, error = (None, None) if route is None else (route.value(metric), route.error(metric))
     if route is None or value is None or error is None:

@@ -12,6 +12,7 @@ from unpaired.evaluation.run import evaluate
 from unpaired.metrics import trend
 from unpaired.runs.folder import RunFolder
 from unpaired.runs.progress import Progress
+from unpaired.runs.summary import read_run_summary
 from unpaired.training.logging import TrainingLog
 
 
@@ -25,13 +26,9 @@ def finish_training(
     the error is logged.
     """
     medium = config.get_medium()
-    values = [
-        (line["step"], line["value"])
-        for line in training_log.history.read("evaluation")
-        if line["value"] is not None and line["metric"] == medium.validation_metric.name
-    ]
-    if values:
-        training_log.log_notice(step, trend.describe_trend(values, medium.validation_metric))
+    summary = read_run_summary(folder.path)
+    if summary.trend_points:
+        training_log.log_notice(step, trend.describe_trend(summary.trend_points, summary.validation_metric))
     path = str(folder.path)
     try:
         with torch.random.fork_rng(devices=[]):

@@ -15,7 +15,8 @@ from torch.utils.tensorboard import SummaryWriter
 from unpaired.console import LogCallback, create_error_console
 from unpaired.file_names import shorten_name
 from unpaired.media.pictures import save_grid
-from unpaired.metrics.base import Metric, RouteEvaluation
+from unpaired.metrics.base import Metric, RouteEvaluation, average_with_error
+from unpaired.metrics.trend import TrendPoint, describe_decline, find_decline
 from unpaired.runs.folder import RunFolder
 from unpaired.runs.history import History
 
@@ -33,6 +34,12 @@ class TrainingLog:
         folder.samples.mkdir(exist_ok=True)
         if resumed_at is not None:
             self.history.rewind(resumed_at)
+        self._trend_points = [
+            TrendPoint(line["step"], line["value"], line.get("error"))
+            for line in self.history.read("evaluation")
+            if line["value"] is not None
+        ]
+        self._decline_step: int | None = None
         self.tensorboard = SummaryWriter(
             str(folder.tensorboard), purge_step=None if resumed_at is None else resumed_at + 1
         )
@@ -70,20 +77,33 @@ class TrainingLog:
         value: float | None,
         best_value: float | None,
     ) -> bool:
-        """Add an evaluation on the validation split to the history; returns whether `value` is the best so far."""
+        """Add an evaluation on the validation split to the history; returns whether `value` is the best so far.
+
+        Logs once for each best value that the metric has become worse since.
+        """
         is_best = value is not None and (best_value is None or metric.is_better(value, best_value))
-        spent_s = round(spent_s, 3)
+        error = average_with_error(routes, metric)[1]
         self.history.add(
             "evaluation",
             step,
-            spent_s=spent_s,
+            spent_s=round(spent_s, 3),
             set="validation",
             routes=[route.model_dump() for route in routes],
             metric=metric.name,
             value=value,
+            error=error,
             best=is_best,
         )
+        if value is not None:
+            self._trend_points.append(TrendPoint(step, value, error))
+            self._log_decline(metric)
         return is_best
+
+    def _log_decline(self, metric: Metric) -> None:
+        decline = find_decline(self._trend_points, metric)
+        if decline is not None and decline.best.step != self._decline_step:
+            self._decline_step = decline.best.step
+            self.log(describe_decline(self._trend_points, metric))
 
     def log_metrics(self, step: int, routes: Sequence[RouteEvaluation]) -> None:
         """Log the metrics of routes and of their baselines as TensorBoard scalars."""

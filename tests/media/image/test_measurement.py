@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from unpaired.errors import DivergenceError
 from unpaired.media.image.measurement import RouteEvaluator, Translate
-from unpaired.media.image.metrics import IMAGE_METRICS, REAL
+from unpaired.media.image.metrics import IMAGE_METRICS, LINEAR, REAL
 from unpaired.metrics.base import DO_NOTHING, RouteEvaluation
+from unpaired.metrics.color_transfer import fit_color_transfer, measure_colors
 from unpaired.metrics.features import EfficientNetFeatures
 
 
@@ -72,15 +73,60 @@ def test_true_translations_have_ideal_metrics() -> None:
     assert any("FID of 15 items" in note for note in m.notes)
 
 
+class SquareDistance:
+    """Perceptual distance for tests: the mean square."""
+
+    name, digest = "squares", "abc"
+
+    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
+        return (x - y).square().mean((1, 2, 3))
+
+
+EVERYTHING: dict[str, Any] = {
+    "second_features": PooledPixels(),
+    "perceptual": SquareDistance(),
+    "transfer": brighten,
+    "with_fid": True,
+}
+
+
 def test_every_measured_metric_is_declared() -> None:
-    m = measure_route(brighten, darken, SOURCES, TARGETS, PAIRS, PooledPixels(), with_fid=True)
+    m = measure_route(brighten, darken, SOURCES, TARGETS, PAIRS, PooledPixels(), **EVERYTHING)
     assert m.values.keys() == {metric.name for metric in IMAGE_METRICS}
 
 
 def test_identity_has_the_metrics_of_its_baselines() -> None:
-    m = measure_route(identity, identity, SOURCES, TARGETS, PAIRS, PooledPixels(), with_fid=True)
+    m = measure_route(identity, identity, SOURCES, TARGETS, PAIRS, PooledPixels(), **EVERYTHING)
     for metric in IMAGE_METRICS:
         assert m.values[metric.name] == pytest.approx(m.baseline(DO_NOTHING, metric), rel=1e-6), metric.name
+
+
+def test_the_color_transfer_has_every_metric_of_a_translation_but_the_cycle() -> None:
+    m = measure_route(brighten, darken, SOURCES, TARGETS, PAIRS, PooledPixels(), **EVERYTHING)
+    assert m.baselines[LINEAR] == pytest.approx({name: v for name, v in m.values.items() if name != "cycle"})
+    assert m.baselines.keys() == {DO_NOTHING, LINEAR, REAL}
+    assert m.baselines[DO_NOTHING].keys() <= m.baselines[LINEAR].keys()
+    assert m.networks["second features"] == "pooled pixels" and m.digests == {"ST-LPIPS": "abc"}
+    assert m.values["kid_alexnet"] == m.values["kid"] and m.errors["kid_alexnet"] == m.errors["kid"]
+    assert m.values["st_lpips"] == pytest.approx(0) and m.baselines[DO_NOTHING]["st_lpips"] == pytest.approx(1)
+
+
+def test_the_color_transfer_can_be_brief_or_known() -> None:
+    features = PooledPixels()
+    evaluator = RouteEvaluator(SOURCES, TARGETS, features=features, transfer=brighten, is_brief=True)
+    assert features.seen == 30
+    assert evaluator.measure(identity).baselines[LINEAR] == pytest.approx({"change": 0.5})
+    known = {"kid": 3.0}
+    m = measure_route(identity, None, SOURCES, TARGETS, transfer=brighten, known_linear=known)
+    assert m.baselines[LINEAR] == known
+
+
+@pytest.mark.parametrize("channels", [1, 2, 4])
+def test_other_numbers_of_channels_have_the_baseline(channels: int) -> None:
+    sources, targets = batches(-0.5, 0, channels), batches(0.5, 1, channels)
+    transfer = fit_color_transfer(measure_colors(sources), measure_colors(targets))
+    m = measure_route(identity, None, sources, targets, [(x, x + 1) for x in sources], transfer=transfer)
+    assert m.baselines[LINEAR]["l1"] < 0.1 * m.baselines[DO_NOTHING]["l1"]
 
 
 def test_translations_of_other_items_have_low_similarity() -> None:

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 
 from unpaired.comparison.advice import Advisor, join_names
 from unpaired.comparison.ranking import RankedMethod, is_tied
-from unpaired.media.image.metrics import FEATURE_SIMILARITY, KID, L1, REAL
+from unpaired.media.image.metrics import FEATURE_SIMILARITY, KIDS, L1, LINEAR, REAL
 from unpaired.media.image.verdict import (
     MIN_TRUTH_GAIN,
-    beats_identity,
+    beats_untrained,
     content_kept,
     get_content_spread,
+    get_kid,
     has_features,
     is_nearer_to_truth,
 )
-from unpaired.metrics.base import DO_NOTHING, RouteEvaluation
+from unpaired.metrics.base import DO_NOTHING, Metric, RouteEvaluation
 from unpaired.metrics.features import INSTALL_HINT
 from unpaired.metrics.significance import combine_spreads
 
@@ -32,10 +33,12 @@ class ImageAdvisor(Advisor):
     def rules(self) -> tuple[str, ...]:
         """Rules of the ranking and of the advice."""
         return (
-            "Methods are ranked by KID to the target's real pictures, lower is better; they share a rank if their KIDs "
-            f"differ by less than {self.describe_tolerance()}. The advice is the method that keeps most of the input "
-            f"among those that beat {DO_NOTHING} and do not differ from the best by KID; if the true translations are "
-            "known, the method nearest to them.",
+            "Methods are ranked by KID to the target's real pictures, lower is better, by two unrelated networks if "
+            "both are installed: a method is better than another if one KID is lower by more than "
+            f"{self.describe_tolerance()} and the other is not higher by more than that; otherwise they share a rank. "
+            f"The advice is the method that keeps most of the input among those that beat {DO_NOTHING} and the "
+            f"{LINEAR} in this way and do not differ from the best; if the true translations are known, the method "
+            "nearest to them.",
         )
 
     def choose(self, ranked: Sequence[RankedMethod]) -> RankedMethod | None:
@@ -46,10 +49,11 @@ class ImageAdvisor(Advisor):
         nearer = [m for m in ranked if m.route is not None and is_nearer_to_truth(m.route)]
         if nearer:
             return min(nearer, key=lambda m: m.route.values["l1"] if m.route is not None else 0.0)
-        improving = [m for m in ranked if m.route is not None and beats_identity(m.route)]
+        improving = [m for m in ranked if m.route is not None and beats_untrained(m.route)]
         if not improving:
             return None
-        return max((m for m in improving if is_tied(improving[0], m, KID)), key=lambda m: _get_content(m) or 0.0)
+        tied = (m for m in improving if is_tied(improving[0], m, self.metric))
+        return max(tied, key=lambda m: _get_content(m) or 0.0)
 
     def describe_direction(self, direction: str) -> str:
         """Recommend a method for one direction, with the reasons."""
@@ -85,12 +89,12 @@ class ImageAdvisor(Advisor):
     def _describe_best(self, chosen: RankedMethod, ranked: Sequence[RankedMethod]) -> str:
         """Compare the chosen method with the best by KID, and name the others within the error."""
         best = ranked[0]
-        if not is_tied(best, chosen, KID):
+        if not is_tied(best, chosen, self.metric):
             return (
                 f"By KID {best.method} is nearer to the target ({self.format_method(best)}): a trade-off between "
                 "likeness to the target and L1 to the truth. L1 rewards blur, so look at the pictures of both."
             )
-        others = [m.method for m in ranked if m.method != chosen.method and is_tied(best, m, KID)]
+        others = [m.method for m in ranked if m.method != chosen.method and is_tied(best, m, self.metric)]
         if not others:
             return "No other comes within the error of its KID."
         return f"{join_names(others)} {'is' if len(others) == 1 else 'are'} within the error of KID."
@@ -107,7 +111,7 @@ class ImageAdvisor(Advisor):
                 f"By features its translations have little to do with their inputs ({similarity:.2f}): check whether "
                 "they correspond at all."
             )
-        better = [m for m in ranked if m.route is not None and beats_identity(m.route)]
+        better = [m for m in ranked if m.route is not None and beats_untrained(m.route)]
         spread = get_content_spread(route)
         better = [
             m
@@ -131,9 +135,11 @@ def describe_truth(chosen: RankedMethod, route: RouteEvaluation, ranked: Sequenc
     if l1 is None:
         return ""
     if not is_nearer_to_truth(route):
-        return "None is notably nearer to the true translations than the input is; KID does not show this."
-    beats_input = route.value(KID) is None or beats_identity(route)
-    caveat = "" if beats_input else ", though its KID is not significantly better than the input's"
+        floor = "the input is" if route.baseline(LINEAR, L1) is None else f"the input and its {LINEAR} are"
+        return f"None is notably nearer to the true translations than {floor}; KID does not show this."
+    beats_input = route.value(get_kid(route)) is None or beats_untrained(route)
+    floor = "the input's" if route.baseline(LINEAR, L1) is None else f"those of the input and its {LINEAR}"
+    caveat = "" if beats_input else f", though its KID is not significantly better than {floor}"
     others = [(m.method, m.route) for m in ranked if m.method != chosen.method and m.route is not None]
     tied = [name for name, other in others if is_as_near_to_truth(other, route)]
     verb = "is" if len(tied) == 1 else "are"
@@ -155,37 +161,41 @@ def explain_no_gain(best: RankedMethod) -> str:
     route = best.route
     if route is None:
         return "nothing was measured."
-    if route.error(KID) is None:
+    kid = get_kid(route)
+    if route.error(kid) is None:
         return f"{route.sources} and {route.targets} held-out items are too few to judge by KID; judge by the pictures."
-    nothing, real = route.baseline(DO_NOTHING, KID), route.baseline(REAL, KID)
+    nothing, real = route.baseline(DO_NOTHING, kid), route.baseline(REAL, kid)
     if nothing is not None and real is not None and nothing <= real:
         return (
             "take none by these figures: by KID, untranslated pictures do not differ from real ones "
-            f"({format_kid(route)}), so KID cannot rank methods here. Judge by the pictures or by true pairs (--pairs)."
+            f"({format_kid(route, kid)}), so KID cannot rank methods here. Judge by the pictures or by true pairs "
+            "(--pairs)."
         )
+    floors = DO_NOTHING if route.baseline(LINEAR, kid) is None else f"{DO_NOTHING} and the {LINEAR}"
     return (
-        f"take none yet: no method beats {DO_NOTHING} by more than the error of KID (best: {best.method}, "
+        f"take none yet: no method beats {floors} by more than the error of KID (best: {best.method}, "
         f"{format_measures(route)}). Train longer, or check whether the two collections differ as intended."
     )
 
 
 def format_measures(route: RouteEvaluation) -> str:
     """Format KID with its baselines, the content kept, and the distance to the truth."""
-    parts = [format_kid(route)] if route.value(KID) is not None else []
+    parts = [format_kid(route, metric) for metric in KIDS if route.value(metric) is not None]
     parts += [f"content kept {kept:.2f}"] if (kept := content_kept(route)) is not None else []
-    l1, nothing = route.value(L1), route.baseline(DO_NOTHING, L1)
-    if l1 is not None and nothing is not None:
-        parts.append(f"L1 to the truth {l1:.3f} ({DO_NOTHING} {nothing:.3f})")
+    if (l1 := route.value(L1)) is not None:
+        names = (DO_NOTHING, LINEAR)
+        floors = [f"{name} {floor:.3f}" for name in names if (floor := route.baseline(name, L1)) is not None]
+        parts.append(f"L1 to the truth {l1:.3f} ({', '.join(floors)})")
     return ", ".join(parts)
 
 
-def format_kid(route: RouteEvaluation) -> str:
-    """Format KID with its standard error and baselines."""
-    error = route.uncertainty(KID)
-    values = [(name, route.baseline(name, KID)) for name in (DO_NOTHING, REAL)]
+def format_kid(route: RouteEvaluation, metric: Metric) -> str:
+    """Format a KID with its standard error and baselines."""
+    error = route.uncertainty(metric)
+    values = [(name, route.baseline(name, metric)) for name in (DO_NOTHING, LINEAR, REAL)]
     baselines = ", ".join(f"{name} {value:.3g}" for name, value in values if value is not None)
     error_text = "" if error is None else f" ± {error:.3g}"
-    return f"KID {route.value(KID):.3g}{error_text}" + (f" ({baselines})" if baselines else "")
+    return f"{metric.short} {route.value(metric):.3g}{error_text}" + (f" ({baselines})" if baselines else "")
 
 
 def _get_content(method: RankedMethod) -> float | None:

@@ -126,8 +126,8 @@ def render_rows(folder: ComparisonFolder, comparison: Comparison) -> list[Markup
 
 def _list_rows(folder: ComparisonFolder, comparison: Comparison, source: str, target: str) -> Iterator[dict[str, Any]]:
     """Yield the rows of one direction for the template."""
-    metric = ranking.choose_ranking_metric(comparison)
-    order = [m.method for m in ranking.rank_direction(comparison.results, f"{source} -> {target}", metric)]
+    judges = ranking.choose_judges(comparison)
+    order = [m.method for m in ranking.rank_direction(comparison.results, f"{source} -> {target}", judges)]
     labels = {INPUTS: source, TRUTH: f"true {target}"}
     for name in (INPUTS, TRUTH, *dict.fromkeys([*order, *(r.method for r in comparison.finished)])):
         path = folder.image_rows(source, target) / f"{name}.png"

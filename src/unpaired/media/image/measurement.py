@@ -7,17 +7,16 @@ declared in `media.image.metrics`.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from unpaired.devices import isolate_rng
 from unpaired.errors import DivergenceError
-from unpaired.media.image.metrics import REAL
-from unpaired.metrics import kid as kid_metrics
+from unpaired.media.image.feature_distance import FeatureDistance, FeatureExtractor, Values
+from unpaired.media.image.metrics import CHANGE, KID, KID_ALEXNET, LINEAR, REAL, ST_LPIPS
 from unpaired.metrics import paired as pair_metrics
 from unpaired.metrics.base import DO_NOTHING, RouteEvaluation, keep_finite
 
@@ -26,19 +25,19 @@ Translate = Callable[[Tensor], Tensor]
 NO_FEATURES = "KID and content kept by features are missing: pip install 'unpaired[features]' adds the feature network."
 
 
-class FeatureExtractor(Protocol):
-    """A frozen feature network, as `features.EfficientNetFeatures`."""
+class PairedDistance(Protocol):
+    """A perceptual distance of image pairs, as `features.PerceptualMetric`."""
 
     @property
     def name(self) -> str:
         """Name of the network for reports."""
 
     @property
-    def dimensions(self) -> int:
-        """Number of features D."""
+    def digest(self) -> str:
+        """SHA-256 of the weights file; empty if there is none."""
 
-    def __call__(self, images: Tensor, /) -> Tensor:
-        """Return features (B, D) of images (B, 1 or 3, H, W) in [-1, 1]."""
+    def __call__(self, x: Tensor, y: Tensor, /) -> Tensor:
+        """Return the distance (B,) of images (B, 1 or 3, H, W) in [-1, 1]."""
 
 
 class RouteEvaluator:
@@ -46,8 +45,12 @@ class RouteEvaluator:
 
     `sources` and `targets` are batches (B, 1 or 3, H, W) in [-1, 1], `pairs` batches of sources and their true
     translations. Batch and image sizes may differ between batches. Each measurement iterates over them, so they must
-    not be generators (TypeError). Without `features` there is no KID, FID or feature similarity. `available` is the
-    number of items in the split, of which `sources` are some or all.
+    not be generators (TypeError). Without `features` there is no KID, FID or feature similarity; `second_features`
+    gives the second KID, `perceptual` the perceptual distance of pairs. `available` is the number of items in the
+    split, of which `sources` are some or all.
+
+    `transfer` is the baseline of a linear color transfer; `known_linear` are its values if they were measured before.
+    With `is_brief`, only its change is measured, which takes no network.
     """
 
     def __init__(
@@ -57,31 +60,44 @@ class RouteEvaluator:
         pairs: Iterable[tuple[Tensor, Tensor]] | None = None,
         features: FeatureExtractor | None = None,
         *,
+        second_features: FeatureExtractor | None = None,
+        perceptual: PairedDistance | None = None,
+        transfer: Translate | None = None,
+        known_linear: Mapping[str, float] | None = None,
+        is_brief: bool = False,
         route: str = "source -> target",
         with_fid: bool = False,
         available: int = 0,
+        notes: Sequence[str] = (),
     ) -> None:
         for name, batches in (("sources", sources), ("targets", targets), ("pairs", pairs)):
             if isinstance(batches, Iterator):
                 raise TypeError(f"{name} is a generator, used up after one pass; expected a list or the like")
         self.route = route
-        self._sources, self._pairs, self._features, self._with_fid = sources, pairs or (), features, with_fid
-        self._real_features = self._source_features = torch.empty(0, 0)
-        if features is not None:
-            self._real_features = _extract_features(features, targets)
-            self._source_features = _extract_features(features, sources)
-        nothing, real = self._measure_feature_baselines() if features is not None else ({}, {})
-        nothing |= self._measure_pair_baselines()
+        self._sources, self._pairs, self._perceptual = sources, pairs or (), perceptual
+        self._distances = [
+            FeatureDistance(metric, network, sources, targets, with_fid and metric is KID)
+            for metric, network in ((KID, features), (KID_ALEXNET, second_features))
+            if network is not None
+        ]
+        networks = {"features": features, "second features": second_features, "ST-LPIPS": perceptual}
+        used = {what: network for what, network in networks.items() if network is not None}
         self._baselines = RouteEvaluation(
             route=route,
             sources=sum(map(len, sources)),
             targets=sum(map(len, targets)),
             available=available,
             pairs=sum(len(x) for x, _ in self._pairs),
-            baselines={name: values for name, values in ((DO_NOTHING, nothing), (REAL, real)) if values},
-            networks={} if features is None else {"features": features.name},
-            notes=self._list_notes(),
+            networks={what: network.name for what, network in used.items()},
+            digests={what: network.digest for what, network in used.items() if network.digest},
+            notes=(*self._list_notes(), *notes),
         )
+        baselines = self._measure_baselines()
+        if known_linear is not None:
+            baselines[LINEAR] = dict(known_linear)
+        elif transfer is not None:
+            baselines[LINEAR] = self._measure_transfer(transfer, is_brief)
+        self._baselines.baselines.update({name: values for name, values in baselines.items() if values})
 
     @property
     def batch_count(self) -> int:
@@ -97,80 +113,82 @@ class RouteEvaluator:
         values that are not finite.
         """
         start = time.perf_counter()
-        means = _Means()
-        outputs = []
-        with isolate_rng():
-            for x in self._sources:
-                y = self._require_finite(translate(x))
-                a, b = _to_common_range(x, y)
-                means.add("change", pair_metrics.l1(a, b))
-                means.add("edge_similarity", pair_metrics.edge_correlation(a, b))
-                if translate_back is not None:
-                    means.add("cycle", pair_metrics.l1(*_to_common_range(x, self._require_finite(translate_back(y)))))
-                if self._features is not None:
-                    outputs.append(self._features(y))
-            for x, truth in self._pairs:
-                means.compare(self._require_finite(translate(x)), truth)
-        values, errors = self._measure_features(torch.cat(outputs)) if outputs else ({}, {})
+        values, errors = self._measure(translate, translate_back)
         return self._baselines.model_copy(
             update={
-                "values": keep_finite(means.means() | values),
+                "values": keep_finite(values),
                 "errors": keep_finite(errors),
                 "seconds": time.perf_counter() - start,
             }
         )
+
+    def _measure(self, translate: Translate, translate_back: Translate | None = None) -> tuple[Values, Values]:
+        """Return the values of all metrics, and the standard errors of some."""
+        means = _Means(self._perceptual)
+        outputs: list[list[Tensor]] = [[] for _ in self._distances]
+        with isolate_rng():
+            for x in self._sources:
+                y = self._require_finite(translate(x))
+                a, b = _to_common_range(x, y)
+                means.add(CHANGE.name, pair_metrics.l1(a, b))
+                means.add("edge_similarity", pair_metrics.edge_correlation(a, b))
+                if translate_back is not None:
+                    means.add("cycle", pair_metrics.l1(*_to_common_range(x, self._require_finite(translate_back(y)))))
+                for distance, parts in zip(self._distances, outputs, strict=True):
+                    parts.append(distance.network(y))
+            for x, truth in self._pairs:
+                means.compare(self._require_finite(translate(x)), truth)
+        values: Values = dict(means.means())
+        errors: Values = {}
+        for distance, parts in zip(self._distances, outputs, strict=True):
+            if parts:
+                found, found_errors = distance.measure(torch.cat(parts))
+                values |= found
+                errors |= found_errors
+                if distance.metric is KID:
+                    values["feature_similarity"] = distance.measure_similarity(torch.cat(parts))
+        return values, errors
 
     def _require_finite(self, y: Tensor) -> Tensor:
         if not torch.isfinite(y).all():
             raise DivergenceError(f"{self.route}: the translation has values that are not finite")
         return y.float()
 
-    def _measure_features(self, outputs: Tensor) -> tuple[dict[str, float | None], dict[str, float | None]]:
-        """Measure the features of translations `outputs` (N, D); returns values and standard errors."""
-        values: dict[str, float | None] = {"feature_similarity": _centered_cosine(self._source_features, outputs)}
-        errors: dict[str, float | None] = {}
-        if min(len(outputs), len(self._real_features)) >= 2:
-            value, error = kid_metrics.kid_estimate(self._real_features, outputs)
-            values["kid"], errors["kid"] = 1000 * value, 1000 * error
-            if self._with_fid:
-                values["fid"] = kid_metrics.fid(self._real_features, outputs)
-        return values, errors
-
-    def _measure_feature_baselines(self) -> tuple[dict[str, float], dict[str, float]]:
-        """Measure untranslated inputs against real targets, and one half of the real targets against the other."""
-        real, inputs = self._real_features, self._source_features
-        nothing: dict[str, float] = {}
-        halves: dict[str, float] = {}
-        if min(len(real), len(inputs)) >= 2:
-            nothing["kid"] = 1000 * kid_metrics.kid_estimate(real, inputs).value
-        if len(real) >= 4:
-            halves["kid"] = 1000 * kid_metrics.kid_of_real_halves(real)
-        if self._with_fid and min(len(real), len(inputs)) >= 2:
-            nothing["fid"] = kid_metrics.fid(real, inputs)
-            if len(real) >= 4:
-                order = torch.randperm(len(real), generator=torch.Generator().manual_seed(0))
-                halves["fid"] = kid_metrics.fid(real[order[::2]], real[order[1::2]])
-        return nothing, halves
-
-    def _measure_pair_baselines(self) -> dict[str, float]:
-        means = _Means()
+    def _measure_baselines(self) -> dict[str, dict[str, float]]:
+        """Measure doing nothing, and the real targets against each other."""
+        means = _Means(self._perceptual)
         for x, truth in self._pairs:
             means.compare(x, truth)
+        nothing: dict[str, float] = {}
+        real: dict[str, float] = {}
+        for distance in self._distances:
+            found, found_real = distance.measure_baselines()
+            nothing |= found
+            real |= found_real
+        return {DO_NOTHING: nothing | means.means(), REAL: real}
+
+    @torch.no_grad()
+    def _measure_transfer(self, transfer: Translate, is_brief: bool) -> dict[str, float]:
+        if not is_brief:
+            return keep_finite(self._measure(transfer)[0])
+        means = _Means()
+        for x in self._sources:
+            means.add(CHANGE.name, pair_metrics.l1(*_to_common_range(x, transfer(x))))
         return means.means()
 
     def _list_notes(self) -> tuple[str, ...]:
-        if self._features is None:
+        if not any(distance.metric is KID for distance in self._distances):
             return (NO_FEATURES,)
-        has_fid = self._with_fid and min(len(self._real_features), len(self._source_features)) >= 2
-        bias = kid_metrics.explain_fid_bias(self._real_features, self._source_features) if has_fid else None
-        return () if bias is None else (bias,)
+        biases = (distance.explain_bias() for distance in self._distances)
+        return tuple(bias for bias in biases if bias is not None)
 
 
 class _Means:
     """Values per image of each metric, accumulated over batches, and their means."""
 
-    def __init__(self) -> None:
+    def __init__(self, perceptual: PairedDistance | None = None) -> None:
         self._values: dict[str, list[Tensor]] = {}
+        self._perceptual = perceptual
 
     def add(self, name: str, values: Tensor) -> None:
         self._values.setdefault(name, []).append(values.cpu())
@@ -184,6 +202,8 @@ class _Means:
             self.add("ssim", pair_metrics.ssim(a, b))
         if min(a.shape[-2:]) >= pair_metrics.GAUSSIAN_SSIM_WINDOW:
             self.add("gaussian_ssim", pair_metrics.gaussian_ssim(a, b))
+        if self._perceptual is not None:
+            self.add(ST_LPIPS.name, self._perceptual(2 * a - 1, 2 * b - 1))
 
     def means(self) -> dict[str, float]:
         return {name: torch.cat(values).mean().item() for name, values in self._values.items()}
@@ -194,19 +214,3 @@ def _to_common_range(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     channels = max(x.shape[1], y.shape[1])
     a, b = ((t.float().clamp(-1, 1) + 1) / 2 for t in (x.to(y.device), y))
     return a.expand(-1, channels, -1, -1), b.expand(-1, channels, -1, -1)
-
-
-def _extract_features(features: FeatureExtractor, batches: Iterable[Tensor]) -> Tensor:
-    extracted = [features(batch) for batch in batches]
-    return torch.cat(extracted) if extracted else torch.empty(0, features.dimensions)
-
-
-def _centered_cosine(inputs: Tensor, outputs: Tensor) -> float | None:
-    """Return the mean cosine similarity of features (N, D) of inputs and translations, each centered by its own mean.
-
-    Centering removes properties that all items of a domain have (for example brightness). Untranslated inputs give 1,
-    translations of other items about 0. Returns None for fewer than two items.
-    """
-    if len(inputs) < 2:
-        return None
-    return functional.cosine_similarity(inputs - inputs.mean(0), outputs - outputs.mean(0)).mean().item()

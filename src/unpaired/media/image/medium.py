@@ -16,7 +16,7 @@ from unpaired.media.base import (
     MeasuredRoutes,
     Medium,
 )
-from unpaired.media.image.metrics import EDGE_SIMILARITY, FEATURE_SIMILARITY, IMAGE_BASELINES, IMAGE_METRICS, KID
+from unpaired.media.image.metrics import EDGE_SIMILARITY, FEATURE_SIMILARITY, IMAGE_BASELINES, IMAGE_METRICS, KID, KIDS
 from unpaired.media.image.settings import (
     CONVERSION_HINTS,
     PRESETS,
@@ -76,7 +76,7 @@ class ImageMedium(Medium):
     metrics = IMAGE_METRICS
     baselines = IMAGE_BASELINES
     validation_metric = KID
-    ranking_metrics = (KID,)
+    ranking_metrics = judge_metrics = KIDS
     summary_columns = (SummaryColumn("content kept", (FEATURE_SIMILARITY, EDGE_SIMILARITY), 2),)
     comparison_hint = (
         "KID times 1000. Content kept: 1 is all. Hidden: the fraction of the input that the "
@@ -169,9 +169,12 @@ class ImageMedium(Medium):
         return evaluate_images(request)
 
     def covers_options(self, evaluation: Evaluation, options: EvaluateOptions) -> bool:
-        """Whether the FID and the distance to training pictures were measured if they are requested."""
+        """Whether what is requested was measured, and everything by each network that is installed now."""
+        from unpaired.media.image.judges import has_installed_networks  # noqa: PLC0415
+
         assert isinstance(options, ImageEvaluateOptions)
-        return all(evaluation.options.get(name) for name, is_requested in options.model_dump().items() if is_requested)
+        requested = [name for name, is_requested in options.model_dump().items() if is_requested]
+        return all(evaluation.options.get(name) for name in requested) and has_installed_networks(evaluation.routes)
 
     def extend_options(self, options: EvaluateOptions, evaluation: Evaluation) -> EvaluateOptions:
         """Request what the earlier evaluation measured too."""
@@ -181,7 +184,7 @@ class ImageMedium(Medium):
         )
 
     def describe_route(self, route: RouteEvaluation) -> str:
-        """Describe a route by KID relative to its baselines, and with pairs by L1 to the true translations."""
+        """Describe how near a route is to the target, to the truth, to the color transfer and to the input."""
         from unpaired.media.image.verdict import describe_route  # noqa: PLC0415
 
         return f"{describe_route(route)}{describe_memorization(route)}"

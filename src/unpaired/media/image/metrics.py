@@ -1,4 +1,4 @@
-"""Metrics and baselines of pictures, in the order of tables. Features are those of a frozen network."""
+"""Metrics and baselines of pictures, in the order of tables. Features are those of frozen networks."""
 
 from __future__ import annotations
 
@@ -6,16 +6,30 @@ from unpaired.metrics.base import DO_NOTHING, Baseline, Metric
 from unpaired.metrics.nearest import NEAREST_RATIO
 
 REAL = "real to real"
+LINEAR = "linear color transfer"
 
+_KID = (
+    "distance of the translations' features to those of the target's real pictures, unbiased (Binkowski 2018, cubic "
+    "kernel), times 1000, +- its standard error; compare it only with KIDs of the same feature network."
+)
 KID = Metric(
     "kid",
-    "KID x1000",
+    "KID x1000 (EfficientNet-Lite0)",
     "lower",
     1,
-    "distance of the translations' features to those of the target's real pictures, unbiased (Binkowski 2018, cubic "
-    "kernel), times 1000, +- its standard error; compare it only with KIDs of the same feature network.",
-    short_label="KID",
+    _KID,
+    short_label="KID (EfficientNet-Lite0)",
 )
+KID_ALEXNET = Metric(
+    "kid_alexnet",
+    "KID x1000 (AlexNet)",
+    "lower",
+    1,
+    _KID,
+    short_label="KID (AlexNet)",
+)
+KIDS = (KID, KID_ALEXNET)
+"""KID by each feature network; methods are ranked by both."""
 FID = Metric(
     "fid",
     "FID",
@@ -56,6 +70,15 @@ GAUSSIAN_SSIM = Metric(
     3,
     "structural similarity to the true translation, -1 to 1, in Gaussian windows of 11 x 11 pixels as in papers.",
     short_label="SSIM (Gaussian)",
+)
+ST_LPIPS = Metric(
+    "st_lpips",
+    "ST-LPIPS to the truth",
+    "lower",
+    4,
+    "perceptual distance to the true translation by AlexNet, trained on human judgements and tolerant of small shifts "
+    "(Ghildyal 2022).",
+    short_label="ST-LPIPS",
 )
 CYCLE = Metric(
     "cycle",
@@ -98,11 +121,13 @@ CHANGE = Metric(
 
 IMAGE_METRICS = (
     KID,
+    KID_ALEXNET,
     FID,
     L1,
     PSNR,
     SSIM,
     GAUSSIAN_SSIM,
+    ST_LPIPS,
     CYCLE,
     FEATURE_SIMILARITY,
     EDGE_SIMILARITY,
@@ -111,5 +136,10 @@ IMAGE_METRICS = (
 )
 IMAGE_BASELINES = (
     Baseline(DO_NOTHING, "the untranslated input."),
+    Baseline(
+        LINEAR,
+        "mean and covariance of the colors matched to the target's; no training (Pitie 2007). A translator that does "
+        "not beat it has learned nothing.",
+    ),
     Baseline(REAL, "one random half of the target's real pictures against the other.", is_reference=True),
 )

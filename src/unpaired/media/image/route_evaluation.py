@@ -11,9 +11,12 @@ from unpaired.config.run_config import RunConfig
 from unpaired.console import ProgressCallback, ignore_progress
 from unpaired.data.batches import BatchLoader
 from unpaired.data.split import SplitName
+from unpaired.media.image.color_baseline import ColorTransferFitter
+from unpaired.media.image.feature_distance import FeatureExtractor
+from unpaired.media.image.judges import ImageJudges
 from unpaired.media.image.measurement import RouteEvaluator
+from unpaired.media.image.metrics import LINEAR
 from unpaired.methods.base import Method, Route
-from unpaired.metrics import features as feature_net
 from unpaired.metrics.base import RouteEvaluation
 from unpaired.metrics.route_selection import select_evenly
 
@@ -53,8 +56,8 @@ class EvaluationItems:
 class CachedFeatures:
     """A feature network with a cache by batch, because the items of a domain belong to several routes."""
 
-    def __init__(self, net: feature_net.EfficientNetFeatures) -> None:
-        self.name, self.dimensions = net.name, net.dimensions
+    def __init__(self, net: FeatureExtractor) -> None:
+        self.name, self.dimensions, self.digest = net.name, net.dimensions, net.digest
         self._net = net
         self._cache: dict[int, tuple[Tensor, Tensor]] | None = {}
 
@@ -74,7 +77,9 @@ class CachedFeatures:
 class MethodEvaluator:
     """Evaluator of the routes of a method. Baselines are computed once, so each measurement only translates.
 
-    `pairs` is the maximum number of true pairs per route; they are from the test split.
+    `pairs` is the maximum number of true pairs per route; they are from the test split. `transfers` fits the baseline
+    of a linear color transfer; with `is_brief`, only its change is measured. Baselines of that transfer in
+    `known_baselines` (routes measured before) are not measured again.
     """
 
     def __init__(
@@ -86,12 +91,17 @@ class MethodEvaluator:
         *,
         limit: int,
         device: torch.device,
+        judges: ImageJudges,
+        transfers: ColorTransferFitter,
+        is_brief: bool = False,
         pairs: int = 0,
         with_fid: bool = False,
+        known_baselines: Sequence[RouteEvaluation] = (),
     ) -> None:
         self.method = method
         self.device = device
-        net = CachedFeatures(feature_net.EfficientNetFeatures(device)) if feature_net.is_available() else None
+        features, second = (None if net is None else CachedFeatures(net) for net in (judges.first, judges.second))
+        known = {r.route: r.baselines[LINEAR] for r in known_baselines if LINEAR in r.baselines}
         self.evaluators: list[tuple[Route, RouteEvaluator]] = []
         self.pairs = 0
         items = EvaluationItems(batches, split, limit)
@@ -99,32 +109,31 @@ class MethodEvaluator:
             [r for r in method.routes if all(batches.count_files(key, split) for key in (r.source, r.target))]
         ):
             sources, targets = items.sources(route.source), items.targets(route.target)
-            loaded_pairs = (
-                [(x, y) for _, x, y in batches.iterate_pairs(route.source, route.target, limit=pairs)] if pairs else []
-            )
+            truths = load_pairs(batches, route, pairs)
             if not sources or not targets:
                 continue
-            self.pairs += len(loaded_pairs)
-            truths = [
-                (a, b)
-                for a, b in zip(
-                    stack_batches([x for x, _ in loaded_pairs]),
-                    stack_batches([y for _, y in loaded_pairs]),
-                    strict=True,
-                )
-            ]
+            self.pairs += sum(len(x) for x, _ in truths)
+            name = config.format_route(route)
+            transfer, note = transfers.fit(route, sources, targets)
             evaluator = RouteEvaluator(
                 sources,
                 targets,
                 truths,
-                net,
-                route=config.format_route(route),
+                features,
+                second_features=second,
+                perceptual=judges.perceptual,
+                transfer=transfer,
+                known_linear=known.get(name),
+                is_brief=is_brief,
+                route=name,
                 with_fid=with_fid,
                 available=batches.count_files(route.source, split),
+                notes=(*judges.notes, *([] if is_brief else [note])),
             )
             self.evaluators.append((route, evaluator))
-        if net is not None:
-            net.disable_cache()
+        for net in (features, second):
+            if net is not None:
+                net.disable_cache()
 
     def measure(self, progress: ProgressCallback = ignore_progress) -> tuple[RouteEvaluation, ...]:
         """Measure every route with the current weights; sets the method to evaluation mode."""
@@ -146,6 +155,13 @@ class MethodEvaluator:
             return self.method.translate(y.to(self.device), route.target, route.source).float().cpu()
 
         return evaluator.measure(translate, translate_back if has_reverse else None)
+
+
+def load_pairs(batches: BatchLoader, route: Route, limit: int) -> list[tuple[Tensor, Tensor]]:
+    """Return batches of sources and of their true translations, at most `limit` items of the test split."""
+    loaded = [(x, y) for _, x, y in batches.iterate_pairs(route.source, route.target, limit=limit)] if limit else []
+    sources, truths = (stack_batches([pair[i] for pair in loaded]) for i in (0, 1))
+    return list(zip(sources, truths, strict=True))
 
 
 def stack_batches(items: Sequence[Tensor]) -> list[Tensor]:
