@@ -22,7 +22,7 @@ from unpaired.comparison.page import write_page
 from unpaired.comparison.plan import ALL, ComparisonPlan, MethodOverrides, PlannedMethod, make_plan
 from unpaired.comparison.recommendations import list_excluded
 from unpaired.comparison.result import Comparison
-from unpaired.config.resolve import SettingsRequest
+from unpaired.config.resolve import SettingsRequest, read_settings
 from unpaired.console import LogCallback, format_duration, log_to_terminal
 from unpaired.errors import DivergenceError, UnpairedError, UsageError, WorkError
 from unpaired.evaluation.run import parse_evaluate_options
@@ -66,7 +66,10 @@ def compare(
     option_names = {name for medium in MEDIA.values() for name in medium.evaluate_options_model.model_fields}
     given_options = {name: settings.pop(name) for name in option_names & settings.keys()}
     sources = [Path(d) for d in data]
-    request = SettingsRequest(None, preset, settings, Path(config) if config else None)  # type: ignore[arg-type]
+    path = Path(config) if config else None
+    file_settings = read_settings(path) if path else {}
+    preset = preset or file_settings.get("preset")
+    request = SettingsRequest(None, preset, settings, path, file_settings)  # type: ignore[arg-type]
     plan = make_plan(sources, methods, request, overrides or {}, pairs)
     names = [domain.name for domain in plan.config.domains]
     medium = plan.config.get_medium()
