@@ -48,7 +48,7 @@ def measure(norm: str, root: Path, width: int, steps: int, seed: int) -> tuple[f
         x = images[indices]
         loss = F.mse_loss(decoder(concat_label(encoder(x), labels[indices])), x)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
     encoder.eval(), decoder.eval()
     with torch.inference_mode():

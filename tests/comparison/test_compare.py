@@ -403,3 +403,14 @@ def test_methods_have_equal_items_although_their_papers_have_other_sizes(
     assert [*entries] == methods
     assert all((values["size"], values["load_size_ratio"]) == (size, 286 / 256) for values in entries.values())
     assert plan.config.medium_settings.model_dump()["size"] == size
+
+
+def test_settings_file_of_a_comparison_is_read(discs: Path, tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("method: gan\n")
+    with pytest.raises(UsageError, match=r"settings\.yaml.*'method'"):
+        compare(discs, config=file, out=tmp_path / "out", **QUICK)
+    file.write_text("medium_settings: {size: 32}\n")
+    request = SettingsRequest.read(None, "paper", {"width": 4, "blocks": 1, "discriminator_width": 4}, file)
+    plan = make_plan([discs], ["gan", "cyclegan"], request, {"gan": {"depth": 2}}, pairs=False)
+    assert {p.settings.medium_settings.model_dump()["size"] for p in plan.entries.values()} == {32}

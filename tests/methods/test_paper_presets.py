@@ -126,15 +126,17 @@ def test_cut_has_antialiased_networks(method: str) -> None:
 
 def test_vaegan_weights_give_the_authors_sums() -> None:
     """For 256 x 8 x 8 features and 128 latent values, as in the authors' `NLLNormal` and `KLDStandardNormal`."""
-    weights = build("vaegan").loss_weights
+    method, context = build("vaegan"), StepContext(0, 0.0)
     torch.manual_seed(0)
     d = torch.randn(256, 8, 8, dtype=torch.float64)
     mean, log_variance = torch.randn(2, 128, dtype=torch.float64)
     likelihood = d.square().sum() / 2
     prior = -(1 + log_variance - mean.square() - log_variance.exp()).sum() / 2
-    ours = weights["reconstruction"] * d.square().mean() + weights["kl"] * prior / 128
+    reconstruction_weight = method.loss_weight("encoders", "reconstruction", context)
+    kl_weight = method.loss_weight("encoders", "kl", context)
+    ours = reconstruction_weight * d.square().mean() + kl_weight * prior / 128
     assert float(ours) * 16384 / 2 == pytest.approx(float(likelihood + prior), rel=1e-12)
-    gamma = weights["decoders.reconstruction"]
+    gamma = method.loss_weight("decoders", "reconstruction", context)
     assert float(gamma * d.square().mean()) == pytest.approx(1e-6 * float(likelihood), rel=1e-12)
 
 

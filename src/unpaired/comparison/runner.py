@@ -22,7 +22,7 @@ from unpaired.comparison.plan import ALL, ComparisonPlan, MethodOverrides, Plann
 from unpaired.comparison.recommendations import list_excluded
 from unpaired.comparison.result import Comparison
 from unpaired.comparison.seeds import format_seeds, parse_seeds
-from unpaired.config.resolve import SettingsRequest
+from unpaired.config.resolve import SettingsRequest, read_settings
 from unpaired.console import LogCallback, format_duration, log_to_terminal
 from unpaired.errors import DivergenceError, UnpairedError, UsageError, WorkError
 from unpaired.evaluation.run import parse_evaluate_options
@@ -74,7 +74,10 @@ def compare(
         if "seed" in settings:
             raise UsageError("both --seed and --seeds are given; give only --seeds")
         settings["seed"] = first_seed
-    request = SettingsRequest(None, preset, settings, Path(config) if config else None)  # type: ignore[arg-type]
+    path = Path(config) if config else None
+    file_settings = read_settings(path) if path else {}
+    preset = preset or file_settings.get("preset")
+    request = SettingsRequest(None, preset, settings, path, file_settings)  # type: ignore[arg-type]
     plan = make_plan(sources, methods, request, overrides or {}, pairs, more_seeds)
     names = [domain.name for domain in plan.config.domains]
     medium = plan.config.get_medium()
