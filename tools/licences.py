@@ -91,15 +91,15 @@ def read_licence(name: str, metadata: PackageMetadata) -> str:
     if known := FROM_LICENCE_FILES.get(name):
         return known
     classifiers = [entry.split(" :: ")[-1] for entry in metadata.get_all("Classifier") or [] if "License ::" in entry]
-    text = metadata.get("License-Expression") or metadata.get("License")
-    for value in filter(None, (text, *classifiers)):
+    texts = [text for field in ("License-Expression", "License") for text in metadata.get_all(field) or []]
+    for value in (*texts, *classifiers):
         identifier = SPDX.get(value, value)
         if EXPRESSION.fullmatch(identifier) and identifier not in ("UNKNOWN", "BSD"):
             if "-NC" in identifier:
                 raise ValueError(f"{name}: {identifier} forbids commercial use; remove the package")
             return identifier
     raise ValueError(
-        f"{name}: licence {text!r}, {classifiers}; add it to SPDX or FROM_LICENCE_FILES in tools/licences.py"
+        f"{name}: licence {texts}, {classifiers}; add it to SPDX or FROM_LICENCE_FILES in tools/licences.py"
     )
 
 
