@@ -17,6 +17,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -61,7 +62,14 @@ def train_tiny_run(folder: Path) -> Path:
         (folder / domain).mkdir(parents=True)
         for seed in range(first, first + 8):
             (folder / domain / f"{seed}.png").write_bytes(draw_picture(seed))
-    tiny = {"preset": "tiny", "size": 16, "width": 4, "blocks": 1, "discriminator_width": 4, "batch_size": 2}
+    tiny: dict[str, Any] = {
+        "preset": "tiny",
+        "size": 16,
+        "width": 4,
+        "blocks": 1,
+        "discriminator_width": 4,
+        "batch_size": 2,
+    }
     settings = {**tiny, "precision": "fp32", "device": "cpu", "steps": 1, "evaluate_every": 0}
     return train(folder / "one", folder / "two", out=folder / "run", log=lambda _: None, **settings)
 

@@ -90,9 +90,10 @@ def read_licence(name: str, metadata: PackageMetadata) -> str:
     """
     if known := FROM_LICENCE_FILES.get(name):
         return known
-    classifiers = [entry.split(" :: ")[-1] for entry in metadata.get_all("Classifier") or [] if "License ::" in entry]
-    texts = [text for field in ("License-Expression", "License") for text in metadata.get_all(field) or []]
-    for value in (*texts, *classifiers):
+    fields = ("License-Expression", "License")
+    texts: list[str] = [text for field in fields for text in metadata.get_all(field) or []]
+    classifiers: list[str] = [entry for entry in metadata.get_all("Classifier") or [] if "License ::" in entry]
+    for value in (*texts, *(entry.split(" :: ")[-1] for entry in classifiers)):
         identifier = SPDX.get(value, value)
         if EXPRESSION.fullmatch(identifier) and identifier not in ("UNKNOWN", "BSD"):
             if "-NC" in identifier:
