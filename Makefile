@@ -44,7 +44,7 @@ test-long: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.kill --instants 50
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fuzz
 	$(BIN)/mypy --python-version 3.12 --platform darwin
-	$(BIN)/mypy --python-version 3.13 --platform win32
+	$(BIN)/mypy --python-version 3.13
 	$(BIN)/mypy --python-version 3.14
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.load
 	$(MAKE) wheel WHEEL_DEMO_MINUTES=5.5
