@@ -43,7 +43,7 @@ docs: $(VENV)/.test
 test-long: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.kill --instants 50
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fuzz
-	$(BIN)/mypy --python-version 3.12 --platform darwin
+	$(BIN)/mypy --python-version 3.12 --platform darwin src
 	$(BIN)/mypy --python-version 3.13
 	$(BIN)/mypy --python-version 3.14
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.load
