@@ -14,11 +14,11 @@ CONSTRAINTS := $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi >/dev
 INSTALL := -m pip --disable-pip-version-check install --quiet
 # Exactly these wheels, and no others. torch follows by its version; the lock has what it depends on.
 LOCKED := $(INSTALL) --require-hashes --no-deps --only-binary :all: -r
-# $(call environment,FOLDER,LOCK): a new environment with the packages of requirements/LOCK.lock, and torch.
+# $(call environment,FOLDER,LOCK,MORE): a new environment with the packages of requirements/LOCK.lock, torch and MORE.
 define environment
 $(PYTHON) -m venv $(1)
 $(1)/bin/python $(LOCKED) requirements/$(2).lock
-$(1)/bin/python $(INSTALL) $(CONSTRAINTS) torch
+$(1)/bin/python $(INSTALL) $(CONSTRAINTS) torch $(3)
 endef
 WHEEL_DEMO_MINUTES := 0.05
 EXTRAS := features embeddings voice voice-vad voice-neural voice-measures
@@ -63,8 +63,7 @@ wheel: $(VENV)/.test
 # Without pip itself, which no lock has.
 sbom: $(VENV)/.release
 	rm -rf build/sbom-venv
-	$(call environment,build/sbom-venv,runtime)
-	build/sbom-venv/bin/python $(INSTALL) --no-deps $(CONSTRAINTS) torchvision
+	$(call environment,build/sbom-venv,runtime,torchvision)
 	build/sbom-venv/bin/python -m pip uninstall --quiet --yes pip
 	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o build/sbom.json build/sbom-venv
 
