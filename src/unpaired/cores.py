@@ -13,7 +13,10 @@ _THREADS_AT_START = os.environ.get("OMP_NUM_THREADS", "")
 
 def count_cores() -> int:
     """Return the number of cores that CPU affinity and container quota allow; all cores if these are unknown."""
-    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    if sys.platform == "linux":
+        cores = len(os.sched_getaffinity(0))
+    else:
+        cores = os.cpu_count() or 1
     quota = read_cpu_quota()
     return cores if quota is None else max(1, min(cores, math.ceil(quota)))
 

@@ -184,7 +184,7 @@ def test_ignored_sighup_remains_ignored(default_sighup: None) -> None:
 
 @pytest.mark.skipif(not hasattr(os, "openpty"), reason="no terminals")
 def test_training_continues_after_terminal_closes(discs: Path, tmp_path: Path) -> None:
-    """With nohup, writes to a closed terminal fail, but training continues."""
+    """With nohup, SIGHUP is ignored and writes to a closed terminal fail, but training continues."""
     leader, terminal = os.openpty()
     settings = "--preset tiny --size 16 --width 4 --blocks 1 --discriminator-width 4 --precision fp32 --device cpu"
     command = [sys.executable, "-m", "unpaired", "train", str(discs), "--out", str(tmp_path / "run"), "--steps", "60"]
@@ -201,6 +201,7 @@ def test_training_continues_after_terminal_closes(discs: Path, tmp_path: Path) -
     while b"run: " not in os.read(leader, 4096):
         time.sleep(0.01)
     os.close(leader)
+    process.send_signal(signal.SIGHUP)
     assert process.wait(300) == 0
     assert (tmp_path / "run" / "report.html").exists()
     assert list_checkpoints(tmp_path / "run" / "checkpoints")[-1].name == "step-000000060"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,11 @@ def test_unsupported_format_raises_usage_error(tmp_path: Path) -> None:
     tree(tmp_path, "1.heic")
     with pytest.raises(UsageError, match="HEIC is not read"):
         TranslationJobs([tmp_path / "1.heic"], tmp_path / "out", IMAGE)
+
+
+def test_database_is_closed_with_the_last_reference(tmp_path: Path) -> None:
+    jobs = TranslationJobs([tree(tmp_path / "in", "1.png")], tmp_path / "out", IMAGE)
+    database = jobs._database
+    del jobs
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        database.execute("SELECT 1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -68,6 +69,7 @@ class TranslationJobs:
         except OSError as error:
             raise UsageError(f"{error.filename}: cannot be opened ({error.strerror})") from error
         self._database = sqlite3.connect("", isolation_level=None)
+        weakref.finalize(self, self._database.close)  # also if an error follows; Python 3.13 warns of open databases
         self._database.execute("CREATE TABLE files (output BLOB PRIMARY KEY, input BLOB, real BLOB) WITHOUT ROWID")
         self._database.execute("BEGIN")
         for input_path in inputs:

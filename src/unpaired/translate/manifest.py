@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -48,6 +49,7 @@ class Manifest:
         try:
             with self._wrap_database_errors():
                 self._database = sqlite3.connect(out / DATABASE_NAME, isolation_level=None)
+                weakref.finalize(self, self._database.close)  # also if an error follows
                 # No fsync: a killed process loses no rows; only a power failure could.
                 self._database.execute("PRAGMA synchronous = OFF")
                 self._database.execute(_TABLE)
