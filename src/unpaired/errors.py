@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import reprlib
 from collections.abc import Iterable
 
 
@@ -45,10 +46,22 @@ class DivergenceError(WorkError):
     """Training diverged: a loss became non-finite or exceeded the divergence threshold."""
 
 
+_MAX_COMPARED_NAMES, _MAX_LISTED_NAMES = 1000, 60
+_MAX_COMPARED_CHARACTERS = 200  # the comparison takes quadratic time
+_GIVEN = reprlib.Repr()
+_GIVEN.maxlevel, _GIVEN.maxstring, _GIVEN.maxother = 2, 200, 200
+
+
+def format_given(value: object) -> str:
+    """Return a value that a user gave for an error message, shortened if it is long or deeply nested."""
+    return _GIVEN.repr(value)
+
+
 def suggest_name(name: str, candidates: Iterable[str]) -> str:
     """Return a suggestion for an unknown name: "did you mean 'cyclegan'?", or the list of candidates."""
     names = sorted(candidates)
-    matches = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    matches = difflib.get_close_matches(name[:_MAX_COMPARED_CHARACTERS], names[:_MAX_COMPARED_NAMES], n=1, cutoff=0.6)
     if matches:
         return f"did you mean '{matches[0]}'?"
-    return f"known: {', '.join(names)}" if names else "none is known"
+    more = f" and {len(names) - _MAX_LISTED_NAMES:,} more" if len(names) > _MAX_LISTED_NAMES else ""
+    return f"known: {', '.join(names[:_MAX_LISTED_NAMES])}{more}" if names else "none is known"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,13 @@ class History:
         self.path = path
 
     def add(self, kind: str, step: int, **fields: Any) -> None:
-        """Append one line."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"kind": kind, "step": step, **fields}) + "\n")
+        """Append one line; raises OSError, and leaves no incomplete line, if the disk is full."""
+        line = (json.dumps({"kind": kind, "step": step, **fields}) + "\n").encode()
+        with self.path.open("ab", buffering=0) as file:
+            start = file.seek(0, os.SEEK_END)
+            if file.write(line) != len(line):
+                file.truncate(start)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
 
     def read(self, kind: str | None = None) -> list[dict[str, Any]]:
         """Return the lines (of one kind, if given) in order; skips damaged and incomplete lines."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from unpaired.data.file_lists import FileList
 from unpaired.data.walk import SkippedFiles, explain_suffix, get_suffix, walk_files
 from unpaired.errors import UsageError
+from unpaired.file_names import suggest_path
 from unpaired.media import Medium, infer_medium, require_medium
 
 
@@ -105,7 +106,7 @@ class TranslationJobs:
             )
         for input_path in inputs:
             if not input_path.exists():
-                raise UsageError(f"{input_path}: no such file or folder")
+                raise UsageError(f"{input_path}: no such file or folder{suggest_path(input_path)}")
             if input_path.is_dir() and Path(os.path.realpath(input_path)) == self.out:
                 raise UsageError(f"--out {out}: is also an input folder; give another --out")
             if not input_path.is_dir() and infer_medium(input_path.name) != medium:
