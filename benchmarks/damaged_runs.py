@@ -118,16 +118,18 @@ def forbid(path: Path, _: Path, __: random.Random) -> None:
 DAMAGES = (cut, empty, flip, exchange, replace_by_folder, remove, link_to_itself, overwrite, forbid)
 
 
-def make_targets(root: Path, log: Path, with_voices: bool = True) -> dict[str, Target]:
-    """Train small runs and a comparison below `root`."""
+def make_targets(root: Path, log: Path, only_images: bool = False) -> dict[str, Target]:
+    """Train small runs below `root`, and a comparison unless `only_images`."""
     targets = {}
-    for medium, make in (("image", make_images), ("voice", make_voices))[: 2 if with_voices else 1]:
+    for medium, make in (("image", make_images), ("voice", make_voices))[: 1 if only_images else 2]:
         data = make(root / medium)
         runs = [root / f"{medium}-run", root / f"{medium}-other"]
         for seed, run in enumerate(runs):
             more = [*SIZE_FLAGS[medium], "--seed", seed]
             expect_success(run_command("train", *data, "--out", run, *FLAGS, *more, log=log))
         targets[medium] = Target(*runs, commands=make_run_commands(medium, data))
+    if only_images:
+        return targets
     images = [root / "image" / name for name in ("one", "two")]
 
     def compare(folder: Path) -> list[object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import reprlib
 from collections.abc import Iterable
 
@@ -46,6 +47,23 @@ class DivergenceError(WorkError):
     """Training diverged: a loss became non-finite or exceeded the divergence threshold."""
 
 
+def format_system_error(error: OSError) -> str:
+    """Format a system error with the file names that it concerns."""
+    names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+    reason = error.strerror or str(error)
+    return f"{' -> '.join(names)}: {reason}" if names else reason
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error of Python, NumPy or torch (on a CPU or GPU) means that memory could not be allocated."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and any(text in str(error) for text in _TORCH_MEMORY_ERRORS))
+    )
+
+
+_TORCH_MEMORY_ERRORS = ("can't allocate memory", "not enough memory", "size calculation overflowed")
 _MAX_COMPARED_NAMES, _MAX_LISTED_NAMES = 1000, 60
 _MAX_COMPARED_CHARACTERS = 200  # the comparison takes quadratic time
 _GIVEN = reprlib.Repr()

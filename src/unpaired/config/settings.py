@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 Auto = Literal["auto"]
 Norm = Literal["instance", "instance-affine", "group", "batch", "none"]
+MAX_STEPS, MAX_MINUTES = 10**12, 1e7
+"""Largest budgets and intervals; computations with more could overflow."""
 Preset = Literal["tiny", "small", "paper"]
 
 
@@ -74,9 +76,12 @@ class NetworkSettings(StrictModel):
 class TrainingSettings(StrictModel):
     """Budget, optimization, device, and intervals of checkpoints and evaluations."""
 
-    steps: int | None = Field(None, ge=1, description="training budget in steps")
+    steps: int | None = Field(None, ge=1, le=MAX_STEPS, description="training budget in steps")
     minutes: float | None = Field(
-        None, gt=0, description="training budget in minutes of training steps; evaluations are not counted"
+        None,
+        gt=0,
+        le=MAX_MINUTES,
+        description="training budget in minutes of training steps; evaluations are not counted",
     )
     batch_size: int = Field(
         1, ge=1, description="items of each domain per step, summed over devices and accumulated micro-batches"
@@ -109,15 +114,19 @@ class TrainingSettings(StrictModel):
     )
     workers: int | None = Field(None, ge=0, description="threads that decode files; unset: 1 on a CPU, else up to 8")
     checkpoint_every: int | None = Field(
-        None, ge=1, description="steps between checkpoints; unset: one about every 2 minutes"
+        None, ge=1, le=MAX_STEPS, description="steps between checkpoints; unset: one about every 2 minutes"
     )
     evaluate_every: int | None = Field(
         None,
         ge=0,
+        le=MAX_STEPS,
         description="steps between evaluations on the validation split; unset: under a tenth of the time; 0: none",
     )
     sample_every: int | None = Field(
-        None, ge=0, description="steps between grids of sample translations; unset: about 20 a run; 0: none"
+        None,
+        ge=0,
+        le=MAX_STEPS,
+        description="steps between grids of sample translations; unset: about 20 a run; 0: none",
     )
     divergence_threshold: float = Field(
         1e4, gt=0, description="training stops as diverged when a loss exceeds this value"

@@ -10,6 +10,14 @@ from typing import Any
 
 from unpaired.atomic import atomic_write
 
+_FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "losses": {"losses": dict, "spent_s": (int, float)},
+    "evaluation": {"metric": str, "value": (int, float, type(None))},
+    "samples": {"route": str, "file": str},
+    "notice": {"message": str},
+}
+"""Fields of each kind of record, with their types."""
+
 
 class History:
     """File `history.jsonl`: one JSON object per line, with at least `kind` and `step`."""
@@ -36,8 +44,7 @@ class History:
                 line = json.loads(text)
             except (ValueError, RecursionError):
                 continue
-            is_record = isinstance(line, dict) and isinstance(line.get("kind"), str) and type(line.get("step")) is int
-            if is_record and kind in (None, line["kind"]):
+            if _is_record(line) and kind in (None, line["kind"]):
                 lines.append(line)
         return lines
 
@@ -46,3 +53,10 @@ class History:
         kept_lines = [json.dumps(line) + "\n" for line in self.read() if line["step"] <= step]
         with atomic_write(self.path) as temporary:
             temporary.write_text("".join(kept_lines), encoding="utf-8")
+
+
+def _is_record(line: Any) -> bool:
+    """Whether a line has a kind, a step and the fields of its kind; damaged lines may lack them."""
+    if not isinstance(line, dict) or not isinstance(line.get("kind"), str) or type(line.get("step")) is not int:
+        return False
+    return all(name in line and isinstance(line[name], types) for name, types in _FIELDS.get(line["kind"], {}).items())

@@ -31,7 +31,8 @@ def find_main_page(file: tifffile.TiffFile) -> int:
     """Return the index of the main page; 0 if all pages are reduced or damaged."""
     try:
         for index in range(_MAX_PAGES):
-            tags = file.pages[index].tags
+            page: Any = file.pages[index]
+            tags = page.tags
             if not _is_reduced(tags.valueof(_NEW_SUBFILE_TYPE, 0), tags.valueof(_OLD_SUBFILE_TYPE, 0)):
                 return index
     except Exception:  # damaged pages raise all kinds of errors
