@@ -27,8 +27,10 @@ from unpaired.cli.main import main as run_unpaired
 from unpaired.media.voice import audio_io
 from unpaired.metrics import features
 
-MAX_SECONDS = 60.0
-"""Time limit of a command; a longer one counts as a hang."""
+MAX_SECONDS, MAX_CPU_SECONDS = 600.0, 60.0
+"""Time limits of a command: elapsed time, after which it is killed, and processor time, which other programs do not
+lengthen; a longer one counts as a hang.
+"""
 TINY_FLAGS = (
     *("--preset", "tiny", "--width", "4", "--blocks", "1", "--discriminator-width", "4", "--batch-size", "2"),
     *("--threads", "1", "--precision", "fp32", "--device", "cpu", "--workers", "0"),
@@ -45,12 +47,13 @@ class CommandResult:
     code: int
     output: str
     seconds: float
+    cpu_seconds: float
 
     def find_fault(self, codes: Sequence[int] = (0, 1, 2)) -> str:
         """Return what is wrong for any user: a traceback, a hang, a signal, another exit code; empty if nothing is."""
         command = f"unpaired {' '.join(self.arguments)}"
-        if self.seconds >= MAX_SECONDS:
-            return f"{command}: took {self.seconds:.0f} s"
+        if self.seconds >= MAX_SECONDS or self.cpu_seconds >= MAX_CPU_SECONDS:
+            return f"{command}: took {self.seconds:.0f} s, {self.cpu_seconds:.0f} s of processor time"
         if _TRACEBACK.search(self.output):
             return f"{command}: traceback: {self.output[-1500:]}"
         if self.code not in codes:
@@ -60,12 +63,10 @@ class CommandResult:
         return ""
 
 
-def run_command(
-    *arguments: object, log: Path, prepare: Callable[[], object] | None = None, max_seconds: float = MAX_SECONDS
-) -> CommandResult:
+def run_command(*arguments: object, log: Path, prepare: Callable[[], object] | None = None) -> CommandResult:
     """Run `unpaired ARGUMENTS` in a forked process, with its output in the file `log`.
 
-    `prepare` is called in the child process first. The process is killed after `max_seconds`.
+    `prepare` is called in the child process first. The process is killed after `MAX_SECONDS`.
     """
     words = tuple(map(str, arguments))
     sys.stdout.flush()
@@ -74,18 +75,18 @@ def run_command(
     process_id = os.fork()
     if process_id == 0:
         _run_and_exit(words, log, prepare)
-    status = 0
     while True:
-        ended, status = os.waitpid(process_id, os.WNOHANG)
+        ended, status, usage = os.wait4(process_id, os.WNOHANG)
         if ended:
             break
-        if time.monotonic() - started > max_seconds:
+        if time.monotonic() - started > MAX_SECONDS:
             os.kill(process_id, signal.SIGKILL)
-            _, status = os.waitpid(process_id, 0)
+            _, status, usage = os.wait4(process_id, 0)
             break
         time.sleep(0.005)
     text = log.read_text(encoding="utf-8", errors="replace")
-    return CommandResult(words, os.waitstatus_to_exitcode(status), text, time.monotonic() - started)
+    seconds, cpu_seconds = time.monotonic() - started, usage.ru_utime + usage.ru_stime
+    return CommandResult(words, os.waitstatus_to_exitcode(status), text, seconds, cpu_seconds)
 
 
 def _run_and_exit(words: Sequence[str], log: Path, prepare: Callable[[], object] | None) -> None:

@@ -57,5 +57,6 @@ def suggest_path(path: Path) -> str:
             names = {entry.name.casefold(): entry.name for entry in islice(entries, _MAX_COMPARED_NAMES)}
     except OSError:
         return ""
-    matches = difflib.get_close_matches(missing.name.casefold(), names, n=1, cutoff=0.6)
-    return f"; did you mean '{missing.with_name(names[matches[0]]) / rest}'?" if matches else ""
+    matches = difflib.get_close_matches(missing.name.casefold(), names, n=3, cutoff=0.6)
+    suggestions = [missing.with_name(names[match]) / rest for match in matches]
+    return next((f"; did you mean '{suggestion}'?" for suggestion in suggestions if suggestion.exists()), "")
