@@ -1,6 +1,7 @@
 # make demo: set up, train on the samples of the repository, translate, and say where the report is.
 # make test: set up, then everything that continuous integration runs.
-# make test-long: set up, then kill runs and translations at 50 random instants each, and the fuzzing benchmark.
+# make test-long: set up, then kill runs and translations at 50 random instants each, fill the disk at every write, damage
+# every file of runs, fuzz the readers, and try the property tests with free seeds.
 # make docs: set up, then build the documentation site in build/site; fails on a broken link.
 PYTHON ?= python3
 VENV ?= .venv
@@ -25,7 +26,10 @@ docs: $(VENV)/.docs
 
 test-long: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.kill --instants 50
-	test ! -f benchmarks/fuzz.py || OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fuzz
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.disk_full --every-page 8
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.damaged_runs
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fuzz
+	HYPOTHESIS_PROFILE=free $(BIN)/pytest tests/properties
 
 format: $(VENV)/.test
 	$(BIN)/ruff format

@@ -290,7 +290,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     import_everything()
     warnings.filterwarnings("ignore", message=".*fork", category=DeprecationWarning)
     failed = False
-    with tempfile.TemporaryDirectory() as name, own_cache(Path(name)), mounted_disk(Path(name) / "disk") as disk:
+    with contextlib.ExitStack() as stack:
+        name = stack.enter_context(tempfile.TemporaryDirectory())
+        stack.enter_context(own_cache(Path(name)))
+        try:
+            disk = stack.enter_context(mounted_disk(Path(name) / "disk"))
+        except (PermissionError, FileNotFoundError) as error:
+            sys.stdout.write(f"skipped: {error}; try `unshare -rm python -m benchmarks.disk_full`\n")
+            return 0
         log = Path(name) / "log"
         cases = make_cases(Path(name), log)
         for command in args.commands.split(",") if args.commands else cases:
