@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 Auto = Literal["auto"]
 Norm = Literal["instance", "instance-affine", "group", "batch", "none"]
-MAX_STEPS, MAX_MINUTES = 10**12, 1e7
-"""Largest budgets and intervals; computations with more could overflow."""
+MAX_STEPS, MAX_MINUTES, MAX_BATCH = 10**12, 1e7, 1 << 16
+"""Largest budgets, intervals and batches; computations with more could overflow, or never end."""
 Preset = Literal["tiny", "small", "paper"]
 
 
@@ -57,6 +57,7 @@ class NetworkSettings(StrictModel):
     blocks: int | None = Field(
         None,
         ge=0,
+        le=1000,
         description="residual blocks of a generator; unset: the medium's default (pictures: 9 above 128 px, else 6)",
     )
     norm: Norm = Field(
@@ -84,7 +85,10 @@ class TrainingSettings(StrictModel):
         description="training budget in minutes of training steps; evaluations are not counted",
     )
     batch_size: int = Field(
-        1, ge=1, description="items of each domain per step, summed over devices and accumulated micro-batches"
+        1,
+        ge=1,
+        le=MAX_BATCH,
+        description="items of each domain per step, summed over devices and accumulated micro-batches",
     )
     grad_accumulation: int = Field(
         1, ge=1, description="micro-batches per device and step; raise it if a batch does not fit into memory"
