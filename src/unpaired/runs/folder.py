@@ -217,7 +217,8 @@ def _load_intact_checkpoint(folder: RunFolder, config: RunConfig) -> TrainedMode
 def _load_checkpoint(folder: RunFolder, config: RunConfig, checkpoint: Checkpoint) -> TrainedModel:
     file = folder.model_path(checkpoint)
     if not file.exists():
-        raise WorkError(f"{folder.path}: no model has been saved yet; training saves one with its first checkpoint")
+        advice = f"`unpaired train --resume {shlex.quote(str(folder.path))}` writes it again from a checkpoint"
+        raise WorkError(f"{file}: there is no such file; training saves it with its first checkpoint, and {advice}")
     tensors, metadata = read_tensors(file)
     if metadata.get("method") != config.method:
         raise WorkError(f"{file}: checkpoint of method '{metadata.get('method')}', but this run is '{config.method}'")
