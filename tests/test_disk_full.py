@@ -26,8 +26,8 @@ def test_a_full_file_system_during_training_and_translation(tmp_path: Path) -> N
         try:
             with mounted_disk(tmp_path / "disk") as disk:
                 reports = [
-                    try_command(cases["train"], disk, tmp_path / "log", every_file=9, every_page=200),
-                    try_command(cases["translate"], disk, tmp_path / "log", every_file=6, every_page=6),
+                    try_command(cases["train"], disk, tmp_path / "log", every_file=11, every_page=250),
+                    try_command(cases["translate"], disk, tmp_path / "log", every_file=8, every_page=8),
                 ]
         except (PermissionError, FileNotFoundError) as error:
             pytest.skip(str(error))

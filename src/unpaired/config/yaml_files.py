@@ -84,6 +84,7 @@ class _LimitedLoader(yaml.SafeLoader):
 
 
 _LimitedLoader.add_constructor("tag:yaml.org,2002:int", _LimitedLoader.construct_yaml_int)
+_LimitedLoader.add_constructor("tag:yaml.org,2002:binary", _LimitedLoader.construct_undefined)
 
 
 def _list_children(node: yaml.Node) -> list[yaml.Node]:
