@@ -12,7 +12,7 @@ from yaml.constructor import ConstructorError
 
 MAX_BYTES = 16 << 20
 """Maximum size of a file."""
-MAX_VALUES = 100_000
+MAX_VALUES = 1_000_000
 """Maximum number of keys and values, each alias counted with all that it stands for."""
 MAX_DEPTH = 50
 """Maximum depth of nested values."""
