@@ -1,7 +1,8 @@
 # make demo: set up, train on the samples of the repository, translate, and say where the report is.
 # make test: set up, then everything that continuous integration runs.
-# make test-long: set up, then kill runs and translations at 50 random instants each, fuzz the readers, translate 20,000 files, check the
-#   types for other Pythons and systems, and run the whole demo from the wheel.
+# make test-long: set up, then kill runs and translations at 50 random instants each, fill the disk at every write, damage every
+#   file of runs, fuzz the readers, try the property tests with free seeds, translate 20,000 files, check the types for other
+#   Pythons and systems, and run the whole demo from the wheel.
 # make docs: set up, then build the documentation site in build/site; fails on a broken link.
 # make wheel: set up, build sdist and wheel in build/dist, check their files, and run a short demo from the wheel alone.
 # make sbom: set up, then list what the package and its extras install in build/sbom.json (CycloneDX).
@@ -42,7 +43,10 @@ docs: $(VENV)/.test
 
 test-long: $(VENV)/.test
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.kill --instants 50
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.disk_full --every-page 8
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.damaged_runs
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fuzz
+	HYPOTHESIS_PROFILE=free $(BIN)/pytest tests/properties
 	$(BIN)/mypy --python-version 3.12 --platform darwin src
 	$(BIN)/mypy --python-version 3.13
 	$(BIN)/mypy --python-version 3.14

@@ -11,9 +11,13 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before importing torch, a
 
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image, ImageDraw
 
 torch.set_num_threads(1)
+settings.register_profile("fixed", derandomize=True, deadline=None, max_examples=40)
+settings.register_profile("free", deadline=None, max_examples=2000, database=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 COLORS = {"red": (220, 40, 40), "blue": (40, 60, 220), "green": (40, 180, 60)}
 

@@ -122,6 +122,14 @@ def test_links_have_targets(path: Path) -> None:
             assert target.partition("#")[2] in list_anchors(file or path), f"{name_page(path)}: {target}"
 
 
+def test_tests_named_in_the_security_page_exist() -> None:
+    text = (ROOT / "SECURITY.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text)
+    assert len(named) > 15
+    for file, function in named:
+        assert f"def {function}(" in (ROOT / file).read_text(encoding="utf-8") if function else (ROOT / file).is_file()
+
+
 def list_anchors(path: Path) -> set[str]:
     """Return the anchors of a page's headings."""
     text = FENCE.sub("", path.read_text(encoding="utf-8"))

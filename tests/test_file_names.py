@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import unicodedata
+from pathlib import Path
 
 import pytest
 
-from unpaired.file_names import MAX_NAME_BYTES, normalize_name, shorten_name
+from unpaired.file_names import MAX_NAME_BYTES, normalize_name, shorten_name, suggest_path
 
 
 @pytest.mark.parametrize(
@@ -31,3 +32,13 @@ def test_suffix_is_kept_and_undecodable_bytes_are_accepted() -> None:
 def test_unicode_normal_forms_are_equal() -> None:
     composed, decomposed = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
     assert composed != decomposed and normalize_name(decomposed) == normalize_name(composed)
+
+
+def test_the_most_similar_existing_path_is_suggested(tmp_path: Path) -> None:
+    for name in ("Photos/train", "paintings"):
+        (tmp_path / name).mkdir(parents=True)
+    assert f"'{tmp_path / 'Photos'}'" in suggest_path(tmp_path / "photo")
+    assert f"'{tmp_path / 'Photos' / 'train'}'" in suggest_path(tmp_path / "photso" / "train")
+    assert suggest_path(tmp_path / "photso" / "test") == ""  # the suggestion would not exist either
+    assert suggest_path(tmp_path / "xyz") == ""
+    assert suggest_path(Path("/")) == ""

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.kill import TRIALS, MediumName, own_cache
+from benchmarks.commands import own_cache
+from benchmarks.kill import TRIALS
+from benchmarks.kill_worker import MediumName
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 

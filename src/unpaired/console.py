@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -51,8 +52,16 @@ def log_to_terminal(message: str) -> None:
     A closed terminal or pipe raises no error, so that it cannot end a training run.
     """
     stream = TolerantStream(sys.stderr)
-    stream.write(message + "\n")
+    stream.write(escape_control_characters(message) + "\n")
     stream.flush()
+
+
+_CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def escape_control_characters(text: str) -> str:
+    """Escape characters that control a terminal, which names of files may contain; keep tabs and line feeds."""
+    return _CONTROL_CHARACTERS.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
 
 class TolerantStream:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import os
+import reprlib
 from collections.abc import Iterable
 
 
@@ -45,10 +47,39 @@ class DivergenceError(WorkError):
     """Training diverged: a loss became non-finite or exceeded the divergence threshold."""
 
 
+def format_system_error(error: OSError) -> str:
+    """Format a system error with the file names that it concerns."""
+    names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+    reason = error.strerror or str(error)
+    return f"{' -> '.join(names)}: {reason}" if names else reason
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error of Python, NumPy or torch (on a CPU or GPU) means that memory could not be allocated."""
+    return (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "OutOfMemoryError"
+        or (isinstance(error, RuntimeError) and any(text in str(error) for text in _TORCH_MEMORY_ERRORS))
+    )
+
+
+_TORCH_MEMORY_ERRORS = ("can't allocate memory", "not enough memory", "size calculation overflowed")
+_MAX_COMPARED_NAMES, _MAX_LISTED_NAMES = 1000, 60
+_MAX_COMPARED_CHARACTERS = 200  # the comparison takes quadratic time
+_GIVEN = reprlib.Repr()
+_GIVEN.maxlevel, _GIVEN.maxstring, _GIVEN.maxother = 2, 200, 200
+
+
+def format_given(value: object) -> str:
+    """Return a value that a user gave for an error message, shortened if it is long or deeply nested."""
+    return _GIVEN.repr(value)
+
+
 def suggest_name(name: str, candidates: Iterable[str]) -> str:
     """Return a suggestion for an unknown name: "did you mean 'cyclegan'?", or the list of candidates."""
     names = sorted(candidates)
-    matches = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+    matches = difflib.get_close_matches(name[:_MAX_COMPARED_CHARACTERS], names[:_MAX_COMPARED_NAMES], n=1, cutoff=0.6)
     if matches:
         return f"did you mean '{matches[0]}'?"
-    return f"known: {', '.join(names)}" if names else "none is known"
+    more = f" and {len(names) - _MAX_LISTED_NAMES:,} more" if len(names) > _MAX_LISTED_NAMES else ""
+    return f"known: {', '.join(names[:_MAX_LISTED_NAMES])}{more}" if names else "none is known"

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import os
 import unicodedata
+from itertools import islice
+from pathlib import Path
 
 MAX_NAME_BYTES = 255
 """Maximum length of a file name in bytes on common file systems."""
+
+_MAX_COMPARED_NAMES = 1000
 
 
 def shorten_name(name: str, max_bytes: int = MAX_NAME_BYTES) -> str:
@@ -36,3 +41,22 @@ def hash_name(name: str) -> str:
 def normalize_name(name: str) -> str:
     """Return a name with composed accents (NFC): macOS stores "é" as two code points, most other systems as one."""
     return unicodedata.normalize("NFC", name)
+
+
+def suggest_path(path: Path) -> str:
+    """Return "; did you mean 'X'?" for a path that does not exist, or an empty string if no name is similar.
+
+    X replaces the first part of the path that does not exist by the most similar name beside it. Letters count as equal
+    in upper and lower case.
+    """
+    missing, rest = path, Path()
+    while not os.path.lexists(missing.parent) and missing.parent != missing:
+        missing, rest = missing.parent, Path(missing.name) / rest
+    try:
+        with os.scandir(missing.parent) as entries:
+            names = {entry.name.casefold(): entry.name for entry in islice(entries, _MAX_COMPARED_NAMES)}
+    except OSError:
+        return ""
+    matches = difflib.get_close_matches(missing.name.casefold(), names, n=3, cutoff=0.6)
+    suggestions = [missing.with_name(names[match]) / rest for match in matches]
+    return next((f"; did you mean '{suggestion}'?" for suggestion in suggestions if suggestion.exists()), "")

@@ -194,3 +194,10 @@ def test_a_row_that_matches_files_of_two_folders_raises_work_error(tmp_path: Pat
 def test_attributes_without_a_table_raise_usage_error_with_the_expected_path(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"bare has no table of labels; expected bare.csv beside it"):
         discover_labelled_data([write_pictures(tmp_path / "bare", "1.png")], ("hair",))
+
+
+def test_a_quote_that_is_never_closed_raises_work_error(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text('file,hair\na.png,black\nb.png,"blond\nc.png,black\n')
+    with pytest.raises(WorkError, match=r"labels\.csv"):
+        read_table(path)

@@ -52,10 +52,10 @@ def test_damaged_best_model_warns_and_last_is_used(run: RunFolder) -> None:
 
 def test_history_skips_damaged_lines(tmp_path: Path) -> None:
     history = History(tmp_path / "history.jsonl")
-    history.add("losses", 1, losses={})
+    history.add("losses", 1, losses={}, spent_s=1)
     with history.path.open("ab") as file:
         file.write(b'12\n[]\n{"kind": 3, "step": 1}\n{"kind": "losses"}\n{"step": 2}\n\xff\xfe\n{"kind": "losses", "st')
     assert [line["step"] for line in history.read()] == [1]
     history.rewind(5)
-    history.add("losses", 2, losses={})
+    history.add("losses", 2, losses={}, spent_s=2)
     assert [line["step"] for line in history.read("losses")] == [1, 2]

@@ -23,6 +23,7 @@ from test_train import quiet, state, stopped_after, trained
 from unpaired.cli.main import main
 from unpaired.errors import UsageError, WorkError
 from unpaired.runs.folder import RunFolder
+from unpaired.runs.history import History
 from unpaired.runs.lock import FolderLock
 from unpaired.runs.progress import list_checkpoints
 from unpaired.training.stop_signals import list_stop_signals
@@ -205,3 +206,25 @@ def test_training_continues_after_terminal_closes(discs: Path, tmp_path: Path) -
     assert process.wait(300) == 0
     assert (tmp_path / "run" / "report.html").exists()
     assert list_checkpoints(tmp_path / "run" / "checkpoints")[-1].name == "step-000000060"
+
+
+def test_a_damaged_checkpoint_is_named_with_the_one_before(discs: Path, tmp_path: Path) -> None:
+    run = RunFolder(train(discs, out=tmp_path / "run", **TINY, steps=4, checkpoint_every=2))
+    older, newest = list_checkpoints(run.checkpoints)
+    (newest / "state.safetensors").write_bytes(b"damaged")
+    with pytest.raises(WorkError, match=rf"{newest}/state\.safetensors.*{older.name}.*remove {newest}"):
+        resume(run.path, steps=5)
+    shutil.rmtree(newest)
+    lines: list[str] = []
+    resume(run.path, steps=5, log=lines.append)
+    assert any("at step 2" in line for line in lines)
+
+
+def test_a_run_whose_end_is_not_recorded_is_evaluated_again(discs: Path, tmp_path: Path) -> None:
+    run = RunFolder(train(discs, out=tmp_path / "run", **TINY, steps=2))
+    with pytest.raises(UsageError, match="complete"):
+        resume(run.path)
+    History(run.history).rewind(1)  # as if the disk was full while the run ended
+    run.evaluation.unlink()
+    resume(run.path)
+    assert run.evaluation.is_file() and [line["step"] for line in History(run.history).read("end")] == [2]

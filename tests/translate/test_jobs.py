@@ -8,7 +8,7 @@ import pytest
 from unpaired.data.file_lists import read_file_names
 from unpaired.errors import UsageError
 from unpaired.media import MEDIA
-from unpaired.translate.jobs import TranslationJobs
+from unpaired.translate.jobs import TranslationJobs, ignores_case
 
 IMAGE = MEDIA["image"]
 
@@ -69,3 +69,20 @@ def test_database_is_closed_with_the_last_reference(tmp_path: Path) -> None:
     del jobs
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         database.execute("SELECT 1")
+
+
+def test_outputs_that_differ_in_case_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree(tmp_path, "x/A.png", "y/a.png")
+    inputs = [tmp_path / "x" / "A.png", tmp_path / "y" / "a.png"]
+    if not ignores_case(tmp_path):
+        assert outputs(TranslationJobs(inputs, tmp_path / "out", IMAGE)) == ["A.png", "a.png"]
+    monkeypatch.setattr("unpaired.translate.jobs.ignores_case", lambda _: True)
+    with pytest.raises(UsageError, match=r"A\.png.*a\.png"):
+        TranslationJobs(inputs, tmp_path / "out", IMAGE)
+    assert len(TranslationJobs(inputs[:1], tmp_path / "out", IMAGE)) == 1
+
+
+def test_a_missing_input_is_named_with_the_most_similar_one(tmp_path: Path) -> None:
+    tree(tmp_path, "photos/1.png")
+    with pytest.raises(UsageError, match=rf"{tmp_path}/photo: .*'{tmp_path}/photos'"):
+        TranslationJobs([tmp_path / "photo"], tmp_path / "out", IMAGE)

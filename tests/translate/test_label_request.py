@@ -4,43 +4,16 @@ import math
 from pathlib import Path
 
 import pytest
+from label_worlds import LABELS, make_labelled_config
 
-from unpaired.config.run_config import RunConfig
-from unpaired.config.setting_models import build_method_settings_model
-from unpaired.config.settings import DataSettings, TrainingSettings
-from unpaired.data.domain import Domain
 from unpaired.errors import UsageError
-from unpaired.labels import LabelGroup, Labels
-from unpaired.media.image.settings import ImageSettings, ImageStatistics
-from unpaired.methods import METHODS
-from unpaired.networks.image_settings import ImageNetworkSettings
 from unpaired.translate.label_request import LabelRequest, parse_label_request
 
-LABELS = Labels(
-    groups=(LabelGroup(values=("black", "blond", "brown")), LabelGroup(values=("glasses",))), dataset_groups=((0, 1),)
-)
 NAN = math.nan
 
 
-def config() -> RunConfig:
-    domains = [Domain(name=name, sources=(), statistics=ImageStatistics(color=True)) for name in LABELS.domains]
-    return RunConfig(
-        unpaired_version="0",
-        method="stargan",
-        preset="tiny",
-        medium="image",
-        method_settings=build_method_settings_model(METHODS["stargan"].cls)(),
-        medium_settings=ImageSettings(channels="3"),
-        domains=tuple(domains),
-        labels=LABELS,
-        data=DataSettings(),
-        networks=ImageNetworkSettings(),
-        training=TrainingSettings(),
-    )
-
-
 def asked(to: str, source: str | None = None, table: Path | None = None) -> LabelRequest:
-    return parse_label_request(config(), LABELS, to, source, table)
+    return parse_label_request(make_labelled_config(), LABELS, to, source, table)
 
 
 def same(found: tuple[float, ...], *expected: float) -> None:

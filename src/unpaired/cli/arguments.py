@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from unpaired.console import silence_stream
+from unpaired.console import escape_control_characters, silence_stream
 from unpaired.errors import UsageError, WorkError, suggest_name
 from unpaired.limits import set_limits
 
@@ -45,6 +45,7 @@ def print_result(text: str) -> None:
 
     A closed pipe (`unpaired check DATA | head`) is no error. Raises WorkError for other failures of writing.
     """
+    text = escape_control_characters(text)
     try:
         sys.stdout.write(text if text.endswith("\n") else text + "\n")
         sys.stdout.flush()

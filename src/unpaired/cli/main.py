@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
 from typing import TextIO
@@ -12,7 +13,14 @@ from unpaired import __version__
 from unpaired.cli import COMMANDS
 from unpaired.cli.arguments import Parser
 from unpaired.console import log_to_terminal, prepare_streams, silence_stream
-from unpaired.errors import UnpairedError, UnpairedWarning, UsageError, suggest_name
+from unpaired.errors import (
+    UnpairedError,
+    UnpairedWarning,
+    UsageError,
+    format_system_error,
+    is_out_of_memory,
+    suggest_name,
+)
 
 OVERVIEW = """\
 Learn to translate between two kinds of pictures or voices from unpaired files.
@@ -34,7 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     prepare_streams()
     with warnings.catch_warnings():
         warnings.showwarning = show_warning
-        code = run_safely(argv)
+        previous_hook, threading.excepthook = threading.excepthook, show_thread_error
+        try:
+            code = run_safely(argv)
+        finally:
+            threading.excepthook = previous_hook
     try:
         sys.stdout.flush()
     except (OSError, ValueError, AttributeError):
@@ -59,15 +71,23 @@ def run_safely(argv: list[str]) -> int:
     except OSError as error:
         log_to_terminal(f"unpaired: {format_system_error(error)}")
         return 1
-    except MemoryError as error:
-        log_to_terminal(f"unpaired: not enough memory{f' ({error})' if str(error) else ''}")
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        reason = f" ({str(error).splitlines()[0][:200]})" if str(error) else ""
+        log_to_terminal(
+            f"unpaired: not enough memory{reason}; use smaller values of --size, --width or --batch-size, or raise "
+            "--grad-accumulation"
+        )
         return 1
 
 
-def format_system_error(error: OSError) -> str:
-    """Format a system error with the file names that it concerns."""
-    names = [str(name) for name in (error.filename, error.filename2) if name is not None]
-    return ": ".join([" -> ".join(names), error.strerror or str(error)] if names else [error.strerror or str(error)])
+def show_thread_error(arguments: threading.ExceptHookArgs) -> None:
+    """Print a system error of a background thread in one line, without a traceback."""
+    if isinstance(arguments.exc_value, OSError):
+        log_to_terminal(f"note: {format_system_error(arguments.exc_value)}")
+    else:
+        threading.__excepthook__(arguments)
 
 
 def show_warning(

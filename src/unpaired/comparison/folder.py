@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from unpaired import __version__
 from unpaired.atomic import atomic_write
 from unpaired.comparison.plan import ComparisonPlan, PlannedRun
 from unpaired.config.run_config import RunConfig
 from unpaired.config.settings import StrictModel
+from unpaired.config.yaml_files import read_yaml
 from unpaired.errors import UsageError, WorkError
 from unpaired.file_names import shorten_name
 from unpaired.runs.files import describe_data_changes, list_listed_domains, read_file_lists, write_file_lists
@@ -100,8 +101,8 @@ class ComparisonFolder:
     def read(self) -> ComparisonManifest:
         """Read the manifest; raises WorkError if it is damaged or has another format."""
         try:
-            return ComparisonManifest.model_validate(yaml.safe_load(self.manifest.read_text(encoding="utf-8")))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+            return ComparisonManifest.model_validate(read_yaml(self.manifest))
+        except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise WorkError(f"{self.manifest}: cannot be read as the manifest of a comparison ({reason})") from error
 

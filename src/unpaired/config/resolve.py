@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from unpaired.config.setting_models import explain_unknown_setting, get_section_models, list_setting_names
 from unpaired.config.settings import DataSettings, NetworkSettings, Preset, StrictModel, TrainingSettings
-from unpaired.errors import UsageError, suggest_name
+from unpaired.config.yaml_files import read_yaml
+from unpaired.errors import UsageError, format_given, suggest_name
 from unpaired.media import MEDIA, Medium
 from unpaired.methods import DEFAULT_METHOD, METHODS
 
@@ -79,7 +79,7 @@ class SettingsRequest:
         """Return a section of the file; raises UsageError if it is not a mapping."""
         values = self.file_settings.get(name) or {}
         if not isinstance(values, dict):
-            raise UsageError(f"{self.file}: '{name}' is {values!r}; expected keys and values")
+            raise UsageError(f"{self.file}: '{name}' is {format_given(values)}; expected keys and values")
         return dict(values)
 
     def is_given(self, setting: str) -> bool:
@@ -232,19 +232,19 @@ def _resolve_budget(training: dict[str, Any], request: SettingsRequest) -> None:
 def read_settings(path: Path) -> dict[str, Any]:
     """Read a YAML file with the sections of a run's config.yaml; raises UsageError for anything else."""
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        raw = read_yaml(path) or {}
     except OSError as error:
         raise UsageError(f"{path}: cannot be read ({error.strerror})") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{path}: expected a YAML file of settings ({' '.join(str(error).split())})") from error
+    except ValueError as error:
+        raise UsageError(f"{path}: expected a YAML file of settings ({error})") from error
     known_keys = {"method", "preset", *SECTIONS}
     if not isinstance(raw, dict):
         raise UsageError(f"{path}: expected the keys {', '.join(sorted(known_keys))}")
     for key in raw:
         if key not in known_keys | RUN_ONLY_KEYS | {"medium"}:
-            raise UsageError(f"{path}: '{key}': {suggest_name(str(key), known_keys)}")
+            raise UsageError(f"{path}: {format_given(key)}: {suggest_name(str(key), known_keys)}")
     if not isinstance(raw.get("method", ""), str):
-        raise UsageError(f"{path}: 'method' is {raw['method']!r}; expected one of {', '.join(METHODS)}")
+        raise UsageError(f"{path}: 'method' is {format_given(raw['method'])}; expected one of {', '.join(METHODS)}")
     return {key: value for key, value in raw.items() if key in known_keys}
 
 
@@ -262,4 +262,5 @@ def format_validation_error(error: ValidationError, model: type[BaseModel], labe
     key = str(first_error["loc"][0]) if first_error["loc"] else "?"
     if first_error["type"] == "extra_forbidden":
         return f"{label} '{key}': {suggest_name(key, model.model_fields)}"
-    return f"{label} '{key}': given {first_error['input']!r}; {first_error['msg'][0].lower()}{first_error['msg'][1:]}"
+    reason = first_error["msg"][0].lower() + first_error["msg"][1:]
+    return f"{label} '{key}': given {format_given(first_error['input'])}; {reason}"

@@ -12,8 +12,9 @@ from pydantic import Field, SerializeAsAny, ValidationError, ValidationInfo, fie
 from unpaired.atomic import atomic_write
 from unpaired.config.setting_models import build_method_settings_model
 from unpaired.config.settings import DataSettings, NetworkSettings, Preset, StrictModel, TrainingSettings
+from unpaired.config.yaml_files import read_yaml
 from unpaired.data.domain import DOMAIN_KEYS, Domain
-from unpaired.errors import UsageError, WorkError
+from unpaired.errors import UsageError, WorkError, format_given
 from unpaired.file_names import normalize_name
 from unpaired.labels import Labels
 from unpaired.media import MEDIA, Medium
@@ -146,12 +147,12 @@ def write_config(path: Path, config: RunConfig) -> None:
 def read_config(path: Path) -> RunConfig:
     """Read a run's config.yaml; raises WorkError if it is missing, damaged or of another format."""
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raw = read_yaml(path)
+    except (OSError, ValueError) as error:
         raise WorkError(f"{path}: cannot be read as the configuration of a run ({error})") from error
     if not isinstance(raw, dict) or raw.get("format") != FORMAT:
-        actual_format = raw.get("format") if isinstance(raw, dict) else None
-        raise WorkError(f"{path}: format {actual_format!r}, but this version of unpaired reads format {FORMAT}")
+        actual_format = format_given(raw.get("format") if isinstance(raw, dict) else None)
+        raise WorkError(f"{path}: format {actual_format}, but this version of unpaired reads format {FORMAT}")
     try:
         return RunConfig.model_validate(raw)
     except ValidationError as error:

@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 Auto = Literal["auto"]
 Norm = Literal["instance", "instance-affine", "group", "batch", "none"]
+MAX_STEPS, MAX_MINUTES, MAX_BATCH = 10**12, 1e7, 1 << 16
+"""Largest budgets, intervals and batches; computations with more could overflow, or never end."""
 Preset = Literal["tiny", "small", "paper"]
 
 
@@ -66,6 +68,7 @@ class NetworkSettings(StrictModel):
     blocks: int | None = Field(
         None,
         ge=0,
+        le=1000,
         description="residual blocks of a generator; unset: the medium's default (pictures: 9 above 128 px, else 6)",
     )
     norm: Norm = Field(
@@ -85,12 +88,18 @@ class NetworkSettings(StrictModel):
 class TrainingSettings(StrictModel):
     """Budget, optimization, device, and intervals of checkpoints and evaluations."""
 
-    steps: int | None = Field(None, ge=1, description="training budget in steps")
+    steps: int | None = Field(None, ge=1, le=MAX_STEPS, description="training budget in steps")
     minutes: float | None = Field(
-        None, gt=0, description="training budget in minutes of training steps; evaluations are not counted"
+        None,
+        gt=0,
+        le=MAX_MINUTES,
+        description="training budget in minutes of training steps; evaluations are not counted",
     )
     batch_size: int = Field(
-        1, ge=1, description="items of each domain per step, summed over devices and accumulated micro-batches"
+        1,
+        ge=1,
+        le=MAX_BATCH,
+        description="items of each domain per step, summed over devices and accumulated micro-batches",
     )
     grad_accumulation: int = Field(
         1, ge=1, description="micro-batches per device and step; raise it if a batch does not fit into memory"
@@ -126,11 +135,12 @@ class TrainingSettings(StrictModel):
     )
     workers: int | None = Field(None, ge=0, description="threads that decode files; unset: 1 on a CPU, else up to 8")
     checkpoint_every: int | None = Field(
-        None, ge=1, description="steps between checkpoints; unset: one about every 2 minutes"
+        None, ge=1, le=MAX_STEPS, description="steps between checkpoints; unset: one about every 2 minutes"
     )
     evaluate_every: int | None = Field(
         None,
         ge=0,
+        le=MAX_STEPS,
         description="steps between evaluations on the validation split; unset: under a tenth of the time; 0: none",
     )
     patience: int | None = Field(
@@ -140,7 +150,10 @@ class TrainingSettings(StrictModel):
         "the budget",
     )
     sample_every: int | None = Field(
-        None, ge=0, description="steps between grids of sample translations; unset: about 20 a run; 0: none"
+        None,
+        ge=0,
+        le=MAX_STEPS,
+        description="steps between grids of sample translations; unset: about 20 a run; 0: none",
     )
     divergence_threshold: float = Field(
         1e4, gt=0, description="training stops as diverged when a loss exceeds this value"

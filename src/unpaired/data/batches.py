@@ -6,9 +6,11 @@ Training batches are a pure function of (seed, step, shard).
 from __future__ import annotations
 
 import itertools
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -48,8 +50,8 @@ class BatchLoader:
     "label", and the "label_mask" of known labels.
 
     The crop of an item depends on (seed, sampler, position) only. If a file cannot be read, the next one in the list is
-    used and `on_unreadable` is called once. `workers` threads decode the files of the next steps (0: no prefetching).
-    Without `batch_sampler`, batches are of kind "each".
+    used and `on_unreadable` is called once; if its folder is gone or empty, WorkError is raised. `workers` threads
+    decode the files of the next steps (0: no prefetching). Without `batch_sampler`, batches are of kind "each".
     """
 
     def __init__(
@@ -184,6 +186,7 @@ class BatchLoader:
             try:
                 loaded_item = self._load_file(*key) if pending_item is None else pending_item.result()
             except UnreadableFileError as error:
+                require_folder(paths.get_path(key[1]).parent, error)
                 self._failed_files.add(key)
                 self._on_unreadable(error)
                 continue
@@ -217,6 +220,20 @@ class BatchLoader:
                     if key not in self._cache and key not in self._failed_files and key not in self._pending_files:
                         self._pending_files[key] = self._executor.submit(self._load_file, *key)
             steps_ahead += 1
+
+
+def require_folder(folder: Path, error: UnreadableFileError) -> None:
+    """Raise WorkError if the folder of an unreadable file is gone or empty, as after a drive was disconnected."""
+    try:
+        with os.scandir(folder) as entries:
+            is_present = next(entries, None) is not None
+    except OSError:
+        is_present = False
+    if not is_present:
+        raise WorkError(
+            f"{folder}: the data are gone ({error}). Restore them and continue with --resume RUN, or give the new "
+            "place of the data: --resume RUN --data DATA"
+        ) from error
 
 
 def iterate_items(

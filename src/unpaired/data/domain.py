@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SerializeAsAny
+from pydantic import Field, SerializeAsAny, field_validator
 
 from unpaired.config.settings import StrictModel
 
@@ -16,3 +16,11 @@ class Domain(StrictModel):
     name: str
     sources: tuple[str, ...] = Field(description="folders of its files")
     statistics: SerializeAsAny[StrictModel] = Field(description="statistics of the files, measured by the medium")
+
+    @field_validator("name")
+    @classmethod
+    def _require_file_name(cls, name: str) -> str:
+        """Refuse names that lead to other folders, because names of outputs are made from them."""
+        if name in ("", ".", "..") or set(name) & set("/\\\0"):
+            raise ValueError(f"'{name}' cannot name a domain")
+        return name

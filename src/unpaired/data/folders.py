@@ -14,6 +14,7 @@ from unpaired.data.layouts import EXPECTED, DomainFolders, create_domain_folders
 from unpaired.data.paths import Paths
 from unpaired.data.walk import SkippedFiles, describe_unused, format_names, get_suffix, list_subfolders, walk_files
 from unpaired.errors import UsageError, WorkError
+from unpaired.file_names import suggest_path
 from unpaired.media import MEDIA, Medium, infer_medium
 
 __all__ = ["DomainFiles", "discover", "discover_collections", "get_source_root", "is_valid_name", "rediscover"]
@@ -117,7 +118,7 @@ def _require_one_medium(domains: list[DomainFiles]) -> list[DomainFiles]:
 def _resolve_source(path: Path) -> Path:
     path = Path(os.path.abspath(path))  # noqa: PTH100 (resolve would follow links, which changes the domain's name)
     if not path.exists():
-        raise UsageError(f"{path}: does not exist; {EXPECTED}")
+        raise UsageError(f"{path}: does not exist{suggest_path(path)}; {EXPECTED}")
     if is_file_list(path):
         return path
     if not path.is_dir():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -110,6 +111,8 @@ def read_table(path: Path, errors: str = "strict") -> LabelTable:
         text = path.read_text(encoding="utf-8-sig", errors=errors)
     except (OSError, UnicodeDecodeError) as error:
         raise WorkError(f"{path}: cannot be read as a table of labels ({error})") from error
+    if "\0" in text:
+        raise WorkError(f"{path}: contains NUL characters; expected a table of labels as UTF-8 text")
     lines = text.splitlines()
     if lines and lines[0].strip().isdigit():
         columns = tuple(lines[1].split()) if len(lines) > 1 else ()
@@ -118,7 +121,7 @@ def read_table(path: Path, errors: str = "strict") -> LabelTable:
         columns, rows = _parse_csv(path, text)
     if not columns or not rows:
         raise WorkError(f"{path}: expected a header (file,attributes ...) and a row for each file, separated by commas")
-    if duplicate := next((column for column in columns if column and columns.count(column) > 1), None):
+    if duplicate := next((column for column, count in Counter(columns).items() if column and count > 1), None):
         raise WorkError(f"{path}: two columns are named '{duplicate}'")
     return LabelTable(path, columns, _index_rows(path, columns, rows))
 
@@ -126,7 +129,7 @@ def read_table(path: Path, errors: str = "strict") -> LabelTable:
 def _parse_csv(path: Path, text: str) -> tuple[tuple[str, ...], list[list[str]]]:
     """Return the attribute columns and the rows, without empty rows."""
     try:
-        nonempty_rows = [row for row in csv.reader(io.StringIO(text)) if any(map(str.strip, row))]
+        nonempty_rows = [row for row in csv.reader(io.StringIO(text), strict=True) if any(map(str.strip, row))]
     except csv.Error as error:
         raise WorkError(f"{path}: cannot be read as a table of labels ({error})") from error
     columns = tuple(cell.strip() for cell in nonempty_rows[0][1:]) if nonempty_rows else ()

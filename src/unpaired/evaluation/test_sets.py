@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -12,7 +13,7 @@ from unpaired.data.attributes import discover_labelled_data
 from unpaired.data.folders import DomainFiles, discover
 from unpaired.data.labelled_splits import attach_labels, iterate_domain_splits
 from unpaired.data.split import DomainSplits
-from unpaired.errors import UsageError
+from unpaired.errors import UnpairedWarning, UsageError
 from unpaired.runs.files import read_file_lists
 from unpaired.runs.folder import RunFolder
 
@@ -33,26 +34,35 @@ def load_own_sets(config: RunConfig, folder: RunFolder) -> tuple[list[DomainSpli
 def load_given_sets(config: RunConfig, data: Sequence[Path | str]) -> tuple[list[DomainSplits], str]:
     """Return the files of other folders as test splits, and their description.
 
-    A folder's own test folder is used if it has one, otherwise all of its files. Raises UsageError if a domain is
-    missing.
+    A folder's own test folder is used if it has one, otherwise all of its files. Warns (UnpairedWarning) of files that
+    are left out. Raises UsageError if a domain is missing.
     """
     description = ", ".join(map(str, data))
     if config.labels is not None and config.sources:
         files_by_domain, tables, _ = discover_labelled_data([Path(d) for d in data], config.data.attributes)
         domains = {files.name: (files, table) for files, table in zip(files_by_domain, tables, strict=True)}
         domain_files = [_require_domain(domains, d.name, description) for d in config.sources]
+        _warn_of_unused_files([files for files, _ in domain_files])
         labelled_sets = [
             attach_labels(_as_test_set(files), table, config.labels, i) for i, (files, table) in enumerate(domain_files)
         ]
         return [part for _, part in iterate_domain_splits(labelled_sets, config.labels)], description
     folders = {files.name: files for files in discover([Path(d) for d in data])}
-    return [_as_test_set(_require_domain(folders, d.name, description)) for d in config.domains], description
+    matching_files = [_require_domain(folders, d.name, description) for d in config.domains]
+    _warn_of_unused_files(matching_files)
+    return [_as_test_set(files) for files in matching_files], description
 
 
 def _require_domain(domains: Mapping[str, T], name: str, description: str) -> T:
     if name not in domains:
         raise UsageError(f"{description}: expected a domain '{name}', as in the run; found: {' and '.join(domains)}")
     return domains[name]
+
+
+def _warn_of_unused_files(domains: Sequence[DomainFiles]) -> None:
+    for files in domains:
+        if files.note:
+            warnings.warn(UnpairedWarning(f"{files.name}: {files.note}"), stacklevel=4)
 
 
 def _as_test_set(files: DomainFiles) -> DomainSplits:

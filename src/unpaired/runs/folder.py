@@ -12,7 +12,7 @@ from typing import Literal, get_args
 
 from unpaired.config.run_config import RunConfig, read_config
 from unpaired.errors import UnpairedWarning, UsageError, WorkError
-from unpaired.file_names import shorten_name
+from unpaired.file_names import shorten_name, suggest_path
 from unpaired.methods.base import Method
 from unpaired.runs.method_builder import build_method
 from unpaired.runs.progress import list_checkpoints
@@ -142,8 +142,10 @@ class RunFolder:
     def load_config(self) -> RunConfig:
         """Read the configuration; raises UsageError if the folder is not a run, WorkError if the file is damaged."""
         if not self.config.is_file():
+            missing = "" if self.path.exists() else suggest_path(self.path)
             raise UsageError(
-                f"{self.path}: not a run (it has no config.yaml); expected a folder written by `unpaired train`"
+                f"{self.path}: not a run (it has no config.yaml){missing}; expected a folder written by "
+                "`unpaired train`"
             )
         return read_config(self.config)
 
@@ -179,7 +181,7 @@ def load_model(path: Path, checkpoint: Checkpoint | None = None) -> TrainedModel
         raise UsageError(f"checkpoint '{checkpoint}'; expected {' or '.join(get_args(Checkpoint))}")
     folder = RunFolder(path)
     if not path.exists():
-        raise UsageError(f"{path}: no such folder; expected a folder written by `unpaired train`")
+        raise UsageError(f"{path}: no such folder{suggest_path(path)}; expected a folder written by `unpaired train`")
     config = folder.load_config()
     if checkpoint is not None:
         if checkpoint == "best" and not folder.model_path("best").exists():
@@ -220,7 +222,8 @@ def _load_intact_checkpoint(folder: RunFolder, config: RunConfig) -> TrainedMode
 def _load_checkpoint(folder: RunFolder, config: RunConfig, checkpoint: Checkpoint) -> TrainedModel:
     file = folder.model_path(checkpoint)
     if not file.exists():
-        raise WorkError(f"{folder.path}: no model has been saved yet; training saves one with its first checkpoint")
+        advice = f"`unpaired train --resume {shlex.quote(str(folder.path))}` writes it again from a checkpoint"
+        raise WorkError(f"{file}: there is no such file; training saves it with its first checkpoint, and {advice}")
     tensors, metadata = read_tensors(file)
     if metadata.get("method") != config.method:
         raise WorkError(f"{file}: checkpoint of method '{metadata.get('method')}', but this run is '{config.method}'")

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from unpaired.atomic import atomic_write
+
+_FIELDS: dict[str, dict[str, type | tuple[type, ...]]] = {
+    "losses": {"losses": dict, "spent_s": (int, float)},
+    "evaluation": {"metric": str, "value": (int, float, type(None))},
+    "samples": {"route": str, "file": str},
+    "notice": {"message": str},
+}
+"""Fields of each kind of record, with their types."""
 
 
 class History:
@@ -16,9 +26,13 @@ class History:
         self.path = path
 
     def add(self, kind: str, step: int, **fields: Any) -> None:
-        """Append one line."""
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"kind": kind, "step": step, **fields}) + "\n")
+        """Append one line; raises OSError, and leaves no incomplete line, if the disk is full."""
+        line = (json.dumps({"kind": kind, "step": step, **fields}) + "\n").encode()
+        with self.path.open("ab", buffering=0) as file:
+            start = file.seek(0, os.SEEK_END)
+            if file.write(line) != len(line):
+                file.truncate(start)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
 
     def read(self, kind: str | None = None) -> list[dict[str, Any]]:
         """Return the lines (of one kind, if given) in order; skips damaged and incomplete lines."""
@@ -30,8 +44,7 @@ class History:
                 line = json.loads(text)
             except (ValueError, RecursionError):
                 continue
-            is_record = isinstance(line, dict) and isinstance(line.get("kind"), str) and type(line.get("step")) is int
-            if is_record and kind in (None, line["kind"]):
+            if _is_record(line) and kind in (None, line["kind"]):
                 lines.append(line)
         return lines
 
@@ -40,3 +53,10 @@ class History:
         kept_lines = [json.dumps(line) + "\n" for line in self.read() if line["step"] <= step]
         with atomic_write(self.path) as temporary:
             temporary.write_text("".join(kept_lines), encoding="utf-8")
+
+
+def _is_record(line: Any) -> bool:
+    """Whether a line has a kind, a step and the fields of its kind; damaged lines may lack them."""
+    if not isinstance(line, dict) or not isinstance(line.get("kind"), str) or type(line.get("step")) is not int:
+        return False
+    return all(name in line and isinstance(line[name], types) for name, types in _FIELDS.get(line["kind"], {}).items())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ def load_checkpoint(folder: Path, loop: TrainingLoop, method_name: str) -> Progr
     if not checkpoints:
         raise WorkError(f"{folder}: no checkpoint has been saved yet, so the run cannot be resumed; train a new run")
     file = checkpoints[-1] / "state.safetensors"
-    tensors, metadata = read_tensors(file)
+    tensors, metadata = _read_newest_state(checkpoints)
     if metadata.get("format") != str(FORMAT):
         raise WorkError(f"{file}: format {metadata.get('format')}, but this version of unpaired reads format {FORMAT}")
     if metadata.get("method") != method_name:
@@ -112,6 +112,17 @@ def load_checkpoint(folder: Path, loop: TrainingLoop, method_name: str) -> Progr
         rank_file = checkpoints[-1] / f"rank-{loop.distributed.rank}.safetensors"
         loop.method.load_state_dict(read_tensors(rank_file)[0], strict=False)
     return progress
+
+
+def _read_newest_state(checkpoints: Sequence[Path]) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read the newest checkpoint; if it is damaged, the error names the one before it."""
+    try:
+        return read_tensors(checkpoints[-1] / "state.safetensors")
+    except WorkError as error:
+        if len(checkpoints) == 1:
+            raise
+        advice = f"To continue from the checkpoint before it, {checkpoints[-2].name}, remove {checkpoints[-1]}"
+        raise WorkError(f"{error}. {advice}") from error
 
 
 def select_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

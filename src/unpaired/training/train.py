@@ -16,11 +16,12 @@ from unpaired.config.resolve import SettingsRequest
 from unpaired.config.run_config import RunConfig, write_config
 from unpaired.console import LogCallback, format_duration, log_to_terminal
 from unpaired.data.batches import BatchLoader
-from unpaired.errors import DivergenceError, UsageError, WorkError
+from unpaired.errors import DivergenceError, UsageError, WorkError, format_system_error
 from unpaired.report.page import write_report
 from unpaired.runs.files import RunFiles, write_file_lists
 from unpaired.runs.folder import Checkpoint, RunFolder, format_run_name, next_free_path, require_unused, save_model
-from unpaired.runs.progress import Budget, Progress, list_checkpoints
+from unpaired.runs.history import History
+from unpaired.runs.progress import Budget, Progress
 from unpaired.runs.relocation import relocate_data
 from unpaired.training.checkpoint import load_checkpoint
 from unpaired.training.distributed import Distributed, launch_distributed
@@ -168,7 +169,7 @@ def _resume_locked(
     budget = Budget(training.steps, training.minutes)
     is_budget_spent = budget.spent_fraction(progress.step, progress.spent_s) >= 1
     is_stopped_early = progress.is_out_of_patience(training.patience)
-    is_complete = (is_budget_spent or is_stopped_early) and is_report_written(folder)
+    is_complete = (is_budget_spent or is_stopped_early) and has_ended(folder, progress.step)
     if is_complete and not is_moved:
         batches.close()
         message = f"already complete ({progress.step} steps, {format_duration(progress.spent_s)})"
@@ -239,25 +240,39 @@ def run_training(
             log(f"stopped by on_step at step {trainer.step}; continue with: {format_resume_command(folder.path)}")
         elif validator is not None:
             validator.finish(trainer.step)
-    except OSError as error:
-        raise WorkError(f"{folder.path}: cannot be written ({error}); the last checkpoint is complete") from error
+    except BaseException as error:
+        close_after_error(folder, training_log)
+        if not isinstance(error, OSError):
+            raise
+        reason = format_system_error(error)
+        raise WorkError(f"{folder.path}: cannot be written ({reason}); the last checkpoint is complete") from error
     finally:
         batches.close()
-        if training_log is not None:
-            training_log.close()
-            with suppress(WorkError):  # an error of the report must not hide the error that stopped training
-                write_report(folder.path)
+    if training_log is not None:
+        close_after_end(folder, training_log, None if trainer.is_canceled else trainer.step)
     loop.distributed.barrier()
     return folder.path
 
 
-def is_report_written(folder: RunFolder) -> bool:
-    """Return whether the report is newer than the last checkpoint; if not, the run was killed before its evaluation."""
-    try:
-        saved = list_checkpoints(folder.checkpoints)[-1] / "state.safetensors"
-        return folder.report.stat().st_mtime_ns >= saved.stat().st_mtime_ns
-    except OSError:
-        return False
+def close_after_error(folder: RunFolder, training_log: TrainingLog | None) -> None:
+    """Close the log and write the report; an error of either does not hide the error that stopped training."""
+    if training_log is not None:
+        training_log.close()
+        with suppress(WorkError):
+            write_report(folder.path)
+
+
+def close_after_end(folder: RunFolder, training_log: TrainingLog, last_step: int | None) -> None:
+    """Close the log and write the report, and record that the run ended at `last_step` (None: it was canceled)."""
+    training_log.close()
+    write_report(folder.path)
+    if last_step is not None:
+        training_log.history.add("end", last_step)
+
+
+def has_ended(folder: RunFolder, step: int) -> bool:
+    """Return whether the run was evaluated and its report written at `step`; if not, it was stopped before."""
+    return folder.report.is_file() and any(line["step"] == step for line in History(folder.history).read("end"))
 
 
 def save_models(config: RunConfig, folder: RunFolder, loop: TrainingLoop, progress: Progress) -> None:

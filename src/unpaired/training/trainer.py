@@ -14,7 +14,7 @@ from torch import Tensor
 
 from unpaired.config.run_config import RunConfig
 from unpaired.console import format_duration
-from unpaired.errors import DivergenceError
+from unpaired.errors import DivergenceError, WorkError
 from unpaired.methods.base import Batch, StepContext
 from unpaired.runs.folder import Checkpoint, RunFolder, save_model
 from unpaired.runs.progress import Budget, Progress
@@ -126,7 +126,7 @@ class Trainer:
             while fraction < 1 and not self.is_stopped_early:
                 started_s = self.clock.now()
                 lr_factor = compute_lr_factor(fraction, self.config.training.lr_decay_start)
-                losses = self.loop.step(self._load_micro_batches(), StepContext(self.step, fraction), lr_factor)
+                losses = self.loop.step(self._load_or_save(), StepContext(self.step, fraction), lr_factor)
                 values = self._check_losses(losses)
                 step_s = self.clock.now() - started_s
                 self.spent_s += step_s
@@ -171,6 +171,15 @@ class Trainer:
             and self.on_step(StepReport(self.step, fraction, self.spent_s, losses)) is False
         )
         return fraction < 1 and self.loop.distributed.any(wants_stop)
+
+    def _load_or_save(self) -> list[Batch]:
+        """Load the micro-batches of a step; if that fails, as when the data are gone, save the state and raise."""
+        try:
+            return self._load_micro_batches()
+        except WorkError:
+            if self.loop.distributed.world_size == 1:  # saving needs all ranks
+                self.save()
+            raise
 
     def _load_micro_batches(self) -> list[Batch]:
         distributed, count = self.loop.distributed, self.config.training.grad_accumulation

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import tempfile
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pathlib import Path
 from unpaired.data.file_lists import FileList
 from unpaired.data.walk import SkippedFiles, explain_suffix, get_suffix, walk_files
 from unpaired.errors import UsageError
+from unpaired.file_names import suggest_path
 from unpaired.media import Medium, infer_medium, require_medium
 
 
@@ -47,7 +49,8 @@ class TranslationJobs:
     reasons; `notes` describes skipped files.
 
     Raises UsageError if an input does not exist or has a suffix of another medium, if there are no inputs, if `out` is
-    an input folder, a file or named like a file, if two inputs have the same output, or if an output is an input.
+    an input folder, a file or named like a file, if two inputs have the same output (in a folder that ignores case,
+    also if outputs differ only in case), or if an output is an input.
     """
 
     def __init__(
@@ -107,7 +110,7 @@ class TranslationJobs:
             )
         for input_path in inputs:
             if not input_path.exists():
-                raise UsageError(f"{input_path}: no such file or folder")
+                raise UsageError(f"{input_path}: no such file or folder{suggest_path(input_path)}")
             if input_path.is_dir() and Path(os.path.realpath(input_path)) == self.out:
                 raise UsageError(f"--out {out}: is also an input folder; give another --out")
             if not input_path.is_dir() and infer_medium(input_path.name) != medium:
@@ -177,3 +180,27 @@ class TranslationJobs:
             raise UsageError(
                 f"give another --out: the translation of {os.fsdecode(overwritten_row[0])} would overwrite an input"
             )
+        self._database.create_function("fold", 1, lambda name: os.fsdecode(name).casefold(), deterministic=True)
+        twins = self._database.execute(
+            "SELECT min(output), max(output) FROM files GROUP BY fold(output) HAVING count(*) > 1 LIMIT 1"
+        ).fetchone()
+        if twins is not None and ignores_case(self.out):
+            first, second = map(os.fsdecode, twins)
+            raise UsageError(
+                f"{first} and {second} are the same file in this folder, which ignores upper and lower case; rename an "
+                "input, or translate them into different folders"
+            )
+
+
+def ignores_case(folder: Path) -> bool:
+    """Return whether the file system of a folder ignores upper and lower case, as on Windows, macOS and SMB shares.
+
+    Creates the folder and a temporary file in it; False if that is not possible.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(prefix=".unpaired-case-", dir=folder) as probe:
+            path = Path(probe.name)
+            return path.with_name(path.name.upper()).exists()
+    except OSError:
+        return False

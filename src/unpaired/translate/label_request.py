@@ -16,6 +16,8 @@ from unpaired.file_names import normalize_name
 from unpaired.labels import Labels
 
 LabelVector = tuple[float, ...]
+MAX_AMOUNT = 100
+"""Maximum distance of an amount from 0, far beyond the amounts that networks were trained with (0 to 1)."""
 
 
 @dataclass(frozen=True)
@@ -133,8 +135,10 @@ def _parse_fraction(to: str, amount: str) -> float:
         fraction = float(amount)
     except ValueError:
         fraction = math.nan
-    if not math.isfinite(fraction):
-        raise UsageError(f"--to {to}: '{amount}'; expected a number, for instance blond=0.7")
+    if not abs(fraction) <= MAX_AMOUNT:
+        raise UsageError(
+            f"--to {to}: '{amount}'; expected a number from -{MAX_AMOUNT} to {MAX_AMOUNT}, for instance blond=0.7"
+        )
     return fraction
 
 

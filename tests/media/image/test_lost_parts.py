@@ -167,3 +167,28 @@ def test_a_huge_tile_raises_unreadable_file_error(tmp_path: Path) -> None:
     (tmp_path / "a.tif").write_bytes(bytes(data))
     with pytest.raises(UnreadableFileError, match="--max-pixels"):
         read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+@pytest.mark.parametrize("thumbnails", [1, 2])
+def test_a_thumbnail_before_the_picture_is_passed_over(tmp_path: Path, kind: type, thumbnails: int) -> None:
+    data = noise(40, 48, 3, kind=kind)
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for _ in range(thumbnails):
+            file.write(data[::4, ::4], photometric="rgb", subfiletype=1)
+        file.write(data, photometric="rgb")
+    image, header = read_image(tmp_path / "a.tif"), read_header(tmp_path / "a.tif")
+    assert np.array_equal(image.pixels, data)
+    assert (header.width, header.height, header.skipped_pages) == (48, 40, thumbnails)
+    assert not header.has_more_pages and any("thumbnail" in loss for loss in header.losses)
+
+
+def test_a_picture_before_its_thumbnail_and_thumbnails_alone_are_read(tmp_path: Path) -> None:
+    data = noise(40, 48, 3)
+    for name, types in (("after", (0, 1)), ("alone", (1, 1))):
+        with tifffile.TiffWriter(tmp_path / f"{name}.tif") as file:
+            for n, subfile_type in enumerate(types):
+                file.write(data[:: 1 + 3 * n, :: 1 + 3 * n], photometric="rgb", subfiletype=subfile_type)
+        assert np.array_equal(read_image(tmp_path / f"{name}.tif").pixels, data)
+        header = read_header(tmp_path / f"{name}.tif")
+        assert header.has_more_pages and header.skipped_pages == 0

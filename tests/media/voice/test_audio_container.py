@@ -109,6 +109,13 @@ def test_concatenated_files_are_decoded_completely(
     assert samples == 3 * COUNT and "3 concatenated streams" in notes
 
 
+def test_streams_of_another_rate_are_counted(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, np.zeros(44100) + 0.1, 44100, format="OGG", subtype="VORBIS")
+    samples, notes = inspect(tmp_path, encode("OGG", "VORBIS") + buffer.getvalue(), "ogg")
+    assert samples == COUNT and "1 of its streams not used" in notes
+
+
 def test_chunks_after_the_data_chunk_are_not_decoded(tmp_path: Path) -> None:
     data = encode("WAV")
     for tail in (b"LIST\x04\0\0\0INFO", bytes(100)):

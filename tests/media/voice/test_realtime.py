@@ -127,3 +127,23 @@ def test_very_short_stream_becomes_silence() -> None:
     converted = list(convert_realtime([np.ones(100, np.float32)], RATE, WORLD, same))
     assert len(np.concatenate(converted)) == 100 and not np.concatenate(converted).any()
     assert not np.concatenate(list(convert_realtime([], RATE, WORLD, same))).any()
+
+
+@pytest.mark.parametrize("channels", [0, 65, 65535])
+def test_a_header_with_too_many_channels_raises_usage_error(channels: int) -> None:
+    head = struct.pack(
+        "<4sI4s4sIHHIIHH4sI", b"RIFF", 36, b"WAVE", b"fmt ", 16, 1, channels, 16000, 0, 0, 16, b"data", 0
+    )
+    with pytest.raises(UsageError, match=str(channels)):
+        read_pcm_stream(io.BytesIO(head), 16000)
+
+
+def test_a_chunk_of_a_wrong_length_is_not_read_at_once() -> None:
+    class Stream(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            assert size is not None and 0 <= size <= 1 << 20
+            return super().read(size)
+
+    head = struct.pack("<4sI4s4sI", b"RIFF", 36, b"WAVE", b"junk", 0xFFFFFFF0)
+    with pytest.raises(UsageError, match="header"):
+        read_pcm_stream(Stream(head + b"x" * 100), 16000)

@@ -24,6 +24,7 @@ from unpaired.limits import get_max_pixels
 from unpaired.media.image import tiff
 from unpaired.media.image.metadata import apply_orientation, copy_without_metadata, get_orientation
 from unpaired.media.image.tiff import ImageHeader
+from unpaired.media.image.tiff_pages import seek_main_page
 
 # Pillow warns of unusual metadata, which is harmless, and of large pictures, which raise an error here.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -59,7 +60,7 @@ def read_header(path: Path) -> ImageHeader:
 
 
 def read_image(path: Path, side: int | None = None) -> DecodedImage:
-    """Decode the first page of a picture and apply its EXIF orientation; raises UnreadableFileError.
+    """Decode the main page of a picture and apply its EXIF orientation; raises UnreadableFileError.
 
     With `side`, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, its shorter side at least `side`, which is much
     faster.
@@ -89,6 +90,7 @@ def _read_header(path: Path, source: Source) -> ImageHeader:
             header = tiff.read_header(path)
             _check_size(path, header.width, header.height)
             return header
+        main_page = _seek_main_page(path, image)
         bits, mode = _get_bits(image), image.mode
         extra_bands = tiff.count_extra_bands(image) if image.format == "TIFF" else 0
         drops_low_bits = _drops_low_bits(image)
@@ -101,7 +103,19 @@ def _read_header(path: Path, source: Source) -> ImageHeader:
         if has_exif and get_orientation(image) >= 5:
             width, height = height, width
         is_gray = mode in _GRAY_MODES or mode.startswith("I;16")
-        return ImageHeader(width, height, mode, bits, not is_gray, _has_more_pages(image), extra_bands, drops_low_bits)
+        has_more_pages = _has_more_pages(image, main_page)
+        return ImageHeader(
+            width, height, mode, bits, not is_gray, has_more_pages, extra_bands, drops_low_bits, main_page
+        )
+
+
+def _seek_main_page(path: Path, image: Image.Image) -> int:
+    """Position a TIFF at its first page that is not a thumbnail; return its index."""
+    if image.format != "TIFF":
+        return 0
+    index = seek_main_page(image)
+    _check_size(path, *image.size)
+    return index
 
 
 def _drops_low_bits(image: Image.Image) -> bool:
@@ -116,15 +130,15 @@ def _find_numbers(values: Any) -> list[int]:
     return [value for value in values if isinstance(value, int)] or [0]
 
 
-def _has_more_pages(image: Image.Image) -> bool:
-    """Whether there is a second page or animation frame; the image may be positioned there afterwards."""
+def _has_more_pages(image: Image.Image, page: int) -> bool:
+    """Whether there is a page or frame after `page`; the image may be positioned there afterwards."""
     try:
         if image.format != "TIFF":
             return getattr(image, "n_frames", 1) > 1
         if tiff.describes_more_pages(image):
             return True
-        image.seek(1)  # faster than n_frames, which reads all pages of a TIFF
-    except Exception:  # a damaged second page does not affect the first
+        image.seek(page + 1)  # faster than n_frames, which reads all pages of a TIFF
+    except Exception:  # a damaged later page does not affect this one
         return False
     return True
 
@@ -132,8 +146,10 @@ def _has_more_pages(image: Image.Image) -> bool:
 def _read_image(path: Path, source: Source, side: int | None) -> DecodedImage:
     with _open_image(path, source) as image:
         full_size = None
+        if image is not None:
+            _seek_main_page(path, image)
         if image is None or (image.format == "TIFF" and tiff.needs_tifffile(image)):
-            pixels, alpha, bits, mode = tiff.read_first_page(path)
+            pixels, alpha, bits, mode = tiff.read_main_page(path)
         elif image.format == "TIFF":
             tiff.check_tiles(path, image)
             mode = image.mode
@@ -165,7 +181,7 @@ def _decode_tiff(path: Path, image: Image.Image) -> tuple[npt.NDArray[Any], Floa
         pixels, alpha, _ = _convert_to_arrays(image)
     except Exception as error:
         try:
-            pixels, alpha, bits, _ = tiff.read_first_page(path)
+            pixels, alpha, bits, _ = tiff.read_main_page(path)
         except Exception:  # decoders raise all kinds of errors for damaged files
             raise error from None
     return pixels, alpha, bits

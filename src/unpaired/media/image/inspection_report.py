@@ -126,7 +126,7 @@ class ImageDataReport(DataReport):
                 count = f"{d.usable_count or 'no'} usable picture{'' if d.usable_count == 1 else 's'}"
                 reason = f" ({d.unreadable[0]})" if d.unreadable else ""
                 out.append(
-                    f"{d.files.train.root}: domain '{d.files.name}' has {count}{reason}; training needs at least 2"
+                    f"{d.files.sources[0]}: domain '{d.files.name}' has {count}{reason}; training needs at least 2"
                 )
         return out
 
@@ -197,7 +197,7 @@ def _format_domain(d: ImageDomainReport) -> list[str]:
     total = len(files.train) + (0 if files.test is None else len(files.test))
     inspected_text = "all" if d.inspected_count == total else f"{d.inspected_count:,}"
     lines = [
-        f"{files.name}  ({files.train.root})",
+        f"{files.name}  ({files.sources[0]})",
         f"  {format_count(len(files.train), 'picture')}{test_text}{ignored_text}; {inspected_text} inspected",
     ]
     if d.widths:

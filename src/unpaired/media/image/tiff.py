@@ -18,6 +18,7 @@ from PIL import Image
 from unpaired.errors import UnreadableFileError
 from unpaired.limits import MAX_BYTES_PER_PIXEL, get_max_pixels
 from unpaired.media.image.metadata import apply_orientation, parse_orientation
+from unpaired.media.image.tiff_pages import find_main_page, has_later_page
 
 # Without a handler, Python prints tifffile's log lines about damaged files.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -38,7 +39,8 @@ class ImageHeader:
 
     `width` and `height` are in pixels after the EXIF orientation. `bits` is per channel, 32 for floating point and for
     integers of more than 16 bits. `is_color` is about the mode; the pixels may still be gray. `extra_bands` are bands
-    in addition to color and alpha. `drops_low_bits`: 16-bit color is read with 8 bits.
+    in addition to color and alpha. `drops_low_bits`: 16-bit color is read with 8 bits. `skipped_pages` is the number of
+    reduced copies (thumbnails) before the page that is used.
     """
 
     width: int
@@ -49,12 +51,14 @@ class ImageHeader:
     has_more_pages: bool = False
     extra_bands: int = 0
     drops_low_bits: bool = False
+    skipped_pages: int = 0
 
     @property
     def losses(self) -> tuple[str, ...]:
         """Descriptions of the parts of the file that are not used."""
         bands = f"{self.extra_bands} band{'' if self.extra_bands == 1 else 's'}"
         parts = (
+            (self.skipped_pages > 0, "the first page is a thumbnail: the first page of full size is used"),
             (self.has_more_pages, "several pages or frames: only the first is used"),
             (self.extra_bands > 0, f"{bands} in addition to color and transparency: not used"),
             (self.drops_low_bits, "16-bit color in a format that is read with 8 bits (TIFF keeps 16)"),
@@ -153,20 +157,11 @@ def _get_tags(image: Image.Image) -> Any:
 
 
 def read_header(path: Path) -> ImageHeader:
-    """Read the header of the first page; raises the errors of tifffile."""
+    """Read the header of the main page; raises the errors of tifffile."""
     with tifffile.TiffFile(path) as file:
-        return replace(_parse_header(file.pages[0]), has_more_pages=_has_second_page(file))
-
-
-def _has_second_page(file: tifffile.TiffFile) -> bool:
-    try:
-        file.pages[1]  # faster than the number of pages, which reads all of them
-    except IndexError:
-        metadata = file.imagej_metadata or {}
-        return int(metadata.get("images", 1)) > 1
-    except Exception:  # a damaged second page does not affect the first
-        return False
-    return True
+        index = find_main_page(file)
+        header = _parse_header(file.pages[index])
+        return replace(header, has_more_pages=has_later_page(file, index), skipped_pages=index)
 
 
 def _locate_page_bands(page: Any) -> BandLayout:
@@ -192,14 +187,14 @@ def _get_orientation(page: Any) -> int:
     return parse_orientation(page.tags.valueof(_ORIENTATION, 1))
 
 
-def read_first_page(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32] | None, int, str]:
-    """Read the first page: pixels (H, W, 1 or 3), alpha (H, W) in [0, 1] or None, bits (8, 16, 32) and mode.
+def read_main_page(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32] | None, int, str]:
+    """Read the main page: pixels (H, W, 1 or 3), alpha (H, W) in [0, 1] or None, bits (8, 16, 32) and mode.
 
     Raises UnreadableFileError above the limit of pixels and for photometric interpretations other than gray, RGB and
     palette.
     """
     with tifffile.TiffFile(path) as file:
-        page: Any = file.pages[0]
+        page: Any = file.pages[find_main_page(file)]
         header, bands, photometric = _parse_header(page), _locate_page_bands(page), int(page.photometric)
         _require_size(path, page, header)
         if photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE) or page.imagedepth != 1:

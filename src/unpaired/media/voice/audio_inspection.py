@@ -86,12 +86,17 @@ class AudioInspection:
 
 def read_header(path: Path) -> AudioHeader:
     """Read a sound file's header; raises UnreadableFileError if that is not possible."""
+    headers = _read_headers(path)
+    first = headers[0]
+    return replace(first, samples=sum(header.samples for header in headers if _has_same_format(header, first)))
+
+
+def _read_headers(path: Path) -> list[AudioHeader]:
     headers = []
     for part in _list_parts(path):
         with _open_audio(path, part) as file:
             headers.append(_parse_header(path, file))
-    first = headers[0]
-    return replace(first, samples=sum(header.samples for header in headers if _has_same_format(header, first)))
+    return headers
 
 
 def inspect_audio(path: Path) -> AudioInspection:
@@ -239,13 +244,16 @@ def _describe_problems(
         yield f"{statistics.nonfinite} samples are NaN or infinite; they are interpolated"
     if statistics.clipped:
         percent = 100 * statistics.clipped / (statistics.samples * header.channels)
-        yield f"clipped: {percent:.2g} % of its samples are at full scale"
+        yield f"clipped: {f'{percent:.2g}' if percent < 10 else f'{percent:.0f}'} % of its samples are at full scale"
     if statistics.peak < SILENCE_PEAK:
         loudest_sample = f"{20 * math.log10(statistics.peak):.0f} dB" if statistics.peak > 0 else "digital zero"
         yield f"silent: its loudest sample is {loudest_sample}"
     if repair_note := find_repair(path).note:
         seconds = statistics.samples / header.sample_rate_hz
         yield repair_note if repair_note == CUT else f"{repair_note}; {seconds:.1f} s of sound are used"
+    headers = _read_headers(path)
+    if others := sum(not _has_same_format(part, headers[0]) for part in headers):
+        yield f"{others} of its streams not used, as the sample rate or the number of channels differs from the first"
 
 
 def _parse_header(path: Path, file: soundfile.SoundFile) -> AudioHeader:

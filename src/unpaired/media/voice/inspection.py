@@ -59,7 +59,7 @@ class VoiceDataReport(DataReport):
             if d.seconds_in_train < self.minimum_seconds:
                 reason = f" ({d.unreadable[0]})" if d.unreadable else ""
                 out.append(
-                    f"{d.files.train.root}: domain '{d.files.name}' has {d.seconds_in_train:.1f} s of usable sound"
+                    f"{d.files.sources[0]}: domain '{d.files.name}' has {d.seconds_in_train:.1f} s of usable sound"
                     f"{reason}; training needs at least {self.minimum_seconds:.1f} s (two crops)"
                 )
         return out
@@ -183,7 +183,7 @@ def _format_domain(d: SpeakerReport) -> list[str]:
     test_text = "" if files.test is None else f" and {len(files.test):,} in its test folder"
     ignored_text = f"; {format_count(files.ignored, 'file')} of other kinds ignored" if files.ignored else ""
     lines = [
-        f"{files.name}  ({files.train.root})",
+        f"{files.name}  ({files.sources[0]})",
         f"  {format_count(len(files.train), 'recording')}{test_text}{ignored_text}",
     ]
     if d.usable_seconds:

@@ -42,6 +42,8 @@ OTHER_FORMAT_SIGNATURES = {
     b"FORM": "AIFF",
 }
 """First bytes of streams in unsupported formats -> name of the format."""
+MAX_CHANNELS = 64
+_MAX_FMT_BYTES = 64
 _UNKNOWN_SIZE, _WAVE_FORMAT_EXTENSIBLE = 0xFFFFFFFF, 0xFFFE
 _MAX_DATA_BYTES = 0x7FFF0000  # programs that write to a pipe put about the largest number into the length field
 
@@ -193,7 +195,8 @@ def _read_wav_header(stream: BinaryIO) -> tuple[PcmFormat, float]:
         name, size = struct.unpack("<4sI", _read_exactly(stream, 8))
         if name == b"data":
             break
-        body = _read_exactly(stream, size + size % 2)
+        body = _read_exactly(stream, min(size, _MAX_FMT_BYTES))
+        _skip_exactly(stream, size + size % 2 - len(body))
         if name == b"fmt ":
             pcm_format = _parse_fmt_chunk(body)
     if pcm_format is None:
@@ -207,7 +210,7 @@ def _parse_fmt_chunk(body: bytes) -> PcmFormat:
     kind, channels, rate, _, _, bits = struct.unpack("<HHIIHH", body[:16])
     if kind == _WAVE_FORMAT_EXTENSIBLE and len(body) >= 26:
         (kind,) = struct.unpack("<H", body[24:26])
-    if kind != 1 or bits != 16 or not channels:
+    if kind != 1 or bits != 16 or not 1 <= channels <= MAX_CHANNELS:
         raise UsageError(f"the stream's WAV header has {bits} bits (format {kind}) and {channels} channels; {PCM_HINT}")
     if not MIN_SAMPLE_RATE_HZ <= rate <= MAX_SAMPLE_RATE_HZ:
         raise UsageError(
@@ -229,3 +232,9 @@ def _read_exactly(stream: BinaryIO, count: int) -> bytes:
     if len(data) < count:
         raise UsageError(f"the stream ends within its WAV header; {PCM_HINT}")
     return data
+
+
+def _skip_exactly(stream: BinaryIO, count: int) -> None:
+    """Read and discard `count` bytes, a piece at a time, because a damaged header may declare 4 GB."""
+    while count:
+        count -= len(_read_exactly(stream, min(count, 1 << 16)))
