@@ -75,7 +75,7 @@ ST_LPIPS = Metric(
     "st_lpips",
     "ST-LPIPS to the truth",
     "lower",
-    4,
+    3,
     "perceptual distance to the true translation by AlexNet, trained on human judgements and tolerant of small shifts "
     "(Ghildyal 2022).",
     short_label="ST-LPIPS",
