@@ -127,7 +127,7 @@ def make_targets(root: Path, log: Path, only_images: bool = False) -> dict[str, 
         for seed, run in enumerate(runs):
             more = [*SIZE_FLAGS[medium], "--seed", seed]
             expect_success(run_command("train", *data, "--out", run, *FLAGS, *more, log=log))
-        targets[medium] = Target(*runs, commands=make_run_commands(medium, data))
+        targets[medium] = Target(runs[0], runs[1], make_run_commands(medium, data))
     if only_images:
         return targets
     images = [root / "image" / name for name in ("one", "two")]
@@ -139,7 +139,7 @@ def make_targets(root: Path, log: Path, only_images: bool = False) -> dict[str, 
     folders = [root / "comparison", root / "other-comparison"]
     for folder in folders:
         expect_success(run_command(*compare(folder), log=log))
-    targets["comparison"] = Target(*folders, commands={"compare": lambda folder, _: compare(folder)})
+    targets["comparison"] = Target(folders[0], folders[1], {"compare": lambda folder, _: compare(folder)})
     return targets
 
 

@@ -82,9 +82,13 @@ class _LimitedLoader(yaml.SafeLoader):
             raise ConstructorError(None, None, "an integer beyond 64 bits", node.start_mark)
         return value
 
+    def refuse_binary(self, node: yaml.Node) -> None:
+        """Raise ConstructorError."""
+        raise ConstructorError(None, None, "binary values are not settings", node.start_mark)
+
 
 _LimitedLoader.add_constructor("tag:yaml.org,2002:int", _LimitedLoader.construct_yaml_int)
-_LimitedLoader.add_constructor("tag:yaml.org,2002:binary", _LimitedLoader.construct_undefined)
+_LimitedLoader.add_constructor("tag:yaml.org,2002:binary", _LimitedLoader.refuse_binary)
 
 
 def _list_children(node: yaml.Node) -> list[yaml.Node]:
