@@ -62,6 +62,10 @@ FORBIDDEN = {
         *("networks", "losses", "data.batches", "training", "metrics", "evaluation", "report", "comparison"),
         *("stages", "importers", "cli"),
     ),
+    "export": (
+        *("networks", "losses", "training", "metrics", "evaluation", "report", "comparison", "stages", "importers"),
+        "cli",
+    ),
     "report": ("networks", "losses", "data", "training", "translate", "comparison", "stages", "importers", "cli"),
     "comparison": ("methods.base", "networks", "losses", "training.loop", "stages", "importers"),
     "stages": (

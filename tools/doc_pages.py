@@ -22,7 +22,8 @@ from pydantic.fields import FieldInfo
 import unpaired
 from unpaired.cli import COMMANDS
 from unpaired.cli.arguments import Parser
-from unpaired.cli.setting_flags import DEST_PREFIX, PRESETS
+from unpaired.cli.option_flags import DEST_PREFIX
+from unpaired.cli.setting_flags import PRESETS
 from unpaired.config.resolve import get_preset_values
 from unpaired.config.setting_models import build_method_settings_model, get_section_models
 from unpaired.config.settings import NetworkSettings, Preset, StrictModel

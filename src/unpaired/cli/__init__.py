@@ -11,6 +11,7 @@ from unpaired.cli.convert import convert
 from unpaired.cli.demo import demo
 from unpaired.cli.doctor import doctor
 from unpaired.cli.evaluate import evaluate
+from unpaired.cli.export import export
 from unpaired.cli.import_ import import_
 from unpaired.cli.interpolate import interpolate
 from unpaired.cli.methods import methods
@@ -23,6 +24,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "check": check,
     "translate": translate,
     "convert": convert,
+    "export": export,
     "evaluate": evaluate,
     "audit": audit,
     "sample": sample,

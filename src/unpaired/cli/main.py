@@ -56,16 +56,19 @@ def run_safely(argv: list[str]) -> int:
     except BrokenPipeError:  # the reader of the output has exited
         silence_stream(sys.stdout)
         return 0
-    except OSError as error:
+    except (OSError, MemoryError, ModuleNotFoundError) as error:
         log_to_terminal(f"unpaired: {format_system_error(error)}")
         return 1
-    except MemoryError as error:
-        log_to_terminal(f"unpaired: not enough memory{f' ({error})' if str(error) else ''}")
-        return 1
 
 
-def format_system_error(error: OSError) -> str:
-    """Format a system error with the file names that it concerns."""
+def format_system_error(error: OSError | MemoryError | ModuleNotFoundError) -> str:
+    """Format an error of the system; raises a missing module that is not torch, which is an error of this package."""
+    if isinstance(error, MemoryError):
+        return f"not enough memory{f' ({error})' if str(error) else ''}"
+    if isinstance(error, ModuleNotFoundError):
+        if (error.name or "").partition(".")[0] != "torch":
+            raise error
+        return f"this needs torch, which is missing: pip install unpaired=={__version__}"
     names = [str(name) for name in (error.filename, error.filename2) if name is not None]
     return ": ".join([" -> ".join(names), error.strerror or str(error)] if names else [error.strerror or str(error)])
 

@@ -15,13 +15,19 @@ if TYPE_CHECKING:
 
 def translate(argv: list[str]) -> int:
     """Translate files and folders with a trained run."""
-    from unpaired.cli import setting_flags
+    from unpaired.cli import option_flags
     from unpaired.console import log_to_terminal, progress_bar
     from unpaired.media import MEDIA
-    from unpaired.translate import Translator, translate_files
+    from unpaired.translate import translate_files
+    from unpaired.translate.loading import load_translator
 
     parser = Parser(prog="unpaired translate", description=get_summary(translate))
-    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run that `unpaired train` wrote")
+    parser.add_argument(
+        "run",
+        type=Path,
+        metavar="RUN",
+        help="folder of a run that `unpaired train` wrote, or a file that `unpaired export` wrote",
+    )
     parser.add_argument(
         "inputs", nargs="*", type=Path, metavar="INPUT", help="files or folders to translate; subfolders are kept"
     )
@@ -42,7 +48,7 @@ def translate(argv: list[str]) -> int:
         "--checkpoint", metavar="last|best", help="model to use (default: best, or last if there is no best)"
     )
     models = [medium.translate_options_model for medium in MEDIA.values()]
-    setting_flags.add_option_flags(parser, models)
+    option_flags.add_option_flags(parser, models)
     parser.add_argument(
         "--labels",
         type=Path,
@@ -67,9 +73,9 @@ def translate(argv: list[str]) -> int:
         parser.error("leave out --out and --overwrite: --stream writes to standard output (> out.wav)")
     if args.sample_rate is not None and not args.stream:
         parser.error("--sample-rate: only valid with --stream; files contain their sample rate")
-    translator = Translator.load(args.run, args.checkpoint, args.device)
+    translator = load_translator(args.run, args.checkpoint, args.device)
     fields = {name: info for model in models for name, info in model.model_fields.items()}
-    options = setting_flags.parse_options(args, fields) | {"labels": args.labels}
+    options = option_flags.parse_options(args, fields) | {"labels": args.labels}
     request = translator.resolve_request(args.to, args.source, options)
     if args.stream:
         medium = translator.config.get_medium()

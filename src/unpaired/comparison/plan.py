@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from unpaired.cli.setting_flags import FLAGS_REFUSED_BY_COMPARE, parse_value
+from unpaired.cli.option_flags import parse_value
+from unpaired.cli.setting_flags import FLAGS_REFUSED_BY_COMPARE
 from unpaired.config.resolve import SECTIONS, Settings, SettingsRequest, resolve_settings
 from unpaired.config.run_config import RunConfig
 from unpaired.config.setting_models import explain_unknown_setting, get_section_models

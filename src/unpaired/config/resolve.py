@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from unpaired.config.setting_models import explain_unknown_setting, get_section_models, list_setting_names
 from unpaired.config.settings import DataSettings, NetworkSettings, Preset, StrictModel, TrainingSettings
+from unpaired.config.validation import validate
 from unpaired.errors import UsageError, suggest_name
 from unpaired.media import MEDIA, Medium
 from unpaired.methods import DEFAULT_METHOD, METHODS
@@ -241,20 +242,3 @@ def read_settings(path: Path) -> dict[str, Any]:
     if not isinstance(raw.get("method", ""), str):
         raise UsageError(f"{path}: 'method' is {raw['method']!r}; expected one of {', '.join(METHODS)}")
     return {key: value for key, value in raw.items() if key in known_keys}
-
-
-def validate(model: type[T], values: Mapping[str, Any], label: str) -> T:
-    """Validate `values` as `model`; raises UsageError with the first wrong key, its value and the expected one."""
-    try:
-        return model.model_validate(dict(values))
-    except ValidationError as error:
-        raise UsageError(format_validation_error(error, model, label)) from error
-
-
-def format_validation_error(error: ValidationError, model: type[BaseModel], label: str) -> str:
-    """Return the first error of a validation as a message with the key, its value and what is expected."""
-    first_error = error.errors()[0]
-    key = str(first_error["loc"][0]) if first_error["loc"] else "?"
-    if first_error["type"] == "extra_forbidden":
-        return f"{label} '{key}': {suggest_name(key, model.model_fields)}"
-    return f"{label} '{key}': given {first_error['input']!r}; {first_error['msg'][0].lower()}{first_error['msg'][1:]}"

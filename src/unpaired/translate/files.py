@@ -20,11 +20,11 @@ from unpaired.console import ProgressCallback
 from unpaired.cores import count_cores
 from unpaired.data.file_lists import read_file_names
 from unpaired.errors import UnpairedError, UsageError, WorkError
+from unpaired.translate.base import BaseTranslator
 from unpaired.translate.jobs import TranslationJob, TranslationJobs
 from unpaired.translate.manifest import Manifest, OutputState
 from unpaired.translate.pipeline import FilePipeline, PipelineItem
 from unpaired.translate.route_request import TranslationRequest
-from unpaired.translate.translator import Translator
 
 WORKERS = max(2, min(8, count_cores()))
 MAX_BYTES_IN_FLIGHT = 256 << 20
@@ -53,7 +53,7 @@ class Outcome:
 
 
 def translate_files(
-    translator: Translator,
+    translator: BaseTranslator,
     inputs: Sequence[str | os.PathLike[str]],
     out: str | os.PathLike[str],
     request: TranslationRequest,

@@ -14,6 +14,7 @@ from unpaired.media.base import (
     Inspection,
     MeasuredRoutes,
     Medium,
+    NetworkInput,
 )
 from unpaired.media.image.metrics import EDGE_SIMILARITY, FEATURE_SIMILARITY, IMAGE_BASELINES, IMAGE_METRICS, KID
 from unpaired.media.image.settings import (
@@ -31,12 +32,12 @@ from unpaired.metrics.base import SummaryColumn
 from unpaired.networks.image_settings import ImageNetworkSettings
 
 if TYPE_CHECKING:
-    import torch
     from markupsafe import Markup
 
     from unpaired.comparison.advice import Advisor
     from unpaired.comparison.folder import ComparisonFolder
     from unpaired.comparison.result import Comparison
+    from unpaired.config.model_description import ModelDescription
     from unpaired.config.resolve import Settings
     from unpaired.config.run_config import RunConfig
     from unpaired.console import LogCallback, ProgressCallback
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from unpaired.training.listing import DataListing
     from unpaired.training.logging import TrainingLog
     from unpaired.training.trainer import Validator
+    from unpaired.translate.network import TranslationNetwork
     from unpaired.translate.pipeline import FilePipeline
     from unpaired.translate.route_request import TranslationRequest
     from unpaired.translate.translator import Translator
@@ -201,12 +203,20 @@ class ImageMedium(Medium):
         return render_rows(folder, comparison)
 
     def create_pipeline(
-        self, config: RunConfig, method: Method, device: torch.device, request: TranslationRequest
+        self, config: ModelDescription, network: TranslationNetwork, request: TranslationRequest
     ) -> FilePipeline[Any, Any]:
         """Return the translation pipeline for pictures."""
         from unpaired.media.image.pipeline import ImagePipeline  # noqa: PLC0415
 
-        return ImagePipeline(config, method, device, request)
+        return ImagePipeline(config, network, request)
+
+    def describe_network_input(
+        self, config: ModelDescription, source: Domain, target: Domain, stride: int
+    ) -> NetworkInput:
+        """Describe scale, value ranges and colors of pictures before and after the networks."""
+        from unpaired.media.image.network_input import describe_network_input  # noqa: PLC0415
+
+        return describe_network_input(config, source, target, stride)
 
     def sample(self, translator: Translator, count: int, out: Path, *, seed: int, overwrite: bool) -> list[Path]:
         """Write joint samples of all domains from noise."""

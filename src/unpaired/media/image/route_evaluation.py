@@ -12,10 +12,11 @@ from unpaired.console import ProgressCallback, ignore_progress
 from unpaired.data.batches import BatchLoader
 from unpaired.data.split import SplitName
 from unpaired.media.image.measurement import RouteEvaluator
-from unpaired.methods.base import Method, Route
+from unpaired.methods.base import Method
 from unpaired.metrics import features as feature_net
 from unpaired.metrics.base import RouteEvaluation
 from unpaired.metrics.route_selection import select_evenly
+from unpaired.routes import Route
 
 CHUNK_SIZE = 16
 """Batch size of translations."""

@@ -30,9 +30,10 @@ from unpaired.media.voice.metrics.measurement import CONVERTED, SystemMeasures, 
 from unpaired.media.voice.settings import speaker_statistics
 from unpaired.media.voice.transcripts import Transcripts
 from unpaired.media.voice.utterances import LIBRARY_FRAMES, MAX_SECONDS, SpeakerRecordings, Utterance
-from unpaired.methods.base import Method, Route
+from unpaired.methods.base import Method
 from unpaired.metrics.base import RouteEvaluation
 from unpaired.metrics.route_selection import select_evenly
+from unpaired.routes import Route
 
 MIN_UTTERANCES_PER_ROUTE = 3
 """Minimum number of sentences of each domain that are measured, for any number of routes."""

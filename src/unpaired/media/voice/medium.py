@@ -16,6 +16,7 @@ from unpaired.media.base import (
     Inspection,
     MeasuredRoutes,
     Medium,
+    NetworkInput,
 )
 from unpaired.media.voice.metrics.declarations import (
     FRAME_DISTANCE,
@@ -41,16 +42,17 @@ from unpaired.media.voice.settings import (
 from unpaired.metrics.base import SummaryColumn
 
 if TYPE_CHECKING:
-    import torch
     from markupsafe import Markup
 
     from unpaired.comparison.advice import Advisor
     from unpaired.comparison.folder import ComparisonFolder
     from unpaired.comparison.result import Comparison
+    from unpaired.config.model_description import ModelDescription
     from unpaired.config.resolve import Settings
     from unpaired.config.run_config import RunConfig
     from unpaired.console import LogCallback, ProgressCallback
     from unpaired.data.batches import BatchLoader
+    from unpaired.data.domain import Domain
     from unpaired.data.folders import DomainFiles
     from unpaired.data.item_transform import ItemTransform
     from unpaired.data.split import DomainSplits
@@ -64,9 +66,10 @@ if TYPE_CHECKING:
     from unpaired.training.listing import DataListing
     from unpaired.training.logging import TrainingLog
     from unpaired.training.trainer import Validator
+    from unpaired.translate.base import BaseTranslator
+    from unpaired.translate.network import TranslationNetwork
     from unpaired.translate.pipeline import FilePipeline
     from unpaired.translate.route_request import TranslationRequest
-    from unpaired.translate.translator import Translator
 
 
 class VoiceMedium(Medium):
@@ -223,17 +226,25 @@ class VoiceMedium(Medium):
         return render_listening(folder, comparison)
 
     def create_pipeline(
-        self, config: RunConfig, method: Method, device: torch.device, request: TranslationRequest
+        self, config: ModelDescription, network: TranslationNetwork, request: TranslationRequest
     ) -> FilePipeline[Any, Any]:
         """Return the pipeline that converts recordings."""
         require_packages()
         from unpaired.media.voice.pipeline import create_voice_pipeline  # noqa: PLC0415
 
-        return create_voice_pipeline(config, method, device, request)
+        return create_voice_pipeline(config, network, request)
+
+    def describe_network_input(
+        self, config: ModelDescription, source: Domain, target: Domain, stride: int
+    ) -> NetworkInput:
+        """Describe the normalization of features before and after the networks."""
+        from unpaired.media.voice.network_input import describe_network_input  # noqa: PLC0415
+
+        return describe_network_input(config, source, target, stride)
 
     def translate_stream(
         self,
-        translator: Translator,
+        translator: BaseTranslator,
         request: TranslationRequest,
         source: BinaryIO,
         sink: BinaryIO,

@@ -1,0 +1,28 @@
+"""Loading of a translator: of a run, or of an exported file, for which torch is not imported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unpaired.errors import UsageError
+from unpaired.translate.base import BaseTranslator
+from unpaired.translate.onnx_translator import SUFFIX, OnnxTranslator
+
+if TYPE_CHECKING:
+    from unpaired.runs.folder import Checkpoint
+
+
+def load_translator(path: Path, checkpoint: Checkpoint | None = None, device: str = "auto") -> BaseTranslator:
+    """Load the folder of a run, or a file that `unpaired export` wrote.
+
+    Raises UsageError and WorkError as `Translator.load` and `OnnxTranslator.load` do, and UsageError for `checkpoint`
+    with an exported file.
+    """
+    if path.suffix.lower() == SUFFIX and not path.is_dir():
+        if checkpoint is not None:
+            raise UsageError("--checkpoint: for runs only; an exported file contains one model")
+        return OnnxTranslator.load(path, device)
+    from unpaired.translate.translator import Translator  # noqa: PLC0415 - imports torch
+
+    return Translator.load(path, checkpoint, device)
