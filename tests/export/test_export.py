@@ -73,6 +73,7 @@ def test_export_is_verified_and_described(run: Path, exported: Export) -> None:
     assert batch.dim_param and height.dim_param and width.dim_param and channels.dim_value == 3
 
 
+@pytest.mark.filterwarnings("ignore:the networks see")
 def test_exported_translator_equals_the_runs(run: Path, exported: Export) -> None:
     ours, theirs = load_translator(exported.path), Translator.load(run, device="cpu")
     for shape in ((37, 53, 3), (16, 16, 3), (5, 90, 4)):

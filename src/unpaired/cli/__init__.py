@@ -16,6 +16,7 @@ from unpaired.cli.import_ import import_
 from unpaired.cli.interpolate import interpolate
 from unpaired.cli.methods import methods
 from unpaired.cli.sample import sample
+from unpaired.cli.shards import shards
 from unpaired.cli.train import train
 from unpaired.cli.translate import translate
 
@@ -23,6 +24,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
     "check": check,
     "translate": translate,
+    "shards": shards,
     "convert": convert,
     "export": export,
     "evaluate": evaluate,

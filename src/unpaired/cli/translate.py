@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ def translate(argv: list[str]) -> int:
     from unpaired.media import MEDIA
     from unpaired.translate import translate_files
     from unpaired.translate.loading import load_translator
+    from unpaired.translate.shards import parse_shard
 
     parser = Parser(prog="unpaired translate", description=get_summary(translate))
     parser.add_argument(
@@ -57,6 +59,11 @@ def translate(argv: list[str]) -> int:
     )
     parser.add_argument("--batch-size", type=int, default=8, metavar="N", help="pictures per batch (default: 8)")
     parser.add_argument("--device", default="auto", help="device: auto, cpu, cuda or mps (default: auto)")
+    parser.add_argument(
+        "--shard",
+        metavar="INDEX/COUNT|auto",
+        help="translate one part of the files, as 1/8; auto: the part of this task of a SLURM job array",
+    )
     parser.add_argument("--overwrite", action="store_true", help="translate again and replace existing outputs")
     parser.add_argument(
         "--stream",
@@ -69,10 +76,11 @@ def translate(argv: list[str]) -> int:
     args = parser.parse_all(argv)
     if args.stream == bool(args.inputs or args.file_list):
         parser.error("expected files or folders to translate, --list TXT, or --stream alone")
-    if args.stream and (args.out is not None or args.overwrite):
-        parser.error("leave out --out and --overwrite: --stream writes to standard output (> out.wav)")
+    if args.stream and (args.out is not None or args.overwrite or args.shard is not None):
+        parser.error("leave out --out, --overwrite and --shard: --stream writes to standard output (> out.wav)")
     if args.sample_rate is not None and not args.stream:
         parser.error("--sample-rate: only valid with --stream; files contain their sample rate")
+    shard = parse_shard(args.shard, os.environ, log_to_terminal)
     translator = load_translator(args.run, args.checkpoint, args.device)
     fields = {name: info for model in models for name, info in model.model_fields.items()}
     options = option_flags.parse_options(args, fields) | {"labels": args.labels}
@@ -94,6 +102,7 @@ def translate(argv: list[str]) -> int:
             overwrite=args.overwrite,
             progress=advance,
             file_list=args.file_list,
+            shard=shard,
         )
     print_result(format_outcome(outcome, folder, "Translated"))
     return 1 if outcome.failed else 0

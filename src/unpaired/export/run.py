@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -172,7 +172,7 @@ def _quantize(
             f"{run}: --int8 calibrates with training items, but the files of '{task.model.config.domains[0].name}' are "
             "gone; restore the folders, or export without --int8"
         )
-    recorder = _FeedRecorder(float_runner)
+    recorder = _FeedRecorder()
     network = task.create_network(recorder)
     for index, item in enumerate(items):
         network.translate(item[None], network.routes[index % len(network.routes)])
@@ -189,10 +189,9 @@ def _quantize(
 class _FeedRecorder:
     """Graph runner that records its inputs and returns `x` unchanged, for the calibration."""
 
-    def __init__(self, runner: GraphRunner) -> None:
+    def __init__(self) -> None:
         self.feeds: list[dict[str, FloatArray]] = []
-        self._runner = runner
 
-    def __call__(self, feeds: dict[str, FloatArray]) -> FloatArray:
+    def __call__(self, feeds: Mapping[str, FloatArray]) -> FloatArray:
         self.feeds.append(dict(feeds))
         return feeds[INPUT]

@@ -13,6 +13,7 @@ from unpaired.data.file_lists import FileList
 from unpaired.data.walk import SkippedFiles, explain_suffix, get_suffix, walk_files
 from unpaired.errors import UsageError
 from unpaired.media import Medium, infer_medium, require_medium
+from unpaired.translate.shards import Shard
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class TranslationJobs:
     `inputs` are files and folders; folders are searched recursively for files of the medium, without the folder `out`.
     Outputs keep the folder structure below `out`; `make_output_name` maps file names. Files of `file_list` keep the
     structure below their common folder. `unlisted` holds unreadable folders and invalid lines of the list, with
-    reasons; `notes` describes skipped files.
+    reasons; `notes` describes skipped files. With `shard`, only the files of that shard are jobs.
 
     Raises UsageError if an input does not exist or has a suffix of another medium, if there are no inputs, if `out` is
     an input folder, a file or named like a file, if two inputs have the same output, or if an output is an input.
@@ -56,10 +57,13 @@ class TranslationJobs:
         medium: Medium,
         make_output_name: Callable[[str], str] = str,
         file_list: FileList | None = None,
+        shard: Shard | None = None,
     ) -> None:
         self.out = Path(os.path.realpath(out))
         self.medium = medium
         self._make_output_name = make_output_name
+        self._shard, self._out_prefix = shard, os.path.join(self.out, "")  # noqa: PTH118 - compared with strings
+        self._files_of_other_shards = 0
         self._other_medium_file: Path | None = None
         self.unlisted: list[tuple[Path, str]] = []
         self._skipped = SkippedFiles()
@@ -69,13 +73,14 @@ class TranslationJobs:
             raise UsageError(f"{error.filename}: cannot be opened ({error.strerror})") from error
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.execute("CREATE TABLE files (output BLOB PRIMARY KEY, input BLOB, real BLOB) WITHOUT ROWID")
+        self._database.execute("CREATE TABLE others (real BLOB)")
         self._database.execute("BEGIN")
         for input_path in inputs:
             self._add_input(input_path, Path())
         if file_list is not None:
             self._add_listed(file_list)
         self._check_outputs()
-        if not len(self):
+        if not len(self) and not self._files_of_other_shards:
             if self._other_medium_file is not None:
                 require_medium(self._other_medium_file, medium)
             reasons = "".join(f"; {path}: {reason}" for path, reason in self.unlisted)
@@ -120,10 +125,12 @@ class TranslationJobs:
         """Add a file, or all files of a folder, with outputs below `parent` (relative to `out`)."""
         real_path = Path(os.path.realpath(input_path))
         if not input_path.is_dir():
-            self._add_job(input_path, parent / input_path.name, real_path)
+            self._add_job(str(input_path), str(parent / input_path.name), str(real_path))
             return
+        prefixes = [os.path.join(path, "") for path in (input_path, real_path)]  # noqa: PTH118 (a Path is slow)
+        parent_prefix = "" if parent == Path() else os.path.join(parent, "")  # noqa: PTH118
         for name in self._find_files(input_path):
-            self._add_job(input_path / name, parent / name, real_path / name)
+            self._add_job(prefixes[0] + name, parent_prefix + name, prefixes[1] + name)
 
     def _add_listed(self, file_list: FileList) -> None:
         root = file_list.common_folder
@@ -154,8 +161,16 @@ class TranslationJobs:
                 self._skipped.other_suffixes[get_suffix(name)] += 1
                 self._other_medium_file = self._other_medium_file or folder / name
 
-    def _add_job(self, input_path: Path, relative_output: Path, real_path: Path) -> None:
-        output = self.out / relative_output.with_name(self._make_output_name(relative_output.name))
+    def _add_job(self, input_path: str, relative_input: str, real_path: str) -> None:
+        """Add a file; `relative_input` gives the folder of its output below `out`."""
+        folder, separator, name = relative_input.rpartition(os.sep)
+        relative_output = f"{folder}{separator}{self._make_output_name(name)}"
+        if self._shard is not None and not self._shard.contains(os.fsencode(relative_output)):
+            self._files_of_other_shards += 1
+            if real_path.startswith(self._out_prefix):  # an input that a translation could overwrite
+                self._database.execute("INSERT INTO others VALUES (?)", [os.fsencode(real_path)])
+            return
+        output = self._out_prefix + relative_output
         row = (os.fsencode(output), os.fsencode(input_path), os.fsencode(real_path))
         try:
             self._database.execute("INSERT INTO files VALUES (?, ?, ?)", row)
@@ -169,7 +184,7 @@ class TranslationJobs:
 
     def _check_outputs(self) -> None:
         overwritten_row = self._database.execute(
-            "SELECT input FROM files WHERE output IN (SELECT real FROM files) LIMIT 1"
+            "SELECT input FROM files WHERE output IN (SELECT real FROM files UNION ALL SELECT real FROM others) LIMIT 1"
         ).fetchone()
         if overwritten_row is not None:
             raise UsageError(

@@ -77,7 +77,8 @@ def to_network_values(decoded_image: DecodedImage, channels: int, low: float, hi
 def normalise(raw: FloatArray, low: float, high: float) -> FloatArray:
     """Map raw values `low`..`high` to float32 -1..1, clamped; NaN becomes -1."""
     finite = np.nan_to_num(raw.astype(np.float32), nan=low, posinf=high, neginf=low)
-    return np.clip((finite - np.float32(low)) * np.float32(2 / (high - low)) - 1, -1, 1)
+    values: FloatArray = np.clip((finite - np.float32(low)) * np.float32(2 / (high - low)) - 1, -1, 1)
+    return values
 
 
 def convert_channels(x: FloatArray, channels: int) -> FloatArray:
@@ -86,7 +87,8 @@ def convert_channels(x: FloatArray, channels: int) -> FloatArray:
         return x
     if channels == 3:
         return np.repeat(x, 3, axis=-3)
-    return (x * np.array(_LUMA, np.float32).reshape(3, 1, 1)).sum(-3, keepdims=True)
+    luma: FloatArray = (x * np.array(_LUMA, np.float32).reshape(3, 1, 1)).sum(-3, keepdims=True)
+    return luma
 
 
 def from_network_values(values: FloatArray, low: float, high: float, is_color: bool) -> FloatArray:
@@ -99,7 +101,7 @@ def from_network_values(values: FloatArray, low: float, high: float, is_color: b
 def remove_white(values: FloatArray, alpha: FloatArray) -> FloatArray:
     """Undo the compositing over white by `to_network_values`; `values` (C, H, W) in [-1, 1], alpha (H, W) in [0, 1]."""
     restored = (values - (1 - alpha)) / np.maximum(alpha, np.float32(1 / 255))
-    return np.clip(np.where(alpha > 0, restored, values), -1, 1)
+    return np.asarray(np.clip(np.where(alpha > 0, restored, values), -1, 1), np.float32)
 
 
 def write_image(path: Path, pixels: FloatArray, alpha: FloatArray | None = None, bits: int = 8) -> None:

@@ -46,8 +46,7 @@ from unpaired.media.image.translation_range import (
     get_value_range,
     require_equal_ranges,
 )
-from unpaired.translate.label_request import LabelVector
-from unpaired.translate.network import TranslationNetwork
+from unpaired.translate.network import LabelVector, TranslationNetwork
 from unpaired.translate.route_request import TranslationRequest
 
 if TYPE_CHECKING:

@@ -203,7 +203,7 @@ def create_voice_pipeline(
         label = None if request.label_request is None else request.label_request.get_target_label(path)
 
         def run_network(values: Floats) -> Floats:
-            return network.translate(values[None], request.route, label)[0]
+            return np.asarray(network.translate(values[None], request.route, label)[0])
 
         convert_values = wrap_with_normalisation(run_network, source_statistics, target_statistics, network.stride)
         return make_feature_converter(convert_values, source_statistics, target_statistics)
