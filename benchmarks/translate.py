@@ -44,7 +44,7 @@ def build_sides(size: int, folder: Path, threads: int, names: Iterable[str] | No
     method = METHODS["cyclegan"].cls(ImageNetworkFactory(ImageNetworkSettings(), {"X": 3, "Y": 3}, size))
     method.requires_grad_(False).eval()
     method.stride = 4
-    generator, route = method.G, method.routes[0]
+    generator, route = method.get_submodule("G"), method.routes[0]
     network = TorchNetwork(method, torch.device("cpu"))
 
     def run_module(module: Callable[[torch.Tensor], torch.Tensor]) -> Side:

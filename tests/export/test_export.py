@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,13 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import TINY
 from PIL import Image
 from tiny_runs import config, make_run
 
+import unpaired
 from unpaired.cli.main import main
 from unpaired.config.run_config import RunConfig
 from unpaired.errors import UsageError, WorkError
+from unpaired.export import run as export_module
 from unpaired.export import verification
+from unpaired.export.items import load_items
 from unpaired.export.run import Export, export_run
 from unpaired.labels import create_domain_labels
 from unpaired.translate import OnnxTranslator, Translator
@@ -32,6 +37,7 @@ class Blocker:
             raise ModuleNotFoundError(f"No module named '{name}'", name=name)
 
 sys.meta_path.insert(0, Blocker())
+import unpaired
 from unpaired.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
@@ -123,6 +129,39 @@ def test_wrong_export_writes_no_file(run: Path, tmp_path: Path, monkeypatch: pyt
     with pytest.raises(WorkError, match="wrong export"):
         export_run(run, tmp_path / "model.onnx", to="photos")
     assert not list(tmp_path.iterdir())
+
+
+def test_int8_is_calibrated_and_measured(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("nncf")
+    items = np.random.default_rng(0).uniform(-1, 1, (8, 3, 16, 16)).astype(np.float32)
+    monkeypatch.setattr(export_module, "load_items", lambda *_: list(items))
+    made = export_run(run, tmp_path / "model.onnx", to="photos", int8=True)
+    assert made.quantization is not None and 20 < made.quantization.psnr_db < 200 and made.speedup is not None
+    operators = {node.op_type for node in onnx.load(made.path).graph.node}
+    assert "QuantizeLinear" in operators and OnnxTranslator.load(made.path).config.precision == "int8"
+    assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
+    monkeypatch.setattr(export_module, "load_items", lambda *_: [])
+    with pytest.raises(UsageError, match="--int8"):
+        export_run(run, tmp_path / "other.onnx", to="photos", int8=True)
+
+
+def test_openvino(run: Path, tmp_path: Path) -> None:
+    pytest.importorskip("openvino")
+    made = export_run(run, tmp_path / "model.xml", output_format="openvino", to="photos")
+    assert made.verification is not None and made.verification.max_difference < 1e-4
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.bin", "model.xml"]
+
+
+def test_items_of_a_run(tmp_path: Path) -> None:
+    for name in ("photos", "paintings"):
+        for i in range(12):
+            picture(tmp_path / "data" / name / f"{i}.png", 16, 16)
+    folders = [tmp_path / "data" / name for name in ("photos", "paintings")]
+    trained = unpaired.train(*folders, out=tmp_path / "run", steps=1, **TINY)
+    items = load_items(tmp_path / "run", "X", "train", 5)
+    assert trained and len(items) == 5 and items[0].shape == (3, 16, 16) and np.abs(items[0]).max() <= 1
+    shutil.rmtree(tmp_path / "data")
+    assert load_items(tmp_path / "run", "X", "train", 5) == []
 
 
 def test_torchscript(run: Path, tmp_path: Path) -> None:

@@ -24,23 +24,43 @@ from unpaired.translate.shards import Shard, find_shards, parse_shard
 ARRAY = {"SLURM_ARRAY_TASK_MIN": "10", "SLURM_ARRAY_TASK_MAX": "16", "SLURM_ARRAY_TASK_STEP": "2"}
 
 WORKER = """
-import sys, time
-from pathlib import Path
-from tiny_runs import Known, config
-from unpaired.translate import Translator, translate_files
+import sys
+import time
+
+from unpaired.config.model_description import ModelDescription
+from unpaired.routes import Route
+from unpaired.translate import translate_files
+from unpaired.translate.base import BaseTranslator
 from unpaired.translate.shards import Shard
 
-class Slow(Known):
-    def translate(self, x, source, target):
-        time.sleep(float(sys.argv[4]))
-        return super().translate(x, source, target)
 
-translator = Translator(config(resize_mode="crop"), Slow(-1.0), "cpu")
+class SlowNetwork:
+    routes, labels, stride = (Route("X", "Y", ()),), None, 4
+
+    def translate(self, x, route, label=None, full_precision=True):
+        time.sleep(float(sys.argv[4]))
+        return -x
+
+
+class SlowTranslator(BaseTranslator):
+    network, weights_digest = SlowNetwork(), "none"
+    config = ModelDescription(
+        format=1,
+        unpaired_version="0",
+        method="slow",
+        medium="image",
+        medium_settings={"size": 16, "resize_mode": "crop", "channels": "3"},
+        domains=[{"name": name, "sources": [], "statistics": {"color": True}} for name in ("photos", "paintings")],
+    )
+
+
+translator = SlowTranslator()
+shard = None if sys.argv[3] == "0" else Shard(int(sys.argv[3]), 4)
 request = translator.resolve_request("paintings")
-shard = Shard(int(sys.argv[3]), 4)
-translate_files(translator, [sys.argv[1]], sys.argv[2], request, batch_size=1, shard=shard)
+outcome = translate_files(translator, [sys.argv[1]], sys.argv[2], request, batch_size=1, shard=shard)
+print(outcome.done, outcome.skipped)
 """
-"""Program that translates one shard of four, slowly."""
+"""Program that translates one of four shards, or with index 0 all files, slowly; prints the files done and skipped."""
 
 
 def make_pictures(folder: Path, count: int) -> Path:
@@ -100,32 +120,36 @@ def test_job_arrays_without_the_flag_are_noted() -> None:
 
 
 def test_four_processes_with_one_killed_equal_one_process(tmp_path: Path) -> None:
-    inputs = make_pictures(tmp_path / "in", 60)
-    go(inputs, tmp_path / "one")
-    out = tmp_path / "out"
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    inputs, out = make_pictures(tmp_path / "in", 60), tmp_path / "out"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
 
-    def start(index: int, seconds: float) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-c", WORKER, str(inputs), str(out), str(index), str(seconds)]
-        return subprocess.Popen(command, env=environment)
+    def start(index: int, seconds: float = 0, folder: Path = out) -> subprocess.Popen[str]:
+        command = [sys.executable, "-c", WORKER, str(inputs), str(folder), str(index), str(seconds)]
+        return subprocess.Popen(command, env=environment, text=True, stdout=subprocess.PIPE)
 
-    killed, others = start(1, 0.5), [start(index, 0) for index in (2, 3, 4)]
-    shard_files = Shard(1, 4).get_folder(out) / DATABASE_NAME
-    written = [name for name in read_outputs(tmp_path / "one") if Shard(1, 4).contains(name.encode())]
-    deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not any((out / name).exists() for name in written):
-        time.sleep(0.05)
+    def finish(process: subprocess.Popen[str]) -> tuple[int, int]:
+        text, _ = process.communicate()
+        assert process.returncode == 0
+        done, skipped = map(int, text.split())
+        return done, skipped
+
+    assert finish(start(0, folder=tmp_path / "one")) == (60, 0)
+    expected = read_outputs(tmp_path / "one")
+    own = {name for name in expected if Shard(1, 4).contains(name.encode())}
+    killed, others = start(1, seconds=0.2), [start(index) for index in (2, 3, 4)]
+    while killed.poll() is None and len(own & read_outputs(out).keys()) < 3:
+        time.sleep(0.02)
     killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    assert all(process.wait() == 0 for process in others) and shard_files.exists()
-    assert len(read_outputs(out)) < 60
+    killed.communicate()
+    assert [finish(process)[0] for process in others] and 0 < len(own & read_outputs(out).keys()) < len(own)
     report = merge_shards(out)
     assert not report.is_merged and [state.is_complete for state in report.states] == [False, True, True, True]
     assert "--shard 1/4" in report.states[0].describe()
-    assert start(1, 0).wait() == 0
-    assert read_outputs(out) == read_outputs(tmp_path / "one")
+    done, skipped = finish(start(1))
+    assert done + skipped == len(own) and skipped > 0
+    assert read_outputs(out) == expected
     assert merge_shards(out).is_merged and not find_shards(out)
-    assert go(inputs, out).skipped == 60
+    assert finish(start(0)) == (0, 60)
 
 
 def test_command_reports_missing_shards_and_merges(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -187,13 +211,11 @@ def test_shard_waits_for_an_undivided_translation(tmp_path: Path) -> None:
     running.close()
 
 
-def test_shard_does_not_overwrite_inputs_of_others(tmp_path: Path) -> None:
-    out = make_pictures(tmp_path / "out", 8)
-    link = tmp_path / "in"
-    link.mkdir()
-    for path in out.rglob("*.png"):
-        (link / path.relative_to(out)).parent.mkdir(exist_ok=True)
-        (link / path.relative_to(out)).symlink_to(path)
+def test_shard_does_not_overwrite_inputs_of_other_shards(tmp_path: Path) -> None:
+    """The translation of src/sub0/0.png would replace out/sub0/0.png, whose own translation is out/0.png."""
+    out, source = make_pictures(tmp_path / "out", 30), make_pictures(tmp_path / "src", 30)
+    translator = Translator(config(resize_mode="crop"), Known(), "cpu")
+    request = translator.resolve_request("paintings")
     for i in (1, 2):
         with pytest.raises(UsageError, match="--out"):
-            go(link, out, Shard(i, 2))
+            translate_files(translator, [out / "sub0", source], out, request, shard=Shard(i, 2))

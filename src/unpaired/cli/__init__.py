@@ -15,6 +15,7 @@ from unpaired.cli.export import export
 from unpaired.cli.import_ import import_
 from unpaired.cli.interpolate import interpolate
 from unpaired.cli.methods import methods
+from unpaired.cli.push import push
 from unpaired.cli.sample import sample
 from unpaired.cli.shards import shards
 from unpaired.cli.train import train
@@ -33,6 +34,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "interpolate": interpolate,
     "compare": compare,
     "import": import_,
+    "push": push,
     "methods": methods,
     "demo": demo,
     "doctor": doctor,

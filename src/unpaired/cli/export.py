@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,10 +44,10 @@ def export(argv: list[str]) -> int:
     )
     parser.add_argument("--license", metavar="TEXT", help="licence of the model, for the file's metadata")
     parser.add_argument(
-        "--no-verify",
-        dest="verify",
-        action="store_false",
-        help="do not compare the file's outputs with the run's before writing it",
+        "--verify",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="compare the file's outputs with the run's before writing it (default: on)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     args = parser.parse_all(argv)

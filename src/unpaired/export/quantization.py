@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 import numpy as np
@@ -32,7 +34,8 @@ def quantize(path: Path, out: Path, calibration: Sequence[Mapping[str, FloatArra
     import onnx  # noqa: PLC0415 - in an extra
 
     logging.getLogger("nncf").setLevel(logging.ERROR)
-    quantized = nncf.quantize(onnx.load(path), nncf.Dataset(list(calibration)), subset_size=len(calibration))
+    with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):  # NNCF's progress bars
+        quantized = nncf.quantize(onnx.load(path), nncf.Dataset(list(calibration)), subset_size=len(calibration))
     onnx.save(quantized, out)
 
 

@@ -179,6 +179,8 @@ class Medium(ABC):
     quick_evaluate_note: ClassVar[str] = ""
     judge_yourself: ClassVar[str] = "judge by the translated files"
     """Advice for results that could not be measured."""
+    hub_task: ClassVar[str] = "other"
+    """Task of a shared run's model card, a `pipeline_tag` of the Hugging Face Hub."""
     example_files: ClassVar[tuple[str, str]]
     """Names of an input and of an output, for examples."""
     translate_options_model: ClassVar[type[TranslateOptions]] = TranslateOptions

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 def format_evaluation(medium: Medium, evaluation: Evaluation) -> str:
     """Format an evaluation: a line on the run and its items, a table per route, and the definitions of the metrics."""
     head = f"{evaluation.run}, the {evaluation.checkpoint} checkpoint (step {evaluation.step}), on {evaluation.items}"
-    tables = [_format_table(table) for table in build_route_tables(medium, evaluation.routes)]
+    tables = [format_table(table) for table in build_route_tables(medium, evaluation.routes)]
     return "\n\n".join([head, *tables, "\n".join(list_definitions(medium, evaluation.routes))])
 
 
-def _format_table(table: RouteTable) -> str:
+def format_table(table: RouteTable) -> str:
+    """Format the metrics of a route."""
     cells = [["", TRANSLATED, *table.columns, "better"], *(_format_row(row) for row in table.rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [f"{table.route} ({table.counts})"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from functools import cached_property
-from pathlib import Path
 
 from unpaired.config.run_config import RunConfig
 from unpaired.devices import pick_device
+from unpaired.hub.download import locate_run
 from unpaired.methods.base import Method
 from unpaired.runs.folder import Checkpoint, load_model
 from unpaired.runs.weights import collect_state, compute_digest
@@ -34,11 +34,12 @@ class Translator(BaseTranslator):
     def load(
         cls, run: str | os.PathLike[str], checkpoint: Checkpoint | None = None, device: str = "auto"
     ) -> Translator:
-        """Load the model of a run's folder; `checkpoint` is "last" or "best", None: the best one if it exists.
+        """Load the model of a run: of its folder, or of `hf:user/name` or `hf:user/name@REVISION` on the hub.
 
-        Raises UsageError if `run` is not a run or has no such checkpoint, WorkError if its files are damaged.
+        `checkpoint` is "last" or "best", None: the best one if it exists. Raises UsageError if `run` is not a run or
+        has no such checkpoint, WorkError if its files are damaged or cannot be downloaded.
         """
-        model = load_model(Path(run), checkpoint)
+        model = load_model(locate_run(run), checkpoint)
         return cls(model.config, model.method, device)
 
     @cached_property

@@ -83,6 +83,7 @@ class ImageMedium(Medium):
         "translation contains as an imperceptible signal, if it was audited."
     )
     judge_yourself = "judge by the pictures"
+    hub_task = "image-to-image"
     example_files = ("picture.png", "translated.png")
     evaluate_options_model = ImageEvaluateOptions
     translate_options_model = ImageTranslateOptions

@@ -98,6 +98,7 @@ class VoiceMedium(Medium):
     comparison_hint = "GV bias: below 0 is flatter than the target. Similarity: to the target. An item is a sentence."
     evaluate_options_model = VoiceEvaluateOptions
     judge_yourself = "judge by listening"
+    hub_task = "audio-to-audio"
     example_files = ("recording.flac", "converted.flac")
     quick_evaluate_options: ClassVar[Mapping[str, Any]] = {"judges": "none"}
     quick_evaluate_note = "networks also judge speaker similarity, words and naturalness"
