@@ -44,8 +44,8 @@ sys.exit(main(sys.argv[1:]))
 """Program that runs a command where only the packages for exported files can be imported."""
 
 
-def labelled_config() -> RunConfig:
-    values = config(method="stargan").model_dump() | {"labels": create_domain_labels(["photos", "paintings"])}
+def labelled_config(method: str = "stargan") -> RunConfig:
+    values = config(method=method).model_dump() | {"labels": create_domain_labels(["photos", "paintings"])}
     return RunConfig.model_validate(values)
 
 
@@ -122,6 +122,14 @@ def test_labels_are_inputs(tmp_path: Path) -> None:
         assert np.abs(ours(array, to=to).astype(int) - theirs(array, to=to)).max() <= 1
     with pytest.raises(UsageError, match="--to"):
         export_run(run, tmp_path / "other.onnx", to="photos")
+
+
+@pytest.mark.parametrize("method", ["vaegan", "xgan", "fader", "combogan"])
+def test_other_architectures(method: str, tmp_path: Path) -> None:
+    is_labelled = method == "fader"
+    run = make_run(tmp_path / "run", labelled_config(method) if is_labelled else config(method=method))
+    made = export_run(run, tmp_path / "model.onnx", to=None if is_labelled else "photos")
+    assert made.verification is not None and made.verification.max_difference < 1e-4
 
 
 def test_wrong_export_writes_no_file(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,18 +7,24 @@ import numpy as np
 import pytest
 import yaml
 from hub_server import HubServer, run_hub
-from tiny_runs import make_run
+from tiny_runs import config, make_run
 
+from unpaired.config.run_config import RunConfig
 from unpaired.errors import UsageError, WorkError
 from unpaired.hub.upload import push_run, stage_run
 from unpaired.translate import Translator
 
+TEMPLATE = "{repo_id}/resolve/{revision}/{filename}"
 pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def make_finished_run(folder: Path, seed: int = 0) -> Path:
+    return make_run(folder, RunConfig.model_validate(config().model_dump() | {"training": {"steps": 10}}), seed)
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    return make_run(tmp_path / "photos-paintings")
+    return make_finished_run(tmp_path / "photos-paintings")
 
 
 @pytest.fixture
@@ -26,9 +32,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServe
     constants = pytest.importorskip("huggingface_hub.constants")
     with run_hub() as hub:
         monkeypatch.setattr(constants, "ENDPOINT", hub.address)
-        monkeypatch.setattr(
-            constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.address + "/{repo_id}/resolve/{revision}/{filename}"
-        )
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", f"{hub.address}/{TEMPLATE}")
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
         monkeypatch.setenv("HF_TOKEN", "hf_test")
         yield hub
@@ -57,7 +61,7 @@ def test_push_translate_pin_and_work_offline(
     array = np.random.default_rng(0).integers(0, 256, (16, 16, 3)).astype(np.uint8)
     expected = Translator.load(run, device="cpu")(array, to="paintings")
     assert np.array_equal(Translator.load("hf:me/photos", device="cpu")(array, to="paintings"), expected)
-    push_run(make_run(tmp_path / "other", seed=1), "me/photos", "mit")
+    push_run(make_finished_run(tmp_path / "other", seed=1), "me/photos", "mit")
     newer = Translator.load("hf:me/photos", device="cpu")(array, to="paintings")
     assert not np.array_equal(newer, expected)
     pinned = Translator.load(f"hf:me/photos@{first}", device="cpu")(array, to="paintings")

@@ -28,7 +28,7 @@ def translate(argv: list[str]) -> int:
         "run",
         type=Path,
         metavar="RUN",
-        help="folder of a run that `unpaired train` wrote, or a file that `unpaired export` wrote",
+        help="folder of a run that `unpaired train` wrote, file that `unpaired export` wrote, or hf:USER/NAME",
     )
     parser.add_argument(
         "inputs", nargs="*", type=Path, metavar="INPUT", help="files or folders to translate; subfolders are kept"

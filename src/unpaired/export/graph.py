@@ -48,8 +48,8 @@ def build_graph(method: Method, route: Route, network_input: NetworkInput) -> Gr
     batch = torch.export.Dim("batch", min=1)
     x = torch.rand(2, *network_input.shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
     sizes: dict[int, object] = {0: batch}
-    for dim, name, is_resizable in ((2, "rows", network_input.is_resizable[0]), (3, "columns", True)):
-        if is_resizable and network_input.is_resizable[dim - 2]:
+    for dim, name in ((2, "rows"), (3, "columns")):
+        if network_input.is_resizable[dim - 2]:
             sizes[dim] = method.stride * torch.export.Dim(name, min=2)
     if not isinstance(method, LabelConditionedMethod):
         return Graph(RouteModule(method, route).eval(), (INPUT,), (x,), (sizes,))

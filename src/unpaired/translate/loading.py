@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from unpaired.errors import UsageError
+from unpaired.hub.download import PREFIX
 from unpaired.translate.base import BaseTranslator
 from unpaired.translate.onnx_translator import SUFFIX, OnnxTranslator
 
@@ -14,12 +16,13 @@ if TYPE_CHECKING:
 
 
 def load_translator(path: Path, checkpoint: Checkpoint | None = None, device: str = "auto") -> BaseTranslator:
-    """Load the folder of a run, or a file that `unpaired export` wrote.
+    """Load the folder of a run, a shared run (`hf:user/name`), or a file that `unpaired export` wrote.
 
     Raises UsageError and WorkError as `Translator.load` and `OnnxTranslator.load` do, and UsageError for `checkpoint`
     with an exported file.
     """
-    if path.suffix.lower() == SUFFIX and not path.is_dir():
+    is_shared = os.fspath(path).startswith(PREFIX)
+    if path.suffix.lower() == SUFFIX and not is_shared and not path.is_dir():
         if checkpoint is not None:
             raise UsageError("--checkpoint: for runs only; an exported file contains one model")
         return OnnxTranslator.load(path, device)
