@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from benchmarks.results import append_row
-from unpaired.export.formats import write_graph
+from unpaired.export.formats import convert_to_openvino, write_graph
 from unpaired.export.graph import build_graph
 from unpaired.export.quantization import quantize
 from unpaired.media.base import NetworkInput
@@ -64,16 +64,19 @@ def build_sides(size: int, folder: Path, threads: int, names: Iterable[str] | No
         float_file, int_file = folder / "float32.onnx", folder / "int8.onnx"
         graph = build_graph(method, route, NetworkInput((3, size, size), (True, True), "", ""))
         write_graph(graph, "onnx", float_file, {})
-        method.G = generator
+
+        calibration = [{INPUT: item} for item in make_items(8, size)]
         makers["onnxruntime"] = lambda: create_onnx_side(float_file, threads)
+        quantize("onnx", float_file, int_file, calibration, [INPUT])
+        makers["onnxruntime int8"] = lambda: create_onnx_side(int_file, threads)
         if find_spec("openvino"):
             makers["openvino"] = lambda: create_openvino_side(float_file, threads, "f32")
             makers["openvino bf16"] = lambda: create_openvino_side(float_file, threads, "bf16")
-        if find_spec("nncf"):
-            quantize(float_file, int_file, [{INPUT: item} for item in make_items(16, size)])
-            makers["onnxruntime int8"] = lambda: create_onnx_side(int_file, threads)
-            if find_spec("openvino"):
-                makers["openvino int8"] = lambda: create_openvino_side(int_file, threads, "f32")
+        if find_spec("openvino") and find_spec("nncf"):
+            openvino_file, openvino_int_file = folder / "float32.xml", folder / "int8.xml"
+            convert_to_openvino(float_file, openvino_file, {})
+            quantize("openvino", openvino_file, openvino_int_file, calibration, [INPUT])
+            makers["openvino int8"] = lambda: create_openvino_side(openvino_int_file, threads, "f32")
     return {name: make() for name, make in makers.items() if names is None or name in names}
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from conftest import TINY
 from PIL import Image
-from tiny_runs import config, make_run
+from tiny_runs import config, domain, make_run
 
 import unpaired
 from unpaired.cli.main import main
@@ -20,7 +20,7 @@ from unpaired.export import run as export_module
 from unpaired.export import verification
 from unpaired.export.items import load_items
 from unpaired.export.run import Export, export_run
-from unpaired.labels import create_domain_labels
+from unpaired.labels import LabelGroup, Labels, create_domain_labels
 from unpaired.translate import OnnxTranslator, Translator
 from unpaired.translate.loading import load_translator
 
@@ -124,6 +124,18 @@ def test_labels_are_inputs(tmp_path: Path) -> None:
         export_run(run, tmp_path / "other.onnx", to="photos")
 
 
+def test_unrequested_labels_are_estimated_in_the_file(tmp_path: Path) -> None:
+    labels = Labels(
+        groups=(LabelGroup(values=("black", "blond")), LabelGroup(values=("glasses",))), dataset_groups=((0, 1),)
+    )
+    values = config(*map(domain, labels.domains), method="stargan").model_dump() | {"labels": labels}
+    run = make_run(tmp_path / "run", RunConfig.model_validate(values))
+    ours, theirs = load_translator(export_run(run, tmp_path / "model.onnx").path), Translator.load(run, device="cpu")
+    array = np.random.default_rng(0).integers(0, 256, (16, 16, 3)).astype(np.uint8)
+    for to in ("blond", "no-glasses", "black,glasses"):
+        assert np.abs(ours(array, to=to).astype(int) - theirs(array, to=to)).max() <= 1
+
+
 @pytest.mark.parametrize("method", ["vaegan", "xgan", "fader", "combogan"])
 def test_other_architectures(method: str, tmp_path: Path) -> None:
     is_labelled = method == "fader"
@@ -140,7 +152,6 @@ def test_wrong_export_writes_no_file(run: Path, tmp_path: Path, monkeypatch: pyt
 
 
 def test_int8_is_calibrated_and_measured(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("nncf")
     items = np.random.default_rng(0).uniform(-1, 1, (8, 3, 16, 16)).astype(np.float32)
     monkeypatch.setattr(export_module, "load_items", lambda *_: list(items))
     made = export_run(run, tmp_path / "model.onnx", to="photos", int8=True)
@@ -151,6 +162,15 @@ def test_int8_is_calibrated_and_measured(run: Path, tmp_path: Path, monkeypatch:
     monkeypatch.setattr(export_module, "load_items", lambda *_: [])
     with pytest.raises(UsageError, match="--int8"):
         export_run(run, tmp_path / "other.onnx", to="photos", int8=True)
+
+
+def test_openvino_int8(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("nncf")
+    items = np.random.default_rng(0).uniform(-1, 1, (4, 3, 16, 16)).astype(np.float32)
+    monkeypatch.setattr(export_module, "load_items", lambda *_: list(items))
+    made = export_run(run, tmp_path / "model.xml", output_format="openvino", to="photos", int8=True)
+    assert made.quantization is not None and 20 < made.quantization.psnr_db < 200
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.bin", "model.xml"]
 
 
 def test_openvino(run: Path, tmp_path: Path) -> None:

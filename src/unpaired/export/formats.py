@@ -91,7 +91,21 @@ def convert_to_openvino(onnx_path: Path, path: Path, metadata: Mapping[str, str]
     converted = openvino.convert_model(str(onnx_path))
     for key, value in metadata.items():
         converted.set_rt_info(value, ["unpaired", key])
-    openvino.save_model(converted, str(path), compress_to_fp16=False)
+    save_openvino(converted, path)
+
+
+def read_openvino(path: Path) -> Any:
+    """Read an OpenVINO model."""
+    import openvino  # noqa: PLC0415 - in an extra
+
+    return openvino.Core().read_model(str(path))
+
+
+def save_openvino(model: Any, path: Path) -> None:
+    """Write an OpenVINO model, and its weights to the same name with the suffix .bin."""
+    import openvino  # noqa: PLC0415 - in an extra
+
+    openvino.save_model(model, str(path), compress_to_fp16=False)
 
 
 def create_runner(output_format: Format, path: Path, input_names: tuple[str, ...]) -> GraphRunner:

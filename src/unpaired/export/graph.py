@@ -34,7 +34,7 @@ class LabelModule(nn.Module):
 
 @dataclass(frozen=True)
 class Graph:
-    """A module to export, the names of its inputs, and example inputs (two items of the training size)."""
+    """A module to export, the names of its inputs, and example inputs: two items."""
 
     module: nn.Module
     input_names: tuple[str, ...]
@@ -46,11 +46,14 @@ class Graph:
 def build_graph(method: Method, route: Route, network_input: NetworkInput) -> Graph:
     """Build the graph of a route, or of a label-conditioned method; `method` keeps only the roles that it needs."""
     batch = torch.export.Dim("batch", min=1)
-    x = torch.rand(2, *network_input.shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    # Not the training size, at which some networks leave out a resize, which the exporter would then leave out for all.
+    shape = [2, *network_input.shape]
     sizes: dict[int, object] = {0: batch}
     for dim, name in ((2, "rows"), (3, "columns")):
         if network_input.is_resizable[dim - 2]:
             sizes[dim] = method.stride * torch.export.Dim(name, min=2)
+            shape[dim] += (dim - 1) * method.stride
+    x = torch.rand(shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
     if not isinstance(method, LabelConditionedMethod):
         return Graph(RouteModule(method, route).eval(), (INPUT,), (x,), (sizes,))
     label = torch.zeros(2, method.labels.size)

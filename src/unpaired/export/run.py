@@ -15,7 +15,7 @@ from unpaired.export.description import build_metadata, describe_model
 from unpaired.export.formats import SUFFIXES, Format, create_runner, require_format, write_graph
 from unpaired.export.graph import Graph, build_graph
 from unpaired.export.items import load_items
-from unpaired.export.quantization import CALIBRATION_ITEMS, measure_speedup, quantize, require_nncf
+from unpaired.export.quantization import CALIBRATION_ITEMS, measure_speedup, quantize, require_quantizer
 from unpaired.export.verification import Verification, require_equal, require_similar, verify
 from unpaired.file_names import shorten_name
 from unpaired.media.base import NetworkInput
@@ -87,9 +87,9 @@ def export_run(
     run = Path(run)
     file_format = require_format(output_format)
     if int8:
-        if file_format != "onnx":
-            raise UsageError("--int8: for --format onnx only; OpenVINO reads the ONNX file too")
-        require_nncf()
+        if file_format == "torchscript":
+            raise UsageError("--int8: for --format onnx and openvino only")
+        require_quantizer(file_format)
     model = load_model(run, checkpoint)
     if model.method.export_refusal:
         raise UsageError(f"{run}: {model.config.method} {model.method.export_refusal}; it cannot be exported")
@@ -176,9 +176,10 @@ def _quantize(
     network = task.create_network(recorder)
     for index, item in enumerate(items):
         network.translate(item[None], network.routes[index % len(network.routes)])
-    quantized = draft.with_name("int8.onnx")
-    quantize(draft, quantized, recorder.feeds)
-    quantized.replace(draft)
+    quantized = draft.with_name(f"int8{draft.suffix}")
+    quantize(task.output_format, draft, quantized, recorder.feeds, graph.input_names)
+    for path in sorted(quantized.parent.glob("int8.*"), reverse=True):
+        path.replace(draft.with_suffix(path.suffix))
     int_runner = create_runner(task.output_format, draft, graph.input_names)
     tested = load_items(run, source, "validation", CALIBRATION_ITEMS) or items
     comparison = verify(task.create_network(float_runner), task.create_network(int_runner), tested, task.network_input)
