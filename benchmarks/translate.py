@@ -77,6 +77,7 @@ def build_sides(size: int, folder: Path, threads: int, names: Iterable[str] | No
             convert_to_openvino(float_file, openvino_file, {})
             quantize("openvino", openvino_file, openvino_int_file, calibration, [INPUT])
             makers["openvino int8"] = lambda: create_openvino_side(openvino_int_file, threads, "f32")
+            makers["openvino int8 bf16"] = lambda: create_openvino_side(openvino_int_file, threads, "bf16")
     return {name: make() for name, make in makers.items() if names is None or name in names}
 
 

@@ -21,7 +21,7 @@ from unpaired.export import verification
 from unpaired.export.items import load_items
 from unpaired.export.run import Export, export_run
 from unpaired.labels import LabelGroup, Labels, create_domain_labels
-from unpaired.translate import OnnxTranslator, Translator
+from unpaired.translate import ExportedTranslator, Translator
 from unpaired.translate.loading import load_translator
 
 onnx = pytest.importorskip("onnx")
@@ -72,7 +72,7 @@ def test_export_is_verified_and_described(run: Path, exported: Export) -> None:
     texts = {entry.key: entry.value for entry in loaded.metadata_props}
     assert texts["license"] == "CC-BY-4.0" and texts["routes"] == "photos -> paintings"
     assert "0 to 255" in texts["preprocessing"] and "16 px" in texts["preprocessing"]
-    model = OnnxTranslator.load(exported.path).config
+    model = ExportedTranslator.load(exported.path).config
     assert model.routes == (("photos", "paintings"),) and model.stride == Translator.load(run).method.stride
     assert model.weights_digest and model.config_digest and not any(domain.sources for domain in model.domains)
     batch, channels, height, width = loaded.graph.input[0].type.tensor_type.shape.dim
@@ -157,7 +157,7 @@ def test_int8_is_calibrated_and_measured(run: Path, tmp_path: Path, monkeypatch:
     made = export_run(run, tmp_path / "model.onnx", to="photos", int8=True)
     assert made.quantization is not None and 20 < made.quantization.psnr_db < 200 and made.speedup is not None
     operators = {node.op_type for node in onnx.load(made.path).graph.node}
-    assert "QuantizeLinear" in operators and OnnxTranslator.load(made.path).config.precision == "int8"
+    assert "QuantizeLinear" in operators and ExportedTranslator.load(made.path).config.precision == "int8"
     assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
     monkeypatch.setattr(export_module, "load_items", lambda *_: [])
     with pytest.raises(UsageError, match="--int8"):
@@ -171,6 +171,7 @@ def test_openvino_int8(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     made = export_run(run, tmp_path / "model.xml", output_format="openvino", to="photos", int8=True)
     assert made.quantization is not None and 20 < made.quantization.psnr_db < 200
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.bin", "model.xml"]
+    assert ExportedTranslator.load(made.path).config.precision == "int8"
 
 
 def test_openvino(run: Path, tmp_path: Path) -> None:
@@ -178,6 +179,17 @@ def test_openvino(run: Path, tmp_path: Path) -> None:
     made = export_run(run, tmp_path / "model.xml", output_format="openvino", to="photos")
     assert made.verification is not None and made.verification.max_difference < 1e-4
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model.bin", "model.xml"]
+    ours, theirs = load_translator(made.path), Translator.load(run, device="cpu")
+    array = np.random.default_rng(0).integers(0, 256, (16, 20, 3)).astype(np.uint8)
+    assert np.abs(ours(array, to="photos").astype(int) - theirs(array, to="photos")).max() <= 1
+    digest = ours.weights_digest
+    made.path.with_suffix(".bin").write_bytes(b"")
+    assert ExportedTranslator(made.path, lambda feeds: feeds["x"], made.model).weights_digest != digest
+    with pytest.raises(UsageError, match="cuda"):
+        ExportedTranslator.load(made.path, "cuda")
+    made.path.write_text("<damaged")
+    with pytest.raises(WorkError, match=r"model\.xml"):
+        ExportedTranslator.load(made.path)
 
 
 def test_items_of_a_run(tmp_path: Path) -> None:
@@ -229,17 +241,17 @@ def test_damaged_and_foreign_files(exported: Export, tmp_path: Path) -> None:
     cut = tmp_path / "cut.onnx"
     cut.write_bytes(exported.path.read_bytes()[:1000])
     with pytest.raises(WorkError, match=r"cut\.onnx"):
-        OnnxTranslator.load(cut)
+        ExportedTranslator.load(cut)
     foreign = onnx.load(exported.path)
     del foreign.metadata_props[:]
     onnx.save(foreign, tmp_path / "foreign.onnx")
     with pytest.raises(UsageError, match="unpaired export"):
-        OnnxTranslator.load(tmp_path / "foreign.onnx")
+        ExportedTranslator.load(tmp_path / "foreign.onnx")
     with pytest.raises(UsageError, match=r"none\.onnx"):
         load_translator(tmp_path / "none.onnx")
     with pytest.raises(UsageError, match="--checkpoint"):
         load_translator(exported.path, "best")
     with pytest.raises(UsageError, match="warp"):
-        OnnxTranslator.load(exported.path, "warp")
+        ExportedTranslator.load(exported.path, "warp")
     with pytest.raises(UsageError, match=r"dogs.*paintings"):
-        OnnxTranslator.load(exported.path).resolve_request("dogs")
+        ExportedTranslator.load(exported.path).resolve_request("dogs")

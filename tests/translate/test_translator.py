@@ -281,7 +281,7 @@ def test_little_memory_halves_the_batch(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_public_names() -> None:
     assert set(translate.__all__) == {
-        *("OnnxTranslator", "Outcome", "TranslationRequest", "Translator", "translate_files"),
+        *("ExportedTranslator", "Outcome", "TranslationRequest", "Translator", "translate_files"),
     }
 
 

@@ -23,7 +23,7 @@ def export(argv: list[str]) -> int:
         dest="output_format",
         default="onnx",
         metavar="onnx|torchscript|openvino",
-        help="format of the file; `unpaired translate` reads onnx (default: onnx)",
+        help="format of the file; `unpaired translate` reads onnx and openvino (default: onnx)",
     )
     parser.add_argument(
         "--to",

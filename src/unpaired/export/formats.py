@@ -16,10 +16,10 @@ import torch
 from unpaired.errors import UsageError, WorkError
 from unpaired.export.graph import Graph
 from unpaired.export.packages import import_package
-from unpaired.translate.exported_model import OUTPUT
+from unpaired.translate.exported_model import OUTPUT, ExportedModel
 from unpaired.translate.exported_network import GraphRunner
 from unpaired.translate.network import FloatArray
-from unpaired.translate.onnx_translator import create_session
+from unpaired.translate.runtimes import compile_openvino, create_session, read_openvino, run_session
 
 Format = Literal["onnx", "torchscript", "openvino"]
 SUFFIXES: Mapping[Format, str] = {"onnx": ".onnx", "torchscript": ".pt", "openvino": ".xml"}
@@ -94,13 +94,6 @@ def convert_to_openvino(onnx_path: Path, path: Path, metadata: Mapping[str, str]
     save_openvino(converted, path)
 
 
-def read_openvino(path: Path) -> Any:
-    """Read an OpenVINO model."""
-    import openvino  # noqa: PLC0415 - in an extra
-
-    return openvino.Core().read_model(str(path))
-
-
 def save_openvino(model: Any, path: Path) -> None:
     """Write an OpenVINO model, and its weights to the same name with the suffix .bin."""
     import openvino  # noqa: PLC0415 - in an extra
@@ -108,13 +101,12 @@ def save_openvino(model: Any, path: Path) -> None:
     openvino.save_model(model, str(path), compress_to_fp16=False)
 
 
-def create_runner(output_format: Format, path: Path, input_names: tuple[str, ...]) -> GraphRunner:
+def create_runner(output_format: Format, path: Path, input_names: tuple[str, ...], model: ExportedModel) -> GraphRunner:
     """Return a function that runs a written file on the CPU."""
     if output_format == "onnx":
-        session = create_session(path, "cpu")
-        return lambda feeds: session.run(None, dict(feeds))[0]
+        return run_session(create_session(path, "cpu"))
     if output_format == "openvino":
-        return _create_openvino_runner(path)
+        return compile_openvino(read_openvino(path), model)
     with _silence_exporter():
         script = torch.jit.load(str(path))
 
@@ -124,14 +116,6 @@ def create_runner(output_format: Format, path: Path, input_names: tuple[str, ...
         return np.asarray(y.numpy())
 
     return run
-
-
-def _create_openvino_runner(path: Path) -> GraphRunner:
-    import openvino  # noqa: PLC0415 - in an extra
-
-    # Other devices, and bfloat16 on some CPUs, would change the results.
-    compiled: Any = openvino.Core().compile_model(str(path), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    return lambda feeds: np.asarray(compiled(dict(feeds))[0])
 
 
 @contextmanager

@@ -149,7 +149,8 @@ def _write(
     """Write the file and verify it; returns the fields of `Export`."""
     metadata = build_metadata(task.description, task.network_input)
     write_graph(graph, task.output_format, draft, metadata)
-    runner = create_runner(task.output_format, draft, graph.input_names)
+    float_model = task.description.model_copy(update={"precision": "float32"})
+    runner = create_runner(task.output_format, draft, graph.input_names, float_model)
     source = task.description.list_routes()[0].source
     verification = None
     if verify_outputs:
@@ -180,7 +181,7 @@ def _quantize(
     quantize(task.output_format, draft, quantized, recorder.feeds, graph.input_names)
     for path in sorted(quantized.parent.glob("int8.*"), reverse=True):
         path.replace(draft.with_suffix(path.suffix))
-    int_runner = create_runner(task.output_format, draft, graph.input_names)
+    int_runner = create_runner(task.output_format, draft, graph.input_names, task.description)
     tested = load_items(run, source, "validation", CALIBRATION_ITEMS) or items
     comparison = verify(task.create_network(float_runner), task.create_network(int_runner), tested, task.network_input)
     require_similar(comparison)

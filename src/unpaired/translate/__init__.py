@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from unpaired.translate.exported_translator import ExportedTranslator
 from unpaired.translate.files import Outcome, translate_files
-from unpaired.translate.onnx_translator import OnnxTranslator
 from unpaired.translate.route_request import TranslationRequest
 
 if TYPE_CHECKING:
     from unpaired.translate.translator import Translator
 
-__all__ = ["OnnxTranslator", "Outcome", "TranslationRequest", "Translator", "translate_files"]
+__all__ = ["ExportedTranslator", "Outcome", "TranslationRequest", "Translator", "translate_files"]
 
 
 def __getattr__(name: str) -> Any:
