@@ -163,9 +163,9 @@ class TranslationJobs:
 
     def _add_job(self, input_path: str, relative_input: str, real_path: str) -> None:
         """Add a file; `relative_input` gives the folder of its output below `out`."""
-        folder, separator, name = relative_input.rpartition(os.sep)
-        relative_output = f"{folder}{separator}{self._make_output_name(name)}"
-        if self._shard is not None and not self._shard.contains(os.fsencode(relative_output)):
+        folder, name = os.path.split(relative_input)
+        relative_output = os.path.join(folder, self._make_output_name(name))  # noqa: PTH118 (a Path is slow)
+        if self._shard is not None and not self._shard.contains(os.fsencode(relative_output.replace(os.sep, "/"))):
             self._files_of_other_shards += 1
             if real_path.startswith(self._out_prefix):  # an input that a translation could overwrite
                 self._database.execute("INSERT INTO others VALUES (?)", [os.fsencode(real_path)])
