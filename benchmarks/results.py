@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 FILE = Path(__file__).with_name("results.jsonl")
-INSTRUCTION_SETS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
+INSTRUCTION_SETS = ("avx2", "avx512f", "avx512_bf16", "avx512_vnni", "amx_bf16", "amx_int8")
 """Instruction sets that determine the speed of a step and the usable precisions."""
 
 

@@ -12,7 +12,8 @@ from torch import Tensor
 from unpaired.config.run_config import RunConfig, write_config
 from unpaired.data.domain import Domain
 from unpaired.media.image.settings import ImageStatistics
-from unpaired.methods.base import Batch, Method, Route, StepContext, Turns
+from unpaired.methods.base import Batch, Method, StepContext, Turns
+from unpaired.routes import Route
 from unpaired.runs.folder import RunFolder, save_model
 from unpaired.runs.method_builder import build_method
 

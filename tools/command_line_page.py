@@ -11,7 +11,7 @@ from unittest.mock import patch
 from tools.settings_page import escape_cell
 from unpaired.cli import COMMANDS
 from unpaired.cli.arguments import Parser
-from unpaired.cli.setting_flags import DEST_PREFIX
+from unpaired.cli.option_flags import DEST_PREFIX
 from unpaired.methods import METHODS
 
 COMMANDS_WITH_SETTINGS = ("train", "compare")

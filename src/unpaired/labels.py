@@ -89,6 +89,22 @@ class Labels(StrictModel):
             float(g in self.dataset_groups[dataset]) for g, group in enumerate(self.groups) for _ in group.values
         )
 
+    def choose_mask(self, label: Sequence[float]) -> tuple[float, ...]:
+        """Return the mask (L,) of a requested label, in which NaN means that a value stays as it is.
+
+        With jointly trained data sets, this is the mask of the first data set that labels all requested groups; if
+        there is none, only the requested values are unmasked.
+        """
+        groups = {g for g, span in enumerate(self.group_slices) if not any(map(math.isnan, label[span]))}
+        dataset = next((i for i, labelled in enumerate(self.dataset_groups) if groups <= set(labelled)), None)
+        return tuple(float(not math.isnan(value)) for value in label) if dataset is None else self.label_mask(dataset)
+
+    def create_target_label(self, domain_index: int) -> tuple[float, ...]:
+        """Return the label (L,) that requests a domain: the values of its group, and NaN for all others."""
+        label, goal = self.create_unknown_label(), self.domain_labels[domain_index]
+        label[goal.columns] = goal.values
+        return tuple(label)
+
     def create_unknown_label(self) -> list[float]:
         """Return a label (L,) with every value unknown (NaN)."""
         return [math.nan] * self.size

@@ -28,8 +28,9 @@ from unpaired.errors import UsageError, WorkError
 from unpaired.evaluation.audit import PROBE_STEPS
 from unpaired.evaluation.audit_results import Audit, RouteAudit
 from unpaired.methods import METHODS, MethodInfo
-from unpaired.methods.base import Batch, Method, Player, Route, StepContext, Turn, Turns
+from unpaired.methods.base import Batch, Method, Player, StepContext, Turn, Turns
 from unpaired.networks import NetworkFactory
+from unpaired.routes import Route
 from unpaired.runs.folder import RunFolder
 from unpaired.runs.progress import list_checkpoints
 from unpaired.runs.weights import read_tensors

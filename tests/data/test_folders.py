@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from unpaired.comparison.folder import ComparisonFolder
-from unpaired.data.artifacts import RUN_MARKERS, TRANSLATION_MARKERS
+from unpaired.data.artifacts import RUN_MARKERS, SHARDS_FOLDER, TRANSLATION_MARKERS
 from unpaired.data.folders import DomainFiles, discover, rediscover
 from unpaired.data.paths import Paths, remove_suffix
 from unpaired.errors import UsageError, WorkError
@@ -224,4 +224,4 @@ def test_runs_comparisons_and_translations_are_left_out(tmp_path: Path) -> None:
 def test_markers_are_the_files_that_are_written(tmp_path: Path) -> None:
     run = RunFolder(tmp_path)
     names = {run.config.name, run.history.name, run.model_path("last").name, ComparisonFolder(tmp_path).manifest.name}
-    assert names == {name for mark in RUN_MARKERS for name in mark} and TRANSLATION_MARKERS == (MANIFEST,)
+    assert names == {name for mark in RUN_MARKERS for name in mark} and TRANSLATION_MARKERS == (MANIFEST, SHARDS_FOLDER)

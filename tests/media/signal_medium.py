@@ -14,6 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from unpaired.atomic import atomic_write
+from unpaired.config.model_description import ModelDescription
 from unpaired.config.resolve import Settings
 from unpaired.config.run_config import RunConfig
 from unpaired.config.settings import NetworkSettings, StrictModel
@@ -34,6 +35,7 @@ from unpaired.runs.files import build_item_transform
 from unpaired.runs.folder import RunFolder
 from unpaired.training.finish import finish_training
 from unpaired.training.logging import TrainingLog
+from unpaired.translate.network import TranslationNetwork
 from unpaired.translate.route_request import TranslationRequest
 
 if TYPE_CHECKING:
@@ -199,17 +201,17 @@ class SignalValidator:
 class PreparedSignal:
     """A signal on its way."""
 
-    tensor: Tensor
+    values: Signal
 
     @property
     def batch_key(self) -> tuple[object, ...]:
         """Signals of equal length are translated together."""
-        return tuple(self.tensor.shape)
+        return tuple(self.values.shape)
 
     @property
     def memory_cost(self) -> int:
         """Its samples."""
-        return self.tensor.numel()
+        return self.values.size
 
 
 class SignalPipeline:
@@ -217,8 +219,8 @@ class SignalPipeline:
 
     max_waiting_cost = 1 << 20
 
-    def __init__(self, config: RunConfig, method: Method, request: TranslationRequest) -> None:
-        self.medium, self.method, self.request = config.get_medium(), method, request
+    def __init__(self, config: ModelDescription, network: TranslationNetwork, request: TranslationRequest) -> None:
+        self.medium, self.network, self.request = config.get_medium(), network, request
 
     def get_result_settings(self) -> Sequence[object]:
         """Nothing but the model."""
@@ -242,9 +244,9 @@ class SignalPipeline:
 
     def run(self, batch: Sequence[PreparedSignal]) -> Sequence[Signal]:
         """Translate signals of equal length."""
-        route, peak = self.request.route, get_peak(self.request.target)
-        x = torch.stack([item.tensor for item in batch])
-        return [peak * y[0, 0].numpy() for y in self.method.translate(x, route.source, route.target)]
+        peak = get_peak(self.request.target)
+        x = np.stack([item.values for item in batch])
+        return [peak * y[0, 0] for y in self.network.translate(x, self.request.route)]
 
     def write(self, output: Path, prepared_item: PreparedSignal, result: Signal) -> Sequence[str]:
         """Write a file, whole or not at all."""
@@ -259,7 +261,7 @@ class SignalPipeline:
         return self.run([self._prepare(x)])[0]
 
     def _prepare(self, values: Signal) -> PreparedSignal:
-        return PreparedSignal(torch.from_numpy(values[None, None] / get_peak(self.request.source)))
+        return PreparedSignal(values[None, None] / get_peak(self.request.source))
 
 
 class SignalMedium(Medium):
@@ -328,13 +330,12 @@ class SignalMedium(Medium):
 
     def create_pipeline(
         self,
-        config: RunConfig,
-        method: Method,
-        device: torch.device,
+        config: ModelDescription,
+        network: TranslationNetwork,
         request: TranslationRequest,
     ) -> SignalPipeline:
         """Return the pipeline."""
-        return SignalPipeline(config, method, request)
+        return SignalPipeline(config, network, request)
 
     def describe_items(self, config: RunConfig) -> str:
         """Say the length."""

@@ -16,7 +16,8 @@ from torch import Tensor
 
 from unpaired.labels import LabelGroup, Labels
 from unpaired.methods import METHODS
-from unpaired.methods.base import Batch, FrozenNetwork, Method, Route, StepContext, Turn, Turns
+from unpaired.methods.base import Batch, FrozenNetwork, Method, StepContext, Turn, Turns
+from unpaired.routes import Route
 from unpaired.runs.weights import collect_state, load_state, read_tensors, write_tensors
 from unpaired.training.loop import TrainingLoop
 

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from label_worlds import LABELS, make_labelled_config
 from pydantic import ValidationError
 
-from unpaired.cli.setting_flags import format_value, iterate_models, parse_value
+from unpaired.cli.option_flags import format_value, get_flag_type, parse_value
+from unpaired.cli.setting_flags import iterate_models
 from unpaired.config.resolve import SettingsRequest
-from unpaired.config.setting_models import get_flag_type
 from unpaired.config.yaml_files import read_yaml
 from unpaired.errors import UsageError
 from unpaired.limits import get_max_pixels, set_limits

@@ -12,7 +12,7 @@ from unpaired.cli.main import main
 from unpaired.errors import UsageError
 from unpaired.media.image.generation import interpolate_files, sample_files
 from unpaired.media.image.image_grid import GAP_PIXELS, render_image_grid
-from unpaired.media.image.image_io import from_tensor
+from unpaired.media.image.image_tensors import from_tensor
 from unpaired.methods.capabilities import EncoderDecoderMethod, SamplingMethod
 from unpaired.translate import Translator
 

@@ -11,8 +11,8 @@ from tiny_runs import Known, config, domain, make_run
 
 from unpaired import translate
 from unpaired.errors import UnreadableFileError, UsageError, WorkError
-from unpaired.media.image import pipeline as module
-from unpaired.translate import Translator
+from unpaired.media.image import pipeline
+from unpaired.translate import Translator, torch_network
 
 SIXTEEN = (domain("t1", False, 16, 100, 4100), domain("t2", False, 16, 0, 2000))
 
@@ -92,7 +92,7 @@ def test_enlarging_warns() -> None:
 
 
 def test_large_pictures_go_in_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_NETWORK_PIXELS", 1024)
+    monkeypatch.setattr(pipeline, "MAX_NETWORK_PIXELS", 1024)
     method = Known()
     array = noise(100, 70, 3)
     with pytest.warns(UserWarning, match="tiles"):
@@ -176,7 +176,7 @@ def test_more_bits_are_computed_in_float32(monkeypatch: pytest.MonkeyPatch) -> N
         asked.append(device)
         return torch.no_grad()
 
-    monkeypatch.setattr(module, "_disable_tf32", note)
+    monkeypatch.setattr(torch_network, "_disable_tf32", note)
     translator = Translator(config(*SIXTEEN, resize_mode="crop", channels=1), Known(), "cpu")
     translator(noise(16, 16), to="t2")
     assert not asked
@@ -280,7 +280,9 @@ def test_little_memory_halves_the_batch(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_public_names() -> None:
-    assert set(translate.__all__) == {"Outcome", "TranslationRequest", "Translator", "translate_files"}
+    assert set(translate.__all__) == {
+        *("ExportedTranslator", "Outcome", "TranslationRequest", "Translator", "translate_files"),
+    }
 
 
 def test_range_beyond_the_bit_depth_raises_usage_error() -> None:
@@ -297,5 +299,5 @@ def test_image_without_finite_values_raises_usage_error() -> None:
 
 
 def test_amounts_need_a_label_conditioned_method() -> None:
-    with pytest.raises(UsageError, match=r"photos=0.5.*cyclegan.*stargan, fader"):
+    with pytest.raises(UsageError, match=r"photos=0.5.*cyclegan.*label-conditioned"):
         Translator(config(), Known(), "cpu").resolve_request("photos=0.5")

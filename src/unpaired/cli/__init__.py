@@ -11,10 +11,13 @@ from unpaired.cli.convert import convert
 from unpaired.cli.demo import demo
 from unpaired.cli.doctor import doctor
 from unpaired.cli.evaluate import evaluate
+from unpaired.cli.export import export
 from unpaired.cli.import_ import import_
 from unpaired.cli.interpolate import interpolate
 from unpaired.cli.methods import methods
+from unpaired.cli.push import push
 from unpaired.cli.sample import sample
+from unpaired.cli.shards import shards
 from unpaired.cli.train import train
 from unpaired.cli.translate import translate
 
@@ -22,13 +25,16 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "train": train,
     "check": check,
     "translate": translate,
+    "shards": shards,
     "convert": convert,
+    "export": export,
     "evaluate": evaluate,
     "audit": audit,
     "sample": sample,
     "interpolate": interpolate,
     "compare": compare,
     "import": import_,
+    "push": push,
     "methods": methods,
     "demo": demo,
     "doctor": doctor,

@@ -12,7 +12,7 @@ from unpaired.cli.interruption import report_interrupt
 
 def compare(argv: list[str]) -> int:
     """Train several methods with the same data and budget, and rank them in one report."""
-    from unpaired.cli import setting_flags
+    from unpaired.cli import option_flags, setting_flags
     from unpaired.comparison import compare
     from unpaired.comparison.page import format_comparison
     from unpaired.comparison.plan import ALL, parse_method_overrides
@@ -60,7 +60,7 @@ def compare(argv: list[str]) -> int:
         help="also measure hidden information (`unpaired audit`); takes minutes per method on a CPU",
     )
     option_models = [medium.evaluate_options_model for medium in MEDIA.values()]
-    setting_flags.add_option_flags(parser, option_models)
+    option_flags.add_option_flags(parser, option_models)
     parser.add_argument(
         "--preset",
         metavar="NAME",
@@ -82,7 +82,7 @@ def compare(argv: list[str]) -> int:
             seeds=args.seeds,
             log=log_to_terminal,
             **setting_flags.parse_settings(args),
-            **setting_flags.parse_options(args, option_fields),
+            **option_flags.parse_options(args, option_fields),
         )
     except TrainingInterrupt as interrupt:
         return report_interrupt(TrainingInterrupt(interrupt.signal, interrupt.summary, resume_command))

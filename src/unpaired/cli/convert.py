@@ -11,8 +11,8 @@ from unpaired.file_names import shorten_name
 
 def convert(argv: list[str]) -> int:
     """Convert the voice of recordings to another speaker without training, in seconds."""
-    from unpaired.cli import setting_flags
-    from unpaired.config.resolve import validate
+    from unpaired.cli import option_flags
+    from unpaired.config.validation import validate
     from unpaired.console import log_to_terminal, progress_bar
     from unpaired.data.folders import discover
     from unpaired.media import MEDIA
@@ -25,12 +25,12 @@ def convert(argv: list[str]) -> int:
     parser.add_argument("--out", type=Path, metavar="DIR", help="output folder (default: converted-TARGET)")
     parser.add_argument("--overwrite", action="store_true", help="convert again and replace existing outputs")
     models = [medium.convert_options_model for medium in MEDIA.values()]
-    setting_flags.add_option_flags(parser, models)
+    option_flags.add_option_flags(parser, models)
     args = parser.parse_all(argv)
     speakers = discover([args.source, args.target])
     medium = speakers[0].medium
     fields = {name: info for model in models for name, info in model.model_fields.items()}
-    options = validate(medium.convert_options_model, setting_flags.parse_options(args, fields), "option")
+    options = validate(medium.convert_options_model, option_flags.parse_options(args, fields), "option")
     with progress_bar("analyzing") as advance:
         converter = medium.fit_converter(speakers, options, advance)
     for note in converter.notes:

@@ -10,7 +10,7 @@ from unpaired.cli.arguments import Parser, get_summary, print_result
 
 def evaluate(argv: list[str]) -> int:
     """Measure a run on its test items: similarity to the target domain, content preservation, and error on pairs."""
-    from unpaired.cli import setting_flags
+    from unpaired.cli import option_flags
     from unpaired.console import progress_bar
     from unpaired.evaluation.run import evaluate as run_evaluation
     from unpaired.media import MEDIA
@@ -40,7 +40,7 @@ def evaluate(argv: list[str]) -> int:
         help="also print the definitions of the metrics; the report contains them",
     )
     models = [medium.evaluate_options_model for medium in MEDIA.values()]
-    setting_flags.add_option_flags(parser, models)
+    option_flags.add_option_flags(parser, models)
     parser.add_argument("--device", default="auto", help="device: auto, cpu, cuda or mps (default: auto)")
     args = parser.parse_all(argv)
     fields = {name: info for model in models for name, info in model.model_fields.items()}
@@ -53,7 +53,7 @@ def evaluate(argv: list[str]) -> int:
             limit=args.limit,
             device=args.device,
             progress=advance,
-            **setting_flags.parse_options(args, fields),
+            **option_flags.parse_options(args, fields),
         )
     print_result(evaluation.text(args.definitions))
     write_report(args.run)

@@ -68,18 +68,28 @@ def run_safely(argv: list[str]) -> int:
     except BrokenPipeError:  # the reader of the output has exited
         silence_stream(sys.stdout)
         return 0
-    except OSError as error:
-        log_to_terminal(f"unpaired: {format_system_error(error)}")
-        return 1
-    except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
+    except (OSError, MemoryError, RuntimeError, ModuleNotFoundError) as error:
+        reason = explain_failure(error)
+        if reason is None:
             raise
-        reason = f" ({str(error).splitlines()[0][:200]})" if str(error) else ""
-        log_to_terminal(
-            f"unpaired: not enough memory{reason}; use smaller values of --size, --width or --batch-size, or raise "
-            "--grad-accumulation"
-        )
+        log_to_terminal(f"unpaired: {reason}")
         return 1
+
+
+def explain_failure(error: OSError | MemoryError | RuntimeError | ModuleNotFoundError) -> str | None:
+    """Explain an error of the system or the installation; None for an error of this package."""
+    if isinstance(error, OSError):
+        return format_system_error(error)
+    if isinstance(error, ModuleNotFoundError):
+        is_torch = (error.name or "").partition(".")[0] == "torch"
+        return f"this needs torch, which is missing: pip install unpaired=={__version__}" if is_torch else None
+    if not is_out_of_memory(error):
+        return None
+    details = f" ({str(error).splitlines()[0][:200]})" if str(error) else ""
+    return (
+        f"not enough memory{details}; use smaller values of --size, --width or --batch-size, or raise "
+        "--grad-accumulation"
+    )
 
 
 def show_thread_error(arguments: threading.ExceptHookArgs) -> None:

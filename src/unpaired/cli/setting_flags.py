@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import Any, get_args
 
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
+from unpaired.cli.option_flags import add_flags, format_flag, parse_options
 from unpaired.config.resolve import RESUMABLE_SETTINGS, get_preset_values, read_settings
-from unpaired.config.setting_models import build_method_settings_model, find_methods_with, get_flag_type
+from unpaired.config.setting_models import build_method_settings_model, find_methods_with
 from unpaired.config.settings import DataSettings, NetworkSettings, Preset, TrainingSettings
 from unpaired.errors import UsageError
 from unpaired.media import MEDIA
 from unpaired.methods import DEFAULT_METHOD, METHODS
 
-DEST_PREFIX = "setting_"
 PRESETS: tuple[Preset, ...] = get_args(Preset)
 FLAGS_REFUSED_BY_COMPARE = {
     "--teacher": "a comparison gives all methods the same data and budget, and a teacher has used some before; "
@@ -26,8 +25,6 @@ FLAGS_REFUSED_BY_COMPARE = {
     "own: unpaired train",
 }
 """Flags of `unpaired train` that a comparison refuses, and why."""
-COMMON_SETTINGS = ("size", "steps", "minutes", "seed", "device")
-"""Settings that `--help` shows; `--help-all` shows all."""
 
 
 class HelpAll(argparse.Action):
@@ -58,7 +55,7 @@ def add_train_flags(parser: argparse.ArgumentParser, argv: Sequence[str]) -> Non
         model = build_method_settings_model(METHODS[method].cls)
         medium = next(iter(MEDIA.values()))
         defaults = {preset: get_preset_values(method, medium, preset)["method_settings"] for preset in PRESETS}
-        _add_flags(group, model, defaults, _is_help_all(argv))
+        add_flags(group, model, defaults, _is_help_all(argv))
 
 
 def add_section_flags(parser: argparse.ArgumentParser, argv: Sequence[str], method: str = DEFAULT_METHOD) -> None:
@@ -71,16 +68,16 @@ def add_section_flags(parser: argparse.ArgumentParser, argv: Sequence[str], meth
     def section(name: str) -> dict[Preset, Mapping[str, Any]]:
         return {preset: values[name] for preset, values in defaults.items()}
 
-    _add_flags(parser.add_argument_group("data"), DataSettings, section("data"), is_shown)
+    add_flags(parser.add_argument_group("data"), DataSettings, section("data"), is_shown)
     for medium in MEDIA.values():
         values = {preset: medium.presets[preset].get("medium_settings", {}) for preset in PRESETS}
-        _add_flags(parser.add_argument_group(medium.settings_title), medium.settings_model, values, is_shown)
+        add_flags(parser.add_argument_group(medium.settings_title), medium.settings_model, values, is_shown)
     networks = parser.add_argument_group(
         "networks", f"The defaults of presets are those of {first.files_noun}." if is_shown else None
     )
     for medium in MEDIA.values():
-        _add_flags(networks, medium.network_settings_model, section("networks"), is_shown)
-    _add_flags(parser.add_argument_group("training"), TrainingSettings, section("training"), is_shown)
+        add_flags(networks, medium.network_settings_model, section("networks"), is_shown)
+    add_flags(parser.add_argument_group("training"), TrainingSettings, section("training"), is_shown)
 
 
 def _is_help_all(argv: Sequence[str]) -> bool:
@@ -125,69 +122,6 @@ def parse_setting_name(flag: str) -> str:
     return flag.removeprefix("--").removeprefix("no-").replace("-", "_")
 
 
-def format_flag(name: str) -> str:
-    """Return the flag of a setting."""
-    return f"--{name.replace('_', '-')}"
-
-
-def add_option_flags(parser: argparse.ArgumentParser, models: Sequence[type[BaseModel]]) -> None:
-    """Add a flag for each option of several media, without duplicates."""
-    for model in models:
-        _add_flags(parser, model, {}, is_shown=True)
-
-
-def _add_flags(
-    group: argparse._ActionsContainer,
-    model: type[BaseModel],
-    presets: Mapping[Preset, Mapping[str, Any]],
-    is_shown: bool,
-) -> None:
-    """Add the missing flags of a model; flags that help does not show are accepted too."""
-    for name, info in model.model_fields.items():
-        if format_flag(name) not in group._option_string_actions:
-            _add_flag(group, name, info, presets, is_shown or name in COMMON_SETTINGS)
-
-
-def _add_flag(
-    group: argparse._ActionsContainer,
-    name: str,
-    info: FieldInfo,
-    presets: Mapping[Preset, Mapping[str, Any]],
-    is_shown: bool,
-) -> None:
-    text = format_setting_help(name, info, presets).replace("%", "%%") if is_shown else argparse.SUPPRESS
-    options: dict[str, Any] = {"dest": DEST_PREFIX + name, "default": argparse.SUPPRESS, "help": text}
-    if get_flag_type(info.annotation) == "switch":
-        group.add_argument(format_flag(name), action=argparse.BooleanOptionalAction, **options)
-    else:
-        choices = [str(c) for c in get_args(info.annotation) if isinstance(c, str)]
-        group.add_argument(format_flag(name), metavar="|".join(choices) or "VALUE", **options)
-
-
-def format_setting_help(name: str, info: FieldInfo, presets: Mapping[Preset, Mapping[str, Any]]) -> str:
-    """Return a setting's help text with its default, by preset where the presets differ."""
-    return f"{info.description or ''} (default: {format_preset_defaults(name, info, presets)})".strip()
-
-
-def format_preset_defaults(name: str, info: FieldInfo, presets: Mapping[Preset, Mapping[str, Any]]) -> str:
-    """Return a setting's default, by preset where the presets differ."""
-    defaults = {preset: format_value(values.get(name, info.default)) for preset, values in presets.items()}
-    if len(set(defaults.values())) <= 1:
-        return next(iter(defaults.values()), format_value(info.default))
-    return ", ".join(f"{preset} {value}" for preset, value in defaults.items())
-
-
-def format_value(value: Any) -> str:
-    """Format a setting's value as on a command line."""
-    if value is None:
-        return "unset"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return f"{value:g}"
-    return ",".join(map(str, value)) or "none" if isinstance(value, tuple) else str(value)
-
-
 def iterate_models() -> Iterator[type[BaseModel]]:
     """Yield every model whose fields are flags of `unpaired train`."""
     yield from (DataSettings, NetworkSettings, TrainingSettings)
@@ -203,23 +137,6 @@ def parse_settings(namespace: argparse.Namespace) -> dict[str, Any]:
         name: getattr(namespace, name) for name in ("method", "preset") if getattr(namespace, name) is not None
     }
     return settings | parse_options(namespace, fields)
-
-
-def parse_options(namespace: argparse.Namespace, fields: Mapping[str, FieldInfo]) -> dict[str, Any]:
-    """Return the values on the command line of the settings in `fields`."""
-    return {
-        name: parse_value(value, fields[name].annotation)
-        for key, value in vars(namespace).items()
-        if key.startswith(DEST_PREFIX) and (name := key.removeprefix(DEST_PREFIX)) in fields
-    }
-
-
-def parse_value(text: Any, annotation: Any) -> Any:
-    """Parse a value for a setting of this type: lists are split, `none` is None (or an empty list)."""
-    is_list, is_optional = get_flag_type(annotation) == "list", type(None) in get_args(annotation)
-    if text == "none" and "none" not in get_args(annotation) and (is_list or is_optional):
-        return None if is_optional else ()
-    return tuple(text.split(",")) if is_list and text != "auto" else text
 
 
 def refuse_settings_of_run(namespace: argparse.Namespace, settings: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,13 +16,20 @@ if TYPE_CHECKING:
 
 def translate(argv: list[str]) -> int:
     """Translate files and folders with a trained run."""
-    from unpaired.cli import setting_flags
+    from unpaired.cli import option_flags
     from unpaired.console import log_to_terminal, progress_bar
     from unpaired.media import MEDIA
-    from unpaired.translate import Translator, translate_files
+    from unpaired.translate import translate_files
+    from unpaired.translate.loading import load_translator
+    from unpaired.translate.shards import parse_shard
 
     parser = Parser(prog="unpaired translate", description=get_summary(translate))
-    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run that `unpaired train` wrote")
+    parser.add_argument(
+        "run",
+        type=Path,
+        metavar="RUN",
+        help="folder of a run that `unpaired train` wrote, file that `unpaired export` wrote, or hf:USER/NAME",
+    )
     parser.add_argument(
         "inputs", nargs="*", type=Path, metavar="INPUT", help="files or folders to translate; subfolders are kept"
     )
@@ -42,7 +50,7 @@ def translate(argv: list[str]) -> int:
         "--checkpoint", metavar="last|best", help="model to use (default: best, or last if there is no best)"
     )
     models = [medium.translate_options_model for medium in MEDIA.values()]
-    setting_flags.add_option_flags(parser, models)
+    option_flags.add_option_flags(parser, models)
     parser.add_argument(
         "--labels",
         type=Path,
@@ -51,6 +59,11 @@ def translate(argv: list[str]) -> int:
     )
     parser.add_argument("--batch-size", type=int, default=8, metavar="N", help="pictures per batch (default: 8)")
     parser.add_argument("--device", default="auto", help="device: auto, cpu, cuda or mps (default: auto)")
+    parser.add_argument(
+        "--shard",
+        metavar="INDEX/COUNT|auto",
+        help="translate one part of the files, as 1/8; auto: the part of this task of a SLURM job array",
+    )
     parser.add_argument("--overwrite", action="store_true", help="translate again and replace existing outputs")
     parser.add_argument(
         "--stream",
@@ -63,13 +76,14 @@ def translate(argv: list[str]) -> int:
     args = parser.parse_all(argv)
     if args.stream == bool(args.inputs or args.file_list):
         parser.error("expected files or folders to translate, --list TXT, or --stream alone")
-    if args.stream and (args.out is not None or args.overwrite):
-        parser.error("leave out --out and --overwrite: --stream writes to standard output (> out.wav)")
+    if args.stream and (args.out is not None or args.overwrite or args.shard is not None):
+        parser.error("leave out --out, --overwrite and --shard: --stream writes to standard output (> out.wav)")
     if args.sample_rate is not None and not args.stream:
         parser.error("--sample-rate: only valid with --stream; files contain their sample rate")
-    translator = Translator.load(args.run, args.checkpoint, args.device)
+    shard = parse_shard(args.shard, os.environ, log_to_terminal)
+    translator = load_translator(args.run, args.checkpoint, args.device)
     fields = {name: info for model in models for name, info in model.model_fields.items()}
-    options = setting_flags.parse_options(args, fields) | {"labels": args.labels}
+    options = option_flags.parse_options(args, fields) | {"labels": args.labels}
     request = translator.resolve_request(args.to, args.source, options)
     if args.stream:
         medium = translator.config.get_medium()
@@ -88,6 +102,7 @@ def translate(argv: list[str]) -> int:
             overwrite=args.overwrite,
             progress=advance,
             file_list=args.file_list,
+            shard=shard,
         )
     print_result(format_outcome(outcome, folder, "Translated"))
     return 1 if outcome.failed else 0

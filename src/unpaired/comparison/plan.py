@@ -10,7 +10,8 @@ from typing import Any
 
 import torch
 
-from unpaired.cli.setting_flags import FLAGS_REFUSED_BY_COMPARE, parse_value
+from unpaired.cli.option_flags import parse_value
+from unpaired.cli.setting_flags import FLAGS_REFUSED_BY_COMPARE
 from unpaired.comparison.seeds import format_seed_run
 from unpaired.config.resolve import SECTIONS, Settings, SettingsRequest, resolve_settings
 from unpaired.config.run_config import RunConfig

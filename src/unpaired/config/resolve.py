@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from unpaired.config.setting_models import explain_unknown_setting, get_section_models, list_setting_names
 from unpaired.config.settings import DataSettings, NetworkSettings, Preset, StrictModel, TrainingSettings
+from unpaired.config.validation import validate
 from unpaired.config.yaml_files import read_yaml
 from unpaired.errors import UsageError, format_given, suggest_name
 from unpaired.media import MEDIA, Medium
@@ -246,21 +247,3 @@ def read_settings(path: Path) -> dict[str, Any]:
     if not isinstance(raw.get("method", ""), str):
         raise UsageError(f"{path}: 'method' is {format_given(raw['method'])}; expected one of {', '.join(METHODS)}")
     return {key: value for key, value in raw.items() if key in known_keys}
-
-
-def validate(model: type[T], values: Mapping[str, Any], label: str) -> T:
-    """Validate `values` as `model`; raises UsageError with the first wrong key, its value and the expected one."""
-    try:
-        return model.model_validate(dict(values))
-    except ValidationError as error:
-        raise UsageError(format_validation_error(error, model, label)) from error
-
-
-def format_validation_error(error: ValidationError, model: type[BaseModel], label: str) -> str:
-    """Return the first error of a validation as a message with the key, its value and what is expected."""
-    first_error = error.errors()[0]
-    key = str(first_error["loc"][0]) if first_error["loc"] else "?"
-    if first_error["type"] == "extra_forbidden":
-        return f"{label} '{key}': {suggest_name(key, model.model_fields)}"
-    reason = first_error["msg"][0].lower() + first_error["msg"][1:]
-    return f"{label} '{key}': given {format_given(first_error['input'])}; {reason}"

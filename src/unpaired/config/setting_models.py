@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable
 from functools import cache
-from typing import Annotated, Any, ClassVar, Literal, get_origin, get_type_hints
+from typing import Annotated, Any, ClassVar, get_type_hints
 
 from pydantic import Field, create_model
 from typing_extensions import Doc
@@ -89,10 +89,3 @@ def explain_unknown_setting(setting: str, method: str, candidates: Iterable[str]
         own_settings = ", ".join(build_method_settings_model(METHODS[method].cls).model_fields)
         return f"'{setting}' is a setting of {', '.join(owners)}; {method} has: {own_settings}"
     return f"setting '{setting}' of {method}: {suggest_name(setting, candidates)}"
-
-
-def get_flag_type(annotation: Any) -> Literal["switch", "list", "value"]:
-    """Return the form of the command-line flag of a setting: a switch, or one with a list or a single value."""
-    if annotation is bool:
-        return "switch"
-    return "list" if get_origin(annotation) is tuple or "tuple" in str(annotation) else "value"

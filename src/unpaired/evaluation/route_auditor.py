@@ -15,9 +15,10 @@ from unpaired.data.split import SplitName
 from unpaired.errors import DivergenceError, WorkError
 from unpaired.evaluation.audit_figure import RouteImages
 from unpaired.evaluation.audit_results import PerturbationRow, RouteAudit
-from unpaired.methods.base import Method, Route
+from unpaired.methods.base import Method
 from unpaired.metrics import steganography
 from unpaired.metrics.probes import PadToStride, ReverseTranslator, train_probe
+from unpaired.routes import Route
 
 HEADLINE_PERTURBATION = "noise .02, JPEG 75"
 """Key in `steganography.PERTURBATIONS` of the perturbation that defines hidden information."""

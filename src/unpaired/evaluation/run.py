@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from unpaired.atomic import atomic_write
-from unpaired.config.resolve import validate
 from unpaired.config.run_config import RunConfig
+from unpaired.config.validation import validate
 from unpaired.console import ProgressCallback, ignore_progress
 from unpaired.data.batches import require_pairs
 from unpaired.data.split import DomainSplits, choose_evaluation_split

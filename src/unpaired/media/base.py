@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from unpaired.comparison.advice import Advisor
     from unpaired.comparison.folder import ComparisonFolder
     from unpaired.comparison.result import Comparison
+    from unpaired.config.model_description import ModelDescription
     from unpaired.config.resolve import Settings
     from unpaired.config.run_config import RunConfig
     from unpaired.console import LogCallback, ProgressCallback
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from unpaired.training.listing import DataListing
     from unpaired.training.logging import TrainingLog
     from unpaired.training.validator import Validator
+    from unpaired.translate.base import BaseTranslator
+    from unpaired.translate.network import TranslationNetwork
     from unpaired.translate.pipeline import FilePipeline
     from unpaired.translate.route_request import TranslationRequest
     from unpaired.translate.translator import Translator
@@ -99,6 +102,20 @@ class MeasuredRoutes:
     routes: tuple[RouteEvaluation, ...]
     limit: int
     options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class NetworkInput:
+    """Input of a medium's networks along a route, for programs that run an exported network.
+
+    `shape` (C, H, W) is that of a training item; `is_resizable` says whether H and W may be other multiples of the
+    networks' stride. `preprocessing` and `postprocessing` describe exactly how files become inputs, and outputs files.
+    """
+
+    shape: tuple[int, int, int]
+    is_resizable: tuple[bool, bool]
+    preprocessing: str
+    postprocessing: str
 
 
 class Demonstrator(Protocol):
@@ -166,6 +183,8 @@ class Medium(ABC):
     """Options of the evaluations of a comparison that differ from the defaults of `unpaired evaluate`."""
     judge_yourself: ClassVar[str] = "judge by the translated files"
     """Advice for results that could not be measured."""
+    hub_task: ClassVar[str] = "other"
+    """Task of a shared run's model card, a `pipeline_tag` of the Hugging Face Hub."""
     example_files: ClassVar[tuple[str, str]]
     """Names of an input and of an output, for examples."""
     translate_options_model: ClassVar[type[TranslateOptions]] = TranslateOptions
@@ -288,13 +307,23 @@ class Medium(ABC):
 
     @abstractmethod
     def create_pipeline(
-        self, config: RunConfig, method: Method, device: torch.device, request: TranslationRequest
+        self, config: ModelDescription, network: TranslationNetwork, request: TranslationRequest
     ) -> FilePipeline[Any, Any]:
         """Return the pipeline that translates files; raises UsageError for unsupported requests."""
 
+    def describe_network_input(
+        self,
+        config: ModelDescription,  # noqa: ARG002
+        source: Domain,  # noqa: ARG002
+        target: Domain,  # noqa: ARG002
+        stride: int,  # noqa: ARG002
+    ) -> NetworkInput:
+        """Describe the networks' input from `source` to `target` for `unpaired export`."""
+        raise self.unsupported("export")
+
     def translate_stream(
         self,
-        translator: Translator,  # noqa: ARG002
+        translator: BaseTranslator,  # noqa: ARG002
         request: TranslationRequest,  # noqa: ARG002
         source: BinaryIO,  # noqa: ARG002
         sink: BinaryIO,  # noqa: ARG002

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from unpaired.errors import UnreadableFileError
 from unpaired.media.image import image_io
+from unpaired.media.image.image_tensors import from_tensor
 
 MAX_PNG_BYTES = 1_500_000
 """Size in bytes above which a PNG file is converted to WebP before it is embedded."""
@@ -32,7 +33,7 @@ class EmbeddedImage:
 
 def save_grid(path: Path, grid: Tensor) -> None:
     """Write a grid (1 or 3, H, W) in [-1, 1] as an 8-bit picture file; raises WorkError."""
-    image_io.write_image(path, image_io.from_tensor(grid, 0.0, 255.0, is_color=grid.shape[0] == 3), None, 8)
+    image_io.write_image(path, from_tensor(grid, 0.0, 255.0, is_color=grid.shape[0] == 3), None, 8)
 
 
 def save_pixels(path: Path, pixels: npt.NDArray[np.float32]) -> None:

@@ -20,6 +20,7 @@ from unpaired.labels import BatchKind
 from unpaired.losses.adversarial import AnyAdversarialLoss, discriminator_loss
 from unpaired.networks.blocks import Role
 from unpaired.networks.image_pool import TensorPool
+from unpaired.routes import Route
 
 Batch = Mapping[str, Tensor]
 """Training batch, by `Method.batch_kind`.
@@ -81,18 +82,6 @@ Turns = Turn | list[Turn]
 """What `play` yields: one turn, or a list of turns that are taken simultaneously, from the same forward pass."""
 
 
-@dataclass(frozen=True)
-class Route:
-    """A direction in which a method can translate, and the roles that it needs.
-
-    These roles are saved in the model file, get an exponential moving average, and are used to translate.
-    """
-
-    source: str
-    target: str
-    roles: tuple[str, ...]
-
-
 class Method(nn.Module, ABC):
     """Base class of the methods, one paper each. Subclasses are final.
 
@@ -123,6 +112,8 @@ class Method(nn.Module, ABC):
     """Whether the method can learn from another run's translations (`NetworkFactory.teacher`)."""
     depth_setting: ClassVar[str | None] = None
     """Setting for the depth of the generator, if the method supports a search for the smallest sufficient depth."""
+    export_refusal: ClassVar[str] = ""
+    """Why a translation is no forward pass and cannot be exported; empty if it is one."""
     stride: int = 1
     """`translate` accepts heights and widths that are multiples of this; set by the code that builds the networks."""
     is_cycle_consistent: bool = False

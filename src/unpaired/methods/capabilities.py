@@ -13,7 +13,8 @@ from torch import Tensor
 
 from unpaired.labels import BatchKind, Labels
 from unpaired.losses.classification import select_domain_scores
-from unpaired.methods.base import Method, Route
+from unpaired.methods.base import Method
+from unpaired.routes import Route
 
 
 class EncoderDecoderMethod(Method):
@@ -74,14 +75,9 @@ class LabelConditionedMethod(Method):
     def translate_to_labels(self, x: Tensor, target_label: Tensor) -> Tensor:
         """Translate `x` to `target_label` (L,), in which NaN means that a value stays as `classify` predicts it.
 
-        With jointly trained data sets, the mask is that of the first data set that labels all requested groups; if
-        there is none, only the requested values are unmasked.
+        `Labels.choose_mask` gives the mask.
         """
-        target_groups = {g for g, span in enumerate(self.labels.group_slices) if not target_label[span].isnan().any()}
-        dataset = next((i for i, groups in enumerate(self.labels.dataset_groups) if target_groups <= set(groups)), None)
-        label_mask = (
-            torch.tensor(self.labels.label_mask(dataset)) if dataset is not None else (~target_label.isnan()).float()
-        )
+        label_mask = torch.tensor(self.labels.choose_mask(target_label.tolist()))
         label, label_mask = target_label.to(x).expand(len(x), -1), label_mask.to(x).expand(len(x), -1)
         if (label.isnan() & (label_mask > 0)).any():
             label = torch.where(label.isnan(), self.classify(x).to(label), label)
@@ -89,10 +85,7 @@ class LabelConditionedMethod(Method):
 
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:
         """Translate `x` to the domain `target`; labels of other groups stay as `classify` predicts them."""
-        domain_label = self.labels.domain_labels[self.domains.index(target)]
-        target_label = torch.full((self.labels.size,), torch.nan)
-        target_label[domain_label.columns] = torch.tensor(domain_label.values)
-        return self.translate_to_labels(x, target_label)
+        return self.translate_to_labels(x, torch.tensor(self.labels.create_target_label(self.domains.index(target))))
 
     def build_routes(self, roles: tuple[str, ...], classifiers: tuple[str, ...]) -> tuple[Route, ...]:
         """Build a route between any two domains of one group; each needs `roles`.

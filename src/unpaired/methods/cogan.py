@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,7 @@ from torch import Tensor
 from typing_extensions import Doc
 
 from unpaired.losses.adversarial import generator_loss
-from unpaired.methods.base import Batch, Player, Route, StepContext, Turn, Turns, discriminator_loss_joint
+from unpaired.methods.base import Batch, Player, StepContext, Turn, Turns, discriminator_loss_joint
 from unpaired.methods.capabilities import EncoderDecoderMethod, SamplingMethod
 from unpaired.methods.setting_types import (
     AdversarialLossName,
@@ -22,6 +22,7 @@ from unpaired.methods.setting_types import (
     WeightDecay,
 )
 from unpaired.networks import NetworkFactory
+from unpaired.routes import Route
 
 
 class CoGAN(EncoderDecoderMethod, SamplingMethod):
@@ -39,6 +40,8 @@ class CoGAN(EncoderDecoderMethod, SamplingMethod):
     the widths are smaller. The preset `paper` for images is that of the authors' faces: 128 px, batch size 128, weight
     decay 1e-4. The other defaults are those of their digits.
     """
+
+    export_refusal: ClassVar[str] = "translates by a search with gradients for the input's latent code"
 
     presets = {  # noqa: RUF012 - data
         "paper": {"weight_decay": 1e-4},

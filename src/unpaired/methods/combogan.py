@@ -12,7 +12,7 @@ from typing_extensions import Doc
 from unpaired.labels import BatchKind
 from unpaired.losses.adversarial import discriminator_loss, generator_loss
 from unpaired.losses.distances import smooth_l1
-from unpaired.methods.base import Batch, ImagePool, Player, Route, StepContext, Turn, Turns, detach
+from unpaired.methods.base import Batch, ImagePool, Player, StepContext, Turn, Turns, detach
 from unpaired.methods.capabilities import EncoderDecoderMethod
 from unpaired.methods.setting_types import (
     CycleWeight,
@@ -25,6 +25,7 @@ from unpaired.methods.setting_types import (
     TransportWeight,
 )
 from unpaired.networks import NetworkFactory
+from unpaired.routes import Route
 
 
 class ComboGAN(EncoderDecoderMethod):

@@ -15,7 +15,6 @@ from unpaired.methods.base import (
     Batch,
     Method,
     Player,
-    Route,
     StepContext,
     Turn,
     Turns,
@@ -34,6 +33,7 @@ from unpaired.methods.setting_types import (
     TransportWeight,
 )
 from unpaired.networks import NetworkFactory
+from unpaired.routes import Route
 
 ANTIALIASED_NETWORKS = {"antialias": True, "discriminator_antialias": True}
 

@@ -17,7 +17,6 @@ from unpaired.methods.base import (
     ImagePool,
     Method,
     Player,
-    Route,
     StepContext,
     Turn,
     Turns,
@@ -39,6 +38,7 @@ from unpaired.methods.setting_types import (
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
 from unpaired.networks.masking import mask_frames
+from unpaired.routes import Route
 
 
 class CycleGAN(Method):

@@ -11,7 +11,7 @@ from typing_extensions import Doc
 
 from unpaired.losses.adversarial import discriminator_loss, generator_loss
 from unpaired.losses.distances import feature_matching, mse
-from unpaired.methods.base import Batch, Method, Player, Route, StepContext, Turn, Turns, forward_pair
+from unpaired.methods.base import Batch, Method, Player, StepContext, Turn, Turns, forward_pair
 from unpaired.methods.setting_types import (
     AdversarialLossName,
     DiscriminatorLearningRate,
@@ -21,6 +21,7 @@ from unpaired.methods.setting_types import (
     WeightDecay,
 )
 from unpaired.networks import NetworkFactory
+from unpaired.routes import Route
 
 
 class DiscoGAN(Method):

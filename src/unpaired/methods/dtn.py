@@ -11,7 +11,7 @@ from typing_extensions import Doc
 from unpaired.losses.classification import class_cross_entropy
 from unpaired.losses.distances import mse
 from unpaired.losses.total_variation import total_variation
-from unpaired.methods.base import Batch, FrozenNetwork, Method, Player, Route, StepContext, Turn, Turns, forward_pair
+from unpaired.methods.base import Batch, FrozenNetwork, Method, Player, StepContext, Turn, Turns, forward_pair
 from unpaired.methods.setting_types import (
     DiscriminatorLearningRate,
     GradClip,
@@ -23,6 +23,7 @@ from unpaired.methods.setting_types import (
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
 from unpaired.networks.pretrained import load_embedding
+from unpaired.routes import Route
 
 CLASS_FAKE_X: Final = 0
 CLASS_FAKE_Y: Final = 1

@@ -12,7 +12,7 @@ from typing_extensions import Doc
 from unpaired.losses.adversarial import generator_loss
 from unpaired.losses.distances import l1
 from unpaired.losses.gradient_penalty import gradient_penalty
-from unpaired.methods.base import Batch, Method, Player, Route, StepContext, Turn, Turns, discriminator_loss_joint
+from unpaired.methods.base import Batch, Method, Player, StepContext, Turn, Turns, discriminator_loss_joint
 from unpaired.methods.setting_types import (
     CriticSteps,
     CycleWeight,
@@ -23,6 +23,7 @@ from unpaired.methods.setting_types import (
 )
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
+from unpaired.routes import Route
 
 CONSTANT_LR = {"lr_decay_start": 1.0}
 

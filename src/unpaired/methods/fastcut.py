@@ -13,7 +13,6 @@ from unpaired.methods.base import (
     Batch,
     Method,
     Player,
-    Route,
     StepContext,
     Turn,
     Turns,
@@ -31,6 +30,7 @@ from unpaired.methods.setting_types import (
     Temperature,
 )
 from unpaired.networks import NetworkFactory
+from unpaired.routes import Route
 
 
 class FastCUT(Method):

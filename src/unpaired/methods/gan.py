@@ -16,7 +16,6 @@ from unpaired.methods.base import (
     ImagePool,
     Method,
     Player,
-    Route,
     StepContext,
     Turn,
     Turns,
@@ -31,6 +30,7 @@ from unpaired.methods.setting_types import (
     PoolSize,
 )
 from unpaired.networks import NetworkFactory
+from unpaired.routes import Route
 
 
 class GAN(Method):

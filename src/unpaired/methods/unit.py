@@ -12,7 +12,7 @@ from typing_extensions import Doc
 from unpaired.losses.adversarial import generator_loss
 from unpaired.losses.distances import l1
 from unpaired.losses.prior import kl_divergence_unit_variance
-from unpaired.methods.base import Batch, Player, Route, StepContext, Turn, Turns, discriminator_loss_joint, forward_pair
+from unpaired.methods.base import Batch, Player, StepContext, Turn, Turns, discriminator_loss_joint, forward_pair
 from unpaired.methods.capabilities import EncoderDecoderMethod
 from unpaired.methods.setting_types import (
     AdversarialLossName,
@@ -28,6 +28,7 @@ from unpaired.methods.setting_types import (
 )
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
+from unpaired.routes import Route
 
 
 class UNIT(EncoderDecoderMethod):

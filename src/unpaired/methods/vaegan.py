@@ -12,7 +12,7 @@ from typing_extensions import Doc
 from unpaired.losses.adversarial import discriminator_loss, generator_loss
 from unpaired.losses.distances import l1, mse
 from unpaired.losses.prior import kl_divergence
-from unpaired.methods.base import Batch, Player, Route, StepContext, Turn, Turns, forward_pair
+from unpaired.methods.base import Batch, Player, StepContext, Turn, Turns, forward_pair
 from unpaired.methods.capabilities import EncoderDecoderMethod, SamplingMethod
 from unpaired.methods.setting_types import (
     AdversarialLossName,
@@ -25,6 +25,7 @@ from unpaired.methods.setting_types import (
 )
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
+from unpaired.routes import Route
 
 SMALL_OPTIMIZER = {"lr": 4e-4, "lr_d": 4e-4, "grad_clip": 5.0}
 

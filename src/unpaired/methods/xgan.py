@@ -14,7 +14,6 @@ from unpaired.methods.base import (
     Batch,
     FrozenNetwork,
     Player,
-    Route,
     StepContext,
     Turn,
     Turns,
@@ -35,6 +34,7 @@ from unpaired.methods.setting_types import (
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
 from unpaired.networks.pretrained import load_embedding
+from unpaired.routes import Route
 
 
 class XGAN(EncoderDecoderMethod):

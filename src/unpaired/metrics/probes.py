@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unpaired.errors import DivergenceError
-from unpaired.methods.base import Method, Route
+from unpaired.methods.base import Method
 from unpaired.metrics.steganography import Perturbation
+from unpaired.routes import Route
 
 LEARNING_RATE = 5e-4
 """Initial learning rate of Adam; a cosine schedule decays it to 0."""

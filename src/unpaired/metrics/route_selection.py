@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from unpaired.methods.base import Route
+from unpaired.routes import Route
 
 MAX_ROUTES = 12
 """Default maximum number of measured routes: all routes between four domains."""

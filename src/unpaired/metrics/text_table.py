@@ -26,7 +26,7 @@ def format_evaluation(medium: Medium, evaluation: Evaluation, with_definitions: 
     """
     head = f"{evaluation.run}, the {evaluation.checkpoint} checkpoint (step {evaluation.step}), on {evaluation.items}"
     tables = [
-        f"{_format_table(table)}\n  verdict: {medium.describe_route(route)}"
+        f"{format_table(table)}\n  verdict: {medium.describe_route(route)}"
         for table, route in zip(build_route_tables(medium, evaluation.routes), evaluation.routes, strict=True)
     ]
     definitions = list_definitions(medium, evaluation.routes) if with_definitions else list_notes(evaluation.routes)
@@ -34,7 +34,8 @@ def format_evaluation(medium: Medium, evaluation: Evaluation, with_definitions: 
     return "\n\n".join(part for part in parts if part)
 
 
-def _format_table(table: RouteTable) -> str:
+def format_table(table: RouteTable) -> str:
+    """Format the metrics of a route."""
     cells = [["", TRANSLATED, *table.columns, "better"], *(_format_row(row) for row in table.rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [f"{table.route} ({table.counts})"]

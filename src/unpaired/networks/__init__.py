@@ -7,14 +7,15 @@ only, so the same method trains on images and on voice features.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from torch import nn
+if TYPE_CHECKING:  # settings of networks are imported without torch
+    from torch import nn
 
-from unpaired.labels import Labels
-from unpaired.networks.blocks import Role
-from unpaired.networks.optimal_transport import ConditionalTransportLoss, OptimalTransportLoss
-from unpaired.networks.projector import Projector
+    from unpaired.labels import Labels
+    from unpaired.networks.blocks import Role
+    from unpaired.networks.optimal_transport import ConditionalTransportLoss, OptimalTransportLoss
+    from unpaired.networks.projector import Projector
 
 
 class NetworkFactory(Protocol):

@@ -14,6 +14,7 @@ from typing import IO
 from unpaired.errors import WorkError
 
 LOCK_FILE = ".unpaired.lock"
+_LOCKED_ERRNOS = (errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN, errno.EDEADLK)
 
 
 class FolderLock:
@@ -36,7 +37,7 @@ class FolderLock:
                 _lock(file)
             except OSError as error:
                 with file:
-                    if error.errno in (errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN, errno.EDEADLK):
+                    if error.errno in _LOCKED_ERRNOS:
                         owner = _read_owner(file)
                         raise WorkError(f"{folder}: another process{owner} {activity}; {advice}") from error
                 return
@@ -65,7 +66,20 @@ class FolderLock:
                 self._path.unlink()
 
 
-def _lock(file: IO[bytes]) -> None:
+def require_unlocked(folder: Path, activity: str, advice: str) -> None:
+    """Raise WorkError, as `FolderLock` does, if another process has locked a folder; creates no file."""
+    try:
+        with (folder / LOCK_FILE).open("rb") as file:
+            try:
+                _lock(file, is_shared=True)
+            except OSError as error:
+                if error.errno in _LOCKED_ERRNOS:
+                    raise WorkError(f"{folder}: another process{_read_owner(file)} {activity}; {advice}") from error
+    except OSError:  # no such file, or no permission: the first write into the folder will report the reason
+        return
+
+
+def _lock(file: IO[bytes], is_shared: bool = False) -> None:
     """Lock a file without waiting; raises OSError if another process has locked it."""
     if sys.platform == "win32":
         import msvcrt  # noqa: PLC0415 - only on Windows
@@ -75,7 +89,7 @@ def _lock(file: IO[bytes]) -> None:
     else:
         import fcntl  # noqa: PLC0415 - not on Windows
 
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file.fileno(), (fcntl.LOCK_SH if is_shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
 
 
 def _is_same_file(file: IO[bytes], path: Path) -> bool:

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from unpaired.config.run_config import RunConfig, Teacher, read_config
 from unpaired.errors import UsageError, WorkError
 from unpaired.methods import METHODS
-from unpaired.methods.base import Method, Route
+from unpaired.methods.base import Method
 from unpaired.networks.blocks import Role
 from unpaired.networks.pretrained import collect_digests, find_missing_embedding
+from unpaired.routes import Route
 from unpaired.runs.weights import load_state, read_tensors
 
 

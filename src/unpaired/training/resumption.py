@@ -6,9 +6,10 @@ import shlex
 from pathlib import Path
 from typing import Any
 
-from unpaired.config.resolve import RESUMABLE_SETTINGS, validate
+from unpaired.config.resolve import RESUMABLE_SETTINGS
 from unpaired.config.run_config import RunConfig
 from unpaired.config.settings import TrainingSettings
+from unpaired.config.validation import validate
 from unpaired.console import LogCallback
 from unpaired.cores import count_cores, count_threads
 from unpaired.data.folders import rediscover

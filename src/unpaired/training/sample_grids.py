@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from unpaired.data.batches import BatchLoader
-from unpaired.methods.base import Method, Route
+from unpaired.methods.base import Method
+from unpaired.routes import Route
 
 GRID_ROWS = 6
 

@@ -20,11 +20,12 @@ from unpaired.console import ProgressCallback
 from unpaired.cores import count_cores
 from unpaired.data.file_lists import read_file_names
 from unpaired.errors import UnpairedError, UsageError, WorkError
+from unpaired.translate.base import BaseTranslator
 from unpaired.translate.jobs import TranslationJob, TranslationJobs
 from unpaired.translate.manifest import Manifest, OutputState
 from unpaired.translate.pipeline import FilePipeline, PipelineItem
 from unpaired.translate.route_request import TranslationRequest
-from unpaired.translate.translator import Translator
+from unpaired.translate.shards import Shard
 
 WORKERS = max(2, min(8, count_cores()))
 MAX_BYTES_IN_FLIGHT = 256 << 20
@@ -53,7 +54,7 @@ class Outcome:
 
 
 def translate_files(
-    translator: Translator,
+    translator: BaseTranslator,
     inputs: Sequence[str | os.PathLike[str]],
     out: str | os.PathLike[str],
     request: TranslationRequest,
@@ -62,6 +63,7 @@ def translate_files(
     overwrite: bool = False,
     progress: ProgressCallback | None = None,
     file_list: str | os.PathLike[str] | None = None,
+    shard: Shard | None = None,
 ) -> Outcome:
     """Translate files and folders into the folder `out`; outputs keep the names and subfolders of their inputs.
 
@@ -74,6 +76,9 @@ def translate_files(
     `a.gif` gives `a.gif.png`.
 
     `file_list` is a text file of further inputs, one per line; outputs keep the structure below their common folder.
+
+    `shard` limits the work to one part of the files, for several processes or machines with the same `out` (see
+    `translate.shards`).
 
     Outputs of the same input, model and settings are skipped unless `overwrite` is set; foreign files are replaced only
     with `overwrite`. Files that cannot be read or written are listed in the outcome; the others are translated.
@@ -97,6 +102,7 @@ def translate_files(
         progress=progress,
         check_inputs=check_inputs,
         file_list=file_list,
+        shard=shard,
     )
 
 
@@ -111,6 +117,7 @@ def process_files(
     progress: ProgressCallback | None = None,
     check_inputs: InputChecker = skip_input_check,
     file_list: str | os.PathLike[str] | None = None,
+    shard: Shard | None = None,
 ) -> Outcome:
     """Process files with any pipeline, as `translate_files` does.
 
@@ -126,18 +133,24 @@ def process_files(
         pipeline.medium,
         pipeline.make_output_name,
         None if file_list is None else read_file_names(Path(file_list)),
+        shard,
     )
     settings_json = json.dumps([*model_key, *pipeline.get_result_settings()], sort_keys=True)
-    with closing(Manifest(jobs.out, hashlib.sha256(settings_json.encode()).hexdigest())) as manifest:
+    with closing(Manifest(jobs.out, hashlib.sha256(settings_json.encode()).hexdigest(), shard)) as manifest:
         input_warnings = [*jobs.notes, *check_inputs(job.input for job in jobs)]
         processor = _FileProcessor(pipeline, manifest, jobs, input_warnings, overwrite=overwrite, progress=progress)
+        if shard is not None:
+            manifest.start_shard(len(jobs))
         try:
-            return processor.run(batch_size)
+            outcome = processor.run(batch_size)
         except sqlite3.Error as error:
             raise WorkError(
                 f"the temporary list of inputs in {tempfile.gettempdir()} cannot be used ({error}); "
                 "is the disk full? Set TMPDIR to another folder"
             ) from error
+        if shard is not None:
+            manifest.finish_shard(outcome.done + outcome.skipped, len(outcome.failed))
+        return outcome
 
 
 class _FileProcessor:

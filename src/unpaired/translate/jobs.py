@@ -16,6 +16,7 @@ from unpaired.data.walk import SkippedFiles, explain_suffix, get_suffix, walk_fi
 from unpaired.errors import UsageError
 from unpaired.file_names import suggest_path
 from unpaired.media import Medium, infer_medium, require_medium
+from unpaired.translate.shards import Shard
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class TranslationJobs:
     `inputs` are files and folders; folders are searched recursively for files of the medium, without the folder `out`.
     Outputs keep the folder structure below `out`; `make_output_name` maps file names. Files of `file_list` keep the
     structure below their common folder. `unlisted` holds unreadable folders and invalid lines of the list, with
-    reasons; `notes` describes skipped files.
+    reasons; `notes` describes skipped files. With `shard`, only the files of that shard are jobs.
 
     Raises UsageError if an input does not exist or has a suffix of another medium, if there are no inputs, if `out` is
     an input folder, a file or named like a file, if two inputs have the same output (in a folder that ignores case,
@@ -60,10 +61,13 @@ class TranslationJobs:
         medium: Medium,
         make_output_name: Callable[[str], str] = str,
         file_list: FileList | None = None,
+        shard: Shard | None = None,
     ) -> None:
         self.out = Path(os.path.realpath(out))
         self.medium = medium
         self._make_output_name = make_output_name
+        self._shard, self._out_prefix = shard, os.path.join(self.out, "")  # noqa: PTH118 - compared with strings
+        self._files_of_other_shards = 0
         self._other_medium_file: Path | None = None
         self.unlisted: list[tuple[Path, str]] = []
         self._skipped = SkippedFiles()
@@ -74,13 +78,14 @@ class TranslationJobs:
         self._database = sqlite3.connect("", isolation_level=None)
         weakref.finalize(self, self._database.close)  # also if an error follows; Python 3.13 warns of open databases
         self._database.execute("CREATE TABLE files (output BLOB PRIMARY KEY, input BLOB, real BLOB) WITHOUT ROWID")
+        self._database.execute("CREATE TABLE others (real BLOB)")
         self._database.execute("BEGIN")
         for input_path in inputs:
             self._add_input(input_path, Path())
         if file_list is not None:
             self._add_listed(file_list)
         self._check_outputs()
-        if not len(self):
+        if not len(self) and not self._files_of_other_shards:
             if self._other_medium_file is not None:
                 require_medium(self._other_medium_file, medium)
             reasons = "".join(f"; {path}: {reason}" for path, reason in self.unlisted)
@@ -125,10 +130,12 @@ class TranslationJobs:
         """Add a file, or all files of a folder, with outputs below `parent` (relative to `out`)."""
         real_path = Path(os.path.realpath(input_path))
         if not input_path.is_dir():
-            self._add_job(input_path, parent / input_path.name, real_path)
+            self._add_job(str(input_path), str(parent / input_path.name), str(real_path))
             return
+        prefixes = [os.path.join(path, "") for path in (input_path, real_path)]  # noqa: PTH118 (a Path is slow)
+        parent_prefix = "" if parent == Path() else os.path.join(parent, "")  # noqa: PTH118
         for name in self._find_files(input_path):
-            self._add_job(input_path / name, parent / name, real_path / name)
+            self._add_job(prefixes[0] + name, parent_prefix + name, prefixes[1] + name)
 
     def _add_listed(self, file_list: FileList) -> None:
         root = file_list.common_folder
@@ -159,8 +166,16 @@ class TranslationJobs:
                 self._skipped.other_suffixes[get_suffix(name)] += 1
                 self._other_medium_file = self._other_medium_file or folder / name
 
-    def _add_job(self, input_path: Path, relative_output: Path, real_path: Path) -> None:
-        output = self.out / relative_output.with_name(self._make_output_name(relative_output.name))
+    def _add_job(self, input_path: str, relative_input: str, real_path: str) -> None:
+        """Add a file; `relative_input` gives the folder of its output below `out`."""
+        folder, name = os.path.split(relative_input)
+        relative_output = os.path.join(folder, self._make_output_name(name))  # noqa: PTH118 (a Path is slow)
+        if self._shard is not None and not self._shard.contains(os.fsencode(relative_output.replace(os.sep, "/"))):
+            self._files_of_other_shards += 1
+            if real_path.startswith(self._out_prefix):  # an input that a translation could overwrite
+                self._database.execute("INSERT INTO others VALUES (?)", [os.fsencode(real_path)])
+            return
+        output = self._out_prefix + relative_output
         row = (os.fsencode(output), os.fsencode(input_path), os.fsencode(real_path))
         try:
             self._database.execute("INSERT INTO files VALUES (?, ?, ?)", row)
@@ -174,7 +189,7 @@ class TranslationJobs:
 
     def _check_outputs(self) -> None:
         overwritten_row = self._database.execute(
-            "SELECT input FROM files WHERE output IN (SELECT real FROM files) LIMIT 1"
+            "SELECT input FROM files WHERE output IN (SELECT real FROM files UNION ALL SELECT real FROM others) LIMIT 1"
         ).fetchone()
         if overwritten_row is not None:
             raise UsageError(

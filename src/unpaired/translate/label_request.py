@@ -8,14 +8,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from unpaired.config.run_config import RunConfig
+from unpaired.config.model_description import ModelDescription
 from unpaired.data.label_table import read_known_labels, read_table
 from unpaired.data.paths import remove_suffix
 from unpaired.errors import UsageError
 from unpaired.file_names import normalize_name
 from unpaired.labels import Labels
+from unpaired.translate.network import LabelVector
 
-LabelVector = tuple[float, ...]
 MAX_AMOUNT = 100
 """Maximum distance of an amount from 0, far beyond the amounts that networks were trained with (0 to 1)."""
 
@@ -72,7 +72,7 @@ class LabelRequest:
 
 
 def parse_label_request(
-    config: RunConfig, labels: Labels, to: str, source: str | None, table: Path | None
+    config: ModelDescription, labels: Labels, to: str, source: str | None, table: Path | None
 ) -> LabelRequest:
     """Parse `to`: domains separated by commas, at most one of each label group, each with an optional amount.
 
@@ -142,7 +142,9 @@ def _parse_fraction(to: str, amount: str) -> float:
     return fraction
 
 
-def _get_start_values(config: RunConfig, labels: Labels, group: int, name: str, source: str | None) -> LabelVector:
+def _get_start_values(
+    config: ModelDescription, labels: Labels, group: int, name: str, source: str | None
+) -> LabelVector:
     """Return the values of a group at amount 0 of `name`. Raises UsageError if `source` is needed and missing."""
     domains = labels.groups[group].domains
     if source is None and len(domains) == 2:
@@ -153,7 +155,7 @@ def _get_start_values(config: RunConfig, labels: Labels, group: int, name: str, 
     return _get_group_values(config, labels, group, source)
 
 
-def _get_group_values(config: RunConfig, labels: Labels, group: int, source: str) -> LabelVector:
+def _get_group_values(config: ModelDescription, labels: Labels, group: int, source: str) -> LabelVector:
     config.find_key(source)
     goal = labels.domain_labels[[domain.name for domain in config.domains].index(source)]
     if goal.group_index != group:

@@ -7,16 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from unpaired.config.resolve import validate
-from unpaired.config.run_config import RunConfig
+from unpaired.config.model_description import ModelDescription
+from unpaired.config.validation import validate
 from unpaired.data.domain import Domain
 from unpaired.errors import UsageError, suggest_name
+from unpaired.labels import Labels
 from unpaired.media import MEDIA, Medium
 from unpaired.media.base import TranslateOptions
-from unpaired.methods import METHODS
-from unpaired.methods.base import Method, Route
-from unpaired.methods.capabilities import LabelConditionedMethod
+from unpaired.routes import Route
 from unpaired.translate.label_request import LabelRequest, parse_label_request
+from unpaired.translate.network import TranslationNetwork
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ def parse_options(medium: Medium, values: Mapping[str, Any]) -> TranslateOptions
 
 
 def resolve_request(
-    config: RunConfig,
-    method: Method,
+    config: ModelDescription,
+    network: TranslationNetwork,
     to: str | None = None,
     source: str | None = None,
     options: Mapping[str, Any] | None = None,
@@ -63,22 +63,18 @@ def resolve_request(
     values = dict(options or {})
     labels = values.pop("labels", None)
     parsed = parse_options(config.get_medium(), values)
-    if isinstance(method, LabelConditionedMethod) and to is not None:
-        return _resolve_labelled_request(config, method, to, source, labels, parsed)
+    if network.labels is not None and to is not None:
+        return _resolve_labelled_request(config, network, network.labels, to, source, labels, parsed)
     if labels is not None:
         raise UsageError(f"--labels: needs a label-conditioned method; this run's is {config.method}")
     if to is not None and set(to) & {"=", ","}:
-        conditional_methods = ", ".join(
-            name for name, row in METHODS.items() if issubclass(row.cls, LabelConditionedMethod)
-        )
         raise UsageError(
-            f"--to {to}: {config.method} takes one domain; lists and amounts need a label-conditioned method: "
-            f"{conditional_methods}"
+            f"--to {to}: {config.method} takes one domain; lists and amounts need a run of a label-conditioned method"
         )
     to_key, source_key = (None if name is None else config.find_key(name) for name in (to, source))
-    matching_routes = [r for r in method.routes if to_key in (None, r.target) and source_key in (None, r.source)]
+    matching_routes = [r for r in network.routes if to_key in (None, r.target) and source_key in (None, r.source)]
     if len(matching_routes) != 1:
-        listed_routes = matching_routes or method.routes
+        listed_routes = matching_routes or network.routes
         route_text = ", ".join(config.format_route(r, " to ") for r in listed_routes)
         request_text = (f" from '{source}'" if source else "") + (f" to '{to}'" if to else "")
         if not matching_routes:
@@ -89,17 +85,18 @@ def resolve_request(
 
 
 def _resolve_labelled_request(
-    config: RunConfig,
-    method: LabelConditionedMethod,
+    config: ModelDescription,
+    network: TranslationNetwork,
+    labels: Labels,
     to: str,
     source: str | None,
-    labels: Path | None,
+    table: Path | None,
     options: TranslateOptions,
 ) -> TranslationRequest:
     """Resolve a request for labels such as `blond,glasses`; its route leads to the first of them."""
-    label_request = parse_label_request(config, method.labels, to, source, labels)
+    label_request = parse_label_request(config, labels, to, source, table)
     first_name = to.split(",", maxsplit=1)[0].partition("=")[0].strip()
-    routes = [r for r in method.routes if r.target == config.find_key(first_name)]
+    routes = [r for r in network.routes if r.target == config.find_key(first_name)]
     route = next((r for r in routes if source is not None and r.source == config.find_key(source)), routes[0])
     return replace(
         _create_request(config, route, options),
@@ -108,5 +105,5 @@ def _resolve_labelled_request(
     )
 
 
-def _create_request(config: RunConfig, route: Route, options: TranslateOptions) -> TranslationRequest:
+def _create_request(config: ModelDescription, route: Route, options: TranslateOptions) -> TranslationRequest:
     return TranslationRequest(route, config.get_domain(route.source), config.get_domain(route.target), options)

@@ -3,128 +3,47 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from functools import cached_property
-from pathlib import Path
-from typing import Any, overload
-
-import numpy.typing as npt
-from PIL import Image
-from torch import Tensor
 
 from unpaired.config.run_config import RunConfig
 from unpaired.devices import pick_device
+from unpaired.hub.download import locate_run
 from unpaired.methods.base import Method
 from unpaired.runs.folder import Checkpoint, load_model
 from unpaired.runs.weights import collect_state, compute_digest
-from unpaired.translate.pipeline import FilePipeline
-from unpaired.translate.route_request import TranslationRequest, resolve_request
+from unpaired.translate.base import BaseTranslator
+from unpaired.translate.torch_network import TorchNetwork
 
 
-class Translator:
-    """A trained model that translates files and objects in memory: Pillow images, waves, arrays and tensors.
+class Translator(BaseTranslator):
+    """The trained model of a run; it translates files and objects in memory.
 
     `config` is the run's configuration, `method` has its weights loaded; `device` is auto, cpu, cuda, cuda:1, mps, ...
     (UsageError if it does not exist).
     """
 
+    config: RunConfig
+
     def __init__(self, config: RunConfig, method: Method, device: str = "auto") -> None:
         self.config = config
         self.device = pick_device(device)
         self.method = method.requires_grad_(False).eval().to(self.device)
+        self.network = TorchNetwork(self.method, self.device)
 
     @classmethod
     def load(
         cls, run: str | os.PathLike[str], checkpoint: Checkpoint | None = None, device: str = "auto"
     ) -> Translator:
-        """Load the model of a run's folder; `checkpoint` is "last" or "best", None: the best one if it exists.
+        """Load the model of a run: of its folder, or of `hf:user/name` or `hf:user/name@REVISION` on the hub.
 
-        Raises UsageError if `run` is not a run or has no such checkpoint, WorkError if its files are damaged.
+        `checkpoint` is "last" or "best", None: the best one if it exists. Raises UsageError if `run` is not a run or
+        has no such checkpoint, WorkError if its files are damaged or cannot be downloaded.
         """
-        model = load_model(Path(run), checkpoint)
+        model = load_model(locate_run(run), checkpoint)
         return cls(model.config, model.method, device)
-
-    @property
-    def domains(self) -> tuple[str, ...]:
-        """Names of the model's domains."""
-        return tuple(domain.name for domain in self.config.domains)
-
-    @property
-    def routes(self) -> tuple[tuple[str, str], ...]:
-        """Translations that the model offers, as names of source and target."""
-        name = self.config.get_domain
-        return tuple((name(r.source).name, name(r.target).name) for r in self.method.routes)
 
     @cached_property
     def weights_digest(self) -> str:
         """SHA-256 of the translating networks' weights."""
         weights = collect_state(self.method, self.method.translation_roles)
         return compute_digest({name: tensor.cpu() for name, tensor in weights.items()}, {})
-
-    def resolve_request(
-        self, to: str | None = None, source: str | None = None, options: Mapping[str, Any] | None = None
-    ) -> TranslationRequest:
-        """Find the one translation to domain `to` (from `source`); raises UsageError if there is none or several."""
-        return resolve_request(self.config, self.method, to, source, options)
-
-    def create_pipeline(self, request: TranslationRequest) -> FilePipeline[Any, Any]:
-        """Return the pipeline that translates files for a request; raises UsageError if it cannot."""
-        return self.config.get_medium().create_pipeline(self.config, self.method, self.device, request)
-
-    @overload
-    def __call__(
-        self, x: Image.Image, to: str | None = None, source: str | None = None, **options: Any
-    ) -> Image.Image: ...
-
-    @overload
-    def __call__(
-        self,
-        x: str | os.PathLike[str],
-        to: str | None = None,
-        source: str | None = None,
-        **options: Any,
-    ) -> Any: ...
-
-    @overload
-    def __call__(
-        self,
-        x: npt.NDArray[Any],
-        to: str | None = None,
-        source: str | None = None,
-        sample_rate_hz: int | None = None,
-        **options: Any,
-    ) -> npt.NDArray[Any]: ...
-
-    @overload
-    def __call__(self, x: Tensor, to: str | None = None, source: str | None = None, **options: Any) -> Tensor: ...
-
-    def __call__(
-        self,
-        x: str | os.PathLike[str] | Image.Image | npt.NDArray[Any] | Tensor,
-        to: str | None = None,
-        source: str | None = None,
-        sample_rate_hz: int | None = None,
-        **options: Any,
-    ) -> Any:
-        """Translate `x` to domain `to`, which may be omitted if the model has only one route.
-
-        `source` names the domain of `x` if several routes lead to `to`; `mode`, `scale`, `source_range`, `target_range`
-        and `labels` are as for `unpaired translate`. A run of pictures accepts
-
-        - a path or Pillow image; returns a Pillow image of the same size with the same alpha;
-        - an array (H, W) or (H, W, C); returns an array of the same type: uint8, uint16, or floating point with values
-          in 0..1 unless the domain's pictures are floating point; with 2 or 4 channels the last one is alpha;
-          (H, W) becomes (H, W, 3) if the target has color;
-        - a tensor (C, H, W) or (B, C, H, W) in [-1, 1] with the model's channels; returns a tensor of the same shape.
-
-        A run of recordings accepts
-
-        - a path; returns a `Recording` with `.wave` (samples,), `.sample_rate_hz`, and `.save(path)`;
-        - a wave (samples,), floating point in [-1, 1], with its `sample_rate_hz`; returns a wave of the same length and
-          rate.
-
-        Raises UsageError for unsupported objects and unknown names, UnreadableFileError for a damaged file. Warns if a
-        result was enlarged more than twofold, a picture was so large that it was translated in tiles, or a recording
-        has a defect.
-        """
-        return self.create_pipeline(self.resolve_request(to, source, options)).translate_object(x, sample_rate_hz)

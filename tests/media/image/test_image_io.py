@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import tifffile
-import torch
 from PIL import Image
 
 from unpaired.errors import UnreadableFileError, UsageError, WorkError
@@ -267,34 +266,36 @@ def test_warnings_of_decoders_are_not_printed(tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
-def test_to_tensor_is_linear_clamped_and_over_white() -> None:
+def test_to_network_values_is_linear_clamped_and_over_white() -> None:
     pixels = np.array([[[100.0], [200.0], [300.0], [400.0], [np.nan]]], np.float32)
     picture = image_io.DecodedImage(pixels, None, 16, "I;16", False)
-    assert image_io.to_tensor(picture, 1, 200, 300).tolist() == [[[-1, -1, 1, 1, -1]]]
-    assert image_io.to_tensor(picture, 3, 0, 400)[:, 0, 1].tolist() == [0, 0, 0]
+    assert image_io.to_network_values(picture, 1, 200, 300).tolist() == [[[-1, -1, 1, 1, -1]]]
+    assert image_io.to_network_values(picture, 3, 0, 400)[:, 0, 1].tolist() == [0, 0, 0]
     alpha = np.array([[1, 0.5, 0, 0.5, 1]], np.float32)
-    over = image_io.to_tensor(image_io.DecodedImage(pixels, alpha, 16, "I;16", False), 1, 0, 400)
+    over = image_io.to_network_values(image_io.DecodedImage(pixels, alpha, 16, "I;16", False), 1, 0, 400)
     assert over[0, 0].tolist() == [-0.5, 0.5, 1, 1, -1]
 
 
-def test_to_tensor_converts_color_to_gray_by_luma() -> None:
+def test_to_network_values_converts_color_to_gray_by_luma() -> None:
     picture = image_io.DecodedImage(np.array([[[255, 0, 0], [0, 255, 0]]], np.float32), None, 8, "RGB", True)
-    assert torch.allclose(image_io.to_tensor(picture, 1, 0, 255), torch.tensor([[[2 * 0.299 - 1, 2 * 0.587 - 1]]]))
+    assert np.allclose(image_io.to_network_values(picture, 1, 0, 255), [[[2 * 0.299 - 1, 2 * 0.587 - 1]]])
 
 
-def test_from_tensor_inverts_to_tensor() -> None:
+def test_from_network_values_inverts_to_network_values() -> None:
     picture = image_io.DecodedImage(ramp().astype(np.float32), None, 8, "RGB", True)
-    read_back = image_io.from_tensor(image_io.to_tensor(picture, 3, 0, 255), 0, 255, True)
+    read_back = image_io.from_network_values(image_io.to_network_values(picture, 3, 0, 255), 0, 255, True)
     assert np.abs(read_back - picture.pixels).max() < 1e-4
-    assert image_io.from_tensor(torch.zeros(1, 2, 3), 10, 20, True).tolist() == [[[15.0] * 3] * 3] * 2
-    assert image_io.from_tensor(torch.ones(3, 2, 2), 0, 255, False).shape == (2, 2, 1)
+    assert (
+        image_io.from_network_values(np.zeros((1, 2, 3), np.float32), 10, 20, True).tolist() == [[[15.0] * 3] * 3] * 2
+    )
+    assert image_io.from_network_values(np.ones((3, 2, 2), np.float32), 0, 255, False).shape == (2, 2, 1)
 
 
 def test_remove_white_inverts_the_compositing_over_white() -> None:
     alpha = np.array([[1, 0.25, 0]], np.float32)
     picture = image_io.DecodedImage(np.full((1, 3, 1), 51, np.float32), alpha, 8, "LA", False)
-    restored = image_io.remove_white(image_io.to_tensor(picture, 1, 0, 255), alpha)
-    assert torch.allclose(restored, torch.tensor([[[-0.6, -0.6, 1.0]]]), atol=1e-5)
+    restored = image_io.remove_white(image_io.to_network_values(picture, 1, 0, 255), alpha)
+    assert np.allclose(restored, [[[-0.6, -0.6, 1.0]]], atol=1e-5)
 
 
 def test_convert_bits() -> None:

@@ -8,8 +8,8 @@ from itertools import chain
 from torch import Tensor
 
 from unpaired.data.batches import BatchLoader
-from unpaired.methods.base import Route
 from unpaired.metrics.color_transfer import ColorStatistics, ColorTransfer, fit_color_transfer, measure_colors
+from unpaired.routes import Route
 
 MAX_COLOR_ITEMS = 200
 """Maximum number of training pictures per domain that the transfer is fitted on."""

@@ -18,7 +18,7 @@ from unpaired.media.image.image_io import (
     convert_channels,
     read_image,
     resize,
-    to_tensor,
+    to_network_values,
 )
 from unpaired.media.image.settings import ImageSettings, image_statistics
 
@@ -59,8 +59,7 @@ def scale_image(image: DecodedImage, domain: Domain, channels: int, side: int, s
     factor = side / min(height, width)
     if shrink or factor > 1:
         pixels = resize(pixels, max(side, round(height * factor)), max(side, round(width * factor)), bits)
-    x = convert_channels(torch.from_numpy(pixels).permute(2, 0, 1), channels)
-    pixels = np.ascontiguousarray(x.permute(1, 2, 0).numpy())
+    pixels = np.ascontiguousarray(np.moveaxis(convert_channels(np.moveaxis(pixels, -1, 0), channels), 0, -1))
     if is_8bit:
         return np.asarray(np.rint(np.clip(pixels, 0, 255)), np.uint8)
     return np.clip(pixels, np.float32(-1), np.float32(1))
@@ -72,7 +71,7 @@ def _crop_long_sides(pixels: FloatArray) -> FloatArray:
 
 
 def _composite_over_white(image: DecodedImage) -> FloatArray:
-    """Return raw 8-bit values over white, as `to_tensor` does, but without the conversion to [-1, 1]."""
+    """Return raw 8-bit values over white, as `to_network_values` does, but without the conversion to [-1, 1]."""
     pixels = np.nan_to_num(image.pixels) if image.bits == 32 else image.pixels
     if image.alpha is None:
         return pixels
@@ -82,7 +81,8 @@ def _composite_over_white(image: DecodedImage) -> FloatArray:
 
 def _normalise_image(image: DecodedImage, domain: Domain) -> FloatArray:
     statistics = image_statistics(domain)
-    return to_tensor(image, image.pixels.shape[-1], statistics.low, statistics.high).permute(1, 2, 0).numpy()
+    values = to_network_values(image, image.pixels.shape[-1], statistics.low, statistics.high)
+    return np.moveaxis(values, 0, -1)
 
 
 def crop(scaled_image: ScaledImage, size: int, top: float = 0.5, left: float = 0.5, flip: bool = False) -> ScaledImage:

@@ -15,7 +15,8 @@ from unpaired.data.domain import DOMAIN_KEYS, Domain
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.image.crops import convert_crops_to_tensor, crop, load_scaled_image
 from unpaired.media.image.image_grid import render_image_grid
-from unpaired.media.image.image_io import from_tensor, write_image
+from unpaired.media.image.image_io import write_image
+from unpaired.media.image.image_tensors import from_tensor
 from unpaired.media.image.settings import WRITTEN_FORMATS, image_settings, image_statistics
 from unpaired.media.image.translation_range import get_value_range
 from unpaired.methods import METHODS

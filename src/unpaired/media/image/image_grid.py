@@ -8,7 +8,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from unpaired.media.image.image_io import FloatArray, from_tensor
+from unpaired.media.image.image_io import FloatArray
+from unpaired.media.image.image_tensors import from_tensor
 
 GAP_PIXELS = 4
 

@@ -1,7 +1,7 @@
-"""Conversion of pictures between arrays and tensors, resizing, and writing. `image_decoding` reads the files.
+"""Conversion of pictures to and from values of the networks, resizing, and writing. `image_decoding` reads the files.
 
-Networks see transparent pictures over white (`to_tensor`). The output gets the alpha of the input, and `remove_white`
-removes the white from semi-transparent pixels.
+Networks see transparent pictures over white (`to_network_values`). The output gets the alpha of the input, and
+`remove_white` removes the white from semi-transparent pixels.
 """
 
 from __future__ import annotations
@@ -13,9 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image
-from torch import Tensor
 
 from unpaired.atomic import atomic_write, get_part_path
 from unpaired.errors import UsageError, WorkError
@@ -30,13 +28,13 @@ __all__ = [
     "ImageHeader",
     "convert_bits",
     "convert_channels",
-    "from_tensor",
+    "from_network_values",
     "normalise",
     "read_header",
     "read_image",
     "remove_white",
     "resize",
-    "to_tensor",
+    "to_network_values",
     "write_image",
 ]
 
@@ -65,46 +63,45 @@ def resize(pixels: FloatArray, height: int, width: int, bits: int = 32) -> Float
     return np.stack([np.asarray(plane.resize((width, height), resample), np.float32) for plane in planes], axis=-1)
 
 
-def to_tensor(decoded_image: DecodedImage, channels: int, low: float, high: float) -> Tensor:
+def to_network_values(decoded_image: DecodedImage, channels: int, low: float, high: float) -> FloatArray:
     """Convert a picture over white to float32 (channels, H, W): raw values `low`..`high` to -1..1, clamped.
 
     NaN becomes -1. Color becomes gray by luma (ITU-R BT.601), gray becomes color by repetition.
     """
-    x = torch.from_numpy(np.ascontiguousarray(np.moveaxis(decoded_image.pixels, -1, 0)))
-    x = normalise(x, low, high)
+    x = normalise(np.ascontiguousarray(np.moveaxis(decoded_image.pixels, -1, 0)), low, high)
     if decoded_image.alpha is not None:
-        alpha = torch.from_numpy(decoded_image.alpha)
-        x = x * alpha + (1 - alpha)
+        x = x * decoded_image.alpha + (1 - decoded_image.alpha)
     return convert_channels(x, channels)
 
 
-def normalise(raw: Tensor, low: float, high: float) -> Tensor:
+def normalise(raw: FloatArray, low: float, high: float) -> FloatArray:
     """Map raw values `low`..`high` to float32 -1..1, clamped; NaN becomes -1."""
-    return ((raw.float().nan_to_num(low, high, low) - low) * (2 / (high - low)) - 1).clamp(-1, 1)
+    finite = np.nan_to_num(raw.astype(np.float32), nan=low, posinf=high, neginf=low)
+    values: FloatArray = np.clip((finite - np.float32(low)) * np.float32(2 / (high - low)) - 1, -1, 1)
+    return values
 
 
-def convert_channels(x: Tensor, channels: int) -> Tensor:
+def convert_channels(x: FloatArray, channels: int) -> FloatArray:
     """Convert (..., C, H, W) to 1 channel by luma (ITU-R BT.601), or to 3 by repetition."""
     if x.shape[-3] == channels:
         return x
     if channels == 3:
-        return x.expand(*x.shape[:-3], 3, *x.shape[-2:]).contiguous()
-    return (x * x.new_tensor(_LUMA).view(3, 1, 1)).sum(-3, keepdim=True)
+        return np.repeat(x, 3, axis=-3)
+    luma: FloatArray = (x * np.array(_LUMA, np.float32).reshape(3, 1, 1)).sum(-3, keepdims=True)
+    return luma
 
 
-def from_tensor(tensor: Tensor, low: float, high: float, is_color: bool) -> FloatArray:
+def from_network_values(values: FloatArray, low: float, high: float, is_color: bool) -> FloatArray:
     """Convert (C, H, W) in [-1, 1] to raw values (H, W, 3 if `is_color` else 1) in `low`..`high`, clamped."""
-    x = convert_channels(tensor.detach().float().cpu(), 3 if is_color else 1)
-    raw = (x.clamp(-1, 1) + 1) * ((high - low) / 2) + low
-    return np.ascontiguousarray(raw.permute(1, 2, 0).numpy())
+    x = convert_channels(values, 3 if is_color else 1)
+    raw = (np.clip(x, -1, 1) + 1) * np.float32((high - low) / 2) + np.float32(low)
+    return np.ascontiguousarray(np.moveaxis(raw, 0, -1))
 
 
-def remove_white(tensor: Tensor, alpha: FloatArray) -> Tensor:
-    """Undo the compositing over white by `to_tensor` of (C, H, W) in [-1, 1]; alpha is (H, W) in [0, 1]."""
-    alpha_tensor = torch.from_numpy(alpha).to(tensor)
-    return torch.where(alpha_tensor > 0, (tensor - (1 - alpha_tensor)) / alpha_tensor.clamp(min=1 / 255), tensor).clamp(
-        -1, 1
-    )
+def remove_white(values: FloatArray, alpha: FloatArray) -> FloatArray:
+    """Undo the compositing over white by `to_network_values`; `values` (C, H, W) in [-1, 1], alpha (H, W) in [0, 1]."""
+    restored = (values - (1 - alpha)) / np.maximum(alpha, np.float32(1 / 255))
+    return np.asarray(np.clip(np.where(alpha > 0, restored, values), -1, 1), np.float32)
 
 
 def write_image(path: Path, pixels: FloatArray, alpha: FloatArray | None = None, bits: int = 8) -> None:

@@ -19,6 +19,7 @@ from unpaired.data.batches import BatchLoader
 from unpaired.data.split import DomainSplits
 from unpaired.devices import isolate_rng
 from unpaired.media.image import image_io
+from unpaired.media.image.image_tensors import from_tensor
 from unpaired.media.image.settings import image_settings, image_statistics
 from unpaired.media.pictures import embed_image
 from unpaired.report.templating import render
@@ -87,7 +88,7 @@ class ImageRows:
     def _write(self, path: Path, images: Tensor, domain: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         color = image_statistics(self.config.get_domain(self.config.find_key(domain))).color
-        image_io.write_image(path, image_io.from_tensor(join_images(images), 0.0, 255.0, color))
+        image_io.write_image(path, from_tensor(join_images(images), 0.0, 255.0, color))
 
 
 def join_images(images: Tensor) -> Tensor:

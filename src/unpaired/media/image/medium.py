@@ -15,6 +15,7 @@ from unpaired.media.base import (
     Inspection,
     MeasuredRoutes,
     Medium,
+    NetworkInput,
 )
 from unpaired.media.image.metrics import EDGE_SIMILARITY, FEATURE_SIMILARITY, IMAGE_BASELINES, IMAGE_METRICS, KID, KIDS
 from unpaired.media.image.settings import (
@@ -33,12 +34,12 @@ from unpaired.metrics.nearest import describe_memorization
 from unpaired.networks.image_settings import ImageNetworkSettings
 
 if TYPE_CHECKING:
-    import torch
     from markupsafe import Markup
 
     from unpaired.comparison.advice import Advisor
     from unpaired.comparison.folder import ComparisonFolder
     from unpaired.comparison.result import Comparison
+    from unpaired.config.model_description import ModelDescription
     from unpaired.config.resolve import Settings
     from unpaired.config.run_config import RunConfig
     from unpaired.console import LogCallback, ProgressCallback
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from unpaired.training.listing import DataListing
     from unpaired.training.logging import TrainingLog
     from unpaired.training.validator import Validator
+    from unpaired.translate.network import TranslationNetwork
     from unpaired.translate.pipeline import FilePipeline
     from unpaired.translate.route_request import TranslationRequest
     from unpaired.translate.translator import Translator
@@ -83,6 +85,7 @@ class ImageMedium(Medium):
         "translation contains as an imperceptible signal, if it was audited."
     )
     judge_yourself = "judge by the pictures"
+    hub_task = "image-to-image"
     example_files = ("picture.png", "translated.png")
     evaluate_options_model = ImageEvaluateOptions
     quick_evaluate_options = comparison_evaluate_options = MappingProxyType({"nearest": False})
@@ -217,12 +220,20 @@ class ImageMedium(Medium):
         return render_rows(folder, comparison)
 
     def create_pipeline(
-        self, config: RunConfig, method: Method, device: torch.device, request: TranslationRequest
+        self, config: ModelDescription, network: TranslationNetwork, request: TranslationRequest
     ) -> FilePipeline[Any, Any]:
         """Return the translation pipeline for pictures."""
         from unpaired.media.image.pipeline import ImagePipeline  # noqa: PLC0415
 
-        return ImagePipeline(config, method, device, request)
+        return ImagePipeline(config, network, request)
+
+    def describe_network_input(
+        self, config: ModelDescription, source: Domain, target: Domain, stride: int
+    ) -> NetworkInput:
+        """Describe scale, value ranges and colors of pictures before and after the networks."""
+        from unpaired.media.image.network_input import describe_network_input  # noqa: PLC0415
+
+        return describe_network_input(config, source, target, stride)
 
     def sample(self, translator: Translator, count: int, out: Path, *, seed: int, overwrite: bool) -> list[Path]:
         """Write joint samples of all domains from noise."""

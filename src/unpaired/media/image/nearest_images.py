@@ -23,14 +23,15 @@ from unpaired.file_names import shorten_name
 from unpaired.media.base import EvaluationRequest
 from unpaired.media.image import image_io
 from unpaired.media.image.image_rows import join_images
+from unpaired.media.image.image_tensors import from_tensor
 from unpaired.media.image.metrics import REAL
 from unpaired.media.image.settings import image_statistics
 from unpaired.media.pictures import embed_image
-from unpaired.methods.base import Route
 from unpaired.metrics import features as feature_net
 from unpaired.metrics.base import DO_NOTHING, RouteEvaluation
 from unpaired.metrics.nearest import add_nearest_ratios, compute_ratio, find_nearest
 from unpaired.report.templating import render
+from unpaired.routes import Route
 from unpaired.runs.files import build_item_transform
 from unpaired.runs.folder import RunFolder
 
@@ -169,7 +170,7 @@ class NearestImageFinder:
             for training_item in self._load_training_items(route.target, index):
                 images = torch.stack([items[i].tensor, y, training_item.tensor])
                 file = shorten_name(f"{name.replace(' -> ', '-')}-{row}.png")
-                image_io.write_image(folder / file, image_io.from_tensor(join_images(images), 0.0, 255.0, color))
+                image_io.write_image(folder / file, from_tensor(join_images(images), 0.0, 255.0, color))
                 self.rows.append(
                     NearestPicture(
                         route=name, input=items[i].name, nearest=training_item.name, distance=distance, file=file

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import warnings
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
-from unpaired.config.run_config import RunConfig
-from unpaired.errors import UnreadableFileError, UsageError, WorkError
+from unpaired.config.model_description import ModelDescription
+from unpaired.errors import UnreadableFileError, UsageError
 from unpaired.media import Medium, require_medium
 from unpaired.media.image.array_io import (
     MAX_VALUES,
@@ -28,11 +27,11 @@ from unpaired.media.image.array_io import (
 from unpaired.media.image.image_io import (
     DecodedImage,
     FloatArray,
-    from_tensor,
+    from_network_values,
     read_header,
     read_image,
     remove_white,
-    to_tensor,
+    to_network_values,
     write_image,
 )
 from unpaired.media.image.settings import (
@@ -48,21 +47,22 @@ from unpaired.media.image.translation_range import (
     get_value_range,
     require_equal_ranges,
 )
-from unpaired.methods.base import Method
-from unpaired.methods.capabilities import LabelConditionedMethod
-from unpaired.translate.label_request import LabelVector
+from unpaired.translate.network import LabelVector, TranslationNetwork
 from unpaired.translate.route_request import TranslationRequest
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedImage:
     """Network input of a picture, with the properties of the input that the result has too.
 
-    `tensor` is (C, *adapter.padded_size) in [-1, 1]. `label` (L,) is the requested label of a label-conditioned method,
+    `values` is (C, *adapter.padded_size) in [-1, 1]. `label` (L,) is the requested label of a label-conditioned method,
     NaN for values that do not change; None for other methods. `losses` describes parts of the file that are not used.
     """
 
-    tensor: Tensor
+    values: FloatArray
     adapter: SizeAdapter
     alpha: FloatArray | None
     is_color: bool
@@ -86,17 +86,17 @@ class ImagePipeline:
 
     Before the networks, the shorter side of a picture is resized to `size` pixels, without `shrink` only if it is
     smaller; None: pictures are not resized. Pictures of more than 8 bits are computed in full float32, others may be
-    computed in TF32.
+    computed in TF32. The module imports no torch, which `network` may need.
     """
 
     max_waiting_cost = MAX_NETWORK_PIXELS
 
-    def __init__(self, config: RunConfig, method: Method, device: torch.device, request: TranslationRequest) -> None:
+    def __init__(self, config: ModelDescription, network: TranslationNetwork, request: TranslationRequest) -> None:
         assert isinstance(request.options, ImageTranslateOptions)
         self.medium: Medium = config.get_medium()
-        self.method, self.device, self.request, self.options = method, device, request, request.options
+        self.network, self.request, self.options = network, request, request.options
         if request.is_source_ambiguous and self.options.source_range is None:
-            routes = [route for route in method.routes if route.target == request.route.target]
+            routes = [route for route in network.routes if route.target == request.route.target]
             require_equal_ranges([config.get_domain(route.source) for route in routes])
         settings = image_settings(config)
         self.channels = settings.num_channels
@@ -112,7 +112,8 @@ class ImagePipeline:
 
     def make_output_name(self, name: str) -> str:
         """Return the same name; formats that cannot be written become PNG, as `a.gif.png`."""
-        return name if Path(name).suffix.lower() in WRITTEN_FORMATS else f"{name}.png"
+        suffix = os.path.splitext(name)[1]  # noqa: PTH122 - a Path per name is slow for a million files
+        return name if suffix.lower() in WRITTEN_FORMATS else f"{name}.png"
 
     def estimate_bytes(self, path: Path) -> int:
         """Return the bytes of a picture's float32 pixels, by its header; 0 where it has none to read."""
@@ -134,9 +135,9 @@ class ImagePipeline:
     def prepare_image(self, image: DecodedImage, has_color: bool, size: tuple[int, int] | None = None) -> PreparedImage:
         """Prepare a picture for `run`; `size` is the result's height and width if it was decoded at a smaller size."""
         height, width = size or image.pixels.shape[:2]
-        adapter = create_size_adapter(height, width, self.size, self.shrink, self.method.stride)
+        adapter = create_size_adapter(height, width, self.size, self.shrink, self.network.stride)
         low, high = get_source_range(self.options.source_range, self.request.source, image)
-        x = to_tensor(image, self.channels, low, high)
+        x = to_network_values(image, self.channels, low, high)
         is_color = has_color if self.options.mode == "input" else self.target_has_color
         clipped = describe_clipping(image, low, high)
         x = adapter.adapt_input(x[None])[0]
@@ -147,12 +148,12 @@ class ImagePipeline:
         losses = [f"of some files, {loss}" for loss in prepared_item.losses]
         return self._list_size_warnings(prepared_item.adapter) + losses
 
-    def run(self, batch: Sequence[PreparedImage]) -> list[Tensor]:
-        """Translate pictures with equal `batch_key`; returns one tensor (C, *adapter.padded_size) each, on the CPU."""
+    def run(self, batch: Sequence[PreparedImage]) -> list[FloatArray]:
+        """Translate pictures with equal `batch_key`; returns values (C, *adapter.padded_size) for each."""
         full_precision = any(item.bits > 8 for item in batch)
-        return list(self._apply_network(torch.stack([item.tensor for item in batch]), full_precision, batch[0].label))
+        return list(self._apply_network(np.stack([item.values for item in batch]), full_precision, batch[0].label))
 
-    def restore_pixels(self, item: PreparedImage, y: Tensor, bits: int) -> FloatArray:
+    def restore_pixels(self, item: PreparedImage, y: FloatArray, bits: int) -> FloatArray:
         """Convert a result to raw values (H, W, 1 or 3) at the input's size, for `bits` per channel. Thread-safe."""
         y = item.adapter.restore_output(y[None])[0]
         if item.alpha is not None:
@@ -163,9 +164,9 @@ class ImagePipeline:
                 f"--target-range {low:g},{high:g}: a picture of {bits} bits holds 0 to {MAX_VALUES[bits]:g}; give a "
                 "range within these, or inputs of more bits"
             )
-        return from_tensor(y, low, high, item.is_color)
+        return from_network_values(y, low, high, item.is_color)
 
-    def write(self, output: Path, prepared_item: PreparedImage, result: Tensor) -> tuple[str, ...]:
+    def write(self, output: Path, prepared_item: PreparedImage, result: FloatArray) -> tuple[str, ...]:
         """Write a result with the bits of its input, if the format supports them; returns no warnings."""
         bits = get_output_bits(output.suffix, prepared_item)
         write_image(output, self.restore_pixels(prepared_item, result, bits), prepared_item.alpha, bits)
@@ -175,7 +176,7 @@ class ImagePipeline:
         """Translate a Pillow image, an array, a tensor or a picture file (see `Translator`); raises UsageError."""
         if sample_rate_hz is not None:
             raise UsageError("a sample rate is for recordings, but this run translates pictures; omit it")
-        if isinstance(x, Tensor):
+        if is_tensor(x):
             return self._translate_tensor(x)
         if isinstance(x, np.ndarray):
             return self._translate_array(x)
@@ -214,39 +215,21 @@ class ImagePipeline:
         low, high = x.min().item(), x.max().item()
         if not -1.01 <= low <= high <= 1.01:
             raise UsageError(f"a tensor with values from {low:g} to {high:g}; expected -1 to 1")
-        adapter = create_size_adapter(x.shape[-2], x.shape[-1], self.size, self.shrink, self.method.stride)
+        adapter = create_size_adapter(x.shape[-2], x.shape[-1], self.size, self.shrink, self.network.stride)
         _emit_warnings(self._list_size_warnings(adapter))
-        batch = x.detach().float().reshape(-1, *x.shape[-3:])
-        return (
-            adapter.restore_output(self._apply_network(adapter.adapt_input(batch), True, self._label))
-            .to(x.dtype)
-            .reshape(x.shape)
-        )
+        batch = x.detach().float().cpu().numpy().reshape(-1, *x.shape[-3:])
+        y = adapter.restore_output(self._apply_network(adapter.adapt_input(batch), True, self._label))
+        return x.new_tensor(y).reshape(x.shape)
 
-    def _apply_network(self, x: Tensor, full_precision: bool, label: LabelVector | None) -> Tensor:
-        """Translate (B, C, H, W) in batches of at most `MAX_NETWORK_PIXELS`; returns them on the device of `x`."""
-        max_images = max(1, MAX_NETWORK_PIXELS // (x.shape[-2] * x.shape[-1]))
-        with torch.no_grad(), _disable_tf32(self.device) if full_precision else nullcontext():
-            return torch.cat([self._apply_within_memory(part, label) for part in x.split(max_images)])
+    def _apply_network(self, x: FloatArray, full_precision: bool, label: LabelVector | None) -> FloatArray:
+        """Translate (B, C, H, W) in batches of at most `MAX_NETWORK_PIXELS`; larger pictures in tiles."""
 
-    def _apply_within_memory(self, x: Tensor, label: LabelVector | None) -> Tensor:
-        """Translate a batch, in halves if the device runs out of memory; raises WorkError for a single picture."""
+        def net(part: FloatArray) -> FloatArray:
+            return self.network.translate(part, self.request.route, label, full_precision)
 
-        def net(part: Tensor) -> Tensor:
-            part = part.to(self.device)
-            if label is not None and isinstance(self.method, LabelConditionedMethod):
-                return self.method.translate_to_labels(part, torch.tensor(label)).float()
-            return self.method.translate(part, self.request.route.source, self.request.route.target).float()
-
-        try:
-            return apply_tiled(net, x, self.method.stride, MAX_NETWORK_PIXELS).to(x.device)
-        except torch.OutOfMemoryError as error:
-            if len(x) == 1:
-                raise WorkError(
-                    f"{self.device} has too little memory for {x.shape[-1]} x {x.shape[-2]} pixels; use --device cpu, "
-                    "or --scale trained for smaller pictures (if the run has --resize-mode scale)"
-                ) from error
-        return torch.cat([self._apply_within_memory(part, label) for part in x.split((len(x) + 1) // 2)])
+        batch_size = max(1, MAX_NETWORK_PIXELS // (x.shape[-2] * x.shape[-1]))
+        parts = [x[start : start + batch_size] for start in range(0, len(x), batch_size)]
+        return np.concatenate([apply_tiled(net, part, self.network.stride, MAX_NETWORK_PIXELS) for part in parts])
 
     def _list_size_warnings(self, adapter: SizeAdapter) -> list[str]:
         warning_texts = []
@@ -280,6 +263,7 @@ def _emit_warnings(warning_texts: list[str]) -> None:
         warnings.warn(text, stacklevel=5)
 
 
-def _disable_tf32(device: torch.device) -> AbstractContextManager[Any]:
-    """Disable TF32 in convolutions on CUDA, whose 10-bit mantissa is visible in 16-bit pictures."""
-    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if device.type == "cuda" else nullcontext()
+def is_tensor(x: object) -> bool:
+    """Whether `x` is a torch tensor; torch is not imported for it, because without torch there are no tensors."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(x, torch.Tensor)

@@ -16,9 +16,10 @@ from unpaired.media.image.feature_distance import FeatureExtractor
 from unpaired.media.image.judges import ImageJudges
 from unpaired.media.image.measurement import RouteEvaluator
 from unpaired.media.image.metrics import LINEAR
-from unpaired.methods.base import Method, Route
+from unpaired.methods.base import Method
 from unpaired.metrics.base import RouteEvaluation
 from unpaired.metrics.route_selection import select_evenly
+from unpaired.routes import Route
 
 CHUNK_SIZE = 16
 """Batch size of translations."""

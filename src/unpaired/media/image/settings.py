@@ -11,7 +11,7 @@ from unpaired.config.settings import Auto, StrictModel
 from unpaired.media.base import EvaluateOptions, PresetValues, TranslateOptions
 
 if TYPE_CHECKING:
-    from unpaired.config.run_config import RunConfig
+    from unpaired.config.model_description import ModelDescription
     from unpaired.data.domain import Domain
 
 Range = tuple[float, float]
@@ -127,7 +127,7 @@ class ImageTranslateOptions(TranslateOptions):
         return require_ordered(value)
 
 
-def image_settings(config: RunConfig) -> ImageSettings:
+def image_settings(config: ModelDescription) -> ImageSettings:
     """Return the picture settings of a run of pictures."""
     assert isinstance(config.medium_settings, ImageSettings)
     return config.medium_settings

@@ -6,9 +6,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+import numpy as np
+
+from unpaired.media.image.image_io import FloatArray
+from unpaired.media.image.image_io import resize as resize_pixels
 
 MAX_NETWORK_PIXELS = 2**21
 """Maximum pixels per batch of the networks, enough for full HD: about 2 GB with the paper's generator in float32."""
@@ -32,13 +33,14 @@ class SizeAdapter:
         """Factor by which the result is enlarged to the input's size; 1 if the picture was not resized."""
         return max(self.height / self.resized_size[0], self.width / self.resized_size[1])
 
-    def adapt_input(self, x: Tensor) -> Tensor:
+    def adapt_input(self, x: FloatArray) -> FloatArray:
         """Convert (B, C, height, width) to (B, C, *padded_size)."""
         return pad_by_reflection(resize(x, self.resized_size), self.padded_size)
 
-    def restore_output(self, y: Tensor) -> Tensor:
+    def restore_output(self, y: FloatArray) -> FloatArray:
         """Convert (B, C, *padded_size) to (B, C, height, width), clamped to [-1, 1]."""
-        return resize(y[..., : self.resized_size[0], : self.resized_size[1]], (self.height, self.width)).clamp(-1, 1)
+        y = y[..., : self.resized_size[0], : self.resized_size[1]]
+        return np.clip(resize(y, (self.height, self.width)), -1, 1)
 
 
 def create_size_adapter(height: int, width: int, size: int | None, shrink: bool, stride: int) -> SizeAdapter:
@@ -64,29 +66,29 @@ def create_size_adapter(height: int, width: int, size: int | None, shrink: bool,
     return SizeAdapter(height, width, resized_size, padded_size)
 
 
-def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
+def resize(x: FloatArray, size: tuple[int, int]) -> FloatArray:
     """Resize (B, C, H, W) to (B, C, *size), bicubic and antialiased; unchanged if it has that size."""
     if x.shape[-2:] == size:
         return x
-    return F.interpolate(x, size, mode="bicubic", antialias=True, align_corners=False)
+    return np.stack([np.moveaxis(resize_pixels(np.moveaxis(image, 0, -1), *size), -1, 0) for image in x])
 
 
-def pad_by_reflection(x: Tensor, size: tuple[int, int]) -> Tensor:
+def pad_by_reflection(x: FloatArray, size: tuple[int, int]) -> FloatArray:
     """Pad (B, C, H, W) at the bottom and right to `size` by reflection, repeated as often as necessary."""
     for dim, length in ((-2, size[0]), (-1, size[1])):
         current_length = x.shape[dim]
         if current_length < length:
             period = max(1, 2 * (current_length - 1))
-            indices = torch.arange(length, device=x.device) % period
-            x = x.index_select(dim, torch.where(indices < current_length, indices, period - indices))
+            indices = np.arange(length) % period
+            x = np.take(x, np.where(indices < current_length, indices, period - indices), axis=dim)
     return x
 
 
-def apply_tiled(net: Callable[[Tensor], Tensor], x: Tensor, stride: int, max_pixels: int) -> Tensor:
+def apply_tiled(net: Callable[[FloatArray], FloatArray], x: FloatArray, stride: int, max_pixels: int) -> FloatArray:
     """Return `net(x)` for (B, C, H, W); above `max_pixels`, in overlapping tiles with cross-fades.
 
     Normalization over a picture becomes normalization over a tile, so contrast may differ between tiles; cross-fades
-    hide the seams. The result is on the device of `x`.
+    hide the seams.
     """
     height, width = x.shape[-2:]
     if height * width <= max_pixels:
@@ -94,28 +96,28 @@ def apply_tiled(net: Callable[[Tensor], Tensor], x: Tensor, stride: int, max_pix
     short = min(height, width, max(2 * stride, math.isqrt(max_pixels) // stride * stride))
     long = max(2 * stride, max_pixels // short // stride * stride)
     tile_size = (short, min(width, long)) if height <= width else (min(height, long), short)
-    out: Tensor | None = None
+    out: FloatArray | None = None
     for top, fade_y in compute_tile_spans(height, tile_size[0], stride):
         for left, fade_x in compute_tile_spans(width, tile_size[1], stride):
             tile_slices = (..., slice(top, top + tile_size[0]), slice(left, left + tile_size[1]))
-            tile = net(x[tile_slices]).to(x.device)
+            tile = net(x[tile_slices])
             if out is None:
-                out = x.new_zeros(*tile.shape[:2], height, width)
-            out[tile_slices] += tile * (fade_y[:, None] * fade_x).to(x.device)
+                out = np.zeros((*tile.shape[:2], height, width), np.float32)
+            out[tile_slices] += tile * (fade_y[:, None] * fade_x)
     assert out is not None
     return out
 
 
-def compute_tile_spans(length: int, tile_length: int, stride: int) -> list[tuple[int, Tensor]]:
+def compute_tile_spans(length: int, tile_length: int, stride: int) -> list[tuple[int, FloatArray]]:
     """Return the starts (multiples of `stride`) of spans that cover `length`, and their weights, which sum to one."""
     if tile_length >= length:
-        return [(0, torch.ones(length))]
+        return [(0, np.ones(length, np.float32))]
     overlap = min(TILE_OVERLAP, tile_length // 2)
     count = math.ceil((length - overlap) / (tile_length - overlap))
     starts = [i * (length - tile_length) // (count - 1) // stride * stride for i in range(count)]
-    positions = torch.arange(tile_length)
-    fade = torch.minimum(positions + 1, tile_length - positions).clamp(max=overlap).float()
-    weight_sum = torch.zeros(length)
+    positions = np.arange(tile_length)
+    fade = np.minimum(np.minimum(positions + 1, tile_length - positions), overlap).astype(np.float32)
+    weight_sum = np.zeros(length, np.float32)
     for start in starts:
         weight_sum[start : start + tile_length] += fade
     return [(start, fade / weight_sum[start : start + tile_length]) for start in starts]

@@ -31,9 +31,10 @@ from unpaired.media.voice.nearest_recordings import MAX_RECORDINGS, NearestRecor
 from unpaired.media.voice.settings import VoiceEvaluateOptions, speaker_statistics
 from unpaired.media.voice.transcripts import Transcripts
 from unpaired.media.voice.utterances import LIBRARY_FRAMES, MAX_SECONDS, SpeakerRecordings, Utterance
-from unpaired.methods.base import Method, Route
+from unpaired.methods.base import Method
 from unpaired.metrics.base import RouteEvaluation
 from unpaired.metrics.route_selection import select_evenly
+from unpaired.routes import Route
 
 MIN_UTTERANCES_PER_ROUTE = 3
 """Minimum number of sentences of each domain that are measured, for any number of routes."""

@@ -16,6 +16,7 @@ from unpaired.media.base import (
     Inspection,
     MeasuredRoutes,
     Medium,
+    NetworkInput,
 )
 from unpaired.media.voice.metrics.declarations import (
     FRAME_DISTANCE,
@@ -42,16 +43,17 @@ from unpaired.metrics.base import SummaryColumn
 from unpaired.metrics.nearest import describe_memorization
 
 if TYPE_CHECKING:
-    import torch
     from markupsafe import Markup
 
     from unpaired.comparison.advice import Advisor
     from unpaired.comparison.folder import ComparisonFolder
     from unpaired.comparison.result import Comparison
+    from unpaired.config.model_description import ModelDescription
     from unpaired.config.resolve import Settings
     from unpaired.config.run_config import RunConfig
     from unpaired.console import LogCallback, ProgressCallback
     from unpaired.data.batches import BatchLoader
+    from unpaired.data.domain import Domain
     from unpaired.data.folders import DomainFiles
     from unpaired.data.item_transform import ItemTransform
     from unpaired.data.split import DomainSplits
@@ -65,9 +67,10 @@ if TYPE_CHECKING:
     from unpaired.training.listing import DataListing
     from unpaired.training.logging import TrainingLog
     from unpaired.training.validator import Validator
+    from unpaired.translate.base import BaseTranslator
+    from unpaired.translate.network import TranslationNetwork
     from unpaired.translate.pipeline import FilePipeline
     from unpaired.translate.route_request import TranslationRequest
-    from unpaired.translate.translator import Translator
 
 
 class VoiceMedium(Medium):
@@ -96,6 +99,7 @@ class VoiceMedium(Medium):
     comparison_hint = "GV bias: below 0 is flatter than the target. Similarity: to the target. An item is a sentence."
     evaluate_options_model = VoiceEvaluateOptions
     judge_yourself = "judge by listening"
+    hub_task = "audio-to-audio"
     example_files = ("recording.flac", "converted.flac")
     quick_evaluate_options: ClassVar[Mapping[str, Any]] = {"judges": "none", "nearest": False}
     quick_evaluate_note = "for speaker similarity, words, naturalness, and the distance to training recordings"
@@ -229,17 +233,25 @@ class VoiceMedium(Medium):
         return render_listening(folder, comparison)
 
     def create_pipeline(
-        self, config: RunConfig, method: Method, device: torch.device, request: TranslationRequest
+        self, config: ModelDescription, network: TranslationNetwork, request: TranslationRequest
     ) -> FilePipeline[Any, Any]:
         """Return the pipeline that converts recordings."""
         require_packages()
         from unpaired.media.voice.pipeline import create_voice_pipeline  # noqa: PLC0415
 
-        return create_voice_pipeline(config, method, device, request)
+        return create_voice_pipeline(config, network, request)
+
+    def describe_network_input(
+        self, config: ModelDescription, source: Domain, target: Domain, stride: int
+    ) -> NetworkInput:
+        """Describe the normalization of features before and after the networks."""
+        from unpaired.media.voice.network_input import describe_network_input  # noqa: PLC0415
+
+        return describe_network_input(config, source, target, stride)
 
     def translate_stream(
         self,
-        translator: Translator,
+        translator: BaseTranslator,
         request: TranslationRequest,
         source: BinaryIO,
         sink: BinaryIO,

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from unpaired.config.run_config import RunConfig
+from unpaired.config.model_description import ModelDescription
 from unpaired.errors import UsageError
 from unpaired.file_names import shorten_name
 from unpaired.media import Medium, require_medium
@@ -27,18 +26,16 @@ from unpaired.media.voice.audio_io import Recording, Wave, read, resample
 from unpaired.media.voice.channel_layout import ChannelMode
 from unpaired.media.voice.conversion import (
     FeatureConverter,
-    FeatureNetwork,
     convert_file,
     convert_wave,
-    make_network_converter,
+    make_feature_converter,
+    wrap_with_normalisation,
 )
-from unpaired.media.voice.features import Representation
+from unpaired.media.voice.features import Floats, Representation
 from unpaired.media.voice.realtime import compute_latency_seconds, convert_realtime
 from unpaired.media.voice.representations import build_representation
 from unpaired.media.voice.settings import WRITTEN_FORMATS, VoiceTranslateOptions, speaker_statistics, voice_settings
-from unpaired.methods.base import Method
-from unpaired.methods.capabilities import LabelConditionedMethod
-from unpaired.translate.label_request import LabelVector
+from unpaired.translate.network import TranslationNetwork
 from unpaired.translate.route_request import TranslationRequest
 
 ConverterFactory = Callable[[Path | None], FeatureConverter]
@@ -190,7 +187,7 @@ class VoicePipeline:
 
 
 def create_voice_pipeline(
-    config: RunConfig, method: Method, device: torch.device, request: TranslationRequest
+    config: ModelDescription, network: TranslationNetwork, request: TranslationRequest
 ) -> VoicePipeline:
     """Create the pipeline of a run's route; raises UsageError if the source speaker is ambiguous."""
     if request.is_source_ambiguous:
@@ -204,9 +201,12 @@ def create_voice_pipeline(
 
     def create_converter(path: Path | None) -> FeatureConverter:
         label = None if request.label_request is None else request.label_request.get_target_label(path)
-        return make_network_converter(
-            _create_network(method, request, label), device, source_statistics, target_statistics, method.stride
-        )
+
+        def run_network(values: Floats) -> Floats:
+            return np.asarray(network.translate(values[None], request.route, label)[0])
+
+        convert_values = wrap_with_normalisation(run_network, source_statistics, target_statistics, network.stride)
+        return make_feature_converter(convert_values, source_statistics, target_statistics)
 
     assert isinstance(request.options, VoiceTranslateOptions)
     return VoicePipeline(
@@ -216,13 +216,6 @@ def create_voice_pipeline(
         [settings.model_dump()],
         request.options.channels,
     )
-
-
-def _create_network(method: Method, request: TranslationRequest, label: LabelVector | None) -> FeatureNetwork:
-    if label is not None and isinstance(method, LabelConditionedMethod):
-        conditional_method, target_label = method, torch.tensor(label)
-        return lambda x: conditional_method.translate_to_labels(x, target_label)
-    return lambda x: method.translate(x, request.route.source, request.route.target)
 
 
 def _resample_wave(wave: Wave, from_hz: int, to_hz: int) -> Wave:

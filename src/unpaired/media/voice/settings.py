@@ -12,7 +12,7 @@ from unpaired.config.settings import StrictModel
 from unpaired.media.base import ConvertOptions, EvaluateOptions, PresetValues, TranslateOptions
 
 if TYPE_CHECKING:
-    from unpaired.config.run_config import RunConfig
+    from unpaired.config.model_description import ModelDescription
     from unpaired.data.domain import Domain
 
 WRITTEN_FORMATS = {
@@ -143,7 +143,7 @@ class VoiceConvertOptions(ConvertOptions):
     channels: Literal["keep", "mono"] = Field("keep", description=_CHANNELS_HELP)
 
 
-def voice_settings(config: RunConfig) -> VoiceSettings:
+def voice_settings(config: ModelDescription) -> VoiceSettings:
     """Return the voice settings of a run of recordings."""
     assert isinstance(config.medium_settings, VoiceSettings)
     return config.medium_settings

@@ -13,12 +13,12 @@ from unpaired.media.voice.realtime import (
     read_pcm_stream,
     write_pcm_stream,
 )
+from unpaired.translate.base import BaseTranslator
 from unpaired.translate.route_request import TranslationRequest
-from unpaired.translate.translator import Translator
 
 
 def translate_stream(
-    translator: Translator,
+    translator: BaseTranslator,
     request: TranslationRequest,
     source: BinaryIO,
     sink: BinaryIO,
@@ -32,7 +32,7 @@ def translate_stream(
     """
     if sample_rate_hz is not None and not MIN_SAMPLE_RATE_HZ <= sample_rate_hz <= MAX_SAMPLE_RATE_HZ:
         raise UsageError(f"--sample-rate {sample_rate_hz}: expected {MIN_SAMPLE_RATE_HZ} to {MAX_SAMPLE_RATE_HZ} Hz")
-    pipeline = create_voice_pipeline(translator.config, translator.method, translator.device, request)
+    pipeline = create_voice_pipeline(translator.config, translator.network, request)
     stream_format, waves = read_pcm_stream(source, sample_rate_hz or pipeline.representation.sample_rate_hz)
     if sample_rate_hz is not None and stream_format.has_wav_header:
         raise UsageError(

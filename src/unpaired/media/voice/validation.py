@@ -8,10 +8,11 @@ from unpaired.config.run_config import RunConfig
 from unpaired.data.batches import BatchLoader
 from unpaired.media.voice.metrics.declarations import AFFINE, FRAME_DISTANCE
 from unpaired.media.voice.settings import voice_settings
-from unpaired.methods.base import Method, Route
+from unpaired.methods.base import Method
 from unpaired.metrics import frame_distance
 from unpaired.metrics.base import RouteEvaluation, average_routes, keep_finite
 from unpaired.metrics.route_selection import select_evenly
+from unpaired.routes import Route
 from unpaired.runs.folder import RunFolder
 from unpaired.training.finish import finish_training
 from unpaired.training.logging import TrainingLog

@@ -1,0 +1,72 @@
+"""A method's networks on a torch device, with arrays in and out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unpaired.errors import WorkError
+from unpaired.labels import Labels
+from unpaired.methods.base import Method
+from unpaired.methods.capabilities import LabelConditionedMethod
+from unpaired.routes import Route
+from unpaired.translate.network import FloatArray, LabelVector
+
+
+class TorchNetwork:
+    """Networks of `method`, which are on `device`."""
+
+    def __init__(self, method: Method, device: torch.device) -> None:
+        self.method, self.device = method, device
+
+    @property
+    def routes(self) -> Sequence[Route]:
+        """Routes of the method."""
+        return self.method.routes
+
+    @property
+    def labels(self) -> Labels | None:
+        """Labels of a label-conditioned method, None for others."""
+        return self.method.labels if isinstance(self.method, LabelConditionedMethod) else None
+
+    @property
+    def stride(self) -> int:
+        """Stride of the method's networks."""
+        return self.method.stride
+
+    def translate(
+        self, x: FloatArray, route: Route, label: LabelVector | None = None, full_precision: bool = True
+    ) -> FloatArray:
+        """Translate a batch, in halves if the device runs out of memory; raises WorkError for a single item.
+
+        Without `full_precision`, CUDA may compute convolutions in TF32.
+        """
+        with torch.no_grad(), _disable_tf32(self.device) if full_precision else nullcontext():
+            y = self._translate_within_memory(torch.from_numpy(np.ascontiguousarray(x, np.float32)), route, label)
+        return np.asarray(y.numpy())
+
+    def _translate_within_memory(self, x: Tensor, route: Route, label: LabelVector | None) -> Tensor:
+        try:
+            on_device = x.to(self.device)
+            if label is not None and isinstance(self.method, LabelConditionedMethod):
+                y = self.method.translate_to_labels(on_device, torch.tensor(label))
+            else:
+                y = self.method.translate(on_device, route.source, route.target)
+            return y.float().cpu()
+        except torch.OutOfMemoryError as error:
+            if len(x) == 1:
+                raise WorkError(
+                    f"{self.device} has too little memory for {x.shape[-1]} x {x.shape[-2]} values; use --device cpu, "
+                    "or smaller inputs"
+                ) from error
+        return torch.cat([self._translate_within_memory(part, route, label) for part in x.split((len(x) + 1) // 2)])
+
+
+def _disable_tf32(device: torch.device) -> AbstractContextManager[Any]:
+    """Disable TF32 in convolutions on CUDA, whose 10-bit mantissa is visible in 16-bit pictures."""
+    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if device.type == "cuda" else nullcontext()
