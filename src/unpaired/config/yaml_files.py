@@ -52,14 +52,14 @@ class _LimitedLoader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
         self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise ComposerError(None, None, f"more than {MAX_DEPTH} levels of values", event.start_mark)
         node: yaml.Node | None = super().compose_node(parent, index)
         self._depth -= 1
         if node is None or isinstance(event, yaml.AliasEvent):
             if node is not None and id(node) not in self._expanded_counts:
                 raise ComposerError(None, None, "an anchor contains itself", event.start_mark)
             return node
-        if self._depth > MAX_DEPTH:
-            raise ComposerError(None, None, f"more than {MAX_DEPTH} levels of values", event.start_mark)
         count = 1 + sum(self._expanded_counts[id(child)] for child in _list_children(node))
         if count > MAX_VALUES:
             raise ComposerError(None, None, f"aliases and values expand to more than {MAX_VALUES:,}", event.start_mark)
