@@ -255,7 +255,7 @@ def test_known_baselines_are_not_measured_again(run: Path, monkeypatch: pytest.M
 def test_only_measured_pairs_are_read(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read = Mock(wraps=read_excerpt)
     monkeypatch.setattr(utterances, "read_excerpt", read)
-    evaluate(run, pairs=True, limit=1, judges="none", device="cpu")
+    evaluate(run, pairs=True, limit=1, judges="none", nearest=False, device="cpu")
     assert read.call_count == 2, "one of each speaker, for both directions"
 
 
