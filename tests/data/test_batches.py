@@ -124,7 +124,7 @@ def replace_by_text(root: Path) -> Path:
 def test_a_domain_without_readable_files_raises_work_error(tmp_path: Path) -> None:
     batches = create_loader(write_flat_images(tmp_path))
     for path in (tmp_path / "a").iterdir():
-        path.unlink()
+        path.write_bytes(b"damaged")
     with pytest.raises(WorkError, match="domain 'a': none of its 5 training files"):
         batches.load_batch(0, 0, 1, 1)
 
