@@ -247,17 +247,14 @@ class VoiceMedium(Medium):
         translate_stream(translator, request, source, sink, sample_rate_hz, log)
 
     def fit_converter(
-        self, speakers: Sequence[DomainFiles], options: ConvertOptions, progress: ProgressCallback
+        self, target: DomainFiles, source: DomainFiles | None, options: ConvertOptions, progress: ProgressCallback
     ) -> FittedConverter:
-        """Fit a baseline converter on a source and a target speaker, without training."""
+        """Fit a converter on the recordings of a target speaker, and of a source, without training."""
         require_packages()
-        from unpaired.media.voice.baseline_fitting import fit_baseline  # noqa: PLC0415
+        from unpaired.media.voice.converter_fitting import fit_converter  # noqa: PLC0415
 
         assert isinstance(options, VoiceConvertOptions)
-        settings = VoiceSettings(representation=options.representation, vocoder=options.vocoder, vad=options.vad)
-        return fit_baseline(
-            options.baseline, speakers, settings, lambda done, total, _: progress(done, total), options.channels
-        )
+        return fit_converter(target, source, options, lambda done, total, _: progress(done, total))
 
     def run_demo(self, minutes: float, out: Path | None, log: LogCallback) -> Path:
         """Train on recordings of two speakers from an installed speech synthesizer."""

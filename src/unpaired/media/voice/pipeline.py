@@ -41,7 +41,8 @@ from unpaired.methods.capabilities import LabelConditionedMethod
 from unpaired.translate.label_request import LabelVector
 from unpaired.translate.route_request import TranslationRequest
 
-ConverterFactory = Callable[[Path | None], FeatureConverter]
+ConverterFactory = Callable[[Path | Wave | None], FeatureConverter]
+"""Function from an input to its converter: a file, a wave at the representation's rate, or None for a stream."""
 OTHER_OUTPUT_SUFFIX = ".flac"
 """Format of results whose source format, such as MP3, cannot be written."""
 _MIN_RATE_HZ, _MAX_RATE_HZ = 4000, 768000
@@ -67,9 +68,9 @@ class PreparedRecording:
 class VoicePipeline:
     """Pipeline for recordings.
 
-    `create_converter` returns the feature converter for a file (None: for an array or stream). Results are at the
-    representation's sample rate and have the source's channels (`channel_mode` "keep") or one ("mono").
-    `result_settings` are the values, besides the representation, that the results depend on.
+    `create_converter` returns the feature converter for an input. Results are at the representation's sample rate and
+    have the source's channels (`channel_mode` "keep") or one ("mono"). `result_settings` are the values, besides the
+    representation, that the results depend on.
     """
 
     max_waiting_cost = 0
@@ -132,7 +133,7 @@ class VoicePipeline:
 
     def convert_stream(self, waves: Iterable[Wave], sample_rate_hz: int) -> Iterator[Wave]:
         """Convert mono blocks as they arrive to blocks at the same sample rate, at most `latency_s` later."""
-        return convert_realtime(waves, sample_rate_hz, self.representation, self._default_converter)
+        return convert_realtime(waves, sample_rate_hz, self.representation, self._create_converter(None))
 
     @property
     def latency_s(self) -> float:
@@ -174,19 +175,12 @@ class VoicePipeline:
         if not np.isfinite(array).all():
             raise UsageError("an array with samples that are NaN or infinite; replace them first")
         model_rate_hz = self.representation.sample_rate_hz
-        wave, notes = convert_wave(
-            _resample_wave(array.astype(np.float32), sample_rate_hz, model_rate_hz),
-            self.representation,
-            self._default_converter,
-        )
+        model_wave = _resample_wave(array.astype(np.float32), sample_rate_hz, model_rate_hz)
+        wave, notes = convert_wave(model_wave, self.representation, self._create_converter(model_wave))
         for note in notes:
             warnings.warn(note, stacklevel=4)
         resampled_wave = _resample_wave(wave, model_rate_hz, sample_rate_hz)[: len(array)]
         return np.pad(resampled_wave, (0, len(array) - len(resampled_wave))).astype(array.dtype, copy=False)
-
-    @property
-    def _default_converter(self) -> FeatureConverter:
-        return self._create_converter(None)
 
 
 def create_voice_pipeline(
@@ -202,7 +196,8 @@ def create_voice_pipeline(
     settings = voice_settings(config)
     source_statistics, target_statistics = speaker_statistics(request.source), speaker_statistics(request.target)
 
-    def create_converter(path: Path | None) -> FeatureConverter:
+    def create_converter(item: Path | Wave | None) -> FeatureConverter:
+        path = item if isinstance(item, Path) else None
         label = None if request.label_request is None else request.label_request.get_target_label(path)
         return make_network_converter(
             _create_network(method, request, label), device, source_statistics, target_statistics, method.stride

@@ -124,14 +124,24 @@ class VoiceEvaluateOptions(EvaluateOptions):
         return value if isinstance(value, str) else ",".join(value) or "none"
 
 
+ConverterKind = Literal["content", "knn", "affine"]
+"""Converters of `unpaired convert`."""
+CONTENT_ENCODER_HELP = (
+    "encoder of content features: auto (Whisper base, from unpaired[voice-content]) or a folder with a CTranslate2 "
+    "Whisper model"
+)
+
+
 class VoiceConvertOptions(ConvertOptions):
     """Options of `unpaired convert`."""
 
-    baseline: Literal["affine", "knn"] = Field(
-        "knn",
-        description="affine: match mean and standard deviation of each coefficient; knn: replace each frame by the "
-        "target's nearest frames",
+    converter: Literal["auto", "content", "knn", "affine"] = Field(
+        "auto",
+        description="content: the target's frames with the nearest content, for any speaker (needs "
+        "unpaired[voice-content]); knn: the target's nearest frames; affine: match mean and standard deviation of each "
+        "coefficient; auto: content if installed, else knn. knn and affine need --source",
     )
+    content_encoder: str = Field("auto", description=CONTENT_ENCODER_HELP)
     representation: Literal["world", "mel"] = Field("world", description="features, as for training")
     vocoder: str = Field("auto", description="vocoder of mel features, as for training")
     vad: Literal["energy", "silero", "auto"] = Field("auto", description="voice activity detection, as for training")

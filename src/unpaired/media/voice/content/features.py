@@ -27,7 +27,7 @@ class ContentAnalyser:
 
     encoder: ContentEncoder
     num_features: int
-    context_frames: int = 100
+    context_frames: int = 50
 
     @classmethod
     def load(cls, encoder: ContentEncoder) -> ContentAnalyser:
