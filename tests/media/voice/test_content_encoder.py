@@ -102,7 +102,9 @@ def test_a_users_folder_needs_a_model_and_is_named_with_its_digest(packages: Pat
 
 
 @needs_encoder
-def test_a_folder_without_a_whisper_model_is_refused_at_its_first_use(tmp_path: Path) -> None:
+def test_a_folder_without_a_whisper_model_is_refused_at_its_first_use(
+    tmp_path: Path, with_content_encoder: None
+) -> None:
     (tmp_path / "config.json").write_text("{}")
     (tmp_path / "model.bin").write_bytes(b"no model")
     with pytest.raises(WorkError, match=f"{tmp_path}.*CTranslate2"):
@@ -110,7 +112,7 @@ def test_a_folder_without_a_whisper_model_is_refused_at_its_first_use(tmp_path: 
 
 
 @needs_encoder
-def test_the_joined_model_has_the_recorded_digest_and_shape() -> None:
+def test_the_joined_model_has_the_recorded_digest_and_shape(with_content_encoder: None) -> None:
     found = find_content_encoder()
     assert found.digest == PACKAGED_DIGEST and (found.num_mels, found.num_features) == (80, 512)
     noise = np.random.default_rng(0).normal(0, 0.3, (80, 100)).astype(np.float32)

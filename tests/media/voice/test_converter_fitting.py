@@ -112,7 +112,7 @@ def test_default_converter_is_content_where_its_packages_are_installed(monkeypat
 
 
 @pytest.mark.skipif(not is_content_encoder_installed(), reason="unpaired[voice-content] is not installed")
-def test_content_converter_with_the_packaged_encoder(data: Path, tmp_path: Path) -> None:
+def test_content_converter_with_the_packaged_encoder(data: Path, tmp_path: Path, with_content_encoder: None) -> None:
     words = ["convert", str(data / "bob"), str(data / "alice" / "0.wav"), "--out", str(tmp_path / "out")]
     assert main([*words, "--vad", "energy"]) == 0
     assert c1_and_f0(tmp_path / "out" / "0.wav")[1] == pytest.approx(100, rel=0.08)

@@ -16,6 +16,9 @@ from unpaired.file_names import shorten_name
 from unpaired.media.base import EvaluationRequest, MeasuredRoutes
 from unpaired.media.voice.audio_io import Wave, write
 from unpaired.media.voice.baseline_converters import NearestNeighbourBaseline
+from unpaired.media.voice.content.fitting import make_content_converter
+from unpaired.media.voice.content.pitch import PitchMapper
+from unpaired.media.voice.content.representation import ContentRepresentation
 from unpaired.media.voice.conversion import (
     FeatureConverter,
     convert_wave,
@@ -23,8 +26,9 @@ from unpaired.media.voice.conversion import (
     make_network_converter,
     wrap_with_normalisation,
 )
+from unpaired.media.voice.features import Representation
 from unpaired.media.voice.judge_settings import JudgeSettings
-from unpaired.media.voice.metrics.declarations import AFFINE, NEAREST
+from unpaired.media.voice.metrics.declarations import AFFINE, CONTENT, NEAREST
 from unpaired.media.voice.metrics.judges import Judges, find_judges
 from unpaired.media.voice.metrics.measurement import CONVERTED, SystemMeasures, measure_conversion
 from unpaired.media.voice.settings import speaker_statistics
@@ -114,6 +118,14 @@ class ConversionSystems:
             self.conversions[NEAREST] = make_feature_converter(
                 NearestNeighbourBaseline.fit(source_speech, target_speech, max_frames=LIBRARY_FRAMES), *statistics
             )
+        self.representations: dict[str, Representation] = {}
+        neighbours = speakers.get_content_neighbours(self.target)
+        if neighbours is not None and speakers.content_analyser is not None:
+            self.representations[CONTENT] = ContentRepresentation(speakers.representation, speakers.content_analyser)
+            f0_statistics = (speaker.log_f0_mean_std for speaker in (statistics[1], statistics[0]))
+            self.conversions[CONTENT] = make_content_converter(
+                neighbours, PitchMapper(*f0_statistics), speakers.representation
+            )
 
     def select_utterances(self, is_parallel: bool) -> tuple[list[Utterance], list[Utterance]]:
         """Return the source sentences to convert and the target sentences to compare with."""
@@ -145,7 +157,7 @@ class ConversionSystems:
         """Convert all waves with the run's network, and the first `baseline_limit` (None: all) with the baselines."""
         inputs = {name: waves if name == CONVERTED else waves[:baseline_limit] for name in self.conversions}
         return {
-            name: [self._convert_wave(conversion, wave) for wave in inputs[name]]
+            name: [self._convert_wave(conversion, wave, self.representations.get(name)) for wave in inputs[name]]
             for name, conversion in self.conversions.items()
         }
 
@@ -184,8 +196,10 @@ class ConversionSystems:
         """Analyse a wave and synthesize it from its features."""
         return self._convert_wave(lambda features: features, wave)
 
-    def _convert_wave(self, conversion: FeatureConverter, wave: Wave) -> Wave:
-        return convert_wave(wave, self.speakers.representation, conversion)[0]
+    def _convert_wave(
+        self, conversion: FeatureConverter, wave: Wave, representation: Representation | None = None
+    ) -> Wave:
+        return convert_wave(wave, representation or self.speakers.representation, conversion)[0]
 
 
 def _write_listening(

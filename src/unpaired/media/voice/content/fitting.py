@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,14 +42,8 @@ def fit_content_converter(
     Log F0 is mapped from the statistics of `source`, if given, else from those of each recording. Raises WorkError if
     the target has no speech or is shorter than 0.1 s.
     """
-    analyser = ContentAnalyser.load(encoder)
-    entries = target.entries
-    content = Cache().analyse([entry.source for entry in entries], analyser, progress=progress)
-    by_path = {entry.source: entry for entry in content.entries}
-    base = target.representation
-    layout = get_frame_layout(base)
-    recordings = [_load_recording(e, by_path[e.source], layout) for e in entries if e.source in by_path]
-    neighbours = ContentNeighbours.fit(recordings)
+    analyser, base = ContentAnalyser.load(encoder), target.representation
+    neighbours = fit_neighbours(target.entries, analyser, base, progress)
     source_f0 = None if source is None else source.statistics.log_f0_mean_std
     result_settings: list[object] = [
         "content",
@@ -72,6 +66,23 @@ def fit_content_converter(
             f"{target.files.name}: only {seconds:.0f} s of speech; expect lost sounds (use at least {FEW_SECONDS} s)"
         )
     return FittedConverter(target.files.name, pipeline, tuple(notes))
+
+
+def fit_neighbours(
+    entries: Sequence[CachedAnalysis],
+    analyser: ContentAnalyser,
+    base: Representation,
+    progress: AnalysisProgress | None = None,
+) -> ContentNeighbours:
+    """Fit on a target's recordings, given their analyses by `base`; the content analyses are cached.
+
+    Raises WorkError as `ContentNeighbours.fit`.
+    """
+    content = Cache().analyse([entry.source for entry in entries], analyser, progress=progress)
+    by_path, layout = {entry.source: entry for entry in content.entries}, get_frame_layout(base)
+    return ContentNeighbours.fit(
+        [_load_recording(entry, by_path[entry.source], layout) for entry in entries if entry.source in by_path]
+    )
 
 
 def make_converter_factory(
