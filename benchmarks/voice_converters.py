@@ -62,7 +62,7 @@ def convert_all(
     kind: str, target: DomainFiles, source: DomainFiles | None, waves: Sequence[Wave]
 ) -> tuple[list[Wave], dict[str, float]]:
     """Return the converted waves, the seconds of fitting, and the real-time factor of the conversion."""
-    options = VoiceConvertOptions(converter=kind, vad="energy")  # type: ignore[arg-type] - validated
+    options = VoiceConvertOptions(converter=kind, vad="energy")
     start = time.process_time()
     pipeline = fit_converter(target, source, options).pipeline
     assert isinstance(pipeline, VoicePipeline)

@@ -45,7 +45,7 @@ def load_given_sets(config: RunConfig, data: Sequence[Path | str]) -> tuple[list
             attach_labels(_as_test_set(files), table, config.labels, i) for i, (files, table) in enumerate(domain_files)
         ]
         return [part for _, part in iterate_domain_splits(labelled_sets, config.labels)], description
-    folders = {files.name: files for files in discover([Path(d) for d in data])}
+    folders = {files.name: files for files in discover([Path(d) for d in data], len(config.domains) == 1)}
     return [_as_test_set(_require_domain(folders, d.name, description)) for d in config.domains], description
 
 

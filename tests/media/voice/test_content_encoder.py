@@ -2,19 +2,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from torch.nn import functional
+from voice_sounds import buzz
 
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.voice.content import encoder
 from unpaired.media.voice.content.encoder import (
     PACKAGED_DIGEST,
+    WhisperEncoder,
     find_content_encoder,
     is_content_encoder_installed,
 )
+from unpaired.media.voice.content.log_mel import compute_log_mel
 
 needs_encoder = pytest.mark.skipif(
     not is_content_encoder_installed(), reason="unpaired[voice-content] is not installed"
@@ -118,3 +124,60 @@ def test_the_joined_model_has_the_recorded_digest_and_shape(with_content_encoder
     noise = np.random.default_rng(0).normal(0, 0.3, (80, 100)).astype(np.float32)
     features = found.encode(noise)
     assert features.shape == (512, 50) and np.array_equal(features, found.encode(noise))
+
+
+def read_ctranslate2_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Read the variables of a CTranslate2 model: version 6 of its file format."""
+    with path.open("rb") as file:
+
+        def read(form: str) -> int:
+            return int(struct.unpack(f"<{form}", file.read(struct.calcsize(form)))[0])
+
+        def read_name() -> str:
+            return file.read(read("H")).rstrip(b"\0").decode()
+
+        assert read("I") == 6
+        read_name(), read("I")
+        weights = {}
+        for _ in range(read("I")):
+            name = read_name()
+            shape = [read("I") for _ in range(read("B"))]
+            kind = {0: np.float32, 1: np.int8, 2: np.int16, 3: np.int32, 4: np.float16}[read("B")]
+            values = np.frombuffer(file.read(read("I")), kind).reshape(shape).copy()
+            weights[name] = torch.from_numpy(values.astype(np.float32))
+    return weights
+
+
+def encode_with_torch(weights: dict[str, torch.Tensor], mel: torch.Tensor, heads: int) -> torch.Tensor:
+    """Evaluate Whisper's encoder (Radford et al. 2022) on a log-mel spectrum (bands, frames)."""
+
+    def linear(x: torch.Tensor, name: str) -> torch.Tensor:
+        return functional.linear(x, weights[f"encoder/{name}/weight"], weights[f"encoder/{name}/bias"])
+
+    def layer_norm(x: torch.Tensor, name: str) -> torch.Tensor:
+        gamma, beta = weights[f"encoder/{name}/gamma"], weights[f"encoder/{name}/beta"]
+        return functional.layer_norm(x, gamma.shape, gamma, beta, 1e-5)
+
+    x = mel[None]
+    for i, stride in ((1, 1), (2, 2)):
+        weight, bias = weights[f"encoder/conv{i}/weight"], weights[f"encoder/conv{i}/bias"]
+        x = functional.gelu(functional.conv1d(x, weight, bias, stride, 1))
+    x = x[0].T + weights["encoder/position_encodings/encodings"][: x.shape[2]]
+    for i in range(sum(name.endswith("ffn/layer_norm/gamma") and name.startswith("encoder/") for name in weights)):
+        at = f"layer_{i}"
+        queries_keys_values = linear(layer_norm(x, f"{at}/self_attention/layer_norm"), f"{at}/self_attention/linear_0")
+        q, k, v = (part.unflatten(1, (heads, -1)).transpose(0, 1) for part in queries_keys_values.chunk(3, 1))
+        attended = functional.scaled_dot_product_attention(q, k, v).transpose(0, 1).flatten(1)
+        x = x + linear(attended, f"{at}/self_attention/linear_1")
+        hidden = functional.gelu(linear(layer_norm(x, f"{at}/ffn/layer_norm"), f"{at}/ffn/linear_0"))
+        x = x + linear(hidden, f"{at}/ffn/linear_1")
+    return layer_norm(x, "layer_norm").T
+
+
+@needs_encoder
+def test_features_of_the_joined_model_equal_an_evaluation_of_its_weights_with_torch(with_content_encoder: None) -> None:
+    found = find_content_encoder()
+    assert isinstance(found, WhisperEncoder)
+    mel = compute_log_mel(buzz(2.0))
+    expected = encode_with_torch(read_ctranslate2_weights(found.folder / "model.bin"), torch.from_numpy(mel), heads=8)
+    assert np.abs(found.encode(mel) - expected.numpy()).max() < 1e-3 * expected.abs().max()

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from unpaired.errors import WorkError
-from unpaired.media.voice.content.fitting import fill_unvoiced, smooth_over_time
+from unpaired.media.voice.content.conversion import smooth_over_time
 from unpaired.media.voice.content.neighbours import ContentNeighbours, TargetRecording
-from unpaired.media.voice.content.pitch import PitchMapper, estimate_log_f0
+from unpaired.media.voice.content.pitch import PitchMapper, estimate_log_f0, fill_unvoiced
 from unpaired.media.voice.features import Floats, VoiceFeatures
 
 

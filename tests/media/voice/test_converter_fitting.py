@@ -79,14 +79,16 @@ def test_content_converter_needs_only_the_target(
     assert "Skipped 2 up to date" in capsys.readouterr().out
 
 
-def test_content_converter_takes_silence_noise_and_three_seconds_of_target(
+def test_content_converter_takes_silence_noise_music_and_a_target_of_two_seconds(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(converter_fitting, "find_content_encoder", lambda _: FakeEncoder())
     target, *_ = discover_collections([data / "bob"])
     converter = fit_converter(target, None, VoiceConvertOptions(converter="content", vad="energy"))
     noise = np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)
-    for name, wave in (("silence", np.zeros(RATE, np.float32)), ("noise", noise), ("short", hum(0.12))):
+    chord = np.sum([hum(1.0, hz) for hz in (262.0, 330.0, 392.0)], 0)
+    silence = np.zeros(RATE, np.float32)
+    for name, wave in (("silence", silence), ("noise", noise), ("music", chord), ("short", hum(0.12))):
         path, result = sound(tmp_path / f"{name}.wav", wave), tmp_path / f"{name}-out.wav"
         converter.pipeline.write(result, converter.pipeline.prepare_file(path), None)
         converted, _ = soundfile.read(result)

@@ -16,9 +16,10 @@ from unpaired.file_names import shorten_name
 from unpaired.media.base import EvaluationRequest, MeasuredRoutes
 from unpaired.media.voice.audio_io import Wave, write
 from unpaired.media.voice.baseline_converters import NearestNeighbourBaseline
-from unpaired.media.voice.content.fitting import make_content_converter
+from unpaired.media.voice.content.conversion import make_content_converter
 from unpaired.media.voice.content.pitch import PitchMapper
 from unpaired.media.voice.content.representation import ContentRepresentation
+from unpaired.media.voice.content.synthesis import make_synthesis_converter
 from unpaired.media.voice.conversion import (
     FeatureConverter,
     convert_wave,
@@ -32,9 +33,11 @@ from unpaired.media.voice.metrics.declarations import AFFINE, CONTENT, NEAREST
 from unpaired.media.voice.metrics.judges import Judges, find_judges
 from unpaired.media.voice.metrics.measurement import CONVERTED, SystemMeasures, measure_conversion
 from unpaired.media.voice.settings import speaker_statistics
+from unpaired.media.voice.statistics import take_coefficients
 from unpaired.media.voice.transcripts import Transcripts
 from unpaired.media.voice.utterances import LIBRARY_FRAMES, MAX_SECONDS, SpeakerRecordings, Utterance
 from unpaired.methods.base import Method, Route
+from unpaired.methods.capabilities import SynthesisMethod
 from unpaired.metrics.base import RouteEvaluation
 from unpaired.metrics.route_selection import select_evenly
 
@@ -106,10 +109,21 @@ class ConversionSystems:
         def translate(x: torch.Tensor) -> torch.Tensor:
             return method.translate(x, route.source, route.target)
 
+        base, analyser = speakers.representation, speakers.content_analyser
+        source_frames, target_frames = (take_coefficients(s, base.num_coefficients) for s in statistics)
+        self.representations: dict[str, Representation] = {}
         self.conversions: dict[str, FeatureConverter] = {
             CONVERTED: make_network_converter(translate, device, *statistics, method.stride),
-            AFFINE: make_feature_converter(wrap_with_normalisation(lambda values: values, *statistics, 1), *statistics),
+            AFFINE: make_feature_converter(
+                wrap_with_normalisation(lambda values: values, source_frames, target_frames, 1), *statistics
+            ),
         }
+        pitch = PitchMapper(statistics[1].log_f0_mean_std, statistics[0].log_f0_mean_std)
+        if isinstance(method, SynthesisMethod) and analyser is not None:
+            self.representations[CONVERTED] = ContentRepresentation(base, analyser)
+            self.conversions[CONVERTED] = make_synthesis_converter(
+                translate, device, statistics[1], pitch, base, method.stride
+            )
         source_speech, target_speech = (
             speakers.get_training_speech(self.source),
             speakers.get_training_speech(self.target),
@@ -118,14 +132,10 @@ class ConversionSystems:
             self.conversions[NEAREST] = make_feature_converter(
                 NearestNeighbourBaseline.fit(source_speech, target_speech, max_frames=LIBRARY_FRAMES), *statistics
             )
-        self.representations: dict[str, Representation] = {}
         neighbours = speakers.get_content_neighbours(self.target)
-        if neighbours is not None and speakers.content_analyser is not None:
-            self.representations[CONTENT] = ContentRepresentation(speakers.representation, speakers.content_analyser)
-            f0_statistics = (speaker.log_f0_mean_std for speaker in (statistics[1], statistics[0]))
-            self.conversions[CONTENT] = make_content_converter(
-                neighbours, PitchMapper(*f0_statistics), speakers.representation
-            )
+        if neighbours is not None and analyser is not None:
+            self.representations[CONTENT] = ContentRepresentation(base, analyser)
+            self.conversions[CONTENT] = make_content_converter(neighbours, pitch, base)
 
     def select_utterances(self, is_parallel: bool) -> tuple[list[Utterance], list[Utterance]]:
         """Return the source sentences to convert and the target sentences to compare with."""

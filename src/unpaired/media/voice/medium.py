@@ -122,24 +122,27 @@ class VoiceMedium(Medium):
     def create_transform(self, config: RunConfig) -> ItemTransform:
         """Return the transform to crops of feature frames."""
         require_packages()
+        from unpaired.media.voice.content.synthesis import load_content_analyser  # noqa: PLC0415
         from unpaired.media.voice.transform import VoiceTransform  # noqa: PLC0415
 
-        return VoiceTransform(voice_settings(config))
+        settings = voice_settings(config)
+        return VoiceTransform(settings, content=load_content_analyser(config.method, settings))
 
     def create_network_factory(self, config: RunConfig, teacher: Role | None = None) -> NetworkFactory:
         """Return the factory of voice networks."""
         from unpaired.data.domain import DOMAIN_KEYS  # noqa: PLC0415
         from unpaired.networks.voice_factory import VoiceNetworkFactory  # noqa: PLC0415
 
-        settings = voice_settings(config)
+        settings, statistics = voice_settings(config), speaker_statistics(config.domains[0])
         return VoiceNetworkFactory(
             config.networks,
-            len(speaker_statistics(config.domains[0]).mean),
+            len(statistics.mean),
             settings.crop_frames,
             settings.generator_dims,
             DOMAIN_KEYS[: len(config.domains)],
             config.labels,
             teacher,
+            statistics.conditions,
         )
 
     def create_validator(

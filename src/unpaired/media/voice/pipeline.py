@@ -25,6 +25,9 @@ from unpaired.media.image.array_io import Array
 from unpaired.media.voice.audio_inspection import MIN_SECONDS, read_header
 from unpaired.media.voice.audio_io import Recording, Wave, read, resample
 from unpaired.media.voice.channel_layout import ChannelMode
+from unpaired.media.voice.content.pitch import create_pitch_mapper
+from unpaired.media.voice.content.representation import ContentRepresentation
+from unpaired.media.voice.content.synthesis import load_content_analyser, make_synthesis_converter
 from unpaired.media.voice.conversion import (
     FeatureConverter,
     FeatureNetwork,
@@ -37,7 +40,8 @@ from unpaired.media.voice.realtime import compute_latency_seconds, convert_realt
 from unpaired.media.voice.representations import build_representation
 from unpaired.media.voice.settings import WRITTEN_FORMATS, VoiceTranslateOptions, speaker_statistics, voice_settings
 from unpaired.methods.base import Method
-from unpaired.methods.capabilities import LabelConditionedMethod
+from unpaired.methods.capabilities import LabelConditionedMethod, SynthesisMethod
+from unpaired.runs.method_builder import require_same_weights
 from unpaired.translate.label_request import LabelVector
 from unpaired.translate.route_request import TranslationRequest
 
@@ -187,6 +191,8 @@ def create_voice_pipeline(
     config: RunConfig, method: Method, device: torch.device, request: TranslationRequest
 ) -> VoicePipeline:
     """Create the pipeline of a run's route; raises UsageError if the source speaker is ambiguous."""
+    if isinstance(method, SynthesisMethod):
+        return _create_synthesis_pipeline(config, method, device, request)
     if request.is_source_ambiguous:
         other_speakers = ", ".join(d.name for d in config.domains if d.name != request.target.name)
         raise UsageError(
@@ -209,6 +215,32 @@ def create_voice_pipeline(
         build_representation(settings),
         create_converter,
         [settings.model_dump()],
+        request.options.channels,
+    )
+
+
+def _create_synthesis_pipeline(
+    config: RunConfig, method: SynthesisMethod, device: torch.device, request: TranslationRequest
+) -> VoicePipeline:
+    """Create the pipeline from any speaker; the statistics of F0 are the item's, unless a source was given."""
+    settings, target = voice_settings(config), speaker_statistics(request.target)
+    analyser = load_content_analyser(config.method, settings)
+    assert analyser is not None, "the method synthesizes from content"
+    require_same_weights(config, {analyser.encoder.name: analyser.encoder.digest})
+    base = build_representation(settings)
+    source_f0 = None if request.is_source_ambiguous else speaker_statistics(request.source).log_f0_mean_std
+    network = _create_network(method, request, None)
+
+    def create_converter(item: Path | Wave | None) -> FeatureConverter:
+        mapper = create_pitch_mapper(item, base, target.log_f0_mean_std, source_f0)
+        return make_synthesis_converter(network, device, target, mapper, base, method.stride)
+
+    assert isinstance(request.options, VoiceTranslateOptions)
+    return VoicePipeline(
+        config.get_medium(),
+        ContentRepresentation(base, analyser),
+        create_converter,
+        [settings.model_dump(), source_f0],
         request.options.channels,
     )
 

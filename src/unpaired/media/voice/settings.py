@@ -34,6 +34,12 @@ CONVERSION_HINTS = dict.fromkeys(
 """Suffixes of sound files that cannot be read -> how to convert them."""
 
 
+CONTENT_ENCODER_HELP = (
+    "encoder of content features: auto (Whisper base, from unpaired[voice-content]) or a folder with a CTranslate2 "
+    "Whisper model"
+)
+
+
 class VoiceSettings(StrictModel):
     """Settings of features, crops and the architectures that only voice networks have."""
 
@@ -63,6 +69,9 @@ class VoiceSettings(StrictModel):
         description="voice activity detection: energy (level threshold), silero (silero-vad), or auto (silero if "
         "installed; all presets use auto)",
     )
+    content_encoder: str = Field(
+        "auto", description=f"{CONTENT_ENCODER_HELP}; for methods that synthesize from content"
+    )
     crop_frames: int = Field(
         128, ge=16, le=4096, description="length of a training crop in feature frames, a multiple of 4"
     )
@@ -82,6 +91,9 @@ class SpeakerStatistics(StrictModel):
     voiced_fraction: float | None = Field(description="fraction of voiced speech frames; unset: F0 is unknown")
     lufs: float = Field(description="mean loudness of the recordings as found, in LUFS")
     frames: int = Field(ge=2, description="number of speech frames")
+    conditions: int = Field(
+        0, ge=0, description="rows of conditions below the coefficients, for synthesis from content"
+    )
 
     @property
     def log_f0_mean_std(self) -> tuple[float, float] | None:
@@ -126,10 +138,6 @@ class VoiceEvaluateOptions(EvaluateOptions):
 
 ConverterKind = Literal["content", "knn", "affine"]
 """Converters of `unpaired convert`."""
-CONTENT_ENCODER_HELP = (
-    "encoder of content features: auto (Whisper base, from unpaired[voice-content]) or a folder with a CTranslate2 "
-    "Whisper model"
-)
 
 
 class VoiceConvertOptions(ConvertOptions):

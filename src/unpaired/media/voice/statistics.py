@@ -12,7 +12,7 @@ from unpaired.media.voice.features import Floats, VoiceFeatures
 from unpaired.media.voice.settings import SpeakerStatistics
 from unpaired.media.voice.vad import Mask
 
-__all__ = ["RunningMoments", "compute_statistics", "denormalise", "normalise", "unify_scales"]
+__all__ = ["RunningMoments", "compute_statistics", "denormalise", "normalise", "take_coefficients", "unify_scales"]
 
 _MIN_DEVIATION = 1e-3
 
@@ -62,6 +62,11 @@ def unify_scales(speakers: Sequence[SpeakerStatistics]) -> list[SpeakerStatistic
         speaker.model_copy(update={"scale": tuple(scale.tolist())})
         for speaker, scale in zip(speakers, deviations / weights, strict=True)
     ]
+
+
+def take_coefficients(statistics: SpeakerStatistics, count: int) -> SpeakerStatistics:
+    """Return the statistics of the first `count` coefficients."""
+    return statistics.model_copy(update={name: getattr(statistics, name)[:count] for name in ("mean", "std", "scale")})
 
 
 def normalise(values: Floats, statistics: SpeakerStatistics) -> Floats:

@@ -23,6 +23,7 @@ from unpaired.media.voice.content.encoder import find_content_encoder, is_conten
 from unpaired.media.voice.content.features import ContentAnalyser
 from unpaired.media.voice.content.fitting import fit_neighbours
 from unpaired.media.voice.content.neighbours import ContentNeighbours
+from unpaired.media.voice.content.synthesis import load_content_analyser
 from unpaired.media.voice.features import Floats, Representation
 from unpaired.media.voice.metrics.acoustic_frames import FrameAnalyser, FrameFeatures, build_world_analyser
 from unpaired.media.voice.representations import build_representation, describe_synthesis
@@ -107,7 +108,13 @@ class SpeakerRecordings:
 
     @cached_property
     def content_analyser(self) -> ContentAnalyser | None:
-        """Analyser of content features; None if its packages are not installed, and for mel features."""
+        """Analyser of content features; None if its packages are not installed, and for mel features.
+
+        Runs of methods that synthesize from content use their own encoder, and raise UsageError without it.
+        """
+        own = load_content_analyser(self.config.method, voice_settings(self.config))
+        if own is not None:
+            return own
         if voice_settings(self.config).representation != "world" or not is_content_encoder_installed():
             return None
         return ContentAnalyser.load(find_content_encoder())

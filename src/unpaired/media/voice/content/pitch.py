@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 
-from unpaired.media.voice.features import Floats, VoiceFeatures
+from unpaired.media.voice import audio_io, chunking
+from unpaired.media.voice.audio_io import Wave
+from unpaired.media.voice.features import Floats, Representation, VoiceFeatures
 from unpaired.media.voice.statistics import RunningMoments
 from unpaired.media.voice.world import transform_log_f0
 
-__all__ = ["LogF0Statistics", "PitchMapper", "estimate_log_f0"]
+__all__ = ["LogF0Statistics", "PitchMapper", "create_pitch_mapper", "estimate_log_f0", "fill_unvoiced"]
 
 LogF0Statistics = tuple[float, float]
 """Mean and standard deviation of log F0 (Hz)."""
@@ -42,6 +45,19 @@ class PitchMapper:
         return f0 if source is None else transform_log_f0(f0, source, self._target)
 
 
+def create_pitch_mapper(
+    item: Path | Wave | None, base: Representation, target: LogF0Statistics | None, source: LogF0Statistics | None
+) -> PitchMapper:
+    """Return the mapper for a file, a wave at the rate of `base`, or a stream (None).
+
+    Without `source`, the statistics are those of the file or wave, or of the stream so far.
+    """
+    if source is None and item is not None:
+        waves = audio_io.read_blocks(item, base.sample_rate_hz) if isinstance(item, Path) else [item]
+        source = estimate_log_f0(chunking.analyse_stream(waves, base), target)
+    return PitchMapper(target, source)
+
+
 def estimate_log_f0(stream: Iterable[VoiceFeatures], target: LogF0Statistics | None) -> LogF0Statistics | None:
     """Return the statistics of log F0 of a stream's first minute of voiced frames; None without voiced frames.
 
@@ -54,6 +70,15 @@ def estimate_log_f0(stream: Iterable[VoiceFeatures], target: LogF0Statistics | N
         if moments.count >= MAX_VOICED_FRAMES:
             break
     return _get_statistics(moments, target)
+
+
+def fill_unvoiced(f0: Floats) -> Floats:
+    """Return F0 (1, frames) with its unvoiced frames interpolated on the logarithmic axis; unchanged if all are."""
+    voiced = np.flatnonzero(f0[0] > 0)
+    if not len(voiced):
+        return f0
+    filled = np.exp(np.interp(np.arange(f0.shape[1]), voiced, np.log(f0[0, voiced])))
+    return np.asarray(filled[None], np.float32)
 
 
 def _get_statistics(moments: RunningMoments, target: LogF0Statistics | None) -> LogF0Statistics | None:
