@@ -15,6 +15,7 @@ from voice_worlds import TINY, buzz, speaker
 from unpaired.config.run_config import read_config
 from unpaired.errors import UsageError, WorkError
 from unpaired.evaluation.run import evaluate
+from unpaired.export.run import export_run
 from unpaired.media.voice.content import synthesis
 from unpaired.media.voice.settings import speaker_statistics
 from unpaired.media.voice.streaming import translate_stream
@@ -87,6 +88,13 @@ def test_stream_of_an_unknown_speaker_is_converted_in_blocks(data: Path, tmp_pat
         translator, translator.resolve_request("bob"), io.BytesIO(samples.tobytes()), sink, None, messages.append
     )
     assert len(sink.getvalue()) == 2 * len(samples) and "latency at most 5.4 s" in messages[0]
+
+
+def test_export_is_refused_because_the_encoder_is_not_part_of_the_file(data: Path, tmp_path: Path) -> None:
+    run = run_training(data / "bob", out=tmp_path / "run")
+    with pytest.raises(UsageError, match=f"{METHOD}.*encoder"):
+        export_run(run, tmp_path / "model.pt", output_format="torchscript", to="bob")
+    assert not (tmp_path / "model.pt").exists()
 
 
 def test_other_methods_refuse_a_single_folder_and_name_the_one_that_takes_it(data: Path, tmp_path: Path) -> None:
