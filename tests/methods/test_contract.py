@@ -1,4 +1,4 @@
-"""Properties of every method in METHODS."""
+"""Properties of every method that trains on images."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_methods import LIGHT, NETWORKS, build, loop_of, random_batches, tiny_embedding
+from tiny_methods import IMAGE_METHODS, LIGHT, NETWORKS, build, loop_of, random_batches, tiny_embedding
 from torch import Tensor
 
 from unpaired.labels import LabelGroup, Labels
-from unpaired.methods import METHODS
 from unpaired.methods.base import Batch, FrozenNetwork, Method, StepContext, Turn, Turns
 from unpaired.routes import Route
 from unpaired.runs.weights import collect_state, load_state, read_tensors, write_tensors
 from unpaired.training.loop import TrainingLoop
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
-    *((name, {}) for name in METHODS),
+    *((name, {}) for name in IMAGE_METHODS),
     *(
         (name, row.cls.resolve_settings(preset, lambda: 0.1))
-        for name, row in METHODS.items()
+        for name, row in IMAGE_METHODS.items()
         for preset in row.cls.presets.values()
     ),
     ("cyclegan", {"one_way": True}),
@@ -53,7 +52,7 @@ JOINT = Labels(
     dataset_groups=((0, 1), (2,)),
 )
 """Attributes in several groups, from two datasets with different groups."""
-VARIANTS += [(name, {"labels": JOINT}) for name, row in METHODS.items() if row.cls.batch_kind == "labelled"]
+VARIANTS += [(name, {"labels": JOINT}) for name, row in IMAGE_METHODS.items() if row.cls.batch_kind == "labelled"]
 STEPS = 2
 Play = Callable[[Batch, StepContext], Iterator[Turns]]
 
@@ -119,7 +118,7 @@ def test_only_parameters_of_the_moving_player_get_gradients(
     assert all(parameter.grad is None for parameter in method.parameters())
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", IMAGE_METHODS)
 def test_weights_name_exactly_the_losses_of_the_method(name: str) -> None:
     method = build(name)
     loop = loop_of(method)
@@ -189,7 +188,7 @@ def test_translation_keeps_shape_and_range_and_items_independent(
             assert not torch.equal(y, x)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", IMAGE_METHODS)
 def test_restoring_methods_have_the_reverse_route(name: str) -> None:
     method = build(name)
     route_keys = {(route.source, route.target) for route in method.routes}
@@ -198,7 +197,7 @@ def test_restoring_methods_have_the_reverse_route(name: str) -> None:
         assert {(target, source) for source, target in route_keys} == route_keys
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", IMAGE_METHODS)
 def test_scores_from_before_the_discriminator_step_raise_an_error(name: str) -> None:
     """Planted bug: compute all losses first, then step the discriminators, then the generators on stale scores.
 
@@ -230,7 +229,7 @@ def test_scores_from_before_the_discriminator_step_raise_an_error(name: str) -> 
     assert refused or moves == 1
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", IMAGE_METHODS)
 def test_shared_layers_are_shared_after_saving_and_loading(name: str, tmp_path: Path) -> None:
     method, other = build(name, seed=0), build(name, seed=1)
     loop = loop_of(method)
@@ -258,9 +257,9 @@ def test_unit_shares_layers_of_its_autoencoders() -> None:
     assert {tuple(name.split(".")[0] for name in group) for group in groups} == {("E_x", "E_y"), ("G_x", "G_y")}
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", IMAGE_METHODS)
 def test_method_table_and_presets_match_the_class(name: str) -> None:
-    row = METHODS[name]
+    row = IMAGE_METHODS[name]
     assert row.name == name and row.cls.__doc__ is not None and str(row.year) in row.cls.__doc__
     assert row.paper.split()[-1] in row.cls.__doc__
     known = inspect.signature(row.cls).parameters

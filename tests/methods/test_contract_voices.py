@@ -28,6 +28,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
         for name in NAMES
         for preset in METHODS[name].cls.media_presets.get("voice", {}).values()
     ),
+    ("recognition-synthesis", {"adversarial_weight": 1.0}),
     ("cyclegan", {"two_step_weight": 1.0}),
     ("cyclegan", {"two_step_weight": 1.0, "one_way": True}),
     ("cyclegan", {"two_step_weight": 1.0, "cycle_direction": "backward", "guess_weight": 1.0}),

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 from golden_traces import FILE, FORMS, trace
-
-from unpaired.methods import METHODS
+from tiny_methods import IMAGE_METHODS
 
 GOLDEN: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
 
@@ -20,10 +19,10 @@ def flat(tree: Any, at: str = "") -> dict[str, float]:
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", IMAGE_METHODS)
 def test_three_steps_give_the_recorded_values(name: str, form: str) -> None:
     assert flat(trace(name, form)) == pytest.approx(flat(GOLDEN[f"{name} {form}"]), rel=1e-9, abs=1e-7)
 
 
 def test_every_record_belongs_to_a_method() -> None:
-    assert set(GOLDEN) == {f"{name} {form}" for name in METHODS for form in FORMS}
+    assert set(GOLDEN) == {f"{name} {form}" for name in IMAGE_METHODS for form in FORMS}

@@ -14,7 +14,7 @@ from unpaired.data.domain import DOMAIN_KEYS
 from unpaired.labels import Labels
 from unpaired.methods import METHODS
 from unpaired.methods.base import Batch, Method
-from unpaired.methods.capabilities import LabelConditionedMethod
+from unpaired.methods.capabilities import LabelConditionedMethod, SynthesisMethod
 from unpaired.networks.image_factory import ImageNetworkFactory
 from unpaired.networks.image_settings import ImageNetworkSettings
 from unpaired.networks.pretrained import register_embedding
@@ -22,6 +22,10 @@ from unpaired.networks.voice_factory import VoiceNetworkFactory
 from unpaired.training.distributed import Distributed
 from unpaired.training.loop import TrainingLoop
 
+IMAGE_METHODS = {name: row for name, row in METHODS.items() if "image" not in row.unsupported}
+"""Methods that train on images."""
+NUM_CONDITIONS = 4
+"""Rows of tiny voice features that are conditions, for methods that synthesize from conditions."""
 NETWORKS: dict[str, Any] = {"width": 4, "blocks": 2, "discriminator_width": 4, "discriminator_layers": 1}
 VOICE_NETWORKS: dict[str, Any] = {"width": 4, "blocks": 2, "discriminator_width": 4, "norm": "instance-affine"}
 LIGHT: dict[str, Any] = {**NETWORKS, "generator": "light", "discriminator": "light", "norm": "group"}
@@ -65,8 +69,12 @@ def build_voice(
 ) -> Method:
     torch.manual_seed(0)
     network_settings = NetworkSettings.model_validate(networks or VOICE_NETWORKS)
-    net = VoiceNetworkFactory(network_settings, VOICE[1], VOICE[2], generator_dims, DOMAIN_KEYS[:2])
-    method = METHODS[name].cls(net, **settings).double()
+    cls = METHODS[name].cls
+    conditions = NUM_CONDITIONS if issubclass(cls, SynthesisMethod) else 0
+    net = VoiceNetworkFactory(
+        network_settings, VOICE[1] - conditions, VOICE[2], generator_dims, DOMAIN_KEYS[:2], num_conditions=conditions
+    )
+    method = cls(net, **settings).double()
     method.stride = net.stride
     return method
 

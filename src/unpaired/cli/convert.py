@@ -14,25 +14,30 @@ def convert(argv: list[str]) -> int:
     from unpaired.cli import option_flags
     from unpaired.config.validation import validate
     from unpaired.console import log_to_terminal, progress_bar
-    from unpaired.data.folders import discover
+    from unpaired.data.folders import discover_collections
     from unpaired.media import MEDIA
     from unpaired.translate.files import process_files
 
     parser = Parser(prog="unpaired convert", description=get_summary(convert))
-    parser.add_argument("source", type=Path, metavar="SOURCE", help="folder of recordings of the speaker to convert")
     parser.add_argument("target", type=Path, metavar="TARGET", help="folder of recordings of the target speaker")
     parser.add_argument("inputs", nargs="+", type=Path, metavar="INPUT", help="recordings to convert: files or folders")
+    parser.add_argument(
+        "--source",
+        type=Path,
+        metavar="FOLDER",
+        help="folder of recordings of the speaker to convert (needed by the converters knn and affine)",
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="output folder (default: converted-TARGET)")
     parser.add_argument("--overwrite", action="store_true", help="convert again and replace existing outputs")
     models = [medium.convert_options_model for medium in MEDIA.values()]
     option_flags.add_option_flags(parser, models)
     args = parser.parse_all(argv)
-    speakers = discover([args.source, args.target])
-    medium = speakers[0].medium
+    target, *sources = discover_collections([args.target, *([] if args.source is None else [args.source])])
+    medium = target.medium
     fields = {name: info for model in models for name, info in model.model_fields.items()}
     options = validate(medium.convert_options_model, option_flags.parse_options(args, fields), "option")
     with progress_bar("analyzing") as advance:
-        converter = medium.fit_converter(speakers, options, advance)
+        converter = medium.fit_converter(target, sources[0] if sources else None, options, advance)
     for note in converter.notes:
         log_to_terminal(f"note: {note}")
     folder = args.out or Path(shorten_name(f"converted-{converter.target}"))

@@ -10,7 +10,14 @@ from pathlib import Path
 
 from unpaired.data.artifacts import is_run_folder
 from unpaired.data.file_lists import LIST_SUFFIXES, is_file_list, read_file_names
-from unpaired.data.layouts import EXPECTED, DomainFolders, create_domain_folders, find_domain_folders, get_role
+from unpaired.data.layouts import (
+    EXPECTED,
+    DomainFolders,
+    create_domain_folders,
+    find_domain_folders,
+    get_role,
+    is_single_domain,
+)
 from unpaired.data.paths import Paths
 from unpaired.data.walk import SkippedFiles, describe_unused, format_names, get_suffix, list_subfolders, walk_files
 from unpaired.errors import UsageError, WorkError
@@ -59,8 +66,10 @@ class DomainFiles:
         return f"{counts.total():,} {self.medium.files_noun}: {kinds}"
 
 
-def discover(sources: Sequence[Path | str]) -> list[DomainFiles]:
+def discover(sources: Sequence[Path | str], allow_single: bool = False) -> list[DomainFiles]:
     """List the domains of `sources`: two or more folders or file lists, or one folder that contains the domains.
+
+    With `allow_single`, one folder that contains files and no domains is one domain, and so is one file list.
 
     One folder contains a subfolder per domain, or trainA and trainB (and testA, testB), or train/ and test/ with a
     subfolder per domain. A domain may have its own train/ and test/ subfolders.
@@ -73,14 +82,15 @@ def discover(sources: Sequence[Path | str]) -> list[DomainFiles]:
         raise UsageError(f"no folder given; {EXPECTED}")
     paths = [_resolve_source(Path(source)) for source in sources]
     try:
+        is_single = allow_single and len(paths) == 1 and (paths[0].is_file() or is_single_domain(paths[0]))
         domain_folders = (
             [_create_domain(path) for path in paths]
-            if len(paths) > 1 or paths[0].is_file()
+            if is_single or len(paths) > 1 or paths[0].is_file()
             else find_domain_folders(paths[0])
         )
     except OSError as error:
         raise WorkError(f"{error.filename}: the folder cannot be read ({error.strerror})") from error
-    if len(domain_folders) < 2:
+    if len(domain_folders) < 2 and not is_single:
         raise UsageError(
             f"{paths[0]}: is the list of one domain, but a translation needs two or more; give a second list"
         )

@@ -83,6 +83,16 @@ def create_domain_folders(folder: Path) -> DomainFolders:
     return DomainFolders(folder.name, folder / train, test_folder, "; ".join(notes))
 
 
+def is_single_domain(folder: Path) -> bool:
+    """Return whether a folder has files to read, or a train/ subfolder with them, but no subfolder for a domain."""
+    names = [name for name in list_subfolders(folder) if not contains_only_artifacts(folder / name)]
+    train = find_role(names, "train")
+    if train is not None:
+        return not list_subfolders(folder / train) and count_loose_files(folder / train) > 0
+    has_domains = any(get_role(name) is None for name in names)
+    return not has_domains and count_loose_files(folder) > 0
+
+
 def find_domain_folders(root: Path) -> list[DomainFolders]:
     """Return the domains inside one folder; raises UsageError for fewer than two."""
     subfolders = list_subfolders(root)

@@ -96,14 +96,14 @@ def split_files(
 def choose_evaluation_split(splits: Sequence[DomainSplits]) -> SplitName | None:
     """Return the split to evaluate on: test, or validation if more domains have validation files than test files.
 
-    Returns None if fewer than two domains have files in that split.
+    Returns None if fewer than two domains (of one: none) have files in that split.
     """
     domain_counts = {
         split_name: sum(len(domain_splits.get_paths(split_name)) > 0 for domain_splits in splits)
         for split_name in ("test", "validation")
     }
     split_name: SplitName = "validation" if domain_counts["validation"] > domain_counts["test"] else "test"
-    return split_name if domain_counts[split_name] > 1 else None
+    return split_name if domain_counts[split_name] >= min(2, len(splits)) else None
 
 
 def _separate_unreadable(paths: Paths, unreadable: Container[str]) -> tuple[Paths, Paths]:

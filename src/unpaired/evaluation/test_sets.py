@@ -47,7 +47,7 @@ def load_given_sets(config: RunConfig, data: Sequence[Path | str]) -> tuple[list
             attach_labels(_as_test_set(files), table, config.labels, i) for i, (files, table) in enumerate(domain_files)
         ]
         return [part for _, part in iterate_domain_splits(labelled_sets, config.labels)], description
-    folders = {files.name: files for files in discover([Path(d) for d in data])}
+    folders = {files.name: files for files in discover([Path(d) for d in data], len(config.domains) == 1)}
     matching_files = [_require_domain(folders, d.name, description) for d in config.domains]
     _warn_of_unused_files(matching_files)
     return [_as_test_set(files) for files in matching_files], description

@@ -65,9 +65,8 @@ class ConvertOptions(StrictModel):
 
 @dataclass(frozen=True, eq=False)
 class FittedConverter:
-    """Converter from domain `source` to `target`, fitted without training; `notes` describe problems with files."""
+    """Converter to domain `target`, fitted without training; `notes` describe problems with files."""
 
-    source: str
     target: str
     pipeline: FilePipeline[Any, Any]
     notes: tuple[str, ...]
@@ -352,11 +351,12 @@ class Medium(ABC):
 
     def fit_converter(
         self,
-        speakers: Sequence[DomainFiles],  # noqa: ARG002
+        target: DomainFiles,  # noqa: ARG002
+        source: DomainFiles | None,  # noqa: ARG002
         options: ConvertOptions,  # noqa: ARG002
         progress: ProgressCallback,  # noqa: ARG002
     ) -> FittedConverter:
-        """Fit a converter from the first domain to the second without training."""
+        """Fit a converter to `target` without training, from `source` or, if it is None, from any domain."""
         raise self.unsupported("convert")
 
     def run_demo(self, minutes: float, out: Path | None, log: LogCallback) -> Path:  # noqa: ARG002

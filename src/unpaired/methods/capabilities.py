@@ -102,6 +102,17 @@ class LabelConditionedMethod(Method):
         return tuple(out)
 
 
+class SynthesisMethod(Method):
+    """A method that synthesizes items of a domain from conditions: features of the content of an item of any origin.
+
+    The medium puts the conditions below the values of an item: in (B, C, H, W), the last `net.num_conditions` rows are
+    conditions. `translate` depends on these rows only, so the source need not be a domain of the run; it returns the
+    conditions unchanged. One domain is enough.
+    """
+
+    export_refusal: ClassVar[str] = "needs the encoder that computes its conditions, which an exported file lacks"
+
+
 class SamplingMethod(Method):
     """A method that generates items from random latent codes."""
 

@@ -18,6 +18,7 @@ from unpaired.methods.dualgan import DualGAN
 from unpaired.methods.fader import Fader
 from unpaired.methods.fastcut import FastCUT
 from unpaired.methods.gan import GAN
+from unpaired.methods.recognition_synthesis import RecognitionSynthesis
 from unpaired.methods.stargan import StarGAN
 from unpaired.methods.unit import UNIT
 from unpaired.methods.vaegan import VAEGAN
@@ -195,6 +196,16 @@ METHODS: dict[str, MethodInfo] = {
             family="common space",
             constraint="pretrained features as the latent code",
             unsupported={"voice": "its encoder is pretrained on images"},
+        ),
+        MethodInfo(
+            name="recognition-synthesis",
+            cls=RecognitionSynthesis,
+            year=2016,
+            paper="Sun et al., ICME",
+            domains="many",
+            family="common space",
+            constraint="content features of a pretrained recognizer",
+            unsupported={"image": "its content features are those of a speech recognizer"},
         ),
     )
 }

@@ -36,6 +36,10 @@ class NetworkFactory(Protocol):
     def labels(self) -> Labels:
         """The labels of the items, for methods that train on labeled batches."""
 
+    @property
+    def num_conditions(self) -> int:
+        """Number of the last rows of an item that are conditions, for methods that synthesize items from them."""
+
     def generator(self, source: str, target: str, depth: int | None = None, max_mask_fraction: float = 0.0) -> Role:
         """Build a generator: items of `source` -> items of `target`.
 
@@ -120,6 +124,12 @@ class NetworkFactory(Protocol):
 
     def conditional_transport_loss(self, num_labels: int, source_weight: float = 0.0) -> ConditionalTransportLoss:
         """Build one optimal transport loss per label, for items that have exactly one of `num_labels` labels."""
+
+    def synthesizer(self, num_labels: int) -> Role:
+        """Build a synthesizer: items, whose conditions it uses, concatenated with `num_labels` label maps -> values.
+
+        Values are the rows of an item above its conditions.
+        """
 
     def teacher(self) -> Role | None:
         """Return the frozen generator "X" -> "Y" of another run, or None if the run has no teacher."""

@@ -128,6 +128,18 @@ class FlattenFrequency(nn.Module):
         return F.pad(x, (0, 0, 0, self.rows - x.shape[2])).flatten(1, 2).unsqueeze(2)
 
 
+class LastRows(nn.Module):
+    """Select the last `rows` rows: (B, C, Q, T) -> (B, C, rows, T)."""
+
+    def __init__(self, rows: int) -> None:
+        super().__init__()
+        self.rows = rows
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, Q, T) -> (B, C, rows, T)."""
+        return x[:, :, x.shape[2] - self.rows :]
+
+
 class UnflattenFrequency(nn.Module):
     """Convert the 1D layout to the 2D layout: (B, C rows, 1, T) -> (B, C, rows, T)."""
 

@@ -239,6 +239,15 @@ class ImageNetworkFactory(ImageLayers):
         """Raise UsageError, as `transport_loss`."""
         raise UsageError(NO_TRANSPORT_MESSAGE)
 
+    @property
+    def num_conditions(self) -> int:
+        """Number of rows that are conditions: images have none."""
+        return 0
+
+    def synthesizer(self, num_labels: int) -> Role:  # noqa: ARG002 - signature of NetworkFactory
+        """Raise UsageError: images have no conditions."""
+        raise UsageError("a synthesizer from conditions: for recordings only; choose another method")
+
     def teacher(self) -> Role | None:
         """Return the frozen generator "X" -> "Y" of another run, or None if the run has no teacher."""
         return self._teacher

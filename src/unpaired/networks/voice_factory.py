@@ -11,7 +11,10 @@ from unpaired.errors import UsageError
 from unpaired.labels import Labels, create_domain_labels
 from unpaired.networks.blocks import Role, zero_init
 from unpaired.networks.gated_convolutions import (
+    FlattenFrequency,
+    GatedConv,
     LabelConditioned,
+    LastRows,
     RepeatOverTime,
     VoiceResidual,
 )
@@ -32,9 +35,11 @@ class VoiceNetworkFactory(VoiceLayers):
     `stride` fit every role.
 
     Args:
+        coefficients: The rows of an item, without its conditions.
         domains: The keys of the domains ("X", "Y").
         labels: The labels of the items; None: the domains are the labels.
         teacher: The frozen generator of another run, if any.
+        num_conditions: The rows of conditions below the coefficients of an item.
     """
 
     def __init__(
@@ -46,11 +51,13 @@ class VoiceNetworkFactory(VoiceLayers):
         domains: Sequence[str],
         labels: Labels | None = None,
         teacher: Role | None = None,
+        num_conditions: int = 0,
     ) -> None:
         super().__init__(settings, coefficients, crop_frames, generator_dims)
         self.domains = tuple(domains)
         self._labels = labels
         self._teacher = teacher
+        self.num_conditions = num_conditions
 
     @property
     def labels(self) -> Labels:
@@ -210,6 +217,26 @@ class VoiceNetworkFactory(VoiceLayers):
     def conditional_transport_loss(self, num_labels: int, source_weight: float = 0.0) -> ConditionalTransportLoss:
         """Build one optimal transport loss per label (speaker)."""
         return ConditionalTransportLoss(num_labels, source_weight)
+
+    def synthesizer(self, num_labels: int) -> Role:
+        """Build a synthesizer: conditions (the last rows of an item) and label maps -> values (B, 1, Q, T).
+
+        It has the residual blocks and upsampling layers of a generator; content changes every 20 ms, which is the rate
+        of the codes.
+        """
+        enter = GatedConv(self.num_conditions, self.code_channels, (1, 5), (1, 4), num_labels=num_labels)
+        return Role(
+            LabelConditioned(
+                [
+                    LastRows(self.num_conditions),
+                    FlattenFrequency(self.num_conditions),
+                    enter,
+                    *self._residual_blocks(self.blocks, num_labels),
+                    *self._decoder_layers(num_labels),
+                ],
+                num_labels,
+            )
+        )
 
     def teacher(self) -> Role | None:
         """Return the frozen generator "X" -> "Y" of another run, or None if the run has no teacher."""

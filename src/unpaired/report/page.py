@@ -108,7 +108,7 @@ def _render_loss_charts(summary: RunSummary) -> list[tuple[str, Markup]]:
 def _list_commands(summary: RunSummary) -> dict[str, Any]:
     """Return the commands to use next: translate, evaluate and resume."""
     config, medium, run = summary.config, summary.config.get_medium(), str(summary.folder.path)
-    target = config.domains[1].name
+    target = config.domains[:2][-1].name
     is_imported = config.imported_from is not None
     steps, minutes = config.training.steps, config.training.minutes
     larger_budget = ("--steps", str(2 * steps)) if steps else ("--minutes", f"{2 * (minutes or 1):g}")

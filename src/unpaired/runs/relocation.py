@@ -22,7 +22,7 @@ def relocate_data(config: RunConfig, sources: Sequence[Path | str]) -> RunConfig
     same. Raises UsageError if the number of folders or of test folders differs, and as `discover` does.
     """
     listed = list_listed_domains(config)
-    found = discover_collections(sources) if config.sources else discover(sources)
+    found = discover_collections(sources) if config.sources else discover(sources, len(config.domains) == 1)
     if len(found) != len(listed):
         names = ", ".join(domain.name for domain in listed)
         raise UsageError(f"--data: {len(found)} folders with files, but this run has {len(listed)}: {names}")

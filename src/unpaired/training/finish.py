@@ -38,7 +38,7 @@ def finish_training(
     except WorkError as error:
         training_log.log_notice(step, f"not evaluated: {error}")
     training_log.log(f"report: {folder.report}")
-    source, target = (config.get_domain(key).name for key in "XY")
+    source, target = config.domains[0].name, config.domains[:2][-1].name
     translate_command = ("unpaired", "translate", path, f"YOUR_{source.upper()}{suffix}", "--to", target)
     training_log.log(f"translate: {shlex.join(translate_command)}")
 

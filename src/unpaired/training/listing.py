@@ -11,11 +11,13 @@ from unpaired.data.domain import DOMAIN_KEYS, Domain
 from unpaired.data.folders import DomainFiles, discover
 from unpaired.data.label_table import LabelTable, find_table
 from unpaired.data.labelled_splits import LabelledSplits, attach_labels, iterate_domain_splits
+from unpaired.data.layouts import is_single_domain
 from unpaired.data.split import DomainSplits
 from unpaired.errors import UsageError, WorkError
 from unpaired.labels import Labels, create_domain_labels
 from unpaired.media import Medium
 from unpaired.methods import METHODS
+from unpaired.methods.capabilities import SynthesisMethod
 from unpaired.runs.files import RunFiles
 
 
@@ -55,13 +57,26 @@ def list_data(sources: Sequence[Path], method: str, attributes: Sequence[str]) -
                 f"{','.join(table.columns[:3])} (a|b|c if they are mutually exclusive). If it is not meant as a label "
                 "table, give the folder of each domain"
             )
-        domain_files = discover(sources)
+        domain_files = _discover_domains(sources, method)
         names = [part.name for part in domain_files]
         listing = DataListing(
             domain_files, (), create_domain_labels(names) if METHODS[method].cls.batch_kind == "labelled" else None
         )
     require_domain_count(method, listing.domains)
     return listing
+
+
+def _discover_domains(sources: Sequence[Path], method: str) -> list[DomainFiles]:
+    """List the domains; raises UsageError for a single domain if the method needs two, and names those that do not."""
+    if issubclass(METHODS[method].cls, SynthesisMethod):
+        return discover(sources, allow_single=True)
+    try:
+        return discover(sources)
+    except UsageError as error:
+        if len(sources) != 1 or not (sources[0].is_dir() and is_single_domain(sources[0])):
+            raise
+        single = ", ".join(name for name, row in METHODS.items() if issubclass(row.cls, SynthesisMethod))
+        raise UsageError(f"{error}. Method for one folder of recordings: {single}") from error
 
 
 def list_labelled_data(sources: Sequence[Path], attributes: Sequence[str]) -> DataListing:

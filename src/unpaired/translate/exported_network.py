@@ -39,6 +39,11 @@ class ExportedNetwork:
         """Stride of the networks."""
         return self._model.stride
 
+    @property
+    def takes_any_source(self) -> bool:
+        """False: methods that take any source need an encoder that a file does not contain."""
+        return False
+
     def translate(
         self,
         x: FloatArray,

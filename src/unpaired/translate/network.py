@@ -31,6 +31,10 @@ class TranslationNetwork(Protocol):
     def stride(self) -> int:
         """Heights and widths must be multiples of this."""
 
+    @property
+    def takes_any_source(self) -> bool:
+        """Whether inputs need not belong to a domain of the model, because only their content is used."""
+
     def translate(
         self, x: FloatArray, route: Route, label: LabelVector | None = None, full_precision: bool = True
     ) -> FloatArray:

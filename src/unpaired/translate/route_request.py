@@ -23,7 +23,8 @@ from unpaired.translate.network import TranslationNetwork
 class TranslationRequest:
     """A route of a model, with options and labels.
 
-    `is_source_ambiguous`: no source was given although several lead to the target; `source` is the first of them.
+    `is_source_ambiguous`: no source was given although several lead to the target, or any item may be the source;
+    `source` is the first of them.
     """
 
     route: Route
@@ -73,6 +74,9 @@ def resolve_request(
         )
     to_key, source_key = (None if name is None else config.find_key(name) for name in (to, source))
     matching_routes = [r for r in network.routes if to_key in (None, r.target) and source_key in (None, r.source)]
+    is_any_source = network.takes_any_source and source is None and to is not None
+    if is_any_source:
+        matching_routes = matching_routes[:1]
     if len(matching_routes) != 1:
         listed_routes = matching_routes or network.routes
         route_text = ", ".join(config.format_route(r, " to ") for r in listed_routes)
@@ -81,7 +85,7 @@ def resolve_request(
             raise UsageError(f"this run cannot translate{request_text}; it translates {route_text}")
         flags = "--from DOMAIN" if to else "--to DOMAIN" if source else "--to DOMAIN, and --from DOMAIN if necessary"
         raise UsageError(f"this run translates {route_text}; choose one with {flags}")
-    return _create_request(config, matching_routes[0], parsed)
+    return replace(_create_request(config, matching_routes[0], parsed), is_source_ambiguous=is_any_source)
 
 
 def _resolve_labelled_request(

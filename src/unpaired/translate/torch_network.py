@@ -13,7 +13,7 @@ from torch import Tensor
 from unpaired.errors import WorkError
 from unpaired.labels import Labels
 from unpaired.methods.base import Method
-from unpaired.methods.capabilities import LabelConditionedMethod
+from unpaired.methods.capabilities import LabelConditionedMethod, SynthesisMethod
 from unpaired.routes import Route
 from unpaired.translate.network import FloatArray, LabelVector
 
@@ -38,6 +38,11 @@ class TorchNetwork:
     def stride(self) -> int:
         """Stride of the method's networks."""
         return self.method.stride
+
+    @property
+    def takes_any_source(self) -> bool:
+        """Whether the method synthesizes from conditions that items of any origin have."""
+        return isinstance(self.method, SynthesisMethod)
 
     def translate(
         self, x: FloatArray, route: Route, label: LabelVector | None = None, full_precision: bool = True

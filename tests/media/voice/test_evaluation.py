@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from content_fakes import FakeEncoder
 
 from unpaired.config.run_config import RunConfig, write_config
 from unpaired.data.domain import Domain
@@ -121,6 +122,19 @@ def test_evaluation_measures_a_run_and_its_baselines(run: Path) -> None:
     ]
     assert there.values["nearest_ratio"] > 0 and there.baselines["real target"]["nearest_ratio"] == 1
     assert all((run / "listening" / name).is_file() for name in samples[0]["files"].values())
+
+
+def test_content_converter_is_a_baseline_where_its_encoder_is_installed(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(utterances, "is_content_encoder_installed", lambda: True)
+    monkeypatch.setattr(utterances, "find_content_encoder", FakeEncoder)
+    found = evaluate(run, pairs=True, judges="none", limit=1, device="cpu")
+    for route in found.routes:
+        assert [*route.baselines] == ["do nothing", "affine", "kNN", "content", "copy-synthesis", "real target"]
+        assert abs(route.baselines["content"]["f0_mean"]) < 150
+    samples = json.loads((run / "listening" / "listening.json").read_text())
+    assert "content" in samples[0]["files"]
 
 
 @pytest.mark.parametrize(

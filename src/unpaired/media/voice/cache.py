@@ -26,7 +26,7 @@ from unpaired.cores import count_cores
 from unpaired.errors import UnreadableFileError, WorkError
 from unpaired.media.voice import audio_io, chunking, loudness, vad
 from unpaired.media.voice.audio_inspection import inspect_audio
-from unpaired.media.voice.features import FeatureLayout, Representation, VoiceFeatures
+from unpaired.media.voice.features import Analyser, FeatureLayout, VoiceFeatures
 from unpaired.media.voice.silero_vad import SPEECH_GROUP, SileroVad
 from unpaired.worker_pool import can_start_workers, map_in_processes
 
@@ -106,15 +106,16 @@ class Cache:
     def analyse(
         self,
         paths: Sequence[Path],
-        representation: Representation,
+        analyser: Analyser,
         vad: SileroVad | None = None,
         workers: int | None = None,
         progress: AnalysisProgress | None = None,
     ) -> AnalysisResult:
         """Return the analyses of files; those that are not cached are computed in `workers` processes (None: cores).
 
-        `vad` is the network for voice activity detection (None: energy threshold); entries with and without it are
-        separate. `progress` is called in this process with (done, total, file) after each file.
+        `analyser` is a representation, or the analyser of other features. `vad` is the network for voice activity
+        detection (None: energy threshold); entries with and without it are separate. `progress` is called in this
+        process with (done, total, file) after each file.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -123,7 +124,7 @@ class Cache:
                 f"{self.folder}: the cache of analyses cannot be made ({error.strerror}); set XDG_CACHE_HOME to "
                 "a folder that can be written"
             ) from error
-        jobs = {path: (path, self.folder, representation, vad) for path in dict.fromkeys(paths)}
+        jobs = {path: (path, self.folder, analyser, vad) for path in dict.fromkeys(paths)}
         entries: dict[Path, CachedAnalysis] = {}
         failures: dict[Path, UnreadableFileError] = {}
         for done, (path, result) in enumerate(_load_or_analyse(jobs, workers), 1):
@@ -153,7 +154,7 @@ class Cache:
                 total -= stat.st_size
 
 
-AnalysisJob = tuple[Path, Path, Representation, SileroVad | None]
+AnalysisJob = tuple[Path, Path, Analyser, SileroVad | None]
 
 
 def _load_or_analyse(
@@ -169,9 +170,9 @@ def _load_or_analyse(
 
 
 def _load_cached(job: AnalysisJob) -> CachedAnalysis | None:
-    path, folder, representation, vad = job
+    path, folder, analyser, vad = job
     try:
-        return _load_entry(path, folder / f"{_compute_key(path, representation, vad)}.rows")
+        return _load_entry(path, folder / f"{_compute_key(path, analyser, vad)}.rows")
     except UnreadableFileError:
         return None
 
@@ -189,21 +190,21 @@ def _analyse_in_parallel(
 
 def _analyse_file(job: AnalysisJob) -> CachedAnalysis | UnreadableFileError:
     """Return the entry of a file, computed and stored if it is not cached, or the reason why there is none."""
-    path, folder, representation, vad = job
+    path, folder, analyser, vad = job
     try:
-        rows_path = folder / f"{_compute_key(path, representation, vad)}.rows"
-        return _load_entry(path, rows_path) or _analyse_and_store(path, rows_path, representation, vad)
+        rows_path = folder / f"{_compute_key(path, analyser, vad)}.rows"
+        return _load_entry(path, rows_path) or _analyse_and_store(path, rows_path, analyser, vad)
     except UnreadableFileError as error:
         return error
 
 
-def _compute_key(path: Path, representation: Representation, vad: SileroVad | None) -> str:
+def _compute_key(path: Path, analyser: Analyser, vad: SileroVad | None) -> str:
     try:
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise UnreadableFileError(path, f"cannot be read ({error.strerror})") from error
-    settings = [_VERSION, loudness.TARGET_LUFS, content, representation.get_settings()]
+    settings = [_VERSION, loudness.TARGET_LUFS, content, analyser.get_settings()]
     if vad is not None:  # every entry has the levels, so the energy threshold needs no key of its own
         settings.append(vad.digest)
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:40]
@@ -223,13 +224,11 @@ def _load_entry(path: Path, rows_path: Path) -> CachedAnalysis | None:
     return _build_entry(path, rows_path, metadata)
 
 
-def _analyse_and_store(
-    path: Path, rows_path: Path, representation: Representation, vad: SileroVad | None
-) -> CachedAnalysis:
+def _analyse_and_store(path: Path, rows_path: Path, analyser: Analyser, vad: SileroVad | None) -> CachedAnalysis:
     inspection = inspect_audio(path)
     if inspection.is_silent:
         raise UnreadableFileError(path, "is silent: its peak is below -60 dB of full scale")
-    rate = representation.sample_rate_hz
+    rate = analyser.sample_rate_hz
     meter = loudness.LoudnessMeter(rate)
     for wave in audio_io.read_blocks(path, rate, inspection):
         meter.add(wave)
@@ -237,16 +236,16 @@ def _analyse_and_store(
     frames, checksum = 0, 0
     with atomic_write(rows_path) as part, part.open("wb") as file:
         for features in (
-            chunking.analyse_stream(waves, representation) if vad is None else vad.analyse_stream(waves, representation)
+            chunking.analyse_stream(waves, analyser) if vad is None else vad.analyse_stream(waves, analyser)
         ):
             data = np.ascontiguousarray(features.rows.T, np.float32).tobytes()
             file.write(data)
             checksum = zlib.crc32(data, checksum)
             frames += features.num_frames
     metadata = _AnalysisMetadata(
-        layout=representation.layout if vad is None else vad.extend_layout(representation),
+        layout=analyser.layout if vad is None else vad.extend_layout(analyser),
         frames=frames,
-        frame_seconds=representation.hop_samples / rate,
+        frame_seconds=analyser.hop_samples / rate,
         lufs=meter.lufs() if np.isfinite(meter.lufs()) else None,
         notes=inspection.notes,
         checksum=checksum,

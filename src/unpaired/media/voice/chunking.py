@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unpaired.media.voice.audio_io import Wave
-from unpaired.media.voice.features import CHUNK_SECONDS, Floats, Representation, VoiceFeatures
+from unpaired.media.voice.features import CHUNK_SECONDS, Analyser, Floats, VoiceFeatures
 
 __all__ = ["CrossFade", "Window", "WindowSizes", "analyse_stream", "convert_windows", "split_into_windows"]
 
@@ -102,24 +102,24 @@ def get_core_range(window: Window, half_fade: int) -> tuple[int, int]:
 
 
 def analyse_stream(
-    waves: Iterable[Wave], representation: Representation, chunk_seconds: float = CHUNK_SECONDS
+    waves: Iterable[Wave], analyser: Analyser, chunk_seconds: float = CHUNK_SECONDS
 ) -> Iterator[VoiceFeatures]:
     """Yield the features of a wave that arrives in blocks, by overlapping chunks.
 
     A wave shorter than a chunk is analyzed in one call.
     """
-    hop, context = representation.hop_samples, representation.context_frames
-    chunk = max(round(chunk_seconds * representation.sample_rate_hz / hop), 2 * context)
+    hop, context = analyser.hop_samples, analyser.context_frames
+    chunk = max(round(chunk_seconds * analyser.sample_rate_hz / hop), 2 * context)
     buffer, left_context = np.zeros(0, np.float32), 0
     for wave in waves:
         buffer = np.concatenate([buffer, wave])
         while len(buffer) >= (size := (left_context + chunk + 2 * context) * hop):
-            part = representation.analyse(buffer[: size - context * hop])
+            part = analyser.analyse(buffer[: size - context * hop])
             yield part.slice_frames(left_context, left_context + chunk)
             start = left_context + chunk - context
             buffer, left_context = buffer[start * hop :], context
     if len(buffer):
-        yield representation.analyse(buffer).slice_frames(left_context)
+        yield analyser.analyse(buffer).slice_frames(left_context)
 
 
 def _concatenate(first: VoiceFeatures, second: VoiceFeatures) -> VoiceFeatures:

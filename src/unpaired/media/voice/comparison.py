@@ -13,7 +13,7 @@ from unpaired.comparison.advice import Advisor
 from unpaired.comparison.folder import ComparisonFolder
 from unpaired.comparison.ranking import RankedMethod, is_tied
 from unpaired.comparison.result import Comparison
-from unpaired.media.voice.metrics.declarations import AFFINE, NEAREST, SIMILARITY, WER
+from unpaired.media.voice.metrics.declarations import AFFINE, CONTENT, NEAREST, SIMILARITY, WER
 from unpaired.media.voice.metrics.measurement import CONVERTED
 from unpaired.media.voice.report import SAMPLE_RATE_HZ, ListeningSample, read_listening_samples, read_waves
 from unpaired.media.voice.report_figures import render_recording
@@ -129,7 +129,7 @@ def _list_sentences(folder: ComparisonFolder, comparison: Comparison, direction:
             for name, method_samples in samples.items()
             if i < len(method_samples)
         ]
-        recordings += [(first, sample, name, name) for name in (NEAREST, AFFINE, "target")]
+        recordings += [(first, sample, name, name) for name in (CONTENT, NEAREST, AFFINE, "target")]
         figures = [figure for recording in recordings for figure in _render_recordings(folder, *recording)]
         sentences.append({"route": "", "text": sample.sentence, "figures": figures, "chart": Markup(), "legend": []})
     return sentences

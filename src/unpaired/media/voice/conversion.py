@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from unpaired.file_names import hash_name
 from unpaired.media.voice import audio_inspection, audio_io, chunking, loudness
@@ -21,22 +19,24 @@ from unpaired.media.voice.features import CHUNK_SECONDS, Floats, Representation,
 from unpaired.media.voice.settings import SpeakerStatistics
 from unpaired.media.voice.statistics import denormalise, normalise
 from unpaired.media.voice.world import transform_log_f0
+from unpaired.routes import Route
+from unpaired.translate.network import LabelVector, TranslationNetwork
 
 __all__ = [
     "FeatureConverter",
     "FeatureNetwork",
+    "bind_network",
     "convert_file",
     "convert_wave",
     "convert_waves",
     "make_feature_converter",
-    "make_network_converter",
     "wrap_with_normalisation",
 ]
 
 FeatureConverter = Callable[[VoiceFeatures], VoiceFeatures]
 """Function from features of the source to as many frames of the target."""
-FeatureNetwork = Callable[[Tensor], Tensor]
-"""Network from normalized values (1, 1, coefficients, frames) to values of the same shape."""
+FeatureNetwork = Callable[[Floats], Floats]
+"""Network from normalized values (1, coefficients, frames) to values of the same shape."""
 _MAX_PEAK = 0.99
 
 
@@ -57,8 +57,17 @@ def make_feature_converter(
     return convert_features
 
 
+def bind_network(network: TranslationNetwork, route: Route, label: LabelVector | None = None) -> FeatureNetwork:
+    """Return the function that translates one item along `route`, or to `label`."""
+
+    def translate_item(values: Floats) -> Floats:
+        return np.asarray(network.translate(values[None], route, label)[0])
+
+    return translate_item
+
+
 def wrap_with_normalisation(
-    network: Callable[[Floats], Floats], source: SpeakerStatistics, target: SpeakerStatistics, multiple: int = 4
+    network: FeatureNetwork, source: SpeakerStatistics, target: SpeakerStatistics, multiple: int = 4
 ) -> Callable[[Floats], Floats]:
     """Return a function of values (coefficients, frames) from a network on normalized values (1, coefficients, frames).
 
@@ -72,23 +81,6 @@ def wrap_with_normalisation(
         return denormalise(network(padded[None])[0, :, :frames], target)
 
     return convert
-
-
-def make_network_converter(
-    network: FeatureNetwork,
-    device: torch.device,
-    source: SpeakerStatistics,
-    target: SpeakerStatistics,
-    multiple: int = 4,
-) -> FeatureConverter:
-    """Return a converter that runs a network on `device` without gradients; `multiple` is its stride in frames."""
-
-    def run_network(values: Floats) -> Floats:
-        with torch.no_grad():
-            output = network(torch.from_numpy(np.ascontiguousarray(values, np.float32))[None].to(device))
-        return np.asarray(output[0].float().cpu().numpy())
-
-    return make_feature_converter(wrap_with_normalisation(run_network, source, target, multiple), source, target)
 
 
 def convert_waves(

@@ -8,33 +8,38 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from unpaired.data.paths import remove_suffix
 from unpaired.errors import WorkError
 from unpaired.file_names import shorten_name
 from unpaired.media.base import EvaluationRequest, MeasuredRoutes
 from unpaired.media.voice.audio_io import Wave, write
 from unpaired.media.voice.baseline_converters import NearestNeighbourBaseline
+from unpaired.media.voice.content.conversion import make_content_converter
+from unpaired.media.voice.content.pitch import PitchMapper
+from unpaired.media.voice.content.representation import ContentRepresentation
+from unpaired.media.voice.content.synthesis import make_synthesis_converter
 from unpaired.media.voice.conversion import (
     FeatureConverter,
+    bind_network,
     convert_wave,
     make_feature_converter,
-    make_network_converter,
     wrap_with_normalisation,
 )
+from unpaired.media.voice.features import Representation
 from unpaired.media.voice.judge_settings import JudgeSettings
-from unpaired.media.voice.metrics.declarations import AFFINE, NEAREST
+from unpaired.media.voice.metrics.declarations import AFFINE, CONTENT, NEAREST
 from unpaired.media.voice.metrics.judges import Judges, find_judges
 from unpaired.media.voice.metrics.measurement import CONVERTED, SystemMeasures, measure_conversion
 from unpaired.media.voice.nearest_recordings import MAX_RECORDINGS, NearestRecording, NearestRecordingFinder
 from unpaired.media.voice.settings import VoiceEvaluateOptions, speaker_statistics
+from unpaired.media.voice.statistics import take_coefficients
 from unpaired.media.voice.transcripts import Transcripts
 from unpaired.media.voice.utterances import LIBRARY_FRAMES, MAX_SECONDS, SpeakerRecordings, Utterance
-from unpaired.methods.base import Method
 from unpaired.metrics.base import RouteEvaluation
 from unpaired.metrics.route_selection import select_evenly
 from unpaired.routes import Route
+from unpaired.translate.network import TranslationNetwork
+from unpaired.translate.torch_network import TorchNetwork
 
 MIN_UTTERANCES_PER_ROUTE = 3
 """Minimum number of sentences of each domain that are measured, for any number of routes."""
@@ -57,14 +62,14 @@ def evaluate_recordings(request: EvaluationRequest) -> MeasuredRoutes:
     routes = select_evenly(model.method.routes)
     limit = request.limit or choose_limit(judge_settings, len(routes))
     speakers = SpeakerRecordings(model.config, request.splits, request.load_training_splits(), request.split, limit)
-    method = model.method.to(request.device)
+    network = TorchNetwork(model.method.to(request.device), request.device)
     judges = find_judges(judge_settings.kinds)
     finder = NearestRecordingFinder(speakers)
     known_baselines = {known.route: known.baselines for known in request.known_baselines}
     measured: list[RouteEvaluation] = []
     listening: list[dict[str, Any]] = []
     for i, route in enumerate(routes):
-        systems = ConversionSystems(speakers, method, route, request.device)
+        systems = ConversionSystems(speakers, network, route)
         sources, targets = systems.select_utterances(request.pairs)
         request.progress(i, len(routes))
         if not sources or not targets:
@@ -101,7 +106,7 @@ def choose_limit(judge_settings: JudgeSettings, route_count: int) -> int:
 class ConversionSystems:
     """Converters of a route: the run's network and the untrained baselines."""
 
-    def __init__(self, speakers: SpeakerRecordings, method: Method, route: Route, device: torch.device) -> None:
+    def __init__(self, speakers: SpeakerRecordings, network: TranslationNetwork, route: Route) -> None:
         self.speakers, self.route = speakers, route
         config = speakers.config
         self.sample_rate_hz = speakers.representation.sample_rate_hz
@@ -109,14 +114,24 @@ class ConversionSystems:
         self.route_name = config.format_route(route)
         self.source, self.target = config.domains.index(source), config.domains.index(target)
         statistics = speaker_statistics(source), speaker_statistics(target)
-
-        def translate(x: torch.Tensor) -> torch.Tensor:
-            return method.translate(x, route.source, route.target)
-
+        translate = bind_network(network, route)
+        base, analyser = speakers.representation, speakers.content_analyser
+        source_frames, target_frames = (take_coefficients(s, base.num_coefficients) for s in statistics)
+        self.representations: dict[str, Representation] = {}
         self.conversions: dict[str, FeatureConverter] = {
-            CONVERTED: make_network_converter(translate, device, *statistics, method.stride),
-            AFFINE: make_feature_converter(wrap_with_normalisation(lambda values: values, *statistics, 1), *statistics),
+            CONVERTED: make_feature_converter(
+                wrap_with_normalisation(translate, *statistics, network.stride), *statistics
+            ),
+            AFFINE: make_feature_converter(
+                wrap_with_normalisation(lambda values: values, source_frames, target_frames, 1), *statistics
+            ),
         }
+        pitch = PitchMapper(statistics[1].log_f0_mean_std, statistics[0].log_f0_mean_std)
+        if network.takes_any_source and analyser is not None:
+            self.representations[CONVERTED] = ContentRepresentation(base, analyser)
+            self.conversions[CONVERTED] = make_synthesis_converter(
+                translate, statistics[1], pitch, base, network.stride
+            )
         source_speech, target_speech = (
             speakers.get_training_speech(self.source),
             speakers.get_training_speech(self.target),
@@ -125,6 +140,10 @@ class ConversionSystems:
             self.conversions[NEAREST] = make_feature_converter(
                 NearestNeighbourBaseline.fit(source_speech, target_speech, max_frames=LIBRARY_FRAMES), *statistics
             )
+        neighbours = speakers.get_content_neighbours(self.target)
+        if neighbours is not None and analyser is not None:
+            self.representations[CONTENT] = ContentRepresentation(base, analyser)
+            self.conversions[CONTENT] = make_content_converter(neighbours, pitch, base)
 
     def select_utterances(self, is_parallel: bool) -> tuple[list[Utterance], list[Utterance]]:
         """Return the source sentences to convert and the target sentences to compare with."""
@@ -156,7 +175,7 @@ class ConversionSystems:
         """Convert all waves with the run's network, and the first `baseline_limit` (None: all) with the baselines."""
         inputs = {name: waves if name == CONVERTED else waves[:baseline_limit] for name in self.conversions}
         return {
-            name: [self._convert_wave(conversion, wave) for wave in inputs[name]]
+            name: [self._convert_wave(conversion, wave, self.representations.get(name)) for wave in inputs[name]]
             for name, conversion in self.conversions.items()
         }
 
@@ -195,8 +214,10 @@ class ConversionSystems:
         """Analyse a wave and synthesize it from its features."""
         return self._convert_wave(lambda features: features, wave)
 
-    def _convert_wave(self, conversion: FeatureConverter, wave: Wave) -> Wave:
-        return convert_wave(wave, self.speakers.representation, conversion)[0]
+    def _convert_wave(
+        self, conversion: FeatureConverter, wave: Wave, representation: Representation | None = None
+    ) -> Wave:
+        return convert_wave(wave, representation or self.speakers.representation, conversion)[0]
 
 
 def _write_listening(

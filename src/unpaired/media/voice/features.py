@@ -1,4 +1,4 @@
-"""Features of a recording, and the protocol of the representations that compute them."""
+"""Features of a recording, and the protocols of the analysers and representations that compute them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from unpaired.errors import WorkError
 from unpaired.media.voice.audio_io import Wave
 
-__all__ = ["CHUNK_SECONDS", "FeatureLayout", "Floats", "Representation", "VoiceFeatures"]
+__all__ = ["CHUNK_SECONDS", "Analyser", "FeatureLayout", "Floats", "Representation", "VoiceFeatures"]
 
 CHUNK_SECONDS: float = 20
 """Approximate length in seconds of the chunks of analysis and synthesis."""
@@ -27,7 +27,7 @@ class VoiceFeatures:
     """Rows (rows, frames) float32 in named groups.
 
     Only the group "values" passes through networks. Every representation has "values" and "level" (dB of full scale,
-    one row, which energy-based voice activity detection uses).
+    one row, which energy-based voice activity detection uses). Other analysers have groups of their own.
     """
 
     rows: Floats
@@ -74,16 +74,12 @@ class VoiceFeatures:
         return VoiceFeatures.from_groups(self.layout, **{name: groups.get(name, self[name]) for name, _ in self.layout})
 
 
-class Representation(Protocol):
-    """Conversion between waves and frames of coefficients.
+class Analyser(Protocol):
+    """Analysis of waves to frames.
 
     Implementations are frozen dataclasses with settings as fields. Levels are those of the given wave; callers bring it
     to `loudness.TARGET_LUFS` first.
     """
-
-    @property
-    def name(self) -> str:
-        """Name in settings: world or mel."""
 
     @property
     def sample_rate_hz(self) -> int:
@@ -92,10 +88,6 @@ class Representation(Protocol):
     @property
     def hop_samples(self) -> int:
         """Samples between two frames."""
-
-    @property
-    def num_coefficients(self) -> int:
-        """Number of rows of the group "values"."""
 
     @property
     def layout(self) -> FeatureLayout:
@@ -110,6 +102,18 @@ class Representation(Protocol):
 
     def analyse(self, wave: Wave) -> VoiceFeatures:
         """Return the features of a wave (samples,); frame t describes the samples from `t * hop_samples` on."""
+
+
+class Representation(Analyser, Protocol):
+    """Conversion between waves and frames of coefficients."""
+
+    @property
+    def name(self) -> str:
+        """Name in settings: world or mel."""
+
+    @property
+    def num_coefficients(self) -> int:
+        """Number of rows of the group "values"."""
 
     def synthesise(self, features: VoiceFeatures) -> Wave:
         """Return a wave of `frames * hop_samples` samples."""

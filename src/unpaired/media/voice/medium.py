@@ -128,24 +128,27 @@ class VoiceMedium(Medium):
     def create_transform(self, config: RunConfig) -> ItemTransform:
         """Return the transform to crops of feature frames."""
         require_packages()
+        from unpaired.media.voice.content.synthesis import load_content_analyser  # noqa: PLC0415
         from unpaired.media.voice.transform import VoiceTransform  # noqa: PLC0415
 
-        return VoiceTransform(voice_settings(config))
+        settings = voice_settings(config)
+        return VoiceTransform(settings, content=load_content_analyser(config.method, settings))
 
     def create_network_factory(self, config: RunConfig, teacher: Role | None = None) -> NetworkFactory:
         """Return the factory of voice networks."""
         from unpaired.data.domain import DOMAIN_KEYS  # noqa: PLC0415
         from unpaired.networks.voice_factory import VoiceNetworkFactory  # noqa: PLC0415
 
-        settings = voice_settings(config)
+        settings, statistics = voice_settings(config), speaker_statistics(config.domains[0])
         return VoiceNetworkFactory(
             config.networks,
-            len(speaker_statistics(config.domains[0]).mean),
+            len(statistics.mean),
             settings.crop_frames,
             settings.generator_dims,
             DOMAIN_KEYS[: len(config.domains)],
             config.labels,
             teacher,
+            statistics.conditions,
         )
 
     def create_validator(
@@ -265,17 +268,14 @@ class VoiceMedium(Medium):
         translate_stream(translator, request, source, sink, sample_rate_hz, log)
 
     def fit_converter(
-        self, speakers: Sequence[DomainFiles], options: ConvertOptions, progress: ProgressCallback
+        self, target: DomainFiles, source: DomainFiles | None, options: ConvertOptions, progress: ProgressCallback
     ) -> FittedConverter:
-        """Fit a baseline converter on a source and a target speaker, without training."""
+        """Fit a converter on the recordings of a target speaker, and of a source, without training."""
         require_packages()
-        from unpaired.media.voice.baseline_fitting import fit_baseline  # noqa: PLC0415
+        from unpaired.media.voice.converter_fitting import fit_converter  # noqa: PLC0415
 
         assert isinstance(options, VoiceConvertOptions)
-        settings = VoiceSettings(representation=options.representation, vocoder=options.vocoder, vad=options.vad)
-        return fit_baseline(
-            options.baseline, speakers, settings, lambda done, total, _: progress(done, total), options.channels
-        )
+        return fit_converter(target, source, options, lambda done, total, _: progress(done, total))
 
     def run_demo(self, minutes: float, out: Path | None, log: LogCallback) -> Path:
         """Train on recordings of two speakers from an installed speech synthesizer."""

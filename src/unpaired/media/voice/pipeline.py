@@ -26,19 +26,21 @@ from unpaired.media.voice.audio_io import Recording, Wave, read, resample
 from unpaired.media.voice.channel_layout import ChannelMode
 from unpaired.media.voice.conversion import (
     FeatureConverter,
+    bind_network,
     convert_file,
     convert_wave,
     make_feature_converter,
     wrap_with_normalisation,
 )
-from unpaired.media.voice.features import Floats, Representation
+from unpaired.media.voice.features import Representation
 from unpaired.media.voice.realtime import compute_latency_seconds, convert_realtime
 from unpaired.media.voice.representations import build_representation
 from unpaired.media.voice.settings import WRITTEN_FORMATS, VoiceTranslateOptions, speaker_statistics, voice_settings
 from unpaired.translate.network import TranslationNetwork
 from unpaired.translate.route_request import TranslationRequest
 
-ConverterFactory = Callable[[Path | None], FeatureConverter]
+ConverterFactory = Callable[[Path | Wave | None], FeatureConverter]
+"""Function from an input to its converter: a file, a wave at the representation's rate, or None for a stream."""
 OTHER_OUTPUT_SUFFIX = ".flac"
 """Format of results whose source format, such as MP3, cannot be written."""
 _MIN_RATE_HZ, _MAX_RATE_HZ = 4000, 768000
@@ -64,9 +66,9 @@ class PreparedRecording:
 class VoicePipeline:
     """Pipeline for recordings.
 
-    `create_converter` returns the feature converter for a file (None: for an array or stream). Results are at the
-    representation's sample rate and have the source's channels (`channel_mode` "keep") or one ("mono").
-    `result_settings` are the values, besides the representation, that the results depend on.
+    `create_converter` returns the feature converter for an input. Results are at the representation's sample rate and
+    have the source's channels (`channel_mode` "keep") or one ("mono"). `result_settings` are the values, besides the
+    representation, that the results depend on.
     """
 
     max_waiting_cost = 0
@@ -129,7 +131,7 @@ class VoicePipeline:
 
     def convert_stream(self, waves: Iterable[Wave], sample_rate_hz: int) -> Iterator[Wave]:
         """Convert mono blocks as they arrive to blocks at the same sample rate, at most `latency_s` later."""
-        return convert_realtime(waves, sample_rate_hz, self.representation, self._default_converter)
+        return convert_realtime(waves, sample_rate_hz, self.representation, self._create_converter(None))
 
     @property
     def latency_s(self) -> float:
@@ -171,25 +173,23 @@ class VoicePipeline:
         if not np.isfinite(array).all():
             raise UsageError("an array with samples that are NaN or infinite; replace them first")
         model_rate_hz = self.representation.sample_rate_hz
-        wave, notes = convert_wave(
-            _resample_wave(array.astype(np.float32), sample_rate_hz, model_rate_hz),
-            self.representation,
-            self._default_converter,
-        )
+        model_wave = _resample_wave(array.astype(np.float32), sample_rate_hz, model_rate_hz)
+        wave, notes = convert_wave(model_wave, self.representation, self._create_converter(model_wave))
         for note in notes:
             warnings.warn(note, stacklevel=4)
         resampled_wave = _resample_wave(wave, model_rate_hz, sample_rate_hz)[: len(array)]
         return np.pad(resampled_wave, (0, len(array) - len(resampled_wave))).astype(array.dtype, copy=False)
-
-    @property
-    def _default_converter(self) -> FeatureConverter:
-        return self._create_converter(None)
 
 
 def create_voice_pipeline(
     config: ModelDescription, network: TranslationNetwork, request: TranslationRequest
 ) -> VoicePipeline:
     """Create the pipeline of a run's route; raises UsageError if the source speaker is ambiguous."""
+    if network.takes_any_source:
+        # Its analysis needs torch, which other pipelines do without.
+        from unpaired.media.voice.content.pipeline import create_content_pipeline  # noqa: PLC0415
+
+        return create_content_pipeline(config, network, request)
     if request.is_source_ambiguous:
         other_speakers = ", ".join(d.name for d in config.domains if d.name != request.target.name)
         raise UsageError(
@@ -199,12 +199,10 @@ def create_voice_pipeline(
     settings = voice_settings(config)
     source_statistics, target_statistics = speaker_statistics(request.source), speaker_statistics(request.target)
 
-    def create_converter(path: Path | None) -> FeatureConverter:
+    def create_converter(item: Path | Wave | None) -> FeatureConverter:
+        path = item if isinstance(item, Path) else None
         label = None if request.label_request is None else request.label_request.get_target_label(path)
-
-        def run_network(values: Floats) -> Floats:
-            return np.asarray(network.translate(values[None], request.route, label)[0])
-
+        run_network = bind_network(network, request.route, label)
         convert_values = wrap_with_normalisation(run_network, source_statistics, target_statistics, network.stride)
         return make_feature_converter(convert_values, source_statistics, target_statistics)
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from unpaired.console import LogCallback, progress_bar
 from unpaired.data.domain import Domain
 from unpaired.media.base import Inspection
+from unpaired.media.voice.content.items import count_conditions
+from unpaired.media.voice.content.synthesis import load_content_analyser
 from unpaired.media.voice.inspection import analyse_recordings, describe_representation
 from unpaired.media.voice.settings import SpeakerStatistics, VoiceSettings
 from unpaired.media.voice.statistics import compute_statistics, unify_scales
@@ -24,7 +26,8 @@ def inspect_voice_data(settings: Settings, listing: DataListing, log: LogCallbac
     Raises UsageError if a package is missing, WorkError if the recordings cannot be used.
     """
     assert isinstance(settings.medium_settings, VoiceSettings)
-    transform = VoiceTransform(settings.medium_settings)
+    content = load_content_analyser(settings.method, settings.medium_settings)
+    transform = VoiceTransform(settings.medium_settings, content=content)
     with progress_bar("analysing") as advance:
         report = analyse_recordings(listing.files, transform, advance)
     report.log_files(log)
@@ -32,14 +35,19 @@ def inspect_voice_data(settings: Settings, listing: DataListing, log: LogCallbac
     for warning in report.warnings:
         log(f"note: {warning}")
     log(describe_representation(transform.settings))
+    if content is not None:
+        log(f"content features: {content.encoder.name}, SHA-256 {content.encoder.digest[:12]} ...")
     splits = report.split_files(settings.data.holdout_fraction, settings.split_seed)
     entries = [transform.get_entries(list(iterate_paths(split.train))) for split in splits]
     statistics = unify_scales(
         [
-            compute_statistics((e.load_features(), e.detect_speech(), e.lufs) for e in speaker_entries)
+            compute_statistics((transform.load_features(e), e.detect_speech(), e.lufs) for e in speaker_entries)
             for speaker_entries in entries
         ]
     )
+    if content is not None:
+        conditions = count_conditions(content.num_features)
+        statistics = [speaker.model_copy(update={"conditions": conditions}) for speaker in statistics]
     for files, speaker in zip(listing.files, statistics, strict=True):
         log(f"{files.name}: {format_speaker_statistics(speaker)}")
     domains = tuple(

@@ -34,6 +34,12 @@ CONVERSION_HINTS = dict.fromkeys(
 """Suffixes of sound files that cannot be read -> how to convert them."""
 
 
+CONTENT_ENCODER_HELP = (
+    "encoder of content features: auto (Whisper base, from unpaired[voice-content]) or a folder with a CTranslate2 "
+    "Whisper model"
+)
+
+
 class VoiceSettings(StrictModel):
     """Settings of features, crops and the architectures that only voice networks have."""
 
@@ -63,6 +69,9 @@ class VoiceSettings(StrictModel):
         description="voice activity detection: energy (level threshold), silero (silero-vad), or auto (silero if "
         "installed; all presets use auto)",
     )
+    content_encoder: str = Field(
+        "auto", description=f"{CONTENT_ENCODER_HELP}; for methods that synthesize from content"
+    )
     crop_frames: int = Field(
         128, ge=16, le=4096, description="length of a training crop in feature frames, a multiple of 4"
     )
@@ -82,6 +91,9 @@ class SpeakerStatistics(StrictModel):
     voiced_fraction: float | None = Field(description="fraction of voiced speech frames; unset: F0 is unknown")
     lufs: float = Field(description="mean loudness of the recordings as found, in LUFS")
     frames: int = Field(ge=2, description="number of speech frames")
+    conditions: int = Field(
+        0, ge=0, description="rows of conditions below the coefficients, for synthesis from content"
+    )
 
     @property
     def log_f0_mean_std(self) -> tuple[float, float] | None:
@@ -129,14 +141,20 @@ class VoiceEvaluateOptions(EvaluateOptions):
         return value if isinstance(value, str) else ",".join(value) or "none"
 
 
+ConverterKind = Literal["content", "knn", "affine"]
+"""Converters of `unpaired convert`."""
+
+
 class VoiceConvertOptions(ConvertOptions):
     """Options of `unpaired convert`."""
 
-    baseline: Literal["affine", "knn"] = Field(
-        "knn",
-        description="affine: match mean and standard deviation of each coefficient; knn: replace each frame by the "
-        "target's nearest frames",
+    converter: Literal["auto", "content", "knn", "affine"] = Field(
+        "auto",
+        description="content: the target's frames with the nearest content, for any speaker (needs "
+        "unpaired[voice-content]); knn: the target's nearest frames; affine: match mean and standard deviation of each "
+        "coefficient; auto: content if installed, else knn. knn and affine need --source",
     )
+    content_encoder: str = Field("auto", description=CONTENT_ENCODER_HELP)
     representation: Literal["world", "mel"] = Field("world", description="features, as for training")
     vocoder: str = Field("auto", description="vocoder of mel features, as for training")
     vad: Literal["energy", "silero", "auto"] = Field("auto", description="voice activity detection, as for training")

@@ -19,7 +19,7 @@ import numpy as np
 
 from unpaired.media.voice import chunking
 from unpaired.media.voice.audio_io import Wave, resample
-from unpaired.media.voice.features import FeatureLayout, Floats, Representation, VoiceFeatures
+from unpaired.media.voice.features import Analyser, FeatureLayout, Floats, VoiceFeatures
 
 __all__ = ["NAME", "SPEECH_GROUP", "SileroVad", "compute_speech_probabilities", "find_silero_vad"]
 
@@ -41,25 +41,25 @@ class SileroVad:
     weights: Path
     digest: str
 
-    def extend_layout(self, representation: Representation) -> FeatureLayout:
-        """Return the groups of a representation with the group "speech" added."""
-        return (*representation.layout, (SPEECH_GROUP, 1))
+    def extend_layout(self, analyser: Analyser) -> FeatureLayout:
+        """Return the groups of an analyser with the group "speech" added."""
+        return (*analyser.layout, (SPEECH_GROUP, 1))
 
-    def analyse_stream(self, waves: Iterable[Wave], representation: Representation) -> Iterator[VoiceFeatures]:
+    def analyse_stream(self, waves: Iterable[Wave], analyser: Analyser) -> Iterator[VoiceFeatures]:
         """Yield features as `chunking.analyse_stream`, with the group "speech", in the memory of one chunk.
 
-        Representation and network read the waves in step, so only one chunk is buffered.
+        Analyser and network read the waves in step, so only one chunk is buffered.
         """
         waves, vad_waves = itertools.tee(waves)
         probability_blocks = compute_speech_probabilities(
-            self.weights, resample(vad_waves, representation.sample_rate_hz, RATE_HZ)
+            self.weights, resample(vad_waves, analyser.sample_rate_hz, RATE_HZ)
         )
         buffer, first_window, frame = np.zeros(0, np.float32), 0, 0
-        for features in chunking.analyse_stream(waves, representation):
+        for features in chunking.analyse_stream(waves, analyser):
             if not features.num_frames:
                 continue
-            samples = (frame + np.arange(features.num_frames)) * representation.hop_samples
-            window_indices = samples * RATE_HZ // (representation.sample_rate_hz * WINDOW_SAMPLES)
+            samples = (frame + np.arange(features.num_frames)) * analyser.hop_samples
+            window_indices = samples * RATE_HZ // (analyser.sample_rate_hz * WINDOW_SAMPLES)
             while (
                 first_window + len(buffer) <= window_indices[-1]
                 and (block := next(probability_blocks, None)) is not None
@@ -67,7 +67,7 @@ class SileroVad:
                 buffer = np.concatenate([buffer, block])
             # The last frame may begin at the end of the sound, where there is no probability.
             row = buffer[np.minimum(window_indices - first_window, len(buffer) - 1)]
-            yield VoiceFeatures(np.concatenate([features.rows, row[None]]), self.extend_layout(representation))
+            yield VoiceFeatures(np.concatenate([features.rows, row[None]]), self.extend_layout(analyser))
             num_dropped = min(int(window_indices[-1]) - first_window, len(buffer) - 1)
             buffer, first_window, frame = buffer[num_dropped:], first_window + num_dropped, frame + features.num_frames
 

@@ -12,7 +12,7 @@ from unpaired.media.voice.features import Floats, VoiceFeatures
 from unpaired.media.voice.settings import SpeakerStatistics
 from unpaired.media.voice.vad import Mask
 
-__all__ = ["compute_statistics", "denormalise", "normalise", "unify_scales"]
+__all__ = ["RunningMoments", "compute_statistics", "denormalise", "normalise", "take_coefficients", "unify_scales"]
 
 _MIN_DEVIATION = 1e-3
 
@@ -22,7 +22,7 @@ def compute_statistics(recordings: Iterable[tuple[VoiceFeatures, Mask, float]]) 
 
     The scale of a coefficient is its standard deviation. Raises WorkError for fewer than two frames of speech.
     """
-    values, pitch, loudness_values, has_f0 = _RunningMoments(), _RunningMoments(), [], False
+    values, pitch, loudness_values, has_f0 = RunningMoments(), RunningMoments(), [], False
     for features, mask, lufs in recordings:
         values.add(features.values[:, mask])
         loudness_values += [lufs] if math.isfinite(lufs) else []
@@ -64,6 +64,11 @@ def unify_scales(speakers: Sequence[SpeakerStatistics]) -> list[SpeakerStatistic
     ]
 
 
+def take_coefficients(statistics: SpeakerStatistics, count: int) -> SpeakerStatistics:
+    """Return the statistics of the first `count` coefficients."""
+    return statistics.model_copy(update={name: getattr(statistics, name)[:count] for name in ("mean", "std", "scale")})
+
+
 def normalise(values: Floats, statistics: SpeakerStatistics) -> Floats:
     """Subtract the means from values (coefficients, frames) and divide by the scales."""
     mean, scale = _get_mean_and_scale(statistics)
@@ -80,7 +85,7 @@ def _get_mean_and_scale(statistics: SpeakerStatistics) -> tuple[Floats, Floats]:
     return np.array(statistics.mean, np.float32)[:, None], np.array(statistics.scale, np.float32)[:, None]
 
 
-class _RunningMoments:
+class RunningMoments:
     """Mean and standard deviation of the rows of blocks (rows, n), merged block by block (Chan et al. 1983)."""
 
     def __init__(self) -> None:
@@ -88,6 +93,7 @@ class _RunningMoments:
         self._mean = self._squared_deviations = np.zeros(())
 
     def add(self, block: Floats) -> None:
+        """Add a block of values."""
         count = block.shape[1]
         if not count:
             return
@@ -100,4 +106,5 @@ class _RunningMoments:
         self.count = total
 
     def compute_moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and standard deviation of each row."""
         return self._mean, np.sqrt(self._squared_deviations / self.count)

@@ -22,6 +22,10 @@ from unpaired.data.paths import Paths
 from unpaired.errors import UnreadableFileError
 from unpaired.media.voice import silero_vad
 from unpaired.media.voice.cache import AnalysisProgress, AnalysisResult, Cache, CachedAnalysis
+from unpaired.media.voice.content.features import ContentAnalyser
+from unpaired.media.voice.content.items import build_conditions, build_synthesis_features
+from unpaired.media.voice.content.representation import CONTENT_GROUP, interpolate_content
+from unpaired.media.voice.features import VoiceFeatures
 from unpaired.media.voice.representations import build_representation, load_vad
 from unpaired.media.voice.settings import VoiceSettings, speaker_statistics
 from unpaired.media.voice.statistics import normalise
@@ -37,22 +41,32 @@ EVALUATION_STRIDE = 4
 class VoiceTransform:
     """Transform to crops (1, Q, `settings.crop_frames`), normalized by each domain's statistics.
 
-    Feature analyses are cached on disk. `settings` has the resolved VAD ("energy" or "silero"); `pretrained` has the
+    With `content`, crops have the rows of `content.items` instead, for methods that synthesize from content. Feature
+    analyses are cached on disk. `settings` has the resolved VAD ("energy" or "silero"); `pretrained` has the
     SHA-256 of the VAD network if there is one. Raises UsageError if the selected VAD is not installed.
     """
 
-    def __init__(self, settings: VoiceSettings, cache: Cache | None = None) -> None:
+    def __init__(
+        self, settings: VoiceSettings, cache: Cache | None = None, content: ContentAnalyser | None = None
+    ) -> None:
         self._vad = load_vad(settings)
         self.settings = settings.model_copy(update={"vad": "energy" if self._vad is None else "silero"})
         self.pretrained = {} if self._vad is None else {silero_vad.NAME: self._vad.digest}
-        self._cache = cache or Cache()
+        if content is not None:
+            self.pretrained[content.encoder.name] = content.encoder.digest
+        self._cache, self._content = cache or Cache(), content
         self._representation = build_representation(settings)
         self._entries: dict[Path, CachedAnalysis] = {}
+        self._content_entries: dict[Path, CachedAnalysis] = {}
 
     def analyse(self, paths: Sequence[Path], progress: AnalysisProgress | None = None) -> AnalysisResult:
         """Return the analyses of files, computed in parallel for files that are not cached, and keep them."""
         analyses = self._cache.analyse(paths, self._representation, self._vad, progress=progress)
         self._entries |= {entry.source: entry for entry in analyses.entries}
+        if self._content is not None:
+            usable = [entry.source for entry in analyses.entries]
+            content_entries = self._cache.analyse(usable, self._content, progress=progress).entries
+            self._content_entries |= {entry.source: entry for entry in content_entries}
         return analyses
 
     def get_entries(self, paths: Sequence[Path]) -> list[CachedAnalysis]:
@@ -67,12 +81,26 @@ class VoiceTransform:
         entry = self._entries[path]
         try:
             mask = add_speech_margin(entry.detect_speech(), entry.frame_seconds)
-            values = entry.load_features().values[:, mask]
+            features = self.load_features(entry)
+            values = features.values[:, mask]
         except (OSError, ValueError) as error:
             raise UnreadableFileError(path, f"its cached analysis cannot be read ({error})") from error
         if not values.shape[1]:
             raise self.create_no_speech_error(path)
-        return normalise(np.ascontiguousarray(values), speaker_statistics(domain))
+        statistics = speaker_statistics(domain)
+        rows = normalise(np.ascontiguousarray(values), statistics)
+        if self._content is None:
+            return rows
+        content = interpolate_content(
+            self._content_entries[path].load_features()[CONTENT_GROUP], features.num_frames, entry.frame_seconds
+        )
+        conditions = build_conditions(content, features["f0"], statistics.log_f0_mean_std)
+        return np.concatenate([rows, conditions[:, mask]])
+
+    def load_features(self, entry: CachedAnalysis) -> VoiceFeatures:
+        """Return the features whose "values" are the rows that methods convert or synthesize."""
+        features = entry.load_features()
+        return features if self._content is None else build_synthesis_features(features)
 
     def create_no_speech_error(self, path: Path) -> UnreadableFileError:
         """Return the error for a recording without speech."""

@@ -18,6 +18,12 @@ from unpaired.data.paths import Paths
 from unpaired.data.split import DomainSplits, SplitName
 from unpaired.errors import UnreadableFileError
 from unpaired.media.voice.audio_io import Wave, read_blocks
+from unpaired.media.voice.cache import CachedAnalysis
+from unpaired.media.voice.content.encoder import find_content_encoder, is_content_encoder_installed
+from unpaired.media.voice.content.features import ContentAnalyser
+from unpaired.media.voice.content.fitting import fit_neighbours
+from unpaired.media.voice.content.neighbours import ContentNeighbours
+from unpaired.media.voice.content.synthesis import load_content_analyser
 from unpaired.media.voice.features import Floats, Representation
 from unpaired.media.voice.metrics.acoustic_frames import FrameAnalyser, FrameFeatures, build_world_analyser
 from unpaired.media.voice.representations import build_representation, describe_synthesis
@@ -50,6 +56,7 @@ class SpeakerRecordings:
     limit: int
     _waves: dict[Path, Wave | None] = field(default_factory=dict)
     _training_speech: dict[int, Floats | None] = field(default_factory=dict)
+    _content_neighbours: dict[int, ContentNeighbours | None] = field(default_factory=dict)
     _frames: dict[int, FrameFeatures | None] = field(default_factory=dict)
 
     @cached_property
@@ -115,6 +122,28 @@ class SpeakerRecordings:
             self._training_speech[speaker] = self._collect_training_speech(speaker)
         return self._training_speech[speaker]
 
+    @cached_property
+    def content_analyser(self) -> ContentAnalyser | None:
+        """Analyser of content features; None if its packages are not installed, and for mel features.
+
+        Runs of methods that synthesize from content use their own encoder, and raise UsageError without it.
+        """
+        own = load_content_analyser(self.config.method, voice_settings(self.config))
+        if own is not None:
+            return own
+        if voice_settings(self.config).representation != "world" or not is_content_encoder_installed():
+            return None
+        return ContentAnalyser.load(find_content_encoder())
+
+    def get_content_neighbours(self, speaker: int) -> ContentNeighbours | None:
+        """Return the content neighbours in a speaker's training speech; None if either is missing."""
+        if speaker not in self._content_neighbours:
+            analyser, entries = self.content_analyser, self._select_training_entries(speaker)
+            self._content_neighbours[speaker] = (
+                fit_neighbours(entries, analyser, self.representation) if analyser is not None and entries else None
+            )
+        return self._content_neighbours[speaker]
+
     def analyse(self, wave: Wave, sample_rate_hz: int) -> FrameFeatures:
         """Analyse a wave; results for held-out sentences are kept, because several routes use them."""
         key = id(wave)
@@ -129,19 +158,26 @@ class SpeakerRecordings:
         return build_world_analyser()
 
     def _collect_training_speech(self, speaker: int) -> Floats | None:
-        if self.training is None:
-            return None
-        files = list(iterate_paths(self.training[speaker].train))
-        parts: list[Floats] = []
-        for start in range(0, len(files), 8):
-            batch_files = [
-                files[i] for i in generate_permutation(len(files), self.config.split_seed)[start : start + 8].tolist()
-            ]
-            parts += [e.load_features().values[:, e.detect_speech()] for e in self._transform.get_entries(batch_files)]
-            if sum(part.shape[1] for part in parts) >= LIBRARY_FRAMES:
-                break
+        entries = self._select_training_entries(speaker)
+        parts = [entry.load_features().values[:, entry.detect_speech()] for entry in entries]
         speech = np.concatenate(parts, 1)[:, :LIBRARY_FRAMES] if parts else np.zeros((0, 0), np.float32)
         return speech if speech.shape[1] > 1 else None
+
+    def _select_training_entries(self, speaker: int) -> list[CachedAnalysis]:
+        """Return analyses of training files in random order, as many as have `LIBRARY_FRAMES` frames of speech."""
+        if self.training is None:
+            return []
+        files = list(iterate_paths(self.training[speaker].train))
+        order = generate_permutation(len(files), self.config.split_seed).tolist()
+        entries: list[CachedAnalysis] = []
+        count = 0
+        for start in range(0, len(files), 8):
+            added = self._transform.get_entries([files[i] for i in order[start : start + 8]])
+            entries += added
+            count += sum(int(entry.detect_speech().sum()) for entry in added)
+            if count >= LIBRARY_FRAMES:
+                break
+        return entries
 
     def _read_wave(self, paths: Paths, index: int) -> Wave | None:
         path = paths.get_path(index)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from unpaired.config.run_config import RunConfig
 from unpaired.data.batches import BatchLoader
 from unpaired.media.voice.metrics.declarations import AFFINE, FRAME_DISTANCE
-from unpaired.media.voice.settings import voice_settings
+from unpaired.media.voice.settings import speaker_statistics, voice_settings
 from unpaired.methods.base import Method
 from unpaired.metrics import frame_distance
 from unpaired.metrics.base import RouteEvaluation, average_routes, keep_finite
@@ -36,13 +38,14 @@ class VoiceValidator:
     ) -> None:
         self.config, self.folder, self.method = config, folder, method
         self.batches, self.training_log = batches, training_log
+        self._num_conditions = speaker_statistics(config.domains[0]).conditions
         self.device = next(method.parameters()).device
         self.validation_items = {
             key: [item.tensor for item in batches.iterate_items(key, "validation", MAX_RECORDINGS)]
             for key in batches.keys
         }
         self.can_choose_best = all(
-            items and len(frame_distance.context_windows(items)) >= MIN_WINDOWS
+            items and len(frame_distance.context_windows(self._take_values(items))) >= MIN_WINDOWS
             for items in self.validation_items.values()
         )
         if not self.can_choose_best:
@@ -71,7 +74,8 @@ class VoiceValidator:
     def _measure_route(self, route: Route) -> RouteEvaluation:
         sources, targets = self.validation_items[route.source], self.validation_items[route.target]
         translations = [self._translate(x, route) for x in sources]
-        distances = (frame_distance.frame_distance(targets, items) for items in (translations, sources))
+        targets, *compared = map(self._take_values, (targets, translations, sources))
+        distances = (frame_distance.frame_distance(targets, items) for items in compared)
         value, affine = (keep_finite({FRAME_DISTANCE.name: distance}) for distance in distances)
         return RouteEvaluation(
             route=self.config.format_route(route),
@@ -80,6 +84,10 @@ class VoiceValidator:
             values=value,
             baselines={AFFINE: affine},
         )
+
+    def _take_values(self, items: Sequence[Tensor]) -> list[Tensor]:
+        """Return items (1, rows, T) without their conditions."""
+        return [item[:, : item.shape[1] - self._num_conditions] for item in items]
 
     def _translate(self, x: Tensor, route: Route) -> Tensor:
         return self.method.translate(x[None].to(self.device), route.source, route.target)[0].float().cpu()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from unpaired.metrics.base import DO_NOTHING, Baseline, Metric
 from unpaired.metrics.memorization import NEAREST_RATIO
 
-AFFINE, NEAREST, COPY_SYNTHESIS, REAL = "affine", "kNN", "copy-synthesis", "real target"
+AFFINE, NEAREST, CONTENT, COPY_SYNTHESIS, REAL = "affine", "kNN", "content", "copy-synthesis", "real target"
 RANK_TOLERANCE = 0.02
 """Relative difference below which two values of a ranking metric count as equal; their standard errors are unknown."""
 
@@ -93,6 +93,11 @@ VOICE_BASELINES = (
     Baseline(DO_NOTHING, "the unchanged source."),
     Baseline(AFFINE, "mean and standard deviation of each coefficient matched to the target's; no training."),
     Baseline(NEAREST, "each frame replaced by the mean of the target's nearest training frames; no training."),
+    Baseline(
+        CONTENT,
+        "every 20 ms replaced by the mean of the target's training frames with the nearest content; no training "
+        "(`unpaired convert`; needs unpaired[voice-content]).",
+    ),
     Baseline(
         COPY_SYNTHESIS,
         "the target after analysis and synthesis: upper bound that the vocoder sets.",
