@@ -57,3 +57,11 @@ def _read_statistic(path: Path, key: str) -> int:
         )
     except (OSError, ValueError, StopIteration):
         return 0
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error means that a device, or this process, has too little memory."""
+    # PyTorch has an error class for devices only; on a CPU it raises RuntimeError.
+    names = ("OutOfMemoryError", "MemoryError")
+    is_known = any(cls.__name__ in names for cls in type(error).__mro__)
+    return is_known or (isinstance(error, RuntimeError) and "DefaultCPUAllocator" in str(error))

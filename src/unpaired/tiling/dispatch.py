@@ -290,12 +290,21 @@ def take_slice(
     if isinstance(x.node, Concatenation) and x.node.dim == dim and step == 1:
         part = x.node.find_part(positions.start, positions.stop)
         if part is not None:
-            return TiledTensor(part, x.passes) if isinstance(part, Node) else part
+            return TiledTensor(part, x.passes) if isinstance(part, Node) else part.detach()  # a new view, as PyTorch requires
     shape = list(x.shape)
     shape[dim] = len(positions)
     index = (slice(None),) * dim + (selected,)
     node = Pointwise((shape[0], shape[1], shape[2], shape[3]), lambda value: value[index], [x.node], 0.0)
     return TiledTensor(node, x.passes)
+
+
+@handles(aten.expand)
+def expand(x: TiledTensor, size: list[int], **_: Any) -> TiledTensor:
+    """Record the repetition of items or of a single channel."""
+    require(len(size) == 4 and size[2] in (-1, x.shape[2]) and size[3] in (-1, x.shape[3]), "repetition of positions")
+    counts = [length if wanted == -1 else wanted for wanted, length in zip(size[:2], x.shape[:2], strict=True)]
+    shape = (counts[0], counts[1], x.shape[2], x.shape[3])
+    return TiledTensor(Pointwise(shape, lambda value: value.expand(*counts, -1, -1), [x.node], 0.0), x.passes)
 
 
 @handles(aten.split)

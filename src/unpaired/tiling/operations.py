@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unpaired.tiling.nodes import Node, Shape
-from unpaired.tiling.regions import Region, Span
+from unpaired.tiling.regions import Region, Span, shift
 
 Pair = tuple[int, int]
 
@@ -291,11 +291,6 @@ class SpaceToDepth(Node):
     def compute(self, values: Sequence[Tensor], region: Region) -> Tensor:  # noqa: ARG002 - whole blocks
         """Rearrange blocks."""
         return F.pixel_unshuffle(values[0], self.factor)
-
-
-def shift(span: Span, offset: int) -> Span:
-    """Return a span moved by `offset`."""
-    return span[0] + offset, span[1] + offset
 
 
 def clip(span: Span, length: int) -> Span:

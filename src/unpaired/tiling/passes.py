@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from unpaired.errors import WorkError
+from unpaired.memory import is_out_of_memory
 from unpaired.tiling.nodes import Leaf, Node, StoredMap, evaluate, list_nodes
-from unpaired.tiling.regions import Region, iterate_tiles
+from unpaired.tiling.regions import Region, iterate_tiles, shift
 
 STORAGE_COST = 100.0
 """Multiplications that take about as long as storing a byte and reading it again. Maps are stored above this."""
@@ -87,9 +88,29 @@ class Passes:
             return
         height, width = node.shape[2:]
         tile_size = max(MIN_TILE_SIZE, round(self.tile_size * height / self.image_height))
-        for region in iterate_tiles(height, width, tile_size):
-            yield region, evaluate(node, region)
-            self.advance(cost * region.height * region.width / (height * width))
+        for tile in iterate_tiles(height, width, tile_size):
+            for region, values in self._evaluate_within_memory(node, tile):
+                yield region, values
+                self.advance(cost * region.height * region.width / (height * width))
+
+    def _evaluate_within_memory(self, node: Node, tile: Region) -> Iterator[tuple[Region, Tensor]]:
+        """Yield the values of a tile, in smaller parts if the memory does not suffice for all of it at once."""
+        side = max(tile.height, tile.width)
+        values = None
+        try:
+            values = evaluate(node, tile)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error) or side <= MIN_TILE_SIZE:
+                raise
+        if values is not None:
+            yield tile, values
+            return
+        self.tile_size = max(1, self.tile_size // 2)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+        for part in iterate_tiles(tile.height, tile.width, -(-side // 2)):
+            rows, columns = shift(part.rows, tile.rows[0]), shift(part.columns, tile.columns[0])
+            yield from self._evaluate_within_memory(node, Region(rows, columns))
 
     def advance(self, cost: float) -> None:
         """Report that work of `cost` multiplications is done."""
@@ -99,7 +120,7 @@ class Passes:
 
     def store(self, node: Node) -> Leaf:
         """Compute a node and return its stored values."""
-        stored = self._allocate(node)
+        stored = self.allocate(node)
         for region, values in self.iterate(node):
             assert isinstance(stored, StoredMap)
             stored.write(region, values)
@@ -110,7 +131,7 @@ class Passes:
 
         The values are stored if computing them again would take longer.
         """
-        stored = self._allocate(node) if is_costly(node) else None
+        stored = self.allocate(node) if is_costly(node) else None
         mean, variance = node_zeros(node, self.device), node_zeros(node, self.device)
         count = 0
         for region, values in self.iterate(node):
@@ -127,7 +148,8 @@ class Passes:
             variance += 1
         return mean, variance, node if stored is None else stored
 
-    def _allocate(self, node: Node) -> Leaf:
+    def allocate(self, node: Node) -> Leaf:
+        """Return an empty stored map of a node's shape."""
         self._stored_bytes += node.bytes
         self.spent.peak_bytes = max(self.spent.peak_bytes, self._stored_bytes)
         stored: Leaf

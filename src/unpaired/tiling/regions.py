@@ -50,3 +50,8 @@ def iterate_tiles(height: int, width: int, tile_size: int) -> Iterator[Region]:
     for top in range(0, height, tile_size):
         for left in range(0, width, tile_size):
             yield Region((top, min(height, top + tile_size)), (left, min(width, left + tile_size)))
+
+
+def shift(span: Span, offset: int) -> Span:
+    """Return a span moved by `offset`."""
+    return span[0] + offset, span[1] + offset
