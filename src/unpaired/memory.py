@@ -52,9 +52,7 @@ def _read_number(path: Path) -> int | None:
 
 def _read_statistic(path: Path, key: str) -> int:
     try:
-        return next(
-            int(line.split()[1]) for line in path.read_text().splitlines() if line.partition(" ")[0] == key
-        )
+        return next(int(line.split()[1]) for line in path.read_text().splitlines() if line.partition(" ")[0] == key)
     except (OSError, ValueError, StopIteration):
         return 0
 

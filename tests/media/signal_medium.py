@@ -240,7 +240,7 @@ class SignalPipeline:
         """Nothing."""
         return []
 
-    def run(self, batch: Sequence[PreparedSignal]) -> Sequence[Signal]:
+    def run(self, batch: Sequence[PreparedSignal], report_fraction: Any = None) -> Sequence[Signal]:
         """Translate signals of equal length."""
         route, peak = self.request.route, get_peak(self.request.target)
         x = torch.stack([item.tensor for item in batch])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -29,14 +29,15 @@ from unpaired.tiling.tiled_tensor import TiledTensor, UntileableError
 MAX_STORED_INPUTS = 2
 """A sum of more stored maps, as behind several residual blocks, is stored itself."""
 Handler = Callable[..., Any]
+HandlerT = TypeVar("HandlerT", bound=Handler)
 aten = torch.ops.aten
 HANDLERS: dict[Any, Handler] = {}
 
 
-def handles(*operations: Any) -> Callable[[Handler], Handler]:
+def handles(*operations: Any) -> Callable[[HandlerT], HandlerT]:
     """Register a function for operations of PyTorch."""
 
-    def register(handler: Handler) -> Handler:
+    def register(handler: HandlerT) -> HandlerT:
         HANDLERS.update(dict.fromkeys(operations, handler))
         return handler
 
@@ -64,7 +65,7 @@ def apply_pointwise(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> T
     if any(len(shape) < 4 and any(side > 1 for side in shape[-2:]) for shape in shapes):
         raise UntileableError(name)
     shape = torch.broadcast_shapes(*shapes)
-    node = Pointwise(shape, lambda *values: func(*values, **kwargs), unwrap(args))
+    node: Node = Pointwise(shape, lambda *values: func(*values, **kwargs), unwrap(args))
     if sum(isinstance(value, TiledTensor) for value in flatten(args)) > 1:
         node = store_long_sum(node, x)
     if is_inplace:
@@ -277,9 +278,7 @@ def concatenate(tensors: list[Tensor], dim: int = 0) -> TiledTensor:
 
 
 @handles(aten.slice)
-def take_slice(
-    x: TiledTensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1
-) -> Tensor:
+def take_slice(x: TiledTensor, dim: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Tensor:
     """Record a slice of any dimension. A slice of channels that were concatenated may be a real tensor."""
     dim, selected = dim % 4, slice(start, end, step)
     if dim >= 2:
@@ -290,7 +289,9 @@ def take_slice(
     if isinstance(x.node, Concatenation) and x.node.dim == dim and step == 1:
         part = x.node.find_part(positions.start, positions.stop)
         if part is not None:
-            return TiledTensor(part, x.passes) if isinstance(part, Node) else part.detach()  # a new view, as PyTorch requires
+            return (
+                TiledTensor(part, x.passes) if isinstance(part, Node) else part.detach()
+            )  # a new view, as PyTorch requires
     shape = list(x.shape)
     shape[dim] = len(positions)
     index = (slice(None),) * dim + (selected,)

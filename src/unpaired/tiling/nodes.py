@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -57,9 +58,9 @@ class Leaf(Node):
         self.shape = shape
         self._read = read
 
-    def locate_input(self, region: Region, index: int) -> Region:
-        """Raise IndexError: there are no inputs."""
-        raise IndexError(index)
+    def locate_input(self, region: Region, index: int) -> Region:  # noqa: ARG002 - no inputs
+        """Return the region; there are no inputs."""
+        return region
 
     def compute(self, values: Sequence[Tensor], region: Region) -> Tensor:  # noqa: ARG002 - no inputs
         """Read a region."""
@@ -69,7 +70,8 @@ class Leaf(Node):
 def create_tensor_leaf(x: Tensor) -> Leaf:
     """Return a leaf with the values of a tensor (B, C, H, W)."""
     whole = Region((0, x.shape[2]), (0, x.shape[3]))
-    return Leaf(tuple(x.shape), lambda region: whole.crop(x, region))
+    batch, channels, height, width = x.shape
+    return Leaf((batch, channels, height, width), lambda region: whole.crop(x, region))
 
 
 class StoredMap(Leaf):
@@ -85,7 +87,10 @@ class StoredMap(Leaf):
         batch, channels, height, width = shape
         self._layout = (height, width, batch * channels)
         with path.open("wb") as file:
-            file.truncate(self.bytes)
+            if hasattr(os, "posix_fallocate"):
+                os.posix_fallocate(file.fileno(), 0, self.bytes)  # a mapped file on a full disk would end the process
+            else:
+                file.truncate(self.bytes)
 
     def write(self, region: Region, values: Tensor) -> None:
         """Store the values (B, C, height, width) of a region."""
@@ -94,8 +99,8 @@ class StoredMap(Leaf):
 
     def _read_region(self, region: Region) -> Tensor:
         array = np.array(self._map("r")[slice(*region.rows), slice(*region.columns)])
-        x = torch.from_numpy(array).unflatten(2, self.shape[:2]).permute(2, 3, 0, 1)
-        return x.to(self.device)
+        x = torch.from_numpy(array).view(*array.shape[:2], *self.shape[:2])
+        return x.permute(2, 3, 0, 1).to(self.device)
 
     def _map(self, mode: str) -> np.memmap[tuple[int, ...], np.dtype[np.float32]]:
         return np.memmap(self.path, np.float32, mode, shape=self._layout)  # type: ignore[call-overload,no-any-return]

@@ -73,9 +73,7 @@ class Concatenation(Pointwise):
         self.parts, self.dim = tuple(parts), dim
         shape = list(parts[0].shape)
         shape[dim] = sum(part.shape[dim] for part in parts)
-        super().__init__(
-            (shape[0], shape[1], shape[2], shape[3]), lambda values: torch.cat(values, dim), [self.parts]
-        )
+        super().__init__((shape[0], shape[1], shape[2], shape[3]), lambda values: torch.cat(values, dim), [self.parts])
 
     def find_part(self, start: int, stop: int) -> Node | Tensor | None:
         """Return the part at exactly these positions of the dimension; None if there is none."""
@@ -97,9 +95,7 @@ class Convolution(Node):
         self.weight, self.bias, self.groups = weight, bias, groups
         self.stride, self.padding, self.dilation = stride, padding, dilation
         self.extent = tuple(d * (k - 1) + 1 for d, k in zip(dilation, weight.shape[2:], strict=True))
-        height, width = (
-            (x.shape[2 + i] + 2 * padding[i] - self.extent[i]) // stride[i] + 1 for i in range(2)
-        )
+        height, width = ((x.shape[2 + i] + 2 * padding[i] - self.extent[i]) // stride[i] + 1 for i in range(2))
         self.shape = (x.shape[0], weight.shape[0], height, width)
         self.cost = float(weight.numel() * x.shape[0] * height * width)
 
@@ -208,16 +204,18 @@ class ConstantPadding(Node):
         )
 
     def compute(self, values: Sequence[Tensor], region: Region) -> Tensor:
-        """Pad a region; where it lies in the padding, `F.pad` crops the one position that was read."""
-        located = self.locate_input(region, 0)
+        """Pad a region; where all of it lies in the padding, one position was read and is not used."""
+        located, x = self.locate_input(region, 0), values[0]
         margins = []
         for span, inner, start in (
             (region.columns, located.columns, self.margins[0]),
             (region.rows, located.rows, self.margins[2]),
         ):
             wanted = shift(span, -start)
+            if wanted[1] <= inner[0] or wanted[0] >= inner[1]:
+                return x.new_full((*x.shape[:2], region.height, region.width), self.value)
             margins += [inner[0] - wanted[0], wanted[1] - inner[1]]
-        return F.pad(values[0], margins, value=self.value) if any(margins) else values[0]
+        return F.pad(x, margins, value=self.value) if any(margins) else x
 
 
 class Upsampling(Node):
@@ -284,9 +282,7 @@ class SpaceToDepth(Node):
     def locate_input(self, region: Region, index: int) -> Region:  # noqa: ARG002 - one input
         """Return the pixels of the blocks."""
         f = self.factor
-        return Region(
-            (region.rows[0] * f, region.rows[1] * f), (region.columns[0] * f, region.columns[1] * f)
-        )
+        return Region((region.rows[0] * f, region.rows[1] * f), (region.columns[0] * f, region.columns[1] * f))
 
     def compute(self, values: Sequence[Tensor], region: Region) -> Tensor:  # noqa: ARG002 - whole blocks
         """Rearrange blocks."""

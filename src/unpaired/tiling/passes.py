@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +15,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from unpaired.console import FractionCallback
 from unpaired.errors import WorkError
 from unpaired.memory import is_out_of_memory
 from unpaired.tiling.nodes import Leaf, Node, StoredMap, evaluate, list_nodes
@@ -24,9 +25,6 @@ STORAGE_COST = 100.0
 """Multiplications that take about as long as storing a byte and reading it again. Maps are stored above this."""
 MIN_TILE_SIZE = 32
 """Smallest side of a tile of a feature map, in positions of the map."""
-
-TileProgress = Callable[[float], None]
-"""Receives the fraction of the work that is done."""
 
 
 @dataclass
@@ -51,7 +49,7 @@ class Passes:
         image_height: int,
         device: torch.device,
         plan: Plan | None = None,
-        progress: TileProgress | None = None,
+        progress: FractionCallback | None = None,
     ) -> None:
         self.tile_size, self.image_height, self.device = tile_size, image_height, device
         self.plan, self.progress = plan, progress
@@ -191,7 +189,7 @@ def count_stored_inputs(node: Node) -> int:
 def find_temporary_folder() -> Path:
     """Return the folder for large temporary files: TMPDIR if set, else /var/tmp, since /tmp may be kept in memory."""
     variables = ("TMPDIR", "TEMP", "TMP")
-    large = Path("/var/tmp")  # noqa: S108 - the standard folder for large temporary files
+    large = Path("/var/tmp")
     if not any(os.environ.get(name) for name in variables) and os.access(large, os.W_OK):
         return large
     return Path(tempfile.gettempdir())

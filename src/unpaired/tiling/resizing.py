@@ -36,10 +36,10 @@ def evaluate_filter(distance: npt.NDArray[np.float64], mode: str) -> npt.NDArray
     """Return the triangle filter, or the cubic filter with a = -0.5 (Keys 1981, eq. 4)."""
     x = np.abs(distance)
     if mode == "bilinear":
-        return np.clip(1 - x, 0, None)
+        return np.asarray(np.clip(1 - x, 0, None))
     inner = (1.5 * x - 2.5) * x * x + 1
     outer = ((-0.5 * x + 2.5) * x - 4) * x + 2
-    return np.where(x < 1, inner, np.where(x < 2, outer, 0.0))
+    return np.asarray(np.where(x < 1, inner, np.where(x < 2, outer, 0.0)))
 
 
 def resize_region(node: Node, size: tuple[int, int], region: Region, mode: str) -> Tensor:

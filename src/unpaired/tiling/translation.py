@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from unpaired.console import FractionCallback
 from unpaired.tiling.nodes import Node, StoredMap, create_tensor_leaf, evaluate
-from unpaired.tiling.passes import Passes, Plan, TileProgress
+from unpaired.tiling.passes import Passes, Plan
 from unpaired.tiling.regions import Region
 from unpaired.tiling.tiled_tensor import TiledTensor, UntileableError
 
@@ -49,7 +50,7 @@ def translate_tiles(
     tile_size: int,
     stride: int,
     device: torch.device,
-    progress: TileProgress | None = None,
+    progress: FractionCallback | None = None,
 ) -> Iterator[tuple[Passes, Node]]:
     """Yield the translation of `image` (B, C, H, W) as a node, with the passes that compute it.
 

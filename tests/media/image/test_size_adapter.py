@@ -3,12 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
 
 from unpaired.media.image.image_io import resize as media_resize
 from unpaired.media.image.size_adapter import (
-    apply_tiled,
-    compute_tile_spans,
     create_size_adapter,
     pad_by_reflection,
     resize,
@@ -57,34 +54,3 @@ def test_resize_equals_the_resize_of_training() -> None:
     for size in ((16, 26), (90, 140)):
         ours = resize(torch.from_numpy(pixels).permute(2, 0, 1)[None], size)[0].permute(1, 2, 0).numpy()
         assert np.abs(ours - media_resize(pixels, *size)).max() < 1e-4
-
-
-def test_tile_spans_cover_the_length_and_weights_sum_to_one() -> None:
-    for length, side in ((100, 100), (104, 32), (1000, 64), (2048, 512), (36, 32)):
-        total = torch.zeros(length)
-        for start, weights in compute_tile_spans(length, side, 4):
-            assert start % 4 == 0 and len(weights) == min(side, length)
-            total[start : start + side] += weights
-        assert torch.allclose(total, torch.ones(length))
-
-
-@pytest.mark.parametrize(("height", "width"), [(64, 96), (96, 64), (16, 400), (400, 16)])
-def test_tiles_of_a_local_network_equal_one_pass(height: int, width: int) -> None:
-    torch.manual_seed(0)
-    local = nn.Conv2d(3, 2, 3, padding=1)
-    sizes = []
-
-    def net(x: Tensor) -> Tensor:
-        sizes.append(x.shape[-2] * x.shape[-1])
-        y: Tensor = local(x)
-        return y
-
-    x = torch.randn(1, 3, height, width)
-    with torch.no_grad():
-        expected_output = local(x)
-        tiled = apply_tiled(net, x, 4, max_pixels=1024)
-    assert len(sizes) > 1 and max(sizes) <= 1024
-    # Zero padding at the borders of tiles changes values there, where the weights are lowest.
-    difference = (tiled - expected_output).abs()
-    assert difference.mean() < 0.05 * expected_output.abs().mean()
-    assert (difference < 1e-5).float().mean() > 0.5

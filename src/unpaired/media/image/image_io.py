@@ -37,6 +37,7 @@ __all__ = [
     "remove_white",
     "resize",
     "to_tensor",
+    "write_array",
     "write_image",
 ]
 
@@ -115,36 +116,43 @@ def write_image(path: Path, pixels: FloatArray, alpha: FloatArray | None = None,
     be written.
     """
     suffix = path.suffix.lower()
-    if suffix not in WRITTEN_FORMATS:
-        raise UsageError(f"{path}: cannot write '{suffix}' files; expected one of {', '.join(sorted(WRITTEN_FORMATS))}")
     if bits == 32 and suffix not in (".tif", ".tiff"):
         raise UsageError(f"{path}: floating-point pixels need a .tif file")
+    can_keep_bits = suffix in (".tif", ".tiff") or (suffix == ".png" and pixels.shape[-1] == 1 and alpha is None)
+    if bits == 16 and not can_keep_bits:
+        pixels, bits = pixels * np.float32(1 / 257), 8
+    array = _round_pixels(pixels, bits) if bits < 32 else pixels
+    if alpha is not None:
+        alpha_values = _round_pixels(alpha * np.float32(_MAX_VALUES[bits]), bits) if bits < 32 else alpha
+        array = np.concatenate([array, alpha_values[..., None]], axis=-1)
+    write_array(path, array, alpha is not None)
+
+
+def write_array(path: Path, array: npt.NDArray[Any], has_alpha: bool) -> None:
+    """Write (H, W, C) uint8, uint16 or float32 in the format of the suffix, atomically; alpha is the last channel.
+
+    The format must support the type. JPEG and BMP drop the alpha. Raises UsageError for unsupported suffixes, WorkError
+    if the file cannot be written.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in WRITTEN_FORMATS:
+        raise UsageError(f"{path}: cannot write '{suffix}' files; expected one of {', '.join(sorted(WRITTEN_FORMATS))}")
     with atomic_write(path, get_part_path(path)) as temporary_path:
         try:
-            temporary_path.write_bytes(_encode(suffix, pixels, alpha, bits))
+            temporary_path.write_bytes(_encode(suffix, array, has_alpha))
         except ValueError as error:
             raise WorkError(f"{path}: cannot be written ({error})") from error
 
 
-def _encode(suffix: str, pixels: FloatArray, alpha: FloatArray | None, bits: int) -> bytes:
+def _encode(suffix: str, array: npt.NDArray[Any], has_alpha: bool) -> bytes:
     buffer = io.BytesIO()
     if suffix in (".tif", ".tiff"):
-        samples = _round_pixels(pixels, bits) if bits < 32 else pixels
-        if alpha is not None:
-            max_value = _MAX_VALUES.get(bits, 1.0)
-            samples = np.concatenate(
-                [samples, (np.rint(alpha * max_value) if bits < 32 else alpha)[..., None].astype(samples.dtype)], -1
-            )
-        tiff.write_tiff(buffer, samples, alpha is not None)
+        tiff.write_tiff(buffer, array, has_alpha)
         return buffer.getvalue()
     image_format = WRITTEN_FORMATS[suffix]
-    drops_alpha = image_format in ("JPEG", "BMP")
-    if bits == 16 and (suffix != ".png" or pixels.shape[-1] == 3 or alpha is not None):
-        pixels, bits = pixels * np.float32(1 / 257), 8
-    planes = _round_pixels(pixels, bits)
-    if alpha is not None and not drops_alpha:
-        planes = np.concatenate([planes, _round_pixels(alpha * np.float32(255), 8)[..., None]], axis=-1)
-    image = Image.fromarray(planes.squeeze(-1) if planes.shape[-1] == 1 else planes)
+    if has_alpha and image_format in ("JPEG", "BMP"):
+        array = np.ascontiguousarray(array[..., :-1])
+    image = Image.fromarray(array.squeeze(-1) if array.shape[-1] == 1 else array)
     options: dict[str, Any] = {"PNG": {}, "JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}, "BMP": {}}
     image.save(buffer, image_format, **options[image_format])
     return buffer.getvalue()

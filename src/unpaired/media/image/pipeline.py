@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from PIL import Image
 from torch import Tensor
 
 from unpaired.config.run_config import RunConfig
-from unpaired.errors import UnreadableFileError, UsageError, WorkError
+from unpaired.console import FractionCallback, ignore_fraction
+from unpaired.errors import UnreadableFileError, UsageError
 from unpaired.media import Medium, require_medium
 from unpaired.media.image.array_io import (
     MAX_VALUES,
@@ -33,15 +34,18 @@ from unpaired.media.image.image_io import (
     read_image,
     remove_white,
     to_tensor,
+    write_array,
     write_image,
 )
+from unpaired.media.image.large_image import LARGE_PIXELS, LargeImage, translate_large_image
+from unpaired.media.image.network_pass import MAX_NETWORK_PIXELS, NetworkPass
 from unpaired.media.image.settings import (
     WRITTEN_FORMATS,
     ImageTranslateOptions,
     image_settings,
     image_statistics,
 )
-from unpaired.media.image.size_adapter import MAX_NETWORK_PIXELS, SizeAdapter, apply_tiled, create_size_adapter
+from unpaired.media.image.size_adapter import SizeAdapter, create_size_adapter
 from unpaired.media.image.translation_range import (
     describe_clipping,
     get_source_range,
@@ -49,7 +53,6 @@ from unpaired.media.image.translation_range import (
     require_equal_ranges,
 )
 from unpaired.methods.base import Method
-from unpaired.methods.capabilities import LabelConditionedMethod
 from unpaired.translate.label_request import LabelVector
 from unpaired.translate.route_request import TranslationRequest
 
@@ -60,24 +63,29 @@ class PreparedImage:
 
     `tensor` is (C, *adapter.padded_size) in [-1, 1]. `label` (L,) is the requested label of a label-conditioned method,
     NaN for values that do not change; None for other methods. `losses` describes parts of the file that are not used.
+    A large picture has no tensor but its decoded pixels, in `large`, and the `suffix` of the output file.
     """
 
-    tensor: Tensor
+    tensor: Tensor | None
     adapter: SizeAdapter
     alpha: FloatArray | None
     is_color: bool
     bits: int
     label: LabelVector | None = None
     losses: tuple[str, ...] = ()
+    large: LargeImage | None = None
+    suffix: str = ""
 
     @property
     def batch_key(self) -> tuple[object, ...]:
-        """Size of the network input and the label: the pictures of a batch have equal ones."""
-        return self.adapter.padded_size, str(self.label)
+        """Size of the network input and the label: the pictures of a batch have equal ones. Large ones are alone."""
+        return self.adapter.padded_size, str(self.label), None if self.large is None else id(self)
 
     @property
     def memory_cost(self) -> int:
-        """Pixels of the network input."""
+        """Pixels of the network input, or of the whole picture if it is large."""
+        if self.large is not None:
+            return self.adapter.height * self.adapter.width
         return self.adapter.padded_size[0] * self.adapter.padded_size[1]
 
 
@@ -103,6 +111,7 @@ class ImagePipeline:
         self.target_has_color = image_statistics(request.target).color and self.channels == 3
         self.size = settings.size if self.options.scale == "trained" else None
         self.shrink = settings.resize_mode == "scale"
+        self.network = NetworkPass(method, self.channels, device, request)
 
     def get_result_settings(self) -> list[object]:
         """Return channels, color, resizing and value ranges."""
@@ -115,7 +124,7 @@ class ImagePipeline:
         return name if Path(name).suffix.lower() in WRITTEN_FORMATS else f"{name}.png"
 
     def estimate_bytes(self, path: Path) -> int:
-        """Return the bytes of a picture's float32 pixels, by its header; 0 where it has none to read."""
+        """Return the bytes of a picture's pixels while it is translated, by its header; 0 if that cannot be read."""
         try:
             header = read_header(path)
         except UnreadableFileError:
@@ -125,50 +134,78 @@ class ImagePipeline:
     def prepare_file(self, path: Path) -> PreparedImage:
         """Read a picture for `run`; raises UnreadableFileError, UsageError."""
         header = read_header(path)
-        image = read_image(path, self.size if self.shrink else None)
-        item = self.prepare_image(image, header.is_color, image.full_size)
-        item = replace(item, losses=(*header.losses, *item.losses))
+        is_large = header.width * header.height > LARGE_PIXELS
+        image = read_image(path, self.size if self.shrink else None, keep_type=is_large)
+        item = self.prepare_image(image, header.is_color, image.full_size, is_large)
+        suffix = Path(self.make_output_name(path.name)).suffix
+        item = replace(item, losses=(*header.losses, *item.losses), suffix=suffix)
         label_request = self.request.label_request
         return item if label_request is None else replace(item, label=label_request.get_target_label(path))
 
-    def prepare_image(self, image: DecodedImage, has_color: bool, size: tuple[int, int] | None = None) -> PreparedImage:
+    def prepare_image(
+        self, image: DecodedImage, has_color: bool, size: tuple[int, int] | None = None, is_large: bool = False
+    ) -> PreparedImage:
         """Prepare a picture for `run`; `size` is the result's height and width if it was decoded at a smaller size."""
         height, width = size or image.pixels.shape[:2]
         adapter = create_size_adapter(height, width, self.size, self.shrink, self.method.stride)
         low, high = get_source_range(self.options.source_range, self.request.source, image)
-        x = to_tensor(image, self.channels, low, high)
         is_color = has_color if self.options.mode == "input" else self.target_has_color
         clipped = describe_clipping(image, low, high)
-        x = adapter.adapt_input(x[None])[0]
-        return PreparedImage(x, adapter, image.alpha, is_color, image.bits, self._label, (clipped,) if clipped else ())
+        losses = (clipped,) if clipped else ()
+        x, large = None, None
+        if is_large:
+            large = LargeImage(image, low, high, self.channels)
+        else:
+            x = adapter.adapt_input(to_tensor(image, self.channels, low, high)[None])[0]
+        return PreparedImage(x, adapter, image.alpha, is_color, image.bits, self._label, losses, large)
 
     def list_warnings(self, prepared_item: PreparedImage) -> list[str]:
         """Describe effects of the network size on the result, and parts of the file that are not used."""
         losses = [f"of some files, {loss}" for loss in prepared_item.losses]
         return self._list_size_warnings(prepared_item.adapter) + losses
 
-    def run(self, batch: Sequence[PreparedImage]) -> list[Tensor]:
-        """Translate pictures with equal `batch_key`; returns one tensor (C, *adapter.padded_size) each, on the CPU."""
+    def run(
+        self, batch: Sequence[PreparedImage], report_fraction: FractionCallback = ignore_fraction
+    ) -> list[Tensor | Array]:
+        """Translate pictures with equal `batch_key`; returns one result each, on the CPU.
+
+        A result is (C, *adapter.padded_size) in [-1, 1], or of a large picture its raw values (H, W, C), alpha last.
+        """
+        if batch[0].large is not None:
+            return [self._run_large(item, get_output_bits(item.suffix, item), report_fraction) for item in batch]
         full_precision = any(item.bits > 8 for item in batch)
-        return list(self._apply_network(torch.stack([item.tensor for item in batch]), full_precision, batch[0].label))
+        tensors = [item.tensor for item in batch if item.tensor is not None]
+        return list(self.network.apply(torch.stack(tensors), full_precision, batch[0].label, report_fraction))
+
+    def _run_large(self, item: PreparedImage, bits: int, report_fraction: FractionCallback = ignore_fraction) -> Array:
+        """Translate a large picture to raw values (H, W, C) for `bits` per channel, alpha last."""
+        assert item.large is not None
+        restore = partial(self._restore_region, is_color=item.is_color, bits=bits)
+        return translate_large_image(item.large, item.adapter, self.network, item.label, restore, bits, report_fraction)
 
     def restore_pixels(self, item: PreparedImage, y: Tensor, bits: int) -> FloatArray:
         """Convert a result to raw values (H, W, 1 or 3) at the input's size, for `bits` per channel. Thread-safe."""
-        y = item.adapter.restore_output(y[None])[0]
-        if item.alpha is not None:
-            y = remove_white(y, item.alpha)
+        return self._restore_region(item.adapter.restore_output(y[None])[0], item.alpha, item.is_color, bits)
+
+    def _restore_region(self, y: Tensor, alpha: FloatArray | None, is_color: bool, bits: int) -> FloatArray:
+        """Convert a region of a result (C, h, w) in [-1, 1] to raw values (h, w, 1 or 3)."""
+        if alpha is not None:
+            y = remove_white(y, alpha)
         low, high = get_value_range(self.options.target_range, self.request.target, bits)
         if bits < 32 and not (low >= 0 and high <= MAX_VALUES[bits]):
             raise UsageError(
                 f"--target-range {low:g},{high:g}: a picture of {bits} bits holds 0 to {MAX_VALUES[bits]:g}; give a "
                 "range within these, or inputs of more bits"
             )
-        return from_tensor(y, low, high, item.is_color)
+        return from_tensor(y, low, high, is_color)
 
-    def write(self, output: Path, prepared_item: PreparedImage, result: Tensor) -> tuple[str, ...]:
+    def write(self, output: Path, prepared_item: PreparedImage, result: Tensor | Array) -> tuple[str, ...]:
         """Write a result with the bits of its input, if the format supports them; returns no warnings."""
         bits = get_output_bits(output.suffix, prepared_item)
-        write_image(output, self.restore_pixels(prepared_item, result, bits), prepared_item.alpha, bits)
+        if isinstance(result, Tensor):
+            write_image(output, self.restore_pixels(prepared_item, result, bits), prepared_item.alpha, bits)
+        else:
+            write_array(output, result, prepared_item.alpha is not None)
         return ()
 
     def translate_object(self, x: Any, sample_rate_hz: int | None = None) -> Image.Image | Array | Tensor:
@@ -194,7 +231,10 @@ class ImagePipeline:
 
     def _translate_single(self, item: PreparedImage, bits: int) -> Array:
         _emit_warnings(self._list_size_warnings(item.adapter))
+        if item.large is not None:
+            return self._run_large(item, bits)
         (y,) = self.run([item])
+        assert isinstance(y, Tensor)
         return convert_pixels_to_array(self.restore_pixels(item, y, bits), item.alpha, bits)
 
     def _translate_array(self, array: Array) -> Array:
@@ -218,35 +258,10 @@ class ImagePipeline:
         _emit_warnings(self._list_size_warnings(adapter))
         batch = x.detach().float().reshape(-1, *x.shape[-3:])
         return (
-            adapter.restore_output(self._apply_network(adapter.adapt_input(batch), True, self._label))
+            adapter.restore_output(self.network.apply(adapter.adapt_input(batch), True, self._label))
             .to(x.dtype)
             .reshape(x.shape)
         )
-
-    def _apply_network(self, x: Tensor, full_precision: bool, label: LabelVector | None) -> Tensor:
-        """Translate (B, C, H, W) in batches of at most `MAX_NETWORK_PIXELS`; returns them on the device of `x`."""
-        max_images = max(1, MAX_NETWORK_PIXELS // (x.shape[-2] * x.shape[-1]))
-        with torch.no_grad(), _disable_tf32(self.device) if full_precision else nullcontext():
-            return torch.cat([self._apply_within_memory(part, label) for part in x.split(max_images)])
-
-    def _apply_within_memory(self, x: Tensor, label: LabelVector | None) -> Tensor:
-        """Translate a batch, in halves if the device runs out of memory; raises WorkError for a single picture."""
-
-        def net(part: Tensor) -> Tensor:
-            part = part.to(self.device)
-            if label is not None and isinstance(self.method, LabelConditionedMethod):
-                return self.method.translate_to_labels(part, torch.tensor(label)).float()
-            return self.method.translate(part, self.request.route.source, self.request.route.target).float()
-
-        try:
-            return apply_tiled(net, x, self.method.stride, MAX_NETWORK_PIXELS).to(x.device)
-        except torch.OutOfMemoryError as error:
-            if len(x) == 1:
-                raise WorkError(
-                    f"{self.device} has too little memory for {x.shape[-1]} x {x.shape[-2]} pixels; use --device cpu, "
-                    "or --scale trained for smaller pictures (if the run has --resize-mode scale)"
-                ) from error
-        return torch.cat([self._apply_within_memory(part, label) for part in x.split((len(x) + 1) // 2)])
 
     def _list_size_warnings(self, adapter: SizeAdapter) -> list[str]:
         warning_texts = []
@@ -255,10 +270,10 @@ class ImagePipeline:
                 f"the networks see pictures at {self.size} px, as in training, so larger results are enlarged (some "
                 "more than twofold) and look soft; --scale native translates pictures without resizing"
             )
-        if adapter.padded_size[0] * adapter.padded_size[1] > MAX_NETWORK_PIXELS:
+        if self.network.choose_tile(*adapter.padded_size) is not None and self.network.obstacle:
             warning_texts.append(
-                f"pictures of more than {MAX_NETWORK_PIXELS:,} pixels are translated in overlapping tiles, which may "
-                "differ a little in contrast"
+                "large pictures are translated in overlapping tiles, which may differ a little in contrast: this run's "
+                f"networks compute '{self.network.obstacle}' from the whole picture (--tile off needs more memory)"
             )
         return warning_texts
 
@@ -278,8 +293,3 @@ def get_output_bits(suffix: str, prepared_item: PreparedImage) -> int:
 def _emit_warnings(warning_texts: list[str]) -> None:
     for text in warning_texts:
         warnings.warn(text, stacklevel=5)
-
-
-def _disable_tf32(device: torch.device) -> AbstractContextManager[Any]:
-    """Disable TF32 in convolutions on CUDA, whose 10-bit mantissa is visible in 16-bit pictures."""
-    return torch.backends.cudnn.flags(enabled=True, allow_tf32=False) if device.type == "cuda" else nullcontext()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from unpaired.data.domain import Domain
 
 Range = tuple[float, float]
+TileSize = Annotated[int, Field(ge=32)]
 WRITTEN_FORMATS = {
     ".png": "PNG",
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
@@ -108,6 +109,11 @@ class ImageTranslateOptions(TranslateOptions):
     scale: Literal["trained", "native"] = Field(
         "trained",
         description="trained: the networks see pictures resized as in training; native: pictures are not resized",
+    )
+    tile: TileSize | Literal["auto", "off"] = Field(
+        "auto",
+        description="side of the tiles in which large pictures are translated, in pixels; auto: by the free memory, "
+        "off: always whole pictures",
     )
     source_range: Range | None = Field(
         None, description="raw input values LOW,HIGH of black and white; unset: as measured in training"

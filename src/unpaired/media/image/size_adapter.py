@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-MAX_NETWORK_PIXELS = 2**21
-"""Maximum pixels per batch of the networks, enough for full HD: about 2 GB with the paper's generator in float32."""
-TILE_OVERLAP = 128
-"""Overlap of neighboring tiles of a larger picture, in pixels."""
 MAX_ENLARGED_SIZES = 8
 """Limit for the longer side of an enlarged small picture, as a multiple of the training size."""
 
@@ -80,42 +75,3 @@ def pad_by_reflection(x: Tensor, size: tuple[int, int]) -> Tensor:
             indices = torch.arange(length, device=x.device) % period
             x = x.index_select(dim, torch.where(indices < current_length, indices, period - indices))
     return x
-
-
-def apply_tiled(net: Callable[[Tensor], Tensor], x: Tensor, stride: int, max_pixels: int) -> Tensor:
-    """Return `net(x)` for (B, C, H, W); above `max_pixels`, in overlapping tiles with cross-fades.
-
-    Normalization over a picture becomes normalization over a tile, so contrast may differ between tiles; cross-fades
-    hide the seams. The result is on the device of `x`.
-    """
-    height, width = x.shape[-2:]
-    if height * width <= max_pixels:
-        return net(x)
-    short = min(height, width, max(2 * stride, math.isqrt(max_pixels) // stride * stride))
-    long = max(2 * stride, max_pixels // short // stride * stride)
-    tile_size = (short, min(width, long)) if height <= width else (min(height, long), short)
-    out: Tensor | None = None
-    for top, fade_y in compute_tile_spans(height, tile_size[0], stride):
-        for left, fade_x in compute_tile_spans(width, tile_size[1], stride):
-            tile_slices = (..., slice(top, top + tile_size[0]), slice(left, left + tile_size[1]))
-            tile = net(x[tile_slices]).to(x.device)
-            if out is None:
-                out = x.new_zeros(*tile.shape[:2], height, width)
-            out[tile_slices] += tile * (fade_y[:, None] * fade_x).to(x.device)
-    assert out is not None
-    return out
-
-
-def compute_tile_spans(length: int, tile_length: int, stride: int) -> list[tuple[int, Tensor]]:
-    """Return the starts (multiples of `stride`) of spans that cover `length`, and their weights, which sum to one."""
-    if tile_length >= length:
-        return [(0, torch.ones(length))]
-    overlap = min(TILE_OVERLAP, tile_length // 2)
-    count = math.ceil((length - overlap) / (tile_length - overlap))
-    starts = [i * (length - tile_length) // (count - 1) // stride * stride for i in range(count)]
-    positions = torch.arange(tile_length)
-    fade = torch.minimum(positions + 1, tile_length - positions).clamp(max=overlap).float()
-    weight_sum = torch.zeros(length)
-    for start in starts:
-        weight_sum[start : start + tile_length] += fade
-    return [(start, fade / weight_sum[start : start + tile_length]) for start in starts]
