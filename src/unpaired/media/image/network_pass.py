@@ -115,7 +115,7 @@ class NetworkPass:
                 if not is_out_of_memory(error):
                     raise
                 raise WorkError(
-                    f"{self.device} has too little memory for {width} x {height} pixels, even in the smallest tiles; use "
+                    f"{self.device} has too little memory for {width} x {height} pixels, even in small tiles; use "
                     "--device cpu, or end other programs that use this memory"
                 ) from error
 
