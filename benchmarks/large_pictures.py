@@ -4,7 +4,7 @@
     python -m benchmarks.large_pictures --preset paper --sizes 1024 --whole 1024
     python -m benchmarks.large_pictures --run runs/photos-paintings --sizes 2048 --whole 2048
 
-Each size is translated in a process of its own with `--scale native`, to a PNG file. The picture is synthetic: waves
+Each size is translated in a process of its own with `--scale native`, to a BMP file. The picture is synthetic: waves
 and noise, different in each corner, so that statistics by tile would differ. Without `--run` the networks of a preset
 have random weights as large as those of trained networks (Kaiming initialization). Prints one JSON row per size.
 """
@@ -111,10 +111,10 @@ def measure_in_process(run: Path, source: Path, out: Path, tile: str) -> dict[st
     return row
 
 
-def compare(one: Path, other: Path) -> float:
-    """Return the largest difference of two pictures in 1/255."""
+def compare(one: Path, other: Path) -> dict[str, float]:
+    """Return the largest difference of two pictures in 1/255, and the fraction of their values that differ."""
     a, b = (np.asarray(Image.open(next(folder.glob("*.bmp")))).astype(np.int16) for folder in (one, other))
-    return float(np.abs(a - b).max())
+    return {"max_difference": float(np.abs(a - b).max()), "differing": round(float((a != b).mean()), 6)}
 
 
 def main() -> None:
@@ -128,7 +128,7 @@ def main() -> None:
     parser.add_argument("--one", type=Path, nargs=3, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:
-        print(json.dumps(measure(*args.one, args.tile)))
+        print(json.dumps(measure(args.one[0], args.one[1], args.one[2], args.tile)))
         return
     with tempfile.TemporaryDirectory(dir="/var/tmp" if Path("/var/tmp").is_dir() else None) as folder:
         run = args.run or Path(folder, "run")
@@ -142,7 +142,7 @@ def main() -> None:
             if side <= args.whole:
                 whole = measure_in_process(run, source, Path(folder, f"whole-{side}"), "off")
                 row |= {"whole_seconds": whole.get("seconds"), "whole_peak_mb": whole.get("peak_mb")}
-                row["max_difference"] = compare(Path(folder, f"tiles-{side}"), Path(folder, f"whole-{side}"))
+                row |= compare(Path(folder, f"tiles-{side}"), Path(folder, f"whole-{side}"))
             row |= {
                 "machine": platform.machine(),
                 "cores": count_cores(),

@@ -18,7 +18,7 @@ PROBE_SIZE = 64
 """Side of the image with which the memory is measured, rounded to multiples of the stride."""
 WORKSPACE_FACTOR = 1.5
 """Memory of a pass relative to its tensors: convolutions copy their inputs to another layout."""
-MAX_TILE_BYTES = 512 << 20
+MAX_TILE_BYTES = 128 << 20
 """Memory for the tensors of a tile on a CPU; on a GPU a quarter of the free memory."""
 MIN_TILE_SIZE, MAX_TILE_SIZE = 64, 2048
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -87,7 +88,7 @@ class StoredMap(Leaf):
         batch, channels, height, width = shape
         self._layout = (height, width, batch * channels)
         with path.open("wb") as file:
-            if hasattr(os, "posix_fallocate"):
+            if sys.platform == "linux":
                 os.posix_fallocate(file.fileno(), 0, self.bytes)  # a mapped file on a full disk would end the process
             else:
                 file.truncate(self.bytes)

@@ -17,12 +17,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError
 
 from unpaired.errors import UnreadableFileError
 from unpaired.limits import get_max_pixels
 from unpaired.media.image import tiff
 from unpaired.media.image.metadata import apply_orientation, copy_without_metadata, get_orientation
+from unpaired.media.image.optional_formats import (
+    HEIF_SUFFIXES,
+    INSTALL_HINT,
+    decode_png,
+    has_codecs,
+    register_heif,
+)
 from unpaired.media.image.tiff import ImageHeader
 
 # Pillow warns of unusual metadata, which is harmless, and of large pictures, which raise an error here.
@@ -93,8 +100,10 @@ def _read_header(path: Path, source: Source) -> ImageHeader:
             _check_size(path, header.width, header.height)
             return header
         bits, mode = _get_bits(image), image.mode
+        if _is_deep_png(image):
+            bits, mode = 16, f"{mode};16"
         extra_bands = tiff.count_extra_bands(image) if image.format == "TIFF" else 0
-        drops_low_bits = _drops_low_bits(image)
+        drops_low_bits = _drops_low_bits(image) and not _is_deep_png(image)
         if image.format == "TIFF" and tiff.needs_tifffile(image):
             header = tiff.read_header(path)
             return replace(header, mode=f"{mode};16" if bits == 16 and mode in ("RGB", "RGBA") else header.mode)
@@ -105,6 +114,11 @@ def _read_header(path: Path, source: Source) -> ImageHeader:
             width, height = height, width
         is_gray = mode in _GRAY_MODES or mode.startswith("I;16")
         return ImageHeader(width, height, mode, bits, not is_gray, _has_more_pages(image), extra_bands, drops_low_bits)
+
+
+def _is_deep_png(image: Image.Image) -> bool:
+    """Whether the file is a PNG with 16-bit color that is decoded without Pillow."""
+    return image.format == "PNG" and has_codecs() and _drops_low_bits(image)
 
 
 def _drops_low_bits(image: Image.Image) -> bool:
@@ -147,9 +161,10 @@ def _read_image(path: Path, source: Source, side: int | None) -> DecodedImage:
             if side is not None:
                 shrink = side / min(image.size)
                 image.draft(None, (math.ceil(width * shrink), math.ceil(height * shrink)))
+            is_deep = _is_deep_png(image)
             image.load()  # EXIF data may follow the pixels
             orientation = get_orientation(image)
-            pixels, alpha, bits = _convert_to_arrays(image)
+            pixels, alpha, bits = _decode_deep_png(path, source) if is_deep else _convert_to_arrays(image)
             pixels = apply_orientation(pixels, orientation)
             alpha = None if alpha is None else np.ascontiguousarray(apply_orientation(alpha, orientation))
             full_size = (width, height) if orientation >= 5 else (height, width)
@@ -186,6 +201,8 @@ def _convert_to_arrays(image: Image.Image) -> tuple[npt.NDArray[Any], FloatArray
     bits = _get_bits(image)
     if bits != 8:
         return np.asarray(image)[..., None], None, bits
+    if image.mode == "CMYK":
+        image = _convert_cmyk(image)
     has_alpha = "transparency" in image.info or image.mode in _ALPHA_MODES
     is_gray = image.mode in ("1", "L", "LA", "La")
     if image.mode == "1":
@@ -197,6 +214,28 @@ def _convert_to_arrays(image: Image.Image) -> tuple[npt.NDArray[Any], FloatArray
     return pixels[..., :-1], pixels[..., -1].astype(np.float32) / np.float32(255), bits
 
 
+def _decode_deep_png(path: Path, source: Source) -> tuple[npt.NDArray[Any], FloatArray | None, int]:
+    """Decode a PNG with 16-bit color; returns pixels, alpha and bits."""
+    array = decode_png(path.read_bytes() if isinstance(source, Path) else source.getvalue())
+    if array.shape[2] in (1, 3):
+        return array, None, 16
+    return array[..., :-1], array[..., -1].astype(np.float32) / np.float32(65535), 16
+
+
+def _convert_cmyk(image: Image.Image) -> Image.Image:
+    """Convert CMYK to sRGB by the embedded ICC profile; without one, or if it is damaged, by inverting the inks."""
+    profile = image.info.get("icc_profile")
+    if profile:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+            converted = None
+        if converted is not None:
+            return converted
+    return image.convert("RGB")
+
+
 @contextmanager
 def _open_image(path: Path, source: Source) -> Iterator[Image.Image | None]:
     """Open a file as an undecoded image, None for a TIFF that Pillow does not support.
@@ -205,7 +244,10 @@ def _open_image(path: Path, source: Source) -> Iterator[Image.Image | None]:
     """
     try:
         # TGA files have no signature, so Pillow takes other files for TGA.
-        formats = (*_PILLOW_FORMATS, "TGA") if path.suffix.lower() == ".tga" else _PILLOW_FORMATS
+        if path.suffix.lower() in HEIF_SUFFIXES and not register_heif():
+            raise UnreadableFileError(path, f"HEIC needs a package: {INSTALL_HINT}")
+        formats = (*_PILLOW_FORMATS, "HEIF") if path.suffix.lower() in HEIF_SUFFIXES else _PILLOW_FORMATS
+        formats = (*_PILLOW_FORMATS, "TGA") if path.suffix.lower() == ".tga" else formats
         if Image.MAX_IMAGE_PIXELS is not None and get_max_pixels() > 2 * Image.MAX_IMAGE_PIXELS:
             Image.MAX_IMAGE_PIXELS = get_max_pixels()  # otherwise Pillow's limit is lower than the user's
         try:

@@ -26,13 +26,16 @@ from unpaired.media.image.array_io import (
     convert_pil_to_array,
     convert_pixels_to_array,
 )
+from unpaired.media.image.carried_metadata import CarriedMetadata, read_carried_metadata
 from unpaired.media.image.image_io import (
+    NO_METADATA,
     DecodedImage,
     FloatArray,
     from_tensor,
     read_header,
     read_image,
     remove_white,
+    supports_bits,
     to_tensor,
     write_array,
     write_image,
@@ -63,7 +66,8 @@ class PreparedImage:
 
     `tensor` is (C, *adapter.padded_size) in [-1, 1]. `label` (L,) is the requested label of a label-conditioned method,
     NaN for values that do not change; None for other methods. `losses` describes parts of the file that are not used.
-    A large picture has no tensor but its decoded pixels, in `large`, and the `suffix` of the output file.
+    A large picture has no tensor but its decoded pixels, in `large`, and the `suffix` of the output file. `metadata` is
+    carried over to it.
     """
 
     tensor: Tensor | None
@@ -75,6 +79,7 @@ class PreparedImage:
     losses: tuple[str, ...] = ()
     large: LargeImage | None = None
     suffix: str = ""
+    metadata: CarriedMetadata = NO_METADATA
 
     @property
     def batch_key(self) -> tuple[object, ...]:
@@ -138,7 +143,7 @@ class ImagePipeline:
         image = read_image(path, self.size if self.shrink else None, keep_type=is_large)
         item = self.prepare_image(image, header.is_color, image.full_size, is_large)
         suffix = Path(self.make_output_name(path.name)).suffix
-        item = replace(item, losses=(*header.losses, *item.losses), suffix=suffix)
+        item = replace(item, losses=(*header.losses, *item.losses), suffix=suffix, metadata=read_carried_metadata(path))
         label_request = self.request.label_request
         return item if label_request is None else replace(item, label=label_request.get_target_label(path))
 
@@ -203,9 +208,15 @@ class ImagePipeline:
         """Write a result with the bits of its input, if the format supports them; returns no warnings."""
         bits = get_output_bits(output.suffix, prepared_item)
         if isinstance(result, Tensor):
-            write_image(output, self.restore_pixels(prepared_item, result, bits), prepared_item.alpha, bits)
+            write_image(
+                output,
+                self.restore_pixels(prepared_item, result, bits),
+                prepared_item.alpha,
+                bits,
+                prepared_item.metadata,
+            )
         else:
-            write_array(output, result, prepared_item.alpha is not None)
+            write_array(output, result, prepared_item.alpha is not None, prepared_item.metadata)
         return ()
 
     def translate_object(self, x: Any, sample_rate_hz: int | None = None) -> Image.Image | Array | Tensor:
@@ -280,14 +291,8 @@ class ImagePipeline:
 
 def get_output_bits(suffix: str, prepared_item: PreparedImage) -> int:
     """Return the bits of a result: those of the input if the format of `suffix` supports them, else 8."""
-    is_tiff = suffix.lower() in (".tif", ".tiff")
-    is_gray_png = (
-        suffix.lower() == ".png"
-        and prepared_item.bits == 16
-        and not prepared_item.is_color
-        and prepared_item.alpha is None
-    )
-    return prepared_item.bits if is_tiff or is_gray_png else 8
+    has_alpha = prepared_item.alpha is not None
+    return prepared_item.bits if supports_bits(suffix, prepared_item.bits, prepared_item.is_color, has_alpha) else 8
 
 
 def _emit_warnings(warning_texts: list[str]) -> None:

@@ -24,12 +24,13 @@ WRITTEN_FORMATS = {
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
 }
 """Suffixes of picture files that can be written -> format."""
-READ_ONLY_SUFFIXES = frozenset({".gif", ".avif", ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".tga"})
+READ_ONLY_SUFFIXES = frozenset(
+    {".gif", ".avif", ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".heic", ".heif"}
+)
 """Suffixes of picture files that can only be read; their translations are PNG files."""
 SUFFIXES = READ_ONLY_SUFFIXES | WRITTEN_FORMATS.keys()
 """Suffixes of picture files that can be read."""
 CONVERSION_HINTS = {
-    **dict.fromkeys((".heic", ".heif"), "HEIC is not read: save these pictures as JPEG or PNG"),
     **dict.fromkeys(
         (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"),
         "raw photos are not read: develop them to TIFF, PNG or JPEG",
