@@ -48,9 +48,9 @@ class TiledTensor(Tensor):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         """Record an operation; raises UntileableError if it cannot be computed by tiles."""
-        from unpaired.tiling.dispatch import dispatch  # noqa: PLC0415 - the table needs this class
+        from unpaired.tiling import dispatch, handlers  # noqa: F401, PLC0415 - both need this class
 
-        return dispatch(func, args, dict(kwargs or {}))
+        return dispatch.dispatch(func, args, dict(kwargs or {}))
 
     def evaluate_whole(self) -> Tensor:
         """Compute all values as one tensor on the CPU."""
