@@ -236,7 +236,12 @@ class _FileProcessor:
     ) -> Iterator[tuple[TranslationJob, Future[Sequence[str]]]]:
         for _, prepared_item in group:
             self._add_warnings(self.pipeline.list_warnings(prepared_item))
-        results = self.pipeline.run([prepared_item for _, prepared_item in group])
+        try:
+            results = self.pipeline.run([prepared_item for _, prepared_item in group], self._report_fraction)
+        except UnpairedError as error:
+            for job, _ in group:
+                self._record_failure(job, error)
+            return
         self.manifest.mark_started(job for job, _ in group)
         for (job, prepared_item), result in zip(group, results, strict=True):
             yield job, executor.submit(self._write, job.output, prepared_item, result)
@@ -269,6 +274,11 @@ class _FileProcessor:
         self.bytes_by_job.pop(job, None)
         self.outcome.failed.append((job.input, str(reason).removeprefix(f"{job.input}: ")))
         self._advance_progress()
+
+    def _report_fraction(self, fraction: float) -> None:
+        """Report the progress within a file."""
+        if self.progress is not None:
+            self.progress(self.finished_count + fraction, self.total)
 
     def _advance_progress(self) -> None:
         self.finished_count += 1
