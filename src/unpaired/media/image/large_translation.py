@@ -73,7 +73,7 @@ def create_image_node(large_image: LargeImage, device: torch.device) -> Leaf:
 def pad_node(node: Node, size: tuple[int, int]) -> Node:
     """Pad a node as `pad_by_reflection` pads an array."""
     rows, columns = (
-        torch.from_numpy(pad_by_reflection(np.arange(length)[None, None, :, None], (padded, 1)).flatten())
+        torch.from_numpy(pad_by_reflection(np.arange(length, dtype=np.float32)[:, None], (padded, 1))).long().flatten()
         for length, padded in zip(node.shape[2:], size, strict=True)
     )
     return Gather(node, rows, columns)

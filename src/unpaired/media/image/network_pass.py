@@ -1,4 +1,4 @@
-"""Pass of pictures through the networks of one route, in batches. Imports no torch, which exported networks do without."""
+"""Pass of pictures through the networks of one route, in batches. Imports no torch, which files do without."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class WholePass(NetworkPass):
                 "with the run"
             )
 
-    def choose_tile(self, height: int, width: int) -> None:  # noqa: ARG002 - no size has tiles
+    def choose_tile(self, height: int, width: int) -> None:
         """Return None."""
 
     def _apply_batch(
@@ -95,14 +95,13 @@ class WholePass(NetworkPass):
 def require_memory(height: int, width: int) -> None:
     """Raise WorkError if a whole picture of this size probably needs more than the free memory."""
     need, available = height * width * WHOLE_BYTES_PER_PIXEL, read_available_bytes()
-    is_known = available is not None
-    if height * width <= MAX_NETWORK_PIXELS or (is_known and need <= available):
+    if height * width <= MAX_NETWORK_PIXELS or (available is not None and need <= available):
         return
-    free = f"{available / 1e9:.1f} GB are free" if is_known else "the free memory is unknown"
+    free = "the free memory is unknown" if available is None else f"{available / 1e9:.1f} GB are free"
     raise WorkError(
         f"an exported network translates whole pictures, and one of {width} x {height} pixels may need "
-        f"{need / 1e9:.1f} GB, but {free}; translate with the run, which uses tiles, resize the picture (--scale "
-        "trained, if the networks were trained on whole pictures), or give --tile off to try it"
+        f"{need / 1e9:.1f} GB, but {free}; translate with the run, which uses tiles, give a smaller picture, or "
+        "try it with --tile off"
     )
 
 
