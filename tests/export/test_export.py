@@ -174,6 +174,17 @@ def test_openvino_int8(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert ExportedTranslator.load(made.path).config.precision == "int8"
 
 
+def test_openvino_sends_no_telemetry() -> None:
+    code = (
+        "from unpaired.export.packages import import_package\n"
+        "import sys\n"
+        "import_package('openvino', 'test')\n"
+        "assert sys.modules['openvino_telemetry'] is None\n"
+    )
+    pytest.importorskip("openvino")
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 def test_openvino(run: Path, tmp_path: Path) -> None:
     pytest.importorskip("openvino")
     made = export_run(run, tmp_path / "model.xml", output_format="openvino", to="photos")

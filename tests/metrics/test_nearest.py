@@ -6,14 +6,8 @@ import pytest
 import torch
 
 from unpaired.metrics.base import DO_NOTHING, RouteEvaluation
-from unpaired.metrics.nearest import (
-    CHUNK_SIZE,
-    NEAREST_RATIO,
-    add_nearest_ratios,
-    compute_ratio,
-    describe_memorization,
-    find_nearest,
-)
+from unpaired.metrics.memorization import NEAREST_RATIO, add_nearest_ratios, describe_memorization
+from unpaired.metrics.nearest import CHUNK_SIZE, compute_ratio, find_nearest
 
 ROUTE = RouteEvaluation(route="a -> b", sources=3, targets=3, values={"kid": 1.0})
 

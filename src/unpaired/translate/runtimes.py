@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -84,8 +85,17 @@ def run_session(session: Any) -> GraphRunner:
     return run
 
 
+def disable_telemetry() -> None:
+    """Make OpenVINO's telemetry, which reports imports and conversions over the network, count as missing.
+
+    Call this before the first import of OpenVINO or NNCF; both work without the package.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type] # its import raises ImportError
+
+
 def read_openvino(path: Path) -> Any:
     """Read an OpenVINO file, whose weights have the same name with the suffix .bin; raises as `load_exported_file`."""
+    disable_telemetry()
     try:
         import openvino  # noqa: PLC0415 - in an extra
     except ImportError as error:

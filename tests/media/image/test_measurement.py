@@ -15,7 +15,7 @@ from unpaired.media.image.metrics import IMAGE_METRICS, LINEAR, REAL
 from unpaired.metrics.base import DO_NOTHING, RouteEvaluation
 from unpaired.metrics.color_transfer import fit_color_transfer, measure_colors
 from unpaired.metrics.features import EfficientNetFeatures
-from unpaired.metrics.nearest import NEAREST_RATIO
+from unpaired.metrics.memorization import NEAREST_RATIO
 
 
 class PooledPixels(EfficientNetFeatures):

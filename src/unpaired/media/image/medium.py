@@ -30,7 +30,7 @@ from unpaired.media.image.settings import (
     image_statistics,
 )
 from unpaired.metrics.base import SummaryColumn
-from unpaired.metrics.nearest import describe_memorization
+from unpaired.metrics.memorization import describe_memorization
 from unpaired.networks.image_settings import ImageNetworkSettings
 
 if TYPE_CHECKING:

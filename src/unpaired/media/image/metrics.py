@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unpaired.metrics.base import DO_NOTHING, Baseline, Metric
-from unpaired.metrics.nearest import NEAREST_RATIO
+from unpaired.metrics.memorization import NEAREST_RATIO
 
 REAL = "real to real"
 LINEAR = "linear color transfer"

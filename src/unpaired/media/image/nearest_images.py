@@ -29,7 +29,8 @@ from unpaired.media.image.settings import image_statistics
 from unpaired.media.pictures import embed_image
 from unpaired.metrics import features as feature_net
 from unpaired.metrics.base import DO_NOTHING, RouteEvaluation
-from unpaired.metrics.nearest import add_nearest_ratios, compute_ratio, find_nearest
+from unpaired.metrics.memorization import add_nearest_ratios
+from unpaired.metrics.nearest import compute_ratio, find_nearest
 from unpaired.report.templating import render
 from unpaired.routes import Route
 from unpaired.runs.files import build_item_transform

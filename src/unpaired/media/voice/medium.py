@@ -40,7 +40,7 @@ from unpaired.media.voice.settings import (
     voice_settings,
 )
 from unpaired.metrics.base import SummaryColumn
-from unpaired.metrics.nearest import describe_memorization
+from unpaired.metrics.memorization import describe_memorization
 
 if TYPE_CHECKING:
     from markupsafe import Markup

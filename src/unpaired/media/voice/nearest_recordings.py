@@ -15,7 +15,8 @@ from unpaired.media.voice.metrics.declarations import REAL
 from unpaired.media.voice.utterances import SpeakerRecordings, Utterance
 from unpaired.metrics import frame_distance
 from unpaired.metrics.base import DO_NOTHING, RouteEvaluation
-from unpaired.metrics.nearest import add_nearest_ratios, compute_ratio, find_nearest
+from unpaired.metrics.memorization import add_nearest_ratios
+from unpaired.metrics.nearest import compute_ratio, find_nearest
 
 MAX_TRAINING_RECORDINGS = 30
 """Maximum number of training recordings of a speaker that are searched; of more, a fixed random sample."""

@@ -7,7 +7,7 @@ waves.
 from __future__ import annotations
 
 from unpaired.metrics.base import DO_NOTHING, Baseline, Metric
-from unpaired.metrics.nearest import NEAREST_RATIO
+from unpaired.metrics.memorization import NEAREST_RATIO
 
 AFFINE, NEAREST, COPY_SYNTHESIS, REAL = "affine", "kNN", "copy-synthesis", "real target"
 RANK_TOLERANCE = 0.02
