@@ -136,7 +136,7 @@ def test_too_little_sound_raises_work_error_and_bad_files_are_skipped(speakers: 
 def test_check_reports_recordings(speakers: Path) -> None:
     result = check_data([speakers], None, lambda done, total: None)
     assert result.is_usable and not result.unreadable
-    for fact in ("10 recordings", "16000 Hz, mono: 10", "8 for training"):
+    for fact in ("10 recordings", "16000 Hz, mono: 10", "8 train"):
         assert fact in result.text
 
 

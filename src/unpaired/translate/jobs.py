@@ -75,7 +75,8 @@ class TranslationJobs:
             self._check_inputs(inputs, out)
         except OSError as error:
             raise UsageError(f"{error.filename}: cannot be opened ({error.strerror})") from error
-        self._database = sqlite3.connect("", isolation_level=None)
+        # The garbage collector may close it in another thread.
+        self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         weakref.finalize(self, self._database.close)  # also if an error follows; Python 3.13 warns of open databases
         self._database.execute("CREATE TABLE files (output BLOB PRIMARY KEY, input BLOB, real BLOB) WITHOUT ROWID")
         self._database.execute("CREATE TABLE others (real BLOB)")

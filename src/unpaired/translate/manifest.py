@@ -67,7 +67,10 @@ class Manifest:
         self._earlier: sqlite3.Connection | None = None
         try:
             with self._wrap_database_errors():
-                self._database = sqlite3.connect(self._folder / DATABASE_NAME, isolation_level=None)
+                # The garbage collector may close it in another thread.
+                self._database = sqlite3.connect(
+                    self._folder / DATABASE_NAME, isolation_level=None, check_same_thread=False
+                )
                 weakref.finalize(self, self._database.close)  # also if an error follows
                 # No fsync: a killed process loses no rows; only a power failure could.
                 self._database.execute("PRAGMA synchronous = OFF")
