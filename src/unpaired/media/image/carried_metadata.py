@@ -11,6 +11,7 @@ from typing import Any
 from PIL import ExifTags, Image
 
 from unpaired.media.image.optional_formats import HEIF_SUFFIXES, register_heif
+from unpaired.media.image.tiff_pages import seek_main_page
 
 _CARRIED_TAGS = (
     ExifTags.Base.Make,
@@ -58,6 +59,7 @@ def read_carried_metadata(path: Path) -> CarriedMetadata:
         with Image.open(path) as image:
             profile = image.info.get("icc_profile") or b""
             if image.format == "TIFF":
+                seek_main_page(image)
                 profile = image.tag_v2.get(_ICC_TAG, profile)  # type: ignore[attr-defined]
             has_exif = image.format != "PNG" or "exif" in image.info  # Pillow would decode a PNG to search for it
             exif = _select_tags(image.getexif()) if has_exif else b""
