@@ -15,12 +15,18 @@ if TYPE_CHECKING:
 
 LogCallback = Callable[[str], None]
 """Receives one line of text for the user."""
-ProgressCallback = Callable[[int, int], None]
-"""Receives the number of finished units of work and their total."""
+ProgressCallback = Callable[[float, int], None]
+"""Receives the number of finished units of work, which may be a fraction, and their total."""
+FractionCallback = Callable[[float], None]
+"""Receives the finished fraction of one unit of work, in [0, 1]."""
 
 
-def ignore_progress(done: int, total: int) -> None:
+def ignore_progress(done: float, total: int) -> None:
     """Do nothing: a callback for callers that show no progress."""
+
+
+def ignore_fraction(fraction: float) -> None:
+    """Do nothing: a callback for callers that show no progress within a unit."""
 
 
 def prepare_streams() -> None:
@@ -122,7 +128,7 @@ def progress_bar(description: str) -> Iterator[ProgressCallback]:
     )
     task = bar.add_task(description, total=None)
 
-    def advance(done: int, total: int) -> None:
+    def advance(done: float, total: int) -> None:
         bar.start()
         bar.update(task, completed=done, total=total)
 

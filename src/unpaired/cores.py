@@ -7,6 +7,8 @@ import os
 import sys
 from pathlib import Path
 
+from unpaired.control_groups import iterate_group_folders
+
 _THREADS_AT_START = os.environ.get("OMP_NUM_THREADS", "")
 """The user's setting, read at import because Lightning overwrites the variable for its processes."""
 
@@ -41,24 +43,8 @@ def read_cpu_quota(root: Path = Path("/")) -> float | None:
     `docker --cpus 1.5` gives 1.5. The smallest quota of the group and its ancestors applies. Returns None without a
     limit, and on systems other than Linux.
     """
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return None
-    quotas: list[float] = []
-    for line in lines:
-        _, _, rest = line.partition(":")
-        controllers, _, group = rest.partition(":")
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        mounts = ["sys/fs/cgroup"]
-        if controllers:
-            mounts = [f"sys/fs/cgroup/{controllers}", "sys/fs/cgroup/cpu", "sys/fs/cgroup/cpu,cpuacct"]
-        parts = [part for part in group.split("/") if part not in ("", "..")]
-        for mount in mounts:
-            # In a container the path may be the host's, while the container's own group is mounted at the top.
-            folders = [(root / mount).joinpath(*parts[:depth]) for depth in range(len(parts) + 1)]
-            quotas += [quota for folder in folders if (quota := _read_group_quota(folder)) is not None]
+    folders = iterate_group_folders("cpu", root)
+    quotas = [quota for folder in folders if (quota := _read_group_quota(folder)) is not None]
     return min(quotas, default=None)
 
 

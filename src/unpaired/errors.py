@@ -26,6 +26,10 @@ class WorkError(UnpairedError):
     """Failed work, such as unusable data, a damaged checkpoint or a full disk (exit code 1)."""
 
 
+class OutOfMemoryError(WorkError):
+    """A device has too little memory for one item."""
+
+
 class UnreadableFileError(WorkError):
     """One unusable file, with the reason. Callers skip the file, count it and continue."""
 

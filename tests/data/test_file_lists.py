@@ -37,12 +37,12 @@ def test_read_file_names_raises_errors_for_missing_empty_and_binary_files(tmp_pa
 
 
 def test_discover_accepts_file_lists_as_domains(tmp_path: Path) -> None:
-    tree(tmp_path, *(f"all/{i:02}.png" for i in range(24)), "all/deep/1.png", "x.heic")
-    (tmp_path / "cats.txt").write_text("".join(f"all/{i:02}.png\n" for i in range(12)) + "x.heic\ngone.png\n")
+    tree(tmp_path, *(f"all/{i:02}.png" for i in range(24)), "all/deep/1.png", "x.psd")
+    (tmp_path / "cats.txt").write_text("".join(f"all/{i:02}.png\n" for i in range(12)) + "x.psd\ngone.png\n")
     (tmp_path / "dogs.txt").write_text("".join(f"all/{i:02}.png\n" for i in range(12, 24)) + "all/deep\n")
     cats, dogs = discover([tmp_path / "cats.txt", tmp_path / "dogs.txt"])
     assert (cats.name, len(cats.train), cats.ignored) == ("cats", 12, 1)
-    assert ".heic 1" in cats.note and "gone.png" in cats.note
+    assert ".psd 1" in cats.note and "gone.png" in cats.note
     assert list(dogs.train)[-1] == "all/deep/1.png" and dogs.train.get_path(0).is_file()
     assert cats.sources == (str(tmp_path / "cats.txt"),)
     assert list(rediscover("cats", cats.sources).train) == list(cats.train)

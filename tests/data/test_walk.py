@@ -26,7 +26,7 @@ def test_every_file_is_listed_or_counted_with_its_reason(tmp_path: Path) -> None
         tmp_path / "a",
         "1.png",
         "2.jfif",
-        "3.HEIC",
+        "3.PSD",
         "notes.txt",
         "noending",
         ".hidden.png",
@@ -45,21 +45,21 @@ def test_every_file_is_listed_or_counted_with_its_reason(tmp_path: Path) -> None
     (root / "out").symlink_to(tmp_path / "elsewhere")
     names, skipped = walk(root)
     assert names == ["1.png", "2.jfif", "out/7.png"]
-    assert skipped.other_suffixes == {".heic": 1, ".txt": 1, "": 1} and skipped.ignored == 3
+    assert skipped.other_suffixes == {".psd": 1, ".txt": 1, "": 1} and skipped.ignored == 3
     assert skipped.hidden_files == [".hidden.png"] and skipped.hidden_folders == [".git"]
     assert skipped.system_folders == ["@eaDir", "sub/#recycle"]
     assert sorted(skipped.artifacts) == ["made", "run"]
     assert skipped.broken == ["gone.png"] and skipped.repeated == ["sub/loop"] and skipped.outside == ["out"]
     text = "\n".join(skipped.describe())
-    for fact in (".heic 1", "HEIC is not read", "@eaDir", "made", "gone.png", "sub/loop", ".hidden.png", ".git", "out"):
+    for fact in (".psd 1", "export PSD", "@eaDir", "made", "gone.png", "sub/loop", ".hidden.png", ".git", "out"):
         assert fact in text
 
 
 def test_thumbnails_and_other_kinds_are_in_the_note_of_a_domain(tmp_path: Path) -> None:
-    tree(tmp_path, "a/1.png", "a/@eaDir/1.png/SYNOPHOTO_THUMB_M.png", "a/2.heic", "b/1.png", "@eaDir/x.png")
+    tree(tmp_path, "a/1.png", "a/@eaDir/1.png/SYNOPHOTO_THUMB_M.png", "a/2.psd", "b/1.png", "@eaDir/x.png")
     a, b = discover([tmp_path])
     assert len(a.train) == 1 and a.ignored == 1 and b.note == ""
-    assert "@eaDir" in a.note and ".heic 1" in a.note
+    assert "@eaDir" in a.note and ".psd 1" in a.note
 
 
 def test_a_domain_of_files_that_are_not_read_says_how_to_convert_them(tmp_path: Path) -> None:

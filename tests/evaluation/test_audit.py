@@ -58,7 +58,7 @@ def build_audit(*routes: RouteAudit, **more: Any) -> Audit:
 def test_audit_is_stored_is_repeatable_and_does_not_change_the_weights(run: Path) -> None:
     weights = hashlib.sha256((run / "model.safetensors").read_bytes()).hexdigest()
     state = torch.get_rng_state()
-    calls: list[tuple[int, int]] = []
+    calls: list[tuple[float, int]] = []
     result = audit(run, inverse_steps=2, limit=3, progress=lambda done, total: calls.append((done, total)))
     assert torch.equal(torch.get_rng_state(), state)
     assert hashlib.sha256((run / "model.safetensors").read_bytes()).hexdigest() == weights

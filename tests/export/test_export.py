@@ -21,6 +21,7 @@ from unpaired.export import verification
 from unpaired.export.items import load_items
 from unpaired.export.run import Export, export_run
 from unpaired.labels import LabelGroup, Labels, create_domain_labels
+from unpaired.media.image import network_pass, pipeline
 from unpaired.translate import ExportedTranslator, Translator
 from unpaired.translate.loading import load_translator
 
@@ -89,6 +90,25 @@ def test_exported_translator_equals_the_runs(run: Path, exported: Export) -> Non
             assert a.shape == b.shape and np.abs(a.astype(int) - b).max() <= 1
     tensor = torch.rand(2, 3, 16, 24) * 2 - 1
     assert torch.allclose(ours(tensor), theirs(tensor, to="paintings"), atol=1e-4)
+
+
+def test_large_pictures_are_translated_whole_or_refused(
+    exported: Export, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = picture(tmp_path / "a.png", 40, 60)
+    translator = ExportedTranslator.load(exported.path)
+    with pytest.raises(UsageError, match="--tile 32"):
+        translator(source, tile=32)
+    whole = np.asarray(translator(source, scale="native"))
+    monkeypatch.setattr(pipeline, "LARGE_PIXELS", 0)
+    monkeypatch.setattr(network_pass, "MAX_NETWORK_PIXELS", 1000)
+    monkeypatch.setattr(network_pass, "read_available_bytes", lambda: 10**12)
+    assert np.array_equal(translator(source, scale="native"), whole)
+    for available, fact in ((10**6, "0.0 GB are free"), (None, "unknown")):
+        monkeypatch.setattr(network_pass, "read_available_bytes", lambda available=available: available)
+        with pytest.raises(WorkError, match=f"60 x 40 .*{fact}.*--tile off"):
+            translator(source, scale="native")
+        assert np.array_equal(translator(source, scale="native", tile="off"), whole)
 
 
 def test_command_line_translates_without_torch(exported: Export, run: Path, tmp_path: Path) -> None:

@@ -242,7 +242,7 @@ class SignalPipeline:
         """Nothing."""
         return []
 
-    def run(self, batch: Sequence[PreparedSignal]) -> Sequence[Signal]:
+    def run(self, batch: Sequence[PreparedSignal], report_fraction: Any = None) -> Sequence[Signal]:
         """Translate signals of equal length."""
         peak = get_peak(self.request.target)
         x = np.stack([item.values for item in batch])

@@ -28,7 +28,7 @@ def test_runs_and_translations_are_skipped_with_a_note(tmp_path: Path) -> None:
     root = tree(
         tmp_path / "in",
         "1.png",
-        "2.HEIC",
+        "2.PSD",
         "runs/a-b/config.yaml",
         "runs/a-b/history.jsonl",
         "runs/a-b/samples/1.png",
@@ -40,7 +40,7 @@ def test_runs_and_translations_are_skipped_with_a_note(tmp_path: Path) -> None:
     jobs = TranslationJobs([root], root / "translated-a", IMAGE)
     assert outputs(jobs) == ["1.png"]
     text = "\n".join(jobs.notes)
-    for fact in (".heic 1", ".wav 1", "runs/a-b", "translated-b", "@eaDir"):
+    for fact in (".psd 1", ".wav 1", "runs/a-b", "translated-b", "@eaDir"):
         assert fact in text
     assert outputs(TranslationJobs([root / "translated-b"], tmp_path / "out", IMAGE)) == ["1.png"]  # given explicitly
 
@@ -58,9 +58,9 @@ def test_a_list_of_inputs(tmp_path: Path) -> None:
 
 
 def test_unsupported_format_raises_usage_error(tmp_path: Path) -> None:
-    tree(tmp_path, "1.heic")
-    with pytest.raises(UsageError, match="HEIC is not read"):
-        TranslationJobs([tmp_path / "1.heic"], tmp_path / "out", IMAGE)
+    tree(tmp_path, "1.psd")
+    with pytest.raises(UsageError, match="export PSD"):
+        TranslationJobs([tmp_path / "1.psd"], tmp_path / "out", IMAGE)
 
 
 def test_database_is_closed_with_the_last_reference(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from tiny_runs import Known, config, domain, make_run
 
 from unpaired import translate
 from unpaired.errors import UnreadableFileError, UsageError, WorkError
-from unpaired.media.image import pipeline
+from unpaired.media.image import tiled_pass as module
 from unpaired.translate import Translator, torch_network
 
 SIXTEEN = (domain("t1", False, 16, 100, 4100), domain("t2", False, 16, 0, 2000))
@@ -92,12 +92,27 @@ def test_enlarging_warns() -> None:
 
 
 def test_large_pictures_go_in_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "MAX_NETWORK_PIXELS", 1024)
+    monkeypatch.setattr(module, "SMALL_PIXELS", 0)
+    monkeypatch.setattr(module, "read_device_bytes", lambda _: 1000)
     method = Known()
     array = noise(100, 70, 3)
-    with pytest.warns(UserWarning, match="tiles"):
-        out = Translator(config(resize_mode="crop"), method, "cpu")(array, to="paintings")
-    assert np.array_equal(out, array) and len(method.seen) > 1
+    translator = Translator(config(resize_mode="crop"), method, "cpu")
+    assert np.array_equal(translator(array, to="paintings"), array)  # no warning: the result is exact
+    assert np.array_equal(translator(array, to="paintings", tile=32), array)
+    assert np.array_equal(translator(array, to="paintings", tile="off"), array)
+
+
+def test_networks_that_need_the_whole_picture_go_in_tiles_with_a_warning() -> None:
+    class Sorted(Known):
+        def translate(self, x: torch.Tensor, source: str, target: str) -> torch.Tensor:
+            if type(x) is torch.Tensor:
+                self.seen.append(tuple(x.shape))
+            return x.flatten(2).sort().values.view(x.shape) * 0 + x
+
+    method, array = Sorted(), noise(100, 72, 3)
+    with pytest.warns(UserWarning, match=r"flatten|view|sort"):
+        out = Translator(config(resize_mode="crop"), method, "cpu")(array, to="paintings", tile=32)
+    assert np.array_equal(out, array)
     assert all(h * w <= 1024 for *_, h, w in method.seen)
 
 

@@ -30,6 +30,7 @@ from unpaired.training.distributed import Distributed, launch_distributed
 from unpaired.training.feasibility import require_feasible, require_method_support, require_validation
 from unpaired.training.init_weights import init_from_run
 from unpaired.training.listing import build_domains, list_data
+from unpaired.training.memory_limits import fit_to_memory, repeat_within_memory
 from unpaired.training.step_benchmark import choose_precision
 from unpaired.training.teacher import add_teacher
 
@@ -88,8 +89,12 @@ def setup_training(
     with distributed.report_errors_once():
         batches = build_batches(config, files, log)
     expected_step_s: float | None = None
+    with distributed.report_errors_once():
+        config = fit_to_memory(config, method, batches, distributed, log)
     if config.training.precision == "auto":
-        config, expected_step_s = choose_precision(config, method, batches, distributed, log)
+        config, expected_step_s = repeat_within_memory(
+            lambda config: choose_precision(config, method, batches, distributed, log), config, method, distributed, log
+        )
     return TrainingSetup(config, files, method, batches, distributed, log, expected_step_s)
 
 

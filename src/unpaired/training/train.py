@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext, suppress
 from functools import partial
 from pathlib import Path
@@ -17,18 +17,21 @@ from unpaired.config.run_config import RunConfig, write_config
 from unpaired.console import LogCallback, format_duration, log_to_terminal
 from unpaired.data.batches import BatchLoader
 from unpaired.errors import DivergenceError, UsageError, WorkError, format_system_error
+from unpaired.methods.base import Method
 from unpaired.report.page import write_report
 from unpaired.runs.files import RunFiles, write_file_lists
 from unpaired.runs.folder import Checkpoint, RunFolder, format_run_name, next_free_path, require_unused, save_model
 from unpaired.runs.history import History
-from unpaired.runs.progress import Budget, Progress
+from unpaired.runs.progress import Budget, Progress, list_checkpoints
 from unpaired.runs.relocation import relocate_data
 from unpaired.training.checkpoint import load_checkpoint
 from unpaired.training.distributed import Distributed, launch_distributed
 from unpaired.training.feasibility import require_validation
 from unpaired.training.finish import describe_early_stop
+from unpaired.training.init_weights import init_from_run
 from unpaired.training.logging import TrainingLog
 from unpaired.training.loop import TrainingLoop
+from unpaired.training.memory_limits import repeat_within_memory
 from unpaired.training.resumption import (
     adapt_to_machine,
     describe_machine_changes,
@@ -77,9 +80,19 @@ def train(
         training = setup.config.training
         loop = TrainingLoop(setup.method, setup.distributed, training.precision, training.ema_decay, training.seed)  # type: ignore[arg-type]
         progress = Progress(world_size=setup.distributed.world_size)
-        return run_training(
-            setup.config, folder, loop, setup.batches, progress, setup.log, False, on_step, setup.expected_step_s
+        begin = partial(
+            run_training,
+            setup.config,
+            folder,
+            loop,
+            setup.batches,
+            progress,
+            setup.log,
+            False,
+            on_step,
+            setup.expected_step_s,
         )
+        return run_within_memory(begin, folder, setup.files, setup.method, setup.distributed, setup.log, on_step, init)
 
 
 def dry_run(
@@ -191,7 +204,45 @@ def _resume_locked(
         log(f"{folder.path}: already complete; recorded the new folders of its data")
         return folder.path
     log(f"resuming {folder.path} at step {progress.step}")
-    return run_training(new_config, folder, loop, batches, progress, log, True, on_step, expected_step_s)
+    begin = partial(run_training, new_config, folder, loop, batches, progress, log, True, on_step, expected_step_s)
+    return run_within_memory(begin, folder, files, method, distributed, log, on_step)
+
+
+def run_within_memory(
+    begin: Callable[[], Path],
+    folder: RunFolder,
+    files: RunFiles,
+    method: Method,
+    distributed: Distributed,
+    log: LogCallback,
+    on_step: OnStep | None,
+    init: Path | str | None = None,
+) -> Path:
+    """Call `begin`; if the device runs out of memory, continue the run with smaller micro-batches.
+
+    The run continues as in a new process: from its last checkpoint, or from its start if there is none, since half a
+    step may have changed weights, optimizers and image pools. The new settings are written to its configuration.
+    """
+    is_first_try = True
+
+    def attempt(config: RunConfig) -> Path:
+        nonlocal is_first_try
+        if is_first_try:
+            is_first_try = False
+            return begin()
+        write_config(folder.config, config)
+        new_method = build_on_device(config, distributed.fabric)
+        if init is not None:
+            init_from_run(new_method, Path(init), config, log)
+        training = config.training
+        loop = TrainingLoop(new_method, distributed, training.precision, training.ema_decay, training.seed)  # type: ignore[arg-type]
+        progress = Progress(world_size=distributed.world_size)
+        if list_checkpoints(folder.checkpoints):
+            progress = load_checkpoint(folder.checkpoints, loop, config.method)
+        log(f"continuing at step {progress.step}")
+        return run_training(config, folder, loop, build_batches(config, files, log), progress, log, True, on_step)
+
+    return repeat_within_memory(attempt, folder.load_config(), method, distributed, log)
 
 
 def run_training(

@@ -91,8 +91,8 @@ class BaseTranslator(ABC):
     ) -> Any:
         """Translate `x` to domain `to`, which may be omitted if the model has only one route.
 
-        `source` names the domain of `x` if several routes lead to `to`; `mode`, `scale`, `source_range`, `target_range`
-        and `labels` are as for `unpaired translate`. A run of pictures accepts
+        `source` names the domain of `x` if several routes lead to `to`; `mode`, `scale`, `tile`, `source_range`,
+        `target_range` and `labels` are as for `unpaired translate`. A run of pictures accepts
 
         - a path or Pillow image; returns a Pillow image of the same size with the same alpha;
         - an array (H, W) or (H, W, C); returns an array of the same type: uint8, uint16, or floating point with values
@@ -107,7 +107,7 @@ class BaseTranslator(ABC):
           rate.
 
         Raises UsageError for unsupported objects and unknown names, UnreadableFileError for a damaged file. Warns if a
-        result was enlarged more than twofold, a picture was so large that it was translated in tiles, or a recording
-        has a defect.
+        result was enlarged more than twofold, a picture was translated in tiles that may differ in contrast, or a
+        recording has a defect.
         """
         return self.create_pipeline(self.resolve_request(to, source, options)).translate_object(x, sample_rate_hz)

@@ -68,8 +68,8 @@ def translate_files(
     """Translate files and folders into the folder `out`; outputs keep the names and subfolders of their inputs.
 
     An output image has the size and alpha channel of its input. 16-bit and floating-point values are kept if the file
-    format supports them with the channels of the result (TIFF always, PNG for gray without alpha), else the result has
-    8 bits. JPEG and BMP store no alpha. Up to `batch_size` images of equal network shape form one batch.
+    format supports them with the channels of the result (TIFF always, PNG for gray without alpha, or with the extra
+    `formats`), else the result has 8 bits. JPEG and BMP store no alpha. Up to `batch_size` images of equal network shape form one batch.
 
     An output recording has the duration, loudness and channels of its input, and the sample rate of the run's features;
     memory does not grow with the duration. Formats that are read but not written change: `a.mp3` gives `a.flac`, and
@@ -236,7 +236,12 @@ class _FileProcessor:
     ) -> Iterator[tuple[TranslationJob, Future[Sequence[str]]]]:
         for _, prepared_item in group:
             self._add_warnings(self.pipeline.list_warnings(prepared_item))
-        results = self.pipeline.run([prepared_item for _, prepared_item in group])
+        try:
+            results = self.pipeline.run([prepared_item for _, prepared_item in group], self._report_fraction)
+        except UnpairedError as error:
+            for job, _ in group:
+                self._record_failure(job, error)
+            return
         self.manifest.mark_started(job for job, _ in group)
         for (job, prepared_item), result in zip(group, results, strict=True):
             yield job, executor.submit(self._write, job.output, prepared_item, result)
@@ -269,6 +274,11 @@ class _FileProcessor:
         self.bytes_by_job.pop(job, None)
         self.outcome.failed.append((job.input, str(reason).removeprefix(f"{job.input}: ")))
         self._advance_progress()
+
+    def _report_fraction(self, fraction: float) -> None:
+        """Report the progress within a file."""
+        if self.progress is not None:
+            self.progress(self.finished_count + fraction, self.total)
 
     def _advance_progress(self) -> None:
         self.finished_count += 1

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from unpaired.labels import Labels
 from unpaired.routes import Route
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 FloatArray = npt.NDArray[np.float32]
 LabelVector = tuple[float, ...]
@@ -42,3 +47,18 @@ class TranslationNetwork(Protocol):
 
         Without `full_precision`, convolutions may be computed with fewer bits than float32 has.
         """
+
+
+@runtime_checkable
+class TensorNetwork(TranslationNetwork, Protocol):
+    """Networks that also translate torch tensors, whatever their class, as tiles need it. `TorchNetwork` is one."""
+
+    @property
+    def device(self) -> torch.device:
+        """Device of the networks."""
+
+    def translate_tensor(self, x: Tensor, route: Route, label: LabelVector | None = None) -> Tensor:
+        """Translate `x` (B, C, H, W) in [-1, 1], which is on `device`, at once; the result is float32."""
+
+    def inference_mode(self, full_precision: bool) -> AbstractContextManager[Any]:
+        """Return the context for `translate_tensor`: without gradients, with the precision of `translate`."""

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
+from unpaired.console import FractionCallback, ignore_fraction
 from unpaired.media.base import Medium
 
 __all__ = ["FilePipeline", "PipelineItem"]
@@ -56,8 +57,11 @@ class FilePipeline(Protocol[ItemT, ResultT]):
     def list_warnings(self, prepared_item: ItemT) -> Sequence[str]:
         """Return warnings about the translation of an item; equal reasons must give equal texts."""
 
-    def run(self, batch: Sequence[ItemT]) -> Sequence[ResultT]:
-        """Run the networks on files with the same `batch_key`."""
+    def run(self, batch: Sequence[ItemT], report_fraction: FractionCallback = ignore_fraction) -> Sequence[ResultT]:
+        """Run the networks on files with the same `batch_key`; long work reports its finished fraction.
+
+        Raises UnpairedError if these files cannot be translated.
+        """
 
     def write(self, output: Path, prepared_item: ItemT, result: ResultT) -> Sequence[str]:
         """Write a result atomically and return further warnings. Raises UnpairedError, OSError."""

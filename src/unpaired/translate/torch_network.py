@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from unpaired.errors import WorkError
+from unpaired.errors import OutOfMemoryError, is_out_of_memory
 from unpaired.labels import Labels
 from unpaired.methods.base import Method
 from unpaired.methods.capabilities import LabelConditionedMethod, SynthesisMethod
@@ -47,25 +47,34 @@ class TorchNetwork:
     def translate(
         self, x: FloatArray, route: Route, label: LabelVector | None = None, full_precision: bool = True
     ) -> FloatArray:
-        """Translate a batch, in halves if the device runs out of memory; raises WorkError for a single item.
+        """Translate a batch, in halves if the device runs out of memory; for a single item raises OutOfMemoryError.
 
         Without `full_precision`, CUDA may compute convolutions in TF32.
         """
-        with torch.no_grad(), _disable_tf32(self.device) if full_precision else nullcontext():
+        with self.inference_mode(full_precision):
             y = self._translate_within_memory(torch.from_numpy(np.ascontiguousarray(x, np.float32)), route, label)
         return np.asarray(y.numpy())
 
+    def translate_tensor(self, x: Tensor, route: Route, label: LabelVector | None = None) -> Tensor:
+        """Translate a tensor on the device at once."""
+        if label is not None and isinstance(self.method, LabelConditionedMethod):
+            return self.method.translate_to_labels(x, torch.tensor(label)).float()
+        return self.method.translate(x, route.source, route.target).float()
+
+    @contextmanager
+    def inference_mode(self, full_precision: bool) -> Iterator[None]:
+        """Return the context for `translate_tensor`."""
+        with torch.no_grad(), _disable_tf32(self.device) if full_precision else nullcontext():
+            yield
+
     def _translate_within_memory(self, x: Tensor, route: Route, label: LabelVector | None) -> Tensor:
         try:
-            on_device = x.to(self.device)
-            if label is not None and isinstance(self.method, LabelConditionedMethod):
-                y = self.method.translate_to_labels(on_device, torch.tensor(label))
-            else:
-                y = self.method.translate(on_device, route.source, route.target)
-            return y.float().cpu()
-        except torch.OutOfMemoryError as error:
+            return self.translate_tensor(x.to(self.device), route, label).cpu()
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
             if len(x) == 1:
-                raise WorkError(
+                raise OutOfMemoryError(
                     f"{self.device} has too little memory for {x.shape[-1]} x {x.shape[-2]} values; use --device cpu, "
                     "or smaller inputs"
                 ) from error

@@ -129,7 +129,7 @@ def test_max_files_limits_the_decoded_files(tmp_path: Path) -> None:
     two(tmp_path, 12)
     for i in range(5):
         picture(tmp_path / "b" / "test" / f"{i}.png", 500 + i)
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[float, int]] = []
     domains = discover([tmp_path])
     report = inspect_images(domains, 10, seed=1, workers=2, progress=lambda done, total: seen.append((done, total)))
     assert [d.inspected_count for d in report.domains] == [5, 5] and seen == [(i, 10) for i in range(1, 11)]

@@ -4,12 +4,8 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
 
-from unpaired.media.image.image_io import FloatArray
 from unpaired.media.image.size_adapter import (
-    apply_tiled,
-    compute_tile_spans,
     create_size_adapter,
     pad_by_reflection,
     resize,
@@ -58,34 +54,3 @@ def test_resize_equals_torchs_antialiased_bicubic() -> None:
     for size in ((16, 26), (90, 140), (41, 67)):
         expected = F.interpolate(torch.from_numpy(x), size, mode="bicubic", antialias=True, align_corners=False)
         assert np.abs(resize(x, size) - expected.numpy()).max() < 1e-4
-
-
-def test_tile_spans_cover_the_length_and_weights_sum_to_one() -> None:
-    for length, side in ((100, 100), (104, 32), (1000, 64), (2048, 512), (36, 32)):
-        total = np.zeros(length, np.float32)
-        for start, weights in compute_tile_spans(length, side, 4):
-            assert start % 4 == 0 and len(weights) == min(side, length)
-            total[start : start + side] += weights
-        assert np.allclose(total, 1)
-
-
-@pytest.mark.parametrize(("height", "width"), [(64, 96), (96, 64), (16, 400), (400, 16)])
-def test_tiles_of_a_local_network_equal_one_pass(height: int, width: int) -> None:
-    torch.manual_seed(0)
-    local = nn.Conv2d(3, 2, 3, padding=1)
-    sizes = []
-
-    @torch.no_grad()
-    def net(x: FloatArray) -> FloatArray:
-        sizes.append(x.shape[-2] * x.shape[-1])
-        return np.asarray(local(torch.from_numpy(x)).numpy())
-
-    x = torch.randn(1, 3, height, width).numpy()
-    expected_output = net(x)
-    sizes.clear()
-    tiled = apply_tiled(net, x, 4, max_pixels=1024)
-    assert len(sizes) > 1 and max(sizes) <= 1024
-    # Zero padding at the borders of tiles changes values there, where the weights are lowest.
-    difference = np.abs(tiled - expected_output)
-    assert difference.mean() < 0.05 * np.abs(expected_output).mean()
-    assert (difference < 1e-5).mean() > 0.5

@@ -17,12 +17,19 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError
 
 from unpaired.errors import UnreadableFileError
 from unpaired.limits import get_max_pixels
 from unpaired.media.image import tiff
 from unpaired.media.image.metadata import apply_orientation, copy_without_metadata, get_orientation
+from unpaired.media.image.optional_formats import (
+    HEIF_SUFFIXES,
+    INSTALL_HINT,
+    decode_png,
+    has_codecs,
+    register_heif,
+)
 from unpaired.media.image.tiff import ImageHeader
 from unpaired.media.image.tiff_pages import seek_main_page
 
@@ -39,14 +46,16 @@ Source = Path | io.BytesIO
 
 @dataclass(frozen=True, eq=False)
 class DecodedImage:
-    """A decoded picture: raw pixels (H, W, 1 or 3) float32, and alpha (H, W) float32 in [0, 1] or None.
+    """A decoded picture: raw pixels (H, W, 1 or 3), and alpha (H, W) float32 in [0, 1] or None.
+
+    The pixels are float32 unless `read_image` was called with `keep_type`.
 
     `bits` is 8, 16 or 32 (floating point, or integers of more than 16 bits), `mode` the mode of the file. `has_color`
     is true if the channels of any pixel differ. `full_size` is the height and width of the file if the picture may have
     been decoded at a smaller size.
     """
 
-    pixels: FloatArray
+    pixels: npt.NDArray[Any]
     alpha: FloatArray | None
     bits: int
     mode: str
@@ -59,13 +68,14 @@ def read_header(path: Path) -> ImageHeader:
     return _read_despite_metadata(path, lambda source: _read_header(path, source))
 
 
-def read_image(path: Path, side: int | None = None) -> DecodedImage:
+def read_image(path: Path, side: int | None = None, keep_type: bool = False) -> DecodedImage:
     """Decode the main page of a picture and apply its EXIF orientation; raises UnreadableFileError.
 
     With `side`, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, its shorter side at least `side`, which is much
-    faster.
+    faster. With `keep_type`, the pixels keep the type of the file, which takes a quarter or half of the memory.
     """
-    return _read_despite_metadata(path, lambda source: _read_image(path, source, side))
+    image = _read_despite_metadata(path, lambda source: _read_image(path, source, side))
+    return image if keep_type else replace(image, pixels=image.pixels.astype(np.float32))
 
 
 def _read_despite_metadata(path: Path, read: Callable[[Source], T]) -> T:
@@ -92,8 +102,10 @@ def _read_header(path: Path, source: Source) -> ImageHeader:
             return header
         main_page = _seek_main_page(path, image)
         bits, mode = _get_bits(image), image.mode
+        if _is_deep_png(image):
+            bits, mode = 16, f"{mode};16"
         extra_bands = tiff.count_extra_bands(image) if image.format == "TIFF" else 0
-        drops_low_bits = _drops_low_bits(image)
+        drops_low_bits = _drops_low_bits(image) and not _is_deep_png(image)
         if image.format == "TIFF" and tiff.needs_tifffile(image):
             header = tiff.read_header(path)
             return replace(header, mode=f"{mode};16" if bits == 16 and mode in ("RGB", "RGBA") else header.mode)
@@ -116,6 +128,11 @@ def _seek_main_page(path: Path, image: Image.Image) -> int:
     index = seek_main_page(image)
     _check_size(path, *image.size)
     return index
+
+
+def _is_deep_png(image: Image.Image) -> bool:
+    """Whether the file is a PNG with 16-bit color that is decoded without Pillow."""
+    return image.format == "PNG" and has_codecs() and _drops_low_bits(image)
 
 
 def _drops_low_bits(image: Image.Image) -> bool:
@@ -160,14 +177,15 @@ def _read_image(path: Path, source: Source, side: int | None) -> DecodedImage:
             if side is not None:
                 shrink = side / min(image.size)
                 image.draft(None, (math.ceil(width * shrink), math.ceil(height * shrink)))
+            is_deep = _is_deep_png(image)
             image.load()  # EXIF data may follow the pixels
             orientation = get_orientation(image)
-            pixels, alpha, bits = _convert_to_arrays(image)
+            pixels, alpha, bits = _decode_deep_png(path, source) if is_deep else _convert_to_arrays(image)
             pixels = apply_orientation(pixels, orientation)
             alpha = None if alpha is None else np.ascontiguousarray(apply_orientation(alpha, orientation))
             full_size = (width, height) if orientation >= 5 else (height, width)
         has_color = pixels.shape[-1] == 3 and bool((pixels[..., 1:] != pixels[..., :1]).any())
-        return DecodedImage(pixels.astype(np.float32), alpha, bits, mode, has_color, full_size)
+        return DecodedImage(pixels, alpha, bits, mode, has_color, full_size)
 
 
 def _decode_tiff(path: Path, image: Image.Image) -> tuple[npt.NDArray[Any], FloatArray | None, int]:
@@ -199,6 +217,8 @@ def _convert_to_arrays(image: Image.Image) -> tuple[npt.NDArray[Any], FloatArray
     bits = _get_bits(image)
     if bits != 8:
         return np.asarray(image)[..., None], None, bits
+    if image.mode == "CMYK":
+        image = _convert_cmyk(image)
     has_alpha = "transparency" in image.info or image.mode in _ALPHA_MODES
     is_gray = image.mode in ("1", "L", "LA", "La")
     if image.mode == "1":
@@ -210,6 +230,28 @@ def _convert_to_arrays(image: Image.Image) -> tuple[npt.NDArray[Any], FloatArray
     return pixels[..., :-1], pixels[..., -1].astype(np.float32) / np.float32(255), bits
 
 
+def _decode_deep_png(path: Path, source: Source) -> tuple[npt.NDArray[Any], FloatArray | None, int]:
+    """Decode a PNG with 16-bit color; returns pixels, alpha and bits."""
+    array = decode_png(path.read_bytes() if isinstance(source, Path) else source.getvalue())
+    if array.shape[2] in (1, 3):
+        return array, None, 16
+    return array[..., :-1], array[..., -1].astype(np.float32) / np.float32(65535), 16
+
+
+def _convert_cmyk(image: Image.Image) -> Image.Image:
+    """Convert CMYK to sRGB by the embedded ICC profile; without one, or if it is damaged, by inverting the inks."""
+    profile = image.info.get("icc_profile")
+    if profile:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        except (ImageCms.PyCMSError, OSError, TypeError, ValueError):
+            converted = None
+        if converted is not None:
+            return converted
+    return image.convert("RGB")
+
+
 @contextmanager
 def _open_image(path: Path, source: Source) -> Iterator[Image.Image | None]:
     """Open a file as an undecoded image, None for a TIFF that Pillow does not support.
@@ -218,7 +260,10 @@ def _open_image(path: Path, source: Source) -> Iterator[Image.Image | None]:
     """
     try:
         # TGA files have no signature, so Pillow takes other files for TGA.
-        formats = (*_PILLOW_FORMATS, "TGA") if path.suffix.lower() == ".tga" else _PILLOW_FORMATS
+        if path.suffix.lower() in HEIF_SUFFIXES and not register_heif():
+            raise UnreadableFileError(path, f"HEIC needs a package: {INSTALL_HINT}")
+        formats = (*_PILLOW_FORMATS, "HEIF") if path.suffix.lower() in HEIF_SUFFIXES else _PILLOW_FORMATS
+        formats = (*_PILLOW_FORMATS, "TGA") if path.suffix.lower() == ".tga" else formats
         if Image.MAX_IMAGE_PIXELS is not None and get_max_pixels() > 2 * Image.MAX_IMAGE_PIXELS:
             Image.MAX_IMAGE_PIXELS = get_max_pixels()  # otherwise Pillow's limit is lower than the user's
         try:

@@ -6,10 +6,9 @@ Networks see transparent pictures over white (`to_network_values`). The output g
 
 from __future__ import annotations
 
-import io
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,9 @@ from PIL import Image
 from unpaired.atomic import atomic_write, get_part_path
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.image import tiff
+from unpaired.media.image.carried_metadata import CarriedMetadata, insert_into_png
 from unpaired.media.image.image_decoding import DecodedImage, FloatArray, read_header, read_image
+from unpaired.media.image.optional_formats import encode_png, has_codecs
 from unpaired.media.image.settings import WRITTEN_FORMATS
 from unpaired.media.image.tiff import ImageHeader
 
@@ -34,10 +35,13 @@ __all__ = [
     "read_image",
     "remove_white",
     "resize",
+    "supports_bits",
     "to_network_values",
+    "write_array",
     "write_image",
 ]
 
+NO_METADATA = CarriedMetadata()
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 _MAX_VALUES = {8: 255.0, 16: 65535.0}
 
@@ -104,47 +108,75 @@ def remove_white(values: FloatArray, alpha: FloatArray) -> FloatArray:
     return np.asarray(np.clip(np.where(alpha > 0, restored, values), -1, 1), np.float32)
 
 
-def write_image(path: Path, pixels: FloatArray, alpha: FloatArray | None = None, bits: int = 8) -> None:
+def write_image(
+    path: Path,
+    pixels: FloatArray,
+    alpha: FloatArray | None = None,
+    bits: int = 8,
+    metadata: CarriedMetadata = NO_METADATA,
+) -> None:
     """Write raw values (H, W, 1 or 3) in the format of the suffix, atomically.
 
-    TIFF and gray PNG without alpha keep 16 bits, other formats have 8. JPEG and BMP drop the alpha. Raises UsageError
-    for unsupported suffixes and for floating point (`bits` 32) in other formats than TIFF, WorkError if the file cannot
-    be written.
+    TIFF keeps 16 bits, and PNG where `supports_bits`; other formats have 8. JPEG and BMP drop the alpha. An ICC profile
+    of another color space than the pixels is left out. Raises UsageError for unsupported suffixes and for floating
+    point (`bits` 32) in other formats than TIFF, WorkError if the file cannot be written.
+    """
+    suffix = path.suffix.lower()
+    if bits == 32 and suffix not in (".tif", ".tiff"):
+        raise UsageError(f"{path}: floating-point pixels need a .tif file")
+    if bits == 16 and not supports_bits(suffix, bits, pixels.shape[-1] == 3, alpha is not None):
+        pixels, bits = pixels * np.float32(1 / 257), 8
+    array = _round_pixels(pixels, bits) if bits < 32 else pixels
+    if alpha is not None:
+        alpha_values = _round_pixels(alpha * np.float32(_MAX_VALUES[bits]), bits) if bits < 32 else alpha
+        array = np.concatenate([array, alpha_values[..., None]], axis=-1)
+    write_array(path, array, alpha is not None, metadata)
+
+
+def supports_bits(suffix: str, bits: int, is_color: bool, has_alpha: bool) -> bool:
+    """Return whether files with a suffix can hold pictures of `bits` per channel.
+
+    TIFF holds any. PNG holds 16 bits if the picture is gray without alpha, or if the package for it is installed.
+    """
+    if suffix.lower() in (".tif", ".tiff") or bits == 8:
+        return True
+    return suffix.lower() == ".png" and bits == 16 and (has_codecs() or not (is_color or has_alpha))
+
+
+def write_array(path: Path, array: npt.NDArray[Any], has_alpha: bool, metadata: CarriedMetadata = NO_METADATA) -> None:
+    """Write (H, W, C) uint8, uint16 or float32 in the format of the suffix, atomically; alpha is the last channel.
+
+    The format must support the type. JPEG and BMP drop the alpha. Raises UsageError for unsupported suffixes, WorkError
+    if the file cannot be written.
     """
     suffix = path.suffix.lower()
     if suffix not in WRITTEN_FORMATS:
         raise UsageError(f"{path}: cannot write '{suffix}' files; expected one of {', '.join(sorted(WRITTEN_FORMATS))}")
-    if bits == 32 and suffix not in (".tif", ".tiff"):
-        raise UsageError(f"{path}: floating-point pixels need a .tif file")
     with atomic_write(path, get_part_path(path)) as temporary_path:
         try:
-            temporary_path.write_bytes(_encode(suffix, pixels, alpha, bits))
+            with temporary_path.open("wb") as file:
+                _encode(file, suffix, array, has_alpha, metadata)
         except ValueError as error:
             raise WorkError(f"{path}: cannot be written ({error})") from error
 
 
-def _encode(suffix: str, pixels: FloatArray, alpha: FloatArray | None, bits: int) -> bytes:
-    buffer = io.BytesIO()
+def _encode(file: BinaryIO, suffix: str, array: npt.NDArray[Any], has_alpha: bool, metadata: CarriedMetadata) -> None:
+    metadata = metadata.match_channels(3 if array.shape[-1] >= 3 else 1)
     if suffix in (".tif", ".tiff"):
-        samples = _round_pixels(pixels, bits) if bits < 32 else pixels
-        if alpha is not None:
-            max_value = _MAX_VALUES.get(bits, 1.0)
-            samples = np.concatenate(
-                [samples, (np.rint(alpha * max_value) if bits < 32 else alpha)[..., None].astype(samples.dtype)], -1
-            )
-        tiff.write_tiff(buffer, samples, alpha is not None)
-        return buffer.getvalue()
+        tiff.write_tiff(file, array, has_alpha, metadata.icc_profile)
+        return
     image_format = WRITTEN_FORMATS[suffix]
-    drops_alpha = image_format in ("JPEG", "BMP")
-    if bits == 16 and (suffix != ".png" or pixels.shape[-1] == 3 or alpha is not None):
-        pixels, bits = pixels * np.float32(1 / 257), 8
-    planes = _round_pixels(pixels, bits)
-    if alpha is not None and not drops_alpha:
-        planes = np.concatenate([planes, _round_pixels(alpha * np.float32(255), 8)[..., None]], axis=-1)
-    image = Image.fromarray(planes.squeeze(-1) if planes.shape[-1] == 1 else planes)
+    if has_alpha and image_format in ("JPEG", "BMP"):
+        array = np.ascontiguousarray(array[..., :-1])
+    if array.dtype == np.uint16 and array.shape[-1] > 1:
+        file.write(insert_into_png(encode_png(array), metadata))
+        return
+    image = Image.fromarray(array.squeeze(-1) if array.shape[-1] == 1 else array)
     options: dict[str, Any] = {"PNG": {}, "JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}, "BMP": {}}
-    image.save(buffer, image_format, **options[image_format])
-    return buffer.getvalue()
+    carried = {"icc_profile": metadata.icc_profile, "exif": metadata.exif}
+    if image_format != "BMP":
+        options[image_format] |= {name: value for name, value in carried.items() if value}
+    image.save(file, image_format, **options[image_format])
 
 
 def _round_pixels(pixels: FloatArray, bits: int) -> npt.NDArray[Any]:

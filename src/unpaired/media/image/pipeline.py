@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from unpaired.config.model_description import ModelDescription
+from unpaired.console import FractionCallback, ignore_fraction
 from unpaired.errors import UnreadableFileError, UsageError
 from unpaired.media import Medium, require_medium
 from unpaired.media.image.array_io import (
@@ -24,23 +26,29 @@ from unpaired.media.image.array_io import (
     convert_pil_to_array,
     convert_pixels_to_array,
 )
+from unpaired.media.image.carried_metadata import CarriedMetadata, read_carried_metadata
 from unpaired.media.image.image_io import (
+    NO_METADATA,
     DecodedImage,
     FloatArray,
     from_network_values,
     read_header,
     read_image,
     remove_white,
+    supports_bits,
     to_network_values,
+    write_array,
     write_image,
 )
+from unpaired.media.image.large_image import LARGE_PIXELS, LargeImage
+from unpaired.media.image.network_pass import MAX_NETWORK_PIXELS, create_network_pass
 from unpaired.media.image.settings import (
     WRITTEN_FORMATS,
     ImageTranslateOptions,
     image_settings,
     image_statistics,
 )
-from unpaired.media.image.size_adapter import MAX_NETWORK_PIXELS, SizeAdapter, apply_tiled, create_size_adapter
+from unpaired.media.image.size_adapter import SizeAdapter, create_size_adapter
 from unpaired.media.image.translation_range import (
     describe_clipping,
     get_source_range,
@@ -60,24 +68,31 @@ class PreparedImage:
 
     `values` is (C, *adapter.padded_size) in [-1, 1]. `label` (L,) is the requested label of a label-conditioned method,
     NaN for values that do not change; None for other methods. `losses` describes parts of the file that are not used.
+    A large picture has no values but its decoded pixels, in `large`, and the `suffix` of the output file. `metadata` is
+    carried over to it.
     """
 
-    values: FloatArray
+    values: FloatArray | None
     adapter: SizeAdapter
     alpha: FloatArray | None
     is_color: bool
     bits: int
     label: LabelVector | None = None
     losses: tuple[str, ...] = ()
+    large: LargeImage | None = None
+    suffix: str = ""
+    metadata: CarriedMetadata = NO_METADATA
 
     @property
     def batch_key(self) -> tuple[object, ...]:
-        """Size of the network input and the label: the pictures of a batch have equal ones."""
-        return self.adapter.padded_size, str(self.label)
+        """Size of the network input and the label: the pictures of a batch have equal ones. Large ones are alone."""
+        return self.adapter.padded_size, str(self.label), None if self.large is None else id(self)
 
     @property
     def memory_cost(self) -> int:
-        """Pixels of the network input."""
+        """Pixels of the network input, or of the whole picture if it is large."""
+        if self.large is not None:
+            return self.adapter.height * self.adapter.width
         return self.adapter.padded_size[0] * self.adapter.padded_size[1]
 
 
@@ -103,6 +118,7 @@ class ImagePipeline:
         self.target_has_color = image_statistics(request.target).color and self.channels == 3
         self.size = settings.size if self.options.scale == "trained" else None
         self.shrink = settings.resize_mode == "scale"
+        self.network_pass = create_network_pass(network, self.channels, request)
 
     def get_result_settings(self) -> list[object]:
         """Return channels, color, resizing and value ranges."""
@@ -116,7 +132,7 @@ class ImagePipeline:
         return name if suffix.lower() in WRITTEN_FORMATS else f"{name}.png"
 
     def estimate_bytes(self, path: Path) -> int:
-        """Return the bytes of a picture's float32 pixels, by its header; 0 where it has none to read."""
+        """Return the bytes of a picture's pixels while it is translated, by its header; 0 if that cannot be read."""
         try:
             header = read_header(path)
         except UnreadableFileError:
@@ -126,50 +142,85 @@ class ImagePipeline:
     def prepare_file(self, path: Path) -> PreparedImage:
         """Read a picture for `run`; raises UnreadableFileError, UsageError."""
         header = read_header(path)
-        image = read_image(path, self.size if self.shrink else None)
-        item = self.prepare_image(image, header.is_color, image.full_size)
-        item = replace(item, losses=(*header.losses, *item.losses))
+        is_large = self.network_pass.as_tiled() is not None and header.width * header.height > LARGE_PIXELS
+        image = read_image(path, self.size if self.shrink else None, keep_type=is_large)
+        item = self.prepare_image(image, header.is_color, image.full_size, is_large)
+        suffix = Path(self.make_output_name(path.name)).suffix
+        item = replace(item, losses=(*header.losses, *item.losses), suffix=suffix, metadata=read_carried_metadata(path))
         label_request = self.request.label_request
         return item if label_request is None else replace(item, label=label_request.get_target_label(path))
 
-    def prepare_image(self, image: DecodedImage, has_color: bool, size: tuple[int, int] | None = None) -> PreparedImage:
+    def prepare_image(
+        self, image: DecodedImage, has_color: bool, size: tuple[int, int] | None = None, is_large: bool = False
+    ) -> PreparedImage:
         """Prepare a picture for `run`; `size` is the result's height and width if it was decoded at a smaller size."""
         height, width = size or image.pixels.shape[:2]
         adapter = create_size_adapter(height, width, self.size, self.shrink, self.network.stride)
         low, high = get_source_range(self.options.source_range, self.request.source, image)
-        x = to_network_values(image, self.channels, low, high)
         is_color = has_color if self.options.mode == "input" else self.target_has_color
         clipped = describe_clipping(image, low, high)
-        x = adapter.adapt_input(x[None])[0]
-        return PreparedImage(x, adapter, image.alpha, is_color, image.bits, self._label, (clipped,) if clipped else ())
+        losses = (clipped,) if clipped else ()
+        x, large = None, None
+        if is_large:
+            large = LargeImage(image, low, high, self.channels)
+        else:
+            x = adapter.adapt_input(to_network_values(image, self.channels, low, high)[None])[0]
+        return PreparedImage(x, adapter, image.alpha, is_color, image.bits, self._label, losses, large)
 
     def list_warnings(self, prepared_item: PreparedImage) -> list[str]:
         """Describe effects of the network size on the result, and parts of the file that are not used."""
         losses = [f"of some files, {loss}" for loss in prepared_item.losses]
         return self._list_size_warnings(prepared_item.adapter) + losses
 
-    def run(self, batch: Sequence[PreparedImage]) -> list[FloatArray]:
-        """Translate pictures with equal `batch_key`; returns values (C, *adapter.padded_size) for each."""
+    def run(self, batch: Sequence[PreparedImage], report_fraction: FractionCallback = ignore_fraction) -> list[Array]:
+        """Translate pictures with equal `batch_key`; returns one result each.
+
+        A result is (C, *adapter.padded_size) in [-1, 1], or of a large picture its raw values (H, W, C), alpha last.
+        """
+        if batch[0].large is not None:
+            return [self._run_large(item, get_output_bits(item.suffix, item), report_fraction) for item in batch]
         full_precision = any(item.bits > 8 for item in batch)
-        return list(self._apply_network(np.stack([item.values for item in batch]), full_precision, batch[0].label))
+        x = np.stack([item.values for item in batch if item.values is not None])
+        return list(self.network_pass.apply(x, full_precision, batch[0].label, report_fraction))
+
+    def _run_large(self, item: PreparedImage, bits: int, report_fraction: FractionCallback = ignore_fraction) -> Array:
+        """Translate a large picture to raw values (H, W, C) for `bits` per channel, alpha last."""
+        from unpaired.media.image.large_translation import translate_large_image  # noqa: PLC0415 - imports torch
+
+        tiled_pass = self.network_pass.as_tiled()
+        assert item.large is not None and tiled_pass is not None
+        restore = partial(self._restore_region, is_color=item.is_color, bits=bits)
+        return translate_large_image(item.large, item.adapter, tiled_pass, item.label, restore, bits, report_fraction)
 
     def restore_pixels(self, item: PreparedImage, y: FloatArray, bits: int) -> FloatArray:
         """Convert a result to raw values (H, W, 1 or 3) at the input's size, for `bits` per channel. Thread-safe."""
-        y = item.adapter.restore_output(y[None])[0]
-        if item.alpha is not None:
-            y = remove_white(y, item.alpha)
+        return self._restore_region(item.adapter.restore_output(y[None])[0], item.alpha, item.is_color, bits)
+
+    def _restore_region(self, y: FloatArray, alpha: FloatArray | None, is_color: bool, bits: int) -> FloatArray:
+        """Convert a region of a result (C, h, w) in [-1, 1] to raw values (h, w, 1 or 3)."""
+        if alpha is not None:
+            y = remove_white(y, alpha)
         low, high = get_value_range(self.options.target_range, self.request.target, bits)
         if bits < 32 and not (low >= 0 and high <= MAX_VALUES[bits]):
             raise UsageError(
                 f"--target-range {low:g},{high:g}: a picture of {bits} bits holds 0 to {MAX_VALUES[bits]:g}; give a "
                 "range within these, or inputs of more bits"
             )
-        return from_network_values(y, low, high, item.is_color)
+        return from_network_values(y, low, high, is_color)
 
-    def write(self, output: Path, prepared_item: PreparedImage, result: FloatArray) -> tuple[str, ...]:
+    def write(self, output: Path, prepared_item: PreparedImage, result: Array) -> tuple[str, ...]:
         """Write a result with the bits of its input, if the format supports them; returns no warnings."""
         bits = get_output_bits(output.suffix, prepared_item)
-        write_image(output, self.restore_pixels(prepared_item, result, bits), prepared_item.alpha, bits)
+        if prepared_item.large is None:
+            write_image(
+                output,
+                self.restore_pixels(prepared_item, result, bits),
+                prepared_item.alpha,
+                bits,
+                prepared_item.metadata,
+            )
+        else:
+            write_array(output, result, prepared_item.alpha is not None, prepared_item.metadata)
         return ()
 
     def translate_object(self, x: Any, sample_rate_hz: int | None = None) -> Image.Image | Array | Tensor:
@@ -195,6 +246,8 @@ class ImagePipeline:
 
     def _translate_single(self, item: PreparedImage, bits: int) -> Array:
         _emit_warnings(self._list_size_warnings(item.adapter))
+        if item.large is not None:
+            return self._run_large(item, bits)
         (y,) = self.run([item])
         return convert_pixels_to_array(self.restore_pixels(item, y, bits), item.alpha, bits)
 
@@ -218,18 +271,8 @@ class ImagePipeline:
         adapter = create_size_adapter(x.shape[-2], x.shape[-1], self.size, self.shrink, self.network.stride)
         _emit_warnings(self._list_size_warnings(adapter))
         batch = x.detach().float().cpu().numpy().reshape(-1, *x.shape[-3:])
-        y = adapter.restore_output(self._apply_network(adapter.adapt_input(batch), True, self._label))
+        y = adapter.restore_output(self.network_pass.apply(adapter.adapt_input(batch), True, self._label))
         return x.new_tensor(y).reshape(x.shape)
-
-    def _apply_network(self, x: FloatArray, full_precision: bool, label: LabelVector | None) -> FloatArray:
-        """Translate (B, C, H, W) in batches of at most `MAX_NETWORK_PIXELS`; larger pictures in tiles."""
-
-        def net(part: FloatArray) -> FloatArray:
-            return self.network.translate(part, self.request.route, label, full_precision)
-
-        batch_size = max(1, MAX_NETWORK_PIXELS // (x.shape[-2] * x.shape[-1]))
-        parts = [x[start : start + batch_size] for start in range(0, len(x), batch_size)]
-        return np.concatenate([apply_tiled(net, part, self.network.stride, MAX_NETWORK_PIXELS) for part in parts])
 
     def _list_size_warnings(self, adapter: SizeAdapter) -> list[str]:
         warning_texts = []
@@ -238,24 +281,18 @@ class ImagePipeline:
                 f"the networks see pictures at {self.size} px, as in training, so larger results are enlarged (some "
                 "more than twofold) and look soft; --scale native translates pictures without resizing"
             )
-        if adapter.padded_size[0] * adapter.padded_size[1] > MAX_NETWORK_PIXELS:
+        if self.network_pass.choose_tile(*adapter.padded_size) is not None and self.network_pass.obstacle:
             warning_texts.append(
-                f"pictures of more than {MAX_NETWORK_PIXELS:,} pixels are translated in overlapping tiles, which may "
-                "differ a little in contrast"
+                "large pictures are translated in overlapping tiles, which may differ a little in contrast: this run's "
+                f"networks compute '{self.network_pass.obstacle}' from the whole picture (--tile off needs more memory)"
             )
         return warning_texts
 
 
 def get_output_bits(suffix: str, prepared_item: PreparedImage) -> int:
     """Return the bits of a result: those of the input if the format of `suffix` supports them, else 8."""
-    is_tiff = suffix.lower() in (".tif", ".tiff")
-    is_gray_png = (
-        suffix.lower() == ".png"
-        and prepared_item.bits == 16
-        and not prepared_item.is_color
-        and prepared_item.alpha is None
-    )
-    return prepared_item.bits if is_tiff or is_gray_png else 8
+    has_alpha = prepared_item.alpha is not None
+    return prepared_item.bits if supports_bits(suffix, prepared_item.bits, prepared_item.is_color, has_alpha) else 8
 
 
 def _emit_warnings(warning_texts: list[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from unpaired.data.domain import Domain
 
 Range = tuple[float, float]
+TileSize = Annotated[int, Field(ge=32)]
 WRITTEN_FORMATS = {
     ".png": "PNG",
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif"), "JPEG"),
@@ -23,12 +24,13 @@ WRITTEN_FORMATS = {
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
 }
 """Suffixes of picture files that can be written -> format."""
-READ_ONLY_SUFFIXES = frozenset({".gif", ".avif", ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".tga"})
+READ_ONLY_SUFFIXES = frozenset(
+    {".gif", ".avif", ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".heic", ".heif"}
+)
 """Suffixes of picture files that can only be read; their translations are PNG files."""
 SUFFIXES = READ_ONLY_SUFFIXES | WRITTEN_FORMATS.keys()
 """Suffixes of picture files that can be read."""
 CONVERSION_HINTS = {
-    **dict.fromkeys((".heic", ".heif"), "HEIC is not read: save these pictures as JPEG or PNG"),
     **dict.fromkeys(
         (".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"),
         "raw photos are not read: develop them to TIFF, PNG or JPEG",
@@ -113,6 +115,11 @@ class ImageTranslateOptions(TranslateOptions):
     scale: Literal["trained", "native"] = Field(
         "trained",
         description="trained: the networks see pictures resized as in training; native: pictures are not resized",
+    )
+    tile: TileSize | Literal["auto", "off"] = Field(
+        "auto",
+        description="side of the tiles in which large pictures are translated, in pixels; auto: by the free memory, "
+        "off: always whole pictures",
     )
     source_range: Range | None = Field(
         None, description="raw input values LOW,HIGH of black and white; unset: as measured in training"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,10 +10,6 @@ import numpy as np
 from unpaired.media.image.image_io import FloatArray
 from unpaired.media.image.image_io import resize as resize_pixels
 
-MAX_NETWORK_PIXELS = 2**21
-"""Maximum pixels per batch of the networks, enough for full HD: about 2 GB with the paper's generator in float32."""
-TILE_OVERLAP = 128
-"""Overlap of neighboring tiles of a larger picture, in pixels."""
 MAX_ENLARGED_SIZES = 8
 """Limit for the longer side of an enlarged small picture, as a multiple of the training size."""
 
@@ -82,42 +77,3 @@ def pad_by_reflection(x: FloatArray, size: tuple[int, int]) -> FloatArray:
             indices = np.arange(length) % period
             x = np.take(x, np.where(indices < current_length, indices, period - indices), axis=dim)
     return x
-
-
-def apply_tiled(net: Callable[[FloatArray], FloatArray], x: FloatArray, stride: int, max_pixels: int) -> FloatArray:
-    """Return `net(x)` for (B, C, H, W); above `max_pixels`, in overlapping tiles with cross-fades.
-
-    Normalization over a picture becomes normalization over a tile, so contrast may differ between tiles; cross-fades
-    hide the seams.
-    """
-    height, width = x.shape[-2:]
-    if height * width <= max_pixels:
-        return net(x)
-    short = min(height, width, max(2 * stride, math.isqrt(max_pixels) // stride * stride))
-    long = max(2 * stride, max_pixels // short // stride * stride)
-    tile_size = (short, min(width, long)) if height <= width else (min(height, long), short)
-    out: FloatArray | None = None
-    for top, fade_y in compute_tile_spans(height, tile_size[0], stride):
-        for left, fade_x in compute_tile_spans(width, tile_size[1], stride):
-            tile_slices = (..., slice(top, top + tile_size[0]), slice(left, left + tile_size[1]))
-            tile = net(x[tile_slices])
-            if out is None:
-                out = np.zeros((*tile.shape[:2], height, width), np.float32)
-            out[tile_slices] += tile * (fade_y[:, None] * fade_x)
-    assert out is not None
-    return out
-
-
-def compute_tile_spans(length: int, tile_length: int, stride: int) -> list[tuple[int, FloatArray]]:
-    """Return the starts (multiples of `stride`) of spans that cover `length`, and their weights, which sum to one."""
-    if tile_length >= length:
-        return [(0, np.ones(length, np.float32))]
-    overlap = min(TILE_OVERLAP, tile_length // 2)
-    count = math.ceil((length - overlap) / (tile_length - overlap))
-    starts = [i * (length - tile_length) // (count - 1) // stride * stride for i in range(count)]
-    positions = np.arange(tile_length)
-    fade = np.minimum(np.minimum(positions + 1, tile_length - positions), overlap).astype(np.float32)
-    weight_sum = np.zeros(length, np.float32)
-    for start in starts:
-        weight_sum[start : start + tile_length] += fade
-    return [(start, fade / weight_sum[start : start + tile_length]) for start in starts]

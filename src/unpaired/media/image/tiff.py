@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import logging
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +17,7 @@ from PIL import Image
 from unpaired.errors import UnreadableFileError
 from unpaired.limits import MAX_BYTES_PER_PIXEL, get_max_pixels
 from unpaired.media.image.metadata import apply_orientation, parse_orientation
+from unpaired.media.image.optional_formats import INSTALL_HINT
 from unpaired.media.image.tiff_pages import find_main_page, has_later_page
 
 # Without a handler, Python prints tifffile's log lines about damaged files.
@@ -61,7 +61,10 @@ class ImageHeader:
             (self.skipped_pages > 0, "the first page is a thumbnail: the first page of full size is used"),
             (self.has_more_pages, "several pages or frames: only the first is used"),
             (self.extra_bands > 0, f"{bands} in addition to color and transparency: not used"),
-            (self.drops_low_bits, "16-bit color in a format that is read with 8 bits (TIFF keeps 16)"),
+            (
+                self.drops_low_bits,
+                f"16-bit color that is read with 8 bits (TIFF keeps 16; PNG does with {INSTALL_HINT})",
+            ),
         )
         return tuple(text for is_lost, text in parts if is_lost)
 
@@ -205,7 +208,7 @@ def read_main_page(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32
         try:
             pixels = page.asarray()
         except (KeyError, ValueError) as error:
-            reason = f"cannot be decoded ({error}); save it as uncompressed TIFF"
+            reason = f"cannot be decoded ({error}); save it as uncompressed TIFF, or install codecs: {INSTALL_HINT}"
             raise UnreadableFileError(path, reason) from error
         if pixels.ndim == 2:
             pixels = pixels[..., None]
@@ -265,15 +268,16 @@ def _require_inflated_size(path: Path, file: Any, offset: int, size: int, limit:
             raise UnreadableFileError(path, f"decompresses to more than {limit:,} bytes (--max-pixels)")
 
 
-def write_tiff(buffer: io.BytesIO, pixels: npt.NDArray[Any], has_alpha: bool) -> None:
+def write_tiff(file: BinaryIO, pixels: npt.NDArray[Any], has_alpha: bool, icc_profile: bytes = b"") -> None:
     """Write (H, W, C) uint8, uint16 or float32 as a deflated TIFF; with `has_alpha`, the last channel is alpha."""
     is_color = pixels.shape[-1] >= 3
     tifffile.imwrite(
-        buffer,
+        file,
         pixels if pixels.shape[-1] > 1 else pixels[..., 0],
         photometric="rgb" if is_color else "minisblack",
         extrasamples=["unassalpha"] if has_alpha else None,
         planarconfig="contig" if pixels.shape[-1] > 1 else None,
         compression="zlib",
         metadata=None,
+        iccprofile=icc_profile or None,
     )

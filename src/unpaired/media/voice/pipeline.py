@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from unpaired.config.model_description import ModelDescription
+from unpaired.console import FractionCallback, ignore_fraction
 from unpaired.errors import UsageError
 from unpaired.file_names import shorten_name
 from unpaired.media import Medium, require_medium
@@ -114,7 +115,11 @@ class VoicePipeline:
         kind = suffix.removeprefix(".").upper()
         return (f"{kind} cannot be written: results of {suffix} files are {OTHER_OUTPUT_SUFFIX} files",)
 
-    def run(self, batch: Sequence[PreparedRecording]) -> list[None]:
+    def run(
+        self,
+        batch: Sequence[PreparedRecording],
+        report_fraction: FractionCallback = ignore_fraction,  # noqa: ARG002 - the work happens in `write`
+    ) -> list[None]:
         """Do nothing: `write` converts recordings in blocks, because they need not fit into memory."""
         return [None for _ in batch]
 

@@ -1,0 +1,142 @@
+"""Pass of pictures through networks of torch: in batches, or in tiles if the memory does not suffice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from unpaired.console import FractionCallback
+from unpaired.errors import OutOfMemoryError, WorkError, is_out_of_memory
+from unpaired.media.image.image_io import FloatArray
+from unpaired.media.image.network_pass import MAX_NETWORK_PIXELS, NetworkPass
+from unpaired.tiling.estimate import choose_tile_size, measure_bytes_per_pixel, read_device_bytes
+from unpaired.tiling.nodes import Node, create_tensor_leaf
+from unpaired.tiling.passes import Passes, find_temporary_folder
+from unpaired.tiling.tiled_tensor import TiledTensor
+from unpaired.tiling.translation import plan_tiles, translate_tiles
+from unpaired.translate.network import LabelVector, TensorNetwork
+from unpaired.translate.route_request import TranslationRequest
+
+SMALL_PIXELS = 2**18
+"""Pixels of a picture up to which the memory is not estimated: a few hundred MB."""
+MAX_MEMORY_FRACTION = 0.6
+"""Fraction of the available memory that a pass over a whole picture may take; above it, tiles are used."""
+
+
+class TiledPass(NetworkPass):
+    """Pass of pictures with `channels`, with tiles according to the option `tile` of `request`."""
+
+    def __init__(self, network: TensorNetwork, channels: int, request: TranslationRequest) -> None:
+        super().__init__(network, request)
+        self.network, self.channels, self.device = network, channels, network.device
+        label_request = request.label_request
+        self._any_label = None if label_request is None else label_request.label
+        self.lacks_memory = False
+        """Whether the device ran out of memory, so that pictures of this size are tiled."""
+
+    def as_tiled(self) -> TiledPass:
+        """Return this pass."""
+        return self
+
+    def _apply_batch(
+        self, x: FloatArray, full_precision: bool, label: LabelVector | None, report_fraction: FractionCallback
+    ) -> FloatArray:
+        height, width = x.shape[-2:]
+        if self.choose_tile(height, width) is None:
+            try:
+                return self.network.translate(x, self.route, label, full_precision)
+            except OutOfMemoryError as error:
+                if self.tile == "off":
+                    raise WorkError(
+                        f"{self.device} has too little memory for {width} x {height} pixels at once; leave out "
+                        "--tile off"
+                    ) from error
+            self.lacks_memory = True
+        return np.concatenate([self._apply_tiled(image[None], full_precision, label, report_fraction) for image in x])
+
+    def _apply_tiled(
+        self, x: FloatArray, full_precision: bool, label: LabelVector | None, report_fraction: FractionCallback
+    ) -> FloatArray:
+        """Translate a single picture (1, C, H, W)."""
+        image = create_tensor_leaf(torch.from_numpy(np.ascontiguousarray(x, np.float32)).to(self.device))
+        with self.open_tiles(image, label, full_precision, report_fraction) as (passes, output):
+            return np.asarray(TiledTensor(output, passes).evaluate_whole().numpy())
+
+    @contextmanager
+    def open_tiles(
+        self,
+        image: Node,
+        label: LabelVector | None,
+        full_precision: bool = False,
+        progress: FractionCallback | None = None,
+    ) -> Iterator[tuple[Passes, Node]]:
+        """Yield the translation of an image (1, C, H, W) as a node, and the passes that compute it.
+
+        Raises WorkError if there is too little memory for small tiles or too little room for temporary files.
+        """
+        height, width = image.shape[-2:]
+        stride = self.stride
+
+        def net(x: Tensor) -> Tensor:
+            return self._translate(x, label)
+
+        with self.network.inference_mode(full_precision):
+            try:
+                tile_size = self.choose_tile(height, width) or max(height, width)
+                plan = plan_tiles(net, image, tile_size, stride, self.device)
+                with translate_tiles(net, image, plan, tile_size, stride, self.device, progress) as tiles:
+                    yield tiles
+            except OSError as error:
+                raise WorkError(
+                    f"temporary files of feature maps in {find_temporary_folder()} cannot be used ({error}); set "
+                    "TMPDIR to another folder"
+                ) from error
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                raise WorkError(
+                    f"{self.device} has too little memory for {width} x {height} pixels, even in small tiles; use "
+                    "--device cpu, or end other programs that use this memory"
+                ) from error
+
+    def choose_tile(self, height: int, width: int) -> int | None:
+        """Return the side of the tiles by `tile`, or by the free memory."""
+        if self.tile == "off":
+            return None
+        if isinstance(self.tile, int):
+            side = max(2, self.tile // self.stride) * self.stride
+            return side if max(height, width) > side else None
+        if height * width <= SMALL_PIXELS and not self.lacks_memory:
+            return None
+        available = read_device_bytes(self.device)
+        need = self.bytes_per_pixel * height * width
+        fits = height * width <= MAX_NETWORK_PIXELS if available is None else need <= MAX_MEMORY_FRACTION * available
+        if fits and not self.lacks_memory:
+            return None
+        return choose_tile_size(self.bytes_per_pixel, available, self.stride, self.device)
+
+    @cached_property
+    def bytes_per_pixel(self) -> float:
+        """Memory that the networks take per pixel."""
+        with torch.no_grad():
+            return measure_bytes_per_pixel(
+                lambda x: self._translate(x, self._any_label), self.channels, self.stride, self.device
+            )
+
+    @cached_property
+    def obstacle(self) -> str:  # type: ignore[override] # computed when it is needed
+        """Name of the operation that makes tiles differ from the whole picture; empty if there is none."""
+        side = 4 * self.stride
+        image = create_tensor_leaf(torch.zeros(1, self.channels, side, side))
+        with torch.no_grad():
+            return plan_tiles(
+                lambda x: self._translate(x, self._any_label), image, side, self.stride, self.device
+            ).obstacle
+
+    def _translate(self, x: Tensor, label: LabelVector | None) -> Tensor:
+        return self.network.translate_tensor(x.to(self.device), self.route, label)
