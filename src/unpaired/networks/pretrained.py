@@ -13,6 +13,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -238,7 +239,7 @@ class TimmFeatures(nn.Module):
         import timm  # noqa: PLC0415 (optional)
 
         try:
-            net = timm.create_model(name, pretrained=True, features_only=True)
+            net: Any = timm.create_model(name, pretrained=True, features_only=True)
         except Exception as error:
             raise UsageError(
                 f"embedding '{TIMM_PREFIX}{name}': timm cannot load it as a feature extractor ({error}); "
