@@ -69,7 +69,8 @@ def translate_files(
 
     An output image has the size and alpha channel of its input. 16-bit and floating-point values are kept if the file
     format supports them with the channels of the result (TIFF always, PNG for gray without alpha, or with the extra
-    `formats`), else the result has 8 bits. JPEG and BMP store no alpha. Up to `batch_size` images of equal network shape form one batch.
+    `formats`), else the result has 8 bits. JPEG and BMP store no alpha. Up to `batch_size` images of equal network
+    shape form one batch.
 
     An output recording has the duration, loudness and channels of its input, and the sample rate of the run's features;
     memory does not grow with the duration. Formats that are read but not written change: `a.mp3` gives `a.flac`, and
