@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unpaired.methods import METHODS
 from unpaired.networks.blocks import norm
 from unpaired.networks.image_factory import ImageNetworkFactory
 from unpaired.networks.image_settings import ImageNetworkSettings
@@ -21,7 +20,7 @@ from unpaired.tiling.tiled_tensor import TiledTensor, UntileableError
 from unpaired.tiling.translation import TilingPlan, plan_tiles, translate_tiles
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "methods"))
-from tiny_methods import LIGHT, NETWORKS, build
+from tiny_methods import IMAGE_METHODS, LIGHT, NETWORKS, build
 
 LEVEL = 2 / 255
 """One level of 8 bits in [-1, 1]."""
@@ -55,7 +54,7 @@ def enlarge_weights(net: nn.Module) -> Any:
 
 
 @pytest.mark.parametrize("networks", [NETWORKS, LIGHT], ids=["resnet", "light"])
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", IMAGE_METHODS)
 def test_every_method_equals_the_whole_picture(name: str, networks: dict[str, Any]) -> None:
     method = enlarge_weights(build(name, networks).float())
     route, stride = method.routes[0], method.stride

@@ -35,7 +35,7 @@ from unpaired.translate.shards import Shard
 
 
 class SlowNetwork:
-    routes, labels, stride = (Route("X", "Y", ()),), None, 4
+    routes, labels, stride, takes_any_source = (Route("X", "Y", ()),), None, 4, False
 
     def translate(self, x, route, label=None, full_precision=True):
         time.sleep(float(sys.argv[4]))
