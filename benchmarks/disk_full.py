@@ -49,6 +49,8 @@ from unpaired.runs.weights import read_tensors
 from unpaired.translate.manifest import DATABASE_NAME
 
 PAGE_BYTES = 4096
+KEPT = ("run/model.safetensors", "run/config.yaml")
+"""Files of a run that a command which reads it must not change."""
 FOREIGN_MODEL = Path(__file__).parents[1] / "tests" / "data_files" / "cyclegan_trace.safetensors"
 GENERATOR = "init.G_A."
 """Tensors of a generator of the authors' CycleGAN code, and the beginning of their names."""
@@ -262,14 +264,17 @@ def make_cases(root: Path, log: Path, with_voices: bool = True) -> dict[str, Dis
                 "cpu",
             ]
         ),
-        "convert": same(lambda disk: ["convert", *voices, voices[0], "--out", disk / "out", "--vad", "energy"]),
-        "evaluate": same(
-            lambda disk: ["evaluate", disk / "run", "--device", "cpu"], copy_run, ("model.safetensors", "config.yaml")
+        "convert": same(
+            lambda disk: [
+                *("convert", voices[1], voices[0], "--source", voices[0], "--converter", "affine"),
+                *("--out", disk / "out", "--vad", "energy"),
+            ]
         ),
+        "evaluate": same(lambda disk: ["evaluate", disk / "run", "--device", "cpu"], copy_run, KEPT),
         "audit": same(
             lambda disk: ["audit", disk / "run", "--device", "cpu", "--inverse-steps", 2, "--limit", 2],
             copy_run,
-            ("model.safetensors", "config.yaml"),
+            KEPT,
         ),
         "import": same(lambda disk: ["import", weights, "--out", disk / "run"]),
         "compare": same(

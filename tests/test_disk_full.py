@@ -7,10 +7,13 @@ import resource
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.commands import import_everything, make_images, own_cache, run_command
 from benchmarks.disk_full import TRAIN_FLAGS, list_damaged, make_cases, mounted_disk, try_command
+from unpaired.errors import WorkError
+from unpaired.media.voice.audio_io import write
 from unpaired.runs.history import History
 
 pytestmark = [
@@ -64,3 +67,18 @@ def test_an_incomplete_line_of_the_history_is_removed(tmp_path: Path, monkeypatc
         resource.setrlimit(resource.RLIMIT_FSIZE, before_limits)
         signal.signal(signal.SIGXFSZ, handler)
     assert history.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg", ".aiff", ".caf"])
+def test_a_recording_that_does_not_fit_is_an_error(tmp_path: Path, suffix: str) -> None:
+    noise = np.random.default_rng(0).uniform(-1, 1, 100_000).astype(np.float32)
+    before_limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before_limits[1]))
+    try:
+        with pytest.raises(WorkError, match="File too large"):
+            write(tmp_path / f"a{suffix}", noise, 16000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before_limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert not any(tmp_path.iterdir())

@@ -225,3 +225,16 @@ def test_imported_generator_can_be_a_teacher(tmp_path: Path, discs: Path, withou
     g, x = build_method(read_config(deep / "config.yaml")).get_submodule("g"), picture()
     with torch.no_grad():
         torch.testing.assert_close(g(x), net(x), rtol=0, atol=1e-5)
+
+
+def test_a_failed_write_leaves_no_run_and_can_be_repeated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise WorkError("the disk is full")
+
+    file = saved(randomize(Reference()).saved(), tmp_path)
+    with monkeypatch.context() as patched, pytest.raises(WorkError, match="full"):
+        patched.setattr("unpaired.importers.cyclegan.save_model", fail)
+        import_generator(file, tmp_path / "run", size=32)
+    assert not any((tmp_path / "run").iterdir())
+    import_generator(file, tmp_path / "run", size=32)
+    assert read_config(tmp_path / "run" / "config.yaml").imported_from

@@ -64,7 +64,11 @@ def import_generator(file: Path, out: Path, source: str = "A", target: str = "B"
         save_model(folder.model_path("last"), method, config, 0)
         description = f"imported from {file.name}: {layout}, for {size} px"
         History(folder.history).add("notice", 0, message=description)
-    except OSError as error:
+    except (OSError, WorkError) as error:
+        for path in (folder.history, folder.model_path("last"), folder.config):
+            path.unlink(missing_ok=True)  # so that the same command can be repeated
+        if isinstance(error, WorkError):
+            raise
         raise WorkError(f"{out}: the run's folder cannot be written ({error})") from error
     return description
 

@@ -6,9 +6,11 @@ interpolated; files with many are rejected (see `inspect_audio`).
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -99,16 +101,35 @@ def write(
         raise UsageError(f"{path}: float samples can only be written to .wav files")
     container, subtype = WRITTEN_FORMATS[suffix]
     with atomic_write(path, get_part_path(path)) as part:
+        blocks = [waves] if isinstance(waves, np.ndarray) else waves
+        encoding = "FLOAT" if as_float else subtype
+        with _OutputFile(part, "wb") as raw:
+            try:
+                with soundfile.SoundFile(raw, "w", sample_rate_hz, channels, encoding, format=container) as file:
+                    _write_blocks(file, blocks, as_float)
+            except (soundfile.LibsndfileError, AssertionError) as error:  # soundfile asserts that all was written
+                raise WorkError(f"{path}: cannot be written ({raw.error or error})") from error
+            if raw.error:
+                raise WorkError(f"{path}: cannot be written ({raw.error})")
+
+
+class _OutputFile(io.FileIO):
+    """File that keeps the text of the first error of writing instead of raising it.
+
+    libsndfile writes through a callback, which cannot raise, and it ignores errors in some formats (Vorbis).
+    """
+
+    error = ""
+
+    def write(self, data: Any) -> int:
+        """Write as much as possible; returns the number of bytes."""
+        view, written = memoryview(data), 0
         try:
-            blocks = [waves] if isinstance(waves, np.ndarray) else waves
-            encoding = "FLOAT" if as_float else subtype
-            with (
-                part.open("wb") as raw,
-                soundfile.SoundFile(raw, "w", sample_rate_hz, channels, encoding, format=container) as file,
-            ):
-                _write_blocks(file, blocks, as_float)
-        except soundfile.LibsndfileError as error:
-            raise WorkError(f"{path}: cannot be written ({error})") from error
+            while written < len(view):
+                written += super().write(view[written:])
+        except OSError as error:
+            self.error = self.error or error.strerror or str(error)
+        return written
 
 
 def check_suffix(path: Path) -> None:
