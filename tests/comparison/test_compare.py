@@ -278,6 +278,14 @@ def test_a_run_with_another_budget_fails(discs: Path, tmp_path: Path) -> None:
     assert "trained for 3 steps instead of 2 steps" in found.results[0].reason
 
 
+def test_a_changed_file_list_of_a_run_is_named(discs: Path, tmp_path: Path) -> None:
+    compared(discs, tmp_path / "out", "gan")
+    changed = next((tmp_path / "out" / "gan" / "files").iterdir())
+    changed.write_bytes(b"")
+    found = compared(discs, tmp_path / "out", "gan")
+    assert states(found) == {"gan": "failed"} and str(changed) in found.results[0].reason
+
+
 def test_folders_with_other_content_are_not_changed(discs: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()

@@ -65,9 +65,11 @@ class ComparisonEvaluator:
     def _evaluate(self, name: str, record: RunRecord) -> MethodResult:
         run = self.folder.get_run(name)
         summary = read_run_summary(run.path)
-        if read_contents(run.files) != read_contents(self.folder.split_folder.files):
+        own, expected = read_contents(run.files), read_contents(self.folder.split_folder.files)
+        if different := sorted(name for name in own | expected if own.get(name) != expected.get(name)):
             raise WorkError(
-                f"{run.path}: its splits differ from those of the comparison; move it away and run the command again"
+                f"{run.files / different[0]}: the split differs from that of the comparison; move {run.path} away and "
+                "run the command again"
             )
         evaluation = self.measure(summary)
         translator = Translator.load(run.path, device=summary.config.training.device)
