@@ -204,7 +204,7 @@ def try_damages(targets: dict[str, Target], root: Path, log: Path, count: int | 
 
 
 def find_alike(folder: Path, file: Path) -> list[Path]:
-    """Return the files with the suffix of `file` in the same subfolder of another run, whatever their names."""
+    """Return the files with the suffix of `file` in the same subfolder of another run; names may differ."""
     return sorted((folder / file).parent.glob(f"*{file.suffix}"))
 
 

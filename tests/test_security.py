@@ -1,4 +1,4 @@
-"""What files from strangers must not do: leave a folder, run code, control a terminal, or exhaust memory."""
+"""Files from strangers cannot leave a folder, run code, control a terminal, or exhaust memory."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ PAPER: dict[str, dict[str, Any]] = {
     },
     "xgan": {"size": 64},
 }
-"""What differs from CycleGAN's sizes, norm and schedule."""
+"""Settings that differ from CycleGAN's sizes, norm and schedule."""
 CYCLEGAN: dict[str, Any] = {
     **{"size": 256, "flip": True, "width": 64, "discriminator_width": 64, "blocks": None, "norm": "instance"},
     **{"antialias": False, "discriminator_antialias": False},

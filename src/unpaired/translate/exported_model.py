@@ -20,7 +20,7 @@ INPUT, LABEL, LABEL_MASK, OUTPUT = "x", "label", "label_mask", "y"
 
 
 class ExportedModel(ModelDescription):
-    """What a translation with an exported file needs, and where the file comes from."""
+    """Description of an exported file: what a translation needs, and the run that it was exported from."""
 
     format: int = EXPORT_FORMAT
     routes: tuple[tuple[str, str], ...] = Field(description="names of source and target of each translation")

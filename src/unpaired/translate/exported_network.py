@@ -1,4 +1,4 @@
-"""Networks of an exported file, with arrays in and out, whatever library runs the file. Imports no torch."""
+"""Networks of an exported file, with arrays as inputs and outputs, for any runtime. Imports no torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Protocol of the networks behind a translation: arrays in and out, whatever library computes them."""
+"""Protocol of the networks of a translation, with arrays as inputs and outputs, for any library."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class TranslationNetwork(Protocol):
 
 @runtime_checkable
 class TensorNetwork(TranslationNetwork, Protocol):
-    """Networks that also translate torch tensors, whatever their class, as tiles need it. `TorchNetwork` is one."""
+    """Networks that also translate torch tensors and subclasses of them, which tiles are. `TorchNetwork` is one."""
 
     @property
     def device(self) -> torch.device:

@@ -1,4 +1,4 @@
-"""Which network judges a run, and what users are told about it."""
+"""Choice of the feature network that evaluates a run, and the messages about it."""
 
 from __future__ import annotations
 

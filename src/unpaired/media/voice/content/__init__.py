@@ -1,1 +1,1 @@
-"""Content features: what is said, frame by frame, from the encoder of a speech recognizer (extra `voice-content`)."""
+"""Content features: speaker-independent features of the spoken words, from a speech recognizer's encoder."""

@@ -1,4 +1,4 @@
-"""A representation of recordings with the group "content" added: what is said, at the representation's frames."""
+"""A representation of recordings with content features, interpolated to its frames, as the group "content"."""
 
 from __future__ import annotations
 
