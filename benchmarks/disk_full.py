@@ -231,6 +231,14 @@ def make_cases(root: Path, log: Path, with_voices: bool = True) -> dict[str, Dis
     ) -> DiskCase:
         return DiskCase(prepare, arguments, arguments, keeps)
 
+    def translate(medium: str, data: Sequence[Path]) -> DiskCase:
+        return same(
+            lambda disk: [
+                *("translate", runs[medium], data[0]),
+                *("--to", "two", "--out", disk / "out", "--device", "cpu"),
+            ]
+        )
+
     return {
         "train": train("image", images),
         "train-voices": train("voice", voices),
@@ -238,32 +246,8 @@ def make_cases(root: Path, log: Path, with_voices: bool = True) -> dict[str, Dis
             lambda disk: ["train", "--resume", disk / "run", "--steps", 6],
             copy_run,
         ),
-        "translate": same(
-            lambda disk: [
-                "translate",
-                runs["image"],
-                images[0],
-                "--to",
-                "two",
-                "--out",
-                disk / "out",
-                "--device",
-                "cpu",
-            ]
-        ),
-        "translate-voices": same(
-            lambda disk: [
-                "translate",
-                runs["voice"],
-                voices[0],
-                "--to",
-                "two",
-                "--out",
-                disk / "out",
-                "--device",
-                "cpu",
-            ]
-        ),
+        "translate": translate("image", images),
+        "translate-voices": translate("voice", voices),
         "convert": same(
             lambda disk: [
                 *("convert", voices[1], voices[0], "--source", voices[0], "--converter", "affine"),

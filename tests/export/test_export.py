@@ -196,9 +196,9 @@ def test_openvino_int8(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_openvino_sends_no_telemetry() -> None:
     code = (
-        "from unpaired.export.packages import import_package\n"
+        "from unpaired.packages import import_package\n"
         "import sys\n"
-        "import_package('openvino', 'test')\n"
+        "import_package('openvino', 'test', 'export-openvino')\n"
         "assert sys.modules['openvino_telemetry'] is None\n"
     )
     pytest.importorskip("openvino")

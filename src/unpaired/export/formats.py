@@ -15,7 +15,7 @@ import torch
 
 from unpaired.errors import UsageError, WorkError
 from unpaired.export.graph import Graph
-from unpaired.export.packages import import_package
+from unpaired.packages import import_package
 from unpaired.translate.exported_model import OUTPUT, ExportedModel
 from unpaired.translate.exported_network import GraphRunner
 from unpaired.translate.network import FloatArray

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from unpaired.export.formats import Format, save_openvino
-from unpaired.export.packages import import_package
+from unpaired.packages import import_package
 from unpaired.translate.exported_network import GraphRunner
 from unpaired.translate.network import FloatArray
 from unpaired.translate.runtimes import read_openvino

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from unpaired.errors import UsageError, WorkError
+from unpaired.packages import import_package
 
 PREFIX = "hf:"
 """Beginning of the name of a shared run."""
@@ -43,11 +44,5 @@ def locate_run(run: str | os.PathLike[str]) -> Path:
 
 def import_hub(name: str) -> Any:
     """Import huggingface_hub; raises UsageError with the install command if it is missing."""
-    try:
-        import huggingface_hub  # noqa: PLC0415 - in an extra
-        import huggingface_hub.errors  # noqa: PLC0415
-    except ImportError as error:
-        raise UsageError(
-            f"{name}: needs the package huggingface_hub, which is missing: pip install 'unpaired[hub]'"
-        ) from error
-    return huggingface_hub
+    import_package("huggingface_hub.errors", name, "hub")
+    return import_package("huggingface_hub", name, "hub")

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from unpaired.digests import hash_file
 from unpaired.errors import UsageError
 from unpaired.networks import efficientnet, shift_tolerant
-from unpaired.networks.pretrained import hash_file
 
 NAME: Final = "EfficientNet-Lite0, ImageNet, 224 px"
 DIMENSIONS: Final = 1280

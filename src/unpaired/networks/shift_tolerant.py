@@ -9,7 +9,6 @@ and parts of its code may not be used commercially.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from unpaired.errors import UsageError, WorkError
+from unpaired.packages import find_package_folder
 
 PACKAGE: Final = "stlpips_pytorch"
 INSTALL_COMMAND: Final = "pip install 'unpaired[judges]'"
@@ -98,15 +98,15 @@ def normalize(maps: Tensor) -> Tensor:
 
 def is_available() -> bool:
     """Return whether the optional extra `judges` is installed, without importing it."""
-    return find_spec(PACKAGE) is not None
+    return find_package_folder(PACKAGE) is not None
 
 
 def locate_weights() -> Path:
     """Return the path of the weights in the installed package; raises UsageError if it is not installed."""
-    spec = find_spec(PACKAGE)
-    if spec is None or spec.origin is None:
+    folder = find_package_folder(PACKAGE)
+    if folder is None:
         raise UsageError(f"{PACKAGE} is not installed: {INSTALL_COMMAND}")
-    return Path(spec.origin).parent / "weights" / "vST0.0" / "alex_shift_tolerant.pth"
+    return folder / "weights" / "vST0.0" / "alex_shift_tolerant.pth"
 
 
 def load() -> PerceptualDistance:

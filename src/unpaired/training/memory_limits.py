@@ -90,7 +90,7 @@ def fit_to_memory(
     values = sum(math.prod(x.shape) for x in batch.values()) / _count_shards(config)
     if values * MAX_BYTES_PER_VALUE <= available:
         return config
-    size = 2 if METHODS[config.method].cls.batch_kind == "labelled" else 1
+    size = _get_smallest_batch(config)
     items = {key: x[:size] for key, x in batch.items()}
     loop = TrainingLoop(copy.deepcopy(method), distributed, _get_precision(config))
     with torch.random.fork_rng(devices=[]), SavedTensors() as saved:
@@ -105,6 +105,11 @@ def fit_to_memory(
 def _count_shards(config: RunConfig) -> int:
     training = config.training
     return training.grad_accumulation * training.devices * training.nodes
+
+
+def _get_smallest_batch(config: RunConfig) -> int:
+    """Return the least number of items of a micro-batch: two for label-conditioned methods, else one."""
+    return 2 if METHODS[config.method].cls.batch_kind == "labelled" else 1
 
 
 def _get_precision(config: RunConfig) -> Precision:
@@ -149,7 +154,7 @@ def add_micro_batches(config: RunConfig, method: Method, world_size: int, reason
             f"{reason}; smaller micro-batches would change the statistics of batch norm. Lower --batch-size, or use "
             "--norm instance"
         )
-    smallest = 2 if METHODS[config.method].cls.batch_kind == "labelled" else 1
+    smallest = _get_smallest_batch(config)
     items = training.batch_size // world_size
     counts = range(training.grad_accumulation + 1, items // smallest + 1)
     fitting = [count for count in counts if items % count == 0]

@@ -77,8 +77,7 @@ def train(
     folder = RunFolder(setup.distributed.run_on_first(partial(make_run_folder, setup.config, out, setup.files)))
     with lock_run(folder, setup.distributed) or nullcontext():
         setup.log(f"run: {folder.path}")
-        training = setup.config.training
-        loop = TrainingLoop(setup.method, setup.distributed, training.precision, training.ema_decay, training.seed)  # type: ignore[arg-type]
+        loop = create_loop(setup.config, setup.method, setup.distributed)
         progress = Progress(world_size=setup.distributed.world_size)
         begin = partial(
             run_training,
@@ -176,7 +175,7 @@ def _resume_locked(
     if new_config.training.precision == "auto":
         new_config, expected_step_s = choose_precision(new_config, method, batches, distributed, log)
     training = new_config.training
-    loop = TrainingLoop(method, distributed, training.precision, training.ema_decay, training.seed)  # type: ignore[arg-type]
+    loop = create_loop(new_config, method, distributed)
     progress = load_checkpoint(folder.checkpoints, loop, config.method)
     distributed.run_on_first(partial(save_models, new_config, folder, loop, progress))
     budget = Budget(training.steps, training.minutes)
@@ -223,26 +222,29 @@ def run_within_memory(
     The run continues as in a new process: from its last checkpoint, or from its start if there is none, since half a
     step may have changed weights, optimizers and image pools. The new settings are written to its configuration.
     """
-    is_first_try = True
+    given_config = folder.load_config()
 
     def attempt(config: RunConfig) -> Path:
-        nonlocal is_first_try
-        if is_first_try:
-            is_first_try = False
+        if config is given_config:
             return begin()
         write_config(folder.config, config)
         new_method = build_on_device(config, distributed.fabric)
         if init is not None:
             init_from_run(new_method, Path(init), config, log)
-        training = config.training
-        loop = TrainingLoop(new_method, distributed, training.precision, training.ema_decay, training.seed)  # type: ignore[arg-type]
+        loop = create_loop(config, new_method, distributed)
         progress = Progress(world_size=distributed.world_size)
         if list_checkpoints(folder.checkpoints):
             progress = load_checkpoint(folder.checkpoints, loop, config.method)
         log(f"continuing at step {progress.step}")
         return run_training(config, folder, loop, build_batches(config, files, log), progress, log, True, on_step)
 
-    return repeat_within_memory(attempt, folder.load_config(), method, distributed, log)
+    return repeat_within_memory(attempt, given_config, method, distributed, log)
+
+
+def create_loop(config: RunConfig, method: Method, distributed: Distributed) -> TrainingLoop:
+    """Create the training loop of a configuration whose precision is chosen (not "auto")."""
+    training = config.training
+    return TrainingLoop(method, distributed, training.precision, training.ema_decay, training.seed)  # type: ignore[arg-type]
 
 
 def run_training(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from unpaired.cores import count_threads
 from unpaired.errors import UsageError, WorkError
+from unpaired.packages import disable_telemetry
 from unpaired.translate.exported_model import METADATA_KEY, ExportedModel, parse_exported_model
 from unpaired.translate.exported_network import GraphRunner
 from unpaired.translate.network import FloatArray
@@ -83,14 +83,6 @@ def run_session(session: Any) -> GraphRunner:
         return np.asarray(session.run(None, dict(feeds))[0])
 
     return run
-
-
-def disable_telemetry() -> None:
-    """Make OpenVINO's telemetry, which reports imports and conversions over the network, count as missing.
-
-    Call this before the first import of OpenVINO or NNCF; both work without the package.
-    """
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type] # its import raises ImportError
 
 
 def read_openvino(path: Path) -> Any:

@@ -11,6 +11,7 @@ import torch
 from torch.nn.utils import weight_norm
 from voice_sounds import buzz, tone
 
+from unpaired import packages
 from unpaired.errors import UsageError
 from unpaired.media.voice import vocoder
 from unpaired.media.voice.chunking import analyse_stream
@@ -154,7 +155,7 @@ def test_load_vocoder_raises_usage_error_for_invalid_weights(tmp_path: Path) -> 
 
 
 def test_griffin_lim_is_the_fallback_without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(vocoder, "find_spec", lambda name: None)
+    monkeypatch.setattr(packages, "find_spec", lambda name: None)
     vocoder.load_vocoder.cache_clear()
     try:
         assert vocoder.load_vocoder("auto").description.startswith(

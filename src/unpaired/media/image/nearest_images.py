@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -71,6 +72,15 @@ class TrainingFeatures:
     available: int
 
 
+class _Candidate(NamedTuple):
+    """Translation of the measured item `item`, with the index of its nearest training picture and the distance."""
+
+    distance: float
+    item: int
+    translation: Tensor
+    nearest: int
+
+
 class NearestImageFinder:
     """Search of the training pictures that are nearest to translations; the features of a domain are computed once."""
 
@@ -93,22 +103,22 @@ class NearestImageFinder:
         if not len(library.features):
             return evaluation
         items = list(self.batches.iterate_items(route.source, self.request.split, self.limit))
-        distances, input_distances, indices = [], [], []
-        candidates: list[tuple[float, int, Tensor]] = []
+        distances, input_distances = [], []
+        candidates: list[_Candidate] = []
         for start in range(0, len(items), CHUNK_SIZE):
             x = torch.stack([item.tensor for item in items[start : start + CHUNK_SIZE]])
             with torch.no_grad(), isolate_rng():
                 y = self.method.translate(x.to(self.request.device), route.source, route.target).float().cpu()
             nearest = find_nearest(self.extract(y), library.features)
             distances.append(nearest.distances)
-            indices.append(nearest.indices)
             input_distances.append(find_nearest(self.extract(x), library.features).distances)
-            candidates += [(d, start + i, y[i]) for i, d in enumerate(nearest.distances.tolist())]
-            candidates = sorted(candidates, key=lambda candidate: candidate[:2])[:SHOWN_ITEMS]
+            found = zip(nearest.distances.tolist(), nearest.indices.tolist(), strict=True)
+            candidates += [_Candidate(d, start + i, y[i], library.indices[k]) for i, (d, k) in enumerate(found)]
+            candidates = sorted(candidates, key=lambda candidate: (candidate.distance, candidate.item))[:SHOWN_ITEMS]
         if not distances:
             return evaluation
         real = self._get_real_distances(route.target)
-        self._write_rows(route, items, candidates, torch.cat(indices))
+        self._write_rows(route, items, candidates)
         ratios = {
             name: compute_ratio(torch.cat(values), real)
             for name, values in (("", distances), (DO_NOTHING, input_distances))
@@ -154,27 +164,25 @@ class NearestImageFinder:
         position = DOMAIN_KEYS.index(key)
         return iterate_items(self.training[position].train, self.config.domains[position], self.transform, [index])
 
-    def _write_rows(
-        self,
-        route: Route,
-        items: Sequence[EvaluationItem],
-        candidates: Sequence[tuple[float, int, Tensor]],
-        nearest_indices: Tensor,
-    ) -> None:
+    def _write_rows(self, route: Route, items: Sequence[EvaluationItem], candidates: Sequence[_Candidate]) -> None:
         """Write a picture of input, translation and nearest training picture for each candidate."""
-        name, library = self.config.format_route(route), self._training_features[route.target]
+        name = self.config.format_route(route)
         color = any(image_statistics(self.config.get_domain(key)).color for key in (route.source, route.target))
         folder = self.request.folder.nearest_items
         folder.mkdir(parents=True, exist_ok=True)
-        for row, (distance, i, y) in enumerate(candidates):
-            index = library.indices[int(nearest_indices[i])]
-            for training_item in self._load_training_items(route.target, index):
-                images = torch.stack([items[i].tensor, y, training_item.tensor])
+        for row, candidate in enumerate(candidates):
+            item = items[candidate.item]
+            for training_item in self._load_training_items(route.target, candidate.nearest):
+                images = torch.stack([item.tensor, candidate.translation, training_item.tensor])
                 file = shorten_name(f"{name.replace(' -> ', '-')}-{row}.png")
                 image_io.write_image(folder / file, from_tensor(join_images(images), 0.0, 255.0, color))
                 self.rows.append(
                     NearestPicture(
-                        route=name, input=items[i].name, nearest=training_item.name, distance=distance, file=file
+                        route=name,
+                        input=item.name,
+                        nearest=training_item.name,
+                        distance=candidate.distance,
+                        file=file,
                     )
                 )
 

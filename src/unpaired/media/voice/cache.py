@@ -23,6 +23,7 @@ from unpaired.atomic import atomic_write, remove_parts
 from unpaired.cache_folder import find_cache_home
 from unpaired.config.settings import StrictModel
 from unpaired.cores import count_cores
+from unpaired.digests import hash_file
 from unpaired.errors import UnreadableFileError, WorkError
 from unpaired.media.voice import audio_io, chunking, loudness, vad
 from unpaired.media.voice.audio_inspection import inspect_audio
@@ -200,8 +201,7 @@ def _analyse_file(job: AnalysisJob) -> CachedAnalysis | UnreadableFileError:
 
 def _compute_key(path: Path, analyser: Analyser, vad: SileroVad | None) -> str:
     try:
-        with path.open("rb") as file:
-            content = hashlib.file_digest(file, "sha256").hexdigest()
+        content = hash_file(path)
     except OSError as error:
         raise UnreadableFileError(path, f"cannot be read ({error.strerror})") from error
     settings = [_VERSION, loudness.TARGET_LUFS, content, analyser.get_settings()]

@@ -6,7 +6,6 @@ thread.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,9 +16,11 @@ from typing import Any
 
 import numpy as np
 
+from unpaired.digests import hash_file
 from unpaired.media.voice import chunking
 from unpaired.media.voice.audio_io import Wave, resample
 from unpaired.media.voice.features import Analyser, FeatureLayout, Floats, VoiceFeatures
+from unpaired.packages import find_package_folder
 
 __all__ = ["NAME", "SPEECH_GROUP", "SileroVad", "compute_speech_probabilities", "find_silero_vad"]
 
@@ -74,11 +75,11 @@ class SileroVad:
 
 def find_silero_vad() -> SileroVad | None:
     """Return the network if silero-vad (6.2.3 or later) and onnxruntime are installed, else None."""
-    spec = find_spec("silero_vad")
-    if spec is None or spec.origin is None or find_spec("onnxruntime") is None:
+    folder = find_package_folder("silero_vad")
+    if folder is None or find_spec("onnxruntime") is None:
         return None
-    weights = Path(spec.origin).parent / _WEIGHTS_FILE
-    return SileroVad(weights, hashlib.sha256(weights.read_bytes()).hexdigest()) if weights.is_file() else None
+    weights = folder / _WEIGHTS_FILE
+    return SileroVad(weights, hash_file(weights)) if weights.is_file() else None
 
 
 def compute_speech_probabilities(weights: Path, waves: Iterable[Wave]) -> Iterator[Floats]:

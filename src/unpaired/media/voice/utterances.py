@@ -105,16 +105,9 @@ class SpeakerRecordings:
         if self.training is None:
             return []
         paths = self.training[speaker].train
-        utterances: list[Utterance] = []
-        for i in generate_permutation(len(paths), self.config.split_seed).tolist():
-            if len(utterances) == limit:
-                break
-            try:
-                wave = read_excerpt(paths.get_path(i), self.representation.sample_rate_hz)
-            except UnreadableFileError:
-                continue
-            utterances += [] if wave is None else [Utterance(paths[i], wave)]
-        return utterances
+        indices = generate_permutation(len(paths), self.config.split_seed).tolist()
+        waves = ((i, self._try_excerpt(paths.get_path(i))) for i in indices)
+        return list(islice((Utterance(paths[i], wave) for i, wave in waves if wave is not None), limit))
 
     def get_training_speech(self, speaker: int) -> Floats | None:
         """Return training speech (coefficients, frames); None if the training files are missing or have no speech."""
@@ -182,14 +175,18 @@ class SpeakerRecordings:
     def _read_wave(self, paths: Paths, index: int) -> Wave | None:
         path = paths.get_path(index)
         if path not in self._waves:
-            try:
-                wave = read_excerpt(path, self.representation.sample_rate_hz)
-            except UnreadableFileError:
-                wave = None
+            wave = self._try_excerpt(path)
             self._waves[path] = wave
             if wave is not None:
                 self._frames[id(wave)] = None
         return self._waves[path]
+
+    def _try_excerpt(self, path: Path) -> Wave | None:
+        """Return the excerpt of a recording; None if it has too little speech or cannot be read."""
+        try:
+            return read_excerpt(path, self.representation.sample_rate_hz)
+        except UnreadableFileError:
+            return None
 
 
 def read_excerpt(path: Path, sample_rate_hz: int, seconds: float = MAX_SECONDS) -> Wave | None:

