@@ -2,6 +2,7 @@
 
     python -m benchmarks.race --data $DATA --out runs/race --size 64 --minutes 5
     python -m benchmarks.race --pictures my/photos --out runs/race    # tasks that code makes from a folder of pictures
+    python -m benchmarks.race --data $DATA --out runs/race --steps 1550 1070    # for a machine with other work
     python -m benchmarks.race --data $DATA --out runs/race --measure-again    # no training: new rows of existing runs
 
 After each training, a row goes to results.jsonl; the same command continues with the trainings that have no row yet. It
@@ -69,11 +70,14 @@ class Cell:
     seed: int
     size: int
     minutes: float
+    step_budget: int = 0
+    """Steps of the training; 0: `minutes` bounds it."""
 
     @property
     def name(self) -> str:
         """Name of the run's folder."""
-        return f"{self.task}-{self.side}-{self.size}px-{self.minutes:g}min-{self.seed}"
+        budget = f"{self.step_budget}steps" if self.step_budget else f"{self.minutes:g}min"
+        return f"{self.task}-{self.side}-{self.size}px-{budget}-{self.seed}"
 
 
 def collect_tasks(
@@ -123,7 +127,8 @@ def get_domains(task: str, folder: Path) -> list[Path]:
 def build_command(cell: Cell, folder: Path, run: Path) -> list[str]:
     """Return the command line of a training."""
     flags = FLAGS["common"] | FLAGS[cell.side]
-    flags |= {"size": cell.size, "minutes": cell.minutes, "seed": cell.seed, "out": run}
+    budget = {"steps": cell.step_budget} if cell.step_budget else {"minutes": cell.minutes}
+    flags |= {"size": cell.size, "seed": cell.seed, "out": run} | budget
     words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
     domains = [str(domain) for domain in get_domains(cell.task, folder)]
     return [sys.executable, "-m", "unpaired", "train", *domains, "--pairs", *words]
@@ -157,7 +162,7 @@ def add_baselines(cells: Sequence[Cell], results: Path, *, again: bool) -> list[
     """
     figures, baselines = read_figures(results), list[Cell]()
     for cell in cells:
-        baseline = replace(cell, side="linear", seed=0)
+        baseline = replace(cell, side="linear", seed=0, step_budget=0)
         routes = figures.get(cell, {}).get("linear")
         if baseline in baselines:
             continue
@@ -209,7 +214,7 @@ def find_free_path(path: Path) -> Path:
 def read_figures(results: Path) -> dict[Cell, dict[str, Any]]:
     """Return the newest figures of every cell that has a row."""
     return {
-        Cell(**{name: f[name] for name in Cell.__dataclass_fields__}): f
+        Cell(**{name: f[name] for name in Cell.__dataclass_fields__ if name in f}): f
         for f in map(get_figures, rows("race", results))
     }
 
@@ -230,6 +235,13 @@ def main(argv: Sequence[str], results: Path = FILE) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for runs, table and sheets")
     parser.add_argument("--size", type=int, default=64, help="side of the pictures, in pixels")
     parser.add_argument("--minutes", type=float, default=5.0, help="minutes of training per side")
+    parser.add_argument(
+        "--steps",
+        type=int,
+        nargs=2,
+        metavar=("OURS", "REFERENCE"),
+        help="steps per side, instead of minutes: measure how many steps of each take equal time on a quiet core",
+    )
     parser.add_argument("--tasks", default="", help="names of tasks, separated by commas (default: all)")
     parser.add_argument("--seeds", default="0", help="seeds, separated by commas")
     parser.add_argument(
@@ -244,7 +256,11 @@ def main(argv: Sequence[str], results: Path = FILE) -> int:
     if not args.cores and sys.platform == "linux":
         cores = [*os.sched_getaffinity(0)]
     seeds = [int(seed) for seed in args.seeds.split(",")]
-    cells = [Cell(t, side, seed, args.size, args.minutes) for seed in seeds for t in tasks for side in SIDES]
+    steps = dict(zip(("ours", "reference"), args.steps or (0, 0), strict=True))
+    minutes = 0.0 if args.steps else args.minutes
+    cells = [
+        Cell(task, side, seed, args.size, minutes, steps[side]) for seed in seeds for task in tasks for side in SIDES
+    ]
     if args.measure_again:
         measure_again(cells, results)
     else:

@@ -81,6 +81,12 @@ def test_commands_of_both_sides_parse(side: str, tmp_path: Path) -> None:
     assert settings["preset"] == ("small" if side == "ours" else "paper")
 
 
+def test_a_budget_of_steps_replaces_the_minutes(tmp_path: Path) -> None:
+    command = build_command(Cell("negative", "ours", 1, 64, 0.0, 1550), tmp_path, tmp_path / "run")
+    settings = parse_settings(parse_command("train", command[4:]))
+    assert settings["steps"] == "1550" and "minutes" not in settings
+
+
 def test_rows_are_found_by_their_cell(tmp_path: Path) -> None:
     cell, results = Cell("mri", "ours", 0, 64, 5.0), tmp_path / "rows.jsonl"
     append_row("race", {**vars(cell), "routes": {}}, 0, path=results)
