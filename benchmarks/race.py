@@ -57,6 +57,9 @@ MADE: dict[str, tuple[str, str]] = {
     "negative": ("emoji", "flat"),
     "drawing": ("avatars", "black"),
     "texture": ("vangogh", "photo"),
+    "night": ("vangogh", "photo"),
+    "blueprint": ("avatars", "brown"),
+    "oil": ("vangogh", "photo"),
 }
 """Transform of `benchmarks.exact` -> folder in --data, and the domain that the task is made from."""
 
