@@ -51,20 +51,21 @@ def drawing(x: Picture) -> Picture:
 def night(x: Picture) -> Picture:
     """Darken by a power of 1.5 and tint blue, with less light towards the corners."""
     down, across = np.indices(x.shape[:2]) / (np.array(x.shape[:2]) - 1).reshape(2, 1, 1) - 0.5
-    light = 1 - (down**2 + across**2)
-    return x**1.5 * np.array([0.35, 0.45, 0.75]) * light[..., None]
+    light: Picture = (1 - (down**2 + across**2))[..., None]
+    return x**1.5 * np.array([0.35, 0.45, 0.75]) * light
 
 
 def blueprint(x: Picture) -> Picture:
     """Draw white lines on blue where `drawing` has dark ones on white."""
-    return 1 - drawing(x) * (1 - np.array([0.1, 0.25, 0.6]))
+    paper = np.array([0.1, 0.25, 0.6])
+    return 1 - drawing(x) * (1 - paper)
 
 
 def oil(x: Picture) -> Picture:
     """Paint with flat strokes: the median within 5 x 5 pixels, with saturated colors."""
     flat = np.asarray(to_image(x).filter(ImageFilter.MedianFilter(5)), np.float64) / 255
-    gray = (flat @ LUMA)[..., None]
-    return (gray + 1.6 * (flat - gray)).clip(0, 1)
+    gray: Picture = (flat @ LUMA)[..., None]
+    return np.clip(gray + 1.6 * (flat - gray), 0, 1)
 
 
 def blur(x: Picture, radius: float) -> Picture:
