@@ -51,14 +51,13 @@ def drawing(x: Picture) -> Picture:
 def night(x: Picture) -> Picture:
     """Darken by a power of 1.5 and tint blue, with less light towards the corners."""
     down, across = np.indices(x.shape[:2]) / (np.array(x.shape[:2]) - 1).reshape(2, 1, 1) - 0.5
-    light: Picture = (1 - (down**2 + across**2))[..., None]
-    return x**1.5 * np.array([0.35, 0.45, 0.75]) * light
+    light = (1 - (down**2 + across**2))[..., None]
+    return np.asarray(x**1.5 * np.array([0.35, 0.45, 0.75]) * light, np.float64)
 
 
 def blueprint(x: Picture) -> Picture:
     """Draw white lines on blue where `drawing` has dark ones on white."""
-    paper = np.array([0.1, 0.25, 0.6])
-    return 1 - drawing(x) * (1 - paper)
+    return np.asarray(1 - drawing(x) * (1 - np.array([0.1, 0.25, 0.6])), np.float64)
 
 
 def oil(x: Picture) -> Picture:
