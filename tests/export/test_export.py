@@ -22,6 +22,7 @@ from unpaired.export.items import load_items
 from unpaired.export.run import Export, export_run
 from unpaired.labels import LabelGroup, Labels, create_domain_labels
 from unpaired.media.image import network_pass, pipeline
+from unpaired.runs.folder import RunFolder
 from unpaired.translate import ExportedTranslator, Translator
 from unpaired.translate.loading import load_translator
 
@@ -229,10 +230,10 @@ def test_items_of_a_run(tmp_path: Path) -> None:
             picture(tmp_path / "data" / name / f"{i}.png", 16, 16)
     folders = [tmp_path / "data" / name for name in ("photos", "paintings")]
     trained = unpaired.train(*folders, out=tmp_path / "run", steps=1, **TINY)
-    items = load_items(tmp_path / "run", "X", "train", 5)
+    items = load_items(RunFolder(tmp_path / "run"), "X", "train", 5)
     assert trained and len(items) == 5 and items[0].shape == (3, 16, 16) and np.abs(items[0]).max() <= 1
     shutil.rmtree(tmp_path / "data")
-    assert load_items(tmp_path / "run", "X", "train", 5) == []
+    assert load_items(RunFolder(tmp_path / "run"), "X", "train", 5) == []
 
 
 def test_torchscript(run: Path, tmp_path: Path) -> None:
