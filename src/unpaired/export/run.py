@@ -97,8 +97,8 @@ def export_run(
         if file_format == "torchscript":
             raise UsageError("--int8: for --format onnx and openvino only")
         require_quantizer(file_format)
-    folder = RunFolder(locate_run(run))
-    model = load_model(folder.path, checkpoint)
+    run_folder = RunFolder(locate_run(run))
+    model = load_model(run_folder.path, checkpoint)
     if model.method.export_refusal:
         raise UsageError(f"{run}: {model.config.method} {model.method.export_refusal}; it cannot be exported")
     routes = choose_routes(model, to, source)
@@ -113,7 +113,7 @@ def export_run(
         description = description.model_copy(update={"precision": "int8"})
     # A copy, because the graph keeps only the roles that its route needs.
     reference = TorchNetwork(copy.deepcopy(model.method), torch.device("cpu"))
-    task = _Task(model, network_input, description, file_format, reference, folder)
+    task = _Task(model, network_input, description, file_format, reference, run_folder)
     graph = build_graph(model.method, routes[0], network_input)
     folder = path.parent if path.parent != Path() else Path.cwd()
     try:
