@@ -101,7 +101,7 @@ class ImageMedium(Medium):
         from unpaired.media.image.preparation import limit_size  # noqa: PLC0415
 
         assert isinstance(settings.medium_settings, ImageSettings)
-        report = inspect_images(domains, None, progress=progress)
+        report = inspect_images(domains, None, channels=settings.medium_settings.channels, progress=progress)
         notes: list[str] = []
         limited = settings.medium_settings
         if not report.errors:
