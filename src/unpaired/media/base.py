@@ -222,6 +222,10 @@ class Medium(ABC):
     def create_network_factory(self, config: RunConfig, teacher: Role | None = None) -> NetworkFactory:
         """Return the factory of a run's networks."""
 
+    def get_temporal_weight(self, config: RunConfig) -> float:  # noqa: ARG002 - for media whose items can be moved
+        """Return the weight of the temporal consistency loss, which needs items that are images; 0: none."""
+        return 0.0
+
     @abstractmethod
     def create_validator(
         self, config: RunConfig, folder: RunFolder, method: Method, batches: BatchLoader, training_log: TrainingLog

@@ -131,6 +131,10 @@ class ImageMedium(Medium):
         channels = dict.fromkeys(DOMAIN_KEYS[: len(config.domains)], settings.num_channels)
         return ImageNetworkFactory(config.networks, channels, settings.size, config.labels, teacher)
 
+    def get_temporal_weight(self, config: RunConfig) -> float:
+        """Return the setting."""
+        return image_settings(config).temporal_weight
+
     def explain_teacher_mismatch(
         self, config: RunConfig, teacher_config: RunConfig, domain_pairs: Sequence[tuple[Domain, Domain]]
     ) -> str:
