@@ -24,7 +24,7 @@ from unpaired.media.image.tiff_pages import find_main_page, has_later_page
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _DESCRIPTION, _ORIENTATION, _SAMPLES = 258, 262, 270, 274, 277
-_TILE_WIDTH, _TILE_LENGTH, _EXTRA_SAMPLES = 322, 323, 338
+_TILE_WIDTH, _TILE_LENGTH, _EXTRA_SAMPLES, _XMP_TAG = 322, 323, 338, 700
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE = range(4)  # the tag photometric interpretation
 _SEPARATED_INKS = 5  # CMYK
 _SEPARATE = 2  # the tag planar configuration
@@ -268,7 +268,9 @@ def _require_inflated_size(path: Path, file: Any, offset: int, size: int, limit:
             raise UnreadableFileError(path, f"decompresses to more than {limit:,} bytes (--max-pixels)")
 
 
-def write_tiff(file: BinaryIO, pixels: npt.NDArray[Any], has_alpha: bool, icc_profile: bytes = b"") -> None:
+def write_tiff(
+    file: BinaryIO, pixels: npt.NDArray[Any], has_alpha: bool, icc_profile: bytes = b"", xmp: bytes = b""
+) -> None:
     """Write (H, W, C) uint8, uint16 or float32 as a deflated TIFF; with `has_alpha`, the last channel is alpha."""
     is_color = pixels.shape[-1] >= 3
     tifffile.imwrite(
@@ -280,4 +282,5 @@ def write_tiff(file: BinaryIO, pixels: npt.NDArray[Any], has_alpha: bool, icc_pr
         compression="zlib",
         metadata=None,
         iccprofile=icc_profile or None,
+        extratags=[(_XMP_TAG, "byte", len(xmp), xmp, True)] if xmp else None,
     )
