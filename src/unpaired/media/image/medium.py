@@ -87,6 +87,7 @@ class ImageMedium(Medium):
     judge_yourself = "judge by the pictures"
     hub_task = "image-to-image"
     example_files = ("picture.png", "translated.png")
+    preview_kind = "picture"
     evaluate_options_model = ImageEvaluateOptions
     quick_evaluate_options = comparison_evaluate_options = MappingProxyType({"nearest": False})
     quick_evaluate_note = "for the distance of translations to training pictures"
@@ -230,6 +231,12 @@ class ImageMedium(Medium):
         from unpaired.media.image.pipeline import ImagePipeline  # noqa: PLC0415
 
         return ImagePipeline(config, network, request)
+
+    def write_preview(self, path: Path, folder: Path) -> Path:
+        """Write a PNG file of at most 1024 px with 8 bits; other value ranges are stretched to it."""
+        from unpaired.media.image.preview import write_preview  # noqa: PLC0415
+
+        return write_preview(path, folder)
 
     def describe_network_input(
         self, config: ModelDescription, source: Domain, target: Domain, stride: int

@@ -124,7 +124,8 @@ class ImagePipeline:
         """Return channels, color, resizing and value ranges."""
         options = self.options
         value_ranges = [options.source_range, options.target_range]
-        return [self.channels, self.target_has_color, self.size, self.shrink, options.mode, value_ranges]
+        tag = ["tag"] if options.tag else []
+        return [self.channels, self.target_has_color, self.size, self.shrink, options.mode, value_ranges, *tag]
 
     def make_output_name(self, name: str) -> str:
         """Return the same name; formats that cannot be written become PNG, as `a.gif.png`."""
@@ -149,7 +150,13 @@ class ImagePipeline:
         image = read_channels(path, self.channels, self.size if self.shrink else None, keep_type=is_large)
         item = self.prepare_image(image, header.is_color, image.full_size, is_large)
         suffix = Path(self.make_output_name(path.name)).suffix
-        item = replace(item, losses=(*header.losses, *item.losses), suffix=suffix, metadata=read_carried_metadata(path))
+        metadata = read_carried_metadata(path)
+        item = replace(
+            item,
+            losses=(*header.losses, *item.losses),
+            suffix=suffix,
+            metadata=metadata.mark_synthetic() if self.options.tag else metadata,
+        )
         label_request = self.request.label_request
         return item if label_request is None else replace(item, label=label_request.get_target_label(path))
 
