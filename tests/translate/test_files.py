@@ -15,6 +15,7 @@ from tiny_runs import Known, config, domain, make_run
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.image import image_io as media
 from unpaired.media.image.pipeline import ImagePipeline, PreparedImage
+from unpaired.media.video.pipeline import ClipPipeline
 from unpaired.translate import Outcome, Translator, translate_files
 from unpaired.translate.files import group_into_batches
 from unpaired.translate.jobs import TranslationJob
@@ -48,8 +49,8 @@ def go(translator: Translator, *inputs: Path, out: Path, to: str = "paintings", 
 
 def crafted(translator: Translator, **options: str) -> ImagePipeline:
     craft = translator.create_pipeline(translator.resolve_request("paintings", options=options))
-    assert isinstance(craft, ImagePipeline)
-    return craft
+    assert isinstance(craft, ClipPipeline)
+    return craft.pictures
 
 
 def test_translate_files_with_a_loaded_run(tmp_path: Path) -> None:

@@ -200,6 +200,8 @@ class Medium(ABC):
     convert_options_model: ClassVar[type[ConvertOptions]] = ConvertOptions
     presets: ClassVar[PresetValues]
     crop_setting: ClassVar[str]
+    other_inputs: ClassVar[frozenset[str]] = frozenset()
+    """Suffixes of files that runs translate too, but that are no training data of the medium."""
     conversion_hints: ClassVar[Mapping[str, str]] = {}
     """Suffix of files that are not read -> how to convert them."""
     supports_attributes: ClassVar[bool] = False
@@ -405,9 +407,23 @@ class Medium(ABC):
         """Return the error for a feature that this medium does not have."""
         return UsageError(f"{feature}: not available for {self.files_noun}")
 
+    def translates(self, name: str) -> bool:
+        """Whether runs of the medium translate files with the suffix of `name`."""
+        suffix = get_suffix(name)
+        return suffix in self.suffixes or suffix in self.other_inputs
+
+    def expected_inputs(self) -> str:
+        """Return the suffixes of files that runs of the medium translate, as a list for messages."""
+        return ", ".join(sorted(self.suffixes | self.other_inputs))
+
     def expected_suffixes(self) -> str:
         """Return the supported suffixes as a list for messages."""
         return ", ".join(sorted(self.suffixes))
+
+
+def get_suffix(name: str) -> str:
+    """Return the suffix of a file name in lower case, with its dot."""
+    return "." + name.rpartition(".")[2].lower()
 
 
 def _get_medium(name: str) -> Medium:

@@ -25,10 +25,10 @@ from unpaired.media.image.settings import (
     ImageEvaluateOptions,
     ImageSettings,
     ImageStatistics,
-    ImageTranslateOptions,
     image_settings,
     image_statistics,
 )
+from unpaired.media.video.settings import CLIP_SUFFIXES, ClipTranslateOptions
 from unpaired.metrics.base import SummaryColumn
 from unpaired.metrics.memorization import describe_memorization
 from unpaired.networks.image_settings import ImageNetworkSettings
@@ -91,7 +91,8 @@ class ImageMedium(Medium):
     evaluate_options_model = ImageEvaluateOptions
     quick_evaluate_options = comparison_evaluate_options = MappingProxyType({"nearest": False})
     quick_evaluate_note = "for the distance of translations to training pictures"
-    translate_options_model = ImageTranslateOptions
+    translate_options_model = ClipTranslateOptions
+    other_inputs = CLIP_SUFFIXES
     presets = PRESETS
     crop_setting = "size"
     supports_attributes = True
@@ -227,10 +228,11 @@ class ImageMedium(Medium):
     def create_pipeline(
         self, config: ModelDescription, network: TranslationNetwork, request: TranslationRequest
     ) -> FilePipeline[Any, Any]:
-        """Return the translation pipeline for pictures."""
+        """Return the translation pipeline for pictures and clips."""
         from unpaired.media.image.pipeline import ImagePipeline  # noqa: PLC0415
+        from unpaired.media.video.pipeline import ClipPipeline  # noqa: PLC0415
 
-        return ImagePipeline(config, network, request)
+        return ClipPipeline(ImagePipeline(config, network, request))
 
     def write_preview(self, path: Path, folder: Path) -> Path:
         """Write a PNG file of at most 1024 px with 8 bits; other value ranges are stretched to it."""

@@ -55,6 +55,7 @@ from unpaired.media.image.translation_range import (
     require_equal_ranges,
 )
 from unpaired.translate.network import LabelVector, TranslationNetwork
+from unpaired.translate.pipeline import Destination
 from unpaired.translate.route_request import TranslationRequest
 
 if TYPE_CHECKING:
@@ -127,9 +128,10 @@ class ImagePipeline:
         tag = ["tag"] if options.tag else []
         return [self.channels, self.target_has_color, self.size, self.shrink, options.mode, value_ranges, *tag]
 
-    def make_output_name(self, name: str) -> str:
+    def make_output_name(self, path: str) -> str:
         """Return the same name; formats that cannot be written become PNG, as `a.gif.png`."""
-        suffix = os.path.splitext(name)[1]  # noqa: PTH122 - a Path per name is slow for a million files
+        name = os.path.basename(path)  # noqa: PTH119 - a Path per name is slow for a million files
+        suffix = os.path.splitext(name)[1]  # noqa: PTH122
         return name if suffix.lower() in WRITTEN_FORMATS else f"{name}.png"
 
     def estimate_bytes(self, path: Path) -> int:
@@ -142,7 +144,7 @@ class ImagePipeline:
             4 * header.width * header.height * (self.channels if self.reads_all_bands else 3 if header.is_color else 1)
         )
 
-    def prepare_file(self, path: Path) -> PreparedImage:
+    def prepare_file(self, path: Path, destination: Destination | None = None) -> PreparedImage:  # noqa: ARG002
         """Read a picture for `run`; raises UnreadableFileError, UsageError."""
         header = read_header(path, self.reads_all_bands)
         require_suffix(Path(self.make_output_name(path.name)), self.channels if self.reads_all_bands else 1)
@@ -181,7 +183,7 @@ class ImagePipeline:
     def list_warnings(self, prepared_item: PreparedImage) -> list[str]:
         """Describe effects of the network size on the result, and parts of the file that are not used."""
         losses = [f"of some files, {loss}" for loss in prepared_item.losses]
-        return self._list_size_warnings(prepared_item.adapter) + losses
+        return self.list_size_warnings(prepared_item.adapter) + losses
 
     def run(self, batch: Sequence[PreparedImage], report_fraction: FractionCallback = ignore_fraction) -> list[Array]:
         """Translate pictures with equal `batch_key`; returns one result each.
@@ -263,7 +265,7 @@ class ImagePipeline:
         return None if self.request.label_request is None else self.request.label_request.label
 
     def _translate_single(self, item: PreparedImage, bits: int) -> Array:
-        _emit_warnings(self._list_size_warnings(item.adapter))
+        _emit_warnings(self.list_size_warnings(item.adapter))
         if item.large is not None:
             return self._run_large(item, bits)
         (y,) = self.run([item])
@@ -287,12 +289,13 @@ class ImagePipeline:
         if not -1.01 <= low <= high <= 1.01:
             raise UsageError(f"a tensor with values from {low:g} to {high:g}; expected -1 to 1")
         adapter = create_size_adapter(x.shape[-2], x.shape[-1], self.size, self.shrink, self.network.stride)
-        _emit_warnings(self._list_size_warnings(adapter))
+        _emit_warnings(self.list_size_warnings(adapter))
         batch = x.detach().float().cpu().numpy().reshape(-1, *x.shape[-3:])
         y = adapter.restore_output(self.network_pass.apply(adapter.adapt_input(batch), True, self._label))
         return x.new_tensor(y).reshape(x.shape)
 
-    def _list_size_warnings(self, adapter: SizeAdapter) -> list[str]:
+    def list_size_warnings(self, adapter: SizeAdapter) -> list[str]:
+        """Describe effects of the networks' size, and of tiles, on a result."""
         warning_texts = []
         if adapter.upscale_factor > 2:
             warning_texts.append(

@@ -38,6 +38,7 @@ from unpaired.media.voice.realtime import compute_latency_seconds, convert_realt
 from unpaired.media.voice.representations import build_representation
 from unpaired.media.voice.settings import WRITTEN_FORMATS, VoiceTranslateOptions, speaker_statistics, voice_settings
 from unpaired.translate.network import TranslationNetwork
+from unpaired.translate.pipeline import Destination
 from unpaired.translate.route_request import TranslationRequest
 
 ConverterFactory = Callable[[Path | Wave | None], FeatureConverter]
@@ -98,18 +99,18 @@ class VoicePipeline:
         tag = ["tag"] if self._comment else []
         return [self.representation.get_settings(), *self._result_settings, *tag]
 
-    def make_output_name(self, name: str) -> str:
+    def make_output_name(self, path: str) -> str:
         """Return the output's file name: the same, or with the suffix .flac if the format cannot be written."""
-        path = Path(name)
-        if path.suffix.lower() in WRITTEN_FORMATS:
-            return name
-        return shorten_name(path.with_suffix(OTHER_OUTPUT_SUFFIX).name)
+        source = Path(path)
+        if source.suffix.lower() in WRITTEN_FORMATS:
+            return source.name
+        return shorten_name(source.with_suffix(OTHER_OUTPUT_SUFFIX).name)
 
     def estimate_bytes(self, path: Path) -> int:  # noqa: ARG002 - recordings are read in blocks
         """Return 0: recordings of any length take the same memory."""
         return 0
 
-    def prepare_file(self, path: Path) -> PreparedRecording:
+    def prepare_file(self, path: Path, destination: Destination | None = None) -> PreparedRecording:  # noqa: ARG002
         """Check that `path` is a sound file; raises UnreadableFileError."""
         read_header(path)
         return PreparedRecording(path)
