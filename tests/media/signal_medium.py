@@ -36,6 +36,7 @@ from unpaired.runs.folder import RunFolder
 from unpaired.training.finish import finish_training
 from unpaired.training.logging import TrainingLog
 from unpaired.translate.network import TranslationNetwork
+from unpaired.translate.pipeline import Destination
 from unpaired.translate.route_request import TranslationRequest
 
 if TYPE_CHECKING:
@@ -226,15 +227,15 @@ class SignalPipeline:
         """Nothing but the model."""
         return []
 
-    def make_output_name(self, name: str) -> str:
+    def make_output_name(self, path: str) -> str:
         """Return the same name."""
-        return name
+        return Path(path).name
 
     def estimate_bytes(self, path: Path) -> int:
         """Return the size of the file."""
         return path.stat().st_size
 
-    def prepare_file(self, path: Path) -> PreparedSignal:
+    def prepare_file(self, path: Path, destination: Destination | None = None) -> PreparedSignal:
         """Read a signal."""
         return self._prepare(read_signal(path))
 

@@ -39,7 +39,7 @@ class InFlight:
         self.lock, self.now, self.most = threading.Lock(), 0, 0
         prepare, write = ImagePipeline.prepare_file, ImagePipeline.write
 
-        def counted_prepare(pipeline: ImagePipeline, path: Path) -> Any:
+        def counted_prepare(pipeline: ImagePipeline, path: Path, destination: Any) -> Any:
             with self.lock:
                 self.now += 1
                 self.most = max(self.most, self.now)

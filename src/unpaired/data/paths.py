@@ -97,6 +97,26 @@ class Paths:
         return out
 
 
+def split_item_path(path: Path) -> tuple[Path, int | None]:
+    """Split the path of an item within a file, as "stack.tif/0003", into the file and the number of the item, from 1.
+
+    The number of other paths is None.
+    """
+    is_item = is_item_number(path.name) and bool(path.parent.suffix) and not path.is_file()
+    return (path.parent, int(path.name)) if is_item else (path, None)
+
+
+def get_file_name(name: str) -> str:
+    """Return the name of the file that an item is in: "a/stack.tif" for "a/stack.tif/0003", else the same name."""
+    folder, _, last = name.rpartition("/")
+    return folder if is_item_number(last) and "." in folder.rpartition("/")[2] else name
+
+
+def is_item_number(name: str) -> bool:
+    """Whether the last part of a name is the number of an item within a file; names of files have a suffix."""
+    return name.isascii() and name.isdigit()
+
+
 def get_stem_length(name: bytes) -> int:
     """Return the number of bytes of a name before its suffix."""
     dot = name.rfind(b".")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from unpaired.errors import UsageError
-from unpaired.media.base import Medium
+from unpaired.media.base import Medium, get_suffix
 from unpaired.media.image.medium import ImageMedium
 from unpaired.media.voice.medium import VoiceMedium
 
@@ -17,15 +17,15 @@ MEDIA: dict[str, Medium] = {medium.name: medium for medium in (ImageMedium(), Vo
 
 def infer_medium(name: str) -> Medium | None:
     """Return the medium of a file by its suffix; None if no medium reads such files."""
-    suffix = "." + name.rpartition(".")[2].lower()
+    suffix = get_suffix(name)
     return next((medium for medium in MEDIA.values() if suffix in medium.suffixes), None)
 
 
 def require_medium(path: Path, medium: Medium) -> None:
-    """Raise UsageError if a file's suffix belongs to another medium."""
+    """Raise UsageError if a file's suffix belongs to another medium, whose files `medium` does not translate."""
     other = infer_medium(path.name)
-    if other is not None and other is not medium:
+    if other is not None and not medium.translates(path.name):
         raise UsageError(
             f"{path}: contains {other.files_noun}, but this run translates {medium.files_noun}; expected "
-            f"{medium.expected_suffixes()}"
+            f"{medium.expected_inputs()}"
         )

@@ -11,7 +11,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal, Protocol
+
+from pydantic import Field
 
 from unpaired.config.settings import NetworkSettings, Preset, StrictModel
 from unpaired.errors import UsageError
@@ -56,7 +58,11 @@ class EvaluateOptions(StrictModel):
 
 
 class TranslateOptions(StrictModel):
-    """Options of `translate` that a medium adds; each field becomes a flag."""
+    """Options of `translate`, and those that a medium adds; each field becomes a flag."""
+
+    tag: bool = Field(
+        False, description="mark outputs in their metadata as synthetic, in formats that have metadata for it"
+    )
 
 
 class ConvertOptions(StrictModel):
@@ -186,10 +192,16 @@ class Medium(ABC):
     """Task of a shared run's model card, a `pipeline_tag` of the Hugging Face Hub."""
     example_files: ClassVar[tuple[str, str]]
     """Names of an input and of an output, for examples."""
+    preview_kind: ClassVar[Literal["picture", "sound"] | None] = None
+    """What browsers can show of the files (see `write_preview`); None: nothing."""
+    consent_question: ClassVar[str] = ""
+    """Statement that a user of the web page must confirm before files are translated; empty: none."""
     translate_options_model: ClassVar[type[TranslateOptions]] = TranslateOptions
     convert_options_model: ClassVar[type[ConvertOptions]] = ConvertOptions
     presets: ClassVar[PresetValues]
     crop_setting: ClassVar[str]
+    other_inputs: ClassVar[frozenset[str]] = frozenset()
+    """Suffixes of files that runs translate too, but that are no training data of the medium."""
     conversion_hints: ClassVar[Mapping[str, str]] = {}
     """Suffix of files that are not read -> how to convert them."""
     supports_attributes: ClassVar[bool] = False
@@ -314,6 +326,13 @@ class Medium(ABC):
     ) -> FilePipeline[Any, Any]:
         """Return the pipeline that translates files; raises UsageError for unsupported requests."""
 
+    def write_preview(self, path: Path, folder: Path) -> Path:  # noqa: ARG002
+        """Return a version of a file that browsers show: the file itself, or a new file in `folder`.
+
+        Raises UnreadableFileError.
+        """
+        raise self.unsupported("preview")
+
     def describe_network_input(
         self,
         config: ModelDescription,  # noqa: ARG002
@@ -388,9 +407,23 @@ class Medium(ABC):
         """Return the error for a feature that this medium does not have."""
         return UsageError(f"{feature}: not available for {self.files_noun}")
 
+    def translates(self, name: str) -> bool:
+        """Whether runs of the medium translate files with the suffix of `name`."""
+        suffix = get_suffix(name)
+        return suffix in self.suffixes or suffix in self.other_inputs
+
+    def expected_inputs(self) -> str:
+        """Return the suffixes of files that runs of the medium translate, as a list for messages."""
+        return ", ".join(sorted(self.suffixes | self.other_inputs))
+
     def expected_suffixes(self) -> str:
         """Return the supported suffixes as a list for messages."""
         return ", ".join(sorted(self.suffixes))
+
+
+def get_suffix(name: str) -> str:
+    """Return the suffix of a file name in lower case, with its dot."""
+    return "." + name.rpartition(".")[2].lower()
 
 
 def _get_medium(name: str) -> Medium:

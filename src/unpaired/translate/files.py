@@ -23,7 +23,7 @@ from unpaired.errors import UnpairedError, UsageError, WorkError
 from unpaired.translate.base import BaseTranslator
 from unpaired.translate.jobs import TranslationJob, TranslationJobs
 from unpaired.translate.manifest import Manifest, OutputState
-from unpaired.translate.pipeline import FilePipeline, PipelineItem
+from unpaired.translate.pipeline import Destination, FilePipeline, PipelineItem
 from unpaired.translate.route_request import TranslationRequest
 from unpaired.translate.shards import Shard
 
@@ -218,7 +218,8 @@ class _FileProcessor:
             while self.pending_writes and not self._has_room(size):
                 self._record_written(*self.pending_writes.popleft())
             self.bytes_by_job[job] = size
-            pending.append((job, executor.submit(self.pipeline.prepare_file, job.input)))
+            destination = Destination(job.output, self.manifest.settings_hash)
+            pending.append((job, executor.submit(self.pipeline.prepare_file, job.input, destination)))
         while pending:
             yield from self._take_prepared(*pending.popleft())
 
@@ -240,6 +241,7 @@ class _FileProcessor:
         try:
             results = self.pipeline.run([prepared_item for _, prepared_item in group], self._report_fraction)
         except UnpairedError as error:
+            self._require_writable(error)
             for job, _ in group:
                 self._record_failure(job, error)
             return
@@ -256,17 +258,21 @@ class _FileProcessor:
         try:
             self._add_warnings(future.result())
         except (UnpairedError, OSError) as error:
-            cause = error.__cause__ if isinstance(error, UnpairedError) else error
-            if isinstance(cause, OSError) and cause.errno in _FATAL_ERRNOS:
-                progress_text = (
-                    f"{self.outcome.done} of {self.total} files are translated; run the same command again to continue"
-                )
-                raise WorkError(f"{error}; {progress_text}") from error
+            self._require_writable(error)
             self._record_failure(job, error)
         else:
             self.manifest.mark_finished(job)
             self.outcome.done += 1
             self._advance_progress()
+
+    def _require_writable(self, error: UnpairedError | OSError) -> None:
+        """Raise WorkError if an error of writing would also affect the next file."""
+        cause = error.__cause__ if isinstance(error, UnpairedError) else error
+        if isinstance(cause, OSError) and cause.errno in _FATAL_ERRNOS:
+            progress_text = (
+                f"{self.outcome.done} of {self.total} files are translated; run the same command again to continue"
+            )
+            raise WorkError(f"{error}; {progress_text}") from error
 
     def _add_warnings(self, new_warnings: Sequence[str]) -> None:
         self.outcome.warnings.extend(text for text in dict.fromkeys(new_warnings) if text not in self.outcome.warnings)

@@ -45,9 +45,9 @@ class TranslationJobs:
     """The inputs and outputs of one translation, in a temporary database on disk.
 
     `inputs` are files and folders; folders are searched recursively for files of the medium, without the folder `out`.
-    Outputs keep the folder structure below `out`; `make_output_name` maps file names. Files of `file_list` keep the
-    structure below their common folder. `unlisted` holds unreadable folders and invalid lines of the list, with
-    reasons; `notes` describes skipped files. With `shard`, only the files of that shard are jobs.
+    Outputs keep the folder structure below `out`; `make_output_name` maps paths of inputs to names. Files of
+    `file_list` keep the structure below their common folder. `unlisted` holds unreadable folders and invalid lines of
+    the list, with reasons; `notes` describes skipped files. With `shard`, only the files of that shard are jobs.
 
     Raises UsageError if an input does not exist or has a suffix of another medium, if there are no inputs, if `out` is
     an input folder, a file or named like a file, if two inputs have the same output (in a folder that ignores case,
@@ -59,7 +59,7 @@ class TranslationJobs:
         inputs: Sequence[Path],
         out: Path,
         medium: Medium,
-        make_output_name: Callable[[str], str] = str,
+        make_output_name: Callable[[str], str] = os.path.basename,
         file_list: FileList | None = None,
         shard: Shard | None = None,
     ) -> None:
@@ -92,7 +92,7 @@ class TranslationJobs:
             reasons = "".join(f"; {path}: {reason}" for path, reason in self.unlisted)
             reasons += "".join(f"; {note}" for note in self.notes)
             sources = ", ".join(map(str, [*inputs, *([file_list.path] if file_list else [])]))
-            raise UsageError(f"no {medium.files_noun} in {sources}{reasons}; expected {medium.expected_suffixes()}")
+            raise UsageError(f"no {medium.files_noun} in {sources}{reasons}; expected {medium.expected_inputs()}")
 
     @property
     def notes(self) -> list[str]:
@@ -119,12 +119,12 @@ class TranslationJobs:
                 raise UsageError(f"{input_path}: no such file or folder{suggest_path(input_path)}")
             if input_path.is_dir() and Path(os.path.realpath(input_path)) == self.out:
                 raise UsageError(f"--out {out}: is also an input folder; give another --out")
-            if not input_path.is_dir() and infer_medium(input_path.name) != medium:
+            if not input_path.is_dir() and not medium.translates(input_path.name):
                 require_medium(input_path, medium)
                 hint = explain_suffix(input_path.suffix)
                 raise UsageError(
                     f"{input_path}: this run translates {medium.files_noun} "
-                    f"({medium.expected_suffixes()}){'; ' if hint else ''}{hint}"
+                    f"({medium.expected_inputs()}){'; ' if hint else ''}{hint}"
                 )
 
     def _add_input(self, input_path: Path, parent: Path) -> None:
@@ -146,11 +146,11 @@ class TranslationJobs:
             absolute = Path(os.path.abspath(entry))  # noqa: PTH100 - resolve would follow links
             if entry.is_dir():
                 self._add_input(entry, absolute.relative_to(root))
-            elif infer_medium(entry.name) is self.medium:
+            elif self.medium.translates(entry.name):
                 self._add_input(entry, absolute.relative_to(root).parent)
             else:
                 hint = explain_suffix(entry.suffix)
-                reason = f"this run translates {self.medium.files_noun} ({self.medium.expected_suffixes()})"
+                reason = f"this run translates {self.medium.files_noun} ({self.medium.expected_inputs()})"
                 self.unlisted.append((entry, f"{reason}; {hint}" if hint else reason))
 
     def _find_files(self, folder: Path) -> Iterator[str]:
@@ -160,8 +160,8 @@ class TranslationJobs:
             self.unlisted.append((Path(path), f"cannot be listed ({error.strerror})"))
 
         own_output = {(status.st_dev, status.st_ino) for status in [self.out.stat()]} if self.out.exists() else set()
-        for name, _, medium in walk_files(folder, self._skipped, note_error, visited=own_output):
-            if medium is self.medium:
+        for name, _, _ in walk_files(folder, self._skipped, note_error, visited=own_output):
+            if self.medium.translates(name):
                 yield name
             else:
                 self._skipped.other_suffixes[get_suffix(name)] += 1
@@ -169,8 +169,8 @@ class TranslationJobs:
 
     def _add_job(self, input_path: str, relative_input: str, real_path: str) -> None:
         """Add a file; `relative_input` gives the folder of its output below `out`."""
-        folder, name = os.path.split(relative_input)
-        relative_output = os.path.join(folder, self._make_output_name(name))  # noqa: PTH118 (a Path is slow)
+        folder = os.path.dirname(relative_input)  # noqa: PTH120 (a Path is slow)
+        relative_output = os.path.join(folder, self._make_output_name(input_path))  # noqa: PTH118 (a Path is slow)
         if self._shard is not None and not self._shard.contains(os.fsencode(relative_output.replace(os.sep, "/"))):
             self._files_of_other_shards += 1
             if real_path.startswith(self._out_prefix):  # an input that a translation could overwrite

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from unpaired.console import FractionCallback, ignore_fraction
 from unpaired.media.base import Medium
 
-__all__ = ["FilePipeline", "PipelineItem"]
+__all__ = ["Destination", "FilePipeline", "PipelineItem"]
+
+
+@dataclass(frozen=True)
+class Destination:
+    """File of a translation, and a hash of everything besides the input that it depends on."""
+
+    path: Path
+    settings_hash: str
 
 
 class PipelineItem(Protocol):
@@ -45,14 +54,17 @@ class FilePipeline(Protocol[ItemT, ResultT]):
     def get_result_settings(self) -> Sequence[object]:
         """Return everything that results depend on besides the input, as JSON types."""
 
-    def make_output_name(self, name: str) -> str:
-        """Return the file name of the output for an input named `name`."""
+    def make_output_name(self, path: str) -> str:
+        """Return the file name of the output for the input at `path`."""
 
     def estimate_bytes(self, path: Path) -> int:
         """Return the bytes that a decoded file takes; 0 if memory does not grow with the file, or is unknown."""
 
-    def prepare_file(self, path: Path) -> ItemT:
-        """Read a file, or the part of it that `run` needs; raises UnreadableFileError."""
+    def prepare_file(self, path: Path, destination: Destination | None = None) -> ItemT:
+        """Read a file, or the part of it that `run` needs; raises UnreadableFileError.
+
+        Without `destination`, the translation is returned and not written.
+        """
 
     def list_warnings(self, prepared_item: ItemT) -> Sequence[str]:
         """Return warnings about the translation of an item; equal reasons must give equal texts."""

@@ -16,7 +16,7 @@ from unpaired.media.image.image_io import (
     FloatArray,
     convert_bits,
     convert_channels,
-    read_image,
+    read_channels,
     resize,
     to_network_values,
 )
@@ -41,7 +41,7 @@ def load_scaled_image(path: Path, domain: Domain, settings: ImageSettings, train
         if training and settings.resize_mode == "scale"
         else settings.size
     )
-    image = read_image(path, side if settings.resize_mode == "scale" else None)
+    image = read_channels(path, settings.num_channels, side if settings.resize_mode == "scale" else None)
     return scale_image(image, domain, settings.num_channels, side, settings.resize_mode == "scale")
 
 

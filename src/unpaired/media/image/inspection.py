@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from unpaired.config.settings import Auto
 from unpaired.console import ProgressCallback
 from unpaired.cores import count_cores
 from unpaired.data import counter_rng
@@ -19,6 +21,7 @@ from unpaired.data.paths import Paths
 from unpaired.errors import UnreadableFileError
 from unpaired.media.image.image_io import read_header, read_image
 from unpaired.media.image.inspection_report import ImageDataReport, ImageDomainReport, ImageInspection
+from unpaired.media.image.pixel_types import describe_bands
 from unpaired.media.image.value_range import measure_quantiles
 
 _DECODED_SIDE = 64
@@ -31,11 +34,14 @@ def inspect_images(
     max_files: int | None,
     seed: int = 0,
     *,
+    channels: int | Auto = "auto",
     workers: int | None = None,
     progress: ProgressCallback | None = None,
 ) -> ImageDataReport:
     """Decode `max_files` random pictures by the seed, equally many of each domain (None: all pictures).
 
+    All bands are decoded if `channels` is neither 1 nor 3; if it is "auto", of the files that have more bands than
+    color and alpha.
     Unreadable files are recorded with their reason. Duplicates across domains are found among the decoded pictures.
     `progress` is called with (done, total).
     """
@@ -50,7 +56,7 @@ def inspect_images(
         for files, selection in zip(domains, selections, strict=True):
             report = ImageDomainReport(files)
             domain_digests = np.zeros(sum(map(len, selection)), np.uint64)
-            for i, (in_train, inspection) in enumerate(_inspect_files(executor, selection, shared_sizes)):
+            for i, (in_train, inspection) in enumerate(_inspect_files(executor, selection, shared_sizes, channels)):
                 report.add_inspection(inspection, in_train)
                 domain_digests[i] = inspection.digest if isinstance(inspection, ImageInspection) else 0
                 finished_count += 1
@@ -58,7 +64,7 @@ def inspect_images(
                     progress(finished_count, total)
             reports.append(report)
             digests.append(domain_digests)
-    return ImageDataReport(tuple(reports), tuple(_find_duplicates(selections, digests)))
+    return ImageDataReport(tuple(reports), tuple(_find_duplicates(selections, digests)), channels)
 
 
 def _select_files(files: DomainFiles, files_per_domain: int | None, seed: int) -> tuple[Paths, Paths]:
@@ -81,7 +87,10 @@ def _find_shared_sizes(sizes: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np
 
 
 def _inspect_files(
-    executor: ThreadPoolExecutor, selection: tuple[Paths, Paths], shared_sizes: npt.NDArray[np.int64]
+    executor: ThreadPoolExecutor,
+    selection: tuple[Paths, Paths],
+    shared_sizes: npt.NDArray[np.int64],
+    channels: int | Auto,
 ) -> Iterator[tuple[bool, ImageInspection | UnreadableFileError]]:
     """Yield whether each file is for training, and its inspection or error, in order.
 
@@ -91,7 +100,8 @@ def _inspect_files(
     for paths, in_train in zip(selection, (True, False), strict=True):
         needs_digest = np.isin(paths.sizes, shared_sizes)
         for i in range(len(paths)):
-            pending.append((in_train, executor.submit(_inspect_file, paths.get_path(i), bool(needs_digest[i]))))
+            path, has_digest = paths.get_path(i), bool(needs_digest[i])
+            pending.append((in_train, executor.submit(_inspect_file, path, has_digest, channels)))
             if len(pending) >= _MAX_PENDING_FILES:
                 from_train, future = pending.popleft()
                 yield from_train, future.result()
@@ -99,11 +109,12 @@ def _inspect_files(
         yield from_train, future.result()
 
 
-def _inspect_file(path: Path, needs_digest: bool) -> ImageInspection | UnreadableFileError:
+def _inspect_file(path: Path, needs_digest: bool, channels: int | Auto) -> ImageInspection | UnreadableFileError:
     try:
         header = read_header(path)
+        all_bands = header.extra_bands > 0 if channels == "auto" else channels not in (1, 3)
         # A JPEG is decoded at a smaller size, which finds the same damage in less time.
-        image = read_image(path, _DECODED_SIDE)
+        image = read_image(path, _DECODED_SIDE, all_bands=all_bands)
         digest = int.from_bytes(blake2b(path.read_bytes(), digest_size=8).digest(), "little") if needs_digest else 0
     except UnreadableFileError as error:
         return error
@@ -119,13 +130,14 @@ def _inspect_file(path: Path, needs_digest: bool) -> ImageInspection | Unreadabl
         path.name,
         width,
         height,
-        header.mode,
+        describe_bands(image.pixels.shape[2], image.dtype) if all_bands else header.mode,
         image.bits,
         image.has_color,
         image.alpha is not None,
         quantiles,
         digest,
-        header.losses,
+        replace(header, extra_bands=0).losses if all_bands else header.losses,
+        image.pixels.shape[2] if all_bands else 0,
     )
 
 

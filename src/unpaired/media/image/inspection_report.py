@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from unpaired.config.settings import Auto
 from unpaired.data.domain import Domain
 from unpaired.data.inspection import DataReport, DomainInspection, format_count
 from unpaired.errors import UnreadableFileError
@@ -27,7 +28,8 @@ class ImageInspection:
 
     `width` and `height` are the displayed size in pixels, `quantiles` those of the raw values (None for 8 bits).
     `digest` is a hash of the file's bytes if another domain has a file of equal size, else 0. `losses` are texts about
-    the parts of the file that are not used.
+    the parts of the file that are not used. `bands` is the number of bands if all of them were decoded, 0 for pictures
+    in gray or color.
     """
 
     name: str
@@ -40,6 +42,7 @@ class ImageInspection:
     quantiles: Quantiles | None
     digest: int
     losses: tuple[str, ...] = ()
+    bands: int = 0
 
 
 def _create_int_array() -> array[int]:
@@ -56,6 +59,9 @@ class ImageDomainReport(DomainInspection):
     losses: Counter[str] = field(default_factory=Counter)
     """Text about an unused part -> number of files that have it."""
     loss_examples: dict[str, str] = field(default_factory=dict)
+    bands: Counter[int] = field(default_factory=Counter)
+    """Number of bands (0: gray or color) -> number of files that have it."""
+    band_examples: dict[int, str] = field(default_factory=dict)
     color_count: int = 0
     alpha_count: int = 0
     widths: array[int] = field(default_factory=_create_int_array)
@@ -72,6 +78,8 @@ class ImageDomainReport(DomainInspection):
         for loss in inspection.losses:
             self.losses[loss] += 1
             self.loss_examples.setdefault(loss, inspection.name)
+        self.bands[inspection.bands] += 1
+        self.band_examples.setdefault(inspection.bands, f"{self.files.sources[0]}: {inspection.name}")
         self.color_count += inspection.has_color
         self.alpha_count += inspection.has_alpha
         self.widths.append(inspection.width)
@@ -112,15 +120,20 @@ class ImageDomainReport(DomainInspection):
 
 @dataclass(frozen=True)
 class ImageDataReport(DataReport):
-    """Inspection results of all domains. `duplicates` are pairs of paths with equal content in two domains."""
+    """Inspection results of all domains. `duplicates` are pairs of paths with equal content in two domains.
+
+    `channels` is the setting by which the files were decoded.
+    """
 
     domains: tuple[ImageDomainReport, ...]
     duplicates: tuple[tuple[str, str], ...]
+    channels: int | Auto = "auto"
 
     @property
     def errors(self) -> list[str]:
         """Reasons why training is impossible."""
-        out = []
+        conflict = self._describe_band_conflict()
+        out = [conflict] if conflict else []
         for d in self.domains:
             if d.usable_count < 2:
                 count = f"{d.usable_count or 'no'} usable picture{'' if d.usable_count == 1 else 's'}"
@@ -141,9 +154,29 @@ class ImageDataReport(DataReport):
                 and sides.max() <= _CROP_SIZE_TOLERANCE * settings.size
             )
             resize_mode = "crop" if is_near_size else "scale"
-        has_color = any(d.color_count for d in self.domains)
-        channels = "3" if settings.channels == "3" or (settings.channels == "auto" and has_color) else "1"
+        channels = settings.channels
+        if channels == "auto":
+            has_color = any(d.color_count for d in self.domains)
+            channels = max(band for d in self.domains for band in (0, *d.bands)) or (3 if has_color else 1)
         return ImageSettings.model_validate(settings.model_dump() | {"resize_mode": resize_mode, "channels": channels})
+
+    def _describe_band_conflict(self) -> str:
+        """Describe two files with different numbers of bands, or with another number than `channels`; else empty."""
+        examples = {bands: example for d in reversed(self.domains) for bands, example in d.band_examples.items()}
+        if not any(examples):
+            return ""
+        if self.channels == "auto" and len(examples) > 1:
+            (most, _), *_ = sum((d.bands for d in self.domains), Counter[int]()).most_common()
+            odd = next(bands for bands in examples if bands != most)
+            kinds = [f"{bands} channels" if bands else "gray or color" for bands in (odd, most)]
+            return (
+                f"{examples[odd]} has {kinds[0]}, but {examples[most]} has {kinds[1]}; expected the same number of "
+                "channels in all pictures. Remove the others, or give --channels 3 or 1 to use color or gray alone"
+            )
+        odd = next((bands for bands in examples if bands != self.channels), 0)
+        if self.channels == "auto" or not odd:
+            return ""
+        return f"{examples[odd]} has {format_count(odd, 'channel')}; expected {self.channels} (--channels)"
 
     def create_domains(self, channels: int, value_range: Range | None = None) -> tuple[Domain, ...]:
         """Create the domains that a run records; `value_range` replaces what was measured of more than 8 bits."""
@@ -222,5 +255,6 @@ def _format_training_plan(report: ImageDataReport, settings: ImageSettings, hold
         lines = [f"  cut squares of {size} px at the pictures' own scale (--resize-mode crop)"]
     else:
         lines = [f"  scale the shorter side to {size} px and cut squares from it (--resize-mode scale)"]
-    lines.append(f"  use {'colour' if resolved.num_channels == 3 else 'gray'} (--channels {resolved.channels})")
+    kind = {1: "gray", 3: "colour"}.get(resolved.num_channels, "all bands of the files")
+    lines.append(f"  use {kind} (--channels {resolved.channels})")
     return [*lines, *(f"  {d.format_split(holdout_fraction)}" for d in report.domains)]

@@ -25,10 +25,10 @@ from unpaired.media.image.settings import (
     ImageEvaluateOptions,
     ImageSettings,
     ImageStatistics,
-    ImageTranslateOptions,
     image_settings,
     image_statistics,
 )
+from unpaired.media.video.settings import CLIP_SUFFIXES, ClipTranslateOptions
 from unpaired.metrics.base import SummaryColumn
 from unpaired.metrics.memorization import describe_memorization
 from unpaired.networks.image_settings import ImageNetworkSettings
@@ -87,10 +87,12 @@ class ImageMedium(Medium):
     judge_yourself = "judge by the pictures"
     hub_task = "image-to-image"
     example_files = ("picture.png", "translated.png")
+    preview_kind = "picture"
     evaluate_options_model = ImageEvaluateOptions
     quick_evaluate_options = comparison_evaluate_options = MappingProxyType({"nearest": False})
     quick_evaluate_note = "for the distance of translations to training pictures"
-    translate_options_model = ImageTranslateOptions
+    translate_options_model = ClipTranslateOptions
+    other_inputs = CLIP_SUFFIXES
     presets = PRESETS
     crop_setting = "size"
     supports_attributes = True
@@ -101,7 +103,7 @@ class ImageMedium(Medium):
         from unpaired.media.image.preparation import limit_size  # noqa: PLC0415
 
         assert isinstance(settings.medium_settings, ImageSettings)
-        report = inspect_images(domains, None, progress=progress)
+        report = inspect_images(domains, None, channels=settings.medium_settings.channels, progress=progress)
         notes: list[str] = []
         limited = settings.medium_settings
         if not report.errors:
@@ -226,10 +228,17 @@ class ImageMedium(Medium):
     def create_pipeline(
         self, config: ModelDescription, network: TranslationNetwork, request: TranslationRequest
     ) -> FilePipeline[Any, Any]:
-        """Return the translation pipeline for pictures."""
+        """Return the translation pipeline for pictures and clips."""
         from unpaired.media.image.pipeline import ImagePipeline  # noqa: PLC0415
+        from unpaired.media.video.pipeline import ClipPipeline  # noqa: PLC0415
 
-        return ImagePipeline(config, network, request)
+        return ClipPipeline(ImagePipeline(config, network, request))
+
+    def write_preview(self, path: Path, folder: Path) -> Path:
+        """Write a PNG file of at most 1024 px with 8 bits; other value ranges are stretched to it."""
+        from unpaired.media.image.preview import write_preview  # noqa: PLC0415
+
+        return write_preview(path, folder)
 
     def describe_network_input(
         self, config: ModelDescription, source: Domain, target: Domain, stride: int

@@ -7,7 +7,6 @@ import sys
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,6 @@ from unpaired.console import FractionCallback, ignore_fraction
 from unpaired.errors import UnreadableFileError, UsageError
 from unpaired.media import Medium, require_medium
 from unpaired.media.image.array_io import (
-    MAX_VALUES,
     Array,
     convert_array_to_image,
     convert_array_to_pil,
@@ -32,16 +30,17 @@ from unpaired.media.image.image_io import (
     DecodedImage,
     FloatArray,
     from_network_values,
+    read_channels,
     read_header,
-    read_image,
     remove_white,
+    require_suffix,
     supports_bits,
     to_network_values,
     write_array,
-    write_image,
 )
 from unpaired.media.image.large_image import LARGE_PIXELS, LargeImage
 from unpaired.media.image.network_pass import MAX_NETWORK_PIXELS, create_network_pass
+from unpaired.media.image.pixel_types import MAX_VALUES, UINT8, choose_result_type
 from unpaired.media.image.settings import (
     WRITTEN_FORMATS,
     ImageTranslateOptions,
@@ -56,6 +55,7 @@ from unpaired.media.image.translation_range import (
     require_equal_ranges,
 )
 from unpaired.translate.network import LabelVector, TranslationNetwork
+from unpaired.translate.pipeline import Destination
 from unpaired.translate.route_request import TranslationRequest
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class PreparedImage:
     `values` is (C, *adapter.padded_size) in [-1, 1]. `label` (L,) is the requested label of a label-conditioned method,
     NaN for values that do not change; None for other methods. `losses` describes parts of the file that are not used.
     A large picture has no values but its decoded pixels, in `large`, and the `suffix` of the output file. `metadata` is
-    carried over to it.
+    carried over to it. `dtype` is the type of the values in the input file.
     """
 
     values: FloatArray | None
@@ -82,6 +82,7 @@ class PreparedImage:
     large: LargeImage | None = None
     suffix: str = ""
     metadata: CarriedMetadata = NO_METADATA
+    dtype: np.dtype[Any] = UINT8
 
     @property
     def batch_key(self) -> tuple[object, ...]:
@@ -114,7 +115,7 @@ class ImagePipeline:
             routes = [route for route in network.routes if route.target == request.route.target]
             require_equal_ranges([config.get_domain(route.source) for route in routes])
         settings = image_settings(config)
-        self.channels = settings.num_channels
+        self.channels, self.reads_all_bands = settings.num_channels, settings.reads_all_bands
         self.target_has_color = image_statistics(request.target).color and self.channels == 3
         self.size = settings.size if self.options.scale == "trained" else None
         self.shrink = settings.resize_mode == "scale"
@@ -124,11 +125,13 @@ class ImagePipeline:
         """Return channels, color, resizing and value ranges."""
         options = self.options
         value_ranges = [options.source_range, options.target_range]
-        return [self.channels, self.target_has_color, self.size, self.shrink, options.mode, value_ranges]
+        tag = ["tag"] if options.tag else []
+        return [self.channels, self.target_has_color, self.size, self.shrink, options.mode, value_ranges, *tag]
 
-    def make_output_name(self, name: str) -> str:
+    def make_output_name(self, path: str) -> str:
         """Return the same name; formats that cannot be written become PNG, as `a.gif.png`."""
-        suffix = os.path.splitext(name)[1]  # noqa: PTH122 - a Path per name is slow for a million files
+        name = os.path.basename(path)  # noqa: PTH119 - a Path per name is slow for a million files
+        suffix = os.path.splitext(name)[1]  # noqa: PTH122
         return name if suffix.lower() in WRITTEN_FORMATS else f"{name}.png"
 
     def estimate_bytes(self, path: Path) -> int:
@@ -137,16 +140,25 @@ class ImagePipeline:
             header = read_header(path)
         except UnreadableFileError:
             return 0
-        return 4 * header.width * header.height * (3 if header.is_color else 1)
+        return (
+            4 * header.width * header.height * (self.channels if self.reads_all_bands else 3 if header.is_color else 1)
+        )
 
-    def prepare_file(self, path: Path) -> PreparedImage:
+    def prepare_file(self, path: Path, destination: Destination | None = None) -> PreparedImage:  # noqa: ARG002
         """Read a picture for `run`; raises UnreadableFileError, UsageError."""
-        header = read_header(path)
+        header = read_header(path, self.reads_all_bands)
+        require_suffix(Path(self.make_output_name(path.name)), self.channels if self.reads_all_bands else 1)
         is_large = self.network_pass.as_tiled() is not None and header.width * header.height > LARGE_PIXELS
-        image = read_image(path, self.size if self.shrink else None, keep_type=is_large)
+        image = read_channels(path, self.channels, self.size if self.shrink else None, keep_type=is_large)
         item = self.prepare_image(image, header.is_color, image.full_size, is_large)
         suffix = Path(self.make_output_name(path.name)).suffix
-        item = replace(item, losses=(*header.losses, *item.losses), suffix=suffix, metadata=read_carried_metadata(path))
+        metadata = read_carried_metadata(path)
+        item = replace(
+            item,
+            losses=(*header.losses, *item.losses),
+            suffix=suffix,
+            metadata=metadata.mark_synthetic() if self.options.tag else metadata,
+        )
         label_request = self.request.label_request
         return item if label_request is None else replace(item, label=label_request.get_target_label(path))
 
@@ -165,12 +177,13 @@ class ImagePipeline:
             large = LargeImage(image, low, high, self.channels)
         else:
             x = adapter.adapt_input(to_network_values(image, self.channels, low, high)[None])[0]
-        return PreparedImage(x, adapter, image.alpha, is_color, image.bits, self._label, losses, large)
+        label = self._label
+        return PreparedImage(x, adapter, image.alpha, is_color, image.bits, label, losses, large, dtype=image.dtype)
 
     def list_warnings(self, prepared_item: PreparedImage) -> list[str]:
         """Describe effects of the network size on the result, and parts of the file that are not used."""
         losses = [f"of some files, {loss}" for loss in prepared_item.losses]
-        return self._list_size_warnings(prepared_item.adapter) + losses
+        return self.list_size_warnings(prepared_item.adapter) + losses
 
     def run(self, batch: Sequence[PreparedImage], report_fraction: FractionCallback = ignore_fraction) -> list[Array]:
         """Translate pictures with equal `batch_key`; returns one result each.
@@ -178,7 +191,7 @@ class ImagePipeline:
         A result is (C, *adapter.padded_size) in [-1, 1], or of a large picture its raw values (H, W, C), alpha last.
         """
         if batch[0].large is not None:
-            return [self._run_large(item, get_output_bits(item.suffix, item), report_fraction) for item in batch]
+            return [self._run_large(item, self.get_output_bits(item.suffix, item), report_fraction) for item in batch]
         full_precision = any(item.bits > 8 for item in batch)
         x = np.stack([item.values for item in batch if item.values is not None])
         return list(self.network_pass.apply(x, full_precision, batch[0].label, report_fraction))
@@ -189,15 +202,18 @@ class ImagePipeline:
 
         tiled_pass = self.network_pass.as_tiled()
         assert item.large is not None and tiled_pass is not None
-        restore = partial(self._restore_region, is_color=item.is_color, bits=bits)
-        return translate_large_image(item.large, item.adapter, tiled_pass, item.label, restore, bits, report_fraction)
 
-    def restore_pixels(self, item: PreparedImage, y: FloatArray, bits: int) -> FloatArray:
-        """Convert a result to raw values (H, W, 1 or 3) at the input's size, for `bits` per channel. Thread-safe."""
-        return self._restore_region(item.adapter.restore_output(y[None])[0], item.alpha, item.is_color, bits)
+        def restore(y: FloatArray, alpha: FloatArray | None) -> Array:
+            return self._restore_region(item, y, alpha, bits)
 
-    def _restore_region(self, y: FloatArray, alpha: FloatArray | None, is_color: bool, bits: int) -> FloatArray:
-        """Convert a region of a result (C, h, w) in [-1, 1] to raw values (h, w, 1 or 3)."""
+        return translate_large_image(item.large, item.adapter, tiled_pass, item.label, restore, report_fraction)
+
+    def restore_array(self, item: PreparedImage, y: FloatArray, bits: int) -> Array:
+        """Convert a result to raw values (H, W, C) at the input's size, alpha last. Thread-safe."""
+        return self._restore_region(item, item.adapter.restore_output(y[None])[0], item.alpha, bits)
+
+    def _restore_region(self, item: PreparedImage, y: FloatArray, alpha: FloatArray | None, bits: int) -> Array:
+        """Convert a region of a result (C, h, w) in [-1, 1] to raw values (h, w, C) for `bits` per channel."""
         if alpha is not None:
             y = remove_white(y, alpha)
         low, high = get_value_range(self.options.target_range, self.request.target, bits)
@@ -206,21 +222,15 @@ class ImagePipeline:
                 f"--target-range {low:g},{high:g}: a picture of {bits} bits holds 0 to {MAX_VALUES[bits]:g}; give a "
                 "range within these, or inputs of more bits"
             )
-        return from_network_values(y, low, high, is_color)
+        dtype = choose_result_type(item.dtype, bits, low, high)
+        return convert_pixels_to_array(from_network_values(y, low, high, item.is_color), alpha, bits, dtype)
 
     def write(self, output: Path, prepared_item: PreparedImage, result: Array) -> tuple[str, ...]:
-        """Write a result with the bits of its input, if the format supports them; returns no warnings."""
-        bits = get_output_bits(output.suffix, prepared_item)
+        """Write a result with the type of its input, if the format supports it; returns no warnings."""
         if prepared_item.large is None:
-            write_image(
-                output,
-                self.restore_pixels(prepared_item, result, bits),
-                prepared_item.alpha,
-                bits,
-                prepared_item.metadata,
-            )
-        else:
-            write_array(output, result, prepared_item.alpha is not None, prepared_item.metadata)
+            bits = self.get_output_bits(output.suffix, prepared_item)
+            result = self.restore_array(prepared_item, result, bits)
+        write_array(output, result, prepared_item.alpha is not None, prepared_item.metadata)
         return ()
 
     def translate_object(self, x: Any, sample_rate_hz: int | None = None) -> Image.Image | Array | Tensor:
@@ -232,27 +242,37 @@ class ImagePipeline:
         if isinstance(x, np.ndarray):
             return self._translate_array(x)
         if isinstance(x, Image.Image):
-            image = convert_array_to_image(convert_pil_to_array(x))
+            image = convert_array_to_image(convert_pil_to_array(x), self.channels if self.reads_all_bands else None)
             item = self.prepare_image(image, image.has_color)
         else:
             require_medium(Path(x), self.medium)
             item = self.prepare_file(Path(x))
-        can_keep_bits = not item.is_color and item.alpha is None
+        if self.reads_all_bands and self.channels not in (2, 4):
+            raise UsageError(
+                f"{x}: a Pillow image cannot hold {self.channels} channels; give an array (H, W, {self.channels}), or "
+                "translate the file with translate_files"
+            )
+        can_keep_bits = not (item.is_color or self.reads_all_bands) and item.alpha is None
         return convert_array_to_pil(self._translate_single(item, item.bits if can_keep_bits else 8))
+
+    def get_output_bits(self, suffix: str, item: PreparedImage) -> int:
+        """Return the bits of a result: those of the input if the format of `suffix` supports them, else 8."""
+        is_multichannel = item.is_color or self.reads_all_bands
+        return item.bits if supports_bits(suffix, item.bits, is_multichannel, item.alpha is not None) else 8
 
     @property
     def _label(self) -> LabelVector | None:
         return None if self.request.label_request is None else self.request.label_request.label
 
     def _translate_single(self, item: PreparedImage, bits: int) -> Array:
-        _emit_warnings(self._list_size_warnings(item.adapter))
+        _emit_warnings(self.list_size_warnings(item.adapter))
         if item.large is not None:
             return self._run_large(item, bits)
         (y,) = self.run([item])
-        return convert_pixels_to_array(self.restore_pixels(item, y, bits), item.alpha, bits)
+        return self.restore_array(item, y, bits)
 
     def _translate_array(self, array: Array) -> Array:
-        image = convert_array_to_image(array)
+        image = convert_array_to_image(array, self.channels if self.reads_all_bands else None)
         out = self._translate_single(self.prepare_image(image, image.has_color), image.bits).astype(
             array.dtype, copy=False
         )
@@ -269,12 +289,13 @@ class ImagePipeline:
         if not -1.01 <= low <= high <= 1.01:
             raise UsageError(f"a tensor with values from {low:g} to {high:g}; expected -1 to 1")
         adapter = create_size_adapter(x.shape[-2], x.shape[-1], self.size, self.shrink, self.network.stride)
-        _emit_warnings(self._list_size_warnings(adapter))
+        _emit_warnings(self.list_size_warnings(adapter))
         batch = x.detach().float().cpu().numpy().reshape(-1, *x.shape[-3:])
         y = adapter.restore_output(self.network_pass.apply(adapter.adapt_input(batch), True, self._label))
         return x.new_tensor(y).reshape(x.shape)
 
-    def _list_size_warnings(self, adapter: SizeAdapter) -> list[str]:
+    def list_size_warnings(self, adapter: SizeAdapter) -> list[str]:
+        """Describe effects of the networks' size, and of tiles, on a result."""
         warning_texts = []
         if adapter.upscale_factor > 2:
             warning_texts.append(
@@ -287,12 +308,6 @@ class ImagePipeline:
                 f"networks compute '{self.network_pass.obstacle}' from the whole picture (--tile off needs more memory)"
             )
         return warning_texts
-
-
-def get_output_bits(suffix: str, prepared_item: PreparedImage) -> int:
-    """Return the bits of a result: those of the input if the format of `suffix` supports them, else 8."""
-    has_alpha = prepared_item.alpha is not None
-    return prepared_item.bits if supports_bits(suffix, prepared_item.bits, prepared_item.is_color, has_alpha) else 8
 
 
 def _emit_warnings(warning_texts: list[str]) -> None:

@@ -39,7 +39,8 @@ def inspect_image_data(settings: Settings, listing: DataListing, log: LogCallbac
     assert isinstance(settings.medium_settings, ImageSettings)
     assert isinstance(settings.networks, ImageNetworkSettings)
     networks = settings.networks
-    report = inspect_images(listing.files, MAX_DECODED_FILES, settings.split_seed)
+    channels = settings.medium_settings.channels
+    report = inspect_images(listing.files, MAX_DECODED_FILES, settings.split_seed, channels=channels)
     report.log_files(log)
     report.require_usable()
     limited = limit_size(settings.medium_settings, report, "size" in settings.given, log)

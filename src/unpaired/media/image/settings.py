@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from unpaired.data.domain import Domain
 
 Range = tuple[float, float]
+MAX_CHANNELS = 1024
 TileSize = Annotated[int, Field(ge=32)]
 WRITTEN_FORMATS = {
     ".png": "PNG",
@@ -22,6 +23,7 @@ WRITTEN_FORMATS = {
     ".webp": "WEBP",
     **dict.fromkeys((".bmp", ".dib"), "BMP"),
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
+    ".npy": "NumPy",
 }
 """Suffixes of picture files that can be written -> format."""
 READ_ONLY_SUFFIXES = frozenset(
@@ -37,7 +39,7 @@ CONVERSION_HINTS = {
     ),
     **dict.fromkeys((".psd", ".svg", ".pdf", ".xcf"), "export PSD, SVG, PDF and XCF files as PNG"),
     **dict.fromkeys(
-        (".npy", ".npz", ".nii", ".dcm", ".exr", ".fits"), "save arrays and scans as 16-bit or floating-point TIFF"
+        (".npz", ".nii", ".dcm", ".exr", ".fits"), "save arrays and scans as 16-bit or floating-point TIFF"
     ),
 }
 """Suffix of files that cannot be read -> how to convert them."""
@@ -73,8 +75,11 @@ class ImageSettings(StrictModel):
         "training is slower",
     )
     flip: bool = Field(True, description="mirror half of the training images left to right")
-    channels: Literal["auto", "1", "3"] = Field(
-        "auto", description="channels of the networks; auto: 3 if any picture has color, else 1"
+    channels: Annotated[int, Field(ge=1, le=MAX_CHANNELS)] | Auto = Field(
+        "auto",
+        description="channels of the networks: 1 (gray), 3 (RGB), or all bands of the files, which must have as many; "
+        "auto: the number of bands if the files have more than color and transparency, else 3 if any picture has "
+        "color, else 1",
     )
     value_range: Range | None = Field(
         None,
@@ -91,6 +96,11 @@ class ImageSettings(StrictModel):
     def num_channels(self) -> int:
         """Channels of the networks, once "auto" is resolved."""
         return int(self.channels)
+
+    @property
+    def reads_all_bands(self) -> bool:
+        """Whether every band of a file is a channel, alpha included: pictures are neither gray nor RGB."""
+        return self.num_channels not in (1, 3)
 
 
 class ImageStatistics(StrictModel):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from unpaired.media.image.image_decoding import FloatArray
+from unpaired.media.image.decoded_image import FloatArray
 
 LEVELS = np.concatenate([[0, 1e-4, 1e-3, 5e-3], np.linspace(0.01, 0.99, 57), [0.995, 0.999, 0.9999, 1]])
 """Levels of the quantiles that represent a picture's values."""

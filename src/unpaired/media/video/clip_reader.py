@@ -1,0 +1,247 @@
+"""Reading of clips: header, and frames in the order of presentation with their timestamps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+import av
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from unpaired.errors import UnreadableFileError
+from unpaired.limits import get_max_pixels
+from unpaired.media.image.image_decoding import DecodedImage
+from unpaired.media.video.frames import ColorTags, count_bits, decode_frame, has_alpha, is_gray, read_color_tags
+
+MAX_LOST_SECONDS, MAX_LOST_FRACTION = 1.0, 0.02
+"""A clip that ends earlier than its header says, by more than both, is truncated."""
+
+
+class ClipFrame(NamedTuple):
+    """A frame and its time of presentation, in units of the clip's time base."""
+
+    pts: int
+    frame: VideoFrame
+
+
+@dataclass(frozen=True)
+class ClipHeader:
+    """Properties of a clip, from its header and its first frame.
+
+    `width` and `height` are those that a player shows: turned by `rotation` (degrees, counterclockwise), which is
+    applied to the decoded frames. `pixel_aspect` is the width of a pixel over its height. `start` and `time_base` give
+    the time of the first frame. `frame_count` and `seconds` are 0 if the header does not say them. `audio` has the
+    codecs of the sound, `other_streams` the types of streams that are neither picture nor sound.
+    """
+
+    width: int
+    height: int
+    rate: Fraction
+    seconds: float
+    frame_count: int
+    time_base: Fraction
+    start: int
+    codec: str
+    pixel_format: str
+    tags: ColorTags
+    rotation: int
+    pixel_aspect: Fraction
+    audio: tuple[str, ...]
+    other_streams: tuple[str, ...]
+
+    @cached_property
+    def bits(self) -> int:
+        """Bits per component."""
+        return count_bits(av.VideoFormat(self.pixel_format))
+
+    @cached_property
+    def has_color(self) -> bool:
+        """Whether the pixels have color."""
+        return not is_gray(av.VideoFormat(self.pixel_format))
+
+    @cached_property
+    def has_alpha(self) -> bool:
+        """Whether the pixels have an alpha channel."""
+        return has_alpha(av.VideoFormat(self.pixel_format))
+
+
+def open_container(path: Path) -> InputContainer:
+    """Open a file; raises UnreadableFileError."""
+    # Without limits GIF frames of less than 0.02 s would be shown for 0.1 s, as old browsers did.
+    options = {"min_delay": "0"} if path.suffix.lower() == ".gif" else {}
+    try:
+        if not path.stat().st_size:
+            raise UnreadableFileError(path, "is empty")
+        return av.open(str(path), "r", options=options, metadata_errors="replace")
+    except FFmpegError as error:
+        reason = f"{error.strerror}; it is truncated, damaged or no clip" if error.strerror else str(error)
+        raise UnreadableFileError(path, f"cannot be opened ({reason})") from error
+    except OSError as error:
+        raise UnreadableFileError(path, error.strerror or str(error)) from error
+
+
+class ClipReader:
+    """Reader of the first video stream of a file that is a moving picture; cover pictures are not."""
+
+    def __init__(self, path: Path, threads: bool = True) -> None:
+        self.path = path
+        self.container = open_container(path)
+        try:
+            self.stream = self._find_stream()
+            self.stream.thread_type = "AUTO" if threads else "SLICE"
+            self.header = self._read_header()
+        except BaseException:
+            self.container.close()
+            raise
+
+    def __enter__(self) -> ClipReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.container.close()
+
+    def iterate_frames(self, after: int | None = None) -> Iterator[ClipFrame]:
+        """Yield the frames in the order of presentation; with `after`, those later than this time.
+
+        Raises UnreadableFileError for damaged data, and at the end of a truncated file.
+        """
+        self._seek(after)
+        pts = last = self.header.start - 1 if after is None else after
+        is_first = True
+        for frame in self._decode():
+            # A frame without a time follows its predecessor.
+            pts = pts + 1 if frame.pts is None else frame.pts
+            if pts > last or (is_first and after is None):
+                last, is_first = pts, False
+                yield ClipFrame(pts, frame)
+        self._require_end(last)
+
+    def decode(self, frame: VideoFrame) -> DecodedImage:
+        """Convert a frame to raw pixels, upright."""
+        return decode_frame(frame, self.header.rotation, self.header.tags)
+
+    def read_frame(self, pts: int, keyframe: int | None) -> VideoFrame:
+        """Return the frame at time `pts`, decoding from the keyframe at time `keyframe`, or else from the start."""
+        self._seek(keyframe, exact=True)
+        for frame in self._decode():
+            if frame.pts is not None and frame.pts >= pts:
+                return frame
+        raise UnreadableFileError(self.path, f"has no frame at {float(pts * self.header.time_base):.2f} s")
+
+    def _find_stream(self) -> VideoStream:
+        streams = [s for s in self.container.streams.video if not int(s.disposition) & int(_COVER)]
+        if not streams:
+            found = ", ".join(dict.fromkeys(s.type for s in self.container.streams)) or "none"
+            raise UnreadableFileError(self.path, f"has no video stream (streams: {found})")
+        stream = streams[0]
+        if stream.codec_context is None:
+            raise UnreadableFileError(self.path, "its codec is unknown to FFmpeg; convert it to H.264")
+        if self.container.format.name.endswith("_pipe") or self.container.format.name == "image2":
+            raise UnreadableFileError(
+                self.path, f"is a picture ({self.container.format.name.removesuffix('_pipe')}), not a clip; rename it"
+            )
+        width, height = stream.codec_context.width, stream.codec_context.height
+        if width * height > get_max_pixels():
+            raise UnreadableFileError(
+                self.path, f"has {width} x {height} pixels, more than the limit of {get_max_pixels():,} (--max-pixels)"
+            )
+        return stream
+
+    def _read_header(self) -> ClipHeader:
+        stream, container = self.stream, self.container
+        frame = next(self._decode(), None)
+        if frame is None:
+            raise UnreadableFileError(self.path, "has no frame that can be decoded")
+        assert stream.time_base is not None
+        rotation = round(frame.rotation / 90) * 90 % 360
+        width, height = (frame.height, frame.width) if rotation % 180 else (frame.width, frame.height)
+        aspect = stream.sample_aspect_ratio or Fraction(1)
+        rate = stream.average_rate or stream.guessed_rate or Fraction(25)
+        self._video_seconds = _read_stream_seconds(stream)
+        container_seconds = (container.duration or 0) / 1e6
+        if not container.streams.audio:
+            self._video_seconds = self._video_seconds or container_seconds
+        seconds = self._video_seconds or container_seconds
+        kinds = [s.type for s in container.streams if s.type not in ("video", "audio")]
+        return ClipHeader(
+            width,
+            height,
+            Fraction(rate),
+            max(0.0, seconds),
+            stream.frames,
+            stream.time_base,
+            frame.pts or 0,
+            stream.codec_context.codec.canonical_name,
+            frame.format.name,
+            read_color_tags(frame),
+            rotation,
+            (1 / aspect if rotation % 180 else aspect) if aspect > 0 else Fraction(1),
+            tuple(s.codec_context.name if s.codec_context else "unknown" for s in container.streams.audio),
+            tuple(dict.fromkeys(kinds)),
+        )
+
+    def _decode(self) -> Iterator[VideoFrame]:
+        """Yield decoded frames from the current position, including those that the decoder still holds."""
+        try:
+            yield from self.container.decode(self.stream)
+        except FFmpegError as error:
+            raise UnreadableFileError(self.path, f"its video is damaged ({error.strerror or error})") from error
+
+    def _seek(self, pts: int | None, exact: bool = False) -> None:
+        """Move to the keyframe at or before a time; None, and files without times: to the start."""
+        try:
+            if pts is not None and pts > self.header.start:
+                self.container.seek(pts, stream=self.stream, backward=True, any_frame=False)
+                return
+        except FFmpegError:
+            pass
+        self.close()
+        self.container = open_container(self.path)
+        self.stream = self._find_stream()
+        self.stream.thread_type = "SLICE" if exact else "AUTO"
+
+    def _require_end(self, last: int) -> None:
+        """Raise UnreadableFileError if the clip ends before the time that its header says."""
+        header = self.header
+        if not self._video_seconds:
+            return
+        end = float((last - header.start) * header.time_base) + 1 / float(header.rate)
+        if self._video_seconds - end > max(MAX_LOST_SECONDS, MAX_LOST_FRACTION * self._video_seconds):
+            raise UnreadableFileError(
+                self.path, f"ends after {end:.1f} of {self._video_seconds:.1f} s: it is truncated or damaged"
+            )
+
+
+def _read_stream_seconds(stream: VideoStream) -> float:
+    """Return the duration of the video stream by its header; 0 if only that of the file is known.
+
+    Matroska has it as text, hours:minutes:seconds.
+    """
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    match = re.match(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    return 0.0 if match is None else int(match[1]) * 3600 + int(match[2]) * 60 + float(match[3])
+
+
+_COVER = av.stream.Disposition.attached_pic
+
+
+def read_clip_header(path: Path) -> ClipHeader:
+    """Read the header and the first frame of a clip; raises UnreadableFileError."""
+    with ClipReader(path, threads=False) as reader:
+        return reader.header

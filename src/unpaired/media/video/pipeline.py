@@ -1,0 +1,164 @@
+"""Translation of clips by runs of pictures: one pipeline for pictures and clips. Imports PyAV only for clips."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from unpaired.console import FractionCallback, ignore_fraction
+from unpaired.errors import UnreadableFileError, UsageError
+from unpaired.media import Medium
+from unpaired.media.image.array_io import Array
+from unpaired.media.image.pipeline import ImagePipeline, PreparedImage
+from unpaired.media.image.size_adapter import create_size_adapter
+from unpaired.media.video.optional_packages import has_packages, require_packages
+from unpaired.media.video.settings import CLIP_SUFFIXES, ClipTranslateOptions
+from unpaired.translate.jobs import file_signature
+from unpaired.translate.network import LabelVector
+from unpaired.translate.pipeline import Destination
+
+if TYPE_CHECKING:
+    from unpaired.media.video.clip_reader import ClipHeader
+    from unpaired.media.video.encoding import ClipEncoding
+    from unpaired.media.video.segments import SegmentStore
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedClip:
+    """Clip whose header has been read; its frames are read while it is translated."""
+
+    path: Path
+    destination: Destination
+    header: ClipHeader
+    encoding: ClipEncoding
+    label: LabelVector | None
+    memory_cost: int
+
+    @property
+    def batch_key(self) -> tuple[object, ...]:
+        """Key of this item alone: clips are translated one by one."""
+        return ("clip", id(self))
+
+
+class ClipPipeline:
+    """Pipeline of `pictures` for clips too. Frames are translated as pictures are, each on its own.
+
+    A translated clip has the timestamps, sound, size, depth and color tags of its input. It is written in segments,
+    from which a killed translation continues.
+    """
+
+    def __init__(self, pictures: ImagePipeline) -> None:
+        assert isinstance(pictures.options, ClipTranslateOptions)
+        self.pictures, self.options = pictures, pictures.options
+        self.medium: Medium = pictures.medium
+        self.max_waiting_cost = pictures.max_waiting_cost
+
+    def get_result_settings(self) -> list[object]:
+        """Return the settings of pictures, and codec and quality if they are given."""
+        given = self.options.model_dump(include={"codec", "quality"}, exclude_defaults=True)
+        return [*self.pictures.get_result_settings(), *([given] if given else [])]
+
+    def make_output_name(self, path: str) -> str:
+        """Return the same name for clips and animated GIFs, for pictures that of their pipeline."""
+        return os.path.basename(path) if is_clip(path) else self.pictures.make_output_name(path)  # noqa: PTH119
+
+    def estimate_bytes(self, path: Path) -> int:
+        """Return 0 for clips, which take the same memory for any length; else the bytes of the picture."""
+        return 0 if is_clip(str(path)) else self.pictures.estimate_bytes(path)
+
+    def prepare_file(self, path: Path, destination: Destination | None = None) -> PreparedImage | PreparedClip:
+        """Read a picture, or the header of a clip; raises UnreadableFileError, UsageError."""
+        if not is_clip(str(path)):
+            return self.pictures.prepare_file(path, destination)
+        require_packages()
+        from unpaired.media.video.clip_reader import read_clip_header  # noqa: PLC0415
+        from unpaired.media.video.encoding import choose_encoding  # noqa: PLC0415
+
+        if destination is None:
+            raise UsageError(f"{path}: a clip is translated to a file; use translate_files or `unpaired translate`")
+        header = read_clip_header(path)
+        suffix = destination.path.suffix.lower()
+        encoding = choose_encoding(path, header, suffix, self.options.codec, self.options.quality)
+        label_request = self.pictures.request.label_request
+        label = None if label_request is None else label_request.get_target_label(path)
+        return PreparedClip(path, destination, header, encoding, label, self.max_waiting_cost + 1)
+
+    def list_warnings(self, prepared_item: PreparedImage | PreparedClip) -> list[str]:
+        """Describe what a translation lacks, and effects of the networks' size."""
+        if isinstance(prepared_item, PreparedImage):
+            return self.pictures.list_warnings(prepared_item)
+        from unpaired.media.video.clip_notes import list_clip_notes  # noqa: PLC0415
+
+        header, pictures = prepared_item.header, self.pictures
+        adapter = create_size_adapter(
+            header.height, header.width, pictures.size, pictures.shrink, pictures.network.stride
+        )
+        notes = list_clip_notes(header, prepared_item.encoding)
+        return [*pictures.list_size_warnings(adapter), *(f"of some clips, {note}" for note in notes)]
+
+    def run(
+        self, batch: Sequence[PreparedImage | PreparedClip], report_fraction: FractionCallback = ignore_fraction
+    ) -> Sequence[Array | SegmentStore]:
+        """Translate pictures with equal keys, or one clip, whose result is its store of segments."""
+        (first, *_) = batch
+        if isinstance(first, PreparedClip):
+            return [self._run_clip(first, report_fraction)]
+        return self.pictures.run([item for item in batch if isinstance(item, PreparedImage)], report_fraction)
+
+    def write(
+        self, output: Path, prepared_item: PreparedImage | PreparedClip, result: Array | SegmentStore
+    ) -> tuple[str, ...]:
+        """Write a picture, or assemble a clip from its segments; returns no warnings."""
+        if isinstance(prepared_item, PreparedImage):
+            assert not isinstance(result, tuple)
+            return self.pictures.write(output, prepared_item, result)  # type: ignore[arg-type]
+        from unpaired.media.video.muxing import write_clip  # noqa: PLC0415
+
+        write_clip(result, prepared_item.path)  # type: ignore[arg-type]
+        return ()
+
+    def translate_object(self, x: Any, sample_rate_hz: int | None = None) -> Any:
+        """Translate a picture in memory or in a file (see `Translator`); raises UsageError for clips."""
+        if isinstance(x, str | os.PathLike) and is_clip(os.fspath(x)) and Path(x).suffix.lower() in CLIP_SUFFIXES:
+            raise UsageError(f"{x}: a clip is translated to a file; use translate_files or `unpaired translate`")
+        return self.pictures.translate_object(x, sample_rate_hz)
+
+    def _run_clip(self, item: PreparedClip, report_fraction: FractionCallback) -> SegmentStore:
+        from unpaired.media.video.clip_reader import ClipReader  # noqa: PLC0415
+        from unpaired.media.video.clip_translation import translate_clip, translate_frames  # noqa: PLC0415
+        from unpaired.media.video.segments import SegmentStore  # noqa: PLC0415
+
+        path, destination = item.path, item.destination
+        key = [destination.settings_hash, str(path.absolute()), file_signature(path)]
+        store = SegmentStore(destination.path, key, item.header, item.encoding)
+        with ClipReader(path) as reader:
+            translate = partial(translate_frames, self.pictures)
+            try:
+                translate_clip(self.pictures, reader, item.label, store, translate, report_fraction)
+            except UnreadableFileError:
+                store.remove()
+                raise
+        return store
+
+
+def is_clip(path: str) -> bool:
+    """Whether a file is a clip by its suffix, or is a GIF with more than one frame (needs PyAV)."""
+    suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122 - a Path per name is slow for a million files
+    if suffix in CLIP_SUFFIXES:
+        return True
+    return suffix == ".gif" and has_packages() and _is_animated(path)
+
+
+def _is_animated(path: str) -> bool:
+    try:
+        with Image.open(path) as image:
+            image.seek(1)
+    except (OSError, EOFError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
+    return True

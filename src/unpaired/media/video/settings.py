@@ -1,0 +1,55 @@
+"""Files of clips, and the options of their translation. Imports no optional package."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from unpaired.media.image.settings import ImageTranslateOptions
+
+CONTAINERS = {
+    ".mp4": "mp4",
+    ".m4v": "mp4",
+    ".mov": "mov",
+    ".mkv": "matroska",
+    ".webm": "webm",
+    ".avi": "avi",
+}
+"""Suffixes of clips -> FFmpeg's name of the container."""
+CLIP_SUFFIXES = frozenset(CONTAINERS)
+"""Suffixes of files that are always clips. An animated GIF is a clip, another GIF is a picture."""
+CONVERSION_HINTS = dict.fromkeys(
+    (".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".3gp", ".ogv", ".vob"),
+    "convert the clip to MP4 or MKV, for instance with `ffmpeg -i FILE clip.mkv`",
+)
+"""Suffix of files that cannot be read -> how to convert them."""
+CODECS = {
+    "h264": "libx264",
+    "hevc": "libx265",
+    "h265": "libx265",
+    "vp8": "libvpx",
+    "vp9": "libvpx-vp9",
+    "av1": "libsvtav1",
+    "mpeg4": "mpeg4",
+    "mjpeg": "mjpeg",
+    "prores": "prores_ks",
+    "ffv1": "ffv1",
+    "gif": "gif",
+}
+"""Codec of a clip -> FFmpeg's encoder for it."""
+
+
+class ClipTranslateOptions(ImageTranslateOptions):
+    """Options of translating pictures and clips."""
+
+    codec: str = Field(
+        "auto",
+        description="codec of translated clips: h264, hevc, vp9, av1, prores, ffv1 (lossless), or the name of an "
+        "encoder of FFmpeg; auto: that of the input, or the usual one of its container",
+    )
+    quality: int | None = Field(
+        None,
+        ge=0,
+        le=63,
+        description="quality of translated clips on the scale of the codec, lower is better: the CRF of h264, hevc "
+        "(0 to 51), vp9 and av1 (0 to 63), the quantizer of mpeg4 and mjpeg (1 to 31); unset: nearly that of the input",
+    )
