@@ -194,6 +194,10 @@ class Medium(ABC):
     """Suffixes of files that runs translate too, but that are no training data of the medium."""
     conversion_hints: ClassVar[Mapping[str, str]] = {}
     """Suffix of files that are not read -> how to convert them."""
+    has_demo: ClassVar[bool] = True
+    """Whether `unpaired demo` offers the medium."""
+    kind: ClassVar[str] = ""
+    """Name of the medium whose presets methods define and whose support they state; empty: its own."""
     supports_attributes: ClassVar[bool] = False
     """Whether the values of a label table's columns can be domains (`--attributes`)."""
 
@@ -201,7 +205,16 @@ class Medium(ABC):
         """Pickle and copy as the object in the table of media, which other code compares by identity."""
         return _get_medium, (self.name,)
 
+    @property
+    def method_medium(self) -> str:
+        """Name under which methods have presets for the medium, and say whether they support it."""
+        return self.kind or self.name
+
     # Before training
+
+    def list_items(self, files: DomainFiles, settings: StrictModel) -> DomainFiles:  # noqa: ARG002
+        """Return a domain with the items that its files contain, as "stack.tif/0003"; by default a file is an item."""
+        return files
 
     @abstractmethod
     def check(self, domains: Sequence[DomainFiles], settings: Settings, progress: ProgressCallback) -> CheckResult:

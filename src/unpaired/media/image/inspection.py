@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import blake2b
 from pathlib import Path
@@ -24,6 +24,39 @@ from unpaired.media.image.value_range import measure_quantiles
 _DECODED_SIDE = 64
 """Minimum shorter side in pixels at which JPEG files are decoded."""
 _MAX_PENDING_FILES = 64
+FileInspector = Callable[[Path, bool], ImageInspection | UnreadableFileError]
+"""Function from a file, and whether its digest is needed, to its inspection, or the error of an unreadable file."""
+
+
+def inspect_file(path: Path, needs_digest: bool) -> ImageInspection | UnreadableFileError:
+    """Decode a picture; `needs_digest`: hash the file too. Returns the error of an unreadable file."""
+    try:
+        header = read_header(path)
+        # A JPEG is decoded at a smaller size, which finds the same damage in less time.
+        image = read_image(path, _DECODED_SIDE)
+        digest = int.from_bytes(blake2b(path.read_bytes(), digest_size=8).digest(), "little") if needs_digest else 0
+    except UnreadableFileError as error:
+        return error
+    except OSError as error:
+        return UnreadableFileError(path, error.strerror or str(error))
+    quantiles = None
+    if image.bits != 8:
+        quantiles = measure_quantiles(image.pixels)
+        if quantiles is None:
+            return UnreadableFileError(path, "has no finite pixel")
+    height, width = image.full_size or image.pixels.shape[:2]
+    return ImageInspection(
+        path.name,
+        width,
+        height,
+        header.mode,
+        image.bits,
+        image.has_color,
+        image.alpha is not None,
+        quantiles,
+        digest,
+        header.losses,
+    )
 
 
 def inspect_images(
@@ -33,11 +66,13 @@ def inspect_images(
     *,
     workers: int | None = None,
     progress: ProgressCallback | None = None,
+    inspect: FileInspector = inspect_file,
+    create_report: Callable[[DomainFiles], ImageDomainReport] = ImageDomainReport,
 ) -> ImageDataReport:
     """Decode `max_files` random pictures by the seed, equally many of each domain (None: all pictures).
 
     Unreadable files are recorded with their reason. Duplicates across domains are found among the decoded pictures.
-    `progress` is called with (done, total).
+    `progress` is called with (done, total), `inspect` for each file; `create_report` makes the report of a domain.
     """
     files_per_domain = None if max_files is None else max(1, max_files // len(domains))
     selections = [_select_files(files, files_per_domain, seed) for files in domains]
@@ -48,9 +83,9 @@ def inspect_images(
     finished_count, reports, digests = 0, [], []
     with ThreadPoolExecutor(workers or min(8, count_cores()), "check") as executor:
         for files, selection in zip(domains, selections, strict=True):
-            report = ImageDomainReport(files)
+            report = create_report(files)
             domain_digests = np.zeros(sum(map(len, selection)), np.uint64)
-            for i, (in_train, inspection) in enumerate(_inspect_files(executor, selection, shared_sizes)):
+            for i, (in_train, inspection) in enumerate(_inspect_files(executor, selection, shared_sizes, inspect)):
                 report.add_inspection(inspection, in_train)
                 domain_digests[i] = inspection.digest if isinstance(inspection, ImageInspection) else 0
                 finished_count += 1
@@ -81,7 +116,10 @@ def _find_shared_sizes(sizes: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np
 
 
 def _inspect_files(
-    executor: ThreadPoolExecutor, selection: tuple[Paths, Paths], shared_sizes: npt.NDArray[np.int64]
+    executor: ThreadPoolExecutor,
+    selection: tuple[Paths, Paths],
+    shared_sizes: npt.NDArray[np.int64],
+    inspect: FileInspector,
 ) -> Iterator[tuple[bool, ImageInspection | UnreadableFileError]]:
     """Yield whether each file is for training, and its inspection or error, in order.
 
@@ -91,42 +129,12 @@ def _inspect_files(
     for paths, in_train in zip(selection, (True, False), strict=True):
         needs_digest = np.isin(paths.sizes, shared_sizes)
         for i in range(len(paths)):
-            pending.append((in_train, executor.submit(_inspect_file, paths.get_path(i), bool(needs_digest[i]))))
+            pending.append((in_train, executor.submit(inspect, paths.get_path(i), bool(needs_digest[i]))))
             if len(pending) >= _MAX_PENDING_FILES:
                 from_train, future = pending.popleft()
                 yield from_train, future.result()
     for from_train, future in pending:
         yield from_train, future.result()
-
-
-def _inspect_file(path: Path, needs_digest: bool) -> ImageInspection | UnreadableFileError:
-    try:
-        header = read_header(path)
-        # A JPEG is decoded at a smaller size, which finds the same damage in less time.
-        image = read_image(path, _DECODED_SIDE)
-        digest = int.from_bytes(blake2b(path.read_bytes(), digest_size=8).digest(), "little") if needs_digest else 0
-    except UnreadableFileError as error:
-        return error
-    except OSError as error:
-        return UnreadableFileError(path, error.strerror or str(error))
-    quantiles = None
-    if image.bits != 8:
-        quantiles = measure_quantiles(image.pixels)
-        if quantiles is None:
-            return UnreadableFileError(path, "has no finite pixel")
-    height, width = image.full_size or image.pixels.shape[:2]
-    return ImageInspection(
-        path.name,
-        width,
-        height,
-        header.mode,
-        image.bits,
-        image.has_color,
-        image.alpha is not None,
-        quantiles,
-        digest,
-        header.losses,
-    )
 
 
 def _find_duplicates(

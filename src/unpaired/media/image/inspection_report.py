@@ -143,7 +143,7 @@ class ImageDataReport(DataReport):
             resize_mode = "crop" if is_near_size else "scale"
         has_color = any(d.color_count for d in self.domains)
         channels = "3" if settings.channels == "3" or (settings.channels == "auto" and has_color) else "1"
-        return ImageSettings.model_validate(settings.model_dump() | {"resize_mode": resize_mode, "channels": channels})
+        return type(settings).model_validate(settings.model_dump() | {"resize_mode": resize_mode, "channels": channels})
 
     def create_domains(self, channels: int, value_range: Range | None = None) -> tuple[Domain, ...]:
         """Create the domains that a run records; `value_range` replaces what was measured of more than 8 bits."""

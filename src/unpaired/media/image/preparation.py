@@ -14,6 +14,7 @@ from unpaired.config.settings import NetworkSettings
 from unpaired.console import LogCallback
 from unpaired.data.batches import iterate_items
 from unpaired.data.domain import Domain
+from unpaired.data.folders import DomainFiles
 from unpaired.data.split import DomainSplits
 from unpaired.media.base import Inspection
 from unpaired.media.image.inspection import inspect_images
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from unpaired.config.resolve import Settings
     from unpaired.training.listing import DataListing
 
+DataInspector = Callable[[Sequence[DomainFiles], int, int], ImageDataReport]
 MAX_DECODED_FILES = 1000
 """Maximum number of files that `train` decodes before it begins; `check` decodes all."""
 SMALL_DATASET_FILES = 2000
@@ -34,12 +36,21 @@ RESIDUAL_MAX_DISTANCE = 0.15
 """Intensity distance of two domains, as a fraction of the range, below which "auto" enables residual generators."""
 
 
-def inspect_image_data(settings: Settings, listing: DataListing, log: LogCallback) -> Inspection:
-    """Decode a sample of the pictures and decide the image settings; raises WorkError if they cannot be used."""
+def inspect_image_data(
+    settings: Settings,
+    listing: DataListing,
+    log: LogCallback,
+    inspect: DataInspector = inspect_images,
+    create_transform: Callable[[ImageSettings], ImageTransform] = ImageTransform,
+) -> Inspection:
+    """Decode a sample of the pictures and decide the image settings; raises WorkError if they cannot be used.
+
+    `inspect` decodes at most a number of files by a seed; `create_transform` returns the transform of training.
+    """
     assert isinstance(settings.medium_settings, ImageSettings)
     assert isinstance(settings.networks, ImageNetworkSettings)
     networks = settings.networks
-    report = inspect_images(listing.files, MAX_DECODED_FILES, settings.split_seed)
+    report = inspect(listing.files, MAX_DECODED_FILES, settings.split_seed)
     report.log_files(log)
     report.require_usable()
     limited = limit_size(settings.medium_settings, report, "size" in settings.given, log)
@@ -54,7 +65,7 @@ def inspect_image_data(settings: Settings, listing: DataListing, log: LogCallbac
     def measure_distance(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> float:
         """Measure the distance of the run's domains at the first call; several settings depend on it."""
         if not distances:
-            distances.append(measure_value_distance(domains, ImageTransform(resolved), splits))
+            distances.append(measure_value_distance(domains, create_transform(resolved), splits))
         return distances[0]
 
     def decide_networks(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> NetworkSettings:

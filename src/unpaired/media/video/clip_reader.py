@@ -14,6 +14,7 @@ from typing import NamedTuple
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -129,7 +130,12 @@ class ClipReader:
             if pts > last or (is_first and after is None):
                 last, is_first = pts, False
                 yield ClipFrame(pts, frame)
-        self._require_end(last)
+        self.require_end(last)
+
+    def iterate_packets(self) -> Iterator[Packet[VideoStream]]:
+        """Yield the packets of all frames, in the order of the file; raises FFmpegError."""
+        self._seek(None)
+        yield from (packet for packet in self.container.demux(self.stream) if packet.size)
 
     def decode(self, frame: VideoFrame) -> DecodedImage:
         """Convert a frame to raw pixels, upright."""
@@ -215,8 +221,8 @@ class ClipReader:
         self.stream = self._find_stream()
         self.stream.thread_type = "SLICE" if exact else "AUTO"
 
-    def _require_end(self, last: int) -> None:
-        """Raise UnreadableFileError if the clip ends before the time that its header says."""
+    def require_end(self, last: int) -> None:
+        """Raise UnreadableFileError if the clip ends, with a frame at time `last`, before its header says."""
         header = self.header
         if not self._video_seconds:
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from unpaired.media.image.settings import ImageTranslateOptions
+from unpaired.media.image.settings import ImageSettings, ImageTranslateOptions
 
 CONTAINERS = {
     ".mp4": "mp4",
@@ -36,6 +36,18 @@ CODECS = {
     "gif": "gif",
 }
 """Codec of a clip -> FFmpeg's encoder for it."""
+
+
+class VideoSettings(ImageSettings):
+    """Settings of pictures, and how many frames of a clip are training items."""
+
+    frames_per_second: float = Field(
+        2.0,
+        gt=0,
+        le=1000,
+        description="frames per second of a clip that are training items, at even times; neighboring frames are alike, "
+        "so more of them take time and teach little",
+    )
 
 
 class ClipTranslateOptions(ImageTranslateOptions):
