@@ -44,13 +44,14 @@ def load_given_sets(config: RunConfig, data: Sequence[Path | str]) -> tuple[list
         domain_files = [_require_domain(domains, d.name, description) for d in config.sources]
         _warn_of_unused_files([files for files, _ in domain_files])
         labelled_sets = [
-            attach_labels(_as_test_set(files), table, config.labels, i) for i, (files, table) in enumerate(domain_files)
+            attach_labels(_as_test_set(config, files), table, config.labels, i)
+            for i, (files, table) in enumerate(domain_files)
         ]
         return [part for _, part in iterate_domain_splits(labelled_sets, config.labels)], description
     folders = {files.name: files for files in discover([Path(d) for d in data], len(config.domains) == 1)}
     matching_files = [_require_domain(folders, d.name, description) for d in config.domains]
     _warn_of_unused_files(matching_files)
-    return [_as_test_set(files) for files in matching_files], description
+    return [_as_test_set(config, files) for files in matching_files], description
 
 
 def _require_domain(domains: Mapping[str, T], name: str, description: str) -> T:
@@ -65,7 +66,8 @@ def _warn_of_unused_files(domains: Sequence[DomainFiles]) -> None:
             warnings.warn(UnpairedWarning(f"{files.name}: {files.note}"), stacklevel=4)
 
 
-def _as_test_set(files: DomainFiles) -> DomainSplits:
+def _as_test_set(config: RunConfig, files: DomainFiles) -> DomainSplits:
+    files = config.get_medium().list_items(files, config.medium_settings)
     empty = files.train.take([])
     test = files.train if files.test is None else files.test
     return DomainSplits(files.name, empty, empty, test, empty, empty, files.test is not None)

@@ -17,8 +17,9 @@ MEDIA: dict[str, Medium] = {medium.name: medium for medium in (ImageMedium(), Vo
 
 def infer_medium(name: str) -> Medium | None:
     """Return the medium of a file by its suffix; None if no medium reads such files."""
-    suffix = "." + name.rpartition(".")[2].lower()
-    return next((medium for medium in MEDIA.values() if suffix in medium.suffixes), None)
+    parts = name.lower().split(".")
+    suffixes = {"." + parts[-1], "." + ".".join(parts[-2:])}
+    return next((medium for medium in MEDIA.values() if not suffixes.isdisjoint(medium.suffixes)), None)
 
 
 def require_medium(path: Path, medium: Medium) -> None:

@@ -201,6 +201,10 @@ class Medium(ABC):
 
     # Before training
 
+    def list_items(self, files: DomainFiles, settings: StrictModel) -> DomainFiles:  # noqa: ARG002
+        """Return a domain with the items that its files contain, as "stack.tif/0003"; by default a file is an item."""
+        return files
+
     @abstractmethod
     def check(self, domains: Sequence[DomainFiles], settings: Settings, progress: ProgressCallback) -> CheckResult:
         """Read every file; report what the domains contain and what training would do with them."""

@@ -17,16 +17,19 @@ from unpaired.console import ProgressCallback
 from unpaired.cores import count_cores
 from unpaired.data import counter_rng
 from unpaired.data.folders import DomainFiles
-from unpaired.data.paths import Paths
+from unpaired.data.paths import Paths, split_item_path
 from unpaired.errors import UnreadableFileError
-from unpaired.media.image.image_io import read_header, read_image
+from unpaired.media.image.image_io import DecodedImage, read_header, read_image
 from unpaired.media.image.inspection_report import ImageDataReport, ImageDomainReport, ImageInspection
 from unpaired.media.image.pixel_types import describe_bands
+from unpaired.media.image.settings import ImageSettings
+from unpaired.media.image.stacks import list_items
 from unpaired.media.image.value_range import measure_quantiles
 
 _DECODED_SIDE = 64
 """Minimum shorter side in pixels at which JPEG files are decoded."""
 _MAX_PENDING_FILES = 64
+DEFAULT_SETTINGS = ImageSettings()
 
 
 def inspect_images(
@@ -34,17 +37,19 @@ def inspect_images(
     max_files: int | None,
     seed: int = 0,
     *,
-    channels: int | Auto = "auto",
+    settings: ImageSettings = DEFAULT_SETTINGS,
     workers: int | None = None,
     progress: ProgressCallback | None = None,
 ) -> ImageDataReport:
     """Decode `max_files` random pictures by the seed, equally many of each domain (None: all pictures).
 
-    All bands are decoded if `channels` is neither 1 nor 3; if it is "auto", of the files that have more bands than
-    color and alpha.
+    The pictures within a file are listed first, as "stack.tif/0003". All bands are decoded if the setting `channels` is
+    neither 1 nor 3; if it is "auto", of the files that have more bands than color and alpha.
     Unreadable files are recorded with their reason. Duplicates across domains are found among the decoded pictures.
     `progress` is called with (done, total).
     """
+    channels = settings.channels
+    domains = [list_items(files, settings) for files in domains]
     files_per_domain = None if max_files is None else max(1, max_files // len(domains))
     selections = [_select_files(files, files_per_domain, seed) for files in domains]
     shared_sizes = _find_shared_sizes(
@@ -115,7 +120,7 @@ def _inspect_file(path: Path, needs_digest: bool, channels: int | Auto) -> Image
         all_bands = header.extra_bands > 0 if channels == "auto" else channels not in (1, 3)
         # A JPEG is decoded at a smaller size, which finds the same damage in less time.
         image = read_image(path, _DECODED_SIDE, all_bands=all_bands)
-        digest = int.from_bytes(blake2b(path.read_bytes(), digest_size=8).digest(), "little") if needs_digest else 0
+        digest = _compute_digest(path, image) if needs_digest else 0
     except UnreadableFileError as error:
         return error
     except OSError as error:
@@ -127,7 +132,7 @@ def _inspect_file(path: Path, needs_digest: bool, channels: int | Auto) -> Image
             return UnreadableFileError(path, "has no finite pixel")
     height, width = image.full_size or image.pixels.shape[:2]
     return ImageInspection(
-        path.name,
+        path.name if split_item_path(path)[1] is None else f"{path.parent.name}/{path.name}",
         width,
         height,
         describe_bands(image.pixels.shape[2], image.dtype) if all_bands else header.mode,
@@ -139,6 +144,17 @@ def _inspect_file(path: Path, needs_digest: bool, channels: int | Auto) -> Image
         replace(header, extra_bands=0).losses if all_bands else header.losses,
         image.pixels.shape[2] if all_bands else 0,
     )
+
+
+def _compute_digest(path: Path, image: DecodedImage) -> int:
+    """Return a hash of a file, or of one of the pictures within a file; 0 for a picture of one value."""
+    if split_item_path(path)[1] is None:
+        data = path.read_bytes()
+    elif image.pixels.min() == image.pixels.max():
+        return 0
+    else:
+        data = image.pixels.tobytes()
+    return int.from_bytes(blake2b(data, digest_size=8).digest(), "little")
 
 
 def _find_duplicates(

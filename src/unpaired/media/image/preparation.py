@@ -18,7 +18,7 @@ from unpaired.data.split import DomainSplits
 from unpaired.media.base import Inspection
 from unpaired.media.image.inspection import inspect_images
 from unpaired.media.image.inspection_report import ImageDataReport
-from unpaired.media.image.settings import ImageSettings
+from unpaired.media.image.settings import ImageSettings, image_statistics
 from unpaired.media.image.transform import ImageTransform
 from unpaired.networks.image_settings import ImageNetworkSettings
 
@@ -39,8 +39,9 @@ def inspect_image_data(settings: Settings, listing: DataListing, log: LogCallbac
     assert isinstance(settings.medium_settings, ImageSettings)
     assert isinstance(settings.networks, ImageNetworkSettings)
     networks = settings.networks
-    channels = settings.medium_settings.channels
-    report = inspect_images(listing.files, MAX_DECODED_FILES, settings.split_seed, channels=channels)
+    report = inspect_images(listing.files, MAX_DECODED_FILES, settings.split_seed, settings=settings.medium_settings)
+    for note in report.list_stack_notes():
+        log(note)
     report.log_files(log)
     report.require_usable()
     limited = limit_size(settings.medium_settings, report, "size" in settings.given, log)
@@ -62,8 +63,24 @@ def inspect_image_data(settings: Settings, listing: DataListing, log: LogCallbac
         smallest = min(len(split.train) for split in splits)
         return decide_network_settings(networks, smallest, partial(measure_distance, domains, splits), log)
 
-    created_domains = report.create_domains(resolved.num_channels, resolved.value_range)
+    created_domains = report.create_domains(resolved.num_channels, resolved.value_range, resolved.percentile_range)
+    for domain in created_domains:
+        log_value_range(domain, resolved, log)
     return Inspection(resolved, created_domains, splits, decide_networks, measure_distance=measure_distance)
+
+
+def log_value_range(domain: Domain, settings: ImageSettings, log: LogCallback) -> None:
+    """Log which raw values of a domain of more than 8 bits are black and white, and how they were chosen."""
+    statistics = image_statistics(domain)
+    if statistics.bits == 8:
+        return
+    reason = "measured without outliers; --value-range or --percentile-range sets it"
+    if settings.value_range is not None:
+        reason = "--value-range"
+    elif settings.percentile_range is not None:
+        low, high = settings.percentile_range
+        reason = f"percentiles {low:g} and {high:g}"
+    log(f"{domain.name}: raw values {statistics.low:g} to {statistics.high:g} are black to white ({reason})")
 
 
 def limit_size(
