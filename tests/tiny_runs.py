@@ -47,7 +47,7 @@ def config(
     *domains: Domain,
     resize_mode: Literal["scale", "crop"] = "scale",
     size: int = 16,
-    channels: Literal[1, 3] = 3,
+    channels: int = 3,
     **more: Any,
 ) -> RunConfig:
     return RunConfig.model_validate(
@@ -57,7 +57,7 @@ def config(
             "preset": "tiny",
             "method_settings": more,
             "medium": "image",
-            "medium_settings": {"size": size, "resize_mode": resize_mode, "channels": str(channels)},
+            "medium_settings": {"size": size, "resize_mode": resize_mode, "channels": channels},
             "domains": domains or (domain("photos"), domain("paintings")),
             "data": {},
             "networks": {"width": 4, "blocks": 1, "discriminator_width": 4, "discriminator_layers": 1},

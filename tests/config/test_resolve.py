@@ -200,7 +200,7 @@ def test_invalid_file_raises_usage_error(text: str, message: str, tmp_path: Path
 
 def test_choice_accepts_text_and_number() -> None:
     image, voice = resolve(channels=3).medium_settings, resolve(medium="voice", sample_rate="24000").medium_settings
-    assert isinstance(image, ImageSettings) and image.channels == "3" and image.num_channels == 3
+    assert isinstance(image, ImageSettings) and image.channels == 3 and image.num_channels == 3
     assert isinstance(voice, VoiceSettings) and voice.sample_rate == 24000
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from unpaired.errors import UsageError
-from unpaired.media.base import Medium, get_suffix
+from unpaired.media.base import Medium, has_suffix
 from unpaired.media.image.medium import ImageMedium
 from unpaired.media.video.medium import VideoMedium
 from unpaired.media.voice.medium import VoiceMedium
@@ -19,8 +19,7 @@ MEDIA: dict[str, Medium] = {medium.name: medium for medium in (ImageMedium(), Vo
 
 def infer_medium(name: str) -> Medium | None:
     """Return the medium of a file by its suffix; None if no medium reads such files."""
-    suffix = get_suffix(name)
-    return next((medium for medium in MEDIA.values() if suffix in medium.suffixes), None)
+    return next((medium for medium in MEDIA.values() if has_suffix(name, medium.suffixes)), None)
 
 
 def find_common_medium(names: Iterable[str]) -> Medium | None:

@@ -401,8 +401,7 @@ class Medium(ABC):
 
     def translates(self, name: str) -> bool:
         """Whether runs of the medium translate files with the suffix of `name`."""
-        suffix = get_suffix(name)
-        return suffix in self.suffixes or suffix in self.other_inputs
+        return has_suffix(name, self.suffixes) or has_suffix(name, self.other_inputs)
 
     def expected_inputs(self) -> str:
         """Return the suffixes of files that runs of the medium translate, as a list for messages."""
@@ -413,9 +412,10 @@ class Medium(ABC):
         return ", ".join(sorted(self.suffixes))
 
 
-def get_suffix(name: str) -> str:
-    """Return the suffix of a file name in lower case, with its dot."""
-    return "." + name.rpartition(".")[2].lower()
+def has_suffix(name: str, suffixes: frozenset[str]) -> bool:
+    """Whether a file name has one of the suffixes, which are lower case, with the dot, and may be double (.nii.gz)."""
+    parts = name.lower().split(".")
+    return "." + parts[-1] in suffixes or "." + ".".join(parts[-2:]) in suffixes
 
 
 def _get_medium(name: str) -> Medium:

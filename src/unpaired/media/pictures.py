@@ -32,7 +32,7 @@ class EmbeddedImage:
 
 
 def save_grid(path: Path, grid: Tensor) -> None:
-    """Write a grid (1 or 3, H, W) in [-1, 1] as an 8-bit picture file; raises WorkError."""
+    """Write a grid (C, H, W) in [-1, 1] as an 8-bit gray or RGB picture file; raises WorkError."""
     image_io.write_image(path, from_tensor(grid, 0.0, 255.0, is_color=grid.shape[0] == 3), None, 8)
 
 

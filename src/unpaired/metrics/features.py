@@ -18,6 +18,7 @@ from torch.nn import functional
 from unpaired.digests import hash_file
 from unpaired.errors import UsageError
 from unpaired.networks import efficientnet, shift_tolerant
+from unpaired.networks.rgb import to_rgb
 
 NAME: Final = "EfficientNet-Lite0, ImageNet, 224 px"
 DIMENSIONS: Final = 1280
@@ -46,9 +47,10 @@ def has_judges() -> bool:
 class FeatureNetwork(ABC):
     """Extractor of pooled features of a frozen network.
 
-    Maps images (B, 1 or 3, H, W) in [-1, 1] to features (B, dimensions), float32, on the CPU. One channel is repeated
-    to three; values are clamped to [-1, 1], as in an image file. Images are resized to `input_size` (bilinear,
-    antialiased). Computes no gradients and uses no global random state. `digest` is the SHA-256 of the weights file.
+    Maps images (B, C, H, W) in [-1, 1] to features (B, dimensions), float32, on the CPU. `networks.rgb` says which
+    channels the network gets if they are not three; values are clamped to [-1, 1], as in an image file. Images are
+    resized to `input_size` (bilinear, antialiased). Computes no gradients and uses no global random state. `digest` is
+    the SHA-256 of the weights file.
     """
 
     name: str
@@ -64,8 +66,8 @@ class FeatureNetwork(ABC):
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
-        """Return features (B, dimensions) of images (B, 1 or 3, H, W) in [-1, 1]; B may be 0."""
-        parts = [self._extract_chunk(part) for part in to_rgb(images).split(self.batch_size) if len(part)]
+        """Return features (B, dimensions) of images (B, C, H, W) in [-1, 1]; B may be 0."""
+        parts = [self._extract_chunk(part) for part in _to_clamped_rgb(images).split(self.batch_size) if len(part)]
         return torch.cat(parts) if parts else torch.empty(0, self.dimensions)
 
     @abstractmethod
@@ -144,10 +146,10 @@ class PerceptualMetric:
 
     @torch.no_grad()
     def __call__(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return the distance (B,) of images, both (B, 1 or 3, H, W) in [-1, 1]; raises ValueError for other shapes."""
+        """Return the distance (B,) of images, both (B, C, H, W) in [-1, 1]; raises ValueError for other shapes."""
         if x.shape[0] != y.shape[0] or x.shape[2:] != y.shape[2:]:
             raise ValueError(f"images have the shapes {tuple(x.shape)} and {tuple(y.shape)}; expected equal sizes")
-        a, b = (self._enlarge(to_rgb(images)) for images in (x, y))
+        a, b = (self._enlarge(_to_clamped_rgb(images)) for images in (x, y))
         count = max(1, MAX_CHUNK_PIXELS // (a.shape[-2] * a.shape[-1]))
         parts = [self._measure_chunk(*parts) for parts in zip(a.split(count), b.split(count), strict=True)]
         return torch.cat(parts)
@@ -164,11 +166,11 @@ class PerceptualMetric:
         return functional.interpolate(x, size, mode="bilinear", align_corners=False)
 
 
-def to_rgb(images: Tensor) -> Tensor:
-    """Return images (B, 1 or 3, H, W) as float32 (B, 3, H, W), clamped to [-1, 1]."""
-    if images.dim() != 4 or images.shape[1] not in (1, 3):
-        raise ValueError(f"images have the shape {tuple(images.shape)}; expected (B, 1 or 3, H, W)")
-    return images.detach().float().clamp(-1, 1).expand(-1, 3, -1, -1)
+def _to_clamped_rgb(images: Tensor) -> Tensor:
+    """Return images (B, C, H, W) as float32 (B, 3, H, W) by `to_rgb`, clamped to [-1, 1]."""
+    if images.dim() != 4 or not images.shape[1]:
+        raise ValueError(f"images have the shape {tuple(images.shape)}; expected (B, C, H, W)")
+    return to_rgb(images.detach().float().clamp(-1, 1))
 
 
 class _Backbone(nn.Module):

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from unpaired.digests import hash_file
 from unpaired.errors import UsageError, suggest_name
 from unpaired.networks import efficientnet
+from unpaired.networks.rgb import to_rgb
 from unpaired.packages import find_package_folder
 
 CUSTOM_PREFIX = "own:"
@@ -65,11 +66,12 @@ class Embedding(nn.Module):
         self.network = network.requires_grad_(False).eval()
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the feature maps (B, channels, H/4, W/4) of images (B, 1 or 3, H, W) in [-1, 1].
+        """Return the feature maps (B, channels, H/4, W/4) of images (B, C, H, W) in [-1, 1].
 
-        Raises UsageError if the network returns something other than maps.
+        `to_rgb` selects the three channels that the network gets. Raises UsageError if the network returns something
+        other than maps.
         """
-        outputs: Tensor | Sequence[Tensor] = self.network(x.expand(-1, 3, -1, -1))
+        outputs: Tensor | Sequence[Tensor] = self.network(to_rgb(x))
         maps = [outputs] if isinstance(outputs, Tensor) else list(outputs)
         if any(m.dim() != 4 for m in maps):
             shapes = ", ".join(str(tuple(m.shape)) for m in maps)

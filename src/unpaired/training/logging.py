@@ -17,6 +17,7 @@ from unpaired.file_names import shorten_name
 from unpaired.media.pictures import save_grid
 from unpaired.metrics.base import Metric, RouteEvaluation, average_with_error
 from unpaired.metrics.trend import TrendPoint, describe_decline, find_decline
+from unpaired.networks.rgb import to_rgb
 from unpaired.runs.folder import RunFolder
 from unpaired.runs.history import History
 
@@ -118,7 +119,7 @@ class TrainingLog:
         """Save a grid `(C, H, W)` in [-1, 1] as a PNG file and in TensorBoard; returns the file's path."""
         path = self.folder.samples / shorten_name(f"step-{step:09d}-{route}.png")
         save_grid(path, grid)
-        self.tensorboard.add_image(f"samples/{route}", (grid.float().clamp(-1, 1) + 1) / 2, step)
+        self.tensorboard.add_image(f"samples/{route}", (to_rgb(grid[None].float().clamp(-1, 1))[0] + 1) / 2, step)
         self.history.add("samples", step, route=route, file=str(path.relative_to(self.folder.path)))
         return path
 

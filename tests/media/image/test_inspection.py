@@ -173,11 +173,11 @@ def test_resize_mode_auto_depends_on_picture_sizes(
 def test_channels_auto_depends_on_color(tmp_path: Path) -> None:
     two(tmp_path, gray=True)
     report = look(tmp_path)
-    assert report.resolve(ImageSettings()).channels == "1"
-    assert report.resolve(ImageSettings(channels="3")).channels == "3"
+    assert report.resolve(ImageSettings()).channels == 1
+    assert report.resolve(ImageSettings(channels=3)).channels == 3
     picture(tmp_path / "b" / "red.png")
     report = look(tmp_path)
     assert report.resolve(ImageSettings()).num_channels == 3
     assert [image_statistics(d).color for d in report.create_domains(3)] == [False, True]
-    assert report.resolve(ImageSettings(channels="1")).num_channels == 1
+    assert report.resolve(ImageSettings(channels=1)).num_channels == 1
     assert not image_statistics(report.create_domains(1)[1]).color

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from unpaired.media.image.image_decoding import FloatArray
+from unpaired.media.image.decoded_image import FloatArray
 from unpaired.media.image.value_range import ValueRange, measure_quantiles
 
 

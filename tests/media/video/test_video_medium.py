@@ -102,7 +102,7 @@ def test_the_index_is_cached_by_the_signature_of_the_file(tmp_path: Path, cache:
 
 def test_a_rotated_item_is_upright(tmp_path: Path) -> None:
     clip = clips.write_clip(tmp_path / "a.mp4", rotation=90)
-    assert read_item(clip / "0001", None, 1000).pixels.shape == (48, 32, 3)
+    assert read_item(clip / "0001", 3, None, 1000).pixels.shape == (48, 32, 3)
 
 
 def test_media_of_mixed_folders() -> None:

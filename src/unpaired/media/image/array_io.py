@@ -10,38 +10,47 @@ from PIL import Image, ImageOps
 
 from unpaired.errors import UsageError
 from unpaired.media.image.image_io import DecodedImage, FloatArray
+from unpaired.media.image.pixel_types import MAX_VALUES, describe_bands, get_type_bits
 
 Array = npt.NDArray[Any]
-DTYPES: dict[int, type[np.uint8 | np.uint16 | np.float32]] = {8: np.uint8, 16: np.uint16, 32: np.float32}
-MAX_VALUES = {8: 255.0, 16: 65535.0, 32: 1.0}
-"""Bits per channel -> value of full intensity and full alpha."""
 
 
-def convert_array_to_image(array: Array) -> DecodedImage:
+def convert_array_to_image(array: Array, channels: int | None = None) -> DecodedImage:
     """Convert (H, W) or (H, W, C) to an image; of 2 or 4 channels, the last is alpha.
 
-    Supported types are uint8, uint16, int32 and floating point. Raises UsageError for other types and shapes.
+    With `channels` (neither 1 nor 3), the array must have as many, and none is alpha. Supported types are integers of
+    at most 32 bits and floating point, but not bool. Raises UsageError for other types and shapes.
     """
-    bits = {np.dtype(np.uint8): 8, np.dtype(np.uint16): 16}.get(array.dtype, 32)
-    if bits == 32 and not (np.issubdtype(array.dtype, np.floating) or array.dtype == np.int32):
-        raise UsageError(f"an array of {array.dtype}; expected uint8, uint16 or floating point")
-    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 2, 3, 4)) or 0 in array.shape:
-        raise UsageError(f"an array of shape {array.shape}; expected (H, W) or (H, W, C) with 1 to 4 channels")
+    bits = get_type_bits(array.dtype)
+    if array.dtype.kind not in "iuf" or (array.dtype.kind in "iu" and array.dtype.itemsize > 4):
+        raise UsageError(f"an array of {array.dtype}; expected uint8, uint16, int16, int32 or floating point")
+    expected = (1, 2, 3, 4) if channels is None else (channels,)
+    if array.ndim not in (2, 3) or (array.shape[2] if array.ndim == 3 else 1) not in expected or 0 in array.shape:
+        number = "1 to 4" if channels is None else f"{channels}"
+        raise UsageError(f"an array of shape {array.shape}; expected (H, W) or (H, W, C) with {number} channels")
     planes = array.astype(np.float32).reshape(*array.shape[:2], -1)
+    if channels is not None:
+        return DecodedImage(planes, None, bits, describe_bands(channels, array.dtype), False, dtype=array.dtype)
     alpha = None
     if planes.shape[2] in (2, 4):
         alpha, planes = np.clip(planes[..., -1] / np.float32(MAX_VALUES[bits]), 0, 1), planes[..., :-1]
     has_color = planes.shape[2] == 3
-    return DecodedImage(planes, alpha, bits, "RGB" if has_color else "L", has_color)
+    return DecodedImage(planes, alpha, bits, "RGB" if has_color else "L", has_color, dtype=array.dtype)
 
 
-def convert_pixels_to_array(pixels: FloatArray, alpha: FloatArray | None, bits: int) -> Array:
-    """Convert raw values (H, W, 1 or 3) and alpha in [0, 1] to (H, W, C) of the type for `bits`, alpha last."""
+def convert_pixels_to_array(pixels: FloatArray, alpha: FloatArray | None, bits: int, dtype: np.dtype[Any]) -> Array:
+    """Convert raw values (H, W, C) and alpha in [0, 1] to an array of `dtype`, alpha last.
+
+    `bits` says which value full alpha has. Integers are rounded and clipped.
+    """
     if alpha is not None:
         pixels = np.concatenate([pixels, alpha[..., None] * np.float32(MAX_VALUES[bits])], axis=-1)
-    if bits != 32:
-        pixels = np.rint(np.clip(pixels, 0, MAX_VALUES[bits]))
-    return pixels.astype(DTYPES[bits])
+    if dtype.kind == "f":
+        return pixels.astype(dtype)
+    limits = np.iinfo(dtype)
+    if dtype.itemsize <= 2:
+        return np.rint(np.clip(np.nan_to_num(pixels), limits.min, limits.max)).astype(dtype)
+    return np.clip(np.rint(np.nan_to_num(pixels).astype(np.float64)), limits.min, limits.max).astype(dtype)
 
 
 def convert_pil_to_array(image: Image.Image) -> Array:

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from unpaired.data.domain import DOMAIN_KEYS, Domain
+from unpaired.data.paths import split_item_path
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.image.crops import convert_crops_to_tensor, crop, load_scaled_image
 from unpaired.media.image.image_grid import render_image_grid
-from unpaired.media.image.image_io import write_image
-from unpaired.media.image.image_tensors import from_tensor
+from unpaired.media.image.image_io import from_network_values, write_image
 from unpaired.media.image.settings import WRITTEN_FORMATS, image_settings, image_statistics
 from unpaired.media.image.translation_range import get_value_range
 from unpaired.methods import METHODS
@@ -41,8 +41,9 @@ def sample_files(
 ) -> list[Path]:
     """Write `count` joint samples to `out`/DOMAIN/0000.png ..., and the grid `out`/sheet.png; returns the paths.
 
-    Pictures with the same name belong to one joint sample. Raises UsageError if the run's method cannot generate from
-    noise (lists those that can), or if files exist and `overwrite` is false; WorkError if `out` cannot be written.
+    Pictures with the same name belong to one joint sample. Those that are neither gray nor RGB are .tif files. Raises
+    UsageError if the run's method cannot generate from noise (lists those that can), or if files exist and `overwrite`
+    is false; WorkError if `out` cannot be written.
     """
     if count < 1:
         raise UsageError(f"--n {count}: expected 1 or more")
@@ -93,7 +94,7 @@ def interpolate_files(
     with torch.no_grad():
         for end, name in zip(map(Path, ends), sources, strict=True):
             key = config.find_key(name)
-            if not end.exists():
+            if not split_item_path(end)[0].exists():
                 raise UsageError(f"{end}: no such file")
             scaled_image = load_scaled_image(end, config.get_domain(key), settings, training=False)
             x = convert_crops_to_tensor(crop(scaled_image, settings.size)[None]).to(translator.device)
@@ -138,7 +139,8 @@ def _write_images(
     image_by_path: dict[Path, tuple[Domain, Tensor]] = {}
     for key, images in images_by_domain.items() if not is_grid_only else ():
         domain = translator.config.get_domain(key)
-        image_by_path |= {out / domain.name / f"{i:04}.png": (domain, x) for i, x in enumerate(images)}
+        suffix = ".tif" if image_settings(translator.config).reads_all_bands else ".png"
+        image_by_path |= {out / domain.name / f"{i:04}{suffix}": (domain, x) for i, x in enumerate(images)}
     existing_paths = [path for path in (grid_path, *image_by_path) if path.exists()]
     if existing_paths and not overwrite:
         raise UsageError(f"{existing_paths[0]}: exists; choose another --out, or replace it with --overwrite")
@@ -148,9 +150,11 @@ def _write_images(
     except OSError as error:
         raise WorkError(f"{out}: cannot be written ({error})") from error
     for path, (domain, x) in image_by_path.items():
-        statistics = image_statistics(domain)
-        is_color = statistics.color and image_settings(translator.config).num_channels == 3
+        statistics, settings = image_statistics(domain), image_settings(translator.config)
+        is_color = statistics.color and settings.num_channels == 3
         bits = 16 if statistics.bits == 16 and not is_color else 8
-        write_image(path, from_tensor(x, *get_value_range(None, domain, bits), is_color), bits=bits)
+        bits = statistics.bits if settings.reads_all_bands else bits
+        low, high = get_value_range(None, domain, bits)
+        write_image(path, from_network_values(x.numpy(), low, high, is_color), bits=bits)
     write_image(grid_path, render_image_grid(rows, column_labels))
     return [*image_by_path, grid_path]

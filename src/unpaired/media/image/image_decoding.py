@@ -11,7 +11,7 @@ import math
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,9 +19,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms, UnidentifiedImageError
 
+from unpaired.data.paths import ItemName
 from unpaired.errors import UnreadableFileError
 from unpaired.limits import get_max_pixels
 from unpaired.media.image import tiff
+from unpaired.media.image.decoded_image import DecodedImage, FloatArray
 from unpaired.media.image.metadata import apply_orientation, copy_without_metadata, get_orientation
 from unpaired.media.image.optional_formats import (
     HEIF_SUFFIXES,
@@ -30,13 +32,14 @@ from unpaired.media.image.optional_formats import (
     has_codecs,
     register_heif,
 )
+from unpaired.media.image.pixel_types import MAX_VALUES
+from unpaired.media.image.read_errors import name_unreadable, require_size
 from unpaired.media.image.tiff import ImageHeader
 from unpaired.media.image.tiff_pages import seek_main_page
 
 # Pillow warns of unusual metadata, which is harmless, and of large pictures, which raise an error here.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
-FloatArray = npt.NDArray[np.float32]
 _PILLOW_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF", "AVIF", "JPEG2000", "PPM")
 _GRAY_MODES = ("1", "L", "LA", "La", "I", "F")
 _ALPHA_MODES = ("LA", "La", "PA", "RGBA", "RGBa")
@@ -44,38 +47,16 @@ T = TypeVar("T")
 Source = Path | io.BytesIO
 
 
-@dataclass(frozen=True, eq=False)
-class DecodedImage:
-    """A decoded picture: raw pixels (H, W, 1 or 3), and alpha (H, W) float32 in [0, 1] or None.
-
-    The pixels are float32 unless `read_image` was called with `keep_type`.
-
-    `bits` is 8, 16 or 32 (floating point, or integers of more than 16 bits), `mode` the mode of the file. `has_color`
-    is true if the channels of any pixel differ. `full_size` is the height and width of the file if the picture may have
-    been decoded at a smaller size.
-    """
-
-    pixels: npt.NDArray[Any]
-    alpha: FloatArray | None
-    bits: int
-    mode: str
-    has_color: bool
-    full_size: tuple[int, int] | None = None
+def decode_header(path: Path, item: ItemName | None = None) -> ImageHeader:
+    """Read the header of the main page of a picture, or of a page; raises UnreadableFileError."""
+    page = None if item is None else item.number
+    return _read_despite_metadata(path, lambda source: _read_header(path, source, page))
 
 
-def read_header(path: Path) -> ImageHeader:
-    """Read a picture's header without decoding its pixels; raises UnreadableFileError."""
-    return _read_despite_metadata(path, lambda source: _read_header(path, source))
-
-
-def read_image(path: Path, side: int | None = None, keep_type: bool = False) -> DecodedImage:
-    """Decode the main page of a picture and apply its EXIF orientation; raises UnreadableFileError.
-
-    With `side`, a JPEG may be decoded at 1/2, 1/4 or 1/8 of its size, its shorter side at least `side`, which is much
-    faster. With `keep_type`, the pixels keep the type of the file, which takes a quarter or half of the memory.
-    """
-    image = _read_despite_metadata(path, lambda source: _read_image(path, source, side))
-    return image if keep_type else replace(image, pixels=image.pixels.astype(np.float32))
+def decode_image(path: Path, side: int | None, item: ItemName | None, all_bands: bool) -> DecodedImage:
+    """Decode a picture with pixels in the type of the file, as `read_image` does; raises UnreadableFileError."""
+    page = None if item is None else item.number
+    return _read_despite_metadata(path, lambda source: _read_image(path, source, side, page, all_bands))
 
 
 def _read_despite_metadata(path: Path, read: Callable[[Source], T]) -> T:
@@ -94,20 +75,20 @@ def _read_despite_metadata(path: Path, read: Callable[[Source], T]) -> T:
             raise error from error.__cause__
 
 
-def _read_header(path: Path, source: Source) -> ImageHeader:
+def _read_header(path: Path, source: Source, page: int | None) -> ImageHeader:
     with _open_image(path, source) as image:
         if image is None:
-            header = tiff.read_header(path)
-            _check_size(path, header.width, header.height)
+            header = tiff.read_header(path, page)
+            require_size(path, header.width, header.height)
             return header
-        main_page = _seek_main_page(path, image)
+        main_page = _seek_page(path, image, page)
         bits, mode = _get_bits(image), image.mode
         if _is_deep_png(image):
             bits, mode = 16, f"{mode};16"
         extra_bands = tiff.count_extra_bands(image) if image.format == "TIFF" else 0
         drops_low_bits = _drops_low_bits(image) and not _is_deep_png(image)
         if image.format == "TIFF" and tiff.needs_tifffile(image):
-            header = tiff.read_header(path)
+            header = tiff.read_header(path, page)
             return replace(header, mode=f"{mode};16" if bits == 16 and mode in ("RGB", "RGBA") else header.mode)
         width, height = image.size
         # Pillow has already swapped the size of a TIFF. `getexif` would decode a PNG without EXIF before its pixels.
@@ -115,18 +96,26 @@ def _read_header(path: Path, source: Source) -> ImageHeader:
         if has_exif and get_orientation(image) >= 5:
             width, height = height, width
         is_gray = mode in _GRAY_MODES or mode.startswith("I;16")
+        if page is not None:
+            return ImageHeader(width, height, mode, bits, not is_gray, extra_bands=extra_bands)
         has_more_pages = _has_more_pages(image, main_page)
         return ImageHeader(
             width, height, mode, bits, not is_gray, has_more_pages, extra_bands, drops_low_bits, main_page
         )
 
 
-def _seek_main_page(path: Path, image: Image.Image) -> int:
-    """Position a TIFF at its first page that is not a thumbnail; return its index."""
+def _seek_page(path: Path, image: Image.Image, page: int | None) -> int:
+    """Position a TIFF at a page (from 1), or at the first one that is not a thumbnail; return its index (from 0)."""
     if image.format != "TIFF":
+        if page is not None:
+            raise UnreadableFileError(path, f"page {page}: only TIFF files have pages")
         return 0
-    index = seek_main_page(image)
-    _check_size(path, *image.size)
+    if page is None:
+        index = seek_main_page(image)
+    else:
+        index = page - 1
+        image.seek(index)
+    require_size(path, *image.size)
     return index
 
 
@@ -160,17 +149,17 @@ def _has_more_pages(image: Image.Image, page: int) -> bool:
     return True
 
 
-def _read_image(path: Path, source: Source, side: int | None) -> DecodedImage:
+def _read_image(path: Path, source: Source, side: int | None, page: int | None, all_bands: bool) -> DecodedImage:
     with _open_image(path, source) as image:
-        full_size = None
+        full_size = dtype = None
         if image is not None:
-            _seek_main_page(path, image)
-        if image is None or (image.format == "TIFF" and tiff.needs_tifffile(image)):
-            pixels, alpha, bits, mode = tiff.read_main_page(path)
+            _seek_page(path, image, page)
+        if image is None or (image.format == "TIFF" and (all_bands or tiff.needs_tifffile(image))):
+            pixels, alpha, bits, mode = tiff.read_page(path, page, all_bands)
         elif image.format == "TIFF":
             tiff.check_tiles(path, image)
-            mode = image.mode
-            pixels, alpha, bits = _decode_tiff(path, image)
+            mode, dtype = image.mode, tiff.get_sample_type(image)
+            pixels, alpha, bits = _decode_tiff(path, image, page)
         else:
             mode = image.mode
             height, width = image.height, image.width
@@ -184,11 +173,14 @@ def _read_image(path: Path, source: Source, side: int | None) -> DecodedImage:
             pixels = apply_orientation(pixels, orientation)
             alpha = None if alpha is None else np.ascontiguousarray(apply_orientation(alpha, orientation))
             full_size = (width, height) if orientation >= 5 else (height, width)
+        if all_bands and alpha is not None:
+            scaled_alpha = np.rint(alpha * np.float32(MAX_VALUES[bits])).astype(pixels.dtype)
+            pixels, alpha = np.concatenate([pixels, scaled_alpha[..., None]], axis=-1), None
         has_color = pixels.shape[-1] == 3 and bool((pixels[..., 1:] != pixels[..., :1]).any())
-        return DecodedImage(pixels, alpha, bits, mode, has_color, full_size)
+        return DecodedImage(pixels, alpha, bits, mode, has_color, full_size, dtype or pixels.dtype)
 
 
-def _decode_tiff(path: Path, image: Image.Image) -> tuple[npt.NDArray[Any], FloatArray | None, int]:
+def _decode_tiff(path: Path, image: Image.Image, page: int | None) -> tuple[npt.NDArray[Any], FloatArray | None, int]:
     """Decode a TIFF with Pillow, which applies the orientation; with tifffile if Pillow fails.
 
     Returns pixels, alpha and bits.
@@ -199,7 +191,7 @@ def _decode_tiff(path: Path, image: Image.Image) -> tuple[npt.NDArray[Any], Floa
         pixels, alpha, _ = _convert_to_arrays(image)
     except Exception as error:
         try:
-            pixels, alpha, bits, _ = tiff.read_main_page(path)
+            pixels, alpha, bits, _ = tiff.read_page(path, page)
         except Exception:  # decoders raise all kinds of errors for damaged files
             raise error from None
     return pixels, alpha, bits
@@ -258,7 +250,7 @@ def _open_image(path: Path, source: Source) -> Iterator[Image.Image | None]:
 
     Errors, also those inside of the context, become UnreadableFileError.
     """
-    try:
+    with name_unreadable(path):
         # TGA files have no signature, so Pillow takes other files for TGA.
         if path.suffix.lower() in HEIF_SUFFIXES and not register_heif():
             raise UnreadableFileError(path, f"HEIC needs a package: {INSTALL_HINT}")
@@ -275,42 +267,5 @@ def _open_image(path: Path, source: Source) -> Iterator[Image.Image | None]:
             yield None
             return
         with image:
-            _check_size(path, *image.size)
+            require_size(path, *image.size)
             yield image
-    except UnreadableFileError:
-        raise
-    except Exception as error:
-        # Decoders raise all kinds of errors for damaged files: SyntaxError, struct.error, KeyError, zlib.error ...
-        raise UnreadableFileError(path, _explain_error(path, error)) from error
-
-
-def _check_size(path: Path, width: int, height: int) -> None:
-    if width * height > get_max_pixels():
-        raise UnreadableFileError(path, f"{width} x {height} pixels, more than {_describe_limit()}")
-
-
-def _describe_limit() -> str:
-    return f"the limit of {get_max_pixels():,} pixels (--max-pixels raises it)"
-
-
-_REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
-    ((FileNotFoundError,), "does not exist"),
-    ((PermissionError,), "no permission to read it"),
-    ((IsADirectoryError,), "is a folder"),
-    ((MemoryError,), "does not fit into memory"),
-)
-
-
-def _explain_error(path: Path, error: Exception) -> str:
-    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
-        return f"more pixels than {_describe_limit()}"
-    for error_types, reason in _REASONS:
-        if isinstance(error, error_types):
-            return reason
-    if path.stat().st_size == 0:
-        return "is empty (0 bytes)"
-    if isinstance(error, UnidentifiedImageError):
-        return "is not a supported picture (PNG, JPEG, WebP, BMP, TIFF, GIF ...), or its header is damaged"
-    if "truncated" in str(error).lower():
-        return f"is cut short ({error})"
-    return f"is damaged ({error or type(error).__name__})"

@@ -1,4 +1,4 @@
-"""Conversion of pictures to and from values of the networks, resizing, and writing. `image_decoding` reads the files.
+"""Conversion of pictures to and from values of the networks, resizing, and writing. `image_reading` reads the files.
 
 Networks see transparent pictures over white (`to_network_values`). The output gets the alpha of the input, and
 `remove_white` removes the white from semi-transparent pixels.
@@ -15,12 +15,15 @@ import numpy.typing as npt
 from PIL import Image
 
 from unpaired.atomic import atomic_write, get_part_path
-from unpaired.errors import UsageError, WorkError
+from unpaired.data.inspection import format_count
+from unpaired.errors import UnreadableFileError, UsageError, WorkError
 from unpaired.media.image import tiff
 from unpaired.media.image.carried_metadata import CarriedMetadata, insert_into_png
-from unpaired.media.image.image_decoding import DecodedImage, FloatArray, read_header, read_image
+from unpaired.media.image.decoded_image import DecodedImage, FloatArray
+from unpaired.media.image.image_reading import read_header, read_image
 from unpaired.media.image.optional_formats import encode_png, has_codecs
 from unpaired.media.image.settings import WRITTEN_FORMATS
+from unpaired.media.image.suffixes import NIFTI_SUFFIXES
 from unpaired.media.image.tiff import ImageHeader
 
 __all__ = [
@@ -31,9 +34,11 @@ __all__ = [
     "convert_channels",
     "from_network_values",
     "normalise",
+    "read_channels",
     "read_header",
     "read_image",
     "remove_white",
+    "require_suffix",
     "resize",
     "supports_bits",
     "to_network_values",
@@ -42,8 +47,26 @@ __all__ = [
 ]
 
 NO_METADATA = CarriedMetadata()
+DATA_SUFFIXES = frozenset({".tif", ".tiff", ".npy", ".nii", ".nii.gz"})
+"""Suffixes of files that hold values of any type and any number of channels."""
+CHANNELS_BY_SUFFIX = {".png": (1, 2, 3, 4), ".webp": (1, 3, 4), **dict.fromkeys(NIFTI_SUFFIXES, (1,))}
+"""Suffix -> numbers of channels that files can hold; the last of 2 or 4 channels is stored as alpha."""
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 _MAX_VALUES = {8: 255.0, 16: 65535.0}
+
+
+def read_channels(path: Path, channels: int, side: int | None = None, keep_type: bool = False) -> DecodedImage:
+    """Read a picture for networks with `channels`; raises UnreadableFileError.
+
+    If these are neither 1 nor 3, all bands of the file are channels, alpha included, and it must have as many.
+    """
+    if channels in (1, 3):
+        return read_image(path, side, keep_type)
+    image = read_image(path, side, keep_type, all_bands=True)
+    if image.pixels.shape[2] != channels:
+        count = format_count(image.pixels.shape[2], "channel")
+        raise UnreadableFileError(path, f"has {count}; expected {channels}, as in the other pictures (--channels)")
+    return image
 
 
 def convert_bits(decoded_image: DecodedImage, bits: int) -> DecodedImage:
@@ -55,11 +78,14 @@ def convert_bits(decoded_image: DecodedImage, bits: int) -> DecodedImage:
 
 
 def resize(pixels: FloatArray, height: int, width: int, bits: int = 32) -> FloatArray:
-    """Resize (H, W, C), bicubic and antialiased, computed in 8 bits (faster) for `bits` 8, else in float32."""
+    """Resize (H, W, C), bicubic and antialiased, computed in float32; in 8 bits (faster) for `bits` 8 and gray or RGB.
+
+    In float32 the result may exceed the range of the input.
+    """
     if pixels.shape[:2] == (height, width):
         return pixels
     resample = Image.Resampling.BICUBIC
-    if bits == 8:
+    if bits == 8 and pixels.shape[-1] in (1, 3):
         pixels_8bit = np.clip(pixels + np.float32(0.5), 0, 255).astype(np.uint8)
         pillow_image = Image.fromarray(pixels_8bit.squeeze(-1) if pixels_8bit.shape[-1] == 1 else pixels_8bit)
         return np.asarray(pillow_image.resize((width, height), resample), np.float32).reshape(height, width, -1)
@@ -86,9 +112,14 @@ def normalise(raw: FloatArray, low: float, high: float) -> FloatArray:
 
 
 def convert_channels(x: FloatArray, channels: int) -> FloatArray:
-    """Convert (..., C, H, W) to 1 channel by luma (ITU-R BT.601), or to 3 by repetition."""
+    """Convert (..., 1 or 3, H, W) to 1 channel by luma (ITU-R BT.601), or to 3 by repetition.
+
+    Other numbers of channels are not converted; ValueError if they are not `channels`.
+    """
     if x.shape[-3] == channels:
         return x
+    if {x.shape[-3], channels} != {1, 3}:
+        raise ValueError(f"values have the shape {x.shape}; expected {channels} channels")
     if channels == 3:
         return np.repeat(x, 3, axis=-3)
     luma: FloatArray = (x * np.array(_LUMA, np.float32).reshape(3, 1, 1)).sum(-3, keepdims=True)
@@ -96,8 +127,11 @@ def convert_channels(x: FloatArray, channels: int) -> FloatArray:
 
 
 def from_network_values(values: FloatArray, low: float, high: float, is_color: bool) -> FloatArray:
-    """Convert (C, H, W) in [-1, 1] to raw values (H, W, 3 if `is_color` else 1) in `low`..`high`, clamped."""
-    x = convert_channels(values, 3 if is_color else 1)
+    """Convert (C, H, W) in [-1, 1] to raw values (H, W, 3 if `is_color` else 1) in `low`..`high`, clamped.
+
+    Values of neither 1 nor 3 channels keep them.
+    """
+    x = convert_channels(values, 3 if is_color else 1) if values.shape[0] in (1, 3) else values
     raw = (np.clip(x, -1, 1) + 1) * np.float32((high - low) / 2) + np.float32(low)
     return np.ascontiguousarray(np.moveaxis(raw, 0, -1))
 
@@ -115,16 +149,16 @@ def write_image(
     bits: int = 8,
     metadata: CarriedMetadata = NO_METADATA,
 ) -> None:
-    """Write raw values (H, W, 1 or 3) in the format of the suffix, atomically.
+    """Write raw values (H, W, C) in the format of the suffix, atomically.
 
-    TIFF keeps 16 bits, and PNG where `supports_bits`; other formats have 8. JPEG and BMP drop the alpha. An ICC profile
-    of another color space than the pixels is left out. Raises UsageError for unsupported suffixes and for floating
-    point (`bits` 32) in other formats than TIFF, WorkError if the file cannot be written.
+    TIFF and .npy keep 16 bits, and PNG where `supports_bits`; other formats have 8. JPEG and BMP drop the alpha. An ICC
+    profile of another color space than the pixels is left out. Raises UsageError for unsupported suffixes and for
+    floating point (`bits` 32) in other formats, WorkError if the file cannot be written.
     """
     suffix = path.suffix.lower()
-    if bits == 32 and suffix not in (".tif", ".tiff"):
+    if bits == 32 and suffix not in DATA_SUFFIXES:
         raise UsageError(f"{path}: floating-point pixels need a .tif file")
-    if bits == 16 and not supports_bits(suffix, bits, pixels.shape[-1] == 3, alpha is not None):
+    if bits == 16 and not supports_bits(suffix, bits, pixels.shape[-1] > 1, alpha is not None):
         pixels, bits = pixels * np.float32(1 / 257), 8
     array = _round_pixels(pixels, bits) if bits < 32 else pixels
     if alpha is not None:
@@ -136,22 +170,32 @@ def write_image(
 def supports_bits(suffix: str, bits: int, is_color: bool, has_alpha: bool) -> bool:
     """Return whether files with a suffix can hold pictures of `bits` per channel.
 
-    TIFF holds any. PNG holds 16 bits if the picture is gray without alpha, or if the package for it is installed.
+    TIFF and .npy hold any. PNG holds 16 bits if the picture is gray without alpha, or if its package is installed.
     """
-    if suffix.lower() in (".tif", ".tiff") or bits == 8:
+    if suffix.lower() in DATA_SUFFIXES or bits == 8:
         return True
     return suffix.lower() == ".png" and bits == 16 and (has_codecs() or not (is_color or has_alpha))
 
 
-def write_array(path: Path, array: npt.NDArray[Any], has_alpha: bool, metadata: CarriedMetadata = NO_METADATA) -> None:
-    """Write (H, W, C) uint8, uint16 or float32 in the format of the suffix, atomically; alpha is the last channel.
+def require_suffix(path: Path, suffix: str, channels: int) -> None:
+    """Raise UsageError for `path` if files with a suffix cannot hold this number of channels, alpha not counted."""
+    supported = CHANNELS_BY_SUFFIX.get(suffix, (channels if suffix in DATA_SUFFIXES else 1, 1, 3))
+    if channels not in supported:
+        raise UsageError(
+            f"{path}: '{suffix}' files cannot hold {channels} channels; expected a .tif or .npy file as input"
+        )
 
-    The format must support the type. JPEG and BMP drop the alpha. Raises UsageError for unsupported suffixes, WorkError
-    if the file cannot be written.
+
+def write_array(path: Path, array: npt.NDArray[Any], has_alpha: bool, metadata: CarriedMetadata = NO_METADATA) -> None:
+    """Write (H, W, C) of any type in the format of the suffix, atomically; with `has_alpha`, alpha is the last channel.
+
+    The format must support the type. JPEG and BMP drop the alpha. Raises UsageError for unsupported suffixes and
+    numbers of channels, WorkError if the file cannot be written.
     """
     suffix = path.suffix.lower()
     if suffix not in WRITTEN_FORMATS:
         raise UsageError(f"{path}: cannot write '{suffix}' files; expected one of {', '.join(sorted(WRITTEN_FORMATS))}")
+    require_suffix(path, suffix, array.shape[-1] - has_alpha)
     with atomic_write(path, get_part_path(path)) as temporary_path:
         try:
             with temporary_path.open("wb") as file:
@@ -161,9 +205,12 @@ def write_array(path: Path, array: npt.NDArray[Any], has_alpha: bool, metadata: 
 
 
 def _encode(file: BinaryIO, suffix: str, array: npt.NDArray[Any], has_alpha: bool, metadata: CarriedMetadata) -> None:
-    metadata = metadata.match_channels(3 if array.shape[-1] >= 3 else 1)
+    metadata = metadata.match_channels(array.shape[-1] - has_alpha)
+    if suffix == ".npy":
+        np.save(file, array if array.shape[-1] > 1 else array[..., 0], allow_pickle=False)
+        return
     if suffix in (".tif", ".tiff"):
-        tiff.write_tiff(file, array, has_alpha, metadata.icc_profile)
+        tiff.write_tiff(file, [array], has_alpha, metadata.icc_profile)
         return
     image_format = WRITTEN_FORMATS[suffix]
     if has_alpha and image_format in ("JPEG", "BMP"):

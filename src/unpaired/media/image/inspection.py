@@ -5,36 +5,43 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from unpaired.config.settings import Auto
 from unpaired.console import ProgressCallback
 from unpaired.cores import count_cores
 from unpaired.data import counter_rng
 from unpaired.data.folders import DomainFiles
-from unpaired.data.paths import Paths
+from unpaired.data.paths import Paths, split_item_path
 from unpaired.errors import UnreadableFileError
-from unpaired.media.image.image_io import read_header, read_image
+from unpaired.media.image.image_io import DecodedImage, read_header, read_image
 from unpaired.media.image.inspection_report import ImageDataReport, ImageDomainReport, ImageInspection
+from unpaired.media.image.pixel_types import describe_bands
+from unpaired.media.image.settings import ImageSettings
+from unpaired.media.image.stacks import list_items
 from unpaired.media.image.value_range import measure_quantiles
 
 _DECODED_SIDE = 64
 """Minimum shorter side in pixels at which JPEG files are decoded."""
 _MAX_PENDING_FILES = 64
-FileInspector = Callable[[Path, bool], ImageInspection | UnreadableFileError]
-"""Function from a file, and whether its digest is needed, to its inspection, or the error of an unreadable file."""
+FileInspector = Callable[[Path, bool, int | Auto], ImageInspection | UnreadableFileError]
+"""Function from a file, whether it needs a digest, and the setting `channels` to its inspection or error."""
+DEFAULT_SETTINGS = ImageSettings()
 
 
-def inspect_file(path: Path, needs_digest: bool) -> ImageInspection | UnreadableFileError:
-    """Decode a picture; `needs_digest`: hash the file too. Returns the error of an unreadable file."""
+def inspect_file(path: Path, needs_digest: bool, channels: int | Auto) -> ImageInspection | UnreadableFileError:
+    """Decode a picture; `needs_digest`: hash it too. Returns the error of an unreadable file."""
     try:
         header = read_header(path)
+        all_bands = header.extra_bands > 0 if channels == "auto" else channels not in (1, 3)
         # A JPEG is decoded at a smaller size, which finds the same damage in less time.
-        image = read_image(path, _DECODED_SIDE)
-        digest = int.from_bytes(blake2b(path.read_bytes(), digest_size=8).digest(), "little") if needs_digest else 0
+        image = read_image(path, _DECODED_SIDE, all_bands=all_bands)
+        digest = _compute_digest(path, image) if needs_digest else 0
     except UnreadableFileError as error:
         return error
     except OSError as error:
@@ -46,16 +53,17 @@ def inspect_file(path: Path, needs_digest: bool) -> ImageInspection | Unreadable
             return UnreadableFileError(path, "has no finite pixel")
     height, width = image.full_size or image.pixels.shape[:2]
     return ImageInspection(
-        path.name,
+        path.name if split_item_path(path)[1] is None else f"{path.parent.name}/{path.name}",
         width,
         height,
-        header.mode,
+        describe_bands(image.pixels.shape[2], image.dtype) if all_bands else header.mode,
         image.bits,
         image.has_color,
         image.alpha is not None,
         quantiles,
         digest,
-        header.losses,
+        replace(header, extra_bands=0).losses if all_bands else header.losses,
+        image.pixels.shape[2] if all_bands else 0,
     )
 
 
@@ -64,6 +72,7 @@ def inspect_images(
     max_files: int | None,
     seed: int = 0,
     *,
+    settings: ImageSettings = DEFAULT_SETTINGS,
     workers: int | None = None,
     progress: ProgressCallback | None = None,
     inspect: FileInspector = inspect_file,
@@ -71,9 +80,13 @@ def inspect_images(
 ) -> ImageDataReport:
     """Decode `max_files` random pictures by the seed, equally many of each domain (None: all pictures).
 
+    The pictures within a file are listed first, as "stack.tif/0003". All bands are decoded if the setting `channels` is
+    neither 1 nor 3; if it is "auto", of the files that have more bands than color and alpha.
     Unreadable files are recorded with their reason. Duplicates across domains are found among the decoded pictures.
     `progress` is called with (done, total), `inspect` for each file; `create_report` makes the report of a domain.
     """
+    channels = settings.channels
+    domains = [list_items(files, settings) for files in domains]
     files_per_domain = None if max_files is None else max(1, max_files // len(domains))
     selections = [_select_files(files, files_per_domain, seed) for files in domains]
     shared_sizes = _find_shared_sizes(
@@ -85,7 +98,8 @@ def inspect_images(
         for files, selection in zip(domains, selections, strict=True):
             report = create_report(files)
             domain_digests = np.zeros(sum(map(len, selection)), np.uint64)
-            for i, (in_train, inspection) in enumerate(_inspect_files(executor, selection, shared_sizes, inspect)):
+            found = _inspect_files(executor, selection, shared_sizes, channels, inspect)
+            for i, (in_train, inspection) in enumerate(found):
                 report.add_inspection(inspection, in_train)
                 domain_digests[i] = inspection.digest if isinstance(inspection, ImageInspection) else 0
                 finished_count += 1
@@ -93,7 +107,7 @@ def inspect_images(
                     progress(finished_count, total)
             reports.append(report)
             digests.append(domain_digests)
-    return ImageDataReport(tuple(reports), tuple(_find_duplicates(selections, digests)))
+    return ImageDataReport(tuple(reports), tuple(_find_duplicates(selections, digests)), channels)
 
 
 def _select_files(files: DomainFiles, files_per_domain: int | None, seed: int) -> tuple[Paths, Paths]:
@@ -119,6 +133,7 @@ def _inspect_files(
     executor: ThreadPoolExecutor,
     selection: tuple[Paths, Paths],
     shared_sizes: npt.NDArray[np.int64],
+    channels: int | Auto,
     inspect: FileInspector,
 ) -> Iterator[tuple[bool, ImageInspection | UnreadableFileError]]:
     """Yield whether each file is for training, and its inspection or error, in order.
@@ -129,12 +144,24 @@ def _inspect_files(
     for paths, in_train in zip(selection, (True, False), strict=True):
         needs_digest = np.isin(paths.sizes, shared_sizes)
         for i in range(len(paths)):
-            pending.append((in_train, executor.submit(inspect, paths.get_path(i), bool(needs_digest[i]))))
+            path, has_digest = paths.get_path(i), bool(needs_digest[i])
+            pending.append((in_train, executor.submit(inspect, path, has_digest, channels)))
             if len(pending) >= _MAX_PENDING_FILES:
                 from_train, future = pending.popleft()
                 yield from_train, future.result()
     for from_train, future in pending:
         yield from_train, future.result()
+
+
+def _compute_digest(path: Path, image: DecodedImage) -> int:
+    """Return a hash of a file, or of one of the pictures within a file; 0 for a picture of one value."""
+    if split_item_path(path)[1] is None:
+        data = path.read_bytes()
+    elif image.pixels.min() == image.pixels.max():
+        return 0
+    else:
+        data = image.pixels.tobytes()
+    return int.from_bytes(blake2b(data, digest_size=8).digest(), "little")
 
 
 def _find_duplicates(

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from unpaired.config.settings import Auto
 from unpaired.data.domain import Domain
 from unpaired.data.inspection import DataReport, DomainInspection, format_count
+from unpaired.data.split import format_split_counts, split_files
 from unpaired.errors import UnreadableFileError
 from unpaired.media.image.settings import ImageSettings, ImageStatistics, Range
+from unpaired.media.image.stacks import count_stacks, get_group
 from unpaired.media.image.value_range import LEVELS, Quantiles, ValueRange
 
 FEW_IMAGES = 20
@@ -27,7 +31,8 @@ class ImageInspection:
 
     `width` and `height` are the displayed size in pixels, `quantiles` those of the raw values (None for 8 bits).
     `digest` is a hash of the file's bytes if another domain has a file of equal size, else 0. `losses` are texts about
-    the parts of the file that are not used.
+    the parts of the file that are not used. `bands` is the number of bands if all of them were decoded, 0 for pictures
+    in gray or color.
     """
 
     name: str
@@ -40,6 +45,7 @@ class ImageInspection:
     quantiles: Quantiles | None
     digest: int
     losses: tuple[str, ...] = ()
+    bands: int = 0
 
 
 def _create_int_array() -> array[int]:
@@ -56,6 +62,9 @@ class ImageDomainReport(DomainInspection):
     losses: Counter[str] = field(default_factory=Counter)
     """Text about an unused part -> number of files that have it."""
     loss_examples: dict[str, str] = field(default_factory=dict)
+    bands: Counter[int] = field(default_factory=Counter)
+    """Number of bands (0: gray or color) -> number of files that have it."""
+    band_examples: dict[int, str] = field(default_factory=dict)
     color_count: int = 0
     alpha_count: int = 0
     widths: array[int] = field(default_factory=_create_int_array)
@@ -72,10 +81,31 @@ class ImageDomainReport(DomainInspection):
         for loss in inspection.losses:
             self.losses[loss] += 1
             self.loss_examples.setdefault(loss, inspection.name)
+        self.bands[inspection.bands] += 1
+        self.band_examples.setdefault(inspection.bands, f"{self.files.sources[0]}: {inspection.name}")
         self.color_count += inspection.has_color
         self.alpha_count += inspection.has_alpha
         self.widths.append(inspection.width)
         self.heights.append(inspection.height)
+
+    def get_group_function(self) -> Callable[[str], str] | None:
+        """Return the function from pictures to their files if a file contains several; else None."""
+        return get_group if count_stacks(self.files.train) else None
+
+    def format_split(self, holdout_fraction: float) -> str:
+        """Return the numbers of files that training would put into each split."""
+        get_group = self.get_group_function()
+        if get_group is None:
+            return super().format_split(holdout_fraction)
+        splits = split_files(self.files, holdout_fraction, 0, {e.path for e in self.unreadable}, get_group)
+        counts = (len(paths) for paths in (splits.train, splits.validation, splits.test))
+        return f"{self.files.name}: about {format_split_counts(*counts, splits.has_test_folder)}"
+
+    def describe_stacks(self) -> str:
+        """Describe how many pictures are within how many files; empty if each file is a picture."""
+        stacks = count_stacks(self.files.train)
+        files = format_count(stacks, "file")
+        return f"pages or slices of {files}; each file belongs to one split as a whole" if stacks else ""
 
     @property
     def inspected_count(self) -> int:
@@ -87,8 +117,14 @@ class ImageDomainReport(DomainInspection):
         """Shorter side of each readable picture, in pixels."""
         return np.minimum(np.array(self.widths, np.int32), np.array(self.heights, np.int32))
 
-    def create_domain(self, channels: int, value_range: Range | None = None) -> Domain:
-        """Create the domain with its statistics: range 0 to 255 for 8 bits, else `value_range` or the measured one."""
+    def create_domain(
+        self, channels: int, value_range: Range | None = None, percentile_range: Range | None = None
+    ) -> Domain:
+        """Create the domain with its statistics.
+
+        The range is 0 to 255 for 8 bits, else `value_range`, the values at `percentile_range`, or that without
+        outliers.
+        """
         bits = max(self.range_by_bits, default=8)
         low, high = 0.0, 255.0
         if bits != 8 and value_range is not None:
@@ -96,7 +132,10 @@ class ImageDomainReport(DomainInspection):
         elif bits != 8:
             # Pictures of 8 bits in a domain of 16 are read on the scale of 16.
             factors = {depth: 257.0 if (depth, bits) == (8, 16) else 1.0 for depth in self.range_by_bits}
-            bulks = {depth: value_range.find_bulk() for depth, value_range in self.range_by_bits.items()}
+            bulks = {
+                depth: values.find_bulk() if percentile_range is None else values.find_percentiles(*percentile_range)
+                for depth, values in self.range_by_bits.items()
+            }
             low = min(bulks[depth][0] * factor for depth, factor in factors.items())
             high = max(bulks[depth][1] * factor for depth, factor in factors.items())
         statistics = ImageStatistics.model_validate(
@@ -112,15 +151,20 @@ class ImageDomainReport(DomainInspection):
 
 @dataclass(frozen=True)
 class ImageDataReport(DataReport):
-    """Inspection results of all domains. `duplicates` are pairs of paths with equal content in two domains."""
+    """Inspection results of all domains. `duplicates` are pairs of paths with equal content in two domains.
+
+    `channels` is the setting by which the files were decoded.
+    """
 
     domains: tuple[ImageDomainReport, ...]
     duplicates: tuple[tuple[str, str], ...]
+    channels: int | Auto = "auto"
 
     @property
     def errors(self) -> list[str]:
         """Reasons why training is impossible."""
-        out = []
+        conflict = self._describe_band_conflict()
+        out = [conflict] if conflict else []
         for d in self.domains:
             if d.usable_count < 2:
                 count = f"{d.usable_count or 'no'} usable picture{'' if d.usable_count == 1 else 's'}"
@@ -141,13 +185,39 @@ class ImageDataReport(DataReport):
                 and sides.max() <= _CROP_SIZE_TOLERANCE * settings.size
             )
             resize_mode = "crop" if is_near_size else "scale"
-        has_color = any(d.color_count for d in self.domains)
-        channels = "3" if settings.channels == "3" or (settings.channels == "auto" and has_color) else "1"
+        channels = settings.channels
+        if channels == "auto":
+            has_color = any(d.color_count for d in self.domains)
+            channels = max(band for d in self.domains for band in (0, *d.bands)) or (3 if has_color else 1)
         return type(settings).model_validate(settings.model_dump() | {"resize_mode": resize_mode, "channels": channels})
 
-    def create_domains(self, channels: int, value_range: Range | None = None) -> tuple[Domain, ...]:
-        """Create the domains that a run records; `value_range` replaces what was measured of more than 8 bits."""
-        return tuple(d.create_domain(channels, value_range) for d in self.domains)
+    def _describe_band_conflict(self) -> str:
+        """Describe two files with different numbers of bands, or with another number than `channels`; else empty."""
+        examples = {bands: example for d in reversed(self.domains) for bands, example in d.band_examples.items()}
+        if not any(examples):
+            return ""
+        if self.channels == "auto" and len(examples) > 1:
+            (most, _), *_ = sum((d.bands for d in self.domains), Counter[int]()).most_common()
+            odd = next(bands for bands in examples if bands != most)
+            kinds = [f"{bands} channels" if bands else "gray or color" for bands in (odd, most)]
+            return (
+                f"{examples[odd]} has {kinds[0]}, but {examples[most]} has {kinds[1]}; expected the same number of "
+                "channels in all pictures. Remove the others, or give --channels 3 or 1 to use color or gray alone"
+            )
+        odd = next((bands for bands in examples if bands != self.channels), 0)
+        if self.channels == "auto" or not odd:
+            return ""
+        return f"{examples[odd]} has {format_count(odd, 'channel')}; expected {self.channels} (--channels)"
+
+    def create_domains(
+        self, channels: int, value_range: Range | None = None, percentile_range: Range | None = None
+    ) -> tuple[Domain, ...]:
+        """Create the domains that a run records; the ranges replace what was measured of more than 8 bits."""
+        return tuple(d.create_domain(channels, value_range, percentile_range) for d in self.domains)
+
+    def list_stack_notes(self) -> list[str]:
+        """Describe the files of each domain that contain several pictures."""
+        return [f"{d.files.name}: {stacks}" for d in self.domains if (stacks := d.describe_stacks())]
 
     def list_warnings(self, settings: ImageSettings | None = None) -> list[str]:
         """Return warnings to show before training."""
@@ -164,7 +234,7 @@ class ImageDataReport(DataReport):
                 out.append(f"{name}: {d.files.note}")
             for loss, count in d.losses.most_common():
                 out.append(f"{name}: {format_count(count, 'file')} (as {d.loss_examples[loss]}): {loss}")
-            if settings is None or settings.value_range is None:
+            if settings is None or (settings.value_range is None and settings.percentile_range is None):
                 outliers = (d.range_by_bits[bits].describe_outliers() for bits in sorted(d.range_by_bits) if bits != 8)
                 out += [f"{name}: {text}" for text in outliers if text]
             small_count = int((d.shorter_sides < settings.size).sum()) if settings is not None else 0
@@ -199,6 +269,7 @@ def _format_domain(d: ImageDomainReport) -> list[str]:
     lines = [
         f"{files.name}  ({files.sources[0]})",
         f"  {format_count(len(files.train), 'picture')}{test_text}{ignored_text}; {inspected_text} inspected",
+        *([f"  {stacks}"] if (stacks := d.describe_stacks()) else []),
     ]
     if d.widths:
         order = np.argsort(np.array(d.widths, np.int64) * np.array(d.heights, np.int64), kind="stable")
@@ -222,5 +293,6 @@ def _format_training_plan(report: ImageDataReport, settings: ImageSettings, hold
         lines = [f"  cut squares of {size} px at the pictures' own scale (--resize-mode crop)"]
     else:
         lines = [f"  scale the shorter side to {size} px and cut squares from it (--resize-mode scale)"]
-    lines.append(f"  use {'colour' if resolved.num_channels == 3 else 'gray'} (--channels {resolved.channels})")
+    kind = {1: "gray", 3: "colour"}.get(resolved.num_channels, "all bands of the files")
+    lines.append(f"  use {kind} (--channels {resolved.channels})")
     return [*lines, *(f"  {d.format_split(holdout_fraction)}" for d in report.domains)]

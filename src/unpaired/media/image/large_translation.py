@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from unpaired.console import FractionCallback
-from unpaired.media.image.array_io import DTYPES, Array, convert_pixels_to_array
+from unpaired.media.image.array_io import Array
 from unpaired.media.image.image_io import FloatArray, to_network_values
 from unpaired.media.image.large_image import LargeImage
 from unpaired.media.image.size_adapter import SizeAdapter, pad_by_reflection
@@ -25,8 +25,8 @@ from unpaired.translate.network import LabelVector
 CONVERSION_TILE = 1024
 """Side of the tiles of a conversion without networks, in pixels."""
 
-RestorePixels = Callable[[FloatArray, FloatArray | None], FloatArray]
-"""Converts a region of a result (C, h, w) in [-1, 1] and its alpha (h, w) to raw values (h, w, 1 or 3)."""
+RestoreRegion = Callable[[FloatArray, FloatArray | None], Array]
+"""Converts a region of a result (C, h, w) in [-1, 1] and its alpha (h, w) to raw values (h, w, C), alpha last."""
 
 
 def translate_large_image(
@@ -34,25 +34,24 @@ def translate_large_image(
     adapter: SizeAdapter,
     network: TiledPass,
     label: LabelVector | None,
-    restore: RestorePixels,
-    bits: int,
+    restore: RestoreRegion,
     progress: FractionCallback | None = None,
 ) -> Array:
-    """Translate a picture; returns raw values (H, W, C) of the type for `bits`, alpha last."""
+    """Translate a picture; returns raw values (H, W, C), alpha last."""
     full_precision = large_image.image.bits > 8
     source_size = large_image.image.pixels.shape[:2]
     size = (adapter.height, adapter.width)
     if adapter.resized_size == size:
         node = pad_node(create_image_node(large_image, network.device), adapter.padded_size)
         with network.open_tiles(node, label, full_precision, progress) as (passes, output):
-            return _render(passes, output, large_image.image.alpha, restore, bits, size)
+            return _render(passes, output, large_image.image.alpha, restore, size)
     conversion = Passes(CONVERSION_TILE, source_size[0], torch.device("cpu"), Plan(), None)
     x = resize_node(conversion, create_image_node(large_image, conversion.device), adapter.resized_size, "bicubic")
     y = network.apply(pad_by_reflection(x.numpy(), adapter.padded_size), full_precision, label)
     y = y[..., : adapter.resized_size[0], : adapter.resized_size[1]]
     enlarged = create_resized_leaf(create_tensor_leaf(torch.from_numpy(y)), size, "bicubic")
     conversion = Passes(CONVERSION_TILE, size[0], torch.device("cpu"), Plan(), None)
-    return _render(conversion, enlarged, large_image.image.alpha, restore, bits, size)
+    return _render(conversion, enlarged, large_image.image.alpha, restore, size)
 
 
 def create_image_node(large_image: LargeImage, device: torch.device) -> Leaf:
@@ -80,7 +79,7 @@ def pad_node(node: Node, size: tuple[int, int]) -> Node:
 
 
 def _render(
-    passes: Passes, output: Node, alpha: FloatArray | None, restore: RestorePixels, bits: int, size: tuple[int, int]
+    passes: Passes, output: Node, alpha: FloatArray | None, restore: RestoreRegion, size: tuple[int, int]
 ) -> Array:
     """Compute all tiles of a result and convert them to raw values."""
     out: Array | None = None
@@ -93,10 +92,9 @@ def _render(
         if height <= 0 or width <= 0:
             continue
         tile_alpha = None if alpha is None else alpha[rows, columns]
-        pixels = restore(values[0, :, :height, :width].cpu().clamp(-1, 1).numpy(), tile_alpha)
-        tile = convert_pixels_to_array(pixels, tile_alpha, bits)
+        tile = restore(values[0, :, :height, :width].cpu().clamp(-1, 1).numpy(), tile_alpha)
         if out is None:
-            out = np.empty((*size, tile.shape[2]), DTYPES[bits])
+            out = np.empty((*size, tile.shape[2]), tile.dtype)
         out[rows, columns] = tile
     assert out is not None
     return out

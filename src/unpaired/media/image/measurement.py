@@ -19,9 +19,10 @@ from unpaired.media.image.feature_distance import FeatureDistance, FeatureExtrac
 from unpaired.media.image.metrics import CHANGE, KID, KID_ALEXNET, LINEAR, REAL, ST_LPIPS
 from unpaired.metrics import paired as pair_metrics
 from unpaired.metrics.base import DO_NOTHING, RouteEvaluation, keep_finite
+from unpaired.networks.rgb import describe_rgb
 
 Translate = Callable[[Tensor], Tensor]
-"""Function from images (B, 1 or 3, H, W) in [-1, 1] to translations (B, 1 or 3, H, W) in [-1, 1]."""
+"""Function from images (B, C, H, W) in [-1, 1] to translations (B, C, H, W) in [-1, 1]."""
 NO_FEATURES = "KID and content kept by features are missing: pip install 'unpaired[features]' adds the feature network."
 
 
@@ -37,13 +38,13 @@ class PairedDistance(Protocol):
         """SHA-256 of the weights file; empty if there is none."""
 
     def __call__(self, x: Tensor, y: Tensor, /) -> Tensor:
-        """Return the distance (B,) of images (B, 1 or 3, H, W) in [-1, 1]."""
+        """Return the distance (B,) of images (B, C, H, W) in [-1, 1]."""
 
 
 class RouteEvaluator:
     """Evaluator of one route. It computes features of real images and baselines once, for any number of measurements.
 
-    `sources` and `targets` are batches (B, 1 or 3, H, W) in [-1, 1], `pairs` batches of sources and their true
+    `sources` and `targets` are batches (B, C, H, W) in [-1, 1], `pairs` batches of sources and their true
     translations. Batch and image sizes may differ between batches. Each measurement iterates over them, so they must
     not be generators (TypeError). Without `features` there is no KID, FID or feature similarity; `second_features`
     gives the second KID, `perceptual` the perceptual distance of pairs. `available` is the number of items in the
@@ -177,6 +178,14 @@ class RouteEvaluator:
         return means.means()
 
     def _list_notes(self) -> tuple[str, ...]:
+        channels = next((len(batch[0]) for batch in self._sources if len(batch)), 3)
+        shown = describe_rgb(channels)
+        selection = (
+            f"KID, FID, ST-LPIPS and content kept by features see {shown}; other metrics all {channels} channels"
+        )
+        return (*self._list_feature_notes(), *([selection] if shown else []))
+
+    def _list_feature_notes(self) -> tuple[str, ...]:
         if not any(distance.metric is KID for distance in self._distances):
             return (NO_FEATURES,)
         biases = (distance.explain_bias() for distance in self._distances)

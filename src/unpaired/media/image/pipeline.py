@@ -6,8 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,32 +15,33 @@ from PIL import Image
 
 from unpaired.config.model_description import ModelDescription
 from unpaired.console import FractionCallback, ignore_fraction
+from unpaired.data.paths import split_item_path
 from unpaired.errors import UnreadableFileError, UsageError
 from unpaired.media import Medium, require_medium
 from unpaired.media.image.array_io import (
-    MAX_VALUES,
     Array,
     convert_array_to_image,
     convert_array_to_pil,
     convert_pil_to_array,
     convert_pixels_to_array,
 )
-from unpaired.media.image.carried_metadata import CarriedMetadata, read_carried_metadata
+from unpaired.media.image.carried_metadata import read_carried_metadata
 from unpaired.media.image.image_io import (
-    NO_METADATA,
     DecodedImage,
     FloatArray,
     from_network_values,
+    read_channels,
     read_header,
-    read_image,
     remove_white,
+    require_suffix,
     supports_bits,
     to_network_values,
     write_array,
-    write_image,
 )
 from unpaired.media.image.large_image import LARGE_PIXELS, LargeImage
 from unpaired.media.image.network_pass import MAX_NETWORK_PIXELS, create_network_pass
+from unpaired.media.image.pixel_types import MAX_VALUES, choose_result_type
+from unpaired.media.image.prepared_image import PreparedImage
 from unpaired.media.image.settings import (
     WRITTEN_FORMATS,
     ImageTranslateOptions,
@@ -49,6 +49,9 @@ from unpaired.media.image.settings import (
     image_statistics,
 )
 from unpaired.media.image.size_adapter import SizeAdapter, create_size_adapter
+from unpaired.media.image.stack_translation import PreparedStack, TranslatedStack, translate_stack, write_stack
+from unpaired.media.image.stacks import list_item_names
+from unpaired.media.image.suffixes import get_picture_suffix
 from unpaired.media.image.translation_range import (
     describe_clipping,
     get_source_range,
@@ -61,40 +64,6 @@ from unpaired.translate.route_request import TranslationRequest
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class PreparedImage:
-    """Network input of a picture, with the properties of the input that the result has too.
-
-    `values` is (C, *adapter.padded_size) in [-1, 1]. `label` (L,) is the requested label of a label-conditioned method,
-    NaN for values that do not change; None for other methods. `losses` describes parts of the file that are not used.
-    A large picture has no values but its decoded pixels, in `large`, and the `suffix` of the output file. `metadata` is
-    carried over to it.
-    """
-
-    values: FloatArray | None
-    adapter: SizeAdapter
-    alpha: FloatArray | None
-    is_color: bool
-    bits: int
-    label: LabelVector | None = None
-    losses: tuple[str, ...] = ()
-    large: LargeImage | None = None
-    suffix: str = ""
-    metadata: CarriedMetadata = NO_METADATA
-
-    @property
-    def batch_key(self) -> tuple[object, ...]:
-        """Size of the network input and the label: the pictures of a batch have equal ones. Large ones are alone."""
-        return self.adapter.padded_size, str(self.label), None if self.large is None else id(self)
-
-    @property
-    def memory_cost(self) -> int:
-        """Pixels of the network input, or of the whole picture if it is large."""
-        if self.large is not None:
-            return self.adapter.height * self.adapter.width
-        return self.adapter.padded_size[0] * self.adapter.padded_size[1]
 
 
 class ImagePipeline:
@@ -114,8 +83,8 @@ class ImagePipeline:
         if request.is_source_ambiguous and self.options.source_range is None:
             routes = [route for route in network.routes if route.target == request.route.target]
             require_equal_ranges([config.get_domain(route.source) for route in routes])
-        settings = image_settings(config)
-        self.channels = settings.num_channels
+        self.settings = settings = image_settings(config)
+        self.channels, self.reads_all_bands = settings.num_channels, settings.reads_all_bands
         self.target_has_color = image_statistics(request.target).color and self.channels == 3
         self.size = settings.size if self.options.scale == "trained" else None
         self.shrink = settings.resize_mode == "scale"
@@ -129,9 +98,8 @@ class ImagePipeline:
 
     def make_output_name(self, path: str) -> str:
         """Return the same name; formats that cannot be written become PNG, as `a.gif.png`."""
-        name = os.path.basename(path)  # noqa: PTH119 - a Path per name is slow for a million files
-        suffix = os.path.splitext(name)[1]  # noqa: PTH122
-        return name if suffix.lower() in WRITTEN_FORMATS else f"{name}.png"
+        name = os.path.basename(path)
+        return name if get_picture_suffix(name) in WRITTEN_FORMATS else f"{name}.png"
 
     def estimate_bytes(self, path: Path) -> int:
         """Return the bytes of a picture's pixels while it is translated, by its header; 0 if that cannot be read."""
@@ -139,18 +107,35 @@ class ImagePipeline:
             header = read_header(path)
         except UnreadableFileError:
             return 0
-        return 4 * header.width * header.height * (3 if header.is_color else 1)
+        return (
+            4 * header.width * header.height * (self.channels if self.reads_all_bands else 3 if header.is_color else 1)
+        )
 
-    def prepare_file(self, path: Path, destination: Destination | None = None) -> PreparedImage:  # noqa: ARG002
-        """Read a picture for `run`; raises UnreadableFileError, UsageError."""
-        header = read_header(path)
+    def prepare_file(
+        self,
+        path: Path,
+        destination: Destination | None = None,  # noqa: ARG002
+    ) -> PreparedImage | PreparedStack:
+        """Read a picture for `run`, or list those within a file; raises UnreadableFileError, UsageError."""
+        output_suffix = get_picture_suffix(self.make_output_name(path.name))
+        items = list_item_names(path, self.settings)
+        if not items:
+            return self.prepare_picture(path, output_suffix)
+        return PreparedStack(path, tuple(items), output_suffix, self.max_waiting_cost + 1)
+
+    def prepare_picture(self, path: Path, output_suffix: str) -> PreparedImage:
+        """Read a picture, which may be within a file, for `run`; raises UnreadableFileError, UsageError."""
+        header = read_header(path, self.reads_all_bands)
+        require_suffix(path, output_suffix, self.channels if self.reads_all_bands else 1)
         is_large = self.network_pass.as_tiled() is not None and header.width * header.height > LARGE_PIXELS
-        image = read_image(path, self.size if self.shrink else None, keep_type=is_large)
+        image = read_channels(path, self.channels, self.size if self.shrink else None, keep_type=is_large)
         item = self.prepare_image(image, header.is_color, image.full_size, is_large)
-        suffix = Path(self.make_output_name(path.name)).suffix
-        item = replace(item, losses=(*header.losses, *item.losses), suffix=suffix, metadata=read_carried_metadata(path))
+        metadata = read_carried_metadata(path)
+        item = replace(item, losses=(*header.losses, *item.losses), suffix=output_suffix, metadata=metadata)
         label_request = self.request.label_request
-        return item if label_request is None else replace(item, label=label_request.get_target_label(path))
+        if label_request is None:
+            return item
+        return replace(item, label=label_request.get_target_label(split_item_path(path)[0]))
 
     def prepare_image(
         self, image: DecodedImage, has_color: bool, size: tuple[int, int] | None = None, is_large: bool = False
@@ -167,20 +152,39 @@ class ImagePipeline:
             large = LargeImage(image, low, high, self.channels)
         else:
             x = adapter.adapt_input(to_network_values(image, self.channels, low, high)[None])[0]
-        return PreparedImage(x, adapter, image.alpha, is_color, image.bits, self._label, losses, large)
+        label = self._label
+        return PreparedImage(x, adapter, image.alpha, is_color, image.bits, label, losses, large, dtype=image.dtype)
 
-    def list_warnings(self, prepared_item: PreparedImage) -> list[str]:
+    def list_warnings(self, prepared_item: PreparedImage | PreparedStack) -> list[str]:
         """Describe effects of the network size on the result, and parts of the file that are not used."""
+        if isinstance(prepared_item, PreparedStack):
+            return []
         losses = [f"of some files, {loss}" for loss in prepared_item.losses]
         return self.list_size_warnings(prepared_item.adapter) + losses
 
-    def run(self, batch: Sequence[PreparedImage], report_fraction: FractionCallback = ignore_fraction) -> list[Array]:
-        """Translate pictures with equal `batch_key`; returns one result each.
+    def run(
+        self, batch: Sequence[PreparedImage | PreparedStack], report_fraction: FractionCallback = ignore_fraction
+    ) -> list[Array | TranslatedStack]:
+        """Translate pictures with equal `batch_key`, or a file with several; returns one result each.
 
-        A result is (C, *adapter.padded_size) in [-1, 1], or of a large picture its raw values (H, W, C), alpha last.
+        The result of a picture is (C, *adapter.padded_size) in [-1, 1], of a large one its raw values (H, W, C).
         """
+        images = [item for item in batch if isinstance(item, PreparedImage)]
+        if not images:
+            return [translate_stack(s, self, report_fraction) for s in batch if isinstance(s, PreparedStack)]
+        return [*self.run_networks(images, report_fraction)]
+
+    def run_pictures(self, batch: Sequence[PreparedImage], report_fraction: FractionCallback) -> list[Array]:
+        """Translate pictures with equal `batch_key` to raw values (H, W, C), alpha last."""
+        results = zip(batch, self.run_networks(batch, report_fraction), strict=True)
+        return [self._restore_result(item, result, item.suffix) for item, result in results]
+
+    def run_networks(
+        self, batch: Sequence[PreparedImage], report_fraction: FractionCallback = ignore_fraction
+    ) -> list[Array]:
+        """Translate pictures with equal `batch_key`: to (C, *padded_size) in [-1, 1], large ones to raw values."""
         if batch[0].large is not None:
-            return [self._run_large(item, get_output_bits(item.suffix, item), report_fraction) for item in batch]
+            return [self._run_large(item, self.get_output_bits(item.suffix, item), report_fraction) for item in batch]
         full_precision = any(item.bits > 8 for item in batch)
         x = np.stack([item.values for item in batch if item.values is not None])
         return list(self.network_pass.apply(x, full_precision, batch[0].label, report_fraction))
@@ -191,15 +195,18 @@ class ImagePipeline:
 
         tiled_pass = self.network_pass.as_tiled()
         assert item.large is not None and tiled_pass is not None
-        restore = partial(self._restore_region, is_color=item.is_color, bits=bits)
-        return translate_large_image(item.large, item.adapter, tiled_pass, item.label, restore, bits, report_fraction)
 
-    def restore_pixels(self, item: PreparedImage, y: FloatArray, bits: int) -> FloatArray:
-        """Convert a result to raw values (H, W, 1 or 3) at the input's size, for `bits` per channel. Thread-safe."""
-        return self._restore_region(item.adapter.restore_output(y[None])[0], item.alpha, item.is_color, bits)
+        def restore(y: FloatArray, alpha: FloatArray | None) -> Array:
+            return self._restore_region(item, y, alpha, bits)
 
-    def _restore_region(self, y: FloatArray, alpha: FloatArray | None, is_color: bool, bits: int) -> FloatArray:
-        """Convert a region of a result (C, h, w) in [-1, 1] to raw values (h, w, 1 or 3)."""
+        return translate_large_image(item.large, item.adapter, tiled_pass, item.label, restore, report_fraction)
+
+    def restore_array(self, item: PreparedImage, y: FloatArray, bits: int) -> Array:
+        """Convert a result to raw values (H, W, C) at the input's size, alpha last. Thread-safe."""
+        return self._restore_region(item, item.adapter.restore_output(y[None])[0], item.alpha, bits)
+
+    def _restore_region(self, item: PreparedImage, y: FloatArray, alpha: FloatArray | None, bits: int) -> Array:
+        """Convert a region of a result (C, h, w) in [-1, 1] to raw values (h, w, C) for `bits` per channel."""
         if alpha is not None:
             y = remove_white(y, alpha)
         low, high = get_value_range(self.options.target_range, self.request.target, bits)
@@ -208,22 +215,27 @@ class ImagePipeline:
                 f"--target-range {low:g},{high:g}: a picture of {bits} bits holds 0 to {MAX_VALUES[bits]:g}; give a "
                 "range within these, or inputs of more bits"
             )
-        return from_network_values(y, low, high, is_color)
+        dtype = choose_result_type(item.dtype, bits, low, high)
+        return convert_pixels_to_array(from_network_values(y, low, high, item.is_color), alpha, bits, dtype)
 
-    def write(self, output: Path, prepared_item: PreparedImage, result: Array) -> tuple[str, ...]:
-        """Write a result with the bits of its input, if the format supports them; returns no warnings."""
-        bits = get_output_bits(output.suffix, prepared_item)
-        if prepared_item.large is None:
-            write_image(
-                output,
-                self.restore_pixels(prepared_item, result, bits),
-                prepared_item.alpha,
-                bits,
-                prepared_item.metadata,
-            )
-        else:
-            write_array(output, result, prepared_item.alpha is not None, prepared_item.metadata)
+    def write(
+        self, output: Path, prepared_item: PreparedImage | PreparedStack, result: Array | TranslatedStack
+    ) -> tuple[str, ...]:
+        """Write a result with the type of its input, if the format supports it; returns warnings."""
+        if isinstance(prepared_item, PreparedStack):
+            assert isinstance(result, TranslatedStack)
+            write_stack(output, prepared_item, result)
+            return tuple(f"of some files, {loss}" for loss in result.losses)
+        assert isinstance(result, np.ndarray)
+        array = self._restore_result(prepared_item, result, output.suffix)
+        write_array(output, array, prepared_item.alpha is not None, prepared_item.metadata)
         return ()
+
+    def _restore_result(self, item: PreparedImage, result: Array, suffix: str) -> Array:
+        """Return the raw values (H, W, C) of a result of the networks; those of a large picture are raw already."""
+        return (
+            result if item.large is not None else self.restore_array(item, result, self.get_output_bits(suffix, item))
+        )
 
     def translate_object(self, x: Any, sample_rate_hz: int | None = None) -> Image.Image | Array | Tensor:
         """Translate a Pillow image, an array, a tensor or a picture file (see `Translator`); raises UsageError."""
@@ -234,13 +246,32 @@ class ImagePipeline:
         if isinstance(x, np.ndarray):
             return self._translate_array(x)
         if isinstance(x, Image.Image):
-            image = convert_array_to_image(convert_pil_to_array(x))
+            image = convert_array_to_image(convert_pil_to_array(x), self.channels if self.reads_all_bands else None)
             item = self.prepare_image(image, image.has_color)
         else:
             require_medium(Path(x), self.medium)
-            item = self.prepare_file(Path(x))
-        can_keep_bits = not item.is_color and item.alpha is None
+            item = self._prepare_single(Path(x))
+        if self.reads_all_bands and self.channels not in (2, 4):
+            raise UsageError(
+                f"{x}: a Pillow image cannot hold {self.channels} channels; give an array (H, W, {self.channels}), or "
+                "translate the file with translate_files"
+            )
+        can_keep_bits = not (item.is_color or self.reads_all_bands) and item.alpha is None
         return convert_array_to_pil(self._translate_single(item, item.bits if can_keep_bits else 8))
+
+    def get_output_bits(self, suffix: str, item: PreparedImage) -> int:
+        """Return the bits of a result: those of the input if the format of `suffix` supports them, else 8."""
+        is_multichannel = item.is_color or self.reads_all_bands
+        return item.bits if supports_bits(suffix, item.bits, is_multichannel, item.alpha is not None) else 8
+
+    def _prepare_single(self, path: Path) -> PreparedImage:
+        item = self.prepare_file(path)
+        if isinstance(item, PreparedStack):
+            raise UsageError(
+                f"{path}: contains {len(item.items)} pictures; give one of them, as {path / str(item.items[0])}, or "
+                "translate the file with translate_files"
+            )
+        return item
 
     @property
     def _label(self) -> LabelVector | None:
@@ -250,11 +281,11 @@ class ImagePipeline:
         _emit_warnings(self.list_size_warnings(item.adapter))
         if item.large is not None:
             return self._run_large(item, bits)
-        (y,) = self.run([item])
-        return convert_pixels_to_array(self.restore_pixels(item, y, bits), item.alpha, bits)
+        (y,) = self.run_networks([item], ignore_fraction)
+        return self.restore_array(item, y, bits)
 
     def _translate_array(self, array: Array) -> Array:
-        image = convert_array_to_image(array)
+        image = convert_array_to_image(array, self.channels if self.reads_all_bands else None)
         out = self._translate_single(self.prepare_image(image, image.has_color), image.bits).astype(
             array.dtype, copy=False
         )
@@ -290,12 +321,6 @@ class ImagePipeline:
                 f"networks compute '{self.network_pass.obstacle}' from the whole picture (--tile off needs more memory)"
             )
         return warning_texts
-
-
-def get_output_bits(suffix: str, prepared_item: PreparedImage) -> int:
-    """Return the bits of a result: those of the input if the format of `suffix` supports them, else 8."""
-    has_alpha = prepared_item.alpha is not None
-    return prepared_item.bits if supports_bits(suffix, prepared_item.bits, prepared_item.is_color, has_alpha) else 8
 
 
 def _emit_warnings(warning_texts: list[str]) -> None:

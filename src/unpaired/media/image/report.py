@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from unpaired.media.image.settings import image_settings
 from unpaired.media.pictures import EmbeddedImage, embed_image
+from unpaired.networks.rgb import describe_rgb
 from unpaired.report.templating import render
 from unpaired.runs.summary import RunSummary, SampleGrid
 
@@ -31,6 +32,7 @@ def render_samples(summary: RunSummary) -> Markup:
         "image_samples",
         step=steps[-1] if steps else 0,
         captions=CAPTIONS,
+        shown_channels=describe_rgb(image_settings(summary.config).num_channels),
         grids=[
             {
                 "route": sample.route,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -24,9 +24,11 @@ from unpaired.media.image.tiff_pages import find_main_page, has_later_page
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _DESCRIPTION, _ORIENTATION, _SAMPLES = 258, 262, 270, 274, 277
-_TILE_WIDTH, _TILE_LENGTH, _EXTRA_SAMPLES = 322, 323, 338
+_TILE_WIDTH, _TILE_LENGTH, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 322, 323, 338, 339
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE = range(4)  # the tag photometric interpretation
 _SEPARATED_INKS = 5  # CMYK
+_SAMPLE_KINDS = {1: "u", 2: "i", 3: "f"}  # the tag sample format
+_SAMPLE_TYPES = ("u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8")
 _SEPARATE = 2  # the tag planar configuration
 _ASSOCIATED_ALPHA, _ALPHA_KINDS = 1, (1, 2, 999)  # the tag extra samples; 999 is Corel's
 _DEFLATE = (8, 32946)
@@ -109,6 +111,14 @@ def has_wide_channels(image: Image.Image) -> bool:
     return len(bits) > 1 and max(bits) > 8
 
 
+def get_sample_type(image: Image.Image) -> np.dtype[Any] | None:
+    """Return the type of a TIFF's values: Pillow reads 16-bit integers with sign as 32 bits. None: that of Pillow."""
+    tags = _get_tags(image)
+    bits, kind = (tags.get(tag, (default,)) for tag, default in ((_BITS_PER_SAMPLE, 1), (_SAMPLE_FORMAT, 1)))
+    name = f"{_SAMPLE_KINDS.get(int(kind[0]), '')}{int(bits[0]) // 8}"
+    return np.dtype(name) if name in _SAMPLE_TYPES else None
+
+
 def count_extra_bands(image: Image.Image) -> int:
     """Return the number of bands of a TIFF in addition to color and alpha."""
     return _locate_pillow_bands(image).extra_bands
@@ -159,9 +169,11 @@ def _get_tags(image: Image.Image) -> Any:
     return image.tag_v2  # type: ignore[attr-defined]
 
 
-def read_header(path: Path) -> ImageHeader:
-    """Read the header of the main page; raises the errors of tifffile."""
+def read_header(path: Path, page: int | None = None) -> ImageHeader:
+    """Read the header of a page (from 1; None: the main page); raises the errors of tifffile."""
     with tifffile.TiffFile(path) as file:
+        if page is not None:
+            return _parse_header(file.pages[page - 1])
         index = find_main_page(file)
         header = _parse_header(file.pages[index])
         return replace(header, has_more_pages=has_later_page(file, index), skipped_pages=index)
@@ -190,14 +202,16 @@ def _get_orientation(page: Any) -> int:
     return parse_orientation(page.tags.valueof(_ORIENTATION, 1))
 
 
-def read_main_page(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32] | None, int, str]:
-    """Read the main page: pixels (H, W, 1 or 3), alpha (H, W) in [0, 1] or None, bits (8, 16, 32) and mode.
+def read_page(
+    path: Path, number: int | None = None, all_bands: bool = False
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32] | None, int, str]:
+    """Read a page (from 1; None: the main page): pixels, alpha (H, W) in [0, 1] or None, bits (8, 16, 32) and mode.
 
-    Raises UnreadableFileError above the limit of pixels and for photometric interpretations other than gray, RGB and
-    palette.
+    The pixels are (H, W, 1 or 3), or with `all_bands` (H, W, C) with the values of all bands, and no alpha. Raises
+    UnreadableFileError above the limit of pixels and for photometric interpretations other than gray, RGB and palette.
     """
     with tifffile.TiffFile(path) as file:
-        page: Any = file.pages[find_main_page(file)]
+        page: Any = file.pages[find_main_page(file) if number is None else number - 1]
         header, bands, photometric = _parse_header(page), _locate_page_bands(page), int(page.photometric)
         _require_size(path, page, header)
         if photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE) or page.imagedepth != 1:
@@ -214,6 +228,9 @@ def read_main_page(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32
             pixels = pixels[..., None]
         elif int(page.planarconfig) == _SEPARATE:
             pixels = np.moveaxis(pixels, 0, -1)
+        orientation = _get_orientation(page)
+        if all_bands and photometric != _PALETTE:
+            return apply_orientation(pixels, orientation), None, header.bits, header.mode
         _, max_value = _BITS_AND_MAX_VALUE.get(pixels.dtype, (32, 1.0))
         alpha = None
         if bands.alpha is not None:
@@ -225,7 +242,6 @@ def read_main_page(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32
             pixels = (max_value - pixels).astype(pixels.dtype)
         if alpha is not None and bands.is_premultiplied:
             pixels = _undo_premultiplication(pixels, alpha, max_value)
-        orientation = _get_orientation(page)
     alpha = None if alpha is None else np.ascontiguousarray(apply_orientation(alpha, orientation))
     return apply_orientation(pixels, orientation), alpha, header.bits, header.mode
 
@@ -268,16 +284,29 @@ def _require_inflated_size(path: Path, file: Any, offset: int, size: int, limit:
             raise UnreadableFileError(path, f"decompresses to more than {limit:,} bytes (--max-pixels)")
 
 
-def write_tiff(file: BinaryIO, pixels: npt.NDArray[Any], has_alpha: bool, icc_profile: bytes = b"") -> None:
-    """Write (H, W, C) uint8, uint16 or float32 as a deflated TIFF; with `has_alpha`, the last channel is alpha."""
-    is_color = pixels.shape[-1] >= 3
-    tifffile.imwrite(
-        file,
-        pixels if pixels.shape[-1] > 1 else pixels[..., 0],
-        photometric="rgb" if is_color else "minisblack",
-        extrasamples=["unassalpha"] if has_alpha else None,
-        planarconfig="contig" if pixels.shape[-1] > 1 else None,
-        compression="zlib",
-        metadata=None,
-        iccprofile=icc_profile or None,
-    )
+def write_tiff(
+    file: BinaryIO,
+    pages: Iterable[npt.NDArray[Any]],
+    has_alpha: bool,
+    icc_profile: bytes = b"",
+    is_big: bool = False,
+) -> None:
+    """Write pages (H, W, C) as a deflated TIFF, with `has_alpha`, the last channel is alpha.
+
+    Of pixels that are neither gray nor RGB, all channels after the first are unspecified extra samples. `is_big`: the
+    file is a BigTIFF, which may exceed 4 GB.
+    """
+    with tifffile.TiffWriter(file, bigtiff=is_big) as writer:
+        for pixels in pages:
+            colors = pixels.shape[-1] - has_alpha
+            extra = ["unassalpha"] if has_alpha else None if colors in (1, 3) else ["unspecified"] * (colors - 1)
+            writer.write(
+                pixels if pixels.shape[-1] > 1 else pixels[..., 0],
+                photometric="rgb" if colors == 3 else "minisblack",
+                extrasamples=extra,
+                planarconfig="contig" if pixels.shape[-1] > 1 else None,
+                compression="zlib",
+                metadata=None,
+                contiguous=False,
+                iccprofile=icc_profile or None,
+            )

@@ -8,8 +8,8 @@ import numpy as np
 
 from unpaired.data.domain import Domain
 from unpaired.errors import UsageError
-from unpaired.media.image.array_io import MAX_VALUES
 from unpaired.media.image.image_io import DecodedImage
+from unpaired.media.image.pixel_types import MAX_VALUES
 from unpaired.media.image.settings import Range, image_statistics
 
 MAX_CLIPPED_FRACTION = 1e-3

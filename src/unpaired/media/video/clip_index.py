@@ -22,7 +22,7 @@ from av.error import FFmpegError
 from unpaired.atomic import atomic_write
 from unpaired.cache_folder import find_cache_home
 from unpaired.errors import UnreadableFileError, WorkError
-from unpaired.media.image.image_decoding import DecodedImage
+from unpaired.media.image.decoded_image import DecodedImage
 from unpaired.media.video.clip_reader import ClipReader
 
 _VERSION = 1

@@ -12,7 +12,7 @@ from unpaired.cores import count_cores
 from unpaired.data.folders import DomainFiles
 from unpaired.data.paths import ItemName, Paths, split_item_path
 from unpaired.errors import UnreadableFileError
-from unpaired.media.image.image_decoding import DecodedImage, read_image
+from unpaired.media.image.image_io import DecodedImage, read_channels
 from unpaired.media.video.clip_index import ClipIndex, load_clip_index, read_clip_frame
 from unpaired.media.video.pipeline import is_clip
 
@@ -39,11 +39,11 @@ def list_clip_items(files: DomainFiles, frames_per_second: float) -> DomainFiles
     )
 
 
-def read_item(path: Path, side: int | None, frames_per_second: float) -> DecodedImage:
-    """Decode the item of a clip, or a picture file (see `read_image`); raises UnreadableFileError."""
+def read_item(path: Path, channels: int, side: int | None, frames_per_second: float) -> DecodedImage:
+    """Decode the item of a clip, or a picture (see `read_channels`); raises UnreadableFileError."""
     file, item = split_item_path(path)
-    if item is None and not is_clip(str(file)):
-        return read_image(path, side)
+    if not is_clip(str(file)):
+        return read_channels(path, channels, side)
     index = load_clip_index(file)
     return read_clip_frame(file, find_item_frame(index, 1 if item is None else item.number, frames_per_second))
 

@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 
 from unpaired.errors import UnreadableFileError
 from unpaired.limits import get_max_pixels
-from unpaired.media.image.image_decoding import DecodedImage
+from unpaired.media.image.decoded_image import DecodedImage
 from unpaired.media.video.frames import ColorTags, count_bits, decode_frame, has_alpha, is_gray, read_color_tags
 
 MAX_LOST_SECONDS, MAX_LOST_FRACTION = 1.0, 0.02

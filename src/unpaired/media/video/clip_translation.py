@@ -11,8 +11,9 @@ from av.video.format import VideoFormat
 
 from unpaired.console import FractionCallback
 from unpaired.errors import UnreadableFileError
-from unpaired.media.image.array_io import Array, convert_pixels_to_array
-from unpaired.media.image.pipeline import ImagePipeline, PreparedImage
+from unpaired.media.image.array_io import Array
+from unpaired.media.image.pipeline import ImagePipeline
+from unpaired.media.image.prepared_image import PreparedImage
 from unpaired.media.video.clip_reader import ClipReader
 from unpaired.media.video.frames import encode_frame, has_alpha
 from unpaired.media.video.overlap import ReadAhead, WriteBehind
@@ -47,7 +48,7 @@ FrameTranslation = Callable[[Iterator[InputFrame]], Iterator[OutputFrame]]
 def translate_frames(pictures: ImagePipeline, frames: Iterator[InputFrame]) -> Iterator[OutputFrame]:
     """Translate frames independently of each other, in batches."""
     while batch := list(islice(frames, BATCH_FRAMES)):
-        results = pictures.run([frame.image for frame in batch])
+        results = pictures.run_networks([frame.image for frame in batch])
         yield from (OutputFrame(*frame, values) for frame, values in zip(batch, results, strict=True))
 
 
@@ -70,7 +71,7 @@ def translate_clip(
 
     def encode(frame: OutputFrame) -> None:
         image = frame.image if keeps_alpha else replace(frame.image, alpha=None)
-        array = convert_pixels_to_array(pictures.restore_pixels(image, frame.values, bits), image.alpha, bits)
+        array = pictures.restore_array(image, frame.values, bits)
         writer.add(TimedFrame(encode_frame(array, encoding.pixel_format, encoding.tags), frame.pts))
 
     inputs = _prepare_frames(pictures, reader, label, store.find_last_time())

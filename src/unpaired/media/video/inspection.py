@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from unpaired.config.settings import Auto
 from unpaired.console import ProgressCallback, format_duration
 from unpaired.data.folders import DomainFiles
 from unpaired.data.inspection import format_count
 from unpaired.data.paths import Paths, get_file_name, split_item_path
-from unpaired.data.split import format_split_counts, split_files
 from unpaired.errors import UnreadableFileError
 from unpaired.media.image.inspection import inspect_file, inspect_images
 from unpaired.media.image.inspection_report import ImageDataReport, ImageDomainReport, ImageInspection
@@ -30,18 +30,10 @@ MAX_LISTED_CLIPS = 20
 class VideoDomainReport(ImageDomainReport):
     """Inspection of a domain whose items are frames of clips, and pictures."""
 
-    def get_group_function(self) -> Callable[[str], str]:
-        """Return the function from items to files: the frames of a clip belong to one split."""
-        return get_file_name
-
-    def format_split(self, holdout_fraction: float) -> str:
-        """Return the numbers of frames and pictures that training would put into each split."""
-        unreadable = {error.path for error in self.unreadable}
-        splits = split_files(self.files, holdout_fraction, 0, unreadable, get_file_name)
-        counts = (len(paths) for paths in (splits.train, splits.validation, splits.test))
-        return (
-            f"{self.files.name}: about {format_split_counts(*counts, splits.has_test_folder)} (clips are not divided)"
-        )
+    def describe_stacks(self) -> str:
+        """Describe how many items are frames of clips; empty if there are none."""
+        clips = len(_list_clips(self.files))
+        return f"frames of {format_count(clips, 'clip')}; a clip belongs to one split as a whole" if clips else ""
 
 
 def inspect_videos(
@@ -59,15 +51,17 @@ def inspect_videos(
     return inspect_images(items, max_files, seed, progress=progress, inspect=inspect, create_report=VideoDomainReport)
 
 
-def _inspect_item(path: Path, needs_digest: bool, frames_per_second: float) -> ImageInspection | UnreadableFileError:
+def _inspect_item(
+    path: Path, needs_digest: bool, channels: int | Auto, frames_per_second: float
+) -> ImageInspection | UnreadableFileError:
     file, item = split_item_path(path)
-    if item is None and not is_clip(str(file)):
-        return inspect_file(path, needs_digest)
+    if not is_clip(str(file)):
+        return inspect_file(path, needs_digest, channels)
     try:
         index = load_clip_index(file)
         count = count_items(index, frames_per_second)
         if item is None or item.number in (1, (count + 1) // 2, count):
-            read_item(path, None, frames_per_second)
+            read_item(path, 3, None, frames_per_second)
     except UnreadableFileError as error:
         return UnreadableFileError(path, error.reason)
     bits = 16 if index.bits > 8 else 8
@@ -113,6 +107,7 @@ def describe_clips(files: DomainFiles, frames_per_second: float) -> list[str]:
 
 def _list_clips(files: DomainFiles) -> list[Path]:
     def select(paths: Paths | None) -> list[Path]:
-        return [p for i in range(len(paths)) if is_clip(str(p := paths.get_path(i)))] if paths is not None else []
+        names = dict.fromkeys(map(get_file_name, paths or ()))
+        return [path for name in names if paths is not None and is_clip(str(path := paths.root / name))]
 
     return [*select(files.train), *select(files.test)]

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from unpaired.console import LogCallback, ProgressCallback
     from unpaired.data.folders import DomainFiles
     from unpaired.data.item_transform import ItemTransform
-    from unpaired.media.image.inspection_report import ImageDataReport
     from unpaired.training.listing import DataListing
 
 
@@ -45,7 +44,7 @@ class VideoMedium(ImageMedium):
         from unpaired.media.video.clip_items import list_clip_items  # noqa: PLC0415
 
         assert isinstance(settings, VideoSettings)
-        return list_clip_items(files, settings.frames_per_second)
+        return super().list_items(list_clip_items(files, settings.frames_per_second), settings)
 
     def check(self, domains: Sequence[DomainFiles], settings: Settings, progress: ProgressCallback) -> CheckResult:
         """Index every clip, decode a few of its frames and every picture; describe what training would do."""
@@ -75,10 +74,7 @@ class VideoMedium(ImageMedium):
             for line in describe_clips(files, own.frames_per_second)[:1]:
                 log(line.strip())
 
-        def inspect(domains: Sequence[DomainFiles], max_files: int, seed: int) -> ImageDataReport:
-            return inspect_videos(domains, max_files, seed, settings=own)
-
-        return inspect_image_data(settings, listing, log, inspect, VideoTransform)
+        return inspect_image_data(settings, listing, log, inspect_videos, VideoTransform)
 
     def create_transform(self, config: RunConfig) -> ItemTransform:
         """Return the transform to square image tensors."""
