@@ -48,6 +48,25 @@ def drawing(x: Picture) -> Picture:
     return np.repeat((1 - 4 * np.hypot(down, across)).clip(0, 1)[..., None], 3, axis=2)
 
 
+def night(x: Picture) -> Picture:
+    """Darken by a power of 1.5 and tint blue, with less light towards the corners."""
+    down, across = np.indices(x.shape[:2]) / (np.array(x.shape[:2]) - 1).reshape(2, 1, 1) - 0.5
+    light = (1 - (down**2 + across**2))[..., None]
+    return np.asarray(x**1.5 * np.array([0.35, 0.45, 0.75]) * light, np.float64)
+
+
+def blueprint(x: Picture) -> Picture:
+    """Draw white lines on blue where `drawing` has dark ones on white."""
+    return np.asarray(1 - drawing(x) * (1 - np.array([0.1, 0.25, 0.6])), np.float64)
+
+
+def oil(x: Picture) -> Picture:
+    """Paint with flat strokes: the median within 5 x 5 pixels, with saturated colors."""
+    flat = np.asarray(to_image(x).filter(ImageFilter.MedianFilter(5)), np.float64) / 255
+    gray: Picture = (flat @ LUMA)[..., None]
+    return np.clip(gray + 1.6 * (flat - gray), 0, 1)
+
+
 def blur(x: Picture, radius: float) -> Picture:
     """Blur with a Gaussian; the values are rounded to 8 bits."""
     return np.asarray(to_image(x).filter(ImageFilter.GaussianBlur(radius)), np.float64) / 255
@@ -58,6 +77,9 @@ TRANSFORMS: dict[str, Callable[[Picture], Picture]] = {
     "texture": texture,
     "drawing": drawing,
     "palette": palette,
+    "night": night,
+    "blueprint": blueprint,
+    "oil": oil,
 }
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from unpaired.cli.main import main as unpaired
 from unpaired.config.run_config import get_item_size, read_config
 from unpaired.evaluation.run import evaluate
 from unpaired.media.image.metrics import LINEAR
-from unpaired.metrics.base import DO_NOTHING, RouteEvaluation
+from unpaired.metrics.base import DO_NOTHING, Evaluation, RouteEvaluation
 from unpaired.runs.folder import Checkpoint, RunFolder
 from unpaired.runs.history import History
 
@@ -50,9 +51,17 @@ def evaluate_checkpoint(run: Path, checkpoint: Checkpoint) -> dict[str, Any]:
     return {m.route: select_measures(m) for m in evaluate(run, pairs=True, checkpoint=checkpoint).routes}
 
 
-def measure_checkpoint(run: Path, checkpoint: Checkpoint) -> dict[str, Any]:
-    """Evaluate one checkpoint, and the baseline of a linear color transfer, on all test pairs."""
-    routes = evaluate(run, pairs=True, checkpoint=checkpoint).routes
+def measure_checkpoint(run: Path, checkpoint: Checkpoint, *, again: bool = True) -> dict[str, Any]:
+    """Evaluate one checkpoint, and the baseline of a linear color transfer, on all test pairs.
+
+    Without `again`, the evaluation at the end of the training is used if it is of this checkpoint.
+    """
+    file = RunFolder(run).evaluation
+    routes: Sequence[RouteEvaluation] = ()
+    if not again and file.exists():
+        found = Evaluation.model_validate_json(file.read_text(encoding="utf-8"))
+        routes = found.routes if found.checkpoint == checkpoint and found.pairs and found.is_own_data else ()
+    routes = routes or evaluate(run, pairs=True, checkpoint=checkpoint).routes
     linear = {m.route: select_measures(m, LINEAR) for m in routes if LINEAR in m.baselines}
     return {"routes": {m.route: select_measures(m) for m in routes}, "linear": linear}
 

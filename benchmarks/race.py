@@ -57,6 +57,9 @@ MADE: dict[str, tuple[str, str]] = {
     "negative": ("emoji", "flat"),
     "drawing": ("avatars", "black"),
     "texture": ("vangogh", "photo"),
+    "night": ("vangogh", "photo"),
+    "blueprint": ("avatars", "brown"),
+    "oil": ("vangogh", "photo"),
 }
 """Transform of `benchmarks.exact` -> folder in --data, and the domain that the task is made from."""
 
@@ -144,7 +147,7 @@ def train(cell: Cell, folder: Path, run: Path, core: int | None) -> dict[str, An
         raise RuntimeError(f"{cell.name}: {' '.join(command)}\n{done.stdout[-2000:]}{done.stderr[-2000:]}")
     last = History(RunFolder(run).history).read("losses")[-1]
     figures = {"steps": last["step"], "seconds": round(last["spent_s"]), "flags": FLAGS[cell.side]}
-    return {**asdict(cell), **figures, **measure_checkpoint(run, "last"), "run": str(run)}
+    return {**asdict(cell), **figures, **measure_checkpoint(run, "last", again=False), "run": str(run)}
 
 
 def measure_again(cells: Sequence[Cell], results: Path) -> None:

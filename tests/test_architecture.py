@@ -83,6 +83,10 @@ FORBIDDEN = {
         "cli",
     ),
     "hub": ("networks", "losses", "training", "evaluation", "translate", "comparison", "stages", "importers", "cli"),
+    "serve": (
+        *("networks", "losses", "data.batches", "data.folders", "data.split", "training", "metrics", "evaluation"),
+        *("comparison", "stages", "importers", "cli"),
+    ),
     "report": ("networks", "losses", "data", "training", "translate", "comparison", "stages", "importers", "cli"),
     "comparison": ("methods.base", "networks", "losses", "training.loop", "stages", "importers"),
     "stages": (

@@ -26,7 +26,10 @@ from unpaired.methods import METHODS
 PAGES = sorted({ROOT / "README.md", ROOT / "README.zh.md", *list_pages().values()})
 GENERATED_TABLE = re.compile(r"<!-- (\w+) -->.*?<!-- /\1 -->", re.DOTALL)
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+LAUNCHERS = ("srun", "-m")
+"""Words before `unpaired` in commands that start it: of SLURM, and of torchrun."""
 FOREIGN_FLAGS = {
+    "--ntasks-per-node",
     "--no-deps",
     "--crop_size",
     "--eval",
@@ -68,8 +71,10 @@ def list_commands(path: Path) -> list[list[str]]:
             part: list[str] = []
             for word in [*lexer, "|"]:
                 if set(word) <= set("|<>&;"):
-                    if part[:1] == ["unpaired"]:
-                        commands.append(part[1:])
+                    for i, name in enumerate(part):
+                        if name == "unpaired" and (i == 0 or part[i - 1] in LAUNCHERS):
+                            commands.append(part[i + 1 :])
+                            break
                     part = []
                 else:
                     part.append(word)

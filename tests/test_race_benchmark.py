@@ -8,7 +8,18 @@ import pytest
 from PIL import Image
 
 from benchmarks import race
-from benchmarks.exact import TRANSFORMS, drawing, make_task, negative, palette, read_picture, texture
+from benchmarks.exact import (
+    TRANSFORMS,
+    blueprint,
+    drawing,
+    make_task,
+    negative,
+    night,
+    oil,
+    palette,
+    read_picture,
+    texture,
+)
 from benchmarks.quality import select_measures
 from benchmarks.race import Cell, add_baselines, build_command, collect_tasks, measure_again, read_figures
 from benchmarks.race_table import compare, compute_closed_gap, format_table
@@ -49,6 +60,22 @@ def test_drawing_is_gray_and_white_where_nothing_changes() -> None:
 def test_texture_only_darkens() -> None:
     x = picture()
     assert (texture(x) <= x).all() and texture(x).mean() < 0.95 * x.mean()
+
+
+def test_night_is_darkest_in_the_corners_and_blue() -> None:
+    dark = night(np.ones((17, 17, 3)))
+    np.testing.assert_allclose(dark[8, 8], [0.35, 0.45, 0.75])
+    np.testing.assert_allclose(dark[0, 0], dark[8, 8] / 2)
+
+
+def test_blueprint_is_blue_where_nothing_changes() -> None:
+    np.testing.assert_allclose(blueprint(np.full((16, 16, 3), 0.3)), np.broadcast_to([0.1, 0.25, 0.6], (16, 16, 3)))
+
+
+def test_oil_removes_single_pixels() -> None:
+    x = np.full((16, 16, 3), 2 / 7)
+    x[8, 8] = 1
+    np.testing.assert_allclose(oil(x), 2 / 7, atol=1 / 255)
 
 
 @pytest.mark.parametrize("task", TRANSFORMS)

@@ -155,6 +155,16 @@ def test_iterate_items_of_each_split_and_limit(tmp_path: Path) -> None:
     assert limited != [item.name for item in batches.iterate_items("X", "train")][:5]
 
 
+def test_selected_items_depend_on_the_selection_seed_alone(tmp_path: Path) -> None:
+    write_flat_images(tmp_path, (20, 20))
+
+    def select(seed: int, selection_seed: int | None = None) -> list[str]:
+        loader = create_loader(tmp_path, seed=seed, selection_seed=selection_seed)
+        return [item.name for item in loader.iterate_items("X", "train", limit=5)]
+
+    assert select(1) == select(2, 1) != select(2)
+
+
 def test_iterate_pairs_matches_names(tmp_path: Path) -> None:
     write_flat_images(tmp_path, (20, 20))
     found = [

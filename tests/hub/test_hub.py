@@ -6,12 +6,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from conftest import TINY
 from hub_server import HubServer, run_hub
 from tiny_runs import config, make_run
 
+from unpaired import train
+from unpaired.cli.main import main
 from unpaired.config.run_config import RunConfig
 from unpaired.errors import UsageError, WorkError
+from unpaired.evaluation.audit import audit
+from unpaired.hub.download import locate_run
 from unpaired.hub.upload import push_run, stage_run
+from unpaired.report.page import write_report
 from unpaired.translate import Translator
 
 TEMPLATE = "{repo_id}/resolve/{revision}/{filename}"
@@ -95,3 +101,42 @@ def test_only_weights_and_configuration_are_downloaded(run: Path, tmp_path: Path
     Translator.load("hf:me/photos")
     names = {path.name for path in (tmp_path / "cache").rglob("*")}
     assert "config.yaml" in names and not names & {"evil.py", "model.pt", "README.md"}
+
+
+@pytest.fixture
+def shared(discs: Path, tmp_path: Path, server: HubServer, without_features: None) -> str:
+    run = train(discs, out=tmp_path / "red-blue", steps=1, log=lambda _: None, **TINY)
+    push_run(run, "me/discs", "mit")
+    return "hf:me/discs"
+
+
+def test_evaluate_audit_and_report(
+    shared: str, discs: Path, server: HubServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for command in ("evaluate", "audit"):
+        assert main([command, shared]) == 2
+        assert f"unpaired {command} hf:me/discs blue/ red/" in capsys.readouterr().err
+    assert main(["evaluate", shared, str(discs), "--device", "cpu"]) == 0
+    assert "red -> blue" in capsys.readouterr().out
+    assert main(["audit", shared, str(discs), "--inverse-steps", "2", "--device", "cpu"]) == 0
+    folder = locate_run(shared)
+    assert f"report: {folder / 'report.html'}" in capsys.readouterr().err
+    assert folder.name == server.commits["me/discs"][-1][0] and (folder / "audit.json").is_file()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    page = write_report(shared).read_text("utf-8")
+    assert "red -&gt; blue" in page or "red → blue" in page
+    assert "--resume" not in page and "0 %" not in page
+
+
+def test_audit_divides_given_folders_as_training_did(shared: str, discs: Path, tmp_path: Path) -> None:
+    ours = audit(tmp_path / "red-blue", inverse_steps=2, device="cpu")
+    theirs = audit(shared, [discs], inverse_steps=2, device="cpu")
+    assert [r.model_dump(exclude={"seconds"}) for r in ours.routes] == [
+        r.model_dump(exclude={"seconds"}) for r in theirs.routes
+    ]
+
+
+def test_export_is_named_after_the_repository(shared: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["export", f"{shared}@main", "--to", "red", "--format", "torchscript"]) == 0
+    assert (tmp_path / "discs-to-red.pt").is_file()

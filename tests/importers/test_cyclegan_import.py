@@ -203,7 +203,7 @@ def test_imported_run_cannot_be_resumed_and_needs_data_to_evaluate(
     assert main(["import", str(file), "--out", str(run), "--from", "red", "--to", "blue", "--size", "32"]) == 0
     assert "ResNet of 2 blocks, ngf 4, 3 to 3 channels, instance norm, for 32 px" in capsys.readouterr().out
     assert load_model(run).step == 0
-    with pytest.raises(UsageError, match=r"an imported run has no data of its own.* red/ blue/"):
+    with pytest.raises(UsageError, match=r"unpaired evaluate .*red/ blue/"):
         evaluate(run)
     with pytest.raises(UsageError, match=r"imported from .*latest_net_G.pth.* cannot be resumed"):
         resume(run)

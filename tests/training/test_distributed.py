@@ -9,20 +9,23 @@ from pathlib import Path
 
 import pytest
 import two_ranks
+from conftest import TINY
 from lightning_fabric import Fabric
 from safetensors.torch import load_file
 from torch import Tensor
 
+from unpaired.cli.main import main
+from unpaired.config.run_config import write_config
+from unpaired.runs.folder import RunFolder
+from unpaired.runs.progress import list_checkpoints
 from unpaired.runs.weights import collect_state
 from unpaired.training.distributed import Distributed
 
 
-def train_on_two_ranks(name: str, folder: Path) -> dict[str, Tensor]:
-    out = folder / "two.safetensors"
+def start_two_ranks(*words: str) -> None:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    script = Path(two_ranks.__file__)
     completed = subprocess.run(
-        [*command, str(script), name, str(out)],
+        [*command, *words],
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
@@ -30,6 +33,11 @@ def train_on_two_ranks(name: str, folder: Path) -> dict[str, Tensor]:
         check=False,
     )
     assert completed.returncode == 0, completed.stderr
+
+
+def train_on_two_ranks(name: str, folder: Path) -> dict[str, Tensor]:
+    out = folder / "two.safetensors"
+    start_two_ranks(two_ranks.__file__, name, str(out))
     return load_file(out)
 
 
@@ -53,3 +61,22 @@ def test_accumulated_shards_equal_joined_batch() -> None:
     assert compute_max_difference(joined, accumulated) < 1e-10
     initial = collect_state(two_ranks.build_tiny_method("cyclegan"))
     assert compute_max_difference(joined, initial) > 1e-5
+
+
+def test_the_command_trains_on_two_ranks_and_resumes_on_no_other_number(
+    discs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    settings = {**TINY, "steps": 2, "evaluate_every": 0, "sample_every": 0, "device": "cpu", "devices": 2}
+    flags = [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    start_two_ranks("-m", "unpaired", "train", str(discs), "--out", str(run), *flags)
+    (checkpoint,) = list_checkpoints(RunFolder(run).checkpoints)
+    assert sorted(path.name for path in checkpoint.iterdir()) == ["rank-1.safetensors", "state.safetensors"]
+    assert RunFolder(run).load_config().training.devices == 2
+    assert main(["train", "--resume", str(run), "--steps", "3", "--devices", "1"]) == 2
+    assert "--init RUN" in capsys.readouterr().err
+    config = RunFolder(run).load_config()
+    one_device = config.training.model_copy(update={"devices": 1})
+    write_config(RunFolder(run).config, config.model_copy(update={"training": one_device}))
+    assert main(["train", "--resume", str(run), "--steps", "3"]) == 1
+    assert "2 ranks" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
@@ -15,14 +16,18 @@ import pytest
 import torch
 import yaml
 from conftest import TINY
+from lightning_fabric import Fabric
 from test_train import quiet, state, state_step, stopped_after, trained
 from torch import Tensor
+from two_ranks import build_tiny_method
 
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.image.validation import ImageValidator
 from unpaired.runs.history import History
-from unpaired.runs.progress import list_checkpoints
+from unpaired.runs.progress import Progress, list_checkpoints
 from unpaired.runs.weights import read_tensors
+from unpaired.training.checkpoint import load_checkpoint, save_checkpoint
+from unpaired.training.distributed import Distributed
 from unpaired.training.loop import TrainingLoop
 from unpaired.training.train import resume, train
 from unpaired.training.trainer import TrainingInterrupt
@@ -93,6 +98,34 @@ def test_resuming_removes_incomplete_checkpoints(discs: Path, tmp_path: Path) ->
     (leftover / "state.safetensors.part").write_bytes(b"half")
     resume(run, log=quiet, steps=2)
     assert not leftover.exists()
+
+
+@pytest.mark.parametrize(("rename_count", "is_renamed", "survivor"), [(1, False, 1), (2, False, 1), (2, True, 2)])
+def test_a_kill_while_a_checkpoint_of_the_same_step_is_replaced_loses_none(
+    rename_count: int, is_renamed: bool, survivor: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = TrainingLoop(build_tiny_method("cyclegan"), Distributed(Fabric(accelerator="cpu", devices=1)))
+    folder = tmp_path / "checkpoints"
+    save_checkpoint(folder, loop, "cyclegan", Progress(step=3, spent_s=1))
+    rename, calls = Path.rename, itertools.count(1)
+
+    def kill(path: Path, target: Path) -> Path:
+        is_last = next(calls) == rename_count
+        if is_renamed or not is_last:
+            rename(path, target)
+        if is_last:
+            raise KeyboardInterrupt
+        return target
+
+    monkeypatch.setattr(Path, "rename", kill)
+    with pytest.raises(KeyboardInterrupt):
+        save_checkpoint(folder, loop, "cyclegan", Progress(step=3, spent_s=2))
+    monkeypatch.undo()
+    assert load_checkpoint(folder, loop, "cyclegan").spent_s == survivor
+    save_checkpoint(folder, loop, "cyclegan", Progress(step=3, spent_s=3))
+    assert load_checkpoint(folder, loop, "cyclegan").spent_s == 3
+    save_checkpoint(folder, loop, "cyclegan", Progress(step=4))
+    assert sorted(path.name for path in folder.iterdir()) == ["step-000000003", "step-000000004"]
 
 
 def test_duplicate_signals_save_once(discs: Path, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from unpaired.cli.interpolate import interpolate
 from unpaired.cli.methods import methods
 from unpaired.cli.push import push
 from unpaired.cli.sample import sample
+from unpaired.cli.serve import serve
 from unpaired.cli.shards import shards
 from unpaired.cli.train import train
 from unpaired.cli.translate import translate
@@ -28,6 +29,7 @@ COMMANDS: dict[str, Callable[[list[str]], int]] = {
     "shards": shards,
     "convert": convert,
     "export": export,
+    "serve": serve,
     "evaluate": evaluate,
     "audit": audit,
     "sample": sample,

@@ -40,6 +40,12 @@ class Parser(argparse.ArgumentParser):
         return args
 
 
+def add_run_argument(parser: argparse.ArgumentParser, other_kinds: str = "") -> None:
+    """Add the argument RUN, a string: a folder or a shared run. `other_kinds` names what else a command accepts."""
+    help_text = f"folder of a run that `unpaired train` wrote{other_kinds}, or hf:USER/NAME"
+    parser.add_argument("run", metavar="RUN", help=help_text)
+
+
 def print_result(text: str) -> None:
     """Print a result on standard output.
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unpaired.cli.arguments import Parser, get_summary, print_result
+from unpaired.cli.arguments import Parser, add_run_argument, get_summary, print_result
 
 
 def audit(argv: list[str]) -> int:
     """Measure how much of each input the translations of a run hide as imperceptible signal (steganography)."""
-    from unpaired.console import progress_bar
+    from unpaired.console import log_to_terminal, progress_bar
     from unpaired.evaluation.audit import PROBE_STEPS
     from unpaired.evaluation.audit import audit as run_audit
     from unpaired.report.page import write_report
     from unpaired.runs.folder import RunFolder
 
     parser = Parser(prog="unpaired audit", description=get_summary(audit))
-    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run that `unpaired train` wrote")
+    add_run_argument(parser)
+    parser.add_argument(
+        "data", nargs="*", type=Path, metavar="DATA", help="folders to audit on instead of the run's items"
+    )
     parser.add_argument("--to", metavar="DOMAIN", help="audit the translations to this domain only")
     parser.add_argument(
         "--checkpoint", choices=("last", "best"), help="model to use (default: best, or last if there is no best)"
@@ -39,6 +42,7 @@ def audit(argv: list[str]) -> int:
     with progress_bar("training probes") as advance:
         result = run_audit(
             args.run,
+            args.data,
             checkpoint=args.checkpoint,
             to=args.to,
             limit=args.limit,
@@ -47,6 +51,6 @@ def audit(argv: list[str]) -> int:
             seed=args.seed,
             progress=advance,
         )
-    print_result(f"{result.text()}\n\nFigure: {RunFolder(args.run).audit_image}")
-    write_report(args.run)
+    print_result(f"{result.text()}\n\nFigure: {RunFolder(Path(result.run)).audit_image}")
+    log_to_terminal(f"report: {write_report(result.run)}")
     return 0

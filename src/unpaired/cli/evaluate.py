@@ -5,19 +5,19 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from unpaired.cli.arguments import Parser, get_summary, print_result
+from unpaired.cli.arguments import Parser, add_run_argument, get_summary, print_result
 
 
 def evaluate(argv: list[str]) -> int:
     """Measure a run on its test items: similarity to the target domain, content preservation, and error on pairs."""
     from unpaired.cli import option_flags
-    from unpaired.console import progress_bar
+    from unpaired.console import log_to_terminal, progress_bar
     from unpaired.evaluation.run import evaluate as run_evaluation
     from unpaired.media import MEDIA
     from unpaired.report.page import write_report
 
     parser = Parser(prog="unpaired evaluate", description=get_summary(evaluate))
-    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run that `unpaired train` wrote")
+    add_run_argument(parser)
     parser.add_argument(
         "data", nargs="*", type=Path, metavar="DATA", help="folders to evaluate on instead of the run's test items"
     )
@@ -56,5 +56,5 @@ def evaluate(argv: list[str]) -> int:
             **option_flags.parse_options(args, fields),
         )
     print_result(evaluation.text(args.definitions))
-    write_report(args.run)
+    log_to_terminal(f"report: {write_report(evaluation.run)}")
     return 0

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unpaired.cli.arguments import Parser, get_summary, print_result
+from unpaired.cli.arguments import Parser, add_run_argument, get_summary, print_result
 
 if TYPE_CHECKING:
     from unpaired.export.run import Export
@@ -17,7 +17,7 @@ def export(argv: list[str]) -> int:
     from unpaired.export.run import export_run
 
     parser = Parser(prog="unpaired export", description=get_summary(export))
-    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run that `unpaired train` wrote")
+    add_run_argument(parser)
     parser.add_argument(
         "--format",
         dest="output_format",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unpaired.cli.arguments import Parser, get_summary, print_result
+from unpaired.cli.arguments import Parser, add_run_argument, get_summary, print_result
 from unpaired.errors import UsageError
 
 
@@ -13,7 +13,7 @@ def interpolate(argv: list[str]) -> int:
     from unpaired.translate import Translator
 
     parser = Parser(prog="unpaired interpolate", description=get_summary(interpolate))
-    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run that `unpaired train` wrote")
+    add_run_argument(parser)
     parser.add_argument("ends", nargs=2, type=Path, metavar="PICTURE", help="the two pictures to interpolate between")
     parser.add_argument("--from", dest="sources", metavar="DOMAIN[,DOMAIN]", help="domain of both pictures, or of each")
     parser.add_argument(

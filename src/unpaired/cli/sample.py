@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unpaired.cli.arguments import Parser, get_summary, print_result
+from unpaired.cli.arguments import Parser, add_run_argument, get_summary, print_result
 
 
 def sample(argv: list[str]) -> int:
@@ -12,7 +12,7 @@ def sample(argv: list[str]) -> int:
     from unpaired.translate import Translator
 
     parser = Parser(prog="unpaired sample", description=get_summary(sample))
-    parser.add_argument("run", type=Path, metavar="RUN", help="folder of a run that `unpaired train` wrote")
+    add_run_argument(parser)
     parser.add_argument(
         "--n",
         type=int,

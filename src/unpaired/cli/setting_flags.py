@@ -162,5 +162,11 @@ def refuse_settings_of_run(namespace: argparse.Namespace, settings: dict[str, An
 
 def explain_resume_flag(flag: str) -> str:
     """Explain why a resumed run does not take a flag."""
+    if flag in ("--devices", "--nodes"):
+        return (
+            f"{flag}: a resumed run keeps its number of processes, because each has its own image pools and its part "
+            "of the items; another number would give another result. To use its weights on another number, start a "
+            "new run with --init RUN"
+        )
     changeable = "budget, patience, intervals, device, precision and threads"
     return f"{flag}: a resumed run keeps its value; only {changeable} can change"

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unpaired.cli.arguments import Parser, get_summary, print_result
+from unpaired.cli.arguments import Parser, add_run_argument, get_summary, print_result
 from unpaired.file_names import shorten_name
 
 if TYPE_CHECKING:
@@ -24,12 +24,7 @@ def translate(argv: list[str]) -> int:
     from unpaired.translate.shards import parse_shard
 
     parser = Parser(prog="unpaired translate", description=get_summary(translate))
-    parser.add_argument(
-        "run",
-        type=Path,
-        metavar="RUN",
-        help="folder of a run that `unpaired train` wrote, file that `unpaired export` wrote, or hf:USER/NAME",
-    )
+    add_run_argument(parser, ", file that `unpaired export` wrote")
     parser.add_argument(
         "inputs", nargs="*", type=Path, metavar="INPUT", help="files or folders to translate; subfolders are kept"
     )

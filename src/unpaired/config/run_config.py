@@ -77,6 +77,11 @@ class RunConfig(ModelDescription):
         """Seed of the split and of the items that are measured."""
         return self.data.get_split_seed(self.training.seed)
 
+    @property
+    def has_data(self) -> bool:
+        """Whether the run knows the folders of its data; imported and shared runs do not."""
+        return any(domain.sources for domain in (*self.sources, *self.domains))
+
 
 def get_item_size(config: RunConfig) -> int:
     """Return the length of a training item: an image's side in pixels, or a recording's crop in frames."""

@@ -52,6 +52,7 @@ class BatchLoader:
     The crop of an item depends on (seed, sampler, position) only. If a file cannot be read, the next one in the list is
     used and `on_unreadable` is called once; if its folder is gone or empty, WorkError is raised. `workers` threads
     decode the files of the next steps (0: no prefetching). Without `batch_sampler`, batches are of kind "each".
+    `selection_seed` selects the items of evaluations if there are more than the limit (None: `seed`).
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class BatchLoader:
         transform: ItemTransform,
         seed: int,
         *,
+        selection_seed: int | None = None,
         batch_sampler: BatchSampler | None = None,
         workers: int | None = None,
         on_unreadable: UnreadableFileHandler | None = None,
@@ -71,6 +73,7 @@ class BatchLoader:
         self._batch_sampler = batch_sampler or create_batch_sampler(
             domains, splits, "each", seed, list_visits=transform.list_visits
         )
+        self._selection_seed = seed if selection_seed is None else selection_seed
         self._workers = min(8, count_cores()) if workers is None else workers
         self._executor = ThreadPoolExecutor(self._workers, "decode") if self._workers else None
         self._on_unreadable = on_unreadable or (lambda _: None)
@@ -111,7 +114,7 @@ class BatchLoader:
         return len(self._splits[self.keys.index(key)].get_paths(split_name))
 
     def iterate_items(self, key: str, split_name: SplitName, limit: int | None = None) -> Iterator[EvaluationItem]:
-        """Yield the evaluation items of a domain in one split; at most `limit`, selected at random by the seed."""
+        """Yield the evaluation items of a domain in one split; at most `limit`, selected by the selection seed."""
         domain_index = self.keys.index(key)
         paths = self._splits[domain_index].get_paths(split_name)
         return iterate_items(
@@ -127,7 +130,7 @@ class BatchLoader:
     ) -> Iterator[tuple[str, Tensor, Tensor]]:
         """Yield items of two domains with equal names (without suffix): name, source tensor, target tensor.
 
-        At most `limit` pairs are selected at random by the seed.
+        At most `limit` pairs are selected by the selection seed.
         """
         a, b = self.keys.index(source), self.keys.index(target)
         source_paths, target_paths = self._splits[a].get_paths(split_name), self._splits[b].get_paths(split_name)
@@ -145,8 +148,8 @@ class BatchLoader:
         """Return the sorted indices of at most `limit` random items of `count`."""
         if limit is None or limit >= count:
             return range(count)
-        selected_indices: list[int] = np.sort(counter_rng.generate_permutation(count, self._seed)[:limit]).tolist()
-        return selected_indices
+        permutation = counter_rng.generate_permutation(count, self._selection_seed)
+        return [int(index) for index in np.sort(permutation[:limit])]
 
     def close(self) -> None:
         """Stop the decoding threads."""

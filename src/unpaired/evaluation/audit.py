@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,13 +14,14 @@ from unpaired.atomic import atomic_write
 from unpaired.console import ProgressCallback, ignore_progress
 from unpaired.data.batches import BatchLoader
 from unpaired.data.domain import DOMAIN_KEYS
-from unpaired.data.split import choose_evaluation_split
+from unpaired.data.split import choose_evaluation_split, split_files
 from unpaired.devices import isolate_rng, pick_device
 from unpaired.errors import UsageError, WorkError
 from unpaired.evaluation.audit_figure import draw_audit_image
 from unpaired.evaluation.audit_results import Audit
 from unpaired.evaluation.route_auditor import HEADLINE_PERTURBATION, RouteAuditor
-from unpaired.evaluation.test_sets import load_own_sets
+from unpaired.evaluation.test_sets import load_sets
+from unpaired.hub.download import locate_run
 from unpaired.media.pictures import save_pixels
 from unpaired.metrics.route_selection import select_evenly
 from unpaired.runs.files import build_item_transform
@@ -30,7 +34,8 @@ PROBE_STEPS = 150
 
 
 def audit(
-    run: Path | str,
+    run: str | os.PathLike[str],
+    data: Iterable[Path | str] = (),
     *,
     checkpoint: Checkpoint | None = None,
     to: str | None = None,
@@ -42,6 +47,8 @@ def audit(
 ) -> Audit:
     """Measure hidden information on a run's held-out items; write `audit.json` and `audit.png` into its folder.
 
+    `run` is a folder or a shared run (`hf:user/name`); `data` are folders with the run's domains to use instead,
+    divided as for training: the probes learn from the training items.
     The result's `hidden` contains a fraction in [0, 1] for each route, `mean_hidden` their mean. Fractions of different
     methods are comparable on the same data (see `steganography.hidden_fraction`). `to` restricts the audit to routes to
     one domain, `limit` the number of items. Two probes per route are trained for `inverse_steps` steps each. If the
@@ -54,7 +61,7 @@ def audit(
     for name, value in (("limit", limit), ("inverse-steps", inverse_steps)):
         if value < 2:
             raise UsageError(f"--{name} {value}: expected 2 or more")
-    folder = RunFolder(Path(run))
+    folder = RunFolder(locate_run(run))
     with torch.random.fork_rng(devices=[]):  # building the networks draws random weights
         model = load_model(folder.path, checkpoint)
     config, method = model.config, model.method
@@ -65,7 +72,8 @@ def audit(
     if not routes:
         names = sorted({config.get_domain(r.target).name for r in method.routes})
         raise UsageError(f"--to {to}: this run translates to {' and '.join(names)}")
-    sets, set_description = load_own_sets(config, folder)
+    divide = partial(split_files, holdout_fraction=config.data.holdout_fraction, seed=config.split_seed)
+    sets, set_description = load_sets(config, folder, run, list(data), "audit", divide)
     split = choose_evaluation_split(sets)
     empty_domains = {
         key for key, part in zip(DOMAIN_KEYS, sets, strict=False) if split is None or not len(part.get_paths(split))
@@ -73,9 +81,10 @@ def audit(
     routes = select_evenly([r for r in routes if not {r.source, r.target} & empty_domains], MAX_ROUTES)
     if split is None or not routes:
         raise WorkError(
-            f"{run}: no items are held out (too few files), so the run cannot be audited; train with more files"
+            f"{run}: no items are held out (too few files), so the run cannot be audited; train with more files, or "
+            "give folders of at least 10"
         )
-    batches = BatchLoader(config.domains, sets, build_item_transform(config), config.training.seed, workers=0)
+    batches = BatchLoader(config.domains, sets, build_item_transform(config), config.split_seed, workers=0)
     auditor = RouteAuditor(config, method.to(pick_device(device)), batches, split, limit, inverse_steps, seed)
     total = sum(auditor.count_steps(route) for route in routes)
     done = iter(range(1, total + 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,8 @@ from unpaired.data.batches import require_pairs
 from unpaired.data.split import DomainSplits, choose_evaluation_split
 from unpaired.devices import pick_device
 from unpaired.errors import UnpairedError, UsageError, WorkError
-from unpaired.evaluation.test_sets import load_given_sets, load_own_sets
+from unpaired.evaluation.test_sets import load_own_sets, load_sets
+from unpaired.hub.download import locate_run
 from unpaired.media import MEDIA, Medium
 from unpaired.media.base import EvaluateOptions, EvaluationRequest
 from unpaired.metrics.base import Evaluation, RouteEvaluation
@@ -24,7 +26,7 @@ from unpaired.runs.folder import Checkpoint, RunFolder, load_model, require_writ
 
 
 def evaluate(
-    run: Path | str,
+    run: str | os.PathLike[str],
     data: Iterable[Path | str] = (),
     *,
     pairs: bool | None = None,
@@ -37,6 +39,7 @@ def evaluate(
 ) -> Evaluation:
     """Measure a run on its test items, or on `data` (folders with the run's domains), and write `evaluation.json`.
 
+    `run` is a folder, or a shared run (`hf:user/name`), whose results are written beside its downloaded files.
     `pairs`: items with equal names are true pairs (None: as in training). `limit` is the maximum number of items per
     domain. By default it is 500 pictures (fewer for many routes), or 60 recordings (20 with `judges`). `baselines` are
     routes of an earlier evaluation of the same items with the same options, whose baselines are reused. `options`
@@ -47,16 +50,16 @@ def evaluate(
     """
     if limit is not None and limit < 1:
         raise UsageError(f"--limit {limit}: expected a number of items per domain, 1 or more")
-    folder = RunFolder(Path(run))
+    folder = RunFolder(locate_run(run))
     model = load_model(folder.path, checkpoint)
     config, medium = model.config, model.config.get_medium()
     require_writable(folder.path)
     parsed = parse_evaluate_options(medium, options)
     medium.check_evaluate_options(parsed)
-    sets, description = load_given_sets(config, data) if (data := list(data)) else load_own_sets(config, folder)
+    sets, description = load_sets(config, folder, run, data := list(data), "evaluate")
     split = choose_evaluation_split(sets)
     if split is None:
-        command = shlex.join(("unpaired", "evaluate", str(run)))
+        command = shlex.join(("unpaired", "evaluate", os.fspath(run)))
         raise WorkError(f"{run}: no items are held out (too few files); give a folder with items: {command} DATA")
     use_pairs = config.pairs if pairs is None else pairs
     unpaired_domains = require_pairs(sets, config.labels) if pairs else []
@@ -113,6 +116,6 @@ def parse_evaluate_options(medium: Medium, values: Mapping[str, Any]) -> Evaluat
 def _load_training_sets(config: RunConfig, folder: RunFolder) -> list[DomainSplits] | None:
     """Return the run's own splits; None if the lists of files are missing, as in a partial copy of a run."""
     try:
-        return load_own_sets(config, folder)[0]
+        return load_own_sets(config, folder)
     except UnpairedError:
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import torch
 
+from unpaired.data.split import SplitName
 from unpaired.errors import UsageError, WorkError
 from unpaired.export.description import build_metadata, describe_model
 from unpaired.export.formats import SUFFIXES, Format, create_runner, require_format, write_graph
@@ -18,10 +20,11 @@ from unpaired.export.items import load_items
 from unpaired.export.quantization import CALIBRATION_ITEMS, measure_speedup, quantize, require_quantizer
 from unpaired.export.verification import Verification, require_equal, require_similar, verify
 from unpaired.file_names import shorten_name
+from unpaired.hub.download import get_run_name, locate_run
 from unpaired.media.base import NetworkInput
 from unpaired.methods.capabilities import LabelConditionedMethod
 from unpaired.routes import Route
-from unpaired.runs.folder import Checkpoint, TrainedModel, load_model
+from unpaired.runs.folder import Checkpoint, RunFolder, TrainedModel, load_model
 from unpaired.translate.exported_model import INPUT, ExportedModel
 from unpaired.translate.exported_network import ExportedNetwork, GraphRunner
 from unpaired.translate.network import FloatArray
@@ -56,10 +59,15 @@ class _Task:
     description: ExportedModel
     output_format: Format
     reference: TorchNetwork
+    folder: RunFolder
 
     def create_network(self, runner: GraphRunner) -> ExportedNetwork:
         """Return the network of a written file."""
         return ExportedNetwork(runner, self.description)
+
+    def load_items(self, split_name: SplitName, limit: int) -> list[FloatArray]:
+        """Return up to `limit` items of the exported route's source, of a split of the run."""
+        return load_items(self.folder, self.description.list_routes()[0].source, split_name, limit)
 
 
 def export_run(
@@ -84,18 +92,18 @@ def export_run(
     and an existing `out` without `overwrite`; WorkError if torch cannot export the networks, or if the file's outputs
     differ from the run's. Then no file is written.
     """
-    run = Path(run)
     file_format = require_format(output_format)
     if int8:
         if file_format == "torchscript":
             raise UsageError("--int8: for --format onnx and openvino only")
         require_quantizer(file_format)
-    model = load_model(run, checkpoint)
+    run_folder = RunFolder(locate_run(run))
+    model = load_model(run_folder.path, checkpoint)
     if model.method.export_refusal:
         raise UsageError(f"{run}: {model.config.method} {model.method.export_refusal}; it cannot be exported")
     routes = choose_routes(model, to, source)
     target = "" if len(routes) > 1 else f"-to-{model.config.get_domain(routes[0].target).name}"
-    path = Path(out) if out is not None else Path(shorten_name(f"{run.resolve().name}{target}{SUFFIXES[file_format]}"))
+    path = Path(out) if out is not None else Path(shorten_name(f"{get_run_name(run)}{target}{SUFFIXES[file_format]}"))
     require_free(path, file_format, overwrite)
     medium = model.config.get_medium()
     domains = [model.config.get_domain(key) for key in (routes[0].source, routes[0].target)]
@@ -103,14 +111,15 @@ def export_run(
     description = describe_model(model, routes, license)
     if int8:
         description = description.model_copy(update={"precision": "int8"})
-    reference = TorchNetwork(load_model(run, model.checkpoint).method, torch.device("cpu"))
-    task = _Task(model, network_input, description, file_format, reference)
+    # A copy, because the graph keeps only the roles that its route needs.
+    reference = TorchNetwork(copy.deepcopy(model.method), torch.device("cpu"))
+    task = _Task(model, network_input, description, file_format, reference, run_folder)
     graph = build_graph(model.method, routes[0], network_input)
     folder = path.parent if path.parent != Path() else Path.cwd()
     try:
         with tempfile.TemporaryDirectory(prefix=".unpaired-export-", dir=folder) as name:
             draft = Path(name) / path.name
-            result = _write(task, graph, draft, run, int8, verify_outputs)
+            result = _write(task, graph, draft, int8, verify_outputs)
             for written in sorted(Path(name).iterdir(), reverse=True):  # .xml, the file to load, after its .bin
                 written.replace(path.with_name(written.name))
     except OSError as error:
@@ -144,34 +153,31 @@ def require_free(path: Path, output_format: Format, overwrite: bool) -> None:
 
 
 def _write(
-    task: _Task, graph: Graph, draft: Path, run: Path, int8: bool, verify_outputs: bool
+    task: _Task, graph: Graph, draft: Path, int8: bool, verify_outputs: bool
 ) -> tuple[Verification | None, Verification | None, float | None]:
     """Write the file and verify it; returns the fields of `Export`."""
     metadata = build_metadata(task.description, task.network_input)
     write_graph(graph, task.output_format, draft, metadata)
     float_model = task.description.model_copy(update={"precision": "float32"})
     runner = create_runner(task.output_format, draft, graph.input_names, float_model)
-    source = task.description.list_routes()[0].source
     verification = None
     if verify_outputs:
-        items = load_items(run, source, "validation", VERIFIED_ITEMS)
+        items = task.load_items("validation", VERIFIED_ITEMS)
         verification = verify(task.reference, task.create_network(runner), items, task.network_input)
         require_equal(verification)
     if not int8:
         return verification, None, None
-    return verification, *_quantize(task, graph, draft, run, runner)
+    return verification, *_quantize(task, graph, draft, runner)
 
 
-def _quantize(
-    task: _Task, graph: Graph, draft: Path, run: Path, float_runner: GraphRunner
-) -> tuple[Verification, float]:
+def _quantize(task: _Task, graph: Graph, draft: Path, float_runner: GraphRunner) -> tuple[Verification, float]:
     """Replace the float32 file `draft` by its integer network; returns its comparison with float32 and its speed."""
-    source = task.description.list_routes()[0].source
-    items = load_items(run, source, "train", CALIBRATION_ITEMS)
+    items = task.load_items("train", CALIBRATION_ITEMS)
     if not items:
         raise UsageError(
-            f"{run}: --int8 calibrates with training items, but the files of '{task.model.config.domains[0].name}' are "
-            "gone; restore the folders, or export without --int8"
+            f"{task.folder.path}: --int8 calibrates with training items of "
+            f"'{task.description.routes[0][0]}', but they are gone (a shared run has none); restore the folders, or "
+            "export without --int8"
         )
     recorder = _FeedRecorder()
     network = task.create_network(recorder)
@@ -182,7 +188,7 @@ def _quantize(
     for path in sorted(quantized.parent.glob("int8.*"), reverse=True):
         path.replace(draft.with_suffix(path.suffix))
     int_runner = create_runner(task.output_format, draft, graph.input_names, task.description)
-    tested = load_items(run, source, "validation", CALIBRATION_ITEMS) or items
+    tested = task.load_items("validation", CALIBRATION_ITEMS) or items
     comparison = verify(task.create_network(float_runner), task.create_network(int_runner), tested, task.network_input)
     require_similar(comparison)
     return comparison, measure_speedup(float_runner, int_runner, recorder.feeds[0])

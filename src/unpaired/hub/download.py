@@ -42,6 +42,14 @@ def locate_run(run: str | os.PathLike[str]) -> Path:
         raise WorkError(f"{text}: cannot be downloaded, and is not in the cache ({reason})") from error
 
 
+def get_run_name(run: str | os.PathLike[str]) -> str:
+    """Return the name of a run: of its folder, or of its repository without the user."""
+    text = os.fspath(run)
+    if text.startswith(PREFIX):
+        return text.removeprefix(PREFIX).partition("@")[0].rpartition("/")[2]
+    return Path(run).resolve().name
+
+
 def import_hub(name: str) -> Any:
     """Import huggingface_hub; raises UsageError with the install command if it is missing."""
     import_package("huggingface_hub.errors", name, "hub")

@@ -11,7 +11,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal, Protocol
+
+from pydantic import Field
 
 from unpaired.config.settings import NetworkSettings, Preset, StrictModel
 from unpaired.errors import UsageError
@@ -56,7 +58,11 @@ class EvaluateOptions(StrictModel):
 
 
 class TranslateOptions(StrictModel):
-    """Options of `translate` that a medium adds; each field becomes a flag."""
+    """Options of `translate`, and those that a medium adds; each field becomes a flag."""
+
+    tag: bool = Field(
+        False, description="mark outputs in their metadata as synthetic, in formats that have metadata for it"
+    )
 
 
 class ConvertOptions(StrictModel):
@@ -186,6 +192,10 @@ class Medium(ABC):
     """Task of a shared run's model card, a `pipeline_tag` of the Hugging Face Hub."""
     example_files: ClassVar[tuple[str, str]]
     """Names of an input and of an output, for examples."""
+    preview_kind: ClassVar[Literal["picture", "sound"] | None] = None
+    """What browsers can show of the files (see `write_preview`); None: nothing."""
+    consent_question: ClassVar[str] = ""
+    """Statement that a user of the web page must confirm before files are translated; empty: none."""
     translate_options_model: ClassVar[type[TranslateOptions]] = TranslateOptions
     convert_options_model: ClassVar[type[ConvertOptions]] = ConvertOptions
     presets: ClassVar[PresetValues]
@@ -236,6 +246,10 @@ class Medium(ABC):
     @abstractmethod
     def create_network_factory(self, config: RunConfig, teacher: Role | None = None) -> NetworkFactory:
         """Return the factory of a run's networks."""
+
+    def get_temporal_weight(self, config: RunConfig) -> float:  # noqa: ARG002 - for media whose items can be moved
+        """Return the weight of the temporal consistency loss, which needs items that are images; 0: none."""
+        return 0.0
 
     @abstractmethod
     def create_validator(
@@ -324,6 +338,13 @@ class Medium(ABC):
         self, config: ModelDescription, network: TranslationNetwork, request: TranslationRequest
     ) -> FilePipeline[Any, Any]:
         """Return the pipeline that translates files; raises UsageError for unsupported requests."""
+
+    def write_preview(self, path: Path, folder: Path) -> Path:  # noqa: ARG002
+        """Return a version of a file that browsers show: the file itself, or a new file in `folder`.
+
+        Raises UnreadableFileError.
+        """
+        raise self.unsupported("preview")
 
     def describe_network_input(
         self,

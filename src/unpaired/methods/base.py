@@ -11,6 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal, Self
 
 import torch
@@ -78,6 +79,23 @@ class Turn:
         self.losses = {name: loss for name, loss in losses.items() if loss is not None}
 
 
+TEMPORAL_LOSS = "temporal"
+"""Name of the loss that training adds to turns (methods.temporal); no method uses it for a loss of its own."""
+
+
+@dataclass(frozen=True)
+class BatchTranslation:
+    """A translation of the items `x` (B, C, H, W) of a batch by the networks `roles`, with gradients.
+
+    `key` identifies it among those of a batch. `translate` maps `x`, or items of the same shape in its place.
+    """
+
+    key: tuple[str, ...]
+    roles: tuple[str, ...]
+    x: Tensor
+    translate: Callable[[Tensor], Tensor]
+
+
 Turns = Turn | list[Turn]
 """What `play` yields: one turn, or a list of turns that are taken simultaneously, from the same forward pass."""
 
@@ -116,6 +134,8 @@ class Method(nn.Module, ABC):
     """Why a translation is no forward pass and cannot be exported; empty if it is one."""
     stride: int = 1
     """`translate` accepts heights and widths that are multiples of this; set by the code that builds the networks."""
+    temporal_weight: float = 0.0
+    """Weight of the temporal consistency loss; set by the code that builds the networks."""
     is_cycle_consistent: bool = False
     """Whether translating there and back should give the input: then the cycle error is reported for this method."""
 
@@ -144,9 +164,24 @@ class Method(nn.Module, ABC):
 
         The key `player.loss` takes precedence over `loss`. Raises KeyError if neither has a weight.
         """
+        if loss == TEMPORAL_LOSS:
+            return self.temporal_weight
         key = f"{player}.{loss}"
         weight = self.loss_weights[key] if key in self.loss_weights else self.loss_weights[loss]
         return weight(context) if callable(weight) else weight
+
+    def list_translations(self, batch: Batch) -> list[BatchTranslation]:
+        """Return the translations of a batch along the routes between its domains."""
+        return [
+            BatchTranslation(
+                (route.source, route.target),
+                route.roles,
+                batch[route.source],
+                partial(self.translate, source=route.source, target=route.target),
+            )
+            for route in self.routes
+            if batch.keys() >= {route.source, route.target}
+        ]
 
     def route(self, source: str, target: str) -> Route | None:
         """Return the route from `source` to `target`, or None if the method has none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from unpaired.labels import BatchKind, Labels
 from unpaired.losses.classification import select_domain_scores
-from unpaired.methods.base import Method
+from unpaired.methods.base import Batch, BatchTranslation, Method
 from unpaired.routes import Route
 
 
@@ -44,6 +45,8 @@ class LabelConditionedMethod(Method):
     domains: Sequence[str]
     per_domain_scores: bool = False
     """Whether the discriminator has one output per domain, and so judges realism within a domain."""
+    translating_roles: tuple[str, ...] = ()
+    """Roles of `apply_labels`; set by `build_routes`."""
 
     @abstractmethod
     def apply_labels(self, x: Tensor, label: Tensor, label_mask: Tensor) -> Tensor:
@@ -87,11 +90,18 @@ class LabelConditionedMethod(Method):
         """Translate `x` to the domain `target`; labels of other groups stay as `classify` predicts them."""
         return self.translate_to_labels(x, torch.tensor(self.labels.create_target_label(self.domains.index(target))))
 
+    def list_translations(self, batch: Batch) -> list[BatchTranslation]:
+        """Return the translation of the batch to the labels of other items of it, in random order."""
+        label = batch["label"][torch.randperm(len(batch["label"]))]
+        translate = partial(self.apply_labels, label=label, label_mask=batch["label_mask"])
+        return [BatchTranslation(("x",), self.translating_roles, batch["x"], translate)]
+
     def build_routes(self, roles: tuple[str, ...], classifiers: tuple[str, ...]) -> tuple[Route, ...]:
-        """Build a route between any two domains of one group; each needs `roles`.
+        """Build a route between any two domains of one group; each needs `roles`, those of `apply_labels`.
 
         If items also have labels of other groups, which must be preserved, the route needs the `classifiers` too.
         """
+        self.translating_roles = roles
         out = []
         for (a, label_a), (b, label_b) in itertools.permutations(
             zip(self.domains, self.labels.domain_labels, strict=True), 2

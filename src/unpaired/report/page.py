@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from pydantic import BaseModel
 from unpaired.atomic import atomic_write
 from unpaired.config.resolve import SECTIONS, section_label
 from unpaired.evaluation.audit_results import describe_verdict, read_audit, recommend
+from unpaired.hub.download import locate_run
 from unpaired.media.pictures import embed_image
 from unpaired.metrics.route_table import build_route_tables, list_definitions
 from unpaired.report import run_text
@@ -20,12 +22,14 @@ from unpaired.report.templating import format_route, render
 from unpaired.runs.summary import RunSummary, read_run_summary
 
 
-def write_report(run: Path) -> Path:
+def write_report(run: str | os.PathLike[str]) -> Path:
     """Write `report.html` atomically into a run's folder, from the data that exist so far; return its path.
+
+    The report of a shared run (`hf:user/name`) is written beside its downloaded files.
 
     Raises WorkError if the run's configuration cannot be read or the page cannot be written.
     """
-    summary = read_run_summary(run)
+    summary = read_run_summary(locate_run(run))
     path = summary.folder.report
     with atomic_write(path) as temporary:
         temporary.write_text(render_page(summary), encoding="utf-8", errors="replace")
@@ -109,18 +113,17 @@ def _list_commands(summary: RunSummary) -> dict[str, Any]:
     """Return the commands to use next: translate, evaluate and resume."""
     config, medium, run = summary.config, summary.config.get_medium(), str(summary.folder.path)
     target = config.domains[:2][-1].name
-    is_imported = config.imported_from is not None
     steps, minutes = config.training.steps, config.training.minutes
     larger_budget = ("--steps", str(2 * steps)) if steps else ("--minutes", f"{2 * (minutes or 1):g}")
     if summary.is_stopped_early:
         larger_budget = ("--patience", "none")
-    data = () if is_imported else tuple(f"{domain.name}/" for domain in config.domains)
+    data = () if config.imported_from is not None else tuple(f"{domain.name}/" for domain in config.domains)
     example, saved = medium.example_files
     return {
         "translate_command": ("unpaired", "translate", run, medium.files_noun.upper(), "--to", target, "--out", "DIR"),
         "evaluate_command": ("unpaired", "evaluate", run, *data),
         "resume_command": None
-        if is_imported
+        if not config.has_data
         else ("unpaired", "train", "--resume", run, *(larger_budget if summary.is_complete else ())),
         "resume_heading": "Continue training"
         if not summary.is_complete

@@ -37,6 +37,8 @@ def describe_training(summary: RunSummary) -> str:
     row = METHODS[config.method]
     if config.imported_from is not None:
         return f"This run was not trained here: its generator was imported from {config.imported_from}."
+    if not config.has_data:
+        return f"Method {row.name} ({row.paper}), preset {config.preset}. A shared run does not contain its history."
     counts = [f"{len(s.train):,} of {s.name}" for s in summary.sets]
     trained_on = f" on {' and '.join(counts)}, unpaired," if counts else ""
     evaluation_time = f", and {format_duration(progress.evaluation_s)} of evaluations" if progress.evaluation_s else ""
@@ -88,6 +90,9 @@ def describe_checkpoints(summary: RunSummary) -> str:
     metric = summary.validation_metric
     if summary.config.imported_from is not None:
         return "Translating uses the imported generator."
+    checkpoint, step = summary.translating_checkpoint
+    if not summary.config.has_data and step is not None:
+        return f"Translating uses the {checkpoint} checkpoint, step {step:,}."
     if best is not None:
         value = f" {summary.progress.best_value:.3g}" if summary.progress.best_value is not None else ""
         other = f" Use --checkpoint last for the last one, step {last:,}." if last is not None else ""

@@ -22,8 +22,8 @@ def build_method(config: RunConfig, include_teacher: bool = True) -> Method:
     """Build the method of a run, initialized with torch's current random state.
 
     `include_teacher` adds the run's teacher, which only training needs. Raises UsageError if the networks do not
-    support the run's item size or an embedding for training is missing, WorkError if the teacher is missing or has
-    changed, or the weights of an embedding are not those that the run began with.
+    support the run's item size or temporal loss, or an embedding for training is missing, WorkError if the teacher is
+    missing or has changed, or the weights of an embedding are not those that the run began with.
     """
     medium = config.get_medium()
     teacher = load_teacher(config.teacher) if config.teacher is not None and include_teacher else None
@@ -31,6 +31,12 @@ def build_method(config: RunConfig, include_teacher: bool = True) -> Method:
     settings = {name: getattr(config.method_settings, name) for name in type(config.method_settings).model_fields}
     method = METHODS[config.method].cls(factory, **settings)
     method.stride = factory.stride
+    method.temporal_weight = medium.get_temporal_weight(config)
+    if method.temporal_weight and method.export_refusal:
+        raise UsageError(
+            f"temporal_weight {method.temporal_weight:g}: {config.method} {method.export_refusal}, so the loss cannot "
+            "train its networks; leave it out (--temporal-weight 0)"
+        )
     if include_teacher:
         if (reason := find_missing_embedding(method)) is not None:
             raise reason

@@ -63,8 +63,26 @@ class Budget:
         return f"{self.steps} steps" if self.steps is not None else f"{self.minutes:g} minutes"
 
 
+_REPLACED_SUFFIX = ".old"
+_CHECKPOINT_NAME = re.compile(r"step-\d{9}(\.old)?")
+
+
 def list_checkpoints(folder: Path) -> list[Path]:
-    """Return the complete checkpoints in `folder`, oldest first."""
+    """Return the complete checkpoints in `folder`, oldest first.
+
+    One that is being replaced counts until its replacement has its name: a killed process may have left it.
+    """
     if not folder.is_dir():
         return []
-    return sorted(p for p in folder.iterdir() if re.fullmatch(r"step-\d{9}", p.name))
+    replaced = set(list_replaced_checkpoints(folder))
+    return sorted(p for p in folder.glob("step-*") if _CHECKPOINT_NAME.fullmatch(p.name) and p not in replaced)
+
+
+def list_replaced_checkpoints(folder: Path) -> list[Path]:
+    """Return old checkpoints whose replacement is complete."""
+    return [p for p in folder.glob(f"step-*{_REPLACED_SUFFIX}") if p.with_suffix("").exists()]
+
+
+def get_replaced_path(checkpoint: Path) -> Path:
+    """Return the name of a checkpoint while one of the same step replaces it."""
+    return checkpoint.with_name(f"{checkpoint.name}{_REPLACED_SUFFIX}")

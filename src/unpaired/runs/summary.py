@@ -137,9 +137,7 @@ def read_run_summary(path: Path) -> RunSummary:
         folder=folder,
         config=config,
         progress=progress,
-        budget_fraction=1.0
-        if config.imported_from is not None
-        else budget.spent_fraction(progress.step, progress.spent_s),
+        budget_fraction=1.0 if not config.has_data else budget.spent_fraction(progress.step, progress.spent_s),
         steps=_read_model_steps(folder),
         losses=_group_losses(lines["losses"]),
         validations=[v for line in lines["evaluation"] if (v := _parse_validation(line)) is not None],

@@ -15,7 +15,7 @@ from torch import Tensor
 from unpaired.config.run_config import FORMAT
 from unpaired.errors import WorkError
 from unpaired.networks.image_pool import TensorPool
-from unpaired.runs.progress import Progress, list_checkpoints
+from unpaired.runs.progress import Progress, get_replaced_path, list_checkpoints, list_replaced_checkpoints
 from unpaired.runs.weights import collect_state, load_state, read_tensors, write_tensors
 from unpaired.training.loop import TrainingLoop
 from unpaired.training.precision import build_grad_scaler
@@ -28,19 +28,23 @@ def save_checkpoint(folder: Path, loop: TrainingLoop, method_name: str, progress
     """Save the state after `progress.step` steps. Every rank must call it and writes its own image pools.
 
     The folder is renamed to its final name after all files are written, so that a killed process leaves the previous
-    checkpoint complete. Raises WorkError if writing fails; earlier checkpoints are then unchanged.
+    checkpoint complete, also one of the same step. Raises WorkError if writing fails; earlier checkpoints are then
+    unchanged.
     """
     final = folder / f"step-{progress.step:09d}"
     temporary = folder / f".{final.name}.part"
 
     def create_folder() -> None:
-        for leftover in folder.glob(".step-*.part"):  # of a killed process, or after a full disk
+        leftovers = [*folder.glob(".step-*.part"), *list_replaced_checkpoints(folder)]
+        for leftover in leftovers:  # of a killed process, or after a full disk
             shutil.rmtree(leftover, ignore_errors=True)
         temporary.mkdir(parents=True)
 
     def publish_folder() -> None:
-        shutil.rmtree(final, ignore_errors=True)
+        if final.exists():
+            final.rename(get_replaced_path(final))  # a checkpoint until its replacement has the name
         temporary.rename(final)
+        shutil.rmtree(get_replaced_path(final), ignore_errors=True)
         for old in list_checkpoints(folder)[:-MAX_CHECKPOINTS]:
             shutil.rmtree(old, ignore_errors=True)
 

@@ -242,6 +242,7 @@ def build_batches(config: RunConfig, files: RunFiles, log: LogCallback) -> Batch
         files.splits,
         transform,
         training.seed,
+        selection_seed=config.split_seed,
         batch_sampler=build_batch_sampler(config, files, transform),
         workers=training.workers,
         on_unreadable=log_replacement,

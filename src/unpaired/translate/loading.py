@@ -16,17 +16,20 @@ if TYPE_CHECKING:
     from unpaired.runs.folder import Checkpoint
 
 
-def load_translator(path: Path, checkpoint: Checkpoint | None = None, device: str = "auto") -> BaseTranslator:
+def load_translator(
+    run: str | os.PathLike[str], checkpoint: Checkpoint | None = None, device: str = "auto"
+) -> BaseTranslator:
     """Load the folder of a run, a shared run (`hf:user/name`), or a file that `unpaired export` wrote.
 
     Raises UsageError and WorkError as `Translator.load` and `ExportedTranslator.load` do, and UsageError for
     `checkpoint` with an exported file.
     """
-    is_shared = os.fspath(path).startswith(PREFIX)
+    path = Path(run)
+    is_shared = os.fspath(run).startswith(PREFIX)
     if path.suffix.lower() in SUFFIXES and not is_shared and not path.is_dir():
         if checkpoint is not None:
             raise UsageError("--checkpoint: for runs only; an exported file contains one model")
         return ExportedTranslator.load(path, device)
     from unpaired.translate.translator import Translator  # noqa: PLC0415 - imports torch
 
-    return Translator.load(path, checkpoint, device)
+    return Translator.load(run, checkpoint, device)

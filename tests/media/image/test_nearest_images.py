@@ -16,11 +16,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from unpaired import evaluate, train
+from unpaired.data.batches import iterate_items
 from unpaired.media.image import nearest_images
 from unpaired.methods.cyclegan import CycleGAN
 from unpaired.metrics import features
 from unpaired.report.page import write_report
-from unpaired.runs.files import read_file_lists
+from unpaired.runs.files import build_item_transform, read_file_lists
 from unpaired.runs.folder import RunFolder
 
 
@@ -75,23 +76,20 @@ def test_rows_and_ratio_of_an_ordinary_run(run: Path) -> None:
 def test_a_copied_training_picture_is_found_and_named(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     evaluate(run, device="cpu")
     ordinary = read_rows(run)[0]
-    copies: list[Tensor] = []
-    original = nearest_images.NearestImageFinder._load_training_items
-
-    def load(self: nearest_images.NearestImageFinder, key: str, index: int) -> Any:
-        for item in original(self, key, index):
-            copies.append(item.tensor)
-            yield item
+    folder = RunFolder(run)
+    config = folder.load_config()
+    training = read_file_lists(folder, config).splits[1].train
+    (item,) = iterate_items(training, config.domains[1], build_item_transform(config), [3])
 
     def copy(self: CycleGAN, x: Tensor, source: str, target: str) -> Tensor:
-        return copies[3].expand_as(x).to(x) if copies else x
+        return item.tensor.expand_as(x).to(x)
 
-    monkeypatch.setattr(nearest_images.NearestImageFinder, "_load_training_items", load)
     monkeypatch.setattr(CycleGAN, "translate", copy)
     route = evaluate(run, device="cpu").routes[0]
     assert route.values["nearest_ratio"] == 0
     row = read_rows(run)[0]
     assert row["distance"] == 0 < ordinary["distance"]
+    assert Path(row["nearest"]).stem == Path(training.get_path(3)).stem
     assert "copies of training items" in write_report(run).read_text()
 
 

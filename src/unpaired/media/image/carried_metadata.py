@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,19 +36,34 @@ _CARRIED_PHOTO_TAGS = (
 """Neither the orientation, which is applied, nor thumbnails, which show the input, nor the place (GPS)."""
 _COLOR_SPACES = {1: b"GRAY", 3: b"RGB "}
 _ICC_TAG, _PNG_HEADER_END = 34675, 33
+_XMP_KEYWORD = b"XML:com.adobe.xmp"
+SYNTHETIC_XMP = (
+    b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>'
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
+    b'<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/" '
+    b'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" xmp:CreatorTool="unpaired" '
+    b'Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"/>'
+    b'</rdf:RDF></x:xmpmeta><?xpacket end="r"?>'
+)
+"""XMP packet with the digital source type of the IPTC for media by trained models."""
 
 
 @dataclass(frozen=True)
 class CarriedMetadata:
-    """ICC profile and EXIF data (with the prefix "Exif") as bytes; empty if there are none."""
+    """ICC profile, EXIF data (with the prefix "Exif") and an XMP packet as bytes; empty if there are none."""
 
     icc_profile: bytes = b""
     exif: bytes = b""
+    xmp: bytes = b""
 
     def match_channels(self, color_channels: int) -> CarriedMetadata:
         """Return the metadata without an ICC profile of another color space than gray (1) or RGB (3)."""
         is_match = self.icc_profile[16:20] == _COLOR_SPACES.get(color_channels)
-        return self if is_match else CarriedMetadata(b"", self.exif)
+        return self if is_match else replace(self, icc_profile=b"")
+
+    def mark_synthetic(self) -> CarriedMetadata:
+        """Return the metadata with an XMP packet that says that the picture was made by a trained model."""
+        return replace(self, xmp=SYNTHETIC_XMP)
 
 
 def read_carried_metadata(path: Path) -> CarriedMetadata:
@@ -87,6 +102,9 @@ def insert_into_png(data: bytes, metadata: CarriedMetadata) -> bytes:
         chunks += _create_chunk(b"iCCP", b"ICC profile\0\0" + zlib.compress(metadata.icc_profile))
     if metadata.exif:
         chunks += _create_chunk(b"eXIf", metadata.exif.removeprefix(b"Exif\0\0"))
+    if metadata.xmp:
+        # Keyword, no compression (two bytes), neither language nor translated keyword
+        chunks += _create_chunk(b"iTXt", _XMP_KEYWORD + bytes(5) + metadata.xmp)
     return data[:_PNG_HEADER_END] + chunks + data[_PNG_HEADER_END:]
 
 

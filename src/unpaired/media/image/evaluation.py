@@ -39,7 +39,7 @@ def evaluate_images(request: EvaluationRequest) -> MeasuredRoutes:
         with_fid=request.options.fid,
         known_baselines=request.known_baselines,
     )
-    routes = compare_with_training(request, evaluator.measure(request.progress), request.options.nearest)
+    routes = compare_with_training(request, evaluator.measure(request.progress), evaluator)
     return MeasuredRoutes(routes, limit, request.options.model_dump(mode="json"))
 
 

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from unpaired.atomic import atomic_write, get_part_path
 from unpaired.data.inspection import format_count
@@ -210,7 +211,7 @@ def _encode(file: BinaryIO, suffix: str, array: npt.NDArray[Any], has_alpha: boo
         np.save(file, array if array.shape[-1] > 1 else array[..., 0], allow_pickle=False)
         return
     if suffix in (".tif", ".tiff"):
-        tiff.write_tiff(file, [array], has_alpha, metadata.icc_profile)
+        tiff.write_tiff(file, [array], has_alpha, metadata.icc_profile, metadata.xmp)
         return
     image_format = WRITTEN_FORMATS[suffix]
     if has_alpha and image_format in ("JPEG", "BMP"):
@@ -220,7 +221,12 @@ def _encode(file: BinaryIO, suffix: str, array: npt.NDArray[Any], has_alpha: boo
         return
     image = Image.fromarray(array.squeeze(-1) if array.shape[-1] == 1 else array)
     options: dict[str, Any] = {"PNG": {}, "JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"quality": 95}, "BMP": {}}
-    carried = {"icc_profile": metadata.icc_profile, "exif": metadata.exif}
+    carried: dict[str, Any] = {"icc_profile": metadata.icc_profile, "exif": metadata.exif}
+    if image_format == "PNG" and metadata.xmp:
+        carried["pnginfo"] = PngInfo()
+        carried["pnginfo"].add_itxt("XML:com.adobe.xmp", metadata.xmp.decode())
+    elif metadata.xmp:
+        carried["xmp"] = metadata.xmp
     if image_format != "BMP":
         options[image_format] |= {name: value for name, value in carried.items() if value}
     image.save(file, image_format, **options[image_format])

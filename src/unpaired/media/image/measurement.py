@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -24,6 +25,15 @@ from unpaired.networks.rgb import describe_rgb
 Translate = Callable[[Tensor], Tensor]
 """Function from images (B, C, H, W) in [-1, 1] to translations (B, C, H, W) in [-1, 1]."""
 NO_FEATURES = "KID and content kept by features are missing: pip install 'unpaired[features]' adds the feature network."
+
+
+@dataclass(frozen=True, eq=False)
+class RouteFeatures:
+    """Features (N, D) by one network of the inputs, of the real targets and of the translations of a route."""
+
+    sources: Tensor
+    targets: Tensor
+    translations: Tensor
 
 
 class PairedDistance(Protocol):
@@ -113,18 +123,30 @@ class RouteEvaluator:
         generators are restored, so equal weights give equal results. Raises DivergenceError if a translation has
         values that are not finite.
         """
+        return self.measure_with_features(translate, translate_back)[0]
+
+    @torch.no_grad()
+    def measure_with_features(
+        self, translate: Translate, translate_back: Translate | None = None
+    ) -> tuple[RouteEvaluation, RouteFeatures | None]:
+        """Measure as `measure` does; also returns the features by the first network, None without it."""
         start = time.perf_counter()
-        values, errors = self._measure(translate, translate_back)
-        return self._baselines.model_copy(
+        values, errors, outputs = self._measure(translate, translate_back)
+        evaluation = self._baselines.model_copy(
             update={
                 "values": keep_finite(values),
                 "errors": keep_finite(errors),
                 "seconds": time.perf_counter() - start,
             }
         )
+        first = next((d for d in self._distances if d.metric is KID and KID.name in outputs), None)
+        features = None if first is None else RouteFeatures(first.sources, first.real, outputs[KID.name])
+        return evaluation, features
 
-    def _measure(self, translate: Translate, translate_back: Translate | None = None) -> tuple[Values, Values]:
-        """Return the values of all metrics, and the standard errors of some."""
+    def _measure(
+        self, translate: Translate, translate_back: Translate | None = None
+    ) -> tuple[Values, Values, dict[str, Tensor]]:
+        """Return the values of all metrics, the standard errors of some, and features of translations by KID."""
         means = _Means(self._perceptual)
         outputs: list[list[Tensor]] = [[] for _ in self._distances]
         with isolate_rng():
@@ -141,14 +163,15 @@ class RouteEvaluator:
                 means.compare(self._require_finite(translate(x)), truth)
         values: Values = dict(means.means())
         errors: Values = {}
-        for distance, parts in zip(self._distances, outputs, strict=True):
-            if parts:
-                found, found_errors = distance.measure(torch.cat(parts))
+        features = {d.metric.name: torch.cat(parts) for d, parts in zip(self._distances, outputs, strict=True) if parts}
+        for distance in self._distances:
+            if distance.metric.name in features:
+                found, found_errors = distance.measure(features[distance.metric.name])
                 values |= found
                 errors |= found_errors
                 if distance.metric is KID:
-                    values["feature_similarity"] = distance.measure_similarity(torch.cat(parts))
-        return values, errors
+                    values["feature_similarity"] = distance.measure_similarity(features[KID.name])
+        return values, errors, features
 
     def _require_finite(self, y: Tensor) -> Tensor:
         if not torch.isfinite(y).all():

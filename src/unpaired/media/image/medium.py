@@ -88,6 +88,7 @@ class ImageMedium(Medium):
     judge_yourself = "judge by the pictures"
     hub_task = "image-to-image"
     example_files = ("picture.png", "translated.png")
+    preview_kind = "picture"
     evaluate_options_model = ImageEvaluateOptions
     quick_evaluate_options = comparison_evaluate_options = MappingProxyType({"nearest": False})
     quick_evaluate_note = "for the distance of translations to training pictures"
@@ -139,6 +140,10 @@ class ImageMedium(Medium):
         settings = image_settings(config)
         channels = dict.fromkeys(DOMAIN_KEYS[: len(config.domains)], settings.num_channels)
         return ImageNetworkFactory(config.networks, channels, settings.size, config.labels, teacher)
+
+    def get_temporal_weight(self, config: RunConfig) -> float:
+        """Return the setting."""
+        return image_settings(config).temporal_weight
 
     def explain_teacher_mismatch(
         self, config: RunConfig, teacher_config: RunConfig, domain_pairs: Sequence[tuple[Domain, Domain]]
@@ -236,6 +241,12 @@ class ImageMedium(Medium):
         from unpaired.media.video.pipeline import ClipPipeline  # noqa: PLC0415
 
         return ClipPipeline(ImagePipeline(config, network, request))
+
+    def write_preview(self, path: Path, folder: Path) -> Path:
+        """Write a PNG file of at most 1024 px with 8 bits; other value ranges are stretched to it."""
+        from unpaired.media.image.preview import write_preview  # noqa: PLC0415
+
+        return write_preview(path, folder)
 
     def describe_network_input(
         self, config: ModelDescription, source: Domain, target: Domain, stride: int

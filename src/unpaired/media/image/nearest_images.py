@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from pydantic import BaseModel, ValidationError
 from torch import Tensor
 
 from unpaired.data import counter_rng
-from unpaired.data.batches import BatchLoader, EvaluationItem, iterate_items
+from unpaired.data.batches import EvaluationItem, iterate_items
 from unpaired.data.domain import DOMAIN_KEYS
 from unpaired.data.split import DomainSplits
 from unpaired.devices import isolate_rng
@@ -25,8 +24,10 @@ from unpaired.media.base import EvaluationRequest
 from unpaired.media.image import image_io
 from unpaired.media.image.image_rows import join_images
 from unpaired.media.image.image_tensors import from_tensor
+from unpaired.media.image.measurement import RouteFeatures
 from unpaired.media.image.metrics import REAL
-from unpaired.media.image.settings import image_statistics
+from unpaired.media.image.route_evaluation import EvaluationItems, MethodEvaluator
+from unpaired.media.image.settings import ImageEvaluateOptions, image_statistics
 from unpaired.media.pictures import embed_image
 from unpaired.metrics import features as feature_net
 from unpaired.metrics.base import DO_NOTHING, RouteEvaluation
@@ -39,8 +40,6 @@ from unpaired.runs.folder import RunFolder
 
 MAX_TRAINING_ITEMS = 500
 """Maximum number of training pictures of a domain that are searched; of more, a fixed random sample."""
-MAX_TEST_ITEMS = 100
-"""Maximum number of translations, and of real test pictures, whose nearest training pictures are searched."""
 SHOWN_ITEMS = 4
 """Number of rows of pictures per route."""
 CHUNK_SIZE = 16
@@ -72,58 +71,32 @@ class TrainingFeatures:
     available: int
 
 
-class _Candidate(NamedTuple):
-    """Translation of the measured item `item`, with the index of its nearest training picture and the distance."""
-
-    distance: float
-    item: int
-    translation: Tensor
-    nearest: int
-
-
 class NearestImageFinder:
     """Search of the training pictures that are nearest to translations; the features of a domain are computed once."""
 
-    def __init__(self, request: EvaluationRequest, training: Sequence[DomainSplits]) -> None:
+    def __init__(self, request: EvaluationRequest, training: Sequence[DomainSplits], items: EvaluationItems) -> None:
         self.request, self.training, self.config = request, training, request.model.config
-        self.method = request.model.method
+        self.method, self.items = request.model.method, items
         self.transform = build_item_transform(self.config)
-        self.batches = BatchLoader(
-            self.config.domains, request.splits, self.transform, self.config.split_seed, workers=0
-        )
         self.extract = feature_net.EfficientNetFeatures(request.device)
-        self.limit = min(MAX_TEST_ITEMS, request.limit or MAX_TEST_ITEMS)
         self._training_features: dict[str, TrainingFeatures] = {}
-        self._real_distances: dict[str, Tensor] = {}
         self.rows: list[NearestPicture] = []
 
-    def measure_route(self, route: Route, evaluation: RouteEvaluation) -> RouteEvaluation:
-        """Return the evaluation of a route with the ratio of distances, and write the rows of pictures."""
+    def measure_route(self, route: Route, evaluation: RouteEvaluation, features: RouteFeatures) -> RouteEvaluation:
+        """Return the evaluation of a route with the ratio of distances, and write the rows of pictures.
+
+        `features` are those of the items that were measured, in their order.
+        """
         library = self._get_training_features(route.target)
         if not len(library.features):
             return evaluation
-        items = list(self.batches.iterate_items(route.source, self.request.split, self.limit))
-        distances, input_distances = [], []
-        candidates: list[_Candidate] = []
-        for start in range(0, len(items), CHUNK_SIZE):
-            x = torch.stack([item.tensor for item in items[start : start + CHUNK_SIZE]])
-            with torch.no_grad(), isolate_rng():
-                y = self.method.translate(x.to(self.request.device), route.source, route.target).float().cpu()
-            nearest = find_nearest(self.extract(y), library.features)
-            distances.append(nearest.distances)
-            input_distances.append(find_nearest(self.extract(x), library.features).distances)
-            found = zip(nearest.distances.tolist(), nearest.indices.tolist(), strict=True)
-            candidates += [_Candidate(d, start + i, y[i], library.indices[k]) for i, (d, k) in enumerate(found)]
-            candidates = sorted(candidates, key=lambda candidate: (candidate.distance, candidate.item))[:SHOWN_ITEMS]
-        if not distances:
-            return evaluation
-        real = self._get_real_distances(route.target)
-        self._write_rows(route, items, candidates)
-        ratios = {
-            name: compute_ratio(torch.cat(values), real)
-            for name, values in (("", distances), (DO_NOTHING, input_distances))
-        }
-        return add_nearest_ratios(evaluation, ratios[""], {DO_NOTHING: ratios[DO_NOTHING]}, REAL)
+        nearest = find_nearest(features.translations, library.features)
+        real, inputs = (find_nearest(x, library.features).distances for x in (features.targets, features.sources))
+        order = nearest.distances.argsort(stable=True)[:SHOWN_ITEMS]
+        indices = [library.indices[i] for i in nearest.indices[order].tolist()]
+        self._write_rows(route, order.tolist(), nearest.distances[order].tolist(), indices)
+        ratio = compute_ratio(nearest.distances, real)
+        return add_nearest_ratios(evaluation, ratio, {DO_NOTHING: compute_ratio(inputs, real)}, REAL)
 
     def describe_search(self) -> tuple[str, ...]:
         """Describe for each target domain how many training pictures were searched."""
@@ -150,58 +123,57 @@ class NearestImageFinder:
             self._training_features[key] = TrainingFeatures(torch.cat(features), kept, count)
         return self._training_features[key]
 
-    def _get_real_distances(self, key: str) -> Tensor:
-        """Return the distances of real test pictures of a domain to their nearest training pictures."""
-        if key not in self._real_distances:
-            images = [item.tensor for item in self.batches.iterate_items(key, self.request.split, self.limit)]
-            chunks = [torch.stack(images[i : i + CHUNK_SIZE]) for i in range(0, len(images), CHUNK_SIZE)]
-            features = torch.cat([torch.empty(0, self.extract.dimensions), *map(self.extract, chunks)])
-            self._real_distances[key] = find_nearest(features, self._training_features[key].features).distances
-        return self._real_distances[key]
-
     def _load_training_items(self, key: str, index: int) -> Iterator[EvaluationItem]:
         """Yield the training picture with this index in the list of a domain; nothing if it cannot be read."""
         position = DOMAIN_KEYS.index(key)
         return iterate_items(self.training[position].train, self.config.domains[position], self.transform, [index])
 
-    def _write_rows(self, route: Route, items: Sequence[EvaluationItem], candidates: Sequence[_Candidate]) -> None:
-        """Write a picture of input, translation and nearest training picture for each candidate."""
+    def _write_rows(
+        self, route: Route, items: Sequence[int], distances: Sequence[float], training_indices: Sequence[int]
+    ) -> None:
+        """Write a picture of input, translation and nearest training picture for each of some measured items."""
         name = self.config.format_route(route)
         color = any(image_statistics(self.config.get_domain(key)).color for key in (route.source, route.target))
         folder = self.request.folder.nearest_items
         folder.mkdir(parents=True, exist_ok=True)
-        for row, candidate in enumerate(candidates):
-            item = items[candidate.item]
-            for training_item in self._load_training_items(route.target, candidate.nearest):
-                images = torch.stack([item.tensor, candidate.translation, training_item.tensor])
+        for row, (i, distance, index) in enumerate(zip(items, distances, training_indices, strict=True)):
+            item = self.items.get_source(route.source, i)
+            with torch.no_grad(), isolate_rng():
+                x = item.tensor[None].to(self.request.device)
+                translation = self.method.translate(x, route.source, route.target)[0].float().cpu()
+            for training_item in self._load_training_items(route.target, index):
+                images = torch.stack([item.tensor, translation, training_item.tensor])
                 file = shorten_name(f"{name.replace(' -> ', '-')}-{row}.png")
                 image_io.write_image(folder / file, from_tensor(join_images(images), 0.0, 255.0, color))
                 self.rows.append(
                     NearestPicture(
-                        route=name,
-                        input=item.name,
-                        nearest=training_item.name,
-                        distance=candidate.distance,
-                        file=file,
+                        route=name, input=item.name, nearest=training_item.name, distance=distance, file=file
                     )
                 )
 
 
 def compare_with_training(
-    request: EvaluationRequest, routes: Sequence[RouteEvaluation], is_requested: bool
+    request: EvaluationRequest, routes: Sequence[RouteEvaluation], evaluator: MethodEvaluator
 ) -> tuple[RouteEvaluation, ...]:
     """Add the distance to training pictures to the evaluations of routes, and write the rows of the report.
 
-    The rows of an earlier evaluation are removed. Without the feature network or the lists of training files, or if it
-    is not requested, the evaluations are unchanged.
+    `evaluator` measured the routes. The rows of an earlier evaluation are removed. Without the feature network or the
+    lists of training files, or if it is not requested, the evaluations are unchanged.
     """
+    assert isinstance(request.options, ImageEvaluateOptions)
     shutil.rmtree(request.folder.nearest_items, ignore_errors=True)
-    training = request.load_training_splits() if is_requested and feature_net.is_available() else None
+    is_possible = request.options.nearest and feature_net.is_available()
+    training = request.load_training_splits() if is_possible else None
     if training is None:
         return tuple(routes)
-    finder = NearestImageFinder(request, training)
+    finder = NearestImageFinder(request, training, evaluator.items)
     routes_by_name = {request.model.config.format_route(route): route for route in request.model.method.routes}
-    measured = tuple(finder.measure_route(routes_by_name[r.route], r) for r in routes)
+    measured = tuple(
+        finder.measure_route(routes_by_name[r.route], r, evaluator.features[r.route])
+        if r.route in evaluator.features
+        else r
+        for r in routes
+    )
     if finder.rows:
         content = NearestPictures(rows=tuple(finder.rows), notes=finder.describe_search())
         path = request.folder.nearest_items / "nearest.json"

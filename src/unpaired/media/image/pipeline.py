@@ -94,11 +94,12 @@ class ImagePipeline:
         """Return channels, color, resizing and value ranges."""
         options = self.options
         value_ranges = [options.source_range, options.target_range]
-        return [self.channels, self.target_has_color, self.size, self.shrink, options.mode, value_ranges]
+        tag = ["tag"] if options.tag else []
+        return [self.channels, self.target_has_color, self.size, self.shrink, options.mode, value_ranges, *tag]
 
     def make_output_name(self, path: str) -> str:
         """Return the same name; formats that cannot be written become PNG, as `a.gif.png`."""
-        name = os.path.basename(path)
+        name = os.path.basename(path)  # noqa: PTH119 - a Path per name is slow for a million files
         return name if get_picture_suffix(name) in WRITTEN_FORMATS else f"{name}.png"
 
     def estimate_bytes(self, path: Path) -> int:
@@ -131,7 +132,12 @@ class ImagePipeline:
         image = read_channels(path, self.channels, self.size if self.shrink else None, keep_type=is_large)
         item = self.prepare_image(image, header.is_color, image.full_size, is_large)
         metadata = read_carried_metadata(path)
-        item = replace(item, losses=(*header.losses, *item.losses), suffix=output_suffix, metadata=metadata)
+        item = replace(
+            item,
+            losses=(*header.losses, *item.losses),
+            suffix=output_suffix,
+            metadata=metadata.mark_synthetic() if self.options.tag else metadata,
+        )
         label_request = self.request.label_request
         if label_request is None:
             return item

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from unpaired.config.run_config import RunConfig
 from unpaired.console import ProgressCallback, ignore_progress
-from unpaired.data.batches import BatchLoader
+from unpaired.data.batches import BatchLoader, EvaluationItem
 from unpaired.data.split import SplitName
 from unpaired.media.image.color_baseline import ColorTransferFitter
 from unpaired.media.image.feature_distance import FeatureExtractor
 from unpaired.media.image.judges import ImageJudges
-from unpaired.media.image.measurement import RouteEvaluator
+from unpaired.media.image.measurement import RouteEvaluator, RouteFeatures
 from unpaired.media.image.metrics import LINEAR
 from unpaired.methods.base import Method
 from unpaired.metrics.base import RouteEvaluation
@@ -36,14 +37,20 @@ class EvaluationItems:
         self.batches, self.split, self.limit = batches, split, limit
         self._sources: dict[str, list[Tensor]] = {}
         self._targets: dict[str, list[Tensor]] = {}
+        self._names: dict[str, list[str]] = {}
 
     def sources(self, key: str) -> list[Tensor]:
         """Return the batches of a domain to translate, at most `limit` items."""
         if key not in self._sources:
-            self._sources[key] = stack_batches(
-                [item.tensor for item in self.batches.iterate_items(key, self.split, self.limit)]
-            )
+            items = list(self.batches.iterate_items(key, self.split, self.limit))
+            self._sources[key] = stack_batches([item.tensor for item in items])
+            self._names[key] = [item.name for item in items]
         return self._sources[key]
+
+    def get_source(self, key: str, index: int) -> EvaluationItem:
+        """Return one of the items of `sources`."""
+        batches = self.sources(key)
+        return EvaluationItem(self._names[key][index], batches[index // CHUNK_SIZE][index % CHUNK_SIZE])
 
     def targets(self, key: str) -> list[Tensor]:
         """Return the real batches of a target domain; validation adds training items up to `MIN_REFERENCES`."""
@@ -104,8 +111,10 @@ class MethodEvaluator:
         features, second = (None if net is None else CachedFeatures(net) for net in (judges.first, judges.second))
         known = {r.route: r.baselines[LINEAR] for r in known_baselines if LINEAR in r.baselines}
         self.evaluators: list[tuple[Route, RouteEvaluator]] = []
+        self.features: dict[str, RouteFeatures] = {}
+        """Features by the first network of the last measurement, by route; the targets are items of the split alone."""
         self.pairs = 0
-        items = EvaluationItems(batches, split, limit)
+        self.items = items = EvaluationItems(batches, split, limit)
         for route in select_evenly(
             [r for r in method.routes if all(batches.count_files(key, split) for key in (r.source, r.target))]
         ):
@@ -155,7 +164,11 @@ class MethodEvaluator:
         def translate_back(y: Tensor) -> Tensor:
             return self.method.translate(y.to(self.device), route.target, route.source).float().cpu()
 
-        return evaluator.measure(translate, translate_back if has_reverse else None)
+        evaluation, features = evaluator.measure_with_features(translate, translate_back if has_reverse else None)
+        if features is not None:
+            count = sum(map(len, self.items.sources(route.target)))
+            self.features[evaluation.route] = replace(features, targets=features.targets[:count])
+        return evaluation
 
 
 def load_pairs(batches: BatchLoader, route: Route, limit: int) -> list[tuple[Tensor, Tensor]]:

@@ -68,6 +68,13 @@ class ImageSettings(StrictModel):
         le=2,
         description="with --resize-mode scale, training resizes to this multiple of --size and crops at random",
     )
+    temporal_weight: float = Field(
+        0.0,
+        ge=0,
+        description="weight of the temporal consistency loss (the translation of a slightly shifted, rotated or "
+        "zoomed picture should be the translation, moved likewise); 0: off. Raise it to 5 if translated films flicker; "
+        "training is slower",
+    )
     flip: bool = Field(True, description="mirror half of the training images left to right")
     channels: Annotated[int, Field(ge=1, le=MAX_CHANNELS)] | Auto = Field(
         "auto",

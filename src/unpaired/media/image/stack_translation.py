@@ -120,7 +120,7 @@ def _write_tiff_stack(path: Path, stack: PreparedStack, result: TranslatedStack)
     profile = read_carried_metadata(stack.path).icc_profile
     is_big = result.pages.total_bytes > MAX_CLASSIC_BYTES
     with path.open("wb") as file:
-        tiff.write_tiff(file, result.pages, result.has_alpha, profile, is_big)
+        tiff.write_tiff(file, result.pages, result.has_alpha, profile, is_big=is_big)
 
 
 def _write_volume(path: Path, stack: PreparedStack, result: TranslatedStack) -> None:

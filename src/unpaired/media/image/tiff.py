@@ -24,7 +24,7 @@ from unpaired.media.image.tiff_pages import find_main_page, has_later_page
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _DESCRIPTION, _ORIENTATION, _SAMPLES = 258, 262, 270, 274, 277
-_TILE_WIDTH, _TILE_LENGTH, _EXTRA_SAMPLES, _SAMPLE_FORMAT = 322, 323, 338, 339
+_TILE_WIDTH, _TILE_LENGTH, _EXTRA_SAMPLES, _SAMPLE_FORMAT, _XMP_TAG = 322, 323, 338, 339, 700
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE = range(4)  # the tag photometric interpretation
 _SEPARATED_INKS = 5  # CMYK
 _SAMPLE_KINDS = {1: "u", 2: "i", 3: "f"}  # the tag sample format
@@ -289,6 +289,7 @@ def write_tiff(
     pages: Iterable[npt.NDArray[Any]],
     has_alpha: bool,
     icc_profile: bytes = b"",
+    xmp: bytes = b"",
     is_big: bool = False,
 ) -> None:
     """Write pages (H, W, C) as a deflated TIFF, with `has_alpha`, the last channel is alpha.
@@ -309,4 +310,5 @@ def write_tiff(
                 metadata=None,
                 contiguous=False,
                 iccprofile=icc_profile or None,
+                extratags=[(_XMP_TAG, "byte", len(xmp), xmp, True)] if xmp else None,
             )

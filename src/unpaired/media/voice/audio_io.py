@@ -88,12 +88,18 @@ def resample(waves: Iterable[Wave], from_hz: int, to_hz: int) -> Iterator[Wave]:
 
 
 def write(
-    path: Path, waves: Wave | Iterable[Wave], sample_rate_hz: int, as_float: bool = False, channels: int = 1
+    path: Path,
+    waves: Wave | Iterable[Wave],
+    sample_rate_hz: int,
+    as_float: bool = False,
+    channels: int = 1,
+    comment: str = "",
 ) -> None:
     """Write a wave, or its blocks, atomically in the format of the suffix: .wav, .flac, .ogg, .aiff or .caf.
 
     Blocks of several `channels` are (samples, channels). Values beyond full scale are clipped. `as_float` writes
-    float32 samples without clipping (.wav only). Raises UsageError for other suffixes, WorkError if writing fails.
+    float32 samples without clipping (.wav only). `comment` is stored in the file's
+    metadata. Raises UsageError for other suffixes, WorkError if writing fails.
     """
     check_suffix(path)
     suffix = path.suffix.lower()
@@ -106,6 +112,8 @@ def write(
         with _OutputFile(part, "wb") as raw:
             try:
                 with soundfile.SoundFile(raw, "w", sample_rate_hz, channels, encoding, format=container) as file:
+                    if comment:
+                        file.comment = comment
                     _write_blocks(file, blocks, as_float)
             except (soundfile.LibsndfileError, AssertionError) as error:  # soundfile asserts that all was written
                 raise WorkError(f"{path}: cannot be written ({raw.error or error})") from error

@@ -129,10 +129,12 @@ def convert_file(
     converter: FeatureConverter,
     windows: WindowSizes | None = None,
     channel_mode: ChannelMode = "mono",
+    comment: str = "",
 ) -> tuple[str, ...]:
     """Convert a sound file to another at the representation's sample rate and at the source's loudness.
 
     `channel_mode` "keep" gives the output as many channels as the source has (see `channel_layout`), "mono" gives one.
+    `comment` is stored in the output's metadata.
     Memory use does not depend on the length: the source is read twice, and intermediate results are temporary files
     next to the output. Returns notes on the source and the output. Raises UnreadableFileError, UsageError and
     WorkError.
@@ -160,7 +162,7 @@ def convert_file(
             layout.place([wave * np.float32(factor) for wave, factor in zip(waves_, factors, strict=True)])
             for waves_ in zip(*map(_read_draft, drafts), strict=True)
         )
-        audio_io.write(output, blocks, rate, channels=layout.channels)
+        audio_io.write(output, blocks, rate, channels=layout.channels, comment=comment)
     finally:
         for draft in drafts:
             draft.unlink(missing_ok=True)

@@ -101,6 +101,10 @@ class VoiceMedium(Medium):
     judge_yourself = "judge by listening"
     hub_task = "audio-to-audio"
     example_files = ("recording.flac", "converted.flac")
+    preview_kind = "sound"
+    consent_question = (
+        "The person who speaks in these recordings, and the person whose voice is imitated, have agreed to this."
+    )
     quick_evaluate_options: ClassVar[Mapping[str, Any]] = {"judges": "none", "nearest": False}
     quick_evaluate_note = "for speaker similarity, words, naturalness, and the distance to training recordings"
     comparison_evaluate_options: ClassVar[Mapping[str, Any]] = {"nearest": False}
@@ -243,6 +247,12 @@ class VoiceMedium(Medium):
         from unpaired.media.voice.pipeline import create_voice_pipeline  # noqa: PLC0415
 
         return create_voice_pipeline(config, network, request)
+
+    def write_preview(self, path: Path, folder: Path) -> Path:
+        """Return a file that browsers play; other formats are converted to FLAC, mono."""
+        from unpaired.media.voice.preview import write_preview  # noqa: PLC0415 - needs optional packages
+
+        return write_preview(path, folder)
 
     def describe_network_input(
         self, config: ModelDescription, source: Domain, target: Domain, stride: int

@@ -45,6 +45,10 @@ ConverterFactory = Callable[[Path | Wave | None], FeatureConverter]
 """Function from an input to its converter: a file, a wave at the representation's rate, or None for a stream."""
 OTHER_OUTPUT_SUFFIX = ".flac"
 """Format of results whose source format, such as MP3, cannot be written."""
+SYNTHETIC_COMMENT = (
+    "synthetic: converted by unpaired, https://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+)
+"""Comment in the metadata of outputs, with the digital source type of the IPTC for media by trained models."""
 _MIN_RATE_HZ, _MAX_RATE_HZ = 4000, 768000
 
 
@@ -69,8 +73,8 @@ class VoicePipeline:
     """Pipeline for recordings.
 
     `create_converter` returns the feature converter for an input. Results are at the representation's sample rate and
-    have the source's channels (`channel_mode` "keep") or one ("mono"). `result_settings` are the values, besides the
-    representation, that the results depend on.
+    have the source's channels (`channel_mode` "keep") or one ("mono"); `tag` marks them as
+    synthetic in their metadata. `result_settings` are the values, besides the representation, that results depend on.
     """
 
     max_waiting_cost = 0
@@ -82,15 +86,18 @@ class VoicePipeline:
         create_converter: ConverterFactory,
         result_settings: Sequence[object] = (),
         channel_mode: ChannelMode = "keep",
+        tag: bool = False,
     ) -> None:
         self.medium = medium
         self.representation = representation
         self._create_converter, self._result_settings = create_converter, [*result_settings, channel_mode]
+        self._comment = SYNTHETIC_COMMENT if tag else ""
         self._channel_mode: ChannelMode = channel_mode
 
     def get_result_settings(self) -> list[object]:
         """Return all values that the results depend on."""
-        return [self.representation.get_settings(), *self._result_settings]
+        tag = ["tag"] if self._comment else []
+        return [self.representation.get_settings(), *self._result_settings, *tag]
 
     def make_output_name(self, path: str) -> str:
         """Return the output's file name: the same, or with the suffix .flac if the format cannot be written."""
@@ -132,6 +139,7 @@ class VoicePipeline:
             self.representation,
             self._create_converter(prepared_item.path),
             channel_mode=self._channel_mode,
+            comment=self._comment,
         )
         return tuple(f"{prepared_item.path}: {note}" for note in notes)
 
@@ -219,6 +227,7 @@ def create_voice_pipeline(
         create_converter,
         [settings.model_dump()],
         request.options.channels,
+        request.options.tag,
     )
 
 

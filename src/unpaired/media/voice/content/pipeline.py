@@ -47,4 +47,5 @@ def create_content_pipeline(
         create_converter,
         [settings.model_dump(), source_f0],
         request.options.channels,
+        request.options.tag,
     )
