@@ -10,21 +10,21 @@ from typing import Any
 
 import pytest
 
+sync_api = pytest.importorskip("playwright.sync_api")
 pytest.importorskip("fastapi")
 pytest.importorskip("gradio")
-sync_api = pytest.importorskip("playwright.sync_api")
 
-import httpx2
-from label_worlds import make_labelled_config
-from live_server import serve_in_thread
-from PIL import Image
-from servers import TOKEN, encode_picture
-from tiny_runs import make_run
+import httpx2  # noqa: E402
+from label_worlds import make_labelled_config  # noqa: E402
+from live_server import serve_in_thread  # noqa: E402
+from PIL import Image  # noqa: E402
+from servers import TOKEN, encode_picture  # noqa: E402
+from tiny_runs import make_run  # noqa: E402
 
-from unpaired.config.run_config import write_config
-from unpaired.runs.folder import RunFolder
-from unpaired.serve.page_paths import create_alias
-from unpaired.serve.state import ServerState
+from unpaired.config.run_config import write_config  # noqa: E402
+from unpaired.runs.folder import RunFolder  # noqa: E402
+from unpaired.serve.page_paths import create_alias  # noqa: E402
+from unpaired.serve.state import ServerState  # noqa: E402
 
 BROWSER = next((path for name in ("chromium", "google-chrome", "chrome") if (path := shutil.which(name))), None)
 pytestmark = [
