@@ -22,7 +22,7 @@ def build_method(config: RunConfig, include_teacher: bool = True) -> Method:
     """Build the method of a run, initialized with torch's current random state.
 
     `include_teacher` adds the run's teacher, which only training needs. Raises UsageError if the networks do not
-    support the run's item size or temporal loss, or an embedding for training is missing, WorkError if the teacher is
+    support the run's item size or temporal loss, or an embedding for training is missing; WorkError if the teacher is
     missing or has changed, or the weights of an embedding are not those that the run began with.
     """
     medium = config.get_medium()
