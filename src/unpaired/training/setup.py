@@ -22,10 +22,9 @@ from unpaired.devices import pick_device
 from unpaired.errors import UnreadableFileError, UsageError
 from unpaired.methods import METHODS
 from unpaired.methods.base import Method
-from unpaired.networks.pretrained import collect_digests
 from unpaired.runs.files import RunFiles, build_batch_sampler, build_item_transform
 from unpaired.runs.folder import require_unused
-from unpaired.runs.method_builder import build_method
+from unpaired.runs.method_builder import build_method, collect_pretrained
 from unpaired.training.distributed import Distributed, launch_distributed
 from unpaired.training.feasibility import require_feasible, require_method_support, require_validation
 from unpaired.training.init_weights import init_from_run
@@ -85,7 +84,7 @@ def setup_training(
         method = build_on_device(config, fabric)
         if init is not None:
             config = init_from_run(method, Path(init), config, log)
-    config = config.model_copy(update={"pretrained": config.pretrained | collect_digests(method)})
+    config = config.model_copy(update={"pretrained": config.pretrained | collect_pretrained(method)})
     with distributed.report_errors_once():
         batches = build_batches(config, files, log)
     expected_step_s: float | None = None
