@@ -204,6 +204,10 @@ class Medium(ABC):
     """Suffixes of files that runs translate too, but that are no training data of the medium."""
     conversion_hints: ClassVar[Mapping[str, str]] = {}
     """Suffix of files that are not read -> how to convert them."""
+    has_demo: ClassVar[bool] = True
+    """Whether `unpaired demo` offers the medium."""
+    kind: ClassVar[str] = ""
+    """Name of the medium whose presets methods define and whose support they state; empty: its own."""
     supports_attributes: ClassVar[bool] = False
     """Whether the values of a label table's columns can be domains (`--attributes`)."""
 
@@ -211,7 +215,16 @@ class Medium(ABC):
         """Pickle and copy as the object in the table of media, which other code compares by identity."""
         return _get_medium, (self.name,)
 
+    @property
+    def method_medium(self) -> str:
+        """Name under which methods have presets for the medium, and say whether they support it."""
+        return self.kind or self.name
+
     # Before training
+
+    def list_items(self, files: DomainFiles, settings: StrictModel) -> DomainFiles:  # noqa: ARG002
+        """Return a domain with the items that its files contain, as "stack.tif/0003"; by default a file is an item."""
+        return files
 
     @abstractmethod
     def check(self, domains: Sequence[DomainFiles], settings: Settings, progress: ProgressCallback) -> CheckResult:
@@ -412,8 +425,7 @@ class Medium(ABC):
 
     def translates(self, name: str) -> bool:
         """Whether runs of the medium translate files with the suffix of `name`."""
-        suffix = get_suffix(name)
-        return suffix in self.suffixes or suffix in self.other_inputs
+        return has_suffix(name, self.suffixes) or has_suffix(name, self.other_inputs)
 
     def expected_inputs(self) -> str:
         """Return the suffixes of files that runs of the medium translate, as a list for messages."""
@@ -424,9 +436,10 @@ class Medium(ABC):
         return ", ".join(sorted(self.suffixes))
 
 
-def get_suffix(name: str) -> str:
-    """Return the suffix of a file name in lower case, with its dot."""
-    return "." + name.rpartition(".")[2].lower()
+def has_suffix(name: str, suffixes: frozenset[str]) -> bool:
+    """Whether a file name has one of the suffixes, which are lower case, with the dot, and may be double (.nii.gz)."""
+    parts = name.lower().split(".")
+    return "." + parts[-1] in suffixes or "." + ".".join(parts[-2:]) in suffixes
 
 
 def _get_medium(name: str) -> Medium:

@@ -16,7 +16,7 @@ from unpaired.methods import METHODS
 
 def explain_unsupported(method: str, medium: Medium) -> str:
     """Return why a method cannot be trained on files of a medium; empty if it can."""
-    reason = METHODS[method].unsupported.get(medium.name)
+    reason = METHODS[method].unsupported.get(medium.method_medium)
     return "" if reason is None else f"{method} does not learn from {medium.files_noun}: {reason}"
 
 

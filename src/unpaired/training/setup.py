@@ -26,6 +26,7 @@ from unpaired.runs.files import RunFiles, build_batch_sampler, build_item_transf
 from unpaired.runs.folder import require_unused
 from unpaired.runs.method_builder import build_method, collect_pretrained
 from unpaired.training.distributed import Distributed, launch_distributed
+from unpaired.training.experiment_loggers import require_logger
 from unpaired.training.feasibility import require_feasible, require_method_support, require_validation
 from unpaired.training.init_weights import init_from_run
 from unpaired.training.listing import build_domains, list_data
@@ -107,6 +108,7 @@ def configure_run(
     require_method_support(request.method, medium)
     settings = resolve_settings(request, medium, choose_default_preset(device))
     require_feasible(settings, device, world_size)
+    require_logger(settings.training.logger)
     inspection = medium.inspect(settings, listing, log)
     domains, files = build_domains(listing, inspection.domains, inspection.splits)
     if pairs:

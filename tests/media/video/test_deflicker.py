@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,9 +13,7 @@ import pytest
 import torch
 
 from benchmarks.moving_clips import View, make_clip, make_texture
-from unpaired.errors import UsageError
 from unpaired.media.image.image_io import FloatArray
-from unpaired.media.image.network_pass import WholePass
 from unpaired.media.image.settings import ImageTranslateOptions
 from unpaired.media.image.tiled_pass import TiledPass
 from unpaired.media.video.deflicker import (
@@ -24,9 +22,10 @@ from unpaired.media.video.deflicker import (
     group_by_shot,
     sample,
     to_frame,
-    translate_frames,
+    translate_shots,
 )
 from unpaired.media.video.flow import Frame
+from unpaired.media.video.flow_filter import FlowFilter
 from unpaired.media.video.warping_error import measure_warping_error
 from unpaired.translate.torch_network import TorchNetwork
 
@@ -46,21 +45,17 @@ def shot(seed: int, tint: float, frames: int) -> list[FloatArray]:
     return [values(frame) for frame in make_clip(picture, views, SIZE).frames]
 
 
-def network_pass(cls: Any = TiledPass, tile: Any = "auto") -> Any:
+def network_pass(tile: Any = "auto") -> TiledPass:
     method = build("cyclegan", size=SIZE).float().eval().requires_grad_(False)
     request: Any = SimpleNamespace(options=ImageTranslateOptions(tile=tile), route=method.routes[0], label_request=None)
-    network = TorchNetwork(method, torch.device("cpu"))
-    return cls(network, request) if cls is WholePass else cls(network, 3, request)
+    return TiledPass(TorchNetwork(method, torch.device("cpu")), 3, request)
 
 
-def run(frames: Any, deflicker: Any, tile: Any = "auto") -> list[FloatArray]:
-    return [y for _, y in translate_frames(network_pass(tile=tile), frames, lambda x: x, deflicker)]
-
-
-def test_each_frame_on_its_own_equals_the_pass() -> None:
-    frames = shot(0, 1, 6)
-    expected = network_pass().apply(np.stack(frames), False, None)
-    assert np.allclose(np.stack(run(frames, "none")), expected, atol=1e-6)
+def run(frames: Iterable[FloatArray], deflicker: str = "statistics", tile: Any = "auto") -> list[FloatArray]:
+    if deflicker == "none":
+        return list(network_pass().apply(np.stack(list(frames)), False, None))
+    flow_filter = FlowFilter() if deflicker == "filter" else None
+    return [y for _, y in translate_shots(network_pass(tile), frames, lambda x: x, flow_filter)]
 
 
 def test_shots_have_statistics_of_their_own() -> None:
@@ -114,26 +109,23 @@ def test_stream_is_read_as_far_as_needed() -> None:
             read += 1
             yield first
 
-    for deflicker, limit in (("none", 8), ("filter", LOOKAHEAD_FRAMES + 8)):
-        read = 0
-        translated = translate_frames(network_pass(), stream(), lambda x: x, deflicker)  # type: ignore[arg-type]
-        for _ in range(3):
-            next(translated)
-        assert read <= limit
+    translated = translate_shots(network_pass(), stream(), lambda x: x, FlowFilter())
+    for _ in range(3):
+        next(translated)
+    assert read <= LOOKAHEAD_FRAMES + 8
 
 
-@pytest.mark.parametrize("deflicker", ["none", "statistics", "filter"])
-def test_empty_and_single_frames(deflicker: Any) -> None:
+@pytest.mark.parametrize("deflicker", ["statistics", "filter"])
+def test_empty_and_single_frames(deflicker: str) -> None:
     assert run([], deflicker) == []
     assert len(run(shot(0, 1, 1), deflicker)) == 1
 
 
-def test_exported_networks_are_refused_with_the_option() -> None:
-    frames = shot(0, 1, 2)
-    exported = network_pass(WholePass)
-    assert len(list(translate_frames(exported, frames, lambda x: x))) == 2
-    with pytest.raises(UsageError, match="--deflicker none"):
-        list(translate_frames(exported, frames, lambda x: x, "statistics"))
+def test_first_frames_of_shots_are_reported() -> None:
+    frames = list(enumerate([*shot(0, 1, 4), *shot(1, 0.3, 3)]))
+    starts: list[int] = []
+    list(translate_shots(network_pass(), frames, lambda item: item[1], on_shot=lambda item: starts.append(item[0])))
+    assert starts == [0, 4]
 
 
 def test_samples_are_spread_over_the_waiting_frames() -> None:

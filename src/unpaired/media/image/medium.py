@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from unpaired.config.model_description import ModelDescription
     from unpaired.config.resolve import Settings
     from unpaired.config.run_config import RunConfig
+    from unpaired.config.settings import StrictModel
     from unpaired.console import LogCallback, ProgressCallback
     from unpaired.data.batches import BatchLoader
     from unpaired.data.domain import Domain
@@ -98,13 +99,20 @@ class ImageMedium(Medium):
     crop_setting = "size"
     supports_attributes = True
 
+    def list_items(self, files: DomainFiles, settings: StrictModel) -> DomainFiles:
+        """Return a domain with the pages of stacks as items."""
+        from unpaired.media.image.stacks import list_items  # noqa: PLC0415
+
+        assert isinstance(settings, ImageSettings)
+        return list_items(files, settings)
+
     def check(self, domains: Sequence[DomainFiles], settings: Settings, progress: ProgressCallback) -> CheckResult:
         """Decode every picture; describe the domains and how training would use them."""
         from unpaired.media.image.inspection import inspect_images  # noqa: PLC0415
         from unpaired.media.image.preparation import limit_size  # noqa: PLC0415
 
         assert isinstance(settings.medium_settings, ImageSettings)
-        report = inspect_images(domains, None, channels=settings.medium_settings.channels, progress=progress)
+        report = inspect_images(domains, None, settings=settings.medium_settings, progress=progress)
         notes: list[str] = []
         limited = settings.medium_settings
         if not report.errors:

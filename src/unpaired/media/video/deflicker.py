@@ -4,50 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, groupby, islice
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
 
-from unpaired.errors import UsageError
 from unpaired.media.image.image_io import FloatArray
-from unpaired.media.image.network_pass import NetworkPass
+from unpaired.media.image.tiled_pass import TiledPass
 from unpaired.media.video.flow import Frame
 from unpaired.media.video.flow_filter import FlowFilter
+from unpaired.media.video.settings import BATCH_FRAMES
 from unpaired.media.video.shots import ShotDetector
 from unpaired.translate.network import LabelVector
 
-Deflicker = Literal["none", "statistics", "filter"]
-"""none: each frame on its own; statistics: frames of a shot share normalization statistics; filter: these, and the
-filter along the optical flow.
-"""
 LOOKAHEAD_FRAMES, LOOKAHEAD_PIXELS = 48, 2**24
 """Frames of a shot that wait for its statistics: at most so many, and at most so many pixels together."""
 SAMPLE_FRAMES = 6
 """Frames whose statistics are measured, evenly spaced among those that wait."""
-BATCH_FRAMES = 4
-"""Frames that pass the networks at once."""
 T = TypeVar("T")
 
 
-def translate_frames(
-    network_pass: NetworkPass,
+def translate_shots(
+    network_pass: TiledPass,
     frames: Iterable[T],
     get_values: Callable[[T], FloatArray],
-    deflicker: Deflicker = "none",
+    flow_filter: FlowFilter | None = None,
     label: LabelVector | None = None,
     full_precision: bool = False,
+    on_shot: Callable[[T], object] = id,
 ) -> Iterator[tuple[T, FloatArray]]:
     """Yield each frame with its translation (C, H, W) in [-1, 1], in order and in constant memory.
 
-    `get_values` returns a frame as the networks' input (C, H, W) in [-1, 1]; all have the same size. Raises UsageError
-    if the networks cannot share statistics, or if OpenCV is missing for the filter.
+    The frames of a shot are normalized with statistics over several of them, unless the networks have an `obstacle`.
+    `get_values` returns a frame as the networks' input (C, H, W) in [-1, 1]; all have the same size. `flow_filter`
+    filters the translations. `on_shot` is called with the first frame of each shot.
     """
-    flow_filter = FlowFilter() if deflicker == "filter" else None
     for shot in group_by_shot(frames, lambda item: to_frame(get_values(item))):
-        for item, y in _translate_shot(network_pass, shot, get_values, deflicker != "none", label, full_precision):
-            yield item, y if flow_filter is None else _filter(flow_filter, get_values(item), y)
+        first = next(shot)
+        on_shot(first)
         if flow_filter is not None:
             flow_filter.reset()
+        translated = _translate_shot(network_pass, chain([first], shot), get_values, label, full_precision)
+        for item, y in translated:
+            yield item, y if flow_filter is None else _filter(flow_filter, get_values(item), y)
 
 
 def group_by_shot(items: Iterable[T], get_frame: Callable[[T], Frame]) -> Iterator[Iterator[T]]:
@@ -69,30 +67,25 @@ def to_frame(values: FloatArray) -> Frame:
 
 
 def _translate_shot(
-    network_pass: NetworkPass,
+    network_pass: TiledPass,
     shot: Iterator[T],
     get_values: Callable[[T], FloatArray],
-    shares_statistics: bool,
     label: LabelVector | None,
     full_precision: bool,
 ) -> Iterator[tuple[T, FloatArray]]:
     """Yield the frames of a shot with their translations, after its statistics are measured on the first of them."""
-    apply: Callable[[FloatArray], FloatArray] = lambda x: network_pass.apply(x, full_precision, label)  # noqa: E731
-    if shares_statistics:
-        tiled_pass = network_pass.as_tiled()
-        if tiled_pass is None:
-            raise UsageError(
-                "an exported network normalizes each frame on its own; translate with the run, or with --deflicker none"
-            )
-        first = next(shot)
-        pixels = get_values(first)[0].size
-        waiting = [first, *islice(shot, max(1, min(LOOKAHEAD_FRAMES, LOOKAHEAD_PIXELS // pixels)) - 1)]
-        statistics = tiled_pass.measure_statistics(np.stack([get_values(item) for item in sample(waiting)]), label)
-        if statistics is not None:
-            apply = lambda x: tiled_pass.apply_statistics(x, statistics, full_precision, label)  # noqa: E731
-        shot = chain(waiting, shot)
-    while batch := list(islice(shot, BATCH_FRAMES)):
-        yield from zip(batch, apply(np.stack([get_values(item) for item in batch])), strict=True)
+    first = next(shot)
+    pixels = get_values(first)[0].size
+    waiting = [first, *islice(shot, max(1, min(LOOKAHEAD_FRAMES, LOOKAHEAD_PIXELS // pixels)) - 1)]
+    statistics = network_pass.measure_statistics(np.stack([get_values(item) for item in sample(waiting)]), label)
+    frames = chain(waiting, shot)
+    while batch := list(islice(frames, BATCH_FRAMES)):
+        x = np.stack([get_values(item) for item in batch])
+        if statistics is None:
+            y = network_pass.apply(x, full_precision, label)
+        else:
+            y = network_pass.apply_statistics(x, statistics, full_precision, label)
+        yield from zip(batch, y, strict=True)
 
 
 def sample(items: list[T]) -> list[T]:

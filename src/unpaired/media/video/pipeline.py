@@ -15,10 +15,13 @@ from unpaired.console import FractionCallback, ignore_fraction
 from unpaired.errors import UnreadableFileError, UsageError
 from unpaired.media import Medium
 from unpaired.media.image.array_io import Array
-from unpaired.media.image.pipeline import ImagePipeline, PreparedImage
+from unpaired.media.image.pipeline import ImagePipeline
+from unpaired.media.image.prepared_image import PreparedImage
 from unpaired.media.image.size_adapter import create_size_adapter
+from unpaired.media.image.stack_translation import PreparedStack, TranslatedStack
 from unpaired.media.video.optional_packages import has_packages, require_packages
 from unpaired.media.video.settings import CLIP_SUFFIXES, ClipTranslateOptions
+from unpaired.packages import import_package
 from unpaired.translate.jobs import file_signature
 from unpaired.translate.network import LabelVector
 from unpaired.translate.pipeline import Destination
@@ -46,6 +49,9 @@ class PreparedClip:
         return ("clip", id(self))
 
 
+PicturesOrClip = PreparedImage | PreparedStack | PreparedClip
+
+
 class ClipPipeline:
     """Pipeline of `pictures` for clips too. Frames are translated as pictures are, each on its own.
 
@@ -58,10 +64,16 @@ class ClipPipeline:
         self.pictures, self.options = pictures, pictures.options
         self.medium: Medium = pictures.medium
         self.max_waiting_cost = pictures.max_waiting_cost
+        self.tiled_pass = pictures.network_pass.as_tiled() if self.options.deflicker != "none" else None
+        if self.options.deflicker != "none" and self.tiled_pass is None:
+            raise UsageError(
+                f"--deflicker {self.options.deflicker}: an exported network normalizes each frame on its own; "
+                "translate with the run, or leave out --deflicker"
+            )
 
     def get_result_settings(self) -> list[object]:
-        """Return the settings of pictures, and codec and quality if they are given."""
-        given = self.options.model_dump(include={"codec", "quality"}, exclude_defaults=True)
+        """Return the settings of pictures, and those of clips that are given."""
+        given = self.options.model_dump(include={"codec", "quality", "deflicker"}, exclude_defaults=True)
         return [*self.pictures.get_result_settings(), *([given] if given else [])]
 
     def make_output_name(self, path: str) -> str:
@@ -72,11 +84,18 @@ class ClipPipeline:
         """Return 0 for clips, which take the same memory for any length; else the bytes of the picture."""
         return 0 if is_clip(str(path)) else self.pictures.estimate_bytes(path)
 
-    def prepare_file(self, path: Path, destination: Destination | None = None) -> PreparedImage | PreparedClip:
+    def prepare_file(self, path: Path, destination: Destination | None = None) -> PicturesOrClip:
         """Read a picture, or the header of a clip; raises UnreadableFileError, UsageError."""
         if not is_clip(str(path)):
             return self.pictures.prepare_file(path, destination)
         require_packages()
+        if self.pictures.reads_all_bands:
+            raise UsageError(
+                f"{path}: this run translates pictures of {self.pictures.channels} channels, but frames of clips have "
+                "color; use a run with --channels 3 or 1"
+            )
+        if self.options.deflicker == "filter":
+            import_package("cv2", "--deflicker filter", "video")
         from unpaired.media.video.clip_reader import read_clip_header  # noqa: PLC0415
         from unpaired.media.video.encoding import choose_encoding  # noqa: PLC0415
 
@@ -89,9 +108,9 @@ class ClipPipeline:
         label = None if label_request is None else label_request.get_target_label(path)
         return PreparedClip(path, destination, header, encoding, label, self.max_waiting_cost + 1)
 
-    def list_warnings(self, prepared_item: PreparedImage | PreparedClip) -> list[str]:
+    def list_warnings(self, prepared_item: PicturesOrClip) -> list[str]:
         """Describe what a translation lacks, and effects of the networks' size."""
-        if isinstance(prepared_item, PreparedImage):
+        if not isinstance(prepared_item, PreparedClip):
             return self.pictures.list_warnings(prepared_item)
         from unpaired.media.video.clip_notes import list_clip_notes  # noqa: PLC0415
 
@@ -100,23 +119,27 @@ class ClipPipeline:
             header.height, header.width, pictures.size, pictures.shrink, pictures.network.stride
         )
         notes = list_clip_notes(header, prepared_item.encoding)
+        if self.tiled_pass is not None and self.tiled_pass.obstacle:
+            notes.append(
+                f"frames are normalized on their own: this run's networks compute '{self.tiled_pass.obstacle}' from "
+                "the whole frame, so that the frames of a shot cannot share statistics"
+            )
         return [*pictures.list_size_warnings(adapter), *(f"of some clips, {note}" for note in notes)]
 
     def run(
-        self, batch: Sequence[PreparedImage | PreparedClip], report_fraction: FractionCallback = ignore_fraction
-    ) -> Sequence[Array | SegmentStore]:
+        self, batch: Sequence[PicturesOrClip], report_fraction: FractionCallback = ignore_fraction
+    ) -> Sequence[Array | TranslatedStack | SegmentStore]:
         """Translate pictures with equal keys, or one clip, whose result is its store of segments."""
         (first, *_) = batch
         if isinstance(first, PreparedClip):
             return [self._run_clip(first, report_fraction)]
-        return self.pictures.run([item for item in batch if isinstance(item, PreparedImage)], report_fraction)
+        return self.pictures.run([item for item in batch if not isinstance(item, PreparedClip)], report_fraction)
 
     def write(
-        self, output: Path, prepared_item: PreparedImage | PreparedClip, result: Array | SegmentStore
+        self, output: Path, prepared_item: PicturesOrClip, result: Array | TranslatedStack | SegmentStore
     ) -> tuple[str, ...]:
         """Write a picture, or assemble a clip from its segments; returns no warnings."""
-        if isinstance(prepared_item, PreparedImage):
-            assert not isinstance(result, tuple)
+        if not isinstance(prepared_item, PreparedClip):
             return self.pictures.write(output, prepared_item, result)  # type: ignore[arg-type]
         from unpaired.media.video.muxing import write_clip  # noqa: PLC0415
 
@@ -131,7 +154,11 @@ class ClipPipeline:
 
     def _run_clip(self, item: PreparedClip, report_fraction: FractionCallback) -> SegmentStore:
         from unpaired.media.video.clip_reader import ClipReader  # noqa: PLC0415
-        from unpaired.media.video.clip_translation import translate_clip, translate_frames  # noqa: PLC0415
+        from unpaired.media.video.clip_translation import (  # noqa: PLC0415
+            translate_clip,
+            translate_frames,
+            translate_shots_of_clip,
+        )
         from unpaired.media.video.segments import SegmentStore  # noqa: PLC0415
 
         path, destination = item.path, item.destination
@@ -139,8 +166,12 @@ class ClipPipeline:
         store = SegmentStore(destination.path, key, item.header, item.encoding)
         with ClipReader(path) as reader:
             translate = partial(translate_frames, self.pictures)
+            if self.tiled_pass is not None:
+                has_filter = self.options.deflicker == "filter"
+                translate = partial(translate_shots_of_clip, self.tiled_pass, store, has_filter)
+            starts_at_shot = self.tiled_pass is not None
             try:
-                translate_clip(self.pictures, reader, item.label, store, translate, report_fraction)
+                translate_clip(self.pictures, reader, item.label, store, translate, starts_at_shot, report_fraction)
             except UnreadableFileError:
                 store.remove()
                 raise

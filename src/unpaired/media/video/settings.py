@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
-from unpaired.media.image.settings import ImageTranslateOptions
+from unpaired.media.image.settings import ImageSettings, ImageTranslateOptions
 
 CONTAINERS = {
     ".mp4": "mp4",
@@ -37,6 +39,22 @@ CODECS = {
 }
 """Codec of a clip -> FFmpeg's encoder for it."""
 
+BATCH_FRAMES = 4
+"""Frames that pass the networks at once. Segments have a multiple of it, so that continued clips equal whole ones."""
+Deflicker = Literal["none", "statistics", "filter"]
+
+
+class VideoSettings(ImageSettings):
+    """Settings of pictures, and how many frames of a clip are training items."""
+
+    frames_per_second: float = Field(
+        2.0,
+        gt=0,
+        le=1000,
+        description="frames per second of a clip that are training items, at even times; neighboring frames are alike, "
+        "so more of them take time and teach little",
+    )
+
 
 class ClipTranslateOptions(ImageTranslateOptions):
     """Options of translating pictures and clips."""
@@ -52,4 +70,9 @@ class ClipTranslateOptions(ImageTranslateOptions):
         le=63,
         description="quality of translated clips on the scale of the codec, lower is better: the CRF of h264, hevc "
         "(0 to 51), vp9 and av1 (0 to 63), the quantizer of mpeg4 and mjpeg (1 to 31); unset: nearly that of the input",
+    )
+    deflicker: Deflicker = Field(
+        "none",
+        description="against flicker of translated clips: statistics (all frames of a shot are normalized with the "
+        "same statistics), filter (statistics, and a filter along the optical flow) or none (each frame on its own)",
     )
