@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from unpaired.data.folders import DomainFiles
     from unpaired.data.item_transform import ItemTransform
     from unpaired.data.split import DomainSplits, SplitName
-    from unpaired.methods.base import Method
+    from unpaired.methods.base import Method, TranslationLoss
     from unpaired.metrics.base import Baseline, Evaluation, Metric, RouteEvaluation, SummaryColumn
     from unpaired.networks import NetworkFactory
     from unpaired.networks.blocks import Role
@@ -247,9 +247,12 @@ class Medium(ABC):
     def create_network_factory(self, config: RunConfig, teacher: Role | None = None) -> NetworkFactory:
         """Return the factory of a run's networks."""
 
-    def get_temporal_weight(self, config: RunConfig) -> float:  # noqa: ARG002 - for media whose items can be moved
-        """Return the weight of the temporal consistency loss, which needs items that are images; 0: none."""
-        return 0.0
+    def create_translation_losses(self, config: RunConfig) -> tuple[TranslationLoss, ...]:  # noqa: ARG002 - as said
+        """Return the losses of translations that the settings select, for training; most media have none.
+
+        Raises UsageError if the method or an installation does not support one, WorkError for damaged files.
+        """
+        return ()
 
     @abstractmethod
     def create_validator(

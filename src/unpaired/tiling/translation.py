@@ -51,13 +51,14 @@ def translate_tiles(
     stride: int,
     device: torch.device,
     progress: FractionCallback | None = None,
+    create_passes: Callable[..., Passes] = Passes,
 ) -> Iterator[tuple[Passes, Node]]:
     """Yield the translation of `image` (B, C, H, W) as a node, with the passes that compute it.
 
     `net` maps images in [-1, 1] to images of the same size. The node is valid within the context. Raises WorkError if
     the disk has too little room for temporary files.
     """
-    with Passes(tile_size, image.shape[2], device, plan.work, progress) as passes:
+    with create_passes(tile_size, image.shape[2], device, plan.work, progress) as passes:
         yield passes, cross_fade(net, image, passes, stride) if plan.obstacle else run_network(net, image, passes)
 
 

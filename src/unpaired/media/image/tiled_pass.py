@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 
@@ -18,6 +19,7 @@ from unpaired.temporary_files import find_temporary_folder
 from unpaired.tiling.estimate import choose_tile_size, measure_bytes_per_pixel, read_device_bytes
 from unpaired.tiling.nodes import Node, create_tensor_leaf
 from unpaired.tiling.passes import Passes
+from unpaired.tiling.shared_statistics import Statistics, apply_statistics, measure_statistics
 from unpaired.tiling.tiled_tensor import TiledTensor
 from unpaired.tiling.translation import plan_tiles, translate_tiles
 from unpaired.translate.network import LabelVector, TensorNetwork
@@ -81,29 +83,60 @@ class TiledPass(NetworkPass):
         Raises WorkError if there is too little memory for small tiles or too little room for temporary files.
         """
         height, width = image.shape[-2:]
-        stride = self.stride
+        net = self._bind(label)
+        with self._report_shortage(height, width), self.network.inference_mode(full_precision):
+            tile_size = self.choose_tile(height, width) or max(height, width)
+            plan = plan_tiles(net, image, tile_size, self.stride, self.device)
+            with translate_tiles(net, image, plan, tile_size, self.stride, self.device, progress) as tiles:
+                yield tiles
 
-        def net(x: Tensor) -> Tensor:
-            return self._translate(x, label)
+    @contextmanager
+    def _report_shortage(self, height: int, width: int) -> Iterator[None]:
+        """Raise WorkError if memory or room for temporary files is short within the context."""
+        try:
+            yield
+        except OSError as error:
+            raise WorkError(
+                f"temporary files of feature maps in {find_temporary_folder()} cannot be used ({error}); set TMPDIR to "
+                "another folder"
+            ) from error
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise WorkError(
+                f"{self.device} has too little memory for {width} x {height} pixels, even in small tiles; use "
+                "--device cpu, or end other programs that use this memory"
+            ) from error
 
-        with self.network.inference_mode(full_precision):
-            try:
-                tile_size = self.choose_tile(height, width) or max(height, width)
-                plan = plan_tiles(net, image, tile_size, stride, self.device)
-                with translate_tiles(net, image, plan, tile_size, stride, self.device, progress) as tiles:
-                    yield tiles
-            except OSError as error:
-                raise WorkError(
-                    f"temporary files of feature maps in {find_temporary_folder()} cannot be used ({error}); set "
-                    "TMPDIR to another folder"
-                ) from error
-            except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                raise WorkError(
-                    f"{self.device} has too little memory for {width} x {height} pixels, even in small tiles; use "
-                    "--device cpu, or end other programs that use this memory"
-                ) from error
+    def measure_statistics(self, x: FloatArray, label: LabelVector | None) -> Statistics | None:
+        """Measure the statistics of the networks' normalizations over pictures (B, C, H, W).
+
+        Returns None if the networks have an `obstacle`; raises WorkError as `open_tiles`.
+        """
+        with self._report_shortage(*x.shape[2:]), self.network.inference_mode(full_precision=False):
+            return measure_statistics(self._bind(label), *self._prepare_frames(x), self.stride, self.device)
+
+    def apply_statistics(
+        self, x: FloatArray, statistics: Statistics, full_precision: bool, label: LabelVector | None
+    ) -> FloatArray:
+        """Translate pictures (B, C, H, W) that are normalized with `statistics`; raises WorkError as `open_tiles`."""
+        images, tile_size = self._prepare_frames(x)
+        with self._report_shortage(*x.shape[2:]), self.network.inference_mode(full_precision):
+            y = apply_statistics(self._bind(label), images, statistics, tile_size, self.stride, self.device)
+        return np.asarray(y.numpy())
+
+    def _prepare_frames(self, x: FloatArray) -> tuple[Tensor, int]:
+        """Return pictures (B, C, H, W) on the device, and the side of the tiles of all of them at once."""
+        count, _, height, width = x.shape
+        images = torch.from_numpy(np.ascontiguousarray(x, np.float32)).to(self.device)
+        side = self.choose_tile(count * height, width)
+        if side is None:
+            return images, max(height, width)
+        return images, max(2, side // math.isqrt(count) // self.stride) * self.stride
+
+    def _bind(self, label: LabelVector | None) -> Callable[[Tensor], Tensor]:
+        """Return the translation to a label as a function of tensors."""
+        return lambda x: self._translate(x, label)
 
     def choose_tile(self, height: int, width: int) -> int | None:
         """Return the side of the tiles by `tile`, or by the free memory."""

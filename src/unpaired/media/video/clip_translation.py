@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from itertools import islice
+from itertools import chain, islice
 from typing import NamedTuple
 
 from av.video.format import VideoFormat
@@ -14,14 +14,16 @@ from unpaired.errors import UnreadableFileError
 from unpaired.media.image.array_io import Array
 from unpaired.media.image.pipeline import ImagePipeline
 from unpaired.media.image.prepared_image import PreparedImage
+from unpaired.media.image.tiled_pass import TiledPass
 from unpaired.media.video.clip_reader import ClipReader
+from unpaired.media.video.deflicker import translate_shots
+from unpaired.media.video.flow_filter import FlowFilter
 from unpaired.media.video.frames import encode_frame, has_alpha
 from unpaired.media.video.overlap import ReadAhead, WriteBehind
 from unpaired.media.video.segments import SegmentStore, SegmentWriter, TimedFrame
+from unpaired.media.video.settings import BATCH_FRAMES
 from unpaired.translate.network import LabelVector
 
-BATCH_FRAMES = 4
-"""Frames that pass the networks at once. Segments have a multiple of it, so that continued clips equal whole ones."""
 QUEUED_FRAMES = 8
 """Frames that wait for the networks, and for the encoder, at most."""
 
@@ -52,16 +54,38 @@ def translate_frames(pictures: ImagePipeline, frames: Iterator[InputFrame]) -> I
         yield from (OutputFrame(*frame, values) for frame, values in zip(batch, results, strict=True))
 
 
+def translate_shots_of_clip(
+    tiled_pass: TiledPass, store: SegmentStore, has_filter: bool, frames: Iterator[InputFrame]
+) -> Iterator[OutputFrame]:
+    """Translate frames with less flicker (media.video.deflicker), and record the shots in `store`."""
+    first = next(frames, None)
+    if first is None:
+        return
+    translated = translate_shots(
+        tiled_pass,
+        chain([first], frames),
+        _get_values,
+        FlowFilter() if has_filter else None,
+        first.image.label,
+        first.image.bits > 8,
+        lambda frame: store.add_shot(frame.pts),
+    )
+    for frame, values in translated:
+        yield OutputFrame(*frame, values)
+
+
 def translate_clip(
     pictures: ImagePipeline,
     reader: ClipReader,
     label: LabelVector | None,
     store: SegmentStore,
     translate: FrameTranslation,
+    starts_at_shot: bool,
     report_fraction: FractionCallback,
 ) -> None:
     """Translate the frames after the segments that `store` has, and add their segments.
 
+    With `starts_at_shot`, frames are translated again from the beginning of the shot, on which the next ones depend.
     Raises UnreadableFileError for a damaged clip, WorkError if the segments cannot be written.
     """
     header, encoding = reader.header, store.encoding
@@ -74,11 +98,13 @@ def translate_clip(
         array = pictures.restore_array(image, frame.values, bits)
         writer.add(TimedFrame(encode_frame(array, encoding.pixel_format, encoding.tags), frame.pts))
 
-    inputs = _prepare_frames(pictures, reader, label, store.find_last_time())
+    last = store.find_last_time()
+    inputs = _prepare_frames(pictures, reader, label, store.find_start(last) if starts_at_shot else last)
     try:
         with ReadAhead(inputs, QUEUED_FRAMES) as frames, WriteBehind(encode, QUEUED_FRAMES) as encoder:
             for frame in translate(frames):
-                encoder.put(frame)
+                if last is None or frame.pts > last:
+                    encoder.put(frame)
                 report_fraction(_get_fraction(reader, frame.pts))
         writer.close()
     except BaseException:
@@ -102,6 +128,11 @@ def _prepare_frames(
             )
         item = pictures.prepare_image(image, header.has_color)
         yield InputFrame(pts, item if label is None else replace(item, label=label))
+
+
+def _get_values(frame: InputFrame) -> Array:
+    assert frame.image.values is not None, "frames are never large pictures"
+    return frame.image.values
 
 
 def _get_fraction(reader: ClipReader, pts: int) -> float:

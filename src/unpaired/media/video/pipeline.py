@@ -22,6 +22,7 @@ from unpaired.media.image.stack_translation import PreparedStack, TranslatedStac
 from unpaired.media.provenance import SYNTHETIC_COMMENT
 from unpaired.media.video.optional_packages import has_packages, require_packages
 from unpaired.media.video.settings import CLIP_SUFFIXES, ClipTranslateOptions
+from unpaired.packages import import_package
 from unpaired.translate.jobs import file_signature
 from unpaired.translate.network import LabelVector
 from unpaired.translate.pipeline import Destination
@@ -64,10 +65,16 @@ class ClipPipeline:
         self.pictures, self.options = pictures, pictures.options
         self.medium: Medium = pictures.medium
         self.max_waiting_cost = pictures.max_waiting_cost
+        self.tiled_pass = pictures.network_pass.as_tiled() if self.options.deflicker != "none" else None
+        if self.options.deflicker != "none" and self.tiled_pass is None:
+            raise UsageError(
+                f"--deflicker {self.options.deflicker}: an exported network normalizes each frame on its own; "
+                "translate with the run, or leave out --deflicker"
+            )
 
     def get_result_settings(self) -> list[object]:
-        """Return the settings of pictures, and codec and quality if they are given."""
-        given = self.options.model_dump(include={"codec", "quality"}, exclude_defaults=True)
+        """Return the settings of pictures, and those of clips that are given."""
+        given = self.options.model_dump(include={"codec", "quality", "deflicker"}, exclude_defaults=True)
         return [*self.pictures.get_result_settings(), *([given] if given else [])]
 
     def make_output_name(self, path: str) -> str:
@@ -88,6 +95,8 @@ class ClipPipeline:
                 f"{path}: this run translates pictures of {self.pictures.channels} channels, but frames of clips have "
                 "color; use a run with --channels 3 or 1"
             )
+        if self.options.deflicker == "filter":
+            import_package("cv2", "--deflicker filter", "video")
         from unpaired.media.video.clip_reader import read_clip_header  # noqa: PLC0415
         from unpaired.media.video.encoding import choose_encoding  # noqa: PLC0415
 
@@ -111,6 +120,11 @@ class ClipPipeline:
             header.height, header.width, pictures.size, pictures.shrink, pictures.network.stride
         )
         notes = list_clip_notes(header, prepared_item.encoding)
+        if self.tiled_pass is not None and self.tiled_pass.obstacle:
+            notes.append(
+                f"frames are normalized on their own: this run's networks compute '{self.tiled_pass.obstacle}' from "
+                "the whole frame, so that the frames of a shot cannot share statistics"
+            )
         return [*pictures.list_size_warnings(adapter), *(f"of some clips, {note}" for note in notes)]
 
     def run(
@@ -141,7 +155,11 @@ class ClipPipeline:
 
     def _run_clip(self, item: PreparedClip, report_fraction: FractionCallback) -> SegmentStore:
         from unpaired.media.video.clip_reader import ClipReader  # noqa: PLC0415
-        from unpaired.media.video.clip_translation import translate_clip, translate_frames  # noqa: PLC0415
+        from unpaired.media.video.clip_translation import (  # noqa: PLC0415
+            translate_clip,
+            translate_frames,
+            translate_shots_of_clip,
+        )
         from unpaired.media.video.segments import SegmentStore  # noqa: PLC0415
 
         path, destination = item.path, item.destination
@@ -149,8 +167,12 @@ class ClipPipeline:
         store = SegmentStore(destination.path, key, item.header, item.encoding)
         with ClipReader(path) as reader:
             translate = partial(translate_frames, self.pictures)
+            if self.tiled_pass is not None:
+                has_filter = self.options.deflicker == "filter"
+                translate = partial(translate_shots_of_clip, self.tiled_pass, store, has_filter)
+            starts_at_shot = self.tiled_pass is not None
             try:
-                translate_clip(self.pictures, reader, item.label, store, translate, report_fraction)
+                translate_clip(self.pictures, reader, item.label, store, translate, starts_at_shot, report_fraction)
             except UnreadableFileError:
                 store.remove()
                 raise

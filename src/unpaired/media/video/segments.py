@@ -28,7 +28,7 @@ from unpaired.media.video.encoding import ClipEncoding
 
 SEGMENT_FRAMES = 60
 """Frames of a segment; a killed translation loses at most these."""
-_KEY_FILE = "key.json"
+_KEY_FILE, _SHOTS_FILE = "key.json", "shots.txt"
 
 
 class TimedFrame(NamedTuple):
@@ -76,6 +76,22 @@ class SegmentStore:
             except (FFmpegError, ValueError):
                 path.unlink()
         return None
+
+    def add_shot(self, pts: int) -> None:
+        """Record the time of the first frame of a shot; raises WorkError."""
+        try:
+            with (self.folder / _SHOTS_FILE).open("a", encoding="utf-8") as file:
+                file.write(f"{pts}\n")
+        except OSError as error:
+            raise create_write_error(self.output, error) from error
+
+    def find_start(self, last: int | None) -> int | None:
+        """Return the time after which the shot of the frame at `last` begins; None if that is unknown."""
+        path = self.folder / _SHOTS_FILE
+        if last is None or not path.is_file():
+            return None
+        starts = [int(line) for line in path.read_text("utf-8").splitlines() if line.lstrip("-").isdigit()]
+        return max((start - 1 for start in starts if start <= last), default=None)
 
     def remove(self) -> None:
         """Delete the segments."""

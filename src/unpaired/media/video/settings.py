@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from unpaired.media.image.settings import ImageSettings, ImageTranslateOptions
@@ -37,6 +39,10 @@ CODECS = {
 }
 """Codec of a clip -> FFmpeg's encoder for it."""
 
+BATCH_FRAMES = 4
+"""Frames that pass the networks at once. Segments have a multiple of it, so that continued clips equal whole ones."""
+Deflicker = Literal["none", "statistics", "filter"]
+
 
 class VideoSettings(ImageSettings):
     """Settings of pictures, and how many frames of a clip are training items."""
@@ -64,4 +70,9 @@ class ClipTranslateOptions(ImageTranslateOptions):
         le=63,
         description="quality of translated clips on the scale of the codec, lower is better: the CRF of h264, hevc "
         "(0 to 51), vp9 and av1 (0 to 63), the quantizer of mpeg4 and mjpeg (1 to 31); unset: nearly that of the input",
+    )
+    deflicker: Deflicker = Field(
+        "none",
+        description="against flicker of translated clips: statistics (all frames of a shot are normalized with the "
+        "same statistics), filter (statistics, and a filter along the optical flow) or none (each frame on its own)",
     )
