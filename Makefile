@@ -22,7 +22,7 @@ $(1)/bin/python $(LOCKED) requirements/$(2).lock
 $(1)/bin/python $(INSTALL) $(CONSTRAINTS) torch $(3)
 endef
 WHEEL_DEMO_MINUTES := 0.05
-EXTRAS := features judges embeddings formats video voice voice-vad voice-neural voice-content voice-measures export export-openvino hub
+EXTRAS := features judges embeddings formats medical video voice voice-vad voice-neural voice-content voice-measures export export-openvino hub serve ray wandb trackio mlflow
 UV := $(BIN)/uv --quiet --config-file requirements/uv.toml pip
 
 .PHONY: demo test test-long docs wheel sbom lock licences format clean

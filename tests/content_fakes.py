@@ -1,12 +1,14 @@
-"""A content encoder for tests that runs without packages."""
+"""Content encoders for tests that run without packages."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from unpaired.media.voice.features import Floats
+from unpaired.networks.whisper import WhisperNetwork
 
 
 @dataclass(frozen=True)
@@ -22,3 +24,16 @@ class FakeEncoder:
         assert log_mel.shape[1] % 2 == 0 and log_mel.shape[1] <= 3000
         bands = log_mel.reshape(10, 8, -1, 2).mean((1, 3))
         return np.asarray(bands - bands.mean(0), np.float32)
+
+
+@dataclass(frozen=True)
+class TinyEncoder:
+    """Encoder with a network of random weights, which are the same each time."""
+
+    name: str = "tiny"
+    digest: str = "0" * 64
+
+    def load_network(self, max_blocks: int) -> WhisperNetwork:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return WhisperNetwork(80, 8, min(1, max_blocks), 2)

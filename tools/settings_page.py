@@ -53,17 +53,22 @@ def list_settings_groups() -> list[SettingsGroup]:
 
     This function is the only place of this module that knows how the package stores its settings.
     """
-    media = list(MEDIA.values())
+    all_media = list(MEDIA.values())
+    # Methods have the same presets for the others.
+    media = [medium for medium in all_media if not medium.kind]
     models = get_section_models(DEFAULT_METHOD, media[0])
 
     def group_section(section: str, model: type[StrictModel], title: str, text: str) -> SettingsGroup:
         return create_group(section, model, title, text, DEFAULT_METHOD, media)
 
     groups = [group_section("data", models["data"], *SECTION_TEXTS["data"])]
-    for medium in media:
+    for medium in all_media:
         text = (medium.settings_model.__doc__ or "").strip()
         title = medium.settings_title.capitalize()
-        groups.append(create_group("medium_settings", medium.settings_model, title, text, DEFAULT_METHOD, [medium]))
+        group = create_group("medium_settings", medium.settings_model, title, text, DEFAULT_METHOD, [medium])
+        known = MEDIA[medium.kind].settings_model.model_fields if medium.kind else {}
+        own = {name: info for name, info in group.fields.items() if name not in known}
+        groups.append(replace(group, fields=own))
     groups.append(group_section("networks", NetworkSettings, *SECTION_TEXTS["networks"]))
     for medium in media:
         if medium.network_settings_model is not NetworkSettings:

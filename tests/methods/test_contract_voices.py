@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -12,8 +13,9 @@ from torch import Tensor
 
 from unpaired.media import MEDIA
 from unpaired.methods import METHODS
-from unpaired.methods.base import Batch, StepContext
+from unpaired.methods.base import Batch, BatchTranslation, StepContext, Turn
 from unpaired.networks.conditional import concat_label
+from unpaired.runs.method_builder import collect_pretrained
 
 NAMES = [name for name, row in METHODS.items() if "voice" not in row.unsupported]
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
@@ -100,6 +102,17 @@ def test_identity_loss_ends_at_its_fraction_of_the_budget() -> None:
     assert "generators.identity" not in loop.step([other], StepContext(1, 0.5))
 
 
+def test_reconstruction_loss_of_stargan_is_the_distance_of_items_to_themselves_with_their_own_label() -> None:
+    """StarGAN-VC, eq. 8: L_id = |G(x, c) - x|, where c is the label of x."""
+    method = build_voice("stargan", n_critic=1, adversarial_loss="lsgan", identity_weight=3.0)
+    batch = random_batches(method, 1, of=VOICE)[0]
+    turn = [turn for turn in method.play(batch, StepContext(0, 0)) if isinstance(turn, Turn)][1]
+    x, maps = batch["x"], batch["label"][:, :, None, None].expand(-1, -1, *batch["x"].shape[2:])
+    expected = (method.get_submodule("G")(torch.cat((x, maps), 1)) - x).abs().mean()
+    torch.testing.assert_close(turn.losses["identity"], expected)
+    assert method.loss_weight("generator", "identity", StepContext(0, 0)) == 3
+
+
 def test_only_the_first_generator_call_gets_masked_frames() -> None:
     method = build_voice("cyclegan", max_mask_fraction=0.5)
     seen: list[Tensor] = []
@@ -147,3 +160,31 @@ def test_unsupported_media_reasons_name_existing_media() -> None:
     for row in METHODS.values():
         assert row.unsupported.keys() <= MEDIA.keys() and all(row.unsupported.values())
     assert NAMES
+
+
+class Loudness:
+    """Loss of translations: their mean square."""
+
+    name, weight, pretrained = "loudness", 3.0, MappingProxyType({"judge": "0" * 64})
+
+    def __call__(self, translation: BatchTranslation) -> Tensor:
+        source, target = translation.labels or translation.key
+        assert len(source) == len(target)
+        return translation.translate(translation.x).square().mean()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_losses_of_translations_train_the_players_that_translate(name: str) -> None:
+    method = build_voice(name)
+    method.translation_losses = (Loudness(),)
+    loop = loop_of(method)
+    watch = Watch(method, loop)
+    losses: dict[str, Tensor] = {}
+    for step, batch in enumerate(random_batches(method, 2, of=VOICE)):
+        losses |= loop.step([batch], StepContext(step, step / 2))
+    assert watch.reached == {watch.names[i] for i in watch.owner} and not watch.foreign and not watch.changed
+    players = {key.split(".")[0] for key in losses if key.endswith(".loudness")}
+    translating = {role for route in method.routes for role in route.roles}
+    assert players == {name for name, player in method.players.items() if translating & set(player.roles)}
+    assert all(method.loss_weight(player, "loudness", StepContext(0, 0)) == 3 for player in players)
+    assert collect_pretrained(method)["judge"] == "0" * 64

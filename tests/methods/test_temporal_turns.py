@@ -12,7 +12,8 @@ from torch import Tensor
 
 from unpaired.methods.base import Method, StepContext, Turn
 from unpaired.methods.capabilities import LabelConditionedMethod
-from unpaired.methods.temporal import play_with_temporal_loss
+from unpaired.methods.temporal import TemporalLoss
+from unpaired.methods.translation_losses import play_with_translation_losses
 
 TRANSLATING = [(name, settings) for name, settings in VARIANTS if not IMAGE_METHODS[name].cls.export_refusal]
 """Variants whose translation is a forward pass."""
@@ -21,7 +22,7 @@ BUDGET = 0.5
 
 def turns_of(method: Method, step: int) -> list[Turn]:
     batch = random_batches(method, 1)[0]
-    moves = play_with_temporal_loss(method, batch, StepContext(step, BUDGET))
+    moves = play_with_translation_losses(method, batch, StepContext(step, BUDGET))
     return [turn for move in moves for turn in ([move] if isinstance(move, Turn) else move)]
 
 
@@ -36,7 +37,7 @@ def translating_players(method: Method) -> set[str]:
 @pytest.mark.parametrize(("name", "settings"), TRANSLATING)
 def test_all_players_that_translate_get_the_loss_and_no_other(name: str, settings: dict[str, Any]) -> None:
     method = build(name, **settings)
-    method.temporal_weight = 2.0
+    method.translation_losses = (TemporalLoss(2.0),)
     turns = [turn for step in range(2) for turn in turns_of(method, step)]
     with_loss = {player for turn in turns if "temporal" in turn.losses for player in turn.players}
     seen = {player for turn in turns for player in turn.players}
@@ -52,7 +53,7 @@ def test_all_players_that_translate_get_the_loss_and_no_other(name: str, setting
 @pytest.mark.parametrize("name", sorted({name for name, _ in TRANSLATING}))
 def test_loss_alone_reaches_only_parameters_of_translating_roles(name: str) -> None:
     method = build(name)
-    method.temporal_weight = 1.0
+    method.translation_losses = (TemporalLoss(1.0),)
     turn = next(turn for step in range(2) for turn in turns_of(method, step) if "temporal" in turn.losses)
     parameters = dict(method.named_parameters())
     trained = {n: p for n, p in parameters.items() if p.requires_grad}
@@ -65,7 +66,7 @@ def test_loss_alone_reaches_only_parameters_of_translating_roles(name: str) -> N
 @pytest.mark.parametrize("name", sorted({name for name, _ in TRANSLATING}))
 def test_training_with_the_loss_keeps_the_contract_of_gradients(name: str) -> None:
     method = build(name)
-    method.temporal_weight = 1.0
+    method.translation_losses = (TemporalLoss(1.0),)
     loop = loop_of(method)
     watch = Watch(method, loop)
     for step, batch in enumerate(random_batches(method, 2)):
@@ -74,25 +75,14 @@ def test_training_with_the_loss_keeps_the_contract_of_gradients(name: str) -> No
     assert not watch.foreign and not watch.changed and watch.reached == {watch.names[i] for i in watch.owner}
 
 
-def test_weight_zero_changes_nothing() -> None:
-    states = []
-    for weight in (None, 0.0):
-        method = build("cyclegan")
-        if weight is not None:
-            method.temporal_weight = weight
-        loop_of(method).step(random_batches(method, 1), StepContext(0, 0.0))
-        states.append(method.state_dict())
-    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
-
-
 def test_training_lowers_the_loss() -> None:
     def temporal(weight: float) -> float:
         method = build("gan", depth=None)
-        method.temporal_weight = weight
+        method.translation_losses = (TemporalLoss(weight),)
         loop = loop_of(method)
         for step, batch in enumerate(random_batches(method, 1) * 12):
             loop.step([batch], StepContext(step, 0.0))
-        method.temporal_weight = 1.0
+        method.translation_losses = (TemporalLoss(1.0),)
         torch.manual_seed(0)
         losses: list[Tensor] = [turn.losses["temporal"] for turn in turns_of(method, 0) if "temporal" in turn.losses]
         return losses[0].item()

@@ -30,8 +30,9 @@ def serve_in_thread(tmp_path: Path, *runs: Path, **settings: Any) -> Iterator[tu
     with PrivateFolder(tmp_path) as storage, open_socket(values) as listener:
         models = ServedModels(runs, "cpu", values, storage)
         state = ServerState(values, storage, models)
-        options = {"ws": "none", "log_level": "error", "timeout_graceful_shutdown": 1}
-        config = uvicorn.Config(create_app(state), http=TimedProtocol, **options)
+        config = uvicorn.Config(
+            create_app(state), http=TimedProtocol, ws="none", log_level="error", timeout_graceful_shutdown=1
+        )
         server = GracefulServer(config, state, started.set)
         thread = threading.Thread(target=server.run, args=([listener],))
         thread.start()

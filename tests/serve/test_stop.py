@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from servers import encode_picture, require_clean
 from tiny_runs import make_run
 
 from unpaired.serve import server, worker
+from unpaired.translate import Outcome, translate_files
 
 FIELDS = {"to": "paintings"}
 
@@ -56,12 +58,12 @@ def test_a_client_that_leaves_does_not_stop_others(tmp_path: Path) -> None:
 
 def test_graceful_stop_finishes_requests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = make_run(tmp_path / "run")
-    started, translate = threading.Event(), worker.translate_files
+    started = threading.Event()
 
-    def wait(*arguments: object, **options: object) -> object:
+    def wait(*arguments: Any, **options: Any) -> Outcome:
         started.set()
         time.sleep(0.5)
-        return translate(*arguments, **options)  # type: ignore[arg-type]
+        return translate_files(*arguments, **options)
 
     monkeypatch.setattr(worker, "translate_files", wait)
     answers: list[httpx2.Response] = []

@@ -19,6 +19,7 @@ from servers import encode_picture, open_server, require_clean
 
 from unpaired.serve import worker
 from unpaired.serve.storage import PrivateFolder
+from unpaired.translate import translate_files
 
 Blocked = tuple[threading.Event, list[int]]
 
@@ -26,7 +27,7 @@ Blocked = tuple[threading.Event, list[int]]
 @pytest.fixture
 def blocked(monkeypatch: pytest.MonkeyPatch) -> Iterator[Blocked]:
     """Make translations wait for an event; the list has the number of files of each call."""
-    event, counts, translate = threading.Event(), [], worker.translate_files
+    event, counts, translate = threading.Event(), [], translate_files
 
     def wait(translator: Any, inputs: list[Path], out: Path, *rest: Any, **options: Any) -> Any:
         counts.append(sum(path.is_file() for path in inputs[0].rglob("*")))
@@ -57,7 +58,7 @@ def test_full_queue_answers_429_and_requests_share_a_batch(tmp_path: Path, block
         first = pool.submit(send, client)
         wait_for(lambda: len(counts) == 1)
         others = [pool.submit(send, client, to=to) for to in ("paintings", "photos", "paintings")]
-        wait_for(lambda: queue.waiting_count == 3)
+        wait_for(lambda: queue.count_waiting() == 3)
         refused = send(client)
         assert refused.status_code == 429
         assert int(refused.headers["retry-after"]) > 0
@@ -75,7 +76,7 @@ def test_a_broken_file_does_not_affect_requests_of_its_batch(tmp_path: Path, blo
         first = pool.submit(send, client)
         wait_for(lambda: len(counts) == 1)
         good, broken = pool.submit(send, client, "good.png"), pool.submit(send, client, "broken.png", b"no picture")
-        wait_for(lambda: queue.waiting_count == 2)
+        wait_for(lambda: queue.count_waiting() == 2)
         event.set()
         assert first.result().status_code == good.result().status_code == 200
         assert broken.result().status_code == 422
@@ -90,7 +91,7 @@ def test_an_error_of_one_request_does_not_fail_its_batch(tmp_path: Path, blocked
         files = [("files", ("a.gif", encode_picture(suffix="GIF"))), ("files", ("a.gif.png", encode_picture()))]
         same = pool.submit(client.post, "/v1/translate", files=files, data={"to": "paintings"})
         good = pool.submit(send, client, "good.png")
-        wait_for(lambda: state.models.get(None).worker.waiting_count == 2)
+        wait_for(lambda: state.models.get(None).worker.count_waiting() == 2)
         event.set()
         assert first.result().status_code == good.result().status_code == 200
         assert same.result().status_code == 400
@@ -105,7 +106,7 @@ def test_long_translations_answer_504_and_are_removed(tmp_path: Path, blocked: B
         event.set()
         wait_for(lambda: state.models.is_idle)
         require_clean(state)
-        assert state.models.get(None).worker.waiting_count == 0
+        assert state.models.get(None).worker.count_waiting() == 0
 
 
 def test_an_internal_error_is_not_shown(

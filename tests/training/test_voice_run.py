@@ -11,13 +11,17 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from content_fakes import TinyEncoder
 from test_train import quiet, state, stopped_after
 from voice_worlds import TINY, buzz, speaker
 
 from unpaired.errors import UsageError, WorkError
+from unpaired.media.voice import preparation
 from unpaired.media.voice.audio_io import Recording
+from unpaired.media.voice.content import loss_builder
 from unpaired.media.voice.streaming import translate_stream
 from unpaired.runs.folder import RunFolder
+from unpaired.runs.history import History
 from unpaired.runs.method_builder import build_method
 from unpaired.training.data_report import check_data
 from unpaired.training.train import resume, train
@@ -77,6 +81,28 @@ def test_resumed_voice_run_is_bit_identical(
     assert state_a.keys() == state_b.keys() and all(torch.equal(state_a[name], state_b[name]) for name in state_a)
 
 
+@pytest.mark.parametrize("method", ["cyclegan", "stargan"])
+def test_run_with_content_loss_resumes_bit_identically_and_translates_without_the_encoder(
+    method: str, speakers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match=r"unpaired\[voice-content\]"):
+        trained(speakers, tmp_path / "refused", method=method, content_weight=1.0)
+    for module in (loss_builder, preparation):
+        monkeypatch.setattr(module, "find_content_encoder", lambda _: TinyEncoder())
+    settings = {"method": method, "content_weight": 1.0, "checkpoint_every": 2, "evaluate_every": 0, "sample_every": 0}
+    uninterrupted, interrupted = trained(speakers, tmp_path / "uninterrupted", **settings), tmp_path / "interrupted"
+    stopped_after(speakers, interrupted, 3, settings, trained)
+    resume(interrupted, log=quiet)
+    state_a, state_b = state(uninterrupted), state(interrupted)
+    assert state_a.keys() == state_b.keys() and all(torch.equal(state_a[name], state_b[name]) for name in state_a)
+    assert RunFolder(interrupted).load_config().pretrained == {"tiny": "0" * 64}
+    losses = History(RunFolder(interrupted).history).read("losses")[-1]["losses"]
+    assert any(name.endswith(".content") and 0 < value < 2 for name, value in losses.items())
+    monkeypatch.undo()
+    translated = Translator.load(uninterrupted, device="cpu")(speakers / "low" / "00.wav", to="high")
+    assert isinstance(translated, Recording) and np.isfinite(translated.wave).all()
+
+
 @pytest.mark.parametrize(("method", "method_settings"), OPTIONS)
 def test_run_with_option_translates_and_streams(
     method: str, method_settings: dict[str, Any], speakers: Path, tmp_path: Path
@@ -131,6 +157,15 @@ def test_too_little_sound_raises_work_error_and_bad_files_are_skipped(speakers: 
         path.unlink()
     with pytest.raises(WorkError, match=r"domain 'low' has 0.0 s of usable sound \(.*text.wav"):
         trained(speakers, tmp_path / "other")
+
+
+def test_one_folder_of_recordings_is_checked_and_its_method_is_named(speakers: Path, discs: Path) -> None:
+    result = check_data([speakers / "low"], None, lambda *_: None)
+    assert result.is_usable and "--method recognition-synthesis" in result.text
+    result = check_data([speakers], None, lambda *_: None)
+    assert result.is_usable and "--method" not in result.text
+    with pytest.raises(UsageError, match="two or more domains"):
+        check_data([discs / "red"], None, lambda *_: None)
 
 
 def test_check_reports_recordings(speakers: Path) -> None:

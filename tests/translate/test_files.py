@@ -14,7 +14,8 @@ from tiny_runs import Known, config, domain, make_run
 
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.image import image_io as media
-from unpaired.media.image.pipeline import ImagePipeline, PreparedImage
+from unpaired.media.image.pipeline import ImagePipeline
+from unpaired.media.image.prepared_image import PreparedImage
 from unpaired.media.video.pipeline import ClipPipeline
 from unpaired.translate import Outcome, Translator, translate_files
 from unpaired.translate.files import group_into_batches
@@ -65,7 +66,7 @@ def test_translate_files_with_a_loaded_run(tmp_path: Path) -> None:
         made = pixels(tmp_path / "out" / f"{i}.png")
         assert made.shape[:2] == shape[:2] and made.shape[2] == (4 if shape[-1] == 4 else 3)
         craft = crafted(translator)
-        item = craft.prepare_file(tmp_path / "in" / f"{i}.png")
+        item = craft.prepare_picture(tmp_path / "in" / f"{i}.png", ".png")
         (y,) = craft.run([item])
         assert isinstance(y, np.ndarray)
         alone = craft.restore_array(item, y, 8)

@@ -19,7 +19,7 @@ def demo(argv: list[str]) -> int:
         description=f"{get_summary(demo)} The pictures come with the package; "
         "--voice needs an installed speech synthesizer (flite or espeak-ng).",
     )
-    default, *others = MEDIA.values()
+    default, *others = [medium for medium in MEDIA.values() if medium.has_demo]
     for medium in others:
         parser.add_argument(
             f"--{medium.name}",

@@ -163,7 +163,7 @@ def select_common_item_settings(request: SettingsRequest, medium: Medium, preset
         return {}
     replaced: set[str] = set()
     for info in METHODS.values():
-        sections = info.cls.preset_sections.get(medium.name, {}).get(preset, {})
+        sections = info.cls.preset_sections.get(medium.method_medium, {}).get(preset, {})
         replaced |= sections.get("medium_settings", {}).keys()
     values = medium.settings_model.model_validate(medium.presets[preset].get("medium_settings", {})).model_dump()
     return {name: values[name] for name in sorted(replaced) if not request.is_given(name)}

@@ -173,13 +173,13 @@ def get_preset_values(method: str, medium: Medium, preset: Preset) -> dict[str, 
     `paper` uses the batch size of the method's paper.
     """
     info = METHODS[method]
-    own_sections = info.cls.preset_sections.get(medium.name, {}).get(preset, {})
+    own_sections = info.cls.preset_sections.get(medium.method_medium, {}).get(preset, {})
     values = {
         section: {**medium.presets[preset].get(section, {}), **own_sections.get(section, {})} for section in SECTIONS
     }
     if preset == "paper":
         values["training"].setdefault("batch_size", info.paper_batch_size)
-    values["method_settings"] = dict(info.cls.media_presets.get(medium.name, info.cls.presets).get(preset, {}))
+    values["method_settings"] = dict(info.cls.media_presets.get(medium.method_medium, info.cls.presets).get(preset, {}))
     return values
 
 

@@ -155,6 +155,11 @@ class TrainingSettings(StrictModel):
         le=MAX_STEPS,
         description="steps between grids of sample translations; unset: about 20 a run; 0: none",
     )
+    logger: Literal["wandb", "trackio", "mlflow"] | None = Field(
+        None,
+        description="experiment tracker that gets losses, metrics and samples beside TensorBoard; needs "
+        "unpaired[wandb], unpaired[trackio] or unpaired[mlflow]",
+    )
     divergence_threshold: float = Field(
         1e4, gt=0, description="training stops as diverged when a loss exceeds this value"
     )

@@ -21,7 +21,7 @@ from unpaired.cores import count_cores
 from unpaired.data import counter_rng
 from unpaired.data.domain import DOMAIN_KEYS, Domain
 from unpaired.data.item_transform import Example, ItemTransform, LoadedItem
-from unpaired.data.paths import Paths, remove_suffix
+from unpaired.data.paths import Paths, remove_suffix, split_item_path
 from unpaired.data.sampler import BatchSampler, SampleIndex, create_batch_sampler
 from unpaired.data.split import DomainSplits, SplitName
 from unpaired.errors import UnreadableFileError, UsageError, WorkError
@@ -189,7 +189,7 @@ class BatchLoader:
             try:
                 loaded_item = self._load_file(*key) if pending_item is None else pending_item.result()
             except UnreadableFileError as error:
-                require_folder(paths.get_path(key[1]).parent, error)
+                require_folder(split_item_path(paths.get_path(key[1]))[0].parent, error)
                 self._failed_files.add(key)
                 self._on_unreadable(error)
                 continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from unpaired.data.artifacts import is_run_folder
@@ -22,7 +22,7 @@ from unpaired.data.paths import Paths
 from unpaired.data.walk import SkippedFiles, describe_unused, format_names, get_suffix, list_subfolders, walk_files
 from unpaired.errors import UsageError, WorkError
 from unpaired.file_names import suggest_path
-from unpaired.media import MEDIA, Medium, infer_medium
+from unpaired.media import MEDIA, Medium, find_common_medium, infer_medium
 
 __all__ = ["DomainFiles", "discover", "discover_collections", "get_source_root", "is_valid_name", "rediscover"]
 
@@ -118,11 +118,12 @@ def get_source_root(source: str) -> Path:
 
 
 def _require_one_medium(domains: list[DomainFiles]) -> list[DomainFiles]:
-    other_domain = next((files for files in domains if files.medium is not domains[0].medium), None)
-    if other_domain is not None:
+    medium = find_common_medium(files.medium.name for files in domains)
+    if medium is None:
+        other_domain = next(files for files in domains if files.medium is not domains[0].medium)
         contents = " but ".join(f"'{files.name}' has {files.medium.files_noun}" for files in (domains[0], other_domain))
         raise WorkError(f"{contents}; expected domains of one medium")
-    return domains
+    return [files if files.medium is medium else replace(files, medium=medium) for files in domains]
 
 
 def _resolve_source(path: Path) -> Path:
@@ -182,7 +183,8 @@ def _list_domain_files(domain_folder: DomainFolders) -> DomainFiles:
         raise WorkError(
             f"{domain_folder.train}: no files to read for domain '{domain_folder.name}'{reasons}; expected {file_types}"
         )
-    if len(listing.first_by_medium) > 1:
+    medium = find_common_medium(listing.first_by_medium)
+    if medium is None:
         both_media = " and ".join(
             f"{MEDIA[name].files_noun} ({file})" for name, file in sorted(listing.first_by_medium.items())
         )
@@ -200,7 +202,7 @@ def _list_domain_files(domain_folder: DomainFolders) -> DomainFiles:
         listing.skipped.ignored,
         "; ".join(filter(None, [*notes, *skipped_notes])),
         list_file=None if domain_folder.train.is_dir() else domain_folder.train,
-        medium=MEDIA[next(iter(listing.first_by_medium))],
+        medium=medium,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from unpaired.console import LogCallback
@@ -31,6 +32,10 @@ class DomainInspection:
         """Add a file that cannot be used."""
         self.unreadable.append(error)
         self.unreadable_in_train += in_train
+
+    def get_group_function(self) -> Callable[[str], str] | None:
+        """Return the function from names of files to groups that no split divides; None: each file is by itself."""
+        return None
 
     def format_split(self, holdout_fraction: float) -> str:
         """Return the numbers of files that training would put into each split."""
@@ -92,7 +97,10 @@ class DataReport(ABC):
     def split_files(self, holdout_fraction: float, seed: int) -> list[DomainSplits]:
         """Split the files of every domain; unusable files are in no split."""
         unreadable = self.unreadable
-        return [split_files(domain.files, holdout_fraction, seed, unreadable) for domain in self.domains]
+        return [
+            split_files(domain.files, holdout_fraction, seed, unreadable, domain.get_group_function())
+            for domain in self.domains
+        ]
 
 
 def format_count(count: int, noun: str) -> str:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from unpaired.atomic import atomic_write
 from unpaired.data.label_table import LabelColumns, LabelTable
-from unpaired.data.paths import Paths, remove_suffix
+from unpaired.data.paths import Paths, get_file_name, remove_suffix
 from unpaired.data.split import DomainSplits
 from unpaired.errors import WorkError
 from unpaired.labels import Labels
@@ -43,7 +43,9 @@ def attach_labels(splits: DomainSplits, table: LabelTable, labels: Labels, set_i
     name_by_row: dict[tuple[Path, str], str] = {}
     for split_name, paths in (("train", splits.train), ("validation", splits.validation), ("test", splits.test)):
         matches = [
-            (i, name, row_name) for i, name in enumerate(paths) if (row_name := table.find_row_name(name)) is not None
+            (i, name, row_name)
+            for i, name in enumerate(map(get_file_name, paths))
+            if (row_name := table.find_row_name(name)) is not None
         ]
         for _, name, row_name in matches:
             if remove_suffix(other_name := name_by_row.setdefault((paths.root, row_name), name)) != remove_suffix(name):
@@ -125,5 +127,5 @@ def write_labels(path: Path, data: LabelledSplits, labels: Labels) -> None:
             (data.splits.test, data.test),
         )
         for paths, rows in parts:
-            for name, row in zip(paths, rows, strict=True):
+            for name, row in {get_file_name(name): row for name, row in zip(paths, rows, strict=True)}.items():
                 writer.writerow([name, *(int(row[i]) for i in known_columns)])

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 from array import array
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from unpaired.file_names import normalize_name
+
+_ITEM_NAME = re.compile(r"(?:([a-z]+)-)?([0-9]{1,9})")
+_DIGITS = np.frombuffer(b"0123456789", np.uint8)
 
 
 class Paths:
@@ -79,6 +84,15 @@ class Paths:
         pairs = [(paths[i], int(paths.sizes[i])) for paths in (self, other) for i in range(len(paths))]
         return Paths.from_files(self.root, pairs)
 
+    def merge_items(self) -> Paths:
+        """Return the files, each once, of which items are listed, as "stack.tif/0003"."""
+        names = np.frombuffer(self._names, np.uint8)
+        if not np.isin(names[self._starts + self._lengths - 1], _DIGITS).any():
+            return self
+        return Paths.from_files(
+            self.root, {get_file_name(name): int(self.sizes[i]) for i, name in enumerate(self)}.items()
+        )
+
     def hash_names(self, salt: str, ignore_suffix: bool = False) -> npt.NDArray[np.uint64]:
         """Return a 64-bit BLAKE2b hash (N,) of each name, keyed by `salt`.
 
@@ -97,24 +111,33 @@ class Paths:
         return out
 
 
-def split_item_path(path: Path) -> tuple[Path, int | None]:
-    """Split the path of an item within a file, as "stack.tif/0003", into the file and the number of the item, from 1.
+class ItemName(NamedTuple):
+    """Last part of the name of an item within a file: "0003", or "axial-0003" with a prefix. Numbers begin at 1."""
 
-    The number of other paths is None.
-    """
-    is_item = is_item_number(path.name) and bool(path.parent.suffix) and not path.is_file()
-    return (path.parent, int(path.name)) if is_item else (path, None)
+    prefix: str
+    number: int
+
+    def __str__(self) -> str:
+        return f"{self.prefix}-{self.number:04}" if self.prefix else f"{self.number:04}"
+
+
+def parse_item_name(text: str) -> ItemName | None:
+    """Return the name of an item within a file; None for other texts, such as names of files, which have a suffix."""
+    match = _ITEM_NAME.fullmatch(text)
+    return None if match is None else ItemName(match[1] or "", int(match[2]))
+
+
+def split_item_path(path: Path) -> tuple[Path, ItemName | None]:
+    """Split the path of an item within a file, as "stack.tif/0003", into both; other paths have no item."""
+    item = parse_item_name(path.name)
+    return (path, None) if item is None or not path.parent.suffix or path.is_file() else (path.parent, item)
 
 
 def get_file_name(name: str) -> str:
     """Return the name of the file that an item is in: "a/stack.tif" for "a/stack.tif/0003", else the same name."""
-    folder, _, last = name.rpartition("/")
-    return folder if is_item_number(last) and "." in folder.rpartition("/")[2] else name
-
-
-def is_item_number(name: str) -> bool:
-    """Whether the last part of a name is the number of an item within a file; names of files have a suffix."""
-    return name.isascii() and name.isdigit()
+    file, _, last = name.rpartition("/")
+    is_item = parse_item_name(last) is not None and "." in file.rpartition("/")[2]
+    return file if is_item else name
 
 
 def get_stem_length(name: bytes) -> int:

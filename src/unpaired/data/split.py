@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -19,6 +19,8 @@ from unpaired.errors import WorkError
 SplitName = Literal["train", "validation", "test"]
 MIN_FILES_FOR_HOLDOUT = 10
 """Number of files below which a domain has no validation and test files."""
+MIN_GROUPS = 4
+"""Number of groups of files (such as volumes) below which a domain has no validation and test files."""
 MAX_VALIDATION, MAX_TEST = 200, 1000
 """Maximum numbers of validation and test files that are held out per domain."""
 _SKIPPED, _TEST_SKIPPED = "skipped", "test-skipped"
@@ -46,13 +48,15 @@ class DomainSplits:
         return {"train": self.train, "validation": self.validation, "test": self.test}[split_name]
 
 
-def compute_holdout_counts(count: int, holdout_fraction: float, has_test_folder: bool) -> tuple[int, int]:
+def compute_holdout_counts(
+    count: int, holdout_fraction: float, has_test_folder: bool, minimum: int = MIN_FILES_FOR_HOLDOUT
+) -> tuple[int, int]:
     """Return the numbers of validation files (at most 200) and test files (at most 1000) to hold out of `count` files.
 
-    Each is at least 1 and at most a third of the files. Both are 0 for fewer than 10 files or a fraction of 0. With a
-    test folder, no test files are held out.
+    Each is at least 1 and at most a third of the files. Both are 0 for fewer than `minimum` files or a fraction of 0.
+    With a test folder, no test files are held out.
     """
-    if count < MIN_FILES_FOR_HOLDOUT or holdout_fraction == 0:
+    if count < minimum or holdout_fraction == 0:
         return 0, 0
     holdout_count = min(max(1, round(count * holdout_fraction)), count // 3)
     return min(holdout_count, MAX_VALIDATION), 0 if has_test_folder else min(holdout_count, MAX_TEST)
@@ -65,12 +69,16 @@ def format_split_counts(train: int, validation: int, test: int, has_test_folder:
 
 
 def split_files(
-    files: DomainFiles, holdout_fraction: float, seed: int, unreadable: Container[str] = ()
+    files: DomainFiles,
+    holdout_fraction: float,
+    seed: int,
+    unreadable: Container[str] = (),
+    get_group: Callable[[str], str] | None = None,
 ) -> DomainSplits:
     """Split files by a hash of (seed, name without suffix), which does not depend on the order of the files.
 
     Files with equal names in two domains have equal hashes, which keeps true pairs together. `unreadable` are full
-    paths.
+    paths. With `get_group`, files whose names have the same group are in the same split, and groups are counted.
     """
     readable, skipped = _separate_unreadable(files.train, unreadable)
     has_test_folder = files.test is not None
@@ -79,18 +87,30 @@ def split_files(
         skipped = skipped.join(files.unlabelled_train)
     if files.unlabelled_test is not None:
         test_skipped = test_skipped.join(files.unlabelled_test)
-    validation_count, test_count = compute_holdout_counts(len(readable), holdout_fraction, has_test_folder)
-    shuffled_indices = np.argsort(readable.hash_names(f"split/{seed}", ignore_suffix=True), kind="stable")
+    ranks = _rank_files(readable, seed, get_group)
+    count, minimum = int(ranks.max(initial=-1)) + 1, MIN_FILES_FOR_HOLDOUT if get_group is None else MIN_GROUPS
+    validation_count, test_count = compute_holdout_counts(count, holdout_fraction, has_test_folder, minimum)
     holdout_count = validation_count + test_count
     return DomainSplits(
         name=files.name,
-        train=readable.take(np.sort(shuffled_indices[holdout_count:])),
-        validation=readable.take(np.sort(shuffled_indices[test_count:holdout_count])),
-        test=test if has_test_folder else readable.take(np.sort(shuffled_indices[:test_count])),
+        train=readable.take(np.flatnonzero(ranks >= holdout_count)),
+        validation=readable.take(np.flatnonzero((ranks >= test_count) & (ranks < holdout_count))),
+        test=test if has_test_folder else readable.take(np.flatnonzero(ranks < test_count)),
         skipped=skipped,
         test_skipped=test_skipped,
         has_test_folder=has_test_folder,
     )
+
+
+def _rank_files(files: Paths, seed: int, get_group: Callable[[str], str] | None) -> npt.NDArray[np.int64]:
+    """Return the rank (N,) of each file, or of its group, in the order of hashes."""
+    salt = f"split/{seed}"
+    if get_group is None:
+        ranks = np.empty(len(files), np.int64)
+        ranks[np.argsort(files.hash_names(salt, ignore_suffix=True), kind="stable")] = np.arange(len(files))
+        return ranks
+    groups = Paths.from_files(files.root, ((get_group(name), 0) for name in files))
+    return np.unique(groups.hash_names(salt, ignore_suffix=True), return_inverse=True)[1].astype(np.int64)
 
 
 def choose_evaluation_split(splits: Sequence[DomainSplits]) -> SplitName | None:
@@ -198,7 +218,7 @@ class _FileIndex:
 
     def __init__(self, train: list[Paths], test: list[Paths]) -> None:
         self.train, self.test = train, test
-        parts = [(p, "train") for p in train] + [(p, "test") for p in test]
+        parts = [(p.merge_items(), "train") for p in train] + [(p.merge_items(), "test") for p in test]
         self.paths = [p for p, _ in parts]
         hashes = np.concatenate([p.hash_names(salt) for p, salt in parts])
         sizes = np.concatenate([p.sizes for p in self.paths])

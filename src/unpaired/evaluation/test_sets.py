@@ -66,19 +66,24 @@ def load_given_sets(
     are left out. Raises UsageError if a domain is missing.
     """
     description = ", ".join(map(str, data))
+
+    def list_items(files: DomainFiles) -> DomainFiles:
+        return config.get_medium().list_items(files, config.medium_settings)
+
     if config.labels is not None and config.sources:
         files_by_domain, tables, _ = discover_labelled_data([Path(d) for d in data], config.data.attributes)
         domains = {files.name: (files, table) for files, table in zip(files_by_domain, tables, strict=True)}
         domain_files = [_require_domain(domains, d.name, description) for d in config.sources]
         _warn_of_unused_files([files for files, _ in domain_files])
         labelled_sets = [
-            attach_labels(split(files), table, config.labels, i) for i, (files, table) in enumerate(domain_files)
+            attach_labels(split(list_items(files)), table, config.labels, i)
+            for i, (files, table) in enumerate(domain_files)
         ]
         return [part for _, part in iterate_domain_splits(labelled_sets, config.labels)], description
     folders = {files.name: files for files in discover([Path(d) for d in data], len(config.domains) == 1)}
     matching_files = [_require_domain(folders, d.name, description) for d in config.domains]
     _warn_of_unused_files(matching_files)
-    return [split(files) for files in matching_files], description
+    return [split(list_items(files)) for files in matching_files], description
 
 
 def _require_domain(domains: Mapping[str, T], name: str, description: str) -> T:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from unpaired.errors import UsageError
-from unpaired.media.base import Medium, get_suffix
+from unpaired.media.base import Medium, has_suffix
 from unpaired.media.image.medium import ImageMedium
+from unpaired.media.video.medium import VideoMedium
 from unpaired.media.voice.medium import VoiceMedium
 
-__all__ = ["MEDIA", "Medium", "infer_medium", "require_medium"]
+__all__ = ["MEDIA", "Medium", "find_common_medium", "infer_medium", "require_medium"]
 
-MEDIA: dict[str, Medium] = {medium.name: medium for medium in (ImageMedium(), VoiceMedium())}
+MEDIA: dict[str, Medium] = {medium.name: medium for medium in (ImageMedium(), VoiceMedium(), VideoMedium())}
 """All media by name. The first one is used in help texts and examples."""
 
 
 def infer_medium(name: str) -> Medium | None:
     """Return the medium of a file by its suffix; None if no medium reads such files."""
-    suffix = get_suffix(name)
-    return next((medium for medium in MEDIA.values() if suffix in medium.suffixes), None)
+    return next((medium for medium in MEDIA.values() if has_suffix(name, medium.suffixes)), None)
+
+
+def find_common_medium(names: Iterable[str]) -> Medium | None:
+    """Return the medium that reads the files of all the media named, as that of clips reads pictures; None if none."""
+    suffixes = frozenset[str]().union(*(MEDIA[name].suffixes for name in names))
+    return next((medium for medium in MEDIA.values() if suffixes <= medium.suffixes), None)
 
 
 def require_medium(path: Path, medium: Medium) -> None:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from unpaired.data.folders import DomainFiles
     from unpaired.data.item_transform import ItemTransform
     from unpaired.data.split import DomainSplits, SplitName
-    from unpaired.methods.base import Method
+    from unpaired.methods.base import Method, TranslationLoss
     from unpaired.metrics.base import Baseline, Evaluation, Metric, RouteEvaluation, SummaryColumn
     from unpaired.networks import NetworkFactory
     from unpaired.networks.blocks import Role
@@ -204,6 +204,10 @@ class Medium(ABC):
     """Suffixes of files that runs translate too, but that are no training data of the medium."""
     conversion_hints: ClassVar[Mapping[str, str]] = {}
     """Suffix of files that are not read -> how to convert them."""
+    has_demo: ClassVar[bool] = True
+    """Whether `unpaired demo` offers the medium."""
+    kind: ClassVar[str] = ""
+    """Name of the medium whose presets methods define and whose support they state; empty: its own."""
     supports_attributes: ClassVar[bool] = False
     """Whether the values of a label table's columns can be domains (`--attributes`)."""
 
@@ -211,7 +215,16 @@ class Medium(ABC):
         """Pickle and copy as the object in the table of media, which other code compares by identity."""
         return _get_medium, (self.name,)
 
+    @property
+    def method_medium(self) -> str:
+        """Name under which methods have presets for the medium, and say whether they support it."""
+        return self.kind or self.name
+
     # Before training
+
+    def list_items(self, files: DomainFiles, settings: StrictModel) -> DomainFiles:  # noqa: ARG002
+        """Return a domain with the items that its files contain, as "stack.tif/0003"; by default a file is an item."""
+        return files
 
     @abstractmethod
     def check(self, domains: Sequence[DomainFiles], settings: Settings, progress: ProgressCallback) -> CheckResult:
@@ -234,9 +247,12 @@ class Medium(ABC):
     def create_network_factory(self, config: RunConfig, teacher: Role | None = None) -> NetworkFactory:
         """Return the factory of a run's networks."""
 
-    def get_temporal_weight(self, config: RunConfig) -> float:  # noqa: ARG002 - for media whose items can be moved
-        """Return the weight of the temporal consistency loss, which needs items that are images; 0: none."""
-        return 0.0
+    def create_translation_losses(self, config: RunConfig) -> tuple[TranslationLoss, ...]:  # noqa: ARG002 - as said
+        """Return the losses of translations that the settings select, for training; most media have none.
+
+        Raises UsageError if the method or an installation does not support one, WorkError for damaged files.
+        """
+        return ()
 
     @abstractmethod
     def create_validator(
@@ -409,8 +425,7 @@ class Medium(ABC):
 
     def translates(self, name: str) -> bool:
         """Whether runs of the medium translate files with the suffix of `name`."""
-        suffix = get_suffix(name)
-        return suffix in self.suffixes or suffix in self.other_inputs
+        return has_suffix(name, self.suffixes) or has_suffix(name, self.other_inputs)
 
     def expected_inputs(self) -> str:
         """Return the suffixes of files that runs of the medium translate, as a list for messages."""
@@ -421,9 +436,10 @@ class Medium(ABC):
         return ", ".join(sorted(self.suffixes))
 
 
-def get_suffix(name: str) -> str:
-    """Return the suffix of a file name in lower case, with its dot."""
-    return "." + name.rpartition(".")[2].lower()
+def has_suffix(name: str, suffixes: frozenset[str]) -> bool:
+    """Whether a file name has one of the suffixes, which are lower case, with the dot, and may be double (.nii.gz)."""
+    parts = name.lower().split(".")
+    return "." + parts[-1] in suffixes or "." + ".".join(parts[-2:]) in suffixes
 
 
 def _get_medium(name: str) -> Medium:

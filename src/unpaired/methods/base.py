@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -79,21 +79,42 @@ class Turn:
         self.losses = {name: loss for name, loss in losses.items() if loss is not None}
 
 
-TEMPORAL_LOSS = "temporal"
-"""Name of the loss that training adds to turns (methods.temporal); no method uses it for a loss of its own."""
-
-
 @dataclass(frozen=True)
 class BatchTranslation:
     """A translation of the items `x` (B, C, H, W) of a batch by the networks `roles`, with gradients.
 
-    `key` identifies it among those of a batch. `translate` maps `x`, or items of the same shape in its place.
+    `key` identifies it among those of a batch: the source and the target domain, if all items have the same. `labels`
+    are the source's and the target's labels (B, L) otherwise. `translate` maps `x`, or items of the same shape in its
+    place.
     """
 
     key: tuple[str, ...]
     roles: tuple[str, ...]
     x: Tensor
     translate: Callable[[Tensor], Tensor]
+    labels: tuple[Tensor, Tensor] | None = None
+
+
+class TranslationLoss(Protocol):
+    """Loss of the translations of any method; the medium creates it, and training adds it (`translation_losses`).
+
+    Implementations hold no parameters that are trained, and copies of a method share them.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name of the loss in a turn; no method uses it for a loss of its own."""
+
+    @property
+    def weight(self) -> float:
+        """Weight of the loss, above 0."""
+
+    @property
+    def pretrained(self) -> Mapping[str, str]:
+        """Pretrained networks in use: name -> SHA-256 of the weights."""
+
+    def __call__(self, translation: BatchTranslation) -> Tensor:
+        """Return the scalar loss of a translation."""
 
 
 Turns = Turn | list[Turn]
@@ -134,8 +155,8 @@ class Method(nn.Module, ABC):
     """Why a translation is no forward pass and cannot be exported; empty if it is one."""
     stride: int = 1
     """`translate` accepts heights and widths that are multiples of this; set by the code that builds the networks."""
-    temporal_weight: float = 0.0
-    """Weight of the temporal consistency loss; set by the code that builds the networks."""
+    translation_losses: tuple[TranslationLoss, ...] = ()
+    """Losses that training adds to the method's own; set by the code that builds the networks."""
     is_cycle_consistent: bool = False
     """Whether translating there and back should give the input: then the cycle error is reported for this method."""
 
@@ -164,8 +185,9 @@ class Method(nn.Module, ABC):
 
         The key `player.loss` takes precedence over `loss`. Raises KeyError if neither has a weight.
         """
-        if loss == TEMPORAL_LOSS:
-            return self.temporal_weight
+        added = next((extra.weight for extra in self.translation_losses if extra.name == loss), None)
+        if added is not None:
+            return added
         key = f"{player}.{loss}"
         weight = self.loss_weights[key] if key in self.loss_weights else self.loss_weights[loss]
         return weight(context) if callable(weight) else weight

@@ -92,9 +92,10 @@ class LabelConditionedMethod(Method):
 
     def list_translations(self, batch: Batch) -> list[BatchTranslation]:
         """Return the translation of the batch to the labels of other items of it, in random order."""
-        label = batch["label"][torch.randperm(len(batch["label"]))]
-        translate = partial(self.apply_labels, label=label, label_mask=batch["label_mask"])
-        return [BatchTranslation(("x",), self.translating_roles, batch["x"], translate)]
+        label = batch["label"]
+        target_label = label[torch.randperm(len(label))]
+        translate = partial(self.apply_labels, label=target_label, label_mask=batch["label_mask"])
+        return [BatchTranslation(("x",), self.translating_roles, batch["x"], translate, (label, target_label))]
 
     def build_routes(self, roles: tuple[str, ...], classifiers: tuple[str, ...]) -> tuple[Route, ...]:
         """Build a route between any two domains of one group; each needs `roles`, those of `apply_labels`.
@@ -121,6 +122,14 @@ class SynthesisMethod(Method):
     """
 
     export_refusal: ClassVar[str] = "needs the encoder that computes its conditions, which an exported file lacks"
+
+    def list_translations(self, batch: Batch) -> list[BatchTranslation]:
+        """Return the synthesis of each domain's items in their own domain, as in training."""
+        roles = {route.target: route.roles for route in self.routes}
+        return [
+            BatchTranslation((key, key), roles[key], x, partial(self.translate, source=key, target=key))
+            for key, x in batch.items()
+        ]
 
 
 class SamplingMethod(Method):

@@ -21,9 +21,10 @@ from unpaired.runs.weights import load_state, read_tensors
 def build_method(config: RunConfig, include_teacher: bool = True) -> Method:
     """Build the method of a run, initialized with torch's current random state.
 
-    `include_teacher` adds the run's teacher, which only training needs. Raises UsageError if the networks do not
-    support the run's item size or temporal loss, or an embedding for training is missing; WorkError if the teacher is
-    missing or has changed, or the weights of an embedding are not those that the run began with.
+    `include_teacher` adds the run's teacher and the losses of translations, which only training needs. Raises
+    UsageError if the networks do not support the run's item size or losses, or a pretrained network for training is
+    missing, WorkError if the teacher is missing or has changed, or the weights of a pretrained network are not those
+    that the run began with.
     """
     medium = config.get_medium()
     teacher = load_teacher(config.teacher) if config.teacher is not None and include_teacher else None
@@ -31,16 +32,11 @@ def build_method(config: RunConfig, include_teacher: bool = True) -> Method:
     settings = {name: getattr(config.method_settings, name) for name in type(config.method_settings).model_fields}
     method = METHODS[config.method].cls(factory, **settings)
     method.stride = factory.stride
-    method.temporal_weight = medium.get_temporal_weight(config)
-    if method.temporal_weight and method.export_refusal:
-        raise UsageError(
-            f"temporal_weight {method.temporal_weight:g}: {config.method} {method.export_refusal}, so the loss cannot "
-            "train its networks; leave it out (--temporal-weight 0)"
-        )
     if include_teacher:
         if (reason := find_missing_embedding(method)) is not None:
             raise reason
-        require_same_weights(config, collect_digests(method))
+        method.translation_losses = medium.create_translation_losses(config)
+        require_same_weights(config, collect_pretrained(method))
     size = getattr(config.medium_settings, medium.crop_setting)
     if size % factory.stride:
         name, flag = medium.crop_setting, medium.crop_setting.replace("_", "-")
@@ -50,6 +46,14 @@ def build_method(config: RunConfig, include_teacher: bool = True) -> Method:
             f"{name} {size}: these networks need a multiple of {factory.stride}; try --{flag} {suggestions}"
         )
     return method
+
+
+def collect_pretrained(method: Method) -> dict[str, str]:
+    """Return the pretrained networks that train a method, in it or in its losses: name -> SHA-256 of the weights."""
+    digests = collect_digests(method)
+    for loss in method.translation_losses:
+        digests |= loss.pretrained
+    return digests
 
 
 def require_same_weights(config: RunConfig, installed_digests: Mapping[str, str]) -> None:

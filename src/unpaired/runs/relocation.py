@@ -8,7 +8,7 @@ from pathlib import Path
 
 from unpaired.config.run_config import RunConfig
 from unpaired.data.folders import DomainFiles, discover, discover_collections
-from unpaired.data.paths import Paths
+from unpaired.data.paths import Paths, get_file_name
 from unpaired.data.split import DomainSplits
 from unpaired.errors import UsageError
 from unpaired.file_names import normalize_name
@@ -55,7 +55,11 @@ def adopt_stored_names(recorded: DomainSplits, current: DomainFiles) -> DomainSp
             return paths
         names = set(stored)
         by_normal_name = {normalize_name(name): name for name in names}
-        renamed = [name if name in names else by_normal_name.get(normalize_name(name), name) for name in paths]
+        renamed = []
+        for name in paths:
+            file = get_file_name(name)
+            stored_file = file if file in names else by_normal_name.get(normalize_name(file), file)
+            renamed.append(stored_file + name[len(file) :])
         if renamed == list(paths):
             return paths
         return Paths.from_files(paths.root, zip(renamed, paths.sizes.tolist(), strict=True))

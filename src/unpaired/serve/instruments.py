@@ -29,7 +29,7 @@ class Instruments:
         self.active = Gauge("unpaired_active_requests", "Requests with a body in progress", registry=self.registry)
         waiting = Gauge("unpaired_waiting_translations", "Waiting translations", ["run"], registry=self.registry)
         for name, model in models.by_name.items():
-            waiting.labels(name).set_function(lambda worker=model.worker: worker.waiting_count)
+            waiting.labels(name).set_function(model.worker.count_waiting)
 
     def render(self) -> bytes:
         """Return all measurements as text."""

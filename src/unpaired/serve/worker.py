@@ -92,9 +92,8 @@ class ModelWorker:
         self._thread = threading.Thread(target=self._work, name=f"unpaired-serve {name}", daemon=True)
         self._thread.start()
 
-    @property
-    def waiting_count(self) -> int:
-        """Number of waiting jobs."""
+    def count_waiting(self) -> int:
+        """Return the number of waiting jobs."""
         return len(self._waiting)
 
     @property

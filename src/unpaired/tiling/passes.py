@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 import weakref
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from unpaired.console import FractionCallback
 from unpaired.errors import WorkError, is_out_of_memory
+from unpaired.temporary_files import find_temporary_folder
 from unpaired.tiling.nodes import Leaf, Node, StoredMap, evaluate, list_nodes
 from unpaired.tiling.regions import Region, iterate_tiles, shift
 
@@ -183,12 +183,3 @@ def is_costly(node: Node) -> bool:
 def count_stored_inputs(node: Node) -> int:
     """Return the number of stored maps that a node is computed from."""
     return sum(isinstance(part, Leaf) and part.is_stored for part in list_nodes(node))
-
-
-def find_temporary_folder() -> Path:
-    """Return the folder for large temporary files: TMPDIR if set, else /var/tmp, since /tmp may be kept in memory."""
-    variables = ("TMPDIR", "TEMP", "TMP")
-    large = Path("/var/tmp")
-    if not any(os.environ.get(name) for name in variables) and os.access(large, os.W_OK):
-        return large
-    return Path(tempfile.gettempdir())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -16,7 +17,7 @@ from unpaired.methods import METHODS
 
 def explain_unsupported(method: str, medium: Medium) -> str:
     """Return why a method cannot be trained on files of a medium; empty if it can."""
-    reason = METHODS[method].unsupported.get(medium.name)
+    reason = METHODS[method].unsupported.get(medium.method_medium)
     return "" if reason is None else f"{method} does not learn from {medium.files_noun}: {reason}"
 
 
@@ -32,10 +33,11 @@ def require_feasible(settings: Settings, device: torch.device, world_size: int) 
     training, networks = settings.training, settings.networks
     if training.precision == "fp16-mixed" and device.type != "cuda":
         raise UsageError("precision fp16-mixed needs a CUDA device; use fp32 or bf16-mixed")
-    if training.batch_size % (world_size * training.grad_accumulation):
+    shards = world_size * training.grad_accumulation
+    if training.batch_size % shards:
         raise UsageError(
             f"batch size {training.batch_size}: must be a multiple of ranks x micro-batches, {world_size} x "
-            f"{training.grad_accumulation}"
+            f"{training.grad_accumulation}; use --batch-size {shards * math.ceil(training.batch_size / shards)}"
         )
     if reason := explain_small_batch(settings, world_size):
         raise UsageError(reason)

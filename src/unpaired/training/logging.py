@@ -1,4 +1,4 @@
-"""Log of training: progress line, TensorBoard scalars, sample grids and the history file."""
+"""Log of training: progress line, TensorBoard scalars, experiment tracker, sample grids and the history file."""
 
 from __future__ import annotations
 
@@ -20,17 +20,26 @@ from unpaired.metrics.trend import TrendPoint, describe_decline, find_decline
 from unpaired.networks.rgb import to_rgb
 from unpaired.runs.folder import RunFolder
 from unpaired.runs.history import History
+from unpaired.training.experiment_loggers import ExperimentLogger
 
 
 class TrainingLog:
     """Log of a run, on the first rank only. `log` receives lines; on a terminal, a live line shows the progress.
 
     `resumed_at` is the step that the run resumes at; later records are removed from the history and TensorBoard.
+    `tracker` gets the scalars and sample grids too; None: no tracker is used.
     """
 
-    def __init__(self, folder: RunFolder, log: LogCallback, resumed_at: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: RunFolder,
+        log: LogCallback,
+        resumed_at: int | None = None,
+        tracker: ExperimentLogger | None = None,
+    ) -> None:
         self.folder = folder
         self.log = log
+        self._tracker = tracker
         self.history = History(folder.history)
         folder.samples.mkdir(exist_ok=True)
         if resumed_at is not None:
@@ -62,9 +71,7 @@ class TrainingLog:
         self, step: int, budget_fraction: float, spent_s: float, lr_factor: float, losses: Mapping[str, float]
     ) -> None:
         """Log the losses of a step by name (`player.loss`) to TensorBoard and the history."""
-        for name, value in losses.items():
-            self.tensorboard.add_scalar(f"losses/{name}", value, step)
-        self.tensorboard.add_scalar("lr_factor", lr_factor, step)
+        self._log_scalars(step, {**{f"losses/{name}": value for name, value in losses.items()}, "lr_factor": lr_factor})
         self.history.add(
             "losses", step, budget_fraction=budget_fraction, spent_s=round(spent_s, 3), losses=dict(losses)
         )
@@ -107,19 +114,29 @@ class TrainingLog:
             self.log(describe_decline(self._trend_points, metric))
 
     def log_metrics(self, step: int, routes: Sequence[RouteEvaluation]) -> None:
-        """Log the metrics of routes and of their baselines as TensorBoard scalars."""
+        """Log the metrics of routes and of their baselines as scalars."""
+        scalars: dict[str, float] = {}
         for route in routes:
             for name, value in route.values.items():
-                self.tensorboard.add_scalar(f"metrics/{name}/{route.route}", value, step)
+                scalars[f"metrics/{name}/{route.route}"] = value
             for baseline, values in route.baselines.items():
                 for name, value in values.items():
-                    self.tensorboard.add_scalar(f"metrics/{name} ({baseline})/{route.route}", value, step)
+                    scalars[f"metrics/{name} ({baseline})/{route.route}"] = value
+        self._log_scalars(step, scalars)
+
+    def _log_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
+        for name, value in scalars.items():
+            self.tensorboard.add_scalar(name, value, step)
+        if self._tracker is not None and scalars:
+            self._tracker.log_scalars(step, scalars)
 
     def log_samples(self, step: int, route: str, grid: Tensor) -> Path:
         """Save a grid `(C, H, W)` in [-1, 1] as a PNG file and in TensorBoard; returns the file's path."""
         path = self.folder.samples / shorten_name(f"step-{step:09d}-{route}.png")
         save_grid(path, grid)
         self.tensorboard.add_image(f"samples/{route}", (to_rgb(grid[None].float().clamp(-1, 1))[0] + 1) / 2, step)
+        if self._tracker is not None:
+            self._tracker.log_image(step, f"samples/{route}", path)
         self.history.add("samples", step, route=route, file=str(path.relative_to(self.folder.path)))
         return path
 
@@ -130,8 +147,10 @@ class TrainingLog:
             self.history.add("notice", step, message=message)
 
     def close(self) -> None:
-        """Stop the live line and flush TensorBoard's files."""
+        """Stop the live line, flush TensorBoard's files, and end the tracker's record."""
         if self.live_display is not None:
             self.live_display.stop()
         with suppress(OSError):  # a full disk, which was reported before
             self.tensorboard.close()
+        if self._tracker is not None:
+            self._tracker.close()

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from unpaired.errors import WorkError
 from unpaired.methods.base import Batch, Method, StepContext, Turn, Turns
-from unpaired.methods.temporal import play_with_temporal_loss
+from unpaired.methods.translation_losses import play_with_translation_losses
 from unpaired.training.distributed import Distributed
 from unpaired.training.ema import ExponentialMovingAverage
 from unpaired.training.optimizers import PlayerOptimizer
@@ -32,7 +32,7 @@ class Play:
 
     def __init__(self, method: Method, batch: Batch, context: StepContext, seed: int, is_single: bool) -> None:
         self.batch = batch
-        self.moves: Iterator[Turns] = iter(play_with_temporal_loss(method, batch, context))
+        self.moves: Iterator[Turns] = iter(play_with_translation_losses(method, batch, context))
         torch.manual_seed(seed)
         self.rng_states = [] if is_single else get_rng_states(next(iter(batch.values())).device)
 

@@ -22,11 +22,11 @@ from unpaired.devices import pick_device
 from unpaired.errors import UnreadableFileError, UsageError
 from unpaired.methods import METHODS
 from unpaired.methods.base import Method
-from unpaired.networks.pretrained import collect_digests
 from unpaired.runs.files import RunFiles, build_batch_sampler, build_item_transform
 from unpaired.runs.folder import require_unused
-from unpaired.runs.method_builder import build_method
+from unpaired.runs.method_builder import build_method, collect_pretrained
 from unpaired.training.distributed import Distributed, launch_distributed
+from unpaired.training.experiment_loggers import require_logger
 from unpaired.training.feasibility import require_feasible, require_method_support, require_validation
 from unpaired.training.init_weights import init_from_run
 from unpaired.training.listing import build_domains, list_data
@@ -85,7 +85,7 @@ def setup_training(
         method = build_on_device(config, fabric)
         if init is not None:
             config = init_from_run(method, Path(init), config, log)
-    config = config.model_copy(update={"pretrained": config.pretrained | collect_digests(method)})
+    config = config.model_copy(update={"pretrained": config.pretrained | collect_pretrained(method)})
     with distributed.report_errors_once():
         batches = build_batches(config, files, log)
     expected_step_s: float | None = None
@@ -108,6 +108,7 @@ def configure_run(
     require_method_support(request.method, medium)
     settings = resolve_settings(request, medium, choose_default_preset(device))
     require_feasible(settings, device, world_size)
+    require_logger(settings.training.logger)
     inspection = medium.inspect(settings, listing, log)
     domains, files = build_domains(listing, inspection.domains, inspection.splits)
     if pairs:

@@ -26,6 +26,7 @@ from unpaired.runs.progress import Budget, Progress, list_checkpoints
 from unpaired.runs.relocation import relocate_data
 from unpaired.training.checkpoint import load_checkpoint
 from unpaired.training.distributed import Distributed, launch_distributed
+from unpaired.training.experiment_loggers import create_logger
 from unpaired.training.feasibility import require_validation
 from unpaired.training.finish import describe_early_stop
 from unpaired.training.init_weights import init_from_run
@@ -268,9 +269,8 @@ def run_training(
         return batches.load_batch(step, shard, shards, config.training.batch_size)
 
     try:
-        training_log = (
-            TrainingLog(folder, log, progress.step if is_resumed else None) if loop.distributed.is_first else None
-        )
+        resumed_at = progress.step if is_resumed else None
+        training_log = create_training_log(config, folder, log, resumed_at) if loop.distributed.is_first else None
         validator = (
             config.get_medium().create_validator(config, folder, loop.ema.method, batches, training_log)
             if training_log is not None
@@ -305,6 +305,11 @@ def run_training(
         close_after_end(folder, training_log, None if trainer.is_canceled else trainer.step)
     loop.distributed.barrier()
     return folder.path
+
+
+def create_training_log(config: RunConfig, folder: RunFolder, log: LogCallback, resumed_at: int | None) -> TrainingLog:
+    """Create the log of a run, with its experiment tracker if one is set."""
+    return TrainingLog(folder, log, resumed_at, create_logger(config.training.logger, folder, config))
 
 
 def close_after_error(folder: RunFolder, training_log: TrainingLog | None) -> None:

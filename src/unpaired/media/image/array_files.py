@@ -1,4 +1,4 @@
-"""Files that contain arrays of values instead of pictures for display: NumPy arrays."""
+"""Files that contain arrays of values instead of pictures for display: NumPy arrays, and scans in other modules."""
 
 from __future__ import annotations
 
@@ -8,27 +8,34 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from unpaired.data.paths import ItemName
 from unpaired.errors import UnreadableFileError
 from unpaired.media.image.pixel_types import describe_bands, get_type_bits
 from unpaired.media.image.read_errors import name_unreadable, require_size
+from unpaired.media.image.suffixes import NIFTI_SUFFIXES, get_picture_suffix
 from unpaired.media.image.tiff import ImageHeader
 
 Array = npt.NDArray[Any]
 
 
 class ArrayReader(Protocol):
-    """Reader of a type of files. `page` is the number of a page from 1, None: the file has one."""
+    """Reader of a type of files. `item` is one of the pictures within the file, None: the main one."""
 
-    def read_header(self, path: Path, page: int | None) -> ImageHeader:
-        """Read the header of a page; raises UnreadableFileError."""
+    def read_header(self, path: Path, item: ItemName | None) -> ImageHeader:
+        """Read the header of a picture; raises UnreadableFileError."""
 
-    def read_pixels(self, path: Path, page: int | None) -> Array:
-        """Read the values (H, W, C) of a page; raises UnreadableFileError."""
+    def read_pixels(self, path: Path, item: ItemName | None) -> Array:
+        """Read the values (H, W, C) of a picture; raises UnreadableFileError."""
 
 
 def find_array_reader(path: Path) -> ArrayReader | None:
     """Return the reader of a file by its suffix; None for files that other modules decode."""
-    return NpyReader() if path.suffix.lower() == ".npy" else None
+    suffix = get_picture_suffix(path.name)
+    if suffix in NIFTI_SUFFIXES:
+        from unpaired.media.image.nifti import NiftiReader  # noqa: PLC0415 - it imports this module
+
+        return NiftiReader()
+    return NpyReader() if suffix == ".npy" else None
 
 
 def create_array_header(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> ImageHeader:
@@ -46,22 +53,22 @@ def create_array_header(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]
 class NpyReader:
     """Reader of .npy files with one picture: (H, W), or (H, W, C) with channels last. There is no alpha."""
 
-    def read_header(self, path: Path, page: int | None) -> ImageHeader:
+    def read_header(self, path: Path, item: ItemName | None) -> ImageHeader:
         """Read shape and type."""
-        array = self._open(path, page)
+        array = self._open(path, item)
         return create_array_header(path, array.shape, array.dtype)
 
-    def read_pixels(self, path: Path, page: int | None) -> Array:
+    def read_pixels(self, path: Path, item: ItemName | None) -> Array:
         """Read the array."""
-        array = self._open(path, page)
+        array = self._open(path, item)
         create_array_header(path, array.shape, array.dtype)
         with name_unreadable(path):
             return np.array(array, dtype=array.dtype.newbyteorder("="))
 
-    def _open(self, path: Path, page: int | None) -> Array:
+    def _open(self, path: Path, item: ItemName | None) -> Array:
         """Map the array (H, W, C) of a file into memory."""
-        if page is not None:
-            raise UnreadableFileError(path, f"page {page}: .npy files have no pages")
+        if item is not None:
+            raise UnreadableFileError(path, f"{item}: .npy files have no pages")
         with name_unreadable(path):
             array = np.load(path, mmap_mode="r", allow_pickle=False)
         if not isinstance(array, np.ndarray) or array.ndim not in (2, 3) or 0 in array.shape:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from unpaired.media.image.image_io import (
 from unpaired.media.image.settings import ImageSettings, image_statistics
 
 _MAX_ASPECT_RATIO = 16
+ImageReader = Callable[[Path, int, int | None], DecodedImage]
+"""Function from a file, the channels of the networks and a side in pixels (None: any) to a decoded picture."""
 ScaledImage = npt.NDArray[Any]
 """Picture (H, W, C) at the training scale, both sides at least the training size.
 
@@ -30,18 +33,21 @@ The values are uint8 in [0, 255], or float32 in [-1, 1] for domains of more than
 """
 
 
-def load_scaled_image(path: Path, domain: Domain, settings: ImageSettings, training: bool) -> ScaledImage:
+def load_scaled_image(
+    path: Path, domain: Domain, settings: ImageSettings, training: bool, read: ImageReader = read_channels
+) -> ScaledImage:
     """Read a file and resize it to the training scale; raises UnreadableFileError.
 
-    With resize mode "scale", the shorter side becomes `size`, in training `size * load_size_ratio`. With "crop", only
-    pictures smaller than `size` are resized.
+    `read` decodes it, perhaps at a smaller size whose shorter side is at least the given side. With resize mode
+    "scale", the shorter side becomes `size`, in training `size * load_size_ratio`. With "crop", only pictures smaller
+    than `size` are resized.
     """
     side = (
         round(settings.size * settings.load_size_ratio)
         if training and settings.resize_mode == "scale"
         else settings.size
     )
-    image = read_channels(path, settings.num_channels, side if settings.resize_mode == "scale" else None)
+    image = read(path, settings.num_channels, side if settings.resize_mode == "scale" else None)
     return scale_image(image, domain, settings.num_channels, side, settings.resize_mode == "scale")
 
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from unpaired.data.domain import DOMAIN_KEYS, Domain
+from unpaired.data.paths import split_item_path
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.image.crops import convert_crops_to_tensor, crop, load_scaled_image
 from unpaired.media.image.image_grid import render_image_grid
@@ -93,7 +94,7 @@ def interpolate_files(
     with torch.no_grad():
         for end, name in zip(map(Path, ends), sources, strict=True):
             key = config.find_key(name)
-            if not end.exists():
+            if not split_item_path(end)[0].exists():
                 raise UsageError(f"{end}: no such file")
             scaled_image = load_scaled_image(end, config.get_domain(key), settings, training=False)
             x = convert_crops_to_tensor(crop(scaled_image, settings.size)[None]).to(translator.device)

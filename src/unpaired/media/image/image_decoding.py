@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms, UnidentifiedImageError
 
+from unpaired.data.paths import ItemName
 from unpaired.errors import UnreadableFileError
 from unpaired.limits import get_max_pixels
 from unpaired.media.image import tiff
@@ -46,13 +47,15 @@ T = TypeVar("T")
 Source = Path | io.BytesIO
 
 
-def decode_header(path: Path, page: int | None = None) -> ImageHeader:
-    """Read the header of the main page of a picture, or of a page (from 1); raises UnreadableFileError."""
+def decode_header(path: Path, item: ItemName | None = None) -> ImageHeader:
+    """Read the header of the main page of a picture, or of a page; raises UnreadableFileError."""
+    page = None if item is None else item.number
     return _read_despite_metadata(path, lambda source: _read_header(path, source, page))
 
 
-def decode_image(path: Path, side: int | None, page: int | None, all_bands: bool) -> DecodedImage:
+def decode_image(path: Path, side: int | None, item: ItemName | None, all_bands: bool) -> DecodedImage:
     """Decode a picture with pixels in the type of the file, as `read_image` does; raises UnreadableFileError."""
+    page = None if item is None else item.number
     return _read_despite_metadata(path, lambda source: _read_image(path, source, side, page, all_bands))
 
 

@@ -24,6 +24,7 @@ from unpaired.media.image.decoded_image import DecodedImage, FloatArray
 from unpaired.media.image.image_reading import read_header, read_image
 from unpaired.media.image.optional_formats import encode_png, has_codecs
 from unpaired.media.image.settings import WRITTEN_FORMATS
+from unpaired.media.image.suffixes import NIFTI_SUFFIXES
 from unpaired.media.image.tiff import ImageHeader
 
 __all__ = [
@@ -47,9 +48,9 @@ __all__ = [
 ]
 
 NO_METADATA = CarriedMetadata()
-DATA_SUFFIXES = (".tif", ".tiff", ".npy")
+DATA_SUFFIXES = frozenset({".tif", ".tiff", ".npy", ".nii", ".nii.gz"})
 """Suffixes of files that hold values of any type and any number of channels."""
-CHANNELS_BY_SUFFIX = {".png": (1, 2, 3, 4), ".webp": (1, 3, 4)}
+CHANNELS_BY_SUFFIX = {".png": (1, 2, 3, 4), ".webp": (1, 3, 4), **dict.fromkeys(NIFTI_SUFFIXES, (1,))}
 """Suffix -> numbers of channels that files can hold; the last of 2 or 4 channels is stored as alpha."""
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 _MAX_VALUES = {8: 255.0, 16: 65535.0}
@@ -177,10 +178,10 @@ def supports_bits(suffix: str, bits: int, is_color: bool, has_alpha: bool) -> bo
     return suffix.lower() == ".png" and bits == 16 and (has_codecs() or not (is_color or has_alpha))
 
 
-def require_suffix(path: Path, channels: int) -> None:
-    """Raise UsageError if files with the suffix of `path` cannot hold this number of channels, alpha not counted."""
-    suffix = path.suffix.lower()
-    if suffix not in DATA_SUFFIXES and channels not in CHANNELS_BY_SUFFIX.get(suffix, (1, 3)):
+def require_suffix(path: Path, suffix: str, channels: int) -> None:
+    """Raise UsageError for `path` if files with a suffix cannot hold this number of channels, alpha not counted."""
+    supported = CHANNELS_BY_SUFFIX.get(suffix, (channels if suffix in DATA_SUFFIXES else 1, 1, 3))
+    if channels not in supported:
         raise UsageError(
             f"{path}: '{suffix}' files cannot hold {channels} channels; expected a .tif or .npy file as input"
         )
@@ -195,7 +196,7 @@ def write_array(path: Path, array: npt.NDArray[Any], has_alpha: bool, metadata: 
     suffix = path.suffix.lower()
     if suffix not in WRITTEN_FORMATS:
         raise UsageError(f"{path}: cannot write '{suffix}' files; expected one of {', '.join(sorted(WRITTEN_FORMATS))}")
-    require_suffix(path, array.shape[-1] - has_alpha)
+    require_suffix(path, suffix, array.shape[-1] - has_alpha)
     with atomic_write(path, get_part_path(path)) as temporary_path:
         try:
             with temporary_path.open("wb") as file:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from unpaired.data.paths import split_item_path
+from unpaired.data.paths import ItemName, split_item_path
 from unpaired.errors import UnreadableFileError
 from unpaired.media.image import image_decoding
 from unpaired.media.image.array_files import find_array_reader
@@ -29,10 +29,11 @@ def read_header(path: Path, all_bands: bool = False) -> ImageHeader:
     `path` is a file, of which the main page is read, or a page of a file, as "stack.tif/0003". With `all_bands`, no
     band counts as unused.
     """
-    file, page = split_item_path(path)
-    with _name_page(path, page):
+    file, item = split_item_path(path)
+    with _name_item(path, item):
         reader = find_array_reader(file)
-        header = image_decoding.decode_header(file, page) if reader is None else reader.read_header(file, page)
+        decode = image_decoding.decode_header if reader is None else reader.read_header
+        header = decode(file, item)
     return replace(header, extra_bands=0) if all_bands else header
 
 
@@ -43,23 +44,23 @@ def read_image(path: Path, side: int | None = None, keep_type: bool = False, all
     faster. With `keep_type`, the pixels keep the type of the file, which takes a quarter or half of the memory. With
     `all_bands`, every band of the file is a channel, and alpha the last one. Raises UnreadableFileError.
     """
-    file, page = split_item_path(path)
-    with _name_page(path, page):
+    file, item = split_item_path(path)
+    with _name_item(path, item):
         reader = find_array_reader(file)
         if reader is not None:
-            image = _create_image(reader.read_pixels(file, page), all_bands)
+            image = _create_image(reader.read_pixels(file, item), all_bands)
         else:
-            image = image_decoding.decode_image(file, side, page, all_bands)
+            image = image_decoding.decode_image(file, side, item, all_bands)
     return image if keep_type else replace(image, pixels=image.pixels.astype(np.float32))
 
 
 @contextmanager
-def _name_page(path: Path, page: int | None) -> Iterator[None]:
-    """Make errors inside of the context name the page, if only one page of the file is read."""
+def _name_item(path: Path, item: ItemName | None) -> Iterator[None]:
+    """Make errors inside of the context name the item, if a file contains several."""
     try:
         yield
     except UnreadableFileError as error:
-        if page is None:
+        if item is None:
             raise
         raise UnreadableFileError(path, error.reason) from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,8 +13,10 @@ import numpy.typing as npt
 from unpaired.config.settings import Auto
 from unpaired.data.domain import Domain
 from unpaired.data.inspection import DataReport, DomainInspection, format_count
+from unpaired.data.split import format_split_counts, split_files
 from unpaired.errors import UnreadableFileError
 from unpaired.media.image.settings import ImageSettings, ImageStatistics, Range
+from unpaired.media.image.stacks import count_stacks, get_group
 from unpaired.media.image.value_range import LEVELS, Quantiles, ValueRange
 
 FEW_IMAGES = 20
@@ -85,6 +88,25 @@ class ImageDomainReport(DomainInspection):
         self.widths.append(inspection.width)
         self.heights.append(inspection.height)
 
+    def get_group_function(self) -> Callable[[str], str] | None:
+        """Return the function from pictures to their files if a file contains several; else None."""
+        return get_group if count_stacks(self.files.train) else None
+
+    def format_split(self, holdout_fraction: float) -> str:
+        """Return the numbers of files that training would put into each split."""
+        get_group = self.get_group_function()
+        if get_group is None:
+            return super().format_split(holdout_fraction)
+        splits = split_files(self.files, holdout_fraction, 0, {e.path for e in self.unreadable}, get_group)
+        counts = (len(paths) for paths in (splits.train, splits.validation, splits.test))
+        return f"{self.files.name}: about {format_split_counts(*counts, splits.has_test_folder)}"
+
+    def describe_stacks(self) -> str:
+        """Describe how many pictures are within how many files; empty if each file is a picture."""
+        stacks = count_stacks(self.files.train)
+        files = format_count(stacks, "file")
+        return f"pages or slices of {files}; each file belongs to one split as a whole" if stacks else ""
+
     @property
     def inspected_count(self) -> int:
         """Number of files that were opened."""
@@ -95,8 +117,14 @@ class ImageDomainReport(DomainInspection):
         """Shorter side of each readable picture, in pixels."""
         return np.minimum(np.array(self.widths, np.int32), np.array(self.heights, np.int32))
 
-    def create_domain(self, channels: int, value_range: Range | None = None) -> Domain:
-        """Create the domain with its statistics: range 0 to 255 for 8 bits, else `value_range` or the measured one."""
+    def create_domain(
+        self, channels: int, value_range: Range | None = None, percentile_range: Range | None = None
+    ) -> Domain:
+        """Create the domain with its statistics.
+
+        The range is 0 to 255 for 8 bits, else `value_range`, the values at `percentile_range`, or that without
+        outliers.
+        """
         bits = max(self.range_by_bits, default=8)
         low, high = 0.0, 255.0
         if bits != 8 and value_range is not None:
@@ -104,7 +132,10 @@ class ImageDomainReport(DomainInspection):
         elif bits != 8:
             # Pictures of 8 bits in a domain of 16 are read on the scale of 16.
             factors = {depth: 257.0 if (depth, bits) == (8, 16) else 1.0 for depth in self.range_by_bits}
-            bulks = {depth: value_range.find_bulk() for depth, value_range in self.range_by_bits.items()}
+            bulks = {
+                depth: values.find_bulk() if percentile_range is None else values.find_percentiles(*percentile_range)
+                for depth, values in self.range_by_bits.items()
+            }
             low = min(bulks[depth][0] * factor for depth, factor in factors.items())
             high = max(bulks[depth][1] * factor for depth, factor in factors.items())
         statistics = ImageStatistics.model_validate(
@@ -158,7 +189,7 @@ class ImageDataReport(DataReport):
         if channels == "auto":
             has_color = any(d.color_count for d in self.domains)
             channels = max(band for d in self.domains for band in (0, *d.bands)) or (3 if has_color else 1)
-        return ImageSettings.model_validate(settings.model_dump() | {"resize_mode": resize_mode, "channels": channels})
+        return type(settings).model_validate(settings.model_dump() | {"resize_mode": resize_mode, "channels": channels})
 
     def _describe_band_conflict(self) -> str:
         """Describe two files with different numbers of bands, or with another number than `channels`; else empty."""
@@ -178,9 +209,15 @@ class ImageDataReport(DataReport):
             return ""
         return f"{examples[odd]} has {format_count(odd, 'channel')}; expected {self.channels} (--channels)"
 
-    def create_domains(self, channels: int, value_range: Range | None = None) -> tuple[Domain, ...]:
-        """Create the domains that a run records; `value_range` replaces what was measured of more than 8 bits."""
-        return tuple(d.create_domain(channels, value_range) for d in self.domains)
+    def create_domains(
+        self, channels: int, value_range: Range | None = None, percentile_range: Range | None = None
+    ) -> tuple[Domain, ...]:
+        """Create the domains that a run records; the ranges replace what was measured of more than 8 bits."""
+        return tuple(d.create_domain(channels, value_range, percentile_range) for d in self.domains)
+
+    def list_stack_notes(self) -> list[str]:
+        """Describe the files of each domain that contain several pictures."""
+        return [f"{d.files.name}: {stacks}" for d in self.domains if (stacks := d.describe_stacks())]
 
     def list_warnings(self, settings: ImageSettings | None = None) -> list[str]:
         """Return warnings to show before training."""
@@ -197,7 +234,7 @@ class ImageDataReport(DataReport):
                 out.append(f"{name}: {d.files.note}")
             for loss, count in d.losses.most_common():
                 out.append(f"{name}: {format_count(count, 'file')} (as {d.loss_examples[loss]}): {loss}")
-            if settings is None or settings.value_range is None:
+            if settings is None or (settings.value_range is None and settings.percentile_range is None):
                 outliers = (d.range_by_bits[bits].describe_outliers() for bits in sorted(d.range_by_bits) if bits != 8)
                 out += [f"{name}: {text}" for text in outliers if text]
             small_count = int((d.shorter_sides < settings.size).sum()) if settings is not None else 0
@@ -232,6 +269,7 @@ def _format_domain(d: ImageDomainReport) -> list[str]:
     lines = [
         f"{files.name}  ({files.sources[0]})",
         f"  {format_count(len(files.train), 'picture')}{test_text}{ignored_text}; {inspected_text} inspected",
+        *([f"  {stacks}"] if (stacks := d.describe_stacks()) else []),
     ]
     if d.widths:
         order = np.argsort(np.array(d.widths, np.int64) * np.array(d.heights, np.int64), kind="stable")

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from unpaired.errors import UsageError
 from unpaired.media.base import (
     CheckResult,
     Demonstrator,
@@ -42,13 +43,14 @@ if TYPE_CHECKING:
     from unpaired.config.model_description import ModelDescription
     from unpaired.config.resolve import Settings
     from unpaired.config.run_config import RunConfig
+    from unpaired.config.settings import StrictModel
     from unpaired.console import LogCallback, ProgressCallback
     from unpaired.data.batches import BatchLoader
     from unpaired.data.domain import Domain
     from unpaired.data.folders import DomainFiles
     from unpaired.data.item_transform import ItemTransform
     from unpaired.data.split import DomainSplits
-    from unpaired.methods.base import Method
+    from unpaired.methods.base import Method, TranslationLoss
     from unpaired.metrics.base import Evaluation, RouteEvaluation
     from unpaired.networks import NetworkFactory
     from unpaired.networks.blocks import Role
@@ -97,13 +99,20 @@ class ImageMedium(Medium):
     crop_setting = "size"
     supports_attributes = True
 
+    def list_items(self, files: DomainFiles, settings: StrictModel) -> DomainFiles:
+        """Return a domain with the pages of stacks as items."""
+        from unpaired.media.image.stacks import list_items  # noqa: PLC0415
+
+        assert isinstance(settings, ImageSettings)
+        return list_items(files, settings)
+
     def check(self, domains: Sequence[DomainFiles], settings: Settings, progress: ProgressCallback) -> CheckResult:
         """Decode every picture; describe the domains and how training would use them."""
         from unpaired.media.image.inspection import inspect_images  # noqa: PLC0415
         from unpaired.media.image.preparation import limit_size  # noqa: PLC0415
 
         assert isinstance(settings.medium_settings, ImageSettings)
-        report = inspect_images(domains, None, channels=settings.medium_settings.channels, progress=progress)
+        report = inspect_images(domains, None, settings=settings.medium_settings, progress=progress)
         notes: list[str] = []
         limited = settings.medium_settings
         if not report.errors:
@@ -133,9 +142,20 @@ class ImageMedium(Medium):
         channels = dict.fromkeys(DOMAIN_KEYS[: len(config.domains)], settings.num_channels)
         return ImageNetworkFactory(config.networks, channels, settings.size, config.labels, teacher)
 
-    def get_temporal_weight(self, config: RunConfig) -> float:
-        """Return the setting."""
-        return image_settings(config).temporal_weight
+    def create_translation_losses(self, config: RunConfig) -> tuple[TranslationLoss, ...]:
+        """Return the temporal consistency loss if it has a weight; raises UsageError if the method cannot have it."""
+        weight = image_settings(config).temporal_weight
+        if not weight:
+            return ()
+        from unpaired.methods import METHODS  # noqa: PLC0415
+        from unpaired.methods.temporal import TemporalLoss  # noqa: PLC0415
+
+        if refusal := METHODS[config.method].cls.export_refusal:
+            raise UsageError(
+                f"temporal_weight {weight:g}: {config.method} {refusal}, so the loss cannot train its networks; leave "
+                "it out (--temporal-weight 0)"
+            )
+        return (TemporalLoss(weight),)
 
     def explain_teacher_mismatch(
         self, config: RunConfig, teacher_config: RunConfig, domain_pairs: Sequence[tuple[Domain, Domain]]

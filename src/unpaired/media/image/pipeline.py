@@ -6,7 +6,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ from PIL import Image
 
 from unpaired.config.model_description import ModelDescription
 from unpaired.console import FractionCallback, ignore_fraction
+from unpaired.data.paths import split_item_path
 from unpaired.errors import UnreadableFileError, UsageError
 from unpaired.media import Medium, require_medium
 from unpaired.media.image.array_io import (
@@ -24,9 +25,8 @@ from unpaired.media.image.array_io import (
     convert_pil_to_array,
     convert_pixels_to_array,
 )
-from unpaired.media.image.carried_metadata import CarriedMetadata, read_carried_metadata
+from unpaired.media.image.carried_metadata import read_carried_metadata
 from unpaired.media.image.image_io import (
-    NO_METADATA,
     DecodedImage,
     FloatArray,
     from_network_values,
@@ -40,7 +40,8 @@ from unpaired.media.image.image_io import (
 )
 from unpaired.media.image.large_image import LARGE_PIXELS, LargeImage
 from unpaired.media.image.network_pass import MAX_NETWORK_PIXELS, create_network_pass
-from unpaired.media.image.pixel_types import MAX_VALUES, UINT8, choose_result_type
+from unpaired.media.image.pixel_types import MAX_VALUES, choose_result_type
+from unpaired.media.image.prepared_image import PreparedImage
 from unpaired.media.image.settings import (
     WRITTEN_FORMATS,
     ImageTranslateOptions,
@@ -48,6 +49,9 @@ from unpaired.media.image.settings import (
     image_statistics,
 )
 from unpaired.media.image.size_adapter import SizeAdapter, create_size_adapter
+from unpaired.media.image.stack_translation import PreparedStack, TranslatedStack, translate_stack, write_stack
+from unpaired.media.image.stacks import list_item_names
+from unpaired.media.image.suffixes import get_picture_suffix
 from unpaired.media.image.translation_range import (
     describe_clipping,
     get_source_range,
@@ -60,41 +64,6 @@ from unpaired.translate.route_request import TranslationRequest
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class PreparedImage:
-    """Network input of a picture, with the properties of the input that the result has too.
-
-    `values` is (C, *adapter.padded_size) in [-1, 1]. `label` (L,) is the requested label of a label-conditioned method,
-    NaN for values that do not change; None for other methods. `losses` describes parts of the file that are not used.
-    A large picture has no values but its decoded pixels, in `large`, and the `suffix` of the output file. `metadata` is
-    carried over to it. `dtype` is the type of the values in the input file.
-    """
-
-    values: FloatArray | None
-    adapter: SizeAdapter
-    alpha: FloatArray | None
-    is_color: bool
-    bits: int
-    label: LabelVector | None = None
-    losses: tuple[str, ...] = ()
-    large: LargeImage | None = None
-    suffix: str = ""
-    metadata: CarriedMetadata = NO_METADATA
-    dtype: np.dtype[Any] = UINT8
-
-    @property
-    def batch_key(self) -> tuple[object, ...]:
-        """Size of the network input and the label: the pictures of a batch have equal ones. Large ones are alone."""
-        return self.adapter.padded_size, str(self.label), None if self.large is None else id(self)
-
-    @property
-    def memory_cost(self) -> int:
-        """Pixels of the network input, or of the whole picture if it is large."""
-        if self.large is not None:
-            return self.adapter.height * self.adapter.width
-        return self.adapter.padded_size[0] * self.adapter.padded_size[1]
 
 
 class ImagePipeline:
@@ -114,7 +83,7 @@ class ImagePipeline:
         if request.is_source_ambiguous and self.options.source_range is None:
             routes = [route for route in network.routes if route.target == request.route.target]
             require_equal_ranges([config.get_domain(route.source) for route in routes])
-        settings = image_settings(config)
+        self.settings = settings = image_settings(config)
         self.channels, self.reads_all_bands = settings.num_channels, settings.reads_all_bands
         self.target_has_color = image_statistics(request.target).color and self.channels == 3
         self.size = settings.size if self.options.scale == "trained" else None
@@ -131,8 +100,7 @@ class ImagePipeline:
     def make_output_name(self, path: str) -> str:
         """Return the same name; formats that cannot be written become PNG, as `a.gif.png`."""
         name = os.path.basename(path)  # noqa: PTH119 - a Path per name is slow for a million files
-        suffix = os.path.splitext(name)[1]  # noqa: PTH122
-        return name if suffix.lower() in WRITTEN_FORMATS else f"{name}.png"
+        return name if get_picture_suffix(name) in WRITTEN_FORMATS else f"{name}.png"
 
     def estimate_bytes(self, path: Path) -> int:
         """Return the bytes of a picture's pixels while it is translated, by its header; 0 if that cannot be read."""
@@ -144,23 +112,36 @@ class ImagePipeline:
             4 * header.width * header.height * (self.channels if self.reads_all_bands else 3 if header.is_color else 1)
         )
 
-    def prepare_file(self, path: Path, destination: Destination | None = None) -> PreparedImage:  # noqa: ARG002
-        """Read a picture for `run`; raises UnreadableFileError, UsageError."""
+    def prepare_file(
+        self,
+        path: Path,
+        destination: Destination | None = None,  # noqa: ARG002
+    ) -> PreparedImage | PreparedStack:
+        """Read a picture for `run`, or list those within a file; raises UnreadableFileError, UsageError."""
+        output_suffix = get_picture_suffix(self.make_output_name(path.name))
+        items = list_item_names(path, self.settings)
+        if not items:
+            return self.prepare_picture(path, output_suffix)
+        return PreparedStack(path, tuple(items), output_suffix, self.max_waiting_cost + 1)
+
+    def prepare_picture(self, path: Path, output_suffix: str) -> PreparedImage:
+        """Read a picture, which may be within a file, for `run`; raises UnreadableFileError, UsageError."""
         header = read_header(path, self.reads_all_bands)
-        require_suffix(Path(self.make_output_name(path.name)), self.channels if self.reads_all_bands else 1)
+        require_suffix(path, output_suffix, self.channels if self.reads_all_bands else 1)
         is_large = self.network_pass.as_tiled() is not None and header.width * header.height > LARGE_PIXELS
         image = read_channels(path, self.channels, self.size if self.shrink else None, keep_type=is_large)
         item = self.prepare_image(image, header.is_color, image.full_size, is_large)
-        suffix = Path(self.make_output_name(path.name)).suffix
         metadata = read_carried_metadata(path)
         item = replace(
             item,
             losses=(*header.losses, *item.losses),
-            suffix=suffix,
+            suffix=output_suffix,
             metadata=metadata.mark_synthetic() if self.options.tag else metadata,
         )
         label_request = self.request.label_request
-        return item if label_request is None else replace(item, label=label_request.get_target_label(path))
+        if label_request is None:
+            return item
+        return replace(item, label=label_request.get_target_label(split_item_path(path)[0]))
 
     def prepare_image(
         self, image: DecodedImage, has_color: bool, size: tuple[int, int] | None = None, is_large: bool = False
@@ -180,16 +161,34 @@ class ImagePipeline:
         label = self._label
         return PreparedImage(x, adapter, image.alpha, is_color, image.bits, label, losses, large, dtype=image.dtype)
 
-    def list_warnings(self, prepared_item: PreparedImage) -> list[str]:
+    def list_warnings(self, prepared_item: PreparedImage | PreparedStack) -> list[str]:
         """Describe effects of the network size on the result, and parts of the file that are not used."""
+        if isinstance(prepared_item, PreparedStack):
+            return []
         losses = [f"of some files, {loss}" for loss in prepared_item.losses]
         return self.list_size_warnings(prepared_item.adapter) + losses
 
-    def run(self, batch: Sequence[PreparedImage], report_fraction: FractionCallback = ignore_fraction) -> list[Array]:
-        """Translate pictures with equal `batch_key`; returns one result each.
+    def run(
+        self, batch: Sequence[PreparedImage | PreparedStack], report_fraction: FractionCallback = ignore_fraction
+    ) -> list[Array | TranslatedStack]:
+        """Translate pictures with equal `batch_key`, or a file with several; returns one result each.
 
-        A result is (C, *adapter.padded_size) in [-1, 1], or of a large picture its raw values (H, W, C), alpha last.
+        The result of a picture is (C, *adapter.padded_size) in [-1, 1], of a large one its raw values (H, W, C).
         """
+        images = [item for item in batch if isinstance(item, PreparedImage)]
+        if not images:
+            return [translate_stack(s, self, report_fraction) for s in batch if isinstance(s, PreparedStack)]
+        return [*self.run_networks(images, report_fraction)]
+
+    def run_pictures(self, batch: Sequence[PreparedImage], report_fraction: FractionCallback) -> list[Array]:
+        """Translate pictures with equal `batch_key` to raw values (H, W, C), alpha last."""
+        results = zip(batch, self.run_networks(batch, report_fraction), strict=True)
+        return [self._restore_result(item, result, item.suffix) for item, result in results]
+
+    def run_networks(
+        self, batch: Sequence[PreparedImage], report_fraction: FractionCallback = ignore_fraction
+    ) -> list[Array]:
+        """Translate pictures with equal `batch_key`: to (C, *padded_size) in [-1, 1], large ones to raw values."""
         if batch[0].large is not None:
             return [self._run_large(item, self.get_output_bits(item.suffix, item), report_fraction) for item in batch]
         full_precision = any(item.bits > 8 for item in batch)
@@ -225,13 +224,24 @@ class ImagePipeline:
         dtype = choose_result_type(item.dtype, bits, low, high)
         return convert_pixels_to_array(from_network_values(y, low, high, item.is_color), alpha, bits, dtype)
 
-    def write(self, output: Path, prepared_item: PreparedImage, result: Array) -> tuple[str, ...]:
-        """Write a result with the type of its input, if the format supports it; returns no warnings."""
-        if prepared_item.large is None:
-            bits = self.get_output_bits(output.suffix, prepared_item)
-            result = self.restore_array(prepared_item, result, bits)
-        write_array(output, result, prepared_item.alpha is not None, prepared_item.metadata)
+    def write(
+        self, output: Path, prepared_item: PreparedImage | PreparedStack, result: Array | TranslatedStack
+    ) -> tuple[str, ...]:
+        """Write a result with the type of its input, if the format supports it; returns warnings."""
+        if isinstance(prepared_item, PreparedStack):
+            assert isinstance(result, TranslatedStack)
+            write_stack(output, prepared_item, result)
+            return tuple(f"of some files, {loss}" for loss in result.losses)
+        assert isinstance(result, np.ndarray)
+        array = self._restore_result(prepared_item, result, output.suffix)
+        write_array(output, array, prepared_item.alpha is not None, prepared_item.metadata)
         return ()
+
+    def _restore_result(self, item: PreparedImage, result: Array, suffix: str) -> Array:
+        """Return the raw values (H, W, C) of a result of the networks; those of a large picture are raw already."""
+        return (
+            result if item.large is not None else self.restore_array(item, result, self.get_output_bits(suffix, item))
+        )
 
     def translate_object(self, x: Any, sample_rate_hz: int | None = None) -> Image.Image | Array | Tensor:
         """Translate a Pillow image, an array, a tensor or a picture file (see `Translator`); raises UsageError."""
@@ -246,7 +256,7 @@ class ImagePipeline:
             item = self.prepare_image(image, image.has_color)
         else:
             require_medium(Path(x), self.medium)
-            item = self.prepare_file(Path(x))
+            item = self._prepare_single(Path(x))
         if self.reads_all_bands and self.channels not in (2, 4):
             raise UsageError(
                 f"{x}: a Pillow image cannot hold {self.channels} channels; give an array (H, W, {self.channels}), or "
@@ -260,6 +270,15 @@ class ImagePipeline:
         is_multichannel = item.is_color or self.reads_all_bands
         return item.bits if supports_bits(suffix, item.bits, is_multichannel, item.alpha is not None) else 8
 
+    def _prepare_single(self, path: Path) -> PreparedImage:
+        item = self.prepare_file(path)
+        if isinstance(item, PreparedStack):
+            raise UsageError(
+                f"{path}: contains {len(item.items)} pictures; give one of them, as {path / str(item.items[0])}, or "
+                "translate the file with translate_files"
+            )
+        return item
+
     @property
     def _label(self) -> LabelVector | None:
         return None if self.request.label_request is None else self.request.label_request.label
@@ -268,7 +287,7 @@ class ImagePipeline:
         _emit_warnings(self.list_size_warnings(item.adapter))
         if item.large is not None:
             return self._run_large(item, bits)
-        (y,) = self.run([item])
+        (y,) = self.run_networks([item], ignore_fraction)
         return self.restore_array(item, y, bits)
 
     def _translate_array(self, array: Array) -> Array:

@@ -18,7 +18,7 @@ from unpaired.data.split import DomainSplits
 from unpaired.media.base import Inspection
 from unpaired.media.image.inspection import inspect_images
 from unpaired.media.image.inspection_report import ImageDataReport
-from unpaired.media.image.settings import ImageSettings
+from unpaired.media.image.settings import ImageSettings, image_statistics
 from unpaired.media.image.transform import ImageTransform
 from unpaired.networks.image_settings import ImageNetworkSettings
 
@@ -34,13 +34,23 @@ RESIDUAL_MAX_DISTANCE = 0.15
 """Intensity distance of two domains, as a fraction of the range, below which "auto" enables residual generators."""
 
 
-def inspect_image_data(settings: Settings, listing: DataListing, log: LogCallback) -> Inspection:
-    """Decode a sample of the pictures and decide the image settings; raises WorkError if they cannot be used."""
+def inspect_image_data(
+    settings: Settings,
+    listing: DataListing,
+    log: LogCallback,
+    inspect: Callable[..., ImageDataReport] = inspect_images,
+    create_transform: Callable[[ImageSettings], ImageTransform] = ImageTransform,
+) -> Inspection:
+    """Decode a sample of the pictures and decide the image settings; raises WorkError if they cannot be used.
+
+    `inspect` has the parameters of `inspect_images`; `create_transform` returns the transform of training.
+    """
     assert isinstance(settings.medium_settings, ImageSettings)
     assert isinstance(settings.networks, ImageNetworkSettings)
     networks = settings.networks
-    channels = settings.medium_settings.channels
-    report = inspect_images(listing.files, MAX_DECODED_FILES, settings.split_seed, channels=channels)
+    report = inspect(listing.files, MAX_DECODED_FILES, settings.split_seed, settings=settings.medium_settings)
+    for note in report.list_stack_notes():
+        log(note)
     report.log_files(log)
     report.require_usable()
     limited = limit_size(settings.medium_settings, report, "size" in settings.given, log)
@@ -55,15 +65,31 @@ def inspect_image_data(settings: Settings, listing: DataListing, log: LogCallbac
     def measure_distance(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> float:
         """Measure the distance of the run's domains at the first call; several settings depend on it."""
         if not distances:
-            distances.append(measure_value_distance(domains, ImageTransform(resolved), splits))
+            distances.append(measure_value_distance(domains, create_transform(resolved), splits))
         return distances[0]
 
     def decide_networks(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> NetworkSettings:
         smallest = min(len(split.train) for split in splits)
         return decide_network_settings(networks, smallest, partial(measure_distance, domains, splits), log)
 
-    created_domains = report.create_domains(resolved.num_channels, resolved.value_range)
+    created_domains = report.create_domains(resolved.num_channels, resolved.value_range, resolved.percentile_range)
+    for domain in created_domains:
+        log_value_range(domain, resolved, log)
     return Inspection(resolved, created_domains, splits, decide_networks, measure_distance=measure_distance)
+
+
+def log_value_range(domain: Domain, settings: ImageSettings, log: LogCallback) -> None:
+    """Log which raw values of a domain of more than 8 bits are black and white, and how they were chosen."""
+    statistics = image_statistics(domain)
+    if statistics.bits == 8:
+        return
+    reason = "measured without outliers; --value-range or --percentile-range sets it"
+    if settings.value_range is not None:
+        reason = "--value-range"
+    elif settings.percentile_range is not None:
+        low, high = settings.percentile_range
+        reason = f"percentiles {low:g} and {high:g}"
+    log(f"{domain.name}: raw values {statistics.low:g} to {statistics.high:g} are black to white ({reason})")
 
 
 def limit_size(

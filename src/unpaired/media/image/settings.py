@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from unpaired.config.settings import Auto, StrictModel
 from unpaired.media.base import EvaluateOptions, PresetValues, TranslateOptions
+from unpaired.media.image.suffixes import NIFTI_SUFFIXES
 
 if TYPE_CHECKING:
     from unpaired.config.model_description import ModelDescription
     from unpaired.data.domain import Domain
 
 Range = tuple[float, float]
+SliceAxis = Literal["axial", "coronal", "sagittal"]
 MAX_CHANNELS = 1024
 TileSize = Annotated[int, Field(ge=32)]
 WRITTEN_FORMATS = {
@@ -24,6 +26,7 @@ WRITTEN_FORMATS = {
     **dict.fromkeys((".bmp", ".dib"), "BMP"),
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
     ".npy": "NumPy",
+    **dict.fromkeys(NIFTI_SUFFIXES, "NIfTI"),
 }
 """Suffixes of picture files that can be written -> format."""
 READ_ONLY_SUFFIXES = frozenset(
@@ -38,9 +41,7 @@ CONVERSION_HINTS = {
         "raw photos are not read: develop them to TIFF, PNG or JPEG",
     ),
     **dict.fromkeys((".psd", ".svg", ".pdf", ".xcf"), "export PSD, SVG, PDF and XCF files as PNG"),
-    **dict.fromkeys(
-        (".npz", ".nii", ".dcm", ".exr", ".fits"), "save arrays and scans as 16-bit or floating-point TIFF"
-    ),
+    **dict.fromkeys((".npz", ".dcm", ".exr", ".fits"), "save arrays and scans as 16-bit or floating-point TIFF"),
 }
 """Suffix of files that cannot be read -> how to convert them."""
 
@@ -86,6 +87,28 @@ class ImageSettings(StrictModel):
         description="raw values LOW,HIGH that mean black and white in pictures of more than 8 bits; unset: measured in "
         "each domain, without outliers",
     )
+
+    percentile_range: Range | None = Field(
+        None,
+        description="percentiles LOW,HIGH of each domain's raw values that mean black and white in pictures of more "
+        "than 8 bits, as 0.5,99.5; unset: the range without outliers",
+    )
+    slice_axis: SliceAxis = Field(
+        "axial", description="orientation of the slices of NIfTI volumes, by the anatomical axes of the file"
+    )
+
+    @field_validator("percentile_range")
+    @classmethod
+    def _percentages(cls, value: Range | None) -> Range | None:
+        if value is not None and not 0 <= value[0] < value[1] <= 100:
+            raise ValueError("expected two percentiles from 0 to 100, the lower first")
+        return value
+
+    @model_validator(mode="after")
+    def _require_one_range(self) -> Self:
+        if self.value_range is not None and self.percentile_range is not None:
+            raise ValueError("value_range and percentile_range are both given; give one of them")
+        return self
 
     @field_validator("value_range")
     @classmethod

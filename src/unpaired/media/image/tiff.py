@@ -290,12 +290,14 @@ def write_tiff(
     has_alpha: bool,
     icc_profile: bytes = b"",
     xmp: bytes = b"",
+    is_big: bool = False,
 ) -> None:
     """Write pages (H, W, C) as a deflated TIFF, with `has_alpha`, the last channel is alpha.
 
-    Of pixels that are neither gray nor RGB, all channels after the first are unspecified extra samples.
+    Of pixels that are neither gray nor RGB, all channels after the first are unspecified extra samples. `is_big`: the
+    file is a BigTIFF, which may exceed 4 GB.
     """
-    with tifffile.TiffWriter(file) as writer:
+    with tifffile.TiffWriter(file, bigtiff=is_big) as writer:
         for pixels in pages:
             colors = pixels.shape[-1] - has_alpha
             extra = ["unassalpha"] if has_alpha else None if colors in (1, 3) else ["unspecified"] * (colors - 1)

@@ -15,9 +15,10 @@ from unpaired.console import FractionCallback
 from unpaired.errors import OutOfMemoryError, WorkError, is_out_of_memory
 from unpaired.media.image.image_io import FloatArray
 from unpaired.media.image.network_pass import MAX_NETWORK_PIXELS, NetworkPass
+from unpaired.temporary_files import find_temporary_folder
 from unpaired.tiling.estimate import choose_tile_size, measure_bytes_per_pixel, read_device_bytes
 from unpaired.tiling.nodes import Node, create_tensor_leaf
-from unpaired.tiling.passes import Passes, find_temporary_folder
+from unpaired.tiling.passes import Passes
 from unpaired.tiling.shared_statistics import Statistics, apply_statistics, measure_statistics
 from unpaired.tiling.tiled_tensor import TiledTensor
 from unpaired.tiling.translation import plan_tiles, translate_tiles

@@ -72,6 +72,18 @@ class ValueRange:
         high = self.high if stop == len(values) - 1 else float(values[stop])
         return low, high
 
+    def find_percentiles(self, low: float, high: float) -> tuple[float, float]:
+        """Return two percentiles (0 to 100) of the values of all pictures, each picture with the same weight."""
+        values = np.concatenate(self._samples)
+        # A quantile represents the values halfway to its neighbors.
+        borders = np.concatenate([[0], (LEVELS[1:] + LEVELS[:-1]) / 2, [1]])
+        weights = np.tile(np.diff(borders), len(self._samples))
+        order = np.argsort(values)
+        centers = np.cumsum(weights[order]) - weights[order] / 2
+        levels = np.array([low, high]) / 100 * len(self._samples)
+        first, last = np.interp(levels, centers, values[order])
+        return (self.low if low == 0 else float(first)), (self.high if high == 100 else float(last))
+
     def describe_outliers(self) -> str:
         """Describe the outliers and their files; empty if there are none."""
         low, high = self.find_bulk()

@@ -14,12 +14,13 @@ from typing import NamedTuple
 import av
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from unpaired.errors import UnreadableFileError
 from unpaired.limits import get_max_pixels
-from unpaired.media.image.image_decoding import DecodedImage
+from unpaired.media.image.decoded_image import DecodedImage
 from unpaired.media.video.frames import ColorTags, count_bits, decode_frame, has_alpha, is_gray, read_color_tags
 
 MAX_LOST_SECONDS, MAX_LOST_FRACTION = 1.0, 0.02
@@ -129,7 +130,12 @@ class ClipReader:
             if pts > last or (is_first and after is None):
                 last, is_first = pts, False
                 yield ClipFrame(pts, frame)
-        self._require_end(last)
+        self.require_end(last)
+
+    def iterate_packets(self) -> Iterator[Packet[VideoStream]]:
+        """Yield the packets of all frames, in the order of the file; raises FFmpegError."""
+        self._seek(None)
+        yield from (packet for packet in self.container.demux(self.stream) if packet.size)
 
     def decode(self, frame: VideoFrame) -> DecodedImage:
         """Convert a frame to raw pixels, upright."""
@@ -215,8 +221,8 @@ class ClipReader:
         self.stream = self._find_stream()
         self.stream.thread_type = "SLICE" if exact else "AUTO"
 
-    def _require_end(self, last: int) -> None:
-        """Raise UnreadableFileError if the clip ends before the time that its header says."""
+    def require_end(self, last: int) -> None:
+        """Raise UnreadableFileError if the clip ends, with a frame at time `last`, before its header says."""
         header = self.header
         if not self._video_seconds:
             return

@@ -12,7 +12,8 @@ from av.video.format import VideoFormat
 from unpaired.console import FractionCallback
 from unpaired.errors import UnreadableFileError
 from unpaired.media.image.array_io import Array
-from unpaired.media.image.pipeline import ImagePipeline, PreparedImage
+from unpaired.media.image.pipeline import ImagePipeline
+from unpaired.media.image.prepared_image import PreparedImage
 from unpaired.media.image.tiled_pass import TiledPass
 from unpaired.media.video.clip_reader import ClipReader
 from unpaired.media.video.deflicker import translate_shots
@@ -49,7 +50,7 @@ FrameTranslation = Callable[[Iterator[InputFrame]], Iterator[OutputFrame]]
 def translate_frames(pictures: ImagePipeline, frames: Iterator[InputFrame]) -> Iterator[OutputFrame]:
     """Translate frames independently of each other, in batches."""
     while batch := list(islice(frames, BATCH_FRAMES)):
-        results = pictures.run([frame.image for frame in batch])
+        results = pictures.run_networks([frame.image for frame in batch])
         yield from (OutputFrame(*frame, values) for frame, values in zip(batch, results, strict=True))
 
 

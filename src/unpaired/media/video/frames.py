@@ -11,7 +11,7 @@ from av import VideoFrame
 from av.video.format import VideoFormat
 from av.video.reformatter import Interpolation
 
-from unpaired.media.image.image_decoding import DecodedImage
+from unpaired.media.image.decoded_image import DecodedImage
 
 Array = npt.NDArray[Any]
 UNSPECIFIED = 2
@@ -98,7 +98,8 @@ def decode_frame(frame: VideoFrame, rotation: int, tags: ColorTags) -> DecodedIm
         opacity = (pixels[..., 3] / np.float32(65535 if deep else 255)).astype(np.float32)
         opacity = None if bool((opacity == 1).all()) else opacity
     color = np.ascontiguousarray(pixels[..., :1] if gray else pixels[..., :3])
-    return DecodedImage(color.astype(np.float32), opacity, 16 if deep else 8, frame.format.name, not gray)
+    bits = 16 if deep else 8
+    return DecodedImage(color.astype(np.float32), opacity, bits, frame.format.name, not gray, dtype=color.dtype)
 
 
 def encode_frame(array: Array, pixel_format: str, tags: ColorTags) -> VideoFrame:

@@ -15,8 +15,10 @@ from unpaired.console import FractionCallback, ignore_fraction
 from unpaired.errors import UnreadableFileError, UsageError
 from unpaired.media import Medium
 from unpaired.media.image.array_io import Array
-from unpaired.media.image.pipeline import ImagePipeline, PreparedImage
+from unpaired.media.image.pipeline import ImagePipeline
+from unpaired.media.image.prepared_image import PreparedImage
 from unpaired.media.image.size_adapter import create_size_adapter
+from unpaired.media.image.stack_translation import PreparedStack, TranslatedStack
 from unpaired.media.video.optional_packages import has_packages, require_packages
 from unpaired.media.video.settings import CLIP_SUFFIXES, ClipTranslateOptions
 from unpaired.packages import import_package
@@ -45,6 +47,9 @@ class PreparedClip:
     def batch_key(self) -> tuple[object, ...]:
         """Key of this item alone: clips are translated one by one."""
         return ("clip", id(self))
+
+
+PicturesOrClip = PreparedImage | PreparedStack | PreparedClip
 
 
 class ClipPipeline:
@@ -79,11 +84,16 @@ class ClipPipeline:
         """Return 0 for clips, which take the same memory for any length; else the bytes of the picture."""
         return 0 if is_clip(str(path)) else self.pictures.estimate_bytes(path)
 
-    def prepare_file(self, path: Path, destination: Destination | None = None) -> PreparedImage | PreparedClip:
+    def prepare_file(self, path: Path, destination: Destination | None = None) -> PicturesOrClip:
         """Read a picture, or the header of a clip; raises UnreadableFileError, UsageError."""
         if not is_clip(str(path)):
             return self.pictures.prepare_file(path, destination)
         require_packages()
+        if self.pictures.reads_all_bands:
+            raise UsageError(
+                f"{path}: this run translates pictures of {self.pictures.channels} channels, but frames of clips have "
+                "color; use a run with --channels 3 or 1"
+            )
         if self.options.deflicker == "filter":
             import_package("cv2", "--deflicker filter", "video")
         from unpaired.media.video.clip_reader import read_clip_header  # noqa: PLC0415
@@ -98,9 +108,9 @@ class ClipPipeline:
         label = None if label_request is None else label_request.get_target_label(path)
         return PreparedClip(path, destination, header, encoding, label, self.max_waiting_cost + 1)
 
-    def list_warnings(self, prepared_item: PreparedImage | PreparedClip) -> list[str]:
+    def list_warnings(self, prepared_item: PicturesOrClip) -> list[str]:
         """Describe what a translation lacks, and effects of the networks' size."""
-        if isinstance(prepared_item, PreparedImage):
+        if not isinstance(prepared_item, PreparedClip):
             return self.pictures.list_warnings(prepared_item)
         from unpaired.media.video.clip_notes import list_clip_notes  # noqa: PLC0415
 
@@ -117,20 +127,19 @@ class ClipPipeline:
         return [*pictures.list_size_warnings(adapter), *(f"of some clips, {note}" for note in notes)]
 
     def run(
-        self, batch: Sequence[PreparedImage | PreparedClip], report_fraction: FractionCallback = ignore_fraction
-    ) -> Sequence[Array | SegmentStore]:
+        self, batch: Sequence[PicturesOrClip], report_fraction: FractionCallback = ignore_fraction
+    ) -> Sequence[Array | TranslatedStack | SegmentStore]:
         """Translate pictures with equal keys, or one clip, whose result is its store of segments."""
         (first, *_) = batch
         if isinstance(first, PreparedClip):
             return [self._run_clip(first, report_fraction)]
-        return self.pictures.run([item for item in batch if isinstance(item, PreparedImage)], report_fraction)
+        return self.pictures.run([item for item in batch if not isinstance(item, PreparedClip)], report_fraction)
 
     def write(
-        self, output: Path, prepared_item: PreparedImage | PreparedClip, result: Array | SegmentStore
+        self, output: Path, prepared_item: PicturesOrClip, result: Array | TranslatedStack | SegmentStore
     ) -> tuple[str, ...]:
         """Write a picture, or assemble a clip from its segments; returns no warnings."""
-        if isinstance(prepared_item, PreparedImage):
-            assert not isinstance(result, tuple)
+        if not isinstance(prepared_item, PreparedClip):
             return self.pictures.write(output, prepared_item, result)  # type: ignore[arg-type]
         from unpaired.media.video.muxing import write_clip  # noqa: PLC0415
 

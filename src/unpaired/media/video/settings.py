@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from unpaired.media.image.settings import ImageTranslateOptions
+from unpaired.media.image.settings import ImageSettings, ImageTranslateOptions
 
 CONTAINERS = {
     ".mp4": "mp4",
@@ -42,6 +42,18 @@ CODECS = {
 BATCH_FRAMES = 4
 """Frames that pass the networks at once. Segments have a multiple of it, so that continued clips equal whole ones."""
 Deflicker = Literal["none", "statistics", "filter"]
+
+
+class VideoSettings(ImageSettings):
+    """Settings of pictures, and how many frames of a clip are training items."""
+
+    frames_per_second: float = Field(
+        2.0,
+        gt=0,
+        le=1000,
+        description="frames per second of a clip that are training items, at even times; neighboring frames are alike, "
+        "so more of them take time and teach little",
+    )
 
 
 class ClipTranslateOptions(ImageTranslateOptions):

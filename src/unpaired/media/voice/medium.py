@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from unpaired.data.item_transform import ItemTransform
     from unpaired.data.split import DomainSplits
     from unpaired.media.base import ConvertOptions, FittedConverter
-    from unpaired.methods.base import Method
+    from unpaired.methods.base import Method, TranslationLoss
     from unpaired.metrics.base import Evaluation, RouteEvaluation
     from unpaired.networks import NetworkFactory
     from unpaired.networks.blocks import Role
@@ -154,6 +154,17 @@ class VoiceMedium(Medium):
             teacher,
             statistics.conditions,
         )
+
+    def create_translation_losses(self, config: RunConfig) -> tuple[TranslationLoss, ...]:
+        """Return the content consistency loss if it has a weight.
+
+        Raises UsageError if its packages are missing, WorkError if their files are damaged.
+        """
+        if not voice_settings(config).content_weight:
+            return ()
+        from unpaired.media.voice.content.loss_builder import build_content_loss  # noqa: PLC0415
+
+        return (build_content_loss(config),)
 
     def create_validator(
         self, config: RunConfig, folder: RunFolder, method: Method, batches: BatchLoader, training_log: TrainingLog

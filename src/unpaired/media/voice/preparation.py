@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from unpaired.console import LogCallback, progress_bar
 from unpaired.data.domain import Domain
 from unpaired.media.base import Inspection
+from unpaired.media.voice.content.encoder import find_content_encoder
+from unpaired.media.voice.content.energy import fit_energy
 from unpaired.media.voice.content.items import count_conditions
 from unpaired.media.voice.content.synthesis import load_content_analyser
 from unpaired.media.voice.inspection import analyse_recordings, describe_representation
@@ -26,6 +28,8 @@ def inspect_voice_data(settings: Settings, listing: DataListing, log: LogCallbac
     Raises UsageError if a package is missing, WorkError if the recordings cannot be used.
     """
     assert isinstance(settings.medium_settings, VoiceSettings)
+    if settings.medium_settings.content_weight:
+        find_content_encoder(settings.medium_settings.content_encoder)  # before the analysis, which may take minutes
     content = load_content_analyser(settings.method, settings.medium_settings)
     transform = VoiceTransform(settings.medium_settings, content=content)
     with progress_bar("analysing") as advance:
@@ -48,6 +52,13 @@ def inspect_voice_data(settings: Settings, listing: DataListing, log: LogCallbac
     if content is not None:
         conditions = count_conditions(content.num_features)
         statistics = [speaker.model_copy(update={"conditions": conditions}) for speaker in statistics]
+    elif settings.medium_settings.content_weight and settings.medium_settings.representation == "world":
+        energies = [
+            fit_energy((e.load_features(), e.detect_speech()) for e in speaker_entries) for speaker_entries in entries
+        ]
+        statistics = [
+            speaker.model_copy(update={"energy": energy}) for speaker, energy in zip(statistics, energies, strict=True)
+        ]
     for files, speaker in zip(listing.files, statistics, strict=True):
         log(f"{files.name}: {format_speaker_statistics(speaker)}")
     domains = tuple(

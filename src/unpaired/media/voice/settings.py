@@ -70,7 +70,13 @@ class VoiceSettings(StrictModel):
         "installed; all presets use auto)",
     )
     content_encoder: str = Field(
-        "auto", description=f"{CONTENT_ENCODER_HELP}; for methods that synthesize from content"
+        "auto", description=f"{CONTENT_ENCODER_HELP}; for methods that synthesize from content, and --content-weight"
+    )
+    content_weight: float = Field(
+        0.0,
+        ge=0,
+        description="weight of the content consistency loss (input and output should be close in the content encoder's "
+        "features; needs unpaired[voice-content]); 0: off. Raise it if words are lost; training is slower",
     )
     crop_frames: int = Field(
         128, ge=16, le=4096, description="length of a training crop in feature frames, a multiple of 4"
@@ -91,6 +97,9 @@ class SpeakerStatistics(StrictModel):
     voiced_fraction: float | None = Field(description="fraction of voiced speech frames; unset: F0 is unknown")
     lufs: float = Field(description="mean loudness of the recordings as found, in LUFS")
     frames: int = Field(ge=2, description="number of speech frames")
+    energy: tuple[float, ...] | None = Field(
+        None, description="c_0 predicted from the coefficients: intercept and slopes; for the content consistency loss"
+    )
     conditions: int = Field(
         0, ge=0, description="rows of conditions below the coefficients, for synthesis from content"
     )

@@ -21,7 +21,9 @@ from unpaired.atomic import atomic_write
 from unpaired.cache_folder import find_cache_home
 from unpaired.digests import hash_file
 from unpaired.errors import UsageError, WorkError
+from unpaired.media.voice.content.stored_weights import read_stored_weights
 from unpaired.media.voice.features import Floats
+from unpaired.networks.whisper import WhisperNetwork
 from unpaired.packages import find_package_folder
 
 __all__ = ["ContentEncoder", "WhisperEncoder", "find_content_encoder", "is_content_encoder_installed"]
@@ -99,13 +101,26 @@ class WhisperEncoder:
         encoded = _load_model(self.folder, self.digest).encode(view, to_cpu=True)
         return np.ascontiguousarray(np.array(encoded, np.float32)[0].T)
 
+    def load_network(self, max_blocks: int) -> WhisperNetwork:
+        """Return the encoder as a network in torch, so that gradients reach its input.
+
+        It has the first `max_blocks` transformer blocks; after fewer than all, its last normalization has no weights.
+        Raises WorkError if the file has no such encoder.
+        """
+        path = self.folder / WEIGHTS_FILE
+        weights = read_stored_weights(path, lambda name: name.startswith("encoder/"))
+        try:
+            return WhisperNetwork.from_stored_weights(weights, max_blocks)
+        except (KeyError, RuntimeError, ValueError) as error:
+            raise WorkError(f"{path}: has no encoder of Whisper ({error})") from error
+
 
 def is_content_encoder_installed() -> bool:
     """Return whether the packages of the extra `voice-content` are installed."""
     return all(find_spec(module) is not None for module in ("ctranslate2", *(module for module, _ in _PARTS)))
 
 
-def find_content_encoder(selection: str = AUTO) -> ContentEncoder:
+def find_content_encoder(selection: str = AUTO) -> WhisperEncoder:
     """Return the encoder of the installed packages ("auto") or of a folder.
 
     A folder contains a Whisper model in the format of CTranslate2: `model.bin`, `config.json` and its vocabulary.
@@ -128,7 +143,7 @@ def _get_cache_folder() -> Path:
     return find_cache_home() / "unpaired" / "content" / f"whisper-base-{PACKAGED_DIGEST[:12]}"
 
 
-def _read_folder(folder: Path) -> ContentEncoder:
+def _read_folder(folder: Path) -> WhisperEncoder:
     if not folder.is_dir():
         raise UsageError(f"--content-encoder {folder}: is not a folder; expected one with a CTranslate2 Whisper model")
     missing = [name for name in (WEIGHTS_FILE, CONFIG_FILE) if not (folder / name).is_file()]

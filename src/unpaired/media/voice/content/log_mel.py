@@ -20,21 +20,23 @@ from unpaired.media.voice.mel_filterbank import build_mel_filterbank
 
 RATE_HZ = 16000
 HOP_SAMPLES = 160
-_WINDOW_SAMPLES = 400
-_RANGE = 8.0  # 80 dB below the loudest value
+WINDOW_SAMPLES = 400
+LOG_RANGE = 8.0
+"""Range below the largest value, in log10 of power: 80 dB."""
+MIN_POWER = 1e-10
 
 
 def compute_log_mel(wave: Wave, n_mels: int = 80) -> Floats:
     """Return the log-mel spectrum (n_mels, samples // 160) of a wave (samples,) at 16 kHz, of at least 201 samples."""
     samples = torch.from_numpy(np.ascontiguousarray(wave, np.float32))
-    window = torch.hann_window(_WINDOW_SAMPLES)
-    spectrum = torch.stft(samples, _WINDOW_SAMPLES, HOP_SAMPLES, window=window, return_complex=True)
+    window = torch.hann_window(WINDOW_SAMPLES)
+    spectrum = torch.stft(samples, WINDOW_SAMPLES, HOP_SAMPLES, window=window, return_complex=True)
     power = spectrum[:, : len(wave) // HOP_SAMPLES].abs().square()
-    values = (_build_filters(n_mels) @ power).clamp(min=1e-10).log10()
-    values = values.clamp(min=float(values.max()) - _RANGE)
+    values = (_build_filters(n_mels) @ power).clamp(min=MIN_POWER).log10()
+    values = values.clamp(min=float(values.max()) - LOG_RANGE)
     return np.asarray(((values + 4) / 4).numpy(), np.float32)
 
 
 @lru_cache(maxsize=2)
 def _build_filters(n_mels: int) -> torch.Tensor:
-    return torch.from_numpy(build_mel_filterbank(RATE_HZ, _WINDOW_SAMPLES, n_mels).astype(np.float32))
+    return torch.from_numpy(build_mel_filterbank(RATE_HZ, WINDOW_SAMPLES, n_mels).astype(np.float32))
