@@ -128,7 +128,9 @@ def test_pages_of_several_sizes(translator: Translator, tmp_path: Path) -> None:
 def test_a_damaged_page_fails_by_name(translator: Translator, tmp_path: Path) -> None:
     path = write_stack(tmp_path / "a.tif", noise(4, 20, 24))
     with tifffile.TiffFile(path) as file:
-        offset = file.pages[2].tags[258].valueoffset
+        page = file.pages[2]
+        assert isinstance(page, tifffile.TiffPage)
+        offset = page.tags[258].valueoffset
     data = bytearray(path.read_bytes())
     data[offset : offset + 2] = b"\x07\x00"  # 7 bits
     path.write_bytes(data)
