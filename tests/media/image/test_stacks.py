@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,17 @@ def test_translations_have_all_pages(tmp_path: Path, dtype: str) -> None:
     assert result.dtype == pages.dtype and np.allclose(result, 255 - pages, atol=1e-4)
     assert any(0 < fraction < 1 for fraction in fractions)
     assert go(translator, tmp_path / "in", out=tmp_path / "out").skipped == 2
+
+
+def test_memory_does_not_grow_with_the_pages(translator: Translator, tmp_path: Path) -> None:
+    peaks = []
+    for count in (20, 80):
+        path = write_stack(tmp_path / f"{count}.tif", noise(count, 128, 128))
+        tracemalloc.start()
+        assert go(translator, path, out=tmp_path / "out").done == 1
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 20 * 128 * 128  # 60 further pages take less than 20 of them
 
 
 def test_pages_of_several_sizes(translator: Translator, tmp_path: Path) -> None:

@@ -61,12 +61,12 @@ def import_pydicom(path: Path) -> Any:
     return import_package("pydicom", f"{path}: a DICOM file", "medical")
 
 
-def read_dataset(path: Path, with_pixels: bool = False) -> Any:
-    """Read a DICOM file; raises UnreadableFileError for other files, and for pixels that cannot be used."""
+def read_dataset(path: Path) -> Any:
+    """Read a DICOM file without its pixels; raises UnreadableFileError for other files and unusable kinds of pixels."""
     pydicom = import_pydicom(path)
     with name_unreadable(path):
         try:
-            dataset = pydicom.dcmread(path, stop_before_pixels=not with_pixels)
+            dataset = pydicom.dcmread(path, stop_before_pixels=True)
         except pydicom.errors.InvalidDicomError as error:
             raise UnreadableFileError(path, "is no DICOM file, or its header is damaged") from error
         _require_supported(path, dataset)
@@ -96,7 +96,7 @@ def _require_supported(path: Path, dataset: Any) -> None:
 
 def _is_decodable(path: Path, syntax: Any) -> bool:
     import_pydicom(path)
-    from pydicom.pixels import get_decoder  # noqa: PLC0415 - optional
+    from pydicom.pixels.decoders.base import get_decoder  # noqa: PLC0415 - optional
 
     try:
         return bool(get_decoder(syntax).is_available) or syntax.is_deflated
@@ -119,12 +119,13 @@ class DicomReader:
 
     def read_pixels(self, path: Path, item: ItemName | None) -> Array:
         """Read the values (H, W, 1 or 3) of a frame. White and black of MONOCHROME1 are exchanged."""
-        dataset = read_dataset(path, with_pixels=True)
+        dataset = read_dataset(path)
         self._create_header(path, dataset, item)
-        from pydicom.pixels import apply_modality_lut, pixel_array  # noqa: PLC0415 - optional
+        from pydicom.pixels.processing import apply_modality_lut  # noqa: PLC0415 - optional
+        from pydicom.pixels.utils import pixel_array  # noqa: PLC0415
 
         with name_unreadable(path):
-            stored = pixel_array(dataset, index=0 if item is None else item.number - 1)
+            stored = pixel_array(path, index=0 if item is None else item.number - 1)
             if stored.ndim == 3:
                 return np.asarray(stored, np.uint8)
             if dataset.PhotometricInterpretation == "MONOCHROME1":

@@ -60,8 +60,8 @@ class TiledPass(NetworkPass):
                     ) from error
             self.lacks_memory = True
             self._notes.append(
-                f"{self.device} ran out of memory for whole pictures of {width} x {height} pixels, so those of this size "
-                "are translated in tiles"
+                f"{self.device} ran out of memory for whole pictures of {width} x {height} pixels, so those of this "
+                "size are translated in tiles"
             )
         return np.concatenate([self._apply_tiled(image[None], full_precision, label, report_fraction) for image in x])
 
@@ -138,8 +138,8 @@ class TiledPass(NetworkPass):
             return ""
         self._first_tile = self._first_tile or tile  # later pictures may find more or less memory: one line for all
         return (
-            f"large pictures are translated in tiles of about {self._first_tile} px, because a whole one would take more "
-            f"than {MAX_MEMORY_FRACTION:.0%} of the free memory (--tile N sets the size)"
+            f"large pictures are translated in tiles of about {self._first_tile} px, because a whole one would take "
+            f"more than {MAX_MEMORY_FRACTION:.0%} of the free memory (--tile N sets the size)"
         )
 
     @cached_property
