@@ -9,14 +9,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-import nibabel
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from unpaired.media.image.image_grid import render_image_grid
 from unpaired.media.image.image_io import read_image, to_network_values, write_image
-from unpaired.media.image.nifti import PLANES
+from unpaired.media.image.nifti import PLANES, import_nibabel
 
 SIDE = 120
 WINDOWS = {"-1000 to 1000": (-1000, 1000), "0 to 80": (0, 80)}
@@ -49,6 +48,7 @@ def main() -> None:
     """Write the picture to the path on the command line."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "head.nii.gz")
+        nibabel = import_nibabel(path)
         nibabel.save(nibabel.Nifti1Image(draw_head(), np.eye(4)), path)
         names = [f"{plane}-{number:04}" for plane, number in zip(PLANES, (72, 75, 40), strict=True)]
         images = [read_image(path / name) for name in names]

@@ -13,7 +13,7 @@ from PIL import Image
 from tiny_runs import Known, config
 
 from unpaired.media.image import tiled_pass
-from unpaired.tiling import passes
+from unpaired.tiling import nodes
 from unpaired.translate import Outcome, Translator, translate_files
 
 
@@ -62,13 +62,11 @@ def test_whole_pictures_that_do_not_fit_give_a_line(pictures: Path) -> None:
 
 
 def test_halved_tiles_give_a_line(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    original = passes.evaluate
-
     def evaluate(node: Any, region: Any) -> torch.Tensor:
         if max(region.height, region.width) > 40:
             raise torch.OutOfMemoryError
-        return original(node, region)
+        return nodes.evaluate(node, region)
 
-    monkeypatch.setattr(passes, "evaluate", evaluate)
+    monkeypatch.setattr("unpaired.tiling.passes.evaluate", evaluate)
     texts = [text for text in go(Known(), pictures, tile=64).warnings if "64 px" in text]
     assert len(texts) == 1 and "--tile 32" in texts[0]

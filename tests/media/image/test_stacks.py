@@ -226,3 +226,21 @@ def test_two_stacks_alone_can_be_trained(tmp_path: Path) -> None:
     assert (
         train(tmp_path / "data", out=tmp_path / "run", log=lambda _: None, steps=1, **TINY) / "config.yaml"
     ).exists()
+
+
+def test_a_row_of_a_table_labels_every_page(tmp_path: Path) -> None:
+    rows = ["file,red,blue"]
+    for i in range(8):
+        write_stack(tmp_path / "data" / f"{i}.tif", noise(2, 20, 18, seed=i))
+        rows.append(f"{i}.tif,{i % 2},{1 - i % 2}")
+    (tmp_path / "data.csv").write_text("\n".join(rows) + "\n")
+    given: dict[str, Any] = {"method": "stargan", "attributes": ("red|blue",), **TINY}
+    run = train(tmp_path / "data", out=tmp_path / "run", log=lambda _: None, steps=1, **given)
+    recorded = next((run / "files").glob("*.csv")).read_text()
+    assert recorded.count(".tif") == 8 and "0001" not in recorded  # a row for each file
+    resume(run, steps=2, log=lambda _: None)
+    translator = Translator.load(run, device="cpu")
+    outcome = translate_files(
+        translator, [tmp_path / "data" / "0.tif"], tmp_path / "out", translator.resolve_request("red")
+    )
+    assert outcome.done == 1 and not outcome.failed
