@@ -97,7 +97,7 @@ def local_ray() -> Iterator[None]:
     module = pytest.importorskip("ray")
     paths = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
     module.init(
-        num_cpus=3, include_dashboard=False, log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": paths}}
+        num_cpus=4, include_dashboard=False, log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": paths}}
     )
     yield
     module.shutdown()
