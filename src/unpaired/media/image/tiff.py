@@ -27,6 +27,7 @@ _BITS_PER_SAMPLE, _PHOTOMETRIC, _DESCRIPTION, _ORIENTATION, _SAMPLES = 258, 262,
 _TILE_WIDTH, _TILE_LENGTH, _EXTRA_SAMPLES, _XMP_TAG = 322, 323, 338, 700
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE = range(4)  # the tag photometric interpretation
 _SEPARATED_INKS = 5  # CMYK
+_BYTES = 1  # the type of a tag
 _SEPARATE = 2  # the tag planar configuration
 _ASSOCIATED_ALPHA, _ALPHA_KINDS = 1, (1, 2, 999)  # the tag extra samples; 999 is Corel's
 _DEFLATE = (8, 32946)
@@ -282,5 +283,5 @@ def write_tiff(
         compression="zlib",
         metadata=None,
         iccprofile=icc_profile or None,
-        extratags=[(_XMP_TAG, "byte", len(xmp), xmp, True)] if xmp else None,
+        extratags=[(_XMP_TAG, _BYTES, len(xmp), xmp, True)] if xmp else None,
     )
