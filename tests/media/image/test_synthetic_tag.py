@@ -57,7 +57,7 @@ def test_the_tag_does_not_change_pixels_and_makes_outputs_out_of_date(tmp_path: 
         outcome = translate_files(translator, [tmp_path / "x.png"], tmp_path / "out", request)
         assert outcome.done == 1
         pixels.append(np.asarray(Image.open(tmp_path / "out" / "x.png")))
-    np.testing.assert_array_equal(*pixels)
+    np.testing.assert_array_equal(pixels[0], pixels[1])
 
 
 def test_16_bit_files_are_marked(tmp_path: Path) -> None:
