@@ -58,8 +58,8 @@ def create_clip(path: Path, side: int, frames: int) -> None:
 def measure(run: Path, clip: Path, out: Path, frames: int) -> dict[str, Any]:
     """Translate a clip in this process; return frames per second, those of the networks alone, and the peak memory."""
     from unpaired import Translator  # noqa: PLC0415 - torch is part of the memory measured
-    from unpaired.media.video.clip_translation import BATCH_FRAMES  # noqa: PLC0415
     from unpaired.media.video.pipeline import ClipPipeline  # noqa: PLC0415
+    from unpaired.media.video.settings import BATCH_FRAMES  # noqa: PLC0415
     from unpaired.translate.files import translate_files  # noqa: PLC0415
 
     translator = Translator.load(run)

@@ -3,12 +3,13 @@
     python -m benchmarks.voice_converters $DATA/voice_flite --sentences 10 --judges speakers,words
     python -m benchmarks.voice_converters $DATA/voice_flite --seconds 15,30,60,120 --converters content --judges none
     python -m benchmarks.voice_converters $DATA/voice_flite --speaker $DATA/awb --converters content
+    python -m benchmarks.voice_converters $DATA/voice_flite --runs runs/stargan,runs/stargan-content --converters ""
 
 Measures both routes between the two speakers of `train/` and `test/` (for `text.csv`, see `voice_baselines`). Each
 converter is fitted on the training sentences of the target, and of the source if it needs them; `--seconds` takes only
 the first recordings of the target, up to this length. `--speaker` is a folder of the test sentences, with the same
-file names, by a speaker who is not in the training sentences: both speakers are then targets. Appends a row per route
-and length to results.jsonl and prints it.
+file names, by a speaker who is not in the training sentences: both speakers are then targets. `--runs` are trained
+runs, measured on the same sentences. Appends a row per route and length to results.jsonl and prints it.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ from unpaired.media.voice.metrics.measurement import SystemMeasures, VoiceEvalua
 from unpaired.media.voice.pipeline import VoicePipeline
 from unpaired.media.voice.settings import VoiceConvertOptions
 from unpaired.metrics.base import DO_NOTHING
+from unpaired.runs.folder import load_model
+from unpaired.translate.translator import Translator
 
 RATE_HZ = 16000
 
@@ -72,6 +75,18 @@ def convert_all(
     return outputs, {"fit_cpu_s": round(fitted - start, 1), "real_time": round(factor, 3)}
 
 
+def translate_all(run: Path, source: str, target: str, waves: Sequence[Wave]) -> tuple[list[Wave], dict[str, float]]:
+    """Return the translations of waves by a trained run, its steps, and the real-time factor."""
+    translator = Translator.load(run, device="cpu")
+    given = source if source in translator.domains else None
+    start = time.process_time()
+    outputs = [
+        np.asarray(translator(wave, to=target, source=given, sample_rate_hz=RATE_HZ), np.float32) for wave in waves
+    ]
+    factor = (time.process_time() - start) / (sum(map(len, waves)) / RATE_HZ)
+    return outputs, {"steps": load_model(run, "last").step, "real_time": round(factor, 3)}
+
+
 def measure_route(
     data: Path,
     source: Path,
@@ -105,6 +120,10 @@ def measure_route(
             outputs, speed[kind] = convert_all(kind, target_files, source_files, [sources[name] for name in names])
             systems[kind] = evaluator.measure(outputs, kind)
             print(route, round(length), kind, json.dumps(figures(systems)[kind]), speed[kind], flush=True)
+        for run in args.runs:
+            outputs, speed[run.name] = translate_all(run, source.name, target, [sources[name] for name in names])
+            systems[run.name] = evaluator.measure(outputs, run.name)
+            print(route, run.name, json.dumps(figures(systems)[run.name]), speed[run.name], flush=True)
         if args.references and not index:
             copy = evaluator.measure_copy_synthesis()
             systems |= {DO_NOTHING: evaluator.measure_identity(), REAL: evaluator.measure_targets()}
@@ -127,13 +146,19 @@ def parse_seconds(text: str) -> float | None:
     return None if text == "all" else float(text)
 
 
+def split_names(text: str) -> list[str]:
+    """Return names that commas join."""
+    return [name for name in text.split(",") if name]
+
+
 def main() -> None:
     """Measure both routes, or one from `--speaker` to each target."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--sentences", type=int)
     parser.add_argument("--seconds", type=lambda text: [parse_seconds(t) for t in text.split(",")], default=[None])
-    parser.add_argument("--converters", type=lambda text: text.split(","), default=["content", "knn", "affine"])
+    parser.add_argument("--converters", type=split_names, default=["content", "knn", "affine"])
+    parser.add_argument("--runs", type=lambda text: [Path(name) for name in split_names(text)], default=[])
     parser.add_argument("--speaker", type=Path)
     parser.add_argument("--references", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--judges", default=ALL)

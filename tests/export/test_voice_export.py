@@ -19,7 +19,7 @@ pytest.importorskip("onnxscript")
 pytest.importorskip("onnxruntime")
 
 
-@pytest.mark.filterwarnings("ignore:the output is")
+@pytest.mark.filterwarnings("ignore:.*the output is")
 def test_exported_voice_equals_the_runs(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", voice_config())
     made = export_run(run, tmp_path / "model.onnx", to="bob")

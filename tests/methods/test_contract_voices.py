@@ -13,7 +13,7 @@ from torch import Tensor
 
 from unpaired.media import MEDIA
 from unpaired.methods import METHODS
-from unpaired.methods.base import Batch, BatchTranslation, StepContext
+from unpaired.methods.base import Batch, BatchTranslation, StepContext, Turn
 from unpaired.networks.conditional import concat_label
 from unpaired.runs.method_builder import collect_pretrained
 
@@ -100,6 +100,17 @@ def test_identity_loss_ends_at_its_fraction_of_the_budget() -> None:
     loop, (batch, other) = loop_of(method), random_batches(method, 2, of=VOICE)
     assert "generators.identity" in loop.step([batch], StepContext(0, 0.49))
     assert "generators.identity" not in loop.step([other], StepContext(1, 0.5))
+
+
+def test_reconstruction_loss_of_stargan_is_the_distance_of_items_to_themselves_with_their_own_label() -> None:
+    """StarGAN-VC, eq. 8: L_id = |G(x, c) - x|, where c is the label of x."""
+    method = build_voice("stargan", n_critic=1, adversarial_loss="lsgan", identity_weight=3.0)
+    batch = random_batches(method, 1, of=VOICE)[0]
+    turn = [turn for turn in method.play(batch, StepContext(0, 0)) if isinstance(turn, Turn)][1]
+    x, maps = batch["x"], batch["label"][:, :, None, None].expand(-1, -1, *batch["x"].shape[2:])
+    expected = (method.get_submodule("G")(torch.cat((x, maps), 1)) - x).abs().mean()
+    torch.testing.assert_close(turn.losses["identity"], expected)
+    assert method.loss_weight("generator", "identity", StepContext(0, 0)) == 3
 
 
 def test_only_the_first_generator_call_gets_masked_frames() -> None:

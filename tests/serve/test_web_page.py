@@ -81,9 +81,10 @@ def page(browser: Any, server: tuple[str, ServerState]) -> Iterator[Any]:
 
 
 def translate(page: Any, panel: Any, *files: Path) -> Path:
-    """Drop files, press the button, and download the result."""
-    panel.locator("input[type=file]").first.set_input_files(list(files))
-    panel.get_by_text(files[-1].stem).first.wait_for()
+    """Drop files, if there are new ones, press the button, and download the result."""
+    if files:
+        panel.locator("input[type=file]").first.set_input_files(list(files))
+        panel.get_by_text(files[-1].stem).first.wait_for()
     panel.get_by_role("button", name="Translate").click()
     link = panel.locator(".file-preview a[download]").last
     panel.get_by_text("Download", exact=True).wait_for()
@@ -140,7 +141,7 @@ def test_labels_have_amounts(page: Any, tmp_path: Path) -> None:
     page.get_by_text("--from").first.wait_for()  # an amount of one of three values needs the value to start from
     panel.get_by_label("The files show").click()
     page.get_by_role("option", name="brown").click()
-    assert Image.open(translate(page, panel, write_picture(tmp_path, "y.png"))).size == (40, 36)
+    assert Image.open(translate(page, panel)).size == (40, 36)
 
 
 def test_page_needs_the_token_for_every_file(server: tuple[str, ServerState]) -> None:

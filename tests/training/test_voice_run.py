@@ -159,6 +159,15 @@ def test_too_little_sound_raises_work_error_and_bad_files_are_skipped(speakers: 
         trained(speakers, tmp_path / "other")
 
 
+def test_one_folder_of_recordings_is_checked_and_its_method_is_named(speakers: Path, discs: Path) -> None:
+    result = check_data([speakers / "low"], None, lambda *_: None)
+    assert result.is_usable and "--method recognition-synthesis" in result.text
+    result = check_data([speakers], None, lambda *_: None)
+    assert result.is_usable and "--method" not in result.text
+    with pytest.raises(UsageError, match="two or more domains"):
+        check_data([discs / "red"], None, lambda *_: None)
+
+
 def test_check_reports_recordings(speakers: Path) -> None:
     result = check_data([speakers], None, lambda done, total: None)
     assert result.is_usable and not result.unreadable

@@ -21,6 +21,7 @@ from unpaired.methods.setting_types import (
     CycleWeight,
     DiscriminatorLearningRate,
     GradClip,
+    IdentityWeight,
     LearningRate,
     PerDomainScores,
     TransportWeight,
@@ -36,7 +37,7 @@ SMALL = {
     "cycle_weight": 1.7,
 }
 SMALL_OPTIMIZER = {"cycle_noise": 0.05, "lr": 4e-4, "lr_d": 1e-3, "grad_clip": 5.0}
-VOICE = {"cycle_noise": 0.0, "transport_weight": 5.0}
+VOICE = {"cycle_noise": 0.0, "transport_weight": 5.0, "identity_weight": 1.0}
 
 
 class StarGAN(LabelConditionedMethod):
@@ -45,20 +46,26 @@ class StarGAN(LabelConditionedMethod):
     Target labels are the labels of the batch, permuted. If jointly trained data sets have different labels, the
     generator also takes a mask of the groups that are requested. `per_domain_scores` gives the discriminator one output
     per domain, so that it judges realism within a domain (StarGAN v2, arXiv:1912.01865, sec. 2). `cycle_noise` and
-    `transport_weight` (voice) are as in CycleGAN.
+    `transport_weight` (voice) are as in CycleGAN. `identity_weight` is that of the reconstruction loss of StarGAN-VC
+    (Kameoka et al. 2018, arXiv:1806.02169, eq. 8, L_id): an item with its own label should pass unchanged.
 
     Differs: the mask has one value per group of labels, which is equivalent for the paper's two data sets. In the
     authors' code, the generator's halving and doubling convolutions are 4 x 4 (here 3 x 3, as in CycleGAN), its
     convolutions have no biases, and its weights start from PyTorch's default instead of N(0, 0.02); the discriminator's
-    do so here as well. The preset `paper` for voices keeps these losses and has the networks of CycleGAN-VC2; those of
-    StarGAN-VC (arXiv:1806.02169) are smaller.
+    do so here as well. The preset `paper` for voices adds the reconstruction loss of StarGAN-VC to these losses and
+    has the networks of CycleGAN-VC2; those of StarGAN-VC are smaller.
     """
 
     is_cycle_consistent = True
     ignored_if = {"gradient_penalty_weight": ("adversarial_loss", "lsgan")}  # noqa: RUF012 - data
     steganography_defences = {"cycle_noise": 0.1}  # noqa: RUF012 - data
     presets = dict.fromkeys(("small", "tiny"), SMALL | SMALL_OPTIMIZER)
-    media_presets = {"voice": dict.fromkeys(("small", "tiny"), SMALL | SMALL_OPTIMIZER | VOICE)}  # noqa: RUF012 - data
+    media_presets = {  # noqa: RUF012 - data
+        "voice": {
+            **dict.fromkeys(("small", "tiny"), SMALL | SMALL_OPTIMIZER | VOICE),
+            "paper": {"identity_weight": 1.0},
+        }
+    }
     preset_sections = {  # noqa: RUF012
         "image": {"paper": {"medium_settings": {"size": 128, "load_size_ratio": 1.0}, "networks": {"blocks": 6}}}
     }
@@ -93,6 +100,7 @@ class StarGAN(LabelConditionedMethod):
             ),
         ] = 10.0,
         transport_weight: TransportWeight = 0.0,
+        identity_weight: IdentityWeight = 0.0,
         lr: LearningRate = 1e-4,
         lr_d: DiscriminatorLearningRate = 1e-4,
         grad_clip: GradClip = None,
@@ -123,6 +131,9 @@ class StarGAN(LabelConditionedMethod):
             self.loss_weights["gradient_penalty"] = gradient_penalty_weight
         if transport_weight:
             self.loss_weights["transport"] = transport_weight
+        self.has_identity_loss = identity_weight > 0
+        if self.has_identity_loss:
+            self.loss_weights["identity"] = identity_weight
         self.routes = self.build_routes(("G",), ("T", "C"))
 
     def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
@@ -147,6 +158,7 @@ class StarGAN(LabelConditionedMethod):
                 classification=classification_loss(self.C(features), target_label, label_mask, group_slices),
                 transport=self.transport(fake, target_label, x, label) if self.transport is not None else None,
                 cycle=l1(self.apply_labels(add_noise(fake, self.cycle_noise), label, label_mask), x),
+                identity=l1(self.apply_labels(x, label, label_mask), x) if self.has_identity_loss else None,
             )
 
     def apply_labels(self, x: Tensor, label: Tensor, label_mask: Tensor) -> Tensor:

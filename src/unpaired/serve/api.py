@@ -66,8 +66,9 @@ class Health(BaseModel):
 
 def describe_errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return the descriptions of error answers for OpenAPI, with those that every route has."""
+    answer = {"application/json": {"schema": ErrorAnswer.model_json_schema()}}
     return {
-        status: {"description": _ERRORS[status], "model": ErrorAnswer} for status in sorted({401, 403, 421, *statuses})
+        status: {"description": _ERRORS[status], "content": answer} for status in sorted({401, 403, 421, *statuses})
     }
 
 
@@ -105,7 +106,9 @@ def create_router(state: ServerState) -> APIRouter:
         response_class=FileResponse,
     )
     async def translate(
-        files: Annotated[list[UploadFile], File(description="files of the model's medium, or zips of them")],
+        files: Annotated[
+            list[UploadFile], File(min_length=1, description="files of the model's medium, or zips of them")
+        ],
         run: Annotated[str, Form(description="name of the model (default: the first)")] = "",
         to: Annotated[
             str,

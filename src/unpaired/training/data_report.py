@@ -8,11 +8,16 @@ from pathlib import Path
 
 from unpaired.config.resolve import SettingsRequest, resolve_settings
 from unpaired.console import ProgressCallback
-from unpaired.data.folders import discover
 from unpaired.data.split import split_files
 from unpaired.devices import pick_device
 from unpaired.media.base import CheckResult
-from unpaired.training.listing import DataListing, list_labelled_data, split_by_labels
+from unpaired.training.listing import (
+    DataListing,
+    discover_for_any_method,
+    list_labelled_data,
+    list_single_methods,
+    split_by_labels,
+)
 from unpaired.training.setup import choose_default_preset
 
 
@@ -23,14 +28,19 @@ def check_data(
 
     The settings are those that `unpaired train` would choose on this machine, with `size` if it is given. With
     `attributes`, the label values are the domains. `progress` is called with (done, total) numbers of files. Raises
-    UsageError and WorkError as `discover` and `list_labelled_data` do.
+    UsageError and WorkError as `discover_for_any_method` and `list_labelled_data` do.
     """
     started = time.monotonic()
-    listing = list_labelled_data(sources, attributes) if attributes else DataListing(discover(sources), (), None)
+    if attributes:
+        listing = list_labelled_data(sources, attributes)
+    else:
+        listing = DataListing(discover_for_any_method(sources), (), None)
     request = SettingsRequest.read(settings={} if size is None else {"size": size})
     settings = resolve_settings(request, listing.medium, choose_default_preset(pick_device("auto")))
     result = listing.medium.check(listing.files, settings, progress)
     lines = [result.text]
+    if result.is_usable and len(listing.files) == 1 and not attributes:
+        lines.append(f"one folder: train with --method {' or '.join(list_single_methods(listing.medium))}")
     if result.is_usable and listing.tables:
         _, parts = split_by_labels(listing, [split_files(files, 0, 0, result.unreadable) for files in listing.files])
         lines.append("domains: " + ", ".join(f"{split.name} ({len(split.train):,})" for _, split in parts))

@@ -62,7 +62,7 @@ class WandbLogger(ExperimentLogger):
 
     def close(self) -> None:
         """End the record."""
-        self._run.finish(quiet=True)
+        self._run.finish()
 
 
 class TrackioLogger(ExperimentLogger):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -32,10 +33,11 @@ def require_feasible(settings: Settings, device: torch.device, world_size: int) 
     training, networks = settings.training, settings.networks
     if training.precision == "fp16-mixed" and device.type != "cuda":
         raise UsageError("precision fp16-mixed needs a CUDA device; use fp32 or bf16-mixed")
-    if training.batch_size % (world_size * training.grad_accumulation):
+    shards = world_size * training.grad_accumulation
+    if training.batch_size % shards:
         raise UsageError(
             f"batch size {training.batch_size}: must be a multiple of ranks x micro-batches, {world_size} x "
-            f"{training.grad_accumulation}"
+            f"{training.grad_accumulation}; use --batch-size {shards * math.ceil(training.batch_size / shards)}"
         )
     if reason := explain_small_batch(settings, world_size):
         raise UsageError(reason)

@@ -75,8 +75,24 @@ def _discover_domains(sources: Sequence[Path], method: str) -> list[DomainFiles]
     except UsageError as error:
         if len(sources) != 1 or not (sources[0].is_dir() and is_single_domain(sources[0])):
             raise
-        single = ", ".join(name for name, row in METHODS.items() if issubclass(row.cls, SynthesisMethod))
-        raise UsageError(f"{error}. Method for one folder of recordings: {single}") from error
+        raise UsageError(f"{error}. Method for one folder of recordings: {', '.join(list_single_methods())}") from error
+
+
+def discover_for_any_method(sources: Sequence[Path]) -> list[DomainFiles]:
+    """List the domains; raises UsageError for a single one if no method can train on it, and as `discover` does."""
+    found = discover(sources, allow_single=True)
+    if len(found) == 1 and not list_single_methods(found[0].medium):
+        return discover(sources)  # raises the error
+    return found
+
+
+def list_single_methods(medium: Medium | None = None) -> list[str]:
+    """Return the methods that train on one domain, of files of `medium` if it is given."""
+    return [
+        name
+        for name, row in METHODS.items()
+        if issubclass(row.cls, SynthesisMethod) and (medium is None or medium.name not in row.unsupported)
+    ]
 
 
 def list_labelled_data(sources: Sequence[Path], attributes: Sequence[str]) -> DataListing:

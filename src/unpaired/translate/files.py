@@ -34,6 +34,7 @@ _FATAL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 """Errors of writing that would also affect the next file."""
 
 R = TypeVar("R", bound=PipelineItem)
+JobT = TypeVar("JobT")
 InputChecker = Callable[[Iterable[Path]], list[str]]
 """Checks the inputs; returns warnings for the user."""
 
@@ -294,13 +295,13 @@ class _FileProcessor:
 
 
 def group_into_batches(
-    prepared_items: Iterable[tuple[TranslationJob, R] | None], batch_size: int, max_waiting_cost: int
-) -> Iterator[list[tuple[TranslationJob, R]]]:
-    """Yield lists of at most `batch_size` files with equal batch keys.
+    prepared_items: Iterable[tuple[JobT, R] | None], batch_size: int, max_waiting_cost: int
+) -> Iterator[list[tuple[JobT, R]]]:
+    """Yield lists of at most `batch_size` files with equal batch keys; a job is anything that identifies a file.
 
     All waiting files are yielded when their total cost exceeds `max_waiting_cost`, and when an item is None.
     """
-    waiting: dict[tuple[object, ...], list[tuple[TranslationJob, R]]] = {}
+    waiting: dict[tuple[object, ...], list[tuple[JobT, R]]] = {}
     waiting_cost = 0
     for prepared_item in prepared_items:
         if prepared_item is None:

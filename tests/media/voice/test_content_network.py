@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,7 +58,7 @@ def test_a_shorter_network_has_the_first_blocks(with_content_encoder: None) -> N
 
 def test_attention_equals_a_slow_loop() -> None:
     torch.manual_seed(0)
-    block = WhisperNetwork(num_mels=3, width=8, blocks=1, heads=2).blocks[0]
+    block: Any = WhisperNetwork(num_mels=3, width=8, blocks=1, heads=2).blocks[0]
     x = torch.randn(1, 5, 8)
     given = block(x)
     q, k, v = block.query_key_value(block.attention_norm(x))[0].split(8, dim=1)

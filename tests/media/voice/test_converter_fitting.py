@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -118,6 +120,24 @@ def test_content_converter_with_the_packaged_encoder(data: Path, tmp_path: Path,
     words = ["convert", str(data / "bob"), str(data / "alice" / "0.wav"), "--out", str(tmp_path / "out")]
     assert main([*words, "--vad", "energy"]) == 0
     assert c1_and_f0(tmp_path / "out" / "0.wav")[1] == pytest.approx(100, rel=0.08)
+
+
+@pytest.mark.skipif(not is_content_encoder_installed(), reason="unpaired[voice-content] is not installed")
+@pytest.mark.skipif(shutil.which("espeak-ng") is None, reason="espeak-ng is not installed")
+def test_a_language_that_the_recognizer_does_not_know_is_converted(
+    data: Path, tmp_path: Path, with_content_encoder: None
+) -> None:
+    """Whisper's languages do not include Lojban; the sounds are found by their content all the same."""
+    speech = tmp_path / "lojban.wav"
+    subprocess.run(["espeak-ng", "-v", "jbo", "-w", str(speech), "coi rodo mi klama"], check=True, timeout=60)
+    target, *_ = discover_collections([data / "bob"])
+    pipeline = fit_converter(target, None, VoiceConvertOptions(converter="content", vad="energy")).pipeline
+    pipeline.write(tmp_path / "out.wav", pipeline.prepare_file(speech), None)
+    converted, rate = soundfile.read(tmp_path / "out.wav")
+    assert len(converted) == pytest.approx(soundfile.info(speech).duration * rate, abs=2)
+    assert np.isfinite(converted).all() and np.abs(converted).max() > 0.01
+    f0 = World().analyse(converted.astype(np.float32))["f0"]
+    assert np.median(f0[f0 > 0]) == pytest.approx(100, rel=0.1)
 
 
 def test_convert_command_names_unusable_inputs(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
