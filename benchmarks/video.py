@@ -5,7 +5,8 @@
 
 A clip of each length, a square that moves over a gradient (H.264, 25 frames/s, with sound), is translated in a process
 of its own by a run with random weights; the decoder and the encoder work beside the networks. Then the same number of
-frames, at most 40, passes the networks alone, in equal batches. Prints a JSON row per length. Needs `unpaired[video]`.
+frames, at most 40, passes the networks alone, in equal batches. On a busy machine, compare the processor times. Prints
+a JSON row per length. Needs `unpaired[video]`.
 """
 
 from __future__ import annotations
@@ -71,21 +72,24 @@ def measure(run: Path, clip: Path, out: Path, frames: int) -> dict[str, Any]:
     item = pipeline.pictures.prepare_picture(picture, ".png")
     batch = [item] * BATCH_FRAMES
     pipeline.pictures.run_networks(batch)  # first pass: allocation
-    start = time.perf_counter()
+    start, cpu_start = time.perf_counter(), time.process_time()
     outcome = translate_files(translator, [clip], out, request)
-    seconds = time.perf_counter() - start
+    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
     assert outcome.done == 1, outcome.failed
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     alone = min(frames, MAX_FRAMES_ALONE) // BATCH_FRAMES
-    start = time.perf_counter()
+    start, cpu_start = time.perf_counter(), time.process_time()
     for _ in range(alone):
         pipeline.pictures.run_networks(batch)
+    alone_cpu_seconds = (time.process_time() - cpu_start) / (alone * BATCH_FRAMES)
     alone_rate = alone * BATCH_FRAMES / (time.perf_counter() - start)
     return {
         "frames": frames,
         "frames_per_second": round(frames / seconds, 3),
         "networks_alone": round(alone_rate, 3),
         "ratio": round(frames / seconds / alone_rate, 3),
+        "cpu_seconds_per_frame": round(cpu_seconds / frames, 4),
+        "networks_cpu_seconds_per_frame": round(alone_cpu_seconds, 4),
         "peak_mb": round(peak),
     }
 
