@@ -118,7 +118,7 @@ def test_check_describes_clips_and_broken_files(folders: list[Path], capsys: pyt
     broken.write_bytes(data[: len(data) // 2])
     main(["check", *map(str, folders)])
     out = capsys.readouterr().out
-    assert str(broken) in out and "truncated" in out
+    assert broken.name in out and "truncated" in out
     (line,) = [line for line in out.splitlines() if "1.webm" in line]
     assert "25 frames/s" in line and "48 x 32" in line and "vp9" in line
     (line,) = [line for line in out.splitlines() if "    3.mp4" in line]
