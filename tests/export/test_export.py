@@ -169,7 +169,12 @@ def test_other_architectures(method: str, tmp_path: Path) -> None:
     assert made.verification is not None and made.verification.max_difference < 1e-4
 
 
-METHODS_BY_MEDIUM = [(medium, name) for medium in MEDIA for name in METHODS if medium not in METHODS[name].unsupported]
+METHODS_BY_MEDIUM = [
+    (medium.name, name)
+    for medium in MEDIA.values()
+    for name, method in METHODS.items()
+    if medium.method_medium not in method.unsupported
+]
 
 
 @pytest.mark.filterwarnings("ignore:Initializing zero-element")  # of a method whose conditions need an encoder
