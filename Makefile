@@ -79,11 +79,13 @@ lock: $(VENV)/.release
 	$(COMPILE) -c requirements/runtime.lock -c requirements/dev.lock --extra release -o requirements/release.lock
 	$(MAKE) licences
 
-# The metadata of all locked packages, those for other systems and newer Pythons too.
+# The metadata of all locked packages: two installations together have those of every system and Python.
 licences: $(VENV)/.release
 	rm -rf build/licences
-	$(UV) install --target build/licences --python-platform windows --python-version 3.13 --no-deps --require-hashes \
-	  $(foreach lock,runtime demo dev release,-r requirements/$(lock).lock)
+	for system in "linux --python-version 3.11" "windows --python-version 3.13"; do \
+	  $(UV) install --target build/licences --python-platform $$system --no-deps --require-hashes \
+	    $(foreach lock,runtime demo dev release,-r requirements/$(lock).lock) || exit 1; \
+	done
 	$(BIN)/python -m tools.licences build/licences
 
 format: $(VENV)/.test

@@ -63,6 +63,11 @@ def judge(waves: Sequence[Wave], targets: Sequence[Wave], judges: Judges) -> dic
     return out
 
 
+def convert_with(pipeline: VoicePipeline) -> Callable[[Wave], Wave]:
+    """Return the conversion of a wave by `pipeline`."""
+    return lambda wave: np.asarray(pipeline.translate_object(wave, RATE_HZ))
+
+
 def main() -> None:
     """Measure both targets."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -81,7 +86,7 @@ def main() -> None:
             "real": (real, lambda wave: wave),
             "copy-synthesis, world": (real, copy_synthesis(World())),
             "copy-synthesis, mel": (real, copy_synthesis(Mel("hifigan"))),
-            "content": (test[source], lambda wave, p=pipeline: np.asarray(p.translate_object(wave, RATE_HZ))),
+            "content": (test[source], convert_with(pipeline)),
         }
         for system, (waves, convert) in made.items():
             start = time.process_time()

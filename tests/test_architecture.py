@@ -188,8 +188,10 @@ def test_methods_import_only_networks_losses_and_their_base() -> None:
         "unpaired.methods.cyclegan_presets",
         *("unpaired.labels", "unpaired.routes", "unpaired.networks", "unpaired.losses"),
     )
-    others = ("__future__", "abc", "collections", "dataclasses", "functools", "itertools", "math", "typing")
-    others += ("typing_extensions",)
+    others = (
+        *("__future__", "abc", "collections", "dataclasses", "functools", "itertools", "math"),
+        *("typing", "typing_extensions"),
+    )
     for path, tree in folder_modules("methods").items():
         if path in ("methods/__init__.py", "methods/registry.py"):
             continue

@@ -30,6 +30,8 @@ LAUNCHERS = ("srun", "-m")
 """Words before `unpaired` in commands that start it: of SLURM, and of torchrun."""
 FOREIGN_FLAGS = {
     "--ntasks-per-node",
+    "--profile",
+    "--build-arg",
     "--no-deps",
     "--crop_size",
     "--eval",

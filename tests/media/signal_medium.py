@@ -1,4 +1,4 @@
-"""A third medium for tests: one-dimensional signals in .npy files. It is all that a new medium has to write."""
+"""A medium for tests: one-dimensional signals in .signal files. It is all that a new medium has to write."""
 
 from __future__ import annotations
 
@@ -195,7 +195,7 @@ class SignalValidator:
 
     def finish(self, step: int) -> None:
         """Evaluate on the test split and log how to go on."""
-        finish_training(self.evaluator.config, self.folder, self.log, step, torch.device("cpu"), ".npy")
+        finish_training(self.evaluator.config, self.folder, self.log, step, torch.device("cpu"), ".signal")
 
 
 @dataclass(frozen=True)
@@ -266,12 +266,12 @@ class SignalPipeline:
 
 
 class SignalMedium(Medium):
-    """Signals: arrays (T,) in .npy files."""
+    """Signals: arrays (T,) in .signal files, which have the format of .npy files."""
 
     name = "signal"
     item_noun = "signal"
     files_noun = "signals"
-    suffixes = frozenset({".npy"})
+    suffixes = frozenset({".signal"})
     settings_title = "signals"
     settings_model = SignalSettings
     network_settings_model = NetworkSettings
@@ -280,7 +280,7 @@ class SignalMedium(Medium):
     baselines = (Baseline(DO_NOTHING, "the input as its own translation"),)
     validation_metric = MEAN_ERROR
     ranking_metrics = (MEAN_ERROR,)
-    example_files = ("signal.npy", "translated.npy")
+    example_files = ("in.signal", "out.signal")
     presets: ClassVar[PresetValues] = {"tiny": {}, "small": {}, "paper": {}}
     crop_setting = "length"
 

@@ -41,7 +41,8 @@ def folders(tmp_path: Path) -> list[Path]:
         (tmp_path / name).mkdir()
         for i in range(12):
             values = generator.normal(level, 0.1, 20 + i).astype(np.float32)
-            np.save(tmp_path / name / f"{i}.npy", values)
+            with (tmp_path / name / f"{i}.signal").open("wb") as file:
+                np.save(file, values)
     return [tmp_path / "low", tmp_path / "high"]
 
 
@@ -52,7 +53,7 @@ def train(folders: list[Path], out: Path, **settings: Any) -> Path:
 
 
 def test_check_counts_its_files(folders: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
-    (folders[0] / "broken.npy").write_bytes(b"no array")
+    (folders[0] / "broken.signal").write_bytes(b"no array")
     main(["check", *map(str, folders)])
     out = capsys.readouterr().out
     assert "low: 12 signals" in out
@@ -62,12 +63,12 @@ def test_check_counts_its_files(folders: list[Path], capsys: pytest.CaptureFixtu
 def test_training_translates_and_measures(folders: list[Path], tmp_path: Path) -> None:
     run = train(folders, tmp_path / "run", steps=60, lr=0.02, lr_d=0.02)
     translator = unpaired.Translator.load(run)
-    x = np.load(folders[0] / "0.npy")
+    x = np.load(folders[0] / "0.signal")
     y = translator(x, to="high")
     assert y.shape == x.shape
     assert y.mean() > x.mean()
     assert main(["translate", str(run), str(folders[0]), "--to", "high", "--out", str(tmp_path / "out")]) == 0
-    np.testing.assert_array_equal(np.load(tmp_path / "out" / "0.npy"), y)
+    np.testing.assert_array_equal(np.load(tmp_path / "out" / "0.signal"), y)
     evaluation = unpaired.evaluate(run)
     assert [set(route.values) for route in evaluation.routes] == [{MEAN_ERROR.name}] * 2
     assert MEAN_ERROR.label in evaluation.text()

@@ -77,8 +77,8 @@ def test_accepts_gray_images_any_size_out_of_range_values_and_batches(net: Effic
     assert torch.allclose(found[2:], net(gray[2:]), atol=1e-4)
     assert torch.allclose(net(gray[:1] * 3), net((gray[:1] * 3).clamp(-1, 1)), atol=1e-5)
     assert net(gray[:0]).shape == (0, 1280)
-    with pytest.raises(ValueError, match=r"expected \(B, 1 or 3, H, W\)"):
-        net(pictures(1, 2, 8, 8))
+    with pytest.raises(ValueError, match=r"expected \(B, C, H, W\)"):
+        net(pictures(1, 2, 8, 8)[0])
 
 
 @needs_extra

@@ -118,7 +118,7 @@ def test_tiles_are_chosen_by_the_memory_at_hand(
     monkeypatch.setattr(tiled_pass, "SMALL_PIXELS", 100)
     monkeypatch.setattr(tiled_pass, "read_device_bytes", lambda _: available)
     translator = Translator(config(resize_mode="crop"), Known(), "cpu")
-    own = translator.create_pipeline(translator.resolve_request("paintings")).network_pass  # type: ignore[attr-defined]
+    own = translator.create_pipeline(translator.resolve_request("paintings")).pictures.network_pass  # type: ignore[attr-defined]
     assert (own.choose_tile(400, 400) is not None) == is_tiled
     assert own.choose_tile(8, 8) is None
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -92,26 +92,21 @@ def test_wrong_columns_and_values_are_refused(run: Path) -> None:
     assert Translate(run, "paintings")({"bytes": column()}).keys() == {"bytes"}
 
 
-@pytest.fixture(scope="module")
-def local_ray() -> Iterator[None]:
-    module = pytest.importorskip("ray")
-    paths = os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])
-    module.init(
-        num_cpus=3, include_dashboard=False, log_to_driver=False, runtime_env={"env_vars": {"PYTHONPATH": paths}}
+def test_two_ray_workers_translate_a_data_set(run: Path, pictures: list[Path], tmp_path: Path) -> None:
+    pytest.importorskip("ray")
+    (tmp_path / "out").mkdir()
+    words = [Path(__file__).with_name("ray_workers.py"), run, tmp_path / "in", tmp_path / "out"]
+    completed = subprocess.run(
+        [sys.executable, *map(str, words)],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
-    yield
-    module.shutdown()
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_two_ray_workers_translate_a_data_set(local_ray: None, run: Path, pictures: list[Path], tmp_path: Path) -> None:
-    import ray.data
-
-    arguments: dict[str, Any] = {"run": str(run), "to": "paintings", "device": "cpu"}
-    files = ray.data.read_binary_files([str(path) for path in pictures], include_paths=True)
-    rows = files.map_batches(Translate, fn_constructor_kwargs=arguments, concurrency=2, batch_size=2).take_all()
-    local = Translate(**arguments)(
-        {"bytes": column(*(row["bytes"] for row in rows)), "path": column(*(row["path"] for row in rows))}
-    )
-    assert len(rows) == len(pictures)
-    assert [row["translation"] for row in rows] == list(local["translation"]) and all(local["translation"])
+    assert completed.returncode == 0, completed.stderr
+    batch = {"path": column(*map(str, pictures))}
+    local = Translate(run, "paintings", column="path", device="cpu")(batch)
+    for name, content in zip(local["translation_name"], local["translation"], strict=True):
+        assert (tmp_path / "out" / name).read_bytes() == content
+    assert len(list((tmp_path / "out").iterdir())) == len(pictures)

@@ -189,6 +189,8 @@ def refuse_other_medium(medium: Medium, name: str, file_value: Any = None) -> bo
     A file's `file_value` that equals the other medium's default is ignored (returns True), because a complete
     config.yaml contains such values.
     """
+    if name in medium.settings_model.model_fields or name in medium.network_settings_model.model_fields:
+        return False
     for other in (other for other in MEDIA.values() if other is not medium):
         for model in (other.settings_model, other.network_settings_model):
             if name in model.model_fields:

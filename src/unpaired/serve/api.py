@@ -248,7 +248,7 @@ def _save(files: Sequence[UploadFile], folder: Path, model: ServedModel) -> Uplo
 
 
 async def _wait(state: ServerState, model: ServedModel, job: Job) -> JobResult:
-    """Queue a job and wait for its result; cancels it if it takes too long or the client is gone."""
+    """Queue a job and wait for its result; cancels it if it takes too long, or if the server is forced to stop."""
     seconds = state.settings.max_seconds
     with state.instruments.latency.labels(model.name).time():
         model.worker.submit(job)

@@ -102,7 +102,7 @@ class Passes:
         if values is not None:
             yield tile, values
             return
-        self.tile_size = max(1, self.tile_size // 2)
+        self.tile_size = min(self.tile_size, max(1, round(side * self.image_height / node.shape[2]) // 2))
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         for part in iterate_tiles(tile.height, tile.width, -(-side // 2)):

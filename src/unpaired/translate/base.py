@@ -94,10 +94,11 @@ class BaseTranslator(ABC):
         `source` names the domain of `x` if several routes lead to `to`; `mode`, `scale`, `tile`, `source_range`,
         `target_range` and `labels` are as for `unpaired translate`. A run of pictures accepts
 
-        - a path or Pillow image; returns a Pillow image of the same size with the same alpha;
+        - a path or Pillow image; returns a Pillow image of the same size with the same alpha; one of several pictures
+          within a file is "stack.tif/0003";
         - an array (H, W) or (H, W, C); returns an array of the same type: uint8, uint16, or floating point with values
-          in 0..1 unless the domain's pictures are floating point; with 2 or 4 channels the last one is alpha;
-          (H, W) becomes (H, W, 3) if the target has color;
+          in 0..1 unless the domain's pictures are floating point; with 2 or 4 channels the last one is alpha, unless
+          the run's pictures have as many channels; (H, W) becomes (H, W, 3) if the target has color;
         - a tensor (C, H, W) or (B, C, H, W) in [-1, 1] with the model's channels; returns a tensor of the same shape.
 
         A run of recordings accepts

@@ -201,7 +201,7 @@ def test_train_evaluate_and_translate(satellites: Path, tmp_path: Path, capsys: 
 @pytest.mark.usefixtures("without_features")
 @pytest.mark.parametrize(("channels", "number"), [(None, "3 channels"), (5, "4"), (7, "5")])
 def test_files_must_agree(satellites: Path, channels: int | None, number: str, tmp_path: Path) -> None:
-    extra = {} if channels is None else {"channels": channels}
+    extra: dict[str, Any] = {} if channels is None else {"channels": channels}
     array = noise(20, 18, 4, dtype="uint16")
     if channels is None:
         Image.fromarray(noise(20, 18, 3)).save(satellites / "wet" / "odd.png")

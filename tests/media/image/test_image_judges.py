@@ -165,7 +165,7 @@ def test_a_method_with_the_first_networks_features_is_validated_by_the_second(
     install(True, True)
     monkeypatch.setattr("unpaired.media.image.validation.MIN_ITEMS_FOR_BEST", 2)
     monkeypatch.setattr(
-        "unpaired.training.setup.collect_digests", lambda method: {"efficientnet-lite0": "digest of the features"}
+        "unpaired.runs.method_builder.collect_digests", lambda method: {"efficientnet-lite0": "digest of the features"}
     )
     run, said = tmp_path / "run", list[str]()
     train(discs, out=run, log=said.append, **TINY | {"steps": 2, "evaluate_every": 1, "holdout_fraction": 0.25})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,17 @@ def test_translations_have_all_pages(tmp_path: Path, dtype: str) -> None:
     assert go(translator, tmp_path / "in", out=tmp_path / "out").skipped == 2
 
 
+def test_memory_does_not_grow_with_the_pages(translator: Translator, tmp_path: Path) -> None:
+    peaks = []
+    for count in (20, 80):
+        path = write_stack(tmp_path / f"{count}.tif", noise(count, 128, 128))
+        tracemalloc.start()
+        assert go(translator, path, out=tmp_path / "out").done == 1
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 20 * 128 * 128  # 60 further pages take less than 20 of them
+
+
 def test_pages_of_several_sizes(translator: Translator, tmp_path: Path) -> None:
     pages = [noise(20, 24), noise(30, 18), noise(20, 24)]
     path = tmp_path / "a.tif"
@@ -128,7 +140,9 @@ def test_pages_of_several_sizes(translator: Translator, tmp_path: Path) -> None:
 def test_a_damaged_page_fails_by_name(translator: Translator, tmp_path: Path) -> None:
     path = write_stack(tmp_path / "a.tif", noise(4, 20, 24))
     with tifffile.TiffFile(path) as file:
-        offset = file.pages[2].tags[258].valueoffset
+        page = file.pages[2]
+        assert isinstance(page, tifffile.TiffPage)
+        offset = page.tags[258].valueoffset
     data = bytearray(path.read_bytes())
     data[offset : offset + 2] = b"\x07\x00"  # 7 bits
     path.write_bytes(data)
@@ -212,3 +226,21 @@ def test_two_stacks_alone_can_be_trained(tmp_path: Path) -> None:
     assert (
         train(tmp_path / "data", out=tmp_path / "run", log=lambda _: None, steps=1, **TINY) / "config.yaml"
     ).exists()
+
+
+def test_a_row_of_a_table_labels_every_page(tmp_path: Path) -> None:
+    rows = ["file,red,blue"]
+    for i in range(8):
+        write_stack(tmp_path / "data" / f"{i}.tif", noise(2, 20, 18, seed=i))
+        rows.append(f"{i}.tif,{i % 2},{1 - i % 2}")
+    (tmp_path / "data.csv").write_text("\n".join(rows) + "\n")
+    given: dict[str, Any] = {"method": "stargan", "attributes": ("red|blue",), **TINY}
+    run = train(tmp_path / "data", out=tmp_path / "run", log=lambda _: None, steps=1, **given)
+    recorded = next((run / "files").glob("*.csv")).read_text()
+    assert recorded.count(".tif") == 8 and "0001" not in recorded  # a row for each file
+    resume(run, steps=2, log=lambda _: None)
+    translator = Translator.load(run, device="cpu")
+    outcome = translate_files(
+        translator, [tmp_path / "data" / "0.tif"], tmp_path / "out", translator.resolve_request("red")
+    )
+    assert outcome.done == 1 and not outcome.failed

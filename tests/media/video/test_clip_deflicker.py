@@ -41,7 +41,7 @@ class Normalizing(Known):
 def write_shots(path: Path) -> Path:
     """Write two shots that pan over pictures with a dark and a light side."""
     slope = np.linspace(0.2, 1, 200)[:, None]
-    frames = []
+    frames: list[np.ndarray] = []
     for seed, tint, count in ((0, (1.0, 0.4, 0.2), CUT), (1, (0.2, 0.5, 1.0), 32 - CUT)):
         picture = np.asarray(make_texture(120, 200, seed) * slope * tint, np.uint8)
         frames += make_clip(picture, [View(40 + 4 * t, 60) for t in range(count)], 32).frames

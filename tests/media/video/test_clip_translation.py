@@ -242,3 +242,11 @@ def test_metadata_without_the_place(tmp_path: Path) -> None:
         metadata = {name.lower(): value for name, value in result.metadata.items()}
     assert metadata["title"] == "A walk"
     assert "location" not in json.dumps(metadata).lower()
+
+
+def test_a_clip_is_marked_as_synthetic_on_request(tmp_path: Path) -> None:
+    clip = clips.write_clip(tmp_path / "a.mp4")
+    for is_marked in (False, True):
+        assert translate(clip, tmp_path / f"{is_marked}", tag=is_marked).done == 1
+        with av.open(str(tmp_path / f"{is_marked}" / "a.mp4")) as result:
+            assert ("synthetic" in result.metadata.get("comment", "")) is is_marked

@@ -93,7 +93,7 @@ def test_a_linear_energy_is_found_and_predicted() -> None:
     make = partial(VoiceFeatures.from_groups, layout)
     recordings = []
     for _ in range(2):
-        values = draws.normal(0, [[1], [0.5], [0.2]], (3, 500)).astype(np.float32)
+        values = (draws.normal(size=(3, 500)) * np.array([[1], [0.5], [0.2]])).astype(np.float32)
         energy = -4 + 2 * values[:1] - values[1:2]
         mask = np.ones(500, bool)
         mask[:50], energy[:, :50] = False, 100

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import pytest
 
 from unpaired.errors import WorkError
 from unpaired.media.voice.content.conversion import smooth_over_time
-from unpaired.media.voice.content.neighbours import ContentNeighbours, TargetRecording, rank_by_sequences
+from unpaired.media.voice.content.neighbours import ContentNeighbours, TargetRecording
 from unpaired.media.voice.content.pitch import PitchMapper, estimate_log_f0, fill_unvoiced
 from unpaired.media.voice.features import Floats, VoiceFeatures
 
@@ -29,10 +27,7 @@ def test_content_of_the_target_itself_copies_its_frames_in_order() -> None:
     assert np.abs(copied - b.frames).max() < 1e-4  # the cross-fades of successive units are of equal frames
 
 
-def test_neighbours_equal_a_slow_search_with_cosine_distances_of_scaled_features(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("unpaired.media.voice.content.neighbours.JUMP_COST", 0.0)
+def test_neighbours_equal_a_slow_search_with_cosine_distances_of_scaled_features() -> None:
     a, b = recording(0), recording(1)
     query = np.random.default_rng(2).normal(size=(16, 5)).astype(np.float32)
     fitted = ContentNeighbours.fit([a, b], k=2)
@@ -52,32 +47,6 @@ def test_neighbours_equal_a_slow_search_with_cosine_distances_of_scaled_features
                 expected += weight / 2 * source.frames[:, position]
         if t < 16:  # the last unit is not cross-faded
             assert result[:, t] == pytest.approx(expected, abs=1e-4)
-
-
-def test_candidates_are_ranked_by_the_cheapest_sequence_through_them() -> None:
-    """All sequences of three steps with three candidates each, enumerated."""
-    rng = np.random.default_rng(0)
-    units = np.array([[4, 9, 0], [5, 2, 9], [1, 6, 3]])
-    recordings = np.where(np.arange(10) < 6, 0, 6)  # 5 and 6 are not successive
-    distances = rng.random((3, 3)).astype(np.float32)
-    costs: dict[tuple[int, ...], float] = {}
-    for path in itertools.product(range(3), repeat=3):
-        cost = sum(float(distances[t, j]) for t, j in enumerate(path))
-        for t in range(2):
-            a, b = units[t, path[t]], units[t + 1, path[t + 1]]
-            cost += 0.0 if b == a + 1 and recordings[a] == recordings[b] else 0.3
-        costs[path] = cost
-    best = [[min(cost for path, cost in costs.items() if path[t] == j) for j in range(3)] for t in range(3)]
-    ranks = rank_by_sequences(units, distances, recordings, 0.3)
-    assert ranks.tolist() == np.argsort(best, axis=1).tolist()
-    assert rank_by_sequences(units, distances, recordings, 0.0).tolist() == np.argsort(distances, axis=1).tolist()
-
-
-def test_a_continuation_is_preferred_to_a_slightly_nearer_unit() -> None:
-    distances = np.array([[0.1, 0.5], [0.15, 0.2]], np.float32)
-    units, recordings = np.array([[10, 50], [70, 11]]), np.zeros(100, np.int64)
-    assert rank_by_sequences(units, distances, recordings, 0.1)[:, 0].tolist() == [0, 1]
-    assert rank_by_sequences(units, distances, recordings, 0.01)[:, 0].tolist() == [0, 0]
 
 
 def test_frames_of_another_recording_are_not_mixed_in_at_borders() -> None:

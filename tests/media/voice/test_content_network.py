@@ -16,7 +16,7 @@ from unpaired.media.voice.content.log_mel import compute_log_mel
 from unpaired.media.voice.features import Representation
 from unpaired.media.voice.mel import Mel
 from unpaired.media.voice.world import World
-from unpaired.networks.whisper import WhisperNetwork
+from unpaired.networks.whisper import WhisperBlock
 from unpaired.packages import find_package_folder
 
 needs_encoder = pytest.mark.skipif(
@@ -57,7 +57,7 @@ def test_a_shorter_network_has_the_first_blocks(with_content_encoder: None) -> N
 
 def test_attention_equals_a_slow_loop() -> None:
     torch.manual_seed(0)
-    block = WhisperNetwork(num_mels=3, width=8, blocks=1, heads=2).blocks[0]
+    block = WhisperBlock(8, 2)
     x = torch.randn(1, 5, 8)
     given = block(x)
     q, k, v = block.query_key_value(block.attention_norm(x))[0].split(8, dim=1)

@@ -12,7 +12,7 @@ from unpaired.data.paths import ItemName
 from unpaired.errors import UnreadableFileError
 from unpaired.media.image.pixel_types import describe_bands, get_type_bits
 from unpaired.media.image.read_errors import name_unreadable, require_size
-from unpaired.media.image.suffixes import NIFTI_SUFFIXES, get_picture_suffix
+from unpaired.media.image.suffixes import DICOM_SUFFIXES, NIFTI_SUFFIXES, get_picture_suffix
 from unpaired.media.image.tiff import ImageHeader
 
 Array = npt.NDArray[Any]
@@ -35,6 +35,10 @@ def find_array_reader(path: Path) -> ArrayReader | None:
         from unpaired.media.image.nifti import NiftiReader  # noqa: PLC0415 - it imports this module
 
         return NiftiReader()
+    if suffix in DICOM_SUFFIXES:
+        from unpaired.media.image.dicom import DicomReader  # noqa: PLC0415 - it imports this module
+
+        return DicomReader()
     return NpyReader() if suffix == ".npy" else None
 
 

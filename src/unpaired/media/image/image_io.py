@@ -24,7 +24,7 @@ from unpaired.media.image.decoded_image import DecodedImage, FloatArray
 from unpaired.media.image.image_reading import read_header, read_image
 from unpaired.media.image.optional_formats import encode_png, has_codecs
 from unpaired.media.image.settings import WRITTEN_FORMATS
-from unpaired.media.image.suffixes import NIFTI_SUFFIXES
+from unpaired.media.image.suffixes import DICOM_SUFFIXES, NIFTI_SUFFIXES, SCAN_SUFFIXES
 from unpaired.media.image.tiff import ImageHeader
 
 __all__ = [
@@ -48,9 +48,14 @@ __all__ = [
 ]
 
 NO_METADATA = CarriedMetadata()
-DATA_SUFFIXES = frozenset({".tif", ".tiff", ".npy", ".nii", ".nii.gz"})
+DATA_SUFFIXES = frozenset({".tif", ".tiff", ".npy"}) | SCAN_SUFFIXES
 """Suffixes of files that hold values of any type and any number of channels."""
-CHANNELS_BY_SUFFIX = {".png": (1, 2, 3, 4), ".webp": (1, 3, 4), **dict.fromkeys(NIFTI_SUFFIXES, (1,))}
+CHANNELS_BY_SUFFIX = {
+    ".png": (1, 2, 3, 4),
+    ".webp": (1, 3, 4),
+    **dict.fromkeys(NIFTI_SUFFIXES, (1,)),
+    **dict.fromkeys(DICOM_SUFFIXES, (1, 3)),
+}
 """Suffix -> numbers of channels that files can hold; the last of 2 or 4 channels is stored as alpha."""
 _LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 _MAX_VALUES = {8: 255.0, 16: 65535.0}

@@ -13,10 +13,10 @@ import numpy.typing as npt
 from unpaired.config.settings import Auto
 from unpaired.data.domain import Domain
 from unpaired.data.inspection import DataReport, DomainInspection, format_count
-from unpaired.data.split import format_split_counts, split_files
+from unpaired.data.split import MIN_GROUPS, format_split_counts, split_files
 from unpaired.errors import UnreadableFileError
 from unpaired.media.image.settings import ImageSettings, ImageStatistics, Range
-from unpaired.media.image.stacks import count_stacks, get_group
+from unpaired.media.image.stacks import count_series, count_stacks, get_group
 from unpaired.media.image.value_range import LEVELS, Quantiles, ValueRange
 
 FEW_IMAGES = 20
@@ -90,7 +90,7 @@ class ImageDomainReport(DomainInspection):
 
     def get_group_function(self) -> Callable[[str], str] | None:
         """Return the function from pictures to their files if a file contains several; else None."""
-        return get_group if count_stacks(self.files.train) else None
+        return get_group if count_stacks(self.files.train) or count_series(self.files.train) else None
 
     def format_split(self, holdout_fraction: float) -> str:
         """Return the numbers of files that training would put into each split."""
@@ -98,14 +98,21 @@ class ImageDomainReport(DomainInspection):
         if get_group is None:
             return super().format_split(holdout_fraction)
         splits = split_files(self.files, holdout_fraction, 0, {e.path for e in self.unreadable}, get_group)
-        counts = (len(paths) for paths in (splits.train, splits.validation, splits.test))
+        counts = len(splits.train), len(splits.validation), len(splits.test)
         return f"{self.files.name}: about {format_split_counts(*counts, splits.has_test_folder)}"
 
     def describe_stacks(self) -> str:
-        """Describe how many pictures are within how many files; empty if each file is a picture."""
-        stacks = count_stacks(self.files.train)
-        files = format_count(stacks, "file")
-        return f"pages or slices of {files}; each file belongs to one split as a whole" if stacks else ""
+        """Describe how many files or series have several pictures; empty if each file is a picture by itself."""
+        texts = []
+        if series := count_series(self.files.train):
+            folders = format_count(series, "folder")
+            texts.append(f"DICOM files in {folders}; each folder is a series and belongs to one split as a whole")
+        if (stacks := count_stacks(self.files.train)) and not series:
+            files = format_count(stacks, "file")
+            texts.append(f"pages or slices of {files}; each file belongs to one split as a whole")
+        if texts and len({get_group(name) for name in self.files.train}) < MIN_GROUPS and self.files.test is None:
+            texts.append(f"with fewer than {MIN_GROUPS}, none is held out for validation and test")
+        return "; ".join(texts)
 
     @property
     def inspected_count(self) -> int:

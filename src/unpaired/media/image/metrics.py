@@ -119,7 +119,7 @@ CHANGE = Metric(
     known_baselines={DO_NOTHING: 0.0},
 )
 
-IMAGE_METRICS = (
+IMAGE_METRICS: tuple[Metric, ...] = (
     KID,
     KID_ALEXNET,
     FID,

@@ -33,6 +33,7 @@ class NetworkPass(ABC):
     def __init__(self, network: TranslationNetwork, request: TranslationRequest) -> None:
         assert isinstance(request.options, ImageTranslateOptions)
         self.tile, self.stride, self.route = request.options.tile, network.stride, request.route
+        self._notes: list[str] = []
 
     def apply(
         self,
@@ -55,6 +56,15 @@ class NetworkPass(ABC):
     @abstractmethod
     def choose_tile(self, height: int, width: int) -> int | None:
         """Return the side of the tiles for a picture of this size; None: it passes the networks as a whole."""
+
+    def explain_tile(self, height: int, width: int) -> str:  # noqa: ARG002
+        """Explain that tiles were chosen for a picture of this size by the free memory; empty if they were not."""
+        return ""
+
+    def take_notes(self) -> tuple[str, ...]:
+        """Return the notes on pictures that were translated since the last call, such as tiles that were halved."""
+        notes, self._notes = self._notes, []
+        return tuple(dict.fromkeys(notes))
 
     def as_tiled(self) -> TiledPass | None:
         """Return this pass if it can translate pictures in tiles, else None."""

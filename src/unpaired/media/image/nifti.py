@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +53,8 @@ class Volume:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the stored values."""
-        return np.dtype(self.image.dataobj.dtype)
+        dtype: np.dtype[Any] = np.dtype(self.image.dataobj.dtype)
+        return dtype
 
     @property
     def scaling(self) -> tuple[float, float]:
@@ -179,7 +180,7 @@ def _map_values(volume: Volume) -> Array:
         return np.memmap(volume.path, volume.dtype, "r", offset, volume.shape, "F")
     with gzip.open(volume.path) as source, _create_temporary_file(size) as copy:
         source.seek(offset)
-        shutil.copyfileobj(_Limited(source, size), copy, 1 << 20)  # type: ignore[misc]
+        shutil.copyfileobj(_Limited(source, size), copy, 1 << 20)
         if copy.tell() < size:
             raise UnreadableFileError(volume.path, "is cut short: its header declares more values")
         copy.flush()
@@ -189,10 +190,10 @@ def _map_values(volume: Volume) -> Array:
 class _Limited:
     """The first bytes of a stream."""
 
-    def __init__(self, source: BinaryIO, size: int) -> None:
+    def __init__(self, source: gzip.GzipFile, size: int) -> None:
         self._source, self._left = source, size
 
-    def read(self, size: int) -> bytes:
+    def read(self, size: int = -1, /) -> bytes:
         data = self._source.read(min(size, self._left))
         self._left -= len(data)
         return data

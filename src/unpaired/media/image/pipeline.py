@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 import warnings
@@ -15,7 +16,7 @@ from PIL import Image
 
 from unpaired.config.model_description import ModelDescription
 from unpaired.console import FractionCallback, ignore_fraction
-from unpaired.data.paths import split_item_path
+from unpaired.data.paths import ItemName, split_item_path
 from unpaired.errors import UnreadableFileError, UsageError
 from unpaired.media import Medium, require_medium
 from unpaired.media.image.array_io import (
@@ -26,6 +27,7 @@ from unpaired.media.image.array_io import (
     convert_pixels_to_array,
 )
 from unpaired.media.image.carried_metadata import read_carried_metadata
+from unpaired.media.image.dicom import Derivation
 from unpaired.media.image.image_io import (
     DecodedImage,
     FloatArray,
@@ -51,7 +53,7 @@ from unpaired.media.image.settings import (
 from unpaired.media.image.size_adapter import SizeAdapter, create_size_adapter
 from unpaired.media.image.stack_translation import PreparedStack, TranslatedStack, translate_stack, write_stack
 from unpaired.media.image.stacks import list_item_names
-from unpaired.media.image.suffixes import get_picture_suffix
+from unpaired.media.image.suffixes import DICOM_SUFFIXES, SCAN_SUFFIXES, get_picture_suffix
 from unpaired.media.image.translation_range import (
     describe_clipping,
     get_source_range,
@@ -89,6 +91,15 @@ class ImagePipeline:
         self.size = settings.size if self.options.scale == "trained" else None
         self.shrink = settings.resize_mode == "scale"
         self.network_pass = create_network_pass(network, self.channels, request)
+        self._derivation = self._describe_derivation(config)
+
+    def _describe_derivation(self, config: ModelDescription) -> Derivation:
+        """Describe the translation for files that record their origin."""
+        request = self.request
+        settings = [request.route.source, request.route.target, str(self._label), self.get_result_settings()]
+        key = hashlib.sha256(f"{config.model_dump_json()}{settings}".encode()).hexdigest()
+        low, high = get_value_range(self.options.target_range, request.target, image_statistics(request.target).bits)
+        return Derivation(key, request.source.name, request.target.name, low, high)
 
     def get_result_settings(self) -> list[object]:
         """Return channels, color, resizing and value ranges."""
@@ -100,7 +111,8 @@ class ImagePipeline:
     def make_output_name(self, path: str) -> str:
         """Return the same name; formats that cannot be written become PNG, as `a.gif.png`."""
         name = os.path.basename(path)  # noqa: PTH119 - a Path per name is slow for a million files
-        return name if get_picture_suffix(name) in WRITTEN_FORMATS else f"{name}.png"
+        suffix = get_picture_suffix(name)
+        return name if suffix in WRITTEN_FORMATS or suffix in SCAN_SUFFIXES else f"{name}.png"
 
     def estimate_bytes(self, path: Path) -> int:
         """Return the bytes of a picture's pixels while it is translated, by its header; 0 if that cannot be read."""
@@ -119,15 +131,16 @@ class ImagePipeline:
     ) -> PreparedImage | PreparedStack:
         """Read a picture for `run`, or list those within a file; raises UnreadableFileError, UsageError."""
         output_suffix = get_picture_suffix(self.make_output_name(path.name))
-        items = list_item_names(path, self.settings)
-        if not items:
+        items: list[ItemName | None] = [*list_item_names(path, self.settings)]
+        if not items and output_suffix not in DICOM_SUFFIXES:
             return self.prepare_picture(path, output_suffix)
-        return PreparedStack(path, tuple(items), output_suffix, self.max_waiting_cost + 1)
+        return PreparedStack(path, tuple(items or [None]), output_suffix, self.max_waiting_cost + 1, self._derivation)
 
     def prepare_picture(self, path: Path, output_suffix: str) -> PreparedImage:
         """Read a picture, which may be within a file, for `run`; raises UnreadableFileError, UsageError."""
         header = read_header(path, self.reads_all_bands)
-        require_suffix(path, output_suffix, self.channels if self.reads_all_bands else 1)
+        is_color = self.target_has_color and self.options.mode == "target"
+        require_suffix(path, output_suffix, self.channels if self.reads_all_bands else 3 if is_color else 1)
         is_large = self.network_pass.as_tiled() is not None and header.width * header.height > LARGE_PIXELS
         image = read_channels(path, self.channels, self.size if self.shrink else None, keep_type=is_large)
         item = self.prepare_image(image, header.is_color, image.full_size, is_large)
@@ -166,7 +179,8 @@ class ImagePipeline:
         if isinstance(prepared_item, PreparedStack):
             return []
         losses = [f"of some files, {loss}" for loss in prepared_item.losses]
-        return self.list_size_warnings(prepared_item.adapter) + losses
+        tiles = self.network_pass.explain_tile(*prepared_item.adapter.padded_size)
+        return [*self.list_size_warnings(prepared_item.adapter), *([tiles] if tiles else []), *losses]
 
     def run(
         self, batch: Sequence[PreparedImage | PreparedStack], report_fraction: FractionCallback = ignore_fraction
@@ -231,11 +245,11 @@ class ImagePipeline:
         if isinstance(prepared_item, PreparedStack):
             assert isinstance(result, TranslatedStack)
             write_stack(output, prepared_item, result)
-            return tuple(f"of some files, {loss}" for loss in result.losses)
+            return (*result.warnings, *self.network_pass.take_notes())
         assert isinstance(result, np.ndarray)
         array = self._restore_result(prepared_item, result, output.suffix)
         write_array(output, array, prepared_item.alpha is not None, prepared_item.metadata)
-        return ()
+        return self.network_pass.take_notes()
 
     def _restore_result(self, item: PreparedImage, result: Array, suffix: str) -> Array:
         """Return the raw values (H, W, C) of a result of the networks; those of a large picture are raw already."""
@@ -272,6 +286,8 @@ class ImagePipeline:
 
     def _prepare_single(self, path: Path) -> PreparedImage:
         item = self.prepare_file(path)
+        if isinstance(item, PreparedStack) and item.items == (None,):
+            return self.prepare_picture(path, item.suffix)
         if isinstance(item, PreparedStack):
             raise UsageError(
                 f"{path}: contains {len(item.items)} pictures; give one of them, as {path / str(item.items[0])}, or "

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from unpaired.config.settings import Auto, StrictModel
 from unpaired.media.base import EvaluateOptions, PresetValues, TranslateOptions
-from unpaired.media.image.suffixes import NIFTI_SUFFIXES
+from unpaired.media.image.suffixes import SCAN_SUFFIXES
 
 if TYPE_CHECKING:
     from unpaired.config.model_description import ModelDescription
@@ -26,14 +26,13 @@ WRITTEN_FORMATS = {
     **dict.fromkeys((".bmp", ".dib"), "BMP"),
     **dict.fromkeys((".tif", ".tiff"), "TIFF"),
     ".npy": "NumPy",
-    **dict.fromkeys(NIFTI_SUFFIXES, "NIfTI"),
 }
 """Suffixes of picture files that can be written -> format."""
 READ_ONLY_SUFFIXES = frozenset(
     {".gif", ".avif", ".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".heic", ".heif"}
 )
 """Suffixes of picture files that can only be read; their translations are PNG files."""
-SUFFIXES = READ_ONLY_SUFFIXES | WRITTEN_FORMATS.keys()
+SUFFIXES = READ_ONLY_SUFFIXES | WRITTEN_FORMATS.keys() | SCAN_SUFFIXES
 """Suffixes of picture files that can be read."""
 CONVERSION_HINTS = {
     **dict.fromkeys(
@@ -41,7 +40,7 @@ CONVERSION_HINTS = {
         "raw photos are not read: develop them to TIFF, PNG or JPEG",
     ),
     **dict.fromkeys((".psd", ".svg", ".pdf", ".xcf"), "export PSD, SVG, PDF and XCF files as PNG"),
-    **dict.fromkeys((".npz", ".dcm", ".exr", ".fits"), "save arrays and scans as 16-bit or floating-point TIFF"),
+    **dict.fromkeys((".npz", ".exr", ".fits"), "save arrays and scans as 16-bit or floating-point TIFF"),
 }
 """Suffix of files that cannot be read -> how to convert them."""
 

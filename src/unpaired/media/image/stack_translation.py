@@ -10,13 +10,15 @@ from typing import Any, Protocol
 from unpaired.atomic import atomic_write, get_part_path
 from unpaired.console import FractionCallback
 from unpaired.data.paths import ItemName
+from unpaired.errors import UnpairedError, WorkError
 from unpaired.media.image import tiff
 from unpaired.media.image.array_io import Array
 from unpaired.media.image.carried_metadata import read_carried_metadata
+from unpaired.media.image.dicom import Derivation, write_derived
 from unpaired.media.image.nifti import write_volume
 from unpaired.media.image.page_spool import PageSpool
 from unpaired.media.image.prepared_image import PreparedImage
-from unpaired.media.image.suffixes import NIFTI_SUFFIXES, TIFF_SUFFIXES
+from unpaired.media.image.suffixes import DICOM_SUFFIXES, NIFTI_SUFFIXES, TIFF_SUFFIXES
 
 MAX_BATCH_PAGES = 8
 """Maximum number of pictures of a file that pass the networks at once."""
@@ -32,18 +34,25 @@ class PictureTranslator(Protocol):
     def prepare_picture(self, path: Path, output_suffix: str) -> PreparedImage:
         """Read a picture."""
 
+    def list_warnings(self, prepared_item: PreparedImage) -> list[str]:
+        """Return warnings about a picture."""
+
     def run_pictures(self, batch: Sequence[PreparedImage], report_fraction: FractionCallback) -> list[Array]:
         """Translate pictures with equal `batch_key` to raw values (H, W, C), alpha last."""
 
 
 @dataclass(frozen=True, eq=False)
 class PreparedStack:
-    """A file whose pictures `items` are read while they are translated, and the suffix of the output."""
+    """A file whose pictures `items` are read while they are translated, and the suffix of the output.
+
+    The file of a single picture has one item, None.
+    """
 
     path: Path
-    items: tuple[ItemName, ...]
+    items: tuple[ItemName | None, ...]
     suffix: str
     waiting_cost: int
+    derivation: Derivation
 
     @property
     def batch_key(self) -> tuple[object, ...]:
@@ -58,11 +67,11 @@ class PreparedStack:
 
 @dataclass(frozen=True, eq=False)
 class TranslatedStack:
-    """Raw values of the translated pictures, and texts about parts of them that were not used."""
+    """Raw values of the translated pictures, and warnings about them."""
 
     pages: PageSpool
     has_alpha: bool
-    losses: tuple[str, ...]
+    warnings: tuple[str, ...]
 
 
 def translate_stack(
@@ -72,7 +81,7 @@ def translate_stack(
 
     Raises UnreadableFileError for a damaged picture, which it names, and WorkError if the disk is full.
     """
-    pages, has_alpha, losses, total = PageSpool(), False, dict[str, None](), len(stack.items)
+    pages, has_alpha, warnings, total = PageSpool(), False, dict[str, None](), len(stack.items)
     try:
         for batch in _iterate_batches(stack, translator):
             done = len(pages)
@@ -83,19 +92,19 @@ def translate_stack(
             for item, page in zip(batch, translator.run_pictures(batch, report), strict=True):
                 pages.append(page)
                 has_alpha |= item.alpha is not None
-                losses |= dict.fromkeys(item.losses)
+                warnings |= dict.fromkeys(translator.list_warnings(item))
             report_fraction(len(pages) / total)
     except BaseException:
         pages.close()
         raise
-    return TranslatedStack(pages, has_alpha, tuple(losses))
+    return TranslatedStack(pages, has_alpha, tuple(warnings))
 
 
 def _iterate_batches(stack: PreparedStack, translator: PictureTranslator) -> Iterator[list[PreparedImage]]:
     """Yield successive pictures with equal keys."""
     batch: list[PreparedImage] = []
     for name in stack.items:
-        item = translator.prepare_picture(stack.path / str(name), stack.suffix)
+        item = translator.prepare_picture(stack.path if name is None else stack.path / str(name), stack.suffix)
         cost = item.memory_cost * (len(batch) + 1)
         if batch and (
             item.batch_key != batch[0].batch_key or len(batch) == MAX_BATCH_PAGES or cost > translator.max_waiting_cost
@@ -111,7 +120,12 @@ def write_stack(output: Path, stack: PreparedStack, result: TranslatedStack) -> 
     write = WRITERS[stack.suffix]
     try:
         with atomic_write(output, get_part_path(output)) as temporary_path:
-            write(temporary_path, stack, result)
+            try:
+                write(temporary_path, stack, result)
+            except (OSError, UnpairedError):
+                raise
+            except Exception as error:  # encoders raise all kinds of errors for unusual headers
+                raise WorkError(f"{output}: cannot be written ({error})") from error
     finally:
         result.pages.close()
 
@@ -124,11 +138,17 @@ def _write_tiff_stack(path: Path, stack: PreparedStack, result: TranslatedStack)
 
 
 def _write_volume(path: Path, stack: PreparedStack, result: TranslatedStack) -> None:
-    write_volume(path, stack.path, stack.items, result.pages, stack.suffix == ".nii.gz")
+    items = [item for item in stack.items if item is not None]
+    write_volume(path, stack.path, items, result.pages, stack.suffix == ".nii.gz")
+
+
+def _write_dicom(path: Path, stack: PreparedStack, result: TranslatedStack) -> None:
+    write_derived(path, stack.path, list(result.pages), stack.derivation)
 
 
 WRITERS: dict[str, Callable[[Path, PreparedStack, TranslatedStack], Any]] = {
     **dict.fromkeys(TIFF_SUFFIXES, _write_tiff_stack),
     **dict.fromkeys(NIFTI_SUFFIXES, _write_volume),
+    **dict.fromkeys(DICOM_SUFFIXES, _write_dicom),
 }
 """Suffix -> writer of files that contain several pictures."""

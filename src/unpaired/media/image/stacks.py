@@ -12,12 +12,13 @@ from unpaired.cores import count_cores
 from unpaired.data.folders import DomainFiles
 from unpaired.data.paths import ItemName, Paths, get_file_name
 from unpaired.errors import UnreadableFileError
+from unpaired.media.image.dicom import list_frames
 from unpaired.media.image.nifti import list_slices
 from unpaired.media.image.settings import ImageSettings
-from unpaired.media.image.suffixes import NIFTI_SUFFIXES, TIFF_SUFFIXES, get_picture_suffix
+from unpaired.media.image.suffixes import DICOM_SUFFIXES, NIFTI_SUFFIXES, TIFF_SUFFIXES, get_picture_suffix
 from unpaired.media.image.tiff_directories import list_full_pages
 
-STACK_SUFFIXES = TIFF_SUFFIXES | NIFTI_SUFFIXES
+STACK_SUFFIXES = TIFF_SUFFIXES | NIFTI_SUFFIXES | DICOM_SUFFIXES
 """Suffixes of files that may contain several pictures."""
 
 
@@ -30,6 +31,8 @@ def list_item_names(path: Path, settings: ImageSettings) -> list[ItemName]:
     try:
         if suffix in NIFTI_SUFFIXES:
             return list_slices(path, settings.slice_axis)
+        if suffix in DICOM_SUFFIXES:
+            return list_frames(path)
         pages = list_full_pages(path) if suffix in TIFF_SUFFIXES else []
     except (OSError, UnreadableFileError):  # reading the file as a picture gives the reason
         return []
@@ -68,6 +71,16 @@ def count_stacks(paths: Paths) -> int:
     return len({file for name in paths if (file := get_file_name(name)) != name})
 
 
+def count_series(paths: Paths) -> int:
+    """Return the number of folders with DICOM files."""
+    return len({get_group(name) for name in paths if _is_dicom(name)})
+
+
 def get_group(name: str) -> str:
-    """Return the name of the file of a picture: the pictures of a file belong to one split."""
-    return get_file_name(name)
+    """Return the name of the group of pictures that no split divides: a file, or a folder of DICOM files (a series)."""
+    file = get_file_name(name)
+    return f"{file.rpartition('/')[0]}/" if _is_dicom(file) else file
+
+
+def _is_dicom(name: str) -> bool:
+    return get_picture_suffix(get_file_name(name)) in DICOM_SUFFIXES

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 NIFTI_SUFFIXES = frozenset({".nii", ".nii.gz"})
+DICOM_SUFFIXES = frozenset({".dcm", ".dicom"})
+SCAN_SUFFIXES = NIFTI_SUFFIXES | DICOM_SUFFIXES
+"""Suffixes of files that are written from a file of the same type, with its header."""
 
 
 def get_picture_suffix(name: str) -> str:

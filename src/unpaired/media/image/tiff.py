@@ -29,6 +29,7 @@ _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE = range(4)  # the tag photometric
 _SEPARATED_INKS = 5  # CMYK
 _SAMPLE_KINDS = {1: "u", 2: "i", 3: "f"}  # the tag sample format
 _SAMPLE_TYPES = ("u2", "u4", "i1", "i2", "i4", "f2", "f4", "f8")
+_BYTES = 1  # the type of a tag
 _SEPARATE = 2  # the tag planar configuration
 _ASSOCIATED_ALPHA, _ALPHA_KINDS = 1, (1, 2, 999)  # the tag extra samples; 999 is Corel's
 _DEFLATE = (8, 32946)
@@ -310,5 +311,5 @@ def write_tiff(
                 metadata=None,
                 contiguous=False,
                 iccprofile=icc_profile or None,
-                extratags=[(_XMP_TAG, "byte", len(xmp), xmp, True)] if xmp else None,
+                extratags=[(_XMP_TAG, _BYTES, len(xmp), xmp, True)] if xmp else None,
             )

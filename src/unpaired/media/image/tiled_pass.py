@@ -39,6 +39,7 @@ class TiledPass(NetworkPass):
         self.network, self.channels, self.device = network, channels, network.device
         label_request = request.label_request
         self._any_label = None if label_request is None else label_request.label
+        self._first_tile: int | None = None
         self.lacks_memory = False
         """Whether the device ran out of memory, so that pictures of this size are tiled."""
 
@@ -60,6 +61,10 @@ class TiledPass(NetworkPass):
                         "--tile off"
                     ) from error
             self.lacks_memory = True
+            self._notes.append(
+                f"{self.device} ran out of memory for whole pictures of {width} x {height} pixels, so those of this "
+                "size are translated in tiles"
+            )
         return np.concatenate([self._apply_tiled(image[None], full_precision, label, report_fraction) for image in x])
 
     def _apply_tiled(
@@ -89,6 +94,11 @@ class TiledPass(NetworkPass):
             plan = plan_tiles(net, image, tile_size, self.stride, self.device)
             with translate_tiles(net, image, plan, tile_size, self.stride, self.device, progress) as tiles:
                 yield tiles
+                if tiles[0].tile_size < tile_size:
+                    self._notes.append(
+                        f"{self.device} ran out of memory for tiles of {tile_size} px; some were computed again "
+                        f"with {tiles[0].tile_size} px (--tile {tiles[0].tile_size} begins with these)"
+                    )
 
     @contextmanager
     def _report_shortage(self, height: int, width: int) -> Iterator[None]:
@@ -153,6 +163,17 @@ class TiledPass(NetworkPass):
         if fits and not self.lacks_memory:
             return None
         return choose_tile_size(self.bytes_per_pixel, available, self.stride, self.device)
+
+    def explain_tile(self, height: int, width: int) -> str:
+        """Explain that tiles were chosen for a picture of this size by the free memory; empty if they were not."""
+        tile = self.choose_tile(height, width) if self.tile == "auto" else None
+        if tile is None:
+            return ""
+        self._first_tile = self._first_tile or tile  # later pictures may find more or less memory: one line for all
+        return (
+            f"large pictures are translated in tiles of about {self._first_tile} px, because a whole one would take "
+            f"more than {MAX_MEMORY_FRACTION:.0%} of the free memory (--tile N sets the size)"
+        )
 
     @cached_property
     def bytes_per_pixel(self) -> float:

@@ -183,7 +183,9 @@ def _create_options(encoder: str, quality: int | None) -> tuple[tuple[str, str],
     if value is None:
         return ()
     if encoder in ("mpeg4", "mjpeg"):
-        return ("flags", "+qscale"), ("global_quality", str(_QSCALE * max(1, value)))
+        quantizer = ("flags", "+qscale"), ("global_quality", str(_QSCALE * max(1, value)))
+        # MJPEG of limited range is common, though its standard has the full range alone.
+        return (*quantizer, ("strict", "unofficial")) if encoder == "mjpeg" else quantizer
     crf = ("crf", str(value))
     more = {
         "libx265": (("preset", "fast"), ("x265-params", "log-level=none:bframes=0")),

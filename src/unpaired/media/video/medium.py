@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unpaired.media.base import CheckResult, Inspection
+from unpaired.media.base import CheckResult, EvaluationRequest, Inspection, MeasuredRoutes
 from unpaired.media.image.medium import ImageMedium
 from unpaired.media.image.settings import SUFFIXES
+from unpaired.media.video.metrics import VIDEO_METRICS
 from unpaired.media.video.optional_packages import require_packages
 from unpaired.media.video.settings import CLIP_SUFFIXES, CONVERSION_HINTS, VideoSettings
 
@@ -34,6 +35,7 @@ class VideoMedium(ImageMedium):
     conversion_hints = CONVERSION_HINTS
     settings_title = "clips"
     settings_model = VideoSettings
+    metrics = VIDEO_METRICS
     example_files = ("clip.mp4", "clip.mp4")
     judge_yourself = "judge by the clips"
     has_demo = False
@@ -83,6 +85,13 @@ class VideoMedium(ImageMedium):
         from unpaired.media.video.transform import VideoTransform  # noqa: PLC0415
 
         return VideoTransform(image_settings(config))
+
+    def evaluate(self, request: EvaluationRequest) -> MeasuredRoutes:
+        """Measure frames as pictures, and the flicker of translated test clips."""
+        require_packages()
+        from unpaired.media.video.evaluation import evaluate_videos  # noqa: PLC0415
+
+        return evaluate_videos(request)
 
     def run_demo(self, minutes: float, out: Path | None, log: LogCallback) -> Path:  # noqa: ARG002
         """Raise UsageError: the package has no clips."""

@@ -32,8 +32,10 @@ CARRIED_METADATA = ("title", "artist", "album", "comment", "copyright", "date", 
 _OPTIONS = {"mp4": {"movflags": "+faststart"}, "mov": {"movflags": "+faststart"}}
 
 
-def write_clip(store: SegmentStore, source: Path) -> None:
+def write_clip(store: SegmentStore, source: Path, comment: str = "") -> None:
     """Write the result of a store with the sound of `source`, atomically; then delete the segments.
+
+    `comment` replaces that of the metadata, which GIF does not have.
 
     Raises WorkError if the file cannot be written, or if its container cannot have the sound.
     """
@@ -43,13 +45,13 @@ def write_clip(store: SegmentStore, source: Path) -> None:
             if output.suffix.lower() == ".gif":
                 _write_gif(store, source, part)
             else:
-                _copy_packets(store, source, part)
+                _copy_packets(store, source, part, comment)
         except FFmpegError as error:
             raise create_write_error(output, error) from error
     store.remove()
 
 
-def _copy_packets(store: SegmentStore, source: Path, part: Path) -> None:
+def _copy_packets(store: SegmentStore, source: Path, part: Path, comment: str) -> None:
     container_name = CONTAINERS[store.output.suffix.lower()]
     with ExitStack() as stack:
         out = stack.enter_context(
@@ -63,6 +65,8 @@ def _copy_packets(store: SegmentStore, source: Path, part: Path) -> None:
         video.sample_aspect_ratio = store.header.pixel_aspect
         streams = {stream.index: _add_sound(out, stream, store.output) for stream in sound.streams.audio}
         out.metadata.update({k: v for k, v in sound.metadata.items() if k.lower() in CARRIED_METADATA})
+        if comment:
+            out.metadata["comment"] = comment
         for packet in heapq.merge(
             _iterate_video(store, video), _iterate_sound(sound, streams, source), key=_get_decoding_time
         ):

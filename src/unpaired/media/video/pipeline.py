@@ -19,6 +19,7 @@ from unpaired.media.image.pipeline import ImagePipeline
 from unpaired.media.image.prepared_image import PreparedImage
 from unpaired.media.image.size_adapter import create_size_adapter
 from unpaired.media.image.stack_translation import PreparedStack, TranslatedStack
+from unpaired.media.provenance import SYNTHETIC_COMMENT
 from unpaired.media.video.optional_packages import has_packages, require_packages
 from unpaired.media.video.settings import CLIP_SUFFIXES, ClipTranslateOptions
 from unpaired.packages import import_package
@@ -143,7 +144,7 @@ class ClipPipeline:
             return self.pictures.write(output, prepared_item, result)  # type: ignore[arg-type]
         from unpaired.media.video.muxing import write_clip  # noqa: PLC0415
 
-        write_clip(result, prepared_item.path)  # type: ignore[arg-type]
+        write_clip(result, prepared_item.path, SYNTHETIC_COMMENT if self.options.tag else "")  # type: ignore[arg-type]
         return ()
 
     def translate_object(self, x: Any, sample_rate_hz: int | None = None) -> Any:

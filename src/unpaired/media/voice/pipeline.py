@@ -22,6 +22,7 @@ from unpaired.errors import UsageError
 from unpaired.file_names import shorten_name
 from unpaired.media import Medium, require_medium
 from unpaired.media.image.array_io import Array
+from unpaired.media.provenance import SYNTHETIC_COMMENT
 from unpaired.media.voice.audio_inspection import MIN_SECONDS, read_header
 from unpaired.media.voice.audio_io import Recording, Wave, read, resample
 from unpaired.media.voice.channel_layout import ChannelMode
@@ -45,10 +46,6 @@ ConverterFactory = Callable[[Path | Wave | None], FeatureConverter]
 """Function from an input to its converter: a file, a wave at the representation's rate, or None for a stream."""
 OTHER_OUTPUT_SUFFIX = ".flac"
 """Format of results whose source format, such as MP3, cannot be written."""
-SYNTHETIC_COMMENT = (
-    "synthetic: converted by unpaired, https://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
-)
-"""Comment in the metadata of outputs, with the digital source type of the IPTC for media by trained models."""
 _MIN_RATE_HZ, _MAX_RATE_HZ = 4000, 768000
 
 

@@ -22,10 +22,6 @@ UNIT_FRAMES = 4
 MAX_UNITS = 30_000
 """Largest number of the target's units that are searched: 10 minutes."""
 NEIGHBOURS = 4
-CANDIDATES = 16
-"""Nearest units from which the neighbours are chosen."""
-JUMP_COST = 0.1
-"""Cost, in cosine distance, of a unit that does not follow that of the 20 ms before it in the target's recordings."""
 _MIN_DEVIATION = 1e-4
 _MAX_DISTANCES = 1 << 24  # entries of a distance matrix: 64 MiB
 
@@ -46,8 +42,7 @@ class ContentNeighbours:
     The distance is the cosine distance of content features, each divided by its standard deviation over the target's
     speech: so nothing needs to be known about the source. A unit is not one frame: each neighbour contributes its own
     frames, 20 ms before and after its center, and successive units are cross-faded linearly. Where the neighbours of
-    successive units are successive, the target's frames are copied in order. Such neighbours are preferred: a unit is
-    ranked by the cheapest sequence of candidates through it, with the sum of distances and jumps as its cost.
+    successive units are successive, the target's frames are copied in order.
     """
 
     scale: Floats
@@ -91,14 +86,9 @@ class ContentNeighbours:
         return {"units": self.units, "k": torch.tensor(self.k), "scale": scale, "frames": frames}
 
     def _search(self, queries: Tensor) -> npt.NDArray[np.int64]:
-        """Return the chosen units (n, k) of normalized queries (n, features)."""
+        """Return the nearest units (n, k) of normalized queries (n, features)."""
         pieces = queries.split(max(1, _MAX_DISTANCES // len(self.units)))
-        count = min(CANDIDATES, len(self.units))
-        nearest = [(piece @ self.units.T).topk(count) for piece in pieces]
-        units = torch.cat([indices for _, indices in nearest]).numpy()
-        distances = 1 - torch.cat([similarity for similarity, _ in nearest]).numpy()
-        best = rank_by_sequences(units, distances, self.bounds[:, 0], JUMP_COST)[:, : self.k]
-        return np.asarray(np.take_along_axis(units, best, 1))
+        return np.asarray(torch.cat([(piece @ self.units.T).topk(self.k).indices for piece in pieces]).numpy())
 
     def _average(self, neighbours: npt.NDArray[np.int64], count: int) -> Floats:
         """Return `count` frames (rows, count): the means of the neighbours' frames, cross-faded between units."""
@@ -113,27 +103,6 @@ class ContentNeighbours:
             low, high = self.bounds[chosen, 0], self.bounds[chosen, 1]
             parts.append(self.frames[:, np.clip(position, low, high - 1)].mean(2))
         return np.asarray(parts[0] * (1 - weight) + parts[1] * weight, np.float32)
-
-
-def rank_by_sequences(
-    units: npt.NDArray[np.int64], distances: Floats, recordings: npt.NDArray[np.int64], jump_cost: float
-) -> npt.NDArray[np.int64]:
-    """Rank the candidates of each step by the cost of the cheapest sequence through them (Viterbi, both directions).
-
-    `units` and `distances` are (steps, candidates); `recordings` has a number of the recording of each unit. A sequence
-    costs the sum of its distances, and `jump_cost` for each step that does not go on to the next unit of a recording.
-    Returns positions (steps, candidates), cheapest first.
-    """
-    forward, backward = np.array(distances, np.float64), np.zeros(distances.shape)
-    follows = (units[1:, None] == units[:-1, :, None] + 1) & (
-        recordings[units[1:]][:, None] == recordings[units[:-1]][:, :, None]
-    )
-    jumps = np.where(follows, 0.0, jump_cost)  # (steps - 1, from, to)
-    for t, jump in enumerate(jumps):
-        forward[t + 1] += (forward[t][:, None] + jump).min(0)
-    for t in range(len(jumps) - 1, -1, -1):
-        backward[t] = (jumps[t] + (distances[t + 1] + backward[t + 1])[None]).min(1)
-    return np.argsort(forward + backward, axis=1, kind="stable")
 
 
 def _normalise(content: Floats) -> Tensor:
