@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -42,6 +43,7 @@ def mount_page(app: FastAPI, state: ServerState) -> ASGIApp:
     }
     import gradio  # noqa: PLC0415 - it reads these variables
 
+    working_folder = Path.cwd()
     app = gradio.mount_gradio_app(
         app,
         create_page(state),
@@ -49,7 +51,8 @@ def mount_page(app: FastAPI, state: ServerState) -> ASGIApp:
         footer_links=[],
         run_history=False,
         show_error=False,
-        blocked_paths=[os.getcwd()],  # noqa: PTH109
+        # Blocking takes precedence, so a folder that contains the private one cannot be blocked.
+        blocked_paths=[] if cache.resolve().is_relative_to(working_folder) else [str(working_folder)],
         max_file_size=state.settings.max_bytes,
         ssr_mode=False,
         enable_monitoring=False,

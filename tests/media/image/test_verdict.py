@@ -64,6 +64,12 @@ def test_describe_route_adds_the_distance_to_true_translations() -> None:
     assert "no nearer to" in text and "L1 0.200; do nothing 0.100" in text
 
 
+def test_a_loss_by_kid_is_no_failure_if_the_truth_is_nearer() -> None:
+    truth = {"values": {"l1": 0.1}, "nothing": {"l1": 0.3}}
+    assert describe_route(route(190.0)).startswith("did not work")
+    assert describe_route(route(190.0, **truth)).startswith("by KID, translations are further")
+
+
 def test_content_kept_and_beats_identity() -> None:
     assert content_kept(route(values={"feature_similarity": 0.6, "edge_similarity": 0.8})) == pytest.approx(0.7)
     assert content_kept(route(values={"edge_similarity": 0.8})) == 0.8
@@ -86,8 +92,10 @@ def test_a_gain_counts_unless_the_second_network_contradicts() -> None:
     assert beats_identity(route(40.0, **second(95.0)))
     assert not beats_identity(route(40.0, **second(101.0)))
     assert beats_identity(route(175.0, **second(79.0))) and not beats_identity(route(175.0, **second(81.0)))
-    assert "disagrees: KID (AlexNet) 101; do nothing 90" in describe_route(route(40.0, **second(101.0)))
-    assert "disagrees" not in describe_route(route(40.0, **second(85.0)))
+    contradicted = describe_route(route(40.0, **second(101.0)))
+    assert "disagree" in contradicted and "worked" not in contradicted
+    assert "KID (AlexNet) 101; do nothing 90" in contradicted
+    assert "disagree" not in describe_route(route(40.0, **second(85.0)))
 
 
 def test_the_color_transfer_must_be_beaten_by_kid_or_by_l1_if_the_truth_is_known() -> None:

@@ -50,14 +50,23 @@ def describe_likeness(route: RouteEvaluation) -> str:
     few = route.error(metric) is None
     caveat = f" With {route.sources} and {route.targets} items, this is inaccurate." if few else ""
     figures = f"{metric.short} {kid:.3g}; {DO_NOTHING} {nothing:.3g}{real_text}"
+    if second := _describe_contradiction(route):
+        return (
+            "the feature networks disagree whether translations are nearer to the target than untranslated pictures "
+            f"({figures}; {second}).{caveat}"
+        )
     return f"{_describe_gain(route, metric, kid, nothing)} ({figures}).{caveat}"
 
 
 def _describe_gain(route: RouteEvaluation, metric: Metric, kid: float, nothing: float) -> str:
-    """Compare the KID of a route with its baselines; differences below two standard errors are not significant."""
+    """Compare the KID of a route with its baselines; differences below two standard errors are not significant.
+
+    A loss by KID is no failure if the translations are nearer to the true ones.
+    """
     margin, real = MIN_STANDARD_ERRORS * (route.error(metric) or 0.0), route.baseline(REAL, metric) or 0.0
     if kid > nothing + margin:
-        return "did not work: translations are further from the target than untranslated pictures"
+        loss = "translations are further from the target than untranslated pictures"
+        return f"by KID, {loss}" if is_nearer_to_truth(route) else f"did not work: {loss}"
     if kid >= nothing - margin or nothing <= real:
         return "no significant gain over untranslated pictures"
     if kid <= real + margin:
@@ -74,16 +83,25 @@ def _describe_gain(route: RouteEvaluation, metric: Metric, kid: float, nothing: 
 
 
 def describe_second_judge(route: RouteEvaluation) -> str:
-    """Give the KID by the second network, and whether it contradicts the first; empty if it was not measured."""
+    """Give the KID by the second network; empty if it was not measured, or contradicts the first."""
+    figures = [text for text, is_contradicted in _describe_other_kids(route) if not is_contradicted]
+    return " ".join(f"By the second network: {text}." for text in figures)
+
+
+def _describe_contradiction(route: RouteEvaluation) -> str:
+    """Give the KID by the second network if it contradicts the first; empty otherwise."""
+    return "; ".join(text for text, is_contradicted in _describe_other_kids(route) if is_contradicted)
+
+
+def _describe_other_kids(route: RouteEvaluation) -> list[tuple[str, bool]]:
+    """Return the figures of each KID but the first, and whether it contradicts the first."""
     first = get_kid(route)
-    parts = []
-    for metric in KIDS:
-        kid, nothing = _get_kids(route, metric)
-        if metric is not first and kid is not None and nothing is not None:
-            is_contradicted = _is_contradicted(route, first, metric)
-            head = "The second network disagrees" if is_contradicted else "By the second network"
-            parts.append(f"{head}: {metric.short} {kid:.3g}; {DO_NOTHING} {nothing:.3g}.")
-    return " ".join(parts)
+    kids = [(metric, *_get_kids(route, metric)) for metric in KIDS if metric is not first]
+    return [
+        (f"{metric.short} {kid:.3g}; {DO_NOTHING} {nothing:.3g}", _is_contradicted(route, first, metric))
+        for metric, kid, nothing in kids
+        if kid is not None and nothing is not None
+    ]
 
 
 def _is_contradicted(route: RouteEvaluation, first: Metric, second: Metric) -> bool:
