@@ -37,7 +37,7 @@ def describe_training(summary: RunSummary) -> str:
     row = METHODS[config.method]
     if config.imported_from is not None:
         return f"This run was not trained here: its generator was imported from {config.imported_from}."
-    if not config.has_data:
+    if not config.has_data and not progress.step:
         return f"Method {row.name} ({row.paper}), preset {config.preset}. A shared run does not contain its history."
     counts = [f"{len(s.train):,} of {s.name}" for s in summary.sets]
     trained_on = f" on {' and '.join(counts)}, unpaired," if counts else ""
