@@ -15,6 +15,7 @@ import argparse
 import json
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,11 @@ def copy_synthesis(representation: Representation) -> Callable[[Wave], Wave]:
     return convert
 
 
+def convert_wave(pipeline: VoicePipeline, wave: Wave) -> Wave:
+    """Return a converted wave at 16 kHz."""
+    return np.asarray(pipeline.translate_object(wave, RATE_HZ), np.float32)
+
+
 def judge(waves: Sequence[Wave], targets: Sequence[Wave], judges: Judges) -> dict[str, float]:
     """Return the mean scores of waves, and their similarity to the targets."""
     out = {}
@@ -61,11 +67,6 @@ def judge(waves: Sequence[Wave], targets: Sequence[Wave], judges: Judges) -> dic
             given, real = (np.stack([encoder(wave, RATE_HZ) for wave in group]) for group in (waves, targets))
             out[name] = round(similarity(given, real), 3)
     return out
-
-
-def convert_with(pipeline: VoicePipeline) -> Callable[[Wave], Wave]:
-    """Return the conversion of a wave by `pipeline`."""
-    return lambda wave: np.asarray(pipeline.translate_object(wave, RATE_HZ))
 
 
 def main() -> None:
@@ -83,10 +84,10 @@ def main() -> None:
         pipeline = fit_converter(train[target], None, VoiceConvertOptions(converter="content", vad="energy")).pipeline
         assert isinstance(pipeline, VoicePipeline)
         made: dict[str, tuple[Sequence[Wave], Callable[[Wave], Wave]]] = {
-            "real": (real, lambda wave: wave),
+            "real": (real, np.copy),
             "copy-synthesis, world": (real, copy_synthesis(World())),
             "copy-synthesis, mel": (real, copy_synthesis(Mel("hifigan"))),
-            "content": (test[source], convert_with(pipeline)),
+            "content": (test[source], partial(convert_wave, pipeline)),
         }
         for system, (waves, convert) in made.items():
             start = time.process_time()

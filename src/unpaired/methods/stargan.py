@@ -37,7 +37,7 @@ SMALL = {
     "cycle_weight": 1.7,
 }
 SMALL_OPTIMIZER = {"cycle_noise": 0.05, "lr": 4e-4, "lr_d": 1e-3, "grad_clip": 5.0}
-VOICE = {"cycle_noise": 0.0, "transport_weight": 5.0, "identity_weight": 1.0}
+VOICE = {"cycle_noise": 0.0, "transport_weight": 5.0}
 
 
 class StarGAN(LabelConditionedMethod):
