@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -134,15 +134,17 @@ def render_settings() -> str:
 
 def describe_values(info: FieldInfo) -> str:
     """Describe the type and the range of a setting."""
-    bounds = {
-        key: getattr(item, key) for item in info.metadata for key in ("ge", "gt", "le", "lt") if hasattr(item, key)
-    }
+    return ", ".join(filter(None, (describe_type(info.annotation), describe_limits(info.metadata))))
+
+
+def describe_limits(metadata: Iterable[Any]) -> str:
+    """Describe the limits in the metadata of a number; empty if there are none."""
+    bounds = {key: getattr(item, key) for item in metadata for key in ("ge", "gt", "le", "lt") if hasattr(item, key)}
     low = f"≥ {bounds['ge']:g}" if "ge" in bounds else f"> {bounds['gt']:g}" if "gt" in bounds else ""
     high = f"≤ {bounds['le']:g}" if "le" in bounds else f"< {bounds['lt']:g}" if "lt" in bounds else ""
     if bounds.get("lt", 0) >= 2**63:
         high = ""
-    limits = ", ".join(filter(None, (low, high)))
-    return ", ".join(filter(None, (describe_type(info.annotation), limits)))
+    return ", ".join(filter(None, (low, high)))
 
 
 def describe_type(annotation: Any) -> str:
@@ -152,6 +154,9 @@ def describe_type(annotation: Any) -> str:
         return ", ".join(f"`{choice}`" for choice in args)
     if origin in (Union, UnionType):
         return " or ".join(dict.fromkeys(describe_type(arg) for arg in args))
+    if origin is Annotated:
+        metadata = [item for info in args[1:] for item in getattr(info, "metadata", [info])]
+        return " ".join(filter(None, (describe_type(args[0]), describe_limits(metadata))))
     if origin is tuple:
         return f"list of {describe_type(args[0])}"
     names = {bool: "`true`, `false`", int: "integer", float: "number", str: "text", NoneType: "`none`"}

@@ -65,7 +65,7 @@ def test_describe_route_adds_the_distance_to_true_translations() -> None:
 
 
 def test_a_loss_by_kid_is_no_failure_if_the_truth_is_nearer() -> None:
-    truth = {"values": {"l1": 0.1}, "nothing": {"l1": 0.3}}
+    truth: dict[str, Any] = {"values": {"l1": 0.1}, "nothing": {"l1": 0.3}}
     assert describe_route(route(190.0)).startswith("did not work")
     assert describe_route(route(190.0, **truth)).startswith("by KID, translations are further")
 
