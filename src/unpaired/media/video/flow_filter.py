@@ -41,7 +41,9 @@ class FlowFilter:
             previous_frame, previous_result = self._previous
             motion = motion or self._estimator.estimate_motion(frame, previous_frame)
             weight = self._compute_weight(frame, previous_frame, motion)
-            result = translation + weight[..., None] * (warp(previous_result, motion.flow, sharp=True) - translation)
+            # Blur would add up over the frames.
+            warped = warp(previous_result, motion.flow, "lanczos")
+            result = translation + weight[..., None] * (warped - translation)
         self._previous = (frame, result)
         return result
 

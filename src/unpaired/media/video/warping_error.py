@@ -55,7 +55,7 @@ def measure_warping_error(
 
 def compute_pair_error(current: Frame, previous: Frame, motion: Motion) -> float:
     """Return the mean absolute difference of `current` and the warped `previous` over visible pixels, in levels."""
-    return float(np.abs(current - warp(previous, motion.flow, sharp=True))[motion.visible].mean())
+    return float(np.abs(current - warp(previous, motion.flow, "cubic"))[motion.visible].mean())
 
 
 def _iterate_pairs(
