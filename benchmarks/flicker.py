@@ -1,12 +1,12 @@
-"""Flicker of translated films and what lowers it: warping error against KID.
+"""Flicker of translated clips and what lowers it: warping error against KID.
 
-    python -m benchmarks.flicker --data $DATA --out runs/flicker --films FOLDER
+    python -m benchmarks.flicker --data $DATA --out runs/flicker --clips FOLDER
     python -m benchmarks.flicker --data $DATA --out runs/flicker --bases vangogh=RUN --tasks vangogh    # from this run
 
 For each task, a run of the default recipe at 64 px is trained, and two runs continue from its weights, without and with
-the temporal loss. Films are pans and zooms over the test pictures of the source, whose flow is exact, and the clips in
-FOLDER (for vangogh), whose flow is estimated. Each variant translates the same films. The warping error is relative to
-that of the film. KID compares the last frame of each pan with the test pictures of the target. Rows go to
+the temporal loss. The clips are pans and zooms over the test pictures of the source, whose flow is exact, and those in
+FOLDER (for vangogh), whose flow is estimated. Each variant translates the same clips. The warping error is relative to
+that of the clip. KID compares the last frame of each pan with the test pictures of the target. Rows go to
 results.jsonl; runs that exist are not trained again.
 """
 
@@ -46,7 +46,7 @@ SIZE, SEED = 64, 0
 PANS = "pans"
 PAN_FRAMES, MARGIN = 8, 16
 """Frames of a pan, and pixels around the first window that its motion may need."""
-FILM_FRAMES = 30
+CLIP_FRAMES = 30
 """First frames of a clip of FOLDER that are measured."""
 FLAGS = {"method": "cyclegan", "preset": "small", "size": SIZE, "seed": SEED, "threads": 1, "precision": "fp32"}
 QUIET = {"evaluate-every": 0, "sample-every": 0}
@@ -63,8 +63,8 @@ VARIANTS = {
 
 
 @dataclass(frozen=True)
-class Film:
-    """Frames (H, W, 3), and the motions between them; films of one `kind` are measured together."""
+class Clip:
+    """Frames (H, W, 3), and the motions between them; clips of one `kind` are measured together."""
 
     kind: str
     frames: Sequence[Frame]
@@ -94,8 +94,8 @@ def to_values(frame: Frame) -> FloatArray:
     return np.asarray(frame.transpose(2, 0, 1) / 127.5 - 1, np.float32)
 
 
-def make_pans(pictures: Sequence[Frame]) -> Iterator[Film]:
-    """Yield a film of each picture: a pan at 0.5 to 2 pixels per frame in a random direction, and a slow zoom."""
+def make_pans(pictures: Sequence[Frame]) -> Iterator[Clip]:
+    """Yield a clip of each picture: a pan at 0.5 to 2 pixels per frame in a random direction, and a slow zoom."""
     draws = np.random.default_rng(SEED)
     for picture in pictures:
         height, width = picture.shape[:2]
@@ -111,19 +111,19 @@ def make_pans(pictures: Sequence[Frame]) -> Iterator[Film]:
             for t in range(PAN_FRAMES)
         ]
         clip = make_clip(padded, views, SIZE)
-        yield Film(PANS, clip.frames, clip.motions)
+        yield Clip(PANS, clip.frames, clip.motions)
 
 
-def read_film(path: Path) -> Film:
+def read_clip(path: Path) -> Clip:
     """Read the first frames of a clip, with the shorter side resized to SIZE and the other to a multiple of 4."""
     capture = cv2.VideoCapture(str(path))
     frames: list[Frame] = []
-    while len(frames) < FILM_FRAMES and (found := capture.read())[0]:
+    while len(frames) < CLIP_FRAMES and (found := capture.read())[0]:
         height, width = found[1].shape[:2]
         sides = tuple(round(side * SIZE / min(height, width) / 4) * 4 for side in (width, height))
         frames.append(np.asarray(cv2.resize(found[1], sides, interpolation=cv2.INTER_AREA)[..., ::-1], np.uint8))
     estimator = FlowEstimator()
-    return Film(path.stem, frames, [estimator.estimate_motion(b, a) for a, b in pairwise(frames)])
+    return Clip(path.stem, frames, [estimator.estimate_motion(b, a) for a, b in pairwise(frames)])
 
 
 def open_pass(run: Path, target: str) -> TiledPass:
@@ -136,9 +136,9 @@ def open_pass(run: Path, target: str) -> TiledPass:
     return tiled_pass
 
 
-def translate(network_pass: TiledPass, film: Film, deflicker: str) -> list[FloatArray]:
-    """Translate a film to frames (3, H, W) in [-1, 1]."""
-    values = [to_values(frame) for frame in film.frames]
+def translate(network_pass: TiledPass, clip: Clip, deflicker: str) -> list[FloatArray]:
+    """Translate a clip to frames (3, H, W) in [-1, 1]."""
+    values = [to_values(frame) for frame in clip.frames]
     if deflicker == "none":
         return list(network_pass.apply(np.stack(values), True, None))
     flow_filter = FlowFilter() if deflicker == "filter" else None
@@ -147,9 +147,9 @@ def translate(network_pass: TiledPass, film: Film, deflicker: str) -> list[Float
 
 
 def measure_ratio(errors: Sequence[WarpingError]) -> float:
-    """Return the warping error of translations relative to that of their films, over all pairs of frames."""
-    film, translation = (sum(getattr(e, name) * e.pairs for e in errors) for name in ("film", "translation"))
-    return float(translation / film)
+    """Return the warping error of translations relative to that of their clips, over all pairs of frames."""
+    clip, translation = (sum(getattr(e, name) * e.pairs for e in errors) for name in ("clip", "translation"))
+    return float(translation / clip)
 
 
 def embed(images: Sequence[FloatArray]) -> dict[str, torch.Tensor]:
@@ -165,8 +165,8 @@ def load_judges() -> dict[str, Any]:
     return {"kid": features.EfficientNetFeatures(), "kid_alexnet": features.AlexNetFeatures()}
 
 
-def measure_task(task: str, runs: dict[bool, Path], data: Path, count: int, films: Sequence[Film]) -> dict[str, Any]:
-    """Translate the films by all variants; returns the figures by variant."""
+def measure_task(task: str, runs: dict[bool, Path], data: Path, count: int, clips: Sequence[Clip]) -> dict[str, Any]:
+    """Translate the clips by all variants; returns the figures by variant."""
     folder, source, target = PUBLIC[task]
     pans = list(make_pans(read_pictures(data / folder / "test" / source, count)))
     real = read_pictures(data / folder / "test" / target, count, SIZE)
@@ -176,11 +176,11 @@ def measure_task(task: str, runs: dict[bool, Path], data: Path, count: int, film
         network_pass = open_pass(runs[is_temporal], target)
         errors: dict[str, list[WarpingError]] = {}
         last_frames: list[FloatArray] = []
-        for film in [*pans, *films]:
-            translations = translate(network_pass, film, deflicker)
-            error = measure_warping_error(film.frames, [to_frame(y) for y in translations], film.motions)
-            errors.setdefault(film.kind, []).append(error)
-            last_frames += [translations[-1]] if film.kind == PANS else []
+        for clip in [*pans, *clips]:
+            translations = translate(network_pass, clip, deflicker)
+            error = measure_warping_error(clip.frames, [to_frame(y) for y in translations], clip.motions)
+            errors.setdefault(clip.kind, []).append(error)
+            last_frames += [translations[-1]] if clip.kind == PANS else []
         row: dict[str, Any] = {f"ratio {kind}": round(measure_ratio(found), 3) for kind, found in errors.items()}
         for name, fake in embed(last_frames).items():
             estimate = kid_estimate(real_features[name], fake)
@@ -201,7 +201,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=200, help="steps of the runs that continue")
     parser.add_argument("--weight", type=float, default=10.0, help="temporal weight")
     parser.add_argument("--pictures", type=int, default=100, help="pans, and pictures of the target")
-    parser.add_argument("--films", type=Path, help="folder with clips")
+    parser.add_argument("--clips", type=Path, help="folder with clips")
     args = parser.parse_args()
     torch.set_num_threads(1)
     bases = dict(word.split("=") for word in args.bases.split(",") if word)
@@ -215,8 +215,8 @@ def main() -> None:
         for is_temporal, run in runs.items():
             flags = {"init": base, "steps": args.steps, "temporal-weight": args.weight if is_temporal else 0}
             train(domains, run, {**CONTINUED, **flags})
-        paths = sorted(args.films.glob("*.mp4")) if args.films and task == "vangogh" else []
-        figures = measure_task(task, runs, args.data, args.pictures, [read_film(path) for path in paths])
+        paths = sorted(args.clips.glob("*.mp4")) if args.clips and task == "vangogh" else []
+        figures = measure_task(task, runs, args.data, args.pictures, [read_clip(path) for path in paths])
         append_row("flicker", {"task": task, "weight": args.weight, "steps": args.steps, "variants": figures}, SEED)
 
 

@@ -31,7 +31,7 @@ def test_filter_equals_its_recursion() -> None:
         assert np.allclose(found, result, atol=1e-6)
 
 
-def test_weight_falls_with_the_difference_of_the_film() -> None:
+def test_weight_falls_with_the_difference_of_the_clip() -> None:
     flow_filter = FlowFilter(0.5)
     flow_filter.apply(FRAME, constant(0), at_rest())
     darker = FRAME.copy()

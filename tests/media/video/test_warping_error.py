@@ -29,26 +29,26 @@ def test_error_equals_value_worked_out_by_hand() -> None:
     second = np.broadcast_to(np.array([20, 40, 83, 0], np.uint8)[None, :, None], (2, 4, 1))
     translated = np.broadcast_to(np.array([26, 40, 80, 99], np.uint8)[None, :, None], (2, 4, 1))
     found = measure_warping_error([first, second], [first, translated], [shifted(4)])
-    assert found == WarpingError(translation=2.0, film=1.0, pairs=1) and found.ratio == 2.0
+    assert found == WarpingError(translation=2.0, clip=1.0, pairs=1) and found.ratio == 2.0
 
 
 def test_error_is_the_mean_over_pairs() -> None:
     gray = [np.full((2, 4, 1), value, np.uint8) for value in (100, 104, 112)]
     still = np.full((2, 4, 1), 7, np.uint8)
     found = measure_warping_error(gray, [still] * 3, [shifted(4)] * 2)
-    assert found == WarpingError(translation=0.0, film=6.0, pairs=2) and found.ratio == 0.0
+    assert found == WarpingError(translation=0.0, clip=6.0, pairs=2) and found.ratio == 0.0
     assert measure_warping_error([still] * 3, gray, [shifted(4)] * 2).ratio is None
 
 
 @pytest.mark.parametrize("is_exact", [True, False])
-def test_equivariant_translation_has_error_of_film_and_flicker_more(is_exact: bool) -> None:
+def test_equivariant_translation_has_error_of_clip_and_flicker_more(is_exact: bool) -> None:
     clip = make_clip(PICTURE, [View(60 + 1.5 * t, 80 - 0.5 * t, 1 + 0.01 * t) for t in range(6)], 64)
     motions = clip.motions if is_exact else None
     inverted = [255 - frame for frame in clip.frames]
     assert measure_warping_error(clip.frames, inverted, motions).ratio == pytest.approx(1, abs=1e-6)
     flickering = [np.clip(frame + 10.0 * (t % 2), 0, 255).astype(np.uint8) for t, frame in enumerate(clip.frames)]
     found = measure_warping_error(clip.frames, flickering, motions)
-    assert found.pairs == 5 and found.film < 2 and found.translation == pytest.approx(10, abs=0.5)
+    assert found.pairs == 5 and found.clip < 2 and found.translation == pytest.approx(10, abs=0.5)
 
 
 def test_pairs_across_a_cut_do_not_count() -> None:

@@ -1,4 +1,4 @@
-"""Recursive filter of a translated film along its optical flow, against flicker."""
+"""Recursive filter of a translated clip along its optical flow, against flicker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class FlowFilter:
     """Filter y'_t = y_t + w (warp(y'_{t-1}) - y_t) of the translations y_t of frames x_t, one by one.
 
     The weight of a pixel is w = `strength` exp(-(|x_t - warp(x_{t-1})| / TOLERANCE)^2), from the mean difference of its
-    channels, and 0 where the previous frame does not show it. `warp` follows the flow of the film x. Raises UsageError
+    channels, and 0 where the previous frame does not show it. `warp` follows the flow of the clip x. Raises UsageError
     if OpenCV is missing.
     """
 

@@ -1,4 +1,4 @@
-"""Shots of a film: detection of cuts from frame to frame, with small pictures of the frames."""
+"""Shots of a clip: detection of cuts from frame to frame, with small pictures of the frames."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Warping error: how much a translated film flickers, relative to the film itself."""
+"""Warping error: how much a translated clip flickers, relative to the clip itself."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from unpaired.media.video.shots import ShotDetector
 
 @dataclass(frozen=True)
 class WarpingError:
-    """Warping errors of a film and of its translation: mean absolute differences in levels of 255.
+    """Warping errors of a clip and of its translation: mean absolute differences in levels of 255.
 
-    The error of a film is the mean, over its pairs of frames, of E_t = mean of |y_t - warp(y_{t-1})| over the pixels
-    that x_{t-1} and x_t both show. `warp` follows the optical flow of the film x, not of the translation y. Source: Lai
+    The error of a clip is the mean, over its pairs of frames, of E_t = mean of |y_t - warp(y_{t-1})| over the pixels
+    that x_{t-1} and x_t both show. `warp` follows the optical flow of the clip x, not of the translation y. Source: Lai
     et al. 2018, arXiv:1808.00449, warping error E_warp. Differs: absolute instead of squared differences, the previous
     instead of the next frame, and cubic interpolation, whose own error is smaller. `pairs` is the number of pairs;
     those across a cut do not count.
     """
 
     translation: float
-    film: float
+    clip: float
     pairs: int
 
     @property
     def ratio(self) -> float | None:
-        """Error of the translation divided by that of the film; None if the film has none, as a still has not."""
-        return self.translation / self.film if self.film > 0 else None
+        """Error of the translation divided by that of the clip; None if the clip has none, as a still has not."""
+        return self.translation / self.clip if self.clip > 0 else None
 
 
 def measure_warping_error(
     frames: Iterable[Frame], translations: Iterable[Frame], motions: Iterable[Motion] | None = None
 ) -> WarpingError:
-    """Measure a film x_t and its translation y_t, frames (H, W, C) of equal size, in constant memory.
+    """Measure a clip x_t and its translation y_t, frames (H, W, C) of equal size, in constant memory.
 
-    `motions` are known motions from each frame but the first to the one before it; without them the flow of the film is
+    `motions` are known motions from each frame but the first to the one before it; without them the flow of the clip is
     estimated. Raises ValueError if the numbers or the sizes of frames differ, or if no pair of frames can be compared;
     UsageError if OpenCV is missing.
     """
@@ -49,8 +49,8 @@ def measure_warping_error(
             count += 1
     if not count:
         raise ValueError("no two neighboring frames show the same; a warping error needs two frames of one shot")
-    film, translation = (sums / count).tolist()
-    return WarpingError(translation, film, count)
+    clip, translation = (sums / count).tolist()
+    return WarpingError(translation, clip, count)
 
 
 def compute_pair_error(current: Frame, previous: Frame, motion: Motion) -> float:
