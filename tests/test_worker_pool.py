@@ -75,13 +75,13 @@ def test_workers_end_with_their_caller_and_silently(number: signal.Signals, tmp_
     children = list_children(process.pid)
     time.sleep(1.0)  # a signal during the workers' imports would print a traceback
     os.killpg(process.pid, number)
+    if number is signal.SIGKILL:
+        for child in children:  # they would end after their sleep, and hold the pipes open until then
+            os.kill(child, signal.SIGKILL)
     out, err = process.communicate(timeout=60)
     assert err == "" and (out == "interrupted\n") == (number is signal.SIGINT)
     if number is signal.SIGINT:
         wait_until(lambda: not any(Path(f"/proc/{child}").exists() for child in children))
-    else:
-        for child in children:  # they end after their sleep
-            os.kill(child, signal.SIGKILL)
 
 
 def wait_until(condition: object, seconds: float = 60.0) -> None:
