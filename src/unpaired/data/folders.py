@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path
 
 from unpaired.data.artifacts import is_run_folder
@@ -18,7 +19,7 @@ from unpaired.data.layouts import (
     get_role,
     is_single_domain,
 )
-from unpaired.data.paths import Paths
+from unpaired.data.paths import Paths, get_file_name
 from unpaired.data.walk import SkippedFiles, describe_unused, format_names, get_suffix, list_subfolders, walk_files
 from unpaired.errors import UsageError, WorkError
 from unpaired.file_names import suggest_path
@@ -59,7 +60,9 @@ class DomainFiles:
 
     def describe_kinds(self) -> str:
         """Return the number of files of each suffix as text; empty if all files have the same suffix."""
-        counts = Counter(get_suffix(name) for paths in (self.train, self.test or ()) for name in paths)
+        # The items of a file are neighbors in the list.
+        files = (file for paths in (self.train, self.test or ()) for file, _ in groupby(paths, get_file_name))
+        counts = Counter(map(get_suffix, files))
         if len(counts) < 2:
             return ""
         kinds = ", ".join(f"{suffix} {count:,}" for suffix, count in counts.most_common())

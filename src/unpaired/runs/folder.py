@@ -116,6 +116,11 @@ class RunFolder:
         return self.path / "nearest"
 
     @property
+    def report_clips(self) -> Path:
+        """Test clips of the last evaluation beside their translations, and a list of them."""
+        return self.path / "clips"
+
+    @property
     def listening_samples(self) -> Path:
         """Audio samples of the last evaluation: original and converted utterances, and a list of them."""
         return self.path / "listening"

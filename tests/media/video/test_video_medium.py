@@ -6,6 +6,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import clips
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from unpaired.media.video import clip_index
 from unpaired.media.video.clip_index import load_clip_index, read_clip_frame
 from unpaired.media.video.clip_items import count_items, find_item_frame, read_item
 from unpaired.media.video.clip_reader import ClipReader
+from unpaired.report.page import write_report
 from unpaired.runs.files import read_file_lists
 from unpaired.runs.folder import RunFolder
 
@@ -127,7 +129,10 @@ def test_check_describes_clips_and_broken_files(folders: list[Path], capsys: pyt
 
 def test_training_mixes_clips_and_pictures(folders: list[Path], tmp_path: Path) -> None:
     run = tmp_path / "run"
-    unpaired.train(*folders, out=run, steps=3, identity_weight=0.0, evaluate_every=3, **SETTINGS)
+    lines: list[str] = []
+    unpaired.train(*folders, out=run, steps=3, identity_weight=0.0, evaluate_every=3, log=lines.append, **SETTINGS)
+    (kinds,) = [line for line in lines if line.startswith("day:") and ".png 7" in line]
+    assert "/" not in kinds, "frames are counted as files"
     folder = RunFolder(run)
     assert "medium: video" in folder.config.read_text()
     splits = read_file_lists(folder, unpaired.Translator.load(run).config).splits
@@ -144,6 +149,12 @@ def test_training_mixes_clips_and_pictures(folders: list[Path], tmp_path: Path) 
     evaluation = unpaired.evaluate(run)
     assert evaluation.routes[0].sources > 1
     assert all(route.values["warping_error"] > 0 for route in evaluation.routes)
+    page = write_report(run).read_text()
+    (first, *more) = (run / "clips").glob("*.mp4")
+    with av.open(str(first)) as container:
+        frame = next(container.decode(video=0))
+    assert (frame.width, frame.height) == (32, 16) and len(more) + 1 == len(evaluation.routes)
+    assert page.count("data:video/mp4") == len(evaluation.routes) and first.stat().st_size < 200_000
     assert "warping error" in evaluation.text()
 
 

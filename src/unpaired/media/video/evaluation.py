@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -25,6 +25,7 @@ from unpaired.media.video.clip_index import load_clip_index
 from unpaired.media.video.clip_reader import ClipReader
 from unpaired.media.video.metrics import WARPING_ERROR
 from unpaired.media.video.pipeline import is_clip
+from unpaired.media.video.report_clips import Frames, write_report_clips
 from unpaired.metrics.base import RouteEvaluation
 from unpaired.routes import Route
 
@@ -38,22 +39,33 @@ def evaluate_videos(request: EvaluationRequest) -> MeasuredRoutes:
     """Measure every route of a run of clips."""
     measured = evaluate_images(request)
     routes = {request.model.config.format_route(route): route for route in request.model.method.routes}
-    return MeasuredRoutes(
-        tuple(_add_flicker(request, routes[r.route], r) for r in measured.routes), measured.limit, measured.options
-    )
+    clips: list[tuple[str, str, Frames, Frames]] = []
+    evaluations = tuple(_add_flicker(request, routes[r.route], r, clips) for r in measured.routes)
+    write_report_clips(request.folder, clips)
+    return MeasuredRoutes(evaluations, measured.limit, measured.options)
 
 
-def _add_flicker(request: EvaluationRequest, route: Route, evaluation: RouteEvaluation) -> RouteEvaluation:
-    """Add the mean warping error of the translated test clips, relative to that of the clips."""
+def _add_flicker(
+    request: EvaluationRequest,
+    route: Route,
+    evaluation: RouteEvaluation,
+    clips: list[tuple[str, str, Frames, Frames]],
+) -> RouteEvaluation:
+    """Add the mean warping error of the translated test clips, relative to that of the clips.
+
+    The first clip with its translation is added to `clips`, for the report.
+    """
     if find_spec("cv2") is None:
         return evaluation.model_copy(update={"notes": (*evaluation.notes, NO_OPENCV)})
     from unpaired.media.video.warping_error import measure_warping_error  # noqa: PLC0415 - needs OpenCV
 
     ratios = []
-    for frames in _iterate_clips(request, route.source):
-        translations = _translate(request, route, frames)
+    for number, (name, inputs) in enumerate(_iterate_clips(request, route.source)):
+        frames, translations = _to_levels(inputs), _to_levels(_translate(request, route, inputs))
+        if not number:
+            clips.append((evaluation.route, name, frames, translations))
         try:
-            ratio = measure_warping_error(_to_levels(frames), _to_levels(translations)).ratio
+            ratio = measure_warping_error(frames, translations).ratio
         except ValueError:  # no two frames of one shot
             continue
         ratios += [] if ratio is None else [ratio]
@@ -62,8 +74,8 @@ def _add_flicker(request: EvaluationRequest, route: Route, evaluation: RouteEval
     return evaluation.model_copy(update={"values": evaluation.values | {WARPING_ERROR.name: float(np.mean(ratios))}})
 
 
-def _iterate_clips(request: EvaluationRequest, key: str) -> Iterator[Tensor]:
-    """Yield neighboring frames (N, C, H, W) in [-1, 1] of some clips of a domain, selected by the run's seed."""
+def _iterate_clips(request: EvaluationRequest, key: str) -> Iterator[tuple[str, Tensor]]:
+    """Yield the names of some clips of a domain, selected by the run's seed, and neighboring frames (N, C, H, W)."""
     config, index = request.model.config, DOMAIN_KEYS.index(key)
     clips = _list_clips(request.splits[index].get_paths(request.split))
     selected = [clips[i] for i in generate_permutation(len(clips), config.split_seed)[:MAX_CLIPS].tolist()]
@@ -73,7 +85,7 @@ def _iterate_clips(request: EvaluationRequest, key: str) -> Iterator[Tensor]:
         except UnreadableFileError:  # the metrics of frames leave it out too
             continue
         if len(examples) > 1:
-            yield crops.convert_crops_to_tensor(np.stack(examples))
+            yield path.name, crops.convert_crops_to_tensor(np.stack(examples))
 
 
 def _list_clips(paths: Paths) -> list[Path]:
@@ -103,7 +115,7 @@ def _translate(request: EvaluationRequest, route: Route, frames: Tensor) -> Tens
     return torch.cat([part.float().cpu() for part in parts])
 
 
-def _to_levels(frames: Tensor) -> Sequence[npt.NDArray[np.uint8]]:
+def _to_levels(frames: Tensor) -> Frames:
     """Convert (N, C, H, W) in [-1, 1] to frames (H, W, 3) in levels of 255."""
     levels = ((frames.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
     return list(levels.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).contiguous().numpy())

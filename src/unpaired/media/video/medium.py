@@ -14,12 +14,15 @@ from unpaired.media.video.optional_packages import require_packages
 from unpaired.media.video.settings import CLIP_SUFFIXES, CONVERSION_HINTS, VideoSettings
 
 if TYPE_CHECKING:
+    from markupsafe import Markup
+
     from unpaired.config.resolve import Settings
     from unpaired.config.run_config import RunConfig
     from unpaired.config.settings import StrictModel
     from unpaired.console import LogCallback, ProgressCallback
     from unpaired.data.folders import DomainFiles
     from unpaired.data.item_transform import ItemTransform
+    from unpaired.runs.summary import RunSummary
     from unpaired.training.listing import DataListing
 
 
@@ -92,6 +95,12 @@ class VideoMedium(ImageMedium):
         from unpaired.media.video.evaluation import evaluate_videos  # noqa: PLC0415
 
         return evaluate_videos(request)
+
+    def report_sections(self, summary: RunSummary) -> list[Markup]:
+        """Return the sections of pictures, and test clips beside their translations."""
+        from unpaired.media.video.report_clips import render_clips  # noqa: PLC0415
+
+        return [*render_clips(summary.folder), *super().report_sections(summary)]
 
     def run_demo(self, minutes: float, out: Path | None, log: LogCallback) -> Path:  # noqa: ARG002
         """Raise UsageError: the package has no clips."""
