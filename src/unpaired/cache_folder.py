@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from unpaired.console import log_to_terminal
+from unpaired.errors import WorkError
 
 
 def find_cache_home() -> Path:
@@ -31,6 +32,17 @@ def find_cache_home() -> Path:
         f"so the cache is in {temporary}, which may be deleted"
     )
     return temporary
+
+
+def make_cache_folder(folder: Path, content: str) -> None:
+    """Create a folder below the cache unless it exists; raises WorkError, which names its `content`."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise WorkError(
+            f"{folder}: the cache of {content} cannot be made ({error.strerror}); set XDG_CACHE_HOME to a folder that "
+            "can be written"
+        ) from error
 
 
 def explain_unwritable(folder: Path) -> str:

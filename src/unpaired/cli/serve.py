@@ -8,6 +8,7 @@ from pathlib import Path
 from unpaired.cli.arguments import Parser, get_summary
 
 TOKEN_VARIABLE = "UNPAIRED_TOKEN"
+MEBIBYTE = 1 << 20
 DEFAULT_MAX_PIXELS, DEFAULT_MAX_HOURS = 50_000_000, 1.0
 """Limits of one file for strangers' files, below those of the other commands."""
 
@@ -55,38 +56,42 @@ def serve(argv: list[str]) -> int:
         type=int,
         default=defaults.batch_size,
         metavar="N",
-        help="files per batch, also of several requests (default: 8)",
+        help=f"files per batch, also of several requests (default: {defaults.batch_size})",
     )
     parser.add_argument(
         "--max-mb",
         type=float,
-        default=defaults.max_bytes / (1 << 20),
+        default=defaults.max_bytes / MEBIBYTE,
         metavar="N",
-        help="largest upload in MiB (default: 64)",
+        help=f"largest upload in MiB (default: {defaults.max_bytes / MEBIBYTE:g})",
     )
     parser.add_argument(
-        "--max-files", type=int, default=defaults.max_files, metavar="N", help="most files of a request (default: 100)"
+        "--max-files",
+        type=int,
+        default=defaults.max_files,
+        metavar="N",
+        help=f"most files of a request (default: {defaults.max_files})",
     )
     parser.add_argument(
         "--max-queue",
         type=int,
         default=defaults.max_queue,
         metavar="N",
-        help="most waiting translations of a model (default: 64)",
+        help=f"most waiting translations of a model (default: {defaults.max_queue})",
     )
     parser.add_argument(
         "--max-requests",
         type=int,
         default=defaults.max_requests,
         metavar="N",
-        help="most uploads and translations in progress at once (default: 128)",
+        help=f"most uploads and translations in progress at once (default: {defaults.max_requests})",
     )
     parser.add_argument(
         "--max-seconds",
         type=float,
         default=defaults.max_seconds,
         metavar="S",
-        help="longest time of a translation, with waiting (default: 300)",
+        help=f"longest time of a translation, with waiting (default: {defaults.max_seconds:g})",
     )
     parser.add_argument("--no-tag", action="store_true", help="do not mark outputs as synthetic in their metadata")
     parser.add_argument(
@@ -114,7 +119,7 @@ def serve(argv: list[str]) -> int:
         port=args.port,
         token=token,
         allowed_hosts=tuple(args.allow_host),
-        max_bytes=int(args.max_mb * (1 << 20)),
+        max_bytes=int(args.max_mb * MEBIBYTE),
         max_files=args.max_files,
         max_queue=args.max_queue,
         max_requests=args.max_requests,

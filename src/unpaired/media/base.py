@@ -193,7 +193,7 @@ class Medium(ABC):
     example_files: ClassVar[tuple[str, str]]
     """Names of an input and of an output, for examples."""
     preview_kind: ClassVar[Literal["picture", "sound"] | None] = None
-    """What browsers can show of the files (see `write_preview`); None: nothing."""
+    """Kind of preview that a browser can show of a file (see `write_preview`); None: no preview."""
     consent_question: ClassVar[str] = ""
     """Statement that a user of the web page must confirm before files are translated; empty: none."""
     translate_options_model: ClassVar[type[TranslateOptions]] = TranslateOptions

@@ -115,7 +115,6 @@ class RouteEvaluator:
         """Number of batches that `measure` translates."""
         return sum(1 for _ in self._sources) + sum(1 for _ in self._pairs)
 
-    @torch.no_grad()
     def measure(self, translate: Translate, translate_back: Translate | None = None) -> RouteEvaluation:
         """Measure `translate`, and with `translate_back` the reconstruction of the input.
 

@@ -20,8 +20,8 @@ import numpy.typing as npt
 from av.error import FFmpegError
 
 from unpaired.atomic import atomic_write
-from unpaired.cache_folder import find_cache_home
-from unpaired.errors import UnreadableFileError, WorkError
+from unpaired.cache_folder import find_cache_home, make_cache_folder
+from unpaired.errors import UnreadableFileError
 from unpaired.media.image.decoded_image import DecodedImage
 from unpaired.media.video.clip_reader import ClipReader
 
@@ -172,12 +172,6 @@ def _write_index(file: Path, index: ClipIndex) -> None:
     facts = {name: np.array(getattr(index, name)) for name in (*_FACTS, *_TEXTS)}
     arrays: dict[str, Any] = {"times": index.times, "is_keyframe": index.is_keyframe, **facts}
     np.savez(buffer, **arrays)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WorkError(
-            f"{file.parent}: the cache of clips cannot be made ({error.strerror}); set XDG_CACHE_HOME to a folder that "
-            "can be written"
-        ) from error
+    make_cache_folder(file.parent, "clips")
     with atomic_write(file) as temporary:
         temporary.write_bytes(buffer.getvalue())

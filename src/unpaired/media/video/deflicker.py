@@ -95,6 +95,6 @@ def sample(items: list[T]) -> list[T]:
 
 
 def _filter(flow_filter: FlowFilter, x: FloatArray, y: FloatArray) -> FloatArray:
-    """Filter a translation (C, H, W); cubic interpolation may leave the range, which is clipped."""
+    """Filter a translation (C, H, W); the interpolation may leave the range, which is clipped."""
     filtered = flow_filter.apply(to_frame(x), np.ascontiguousarray(y.transpose(1, 2, 0)))
     return np.ascontiguousarray(filtered.transpose(2, 0, 1).clip(-1, 1))

@@ -139,7 +139,7 @@ class ClipPipeline:
     def write(
         self, output: Path, prepared_item: PicturesOrClip, result: Array | TranslatedStack | SegmentStore
     ) -> tuple[str, ...]:
-        """Write a picture, or assemble a clip from its segments; returns no warnings."""
+        """Write a picture, or assemble a clip from its segments; returns warnings, for clips none."""
         if not isinstance(prepared_item, PreparedClip):
             return self.pictures.write(output, prepared_item, result)  # type: ignore[arg-type]
         from unpaired.media.video.muxing import write_clip  # noqa: PLC0415

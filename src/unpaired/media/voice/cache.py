@@ -20,11 +20,11 @@ import numpy as np
 from pydantic import ValidationError
 
 from unpaired.atomic import atomic_write, remove_parts
-from unpaired.cache_folder import find_cache_home
+from unpaired.cache_folder import find_cache_home, make_cache_folder
 from unpaired.config.settings import StrictModel
 from unpaired.cores import count_cores
 from unpaired.digests import hash_file
-from unpaired.errors import UnreadableFileError, WorkError
+from unpaired.errors import UnreadableFileError
 from unpaired.media.voice import audio_io, chunking, loudness, vad
 from unpaired.media.voice.audio_inspection import inspect_audio
 from unpaired.media.voice.features import Analyser, FeatureLayout, VoiceFeatures
@@ -118,13 +118,7 @@ class Cache:
         detection (None: energy threshold); entries with and without it are separate. `progress` is called in this
         process with (done, total, file) after each file.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise WorkError(
-                f"{self.folder}: the cache of analyses cannot be made ({error.strerror}); set XDG_CACHE_HOME to "
-                "a folder that can be written"
-            ) from error
+        make_cache_folder(self.folder, "analyses")
         jobs = {path: (path, self.folder, analyser, vad) for path in dict.fromkeys(paths)}
         entries: dict[Path, CachedAnalysis] = {}
         failures: dict[Path, UnreadableFileError] = {}

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from unpaired.atomic import atomic_write
-from unpaired.cache_folder import find_cache_home
+from unpaired.cache_folder import find_cache_home, make_cache_folder
 from unpaired.digests import hash_file
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.voice.content.stored_weights import read_stored_weights
@@ -178,12 +178,7 @@ def _join_packages(folder: Path) -> Path:
     small_files = [sources[0].parent / name for name in _SMALL_FILES]
     if missing := [path for path in (*sources, *small_files) if not path.is_file()]:
         raise WorkError(f"{missing[0]}: missing; {_REPAIR}")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise WorkError(
-            f"{folder}: cannot be made ({error.strerror}); set XDG_CACHE_HOME to a folder that can be written"
-        ) from error
+    make_cache_folder(folder, "content encoders")
     for path in small_files:
         with atomic_write(folder / path.name) as part:
             shutil.copyfile(path, part)
