@@ -91,7 +91,11 @@ class TrackioLogger(ExperimentLogger):
 
 
 class MlflowLogger(ExperimentLogger):
-    """MLflow; `MLFLOW_TRACKING_URI` says where records are kept (default: a database in the working folder)."""
+    """MLflow; `MLFLOW_TRACKING_URI` says where records are kept.
+
+    Without it they are in a database in the working folder, which needs the package `mlflow`: the extra installs
+    `mlflow-skinny`, a client of servers.
+    """
 
     def __init__(self, folder: RunFolder, config: RunConfig) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # statistics on the use of MLflow
@@ -133,7 +137,7 @@ _LOGGERS: Mapping[LoggerName, type[ExperimentLogger]] = {
 _ADVICE: Mapping[LoggerName, str] = {
     "wandb": "log in with `wandb login`, or set WANDB_MODE=offline",
     "trackio": "check TRACKIO_DIR",
-    "mlflow": "check MLFLOW_TRACKING_URI",
+    "mlflow": "set MLFLOW_TRACKING_URI to a server that runs, or `pip install mlflow` to keep records on this computer",
 }
 
 
