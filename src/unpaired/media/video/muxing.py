@@ -1,4 +1,4 @@
-"""Assembly of the translated clip: packets of the segments, and the sound of the input, copied packet by packet."""
+"""Assembly of the translated clip: packets of the segments, and of the sound, which is copied or encoded anew."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import av
 import numpy as np
@@ -27,13 +27,16 @@ from unpaired.media.video.clip_reader import open_container
 from unpaired.media.video.segments import SegmentStore, create_write_error, iterate_packets, open_segment
 from unpaired.media.video.settings import CONTAINERS
 
+if TYPE_CHECKING:
+    from unpaired.media.video.sound_encoding import ConvertedSound
+
 CARRIED_METADATA = ("title", "artist", "album", "comment", "copyright", "date", "creation_time", "genre", "description")
 """Entries of a clip's metadata that the translation has too. The place of the recording is not among them."""
 _OPTIONS = {"mp4": {"movflags": "+faststart"}, "mov": {"movflags": "+faststart"}}
 
 
-def write_clip(store: SegmentStore, source: Path, comment: str = "") -> None:
-    """Write the result of a store with the sound of `source`, atomically; then delete the segments.
+def write_clip(store: SegmentStore, source: Path, comment: str = "", speech: ConvertedSound | None = None) -> None:
+    """Write the result of a store with the sound of `source`, or with `speech`, atomically; then delete the segments.
 
     `comment` replaces that of the metadata, which GIF does not have.
 
@@ -45,13 +48,13 @@ def write_clip(store: SegmentStore, source: Path, comment: str = "") -> None:
             if output.suffix.lower() == ".gif":
                 _write_gif(store, source, part)
             else:
-                _copy_packets(store, source, part, comment)
+                _copy_packets(store, source, part, comment, speech)
         except FFmpegError as error:
             raise create_write_error(output, error) from error
     store.remove()
 
 
-def _copy_packets(store: SegmentStore, source: Path, part: Path, comment: str) -> None:
+def _copy_packets(store: SegmentStore, source: Path, part: Path, comment: str, speech: ConvertedSound | None) -> None:
     container_name = CONTAINERS[store.output.suffix.lower()]
     with ExitStack() as stack:
         out = stack.enter_context(
@@ -63,13 +66,17 @@ def _copy_packets(store: SegmentStore, source: Path, part: Path, comment: str) -
         video = out.add_stream_from_template(first.streams.video[0], opaque=True)
         video.time_base = store.header.time_base
         video.sample_aspect_ratio = store.header.pixel_aspect
-        streams = {stream.index: _add_sound(out, stream, store.output) for stream in sound.streams.audio}
+        if speech is None:
+            streams = {stream.index: _add_sound(out, stream, store.output) for stream in sound.streams.audio}
+            sound_packets = _iterate_sound(sound, streams, source)
+        else:
+            from unpaired.media.video.sound_encoding import SoundEncoder  # noqa: PLC0415 - needs the extra `voice`
+
+            sound_packets = SoundEncoder(out, speech, store.output).iterate_packets()
         out.metadata.update({k: v for k, v in sound.metadata.items() if k.lower() in CARRIED_METADATA})
         if comment:
             out.metadata["comment"] = comment
-        for packet in heapq.merge(
-            _iterate_video(store, video), _iterate_sound(sound, streams, source), key=_get_decoding_time
-        ):
+        for packet in heapq.merge(_iterate_video(store, video), sound_packets, key=_get_decoding_time):
             out.mux_one(packet)
 
 

@@ -24,13 +24,15 @@ from unpaired.media.video.optional_packages import has_packages, require_package
 from unpaired.media.video.settings import CLIP_SUFFIXES, ClipTranslateOptions
 from unpaired.packages import import_package
 from unpaired.translate.jobs import file_signature
-from unpaired.translate.network import LabelVector
+from unpaired.translate.network import LabelVector, TensorNetwork
 from unpaired.translate.pipeline import Destination
 
 if TYPE_CHECKING:
     from unpaired.media.video.clip_reader import ClipHeader
     from unpaired.media.video.encoding import ClipEncoding
     from unpaired.media.video.segments import SegmentStore
+    from unpaired.media.video.sound_encoding import ConvertedSound
+    from unpaired.media.video.speech import SpeechConverter
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +52,14 @@ class PreparedClip:
         return ("clip", id(self))
 
 
+@dataclass(frozen=True, eq=False)
+class TranslatedClip:
+    """Translated frames of a clip, and its converted speech; without `speech`, its sound is copied."""
+
+    store: SegmentStore
+    speech: ConvertedSound | None
+
+
 PicturesOrClip = PreparedImage | PreparedStack | PreparedClip
 
 
@@ -57,7 +67,7 @@ class ClipPipeline:
     """Pipeline of `pictures` for clips too. Frames are translated as pictures are, each on its own.
 
     A translated clip has the timestamps, sound, size, depth and color tags of its input. It is written in segments,
-    from which a killed translation continues.
+    from which a killed translation continues. The option `voice_run` converts its speech.
     """
 
     def __init__(self, pictures: ImagePipeline) -> None:
@@ -71,11 +81,28 @@ class ClipPipeline:
                 f"--deflicker {self.options.deflicker}: an exported network normalizes each frame on its own; "
                 "translate with the run, or leave out --deflicker"
             )
+        self._speech_converter = self._load_speech_converter()
+
+    def _load_speech_converter(self) -> SpeechConverter | None:
+        """Load the run of recordings that converts the speech, None without one; raises UsageError."""
+        options, network = self.options, self.pictures.network
+        if options.voice_run is None:
+            for flag, value in (("--to-voice", options.to_voice), ("--from-voice", options.from_voice)):
+                if value is not None:
+                    raise UsageError(
+                        f"{flag} {value}: is a speaker of a run of recordings; add it with --voice-run RUN"
+                    )
+            return None
+        require_packages()
+        from unpaired.media.video.speech import SpeechConverter  # noqa: PLC0415
+
+        return SpeechConverter(options, str(network.device) if isinstance(network, TensorNetwork) else "auto")
 
     def get_result_settings(self) -> list[object]:
         """Return the settings of pictures, and those of clips that are given."""
         given = self.options.model_dump(include={"codec", "quality", "deflicker"}, exclude_defaults=True)
-        return [*self.pictures.get_result_settings(), *([given] if given else [])]
+        speech = [] if self._speech_converter is None else [self._speech_converter.get_result_settings()]
+        return [*self.pictures.get_result_settings(), *([given] if given else []), *speech]
 
     def make_output_name(self, path: str) -> str:
         """Return the same name for clips and animated GIFs, for pictures that of their pipeline."""
@@ -103,6 +130,8 @@ class ClipPipeline:
         if destination is None:
             raise UsageError(f"{path}: a clip is translated to a file; use translate_files or `unpaired translate`")
         header = read_clip_header(path)
+        if self._speech_converter is not None:
+            self._speech_converter.require_speech(path, len(header.audio))
         suffix = destination.path.suffix.lower()
         encoding = choose_encoding(path, header, suffix, self.options.codec, self.options.quality)
         label_request = self.pictures.request.label_request
@@ -129,23 +158,25 @@ class ClipPipeline:
 
     def run(
         self, batch: Sequence[PicturesOrClip], report_fraction: FractionCallback = ignore_fraction
-    ) -> Sequence[Array | TranslatedStack | SegmentStore]:
-        """Translate pictures with equal keys, or one clip, whose result is its store of segments."""
+    ) -> Sequence[Array | TranslatedStack | TranslatedClip]:
+        """Translate pictures with equal keys, or one clip."""
         (first, *_) = batch
         if isinstance(first, PreparedClip):
             return [self._run_clip(first, report_fraction)]
         return self.pictures.run([item for item in batch if not isinstance(item, PreparedClip)], report_fraction)
 
     def write(
-        self, output: Path, prepared_item: PicturesOrClip, result: Array | TranslatedStack | SegmentStore
+        self, output: Path, prepared_item: PicturesOrClip, result: Array | TranslatedStack | TranslatedClip
     ) -> tuple[str, ...]:
-        """Write a picture, or assemble a clip from its segments; returns warnings, for clips none."""
+        """Write a picture, or assemble a clip from its segments; returns warnings."""
         if not isinstance(prepared_item, PreparedClip):
             return self.pictures.write(output, prepared_item, result)  # type: ignore[arg-type]
+        assert isinstance(result, TranslatedClip)
         from unpaired.media.video.muxing import write_clip  # noqa: PLC0415
 
-        write_clip(result, prepared_item.path, SYNTHETIC_COMMENT if self.options.tag else "")  # type: ignore[arg-type]
-        return ()
+        comment, speech = SYNTHETIC_COMMENT if self.options.tag else "", result.speech
+        write_clip(result.store, prepared_item.path, comment, speech)
+        return () if speech is None else tuple(f"{prepared_item.path}: {note}" for note in speech.notes)
 
     def translate_object(self, x: Any, sample_rate_hz: int | None = None) -> Any:
         """Translate a picture in memory or in a file (see `Translator`); raises UsageError for clips."""
@@ -153,7 +184,7 @@ class ClipPipeline:
             raise UsageError(f"{x}: a clip is translated to a file; use translate_files or `unpaired translate`")
         return self.pictures.translate_object(x, sample_rate_hz)
 
-    def _run_clip(self, item: PreparedClip, report_fraction: FractionCallback) -> SegmentStore:
+    def _run_clip(self, item: PreparedClip, report_fraction: FractionCallback) -> TranslatedClip:
         from unpaired.media.video.clip_reader import ClipReader  # noqa: PLC0415
         from unpaired.media.video.clip_translation import (  # noqa: PLC0415
             translate_clip,
@@ -165,6 +196,7 @@ class ClipPipeline:
         path, destination = item.path, item.destination
         key = [destination.settings_hash, str(path.absolute()), file_signature(path)]
         store = SegmentStore(destination.path, key, item.header, item.encoding)
+        speech = None if self._speech_converter is None else self._convert_speech(path, store)
         with ClipReader(path) as reader:
             translate = partial(translate_frames, self.pictures)
             if self.tiled_pass is not None:
@@ -176,7 +208,16 @@ class ClipPipeline:
             except UnreadableFileError:
                 store.remove()
                 raise
-        return store
+        return TranslatedClip(store, speech)
+
+    def _convert_speech(self, path: Path, store: SegmentStore) -> ConvertedSound:
+        """Convert the speech before the frames, which take far longer, so that its errors come early."""
+        assert self._speech_converter is not None
+        try:
+            return self._speech_converter.convert(path, store.folder)
+        except UnreadableFileError:
+            store.remove()
+            raise
 
 
 def is_clip(path: str) -> bool:

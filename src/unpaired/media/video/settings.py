@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -75,4 +76,13 @@ class ClipTranslateOptions(ImageTranslateOptions):
         "none",
         description="against flicker of translated clips: statistics (all frames of a shot are normalized with the "
         "same statistics), filter (statistics, and a filter along the optical flow) or none (each frame on its own)",
+    )
+    voice_run: str | Path | None = Field(
+        None,
+        description="run of recordings that converts the speech of clips: folder, exported file, or hf:USER/NAME; "
+        "unset: the sound is copied",
+    )
+    to_voice: str | None = Field(None, description="with --voice-run: speaker to convert the speech of clips to")
+    from_voice: str | None = Field(
+        None, description="with --voice-run: speaker of the clips, needed if several speakers convert to --to-voice"
     )
