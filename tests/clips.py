@@ -44,7 +44,7 @@ def write_clip(
 ) -> Path:
     """Write a clip with a frame at each time; returns `path`. `tags`: range, matrix, primaries, transfer function.
 
-    With `sound_codec` it has a sound track for each of `waves`, (samples,) or (channels, samples), else one with a tone.
+    With `sound_codec` it has a sound track for each of `waves` (channels, samples), else one with a tone.
     The sound begins `sound_start` samples after 0.
     """
     with av.open(str(path), "w") as out:

@@ -19,7 +19,7 @@ from unpaired import Translator
 from unpaired.cli.main import main
 from unpaired.errors import WorkError
 from unpaired.media.video import optional_packages, segments
-from unpaired.media.video.clip_reader import read_clip_header
+from unpaired.media.video.clip_opening import read_clip_header
 from unpaired.translate.files import Outcome, translate_files
 
 

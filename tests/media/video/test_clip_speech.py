@@ -106,7 +106,7 @@ def test_a_gap_becomes_silence(tmp_path: Path) -> None:
             frame.sample_rate, frame.pts, frame.time_base = RATE, start, Fraction(1, RATE)
             out.mux(stream.encode(frame))
     track = extract_sound(clip, tmp_path / "a.wav")
-    assert (track.samples, track.rate_hz, track.start) == (16800, RATE, 0)
+    assert (track.samples, track.rate_hz, track.start) == (16800, RATE, Fraction(0))
     samples = clips.read_sound(tmp_path / "a.wav")[0].reshape(-1)
     assert (samples[:800] == 0.25).all() and (samples[800:16000] == 0).all() and (samples[16000:] == 0.25).all()
 
@@ -149,9 +149,9 @@ def test_an_interrupted_clip_continues_with_the_sound_that_is_complete(
     assert complete.is_file()
     monkeypatch.setattr("unpaired.media.video.speech.extract_sound", interrupt)
     assert translate(clip, tmp_path / "out", voice_run).done == 1
-    results = [tmp_path / folder / "a.mkv" for folder in ("out", "whole")]
-    np.testing.assert_array_equal(*[clips.read_sound(path)[0] for path in results])
-    np.testing.assert_array_equal(*[clips.read_pixels(path) for path in results])
+    one, other = (tmp_path / folder / "a.mkv" for folder in ("out", "whole"))
+    np.testing.assert_array_equal(clips.read_sound(one)[0], clips.read_sound(other)[0])
+    np.testing.assert_array_equal(clips.read_pixels(one), clips.read_pixels(other))
     assert not list((tmp_path / "out").glob(".*.segments"))
 
 

@@ -15,7 +15,8 @@ from PIL import Image
 from tiny_runs import Known, config
 
 from unpaired import Translator
-from unpaired.media.video.clip_reader import ClipReader, read_clip_header
+from unpaired.media.video.clip_opening import read_clip_header
+from unpaired.media.video.clip_reader import ClipReader
 from unpaired.translate.files import Outcome, translate_files
 
 TIMES = (0, 40, 80, 133, 200, 201, 300)

@@ -10,22 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import av
-import numpy as np
-import numpy.typing as npt
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Stream
-from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
-from PIL import Image
 
 from unpaired.atomic import atomic_write, get_part_path
 from unpaired.errors import UnreadableFileError, WorkError
+from unpaired.media.video.animation_writing import write_animation
 from unpaired.media.video.clip_reader import open_container
 from unpaired.media.video.segments import SegmentStore, create_write_error, iterate_packets, open_segment
-from unpaired.media.video.settings import CONTAINERS
+from unpaired.media.video.settings import ANIMATIONS, CONTAINERS
 
 if TYPE_CHECKING:
     from unpaired.media.video.sound_encoding import ConvertedSound
@@ -38,15 +35,15 @@ _OPTIONS = {"mp4": {"movflags": "+faststart"}, "mov": {"movflags": "+faststart"}
 def write_clip(store: SegmentStore, source: Path, comment: str = "", speech: ConvertedSound | None = None) -> None:
     """Write the result of a store with the sound of `source`, or with `speech`, atomically; then delete the segments.
 
-    `comment` replaces that of the metadata, which GIF does not have.
+    `comment` replaces that of the metadata, which animated pictures do not have.
 
     Raises WorkError if the file cannot be written, or if its container cannot have the sound.
     """
     output = store.output
     with atomic_write(output, get_part_path(output)) as part:
         try:
-            if output.suffix.lower() == ".gif":
-                _write_gif(store, source, part)
+            if output.suffix.lower() in ANIMATIONS:
+                write_animation(store, source, part)
             else:
                 _copy_packets(store, source, part, comment, speech)
         except FFmpegError as error:
@@ -127,48 +124,3 @@ def _iterate_sound(container: InputContainer, streams: dict[int, Stream], source
 def _get_decoding_time(packet: Packet[Any]) -> Fraction:
     assert packet.dts is not None
     return packet.dts * packet.time_base
-
-
-def iterate_segment_frames(store: SegmentStore) -> Iterator[tuple[VideoFrame, Fraction]]:
-    """Yield the decoded frames of all segments with their times in seconds."""
-    for path in store.paths:
-        with open_segment(path) as container:
-            for frame in container.decode(video=0):
-                assert frame.pts is not None and frame.time_base is not None
-                yield frame, frame.pts * frame.time_base
-
-
-def _write_gif(store: SegmentStore, source: Path, part: Path) -> None:
-    """Encode an animated GIF with a palette for each frame, repeated as often as the input."""
-    loop, delay = read_repetition(source)
-    options = {"loop": str(loop), "final_delay": str(delay)}
-    with av.open(str(part), "w", format="gif", options=options) as out:
-        stream = out.add_stream("gif", rate=store.header.rate)
-        assert isinstance(stream, VideoStream)
-        stream.width, stream.height, stream.pix_fmt = store.header.width, store.header.height, "pal8"
-        stream.codec_context.time_base = stream.time_base = time_base = Fraction(1, 100)
-        for frame, seconds in iterate_segment_frames(store):
-            indexed = reduce_colors(frame.to_ndarray(format="rgba"))
-            indexed.pts, indexed.time_base = round(seconds / time_base), time_base
-            out.mux(stream.encode(indexed))
-        out.mux(stream.encode(None))
-
-
-def read_repetition(path: Path) -> tuple[int, int]:
-    """Return how often a GIF repeats (-1 never, 0 for ever), and how long it shows the last frame, in 1/100 s."""
-    with Image.open(path) as image:
-        loop = int(image.info.get("loop", -1))
-        image.seek(getattr(image, "n_frames", 1) - 1)
-        return loop, round(image.info.get("duration", 0) / 10)
-
-
-def reduce_colors(pixels: npt.NDArray[Any]) -> VideoFrame:
-    """Convert RGBA pixels (H, W, 4) to a frame with a palette of its own; alpha below half is transparent."""
-    image = Image.fromarray(pixels[..., :3]).quantize(255)
-    colors = np.asarray(image.getpalette() or [0, 0, 0], np.uint8).reshape(-1, 3)[:255]
-    palette = np.zeros((256, 4), np.uint8)
-    palette[:255, 0] = 255  # alpha comes first
-    palette[: len(colors), 1:] = colors
-    indices = np.asarray(image, np.uint8).copy()
-    indices[pixels[..., 3] < 128] = 255  # the only entry with an alpha of 0
-    return VideoFrame.from_ndarray((indices, palette), format="pal8")  # type: ignore[arg-type]

@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
-
 from unpaired.console import FractionCallback, ignore_fraction
 from unpaired.errors import UnreadableFileError, UsageError
 from unpaired.media import Medium
@@ -20,16 +18,17 @@ from unpaired.media.image.prepared_image import PreparedImage
 from unpaired.media.image.size_adapter import create_size_adapter
 from unpaired.media.image.stack_translation import PreparedStack, TranslatedStack
 from unpaired.media.provenance import SYNTHETIC_COMMENT
+from unpaired.media.video.animations import is_animated
 from unpaired.media.video.optional_packages import has_packages, require_packages
-from unpaired.media.video.settings import CLIP_SUFFIXES, ClipTranslateOptions
+from unpaired.media.video.settings import ANIMATION_SUFFIXES, CLIP_SUFFIXES, ClipTranslateOptions
 from unpaired.packages import import_package
 from unpaired.translate.jobs import file_signature
 from unpaired.translate.network import LabelVector, TensorNetwork
 from unpaired.translate.pipeline import Destination
 
 if TYPE_CHECKING:
-    from unpaired.media.video.clip_reader import ClipHeader
     from unpaired.media.video.encoding import ClipEncoding
+    from unpaired.media.video.frame_reader import ClipHeader
     from unpaired.media.video.segments import SegmentStore
     from unpaired.media.video.sound_encoding import ConvertedSound
     from unpaired.media.video.speech import SpeechConverter
@@ -105,8 +104,10 @@ class ClipPipeline:
         return [*self.pictures.get_result_settings(), *([given] if given else []), *speech]
 
     def make_output_name(self, path: str) -> str:
-        """Return the same name for clips and animated GIFs, for pictures that of their pipeline."""
-        return os.path.basename(path) if is_clip(path) else self.pictures.make_output_name(path)  # noqa: PTH119
+        """Return the same name for clips and animations, for pictures that of their pipeline."""
+        name = self.pictures.make_output_name(path)
+        own = os.path.basename(path)  # noqa: PTH119 - a Path per name is slow for a million files
+        return name if name == own or not is_clip(path) else own
 
     def estimate_bytes(self, path: Path) -> int:
         """Return 0 for clips, which take the same memory for any length; else the bytes of the picture."""
@@ -124,7 +125,7 @@ class ClipPipeline:
             )
         if self.options.deflicker == "filter":
             import_package("cv2", "--deflicker filter", "video")
-        from unpaired.media.video.clip_reader import read_clip_header  # noqa: PLC0415
+        from unpaired.media.video.clip_opening import read_clip_header  # noqa: PLC0415
         from unpaired.media.video.encoding import choose_encoding  # noqa: PLC0415
 
         if destination is None:
@@ -133,7 +134,8 @@ class ClipPipeline:
         if self._speech_converter is not None:
             self._speech_converter.require_speech(path, len(header.audio))
         suffix = destination.path.suffix.lower()
-        encoding = choose_encoding(path, header, suffix, self.options.codec, self.options.quality)
+        is_color = header.has_color or (self.pictures.target_has_color and self.options.mode == "target")
+        encoding = choose_encoding(path, header, suffix, self.options.codec, self.options.quality, is_color)
         label_request = self.pictures.request.label_request
         label = None if label_request is None else label_request.get_target_label(path)
         return PreparedClip(path, destination, header, encoding, label, self.max_waiting_cost + 1)
@@ -185,7 +187,7 @@ class ClipPipeline:
         return self.pictures.translate_object(x, sample_rate_hz)
 
     def _run_clip(self, item: PreparedClip, report_fraction: FractionCallback) -> TranslatedClip:
-        from unpaired.media.video.clip_reader import ClipReader  # noqa: PLC0415
+        from unpaired.media.video.clip_opening import open_clip  # noqa: PLC0415
         from unpaired.media.video.clip_translation import (  # noqa: PLC0415
             translate_clip,
             translate_frames,
@@ -197,7 +199,7 @@ class ClipPipeline:
         key = [destination.settings_hash, str(path.absolute()), file_signature(path)]
         store = SegmentStore(destination.path, key, item.header, item.encoding)
         speech = None if self._speech_converter is None else self._convert_speech(path, store)
-        with ClipReader(path) as reader:
+        with open_clip(path) as reader:
             translate = partial(translate_frames, self.pictures)
             if self.tiled_pass is not None:
                 has_filter = self.options.deflicker == "filter"
@@ -221,17 +223,6 @@ class ClipPipeline:
 
 
 def is_clip(path: str) -> bool:
-    """Whether a file is a clip by its suffix, or is a GIF with more than one frame (needs PyAV)."""
+    """Whether a file is a clip by its suffix, or is a picture with more than one frame (needs PyAV)."""
     suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122 - a Path per name is slow for a million files
-    if suffix in CLIP_SUFFIXES:
-        return True
-    return suffix == ".gif" and has_packages() and _is_animated(path)
-
-
-def _is_animated(path: str) -> bool:
-    try:
-        with Image.open(path) as image:
-            image.seek(1)
-    except (OSError, EOFError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return False
-    return True
+    return suffix in CLIP_SUFFIXES or (suffix in ANIMATION_SUFFIXES and has_packages() and is_animated(path))

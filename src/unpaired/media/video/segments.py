@@ -10,6 +10,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,8 +24,8 @@ from av.video.stream import VideoStream
 from unpaired.atomic import atomic_write
 from unpaired.errors import WorkError
 from unpaired.file_names import hash_name
-from unpaired.media.video.clip_reader import ClipHeader
 from unpaired.media.video.encoding import ClipEncoding
+from unpaired.media.video.frame_reader import ClipHeader
 
 SEGMENT_FRAMES = 60
 """Frames of a segment; a killed translation loses at most these."""
@@ -168,6 +169,15 @@ def open_segment(path: Path) -> InputContainer:
 def iterate_packets(container: InputContainer) -> Iterator[Packet[Any]]:
     """Yield the packets of the video of a file, without the empty one at the end."""
     yield from (packet for packet in container.demux(video=0) if packet.size)
+
+
+def iterate_segment_frames(store: SegmentStore) -> Iterator[tuple[VideoFrame, Fraction]]:
+    """Yield the decoded frames of all segments with their times in seconds."""
+    for path in store.paths:
+        with open_segment(path) as container:
+            for frame in container.decode(video=0):
+                assert frame.pts is not None and frame.time_base is not None
+                yield frame, frame.pts * frame.time_base
 
 
 def create_write_error(path: Path, error: Exception) -> WorkError:

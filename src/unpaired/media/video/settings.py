@@ -18,8 +18,11 @@ CONTAINERS = {
     ".avi": "avi",
 }
 """Suffixes of clips -> FFmpeg's name of the container."""
-CLIP_SUFFIXES = frozenset(CONTAINERS)
-"""Suffixes of files that are always clips. An animated GIF is a clip, another GIF is a picture."""
+ANIMATIONS = {".gif": "gif", ".webp": "webp", ".png": "apng", ".apng": "apng"}
+"""Suffixes of pictures that may be animated -> FFmpeg's name of the container."""
+CLIP_SUFFIXES = frozenset({*CONTAINERS, ".apng"})
+"""Suffixes of files that are always clips. An animated GIF, WebP or PNG is a clip, others are pictures."""
+ANIMATION_SUFFIXES = frozenset(ANIMATIONS)
 CONVERSION_HINTS = dict.fromkeys(
     (".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".3gp", ".ogv", ".vob"),
     "convert the clip to MP4 or MKV, for instance with `ffmpeg -i FILE clip.mkv`",
