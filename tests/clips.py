@@ -55,6 +55,8 @@ def write_clip(
         context.time_base = stream.time_base = TICKS
         context.gop_size = gop_size
         context.color_range, context.colorspace, context.color_primaries, context.color_trc = tags
+        if alpha is not None and codec.startswith("libvpx"):
+            stream.metadata["alpha_mode"] = "1"
         if rotation:
             stream.set_display_rotation(rotation)
         if sound_codec is not None:

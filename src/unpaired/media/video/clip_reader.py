@@ -8,8 +8,10 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+from av.codec import CodecContext
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -20,6 +22,17 @@ from unpaired.media.video.frames import read_color_tags
 
 MAX_LOST_SECONDS, MAX_LOST_FRACTION = 1.0, 0.02
 """A clip that ends earlier than its header says, by more than both, is truncated."""
+
+ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""Codec -> decoder that reads its transparency, which WebM has beside the pictures."""
+
+
+def has_decoder(name: str | None) -> bool:
+    """Whether FFmpeg of the installed PyAV has a decoder with this name."""
+    try:
+        return name is not None and av.Codec(name, "r").type == "video"
+    except ValueError:
+        return False
 
 
 def open_container(path: Path) -> InputContainer:
@@ -89,6 +102,13 @@ class ClipReader(FrameReader):
                 return frame
         raise UnreadableFileError(self.path, f"has no frame at {float(pts * self.header.time_base):.2f} s")
 
+    @property
+    def _decoder_name(self) -> str | None:
+        """Decoder of streams whose transparency the default one leaves out; None for other streams."""
+        metadata = {name.lower(): value for name, value in self.stream.metadata.items()}
+        decoder = ALPHA_DECODERS.get(self.stream.codec_context.codec.canonical_name)
+        return decoder if metadata.get("alpha_mode") == "1" and has_decoder(decoder) else None
+
     def _find_stream(self) -> VideoStream:
         streams = [s for s in self.container.streams.video if not int(s.disposition) & int(_COVER)]
         if not streams:
@@ -144,7 +164,14 @@ class ClipReader(FrameReader):
     def _decode(self) -> Iterator[VideoFrame]:
         """Yield decoded frames from the current position, including those that the decoder still holds."""
         try:
-            yield from self.container.decode(self.stream)
+            if self._decoder_name is None:
+                yield from self.container.decode(self.stream)
+                return
+            decoder = CodecContext.create(self._decoder_name, "r")
+            assert isinstance(decoder, VideoCodecContext)
+            decoder.extradata = self.stream.codec_context.extradata
+            for packet in self.container.demux(self.stream):
+                yield from decoder.decode(packet if packet.size else None)
         except FFmpegError as error:
             raise UnreadableFileError(self.path, f"its video is damaged ({error.strerror or error})") from error
 

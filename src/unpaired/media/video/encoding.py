@@ -88,7 +88,7 @@ def choose_encoding(
             f"--codec {codec}: {encoder} needs at least {_MIN_SIDES[encoder]} pixels on either side, but {path.name} "
             f"has {header.width} x {header.height}"
         )
-    pixel_format = _choose_pixel_format(path, header, encoder)
+    pixel_format = _choose_pixel_format(path, header, encoder, container)
     notes = []
     chosen, own = VideoFormat(pixel_format), VideoFormat(header.pixel_format)
     if header.has_alpha and not has_alpha(chosen):
@@ -158,13 +158,15 @@ def _is_storable(encoder: str, suffix: str) -> bool:
         return codec in container.supported_codecs
 
 
-def _choose_pixel_format(path: Path, header: ClipHeader, encoder: str) -> str:
+def _choose_pixel_format(path: Path, header: ClipHeader, encoder: str, container: str) -> str:
     """Return the encoder's pixel format that loses least of the input's."""
     own = VideoFormat(header.pixel_format)
     is_odd = bool(header.width % 2 or header.height % 2)
     formats = [f for f in av.Codec(encoder, "w").video_formats or () if not f.name.startswith("yuvj")]
     if is_odd and encoder in _EVEN_SIZES:
         formats = [f for f in formats if not is_subsampled(f)]
+    if encoder in ("libvpx", "libvpx-vp9") and container not in ("matroska", "webm"):
+        formats = [f for f in formats if not has_alpha(f)]  # only these have a place for it
     if not formats:
         raise UsageError(
             f"{path}: {encoder} needs even sizes, but the clip has {header.width} x {header.height} pixels; use "

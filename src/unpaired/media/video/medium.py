@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 
 class VideoMedium(ImageMedium):
-    """Clips (MP4, MOV, MKV, WebM, AVI, animated GIF, WebP and PNG), and pictures beside them. Frames at even times are the training items."""
+    """Clips (MP4, MOV, MKV, WebM, AVI, animated GIF, WebP and PNG), and pictures beside them.
+
+    Frames at even times are the training items.
+    """
 
     name = "video"
     kind = "image"

@@ -21,7 +21,7 @@ from unpaired.atomic import atomic_write, get_part_path
 from unpaired.errors import UnreadableFileError, WorkError
 from unpaired.media.video.animation_writing import write_animation
 from unpaired.media.video.clip_reader import open_container
-from unpaired.media.video.segments import SegmentStore, create_write_error, iterate_packets, open_segment
+from unpaired.media.video.segments import SegmentStore, create_write_error, iterate_packets, mark_alpha, open_segment
 from unpaired.media.video.settings import ANIMATIONS, CONTAINERS
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def _copy_packets(store: SegmentStore, source: Path, part: Path, comment: str, s
         video = out.add_stream_from_template(first.streams.video[0], opaque=True)
         video.time_base = store.header.time_base
         video.sample_aspect_ratio = store.header.pixel_aspect
+        mark_alpha(video, store.encoding)
         if speech is None:
             streams = {stream.index: _add_sound(out, stream, store.output) for stream in sound.streams.audio}
             sound_packets = _iterate_sound(sound, streams, source)

@@ -18,6 +18,7 @@ import av
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -26,6 +27,7 @@ from unpaired.errors import WorkError
 from unpaired.file_names import hash_name
 from unpaired.media.video.encoding import ClipEncoding
 from unpaired.media.video.frame_reader import ClipHeader
+from unpaired.media.video.frames import has_alpha
 
 SEGMENT_FRAMES = 60
 """Frames of a segment; a killed translation loses at most these."""
@@ -155,10 +157,17 @@ class SegmentWriter:
         context.time_base = stream.time_base = header.time_base
         context.max_b_frames, context.gop_size = 0, SEGMENT_FRAMES
         context.sample_aspect_ratio = header.pixel_aspect
+        mark_alpha(stream, encoding)
         tags = encoding.tags
         context.color_range, context.colorspace = tags.color_range, tags.matrix
         context.color_primaries, context.color_trc = tags.primaries, tags.transfer
         self._stream = stream
+
+
+def mark_alpha(stream: VideoStream, encoding: ClipEncoding) -> None:
+    """Mark a VP8 or VP9 stream with transparency, which Matroska has beside the pictures."""
+    if encoding.encoder in ("libvpx", "libvpx-vp9") and has_alpha(VideoFormat(encoding.pixel_format)):
+        stream.metadata["alpha_mode"] = "1"
 
 
 def open_segment(path: Path) -> InputContainer:
