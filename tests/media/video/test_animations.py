@@ -143,7 +143,7 @@ def test_frames_are_items_of_training(tmp_path: Path, name: str) -> None:
     path = write_animation(tmp_path / name)
     index = load_clip_index(path)
     assert len(index) == 5 and index.seconds == pytest.approx(0.5) and index.has_variable_rate
-    assert (index.width, index.height, index.sound, index.has_alpha) == (48, 32, "", False)
+    assert (index.width, index.height, index.sound) == (48, 32, "")
     np.testing.assert_allclose(index.times * index.tick_seconds, [0, 0.1, 0.3, 0.32, 0.37])
     frames = read_frames(path)[0]
     for number in (3, 0, 4):
