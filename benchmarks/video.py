@@ -5,8 +5,8 @@
 
 A clip of each length, a square that moves over a gradient (H.264, 25 frames/s, with sound), is translated in a process
 of its own by a run with random weights; the decoder and the encoder work beside the networks. Then the same number of
-frames, at most 40, passes the networks alone, in equal batches. On a busy machine, compare the processor times. A row per
-length goes to results.jsonl. Needs `unpaired[video]`.
+frames, at most 40, passes the networks alone, in equal batches. On a busy machine, compare the processor times. A row
+per length goes to results.jsonl. Needs `unpaired[video]`.
 """
 
 from __future__ import annotations

@@ -46,9 +46,9 @@ def read_shown(clip: Path) -> Tensor:
     """Return some evenly spaced frames of a clip, enlarged: (SHOWN, 3, H, W) in [-1, 1]."""
     with av.open(str(clip)) as container:
         frames = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
-    shown = np.stack([frames[round(i * (FRAMES - 1) / (SHOWN - 1))] for i in range(SHOWN)])
+    shown = np.stack([frames[round(i * (FRAMES - 1) / (SHOWN - 1))] for i in range(SHOWN)]).astype(np.float32)
     large = shown.repeat(SCALE, axis=1).repeat(SCALE, axis=2)
-    return torch.from_numpy(large.transpose(0, 3, 1, 2) / np.float32(127.5) - 1)
+    return torch.from_numpy(large.transpose(0, 3, 1, 2) / 127.5 - 1)
 
 
 def main() -> None:

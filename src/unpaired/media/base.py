@@ -212,6 +212,8 @@ class Medium(ABC):
     crop_setting: ClassVar[str]
     other_inputs: ClassVar[frozenset[str]] = frozenset()
     """Suffixes of files that runs translate too, but that are no training data of the medium."""
+    other_inputs_noun: ClassVar[str] = ""
+    """Noun of files that runs translate besides those of `files_noun`, plural."""
     conversion_hints: ClassVar[Mapping[str, str]] = {}
     """Suffix of files that are not read -> how to convert them."""
     has_demo: ClassVar[bool] = True
@@ -432,6 +434,11 @@ class Medium(ABC):
     def unsupported(self, feature: str) -> UsageError:
         """Return the error for a feature that this medium does not have."""
         return UsageError(f"{feature}: not available for {self.files_noun}")
+
+    @property
+    def inputs_noun(self) -> str:
+        """Noun of files that runs of the medium translate, as "pictures or clips"."""
+        return " or ".join(noun for noun in (self.files_noun, self.other_inputs_noun) if noun)
 
     @property
     def input_suffixes(self) -> frozenset[str]:

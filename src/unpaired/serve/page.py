@@ -108,7 +108,7 @@ class ModelPanel:
         with gradio.Row(equal_height=False):
             with gradio.Column(scale=2, min_width=320):
                 files = gradio.File(
-                    label=f"{medium.files_noun.capitalize()}, or a zip of them",
+                    label=f"{medium.inputs_noun.capitalize()}, or a zip of them",
                     file_count="multiple",
                     file_types=[*sorted(medium.input_suffixes), ".zip"],
                     height=180,

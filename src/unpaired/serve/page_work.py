@@ -63,7 +63,7 @@ def translate_for_page(
 ) -> PageResult:
     """Translate a visitor's files; raises RequestError with the reason if none can be translated."""
     if not request.paths:
-        raise RequestError(400, f"add {model.medium.files_noun} first")
+        raise RequestError(400, f"add {model.medium.inputs_noun} first")
     if not request.has_consent:
         raise RequestError(400, f"please confirm first: {model.medium.consent_question}")
     state.require_running()

@@ -54,7 +54,7 @@ class UploadFolder:
             hint = explain_suffix(get_suffix(base))
             raise RequestError(
                 415,
-                f"{base}: this run translates {self.medium.files_noun}; expected {self.medium.expected_inputs()} or "
+                f"{base}: this run translates {self.medium.inputs_noun}; expected {self.medium.expected_inputs()} or "
                 f"a .zip of them{'; ' if hint else ''}{hint}",
             )
         self._write(PurePosixPath(base), source, self.max_bytes)
@@ -76,7 +76,7 @@ class UploadFolder:
         if not self.files:
             raise RequestError(
                 400,
-                f"{base}: contains no {self.medium.files_noun}; expected {self.medium.expected_inputs()}",
+                f"{base}: contains no {self.medium.inputs_noun}; expected {self.medium.expected_inputs()}",
             )
 
     def _add_member(self, base: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
@@ -85,7 +85,7 @@ class UploadFolder:
             return
         cleaned = PurePosixPath(*(clean_name(part) for part in path.parts))
         if not self.medium.translates(cleaned.name):
-            self.skipped.append(f"{cleaned}: left out; expected {self.medium.files_noun}")
+            self.skipped.append(f"{cleaned}: left out; expected {self.medium.inputs_noun}")
             return
         with archive.open(member) as source:
             self._write(cleaned, source, MAX_INFLATION * self.max_bytes)

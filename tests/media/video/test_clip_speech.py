@@ -16,7 +16,7 @@ from tiny_voices import hum, speaker, voice_config
 from unpaired import Translator
 from unpaired.errors import UsageError
 from unpaired.media.video import sound_encoding
-from unpaired.media.video.sound_encoding import choose_sound_encoder
+from unpaired.media.video.sound_encoding import ConvertedSound, SoundEncoder, choose_sound_encoder
 from unpaired.media.video.sound_extraction import SoundTrack, extract_sound
 from unpaired.media.voice.world import World
 from unpaired.translate.files import Outcome, translate_files
@@ -95,6 +95,22 @@ def test_channels_stay_separate(tmp_path: Path, voice_run: Path) -> None:
     sound, _ = clips.read_sound(tmp_path / "out" / "a.mkv")
     left, right = sound.reshape(-1, 2).T.astype(float) / 32768
     assert np.abs(left).max() > 0.05 and np.abs(right).max() < 1e-3
+
+
+@pytest.mark.parametrize(("name", "layout"), [("a.avi", "stereo"), ("a.mkv", "mono"), ("a.mkv", "5.1")])
+def test_pcm_without_a_layout_gets_the_usual_one(tmp_path: Path, name: str, layout: str) -> None:
+    with av.open(str(tmp_path / name), "w") as out:
+        stream: Any = out.add_stream("pcm_s16le", rate=RATE, layout=layout)
+        block = np.zeros((1, RATE * len(stream.layout.channels)), np.int16)
+        frame = av.AudioFrame.from_ndarray(block, format="s16", layout=layout)
+        frame.sample_rate, frame.pts, frame.time_base = RATE, 0, Fraction(1, RATE)
+        out.mux([*stream.encode(frame), *stream.encode(None)])
+    track = extract_sound(tmp_path / name, tmp_path / "a.wav")
+    assert (track.samples, track.layout) == (RATE, layout)
+    sound = ConvertedSound(tmp_path / "a.wav", track, ())
+    with av.open(str(tmp_path / f"out{name[1:]}"), "w") as out:
+        out.mux(list(SoundEncoder(out, sound, tmp_path / name).iterate_packets()))
+    assert clips.count_samples(tmp_path / f"out{name[1:]}") == RATE
 
 
 def test_a_gap_becomes_silence(tmp_path: Path) -> None:

@@ -97,6 +97,7 @@ class ImageMedium(Medium):
     quick_evaluate_note = "for the distance of translations to training pictures"
     translate_options_model = ClipTranslateOptions
     other_inputs = CLIP_SUFFIXES
+    other_inputs_noun = "clips"
     presets = PRESETS
     crop_setting = "size"
     supports_attributes = True

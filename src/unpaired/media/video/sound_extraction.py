@@ -23,6 +23,8 @@ from unpaired.media.video.segments import create_write_error
 _MIN_GAP_SECONDS = Fraction(1, 20)
 """Time without sound between two frames from which on it becomes silence; containers round times to milliseconds."""
 _SILENCE_SAMPLES = 1 << 16
+_USUAL_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "4.0", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
+"""Number of channels -> layout."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def extract_sound(clip: Path, output: Path) -> SoundTrack:
     """
     with open_container(clip) as container:
         stream = container.streams.audio[0]
-        layout, rate = stream.layout.name, stream.rate
+        layout, rate = _find_layout(stream), stream.rate
         sound = _DecodedSound(clip, container, stream)
         samples = 0
         try:
@@ -64,6 +66,12 @@ def extract_sound(clip: Path, output: Path) -> SoundTrack:
             raise create_write_error(output, error) from error
         language = stream.metadata.get("language", "")
         return SoundTrack(samples, rate, layout, sound.start, stream.codec_context.name, language)
+
+
+def _find_layout(stream: AudioStream) -> str:
+    """Return FFmpeg's name of the channel layout; the usual one if the file does not say it, as PCM in AVI and MKV."""
+    name = stream.layout.name
+    return _USUAL_LAYOUTS.get(stream.channels, name) if name.endswith(" channels") else name
 
 
 class _DecodedSound:

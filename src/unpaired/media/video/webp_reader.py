@@ -23,13 +23,14 @@ _MIN_MILLISECONDS = 1
 
 
 class WebpReader(FrameReader):
-    """Reader of an animated WebP. Its frames are RGBA, and it has no keyframe but the first."""
+    """Reader of an animated WebP. It has no keyframe but the first."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         with name_unreadable(path), Image.open(path) as image:
             width, height = image.size
             require_size(path, width, height)
+            pixel_format = "rgba" if image.mode == "RGBA" else "rgb24"
             steps = [max(_MIN_MILLISECONDS, frame.milliseconds) for frame in list_webp_frames(path)]
         if not steps:
             raise UnreadableFileError(path, "has no frame that can be decoded")
@@ -44,7 +45,7 @@ class WebpReader(FrameReader):
             _TICK,
             0,
             "webp",
-            "rgba",
+            pixel_format,
             ColorTags(2, 0, 1, 13),
             0,
             Fraction(1),
@@ -61,8 +62,8 @@ class WebpReader(FrameReader):
             for index, pts in enumerate(self._times):
                 if after is None or pts > after:
                     image.seek(index)
-                    frame = VideoFrame.from_ndarray(np.asarray(image.convert("RGBA")), format="rgba")
-                    yield ClipFrame(pts, frame)
+                    pixels = np.asarray(image.convert("RGBA" if self.header.has_alpha else "RGB"))
+                    yield ClipFrame(pts, VideoFrame.from_ndarray(pixels, format=self.header.pixel_format))
 
     def iterate_times(self) -> Iterator[FrameTime]:
         """Yield the times of all frames."""
