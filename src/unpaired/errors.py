@@ -74,6 +74,11 @@ _GIVEN = reprlib.Repr()
 _GIVEN.maxlevel, _GIVEN.maxstring, _GIVEN.maxother = 2, 200, 200
 
 
+def format_first_line(error: Exception) -> str:
+    """Return the first line of an error's text, or its type if it has none."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
 def format_given(value: object) -> str:
     """Return a value that a user gave for an error message, shortened if it is long or deeply nested."""
     return _GIVEN.repr(value)

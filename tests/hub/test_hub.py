@@ -88,6 +88,18 @@ def test_wrong_names_and_damaged_downloads(run: Path, server: HubServer) -> None
         Translator.load("hf:me/photos")
 
 
+def test_a_hub_that_cannot_be_reached_is_named(
+    run: Path, server: HubServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address = "http://127.0.0.1:9"  # the port of `discard`, which nobody serves
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
+    monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", f"{address}/{TEMPLATE}")
+    assert main(["push", str(run), "me/photos", "--license", "mit"]) == 1
+    assert "me/photos" in capsys.readouterr().err
+    with pytest.raises(WorkError, match="hf:me/photos"):
+        Translator.load("hf:me/photos")
+
+
 def test_missing_package_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "huggingface_hub", None)
     with pytest.raises(UsageError, match=r"unpaired\[hub\]"):

@@ -89,9 +89,12 @@ def test_command_stops_on_sigterm_and_cleans_up_after_a_kill(tmp_path: Path, mon
     with serve_in_process(str(run), "--no-page") as (process, port):
         assert not left.exists()
         answer = httpx2.post(
-            f"http://127.0.0.1:{port}/v1/translate", files={"files": ("x.png", encode_picture())}, data=FIELDS
+            f"http://127.0.0.1:{port}/v1/translate",
+            files={"files": ("x.png", encode_picture())},
+            data=FIELDS,
+            timeout=60,
         )
         assert answer.status_code == 200
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     assert not list(tmp_path.glob("unpaired-serve-*"))

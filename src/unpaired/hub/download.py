@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from unpaired.errors import UsageError, WorkError
+from unpaired.errors import UsageError, WorkError, format_first_line
 from unpaired.packages import import_package
 
 PREFIX = "hf:"
@@ -37,9 +37,10 @@ def locate_run(run: str | os.PathLike[str]) -> Path:
         raise UsageError(
             f"{text}: no such repository, or it is private; check the name, or log in with `hf auth login`"
         ) from error
-    except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise WorkError(f"{text}: cannot be downloaded, and is not in the cache ({reason})") from error
+    except (errors.HTTPError, errors.LocalEntryNotFoundError, OSError) as error:
+        raise WorkError(
+            f"{text}: cannot be downloaded, and is not in the cache ({format_first_line(error)})"
+        ) from error
 
 
 def get_run_name(run: str | os.PathLike[str]) -> str:

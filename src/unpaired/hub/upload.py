@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from unpaired.config.run_config import remove_paths, write_config
-from unpaired.errors import UsageError, WorkError
+from unpaired.errors import UsageError, WorkError, format_first_line
 from unpaired.hub.download import import_hub
 from unpaired.hub.model_card import write_model_card
 from unpaired.runs.folder import RunFolder, load_model
@@ -39,9 +39,11 @@ def push_run(
             raise UsageError(f"{repository}: expected the name of a repository, user/name") from error
         except hub.errors.LocalTokenNotFoundError as error:
             raise UsageError("no access token for the hub; log in with `hf auth login`, or set HF_TOKEN") from error
-        except (hub.errors.HfHubHTTPError, OSError) as error:
-            reason = str(error).strip().splitlines()[0]
+        except hub.errors.HfHubHTTPError as error:
+            reason = format_first_line(error)
             raise WorkError(f"{repository}: the upload failed ({reason}); may the token write there?") from error
+        except (hub.errors.HTTPError, OSError) as error:
+            raise WorkError(f"{repository}: the hub cannot be reached ({format_first_line(error)})") from error
     return str(address)
 
 

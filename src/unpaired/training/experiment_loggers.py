@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 from unpaired.config.run_config import RunConfig
 from unpaired.console import LogCallback
-from unpaired.errors import UsageError, WorkError
+from unpaired.errors import UsageError, WorkError, format_first_line
 from unpaired.packages import import_package
 from unpaired.runs.folder import RunFolder
 
@@ -167,7 +167,9 @@ class GuardedLogger(ExperimentLogger):
             function(self._logger)
         except Exception as error:  # trackers raise errors of many libraries
             self._logger = None
-            self._log(f"note: --logger {self._name}: failed ({_format_reason(error)}); training continues without it")
+            self._log(
+                f"note: --logger {self._name}: failed ({format_first_line(error)}); training continues without it"
+            )
 
 
 def create_logger(
@@ -184,7 +186,7 @@ def create_logger(
     except UsageError:
         raise
     except Exception as error:
-        raise WorkError(f"--logger {name}: failed ({_format_reason(error)}); {_ADVICE[name]}") from error
+        raise WorkError(f"--logger {name}: failed ({format_first_line(error)}); {_ADVICE[name]}") from error
     return GuardedLogger(name, logger, log)
 
 
@@ -198,11 +200,6 @@ def import_logger(name: LoggerName) -> Any:
     """Import a tracker's package; its extra has the same name."""
     assert name in get_args(LoggerName)
     return import_package(name, f"--logger {name}", name)
-
-
-def _format_reason(error: Exception) -> str:
-    """Return the first line of an error's text, or its type."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def get_project() -> str:
