@@ -39,6 +39,7 @@ class VideoMedium(ImageMedium):
     files_noun = "clips"
     suffixes = CLIP_SUFFIXES | SUFFIXES
     other_inputs = frozenset[str]()
+    other_inputs_noun = "pictures"
     conversion_hints = CONVERSION_HINTS
     settings_title = "clips"
     settings_model = VideoSettings
