@@ -14,7 +14,7 @@ from unpaired.errors import UnreadableFileError
 from unpaired.media import MEDIA
 from unpaired.media.base import Preview
 from unpaired.media.video import preview
-from unpaired.media.video.clip_reader import read_clip_header
+from unpaired.media.video.clip_opening import read_clip_header
 
 TIMES = (0, 40, 133, 200, 201)
 
@@ -73,3 +73,12 @@ def test_damaged_clips_and_still_gifs(tmp_path: Path) -> None:
         write(tmp_path / "x.mp4")
     Image.new("RGB", (8, 6)).save(tmp_path / "still.gif")
     assert write(tmp_path / "still.gif").kind == "picture"
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png"])
+def test_animated_pictures(tmp_path: Path, name: str) -> None:
+    frames = [Image.fromarray(clips.make_pixels(i)) for i in range(3)]
+    frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], duration=[100, 40, 60])
+    kind, path = write(tmp_path / name)
+    assert kind == "clip"
+    assert [float(time) for time in clips.read_times(path)] == pytest.approx([0, 0.1, 0.14], abs=1e-4)

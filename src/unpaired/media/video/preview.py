@@ -14,7 +14,8 @@ from av.error import FFmpegError
 from unpaired.errors import UnreadableFileError
 from unpaired.file_names import shorten_name
 from unpaired.media.image.preview import put_on_white
-from unpaired.media.video.clip_reader import ClipHeader, ClipReader
+from unpaired.media.video.clip_opening import open_clip
+from unpaired.media.video.frame_reader import ClipHeader, FrameReader
 from unpaired.media.video.frames import ColorTags, encode_frame
 
 MAX_SIDE = 480
@@ -31,7 +32,7 @@ def write_clip_preview(path: Path, folder: Path) -> Path:
     """Write a preview of a clip to `folder`; returns its path. Raises UnreadableFileError."""
     preview = folder / shorten_name(f"{path.name}.mp4", 200)
     try:
-        with ClipReader(path) as reader, av.open(str(preview), "w", options={"movflags": "+faststart"}) as container:
+        with open_clip(path) as reader, av.open(str(preview), "w", options={"movflags": "+faststart"}) as container:
             width, height = fit_size(reader.header)
             stream = container.add_stream("libx264", rate=Fraction(25), options=_OPTIONS)
             stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
@@ -54,7 +55,7 @@ def fit_size(header: ClipHeader) -> tuple[int, int]:
     return max(2, 2 * round(width * factor / 2)), max(2, 2 * round(height * factor / 2))
 
 
-def _iterate_frames(reader: ClipReader, width: int, height: int) -> Iterator[VideoFrame]:
+def _iterate_frames(reader: FrameReader, width: int, height: int) -> Iterator[VideoFrame]:
     """Yield the frames of the first seconds upright in the size of the preview, with their times in ticks."""
     header, last = reader.header, -1
     size = (height, width) if header.rotation % 180 else (width, height)
