@@ -27,6 +27,7 @@ SMALL_NETWORKS: dict[str, Any] = {
     "residual": False,
     "skips": "half",
     "antialias": "late",
+    "match_colors": True,
     "discriminator": "multi",
     "discriminator_layers": 2,
     "discriminator_width": 48,

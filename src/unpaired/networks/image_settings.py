@@ -53,6 +53,11 @@ class ImageNetworkSettings(NetworkSettings):
         False,
         description="blur where the patch discriminator (also in multi) halves the resolution, as in CUT; slower",
     )
+    match_colors: bool = Field(
+        False,
+        description="give a generator its input with the colors' mean and covariance of the target domain (linear "
+        "color transfer, measured on training pictures); cyclegan only",
+    )
     augment: tuple[AugmentPolicy, ...] | Auto = Field(
         (),
         description="differentiable augmentation of what discriminators see: color, translation, cutout; auto: by the "

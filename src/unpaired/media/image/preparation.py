@@ -16,6 +16,7 @@ from unpaired.data.batches import iterate_items
 from unpaired.data.domain import Domain
 from unpaired.data.split import DomainSplits
 from unpaired.media.base import Inspection
+from unpaired.media.image.color_alignment import record_colors, require_alignment
 from unpaired.media.image.inspection import inspect_images
 from unpaired.media.image.inspection_report import ImageDataReport
 from unpaired.media.image.settings import ImageSettings, image_statistics
@@ -48,6 +49,8 @@ def inspect_image_data(
     assert isinstance(settings.medium_settings, ImageSettings)
     assert isinstance(settings.networks, ImageNetworkSettings)
     networks = settings.networks
+    if networks.match_colors:
+        require_alignment(settings.method)
     report = inspect(listing.files, MAX_DECODED_FILES, settings.split_seed, settings=settings.medium_settings)
     for note in report.list_stack_notes():
         log(note)
@@ -73,6 +76,8 @@ def inspect_image_data(
         return decide_network_settings(networks, smallest, partial(measure_distance, domains, splits), log)
 
     created_domains = report.create_domains(resolved.num_channels, resolved.value_range, resolved.percentile_range)
+    if networks.match_colors:
+        created_domains = record_colors(created_domains, splits, create_transform(resolved))
     for domain in created_domains:
         log_value_range(domain, resolved, log)
     return Inspection(resolved, created_domains, splits, decide_networks, measure_distance=measure_distance)
