@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 AUTO_IDENTITY_WEIGHT = 2.5
-AUTO_IDENTITY_MAX_DISTANCE = 0.25
+AUTO_IDENTITY_MAX_DISTANCE = 0.1
 """Intensity distance of the domains from which "auto" turns the identity loss off.
 
 The loss keeps dark pixels dark, which harms where they should become bright. Without it, a generator may exchange dark

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import torch
 
-from unpaired.config.run_config import RunConfig
 from unpaired.data.batches import iterate_items
 from unpaired.data.domain import DOMAIN_KEYS, Domain
 from unpaired.data.split import DomainSplits
@@ -48,11 +47,11 @@ def _record_domain(domain: Domain, split: DomainSplits, transform: ImageTransfor
     return domain.model_copy(update={"statistics": image_statistics(domain).model_copy(update=measured)})
 
 
-def create_color_alignments(config: RunConfig) -> dict[tuple[str, str], ColorAlignment]:
+def create_color_alignments(domains: Sequence[Domain]) -> dict[tuple[str, str], ColorAlignment]:
     """Return the alignment for each ordered pair of domains; none if their colors were not measured."""
     colors = {
         key: ColorStatistics(torch.tensor(s.color_mean).double(), torch.tensor(s.color_covariance).double(), MAX_ITEMS)
-        for key, s in zip(DOMAIN_KEYS, map(image_statistics, config.domains), strict=False)
+        for key, s in zip(DOMAIN_KEYS, map(image_statistics, domains), strict=False)
         if s.color_mean is not None and s.color_covariance is not None
     }
     transfers = {pair: fit_color_transfer(*(colors[key] for key in pair)) for pair in itertools.permutations(colors, 2)}

@@ -141,7 +141,7 @@ class ImageMedium(Medium):
         assert isinstance(config.networks, ImageNetworkSettings)
         settings = image_settings(config)
         channels = dict.fromkeys(DOMAIN_KEYS[: len(config.domains)], settings.num_channels)
-        alignments = create_color_alignments(config)
+        alignments = create_color_alignments(config.domains)
         return ImageNetworkFactory(config.networks, channels, settings.size, config.labels, teacher, alignments)
 
     def create_translation_losses(self, config: RunConfig) -> tuple[TranslationLoss, ...]:

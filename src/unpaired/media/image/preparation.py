@@ -13,10 +13,10 @@ import torch
 from unpaired.config.settings import NetworkSettings
 from unpaired.console import LogCallback
 from unpaired.data.batches import iterate_items
-from unpaired.data.domain import Domain
+from unpaired.data.domain import DOMAIN_KEYS, Domain
 from unpaired.data.split import DomainSplits
 from unpaired.media.base import Inspection
-from unpaired.media.image.color_alignment import record_colors, require_alignment
+from unpaired.media.image.color_alignment import create_color_alignments, record_colors, require_alignment
 from unpaired.media.image.inspection import inspect_images
 from unpaired.media.image.inspection_report import ImageDataReport
 from unpaired.media.image.settings import ImageSettings, image_statistics
@@ -135,13 +135,21 @@ def measure_value_distance(
 ) -> float:
     """Return the Wasserstein distance of the domains' intensity histograms, as a fraction of the range.
 
-    It is the mean over channels, from the first `max_items` training items of each domain; of more than two domains,
-    the largest distance of a pair.
+    It is the mean over channels, from the first `max_items` training items of each domain; of all ordered pairs of
+    domains, the largest. Where generators get aligned inputs, it is the distance that remains after the alignment.
     """
-    quantiles = []
-    for domain, domain_split in zip(domains, splits, strict=True):
+    pictures = {}
+    for key, domain, domain_split in zip(DOMAIN_KEYS, domains, splits, strict=False):
         indices = range(min(max_items, len(domain_split.train)))
-        tensors = [item.tensor for item in iterate_items(domain_split.train, domain, transform, indices)]
-        values = torch.stack(tensors).transpose(0, 1).flatten(1).numpy()
-        quantiles.append(np.quantile(values, np.linspace(0.005, 0.995, 100), axis=1))
-    return max(float(np.abs(one - other).mean()) / 2 for one, other in itertools.combinations(quantiles, 2))
+        pictures[key] = torch.stack([i.tensor for i in iterate_items(domain_split.train, domain, transform, indices)])
+    alignments = create_color_alignments(domains)
+
+    def measure(source: str, target: str) -> float:
+        aligned = alignments[source, target](pictures[source]) if alignments else pictures[source]
+        one, other = (
+            np.quantile(x.transpose(0, 1).flatten(1).numpy(), np.linspace(0.005, 0.995, 100), axis=1)
+            for x in (aligned, pictures[target])
+        )
+        return float(np.abs(one - other).mean()) / 2
+
+    return max(measure(source, target) for source, target in itertools.permutations(pictures, 2))
