@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from conftest import TINY
 from PIL import Image
 
 from unpaired import train
-from unpaired.media.image import preparation
 from unpaired.runs.folder import RunFolder
 
 
 @pytest.fixture
 def gray_folders(tmp_path: Path) -> Path:
-    """Domains whose levels differ by 10 % (dark, dim) and 80 % (dark, bright) of the range."""
-    for name, level in (("dark", 20), ("dim", 45), ("bright", 225)):
+    """Domains of squares in a corner: bright on dark, the same with less contrast (dim, far), and dark on bright.
+
+    A linear map of the levels turns dark into dim and far. No increasing one turns dark into bright, where most pixels
+    are bright.
+    """
+    for name, level, square in (("dark", 20, 225), ("dim", 45, 150), ("far", 150, 255), ("bright", 225, 20)):
         (tmp_path / name).mkdir()
         for i in range(6):
-            Image.new("RGB", (16, 16), (level + i,) * 3).save(tmp_path / name / f"{i}.png")
+            image = Image.new("RGB", (16, 16), (level + i,) * 3)
+            image.paste((square + i,) * 3, (0, 0, 8, 8))
+            image.save(tmp_path / name / f"{i}.png")
     return tmp_path
 
 
@@ -42,21 +46,11 @@ def test_auto_is_decided_from_the_pictures(
     assert not decisions or ("%" in decisions[0] and f"{weight:g}" in decisions[0])
 
 
-def test_the_distance_of_the_domains_is_measured_once(
-    gray_folders: Path, without_features: None, monkeypatch: pytest.MonkeyPatch
+def test_residual_generators_depend_on_the_intensities_before_a_transfer(
+    gray_folders: Path, without_features: None
 ) -> None:
-    """Residual generators and the identity weight depend on the same distance."""
-    calls: list[int] = []
-    original = preparation.measure_value_distance
-
-    def measure(*arguments: Any) -> float:
-        calls.append(1)
-        return original(*arguments)
-
-    monkeypatch.setattr(preparation, "measure_value_distance", measure)
-    folders = gray_folders / "dark", gray_folders / "dim"
+    folders = gray_folders / "dark", gray_folders / "far"
     given = TINY | {"steps": 1, "evaluate_every": 0, "residual": "auto", "identity_weight": "auto"}
-    run = RunFolder(train(*folders, out=gray_folders / "run", log=lambda _: None, **given))
-    assert run.load_config().networks.residual is True
-    assert run.load_config().method_settings.model_dump()["identity_weight"] == 2.5
-    assert len(calls) == 1
+    config = RunFolder(train(*folders, out=gray_folders / "run", log=lambda _: None, **given)).load_config()
+    assert config.networks.residual is False
+    assert config.method_settings.model_dump()["identity_weight"] == 2.5

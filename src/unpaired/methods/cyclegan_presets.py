@@ -6,10 +6,10 @@ from typing import Any
 
 AUTO_IDENTITY_WEIGHT = 2.5
 AUTO_IDENTITY_MAX_DISTANCE = 0.1
-"""Intensity distance of the domains from which "auto" turns the identity loss off.
+"""Distance of the domains' intensities, after a linear color transfer, from which "auto" turns the identity loss off.
 
-The loss keeps dark pixels dark, which harms where they should become bright. Without it, a generator may exchange dark
-and light between domains of equal intensities.
+The loss keeps dark pixels dark, which harms where a linear map of the intensities is not enough. Without it, a
+generator may exchange dark and light between domains of equal intensities.
 """
 
 SMALL_SETTINGS: dict[str, Any] = {
@@ -27,7 +27,7 @@ SMALL_NETWORKS: dict[str, Any] = {
     "residual": False,
     "skips": "half",
     "antialias": "late",
-    "match_colors": True,
+    "match_colors": "auto",
     "discriminator": "multi",
     "discriminator_layers": 2,
     "discriminator_width": 48,

@@ -53,10 +53,11 @@ class ImageNetworkSettings(NetworkSettings):
         False,
         description="blur where the patch discriminator (also in multi) halves the resolution, as in CUT; slower",
     )
-    match_colors: bool = Field(
+    match_colors: bool | Auto = Field(
         False,
         description="give a generator its input with the colors' mean and covariance of the target domain (linear "
-        "color transfer, measured on training pictures); cyclegan only",
+        "color transfer, measured on training pictures; cyclegan only); auto: if the domains' intensities then differ "
+        "by less than 10 % of the range",
     )
     augment: tuple[AugmentPolicy, ...] | Auto = Field(
         (),

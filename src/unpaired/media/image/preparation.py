@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
+from torch import Tensor
 
 from unpaired.config.settings import NetworkSettings
 from unpaired.console import LogCallback
-from unpaired.data.batches import iterate_items
-from unpaired.data.domain import DOMAIN_KEYS, Domain
+from unpaired.data.domain import Domain
 from unpaired.data.split import DomainSplits
 from unpaired.media.base import Inspection
-from unpaired.media.image.color_alignment import create_color_alignments, record_colors, require_alignment
+from unpaired.media.image.color_alignment import record_colors, require_alignment
 from unpaired.media.image.inspection import inspect_images
 from unpaired.media.image.inspection_report import ImageDataReport
+from unpaired.media.image.pixel_samples import measure_distance, sample_pixels
 from unpaired.media.image.settings import ImageSettings, image_statistics
 from unpaired.media.image.transform import ImageTransform
 from unpaired.networks.image_settings import ImageNetworkSettings
@@ -33,6 +32,11 @@ SMALL_DATASET_FILES = 2000
 """Number of training files below which "auto" augments the discriminators' input."""
 RESIDUAL_MAX_DISTANCE = 0.15
 """Intensity distance of two domains, as a fraction of the range, below which "auto" enables residual generators."""
+ALIGNMENT_MAX_DISTANCE = 0.1
+"""Intensity distance after a linear color transfer, below which "auto" matches colors.
+
+Above it, contrast may have to be inverted (MRI T1 to T2), and such a transfer leads away from the truth.
+"""
 
 
 def inspect_image_data(
@@ -63,24 +67,40 @@ def inspect_image_data(
     log(f"pictures: {resolved.size} px, --resize-mode {resolved.resize_mode}, {resolved.num_channels} channels")
     splits = report.split_files(settings.data.holdout_fraction, settings.split_seed)
 
-    distances: list[float] = []
+    samples: list[Tensor] = []
 
-    def measure_distance(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> float:
-        """Measure the distance of the run's domains at the first call; several settings depend on it."""
-        if not distances:
-            distances.append(measure_value_distance(domains, create_transform(resolved), splits))
-        return distances[0]
+    def sample(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> list[Tensor]:
+        """Sample the pixels of the run's domains at the first call; several settings depend on them."""
+        samples.extend(() if samples else sample_pixels(domains, splits, create_transform(resolved)))
+        return samples
+
+    def measure_after_transfer(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> float:
+        return measure_distance(sample(domains, splits), after_transfer=True)
 
     def decide_networks(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> NetworkSettings:
         smallest = min(len(split.train) for split in splits)
-        return decide_network_settings(networks, smallest, partial(measure_distance, domains, splits), log)
+        return decide_network_settings(networks, smallest, partial(sample, domains, splits), log)
 
     created_domains = report.create_domains(resolved.num_channels, resolved.value_range, resolved.percentile_range)
-    if networks.match_colors:
-        created_domains = record_colors(created_domains, splits, create_transform(resolved))
     for domain in created_domains:
         log_value_range(domain, resolved, log)
-    return Inspection(resolved, created_domains, splits, decide_networks, measure_distance=measure_distance)
+    if networks.match_colors == "auto":
+        networks = decide_color_matching(networks, measure_after_transfer(created_domains, splits), log)
+    if networks.match_colors:
+        created_domains = record_colors(created_domains, sample(created_domains, splits))
+    return Inspection(resolved, created_domains, splits, decide_networks, measure_distance=measure_after_transfer)
+
+
+def decide_color_matching(
+    networks: ImageNetworkSettings, value_distance: float, log: LogCallback
+) -> ImageNetworkSettings:
+    """Decide `match_colors` "auto" by the distance of the domains' intensities after a linear color transfer."""
+    is_near = value_distance < ALIGNMENT_MAX_DISTANCE
+    log(
+        f"inputs of generators: {'with' if is_near else 'without'} a linear color transfer to the target domain (after "
+        f"it, the domains' intensities differ by {value_distance:.0%} of the range)"
+    )
+    return networks.model_copy(update={"match_colors": is_near})
 
 
 def log_value_range(domain: Domain, settings: ImageSettings, log: LogCallback) -> None:
@@ -110,7 +130,7 @@ def limit_size(
 
 
 def decide_network_settings(
-    networks: ImageNetworkSettings, smallest_count: int, measure_distance: Callable[[], float], log: LogCallback
+    networks: ImageNetworkSettings, smallest_count: int, sample: Callable[[], Sequence[Tensor]], log: LogCallback
 ) -> ImageNetworkSettings:
     """Decide network settings that are "auto".
 
@@ -123,33 +143,8 @@ def decide_network_settings(
         policy_names = ", ".join(policies) or "none"
         log(f"discriminator augmentation: {policy_names} ({smallest_count:,} files in the smaller domain)")
     if networks.residual == "auto":
-        value_distance = measure_distance()
+        value_distance = measure_distance(sample(), after_transfer=False)
         changes["residual"] = value_distance < RESIDUAL_MAX_DISTANCE
         state = "on" if changes["residual"] else "off"
         log(f"residual generators: {state} (the domains' intensities differ by {value_distance:.0%} of the range)")
     return networks.model_copy(update=changes)
-
-
-def measure_value_distance(
-    domains: Sequence[Domain], transform: ImageTransform, splits: Sequence[DomainSplits], max_items: int = 100
-) -> float:
-    """Return the Wasserstein distance of the domains' intensity histograms, as a fraction of the range.
-
-    It is the mean over channels, from the first `max_items` training items of each domain; of all ordered pairs of
-    domains, the largest. Where generators get aligned inputs, it is the distance that remains after the alignment.
-    """
-    pictures = {}
-    for key, domain, domain_split in zip(DOMAIN_KEYS, domains, splits, strict=False):
-        indices = range(min(max_items, len(domain_split.train)))
-        pictures[key] = torch.stack([i.tensor for i in iterate_items(domain_split.train, domain, transform, indices)])
-    alignments = create_color_alignments(domains)
-
-    def measure(source: str, target: str) -> float:
-        aligned = alignments[source, target](pictures[source]) if alignments else pictures[source]
-        one, other = (
-            np.quantile(x.transpose(0, 1).flatten(1).numpy(), np.linspace(0.005, 0.995, 100), axis=1)
-            for x in (aligned, pictures[target])
-        )
-        return float(np.abs(one - other).mean()) / 2
-
-    return max(measure(source, target) for source, target in itertools.permutations(pictures, 2))
