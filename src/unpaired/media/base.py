@@ -138,8 +138,8 @@ class Inspection:
     settings once the run's domains are known (with labeled collections, these differ from the listed ones).
     `item_counts` has the number of training items of each collection if a file contains several, else it is empty.
     `pretrained` maps the names of pretrained networks that the medium uses to the SHA-256 of their weights.
-    `measure_distance` returns how far the value histograms of the run's domains are apart after a linear map of the
-    values, as a fraction of the range; None if the medium has no such distance.
+    `measure_distance` returns how far the value histograms of the run's domains are apart, as a fraction of the range;
+    None if the medium has no such distance.
     """
 
     medium_settings: StrictModel

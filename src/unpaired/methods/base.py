@@ -169,9 +169,8 @@ class Method(nn.Module, ABC):
     ) -> dict[str, Any]:
         """Return the method's settings with every "auto" replaced, before the networks are built.
 
-        `measure_distance` reads training items and returns how far the intensity histograms of the domains are apart
-        after a linear map of the intensities, as a fraction of the range; it raises UsageError for media that have no
-        such distance.
+        `measure_distance` reads training items and returns how far the intensity histograms of the domains are apart,
+        as a fraction of the range; it raises UsageError for media that have no such distance.
         """
         return dict(settings)
 

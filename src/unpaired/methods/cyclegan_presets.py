@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 AUTO_IDENTITY_WEIGHT = 2.5
-AUTO_IDENTITY_MAX_DISTANCE = 0.1
-"""Distance of the domains' intensities, after a linear color transfer, from which "auto" turns the identity loss off.
+AUTO_IDENTITY_MAX_DISTANCE = 0.25
+"""Intensity distance of the domains (after `match_colors`, if on) from which "auto" turns the identity loss off.
 
-The loss keeps dark pixels dark, which harms where a linear map of the intensities is not enough. Without it, a
-generator may exchange dark and light between domains of equal intensities.
+The loss keeps dark pixels dark, which harms where they should become bright. Without it, a generator may exchange dark
+and light between domains of equal intensities.
 """
 
 SMALL_SETTINGS: dict[str, Any] = {

@@ -104,7 +104,7 @@ AutoIdentityWeight = Annotated[
     float | Auto,
     Doc(
         "Weight of the identity loss (an item of the target domain should pass unchanged); 0: off; auto (pictures "
-        "only): 2.5, or 0 if after a linear color transfer the domains' intensities still differ by 10 % of the range. "
+        "only): 2.5, or 0 if the domains' intensities differ by 25 % of the range or more. "
         "Raise it if dark and light are exchanged; set it to 0 if outputs stay too close to inputs."
     ),
 ]

@@ -57,7 +57,7 @@ class ImageNetworkSettings(NetworkSettings):
         False,
         description="give a generator its input with the colors' mean and covariance of the target domain (linear "
         "color transfer, measured on training pictures; cyclegan only); auto: if the domains' intensities then differ "
-        "by less than 10 % of the range",
+        "by less than 5 % of the range",
     )
     augment: tuple[AugmentPolicy, ...] | Auto = Field(
         (),

@@ -190,11 +190,7 @@ def decide_method_settings(
 
     decided = METHODS[settings.method].cls.resolve_settings(given, measure)
     changes = {name: value for name, value in decided.items() if value != given[name]}
-    reason = (
-        f" (auto: after a linear transfer the domains' intensities differ by {distances[0]:.0%} of the range)"
-        if distances
-        else ""
-    )
+    reason = f" (auto: the domains' intensities differ by {distances[0]:.0%} of the range)" if distances else ""
     for name, value in changes.items():
         log(f"{name}: {value:g}{reason}" if isinstance(value, float) else f"{name}: {value}{reason}")
     return settings.method_settings.model_copy(update=changes)

@@ -32,10 +32,10 @@ SMALL_DATASET_FILES = 2000
 """Number of training files below which "auto" augments the discriminators' input."""
 RESIDUAL_MAX_DISTANCE = 0.15
 """Intensity distance of two domains, as a fraction of the range, below which "auto" enables residual generators."""
-ALIGNMENT_MAX_DISTANCE = 0.1
-"""Intensity distance after a linear color transfer, below which "auto" matches colors.
+MATCH_MAX_DISTANCE = 0.05
+"""Intensity distance that a linear color transfer may leave, as a fraction of the range, for "auto" to match colors.
 
-Above it, contrast may have to be inverted (MRI T1 to T2), and such a transfer leads away from the truth.
+Where it leaves more, contrast may have to be inverted (MRI T1 to T2), and the transfer leads away from the truth.
 """
 
 
@@ -74,8 +74,9 @@ def inspect_image_data(
         samples.extend(() if samples else sample_pixels(domains, splits, create_transform(resolved)))
         return samples
 
-    def measure_after_transfer(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> float:
-        return measure_distance(sample(domains, splits), after_transfer=True)
+    def measure(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> float:
+        """Measure the distance of the generators' inputs from their targets; "auto" tries the transfer."""
+        return measure_distance(sample(domains, splits), after_transfer=networks.match_colors is not False)
 
     def decide_networks(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> NetworkSettings:
         smallest = min(len(split.train) for split in splits)
@@ -85,17 +86,17 @@ def inspect_image_data(
     for domain in created_domains:
         log_value_range(domain, resolved, log)
     if networks.match_colors == "auto":
-        networks = decide_color_matching(networks, measure_after_transfer(created_domains, splits), log)
+        networks = decide_color_matching(networks, measure(created_domains, splits), log)
     if networks.match_colors:
         created_domains = record_colors(created_domains, sample(created_domains, splits))
-    return Inspection(resolved, created_domains, splits, decide_networks, measure_distance=measure_after_transfer)
+    return Inspection(resolved, created_domains, splits, decide_networks, measure_distance=measure)
 
 
 def decide_color_matching(
     networks: ImageNetworkSettings, value_distance: float, log: LogCallback
 ) -> ImageNetworkSettings:
     """Decide `match_colors` "auto" by the distance of the domains' intensities after a linear color transfer."""
-    is_near = value_distance < ALIGNMENT_MAX_DISTANCE
+    is_near = value_distance < MATCH_MAX_DISTANCE
     log(
         f"inputs of generators: {'with' if is_near else 'without'} a linear color transfer to the target domain (after "
         f"it, the domains' intensities differ by {value_distance:.0%} of the range)"
