@@ -6,7 +6,7 @@
 # pytorch.org names for it: --build-arg TORCH_INDEX=URL
 FROM python:3.12-slim-bookworm AS build
 ARG TORCH_INDEX=""
-ARG EXTRAS="formats,voice,voice-vad,export,hub,serve"
+ARG EXTRAS="formats,video,voice,voice-vad,export,hub,serve"
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 RUN python -m venv /opt/unpaired
 COPY constraints.txt /source/

@@ -5,8 +5,8 @@
 
 A clip of each length, a square that moves over a gradient (H.264, 25 frames/s, with sound), is translated in a process
 of its own by a run with random weights; the decoder and the encoder work beside the networks. Then the same number of
-frames, at most 40, passes the networks alone, in equal batches. On a busy machine, compare the processor times. Prints
-a JSON row per length. Needs `unpaired[video]`.
+frames, at most 40, passes the networks alone, in equal batches. On a busy machine, compare the processor times. A row
+per length goes to results.jsonl. Needs `unpaired[video]`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.large_pictures import create_run
-from benchmarks.results import machine
+from benchmarks.results import append_row
 
 SAMPLE_RATE = 48000
 MAX_FRAMES_ALONE = 40
@@ -115,7 +115,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             arguments = [str(folder / "run"), str(clip), str(out), str(frames)]
             command = [sys.executable, "-m", "benchmarks.video", "--measure", *arguments]
             row = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-            print(json.dumps({"preset": args.preset, "side": args.side, **row, "machine": machine()}), flush=True)
+            print(append_row("video", {"preset": args.preset, "side": args.side, **row}, 0), flush=True)
 
 
 if __name__ == "__main__":

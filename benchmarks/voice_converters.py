@@ -3,13 +3,17 @@
     python -m benchmarks.voice_converters $DATA/voice_flite --sentences 10 --judges speakers,words
     python -m benchmarks.voice_converters $DATA/voice_flite --seconds 15,30,60,120 --converters content --judges none
     python -m benchmarks.voice_converters $DATA/voice_flite --speaker $DATA/awb --converters content
+    python -m benchmarks.voice_converters $DATA/voice_flite --target $DATA/announcer --converters content
+    python -m benchmarks.voice_converters $DATA/voice_fillets --judges speakers,naturalness
     python -m benchmarks.voice_converters $DATA/voice_flite --runs runs/stargan,runs/stargan-content --converters ""
 
-Measures both routes between the two speakers of `train/` and `test/` (for `text.csv`, see `voice_baselines`). Each
-converter is fitted on the training sentences of the target, and of the source if it needs them; `--seconds` takes only
-the first recordings of the target, up to this length. `--speaker` is a folder of the test sentences, with the same
-file names, by a speaker who is not in the training sentences: both speakers are then targets. `--runs` are trained
-runs, measured on the same sentences. Appends a row per route and length to results.jsonl and prints it.
+Measures both routes between the two speakers of `train/` and `test/` (for `text.csv`, see `voice_baselines`; without
+it, words are compared with those recognized in the sources). Each converter is fitted on the training sentences of the
+target, and of the source if it needs them; `--seconds` takes only the first recordings of the target, up to this
+length. `--speaker` is a folder of recordings by a speaker who is not in the training sentences: both speakers are then
+targets. `--target` is a folder with `train/` and `test/` of one more speaker (see `announcer_data`): it is then the
+target of both speakers. Measures with alignment need test recordings of both speakers with equal names. `--runs` are
+trained runs, measured on the same sentences. Appends a row per route and length to results.jsonl and prints it.
 """
 
 from __future__ import annotations
@@ -19,7 +23,7 @@ import csv
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -87,52 +91,70 @@ def translate_all(run: Path, source: str, target: str, waves: Sequence[Wave]) ->
     return outputs, {"steps": load_model(run, "last").step, "real_time": round(factor, 3)}
 
 
-def measure_route(
-    data: Path,
-    source: Path,
-    target: str,
-    args: argparse.Namespace,
-    judges: Judges,
-    train: Mapping[str, DomainFiles],
-) -> None:
+@dataclass(frozen=True)
+class Route:
+    """Source: a folder of test recordings. Target: training files, and a folder of test recordings."""
+
+    source: Path
+    target: DomainFiles
+    test: Path
+
+    @property
+    def name(self) -> str:
+        """Return "source -> target"."""
+        return f"{self.source.name} -> {self.target.name}"
+
+    def create_evaluator(self, texts: Path, count: int | None, judges: Judges) -> tuple[VoiceEvaluator, list[Wave]]:
+        """Return the evaluator and the sources: at most `count` of them, and only those with parallel targets, if any.
+
+        `texts` is a CSV file (file, text).
+        """
+        sources, targets = read_sentences(self.source, count), read_sentences(self.test, None)
+        common = [name for name in sources if name in targets]
+        names = common or list(sources)
+        transcripts: dict[str, str] = {}
+        if texts.is_file():
+            with texts.open(encoding="utf-8", newline="") as file:
+                transcripts = {remove_suffix(row["file"]): row["text"] for row in csv.DictReader(file)}
+        waves = [sources[name] for name in names]
+        evaluator = VoiceEvaluator(
+            waves,
+            [targets[name] for name in common] or list(targets.values())[:count],
+            RATE_HZ,
+            parallel=bool(common),
+            transcripts=[transcripts[name] for name in names] if transcripts else None,
+            judges=judges,
+            resynthesise=resynthesize,
+            route=self.name,
+        )
+        return evaluator, waves
+
+
+def measure_route(route: Route, args: argparse.Namespace, judges: Judges, train: Mapping[str, DomainFiles]) -> None:
     """Measure a route for each amount of the target's speech; append a row for each and print it."""
-    sources, targets = read_sentences(source, args.sentences), read_sentences(data / "test" / target, None)
-    names = [name for name in sources if name in targets]
-    with (data / "text.csv").open(encoding="utf-8", newline="") as file:
-        transcripts = {remove_suffix(row["file"]): row["text"] for row in csv.DictReader(file)}
-    route = f"{source.name} -> {target}"
-    evaluator = VoiceEvaluator(
-        [sources[name] for name in names],
-        [targets[name] for name in names],
-        RATE_HZ,
-        parallel=True,
-        transcripts=[transcripts[name] for name in names],
-        judges=judges,
-        resynthesise=resynthesize,
-        route=route,
-    )
+    evaluator, waves = route.create_evaluator(args.data / "text.csv", args.sentences, judges)
     for index, seconds in enumerate(args.seconds):
-        target_files, length = take_seconds(train[target], seconds)
+        target_files, length = take_seconds(route.target, seconds)
         systems: dict[str, SystemMeasures] = {}
         speed = {}
         for kind in args.converters:
-            source_files = None if kind == "content" else train[source.name]
-            outputs, speed[kind] = convert_all(kind, target_files, source_files, [sources[name] for name in names])
+            source_files = None if kind == "content" else train[route.source.name]
+            outputs, speed[kind] = convert_all(kind, target_files, source_files, waves)
             systems[kind] = evaluator.measure(outputs, kind)
-            print(route, round(length), kind, json.dumps(figures(systems)[kind]), speed[kind], flush=True)
+            print(route.name, round(length), kind, json.dumps(figures(systems)[kind]), speed[kind], flush=True)
         for run in args.runs:
-            outputs, speed[run.name] = translate_all(run, source.name, target, [sources[name] for name in names])
+            outputs, speed[run.name] = translate_all(run, route.source.name, route.target.name, waves)
             systems[run.name] = evaluator.measure(outputs, run.name)
-            print(route, run.name, json.dumps(figures(systems)[run.name]), speed[run.name], flush=True)
+            print(route.name, run.name, json.dumps(figures(systems)[run.name]), speed[run.name], flush=True)
         if args.references and not index:
             copy = evaluator.measure_copy_synthesis()
             systems |= {DO_NOTHING: evaluator.measure_identity(), REAL: evaluator.measure_targets()}
             systems |= {} if copy is None else {COPY_SYNTHESIS: copy}
         row: dict[str, Any] = {
-            "data": data.name,
-            "route": route,
+            "data": args.data.name,
+            "route": route.name,
             "target_seconds": round(length),
-            "sentences": len(names),
+            "sentences": len(waves),
             "judges": [*judges.networks.values()],
             "speed": speed,
             "systems": figures(systems),
@@ -160,6 +182,7 @@ def main() -> None:
     parser.add_argument("--converters", type=split_names, default=["content", "knn", "affine"])
     parser.add_argument("--runs", type=lambda text: [Path(name) for name in split_names(text)], default=[])
     parser.add_argument("--speaker", type=Path)
+    parser.add_argument("--target", type=Path)
     parser.add_argument("--references", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--judges", default=ALL)
     args = parser.parse_args()
@@ -167,9 +190,15 @@ def main() -> None:
     folders = discover_collections([args.data / "train" / name for name in names])
     train = {files.name: files for files in folders}
     judges = find_judges(parse_kinds(args.judges))
-    for source, target in (names, names[::-1]):
-        folder = args.data / "test" / source if args.speaker is None else args.speaker
-        measure_route(args.data, folder, target, args, judges, train)
+    test = {name: args.data / "test" / name for name in names}
+    if args.target is not None:
+        (target,) = discover_collections([args.target])
+        routes = [Route(test[name], target, args.target / "test") for name in names]
+    else:
+        pairs = (names, names[::-1])
+        routes = [Route(args.speaker or test[source], train[target], test[target]) for source, target in pairs]
+    for route in routes:
+        measure_route(route, args, judges, train)
 
 
 if __name__ == "__main__":

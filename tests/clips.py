@@ -36,10 +36,17 @@ def write_clip(
     options: dict[str, str] | None = None,
     rotation: int = 0,
     sound_codec: str | None = None,
+    waves: Sequence[npt.NDArray[np.float32]] = (),
+    sound_rate: int = SAMPLE_RATE,
+    sound_start: int = 0,
     alpha: int | None = None,
     gop_size: int = 4,
 ) -> Path:
-    """Write a clip with a frame at each time; returns `path`. `tags`: range, matrix, primaries, transfer function."""
+    """Write a clip with a frame at each time; returns `path`. `tags`: range, matrix, primaries, transfer function.
+
+    With `sound_codec` it has a sound track for each of `waves` (channels, samples), else one with a tone.
+    The sound begins `sound_start` samples after 0.
+    """
     with av.open(str(path), "w") as out:
         stream: Any = out.add_stream(codec, rate=25, options=options or {})
         stream.width, stream.height = size
@@ -48,11 +55,16 @@ def write_clip(
         context.time_base = stream.time_base = TICKS
         context.gop_size = gop_size
         context.color_range, context.colorspace, context.color_primaries, context.color_trc = tags
+        if alpha is not None and codec.startswith("libvpx"):
+            stream.metadata["alpha_mode"] = "1"
         if rotation:
             stream.set_display_rotation(rotation)
-        sound: Any = None if sound_codec is None else out.add_stream(sound_codec, rate=SAMPLE_RATE)
-        if sound is not None:
-            write_sound(out, sound, times_ms[-1] / 1000)
+        if sound_codec is not None:
+            tracks = [np.atleast_2d(wave) for wave in waves or [make_tone(times_ms[-1] / 1000, sound_rate)]]
+            layouts = ["stereo" if len(wave) == 2 else "mono" for wave in tracks]
+            sounds: Any = [out.add_stream(sound_codec, rate=sound_rate, layout=layout) for layout in layouts]
+            for sound, wave in zip(sounds, tracks, strict=True):
+                write_sound(out, sound, wave, sound_start)
         deep = av.VideoFormat(pixel_format).components[0].bits > 8
         for index, time_ms in enumerate(times_ms):
             pixels = make_pixels(index, *size, levels=65535 if deep else 255)
@@ -69,14 +81,20 @@ def write_clip(
     return path
 
 
-def write_sound(out: Any, stream: Any, seconds: float) -> None:
-    """Encode a tone that rises."""
-    time = np.arange(int((seconds + 0.04) * SAMPLE_RATE)) / SAMPLE_RATE
-    wave = (0.5 * np.sin(2 * np.pi * (300 + 200 * time) * time)).astype(np.float32)
-    resampler = av.AudioResampler(stream.codec_context.format or "fltp", "mono", SAMPLE_RATE)
-    for start in range(0, len(wave), 512):
-        frame = av.AudioFrame.from_ndarray(wave[None, start : start + 512], format="fltp", layout="mono")
-        frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, start, Fraction(1, SAMPLE_RATE)
+def make_tone(seconds: float, rate: int = SAMPLE_RATE) -> npt.NDArray[np.float32]:
+    """Return a tone that rises."""
+    time = np.arange(int((seconds + 0.04) * rate)) / rate
+    return (0.5 * np.sin(2 * np.pi * (300 + 200 * time) * time)).astype(np.float32)
+
+
+def write_sound(out: Any, stream: Any, wave: npt.NDArray[np.float32], start: int = 0) -> None:
+    """Encode a wave (channels, samples) from sample `start` on."""
+    rate, layout = stream.codec_context.sample_rate, "stereo" if len(wave) == 2 else "mono"
+    resampler = av.AudioResampler(stream.codec_context.format or "fltp", layout, rate)
+    for first in range(0, wave.shape[1], 512):
+        block = np.ascontiguousarray(wave[:, first : first + 512])
+        frame = av.AudioFrame.from_ndarray(block, format="fltp", layout=layout)
+        frame.sample_rate, frame.pts, frame.time_base = rate, start + first, Fraction(1, rate)
         for part in resampler.resample(frame):
             out.mux(stream.encode(part))
     out.mux(stream.encode(None))
@@ -100,3 +118,9 @@ def read_sound(path: Path) -> tuple[npt.NDArray[Any], Fraction]:
         frames = list(container.decode(audio=0))
     start = Fraction(frames[0].pts or 0) * Fraction(frames[0].time_base or 0)
     return np.concatenate([frame.to_ndarray() for frame in frames], axis=1), start
+
+
+def count_samples(path: Path) -> int:
+    """Return the samples per channel of the sound."""
+    with av.open(str(path)) as container:
+        return sum(frame.samples for frame in container.decode(audio=0))

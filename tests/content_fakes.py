@@ -33,7 +33,7 @@ class TinyEncoder:
     name: str = "tiny"
     digest: str = "0" * 64
 
-    def load_network(self, max_blocks: int) -> WhisperNetwork:
+    def load_network(self) -> WhisperNetwork:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return WhisperNetwork(80, 8, min(1, max_blocks), 2)
+            return WhisperNetwork(80, 8, 1, 2)

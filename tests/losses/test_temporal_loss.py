@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -13,16 +14,26 @@ from unpaired.losses.temporal import (
     MAX_ROTATION,
     MAX_SHIFT,
     MAX_ZOOM,
+    compute_flow_grid,
     compute_grid,
-    move_images,
+    find_inside,
     sample_motions,
     temporal_consistency,
+    warp_images,
 )
+from unpaired.methods.base import BatchTranslation
+from unpaired.methods.temporal import TemporalLoss
 
 
 def images(height: int = 20, width: int = 28) -> Tensor:
     draws = torch.Generator().manual_seed(0)
     return torch.rand(2, 3, height, width, generator=draws, dtype=torch.float64) * 2 - 1
+
+
+def move_images(x: Tensor, motions: Tensor) -> tuple[Tensor, Tensor]:
+    """Return images that `motions` moved, and where they show the inside."""
+    grid = compute_grid(motions, x.shape[2], x.shape[3])
+    return warp_images(x, grid), find_inside(grid)
 
 
 def shift(x: float, y: float, height: int, width: int) -> Tensor:
@@ -107,3 +118,60 @@ def test_gradient_lowers_the_loss() -> None:
     step = slope.detach() - 0.1 * gradient.sign()
     slope = step.requires_grad_()
     assert temporal_consistency(move_images(shade(x), motions)[0], shade(moved), mask) < loss
+
+
+def test_flow_in_pixels_equals_a_shift() -> None:
+    flow = torch.tensor([3.0, -2.0], dtype=torch.float64)[None, :, None, None].expand(2, 2, 20, 28)
+    expected = compute_grid(shift(3, -2, 20, 28), 20, 28)
+    assert torch.allclose(compute_flow_grid(flow), expected, atol=1e-12)
+
+
+def make_context(x: Tensor, flow_x: float) -> tuple[Tensor, Tensor]:
+    """Return previous frames that equal `x` moved by whole pixels, and the context with the flow to them."""
+    previous = x.roll(int(flow_x), dims=3)
+    flow = torch.zeros(len(x), 2, *x.shape[2:], dtype=x.dtype)
+    flow[:, 0] = flow_x
+    visible = torch.ones(len(x), 1, *x.shape[2:], dtype=x.dtype)
+    return previous, torch.cat([previous, flow, visible], dim=1)
+
+
+def measure(x: Tensor, context: Tensor | None, translate: Callable[[Tensor], Tensor]) -> float:
+    torch.manual_seed(0)
+    return TemporalLoss(1.0)(BatchTranslation(("X", "Y"), ("G",), x, translate, context=context)).item()
+
+
+def test_neighbor_frames_are_compared_along_their_flow() -> None:
+    x = images()
+    _, context = make_context(x, 3)
+    assert measure(x, context, lambda z: -z) < 1e-12
+    wrong = context.clone()
+    wrong[:, 3] = -3
+    assert measure(x, wrong, lambda z: -z) > 0.2
+    hidden = wrong.clone()
+    hidden[:, -1] = 0
+    hidden[:, -1, 0, 0] = 1  # the flow of the only visible pixel leaves the image
+    assert measure(x, hidden, lambda z: -z) == 0
+
+
+def test_a_flickering_translation_costs_its_change() -> None:
+    """A translation that is 0.25 brighter for one of the two frames differs by 0.25 at every pixel."""
+    x = images()
+    _, context = make_context(x, 0)
+
+    levels = iter((0.0, 0.25))
+    assert measure(x, context, lambda z: torch.full_like(z, next(levels))) == pytest.approx(0.25)
+
+
+def test_pictures_beside_frames_keep_the_random_motion() -> None:
+    x = images()
+    _, context = make_context(x, 3)
+    context[1] = 0
+    shade = torch.linspace(0, 1, x.shape[3], dtype=x.dtype)
+
+    def translate(z: Tensor) -> Tensor:
+        return z + shade
+
+    alone = measure(x[1:], None, translate)
+    assert alone > 0.005
+    both = measure(x, context, translate)
+    assert both > 0.005 and both != pytest.approx(alone)

@@ -91,6 +91,11 @@ class SignalTransform:
         """Empty: there is no pretrained network."""
         return {}
 
+    @property
+    def context_channels(self) -> int:
+        """0: training examples have the channels of the networks."""
+        return 0
+
     def load(self, path: Path, domain: Domain, training: bool) -> Signal:
         """Read the scaled samples (T,)."""
         return read_signal(path) / get_peak(domain)

@@ -66,6 +66,20 @@ def test_several_files_and_zips_give_a_zip_with_a_description(server: Server) ->
     assert any("a/notes.txt" in note for note in result["notes"])
 
 
+def test_a_run_of_pictures_translates_clips(server: Server, tmp_path: Path) -> None:
+    pytest.importorskip("av")
+    import clips
+
+    client, state = server
+    assert {".mp4", ".png"} <= set(client.get("/v1/models").json()["models"][0]["suffixes"])
+    clip = clips.write_clip(tmp_path / "clip.mp4", sound_codec="aac")
+    answer = send(client, ("clip.mp4", clip.read_bytes()))
+    assert answer.status_code == 200, answer.text
+    (tmp_path / "result.mp4").write_bytes(answer.content)
+    assert clips.read_times(tmp_path / "result.mp4") == clips.read_times(clip)
+    require_clean(state)
+
+
 def test_equal_names_are_both_translated(server: Server) -> None:
     client, _ = server
     answer = send(client, ("x.png", encode_picture()), ("X.png", encode_picture(color="blue")))

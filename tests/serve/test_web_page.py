@@ -14,13 +14,21 @@ pytest.importorskip("fastapi")
 pytest.importorskip("gradio")
 pytest.importorskip("playwright")
 
+pytest.importorskip("av")
+pytest.importorskip("soundfile")
+pytest.importorskip("pyworld")
+
+import clips
 import httpx2
+import numpy as np
+import soundfile
 from label_worlds import make_labelled_config
 from live_server import serve_in_thread
 from PIL import Image
 from playwright import sync_api
 from servers import TOKEN, encode_picture
 from tiny_runs import make_run
+from tiny_voices import hum, sound, voice_config
 
 from unpaired.config.run_config import write_config
 from unpaired.runs.folder import RunFolder
@@ -36,16 +44,20 @@ TIMEOUT_MS = 60_000
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A browser with a microphone that records a hum."""
+    recording = sound(tmp_path_factory.mktemp("microphone") / "hum.wav", hum(2.0, rate=44100), rate=44100)
+    microphone = ["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
+    arguments = ["--no-sandbox", *microphone, f"--use-file-for-fake-audio-capture={recording}"]
     with sync_api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
+        started = playwright.chromium.launch(executable_path=BROWSER, args=arguments)
         yield started
         started.close()
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ServerState]]:
-    """A server of a run with routes and a run with labels."""
+    """A server of a run with routes, a run with labels, and a run of recordings."""
     folder = tmp_path_factory.mktemp("page")
     labelled = make_labelled_config()
     small = {
@@ -53,6 +65,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Serv
         "networks": labelled.networks.model_copy(update={"width": 4, "blocks": 1}),
     }
     runs = [make_run(folder / "routes"), make_run(folder / "labels", labelled.model_copy(update=small))]
+    runs.append(make_run(folder / "voices", voice_config()))
     for run in runs:  # a run without budget has no report
         config = RunFolder(run).load_config()
         training = config.training.model_copy(update={"steps": 1})
@@ -142,6 +155,30 @@ def test_labels_have_amounts(page: Any, tmp_path: Path) -> None:
     panel.get_by_label("The files show").click()
     page.get_by_role("option", name="brown").click()
     assert Image.open(translate(page, panel)).size == (40, 36)
+
+
+def test_a_clip_is_shown_and_downloaded(page: Any, tmp_path: Path) -> None:
+    clip = clips.write_clip(tmp_path / "clip.mp4")
+    panel = page.get_by_role("tabpanel").first
+    result = translate(page, panel, clip)
+    assert clips.read_times(result) == clips.read_times(clip)
+    panel.locator("video").nth(1).wait_for()
+    page.wait_for_function("[...document.querySelectorAll('video')].filter(v => v.readyState > 1).length == 2")
+    assert not panel.get_by_text("drag the divider").is_visible()
+
+
+def test_a_recording_from_the_microphone_is_translated(page: Any) -> None:
+    page.get_by_role("tab", name="voices").click()
+    panel = page.locator("[role=tabpanel]:visible").last
+    panel.get_by_role("button", name="Record").click()
+    panel.get_by_role("button", name="Stop").first.wait_for()
+    page.wait_for_timeout(1500)
+    panel.get_by_role("button", name="Stop").first.click()
+    panel.get_by_role("button", name="Translate").click()
+    page.get_by_text("please confirm first").first.wait_for()
+    panel.get_by_role("checkbox").check()
+    wave, rate = soundfile.read(translate(page, panel))
+    assert 0.5 < len(wave) / rate < 10 and np.abs(wave).max() > 0.001
 
 
 def test_page_needs_the_token_for_every_file(server: tuple[str, ServerState]) -> None:

@@ -109,6 +109,24 @@ def test_long_translations_answer_504_and_are_removed(tmp_path: Path, blocked: B
         assert state.models.get(None).worker.count_waiting() == 0
 
 
+def test_a_cancelled_translation_stops_at_its_next_progress(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    event, steps = threading.Event(), []
+
+    def work(*_: Any, progress: Callable[[float, int], None], **__: Any) -> None:
+        assert event.wait(20)
+        for step in range(100):
+            steps.append(step)
+            progress(step / 100, 1)
+
+    monkeypatch.setattr(worker, "translate_files", work)
+    with open_server(tmp_path, max_seconds=0.3) as (client, state):
+        assert send(client).status_code == 504
+        event.set()
+        wait_for(lambda: state.models.is_idle)
+        assert steps == [0]
+        require_clean(state)
+
+
 def test_an_internal_error_is_not_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -13,6 +13,7 @@ from conftest import TINY
 
 from unpaired import resume, train
 from unpaired.cli.main import main
+from unpaired.errors import WorkError
 
 SETTINGS: dict[str, Any] = {**TINY, "evaluate_every": 0, "sample_every": 2, "log": lambda _: None}
 
@@ -39,6 +40,10 @@ class Record:
 
 def start(discs: Path, out: Path, logger: str, **settings: Any) -> Path:
     return train(discs, method="cyclegan", out=out, logger=logger, **{**SETTINGS, "steps": 3, **settings})
+
+
+def raise_refused(*_: Any, **__: Any) -> None:
+    raise RuntimeError("refused by the server\nsecond line")
 
 
 @pytest.mark.parametrize("name", ["wandb", "trackio"])
@@ -88,6 +93,27 @@ def test_missing_package_is_named_before_training(
     assert main(["train", str(discs), "--logger", "wandb", "--steps", "1", "--out", str(tmp_path / "run")]) == 2
     assert "unpaired[wandb]" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
+
+
+def test_tracker_that_fails_later_does_not_end_training(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without_features: None
+) -> None:
+    record = Record()
+    record.log = raise_refused  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "wandb", record)
+    lines: list[str] = []
+    run = start(discs, tmp_path / "run", "wandb", log=lines.append)
+    assert (run / "model.safetensors").is_file()
+    (line,) = [line for line in lines if "--logger wandb" in line]
+    assert "refused by the server" in line and "second line" not in line
+
+
+def test_tracker_that_fails_at_the_start_is_an_error(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without_features: None
+) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow", SimpleNamespace(MlflowClient=raise_refused))
+    with pytest.raises(WorkError, match=r"--logger mlflow.*refused by the server.*MLFLOW_TRACKING_URI"):
+        start(discs, tmp_path / "run", "mlflow")
 
 
 def test_unknown_tracker_is_refused(discs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,7 +5,6 @@ A process of its own, because Ray leaves processes and warnings behind in the on
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -17,8 +16,7 @@ from unpaired.ray import Translate
 
 def main(run: str, files: str, out: Path) -> None:
     """Translate the folder `files` to `out`; files that cannot be translated are written empty."""
-    environment = {"env_vars": {"PYTHONPATH": os.pathsep.join(sys.path)}}
-    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, runtime_env=environment)
+    ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False)  # workers inherit PYTHONPATH
     data = ray.data.read_binary_files(files, include_paths=True)
     arguments = {"run": run, "to": "paintings", "device": "cpu"}
     translated = data.map_batches(Translate, fn_constructor_kwargs=arguments, concurrency=2, batch_size=2)

@@ -46,6 +46,23 @@ def add_run_argument(parser: argparse.ArgumentParser, other_kinds: str = "") -> 
     parser.add_argument("run", metavar="RUN", help=help_text)
 
 
+def add_source_flag(parser: argparse.ArgumentParser) -> None:
+    """Add --from, as `source`."""
+    help_text = "domain of the inputs; needed if several domains translate to --to"
+    parser.add_argument("--from", dest="source", metavar="DOMAIN", help=help_text)
+
+
+def add_checkpoint_flag(parser: argparse.ArgumentParser) -> None:
+    """Add --checkpoint."""
+    help_text = "model to use (default: best, or last if there is no best)"
+    parser.add_argument("--checkpoint", metavar="last|best", help=help_text)
+
+
+def add_device_flag(parser: argparse.ArgumentParser) -> None:
+    """Add --device."""
+    parser.add_argument("--device", default="auto", help="device: auto, cpu, cuda or mps (default: auto)")
+
+
 def print_result(text: str) -> None:
     """Print a result on standard output.
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unpaired.cli.arguments import Parser, add_run_argument, get_summary, print_result
+from unpaired.cli.arguments import (
+    Parser,
+    add_checkpoint_flag,
+    add_device_flag,
+    add_run_argument,
+    get_summary,
+    print_result,
+)
 
 
 def audit(argv: list[str]) -> int:
@@ -21,9 +28,7 @@ def audit(argv: list[str]) -> int:
         "data", nargs="*", type=Path, metavar="DATA", help="folders to audit on instead of the run's items"
     )
     parser.add_argument("--to", metavar="DOMAIN", help="audit the translations to this domain only")
-    parser.add_argument(
-        "--checkpoint", choices=("last", "best"), help="model to use (default: best, or last if there is no best)"
-    )
+    add_checkpoint_flag(parser)
     parser.add_argument(
         "--limit", type=int, default=100, metavar="N", help="maximum number of test items (default: 100)"
     )
@@ -34,7 +39,7 @@ def audit(argv: list[str]) -> int:
         metavar="N",
         help=f"training steps of each probe (default: {PROBE_STEPS}); more steps give a more reliable result",
     )
-    parser.add_argument("--device", default="auto", help="device: auto, cpu, cuda or mps (default: auto)")
+    add_device_flag(parser)
     parser.add_argument(
         "--seed", type=int, default=0, help="seed of the noise and of the probes' initial weights (default: 0)"
     )

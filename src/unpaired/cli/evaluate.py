@@ -5,7 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from unpaired.cli.arguments import Parser, add_run_argument, get_summary, print_result
+from unpaired.cli.arguments import (
+    Parser,
+    add_checkpoint_flag,
+    add_device_flag,
+    add_run_argument,
+    get_summary,
+    print_result,
+)
 
 
 def evaluate(argv: list[str]) -> int:
@@ -24,9 +31,7 @@ def evaluate(argv: list[str]) -> int:
     parser.add_argument(
         "--pairs", action=argparse.BooleanOptionalAction, help="use files of equal names as pairs to measure against"
     )
-    parser.add_argument(
-        "--checkpoint", metavar="last|best", help="model to use (default: best, or last if there is no best)"
-    )
+    add_checkpoint_flag(parser)
     parser.add_argument(
         "--limit",
         type=int,
@@ -41,7 +46,7 @@ def evaluate(argv: list[str]) -> int:
     )
     models = [medium.evaluate_options_model for medium in MEDIA.values()]
     option_flags.add_option_flags(parser, models)
-    parser.add_argument("--device", default="auto", help="device: auto, cpu, cuda or mps (default: auto)")
+    add_device_flag(parser)
     args = parser.parse_all(argv)
     fields = {name: info for model in models for name, info in model.model_fields.items()}
     with progress_bar("measuring") as advance:

@@ -6,7 +6,14 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unpaired.cli.arguments import Parser, add_run_argument, get_summary, print_result
+from unpaired.cli.arguments import (
+    Parser,
+    add_checkpoint_flag,
+    add_run_argument,
+    add_source_flag,
+    get_summary,
+    print_result,
+)
 
 if TYPE_CHECKING:
     from unpaired.export.run import Export
@@ -30,13 +37,9 @@ def export(argv: list[str]) -> int:
         metavar="DOMAIN",
         help="domain to translate to, if the run translates to several; label-conditioned methods export all",
     )
-    parser.add_argument(
-        "--from", dest="source", metavar="DOMAIN", help="domain of the inputs; needed if several translate to --to"
-    )
+    add_source_flag(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="file to write (default: RUN-to-DOMAIN.onnx)")
-    parser.add_argument(
-        "--checkpoint", metavar="last|best", help="model to use (default: best, or last if there is no best)"
-    )
+    add_checkpoint_flag(parser)
     parser.add_argument(
         "--int8",
         action="store_true",

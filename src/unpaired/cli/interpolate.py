@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unpaired.cli.arguments import Parser, add_run_argument, get_summary, print_result
+from unpaired.cli.arguments import (
+    Parser,
+    add_checkpoint_flag,
+    add_device_flag,
+    add_run_argument,
+    get_summary,
+    print_result,
+)
 from unpaired.errors import UsageError
 
 
@@ -26,10 +33,8 @@ def interpolate(argv: list[str]) -> int:
         metavar="FILE|DIR",
         help="file for an image grid, or folder for the grid and each picture (default: interpolation.png)",
     )
-    parser.add_argument(
-        "--checkpoint", metavar="last|best", help="model to use (default: best, or last if there is no best)"
-    )
-    parser.add_argument("--device", default="auto", help="device: auto, cpu, cuda or mps (default: auto)")
+    add_checkpoint_flag(parser)
+    add_device_flag(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")
     args = parser.parse_all(argv)
     translator = Translator.load(args.run, args.checkpoint, args.device)

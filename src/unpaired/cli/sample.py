@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from unpaired.cli.arguments import Parser, add_run_argument, get_summary, print_result
+from unpaired.cli.arguments import (
+    Parser,
+    add_checkpoint_flag,
+    add_device_flag,
+    add_run_argument,
+    get_summary,
+    print_result,
+)
 
 
 def sample(argv: list[str]) -> int:
@@ -24,10 +31,8 @@ def sample(argv: list[str]) -> int:
         "--out", type=Path, default=Path("samples"), metavar="DIR", help="output folder (default: samples)"
     )
     parser.add_argument("--seed", type=int, default=0, help="seed of the latent codes (default: 0)")
-    parser.add_argument(
-        "--checkpoint", metavar="last|best", help="model to use (default: best, or last if there is no best)"
-    )
-    parser.add_argument("--device", default="auto", help="device: auto, cpu, cuda or mps (default: auto)")
+    add_checkpoint_flag(parser)
+    add_device_flag(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")
     args = parser.parse_all(argv)
     translator = Translator.load(args.run, args.checkpoint, args.device)

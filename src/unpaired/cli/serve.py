@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from unpaired.cli.arguments import Parser, get_summary
+from unpaired.cli.arguments import Parser, add_device_flag, get_summary
 
 TOKEN_VARIABLE = "UNPAIRED_TOKEN"
 MEBIBYTE = 1 << 20
@@ -50,7 +50,7 @@ def serve(argv: list[str]) -> int:
         metavar="NAME",
         help="host name under which the server is reached, besides localhost and IP addresses; may be repeated",
     )
-    parser.add_argument("--device", default="auto", help="device: auto, cpu, cuda or mps (default: auto)")
+    add_device_flag(parser)
     parser.add_argument(
         "--batch-size",
         type=int,

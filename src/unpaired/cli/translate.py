@@ -7,7 +7,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unpaired.cli.arguments import Parser, add_run_argument, get_summary, print_result
+from unpaired.cli.arguments import (
+    Parser,
+    add_checkpoint_flag,
+    add_device_flag,
+    add_run_argument,
+    add_source_flag,
+    get_summary,
+    print_result,
+)
 from unpaired.file_names import shorten_name
 
 if TYPE_CHECKING:
@@ -34,16 +42,9 @@ def translate(argv: list[str]) -> int:
     parser.add_argument(
         "--to", metavar="DOMAIN", help="domain to translate to; label-conditioned methods also take A,B and A=0.7"
     )
-    parser.add_argument(
-        "--from",
-        dest="source",
-        metavar="DOMAIN",
-        help="domain of the inputs; needed if several domains translate to --to",
-    )
+    add_source_flag(parser)
     parser.add_argument("--out", type=Path, metavar="DIR", help="output folder (default: translated-DOMAIN)")
-    parser.add_argument(
-        "--checkpoint", metavar="last|best", help="model to use (default: best, or last if there is no best)"
-    )
+    add_checkpoint_flag(parser)
     models = [medium.translate_options_model for medium in MEDIA.values()]
     option_flags.add_option_flags(parser, models)
     parser.add_argument(
@@ -53,7 +54,7 @@ def translate(argv: list[str]) -> int:
         help="label table of the inputs (label-conditioned methods); labels not in --to keep its values",
     )
     parser.add_argument("--batch-size", type=int, default=8, metavar="N", help="pictures per batch (default: 8)")
-    parser.add_argument("--device", default="auto", help="device: auto, cpu, cuda or mps (default: auto)")
+    add_device_flag(parser)
     parser.add_argument(
         "--shard",
         metavar="INDEX/COUNT|auto",

@@ -88,6 +88,27 @@ def get_item_size(config: RunConfig) -> int:
     return int(getattr(config.medium_settings, config.get_medium().crop_setting))
 
 
+def remove_paths(config: RunConfig) -> RunConfig:
+    """Return a configuration without the paths of this machine: folders of domains, and of other runs."""
+
+    def strip(domains: tuple[Domain, ...]) -> tuple[Domain, ...]:
+        return tuple(domain.model_copy(update={"sources": ()}) for domain in domains)
+
+    def shorten(path: str | None) -> str | None:
+        return None if path is None else Path(path).name
+
+    teacher = config.teacher
+    return config.model_copy(
+        update={
+            "domains": strip(config.domains),
+            "sources": strip(config.sources),
+            "teacher": None if teacher is None else teacher.model_copy(update={"file": Path(teacher.file).name}),
+            "init_from": shorten(config.init_from),
+            "imported_from": shorten(config.imported_from),
+        }
+    )
+
+
 def write_config(path: Path, config: RunConfig) -> None:
     """Write config.yaml atomically; raises WorkError if it cannot be written."""
     with atomic_write(path) as temporary:

@@ -27,6 +27,7 @@ from unpaired.data.split import DomainSplits, SplitName
 from unpaired.errors import UnreadableFileError, UsageError, WorkError
 from unpaired.file_names import normalize_name
 from unpaired.labels import Labels
+from unpaired.routes import CONTEXT
 
 CACHE_BYTES = 512 << 20
 """Default size of the cache of decoded files, in bytes; small collections fit and are decoded once."""
@@ -88,12 +89,16 @@ class BatchLoader:
         """Return the items of shard `shard` of `shard_count` by domain key, each float32 (b, C, H, W).
 
         `batch_size` is the number of items of each domain, summed over shards. Labeled batches also have "label" and
-        "label_mask" (b, L) with values 0 and 1; unknown labels are 0. Raises WorkError if no file of a domain can be
-        read.
+        "label_mask" (b, L) with values 0 and 1; unknown labels are 0. If the transform has context channels, they are
+        in "X.context". Raises WorkError if no file of a domain can be read.
         """
         out: dict[str, Tensor] = {}
         for key, sample_indices in self._batch_sampler.select_indices(step, shard, shard_count, batch_size).items():
-            file_indices, out[key] = self._load_examples(sample_indices)
+            file_indices, x = self._load_examples(sample_indices)
+            count = x.shape[1] - self._transform.context_channels
+            out[key] = x[:, :count]
+            if count < x.shape[1]:
+                out[key + CONTEXT] = x[:, count:]
         if self._batch_sampler.batch_kind == "labelled":
             labelled_pool = self._batch_sampler.get_pool(step)
             labels_by_sampler = dict(labelled_pool.strata)

@@ -26,6 +26,13 @@ class ItemTransform(Protocol):
     def pretrained(self) -> Mapping[str, str]:
         """Pretrained networks in use: name -> SHA-256 of the weights."""
 
+    @property
+    def context_channels(self) -> int:
+        """Number of last channels of a training example that only losses of translations use; 0: none.
+
+        Examples for evaluation do not have them.
+        """
+
     def load(self, path: Path, domain: Domain, training: bool) -> LoadedItem:
         """Read a file of `domain`; raises UnreadableFileError."""
 

@@ -8,8 +8,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from unpaired.config.run_config import RunConfig, write_config
-from unpaired.data.domain import Domain
+from unpaired.config.run_config import remove_paths, write_config
 from unpaired.errors import UsageError, WorkError
 from unpaired.hub.download import import_hub
 from unpaired.hub.model_card import write_model_card
@@ -62,24 +61,3 @@ def stage_run(run: Path, folder: Path, repository: str, license: str, samples: b
                 shutil.copytree(path, folder / path.name)
             elif path.is_file():
                 shutil.copy(path, folder / path.name)
-
-
-def remove_paths(config: RunConfig) -> RunConfig:
-    """Return a configuration without the paths of this machine: folders of domains, and of other runs."""
-
-    def strip(domains: tuple[Domain, ...]) -> tuple[Domain, ...]:
-        return tuple(domain.model_copy(update={"sources": ()}) for domain in domains)
-
-    def shorten(path: str | None) -> str | None:
-        return None if path is None else Path(path).name
-
-    teacher = config.teacher
-    return config.model_copy(
-        update={
-            "domains": strip(config.domains),
-            "sources": strip(config.sources),
-            "teacher": None if teacher is None else teacher.model_copy(update={"file": Path(teacher.file).name}),
-            "init_from": shorten(config.init_from),
-            "imported_from": shorten(config.imported_from),
-        }
-    )

@@ -31,16 +31,9 @@ def sample_motions(count: int, height: int, width: int) -> Tensor:
     return torch.stack((across, down), dim=1)
 
 
-def move_images(x: Tensor, motions: Tensor) -> tuple[Tensor, Tensor]:
-    """Move images (B, C, H, W) by `motions` (B, 2, 3), with bicubic interpolation.
-
-    Returns the moved images, and a mask (B, 1, H, W) that is 1 where they show the inside of the image, else 0; outside
-    its border is mirrored.
-    """
-    x = upcast(x)
-    grid = compute_grid(motions, x.shape[2], x.shape[3]).to(x)
-    moved = F.grid_sample(x, grid, mode="bicubic", padding_mode="reflection", align_corners=False)
-    return moved, (grid.abs() <= 1).all(dim=3)[:, None].to(x)
+def find_inside(grid: Tensor) -> Tensor:
+    """Return a mask (B, 1, H, W) that is 1 where the positions (B, H, W, 2) are inside the image, else 0."""
+    return (grid.abs() <= 1).all(dim=3)[:, None].to(grid)
 
 
 def compute_grid(motions: Tensor, height: int, width: int) -> Tensor:
@@ -52,6 +45,23 @@ def compute_grid(motions: Tensor, height: int, width: int) -> Tensor:
     down = (2 * torch.arange(height, dtype=motions.dtype) + 1) / height - 1
     for_x, for_y, offset = motions[:, None, None].unbind(dim=-1)
     return for_x * across[:, None] + for_y * down[:, None, None] + offset
+
+
+def compute_flow_grid(flow: Tensor) -> Tensor:
+    """Return the positions (B, H, W, 2) from -1 to 1 that a flow (B, 2, H, W), in pixels along x and y, leads to."""
+    height, width = flow.shape[2:]
+    across = torch.arange(width, dtype=flow.dtype, device=flow.device) + flow[:, 0]
+    down = torch.arange(height, dtype=flow.dtype, device=flow.device)[:, None] + flow[:, 1]
+    return torch.stack(((2 * across + 1) / width - 1, (2 * down + 1) / height - 1), dim=3)
+
+
+def warp_images(x: Tensor, grid: Tensor) -> Tensor:
+    """Return the values of images (B, C, H, W) at positions (B, H, W, 2), with bicubic interpolation.
+
+    Outside, an image is mirrored at its border.
+    """
+    x = upcast(x)
+    return F.grid_sample(x, grid.to(x), mode="bicubic", padding_mode="reflection", align_corners=False)
 
 
 def temporal_consistency(x: Tensor, y: Tensor, mask: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal, NamedTuple, Protocol
 
 from pydantic import Field
 
@@ -109,6 +109,16 @@ class MeasuredRoutes:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+PreviewKind = Literal["picture", "sound", "clip"]
+
+
+class Preview(NamedTuple):
+    """Version of a file that browsers show, and what they show it as."""
+
+    kind: PreviewKind
+    path: Path
+
+
 @dataclass(frozen=True)
 class NetworkInput:
     """Input of a medium's networks along a route, for programs that run an exported network.
@@ -192,8 +202,8 @@ class Medium(ABC):
     """Task of a shared run's model card, a `pipeline_tag` of the Hugging Face Hub."""
     example_files: ClassVar[tuple[str, str]]
     """Names of an input and of an output, for examples."""
-    preview_kind: ClassVar[Literal["picture", "sound"] | None] = None
-    """Kind of preview that a browser can show of a file (see `write_preview`); None: no preview."""
+    preview_kinds: ClassVar[tuple[PreviewKind, ...]] = ()
+    """Kinds of the previews of files that a browser shows (see `write_preview`), the usual one first."""
     consent_question: ClassVar[str] = ""
     """Statement that a user of the web page must confirm before files are translated; empty: none."""
     translate_options_model: ClassVar[type[TranslateOptions]] = TranslateOptions
@@ -202,6 +212,8 @@ class Medium(ABC):
     crop_setting: ClassVar[str]
     other_inputs: ClassVar[frozenset[str]] = frozenset()
     """Suffixes of files that runs translate too, but that are no training data of the medium."""
+    other_inputs_noun: ClassVar[str] = ""
+    """Noun of files that runs translate besides those of `files_noun`, plural."""
     conversion_hints: ClassVar[Mapping[str, str]] = {}
     """Suffix of files that are not read -> how to convert them."""
     has_demo: ClassVar[bool] = True
@@ -342,7 +354,7 @@ class Medium(ABC):
     ) -> FilePipeline[Any, Any]:
         """Return the pipeline that translates files; raises UsageError for unsupported requests."""
 
-    def write_preview(self, path: Path, folder: Path) -> Path:  # noqa: ARG002
+    def write_preview(self, path: Path, folder: Path) -> Preview:  # noqa: ARG002
         """Return a version of a file that browsers show: the file itself, or a new file in `folder`.
 
         Raises UnreadableFileError.
@@ -423,13 +435,23 @@ class Medium(ABC):
         """Return the error for a feature that this medium does not have."""
         return UsageError(f"{feature}: not available for {self.files_noun}")
 
+    @property
+    def inputs_noun(self) -> str:
+        """Noun of files that runs of the medium translate, as "pictures or clips"."""
+        return " or ".join(noun for noun in (self.files_noun, self.other_inputs_noun) if noun)
+
+    @property
+    def input_suffixes(self) -> frozenset[str]:
+        """Suffixes of files that runs of the medium translate."""
+        return self.suffixes | self.other_inputs
+
     def translates(self, name: str) -> bool:
         """Whether runs of the medium translate files with the suffix of `name`."""
-        return has_suffix(name, self.suffixes) or has_suffix(name, self.other_inputs)
+        return has_suffix(name, self.input_suffixes)
 
     def expected_inputs(self) -> str:
         """Return the suffixes of files that runs of the medium translate, as a list for messages."""
-        return ", ".join(sorted(self.suffixes | self.other_inputs))
+        return ", ".join(sorted(self.input_suffixes))
 
     def expected_suffixes(self) -> str:
         """Return the supported suffixes as a list for messages."""

@@ -85,7 +85,7 @@ class BatchTranslation:
 
     `key` identifies it among those of a batch: the source and the target domain, if all items have the same. `labels`
     are the source's and the target's labels (B, L) otherwise. `translate` maps `x`, or items of the same shape in its
-    place.
+    place. `context` (B, K, H, W) is what the medium gives to losses besides `x`.
     """
 
     key: tuple[str, ...]
@@ -93,6 +93,7 @@ class BatchTranslation:
     x: Tensor
     translate: Callable[[Tensor], Tensor]
     labels: tuple[Tensor, Tensor] | None = None
+    context: Tensor | None = None
 
 
 class TranslationLoss(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -16,17 +17,21 @@ from unpaired.methods.base import (
     Turns,
     sum_losses,
 )
+from unpaired.routes import CONTEXT
 
 
 def play_with_translation_losses(method: Method, batch: Batch, context: StepContext) -> Iterator[Turns]:
     """Yield the turns of `play`; those of players that translate get the method's translation losses."""
-    moves = method.play(batch, context)
+    moves = method.play({key: x for key, x in batch.items() if not key.endswith(CONTEXT)}, context)
     return add_translation_losses(method, batch, moves) if method.translation_losses else moves
 
 
 def add_translation_losses(method: Method, batch: Batch, moves: Iterator[Turns]) -> Iterator[Turns]:
     """Add to each turn the losses of its translations, those with a role that the turn trains."""
-    translations = method.list_translations(batch)
+    translations = [
+        replace(translation, context=batch.get(translation.key[0] + CONTEXT))
+        for translation in method.list_translations(batch)
+    ]
     for move in moves:
         turns = [move] if isinstance(move, Turn) else move
         known_losses: dict[tuple[str, ...], Tensor] = {}

@@ -26,7 +26,7 @@ class WhisperNetwork(nn.Module):
 
     def __init__(self, num_mels: int, width: int, blocks: int, heads: int, max_frames: int = 1500) -> None:
         super().__init__()
-        self.num_mels = num_mels
+        self.num_mels, self.num_features = num_mels, width
         self.conv1 = nn.Conv1d(num_mels, width, 3, padding=1)
         self.conv2 = nn.Conv1d(width, width, 3, stride=2, padding=1)
         self.blocks = nn.ModuleList(WhisperBlock(width, heads) for _ in range(blocks))
@@ -43,18 +43,20 @@ class WhisperNetwork(nn.Module):
         return out
 
     @classmethod
-    def from_stored_weights(cls, weights: Mapping[str, Tensor], max_blocks: int | None = None) -> WhisperNetwork:
+    def from_stored_weights(cls, weights: Mapping[str, Tensor], depth: float = 1.0) -> WhisperNetwork:
         """Build the encoder from the variables of CTranslate2 whose names begin with `encoder/`.
 
-        With fewer blocks than there are, the last layer norm has no weights, since they belong to the last block.
+        `depth` is the fraction of its blocks that are used, at least one block. With fewer blocks than there are, the
+        last layer norm has no weights, since they belong to the last block.
         Raises KeyError if a variable is missing, RuntimeError or ValueError if a shape does not fit.
         """
         state = {_translate_name(name): x.float() for name, x in weights.items() if x.is_floating_point() and x.dim()}
         width, num_mels, _ = state["conv1.weight"].shape
         heads = int(weights["encoder/num_heads"])
         blocks = 1 + max((int(name.split(".")[1]) for name in state if name.startswith("blocks.")), default=-1)
-        if max_blocks is not None and max_blocks < blocks:
-            blocks = max_blocks
+        used_blocks = max(1, round(depth * blocks))
+        if used_blocks < blocks:
+            blocks = used_blocks
             state |= {"norm.weight": torch.ones(width), "norm.bias": torch.zeros(width)}
         net = cls(num_mels, width, blocks, heads, len(state["positions"]))
         net.load_state_dict({name: state[name] for name in net.state_dict()})

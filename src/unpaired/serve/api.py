@@ -260,7 +260,7 @@ async def _wait(state: ServerState, model: ServedModel, job: Job) -> JobResult:
                 504, f"the translation took more than {seconds:g} s; send fewer or smaller files"
             ) from error
         finally:
-            if not job.future.done():
+            if job.future.cancelled() or not job.future.done():  # the timeout has cancelled the future alone
                 job.cancel()
     state.count_files(model, result)
     return result

@@ -102,7 +102,7 @@ class ServedModel:
             label_groups=[list(group.domains) for group in groups],
             takes_any_source=self.translator.network.takes_any_source,
             checkpoints=list(self.checkpoints),
-            suffixes=sorted(self.medium.suffixes),
+            suffixes=sorted(self.medium.input_suffixes),
             options={name: info.description or "" for name, info in self.options.items()},
         )
 

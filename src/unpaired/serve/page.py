@@ -14,6 +14,7 @@ from starlette.types import ASGIApp
 from unpaired.serve.errors import RequestError
 from unpaired.serve.models import ServedModel
 from unpaired.serve.page_paths import PathAlias
+from unpaired.serve.page_viewers import Viewers
 from unpaired.serve.page_work import CACHE_NAME, KEPT_SECONDS, PageRequest, PageResult, translate_for_page
 from unpaired.serve.state import ServerState
 from unpaired.serve.verdict import describe_model
@@ -107,9 +108,9 @@ class ModelPanel:
         with gradio.Row(equal_height=False):
             with gradio.Column(scale=2, min_width=320):
                 files = gradio.File(
-                    label=f"{medium.files_noun.capitalize()}, or a zip of them",
+                    label=f"{medium.inputs_noun.capitalize()}, or a zip of them",
                     file_count="multiple",
-                    file_types=[*sorted(medium.suffixes), ".zip"],
+                    file_types=[*sorted(medium.input_suffixes), ".zip"],
                     height=180,
                 )
                 recording = self._build_microphone()
@@ -118,7 +119,7 @@ class ModelPanel:
                 consent = self._build_consent()
                 button = gradio.Button("Translate", variant="primary")
             with gradio.Column(scale=3, min_width=360):
-                shown, show = self._build_preview()
+                viewers = Viewers(gradio, medium.preview_kinds)
                 choice = gradio.Dropdown([], label="Show", visible=False, interactive=True)
                 download = gradio.File(label="Download", visible=False, interactive=False, height=90)
                 remarks = gradio.Markdown(visible=False)
@@ -142,24 +143,24 @@ class ModelPanel:
                 result = translate_for_page(self.state, self.model, request, progress)
             except RequestError as error:
                 raise gradio.Error(error.reason, title="Not translated", print_exception=False) from None
-            return (*self._show_result(result, show), result.pairs)
+            return (*self._show_result(result, viewers), result.pairs)
 
         button.click(
             run,
             [files, recording, consent, checkpoint, *target.controls],
-            [*shown, choice, download, remarks, pairs],
+            [*viewers.components, choice, download, remarks, pairs],
             api_visibility="private",
             concurrency_limit=self.state.settings.batch_size,
         )
         choice.input(
-            lambda name, found: show(next((pair for pair in found if pair[0] == name), None)),
+            lambda name, found: viewers.show(next((pair for pair in found if pair.name == name), None)),
             [choice, pairs],
-            shown,
+            viewers.components,
             api_visibility="private",
         )
 
     def _build_microphone(self) -> Any:
-        if self.model.medium.preview_kind != "sound":
+        if "sound" not in self.model.medium.preview_kinds:
             return self.gradio.State(None)
         return self.gradio.Audio(
             sources=["microphone"], type="filepath", format="wav", label="Or record with the microphone"
@@ -212,30 +213,12 @@ class ModelPanel:
         question = self.model.medium.consent_question
         return self.gradio.Checkbox(label=question) if question else self.gradio.State(True)
 
-    def _build_preview(self) -> tuple[list[Any], Callable[[Any], Any]]:
-        """Return the components that show an input and its output, and the function from a pair to their values."""
+    def _show_result(self, result: PageResult, viewers: Viewers) -> tuple[Any, ...]:
+        """Return the values of the viewers, the choice, the download and the remarks."""
         gradio = self.gradio
-        if self.model.medium.preview_kind == "picture":
-            slider = gradio.ImageSlider(
-                label="Before and after: drag the divider", type="filepath", interactive=False, max_height=520
-            )
-            return [slider], lambda pair: None if pair is None else (pair[1], pair[2])
-        if self.model.medium.preview_kind == "sound":
-            players = [
-                gradio.Audio(label=label, type="filepath", interactive=False, buttons=[])
-                for label in ("Before", "After")
-            ]
-            return players, lambda pair: [None, None] if pair is None else [pair[1], pair[2]]
-        return [], lambda _: []
-
-    def _show_result(self, result: PageResult, show: Callable[[Any], Any]) -> tuple[Any, ...]:
-        """Return the values of the preview, the choice, the download and the remarks."""
-        gradio = self.gradio
-        names = [name for name, *_ in result.pairs]
-        first = show(result.pairs[0] if result.pairs else None)
-        is_single = self.model.medium.preview_kind == "picture"
+        names = [pair.name for pair in result.pairs]
         return (
-            *([first] if is_single else first),
+            *viewers.show(result.pairs[0] if result.pairs else None),
             gradio.Dropdown(choices=names, value=names[0] if names else None, visible=len(names) > 1),
             gradio.File(value=result.download, visible=result.download is not None),
             gradio.Markdown(result.remarks, visible=bool(result.remarks)),

@@ -9,8 +9,10 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from unpaired.errors import UnpairedError
+from unpaired.media.base import Preview, PreviewKind
 from unpaired.serve.api import RESULT_NAME, write_zip
 from unpaired.serve.errors import RequestError, hide_paths
 from unpaired.serve.models import ServedModel
@@ -26,8 +28,14 @@ MAX_PREVIEWS = 30
 _POLL_SECONDS = 0.1
 _MAX_REMARKS = 20
 
-Pair = tuple[str, str, str]
-"""Name of a file, and the paths of the previews of its input and its output."""
+
+class Pair(NamedTuple):
+    """Previews of the input and the output of a file, which browsers show as `kind`."""
+
+    name: str
+    kind: PreviewKind
+    before: str
+    after: str
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,7 @@ def translate_for_page(
 ) -> PageResult:
     """Translate a visitor's files; raises RequestError with the reason if none can be translated."""
     if not request.paths:
-        raise RequestError(400, f"add {model.medium.files_noun} first")
+        raise RequestError(400, f"add {model.medium.inputs_noun} first")
     if not request.has_consent:
         raise RequestError(400, f"please confirm first: {model.medium.consent_question}")
     state.require_running()
@@ -96,18 +104,18 @@ def remove_old_results(cache: Path) -> None:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def _create_previews(model: ServedModel, upload: UploadFolder, results: Path) -> dict[PurePosixPath, Path]:
+def _create_previews(model: ServedModel, upload: UploadFolder, results: Path) -> dict[PurePosixPath, Preview]:
     """Write the previews of the first inputs, which the translation removes; files that cannot be read have none."""
-    previews: dict[PurePosixPath, Path] = {}
-    if model.medium.preview_kind is None:
+    previews: dict[PurePosixPath, Preview] = {}
+    if not model.medium.preview_kinds:
         return previews
     for index, name in enumerate(upload.files[:MAX_PREVIEWS]):
         folder = results / f"before{index}"
         folder.mkdir()
         with suppress(UnpairedError):
             preview = model.medium.write_preview(upload.path / name, folder)
-            if preview.parent != folder:
-                preview = Path(shutil.copy(preview, folder))
+            if preview.path.parent != folder:
+                preview = preview._replace(path=Path(shutil.copy(preview.path, folder)))
             previews[name] = preview
     return previews
 
@@ -125,7 +133,7 @@ def _wait(job: Job, seconds: float, report: Callable[[float], None]) -> JobResul
 def _describe(
     model: ServedModel,
     upload: UploadFolder,
-    before: dict[PurePosixPath, Path],
+    before: dict[PurePosixPath, Preview],
     job: Job,
     result: JobResult,
     results: Path,
@@ -146,7 +154,7 @@ def _describe(
 
 
 def _pair_previews(
-    model: ServedModel, before: dict[PurePosixPath, Path], job: Job, result: JobResult, results: Path
+    model: ServedModel, before: dict[PurePosixPath, Preview], job: Job, result: JobResult, results: Path
 ) -> list[Pair]:
     """Return the previews of the outputs with those of their inputs, which have the same name but for the suffix."""
     outputs = {str(name): name for name in result.outputs}
@@ -160,7 +168,8 @@ def _pair_previews(
         folder = results / f"after{index}"
         folder.mkdir()
         with suppress(UnpairedError):
-            pairs.append((str(name), str(preview), str(model.medium.write_preview(job.outputs / output, folder))))
+            shown = model.medium.write_preview(job.outputs / output, folder)
+            pairs.append(Pair(str(name), preview.kind, str(preview.path), str(shown.path)))
     return pairs
 
 

@@ -13,7 +13,6 @@ from typing import IO, BinaryIO
 
 from unpaired.data.walk import explain_suffix, get_suffix, is_system_folder
 from unpaired.file_names import normalize_name, shorten_name
-from unpaired.media import infer_medium
 from unpaired.media.base import Medium
 from unpaired.serve.errors import RequestError
 
@@ -32,8 +31,8 @@ _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069<>:"|?*\\/\u
 class UploadFolder:
     """Files of one request in the folder `path`; `skipped` describes files of zips that are not translated.
 
-    Files must be of `medium`. At most `max_files` files with `max_bytes` in all are accepted (of zips, `MAX_INFLATION`
-    times as many bytes). Raises RequestError with the status 400, 413 or 415.
+    Files must be such that runs of `medium` translate. At most `max_files` files with `max_bytes` in all are accepted
+    (of zips, `MAX_INFLATION` times as many bytes). Raises RequestError with the status 400, 413 or 415.
     """
 
     def __init__(self, path: Path, medium: Medium, max_files: int, max_bytes: int) -> None:
@@ -51,11 +50,11 @@ class UploadFolder:
         if get_suffix(base) == ZIP_SUFFIX:
             self._add_archive(base, source)
             return
-        if infer_medium(base) is not self.medium:
+        if not self.medium.translates(base):
             hint = explain_suffix(get_suffix(base))
             raise RequestError(
                 415,
-                f"{base}: this run translates {self.medium.files_noun}; expected {self.medium.expected_suffixes()} or "
+                f"{base}: this run translates {self.medium.inputs_noun}; expected {self.medium.expected_inputs()} or "
                 f"a .zip of them{'; ' if hint else ''}{hint}",
             )
         self._write(PurePosixPath(base), source, self.max_bytes)
@@ -77,7 +76,7 @@ class UploadFolder:
         if not self.files:
             raise RequestError(
                 400,
-                f"{base}: contains no {self.medium.files_noun}; expected {self.medium.expected_suffixes()}",
+                f"{base}: contains no {self.medium.inputs_noun}; expected {self.medium.expected_inputs()}",
             )
 
     def _add_member(self, base: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
@@ -85,8 +84,8 @@ class UploadFolder:
         if any(is_system_folder(part) or part.startswith(".") for part in path.parts):
             return
         cleaned = PurePosixPath(*(clean_name(part) for part in path.parts))
-        if infer_medium(cleaned.name) is not self.medium:
-            self.skipped.append(f"{cleaned}: left out; expected {self.medium.files_noun}")
+        if not self.medium.translates(cleaned.name):
+            self.skipped.append(f"{cleaned}: left out; expected {self.medium.inputs_noun}")
             return
         with archive.open(member) as source:
             self._write(cleaned, source, MAX_INFLATION * self.max_bytes)

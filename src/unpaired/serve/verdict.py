@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from pydantic import BaseModel, Field
 
+from unpaired.config.run_config import remove_paths
 from unpaired.errors import UnpairedError
-from unpaired.hub.upload import remove_paths
 from unpaired.report.page import render_page
 from unpaired.report.run_text import describe_measurement, describe_training, describe_verdict
 from unpaired.runs.summary import RunSummary, read_run_summary

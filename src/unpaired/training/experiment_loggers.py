@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from unpaired.config.run_config import RunConfig
+from unpaired.console import LogCallback
+from unpaired.errors import UsageError, WorkError
 from unpaired.packages import import_package
 from unpaired.runs.folder import RunFolder
 
@@ -89,7 +91,11 @@ class TrackioLogger(ExperimentLogger):
 
 
 class MlflowLogger(ExperimentLogger):
-    """MLflow; `MLFLOW_TRACKING_URI` says where records are kept (default: a database in the working folder)."""
+    """MLflow; `MLFLOW_TRACKING_URI` says where records are kept.
+
+    Without it they are in a database in the working folder, which needs the package `mlflow`: the extra installs
+    `mlflow-skinny`, a client of servers.
+    """
 
     def __init__(self, folder: RunFolder, config: RunConfig) -> None:
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # statistics on the use of MLflow
@@ -128,9 +134,58 @@ _LOGGERS: Mapping[LoggerName, type[ExperimentLogger]] = {
 }
 
 
-def create_logger(name: LoggerName | None, folder: RunFolder, config: RunConfig) -> ExperimentLogger | None:
-    """Return the tracker's logger; None without a name. Raises UsageError if its package is missing."""
-    return None if name is None else _LOGGERS[name](folder, config)  # type: ignore[call-arg]
+_ADVICE: Mapping[LoggerName, str] = {
+    "wandb": "log in with `wandb login`, or set WANDB_MODE=offline",
+    "trackio": "check TRACKIO_DIR",
+    "mlflow": "set MLFLOW_TRACKING_URI to a server that runs, or `pip install mlflow` to keep records on this computer",
+}
+
+
+class GuardedLogger(ExperimentLogger):
+    """Logger that stops at the first error of its tracker, with a line to `log`: a lost server ends no training."""
+
+    def __init__(self, name: LoggerName, logger: ExperimentLogger, log: LogCallback) -> None:
+        self._name, self._log = name, log
+        self._logger: ExperimentLogger | None = logger
+
+    def log_scalars(self, step: int, values: Mapping[str, float]) -> None:
+        """Log values of a step."""
+        self._call(lambda logger: logger.log_scalars(step, values))
+
+    def log_image(self, step: int, name: str, path: Path) -> None:
+        """Log a picture file."""
+        self._call(lambda logger: logger.log_image(step, name, path))
+
+    def close(self) -> None:
+        """End the record."""
+        self._call(lambda logger: logger.close())
+
+    def _call(self, function: Callable[[ExperimentLogger], None]) -> None:
+        if self._logger is None:
+            return
+        try:
+            function(self._logger)
+        except Exception as error:  # trackers raise errors of many libraries
+            self._logger = None
+            self._log(f"note: --logger {self._name}: failed ({_format_reason(error)}); training continues without it")
+
+
+def create_logger(
+    name: LoggerName | None, folder: RunFolder, config: RunConfig, log: LogCallback
+) -> ExperimentLogger | None:
+    """Return the tracker's logger; None without a name.
+
+    Raises UsageError if its package is missing, WorkError if the tracker fails, for instance without login.
+    """
+    if name is None:
+        return None
+    try:
+        logger = _LOGGERS[name](folder, config)  # type: ignore[call-arg]
+    except UsageError:
+        raise
+    except Exception as error:
+        raise WorkError(f"--logger {name}: failed ({_format_reason(error)}); {_ADVICE[name]}") from error
+    return GuardedLogger(name, logger, log)
 
 
 def require_logger(name: LoggerName | None) -> None:
@@ -143,6 +198,11 @@ def import_logger(name: LoggerName) -> Any:
     """Import a tracker's package; its extra has the same name."""
     assert name in get_args(LoggerName)
     return import_package(name, f"--logger {name}", name)
+
+
+def _format_reason(error: Exception) -> str:
+    """Return the first line of an error's text, or its type."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def get_project() -> str:

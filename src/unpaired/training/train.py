@@ -309,7 +309,7 @@ def run_training(
 
 def create_training_log(config: RunConfig, folder: RunFolder, log: LogCallback, resumed_at: int | None) -> TrainingLog:
     """Create the log of a run, with its experiment tracker if one is set."""
-    return TrainingLog(folder, log, resumed_at, create_logger(config.training.logger, folder, config))
+    return TrainingLog(folder, log, resumed_at, create_logger(config.training.logger, folder, config, log))
 
 
 def close_after_error(folder: RunFolder, training_log: TrainingLog | None) -> None:

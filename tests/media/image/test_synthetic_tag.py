@@ -79,10 +79,10 @@ def test_previews_are_small_pictures_of_8_bits(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     scan = np.linspace(1000, 3000, 40 * 30).reshape(40, 30).astype(np.uint16)
     tifffile.imwrite(tmp_path / "scan.tif", scan)
-    with Image.open(medium.write_preview(tmp_path / "scan.tif", tmp_path / "out")) as preview:
+    with Image.open(medium.write_preview(tmp_path / "scan.tif", tmp_path / "out").path) as preview:
         assert (preview.format, preview.mode, preview.size) == ("PNG", "RGB", (30, 40))
         assert preview.getextrema()[0] == (0, 255)
     Image.new("RGBA", (3000, 1500), (255, 0, 0, 0)).save(tmp_path / "large.png")
-    with Image.open(medium.write_preview(tmp_path / "large.png", tmp_path / "out")) as preview:
+    with Image.open(medium.write_preview(tmp_path / "large.png", tmp_path / "out").path) as preview:
         assert preview.size == (1024, 512)
         assert preview.getpixel((0, 0)) == (255, 255, 255), "transparent pixels are white"

@@ -19,7 +19,7 @@ from unpaired import Translator
 from unpaired.cli.main import main
 from unpaired.errors import WorkError
 from unpaired.media.video import optional_packages, segments
-from unpaired.media.video.clip_reader import read_clip_header
+from unpaired.media.video.clip_opening import read_clip_header
 from unpaired.translate.files import Outcome, translate_files
 
 
@@ -63,7 +63,7 @@ def test_a_clip_that_ends_too_early(tmp_path: Path, name: str, options: dict[str
 def test_no_video_stream(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "a.mp4"), "w") as out:
         stream: Any = out.add_stream("aac", rate=16000)
-        clips.write_sound(out, stream, 0.5)
+        clips.write_sound(out, stream, clips.make_tone(0.5)[None])
     assert "no video stream" in (reason := fail(tmp_path / "a.mp4", tmp_path)) and "audio" in reason
 
 

@@ -15,7 +15,9 @@ from PIL import Image
 from tiny_runs import Known, config
 
 from unpaired import Translator
-from unpaired.media.video.clip_reader import ClipReader, read_clip_header
+from unpaired.media.video.clip_opening import open_clip, read_clip_header
+from unpaired.media.video.clip_reader import ClipReader
+from unpaired.media.video.encoding import choose_encoding
 from unpaired.translate.files import Outcome, translate_files
 
 TIMES = (0, 40, 80, 133, 200, 201, 300)
@@ -153,6 +155,30 @@ def test_alpha_is_kept_where_the_codec_has_it(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "out" / "a.mkv")) as container:
         alphas = [frame.to_ndarray(format="rgba")[..., 3] for frame in container.decode(video=0)]
     assert all((alpha[:16] == 60).all() and (alpha[16:] == 255).all() for alpha in alphas)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("a.webm", "libvpx"), ("a.webm", "libvpx-vp9"), ("a.mkv", "libvpx-vp9")])
+def test_alpha_of_vp8_and_vp9_is_kept(tmp_path: Path, name: str, codec: str) -> None:
+    """FFmpeg's own decoders of these codecs leave it out, and so would a copy without the mark of the stream."""
+    options = {"auto-alt-ref": "0", "b": "0", "crf": "10"}
+    clip = clips.write_clip(tmp_path / name, TIMES, codec=codec, pixel_format="yuva420p", alpha=60, options=options)
+    outcome = translate(clip, tmp_path / "out")
+    assert (outcome.done, outcome.warnings) == (1, [])
+    with open_clip(clip) as before, open_clip(tmp_path / "out" / name) as after:
+        assert before.header.has_alpha and after.header.has_alpha
+        assert [f.pts for f in before.iterate_frames()] == [f.pts for f in after.iterate_frames()]
+        for clip_frame in after.iterate_frames():
+            alpha = after.decode(clip_frame.frame).alpha
+            assert alpha is not None
+            assert np.abs(alpha[:14] - 60 / 255).max() < 0.03 and alpha[18:].min() > 0.97
+
+
+def test_vp9_has_no_alpha_in_mp4(tmp_path: Path) -> None:
+    options = {"auto-alt-ref": "0", "b": "0", "crf": "10"}
+    clip = clips.write_clip(tmp_path / "a.webm", codec="libvpx-vp9", pixel_format="yuva420p", alpha=60, options=options)
+    encoding = choose_encoding(clip, read_clip_header(clip), ".mp4", "vp9", None, is_color=True)
+    assert encoding.pixel_format == "yuv420p"
+    assert any("transparency" in note for note in encoding.notes)
 
 
 def test_alpha_becomes_white_elsewhere(tmp_path: Path) -> None:

@@ -158,8 +158,9 @@ def test_training_mixes_clips_and_pictures(folders: list[Path], tmp_path: Path) 
     assert "warping error" in evaluation.text()
 
 
-def test_resumed_run_equals_an_uninterrupted_one(folders: list[Path], tmp_path: Path) -> None:
-    settings = {**SETTINGS, "identity_weight": 0.0, "lr_decay_start": 1}
+@pytest.mark.parametrize("temporal_weight", [0.0, 2.0])
+def test_resumed_run_equals_an_uninterrupted_one(folders: list[Path], tmp_path: Path, temporal_weight: float) -> None:
+    settings = {**SETTINGS, "identity_weight": 0.0, "lr_decay_start": 1, "temporal_weight": temporal_weight}
     unpaired.train(*folders, out=tmp_path / "whole", steps=4, **settings)
     unpaired.train(*folders, out=tmp_path / "parts", steps=2, **settings)
     unpaired.resume(tmp_path / "parts", steps=4)

@@ -40,8 +40,8 @@ def test_comments_are_stored(tmp_path: Path, suffix: str) -> None:
 def test_previews_are_formats_that_browsers_play(tmp_path: Path) -> None:
     medium = MEDIA["voice"]
     wav = sound(tmp_path / "x.wav", hum(0.5))
-    assert medium.write_preview(wav, tmp_path) == wav
+    assert medium.write_preview(wav, tmp_path) == ("sound", wav)
     write(tmp_path / "x.caf", hum(0.5), 16000)
-    preview = medium.write_preview(tmp_path / "x.caf", tmp_path)
+    preview = medium.write_preview(tmp_path / "x.caf", tmp_path).path
     with soundfile.SoundFile(preview) as file:
         assert (file.format, file.frames, file.samplerate) == ("FLAC", 8000, 16000)

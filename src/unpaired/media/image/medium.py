@@ -17,6 +17,7 @@ from unpaired.media.base import (
     MeasuredRoutes,
     Medium,
     NetworkInput,
+    Preview,
 )
 from unpaired.media.image.metrics import EDGE_SIMILARITY, FEATURE_SIMILARITY, IMAGE_BASELINES, IMAGE_METRICS, KID, KIDS
 from unpaired.media.image.settings import (
@@ -29,6 +30,7 @@ from unpaired.media.image.settings import (
     image_settings,
     image_statistics,
 )
+from unpaired.media.video.optional_packages import require_packages
 from unpaired.media.video.settings import CLIP_SUFFIXES, ClipTranslateOptions
 from unpaired.metrics.base import SummaryColumn
 from unpaired.metrics.memorization import describe_memorization
@@ -89,12 +91,13 @@ class ImageMedium(Medium):
     judge_yourself = "judge by the pictures"
     hub_task = "image-to-image"
     example_files = ("picture.png", "translated.png")
-    preview_kind = "picture"
+    preview_kinds = ("picture", "clip")
     evaluate_options_model = ImageEvaluateOptions
     quick_evaluate_options = comparison_evaluate_options = MappingProxyType({"nearest": False})
     quick_evaluate_note = "for the distance of translations to training pictures"
     translate_options_model = ClipTranslateOptions
     other_inputs = CLIP_SUFFIXES
+    other_inputs_noun = "clips"
     presets = PRESETS
     crop_setting = "size"
     supports_attributes = True
@@ -256,11 +259,17 @@ class ImageMedium(Medium):
 
         return ClipPipeline(ImagePipeline(config, network, request))
 
-    def write_preview(self, path: Path, folder: Path) -> Path:
-        """Write a PNG file of at most 1024 px with 8 bits; other value ranges are stretched to it."""
+    def write_preview(self, path: Path, folder: Path) -> Preview:
+        """Write a PNG file of at most 1024 px with 8 bits, or of a clip the first seconds as MP4."""
         from unpaired.media.image.preview import write_preview  # noqa: PLC0415
+        from unpaired.media.video.pipeline import is_clip  # noqa: PLC0415
 
-        return write_preview(path, folder)
+        if is_clip(str(path)):
+            require_packages()
+            from unpaired.media.video.preview import write_clip_preview  # noqa: PLC0415
+
+            return Preview("clip", write_clip_preview(path, folder))
+        return Preview("picture", write_preview(path, folder))
 
     def describe_network_input(
         self, config: ModelDescription, source: Domain, target: Domain, stride: int

@@ -1,11 +1,9 @@
-"""Translation of pictures by one route of a model: files, Pillow images, arrays and tensors, at their size."""
+"""Translation of pictures by one route of a model: files, and objects in memory, at their size."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import sys
-import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,14 +16,8 @@ from unpaired.config.model_description import ModelDescription
 from unpaired.console import FractionCallback, ignore_fraction
 from unpaired.data.paths import ItemName, split_item_path
 from unpaired.errors import UnreadableFileError, UsageError
-from unpaired.media import Medium, require_medium
-from unpaired.media.image.array_io import (
-    Array,
-    convert_array_to_image,
-    convert_array_to_pil,
-    convert_pil_to_array,
-    convert_pixels_to_array,
-)
+from unpaired.media import Medium
+from unpaired.media.image.array_io import Array, convert_pixels_to_array
 from unpaired.media.image.carried_metadata import read_carried_metadata
 from unpaired.media.image.dicom import Derivation
 from unpaired.media.image.image_io import (
@@ -42,6 +34,7 @@ from unpaired.media.image.image_io import (
 )
 from unpaired.media.image.large_image import LARGE_PIXELS, LargeImage
 from unpaired.media.image.network_pass import MAX_NETWORK_PIXELS, create_network_pass
+from unpaired.media.image.object_translation import translate_object
 from unpaired.media.image.pixel_types import MAX_VALUES, choose_result_type
 from unpaired.media.image.prepared_image import PreparedImage
 from unpaired.media.image.settings import (
@@ -96,7 +89,7 @@ class ImagePipeline:
     def _describe_derivation(self, config: ModelDescription) -> Derivation:
         """Describe the translation for files that record their origin."""
         request = self.request
-        settings = [request.route.source, request.route.target, str(self._label), self.get_result_settings()]
+        settings = [request.route.source, request.route.target, str(self.label), self.get_result_settings()]
         key = hashlib.sha256(f"{config.model_dump_json()}{settings}".encode()).hexdigest()
         low, high = get_value_range(self.options.target_range, request.target, image_statistics(request.target).bits)
         return Derivation(key, request.source.name, request.target.name, low, high)
@@ -171,7 +164,7 @@ class ImagePipeline:
             large = LargeImage(image, low, high, self.channels)
         else:
             x = adapter.adapt_input(to_network_values(image, self.channels, low, high)[None])[0]
-        label = self._label
+        label = self.label
         return PreparedImage(x, adapter, image.alpha, is_color, image.bits, label, losses, large, dtype=image.dtype)
 
     def list_warnings(self, prepared_item: PreparedImage | PreparedStack) -> list[str]:
@@ -204,12 +197,12 @@ class ImagePipeline:
     ) -> list[Array]:
         """Translate pictures with equal `batch_key`: to (C, *padded_size) in [-1, 1], large ones to raw values."""
         if batch[0].large is not None:
-            return [self._run_large(item, self.get_output_bits(item.suffix, item), report_fraction) for item in batch]
+            return [self.run_large(item, self.get_output_bits(item.suffix, item), report_fraction) for item in batch]
         full_precision = any(item.bits > 8 for item in batch)
         x = np.stack([item.values for item in batch if item.values is not None])
         return list(self.network_pass.apply(x, full_precision, batch[0].label, report_fraction))
 
-    def _run_large(self, item: PreparedImage, bits: int, report_fraction: FractionCallback = ignore_fraction) -> Array:
+    def run_large(self, item: PreparedImage, bits: int, report_fraction: FractionCallback = ignore_fraction) -> Array:
         """Translate a large picture to raw values (H, W, C) for `bits` per channel, alpha last."""
         from unpaired.media.image.large_translation import translate_large_image  # noqa: PLC0415 - imports torch
 
@@ -259,75 +252,17 @@ class ImagePipeline:
 
     def translate_object(self, x: Any, sample_rate_hz: int | None = None) -> Image.Image | Array | Tensor:
         """Translate a Pillow image, an array, a tensor or a picture file (see `Translator`); raises UsageError."""
-        if sample_rate_hz is not None:
-            raise UsageError("a sample rate is for recordings, but this run translates pictures; omit it")
-        if is_tensor(x):
-            return self._translate_tensor(x)
-        if isinstance(x, np.ndarray):
-            return self._translate_array(x)
-        if isinstance(x, Image.Image):
-            image = convert_array_to_image(convert_pil_to_array(x), self.channels if self.reads_all_bands else None)
-            item = self.prepare_image(image, image.has_color)
-        else:
-            require_medium(Path(x), self.medium)
-            item = self._prepare_single(Path(x))
-        if self.reads_all_bands and self.channels not in (2, 4):
-            raise UsageError(
-                f"{x}: a Pillow image cannot hold {self.channels} channels; give an array (H, W, {self.channels}), or "
-                "translate the file with translate_files"
-            )
-        can_keep_bits = not (item.is_color or self.reads_all_bands) and item.alpha is None
-        return convert_array_to_pil(self._translate_single(item, item.bits if can_keep_bits else 8))
+        return translate_object(self, x, sample_rate_hz)
 
     def get_output_bits(self, suffix: str, item: PreparedImage) -> int:
         """Return the bits of a result: those of the input if the format of `suffix` supports them, else 8."""
         is_multichannel = item.is_color or self.reads_all_bands
         return item.bits if supports_bits(suffix, item.bits, is_multichannel, item.alpha is not None) else 8
 
-    def _prepare_single(self, path: Path) -> PreparedImage:
-        item = self.prepare_file(path)
-        if isinstance(item, PreparedStack) and item.items == (None,):
-            return self.prepare_picture(path, item.suffix)
-        if isinstance(item, PreparedStack):
-            raise UsageError(
-                f"{path}: contains {len(item.items)} pictures; give one of them, as {path / str(item.items[0])}, or "
-                "translate the file with translate_files"
-            )
-        return item
-
     @property
-    def _label(self) -> LabelVector | None:
+    def label(self) -> LabelVector | None:
+        """Labels of the request, without those of a table; None if the model has none."""
         return None if self.request.label_request is None else self.request.label_request.label
-
-    def _translate_single(self, item: PreparedImage, bits: int) -> Array:
-        _emit_warnings(self.list_size_warnings(item.adapter))
-        if item.large is not None:
-            return self._run_large(item, bits)
-        (y,) = self.run_networks([item], ignore_fraction)
-        return self.restore_array(item, y, bits)
-
-    def _translate_array(self, array: Array) -> Array:
-        image = convert_array_to_image(array, self.channels if self.reads_all_bands else None)
-        out = self._translate_single(self.prepare_image(image, image.has_color), image.bits).astype(
-            array.dtype, copy=False
-        )
-        return out[..., 0] if array.ndim == 2 and out.shape[2] == 1 else out
-
-    def _translate_tensor(self, x: Tensor) -> Tensor:
-        channels = self.channels
-        if x.ndim not in (3, 4) or x.shape[-3] != channels or 0 in x.shape or not x.is_floating_point():
-            raise UsageError(
-                f"a tensor of shape {tuple(x.shape)} and {x.dtype}; expected floating point "
-                f"({channels}, H, W) or (B, {channels}, H, W)"
-            )
-        low, high = x.min().item(), x.max().item()
-        if not -1.01 <= low <= high <= 1.01:
-            raise UsageError(f"a tensor with values from {low:g} to {high:g}; expected -1 to 1")
-        adapter = create_size_adapter(x.shape[-2], x.shape[-1], self.size, self.shrink, self.network.stride)
-        _emit_warnings(self.list_size_warnings(adapter))
-        batch = x.detach().float().cpu().numpy().reshape(-1, *x.shape[-3:])
-        y = adapter.restore_output(self.network_pass.apply(adapter.adapt_input(batch), True, self._label))
-        return x.new_tensor(y).reshape(x.shape)
 
     def list_size_warnings(self, adapter: SizeAdapter) -> list[str]:
         """Describe effects of the networks' size, and of tiles, on a result."""
@@ -343,14 +278,3 @@ class ImagePipeline:
                 f"networks compute '{self.network_pass.obstacle}' from the whole picture (--tile off needs more memory)"
             )
         return warning_texts
-
-
-def _emit_warnings(warning_texts: list[str]) -> None:
-    for text in warning_texts:
-        warnings.warn(text, stacklevel=5)
-
-
-def is_tensor(x: object) -> bool:
-    """Whether `x` is a torch tensor; torch is not imported for it, because without torch there are no tensors."""
-    torch = sys.modules.get("torch")
-    return torch is not None and isinstance(x, torch.Tensor)

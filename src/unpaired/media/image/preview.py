@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from unpaired.file_names import shorten_name
@@ -22,13 +23,18 @@ def write_preview(path: Path, folder: Path) -> Path:
     height, width = pixels.shape[:2]
     factor = min(1.0, MAX_SIDE / max(height, width))
     small = resize(pixels, max(1, round(height * factor)), max(1, round(width * factor)), 8)
-    if image.alpha is not None:
-        alpha = resize(image.alpha[..., None], *small.shape[:2])
-        small = small * alpha + 255 * (1 - alpha)
-    values = np.clip(small, 0, 255).astype(np.uint8)
+    alpha = None if image.alpha is None else resize(image.alpha[..., None], *small.shape[:2])
+    values = put_on_white(small, alpha)
     preview = folder / shorten_name(f"{path.name}.png", 200)
     Image.fromarray(values[..., 0] if values.shape[-1] == 1 else values).convert("RGB").save(preview)
     return preview
+
+
+def put_on_white(pixels: FloatArray, alpha: FloatArray | None) -> npt.NDArray[np.uint8]:
+    """Return pixels (H, W, C) in 0..255 as 8 bits; with `alpha` (H, W, 1) transparent pixels become white."""
+    if alpha is not None:
+        pixels = pixels * alpha + 255 * (1 - alpha)
+    return np.clip(pixels, 0, 255).astype(np.uint8)
 
 
 def scale_to_8_bits(image: DecodedImage) -> FloatArray:

@@ -71,8 +71,8 @@ class ImageSettings(StrictModel):
         0.0,
         ge=0,
         description="weight of the temporal consistency loss (the translation of a slightly shifted, rotated or "
-        "zoomed picture should be the translation, moved likewise); 0: off. Raise it to 10 if translated clips "
-        "flicker; training is slower",
+        "zoomed picture should be the translation, moved likewise; frames of clips are compared with the previous); "
+        "0: off. Raise it to 10 if translated clips flicker; training is slower",
     )
     flip: bool = Field(True, description="mirror half of the training images left to right")
     channels: Annotated[int, Field(ge=1, le=MAX_CHANNELS)] | Auto = Field(

@@ -28,6 +28,11 @@ class ImageTransform:
         """Empty: no pretrained network is used."""
         return {}
 
+    @property
+    def context_channels(self) -> int:
+        """0: training examples have the channels of the networks."""
+        return 0
+
     def load(self, path: Path, domain: Domain, training: bool) -> LoadedItem:
         """Read a picture at the training scale: (H, W, C)."""
         return crops.load_scaled_image(path, domain, self.settings, training)

@@ -17,13 +17,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from av.error import FFmpegError
 
 from unpaired.atomic import atomic_write
 from unpaired.cache_folder import find_cache_home, make_cache_folder
 from unpaired.errors import UnreadableFileError
 from unpaired.media.image.decoded_image import DecodedImage
-from unpaired.media.video.clip_reader import ClipReader
+from unpaired.media.video.clip_opening import open_clip
 
 _VERSION = 1
 """Increases when the content of an index changes."""
@@ -89,7 +88,7 @@ def load_clip_index(path: Path) -> ClipIndex:
 def read_clip_frame(path: Path, number: int) -> DecodedImage:
     """Decode the frame with this number (from 0), from the keyframe before it; raises UnreadableFileError."""
     index = load_clip_index(path)
-    with ClipReader(path, threads=False) as reader:
+    with open_clip(path, threads=False) as reader:
         if not index.has_times:
             frame = next((f.frame for i, f in enumerate(reader.iterate_frames()) if i == number), None)
             if frame is None:
@@ -113,16 +112,13 @@ def _load_index(path: Path, size: int, time_ns: int) -> ClipIndex:
 
 def create_clip_index(path: Path) -> ClipIndex:
     """Read the times of all packets of a clip; raises UnreadableFileError for damaged and truncated clips."""
-    with ClipReader(path, threads=False) as reader:
+    with open_clip(path, threads=False) as reader:
         header = reader.header
         times, keyframes, steps = [], [], []
-        try:
-            for packet in reader.iterate_packets():
-                times.append(packet.pts)
-                keyframes.append(packet.is_keyframe)
-                steps.append(packet.duration or 0)
-        except FFmpegError as error:
-            raise UnreadableFileError(path, f"is damaged ({error.strerror or error})") from error
+        for time in reader.iterate_times():
+            times.append(time.pts)
+            keyframes.append(time.is_keyframe)
+            steps.append(time.duration)
         has_times = None not in times and len(set(times)) == len(times)
         ticks = np.array(times if has_times else range(len(times)), np.int64)
         order = np.argsort(ticks, kind="stable")

@@ -48,6 +48,14 @@ def read_item(path: Path, channels: int, side: int | None, frames_per_second: fl
     return read_clip_frame(file, find_item_frame(index, 1 if item is None else item.number, frames_per_second))
 
 
+def read_neighbor(path: Path, frames_per_second: float) -> DecodedImage:
+    """Decode the frame before an item of a clip, for the first frame the next one; raises UnreadableFileError."""
+    file, item = split_item_path(path)
+    index = load_clip_index(file)
+    frame = find_item_frame(index, 1 if item is None else item.number, frames_per_second)
+    return read_clip_frame(file, frame - 1 if frame else min(1, len(index) - 1))
+
+
 def _expand(paths: Paths, frames_per_second: float) -> Paths:
     clips = [i for i in range(len(paths)) if is_clip(os.path.join(paths.root, paths[i]))]  # noqa: PTH118
     if not clips:

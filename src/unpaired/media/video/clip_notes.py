@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from unpaired.media.video.clip_reader import ClipHeader
 from unpaired.media.video.encoding import ClipEncoding
+from unpaired.media.video.frame_reader import ClipHeader
 from unpaired.media.video.frames import HDR_TRANSFERS
 
 

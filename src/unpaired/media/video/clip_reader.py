@@ -4,75 +4,35 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import NamedTuple
 
 import av
+from av.codec import CodecContext
 from av.container import InputContainer
 from av.error import FFmpegError
-from av.packet import Packet
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from unpaired.errors import UnreadableFileError
 from unpaired.limits import get_max_pixels
-from unpaired.media.image.decoded_image import DecodedImage
-from unpaired.media.video.frames import ColorTags, count_bits, decode_frame, has_alpha, is_gray, read_color_tags
+from unpaired.media.video.frame_reader import ClipFrame, ClipHeader, FrameReader, FrameTime
+from unpaired.media.video.frames import read_color_tags
 
 MAX_LOST_SECONDS, MAX_LOST_FRACTION = 1.0, 0.02
 """A clip that ends earlier than its header says, by more than both, is truncated."""
 
-
-class ClipFrame(NamedTuple):
-    """A frame and its time of presentation, in units of the clip's time base."""
-
-    pts: int
-    frame: VideoFrame
+ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""Codec -> decoder that reads its transparency, which WebM has beside the pictures."""
 
 
-@dataclass(frozen=True)
-class ClipHeader:
-    """Properties of a clip, from its header and its first frame.
-
-    `width` and `height` are those that a player shows: turned by `rotation` (degrees, counterclockwise), which is
-    applied to the decoded frames. `pixel_aspect` is the width of a pixel over its height. `start` and `time_base` give
-    the time of the first frame. `frame_count` and `seconds` are 0 if the header does not say them. `audio` has the
-    codecs of the sound, `other_streams` the types of streams that are neither picture nor sound.
-    """
-
-    width: int
-    height: int
-    rate: Fraction
-    seconds: float
-    frame_count: int
-    time_base: Fraction
-    start: int
-    codec: str
-    pixel_format: str
-    tags: ColorTags
-    rotation: int
-    pixel_aspect: Fraction
-    audio: tuple[str, ...]
-    other_streams: tuple[str, ...]
-
-    @cached_property
-    def bits(self) -> int:
-        """Bits per component."""
-        return count_bits(av.VideoFormat(self.pixel_format))
-
-    @cached_property
-    def has_color(self) -> bool:
-        """Whether the pixels have color."""
-        return not is_gray(av.VideoFormat(self.pixel_format))
-
-    @cached_property
-    def has_alpha(self) -> bool:
-        """Whether the pixels have an alpha channel."""
-        return has_alpha(av.VideoFormat(self.pixel_format))
+def has_decoder(name: str | None) -> bool:
+    """Whether FFmpeg of the installed PyAV has a decoder with this name."""
+    try:
+        return name is not None and av.Codec(name, "r").type == "video"
+    except ValueError:
+        return False
 
 
 def open_container(path: Path) -> InputContainer:
@@ -90,8 +50,8 @@ def open_container(path: Path) -> InputContainer:
         raise UnreadableFileError(path, error.strerror or str(error)) from error
 
 
-class ClipReader:
-    """Reader of the first video stream of a file that is a moving picture; cover pictures are not."""
+class ClipReader(FrameReader):
+    """Reader, by FFmpeg, of the first video stream of a file that is a moving picture; cover pictures are not."""
 
     def __init__(self, path: Path, threads: bool = True) -> None:
         self.path = path
@@ -103,14 +63,6 @@ class ClipReader:
         except BaseException:
             self.container.close()
             raise
-
-    def __enter__(self) -> ClipReader:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file."""
@@ -132,14 +84,15 @@ class ClipReader:
                 yield ClipFrame(pts, frame)
         self.require_end(last)
 
-    def iterate_packets(self) -> Iterator[Packet[VideoStream]]:
-        """Yield the packets of all frames, in the order of the file; raises FFmpegError."""
+    def iterate_times(self) -> Iterator[FrameTime]:
+        """Yield the times of all packets, in the order of the file; raises UnreadableFileError for damaged files."""
         self._seek(None)
-        yield from (packet for packet in self.container.demux(self.stream) if packet.size)
-
-    def decode(self, frame: VideoFrame) -> DecodedImage:
-        """Convert a frame to raw pixels, upright."""
-        return decode_frame(frame, self.header.rotation, self.header.tags)
+        try:
+            for packet in self.container.demux(self.stream):
+                if packet.size:
+                    yield FrameTime(packet.pts, packet.is_keyframe, packet.duration or 0)
+        except FFmpegError as error:
+            raise UnreadableFileError(self.path, f"is damaged ({error.strerror or error})") from error
 
     def read_frame(self, pts: int, keyframe: int | None) -> VideoFrame:
         """Return the frame at time `pts`, decoding from the keyframe at time `keyframe`, or else from the start."""
@@ -148,6 +101,13 @@ class ClipReader:
             if frame.pts is not None and frame.pts >= pts:
                 return frame
         raise UnreadableFileError(self.path, f"has no frame at {float(pts * self.header.time_base):.2f} s")
+
+    @property
+    def _decoder_name(self) -> str | None:
+        """Decoder of streams whose transparency the default one leaves out; None for other streams."""
+        metadata = {name.lower(): value for name, value in self.stream.metadata.items()}
+        decoder = ALPHA_DECODERS.get(self.stream.codec_context.codec.canonical_name)
+        return decoder if metadata.get("alpha_mode") == "1" and has_decoder(decoder) else None
 
     def _find_stream(self) -> VideoStream:
         streams = [s for s in self.container.streams.video if not int(s.disposition) & int(_COVER)]
@@ -204,7 +164,14 @@ class ClipReader:
     def _decode(self) -> Iterator[VideoFrame]:
         """Yield decoded frames from the current position, including those that the decoder still holds."""
         try:
-            yield from self.container.decode(self.stream)
+            if self._decoder_name is None:
+                yield from self.container.decode(self.stream)
+                return
+            decoder = CodecContext.create(self._decoder_name, "r")
+            assert isinstance(decoder, VideoCodecContext)
+            decoder.extradata = self.stream.codec_context.extradata
+            for packet in self.container.demux(self.stream):
+                yield from decoder.decode(packet if packet.size else None)
         except FFmpegError as error:
             raise UnreadableFileError(self.path, f"its video is damaged ({error.strerror or error})") from error
 
@@ -245,9 +212,3 @@ def _read_stream_seconds(stream: VideoStream) -> float:
 
 
 _COVER = av.stream.Disposition.attached_pic
-
-
-def read_clip_header(path: Path) -> ClipHeader:
-    """Read the header and the first frame of a clip; raises UnreadableFileError."""
-    with ClipReader(path, threads=False) as reader:
-        return reader.header

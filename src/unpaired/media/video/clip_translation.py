@@ -15,9 +15,9 @@ from unpaired.media.image.array_io import Array
 from unpaired.media.image.pipeline import ImagePipeline
 from unpaired.media.image.prepared_image import PreparedImage
 from unpaired.media.image.tiled_pass import TiledPass
-from unpaired.media.video.clip_reader import ClipReader
 from unpaired.media.video.deflicker import translate_shots
 from unpaired.media.video.flow_filter import FlowFilter
+from unpaired.media.video.frame_reader import FrameReader
 from unpaired.media.video.frames import encode_frame, has_alpha
 from unpaired.media.video.overlap import ReadAhead, WriteBehind
 from unpaired.media.video.segments import SegmentStore, SegmentWriter, TimedFrame
@@ -76,7 +76,7 @@ def translate_shots_of_clip(
 
 def translate_clip(
     pictures: ImagePipeline,
-    reader: ClipReader,
+    reader: FrameReader,
     label: LabelVector | None,
     store: SegmentStore,
     translate: FrameTranslation,
@@ -113,7 +113,7 @@ def translate_clip(
 
 
 def _prepare_frames(
-    pictures: ImagePipeline, reader: ClipReader, label: LabelVector | None, after: int | None
+    pictures: ImagePipeline, reader: FrameReader, label: LabelVector | None, after: int | None
 ) -> Iterator[InputFrame]:
     header = reader.header
     for pts, frame in reader.iterate_frames(after):
@@ -135,7 +135,7 @@ def _get_values(frame: InputFrame) -> Array:
     return frame.image.values
 
 
-def _get_fraction(reader: ClipReader, pts: int) -> float:
+def _get_fraction(reader: FrameReader, pts: int) -> float:
     header = reader.header
     seconds = float((pts - header.start) * header.time_base) + 1 / float(header.rate)
     return min(1.0, seconds / header.seconds) if header.seconds else 0.0

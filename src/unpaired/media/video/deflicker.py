@@ -38,14 +38,17 @@ def translate_shots(
     `get_values` returns a frame as the networks' input (C, H, W) in [-1, 1]; all have the same size. `flow_filter`
     filters the translations. `on_shot` is called with the first frame of each shot.
     """
-    for shot in group_by_shot(frames, lambda item: to_frame(get_values(item))):
+    pairs = ((item, to_frame(get_values(item))) for item in frames)
+    for shot in group_by_shot(pairs, lambda pair: pair[1]):
         first = next(shot)
-        on_shot(first)
+        on_shot(first[0])
         if flow_filter is not None:
             flow_filter.reset()
-        translated = _translate_shot(network_pass, chain([first], shot), get_values, label, full_precision)
-        for item, y in translated:
-            yield item, y if flow_filter is None else _filter(flow_filter, get_values(item), y)
+        translated = _translate_shot(
+            network_pass, chain([first], shot), lambda pair: get_values(pair[0]), label, full_precision
+        )
+        for (item, frame), y in translated:
+            yield item, y if flow_filter is None else _filter(flow_filter, frame, y)
 
 
 def group_by_shot(items: Iterable[T], get_frame: Callable[[T], Frame]) -> Iterator[Iterator[T]]:
@@ -94,7 +97,7 @@ def sample(items: list[T]) -> list[T]:
     return [items[round(i * (len(items) - 1) / max(1, count - 1))] for i in range(count)]
 
 
-def _filter(flow_filter: FlowFilter, x: FloatArray, y: FloatArray) -> FloatArray:
-    """Filter a translation (C, H, W); the interpolation may leave the range, which is clipped."""
-    filtered = flow_filter.apply(to_frame(x), np.ascontiguousarray(y.transpose(1, 2, 0)))
+def _filter(flow_filter: FlowFilter, frame: Frame, y: FloatArray) -> FloatArray:
+    """Filter the translation (C, H, W) of a frame; the interpolation may leave the range, which is clipped."""
+    filtered = flow_filter.apply(frame, np.ascontiguousarray(y.transpose(1, 2, 0)))
     return np.ascontiguousarray(filtered.transpose(2, 0, 1).clip(-1, 1))

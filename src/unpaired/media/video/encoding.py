@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import av
@@ -11,12 +11,19 @@ from av.error import FFmpegError
 from av.video.format import VideoFormat
 
 from unpaired.errors import UsageError, suggest_name
-from unpaired.media.video.clip_reader import ClipHeader
+from unpaired.media.video.frame_reader import ClipHeader
 from unpaired.media.video.frames import ColorTags, adapt_tags, count_bits, has_alpha, is_gray
-from unpaired.media.video.settings import CODECS, CONTAINERS
+from unpaired.media.video.settings import ANIMATIONS, CODECS, CONTAINERS
 
+_RGB_FORMATS = {
+    (False, False): "bgr0",
+    (False, True): "bgra",
+    (True, False): "gbrp16le",
+    (True, True): "gbrap16le",
+}
+"""More than 8 bits, alpha -> pixel format of the segments of animated pictures."""
 INTERMEDIATE = "ffv1"
-"""Lossless codec of the segments of animated GIFs, whose frames depend on each other across segments."""
+"""Lossless codec of the segments of animated pictures, whose frames depend on each other across segments."""
 _EVEN_SIZES = ("libx264", "libx265", "libsvtav1")
 """Encoders that need even sizes if the color planes have half the size."""
 _MIN_SIDES = {"libx265": 64, "libsvtav1": 64}
@@ -31,6 +38,10 @@ _DEFAULT_QUALITY = {
     "mpeg4": 2,
     "mjpeg": 2,
 }
+_COLORED = {"gray": "yuv420p", "ya8": "yuva420p", "gray10le": "yuv420p10le", "gray12le": "yuv420p12le"} | dict.fromkeys(
+    ("gray16le", "gray16be", "ya16le", "ya16be"), "yuva444p16le"
+)
+"""Pixel format without color -> that of a translation with color."""
 _QSCALE = 118
 """Value of FFmpeg's `global_quality` for a quantizer of 1."""
 _MAX_MPEG4_TICKS = 65535
@@ -53,17 +64,23 @@ class ClipEncoding:
     notes: tuple[str, ...] = ()
 
 
-def choose_encoding(path: Path, header: ClipHeader, suffix: str, codec: str, quality: int | None) -> ClipEncoding:
-    """Choose the encoding of the translation of `path` to a file with `suffix`.
+def choose_encoding(
+    path: Path, header: ClipHeader, suffix: str, codec: str, quality: int | None, is_color: bool
+) -> ClipEncoding:
+    """Choose the encoding of the translation of `path`, with or without color, to a file with `suffix`.
 
     The codec is that of the input if the container and FFmpeg can write it, else the usual one of the container. The
     pixel format is the nearest to that of the input. Raises UsageError for a codec that is missing, or that the
     container or the size does not allow.
     """
-    if suffix == ".gif":
-        if codec not in ("auto", "gif"):
-            raise UsageError(f"--codec {codec}: {path} is an animated GIF, and its translation too; leave out --codec")
-        return ClipEncoding(INTERMEDIATE, "bgra" if header.has_alpha else "bgr0", header.tags)
+    if suffix in ANIMATIONS:
+        if codec not in ("auto", header.codec):
+            raise UsageError(
+                f"--codec {codec}: {path} is an animated picture, and its translation too; leave out --codec"
+            )
+        return ClipEncoding(INTERMEDIATE, _RGB_FORMATS[header.bits > 8, header.has_alpha], header.tags)
+    if is_color:
+        header = replace(header, pixel_format=_COLORED.get(header.pixel_format, header.pixel_format))
     container = CONTAINERS[suffix]
     encoder = _choose_encoder(path, header, suffix) if codec == "auto" else _require_encoder(codec, suffix)
     if not _allows_size(encoder, header):
@@ -71,7 +88,7 @@ def choose_encoding(path: Path, header: ClipHeader, suffix: str, codec: str, qua
             f"--codec {codec}: {encoder} needs at least {_MIN_SIDES[encoder]} pixels on either side, but {path.name} "
             f"has {header.width} x {header.height}"
         )
-    pixel_format = _choose_pixel_format(path, header, encoder)
+    pixel_format = _choose_pixel_format(path, header, encoder, container)
     notes = []
     chosen, own = VideoFormat(pixel_format), VideoFormat(header.pixel_format)
     if header.has_alpha and not has_alpha(chosen):
@@ -141,13 +158,15 @@ def _is_storable(encoder: str, suffix: str) -> bool:
         return codec in container.supported_codecs
 
 
-def _choose_pixel_format(path: Path, header: ClipHeader, encoder: str) -> str:
+def _choose_pixel_format(path: Path, header: ClipHeader, encoder: str, container: str) -> str:
     """Return the encoder's pixel format that loses least of the input's."""
     own = VideoFormat(header.pixel_format)
     is_odd = bool(header.width % 2 or header.height % 2)
     formats = [f for f in av.Codec(encoder, "w").video_formats or () if not f.name.startswith("yuvj")]
     if is_odd and encoder in _EVEN_SIZES:
         formats = [f for f in formats if not is_subsampled(f)]
+    if encoder in ("libvpx", "libvpx-vp9") and container not in ("matroska", "webm"):
+        formats = [f for f in formats if not has_alpha(f)]  # only these have a place for it
     if not formats:
         raise UsageError(
             f"{path}: {encoder} needs even sizes, but the clip has {header.width} x {header.height} pixels; use "

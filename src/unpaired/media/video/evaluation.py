@@ -22,7 +22,7 @@ from unpaired.media.image import crops
 from unpaired.media.image.evaluation import evaluate_images
 from unpaired.media.image.settings import ImageSettings, image_settings
 from unpaired.media.video.clip_index import load_clip_index
-from unpaired.media.video.clip_reader import ClipReader
+from unpaired.media.video.clip_opening import open_clip
 from unpaired.media.video.metrics import WARPING_ERROR
 from unpaired.media.video.pipeline import is_clip
 from unpaired.media.video.report_clips import Frames, write_report_clips
@@ -100,7 +100,7 @@ def _read_examples(
     domain, clip = request.model.config.domains[index], load_clip_index(path)
     start = max(0, (len(clip) - MAX_FRAMES) // 2)
     after = int(clip.times[start - 1]) if start and clip.has_times else None
-    with ClipReader(path) as reader:
+    with open_clip(path) as reader:
         for frame in islice(reader.iterate_frames(after), MAX_FRAMES):
             image = reader.decode(frame.frame)
             shrink = settings.resize_mode == "scale"

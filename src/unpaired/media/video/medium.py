@@ -12,6 +12,7 @@ from unpaired.media.image.settings import SUFFIXES
 from unpaired.media.video.metrics import VIDEO_METRICS
 from unpaired.media.video.optional_packages import require_packages
 from unpaired.media.video.settings import CLIP_SUFFIXES, CONVERSION_HINTS, VideoSettings
+from unpaired.packages import import_package
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -27,7 +28,10 @@ if TYPE_CHECKING:
 
 
 class VideoMedium(ImageMedium):
-    """Clips (MP4, MOV, MKV, WebM, AVI, GIF), and pictures beside them. Frames at even times are the training items."""
+    """Clips (MP4, MOV, MKV, WebM, AVI, animated GIF, WebP and PNG), and pictures beside them.
+
+    Frames at even times are the training items.
+    """
 
     name = "video"
     kind = "image"
@@ -35,6 +39,7 @@ class VideoMedium(ImageMedium):
     files_noun = "clips"
     suffixes = CLIP_SUFFIXES | SUFFIXES
     other_inputs = frozenset[str]()
+    other_inputs_noun = "pictures"
     conversion_hints = CONVERSION_HINTS
     settings_title = "clips"
     settings_model = VideoSettings
@@ -87,7 +92,10 @@ class VideoMedium(ImageMedium):
         from unpaired.media.image.settings import image_settings  # noqa: PLC0415
         from unpaired.media.video.transform import VideoTransform  # noqa: PLC0415
 
-        return VideoTransform(image_settings(config))
+        settings = image_settings(config)
+        if settings.temporal_weight:
+            import_package("cv2", "--temporal-weight with clips", "video")
+        return VideoTransform(settings)
 
     def evaluate(self, request: EvaluationRequest) -> MeasuredRoutes:
         """Measure frames as pictures, and the flicker of translated test clips."""

@@ -9,8 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
-
 from unpaired.console import FractionCallback, ignore_fraction
 from unpaired.errors import UnreadableFileError, UsageError
 from unpaired.media import Medium
@@ -20,17 +18,20 @@ from unpaired.media.image.prepared_image import PreparedImage
 from unpaired.media.image.size_adapter import create_size_adapter
 from unpaired.media.image.stack_translation import PreparedStack, TranslatedStack
 from unpaired.media.provenance import SYNTHETIC_COMMENT
+from unpaired.media.video.animations import is_animated
 from unpaired.media.video.optional_packages import has_packages, require_packages
-from unpaired.media.video.settings import CLIP_SUFFIXES, ClipTranslateOptions
+from unpaired.media.video.settings import ANIMATION_SUFFIXES, CLIP_SUFFIXES, ClipTranslateOptions
 from unpaired.packages import import_package
 from unpaired.translate.jobs import file_signature
-from unpaired.translate.network import LabelVector
+from unpaired.translate.network import LabelVector, TensorNetwork
 from unpaired.translate.pipeline import Destination
 
 if TYPE_CHECKING:
-    from unpaired.media.video.clip_reader import ClipHeader
     from unpaired.media.video.encoding import ClipEncoding
+    from unpaired.media.video.frame_reader import ClipHeader
     from unpaired.media.video.segments import SegmentStore
+    from unpaired.media.video.sound_encoding import ConvertedSound
+    from unpaired.media.video.speech import SpeechConverter
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +51,14 @@ class PreparedClip:
         return ("clip", id(self))
 
 
+@dataclass(frozen=True, eq=False)
+class TranslatedClip:
+    """Translated frames of a clip, and its converted speech; without `speech`, its sound is copied."""
+
+    store: SegmentStore
+    speech: ConvertedSound | None
+
+
 PicturesOrClip = PreparedImage | PreparedStack | PreparedClip
 
 
@@ -57,7 +66,7 @@ class ClipPipeline:
     """Pipeline of `pictures` for clips too. Frames are translated as pictures are, each on its own.
 
     A translated clip has the timestamps, sound, size, depth and color tags of its input. It is written in segments,
-    from which a killed translation continues.
+    from which a killed translation continues. The option `voice_run` converts its speech.
     """
 
     def __init__(self, pictures: ImagePipeline) -> None:
@@ -71,15 +80,34 @@ class ClipPipeline:
                 f"--deflicker {self.options.deflicker}: an exported network normalizes each frame on its own; "
                 "translate with the run, or leave out --deflicker"
             )
+        self._speech_converter = self._load_speech_converter()
+
+    def _load_speech_converter(self) -> SpeechConverter | None:
+        """Load the run of recordings that converts the speech, None without one; raises UsageError."""
+        options, network = self.options, self.pictures.network
+        if options.voice_run is None:
+            for flag, value in (("--to-voice", options.to_voice), ("--from-voice", options.from_voice)):
+                if value is not None:
+                    raise UsageError(
+                        f"{flag} {value}: is a speaker of a run of recordings; add it with --voice-run RUN"
+                    )
+            return None
+        require_packages()
+        from unpaired.media.video.speech import SpeechConverter  # noqa: PLC0415
+
+        return SpeechConverter(options, str(network.device) if isinstance(network, TensorNetwork) else "auto")
 
     def get_result_settings(self) -> list[object]:
         """Return the settings of pictures, and those of clips that are given."""
         given = self.options.model_dump(include={"codec", "quality", "deflicker"}, exclude_defaults=True)
-        return [*self.pictures.get_result_settings(), *([given] if given else [])]
+        speech = [] if self._speech_converter is None else [self._speech_converter.get_result_settings()]
+        return [*self.pictures.get_result_settings(), *([given] if given else []), *speech]
 
     def make_output_name(self, path: str) -> str:
-        """Return the same name for clips and animated GIFs, for pictures that of their pipeline."""
-        return os.path.basename(path) if is_clip(path) else self.pictures.make_output_name(path)  # noqa: PTH119
+        """Return the same name for clips and animations, for pictures that of their pipeline."""
+        name = self.pictures.make_output_name(path)
+        own = os.path.basename(path)  # noqa: PTH119 - a Path per name is slow for a million files
+        return name if name == own or not is_clip(path) else own
 
     def estimate_bytes(self, path: Path) -> int:
         """Return 0 for clips, which take the same memory for any length; else the bytes of the picture."""
@@ -97,14 +125,17 @@ class ClipPipeline:
             )
         if self.options.deflicker == "filter":
             import_package("cv2", "--deflicker filter", "video")
-        from unpaired.media.video.clip_reader import read_clip_header  # noqa: PLC0415
+        from unpaired.media.video.clip_opening import read_clip_header  # noqa: PLC0415
         from unpaired.media.video.encoding import choose_encoding  # noqa: PLC0415
 
         if destination is None:
             raise UsageError(f"{path}: a clip is translated to a file; use translate_files or `unpaired translate`")
         header = read_clip_header(path)
+        if self._speech_converter is not None:
+            self._speech_converter.require_speech(path, len(header.audio))
         suffix = destination.path.suffix.lower()
-        encoding = choose_encoding(path, header, suffix, self.options.codec, self.options.quality)
+        is_color = header.has_color or (self.pictures.target_has_color and self.options.mode == "target")
+        encoding = choose_encoding(path, header, suffix, self.options.codec, self.options.quality, is_color)
         label_request = self.pictures.request.label_request
         label = None if label_request is None else label_request.get_target_label(path)
         return PreparedClip(path, destination, header, encoding, label, self.max_waiting_cost + 1)
@@ -129,23 +160,25 @@ class ClipPipeline:
 
     def run(
         self, batch: Sequence[PicturesOrClip], report_fraction: FractionCallback = ignore_fraction
-    ) -> Sequence[Array | TranslatedStack | SegmentStore]:
-        """Translate pictures with equal keys, or one clip, whose result is its store of segments."""
+    ) -> Sequence[Array | TranslatedStack | TranslatedClip]:
+        """Translate pictures with equal keys, or one clip."""
         (first, *_) = batch
         if isinstance(first, PreparedClip):
             return [self._run_clip(first, report_fraction)]
         return self.pictures.run([item for item in batch if not isinstance(item, PreparedClip)], report_fraction)
 
     def write(
-        self, output: Path, prepared_item: PicturesOrClip, result: Array | TranslatedStack | SegmentStore
+        self, output: Path, prepared_item: PicturesOrClip, result: Array | TranslatedStack | TranslatedClip
     ) -> tuple[str, ...]:
-        """Write a picture, or assemble a clip from its segments; returns warnings, for clips none."""
+        """Write a picture, or assemble a clip from its segments; returns warnings."""
         if not isinstance(prepared_item, PreparedClip):
             return self.pictures.write(output, prepared_item, result)  # type: ignore[arg-type]
+        assert isinstance(result, TranslatedClip)
         from unpaired.media.video.muxing import write_clip  # noqa: PLC0415
 
-        write_clip(result, prepared_item.path, SYNTHETIC_COMMENT if self.options.tag else "")  # type: ignore[arg-type]
-        return ()
+        comment, speech = SYNTHETIC_COMMENT if self.options.tag else "", result.speech
+        write_clip(result.store, prepared_item.path, comment, speech)
+        return () if speech is None else tuple(f"{prepared_item.path}: {note}" for note in speech.notes)
 
     def translate_object(self, x: Any, sample_rate_hz: int | None = None) -> Any:
         """Translate a picture in memory or in a file (see `Translator`); raises UsageError for clips."""
@@ -153,8 +186,8 @@ class ClipPipeline:
             raise UsageError(f"{x}: a clip is translated to a file; use translate_files or `unpaired translate`")
         return self.pictures.translate_object(x, sample_rate_hz)
 
-    def _run_clip(self, item: PreparedClip, report_fraction: FractionCallback) -> SegmentStore:
-        from unpaired.media.video.clip_reader import ClipReader  # noqa: PLC0415
+    def _run_clip(self, item: PreparedClip, report_fraction: FractionCallback) -> TranslatedClip:
+        from unpaired.media.video.clip_opening import open_clip  # noqa: PLC0415
         from unpaired.media.video.clip_translation import (  # noqa: PLC0415
             translate_clip,
             translate_frames,
@@ -165,7 +198,8 @@ class ClipPipeline:
         path, destination = item.path, item.destination
         key = [destination.settings_hash, str(path.absolute()), file_signature(path)]
         store = SegmentStore(destination.path, key, item.header, item.encoding)
-        with ClipReader(path) as reader:
+        speech = None if self._speech_converter is None else self._convert_speech(path, store)
+        with open_clip(path) as reader:
             translate = partial(translate_frames, self.pictures)
             if self.tiled_pass is not None:
                 has_filter = self.options.deflicker == "filter"
@@ -176,21 +210,19 @@ class ClipPipeline:
             except UnreadableFileError:
                 store.remove()
                 raise
-        return store
+        return TranslatedClip(store, speech)
+
+    def _convert_speech(self, path: Path, store: SegmentStore) -> ConvertedSound:
+        """Convert the speech before the frames, which take far longer, so that its errors come early."""
+        assert self._speech_converter is not None
+        try:
+            return self._speech_converter.convert(path, store.folder)
+        except UnreadableFileError:
+            store.remove()
+            raise
 
 
 def is_clip(path: str) -> bool:
-    """Whether a file is a clip by its suffix, or is a GIF with more than one frame (needs PyAV)."""
+    """Whether a file is a clip by its suffix, or is a picture with more than one frame (needs PyAV)."""
     suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122 - a Path per name is slow for a million files
-    if suffix in CLIP_SUFFIXES:
-        return True
-    return suffix == ".gif" and has_packages() and _is_animated(path)
-
-
-def _is_animated(path: str) -> bool:
-    try:
-        with Image.open(path) as image:
-            image.seek(1)
-    except (OSError, EOFError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return False
-    return True
+    return suffix in CLIP_SUFFIXES or (suffix in ANIMATION_SUFFIXES and has_packages() and is_animated(path))

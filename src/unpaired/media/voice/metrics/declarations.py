@@ -65,6 +65,7 @@ SIMILARITY_SECOND = Metric("similarity_second", "2nd judge: to target", "higher"
 SIMILARITY_SECOND_SOURCE = Metric("similarity_second_source", "2nd judge: to source", "lower", 3, _SIMILARITY)
 WER = Metric("wer", "WER", "lower", 3, _WORDS)
 CER = Metric("cer", "CER", "lower", 3, _WORDS)
+WER_SECOND = Metric("wer_second", "2nd judge: WER", "lower", 3, _WORDS)
 MOS = Metric("mos", "MOS, distillmos", "higher", 2, _OPINION)
 DNSMOS = Metric("dnsmos", "MOS, DNSMOS", "higher", 2, _OPINION)
 
@@ -85,6 +86,7 @@ VOICE_METRICS = (
     SIMILARITY_SECOND_SOURCE,
     WER,
     CER,
+    WER_SECOND,
     MOS,
     DNSMOS,
     NEAREST_RATIO,

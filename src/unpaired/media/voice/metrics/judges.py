@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar, get_args
 
 from unpaired.errors import UsageError
+from unpaired.media.voice.metrics.moonshine import Moonshine, explain_missing_moonshine
 from unpaired.media.voice.metrics.naturalness import (
     DistillMos,
     Dnsmos,
@@ -41,6 +42,7 @@ class Judges:
     speaker_encoder: SpeakerEncoder | None = None
     second_speaker_encoder: SpeakerEncoder | None = None
     recogniser: Recogniser | None = None
+    second_recogniser: Recogniser | None = None
     mos: MosPredictor | None = None
     dnsmos: MosPredictor | None = None
     missing: Mapping[JudgeKind, Sequence[str]] = field(default_factory=dict)
@@ -52,6 +54,7 @@ class Judges:
             "similarity judged by": self.speaker_encoder,
             "similarity judged again by": self.second_speaker_encoder,
             "words recognized by": self.recogniser,
+            "words recognized again by": self.second_recogniser,
             "MOS predicted by": self.mos,
             "MOS predicted again by": self.dnsmos,
         }
@@ -93,6 +96,7 @@ def find_judges(kinds: Collection[JudgeKind] = JUDGE_KINDS) -> Judges:
         make_judge("speakers", Resemblyzer, explain_missing_resemblyzer),
         make_judge("speakers", DVector, explain_missing_dvector),
         make_judge("words", Whisper, explain_missing_whisper),
+        make_judge("words", Moonshine, explain_missing_moonshine),
         make_judge("naturalness", DistillMos, explain_missing_distillmos),
         make_judge("naturalness", Dnsmos, explain_missing_dnsmos),
         missing,

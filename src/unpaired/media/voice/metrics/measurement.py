@@ -28,7 +28,7 @@ from unpaired.media.voice.metrics.judges import Judges, find_judges
 from unpaired.media.voice.metrics.mcd import AlignedMetrics, compute_aligned_metrics
 from unpaired.media.voice.metrics.naturalness import MosPredictor
 from unpaired.media.voice.metrics.speakers import SpeakerEncoder, similarity
-from unpaired.media.voice.metrics.word_errors import compute_error_rates
+from unpaired.media.voice.metrics.word_errors import ErrorRates, Recogniser, compute_error_rates
 from unpaired.metrics.base import DO_NOTHING, RouteEvaluation, keep_finite
 
 Resynthesise = Callable[[Wave, int], Wave]
@@ -56,7 +56,7 @@ class VoiceEvaluator:
     """Evaluator of one route, which analyses sources and targets once for all systems.
 
     `sources` and `targets` are held-out sentences. With `parallel`, the i-th of both have the same words, and metrics
-    with alignment are measured. `transcripts` are those of the sources (None: the recogniser's output on the sources),
+    with alignment are measured. `transcripts` are those of the sources (None: each recogniser's output on the sources),
     `target_transcripts` those of the targets if they differ. `resynthesise` creates the copy-synthesis baseline.
     Raises ValueError if there are no sentences or their numbers do not match.
     """
@@ -98,8 +98,11 @@ class VoiceEvaluator:
             self._analyse_utterances(targets, "targets"),
         )
         self._target_distribution = distribution.compute_distribution(self._targets.frames)
-        self._transcripts = transcripts if transcripts is not None else self._transcribe(sources)
-        self._target_transcripts = self._transcripts if parallel else target_transcripts
+        self._transcripts = [
+            transcripts if transcripts is not None else _transcribe(recogniser, sources, sample_rate_hz)
+            for recogniser in self._recognisers
+        ]
+        self._target_transcripts = self._transcripts if parallel else [target_transcripts for _ in self._recognisers]
 
     def measure(self, outputs: Sequence[Wave], system: str = CONVERTED) -> SystemMeasures:
         """Measure the conversions of the sources, in order; raises DivergenceError if a wave is not finite."""
@@ -144,7 +147,13 @@ class VoiceEvaluator:
             notes=tuple(f"{reason}." for reason in chain.from_iterable(self._judges.missing.values())),
         )
 
-    def _measure(self, out: _Utterances, has_references: bool, transcripts: Sequence[str] | None) -> SystemMeasures:
+    @property
+    def _recognisers(self) -> tuple[Recogniser | None, Recogniser | None]:
+        return self._judges.recogniser, self._judges.second_recogniser
+
+    def _measure(
+        self, out: _Utterances, has_references: bool, transcripts: Sequence[Sequence[str] | None]
+    ) -> SystemMeasures:
         values = self._compare_distributions(out, self._targets, self._target_distribution) | self._measure_with_judges(
             out, transcripts
         )
@@ -175,13 +184,18 @@ class VoiceEvaluator:
             values[f"{name}_source"] = _compute_similarity(out.embeddings[i], self._sources.embeddings[i])
         return values
 
-    def _measure_with_judges(self, out: _Utterances, transcripts: Sequence[str] | None) -> dict[str, float | None]:
-        """Measure word errors and naturalness."""
-        hypotheses = self._transcribe(out.waves) if transcripts is not None else None
-        rates = None if transcripts is None or hypotheses is None else compute_error_rates(transcripts, hypotheses)
+    def _measure_with_judges(
+        self, out: _Utterances, transcripts: Sequence[Sequence[str] | None]
+    ) -> dict[str, float | None]:
+        """Measure word errors, against a list of transcripts for each recogniser, and naturalness."""
+        first, second = (
+            self._compute_error_rates(recogniser, out.waves, texts)
+            for recogniser, texts in zip(self._recognisers, transcripts, strict=True)
+        )
         return {
-            "wer": None if rates is None else rates.wer,
-            "cer": None if rates is None else rates.cer,
+            "wer": None if first is None else first.wer,
+            "cer": None if first is None else first.cer,
+            "wer_second": None if second is None else second.wer,
             "mos": self._predict_mos(self._judges.mos, out.waves),
             "dnsmos": self._predict_mos(self._judges.dnsmos, out.waves),
         }
@@ -189,9 +203,11 @@ class VoiceEvaluator:
     def _predict_mos(self, predictor: MosPredictor | None, waves: Sequence[Wave]) -> float | None:
         return None if predictor is None else float(np.mean([predictor(wave, self._rate) for wave in waves]))
 
-    def _transcribe(self, waves: Sequence[Wave]) -> list[str] | None:
-        recogniser = self._judges.recogniser
-        return None if recogniser is None else [recogniser(wave, self._rate) for wave in waves]
+    def _compute_error_rates(
+        self, recogniser: Recogniser | None, waves: Sequence[Wave], transcripts: Sequence[str] | None
+    ) -> ErrorRates | None:
+        hypotheses = None if transcripts is None else _transcribe(recogniser, waves, self._rate)
+        return None if transcripts is None or hypotheses is None else compute_error_rates(transcripts, hypotheses)
 
     def _analyse_utterances(self, waves: Sequence[Wave], name: str) -> _Utterances:
         for i, wave in enumerate(waves):
@@ -253,6 +269,10 @@ def measure_conversion(
     if copy_synthesis is not None:
         baselines[COPY_SYNTHESIS] = copy_synthesis
     return evaluator.build_evaluation(converted, baselines | {REAL: evaluator.measure_targets()}, available)
+
+
+def _transcribe(recogniser: Recogniser | None, waves: Sequence[Wave], sample_rate_hz: int) -> list[str] | None:
+    return None if recogniser is None else [recogniser(wave, sample_rate_hz) for wave in waves]
 
 
 def _average_aligned_metrics(metrics: Sequence[AlignedMetrics]) -> dict[str, float | None]:
