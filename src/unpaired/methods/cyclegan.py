@@ -150,8 +150,7 @@ class CycleGAN(Method):
             "generators": Player(("G", "F"), lr=lr, grad_clip=grad_clip),
             "discriminators": Player(discriminator_roles, lr=lr_d, grad_clip=grad_clip),
         }
-        there, back = Route("X", "Y", ("align_y", "G")), Route("Y", "X", ("align_x", "F"))
-        self.routes = (there,) if one_way else (there, back)
+        self.routes = (Route("X", "Y", ("G",)),) if one_way else (Route("X", "Y", ("G",)), Route("Y", "X", ("F",)))
 
     @staticmethod
     def resolve_settings(settings: Mapping[str, Any], measure_distance: Callable[[], float]) -> dict[str, Any]:

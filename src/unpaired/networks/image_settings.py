@@ -56,8 +56,8 @@ class ImageNetworkSettings(NetworkSettings):
     match_colors: bool | Auto = Field(
         False,
         description="give a generator its input with the colors' mean and covariance of the target domain (linear "
-        "color transfer, measured on training pictures; cyclegan only); auto: if the domains' intensities then differ "
-        "by less than 5 % of the range",
+        "color transfer, measured on training pictures; cyclegan only); auto: if the domains' intensities differ by "
+        "25 % of the range or more, and after the transfer by less than 5 %",
     )
     augment: tuple[AugmentPolicy, ...] | Auto = Field(
         (),

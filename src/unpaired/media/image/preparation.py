@@ -32,10 +32,11 @@ SMALL_DATASET_FILES = 2000
 """Number of training files below which "auto" augments the discriminators' input."""
 RESIDUAL_MAX_DISTANCE = 0.15
 """Intensity distance of two domains, as a fraction of the range, below which "auto" enables residual generators."""
-MATCH_MAX_DISTANCE = 0.05
-"""Intensity distance that a linear color transfer may leave, as a fraction of the range, for "auto" to match colors.
+MATCH_MIN_DISTANCE, MATCH_MAX_REMAINDER = 0.25, 0.05
+"""Intensity distance of two domains from which "auto" matches colors, and what the match may leave of it.
 
-Where it leaves more, contrast may have to be inverted (MRI T1 to T2), and the transfer leads away from the truth.
+Where the domains are near anyway, matching does not help; where it leaves more, contrast may have to be inverted (MRI
+T1 to T2), and it leads away from the truth.
 """
 
 
@@ -75,8 +76,7 @@ def inspect_image_data(
         return samples
 
     def measure(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> float:
-        """Measure the distance of the generators' inputs from their targets; "auto" tries the transfer."""
-        return measure_distance(sample(domains, splits), after_transfer=networks.match_colors is not False)
+        return measure_distance(sample(domains, splits), after_transfer=bool(networks.match_colors))
 
     def decide_networks(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> NetworkSettings:
         smallest = min(len(split.train) for split in splits)
@@ -86,22 +86,25 @@ def inspect_image_data(
     for domain in created_domains:
         log_value_range(domain, resolved, log)
     if networks.match_colors == "auto":
-        networks = decide_color_matching(networks, measure(created_domains, splits), log)
+        networks = decide_color_matching(networks, sample(created_domains, splits), log)
     if networks.match_colors:
         created_domains = record_colors(created_domains, sample(created_domains, splits))
     return Inspection(resolved, created_domains, splits, decide_networks, measure_distance=measure)
 
 
 def decide_color_matching(
-    networks: ImageNetworkSettings, value_distance: float, log: LogCallback
+    networks: ImageNetworkSettings, samples: Sequence[Tensor], log: LogCallback
 ) -> ImageNetworkSettings:
-    """Decide `match_colors` "auto" by the distance of the domains' intensities after a linear color transfer."""
-    is_near = value_distance < MATCH_MAX_DISTANCE
-    log(
-        f"inputs of generators: {'with' if is_near else 'without'} a linear color transfer to the target domain (after "
-        f"it, the domains' intensities differ by {value_distance:.0%} of the range)"
-    )
-    return networks.model_copy(update={"match_colors": is_near})
+    """Decide `match_colors` "auto": on where a linear color transfer removes a large distance of the domains."""
+    before = measure_distance(samples, after_transfer=False)
+    remainder = measure_distance(samples, after_transfer=True)
+    match = before >= MATCH_MIN_DISTANCE and remainder < MATCH_MAX_REMAINDER
+    if before >= MATCH_MIN_DISTANCE:
+        log(
+            f"match_colors: {str(match).lower()} (the domains' intensities differ by {before:.0%} of the range, after "
+            f"a linear color transfer by {remainder:.0%})"
+        )
+    return networks.model_copy(update={"match_colors": match})
 
 
 def log_value_range(domain: Domain, settings: ImageSettings, log: LogCallback) -> None:
