@@ -136,6 +136,10 @@ class SignalNetworkFactory:
         """Build two convolutions over time."""
         return Role(self._convolve(1, self.width), nn.ReLU(), self._convolve(self.width, 1))
 
+    def alignment(self, source: str, target: str) -> Role:
+        """Return the identity."""
+        return Role()
+
     def discriminator(self, domain: str, outputs: int = 1) -> Role:
         """Build a discriminator with a score for each sample."""
         return Role(self._convolve(1, self.width), nn.LeakyReLU(0.2), self._convolve(self.width, outputs))

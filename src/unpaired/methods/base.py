@@ -152,6 +152,8 @@ class Method(nn.Module, ABC):
     """Whether the method can learn from another run's translations (`NetworkFactory.teacher`)."""
     depth_setting: ClassVar[str | None] = None
     """Setting for the depth of the generator, if the method supports a search for the smallest sufficient depth."""
+    aligns_inputs: ClassVar[bool] = False
+    """Whether the method applies `NetworkFactory.alignment` to the inputs of its generators."""
     export_refusal: ClassVar[str] = ""
     """Why a translation is no forward pass and cannot be exported; empty if it is one."""
     stride: int = 1

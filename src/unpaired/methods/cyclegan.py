@@ -55,6 +55,8 @@ class CycleGAN(Method):
     - `identity_end`: CycleGAN-VC (arXiv:1711.11293) uses the identity loss for 10^4 of 4x10^5 steps only.
     - `two_step_weight`: discriminators of inputs against reconstructions (CycleGAN-VC2, arXiv:1904.04631; weight 1).
     - `max_mask_fraction`: masked frames that the generator fills in (MaskCycleGAN-VC, arXiv:2102.12841; 0.5).
+    - Aligned inputs (pictures, `match_colors`): G and F get their inputs after a linear color transfer to the target
+      domain, so that they need not learn it. The identity loss does not align: its inputs are in the target domain.
     - `transport_weight`: `OptimalTransportLoss` on frames of voices, which keeps speech sounds from being swapped.
 
     Differs: the identity loss is on by default, as in the authors' code (0.5 of the cycle weight); the guess
@@ -62,6 +64,7 @@ class CycleGAN(Method):
     """
 
     is_cycle_consistent = True
+    aligns_inputs = True
     steganography_defences = {"cycle_noise": 0.1, "guess_weight": 2.0}  # noqa: RUF012 - data
     ignored_if = {"identity_end": ("identity_weight", 0.0), "cycle_direction": ("one_way", True)}  # noqa: RUF012 - data
     presets = cyclegan_presets.PRESETS
@@ -130,6 +133,7 @@ class CycleGAN(Method):
         self.cycle_noise, self.max_mask_fraction = cycle_noise, max_mask_fraction
         self.G = net.generator("X", "Y", max_mask_fraction=max_mask_fraction)
         self.F = net.generator("Y", "X", max_mask_fraction=max_mask_fraction)
+        self.align_y, self.align_x = net.alignment("X", "Y"), net.alignment("Y", "X")
         self.D_y, self.pool_y = net.discriminator("Y"), ImagePool(pool_size)
         self.D_x, self.pool_x = None if one_way else net.discriminator("X"), ImagePool(pool_size)
         self.loss_weights = {
@@ -179,8 +183,13 @@ class CycleGAN(Method):
         )
 
     def translate(self, x: Tensor, source: str, target: str) -> Tensor:
-        """Apply G from X to Y, F from Y to X."""
-        return (self.G if target == "Y" else self.F)(x)  # type: ignore[no-any-return]
+        """Apply G from X to Y, F from Y to X, to aligned items."""
+        aligned = self._align(x, target)
+        return (self.G if target == "Y" else self.F)(aligned)  # type: ignore[no-any-return]
+
+    def _align(self, x: Tensor, target: str) -> Tensor:
+        """Apply the network factory's fixed alignment with the target domain, which most settings do not have."""
+        return (self.align_y if target == "Y" else self.align_x)(x)  # type: ignore[no-any-return]
 
     def _translate_batch(self, batch: Batch, context: StepContext) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """Return the translations G(x), F(y), and the outputs G(y), F(x) for the identity loss if its weight is not 0.
@@ -192,7 +201,7 @@ class CycleGAN(Method):
         same: dict[str, Tensor] = {}
         directions = [("X", "Y", self.G), ("Y", "X", self.F)] if self.D_x is not None else [("X", "Y", self.G)]
         for source, target, generator in directions:
-            inputs = mask_frames(batch[source], self.max_mask_fraction)
+            inputs = mask_frames(self._align(batch[source], target), self.max_mask_fraction)
             if use_identity:
                 fake[target], same[target] = forward_pair(generator, inputs, batch[target])
             else:
@@ -203,9 +212,9 @@ class CycleGAN(Method):
         """Return F(G(x)) and G(F(y)), those of the cycles that are trained."""
         rec: dict[str, Tensor] = {}
         if self.has_forward_cycle:
-            rec["X"] = self.F(add_noise(fake["Y"], self.cycle_noise))
+            rec["X"] = self.F(self._align(add_noise(fake["Y"], self.cycle_noise), "X"))
         if self.has_backward_cycle:
-            rec["Y"] = self.G(add_noise(fake["X"], self.cycle_noise))
+            rec["Y"] = self.G(self._align(add_noise(fake["X"], self.cycle_noise), "Y"))
         return rec
 
     def _generator_losses(self, fake: Mapping[str, Tensor]) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Any
 
 AUTO_IDENTITY_WEIGHT = 2.5
 AUTO_IDENTITY_MAX_DISTANCE = 0.25
-"""Intensity distance of the domains from which "auto" turns the identity loss off.
+"""Intensity distance of the domains (after `match_colors`, if on) from which "auto" turns the identity loss off.
 
 The loss keeps dark pixels dark, which harms where they should become bright. Without it, a generator may exchange dark
 and light between domains of equal intensities.
@@ -27,6 +27,7 @@ SMALL_NETWORKS: dict[str, Any] = {
     "residual": False,
     "skips": "half",
     "antialias": "late",
+    "match_colors": "auto",
     "discriminator": "multi",
     "discriminator_layers": 2,
     "discriminator_width": 48,

@@ -28,11 +28,14 @@ class ColorTransfer:
 
 @dataclass(frozen=True)
 class ColorStatistics:
-    """Mean (C) and covariance (C, C) of the channels over all pixels of `num_pictures` pictures, float64."""
+    """Mean (C) and covariance (C, C) of the channels over all pixels of `num_pictures` pictures, float64.
+
+    The number is for information only.
+    """
 
     mean: Tensor
     covariance: Tensor
-    num_pictures: int
+    num_pictures: int = 0
 
 
 def fit_color_transfer(source: ColorStatistics, target: ColorStatistics) -> ColorTransfer:

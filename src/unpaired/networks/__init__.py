@@ -49,6 +49,9 @@ class NetworkFactory(Protocol):
                 generator also takes the mask as a second channel (voice features only).
         """
 
+    def alignment(self, source: str, target: str) -> Role:
+        """Build a fixed map that brings items of `source` closer to those of `target`; without one, the identity."""
+
     def discriminator(self, domain: str, outputs: int = 1) -> Role:
         """Build a discriminator: items of `domain` -> one or several scores per item.
 

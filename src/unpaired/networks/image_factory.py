@@ -10,6 +10,7 @@ from torch import nn
 from unpaired.errors import UsageError
 from unpaired.labels import Labels, create_domain_labels
 from unpaired.networks.blocks import ImageResidual, Role, as_affine
+from unpaired.networks.color_alignment import ColorAlignment
 from unpaired.networks.conditional import (
     classifier,
     count_fader_halvings,
@@ -50,6 +51,7 @@ class ImageNetworkFactory(ImageLayers):
         channels: The number of channels of each domain, by its key ("X", "Y", ...).
         labels: The labels of the items; None: the domains are the labels.
         teacher: The frozen generator of another run, if any.
+        alignments: The color alignment from one domain to another, by their keys.
     """
 
     def __init__(
@@ -59,11 +61,13 @@ class ImageNetworkFactory(ImageLayers):
         size: int,
         labels: Labels | None = None,
         teacher: Role | None = None,
+        alignments: Mapping[tuple[str, str], ColorAlignment] | None = None,
     ) -> None:
         super().__init__(settings, channels, size)
         self.domains = tuple(channels)
         self._labels = labels
         self._teacher = teacher
+        self._alignments = alignments or {}
 
     @property
     def labels(self) -> Labels:
@@ -90,6 +94,11 @@ class ImageNetworkFactory(ImageLayers):
         if s.residual and depth is None and inputs == outputs:
             net = ImageResidual(net, outputs)
         return Role(net)
+
+    def alignment(self, source: str, target: str) -> Role:
+        """Return the color alignment from `source` to `target`; without one, the identity."""
+        found = self._alignments.get((source, target))
+        return Role() if found is None else Role(found)
 
     def discriminator(self, domain: str, outputs: int = 1) -> Role:
         """Build a discriminator: images of `domain` -> scores (B, views x outputs, h, w).

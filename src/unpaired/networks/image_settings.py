@@ -53,6 +53,12 @@ class ImageNetworkSettings(NetworkSettings):
         False,
         description="blur where the patch discriminator (also in multi) halves the resolution, as in CUT; slower",
     )
+    match_colors: bool | Auto = Field(
+        False,
+        description="give a generator its input with the colors' mean and covariance of the target domain (linear "
+        "color transfer, measured on training pictures; cyclegan only); auto: if the domains' intensities differ by "
+        "25 % of the range or more, and after the transfer by less than 5 %",
+    )
     augment: tuple[AugmentPolicy, ...] | Auto = Field(
         (),
         description="differentiable augmentation of what discriminators see: color, translation, cutout; auto: by the "

@@ -89,6 +89,10 @@ class VoiceNetworkFactory(VoiceLayers):
         net = VoiceResidual(net) if self.settings.residual else net
         return Role(MaskedInfilling(net)) if max_mask_fraction else Role(net)
 
+    def alignment(self, source: str, target: str) -> Role:  # noqa: ARG002 - signature of NetworkFactory
+        """Return the identity: each speaker's features are normalized by the speaker's own statistics."""
+        return Role()
+
     def discriminator(self, domain: str, outputs: int = 1) -> Role:  # noqa: ARG002
         """Build a discriminator: voice features of `domain` -> scores (B, views x outputs, h, w).
 

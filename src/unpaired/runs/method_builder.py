@@ -87,12 +87,13 @@ def load_teacher(teacher: Teacher) -> Role:
 
 
 class RouteModule(nn.Module):
-    """Route of a method as one module, with only the roles that the route needs."""
+    """Route of a method as one module, with only the roles that the route needs, and those without weights."""
 
     def __init__(self, method: Method, route: Route) -> None:
         super().__init__()
-        for name in [name for name, _ in method.named_children() if name not in route.roles]:
-            delattr(method, name)
+        for name, child in list(method.named_children()):
+            if name not in route.roles and any(True for _ in child.parameters()):
+                delattr(method, name)
         self.method = method
         self.domain_keys = route.source, route.target
 

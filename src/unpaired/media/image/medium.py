@@ -138,12 +138,14 @@ class ImageMedium(Medium):
     def create_network_factory(self, config: RunConfig, teacher: Role | None = None) -> NetworkFactory:
         """Return the factory of image networks."""
         from unpaired.data.domain import DOMAIN_KEYS  # noqa: PLC0415
+        from unpaired.media.image.color_alignment import create_color_alignments  # noqa: PLC0415
         from unpaired.networks.image_factory import ImageNetworkFactory  # noqa: PLC0415
 
         assert isinstance(config.networks, ImageNetworkSettings)
         settings = image_settings(config)
         channels = dict.fromkeys(DOMAIN_KEYS[: len(config.domains)], settings.num_channels)
-        return ImageNetworkFactory(config.networks, channels, settings.size, config.labels, teacher)
+        alignments = create_color_alignments(config.domains)
+        return ImageNetworkFactory(config.networks, channels, settings.size, config.labels, teacher, alignments)
 
     def create_translation_losses(self, config: RunConfig) -> tuple[TranslationLoss, ...]:
         """Return the temporal consistency loss if it has a weight; raises UsageError if the method cannot have it."""

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
+from torch import Tensor
 
 from unpaired.config.settings import NetworkSettings
 from unpaired.console import LogCallback
-from unpaired.data.batches import iterate_items
 from unpaired.data.domain import Domain
 from unpaired.data.split import DomainSplits
 from unpaired.media.base import Inspection
+from unpaired.media.image.color_alignment import record_colors, require_alignment
 from unpaired.media.image.inspection import inspect_images
 from unpaired.media.image.inspection_report import ImageDataReport
+from unpaired.media.image.pixel_samples import measure_distance, sample_pixels
 from unpaired.media.image.settings import ImageSettings, image_statistics
 from unpaired.media.image.transform import ImageTransform
 from unpaired.networks.image_settings import ImageNetworkSettings
@@ -32,6 +32,12 @@ SMALL_DATASET_FILES = 2000
 """Number of training files below which "auto" augments the discriminators' input."""
 RESIDUAL_MAX_DISTANCE = 0.15
 """Intensity distance of two domains, as a fraction of the range, below which "auto" enables residual generators."""
+MATCH_MIN_DISTANCE, MATCH_MAX_REMAINDER = 0.25, 0.05
+"""Intensity distance of two domains from which "auto" matches colors, and what the match may leave of it.
+
+Where the domains are near anyway, matching does not help; where it leaves more, contrast may have to be inverted (MRI
+T1 to T2), and it leads away from the truth.
+"""
 
 
 def inspect_image_data(
@@ -48,6 +54,8 @@ def inspect_image_data(
     assert isinstance(settings.medium_settings, ImageSettings)
     assert isinstance(settings.networks, ImageNetworkSettings)
     networks = settings.networks
+    if networks.match_colors:
+        require_alignment(settings.method)
     report = inspect(listing.files, MAX_DECODED_FILES, settings.split_seed, settings=settings.medium_settings)
     for note in report.list_stack_notes():
         log(note)
@@ -60,22 +68,43 @@ def inspect_image_data(
     log(f"pictures: {resolved.size} px, --resize-mode {resolved.resize_mode}, {resolved.num_channels} channels")
     splits = report.split_files(settings.data.holdout_fraction, settings.split_seed)
 
-    distances: list[float] = []
+    samples: list[Tensor] = []
 
-    def measure_distance(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> float:
-        """Measure the distance of the run's domains at the first call; several settings depend on it."""
-        if not distances:
-            distances.append(measure_value_distance(domains, create_transform(resolved), splits))
-        return distances[0]
+    def sample(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> list[Tensor]:
+        """Sample the pixels of the run's domains at the first call; several settings depend on them."""
+        samples.extend(() if samples else sample_pixels(domains, splits, create_transform(resolved)))
+        return samples
+
+    def measure(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> float:
+        return measure_distance(sample(domains, splits), after_transfer=bool(networks.match_colors))
 
     def decide_networks(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> NetworkSettings:
         smallest = min(len(split.train) for split in splits)
-        return decide_network_settings(networks, smallest, partial(measure_distance, domains, splits), log)
+        return decide_network_settings(networks, smallest, partial(sample, domains, splits), log)
 
     created_domains = report.create_domains(resolved.num_channels, resolved.value_range, resolved.percentile_range)
     for domain in created_domains:
         log_value_range(domain, resolved, log)
-    return Inspection(resolved, created_domains, splits, decide_networks, measure_distance=measure_distance)
+    if networks.match_colors == "auto":
+        networks = decide_color_matching(networks, sample(created_domains, splits), log)
+    if networks.match_colors:
+        created_domains = record_colors(created_domains, sample(created_domains, splits))
+    return Inspection(resolved, created_domains, splits, decide_networks, measure_distance=measure)
+
+
+def decide_color_matching(
+    networks: ImageNetworkSettings, samples: Sequence[Tensor], log: LogCallback
+) -> ImageNetworkSettings:
+    """Decide `match_colors` "auto": on where a linear color transfer removes a large distance of the domains."""
+    before = measure_distance(samples, after_transfer=False)
+    remainder = measure_distance(samples, after_transfer=True)
+    match = before >= MATCH_MIN_DISTANCE and remainder < MATCH_MAX_REMAINDER
+    if before >= MATCH_MIN_DISTANCE:
+        log(
+            f"match_colors: {str(match).lower()} (the domains' intensities differ by {before:.0%} of the range, after "
+            f"a linear color transfer by {remainder:.0%})"
+        )
+    return networks.model_copy(update={"match_colors": match})
 
 
 def log_value_range(domain: Domain, settings: ImageSettings, log: LogCallback) -> None:
@@ -105,7 +134,7 @@ def limit_size(
 
 
 def decide_network_settings(
-    networks: ImageNetworkSettings, smallest_count: int, measure_distance: Callable[[], float], log: LogCallback
+    networks: ImageNetworkSettings, smallest_count: int, sample: Callable[[], Sequence[Tensor]], log: LogCallback
 ) -> ImageNetworkSettings:
     """Decide network settings that are "auto".
 
@@ -118,25 +147,8 @@ def decide_network_settings(
         policy_names = ", ".join(policies) or "none"
         log(f"discriminator augmentation: {policy_names} ({smallest_count:,} files in the smaller domain)")
     if networks.residual == "auto":
-        value_distance = measure_distance()
+        value_distance = measure_distance(sample(), after_transfer=False)
         changes["residual"] = value_distance < RESIDUAL_MAX_DISTANCE
         state = "on" if changes["residual"] else "off"
         log(f"residual generators: {state} (the domains' intensities differ by {value_distance:.0%} of the range)")
     return networks.model_copy(update=changes)
-
-
-def measure_value_distance(
-    domains: Sequence[Domain], transform: ImageTransform, splits: Sequence[DomainSplits], max_items: int = 100
-) -> float:
-    """Return the Wasserstein distance of the domains' intensity histograms, as a fraction of the range.
-
-    It is the mean over channels, from the first `max_items` training items of each domain; of more than two domains,
-    the largest distance of a pair.
-    """
-    quantiles = []
-    for domain, domain_split in zip(domains, splits, strict=True):
-        indices = range(min(max_items, len(domain_split.train)))
-        tensors = [item.tensor for item in iterate_items(domain_split.train, domain, transform, indices)]
-        values = torch.stack(tensors).transpose(0, 1).flatten(1).numpy()
-        quantiles.append(np.quantile(values, np.linspace(0.005, 0.995, 100), axis=1))
-    return max(float(np.abs(one - other).mean()) / 2 for one, other in itertools.combinations(quantiles, 2))

@@ -132,6 +132,12 @@ class ImageStatistics(StrictModel):
     bits: Literal[8, 16, 32] = Field(8, description="bits per channel (32: floating point)")
     low: float = Field(0, description="raw value that the networks see as -1: 0 for 8 bits, else the lowest measured")
     high: float = Field(255, description="raw value that the networks see as 1: 255 for 8 bits, else the highest")
+    color_mean: tuple[float, ...] | None = Field(
+        None, description="mean of each channel of the training pictures, from -1 to 1; measured for --match-colors"
+    )
+    color_covariance: tuple[tuple[float, ...], ...] | None = Field(
+        None, description="covariance of the channels of the training pictures; measured for --match-colors"
+    )
 
 
 class ImageEvaluateOptions(EvaluateOptions):

@@ -1,0 +1,54 @@
+"""Alignment of the colors of domains: measured before training, recorded in the configuration, applied by networks."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from unpaired.data.domain import DOMAIN_KEYS, Domain
+from unpaired.errors import UsageError
+from unpaired.media.image.settings import image_statistics
+from unpaired.methods import METHODS
+from unpaired.metrics.color_transfer import ColorStatistics, fit_color_transfer, measure_colors
+from unpaired.networks.color_alignment import ColorAlignment
+
+
+def require_alignment(method: str) -> None:
+    """Raise UsageError if the method's generators have no aligned inputs."""
+    if not METHODS[method].cls.aligns_inputs:
+        able = ", ".join(name for name, info in METHODS.items() if info.cls.aligns_inputs)
+        raise UsageError(
+            f"match_colors: {method} does not support it, only {able}; leave it out (--match-colors false)"
+        )
+
+
+def record_colors(domains: Sequence[Domain], samples: Sequence[Tensor]) -> tuple[Domain, ...]:
+    """Return the domains with mean and covariance of the colors of their pictures (N, C, H, W)."""
+    return tuple(
+        _record_domain(domain, measure_colors([sample])) for domain, sample in zip(domains, samples, strict=True)
+    )
+
+
+def _record_domain(domain: Domain, colors: ColorStatistics) -> Domain:
+    measured = {
+        "color_mean": tuple(colors.mean.tolist()),
+        "color_covariance": tuple(tuple(row) for row in colors.covariance.tolist()),
+    }
+    return domain.model_copy(update={"statistics": image_statistics(domain).model_copy(update=measured)})
+
+
+def create_color_alignments(domains: Sequence[Domain]) -> dict[tuple[str, str], ColorAlignment]:
+    """Return the alignment for each ordered pair of domains; none if their colors were not measured."""
+    colors = {
+        key: (torch.tensor(statistics.color_mean).double(), torch.tensor(statistics.color_covariance).double())
+        for key, statistics in zip(DOMAIN_KEYS, map(image_statistics, domains), strict=False)
+        if statistics.color_mean is not None and statistics.color_covariance is not None
+    }
+    alignments = {}
+    for source, target in itertools.permutations(colors, 2):
+        transfer = fit_color_transfer(ColorStatistics(*colors[source]), ColorStatistics(*colors[target]))
+        alignments[source, target] = ColorAlignment(transfer.matrix, transfer.offset)
+    return alignments
