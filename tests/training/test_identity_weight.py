@@ -11,7 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from unpaired import train
-from unpaired.media.image import preparation
+from unpaired.media.image import pixel_samples, preparation
 from unpaired.runs.folder import RunFolder
 
 
@@ -59,7 +59,7 @@ def test_auto_is_decided_from_the_pictures(
 def test_pixels_are_sampled_once(gray_folders: Path, without_features: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Matched colors, residual generators and the identity weight depend on the same pixels."""
     calls: list[int] = []
-    original = preparation.sample_pixels
+    original = pixel_samples.sample_pixels
 
     def sample(*arguments: Any) -> list[Tensor]:
         calls.append(1)
