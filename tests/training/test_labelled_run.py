@@ -16,6 +16,7 @@ from unpaired.errors import UsageError, WorkError
 from unpaired.evaluation.audit import audit
 from unpaired.evaluation.run import evaluate
 from unpaired.media.image.settings import ImageStatistics
+from unpaired.runs.folder import RunFolder
 from unpaired.runs.progress import list_checkpoints
 from unpaired.runs.summary import read_run_summary
 from unpaired.runs.weights import read_tensors
@@ -132,6 +133,9 @@ def test_what_labels_need_is_told_before_training(table: Path, three: Path, tmp_
 def test_two_values_of_a_table_serve_a_method_of_two_domains(table: Path, tmp_path: Path) -> None:
     run = train(table, out=tmp_path / "run", log=quiet, attributes=("low",), **(TINY | {"steps": 2}))
     assert run is not None and Translator.load(run).routes == (("low", "no-low"), ("no-low", "low"))
+    assert RunFolder(run).load_config().networks.model_dump()["match_colors"] is False
+    with pytest.raises(UsageError, match=r"match_colors.*label"):
+        train(table, out=tmp_path / "other", log=quiet, attributes=("low",), match_colors=True, **TINY)
 
 
 def test_a_value_of_which_nothing_is_held_back_keeps_no_other_from_being_measured(table: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from unpaired.config.settings import Auto
 from unpaired.data.domain import DOMAIN_KEYS, Domain
 from unpaired.errors import UsageError
 from unpaired.media.image.settings import image_statistics
@@ -16,9 +17,18 @@ from unpaired.metrics.color_transfer import ColorStatistics, fit_color_transfer,
 from unpaired.networks.color_alignment import ColorAlignment
 
 
-def require_alignment(method: str) -> None:
-    """Raise UsageError if the method's generators have no aligned inputs."""
-    if not METHODS[method].cls.aligns_inputs:
+def require_alignment(match: bool | Auto, method: str, *, has_labels: bool) -> None:
+    """Raise UsageError if colors cannot be matched.
+
+    Not every method's generators have aligned inputs. Domains that are values of a label are not known when colors are
+    measured; "auto" then does not match them.
+    """
+    if match is True and has_labels:
+        raise UsageError(
+            "match_colors: needs a folder for each domain, but the domains are values of a label; leave it out "
+            "(--match-colors false)"
+        )
+    if match and not METHODS[method].cls.aligns_inputs:
         able = ", ".join(name for name, info in METHODS.items() if info.cls.aligns_inputs)
         raise UsageError(
             f"match_colors: {method} does not support it, only {able}; leave it out (--match-colors false)"

@@ -54,8 +54,7 @@ def inspect_image_data(
     assert isinstance(settings.medium_settings, ImageSettings)
     assert isinstance(settings.networks, ImageNetworkSettings)
     networks = settings.networks
-    if networks.match_colors:
-        require_alignment(settings.method)
+    require_alignment(networks.match_colors, settings.method, has_labels=listing.labels is not None)
     report = inspect(listing.files, MAX_DECODED_FILES, settings.split_seed, settings=settings.medium_settings)
     for note in report.list_stack_notes():
         log(note)
@@ -85,6 +84,8 @@ def inspect_image_data(
     created_domains = report.create_domains(resolved.num_channels, resolved.value_range, resolved.percentile_range)
     for domain in created_domains:
         log_value_range(domain, resolved, log)
+    if networks.match_colors == "auto" and listing.labels is not None:
+        networks = networks.model_copy(update={"match_colors": False})
     if networks.match_colors == "auto":
         networks = decide_color_matching(networks, sample(created_domains, splits), log)
     if networks.match_colors:

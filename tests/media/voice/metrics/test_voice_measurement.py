@@ -86,7 +86,7 @@ def test_every_measured_metric_is_declared(measured: RouteEvaluation) -> None:
     names = {metric.name for metric in VOICE_METRICS}
     assert all({*values} <= names for values in (measured.values, *measured.baselines.values()))
     assert names - {*measured.values} == {
-        *("wer", "cer", "similarity_second", "similarity_second_source", "dnsmos"),
+        *("wer", "wer_second", "cer", "similarity_second", "similarity_second_source", "dnsmos"),
         "nearest_ratio",  # measured apart, by `nearest_recordings`
     }
 
