@@ -1,6 +1,6 @@
-"""Make the race's tasks of icons: two icon themes, with icons of the same name as true pairs for testing.
+"""Make the race's task of icons: two icon themes, with icons of the same name as true pairs for testing.
 
-    apt-get install oxygen-icon-theme gnome-icon-theme elementary-xfce-icon-theme
+    apt-get install oxygen-icon-theme elementary-xfce-icon-theme
     python -m benchmarks.icons /usr/share/icons $DATA
 
 OUT/icons/test/THEME contains the icons of the names that all chosen themes have, OUT/icons/train/THEME the others. Each

@@ -9,7 +9,6 @@ The picture shows sample avatars with black hair on a ramp of gray; RUN translat
 from __future__ import annotations
 
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +20,6 @@ from unpaired import Translator
 from unpaired.media.demo import SAMPLES
 from unpaired.media.image.image_grid import render_image_grid
 from unpaired.media.image.image_io import write_image
-from unpaired.translate import translate_files
 
 SIDE, COUNT, TILE = 64, 4, 64
 
@@ -40,13 +38,8 @@ def compose() -> Image.Image:
 
 def translate(translator: Translator, picture: Image.Image, tile: int | str) -> Image.Image:
     """Translate a picture without resizing it."""
-    with tempfile.TemporaryDirectory() as name:
-        source, out = Path(name) / "picture.png", Path(name) / "out"
-        picture.save(source)
-        request = translator.resolve_request("blond", options={"scale": "native", "tile": tile})
-        translate_files(translator, [source], out, request)
-        with Image.open(out / source.name) as result:
-            return result.convert("RGB")
+    result: Image.Image = translator(picture, to="blond", scale="native", tile=tile)
+    return result.convert("RGB")
 
 
 def translate_alone(translator: Translator, picture: Image.Image) -> Image.Image:
