@@ -98,13 +98,14 @@ def decide_color_matching(
 ) -> ImageNetworkSettings:
     """Decide `match_colors` "auto": on where a linear color transfer removes a large distance of the domains."""
     before = measure_distance(samples, after_transfer=False)
+    if before < MATCH_MIN_DISTANCE:
+        return networks.model_copy(update={"match_colors": False})
     remainder = measure_distance(samples, after_transfer=True)
-    match = before >= MATCH_MIN_DISTANCE and remainder < MATCH_MAX_REMAINDER
-    if before >= MATCH_MIN_DISTANCE:
-        log(
-            f"match_colors: {str(match).lower()} (the domains' intensities differ by {before:.0%} of the range, after "
-            f"a linear color transfer by {remainder:.0%})"
-        )
+    match = remainder < MATCH_MAX_REMAINDER
+    log(
+        f"match_colors: {str(match).lower()} (the domains' intensities differ by {before:.0%} of the range, after a "
+        f"linear color transfer by {remainder:.0%})"
+    )
     return networks.model_copy(update={"match_colors": match})
 
 

@@ -65,9 +65,7 @@ class VideoTransform(ImageTransform):
 
 def _to_values(scaled: crops.ScaledImage) -> LoadedItem:
     """Convert a picture (H, W, C) at the training scale to values in [-1, 1]."""
-    if scaled.dtype == np.float32:
-        return scaled
-    return np.asarray(scaled * np.float32(2 / 255) - 1, np.float32)
+    return np.moveaxis(crops.convert_crops_to_tensor(scaled[None])[0].numpy(), 0, -1)
 
 
 def _describe_motion(values: LoadedItem, previous: LoadedItem | None) -> LoadedItem:
