@@ -27,7 +27,7 @@ from benchmarks.results import append_row
 from unpaired.export.formats import convert_to_openvino, write_graph
 from unpaired.export.graph import build_graph
 from unpaired.export.quantization import quantize
-from unpaired.media.base import NetworkInput
+from unpaired.media.interface import NetworkInput
 from unpaired.methods import METHODS
 from unpaired.networks.image_factory import ImageNetworkFactory
 from unpaired.networks.image_settings import ImageNetworkSettings

@@ -166,6 +166,12 @@ def test_only_interfaces_and_media_import_comparison() -> None:
             assert not [module for module in imported(tree) if is_within(module, "unpaired.comparison")], path
 
 
+def test_only_the_command_imports_the_command_line() -> None:
+    for path, tree in TREES.items():
+        if not path.startswith("cli/") and path != "__main__.py":
+            assert not [module for module in imported(tree) if is_within(module, "unpaired.cli")], path
+
+
 def test_no_module_outside_media_names_a_medium() -> None:
     folders = [f"unpaired.media.{name}" for name in MEDIA]
     for path, tree in TREES.items():

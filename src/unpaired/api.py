@@ -1,6 +1,6 @@
 """Public names of `unpaired`, imported on first use."""
 
-from unpaired.comparison import compare
+from unpaired.comparison.runner import compare
 from unpaired.errors import UnpairedError
 from unpaired.evaluation.audit import audit
 from unpaired.evaluation.run import evaluate

@@ -6,7 +6,7 @@ from typing import Literal
 
 import pytest
 
-from unpaired.cli.option_flags import parse_value
+from unpaired.config.value_text import parse_value
 
 
 @pytest.mark.parametrize(

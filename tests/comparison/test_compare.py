@@ -19,10 +19,11 @@ from conftest import TINY, draw_domain
 from torch import Tensor
 
 from unpaired.cli.main import main
-from unpaired.comparison import compare
 from unpaired.comparison.folder import ComparisonFolder
-from unpaired.comparison.plan import make_plan, parse_method_overrides, select_own_settings
+from unpaired.comparison.overrides import parse_method_overrides
+from unpaired.comparison.plan import make_plan, select_own_settings
 from unpaired.comparison.result import Comparison
+from unpaired.comparison.runner import compare
 from unpaired.config.resolve import SettingsRequest
 from unpaired.errors import UsageError, WorkError
 from unpaired.evaluation.audit import PROBE_STEPS

@@ -13,11 +13,11 @@ from conftest import TINY
 from test_ranking import BACK, THERE, comparison, describe, measured, result
 
 from unpaired.cli.main import main
-from unpaired.comparison import compare, recommendations, tables
+from unpaired.comparison import recommendations, tables
 from unpaired.comparison.folder import ComparisonFolder
 from unpaired.comparison.ranking import RankedMethod, assign_ranks, rank_overall
 from unpaired.comparison.result import Comparison, HiddenInformation, MethodResult, SeedResult
-from unpaired.comparison.runner import ComparisonRunner
+from unpaired.comparison.runner import ComparisonRunner, compare
 from unpaired.comparison.seed_means import merge_seeds
 from unpaired.comparison.seeds import parse_seeds
 from unpaired.errors import UsageError, WorkError

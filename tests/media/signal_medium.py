@@ -26,7 +26,8 @@ from unpaired.data.paths import Paths
 from unpaired.data.split import SplitName, split_files
 from unpaired.errors import UnreadableFileError, UsageError
 from unpaired.labels import Labels, create_domain_labels
-from unpaired.media.base import CheckResult, EvaluationRequest, Inspection, MeasuredRoutes, Medium, PresetValues
+from unpaired.media.base import Medium
+from unpaired.media.interface import CheckResult, EvaluationRequest, Inspection, MeasuredRoutes, PresetValues
 from unpaired.methods.base import Method
 from unpaired.metrics.base import DO_NOTHING, Baseline, Metric, RouteEvaluation, average_routes
 from unpaired.networks import NetworkFactory

@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from label_worlds import LABELS, make_labelled_config
 from pydantic import ValidationError
 
-from unpaired.cli.option_flags import format_value, get_flag_type, parse_value
 from unpaired.cli.setting_flags import iterate_models
 from unpaired.config.resolve import SettingsRequest
+from unpaired.config.value_text import format_value, get_value_form, parse_value
 from unpaired.config.yaml_files import read_yaml
 from unpaired.errors import UsageError
 from unpaired.limits import get_max_pixels, set_limits
@@ -48,7 +48,7 @@ def test_a_flag_and_a_file_give_the_same_setting(target: tuple[Any, str], value:
     text = "none" if chosen is None else format_value(chosen)
     if isinstance(chosen, float):
         text = repr(chosen)
-    given_value = chosen if get_flag_type(annotation) == "switch" else parse_value(text, annotation)
+    given_value = chosen if get_value_form(annotation) == "switch" else parse_value(text, annotation)
     assert getattr(model.model_validate({name: given_value}), name) == chosen
     dumped = model.model_validate({name: value}).model_dump(mode="json")[name]
     with tempfile.TemporaryDirectory() as folder:

@@ -13,9 +13,10 @@ from unpaired.cli.interruption import report_interrupt
 def compare(argv: list[str]) -> int:
     """Train several methods with the same data and budget, and rank them in one report."""
     from unpaired.cli import option_flags, setting_flags
-    from unpaired.comparison import compare
+    from unpaired.comparison.overrides import parse_method_overrides
     from unpaired.comparison.page import format_comparison
-    from unpaired.comparison.plan import ALL, parse_method_overrides
+    from unpaired.comparison.plan import ALL
+    from unpaired.comparison.runner import compare
     from unpaired.console import log_to_terminal
     from unpaired.media import MEDIA
     from unpaired.methods import METHODS

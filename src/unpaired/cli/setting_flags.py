@@ -10,6 +10,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from unpaired.cli.option_flags import add_flags, format_flag, parse_options
+from unpaired.comparison.overrides import FLAGS_REFUSED_BY_COMPARE
 from unpaired.config.resolve import RESUMABLE_SETTINGS, get_preset_values, read_settings
 from unpaired.config.setting_models import build_method_settings_model, find_methods_with
 from unpaired.config.settings import DataSettings, NetworkSettings, Preset, TrainingSettings
@@ -18,13 +19,6 @@ from unpaired.media import MEDIA
 from unpaired.methods import DEFAULT_METHOD, METHODS
 
 PRESETS: tuple[Preset, ...] = get_args(Preset)
-FLAGS_REFUSED_BY_COMPARE = {
-    "--teacher": "a comparison gives all methods the same data and budget, and a teacher has used some before; "
-    "train that method on its own: unpaired train",
-    "--auto-depth": "trains several runs with one method, so its budget is not comparable; train that method on its "
-    "own: unpaired train",
-}
-"""Flags of `unpaired train` that a comparison refuses, and why."""
 
 
 class HelpAll(argparse.Action):

@@ -1,5 +1,1 @@
 """Comparison of methods that are trained with equal budgets on the same data."""
-
-from unpaired.comparison.runner import compare
-
-__all__ = ["compare"]

@@ -21,7 +21,7 @@ from unpaired.errors import UnpairedError, WorkError
 from unpaired.evaluation.audit import PROBE_STEPS, audit
 from unpaired.evaluation.audit_results import read_audit
 from unpaired.evaluation.run import evaluate
-from unpaired.media.base import EvaluateOptions
+from unpaired.media.interface import EvaluateOptions
 from unpaired.methods import METHODS
 from unpaired.metrics import trend
 from unpaired.metrics.base import Evaluation, RouteEvaluation

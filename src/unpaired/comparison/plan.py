@@ -10,12 +10,9 @@ from typing import Any
 
 import torch
 
-from unpaired.cli.option_flags import parse_value
-from unpaired.cli.setting_flags import FLAGS_REFUSED_BY_COMPARE
 from unpaired.comparison.seeds import format_seed_run
 from unpaired.config.resolve import SECTIONS, Settings, SettingsRequest, resolve_settings
 from unpaired.config.run_config import RunConfig
-from unpaired.config.setting_models import explain_unknown_setting, get_section_models
 from unpaired.config.settings import DataSettings, Preset, TrainingSettings
 from unpaired.errors import UnpairedError, UsageError, suggest_name
 from unpaired.labels import Labels
@@ -268,26 +265,3 @@ def explain_build_failure(config: RunConfig, planned: PlannedRun, labels: Labels
     except UnpairedError as error:
         return str(error)
     return ""
-
-
-def parse_method_overrides(assignments: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Parse `METHOD.NAME=VALUE` arguments to settings by method; raises UsageError for invalid ones."""
-    out: dict[str, dict[str, Any]] = {}
-    for assignment in assignments:
-        target, equals, text = assignment.partition("=")
-        method, dot, name = target.partition(".")
-        if not (equals and dot and name):
-            raise UsageError(
-                f"--set {assignment}: expected METHOD.NAME=VALUE, as in --set {next(iter(METHODS))}.lr=0.0001"
-            )
-        if method not in METHODS:
-            raise UsageError(f"--set {assignment}: method '{method}': {suggest_name(method, METHODS)}")
-        models = [m for medium in MEDIA.values() for m in get_section_models(method, medium).values()]
-        fields = {key: info for model in models for key, info in model.model_fields.items()}
-        name = name.replace("-", "_")
-        if (flag := f"--{name.replace('_', '-')}") in FLAGS_REFUSED_BY_COMPARE:
-            raise UsageError(f"--set {assignment}: {FLAGS_REFUSED_BY_COMPARE[flag]}")
-        if name not in fields:
-            raise UsageError(f"--set {assignment}: {explain_unknown_setting(name, method, fields)}")
-        out.setdefault(method, {})[name] = parse_value(text, fields[name].annotation)
-    return out

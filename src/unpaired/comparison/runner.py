@@ -27,7 +27,7 @@ from unpaired.console import LogCallback, format_duration, log_to_terminal
 from unpaired.errors import DivergenceError, UnpairedError, UsageError, WorkError
 from unpaired.evaluation.run import parse_evaluate_options
 from unpaired.media import MEDIA
-from unpaired.media.base import EvaluateOptions
+from unpaired.media.interface import EvaluateOptions
 from unpaired.runs.folder import RunFolder, format_run_name
 from unpaired.runs.lock import FolderLock
 from unpaired.runs.progress import Budget, list_checkpoints

@@ -20,7 +20,7 @@ from unpaired.errors import UnpairedError, UsageError, WorkError
 from unpaired.evaluation.test_sets import load_own_sets, load_sets
 from unpaired.hub.download import locate_run
 from unpaired.media import MEDIA, Medium
-from unpaired.media.base import EvaluateOptions, EvaluationRequest
+from unpaired.media.interface import EvaluateOptions, EvaluationRequest
 from unpaired.metrics.base import Evaluation, RouteEvaluation
 from unpaired.runs.folder import Checkpoint, RunFolder, load_model, require_writable
 

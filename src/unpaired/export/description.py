@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from unpaired import __version__
 from unpaired.config.run_config import RunConfig
 from unpaired.data.domain import Domain
-from unpaired.media.base import NetworkInput
+from unpaired.media.interface import NetworkInput
 from unpaired.methods.capabilities import LabelConditionedMethod
 from unpaired.routes import Route
 from unpaired.runs.folder import TrainedModel

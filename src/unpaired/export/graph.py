@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from unpaired.media.base import NetworkInput
+from unpaired.media.interface import NetworkInput
 from unpaired.methods.base import Method
 from unpaired.methods.capabilities import LabelConditionedMethod
 from unpaired.routes import Route

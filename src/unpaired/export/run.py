@@ -21,7 +21,7 @@ from unpaired.export.quantization import CALIBRATION_ITEMS, measure_speedup, qua
 from unpaired.export.verification import Verification, require_equal, require_similar, verify
 from unpaired.file_names import shorten_name
 from unpaired.hub.download import get_run_name, locate_run
-from unpaired.media.base import NetworkInput
+from unpaired.media.interface import NetworkInput
 from unpaired.methods.capabilities import LabelConditionedMethod
 from unpaired.routes import Route
 from unpaired.runs.folder import Checkpoint, RunFolder, TrainedModel, load_model

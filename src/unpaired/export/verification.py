@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unpaired.errors import WorkError
-from unpaired.media.base import NetworkInput
+from unpaired.media.interface import NetworkInput
 from unpaired.translate.network import FloatArray, TranslationNetwork
 
 MAX_DIFFERENCE = 0.002

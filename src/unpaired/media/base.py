@@ -8,18 +8,29 @@ packages) are imported in methods, so that the command line starts fast.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
-from pydantic import Field
-
-from unpaired.config.settings import NetworkSettings, Preset, StrictModel
+from unpaired.config.settings import NetworkSettings, StrictModel
 from unpaired.errors import UsageError
+from unpaired.media.interface import (
+    CheckResult,
+    ConvertOptions,
+    Demonstrator,
+    EvaluateOptions,
+    EvaluationRequest,
+    FittedConverter,
+    Inspection,
+    MeasuredRoutes,
+    NetworkInput,
+    PresetValues,
+    Preview,
+    PreviewKind,
+    TranslateOptions,
+)
 
 if TYPE_CHECKING:
-    import torch
     from markupsafe import Markup
 
     from unpaired.comparison.advice import Advisor
@@ -33,12 +44,12 @@ if TYPE_CHECKING:
     from unpaired.data.domain import Domain
     from unpaired.data.folders import DomainFiles
     from unpaired.data.item_transform import ItemTransform
-    from unpaired.data.split import DomainSplits, SplitName
+    from unpaired.data.split import DomainSplits
     from unpaired.methods.base import Method, TranslationLoss
     from unpaired.metrics.base import Baseline, Evaluation, Metric, RouteEvaluation, SummaryColumn
     from unpaired.networks import NetworkFactory
     from unpaired.networks.blocks import Role
-    from unpaired.runs.folder import RunFolder, TrainedModel
+    from unpaired.runs.folder import RunFolder
     from unpaired.runs.summary import RunSummary
     from unpaired.training.listing import DataListing
     from unpaired.training.logging import TrainingLog
@@ -48,117 +59,6 @@ if TYPE_CHECKING:
     from unpaired.translate.pipeline import FilePipeline
     from unpaired.translate.route_request import TranslationRequest
     from unpaired.translate.translator import Translator
-
-PresetValues = Mapping[Preset, Mapping[str, Mapping[str, Any]]]
-"""Preset -> section ("medium_settings", "networks", "training") -> setting -> value; overrides the papers' defaults."""
-
-
-class EvaluateOptions(StrictModel):
-    """Options of `evaluate` and `compare` that a medium adds; each field becomes a flag."""
-
-
-class TranslateOptions(StrictModel):
-    """Options of `translate`, and those that a medium adds; each field becomes a flag."""
-
-    tag: bool = Field(
-        False, description="mark outputs in their metadata as synthetic, in formats that have metadata for it"
-    )
-
-
-class ConvertOptions(StrictModel):
-    """Options of `convert` that a medium adds; each field becomes a flag."""
-
-
-@dataclass(frozen=True, eq=False)
-class FittedConverter:
-    """Converter to domain `target`, fitted without training; `notes` describe problems with files."""
-
-    target: str
-    pipeline: FilePipeline[Any, Any]
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class EvaluationRequest:
-    """Request of an evaluation: measure a run's model on one split of `splits`.
-
-    At most `limit` items of each domain are measured (None: the medium's default). `pairs`: items with equal names are
-    true pairs. `load_training_splits` returns the splits that the run was trained with, None if their lists are
-    missing. Baselines of routes in `known_baselines` need not be measured again.
-    """
-
-    folder: RunFolder
-    model: TrainedModel
-    splits: Sequence[DomainSplits]
-    split: SplitName
-    pairs: bool
-    limit: int | None
-    options: EvaluateOptions
-    device: torch.device
-    progress: ProgressCallback
-    load_training_splits: Callable[[], Sequence[DomainSplits] | None]
-    known_baselines: Sequence[RouteEvaluation] = ()
-
-
-@dataclass(frozen=True)
-class MeasuredRoutes:
-    """Evaluations of all routes, on up to `limit` items of each domain, with the options in use."""
-
-    routes: tuple[RouteEvaluation, ...]
-    limit: int
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
-PreviewKind = Literal["picture", "sound", "clip"]
-
-
-class Preview(NamedTuple):
-    """Version of a file that browsers show, and what they show it as."""
-
-    kind: PreviewKind
-    path: Path
-
-
-@dataclass(frozen=True)
-class NetworkInput:
-    """Input of a medium's networks along a route, for programs that run an exported network.
-
-    `shape` (C, H, W) is that of a training item; `is_resizable` says whether H and W may be other multiples of the
-    networks' stride. `preprocessing` and `postprocessing` describe exactly how files become inputs, and outputs files.
-    """
-
-    shape: tuple[int, int, int]
-    is_resizable: tuple[bool, bool]
-    preprocessing: str
-    postprocessing: str
-
-
-class Demonstrator(Protocol):
-    """Writer of examples for a comparison: translations of the same inputs by each method."""
-
-    def demonstrate(self, method: str, translator: Translator, run: RunFolder) -> float | None:
-        """Write the examples of a method; returns the seconds per item, None if they were not measured."""
-
-
-@dataclass(frozen=True)
-class Inspection:
-    """Result of inspecting a run's files before training, with the settings that were decided from it.
-
-    `domains` and `splits` are those of the listed collections, in their order. `resolve_networks` completes the network
-    settings once the run's domains are known (with labeled collections, these differ from the listed ones).
-    `item_counts` has the number of training items of each collection if a file contains several, else it is empty.
-    `pretrained` maps the names of pretrained networks that the medium uses to the SHA-256 of their weights.
-    `measure_distance` returns how far the value histograms of the run's domains are apart, as a fraction of the range;
-    None if the medium has no such distance.
-    """
-
-    medium_settings: StrictModel
-    domains: tuple[Domain, ...]
-    splits: Sequence[DomainSplits]
-    resolve_networks: Callable[[Sequence[Domain], Sequence[DomainSplits]], NetworkSettings]
-    item_counts: Sequence[int] = ()
-    pretrained: Mapping[str, str] = field(default_factory=dict)
-    measure_distance: Callable[[Sequence[Domain], Sequence[DomainSplits]], float] | None = None
 
 
 class Medium(ABC):
@@ -468,12 +368,3 @@ def _get_medium(name: str) -> Medium:
     from unpaired.media import MEDIA  # noqa: PLC0415 - the table imports this module
 
     return MEDIA[name]
-
-
-@dataclass(frozen=True)
-class CheckResult:
-    """Text of `unpaired check`, whether training is possible, and the unreadable files with reasons."""
-
-    text: str
-    is_usable: bool
-    unreadable: Mapping[str, str]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from unpaired.media.base import PreviewKind
+from unpaired.media.interface import PreviewKind
 from unpaired.serve.page_work import Pair
 
 

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from unpaired.errors import UnpairedError
-from unpaired.media.base import Preview, PreviewKind
+from unpaired.media.interface import Preview, PreviewKind
 from unpaired.serve.api import RESULT_NAME, write_zip
 from unpaired.serve.errors import RequestError, hide_paths
 from unpaired.serve.models import ServedModel

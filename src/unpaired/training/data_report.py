@@ -10,7 +10,7 @@ from unpaired.config.resolve import SettingsRequest, resolve_settings
 from unpaired.console import ProgressCallback
 from unpaired.data.split import split_files
 from unpaired.devices import pick_device
-from unpaired.media.base import CheckResult
+from unpaired.media.interface import CheckResult
 from unpaired.training.listing import (
     DataListing,
     discover_for_any_method,

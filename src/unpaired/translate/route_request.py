@@ -13,7 +13,7 @@ from unpaired.data.domain import Domain
 from unpaired.errors import UsageError, suggest_name
 from unpaired.labels import Labels
 from unpaired.media import MEDIA, Medium
-from unpaired.media.base import TranslateOptions
+from unpaired.media.interface import TranslateOptions
 from unpaired.routes import Route
 from unpaired.translate.label_request import LabelRequest, parse_label_request
 from unpaired.translate.network import TranslationNetwork

@@ -12,7 +12,7 @@ from PIL import Image
 
 from unpaired.errors import UnreadableFileError
 from unpaired.media import MEDIA
-from unpaired.media.base import Preview
+from unpaired.media.interface import Preview
 from unpaired.media.video import preview
 from unpaired.media.video.clip_opening import read_clip_header
 

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 from voice_worlds import TINY, speaker
 
-from unpaired.comparison import compare, measurement, tables
+from unpaired.comparison import measurement, tables
 from unpaired.comparison.folder import ComparisonFolder
 from unpaired.comparison.page import format_comparison, render_page
 from unpaired.comparison.recommendations import recommend
 from unpaired.comparison.result import Comparison, MethodResult
+from unpaired.comparison.runner import compare
 from unpaired.errors import UsageError
 from unpaired.media.voice import evaluation, judge_settings, transcripts
 from unpaired.media.voice.comparison import VoiceAdvisor

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from unpaired.config.run_config import RunConfig
 from unpaired.data.batches import BatchLoader
 from unpaired.data.split import DomainSplits
-from unpaired.media.base import EvaluationRequest, MeasuredRoutes
 from unpaired.media.image.color_baseline import ColorTransferFitter
 from unpaired.media.image.judges import load_judges
 from unpaired.media.image.nearest_images import compare_with_training
 from unpaired.media.image.route_evaluation import MethodEvaluator
 from unpaired.media.image.settings import ImageEvaluateOptions
+from unpaired.media.interface import EvaluationRequest, MeasuredRoutes
 from unpaired.metrics.route_selection import select_evenly
 from unpaired.runs.files import build_item_transform
 

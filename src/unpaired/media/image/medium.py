@@ -8,17 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from unpaired.errors import UsageError
-from unpaired.media.base import (
-    CheckResult,
-    Demonstrator,
-    EvaluateOptions,
-    EvaluationRequest,
-    Inspection,
-    MeasuredRoutes,
-    Medium,
-    NetworkInput,
-    Preview,
-)
+from unpaired.media.base import Medium
 from unpaired.media.image.metrics import EDGE_SIMILARITY, FEATURE_SIMILARITY, IMAGE_BASELINES, IMAGE_METRICS, KID, KIDS
 from unpaired.media.image.settings import (
     CONVERSION_HINTS,
@@ -29,6 +19,16 @@ from unpaired.media.image.settings import (
     ImageStatistics,
     image_settings,
     image_statistics,
+)
+from unpaired.media.interface import (
+    CheckResult,
+    Demonstrator,
+    EvaluateOptions,
+    EvaluationRequest,
+    Inspection,
+    MeasuredRoutes,
+    NetworkInput,
+    Preview,
 )
 from unpaired.media.video.optional_packages import require_packages
 from unpaired.media.video.settings import CLIP_SUFFIXES, ClipTranslateOptions

@@ -20,7 +20,6 @@ from unpaired.data.domain import DOMAIN_KEYS
 from unpaired.data.split import DomainSplits
 from unpaired.devices import isolate_rng
 from unpaired.file_names import shorten_name
-from unpaired.media.base import EvaluationRequest
 from unpaired.media.image import image_io
 from unpaired.media.image.image_rows import join_images
 from unpaired.media.image.image_tensors import from_tensor
@@ -28,6 +27,7 @@ from unpaired.media.image.measurement import RouteFeatures
 from unpaired.media.image.metrics import REAL
 from unpaired.media.image.route_evaluation import EvaluationItems, MethodEvaluator
 from unpaired.media.image.settings import ImageEvaluateOptions, image_statistics
+from unpaired.media.interface import EvaluationRequest
 from unpaired.media.pictures import embed_image
 from unpaired.metrics import features as feature_net
 from unpaired.metrics.base import DO_NOTHING, RouteEvaluation

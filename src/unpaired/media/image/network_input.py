@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from unpaired.config.model_description import ModelDescription
 from unpaired.data.domain import Domain
-from unpaired.media.base import NetworkInput
 from unpaired.media.image.settings import image_settings, image_statistics
+from unpaired.media.interface import NetworkInput
 
 
 def describe_network_input(config: ModelDescription, source: Domain, target: Domain, stride: int) -> NetworkInput:

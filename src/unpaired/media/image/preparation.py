@@ -13,13 +13,13 @@ from unpaired.config.settings import NetworkSettings
 from unpaired.console import LogCallback
 from unpaired.data.domain import Domain
 from unpaired.data.split import DomainSplits
-from unpaired.media.base import Inspection
 from unpaired.media.image.color_alignment import record_colors, require_alignment
 from unpaired.media.image.inspection import inspect_images
 from unpaired.media.image.inspection_report import ImageDataReport
 from unpaired.media.image.pixel_samples import measure_distance, sample_pixels
 from unpaired.media.image.settings import ImageSettings, image_statistics
 from unpaired.media.image.transform import ImageTransform
+from unpaired.media.interface import Inspection
 from unpaired.networks.image_settings import ImageNetworkSettings
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from unpaired.config.settings import Auto, StrictModel
-from unpaired.media.base import EvaluateOptions, PresetValues, TranslateOptions
 from unpaired.media.image.suffixes import SCAN_SUFFIXES
+from unpaired.media.interface import EvaluateOptions, PresetValues, TranslateOptions
 
 if TYPE_CHECKING:
     from unpaired.config.model_description import ModelDescription

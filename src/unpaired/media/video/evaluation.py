@@ -17,10 +17,10 @@ from unpaired.data.domain import DOMAIN_KEYS
 from unpaired.data.paths import Paths, get_file_name
 from unpaired.devices import isolate_rng
 from unpaired.errors import UnreadableFileError
-from unpaired.media.base import EvaluationRequest, MeasuredRoutes
 from unpaired.media.image import crops
 from unpaired.media.image.evaluation import evaluate_images
 from unpaired.media.image.settings import ImageSettings, image_settings
+from unpaired.media.interface import EvaluationRequest, MeasuredRoutes
 from unpaired.media.video.clip_index import load_clip_index
 from unpaired.media.video.clip_opening import open_clip
 from unpaired.media.video.metrics import WARPING_ERROR

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from unpaired.media.base import CheckResult, EvaluationRequest, Inspection, MeasuredRoutes
 from unpaired.media.image.medium import ImageMedium
 from unpaired.media.image.settings import SUFFIXES
+from unpaired.media.interface import CheckResult, EvaluationRequest, Inspection, MeasuredRoutes
 from unpaired.media.video.metrics import VIDEO_METRICS
 from unpaired.media.video.optional_packages import require_packages
 from unpaired.media.video.settings import CLIP_SUFFIXES, CONVERSION_HINTS, VideoSettings

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from unpaired.data.folders import DomainFiles
 from unpaired.errors import UsageError
-from unpaired.media.base import FittedConverter
+from unpaired.media.interface import FittedConverter
 from unpaired.media.voice.baseline_converters import AffineBaseline, Baseline, NearestNeighbourBaseline
 from unpaired.media.voice.cache import AnalysisProgress
 from unpaired.media.voice.channel_layout import ChannelMode

@@ -11,7 +11,7 @@ from typing import Any
 from unpaired.data.paths import remove_suffix
 from unpaired.errors import WorkError
 from unpaired.file_names import shorten_name
-from unpaired.media.base import EvaluationRequest, MeasuredRoutes
+from unpaired.media.interface import EvaluationRequest, MeasuredRoutes
 from unpaired.media.voice.audio_io import Wave, write
 from unpaired.media.voice.baseline_converters import NearestNeighbourBaseline
 from unpaired.media.voice.content.conversion import make_content_converter

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from unpaired.data.split import DomainSplits, choose_evaluation_split
-from unpaired.media.base import EvaluateOptions
+from unpaired.media.interface import EvaluateOptions
 from unpaired.media.voice.metrics.judges import JUDGE_KINDS, JudgeKind, find_judges, parse_kinds
 from unpaired.media.voice.settings import VoiceEvaluateOptions
 from unpaired.media.voice.transcripts import Transcripts, read_transcripts

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, ClassVar
 
 from unpaired.config.settings import NetworkSettings
 from unpaired.errors import UsageError
-from unpaired.media.base import (
+from unpaired.media.base import Medium
+from unpaired.media.interface import (
     CheckResult,
     Demonstrator,
     EvaluateOptions,
     EvaluationRequest,
     Inspection,
     MeasuredRoutes,
-    Medium,
     NetworkInput,
     Preview,
 )
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
     from unpaired.data.folders import DomainFiles
     from unpaired.data.item_transform import ItemTransform
     from unpaired.data.split import DomainSplits
-    from unpaired.media.base import ConvertOptions, FittedConverter
+    from unpaired.media.interface import ConvertOptions, FittedConverter
     from unpaired.methods.base import Method, TranslationLoss
     from unpaired.metrics.base import Evaluation, RouteEvaluation
     from unpaired.networks import NetworkFactory

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from unpaired.config.model_description import ModelDescription
 from unpaired.data.domain import Domain
-from unpaired.media.base import NetworkInput
+from unpaired.media.interface import NetworkInput
 from unpaired.media.voice.settings import speaker_statistics, voice_settings
 
 

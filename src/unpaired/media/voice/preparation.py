@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from unpaired.console import LogCallback, progress_bar
 from unpaired.data.domain import Domain
-from unpaired.media.base import Inspection
+from unpaired.media.interface import Inspection
 from unpaired.media.voice.content.encoder import find_content_encoder
 from unpaired.media.voice.content.energy import fit_energy
 from unpaired.media.voice.content.items import count_conditions

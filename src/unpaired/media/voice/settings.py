@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from unpaired.config.settings import StrictModel
-from unpaired.media.base import ConvertOptions, EvaluateOptions, PresetValues, TranslateOptions
+from unpaired.media.interface import ConvertOptions, EvaluateOptions, PresetValues, TranslateOptions
 
 if TYPE_CHECKING:
     from unpaired.config.model_description import ModelDescription

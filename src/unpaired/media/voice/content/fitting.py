@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from unpaired.media.base import FittedConverter
+from unpaired.media.interface import FittedConverter
 from unpaired.media.voice.audio_io import Wave
 from unpaired.media.voice.cache import AnalysisProgress, Cache, CachedAnalysis
 from unpaired.media.voice.channel_layout import ChannelMode
