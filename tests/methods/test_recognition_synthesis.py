@@ -31,7 +31,7 @@ def test_noise_in_training_reaches_the_conditions_only_and_is_relative_to_their_
     x = torch.randn(500, *VOICE, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     x[:, :, -NUM_CONDITIONS:] *= scales
     before, inputs = x.clone(), []
-    method.S.register_forward_pre_hook(lambda _, args: inputs.append(args[0][:, : x.shape[1]]))
+    method.get_submodule("S").register_forward_pre_hook(lambda _, args: inputs.append(args[0][:, : x.shape[1]]))
     next(iter(method.play({"X": x, "Y": x}, StepContext(0, 0))))
     noise = inputs[0] - x
     assert torch.equal(x, before) and not noise[:, :, :-NUM_CONDITIONS].any()
