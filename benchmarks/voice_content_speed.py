@@ -60,24 +60,23 @@ def convert_file(recordings: Path, target: Path, seconds: float) -> dict[str, fl
     return {"before_mib": round(before), "peak_mib": round(peak_mib()), "real_time": round(factor, 3)}
 
 
-class RealTimeSource(io.RawIOBase):
+class RealTimeSource(io.BytesIO):
     """PCM samples of which each can be read once its time has come."""
 
     def __init__(self, pcm: bytes) -> None:
-        super().__init__()
-        self._pcm, self._position, self._start = pcm, 0, time.monotonic()
+        super().__init__(pcm)
+        self._length, self._start = len(pcm), time.monotonic()
 
     @property
     def elapsed_s(self) -> float:
         """Seconds since the start."""
         return time.monotonic() - self._start
 
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int | None = -1) -> bytes:
         """Return up to `size` bytes after waiting for the last of them."""
-        stop = len(self._pcm) if size < 0 else min(self._position + size, len(self._pcm))
+        stop = self._length if size is None or size < 0 else min(self.tell() + size, self._length)
         time.sleep(max(0.0, stop / SAMPLE_BYTES / RATE_HZ - self.elapsed_s))
-        data, self._position = self._pcm[self._position : stop], stop
-        return data
+        return super().read(size)
 
 
 class TimedSink(io.BytesIO):

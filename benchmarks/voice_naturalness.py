@@ -57,6 +57,11 @@ def convert_wave(pipeline: VoicePipeline, wave: Wave) -> Wave:
     return np.asarray(pipeline.translate_object(wave, RATE_HZ), np.float32)
 
 
+def translate_wave(translator: Translator, target: str, wave: Wave) -> Wave:
+    """Return the translation of a wave at 16 kHz."""
+    return np.asarray(translator(wave, to=target, sample_rate_hz=RATE_HZ), np.float32)
+
+
 def judge(waves: Sequence[Wave], targets: Sequence[Wave], judges: Judges) -> dict[str, float]:
     """Return the mean scores of waves, and their similarity to the targets."""
     out = {}
@@ -93,8 +98,7 @@ def main() -> None:
             "content": (test[source], partial(convert_wave, pipeline)),
         }
         if args.run is not None:
-            translator = Translator.load(args.run, device="cpu")
-            made["run"] = (test[source], partial(translator, to=target, sample_rate_hz=RATE_HZ))
+            made["run"] = (test[source], partial(translate_wave, Translator.load(args.run, device="cpu"), target))
         for system, (waves, convert) in made.items():
             start = time.process_time()
             outputs = [np.asarray(convert(wave), np.float32) for wave in waves]
