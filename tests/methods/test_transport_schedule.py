@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-import torch
 from tiny_methods import VOICE, build_voice, random_batches
+from torch import Tensor
 
 from unpaired.methods.base import StepContext
 from unpaired.networks.optimal_transport import OptimalTransportLoss, compute_source_weight
@@ -31,9 +29,9 @@ def test_methods_that_start_at_their_input_never_assign_source_frames(
 ) -> None:
     weights: list[float] = []
 
-    def record(self: OptimalTransportLoss, *args: Any, **kwargs: Any) -> torch.Tensor:
-        weights.append(args[3] if len(args) > 3 else kwargs.get("source_weight", 0))
-        return args[0].mean()
+    def record(self: OptimalTransportLoss, fake: Tensor, *args: Tensor | float) -> Tensor:
+        weights.append(float(args[2]) if len(args) > 2 else 0.0)
+        return fake.mean()
 
     monkeypatch.setattr(OptimalTransportLoss, "forward", record)
     method = build_voice(name, transport_weight=1.0)
