@@ -1,12 +1,13 @@
 """Predicted naturalness of vocoders and of the converter `content`, on recordings of two speakers in any language.
 
     python -m benchmarks.voice_naturalness $DATA/voice_flite --sentences 5
-    python -m benchmarks.voice_naturalness $DATA/voice_fillets --sentences 5
+    python -m benchmarks.voice_naturalness $DATA/voice_fillets --sentences 5 --run runs/recognition-synthesis
 
 For each speaker of `train/` and `test/` as the target: the real test recordings, their copy-synthesis by WORLD and by
 mel spectra with the neural vocoder, and the other speaker's test recordings converted to the target by `unpaired
-convert` (features of WORLD). Appends a row per target to results.jsonl and prints it: mean scores by both judges, and
-the similarity to the real recordings by both speaker judges.
+convert` (features of WORLD) and, with `--run`, by a run that takes any source. Appends a row per target to
+results.jsonl and prints it: mean scores by both judges, and the similarity to the real recordings by both speaker
+judges.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from unpaired.media.voice.metrics.speakers import similarity
 from unpaired.media.voice.pipeline import VoicePipeline
 from unpaired.media.voice.settings import VoiceConvertOptions
 from unpaired.media.voice.world import World
+from unpaired.translate.translator import Translator
 
 
 def copy_synthesis(representation: Representation) -> Callable[[Wave], Wave]:
@@ -55,6 +57,11 @@ def convert_wave(pipeline: VoicePipeline, wave: Wave) -> Wave:
     return np.asarray(pipeline.translate_object(wave, RATE_HZ), np.float32)
 
 
+def translate_wave(translator: Translator, target: str, wave: Wave) -> Wave:
+    """Return the translation of a wave at 16 kHz."""
+    return np.asarray(translator(wave, to=target, sample_rate_hz=RATE_HZ), np.float32)
+
+
 def judge(waves: Sequence[Wave], targets: Sequence[Wave], judges: Judges) -> dict[str, float]:
     """Return the mean scores of waves, and their similarity to the targets."""
     out = {}
@@ -74,6 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--sentences", type=int, default=5)
+    parser.add_argument("--run", type=Path)
     args = parser.parse_args()
     names = sorted(folder.name for folder in (args.data / "test").iterdir())
     judges = find_judges(parse_kinds("speakers,naturalness"))
@@ -89,6 +97,8 @@ def main() -> None:
             "copy-synthesis, mel": (real, copy_synthesis(Mel("hifigan"))),
             "content": (test[source], partial(convert_wave, pipeline)),
         }
+        if args.run is not None:
+            made["run"] = (test[source], partial(translate_wave, Translator.load(args.run, device="cpu"), target))
         for system, (waves, convert) in made.items():
             start = time.process_time()
             outputs = [np.asarray(convert(wave), np.float32) for wave in waves]

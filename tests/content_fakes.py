@@ -17,6 +17,7 @@ class FakeEncoder:
 
     name: str = "fake"
     digest: str = "f" * 64
+    depth: float = 1.0
     num_mels: int = 80
     num_features: int = 10
 

@@ -25,6 +25,22 @@ def test_values_are_learned_from_the_conditions_and_the_label() -> None:
     assert sum(losses[-20:]) < 0.75 * sum(losses[:20])
 
 
+def test_noise_in_training_reaches_the_conditions_only_and_is_relative_to_their_deviation() -> None:
+    method = build_voice("recognition-synthesis", condition_noise=0.5)
+    scales = 10.0 ** torch.arange(NUM_CONDITIONS, dtype=torch.float64)[:, None]
+    x = torch.randn(500, *VOICE, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x[:, :, -NUM_CONDITIONS:] *= scales
+    before, inputs = x.clone(), []
+    method.get_submodule("S").register_forward_pre_hook(lambda _, args: inputs.append(args[0][:, : x.shape[1]]))
+    next(iter(method.play({"X": x, "Y": x}, StepContext(0, 0))))
+    noise = inputs[0] - x
+    assert torch.equal(x, before) and not noise[:, :, :-NUM_CONDITIONS].any()
+    deviation = (noise[:, :, -NUM_CONDITIONS:] / scales).std((0, 1, 3))
+    assert (deviation - 0.5).abs().max() < 0.03
+    method.translate(x, "X", "Y")
+    assert torch.equal(inputs[-1], x), "none in translations"
+
+
 def test_translation_depends_on_the_conditions_only_and_returns_them() -> None:
     method = build_voice("recognition-synthesis").eval()
     x, other = (torch.randn(2, *VOICE, dtype=torch.float64) for _ in range(2))

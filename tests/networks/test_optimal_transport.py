@@ -64,7 +64,7 @@ def test_loss_equals_a_loop_implementation() -> None:
         weights = [math.exp(v[j] - cost) for j, cost in enumerate(row)]
         target = sum(s / sum(weights) * real[k][0, :, t] for s, (k, t) in zip(weights, positions, strict=True))
         squares += (fake[i][0, :, at] - target).square().tolist()
-    assert OptimalTransportLoss(source_weight=0.5)(fake, source, real).item() == pytest.approx(
+    assert OptimalTransportLoss()(fake, source, real, source_weight=0.5).item() == pytest.approx(
         sum(squares) / len(squares), rel=1e-9
     )
 

@@ -17,7 +17,7 @@ from unpaired.errors import UsageError, WorkError
 from unpaired.evaluation.run import evaluate
 from unpaired.export.run import export_run
 from unpaired.media.voice.content import synthesis
-from unpaired.media.voice.settings import speaker_statistics
+from unpaired.media.voice.settings import speaker_statistics, voice_settings
 from unpaired.media.voice.streaming import translate_stream
 from unpaired.runs.folder import RunFolder
 from unpaired.training.train import train
@@ -29,7 +29,7 @@ METHOD = "recognition-synthesis"
 @pytest.fixture(autouse=True)
 def encoder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
-    monkeypatch.setattr(synthesis, "find_content_encoder", lambda _: FakeEncoder())
+    monkeypatch.setattr(synthesis, "find_content_encoder", lambda *_: FakeEncoder())
     monkeypatch.setattr("unpaired.media.voice.cache._MAX_INLINE_FILES", 1000)
 
 
@@ -108,6 +108,28 @@ def test_mel_features_and_other_encoders_are_refused(
     with pytest.raises(UsageError, match="--representation mel"):
         train(data / "bob", method=METHOD, out=tmp_path / "mel", log=lambda _: None, representation="mel", vad="energy")
     translator = Translator.load(run_training(data / "bob", out=tmp_path / "run"))
-    monkeypatch.setattr(synthesis, "find_content_encoder", lambda _: FakeEncoder(digest="0" * 64))
+    monkeypatch.setattr(synthesis, "find_content_encoder", lambda *_: FakeEncoder(digest="0" * 64))
     with pytest.raises(WorkError, match="SHA-256 000"):
         translator(buzz(1.0), to="bob", sample_rate_hz=16000)
+
+
+def test_run_uses_its_own_depth_of_the_encoder_and_refuses_another(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    depths: list[float] = []
+
+    def find_encoder(_: str, depth: float) -> FakeEncoder:
+        depths.append(depth)
+        return FakeEncoder(name=f"fake, depth {depth}", depth=depth)
+
+    monkeypatch.setattr(synthesis, "find_content_encoder", find_encoder)
+    default = run_training(data / "bob", out=tmp_path / "default")
+    half = run_training(data / "bob", out=tmp_path / "half", content_depth=0.5)
+    assert [voice_settings(read_config(RunFolder(run).config)).content_depth for run in (default, half)] == [1, 0.5]
+    depths.clear()
+    Translator.load(half)(buzz(1.0), to="bob", sample_rate_hz=16000)
+    assert set(depths) == {0.5}
+    config = RunFolder(half).config
+    config.write_text(config.read_text().replace("content_depth: 0.5", "content_depth: 1.0"))
+    with pytest.raises(WorkError, match=r"fake, depth 1\.0.*fake, depth 0\.5"):
+        Translator.load(half)(buzz(1.0), to="bob", sample_rate_hz=16000)

@@ -88,7 +88,7 @@ def test_run_with_content_loss_resumes_bit_identically_and_translates_without_th
     with pytest.raises(UsageError, match=r"unpaired\[voice-content\]"):
         trained(speakers, tmp_path / "refused", method=method, content_weight=1.0)
     for module in (loss_builder, preparation):
-        monkeypatch.setattr(module, "find_content_encoder", lambda _: TinyEncoder())
+        monkeypatch.setattr(module, "find_content_encoder", lambda *_: TinyEncoder())
     settings = {"method": method, "content_weight": 1.0, "checkpoint_every": 2, "evaluate_every": 0, "sample_every": 0}
     uninterrupted, interrupted = trained(speakers, tmp_path / "uninterrupted", **settings), tmp_path / "interrupted"
     stopped_after(speakers, interrupted, 3, settings, trained)

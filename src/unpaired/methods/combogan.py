@@ -25,6 +25,7 @@ from unpaired.methods.setting_types import (
     TransportWeight,
 )
 from unpaired.networks import NetworkFactory
+from unpaired.networks.optimal_transport import compute_source_weight
 from unpaired.routes import Route
 
 
@@ -93,7 +94,7 @@ class ComboGAN(EncoderDecoderMethod):
             self.add_module(f"G_{key}", net.decoder(key))
             self.add_module(f"D_{key}", net.discriminator(key))
             self.add_module(f"pool_{key}", ImagePool(pool_size))
-            self.add_module(f"transport_{key}", net.transport_loss(source_weight=0.5) if transport_weight else None)
+            self.add_module(f"transport_{key}", net.transport_loss() if transport_weight else None)
         autoencoder_roles = tuple(f"{letter}_{key}" for key in self.domains for letter in "EG")
         self.players = {
             "autoencoders": Player(autoencoder_roles, lr=lr, grad_clip=grad_clip),
@@ -125,7 +126,8 @@ class ComboGAN(EncoderDecoderMethod):
             latent_consistency = smooth_l1(cycle_code_x, detach(code_x)) + smooth_l1(cycle_code_y, detach(code_y))
         if "transport" in self.loss_weights:
             transport_x, transport_y = self.get_submodule(f"transport_{a}"), self.get_submodule(f"transport_{b}")
-            transport = transport_x(fake_x, y, x) + transport_y(fake_y, x, y)
+            source_weight = compute_source_weight(context.budget_fraction)
+            transport = transport_x(fake_x, y, x, source_weight) + transport_y(fake_y, x, y, source_weight)
         yield Turn(
             "autoencoders",
             adversarial=adversarial,

@@ -24,6 +24,7 @@ from unpaired.methods.setting_types import (
 )
 from unpaired.networks import NetworkFactory
 from unpaired.networks.conditional import concat_label
+from unpaired.networks.optimal_transport import compute_source_weight
 
 SMALL_WEIGHTS = {
     "reconstruction_weight": 10.0,
@@ -139,9 +140,7 @@ class Fader(LabelConditionedMethod):
         # E: encoder, G: decoder, Z: classifier on the latent code, R: residual decoder, D: discriminator,
         # C: classifier of items.
         self.E, self.G, self.Z = net.conditional_autoencoder(self.labels.size, latent_discriminator_dropout)
-        self.transport = (
-            net.conditional_transport_loss(self.labels.size, source_weight=0.5) if transport_weight else None
-        )
+        self.transport = net.conditional_transport_loss(self.labels.size) if transport_weight else None
         self.players = {
             "autoencoder": Player(("E", "G"), lr=lr, grad_clip=grad_clip),
             "latent_discriminator": Player(("Z",), lr=lr_d, grad_clip=grad_clip),
@@ -186,7 +185,7 @@ class Fader(LabelConditionedMethod):
         code, target_label = self.E(x), label[torch.randperm(len(label))]
         if is_residual_stage:
             fake = self._decode_with_residual(concat_label(code, target_label))
-            yield Turn("residual_decoder", **self._translation_losses(fake, target_label, x, label, label_mask))
+            yield Turn("residual_decoder", **self._translation_losses(fake, target_label, batch, context))
         else:
             yield Turn("latent_discriminator", classification=self._classify_code(code, label, label_mask))
             fake, rec = forward_pair(self.G, concat_label(code, target_label), concat_label(code, label))
@@ -194,7 +193,7 @@ class Fader(LabelConditionedMethod):
                 "autoencoder",
                 reconstruction=self.reconstruction_loss(rec, x),
                 latent_adversarial=self._latent_adversarial_loss(code, label, label_mask),
-                **self._translation_losses(fake, target_label, x, label, label_mask),
+                **self._translation_losses(fake, target_label, batch, context),
             )
         if self.has_discriminator:
             real_scores, fake_scores = forward_pair(self.D, x, fake)
@@ -235,14 +234,17 @@ class Fader(LabelConditionedMethod):
         return inverted_label_loss(logits, label, label_mask, self.labels.group_slices)
 
     def _translation_losses(
-        self, fake: Tensor, target_label: Tensor, x: Tensor, label: Tensor, label_mask: Tensor
+        self, fake: Tensor, target_label: Tensor, batch: Batch, context: StepContext
     ) -> dict[str, Tensor]:
-        """Losses on the translations `fake` of `x`, those that are in use."""
+        """Losses on the translations `fake` of the batch's items, those that are in use."""
+        x, label, label_mask = batch["x"], batch["label"], batch["label_mask"]
         losses: dict[str, Tensor] = {}
         if self.has_discriminator:
             losses["adversarial"] = generator_loss(self.select_label_scores(self.D(fake), target_label, label_mask))
         if self.transport is not None:
-            losses["transport"] = self.transport(fake, target_label, x, label)
+            losses["transport"] = self.transport(
+                fake, target_label, x, label, compute_source_weight(context.budget_fraction)
+            )
         if self.has_classifier:
             losses["classification"] = classification_loss(
                 self.C(fake), target_label, label_mask, self.labels.group_slices

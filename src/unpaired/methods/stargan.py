@@ -114,9 +114,7 @@ class StarGAN(LabelConditionedMethod):
         mask_size = len(self.labels.groups) if self.has_several_datasets else 0
         self.G = net.conditional_generator(self.labels.size + mask_size)
         self.T, self.D, self.C = net.discriminator_with_classifier(self.labels.size, self.discriminator_outputs)
-        self.transport = (
-            net.conditional_transport_loss(self.labels.size, source_weight=0.5) if transport_weight else None
-        )
+        self.transport = net.conditional_transport_loss(self.labels.size) if transport_weight else None
         self.players = {
             "generator": Player(("G",), lr=lr, grad_clip=grad_clip),
             "discriminator": Player(("T", "D", "C"), lr=lr_d, grad_clip=grad_clip),

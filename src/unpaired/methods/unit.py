@@ -28,6 +28,7 @@ from unpaired.methods.setting_types import (
 )
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
+from unpaired.networks.optimal_transport import compute_source_weight
 from unpaired.routes import Route
 
 
@@ -104,7 +105,7 @@ class UNIT(EncoderDecoderMethod):
         self.G_x, self.G_y = Role(shared_decoder_block, net.decoder("X")), Role(shared_decoder_block, net.decoder("Y"))
         self.D_x, self.D_y = net.discriminator("X"), net.discriminator("Y")
         num_transport_losses = 2 if transport_weight else 0
-        self.transport = nn.ModuleList(net.transport_loss(source_weight=0.5) for _ in range(num_transport_losses))
+        self.transport = nn.ModuleList(net.transport_loss() for _ in range(num_transport_losses))
         self.players = {
             "autoencoders": Player(("E_x", "E_y", "G_x", "G_y"), lr=lr, weight_decay=weight_decay, grad_clip=grad_clip),
             "discriminators": Player(("D_x", "D_y"), lr=lr_d, weight_decay=weight_decay, grad_clip=grad_clip),
@@ -138,13 +139,18 @@ class UNIT(EncoderDecoderMethod):
             cycle=l1(self.G_x(self.reparameterize(cycle_code_x)), x)
             + l1(self.G_y(self.reparameterize(cycle_code_y)), y),
             cycle_kl=kl_divergence_unit_variance(cycle_code_x) + kl_divergence_unit_variance(cycle_code_y),
-            transport=self.transport[0](fake_x, y, x) + self.transport[1](fake_y, x, y) if self.transport else None,
+            transport=self._transport_loss(fake_x, fake_y, x, y, context) if self.transport else None,
         )
         yield Turn(
             "discriminators",
             adversarial=discriminator_loss_joint(self.D_x, x, fake_x, self.adversarial_loss)
             + discriminator_loss_joint(self.D_y, y, fake_y, self.adversarial_loss),
         )
+
+    def _transport_loss(self, fake_x: Tensor, fake_y: Tensor, x: Tensor, y: Tensor, context: StepContext) -> Tensor:
+        loss_x, loss_y, source_weight = *self.transport, compute_source_weight(context.budget_fraction)
+        loss: Tensor = loss_x(fake_x, y, x, source_weight) + loss_y(fake_y, x, y, source_weight)
+        return loss
 
     def encode(self, x: Tensor, domain: str) -> Tensor:
         """Return the mean of the latent code."""

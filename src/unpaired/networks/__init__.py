@@ -122,10 +122,10 @@ class NetworkFactory(Protocol):
         If `with_pixels` is True, the items of `domain` themselves are the first layer.
         """
 
-    def transport_loss(self, source_weight: float = 0.0) -> OptimalTransportLoss:
+    def transport_loss(self) -> OptimalTransportLoss:
         """Build the optimal transport loss of converted frames; voice features only."""
 
-    def conditional_transport_loss(self, num_labels: int, source_weight: float = 0.0) -> ConditionalTransportLoss:
+    def conditional_transport_loss(self, num_labels: int) -> ConditionalTransportLoss:
         """Build one optimal transport loss per label, for items that have exactly one of `num_labels` labels."""
 
     def synthesizer(self, num_labels: int) -> Role:

@@ -240,11 +240,11 @@ class ImageNetworkFactory(ImageLayers):
             "residual_decoder_start: for recordings only; with pictures leave it out (--residual-decoder-start 1)"
         )
 
-    def transport_loss(self, source_weight: float = 0.0) -> OptimalTransportLoss:  # noqa: ARG002 - signature of NetworkFactory
+    def transport_loss(self) -> OptimalTransportLoss:
         """Raise UsageError: the loss compares frames of voice features."""
         raise UsageError(NO_TRANSPORT_MESSAGE)
 
-    def conditional_transport_loss(self, num_labels: int, source_weight: float = 0.0) -> ConditionalTransportLoss:  # noqa: ARG002
+    def conditional_transport_loss(self, num_labels: int) -> ConditionalTransportLoss:  # noqa: ARG002
         """Raise UsageError, as `transport_loss`."""
         raise UsageError(NO_TRANSPORT_MESSAGE)
 

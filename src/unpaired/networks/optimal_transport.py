@@ -20,6 +20,9 @@ FRAME_STEP = 4
 ENTROPY_WEIGHT = 0.025
 """Weight of the entropy, relative to the mean cost between two target frames."""
 SINKHORN_ITERATIONS = 20
+FIRST_SOURCE_WEIGHT = 0.5
+DECAY_START, DECAY_STOP = 1 / 3, 2 / 3
+"""Fractions of the training budget between which the weight of the source frames falls to 0."""
 
 
 class OptimalTransportLoss(nn.Module):
@@ -38,27 +41,26 @@ class OptimalTransportLoss(nn.Module):
     over y of v(y) - c(x, y).
 
     Args:
-        source_weight: Weight in [0, 1] of the source frames, interpolated with the converted frames, in the assignment.
         size: Number of target frames in the pool.
         solve_every: Number of converted frames between two solutions.
     """
 
-    def __init__(self, source_weight: float = 0.0, size: int = 4096, solve_every: int = 2048) -> None:
+    def __init__(self, size: int = 4096, solve_every: int = 2048) -> None:
         super().__init__()
-        self.source_weight = source_weight
         self.real, self.fake = TensorPool(size), TensorPool(solve_every)
         self.support = TensorPool(size)
         """Target frames with context, each with its dual potential as the last column."""
         self._costs: TransportCost | None = None  # of the support; a cache, not saved
 
-    def forward(self, fake: Tensor, source: Tensor, real: Tensor) -> Tensor:
+    def forward(self, fake: Tensor, source: Tensor, real: Tensor, source_weight: float = 0.0) -> Tensor:
         """Return the loss of `fake`, which was converted from `source`, and store its frames and those of `real`.
 
-        `real` are items of the target. All are (B, 1, Q, T). The result is a scalar, and NaN if no finite converted
-        frame was stored yet.
+        `real` are items of the target. `source_weight` in [0, 1] is the weight of the source frames, interpolated with
+        the converted frames, in the assignment. All are (B, 1, Q, T). The result is a scalar, and NaN if no finite
+        converted frame was stored yet.
         """
         with torch.no_grad(), torch.autocast(fake.device.type, enabled=False):
-            fake_context = stack_context(fake.lerp(source.to(fake), self.source_weight))
+            fake_context = stack_context(fake.lerp(source.to(fake), source_weight))
             self.real.store(drop_nonfinite_rows(stack_context(real)))
             self.fake.store(drop_nonfinite_rows(fake_context))
             targets = self._transport_targets(fake_context, fake.shape[2])
@@ -93,23 +95,24 @@ class OptimalTransportLoss(nn.Module):
 class ConditionalTransportLoss(nn.Module):
     """One `OptimalTransportLoss` per label, for items that have exactly one of `num_labels` labels."""
 
-    def __init__(self, num_labels: int, source_weight: float = 0.0) -> None:
+    def __init__(self, num_labels: int) -> None:
         super().__init__()
-        self.per_label = nn.ModuleList(OptimalTransportLoss(source_weight) for _ in range(num_labels))
+        self.per_label = nn.ModuleList(OptimalTransportLoss() for _ in range(num_labels))
 
-    def forward(self, fake: Tensor, target_label: Tensor, source: Tensor, source_label: Tensor) -> Tensor:
+    def forward(
+        self, fake: Tensor, target_label: Tensor, source: Tensor, source_label: Tensor, source_weight: float = 0.0
+    ) -> Tensor:
         """Return the mean loss over the items `fake`, converted to `target_label` from the real items `source`.
 
         `fake` and `source` are (B, 1, Q, T), both labels (B, num_labels). The real items with a label are its target
-        frames.
+        frames; `source_weight` is as in `OptimalTransportLoss`.
         """
         losses = []
         for i, transport in enumerate(self.per_label):
             fake_mask, real_mask = target_label[:, i] > 0, source_label[:, i] > 0
             if fake_mask.any() and (real_mask.any() or transport.get_buffer("real.count") > 0):
-                losses.append(
-                    transport(fake[fake_mask], source[fake_mask], source[real_mask]) * fake_mask.sum() / len(fake)
-                )
+                loss = transport(fake[fake_mask], source[fake_mask], source[real_mask], source_weight)
+                losses.append(loss * fake_mask.sum() / len(fake))
         return torch.stack(losses).sum()
 
 
@@ -125,6 +128,16 @@ class TransportCost:
         """Return the costs (N, M) of the vectors `x` (N, P)."""
         left = torch.cat((-2 * x, x.square().sum(1, keepdim=True), torch.ones_like(x[:, :1])), 1) / self._weight
         return left @ self._right
+
+
+def compute_source_weight(budget_fraction: float) -> float:
+    """Return the weight of the source frames in the assignment, for generators that do not start as the identity.
+
+    It is 0.5, and 0 after a linear decay in the middle third of the budget. The first outputs are noise, which would be
+    assigned at random. Once the generator converts, source frames only exchange sounds that it tells apart.
+    """
+    progress = (budget_fraction - DECAY_START) / (DECAY_STOP - DECAY_START)
+    return FIRST_SOURCE_WEIGHT * (1 - min(1.0, max(0.0, progress)))
 
 
 def sinkhorn_potentials(costs: Tensor) -> Tensor:

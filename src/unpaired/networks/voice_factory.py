@@ -214,13 +214,13 @@ class VoiceNetworkFactory(VoiceLayers):
             widths |= {4: self.code_channels, 3 + min(5, self.blocks): self.code_channels}
         return Projector({0: 1, **widths} if with_pixels else widths, num_patches)
 
-    def transport_loss(self, source_weight: float = 0.0) -> OptimalTransportLoss:
+    def transport_loss(self) -> OptimalTransportLoss:
         """Build the optimal transport loss of converted frames."""
-        return OptimalTransportLoss(source_weight)
+        return OptimalTransportLoss()
 
-    def conditional_transport_loss(self, num_labels: int, source_weight: float = 0.0) -> ConditionalTransportLoss:
+    def conditional_transport_loss(self, num_labels: int) -> ConditionalTransportLoss:
         """Build one optimal transport loss per label (speaker)."""
-        return ConditionalTransportLoss(num_labels, source_weight)
+        return ConditionalTransportLoss(num_labels)
 
     def synthesizer(self, num_labels: int) -> Role:
         """Build a synthesizer: conditions (the last rows of an item) and label maps -> values (B, 1, Q, T).

@@ -50,7 +50,8 @@ def packages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_halves_are_joined_once_and_the_digest_is_recorded(packages: Path, tmp_path: Path) -> None:
     found = find_content_encoder()
     folder = next((tmp_path / "cache" / "unpaired" / "content").iterdir())
-    assert (found.name, found.digest) == ("Whisper base", encoder.PACKAGED_DIGEST)
+    assert (found.name, found.digest) == ("Whisper base, depth 0.67", encoder.PACKAGED_DIGEST)
+    assert find_content_encoder(depth=1).name == "Whisper base"
     assert (folder / "model.bin").read_bytes() == b"\1" * 1000 + b"\2" * 1000
     assert json.loads((folder / "sha256.json").read_text()) == {"sha256": found.digest, "bytes": 2000}
     assert sorted(p.name for p in folder.iterdir()) == sorted(

@@ -39,9 +39,9 @@ def test_the_network_equals_ctranslate2_on_speech(with_content_encoder: None) ->
     assert path is not None
     wave = read(path, 16000).wave
     log_mel = compute_log_mel(wave[: len(wave) // 320 * 320])
-    encoder = find_content_encoder()
+    encoder = find_content_encoder(depth=1)
     with torch.no_grad():
-        features = encoder.load_network(depth=1)(torch.from_numpy(log_mel)[None])[0]
+        features = encoder.load_network()(torch.from_numpy(log_mel)[None])[0]
     model = ctranslate2.models.Whisper(str(encoder.folder), compute_type="float32", intra_threads=1)
     expected = np.array(model.encode(ctranslate2.StorageView.from_array(log_mel[None]), to_cpu=True))[0]
     assert features.shape == expected.shape and expected.std() > 1
@@ -50,7 +50,7 @@ def test_the_network_equals_ctranslate2_on_speech(with_content_encoder: None) ->
 
 @needs_encoder
 def test_a_shorter_network_has_the_first_blocks(with_content_encoder: None) -> None:
-    whole, short = (find_content_encoder().load_network(depth) for depth in (1, 1 / 3))
+    whole, short = (find_content_encoder(depth=depth).load_network() for depth in (1, 1 / 3))
     assert (len(whole.blocks), len(short.blocks)) == (6, 2)
     assert torch.equal(whole.blocks[1].state_dict()["out.weight"], short.blocks[1].state_dict()["out.weight"])
     features = short(torch.zeros(1, 80, 8))

@@ -66,7 +66,7 @@ def test_convert_command_fits_and_applies_a_converter_of_a_known_source(
 def test_content_converter_needs_only_the_target(
     data: Path, tmp_path: Path, source: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(converter_fitting, "find_content_encoder", lambda _: FakeEncoder())
+    monkeypatch.setattr(converter_fitting, "find_content_encoder", lambda *_: FakeEncoder())
     out = tmp_path / "out"
     words = ["convert", str(data / "bob"), str(data / "alice"), "--out", str(out), "--vad", "energy"]
     words += ["--converter", "content", *(str(data / word) if word == "alice" else word for word in source)]
@@ -84,7 +84,7 @@ def test_content_converter_needs_only_the_target(
 def test_content_converter_takes_silence_noise_music_and_a_target_of_two_seconds(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(converter_fitting, "find_content_encoder", lambda _: FakeEncoder())
+    monkeypatch.setattr(converter_fitting, "find_content_encoder", lambda *_: FakeEncoder())
     target, *_ = discover_collections([data / "bob"])
     converter = fit_converter(target, None, VoiceConvertOptions(converter="content", vad="energy"))
     noise = np.random.default_rng(0).normal(0, 0.1, RATE).astype(np.float32)

@@ -128,7 +128,7 @@ def test_content_converter_is_a_baseline_where_its_encoder_is_installed(
     run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(utterances, "is_content_encoder_installed", lambda: True)
-    monkeypatch.setattr(utterances, "find_content_encoder", FakeEncoder)
+    monkeypatch.setattr(utterances, "find_content_encoder", lambda *_: FakeEncoder())
     found = evaluate(run, pairs=True, judges="none", limit=1, device="cpu")
     for route in found.routes:
         assert [*route.baselines] == ["do nothing", "affine", "kNN", "content", "copy-synthesis", "real target"]

@@ -127,8 +127,8 @@ class ConversionSystems:
             ),
         }
         pitch = PitchMapper(statistics[1].log_f0_mean_std, statistics[0].log_f0_mean_std)
-        if network.takes_any_source and analyser is not None:
-            self.representations[CONVERTED] = ContentRepresentation(base, analyser)
+        if speakers.condition_analyser is not None:
+            self.representations[CONVERTED] = ContentRepresentation(base, speakers.condition_analyser)
             self.conversions[CONVERTED] = make_synthesis_converter(
                 translate, statistics[1], pitch, base, network.stride
             )

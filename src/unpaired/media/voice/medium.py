@@ -133,11 +133,10 @@ class VoiceMedium(Medium):
     def create_transform(self, config: RunConfig) -> ItemTransform:
         """Return the transform to crops of feature frames."""
         require_packages()
-        from unpaired.media.voice.content.synthesis import load_content_analyser  # noqa: PLC0415
+        from unpaired.media.voice.content.synthesis import load_run_analyser  # noqa: PLC0415
         from unpaired.media.voice.transform import VoiceTransform  # noqa: PLC0415
 
-        settings = voice_settings(config)
-        return VoiceTransform(settings, content=load_content_analyser(config.method, settings))
+        return VoiceTransform(voice_settings(config), content=load_run_analyser(config))
 
     def create_network_factory(self, config: RunConfig, teacher: Role | None = None) -> NetworkFactory:
         """Return the factory of voice networks."""

@@ -29,7 +29,8 @@ def inspect_voice_data(settings: Settings, listing: DataListing, log: LogCallbac
     """
     assert isinstance(settings.medium_settings, VoiceSettings)
     if settings.medium_settings.content_weight:
-        find_content_encoder(settings.medium_settings.content_encoder)  # before the analysis, which may take minutes
+        # before the analysis, which may take minutes
+        find_content_encoder(settings.medium_settings.content_encoder, settings.medium_settings.content_depth)
     content = load_content_analyser(settings.method, settings.medium_settings)
     transform = VoiceTransform(settings.medium_settings, content=content)
     with progress_bar("analysing") as advance:

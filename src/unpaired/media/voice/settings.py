@@ -39,6 +39,9 @@ CONTENT_ENCODER_HELP = (
     "Whisper model"
 )
 
+CONTENT_DEPTH = 2 / 3
+"""Default fraction of the content encoder's blocks: later blocks keep less of how a sound is spoken."""
+
 
 class VoiceSettings(StrictModel):
     """Settings of features, crops and the architectures that only voice networks have."""
@@ -71,6 +74,13 @@ class VoiceSettings(StrictModel):
     )
     content_encoder: str = Field(
         "auto", description=f"{CONTENT_ENCODER_HELP}; for methods that synthesize from content, and --content-weight"
+    )
+    content_depth: float = Field(
+        CONTENT_DEPTH,
+        gt=0,
+        le=1,
+        description="fraction of the content encoder's transformer blocks that are used; early blocks keep more of how "
+        "a sound is spoken, late ones less of who speaks",
     )
     content_weight: float = Field(
         0.0,

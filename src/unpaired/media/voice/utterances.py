@@ -19,11 +19,11 @@ from unpaired.data.split import DomainSplits, SplitName
 from unpaired.errors import UnreadableFileError
 from unpaired.media.voice.audio_io import Wave, read_blocks
 from unpaired.media.voice.cache import CachedAnalysis
-from unpaired.media.voice.content.encoder import find_content_encoder, is_content_encoder_installed
+from unpaired.media.voice.content.encoder import AUTO, find_content_encoder, is_content_encoder_installed
 from unpaired.media.voice.content.features import ContentAnalyser
 from unpaired.media.voice.content.fitting import fit_neighbours
 from unpaired.media.voice.content.neighbours import ContentNeighbours
-from unpaired.media.voice.content.synthesis import load_content_analyser
+from unpaired.media.voice.content.synthesis import load_run_analyser
 from unpaired.media.voice.features import Floats, Representation
 from unpaired.media.voice.metrics.acoustic_frames import FrameAnalyser, FrameFeatures, build_world_analyser
 from unpaired.media.voice.representations import build_representation, describe_synthesis
@@ -117,16 +117,20 @@ class SpeakerRecordings:
 
     @cached_property
     def content_analyser(self) -> ContentAnalyser | None:
-        """Analyser of content features; None if its packages are not installed, and for mel features.
-
-        Runs of methods that synthesize from content use their own encoder, and raise UsageError without it.
-        """
-        own = load_content_analyser(self.config.method, voice_settings(self.config))
-        if own is not None:
-            return own
-        if voice_settings(self.config).representation != "world" or not is_content_encoder_installed():
+        """Analyser of the converter `content`; None if its packages are not installed, and for mel features."""
+        settings = voice_settings(self.config)
+        selection = AUTO if self.condition_analyser is None else settings.content_encoder
+        if settings.representation != "world" or (selection == AUTO and not is_content_encoder_installed()):
             return None
-        return ContentAnalyser.load(find_content_encoder())
+        return ContentAnalyser.load(find_content_encoder(selection))
+
+    @cached_property
+    def condition_analyser(self) -> ContentAnalyser | None:
+        """Analyser of the content from which the run's method synthesizes; None for other methods.
+
+        Raises UsageError if its encoder is not installed, WorkError if it is not the one of the training.
+        """
+        return load_run_analyser(self.config)
 
     def get_content_neighbours(self, speaker: int) -> ContentNeighbours | None:
         """Return the content neighbours in a speaker's training speech; None if either is missing."""

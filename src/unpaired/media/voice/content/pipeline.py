@@ -9,12 +9,11 @@ from unpaired.config.run_config import RunConfig
 from unpaired.media.voice.audio_io import Wave
 from unpaired.media.voice.content.pitch import create_pitch_mapper
 from unpaired.media.voice.content.representation import ContentRepresentation
-from unpaired.media.voice.content.synthesis import load_content_analyser, make_synthesis_converter
+from unpaired.media.voice.content.synthesis import load_run_analyser, make_synthesis_converter
 from unpaired.media.voice.conversion import FeatureConverter, bind_network
 from unpaired.media.voice.pipeline import VoicePipeline
 from unpaired.media.voice.representations import build_representation
 from unpaired.media.voice.settings import VoiceTranslateOptions, speaker_statistics, voice_settings
-from unpaired.runs.method_builder import require_same_weights
 from unpaired.translate.network import TranslationNetwork
 from unpaired.translate.route_request import TranslationRequest
 
@@ -30,9 +29,8 @@ def create_content_pipeline(
     """
     assert isinstance(config, RunConfig), "methods that synthesize from content are not exported"
     settings, target = voice_settings(config), speaker_statistics(request.target)
-    analyser = load_content_analyser(config.method, settings)
+    analyser = load_run_analyser(config)
     assert analyser is not None, "the method synthesizes from content"
-    require_same_weights(config, {analyser.encoder.name: analyser.encoder.digest})
     base = build_representation(settings)
     source_f0 = None if request.is_source_ambiguous else speaker_statistics(request.source).log_f0_mean_std
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from unpaired.errors import UsageError
+from unpaired.config.run_config import RunConfig
+from unpaired.errors import UsageError, WorkError
 from unpaired.media.voice.content.conversion import compose_target_features
 from unpaired.media.voice.content.encoder import find_content_encoder
 from unpaired.media.voice.content.features import ContentAnalyser
@@ -13,12 +14,13 @@ from unpaired.media.voice.content.pitch import PitchMapper
 from unpaired.media.voice.content.representation import CONTENT_GROUP
 from unpaired.media.voice.conversion import FeatureConverter, FeatureNetwork
 from unpaired.media.voice.features import Representation, VoiceFeatures
-from unpaired.media.voice.settings import SpeakerStatistics, VoiceSettings
+from unpaired.media.voice.settings import SpeakerStatistics, VoiceSettings, voice_settings
 from unpaired.media.voice.statistics import denormalise
 from unpaired.methods import METHODS
 from unpaired.methods.capabilities import SynthesisMethod
+from unpaired.runs.method_builder import require_same_weights
 
-__all__ = ["load_content_analyser", "make_synthesis_converter"]
+__all__ = ["load_content_analyser", "load_run_analyser", "make_synthesis_converter"]
 
 
 def load_content_analyser(method: str, settings: VoiceSettings) -> ContentAnalyser | None:
@@ -33,7 +35,26 @@ def load_content_analyser(method: str, settings: VoiceSettings) -> ContentAnalys
             f"--representation {settings.representation}: {method} synthesizes from content and F0, and needs the "
             "representation world, in which F0 is separate"
         )
-    return ContentAnalyser.load(find_content_encoder(settings.content_encoder))
+    return ContentAnalyser.load(find_content_encoder(settings.content_encoder, settings.content_depth))
+
+
+def load_run_analyser(config: RunConfig) -> ContentAnalyser | None:
+    """Return the analyser of the content from which the run's method synthesizes; None for other methods.
+
+    Raises UsageError if the encoder is not installed, WorkError if it is not the one of the training.
+    """
+    analyser = load_content_analyser(config.method, voice_settings(config))
+    if analyser is None:
+        return None
+    name = analyser.encoder.name
+    if name not in config.pretrained:
+        recorded = ", ".join(f"'{other}'" for other in config.pretrained) or "none"
+        raise WorkError(
+            f"content encoder: this run was not trained with '{name}' (its pretrained networks: {recorded}); train a "
+            "new run"
+        )
+    require_same_weights(config, {name: analyser.encoder.digest})
+    return analyser
 
 
 def make_synthesis_converter(
