@@ -122,7 +122,7 @@ class Route:
             [targets[name] for name in common] or list(targets.values())[:count],
             RATE_HZ,
             parallel=bool(common),
-            transcripts=[transcripts[name] for name in names] if transcripts else None,
+            transcripts=[transcripts[name] for name in names] if transcripts.keys() >= set(names) else None,
             judges=judges,
             resynthesise=resynthesize,
             route=self.name,
