@@ -28,7 +28,7 @@ from unpaired.runs.folder import RunFolder
 from unpaired.runs.history import History
 from unpaired.runs.progress import list_checkpoints
 from unpaired.runs.weights import read_tensors
-from unpaired.training import logging, train, trainer
+from unpaired.training import logging, run_training, train, trainer
 from unpaired.training.loop import TrainingLoop
 
 TRAIN_PHASES: dict[str, tuple[object, str]] = {
@@ -40,7 +40,7 @@ TRAIN_PHASES: dict[str, tuple[object, str]] = {
     "file lists": (run_files, "write_file_list"),
     "configuration": (train, "write_config"),
     "sample grid": (logging.TrainingLog, "log_samples"),
-    "report": (train, "write_report"),
+    "report": (run_training, "write_report"),
 }
 """Phase of a training run -> the function that executes it."""
 
