@@ -25,7 +25,7 @@ from unpaired.methods.setting_types import (
     TransportWeight,
 )
 from unpaired.networks import NetworkFactory
-from unpaired.networks.optimal_transport import compute_source_weight
+from unpaired.networks.optimal_transport import sum_transport_losses
 from unpaired.routes import Route
 
 
@@ -125,9 +125,8 @@ class ComboGAN(EncoderDecoderMethod):
         if "latent_consistency" in self.loss_weights:
             latent_consistency = smooth_l1(cycle_code_x, detach(code_x)) + smooth_l1(cycle_code_y, detach(code_y))
         if "transport" in self.loss_weights:
-            transport_x, transport_y = self.get_submodule(f"transport_{a}"), self.get_submodule(f"transport_{b}")
-            source_weight = compute_source_weight(context.budget_fraction)
-            transport = transport_x(fake_x, y, x, source_weight) + transport_y(fake_y, x, y, source_weight)
+            losses = [self.get_submodule(f"transport_{key}") for key in (a, b)]
+            transport = sum_transport_losses(losses, (fake_x, fake_y), (x, y), context.budget_fraction)
         yield Turn(
             "autoencoders",
             adversarial=adversarial,

@@ -28,7 +28,7 @@ from unpaired.methods.setting_types import (
 )
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
-from unpaired.networks.optimal_transport import compute_source_weight
+from unpaired.networks.optimal_transport import sum_transport_losses
 from unpaired.routes import Route
 
 
@@ -139,18 +139,15 @@ class UNIT(EncoderDecoderMethod):
             cycle=l1(self.G_x(self.reparameterize(cycle_code_x)), x)
             + l1(self.G_y(self.reparameterize(cycle_code_y)), y),
             cycle_kl=kl_divergence_unit_variance(cycle_code_x) + kl_divergence_unit_variance(cycle_code_y),
-            transport=self._transport_loss(fake_x, fake_y, x, y, context) if self.transport else None,
+            transport=sum_transport_losses(self.transport, (fake_x, fake_y), (x, y), context.budget_fraction)
+            if self.transport
+            else None,
         )
         yield Turn(
             "discriminators",
             adversarial=discriminator_loss_joint(self.D_x, x, fake_x, self.adversarial_loss)
             + discriminator_loss_joint(self.D_y, y, fake_y, self.adversarial_loss),
         )
-
-    def _transport_loss(self, fake_x: Tensor, fake_y: Tensor, x: Tensor, y: Tensor, context: StepContext) -> Tensor:
-        loss_x, loss_y, source_weight = *self.transport, compute_source_weight(context.budget_fraction)
-        loss: Tensor = loss_x(fake_x, y, x, source_weight) + loss_y(fake_y, x, y, source_weight)
-        return loss
 
     def encode(self, x: Tensor, domain: str) -> Tensor:
         """Return the mean of the latent code."""

@@ -33,7 +33,7 @@ from unpaired.methods.setting_types import (
 )
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
-from unpaired.networks.optimal_transport import compute_source_weight
+from unpaired.networks.optimal_transport import sum_transport_losses
 from unpaired.networks.pretrained import load_embedding
 from unpaired.routes import Route
 
@@ -155,7 +155,9 @@ class XGAN(EncoderDecoderMethod):
             adversarial=generator_loss(self.D_x(fake_x), self.adversarial_loss)
             + generator_loss(self.D_y(fake_y), self.adversarial_loss),
             teacher=l1(self.R(code_x), self.T(x)) if self.R is not None and self.T is not None else None,
-            transport=self._transport_loss(fake_x, fake_y, x, y, context) if self.transport else None,
+            transport=sum_transport_losses(self.transport, (fake_x, fake_y), (x, y), context.budget_fraction)
+            if self.transport
+            else None,
         )
         loss_x = discriminator_loss_joint(self.D_x, x, fake_x, self.adversarial_loss)
         loss_y = discriminator_loss_joint(self.D_y, y, fake_y, self.adversarial_loss)
@@ -164,11 +166,6 @@ class XGAN(EncoderDecoderMethod):
             Turn("discriminators", adversarial=loss_x + loss_y),
             Turn("latent_discriminator", classification=domain_loss),
         ]
-
-    def _transport_loss(self, fake_x: Tensor, fake_y: Tensor, x: Tensor, y: Tensor, context: StepContext) -> Tensor:
-        loss_x, loss_y, source_weight = *self.transport, compute_source_weight(context.budget_fraction)
-        loss: Tensor = loss_x(fake_x, y, x, source_weight) + loss_y(fake_y, x, y, source_weight)
-        return loss
 
     def encode(self, x: Tensor, domain: str) -> Tensor:
         """Encode with the encoder of `domain`."""

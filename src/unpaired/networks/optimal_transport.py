@@ -6,6 +6,7 @@ checkpoints contain, and not a function of one batch like the losses in `unpaire
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -138,6 +139,20 @@ def compute_source_weight(budget_fraction: float) -> float:
     """
     progress = (budget_fraction - DECAY_START) / (DECAY_STOP - DECAY_START)
     return FIRST_SOURCE_WEIGHT * (1 - min(1.0, max(0.0, progress)))
+
+
+def sum_transport_losses(
+    losses: Iterable[nn.Module], fakes: tuple[Tensor, Tensor], items: tuple[Tensor, Tensor], budget_fraction: float
+) -> Tensor:
+    """Return the sum of the losses of both directions, with the weight of `compute_source_weight`.
+
+    The first of `losses`, `fakes` and `items` is that of one domain, the second that of the other. A fake of one domain
+    was converted from the item of the other. Fakes and items are (B, 1, Q, T).
+    """
+    (loss_x, loss_y), (fake_x, fake_y), (x, y) = losses, fakes, items
+    source_weight = compute_source_weight(budget_fraction)
+    total: Tensor = loss_x(fake_x, y, x, source_weight) + loss_y(fake_y, x, y, source_weight)
+    return total
 
 
 def sinkhorn_potentials(costs: Tensor) -> Tensor:
