@@ -5,7 +5,7 @@
 The test folders must contain pairs. Every flag of `unpaired train` except method and depth may follow the data. The
 search divides the steps between the depths that it tries and the distilled deep generator; the fixed generator has the
 same depth and all steps. Appends a row to results.jsonl: the trials, and the measures of the teacher, the distilled
-generator ("taught") and the fixed one.
+generator with a teacher and the one without.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main(argv: list[str]) -> int:
                 "steps": read_config(run / "config.yaml").training.steps,
                 "last": evaluate_checkpoint(run, "last"),
             }
-            for name, run in (("teacher", teacher), ("taught", deep_run), ("fixed", folder / "fixed"))
+            for name, run in (("teacher", teacher), ("deep, with a teacher", deep_run), ("deep, without", folder / "fixed"))
         },
     }
     row = append_row("depth", figures, config.training.seed)

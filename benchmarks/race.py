@@ -51,6 +51,7 @@ PUBLIC: dict[str, tuple[str, str, str]] = {
     "hanzi-2": ("hanzi", "hei_wqy", "kai_gkai"),
     "vangogh": ("vangogh", "photo", "vangogh"),
     "icons": ("icons", "oxygen", "elementary-xfce"),
+    "maps": ("maps", "street", "aerial"),
 }
 """Task -> folder in --data, and its two domains; the folder contains train/DOMAIN and test/DOMAIN."""
 MADE: dict[str, tuple[str, str]] = {
@@ -234,7 +235,9 @@ def main(argv: Sequence[str], results: Path = FILE) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.race", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--data", type=Path, help="folder of the public tasks (icons: benchmarks.icons)")
+    parser.add_argument(
+        "--data", type=Path, help="folder of the public tasks (icons, maps: benchmarks.icons, benchmarks.maps)"
+    )
     parser.add_argument("--pictures", type=Path, help="folder of pictures to make tasks from")
     parser.add_argument("--out", type=Path, required=True, help="folder for runs, table and sheets")
     parser.add_argument("--size", type=int, default=64, help="side of the pictures, in pixels")
