@@ -1,14 +1,14 @@
-"""Avatars: measure whether translations have the requested hair colour and are otherwise unchanged.
+"""Avatars: measure whether translations have the requested hair color and are otherwise unchanged.
 
     python -m benchmarks.avatars $DATA/avatars --method stargan --size 64 --minutes 10
 
-Trains on four folders, one per hair colour (every flag of `unpaired train` may follow), then translates every test
-avatar to every other colour. Classifiers trained on the real training avatars predict the hair colour and the glasses
-(file names contain the label of the glasses). The ground truth of PSNR is the same identity in the target colour. The
+Trains on four folders, one per hair color (every flag of `unpaired train` may follow), then translates every test
+avatar to every other color. Classifiers trained on the real training avatars predict the hair color and the glasses
+(file names contain the label of the glasses). The ground truth of PSNR is the same identity in the target color. The
 baselines are the accuracy on real test avatars and the PSNR of the untranslated input. `--run RUN` measures an existing
 run instead of training one.
 
-Three identities are excluded, because they look the same in two colours.
+Three identities are excluded, because they look the same in two colors.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from unpaired.metrics.paired import psnr
 from unpaired.runs.folder import RunFolder
 from unpaired.runs.history import History
 
-COLOURS = ("black", "blond", "brown", "red")
+COLORS = ("black", "blond", "brown", "red")
 EQUAL_IDENTITIES = ("0659", "0731", "0737")
 STEPS, BATCH = 600, 64
 
 
-def load(root: Path, part: str, colour: str) -> tuple[Tensor, Tensor]:
+def load(root: Path, part: str, color: str) -> tuple[Tensor, Tensor]:
     """Load avatars (N, 3, 64, 64) in [-1, 1], sorted by name, and their labels (N,): 1 with glasses, else 0."""
-    files = [path for path in sorted((root / part / colour).iterdir()) if path.name[:4] not in EQUAL_IDENTITIES]
+    files = [path for path in sorted((root / part / color).iterdir()) if path.name[:4] not in EQUAL_IDENTITIES]
     images = [np.asarray(Image.open(path).convert("RGB"), np.float32) / 127.5 - 1 for path in files]
     glasses = torch.tensor([int("glasses" in path.name) for path in files])
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous(), glasses
@@ -78,30 +78,30 @@ def mean_psnr(x: Tensor, y: Tensor) -> float:
 
 def measure_routes(translator: Translator, root: Path, seed: int) -> dict[str, dict[str, float]]:
     """Return the measures of every route, and of real avatars under "real"."""
-    train_sets = [load(root, "train", colour) for colour in COLOURS]
+    train_sets = [load(root, "train", color) for color in COLORS]
     images_of_all = torch.cat([images for images, _ in train_sets])
-    colours = torch.cat([torch.full((len(images),), i) for i, (images, _) in enumerate(train_sets)])
-    colour_classifier = train_classifier(images_of_all, colours, len(COLOURS), seed)
+    colors = torch.cat([torch.full((len(images),), i) for i, (images, _) in enumerate(train_sets)])
+    color_classifier = train_classifier(images_of_all, colors, len(COLORS), seed)
     glasses_classifier = train_classifier(images_of_all, torch.cat([glasses for _, glasses in train_sets]), 2, seed)
-    test_sets = [load(root, "test", colour) for colour in COLOURS]
+    test_sets = [load(root, "test", color) for color in COLORS]
     out: dict[str, dict[str, float]] = {}
     for a, (x, glasses) in enumerate(test_sets):
         for b, (truth, _) in enumerate(test_sets):
             if a == b:
                 continue
-            parts = [translator(part, to=COLOURS[b], source=COLOURS[a]) for part in x.split(50)]
+            parts = [translator(part, to=COLORS[b], source=COLORS[a]) for part in x.split(50)]
             y = torch.cat(parts)
-            out[f"{COLOURS[a]} -> {COLOURS[b]}"] = {
-                "colour": accuracy(colour_classifier, y, b),
+            out[f"{COLORS[a]} -> {COLORS[b]}"] = {
+                "color": accuracy(color_classifier, y, b),
                 "glasses": accuracy(glasses_classifier, y, glasses),
                 "psnr": mean_psnr(y, truth),
                 "psnr_baseline": mean_psnr(x, truth),
             }
     real = [
-        (accuracy(colour_classifier, x, i), accuracy(glasses_classifier, x, glasses))
+        (accuracy(color_classifier, x, i), accuracy(glasses_classifier, x, glasses))
         for i, (x, glasses) in enumerate(test_sets)
     ]
-    out["real"] = {"colour": sum(c for c, _ in real) / 4, "glasses": sum(g for _, g in real) / 4}
+    out["real"] = {"color": sum(c for c, _ in real) / 4, "glasses": sum(g for _, g in real) / 4}
     return {route: {name: round(value, 2) for name, value in row.items()} for route, row in out.items()}
 
 

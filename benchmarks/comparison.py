@@ -26,7 +26,7 @@ from unpaired.metrics.base import RouteEvaluation
 
 PICTURES = Path(__file__).parent.parent / "docs" / "images" / "compared"
 MARGIN, GAP = 84, 2
-COLOURS, FEW_COLOURS = 256, 64
+COLORS, FEW_COLORS = 256, 64
 
 
 def figures(comparison: dict[str, Any], result: dict[str, Any]) -> dict[str, Any]:
@@ -62,13 +62,13 @@ def write_image_grids(folder: ComparisonFolder, comparison: dict[str, Any], name
     methods = [
         result["method"] for result in comparison["results"] if (rows_folder / f"{result['method']}.png").exists()
     ]
-    write_image_grid(rows_folder, [INPUTS, *methods, TRUTH], PICTURES / f"{name}.png", COLOURS)
+    write_image_grid(rows_folder, [INPUTS, *methods, TRUTH], PICTURES / f"{name}.png", COLORS)
     for method in methods if each else ():
-        write_image_grid(rows_folder, [INPUTS, method, TRUTH], PICTURES / name / f"{method}.png", FEW_COLOURS)
+        write_image_grid(rows_folder, [INPUTS, method, TRUTH], PICTURES / name / f"{method}.png", FEW_COLORS)
 
 
-def write_image_grid(rows_folder: Path, names: list[str], out: Path, colours: int) -> None:
-    """Write the existing image rows as one grid with names at the left, quantized to `colours` colours."""
+def write_image_grid(rows_folder: Path, names: list[str], out: Path, colors: int) -> None:
+    """Write the existing image rows as one grid with names at the left, quantized to `colors` colors."""
     rows = {
         name: Image.open(rows_folder / f"{name}.png").convert("RGB")
         for name in names
@@ -81,7 +81,7 @@ def write_image_grid(rows_folder: Path, names: list[str], out: Path, colours: in
         picture.paste(row, (MARGIN, i * (height + GAP)))
         draw.text((MARGIN - 4, i * (height + GAP) + height // 2), name, fill="black", anchor="rm")
     out.parent.mkdir(parents=True, exist_ok=True)
-    picture.quantize(colours).save(out, optimize=True)
+    picture.quantize(colors).save(out, optimize=True)
 
 
 def main(argv: list[str]) -> int:

@@ -52,7 +52,11 @@ def main(argv: list[str]) -> int:
                 "steps": read_config(run / "config.yaml").training.steps,
                 "last": evaluate_checkpoint(run, "last"),
             }
-            for name, run in (("teacher", teacher), ("deep, with a teacher", deep_run), ("deep, without", folder / "fixed"))
+            for name, run in (
+                ("teacher", teacher),
+                ("deep, with a teacher", deep_run),
+                ("deep, without", folder / "fixed"),
+            )
         },
     }
     row = append_row("depth", figures, config.training.seed)

@@ -1,10 +1,10 @@
-"""Mean colour: how well the autoencoder of Fader Networks keeps the mean colour of an image, by normalization.
+"""Mean color: how well the autoencoder of Fader Networks keeps the mean color of an image, by normalization.
 
     python -m benchmarks.mean_color $DATA/avatars --steps 600
 
 Trains encoder and decoder of the preset `paper` (at fewer channels and 64 px, so that the code is 4 x 4 as in the
 paper) on the reconstruction loss alone, with the labels of the folders of `train`, once per normalization. Prints the
-mean absolute difference between the mean colours of test images and their reconstructions, on a scale from 0 to 1, and
+mean absolute difference between the mean colors of test images and their reconstructions, on a scale from 0 to 1, and
 the mean squared error of all pixels. The networks are in evaluation mode for both.
 """
 
@@ -36,7 +36,7 @@ def load(root: Path) -> tuple[Tensor, Tensor]:
 
 
 def measure(norm: str, root: Path, width: int, steps: int, seed: int) -> tuple[float, float]:
-    """Train one autoencoder; return the errors of the mean colour (0 to 1) and of the pixels (squared, 0 to 4)."""
+    """Train one autoencoder; return the errors of the mean color (0 to 1) and of the pixels (squared, 0 to 4)."""
     (images, labels), (test_images, test_labels) = load(root / "train"), load(root / "test")
     torch.manual_seed(seed)
     settings = ImageNetworkSettings.model_validate({"width": width, "norm": norm})
@@ -68,7 +68,7 @@ def main() -> None:
     arguments = parser.parse_args()
     for norm in arguments.norms.split(","):
         color_error, pixel_error = measure(norm, arguments.root, arguments.width, arguments.steps, arguments.seed)
-        print(f"{norm}: mean colour {color_error:.4f}, pixels {pixel_error:.4f}", flush=True)
+        print(f"{norm}: mean color {color_error:.4f}, pixels {pixel_error:.4f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import unpaired
 
 TEST = 24
 EQUAL_IDENTITIES = ("0659", "0731", "0737")
-"""Identities that look the same in two hair colours."""
+"""Identities that look the same in two hair colors."""
 OUT = Path(unpaired.__file__).parent / "samples" / "avatars"
 
 

@@ -257,13 +257,13 @@ def digits_label(row: Row) -> str:
 def avatars() -> str:
     """Render one line per method: means over the 12 routes."""
     lines = [
-        "| method | steps, minutes | asked colour, % | glasses kept, % | PSNR (doing nothing), dB |",
+        "| method | steps, minutes | asked color, % | glasses kept, % | PSNR (doing nothing), dB |",
         "|---|---|---|---|---|",
     ]
     for f in (row["figures"] for row in {row["command"]: row for row in rows("avatars")}.values()):
         m = f["mean"]
         lines.append(
-            f"| {f['method']} | {f['steps']}, {f['seconds'] / 60:.0f} | {m['colour']:.1f} | {m['glasses']:.1f} | "
+            f"| {f['method']} | {f['steps']}, {f['seconds'] / 60:.0f} | {m['color']:.1f} | {m['glasses']:.1f} | "
             f"{m['psnr']:.1f} ({m['psnr_baseline']:.1f}) |"
         )
     return "\n".join(lines)

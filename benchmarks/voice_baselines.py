@@ -75,8 +75,8 @@ def load_training_frames(folder: Path) -> tuple[Floats, SpeakerStatistics]:
 
 
 def resynthesize(wave: Wave, _: int) -> Wave:
-    """Analyse and resynthesise a wave (copy-synthesis)."""
-    return WORLD.synthesise(WORLD.analyse(wave))
+    """Analyse and resynthesize a wave (copy-synthesis)."""
+    return WORLD.synthesize(WORLD.analyse(wave))
 
 
 def measure_route(data: Path, source: str, target: str, count: int | None, judges: Judges) -> dict[str, SystemMeasures]:
@@ -95,7 +95,7 @@ def measure_route(data: Path, source: str, target: str, count: int | None, judge
         parallel=True,
         transcripts=[transcripts[name] for name in names],
         judges=judges,
-        resynthesise=resynthesize,
+        resynthesize=resynthesize,
         route=f"{source} -> {target}",
     )
     (frames, source_statistics), (target_frames, target_statistics) = (
@@ -105,7 +105,7 @@ def measure_route(data: Path, source: str, target: str, count: int | None, judge
     measures = {DO_NOTHING: evaluator.measure_identity()}
     for name, fit in BASELINES.items():
         convert = make_feature_converter(fit(frames, target_frames), source_statistics, target_statistics)
-        measures[name] = evaluator.measure([WORLD.synthesise(convert(f)) for f in analysed], name)
+        measures[name] = evaluator.measure([WORLD.synthesize(convert(f)) for f in analysed], name)
     copy = evaluator.measure_copy_synthesis()
     assert copy is not None
     return measures | {COPY_SYNTHESIS: copy, REAL: evaluator.measure_targets()}

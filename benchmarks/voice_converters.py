@@ -124,7 +124,7 @@ class Route:
             parallel=bool(common),
             transcripts=[transcripts[name] for name in names] if transcripts.keys() >= set(names) else None,
             judges=judges,
-            resynthesise=resynthesize,
+            resynthesize=resynthesize,
             route=self.name,
         )
         return evaluator, waves

@@ -46,7 +46,7 @@ def copy_synthesis(representation: Representation) -> Callable[[Wave], Wave]:
         meter = loudness.LoudnessMeter(rate)
         meter.add(there)
         gain = np.float32(loudness.compute_gain(meter.lufs()))
-        out = representation.synthesise(representation.analyse(there * gain)) / gain
+        out = representation.synthesize(representation.analyse(there * gain)) / gain
         return np.concatenate(list(audio_io.resample([out], rate, RATE_HZ)))
 
     return convert

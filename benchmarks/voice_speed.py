@@ -94,7 +94,7 @@ def measure_factors(name: str, seconds: float, width: int) -> dict[str, float]:
 
     features = timed("analysis", lambda: list(chunking.analyse_stream([wave], representation)))
     converted_windows = timed("networks", lambda: list(chunking.convert_windows(features, apply)))
-    timed("synthesis", lambda: list(representation.synthesise_stream(converted_windows)))
+    timed("synthesis", lambda: list(representation.synthesize_stream(converted_windows)))
     return times
 
 

@@ -66,11 +66,11 @@ def test_missing_or_failing_synthesizer_is_reported(
     program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     calls: list[int] = []
-    text_to_speech.find_synthesiser().speak("rms", {"0": "Hello."}, tmp_path / "speech", lambda: calls.append(1))
+    text_to_speech.find_synthesizer().speak("rms", {"0": "Hello."}, tmp_path / "speech", lambda: calls.append(1))
     assert calls == [1]
     program.write_text("#!/bin/sh\necho no such voice >&2\nexit 3\n")
     with pytest.raises(WorkError, match=r"flite failed \(no such voice"):
-        text_to_speech.find_synthesiser().speak("rms", {"1": "Hello."}, tmp_path / "speech", lambda: None)
+        text_to_speech.find_synthesizer().speak("rms", {"1": "Hello."}, tmp_path / "speech", lambda: None)
     assert sorted(path.name for path in (tmp_path / "speech").iterdir()) == ["0.wav"]
     monkeypatch.setenv("PATH", str(tmp_path))
     assert main(["demo", "--voice"]) == 2

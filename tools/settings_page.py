@@ -114,7 +114,9 @@ def render_settings() -> str:
         "the data or the device before training starts. The run's `config.yaml` holds the decided values.",
         "",
         "Presets: `paper` (the paper's sizes), `small` and `tiny` (made for a CPU and a short time). Without "
-        "`--preset` you get `small` on a CPU and `paper` on a GPU. One value in a cell applies to all presets. The columns show the defaults of `cyclegan`; those of another method are printed by `unpaired train --method NAME --help-all`.",
+        "`--preset` you get `small` on a CPU and `paper` on a GPU. One value in a cell applies to all presets. "
+        "The columns show the defaults of `cyclegan`; `unpaired train --method NAME --help-all` prints those of other "
+        "methods.",
         "",
     ]
     for group in list_settings_groups():

@@ -32,7 +32,7 @@ def test_equal_domains_are_left_as_they_are() -> None:
     torch.testing.assert_close(fit([x], [x])(x), x, atol=1e-5, rtol=0)
 
 
-def test_the_map_is_symmetric_and_positive_so_no_colours_are_exchanged() -> None:
+def test_the_map_is_symmetric_and_positive_so_no_colors_are_exchanged() -> None:
     matrix = fit([pictures(0)], [pictures(1)]).matrix
     torch.testing.assert_close(matrix, matrix.T)
     assert torch.linalg.eigvalsh(matrix).min() > 0
@@ -56,7 +56,7 @@ def test_a_gray_source_in_three_channels_stays_finite_and_in_range() -> None:
     assert torch.isfinite(out).all() and out.abs().max() <= 1
 
 
-def test_a_source_of_one_colour_becomes_the_targets_mean() -> None:
+def test_a_source_of_one_color_becomes_the_targets_mean() -> None:
     even, y = torch.full((2, 3, 8, 8), 0.5), pictures(1)
     out, mean = fit([even], [y])(even), measure_colors([y]).mean
     torch.testing.assert_close(out.double(), mean[None, :, None, None].expand(2, -1, 8, 8), atol=1e-4, rtol=0)

@@ -73,7 +73,7 @@ def test_ssim_knows_equal_inverted_and_flat() -> None:
     assert ssim(flat, flat * 2).item() == pytest.approx((2 * 0.125 + 0.0001) / (0.0625 + 0.25 + 0.0001))
 
 
-def test_edges_disregard_colour_and_inverted_contrast_and_not_place() -> None:
+def test_edges_disregard_color_and_inverted_contrast_and_not_place() -> None:
     x = pictures(2, 3, 16, 16)
     gray = x.mean(1, keepdim=True)
     assert edge_correlation(x, 1 - x).tolist() == pytest.approx([1, 1])

@@ -26,7 +26,7 @@ from unpaired.training.trainer import Trainer, TrainingInterrupt
 from unpaired.translate import Translator
 
 pytestmark = pytest.mark.usefixtures("without_features")
-COLOURS = ("red", "blue", "green")
+COLORS = ("red", "blue", "green")
 
 
 def quiet(_: str) -> None:
@@ -36,19 +36,19 @@ def quiet(_: str) -> None:
 @pytest.fixture
 def three(tmp_path: Path) -> Path:
     """Three domains of discs, a folder each."""
-    for name in COLOURS:
+    for name in COLORS:
         draw_domain(tmp_path / "three", name, 12)
     return tmp_path / "three"
 
 
 @pytest.fixture
 def table(tmp_path: Path) -> Path:
-    """One folder of discs of three colours, with a table beside it."""
+    """One folder of discs of three colors, with a table beside it."""
     rows = ["file,red,blue,green,low"]
-    for name in COLOURS:
+    for name in COLORS:
         files = sorted(draw_domain(tmp_path / "discs", name, 12).iterdir())
         rows += [
-            ",".join([f"{name}/{path.name}", *(str(name == colour) for colour in COLOURS), str(i % 2)])
+            ",".join([f"{name}/{path.name}", *(str(name == color) for color in COLORS), str(i % 2)])
             for i, path in enumerate(files)
         ]
     (tmp_path / "discs.csv").write_text("\n".join(rows) + "\n")

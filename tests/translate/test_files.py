@@ -109,11 +109,11 @@ def test_sixteen_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("a.png", "a.tif"):
         made = pixels(tmp_path / "out" / name)
         assert made.dtype == np.uint16 and np.abs(made.astype(int) - array).max() <= 1
-    coloured = Translator(config(domains[0], domains[2], resize_mode="crop"), Known(), "cpu")
-    go(coloured, tmp_path / "in" / "a.png", out=tmp_path / "rgb", to="rgb")
+    colored = Translator(config(domains[0], domains[2], resize_mode="crop"), Known(), "cpu")
+    go(colored, tmp_path / "in" / "a.png", out=tmp_path / "rgb", to="rgb")
     made = pixels(tmp_path / "rgb" / "a.png")
     assert made.shape == (21, 30, 3) and np.abs(made[..., 0] - array / 4000 * 255).max() <= 0.51
-    go(coloured, tmp_path / "in", out=tmp_path / "gray", to="rgb", options={"mode": "input"})
+    go(colored, tmp_path / "in", out=tmp_path / "gray", to="rgb", options={"mode": "input"})
     assert pixels(tmp_path / "gray" / "a.png").dtype == np.uint16
     real = (array / np.float32(4000)).astype(np.float32)
     picture(tmp_path / "real" / "f.tif", real)
@@ -345,9 +345,9 @@ def test_suffix_determines_bit_depth(has_codecs: bool, tmp_path: Path, monkeypat
     translator = Translator(config(resize_mode="crop"), Known(), "cpu")
     deep = media.DecodedImage(noise(16, 16, 1, high=65536).astype(np.float32), None, 16, "I;16", False)
     gray = crafted(translator, mode="input").prepare_image(deep, False)
-    colour = crafted(translator).prepare_image(deep, False)
+    color = crafted(translator).prepare_image(deep, False)
     get_output_bits = crafted(translator).get_output_bits
-    kept = [get_output_bits(suffix, item) for suffix in (".png", ".TIF", ".jpg") for item in (gray, colour)]
+    kept = [get_output_bits(suffix, item) for suffix in (".png", ".TIF", ".jpg") for item in (gray, color)]
     assert kept == [16, 16 if has_codecs else 8, 16, 16, 8, 8]
 
 
@@ -357,7 +357,7 @@ def test_skipped_pages_give_a_warning(
 ) -> None:
     """Without PyAV, an animation is the picture of its first frame."""
     monkeypatch.setattr("unpaired.media.video.pipeline.has_packages", lambda: False)
-    first, second = (Image.new("RGB", (16, 16), colour) for colour in ("red", "blue"))
+    first, second = (Image.new("RGB", (16, 16), color) for color in ("red", "blue"))
     first.save(tmp_path / f"many.{suffix}", save_all=True, append_images=[second])
     found = go(translator, tmp_path / f"many.{suffix}", out=tmp_path / "out")
     assert found.done == 1 and "only the first" in " ".join(found.warnings)

@@ -62,7 +62,7 @@ def test_samples_are_joint_and_follow_the_seed(runs: Path, tmp_path: Path) -> No
     assert (tmp_path / "other" / first).read_bytes() != (tmp_path / "one" / first).read_bytes()
 
 
-def test_samples_have_the_domains_colour_and_bits(runs: Path, tmp_path: Path) -> None:
+def test_samples_have_the_domains_color_and_bits(runs: Path, tmp_path: Path) -> None:
     sample_files(Translator.load(runs / "gray"), 1, tmp_path / "out")
     with Image.open(tmp_path / "out" / "photos" / "0000.png") as image:
         assert image.mode.startswith("I;16") and np.asarray(image).max() <= 4000

@@ -131,27 +131,27 @@ def test_alpha_is_kept(tmp_path: Path) -> None:
     assert image.mode == "RGBA" and np.array_equal(np.asarray(image), out)
 
 
-def test_colour_is_the_targets_or_the_inputs(tmp_path: Path) -> None:
-    both = config(domain("gray", False), domain("coloured"), resize_mode="crop")
+def test_color_is_the_targets_or_the_inputs(tmp_path: Path) -> None:
+    both = config(domain("gray", False), domain("colored"), resize_mode="crop")
     translator = Translator(both, Known(), "cpu")
-    gray, colour = Image.fromarray(noise(16, 16)), Image.fromarray(noise(16, 16, 3))
-    assert translator(gray, to="coloured").mode == "RGB"
-    assert translator(gray, to="coloured", mode="input").mode == "L"
-    assert translator(colour, to="gray").mode == "L"
-    assert translator(colour, to="gray", mode="input").mode == "RGB"
-    palette = colour.convert("P", palette=Image.Palette.ADAPTIVE)
+    gray, color = Image.fromarray(noise(16, 16)), Image.fromarray(noise(16, 16, 3))
+    assert translator(gray, to="colored").mode == "RGB"
+    assert translator(gray, to="colored", mode="input").mode == "L"
+    assert translator(color, to="gray").mode == "L"
+    assert translator(color, to="gray", mode="input").mode == "RGB"
+    palette = color.convert("P", palette=Image.Palette.ADAPTIVE)
     for mode in ("target", "input"):
-        out = translator(palette, to="coloured", mode=mode)
+        out = translator(palette, to="colored", mode=mode)
         assert out.mode == "RGB" and np.array_equal(np.asarray(out), np.asarray(palette.convert("RGB")))
     clear = Image.fromarray(noise(16, 16, 2))
     assert clear.mode == "LA" and translator(clear, to="gray").mode == "LA"
-    assert translator(clear, to="coloured").mode == "RGBA"
+    assert translator(clear, to="colored").mode == "RGBA"
     assert translator(gray.convert("1"), to="gray").mode == "L"
-    assert translator(noise(16, 16), to="coloured").shape == (16, 16, 3)
+    assert translator(noise(16, 16), to="colored").shape == (16, 16, 3)
     assert translator(noise(16, 16), to="gray").shape == (16, 16)
     assert translator(noise(16, 16, 1), to="gray").shape == (16, 16, 1)
     one = Translator(config(resize_mode="crop", channels=1), Known(), "cpu")
-    assert one(colour, to="paintings").mode == "L"
+    assert one(color, to="paintings").mode == "L"
 
 
 def test_sixteen_bits_survive() -> None:

@@ -97,7 +97,7 @@ IdentityWeight = Annotated[
     float,
     Doc(
         "Weight of the identity loss (an item of the target domain should pass unchanged); 0: off. "
-        "Raise it if colours shift without reason."
+        "Raise it if colors shift without reason."
     ),
 ]
 AutoIdentityWeight = Annotated[
@@ -152,7 +152,7 @@ NcePixels = Annotated[
     bool,
     Doc(
         "The PatchNCE loss also compares raw pixels, as one more layer. "
-        "Turn it off if brightness or colours must change strongly."
+        "Turn it off if brightness or colors must change strongly."
     ),
 ]
 NumPatches = Annotated[

@@ -93,7 +93,7 @@ class VAEGAN(EncoderDecoderMethod, SamplingMethod):
             float,
             Doc(
                 "Weight of the L1 distance between an input and its reconstruction; 0: off. "
-                "Raise it if reconstructions differ in colour or position."
+                "Raise it if reconstructions differ in color or position."
             ),
         ] = 0.0,
         optimizer: OptimizerName = "rmsprop",

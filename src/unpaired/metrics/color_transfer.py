@@ -42,7 +42,7 @@ def fit_color_transfer(source: ColorStatistics, target: ColorStatistics) -> Colo
     """Return the affine map of least mean squared change from the mean and covariance of `source` to those of `target`.
 
     It is the Monge-Kantorovich map of two Gaussians (Pitie and Kokaram 2007, "The linear Monge-Kantorovitch linear
-    colour mapping"): T = A^-1/2 (A^1/2 B A^1/2)^1/2 A^-1/2 for the covariances A of the source and B of the target; for
+    color mapping"): T = A^-1/2 (A^1/2 B A^1/2)^1/2 A^-1/2 for the covariances A of the source and B of the target; for
     one channel, the ratio of the standard deviations. Raises ValueError for different numbers of channels.
     """
     if len(source.mean) != len(target.mean):

@@ -102,7 +102,7 @@ def test_sixteen_bit_gray(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
 @pytest.mark.parametrize("channels", [3, 4])
-def test_sixteen_bit_colour_tiff(tmp_path: Path, compression: str | None, channels: int) -> None:
+def test_sixteen_bit_color_tiff(tmp_path: Path, compression: str | None, channels: int) -> None:
     deep = (np.arange(48 * channels) * 311).astype(np.uint16).reshape(6, 8, channels)
     extra: dict[str, Any] = {"extrasamples": ["unassalpha"]} if channels == 4 else {}
     tifffile.imwrite(tmp_path / "a.tif", deep, photometric="rgb", compression=compression, **extra)

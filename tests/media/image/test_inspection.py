@@ -54,12 +54,12 @@ def test_report_text_describes_domains_and_settings(tmp_path: Path) -> None:
         f"a  ({tmp_path}/a)",
         "  4 pictures; all inspected",
         "  sizes 40 x 32 pixels",
-        "  modes RGB 3; 3 with colour",
+        "  modes RGB 3; 3 with color",
         "  8 bits",
         f"    {tmp_path}/a/zero.png: is empty (0 bytes)",
         "  a: only 3 pictures; expect overfitting",
         "  cut squares of 32 px at the pictures' own scale (--resize-mode crop)",
-        "  use colour (--channels 3)",
+        "  use color (--channels 3)",
         "  a: 3 train, 0 validation, 0 test",
     ):
         assert line in text.splitlines()

@@ -131,8 +131,8 @@ def test_best_method_is_recommended_without_baselines() -> None:
     assert advise(x=measured({}, mcd=7.0), y=measured({}, mcd=8.0)) == "take x: MCD 7.00 dB."
 
 
-class ConstantRecogniser:
-    """Recogniser that returns the same words for all waves."""
+class ConstantRecognizer:
+    """Recognizer that returns the same words for all waves."""
 
     name = "constant"
 
@@ -151,7 +151,7 @@ def constant(monkeypatch: pytest.MonkeyPatch) -> None:
     """Speaker encoder that is the only installed judge."""
     monkeypatch.setattr(voice_measurement, "compute_error_rates", unlike)
     for module in (evaluation, judge_settings, transcripts):
-        monkeypatch.setattr(module, "find_judges", lambda _: Judges(recogniser=ConstantRecogniser()))
+        monkeypatch.setattr(module, "find_judges", lambda _: Judges(recognizer=ConstantRecognizer()))
 
 
 @pytest.fixture
@@ -245,7 +245,7 @@ def test_only_judges_missing_in_earlier_evaluations_run(
     assert not JudgeSettings(("speakers",)).covers(fewer)
     assert extend_judges(VoiceEvaluateOptions(judges="speakers"), fewer).judges == "speakers,words"
     monkeypatch.setattr(
-        judge_settings, "find_judges", lambda _: Judges(recogniser=ConstantRecogniser())
+        judge_settings, "find_judges", lambda _: Judges(recognizer=ConstantRecognizer())
     )  # installed since
     assert not JudgeSettings(("words",)).covers(summary.test) and JudgeSettings(()).installed_judges == {"constant"}
 
@@ -273,7 +273,7 @@ def test_transcripts_apply_to_all_methods_and_baselines_are_measured_once(
     plain = compare(voices, out=tmp_path / "out", **arguments)
     assert [m.values["wer"] for r in plain.results for m in r.routes] == [
         0.0
-    ] * 4  # the recogniser returns the same words for all waves
+    ] * 4  # the recognizer returns the same words for all waves
     copies.clear()
     found = compare(voices, out=tmp_path / "out", texts=table, **arguments)
     assert len(copies) == 2, "of each direction once"

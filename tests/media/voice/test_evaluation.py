@@ -171,8 +171,8 @@ def test_report_contains_players(run: Path) -> None:
     assert "copy-synthesis" in page and "GV distance" in page and "alice.wav" not in page
 
 
-class ConstantRecogniser:
-    """Recogniser that returns the same words for all waves."""
+class ConstantRecognizer:
+    """Recognizer that returns the same words for all waves."""
 
     name = "constant"
 
@@ -190,7 +190,7 @@ def test_transcripts_are_the_reference_for_word_errors(
         return ErrorRates(0.25, 0.125)
 
     monkeypatch.setattr(measurement, "compute_error_rates", rates)
-    monkeypatch.setattr(evaluation, "find_judges", lambda _: Judges(recogniser=ConstantRecogniser()))
+    monkeypatch.setattr(evaluation, "find_judges", lambda _: Judges(recognizer=ConstantRecognizer()))
     monkeypatch.setattr(transcripts, "find_judges", lambda _: Judges())
     table = tmp_path / "texts.csv"
     table.write_text(
@@ -238,7 +238,7 @@ def test_the_beginning_of_a_long_recording_has_no_transcript(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(evaluation, "MAX_SECONDS", 0.1)
-    monkeypatch.setattr(evaluation, "find_judges", lambda _: Judges(recogniser=ConstantRecogniser()))
+    monkeypatch.setattr(evaluation, "find_judges", lambda _: Judges(recognizer=ConstantRecognizer()))
     monkeypatch.setattr(transcripts, "find_judges", lambda _: Judges())
     reference_lists: list[list[str]] = []
     monkeypatch.setattr(

@@ -83,17 +83,17 @@ def test_stream_in_chunks_equals_one_call() -> None:
 def test_griffin_lim_reconstructs_the_spectrum() -> None:
     wave = buzz(1, 22050)
     before = MEL.analyse(wave)
-    copy = MEL.synthesise(before)
+    copy = MEL.synthesize(before)
     assert len(copy) == before.num_frames * 256 and copy.dtype == np.float32
     loud = before["level"][0] > -30
     assert np.abs(MEL.analyse(copy).values - before.values)[:, loud].mean() < 0.35
-    np.testing.assert_array_equal(copy, MEL.synthesise(before))
+    np.testing.assert_array_equal(copy, MEL.synthesize(before))
 
 
 def test_griffin_lim_preserves_timing() -> None:
     wave = np.zeros(22050, np.float32)
     wave[10000:10400] = tone(1, 22050, 1000)[:400]
-    copy = MEL.synthesise(MEL.analyse(wave))
+    copy = MEL.synthesize(MEL.analyse(wave))
     centre = np.sum(np.arange(len(copy)) * copy**2) / np.sum(copy**2)
     assert centre == pytest.approx(10200, abs=100)
 
@@ -108,10 +108,10 @@ def test_vocoder_weights_from_a_file_stream_exactly(tmp_path: Path) -> None:
     loaded = vocoder.load_vocoder(str(tmp_path / "mine.safetensors"))
     assert loaded.description == "HiFi-GAN (mine.safetensors)"
     values = np.random.default_rng(0).normal(-4, 1, (80, 900)).astype(np.float32)
-    whole = loaded.synthesise(values)
+    whole = loaded.synthesize(values)
     assert whole.shape == (900 * 256,) and np.abs(whole).max() <= 1
     features = VoiceFeatures.from_groups(MEL.layout, values=values, level=np.zeros(900))
-    parts = list(vocoder.synthesise_stream(loaded, [features.slice_frames(0, 500), features.slice_frames(500)]))
+    parts = list(vocoder.synthesize_stream(loaded, [features.slice_frames(0, 500), features.slice_frames(500)]))
     assert len(parts) > 1
     np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-6)
 
@@ -123,7 +123,7 @@ def test_checkpoints_are_read_as_tensors_only(tmp_path: Path) -> None:
     values = np.full((80, 10), -4, np.float32)
     safetensors.torch.save_file(state, tmp_path / "g.safetensors")
     np.testing.assert_array_equal(
-        read.synthesise(values), vocoder.load_vocoder(str(tmp_path / "g.safetensors")).synthesise(values)
+        read.synthesize(values), vocoder.load_vocoder(str(tmp_path / "g.safetensors")).synthesize(values)
     )
 
     torch.save({"generator": print}, tmp_path / "code.pt")
@@ -171,6 +171,6 @@ def test_griffin_lim_is_the_fallback_without_weights(monkeypatch: pytest.MonkeyP
 def test_published_weights_load() -> None:
     wave = buzz(0.3, 22050)
     features = MEL.analyse(wave)
-    copy = vocoder.load_vocoder("hifigan").synthesise(features.values)
+    copy = vocoder.load_vocoder("hifigan").synthesize(features.values)
     assert vocoder.load_vocoder("auto").description == "HiFi-GAN V1 (universal)"
     assert np.abs(MEL.analyse(copy).values - features.values).mean() < 1

@@ -31,7 +31,7 @@ def test_world_features_of_a_voice() -> None:
 def test_synthesis_is_close_to_the_original() -> None:
     wave = buzz(2)
     before = WORLD.analyse(wave)
-    copy = WORLD.synthesise(before)
+    copy = WORLD.synthesize(before)
     assert copy.dtype == np.float32 and len(copy) == before.num_frames * 80
     after = WORLD.analyse(copy)
     loud = (before["level"][0] > -30) & (after["level"][0, : before.num_frames] > -30)
@@ -44,7 +44,7 @@ def test_synthesis_is_close_to_the_original() -> None:
 def test_digital_silence_gives_finite_features_and_silence() -> None:
     features = WORLD.analyse(np.zeros(8000, np.float32))
     assert np.isfinite(features.rows).all()
-    assert np.abs(WORLD.synthesise(features)).max() < 1e-4
+    assert np.abs(WORLD.synthesize(features)).max() < 1e-4
 
 
 def test_shortest_recording_is_analysed() -> None:
@@ -72,10 +72,10 @@ def voiced(frames: int) -> VoiceFeatures:
 
 def test_synthesis_in_chunks_places_pulses_like_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
     features = voiced(1000)
-    whole = WORLD.synthesise(features)
+    whole = WORLD.synthesize(features)
     monkeypatch.setattr(world, "CHUNK_SECONDS", 1)
     parts = [features.slice_frames(start, start + 77) for start in range(0, 1000, 77)]
-    stream = np.concatenate(list(WORLD.synthesise_stream(parts)))
+    stream = np.concatenate(list(WORLD.synthesize_stream(parts)))
     assert len(stream) == len(whole) == 80000
     error = np.square(stream - whole).sum() / np.square(whole).sum()
     assert error < 0.02  # the noise differs; misplaced pulses give about 2
@@ -83,9 +83,9 @@ def test_synthesis_in_chunks_places_pulses_like_one_call(monkeypatch: pytest.Mon
 
 def test_chunk_boundary_has_no_click(monkeypatch: pytest.MonkeyPatch) -> None:
     features = WORLD.analyse(buzz(6))
-    whole = WORLD.synthesise(features)
+    whole = WORLD.synthesize(features)
     monkeypatch.setattr(world, "CHUNK_SECONDS", 1)
-    stream = np.concatenate(list(WORLD.synthesise_stream([features])))
+    stream = np.concatenate(list(WORLD.synthesize_stream([features])))
     steps, seams = np.abs(np.diff(stream, 2)), np.arange(1, 6) * 200 * 80
     near = np.max([steps[seam - 160 : seam + 160].max() for seam in seams])
     assert near <= 1.2 * np.abs(np.diff(whole, 2)).max()
@@ -141,7 +141,7 @@ def test_other_sample_rates(rate: int) -> None:
     wide = World(sample_rate_hz=rate, order=36)
     features = wide.analyse(buzz(0.5, rate))
     assert features.num_frames == 101
-    assert len(wide.synthesise(features)) == 101 * rate // 200
+    assert len(wide.synthesize(features)) == 101 * rate // 200
 
 
 def test_voice_features_check_their_rows() -> None:

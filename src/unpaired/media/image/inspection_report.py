@@ -285,7 +285,7 @@ def _format_domain(d: ImageDomainReport) -> list[str]:
         alpha_text = f"; {d.alpha_count:,} with transparency, shown on white" if d.alpha_count else ""
         lines += [
             f"  sizes {small}" + ("" if small == large else f" to {large}, median {middle}") + " pixels",
-            f"  modes {modes}; {d.color_count:,} with colour{alpha_text}",
+            f"  modes {modes}; {d.color_count:,} with color{alpha_text}",
         ]
     for bits, value_range in sorted(d.range_by_bits.items()):
         values = "" if bits == 8 else f", raw values {value_range.low:g} to {value_range.high:g}"
@@ -300,6 +300,6 @@ def _format_training_plan(report: ImageDataReport, settings: ImageSettings, hold
         lines = [f"  cut squares of {size} px at the pictures' own scale (--resize-mode crop)"]
     else:
         lines = [f"  scale the shorter side to {size} px and cut squares from it (--resize-mode scale)"]
-    kind = {1: "gray", 3: "colour"}.get(resolved.num_channels, "all bands of the files")
+    kind = {1: "gray", 3: "color"}.get(resolved.num_channels, "all bands of the files")
     lines.append(f"  use {kind} (--channels {resolved.channels})")
     return [*lines, *(f"  {d.format_split(holdout_fraction)}" for d in report.domains)]

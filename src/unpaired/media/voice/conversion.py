@@ -99,7 +99,7 @@ def convert_waves(
         chunking.analyse_stream(counter, representation, chunk_seconds), converter, windows
     )
     num_emitted = 0
-    for block in representation.synthesise_stream(features, chunk_seconds):
+    for block in representation.synthesize_stream(features, chunk_seconds):
         # The last frames may extend beyond the end of the input, which is known once the input is exhausted.
         wave = block[: counter.samples - num_emitted] if counter.is_exhausted else block
         num_emitted += len(wave)

@@ -9,7 +9,7 @@ from pathlib import Path
 from unpaired.console import LogCallback, progress_bar
 from unpaired.errors import WorkError
 from unpaired.media.demo import SAMPLES, train_and_translate
-from unpaired.media.voice.text_to_speech import find_synthesiser
+from unpaired.media.voice.text_to_speech import find_synthesizer
 
 SENTENCES = SAMPLES / "sentences.txt"
 """Text file with one sentence per line, for the two synthesized speakers."""
@@ -22,10 +22,10 @@ def run_voice_demo(out: Path | None, minutes: float, log: LogCallback) -> Path:
 
     Raises UsageError if no speech synthesizer is installed, WorkError if it fails.
     """
-    synthesiser = find_synthesiser()
-    first, second = synthesiser.voices
+    synthesizer = find_synthesizer()
+    first, second = synthesizer.voices
     log(
-        f"demo: speaker {first} to {second} and back, both synthesized by {synthesiser.program}; {minutes:g} minutes "
+        f"demo: speaker {first} to {second} and back, both synthesized by {synthesizer.program}; {minutes:g} minutes "
         "of training"
     )
     folder = (out.parent if out is not None else Path("runs")) / "demo-voices"
@@ -39,13 +39,13 @@ def run_voice_demo(out: Path | None, minutes: float, log: LogCallback) -> Path:
             advance(done_count, total)
 
         for (speaker, use), texts in plan.items():
-            synthesiser.speak(speaker, texts, folder / speaker / use, advance_one)
+            synthesizer.speak(speaker, texts, folder / speaker / use, advance_one)
     first_file, second_file = (
         (folder / speaker / "test" / f"{min(plan[speaker, 'test'])}.wav") for speaker in (first, second)
     )
     if first_file.read_bytes() == second_file.read_bytes():  # flite silently uses another voice for one that it lacks
         raise WorkError(
-            f"{synthesiser.program} lacks the voice {first} or {second}: their recordings in {folder} are equal; "
+            f"{synthesizer.program} lacks the voice {first} or {second}: their recordings in {folder} are equal; "
             "remove that folder, install a synthesizer with both (apt install flite, or brew install espeak-ng) and "
             "try again"
         )

@@ -203,14 +203,14 @@ class ConversionSystems:
             target_transcripts=target_texts,
             judges=judges,
             analyse=self.speakers.analyse,
-            resynthesise=self.resynthesise,
+            resynthesize=self.resynthesize,
             route=self.route_name,
             available=self.speakers.count_available(self.source),
         )
         networks = measured.networks | {"sounds made by": self.speakers.vocoder_name}
         return measured.model_copy(update={"networks": networks})
 
-    def resynthesise(self, wave: Wave, sample_rate_hz: int) -> Wave:  # noqa: ARG002 - always the run's rate
+    def resynthesize(self, wave: Wave, sample_rate_hz: int) -> Wave:  # noqa: ARG002 - always the run's rate
         """Analyse a wave and synthesize it from its features."""
         return self._convert_wave(lambda features: features, wave)
 

@@ -115,14 +115,14 @@ class Representation(Analyser, Protocol):
     def num_coefficients(self) -> int:
         """Number of rows of the group "values"."""
 
-    def synthesise(self, features: VoiceFeatures) -> Wave:
+    def synthesize(self, features: VoiceFeatures) -> Wave:
         """Return a wave of `frames * hop_samples` samples."""
 
     @property
     def lookahead_frames(self) -> int:
         """Frames after a chunk that synthesis needs."""
 
-    def synthesise_stream(
+    def synthesize_stream(
         self, stream: Iterable[VoiceFeatures], chunk_seconds: float = CHUNK_SECONDS
     ) -> Iterator[Wave]:
         """Yield the wave of features that arrive in blocks, in constant memory and without clicks.

@@ -82,14 +82,14 @@ class Mel:
         level = vad.compute_level_db(wave[HOP_LENGTH // 2 :], HOP_LENGTH, values.shape[1], N_FFT)
         return VoiceFeatures.from_groups(self.layout, values=values, level=level)
 
-    def synthesise(self, features: VoiceFeatures) -> Wave:
+    def synthesize(self, features: VoiceFeatures) -> Wave:
         """Return a wave of `frames * 256` samples."""
-        return vocoder.load_vocoder(self.vocoder).synthesise(features.values)
+        return vocoder.load_vocoder(self.vocoder).synthesize(features.values)
 
-    def synthesise_stream(
+    def synthesize_stream(
         self, stream: Iterable[VoiceFeatures], chunk_seconds: float = CHUNK_SECONDS
     ) -> Iterator[Wave]:
         """Yield the wave in blocks, in constant memory."""
-        return vocoder.synthesise_stream(
+        return vocoder.synthesize_stream(
             vocoder.load_vocoder(self.vocoder), stream, round(chunk_seconds * RATE_HZ / HOP_LENGTH)
         )

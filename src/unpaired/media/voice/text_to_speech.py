@@ -14,14 +14,14 @@ from unpaired.cores import count_cores
 from unpaired.errors import UnreadableFileError, UsageError, WorkError
 from unpaired.media.voice.audio_inspection import inspect_audio
 
-__all__ = ["SYNTHESISERS", "SpeechSynthesiser", "find_synthesiser"]
+__all__ = ["SYNTHESIZERS", "SpeechSynthesizer", "find_synthesizer"]
 
 TIMEOUT_SECONDS = 60
 """Time limit for one sentence, in seconds."""
 
 
 @dataclass(frozen=True)
-class SpeechSynthesiser:
+class SpeechSynthesizer:
     """Program that speaks English with a woman's and a man's voice.
 
     `voices` maps speaker names to the program's voice names.
@@ -68,19 +68,19 @@ class SpeechSynthesiser:
                 raise WorkError(f"{self.program} wrote no usable sound for '{text}': {error.reason}") from error
 
 
-SYNTHESISERS: Sequence[SpeechSynthesiser] = (
-    SpeechSynthesiser("flite", {"slt": "slt", "rms": "rms"}, ("-voice", "-o", "-t")),
-    SpeechSynthesiser("espeak-ng", {"f3": "en-us+f3", "m3": "en-us+m3"}, ("-v", "-w", "--")),
+SYNTHESIZERS: Sequence[SpeechSynthesizer] = (
+    SpeechSynthesizer("flite", {"slt": "slt", "rms": "rms"}, ("-voice", "-o", "-t")),
+    SpeechSynthesizer("espeak-ng", {"f3": "en-us+f3", "m3": "en-us+m3"}, ("-v", "-w", "--")),
 )
 """Supported programs in order of preference: flite's voices are made from recordings, espeak-ng's are not."""
 
 
-def find_synthesiser() -> SpeechSynthesiser:
+def find_synthesizer() -> SpeechSynthesizer:
     """Return the first installed synthesizer; raises UsageError with installation instructions."""
-    for synthesiser in SYNTHESISERS:
-        if shutil.which(synthesiser.program):
-            return synthesiser
-    programs = " or ".join(synthesiser.program for synthesiser in SYNTHESISERS)
+    for synthesizer in SYNTHESIZERS:
+        if shutil.which(synthesizer.program):
+            return synthesizer
+    programs = " or ".join(synthesizer.program for synthesizer in SYNTHESIZERS)
     raise UsageError(
         f"no speech synthesizer is installed; the demo needs {programs} (apt install flite, or brew install "
         "espeak-ng). To train on your own recordings: unpaired train ALICE/ BOB/"

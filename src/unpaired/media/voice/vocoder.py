@@ -20,7 +20,7 @@ from unpaired.media.voice.hifigan import HifiGanGenerator, remove_weight_norm
 from unpaired.media.voice.mel_filterbank import HOP_LENGTH, N_FFT, build_mel_filterbank
 from unpaired.packages import find_package_folder
 
-__all__ = ["GriffinLim", "HifiGan", "Vocoder", "get_context_frames", "load_vocoder", "synthesise_stream"]
+__all__ = ["GriffinLim", "HifiGan", "Vocoder", "get_context_frames", "load_vocoder", "synthesize_stream"]
 
 
 _CHUNK_FRAMES, _HALF_FADE_FRAMES = 400, 2  # frames per chunk, and per half of a cross-fade
@@ -36,7 +36,7 @@ class Vocoder(Protocol):
     description: str
     context_frames: int
 
-    def synthesise(self, values: Floats) -> Wave:
+    def synthesize(self, values: Floats) -> Wave:
         """Convert values (80, frames) of `mel.Mel` to a wave (256 * frames,)."""
 
 
@@ -65,11 +65,11 @@ def load_vocoder(name: str) -> Vocoder:
 
 
 def get_context_frames(vocoder: Vocoder) -> int:
-    """Return the number of frames that `synthesise_stream` adds on either side of a chunk."""
+    """Return the number of frames that `synthesize_stream` adds on either side of a chunk."""
     return vocoder.context_frames + _HALF_FADE_FRAMES
 
 
-def synthesise_stream(
+def synthesize_stream(
     vocoder: Vocoder, features: Iterable[VoiceFeatures], chunk_frames: int = _CHUNK_FRAMES
 ) -> Iterator[Wave]:
     """Yield the wave in blocks, in constant memory.
@@ -79,7 +79,7 @@ def synthesise_stream(
     cross_fade = CrossFade(2 * _HALF_FADE_FRAMES * HOP_LENGTH)
     for window in split_into_windows(features, min(chunk_frames, _CHUNK_FRAMES), get_context_frames(vocoder)):
         start, stop = get_core_range(window, _HALF_FADE_FRAMES)
-        wave = vocoder.synthesise(window.features.values)
+        wave = vocoder.synthesize(window.features.values)
         yield cross_fade.join(wave[start * HOP_LENGTH : stop * HOP_LENGTH], window.is_last)
 
 
@@ -103,7 +103,7 @@ class HifiGan:
                 f"{description}: expected the weights of a HiFi-GAN V1 or V2 generator ({error})"
             ) from error
 
-    def synthesise(self, values: Floats) -> Wave:
+    def synthesize(self, values: Floats) -> Wave:
         """Convert values (80, frames) to a wave in one pass of the network."""
         with torch.no_grad():
             wave: Tensor = self._net(torch.from_numpy(np.ascontiguousarray(values))[None])
@@ -122,7 +122,7 @@ class GriffinLim:
         self._filterbank_inverse = torch.from_numpy(np.linalg.pinv(filterbank).astype(np.float32))
         self._filterbank = torch.from_numpy(filterbank.astype(np.float32))
 
-    def synthesise(self, values: Floats) -> Wave:
+    def synthesize(self, values: Floats) -> Wave:
         """Estimate magnitudes by non-negative least squares, then phases; equal values give equal waves."""
         window, count = torch.hann_window(N_FFT), values.shape[1] * HOP_LENGTH
         magnitude = self._estimate_magnitudes(torch.from_numpy(np.exp(values)))

@@ -113,7 +113,7 @@ class World:
             level=vad.compute_level_db(wave, self.hop_samples, len(f0), 5 * self.hop_samples),
         )
 
-    def synthesise(self, features: VoiceFeatures) -> Wave:
+    def synthesize(self, features: VoiceFeatures) -> Wave:
         """Return a wave of `frames * hop_samples` samples."""
         f0 = features["f0"][0].astype(np.float64)
         cepstra = np.concatenate([features["energy"], features.values]).T
@@ -123,7 +123,7 @@ class World:
         wave = pyworld.synthesize(f0, power, aperiodicity, self.sample_rate_hz, 1000 * FRAME_SECONDS)
         return np.asarray(wave[: features.num_frames * self.hop_samples], np.float32)
 
-    def synthesise_stream(
+    def synthesize_stream(
         self, stream: Iterable[VoiceFeatures], chunk_seconds: float = CHUNK_SECONDS
     ) -> Iterator[Wave]:
         """Yield the wave in blocks, in constant memory.
@@ -136,7 +136,7 @@ class World:
         for window in split_into_windows(stream, core, _CONTEXT_FRAMES):
             features = _prepend_lead_in(window.features, phase, rate) if window.left_context else window.features
             num_lead_in = features.num_frames - window.features.num_frames
-            wave = self.synthesise(features)[num_lead_in * hop :]
+            wave = self.synthesize(features)[num_lead_in * hop :]
             start, stop = get_core_range(window, half_fade)
             yield cross_fade.join(wave[start * hop : stop * hop], window.is_last)
             if not window.is_last:

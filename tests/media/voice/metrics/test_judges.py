@@ -32,7 +32,7 @@ def test_missing_package_is_reported_with_its_install_command() -> None:
 
 SEATS: dict[judges.JudgeKind, tuple[str, ...]] = {
     "speakers": ("speaker_encoder", "second_speaker_encoder"),
-    "words": ("recogniser", "second_recogniser"),
+    "words": ("recognizer", "second_recognizer"),
     "naturalness": ("mos", "dnsmos"),
 }
 
@@ -112,7 +112,7 @@ def test_mos_predictors_return_scores_between_1_and_5(predictor: naturalness.Mos
     assert predictor(voice(100), RATE) == score
 
 
-def test_recogniser_finds_no_words_in_a_buzz() -> None:
+def test_recognizer_finds_no_words_in_a_buzz() -> None:
     reason = word_errors.explain_missing_whisper()
     if reason is not None:
         pytest.skip(reason)
@@ -128,7 +128,7 @@ def test_error_rates_equal_computed_values() -> None:
     assert word_errors.compute_error_rates([""], ["something"]) is None
 
 
-def test_moonshine_recognises_the_sentence_of_its_package() -> None:
+def test_moonshine_recognizes_the_sentence_of_its_package() -> None:
     reason = moonshine.explain_missing_moonshine()
     if reason is not None:
         pytest.skip(reason)

@@ -60,7 +60,7 @@ def measured() -> RouteEvaluation:
         baseline_outputs={"affine": waves(2, 0.2)},
         judges=JUDGES,
         analyse=analyse,
-        resynthesise=lambda wave, _: wave,
+        resynthesize=lambda wave, _: wave,
         route="a -> b",
         available=9,
     )
@@ -113,7 +113,7 @@ def test_aligned_metrics_are_missing_without_pairs() -> None:
 
 def test_copy_synthesis_has_aligned_metrics_without_pairs() -> None:
     evaluator = VoiceEvaluator(
-        waves(0, 0.1), waves(1, 0.2), RATE, parallel=False, judges=JUDGES, analyse=analyse, resynthesise=lambda w, _: w
+        waves(0, 0.1), waves(1, 0.2), RATE, parallel=False, judges=JUDGES, analyse=analyse, resynthesize=lambda w, _: w
     )
     copy = evaluator.measure_copy_synthesis()
     assert copy is not None
@@ -121,7 +121,7 @@ def test_copy_synthesis_has_aligned_metrics_without_pairs() -> None:
 
 
 class FixedWords:
-    """Recogniser that returns the first text for sources, and the second for all other waves."""
+    """Recognizer that returns the first text for sources, and the second for all other waves."""
 
     name = "fixed words"
 
@@ -132,12 +132,12 @@ class FixedWords:
         return self._texts[0 if id(wave) in self._sources else 1]
 
 
-def test_each_recogniser_is_compared_with_its_own_words_without_transcripts() -> None:
+def test_each_recognizer_is_compared_with_its_own_words_without_transcripts() -> None:
     pytest.importorskip("jiwer")
     sources, outputs = waves(0, 0.1, 2), waves(2, 0.1, 2)
     judges = Judges(
-        recogniser=FixedWords(sources, ("one two", "one three")),
-        second_recogniser=FixedWords(sources, ("four five six seven", "four five six eight")),
+        recognizer=FixedWords(sources, ("one two", "one three")),
+        second_recognizer=FixedWords(sources, ("four five six seven", "four five six eight")),
     )
     heard, read = (
         VoiceEvaluator(

@@ -76,15 +76,15 @@ class ContentRepresentation:
         rows = interpolate_content(content, features.num_frames, frame_seconds)
         return VoiceFeatures(np.concatenate([features.rows, rows]), self.layout)
 
-    def synthesise(self, features: VoiceFeatures) -> Wave:
+    def synthesize(self, features: VoiceFeatures) -> Wave:
         """Return a wave of `frames * hop_samples` samples."""
-        return self.base.synthesise(features)
+        return self.base.synthesize(features)
 
-    def synthesise_stream(
+    def synthesize_stream(
         self, stream: Iterable[VoiceFeatures], chunk_seconds: float = CHUNK_SECONDS
     ) -> Iterator[Wave]:
         """Yield the wave of features that arrive in blocks, as the base representation does."""
-        return self.base.synthesise_stream(stream, chunk_seconds)
+        return self.base.synthesize_stream(stream, chunk_seconds)
 
 
 def interpolate_content(content: Floats, num_frames: int, frame_seconds: float) -> Floats:

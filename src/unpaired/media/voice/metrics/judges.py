@@ -22,7 +22,7 @@ from unpaired.media.voice.metrics.speakers import (
     explain_missing_dvector,
     explain_missing_resemblyzer,
 )
-from unpaired.media.voice.metrics.word_errors import Recogniser, Whisper, explain_missing_whisper
+from unpaired.media.voice.metrics.word_errors import Recognizer, Whisper, explain_missing_whisper
 
 JudgeKind = Literal["speakers", "words", "naturalness"]
 """Kinds of judges: speaker similarity, word errors, and naturalness."""
@@ -41,8 +41,8 @@ class Judges:
 
     speaker_encoder: SpeakerEncoder | None = None
     second_speaker_encoder: SpeakerEncoder | None = None
-    recogniser: Recogniser | None = None
-    second_recogniser: Recogniser | None = None
+    recognizer: Recognizer | None = None
+    second_recognizer: Recognizer | None = None
     mos: MosPredictor | None = None
     dnsmos: MosPredictor | None = None
     missing: Mapping[JudgeKind, Sequence[str]] = field(default_factory=dict)
@@ -53,8 +53,8 @@ class Judges:
         judges = {
             "similarity judged by": self.speaker_encoder,
             "similarity judged again by": self.second_speaker_encoder,
-            "words recognized by": self.recogniser,
-            "words recognized again by": self.second_recogniser,
+            "words recognized by": self.recognizer,
+            "words recognized again by": self.second_recognizer,
             "MOS predicted by": self.mos,
             "MOS predicted again by": self.dnsmos,
         }

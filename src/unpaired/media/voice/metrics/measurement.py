@@ -28,10 +28,10 @@ from unpaired.media.voice.metrics.judges import Judges, find_judges
 from unpaired.media.voice.metrics.mcd import AlignedMetrics, compute_aligned_metrics
 from unpaired.media.voice.metrics.naturalness import MosPredictor
 from unpaired.media.voice.metrics.speakers import SpeakerEncoder, similarity
-from unpaired.media.voice.metrics.word_errors import ErrorRates, Recogniser, compute_error_rates
+from unpaired.media.voice.metrics.word_errors import ErrorRates, Recognizer, compute_error_rates
 from unpaired.metrics.base import DO_NOTHING, RouteEvaluation, keep_finite
 
-Resynthesise = Callable[[Wave, int], Wave]
+Resynthesize = Callable[[Wave, int], Wave]
 """Function that analyses and synthesizes a wave at a sample rate in Hz, without conversion."""
 SystemMeasures = Mapping[str, float]
 """Values of one system on a route: metric name -> value; metrics that were not measured are missing."""
@@ -56,8 +56,8 @@ class VoiceEvaluator:
     """Evaluator of one route, which analyses sources and targets once for all systems.
 
     `sources` and `targets` are held-out sentences. With `parallel`, the i-th of both have the same words, and metrics
-    with alignment are measured. `transcripts` are those of the sources (None: each recogniser's output on the sources),
-    `target_transcripts` those of the targets if they differ. `resynthesise` creates the copy-synthesis baseline.
+    with alignment are measured. `transcripts` are those of the sources (None: each recognizer's output on the sources),
+    `target_transcripts` those of the targets if they differ. `resynthesize` creates the copy-synthesis baseline.
     Raises ValueError if there are no sentences or their numbers do not match.
     """
 
@@ -72,7 +72,7 @@ class VoiceEvaluator:
         target_transcripts: Sequence[str] | None = None,
         judges: Judges | None = None,
         analyse: FrameAnalyser | None = None,
-        resynthesise: Resynthesise | None = None,
+        resynthesize: Resynthesize | None = None,
         route: str = "source -> target",
     ) -> None:
         if not sources or not targets:
@@ -92,17 +92,17 @@ class VoiceEvaluator:
         self._rate, self._parallel, self._route = sample_rate_hz, parallel, route
         self._judges = find_judges() if judges is None else judges
         self._analyse = build_world_analyser() if analyse is None else analyse
-        self._resynthesise = resynthesise
+        self._resynthesize = resynthesize
         self._sources, self._targets = (
             self._analyse_utterances(sources, "sources"),
             self._analyse_utterances(targets, "targets"),
         )
         self._target_distribution = distribution.compute_distribution(self._targets.frames)
         self._transcripts = [
-            transcripts if transcripts is not None else _transcribe(recogniser, sources, sample_rate_hz)
-            for recogniser in self._recognisers
+            transcripts if transcripts is not None else _transcribe(recognizer, sources, sample_rate_hz)
+            for recognizer in self._recognizers
         ]
-        self._target_transcripts = self._transcripts if parallel else [target_transcripts for _ in self._recognisers]
+        self._target_transcripts = self._transcripts if parallel else [target_transcripts for _ in self._recognizers]
 
     def measure(self, outputs: Sequence[Wave], system: str = CONVERTED) -> SystemMeasures:
         """Measure the conversions of the sources, in order; raises DivergenceError if a wave is not finite."""
@@ -117,10 +117,10 @@ class VoiceEvaluator:
         return self._measure(self._sources, self._parallel, self._transcripts)
 
     def measure_copy_synthesis(self) -> SystemMeasures | None:
-        """Measure the targets after analysis and synthesis; None without `resynthesise`."""
-        if self._resynthesise is None:
+        """Measure the targets after analysis and synthesis; None without `resynthesize`."""
+        if self._resynthesize is None:
             return None
-        copies = [self._resynthesise(wave, self._rate) for wave in self._targets.waves]
+        copies = [self._resynthesize(wave, self._rate) for wave in self._targets.waves]
         return self._measure(self._analyse_utterances(copies, COPY_SYNTHESIS), True, self._target_transcripts)
 
     def measure_targets(self) -> SystemMeasures:
@@ -148,8 +148,8 @@ class VoiceEvaluator:
         )
 
     @property
-    def _recognisers(self) -> tuple[Recogniser | None, Recogniser | None]:
-        return self._judges.recogniser, self._judges.second_recogniser
+    def _recognizers(self) -> tuple[Recognizer | None, Recognizer | None]:
+        return self._judges.recognizer, self._judges.second_recognizer
 
     def _measure(
         self, out: _Utterances, has_references: bool, transcripts: Sequence[Sequence[str] | None]
@@ -187,10 +187,10 @@ class VoiceEvaluator:
     def _measure_with_judges(
         self, out: _Utterances, transcripts: Sequence[Sequence[str] | None]
     ) -> dict[str, float | None]:
-        """Measure word errors, against a list of transcripts for each recogniser, and naturalness."""
+        """Measure word errors, against a list of transcripts for each recognizer, and naturalness."""
         first, second = (
-            self._compute_error_rates(recogniser, out.waves, texts)
-            for recogniser, texts in zip(self._recognisers, transcripts, strict=True)
+            self._compute_error_rates(recognizer, out.waves, texts)
+            for recognizer, texts in zip(self._recognizers, transcripts, strict=True)
         )
         return {
             "wer": None if first is None else first.wer,
@@ -204,9 +204,9 @@ class VoiceEvaluator:
         return None if predictor is None else float(np.mean([predictor(wave, self._rate) for wave in waves]))
 
     def _compute_error_rates(
-        self, recogniser: Recogniser | None, waves: Sequence[Wave], transcripts: Sequence[str] | None
+        self, recognizer: Recognizer | None, waves: Sequence[Wave], transcripts: Sequence[str] | None
     ) -> ErrorRates | None:
-        hypotheses = None if transcripts is None else _transcribe(recogniser, waves, self._rate)
+        hypotheses = None if transcripts is None else _transcribe(recognizer, waves, self._rate)
         return None if transcripts is None or hypotheses is None else compute_error_rates(transcripts, hypotheses)
 
     def _analyse_utterances(self, waves: Sequence[Wave], name: str) -> _Utterances:
@@ -239,7 +239,7 @@ def measure_conversion(
     target_transcripts: Sequence[str] | None = None,
     judges: Judges | None = None,
     analyse: FrameAnalyser | None = None,
-    resynthesise: Resynthesise | None = None,
+    resynthesize: Resynthesize | None = None,
     route: str = "source -> target",
     available: int = 0,
 ) -> RouteEvaluation:
@@ -257,7 +257,7 @@ def measure_conversion(
         target_transcripts=target_transcripts,
         judges=judges,
         analyse=analyse,
-        resynthesise=resynthesise,
+        resynthesize=resynthesize,
         route=route,
     )
     converted = evaluator.measure(outputs)
@@ -271,8 +271,8 @@ def measure_conversion(
     return evaluator.build_evaluation(converted, baselines | {REAL: evaluator.measure_targets()}, available)
 
 
-def _transcribe(recogniser: Recogniser | None, waves: Sequence[Wave], sample_rate_hz: int) -> list[str] | None:
-    return None if recogniser is None else [recogniser(wave, sample_rate_hz) for wave in waves]
+def _transcribe(recognizer: Recognizer | None, waves: Sequence[Wave], sample_rate_hz: int) -> list[str] | None:
+    return None if recognizer is None else [recognizer(wave, sample_rate_hz) for wave in waves]
 
 
 def _average_aligned_metrics(metrics: Sequence[AlignedMetrics]) -> dict[str, float | None]:

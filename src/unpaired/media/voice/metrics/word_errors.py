@@ -18,7 +18,7 @@ class ErrorRates(NamedTuple):
     cer: float
 
 
-class Recogniser(Protocol):
+class Recognizer(Protocol):
     """Speech recognizer."""
 
     name: str
