@@ -42,7 +42,7 @@ from unpaired.networks.pretrained import CUSTOM_PREFIX
 from unpaired.runs.folder import RunFolder, load_model
 from unpaired.runs.history import History
 
-FLAGS = ("--size", str(SIZE), "--no-flip", "--load-size-ratio", "1")
+FLAGS = ("--size", str(SIZE), "--flip", "false", "--load-size-ratio", "1")
 """Defaults without flips, which would change digits; flags on the command line take precedence."""
 
 

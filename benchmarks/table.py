@@ -154,11 +154,16 @@ COMPARED = (("l1", 3), ("ssim", 2), ("kid", 0), ("kid_alexnet", 0))
 def comparison(only: str | None = None) -> str:
     """Render one line per compared method (or `only` one), sorted by KID of the first route, with a baseline.
 
-    A cell contains the figures of both routes.
+    A cell contains the figures of both routes. The baseline needs no run: its figures may be those of another row.
     """
     newest = {
         (tuple(row["figures"]["domains"]), row["figures"]["method"]): row["figures"] for row in rows("comparison")
     }
+    baselines: dict[tuple[tuple[str, ...], str], dict[str, Any]] = {}
+    for (domains, _), f in newest.items():
+        for route, measures in f["routes"].items():
+            measured = {name: value for name, value in measures.items() if name.endswith("_baseline")}
+            baselines.setdefault((domains, route), {}).update(measured)
     lines, done = list(HEAD), set()
     for (domains, method), f in sorted(newest.items(), key=sort_key):
         data, routes = " / ".join(domains), list(f["routes"].values())
@@ -166,7 +171,8 @@ def comparison(only: str | None = None) -> str:
             continue
         if (data not in done and len(routes) == len(domains)) or only is not None:
             done.add(data)
-            baseline = [format_both(routes, f"{name}_baseline", n) for name, n in COMPARED]
+            nothing = [baselines[domains, route] for route in f["routes"]]
+            baseline = [format_both(nothing, f"{name}_baseline", n) for name, n in COMPARED]
             lines.append(
                 f"| {data} | doing nothing | - | {' | '.join(baseline)} | {' / '.join('1' for _ in routes)} | - |"
             )

@@ -16,6 +16,7 @@ from unpaired.data.split import DomainSplits
 from unpaired.media.image.color_alignment import record_colors, require_alignment
 from unpaired.media.image.inspection import inspect_images
 from unpaired.media.image.inspection_report import ImageDataReport
+from unpaired.media.image.mirror_symmetry import has_preferred_side
 from unpaired.media.image.pixel_samples import measure_distance, sample_pixels
 from unpaired.media.image.settings import ImageSettings, image_statistics
 from unpaired.media.image.transform import ImageTransform
@@ -66,13 +67,14 @@ def inspect_image_data(
     resolved = report.resolve(limited)
     log(f"pictures: {resolved.size} px, --resize-mode {resolved.resize_mode}, {resolved.num_channels} channels")
     splits = report.split_files(settings.data.holdout_fraction, settings.split_seed)
-
-    samples: list[Tensor] = []
+    samples: dict[tuple[str, ...], list[Tensor]] = {}
 
     def sample(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> list[Tensor]:
-        """Sample the pixels of the run's domains at the first call; several settings depend on them."""
-        samples.extend(() if samples else sample_pixels(domains, splits, create_transform(resolved)))
-        return samples
+        """Sample the pixels of domains at the first call; several settings depend on them."""
+        names = tuple(domain.name for domain in domains)
+        if names not in samples:
+            samples[names] = sample_pixels(domains, splits, create_transform(resolved))
+        return samples[names]
 
     def measure(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> float:
         return measure_distance(sample(domains, splits), after_transfer=bool(networks.match_colors))
@@ -84,6 +86,8 @@ def inspect_image_data(
     created_domains = report.create_domains(resolved.num_channels, resolved.value_range, resolved.percentile_range)
     for domain in created_domains:
         log_value_range(domain, resolved, log)
+    if resolved.flip == "auto":
+        resolved = decide_mirroring(resolved, created_domains, sample(created_domains, splits), log)
     if networks.match_colors == "auto" and listing.labels is not None:
         networks = networks.model_copy(update={"match_colors": False})
     if networks.match_colors == "auto":
@@ -91,6 +95,16 @@ def inspect_image_data(
     if networks.match_colors:
         created_domains = record_colors(created_domains, sample(created_domains, splits))
     return Inspection(resolved, created_domains, splits, decide_networks, measure_distance=measure)
+
+
+def decide_mirroring(
+    settings: ImageSettings, domains: Sequence[Domain], samples: Sequence[Tensor], log: LogCallback
+) -> ImageSettings:
+    """Decide `flip` "auto": mirrored pictures would not belong to a domain with a preferred side."""
+    sided = [domain.name for domain, pictures in zip(domains, samples, strict=True) if has_preferred_side(pictures)]
+    if sided:
+        log(f"flip: false (the pictures of {', '.join(sided)} differ from their mirror images)")
+    return settings.model_copy(update={"flip": not sided})
 
 
 def decide_color_matching(

@@ -74,7 +74,11 @@ class ImageSettings(StrictModel):
         "zoomed picture should be the translation, moved likewise; frames of clips are compared with the previous); "
         "0: off. Raise it to 10 if translated clips flicker; training is slower",
     )
-    flip: bool = Field(True, description="mirror half of the training images left to right")
+    flip: bool | Auto = Field(
+        "auto",
+        description="mirror half of the training images left to right; auto: unless the pictures of a domain differ from "
+        "their mirror images, as letters do and faces lit from one side",
+    )
     channels: Annotated[int, Field(ge=1, le=MAX_CHANNELS)] | Auto = Field(
         "auto",
         description="channels of the networks: 1 (gray), 3 (RGB), or all bands of the files, which must have as many; "
@@ -201,7 +205,7 @@ LIGHT_NETWORKS: dict[str, Any] = {
 }
 
 PRESETS: PresetValues = {
-    "paper": {"medium_settings": {"size": 256}, "networks": {}, "training": {}},
+    "paper": {"medium_settings": {"size": 256, "flip": True}, "networks": {}, "training": {}},
     "small": {
         "medium_settings": {"size": 128},
         "networks": {**LIGHT_NETWORKS, "width": 48, "discriminator_width": 32},
