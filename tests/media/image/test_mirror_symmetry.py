@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from unpaired import train
+from unpaired.media.image import preparation
 from unpaired.media.image.mirror_symmetry import compute_mirror_p_value, has_preferred_side
 from unpaired.media.image.settings import image_settings
 from unpaired.runs.folder import RunFolder
@@ -46,16 +47,23 @@ def test_a_brighter_side_is_found_in_few_pictures() -> None:
     assert has_preferred_side(pictures) and has_preferred_side(pictures.flip(3))
 
 
-def test_pictures_of_a_preferred_side_are_not_mirrored(tmp_path: Path, without_features: None) -> None:
+def test_many_pictures_of_a_preferred_side_are_not_mirrored(
+    tmp_path: Path, without_features: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name, side in (("even", 0), ("lit", 120)):
         (tmp_path / name).mkdir()
         for i, picture in enumerate(np.random.default_rng(len(name)).integers(0, 120, (16, 16, 16))):
             picture[:, 8:] += side
             Image.fromarray(picture.astype(np.uint8)).save(tmp_path / name / f"{i}.png")
     log: list[str] = []
+    monkeypatch.setattr(preparation, "FEW_MIRRORED_FILES", 16)
     quick = {**TINY, "steps": 1, "evaluate_every": 0, "holdout_fraction": 0.0}
     lit = train(tmp_path / "even", tmp_path / "lit", out=tmp_path / "a", log=log.append, **quick)
     assert image_settings(RunFolder(lit).load_config()).flip is False
     assert any(line.startswith("flip: false") and "lit" in line and "even" not in line for line in log)
+    monkeypatch.setattr(preparation, "FEW_MIRRORED_FILES", 17)
+    few = train(tmp_path / "even", tmp_path / "lit", out=tmp_path / "few", log=log.append, **quick)
+    assert image_settings(RunFolder(few).load_config()).flip is True
+    monkeypatch.setattr(preparation, "FEW_MIRRORED_FILES", 16)
     given = train(tmp_path / "even", tmp_path / "lit", out=tmp_path / "b", log=log.append, flip=True, **quick)
     assert image_settings(RunFolder(given).load_config()).flip is True

@@ -19,7 +19,7 @@ def has_preferred_side(sample: Tensor) -> bool:
 
 
 def compute_mirror_p_value(sample: Tensor, seed: int = 0) -> float:
-    """Return the p-value (0 to 1) of the hypothesis that mirror images of the pictures (N, C, H, W) are as likely as they.
+    """Return the p-value (0 to 1) of the hypothesis that the mirror images of pictures (N, C, H, W) are as likely.
 
     A randomization test, exact for any N: mirroring a picture negates the difference d from its mirror image, so under
     the hypothesis all signs s of the N differences are equally likely. The statistic is |sum_i s_i d_i / |d_i||^2.

@@ -31,6 +31,8 @@ MAX_DECODED_FILES = 1000
 """Maximum number of files that `train` decodes before it begins; `check` decodes all."""
 SMALL_DATASET_FILES = 2000
 """Number of training files below which "auto" augments the discriminators' input."""
+FEW_MIRRORED_FILES = 500
+"""Number of training files of the smallest domain below which "auto" always mirrors: it prevents overfitting."""
 RESIDUAL_MAX_DISTANCE = 0.15
 """Intensity distance of two domains, as a fraction of the range, below which "auto" enables residual generators."""
 MATCH_MIN_DISTANCE, MATCH_MAX_REMAINDER = 0.25, 0.05
@@ -57,15 +59,7 @@ def inspect_image_data(
     networks = settings.networks
     require_alignment(networks.match_colors, settings.method, has_labels=listing.labels is not None)
     report = inspect(listing.files, MAX_DECODED_FILES, settings.split_seed, settings=settings.medium_settings)
-    for note in report.list_stack_notes():
-        log(note)
-    report.log_files(log)
-    report.require_usable()
-    limited = limit_size(settings.medium_settings, report, "size" in settings.given, log)
-    for warning in report.list_warnings(limited):
-        log(f"note: {warning}")
-    resolved = report.resolve(limited)
-    log(f"pictures: {resolved.size} px, --resize-mode {resolved.resize_mode}, {resolved.num_channels} channels")
+    resolved = decide_conversion(report, settings, log)
     splits = report.split_files(settings.data.holdout_fraction, settings.split_seed)
     samples: dict[tuple[str, ...], list[Tensor]] = {}
 
@@ -86,31 +80,62 @@ def inspect_image_data(
     created_domains = report.create_domains(resolved.num_channels, resolved.value_range, resolved.percentile_range)
     for domain in created_domains:
         log_value_range(domain, resolved, log)
-    if resolved.flip == "auto":
-        resolved = decide_mirroring(resolved, created_domains, sample(created_domains, splits), log)
-    if networks.match_colors == "auto" and listing.labels is not None:
-        networks = networks.model_copy(update={"match_colors": False})
-    if networks.match_colors == "auto":
-        networks = decide_color_matching(networks, sample(created_domains, splits), log)
+    listed = partial(sample, created_domains, splits)
+    resolved = decide_mirroring(resolved, created_domains, min(len(split.train) for split in splits), listed, log)
+    networks = decide_color_matching(networks, listing.labels is not None, listed, log)
     if networks.match_colors:
-        created_domains = record_colors(created_domains, sample(created_domains, splits))
+        created_domains = record_colors(created_domains, listed())
     return Inspection(resolved, created_domains, splits, decide_networks, measure_distance=measure)
 
 
+def decide_conversion(report: ImageDataReport, settings: Settings, log: LogCallback) -> ImageSettings:
+    """Decide size, resize mode and channels, and log what is notable; raises WorkError if the pictures are unusable."""
+    assert isinstance(settings.medium_settings, ImageSettings)
+    for note in report.list_stack_notes():
+        log(note)
+    report.log_files(log)
+    report.require_usable()
+    limited = limit_size(settings.medium_settings, report, "size" in settings.given, log)
+    for warning in report.list_warnings(limited):
+        log(f"note: {warning}")
+    resolved = report.resolve(limited)
+    log(f"pictures: {resolved.size} px, --resize-mode {resolved.resize_mode}, {resolved.num_channels} channels")
+    return resolved
+
+
 def decide_mirroring(
-    settings: ImageSettings, domains: Sequence[Domain], samples: Sequence[Tensor], log: LogCallback
+    settings: ImageSettings,
+    domains: Sequence[Domain],
+    smallest_count: int,
+    sample: Callable[[], Sequence[Tensor]],
+    log: LogCallback,
 ) -> ImageSettings:
-    """Decide `flip` "auto": mirrored pictures would not belong to a domain with a preferred side."""
-    sided = [domain.name for domain, pictures in zip(domains, samples, strict=True) if has_preferred_side(pictures)]
+    """Decide `flip` "auto": off if there are many pictures and a domain has a preferred side.
+
+    `smallest_count` is the number of training pictures of the smallest domain.
+    """
+    if settings.flip != "auto":
+        return settings
+    if smallest_count < FEW_MIRRORED_FILES:
+        return settings.model_copy(update={"flip": True})
+    sided = [domain.name for domain, pictures in zip(domains, sample(), strict=True) if has_preferred_side(pictures)]
     if sided:
         log(f"flip: false (the pictures of {', '.join(sided)} differ from their mirror images)")
     return settings.model_copy(update={"flip": not sided})
 
 
 def decide_color_matching(
-    networks: ImageNetworkSettings, samples: Sequence[Tensor], log: LogCallback
+    networks: ImageNetworkSettings, has_labels: bool, sample: Callable[[], Sequence[Tensor]], log: LogCallback
 ) -> ImageNetworkSettings:
-    """Decide `match_colors` "auto": on where a linear color transfer removes a large distance of the domains."""
+    """Decide `match_colors` "auto": on where a linear color transfer removes a large distance of the domains.
+
+    Off if the domains are values of a label: `sample` returns pictures of the listed folders.
+    """
+    if networks.match_colors != "auto":
+        return networks
+    if has_labels:
+        return networks.model_copy(update={"match_colors": False})
+    samples = sample()
     before = measure_distance(samples, after_transfer=False)
     if before < MATCH_MIN_DISTANCE:
         return networks.model_copy(update={"match_colors": False})
