@@ -31,7 +31,7 @@ MAX_DECODED_FILES = 1000
 """Maximum number of files that `train` decodes before it begins; `check` decodes all."""
 SMALL_DATASET_FILES = 2000
 """Number of training files below which "auto" augments the discriminators' input."""
-FEW_MIRRORED_FILES = 500
+FEW_MIRRORED_FILES = 400
 """Number of training files of the smallest domain below which "auto" always mirrors: it prevents overfitting."""
 RESIDUAL_MAX_DISTANCE = 0.15
 """Intensity distance of two domains, as a fraction of the range, below which "auto" enables residual generators."""
