@@ -88,7 +88,12 @@ class NetworkSettings(StrictModel):
 class TrainingSettings(StrictModel):
     """Budget, optimization, device, and intervals of checkpoints and evaluations."""
 
-    steps: int | None = Field(None, ge=1, le=MAX_STEPS, description="training budget in steps")
+    steps: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_STEPS,
+        description="training budget in steps; the preset paper without a budget: 200 times through the larger domain",
+    )
     minutes: float | None = Field(
         None,
         gt=0,

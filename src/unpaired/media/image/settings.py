@@ -150,7 +150,7 @@ class ImageEvaluateOptions(EvaluateOptions):
     fid: bool = Field(False, description="measure the FID too; it needs thousands of pictures to mean much")
     nearest: bool = Field(
         True,
-        description="measure how near translations are to training items, and show the nearest; a comparison does so "
+        description="measure how near translations are to training items, and show the nearest; `compare` does so "
         "only if this is given",
     )
 
