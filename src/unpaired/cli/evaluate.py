@@ -36,7 +36,7 @@ def evaluate(argv: list[str]) -> int:
         "--limit",
         type=int,
         metavar="N",
-        help="maximum number of items per domain (default: 500 pictures; 20 recordings, 60 with --judges none; fewer for "
+        help="maximum items per domain (default: 500 pictures; 20 recordings, 60 with --judges none; fewer for "
         "runs with many routes)",
     )
     parser.add_argument(
