@@ -13,8 +13,11 @@ from PIL import Image
 from torch import Tensor
 
 from unpaired import train
-from unpaired.media.image import preparation
-from unpaired.media.image.mirror_symmetry import compute_mirror_p_value, has_preferred_side
+from unpaired.media.image.mirror_symmetry import (
+    compute_mirror_p_value,
+    find_sided_domains,
+    measure_novelty,
+)
 from unpaired.media.image.settings import image_settings
 from unpaired.runs.folder import RunFolder
 
@@ -38,32 +41,45 @@ def test_p_value_equals_that_of_all_sign_patterns() -> None:
 def test_symmetric_pictures_and_noise_have_no_preferred_side() -> None:
     pictures = draw_noise(40)
     assert compute_mirror_p_value(pictures + pictures.flip(3)) == 1
-    assert sum(has_preferred_side(draw_noise(40, seed)) for seed in range(20)) == 0
+    assert find_sided_domains([draw_noise(40, seed) for seed in range(20)], 1000) == []
 
 
 def test_a_brighter_side_is_found_in_few_pictures() -> None:
     pictures = draw_noise(20)
     pictures[..., 8:] += 0.3
-    assert has_preferred_side(pictures) and has_preferred_side(pictures.flip(3))
+    assert find_sided_domains([draw_noise(20), pictures, pictures.flip(3)], 1000) == [1, 2]
 
 
-def test_many_pictures_of_a_preferred_side_are_not_mirrored(
-    tmp_path: Path, without_features: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_novelty_equals_the_mean_over_all_pairs() -> None:
+    pictures = draw_noise(7) + torch.linspace(-1, 1, 16)
+    own = np.mean([((x - x.flip(2)) ** 2).mean() for x in pictures])
+    pairs = [((x - y) ** 2).mean() for x, y in itertools.combinations(pictures, 2)]
+    assert measure_novelty(pictures) == pytest.approx(own / np.mean(pairs), rel=1e-5)
+    assert measure_novelty(pictures + pictures.flip(3)) == pytest.approx(0, abs=1e-9)
+    assert measure_novelty(torch.ones(3, 1, 16, 16)) == 0
+
+
+def test_few_pictures_are_mirrored_only_if_mirror_images_are_new() -> None:
+    new = draw_noise(20)
+    new[..., 8:] += 0.3
+    half = draw_noise(20)
+    alike = half + half.flip(3)
+    alike[..., 8:] += 0.3
+    assert measure_novelty(new) > 1 and measure_novelty(alike) < 0.9
+    assert find_sided_domains([new, new], 399) == [] and find_sided_domains([new, new], 400) == [0, 1]
+    assert find_sided_domains([new, alike], 399) == [0, 1]
+
+
+def test_pictures_of_a_preferred_side_are_not_mirrored(tmp_path: Path, without_features: None) -> None:
     for name, side in (("even", 0), ("lit", 120)):
         (tmp_path / name).mkdir()
-        for i, picture in enumerate(np.random.default_rng(len(name)).integers(0, 120, (16, 16, 16))):
-            picture[:, 8:] += side
+        for i, half in enumerate(np.random.default_rng(len(name)).integers(0, 120, (16, 16, 8))):
+            picture = np.concatenate([half, half[:, ::-1] + side], axis=1)
             Image.fromarray(picture.astype(np.uint8)).save(tmp_path / name / f"{i}.png")
     log: list[str] = []
-    monkeypatch.setattr(preparation, "FEW_MIRRORED_FILES", 16)
     quick = {**TINY, "steps": 1, "evaluate_every": 0, "holdout_fraction": 0.0}
     lit = train(tmp_path / "even", tmp_path / "lit", out=tmp_path / "a", log=log.append, **quick)
     assert image_settings(RunFolder(lit).load_config()).flip is False
     assert any(line.startswith("flip: false") and "lit" in line and "even" not in line for line in log)
-    monkeypatch.setattr(preparation, "FEW_MIRRORED_FILES", 17)
-    few = train(tmp_path / "even", tmp_path / "lit", out=tmp_path / "few", log=log.append, **quick)
-    assert image_settings(RunFolder(few).load_config()).flip is True
-    monkeypatch.setattr(preparation, "FEW_MIRRORED_FILES", 16)
     given = train(tmp_path / "even", tmp_path / "lit", out=tmp_path / "b", log=log.append, flip=True, **quick)
     assert image_settings(RunFolder(given).load_config()).flip is True

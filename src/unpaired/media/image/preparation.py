@@ -16,7 +16,7 @@ from unpaired.data.split import DomainSplits
 from unpaired.media.image.color_alignment import record_colors, require_alignment
 from unpaired.media.image.inspection import inspect_images
 from unpaired.media.image.inspection_report import ImageDataReport
-from unpaired.media.image.mirror_symmetry import has_preferred_side
+from unpaired.media.image.mirror_symmetry import find_sided_domains
 from unpaired.media.image.pixel_samples import measure_distance, sample_pixels
 from unpaired.media.image.settings import ImageSettings, image_statistics
 from unpaired.media.image.transform import ImageTransform
@@ -31,8 +31,6 @@ MAX_DECODED_FILES = 1000
 """Maximum number of files that `train` decodes before it begins; `check` decodes all."""
 SMALL_DATASET_FILES = 2000
 """Number of training files below which "auto" augments the discriminators' input."""
-FEW_MIRRORED_FILES = 400
-"""Number of training files of the smallest domain below which "auto" always mirrors: it prevents overfitting."""
 RESIDUAL_MAX_DISTANCE = 0.15
 """Intensity distance of two domains, as a fraction of the range, below which "auto" enables residual generators."""
 MATCH_MIN_DISTANCE, MATCH_MAX_REMAINDER = 0.25, 0.05
@@ -110,15 +108,13 @@ def decide_mirroring(
     sample: Callable[[], Sequence[Tensor]],
     log: LogCallback,
 ) -> ImageSettings:
-    """Decide `flip` "auto": off if there are many pictures and a domain has a preferred side.
+    """Decide `flip` "auto": off if a domain's pictures have a preferred side and mirrored ones are not needed.
 
     `smallest_count` is the number of training pictures of the smallest domain.
     """
     if settings.flip != "auto":
         return settings
-    if smallest_count < FEW_MIRRORED_FILES:
-        return settings.model_copy(update={"flip": True})
-    sided = [domain.name for domain, pictures in zip(domains, sample(), strict=True) if has_preferred_side(pictures)]
+    sided = [domains[i].name for i in find_sided_domains(sample(), smallest_count)]
     if sided:
         log(f"flip: false (the pictures of {', '.join(sided)} differ from their mirror images)")
     return settings.model_copy(update={"flip": not sided})

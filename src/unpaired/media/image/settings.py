@@ -76,8 +76,8 @@ class ImageSettings(StrictModel):
     )
     flip: bool | Auto = Field(
         "auto",
-        description="mirror half of the training images left to right; auto: unless each domain has 400 and the "
-        "pictures of one differ from their mirror images, as letters do and faces lit from one side",
+        description="mirror half of the training images left to right; auto: unless the pictures of a domain "
+        "have a preferred side, as letters do and faces lit from one side",
     )
     channels: Annotated[int, Field(ge=1, le=MAX_CHANNELS)] | Auto = Field(
         "auto",
