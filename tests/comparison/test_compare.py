@@ -33,6 +33,7 @@ from unpaired.methods.base import Batch, Method, Player, StepContext, Turn, Turn
 from unpaired.networks import NetworkFactory
 from unpaired.routes import Route
 from unpaired.runs.folder import RunFolder
+from unpaired.runs.lock import LOCK_FILE
 from unpaired.runs.progress import list_checkpoints
 from unpaired.runs.weights import read_tensors
 from unpaired.training.loop import TrainingLoop
@@ -285,6 +286,45 @@ def test_a_changed_file_list_of_a_run_is_named(discs: Path, tmp_path: Path) -> N
     changed.write_bytes(b"")
     found = compared(discs, tmp_path / "out", "gan")
     assert states(found) == {"gan": "failed"} and str(changed) in found.results[0].reason
+
+
+def test_a_second_comparison_does_not_remove_the_run_in_training(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run without a checkpoint is removed if its settings change, but not while another comparison trains it."""
+
+    def train_beside_another_comparison(*_: Path, out: Path, **__: Any) -> None:
+        out.mkdir()
+        (out / "config.yaml").touch()
+        manifest = ComparisonFolder(out.parent).manifest.read_bytes()
+        with pytest.raises(WorkError, match=f"{out.parent}: another process"):
+            compared(discs, out.parent, "gan", seed=1)
+        assert (out / "config.yaml").is_file() and ComparisonFolder(out.parent).manifest.read_bytes() == manifest
+        raise WorkError("planted")
+
+    monkeypatch.setattr("unpaired.comparison.runner.train", train_beside_another_comparison)
+    found = compared(discs, tmp_path / "out", "gan")
+    assert [(r.state, r.reason) for r in found.results] == [("failed", "planted")]
+
+
+def test_files_and_folders_that_cannot_be_created_are_refused(discs: Path, tmp_path: Path) -> None:
+    (tmp_path / "letter.txt").write_text("mine")
+    with pytest.raises(UsageError, match=r"letter\.txt: exists and is not the folder of a comparison"):
+        compared(discs, tmp_path / "letter.txt", "gan")
+    with pytest.raises(WorkError, match=r"out: the comparison's folder cannot be written"):
+        compared(discs, tmp_path / "letter.txt" / "out", "gan")
+
+
+def test_a_comparison_killed_at_its_start_is_continued(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Path, **__: Any) -> None:
+        raise WorkError("planted")
+
+    monkeypatch.setattr("unpaired.comparison.runner.train", fail)
+    (tmp_path / "out" / "files").mkdir(parents=True)
+    (tmp_path / "out" / LOCK_FILE).write_text("process 1 on host")
+    assert compared(discs, tmp_path / "out", "gan").results[0].reason == "planted"
 
 
 def test_folders_with_other_content_are_not_changed(discs: Path, tmp_path: Path) -> None:

@@ -34,6 +34,15 @@ def test_rewind_removes_later_lines(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["history.jsonl"]
 
 
+def test_rewind_removes_repeated_kinds_of_the_last_step(tmp_path: Path) -> None:
+    history = History(tmp_path / "history.jsonl")
+    for step in (1, 2, 3):
+        history.add("mark", step)
+        history.add("repeated", step)
+    history.rewind(2, ("repeated",))
+    assert [(line["kind"], line["step"]) for line in history.read()] == [("mark", 1), ("repeated", 1), ("mark", 2)]
+
+
 def test_records_without_their_fields_are_skipped(tmp_path: Path) -> None:
     history = History(tmp_path / "history.jsonl")
     history.add("losses", 1, losses={}, spent_s="x")

@@ -72,6 +72,7 @@ def test_other_host_names_are_refused(tmp_path: Path, host: str, status: int) ->
         ({"origin": "http://127.0.0.1:8000"}, 403),
         ({"origin": "https://evil.example.com"}, 403),
         ({"origin": "null"}, 403),
+        ({"origin": "http://[x"}, 403),
         ({"sec-fetch-site": "cross-site"}, 403),
     ],
 )

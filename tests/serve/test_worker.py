@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -141,6 +142,25 @@ def test_an_internal_error_is_not_shown(
         assert send(client).status_code == 200, "the worker lives on"
         require_clean(state)
     assert "secret detail" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_created_fails_its_request_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    create_folder = PrivateFolder.create_folder
+
+    def fail_for_batches(self: PrivateFolder, kind: str) -> Path:
+        if kind == "batch":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return create_folder(self, kind)
+
+    monkeypatch.setattr(PrivateFolder, "create_folder", fail_for_batches)
+    with open_server(tmp_path, max_seconds=5) as (client, state):
+        assert send(client).status_code == 500
+        monkeypatch.undo()
+        assert send(client).status_code == 200, "the worker lives on"
+        require_clean(state)
+    assert "No space left on device" in capsys.readouterr().err
 
 
 def test_stopping_server_refuses_new_requests_and_finishes_old_ones(tmp_path: Path, blocked: Blocked) -> None:

@@ -137,6 +137,29 @@ def test_duplicate_signals_save_once(discs: Path, tmp_path: Path) -> None:
     assert state_step(tmp_path / "run") == "step-000000002"
 
 
+def test_evaluation_and_samples_are_recorded_once_if_a_resumed_run_is_killed(discs: Path, tmp_path: Path) -> None:
+    """The signal saves step 2 before its evaluation, so both later runs evaluate it; the first of them is killed."""
+    run = tmp_path / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        send_signals(patch, 2, signal.SIGTERM)
+        with pytest.raises(TrainingInterrupt, match="saved at step 2"):
+            trained(discs, run, steps=3, evaluate_every=1, sample_every=1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TrainingLoop, "step", raise_kill)
+        with pytest.raises(KeyboardInterrupt):
+            resume(run, log=quiet)
+    assert state_step(run) == "step-000000002"
+    resume(run, log=quiet)
+    history = History(run / "history.jsonl")
+    assert [line["step"] for line in history.read("evaluation")] == [1, 2, 3]
+    samples = [(line["step"], line["route"]) for line in history.read("samples")]
+    assert len(samples) == len(set(samples)) and {step for step, _ in samples} == {1, 2, 3}
+
+
+def raise_kill(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
 def test_signal_in_last_step_lets_run_finish(discs: Path, tmp_path: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         send_signals(patch, 3, signal.SIGINT)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from tiny_runs import Known, config
 
 from unpaired.cli.main import main
 from unpaired.errors import UsageError, WorkError
+from unpaired.runs.lock import LOCK_FILE
 from unpaired.translate import Outcome, Translator, translate_files
 from unpaired.translate.manifest import DATABASE_NAME, Manifest
 from unpaired.translate.shard_merge import merge_shards
@@ -201,6 +203,21 @@ def test_running_shards_and_damaged_manifests(tmp_path: Path) -> None:
     (Shard(2, 2).get_folder(out) / DATABASE_NAME).write_bytes(b"not a database" * 100)
     with pytest.raises(WorkError, match="damaged"):
         merge_shards(out)
+
+
+def test_no_shard_starts_before_a_merge_has_removed_the_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inputs, out = make_pictures(tmp_path / "in", 4), tmp_path / "out"
+    go(inputs, out, Shard(1, 1))
+    remove = shutil.rmtree
+
+    def remove_beside_a_shard(folder: Path) -> None:
+        with pytest.raises(WorkError, match=f"{out}: another process"):
+            Manifest(out, "settings", Shard(1, 1))
+        remove(folder)
+
+    monkeypatch.setattr("unpaired.translate.shard_merge.shutil.rmtree", remove_beside_a_shard)
+    assert merge_shards(out).is_merged and not find_shards(out)
+    assert not (out / LOCK_FILE).exists()
 
 
 def test_shard_waits_for_an_undivided_translation(tmp_path: Path) -> None:

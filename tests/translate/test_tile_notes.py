@@ -61,6 +61,26 @@ def test_whole_pictures_that_do_not_fit_give_a_line(pictures: Path) -> None:
     assert any("72 x 100" in text and "tiles" in text for text in go(Limited(), pictures).warnings)
 
 
+def test_only_pictures_as_large_as_a_failed_one_are_tiled(pictures: Path) -> None:
+    sizes: list[tuple[int, int]] = []
+
+    class Limited(Known):
+        def translate(self, x: torch.Tensor, source: str, target: str) -> torch.Tensor:
+            if type(x) is torch.Tensor:
+                sizes.append((x.shape[-2], x.shape[-1]))
+                if x.shape[-1] * x.shape[-2] > 64 * 64:
+                    raise torch.OutOfMemoryError
+            return super().translate(x, source, target)
+
+    for path in pictures.iterdir():
+        path.unlink()
+    for name, height, width in (("a", 100, 72), ("b", 32, 48), ("c", 120, 80)):
+        Image.fromarray(noise(height, width, 3)).save(pictures / f"{name}.png")
+    texts = [text for text in go(Limited(), pictures).warnings if "ran out of memory" in text]
+    assert len(texts) == 1 and "72 x 100" in texts[0]
+    assert (32, 48) in sizes and (120, 80) not in sizes, "b is translated whole, c is not tried"
+
+
 def test_halved_tiles_give_a_line(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def evaluate(node: Any, region: Any) -> torch.Tensor:
         if max(region.height, region.width) > 40:

@@ -21,6 +21,7 @@ from unpaired.errors import UsageError, WorkError
 from unpaired.file_names import shorten_name
 from unpaired.runs.files import describe_data_changes, list_listed_domains, read_file_lists, write_file_lists
 from unpaired.runs.folder import RunFolder
+from unpaired.runs.lock import LOCK_FILE, FolderLock
 from unpaired.runs.progress import list_checkpoints
 
 FORMAT = 1
@@ -107,18 +108,32 @@ class ComparisonFolder:
             raise WorkError(f"{self.manifest}: cannot be read as the manifest of a comparison ({reason})") from error
 
 
+def lock_folder(path: Path) -> FolderLock:
+    """Create the folder of a comparison if it is missing, and lock it.
+
+    Raises UsageError if `path` is a file; WorkError if the folder cannot be created or another process works on it.
+    """
+    if path.is_file():
+        raise create_foreign_folder_error(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise create_unwritable_error(path, error) from error
+    return FolderLock(path, "works on this comparison", "wait until it has ended, or stop it first")
+
+
 def open_folder(path: Path, plan: ComparisonPlan, pairs: bool) -> tuple[ComparisonFolder, ComparisonManifest]:
-    """Start a comparison in `path`, or continue an existing one; finished runs are kept, others can be added.
+    """Start a comparison in the locked folder `path`, or continue one; finished runs are kept, others can be added.
 
     Raises UsageError if the folder contains something else or a comparison with other data or settings; WorkError if
     the data have changed since the start, or if the folder cannot be written.
     """
     folder = ComparisonFolder(path)
-    if path.is_file() or (path.is_dir() and not folder.manifest.is_file() and not is_unused(folder)):
-        raise UsageError(f"{path}: exists and is not the folder of a comparison; choose another --out")
+    exists = folder.manifest.is_file()
+    if not exists and not is_unused(folder):
+        raise create_foreign_folder_error(path)
     config = plan.config
     data = {d.name: d.sources for d in list_listed_domains(config)}
-    exists = folder.manifest.is_file()
     manifest = folder.read() if exists else ComparisonManifest(data=data, pairs=pairs, runs={})
     if exists:
         require_same_comparison(folder, manifest, data, pairs)
@@ -126,18 +141,28 @@ def open_folder(path: Path, plan: ComparisonPlan, pairs: bool) -> tuple[Comparis
     for name, entry in plan.entries.items():
         manifest = manifest.with_run(name, update_run(folder, manifest.runs.get(name), name, entry))
     try:
-        folder.split_folder.files.mkdir(parents=True, exist_ok=True)
+        folder.split_folder.files.mkdir(exist_ok=True)
         if not exists:
             write_file_lists(folder.split_folder, config, plan.files)
         folder.write(manifest)
     except OSError as error:
-        raise WorkError(f"{path}: the comparison's folder cannot be written ({error})") from error
+        raise create_unwritable_error(path, error) from error
     return folder, manifest
 
 
+def create_foreign_folder_error(path: Path) -> UsageError:
+    """Return the error for an --out that contains something else."""
+    return UsageError(f"{path}: exists and is not the folder of a comparison; choose another --out")
+
+
+def create_unwritable_error(path: Path, error: OSError) -> WorkError:
+    """Return the error for a folder that cannot be created or written."""
+    return WorkError(f"{path}: the comparison's folder cannot be written ({error})")
+
+
 def is_unused(folder: ComparisonFolder) -> bool:
-    """Return whether the folder contains nothing except the lists of files of a comparison interrupted at its start."""
-    return {path.name for path in folder.path.iterdir()} <= {folder.split_folder.files.name}
+    """Return whether the folder contains at most the lock and the lists of files of a comparison that just started."""
+    return {path.name for path in folder.path.iterdir()} <= {LOCK_FILE, folder.split_folder.files.name}
 
 
 def require_same_comparison(

@@ -12,6 +12,7 @@ from unpaired.comparison.advice import join_names
 from unpaired.comparison.folder import (
     ComparisonFolder,
     ComparisonManifest,
+    lock_folder,
     open_folder,
     remove_run,
     require_unchanged_data,
@@ -29,7 +30,6 @@ from unpaired.evaluation.run import parse_evaluate_options
 from unpaired.media import MEDIA
 from unpaired.media.interface import EvaluateOptions
 from unpaired.runs.folder import RunFolder, format_run_name
-from unpaired.runs.lock import FolderLock
 from unpaired.runs.progress import Budget, list_checkpoints
 from unpaired.runs.summary import is_finished
 from unpaired.training.train import resume, train
@@ -86,8 +86,8 @@ def compare(
     if audit and (reason := medium.explain_audit_refusal()):
         raise UsageError(f"--audit: {reason}; leave it out")
     path = Path("runs") / f"compare-{format_run_name(names)}" if out is None else Path(out)
-    folder, manifest = open_folder(path, plan, pairs)
-    with FolderLock(path, "works on this comparison", "wait until it has ended, or stop it first"):
+    with lock_folder(path):  # opening can remove runs, which another process may train
+        folder, manifest = open_folder(path, plan, pairs)
         return ComparisonRunner(folder, manifest, plan, sources, request, audit, options, log).run()
 
 

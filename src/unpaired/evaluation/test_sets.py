@@ -62,8 +62,7 @@ def load_given_sets(
 ) -> tuple[list[DomainSplits], str]:
     """Return the files of other folders, divided by `split`, and their description.
 
-    Warns (UnpairedWarning) of files that
-    are left out. Raises UsageError if a domain is missing.
+    Warns (UnpairedWarning) of files that are left out. Raises UsageError if a domain is missing.
     """
     description = ", ".join(map(str, data))
 

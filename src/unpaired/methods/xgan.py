@@ -45,8 +45,7 @@ class XGAN(EncoderDecoderMethod):
     shared. A classifier C predicts the domain from a latent code and the encoders are trained to make it fail (L_dann).
     The code of a translation should equal that of its input (L_sem), and discriminators judge translations (L_gan).
     `feature_extractor` is the optional teacher T, whose features of x should be predictable from the code of x
-    (L_teach).
-    `transport_weight` (voice) is as in CycleGAN.
+    (L_teach). `transport_weight` (voice) is as in CycleGAN.
 
     The preset `paper` for images has the 64 px of reimplementations.
 

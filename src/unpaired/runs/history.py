@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,13 @@ class History:
                 lines.append(line)
         return lines
 
-    def rewind(self, step: int) -> None:
-        """Remove the lines after `step`, which a resumed run writes again."""
-        kept_lines = [json.dumps(line) + "\n" for line in self.read() if line["step"] <= step]
+    def rewind(self, step: int, repeated_kinds: Collection[str] = ()) -> None:
+        """Remove the lines that a resumed run writes again: those after `step`, and those of some kinds at `step`."""
+        kept_lines = [
+            json.dumps(line) + "\n"
+            for line in self.read()
+            if line["step"] < step or (line["step"] == step and line["kind"] not in repeated_kinds)
+        ]
         with atomic_write(self.path) as temporary:
             temporary.write_text("".join(kept_lines), encoding="utf-8")
 

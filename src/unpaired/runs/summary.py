@@ -114,10 +114,6 @@ class RunSummary:
             if v.value is not None
         ]
 
-    def get_domain_name(self, key: str) -> str:
-        """Return the name of the domain with the key `key`."""
-        return self.config.get_domain(key).name
-
 
 def find_validation_metric(medium: Medium, names: Sequence[str]) -> Metric:
     """Return the metric of the last of the names in a run's history; the medium's default if there is none."""

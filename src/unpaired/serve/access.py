@@ -88,7 +88,7 @@ class AccessControl:
         if len(headers.getlist("host")) != 1 or not self._is_allowed_host(host):
             return _refuse(421, "this host name is not served here; start the server with --allow-host NAME")
         origin = headers.get("origin")
-        is_foreign = origin is not None and urlsplit(origin).netloc.lower() != host.lower()
+        is_foreign = origin is not None and not _is_origin_of(host, origin)
         if origin is None and scope["method"] not in _SAFE_METHODS:
             is_foreign = headers.get("sec-fetch-site") in ("cross-site", "same-site")
         return _refuse(403, "requests from pages of other sites are refused") if is_foreign else None
@@ -138,6 +138,13 @@ def add_headers(message: MutableMapping[str, Any]) -> None:
     headers = MutableHeaders(scope=message)
     for name, value in _HEADERS.items():
         headers.setdefault(name, value)
+
+
+def _is_origin_of(host: str, origin: str) -> bool:
+    try:
+        return urlsplit(origin).netloc.lower() == host.lower()
+    except ValueError:  # as "http://[x", an IPv6 address without its end
+        return False
 
 
 def _create_session(token: str) -> str:

@@ -128,13 +128,15 @@ class ModelWorker:
     def _work(self) -> None:
         while jobs := self._take_batch():
             started = time.monotonic()
-            folder = self._create_folder()
             try:
-                self._translate_batch(folder, jobs, started)
+                folder = self._create_folder()
+                try:
+                    self._translate_batch(folder, jobs, started)
+                finally:
+                    shutil.rmtree(folder, ignore_errors=True)
             except BaseException as error:  # a client gets an answer, and the worker lives on
                 self._fail(jobs, error)
             finally:
-                shutil.rmtree(folder, ignore_errors=True)
                 with self._condition:
                     self._active_count = 0
 

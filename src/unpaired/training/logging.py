@@ -59,6 +59,11 @@ class TrainingLog:
             self.live_display.start()
         self.last_line_at = time.monotonic()
 
+    def discard_results(self, step: int) -> None:
+        """Remove the evaluation and the samples of the last step from the history, before they are made again."""
+        self.history.rewind(step, ("evaluation", "samples"))
+        self._trend_points = [point for point in self._trend_points if point.step < step]
+
     def log_progress(self, message: str) -> None:
         """Show `message` as the live line; without a terminal, log it every 30 seconds."""
         if self.live_display is not None:

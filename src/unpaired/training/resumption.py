@@ -23,7 +23,7 @@ from unpaired.runs.relocation import adopt_stored_names
 from unpaired.training.distributed import Distributed
 from unpaired.training.setup import choose_device
 
-MACHINE_SETTINGS = ("device", "precision", "threads", "workers")
+MACHINE_SETTINGS = ("device", "precision", "threads")
 """Settings that may differ on another machine; a run resumed with other values is no longer bit-identical."""
 
 
@@ -96,7 +96,7 @@ def describe_machine_changes(old: RunConfig, new: RunConfig) -> str:
     changes = [
         f"{name} {getattr(new.training, name)} (was {getattr(old.training, name)})"
         for name in MACHINE_SETTINGS
-        if name != "workers" and getattr(new.training, name) != getattr(old.training, name)
+        if getattr(new.training, name) != getattr(old.training, name)
     ]
     if not changes:
         return ""

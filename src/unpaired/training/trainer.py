@@ -120,6 +120,8 @@ class Trainer:
         with self.stop_signals, self.clock:
             fraction = self.budget_fraction
             if self.pending_fraction is not None:
+                if self.training_log is not None:  # a resumed run that was killed may have evaluated the step
+                    self.training_log.discard_results(self.step)
                 self._run_scheduled_tasks(self.pending_fraction, fraction)
                 # It was saved before the evaluation of its step, and no other step follows.
                 self.is_checkpoint_outdated = self.is_stopped_early

@@ -29,7 +29,7 @@ class ExportedModel(ModelDescription):
     checkpoint: str = Field(description="checkpoint of the run: last or best")
     step: int = Field(description="training step of the checkpoint")
     weights_digest: str = Field(description="SHA-256 of the run's weights")
-    config_digest: str = Field(description="SHA-256 of the run's config.yaml")
+    config_digest: str = Field(description="SHA-256 of the run's configuration as JSON with sorted keys")
     license: str | None = Field(None, description="licence of the model, as its owner states it")
 
     def list_routes(self) -> tuple[Route, ...]:

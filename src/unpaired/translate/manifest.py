@@ -60,12 +60,12 @@ class Manifest:
         if not os.access(out, os.W_OK | os.X_OK):
             raise WorkError(f"{out}: no permission to write to this folder; give a writable --out")
         advice = "wait until it has ended, or give another --out"
-        if shard is not None:
-            require_unlocked(out, "translates into this folder", advice)
         activity = "translates into this folder" if shard is None else f"translates shard {shard}"
         self._lock = FolderLock(self._folder, activity, advice)
         self._earlier: sqlite3.Connection | None = None
         try:
+            if shard is not None:  # while it is locked: a merge locks the folder until it has removed the shards
+                require_unlocked(out, "translates into this folder", advice)
             with self._wrap_database_errors():
                 # The garbage collector may close it in another thread.
                 self._database = sqlite3.connect(

@@ -64,18 +64,18 @@ def merge_shards(out: Path) -> ShardReport:
     if not shards:
         raise UsageError(f"{out}: contains no shards; expected the --out of `unpaired translate --shard INDEX/COUNT`")
     count = Counter(shard.count for shard in shards).most_common(1)[0][0]
-    with ExitStack() as locks:
-        advice = "wait until it has ended"
-        locks.enter_context(FolderLock(out, "translates into this folder", advice))
-        for shard in shards:
-            locks.enter_context(FolderLock(shard.get_folder(out), f"translates shard {shard}", advice))
-        states = [_read_state(out, Shard(index, count)) for index in range(1, count + 1)]
-        _require_equal_settings(out, states)
-        is_merged = all(state.is_complete for state in states)
+    advice = "wait until it has ended"
+    with FolderLock(out, "translates into this folder", advice):  # no shard starts while it is held
+        with ExitStack() as locks:
+            for shard in shards:
+                locks.enter_context(FolderLock(shard.get_folder(out), f"translates shard {shard}", advice))
+            states = [_read_state(out, Shard(index, count)) for index in range(1, count + 1)]
+            _require_equal_settings(out, states)
+            is_merged = all(state.is_complete for state in states)
+            if is_merged:
+                _merge(out, [state.shard for state in states])
         if is_merged:
-            _merge(out, [state.shard for state in states])
-    if is_merged:
-        shutil.rmtree(out / SHARDS_FOLDER)
+            shutil.rmtree(out / SHARDS_FOLDER)  # without the locks in it: Windows deletes no open file
     return ShardReport(states, is_merged)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,9 @@ import tifffile
 from PIL import Image
 
 from unpaired.data.folders import discover
-from unpaired.errors import WorkError
-from unpaired.media.image.inspection import inspect_images
-from unpaired.media.image.inspection_report import ImageDataReport
+from unpaired.errors import UnreadableFileError, WorkError
+from unpaired.media.image.inspection import inspect_file, inspect_images
+from unpaired.media.image.inspection_report import ImageDataReport, ImageInspection
 from unpaired.media.image.settings import ImageSettings, image_statistics
 
 
@@ -181,3 +182,28 @@ def test_channels_auto_depends_on_color(tmp_path: Path) -> None:
     assert [image_statistics(d).color for d in report.create_domains(3)] == [False, True]
     assert report.resolve(ImageSettings(channels=1)).num_channels == 1
     assert not image_statistics(report.create_domains(1)[1]).color
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.npy", "a.nii"])
+def test_files_are_not_called_damaged_if_too_many_are_open(tmp_path: Path, name: str) -> None:
+    resource = pytest.importorskip("resource")
+    path = tmp_path / name
+    if path.suffix == ".png":
+        picture(path)
+    elif path.suffix == ".npy":
+        np.save(path, np.zeros((8, 8), np.uint8))
+    else:
+        nibabel = pytest.importorskip("nibabel")
+        nibabel.save(nibabel.Nifti1Image(np.zeros((8, 8, 8), np.int16), np.eye(4)), path)
+    assert isinstance(inspect_file(path, True, "auto"), ImageInspection)  # imports what it needs
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with path.open("rb") as file:
+        first_free = os.dup(file.fileno())
+        os.close(first_free)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (first_free, limits[1]))
+        try:
+            with pytest.raises(WorkError, match=rf"{name}.*ulimit -n") as caught:
+                inspect_file(path, True, "auto")
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert not isinstance(caught.value, UnreadableFileError)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import sys
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,15 @@ def test_damaged_files_are_named(tmp_path: Path, suffix: str, kept: float) -> No
     assert outcome.done == 0 and len(outcome.failed) == 1 and not (tmp_path / "out" / path.name).exists()
     with pytest.raises(UnreadableFileError, match=rf"a\{suffix}"):
         read_image(path / "axial-0009")
+
+
+def test_the_number_of_cached_volumes_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them keeps a file open."""
+    monkeypatch.setattr(nifti, "MAX_CACHED_VOLUMES", 2)
+    cache = nifti.VolumeCache()
+    paths = [write_volume(tmp_path / f"{i}.nii", noise(2, 2, 2)) for i in range(5)]
+    volumes = [weakref.ref(cache.open(path)[1]) for path in paths]
+    assert [volume() is not None for volume in volumes] == [False, False, False, True, True]
 
 
 def test_other_contents_are_named(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from benchmarks.moving_clips import View, make_clip, make_texture
 from unpaired.media.video.flow import Frame
-from unpaired.media.video.shots import count_colors, find_cuts, shrink
+from unpaired.media.video.shots import ShotDetector, count_colors, shrink
 
 
 def shot(seed: int, tint: tuple[float, float, float], frames: int = 6) -> list[Frame]:
@@ -15,10 +17,15 @@ def shot(seed: int, tint: tuple[float, float, float], frames: int = 6) -> list[F
     return list(make_clip(picture, [View(60 + 4 * t, 80) for t in range(frames)], 64).frames)
 
 
+def find_cuts(frames: Sequence[Frame]) -> list[int]:
+    """Return the indices of the frames that begin a shot, without the first frame."""
+    detector = ShotDetector()
+    return [index for index, frame in enumerate(frames) if detector.is_cut(frame)]
+
+
 def test_cuts_are_found_at_their_frames_and_only_there() -> None:
     frames = [*shot(0, (1, 0.5, 0.2)), *shot(1, (0.2, 0.6, 1)), *shot(2, (0.9, 0.9, 0.9)), *shot(3, (0.3, 0.3, 0.3))]
     assert find_cuts(frames) == [6, 12, 18]
-    assert find_cuts(iter(frames)) == find_cuts(frames)
 
 
 @pytest.mark.parametrize("change", ["noise", "fade", "flash of a lamp"])
@@ -35,7 +42,6 @@ def test_shots_that_change_have_no_cut(change: str) -> None:
 def test_change_of_size_is_a_cut() -> None:
     assert find_cuts([np.zeros((9, 9, 3), np.uint8), np.zeros((40, 30, 3), np.uint8)]) == [1]
     assert find_cuts([np.zeros((1, 1, 1), np.uint8)] * 3) == []
-    assert find_cuts([]) == []
 
 
 def test_small_pictures_and_histograms_equal_slow_loops() -> None:

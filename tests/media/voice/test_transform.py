@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from content_fakes import FakeEncoder
 from voice_worlds import SMALL, buzz, speaker
 
 from unpaired.data.batches import BatchLoader
@@ -14,6 +15,7 @@ from unpaired.data.split import split_files
 from unpaired.errors import UnreadableFileError, WorkError
 from unpaired.media.voice.audio_io import write
 from unpaired.media.voice.cache import Cache
+from unpaired.media.voice.content.features import ContentAnalyser
 from unpaired.media.voice.inspection import analyse_recordings, inspect_recordings
 from unpaired.media.voice.settings import SpeakerStatistics
 from unpaired.media.voice.statistics import compute_statistics
@@ -34,6 +36,20 @@ def batches_of(root: Path, voices: VoiceTransform) -> BatchLoader:
         statistics = compute_statistics((e.load_features(), e.detect_speech(), e.lufs) for e in entries)
         domains.append(Domain(name=files.name, sources=(), statistics=statistics))
     return BatchLoader(domains, sets, voices, 0, workers=0)
+
+
+def create_domain(rows: int) -> Domain:
+    statistics = SpeakerStatistics(
+        mean=(0.0,) * rows,
+        std=(1.0,) * rows,
+        scale=(1.0,) * rows,
+        log_f0_mean=5.0,
+        log_f0_std=0.2,
+        voiced_fraction=0.5,
+        lufs=-23,
+        frames=9,
+    )
+    return Domain(name="a", sources=(), statistics=statistics)
 
 
 def test_crops_are_normalized_speech_and_deterministic(tmp_path: Path, voices: VoiceTransform) -> None:
@@ -77,18 +93,37 @@ def test_speech_keeps_a_margin() -> None:
 
 def test_load_raises_unreadable_file_error_for_other_files(tmp_path: Path, voices: VoiceTransform) -> None:
     (tmp_path / "a.wav").write_text("no sound")
-    statistics = SpeakerStatistics(
-        mean=(0.0,) * 12,
-        std=(1.0,) * 12,
-        scale=(1.0,) * 12,
-        log_f0_mean=None,
-        log_f0_std=None,
-        voiced_fraction=None,
-        lufs=-23,
-        frames=9,
-    )
     with pytest.raises(UnreadableFileError, match="WAV, FLAC"):
-        voices.load(tmp_path / "a.wav", Domain(name="a", sources=(), statistics=statistics), training=True)
+        voices.load(tmp_path / "a.wav", create_domain(12), training=True)
+
+
+@pytest.mark.parametrize("deleted", ["features", "content"])
+def test_recordings_whose_analysis_was_deleted_are_analysed_again(tmp_path: Path, deleted: str) -> None:
+    speaker(tmp_path, "a", 110, (0.5, 0.6))
+    cache, content = Cache(tmp_path / "cache"), ContentAnalyser(FakeEncoder(), 10)
+    voices = VoiceTransform(SMALL, cache, content)
+    path, domain = tmp_path / "a" / "00.wav", create_domain(12 + 3)  # and energy, one aperiodicity, voicing
+    rows = voices.load(path, domain, training=True)
+    entry = voices.get_entries([path])[0] if deleted == "features" else cache.analyse([path], content).entries[0]
+    entry.rows_path.unlink()
+    np.testing.assert_array_equal(voices.load(path, domain, training=True), rows)
+    if deleted == "features":
+        entry.rows_path.unlink()
+        assert voices.get_entries([path]) == [entry] and entry.rows_path.is_file()
+    for file in (entry.rows_path, path):
+        file.unlink()
+    with pytest.raises(UnreadableFileError, match=r"00\.wav"):
+        voices.load(path, domain, training=True)
+
+
+def test_analyses_of_the_run_stay_in_a_full_cache(tmp_path: Path) -> None:
+    speaker(tmp_path, "a", 110, (0.5, 0.6, 0.7))
+    files = sorted((tmp_path / "a").iterdir())
+    voices = VoiceTransform(SMALL, Cache(tmp_path / "cache", max_bytes=0), ContentAnalyser(FakeEncoder(), 10))
+    for path in files:
+        voices.analyse([path])
+    assert len(list((tmp_path / "cache").glob("*.rows"))) == 6
+    assert len(voices.get_entries(files)) == 3 and len(list((tmp_path / "cache").glob("*.rows"))) == 6
 
 
 def test_inspection_reports_unusable_files_and_short_domains(tmp_path: Path, voices: VoiceTransform) -> None:

@@ -22,6 +22,7 @@ from unpaired.errors import UnreadableFileError
 from unpaired.media.image.image_io import DecodedImage, read_header, read_image
 from unpaired.media.image.inspection_report import ImageDataReport, ImageDomainReport, ImageInspection
 from unpaired.media.image.pixel_types import describe_bands
+from unpaired.media.image.read_errors import name_unreadable
 from unpaired.media.image.settings import ImageSettings
 from unpaired.media.image.stacks import list_items
 from unpaired.media.image.value_range import measure_quantiles
@@ -44,8 +45,6 @@ def inspect_file(path: Path, needs_digest: bool, channels: int | Auto) -> ImageI
         digest = _compute_digest(path, image) if needs_digest else 0
     except UnreadableFileError as error:
         return error
-    except OSError as error:
-        return UnreadableFileError(path, error.strerror or str(error))
     quantiles = None
     if image.bits != 8:
         quantiles = measure_quantiles(image.pixels)
@@ -156,7 +155,8 @@ def _inspect_files(
 def _compute_digest(path: Path, image: DecodedImage) -> int:
     """Return a hash of a file, or of one of the pictures within a file; 0 for a picture of one value."""
     if split_item_path(path)[1] is None:
-        data = path.read_bytes()
+        with name_unreadable(path):
+            data = path.read_bytes()
     elif image.pixels.min() == image.pixels.max():
         return 0
     else:

@@ -35,6 +35,8 @@ PLANES: Final[dict[str, tuple[int, int, int]]] = {"axial": (2, 1, 0), "coronal":
 DEFAULT_PLANE: Final = "axial"
 MAX_CACHED_BYTES = 8 << 30
 """Maximum bytes of decompressed volumes in temporary files."""
+MAX_CACHED_VOLUMES = 128
+"""Maximum number of cached volumes: each of them keeps a file open, of which a process may have 256 on some systems."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +105,7 @@ def read_volume(path: Path) -> Volume:
     """Read the header of a NIfTI file; raises UnreadableFileError for damaged files and unsupported types."""
     nibabel = import_nibabel(path)
     with name_unreadable(path):
+        path.open("rb").close()  # nibabel would take a file that cannot be opened for a file of another type
         try:
             image = nibabel.load(path)
         except nibabel.filebasedimages.ImageFileError as error:
@@ -163,9 +166,14 @@ class VolumeCache:
                 volume = read_volume(path)
                 self._volumes[key] = volume, _map_values(volume)
             self._volumes.move_to_end(key)
-            while len(self._volumes) > 1 and sum(v.nbytes for _, v in self._volumes.values()) > MAX_CACHED_BYTES:
+            while self._is_too_large():
                 self._volumes.popitem(last=False)
             return self._volumes[key]
+
+    def _is_too_large(self) -> bool:
+        count = len(self._volumes)
+        num_bytes = sum(values.nbytes for _, values in self._volumes.values())
+        return count > 1 and (count > MAX_CACHED_VOLUMES or num_bytes > MAX_CACHED_BYTES)
 
 
 CACHE = VolumeCache()

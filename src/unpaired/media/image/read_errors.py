@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from unpaired.errors import UnpairedError, UnreadableFileError
+from unpaired.errors import UnpairedError, UnreadableFileError, WorkError
 from unpaired.limits import get_max_pixels
 
 _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
@@ -21,12 +22,20 @@ _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
 
 @contextmanager
 def name_unreadable(path: Path) -> Iterator[None]:
-    """Convert every error inside of the context to UnreadableFileError; errors for the user pass."""
+    """Convert every error inside of the context to UnreadableFileError; errors for the user pass.
+
+    Raises WorkError if too many files are open, which is no fault of this one.
+    """
     try:
         yield
     except UnpairedError:
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+            raise WorkError(
+                f"{path}: cannot be opened ({error.strerror}); raise the limit of open files (ulimit -n 4096), or end "
+                "other programs"
+            ) from error
         # Decoders raise all kinds of errors for damaged files: SyntaxError, struct.error, KeyError, zlib.error ...
         raise UnreadableFileError(path, _explain_error(path, error)) from error
 

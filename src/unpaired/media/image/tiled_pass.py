@@ -40,8 +40,8 @@ class TiledPass(NetworkPass):
         label_request = request.label_request
         self._any_label = None if label_request is None else label_request.label
         self._first_tile: int | None = None
-        self.lacks_memory = False
-        """Whether the device ran out of memory, so that pictures of this size are tiled."""
+        self.min_failed_pixels = math.inf
+        """Pixels of the smallest whole picture for which the device ran out of memory; larger ones are tiled too."""
 
     def as_tiled(self) -> TiledPass:
         """Return this pass."""
@@ -60,10 +60,10 @@ class TiledPass(NetworkPass):
                         f"{self.device} has too little memory for {width} x {height} pixels at once; leave out "
                         "--tile off"
                     ) from error
-            self.lacks_memory = True
+            self.min_failed_pixels = min(self.min_failed_pixels, height * width)
             self._notes.append(
                 f"{self.device} ran out of memory for whole pictures of {width} x {height} pixels, so those of this "
-                "size are translated in tiles"
+                "size and larger ones are translated in tiles"
             )
         return np.concatenate([self._apply_tiled(image[None], full_precision, label, report_fraction) for image in x])
 
@@ -155,12 +155,13 @@ class TiledPass(NetworkPass):
         if isinstance(self.tile, int):
             side = max(2, self.tile // self.stride) * self.stride
             return side if max(height, width) > side else None
-        if height * width <= SMALL_PIXELS and not self.lacks_memory:
+        lacks_memory = height * width >= self.min_failed_pixels
+        if height * width <= SMALL_PIXELS and not lacks_memory:
             return None
         available = read_device_bytes(self.device)
         need = self.bytes_per_pixel * height * width
         fits = height * width <= MAX_NETWORK_PIXELS if available is None else need <= MAX_MEMORY_FRACTION * available
-        if fits and not self.lacks_memory:
+        if fits and not lacks_memory:
             return None
         return choose_tile_size(self.bytes_per_pixel, available, self.stride, self.device)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import numpy.typing as npt
 
@@ -50,12 +48,6 @@ class ShotDetector:
             return True
         self._usual_change = 0.8 * self._usual_change + 0.2 * change
         return False
-
-
-def find_cuts(frames: Iterable[Frame]) -> list[int]:
-    """Return the indices of the frames that begin a shot, without the first frame."""
-    detector = ShotDetector()
-    return [index for index, frame in enumerate(frames) if detector.is_cut(frame)]
 
 
 def shrink(frame: Frame) -> npt.NDArray[np.float64]:

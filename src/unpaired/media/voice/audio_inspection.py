@@ -294,7 +294,7 @@ def _explain_error(path: Path, error: Exception) -> str:
     if path.stat().st_size == 0:
         return "is empty (0 bytes)"
     message = str(error).lower()
-    if "format not recognized" in message or "unimplemented" in message:
+    if "format not recognised" in message or "unimplemented" in message:  # in the spelling of libsndfile
         return f"is not in a supported sound format ({_EXPECTED}), or its header is damaged"
     if "permission" in message or "system error" in message:
         return "cannot be opened; check that you may read it"

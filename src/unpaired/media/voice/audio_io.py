@@ -98,8 +98,8 @@ def write(
     """Write a wave, or its blocks, atomically in the format of the suffix: .wav, .flac, .ogg, .aiff or .caf.
 
     Blocks of several `channels` are (samples, channels). Values beyond full scale are clipped. `as_float` writes
-    float32 samples without clipping (.wav only). `comment` is stored in the file's
-    metadata. Raises UsageError for other suffixes, WorkError if writing fails.
+    float32 samples without clipping (.wav only). `comment` is stored in the file's metadata. Raises UsageError for
+    other suffixes, WorkError if writing fails.
     """
     check_suffix(path)
     suffix = path.suffix.lower()

@@ -3,7 +3,7 @@
 An entry consists of two files: KEY.rows, the features as float32, frame by frame, and KEY.json, written last, with the
 layout and a checksum. With a VAD network (`silero_vad`), the speech probability is the last row. Incomplete or corrupt
 entries are computed again. If the folder exceeds its size limit, the least recently used entries are deleted, except
-those of the current call.
+those of the current call and those that the caller keeps.
 """
 
 from __future__ import annotations
@@ -111,12 +111,13 @@ class Cache:
         vad: SileroVad | None = None,
         workers: int | None = None,
         progress: AnalysisProgress | None = None,
+        keep: Iterable[CachedAnalysis] = (),
     ) -> AnalysisResult:
         """Return the analyses of files; those that are not cached are computed in `workers` processes (None: cores).
 
         `analyser` is a representation, or the analyser of other features. `vad` is the network for voice activity
         detection (None: energy threshold); entries with and without it are separate. `progress` is called in this
-        process with (done, total, file) after each file.
+        process with (done, total, file) after each file. `keep` are entries of earlier calls that are still in use.
         """
         make_cache_folder(self.folder, "analyses")
         jobs = {path: (path, self.folder, analyser, vad) for path in dict.fromkeys(paths)}
@@ -129,7 +130,7 @@ class Cache:
                 entries[path] = result
             if progress:
                 progress(done, len(jobs), path)
-        self._evict({entry.rows_path.stem for entry in entries.values()})
+        self._evict({entry.rows_path.stem for entry in (*keep, *entries.values())})
         ordered = [path for path in jobs if path in entries]
         return AnalysisResult(
             tuple(entries[path] for path in ordered), tuple(failures[p] for p in jobs if p in failures)

@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from unpaired.config.model_description import ModelDescription
 from unpaired.console import FractionCallback, ignore_fraction
 from unpaired.errors import UsageError
 from unpaired.file_names import shorten_name
 from unpaired.media import Medium, require_medium
-from unpaired.media.image.array_io import Array
 from unpaired.media.provenance import SYNTHETIC_COMMENT
 from unpaired.media.voice.audio_inspection import MIN_SECONDS, read_header
 from unpaired.media.voice.audio_io import Recording, Wave, read, resample
@@ -42,6 +42,7 @@ from unpaired.translate.network import TranslationNetwork
 from unpaired.translate.pipeline import Destination
 from unpaired.translate.route_request import TranslationRequest
 
+Array = npt.NDArray[Any]
 ConverterFactory = Callable[[Path | Wave | None], FeatureConverter]
 """Function from an input to its converter: a file, a wave at the representation's rate, or None for a stream."""
 OTHER_OUTPUT_SUFFIX = ".flac"
@@ -70,8 +71,8 @@ class VoicePipeline:
     """Pipeline for recordings.
 
     `create_converter` returns the feature converter for an input. Results are at the representation's sample rate and
-    have the source's channels (`channel_mode` "keep") or one ("mono"); `tag` marks them as
-    synthetic in their metadata. `result_settings` are the values, besides the representation, that results depend on.
+    have the source's channels (`channel_mode` "keep") or one ("mono"); `tag` marks them as synthetic in their metadata.
+    `result_settings` are the values, besides the representation, that results depend on.
     """
 
     max_waiting_cost = 0

@@ -25,7 +25,7 @@ from unpaired.media.voice.cache import AnalysisProgress, AnalysisResult, Cache, 
 from unpaired.media.voice.content.features import ContentAnalyser
 from unpaired.media.voice.content.items import build_conditions, build_synthesis_features
 from unpaired.media.voice.content.representation import CONTENT_GROUP, interpolate_content
-from unpaired.media.voice.features import VoiceFeatures
+from unpaired.media.voice.features import Floats, VoiceFeatures
 from unpaired.media.voice.representations import build_representation, load_vad
 from unpaired.media.voice.settings import VoiceSettings, speaker_statistics
 from unpaired.media.voice.statistics import normalise
@@ -63,41 +63,68 @@ class VoiceTransform:
 
     def analyse(self, paths: Sequence[Path], progress: AnalysisProgress | None = None) -> AnalysisResult:
         """Return the analyses of files, computed in parallel for files that are not cached, and keep them."""
-        analyses = self._cache.analyse(paths, self._representation, self._vad, progress=progress)
-        self._entries |= {entry.source: entry for entry in analyses.entries}
+        kept = [*self._entries.values(), *self._content_entries.values()]
+        analyses = self._cache.analyse(paths, self._representation, self._vad, progress=progress, keep=kept)
         if self._content is not None:
-            usable = [entry.source for entry in analyses.entries]
-            content_entries = self._cache.analyse(usable, self._content, progress=progress).entries
-            self._content_entries |= {entry.source: entry for entry in content_entries}
+            usable, kept = [entry.source for entry in analyses.entries], [*kept, *analyses.entries]
+            contents = self._cache.analyse(usable, self._content, progress=progress, keep=kept)
+            self._content_entries |= {entry.source: entry for entry in contents.entries}
+            complete = tuple(entry for entry in analyses.entries if entry.source in self._content_entries)
+            analyses = AnalysisResult(complete, analyses.failures + contents.failures)
+        self._entries |= {entry.source: entry for entry in analyses.entries}
         return analyses
 
     def get_entries(self, paths: Sequence[Path]) -> list[CachedAnalysis]:
-        """Return the analyses of files in order, without failed ones; only new files are looked up in the cache."""
+        """Return the analyses of files in order, without failed ones.
+
+        Only files that are new, or whose analysis was deleted from the cache, are looked up in it.
+        """
+        for path in paths:
+            if path in self._entries and not self._entries[path].rows_path.is_file():
+                self._forget(path)
         self.analyse([path for path in paths if path not in self._entries])
         return [self._entries[path] for path in paths if path in self._entries]
 
     def load(self, path: Path, domain: Domain, training: bool) -> LoadedItem:  # noqa: ARG002 - one scale for both
-        """Return the normalized speech frames (Q, frames) float32 of a recording; raises UnreadableFileError."""
-        if path not in self._entries and (failures := self.analyse([path]).failures):
-            raise failures[0]
-        entry = self._entries[path]
+        """Return the normalized speech frames (Q, frames) float32 of a recording; raises UnreadableFileError.
+
+        A recording whose analysis was deleted from the cache, as by another process, is analysed again.
+        """
         try:
-            mask = add_speech_margin(entry.detect_speech(), entry.frame_seconds)
-            features = self.load_features(entry)
-            values = features.values[:, mask]
-        except (OSError, ValueError) as error:
-            raise UnreadableFileError(path, f"its cached analysis cannot be read ({error})") from error
+            mask, features, content = self._load_analysis(path)
+        except (OSError, ValueError, KeyError):
+            self._forget(path)
+            try:
+                mask, features, content = self._load_analysis(path)
+            except (OSError, ValueError, KeyError) as error:
+                raise UnreadableFileError(path, f"its cached analysis cannot be read ({error})") from error
+        values = features.values[:, mask]
         if not values.shape[1]:
             raise self.create_no_speech_error(path)
         statistics = speaker_statistics(domain)
         rows = normalise(np.ascontiguousarray(values), statistics)
-        if self._content is None:
+        if content is None:
             return rows
-        content = interpolate_content(
-            self._content_entries[path].load_features()[CONTENT_GROUP], features.num_frames, entry.frame_seconds
-        )
         conditions = build_conditions(content, features["f0"], statistics.log_f0_mean_std)
         return np.concatenate([rows, conditions[:, mask]])
+
+    def _load_analysis(self, path: Path) -> tuple[Mask, VoiceFeatures, Floats | None]:
+        """Return the mask of speech with margins, the features, and the content features at their rate, if any.
+
+        Raises UnreadableFileError; OSError, ValueError or KeyError if the entries are no longer complete in the cache.
+        """
+        if path not in self._entries and (failures := self.analyse([path]).failures):
+            raise failures[0]
+        entry = self._entries[path]
+        mask, features = add_speech_margin(entry.detect_speech(), entry.frame_seconds), self.load_features(entry)
+        if self._content is None:
+            return mask, features, None
+        content = self._content_entries[path].load_features()[CONTENT_GROUP]
+        return mask, features, interpolate_content(content, features.num_frames, entry.frame_seconds)
+
+    def _forget(self, path: Path) -> None:
+        self._entries.pop(path, None)
+        self._content_entries.pop(path, None)
 
     def load_features(self, entry: CachedAnalysis) -> VoiceFeatures:
         """Return the features whose "values" are the rows that methods convert or synthesize."""

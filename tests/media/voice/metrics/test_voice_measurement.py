@@ -93,8 +93,8 @@ def test_every_measured_metric_is_declared(measured: RouteEvaluation) -> None:
 
 def test_definitions_contain_the_constants_of_the_code() -> None:
     assert f"within {acoustic_frames.LOUD_RANGE_DB:.0f} dB" in MCD.definition
-    low, high = distribution.MIN_MODULATION_HZ, distribution.MAX_MODULATION_HZ
-    assert f"{low:.1f} to {high:.0f} Hz" in MODULATION.definition
+    low_hz = 1 / (distribution.SEGMENT_FRAMES * acoustic_frames.HOP_SECONDS)
+    assert f"{low_hz:.1f} to {distribution.MAX_MODULATION_BIN * low_hz:.0f} Hz" in MODULATION.definition
 
 
 def test_evaluator_is_deterministic() -> None:

@@ -12,14 +12,12 @@ from typing import Final, NamedTuple
 import numpy as np
 import torch
 
-from unpaired.media.voice.metrics.acoustic_frames import HOP_SECONDS, Doubles, FrameFeatures
+from unpaired.media.voice.metrics.acoustic_frames import Doubles, FrameFeatures
 from unpaired.metrics import frame_distance
 
 SEGMENT_FRAMES: Final = 128
 """Frames per segment of the modulation spectrum: 640 ms, with bins 1.56 Hz apart."""
 MAX_MODULATION_BIN: Final = 32
-MIN_MODULATION_HZ: Final = 1 / (SEGMENT_FRAMES * HOP_SECONDS)
-MAX_MODULATION_HZ: Final = MAX_MODULATION_BIN / (SEGMENT_FRAMES * HOP_SECONDS)
 _MIN_POWER: Final = 1e-12
 
 
