@@ -156,6 +156,8 @@ class Method(nn.Module, ABC):
     """Whether the method applies `NetworkFactory.alignment` to the inputs of its generators."""
     export_refusal: ClassVar[str] = ""
     """Why a translation is no forward pass and cannot be exported; empty if it is one."""
+    turn_period: int = 1
+    """Number of steps after which the turns of `play` repeat: above 1 if some players train in a part of the steps."""
     stride: int = 1
     """`translate` accepts heights and widths that are multiples of this; set by the code that builds the networks."""
     translation_losses: tuple[TranslationLoss, ...] = ()

@@ -114,7 +114,7 @@ class DiscoGAN(Method):
     ) -> None:
         super().__init__()
         self.adversarial_loss = adversarial_loss
-        self.discriminator_every = max(2, discriminator_every)
+        self.turn_period = self.discriminator_every = max(2, discriminator_every)
         # G: X -> Y and F: Y -> X are the generators, D_x and D_y the discriminators.
         self.G, self.F = net.generator("X", "Y", depth), net.generator("Y", "X", depth)
         self.D_x, self.D_y = net.discriminator("X"), net.discriminator("Y")
