@@ -84,8 +84,8 @@ class BatchTranslation:
     """A translation of the items `x` (B, C, H, W) of a batch by the networks `roles`, with gradients.
 
     `key` identifies it among those of a batch: the source and the target domain, if all items have the same. `labels`
-    are the source's and the target's labels (B, L) otherwise. `translate` maps `x`, or items of the same shape in its
-    place. `context` (B, K, H, W) is what the medium gives to losses besides `x`.
+    are the source's and the target's labels (B, L) otherwise. `translate` maps `x` or its first items, or items of the
+    same shape in their place. `context` (B, K, H, W) is what the medium gives to losses besides `x`.
     """
 
     key: tuple[str, ...]
