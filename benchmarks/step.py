@@ -34,9 +34,9 @@ from unpaired.media import MEDIA
 from unpaired.media.image.settings import ImageSettings
 from unpaired.methods import METHODS
 from unpaired.methods.base import Method, StepContext
-from unpaired.networks.blocks import count_parameters
 from unpaired.networks.image_factory import ImageNetworkFactory
 from unpaired.networks.image_settings import ImageNetworkSettings
+from unpaired.parameters import count_parameters
 from unpaired.training.distributed import Distributed
 from unpaired.training.loop import TrainingLoop
 from unpaired.training.precision import Precision, benchmark_precisions

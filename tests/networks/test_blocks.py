@@ -5,7 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from unpaired.config.settings import Norm
-from unpaired.networks.blocks import NonAffineGroupNorm, ResidualBlock, conv, count_parameters, norm
+from unpaired.networks.blocks import NonAffineGroupNorm, ResidualBlock, conv, norm
+from unpaired.parameters import count_parameters
 
 
 def gradients(net: nn.Module, x: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:

@@ -22,7 +22,7 @@ from unpaired.media.interface import EvaluateOptions
 from unpaired.methods import METHODS
 from unpaired.metrics import trend
 from unpaired.metrics.base import Evaluation, RouteEvaluation
-from unpaired.networks.blocks import count_parameters
+from unpaired.parameters import count_parameters
 from unpaired.report.page import write_report
 from unpaired.runs.files import read_file_lists
 from unpaired.runs.progress import Budget, Progress

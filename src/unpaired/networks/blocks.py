@@ -238,11 +238,6 @@ def is_batch_independent(net: nn.Module) -> bool:
     return not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in net.modules())
 
 
-def count_parameters(*nets: nn.Module) -> int:
-    """Count the parameters of networks; parameters that are shared, within a network or between two, count once."""
-    return sum(p.numel() for p in {p for net in nets for p in net.parameters()})
-
-
 class Role(nn.Sequential):
     """One network of a method, such as a generator: its layers in order.
 

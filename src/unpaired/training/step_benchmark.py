@@ -13,7 +13,7 @@ from unpaired.config.run_config import RunConfig
 from unpaired.console import LogCallback
 from unpaired.data.batches import BatchLoader
 from unpaired.methods.base import Method, StepContext
-from unpaired.networks.blocks import count_parameters
+from unpaired.parameters import count_parameters
 from unpaired.training.distributed import Distributed
 from unpaired.training.loop import TrainingLoop
 from unpaired.training.precision import BUSY_FACTOR, Precision, benchmark_precisions, measure_steps
