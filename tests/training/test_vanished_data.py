@@ -13,6 +13,7 @@ from conftest import TINY
 
 from unpaired import resume, train
 from unpaired.errors import WorkError
+from unpaired.methods.base import Batch
 from unpaired.runs.folder import RunFolder
 from unpaired.runs.progress import list_checkpoints
 from unpaired.runs.weights import read_tensors
@@ -52,13 +53,17 @@ def test_vanished_data_stop_training_with_the_state_saved(
 def test_a_rank_saves_and_stops_if_another_one_cannot_load_its_files() -> None:
     loaded: list[str] = []
 
+    def load() -> list[Batch]:
+        loaded.append("batch")
+        return []
+
     def run_on_all(work: Callable[[], None]) -> None:
         work()
         raise WorkError("the data of rank 1 are gone")
 
     trainer = SimpleNamespace(
         loop=SimpleNamespace(distributed=SimpleNamespace(run_on_all=run_on_all, world_size=2)),
-        _load_micro_batches=lambda: loaded.append("batch") or [],
+        _load_micro_batches=load,
         save=lambda: loaded.append("saved"),
     )
     with pytest.raises(WorkError, match="rank 1"):

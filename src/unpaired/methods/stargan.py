@@ -109,7 +109,7 @@ class StarGAN(LabelConditionedMethod):
         self.labels, self.domains = net.labels, net.domains
         self.adversarial_loss = adversarial_loss
         self.per_domain_scores, self.cycle_noise = per_domain_scores, cycle_noise
-        self.turn_period = self.n_critic = max(1, n_critic)
+        self.turn_period = self.n_critic = n_critic
         self.has_several_datasets = len(self.labels.dataset_groups) > 1
         # G: generator, T: trunk of the discriminator, D: its head for realism (D_src), C: its label head (D_cls).
         mask_size = len(self.labels.groups) if self.has_several_datasets else 0
