@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from typing import Annotated
 
 import torch
-from pydantic import Field
 from torch import Tensor
 from typing_extensions import Doc
 
@@ -19,6 +18,7 @@ from unpaired.methods.setting_types import (
     Fraction,
     GeneratorDepth,
     GradClip,
+    IntFromTwo,
     LearningRate,
     WeightDecay,
 )
@@ -102,8 +102,7 @@ class DiscoGAN(Method):
             ),
         ] = 10_000.0,
         discriminator_every: Annotated[
-            int,
-            Field(ge=2),
+            IntFromTwo,
             Doc(
                 "The discriminators train once in this many steps (2 or more), the generators in all others. "
                 "Lower it if the discriminators are too weak."

@@ -2,7 +2,7 @@
 
 A method's settings are the keyword-only parameters of its `__init__`. Their annotations carry the help text
 (`Annotated[TYPE, Doc(...)]`), which `--help`, the settings page, the report and error messages display, and the limits
-of a number (`Field`), if they are others than 0 and above.
+of a number (`Field`) unless these are 0 and above.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ Auto = Literal["auto"]
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 PositiveInt = Annotated[int, Field(ge=1)]
+IntFromTwo = Annotated[int, Field(ge=2)]
 """Types of numbers with limits; other numbers must not be negative."""
 
 # Optimization
