@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import itertools
 import multiprocessing
 import os
 import resource
@@ -33,12 +34,13 @@ from unpaired.media import MEDIA
 from unpaired.media.image.settings import ImageSettings
 from unpaired.methods import METHODS
 from unpaired.methods.base import Method, StepContext
-from unpaired.networks.blocks import count_parameters
 from unpaired.networks.image_factory import ImageNetworkFactory
 from unpaired.networks.image_settings import ImageNetworkSettings
+from unpaired.parameters import count_parameters
 from unpaired.training.distributed import Distributed
 from unpaired.training.loop import TrainingLoop
 from unpaired.training.precision import Precision, benchmark_precisions
+from unpaired.training.step_benchmark import count_period_steps
 
 Side = Literal["ours", "straight"]
 Step = Callable[[], None]
@@ -170,13 +172,15 @@ def memory(case: Case, side: Side) -> float:
 def chosen_precision(case: Case) -> Precision:
     """Return the precision that training would choose for this case."""
     method, batch = case.method(), case.batch()
+    step_count = count_period_steps(method)
+    steps = itertools.cycle(range(step_count))
 
     def step(precision: Precision) -> None:
         TrainingLoop(method, Distributed(Fabric(accelerator=case.device, devices=1)), precision).step(
-            [batch], StepContext(0, 0.0)
+            [batch], StepContext(next(steps), 0.0)
         )
 
-    return benchmark_precisions(step, torch.device(case.device)).precision
+    return benchmark_precisions(step, torch.device(case.device), step_count=step_count).precision
 
 
 def measure(case: Case, rounds: int) -> dict[str, Any]:

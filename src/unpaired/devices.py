@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 
@@ -31,9 +31,16 @@ def limit_threads() -> None:
         torch.set_num_threads(cores)
 
 
+def fork_rng(device: torch.device) -> AbstractContextManager[None]:
+    """Return a context that restores the random states of the CPU and of `device` (CUDA, MPS or CPU) at its end."""
+    return torch.random.fork_rng([] if device.type == "cpu" else [device], device_type=device.type)
+
+
 @contextmanager
 def isolate_rng(seed: int = 0) -> Iterator[None]:
     """Seed torch on all devices within the context; restore the states of the global generators at its end."""
-    with torch.random.fork_rng(devices=list(range(torch.cuda.device_count()))):
+    accelerator = torch.accelerator.current_accelerator()
+    kind = "cuda" if accelerator is None else accelerator.type
+    with torch.random.fork_rng(range(torch.accelerator.device_count()), device_type=kind):
         torch.manual_seed(seed)
         yield

@@ -153,6 +153,37 @@ def test_invalid_setting_raises_usage_error(settings: dict[str, Any], message: s
 
 
 @pytest.mark.parametrize(
+    ("method", "name", "refused", "accepted"),
+    [
+        ("fader", "latent_discriminator_dropout", (-0.1, 1.5), (0, 1)),
+        ("fader", "latent_adversarial_warmup", (-0.1, 2), (0, 1)),
+        ("fader", "residual_decoder_start", (-0.1, 2), (0, 1)),
+        ("discogan", "adversarial_fraction", (-0.1, 3), (0, 1)),
+        ("discogan", "initial_reconstruction_fraction", (-0.1, 1.1), (0, 1)),
+        ("discogan", "final_reconstruction_fraction", (-0.1, 1.1), (0, 1)),
+        ("discogan", "discriminator_every", (0, 1), (2,)),
+        ("cut", "temperature", (0, -1), (0.01, 2)),
+        ("fastcut", "num_patches", (0,), (1,)),
+        ("fastcut", "nce_warmup", (-0.1, 1.1), (0, 1)),
+        ("vaegan", "latent_dim", (0,), (1,)),
+        ("vaegan", "feature_layer", (0,), (1,)),
+        ("cogan", "inversion_candidates", (0,), (1,)),
+        ("stargan", "n_critic", (0,), (1,)),
+        ("cogan", "inversion_steps", (-1,), (0,)),
+        ("cyclegan", "identity_weight", (-1,), (0, "auto")),
+    ],
+)
+def test_numbers_outside_of_their_range_raise_usage_error(
+    method: str, name: str, refused: tuple[Any, ...], accepted: tuple[Any, ...]
+) -> None:
+    for value in refused:
+        with pytest.raises(UsageError, match=rf"'{name}'.*{value}"):
+            resolve(method=method, **{name: value})
+    for value in accepted:
+        assert getattr(resolve(method=method, **{name: value}).method_settings, name) == value
+
+
+@pytest.mark.parametrize(
     ("method", "settings", "fix"),
     [
         ("cyclegan", {"identity_end": 0.4, "identity_weight": 0.0}, {"identity_weight": 1.0}),

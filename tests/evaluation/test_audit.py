@@ -7,11 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from conftest import TINY
 
-from unpaired import train
+from unpaired import compare, train
 from unpaired.cli.main import main
 from unpaired.errors import UsageError
 from unpaired.evaluation.audit import audit
@@ -92,6 +93,23 @@ def test_audit_selects_routes_and_raises_usage_error_for_wrong_options(run: Path
         audit(run, to="green")
     with pytest.raises(UsageError, match="--inverse-steps 1: expected 2 or more"):
         audit(run, inverse_steps=1)
+
+
+@pytest.mark.usefixtures("without_features")
+def test_other_numbers_of_channels_than_1_and_3_are_refused_before_probes_train(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        for i in range(12):
+            pixels = np.random.default_rng(i).integers(0, 255, (16, 16, 2), np.uint8)
+            np.save(tmp_path / name / f"{i}.npy", pixels)
+    data = (tmp_path / "one", tmp_path / "two")
+    lines: list[str] = []
+    settings = TINY | {"channels": 2, "steps": 1}
+    result = compare(*data, methods=["cyclegan"], out=tmp_path / "out", audit=True, log=lines.append, **settings)
+    assert [method.state for method in result.results] == ["done"]
+    assert any("not audited" in line for line in lines)
+    with pytest.raises(UsageError, match=r"1 or 3 channels.* 2; .*unpaired evaluate"):
+        audit(tmp_path / "out" / "cyclegan")
 
 
 def test_a_damaged_audit_is_not_in_the_report(run: Path) -> None:

@@ -188,3 +188,13 @@ def test_losses_of_translations_train_the_players_that_translate(name: str) -> N
     assert players == {name for name, player in method.players.items() if translating & set(player.roles)}
     assert all(method.loss_weight(player, "loudness", StepContext(0, 0)) == 3 for player in players)
     assert collect_pretrained(method)["judge"] == "0" * 64
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_translation_of_the_first_items_equals_the_first_of_all(name: str) -> None:
+    """The content loss compares the first items of a batch only, and therefore translates no others."""
+    method = build_voice(name).train()
+    batch = random_batches(method, 1, items=3, of=VOICE)[0]
+    for translation in method.list_translations(batch):
+        first, whole = translation.translate(translation.x[:2]), translation.translate(translation.x)
+        assert first.shape[0] == 2 and torch.allclose(first, whole[:2], rtol=0, atol=1e-12)

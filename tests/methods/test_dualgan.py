@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from benchmarks.straight_line import freeze
 from unpaired.methods.base import StepContext
+from unpaired.training.memory_limits import SavedTensors, estimate_step_bytes
 
 
 class StraightDualGAN:
@@ -84,3 +85,15 @@ def test_weight_clipping_applies_only_to_discriminators(settings: dict[str, Any]
     sizes = {role: max(p.abs().max().item() for p in net.parameters()) for role, net in method.named_children()}
     assert sizes["G"] > 0.02 and sizes["F"] > 0.02
     assert sizes["D_x"] == sizes["D_y"] == largest if largest else min(sizes["D_x"], sizes["D_y"]) > 0.02
+
+
+def test_memory_grows_linearly_with_the_micro_batches_that_keep_the_generators_graph() -> None:
+    def measure_peak(count: int) -> float:
+        method = build("dualgan")
+        with SavedTensors() as saved:
+            loop_of(method).step(random_batches(method, 1) * count, StepContext(0, 0.0))
+        return saved.peak_bytes
+
+    peaks = {count: measure_peak(count) for count in (1, 2, 4)}
+    assert peaks[4] > 1.5 * peaks[1]
+    assert estimate_step_bytes(4, 4, peaks.__getitem__) == pytest.approx(peaks[4], rel=0.02)

@@ -114,6 +114,17 @@ def test_stargan_steps_equal_a_reference_implementation(turns: int) -> None:
     assert_equal_steps(method, twin, StraightStarGAN(dict(twin.named_children()), turns), 4)
 
 
+def test_stargan_keeps_no_graph_of_the_generator_in_steps_that_train_the_discriminator_only() -> None:
+    method = build("stargan", labels=HAIR, n_critic=2)
+    outputs: list[Tensor] = []
+    method.get_submodule("G").register_forward_hook(lambda _, inputs, output: outputs.append(output))
+    loop, (batch,) = loop_of(method), random_batches(method, 1, items=2)
+    for step, has_graph in ((0, [True, True]), (1, [False])):
+        outputs.clear()
+        loop.step([batch], StepContext(step, 0.0))
+        assert [output.requires_grad for output in outputs] == has_graph
+
+
 def test_fader_steps_equal_a_reference_implementation() -> None:
     settings: dict[str, Any] = {
         "adversarial_weight": 1.0,

@@ -18,9 +18,10 @@ from unpaired.media import MEDIA
 from unpaired.methods import METHODS
 from unpaired.methods.base import Method, StepContext
 from unpaired.methods.capabilities import EncoderDecoderMethod
-from unpaired.networks.blocks import Blur, ResidualBlock, count_parameters
+from unpaired.networks.blocks import Blur, ResidualBlock
 from unpaired.networks.image_factory import ImageNetworkFactory
 from unpaired.networks.image_settings import ImageNetworkSettings
+from unpaired.parameters import count_parameters
 
 PAPER: dict[str, dict[str, Any]] = {
     "gan": {"size": 64},

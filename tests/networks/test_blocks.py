@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from unpaired.config.settings import Norm
 from unpaired.networks.blocks import NonAffineGroupNorm, ResidualBlock, conv, norm
+from unpaired.parameters import count_parameters
 
 
 def gradients(net: nn.Module, x: Tensor, upstream: Tensor) -> tuple[Tensor, Tensor]:
@@ -74,3 +75,9 @@ def test_residual_block_with_zero_weights_is_the_identity() -> None:
 @pytest.mark.parametrize(("kernel", "stride", "size"), [(3, 1, 10), (7, 1, 10), (3, 2, 5)])
 def test_conv_keeps_or_halves_the_size(kernel: int, stride: int, size: int) -> None:
     assert conv(1, 2, kernel, "reflect", stride)(torch.zeros(1, 1, 10, 10)).shape == (1, 2, size, size)
+
+
+def test_shared_parameters_are_counted_once() -> None:
+    a, b = nn.Linear(2, 3), nn.Linear(3, 4)
+    b.bias = a.bias
+    assert count_parameters(a) == 9 and count_parameters(a, b) == 9 + 12 == count_parameters(nn.Sequential(a, b), a)

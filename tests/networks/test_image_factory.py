@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from unpaired.errors import UsageError
-from unpaired.networks.blocks import Blur, Role, count_parameters
+from unpaired.networks.blocks import Blur, Role
 from unpaired.networks.conditional import concat_label
 from unpaired.networks.discriminator import (
     FiniteDifferences,
@@ -16,6 +16,7 @@ from unpaired.networks.discriminator import (
 from unpaired.networks.identity_autoencoder import dct_kernels
 from unpaired.networks.image_factory import ImageNetworkFactory
 from unpaired.networks.image_settings import ImageNetworkSettings
+from unpaired.parameters import count_parameters
 
 
 def networks(size: int = 32, channels: int = 3, **settings: object) -> ImageNetworkFactory:

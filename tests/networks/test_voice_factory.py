@@ -10,7 +10,6 @@ from torch import nn
 from unpaired.config.settings import NetworkSettings
 from unpaired.errors import UsageError
 from unpaired.media.voice.settings import PRESETS
-from unpaired.networks.blocks import count_parameters
 from unpaired.networks.conditional import concat_label
 from unpaired.networks.gated_convolutions import (
     FlattenFrequency,
@@ -22,6 +21,7 @@ from unpaired.networks.gated_convolutions import (
     pixel_shuffle,
 )
 from unpaired.networks.voice_factory import VoiceNetworkFactory
+from unpaired.parameters import count_parameters
 
 
 def networks(q: int = 24, frames: int = 128, form: str = "1", **settings: Any) -> VoiceNetworkFactory:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
@@ -13,11 +14,13 @@ from safetensors.torch import load_file
 from torch import nn
 
 from unpaired import resume, train
+from unpaired.config.run_config import RunConfig
 from unpaired.errors import WorkError
 from unpaired.methods.base import Batch
 from unpaired.training import memory_limits
+from unpaired.training.distributed import Distributed
 from unpaired.training.loop import TrainingLoop
-from unpaired.training.memory_limits import SavedTensors
+from unpaired.training.memory_limits import SavedTensors, estimate_step_bytes, repeat_within_memory
 
 TINY: dict[str, Any] = {
     "preset": "tiny",
@@ -131,6 +134,39 @@ def test_the_estimate_raises_the_number_of_micro_batches(
         train(discs, out=tmp_path / "a", log=needs.append, **TINY)
     counts = [text.split("--grad-accumulation ")[1].split(",")[0] for text in needs if "--grad-acc" in text]
     assert counts == ["2", "4"]
+
+
+def test_a_rank_gets_its_part_of_the_memory_of_its_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for available, expected in ((100, 50.0), (None, float("inf"))):
+        monkeypatch.setattr(memory_limits, "read_available_bytes", lambda value=available: value)
+        config = SimpleNamespace(training=SimpleNamespace(devices=2, nodes=3))
+        assert memory_limits.read_bytes_per_rank(cast(Any, config)) == expected
+
+
+def test_the_rank_with_the_least_memory_decides_for_all(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory_limits, "read_available_bytes", lambda: 1 << 40)
+    monkeypatch.setattr("unpaired.training.distributed.Distributed.minimum", lambda *_: 0.0)
+    with pytest.raises(WorkError, match="GB are free"):
+        train(discs, out=tmp_path / "a", log=quiet, **TINY)
+
+
+def test_micro_batches_add_what_they_keep_between_turns() -> None:
+    """Eight items in four micro-batches: 2 x (10 + 3 x (14 - 10))."""
+    assert estimate_step_bytes(8, 4, {1: 10.0, 2: 14.0}.__getitem__) == 44
+    assert estimate_step_bytes(8, 1, {1: 10.0}.__getitem__) == 80
+
+
+def test_a_rank_that_runs_out_of_memory_alone_reports_it() -> None:
+    ranks = Distributed(cast(Any, SimpleNamespace(world_size=2, global_rank=1)))
+
+    def work(_: RunConfig) -> None:
+        raise torch.OutOfMemoryError("fake")
+
+    with pytest.raises(WorkError, match="--batch-size") as caught:
+        repeat_within_memory(work, cast(Any, None), cast(Any, nn.Linear(1, 1)), ranks, quiet)
+    assert not caught.value.is_reported_elsewhere
 
 
 def test_saved_tensors_are_counted_once_and_until_they_are_freed() -> None:

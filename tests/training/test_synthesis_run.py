@@ -16,10 +16,13 @@ from unpaired.config.run_config import read_config
 from unpaired.errors import UsageError, WorkError
 from unpaired.evaluation.run import evaluate
 from unpaired.export.run import export_run
+from unpaired.media import MEDIA, Medium
 from unpaired.media.voice.content import synthesis
 from unpaired.media.voice.settings import speaker_statistics, voice_settings
 from unpaired.media.voice.streaming import translate_stream
 from unpaired.runs.folder import RunFolder
+from unpaired.training.feasibility import explain_unsupported
+from unpaired.training.listing import list_single_methods
 from unpaired.training.train import train
 from unpaired.translate.translator import Translator
 
@@ -100,6 +103,13 @@ def test_export_is_refused_because_the_encoder_is_not_part_of_the_file(data: Pat
 def test_other_methods_refuse_a_single_folder_and_name_the_one_that_takes_it(data: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=METHOD):
         train(data / "bob", method="cyclegan", out=tmp_path / "run", log=lambda _: None)
+
+
+@pytest.mark.parametrize("medium", MEDIA.values(), ids=lambda medium: medium.name)
+def test_a_method_for_a_single_folder_is_advised_only_if_it_can_be_trained(medium: Medium) -> None:
+    names = list_single_methods(medium)
+    assert all(not explain_unsupported(name, medium) for name in names)
+    assert names == (["recognition-synthesis"] if medium.name == "voice" else [])
 
 
 def test_mel_features_and_other_encoders_are_refused(

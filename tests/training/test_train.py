@@ -22,6 +22,7 @@ from unpaired.errors import DivergenceError, UsageError, WorkError
 from unpaired.runs.progress import list_checkpoints
 from unpaired.runs.weights import read_tensors, write_tensors
 from unpaired.training.loop import TrainingLoop
+from unpaired.training.step_report import StepReport
 from unpaired.training.train import dry_run, resume, train
 from unpaired.training.trainer import TrainingInterrupt
 
@@ -237,6 +238,28 @@ def test_unwritable_or_full_disk_raises_work_error(
     monkeypatch.setattr("unpaired.metrics.features.is_available", lambda: False)
     resume(tmp_path / "run", log=quiet)
     assert state_step(tmp_path / "run") == "step-000000004"
+
+
+def test_only_write_errors_of_training_are_reported_as_an_unwritable_folder(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raise_callback_error(_: StepReport) -> bool:
+        raise FileNotFoundError(2, "No such file or directory", "callback.txt")
+
+    with pytest.raises(FileNotFoundError, match=r"callback\.txt"):
+        trained(discs, tmp_path / "callback", steps=1, on_step=raise_callback_error)
+
+    def raise_disk_full(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("unpaired.training.logging.SummaryWriter.add_scalar", raise_disk_full)
+    with pytest.raises(WorkError, match=r"full: .*No space left.*checkpoint") as caught:
+        trained(discs, tmp_path / "full", steps=1)
+    assert str(tmp_path / "full") in str(caught.value)
+    monkeypatch.undo()
+    monkeypatch.setattr("unpaired.runs.history.History.add", raise_disk_full)
+    with pytest.raises(WorkError, match=r"other: .*No space left"):
+        trained(discs, tmp_path / "other", steps=1)
 
 
 def test_edited_or_foreign_checkpoint_raises_work_error(discs: Path, tmp_path: Path) -> None:

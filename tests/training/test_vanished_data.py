@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
@@ -10,10 +13,12 @@ from conftest import TINY
 
 from unpaired import resume, train
 from unpaired.errors import WorkError
+from unpaired.methods.base import Batch
 from unpaired.runs.folder import RunFolder
 from unpaired.runs.progress import list_checkpoints
 from unpaired.runs.weights import read_tensors
 from unpaired.training.step_report import StepReport
+from unpaired.training.trainer import Trainer
 
 SETTINGS = TINY | {"steps": 8, "evaluate_every": 0, "sample_every": 0, "workers": 0}
 
@@ -43,6 +48,27 @@ def test_vanished_data_stop_training_with_the_state_saved(
     whole = train(*data, out=tmp_path / "whole", **SETTINGS)
     one, other = read_model(run), read_model(whole)
     assert one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_a_rank_saves_and_stops_if_another_one_cannot_load_its_files() -> None:
+    loaded: list[str] = []
+
+    def load() -> list[Batch]:
+        loaded.append("batch")
+        return []
+
+    def run_on_all(work: Callable[[], None]) -> None:
+        work()
+        raise WorkError("the data of rank 1 are gone")
+
+    trainer = SimpleNamespace(
+        loop=SimpleNamespace(distributed=SimpleNamespace(run_on_all=run_on_all, world_size=2)),
+        _load_micro_batches=load,
+        save=lambda: loaded.append("saved"),
+    )
+    with pytest.raises(WorkError, match="rank 1"):
+        Trainer._load_or_save(cast(Any, trainer))
+    assert loaded == ["batch", "saved"]
 
 
 @pytest.mark.usefixtures("without_features")

@@ -78,6 +78,7 @@ def main(name: str, out: Path) -> None:
     assert not ranks.any(False)
     assert ranks.any(ranks.rank == 1)
     assert ranks.broadcast(ranks.rank) == 0
+    assert ranks.minimum(3e9 - ranks.rank) == 3e9 - 1
     check_shared_errors(ranks)
     if ranks.is_first:
         save_file({name: tensor.contiguous() for name, tensor in collect_state(method).items()}, out)

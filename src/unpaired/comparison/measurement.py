@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-
-from torch import nn
 
 from unpaired import __version__
 from unpaired.comparison.folder import ComparisonFolder, ComparisonManifest, RunRecord
@@ -25,6 +22,7 @@ from unpaired.media.interface import EvaluateOptions
 from unpaired.methods import METHODS
 from unpaired.metrics import trend
 from unpaired.metrics.base import Evaluation, RouteEvaluation
+from unpaired.parameters import count_parameters
 from unpaired.report.page import write_report
 from unpaired.runs.files import read_file_lists
 from unpaired.runs.progress import Budget, Progress
@@ -151,8 +149,8 @@ class ComparisonEvaluator:
             precision=summary.config.training.precision,
             checkpoint=checkpoint,
             checkpoint_step=summary.steps.get(checkpoint, 0),
-            parameters=count_parameters(method.get_submodule(role) for role in method.translation_roles),
-            total_parameters=count_parameters([method]),
+            parameters=count_parameters(*(method.get_submodule(role) for role in method.translation_roles)),
+            total_parameters=count_parameters(method),
             translate_s=seconds,
             is_still_improving=trend.classify_trend(summary.trend_points, summary.validation_metric) == "gains",
         )
@@ -248,8 +246,3 @@ def read_contents(folder: Path) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
     except OSError as error:
         raise WorkError(f"{folder}: cannot be read ({error})") from error
-
-
-def count_parameters(modules: Iterable[nn.Module]) -> int:
-    """Return the number of parameters of some modules; shared parameters count once."""
-    return sum(p.numel() for p in {id(p): p for module in modules for p in module.parameters()}.values())

@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable
 from functools import cache
-from typing import Annotated, Any, ClassVar, get_type_hints
+from typing import Annotated, Any, ClassVar, TypeVar, get_type_hints
 
 from pydantic import Field, create_model
+from pydantic.fields import FieldInfo
 from typing_extensions import Doc
 
 from unpaired.config.settings import Auto, DataSettings, StrictModel, TrainingSettings
@@ -16,6 +17,7 @@ from unpaired.media import MEDIA, Medium
 from unpaired.methods import METHODS
 from unpaired.methods.base import Method
 
+T = TypeVar("T")
 NUMBER_TYPES = (int, float, int | None, float | None)
 """Types of method settings whose values must not be negative."""
 NonNegative = Annotated[float, Field(ge=0)]
@@ -39,8 +41,8 @@ def _restore_method_settings(cls: type[Method], values: dict[str, Any]) -> Stric
 def build_method_settings_model(cls: type[Method]) -> type[MethodSettings]:
     """Build a settings model from a method's keyword-only parameters, with their types, defaults and help texts.
 
-    Numbers must not be negative, because they are learning rates, weights and sizes. "auto" is a value only where the
-    type contains it.
+    Numbers must not be negative, because they are learning rates, weights and sizes; a `Field` in the annotation gives
+    other limits. "auto" is a value only where the type contains it.
     """
     hints = get_type_hints(cls.__init__)
     annotated = get_type_hints(cls.__init__, include_extras=True)
@@ -48,17 +50,18 @@ def build_method_settings_model(cls: type[Method]) -> type[MethodSettings]:
     for name, parameter in inspect.signature(cls.__init__).parameters.items():
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
             hint = NonNegative | Auto if hints[name] == float | Auto else hints[name]
-            minimum = 0 if hint in NUMBER_TYPES else None
-            fields[name] = (hint, Field(parameter.default, description=_find_doc(annotated[name]), ge=minimum))
+            limits = _find_extra(annotated[name], FieldInfo) or Field(ge=0 if hint in NUMBER_TYPES else None)
+            doc = _find_extra(annotated[name], Doc)
+            default = Field(parameter.default, description=None if doc is None else doc.documentation)
+            fields[name] = (Annotated[hint, limits], default)
     model: type[MethodSettings] = create_model(f"{cls.__name__}Settings", __base__=MethodSettings, **fields)
     model.ignored_if, model.method_class = cls.ignored_if, cls
     return model
 
 
-def _find_doc(annotation: Any) -> str | None:
-    """Return the help text (`Doc`) in an annotation."""
-    extras = getattr(annotation, "__metadata__", ())
-    return next((extra.documentation for extra in extras if isinstance(extra, Doc)), None)
+def _find_extra(annotation: Any, kind: type[T]) -> T | None:
+    """Return the first extra of a kind in an annotation, such as the help text (`Doc`); None without one."""
+    return next((extra for extra in getattr(annotation, "__metadata__", ()) if isinstance(extra, kind)), None)
 
 
 def get_section_models(method: str, medium: Medium) -> dict[str, type[StrictModel]]:

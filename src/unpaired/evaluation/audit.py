@@ -66,7 +66,7 @@ def audit(
         model = load_model(folder.path, checkpoint)
     config, method = model.config, model.method
     require_writable(folder.path)
-    if reason := config.get_medium().explain_audit_refusal():
+    if reason := config.get_medium().explain_audit_refusal(config):
         raise UsageError(f"{run}: {reason}; to measure this run: unpaired evaluate {run}")
     routes = [r for r in method.routes if to is None or config.get_domain(r.target).name == to]
     if not routes:

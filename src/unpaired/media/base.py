@@ -318,8 +318,8 @@ class Medium(ABC):
     def describe_items(self, config: RunConfig) -> str:
         """Return the size or length of a run's training items for messages, as "at 64 px"."""
 
-    def explain_audit_refusal(self) -> str:
-        """Explain why steganography cannot be measured; empty if it can."""
+    def explain_audit_refusal(self, config: RunConfig | None = None) -> str:  # noqa: ARG002
+        """Explain why steganography cannot be measured, in any run or in that of `config`; empty if it can."""
         return f"an audit is not available for {self.files_noun}"
 
     def create_inverse(self, config: RunConfig) -> tuple[Role, int]:  # noqa: ARG002

@@ -84,8 +84,8 @@ class BatchTranslation:
     """A translation of the items `x` (B, C, H, W) of a batch by the networks `roles`, with gradients.
 
     `key` identifies it among those of a batch: the source and the target domain, if all items have the same. `labels`
-    are the source's and the target's labels (B, L) otherwise. `translate` maps `x`, or items of the same shape in its
-    place. `context` (B, K, H, W) is what the medium gives to losses besides `x`.
+    are the source's and the target's labels (B, L) otherwise. `translate` maps `x` or its first items, or items of the
+    same shape in their place. `context` (B, K, H, W) is what the medium gives to losses besides `x`.
     """
 
     key: tuple[str, ...]
@@ -156,6 +156,8 @@ class Method(nn.Module, ABC):
     """Whether the method applies `NetworkFactory.alignment` to the inputs of its generators."""
     export_refusal: ClassVar[str] = ""
     """Why a translation is no forward pass and cannot be exported; empty if it is one."""
+    turn_period: int = 1
+    """Number of steps after which the turns of `play` repeat: above 1 if some players train in a part of the steps."""
     stride: int = 1
     """`translate` accepts heights and widths that are multiples of this; set by the code that builds the networks."""
     translation_losses: tuple[TranslationLoss, ...] = ()

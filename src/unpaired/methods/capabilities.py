@@ -92,9 +92,12 @@ class LabelConditionedMethod(Method):
 
     def list_translations(self, batch: Batch) -> list[BatchTranslation]:
         """Return the translation of the batch to the labels of other items of it, in random order."""
-        label = batch["label"]
+        label, label_mask = batch["label"], batch["label_mask"]
         target_label = label[torch.randperm(len(label))]
-        translate = partial(self.apply_labels, label=target_label, label_mask=batch["label_mask"])
+
+        def translate(x: Tensor) -> Tensor:
+            return self.apply_labels(x, target_label[: len(x)], label_mask[: len(x)])
+
         return [BatchTranslation(("x",), self.translating_roles, batch["x"], translate, (label, target_label))]
 
     def build_routes(self, roles: tuple[str, ...], classifiers: tuple[str, ...]) -> tuple[Route, ...]:

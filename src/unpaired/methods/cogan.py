@@ -19,6 +19,7 @@ from unpaired.methods.setting_types import (
     GradClip,
     LatentDim,
     LearningRate,
+    PositiveInt,
     WeightDecay,
 )
 from unpaired.networks import NetworkFactory
@@ -73,7 +74,7 @@ class CoGAN(EncoderDecoderMethod, SamplingMethod):
             ),
         ] = 50,
         inversion_candidates: Annotated[
-            int,
+            PositiveInt,
             Doc(
                 "Number of fixed random codes of which the closest starts the search for an image's code; at least 1. "
                 "Raise it if translations miss the input."
@@ -86,7 +87,7 @@ class CoGAN(EncoderDecoderMethod, SamplingMethod):
     ) -> None:
         super().__init__()
         self.latent_dim, self.adversarial_loss = latent_dim, adversarial_loss
-        self.inversion_steps, self.inversion_candidates = inversion_steps, max(1, inversion_candidates)
+        self.inversion_steps, self.inversion_candidates = inversion_steps, inversion_candidates
         # G: layers that the generators share, G_x and G_y: their last layers; D_x and D_y: discriminators.
         self.G = net.decode_vector(latent_dim)
         self.G_x, self.G_y = net.render("X"), net.render("Y")

@@ -30,6 +30,7 @@ from unpaired.methods.setting_types import (
     CycleNoise,
     CycleWeight,
     DiscriminatorLearningRate,
+    Fraction,
     GradClip,
     LearningRate,
     PoolSize,
@@ -100,7 +101,7 @@ class CycleGAN(Method):
         ] = 0.0,
         identity_weight: AutoIdentityWeight = 5.0,
         identity_end: Annotated[
-            float,
+            Fraction,
             Doc(
                 "Fraction of the budget (0 to 1) after which the identity loss stops; 1: never. "
                 "Lower it if outputs stay too close to inputs."
@@ -115,7 +116,7 @@ class CycleGAN(Method):
         ] = 0.0,
         transport_weight: TransportWeight = 0.0,
         max_mask_fraction: Annotated[
-            float,
+            Fraction,
             Doc(
                 "Largest fraction (0 to 1) of an item's frames to mask for the generator to fill in (voice only); "
                 "0: off. Set it to 0.5 for MaskCycleGAN-VC."

@@ -15,8 +15,10 @@ from unpaired.methods.base import Batch, Method, Player, StepContext, Turn, Turn
 from unpaired.methods.setting_types import (
     AdversarialLossName,
     DiscriminatorLearningRate,
+    Fraction,
     GeneratorDepth,
     GradClip,
+    IntFromTwo,
     LearningRate,
     WeightDecay,
 )
@@ -72,21 +74,21 @@ class DiscoGAN(Method):
         *,
         adversarial_loss: AdversarialLossName = "bce",
         adversarial_fraction: Annotated[
-            float,
+            Fraction,
             Doc(
                 "Fraction (0 to 1) of the weight that the adversarial loss gets; feature matching gets the rest. "
                 "Raise it if outputs do not look like the target domain."
             ),
         ] = 0.1,
         initial_reconstruction_fraction: Annotated[
-            float,
+            Fraction,
             Doc(
                 "Fraction (0 to 1) of the weight that the reconstruction loss gets before --reconstruction-switch. "
                 "Raise it if early training loses content."
             ),
         ] = 0.01,
         final_reconstruction_fraction: Annotated[
-            float,
+            Fraction,
             Doc(
                 "Fraction (0 to 1) of the weight that the reconstruction loss gets after --reconstruction-switch. "
                 "Raise it if outputs lose content."
@@ -100,7 +102,7 @@ class DiscoGAN(Method):
             ),
         ] = 10_000.0,
         discriminator_every: Annotated[
-            int,
+            IntFromTwo,
             Doc(
                 "The discriminators train once in this many steps (2 or more), the generators in all others. "
                 "Lower it if the discriminators are too weak."
@@ -114,7 +116,7 @@ class DiscoGAN(Method):
     ) -> None:
         super().__init__()
         self.adversarial_loss = adversarial_loss
-        self.discriminator_every = max(2, discriminator_every)
+        self.turn_period = self.discriminator_every = discriminator_every
         # G: X -> Y and F: Y -> X are the generators, D_x and D_y the discriminators.
         self.G, self.F = net.generator("X", "Y", depth), net.generator("Y", "X", depth)
         self.D_x, self.D_y = net.discriminator("X"), net.discriminator("Y")

@@ -95,7 +95,7 @@ class DualGAN(Method):
         grad_clip: GradClip = None,
     ) -> None:
         super().__init__()
-        self.n_critic = max(1, n_critic)
+        self.turn_period = self.n_critic = n_critic
         self.has_gradient_penalty = lipschitz_constraint == "gradient-penalty"
         # G: X -> Y and F: Y -> X are the generators, D_x and D_y the discriminators (critics).
         self.G, self.F = net.generator("X", "Y"), net.generator("Y", "X")

@@ -16,6 +16,7 @@ from unpaired.methods.base import Batch, Player, StepContext, Turn, Turns, forwa
 from unpaired.methods.capabilities import LabelConditionedMethod
 from unpaired.methods.setting_types import (
     DiscriminatorLearningRate,
+    Fraction,
     GradClip,
     LearningRate,
     PerDomainScores,
@@ -96,7 +97,7 @@ class Fader(LabelConditionedMethod):
             ),
         ] = 1e-4,
         latent_adversarial_warmup: Annotated[
-            float,
+            Fraction,
             Doc(
                 "Fraction of the budget (0 to 1) over which the latent adversarial weight rises from zero; 0: none. "
                 "Raise it if outputs are blurred early in training."
@@ -119,14 +120,14 @@ class Fader(LabelConditionedMethod):
         per_domain_scores: PerDomainScores = False,
         transport_weight: TransportWeight = 0.0,
         residual_decoder_start: Annotated[
-            float,
+            Fraction,
             Doc(
                 "Fraction of the budget after which only a residual decoder trains (voice only); 0 or 1: never. "
                 "Try 0.5 if voices sound too smooth."
             ),
         ] = 1.0,
         latent_discriminator_dropout: Annotated[
-            float,
+            Fraction,
             Doc("Dropout probability (0 to 1) of the classifier on the latent code. Raise it if it overfits."),
         ] = 0.3,
         lr: LearningRate = 2e-4,

@@ -1,19 +1,26 @@
 """Settings that several methods share: type and help text.
 
 A method's settings are the keyword-only parameters of its `__init__`. Their annotations carry the help text
-(`Annotated[TYPE, Doc(...)]`), which `--help`, the settings page, the report and error messages display.
+(`Annotated[TYPE, Doc(...)]`), which `--help`, the settings page, the report and error messages display, and the limits
+of a number (`Field`) unless these are 0 and above.
 """
 
 from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from pydantic import Field
 from typing_extensions import Doc
 
 from unpaired.losses.adversarial import AdversarialLoss
 
 Auto = Literal["auto"]
 """Value of a setting that `Method.resolve_settings` decides from the data before training."""
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+PositiveInt = Annotated[int, Field(ge=1)]
+IntFromTwo = Annotated[int, Field(ge=2)]
+"""Types of numbers with limits; other numbers must not be negative."""
 
 # Optimization
 LearningRate = Annotated[
@@ -57,7 +64,7 @@ AdversarialWeight = Annotated[
     float, Doc("Weight of the adversarial loss. Raise it if outputs do not look like the target domain.")
 ]
 CriticSteps = Annotated[
-    int,
+    PositiveInt,
     Doc(
         "Number of discriminator steps per generator step; at least 1. "
         "Lower it for short runs, raise it if the discriminator is too weak."
@@ -142,7 +149,7 @@ NceWeight = Annotated[
     ),
 ]
 NceWarmup = Annotated[
-    float,
+    Fraction,
     Doc(
         "Fraction of the budget (0 to 1) over which the PatchNCE weight rises from zero; 0: none. "
         "Raise it if outputs copy the input's brightness."
@@ -156,10 +163,12 @@ NcePixels = Annotated[
     ),
 ]
 NumPatches = Annotated[
-    int, Doc("Number of patches sampled from each layer for the PatchNCE loss. Lower it to save memory.")
+    PositiveInt, Doc("Number of patches sampled from each layer for the PatchNCE loss. Lower it to save memory.")
 ]
 Temperature = Annotated[
-    float, Doc("Temperature of the PatchNCE loss, above 0. Lower it to separate similar patches more strictly.")
+    float,
+    Field(gt=0),
+    Doc("Temperature of the PatchNCE loss, above 0. Lower it to separate similar patches more strictly."),
 ]
 
 # Networks and latent codes
@@ -170,7 +179,7 @@ GeneratorDepth = Annotated[
         "Raise it for larger changes."
     ),
 ]
-LatentDim = Annotated[int, Doc("Number of values in the latent code. Raise it if outputs lack detail.")]
+LatentDim = Annotated[PositiveInt, Doc("Number of values in the latent code. Raise it if outputs lack detail.")]
 KLWeight = Annotated[
     float,
     Doc(

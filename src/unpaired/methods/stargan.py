@@ -108,7 +108,8 @@ class StarGAN(LabelConditionedMethod):
         super().__init__()
         self.labels, self.domains = net.labels, net.domains
         self.adversarial_loss = adversarial_loss
-        self.per_domain_scores, self.cycle_noise, self.n_critic = per_domain_scores, cycle_noise, max(1, n_critic)
+        self.per_domain_scores, self.cycle_noise = per_domain_scores, cycle_noise
+        self.turn_period = self.n_critic = n_critic
         self.has_several_datasets = len(self.labels.dataset_groups) > 1
         # G: generator, T: trunk of the discriminator, D: its head for realism (D_src), C: its label head (D_cls).
         mask_size = len(self.labels.groups) if self.has_several_datasets else 0
@@ -138,7 +139,9 @@ class StarGAN(LabelConditionedMethod):
         """Yield the discriminator's turn and, in every `n_critic`-th step, the generator's turn."""
         x, label, label_mask, group_slices = batch["x"], batch["label"], batch["label_mask"], self.labels.group_slices
         target_label = label[torch.randperm(len(label))]
-        fake = self.apply_labels(x, target_label, label_mask)
+        is_generator_step = context.step % self.n_critic == 0
+        with torch.set_grad_enabled(is_generator_step):
+            fake = self.apply_labels(x, target_label, label_mask)
         features = self.T(x)
         real_scores = self._score(features, label, label_mask)
         fake_scores = self._score(self.T(fake), target_label, label_mask)
@@ -148,7 +151,7 @@ class StarGAN(LabelConditionedMethod):
             classification=classification_loss(self.C(features), label, label_mask, group_slices),
             gradient_penalty=self._gradient_penalty(x, fake, label, target_label, label_mask),
         )
-        if context.step % self.n_critic == 0:
+        if is_generator_step:
             features = self.T(fake)
             yield Turn(
                 "generator",

@@ -22,6 +22,7 @@ from unpaired.methods.setting_types import (
     LatentDim,
     LearningRate,
     OptimizerName,
+    PositiveInt,
 )
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
@@ -74,7 +75,7 @@ class VAEGAN(EncoderDecoderMethod, SamplingMethod):
         *,
         latent_dim: LatentDim = 128,
         feature_layer: Annotated[
-            int,
+            PositiveInt,
             Doc(
                 "Number of the discriminator layer, from 1, whose features define the reconstruction loss. "
                 "Lower it to keep finer detail."

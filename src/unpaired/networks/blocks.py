@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unpaired.config.settings import Norm
+from unpaired.devices import fork_rng
 from unpaired.networks.image_settings import Padding
 
 
@@ -238,11 +239,6 @@ def is_batch_independent(net: nn.Module) -> bool:
     return not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in net.modules())
 
 
-def count_parameters(net: nn.Module) -> int:
-    """Count the parameters of `net`; shared parameters count once."""
-    return sum(p.numel() for p in net.parameters())
-
-
 class Role(nn.Sequential):
     """One network of a method, such as a generator: its layers in order.
 
@@ -277,8 +273,7 @@ class Role(nn.Sequential):
         """
         results: list[tuple[Tensor, list[Tensor]]] = []
         for i, x in enumerate(batches):
-            gpus = [x.device] if x.is_cuda else []
-            with torch.random.fork_rng(devices=gpus) if i + 1 < len(batches) else nullcontext():
+            with fork_rng(x.device) if i + 1 < len(batches) else nullcontext():
                 collector = FeatureCollector()
                 results.append((forward_collecting(self, x, collector), collector))
         return results

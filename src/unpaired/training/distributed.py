@@ -89,11 +89,15 @@ class Distributed:
 
     def _find_lowest_rank(self, value: bool) -> int | None:
         """Return, on every rank, the lowest rank on which `value` is true, or None."""
-        if self.world_size == 1:
-            return 0 if value else None
-        rank_if_true = torch.tensor(float(self.rank if value else self.world_size), device=self.fabric.device)
-        lowest = int(cast(Tensor, self.fabric.all_reduce(rank_if_true, reduce_op="min")))
+        lowest = int(self.minimum(self.rank if value else self.world_size))
         return lowest if lowest < self.world_size else None
+
+    def minimum(self, value: float) -> float:
+        """Return the smallest `value` of all ranks on every rank."""
+        if self.world_size == 1:
+            return value
+        tensor = torch.tensor(value, dtype=torch.float64, device=self.fabric.device)
+        return float(cast(Tensor, self.fabric.all_reduce(tensor, reduce_op="min")))
 
     def mean(self, tensor: Tensor) -> Tensor:
         """Return the mean of `tensor` over ranks."""

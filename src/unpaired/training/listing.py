@@ -19,6 +19,7 @@ from unpaired.media import Medium
 from unpaired.methods import METHODS
 from unpaired.methods.capabilities import SynthesisMethod
 from unpaired.runs.files import RunFiles
+from unpaired.training.feasibility import explain_unsupported
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def list_single_methods(medium: Medium | None = None) -> list[str]:
     return [
         name
         for name, row in METHODS.items()
-        if issubclass(row.cls, SynthesisMethod) and (medium is None or medium.name not in row.unsupported)
+        if issubclass(row.cls, SynthesisMethod) and (medium is None or not explain_unsupported(name, medium))
     ]
 
 

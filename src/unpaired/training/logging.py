@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from rich.live import Live
 from rich.text import Text
@@ -13,6 +14,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from unpaired.console import LogCallback, create_error_console
+from unpaired.errors import WorkError, format_system_error
 from unpaired.file_names import shorten_name
 from unpaired.media.pictures import save_grid
 from unpaired.metrics.base import Metric, RouteEvaluation, average_with_error
@@ -27,7 +29,8 @@ class TrainingLog:
     """Log of a run, on the first rank only. `log` receives lines; on a terminal, a live line shows the progress.
 
     `resumed_at` is the step that the run resumes at; later records are removed from the history and TensorBoard.
-    `tracker` gets the scalars and sample grids too; None: no tracker is used.
+    `tracker` gets the scalars and sample grids too; None: no tracker is used. Its methods raise WorkError if the run's
+    folder cannot be written.
     """
 
     def __init__(
@@ -41,7 +44,8 @@ class TrainingLog:
         self.log = log
         self._tracker = tracker
         self.history = History(folder.history)
-        folder.samples.mkdir(exist_ok=True)
+        with self._report_write_errors():
+            folder.samples.mkdir(exist_ok=True)
         if resumed_at is not None:
             self.history.rewind(resumed_at)
         self._trend_points = [
@@ -50,9 +54,10 @@ class TrainingLog:
             if line["value"] is not None
         ]
         self._decline_step: int | None = None
-        self.tensorboard = SummaryWriter(
-            str(folder.tensorboard), purge_step=None if resumed_at is None else resumed_at + 1
-        )
+        with self._report_write_errors():
+            self.tensorboard = SummaryWriter(
+                str(folder.tensorboard), purge_step=None if resumed_at is None else resumed_at + 1
+            )
         console = create_error_console()
         self.live_display = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
         if self.live_display is not None:
@@ -61,8 +66,25 @@ class TrainingLog:
 
     def discard_results(self, step: int) -> None:
         """Remove the evaluation and the samples of the last step from the history, before they are made again."""
-        self.history.rewind(step, ("evaluation", "samples"))
+        with self._report_write_errors():
+            self.history.rewind(step, ("evaluation", "samples"))
         self._trend_points = [point for point in self._trend_points if point.step < step]
+
+    @contextmanager
+    def _report_write_errors(self) -> Iterator[None]:
+        """Context for writes to the run's folder: raises WorkError for a system error."""
+        try:
+            yield
+        except OSError as error:
+            reason = format_system_error(error)
+            raise WorkError(
+                f"{self.folder.path}: cannot be written ({reason}); the last checkpoint is complete"
+            ) from error
+
+    def add_record(self, kind: str, step: int, **fields: Any) -> None:
+        """Add a record to the history."""
+        with self._report_write_errors():
+            self.history.add(kind, step, **fields)
 
     def log_progress(self, message: str) -> None:
         """Show `message` as the live line; without a terminal, log it every 30 seconds."""
@@ -77,9 +99,7 @@ class TrainingLog:
     ) -> None:
         """Log the losses of a step by name (`player.loss`) to TensorBoard and the history."""
         self._log_scalars(step, {**{f"losses/{name}": value for name, value in losses.items()}, "lr_factor": lr_factor})
-        self.history.add(
-            "losses", step, budget_fraction=budget_fraction, spent_s=round(spent_s, 3), losses=dict(losses)
-        )
+        self.add_record("losses", step, budget_fraction=budget_fraction, spent_s=round(spent_s, 3), losses=dict(losses))
 
     def log_evaluation(
         self,
@@ -96,7 +116,7 @@ class TrainingLog:
         """
         is_best = value is not None and (best_value is None or metric.is_better(value, best_value))
         error = average_with_error(routes, metric)[1]
-        self.history.add(
+        self.add_record(
             "evaluation",
             step,
             spent_s=round(spent_s, 3),
@@ -130,8 +150,9 @@ class TrainingLog:
         self._log_scalars(step, scalars)
 
     def _log_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
-        for name, value in scalars.items():
-            self.tensorboard.add_scalar(name, value, step)
+        with self._report_write_errors():
+            for name, value in scalars.items():
+                self.tensorboard.add_scalar(name, value, step)
         if self._tracker is not None and scalars:
             self._tracker.log_scalars(step, scalars)
 
@@ -139,17 +160,18 @@ class TrainingLog:
         """Save a grid `(C, H, W)` in [-1, 1] as a PNG file and in TensorBoard; returns the file's path."""
         path = self.folder.samples / shorten_name(f"step-{step:09d}-{route}.png")
         save_grid(path, grid)
-        self.tensorboard.add_image(f"samples/{route}", (to_rgb(grid[None].float().clamp(-1, 1))[0] + 1) / 2, step)
+        with self._report_write_errors():
+            self.tensorboard.add_image(f"samples/{route}", (to_rgb(grid[None].float().clamp(-1, 1))[0] + 1) / 2, step)
         if self._tracker is not None:
             self._tracker.log_image(step, f"samples/{route}", path)
-        self.history.add("samples", step, route=route, file=str(path.relative_to(self.folder.path)))
+        self.add_record("samples", step, route=route, file=str(path.relative_to(self.folder.path)))
         return path
 
     def log_notice(self, step: int, message: str) -> None:
         """Log a message for the user, and add it to the history unless it already contains this message."""
         self.log(message)
         if all(line["message"] != message for line in self.history.read("notice")):
-            self.history.add("notice", step, message=message)
+            self.add_record("notice", step, message=message)
 
     def close(self) -> None:
         """Stop the live line, flush TensorBoard's files, and end the tracker's record."""

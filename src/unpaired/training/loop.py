@@ -58,15 +58,16 @@ class Play:
 
 
 def get_rng_states(device: torch.device) -> list[Tensor]:
-    """Return the random state of the CPU, and that of the device if it is a GPU."""
-    return [torch.get_rng_state(), *([torch.cuda.get_rng_state(device)] if device.type == "cuda" else [])]
+    """Return the random state of the CPU, and that of the device if it is another one."""
+    states = [torch.get_rng_state()]
+    return states if device.type == "cpu" else [*states, torch.get_device_module(device).get_rng_state(device)]
 
 
 def set_rng_states(rng_states: list[Tensor], device: torch.device) -> None:
     """Restore the random states that `get_rng_states` returned."""
     torch.set_rng_state(rng_states[0])
     if len(rng_states) > 1:
-        torch.cuda.set_rng_state(rng_states[1], device)
+        torch.get_device_module(device).set_rng_state(rng_states[1], device)
 
 
 class TrainingLoop:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeVar
 
 import torch
@@ -24,6 +25,7 @@ from unpaired.networks.blocks import is_batch_independent
 from unpaired.training.distributed import Distributed
 from unpaired.training.loop import TrainingLoop
 from unpaired.training.precision import Precision
+from unpaired.training.step_benchmark import count_period_steps
 
 T = TypeVar("T")
 MAX_BYTES_PER_VALUE = 50_000
@@ -79,32 +81,52 @@ def fit_to_memory(
 ) -> RunConfig:
     """Return the configuration with enough micro-batches for the memory of this CPU and its container; log a change.
 
-    Trains a copy of `method` on one item to measure the need, unless the batch is certainly small enough. Raises
-    WorkError if even the smallest micro-batches need too much.
+    Trains a copy of `method` on one item to measure the need, and on two micro-batches of one item if there are
+    several, unless the batch is certainly small enough. All ranks must call it; they return the same. Raises WorkError
+    if even the smallest micro-batches need too much.
     """
-    available = read_available_bytes()
-    if next(method.parameters()).device.type != "cpu" or available is None:
+    if next(method.parameters()).device.type != "cpu":
         return config
-    available //= distributed.world_size
+    available = distributed.minimum(read_bytes_per_rank(config))
     batch = batches.load_batch(0, 0, 1, config.training.batch_size)
-    values = sum(math.prod(x.shape) for x in batch.values()) / _count_shards(config)
+    values = sum(math.prod(x.shape) for x in batch.values()) / distributed.world_size
     if values * MAX_BYTES_PER_VALUE <= available:
         return config
     size = _get_smallest_batch(config)
     items = {key: x[:size] for key, x in batch.items()}
-    loop = TrainingLoop(copy.deepcopy(method), distributed, _get_precision(config))
-    with torch.random.fork_rng(devices=[]), SavedTensors() as saved:
-        loop.step([items], StepContext(0, 0.0))
-    need_per_item = WORKSPACE_FACTOR * saved.peak_bytes / size
-    while (need := need_per_item * config.training.batch_size / _count_shards(config)) > available:
-        reason = f"a micro-batch needs about {need / 1e9:.2g} GB, but {available / 1e9:.2g} GB are free"
+
+    @cache
+    def measure_peak(count: int) -> float:
+        """Return the bytes of a step on `count` micro-batches, per item of one of them."""
+        loop = TrainingLoop(copy.deepcopy(method), distributed, _get_precision(config))
+        with torch.random.fork_rng(devices=[]), SavedTensors() as saved:
+            for step in range(count_period_steps(method)):
+                loop.step([items] * count, StepContext(step, 0.0))
+        return float(distributed.broadcast(WORKSPACE_FACTOR * saved.peak_bytes / size))
+
+    items_per_rank = config.training.batch_size // distributed.world_size
+    while (need := estimate_step_bytes(items_per_rank, config.training.grad_accumulation, measure_peak)) > available:
+        reason = f"a step needs about {need / 1e9:.2g} GB, but {available / 1e9:.2g} GB are free"
         config = add_micro_batches(config, method, distributed.world_size, reason, log)
     return config
 
 
-def _count_shards(config: RunConfig) -> int:
-    training = config.training
-    return training.grad_accumulation * training.devices * training.nodes
+def read_bytes_per_rank(config: RunConfig) -> float:
+    """Return the free bytes of this machine for each of its ranks; infinite if unknown."""
+    available = read_available_bytes()
+    return math.inf if available is None else available // config.training.devices
+
+
+def estimate_step_bytes(items: int, count: int, measure_peak: Callable[[int], float]) -> float:
+    """Estimate the bytes of a step on `items` items in `count` micro-batches.
+
+    `measure_peak` returns the bytes of a step on a number of micro-batches of one item each. Micro-batches advance
+    together from turn to turn, so each adds what a method keeps between its turns, such as the graph of the generator.
+    """
+    peak = measure_peak(1)
+    if count > 1:
+        peak += (count - 1) * (measure_peak(2) - peak)
+    return items / count * peak
 
 
 def _get_smallest_batch(config: RunConfig) -> int:
@@ -123,7 +145,7 @@ def repeat_within_memory(
     """Return `work(config)`; if the device runs out of memory, repeat it with more micro-batches.
 
     `work` must start from an unchanged state. Raises WorkError if that does not help, and with several ranks, because
-    the others wait for this one.
+    the others wait for this one. The error may be of this rank only, so this rank reports it.
     """
     while True:
         try:
@@ -133,8 +155,8 @@ def repeat_within_memory(
                 raise
             reason = f"device {next(method.parameters()).device} ran out of memory"
             if distributed.world_size > 1:
-                raise distributed.mark_reported_once(
-                    WorkError(f"{reason}; raise --grad-accumulation, or lower --batch-size")
+                raise WorkError(
+                    f"{reason} (rank {distributed.rank}); raise --grad-accumulation, or lower --batch-size"
                 ) from error
         # Outside of the handler, the error no longer keeps the tensors of the failed step alive.
         if torch.cuda.is_available():

@@ -13,7 +13,7 @@ import torch
 Precision = Literal["fp32", "bf16-mixed", "fp16-mixed"]
 
 BENCHMARK_ROUNDS = 3
-"""Number of timed steps of each precision."""
+"""Number of measurements of each precision."""
 BUSY_FACTOR = 4.0
 """Ratio of a step's wall time to its CPU time per thread above which other programs slow the machine down."""
 AUTOCAST_DTYPES = {"bf16-mixed": torch.bfloat16, "fp16-mixed": torch.float16}
@@ -46,7 +46,7 @@ def list_candidate_precisions(device: torch.device) -> list[Precision]:
 
 @dataclass(frozen=True)
 class PrecisionBenchmark:
-    """Fastest precision, seconds of its fastest step, and a text with the timings.
+    """Fastest precision, seconds of a step in its fastest measurement, and a text with the timings.
 
     `busy_factor` is the ratio of that step's wall time to its CPU time per thread: far above 1 if other programs use
     the cores; always 1 on devices other than the CPU.
@@ -63,19 +63,20 @@ def benchmark_precisions(
     device: torch.device,
     time_limit_s: float = 20.0,
     agree: Callable[[bool], bool] = bool,
+    step_count: int = 1,
 ) -> PrecisionBenchmark:
     """Time `step` in each candidate precision and choose the fastest.
 
-    After a warm-up step of each candidate, three rounds time one step of each; the fastest step of each counts.
-    Alternating the candidates spreads the load of other programs over all of them. A reduced precision is chosen only
-    if float32, which is numerically safer, takes at least 1.1 times as long. A candidate whose best step takes five
-    times the overall best (on a CPU also in CPU time, which other programs do not change) is not run again. After
-    `time_limit_s` seconds no further round begins. `agree` receives each decision of a rank and returns the first
-    rank's, because all ranks must execute the same number of steps.
+    A measurement is the mean of `step_count` steps. After one of each candidate as warm-up, three rounds make one of
+    each; the fastest of each counts. Alternating the candidates spreads the load of other programs over all of them. A
+    reduced precision is chosen only if float32, which is numerically safer, takes at least 1.1 times as long. A
+    candidate whose best measurement takes five times the overall best (on a CPU also in CPU time, which other programs
+    do not change) is not run again. After `time_limit_s` seconds no further round begins. `agree` receives each
+    decision of a rank and returns the first rank's, because all ranks must execute the same number of steps.
     """
     started = time.perf_counter()
     candidates = list_candidate_precisions(device)
-    first_steps = {precision: measure_step(step, precision, device) for precision in candidates}
+    first_steps = {precision: measure_steps(step, precision, device, step_count) for precision in candidates}
     times: dict[Precision, list[StepTime]] = {precision: [] for precision in candidates}
     for _ in range(BENCHMARK_ROUNDS):
         if agree(time.perf_counter() - started > time_limit_s):
@@ -83,7 +84,7 @@ def benchmark_precisions(
         best = {precision: min(steps or [first_steps[precision]]) for precision, steps in times.items()}
         for precision in candidates:
             if not agree(is_much_slower(best[precision], best.values(), device)):
-                times[precision].append(measure_step(step, precision, device))
+                times[precision].append(measure_steps(step, precision, device, step_count))
     best = {precision: min(steps or [first_steps[precision]]) for precision, steps in times.items()}
     fastest = min(best, key=lambda p: best[p].wall_s * (1.1 if p != "fp32" else 1.0))
     timings = ", ".join(f"{p} {t.wall_s * 1000:.0f} ms" for p, t in best.items())
@@ -100,11 +101,13 @@ class StepTime(NamedTuple):
     cpu_s: float
 
 
-def measure_step(step: Callable[[Precision], None], precision: Precision, device: torch.device) -> StepTime:
-    """Execute one step and return its wall time and CPU time."""
+def measure_steps(
+    step: Callable[[Precision], None], precision: Precision, device: torch.device, count: int = 1
+) -> StepTime:
+    """Execute `count` steps and return their mean wall time and CPU time."""
     cpu_started = time.process_time()
-    wall_s = time_step(step, precision, device)
-    return StepTime(wall_s, time.process_time() - cpu_started)
+    wall_s = sum(time_step(step, precision, device) for _ in range(count))
+    return StepTime(wall_s / count, (time.process_time() - cpu_started) / count)
 
 
 def is_much_slower(candidate: StepTime, others: Iterable[StepTime], device: torch.device) -> bool:

@@ -12,7 +12,7 @@ import torch
 from unpaired.config.run_config import RunConfig, write_config
 from unpaired.console import LogCallback, format_duration
 from unpaired.data.batches import BatchLoader
-from unpaired.errors import DivergenceError, WorkError, format_system_error
+from unpaired.errors import DivergenceError, WorkError
 from unpaired.methods.base import Method
 from unpaired.report.page import write_report
 from unpaired.runs.files import RunFiles
@@ -105,7 +105,7 @@ def run_training(
             trainer.run()
         except DivergenceError as error:
             if training_log is not None:
-                training_log.history.add("notice", trainer.step, message=str(error))
+                training_log.add_record("notice", trainer.step, message=str(error))
             raise
         log(
             f"{trainer.step} steps in {format_duration(trainer.spent_s)}, plus "
@@ -117,12 +117,9 @@ def run_training(
             log(f"stopped by on_step at step {trainer.step}; continue with: {format_resume_command(folder.path)}")
         elif validator is not None:
             validator.finish(trainer.step)
-    except BaseException as error:
+    except BaseException:
         close_after_error(folder, training_log)
-        if not isinstance(error, OSError):
-            raise
-        reason = format_system_error(error)
-        raise WorkError(f"{folder.path}: cannot be written ({reason}); the last checkpoint is complete") from error
+        raise
     finally:
         batches.close()
     if training_log is not None:
@@ -149,7 +146,7 @@ def close_after_end(folder: RunFolder, training_log: TrainingLog, last_step: int
     training_log.close()
     write_report(folder.path)
     if last_step is not None:
-        training_log.history.add("end", last_step)
+        training_log.add_record("end", last_step)
 
 
 def has_ended(folder: RunFolder, step: int) -> bool:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import itertools
+import math
 
 import torch
 import yaml
@@ -11,13 +13,15 @@ from unpaired.config.run_config import RunConfig
 from unpaired.console import LogCallback
 from unpaired.data.batches import BatchLoader
 from unpaired.methods.base import Method, StepContext
-from unpaired.networks.blocks import count_parameters
+from unpaired.parameters import count_parameters
 from unpaired.training.distributed import Distributed
 from unpaired.training.loop import TrainingLoop
-from unpaired.training.precision import BUSY_FACTOR, Precision, benchmark_precisions, time_step
+from unpaired.training.precision import BUSY_FACTOR, Precision, benchmark_precisions, measure_steps
 
 TIMED_STEPS = 6
-"""Number of consecutive timed steps; several, because some players update only in every second or third step."""
+"""Minimum number of timed steps of a dry run."""
+MAX_PERIOD_STEPS = 10
+"""Maximum number of steps of a period that are timed."""
 
 
 def choose_precision(
@@ -28,15 +32,18 @@ def choose_precision(
     Benchmarks copies of `method`, whose weights do not change. All ranks must call it.
     """
     batch = load_device_batch(config, batches, method)
+    step_count = count_period_steps(method)
+    steps = itertools.cycle(range(step_count))
     loops: dict[Precision, TrainingLoop] = {}
 
     def step(precision: Precision) -> None:
         if precision not in loops:
             loops[precision] = TrainingLoop(copy.deepcopy(method), distributed, precision)
-        loops[precision].step([batch], StepContext(0, 0.0))
+        loops[precision].step([batch], StepContext(next(steps), 0.0))
 
     log("precision: benchmarking a few steps of each")
-    result = benchmark_precisions(step, next(method.parameters()).device, agree=distributed.broadcast)
+    device = next(method.parameters()).device
+    result = benchmark_precisions(step, device, agree=distributed.broadcast, step_count=step_count)
     result = distributed.broadcast(result)
     log(f"precision: {result.summary}")
     if result.busy_factor > BUSY_FACTOR:
@@ -47,6 +54,11 @@ def choose_precision(
     training = config.training.model_copy(update={"precision": result.precision})
     step_s = result.step_s * config.training.grad_accumulation
     return config.model_copy(update={"training": training}), step_s
+
+
+def count_period_steps(method: Method) -> int:
+    """Return the number of steps to time together: a period, because different players may train in each of them."""
+    return min(method.turn_period, MAX_PERIOD_STEPS)
 
 
 def load_device_batch(config: RunConfig, batches: BatchLoader, method: Method) -> dict[str, torch.Tensor]:
@@ -62,17 +74,15 @@ def format_dry_run(config: RunConfig, method: Method, batches: BatchLoader, dist
     loop = TrainingLoop(copy.deepcopy(method), distributed, config.training.precision)  # type: ignore[arg-type]
     device = next(method.parameters()).device
 
-    steps = iter(range(1 + TIMED_STEPS))
+    period = count_period_steps(method)
+    steps = itertools.cycle(range(period))
 
     def step(_: Precision) -> None:
         loop.step([batch], StepContext(next(steps), 0.0))
 
-    time_step(step, "fp32", device)  # warm-up
-    seconds = (
-        sum(time_step(step, "fp32", device) for _ in range(TIMED_STEPS))
-        / TIMED_STEPS
-        * config.training.grad_accumulation
-    )
+    measure_steps(step, "fp32", device, period)  # warm-up
+    step_count = period * math.ceil(TIMED_STEPS / period)
+    seconds = measure_steps(step, "fp32", device, step_count).wall_s * config.training.grad_accumulation
     rows = [f"  {role:<12}{count_parameters(net):>12,} parameters" for role, net in list_roles(method)]
     training = config.training
     cost = (

@@ -59,7 +59,8 @@ def train(
     messages. `on_step` receives a StepReport after each step; if it returns False, training saves its state and stops.
 
     Raises UsageError for invalid settings or paths, WorkError for unusable data and for failures during training
-    (DivergenceError if a loss diverges), TrainingInterrupt after a stop signal, once the state is saved.
+    (DivergenceError if a loss diverges), TrainingInterrupt after a stop signal, once the state is saved. Errors of
+    `log` and `on_step` pass unchanged.
     """
     request = SettingsRequest.read(method, preset, settings, config)
     setup = setup_training(data, request, pairs, teacher, out, log, init)

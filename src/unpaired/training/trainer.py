@@ -175,13 +175,14 @@ class Trainer:
         return fraction < 1 and self.loop.distributed.any(wants_stop)
 
     def _load_or_save(self) -> list[Batch]:
-        """Load the micro-batches of a step; if that fails, as when the data are gone, save the state and raise."""
+        """Load the micro-batches of a step; if that fails on one rank, as when data are gone, all save and raise."""
+        micro_batches: list[Batch] = []
         try:
-            return self._load_micro_batches()
+            self.loop.distributed.run_on_all(lambda: micro_batches.extend(self._load_micro_batches()))
         except WorkError:
-            if self.loop.distributed.world_size == 1:  # saving needs all ranks
-                self.save()
+            self.save()
             raise
+        return micro_batches
 
     def _load_micro_batches(self) -> list[Batch]:
         distributed, count = self.loop.distributed, self.config.training.grad_accumulation

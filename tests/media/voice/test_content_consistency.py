@@ -35,7 +35,7 @@ def build_loss(**more: Any) -> ContentLoss:
 
 
 def make_translation(y: Tensor, x: Tensor, **more: Any) -> BatchTranslation:
-    return BatchTranslation(("X", "Y"), ("G",), x, lambda _: y, **more)
+    return BatchTranslation(("X", "Y"), ("G",), x, lambda items: y[: len(items)], **more)
 
 
 def test_distance_is_zero_at_equality_and_one_for_orthogonal_features() -> None:
@@ -62,7 +62,7 @@ def test_same_spectra_in_other_statistics_have_no_distance() -> None:
     assert loss(make_translation(y, x)).item() == pytest.approx(0, abs=1e-4)
     assert loss(make_translation(x, x)).item() > 0.01
     labels = (torch.tensor([[1.0, 0.0]] * 3), torch.tensor([[0.0, 1.0]] * 3))
-    labelled = BatchTranslation(("x",), ("G",), x, lambda _: y, labels)
+    labelled = BatchTranslation(("x",), ("G",), x, lambda items: y[: len(items)], labels)
     assert loss(labelled).item() == pytest.approx(0, abs=1e-4)
 
 
@@ -74,6 +74,17 @@ def test_rows_of_conditions_and_items_beyond_the_limit_are_ignored() -> None:
     assert torch.equal(loss(make_translation(*more)), expected)
     changed = torch.cat((y[:MAX_ITEMS], -y[MAX_ITEMS:]))
     assert torch.equal(loss(make_translation(changed, x)), expected)
+
+
+def test_only_the_compared_items_are_translated() -> None:
+    loss, x, counts = build_loss(), torch.randn(MAX_ITEMS + 2, 1, ORDER, 32), list[int]()
+
+    def translate(items: Tensor) -> Tensor:
+        counts.append(len(items))
+        return items
+
+    loss(BatchTranslation(("X", "Y"), ("G",), x, translate))
+    assert counts == [MAX_ITEMS]
 
 
 def test_energy_of_the_output_is_predicted_from_the_input() -> None:

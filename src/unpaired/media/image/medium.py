@@ -310,9 +310,10 @@ class ImageMedium(Medium):
         """Return the size of the training images, as "at 64 px"."""
         return f"at {image_settings(config).size} px"
 
-    def explain_audit_refusal(self) -> str:
-        """Return an empty text: audits are available."""
-        return ""
+    def explain_audit_refusal(self, config: RunConfig | None = None) -> str:
+        """Explain that the perturbations and the figure need gray or RGB pictures; empty for these."""
+        channels = 3 if config is None else image_settings(config).num_channels
+        return "" if channels in (1, 3) else f"an audit needs pictures of 1 or 3 channels; this run has {channels}"
 
     def create_inverse(self, config: RunConfig) -> tuple[Role, int]:
         """Return a small generator of kind "light", the same for every method, and its stride."""

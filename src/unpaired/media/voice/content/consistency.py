@@ -61,9 +61,10 @@ class ContentLoss:
     def __call__(self, translation: BatchTranslation) -> Tensor:
         """Return the loss of a translation of normalized features (B, 1, rows, T), conditions included."""
         source, target = self._get_domain_weights(translation)
-        x, y = translation.x, translation.translate(translation.x)
+        x = translation.x[:MAX_ITEMS]
+        y = translation.translate(x)
         with torch.autocast(x.device.type, enabled=False):
-            x, y = (values[:MAX_ITEMS, 0].float() for values in (x, y))
+            x, y = x[:, 0].float(), y[:, 0].float()
             before, after = self._restore(x, source), self._restore(y, target)
             inputs, outputs = self._add_energy(before, before, source), self._add_energy(after, before, source)
             spectra = [scale_log_mel(self._decoder(frames)) for frames in (inputs, outputs)]
