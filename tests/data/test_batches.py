@@ -135,7 +135,7 @@ def test_crops_and_flips_vary(tmp_path: Path) -> None:
         for i in range(2):
             ramp = np.arange(20 * 24, dtype=np.uint16).reshape(20, 24) % 251
             Image.fromarray(ramp.astype(np.uint8)).save(tmp_path / name / f"{i}.png")
-    batches = create_loader(tmp_path, ImageSettings(size=16, resize_mode="crop", channels="1"))
+    batches = create_loader(tmp_path, ImageSettings(size=16, resize_mode="crop", channels="1", flip=True))
     visited = torch.cat([batches.load_batch(step, 0, 1, 8)["X"] for step in range(8)])
     corners = {(a, b) for a, b in zip(visited[:, 0, 0, 0].tolist(), visited[:, 0, 0, -1].tolist(), strict=True)}
     assert len(corners) > 20

@@ -23,8 +23,10 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def make_transform(**more: float) -> VideoTransform:
-    settings = {"size": SIZE, "load_size_ratio": 1.0, "resize_mode": "scale", "channels": 3, "frames_per_second": 25}
-    return VideoTransform(VideoSettings.model_validate({**settings, "temporal_weight": 1.0, **more}))
+    settings = {"size": SIZE, "load_size_ratio": 1.0, "resize_mode": "scale", "channels": 3, "flip": True}
+    return VideoTransform(
+        VideoSettings.model_validate({**settings, "frames_per_second": 25, "temporal_weight": 1.0, **more})
+    )
 
 
 def write_pan(path: Path, cut: int | None = None) -> Path:
