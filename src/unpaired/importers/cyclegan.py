@@ -160,7 +160,7 @@ def create_run_config(layout: GeneratorLayout, file: Path, domains: tuple[str, s
         preset="paper",
         medium="image",
         method_settings=build_method_settings_model(METHODS[method].cls).model_validate(settings),
-        medium_settings=ImageSettings(size=size, resize_mode="scale", channels=3 if 3 in channels else 1),
+        medium_settings=ImageSettings(size=size, resize_mode="scale", flip=True, channels=3 if 3 in channels else 1),
         domains=tuple(
             Domain(name=name, sources=(), statistics=ImageStatistics(color=count == 3))
             for name, count in zip(domains, channels, strict=True)
