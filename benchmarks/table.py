@@ -86,7 +86,7 @@ def step() -> str:
     """Render one line per method and preset: step time of the package and of the plain implementation."""
     newest = {row["command"]: row for row in rows("step")}
     lines = [
-        "| method, preset | size, batch | precision | straight-line, ms | ours, ms | ratio |",
+        "| method, preset | size, batch | precision | from the equations, ms | this package, ms | ratio |",
         "|---|---|---|---|---|---|",
     ]
     for row in newest.values():
