@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from conftest import TINY
 from PIL import Image
-from torch import Tensor
 
 from unpaired import train
-from unpaired.media.image import pixel_samples, preparation
+from unpaired.media.image import picture_samples, preparation
 from unpaired.runs.folder import RunFolder
 
 
@@ -59,13 +58,13 @@ def test_auto_is_decided_from_the_pictures(
 def test_pixels_are_sampled_once(gray_folders: Path, without_features: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Matched colors, residual generators and the identity weight depend on the same pixels."""
     calls: list[int] = []
-    original = pixel_samples.sample_pixels
+    original = picture_samples.sample_pictures
 
-    def sample(*arguments: Any) -> list[Tensor]:
+    def sample(*arguments: Any) -> list[picture_samples.PictureSample]:
         calls.append(1)
         return original(*arguments)
 
-    monkeypatch.setattr(preparation, "sample_pixels", sample)
+    monkeypatch.setattr(preparation, "sample_pictures", sample)
     folders = gray_folders / "dark", gray_folders / "dim"
     given = TINY | {"steps": 1, "evaluate_every": 0, "residual": "auto", "identity_weight": "auto"}
     run = RunFolder(train(*folders, out=gray_folders / "run", log=lambda _: None, **given))

@@ -13,12 +13,17 @@ from PIL import Image
 from torch import Tensor
 
 from unpaired import train
+from unpaired.data.domain import Domain
+from unpaired.data.paths import Paths
+from unpaired.data.split import DomainSplits
 from unpaired.media.image.mirror_symmetry import (
     compute_mirror_p_value,
     find_sided_domains,
     measure_novelty,
 )
-from unpaired.media.image.settings import image_settings
+from unpaired.media.image.picture_samples import sample_pictures
+from unpaired.media.image.settings import ImageSettings, ImageStatistics, image_settings
+from unpaired.media.image.transform import ImageTransform
 from unpaired.runs.folder import RunFolder
 
 
@@ -83,3 +88,19 @@ def test_pictures_of_a_preferred_side_are_not_mirrored(tmp_path: Path, without_f
     assert any(line.startswith("flip: false") and "lit" in line and "even" not in line for line in log)
     given = train(tmp_path / "even", tmp_path / "lit", out=tmp_path / "b", log=log.append, flip=True, **quick)
     assert image_settings(RunFolder(given).load_config()).flip is True
+
+
+def test_samples_of_large_symmetric_pictures_are_symmetric(tmp_path: Path) -> None:
+    half = np.random.default_rng(0).integers(0, 256, (3, 256, 128, 3), np.uint8)
+    for i, picture in enumerate(np.concatenate([half, half[:, :, ::-1]], axis=2)):
+        Image.fromarray(picture).save(tmp_path / f"{i}.png")
+    files = Paths.from_files(tmp_path, [(f"{i}.png", 1) for i in range(3)])
+    none = Paths.from_files(tmp_path, [])
+    domain = Domain(name="even", sources=(), statistics=ImageStatistics(color=True))
+    transform = ImageTransform(ImageSettings(size=256, resize_mode="crop", channels=3, flip=False))
+    (sample,) = sample_pictures([domain], [DomainSplits("even", files, none, none, none, none, False)], transform)
+    assert sample.pixels.shape == (3, 3, 64, 64) and sample.cells.shape == (3, 3, 16, 16)
+    expected = torch.from_numpy(np.asarray(Image.open(files.get_path(1)), np.float32)).permute(2, 0, 1) / 127.5 - 1
+    torch.testing.assert_close(sample.pixels[1], expected[:, ::4, ::4])
+    torch.testing.assert_close(sample.cells[1], expected.reshape(3, 16, 16, 16, 16).mean((2, 4)))
+    assert measure_novelty(sample.cells) == pytest.approx(0, abs=1e-9)

@@ -6,11 +6,11 @@ import itertools
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
 
 from unpaired.config.settings import Auto
 from unpaired.data.domain import DOMAIN_KEYS, Domain
 from unpaired.errors import UsageError
+from unpaired.media.image.picture_samples import PictureSample
 from unpaired.media.image.settings import image_statistics
 from unpaired.methods import METHODS
 from unpaired.metrics.color_transfer import ColorStatistics, fit_color_transfer, measure_colors
@@ -35,10 +35,10 @@ def require_alignment(match: bool | Auto, method: str, *, has_labels: bool) -> N
         )
 
 
-def record_colors(domains: Sequence[Domain], samples: Sequence[Tensor]) -> tuple[Domain, ...]:
-    """Return the domains with mean and covariance of the colors of their pictures (N, C, H, W)."""
+def record_colors(domains: Sequence[Domain], samples: Sequence[PictureSample]) -> tuple[Domain, ...]:
+    """Return the domains with mean and covariance of the colors of their pictures."""
     return tuple(
-        _record_domain(domain, measure_colors([sample])) for domain, sample in zip(domains, samples, strict=True)
+        _record_domain(domain, measure_colors([sample.pixels])) for domain, sample in zip(domains, samples, strict=True)
     )
 
 

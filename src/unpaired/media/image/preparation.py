@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import Tensor
 
 from unpaired.config.settings import NetworkSettings
 from unpaired.console import LogCallback
@@ -17,7 +16,7 @@ from unpaired.media.image.color_alignment import record_colors, require_alignmen
 from unpaired.media.image.inspection import inspect_images
 from unpaired.media.image.inspection_report import ImageDataReport
 from unpaired.media.image.mirror_symmetry import find_sided_domains
-from unpaired.media.image.pixel_samples import measure_distance, sample_pixels
+from unpaired.media.image.picture_samples import PictureSample, measure_distance, sample_pictures
 from unpaired.media.image.settings import ImageSettings, image_statistics
 from unpaired.media.image.transform import ImageTransform
 from unpaired.media.interface import Inspection
@@ -59,13 +58,13 @@ def inspect_image_data(
     report = inspect(listing.files, MAX_DECODED_FILES, settings.split_seed, settings=settings.medium_settings)
     resolved = decide_conversion(report, settings, log)
     splits = report.split_files(settings.data.holdout_fraction, settings.split_seed)
-    samples: dict[tuple[str, ...], list[Tensor]] = {}
+    samples: dict[tuple[str, ...], list[PictureSample]] = {}
 
-    def sample(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> list[Tensor]:
-        """Sample the pixels of domains at the first call; several settings depend on them."""
+    def sample(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> list[PictureSample]:
+        """Sample the pictures of domains at the first call; several settings depend on them."""
         names = tuple(domain.name for domain in domains)
         if names not in samples:
-            samples[names] = sample_pixels(domains, splits, create_transform(resolved))
+            samples[names] = sample_pictures(domains, splits, create_transform(resolved))
         return samples[names]
 
     def measure(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> float:
@@ -105,7 +104,7 @@ def decide_mirroring(
     settings: ImageSettings,
     domains: Sequence[Domain],
     smallest_count: int,
-    sample: Callable[[], Sequence[Tensor]],
+    sample: Callable[[], Sequence[PictureSample]],
     log: LogCallback,
 ) -> ImageSettings:
     """Decide `flip` "auto": off if a domain's pictures have a preferred side and mirrored ones are not needed.
@@ -114,14 +113,14 @@ def decide_mirroring(
     """
     if settings.flip != "auto":
         return settings
-    sided = [domains[i].name for i in find_sided_domains(sample(), smallest_count)]
+    sided = [domains[i].name for i in find_sided_domains([pictures.cells for pictures in sample()], smallest_count)]
     if sided:
         log(f"flip: false (the pictures of {', '.join(sided)} differ from their mirror images)")
     return settings.model_copy(update={"flip": not sided})
 
 
 def decide_color_matching(
-    networks: ImageNetworkSettings, has_labels: bool, sample: Callable[[], Sequence[Tensor]], log: LogCallback
+    networks: ImageNetworkSettings, has_labels: bool, sample: Callable[[], Sequence[PictureSample]], log: LogCallback
 ) -> ImageNetworkSettings:
     """Decide `match_colors` "auto": on where a linear color transfer removes a large distance of the domains.
 
@@ -171,7 +170,7 @@ def limit_size(
 
 
 def decide_network_settings(
-    networks: ImageNetworkSettings, smallest_count: int, sample: Callable[[], Sequence[Tensor]], log: LogCallback
+    networks: ImageNetworkSettings, smallest_count: int, sample: Callable[[], Sequence[PictureSample]], log: LogCallback
 ) -> ImageNetworkSettings:
     """Decide network settings that are "auto".
 
