@@ -66,8 +66,7 @@ class TrainingLog:
 
     def discard_results(self, step: int) -> None:
         """Remove the evaluation and the samples of the last step from the history, before they are made again."""
-        with self._report_write_errors():
-            self.history.rewind(step, ("evaluation", "samples"))
+        self.history.rewind(step, ("evaluation", "samples"))
         self._trend_points = [point for point in self._trend_points if point.step < step]
 
     @contextmanager

@@ -71,18 +71,22 @@ def inspect_image_data(
         return measure_distance(sample(domains, splits), after_transfer=bool(networks.match_colors))
 
     def decide_networks(domains: Sequence[Domain], splits: Sequence[DomainSplits]) -> NetworkSettings:
-        smallest = min(len(split.train) for split in splits)
-        return decide_network_settings(networks, smallest, partial(sample, domains, splits), log)
+        return decide_network_settings(networks, count_smallest(splits), partial(sample, domains, splits), log)
 
     created_domains = report.create_domains(resolved.num_channels, resolved.value_range, resolved.percentile_range)
     for domain in created_domains:
         log_value_range(domain, resolved, log)
     listed = partial(sample, created_domains, splits)
-    resolved = decide_mirroring(resolved, created_domains, min(len(split.train) for split in splits), listed, log)
+    resolved = decide_mirroring(resolved, created_domains, count_smallest(splits), listed, log)
     networks = decide_color_matching(networks, listing.labels is not None, listed, log)
     if networks.match_colors:
         created_domains = record_colors(created_domains, listed())
     return Inspection(resolved, created_domains, splits, decide_networks, measure_distance=measure)
+
+
+def count_smallest(splits: Sequence[DomainSplits]) -> int:
+    """Return the number of training pictures of the smallest domain."""
+    return min(len(split.train) for split in splits)
 
 
 def decide_conversion(report: ImageDataReport, settings: Settings, log: LogCallback) -> ImageSettings:

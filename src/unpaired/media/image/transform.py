@@ -40,7 +40,11 @@ class ImageTransform:
     def crop(self, loaded_item: LoadedItem, random_values: tuple[float, float, float]) -> Example:
         """Crop a square (size, size, C) and mirror half of them if `settings.flip`."""
         top, left, flip_value = random_values
-        return crops.crop(loaded_item, self.settings.size, top, left, self.settings.flip is True and flip_value < 0.5)
+        return crops.crop(loaded_item, self.settings.size, top, left, self.is_mirrored(flip_value))
+
+    def is_mirrored(self, flip_value: float) -> bool:
+        """Whether an example with this random value, uniform in [0, 1), is mirrored."""
+        return self.settings.flip is True and flip_value < 0.5
 
     def crop_for_evaluation(self, loaded_item: LoadedItem) -> Example:
         """Crop the center square."""

@@ -56,8 +56,7 @@ class VideoTransform(ImageTransform):
     def crop(self, loaded_item: LoadedItem, random_values: tuple[float, float, float]) -> Example:
         """Crop a square (size, size, C) and mirror half of them if `settings.flip`, with their motion."""
         example = super().crop(loaded_item, random_values)
-        is_mirrored = self.settings.flip is True and random_values[2] < 0.5
-        if self.context_channels and is_mirrored:
+        if self.context_channels and self.is_mirrored(random_values[2]):
             example = example.copy()
             example[..., -MOTION_CHANNELS] *= -1
         return example
