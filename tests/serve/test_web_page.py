@@ -93,11 +93,17 @@ def page(browser: Any, server: tuple[str, ServerState]) -> Iterator[Any]:
     context.close()
 
 
+def upload(panel: Any, *files: Path) -> None:
+    """Drop files and wait until they are listed; their names' text also stands in the passing view of progress."""
+    panel.locator("input[type=file]").first.set_input_files(list(files))
+    for file in files:
+        panel.get_by_label(file.name, exact=True).wait_for()
+
+
 def translate(page: Any, panel: Any, *files: Path) -> Path:
     """Drop files, if there are new ones, press the button, and download the result."""
     if files:
-        panel.locator("input[type=file]").first.set_input_files(list(files))
-        panel.get_by_text(files[-1].stem).first.wait_for()
+        upload(panel, *files)
     panel.get_by_role("button", name="Translate").click()
     link = panel.locator(".file-preview a[download]").last
     panel.get_by_text("Download", exact=True).wait_for()
@@ -148,8 +154,7 @@ def test_labels_have_amounts(page: Any, tmp_path: Path) -> None:
     panel = page.locator("[role=tabpanel]:visible").last
     panel.get_by_label("number input for Amount").first.fill("0.5")
     panel.get_by_label("number input for Amount").first.press("Tab")
-    panel.locator("input[type=file]").first.set_input_files([write_picture(tmp_path, "x.png")])
-    panel.get_by_text("x.png").first.wait_for()
+    upload(panel, write_picture(tmp_path, "x.png"))
     panel.get_by_role("button", name="Translate").click()
     page.get_by_text("--from").first.wait_for()  # an amount of one of three values needs the value to start from
     panel.get_by_label("The files show").click()
