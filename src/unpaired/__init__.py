@@ -1,8 +1,8 @@
 """Unsupervised conditional generation: learn to translate between domains from unpaired collections of files.
 
 `train` trains a translator on folders, `Translator` uses it, `evaluate` and `audit` measure it, and `compare` compares
-several methods. `register_embedding` makes your own network available as an embedding. `unpaired --help` shows the same
-functions on the command line.
+several methods. `register_embedding` and `register_method` add networks and methods of your own. `unpaired --help`
+shows the same functions on the command line.
 """
 
 from __future__ import annotations
@@ -16,10 +16,32 @@ if "torch" not in sys.modules:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 if TYPE_CHECKING:
-    from unpaired.api import Translator, UnpairedError, audit, compare, evaluate, register_embedding, resume, train
+    from unpaired.api import (
+        MethodInfo,
+        Translator,
+        UnpairedError,
+        audit,
+        compare,
+        evaluate,
+        register_embedding,
+        register_method,
+        resume,
+        train,
+    )
 
 __version__ = "0.1.0"
-__all__ = ["Translator", "UnpairedError", "audit", "compare", "evaluate", "register_embedding", "resume", "train"]
+__all__ = [
+    "MethodInfo",
+    "Translator",
+    "UnpairedError",
+    "audit",
+    "compare",
+    "evaluate",
+    "register_embedding",
+    "register_method",
+    "resume",
+    "train",
+]
 
 
 def __getattr__(name: str) -> Any:

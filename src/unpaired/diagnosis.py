@@ -1,4 +1,4 @@
-"""Diagnosis of `unpaired doctor`: versions, devices, threads, extras, folders and speed."""
+"""Diagnosis of `unpaired doctor`: versions, devices, threads, extras, plugins, folders and speed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import shutil
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,9 @@ import torch
 from unpaired import __version__
 from unpaired.cache_folder import find_cache_home
 from unpaired.cores import count_cores, count_threads, read_cpu_quota
-from unpaired.errors import UnpairedError
+from unpaired.errors import UnpairedError, UnpairedWarning
+from unpaired.media import MEDIA
+from unpaired.methods import METHODS
 from unpaired.training.precision import list_candidate_precisions
 
 PACKAGES = ("torch", "numpy", "pillow", "tifffile", "safetensors", "pydantic", "lightning-fabric", "tensorboard")
@@ -58,6 +61,7 @@ def diagnose(folder: Path) -> Diagnosis:
     add_processor(report)
     add_devices(report)
     add_extras(report)
+    add_plugins(report)
     add_folders(report, folder)
     return report
 
@@ -143,6 +147,19 @@ def list_extras() -> dict[str, list[str]]:
         if name and extra and name[0] != "unpaired" and extra[1] not in TOOL_EXTRAS:
             extras.setdefault(extra[1], []).append(name[0])
     return extras
+
+
+def add_plugins(report: Diagnosis) -> None:
+    """Report the methods and media that other packages add."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnpairedWarning)  # the report says it
+        plugins = [(table.group, plugin) for table in (METHODS, MEDIA) for plugin in table.plugins]
+    for group, plugin in plugins:
+        text = f"{group.partition('.')[2]} '{plugin.name}' of {plugin.package}"
+        if plugin.problem:
+            report.add_problem(f"mend or remove the package: {text}: {plugin.problem}")
+        else:
+            report.add("plugin", text)
 
 
 def add_folders(report: Diagnosis, folder: Path) -> None:

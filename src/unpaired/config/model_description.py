@@ -70,7 +70,9 @@ class ModelDescription(StrictModel):
 def require_known(name: str, known: Mapping[str, object]) -> str:
     """Return `name`; raises ValueError if it is not a key of `known`."""
     if name not in known:
-        raise ValueError(f"'{name}' is unknown in this version; expected one of {', '.join(known)}")
+        raise ValueError(
+            f"'{name}' is unknown; install the package that adds it, or expected one of {', '.join(known)}"
+        )
     return name
 
 

@@ -1,4 +1,7 @@
-"""Table of all media. Code outside this package does not depend on the medium of a run."""
+"""Table of all media. Code outside this package does not depend on the medium of a run.
+
+Installed packages add media by entry points.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +13,11 @@ from unpaired.media.base import Medium, has_suffix
 from unpaired.media.image.medium import ImageMedium
 from unpaired.media.video.medium import VideoMedium
 from unpaired.media.voice.medium import VoiceMedium
+from unpaired.plugins import PluginTable
 
 __all__ = ["MEDIA", "Medium", "find_common_medium", "infer_medium", "require_medium"]
 
-MEDIA: dict[str, Medium] = {medium.name: medium for medium in (ImageMedium(), VoiceMedium(), VideoMedium())}
+MEDIA: PluginTable[Medium] = PluginTable("unpaired.media", Medium, (ImageMedium(), VoiceMedium(), VideoMedium()))
 """All media by name. The first one is used in help texts and examples."""
 
 

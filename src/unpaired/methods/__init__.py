@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from unpaired.methods.registry import DEFAULT_METHOD, METHODS, SINGLE_GENERATOR_METHOD, MethodInfo
+from unpaired.methods.registry import DEFAULT_METHOD, METHODS, SINGLE_GENERATOR_METHOD, MethodInfo, register_method
 
-__all__ = ["DEFAULT_METHOD", "METHODS", "SINGLE_GENERATOR_METHOD", "MethodInfo"]
+__all__ = ["DEFAULT_METHOD", "METHODS", "SINGLE_GENERATOR_METHOD", "MethodInfo", "register_method"]

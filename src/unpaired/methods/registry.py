@@ -1,4 +1,4 @@
-"""The table of methods: the only place that lists them."""
+"""The table of methods: the only place that lists them. Installed packages add theirs by entry points."""
 
 from __future__ import annotations
 
@@ -23,11 +23,18 @@ from unpaired.methods.stargan import StarGAN
 from unpaired.methods.unit import UNIT
 from unpaired.methods.vaegan import VAEGAN
 from unpaired.methods.xgan import XGAN
+from unpaired.plugins import PluginTable
 
 
 @dataclass(frozen=True)
 class MethodInfo:
-    """One method, as the command line, the README's table and the report present it."""
+    """One method, as the command line, the table of methods and the report present it.
+
+    `name` is the value of --method. `domains` says for how many domains one run is, `constraint` what ties an output to
+    the content of its input. `family` is "direct" (a generator maps source to target) or "common space" (an encoder and
+    a decoder with a latent code between). `unsupported` says by medium why the method cannot learn from its files.
+    `paper_batch_size` is the batch size of the preset `paper`: items per domain, or in total for methods with labels.
+    """
 
     name: str
     cls: type[Method]
@@ -35,21 +42,25 @@ class MethodInfo:
     paper: str
     domains: Literal["2", "many"]
     family: Literal["direct", "common space"]
-    """direct: a generator maps source to target; common space: an encoder and a decoder with a latent code between."""
     constraint: str
-    """What ties an output to the content of its input."""
     unsupported: Mapping[str, str] = field(default_factory=dict)
-    """Medium name -> why the method cannot learn from its files."""
     paper_batch_size: int = 1
-    """Batch size of the preset `paper`: items per domain, or in total for label-conditioned methods."""
+
+    def __post_init__(self) -> None:
+        """Raise TypeError if `cls` is not a method."""
+        if not (isinstance(self.cls, type) and issubclass(self.cls, Method)):
+            raise TypeError(
+                f"method '{self.name}': cls is {self.cls!r}, expected a subclass of unpaired.methods.base.Method"
+            )
 
 
 DEFAULT_METHOD = "cyclegan"
 SINGLE_GENERATOR_METHOD: tuple[str, dict[str, Any]] = ("gan", {"depth": None})
 """Method and settings of a run around an imported generator: the method with one generator and one direction."""
-METHODS: dict[str, MethodInfo] = {
-    info.name: info
-    for info in (
+METHODS: PluginTable[MethodInfo] = PluginTable(
+    "unpaired.methods",
+    MethodInfo,
+    (
         MethodInfo(
             name="gan",
             cls=GAN,
@@ -207,5 +218,13 @@ METHODS: dict[str, MethodInfo] = {
             constraint="content features of a pretrained recognizer",
             unsupported={"image": "its content features are those of a speech recognizer"},
         ),
-    )
-}
+    ),
+)
+
+
+def register_method(info: MethodInfo) -> None:
+    """Add a method to those that this process can train; raises UsageError if its name is taken.
+
+    A package that declares its MethodInfo as an entry point of the group "unpaired.methods" adds it to every process.
+    """
+    METHODS.add(info)
