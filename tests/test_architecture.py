@@ -94,12 +94,26 @@ FORBIDDEN = {
         *("comparison", "importers", "cli"),
     ),
     "importers": ("losses", "training", "metrics", "evaluation", "translate", "report", "comparison", "stages", "cli"),
+    "testing": (
+        *(
+            "losses",
+            "media",
+            "data.batches",
+            "data.folders",
+            "data.split",
+            "runs",
+            "metrics",
+            "evaluation",
+            "translate",
+        ),
+        *("report", "comparison", "stages", "importers", "cli"),
+    ),
     "cli": ("methods.base", "networks", "losses", "data.batches", "training.loop"),
 }
 """Folder -> the folders and modules that its modules must not import."""
 
-IMPORTERS = ("importers/cyclegan.py",)
-"""Modules that convert another program's file to a run, and may therefore name its medium."""
+NAMING_MEDIA = ("importers/cyclegan.py", "testing/check_method.py")
+"""Modules that may name a medium: one converts another program's file to a run, one builds small networks of each."""
 
 
 def folder_modules(name: str) -> dict[str, ast.Module]:
@@ -166,6 +180,12 @@ def test_only_interfaces_and_media_import_comparison() -> None:
             assert not [module for module in imported(tree) if is_within(module, "unpaired.comparison")], path
 
 
+def test_no_module_imports_the_checks_for_tests() -> None:
+    for path, tree in TREES.items():
+        if not path.startswith("testing/"):
+            assert not [module for module in imported(tree) if is_within(module, "unpaired.testing")], path
+
+
 def test_only_the_command_imports_the_command_line() -> None:
     for path, tree in TREES.items():
         if not path.startswith("cli/") and path != "__main__.py":
@@ -175,7 +195,7 @@ def test_only_the_command_imports_the_command_line() -> None:
 def test_no_module_outside_media_names_a_medium() -> None:
     folders = [f"unpaired.media.{name}" for name in MEDIA]
     for path, tree in TREES.items():
-        if not path.startswith(("media/", "methods/")) and path not in IMPORTERS:
+        if not path.startswith(("media/", "methods/")) and path not in NAMING_MEDIA:
             names_medium = bool(text_constants(tree) & MEDIA.keys())
             assert not names_medium, path
             assert not [module for module in imported(tree) if is_within(module, *folders)], path

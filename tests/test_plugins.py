@@ -151,7 +151,8 @@ def test_the_guides_package_trains_and_translates(tmp_path: Path) -> None:
     train = ["train", "dark", "light", "--method", "my-gan", "--cycle-weight", "3", "--preset", "tiny", "--size", "16"]
     train += ["--width", "4", "--steps", "2", "--batch-size", "2", "--threads", "1", "--out", run]
     commands = [["methods"], train, ["translate", run, "dark/0.png", "--to", "light", "--out", "out"]]
-    script = f"from unpaired.cli.main import main\nfor argv in {commands!r}: assert main(argv) == 0, argv"
+    script = "from my_gan import INFO\nfrom unpaired.testing import check_method\ncheck_method(INFO)\n"
+    script += f"from unpaired.cli.main import main\nfor argv in {commands!r}: assert main(argv) == 0, argv"
     paths = os.pathsep.join([str(site), str(Path(unpaired.__file__).parent.parent)])
     done = subprocess.run(
         [sys.executable, "-c", script],

@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import unpaired
+from unpaired import testing
 
 
 def render_api() -> str:
@@ -14,6 +15,11 @@ def render_api() -> str:
     lines = ["# Python API", "", unpaired.__doc__ or "", "", "```python", "import unpaired", "```", ""]
     for name in unpaired.__all__:
         lines += render_object(name, getattr(unpaired, name))
+    lines += [f"## {testing.__name__}", "", testing.__doc__ or "", ""]
+    for name in testing.__all__:
+        lines += [
+            f"#{line}" if line.startswith("## ") else line for line in render_object(name, getattr(testing, name))
+        ]
     return "\n".join(lines).rstrip() + "\n"
 
 

@@ -6,16 +6,18 @@ After an intended change, run `python tests/methods/golden_traces.py` and explai
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from tiny_methods import IMAGE_METHODS, LIGHT, NETWORKS, build, loop_of, random_batches
+from tiny_methods import IMAGE_METHODS, LIGHT, build
 
 from unpaired.methods.base import StepContext
+from unpaired.testing.tiny_methods import NETWORKS, create_batches, create_loop
 
 FILE = Path(__file__).parents[1] / "data_files" / "golden_traces.json"
-FORMS: dict[str, dict[str, Any]] = {
+FORMS: dict[str, Mapping[str, Any]] = {
     "plain": NETWORKS,
     "light": {**LIGHT, "augment": ("color", "translation", "cutout")},
 }
@@ -24,10 +26,10 @@ FORMS: dict[str, dict[str, Any]] = {
 def trace(name: str, form: str) -> dict[str, Any]:
     """Return the losses of three float64 steps on the CPU, and each role's sums of parameters and absolute values."""
     method = build(name, FORMS[form])
-    loop = loop_of(method)
+    loop = create_loop(method)
     steps = [
         {loss: value.item() for loss, value in loop.step([batch], StepContext(step, step / 3)).items()}
-        for step, batch in enumerate(random_batches(method, 3, items=2))
+        for step, batch in enumerate(create_batches(method, 3, items=2))
     ]
     roles = [role for player in method.players.values() for role in player.roles]
     none = torch.empty(0, dtype=torch.float64)  # for roles without parameters

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny_methods import LIGHT, NETWORKS, build
+from tiny_methods import LIGHT, build
 from torch import nn
 
 from unpaired.labels import LabelGroup, Labels
@@ -10,6 +10,7 @@ from unpaired.methods.base import ImagePool, StepContext, Turn, detach, forward_
 from unpaired.methods.capabilities import LabelConditionedMethod
 from unpaired.networks.augment import Augment
 from unpaired.networks.blocks import NonAffineGroupNorm, Role
+from unpaired.testing.tiny_methods import NETWORKS
 
 
 def numbered(*numbers: int) -> torch.Tensor:

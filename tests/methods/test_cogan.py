@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny_methods import LIGHT, build, loop_of, random_batches
+from tiny_methods import LIGHT, build
 from torch import Tensor
 
 from unpaired.methods.base import StepContext
 from unpaired.methods.cogan import CoGAN
+from unpaired.testing.tiny_methods import create_batches, create_loop
 from unpaired.training.loop import derive_seed
 
 
@@ -35,14 +36,14 @@ def bce(scores: Tensor, real: bool) -> Tensor:
 def test_steps_equal_a_reference_implementation() -> None:
     method = cogan()
     nets = dict(copy.deepcopy(method).named_children())
-    loop = loop_of(method)
+    loop = create_loop(method)
     unique = [
         {id(p): p for name in names for p in nets[name].parameters()} for names in (("G", "G_x", "G_y"), ("D_x", "D_y"))
     ]
     generators, discriminators = (
         torch.optim.Adam(own.values(), lr=2e-4, betas=(0.5, 0.999), weight_decay=5e-4) for own in unique
     )
-    for step, batch in enumerate(random_batches(method, 4, items=2)):
+    for step, batch in enumerate(create_batches(method, 4, items=2)):
         ours = loop.step([batch], StepContext(step, 0.0))
         torch.manual_seed(derive_seed(0, step, 0))
         noise = torch.randn(2, 100, dtype=torch.float64)
@@ -100,7 +101,7 @@ def test_search_keeps_weights_and_random_state() -> None:
     before = {name: p.clone() for name, p in method.named_parameters()}
     state = torch.get_rng_state()
     with torch.no_grad():
-        method.eval().translate(random_batches(method, 1)[0]["X"], "X", "Y")
+        method.eval().translate(create_batches(method, 1)[0]["X"], "X", "Y")
         assert not torch.is_grad_enabled()
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(p, before[name]) and p.grad is None for name, p in method.named_parameters())

@@ -5,20 +5,19 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from tiny_methods import IMAGE_METHODS, LIGHT, NETWORKS, build, loop_of, random_batches, tiny_embedding
+from tiny_methods import IMAGE_METHODS, LIGHT, build
 from torch import Tensor
 
-from unpaired.labels import LabelGroup, Labels
-from unpaired.methods.base import Batch, FrozenNetwork, Method, StepContext, Turn, Turns
-from unpaired.routes import Route
+from unpaired.methods.base import Batch, Method, StepContext, Turn, Turns
 from unpaired.runs.weights import collect_state, load_state, read_tensors, write_tensors
-from unpaired.training.loop import TrainingLoop
+from unpaired.testing.check_method import JOINT_LABELS
+from unpaired.testing.method_checks import check_players, check_routes, check_training, check_translation
+from unpaired.testing.tiny_methods import NETWORKS, create_batches, create_feature_extractor, create_loop
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in IMAGE_METHODS),
@@ -41,18 +40,11 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("fastcut", {"nce_pixels": False}),
     ("dualgan", {"lipschitz_constraint": "gradient-penalty"}),
     ("discogan", {"adversarial_loss": "hinge", "depth": None}),
-    ("xgan", {"feature_extractor": tiny_embedding()}),
+    ("xgan", {"feature_extractor": create_feature_extractor()}),
 ]
-JOINT = Labels(
-    groups=(
-        LabelGroup(values=("black", "blond", "brown")),
-        LabelGroup(values=("glasses",)),
-        LabelGroup(values=("happy", "sad")),
-    ),
-    dataset_groups=((0, 1), (2,)),
-)
-"""Attributes in several groups, from two datasets with different groups."""
-VARIANTS += [(name, {"labels": JOINT}) for name, row in IMAGE_METHODS.items() if row.cls.batch_kind == "labelled"]
+VARIANTS += [
+    (name, {"labels": JOINT_LABELS}) for name, row in IMAGE_METHODS.items() if row.cls.batch_kind == "labelled"
+]
 STEPS = 2
 Play = Callable[[Batch, StepContext], Iterator[Turns]]
 
@@ -62,113 +54,29 @@ def image(items: int = 2, size: int = 16) -> Tensor:
     return torch.rand(items, 3, size, size, generator=draws, dtype=torch.float64) * 2 - 1
 
 
-class Watch:
-    """Record, for each optimizer step, which parameters have gradients and which the step changes."""
-
-    def __init__(self, method: Method, loop: TrainingLoop) -> None:
-        self.method = method
-        self.names = {id(p): name for name, p in method.named_parameters()}
-        self.owner = {id(p): player for player, seat in loop.optimizers.items() for p in seat.parameters}
-        self.reached: set[str] = set()
-        self.foreign: set[str] = set()
-        self.changed: set[str] = set()
-        self.moves: list[tuple[str, ...]] = []
-        self.before: dict[str, Tensor] = {}
-        self.playing: tuple[str, ...] = ()
-        original = method.play
-
-        def play(batch: Batch, context: StepContext) -> Iterator[Turns]:
-            for move in original(batch, context):
-                turns = [move] if isinstance(move, Turn) else move
-                self.playing = tuple(player for turn in turns for player in turn.players)
-                self.moves.append(self.playing)
-                yield move
-
-        method.play = play  # type: ignore[method-assign]
-        for player, seat in loop.optimizers.items():
-            seat.optimizer.register_step_pre_hook(lambda *_, player=player: self.see(player))
-            seat.optimizer.register_step_post_hook(lambda *_, player=player: self.compare(player))
-
-    def see(self, player: str) -> None:
-        for parameter in self.method.parameters():
-            if parameter.grad is not None:
-                name = self.names[id(parameter)]
-                (self.reached if self.owner.get(id(parameter)) in self.playing else self.foreign).add(name)
-        self.before = {name: p.detach().clone() for name, p in self.method.named_parameters()}
-
-    def compare(self, player: str) -> None:
-        for name, parameter in self.method.named_parameters():
-            if self.owner.get(id(parameter)) != player and not torch.equal(parameter, self.before[name]):
-                self.changed.add(name)
-
-
 @pytest.mark.parametrize("networks", [NETWORKS, LIGHT], ids=["plain", "light"])
 @pytest.mark.parametrize(("name", "settings"), VARIANTS)
-def test_only_parameters_of_the_moving_player_get_gradients(
-    name: str, settings: dict[str, Any], networks: dict[str, Any]
-) -> None:
+def test_gradients_and_losses(name: str, settings: dict[str, Any], networks: dict[str, Any]) -> None:
     method = build(name, networks, **settings)
-    loop = loop_of(method)
-    watch = Watch(method, loop)
-    for step, batch in enumerate(random_batches(method, STEPS)):
-        loop.step([batch], StepContext(step, 0.0))
-    assert {player for move in watch.moves for player in move} == set(method.players)
-    assert watch.reached == {watch.names[i] for i in watch.owner}
-    assert not watch.foreign and not watch.changed
-    assert all(parameter.grad is None for parameter in method.parameters())
+    check_training(method, create_batches(method, STEPS))
 
 
 @pytest.mark.parametrize("name", IMAGE_METHODS)
 def test_weights_name_exactly_the_losses_of_the_method(name: str) -> None:
     method = build(name)
-    loop = loop_of(method)
-    used: set[str] = set()
-    for step, batch in enumerate(random_batches(method, STEPS)):
-        for key, value in loop.step([batch], StepContext(step, 0.0)).items():
-            assert value.shape == () and value.isfinite() and not value.requires_grad
-            used.add(key if key in method.loss_weights else key.split(".")[1])
-    assert used == set(method.loss_weights)
+    assert check_training(method, create_batches(method, STEPS)) == set(method.loss_weights)
 
 
 @pytest.mark.parametrize(("name", "settings"), VARIANTS)
 def test_each_role_and_parameter_belongs_to_one_player(name: str, settings: dict[str, Any]) -> None:
-    method = build(name, **settings)
-    roles = [role for player in method.players.values() for role in player.roles]
-    assert len(roles) == len(set(roles)) and set(roles) <= dict(method.named_children()).keys()
-    seats = loop_of(method).optimizers
-    for one, other in combinations(seats.values(), 2):
-        assert not {id(p) for p in one.parameters} & {id(p) for p in other.parameters}
-    fixed = {id(p) for part in method.modules() if isinstance(part, FrozenNetwork) for p in part.parameters()}
-    own = {id(p) for p in method.parameters()} - fixed
-    assert {id(p) for seat in seats.values() for p in seat.parameters} == own
-
-
-def spoil_all_but(method: Method, route: Route) -> None:
-    """Change every parameter that the route does not need."""
-    needed = {id(p) for role in route.roles for p in method.get_submodule(role).parameters()}
-    for parameter in method.parameters():
-        if id(parameter) not in needed:
-            parameter.add_(1)
+    check_players(build(name, **settings))
 
 
 @pytest.mark.parametrize(("name", "settings"), VARIANTS)
 def test_route_depends_only_on_its_roles(name: str, settings: dict[str, Any]) -> None:
-    method = build(name, **settings).eval()
-    x, roles = image(), dict(method.named_children())
-    assert method.routes and method.translation_roles
-    with torch.no_grad():
-        for route in method.routes:
-            assert set(route.roles) <= roles.keys()
-            before = method.translate(x, route.source, route.target)
-            spoil_all_but(method, route)
-            assert torch.equal(method.translate(x, route.source, route.target), before)
-            for role in route.roles:
-                saved_values = [p.clone() for p in roles[role].parameters()]
-                for parameter in roles[role].parameters():
-                    parameter.mul_(-1.5)  # a change of scale may not change a decision
-                assert not torch.equal(method.translate(x, route.source, route.target), before)
-                for parameter, value in zip(roles[role].parameters(), saved_values, strict=True):
-                    parameter.copy_(value)
+    method = build(name, **settings)
+    assert method.translation_roles
+    check_routes(method, image())
 
 
 @pytest.mark.parametrize("networks", [NETWORKS, {**LIGHT, "residual": True}], ids=["plain", "light"])
@@ -176,16 +84,8 @@ def test_route_depends_only_on_its_roles(name: str, settings: dict[str, Any]) ->
 def test_translation_keeps_shape_and_range_and_items_independent(
     name: str, settings: dict[str, Any], networks: dict[str, Any]
 ) -> None:
-    method = build(name, networks, **settings).eval()
     x = torch.cat([image(2, 2 * 16), image(1, 2 * 16).flip(3)])[..., :16, :]
-    assert x.shape[-2] % method.stride == 0
-    with torch.no_grad():
-        for route in method.routes:
-            y = method.translate(x, route.source, route.target)
-            assert y.shape == x.shape and y.dtype == x.dtype and y.abs().max() <= 1
-            assert torch.equal(method.translate(x, route.source, route.target), y)
-            torch.testing.assert_close(method.translate(x[1:2], route.source, route.target), y[1:2], rtol=0, atol=1e-12)
-            assert not torch.equal(y, x)
+    check_translation(build(name, networks, **settings), x)
 
 
 @pytest.mark.parametrize("name", IMAGE_METHODS)
@@ -222,7 +122,7 @@ def test_scores_from_before_the_discriminator_step_raise_an_error(name: str) -> 
 
         method.play = stale  # type: ignore[method-assign]
         try:
-            loop_of(method).step(random_batches(method, 1), StepContext(0, 0.0))
+            create_loop(method).step(create_batches(method, 1), StepContext(0, 0.0))
         except RuntimeError as error:
             refused += 1
             assert re.search("modified by an inplace operation|through the graph a second time", str(error))
@@ -232,8 +132,8 @@ def test_scores_from_before_the_discriminator_step_raise_an_error(name: str) -> 
 @pytest.mark.parametrize("name", IMAGE_METHODS)
 def test_shared_layers_are_shared_after_saving_and_loading(name: str, tmp_path: Path) -> None:
     method, other = build(name, seed=0), build(name, seed=1)
-    loop = loop_of(method)
-    loop.step(random_batches(method, 1), StepContext(0, 0.0))
+    loop = create_loop(method)
+    loop.step(create_batches(method, 1), StepContext(0, 0.0))
     write_tensors(tmp_path / "state.safetensors", collect_state(method), {})
     tensors, _ = read_tensors(tmp_path / "state.safetensors")
     load_state(other, tensors, tmp_path)

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from test_contract import Watch, spoil_all_but
-from tiny_methods import VOICE, VOICE_NETWORKS, build_voice, loop_of, random_batches
+from tiny_methods import build_voice
 from torch import Tensor
 
 from unpaired.media import MEDIA
@@ -16,6 +15,9 @@ from unpaired.methods import METHODS
 from unpaired.methods.base import Batch, BatchTranslation, StepContext, Turn
 from unpaired.networks.conditional import concat_label
 from unpaired.runs.method_builder import collect_pretrained
+from unpaired.testing.gradients import GradientRecorder
+from unpaired.testing.method_checks import check_routes, check_training, check_translation
+from unpaired.testing.tiny_methods import VOICE_NETWORKS, VOICE_SHAPE, create_batches, create_loop
 
 NAMES = [name for name, row in METHODS.items() if "voice" not in row.unsupported]
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
@@ -49,55 +51,36 @@ FORMS: dict[str, dict[str, Any]] = {
 }
 
 
-def voices(items: int = 2, frames: int = VOICE[2]) -> Tensor:
+def voices(items: int = 2, frames: int = VOICE_SHAPE[2]) -> Tensor:
     draws = torch.Generator().manual_seed(2)
-    return torch.randn(items, 1, VOICE[1], frames, generator=draws, dtype=torch.float64)
+    return torch.randn(items, 1, VOICE_SHAPE[1], frames, generator=draws, dtype=torch.float64)
 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize(("name", "settings"), VARIANTS)
-def test_only_parameters_of_the_moving_player_get_gradients(name: str, settings: dict[str, Any], form: str) -> None:
+def test_gradients_and_losses(name: str, settings: dict[str, Any], form: str) -> None:
     method = build_voice(name, **FORMS[form], **settings)
-    loop = loop_of(method)
-    watch = Watch(method, loop)
-    used: set[str] = set()
-    for step, batch in enumerate(random_batches(method, 2, of=VOICE)):
-        for key, value in loop.step([batch], StepContext(step, step / 2)).items():
-            assert value.shape == () and value.isfinite()
-            used.add(key if key in method.loss_weights else key.split(".")[1])
-    assert watch.reached == {watch.names[i] for i in watch.owner}
-    assert not watch.foreign and not watch.changed
+    used = check_training(method, create_batches(method, 2, shape=VOICE_SHAPE))
     assert used == set(method.loss_weights) - ({"identity"} if settings.get("identity_weight") == 0 else set())
 
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", NAMES)
 def test_translation_keeps_any_length_and_items_are_independent(name: str, form: str) -> None:
-    method = build_voice(name, **FORMS[form]).eval()
-    with torch.no_grad():
-        for route in method.routes:
-            for frames in (16, 36):
-                x = voices(2, frames)
-                y = method.translate(x, route.source, route.target)
-                assert frames % method.stride == 0 and y.shape == x.shape and y.dtype == x.dtype
-                alone = method.translate(x[1:], route.source, route.target)
-                torch.testing.assert_close(alone, y[1:], rtol=0, atol=1e-12)
+    method = build_voice(name, **FORMS[form])
+    for frames in (16, 36):
+        assert frames % method.stride == 0
+        check_translation(method, voices(2, frames), max_value=None)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_route_depends_only_on_its_roles(name: str) -> None:
-    method = build_voice(name).eval()
-    x = voices()
-    with torch.no_grad():
-        for route in method.routes:
-            before = method.translate(x, route.source, route.target)
-            spoil_all_but(method, route)
-            assert torch.equal(method.translate(x, route.source, route.target), before)
+    check_routes(build_voice(name), voices())
 
 
 def test_identity_loss_ends_at_its_fraction_of_the_budget() -> None:
     method = build_voice("cyclegan", identity_end=0.5)
-    loop, (batch, other) = loop_of(method), random_batches(method, 2, of=VOICE)
+    loop, (batch, other) = create_loop(method), create_batches(method, 2, shape=VOICE_SHAPE)
     assert "generators.identity" in loop.step([batch], StepContext(0, 0.49))
     assert "generators.identity" not in loop.step([other], StepContext(1, 0.5))
 
@@ -105,7 +88,7 @@ def test_identity_loss_ends_at_its_fraction_of_the_budget() -> None:
 def test_reconstruction_loss_of_stargan_is_the_distance_of_items_to_themselves_with_their_own_label() -> None:
     """StarGAN-VC, eq. 8: L_id = |G(x, c) - x|, where c is the label of x."""
     method = build_voice("stargan", n_critic=1, adversarial_loss="lsgan", identity_weight=3.0)
-    batch = random_batches(method, 1, of=VOICE)[0]
+    batch = create_batches(method, 1, shape=VOICE_SHAPE)[0]
     turn = [turn for turn in method.play(batch, StepContext(0, 0)) if isinstance(turn, Turn)][1]
     x, maps = batch["x"], batch["label"][:, :, None, None].expand(-1, -1, *batch["x"].shape[2:])
     expected = (method.get_submodule("G")(torch.cat((x, maps), 1)) - x).abs().mean()
@@ -118,7 +101,7 @@ def test_only_the_first_generator_call_gets_masked_frames() -> None:
     seen: list[Tensor] = []
     for role in ("G", "F"):
         method.get_submodule(role).register_forward_pre_hook(lambda _, given: seen.append(given[0]))
-    loop_of(method).step(random_batches(method, 1, of=VOICE), StepContext(0, 0.0))
+    create_loop(method).step(create_batches(method, 1, shape=VOICE_SHAPE), StepContext(0, 0.0))
     assert [x.shape[1] for x in seen] == [2, 1, 2, 1, 1, 1], "forward masked, identity; the same back; both cycles"
     x = voices()
     with torch.no_grad():
@@ -130,12 +113,12 @@ def test_only_the_first_generator_call_gets_masked_frames() -> None:
 def test_fader_residual_starts_at_zero_and_keeps_the_autoencoder(norm: str) -> None:
     networks = {**VOICE_NETWORKS, "norm": norm}
     plain, method = build_voice("fader", networks), build_voice("fader", networks, residual_decoder_start=0.5)
-    x, batches = voices(), random_batches(method, 3, of=VOICE)
+    x, batches = voices(), create_batches(method, 3, shape=VOICE_SHAPE)
     with torch.no_grad():
         for name in ("E", "G"):
             method.get_submodule(name).load_state_dict(plain.get_submodule(name).state_dict())
         assert torch.equal(method.translate(x, "X", "Y"), plain.translate(x, "X", "Y"))
-    loop = loop_of(method)
+    loop = create_loop(method)
     before = {name: value.clone() for name, value in method.state_dict().items()}
 
     def moved(batch: Batch, context: StepContext) -> tuple[set[str], set[str]]:
@@ -177,12 +160,12 @@ class Loudness:
 def test_losses_of_translations_train_the_players_that_translate(name: str) -> None:
     method = build_voice(name)
     method.translation_losses = (Loudness(),)
-    loop = loop_of(method)
-    watch = Watch(method, loop)
+    loop = create_loop(method)
+    recorder = GradientRecorder(method, loop)
     losses: dict[str, Tensor] = {}
-    for step, batch in enumerate(random_batches(method, 2, of=VOICE)):
+    for step, batch in enumerate(create_batches(method, 2, shape=VOICE_SHAPE)):
         losses |= loop.step([batch], StepContext(step, step / 2))
-    assert watch.reached == {watch.names[i] for i in watch.owner} and not watch.foreign and not watch.changed
+    assert recorder.reached == recorder.owned and not recorder.foreign and not recorder.changed
     players = {key.split(".")[0] for key in losses if key.endswith(".loudness")}
     translating = {role for route in method.routes for role in route.roles}
     assert players == {name for name, player in method.players.items() if translating & set(player.roles)}
@@ -194,7 +177,7 @@ def test_losses_of_translations_train_the_players_that_translate(name: str) -> N
 def test_a_translation_of_the_first_items_equals_the_first_of_all(name: str) -> None:
     """The content loss compares the first items of a batch only, and therefore translates no others."""
     method = build_voice(name).train()
-    batch = random_batches(method, 1, items=3, of=VOICE)[0]
+    batch = create_batches(method, 1, items=3, shape=VOICE_SHAPE)[0]
     for translation in method.list_translations(batch):
         first, whole = translation.translate(translation.x[:2]), translation.translate(translation.x)
         assert first.shape[0] == 2 and torch.allclose(first, whole[:2], rtol=0, atol=1e-12)

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from tiny_methods import build, loop_of
+from tiny_methods import build
 from torch import Tensor
 
 from unpaired.methods import base, cyclegan
 from unpaired.methods.base import StepContext
+from unpaired.testing.tiny_methods import create_loop
 
 DATA = Path(__file__).parents[1] / "data_files"
 ROLES = {"G": "G_A", "F": "G_B", "D_y": "D_A", "D_x": "D_B"}
@@ -65,7 +66,7 @@ def test_images_losses_and_parameters_equal_those_of_the_authors(monkeypatch: py
     called: list[tuple[Tensor, Tensor]] = []
     for module, name in ((cyclegan, "generator_loss"), (cyclegan, "l1"), (base, "discriminator_loss")):
         monkeypatch.setattr(module, name, recording(getattr(module, name), called))
-    loop = loop_of(method)
+    loop = create_loop(method)
     x, y = trace["real_A"].double(), trace["real_B"].double()
     with torch.no_grad():
         near(method.translate(x, "X", "Y"), trace["step0.fake_B"].double())

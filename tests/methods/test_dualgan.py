@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 import torch
 from test_straight_line import assert_equal_steps, twin_of
-from tiny_methods import build, loop_of, random_batches
+from tiny_methods import build
 from torch import Tensor, nn
 
 from benchmarks.straight_line import freeze
 from unpaired.methods.base import StepContext
+from unpaired.testing.tiny_methods import create_batches, create_loop
 from unpaired.training.memory_limits import SavedTensors, estimate_step_bytes
 
 
@@ -80,8 +81,8 @@ def test_steps_equal_a_reference_implementation(lipschitz_constraint: str, items
 )
 def test_weight_clipping_applies_only_to_discriminators(settings: dict[str, Any], largest: float | None) -> None:
     method = build("dualgan", **settings)
-    loop = loop_of(method)
-    loop.step(random_batches(method, 1)[0:1], StepContext(0, 0.0))
+    loop = create_loop(method)
+    loop.step(create_batches(method, 1)[0:1], StepContext(0, 0.0))
     sizes = {role: max(p.abs().max().item() for p in net.parameters()) for role, net in method.named_children()}
     assert sizes["G"] > 0.02 and sizes["F"] > 0.02
     assert sizes["D_x"] == sizes["D_y"] == largest if largest else min(sizes["D_x"], sizes["D_y"]) > 0.02
@@ -91,7 +92,7 @@ def test_memory_grows_linearly_with_the_micro_batches_that_keep_the_generators_g
     def measure_peak(count: int) -> float:
         method = build("dualgan")
         with SavedTensors() as saved:
-            loop_of(method).step(random_batches(method, 1) * count, StepContext(0, 0.0))
+            create_loop(method).step(create_batches(method, 1) * count, StepContext(0, 0.0))
         return saved.peak_bytes
 
     peaks = {count: measure_peak(count) for count in (1, 2, 4)}

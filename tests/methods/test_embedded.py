@@ -9,13 +9,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 from test_straight_line import assert_equal_steps, twin_of
-from tiny_methods import LIGHT, NETWORKS, build, build_voice, loop_of, random_batches, tiny_embedding
+from tiny_methods import LIGHT, build, build_voice
 from torch import Tensor, nn
 
 from benchmarks.straight_line import adam, entropy, freeze
 from unpaired.errors import UsageError
 from unpaired.methods.base import StepContext, Turn
 from unpaired.runs.weights import collect_state, load_state
+from unpaired.testing.tiny_methods import NETWORKS, create_batches, create_feature_extractor, create_loop
 
 
 class StraightDTNBaseline:
@@ -152,7 +153,7 @@ def test_embedding_is_constant_and_not_saved(name: str) -> None:
     method = build(name)
     f = method.get_submodule("f")
     before = [p.clone() for p in f.parameters()]
-    loop_of(method).step(random_batches(method, 1), StepContext(0, 0.0))
+    create_loop(method).step(create_batches(method, 1), StepContext(0, 0.0))
     assert before and all(torch.equal(p, q) for p, q in zip(f.parameters(), before, strict=True))
     assert not f.training and not [key for key in collect_state(method) if key.startswith("f.")]
     assert any(key.startswith("f.") for key in collect_state(method, method.translation_roles)) == (name == "dtn")
@@ -161,14 +162,14 @@ def test_embedding_is_constant_and_not_saved(name: str) -> None:
 @pytest.mark.parametrize("name", ["dtn-baseline", "xgan"])
 def test_translation_works_without_the_training_embedding(name: str) -> None:
     method, absent = (
-        build(name, feature_extractor=tiny_embedding()),
+        build(name, feature_extractor=create_feature_extractor()),
         build(name, seed=1, feature_extractor="own:Gone-0"),
     )
     load_state(absent, collect_state(method, method.translation_roles), Path("model"), absent.translation_roles)
-    x = random_batches(method, 1)[0]["X"]
+    x = create_batches(method, 1)[0]["X"]
     assert torch.equal(absent.eval().translate(x, "X", "Y"), method.eval().translate(x, "X", "Y"))
     with pytest.raises(UsageError, match="custom network"):
-        loop_of(absent).step(random_batches(absent, 1), StepContext(0, 0.0))
+        create_loop(absent).step(create_batches(absent, 1), StepContext(0, 0.0))
 
 
 def test_dtn_translation_raises_usage_error_without_its_embedding() -> None:
@@ -178,15 +179,15 @@ def test_dtn_translation_raises_usage_error_without_its_embedding() -> None:
 
 @pytest.mark.parametrize("networks", [NETWORKS, LIGHT], ids=["plain", "light"])
 def test_xgan_with_teacher_equals_a_reference_implementation(networks: dict[str, Any]) -> None:
-    method = build("xgan", networks, feature_extractor=tiny_embedding(), teacher_weight=2.5)
+    method = build("xgan", networks, feature_extractor=create_feature_extractor(), teacher_weight=2.5)
     twin, nets = twin_of(method)
-    code = method.get_submodule("E_x")(random_batches(method, 1)[0]["X"])
+    code = method.get_submodule("E_x")(create_batches(method, 1)[0]["X"])
     assert method.get_submodule("R")(code).shape == (1, 5, *code.shape[2:])
     assert_equal_steps(method, twin, StraightXGAN(nets, 2.5), 3, 2)
 
 
 def test_xgan_teacher_is_constant_and_not_saved() -> None:
-    method, plain = build("xgan", feature_extractor=tiny_embedding()), build("xgan", feature_extractor=None)
+    method, plain = build("xgan", feature_extractor=create_feature_extractor()), build("xgan", feature_extractor=None)
     apart = {
         name
         for name in collect_state(method)
@@ -197,14 +198,14 @@ def test_xgan_teacher_is_constant_and_not_saved() -> None:
         collect_state(method, method.translation_roles).keys() == collect_state(plain, plain.translation_roles).keys()
     )
     before = {name: tensor.clone() for name, tensor in method.get_submodule("T").state_dict().items()}
-    loop_of(method).step(random_batches(method, 1), StepContext(0, 0.0))
+    create_loop(method).step(create_batches(method, 1), StepContext(0, 0.0))
     assert before and all(torch.equal(t, before[name]) for name, t in method.get_submodule("T").state_dict().items())
     assert not method.get_submodule("T").training
 
 
 def test_teacher_loss_reaches_only_the_first_encoder_and_the_embedding_head() -> None:
-    method = build("xgan", feature_extractor=tiny_embedding())
-    turn = next(iter(method.play(random_batches(method, 1)[0], StepContext(0, 0.0))))
+    method = build("xgan", feature_extractor=create_feature_extractor())
+    turn = next(iter(method.play(create_batches(method, 1)[0], StepContext(0, 0.0))))
     assert isinstance(turn, Turn)
     turn.losses["teacher"].backward()
     reached = {name.split(".")[0] for name, p in method.named_parameters() if p.grad is not None}
@@ -213,6 +214,6 @@ def test_teacher_loss_reaches_only_the_first_encoder_and_the_embedding_head() ->
 
 def test_feature_extractor_raises_usage_error_for_voices() -> None:
     assert build_voice("xgan", feature_extractor="")
-    for name in (tiny_embedding(), "own:Gone-0"):
+    for name in (create_feature_extractor(), "own:Gone-0"):
         with pytest.raises(UsageError, match=r"feature_extractor: for pictures only.* \(--feature-extractor none\)"):
             build_voice("xgan", feature_extractor=name)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from tiny_methods import build, loop_of, random_batches
+from tiny_methods import build
 from torch import Tensor
 
 from unpaired.methods.base import StepContext
 from unpaired.runs.weights import collect_state
+from unpaired.testing.tiny_methods import create_batches, create_loop
 
 
 def frozen_parameters(role: torch.nn.Module) -> Iterator[Tensor]:
@@ -22,16 +23,16 @@ def first_convolution(role: torch.nn.Module) -> torch.nn.Module:
 
 
 def test_frozen_part_of_a_role_is_constant_and_saved() -> None:
-    method = build("cyclegan", {})
+    method = build("cyclegan")
     for role in ("G", "D_y"):
         first_convolution(method.get_submodule(role)).requires_grad_(False)
     before = {role: [p.clone() for p in frozen_parameters(method.get_submodule(role))] for role in ("G", "D_y")}
-    loop = loop_of(method)
+    loop = create_loop(method)
     trainable = {id(p) for optimizer in loop.optimizers.values() for p in optimizer.parameters}
     assert not any(id(p) in trainable for role in before for p in frozen_parameters(method.get_submodule(role)))
     moved = next(p for p in method.get_submodule("G").parameters() if p.requires_grad)
     start = moved.clone()
-    for step, batch in enumerate(random_batches(method, 2)):
+    for step, batch in enumerate(create_batches(method, 2)):
         loop.step([batch], StepContext(step, step / 2))
     assert not torch.equal(moved, start)
     for role, parameters in before.items():

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tiny_methods import build, loop_of, random_batches
+from tiny_methods import build
 from torch import Tensor
 
 from unpaired.methods.base import StepContext
 from unpaired.methods.cyclegan import guess_loss
 from unpaired.networks.blocks import Role
+from unpaired.testing.tiny_methods import create_batches, create_loop
 
 
 class Brighter(torch.nn.Module):
@@ -36,7 +37,7 @@ def test_zero_weight_builds_no_discriminator_and_changes_no_value() -> None:
         build("cyclegan", guess_weight=2.0),
     )
     assert plain.state_dict().keys() == without.state_dict().keys() < with_it.state_dict().keys()
-    losses = [loop_of(method).step(random_batches(method, 1), StepContext(0, 0.0)) for method in (plain, with_it)]
+    losses = [create_loop(method).step(create_batches(method, 1), StepContext(0, 0.0)) for method in (plain, with_it)]
     assert losses[1].keys() - losses[0].keys() == {"generators.guess", "discriminators.guess"}
     shared = ("generators.cycle", "generators.adversarial")
     assert [losses[1][name].item() for name in shared] == pytest.approx([losses[0][name].item() for name in shared])

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny_methods import build, loop_of, random_batches
+from tiny_methods import build
 from torch import Tensor, nn
 
 from unpaired.labels import LabelGroup, Labels
 from unpaired.methods.base import Method, StepContext
+from unpaired.testing.tiny_methods import create_batches, create_loop
 from unpaired.training.loop import derive_seed
 
 HAIR = Labels(
@@ -94,8 +95,8 @@ class StraightFader:
 
 
 def assert_equal_steps(method: Method, twin: Method, straight: Any, steps: int) -> None:
-    loop = loop_of(method)
-    for step, batch in enumerate(random_batches(method, steps, items=2)):
+    loop = create_loop(method)
+    for step, batch in enumerate(create_batches(method, steps, items=2)):
         loop.step([batch], StepContext(step, step / 10))
         torch.manual_seed(derive_seed(0, step, 0))
         straight.step(step, batch["x"], batch["label"])
@@ -118,7 +119,7 @@ def test_stargan_keeps_no_graph_of_the_generator_in_steps_that_train_the_discrim
     method = build("stargan", labels=HAIR, n_critic=2)
     outputs: list[Tensor] = []
     method.get_submodule("G").register_forward_hook(lambda _, inputs, output: outputs.append(output))
-    loop, (batch,) = loop_of(method), random_batches(method, 1, items=2)
+    loop, (batch,) = create_loop(method), create_batches(method, 1, items=2)
     for step, has_graph in ((0, [True, True]), (1, [False])):
         outputs.clear()
         loop.step([batch], StepContext(step, 0.0))
@@ -167,8 +168,8 @@ def test_combogan_steps_equal_a_reference_implementation() -> None:
                 * (real + sum(nets[f"D_{k}"](f.detach()).square().mean() for k, f in (("X", fake_x), ("Y", fake_y)))),
             )
 
-    straight, loop = Straight(), loop_of(method)
-    for step, batch in enumerate(random_batches(method, 3)):
+    straight, loop = Straight(), create_loop(method)
+    for step, batch in enumerate(create_batches(method, 3)):
         loop.step([batch], StepContext(step, 0.0))
         straight.step(step, batch["X"], batch["Y"])
     for (name, ours), theirs in zip(method.named_parameters(), twin.parameters(), strict=True):

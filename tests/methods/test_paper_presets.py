@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny_methods import NETWORKS, build, loop_of, random_batches
+from tiny_methods import build
 from torch import Tensor, nn
 
 from unpaired.config.resolve import SettingsRequest, resolve_settings
@@ -22,6 +22,7 @@ from unpaired.networks.blocks import Blur, ResidualBlock
 from unpaired.networks.image_factory import ImageNetworkFactory
 from unpaired.networks.image_settings import ImageNetworkSettings
 from unpaired.parameters import count_parameters
+from unpaired.testing.tiny_methods import NETWORKS, create_batches, create_loop
 
 PAPER: dict[str, dict[str, Any]] = {
     "gan": {"size": 64},
@@ -145,7 +146,7 @@ def test_vaegan_weights_give_the_authors_sums() -> None:
 def test_combogan_identity_loss_equals_a_slow_loop(is_pooled: bool) -> None:
     method = build("combogan", identity_weight=2.0, identity_pooling=is_pooled)
     assert isinstance(method, EncoderDecoderMethod)
-    (batch,) = random_batches(method, 1)
+    (batch,) = create_batches(method, 1)
     with torch.no_grad():
         expected = 0.0
         for domain in "XY":
@@ -153,7 +154,7 @@ def test_combogan_identity_loss_equals_a_slow_loop(is_pooled: bool) -> None:
             difference = method.decode(method.encode(x, domain), domain) - x
             values = pool_slowly(difference) if is_pooled else difference.flatten().tolist()
             expected += sum(v * v / 2 if abs(v) < 1 else abs(v) - 0.5 for v in values) / len(values)
-    losses = loop_of(method).step([batch], StepContext(0, 0.0))
+    losses = create_loop(method).step([batch], StepContext(0, 0.0))
     assert losses["autoencoders.identity"].item() == pytest.approx(expected, rel=1e-12)
 
 
@@ -173,7 +174,7 @@ def test_combogan_latent_loss_is_smooth_and_its_weight_rises_over_the_budget() -
     assert isinstance(method, EncoderDecoderMethod)
     weights = [method.loss_weight("autoencoders", "latent_consistency", StepContext(0, f)) for f in (0.0, 0.25, 1.0)]
     assert weights == [0.0, 1.0, 4.0]
-    (batch,) = random_batches(method, 1)
+    (batch,) = create_batches(method, 1)
     with torch.no_grad():
         expected = 0.0
         for source, target in ("XY", "YX"):
@@ -181,7 +182,7 @@ def test_combogan_latent_loss_is_smooth_and_its_weight_rises_over_the_budget() -
             difference = (method.encode(method.decode(code, target), target) - code).abs()
             assert difference.max() > 1, "both branches of the smooth L1 distance occur"
             expected += float(torch.where(difference < 1, difference.square() / 2, difference - 0.5).mean())
-    losses = loop_of(method).step([batch], StepContext(0, 0.5))
+    losses = create_loop(method).step([batch], StepContext(0, 0.5))
     assert losses["autoencoders.latent_consistency"].item() == pytest.approx(expected, rel=1e-12)
 
 
@@ -190,8 +191,8 @@ def test_fader_dropout_is_for_the_latent_classifiers_own_turn() -> None:
     modes: list[bool] = []
     (dropout,) = (m for m in method.get_submodule("Z").modules() if isinstance(m, nn.Dropout))
     dropout.register_forward_hook(lambda module, *_: modes.append(module.training))
-    loop = loop_of(method)
-    for step, batch in enumerate(random_batches(method, 2)):
+    loop = create_loop(method)
+    for step, batch in enumerate(create_batches(method, 2)):
         loop.step([batch], StepContext(step, 0.5))
     assert modes == [True, False] * 2 and dropout.training
 

@@ -1,20 +1,21 @@
 from __future__ import annotations
 
 import torch
-from tiny_methods import NUM_CONDITIONS, VOICE, VOICE_NETWORKS, build_voice, loop_of
+from tiny_methods import build_voice
 from torch import Tensor
 
 from unpaired.methods.base import StepContext
+from unpaired.testing.tiny_methods import NUM_CONDITIONS, VOICE_NETWORKS, VOICE_SHAPE, create_loop
 
 
 def test_values_are_learned_from_the_conditions_and_the_label() -> None:
     """Values are a linear function of conditions that last 4 frames, with the opposite sign in the second domain."""
     method = build_voice("recognition-synthesis", {**VOICE_NETWORKS, "norm": "none"}, lr=1e-2)
-    loop, draws = loop_of(method), torch.Generator().manual_seed(0)
-    matrix = torch.randn(VOICE[1] - NUM_CONDITIONS, NUM_CONDITIONS, generator=draws, dtype=torch.float64)
+    loop, draws = create_loop(method), torch.Generator().manual_seed(0)
+    matrix = torch.randn(VOICE_SHAPE[1] - NUM_CONDITIONS, NUM_CONDITIONS, generator=draws, dtype=torch.float64)
 
     def draw_batch() -> dict[str, Tensor]:
-        short = torch.randn(2, NUM_CONDITIONS, VOICE[2] // 4, generator=draws, dtype=torch.float64)
+        short = torch.randn(2, NUM_CONDITIONS, VOICE_SHAPE[2] // 4, generator=draws, dtype=torch.float64)
         conditions = short.repeat_interleave(4, 2)
         values = matrix @ conditions
         return {key: torch.cat((sign * values, conditions), 1)[:, None] for key, sign in (("X", 1), ("Y", -1))}
@@ -28,7 +29,7 @@ def test_values_are_learned_from_the_conditions_and_the_label() -> None:
 def test_noise_in_training_reaches_the_conditions_only_and_is_relative_to_their_deviation() -> None:
     method = build_voice("recognition-synthesis", condition_noise=0.5)
     scales = 10.0 ** torch.arange(NUM_CONDITIONS, dtype=torch.float64)[:, None]
-    x = torch.randn(500, *VOICE, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    x = torch.randn(500, *VOICE_SHAPE, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     x[:, :, -NUM_CONDITIONS:] *= scales
     before, inputs = x.clone(), []
     method.get_submodule("S").register_forward_pre_hook(lambda _, args: inputs.append(args[0][:, : x.shape[1]]))
@@ -43,7 +44,7 @@ def test_noise_in_training_reaches_the_conditions_only_and_is_relative_to_their_
 
 def test_translation_depends_on_the_conditions_only_and_returns_them() -> None:
     method = build_voice("recognition-synthesis").eval()
-    x, other = (torch.randn(2, *VOICE, dtype=torch.float64) for _ in range(2))
+    x, other = (torch.randn(2, *VOICE_SHAPE, dtype=torch.float64) for _ in range(2))
     other[:, :, -NUM_CONDITIONS:] = x[:, :, -NUM_CONDITIONS:]
     with torch.no_grad():
         y = method.translate(x, "X", "Y")

@@ -7,11 +7,12 @@ from typing import Any, Protocol
 
 import pytest
 import torch
-from tiny_methods import LIGHT, NETWORKS, build, loop_of, random_batches
+from tiny_methods import LIGHT, build
 from torch import Tensor, nn
 
 from benchmarks.straight_line import Pool, StraightCycleGAN, StraightGAN, StraightUNIT
 from unpaired.methods.base import ImagePool, Method, StepContext
+from unpaired.testing.tiny_methods import NETWORKS, create_batches, create_loop
 from unpaired.training.loop import derive_seed
 
 
@@ -21,8 +22,8 @@ class Straight(Protocol):
 
 def assert_equal_steps(method: Method, twin: Method, straight: Straight, steps: int, items: int = 1) -> None:
     """Run the same steps from the same initial weights; check that losses and parameters are equal in float64."""
-    loop = loop_of(method)
-    for step, batch in enumerate(random_batches(method, steps, items=items)):
+    loop = create_loop(method)
+    for step, batch in enumerate(create_batches(method, steps, items=items)):
         losses = loop.step([batch], StepContext(step, 0.0))
         torch.manual_seed(derive_seed(0, step, 0))
         expected = straight.step(batch["X"], batch["Y"])
@@ -67,8 +68,8 @@ def test_image_pool_of_the_cyclegan_test_swaps_images() -> None:
     """The expected_pool swaps images in that test, so it would fail if the swaps differed."""
     with_memory, without = build("cyclegan", pool_size=4), build("cyclegan", pool_size=0)
     for method in (with_memory, without):
-        loop = loop_of(method)
-        for step, batch in enumerate(random_batches(method, 14)):
+        loop = create_loop(method)
+        for step, batch in enumerate(create_batches(method, 14)):
             loop.step([batch], StepContext(step, 0.0))
     discriminators = zip(
         with_memory.get_submodule("D_y").parameters(), without.get_submodule("D_y").parameters(), strict=True

@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 import torch
-from test_contract import VARIANTS, Watch
-from tiny_methods import IMAGE_METHODS, build, loop_of, random_batches
+from test_contract import VARIANTS
+from tiny_methods import IMAGE_METHODS, build
 from torch import Tensor
 
 from unpaired.methods.base import Method, StepContext, Turn
 from unpaired.methods.capabilities import LabelConditionedMethod
 from unpaired.methods.temporal import TemporalLoss
 from unpaired.methods.translation_losses import play_with_translation_losses
+from unpaired.testing.gradients import GradientRecorder
+from unpaired.testing.tiny_methods import create_batches, create_loop
 
 TRANSLATING = [(name, settings) for name, settings in VARIANTS if not IMAGE_METHODS[name].cls.export_refusal]
 """Variants whose translation is a forward pass."""
@@ -21,7 +23,7 @@ BUDGET = 0.5
 
 
 def turns_of(method: Method, step: int) -> list[Turn]:
-    batch = random_batches(method, 1)[0]
+    batch = create_batches(method, 1)[0]
     moves = play_with_translation_losses(method, batch, StepContext(step, BUDGET))
     return [turn for move in moves for turn in ([move] if isinstance(move, Turn) else move)]
 
@@ -67,20 +69,20 @@ def test_loss_alone_reaches_only_parameters_of_translating_roles(name: str) -> N
 def test_training_with_the_loss_keeps_the_contract_of_gradients(name: str) -> None:
     method = build(name)
     method.translation_losses = (TemporalLoss(1.0),)
-    loop = loop_of(method)
-    watch = Watch(method, loop)
-    for step, batch in enumerate(random_batches(method, 2)):
+    loop = create_loop(method)
+    recorder = GradientRecorder(method, loop)
+    for step, batch in enumerate(create_batches(method, 2)):
         losses = loop.step([batch], StepContext(step, 0.0))
         assert all(value.isfinite() for value in losses.values())
-    assert not watch.foreign and not watch.changed and watch.reached == {watch.names[i] for i in watch.owner}
+    assert recorder.reached == recorder.owned and not recorder.foreign and not recorder.changed
 
 
 def test_training_lowers_the_loss() -> None:
     def temporal(weight: float) -> float:
         method = build("gan", depth=None)
         method.translation_losses = (TemporalLoss(weight),)
-        loop = loop_of(method)
-        for step, batch in enumerate(random_batches(method, 1) * 12):
+        loop = create_loop(method)
+        for step, batch in enumerate(create_batches(method, 1) * 12):
             loop.step([batch], StepContext(step, 0.0))
         method.translation_losses = (TemporalLoss(1.0),)
         torch.manual_seed(0)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from tiny_methods import VOICE, build_voice, random_batches
+from tiny_methods import build_voice
 from torch import Tensor
 
 from unpaired.methods.base import StepContext
 from unpaired.networks.optimal_transport import OptimalTransportLoss, compute_source_weight
+from unpaired.testing.tiny_methods import VOICE_SHAPE, create_batches
 
 
 @pytest.mark.parametrize(
@@ -35,6 +36,6 @@ def test_methods_that_start_at_their_input_never_assign_source_frames(
 
     monkeypatch.setattr(OptimalTransportLoss, "forward", record)
     method = build_voice(name, transport_weight=1.0)
-    (batch,) = random_batches(method, 1, of=VOICE)
+    (batch,) = create_batches(method, 1, shape=VOICE_SHAPE)
     assert list(method.play(batch, StepContext(0, 0.5)))
     assert weights and weights == pytest.approx([middle_weight] * len(weights))

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
-from tiny_methods import LIGHT, NETWORKS, build, loop_of, random_batches
+from tiny_methods import LIGHT, build
 from torch import Tensor, nn
 
 from unpaired.methods.base import StepContext
 from unpaired.methods.capabilities import EncoderDecoderMethod, SamplingMethod
 from unpaired.networks.blocks import Role
+from unpaired.testing.tiny_methods import NETWORKS, create_batches, create_loop
 from unpaired.training.loop import derive_seed
 
 
@@ -48,10 +49,10 @@ def reference_losses(nets: dict[str, nn.Module], batch: dict[str, Tensor], layer
 def test_steps_equal_a_reference_implementation() -> None:
     method = build("vaegan", pixel_weight=2.0, decoder_reconstruction_weight=0.3, kl_weight=0.5)
     nets = dict(copy.deepcopy(method).named_children())
-    loop = loop_of(method)
+    loop = create_loop(method)
     parameters = {role: [p for d in "xy" for p in nets[f"{role}_{d}"].parameters()] for role in "EGD"}
     optimizers = {role: torch.optim.RMSprop(own, lr=3e-4) for role, own in parameters.items()}
-    for step, batch in enumerate(random_batches(method, 4, items=2)):
+    for step, batch in enumerate(create_batches(method, 4, items=2)):
         ours = loop.step([batch], StepContext(step, 0.0))
         torch.manual_seed(derive_seed(0, step, 0))
         raw_losses = reference_losses(nets, dict(batch), layer=1)  # the tiny discriminator has two activations
@@ -91,7 +92,7 @@ def test_equal_images_have_equal_features_with_augmentation(networks: dict[str, 
     method = build("vaegan", {**networks, "augment": ("color", "translation", "cutout")}).train()
     discriminator = method.get_submodule("D_x")
     assert isinstance(discriminator, Role)
-    (x,) = random_batches(method, 1, items=3)
+    (x,) = create_batches(method, 1, items=3)
     torch.manual_seed(0)
     (first, one), (second, other) = discriminator.forward_with_features(x["X"], x["X"].clone())
     assert torch.equal(first, second) and all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
@@ -102,7 +103,7 @@ def test_equal_images_have_equal_features_with_augmentation(networks: dict[str, 
 def test_codes_are_means_and_samples_are_decoded_noise() -> None:
     method = build("vaegan", latent_dim=6).eval()
     assert isinstance(method, EncoderDecoderMethod) and isinstance(method, SamplingMethod)
-    (batch,) = random_batches(method, 1, items=3)
+    (batch,) = create_batches(method, 1, items=3)
     with torch.no_grad():
         code = method.encode(batch["X"], "X")
         assert code.shape == (3, 6) and torch.equal(code, method.get_submodule("E_x")(batch["X"])[:, :6])

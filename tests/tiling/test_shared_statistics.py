@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from unpaired.methods.base import Method
+from unpaired.testing.tiny_methods import NETWORKS
 from unpaired.tiling.shared_statistics import apply_statistics, measure_statistics
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "methods"))
-from tiny_methods import LIGHT, NETWORKS, build
+from tiny_methods import LIGHT, build
 
 CPU = torch.device("cpu")
 
 
-def build_method(name: str, networks: dict[str, Any]) -> Method:
+def build_method(name: str, networks: Mapping[str, Any]) -> Method:
     method = build(name, networks).float().eval().requires_grad_(False)
     for parameter in method.parameters():
         if parameter.dim() > 1:

@@ -15,12 +15,13 @@ from torch import Tensor, nn
 from unpaired.networks.blocks import norm
 from unpaired.networks.image_factory import ImageNetworkFactory
 from unpaired.networks.image_settings import ImageNetworkSettings
+from unpaired.testing.tiny_methods import NETWORKS
 from unpaired.tiling.nodes import create_tensor_leaf
 from unpaired.tiling.tiled_tensor import TiledTensor, UntileableError
 from unpaired.tiling.translation import TilingPlan, plan_tiles, translate_tiles
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "methods"))
-from tiny_methods import IMAGE_METHODS, LIGHT, NETWORKS, build
+from tiny_methods import IMAGE_METHODS, LIGHT, build
 
 LEVEL = 2 / 255
 """One level of 8 bits in [-1, 1]."""
