@@ -41,7 +41,7 @@ from unpaired.media.voice.metrics.judges import ALL, Judges, find_judges, parse_
 from unpaired.media.voice.metrics.measurement import SystemMeasures, VoiceEvaluator
 from unpaired.media.voice.pipeline import VoicePipeline
 from unpaired.media.voice.settings import VoiceConvertOptions
-from unpaired.metrics.base import DO_NOTHING
+from unpaired.metrics.base import DOING_NOTHING
 from unpaired.runs.folder import load_model
 from unpaired.translate.translator import Translator
 
@@ -148,7 +148,7 @@ def measure_route(route: Route, args: argparse.Namespace, judges: Judges, train:
             print(route.name, run.name, json.dumps(figures(systems)[run.name]), speed[run.name], flush=True)
         if args.references and not index:
             copy = evaluator.measure_copy_synthesis()
-            systems |= {DO_NOTHING: evaluator.measure_identity(), REAL: evaluator.measure_targets()}
+            systems |= {DOING_NOTHING: evaluator.measure_identity(), REAL: evaluator.measure_targets()}
             systems |= {} if copy is None else {COPY_SYNTHESIS: copy}
         row: dict[str, Any] = {
             "data": args.data.name,
