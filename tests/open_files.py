@@ -1,11 +1,13 @@
-"""Limit of open files for tests: no file can be opened within a context."""
+"""Helpers for tests of how files are opened."""
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,3 +25,19 @@ def no_more_open_files(path: Path) -> Iterator[None]:
             yield
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def count_openings(monkeypatch: pytest.MonkeyPatch, path: Path, read: Callable[[Path], object]) -> int:
+    """Return how often `read` opens the file at `path`."""
+    opened: list[object] = []
+    original = io.open
+
+    def open_and_record(file: Any, *arguments: Any, **options: Any) -> Any:
+        opened.append(file)
+        return original(file, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.open", open_and_record)
+        patch.setattr(io, "open", open_and_record)
+        read(path)
+    return sum(isinstance(file, str | Path) and Path(file) == path for file in opened)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from conftest import TINY
-from open_files import no_more_open_files
+from open_files import count_openings, no_more_open_files
 from tiny_runs import Known, config, domain
 
 from unpaired.cli.main import main
@@ -98,6 +98,13 @@ def test_a_file_is_not_called_damaged_if_too_many_are_open(tmp_path: Path) -> No
     for read in (read_image, read_header):
         with no_more_open_files(path), pytest.raises(ResourceLimitError, match=r"a\.dcm.*ulimit -n"):
             read(path)
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_a_file_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frames: int) -> None:
+    path = write_dicom(tmp_path / "a.dcm", noise(20, 24) if frames == 1 else noise(frames, 20, 24))
+    for read in (read_image, read_header):
+        assert count_openings(monkeypatch, path, read) == 1
 
 
 def test_inverted_gray_and_color(tmp_path: Path) -> None:
