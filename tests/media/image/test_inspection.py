@@ -60,7 +60,7 @@ def test_report_text_describes_domains_and_settings(tmp_path: Path) -> None:
         "  8 bits",
         f"    {tmp_path}/a/zero.png: is empty (0 bytes)",
         "  a: only 3 pictures; expect overfitting",
-        "  cut squares of 32 px at the pictures' own scale (--resize-mode crop)",
+        "  cut squares of 32 px without scaling (--resize-mode crop)",
         "  use color (--channels 3)",
         "  a: 3 train, 0 validation, 0 test",
     ):
