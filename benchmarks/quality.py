@@ -21,7 +21,7 @@ from unpaired.cli.main import main as unpaired
 from unpaired.config.run_config import get_item_size, read_config
 from unpaired.evaluation.run import evaluate
 from unpaired.media.image.metrics import LINEAR
-from unpaired.metrics.base import DO_NOTHING, Evaluation, RouteEvaluation
+from unpaired.metrics.base import DOING_NOTHING, Evaluation, RouteEvaluation
 from unpaired.runs.folder import Checkpoint, RunFolder
 from unpaired.runs.history import History
 
@@ -72,7 +72,7 @@ def select_measures(route: RouteEvaluation, baseline: str | None = None) -> dict
     NAME_baseline is the measure of the untranslated inputs, NAME_error the standard error.
     """
     values = dict(route.values if baseline is None else route.baselines[baseline])
-    values |= {f"{name}_baseline": value for name, value in route.baselines.get(DO_NOTHING, {}).items()}
+    values |= {f"{name}_baseline": value for name, value in route.baselines.get(DOING_NOTHING, {}).items()}
     if baseline is None:
         values |= {f"{name}_error": error for name, error in route.errors.items()}
     return {name: round(values[name], 4) for name in SHOWN if name in values}

@@ -34,7 +34,7 @@ from unpaired.media.voice.settings import SpeakerStatistics
 from unpaired.media.voice.statistics import compute_statistics
 from unpaired.media.voice.vad import Mask, detect_speech_by_level
 from unpaired.media.voice.world import FRAME_SECONDS, World
-from unpaired.metrics.base import DO_NOTHING
+from unpaired.metrics.base import DOING_NOTHING
 
 WORLD = World()
 
@@ -102,7 +102,7 @@ def measure_route(data: Path, source: str, target: str, count: int | None, judge
         load_training_frames(data / "train" / speaker) for speaker in (source, target)
     )
     analysed = [WORLD.analyse(wave) for wave in sources]
-    measures = {DO_NOTHING: evaluator.measure_identity()}
+    measures = {DOING_NOTHING: evaluator.measure_identity()}
     for name, fit in BASELINES.items():
         convert = make_feature_converter(fit(frames, target_frames), source_statistics, target_statistics)
         measures[name] = evaluator.measure([WORLD.synthesize(convert(f)) for f in analysed], name)

@@ -41,7 +41,7 @@ from unpaired.media.voice.metrics.judges import ALL, Judges, find_judges, parse_
 from unpaired.media.voice.metrics.measurement import SystemMeasures, VoiceEvaluator
 from unpaired.media.voice.pipeline import VoicePipeline
 from unpaired.media.voice.settings import VoiceConvertOptions
-from unpaired.metrics.base import DO_NOTHING
+from unpaired.metrics.base import DOING_NOTHING
 from unpaired.runs.folder import load_model
 from unpaired.translate.translator import Translator
 
@@ -65,6 +65,16 @@ def read_sentences(folder: Path, count: int | None) -> dict[str, Wave]:
     return {remove_suffix(path.name): read(path, RATE_HZ).wave for path in paths}
 
 
+def convert_wave(pipeline: VoicePipeline, wave: Wave) -> Wave:
+    """Return a converted wave at 16 kHz."""
+    return np.asarray(pipeline.translate_object(wave, RATE_HZ), np.float32)
+
+
+def translate_wave(translator: Translator, target: str, wave: Wave, source: str | None = None) -> Wave:
+    """Return the translation of a wave at 16 kHz by a trained run."""
+    return np.asarray(translator(wave, to=target, source=source, sample_rate_hz=RATE_HZ), np.float32)
+
+
 def convert_all(
     kind: str, target: DomainFiles, source: DomainFiles | None, waves: Sequence[Wave]
 ) -> tuple[list[Wave], dict[str, float]]:
@@ -74,7 +84,7 @@ def convert_all(
     pipeline = fit_converter(target, source, options).pipeline
     assert isinstance(pipeline, VoicePipeline)
     fitted = time.process_time()
-    outputs = [np.asarray(pipeline.translate_object(wave, RATE_HZ), np.float32) for wave in waves]
+    outputs = [convert_wave(pipeline, wave) for wave in waves]
     factor = (time.process_time() - fitted) / (sum(map(len, waves)) / RATE_HZ)
     return outputs, {"fit_cpu_s": round(fitted - start, 1), "real_time": round(factor, 3)}
 
@@ -84,9 +94,7 @@ def translate_all(run: Path, source: str, target: str, waves: Sequence[Wave]) ->
     translator = Translator.load(run, device="cpu")
     given = source if source in translator.domains else None
     start = time.process_time()
-    outputs = [
-        np.asarray(translator(wave, to=target, source=given, sample_rate_hz=RATE_HZ), np.float32) for wave in waves
-    ]
+    outputs = [translate_wave(translator, target, wave, given) for wave in waves]
     factor = (time.process_time() - start) / (sum(map(len, waves)) / RATE_HZ)
     return outputs, {"steps": load_model(run, "last").step, "real_time": round(factor, 3)}
 
@@ -148,7 +156,7 @@ def measure_route(route: Route, args: argparse.Namespace, judges: Judges, train:
             print(route.name, run.name, json.dumps(figures(systems)[run.name]), speed[run.name], flush=True)
         if args.references and not index:
             copy = evaluator.measure_copy_synthesis()
-            systems |= {DO_NOTHING: evaluator.measure_identity(), REAL: evaluator.measure_targets()}
+            systems |= {DOING_NOTHING: evaluator.measure_identity(), REAL: evaluator.measure_targets()}
             systems |= {} if copy is None else {COPY_SYNTHESIS: copy}
         row: dict[str, Any] = {
             "data": args.data.name,

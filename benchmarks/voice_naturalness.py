@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.results import append_row
-from benchmarks.voice_converters import RATE_HZ, read_sentences
+from benchmarks.voice_converters import RATE_HZ, convert_wave, read_sentences, translate_wave
 from unpaired.data.folders import discover_collections
 from unpaired.media.voice import audio_io, loudness
 from unpaired.media.voice.audio_io import Wave
@@ -50,16 +50,6 @@ def copy_synthesis(representation: Representation) -> Callable[[Wave], Wave]:
         return np.concatenate(list(audio_io.resample([out], rate, RATE_HZ)))
 
     return convert
-
-
-def convert_wave(pipeline: VoicePipeline, wave: Wave) -> Wave:
-    """Return a converted wave at 16 kHz."""
-    return np.asarray(pipeline.translate_object(wave, RATE_HZ), np.float32)
-
-
-def translate_wave(translator: Translator, target: str, wave: Wave) -> Wave:
-    """Return the translation of a wave at 16 kHz."""
-    return np.asarray(translator(wave, to=target, sample_rate_hz=RATE_HZ), np.float32)
 
 
 def judge(waves: Sequence[Wave], targets: Sequence[Wave], judges: Judges) -> dict[str, float]:

@@ -170,7 +170,7 @@ def test_measures_of_a_route_have_errors_and_those_of_the_untranslated_inputs() 
         targets=9,
         values={"kid": 20.0, "change": 0.1, "fid": 3.0},
         errors={"kid": 2.0},
-        baselines={"do nothing": {"kid": 40.0}, "linear color transfer": {"kid": 30.0, "l1": 0.12345}},
+        baselines={"doing nothing": {"kid": 40.0}, "linear color transfer": {"kid": 30.0, "l1": 0.12345}},
     )
     assert select_measures(route) == {"kid": 20.0, "kid_error": 2.0, "kid_baseline": 40.0, "change": 0.1}
     assert select_measures(route, "linear color transfer") == {"kid": 30.0, "kid_baseline": 40.0, "l1": 0.1235}

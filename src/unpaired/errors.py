@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import os
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class UnpairedError(Exception):
@@ -28,6 +29,10 @@ class WorkError(UnpairedError):
 
 class OutOfMemoryError(WorkError):
     """A device has too little memory for one item."""
+
+
+class ResourceLimitError(WorkError):
+    """The process or the system has no open files or memory left. This is no fault of the file that is read."""
 
 
 class UnreadableFileError(WorkError):
@@ -56,6 +61,25 @@ def format_system_error(error: OSError) -> str:
     names = [os.fsdecode(name) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
     reason = error.strerror or str(error)
     return f"{' -> '.join(names)}: {reason}" if names else reason
+
+
+_FILE_LIMIT_ADVICE = "raise the limit of open files (ulimit -n 4096), or end other programs"
+_LIMIT_ADVICE: Mapping[int | None, str] = {
+    errno.EMFILE: _FILE_LIMIT_ADVICE,
+    errno.ENFILE: _FILE_LIMIT_ADVICE,
+    errno.ENOMEM: "end other programs, which need the memory",
+}
+RESOURCE_ERRNOS = frozenset(code for code in _LIMIT_ADVICE if code is not None)
+"""Numbers of system errors that concern the process or the system, and not the file that is read or written."""
+
+
+def raise_resource_limit(path: object, error: BaseException) -> None:
+    """Raise ResourceLimitError if reading a file failed because no open files or memory are left.
+
+    Every reader calls this before it reports the file at `path` as unreadable.
+    """
+    if isinstance(error, OSError) and error.errno in RESOURCE_ERRNOS:
+        raise ResourceLimitError(f"{path}: cannot be read ({error.strerror}); {_LIMIT_ADVICE[error.errno]}") from error
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -193,7 +193,7 @@ def test_check_says_what_train_would_do(discs: Path, capsys: pytest.CaptureFixtu
     assert main(["check", str(discs)]) == 0
     shown = capsys.readouterr().out
     assert "scale the shorter side to 16 px" in shown or "cut squares of 16 px" in shown
-    assert "since the pictures are no larger" in shown
+    assert "size: 16 px" in shown
     assert main(["check", str(discs), "--size", "3"]) == 2
     assert "'size': given 3" in capsys.readouterr().err
 

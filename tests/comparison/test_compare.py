@@ -422,7 +422,7 @@ def test_the_command_prints_the_ranking_and_how_to_continue(
     words = ["compare", str(discs), "--steps", "2", "--out", str(tmp_path / "out"), *flags]
     assert main([*words, "--methods", "gan", "--set", "gan.depth=4", "--pairs"]) == 0
     output = capsys.readouterr()
-    assert "do nothing" in output.out
+    assert "doing nothing" in output.out
     assert "PSNR, dB" in output.out
     assert "judge by the pictures" in output.out
     assert "comparison: " in output.err

@@ -41,7 +41,7 @@ def measured(route: str, kid: float | None, **more: Any) -> RouteEvaluation:
         values=parts[""],
         errors=parts["error"],
         baselines={
-            "do nothing": parts["nothing"],
+            "doing nothing": parts["nothing"],
             **({"linear color transfer": parts["linear"]} if parts["linear"] else {}),
             "real to real": parts["real"],
         },
@@ -137,7 +137,7 @@ def test_a_method_is_better_only_if_no_judge_contradicts() -> None:
 def test_a_method_that_one_judge_finds_worse_than_the_input_is_not_recommended() -> None:
     assert describe(result("fooled", judged(10.0, 120.0))).startswith("take none yet")
     text = describe(result("good", judged(10.0, 50.0)))
-    assert text.startswith("take good") and "KID (AlexNet) 50 ± 3 (do nothing 100)" in text
+    assert text.startswith("take good") and "KID (AlexNet) 50 ± 3 (doing nothing 100)" in text
 
 
 def test_a_method_must_beat_the_linear_color_transfer() -> None:
@@ -164,7 +164,7 @@ def test_recommends_the_method_with_most_content_kept_among_ties() -> None:
     a, b = result("a", measured(THERE, 20.0)), result("b", measured(THERE, 24.0, edge_similarity=1.0))
     text = describe(a, b)
     assert text.startswith(
-        "take b: KID (EfficientNet-Lite0) 24 ± 3 (do nothing 100, real to real 5), content kept 0.80."
+        "take b: KID (EfficientNet-Lite0) 24 ± 3 (doing nothing 100, real to real 5), content kept 0.80."
     )
     assert "a is within the error of KID" in text
     assert "trade-off" not in text
@@ -243,13 +243,13 @@ def test_the_unchanged_input_is_a_row_of_the_table() -> None:
     assert found.head == ["rank", "method", "KID (EfficientNet-Lite0)", "kept: features", "kept: edges", "change"]
     assert [(row.cells[:3], row.style) for row in found.rows] == [
         (["1", "good", "20.0 ± 3.0"], "first"),
-        (["–", "do nothing", "100.0"], "nothing"),
+        (["–", "doing nothing", "100.0"], "nothing"),
         (["2", "bad", "140.0 ± 3.0"], "ranks"),
         (["–", "real to real", "5.0"], "real"),
     ]
     assert found.rows[1].cells[3:] == ["1.000", "1.000", "0.000"]
     rows = tables.build_methods_table(comparison(bad, good, failed, result("one", measured(BACK, 3.0)))).rows
-    assert [row.cells[1] for row in rows] == ["bad", "good", "one", "failed", "do nothing", "real to real"]
+    assert [row.cells[1] for row in rows] == ["bad", "good", "one", "failed", "doing nothing", "real to real"]
     assert rows[2].cells[2] == "3.0 ± 3.0 (1 of 2 directions)"
     assert rows[3].cells[2] == "diverged" and rows[4].cells[3] == "1.00"
 

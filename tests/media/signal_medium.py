@@ -29,7 +29,7 @@ from unpaired.labels import Labels, create_domain_labels
 from unpaired.media.base import Medium
 from unpaired.media.interface import CheckResult, EvaluationRequest, Inspection, MeasuredRoutes, PresetValues
 from unpaired.methods.base import Method
-from unpaired.metrics.base import DO_NOTHING, Baseline, Metric, RouteEvaluation, average_routes
+from unpaired.metrics.base import DOING_NOTHING, Baseline, Metric, RouteEvaluation, average_routes
 from unpaired.networks import NetworkFactory
 from unpaired.networks.blocks import Role
 from unpaired.runs.files import build_item_transform
@@ -173,7 +173,7 @@ class SignalEvaluator:
                 sources=len(items[route.source]),
                 targets=len(items[route.target]),
                 values={MEAN_ERROR.name: self._compare(translations, items[route.target])},
-                baselines={DO_NOTHING: {MEAN_ERROR.name: self._compare(items[route.source], items[route.target])}},
+                baselines={DOING_NOTHING: {MEAN_ERROR.name: self._compare(items[route.source], items[route.target])}},
             )
             for route in self.method.routes
             for translations in [self.method.translate(items[route.source], route.source, route.target)]
@@ -287,7 +287,7 @@ class SignalMedium(Medium):
     network_settings_model = NetworkSettings
     statistics_model = SignalStatistics
     metrics = (MEAN_ERROR,)
-    baselines = (Baseline(DO_NOTHING, "the input as its own translation"),)
+    baselines = (Baseline(DOING_NOTHING, "the input as its own translation"),)
     validation_metric = MEAN_ERROR
     ranking_metrics = (MEAN_ERROR,)
     example_files = ("in.signal", "out.signal")

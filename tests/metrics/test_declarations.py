@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from unpaired.media import MEDIA
 from unpaired.metrics.base import (
-    DO_NOTHING,
+    DOING_NOTHING,
     Better,
     Evaluation,
     Metric,
@@ -49,7 +49,7 @@ ROUTE = RouteEvaluation(
     pairs=2,
     values={"kid": 30.25, "l1": 0.05, "change": 0.1},
     errors={"kid": 2.0},
-    baselines={DO_NOTHING: {"kid": 44.0}, "real to real": {"kid": 0.5}},
+    baselines={DOING_NOTHING: {"kid": 44.0}, "real to real": {"kid": 0.5}},
     networks={"features": "Net"},
     notes=("a note",),
 )
@@ -84,8 +84,8 @@ def test_significance_by_standard_errors_or_by_tolerance() -> None:
 
 
 def test_baselines_are_measured_or_known_by_definition() -> None:
-    known = Metric("change", "change", "none", 1, "", known_baselines={DO_NOTHING: 0.0})
-    assert ROUTE.baseline(DO_NOTHING, known) == 0 and ROUTE.baseline("real to real", known) is None
+    known = Metric("change", "change", "none", 1, "", known_baselines={DOING_NOTHING: 0.0})
+    assert ROUTE.baseline(DOING_NOTHING, known) == 0 and ROUTE.baseline("real to real", known) is None
 
 
 def test_the_mean_is_none_unless_every_route_has_a_value() -> None:
@@ -108,7 +108,7 @@ def test_the_text_table_has_a_row_per_metric_and_a_column_per_baseline() -> None
     lines = evaluation(ROUTE, bare).text(with_definitions=True).splitlines()
     assert "runs/r" in lines[0] and "best" in lines[0] and "step 7" in lines[0] and "test items" in lines[0]
     assert lines[2] == "a -> b (5 of 9 pictures translated, 6 of the target, 2 true pairs)"
-    assert lines[3].split() == ["translated", "do", "nothing", "real", "to", "real", "better"]
+    assert lines[3].split() == ["translated", "doing", "nothing", "real", "to", "real", "better"]
     assert lines[4].split() == ["KID", "x1000", "(EfficientNet-Lite0)", "30.2", "+-", "2.0", "44.0", "0.5", "lower"]
     assert lines[5].split() == ["L1", "to", "the", "truth", "0.050", "-", "-", "lower"]
     assert lines[6].split() == ["change", "0.100", "0.000", "-", "0", "=", "none"]
@@ -147,7 +147,7 @@ def test_declarations_of_media_are_consistent(name: str) -> None:
     assert {*medium.ranking_metrics, medium.validation_metric} <= {*medium.metrics}
     assert all(m in medium.metrics for column in medium.summary_columns for m in column.metrics)
     baselines = {b.name for b in medium.baselines}
-    assert DO_NOTHING in baselines and all(m.known_baselines.keys() <= baselines for m in medium.metrics)
+    assert DOING_NOTHING in baselines and all(m.known_baselines.keys() <= baselines for m in medium.metrics)
     measured = RouteEvaluation(route="a -> b", sources=1, targets=1, values=dict.fromkeys(names, 1.0))
     definitions = list_definitions(medium, [measured])
     assert all(any(m.label in line for line in definitions) for m in medium.metrics)
@@ -156,9 +156,9 @@ def test_declarations_of_media_are_consistent(name: str) -> None:
 def test_the_verdict_names_the_best_baseline() -> None:
     medium = MEDIA["image"]
     worse = ROUTE.model_copy(update={"values": {"kid": 50.0}})
-    assert "do nothing 44.0" in describe_against_baselines(ROUTE, medium.ranking_metrics, medium.baselines)
+    assert "doing nothing 44.0" in describe_against_baselines(ROUTE, medium.ranking_metrics, medium.baselines)
     text = describe_against_baselines(worse, medium.ranking_metrics, medium.baselines)
-    assert text.startswith("no better than do nothing") and "real to real" not in text
+    assert text.startswith("no better than doing nothing") and "real to real" not in text
     assert (
         describe_against_baselines(ROUTE.model_copy(update={"values": {}}), medium.ranking_metrics, [])
         == "not measured."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from unpaired.metrics.base import DO_NOTHING, RouteEvaluation
+from unpaired.metrics.base import DOING_NOTHING, RouteEvaluation
 from unpaired.metrics.memorization import NEAREST_RATIO, add_nearest_ratios, describe_memorization
 from unpaired.metrics.nearest import CHUNK_SIZE, compute_ratio, find_nearest
 
@@ -44,10 +44,10 @@ def test_ratio_of_medians() -> None:
 
 @pytest.mark.parametrize(("ratio", "is_warned"), [(0.0, True), (0.49, True), (0.5, False), (1.2, False), (None, False)])
 def test_a_small_ratio_is_a_warning(ratio: float | None, is_warned: bool) -> None:
-    route = add_nearest_ratios(ROUTE, ratio, {DO_NOTHING: 0.9}, "real")
+    route = add_nearest_ratios(ROUTE, ratio, {DOING_NOTHING: 0.9}, "real")
     assert (describe_memorization(route) != "") is is_warned
     if ratio is not None:
         assert (route.value(NEAREST_RATIO), route.values["kid"]) == (ratio, 1.0)
-        assert (route.baseline("real", NEAREST_RATIO), route.baseline(DO_NOTHING, NEAREST_RATIO)) == (1.0, 0.9)
+        assert (route.baseline("real", NEAREST_RATIO), route.baseline(DOING_NOTHING, NEAREST_RATIO)) == (1.0, 0.9)
     if is_warned:
         assert f"{ratio:.2f}" in describe_memorization(route)

@@ -47,7 +47,7 @@ def measures(route: str, kid: float | None, values: dict[str, float] | None = No
         "targets": 24,
         "values": content | ({} if kid is None else {"kid": kid}) | (values or {}),
         "errors": {"kid": 4.0},
-        "baselines": {"do nothing": {"kid": 180.0}, "real to real": {"kid": 6.0}},
+        "baselines": {"doing nothing": {"kid": 180.0}, "real to real": {"kid": 6.0}},
         "networks": {"features": "Net, 224 px"},
     }
     return {"route": route} | given | more
@@ -278,7 +278,7 @@ def test_long_histories_are_reduced(tmp_path: Path) -> None:
 
 
 def test_the_evaluation_on_test_items_replaces_the_validation(run: RunFolder) -> None:
-    truth = {"do nothing": {"kid": 180.0, "l1": 0.1}, "real to real": {"kid": 6.0}}
+    truth = {"doing nothing": {"kid": 180.0, "l1": 0.1}, "real to real": {"kid": 6.0}}
     write_evaluation(
         run,
         measures("photos -> paintings", 178.0, {"l1": 0.2}, baselines=truth, pairs=9),
@@ -289,7 +289,7 @@ def test_the_evaluation_on_test_items_replaces_the_validation(run: RunFolder) ->
     assert "now of step 320" in reader.text
     assert "9 true pairs" in reader.text
     verdict = reader.text[: reader.text.index("Pictures after")]
-    assert "photos → paintings no significant gain" in verdict and "L1 0.200; do nothing 0.100" in verdict
+    assert "photos → paintings no significant gain" in verdict and "L1 0.200; doing nothing 0.100" in verdict
     assert "paintings → photos worked" in verdict
     assert "worse 0.200" in reader.text
 
@@ -301,7 +301,7 @@ def test_a_table_has_a_row_per_metric_and_a_column_per_baseline(run: RunFolder) 
     assert table is not None
     rows = ElementTree.fromstring(table[0].replace("&ensp;", " "))
     cells = [[" ".join("".join(cell.itertext()).split()) for cell in row] for row in rows.iter("tr")]
-    assert cells[0] == ["", "translations", "do nothing", "real to real"]
+    assert cells[0] == ["", "translations", "doing nothing", "real to real"]
     assert cells[2] == ["KID x1000 (EfficientNet-Lite0) lower is better", "better 40.0 ± 4.0", "180.0", "6.0"]
     assert cells[4] == ["content kept: features 1 = all", "0.700", "1.000", "–"]
     assert len(cells) == 2 + 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import json
 import os
@@ -17,18 +18,21 @@ import torch
 import yaml
 from conftest import TINY
 from lightning_fabric import Fabric
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator  # type: ignore[import-untyped]
 from test_train import quiet, state, state_step, stopped_after, trained
 from torch import Tensor
 from two_ranks import build_tiny_method
 
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.image.validation import ImageValidator
+from unpaired.runs.folder import RunFolder
 from unpaired.runs.history import History
 from unpaired.runs.progress import Progress, list_checkpoints
 from unpaired.runs.weights import read_tensors
 from unpaired.training.checkpoint import load_checkpoint, save_checkpoint
 from unpaired.training.distributed import Distributed
 from unpaired.training.loop import TrainingLoop
+from unpaired.training.step_report import StepReport
 from unpaired.training.train import resume, train
 from unpaired.training.trainer import TrainingInterrupt
 
@@ -137,8 +141,11 @@ def test_duplicate_signals_save_once(discs: Path, tmp_path: Path) -> None:
     assert state_step(tmp_path / "run") == "step-000000002"
 
 
-def test_evaluation_and_samples_are_recorded_once_if_a_resumed_run_is_killed(discs: Path, tmp_path: Path) -> None:
+def test_evaluation_and_samples_are_recorded_once_if_a_resumed_run_is_killed(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The signal saves step 2 before its evaluation, so both later runs evaluate it; the first of them is killed."""
+    monkeypatch.setattr("unpaired.training.trainer.LOG_EVERY_S", 0)
     run = tmp_path / "run"
     with pytest.MonkeyPatch.context() as patch:
         send_signals(patch, 2, signal.SIGTERM)
@@ -154,6 +161,12 @@ def test_evaluation_and_samples_are_recorded_once_if_a_resumed_run_is_killed(dis
     assert [line["step"] for line in history.read("evaluation")] == [1, 2, 3]
     samples = [(line["step"], line["route"]) for line in history.read("samples")]
     assert len(samples) == len(set(samples)) and {step for step, _ in samples} == {1, 2, 3}
+    board = EventAccumulator(str(RunFolder(run).tensorboard), size_guidance={"images": 0, "scalars": 0}).Reload()
+    names = [name for name in board.Tags()["scalars"] if name.startswith(("losses/", "metrics/"))]
+    steps = {name: [event.step for event in board.Scalars(name)] for name in names}
+    assert {name.partition("/")[0] for name in names} == {"losses", "metrics"}
+    assert all(found in ([1, 2], [1, 2, 3]) for found in steps.values()), steps
+    assert all([event.step for event in board.Images(name)] == [1, 2, 3] for name in board.Tags()["images"])
 
 
 def raise_kill(*_: Any) -> None:
@@ -190,6 +203,24 @@ def test_full_disk_while_logging_raises_work_error(
     monkeypatch.setattr(History, "add", raise_disk_full)
     with pytest.raises(WorkError, match="No space left on device"):
         trained(discs, tmp_path / "run", steps=3)
+
+
+@pytest.mark.parametrize("place", ["page.atomic_write", "page.render_page"])
+def test_an_error_of_the_report_does_not_hide_the_error_that_stopped_training(
+    place: str, discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def raise_disk_error(*_: Any) -> None:
+        raise OSError(errno.EIO, "Input/output error", "report.html")
+
+    def raise_callback_error(_: StepReport) -> bool:
+        raise ValueError("the first error")
+
+    monkeypatch.setattr(f"unpaired.report.{place}", raise_disk_error)
+    lines: list[str] = []
+    with pytest.raises(ValueError, match="the first error"):
+        train(discs, out=tmp_path / "run", log=lines.append, on_step=raise_callback_error, **TINY | {"steps": 1})
+    (note,) = (line for line in lines if "report.html" in line)
+    assert "Input/output error" in note
 
 
 def test_resuming_with_other_settings_raises_usage_error(discs: Path, tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ from unpaired.errors import UsageError, WorkError
 from unpaired.evaluation.run import evaluate
 from unpaired.export.run import export_run
 from unpaired.media import MEDIA, Medium
-from unpaired.media.voice.content import synthesis
 from unpaired.media.voice.settings import speaker_statistics, voice_settings
 from unpaired.media.voice.streaming import translate_stream
 from unpaired.runs.folder import RunFolder
@@ -32,7 +31,7 @@ METHOD = "recognition-synthesis"
 @pytest.fixture(autouse=True)
 def encoder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
-    monkeypatch.setattr(synthesis, "find_content_encoder", lambda *_: FakeEncoder())
+    monkeypatch.setattr("unpaired.media.voice.content.encoder.find_content_encoder", lambda *_: FakeEncoder())
     monkeypatch.setattr("unpaired.media.voice.cache._MAX_INLINE_FILES", 1000)
 
 
@@ -118,7 +117,9 @@ def test_mel_features_and_other_encoders_are_refused(
     with pytest.raises(UsageError, match="--representation mel"):
         train(data / "bob", method=METHOD, out=tmp_path / "mel", log=lambda _: None, representation="mel", vad="energy")
     translator = Translator.load(run_training(data / "bob", out=tmp_path / "run"))
-    monkeypatch.setattr(synthesis, "find_content_encoder", lambda *_: FakeEncoder(digest="0" * 64))
+    monkeypatch.setattr(
+        "unpaired.media.voice.content.encoder.find_content_encoder", lambda *_: FakeEncoder(digest="0" * 64)
+    )
     with pytest.raises(WorkError, match="SHA-256 000"):
         translator(buzz(1.0), to="bob", sample_rate_hz=16000)
 
@@ -132,7 +133,7 @@ def test_run_uses_its_own_depth_of_the_encoder_and_refuses_another(
         depths.append(depth)
         return FakeEncoder(name=f"fake, depth {depth}", depth=depth)
 
-    monkeypatch.setattr(synthesis, "find_content_encoder", find_encoder)
+    monkeypatch.setattr("unpaired.media.voice.content.encoder.find_content_encoder", find_encoder)
     default = run_training(data / "bob", out=tmp_path / "default")
     half = run_training(data / "bob", out=tmp_path / "half", content_depth=0.5)
     assert [voice_settings(read_config(RunFolder(run).config)).content_depth for run in (default, half)] == [1, 0.5]

@@ -16,9 +16,7 @@ from test_train import quiet, state, stopped_after
 from voice_worlds import TINY, buzz, speaker
 
 from unpaired.errors import UsageError, WorkError
-from unpaired.media.voice import preparation
 from unpaired.media.voice.audio_io import Recording
-from unpaired.media.voice.content import loss_builder
 from unpaired.media.voice.streaming import translate_stream
 from unpaired.runs.folder import RunFolder
 from unpaired.runs.history import History
@@ -87,8 +85,7 @@ def test_run_with_content_loss_resumes_bit_identically_and_translates_without_th
 ) -> None:
     with pytest.raises(UsageError, match=r"unpaired\[voice-content\]"):
         trained(speakers, tmp_path / "refused", method=method, content_weight=1.0)
-    for module in (loss_builder, preparation):
-        monkeypatch.setattr(module, "find_content_encoder", lambda *_: TinyEncoder())
+    monkeypatch.setattr("unpaired.media.voice.content.encoder.find_content_encoder", lambda *_: TinyEncoder())
     settings = {"method": method, "content_weight": 1.0, "checkpoint_every": 2, "evaluate_every": 0, "sample_every": 0}
     uninterrupted, interrupted = trained(speakers, tmp_path / "uninterrupted", **settings), tmp_path / "interrupted"
     stopped_after(speakers, interrupted, 3, settings, trained)

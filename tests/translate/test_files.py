@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from tiny_runs import Known, config, domain, make_run
 
-from unpaired.errors import UsageError, WorkError
+from unpaired.errors import UnreadableFileError, UsageError, WorkError
 from unpaired.media.image import image_io as media
 from unpaired.media.image.pipeline import ImagePipeline
 from unpaired.media.image.prepared_image import PreparedImage
@@ -294,6 +294,23 @@ def test_full_disk_raises_work_error_with_progress(
         go(translator, tmp_path / "in", out=tmp_path / "out", overwrite=True)
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"0.png", DATABASE_NAME}
     assert (tmp_path / "out" / "0.png").read_bytes() == before
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+@pytest.mark.parametrize("place", ["PIL.Image.open", "unpaired.media.image.image_io._encode"])
+def test_a_limit_of_the_process_stops_the_translation(
+    translator: Translator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, code: int
+) -> None:
+    for i in range(5):
+        picture(tmp_path / "in" / f"{i}.png")
+
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(place, fail)
+    with pytest.raises(WorkError, match=rf"0\.png: .*{os.strerror(code)}.*0 of 5 files") as caught:
+        go(translator, tmp_path / "in", out=tmp_path / "out")
+    assert not isinstance(caught.value, UnreadableFileError)
 
 
 def test_one_file_that_cannot_be_written(translator: Translator, tmp_path: Path) -> None:

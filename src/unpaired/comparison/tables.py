@@ -12,7 +12,7 @@ from unpaired.comparison.ranking import RankedMethod
 from unpaired.comparison.result import Comparison, MethodResult
 from unpaired.comparison.seed_means import measure_overall_spread
 from unpaired.metrics.base import (
-    DO_NOTHING,
+    DOING_NOTHING,
     Baseline,
     Metric,
     RouteEvaluation,
@@ -99,7 +99,7 @@ def _build_baseline_row(comparison: Comparison, baseline: Baseline, judges: Sequ
         for column in medium.summary_columns
     ]
     figures = [format_number(v, c.digits) for v, c in zip(summary, medium.summary_columns, strict=True)]
-    hidden = ["0.00" if baseline.name == DO_NOTHING else MISSING] * has_audits
+    hidden = ["0.00" if baseline.name == DOING_NOTHING else MISSING] * has_audits
     costs = [MISSING] * (5 + comparison.has_spread)
     cells = [MISSING, baseline.name, *means, *figures, *hidden, *costs]
     return Row(cells, "real" if baseline.is_reference else "nothing")
@@ -153,7 +153,7 @@ def _add_hidden(comparison: Comparison, direction: str, table: Table) -> Table:
     hidden = {r.method: r.hidden[direction] for r in comparison.results if direction in r.hidden}
     if not hidden:
         return table
-    cells = {name: f"{h.fraction:.2f} ± {h.error:.2f}" for name, h in hidden.items()} | {DO_NOTHING: "0.00"}
+    cells = {name: f"{h.fraction:.2f} ± {h.error:.2f}" for name, h in hidden.items()} | {DOING_NOTHING: "0.00"}
     rows = [Row([*row.cells, cells.get(row.cells[1], MISSING)], row.style) for row in table.rows]
     return Table([*table.head, "hidden"], rows)
 

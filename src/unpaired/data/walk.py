@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from unpaired.data.artifacts import is_artifact
+from unpaired.errors import raise_resource_limit
 from unpaired.media import MEDIA, Medium, infer_medium
 
 SYSTEM_FOLDERS = frozenset(
@@ -135,6 +136,7 @@ def walk_files(
             seen.add(key)
             files, folders, links = _scan_folder(folder, relative_folder, skipped)
         except OSError as error:
+            raise_resource_limit(folder, error)
             on_error(folder, error)
             continue
         yield from ((relative_folder + name, size, medium) for name, size, medium in sorted(files, key=lambda f: f[0]))

@@ -16,7 +16,7 @@ from unpaired.config.settings import StrictModel
 
 Better = Literal["lower", "higher", "zero", "one", "none"]
 """Values that are better: lower, higher, closer to 0 ("zero") or to 1 ("one"); "none" for a descriptive metric."""
-DO_NOTHING = "do nothing"
+DOING_NOTHING = "doing nothing"
 """Name of the baseline that every medium has: the input, used unchanged as the translation."""
 _HINTS: Mapping[Better, str] = {
     "lower": "lower is better",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from unpaired.metrics.base import DO_NOTHING, Baseline, Metric, RouteEvaluation
+from unpaired.metrics.base import DOING_NOTHING, Baseline, Metric, RouteEvaluation
 
 if TYPE_CHECKING:
     from unpaired.media.base import Medium
@@ -98,7 +98,7 @@ def _end_sentence(line: str) -> str:
 
 
 def _is_better_than_nothing(metric: Metric, route: RouteEvaluation) -> bool | None:
-    value, nothing = route.value(metric), route.baselines.get(DO_NOTHING, {}).get(metric.name)
+    value, nothing = route.value(metric), route.baselines.get(DOING_NOTHING, {}).get(metric.name)
     if value is None or nothing is None or value == nothing or metric.better not in ("lower", "higher"):
         return None
     return metric.is_better(value, nothing)

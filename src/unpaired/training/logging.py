@@ -54,20 +54,31 @@ class TrainingLog:
             if line["value"] is not None
         ]
         self._decline_step: int | None = None
-        with self._report_write_errors():
-            self.tensorboard = SummaryWriter(
-                str(folder.tensorboard), purge_step=None if resumed_at is None else resumed_at + 1
-            )
+        self.tensorboard = self._open_tensorboard(None if resumed_at is None else resumed_at + 1)
         console = create_error_console()
         self.live_display = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
         if self.live_display is not None:
             self.live_display.start()
         self.last_line_at = time.monotonic()
 
+    def _open_tensorboard(self, purge_step: int | None) -> SummaryWriter:
+        """Open a new file of TensorBoard, which then ignores the records from `purge_step` on in earlier files."""
+        with self._report_write_errors():
+            return SummaryWriter(str(self.folder.tensorboard), purge_step=purge_step)
+
     def discard_results(self, step: int) -> None:
-        """Remove the evaluation and the samples of the last step from the history, before they are made again."""
+        """Remove the evaluation and the samples of the last step, before they are made again.
+
+        They are removed from the history and TensorBoard; trackers cannot remove records.
+        """
         self.history.rewind(step, ("evaluation", "samples"))
         self._trend_points = [point for point in self._trend_points if point.step < step]
+        with self._report_write_errors():
+            self.tensorboard.close()
+        self.tensorboard = self._open_tensorboard(step)
+        for line in self.history.read("losses"):  # the new file hides all records of the step, also its losses
+            if line["step"] == step:
+                self._add_scalars(step, {f"losses/{name}": value for name, value in line["losses"].items()})
 
     @contextmanager
     def _report_write_errors(self) -> Iterator[None]:
@@ -148,10 +159,13 @@ class TrainingLog:
                     scalars[f"metrics/{name} ({baseline})/{route.route}"] = value
         self._log_scalars(step, scalars)
 
-    def _log_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
+    def _add_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
         with self._report_write_errors():
             for name, value in scalars.items():
                 self.tensorboard.add_scalar(name, value, step)
+
+    def _log_scalars(self, step: int, scalars: Mapping[str, float]) -> None:
+        self._add_scalars(step, scalars)
         if self._tracker is not None and scalars:
             self._tracker.log_scalars(step, scalars)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -12,7 +12,7 @@ import torch
 from unpaired.config.run_config import RunConfig, write_config
 from unpaired.console import LogCallback, format_duration
 from unpaired.data.batches import BatchLoader
-from unpaired.errors import DivergenceError, WorkError
+from unpaired.errors import DivergenceError, format_first_line, format_system_error
 from unpaired.methods.base import Method
 from unpaired.report.page import write_report
 from unpaired.runs.files import RunFiles
@@ -118,7 +118,8 @@ def run_training(
         elif validator is not None:
             validator.finish(trainer.step)
     except BaseException:
-        close_after_error(folder, training_log)
+        if training_log is not None:
+            close_after_error(folder, training_log)
         raise
     finally:
         batches.close()
@@ -133,12 +134,14 @@ def create_training_log(config: RunConfig, folder: RunFolder, log: LogCallback, 
     return TrainingLog(folder, log, resumed_at, create_logger(config.training.logger, folder, config, log))
 
 
-def close_after_error(folder: RunFolder, training_log: TrainingLog | None) -> None:
-    """Close the log and write the report; an error of either does not hide the error that stopped training."""
-    if training_log is not None:
-        training_log.close()
-        with suppress(WorkError):
-            write_report(folder.path)
+def close_after_error(folder: RunFolder, training_log: TrainingLog) -> None:
+    """Close the log and write the report; log an error of either, which must not hide the one that stopped training."""
+    for action in (training_log.close, partial(write_report, folder.path)):
+        try:
+            action()
+        except Exception as error:  # the first error may have any consequence, such as a full disk or lost memory
+            reason = format_system_error(error) if isinstance(error, OSError) else format_first_line(error)
+            training_log.log(f"note: after the error, closing the run failed as well: {reason}")
 
 
 def close_after_end(folder: RunFolder, training_log: TrainingLog, last_step: int | None) -> None:

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from unpaired.console import ProgressCallback
 from unpaired.cores import count_cores
 from unpaired.data.file_lists import read_file_names
-from unpaired.errors import UnpairedError, UsageError, WorkError
+from unpaired.errors import RESOURCE_ERRNOS, ResourceLimitError, UnpairedError, UsageError, WorkError
 from unpaired.translate.base import BaseTranslator
 from unpaired.translate.jobs import TranslationJob, TranslationJobs
 from unpaired.translate.manifest import Manifest, OutputState
@@ -30,7 +30,7 @@ from unpaired.translate.shards import Shard
 WORKERS = max(2, min(8, count_cores()))
 MAX_BYTES_IN_FLIGHT = 256 << 20
 """Maximum bytes of decoded files that wait or are being read or written; a larger file is processed alone."""
-_FATAL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+_FATAL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO} | RESOURCE_ERRNOS
 """Errors of writing that would also affect the next file."""
 
 R = TypeVar("R", bound=PipelineItem)
@@ -191,6 +191,8 @@ class _FileProcessor:
                     self._record_written(*pending_writes.popleft())
             while pending_writes:
                 self._record_written(*pending_writes.popleft())
+        except ResourceLimitError as error:
+            raise self._create_stop_error(error) from error
         finally:
             executor.shutdown(cancel_futures=True)
         return self.outcome
@@ -231,6 +233,8 @@ class _FileProcessor:
     def _take_prepared(self, job: TranslationJob, future: Future[Any]) -> Iterator[tuple[TranslationJob, Any]]:
         try:
             yield job, future.result()
+        except ResourceLimitError:
+            raise
         except UnpairedError as error:
             self._record_failure(job, error)
 
@@ -270,10 +274,12 @@ class _FileProcessor:
         """Raise WorkError if an error of writing would also affect the next file."""
         cause = error.__cause__ if isinstance(error, UnpairedError) else error
         if isinstance(cause, OSError) and cause.errno in _FATAL_ERRNOS:
-            progress_text = (
-                f"{self.outcome.done} of {self.total} files are translated; run the same command again to continue"
-            )
-            raise WorkError(f"{error}; {progress_text}") from error
+            raise self._create_stop_error(error) from error
+
+    def _create_stop_error(self, error: UnpairedError | OSError) -> WorkError:
+        return WorkError(
+            f"{error}; {self.outcome.done} of {self.total} files are translated; run the same command again to continue"
+        )
 
     def _add_warnings(self, new_warnings: Sequence[str]) -> None:
         self.outcome.warnings.extend(text for text in dict.fromkeys(new_warnings) if text not in self.outcome.warnings)

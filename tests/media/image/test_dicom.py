@@ -10,12 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from conftest import TINY
+from open_files import count_openings, no_more_open_files
 from tiny_runs import Known, config, domain
 
 from unpaired.cli.main import main
 from unpaired.data.folders import discover
 from unpaired.data.split import split_files
-from unpaired.errors import UnreadableFileError, UsageError
+from unpaired.errors import ResourceLimitError, UnreadableFileError, UsageError
 from unpaired.media.image.image_io import read_header, read_image
 from unpaired.media.image.settings import ImageSettings
 from unpaired.media.image.stacks import count_series, get_group, list_items
@@ -89,6 +90,21 @@ def test_modality_values_are_read(tmp_path: Path) -> None:
     assert (header.width, header.height, header.bits) == (24, 20, 32)
     scaled = write_dicom(tmp_path / "b.dcm", stored, RescaleSlope=0.5, RescaleIntercept=2)
     assert np.allclose(read_image(scaled).pixels[..., 0], stored / 2 + 2) and read_image(scaled).dtype == np.float32
+
+
+def test_a_file_is_not_called_damaged_if_too_many_are_open(tmp_path: Path) -> None:
+    path = write_dicom(tmp_path / "a.dcm", noise(20, 24))
+    read_image(path)  # imports what it needs
+    for read in (read_image, read_header):
+        with no_more_open_files(path), pytest.raises(ResourceLimitError, match=r"a\.dcm.*ulimit -n"):
+            read(path)
+
+
+@pytest.mark.parametrize("frames", [1, 3])
+def test_a_file_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, frames: int) -> None:
+    path = write_dicom(tmp_path / "a.dcm", noise(20, 24) if frames == 1 else noise(frames, 20, 24))
+    for read in (read_image, read_header):
+        assert count_openings(monkeypatch, path, read) == 1
 
 
 def test_inverted_gray_and_color(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import tifffile
+from open_files import count_openings
 from PIL import Image
 
 from unpaired.errors import UnreadableFileError, UsageError, WorkError
@@ -123,6 +124,17 @@ def test_floating_point_tiff(tmp_path: Path, kind: type, channels: int) -> None:
     assert np.array_equal(picture.pixels, data.astype(np.float32)) and picture.bits == 32
     header = image_io.read_header(tmp_path / "a.tif")
     assert (header.width, header.height, header.bits, header.is_color) == (8, 6, 32, channels == 3)
+
+
+@pytest.mark.parametrize("compression", [None, "deflate"])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16])
+def test_a_tiff_is_opened_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: type, compression: str | None
+) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, np.zeros((12, 16, 3), kind), photometric="rgb", compression=compression)
+    for read in (image_io.read_image, image_io.read_header):
+        assert count_openings(monkeypatch, path, read) == 1
 
 
 def test_planar_and_inverted_tiff(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from unpaired.errors import DivergenceError
 from unpaired.media.image.measurement import RouteEvaluator, Translate
 from unpaired.media.image.metrics import IMAGE_METRICS, LINEAR, REAL
-from unpaired.metrics.base import DO_NOTHING, RouteEvaluation
+from unpaired.metrics.base import DOING_NOTHING, RouteEvaluation
 from unpaired.metrics.color_transfer import fit_color_transfer, measure_colors
 from unpaired.metrics.features import EfficientNetFeatures
 from unpaired.metrics.memorization import NEAREST_RATIO
@@ -63,7 +63,7 @@ def test_true_translations_have_ideal_metrics() -> None:
     )
     assert (m.route, m.sources, m.targets, m.pairs, m.available) == ("dark -> bright", 15, 15, 12, 20)
     assert m.networks == {"features": "pooled pixels"}
-    values, nothing, real = m.values, m.baselines[DO_NOTHING], m.baselines[REAL]
+    values, nothing, real = m.values, m.baselines[DOING_NOTHING], m.baselines[REAL]
     assert (values["l1"], values["psnr"], values["ssim"]) == pytest.approx((0, 100, 1))
     assert (nothing["l1"], nothing["psnr"]) == pytest.approx((0.5, 6.0206), abs=1e-4)
     assert values["cycle"] == pytest.approx(0, abs=1e-6)
@@ -101,17 +101,17 @@ def test_identity_has_the_metrics_of_its_baselines() -> None:
     for metric in IMAGE_METRICS:
         if metric is NEAREST_RATIO:  # measured apart, in `nearest_images`
             continue
-        assert m.values[metric.name] == pytest.approx(m.baseline(DO_NOTHING, metric), rel=1e-6), metric.name
+        assert m.values[metric.name] == pytest.approx(m.baseline(DOING_NOTHING, metric), rel=1e-6), metric.name
 
 
 def test_the_color_transfer_has_every_metric_of_a_translation_but_the_cycle() -> None:
     m = measure_route(brighten, darken, SOURCES, TARGETS, PAIRS, PooledPixels(), **EVERYTHING)
     assert m.baselines[LINEAR] == pytest.approx({name: v for name, v in m.values.items() if name != "cycle"})
-    assert m.baselines.keys() == {DO_NOTHING, LINEAR, REAL}
-    assert m.baselines[DO_NOTHING].keys() <= m.baselines[LINEAR].keys()
+    assert m.baselines.keys() == {DOING_NOTHING, LINEAR, REAL}
+    assert m.baselines[DOING_NOTHING].keys() <= m.baselines[LINEAR].keys()
     assert m.networks["second features"] == "pooled pixels" and m.digests == {"ST-LPIPS": "abc"}
     assert m.values["kid_alexnet"] == m.values["kid"] and m.errors["kid_alexnet"] == m.errors["kid"]
-    assert m.values["st_lpips"] == pytest.approx(0) and m.baselines[DO_NOTHING]["st_lpips"] == pytest.approx(1)
+    assert m.values["st_lpips"] == pytest.approx(0) and m.baselines[DOING_NOTHING]["st_lpips"] == pytest.approx(1)
 
 
 def test_the_color_transfer_can_be_brief_or_known() -> None:
@@ -129,7 +129,7 @@ def test_other_numbers_of_channels_have_the_baseline(channels: int) -> None:
     sources, targets = batches(-0.5, 0, channels), batches(0.5, 1, channels)
     transfer = fit_color_transfer(measure_colors(sources), measure_colors(targets))
     m = measure_route(identity, None, sources, targets, [(x, x + 1) for x in sources], transfer=transfer)
-    assert m.baselines[LINEAR]["l1"] < 0.1 * m.baselines[DO_NOTHING]["l1"]
+    assert m.baselines[LINEAR]["l1"] < 0.1 * m.baselines[DOING_NOTHING]["l1"]
 
 
 def test_translations_of_other_items_have_low_similarity() -> None:

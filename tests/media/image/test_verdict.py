@@ -29,7 +29,7 @@ def route(
         "values": values | extra.pop("values", {}),
         "errors": ({} if error is None else {"kid": error}) | extra.pop("more_errors", {}),
         "baselines": {
-            "do nothing": {"kid": 180.0, **extra.pop("nothing", {})},
+            "doing nothing": {"kid": 180.0, **extra.pop("nothing", {})},
             "linear color transfer": extra.pop("linear", {}),
             "real to real": {} if real is None else {"kid": real},
         },
@@ -61,7 +61,7 @@ def test_describe_likeness_mentions_few_items_and_a_missing_network() -> None:
 
 def test_describe_route_adds_the_distance_to_true_translations() -> None:
     text = describe_route(route(40.0, values={"l1": 0.2}, nothing={"l1": 0.1}))
-    assert "no nearer to" in text and "L1 0.200; do nothing 0.100" in text
+    assert "no nearer to" in text and "L1 0.200; doing nothing 0.100" in text
 
 
 def test_a_loss_by_kid_is_no_failure_if_the_truth_is_nearer() -> None:
@@ -94,7 +94,7 @@ def test_a_gain_counts_unless_the_second_network_contradicts() -> None:
     assert beats_identity(route(175.0, **second(79.0))) and not beats_identity(route(175.0, **second(81.0)))
     contradicted = describe_route(route(40.0, **second(101.0)))
     assert "disagree" in contradicted and "worked" not in contradicted
-    assert "KID (AlexNet) 101; do nothing 90" in contradicted
+    assert "KID (AlexNet) 101; doing nothing 90" in contradicted
     assert "disagree" not in describe_route(route(40.0, **second(85.0)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,17 @@ import av
 import clips
 import numpy as np
 import pytest
+from open_files import no_more_open_files
 from PIL import Image
 from tiny_runs import Known, config, make_run
 
 from unpaired import Translator
 from unpaired.cli.main import main
-from unpaired.errors import WorkError
+from unpaired.errors import ResourceLimitError, WorkError
 from unpaired.media.video import optional_packages, segments
+from unpaired.media.video.clip_index import create_clip_index
 from unpaired.media.video.clip_opening import read_clip_header
+from unpaired.media.video.pipeline import is_clip
 from unpaired.translate.files import Outcome, translate_files
 
 
@@ -220,3 +224,20 @@ def test_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert str(tmp_path / "b.mkv") in output.err
     assert read_clip_header(tmp_path / "out" / "a.mp4").codec == "h264"
     assert main([*arguments, "--quality", "99"]) == 2
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.gif", "a.webp", "a.png"])
+def test_clips_are_not_called_damaged_if_too_many_files_are_open(tmp_path: Path, name: str) -> None:
+    clip = tmp_path / name
+    if clip.suffix == ".mp4":
+        clips.write_clip(clip)
+    else:
+        frames = [Image.fromarray(clips.make_pixels(i)) for i in range(3)]
+        frames[0].save(clip, save_all=True, append_images=frames[1:], duration=40)
+    assert is_clip(str(clip)) and read_clip_header(clip).width == 48
+    readers: list[Callable[[Path], object]] = [read_clip_header, create_clip_index]
+    if name != "a.mp4":
+        readers.append(lambda path: is_clip(str(path)))
+    for read in readers:
+        with no_more_open_files(clip), pytest.raises(ResourceLimitError, match=rf"{name}.*ulimit -n"):
+            read(clip)

@@ -127,6 +127,23 @@ def test_check_describes_clips_and_broken_files(folders: list[Path], capsys: pyt
     assert "variable" in line and "no sound" in line
 
 
+@pytest.mark.parametrize("noun", ["frame", "picture", "item"])
+def test_check_names_frames_and_pictures_by_what_they_are(
+    folders: list[Path], noun: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second domain has clips alone; the first has none of its clips, none of its pictures, or both."""
+    for file in folders[0].iterdir():
+        if noun == {".mp4": "picture", ".png": "frame"}[file.suffix]:
+            file.unlink()
+    assert main(["check", *map(str, folders), "--size", "64"]) == 0, capsys.readouterr()
+    lines = capsys.readouterr().out.splitlines()
+    counts = {"frame": 5 * 2, "picture": 7, "item": 5 * 2 + 7}
+    assert any(line.startswith(f"  {counts[noun]} {noun}s; all inspected") for line in lines), lines
+    assert any(line.startswith("  6 frames; all inspected") for line in lines), lines
+    smaller = [line for line in lines if "smaller than" in line]
+    assert [line.split()[2] for line in smaller] == [f"{noun}s", "frames"], smaller
+
+
 def test_training_mixes_clips_and_pictures(folders: list[Path], tmp_path: Path) -> None:
     run = tmp_path / "run"
     lines: list[str] = []

@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from open_files import no_more_open_files
 from voice_sounds import buzz, tone
 
-from unpaired.errors import UnreadableFileError, UsageError, WorkError
+from unpaired.errors import ResourceLimitError, UnreadableFileError, UsageError, WorkError
 from unpaired.media.voice import audio_io
 from unpaired.media.voice.audio_inspection import inspect_audio, read_header
 from unpaired.media.voice.audio_io import Recording, Wave, read, read_blocks, resample, write
+from unpaired.media.voice.cache import Cache
+from unpaired.media.voice.world import World
 
 
 def saved(path: Path, wave: Wave, rate: int = 16000, subtype: str | None = None) -> Path:
@@ -202,3 +205,12 @@ def test_blocks_stay_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert max(map(len, parts)) <= 4000
     np.testing.assert_array_equal(np.concatenate(parts), wave)
     assert audio_io.read(tmp_path / "a.wav", 16000).wave.shape == wave.shape
+
+
+@pytest.mark.parametrize("name", ["a.wav", "a.flac", "a.ogg", "a.mp3"])
+def test_recordings_are_not_called_damaged_if_too_many_files_are_open(tmp_path: Path, name: str) -> None:
+    path, cache = saved(tmp_path / name, tone(1)), Cache(tmp_path / "cache")
+    for action in (read_header, inspect_audio, lambda file: cache.analyse([file], World(), workers=1)):
+        with no_more_open_files(path), pytest.raises(ResourceLimitError, match=rf"{name}.*ulimit -n"):
+            action(path)
+    assert inspect_audio(path).seconds == pytest.approx(1, abs=0.08)

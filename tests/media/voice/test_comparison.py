@@ -31,7 +31,7 @@ from unpaired.runs.summary import read_run_summary
 
 SHORT: dict[str, Any] = {**TINY, "steps": 2, "sample_every": 0, "evaluate_every": 0}
 FLOOR = {
-    "do nothing": {"mcd": 10.0, "frame_distance": 9.0},
+    "doing nothing": {"mcd": 10.0, "frame_distance": 9.0},
     "affine": {"mcd": 9.0, "frame_distance": 9.0},
     "kNN": {"mcd": 8.0, "frame_distance": 9.0},
     "real target": {"frame_distance": 1.0},
@@ -85,14 +85,14 @@ def test_methods_are_ranked_with_the_untrained_baselines() -> None:
         ["–", "kNN", "8.00"],
         ["3", "y", "8.50"],
         ["–", "affine", "9.00"],
-        ["–", "do nothing", "10.00"],
+        ["–", "doing nothing", "10.00"],
         ["–", "real target", "–"],
     ]
     methods = tables.build_methods_table(one)
     assert methods.head[:6] == ["rank", "method", "mean MCD, dB", "GV bias, dB", "similarity", "WER"]
     assert [row.cells[:3] for row in methods.rows[:3]] == [["1", "x", "7.50"], ["1", "z", "7.60"], ["3", "y", "8.50"]]
     text = format_comparison(one)
-    assert "take x: MCD 7.50 dB (kNN 8.00, affine 9.00, do nothing 10.00). Equal within 2%: z." in text
+    assert "take x: MCD 7.50 dB (kNN 8.00, affine 9.00, doing nothing 10.00). Equal within 2%: z." in text
 
 
 def test_no_method_is_recommended_unless_it_beats_knn() -> None:
@@ -115,7 +115,7 @@ def test_blurred_methods_are_recommended_last() -> None:
 
 @pytest.mark.parametrize(("wer", "is_lost"), [(0.5, True), (0.2, False)])
 def test_warning_of_lost_words(wer: float, is_lost: bool) -> None:
-    text = advise(x=measured({"do nothing": {"mcd": 10.0, "wer": 0.125}, "kNN": {"mcd": 7.5}}, mcd=6.0, wer=wer))
+    text = advise(x=measured({"doing nothing": {"mcd": 10.0, "wer": 0.125}, "kNN": {"mcd": 7.5}}, mcd=6.0, wer=wer))
     assert ("50 of 100 words are misrecognized" in text) is is_lost
 
 
@@ -182,7 +182,7 @@ def test_comparison_of_voices_writes_one_page_with_players(
     assert found.medium == "voice" and set(found.directions) == {"high -> low", "low -> high"}
     routes = [route for r in found.results for route in r.routes]
     assert all("mcd" in route.values for route in routes)
-    assert all([*r.baselines] == ["do nothing", "affine", "kNN", "copy-synthesis", "real target"] for r in routes)
+    assert all([*r.baselines] == ["doing nothing", "affine", "kNN", "copy-synthesis", "real target"] for r in routes)
     assert all((r.translate_s or 0) > 0 for r in found.results)
     folder = ComparisonFolder(tmp_path / "out")
     shown = folder.page_file.read_text()

@@ -103,12 +103,12 @@ def test_evaluation_measures_a_run_and_its_baselines(run: Path) -> None:
     found = evaluate(run, pairs=True, judges="none", limit=1, device="cpu")
     there, back = found.routes
     assert (there.route, back.route) == ("alice -> bob", "bob -> alice")
-    assert [*there.baselines] == ["do nothing", "affine", "kNN", "copy-synthesis", "real target"]
+    assert [*there.baselines] == ["doing nothing", "affine", "kNN", "copy-synthesis", "real target"]
     for values in (there.values, there.baselines["affine"], there.baselines["kNN"]):
         assert abs(values["f0_mean"]) < 150  # cents; an octave is 1200
-    assert there.baselines["do nothing"]["f0_mean"] == pytest.approx(1200, abs=150)
+    assert there.baselines["doing nothing"]["f0_mean"] == pytest.approx(1200, abs=150)
     assert "mcd" not in there.baselines["real target"]
-    assert there.baselines["copy-synthesis"]["mcd"] < there.baselines["do nothing"]["mcd"]
+    assert there.baselines["copy-synthesis"]["mcd"] < there.baselines["doing nothing"]["mcd"]
     assert (there.sources, there.available, there.pairs) == (1, 2, 1)
     assert there.networks == {"sounds made by": "WORLD"}
     saved = json.loads((run / "evaluation.json").read_text())
@@ -131,7 +131,7 @@ def test_content_converter_is_a_baseline_where_its_encoder_is_installed(
     monkeypatch.setattr(utterances, "find_content_encoder", lambda *_: FakeEncoder())
     found = evaluate(run, pairs=True, judges="none", limit=1, device="cpu")
     for route in found.routes:
-        assert [*route.baselines] == ["do nothing", "affine", "kNN", "content", "copy-synthesis", "real target"]
+        assert [*route.baselines] == ["doing nothing", "affine", "kNN", "content", "copy-synthesis", "real target"]
         assert abs(route.baselines["content"]["f0_mean"]) < 150
     samples = json.loads((run / "listening" / "listening.json").read_text())
     assert "content" in samples[0]["files"]

@@ -68,7 +68,7 @@ def test_ratio_and_the_note_on_sampling(finder: NearestRecordingFinder) -> None:
     real = [make_wave(20), make_wave(21)]
     copies = finder.measure(0, ROUTE, finder.find(0, [make_wave(0)]), sources=real, targets=real)
     assert copies.values["nearest_ratio"] == 0
-    assert copies.baselines["do nothing"]["nearest_ratio"] == copies.baselines["real target"]["nearest_ratio"] == 1
+    assert copies.baselines["doing nothing"]["nearest_ratio"] == copies.baselines["real target"]["nearest_ratio"] == 1
     assert "3 of 5" in copies.notes[0]
     unmeasured = finder.measure(0, ROUTE, [None], sources=real, targets=real)
     assert "nearest_ratio" not in unmeasured.values

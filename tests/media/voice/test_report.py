@@ -13,7 +13,7 @@ from unpaired.metrics.base import RouteEvaluation
 from unpaired.runs.folder import RunFolder
 
 BASELINES = {
-    "do nothing": {"similarity": 0.5, "mcd": 10.0},
+    "doing nothing": {"similarity": 0.5, "mcd": 10.0},
     "affine": {"similarity": 0.6, "mcd": 8.7},
     "kNN": {"similarity": 0.8, "mcd": 8.3},
     "copy-synthesis": {"similarity": 0.99, "mcd": 2.5},
@@ -25,7 +25,7 @@ BASELINES = {
     [
         ({"similarity": 0.9, "mcd": 7.0}, ("beats every baseline", "similarity 0.900", "MCD 7.00 dB")),
         ({"similarity": 0.7, "mcd": 7.0}, ("no better than kNN",)),
-        ({"mcd": 8.5}, ("no better than kNN", "do nothing 10.00, affine 8.70")),
+        ({"mcd": 8.5}, ("no better than kNN", "doing nothing 10.00, affine 8.70")),
         ({"mcd": 7.0, "gv_bias": -3.2}, ("3.2 dB flatter", "blurred")),
         ({}, ("not measured.",)),
     ],

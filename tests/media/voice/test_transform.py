@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 from content_fakes import FakeEncoder
+from open_files import no_more_open_files
 from voice_worlds import SMALL, buzz, speaker
 
 from unpaired.data.batches import BatchLoader
 from unpaired.data.domain import Domain
 from unpaired.data.folders import discover
 from unpaired.data.split import split_files
-from unpaired.errors import UnreadableFileError, WorkError
+from unpaired.errors import ResourceLimitError, UnreadableFileError, WorkError
 from unpaired.media.voice.audio_io import write
 from unpaired.media.voice.cache import Cache
 from unpaired.media.voice.content.features import ContentAnalyser
@@ -104,15 +105,39 @@ def test_recordings_whose_analysis_was_deleted_are_analysed_again(tmp_path: Path
     voices = VoiceTransform(SMALL, cache, content)
     path, domain = tmp_path / "a" / "00.wav", create_domain(12 + 3)  # and energy, one aperiodicity, voicing
     rows = voices.load(path, domain, training=True)
-    entry = voices.get_entries([path])[0] if deleted == "features" else cache.analyse([path], content).entries[0]
+    (features,) = voices.get_entries([path])
+    entry = features if deleted == "features" else cache.analyse([path], content).entries[0]
     entry.rows_path.unlink()
     np.testing.assert_array_equal(voices.load(path, domain, training=True), rows)
-    if deleted == "features":
-        entry.rows_path.unlink()
-        assert voices.get_entries([path]) == [entry] and entry.rows_path.is_file()
+    entry.rows_path.unlink()
+    assert voices.get_entries([path]) == [features] and entry.rows_path.is_file()
     for file in (entry.rows_path, path):
         file.unlink()
     with pytest.raises(UnreadableFileError, match=r"00\.wav"):
+        voices.load(path, domain, training=True)
+    assert voices.get_entries([path]) == []
+
+
+def test_known_analyses_are_not_searched_in_the_cache_again(
+    tmp_path: Path, voices: VoiceTransform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speaker(tmp_path, "a", 110, (0.5, 0.6))
+    paths, domain = sorted((tmp_path / "a").iterdir()), create_domain(12)
+    entries = voices.get_entries(paths)
+    monkeypatch.delattr(Cache, "analyse")
+    assert voices.get_entries(paths) == entries and voices.load(paths[0], domain, training=True).size
+
+
+def test_a_cached_analysis_that_cannot_be_read_names_the_recording(
+    tmp_path: Path, voices: VoiceTransform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    speaker(tmp_path, "a", 110, (0.5,))
+    path, domain = tmp_path / "a" / "00.wav", create_domain(12)
+    (entry,) = voices.get_entries([path])
+    with no_more_open_files(path), pytest.raises(ResourceLimitError, match=r"00\.wav"):
+        voices.load(path, domain, training=True)
+    entry.rows_path.write_bytes(b"short")
+    with pytest.raises(UnreadableFileError, match=rf"00\.wav.*{entry.rows_path}"):
         voices.load(path, domain, training=True)
 
 

@@ -16,7 +16,7 @@ from unpaired.media.image.verdict import (
     has_features,
     is_nearer_to_truth,
 )
-from unpaired.metrics.base import DO_NOTHING, Metric, RouteEvaluation
+from unpaired.metrics.base import DOING_NOTHING, Metric, RouteEvaluation
 from unpaired.metrics.features import INSTALL_HINT
 from unpaired.metrics.significance import combine_spreads
 
@@ -36,7 +36,7 @@ class ImageAdvisor(Advisor):
             "Methods are ranked by KID to the target's real pictures, lower is better, by two unrelated networks if "
             "both are installed: a method is better than another if one KID is lower by more than "
             f"{self.describe_tolerance()} and the other is not higher by more than that; otherwise they share a rank. "
-            f"The advice is the method that keeps most of the input among those that beat {DO_NOTHING} and the "
+            f"The advice is the method that keeps most of the input among those that beat {DOING_NOTHING} and the "
             f"{LINEAR} in this way and do not differ from the best; if the true translations are known, the method "
             "nearest to them.",
         )
@@ -164,14 +164,14 @@ def explain_no_gain(best: RankedMethod) -> str:
     kid = get_kid(route)
     if route.error(kid) is None:
         return f"{route.sources} and {route.targets} held-out items are too few to judge by KID; judge by the pictures."
-    nothing, real = route.baseline(DO_NOTHING, kid), route.baseline(REAL, kid)
+    nothing, real = route.baseline(DOING_NOTHING, kid), route.baseline(REAL, kid)
     if nothing is not None and real is not None and nothing <= real:
         return (
             "take none by these figures: by KID, untranslated pictures do not differ from real ones "
             f"({format_kid(route, kid)}), so KID cannot rank methods here. Judge by the pictures or by true pairs "
             "(--pairs)."
         )
-    floors = DO_NOTHING if route.baseline(LINEAR, kid) is None else f"{DO_NOTHING} and the {LINEAR}"
+    floors = DOING_NOTHING if route.baseline(LINEAR, kid) is None else f"{DOING_NOTHING} and the {LINEAR}"
     return (
         f"take none yet: no method beats {floors} by more than the error of KID (best: {best.method}, "
         f"{format_measures(route)}). Train longer, or check whether the two collections differ as intended."
@@ -183,7 +183,7 @@ def format_measures(route: RouteEvaluation) -> str:
     parts = [format_kid(route, metric) for metric in KIDS if route.value(metric) is not None]
     parts += [f"content kept {kept:.2f}"] if (kept := content_kept(route)) is not None else []
     if (l1 := route.value(L1)) is not None:
-        names = (DO_NOTHING, LINEAR)
+        names = (DOING_NOTHING, LINEAR)
         floors = [f"{name} {floor:.3f}" for name in names if (floor := route.baseline(name, L1)) is not None]
         parts.append(f"L1 to the truth {l1:.3f} ({', '.join(floors)})")
     return ", ".join(parts)
@@ -192,7 +192,7 @@ def format_measures(route: RouteEvaluation) -> str:
 def format_kid(route: RouteEvaluation, metric: Metric) -> str:
     """Format a KID with its standard error and baselines."""
     error = route.uncertainty(metric)
-    values = [(name, route.baseline(name, metric)) for name in (DO_NOTHING, LINEAR, REAL)]
+    values = [(name, route.baseline(name, metric)) for name in (DOING_NOTHING, LINEAR, REAL)]
     baselines = ", ".join(f"{name} {value:.3g}" for name, value in values if value is not None)
     error_text = "" if error is None else f" ± {error:.3g}"
     return f"{metric.short} {route.value(metric):.3g}{error_text}" + (f" ({baselines})" if baselines else "")

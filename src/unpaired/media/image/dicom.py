@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -63,14 +63,18 @@ def import_pydicom(path: Path) -> Any:
 
 def read_dataset(path: Path) -> Any:
     """Read a DICOM file without its pixels; raises UnreadableFileError for other files and unusable kinds of pixels."""
+    with name_unreadable(path), path.open("rb") as file:
+        return _read_dataset(path, file)
+
+
+def _read_dataset(path: Path, file: BinaryIO) -> Any:
     pydicom = import_pydicom(path)
-    with name_unreadable(path):
-        try:
-            dataset = pydicom.dcmread(path, stop_before_pixels=True)
-        except pydicom.errors.InvalidDicomError as error:
-            raise UnreadableFileError(path, "is no DICOM file, or its header is damaged") from error
-        _require_supported(path, dataset)
-        return dataset
+    try:
+        dataset = pydicom.dcmread(file, stop_before_pixels=True)
+    except pydicom.errors.InvalidDicomError as error:
+        raise UnreadableFileError(path, "is no DICOM file, or its header is damaged") from error
+    _require_supported(path, dataset)
+    return dataset
 
 
 def _require_supported(path: Path, dataset: Any) -> None:
@@ -119,13 +123,14 @@ class DicomReader:
 
     def read_pixels(self, path: Path, item: ItemName | None) -> Array:
         """Read the values (H, W, 1 or 3) of a frame. White and black of MONOCHROME1 are exchanged."""
-        dataset = read_dataset(path)
-        self._create_header(path, dataset, item)
+        import_pydicom(path)
         from pydicom.pixels.processing import apply_modality_lut  # noqa: PLC0415 - optional
         from pydicom.pixels.utils import pixel_array  # noqa: PLC0415
 
-        with name_unreadable(path):
-            stored = pixel_array(path, index=0 if item is None else item.number - 1)
+        with name_unreadable(path), path.open("rb") as file:
+            dataset = _read_dataset(path, file)
+            self._create_header(path, dataset, item)
+            stored = pixel_array(file, index=0 if item is None else item.number - 1)
             if stored.ndim == 3:
                 return np.asarray(stored, np.uint8)
             if dataset.PhotometricInterpretation == "MONOCHROME1":

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -88,7 +88,7 @@ def _read_header(path: Path, source: Source, page: int | None) -> ImageHeader:
         extra_bands = tiff.count_extra_bands(image) if image.format == "TIFF" else 0
         drops_low_bits = _drops_low_bits(image) and not _is_deep_png(image)
         if image.format == "TIFF" and tiff.needs_tifffile(image):
-            header = tiff.read_header(path, page)
+            header = tiff.read_header(_get_open_file(path, image), page)
             return replace(header, mode=f"{mode};16" if bits == 16 and mode in ("RGB", "RGBA") else header.mode)
         width, height = image.size
         # Pillow has already swapped the size of a TIFF. `getexif` would decode a PNG without EXIF before its pixels.
@@ -155,7 +155,7 @@ def _read_image(path: Path, source: Source, side: int | None, page: int | None, 
         if image is not None:
             _seek_page(path, image, page)
         if image is None or (image.format == "TIFF" and (all_bands or tiff.needs_tifffile(image))):
-            pixels, alpha, bits, mode = tiff.read_page(path, page, all_bands)
+            pixels, alpha, bits, mode = tiff.read_page(path, _get_open_file(path, image), page, all_bands)
         elif image.format == "TIFF":
             tiff.check_tiles(path, image)
             mode, dtype = image.mode, tiff.get_sample_type(image)
@@ -191,10 +191,19 @@ def _decode_tiff(path: Path, image: Image.Image, page: int | None) -> tuple[npt.
         pixels, alpha, _ = _convert_to_arrays(image)
     except Exception as error:
         try:
-            pixels, alpha, bits, _ = tiff.read_page(path, page)
+            pixels, alpha, bits, _ = tiff.read_page(path, path, page)
         except Exception:  # decoders raise all kinds of errors for damaged files
             raise error from None
     return pixels, alpha, bits
+
+
+def _get_open_file(path: Path, image: Image.Image | None) -> tiff.Source:
+    """Return the file that Pillow opened for a TIFF that is not decoded yet; `path` if Pillow does not support it."""
+    file: IO[bytes] | None = None if image is None else image.fp  # type: ignore[attr-defined]
+    if file is None:
+        return path
+    file.seek(0)
+    return file
 
 
 def _get_bits(image: Image.Image) -> int:

@@ -70,6 +70,11 @@ class ImageDomainReport(DomainInspection):
     widths: array[int] = field(default_factory=_create_int_array)
     heights: array[int] = field(default_factory=_create_int_array)
 
+    @property
+    def item_noun(self) -> str:
+        """Noun of one training item."""
+        return "picture"
+
     def add_inspection(self, inspection: ImageInspection | UnreadableFileError, in_train: bool) -> None:
         """Add the inspection of one file, or its error."""
         if isinstance(inspection, UnreadableFileError):
@@ -174,7 +179,7 @@ class ImageDataReport(DataReport):
         out = [conflict] if conflict else []
         for d in self.domains:
             if d.usable_count < 2:
-                count = f"{d.usable_count or 'no'} usable picture{'' if d.usable_count == 1 else 's'}"
+                count = f"{d.usable_count or 'no'} usable {d.item_noun}{'' if d.usable_count == 1 else 's'}"
                 reason = f" ({d.unreadable[0]})" if d.unreadable else ""
                 out.append(
                     f"{d.files.sources[0]}: domain '{d.files.name}' has {count}{reason}; training needs at least 2"
@@ -209,7 +214,7 @@ class ImageDataReport(DataReport):
             kinds = [f"{bands} channels" if bands else "gray or color" for bands in (odd, most)]
             return (
                 f"{examples[odd]} has {kinds[0]}, but {examples[most]} has {kinds[1]}; expected the same number of "
-                "channels in all pictures. Remove the others, or give --channels 3 or 1 to use color or gray alone"
+                "channels in all files. Remove the others, or give --channels 3 or 1 to use color or gray alone"
             )
         odd = next((bands for bands in examples if bands != self.channels), 0)
         if self.channels == "auto" or not odd:
@@ -232,11 +237,12 @@ class ImageDataReport(DataReport):
         for d in self.domains:
             name = d.files.name
             if 2 <= d.usable_count < FEW_IMAGES:
-                out.append(f"{name}: only {d.usable_count} pictures; expect overfitting")
+                out.append(f"{name}: only {d.usable_count} {d.item_noun}s; expect overfitting")
             if d.unreadable:
                 out.append(f"{name}: {format_count(len(d.unreadable), 'file')} cannot be read and will be skipped")
             if len(d.range_by_bits) > 1:
-                out.append(f"{name}: pictures of {' and '.join(map(str, sorted(d.range_by_bits)))} bits are mixed")
+                depths = " and ".join(map(str, sorted(d.range_by_bits)))
+                out.append(f"{name}: {d.item_noun}s of {depths} bits are mixed")
             if d.files.note:
                 out.append(f"{name}: {d.files.note}")
             for loss, count in d.losses.most_common():
@@ -246,9 +252,9 @@ class ImageDataReport(DataReport):
                 out += [f"{name}: {text}" for text in outliers if text]
             small_count = int((d.shorter_sides < settings.size).sum()) if settings is not None else 0
             if settings is not None and small_count:
-                pictures = format_count(small_count, "picture")
+                items = format_count(small_count, d.item_noun)
                 verb = "is" if small_count == 1 else "are"
-                out.append(f"{name}: {pictures} {verb} smaller than {settings.size} px and will be enlarged")
+                out.append(f"{name}: {items} {verb} smaller than {settings.size} px and will be enlarged")
         if self.duplicates:
             first, second = self.duplicates[0]
             files = format_count(len(self.duplicates), "file")
@@ -275,7 +281,7 @@ def _format_domain(d: ImageDomainReport) -> list[str]:
     inspected_text = "all" if d.inspected_count == total else f"{d.inspected_count:,}"
     lines = [
         f"{files.name}  ({files.sources[0]})",
-        f"  {format_count(len(files.train), 'picture')}{test_text}{ignored_text}; {inspected_text} inspected",
+        f"  {format_count(len(files.train), d.item_noun)}{test_text}{ignored_text}; {inspected_text} inspected",
         *([f"  {stacks}"] if (stacks := d.describe_stacks()) else []),
     ]
     if d.widths:
@@ -297,7 +303,7 @@ def _format_training_plan(report: ImageDataReport, settings: ImageSettings, hold
     resolved = report.resolve(settings)
     size = settings.size
     if resolved.resize_mode == "crop":
-        lines = [f"  cut squares of {size} px at the pictures' own scale (--resize-mode crop)"]
+        lines = [f"  cut squares of {size} px without scaling (--resize-mode crop)"]
     else:
         lines = [f"  scale the shorter side to {size} px and cut squares from it (--resize-mode scale)"]
     kind = {1: "gray", 3: "color"}.get(resolved.num_channels, "all bands of the files")

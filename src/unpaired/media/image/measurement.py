@@ -19,7 +19,7 @@ from unpaired.errors import DivergenceError
 from unpaired.media.image.feature_distance import FeatureDistance, FeatureExtractor, Values
 from unpaired.media.image.metrics import CHANGE, KID, KID_ALEXNET, LINEAR, REAL, ST_LPIPS
 from unpaired.metrics import paired as pair_metrics
-from unpaired.metrics.base import DO_NOTHING, RouteEvaluation, keep_finite
+from unpaired.metrics.base import DOING_NOTHING, RouteEvaluation, keep_finite
 from unpaired.networks.rgb import describe_rgb
 
 Translate = Callable[[Tensor], Tensor]
@@ -188,7 +188,7 @@ class RouteEvaluator:
             found, found_real = distance.measure_baselines()
             nothing |= found
             real |= found_real
-        return {DO_NOTHING: nothing | means.means(), REAL: real}
+        return {DOING_NOTHING: nothing | means.means(), REAL: real}
 
     @torch.no_grad()
     def _measure_transfer(self, transfer: Translate, is_brief: bool) -> dict[str, float]:

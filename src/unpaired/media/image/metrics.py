@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unpaired.metrics.base import DO_NOTHING, Baseline, Metric
+from unpaired.metrics.base import DOING_NOTHING, Baseline, Metric
 from unpaired.metrics.memorization import NEAREST_RATIO
 
 REAL = "real to real"
@@ -87,7 +87,7 @@ CYCLE = Metric(
     3,
     "mean absolute difference of the input and its reconstruction from the translation, as a fraction of the value "
     "range.",
-    known_baselines={DO_NOTHING: 0.0},
+    known_baselines={DOING_NOTHING: 0.0},
 )
 FEATURE_SIMILARITY = Metric(
     "feature_similarity",
@@ -97,7 +97,7 @@ FEATURE_SIMILARITY = Metric(
     "cosine similarity of the features of translation and input, each centered by the mean of its set.",
     short_label="kept: features",
     scale="1 = all",
-    known_baselines={DO_NOTHING: 1.0},
+    known_baselines={DOING_NOTHING: 1.0},
 )
 EDGE_SIMILARITY = Metric(
     "edge_similarity",
@@ -107,7 +107,7 @@ EDGE_SIMILARITY = Metric(
     "correlation of the edges of translation and input, independent of color and of inverted contrast.",
     short_label="kept: edges",
     scale="1 = all",
-    known_baselines={DO_NOTHING: 1.0},
+    known_baselines={DOING_NOTHING: 1.0},
 )
 CHANGE = Metric(
     "change",
@@ -116,7 +116,7 @@ CHANGE = Metric(
     3,
     "mean absolute difference of translation and input, as a fraction of the value range.",
     scale="0 = none",
-    known_baselines={DO_NOTHING: 0.0},
+    known_baselines={DOING_NOTHING: 0.0},
 )
 
 IMAGE_METRICS: tuple[Metric, ...] = (
@@ -135,7 +135,7 @@ IMAGE_METRICS: tuple[Metric, ...] = (
     NEAREST_RATIO,
 )
 IMAGE_BASELINES = (
-    Baseline(DO_NOTHING, "the untranslated input."),
+    Baseline(DOING_NOTHING, "the untranslated input."),
     Baseline(
         LINEAR,
         "mean and covariance of the colors matched to the target's; no training (Pitie 2007). A translator that does "

@@ -30,7 +30,7 @@ from unpaired.media.image.settings import ImageEvaluateOptions, image_statistics
 from unpaired.media.interface import EvaluationRequest
 from unpaired.media.pictures import embed_image
 from unpaired.metrics import features as feature_net
-from unpaired.metrics.base import DO_NOTHING, RouteEvaluation
+from unpaired.metrics.base import DOING_NOTHING, RouteEvaluation
 from unpaired.metrics.memorization import add_nearest_ratios
 from unpaired.metrics.nearest import compute_ratio, find_nearest
 from unpaired.report.templating import render
@@ -96,7 +96,7 @@ class NearestImageFinder:
         indices = [library.indices[i] for i in nearest.indices[order].tolist()]
         self._write_rows(route, order.tolist(), nearest.distances[order].tolist(), indices)
         ratio = compute_ratio(nearest.distances, real)
-        return add_nearest_ratios(evaluation, ratio, {DO_NOTHING: compute_ratio(inputs, real)}, REAL)
+        return add_nearest_ratios(evaluation, ratio, {DOING_NOTHING: compute_ratio(inputs, real)}, REAL)
 
     def describe_search(self) -> tuple[str, ...]:
         """Describe for each target domain how many training pictures were searched."""

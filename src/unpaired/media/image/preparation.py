@@ -169,7 +169,7 @@ def limit_size(
     max_size = max(16, int(np.median(sides)) // 16 * 16)
     if is_size_explicit or max_size >= settings.size:
         return settings
-    log(f"size: {max_size} px, since the pictures are no larger (use --size to change this)")
+    log(f"size: {max_size} px, since half of the files are no larger (--size changes this)")
     return settings.model_copy(update={"size": max_size})
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from unpaired.errors import UnpairedError, UnreadableFileError, WorkError
+from unpaired.errors import UnpairedError, UnreadableFileError, raise_resource_limit
 from unpaired.limits import get_max_pixels
 
 _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
@@ -24,18 +23,14 @@ _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
 def name_unreadable(path: Path) -> Iterator[None]:
     """Convert every error inside of the context to UnreadableFileError; errors for the user pass.
 
-    Raises WorkError if too many files are open, which is no fault of this one.
+    Raises ResourceLimitError if no open files or memory are left, which is no fault of this file.
     """
     try:
         yield
     except UnpairedError:
         raise
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-            raise WorkError(
-                f"{path}: cannot be opened ({error.strerror}); raise the limit of open files (ulimit -n 4096), or end "
-                "other programs"
-            ) from error
+        raise_resource_limit(path, error)
         # Decoders raise all kinds of errors for damaged files: SyntaxError, struct.error, KeyError, zlib.error ...
         raise UnreadableFileError(path, _explain_error(path, error)) from error
 

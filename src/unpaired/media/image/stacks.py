@@ -11,7 +11,7 @@ from pathlib import Path
 from unpaired.cores import count_cores
 from unpaired.data.folders import DomainFiles
 from unpaired.data.paths import ItemName, Paths, get_file_name
-from unpaired.errors import UnreadableFileError
+from unpaired.errors import UnreadableFileError, raise_resource_limit
 from unpaired.media.image.dicom import list_frames
 from unpaired.media.image.nifti import list_slices
 from unpaired.media.image.settings import ImageSettings
@@ -34,7 +34,8 @@ def list_item_names(path: Path, settings: ImageSettings) -> list[ItemName]:
         if suffix in DICOM_SUFFIXES:
             return list_frames(path)
         pages = list_full_pages(path) if suffix in TIFF_SUFFIXES else []
-    except (OSError, UnreadableFileError):  # reading the file as a picture gives the reason
+    except (OSError, UnreadableFileError) as error:  # reading the file as a picture gives the reason
+        raise_resource_limit(path, error)
         return []
     return [ItemName("", page) for page in pages] if len(pages) > 1 else []
 

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,7 @@ _BYTES = 1  # the type of a tag
 _SEPARATE = 2  # the tag planar configuration
 _ASSOCIATED_ALPHA, _ALPHA_KINDS = 1, (1, 2, 999)  # the tag extra samples; 999 is Corel's
 _DEFLATE = (8, 32946)
+Source = Path | IO[bytes]
 _BITS_AND_MAX_VALUE = {np.dtype(np.uint8): (8, 255.0), np.dtype(np.uint16): (16, 65535.0)}
 
 
@@ -170,9 +171,9 @@ def _get_tags(image: Image.Image) -> Any:
     return image.tag_v2  # type: ignore[attr-defined]
 
 
-def read_header(path: Path, page: int | None = None) -> ImageHeader:
+def read_header(source: Source, page: int | None = None) -> ImageHeader:
     """Read the header of a page (from 1; None: the main page); raises the errors of tifffile."""
-    with tifffile.TiffFile(path) as file:
+    with tifffile.TiffFile(source) as file:
         if page is not None:
             return _parse_header(file.pages[page - 1])
         index = find_main_page(file)
@@ -204,17 +205,18 @@ def _get_orientation(page: Any) -> int:
 
 
 def read_page(
-    path: Path, number: int | None = None, all_bands: bool = False
+    path: Path, source: Source, number: int | None = None, all_bands: bool = False
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.float32] | None, int, str]:
     """Read a page (from 1; None: the main page): pixels, alpha (H, W) in [0, 1] or None, bits (8, 16, 32) and mode.
 
+    `source` is the file, if it is open already; errors name `path`.
     The pixels are (H, W, 1 or 3), or with `all_bands` (H, W, C) with the values of all bands, and no alpha. Raises
     UnreadableFileError above the limit of pixels and for photometric interpretations other than gray, RGB and palette.
     """
-    with tifffile.TiffFile(path) as file:
+    with tifffile.TiffFile(source) as file:
         page: Any = file.pages[find_main_page(file) if number is None else number - 1]
         header, bands, photometric = _parse_header(page), _locate_page_bands(page), int(page.photometric)
-        _require_size(path, page, header)
+        _require_size(path, file.filehandle, page, header)
         if photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE) or page.imagedepth != 1:
             raise UnreadableFileError(
                 path,
@@ -254,7 +256,7 @@ def _undo_premultiplication(
     return straight if pixels.dtype.kind == "f" else np.rint(np.clip(straight, 0, max_value)).astype(pixels.dtype)
 
 
-def _require_size(path: Path, page: Any, header: ImageHeader) -> None:
+def _require_size(path: Path, file: tifffile.FileHandle, page: Any, header: ImageHeader) -> None:
     """Raise UnreadableFileError if pixels, bands, tiles or compressed segments exceed the limits of memory."""
     limit, sample_bytes = get_max_pixels(), page.dtype.itemsize
     count = header.width * header.height
@@ -268,13 +270,12 @@ def _require_size(path: Path, page: Any, header: ImageHeader) -> None:
     if page.is_tiled:
         _require_tile_size(path, page.tilewidth, page.tilelength, int(page.samplesperpixel), sample_bytes)
     if int(page.compression) in _DEFLATE:
-        with path.open("rb") as file:
-            for offset, size in zip(page.dataoffsets, page.databytecounts, strict=False):
-                if size * 1032 > limit * MAX_BYTES_PER_PIXEL:  # the maximum ratio of deflate
-                    _require_inflated_size(path, file, offset, size, limit * MAX_BYTES_PER_PIXEL)
+        for offset, size in zip(page.dataoffsets, page.databytecounts, strict=False):
+            if size * 1032 > limit * MAX_BYTES_PER_PIXEL:  # the maximum ratio of deflate
+                _require_inflated_size(path, file, offset, size, limit * MAX_BYTES_PER_PIXEL)
 
 
-def _require_inflated_size(path: Path, file: Any, offset: int, size: int, limit: int) -> None:
+def _require_inflated_size(path: Path, file: tifffile.FileHandle, offset: int, size: int, limit: int) -> None:
     file.seek(offset)
     inflate, total = zlib.decompressobj(), 0
     data = file.read(size)

@@ -18,7 +18,7 @@ from unpaired.media.image.metrics import EDGE_SIMILARITY, KIDS, L1, SSIM
 from unpaired.media.image.route_evaluation import TRAINING_PAIRS, MethodEvaluator
 from unpaired.media.image.verdict import describe_near_input
 from unpaired.methods.base import Method
-from unpaired.metrics.base import DO_NOTHING, RouteEvaluation, average_routes
+from unpaired.metrics.base import DOING_NOTHING, RouteEvaluation, average_routes
 from unpaired.metrics.route_selection import select_evenly
 from unpaired.runs.folder import RunFolder
 from unpaired.runs.summary import find_validation_metric
@@ -140,7 +140,7 @@ def format_route(route: RouteEvaluation) -> str:
     ):
         value = route.value(metric)
         if value is not None:
-            nothing = route.baseline(DO_NOTHING, metric) if metric in KIDS else None
-            baseline = "" if nothing is None else f" ({DO_NOTHING} {nothing:.0f})"
+            nothing = route.baseline(DOING_NOTHING, metric) if metric in KIDS else None
+            baseline = "" if nothing is None else f" ({DOING_NOTHING} {nothing:.0f})"
             parts.append(f"{label} {value:.{digits}f}{baseline}")
     return f"{route.route}: {', '.join(parts)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unpaired.media.image.metrics import CHANGE, EDGE_SIMILARITY, FEATURE_SIMILARITY, KID, KIDS, L1, LINEAR, REAL
-from unpaired.metrics.base import DO_NOTHING, Metric, RouteEvaluation, mean_if_complete
+from unpaired.metrics.base import DOING_NOTHING, Metric, RouteEvaluation, mean_if_complete
 from unpaired.metrics.features import INSTALL_HINT
 from unpaired.metrics.significance import (
     MIN_STANDARD_ERRORS,
@@ -40,7 +40,7 @@ def describe_route(route: RouteEvaluation) -> str:
 def describe_likeness(route: RouteEvaluation) -> str:
     """Describe how near translations are to the target domain, by KID relative to its baselines."""
     metric = get_kid(route)
-    kid, nothing, real = (route.value(metric), route.baseline(DO_NOTHING, metric), route.baseline(REAL, metric))
+    kid, nothing, real = (route.value(metric), route.baseline(DOING_NOTHING, metric), route.baseline(REAL, metric))
     if kid is None:
         too_few = f"{route.sources} and {route.targets} held-out items are too few for KID"
         return f"likeness to the target was not measured. {too_few if has_features(route) else INSTALL_HINT}."
@@ -49,7 +49,7 @@ def describe_likeness(route: RouteEvaluation) -> str:
     real_text = f", real pictures {real:.3g}" if real is not None else ""
     few = route.error(metric) is None
     caveat = f" With {route.sources} and {route.targets} items, this is inaccurate." if few else ""
-    figures = f"{metric.short} {kid:.3g}; {DO_NOTHING} {nothing:.3g}{real_text}"
+    figures = f"{metric.short} {kid:.3g}; {DOING_NOTHING} {nothing:.3g}{real_text}"
     if second := _describe_contradiction(route):
         return (
             "the feature networks disagree whether translations are nearer to the target than untranslated pictures "
@@ -98,7 +98,7 @@ def _describe_other_kids(route: RouteEvaluation) -> list[tuple[str, bool]]:
     first = get_kid(route)
     kids = [(metric, *_get_kids(route, metric)) for metric in KIDS if metric is not first]
     return [
-        (f"{metric.short} {kid:.3g}; {DO_NOTHING} {nothing:.3g}", _is_contradicted(route, first, metric))
+        (f"{metric.short} {kid:.3g}; {DOING_NOTHING} {nothing:.3g}", _is_contradicted(route, first, metric))
         for metric, kid, nothing in kids
         if kid is not None and nothing is not None
     ]
@@ -115,12 +115,12 @@ def _is_contradicted(route: RouteEvaluation, first: Metric, second: Metric) -> b
 
 def describe_true_distance(route: RouteEvaluation) -> str:
     """Describe how near translations are to the true ones; empty if those are not known."""
-    l1, nothing = route.value(L1), route.baseline(DO_NOTHING, L1)
+    l1, nothing = route.value(L1), route.baseline(DOING_NOTHING, L1)
     if l1 is None or nothing is None:
         return ""
     gain = l1 < nothing * (1 - MIN_TRUTH_GAIN)
     relation = "nearer to" if gain else "hardly nearer to" if l1 < nothing else "no nearer to"
-    return f"They are {relation} the true translations than the input is (L1 {l1:.3f}; {DO_NOTHING} {nothing:.3f})."
+    return f"They are {relation} the true translations than the input is (L1 {l1:.3f}; {DOING_NOTHING} {nothing:.3f})."
 
 
 def describe_linear(route: RouteEvaluation) -> str:
@@ -160,7 +160,7 @@ def get_kid(route: RouteEvaluation) -> Metric:
 
 
 def _get_kids(route: RouteEvaluation, metric: Metric) -> tuple[float | None, float | None]:
-    return route.value(metric), route.baseline(DO_NOTHING, metric)
+    return route.value(metric), route.baseline(DOING_NOTHING, metric)
 
 
 def has_features(route: RouteEvaluation) -> bool:
@@ -184,7 +184,7 @@ def beats_baseline(route: RouteEvaluation, name: str) -> bool:
 
 def beats_identity(route: RouteEvaluation) -> bool:
     """Whether translations are nearer to the target than the inputs are, by the KIDs, beyond their standard errors."""
-    return beats_baseline(route, DO_NOTHING)
+    return beats_baseline(route, DOING_NOTHING)
 
 
 def beats_linear(route: RouteEvaluation) -> bool:
@@ -203,7 +203,7 @@ def beats_untrained(route: RouteEvaluation) -> bool:
 
 def is_nearer_to_truth(route: RouteEvaluation) -> bool:
     """Whether translations are nearer to the true ones than the inputs and their linear color transfer, by L1."""
-    l1, floors = route.value(L1), [route.baseline(name, L1) for name in (DO_NOTHING, LINEAR)]
+    l1, floors = route.value(L1), [route.baseline(name, L1) for name in (DOING_NOTHING, LINEAR)]
     known = [floor for floor in floors if floor is not None]
     return l1 is not None and bool(known) and _is_gain(route, l1, min(known))
 

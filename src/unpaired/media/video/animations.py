@@ -10,6 +10,7 @@ from typing import BinaryIO, NamedTuple
 
 from PIL import Image
 
+from unpaired.errors import raise_resource_limit
 from unpaired.media.video.settings import ANIMATION_SUFFIXES
 
 _PNG, _RIFF = b"\x89PNG\r\n\x1a\n", b"RIFF"
@@ -36,7 +37,8 @@ def is_animated(path: str) -> bool:
             if start.startswith(_RIFF):
                 return len([*zip(range(2), _iterate_webp_frames(file), strict=False)]) > 1
         return _has_second_frame(path)
-    except (OSError, struct.error):
+    except (OSError, struct.error) as error:
+        raise_resource_limit(path, error)
         return False
 
 
@@ -127,6 +129,7 @@ def _has_second_frame(path: str) -> bool:
     try:
         with Image.open(path) as image:
             image.seek(1)
-    except (OSError, EOFError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except (OSError, EOFError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise_resource_limit(path, error)
         return False
     return True

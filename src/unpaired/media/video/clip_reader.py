@@ -15,7 +15,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from unpaired.errors import UnreadableFileError
+from unpaired.errors import UnreadableFileError, raise_resource_limit
 from unpaired.limits import get_max_pixels
 from unpaired.media.video.frame_reader import ClipFrame, ClipHeader, FrameReader, FrameTime
 from unpaired.media.video.frames import read_color_tags
@@ -44,9 +44,11 @@ def open_container(path: Path) -> InputContainer:
             raise UnreadableFileError(path, "is empty")
         return av.open(str(path), "r", options=options, metadata_errors="replace")
     except FFmpegError as error:
+        raise_resource_limit(path, error)
         reason = f"{error.strerror}; it is truncated, damaged or no clip" if error.strerror else str(error)
         raise UnreadableFileError(path, f"cannot be opened ({reason})") from error
     except OSError as error:
+        raise_resource_limit(path, error)
         raise UnreadableFileError(path, error.strerror or str(error)) from error
 
 

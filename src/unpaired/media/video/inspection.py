@@ -13,7 +13,7 @@ from unpaired.config.settings import Auto
 from unpaired.console import ProgressCallback, format_duration
 from unpaired.data.folders import DomainFiles
 from unpaired.data.inspection import format_count
-from unpaired.data.paths import Paths, get_file_name, split_item_path
+from unpaired.data.paths import get_file_name, split_item_path
 from unpaired.errors import UnreadableFileError
 from unpaired.media.image.inspection import inspect_file, inspect_images
 from unpaired.media.image.inspection_report import ImageDataReport, ImageDomainReport, ImageInspection
@@ -29,6 +29,12 @@ MAX_LISTED_CLIPS = 20
 
 class VideoDomainReport(ImageDomainReport):
     """Inspection of a domain whose items are frames of clips, and pictures."""
+
+    @property
+    def item_noun(self) -> str:
+        """ "frame" if all files are clips, "picture" if none is, else "item"."""
+        clips, files = len(_list_clips(self.files)), len(_list_files(self.files))
+        return "frame" if clips == files else "item" if clips else "picture"
 
     def describe_stacks(self) -> str:
         """Describe how many items are frames of clips; empty if there are none."""
@@ -106,8 +112,14 @@ def describe_clips(files: DomainFiles, frames_per_second: float) -> list[str]:
 
 
 def _list_clips(files: DomainFiles) -> list[Path]:
-    def select(paths: Paths | None) -> list[Path]:
-        names = dict.fromkeys(map(get_file_name, paths or ()))
-        return [path for name in names if paths is not None and is_clip(str(path := paths.root / name))]
+    return [path for path in _list_files(files) if is_clip(str(path))]
 
-    return [*select(files.train), *select(files.test)]
+
+def _list_files(files: DomainFiles) -> list[Path]:
+    """Return the files that contain the items of a domain."""
+    return [
+        paths.root / name
+        for paths in (files.train, files.test)
+        if paths is not None
+        for name in dict.fromkeys(map(get_file_name, paths))
+    ]

@@ -16,6 +16,7 @@ from typing import BinaryIO
 
 import soundfile
 
+from unpaired.errors import raise_resource_limit
 from unpaired.media.voice import flac_frames, mp3_frames
 from unpaired.media.voice.patched_file import AudioPart
 
@@ -40,7 +41,8 @@ def find_repair(path: Path) -> ContainerRepair:
     try:
         status = path.stat()
         return _find_repair(path, status.st_size, status.st_mtime_ns)
-    except OSError:
+    except OSError as error:
+        raise_resource_limit(path, error)
         return ContainerRepair()
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 
-from unpaired.errors import UnreadableFileError
+from unpaired.errors import UnreadableFileError, raise_resource_limit
 from unpaired.limits import get_max_hours
 from unpaired.media.voice.audio_container import CUT, find_repair
 from unpaired.media.voice.patched_file import AudioPart, PatchedFile
@@ -36,6 +36,7 @@ MAX_MIX_LOSS_DB = 6.5
 MIN_RATE_HZ, MAX_RATE_HZ = 1000, 1_000_000
 """Range of supported sample rates in Hz."""
 _BLOCK_SAMPLES = 1 << 18
+_SYSTEM_ERROR = 2  # SF_ERR_SYSTEM of libsndfile
 _CUT_TOLERANT_FORMATS = ("WAV", "AIFF", "AU", "CAF")
 _EXPECTED = "WAV, FLAC, OGG, MP3, AIFF, CAF or AU"
 _FORMATS = ("WAV", "WAVEX", "RF64", "W64", "FLAC", "OGG", "MP3", "AIFF", "CAF", "AU")
@@ -283,7 +284,18 @@ def _open_audio(path: Path, part: AudioPart | None) -> Iterator[soundfile.SoundF
         ):
             yield file
     except (soundfile.LibsndfileError, OSError) as error:
+        _raise_system_limit(path, error)
         raise UnreadableFileError(path, _explain_error(path, error)) from error
+
+
+def _raise_system_limit(path: Path, error: Exception) -> None:
+    """Raise ResourceLimitError if no open files or memory are left."""
+    raise_resource_limit(path, error)
+    if isinstance(error, soundfile.LibsndfileError) and error.code == _SYSTEM_ERROR:  # without the system's number
+        try:
+            path.open("rb").close()
+        except OSError as system_error:
+            raise_resource_limit(path, system_error)
 
 
 def _explain_error(path: Path, error: Exception) -> str:

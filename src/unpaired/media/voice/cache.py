@@ -24,7 +24,7 @@ from unpaired.cache_folder import find_cache_home, make_cache_folder
 from unpaired.config.settings import StrictModel
 from unpaired.cores import count_cores
 from unpaired.digests import hash_file
-from unpaired.errors import UnreadableFileError
+from unpaired.errors import UnreadableFileError, raise_resource_limit
 from unpaired.media.voice import audio_io, chunking, loudness, vad
 from unpaired.media.voice.audio_inspection import inspect_audio
 from unpaired.media.voice.features import Analyser, FeatureLayout, VoiceFeatures
@@ -198,6 +198,7 @@ def _compute_key(path: Path, analyser: Analyser, vad: SileroVad | None) -> str:
     try:
         content = hash_file(path)
     except OSError as error:
+        raise_resource_limit(path, error)
         raise UnreadableFileError(path, f"cannot be read ({error.strerror})") from error
     settings = [_VERSION, loudness.TARGET_LUFS, content, analyser.get_settings()]
     if vad is not None:  # every entry has the levels, so the energy threshold needs no key of its own

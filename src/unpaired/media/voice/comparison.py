@@ -18,7 +18,7 @@ from unpaired.media.voice.metrics.measurement import CONVERTED
 from unpaired.media.voice.report import SAMPLE_RATE_HZ, ListeningSample, read_listening_samples, read_waves
 from unpaired.media.voice.report_figures import render_recording
 from unpaired.media.voice.verdict import describe_blur, is_blurred
-from unpaired.metrics.base import DO_NOTHING, RouteEvaluation
+from unpaired.metrics.base import DOING_NOTHING, RouteEvaluation
 from unpaired.report.templating import format_route, render
 from unpaired.runs.folder import RunFolder
 from unpaired.translate import Translator
@@ -72,7 +72,7 @@ class VoiceAdvisor(Advisor):
 
 def describe_lost_words(route: RouteEvaluation) -> str:
     """Return a warning if many more words are misrecognized than in the sources, else an empty text."""
-    wer, source_wer = route.value(WER), route.baseline(DO_NOTHING, WER)
+    wer, source_wer = route.value(WER), route.baseline(DOING_NOTHING, WER)
     if wer is None or source_wer is None or wer <= source_wer + MAX_WER_INCREASE:
         return ""
     return (

@@ -7,6 +7,8 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
+from unpaired.errors import raise_resource_limit
+
 _BIT_RATES = {
     3: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),  # MPEG 1, layer III, in kbit/s
     2: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),  # MPEG 2 and 2.5
@@ -79,7 +81,8 @@ def scan(path: Path) -> Mp3Scan | None:
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return _scan(data)
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
+        raise_resource_limit(path, error)
         return None
 
 

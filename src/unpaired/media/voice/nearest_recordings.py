@@ -14,7 +14,7 @@ from unpaired.media.voice.metrics.acoustic_frames import FrameFeatures
 from unpaired.media.voice.metrics.declarations import REAL
 from unpaired.media.voice.utterances import SpeakerRecordings, Utterance
 from unpaired.metrics import frame_distance
-from unpaired.metrics.base import DO_NOTHING, RouteEvaluation
+from unpaired.metrics.base import DOING_NOTHING, RouteEvaluation
 from unpaired.metrics.memorization import add_nearest_ratios
 from unpaired.metrics.nearest import compute_ratio, find_nearest
 
@@ -68,7 +68,7 @@ class NearestRecordingFinder:
             note = f"nearest training recordings: searched a fixed random sample of {count} of {available:,}"
             evaluation = evaluation.model_copy(update={"notes": (*evaluation.notes, note)})
         ratio = compute_ratio(_collect_distances(found), real)
-        return add_nearest_ratios(evaluation, ratio, {DO_NOTHING: compute_ratio(inputs, real)}, REAL)
+        return add_nearest_ratios(evaluation, ratio, {DOING_NOTHING: compute_ratio(inputs, real)}, REAL)
 
     def _find_one(self, speaker: int, wave: Wave) -> NearestRecording | None:
         windows = collect_windows(self.speakers.analyse(wave, self.speakers.representation.sample_rate_hz))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from unpaired.console import LogCallback, progress_bar
 from unpaired.data.domain import Domain
 from unpaired.media.interface import Inspection
-from unpaired.media.voice.content.encoder import find_content_encoder
+from unpaired.media.voice.content.encoder import find_selected_encoder
 from unpaired.media.voice.content.energy import fit_energy
 from unpaired.media.voice.content.items import count_conditions
 from unpaired.media.voice.content.synthesis import load_content_analyser
@@ -29,8 +29,7 @@ def inspect_voice_data(settings: Settings, listing: DataListing, log: LogCallbac
     """
     assert isinstance(settings.medium_settings, VoiceSettings)
     if settings.medium_settings.content_weight:
-        # before the analysis, which may take minutes
-        find_content_encoder(settings.medium_settings.content_encoder, settings.medium_settings.content_depth)
+        find_selected_encoder(settings.medium_settings)  # before the analysis, which may take minutes
     content = load_content_analyser(settings.method, settings.medium_settings)
     transform = VoiceTransform(settings.medium_settings, content=content)
     with progress_bar("analysing") as advance:

@@ -19,7 +19,7 @@ from torch import Tensor
 from unpaired.data.domain import Domain
 from unpaired.data.item_transform import Example, LoadedItem
 from unpaired.data.paths import Paths
-from unpaired.errors import UnreadableFileError
+from unpaired.errors import UnreadableFileError, raise_resource_limit
 from unpaired.media.voice import silero_vad
 from unpaired.media.voice.cache import AnalysisProgress, AnalysisResult, Cache, CachedAnalysis
 from unpaired.media.voice.content.features import ContentAnalyser
@@ -75,29 +75,13 @@ class VoiceTransform:
         return analyses
 
     def get_entries(self, paths: Sequence[Path]) -> list[CachedAnalysis]:
-        """Return the analyses of files in order, without failed ones.
-
-        Only files that are new, or whose analysis was deleted from the cache, are looked up in it.
-        """
-        for path in paths:
-            if path in self._entries and not self._entries[path].rows_path.is_file():
-                self._forget(path)
-        self.analyse([path for path in paths if path not in self._entries])
+        """Return the analyses of files in order, without failed ones."""
+        self._analyse_missing(paths)
         return [self._entries[path] for path in paths if path in self._entries]
 
     def load(self, path: Path, domain: Domain, training: bool) -> LoadedItem:  # noqa: ARG002 - one scale for both
-        """Return the normalized speech frames (Q, frames) float32 of a recording; raises UnreadableFileError.
-
-        A recording whose analysis was deleted from the cache, as by another process, is analysed again.
-        """
-        try:
-            mask, features, content = self._load_analysis(path)
-        except (OSError, ValueError, KeyError):
-            self._forget(path)
-            try:
-                mask, features, content = self._load_analysis(path)
-            except (OSError, ValueError, KeyError) as error:
-                raise UnreadableFileError(path, f"its cached analysis cannot be read ({error})") from error
+        """Return the normalized speech frames (Q, frames) float32 of a recording; raises UnreadableFileError."""
+        mask, features, content = self._load_analysis(path)
         values = features.values[:, mask]
         if not values.shape[1]:
             raise self.create_no_speech_error(path)
@@ -111,20 +95,37 @@ class VoiceTransform:
     def _load_analysis(self, path: Path) -> tuple[Mask, VoiceFeatures, Floats | None]:
         """Return the mask of speech with margins, the features, and the content features at their rate, if any.
 
-        Raises UnreadableFileError; OSError, ValueError or KeyError if the entries are no longer complete in the cache.
+        Raises UnreadableFileError.
         """
-        if path not in self._entries and (failures := self.analyse([path]).failures):
+        if failures := self._analyse_missing([path]):
             raise failures[0]
         entry = self._entries[path]
-        mask, features = add_speech_margin(entry.detect_speech(), entry.frame_seconds), self.load_features(entry)
-        if self._content is None:
-            return mask, features, None
-        content = self._content_entries[path].load_features()[CONTENT_GROUP]
+        try:
+            mask, features = add_speech_margin(entry.detect_speech(), entry.frame_seconds), self.load_features(entry)
+            if self._content is None:
+                return mask, features, None
+            content = self._content_entries[path].load_features()[CONTENT_GROUP]
+        except (OSError, ValueError) as error:
+            raise_resource_limit(path, error)
+            reason = f"its analysis in the cache cannot be read ({error}); delete {entry.rows_path} to repeat it"
+            raise UnreadableFileError(path, reason) from error
         return mask, features, interpolate_content(content, features.num_frames, entry.frame_seconds)
 
-    def _forget(self, path: Path) -> None:
-        self._entries.pop(path, None)
-        self._content_entries.pop(path, None)
+    def _analyse_missing(self, paths: Sequence[Path]) -> tuple[UnreadableFileError, ...]:
+        """Analyse new files, and those whose analyses were deleted from the cache, as by another process.
+
+        Returns the errors of the files that cannot be used.
+        """
+        tables = [self._entries] if self._content is None else [self._entries, self._content_entries]
+        missing = [
+            path
+            for path in paths
+            if not all(path in entries and entries[path].rows_path.is_file() for entries in tables)
+        ]
+        for path in missing:
+            self._entries.pop(path, None)
+            self._content_entries.pop(path, None)
+        return self.analyse(missing).failures if missing else ()
 
     def load_features(self, entry: CachedAnalysis) -> VoiceFeatures:
         """Return the features whose "values" are the rows that methods convert or synthesize."""

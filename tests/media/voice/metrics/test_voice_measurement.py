@@ -67,7 +67,7 @@ def measured() -> RouteEvaluation:
 
 
 def test_evaluation_contains_the_baselines(measured: RouteEvaluation) -> None:
-    assert [*measured.baselines] == ["do nothing", "affine", "copy-synthesis", "real target"]
+    assert [*measured.baselines] == ["doing nothing", "affine", "copy-synthesis", "real target"]
     assert {*measured.baselines} <= {b.name for b in VOICE_BASELINES}
     nothing, _, copy, real = measured.baselines.values()
     assert copy["mcd"] == copy["gv"] == 0

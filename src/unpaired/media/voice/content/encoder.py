@@ -26,11 +26,18 @@ from unpaired.digests import hash_file
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.voice.content.stored_weights import read_stored_weights
 from unpaired.media.voice.features import Floats
-from unpaired.media.voice.settings import CONTENT_DEPTH
+from unpaired.media.voice.settings import CONTENT_DEPTH, VoiceSettings
 from unpaired.networks.whisper import WhisperNetwork
 from unpaired.packages import find_package_folder
 
-__all__ = ["AUTO", "ContentEncoder", "WhisperEncoder", "find_content_encoder", "is_content_encoder_installed"]
+__all__ = [
+    "AUTO",
+    "ContentEncoder",
+    "WhisperEncoder",
+    "find_content_encoder",
+    "find_selected_encoder",
+    "is_content_encoder_installed",
+]
 
 AUTO = "auto"
 WEIGHTS_FILE, CONFIG_FILE = "model.bin", "config.json"
@@ -148,6 +155,11 @@ def find_content_encoder(selection: str = AUTO, depth: float = CONTENT_DEPTH) ->
             f"{INSTALL_COMMAND}; or give the folder of a model with --content-encoder FOLDER"
         )
     return WhisperEncoder(PACKAGED_NAME, _join_packages(_get_cache_folder()), PACKAGED_DIGEST, depth)
+
+
+def find_selected_encoder(settings: VoiceSettings) -> WhisperEncoder:
+    """Return the encoder that the settings of a run select, at their depth; raises as `find_content_encoder`."""
+    return find_content_encoder(settings.content_encoder, settings.content_depth)
 
 
 def _get_cache_folder() -> Path:

@@ -6,7 +6,7 @@ from unpaired.config.run_config import RunConfig
 from unpaired.data.domain import DOMAIN_KEYS
 from unpaired.media.voice.content.consistency import ContentLoss
 from unpaired.media.voice.content.differentiable_log_mel import LogMelDecoder
-from unpaired.media.voice.content.encoder import find_content_encoder
+from unpaired.media.voice.content.encoder import find_selected_encoder
 from unpaired.media.voice.representations import build_representation
 from unpaired.media.voice.settings import speaker_statistics, voice_settings
 
@@ -19,7 +19,7 @@ def build_content_loss(config: RunConfig) -> ContentLoss:
     Raises UsageError if a package is missing, WorkError if the encoder's files are damaged.
     """
     settings = voice_settings(config)
-    encoder = find_content_encoder(settings.content_encoder, settings.content_depth)
+    encoder = find_selected_encoder(settings)
     representation = build_representation(settings)
     network = encoder.load_network()
     statistics = {

@@ -7,7 +7,7 @@ import numpy as np
 from unpaired.config.run_config import RunConfig
 from unpaired.errors import UsageError, WorkError
 from unpaired.media.voice.content.conversion import compose_target_features
-from unpaired.media.voice.content.encoder import find_content_encoder
+from unpaired.media.voice.content.encoder import find_selected_encoder
 from unpaired.media.voice.content.features import ContentAnalyser
 from unpaired.media.voice.content.items import build_conditions, split_values
 from unpaired.media.voice.content.pitch import PitchMapper
@@ -35,7 +35,7 @@ def load_content_analyser(method: str, settings: VoiceSettings) -> ContentAnalys
             f"--representation {settings.representation}: {method} synthesizes from content and F0, and needs the "
             "representation world, in which F0 is separate"
         )
-    return ContentAnalyser.load(find_content_encoder(settings.content_encoder, settings.content_depth))
+    return ContentAnalyser.load(find_selected_encoder(settings))
 
 
 def load_run_analyser(config: RunConfig) -> ContentAnalyser | None:

@@ -6,7 +6,7 @@ waves.
 
 from __future__ import annotations
 
-from unpaired.metrics.base import DO_NOTHING, Baseline, Metric
+from unpaired.metrics.base import DOING_NOTHING, Baseline, Metric
 from unpaired.metrics.memorization import NEAREST_RATIO
 
 AFFINE, NEAREST, CONTENT, COPY_SYNTHESIS, REAL = "affine", "kNN", "content", "copy-synthesis", "real target"
@@ -92,7 +92,7 @@ VOICE_METRICS = (
     NEAREST_RATIO,
 )
 VOICE_BASELINES = (
-    Baseline(DO_NOTHING, "the unchanged source."),
+    Baseline(DOING_NOTHING, "the unchanged source."),
     Baseline(AFFINE, "mean and standard deviation of each coefficient matched to the target's; no training."),
     Baseline(NEAREST, "each frame replaced by the mean of the target's nearest training frames; no training."),
     Baseline(

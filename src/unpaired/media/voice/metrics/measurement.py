@@ -29,7 +29,7 @@ from unpaired.media.voice.metrics.mcd import AlignedMetrics, compute_aligned_met
 from unpaired.media.voice.metrics.naturalness import MosPredictor
 from unpaired.media.voice.metrics.speakers import SpeakerEncoder, similarity
 from unpaired.media.voice.metrics.word_errors import ErrorRates, Recognizer, compute_error_rates
-from unpaired.metrics.base import DO_NOTHING, RouteEvaluation, keep_finite
+from unpaired.metrics.base import DOING_NOTHING, RouteEvaluation, keep_finite
 
 Resynthesize = Callable[[Wave, int], Wave]
 """Function that analyses and synthesizes a wave at a sample rate in Hz, without conversion."""
@@ -263,7 +263,7 @@ def measure_conversion(
     converted = evaluator.measure(outputs)
     if known_baselines:
         return evaluator.build_evaluation(converted, known_baselines, available)
-    baselines = {DO_NOTHING: evaluator.measure_identity()}
+    baselines = {DOING_NOTHING: evaluator.measure_identity()}
     baselines |= {name: evaluator.measure(waves, name) for name, waves in (baseline_outputs or {}).items()}
     copy_synthesis = evaluator.measure_copy_synthesis()
     if copy_synthesis is not None:
