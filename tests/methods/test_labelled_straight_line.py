@@ -12,11 +12,15 @@ from tiny_methods import build, loop_of, random_batches
 from torch import Tensor, nn
 
 from unpaired.labels import LabelGroup, Labels
-from unpaired.methods.base import Method, StepContext
+from unpaired.methods.base import Method, StepContext, Turn
 from unpaired.training.loop import derive_seed
 
 HAIR = Labels(
     groups=(LabelGroup(values=("black", "blond", "brown")), LabelGroup(values=("glasses",))), dataset_groups=((0, 1),)
+)
+
+TWO_DATASETS = Labels(
+    groups=(LabelGroup(values=("black", "blond")), LabelGroup(values=("happy", "sad"))), dataset_groups=((0,), (1,))
 )
 
 
@@ -112,6 +116,19 @@ def test_stargan_steps_equal_a_reference_implementation(turns: int) -> None:
     method = build("stargan", labels=HAIR, n_critic=turns)
     twin = copy.deepcopy(method)
     assert_equal_steps(method, twin, StraightStarGAN(dict(twin.named_children()), turns), 4)
+
+
+@pytest.mark.parametrize("n_critic", [1, 2, 3, 4])
+def test_stargan_generator_trains_on_every_data_set_in_every_nth_of_its_steps(n_critic: int) -> None:
+    """The data sets of jointly trained labels alternate from step to step."""
+    method = build("stargan", labels=TWO_DATASETS, n_critic=n_critic)
+    turns: dict[str, list[int]] = {"generator": [0, 0], "discriminator": [0, 0]}
+    for step, batch in enumerate(random_batches(method, 4 * n_critic, items=2)):
+        dataset = int(batch["label_mask"][0, 0] == 0)
+        for turn in method.play(batch, StepContext(step, 0.0)):
+            assert isinstance(turn, Turn)
+            turns[turn.players[0]][dataset] += 1
+    assert turns == {"generator": [2, 2], "discriminator": [2 * n_critic, 2 * n_critic]}
 
 
 def test_stargan_keeps_no_graph_of_the_generator_in_steps_that_train_the_discriminator_only() -> None:

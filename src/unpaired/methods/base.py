@@ -29,7 +29,8 @@ Batch = Mapping[str, Tensor]
 "each": one tensor (B, C, H, W) in [-1, 1] per domain, with the keys "X", "Y", "X3" ... in the given order.
 "pair": the same, for two domains only.
 "labelled": items "x" (B, C, H, W) of any domains, with "label" and "label_mask" (B, L), both 0 or 1. Where the label
-is unknown, both are 0.
+is unknown, both are 0. All items are of one data set; the data sets of `Labels.dataset_groups` alternate from step to
+step.
 """
 
 

@@ -109,8 +109,9 @@ class StarGAN(LabelConditionedMethod):
         self.labels, self.domains = net.labels, net.domains
         self.adversarial_loss = adversarial_loss
         self.per_domain_scores, self.cycle_noise = per_domain_scores, cycle_noise
-        self.turn_period = self.n_critic = n_critic
-        self.has_several_datasets = len(self.labels.dataset_groups) > 1
+        self.n_critic, self.num_datasets = n_critic, len(self.labels.dataset_groups)
+        self.turn_period = n_critic * self.num_datasets
+        self.has_several_datasets = self.num_datasets > 1
         # G: generator, T: trunk of the discriminator, D: its head for realism (D_src), C: its label head (D_cls).
         mask_size = len(self.labels.groups) if self.has_several_datasets else 0
         self.G = net.conditional_generator(self.labels.size + mask_size)
@@ -136,10 +137,12 @@ class StarGAN(LabelConditionedMethod):
         self.routes = self.build_routes(("G",), ("T", "C"))
 
     def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
-        """Yield the discriminator's turn and, in every `n_critic`-th step, the generator's turn."""
+        """Yield the discriminator's turn and, in every `n_critic`-th step of a data set, the generator's turn."""
         x, label, label_mask, group_slices = batch["x"], batch["label"], batch["label_mask"], self.labels.group_slices
         target_label = label[torch.randperm(len(label))]
-        is_generator_step = context.step % self.n_critic == 0
+        # Data sets alternate from step to step. Their steps are counted separately: otherwise the generator would never
+        # train on some of them if their number and `n_critic` had a common divisor.
+        is_generator_step = context.step // self.num_datasets % self.n_critic == 0
         with torch.set_grad_enabled(is_generator_step):
             fake = self.apply_labels(x, target_label, label_mask)
         features = self.T(x)
