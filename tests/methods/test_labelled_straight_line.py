@@ -154,6 +154,27 @@ def test_fader_steps_equal_a_reference_implementation() -> None:
     assert_equal_steps(method, twin, StraightFader(dict(twin.named_children()), 0.5), 4)
 
 
+@pytest.mark.parametrize(
+    ("settings", "decoded"),
+    [({}, 1), ({"adversarial_weight": 1.0}, 2), ({"classification_weight": 1.0}, 2)],
+)
+def test_fader_decodes_and_classifies_translations_only_for_losses_on_them(
+    settings: dict[str, Any], decoded: int
+) -> None:
+    """With several groups of labels a classifier trains along; without a weight it does not judge translations."""
+    method = build("fader", labels=HAIR, **settings)
+    counts = {"G": 0, "C": 0}
+    for name in counts:
+        method.get_submodule(name).register_forward_hook(
+            lambda _, inputs, output, name=name: counts.update({name: counts[name] + len(output)})
+        )
+    (batch,) = random_batches(method, 1, items=2)
+    losses = loop_of(method).step([batch], StepContext(0, 0.5))
+    items = len(batch["x"])
+    assert counts == {"G": decoded * items, "C": items * (2 if "classification_weight" in settings else 1)}
+    assert ("autoencoder.classification" in losses) == ("classification_weight" in settings)
+
+
 def test_combogan_steps_equal_a_reference_implementation() -> None:
     method = build("combogan", pool_size=0, identity_weight=5.0)
     twin = copy.deepcopy(method)
