@@ -14,6 +14,7 @@ from unpaired.networks.conditional import concat_label
 from unpaired.networks.gated_convolutions import (
     FlattenFrequency,
     GatedConv,
+    GatedResidualBlock,
     LabelConditioned,
     LocalDeviation,
     RepeatOverTime,
@@ -136,3 +137,11 @@ def test_local_deviation_of_half_precision_is_computed_in_float32(dtype: torch.d
     result = LocalDeviation(16)(x)
     assert result.dtype == torch.float32
     torch.testing.assert_close(result, LocalDeviation(16)(x.double()).float(), rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("blocks", [3, 4])
+def test_encoder_and_decoders_together_have_the_blocks_of_a_generator(blocks: int) -> None:
+    net = VoiceNetworkFactory(NetworkSettings(width=4, blocks=blocks), 10, 16, "1", ("X", "Y"))
+    decoders = [net.decoder("Y"), net.conditional_autoencoder(2, 0.0)[1], net.decode_vector(4)]
+    counts = [sum(isinstance(m, GatedResidualBlock) for m in d.modules()) for d in (net.encoder("X"), *decoders)]
+    assert counts == [blocks // 2] + [blocks - blocks // 2] * 3
