@@ -49,11 +49,12 @@ class StarGAN(LabelConditionedMethod):
     `transport_weight` (voice) are as in CycleGAN. `identity_weight` is that of the reconstruction loss of StarGAN-VC
     (Kameoka et al. 2018, arXiv:1806.02169, eq. 8, L_id): an item with its own label should pass unchanged.
 
-    Differs: the mask has one value per group of labels, which is equivalent for the paper's two data sets. In the
+    Differs: the mask has one value per group of labels, which is equivalent for the paper's two data sets;
+    `classification_weight` is that of the generator's loss (eq. 6), and the discriminator's (eq. 5) keeps 1. In the
     authors' code, the generator's halving and doubling convolutions are 4 x 4 (here 3 x 3, as in CycleGAN), its
     convolutions have no biases, and its weights start from PyTorch's default instead of N(0, 0.02); the discriminator's
-    do so here as well. The preset `paper` for voices adds the reconstruction loss of StarGAN-VC to these losses and
-    has the networks of CycleGAN-VC2; those of StarGAN-VC are smaller.
+    do so here as well. The preset `paper` for voices adds the reconstruction loss of StarGAN-VC to these losses and has
+    the networks of CycleGAN-VC2; those of StarGAN-VC are smaller.
     """
 
     is_cycle_consistent = True
