@@ -159,6 +159,8 @@ class Method(nn.Module, ABC):
     """Why a translation is no forward pass and cannot be exported; empty if it is one."""
     turn_period: int = 1
     """Number of steps after which the turns of `play` repeat: above 1 if some players train in a part of the steps."""
+    has_batch_statistics: bool = False
+    """Whether a loss compares statistics over the items of a batch, so that smaller micro-batches change it."""
     stride: int = 1
     """`translate` accepts heights and widths that are multiples of this; set by the code that builds the networks."""
     translation_losses: tuple[TranslationLoss, ...] = ()
