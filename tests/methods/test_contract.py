@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from unpaired.runs.weights import collect_state, load_state, read_tensors, write
 from unpaired.testing.check_method import JOINT_LABELS
 from unpaired.testing.method_checks import check_players, check_routes, check_training, check_translation
 from unpaired.testing.tiny_methods import NETWORKS, create_batches, create_feature_extractor, create_loop
+from unpaired.training.optimizers import PlayerOptimizer
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in IMAGE_METHODS),
@@ -127,6 +129,39 @@ def test_scores_from_before_the_discriminator_step_raise_an_error(name: str) -> 
             refused += 1
             assert re.search("modified by an inplace operation|through the graph a second time", str(error))
     assert refused or moves == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        *((name, {"pool_size": 0}) for name in ("gan", "cyclegan", "combogan", "dtn-baseline")),
+        *((name, {}) for name in ("dualgan", "xgan", "dtn", "discogan")),
+        ("discogan", {"adversarial_fraction": 1.0}),
+        ("unit", {"latent_std": 0.0}),
+    ],
+)
+def test_micro_batches_give_the_gradient_of_the_batch_unless_a_loss_uses_its_statistics(
+    name: str, settings: dict[str, Any]
+) -> None:
+    """For methods without random numbers in a step."""
+    results: list[dict[str, Tensor]] = []
+    for parts in (1, 2):
+        method = build(name, **settings)
+        loop = create_loop(method)
+        (batch,) = create_batches(method, 1, items=4)
+        gradients: dict[str, Tensor] = {}
+
+        def record(player: str, seat: PlayerOptimizer, gradients: dict[str, Tensor], *_: Any) -> None:
+            gradients[player] = torch.cat([p.grad.flatten() for p in seat.parameters if p.grad is not None])
+
+        for player, seat in loop.optimizers.items():
+            seat.optimizer.register_step_pre_hook(partial(record, player, seat, gradients))
+        chunks = {key: x.chunk(parts) for key, x in batch.items()}
+        loop.step([{key: x[i] for key, x in chunks.items()} for i in range(parts)], StepContext(1, 0.5))
+        results.append(gradients)
+    whole, split = results
+    is_equal = all(torch.allclose(split[player], whole[player], rtol=0, atol=1e-12) for player in whole)
+    assert whole.keys() == split.keys() and is_equal == (not method.has_batch_statistics)
 
 
 @pytest.mark.parametrize("name", IMAGE_METHODS)

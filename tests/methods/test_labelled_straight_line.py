@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -12,12 +13,16 @@ from tiny_methods import build
 from torch import Tensor, nn
 
 from unpaired.labels import LabelGroup, Labels
-from unpaired.methods.base import Method, StepContext
+from unpaired.methods.base import Method, StepContext, Turn
 from unpaired.testing.tiny_methods import create_batches, create_loop
 from unpaired.training.loop import derive_seed
 
 HAIR = Labels(
     groups=(LabelGroup(values=("black", "blond", "brown")), LabelGroup(values=("glasses",))), dataset_groups=((0, 1),)
+)
+
+TWO_DATASETS = Labels(
+    groups=(LabelGroup(values=("black", "blond")), LabelGroup(values=("happy", "sad"))), dataset_groups=((0,), (1,))
 )
 
 
@@ -115,6 +120,19 @@ def test_stargan_steps_equal_a_reference_implementation(turns: int) -> None:
     assert_equal_steps(method, twin, StraightStarGAN(dict(twin.named_children()), turns), 4)
 
 
+@pytest.mark.parametrize("n_critic", [1, 2, 3, 4])
+def test_stargan_generator_trains_on_every_data_set_in_every_nth_of_its_steps(n_critic: int) -> None:
+    """The data sets of jointly trained labels alternate from step to step."""
+    method = build("stargan", labels=TWO_DATASETS, n_critic=n_critic)
+    turns: dict[str, list[int]] = {"generator": [0, 0], "discriminator": [0, 0]}
+    for step, batch in enumerate(create_batches(method, 4 * n_critic, items=2)):
+        dataset = int(batch["label_mask"][0, 0] == 0)
+        for turn in method.play(batch, StepContext(step, 0.0)):
+            assert isinstance(turn, Turn)
+            turns[turn.players[0]][dataset] += 1
+    assert turns == {"generator": [2, 2], "discriminator": [2 * n_critic, 2 * n_critic]}
+
+
 def test_stargan_keeps_no_graph_of_the_generator_in_steps_that_train_the_discriminator_only() -> None:
     method = build("stargan", labels=HAIR, n_critic=2)
     outputs: list[Tensor] = []
@@ -136,6 +154,27 @@ def test_fader_steps_equal_a_reference_implementation() -> None:
     method = build("fader", labels=HAIR, **settings)
     twin = copy.deepcopy(method)
     assert_equal_steps(method, twin, StraightFader(dict(twin.named_children()), 0.5), 4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "decoded"),
+    [({}, 1), ({"adversarial_weight": 1.0}, 2), ({"classification_weight": 1.0}, 2)],
+)
+def test_fader_decodes_and_classifies_translations_only_for_losses_on_them(
+    settings: dict[str, Any], decoded: int
+) -> None:
+    """With several groups of labels a classifier trains along; without a weight it does not judge translations."""
+    method = build("fader", labels=HAIR, **settings)
+    counts: Counter[str] = Counter()
+    for name in "GC":
+        method.get_submodule(name).register_forward_hook(
+            lambda _, inputs, output, name=name: counts.update({name: len(output)})
+        )
+    (batch,) = create_batches(method, 1, items=2)
+    losses = create_loop(method).step([batch], StepContext(0, 0.5))
+    items = len(batch["x"])
+    assert counts == {"G": decoded * items, "C": items * (2 if "classification_weight" in settings else 1)}
+    assert ("autoencoder.classification" in losses) == ("classification_weight" in settings)
 
 
 def test_combogan_steps_equal_a_reference_implementation() -> None:

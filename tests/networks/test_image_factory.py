@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from unpaired.errors import UsageError
-from unpaired.networks.blocks import Blur, Role
+from unpaired.networks.blocks import Blur, ResidualBlock, Role
 from unpaired.networks.conditional import concat_label
 from unpaired.networks.discriminator import (
     FiniteDifferences,
@@ -40,6 +40,18 @@ def test_parameter_counts_equal_those_of_the_reference_code(
         assert net.blocks == blocks
         assert count_parameters(net.generator("X", "Y")) == generator
         assert count_parameters(net.discriminator("Y")) == discriminator
+
+
+@pytest.mark.parametrize("kind", ["resnet", "light"])
+@pytest.mark.parametrize("blocks", [3, 4])
+def test_encoder_and_decoder_together_have_the_blocks_of_a_generator(kind: str, blocks: int) -> None:
+    net = networks(generator=kind, blocks=blocks, residual=True)
+    pairs = [(net.encoder("X"), net.decoder("Y"))]
+    if kind == "light":
+        pairs.append(net.conditional_autoencoder(2, 0.0)[:2])
+    for pair in pairs:
+        counts = [sum(isinstance(m, ResidualBlock) for m in half.modules()) for half in pair]
+        assert counts == [blocks // 2, blocks - blocks // 2]
 
 
 @pytest.mark.parametrize("kind", ["resnet", "light"])

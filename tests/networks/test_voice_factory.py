@@ -14,6 +14,7 @@ from unpaired.networks.conditional import concat_label
 from unpaired.networks.gated_convolutions import (
     FlattenFrequency,
     GatedConv,
+    GatedResidualBlock,
     LabelConditioned,
     LocalDeviation,
     RepeatOverTime,
@@ -127,3 +128,20 @@ def test_local_deviation_is_the_standard_deviation_over_surrounding_frames() -> 
     assert torch.equal(result[:, :1], x)
     window = x[0, 0, 1, 20 - 8 : 20 + 8]
     torch.testing.assert_close(result[0, 1, 1, 20], (window.var(unbiased=False) + 1e-3).sqrt())
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_local_deviation_of_half_precision_is_computed_in_float32(dtype: torch.dtype) -> None:
+    """At a mean of 3, the rounding error of a bfloat16 square (up to 0.03) exceeds the variance (0.0025)."""
+    x = (3 + 0.05 * torch.randn(2, 1, 4, 64, generator=torch.Generator().manual_seed(0))).to(dtype)
+    result = LocalDeviation(16)(x)
+    assert result.dtype == torch.float32
+    torch.testing.assert_close(result, LocalDeviation(16)(x.double()).float(), rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("blocks", [3, 4])
+def test_encoder_and_decoders_together_have_the_blocks_of_a_generator(blocks: int) -> None:
+    net = VoiceNetworkFactory(NetworkSettings(width=4, blocks=blocks), 10, 16, "1", ("X", "Y"))
+    decoders = [net.decoder("Y"), net.conditional_autoencoder(2, 0.0)[1], net.decode_vector(4)]
+    counts = [sum(isinstance(m, GatedResidualBlock) for m in d.modules()) for d in (net.encoder("X"), *decoders)]
+    assert counts == [blocks // 2] + [blocks - blocks // 2] * 3

@@ -104,6 +104,16 @@ def test_batch_norm_is_refused_with_the_reason(discs: Path, tmp_path: Path, monk
         train(discs, out=tmp_path / "a", log=quiet, **{**TINY, "norm": "batch", "ema_decay": 0})
 
 
+def test_a_loss_on_batch_statistics_is_refused_with_the_reason(
+    discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_in_step(monkeypatch, 0, 2, torch.OutOfMemoryError("fake"))
+    with pytest.raises(WorkError, match=r"discogan.*--batch-size"):
+        train(discs, out=tmp_path / "a", log=quiet, method="discogan", **TINY)
+    run = train(discs, out=tmp_path / "b", log=quiet, method="discogan", adversarial_fraction=1.0, **TINY)
+    assert yaml.safe_load((run / "config.yaml").read_text())["training"]["grad_accumulation"] == 2
+
+
 def test_other_errors_are_not_repeated(discs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps = fail_in_step(monkeypatch, 1, 0, RuntimeError("a defect"))
     with pytest.raises(RuntimeError, match="a defect"):

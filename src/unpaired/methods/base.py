@@ -29,7 +29,8 @@ Batch = Mapping[str, Tensor]
 "each": one tensor (B, C, H, W) in [-1, 1] per domain, with the keys "X", "Y", "X3" ... in the given order.
 "pair": the same, for two domains only.
 "labelled": items "x" (B, C, H, W) of any domains, with "label" and "label_mask" (B, L), both 0 or 1. Where the label
-is unknown, both are 0.
+is unknown, both are 0. All items are of one data set; the data sets of `Labels.dataset_groups` alternate from step to
+step.
 """
 
 
@@ -158,6 +159,8 @@ class Method(nn.Module, ABC):
     """Why a translation is no forward pass and cannot be exported; empty if it is one."""
     turn_period: int = 1
     """Number of steps after which the turns of `play` repeat: above 1 if some players train in a part of the steps."""
+    has_batch_statistics: bool = False
+    """Whether a loss compares statistics over the items of a batch, so that smaller micro-batches change it."""
     stride: int = 1
     """`translate` accepts heights and widths that are multiples of this; set by the code that builds the networks."""
     translation_losses: tuple[TranslationLoss, ...] = ()

@@ -34,12 +34,14 @@ class CoGAN(EncoderDecoderMethod, SamplingMethod):
     It is slow: `inversion_steps` forward and backward passes per image, from the best of `inversion_candidates` fixed
     codes.
 
-    Differs: the generators train before the discriminators in each step; codes are normal as in the authors' code
-    (uniform in the paper); the search uses normalized gradients with momentum inside the sphere of the prior, since the
-    paper's L-BFGS would make the images of a batch depend on each other; normalization layers treat items separately
-    (no batch norm); there is no dropout (0.1 to 0.5 in the authors' discriminators of faces), and the linear layer and
-    the widths are smaller. The preset `paper` for images is that of the authors' faces: 128 px, batch size 128, weight
-    decay 1e-4. The other defaults are those of their digits.
+    Differs: the generators train before the discriminators in each step; codes are normal as in the authors' code for
+    digits (uniform in the paper and in their code for faces); the losses of the domains are added, as in eq. (2) (their
+    code for digits averages them, so its weight decay weighs twice as much); weight decay includes biases and norms
+    (not in their code for faces); the search uses normalized gradients with momentum inside the sphere of the prior,
+    since the paper's L-BFGS would make the images of a batch depend on each other; normalization layers treat items
+    separately (no batch norm); there is no dropout (0.1 to 0.5 in the authors' discriminators of faces), and the linear
+    layer and the widths are smaller. The preset `paper` for images is that of the authors' faces: 128 px, batch size
+    128, weight decay 1e-4. The other defaults are those of their digits.
     """
 
     export_refusal: ClassVar[str] = "translates by a search with gradients for the input's latent code"

@@ -117,6 +117,7 @@ class DiscoGAN(Method):
         super().__init__()
         self.adversarial_loss = adversarial_loss
         self.turn_period = self.discriminator_every = discriminator_every
+        self.has_batch_statistics = adversarial_fraction < 1  # feature matching compares batch means
         # G: X -> Y and F: Y -> X are the generators, D_x and D_y the discriminators.
         self.G, self.F = net.generator("X", "Y", depth), net.generator("Y", "X", depth)
         self.D_x, self.D_y = net.discriminator("X"), net.discriminator("Y")

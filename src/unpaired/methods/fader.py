@@ -164,14 +164,19 @@ class Fader(LabelConditionedMethod):
         if self.has_discriminator:
             self.D = net.discriminator(self.domains[0], self.discriminator_outputs)
             self.players["discriminator"] = Player(("D",), lr=lr_d, grad_clip=grad_clip)
-            self.loss_weights |= {"adversarial": adversarial_weight, "discriminator.adversarial": 0.5}
+            self.loss_weights["discriminator.adversarial"] = 0.5
         self.has_classifier = self.R is not None or classification_weight > 0 or len(self.labels.groups) > 1
         if self.has_classifier:
             self.C = net.classifier(self.labels.size)
             self.players["classifier"] = Player(("C",), lr=lr_d, grad_clip=grad_clip)
-            self.loss_weights |= {"classification": classification_weight, "classifier.classification": 1.0}
-        if transport_weight:
-            self.loss_weights["transport"] = transport_weight
+            self.loss_weights["classifier.classification"] = 1.0
+        weights = {
+            "adversarial": adversarial_weight,
+            "classification": classification_weight,
+            "transport": transport_weight,
+        }
+        self.loss_weights |= {loss: weight for loss, weight in weights.items() if weight}
+        self.uses_translations = self.has_discriminator or any(weights.values())
         self.routes = self.build_routes(("E", "G", "R") if self.R is not None else ("E", "G"), ("C",))
 
     def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
@@ -184,19 +189,26 @@ class Fader(LabelConditionedMethod):
         self.E.train(not is_residual_stage)  # the frozen networks keep their batch norm statistics
         self.G.train(not is_residual_stage)
         code, target_label = self.E(x), label[torch.randperm(len(label))]
+        fake: Tensor | None = None
         if is_residual_stage:
             fake = self._decode_with_residual(concat_label(code, target_label))
-            yield Turn("residual_decoder", **self._translation_losses(fake, target_label, batch, context))
+            yield Turn(
+                "residual_decoder", **self._translation_losses("residual_decoder", fake, target_label, batch, context)
+            )
         else:
             yield Turn("latent_discriminator", classification=self._classify_code(code, label, label_mask))
-            fake, rec = forward_pair(self.G, concat_label(code, target_label), concat_label(code, label))
+            if self.uses_translations:
+                fake, rec = forward_pair(self.G, concat_label(code, target_label), concat_label(code, label))
+            else:
+                rec = self.G(concat_label(code, label))
             yield Turn(
                 "autoencoder",
                 reconstruction=self.reconstruction_loss(rec, x),
                 latent_adversarial=self._latent_adversarial_loss(code, label, label_mask),
-                **self._translation_losses(fake, target_label, batch, context),
+                **self._translation_losses("autoencoder", fake, target_label, batch, context),
             )
         if self.has_discriminator:
+            assert fake is not None, "a discriminator uses translations"
             real_scores, fake_scores = forward_pair(self.D, x, fake)
             yield Turn(
                 "discriminator",
@@ -219,6 +231,9 @@ class Fader(LabelConditionedMethod):
         """Predict labels with the classifier of items, which exists if the labels have several groups."""
         return predict_labels(self.C(x), self.labels.group_slices)
 
+    def _has_weight(self, player: str, loss: str) -> bool:
+        return loss in self.loss_weights or f"{player}.{loss}" in self.loss_weights
+
     def _decode_with_residual(self, conditioned_code: Tensor) -> Tensor:
         y: Tensor = self.G(conditioned_code)
         return y if self.R is None else y + self.R(conditioned_code)
@@ -235,18 +250,20 @@ class Fader(LabelConditionedMethod):
         return inverted_label_loss(logits, label, label_mask, self.labels.group_slices)
 
     def _translation_losses(
-        self, fake: Tensor, target_label: Tensor, batch: Batch, context: StepContext
+        self, player: str, fake: Tensor | None, target_label: Tensor, batch: Batch, context: StepContext
     ) -> dict[str, Tensor]:
-        """Losses on the translations `fake` of the batch's items, those that are in use."""
+        """Losses of `player` on the translations `fake` of the batch's items, those with a weight."""
         x, label, label_mask = batch["x"], batch["label"], batch["label_mask"]
         losses: dict[str, Tensor] = {}
-        if self.has_discriminator:
+        if fake is None:
+            return losses
+        if self._has_weight(player, "adversarial"):
             losses["adversarial"] = generator_loss(self.select_label_scores(self.D(fake), target_label, label_mask))
         if self.transport is not None:
             losses["transport"] = self.transport(
                 fake, target_label, x, label, compute_source_weight(context.budget_fraction)
             )
-        if self.has_classifier:
+        if self._has_weight(player, "classification"):
             losses["classification"] = classification_loss(
                 self.C(fake), target_label, label_mask, self.labels.group_slices
             )

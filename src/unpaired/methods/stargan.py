@@ -49,11 +49,12 @@ class StarGAN(LabelConditionedMethod):
     `transport_weight` (voice) are as in CycleGAN. `identity_weight` is that of the reconstruction loss of StarGAN-VC
     (Kameoka et al. 2018, arXiv:1806.02169, eq. 8, L_id): an item with its own label should pass unchanged.
 
-    Differs: the mask has one value per group of labels, which is equivalent for the paper's two data sets. In the
+    Differs: the mask has one value per group of labels, which is equivalent for the paper's two data sets;
+    `classification_weight` is that of the generator's loss (eq. 6), and the discriminator's (eq. 5) keeps 1. In the
     authors' code, the generator's halving and doubling convolutions are 4 x 4 (here 3 x 3, as in CycleGAN), its
     convolutions have no biases, and its weights start from PyTorch's default instead of N(0, 0.02); the discriminator's
-    do so here as well. The preset `paper` for voices adds the reconstruction loss of StarGAN-VC to these losses and
-    has the networks of CycleGAN-VC2; those of StarGAN-VC are smaller.
+    do so here as well. The preset `paper` for voices adds the reconstruction loss of StarGAN-VC to these losses and has
+    the networks of CycleGAN-VC2; those of StarGAN-VC are smaller.
     """
 
     is_cycle_consistent = True
@@ -109,8 +110,9 @@ class StarGAN(LabelConditionedMethod):
         self.labels, self.domains = net.labels, net.domains
         self.adversarial_loss = adversarial_loss
         self.per_domain_scores, self.cycle_noise = per_domain_scores, cycle_noise
-        self.turn_period = self.n_critic = n_critic
-        self.has_several_datasets = len(self.labels.dataset_groups) > 1
+        self.n_critic, self.num_datasets = n_critic, len(self.labels.dataset_groups)
+        self.turn_period = n_critic * self.num_datasets
+        self.has_several_datasets = self.num_datasets > 1
         # G: generator, T: trunk of the discriminator, D: its head for realism (D_src), C: its label head (D_cls).
         mask_size = len(self.labels.groups) if self.has_several_datasets else 0
         self.G = net.conditional_generator(self.labels.size + mask_size)
@@ -136,10 +138,12 @@ class StarGAN(LabelConditionedMethod):
         self.routes = self.build_routes(("G",), ("T", "C"))
 
     def play(self, batch: Batch, context: StepContext) -> Iterator[Turns]:
-        """Yield the discriminator's turn and, in every `n_critic`-th step, the generator's turn."""
+        """Yield the discriminator's turn and, in every `n_critic`-th step of a data set, the generator's turn."""
         x, label, label_mask, group_slices = batch["x"], batch["label"], batch["label_mask"], self.labels.group_slices
         target_label = label[torch.randperm(len(label))]
-        is_generator_step = context.step % self.n_critic == 0
+        # Data sets alternate from step to step. Their steps are counted separately: otherwise the generator would never
+        # train on some of them if their number and `n_critic` had a common divisor.
+        is_generator_step = context.step // self.num_datasets % self.n_critic == 0
         with torch.set_grad_enabled(is_generator_step):
             fake = self.apply_labels(x, target_label, label_mask)
         features = self.T(x)

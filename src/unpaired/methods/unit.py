@@ -43,8 +43,11 @@ class UNIT(EncoderDecoderMethod):
     The preset `paper` for images has the authors' encoders: three residual blocks and the shared one.
 
     Differs: the discriminators are CycleGAN's, with normalization, and share no layers (in the authors' code six
-    strided 3 x 3 convolutions without normalization, for faces the last four shared); the last convolution of a
-    decoder is 7 x 7 (there 1 x 1).
+    strided 3 x 3 convolutions without normalization, for faces the last four shared); they train after the
+    auto-encoders in each step (there before). Auto-encoders have reflection padding (there zeros), an encoder's first
+    convolution has normalization and ReLU (there no normalization and leaky ReLU; for faces, no convolution outside the
+    residual blocks has normalization), and a decoder's last one is 7 x 7 (there 1 x 1). The KL divergence is that of
+    the mean codes (there of the sampled ones, which has the same expected gradient).
     """
 
     is_cycle_consistent = True

@@ -36,20 +36,20 @@ class VAEGAN(EncoderDecoderMethod, SamplingMethod):
 
     Translation encodes with the encoder of one domain and decodes with the decoder of the other. Their latent codes are
     unrelated: this baseline shows what happens without a content constraint. The discriminators judge items,
-    reconstructions and decoded samples from the prior (eq. 5). The reconstruction loss compares discriminator features
-    of the layer `feature_layer` (eq. 7; counted through the views of a light discriminator). As in the authors' code,
-    both kinds of generated items together weigh as much as real items. Losses are means, where the authors sum a
-    likelihood of half the squared distance over 256 x 8 x 8 activations and a KL divergence over 128 latent values. The
-    defaults equal these: `decoder_reconstruction_weight` (gamma, eq. 9) is their 1e-6 times 16384 / 2, and `kl_weight`
-    is 128 / (16384 / 2).
+    reconstructions and decoded samples from the prior (eq. 5); both kinds of generated items together weigh as much as
+    real items. The reconstruction loss compares discriminator features of the layer `feature_layer` (eq. 7; counted
+    through the views of a light discriminator). Losses are means, where the authors sum a likelihood of half the
+    squared distance over 256 x 8 x 8 activations and a KL divergence over 128 latent values. The defaults equal these:
+    `decoder_reconstruction_weight` (gamma, eq. 9) is their 1e-6 times 16384 / 2, and `kl_weight` is 128 / (16384 / 2).
 
     `pixel_weight` adds the L1 distance for encoders and decoders; the paper has none.
 
-    Differs from the authors' code: the decoders' adversarial loss is non-saturating; all players train in every step
-    (there a player that is ahead pauses) without weight decay (there 1e-5); the discriminators score patches; features
-    are those after normalization and activation (there the fourth convolution); kernels are 3 x 3 (there 5 x 5), and
-    upsampling is bilinear. The preset `paper` for images has batch norm, as there; instance norm would hide colors from
-    the features.
+    Differs from the authors' code: reconstructions are judged, as in the paper (their scripts for faces leave them
+    out); the decoders' adversarial loss is non-saturating; batch norm normalizes real items and each kind of generated
+    items separately (there together); all players train in every step (there a player that is ahead pauses) without
+    weight decay (there 1e-5); the discriminators score patches; features are those after normalization and activation
+    (there the fourth convolution); kernels are 3 x 3 (there 5 x 5), and upsampling is bilinear. The preset `paper` for
+    images has batch norm, as there; instance norm would hide colors from the features.
     """
 
     presets = {  # noqa: RUF012 - data

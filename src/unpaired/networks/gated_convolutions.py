@@ -181,7 +181,8 @@ class LocalDeviation(nn.Module):
     """Concatenate voice features with the standard deviation of each coefficient over the surrounding `frames`.
 
     Over-smoothed features have the right mean and too little variation over time. A small discriminator learns slowly
-    to detect that from the features alone.
+    to detect that from the features alone. The deviation is computed in float32 or wider: in half precision, the
+    difference of two squares that are larger than the variance is mostly rounding error.
     """
 
     def __init__(self, frames: int = 16) -> None:
@@ -189,7 +190,8 @@ class LocalDeviation(nn.Module):
         self.frames = frames
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, 1, Q, T) -> (B, 2, Q, T)."""
+        """(B, 1, Q, T) -> (B, 2, Q, T), in float32 or wider."""
+        x = x.to(torch.promote_types(x.dtype, torch.float32))
         window = (1, self.frames)
         padded = F.pad(x, (self.frames // 2, (self.frames - 1) // 2, 0, 0), mode="replicate")
         mean = F.avg_pool2d(padded, window, 1)

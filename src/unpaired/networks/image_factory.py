@@ -122,7 +122,7 @@ class ImageNetworkFactory(ImageLayers):
             layers = light_down(channels, s.width, s.norm, s.padding)
         else:
             layers = resnet_down(channels, s.width, s.norm, s.padding, s.antialias)
-        role = self._build_role(*layers, *self._residual_blocks(self.blocks // 2))
+        role = self._build_role(*layers, *self._residual_blocks(self.encoder_blocks))
         return Role(DctEncoder(role, channels, self.code_channels)) if self._starts_at_identity else role
 
     def decoder(self, domain: str, embedding: nn.Module | None = None) -> Role:
@@ -141,7 +141,7 @@ class ImageNetworkFactory(ImageLayers):
                 self._build_light_decoder(channels, s.norm, has_dct_channels=not inputs),
             )
         up = resnet_up(channels, s.width, s.norm, s.padding, s.antialias)
-        return self._build_role(*enter, *self._residual_blocks(self.blocks - self.blocks // 2), *up)
+        return self._build_role(*enter, *self._residual_blocks(self.blocks - self.encoder_blocks), *up)
 
     def projector(self, domain: str, num_patches: int = 256, with_pixels: bool = True) -> Projector:
         """Build a projector of the default generator's features.

@@ -45,6 +45,11 @@ class ImageLayers:
         """Number of channels of the features between encoders and decoders."""
         return (2 if self.settings.generator == "light" else 4) * self.settings.width
 
+    @property
+    def encoder_blocks(self) -> int:
+        """Number of residual blocks of an encoder; a decoder has the others, one more of an odd number."""
+        return self.blocks // 2
+
     def _build_generator(self, inputs: int, outputs: int, kind: Norm, padding: Padding) -> nn.Module:
         """Build the default generator: (B, inputs, H, W) -> (B, outputs, H, W), for H and W that are multiples of 4."""
         s = self.settings
@@ -96,7 +101,13 @@ class ImageLayers:
         s, has_dct_channels = self.settings, has_dct_channels and self._starts_at_identity
         return init_weights(
             LightDecoder(
-                channels, s.width, self.blocks // 2, kind, s.padding, num_labels, has_dct_channels=has_dct_channels
+                channels,
+                s.width,
+                self.blocks - self.encoder_blocks,
+                kind,
+                s.padding,
+                num_labels,
+                has_dct_channels=has_dct_channels,
             )
         ).zero_init_head()
 

@@ -115,13 +115,13 @@ class VoiceNetworkFactory(VoiceLayers):
 
         It has the downsampling layers and half of the residual blocks of a generator.
         """
-        return Role(*self._encoder_layers(), *self._residual_blocks(self.blocks // 2))
+        return Role(*self._encoder_layers(), *self._residual_blocks(self.encoder_blocks))
 
     def decoder(self, domain: str, embedding: nn.Module | None = None) -> Role:  # noqa: ARG002
         """Build the mirror image of `encoder`: codes (B, code_channels, 1, T/4) -> voice features of `domain`."""
         if embedding is not None:
             raise UsageError(NO_EMBEDDING)
-        return Role(*self._residual_blocks(self.blocks // 2), *self._decoder_layers())
+        return Role(*self._residual_blocks(self.blocks - self.encoder_blocks), *self._decoder_layers())
 
     def embedding_head(self, embedding: nn.Module) -> Role:  # noqa: ARG002 - signature of NetworkFactory
         """Raise UsageError: embeddings are of images only."""
@@ -189,7 +189,7 @@ class VoiceNetworkFactory(VoiceLayers):
         Codes (B, latent_dim) are repeated over the frames of a training crop.
         """
         enter = [RepeatOverTime(self.crop_frames // 4), nn.Conv2d(latent_dim, self.code_channels, 1), nn.LeakyReLU(0.2)]
-        return Role(*enter, *self._residual_blocks(self.blocks // 2))
+        return Role(*enter, *self._residual_blocks(self.blocks - self.encoder_blocks))
 
     def render(self, domain: str) -> Role:  # noqa: ARG002
         """Build the last layers of a generator: features from `decode_vector` -> voice features of `domain`."""

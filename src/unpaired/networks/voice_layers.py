@@ -37,6 +37,11 @@ class VoiceLayers:
         """Number of channels of the codes between encoders and decoders."""
         return 4 * self.settings.width
 
+    @property
+    def encoder_blocks(self) -> int:
+        """Number of residual blocks of an encoder; a decoder has the others, one more of an odd number."""
+        return self.blocks // 2
+
     def _encoder_layers(self, num_labels: int = 0, channels: int = 1) -> list[nn.Module]:
         """Return the downsampling layers: (B, channels, Q, T) -> (B, code_channels, 1, T/4)."""
         s, w, q = self.settings, self.settings.width, self._num_coefficients
@@ -63,11 +68,8 @@ class VoiceLayers:
 
     def _build_conditional_decoder(self, num_labels: int) -> Role:
         """Build a decoder: code and label maps (B, code_channels + num_labels, 1, T/4) -> (B, 1, Q, T)."""
-        return Role(
-            LabelConditioned(
-                [*self._residual_blocks(self.blocks // 2, num_labels), *self._decoder_layers(num_labels)], num_labels
-            )
-        )
+        blocks = self._residual_blocks(self.blocks - self.encoder_blocks, num_labels)
+        return Role(LabelConditioned([*blocks, *self._decoder_layers(num_labels)], num_labels))
 
     def _decoder_layers(self, num_labels: int = 0) -> list[nn.Module]:
         """Return the upsampling layers: (B, code_channels, 1, T/4) -> (B, 1, Q, T)."""

@@ -1,6 +1,7 @@
 """Memory of a training step: an estimate before training on a CPU, and smaller micro-batches where it does not suffice.
 
-More micro-batches (`grad_accumulation`) leave the batch and its mean gradient as they are.
+More micro-batches (`grad_accumulation`) leave the batch and its mean gradient as they are, unless items of a batch
+influence each other.
 """
 
 from __future__ import annotations
@@ -167,7 +168,8 @@ def repeat_within_memory(
 def add_micro_batches(config: RunConfig, method: Method, world_size: int, reason: str, log: LogCallback) -> RunConfig:
     """Return the configuration with about twice as many micro-batches of half the size, and log `reason`.
 
-    Raises WorkError if the items of a batch influence each other (batch norm), and for the smallest micro-batches.
+    Raises WorkError if the items of a batch influence each other (batch norm, or a loss on statistics of the batch),
+    and for the smallest micro-batches.
     """
     training = config.training
     advice = "use smaller networks (--width, --preset small) or items (--size)"
@@ -175,6 +177,11 @@ def add_micro_batches(config: RunConfig, method: Method, world_size: int, reason
         raise WorkError(
             f"{reason}; smaller micro-batches would change the statistics of batch norm. Lower --batch-size, or use "
             "--norm instance"
+        )
+    if method.has_batch_statistics:
+        raise WorkError(
+            f"{reason}; smaller micro-batches would change the batch means that a loss of {config.method} compares. "
+            f"Lower --batch-size, or {advice}"
         )
     smallest = _get_smallest_batch(config)
     items = training.batch_size // world_size

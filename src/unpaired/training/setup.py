@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +21,7 @@ from unpaired.data.batches import BatchLoader, require_pairs
 from unpaired.data.split import DomainSplits, format_split_counts
 from unpaired.devices import pick_device
 from unpaired.errors import UnreadableFileError, UsageError
+from unpaired.labels import BatchKind
 from unpaired.methods import METHODS
 from unpaired.methods.base import Method
 from unpaired.runs.files import RunFiles, build_batch_sampler, build_item_transform
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 PAPER_EPOCHS = 200
-"""Epochs of the budget if neither the user nor the preset gives one, as in CycleGAN."""
+"""Epochs of the largest domain in the budget if neither the user nor the preset gives one, as in CycleGAN."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,10 @@ def configure_run(
     require_validation(settings.training, medium, files.splits)
     measure = inspection.measure_distance
     method_settings = decide_method_settings(settings, measure and partial(measure, domains, files.splits), log)
-    largest = max(inspection.item_counts or [len(split.train) for split in files.collection_splits])
+    counts = inspection.item_counts or [len(split.train) for split in files.collection_splits]
+    epoch_steps = count_epoch_steps(
+        METHODS[settings.method].cls.batch_kind, counts, len(files.splits), settings.training.batch_size
+    )
     config = RunConfig(
         unpaired_version=__version__,
         method=settings.method,
@@ -136,7 +141,7 @@ def configure_run(
         pretrained=dict(inspection.pretrained),
         data=settings.data,
         networks=inspection.resolve_networks(domains, files.splits),
-        training=decide_training_settings(settings, largest, device, world_size, log),
+        training=decide_training_settings(settings, epoch_steps, device, world_size, log),
     )
     return config, files
 
@@ -196,17 +201,29 @@ def decide_method_settings(
     return settings.method_settings.model_copy(update=changes)
 
 
+def count_epoch_steps(batch_kind: BatchKind, counts: Sequence[int], domain_count: int, batch_size: int) -> int:
+    """Return the number of steps that go once through the training items of the largest collection (domain or table).
+
+    `counts` are the numbers of items of the collections. A step has `batch_size` items of every domain, of two random
+    domains ("pair"), or in total ("labelled"), where all collections have equal parts of the items.
+    """
+    items = max(counts)
+    if batch_kind == "pair":
+        return math.ceil(items * domain_count / (2 * batch_size))
+    return math.ceil(items * (len(counts) if batch_kind == "labelled" else 1) / batch_size)
+
+
 def decide_training_settings(
-    settings: Settings, largest_count: int, device: torch.device, world_size: int, log: LogCallback
+    settings: Settings, epoch_steps: int, device: torch.device, world_size: int, log: LogCallback
 ) -> TrainingSettings:
     """Return the training settings with budget, device, threads and workers set; `log` receives the summary.
 
-    `largest_count` is the number of training items of the largest domain, on which the default budget depends.
+    `epoch_steps` is the number of steps that go once through the largest domain, on which the default budget depends.
     """
     training = settings.training
     changes: dict[str, Any] = {"device": device.type}
     if training.steps is None and training.minutes is None:
-        changes["steps"] = PAPER_EPOCHS * -(-largest_count // training.batch_size)
+        changes["steps"] = PAPER_EPOCHS * epoch_steps
     if device.type == "cpu":
         changes["threads"] = training.threads or count_threads(world_size)
         changes["workers"] = 1 if training.workers is None else training.workers
