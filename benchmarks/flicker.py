@@ -153,7 +153,7 @@ def measure_ratio(errors: Sequence[WarpingError]) -> float:
 
 
 def embed(images: Sequence[FloatArray]) -> dict[str, torch.Tensor]:
-    """Return the features of images (3, H, W) in [-1, 1] by each network that judges pictures."""
+    """Return the features of images (3, H, W) in [-1, 1] by each feature network of the metrics."""
     batch = torch.from_numpy(np.stack(images))
     with torch.no_grad():
         return {name: network(batch) for name, network in load_judges().items()}
@@ -161,7 +161,7 @@ def embed(images: Sequence[FloatArray]) -> dict[str, torch.Tensor]:
 
 @cache
 def load_judges() -> dict[str, Any]:
-    """Load the networks that judge pictures, by the name of their KID."""
+    """Load the feature networks of the metrics, by the name of their KID."""
     return {"kid": features.EfficientNetFeatures(), "kid_alexnet": features.AlexNetFeatures()}
 
 

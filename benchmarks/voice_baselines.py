@@ -6,7 +6,7 @@ Measures both routes between the two speakers of `train/` and `test/`: the uncon
 deviation per coefficient (affine); optimal transport between Gaussians; nearest-neighbour frames (kNN); copy-synthesis;
 the real target. Baselines are fitted to the training sentences without pairs. Appends a row per route to results.jsonl
 and prints it. `text.csv` (file, text) contains the transcripts. `--sentences N` uses the first N test sentences;
-`--judges` selects the judge networks (all, none, or some of speakers,words,naturalness; naturalness is the slowest).
+`--judges` selects the evaluation networks: all, none, or some of speakers,words,naturalness (the slowest).
 """
 
 from __future__ import annotations

@@ -6,8 +6,8 @@
 For each speaker of `train/` and `test/` as the target: the real test recordings, their copy-synthesis by WORLD and by
 mel spectra with the neural vocoder, and the other speaker's test recordings converted to the target by `unpaired
 convert` (features of WORLD) and, with `--run`, by a run that takes any source. Appends a row per target to
-results.jsonl and prints it: mean scores by both judges, and the similarity to the real recordings by both speaker
-judges.
+results.jsonl and prints it: mean scores by both predictors, and the similarity to the real recordings by both speaker
+encoders.
 """
 
 from __future__ import annotations

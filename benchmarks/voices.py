@@ -63,7 +63,7 @@ def summarize_run(run: Path) -> tuple[dict[str, Any], int]:
 
 
 def list_judges(routes: Sequence[RouteEvaluation]) -> list[str]:
-    """Return the names of the judge networks, without the vocoder."""
+    """Return the names of the evaluation networks, without the vocoder."""
     return [name for what, name in routes[0].networks.items() if what != "sounds made by"]
 
 

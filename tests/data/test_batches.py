@@ -76,7 +76,9 @@ def test_domains_have_independent_orders(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("cache_bytes", [0, 300, 1 << 20])
-def test_batches_are_a_pure_function_of_seed_step_and_shard(tmp_path: Path, workers: int, cache_bytes: int) -> None:
+def test_batches_are_a_pure_function_of_seed_step_and_micro_batch(
+    tmp_path: Path, workers: int, cache_bytes: int
+) -> None:
     data = ImageSettings(size=8, resize_mode="scale", load_size_ratio=1.5, channels="1")
     write_flat_images(tmp_path)
     rng = np.random.default_rng(0)
@@ -87,8 +89,8 @@ def test_batches_are_a_pure_function_of_seed_step_and_shard(tmp_path: Path, work
     for step in (3, 0, 5, 5, 1):
         for key, x in batches.load_batch(step, 0, 1, 4).items():
             assert torch.equal(x, expected[step][key])
-    for shards in (2, 3, 4):
-        parts = [batches.load_batch(2, shard, shards, 4)["X"] for shard in range(shards)]
+    for count in (2, 3, 4):
+        parts = [batches.load_batch(2, i, count, 4)["X"] for i in range(count)]
         assert torch.equal(torch.cat(parts), expected[2]["X"])
     other = create_loader(tmp_path, data, seed=1).load_batch(0, 0, 1, 4)
     assert not torch.equal(other["X"], expected[0]["X"])
@@ -96,7 +98,7 @@ def test_batches_are_a_pure_function_of_seed_step_and_shard(tmp_path: Path, work
     assert torch.equal(batches.load_batch(4, 0, 1, 4)["Y"], expected[4]["Y"])
 
 
-def test_a_shard_without_items_raises_value_error(tmp_path: Path) -> None:
+def test_a_micro_batch_without_items_raises_value_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no items"):
         create_loader(write_flat_images(tmp_path)).load_batch(0, 0, 2, 1)
 

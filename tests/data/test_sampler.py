@@ -51,7 +51,7 @@ def test_labelled_batches_have_equally_many_items_of_each_folder() -> None:
     assert [rows[sampler_index][0].tolist().index(1) for sampler_index in range(4)] == [0, 1, 2, 3]
 
 
-def test_shards_partition_the_batch() -> None:
+def test_micro_batches_partition_the_batch() -> None:
     sampler = create_batch_sampler(DOMAINS, SETS, "labelled", 0, create_domain_labels(NAMES))
     full_batch = sampler.select_indices(7, 0, 1, 6)["x"]
     assert full_batch == sampler.select_indices(7, 0, 2, 6)["x"] + sampler.select_indices(7, 1, 2, 6)["x"]

@@ -41,8 +41,8 @@ def train_on_two_ranks(name: str, folder: Path) -> dict[str, Tensor]:
     return load_file(out)
 
 
-def train_in_one_process(name: str, shards: int) -> dict[str, Tensor]:
-    return collect_state(two_ranks.train(name, Distributed(Fabric(accelerator="cpu", devices=1)), shards))
+def train_in_one_process(name: str, micro_batches: int) -> dict[str, Tensor]:
+    return collect_state(two_ranks.train(name, Distributed(Fabric(accelerator="cpu", devices=1)), micro_batches))
 
 
 def compute_max_difference(one: dict[str, Tensor], other: dict[str, Tensor]) -> float:
@@ -55,7 +55,7 @@ def test_two_ranks_equal_one_process_with_accumulation(name: str, tmp_path: Path
     assert compute_max_difference(train_on_two_ranks(name, tmp_path), train_in_one_process(name, 2)) < 1e-10
 
 
-def test_accumulated_shards_equal_joined_batch() -> None:
+def test_accumulated_micro_batches_equal_joined_batch() -> None:
     """Uses CycleGAN without image pools, whose losses are means over items."""
     joined, accumulated = train_in_one_process("cyclegan", 1), train_in_one_process("cyclegan", 2)
     assert compute_max_difference(joined, accumulated) < 1e-10

@@ -1,4 +1,4 @@
-"""Script that test_distributed.py starts with torchrun: trains on this rank's shards and saves the state."""
+"""Script that test_distributed.py starts with torchrun: trains on this rank's micro-batches and saves the state."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ def build_tiny_method(name: str) -> Method:
     return method.to(memory_format=torch.channels_last) if last else method  # type: ignore[call-overload]
 
 
-def make_shard(step: int, index: int, count: int) -> Batch:
-    """Return shard `index` of `count` of a step's random batch."""
+def make_micro_batch(step: int, index: int, count: int) -> Batch:
+    """Return micro-batch `index` of `count` of a step's random batch."""
     generator = torch.Generator().manual_seed(100 + step)
     full_batch = {key: torch.rand(BATCH, 1, SIZE, SIZE, generator=generator).double() * 2 - 1 for key in "XY"}
     return {key: x.chunk(count)[index] for key, x in full_batch.items()}
 
 
-def train(name: str, ranks: Distributed, shards: int) -> Method:
-    """Train STEPS steps on this rank's part of `shards` shards."""
+def train(name: str, ranks: Distributed, count: int) -> Method:
+    """Train STEPS steps on this rank's part of `count` micro-batches."""
     method = build_tiny_method(name)
     loop = TrainingLoop(method, ranks)
-    shards_per_rank = shards // ranks.world_size
+    own_count = count // ranks.world_size
     for step in range(STEPS):
-        batches = [make_shard(step, ranks.rank * shards_per_rank + i, shards) for i in range(shards_per_rank)]
+        batches = [make_micro_batch(step, ranks.rank * own_count + i, count) for i in range(own_count)]
         loop.step(batches, StepContext(step, step / STEPS))
     return method
 

@@ -1,6 +1,6 @@
 """Training batches and evaluation items, loaded from files with a cache of decoded files.
 
-Training batches are a pure function of (seed, step, shard).
+Training batches are a pure function of (seed, step, micro-batch).
 """
 
 from __future__ import annotations
@@ -85,15 +85,16 @@ class BatchLoader:
         self._largest_item_bytes = 0
         self._file_count = sum(self._batch_sampler.count_files())
 
-    def load_batch(self, step: int, shard: int, shard_count: int, batch_size: int) -> dict[str, Tensor]:
-        """Return the items of shard `shard` of `shard_count` by domain key, each float32 (b, C, H, W).
+    def load_batch(self, step: int, micro_batch: int, micro_batch_count: int, batch_size: int) -> dict[str, Tensor]:
+        """Return the items of a micro-batch (from 0) by domain key, each float32 (b, C, H, W).
 
-        `batch_size` is the number of items of each domain, summed over shards. Labeled batches also have "label" and
-        "label_mask" (b, L) with values 0 and 1; unknown labels are 0. If the transform has context channels, they are
-        in "X.context". Raises WorkError if no file of a domain can be read.
+        `batch_size` is the number of items of each domain, summed over micro-batches. Labeled batches also have
+        "label" and "label_mask" (b, L) with values 0 and 1; unknown labels are 0. If the transform has context
+        channels, they are in "X.context". Raises WorkError if no file of a domain can be read.
         """
         out: dict[str, Tensor] = {}
-        for key, sample_indices in self._batch_sampler.select_indices(step, shard, shard_count, batch_size).items():
+        selected = self._batch_sampler.select_indices(step, micro_batch, micro_batch_count, batch_size)
+        for key, sample_indices in selected.items():
             file_indices, x = self._load_examples(sample_indices)
             count = x.shape[1] - self._transform.context_channels
             out[key] = x[:, :count]
@@ -111,7 +112,7 @@ class BatchLoader:
                 )
             )
             out["label_mask"] = torch.tensor(labelled_pool.known_columns).expand(len(sample_indices), -1)
-        self._prefetch(step, shard, shard_count, batch_size)
+        self._prefetch(step, micro_batch, micro_batch_count, batch_size)
         return out
 
     def count_files(self, key: str, split_name: SplitName) -> int:
@@ -175,7 +176,7 @@ class BatchLoader:
             file_indices.append(index)
             examples.append(self._transform.crop(loaded_item, (first, second, third)))
         if not examples:
-            raise ValueError("a shard has no items: the batch size must be at least the number of shards")
+            raise ValueError("a micro-batch has no items: the batch size must be at least the number of micro-batches")
         if len({example.dtype for example in examples}) == 1:
             return file_indices, self._transform.to_tensor(np.stack(examples))
         # A labeled batch may mix domains of 8 and of more bits, whose examples have different types.
@@ -209,11 +210,11 @@ class BatchLoader:
         domain, paths, _ = self._batch_sampler.samplers[sampler_index]
         return self._transform.load(paths.get_path(file_index), domain, training=True)
 
-    def _prefetch(self, step: int, shard: int, shard_count: int, batch_size: int) -> None:
+    def _prefetch(self, step: int, micro_batch: int, micro_batch_count: int, batch_size: int) -> None:
         """Submit the files of the next steps for decoding, at most a few per worker."""
         if self._executor is None or len(self._cache) + len(self._failed_files) == self._file_count:
             return
-        target_count = max(2 * self._workers, 2 * len(self.keys) * (batch_size // shard_count + 1))
+        target_count = max(2 * self._workers, 2 * len(self.keys) * (batch_size // micro_batch_count + 1))
         if self._largest_item_bytes:
             target_count = min(target_count, max(1, PREFETCH_BYTES // self._largest_item_bytes))
         while len(self._pending_files) > 2 * target_count:  # left over from steps that were not loaded
@@ -221,7 +222,7 @@ class BatchLoader:
         steps_ahead = 1
         while steps_ahead <= target_count and len(self._pending_files) < target_count:
             for sample_indices in self._batch_sampler.select_indices(
-                step + steps_ahead, shard, shard_count, batch_size
+                step + steps_ahead, micro_batch, micro_batch_count, batch_size
             ).values():
                 for sample_index in sample_indices:
                     key = (sample_index.sampler_index, sample_index.file_index)

@@ -1,4 +1,4 @@
-"""Selection of the files of each training step, as a pure function of (seed, step, shard)."""
+"""Selection of the files of each training step, as a pure function of (seed, step, micro-batch)."""
 
 from __future__ import annotations
 
@@ -65,14 +65,16 @@ class BatchSampler:
     def __len__(self) -> int:
         return len(self.samplers)
 
-    def select_indices(self, step: int, shard: int, shard_count: int, batch_size: int) -> dict[str, list[SampleIndex]]:
-        """Return the items of shard `shard` of `shard_count`, by domain key.
+    def select_indices(
+        self, step: int, micro_batch: int, micro_batch_count: int, batch_size: int
+    ) -> dict[str, list[SampleIndex]]:
+        """Return the items of a micro-batch (from 0), by domain key.
 
-        `batch_size` is the number of items of each domain, summed over shards. Labeled batches have the key "x".
+        `batch_size` is the number of items of each domain, summed over micro-batches. Labeled batches have the key "x".
         """
         positions = range(
-            step * batch_size + shard * batch_size // shard_count,
-            step * batch_size + (shard + 1) * batch_size // shard_count,
+            step * batch_size + micro_batch * batch_size // micro_batch_count,
+            step * batch_size + (micro_batch + 1) * batch_size // micro_batch_count,
         )
         if self.batch_kind == "labelled":
             cycle, pool_index = divmod(step, len(self.pools))

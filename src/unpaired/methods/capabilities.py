@@ -44,7 +44,7 @@ class LabelConditionedMethod(Method):
     labels: Labels
     domains: Sequence[str]
     per_domain_scores: bool = False
-    """Whether the discriminator has one output per domain, and so judges realism within a domain."""
+    """Whether the discriminator has one output per domain, and so scores realism within a domain."""
     translating_roles: tuple[str, ...] = ()
     """Roles of `apply_labels`; set by `build_routes`."""
 

@@ -80,8 +80,8 @@ PoolSize = Annotated[
 PerDomainScores = Annotated[
     bool,
     Doc(
-        "The discriminator has one output per domain and judges realism within that domain. "
-        "Turn it off to judge realism over all domains."
+        "The discriminator has one output per domain and scores realism within that domain. "
+        "Turn it off to score realism over all domains."
     ),
 ]
 

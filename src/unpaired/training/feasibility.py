@@ -33,11 +33,11 @@ def require_feasible(settings: Settings, device: torch.device, world_size: int) 
     training, networks = settings.training, settings.networks
     if training.precision == "fp16-mixed" and device.type != "cuda":
         raise UsageError("precision fp16-mixed needs a CUDA device; use fp32 or bf16-mixed")
-    shards = world_size * training.grad_accumulation
-    if training.batch_size % shards:
+    total = world_size * training.grad_accumulation
+    if training.batch_size % total:
         raise UsageError(
             f"batch size {training.batch_size}: must be a multiple of ranks x micro-batches, {world_size} x "
-            f"{training.grad_accumulation}; use --batch-size {shards * math.ceil(training.batch_size / shards)}"
+            f"{training.grad_accumulation}; use --batch-size {total * math.ceil(training.batch_size / total)}"
         )
     if reason := explain_small_batch(settings, world_size):
         raise UsageError(reason)
@@ -65,10 +65,10 @@ def require_validation(training: TrainingSettings, medium: Medium, splits: Seque
 
 def explain_small_batch(settings: Settings, world_size: int = 1) -> str:
     """Return why a label-conditioned method needs a larger batch; empty if it does not."""
-    shards = world_size * settings.training.grad_accumulation
-    if METHODS[settings.method].cls.batch_kind != "labelled" or settings.training.batch_size >= 2 * shards:
+    total = world_size * settings.training.grad_accumulation
+    if METHODS[settings.method].cls.batch_kind != "labelled" or settings.training.batch_size >= 2 * total:
         return ""
     return (
         f"batch size {settings.training.batch_size}: {settings.method} takes target labels from the other items of a "
-        f"micro-batch, so each needs at least two items: --batch-size {2 * shards}"
+        f"micro-batch, so each needs at least two items: --batch-size {2 * total}"
     )

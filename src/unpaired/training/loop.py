@@ -18,12 +18,12 @@ from unpaired.training.optimizers import PlayerOptimizer
 from unpaired.training.precision import Precision, autocast, build_grad_scaler
 
 
-def derive_seed(seed: int, step: int, shard: int) -> int:
+def derive_seed(seed: int, step: int, micro_batch: int) -> int:
     """Return the seed of the random numbers of one micro-batch in one step.
 
     Because it depends only on its arguments, resuming needs no saved random state.
     """
-    text = f"{seed}/{step}/{shard}".encode()
+    text = f"{seed}/{step}/{micro_batch}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little") >> 1
 
 
@@ -103,11 +103,11 @@ class TrainingLoop:
         for player_optimizer in self.optimizers.values():
             player_optimizer.set_lr_factor(lr_factor)
         micro_batch_count = len(batches)
-        first_shard = self.distributed.rank * micro_batch_count
+        first_micro_batch = self.distributed.rank * micro_batch_count
         is_single = micro_batch_count == 1
         self.method.train()
         plays = [
-            Play(self.method, batch, context, derive_seed(self.seed, context.step, first_shard + i), is_single)
+            Play(self.method, batch, context, derive_seed(self.seed, context.step, first_micro_batch + i), is_single)
             for i, batch in enumerate(batches)
         ]
         losses: dict[str, Tensor] = {}

@@ -89,8 +89,8 @@ def run_training(
     """
     training_log: TrainingLog | None = None
 
-    def load_batch(step: int, shard: int, shards: int) -> dict[str, torch.Tensor]:
-        return batches.load_batch(step, shard, shards, config.training.batch_size)
+    def load_batch(step: int, micro_batch: int, micro_batch_count: int) -> dict[str, torch.Tensor]:
+        return batches.load_batch(step, micro_batch, micro_batch_count, config.training.batch_size)
 
     try:
         resumed_at = progress.step if is_resumed else None

@@ -63,9 +63,9 @@ def count_period_steps(method: Method) -> int:
 
 def load_device_batch(config: RunConfig, batches: BatchLoader, method: Method) -> dict[str, torch.Tensor]:
     """Load the first micro-batch to the method's device, as tensors by domain key."""
-    shards = config.training.grad_accumulation * config.training.devices * config.training.nodes
+    micro_batches = config.training.grad_accumulation * config.training.devices * config.training.nodes
     device = next(method.parameters()).device
-    return {key: x.to(device) for key, x in batches.load_batch(0, 0, shards, config.training.batch_size).items()}
+    return {key: x.to(device) for key, x in batches.load_batch(0, 0, micro_batches, config.training.batch_size).items()}
 
 
 def format_dry_run(config: RunConfig, method: Method, batches: BatchLoader, distributed: Distributed) -> str:

@@ -186,11 +186,11 @@ class Trainer:
 
     def _load_micro_batches(self) -> list[Batch]:
         distributed, count = self.loop.distributed, self.config.training.grad_accumulation
-        first_shard, shards = distributed.rank * count, distributed.world_size * count
+        first, total = distributed.rank * count, distributed.world_size * count
         transfer = {"device": self.loop.device, "non_blocking": True}
         micro_batches: list[Batch] = []
         for i in range(count):
-            batch = self.load_batch(self.step, first_shard + i, shards)
+            batch = self.load_batch(self.step, first + i, total)
             micro_batches.append({key: self._to_memory_format(x.to(**transfer)) for key, x in batch.items()})  # type: ignore[call-overload]
         return micro_batches
 

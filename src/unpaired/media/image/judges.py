@@ -1,7 +1,7 @@
-"""Networks that judge translated pictures, and which of them a run's own training used.
+"""Feature networks that measure translated pictures, and which of them a run's own training used.
 
-A network whose features a loss or a discriminator uses is a biased judge: training can lower its distance without
-better pictures. It never chooses the best checkpoint or ranks methods alone if another is installed.
+A metric is biased if a loss or a discriminator uses the features of its network: training can lower the distance
+without better pictures. Such a metric never chooses the best checkpoint or ranks methods alone if another is installed.
 """
 
 from __future__ import annotations

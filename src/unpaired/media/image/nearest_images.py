@@ -1,4 +1,4 @@
-"""Translations beside their nearest training pictures of the target domain, by the features of the judge network."""
+"""Translations beside their nearest training pictures of the target domain, by the feature network of the metrics."""
 
 from __future__ import annotations
 

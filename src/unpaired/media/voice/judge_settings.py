@@ -1,4 +1,4 @@
-"""Judge networks and transcripts that the options of a voice evaluation select."""
+"""Evaluation networks and transcripts that the options of a voice evaluation select."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from unpaired.media.voice.transcripts import Transcripts, read_transcripts
 from unpaired.metrics.base import Evaluation
 
 MAX_UTTERANCES, MAX_JUDGED_UTTERANCES = 60, 20
-"""Default number of sentences of a domain for two routes, without and with judge networks."""
+"""Default number of sentences of a domain for two routes, without and with evaluation networks."""
 
 
 @dataclass(frozen=True)

@@ -182,7 +182,7 @@ class VoiceMedium(Medium):
         return evaluate_recordings(request)
 
     def check_evaluate_options(self, options: EvaluateOptions, splits: Sequence[DomainSplits] | None = None) -> None:
-        """Raise UsageError for unknown judges, transcripts without a judge of words, and missing transcripts."""
+        """Raise UsageError for unknown judges, transcripts without a speech recognizer, and missing transcripts."""
         require_packages()
         from unpaired.media.voice.judge_settings import JudgeSettings  # noqa: PLC0415
 
@@ -207,7 +207,7 @@ class VoiceMedium(Medium):
         return extended.model_copy(update={"nearest": nearest})
 
     def get_comparison_limit(self, options: EvaluateOptions) -> int:
-        """Return the number of sentences to measure, which is lower with judge networks."""
+        """Return the number of sentences to measure, which is lower with evaluation networks."""
         from unpaired.media.voice.judge_settings import JudgeSettings  # noqa: PLC0415
 
         return JudgeSettings.read(options).max_utterances

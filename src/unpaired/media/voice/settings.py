@@ -139,7 +139,7 @@ class VoiceEvaluateOptions(EvaluateOptions):
 
     judges: str = Field(
         "all",
-        description="networks that judge recordings: all that are installed (slow), none, or some of "
+        description="networks that measure recordings: all that are installed (slow), none, or some of "
         "speakers,words,naturalness (words: English only; naturalness takes most of the time)",
     )
     texts: Path | None = Field(

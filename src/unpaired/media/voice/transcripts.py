@@ -57,9 +57,9 @@ class Transcripts:
 
 
 def read_transcripts(path: Path | str, judge_kinds: Collection[JudgeKind]) -> Transcripts:
-    """Read transcripts for word error rates; raises UsageError if no judge of words is selected and installed."""
+    """Read transcripts for word error rates; raises UsageError if no speech recognizer is selected and installed."""
     if "words" not in judge_kinds:
-        raise UsageError(f"--texts: needs the judge of words; use --judges {','.join((*judge_kinds, 'words'))}")
+        raise UsageError(f"--texts: needs the speech recognizer; use --judges {','.join((*judge_kinds, 'words'))}")
     if missing_packages := find_judges(judge_kinds).missing.get("words"):
         raise UsageError(f"--texts: {'; '.join(missing_packages)}")
     return Transcripts.read(Path(path))

@@ -78,7 +78,7 @@ def test_evaluation_contains_the_baselines(measured: RouteEvaluation) -> None:
     assert nothing["gv_bias"] == pytest.approx(-6, abs=0.3)
     assert nothing["similarity_source"] == pytest.approx(1)
     assert real["mos"] > nothing["mos"]
-    assert measured.networks == {"similarity judged by": "mean speaker", "MOS predicted by": "loudness"}
+    assert measured.networks == {"similarity measured by": "mean speaker", "MOS predicted by": "loudness"}
     assert measured.notes == ("no words kept: nobody listens.",)
 
 

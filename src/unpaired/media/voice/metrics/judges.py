@@ -1,4 +1,4 @@
-"""Judge networks for recordings, if they are installed. Each is loaded once, at its first use."""
+"""Evaluation networks of recordings (`--judges`), if they are installed. Each is loaded once, at its first use."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from unpaired.media.voice.metrics.speakers import (
 from unpaired.media.voice.metrics.word_errors import Recognizer, Whisper, explain_missing_whisper
 
 JudgeKind = Literal["speakers", "words", "naturalness"]
-"""Kinds of judges: speaker similarity, word errors, and naturalness."""
+"""Kinds of evaluation networks: speaker similarity, word errors, and naturalness."""
 JUDGE_KINDS: tuple[JudgeKind, ...] = get_args(JudgeKind)
 ALL, NONE = "all", "none"
 """Options for all kinds of judges and for none."""
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Judges:
-    """Judge networks; None for those that are not selected or not installed.
+    """Evaluation networks; None for those that are not selected or not installed.
 
     `missing` maps kinds to sentences on which of their packages are missing and how to install them.
     """
@@ -49,10 +49,10 @@ class Judges:
 
     @property
     def networks(self) -> dict[str, str]:
-        """Available judges: metric -> name of the network."""
+        """Available networks: metric -> name of the network."""
         judges = {
-            "similarity judged by": self.speaker_encoder,
-            "similarity judged again by": self.second_speaker_encoder,
+            "similarity measured by": self.speaker_encoder,
+            "similarity measured again by": self.second_speaker_encoder,
             "words recognized by": self.recognizer,
             "words recognized again by": self.second_recognizer,
             "MOS predicted by": self.mos,

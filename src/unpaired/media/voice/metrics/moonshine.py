@@ -1,4 +1,4 @@
-"""Second judge of words: Moonshine tiny (Jeffries et al. 2024, arXiv:2410.15608).
+"""Second speech recognizer: Moonshine tiny (Jeffries et al. 2024, arXiv:2410.15608).
 
 It shares no weights with Whisper, and its encoder takes samples instead of a log-mel spectrum. The networks are read
 from the files of a package, without importing it.
@@ -107,7 +107,7 @@ def join_tokens(indices: list[int], tokens: list[bytes]) -> str:
 def explain_missing_moonshine() -> str | None:
     """Return which packages `Moonshine` lacks and how to install them; None if all are installed."""
     command = f"pip install onnxruntime jiwer && {_INSTALL_COMMAND}"
-    measure = "word error rates by the 2nd judge"
+    measure = "word error rates by the 2nd recognizer"
     if reason := explain_missing(measure, (_PACKAGE, "onnxruntime", "jiwer"), command):
         return reason
     if not (_find_folder() / _DECODER).is_file():

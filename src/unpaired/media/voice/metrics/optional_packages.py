@@ -1,4 +1,4 @@
-"""Helpers of the judge networks: checks for optional packages, and resampling to 16 kHz."""
+"""Helpers of the evaluation networks: checks for optional packages, and resampling to 16 kHz."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def explain_missing(measure: str, modules: tuple[str, ...], install_command: str
 
 
 def resample_to_16_khz(wave: Wave, sample_rate_hz: int) -> Wave:
-    """Return the wave at 16 kHz, the rate of all judge networks."""
+    """Return the wave at 16 kHz, the rate of all evaluation networks."""
     if sample_rate_hz == SAMPLE_RATE_HZ:
         return wave
     import soxr  # noqa: PLC0415 (optional)
