@@ -47,9 +47,10 @@ class VAEGAN(EncoderDecoderMethod, SamplingMethod):
     Differs from the authors' code: reconstructions are judged, as in the paper (their scripts for faces leave them
     out); the decoders' adversarial loss is non-saturating; batch norm normalizes real items and each kind of generated
     items separately (there together); all players train in every step (there a player that is ahead pauses) without
-    weight decay (there 1e-5); the discriminators score patches; features are those after normalization and activation
-    (there the fourth convolution); kernels are 3 x 3 (there 5 x 5), and upsampling is bilinear. The preset `paper` for
-    images has batch norm, as there; instance norm would hide colors from the features.
+    weight decay (there 1e-5); RMSProp averages over 100 steps (there 10); the discriminators score patches; features
+    are those after normalization and activation (there the fourth convolution); kernels are 3 x 3 (there 5 x 5), and
+    upsampling is bilinear. The preset `paper` for images has batch norm, as there; instance norm would hide colors from
+    the features.
     """
 
     presets = {  # noqa: RUF012 - data
