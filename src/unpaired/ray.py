@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from unpaired.errors import UnpairedError, UnpairedWarning, UsageError
 from unpaired.file_names import shorten_name
-from unpaired.translate.files import group_into_batches
+from unpaired.translate.batching import group_into_batches
 from unpaired.translate.loading import load_translator
 from unpaired.translate.pipeline import PipelineItem
 

@@ -12,9 +12,10 @@ import torch
 from PIL import Image
 
 from unpaired.data import counter_rng
-from unpaired.data.batches import BatchLoader, match_names, require_pairs
+from unpaired.data.batches import BatchLoader
 from unpaired.data.domain import Domain
 from unpaired.data.folders import discover
+from unpaired.data.pairs import match_names, require_pairs
 from unpaired.data.sampler import create_batch_sampler
 from unpaired.data.split import DomainSplits, split_files
 from unpaired.errors import UnreadableFileError, UsageError, WorkError

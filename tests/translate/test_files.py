@@ -18,7 +18,7 @@ from unpaired.media.image.pipeline import ImagePipeline
 from unpaired.media.image.prepared_image import PreparedImage
 from unpaired.media.video.pipeline import ClipPipeline
 from unpaired.translate import Outcome, Translator, translate_files
-from unpaired.translate.files import group_into_batches
+from unpaired.translate.batching import group_into_batches
 from unpaired.translate.jobs import TranslationJob
 from unpaired.translate.manifest import DATABASE_NAME
 

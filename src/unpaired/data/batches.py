@@ -5,7 +5,6 @@ Training batches are a pure function of (seed, step, micro-batch).
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
@@ -21,12 +20,11 @@ from unpaired.cores import count_cores
 from unpaired.data import counter_rng
 from unpaired.data.domain import DOMAIN_KEYS, Domain
 from unpaired.data.item_transform import Example, ItemTransform, LoadedItem
-from unpaired.data.paths import Paths, remove_suffix, split_item_path
+from unpaired.data.pairs import match_names
+from unpaired.data.paths import Paths, split_item_path
 from unpaired.data.sampler import BatchSampler, SampleIndex, create_batch_sampler
 from unpaired.data.split import DomainSplits, SplitName
-from unpaired.errors import UnreadableFileError, UsageError, WorkError
-from unpaired.file_names import normalize_name
-from unpaired.labels import Labels
+from unpaired.errors import UnreadableFileError, WorkError
 from unpaired.routes import CONTEXT
 
 CACHE_BYTES = 512 << 20
@@ -271,40 +269,3 @@ def _load_evaluation_item(paths: Paths, index: int, domain: Domain, transform: I
     return transform.to_tensor(
         transform.crop_for_evaluation(transform.load(paths.get_path(index), domain, training=False))[None]
     )[0]
-
-
-def require_pairs(splits: Sequence[DomainSplits], labels: Labels | None) -> list[str]:
-    """Return the pairs of domains ("A and B") that can be translated to each other but lack true pairs.
-
-    True pairs are test items with equal names. With `labels`, only domains of one group can be translated to each
-    other. Raises UsageError if no two domains have items with equal names.
-    """
-    group_by_domain = (
-        [0] * len(splits) if labels is None else [domain_label.group_index for domain_label in labels.domain_labels]
-    )
-    names_by_domain = [{normalize_name(remove_suffix(name)) for name in domain_splits.test} for domain_splits in splits]
-    domain_pairs = [
-        (i, j) for i, j in itertools.combinations(range(len(splits)), 2) if group_by_domain[i] == group_by_domain[j]
-    ]
-    pairs_without_matches = [
-        f"{splits[i].name} and {splits[j].name}"
-        for i, j in domain_pairs
-        if names_by_domain[i].isdisjoint(names_by_domain[j])
-    ]
-    if len(pairs_without_matches) == len(domain_pairs):
-        domain_names = ", ".join(domain_splits.name for domain_splits in splits)
-        raise UsageError(
-            f"--pairs: the test items of {domain_names} share no file name between two domains; name both files of a "
-            "true pair alike, or omit --pairs"
-        )
-    return pairs_without_matches
-
-
-def match_names(source_paths: Paths, target_paths: Paths) -> list[tuple[int, int]]:
-    """Return the indices of files with equal relative names (without suffix)."""
-    index_by_stem = {normalize_name(remove_suffix(name)): j for j, name in enumerate(target_paths)}
-    return [
-        (i, index_by_stem[stem])
-        for i, name in enumerate(source_paths)
-        if (stem := normalize_name(remove_suffix(name))) in index_by_stem
-    ]

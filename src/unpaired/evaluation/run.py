@@ -13,7 +13,7 @@ from unpaired.atomic import atomic_write
 from unpaired.config.run_config import RunConfig
 from unpaired.config.validation import validate
 from unpaired.console import ProgressCallback, ignore_progress
-from unpaired.data.batches import require_pairs
+from unpaired.data.pairs import require_pairs
 from unpaired.data.split import DomainSplits, choose_evaluation_split
 from unpaired.devices import pick_device
 from unpaired.errors import UnpairedError, UsageError, WorkError

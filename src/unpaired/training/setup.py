@@ -17,7 +17,8 @@ from unpaired.config.run_config import RunConfig
 from unpaired.config.settings import Preset, StrictModel, TrainingSettings
 from unpaired.console import LogCallback
 from unpaired.cores import count_threads
-from unpaired.data.batches import BatchLoader, require_pairs
+from unpaired.data.batches import BatchLoader
+from unpaired.data.pairs import require_pairs
 from unpaired.data.split import DomainSplits, format_split_counts
 from unpaired.devices import pick_device
 from unpaired.errors import UnreadableFileError, UsageError

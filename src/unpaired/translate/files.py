@@ -14,16 +14,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from unpaired.console import ProgressCallback
 from unpaired.cores import count_cores
 from unpaired.data.file_lists import read_file_names
 from unpaired.errors import RESOURCE_ERRNOS, ResourceLimitError, UnpairedError, UsageError, WorkError
 from unpaired.translate.base import BaseTranslator
+from unpaired.translate.batching import group_into_batches
 from unpaired.translate.jobs import TranslationJob, TranslationJobs
 from unpaired.translate.manifest import Manifest, OutputState
-from unpaired.translate.pipeline import Destination, FilePipeline, PipelineItem
+from unpaired.translate.pipeline import Destination, FilePipeline
 from unpaired.translate.route_request import TranslationRequest
 from unpaired.translate.shards import Shard
 
@@ -33,8 +34,6 @@ MAX_BYTES_IN_FLIGHT = 256 << 20
 _FATAL_ERRNOS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO} | RESOURCE_ERRNOS
 """Errors of writing that would also affect the next file."""
 
-R = TypeVar("R", bound=PipelineItem)
-JobT = TypeVar("JobT")
 InputChecker = Callable[[Iterable[Path]], list[str]]
 """Checks the inputs; returns warnings for the user."""
 
@@ -298,31 +297,3 @@ class _FileProcessor:
         self.finished_count += 1
         if self.progress is not None:
             self.progress(self.finished_count, self.total)
-
-
-def group_into_batches(
-    prepared_items: Iterable[tuple[JobT, R] | None], batch_size: int, max_waiting_cost: int
-) -> Iterator[list[tuple[JobT, R]]]:
-    """Yield lists of at most `batch_size` files with equal batch keys; a job is anything that identifies a file.
-
-    All waiting files are yielded when their total cost exceeds `max_waiting_cost`, and when an item is None.
-    """
-    waiting: dict[tuple[object, ...], list[tuple[JobT, R]]] = {}
-    waiting_cost = 0
-    for prepared_item in prepared_items:
-        if prepared_item is None:
-            yield from waiting.values()
-            waiting, waiting_cost = {}, 0
-            continue
-        job, waiting_item = prepared_item
-        batch_key = waiting_item.batch_key
-        waiting.setdefault(batch_key, []).append((job, waiting_item))
-        waiting_cost += waiting_item.memory_cost
-        if len(waiting[batch_key]) == batch_size:
-            full_batch = waiting.pop(batch_key)
-            waiting_cost -= sum(batch_item.memory_cost for _, batch_item in full_batch)
-            yield full_batch
-        elif waiting_cost > max_waiting_cost:
-            yield from waiting.values()
-            waiting, waiting_cost = {}, 0
-    yield from waiting.values()

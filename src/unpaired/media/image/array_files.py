@@ -10,10 +10,10 @@ import numpy.typing as npt
 
 from unpaired.data.paths import ItemName
 from unpaired.errors import UnreadableFileError
+from unpaired.media.image.image_header import ImageHeader
 from unpaired.media.image.pixel_types import describe_bands, get_type_bits
 from unpaired.media.image.read_errors import name_unreadable, require_size
 from unpaired.media.image.suffixes import DICOM_SUFFIXES, NIFTI_SUFFIXES, get_picture_suffix
-from unpaired.media.image.tiff import ImageHeader
 
 Array = npt.NDArray[Any]
 

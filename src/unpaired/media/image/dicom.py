@@ -15,9 +15,9 @@ import numpy.typing as npt
 from unpaired.data.paths import ItemName
 from unpaired.errors import UnreadableFileError, WorkError
 from unpaired.media.image.array_files import create_array_header
+from unpaired.media.image.image_header import ImageHeader
 from unpaired.media.image.pixel_types import get_type_bits
 from unpaired.media.image.read_errors import name_unreadable
-from unpaired.media.image.tiff import ImageHeader
 from unpaired.packages import import_package
 
 # pydicom warns of values that violate the standard, which many devices write.

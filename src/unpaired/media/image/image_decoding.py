@@ -24,6 +24,7 @@ from unpaired.errors import UnreadableFileError
 from unpaired.limits import get_max_pixels
 from unpaired.media.image import tiff
 from unpaired.media.image.decoded_image import DecodedImage, FloatArray
+from unpaired.media.image.image_header import ImageHeader
 from unpaired.media.image.metadata import apply_orientation, copy_without_metadata, get_orientation
 from unpaired.media.image.optional_formats import (
     HEIF_SUFFIXES,
@@ -34,7 +35,6 @@ from unpaired.media.image.optional_formats import (
 )
 from unpaired.media.image.pixel_types import MAX_VALUES
 from unpaired.media.image.read_errors import name_unreadable, require_size
-from unpaired.media.image.tiff import ImageHeader
 from unpaired.media.image.tiff_pages import seek_main_page
 
 # Pillow warns of unusual metadata, which is harmless, and of large pictures, which raise an error here.

@@ -21,11 +21,11 @@ from unpaired.errors import UnreadableFileError, UsageError, WorkError
 from unpaired.media.image import tiff
 from unpaired.media.image.carried_metadata import CarriedMetadata, insert_into_png
 from unpaired.media.image.decoded_image import DecodedImage, FloatArray
+from unpaired.media.image.image_header import ImageHeader
 from unpaired.media.image.image_reading import read_header, read_image
 from unpaired.media.image.optional_formats import encode_png, has_codecs
 from unpaired.media.image.settings import WRITTEN_FORMATS
 from unpaired.media.image.suffixes import DICOM_SUFFIXES, NIFTI_SUFFIXES, SCAN_SUFFIXES
-from unpaired.media.image.tiff import ImageHeader
 
 __all__ = [
     "DecodedImage",

@@ -19,8 +19,8 @@ from unpaired.errors import UnreadableFileError
 from unpaired.media.image import image_decoding
 from unpaired.media.image.array_files import find_array_reader
 from unpaired.media.image.decoded_image import DecodedImage
+from unpaired.media.image.image_header import ImageHeader
 from unpaired.media.image.pixel_types import describe_bands, get_type_bits
-from unpaired.media.image.tiff import ImageHeader
 
 
 def read_header(path: Path, all_bands: bool = False) -> ImageHeader:

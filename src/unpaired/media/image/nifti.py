@@ -23,9 +23,9 @@ import numpy.typing as npt
 from unpaired.data.paths import ItemName
 from unpaired.errors import UnreadableFileError, WorkError
 from unpaired.media.image.array_files import create_array_header
+from unpaired.media.image.image_header import ImageHeader
 from unpaired.media.image.read_errors import name_unreadable
 from unpaired.media.image.settings import SliceAxis
-from unpaired.media.image.tiff import ImageHeader
 from unpaired.packages import import_package
 from unpaired.temporary_files import find_temporary_folder
 

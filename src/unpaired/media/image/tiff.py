@@ -16,6 +16,7 @@ from PIL import Image
 
 from unpaired.errors import UnreadableFileError
 from unpaired.limits import MAX_BYTES_PER_PIXEL, get_max_pixels
+from unpaired.media.image.image_header import ImageHeader
 from unpaired.media.image.metadata import apply_orientation, parse_orientation
 from unpaired.media.image.optional_formats import INSTALL_HINT
 from unpaired.media.image.tiff_pages import find_main_page, has_later_page
@@ -35,42 +36,6 @@ _ASSOCIATED_ALPHA, _ALPHA_KINDS = 1, (1, 2, 999)  # the tag extra samples; 999 i
 _DEFLATE = (8, 32946)
 Source = Path | IO[bytes]
 _BITS_AND_MAX_VALUE = {np.dtype(np.uint8): (8, 255.0), np.dtype(np.uint16): (16, 65535.0)}
-
-
-@dataclass(frozen=True)
-class ImageHeader:
-    """Properties of a picture from its header, and parts of the file that are not read.
-
-    `width` and `height` are in pixels after the EXIF orientation. `bits` is per channel, 32 for floating point and for
-    integers of more than 16 bits. `is_color` is about the mode; the pixels may still be gray. `extra_bands` are bands
-    in addition to color and alpha. `drops_low_bits`: 16-bit color is read with 8 bits. `skipped_pages` is the number of
-    reduced copies (thumbnails) before the page that is used.
-    """
-
-    width: int
-    height: int
-    mode: str
-    bits: int
-    is_color: bool
-    has_more_pages: bool = False
-    extra_bands: int = 0
-    drops_low_bits: bool = False
-    skipped_pages: int = 0
-
-    @property
-    def losses(self) -> tuple[str, ...]:
-        """Descriptions of the parts of the file that are not used."""
-        bands = f"{self.extra_bands} band{'' if self.extra_bands == 1 else 's'}"
-        parts = (
-            (self.skipped_pages > 0, "the first page is a thumbnail: the first page of full size is used"),
-            (self.has_more_pages, "several pages or frames: only the first is used"),
-            (self.extra_bands > 0, f"{bands} in addition to color and transparency: not used"),
-            (
-                self.drops_low_bits,
-                f"16-bit color that is read with 8 bits (TIFF keeps 16; PNG does with {INSTALL_HINT})",
-            ),
-        )
-        return tuple(text for is_lost, text in parts if is_lost)
 
 
 @dataclass(frozen=True)

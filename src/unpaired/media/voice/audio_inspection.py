@@ -15,6 +15,7 @@ import soundfile
 from unpaired.errors import UnreadableFileError, raise_resource_limit
 from unpaired.limits import get_max_hours
 from unpaired.media.voice.audio_container import CUT, find_repair
+from unpaired.media.voice.audio_statistics import AudioStatistics, ChannelBlock
 from unpaired.media.voice.patched_file import AudioPart, PatchedFile
 
 __all__ = ["MIN_SECONDS", "AudioHeader", "AudioInspection", "inspect_audio", "read_header", "read_raw_blocks"]
@@ -23,16 +24,10 @@ MIN_SECONDS = 0.1
 """Minimum length of a recording in seconds; shorter ones are rejected."""
 MIN_FULL_BAND_RATE_HZ = 16000
 """Sample rate in Hz below which a note says that the upper part of the speech band is missing."""
-DEAD_CHANNEL_RATIO = 1e-3
-"""A channel is ignored if its standard deviation is below this fraction of the loudest channel's (-60 dB)."""
 SILENCE_PEAK = 1e-3
 """Peak below which a recording is silent (-60 dB of full scale)."""
 MAX_NONFINITE_FRACTION = 1e-3
 """Maximum fraction of NaN or infinite samples; these are interpolated, and files with more are rejected."""
-MIN_CLIPPED_RUN = 3
-"""Minimum number of consecutive full-scale samples that count as clipping."""
-MAX_MIX_LOSS_DB = 6.5
-"""If the mean of the channels is quieter than the loudest channel by more than this, in dB, they cancel each other."""
 MIN_RATE_HZ, MAX_RATE_HZ = 1000, 1_000_000
 """Range of supported sample rates in Hz."""
 _BLOCK_SAMPLES = 1 << 18
@@ -40,8 +35,6 @@ _SYSTEM_ERROR = 2  # SF_ERR_SYSTEM of libsndfile
 _CUT_TOLERANT_FORMATS = ("WAV", "AIFF", "AU", "CAF")
 _EXPECTED = "WAV, FLAC, OGG, MP3, AIFF, CAF or AU"
 _FORMATS = ("WAV", "WAVEX", "RF64", "W64", "FLAC", "OGG", "MP3", "AIFF", "CAF", "AU")
-
-ChannelBlock = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -108,7 +101,7 @@ def inspect_audio(path: Path) -> AudioInspection:
     """
     header, statistics = read_header(path), None
     for block in read_raw_blocks(path):
-        statistics = statistics or _AudioStatistics(block.shape[1])
+        statistics = statistics or AudioStatistics(block.shape[1])
         statistics.add(block)
     if statistics is None or statistics.samples == 0:
         raise UnreadableFileError(path, "contains no sound (0 samples)")
@@ -173,57 +166,10 @@ def _has_same_format(header: AudioHeader, first: AudioHeader) -> bool:
     return (header.sample_rate_hz, header.channels) == (first.sample_rate_hz, first.channels)
 
 
-class _AudioStatistics:
-    """Running sums over a file's blocks."""
-
-    def __init__(self, channels: int) -> None:
-        self.samples, self.nonfinite, self.clipped, self.peak = 0, 0, 0, 0.0
-        self._sum, self._products = np.zeros(channels), np.zeros((channels, channels))
-
-    def add(self, block: ChannelBlock) -> None:
-        """Add a block (samples, channels); NaN and infinite values count as zero."""
-        is_finite = np.isfinite(block)
-        if not is_finite.all():
-            self.nonfinite += int((~is_finite).sum())
-            block = np.where(is_finite, block, np.float32(0))
-        magnitude = np.abs(block)
-        self.peak = max(self.peak, float(magnitude.max()))
-        at_full_scale = magnitude >= 0.9999
-        run = (
-            at_full_scale[MIN_CLIPPED_RUN - 1 :]
-            & at_full_scale[1 : len(at_full_scale) - 1]
-            & at_full_scale[: 1 - MIN_CLIPPED_RUN]
-        )
-        self.clipped += int(run.sum())
-        self.samples += len(block)
-        wide = block.astype(np.float64)
-        self._sum += wide.sum(0)
-        self._products += wide.T @ wide
-
-    def find_active_channels(self) -> tuple[int, ...]:
-        """Return the channels whose deviation is at least -60 dB of the loudest channel's; all if all are silent."""
-        deviation = np.sqrt(np.maximum(np.diag(self.compute_covariance()), 0))
-        return tuple(int(channel) for channel in np.flatnonzero(deviation >= DEAD_CHANNEL_RATIO * deviation.max()))
-
-    def find_channel_to_use_alone(self, active_channels: tuple[int, ...]) -> int | None:
-        """Return the loudest channel if the active channels cancel each other in their mean; else None."""
-        covariance = self.compute_covariance()[np.ix_(active_channels, active_channels)]
-        powers = np.maximum(np.diag(covariance), 0)
-        loudest = int(powers.argmax())
-        if powers[loudest] <= 0 or covariance.mean() >= 10 ** (-MAX_MIX_LOSS_DB / 10) * powers[loudest]:
-            return None
-        return active_channels[loudest]
-
-    def compute_covariance(self) -> npt.NDArray[np.float64]:
-        """Compute the covariance of the channels (channels, channels)."""
-        mean = self._sum / self.samples
-        return np.asarray(self._products / self.samples - np.outer(mean, mean))
-
-
 def _describe_problems(
     path: Path,
     header: AudioHeader,
-    statistics: _AudioStatistics,
+    statistics: AudioStatistics,
     active_channels: tuple[int, ...],
     loudest: int | None,
 ) -> Iterator[str]:

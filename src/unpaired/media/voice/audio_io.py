@@ -19,7 +19,8 @@ import soxr
 
 from unpaired.atomic import atomic_write, get_part_path
 from unpaired.errors import UsageError, WorkError
-from unpaired.media.voice.audio_inspection import AudioInspection, ChannelBlock, inspect_audio, read_raw_blocks
+from unpaired.media.voice.audio_inspection import AudioInspection, inspect_audio, read_raw_blocks
+from unpaired.media.voice.audio_statistics import ChannelBlock
 from unpaired.media.voice.settings import WRITTEN_FORMATS
 
 __all__ = ["Recording", "Wave", "check_suffix", "mix_to_mono", "read", "read_blocks", "resample", "write"]

@@ -16,8 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from unpaired.errors import UsageError
-from unpaired.media.voice.audio_inspection import MAX_MIX_LOSS_DB, MIN_SECONDS, SILENCE_PEAK
+from unpaired.media.voice.audio_inspection import MIN_SECONDS, SILENCE_PEAK
 from unpaired.media.voice.audio_io import Wave, resample
+from unpaired.media.voice.audio_statistics import MAX_MIX_LOSS_DB
 from unpaired.media.voice.channel_layout import RunningMixer
 from unpaired.media.voice.chunking import WindowSizes
 from unpaired.media.voice.conversion import FeatureConverter, convert_waves

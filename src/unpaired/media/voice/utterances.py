@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from unpaired.config.run_config import RunConfig
-from unpaired.data.batches import match_names
 from unpaired.data.counter_rng import generate_permutation
+from unpaired.data.pairs import match_names
 from unpaired.data.paths import Paths
 from unpaired.data.split import DomainSplits, SplitName
 from unpaired.errors import UnreadableFileError
