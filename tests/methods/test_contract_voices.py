@@ -131,7 +131,17 @@ def test_fader_residual_starts_at_zero_and_keeps_the_autoencoder(norm: str) -> N
         {"latent_discriminator", "autoencoder", "discriminator", "classifier"},
         set("ZEGDC"),
     )
-    assert moved(batches[1], StepContext(1, 0.5)) == ({"residual_decoder", "discriminator", "classifier"}, set("RDC"))
+    average = loop.ema.method
+    expected_parameters = {name: p.clone() for name, p in average.named_parameters() if name[0] in "EG"}
+    codes: list[Tensor] = []
+    method.get_submodule("E").register_forward_hook(lambda *values: codes.append(values[-1]))
+    residual_players = {"residual_decoder", "discriminator", "classifier"}
+    assert moved(batches[1], StepContext(1, 0.5)) == (residual_players, set("EGRDC")), "E and G are set to their EMA"
+    assert moved(batches[2], StepContext(2, 0.75)) == (residual_players, set("RDC"))
+    for networks_of in (method, average):
+        parameters = dict(networks_of.named_parameters())
+        assert all(torch.equal(parameters[name], p) for name, p in expected_parameters.items())
+    assert torch.equal(codes[0], average.get_submodule("E")(batches[1]["x"])), "R trains on the codes of translation"
     code = method.get_submodule("E")(x)
     labelled_code = concat_label(code, torch.tensor([[0.0, 1.0]], dtype=x.dtype).expand(2, -1))
     residual = method.get_submodule("R")(labelled_code)

@@ -200,6 +200,13 @@ class Method(nn.Module, ABC):
         weight = self.loss_weights[key] if key in self.loss_weights else self.loss_weights[loss]
         return weight(context) if callable(weight) else weight
 
+    def list_frozen_roles(self, context: StepContext) -> tuple[str, ...]:
+        """Return the translating roles that do not train from here on, while others train on their outputs.
+
+        Training sets them to their EMA, since translation uses that.
+        """
+        return ()
+
     def list_translations(self, batch: Batch) -> list[BatchTranslation]:
         """Return the translations of a batch along the routes between its domains."""
         return [

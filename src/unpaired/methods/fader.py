@@ -49,8 +49,9 @@ class Fader(LabelConditionedMethod):
     eq. (1) by L1.
 
     `residual_decoder_start` (voice) is stage 2 of Chou et al. 2018, arXiv:1804.02812: after this fraction of the budget
-    encoder and decoder are frozen, and a second decoder R of the code learns a residual from the discriminator and the
-    classifier, which train from the start. In the authors' code one Wasserstein discriminator has both functions.
+    encoder and decoder are frozen (at their EMA), and a second decoder R of the code learns a residual from the
+    discriminator and the classifier, which train from the start. In the authors' code one Wasserstein discriminator has
+    both functions.
 
     As in the authors' code, dropout is for the latent classifier's own turn, and the preset `paper` for images has
     batch norm: instance norm erases the mean of each channel of the 4 x 4 code, and with it the color of the image.
@@ -185,7 +186,7 @@ class Fader(LabelConditionedMethod):
         Before the auto-encoder's turn comes that of the classifier on the latent code.
         """
         x, label, label_mask = batch["x"], batch["label"], batch["label_mask"]
-        is_residual_stage = self.R is not None and context.budget_fraction >= self.residual_decoder_start
+        is_residual_stage = self._is_residual_stage(context)
         self.E.train(not is_residual_stage)  # the frozen networks keep their batch norm statistics
         self.G.train(not is_residual_stage)
         code, target_label = self.E(x), label[torch.randperm(len(label))]
@@ -223,6 +224,10 @@ class Fader(LabelConditionedMethod):
                 classification=classification_loss(self.C(x), label, label_mask, self.labels.group_slices),
             )
 
+    def list_frozen_roles(self, context: StepContext) -> tuple[str, ...]:
+        """Return encoder and decoder in the stage of the residual decoder."""
+        return ("E", "G") if self._is_residual_stage(context) else ()
+
     def apply_labels(self, x: Tensor, label: Tensor, label_mask: Tensor) -> Tensor:
         """Decode the latent code of `x` with the label, and add the residual if there is a residual decoder."""
         return self._decode_with_residual(concat_label(self.E(x), label))
@@ -230,6 +235,9 @@ class Fader(LabelConditionedMethod):
     def classify(self, x: Tensor) -> Tensor:
         """Predict labels with the classifier of items, which exists if the labels have several groups."""
         return predict_labels(self.C(x), self.labels.group_slices)
+
+    def _is_residual_stage(self, context: StepContext) -> bool:
+        return self.R is not None and context.budget_fraction >= self.residual_decoder_start
 
     def _has_weight(self, player: str, loss: str) -> bool:
         return loss in self.loss_weights or f"{player}.{loss}" in self.loss_weights

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import torch
@@ -30,6 +31,16 @@ class ExponentialMovingAverage:
             role for role in method.translation_roles if not isinstance(method.get_submodule(role), FrozenNetwork)
         ]
         return cls(ema_method, decay, dict.fromkeys(ema_roles, 0))
+
+    @torch.no_grad()
+    def copy_to(self, method: Method, roles: Iterable[str]) -> None:
+        """Set roles of `method` to their EMA, parameters and buffers."""
+        for role in roles:
+            ema_tensors, live_tensors = (
+                m.get_submodule(role).state_dict(keep_vars=True) for m in (self.method, method)
+            )
+            for name, tensor in live_tensors.items():
+                tensor.copy_(ema_tensors[name])
 
     @torch.no_grad()
     def update(self, method: Method, updated_roles: set[str]) -> None:

@@ -106,6 +106,7 @@ class TrainingLoop:
         first_micro_batch = self.distributed.rank * micro_batch_count
         is_single = micro_batch_count == 1
         self.method.train()
+        self.ema.copy_to(self.method, self.method.list_frozen_roles(context))
         plays = [
             Play(self.method, batch, context, derive_seed(self.seed, context.step, first_micro_batch + i), is_single)
             for i, batch in enumerate(batches)
