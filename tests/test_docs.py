@@ -8,6 +8,7 @@ import importlib
 import io
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 from conftest import TINY, draw_domain
+from PIL import Image
 
 from tools.build_site import find_links, list_pages, resolve_link
 from tools.command_line_page import capture_parser, parse_command
@@ -156,6 +158,40 @@ def test_python_examples_import_existing_names(path: Path) -> None:
                 module = importlib.import_module(node.module or "")
                 for alias in node.names:
                     assert hasattr(module, alias.name), f"{name_page(path)}: {node.module}.{alias.name}"
+
+
+def draw_photos_and_paintings(folder: Path) -> None:
+    """Write the domains of the pages' examples."""
+    for color, name in (("red", "photos"), ("blue", "paintings")):
+        draw_domain(folder, color, 12).rename(folder / name)
+
+
+def find_python_blocks(page: str) -> list[str]:
+    """Return the Python blocks of a page."""
+    return [text for language, text in list_fences(ROOT / page) if language == "python"]
+
+
+def run_example(page: str) -> None:
+    """Run the first Python example of a page in the current folder, with tiny networks and steps instead of minutes."""
+    arguments = ", ".join(f"{name}={value!r}" for name, value in {**TINY, "steps": 2, "evaluate_every": 0}.items())
+    exec(re.sub(r"minutes=\d+", arguments, find_python_blocks(page)[0]), {})
+
+
+def test_python_examples_run(tiny_folder: Path, without_features: None) -> None:
+    draw_photos_and_paintings(tiny_folder)
+    shutil.copy(tiny_folder / "photos" / "000.png", tiny_folder / "holiday.jpg")
+    run_example("README.md")
+    run_example("docs/quickstart-images.md")
+    with Image.open(tiny_folder / "out.png") as translation:
+        assert translation.size == (20, 18)
+
+
+def test_the_example_of_a_comparison_runs(tiny_folder: Path, without_features: None) -> None:
+    draw_photos_and_paintings(tiny_folder)
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        run_example("docs/compare.md")
+    assert "photos -> paintings" in printed.getvalue() and "'change': " in printed.getvalue()
 
 
 def test_generated_pages_are_up_to_date() -> None:

@@ -42,3 +42,12 @@ def test_the_most_similar_existing_path_is_suggested(tmp_path: Path) -> None:
     assert suggest_path(tmp_path / "photso" / "test") == ""  # the suggestion would not exist either
     assert suggest_path(tmp_path / "xyz") == ""
     assert suggest_path(Path("/")) == ""
+
+
+def test_a_name_that_a_shell_split_at_a_space_is_suggested_whole(tmp_path: Path) -> None:
+    (tmp_path / "My photos (2024)").mkdir()
+    suggestion = suggest_path(tmp_path / "my")
+    assert f"'{tmp_path / 'My photos (2024)'}'" in suggestion and "quotes" in suggestion
+    assert suggest_path(tmp_path / "my" / "train") == ""
+    (tmp_path / "My videos").mkdir()
+    assert suggest_path(tmp_path / "my") == ""  # either could be meant

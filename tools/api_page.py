@@ -31,7 +31,7 @@ def render_object(name: str, value: Any) -> list[str]:
         lines += ["```python", format_signature(name, value), "```", ""]
     lines += [render_docstring(value), ""]
     if is_class and not issubclass(value, BaseException):
-        for member_name, member in vars(value).items():
+        for member_name, member in list_members(value).items():
             function = member.fget if isinstance(member, property) else getattr(member, "func", None)
             if member_name.startswith("_") and member_name != "__call__":
                 continue
@@ -44,6 +44,15 @@ def render_object(name: str, value: Any) -> list[str]:
                 lines += [f"### {name}.{title}", "", "```python", format_signature(shown, bound), "```", ""]
                 lines += [render_docstring(bound), ""]
     return lines
+
+
+def list_members(cls: type) -> dict[str, Any]:
+    """Return the members of a class and of its bases in this package: `__call__` first, then those of the class."""
+    members: dict[str, Any] = {}
+    for base in cls.__mro__:
+        if base.__module__.startswith("unpaired."):
+            members |= {name: member for name, member in vars(base).items() if name not in members}
+    return dict(sorted(members.items(), key=lambda item: item[0] != "__call__"))
 
 
 def format_signature(name: str, value: Any) -> str:

@@ -111,10 +111,13 @@ def format_duration(seconds: float) -> str:
 
 
 def create_error_console() -> Console:
-    """Return a rich console on standard error that tolerates a closed terminal."""
+    """Return a rich console on standard error that tolerates a closed terminal.
+
+    It leaves the wrapping of long lines to the terminal, so that a command in them can be copied whole.
+    """
     from rich.console import Console  # noqa: PLC0415
 
-    return Console(file=TolerantStream(sys.stderr or io.StringIO()))  # type: ignore[arg-type]
+    return Console(file=TolerantStream(sys.stderr or io.StringIO()), soft_wrap=True)  # type: ignore[arg-type]
 
 
 @contextmanager

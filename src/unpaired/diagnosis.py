@@ -32,6 +32,8 @@ TOOL_EXTRAS = ("dev", "docs")
 VARIABLES = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "CUDA_VISIBLE_DEVICES", "XDG_CACHE_HOME", "SLURM_NTASKS")
 SPEED_SHAPE = (4, 32, 64, 64)
 SPEED_STEPS = 5
+NAME_WIDTH = 18
+"""Width of the first column: that of the longest extra, export-openvino, and a gap."""
 
 
 @dataclass
@@ -43,12 +45,12 @@ class Diagnosis:
 
     def add(self, name: str, text: str) -> None:
         """Add a line."""
-        self.lines.append(f"{name:<15}{text}")
+        self.lines.append(f"{name:<{NAME_WIDTH}}{text}")
 
     def add_problem(self, text: str) -> None:
         """Add a line that says what is wrong and how to fix it."""
         self.problems.append(text)
-        self.lines.append(f"{'WRONG':<15}{text}")
+        self.lines.append(f"{'WRONG':<{NAME_WIDTH}}{text}")
 
 
 def diagnose(folder: Path) -> Diagnosis:

@@ -93,7 +93,8 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 _TORCH_MEMORY_ERRORS = ("can't allocate memory", "not enough memory", "size calculation overflowed")
 _MAX_COMPARED_NAMES, _MAX_LISTED_NAMES = 1000, 60
-_MAX_COMPARED_CHARACTERS = 200  # the comparison takes quadratic time
+MAX_COMPARED_CHARACTERS = 200
+"""Length to which an unknown name is cut before it is compared with known ones, in quadratic time."""
 _GIVEN = reprlib.Repr()
 _GIVEN.maxlevel, _GIVEN.maxstring, _GIVEN.maxother = 2, 200, 200
 
@@ -111,7 +112,7 @@ def format_given(value: object) -> str:
 def suggest_name(name: str, candidates: Iterable[str]) -> str:
     """Return a suggestion for an unknown name: "did you mean 'cyclegan'?", or the list of candidates."""
     names = sorted(candidates)
-    matches = difflib.get_close_matches(name[:_MAX_COMPARED_CHARACTERS], names[:_MAX_COMPARED_NAMES], n=1, cutoff=0.6)
+    matches = difflib.get_close_matches(name[:MAX_COMPARED_CHARACTERS], names[:_MAX_COMPARED_NAMES], n=1, cutoff=0.6)
     if matches:
         return f"did you mean '{matches[0]}'?"
     more = f" and {len(names) - _MAX_LISTED_NAMES:,} more" if len(names) > _MAX_LISTED_NAMES else ""

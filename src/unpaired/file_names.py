@@ -46,8 +46,9 @@ def normalize_name(name: str) -> str:
 def suggest_path(path: Path) -> str:
     """Return "; did you mean 'X'?" for a path that does not exist, or an empty string if no name is similar.
 
-    X replaces the first part of the path that does not exist by the most similar name beside it. Letters count as equal
-    in upper and lower case.
+    X replaces the first part of the path that does not exist by the most similar name beside it, or by the only one
+    that continues it after a space, if a shell has split a name without quotes. Letters count as equal in upper and
+    lower case.
     """
     missing, rest = path, Path()
     while not os.path.lexists(missing.parent) and missing.parent != missing:
@@ -59,4 +60,12 @@ def suggest_path(path: Path) -> str:
         return ""
     matches = difflib.get_close_matches(missing.name.casefold(), names, n=3, cutoff=0.6)
     suggestions = [missing.with_name(names[match]) / rest for match in matches]
-    return next((f"; did you mean '{suggestion}'?" for suggestion in suggestions if suggestion.exists()), "")
+    if found := next((suggestion for suggestion in suggestions if suggestion.exists()), None):
+        return f"; did you mean '{found}'?"
+    longer = [name for folded, name in names.items() if folded.startswith(f"{missing.name.casefold()} ")]
+    is_split = len(longer) == 1 and rest == Path()
+    return (
+        f"; did you mean '{missing.with_name(longer[0])}'? Put it in quotes, as names with spaces need"
+        if is_split
+        else ""
+    )

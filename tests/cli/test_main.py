@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from PIL import Image
 from unpaired import __version__
 from unpaired.cli import COMMANDS
 from unpaired.cli.main import main
-from unpaired.console import progress_bar
+from unpaired.console import create_error_console, progress_bar
 from unpaired.errors import WorkError
 from unpaired.methods import METHODS
 
@@ -77,6 +79,10 @@ def test_a_damaged_model_is_refused(run: Path, discs: Path, capsys: pytest.Captu
     ("words", "message"),
     [
         (["trian"], "did you mean 'train'"),
+        (["report", "DATA"], "did you mean 'evaluate'"),
+        (["methods", "cyclegan"], "cyclegan: unexpected argument"),
+        (["evaluate"], "required: RUN;"),
+        (["audit"], "required: RUN;"),
         (["train", "DATA", "--widht", "3"], "did you mean '--width'"),
         (["train", "DATA", "--depth", "4"], "--depth is a setting of gan, discogan; cyclegan has: --"),
         (["train", "DATA", "--method", "cut", "--no-one-way"], "--no-one-way is a setting of cyclegan; cut has: --"),
@@ -113,7 +119,7 @@ def test_a_damaged_model_is_refused(run: Path, discs: Path, capsys: pytest.Captu
         (["train", "nowhere/", "nothing/"], "does not exist"),
         (["train", "--resume", "nowhere/"], "not a run"),
         (["translate", "nowhere/", "x.png"], "no such folder"),
-        (["translate"], "required"),
+        (["translate"], "required: RUN;"),
         (["evaluate", "DATA"], "not a run"),
         (["evaluate", "DATA", "--judges", "speaker"], "not a run"),
         (["compare", "DATA", "--judges", "all,words"], "--judges: for recordings only"),
@@ -244,3 +250,10 @@ def test_permission_error_names_the_file(
     monkeypatch.setattr(Path, "is_file", denied)
     assert main(["evaluate", str(run)]) == 1
     assert f"unpaired: {run / 'config.yaml'}: Permission denied" in capsys.readouterr().err
+
+
+def test_lines_of_the_log_are_not_broken_at_the_width_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setattr(sys, "stderr", stream := io.StringIO())
+    create_error_console().print(command := "unpaired translate 'runs/a name with spaces' holiday/ --to paintings")
+    assert stream.getvalue() == f"{command}\n"

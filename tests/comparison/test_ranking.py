@@ -137,7 +137,7 @@ def test_a_method_is_better_only_if_no_judge_contradicts() -> None:
 def test_a_method_that_one_judge_finds_worse_than_the_input_is_not_recommended() -> None:
     assert describe(result("fooled", judged(10.0, 120.0))).startswith("take none yet")
     text = describe(result("good", judged(10.0, 50.0)))
-    assert text.startswith("take good") and "KID (AlexNet) 50 ± 3 (doing nothing 100)" in text
+    assert text.startswith("take good") and "KID (AlexNet) 50.0 ± 3.0 (doing nothing 100.0)" in text
 
 
 def test_a_method_must_beat_the_linear_color_transfer() -> None:
@@ -164,7 +164,7 @@ def test_recommends_the_method_with_most_content_kept_among_ties() -> None:
     a, b = result("a", measured(THERE, 20.0)), result("b", measured(THERE, 24.0, edge_similarity=1.0))
     text = describe(a, b)
     assert text.startswith(
-        "take b: KID (EfficientNet-Lite0) 24 ± 3 (doing nothing 100, real to real 5), content kept 0.80."
+        "take b: KID (EfficientNet-Lite0) 24.0 ± 3.0 (doing nothing 100.0, real to real 5.0), content kept 0.80."
     )
     assert "a is within the error of KID" in text
     assert "trade-off" not in text
@@ -176,7 +176,7 @@ def test_describes_a_trade_off_between_kid_and_content_kept() -> None:
     text = describe(a, b)
     assert text.startswith("take a:")
     assert "No other comes within the error" in text
-    assert "A trade-off: b keeps more of the input (KID (EfficientNet-Lite0) 50 ± 3" in text
+    assert "A trade-off: b keeps more of the input (KID (EfficientNet-Lite0) 50.0 ± 3.0" in text
     # A method that does not beat the unchanged input is no alternative.
     assert "trade-off" not in describe(a, result("b", measured(THERE, 98.0)))
 
@@ -221,7 +221,7 @@ def test_overall_recommendation_is_one_method_or_one_per_direction() -> None:
     two = result("two", measured(THERE, 20.0), measured(BACK, 20.0), is_still_improving=True)
     assert dict(recommendations.recommend(comparison(two)))["Overall"] == (
         "take two in every direction. Of the methods that support every direction, two has the best mean "
-        "KID (EfficientNet-Lite0) (20). To translate: two 1,000 parameters, 4 ms per item (on cpu). two was still "
+        "KID (EfficientNet-Lite0) (20.0). To translate: two 1,000 parameters, 4 ms per item (on cpu). two was still "
         "improving at the end: the ranking may change with a larger budget."
     )
     one = result("one", measured(THERE, 5.0))

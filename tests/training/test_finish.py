@@ -24,7 +24,7 @@ def test_commands_that_are_shown_are_quoted(
     train(discs, out=folder.path, log=messages.append, **TINY | {"steps": 1})
     assert f"translate: unpaired translate '{folder.path}' YOUR_BLUE --to red" in messages
     config = folder.load_config().model_copy(update={"medium": "voice", "medium_settings": VoiceSettings()})
-    evaluation = SimpleNamespace(text=lambda: "metrics")
+    evaluation = SimpleNamespace(text=lambda **_: "metrics")
     monkeypatch.setattr("unpaired.training.finish.evaluate", lambda *_, **__: evaluation)
     record = TrainingLog(folder, messages.append, 1)
     finish_training(config, folder, record, 1, torch.device("cpu"), ".wav")

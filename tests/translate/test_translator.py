@@ -229,8 +229,10 @@ def test_routes_and_names() -> None:
     assert two_way.resolve_request("photos").source.name == "paintings"
     with pytest.raises(UsageError, match=r"photos to paintings, paintings to photos; .*--to"):
         two_way(x)
-    with pytest.raises(UsageError, match=r"'painting': .*photos, paintings"):
+    with pytest.raises(UsageError, match=r"'painting': did you mean 'paintings'.*photos, paintings"):
         two_way(x, to="painting")
+    with pytest.raises(UsageError, match=r"'xyz': (?!did).*photos, paintings"):
+        two_way(x, to="xyz")
     with pytest.raises(UsageError, match="cannot translate to 'photos'; it translates photos to paintings"):
         one_way(x, to="photos")
     with pytest.raises(UsageError, match="from 'photos' to 'photos'"):
@@ -263,6 +265,9 @@ def test_wrong_inputs(run: Path, tmp_path: Path) -> None:
     for options, words in wrong_options:
         with pytest.raises(UsageError, match=words):
             translator(torch.zeros(3, 16, 16), to="photos", **options)
+    for unsupported in (3, [tmp_path / "a.png"], None):
+        with pytest.raises(UsageError, match=f"{type(unsupported).__name__};.* path"):
+            translator(unsupported, to="photos")  # type: ignore[call-overload]
     with pytest.raises(UnreadableFileError):
         translator(tmp_path / "none.png", to="photos")
     with pytest.raises(UsageError, match="device 'warp'"):

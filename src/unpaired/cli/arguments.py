@@ -35,6 +35,8 @@ class Parser(argparse.ArgumentParser):
         args, unknown = self.parse_known_intermixed_args(argv)
         if unknown:
             flag = unknown[0].partition("=")[0]
+            if not flag.startswith("-"):
+                self.error(f"{unknown[0]}: unexpected argument")
             self.error(explain_unknown(flag) or f"{flag}: {suggest_name(flag, self._option_string_actions)}")
         set_limits(args.max_pixels, args.max_hours)
         return args

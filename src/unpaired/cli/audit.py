@@ -25,7 +25,7 @@ def audit(argv: list[str]) -> int:
     parser = Parser(prog="unpaired audit", description=get_summary(audit))
     add_run_argument(parser)
     parser.add_argument(
-        "data", nargs="*", type=Path, metavar="DATA", help="folders to audit on instead of the run's items"
+        "data", nargs="*", default=[], type=Path, metavar="DATA", help="folders to audit on instead of the run's items"
     )
     parser.add_argument("--to", metavar="DOMAIN", help="audit the translations to this domain only")
     add_checkpoint_flag(parser)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 from pathlib import Path
 
 from unpaired.cli.arguments import Parser, print_result
@@ -20,6 +21,7 @@ def compare(argv: list[str]) -> int:
     from unpaired.console import log_to_terminal
     from unpaired.media import MEDIA
     from unpaired.methods import METHODS
+    from unpaired.text_columns import find_terminal_width
     from unpaired.training.trainer import TrainingInterrupt
 
     parser = Parser(
@@ -90,7 +92,7 @@ def compare(argv: list[str]) -> int:
     except KeyboardInterrupt:
         log_to_terminal(f"to continue, run: {resume_command}\nInterrupted; finished trainings are kept.")
         return 130
-    print_result(format_comparison(comparison))
+    print_result(format_comparison(comparison, find_terminal_width(sys.stdout)))
     return 1 if any(result.failed_seeds for result in comparison.results) else 0
 
 

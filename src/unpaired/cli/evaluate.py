@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from unpaired.cli.arguments import (
@@ -22,11 +23,17 @@ def evaluate(argv: list[str]) -> int:
     from unpaired.evaluation.run import evaluate as run_evaluation
     from unpaired.media import MEDIA
     from unpaired.report.page import write_report
+    from unpaired.text_columns import find_terminal_width
 
     parser = Parser(prog="unpaired evaluate", description=get_summary(evaluate))
     add_run_argument(parser)
     parser.add_argument(
-        "data", nargs="*", type=Path, metavar="DATA", help="folders to evaluate on instead of the run's test items"
+        "data",
+        nargs="*",
+        default=[],
+        type=Path,
+        metavar="DATA",
+        help="folders to evaluate on instead of the run's test items",
     )
     parser.add_argument(
         "--pairs", action=argparse.BooleanOptionalAction, help="use files of equal names as pairs to measure against"
@@ -60,6 +67,6 @@ def evaluate(argv: list[str]) -> int:
             progress=advance,
             **option_flags.parse_options(args, fields),
         )
-    print_result(evaluation.text(args.definitions))
+    print_result(evaluation.text(args.definitions, find_terminal_width(sys.stdout)))
     log_to_terminal(f"report: {write_report(evaluation.run)}")
     return 0

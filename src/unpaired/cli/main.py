@@ -35,6 +35,9 @@ To start, type:
 `unpaired COMMAND --help` explains a command and its options."""
 """First lines of `unpaired --help`: what to type first."""
 
+SYNONYMS = {"report": "evaluate", "test": "evaluate", "predict": "translate", "infer": "translate", "fit": "train"}
+"""Words of other programs for commands, which are suggested in their place."""
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return its exit code: 0 success, 1 failed work, 2 wrong usage, 130 interrupted."""
@@ -135,5 +138,6 @@ def run_command(argv: list[str]) -> int:
         parser.print_help()
         return 0
     if command not in COMMANDS:
-        raise UsageError(f"command '{command}': {suggest_name(command, COMMANDS)}")
+        known = SYNONYMS.get(command)
+        raise UsageError(f"command '{command}': {suggest_name(known or command, COMMANDS)}")
     return COMMANDS[command](argv[len(global_args) :])

@@ -23,7 +23,12 @@ def train(argv: list[str]) -> int:
         prog="unpaired train", description=format_train_help(), formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "data", nargs="*", type=Path, metavar="DATA", help="one folder per domain, or one folder that contains them"
+        "data",
+        nargs="*",
+        default=[],
+        type=Path,
+        metavar="DATA",
+        help="one folder per domain, or one folder that contains them",
     )
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="folder of the run (default: runs/DOMAINS, numbered if it exists)"

@@ -34,7 +34,12 @@ def translate(argv: list[str]) -> int:
     parser = Parser(prog="unpaired translate", description=get_summary(translate))
     add_run_argument(parser, ", file that `unpaired export` wrote")
     parser.add_argument(
-        "inputs", nargs="*", type=Path, metavar="INPUT", help="files or folders to translate; subfolders are kept"
+        "inputs",
+        nargs="*",
+        default=[],
+        type=Path,
+        metavar="INPUT",
+        help="files or folders to translate; subfolders are kept",
     )
     parser.add_argument(
         "--list", dest="file_list", type=Path, metavar="TXT", help="text file of further inputs, one path per line"

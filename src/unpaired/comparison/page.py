@@ -58,11 +58,11 @@ def replace_non_finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def format_comparison(comparison: Comparison) -> str:
-    """Format the rankings and the recommendations for a terminal."""
+def format_comparison(comparison: Comparison, max_width: int | None = None) -> str:
+    """Format the rankings and the recommendations for a terminal with lines of `max_width` characters."""
     methods, by_direction = build_tables(comparison)
-    parts = [tables.format_text(methods)]
-    parts += [f"{d}\n{tables.format_text(table)}" for d, table in by_direction[:OPEN_DIRECTIONS]]
+    parts = [tables.format_text(methods, max_width)]
+    parts += [f"{d}\n{tables.format_text(table, max_width)}" for d, table in by_direction[:OPEN_DIRECTIONS]]
     parts += [f"{head}: {text}" for head, text in recommendations.recommend(comparison)]
     return "\n\n".join([*parts, *recommendations.list_notices(comparison)])
 

@@ -97,7 +97,7 @@ def _summarize_directions(comparison: Comparison, advisor: Advisor) -> str:
         tied_text = f"; {join_names(tied)} within the error" if tied else ""
         text += (
             f" Of the methods that support every direction, {best.method} has the best mean {metric.short} "
-            f"({best.value:.3g}{_format_others(best)}{tied_text})."
+            f"({metric.format(best.value)}{_format_others(best)}{tied_text})."
         )
     return f"{text}{_describe_costs(comparison, chosen)}"
 

@@ -60,7 +60,8 @@ def compare(
     `out`/METHOD, and in `out`/METHOD-seed-N for further seeds.
 
     Call it again with the same arguments to continue: finished runs are kept, interrupted runs are resumed,
-    failed runs are retried (diverged runs only with other settings). Methods and seeds can be added.
+    failed runs are retried (diverged runs only with other settings). Methods and seeds can be added. `results` of the
+    returned comparison has for each method its `state` and `routes`, which are those of `unpaired.evaluate`.
 
     Raises UsageError for invalid settings or paths, or if `out` contains something else; WorkError for unusable or
     changed data; TrainingInterrupt after a signal, when the state is saved. An error of one run does not stop the

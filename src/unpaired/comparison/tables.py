@@ -21,6 +21,7 @@ from unpaired.metrics.base import (
     mean_if_complete,
 )
 from unpaired.metrics.route_table import select_baselines, select_metrics
+from unpaired.text_columns import format_columns
 
 MISSING = "–"
 Style = Literal["first", "ranks", "none", "nothing", "real"]
@@ -174,15 +175,9 @@ def format_with_error(value: float | None, error: float | None, metric: Metric) 
     return text if error is None else f"{text} ± {error:.{metric.digits}f}"
 
 
-def format_text(table: Table) -> str:
-    """Format a table for a terminal."""
-    rows = [table.head, *(row.cells for row in table.rows)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(table.head))]
-    lines = []
-    for row in rows:
-        parts = [c.ljust(w) if i == 1 else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))]
-        lines.append("  ".join(parts).rstrip())
-    return "\n".join(lines)
+def format_text(table: Table, max_width: int | None = None) -> str:
+    """Format a table for a terminal; if it is wider than `max_width` characters, in several parts."""
+    return format_columns(table.head, [row.cells for row in table.rows], left=1, max_width=max_width)
 
 
 def _get_style(rank: str) -> Style:

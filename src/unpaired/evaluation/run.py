@@ -44,7 +44,8 @@ def evaluate(
     domain. By default it is 500 pictures (fewer for many routes), or 60 recordings (20 with `judges`). `baselines` are
     routes of an earlier evaluation of the same items with the same options, whose baselines are reused. `options`
     are those of the run's medium: `fid` for pictures, `judges` and `texts` for recordings. `progress` is called with
-    the number of finished parts and their total.
+    the number of finished parts and their total. `routes` of the result has for each direction `values`, `errors` and
+    `baselines` by the name of the metric, as in evaluation.json; `text()` is the table.
 
     Raises UsageError for an unsuitable run, data or option, WorkError if there are no items to measure.
     """

@@ -164,12 +164,15 @@ class Evaluation(StrictModel):
     options: dict[str, Any] = Field({}, description="options of the medium")
     routes: tuple[RouteEvaluation, ...]
 
-    def text(self, with_definitions: bool = False) -> str:
-        """Format the evaluation as tables for a terminal, if requested with the definitions of the metrics."""
+    def text(self, with_definitions: bool = False, max_width: int | None = None) -> str:
+        """Format the evaluation as tables for a terminal, if requested with the definitions of the metrics.
+
+        Tables that are wider than `max_width` characters lose the column that says which values are better.
+        """
         from unpaired.media import MEDIA  # noqa: PLC0415 - media import this module
         from unpaired.metrics.text_table import format_evaluation  # noqa: PLC0415
 
-        return format_evaluation(MEDIA[self.medium], self, with_definitions)
+        return format_evaluation(MEDIA[self.medium], self, with_definitions, max_width)
 
 
 def keep_finite(values: Mapping[str, float | None]) -> dict[str, float]:

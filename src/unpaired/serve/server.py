@@ -70,7 +70,8 @@ def open_socket(settings: ServeSettings) -> Iterator[socket.socket]:
             listener.bind((settings.host, settings.port))
         except (OSError, OverflowError) as error:
             raise WorkError(
-                f"--host {settings.host} --port {settings.port}: cannot be used ({error}); is another server running?"
+                f"--host {settings.host} --port {settings.port}: cannot be used ({error}); if another "
+                "program uses the port, give another --port"
             ) from error
         listener.listen(512)
         yield listener

@@ -32,7 +32,9 @@ def finish_training(
     path = str(folder.path)
     try:
         with torch.random.fork_rng(devices=[]):
-            training_log.log(evaluate(path, device=str(device), **medium.quick_evaluate_options).text())
+            training_log.show_activity("measuring the test items ...")
+            evaluation = evaluate(path, device=str(device), **medium.quick_evaluate_options)
+            training_log.log(evaluation.text(max_width=training_log.max_width))
         if medium.quick_evaluate_note:
             training_log.log(f"{medium.quick_evaluate_note}: {shlex.join(('unpaired', 'evaluate', path))}")
     except WorkError as error:

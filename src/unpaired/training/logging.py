@@ -28,6 +28,7 @@ from unpaired.training.experiment_loggers import ExperimentLogger
 class TrainingLog:
     """Log of a run, on the first rank only. `log` receives lines; on a terminal, a live line shows the progress.
 
+    `max_width` is the number of characters in a line of the terminal; None elsewhere.
     `resumed_at` is the step that the run resumes at; later records are removed from the history and TensorBoard.
     `tracker` gets the scalars and sample grids too; None: no tracker is used. Its methods raise WorkError if the run's
     folder cannot be written.
@@ -59,6 +60,7 @@ class TrainingLog:
         self.live_display = Live(console=console, refresh_per_second=4, transient=True) if console.is_terminal else None
         if self.live_display is not None:
             self.live_display.start()
+        self.max_width = console.width if console.is_terminal else None
         self.last_line_at = time.monotonic()
 
     def _open_tensorboard(self, purge_step: int | None) -> SummaryWriter:
@@ -103,6 +105,11 @@ class TrainingLog:
         elif time.monotonic() - self.last_line_at >= 30:
             self.log(message)
             self.last_line_at = time.monotonic()
+
+    def show_activity(self, message: str) -> None:
+        """Show `message` as the live line; without a terminal, do nothing."""
+        if self.live_display is not None:
+            self.log_progress(message)
 
     def log_losses(
         self, step: int, budget_fraction: float, spent_s: float, lr_factor: float, losses: Mapping[str, float]

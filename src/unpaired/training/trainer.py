@@ -259,6 +259,8 @@ class Trainer:
         return every > 0 and self.step % every == 0
 
     def _evaluate(self, budget_fraction: float) -> None:
+        if self.training_log is not None:
+            self.training_log.show_activity(f"step {self.step}  measuring the validation items ...")
         started_s = self.clock.now()
         self.evaluated_fraction = budget_fraction
         value = self._run_validator(lambda validator: validator.evaluate(self.step, self.spent_s, self.best_value))

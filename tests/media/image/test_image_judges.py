@@ -142,7 +142,7 @@ def test_a_run_is_measured_by_both_networks_and_against_the_color_transfer(
     assert first["digests"] == {"features": "d1", "second features": "d1"}
     text = "\n".join(said)
     assert "KID x1000 (EfficientNet-Lite0)" in text and "KID x1000 (AlexNet)" in text and LINEAR in text
-    assert "fitted on 6 and 6 training pictures" in text
+    assert "fitted on 6 training pictures per domain" in text
     assert "verdict: " in text
 
 

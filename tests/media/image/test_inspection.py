@@ -120,6 +120,20 @@ def test_duplicates_across_domains(tmp_path: Path) -> None:
     assert "same content" in report.format_text()
 
 
+def test_copies_within_a_domain(tmp_path: Path) -> None:
+    two(tmp_path)
+    assert look(tmp_path).copies == ()
+    for name in ("again.png", "test/third.png"):
+        (tmp_path / "a" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "a" / name).write_bytes((tmp_path / "a" / "2.png").read_bytes())
+    report = look(tmp_path)
+    assert {path for pair in report.copies for path in pair} == {
+        str(tmp_path / "a" / name) for name in ("2.png", "again.png", "test/third.png")
+    }
+    (warning,) = [w for w in report.list_warnings() if "same content" in w]
+    assert "2 files" in warning and "again.png" in warning and report.duplicates == ()
+
+
 def test_files_of_equal_size_with_different_content_are_not_duplicates(tmp_path: Path) -> None:
     for name, value in (("a/0", 1), ("a/1", 2), ("b/0", 3), ("b/1", 4)):
         (tmp_path / name).parent.mkdir(exist_ok=True)

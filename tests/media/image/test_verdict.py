@@ -94,7 +94,7 @@ def test_a_gain_counts_unless_the_second_network_contradicts() -> None:
     assert beats_identity(route(175.0, **second(79.0))) and not beats_identity(route(175.0, **second(81.0)))
     contradicted = describe_route(route(40.0, **second(101.0)))
     assert "disagree" in contradicted and "worked" not in contradicted
-    assert "KID (AlexNet) 101; doing nothing 90" in contradicted
+    assert "KID (AlexNet) 101.0; doing nothing 90.0" in contradicted
     assert "disagree" not in describe_route(route(40.0, **second(85.0)))
 
 

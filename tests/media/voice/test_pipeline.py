@@ -153,7 +153,7 @@ def test_inputs_of_another_medium_raise_usage_error(translator: Translator, tmp_
 
 
 def test_invalid_inputs_raise_usage_error(translator: Translator, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="a Tensor; this run translates recordings"):
+    with pytest.raises(UsageError, match="Tensor; this run translates recordings"):
         translator(torch.zeros(1, 24, 16), to="bob")
     for wrong in (np.zeros((2, RATE), np.float32), np.zeros(RATE, np.int16)):
         with pytest.raises(UsageError, match="expected floating point"):

@@ -193,9 +193,9 @@ def format_kid(route: RouteEvaluation, metric: Metric) -> str:
     """Format a KID with its standard error and baselines."""
     error = route.uncertainty(metric)
     values = [(name, route.baseline(name, metric)) for name in (DOING_NOTHING, LINEAR, REAL)]
-    baselines = ", ".join(f"{name} {value:.3g}" for name, value in values if value is not None)
-    error_text = "" if error is None else f" ± {error:.3g}"
-    return f"{metric.short} {route.value(metric):.3g}{error_text}" + (f" ({baselines})" if baselines else "")
+    baselines = ", ".join(f"{name} {metric.format(value)}" for name, value in values if value is not None)
+    error_text = "" if error is None else f" ± {metric.format(error)}"
+    return f"{metric.short} {metric.format(route.value(metric))}{error_text}" + (f" ({baselines})" if baselines else "")
 
 
 def _get_content(method: RankedMethod) -> float | None:

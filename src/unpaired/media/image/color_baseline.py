@@ -35,8 +35,9 @@ class ColorTransferFitter:
         """
         source, target = (self._measure_training(key) for key in (route.source, route.target))
         if source is not None and target is not None:
-            counts = f"{source.num_pictures:,} and {target.num_pictures:,}"
-            note = f"linear color transfer: fitted on {counts} training pictures"
+            low, high = sorted((source.num_pictures, target.num_pictures))  # equal in both directions: one note
+            counts = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+            note = f"linear color transfer: fitted on {counts} training pictures per domain"
         else:
             source, target = measure_colors(sources), measure_colors(targets)
             note = "linear color transfer: fitted on the measured pictures, since no training pictures can be read"

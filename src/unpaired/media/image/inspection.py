@@ -1,4 +1,4 @@
-"""Inspection of pictures before training: decode them in threads, and find duplicates across domains."""
+"""Inspection of pictures before training: decode them in threads, and find duplicates."""
 
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ def inspect_images(
 
     The pictures within a file are listed first, as "stack.tif/0003". All bands are decoded if the setting `channels` is
     neither 1 nor 3; if it is "auto", of the files that have more bands than color and alpha.
-    Unreadable files are recorded with their reason. Duplicates across domains are found among the decoded pictures.
+    Unreadable files are recorded with their reason. Duplicates, across domains and within one, are found among the
+    decoded pictures.
     `progress` is called with (done, total), `inspect` for each file; `create_report` makes the report of a domain.
     """
     channels = settings.channels
@@ -106,7 +107,8 @@ def inspect_images(
                     progress(finished_count, total)
             reports.append(report)
             digests.append(domain_digests)
-    return ImageDataReport(tuple(reports), tuple(_find_duplicates(selections, digests)), channels)
+    copies = [pair for pair_of in zip(selections, digests, strict=True) for pair in _find_copies(*pair_of)]
+    return ImageDataReport(tuple(reports), tuple(_find_duplicates(selections, digests)), channels, tuple(copies))
 
 
 def _select_files(files: DomainFiles, files_per_domain: int | None, seed: int) -> tuple[Paths, Paths]:
@@ -122,9 +124,8 @@ def _select_files(files: DomainFiles, files_per_domain: int | None, seed: int) -
 
 
 def _find_shared_sizes(sizes: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
-    """Return the file sizes that occur in more than one domain, because only such files can be duplicates."""
-    distinct_sizes = np.concatenate([np.unique(s) for s in sizes])
-    values, counts = np.unique(distinct_sizes, return_counts=True)
+    """Return the file sizes that occur more than once, because only such files can be duplicates."""
+    values, counts = np.unique(np.concatenate(sizes), return_counts=True)
     return values[counts > 1]
 
 
@@ -173,6 +174,19 @@ def _find_duplicates(
             for digest, i, j in zip(shared_digests, indices_a, indices_b, strict=True):
                 if digest:
                     yield _get_file_path(selections[a], int(i)), _get_file_path(selections[b], int(j))
+
+
+def _find_copies(selection: tuple[Paths, Paths], digests: npt.NDArray[np.uint64]) -> Iterator[tuple[str, str]]:
+    """Yield each file of a domain that equals an earlier one, after that one.
+
+    Pictures within one file are no copies of each other: a file belongs to one split as a whole.
+    """
+    order = np.argsort(digests, kind="stable")
+    is_equal = (digests[order][1:] == digests[order][:-1]) & (digests[order][1:] != 0)
+    for i in np.flatnonzero(is_equal):
+        first, second = (_get_file_path(selection, int(order[k])) for k in (i, i + 1))
+        if split_item_path(Path(first))[0] != split_item_path(Path(second))[0]:
+            yield first, second
 
 
 def _get_file_path(selection: tuple[Paths, Paths], index: int) -> str:

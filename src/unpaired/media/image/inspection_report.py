@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -30,7 +30,7 @@ class ImageInspection:
     """Properties of one decoded file.
 
     `width` and `height` are the displayed size in pixels, `quantiles` those of the raw values (None for 8 bits).
-    `digest` is a hash of the file's bytes if another domain has a file of equal size, else 0. `losses` are texts about
+    `digest` is a hash of the file's bytes if another file has an equal size, else 0. `losses` are texts about
     the parts of the file that are not used. `bands` is the number of bands if all of them were decoded, 0 for pictures
     in gray or color.
     """
@@ -165,12 +165,13 @@ class ImageDomainReport(DomainInspection):
 class ImageDataReport(DataReport):
     """Inspection results of all domains. `duplicates` are pairs of paths with equal content in two domains.
 
-    `channels` is the setting by which the files were decoded.
+    `copies` are such pairs within a domain. `channels` is the setting by which the files were decoded.
     """
 
     domains: tuple[ImageDomainReport, ...]
     duplicates: tuple[tuple[str, str], ...]
     channels: int | Auto = "auto"
+    copies: tuple[tuple[str, str], ...] = ()
 
     @property
     def errors(self) -> list[str]:
@@ -255,11 +256,9 @@ class ImageDataReport(DataReport):
                 items = format_count(small_count, d.item_noun)
                 verb = "is" if small_count == 1 else "are"
                 out.append(f"{name}: {items} {verb} smaller than {settings.size} px and will be enlarged")
-        if self.duplicates:
-            first, second = self.duplicates[0]
-            files = format_count(len(self.duplicates), "file")
-            out.append(f"{files} with the same content in two domains, as {first} and {second}")
-        return out
+        advice = "; remove copies: one in training and one in test make the measures too good"
+        out += [text + advice for text in _describe_pairs(self.copies, "as another of the domain")]
+        return out + _describe_pairs(self.duplicates, "in two domains")
 
     def format_text(self, settings: ImageSettings | None = None, holdout_fraction: float = 0.1) -> str:
         """Format the report as text; with `settings`, add what training would do."""
@@ -271,6 +270,12 @@ class ImageDataReport(DataReport):
         elif settings is not None:
             lines += ["", "Training would", *_format_training_plan(self, settings, holdout_fraction)]
         return "\n".join(lines)
+
+
+def _describe_pairs(pairs: Sequence[tuple[str, str]], relation: str) -> list[str]:
+    """Return a line on the number of files with equal content, with the first pair; none if there are no pairs."""
+    files = format_count(len(pairs), "file")
+    return [f"{files} with the same content {relation}, as {first} and {second}" for first, second in pairs[:1]]
 
 
 def _format_domain(d: ImageDomainReport) -> list[str]:

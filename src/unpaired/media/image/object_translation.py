@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from pathlib import Path
@@ -37,6 +38,11 @@ def translate_object(
     if isinstance(x, Image.Image):
         image = convert_array_to_image(convert_pil_to_array(x), pipeline.channels if pipeline.reads_all_bands else None)
         item = pipeline.prepare_image(image, image.has_color)
+    elif not isinstance(x, str | os.PathLike):
+        raise UsageError(
+            f"an object of type {type(x).__name__}; this run translates pictures: expected a path, a Pillow image, an "
+            "array (H, W) or (H, W, C), or a tensor (C, H, W) or (B, C, H, W)"
+        )
     else:
         require_medium(Path(x), pipeline.medium)
         item = _prepare_single(pipeline, Path(x))

@@ -45,11 +45,11 @@ def describe_likeness(route: RouteEvaluation) -> str:
         too_few = f"{route.sources} and {route.targets} held-out items are too few for KID"
         return f"likeness to the target was not measured. {too_few if has_features(route) else INSTALL_HINT}."
     if nothing is None:
-        return f"KID is {kid:.3g}."
-    real_text = f", real pictures {real:.3g}" if real is not None else ""
+        return f"KID is {metric.format(kid)}."
+    real_text = f", real pictures {metric.format(real)}" if real is not None else ""
     few = route.error(metric) is None
     caveat = f" With {route.sources} and {route.targets} items, this is inaccurate." if few else ""
-    figures = f"{metric.short} {kid:.3g}; {DOING_NOTHING} {nothing:.3g}{real_text}"
+    figures = f"{metric.short} {metric.format(kid)}; {DOING_NOTHING} {metric.format(nothing)}{real_text}"
     if second := _describe_contradiction(route):
         return (
             "the feature networks disagree whether translations are nearer to the target than untranslated pictures "
@@ -98,7 +98,10 @@ def _describe_other_kids(route: RouteEvaluation) -> list[tuple[str, bool]]:
     first = get_kid(route)
     kids = [(metric, *_get_kids(route, metric)) for metric in KIDS if metric is not first]
     return [
-        (f"{metric.short} {kid:.3g}; {DOING_NOTHING} {nothing:.3g}", _is_contradicted(route, first, metric))
+        (
+            f"{metric.short} {metric.format(kid)}; {DOING_NOTHING} {metric.format(nothing)}",
+            _is_contradicted(route, first, metric),
+        )
         for metric, kid, nothing in kids
         if kid is not None and nothing is not None
     ]
@@ -128,6 +131,7 @@ def describe_linear(route: RouteEvaluation) -> str:
     judged = [m for m in (L1, *KIDS) if route.value(m) is not None and route.baseline(LINEAR, m) is not None]
     if not judged:
         return ""
+    judged = [L1] if L1 in judged else judged  # L1 to the truth decides alone; KIDs may say the opposite
     values = [(m, route.value(m), route.baseline(LINEAR, m)) for m in judged]
     figures = ", ".join(f"{m.short} {m.format(value)} against {m.format(linear)}" for m, value, linear in values)
     if beats_linear(route):

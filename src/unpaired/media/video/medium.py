@@ -69,7 +69,8 @@ class VideoMedium(ImageMedium):
         limited = own if report.errors else limit_size(own, report, "size" in settings.given, notes.append)
         clips = [line for files in domains for line in describe_clips(files, own.frames_per_second)]
         text = report.format_text(limited, settings.data.holdout_fraction)
-        return CheckResult("\n".join([text, "clips", *clips, *notes]), not report.errors, report.unreadable)
+        heading = ["", "clips"] if clips else []
+        return CheckResult("\n".join([text, *heading, *clips, *notes]), not report.errors, report.unreadable)
 
     def inspect(self, settings: Settings, listing: DataListing, log: LogCallback) -> Inspection:
         """Index the clips, decode a sample of frames and pictures, and decide the settings of pictures."""

@@ -156,8 +156,8 @@ class VoicePipeline:
             return self._translate_array(x, sample_rate_hz)
         if not isinstance(x, str | Path):
             raise UsageError(
-                f"a {type(x).__name__}; this run translates recordings: expected a path, or an array (samples,) with "
-                "its sample_rate_hz"
+                f"an object of type {type(x).__name__}; this run translates recordings: expected a path, or an "
+                "array (samples,) with its sample_rate_hz"
             )
         if sample_rate_hz is not None:
             raise UsageError(f"sample_rate_hz {sample_rate_hz}: omit it for files, whose headers give the sample rate")

@@ -109,7 +109,7 @@ def test_mos_predictors_return_scores_between_1_and_5(predictor: naturalness.Mos
         pytest.skip(reason)
     score = predictor(voice(100), RATE)
     assert 1 <= score <= 5
-    assert predictor(voice(100), RATE) == score
+    assert predictor(voice(100), RATE) == predictor(voice(100).astype(np.float64), RATE) == score
 
 
 def test_recognizer_finds_no_words_in_a_buzz() -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Any, cast
 
+import numpy as np
+
 from unpaired.media.voice.metrics.acoustic_frames import SAMPLE_RATE_HZ, Wave
 
 
@@ -15,7 +17,8 @@ def explain_missing(measure: str, modules: tuple[str, ...], install_command: str
 
 
 def resample_to_16_khz(wave: Wave, sample_rate_hz: int) -> Wave:
-    """Return the wave at 16 kHz, the rate of all evaluation networks."""
+    """Return the wave at 16 kHz and in float32, the rate and the type of all evaluation networks."""
+    wave = np.asarray(wave, dtype=np.float32)
     if sample_rate_hz == SAMPLE_RATE_HZ:
         return wave
     import soxr  # noqa: PLC0415 (optional)
