@@ -11,7 +11,7 @@ import pytest
 from unpaired.text_columns import find_terminal_width, format_columns, measure_text_width
 
 HEAD = ["rank", "method", "mean KID (AlexNet)", "steps"]
-ROWS = [["1", "cyclegan", "12.5", "1,000"], ["10", "doing nothing", "7.0", "-"]]
+ROWS = [["1", "cyclegan", "12.5", "1,000"], ["10", "no network", "7.0", "-"]]
 
 
 def test_headings_are_stacked_above_aligned_cells() -> None:
@@ -19,7 +19,7 @@ def test_headings_are_stacked_above_aligned_cells() -> None:
         "                   mean KID",
         "rank  method      (AlexNet)  steps",
         "   1  cyclegan         12.5  1,000",
-        "  10  doing nothing     7.0      -",
+        "  10  no network        7.0      -",
     ]
 
 
