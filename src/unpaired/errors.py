@@ -93,8 +93,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 _TORCH_MEMORY_ERRORS = ("can't allocate memory", "not enough memory", "size calculation overflowed")
 _MAX_COMPARED_NAMES, _MAX_LISTED_NAMES = 1000, 60
-MAX_COMPARED_CHARACTERS = 200
-"""Length to which an unknown name is cut before it is compared with known ones, in quadratic time."""
+_MAX_COMPARED_CHARACTERS = 200  # the comparison takes quadratic time
 _GIVEN = reprlib.Repr()
 _GIVEN.maxlevel, _GIVEN.maxstring, _GIVEN.maxother = 2, 200, 200
 
@@ -109,11 +108,16 @@ def format_given(value: object) -> str:
     return _GIVEN.repr(value)
 
 
+def find_similar_name(name: str, candidates: Iterable[str]) -> str | None:
+    """Return the candidate that is most similar to an unknown name; None if none is similar."""
+    names = sorted(candidates)[:_MAX_COMPARED_NAMES]
+    return next(iter(difflib.get_close_matches(name[:_MAX_COMPARED_CHARACTERS], names, n=1, cutoff=0.6)), None)
+
+
 def suggest_name(name: str, candidates: Iterable[str]) -> str:
     """Return a suggestion for an unknown name: "did you mean 'cyclegan'?", or the list of candidates."""
     names = sorted(candidates)
-    matches = difflib.get_close_matches(name[:MAX_COMPARED_CHARACTERS], names[:_MAX_COMPARED_NAMES], n=1, cutoff=0.6)
-    if matches:
-        return f"did you mean '{matches[0]}'?"
+    if similar := find_similar_name(name, names):
+        return f"did you mean '{similar}'?"
     more = f" and {len(names) - _MAX_LISTED_NAMES:,} more" if len(names) > _MAX_LISTED_NAMES else ""
     return f"known: {', '.join(names[:_MAX_LISTED_NAMES])}{more}" if names else "none is known"

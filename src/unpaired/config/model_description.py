@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import Field, SerializeAsAny, ValidationError, ValidationInfo, field_validator
 
 from unpaired.config.settings import StrictModel
 from unpaired.data.domain import DOMAIN_KEYS, Domain
-from unpaired.errors import MAX_COMPARED_CHARACTERS, UsageError
+from unpaired.errors import UsageError, find_similar_name
 from unpaired.file_names import normalize_name
 from unpaired.labels import Labels
 from unpaired.media import MEDIA, Medium
@@ -56,8 +55,8 @@ class ModelDescription(StrictModel):
         if name not in names:  # the Unicode normal forms of typed and stored names may differ
             name = next((n for n in names if normalize_name(n) == normalize_name(name)), name)
         if name not in names:
-            similar = get_close_matches(name[:MAX_COMPARED_CHARACTERS], names, n=1)
-            suggestion = f"did you mean '{similar[0]}'? " if similar else ""
+            similar = find_similar_name(name, names)
+            suggestion = f"did you mean '{similar}'? " if similar else ""
             raise UsageError(f"domain '{name}': {suggestion}expected one of this run's domains: {', '.join(names)}")
         return DOMAIN_KEYS[names.index(name)]
 
