@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from unpaired.console import escape_control_characters, silence_stream
@@ -46,6 +47,11 @@ def add_run_argument(parser: argparse.ArgumentParser, other_kinds: str = "") -> 
     """Add the argument RUN, a string: a folder or a shared run. `other_kinds` names what else a command accepts."""
     help_text = f"folder of a run that `unpaired train` wrote{other_kinds}, or hf:USER/NAME"
     parser.add_argument("run", metavar="RUN", help=help_text)
+
+
+def add_paths_argument(parser: argparse.ArgumentParser, dest: str, metavar: str, help_text: str) -> None:
+    """Add an argument of any number of paths; without the default, argparse would call it required."""
+    parser.add_argument(dest, nargs="*", default=[], type=Path, metavar=metavar, help=help_text)
 
 
 def add_source_flag(parser: argparse.ArgumentParser) -> None:

@@ -8,6 +8,7 @@ from unpaired.cli.arguments import (
     Parser,
     add_checkpoint_flag,
     add_device_flag,
+    add_paths_argument,
     add_run_argument,
     get_summary,
     print_result,
@@ -24,9 +25,7 @@ def audit(argv: list[str]) -> int:
 
     parser = Parser(prog="unpaired audit", description=get_summary(audit))
     add_run_argument(parser)
-    parser.add_argument(
-        "data", nargs="*", default=[], type=Path, metavar="DATA", help="folders to audit on instead of the run's items"
-    )
+    add_paths_argument(parser, "data", "DATA", "folders to audit on instead of the run's items")
     parser.add_argument("--to", metavar="DOMAIN", help="audit the translations to this domain only")
     add_checkpoint_flag(parser)
     parser.add_argument(

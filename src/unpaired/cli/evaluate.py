@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from unpaired.cli.arguments import (
     Parser,
     add_checkpoint_flag,
     add_device_flag,
+    add_paths_argument,
     add_run_argument,
     get_summary,
     print_result,
@@ -27,14 +27,7 @@ def evaluate(argv: list[str]) -> int:
 
     parser = Parser(prog="unpaired evaluate", description=get_summary(evaluate))
     add_run_argument(parser)
-    parser.add_argument(
-        "data",
-        nargs="*",
-        default=[],
-        type=Path,
-        metavar="DATA",
-        help="folders to evaluate on instead of the run's test items",
-    )
+    add_paths_argument(parser, "data", "DATA", "folders to evaluate on instead of the run's test items")
     parser.add_argument(
         "--pairs", action=argparse.BooleanOptionalAction, help="use files of equal names as pairs to measure against"
     )

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from unpaired.cli.arguments import Parser, print_result
+from unpaired.cli.arguments import Parser, add_paths_argument, print_result
 from unpaired.cli.interruption import report_interrupt
 from unpaired.errors import UsageError
 
@@ -22,14 +22,7 @@ def train(argv: list[str]) -> int:
     parser = Parser(
         prog="unpaired train", description=format_train_help(), formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument(
-        "data",
-        nargs="*",
-        default=[],
-        type=Path,
-        metavar="DATA",
-        help="one folder per domain, or one folder that contains them",
-    )
+    add_paths_argument(parser, "data", "DATA", "one folder per domain, or one folder that contains them")
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="folder of the run (default: runs/DOMAINS, numbered if it exists)"
     )

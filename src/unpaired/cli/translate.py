@@ -11,6 +11,7 @@ from unpaired.cli.arguments import (
     Parser,
     add_checkpoint_flag,
     add_device_flag,
+    add_paths_argument,
     add_run_argument,
     add_source_flag,
     get_summary,
@@ -33,14 +34,7 @@ def translate(argv: list[str]) -> int:
 
     parser = Parser(prog="unpaired translate", description=get_summary(translate))
     add_run_argument(parser, ", file that `unpaired export` wrote")
-    parser.add_argument(
-        "inputs",
-        nargs="*",
-        default=[],
-        type=Path,
-        metavar="INPUT",
-        help="files or folders to translate; subfolders are kept",
-    )
+    add_paths_argument(parser, "inputs", "INPUT", "files or folders to translate; subfolders are kept")
     parser.add_argument(
         "--list", dest="file_list", type=Path, metavar="TXT", help="text file of further inputs, one path per line"
     )
